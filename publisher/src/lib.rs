@@ -1,0 +1,1 @@
+//! The command line: expands inputs, coordinates jobs.

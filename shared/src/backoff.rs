@@ -1,0 +1,1 @@
+//! Delays between attempts, with jitter, as an iterator; no sleeping inside.

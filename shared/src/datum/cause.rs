@@ -1,0 +1,48 @@
+//! Why a datum failed, in a form that groups.
+
+use serde::{Deserialize, Serialize};
+
+/// Why the last attempt of a datum failed. Failures with equal causes are one line of a summary.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Cause {
+    /// The command exited with a code that is not accepted.
+    Exit {
+        /// The exit code.
+        code: i32,
+        /// Its last line on stderr, whole.
+        last_line: String,
+    },
+    /// A signal ended the command.
+    Signal {
+        /// The signal's number.
+        signal: i32,
+        /// Its last line on stderr, whole.
+        last_line: String,
+    },
+    /// The command was still running at `datum_timeout`.
+    Timeout {
+        /// Its last line on stderr, whole.
+        last_line: String,
+    },
+    /// The command could not be started: not found, not executable, unknown user …
+    Start {
+        /// What is wrong, and the way out.
+        message: String,
+    },
+    /// An input could not be staged.
+    Input {
+        /// What is wrong, and the way out.
+        message: String,
+    },
+    /// The output could not be stored: links that leave the datum, devices, names.
+    Output {
+        /// What is wrong, and the way out.
+        message: String,
+    },
+    /// The worker died that many times while it ran this datum.
+    WorkerDied {
+        /// How many times.
+        times: u32,
+    },
+}

@@ -1,0 +1,222 @@
+//! Names of things, parsed once at the border and trusted ever after.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde_with::{DeserializeFromStr, SerializeDisplay};
+use ulid::Ulid;
+
+/// Why a text is not the id it was taken for.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{text:?} is not a {kind}: {rule}")]
+pub struct InvalidId {
+    /// What was expected, for example `pipeline name`.
+    pub kind: &'static str,
+    /// The rule that the text breaks.
+    pub rule: &'static str,
+    /// The text as it came.
+    pub text: String,
+}
+
+/// The identity of a pipeline: 1–63 of `[a-zA-Z0-9_-]`, the first one alphanumeric.
+///
+/// It also names a folder of the store, the queues and (lower-cased) the Kubernetes objects.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, DeserializeFromStr, SerializeDisplay)]
+pub struct PipelineName(String);
+
+impl PipelineName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for PipelineName {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let starts_well = text.starts_with(|first: char| first.is_ascii_alphanumeric());
+        let holds_well = text
+            .chars()
+            .all(|each| each.is_ascii_alphanumeric() || each == '_' || each == '-');
+        if starts_well && holds_well && text.len() <= 63 {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidId {
+                kind: "pipeline name",
+                rule: "1 to 63 letters, digits, '-' or '_', the first one a letter or digit",
+                text: text.to_owned(),
+            })
+        }
+    }
+}
+
+/// The identity of a job: a ULID in lower case, so that ids sort by the time of creation.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, DeserializeFromStr, SerializeDisplay)]
+pub struct JobId(Ulid);
+
+impl JobId {
+    /// A new id, greater than every id made before on this machine's clock.
+    pub fn generate() -> Self {
+        Self(Ulid::generate())
+    }
+
+    /// The 16 bytes of the id, in sorting order.
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.to_bytes()
+    }
+
+    /// The id back from [`JobId::to_bytes`].
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Ulid::from_bytes(bytes))
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0.to_string().to_ascii_lowercase())
+    }
+}
+
+impl FromStr for JobId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        Ulid::from_string(text).map(Self).map_err(|_| InvalidId {
+            kind: "job id",
+            rule: "26 letters and digits, as `drover jobs` prints them",
+            text: text.to_owned(),
+        })
+    }
+}
+
+/// The identity of a datum's *work*: a hash over its inputs and the transform, 128 bits, shown
+/// as 32 hex digits. Same work, same id, on every machine; 128 bits of BLAKE3 keep accidental
+/// collisions out of reach (2⁶⁴ datums) at half the memory of the full hash.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, DeserializeFromStr, SerializeDisplay)]
+pub struct DatumId([u8; 16]);
+
+impl DatumId {
+    /// The id for a finished hash.
+    pub fn from_hash(hash: &blake3::Hash) -> Self {
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash.as_bytes()[..16]);
+        Self(bytes)
+    }
+
+    /// The 16 bytes of the id.
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0
+    }
+
+    /// The id back from [`DatumId::to_bytes`].
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Display for DatumId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+    }
+}
+
+impl FromStr for DatumId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let invalid = || InvalidId {
+            kind: "datum id",
+            rule: "32 hex digits, as `drover datums` prints them",
+            text: text.to_owned(),
+        };
+        if text.len() != 32 || !text.is_ascii() {
+            return Err(invalid());
+        }
+        let mut bytes = [0; 16];
+        for (byte, at) in bytes.iter_mut().zip((0..32).step_by(2)) {
+            *byte = u8::from_str_radix(&text[at..at + 2], 16).map_err(|_| invalid())?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// The identity of a worker process, unique among all that ever ran: host name and a ULID's tail.
+/// 1–128 of `[a-zA-Z0-9_.-]`.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, DeserializeFromStr, SerializeDisplay)]
+pub struct WorkerId(String);
+
+impl WorkerId {
+    /// A new id on the machine or pod named `host`.
+    pub fn generate(host: &str) -> Self {
+        let host: String = host
+            .chars()
+            .filter(|each| each.is_ascii_alphanumeric() || matches!(each, '-' | '_' | '.'))
+            .take(100)
+            .collect();
+        let host = if host.is_empty() { "worker" } else { &host };
+        let unique = Ulid::generate().to_string().to_ascii_lowercase();
+        Self(format!("{host}-{}", &unique[16..]))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for WorkerId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let holds_well = text
+            .chars()
+            .all(|each| each.is_ascii_alphanumeric() || matches!(each, '-' | '_' | '.'));
+        if holds_well && (1..=128).contains(&text.len()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidId {
+                kind: "worker id",
+                rule: "1 to 128 letters, digits, '-', '_' or '.'",
+                text: text.to_owned(),
+            })
+        }
+    }
+}
+
+impl fmt::Display for PipelineName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for WorkerId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_come_back_from_their_own_text() {
+        let job = JobId::generate();
+        assert_eq!(job.to_string().parse(), Ok(job));
+        let datum = DatumId::from_hash(&blake3::hash(b"some work"));
+        assert_eq!(datum.to_string().parse(), Ok(datum));
+        let worker = WorkerId::generate("host ümlaut");
+        assert_eq!(worker.to_string().parse(), Ok(worker));
+    }
+
+    #[test]
+    fn a_pipeline_name_that_could_leave_its_folder_is_refused() {
+        for text in ["", ".", "..", "a/b", "-a", "_a", "ä", "a b", &"a".repeat(64)] {
+            assert!(text.parse::<PipelineName>().is_err(), "{text:?} was accepted");
+        }
+        for text in ["a", "A1", "word-count_2", &"a".repeat(63)] {
+            assert!(text.parse::<PipelineName>().is_ok(), "{text:?} was refused");
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The nouns of Drover, agreed on by every process: ids, the pipeline spec, datums, jobs, the
+//! messages between processes, the queue and the store.
+//!
+//! Modules in reading order; nothing here knows a worker, a publisher or a cluster.
+
+pub mod id;
+
+pub mod glob;
+pub mod pipeline;
+
+pub mod datum;
+pub mod job;
+
+pub mod store;
+
+pub mod ledger;
+
+pub mod queue;
+pub mod wire;
+
+pub mod backoff;
+pub mod process;

@@ -1,0 +1,81 @@
+//! Where datums come from: pfs leaves, and the operators that combine them.
+
+use crate::glob::{Glob, Template};
+
+/// A node of the input tree.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Files or directories of one repo.
+    Pfs(PfsInput),
+    /// Ticks of a clock; only for standing pipelines.
+    Cron(CronInput),
+    /// Every combination of the children's datums.
+    Cross(Vec<Input>),
+    /// The children's datums, child after child.
+    Union(Vec<Input>),
+    /// Combinations that share a key.
+    Join(Vec<Input>),
+    /// One datum for each key.
+    Group(Vec<Input>),
+}
+
+/// Files or directories of one repo that match a glob, each one a datum.
+#[derive(Clone, Debug)]
+pub struct PfsInput {
+    /// The leaf's number in the spec, counted from 0 in the order written. A datum's input
+    /// names its leaf, so that a worker finds the settings below.
+    pub leaf: u16,
+    /// The directory below `/pfs`.
+    pub name: String,
+    /// The folder of the store.
+    pub repo: String,
+    /// Another place to read the repo from, instead of `<store>/<repo>`.
+    pub url: Option<String>,
+    /// Which files or directories are datums.
+    pub glob: Glob,
+    /// The key for `join`; none means the empty key.
+    pub join_on: Option<Template>,
+    /// Whether files without a partner stay in an outer join.
+    pub outer_join: bool,
+    /// The key for `group`; none means the empty key.
+    pub group_by: Option<Template>,
+    /// Whether inputs are FIFOs, filled when they are opened.
+    pub lazy: bool,
+    /// Whether inputs have their names but no bytes.
+    pub empty_files: bool,
+    /// Whether directories are left out as datums.
+    pub files_only: bool,
+    /// Files and directories left out, inside directory datums too.
+    pub exclude: Vec<Glob>,
+}
+
+/// Ticks of a clock, each an empty file named by its time.
+#[derive(Clone, Debug)]
+pub struct CronInput {
+    /// The leaf's number in the spec, as for [`PfsInput::leaf`].
+    pub leaf: u16,
+    /// The directory below `/pfs`.
+    pub name: String,
+    /// The folder that holds the ticks, `<pipeline>_<name>` by default.
+    pub repo: String,
+    /// Five cron fields, `@every 90s`, `@daily` … or `@never`.
+    pub spec: String,
+    /// Where the schedule begins, RFC 3339; creation time by default.
+    pub start: Option<String>,
+    /// Whether a tick replaces those before it.
+    pub overwrite: bool,
+}
+
+impl Input {
+    /// All pfs leaves below this node, in the order written.
+    pub fn leaves(&self) -> Vec<&PfsInput> {
+        match self {
+            Input::Pfs(leaf) => vec![leaf],
+            Input::Cron(_) => vec![],
+            Input::Cross(children)
+            | Input::Union(children)
+            | Input::Join(children)
+            | Input::Group(children) => children.iter().flat_map(Input::leaves).collect(),
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! What every Drover process does the same way: start and stop, and talk about itself.
+
+mod lifecycle;
+
+pub use lifecycle::{Ending, Lifecycle};

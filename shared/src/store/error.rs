@@ -1,0 +1,63 @@
+//! What can go wrong with a store, sorted by what the caller can do about it.
+
+use super::StoreKey;
+
+/// Why an operation on the store did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Nothing is stored there.
+    #[error("{key} does not exist")]
+    Missing {
+        /// What was looked for.
+        key: StoreKey,
+    },
+    /// Something is stored there already.
+    #[error("{key} exists already")]
+    Exists {
+        /// What was to be created.
+        key: StoreKey,
+    },
+    /// The store refuses: permissions, credentials, a read-only medium.
+    #[error("{key}: access denied")]
+    Denied {
+        /// What was to be read or written.
+        key: StoreKey,
+        /// The refusal.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// No space is left.
+    #[error("{key}: no space left in the store")]
+    Full {
+        /// What was to be written.
+        key: StoreKey,
+        /// The refusal.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A name that cannot be stored or read safely.
+    #[error("{name:?} cannot be a name in the store: {problem}")]
+    Name {
+        /// The name, lossily decoded if it is not UTF-8.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The place is not one that Drover can use as a store.
+    #[error("{location} cannot be opened: {problem}")]
+    Location {
+        /// The place as given, without credentials.
+        location: String,
+        /// What is wrong, and the way out.
+        problem: String,
+    },
+    /// Anything else: network, disk; worth another try.
+    #[error("{key}: the store failed")]
+    Unavailable {
+        /// What was to be read or written.
+        key: StoreKey,
+        /// The failure.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}

@@ -1,0 +1,3 @@
+//! Takes datums from the queue, one journey each: stage, execute, upload, commit, settle.
+
+pub mod runner;
