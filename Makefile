@@ -1,0 +1,36 @@
+# The verbs of this repository; `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench chaos
+
+SEED ?= 1
+MINUTES ?= 5
+
+help: ## List these verbs
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+
+run: ## Build Drover and count the words of three books with it; run it again to see work skipped
+	@.ci/needs cc
+	cargo build --release --package drover
+	@mkdir -p target/example && cp -R examples/word-count/. target/example
+	cd target/example && ../release/drover run pipelines.yaml
+	@echo; echo "the most frequent words, from target/example/counts/counts.txt:"
+	@sort -k2,2nr -k1,1 target/example/counts/counts.txt | sed 10q
+
+test: ## Run all tests: every room's own, end to end, and a short chaos round
+	@.ci/needs cc awk unshare setpriv
+	cargo test --workspace
+
+check: ## Check formatting, lints, documentation and who depends on what
+	@.ci/needs cc awk
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps
+	.ci/check-dependencies
+
+bench: ## Print Drover's figures beside xargs, GNU parallel, find and a bare spawn loop
+	@.ci/needs cc find xargs parallel
+	cargo bench --package drover-tests --bench figures
+
+chaos: ## Kill, stop and freeze Drover at random: make chaos SEED=7 MINUTES=10
+	@.ci/needs cc
+	SEED=$(SEED) MINUTES=$(MINUTES) cargo test --release --package drover-tests --test chaos -- --nocapture
