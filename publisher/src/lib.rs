@@ -1,1 +1,4 @@
 //! The command line: expands inputs, coordinates jobs.
+
+pub mod coordinator;
+pub mod local;

@@ -1,7 +1,9 @@
 //! A job: one run of a pipeline over what its inputs hold at one moment.
 
+mod failures;
 mod record;
 mod state;
 
+pub use failures::{FailureGroup, FailureGroups};
 pub use record::{Counts, JobRecord};
-pub use state::JobState;
+pub use state::{IllegalStep, JobEvent, JobState};

@@ -1,4 +1,4 @@
-//! The states of a job.
+//! The states of a job, and the only ways from one to the next.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,14 +27,123 @@ pub enum JobState {
     Killed,
 }
 
+/// What moves a job from one state to the next.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum JobEvent {
+    /// Its first datums are known.
+    Began,
+    /// Its datums have all ended, none of them failed.
+    Completed,
+    /// Its output lies in the output folder and is to be copied elsewhere too.
+    Published,
+    /// Nothing is left to do.
+    Finished,
+    /// Some datums failed, or a step after them did.
+    Failed,
+    /// A person, a time limit or a crash put an end to it.
+    Stopped,
+}
+
+/// An event that a job in that state cannot have seen: a bug in whoever sent it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("a job that is {state:?} cannot have {event:?}")]
+pub struct IllegalStep {
+    /// Where the job stood.
+    pub state: JobState,
+    /// What was said to have happened.
+    pub event: JobEvent,
+}
+
 impl JobState {
     /// Whether nothing follows.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Success | Self::Failure | Self::Killed)
     }
 
-    /// Whether a job may go from `self` to `next`: forward only, and never out of a final state.
-    pub fn may_become(self, next: Self) -> bool {
-        !self.is_final() && (self as u8) < (next as u8)
+    /// The state after `event`. No news undoes an ending.
+    pub fn after(self, event: JobEvent) -> Result<Self, IllegalStep> {
+        use {JobEvent as E, JobState as S};
+        match (self, event) {
+            (end, _) if end.is_final() => Ok(end),
+            (_, E::Failed) => Ok(S::Failure),
+            (_, E::Stopped) => Ok(S::Killed),
+            (S::Starting | S::Running, E::Began) => Ok(S::Running),
+            (S::Starting | S::Running, E::Completed) => Ok(S::Publishing),
+            (S::Publishing, E::Published) => Ok(S::Egressing),
+            (S::Publishing | S::Egressing, E::Finished) => Ok(S::Success),
+            (state, event) => Err(IllegalStep { state, event }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use JobEvent::{Began, Completed, Failed, Finished, Published, Stopped};
+    use JobState::{Egressing, Failure, Killed, Publishing, Running, Starting, Success};
+
+    const EVENTS: [JobEvent; 6] = [Began, Completed, Published, Finished, Failed, Stopped];
+
+    #[test]
+    fn a_job_moves_only_along_the_table() {
+        // One row a state; the answers stand in the order of `EVENTS`, none means illegal.
+        let table = [
+            (
+                Starting,
+                [
+                    Some(Running),
+                    Some(Publishing),
+                    None,
+                    None,
+                    Some(Failure),
+                    Some(Killed),
+                ],
+            ),
+            (
+                Running,
+                [
+                    Some(Running),
+                    Some(Publishing),
+                    None,
+                    None,
+                    Some(Failure),
+                    Some(Killed),
+                ],
+            ),
+            (
+                Publishing,
+                [
+                    None,
+                    None,
+                    Some(Egressing),
+                    Some(Success),
+                    Some(Failure),
+                    Some(Killed),
+                ],
+            ),
+            (
+                Egressing,
+                [None, None, None, Some(Success), Some(Failure), Some(Killed)],
+            ),
+            (Success, [Some(Success); 6]),
+            (Failure, [Some(Failure); 6]),
+            (Killed, [Some(Killed); 6]),
+        ];
+        for (state, answers) in table {
+            for (event, answer) in EVENTS.into_iter().zip(answers) {
+                assert_eq!(state.after(event).ok(), answer, "{state:?} after {event:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_illegal_step_names_both_sides() {
+        let step = Starting
+            .after(Published)
+            .expect_err("a job cannot publish before it runs");
+        assert_eq!(
+            step.to_string(),
+            "a job that is Starting cannot have Published"
+        );
     }
 }

@@ -1,0 +1,30 @@
+//! What a coordinator is asked to do.
+
+use drover_shared::id::JobId;
+use drover_shared::job::JobRecord;
+use drover_shared::pipeline::Pipeline;
+use serde_json::Value;
+
+/// A job to be seen through, from its creation to its final record.
+#[derive(Clone, Debug)]
+pub struct Assignment {
+    /// The pipeline as meant.
+    pub pipeline: Pipeline,
+    /// The same pipeline as typed and normalised; kept with the job, and what workers read.
+    pub spec: Value,
+    /// The record of the new job.
+    pub record: JobRecord,
+    /// Which datums make up the job.
+    pub scope: Scope,
+    /// Whether work that succeeded before is done again, whatever the spec says.
+    pub reprocess: bool,
+}
+
+/// Which datums make up a job.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Scope {
+    /// All that the inputs expand to now.
+    Everything,
+    /// Those of an earlier job: what did not succeed in it runs again, the rest is taken over.
+    FailedOf(JobId),
+}

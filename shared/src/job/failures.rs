@@ -1,0 +1,271 @@
+//! Failures grouped by cause: what people read when many datums failed.
+//!
+//! Two failures belong together when their causes are of one kind (and exit code or signal) and their
+//! last lines are equal once digits, paths and hexadecimal words are folded.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::datum::Cause;
+
+/// How many groups are told apart; failures of any further kind are only counted.
+const MOST_GROUPS: usize = 64;
+/// How many datums are named for each group.
+const MOST_SAMPLES: usize = 3;
+/// How many groups are named in the one line that becomes a job's reason.
+const GROUPS_IN_REASON: usize = 3;
+/// Longest text of a cause, in characters.
+const LONGEST_LINE: usize = 160;
+
+/// The failures of a job, grouped by cause, in bounded memory.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+pub struct FailureGroups {
+    /// The groups, in the order in which they were first seen.
+    pub groups: Vec<FailureGroup>,
+    /// Failures whose causes are not told apart, because there are too many kinds.
+    #[serde(default)]
+    pub others: u64,
+}
+
+/// Failures that look alike.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct FailureGroup {
+    /// What they have in common: `exit 1`, `timeout` …
+    pub kind: String,
+    /// Their last line with digits, paths and hexadecimal words folded; empty if there was none.
+    pub pattern: String,
+    /// The last line of the first one, as it came.
+    pub example: String,
+    /// How many.
+    pub count: u64,
+    /// The first few datums, by index.
+    pub samples: Vec<u64>,
+}
+
+impl FailureGroups {
+    /// Counts one more failure.
+    pub fn add(&mut self, index: u64, cause: &Cause) {
+        let (kind, line) = describe(cause);
+        let pattern = fold(line);
+        if let Some(group) = self
+            .groups
+            .iter_mut()
+            .find(|group| group.kind == kind && group.pattern == pattern)
+        {
+            group.count += 1;
+            if group.samples.len() < MOST_SAMPLES {
+                group.samples.push(index);
+            }
+        } else if self.groups.len() < MOST_GROUPS {
+            let example = line.trim().chars().take(LONGEST_LINE).collect();
+            self.groups.push(FailureGroup {
+                kind,
+                pattern,
+                example,
+                count: 1,
+                samples: vec![index],
+            });
+        } else {
+            self.others += 1;
+        }
+    }
+
+    /// How many failures there are in all.
+    pub fn count(&self) -> u64 {
+        self.others + self.groups.iter().map(|group| group.count).sum::<u64>()
+    }
+
+    /// The groups, the largest first; of equal ones, the one seen first.
+    pub fn by_count(&self) -> Vec<&FailureGroup> {
+        let mut groups: Vec<_> = self.groups.iter().collect();
+        groups.sort_by_key(|group| std::cmp::Reverse(group.count));
+        groups
+    }
+
+    /// One line: `exit 1: 'no such column' (2), timeout (1)`.
+    pub fn summary(&self) -> String {
+        let groups = self.by_count();
+        let mut parts: Vec<String> = groups
+            .iter()
+            .take(GROUPS_IN_REASON)
+            .map(|group| format!("{group} ({})", group.count))
+            .collect();
+        let told: u64 = groups
+            .iter()
+            .take(GROUPS_IN_REASON)
+            .map(|group| group.count)
+            .sum();
+        if self.count() > told {
+            parts.push(format!("other causes ({})", self.count() - told));
+        }
+        parts.join(", ")
+    }
+}
+
+impl fmt::Display for FailureGroup {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = if self.count == 1 {
+            &self.example
+        } else {
+            &self.pattern
+        };
+        match line.as_str() {
+            "" => out.write_str(&self.kind),
+            line => write!(out, "{}: '{line}'", self.kind),
+        }
+    }
+}
+
+/// What kind of failure it is, and the line that tells it from others of that kind.
+fn describe(cause: &Cause) -> (String, &str) {
+    match cause {
+        Cause::Exit { code, last_line } => (format!("exit {code}"), last_line),
+        Cause::Signal { signal, last_line } => (format!("signal {signal}"), last_line),
+        Cause::Timeout { last_line } => ("timeout".to_owned(), last_line),
+        Cause::Start { message } => ("cannot start".to_owned(), message),
+        Cause::Input { message } => ("input".to_owned(), message),
+        Cause::Output { message } => ("output".to_owned(), message),
+        Cause::WorkerDied { times } => (format!("worker died {times} times while running it"), ""),
+    }
+}
+
+/// The line with all that varies from datum to datum replaced: `#` for numbers and hexadecimal words,
+/// `…` for paths.
+fn fold(line: &str) -> String {
+    let words = line
+        .split_whitespace()
+        .map(fold_word)
+        .collect::<Vec<_>>()
+        .join(" ");
+    words.chars().take(LONGEST_LINE).collect()
+}
+
+/// Folds one word, keeping the punctuation around it.
+fn fold_word(word: &str) -> String {
+    let is_edge = |each: char| !each.is_alphanumeric() && !matches!(each, '/' | '.' | '_' | '-');
+    let core = word.trim_matches(is_edge).trim_end_matches('.');
+    let Some(at) = word.find(core).filter(|_| !core.is_empty()) else {
+        return word.to_owned();
+    };
+    let folded = if core.contains('/') && core.len() > 1 {
+        "…".to_owned()
+    } else if is_hexadecimal(core) {
+        "#".to_owned()
+    } else {
+        fold_digits(core)
+    };
+    format!("{}{folded}{}", &word[..at], &word[at + core.len()..])
+}
+
+/// Whether a word is a hexadecimal number: `0x…`, or at least 8 hexadecimal digits, one of them a digit.
+fn is_hexadecimal(word: &str) -> bool {
+    let digits = |text: &str| {
+        !text.is_empty()
+            && text
+                .chars()
+                .all(|each| each.is_ascii_hexdigit() || each == '-')
+    };
+    word.strip_prefix("0x").is_some_and(digits)
+        || (word.len() >= 8 && digits(word) && word.contains(|each: char| each.is_ascii_digit()))
+}
+
+/// Each run of digits as one `#`.
+fn fold_digits(word: &str) -> String {
+    let mut folded = String::with_capacity(word.len());
+    for each in word.chars() {
+        match (each.is_ascii_digit(), folded.ends_with('#')) {
+            (true, true) => {}
+            (true, false) => folded.push('#'),
+            (false, _) => folded.push(each),
+        }
+    }
+    folded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exit(line: &str) -> Cause {
+        Cause::Exit {
+            code: 1,
+            last_line: line.to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_varies_from_datum_to_datum_is_folded() {
+        let rows = [
+            ("no such column", "no such column"),
+            ("line 17: syntax error", "line #: syntax error"),
+            (
+                "cat: /pfs/in/a.txt: No such file or directory",
+                "cat: …: No such file or directory",
+            ),
+            ("open 'data/b.csv' failed", "open '…' failed"),
+            ("segfault at 0x7ffe12 ip 00007f3a9c", "segfault at # ip #"),
+            ("job 7f9c24e8-3b12-4f6e", "job #"),
+            ("added face", "added face"),
+            ("", ""),
+            ("  spaces \t collapse ", "spaces collapse"),
+            ("took 1.25s, retry 3/5", "took #.#s, retry …"),
+            ("…—ümlaut 5€", "…—ümlaut #€"),
+        ];
+        for (line, pattern) in rows {
+            assert_eq!(fold(line), pattern, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn failures_that_look_alike_are_one_group_and_the_largest_comes_first() {
+        let mut failures = FailureGroups::default();
+        failures.add(
+            3,
+            &Cause::Timeout {
+                last_line: String::new(),
+            },
+        );
+        for index in 10..15 {
+            failures.add(index, &exit(&format!("row {index}: no such column")));
+        }
+        assert_eq!(
+            failures.summary(),
+            "exit 1: 'row #: no such column' (5), timeout (1)"
+        );
+        assert_eq!(failures.by_count()[0].samples, [10, 11, 12]);
+        assert_eq!(failures.count(), 6);
+    }
+
+    #[test]
+    fn a_single_failure_is_told_in_its_own_words() {
+        let mut failures = FailureGroups::default();
+        failures.add(0, &exit("row 7: no such column"));
+        assert_eq!(failures.summary(), "exit 1: 'row 7: no such column' (1)");
+    }
+
+    #[test]
+    fn memory_stays_bounded_whatever_the_lines_say() {
+        let mut failures = FailureGroups::default();
+        for index in 0..1000 {
+            let word: String =
+                std::iter::repeat_n('x', 1 + usize::try_from(index).unwrap()).collect();
+            failures.add(index, &exit(&word));
+        }
+        assert_eq!(failures.groups.len(), MOST_GROUPS);
+        assert_eq!(failures.count(), 1000);
+        assert!(
+            failures.summary().ends_with("other causes (997)"),
+            "{}",
+            failures.summary()
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn folding_never_panics_and_is_stable(line in "\\PC*") {
+            let once = fold(&line);
+            proptest::prop_assert!(once.chars().count() <= LONGEST_LINE);
+        }
+    }
+}
