@@ -1,0 +1,102 @@
+//! Messages on the pipes between worker and runner: a length, then JSON.
+
+use std::borrow::Cow;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::{Execution, Order, RunnerSettings};
+
+/// Longer frames are a bug or garbage; a datum of a million inputs still fits.
+const LARGEST: u32 = 512 << 20;
+
+/// Worker to runner.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Request<'a> {
+    /// First of all, once.
+    Setup(Cow<'a, RunnerSettings>),
+    /// Run a command.
+    Run(Cow<'a, Order>),
+    /// End the running command: TERM, grace, KILL. Means nothing when none runs.
+    Cancel,
+}
+
+/// Runner to worker.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Response {
+    /// Answer to `Setup`: the sandbox is there.
+    Ready {
+        /// Where the command sees its inputs and `out`.
+        pfs: PathBuf,
+        /// Where the command has its private temporary files.
+        tmp: PathBuf,
+    },
+    /// Answer to `Setup`: this sandbox cannot be had, and why.
+    Refused(String),
+    /// Answer to `Run`.
+    Ended(Box<Execution>),
+}
+
+/// The bytes of a frame.
+fn pack(message: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; size_of::<u32>()];
+    serde_json::to_writer(&mut bytes, message)?;
+    let length = u32::try_from(bytes.len() - size_of::<u32>()).unwrap_or(u32::MAX);
+    check(length)?;
+    bytes[..size_of::<u32>()].copy_from_slice(&length.to_le_bytes());
+    Ok(bytes)
+}
+
+fn check(length: u32) -> io::Result<usize> {
+    if length > LARGEST {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("frame of {length} bytes"),
+        ));
+    }
+    Ok(length as usize)
+}
+
+/// Reads the next frame; none at the end of the stream.
+pub(super) fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<T>> {
+    let mut length = [0; size_of::<u32>()];
+    match from.read_exact(&mut length) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        other => other?,
+    }
+    let mut body = vec![0; check(u32::from_le_bytes(length))?];
+    from.read_exact(&mut body)?;
+    Ok(Some(serde_json::from_slice(&body)?))
+}
+
+/// Writes a frame.
+pub(super) fn write(to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
+    to.write_all(&pack(message)?)
+}
+
+/// Reads the next frame; none at the end of the stream.
+pub(super) async fn receive<T: DeserializeOwned>(
+    from: &mut (impl AsyncRead + Unpin),
+) -> io::Result<Option<T>> {
+    let mut length = [0; size_of::<u32>()];
+    match from.read_exact(&mut length).await {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        other => other?,
+    };
+    let mut body = vec![0; check(u32::from_le_bytes(length))?];
+    from.read_exact(&mut body).await?;
+    Ok(Some(serde_json::from_slice(&body)?))
+}
+
+/// Writes a frame.
+pub(super) async fn send(
+    to: &mut (impl AsyncWrite + Unpin),
+    message: &impl Serialize,
+) -> io::Result<()> {
+    to.write_all(&pack(message)?).await
+}

@@ -1,0 +1,246 @@
+//! The worker's end: starts a runner, gives it orders, waits for their end.
+
+use std::borrow::Cow;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::BufReader;
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::frame::{self, Request, Response};
+use super::{
+    Execution, HIDDEN_ARGUMENT, Inputs, Mount, MountKind, Order, RunnerError, RunnerSettings,
+    Sandbox,
+};
+
+/// How long a runner may take to end what it runs and itself, once its pipe is closed.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
+/// A runner process. Dropping it kills at once whatever it runs.
+#[derive(Debug)]
+pub struct Runner {
+    process: Child,
+    requests: ChildStdin,
+    responses: BufReader<ChildStdout>,
+    sandbox: Sandbox,
+    refused: Vec<String>,
+    pfs: PathBuf,
+    tmp: PathBuf,
+    scratch: PathBuf,
+    datum: Option<Vec<Mount>>,
+    busy: bool,
+}
+
+impl Runner {
+    /// Starts a runner in the best sandbox that `settings` ask for and this machine allows.
+    pub async fn start(settings: &RunnerSettings) -> Result<Self, RunnerError> {
+        let mut refused = Vec::new();
+        for sandbox in settings.mode.ladder(settings.only_slot) {
+            match Self::try_start(settings, sandbox).await? {
+                Ok(runner) => return Ok(Self { refused, ..runner }),
+                Err(reason) => refused.push(format!("{}: {reason}", sandbox.name())),
+            }
+        }
+        Err(RunnerError::NoSandbox { reasons: refused })
+    }
+
+    /// The runner, or why this sandbox cannot be had.
+    async fn try_start(
+        settings: &RunnerSettings,
+        sandbox: Sandbox,
+    ) -> Result<Result<Self, String>, RunnerError> {
+        let mut process = spawn(settings, sandbox)?;
+        let (Some(mut requests), Some(responses)) = (process.stdin.take(), process.stdout.take())
+        else {
+            return Err(RunnerError::Died { status: None });
+        };
+        let mut responses = BufReader::new(responses);
+        // A runner that is gone cannot be written to; its answer tells why.
+        let _ = frame::send(&mut requests, &Request::Setup(Cow::Borrowed(settings))).await;
+        match answer(&mut process, &mut responses).await? {
+            Response::Ready { pfs, tmp } => Ok(Ok(Self {
+                process,
+                requests,
+                responses,
+                sandbox,
+                refused: Vec::new(),
+                pfs,
+                tmp,
+                scratch: settings.scratch.clone(),
+                datum: None,
+                busy: false,
+            })),
+            Response::Refused(reason) => Ok(Err(reason)),
+            Response::Ended(_) => Err(out_of_turn()),
+        }
+    }
+
+    /// The sandbox that was set up.
+    pub fn sandbox(&self) -> Sandbox {
+        self.sandbox
+    }
+
+    /// Why there is no better sandbox: a line for each that was tried in vain.
+    pub fn refused(&self) -> &[String] {
+        &self.refused
+    }
+
+    /// Where commands see their inputs and `out`: `/pfs`, or a directory of scratch.
+    pub fn pfs(&self) -> &Path {
+        &self.pfs
+    }
+
+    /// Where commands have temporary files of their own: `/tmp`, or a directory of scratch.
+    pub fn tmp(&self) -> &Path {
+        &self.tmp
+    }
+
+    /// The directory that commands see as `/pfs/out`, as this process sees it.
+    pub fn out(&self) -> PathBuf {
+        self.scratch.join("out")
+    }
+
+    /// The file of this machine that the current datum sees at `inside`, if that lies in one of its own
+    /// directories: below an input, `/pfs/out` or `/tmp`. `..` is resolved by name; links are not looked at.
+    pub fn resolve(&self, inside: &Path) -> Option<PathBuf> {
+        let inside = without_dots(inside)?;
+        let below = |directory: &Path| inside.strip_prefix(directory).ok();
+        if let Some(file) = below(&self.pfs.join("out")).or_else(|| below(&self.out())) {
+            return Some(self.out().join(file));
+        }
+        if let Some(file) = below(&self.pfs).or_else(|| below(&self.scratch.join("pfs"))) {
+            return self
+                .datum
+                .iter()
+                .flatten()
+                .find_map(|mount| mount.reveal(file, &self.scratch));
+        }
+        below(&self.tmp).map(|file| self.scratch.join("tmp").join(file))
+    }
+
+    /// Runs a command to its end. When `cancel` is cancelled, the command gets TERM, and KILL after the order's grace.
+    ///
+    /// Not cancel-safe: a runner whose `run` was abandoned is of no use any more, and dropping it kills the command.
+    pub async fn run(
+        &mut self,
+        order: &Order,
+        cancel: &CancellationToken,
+    ) -> Result<Execution, RunnerError> {
+        if self.busy {
+            return Err(RunnerError::Busy);
+        }
+        match &order.inputs {
+            Inputs::Fresh(mounts) => self.datum = Some(mounts.clone()),
+            Inputs::Same if self.datum.is_none() => return Err(RunnerError::NothingToRepeat),
+            Inputs::Same => {}
+        }
+        self.busy = true;
+        let execution = self.exchange(order, cancel).await?;
+        self.busy = false;
+        Ok(execution)
+    }
+
+    async fn exchange(
+        &mut self,
+        order: &Order,
+        cancel: &CancellationToken,
+    ) -> Result<Execution, RunnerError> {
+        // When the runner is gone, reading its answer tells so.
+        let _ = frame::send(&mut self.requests, &Request::Run(Cow::Borrowed(order))).await;
+        let ended = answer(&mut self.process, &mut self.responses);
+        tokio::pin!(ended);
+        let response = tokio::select! {
+            response = &mut ended => response?,
+            () = cancel.cancelled() => {
+                let _ = frame::send(&mut self.requests, &Request::Cancel).await;
+                ended.await?
+            }
+        };
+        match response {
+            Response::Ended(execution) => Ok(*execution),
+            Response::Ready { .. } | Response::Refused(_) => Err(out_of_turn()),
+        }
+    }
+
+    /// Ends the runner, and with it whatever it still runs, and waits until it is gone.
+    pub async fn end(self) {
+        let Self {
+            mut process,
+            requests,
+            ..
+        } = self;
+        drop(requests);
+        if timeout(LAST_WORDS, process.wait()).await.is_err() {
+            let _ = process.kill().await;
+        }
+    }
+}
+
+impl Mount {
+    /// The file of this machine behind `inside`, a path below `/pfs`.
+    fn reveal(&self, inside: &Path, scratch: &Path) -> Option<PathBuf> {
+        let below = inside.strip_prefix(&self.target).ok()?;
+        match self.kind {
+            MountKind::Dir => Some(self.source.join(below)),
+            MountKind::File | MountKind::Fifo if below.as_os_str().is_empty() => {
+                Some(self.source.clone())
+            }
+            MountKind::Empty if below.as_os_str().is_empty() => Some(scratch.join("empty")),
+            MountKind::File | MountKind::Fifo | MountKind::Empty => None,
+        }
+    }
+}
+
+fn spawn(settings: &RunnerSettings, sandbox: Sandbox) -> Result<Child, RunnerError> {
+    Command::new(&settings.program)
+        .arg0("drover-runner")
+        .args([HIDDEN_ARGUMENT, "keep", sandbox.name()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|source| RunnerError::Spawn {
+            program: settings.program.display().to_string(),
+            source,
+        })
+}
+
+async fn answer(
+    process: &mut Child,
+    from: &mut BufReader<ChildStdout>,
+) -> Result<Response, RunnerError> {
+    match frame::receive(from).await {
+        Ok(Some(response)) => Ok(response),
+        Ok(None) => Err(RunnerError::Died {
+            status: timeout(LAST_WORDS, process.wait())
+                .await
+                .ok()
+                .and_then(Result::ok),
+        }),
+        Err(source) => Err(RunnerError::Protocol { source }),
+    }
+}
+
+fn out_of_turn() -> RunnerError {
+    RunnerError::Protocol {
+        source: io::Error::other("an answer to a question not asked"),
+    }
+}
+
+/// The absolute path with `.` and `..` resolved by name.
+fn without_dots(path: &Path) -> Option<PathBuf> {
+    let mut clean = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                clean.pop();
+            }
+            other => clean.push(other),
+        }
+    }
+    clean.is_absolute().then_some(clean)
+}
