@@ -1,1 +1,67 @@
 //! Delays between attempts, with jitter, as an iterator; no sleeping inside.
+
+use std::time::Duration;
+
+/// The delay before the first repetition, on average.
+const FIRST: Duration = Duration::from_millis(250);
+
+/// No delay is longer than this.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// Delays that double from a quarter of a second up to 30 s, each spread by a quarter to either side, so that
+/// those who failed together do not come back together. Never ends.
+#[derive(Clone, Debug)]
+pub struct Backoff {
+    next: Duration,
+    random: fastrand::Rng,
+}
+
+impl Backoff {
+    /// Delays from the shortest one on.
+    pub fn new() -> Self {
+        Self {
+            next: FIRST,
+            random: fastrand::Rng::new(),
+        }
+    }
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Iterator for Backoff {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let spread = 0.75 + 0.5 * self.random.f64();
+        let delay = self.next.mul_f64(spread).min(LONGEST);
+        self.next = (self.next * 2).min(LONGEST);
+        Some(delay)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_double_from_a_quarter_second_to_thirty() {
+        let expected = [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0];
+        for (delay, middle) in Backoff::new().zip(expected) {
+            let delay = delay.as_secs_f64();
+            assert!(
+                delay >= 0.75 * middle && delay <= (1.25 * middle).min(30.0),
+                "{delay} s for {middle} s"
+            );
+        }
+    }
+
+    #[test]
+    fn two_that_failed_together_do_not_come_back_together() {
+        let delays: Vec<_> = Backoff::new().take(8).collect();
+        assert_ne!(delays, Backoff::new().take(8).collect::<Vec<_>>());
+    }
+}

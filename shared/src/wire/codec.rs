@@ -1,8 +1,19 @@
 //! The envelope: kind, version, size limit.
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::{Report, Task};
+
+/// No message is larger. RabbitMQ's own limit is 16 MiB from 4.0 on.
+pub const SIZE_LIMIT: usize = 16 * 1024 * 1024;
+
+/// The version this Drover writes. A change that an old reader would misunderstand takes the next number; what
+/// every version looked like is kept in `tests/wire/`.
+const VERSION: u32 = 1;
+
+const TASK: &str = "task";
+const REPORT: &str = "report";
 
 /// A decoded message.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,7 +24,7 @@ pub enum Message {
     Report(Report),
 }
 
-/// Why a message is not understood.
+/// Why a message is not understood, or not made.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
     /// Not JSON, or not of the shape of its kind.
@@ -26,7 +37,9 @@ pub enum WireError {
         source: serde_json::Error,
     },
     /// A kind or version of another Drover.
-    #[error("message kind {kind:?} version {version} is unknown here; bring all Drover processes to one version")]
+    #[error(
+        "message kind {kind:?} version {version} is unknown here; bring all Drover processes to one version"
+    )]
     Unknown {
         /// The kind it names.
         kind: String,
@@ -43,12 +56,70 @@ pub enum WireError {
     },
 }
 
-/// The bytes of a message.
-pub fn encode(message: &Message) -> Bytes {
-    todo!("{message:?}")
+/// What each message begins with.
+#[derive(Deserialize, Serialize)]
+struct Head<'a> {
+    #[serde(borrow)]
+    kind: std::borrow::Cow<'a, str>,
+    version: u32,
+}
+
+#[derive(Serialize)]
+struct Envelope<'a, Body> {
+    #[serde(flatten)]
+    head: Head<'static>,
+    #[serde(flatten)]
+    body: &'a Body,
+}
+
+/// The bytes of a message; [`WireError::TooLarge`] for a task that must go by [`Datums::Manifest`].
+///
+/// [`Datums::Manifest`]: super::Datums::Manifest
+pub fn encode(message: &Message) -> Result<Bytes, WireError> {
+    let bytes = match message {
+        Message::Task(task) => sealed(TASK, task),
+        Message::Report(report) => sealed(REPORT, report),
+    }?;
+    within_limit(&bytes)?;
+    Ok(Bytes::from(bytes))
+}
+
+fn sealed(kind: &'static str, body: &impl Serialize) -> Result<Vec<u8>, WireError> {
+    let head = Head {
+        kind: kind.into(),
+        version: VERSION,
+    };
+    serde_json::to_vec(&Envelope { head, body })
+        .map_err(|source| WireError::Malformed { size: 0, source })
 }
 
 /// The message in some bytes that came over the network: untrusted.
 pub fn decode(body: &[u8]) -> Result<Message, WireError> {
-    todo!("{body:?}")
+    within_limit(body)?;
+    let head: Head<'_> = parse(body)?;
+    match (&*head.kind, head.version) {
+        (TASK, 1) => parse(body).map(Message::Task),
+        (REPORT, 1) => parse(body).map(Message::Report),
+        (kind, version) => Err(WireError::Unknown {
+            kind: kind.to_owned(),
+            version,
+        }),
+    }
+}
+
+fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, WireError> {
+    serde_json::from_slice(body).map_err(|source| WireError::Malformed {
+        size: body.len(),
+        source,
+    })
+}
+
+fn within_limit(body: &[u8]) -> Result<(), WireError> {
+    if body.len() > SIZE_LIMIT {
+        return Err(WireError::TooLarge {
+            size: body.len(),
+            limit: SIZE_LIMIT,
+        });
+    }
+    Ok(())
 }

@@ -7,6 +7,6 @@ mod codec;
 mod report;
 mod task;
 
-pub use codec::{decode, encode, Message, WireError};
+pub use codec::{Message, SIZE_LIMIT, WireError, decode, encode};
 pub use report::{Event, Report};
-pub use task::Task;
+pub use task::{Datums, Range, Task};

@@ -1,0 +1,49 @@
+//! What a process says about itself: tracing to stderr, and the names of its fields.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::util::TryInitError;
+
+/// The fields of events and spans, the same everywhere: dotted nouns, measures with their unit.
+pub mod field {
+    /// The pipeline's name.
+    pub const PIPELINE: &str = "pipeline.name";
+    /// The job's id.
+    pub const JOB: &str = "job.id";
+    /// The datum's place in its job.
+    pub const DATUM_INDEX: &str = "datum.index";
+    /// The identity of the datum's work.
+    pub const DATUM: &str = "datum.id";
+    /// The worker's id.
+    pub const WORKER: &str = "worker.id";
+}
+
+/// How events are written.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Format {
+    /// A line for people.
+    #[default]
+    Text,
+    /// An object a line, for machines.
+    Json,
+}
+
+/// Starts to write events to stderr. `filter` is what the user asked for, for example `debug` or
+/// `drover_worker=debug,warn`; parts of it that make no sense are left out.
+pub fn start(filter: &str, format: Format) -> Result<(), TryInitError> {
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::util::SubscriberInitExt as _;
+
+    let registry = tracing_subscriber::registry().with(EnvFilter::new(filter));
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    match format {
+        Format::Text => {
+            let layer = layer
+                .with_ansi(std::io::stderr().is_terminal())
+                .with_target(false);
+            registry.with(layer).try_init()
+        }
+        Format::Json => registry.with(layer.json().flatten_event(true)).try_init(),
+    }
+}

@@ -1,0 +1,89 @@
+//! The queue inside one process: no task, no thread, no copy of a body.
+//!
+//! A message is either *ready*, in one [`backlog`] a queue kept in the order of publishing, or *held* by exactly
+//! one [`consumer`]. Every change moves it from one to the other under a short lock.
+
+mod backlog;
+mod consumer;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use self::backlog::Backlog;
+use self::consumer::EmbeddedConsumer;
+use super::{Broker, Consumer, Queue, QueueError};
+use crate::id::PipelineName;
+
+/// A message delivered this often without an answer goes to the dead queue. Only a net: Drover's own count of
+/// worker deaths (`datum_tries`) is far below.
+const DELIVERY_LIMIT: u32 = 1_000;
+
+/// A broker inside one process, with bounded memory. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Embedded {
+    capacity: usize,
+    queues: Arc<Mutex<HashMap<Queue, Arc<Backlog>>>>,
+}
+
+impl Embedded {
+    /// A broker whose queues hold at most `capacity` ready messages each; publishing waits beyond that. What
+    /// comes back from a consumer is always let in, and so is what goes to the dead queue.
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            capacity: capacity.max(1),
+            queues: Arc::default(),
+        }
+    }
+
+    fn backlog(&self, queue: &Queue) -> Result<Arc<Backlog>, QueueError> {
+        let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        queues
+            .get(queue)
+            .cloned()
+            .ok_or_else(|| QueueError::Missing {
+                queue: queue.clone(),
+            })
+    }
+}
+
+#[async_trait]
+impl Broker for Embedded {
+    async fn declare(&self, pipeline: &PipelineName) -> Result<(), QueueError> {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let dead = queues
+            .entry(Queue::Dead(pipeline.clone()))
+            .or_insert_with(|| Arc::new(Backlog::new(usize::MAX, None)));
+        let dead = Arc::clone(dead);
+        for queue in [
+            Queue::Datums(pipeline.clone()),
+            Queue::Reports(pipeline.clone()),
+        ] {
+            queues
+                .entry(queue)
+                .or_insert_with(|| Arc::new(Backlog::new(self.capacity, Some(Arc::clone(&dead)))));
+        }
+        Ok(())
+    }
+
+    async fn publish(&self, queue: &Queue, body: Bytes) -> Result<(), QueueError> {
+        self.backlog(queue)?.push(body).await;
+        Ok(())
+    }
+
+    async fn consume(&self, queue: &Queue, prefetch: u16) -> Result<Box<dyn Consumer>, QueueError> {
+        Ok(Box::new(EmbeddedConsumer::new(
+            self.backlog(queue)?,
+            prefetch,
+        )))
+    }
+
+    async fn purge(&self, queue: &Queue) -> Result<u64, QueueError> {
+        Ok(self.backlog(queue)?.purge())
+    }
+}
+
+#[cfg(test)]
+mod tests;

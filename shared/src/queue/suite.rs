@@ -1,0 +1,309 @@
+//! The behaviour that every implementation of [`Broker`] must show; run it against each.
+//!
+//! Each promise works on queues of its own, so all may share one running broker.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::timeout;
+use ulid::Ulid;
+
+use super::{Broker, Consumer, Delivery, Queue, QueueError};
+use crate::id::PipelineName;
+
+/// What must happen happens within this time.
+const SOON: Duration = Duration::from_secs(10);
+
+/// What must not happen has not happened after this time.
+const A_WHILE: Duration = Duration::from_millis(100);
+
+/// Asks `make` for a broker, several times, and checks every promise.
+///
+/// # Panics
+/// When a promise is broken.
+pub async fn suite(make: impl AsyncFn() -> Arc<dyn Broker>) {
+    messages_come_in_the_order_of_publishing(Bench::new(&make).await).await;
+    an_acked_message_never_comes_again(Bench::new(&make).await).await;
+    a_message_handed_back_comes_again_before_the_others(Bench::new(&make).await).await;
+    what_a_dropped_consumer_held_comes_again_and_counts(Bench::new(&make).await).await;
+    an_answer_after_the_consumer_is_gone_is_not_taken(Bench::new(&make).await).await;
+    a_dropped_delivery_stays_with_its_consumer(Bench::new(&make).await).await;
+    no_more_than_the_prefetch_is_held(Bench::new(&make).await).await;
+    consumers_share_the_messages(Bench::new(&make).await).await;
+    a_stopped_consumer_takes_no_more_but_can_settle(Bench::new(&make).await).await;
+    a_rejected_message_is_read_from_the_dead_queue(Bench::new(&make).await).await;
+    purge_spares_what_is_held(Bench::new(&make).await).await;
+    a_waiting_consumer_is_woken(Bench::new(&make).await).await;
+    a_cancelled_wait_loses_nothing(Bench::new(&make).await).await;
+    queues_do_not_mix(Bench::new(&make).await).await;
+    declaring_again_changes_nothing(Bench::new(&make).await).await;
+    a_queue_that_was_not_declared_is_missing(Bench::new(&make).await).await;
+}
+
+async fn messages_come_in_the_order_of_publishing(bench: Bench) {
+    bench.publish(0..100).await;
+    let mut consumer = bench.consume(10).await;
+    for expected in 0..100 {
+        let delivery = soon(&mut *consumer).await;
+        assert_eq!(number(&delivery), expected);
+        assert_eq!(delivery.redeliveries, 0);
+        assert!(delivery.ack().await.expect("ack"));
+    }
+}
+
+async fn an_acked_message_never_comes_again(bench: Bench) {
+    bench.publish(0..1).await;
+    let mut consumer = bench.consume(1).await;
+    assert!(soon(&mut *consumer).await.ack().await.expect("ack"));
+    drop(consumer);
+    quiet(&mut *bench.consume(1).await).await;
+}
+
+async fn a_message_handed_back_comes_again_before_the_others(bench: Bench) {
+    bench.publish(0..3).await;
+    let mut consumer = bench.consume(1).await;
+    let delivery = soon(&mut *consumer).await;
+    assert!(delivery.hand_back().await.expect("hand-back"));
+    for expected in 0..3 {
+        let delivery = soon(&mut *consumer).await;
+        assert_eq!(number(&delivery), expected);
+        assert!(delivery.ack().await.expect("ack"));
+    }
+}
+
+async fn what_a_dropped_consumer_held_comes_again_and_counts(bench: Bench) {
+    bench.publish(0..5).await;
+    let mut consumer = bench.consume(3).await;
+    for _ in 0..3 {
+        drop(soon(&mut *consumer).await);
+    }
+    drop(consumer);
+    let mut consumer = bench.consume(1).await;
+    for expected in 0..5 {
+        let delivery = soon(&mut *consumer).await;
+        assert_eq!(
+            number(&delivery),
+            expected,
+            "redelivered messages keep their order"
+        );
+        assert_eq!(
+            delivery.redeliveries > 0,
+            expected < 3,
+            "message {expected}"
+        );
+        assert!(delivery.ack().await.expect("ack"));
+    }
+}
+
+async fn an_answer_after_the_consumer_is_gone_is_not_taken(bench: Bench) {
+    bench.publish(0..1).await;
+    let mut consumer = bench.consume(1).await;
+    let late = soon(&mut *consumer).await;
+    drop(consumer);
+    let mut survivor = bench.consume(1).await;
+    let delivery = soon(&mut *survivor).await;
+    assert!(!late.ack().await.expect("late ack"), "a late ack was taken");
+    assert!(delivery.ack().await.expect("ack"));
+}
+
+async fn a_dropped_delivery_stays_with_its_consumer(bench: Bench) {
+    bench.publish(0..2).await;
+    let mut consumer = bench.consume(2).await;
+    drop(soon(&mut *consumer).await);
+    assert_eq!(number(&soon(&mut *consumer).await), 1);
+    quiet(&mut *consumer).await;
+}
+
+async fn no_more_than_the_prefetch_is_held(bench: Bench) {
+    bench.publish(0..5).await;
+    let mut consumer = bench.consume(2).await;
+    let first = soon(&mut *consumer).await;
+    let _second = soon(&mut *consumer).await;
+    quiet(&mut *consumer).await;
+    assert!(first.ack().await.expect("ack"));
+    assert_eq!(number(&soon(&mut *consumer).await), 2);
+    quiet(&mut *consumer).await;
+}
+
+async fn consumers_share_the_messages(bench: Bench) {
+    bench.publish(0..4).await;
+    let mut one = bench.consume(2).await;
+    let mut other = bench.consume(2).await;
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        seen.push(number(&soon(&mut *one).await));
+        seen.push(number(&soon(&mut *other).await));
+    }
+    seen.sort_unstable();
+    assert_eq!(seen, [0, 1, 2, 3]);
+}
+
+async fn a_stopped_consumer_takes_no_more_but_can_settle(bench: Bench) {
+    bench.publish(0..2).await;
+    let mut consumer = bench.consume(2).await;
+    let held = soon(&mut *consumer).await;
+    consumer.stop().await.expect("stop");
+    assert!(matches!(consumer.next().await, Err(QueueError::Closed)));
+    let mut other = bench.consume(2).await;
+    assert_eq!(number(&soon(&mut *other).await), 1);
+    assert!(held.ack().await.expect("ack"));
+    drop(consumer);
+    quiet(&mut *other).await;
+}
+
+async fn a_rejected_message_is_read_from_the_dead_queue(bench: Bench) {
+    bench.publish(0..1).await;
+    let mut consumer = bench.consume(1).await;
+    assert!(soon(&mut *consumer).await.reject().await.expect("reject"));
+    let dead = Queue::Dead(bench.pipeline.clone());
+    let mut reader = bench.broker.consume(&dead, 1).await.expect("consume");
+    let delivery = soon(&mut *reader).await;
+    assert_eq!(number(&delivery), 0);
+    assert!(delivery.ack().await.expect("ack"));
+    quiet(&mut *consumer).await;
+}
+
+async fn purge_spares_what_is_held(bench: Bench) {
+    bench.publish(0..5).await;
+    let mut consumer = bench.consume(1).await;
+    let held = soon(&mut *consumer).await;
+    assert_eq!(bench.broker.purge(&bench.queue()).await.expect("purge"), 4);
+    assert!(held.hand_back().await.expect("hand-back"));
+    let delivery = soon(&mut *consumer).await;
+    assert_eq!(number(&delivery), 0);
+    assert!(delivery.ack().await.expect("ack"));
+    quiet(&mut *consumer).await;
+}
+
+async fn a_waiting_consumer_is_woken(bench: Bench) {
+    let mut consumer = bench.consume(1).await;
+    let (delivery, ()) = futures::join!(soon(&mut *consumer), bench.publish(7..8));
+    assert_eq!(number(&delivery), 7);
+}
+
+async fn a_cancelled_wait_loses_nothing(bench: Bench) {
+    let mut consumer = bench.consume(8).await;
+    for round in 0..50 {
+        // Cancelled at any moment of the delivery.
+        let patience = Duration::from_micros(20 * u64::from(round));
+        let (hasty, ()) = futures::join!(
+            timeout(patience, consumer.next()),
+            bench.publish(round..round + 1)
+        );
+        let delivery = match hasty {
+            Ok(delivery) => delivery.expect("a delivery"),
+            Err(_) => soon(&mut *consumer).await,
+        };
+        assert_eq!(number(&delivery), round);
+        assert!(delivery.ack().await.expect("ack"));
+    }
+}
+
+async fn queues_do_not_mix(bench: Bench) {
+    bench.publish(0..1).await;
+    let reports = Queue::Reports(bench.pipeline.clone());
+    quiet(&mut *bench.broker.consume(&reports, 1).await.expect("consume")).await;
+    let other = unique_pipeline();
+    bench.broker.declare(&other).await.expect("declare");
+    quiet(
+        &mut *bench
+            .broker
+            .consume(&Queue::Datums(other), 1)
+            .await
+            .expect("consume"),
+    )
+    .await;
+    assert_eq!(number(&soon(&mut *bench.consume(1).await).await), 0);
+}
+
+async fn declaring_again_changes_nothing(bench: Bench) {
+    bench.publish(0..1).await;
+    bench
+        .broker
+        .declare(&bench.pipeline)
+        .await
+        .expect("declare again");
+    assert_eq!(number(&soon(&mut *bench.consume(1).await).await), 0);
+}
+
+async fn a_queue_that_was_not_declared_is_missing(bench: Bench) {
+    let unknown = Queue::Datums(unique_pipeline());
+    let published = bench
+        .broker
+        .publish(&unknown, Bytes::from_static(b"0"))
+        .await;
+    assert!(
+        matches!(published, Err(QueueError::Missing { .. })),
+        "{published:?}"
+    );
+    let consumed = bench.broker.consume(&unknown, 1).await;
+    assert!(
+        matches!(consumed, Err(QueueError::Missing { .. })),
+        "consumed from no queue"
+    );
+}
+
+/// One promise's own queues.
+struct Bench {
+    broker: Arc<dyn Broker>,
+    pipeline: PipelineName,
+}
+
+impl Bench {
+    async fn new(make: &impl AsyncFn() -> Arc<dyn Broker>) -> Self {
+        let broker = make().await;
+        let pipeline = unique_pipeline();
+        broker.declare(&pipeline).await.expect("declare");
+        Self { broker, pipeline }
+    }
+
+    fn queue(&self) -> Queue {
+        Queue::Datums(self.pipeline.clone())
+    }
+
+    async fn publish(&self, numbers: std::ops::Range<u32>) {
+        for number in numbers {
+            let body = Bytes::from(number.to_string());
+            self.broker
+                .publish(&self.queue(), body)
+                .await
+                .expect("publish");
+        }
+    }
+
+    async fn consume(&self, prefetch: u16) -> Box<dyn Consumer> {
+        self.broker
+            .consume(&self.queue(), prefetch)
+            .await
+            .expect("consume")
+    }
+}
+
+fn unique_pipeline() -> PipelineName {
+    format!("suite-{}", Ulid::generate())
+        .parse()
+        .expect("a pipeline name")
+}
+
+fn number(delivery: &Delivery) -> u32 {
+    std::str::from_utf8(&delivery.body)
+        .expect("text")
+        .parse()
+        .expect("a number")
+}
+
+async fn soon(consumer: &mut dyn Consumer) -> Delivery {
+    timeout(SOON, consumer.next())
+        .await
+        .expect("a delivery in time")
+        .expect("a delivery")
+}
+
+async fn quiet(consumer: &mut dyn Consumer) {
+    let unexpected = timeout(A_WHILE, consumer.next()).await;
+    assert!(
+        unexpected.is_err(),
+        "an unexpected delivery: {unexpected:?}"
+    );
+}
