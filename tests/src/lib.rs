@@ -1,1 +1,33 @@
-//! Placeholder.
+//! The harness: everything that the tests of the whole need to start real processes and look at what they left.
+//!
+//! It knows Drover as its users do: the binary, the files, the documented JSON. It links none of our crates, so
+//! that a test cannot pass by sharing a mistake with the code.
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "a panic here is a test that fails, and says why"
+)]
+#![expect(
+    clippy::return_self_not_must_use,
+    reason = "an assertion that gives back its subject may end a line"
+)]
+
+mod binary;
+mod eventually;
+mod leftovers;
+mod outcome;
+mod random;
+mod running;
+mod spec;
+mod tree;
+mod workspace;
+
+pub use binary::{drover, repository};
+pub use eventually::{DEADLINE, eventually};
+pub use leftovers::processes_marked;
+pub use nix::sys::signal::Signal;
+pub use outcome::{Job, Outcome};
+pub use random::Random;
+pub use running::Running;
+pub use spec::Spec;
+pub use tree::{Tree, files};
+pub use workspace::{Workspace, is_root};

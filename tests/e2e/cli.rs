@@ -1,0 +1,443 @@
+//! What scripts depend on: exit codes, and JSON in exactly these shapes.
+
+use std::collections::BTreeSet;
+
+use drover_tests::{Spec, Workspace, eventually, files};
+use serde_json::{Value, json};
+
+fn copies() -> Spec {
+    Spec::new("copies").reads("in", "/*")
+}
+
+/// A store with `in/a`, `in/b` and `in/c`.
+fn three_files() -> Workspace {
+    let place = Workspace::new();
+    for name in ["a", "b", "c"] {
+        place.file(&format!("in/{name}"), format!("{name}\n"));
+    }
+    place
+}
+
+/// Asserts the keys of an object.
+#[track_caller]
+fn has_keys(value: &Value, keys: &[&str]) {
+    let found: BTreeSet<&str> = value
+        .as_object()
+        .expect("an object")
+        .keys()
+        .map(String::as_str)
+        .collect();
+    assert_eq!(found, keys.iter().copied().collect(), "in {value}");
+}
+
+#[test]
+fn a_job_record_has_the_documented_shape() {
+    let place = three_files();
+    let job = place.succeeds(&copies());
+    let again = place
+        .call(&["job", job.id(), "--output", "json"])
+        .code(0)
+        .job();
+    let waited = place
+        .call(&["wait", job.id(), "--output", "json"])
+        .code(0)
+        .job();
+    assert_eq!((&again.0, &waited.0), (&job.0, &job.0));
+    has_keys(
+        &job.0,
+        &[
+            "job",
+            "pipeline",
+            "state",
+            "reason",
+            "created",
+            "started",
+            "finished",
+            "datums",
+            "stats",
+            "redelivered",
+            "duplicates",
+        ],
+    );
+    has_keys(
+        &job.0["datums"],
+        &["total", "processed", "skipped", "failed", "recovered"],
+    );
+    has_keys(
+        &job.0["stats"],
+        &[
+            "download_bytes",
+            "upload_bytes",
+            "download_time_s",
+            "process_time_s",
+            "upload_time_s",
+        ],
+    );
+    assert_eq!(job.0["reason"], Value::Null);
+    assert_eq!(job.0["stats"]["upload_bytes"], 6);
+    assert_eq!(job.0["duplicates"], 0);
+}
+
+#[test]
+fn a_plan_has_the_documented_shape() {
+    let place = three_files();
+    let spec = place.spec(&copies());
+    let lines = place
+        .call(&["plan", "--output", "json", &spec])
+        .code(0)
+        .lines();
+    assert_eq!(lines.len(), 3);
+    has_keys(&lines[1], &["index", "datum", "inputs"]);
+    assert_eq!(lines[1]["index"], 1);
+    has_keys(
+        &lines[1]["inputs"][0],
+        &[
+            "name", "repo", "path", "kind", "size", "join_on", "group_by",
+        ],
+    );
+    assert_eq!(
+        lines[1]["inputs"],
+        json!([{ "name": "in", "repo": "in", "path": "/b", "kind": "file", "size": 2, "join_on": null, "group_by": null }])
+    );
+    assert!(
+        !place.path("copies").exists() && place.tree(".drover/jobs").is_empty(),
+        "a plan leaves nothing behind"
+    );
+}
+
+#[test]
+fn a_list_of_datums_has_the_documented_shape() {
+    let place = three_files();
+    place.file("in/bad", "");
+    let job =
+        place.fails(&copies().sh(r#"test -s "$in" && cp "$in" "/pfs/out/copy-$(basename "$in")""#));
+    let lines = place
+        .call(&["datums", job.id(), "--output", "json"])
+        .code(0)
+        .lines();
+    let states: Vec<_> = lines
+        .iter()
+        .map(|line| line["state"].as_str().unwrap())
+        .collect();
+    assert_eq!(states, ["success", "success", "failed", "success"]);
+    for line in &lines {
+        has_keys(
+            line,
+            &[
+                "index", "datum", "state", "attempts", "worker", "reason", "inputs", "outputs",
+            ],
+        );
+    }
+    assert_eq!(
+        lines[0]["outputs"],
+        json!([{ "path": "/copy-a", "size": 2 }])
+    );
+    assert_eq!(lines[0]["attempts"], 1);
+    assert_eq!(lines[0]["reason"], Value::Null);
+    assert!(
+        lines[2]["reason"]
+            .as_str()
+            .is_some_and(|reason| reason.contains('1')),
+        "{}",
+        lines[2]
+    );
+
+    let plan = place
+        .call(&["plan", "--output", "json", &place.spec(&copies())])
+        .code(0)
+        .lines();
+    let ids = |lines: &[Value]| {
+        lines
+            .iter()
+            .map(|line| line["inputs"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&plan), ids(&lines));
+}
+
+#[test]
+fn a_plan_names_the_same_work_as_the_run() {
+    let place = three_files();
+    let plan = place
+        .call(&["plan", "--output", "json", &place.spec(&copies())])
+        .code(0)
+        .lines();
+    place.succeeds(&copies());
+    let ran = place
+        .call(&["datums", "last", "--output", "json"])
+        .code(0)
+        .lines();
+    let ids = |lines: &[Value]| {
+        lines
+            .iter()
+            .map(|line| line["datum"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&plan), ids(&ran));
+}
+
+#[test]
+fn an_invalid_spec_is_refused_with_every_finding_and_its_line() {
+    let place = three_files();
+    let text = "pipeline:\n  name: made\ninput:\n  pfs:\n    repo: in\n    glob: /*\n    glub: 1\ntransform:\n  cmd: []\ndatum_tries: many\n";
+    let spec = place.spec_text("made.yaml", text);
+    for verb in ["run", "plan", "validate"] {
+        let outcome = place.call(&[verb, "--output", "json", &spec]).code(2);
+        let error = outcome.error();
+        has_keys(&error, &["kind", "message", "findings"]);
+        let findings = error["findings"].as_array().unwrap();
+        let lines: BTreeSet<u64> = findings
+            .iter()
+            .filter_map(|finding| finding["line"].as_u64())
+            .collect();
+        assert!(lines.is_superset(&[7, 10].into()), "{findings:?}");
+        for finding in findings {
+            for key in ["file", "line", "column", "path", "message", "advice"] {
+                assert!(finding.get(key).is_some(), "no {key} in {finding}");
+            }
+        }
+    }
+    place.call(&["run", &spec]).code(2).says(&[
+        "made.yaml:7",
+        "glub",
+        "glob",
+        "made.yaml:10",
+        "datum_tries",
+    ]);
+    assert!(place.tree(".drover/jobs").is_empty());
+}
+
+#[test]
+fn usage_errors_exit_with_2() {
+    let place = three_files();
+    let spec = place.spec(&copies());
+    place
+        .call(&["run", "--no-such-flag", &spec])
+        .code(2)
+        .says(&["--no-such-flag"]);
+    place
+        .call(&["no-such-verb"])
+        .code(2)
+        .says(&["no-such-verb"]);
+    place
+        .call(&["run", "--workers", "0", &spec])
+        .code(2)
+        .says(&["workers"]);
+    place
+        .call(&["run", "no-such-spec.yaml"])
+        .code(2)
+        .says(&["no-such-spec.yaml"]);
+    place.call(&["run", "in"]).code(2).says(&["in"]);
+    place.call(&["run"]).code(2);
+    place
+        .call(&["job", "not-an-id"])
+        .code(2)
+        .says(&["not-an-id"]);
+    place.call(&["job", "last"]).code(2);
+}
+
+#[test]
+fn a_spec_comes_from_stdin_too() {
+    let place = three_files();
+    let mut shell = std::process::Command::new("sh");
+    shell
+        .args(["-c", r#""$0" run --output json - < "$1""#])
+        .arg(drover_tests::drover())
+        .arg(place.spec(&copies()));
+    shell.current_dir(place.store());
+    place.start_command(shell).finish().code(0);
+    assert_eq!(place.tree("copies"), place.tree("in"));
+}
+
+#[test]
+fn the_store_may_be_elsewhere() {
+    let place = three_files();
+    let spec = place.spec(&copies());
+    let store = place.store();
+    let store = store.to_str().unwrap();
+    let elsewhere = |args: &[&str]| {
+        let mut command = place.command(args);
+        command.current_dir("/");
+        command
+    };
+    place
+        .start_command(elsewhere(&["run", "--store", store, &spec]))
+        .finish()
+        .code(0);
+    assert_eq!(place.tree("copies"), place.tree("in"));
+    let mut by_variable = elsewhere(&["jobs", "--output", "json"]);
+    by_variable.env("DROVER_STORE", format!("file://{store}"));
+    assert_eq!(
+        place
+            .start_command(by_variable)
+            .finish()
+            .code(0)
+            .lines()
+            .len(),
+        1
+    );
+}
+
+#[test]
+fn a_repo_may_be_read_from_another_place() {
+    let place = three_files();
+    let other = Workspace::new();
+    other.file("deep/x", "elsewhere\n");
+    let from = format!("in={}", other.path("deep").display());
+    place
+        .start_run(&copies(), &["--input", &from])
+        .finish()
+        .code(0);
+    assert_eq!(place.tree("copies"), files([("x", "elsewhere\n")]));
+    let url = json!({ "pfs": { "name": "in", "repo": "in", "url": format!("file://{}", other.path("deep").display()), "glob": "/*" } });
+    place.succeeds(&copies().set("input", url));
+    assert_eq!(place.tree("copies"), files([("x", "elsewhere\n")]));
+}
+
+#[test]
+fn output_for_people_has_no_escapes_without_a_terminal() {
+    let place = three_files();
+    let spec = place.spec(&copies());
+    for args in [
+        &["run", &spec][..],
+        &["plan", &spec],
+        &["jobs"],
+        &["job", "last"],
+        &["datums", "last"],
+        &["explain", "last"],
+        &["--help"],
+    ] {
+        let outcome = place.call(args).code(0);
+        assert!(
+            !outcome.told().contains('\x1b'),
+            "{args:?}: {}",
+            outcome.told()
+        );
+        assert!(
+            !outcome.told().contains('\r'),
+            "{args:?}: {}",
+            outcome.told()
+        );
+    }
+}
+
+#[test]
+fn stdout_is_data_and_stderr_is_talk() {
+    let place = three_files();
+    let spec = place.spec(&copies().sh("echo from the command; echo to its stderr >&2"));
+    let outcome = place.call(&["run", "--output", "json", &spec]).code(0);
+    outcome.job();
+    assert!(!outcome.stdout.contains("from the command"));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let place = Workspace::new();
+    place.numbered_files("in", 500);
+    let spec = place.spec(&copies());
+    let mut shell = std::process::Command::new("sh");
+    shell
+        .args([
+            "-c",
+            r#"{ "$0" plan --output json "$1"; echo "$?" >&2; } | sed 1q"#,
+        ])
+        .arg(drover_tests::drover())
+        .arg(&spec);
+    shell.current_dir(place.store());
+    let outcome = place.start_command(shell).finish().code(0);
+    assert_eq!(outcome.stderr, "0\n", "{}", outcome.told());
+}
+
+#[test]
+fn a_second_run_of_a_pipeline_waits_for_the_first_or_is_refused() {
+    let place = three_files();
+    let gated = copies().sh(r#"
+        echo "$in" >> "$OUTSIDE/runs"; while [ ! -e "$OUTSIDE/gate" ]; do sleep 0.01; done; cp "$in" /pfs/out/"#);
+    let first = place.start_run(&gated, &[]);
+    eventually("the first one ran", || place.told("runs") > 0);
+    let refused = place.start_run(&gated, &["--no-wait"]).finish();
+    assert_ne!(refused.status.code(), Some(0));
+    refused.says(&["copies"]);
+
+    let second = place.start_run(&gated, &[]);
+    eventually("the second one said that it waits", || {
+        second.stderr().contains("wait")
+    });
+    place.open_gate("gate");
+    assert_eq!(first.finish().code(0).job().counts(), "3: 3 processed");
+    assert_eq!(second.finish().code(0).job().counts(), "3: 3 skipped");
+    assert_eq!(place.told("runs"), 3);
+}
+
+#[test]
+fn two_pipelines_run_beside_each_other() {
+    let place = three_files();
+    let meet = |name: &str| {
+        Spec::new(name).reads("in", "/a").sh(r#"
+            echo >> "$OUTSIDE/met"; while [ "$(wc -l < "$OUTSIDE/met")" -lt 2 ]; do sleep 0.01; done; cp "$in" /pfs/out/"#)
+    };
+    let (one, two) = (
+        place.start_run(&meet("one"), &[]),
+        place.start_run(&meet("two"), &[]),
+    );
+    one.finish().code(0);
+    two.finish().code(0);
+    assert_eq!(place.tree("one"), place.tree("two"));
+}
+
+#[test]
+fn validate_prints_no_finding_for_a_good_spec_and_schema_is_json() {
+    let place = three_files();
+    place.call(&["validate", &place.spec(&copies())]).code(0);
+    let schema: Value = serde_json::from_str(&place.call(&["schema"]).code(0).stdout).unwrap();
+    assert!(schema["properties"]["transform"].is_object(), "{schema}");
+}
+
+#[test]
+fn help_and_version_and_completions_work() {
+    let place = Workspace::new();
+    assert!(
+        place
+            .call(&["--version"])
+            .code(0)
+            .stdout
+            .starts_with("drover ")
+    );
+    for verb in [
+        "run", "plan", "validate", "schema", "jobs", "job", "datums", "logs", "wait", "stop",
+        "retry", "explain",
+    ] {
+        assert!(
+            place.call(&["--help"]).code(0).stdout.contains(verb),
+            "{verb} is not in the help"
+        );
+        assert!(
+            place
+                .call(&[verb, "--help"])
+                .code(0)
+                .stdout
+                .contains("Usage"),
+            "{verb} has no help"
+        );
+    }
+    assert!(
+        place
+            .call(&["completions", "bash"])
+            .code(0)
+            .stdout
+            .contains("drover")
+    );
+}
+
+#[test]
+fn workers_run_at_once() {
+    let place = three_files();
+    let meet = copies().sh(r#"echo >> "$OUTSIDE/met"; while [ "$(wc -l < "$OUTSIDE/met")" -lt 3 ]; do sleep 0.01; done"#);
+    place.start_run(&meet, &["--workers", "3"]).finish().code(0);
+    std::fs::remove_file(place.outside("met")).unwrap();
+    place.succeeds(
+        &meet
+            .set("parallelism_spec", json!({ "constant": 3 }))
+            .set("reprocess_spec", "every_job"),
+    );
+}

@@ -1,0 +1,411 @@
+//! How a command is run: its arguments, surroundings, attempts, limits and ends.
+
+use drover_tests::{Job, Spec, Workspace, files, is_root};
+
+/// A workspace with one file `in/a` that holds `ant`.
+fn one_file() -> Workspace {
+    let place = Workspace::new();
+    place.file("in/a", "ant\n");
+    place
+}
+
+fn spec(script: &str) -> Spec {
+    Spec::new("made").reads("in", "/*").sh(script)
+}
+
+/// Asserts that the reason of a failed job holds each of the words.
+#[track_caller]
+fn because(job: &Job, words: &[&str]) {
+    for word in words {
+        assert!(
+            job.reason().contains(word),
+            "the reason does not say {word:?}: {}",
+            job.reason()
+        );
+    }
+}
+
+#[test]
+fn a_command_runs_without_a_shell() {
+    let place = one_file();
+    place.succeeds(&spec("").cmd(&["cp", "/pfs/in/a", "/pfs/out/$HOME *"]));
+    assert_eq!(place.tree("made"), files([("$HOME *", "ant\n")]));
+}
+
+#[test]
+fn stdin_lines_are_joined_and_ended() {
+    let place = one_file();
+    let lines = vec!["one", "two  $HOME", ""];
+    place.succeeds(
+        &spec("")
+            .cmd(&["tee", "/pfs/out/said"])
+            .set("transform.stdin", lines),
+    );
+    assert_eq!(place.tree("made"), files([("said", "one\ntwo  $HOME\n\n")]));
+}
+
+#[test]
+fn a_command_need_not_read_its_stdin() {
+    let place = one_file();
+    place.succeeds(
+        &spec("")
+            .cmd(&["true"])
+            .set("transform.stdin", vec!["x".repeat(1 << 20)]),
+    );
+}
+
+#[test]
+fn without_stdin_a_command_reads_nothing() {
+    let place = one_file();
+    place.succeeds(&spec("").cmd(&["cp", "/dev/stdin", "/pfs/out/said"]));
+    assert_eq!(place.tree("made"), files([("said", "")]));
+}
+
+#[test]
+fn a_failing_command_is_tried_as_often_as_the_spec_says() {
+    let place = one_file();
+    let script =
+        r#"echo "$DROVER_ATTEMPT" >> "$OUTSIDE/attempts"; echo 'no such column' >&2; exit 4"#;
+    let job = place.fails(&spec(script).set("datum_tries", 3));
+    assert_eq!(job.counts(), "1: 1 failed");
+    assert_eq!(
+        std::fs::read_to_string(place.outside("attempts")).unwrap(),
+        "1\n2\n3\n"
+    );
+    because(&job, &["no such column", "4"]);
+}
+
+#[test]
+fn three_attempts_are_the_default() {
+    let place = one_file();
+    let mut spec = spec(r#"echo >> "$OUTSIDE/attempts"; exit 1"#);
+    spec.0.as_object_mut().unwrap().remove("datum_tries");
+    place.fails(&spec);
+    assert_eq!(place.told("attempts"), 3);
+}
+
+#[test]
+fn a_later_attempt_may_succeed_and_leaves_no_trace_of_the_earlier() {
+    let place = one_file();
+    let script = r#"
+        echo "$DROVER_ATTEMPT" > "/pfs/out/attempt-$DROVER_ATTEMPT"
+        test "$DROVER_ATTEMPT" = 2"#;
+    let job = place.succeeds(&spec(script).set("datum_tries", 2));
+    assert_eq!(job.counts(), "1: 1 processed");
+    assert_eq!(place.tree("made"), files([("attempt-2", "2\n")]));
+}
+
+#[test]
+fn accepted_exit_codes_are_successes() {
+    let place = one_file();
+    let accepting =
+        spec("echo x > /pfs/out/x; exit 7").set("transform.accept_return_code", vec![6, 7]);
+    place.succeeds(&accepting);
+    assert_eq!(place.tree("made"), files([("x", "x\n")]));
+    let job = place.fails(&spec("exit 8").set("transform.accept_return_code", vec![6, 7]));
+    because(&job, &["8"]);
+}
+
+#[test]
+fn a_command_ended_by_a_signal_has_failed() {
+    let job =
+        one_file().fails(&spec("kill -SEGV $$").set("transform.accept_return_code", vec![139, 11]));
+    because(&job, &["signal"]);
+}
+
+#[test]
+fn err_cmd_runs_once_after_the_last_attempt_on_the_same_inputs() {
+    let place = one_file();
+    let forgiving = spec(r#"echo cmd >> "$OUTSIDE/runs"; echo junk > /pfs/out/junk; exit 1"#)
+        .set("datum_tries", 2)
+        .set("transform.err_cmd", vec!["sh"])
+        .set(
+            "transform.err_stdin",
+            vec![r#"echo err >> "$OUTSIDE/runs"; echo half > /pfs/out/half; grep ant "$in""#],
+        );
+    let job = place.succeeds(&forgiving);
+    assert_eq!(job.counts(), "1: 1 recovered");
+    assert_eq!(
+        place.tally("runs"),
+        [("cmd".to_owned(), 2), ("err".to_owned(), 1)].into()
+    );
+    assert!(
+        place.tree("made").is_empty(),
+        "the output of a recovered datum is thrown away"
+    );
+}
+
+#[test]
+fn err_cmd_does_not_run_after_a_success() {
+    let place = one_file();
+    place.succeeds(
+        &spec("true")
+            .set("transform.err_cmd", vec!["sh"])
+            .set("transform.err_stdin", vec![r#"echo >> "$OUTSIDE/err""#]),
+    );
+    assert_eq!(place.told("err"), 0);
+}
+
+#[test]
+fn a_job_counts_processed_recovered_and_failed_apart() {
+    let place = Workspace::new();
+    place.numbered_files("in", 3);
+    let strict = spec(r#"test "$(cat "$in")" = 0"#)
+        .set("transform.err_cmd", vec!["sh"])
+        .set("transform.err_stdin", vec![r#"test "$(cat "$in")" = 2"#]);
+    assert_eq!(
+        place.fails(&strict).counts(),
+        "3: 1 processed, 1 failed, 1 recovered"
+    );
+    let lenient = strict.set("transform.err_stdin", vec!["true"]);
+    assert_eq!(
+        place.succeeds(&lenient).counts(),
+        "3: 1 skipped, 2 recovered"
+    );
+}
+
+#[test]
+fn accepted_exit_codes_hold_for_err_cmd_too() {
+    let forgiving = spec("exit 1")
+        .set("transform.err_cmd", vec!["sh", "-c", "exit 7"])
+        .set("transform.accept_return_code", vec![7]);
+    assert_eq!(one_file().succeeds(&forgiving).counts(), "1: 1 recovered");
+}
+
+#[test]
+fn the_environment_tells_what_a_command_needs() {
+    let place = one_file();
+    let job = place.succeeds(
+        &spec("env > /pfs/out/env").set("transform.env", serde_json::json!({ "LEVEL": "9 %" })),
+    );
+    let env = std::fs::read_to_string(place.path("made/env")).unwrap();
+    let expected = [
+        "in=/pfs/in/a".to_owned(),
+        format!("PACH_JOB_ID={}", job.id()),
+        format!("PACH_OUTPUT_COMMIT_ID={}", job.id()),
+        "PPS_PIPELINE_NAME=made".to_owned(),
+        "PFS=/pfs".to_owned(),
+        "DROVER_ATTEMPT=1".to_owned(),
+        "DROVER_DATUM_INDEX=0".to_owned(),
+        "LEVEL=9 %".to_owned(),
+    ];
+    for line in expected {
+        assert!(env.lines().any(|each| each == line), "no {line} in\n{env}");
+    }
+    for variable in [
+        "in_COMMIT=",
+        "PACH_DATUM_ID=",
+        "DROVER_WORKER=",
+        "PATH=",
+        "TMPDIR=/tmp",
+    ] {
+        assert!(
+            env.lines().any(|each| each.starts_with(variable)),
+            "no {variable} in\n{env}"
+        );
+    }
+}
+
+#[test]
+fn credentials_do_not_reach_the_command() {
+    let place = one_file();
+    let path = place.spec(&spec("env > /pfs/out/env"));
+    let mut command = place.command(&["run", path.as_str()]);
+    let secrets = [
+        "DROVER_BROKER",
+        "AWS_SECRET_ACCESS_KEY",
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "AZURE_STORAGE_KEY",
+    ];
+    for name in secrets {
+        command.env(name, "hush-hush");
+    }
+    command.env("HARMLESS", "passed on");
+    place.start_command(command).finish().code(0);
+    let env = std::fs::read_to_string(place.path("made/env")).unwrap();
+    assert!(!env.contains("hush-hush"), "{env}");
+    assert!(env.contains("HARMLESS=passed on"), "{env}");
+}
+
+#[test]
+fn join_and_group_keys_are_told() {
+    let place = Workspace::new();
+    place.file("a/k1.x", "");
+    place.file("b/k1.y", "");
+    let join = serde_json::json!({ "join": [
+        { "pfs": { "repo": "a", "glob": "/(*).x", "join_on": "$1" } },
+        { "pfs": { "repo": "b", "glob": "/(*).y", "join_on": "$1-" , "name": "second" } },
+    ] });
+    let spec = spec("env > /pfs/out/env").set("input", join);
+    assert_eq!(place.succeeds(&spec).counts(), "0: ");
+    let spec = spec.set(
+        "input.join",
+        serde_json::json!([
+            { "pfs": { "repo": "a", "glob": "/(*).x", "join_on": "$1" } },
+            { "pfs": { "repo": "b", "glob": "/(*).y", "join_on": "$1" , "name": "second" } },
+        ]),
+    );
+    place.succeeds(&spec);
+    let env = std::fs::read_to_string(place.path("made/env")).unwrap();
+    for line in [
+        "PACH_DATUM_a_JOIN_ON=k1",
+        "PACH_DATUM_second_JOIN_ON=k1",
+        "second=/pfs/second/k1.y",
+    ] {
+        assert!(env.lines().any(|each| each == line), "no {line} in\n{env}");
+    }
+}
+
+#[test]
+fn the_working_directory_is_the_callers_or_the_specs() {
+    let place = one_file();
+    place.succeeds(&spec("pwd > /pfs/out/here"));
+    let store = format!("{}\n", place.store().display());
+    assert_eq!(place.tree("made"), files([("here", &store)]));
+    place.succeeds(&spec("pwd > /pfs/out/here").set("transform.working_dir", "/pfs/in"));
+    assert_eq!(place.tree("made"), files([("here", "/pfs/in\n")]));
+    because(
+        &place.fails(&spec("true").set("transform.working_dir", "/no/such/place")),
+        &["/no/such/place"],
+    );
+}
+
+#[test]
+fn a_script_beside_the_caller_is_found() {
+    let place = one_file();
+    place.file("made.sh", "#!/bin/sh\ncp /pfs/in/a /pfs/out/\n");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(place.path("made.sh"), mode).unwrap();
+    place.succeeds(&spec("").cmd(&["./made.sh"]));
+    assert_eq!(place.tree("made"), files([("a", "ant\n")]));
+}
+
+#[test]
+fn a_command_that_cannot_start_is_named() {
+    let place = one_file();
+    because(
+        &place.fails(&spec("").cmd(&["no-such-command"])),
+        &["no-such-command"],
+    );
+    because(&place.fails(&spec("").cmd(&["/pfs/in/a"])), &["/pfs/in/a"]);
+    because(&place.fails(&spec("").cmd(&["/etc"])), &["/etc"]);
+    place.file("in/a", "#!/no/such/interpreter\n");
+    because(&place.fails(&spec("").cmd(&["/pfs/in"])), &["/pfs/in"]);
+}
+
+#[test]
+fn a_user_is_looked_up() {
+    let place = one_file();
+    let as_nobody =
+        spec("id -u > /pfs/out/id; id -g >> /pfs/out/id").set("transform.user", "nobody");
+    if is_root() {
+        place.succeeds(&as_nobody);
+        let nogroup = std::fs::read_to_string(place.path("made/id")).unwrap();
+        assert!(nogroup.starts_with("65534\n"), "{nogroup}");
+        place.succeeds(&as_nobody.set("transform.user", "1234:5678"));
+        assert_eq!(place.tree("made"), files([("id", "1234\n5678\n")]));
+    } else {
+        because(&place.fails(&as_nobody), &["nobody"]);
+    }
+    because(
+        &place.fails(&spec("true").set("transform.user", "nobody-knows")),
+        &["nobody-knows"],
+    );
+}
+
+#[test]
+fn a_command_past_its_time_limit_is_killed_and_tried_again() {
+    let place = one_file();
+    let script = r#"echo >> "$OUTSIDE/runs"; if [ -e /tmp/slept ]; then exit 0; fi; touch /tmp/slept; sleep 1000"#;
+    let job = place.succeeds(
+        &spec(script)
+            .set("datum_timeout", "1s")
+            .set("datum_tries", 2),
+    );
+    assert_eq!(job.counts(), "1: 1 processed");
+    assert_eq!(place.told("runs"), 2);
+}
+
+#[test]
+fn a_command_that_ignores_the_polite_request_is_killed() {
+    let place = one_file();
+    let stubborn =
+        spec("trap '' TERM INT HUP; while :; do sleep 0.1; done").set("datum_timeout", "300ms");
+    let job = place
+        .start_run(&stubborn, &["--term-grace", "200ms"])
+        .finish()
+        .code(1)
+        .job();
+    because(&job, &["time"]);
+}
+
+#[test]
+fn a_job_past_its_time_limit_is_killed() {
+    let place = Workspace::new();
+    place.numbered_files("in", 4);
+    let slow =
+        spec(r#"if [ "$(cat "$in")" = 0 ]; then exit 0; fi; sleep 1000"#).set("job_timeout", "2s");
+    let job = place.run(&slow).code(3).job();
+    assert_eq!(job.state(), "killed");
+    because(&job, &["time"]);
+    assert!(place.tree("made").is_empty());
+}
+
+#[test]
+fn output_of_any_size_on_stdout_and_stderr_is_kept() {
+    let place = one_file();
+    let noisy = spec("seq 1 200000; seq 1 200000 >&2; printf 'no newline at the end'");
+    place.succeeds(&noisy);
+    let logs = place.call(&["logs", "last"]).code(0).stdout;
+    assert!(
+        logs.contains("200000") && logs.contains("no newline at the end"),
+        "the end of the log is missing"
+    );
+    assert!(
+        logs.lines().count() >= 400_001,
+        "{} lines",
+        logs.lines().count()
+    );
+}
+
+#[test]
+fn datums_may_travel_in_sets() {
+    for set in [
+        serde_json::json!({ "number": 4 }),
+        serde_json::json!({ "size_bytes": 5 }),
+        serde_json::json!({ "per_worker": 2 }),
+    ] {
+        let place = Workspace::new();
+        place.numbered_files("in", 11);
+        let spec = Spec::new("copies")
+            .reads("in", "/*")
+            .set("datum_set_spec", set);
+        assert_eq!(place.succeeds(&spec).counts(), "11: 11 processed");
+        assert_eq!(place.tree("copies"), place.tree("in"));
+    }
+}
+
+#[test]
+fn lazy_inputs_are_pipes_and_empty_ones_have_no_bytes() {
+    let place = one_file();
+    let input =
+        |field: &str| serde_json::json!({ "pfs": { "repo": "in", "glob": "/*", field: true } });
+    place.succeeds(&spec(r#"test -p "$in" && cat "$in" > /pfs/out/a"#).set("input", input("lazy")));
+    assert_eq!(place.tree("made"), files([("a", "ant\n")]));
+    place.succeeds(
+        &spec(r#"test -f "$in" && cat "$in" > /pfs/out/a"#).set("input", input("empty_files")),
+    );
+    assert_eq!(place.tree("made"), files([("a", "")]));
+    place.succeeds(&spec("echo unread > /pfs/out/a").set("input", input("lazy")));
+}
+
+#[test]
+fn excluded_files_are_not_there() {
+    let place = Workspace::new();
+    place.file("in/a/x.txt", "1");
+    place.file("in/a/x.tmp", "2");
+    place.file("in/a/deep/y.tmp", "3");
+    let input = serde_json::json!({ "pfs": { "repo": "in", "glob": "/*", "exclude": "/**.tmp" } });
+    place.succeeds(&Spec::new("copies").set("input", input));
+    assert_eq!(place.tree("copies"), files([("a/x.txt", "1")]));
+}

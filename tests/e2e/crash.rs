@@ -1,0 +1,154 @@
+//! kill -9 at any moment, run again: the output is that of an undisturbed run, and nothing committed is done twice.
+
+use std::collections::BTreeSet;
+
+use drover_tests::{Random, Running, Spec, Tree, Workspace, eventually};
+
+const DATUMS: usize = 40;
+
+/// Notes each run in `runs`, and writes a file of its own and a piece of a common one.
+fn spec() -> Spec {
+    Spec::new("made").reads("in", "/*").sh(r#"
+        echo "$DROVER_DATUM_INDEX" >> "$OUTSIDE/runs"
+        cp "$in" /pfs/out/; cat "$in" > /pfs/out/all; ln -s "$in" "/pfs/out/link-$(basename "$in")""#)
+}
+
+/// What an undisturbed run makes.
+fn undisturbed() -> Tree {
+    let place = Workspace::new();
+    place.numbered_files("in", DATUMS);
+    place.succeeds(&spec());
+    place.tree("made")
+}
+
+/// The indexes that the last job committed, as far as its books tell.
+fn committed(place: &Workspace) -> BTreeSet<String> {
+    let datums = place.call(&["datums", "last", "--output", "json", "--state", "success"]);
+    if datums.status.code() != Some(0) {
+        return BTreeSet::new(); // killed before its books were opened
+    }
+    datums
+        .lines()
+        .iter()
+        .map(|datum| datum["index"].to_string())
+        .collect()
+}
+
+/// Waits until the running job has done `runs` more commands (or ended), then cuts it off.
+fn kill_after(place: &Workspace, mut running: Running, runs: usize) {
+    let enough = place.told("runs") + runs;
+    eventually("some commands ran", || {
+        place.told("runs") >= enough || running.has_ended()
+    });
+    running.kill();
+}
+
+#[test]
+fn killed_at_any_moment_and_run_again_it_ends_as_if_undisturbed() {
+    let expected = undisturbed();
+    for seed in 0..3 {
+        let mut random = Random::new(seed);
+        let place = Workspace::new();
+        place.numbered_files("in", DATUMS);
+        let mut done = BTreeSet::new();
+        for _ in 0..4 {
+            let running = place.start_run(&spec(), &["--workers", "2"]);
+            kill_after(&place, running, usize::try_from(random.below(14)).unwrap());
+            for index in committed(&place) {
+                done.insert((
+                    index.clone(),
+                    place.tally("runs").get(&index).copied().unwrap_or_default(),
+                ));
+            }
+        }
+        let job = place.succeeds(&spec());
+        assert_eq!(job.count("total"), DATUMS as u64);
+        assert_eq!(place.tree("made"), expected, "with seed {seed}");
+        for (index, runs) in done {
+            assert_eq!(
+                place.tally("runs")[&index],
+                runs,
+                "datum {index} was committed and ran again, with seed {seed}"
+            );
+        }
+        let before = place.told("runs");
+        assert_eq!(
+            place.succeeds(&spec()).counts(),
+            format!("{DATUMS}: {DATUMS} skipped")
+        );
+        assert_eq!(place.told("runs"), before);
+    }
+}
+
+#[test]
+fn killed_while_it_publishes_it_ends_as_if_undisturbed() {
+    let place = Workspace::new();
+    let many = Spec::new("made").reads("in", "/*").sh(r#"echo >> "$OUTSIDE/runs"; for n in $(seq 100); do cp "$in" "/pfs/out/$n-$(basename "$in")"; done"#);
+    place.numbered_files("in", DATUMS);
+    let mut killed_in_the_middle = false;
+    for wanted in [1, 500, 1500, 3000] {
+        let mut running = place.start_run(&many, &["--reprocess"]);
+        eventually("some output showed", || {
+            place.tree("made").len() >= wanted || running.has_ended()
+        });
+        running.kill();
+        killed_in_the_middle |= (1..DATUMS * 100).contains(&place.tree("made").len());
+        let _ = std::fs::remove_dir_all(place.path("made"));
+    }
+    assert!(killed_in_the_middle, "it was never caught publishing");
+    place.succeeds(&many);
+    assert_eq!(place.tree("made").len(), DATUMS * 100);
+    let runs = place.told("runs");
+    assert_eq!(
+        place.succeeds(&many).counts(),
+        format!("{DATUMS}: {DATUMS} skipped")
+    );
+    assert_eq!(place.told("runs"), runs);
+}
+
+#[test]
+fn output_that_changes_under_a_kill_is_right_after_the_next_run() {
+    let place = Workspace::new();
+    place.numbered_files("in", DATUMS);
+    place.succeeds(&spec());
+    for number in 0..DATUMS / 2 {
+        place.remove(&format!("in/{number:03}"));
+        place.file(&format!("in/{:03}", number + 100), format!("{number}!\n"));
+    }
+    kill_after(&place, place.start_run(&spec(), &[]), DATUMS / 2);
+    place.succeeds(&spec());
+    let twin = Workspace::new();
+    for (path, content) in (DATUMS / 2..DATUMS)
+        .map(|n| (n, format!("{n}\n")))
+        .chain((0..DATUMS / 2).map(|n| (n + 100, format!("{n}!\n"))))
+    {
+        twin.file(&format!("in/{path:03}"), content);
+    }
+    twin.succeeds(&spec());
+    assert_eq!(place.tree("made"), twin.tree("made"));
+}
+
+#[test]
+fn a_job_that_was_cut_off_says_so() {
+    let place = Workspace::new();
+    place.numbered_files("in", 3);
+    let running = place.start_run(&spec().sh(r#"echo >> "$OUTSIDE/runs"; sleep 1000"#), &[]);
+    kill_after(&place, running, 1);
+    let job = place.call(&["job", "last", "--output", "json"]).job();
+    assert_eq!((job.state(), job.reason()), ("killed", "interrupted"));
+    place.call(&["wait", "last"]).code(3);
+}
+
+#[test]
+fn a_crash_leaves_no_litter_behind_for_good() {
+    let place = Workspace::new();
+    place.numbered_files("in", 6);
+    let running = place.start_run(
+        &spec().sh(r#"echo big > /pfs/out/half; echo >> "$OUTSIDE/runs"; sleep 1000"#),
+        &[],
+    );
+    kill_after(&place, running, 1);
+    place.succeeds(&spec());
+    let scratch = place.tree(".drover/scratch");
+    assert!(scratch.is_empty(), "left in scratch: {scratch:?}");
+}

@@ -1,0 +1,17 @@
+//! The promises of the whole, by real processes on real files: what a user of `drover run` relies on.
+//!
+//! One module a promise, one test a sentence. All run beside each other, as root and as an ordinary user.
+
+mod chains;
+mod cli;
+mod commands;
+mod crash;
+mod errors;
+mod examples;
+mod lists;
+mod one_liner;
+mod output;
+mod sandbox;
+mod signals;
+mod skip;
+mod users;

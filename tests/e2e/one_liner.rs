@@ -1,0 +1,112 @@
+//! `drover run` without a spec, in the spirit of GNU parallel.
+
+use drover_tests::{Workspace, files};
+
+fn two_notes() -> Workspace {
+    let place = Workspace::new();
+    place.file("notes/a.txt", "ant\n");
+    place.file("notes/deep/b c.txt", "bee\n");
+    place.file("notes/skip.md", "no\n");
+    place
+}
+
+#[test]
+fn a_command_line_is_a_pipeline() {
+    let place = two_notes();
+    let line = [
+        "run",
+        "--output",
+        "json",
+        "--glob",
+        "notes:/*.txt",
+        "--out",
+        "loud",
+        "--",
+        "sh",
+        "-c",
+        "tr a-z A-Z < '{}' > '{out}/{/}'",
+    ];
+    assert_eq!(place.call(&line).code(0).job().counts(), "1: 1 processed");
+    assert_eq!(place.tree("loud"), files([("a.txt", "ANT\n")]));
+    assert_eq!(place.call(&line).code(0).job().counts(), "1: 1 skipped");
+}
+
+#[test]
+fn placeholders_name_the_parts_of_a_path() {
+    let place = two_notes();
+    let line = [
+        "run",
+        "--glob",
+        "notes:/*/*.txt",
+        "--out",
+        "parts",
+        "--",
+        "sh",
+        "-c",
+        r#"printf '%s\n' "$@" > /pfs/out/parts"#,
+        "sh",
+        "{}",
+        "{/}",
+        "{.}",
+        "{/.}",
+        "{//}",
+        "{#}",
+    ];
+    place.call(&line).code(0);
+    let expected =
+        "/pfs/notes/deep/b c.txt\nb c.txt\n/pfs/notes/deep/b c\nb c\n/pfs/notes/deep\n0\n";
+    assert_eq!(place.tree("parts"), files([("parts", expected)]));
+}
+
+#[test]
+fn its_plan_is_shown_by_the_same_line() {
+    let place = two_notes();
+    let plan = place
+        .call(&[
+            "plan",
+            "--output",
+            "json",
+            "--glob",
+            "notes:/**.txt",
+            "--out",
+            "loud",
+            "--",
+            "true",
+        ])
+        .code(0);
+    assert_eq!(plan.lines().len(), 2);
+    assert!(!place.path("loud").exists());
+}
+
+#[test]
+fn its_failures_are_those_of_a_pipeline() {
+    let place = two_notes();
+    place
+        .call(&[
+            "run",
+            "--glob",
+            "notes:/*.txt",
+            "--out",
+            "loud",
+            "--",
+            "false",
+        ])
+        .code(1);
+    place
+        .call(&["run", "--glob", "notes:/*.txt", "--", "true"])
+        .code(2);
+    place
+        .call(&["run", "--glob", "notes:/*.txt", "--out", "loud"])
+        .code(2);
+    place
+        .call(&[
+            "run",
+            "--glob",
+            "nothing-here:/*.txt",
+            "--out",
+            "loud",
+            "--",
+            "true",
+        ])
+        .says(&["nothing-here"]);
+}

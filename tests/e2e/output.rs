@@ -1,0 +1,286 @@
+//! What commands leave in `/pfs/out` becomes the output folder, in order, and nothing else does.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+
+use drover_tests::{Spec, Workspace, files, is_root};
+
+/// Runs `script` over one file `in/a` and expects the job to fail, saying each of `words`.
+fn fails_saying(script: &str, words: &[&str]) {
+    let place = Workspace::new();
+    place.file("in/a", "ant\n");
+    let job = place.fails(&Spec::new("made").reads("in", "/*").sh(script));
+    for word in words {
+        assert!(
+            job.reason().contains(word),
+            "the reason of {script:?} does not say {word:?}: {}",
+            job.reason()
+        );
+    }
+    assert!(place.tree("made").is_empty());
+}
+
+/// Runs `script` over one file `in/a` (`ant`) and gives what it made.
+fn made_by(script: &str) -> drover_tests::Tree {
+    let place = Workspace::new();
+    place.file("in/a", "ant\n");
+    place.succeeds(&Spec::new("made").reads("in", "/*").sh(script));
+    place.tree("made")
+}
+
+#[test]
+fn pieces_of_one_path_are_joined_in_datum_order_whoever_is_first() {
+    let place = Workspace::new();
+    place.numbered_files("in", 12);
+    // The first datum waits until all the others are done.
+    let script = r#"
+        if [ "$DROVER_DATUM_INDEX" = 0 ]; then while [ "$(wc -l < "$OUTSIDE/done")" -lt 11 ]; do sleep 0.01; done; fi
+        cat "$in" > /pfs/out/all; cat "$in" > "/pfs/out/own-$(basename "$in")"; echo >> "$OUTSIDE/done""#;
+    let spec = Spec::new("joined").reads("in", "/*").sh(script);
+    place.open_gate("done");
+    place.start_run(&spec, &["--workers", "3"]).finish().code(0);
+    let all = fs::read_to_string(place.path("joined/all")).unwrap();
+    let numbers: Vec<String> = (0..12).map(|number| number.to_string()).collect();
+    assert_eq!(all.lines().collect::<Vec<_>>(), numbers);
+    assert_eq!(place.tree("joined").len(), 13);
+
+    place.file("in/005", "five\n");
+    assert_eq!(
+        place.succeeds(&spec).counts(),
+        "12: 1 processed, 11 skipped"
+    );
+    let all = fs::read_to_string(place.path("joined/all")).unwrap();
+    assert_eq!(all.lines().nth(5), Some("five"));
+    assert_eq!(all.lines().count(), 12);
+}
+
+#[test]
+fn two_writers_of_one_path_are_an_error_where_the_spec_says_so() {
+    let place = Workspace::new();
+    place.numbered_files("in", 3);
+    let spec = Spec::new("clash")
+        .reads("in", "/*")
+        .sh(r#"cp "$in" /pfs/out/same.txt"#);
+    let job = place.fails(&spec.clone().set("output_conflict", "error"));
+    assert!(
+        job.reason().contains("same.txt"),
+        "the reason does not name the path: {}",
+        job.reason()
+    );
+    assert!(place.tree("clash").is_empty());
+    place.succeeds(&spec);
+    assert_eq!(place.tree("clash"), files([("same.txt", "0\n1\n2\n")]));
+}
+
+#[test]
+fn a_file_and_a_directory_of_one_name_are_an_error() {
+    let place = Workspace::new();
+    place.numbered_files("in", 2);
+    let script = r#"if [ "$DROVER_DATUM_INDEX" = 0 ]; then echo > /pfs/out/x; else mkdir /pfs/out/x; echo > /pfs/out/x/y; fi"#;
+    let job = place.fails(&Spec::new("clash").reads("in", "/*").sh(script));
+    assert!(
+        job.reason().contains('x'),
+        "the reason does not name the path: {}",
+        job.reason()
+    );
+}
+
+#[test]
+fn links_within_the_datum_are_stored_as_files() {
+    let script = r#"
+        ln -s "$in" /pfs/out/input
+        mkdir -p /pfs/out/deep; echo own > /pfs/out/deep/own; ln -s deep/own /pfs/out/relative
+        ln -s ../deep/own /pfs/out/deep/upwards
+        ln -s deep /pfs/out/folder
+        echo kept > /tmp/kept; ln -s /tmp/kept /pfs/out/temporary
+        ln -s relative /pfs/out/twice
+        ln "/pfs/out/deep/own" /pfs/out/hard"#;
+    let expected = files([
+        ("input", "ant\n"),
+        ("deep/own", "own\n"),
+        ("deep/upwards", "own\n"),
+        ("relative", "own\n"),
+        ("folder/own", "own\n"),
+        ("folder/upwards", "own\n"),
+        ("temporary", "kept\n"),
+        ("twice", "own\n"),
+        ("hard", "own\n"),
+    ]);
+    assert_eq!(made_by(script), expected);
+}
+
+#[test]
+fn a_link_to_an_input_does_not_tie_output_to_input() {
+    let place = Workspace::new();
+    place.file("in/a", "ant\n");
+    place.succeeds(
+        &Spec::new("linked")
+            .reads("in", "/*")
+            .sh(r#"ln -s "$in" /pfs/out/a"#),
+    );
+    fs::write(place.path("in/a"), "ape\n").unwrap();
+    assert_eq!(place.tree("linked"), files([("a", "ant\n")]));
+}
+
+#[test]
+fn links_that_leave_the_datum_fail_it() {
+    fails_saying("ln -s /etc/passwd /pfs/out/accounts", &["accounts"]);
+    fails_saying(
+        "ln -s ../../../../etc/passwd /pfs/out/accounts",
+        &["accounts"],
+    );
+    fails_saying("ln -s /etc /pfs/out/settings", &["settings"]);
+    fails_saying("ln -s nowhere /pfs/out/dangling", &["dangling"]);
+    fails_saying("ln -s around /pfs/out/around", &["around"]);
+    fails_saying("mkdir /pfs/out/d; ln -s .. /pfs/out/d/circle", &["circle"]);
+}
+
+#[test]
+fn what_is_not_a_file_fails_the_datum() {
+    fails_saying("mkfifo /pfs/out/pipe", &["pipe", "FIFO"]);
+    if is_root() {
+        fails_saying("mknod /pfs/out/null c 1 3", &["null", "device"]);
+    }
+}
+
+#[test]
+fn a_name_that_is_not_utf8_fails_the_datum() {
+    fails_saying(
+        r#"echo > "/pfs/out/$(printf 'caf\351')""#,
+        &["caf", "UTF-8"],
+    );
+}
+
+#[test]
+fn an_input_name_that_is_not_utf8_is_an_error_that_names_it() {
+    let place = Workspace::new();
+    place.file("in/fine", "");
+    fs::write(place.path("in").join(OsStr::from_bytes(b"caf\xe9")), "").unwrap();
+    let outcome = place.run(&Spec::new("copies").reads("in", "/*"));
+    assert_ne!(outcome.status.code(), Some(0));
+    let told = outcome.told();
+    assert!(told.contains("caf") && told.contains("UTF-8"), "{told}");
+}
+
+#[test]
+fn any_name_comes_through() {
+    let names = [
+        "100%",
+        "%41",
+        "a b",
+        " lead",
+        "trail ",
+        "#1",
+        "q?",
+        "star*",
+        "[x]",
+        "{y}",
+        "back\\slash",
+        "new\nline",
+        "tab\t",
+        "quote\"'",
+        "größe",
+        "日本語",
+        "🐑",
+        "-n",
+        "--help",
+        "~",
+        "..dots",
+        "...",
+        "$HOME",
+        "a:b",
+        "semi;colon",
+        "cafe\u{301}",
+    ];
+    let place = Workspace::new();
+    for name in names {
+        place.file(&format!("in/{name}/{name}"), name);
+    }
+    for glob in ["/*", "/*/*", "/"] {
+        let spec = Spec::new("copies")
+            .reads("in", glob)
+            .sh("cp -R /pfs/in/. /pfs/out/");
+        place.succeeds(&spec);
+        assert_eq!(place.tree("copies"), place.tree("in"), "with glob {glob}");
+    }
+}
+
+#[test]
+fn empty_directories_do_not_exist() {
+    assert_eq!(
+        made_by("mkdir -p /pfs/out/a/b/c; echo > /pfs/out/a/x"),
+        files([("a/x", "\n")])
+    );
+    let place = Workspace::new();
+    place.file("in/full/x", "");
+    fs::create_dir_all(place.path("in/empty/below")).unwrap();
+    assert_eq!(
+        place
+            .succeeds(&Spec::new("copies").reads("in", "/*"))
+            .counts(),
+        "1: 1 processed"
+    );
+}
+
+#[test]
+fn a_folder_that_becomes_empty_goes() {
+    let place = Workspace::new();
+    place.file("in/keep/x", "1");
+    place.file("in/go/deep/y", "2");
+    let spec = Spec::new("copies").reads("in", "/*");
+    place.succeeds(&spec);
+    fs::remove_dir_all(place.path("in/go")).unwrap();
+    place.succeeds(&spec);
+    assert_eq!(place.tree("copies"), files([("keep/x", "1")]));
+    assert!(!place.path("copies/go").exists());
+}
+
+#[test]
+fn a_path_may_turn_from_file_to_folder_between_jobs() {
+    let place = Workspace::new();
+    place.file("in/a", "1");
+    let spec = |script: &str| Spec::new("turns").reads("in", "/*").sh(script);
+    place.succeeds(&spec("echo file > /pfs/out/x"));
+    place.succeeds(&spec("mkdir /pfs/out/x; echo deep > /pfs/out/x/y"));
+    assert_eq!(place.tree("turns"), files([("x/y", "deep\n")]));
+    place.succeeds(&spec("echo file > /pfs/out/x"));
+    assert_eq!(place.tree("turns"), files([("x", "file\n")]));
+}
+
+#[test]
+fn a_command_that_writes_nothing_succeeds() {
+    assert!(made_by("true").is_empty());
+}
+
+#[test]
+fn empty_and_large_files_come_through() {
+    let place = Workspace::new();
+    place.file("in/empty", "");
+    place.file("in/large", "0123456789abcdef".repeat(1 << 20));
+    place.succeeds(&Spec::new("copies").reads("in", "/*"));
+    assert!(place.tree("copies") == place.tree("in"), "the copy differs");
+}
+
+#[test]
+fn an_empty_match_is_a_success_that_empties_the_output() {
+    let place = Workspace::new();
+    place.file("in/a", "1");
+    let spec = Spec::new("copies").reads("in", "/a*");
+    place.succeeds(&spec);
+    place.remove("in/a");
+    let job = place.succeeds(&spec);
+    assert_eq!((job.state(), job.count("total")), ("success", 0));
+    assert!(place.tree("copies").is_empty());
+}
+
+#[test]
+fn output_does_not_change_when_the_command_kept_its_file_open() {
+    let place = Workspace::new();
+    place.file("in/a", "");
+    let script = r#"exec 3> /pfs/out/x; echo early >&3
+        (while [ ! -e "$OUTSIDE/gate" ]; do sleep 0.01; done; echo late >&3) & exit 0"#;
+    place.succeeds(&Spec::new("open").reads("in", "/*").sh(script));
+    place.open_gate("gate");
+    assert_eq!(place.tree("open"), files([("x", "early\n")]));
+}

@@ -1,0 +1,236 @@
+//! A store of a test's own, and `drover` at work in it.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use nix::unistd::Uid;
+use tempfile::TempDir;
+
+use crate::{Outcome, Running, Spec, Tree, drover, eventually, processes_marked};
+
+/// A store in a folder of its own, with a folder beside it for what commands tell behind Drover's back.
+///
+/// When it is dropped, no process that was started in it may be left.
+#[derive(Debug)]
+pub struct Workspace {
+    root: TempDir,
+    calls: AtomicU32,
+    ordinary_user: bool,
+}
+
+/// Whether the tests run as root.
+pub fn is_root() -> bool {
+    Uid::effective().is_root()
+}
+
+impl Workspace {
+    /// An empty store. Not below `/tmp`, which each datum has for itself.
+    pub fn new() -> Self {
+        Self::under(Path::new("/var/tmp"))
+    }
+
+    /// An empty store below `folder`.
+    pub fn under(folder: &Path) -> Self {
+        let root = TempDir::with_prefix_in("drover-test-", folder)
+            .expect("a temporary folder can be made");
+        fs::create_dir(root.path().join("store")).expect("the workspace is writable");
+        fs::create_dir(root.path().join("outside")).expect("the workspace is writable");
+        Self {
+            root,
+            calls: AtomicU32::new(0),
+            ordinary_user: false,
+        }
+    }
+
+    /// An empty store where Drover runs as an ordinary user, even if the tests run as root.
+    pub fn of_ordinary_user() -> Self {
+        let mut place = Self::new();
+        if is_root() {
+            place.ordinary_user = true;
+            let open = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o777));
+            for folder in [
+                place.root.path().to_owned(),
+                place.store(),
+                place.outside(""),
+            ] {
+                open(&folder).expect("the workspace is ours");
+            }
+            // The repository may lie where only root may look.
+            fs::copy(drover(), place.root.path().join("drover")).expect("the binary can be copied");
+        }
+        place
+    }
+
+    /// The store's folder.
+    pub fn store(&self) -> PathBuf {
+        self.root.path().join("store")
+    }
+
+    /// A file beside the store; commands know the folder as `$OUTSIDE`.
+    pub fn outside(&self, name: &str) -> PathBuf {
+        self.root.path().join("outside").join(name)
+    }
+
+    /// A path in the store.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.store().join(path)
+    }
+
+    /// Writes a file in the store.
+    pub fn file(&self, path: &str, content: impl AsRef<[u8]>) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().expect("a file has a folder"))
+            .expect("the store is writable");
+        fs::write(&path, content)
+            .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
+    }
+
+    /// Writes `count` files `<repo>/000`, `<repo>/001` … that hold their own numbers.
+    pub fn numbered_files(&self, repo: &str, count: usize) {
+        for number in 0..count {
+            self.file(&format!("{repo}/{number:03}"), format!("{number}\n"));
+        }
+    }
+
+    /// Removes a file of the store.
+    pub fn remove(&self, path: &str) {
+        fs::remove_file(self.path(path))
+            .unwrap_or_else(|error| panic!("cannot remove {path}: {error}"));
+    }
+
+    /// What lies below a folder of the store.
+    pub fn tree(&self, folder: &str) -> Tree {
+        Tree::read(&self.path(folder))
+    }
+
+    /// How often each line was appended to a file beside the store.
+    pub fn tally(&self, name: &str) -> BTreeMap<String, u32> {
+        let mut tally = BTreeMap::new();
+        for line in fs::read_to_string(self.outside(name))
+            .unwrap_or_default()
+            .lines()
+        {
+            *tally.entry(line.to_owned()).or_default() += 1;
+        }
+        tally
+    }
+
+    /// How many lines were appended to a file beside the store.
+    pub fn told(&self, name: &str) -> usize {
+        fs::read_to_string(self.outside(name))
+            .unwrap_or_default()
+            .lines()
+            .count()
+    }
+
+    /// Lets commands go on that wait for this file: `while [ ! -e "$OUTSIDE/gate" ]; do sleep 0.01; done`.
+    pub fn open_gate(&self, name: &str) {
+        fs::write(self.outside(name), "").expect("the workspace is writable");
+    }
+
+    /// Writes the spec into the store's parent and gives its path.
+    pub fn spec(&self, spec: &Spec) -> String {
+        self.spec_text(&format!("{}.json", spec.name()), &format!("{:#}", spec.0))
+    }
+
+    /// Writes a spec as text and gives its path.
+    pub fn spec_text(&self, file: &str, text: &str) -> String {
+        let path = self.root.path().join(file);
+        fs::write(&path, text).expect("the workspace is writable");
+        path.to_str().expect("a temporary path is UTF-8").to_owned()
+    }
+
+    /// `drover` with these arguments in the store, its environment free of our own settings.
+    pub fn command(&self, args: &[impl AsRef<OsStr>]) -> Command {
+        let mut command = if self.ordinary_user {
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
+            command.arg(self.root.path().join("drover"));
+            command
+        } else {
+            Command::new(drover())
+        };
+        command
+            .args(args)
+            .current_dir(self.store())
+            .env("OUTSIDE", self.outside(""));
+        for ours in ["DROVER_STORE", "DROVER_BROKER", "DROVER_OUTPUT", "NO_COLOR"] {
+            command.env_remove(ours);
+        }
+        command
+    }
+
+    /// Starts a command of this workspace.
+    pub fn start_command(&self, command: Command) -> Running {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        Running::start(command, &self.root.path().join(format!("call-{call}")))
+    }
+
+    /// Starts `drover` with these arguments.
+    pub fn start(&self, args: &[impl AsRef<OsStr>]) -> Running {
+        self.start_command(self.command(args))
+    }
+
+    /// Runs `drover` with these arguments to its end.
+    #[track_caller]
+    pub fn call(&self, args: &[impl AsRef<OsStr>]) -> Outcome {
+        self.start(args).finish()
+    }
+
+    /// Starts `drover run` of a spec, with JSON output and more arguments.
+    pub fn start_run(&self, spec: &Spec, more: &[&str]) -> Running {
+        let spec = self.spec(spec);
+        self.start(&[&["run", "--output", "json", &spec], more].concat())
+    }
+
+    /// `drover run` of a spec to its end, with JSON output.
+    #[track_caller]
+    pub fn run(&self, spec: &Spec) -> Outcome {
+        self.start_run(spec, &[]).finish()
+    }
+
+    /// `drover run` of a spec that must succeed.
+    #[track_caller]
+    pub fn succeeds(&self, spec: &Spec) -> crate::Job {
+        self.run(spec).code(0).job()
+    }
+
+    /// `drover run` of a spec that must fail.
+    #[track_caller]
+    pub fn fails(&self, spec: &Spec) -> crate::Job {
+        self.run(spec).code(1).job()
+    }
+
+    /// The processes that work in this workspace.
+    pub fn processes(&self) -> Vec<String> {
+        processes_marked(
+            self.root
+                .path()
+                .to_str()
+                .expect("a temporary path is UTF-8"),
+        )
+    }
+}
+
+impl Default for Workspace {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Workspace {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let mut left = Vec::new();
+            eventually("every process of the workspace was gone", || {
+                left = self.processes();
+                left.is_empty()
+            });
+        }
+    }
+}
