@@ -1,50 +1,71 @@
 //! Job records, specs and stop requests.
 
+use bytes::Bytes;
 use serde_json::Value;
 
 use super::Ledger;
+use super::records::{advice, to_json};
 use crate::id::{JobId, PipelineName};
 use crate::job::JobRecord;
-use crate::store::StoreError;
+use crate::store::{StoreError, StoreKey, layout};
 
 impl Ledger {
-    /// Opens the books of a new job: its spec, its record, and the mark that it is not folded yet.
+    /// Opens the books of a new job: the mark that it is not folded yet, its spec, and last its record, from
+    /// when on it exists.
     pub async fn open_job(&self, record: &JobRecord, spec: &Value) -> Result<(), StoreError> {
-        todo!("{record:?} {spec}")
+        let unfolded = layout::unfolded(&record.pipeline, record.id);
+        self.store.put(&unfolded, Bytes::new()).await?;
+        let key = layout::spec(record.id);
+        self.store.put(&key, to_json(&key, spec)?).await?;
+        self.save(record).await
     }
 
     /// Replaces the record.
     pub async fn save(&self, record: &JobRecord) -> Result<(), StoreError> {
-        todo!("{record:?}")
+        let key = layout::record(record.id);
+        self.store.put(&key, to_json(&key, record)?).await
     }
 
     /// The record of a job.
     pub async fn job(&self, job: JobId) -> Result<JobRecord, StoreError> {
-        todo!("{job}")
+        self.read(&layout::record(job), advice::JOB).await
     }
 
     /// The normalised spec of a job.
     pub async fn spec(&self, job: JobId) -> Result<Value, StoreError> {
-        todo!("{job}")
+        self.read(&layout::spec(job), advice::JOB).await
     }
 
     /// All jobs, oldest first.
     pub async fn jobs(&self) -> Result<Vec<JobId>, StoreError> {
-        todo!()
+        self.job_ids(&layout::jobs()).await
     }
 
     /// Jobs of a pipeline whose successes are not in the done index yet, oldest first.
     pub async fn unfolded(&self, pipeline: &PipelineName) -> Result<Vec<JobId>, StoreError> {
-        todo!("{pipeline}")
+        self.job_ids(&layout::unfolded_jobs(pipeline)).await
+    }
+
+    /// The names below `prefix` that are job ids; anything else there is not ours.
+    async fn job_ids(&self, prefix: &StoreKey) -> Result<Vec<JobId>, StoreError> {
+        let names = self.store.names(prefix).await?;
+        let ids = names
+            .iter()
+            .filter_map(|name| name.trim_end_matches('/').parse().ok());
+        Ok(ids.collect())
     }
 
     /// Asks whoever runs the job to stop it.
     pub async fn request_stop(&self, job: JobId) -> Result<(), StoreError> {
-        todo!("{job}")
+        self.store.put(&layout::stop(job), Bytes::new()).await
     }
 
     /// Whether somebody asked to stop the job.
     pub async fn stop_requested(&self, job: JobId) -> Result<bool, StoreError> {
-        todo!("{job}")
+        match self.store.entry(&layout::stop(job)).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::Missing { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }

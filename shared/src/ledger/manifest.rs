@@ -2,19 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{DoneRef, Ledger};
+use super::records::{advice, to_json_lines};
+use super::{DoneRef, Ledger, Segment};
 use crate::datum::Datum;
 use crate::id::JobId;
-use crate::store::StoreError;
-
-/// A run of consecutive datums of a job.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Segment {
-    /// Index of its first datum; names the segment.
-    pub first: u64,
-    /// How many datums.
-    pub count: u64,
-}
+use crate::store::{StoreError, layout};
 
 /// A datum in the manifest.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -29,17 +21,33 @@ pub struct ManifestEntry {
 
 impl Ledger {
     /// Writes a segment; `entries` are its datums in order, not empty.
-    pub async fn write_manifest(&self, job: JobId, entries: &[ManifestEntry]) -> Result<Segment, StoreError> {
-        todo!("{job} {entries:?}")
+    pub async fn write_manifest(
+        &self,
+        job: JobId,
+        entries: &[ManifestEntry],
+    ) -> Result<Segment, StoreError> {
+        let segment = Segment {
+            first: entries.first().map_or(0, |entry| entry.datum.index),
+            count: entries.len() as u64,
+        };
+        let key = layout::manifest(job, &segment.to_string());
+        self.store.put(&key, to_json_lines(&key, entries)?).await?;
+        Ok(segment)
     }
 
-    /// The first indexes of all segments written, ascending.
-    pub async fn segments(&self, job: JobId) -> Result<Vec<u64>, StoreError> {
-        todo!("{job}")
+    /// All segments written, ascending.
+    pub async fn segments(&self, job: JobId) -> Result<Vec<Segment>, StoreError> {
+        let names = self.store.names(&layout::manifests(job)).await?;
+        Ok(Segment::among(&names))
     }
 
-    /// The datums of the segment that begins with `first`.
-    pub async fn manifest(&self, job: JobId, first: u64) -> Result<Vec<ManifestEntry>, StoreError> {
-        todo!("{job} {first}")
+    /// The datums of a segment.
+    pub async fn manifest(
+        &self,
+        job: JobId,
+        segment: Segment,
+    ) -> Result<Vec<ManifestEntry>, StoreError> {
+        self.read_lines(&layout::manifest(job, &segment.to_string()), advice::DETAIL)
+            .await
     }
 }

@@ -1,15 +1,30 @@
 //! The ledger: the books kept under `.drover`, on any store.
 //!
 //! The store is the truth about what is finished. What a datum came to is decided by the first
-//! commit record written for its index; all else here can be made again from those.
+//! commit record written for its index; all else here can be made again from those. Every record is JSON
+//! (the done index apart): unknown fields pass, so that an older Drover reads what a newer one wrote.
 
-mod done;
+mod records;
+
 mod jobs;
+mod lock;
+mod reference;
+
 mod manifest;
+mod segment;
 mod verdicts;
 
+mod attempts;
+mod done;
+mod done_format;
+mod fold;
+
+pub use attempts::LogFile;
 pub use done::{DoneIndex, DoneRef};
-pub use manifest::{ManifestEntry, Segment};
+pub use lock::PipelineLock;
+pub use manifest::ManifestEntry;
+pub use reference::ReferenceError;
+pub use segment::Segment;
 pub use verdicts::Commit;
 
 use crate::store::Store;

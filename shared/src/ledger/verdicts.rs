@@ -1,9 +1,24 @@
 //! Verdicts: one commit record a datum, sealed segment by segment.
+//!
+//! A segment is sealed by writing all its verdicts as one object, from when on that object is the truth; the
+//! single records are removed after. A commit that comes later still (from a worker that was frozen) finds
+//! the index free, so whoever was slow looks for the sealed segment once more.
 
+use futures::{StreamExt, TryStreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
+
+use super::records::{advice, to_json, to_json_lines};
 use super::{Ledger, Segment};
 use crate::datum::Verdict;
 use crate::id::JobId;
-use crate::store::StoreError;
+use crate::store::{StoreError, layout};
+
+/// A datum that took less than this cannot have been done and sealed by others meanwhile, short of a
+/// coincidence that only costs a stray record; so it is spared a look.
+const QUICK: SignedDuration = SignedDuration::from_secs(1);
+
+/// Records read at once.
+const READS_AT_ONCE: usize = 16;
 
 /// How a commit went.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,22 +32,125 @@ pub enum Commit {
 impl Ledger {
     /// Commits a verdict by one conditional put: the first one for an index wins.
     pub async fn commit(&self, job: JobId, verdict: &Verdict) -> Result<Commit, StoreError> {
-        todo!("{job} {verdict:?}")
+        let key = layout::commit(job, verdict.index);
+        match self.store.create(&key, to_json(&key, verdict)?).await {
+            Ok(()) if Timestamp::now().duration_since(verdict.started) < QUICK => Ok(Commit::Won),
+            Ok(()) => match self.sealed(job, verdict.index).await? {
+                None => Ok(Commit::Won),
+                Some(earlier) => {
+                    self.store.delete(&key).await?;
+                    Ok(outcome(verdict, earlier))
+                }
+            },
+            Err(StoreError::Exists { .. }) => match self.committed(job, verdict.index).await? {
+                Some(earlier) => Ok(outcome(verdict, earlier)),
+                // Sealed, or removed as damaged, between our two looks.
+                None => Err(StoreError::Missing { key }),
+            },
+            Err(error) => Err(error),
+        }
     }
 
-    /// The verdict of a datum that is not sealed yet.
+    /// The verdict of a datum, if it has ended.
     pub async fn committed(&self, job: JobId, index: u64) -> Result<Option<Verdict>, StoreError> {
-        todo!("{job} {index}")
+        match self.single(job, index).await? {
+            Some(verdict) => Ok(Some(verdict)),
+            None => self.sealed(job, index).await,
+        }
+    }
+
+    /// The verdict of a datum in its own record.
+    async fn single(&self, job: JobId, index: u64) -> Result<Option<Verdict>, StoreError> {
+        match self
+            .read(&layout::commit(job, index), advice::VERDICT)
+            .await
+        {
+            Ok(verdict) => Ok(Some(verdict)),
+            Err(StoreError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The verdict of a datum in a sealed segment.
+    async fn sealed(&self, job: JobId, index: u64) -> Result<Option<Verdict>, StoreError> {
+        let sealed = self.sealed_segments(job).await?;
+        match sealed.into_iter().find(|segment| segment.contains(index)) {
+            Some(segment) => {
+                let verdicts = self.sealed_verdicts(job, segment).await?;
+                Ok(verdicts.into_iter().find(|verdict| verdict.index == index))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// The segments whose datums have all ended, ascending.
+    pub async fn sealed_segments(&self, job: JobId) -> Result<Vec<Segment>, StoreError> {
+        let names = self.store.names(&layout::results(job)).await?;
+        Ok(Segment::among(&names))
+    }
+
+    async fn sealed_verdicts(
+        &self,
+        job: JobId,
+        segment: Segment,
+    ) -> Result<Vec<Verdict>, StoreError> {
+        self.read_lines(&layout::result(job, &segment.to_string()), advice::DETAIL)
+            .await
     }
 
     /// Writes the verdicts of a segment whose datums have all ended (or were skipped) as one object, then
     /// removes their single records. `verdicts` is sorted by index.
-    pub async fn seal(&self, job: JobId, segment: Segment, verdicts: &[Verdict]) -> Result<(), StoreError> {
-        todo!("{job} {segment:?} {verdicts:?}")
+    pub async fn seal(
+        &self,
+        job: JobId,
+        segment: Segment,
+        verdicts: &[Verdict],
+    ) -> Result<(), StoreError> {
+        let key = layout::result(job, &segment.to_string());
+        self.store.put(&key, to_json_lines(&key, verdicts)?).await?;
+        let singles = verdicts
+            .iter()
+            .map(|verdict| layout::commit(job, verdict.index));
+        self.store.delete_each(singles.collect()).await
     }
 
     /// The verdicts of a segment, sealed or not, sorted by index.
     pub async fn verdicts(&self, job: JobId, segment: Segment) -> Result<Vec<Verdict>, StoreError> {
-        todo!("{job} {segment:?}")
+        match self.sealed_verdicts(job, segment).await {
+            Err(StoreError::Missing { .. }) => self.single_verdicts(job, segment).await,
+            sealed => sealed,
+        }
+    }
+
+    /// The verdicts of a segment in single records.
+    async fn single_verdicts(
+        &self,
+        job: JobId,
+        segment: Segment,
+    ) -> Result<Vec<Verdict>, StoreError> {
+        let mut committed = vec![];
+        let indexes = segment.indexes();
+        for shard in indexes.start / layout::SHARD..indexes.end.div_ceil(layout::SHARD) {
+            let names = self.store.names(&layout::commit_shard(job, shard)).await?;
+            let all = names
+                .iter()
+                .filter_map(|name| name.strip_suffix(".json")?.parse().ok());
+            committed.extend(all.filter(|index| indexes.contains(index)));
+        }
+        stream::iter(committed.into_iter().map(|index| self.single(job, index)))
+            .buffered(READS_AT_ONCE)
+            .try_filter_map(|verdict| std::future::ready(Ok(verdict)))
+            .try_collect()
+            .await
+    }
+}
+
+/// How the commit of `mine` went, where `earlier` was found. Finding one's own is winning: the answer to an
+/// earlier try was lost.
+fn outcome(mine: &Verdict, earlier: Verdict) -> Commit {
+    if *mine == earlier {
+        Commit::Won
+    } else {
+        Commit::Lost(Box::new(earlier))
     }
 }

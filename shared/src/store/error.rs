@@ -2,6 +2,9 @@
 
 use super::StoreKey;
 
+/// A failure underneath, kept for the chain of causes.
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
 /// Why an operation on the store did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -24,7 +27,7 @@ pub enum StoreError {
         key: StoreKey,
         /// The refusal.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Source,
     },
     /// No space is left.
     #[error("{key}: no space left in the store")]
@@ -33,7 +36,7 @@ pub enum StoreError {
         key: StoreKey,
         /// The refusal.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Source,
     },
     /// A name that cannot be stored or read safely.
     #[error("{name:?} cannot be a name in the store: {problem}")]
@@ -42,6 +45,25 @@ pub enum StoreError {
         name: String,
         /// What is wrong with it.
         problem: &'static str,
+    },
+    /// Something in an input folder that is not a file of that folder: a link that leaves it, a device …
+    #[error("{path} cannot be read as an input: {problem}")]
+    Irregular {
+        /// Where it lies in the store.
+        path: String,
+        /// What it is, and the way out.
+        problem: &'static str,
+    },
+    /// One of Drover's own records that does not say what it should.
+    #[error("{key} is damaged: {advice}")]
+    Corrupt {
+        /// The record.
+        key: StoreKey,
+        /// The way out.
+        advice: &'static str,
+        /// What is wrong with it.
+        #[source]
+        source: Source,
     },
     /// The place is not one that Drover can use as a store.
     #[error("{location} cannot be opened: {problem}")]
@@ -58,6 +80,13 @@ pub enum StoreError {
         key: StoreKey,
         /// The failure.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Source,
     },
+}
+
+impl StoreError {
+    /// Whether it says that nothing is stored there.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Missing { .. })
+    }
 }

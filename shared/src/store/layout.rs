@@ -1,29 +1,169 @@
 //! Every key below `.drover` is made here, and nowhere else.
 //!
 //! ```text
-//! <store>/<repo>/…                                 inputs
-//! <store>/<pipeline>/…                             outputs
-//! <store>/.drover/pipelines/<name>/done            index of all work that ever succeeded (binary, sorted)
-//! <store>/.drover/pipelines/<name>/published       what lies in the output folder, and where it came from
-//! <store>/.drover/pipelines/<name>/unfolded/<job>  jobs whose successes are not in `done` yet
-//! <store>/.drover/pipelines/<name>/lock            held while a job of the pipeline runs on this machine
-//! <store>/.drover/cache/<…>                        content hashes of local files
-//! <store>/.drover/scratch/<worker>/                working directories, gone when the worker is
-//! <store>/.drover/jobs/<id>/record.json            the job record
-//! <store>/.drover/jobs/<id>/spec.json              the spec it runs, normalised
-//! <store>/.drover/jobs/<id>/stop                   somebody asked to stop it
-//! <store>/.drover/jobs/<id>/manifest/<first>.jsonl datums, in segments named by their first index
-//! <store>/.drover/jobs/<id>/results/<first>.jsonl  verdicts of a whole segment
-//! <store>/.drover/jobs/<id>/commits/<index>.json   verdict of one datum, until its segment is sealed
-//! <store>/.drover/jobs/<id>/marks/<index>/<n>      a worker was about to run a redelivered datum
-//! <store>/.drover/jobs/<id>/logs/<index>/<claim>.<attempt>.log
-//! <store>/.drover/jobs/<id>/staged/<claim>/<n>     output files, not yet seen by anybody
+//! <store>/<repo>/…                                   inputs
+//! <store>/<pipeline>/…                               outputs
+//! <store>/.drover/tmp/<unique>                       files being written
+//! <store>/.drover/scratch/<worker>/                  working directories, gone when the worker is
+//! <store>/.drover/cache/<folder>                     content hashes of local files
+//! <store>/.drover/pipelines/<name>/done              index of all work that ever succeeded (binary, sorted)
+//! <store>/.drover/pipelines/<name>/published         what lies in the output folder, and where it came from
+//! <store>/.drover/pipelines/<name>/unfolded/<job>    jobs whose successes are not in `done` yet
+//! <store>/.drover/pipelines/<name>/lock              held while a job of the pipeline runs on this machine
+//! <store>/.drover/jobs/<id>/record.json              the job record
+//! <store>/.drover/jobs/<id>/spec.json                the spec it runs, normalised
+//! <store>/.drover/jobs/<id>/stop                     somebody asked to stop it
+//! <store>/.drover/jobs/<id>/manifest/<segment>.jsonl datums; a segment is `<first index>-<count>`
+//! <store>/.drover/jobs/<id>/results/<segment>.jsonl  verdicts of a whole segment
+//! <store>/.drover/jobs/<id>/commits/<shard>/<index>.json  verdict of one datum, until its segment is sealed
+//! <store>/.drover/jobs/<id>/marks/<index>.<n>        a worker was about to run a redelivered datum
+//! <store>/.drover/jobs/<id>/logs/<shard>/<index>.<name>   output of an attempt
+//! <store>/.drover/jobs/<id>/staged/<claim>.<n>       output files, not yet seen by anybody
 //! ```
+//!
+//! Indexes are padded with zeros, so that names sort as numbers do. A shard holds [`SHARD`] consecutive
+//! indexes: directories stay small, and making one is paid once for many datums.
 
 use super::StoreKey;
-use crate::id::JobId;
+use crate::id::{JobId, PipelineName};
+
+/// The folder of the store that is Drover's own.
+pub const OURS: &str = ".drover";
+
+/// How many consecutive indexes share a directory.
+pub const SHARD: u64 = 4096;
+
+/// Everything of ours.
+pub fn ours() -> StoreKey {
+    StoreKey::root().with(OURS)
+}
+
+/// Files being written.
+pub fn tmp() -> StoreKey {
+    ours().with("tmp")
+}
+
+/// Working directories of workers on this machine.
+pub fn scratch() -> StoreKey {
+    ours().with("scratch")
+}
+
+/// Content hashes of local files.
+pub fn cache() -> StoreKey {
+    ours().with("cache")
+}
+
+/// The books of a pipeline.
+pub fn pipeline(name: &PipelineName) -> StoreKey {
+    ours().with(&format!("pipelines/{name}"))
+}
+
+/// The index of all work that ever succeeded.
+pub fn done(name: &PipelineName) -> StoreKey {
+    pipeline(name).with("done")
+}
+
+/// What lies in the output folder, and where it came from.
+pub fn published(name: &PipelineName) -> StoreKey {
+    pipeline(name).with("published")
+}
+
+/// Marks for the jobs whose successes are not in the done index yet.
+pub fn unfolded_jobs(name: &PipelineName) -> StoreKey {
+    pipeline(name).with("unfolded")
+}
+
+/// The mark that a job's successes are not in the done index yet.
+pub fn unfolded(name: &PipelineName, job: JobId) -> StoreKey {
+    unfolded_jobs(name).with(&job.to_string())
+}
+
+/// Held while a job of the pipeline runs.
+pub fn lock(name: &PipelineName) -> StoreKey {
+    pipeline(name).with("lock")
+}
+
+/// The output folder of a pipeline.
+pub fn output(name: &PipelineName) -> StoreKey {
+    StoreKey::root().with(name.as_str())
+}
+
+/// All jobs.
+pub fn jobs() -> StoreKey {
+    ours().with("jobs")
+}
+
+/// The books of a job.
+pub fn job(job: JobId) -> StoreKey {
+    jobs().with(&job.to_string())
+}
+
+/// The job record.
+pub fn record(id: JobId) -> StoreKey {
+    job(id).with("record.json")
+}
+
+/// The normalised spec of a job.
+pub fn spec(id: JobId) -> StoreKey {
+    job(id).with("spec.json")
+}
+
+/// Somebody asked to stop the job.
+pub fn stop(id: JobId) -> StoreKey {
+    job(id).with("stop")
+}
+
+/// The segments of the manifest.
+pub fn manifests(id: JobId) -> StoreKey {
+    job(id).with("manifest")
+}
+
+/// The datums of a segment.
+pub fn manifest(id: JobId, segment: &str) -> StoreKey {
+    manifests(id).with(&format!("{segment}.jsonl"))
+}
+
+/// The sealed segments.
+pub fn results(id: JobId) -> StoreKey {
+    job(id).with("results")
+}
+
+/// The verdicts of a segment.
+pub fn result(id: JobId, segment: &str) -> StoreKey {
+    results(id).with(&format!("{segment}.jsonl"))
+}
+
+/// The commit records of a shard.
+pub fn commit_shard(id: JobId, shard: u64) -> StoreKey {
+    job(id).with(&format!("commits/{shard:017}"))
+}
+
+/// The commit record of a datum.
+pub fn commit(id: JobId, index: u64) -> StoreKey {
+    commit_shard(id, index / SHARD).with(&format!("{index:020}.json"))
+}
+
+/// The attempt marks of a job.
+pub fn marks(id: JobId) -> StoreKey {
+    job(id).with("marks")
+}
+
+/// The `n`th attempt mark of a datum.
+pub fn mark(id: JobId, index: u64, n: u32) -> StoreKey {
+    marks(id).with(&format!("{index:020}.{n}"))
+}
+
+/// The logs of a shard.
+pub fn log_shard(id: JobId, shard: u64) -> StoreKey {
+    job(id).with(&format!("logs/{shard:017}"))
+}
+
+/// A log of a datum; `name` is a single segment.
+pub fn log(id: JobId, index: u64, name: &str) -> StoreKey {
+    log_shard(id, index / SHARD).with(&format!("{index:020}.{name}"))
+}
 
 /// Output file `n` of the attempt that staged under `staged`.
-pub fn staged_file(job: JobId, staged: &str, n: usize) -> StoreKey {
-    todo!("{job} {staged} {n}")
+pub fn staged_file(id: JobId, staged: &str, n: usize) -> StoreKey {
+    job(id).with(&format!("staged/{staged}.{n}"))
 }

@@ -1,0 +1,77 @@
+//! What attempts leave behind: marks of redelivered datums about to run, and logs.
+
+use std::path::Path;
+
+use bytes::Bytes;
+
+use super::Ledger;
+use crate::id::JobId;
+use crate::store::{StoreError, StoreKey, layout};
+
+/// The log of one attempt.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct LogFile {
+    /// The name it was saved under.
+    pub name: String,
+    /// Where it lies.
+    pub key: StoreKey,
+}
+
+impl Ledger {
+    /// Marks that a redelivered datum is about to run. Returns how many such marks it has now, this one
+    /// included.
+    pub async fn mark_attempt(&self, job: JobId, index: u64) -> Result<u32, StoreError> {
+        let mut n = self.attempt_marks(job, index).await? + 1;
+        loop {
+            match self
+                .store
+                .create(&layout::mark(job, index, n), Bytes::new())
+                .await
+            {
+                Ok(()) => return Ok(n),
+                Err(StoreError::Exists { .. }) => n += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// How many times a redelivered datum was about to run.
+    pub async fn attempt_marks(&self, job: JobId, index: u64) -> Result<u32, StoreError> {
+        let names = self.store.names(&layout::marks(job)).await?;
+        let mine = named_for(index, &names).filter_map(|n| n.parse().ok());
+        Ok(mine.max().unwrap_or_default())
+    }
+
+    /// Moves the log `file` of an attempt to its place. `name` is one segment, unique among the datum's logs,
+    /// and its logs are listed in the order of their names.
+    pub async fn save_log(
+        &self,
+        job: JobId,
+        index: u64,
+        name: &str,
+        file: &Path,
+    ) -> Result<(), StoreError> {
+        self.store.adopt(file, &layout::log(job, index, name)).await
+    }
+
+    /// The logs of a datum, in the order of their names.
+    pub async fn logs(&self, job: JobId, index: u64) -> Result<Vec<LogFile>, StoreError> {
+        let names = self
+            .store
+            .names(&layout::log_shard(job, index / layout::SHARD))
+            .await?;
+        let mine = named_for(index, &names).map(|name| LogFile {
+            name: name.to_owned(),
+            key: layout::log(job, index, name),
+        });
+        Ok(mine.collect())
+    }
+}
+
+/// What follows the index in the names of a datum's files.
+fn named_for(index: u64, names: &[String]) -> impl Iterator<Item = &str> {
+    let prefix = format!("{index:020}.");
+    names
+        .iter()
+        .filter_map(move |name| name.strip_prefix(prefix.as_str()))
+}

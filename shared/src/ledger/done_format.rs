@@ -1,0 +1,196 @@
+//! The done index as bytes.
+//!
+//! ```text
+//! magic      16 bytes, "drover-done   1\n"; the number is the version
+//! jobs       number of jobs (4 bytes), then their ids (16 bytes each)
+//! records    28 bytes each, sorted by datum: datum id (16), number of the job in the list (4), index in it (8)
+//! checksum   the first 16 bytes of the BLAKE3 hash of all before it
+//! ```
+//! Numbers are little-endian.
+
+use std::io::{self, Write};
+use std::iter::Peekable;
+
+use bytes::Bytes;
+
+use super::DoneRef;
+use crate::id::{DatumId, JobId};
+
+const MAGIC: &[u8; 16] = b"drover-done   1\n";
+const CHECKSUM_BYTES: usize = 16;
+
+/// Size of a record.
+pub(super) const RECORD_BYTES: usize = 28;
+
+/// A done index, whole and checked.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Index {
+    jobs: Vec<JobId>,
+    pub(super) records: Bytes,
+}
+
+/// A success that is not in the index yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Success {
+    pub(super) datum: DatumId,
+    pub(super) index: u64,
+}
+
+impl Index {
+    /// The index in `bytes`; or what is wrong with them.
+    pub(super) fn parse(bytes: &Bytes) -> Result<Self, &'static str> {
+        const SHORT: &str = "it is cut off";
+        let end = bytes.len().checked_sub(CHECKSUM_BYTES).ok_or(SHORT)?;
+        let (body, checksum) = bytes.split_at(end);
+        let rest = body
+            .strip_prefix(MAGIC)
+            .ok_or("it is not of this version of Drover")?;
+        if blake3::hash(body).as_bytes()[..CHECKSUM_BYTES] != *checksum {
+            return Err("its checksum is wrong");
+        }
+        let (count, rest) = rest.split_first_chunk().ok_or(SHORT)?;
+        let count = u32::from_le_bytes(*count) as usize;
+        let (jobs, records) = rest.split_at_checked(count * 16).ok_or(SHORT)?;
+        if records.len() % RECORD_BYTES != 0 {
+            return Err(SHORT);
+        }
+        let (ids, _) = jobs.as_chunks();
+        let index = Self {
+            jobs: ids.iter().map(|id| JobId::from_bytes(*id)).collect(),
+            records: bytes.slice_ref(records),
+        };
+        if (0..records.len() / RECORD_BYTES).any(|n| index.job_number(index.record(n)) >= count) {
+            return Err("it names a job that it does not list");
+        }
+        Ok(index)
+    }
+
+    /// The `n`th record.
+    pub(super) fn record(&self, n: usize) -> &[u8] {
+        &self.records[n * RECORD_BYTES..][..RECORD_BYTES]
+    }
+
+    #[expect(clippy::unused_self, reason = "it reads a record of this index")]
+    fn job_number(&self, record: &[u8]) -> usize {
+        u32::from_le_bytes(field(record, 16)) as usize
+    }
+
+    /// What a record refers to.
+    pub(super) fn reference(&self, record: &[u8]) -> DoneRef {
+        DoneRef {
+            job: self.jobs[self.job_number(record)],
+            index: u64::from_le_bytes(field(record, 20)),
+        }
+    }
+
+    /// Writes this index with the successes of `job` (sorted by datum, then index) merged in. Of equal work
+    /// the later job's counts, and within a job the first datum's.
+    pub(super) fn merge(
+        &self,
+        job: JobId,
+        successes: &[Success],
+        to: impl Write,
+    ) -> io::Result<()> {
+        let mut jobs = self.jobs.clone();
+        let number = jobs
+            .iter()
+            .position(|known| *known == job)
+            .unwrap_or_else(|| {
+                jobs.push(job);
+                jobs.len() - 1
+            });
+        let number = u32::try_from(number).map_err(io::Error::other)?;
+        let mut to = Checked::begin(to, &jobs)?;
+        let mut new = successes.iter().peekable();
+        for n in 0..self.records.len() / RECORD_BYTES {
+            let old = self.record(n);
+            while let Some(success) =
+                new.next_if(|success| success.datum.to_bytes()[..] < old[..16])
+            {
+                write_success(&mut to, success, number, &mut new)?;
+            }
+            match new.next_if(|success| success.datum.to_bytes()[..] == old[..16]) {
+                Some(success) => write_success(&mut to, success, number, &mut new)?,
+                None => to.write_all(old)?,
+            }
+        }
+        while let Some(success) = new.next() {
+            write_success(&mut to, success, number, &mut new)?;
+        }
+        to.end()
+    }
+
+    /// Writes this index without the given work.
+    pub(super) fn without(&self, forgotten: &[DatumId], to: impl Write) -> io::Result<()> {
+        let mut to = Checked::begin(to, &self.jobs)?;
+        for n in 0..self.records.len() / RECORD_BYTES {
+            let record = self.record(n);
+            if !forgotten
+                .iter()
+                .any(|datum| datum.to_bytes()[..] == record[..16])
+            {
+                to.write_all(record)?;
+            }
+        }
+        to.end()
+    }
+}
+
+/// Writes a success, and passes over equal work of the same job.
+fn write_success<'a>(
+    to: &mut impl Write,
+    success: &Success,
+    job: u32,
+    new: &mut Peekable<impl Iterator<Item = &'a Success>>,
+) -> io::Result<()> {
+    while new.next_if(|next| next.datum == success.datum).is_some() {}
+    to.write_all(&success.datum.to_bytes())?;
+    to.write_all(&job.to_le_bytes())?;
+    to.write_all(&success.index.to_le_bytes())
+}
+
+fn field<const N: usize>(record: &[u8], at: usize) -> [u8; N] {
+    let mut bytes = [0; N];
+    bytes.copy_from_slice(&record[at..at + N]);
+    bytes
+}
+
+/// A writer that ends what it writes with a checksum.
+struct Checked<W> {
+    to: W,
+    hasher: blake3::Hasher,
+}
+
+impl<W: Write> Checked<W> {
+    fn begin(to: W, jobs: &[JobId]) -> io::Result<Self> {
+        let mut checked = Self {
+            to,
+            hasher: blake3::Hasher::new(),
+        };
+        checked.write_all(MAGIC)?;
+        let count = u32::try_from(jobs.len()).map_err(io::Error::other)?;
+        checked.write_all(&count.to_le_bytes())?;
+        for job in jobs {
+            checked.write_all(&job.to_bytes())?;
+        }
+        Ok(checked)
+    }
+
+    fn end(mut self) -> io::Result<()> {
+        let hash = self.hasher.finalize();
+        self.to.write_all(&hash.as_bytes()[..CHECKSUM_BYTES])?;
+        self.to.flush()
+    }
+}
+
+impl<W: Write> Write for Checked<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.to.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}

@@ -1,0 +1,179 @@
+//! Keeping the done index: folding in what jobs have done, and making it again when it is damaged.
+
+use std::fs::File;
+use std::io::{self, BufWriter};
+
+use serde::Deserialize;
+use tokio::task::spawn_blocking;
+use tracing::warn;
+
+use super::done_format::{Index, Success};
+use super::records::{advice, damaged};
+use super::{DoneIndex, Ledger, Segment};
+use crate::datum::VerdictState;
+use crate::id::{DatumId, JobId, PipelineName};
+use crate::store::{StoreError, StoreKey, layout};
+
+/// As much of a verdict as the done index needs.
+#[derive(Deserialize)]
+struct Ending {
+    index: u64,
+    datum: DatumId,
+    state: VerdictState,
+}
+
+impl Ledger {
+    /// The done index of a pipeline, with the successes of unfolded jobs folded in (and written back), so
+    /// that a job that was cut off counts. Only for the holder of the pipeline's lock, before the next job's
+    /// books are opened.
+    pub async fn done_index(&self, pipeline: &PipelineName) -> Result<DoneIndex, StoreError> {
+        for job in self.unfolded(pipeline).await? {
+            self.fold(pipeline, job).await?;
+        }
+        self.read_done(pipeline).await.map(DoneIndex)
+    }
+
+    /// Adds the successes of a job that has ended to the pipeline's done index. It may be done again.
+    pub async fn fold(&self, pipeline: &PipelineName, job: JobId) -> Result<(), StoreError> {
+        let index = self.read_done(pipeline).await?;
+        self.merge_into(pipeline, index, job).await?;
+        self.store.delete(&layout::unfolded(pipeline, job)).await
+    }
+
+    /// Takes work out of the done index, so that it is done again: its output was lost.
+    pub async fn forget(
+        &self,
+        pipeline: &PipelineName,
+        work: &[DatumId],
+    ) -> Result<(), StoreError> {
+        let index = self.read_done(pipeline).await?;
+        let work = work.to_vec();
+        self.replace_done(pipeline, move |to| index.without(&work, to))
+            .await
+    }
+
+    /// The done index as it was last written; made again from the pipeline's jobs when it is damaged.
+    async fn read_done(&self, pipeline: &PipelineName) -> Result<Index, StoreError> {
+        let key = layout::done(pipeline);
+        let bytes = match self.store.get(&key).await {
+            Err(StoreError::Missing { .. }) => return Ok(Index::default()),
+            bytes => bytes?,
+        };
+        match Index::parse(&bytes) {
+            Ok(index) => Ok(index),
+            Err(problem) => {
+                warn!(pipeline.name = %pipeline, problem, "{key} is damaged; it is made again from the jobs");
+                self.rebuild_done(pipeline).await
+            }
+        }
+    }
+
+    /// Makes the done index again from the pipeline's jobs.
+    async fn rebuild_done(&self, pipeline: &PipelineName) -> Result<Index, StoreError> {
+        let mut index = Index::default();
+        for job in self.jobs().await? {
+            match self.job(job).await {
+                Ok(record) if record.pipeline == *pipeline => {
+                    index = self.merge_into(pipeline, index, job).await?
+                }
+                Ok(_) | Err(StoreError::Missing { .. }) => {}
+                Err(error @ StoreError::Corrupt { .. }) => {
+                    warn!(job.id = %job, error = &error as &dyn std::error::Error, "what job {job} did is not counted");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(index)
+    }
+
+    /// Writes `index` with the successes of a job merged in, and reads it back.
+    async fn merge_into(
+        &self,
+        pipeline: &PipelineName,
+        index: Index,
+        job: JobId,
+    ) -> Result<Index, StoreError> {
+        let successes = self.successes(job).await?;
+        if successes.is_empty() {
+            return Ok(index);
+        }
+        self.replace_done(pipeline, move |to| index.merge(job, &successes, to))
+            .await?;
+        let key = layout::done(pipeline);
+        let bytes = self.store.get(&key).await?;
+        Index::parse(&bytes).map_err(|problem| damaged(&key, advice::DETAIL, problem))
+    }
+
+    /// The successes of a job, sorted by datum.
+    async fn successes(&self, job: JobId) -> Result<Vec<Success>, StoreError> {
+        let mut successes = vec![];
+        for segment in self.segments(job).await? {
+            match self.endings(job, segment).await {
+                Ok(endings) => successes.extend(
+                    endings
+                        .into_iter()
+                        .filter(|ending| ending.state == VerdictState::Success)
+                        .map(|Ending { datum, index, .. }| Success { datum, index }),
+                ),
+                Err(error @ StoreError::Corrupt { .. }) => {
+                    warn!(job.id = %job, error = &error as &dyn std::error::Error, "some datums of job {job} will run again");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        successes.sort_unstable_by_key(|success| (success.datum, success.index));
+        Ok(successes)
+    }
+
+    /// How the datums of a segment ended.
+    async fn endings(&self, job: JobId, segment: Segment) -> Result<Vec<Ending>, StoreError> {
+        let key = layout::result(job, &segment.to_string());
+        match self.read_lines(&key, advice::DETAIL).await {
+            Err(StoreError::Missing { .. }) => {}
+            endings => return endings,
+        }
+        let verdicts = self.verdicts(job, segment).await?;
+        let endings = verdicts.into_iter().map(|verdict| Ending {
+            index: verdict.index,
+            datum: verdict.datum,
+            state: verdict.state,
+        });
+        Ok(endings.collect())
+    }
+
+    /// Replaces the done index by what `write` writes, by way of a file: it may be large.
+    async fn replace_done(
+        &self,
+        pipeline: &PipelineName,
+        write: impl FnOnce(BufWriter<&File>) -> io::Result<()> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let key = layout::done(pipeline);
+        let folder = self
+            .store
+            .local_path(&layout::tmp())
+            .unwrap_or_else(std::env::temp_dir);
+        let written = spawn_blocking(move || {
+            std::fs::create_dir_all(&folder)?;
+            let file = tempfile::NamedTempFile::new_in(folder)?;
+            write(BufWriter::new(file.as_file()))?;
+            Ok(file.into_temp_path())
+        });
+        let written = written.await.map_err(io::Error::other).flatten();
+        let file = written.map_err(|error| unwritten(&key, error))?;
+        self.store.adopt(&file, &key).await
+    }
+}
+
+fn unwritten(key: &StoreKey, error: io::Error) -> StoreError {
+    let key = key.clone();
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full {
+            key,
+            source: error.into(),
+        },
+        _ => StoreError::Unavailable {
+            key,
+            source: error.into(),
+        },
+    }
+}

@@ -1,0 +1,105 @@
+//! The lock of a pipeline: one job of it at a time on one machine.
+//!
+//! It is an `flock` on a file, so it goes with the process that holds it, however that ends. Buckets have no
+//! such thing: there the coordinator of the pipeline's queue is what guards it, and the lock is always free.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+
+use super::Ledger;
+use crate::id::PipelineName;
+use crate::store::{StoreError, StoreKey, layout};
+
+/// How often the lock is tried while somebody else holds it.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// A pipeline's lock; dropping it frees the pipeline.
+#[derive(Debug)]
+pub struct PipelineLock {
+    _file: Option<File>,
+}
+
+impl Ledger {
+    /// Takes the pipeline's lock, if it is free.
+    pub async fn try_lock(
+        &self,
+        pipeline: &PipelineName,
+    ) -> Result<Option<PipelineLock>, StoreError> {
+        let key = layout::lock(pipeline);
+        match self.store.local_path(&key) {
+            None => Ok(Some(PipelineLock { _file: None })),
+            Some(path) => {
+                let file = take(&key, path, FlockOperation::NonBlockingLockExclusive).await?;
+                Ok(file.map(|file| PipelineLock { _file: Some(file) }))
+            }
+        }
+    }
+
+    /// Takes the pipeline's lock, waiting for whoever holds it. May be given up at any time.
+    pub async fn lock(&self, pipeline: &PipelineName) -> Result<PipelineLock, StoreError> {
+        loop {
+            if let Some(lock) = self.try_lock(pipeline).await? {
+                return Ok(lock);
+            }
+            sleep(RETRY).await;
+        }
+    }
+
+    /// Whether a job of the pipeline runs on this machine; none if the store cannot tell.
+    pub async fn is_locked(&self, pipeline: &PipelineName) -> Result<Option<bool>, StoreError> {
+        let key = layout::lock(pipeline);
+        match self.store.local_path(&key) {
+            None => Ok(None),
+            // Shared, so that readers do not see each other.
+            Some(path) => match take(&key, path, FlockOperation::NonBlockingLockShared).await {
+                Ok(taken) => Ok(Some(taken.is_none())),
+                Err(StoreError::Missing { .. }) => Ok(Some(false)),
+                Err(error) => Err(error),
+            },
+        }
+    }
+}
+
+/// Opens and locks the file at `path`; none if somebody else holds it. A reader opens it as it is.
+async fn take(
+    key: &StoreKey,
+    path: PathBuf,
+    how: FlockOperation,
+) -> Result<Option<File>, StoreError> {
+    let opened = spawn_blocking(move || match how {
+        FlockOperation::NonBlockingLockShared => File::open(path),
+        _ => {
+            path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+            File::options().create(true).append(true).open(path)
+        }
+    });
+    let file = opened.await.map_err(std::io::Error::other).flatten();
+    let file = file.map_err(|error| failure(key, error))?;
+    match flock(&file, how) {
+        Ok(()) => Ok(Some(file)),
+        Err(Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(failure(key, error.into())),
+    }
+}
+
+fn failure(key: &StoreKey, error: std::io::Error) -> StoreError {
+    use std::io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem};
+    let key = key.clone();
+    match error.kind() {
+        NotFound => StoreError::Missing { key },
+        PermissionDenied | ReadOnlyFilesystem => StoreError::Denied {
+            key,
+            source: error.into(),
+        },
+        _ => StoreError::Unavailable {
+            key,
+            source: error.into(),
+        },
+    }
+}

@@ -1,0 +1,83 @@
+//! Records as JSON and JSON lines, and what to say of damaged ones.
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Ledger;
+use crate::store::{StoreError, StoreKey};
+
+/// What can be done about a damaged record.
+pub(super) mod advice {
+    /// For a job's record or spec.
+    pub(in crate::ledger) const JOB: &str =
+        "remove the job's folder to forget it; what it did is remembered by the pipeline";
+    /// For what a job needs to be told in detail.
+    pub(in crate::ledger) const DETAIL: &str = "remove the job's folder and run the pipeline again; datums that are remembered as done are skipped";
+    /// For the verdict of one datum.
+    pub(in crate::ledger) const VERDICT: &str = "remove it; its datum runs again with the next run";
+}
+
+impl Ledger {
+    /// The JSON record at `key`.
+    pub(super) async fn read<T: DeserializeOwned>(
+        &self,
+        key: &StoreKey,
+        advice: &'static str,
+    ) -> Result<T, StoreError> {
+        let bytes = self.store.get(key).await?;
+        serde_json::from_slice(&bytes).map_err(|error| damaged(key, advice, error))
+    }
+
+    /// The JSON records at `key`, one a line.
+    pub(super) async fn read_lines<T: DeserializeOwned>(
+        &self,
+        key: &StoreKey,
+        advice: &'static str,
+    ) -> Result<Vec<T>, StoreError> {
+        let bytes = self.store.get(key).await?;
+        serde_json::Deserializer::from_slice(&bytes)
+            .into_iter()
+            .collect::<Result<_, _>>()
+            .map_err(|error| damaged(key, advice, error))
+    }
+}
+
+/// The bytes of a record.
+pub(super) fn to_json(key: &StoreKey, record: &impl Serialize) -> Result<Bytes, StoreError> {
+    serde_json::to_vec(record)
+        .map(Bytes::from)
+        .map_err(|error| unwritable(key, error))
+}
+
+/// The bytes of several records, one a line.
+pub(super) fn to_json_lines(
+    key: &StoreKey,
+    records: &[impl Serialize],
+) -> Result<Bytes, StoreError> {
+    let mut bytes = vec![];
+    for record in records {
+        serde_json::to_writer(&mut bytes, record).map_err(|error| unwritable(key, error))?;
+        bytes.push(b'\n');
+    }
+    Ok(bytes.into())
+}
+
+pub(super) fn damaged(
+    key: &StoreKey,
+    advice: &'static str,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> StoreError {
+    StoreError::Corrupt {
+        key: key.clone(),
+        advice,
+        source: source.into(),
+    }
+}
+
+fn unwritable(key: &StoreKey, error: serde_json::Error) -> StoreError {
+    StoreError::Unavailable {
+        key: key.clone(),
+        source: error.into(),
+    }
+}

@@ -1,0 +1,116 @@
+//! Jobs as people name them: `last`, or the beginning of an id.
+
+use super::Ledger;
+use crate::id::JobId;
+use crate::store::StoreError;
+
+/// How many candidates an error names.
+const NAMED: usize = 5;
+
+/// Why a text names no job.
+#[derive(Debug, thiserror::Error)]
+pub enum ReferenceError {
+    /// There are no jobs at all.
+    #[error("there are no jobs in this store; `drover run SPEC` makes one (is --store right?)")]
+    NoJobs,
+    /// No job has an id that begins so.
+    #[error("no job begins with {text:?}; the latest are {}", list(.latest))]
+    Unknown {
+        /// What was asked for.
+        text: String,
+        /// Some jobs, latest first.
+        latest: Vec<JobId>,
+    },
+    /// Several jobs have ids that begin so.
+    #[error("{text:?} fits {count} jobs: {}{}; give more of the id", list(.candidates), if *.count > NAMED { " …" } else { "" })]
+    Ambiguous {
+        /// What was asked for.
+        text: String,
+        /// How many jobs fit.
+        count: usize,
+        /// Some of them, latest first.
+        candidates: Vec<JobId>,
+    },
+    /// The jobs could not be listed.
+    #[error("cannot list the jobs")]
+    Store(#[from] StoreError),
+}
+
+fn list(jobs: &[JobId]) -> String {
+    jobs.iter()
+        .map(JobId::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+impl Ledger {
+    /// The job that a person means by `last` or by the beginning of its id.
+    pub async fn resolve(&self, text: &str) -> Result<JobId, ReferenceError> {
+        resolve(text, &self.jobs().await?)
+    }
+}
+
+/// The one of `jobs` (oldest first) that is meant by `text`.
+fn resolve(text: &str, jobs: &[JobId]) -> Result<JobId, ReferenceError> {
+    let Some(last) = jobs.last() else {
+        return Err(ReferenceError::NoJobs);
+    };
+    if text == "last" {
+        return Ok(*last);
+    }
+    let wanted = text.to_ascii_lowercase();
+    let fitting: Vec<JobId> = jobs
+        .iter()
+        .rev()
+        .filter(|job| job.to_string().starts_with(&wanted))
+        .copied()
+        .collect();
+    match fitting[..] {
+        [job] => Ok(job),
+        [] => Err(ReferenceError::Unknown {
+            text: text.to_owned(),
+            latest: jobs.iter().rev().take(NAMED).copied().collect(),
+        }),
+        _ => Err(ReferenceError::Ambiguous {
+            text: text.to_owned(),
+            count: fitting.len(),
+            candidates: fitting.into_iter().take(NAMED).collect(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jobs() -> Vec<JobId> {
+        [
+            "01aaaaaaaaaaaaaaaaaaaaaaaa",
+            "01abaaaaaaaaaaaaaaaaaaaaaa",
+            "01acaaaaaaaaaaaaaaaaaaaaaa",
+        ]
+        .map(|id| id.parse().unwrap())
+        .to_vec()
+    }
+
+    #[test]
+    fn a_job_is_found_by_last_and_by_a_unique_beginning() {
+        let jobs = jobs();
+        for (text, found) in [
+            ("last", 2),
+            ("01aa", 0),
+            ("01AB", 1),
+            ("01acaaaaaaaaaaaaaaaaaaaaaa", 2),
+        ] {
+            assert_eq!(resolve(text, &jobs).unwrap(), jobs[found], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_names_no_single_job_is_answered_with_candidates() {
+        let jobs = jobs();
+        insta::assert_snapshot!(resolve("01", &jobs).unwrap_err(), @"");
+        insta::assert_snapshot!(resolve("zz", &jobs).unwrap_err(), @"");
+        insta::assert_snapshot!(resolve("last", &[]).unwrap_err(), @"");
+    }
+}

@@ -1,0 +1,114 @@
+//! Names of objects: `object_store` takes every character but control characters, so these are escaped.
+//!
+//! The escape is a bijection: every name has one object path, and every object path that `object_store` can
+//! tell of, whoever wrote it, has one name. A control character is written `%XX`; and where a name itself
+//! holds a `%` that would be read as the beginning of such an escape (`%XX`, `%25XX`, `%2525XX` …), a `25` is
+//! put behind it.
+
+use object_store::path::Path;
+
+use crate::store::{StoreError, StoreKey};
+
+/// The object path of a key.
+pub(super) fn to_path(key: &StoreKey) -> Result<Path, StoreError> {
+    Path::parse(escape(key.as_str())).map_err(|_| StoreError::Name {
+        name: key.to_string(),
+        problem: "buckets cannot store it",
+    })
+}
+
+/// The key of an object path.
+pub(super) fn to_key(path: &Path) -> Result<StoreKey, StoreError> {
+    StoreKey::parse(&unescape(path.as_ref()))
+}
+
+fn escape(name: &str) -> String {
+    let mut escaped = String::with_capacity(name.len());
+    for (at, each) in name.char_indices() {
+        match each {
+            '%' if escaped_control(&name[at + 1..]).is_some() => escaped.push_str("%25"),
+            _ if each.is_ascii_control() => escaped.push_str(&format!("%{:02X}", u32::from(each))),
+            _ => escaped.push(each),
+        }
+    }
+    escaped
+}
+
+fn unescape(path: &str) -> String {
+    let mut name = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((before, after)) = rest.split_once('%') {
+        name.push_str(before);
+        match escaped_control(after) {
+            Some(control) if !after.starts_with("25") => {
+                name.push(control);
+                rest = &after[2..];
+            }
+            Some(_) => {
+                name.push('%');
+                rest = &after[2..];
+            }
+            None => {
+                name.push('%');
+                rest = after;
+            }
+        }
+    }
+    name + rest
+}
+
+/// The control character whose two digits follow, perhaps after some `25`. (NUL is no character of a key.)
+fn escaped_control(text: &str) -> Option<char> {
+    let mut rest = text;
+    while let Some(shorter) = rest.strip_prefix("25") {
+        rest = shorter;
+    }
+    let digits = rest.get(..2)?;
+    let upper = digits
+        .bytes()
+        .all(|digit| matches!(digit, b'0'..=b'9' | b'A'..=b'F'));
+    let code = u8::from_str_radix(digits, 16).ok().filter(|_| upper)?;
+    Some(char::from(code)).filter(|each| each.is_ascii_control() && *each != '\0')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn only_what_object_store_refuses_is_escaped() {
+        let rows = [
+            ("plain name.txt", "plain name.txt"),
+            ("100%.txt", "100%.txt"),
+            ("100%25.txt", "100%25.txt"),
+            ("#?\\[]{}~`ü", "#?\\[]{}~`ü"),
+            ("a\nb", "a%0Ab"),
+            ("a%0Ab", "a%250Ab"),
+            ("a%250Ab", "a%25250Ab"),
+            ("a%0ab", "a%0ab"),
+            ("%25\n", "%25%0A"),
+            ("\u{7f}", "%7F"),
+            ("%00", "%00"),
+        ];
+        for (name, path) in rows {
+            assert_eq!(escape(name), path, "{name:?}");
+            assert_eq!(unescape(path), name, "{path:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_name_comes_back(name in "([%025AaF17\n\r\t]|[^/\0]){1,12}") {
+            let path = escape(&name);
+            prop_assert!(!path.contains(|each: char| each.is_ascii_control()));
+            prop_assert_eq!(unescape(&path), name);
+        }
+
+        #[test]
+        fn every_foreign_path_comes_back(path in "([%025AaF17]|[^/\\x00-\\x1f\\x7f]){1,12}") {
+            prop_assert_eq!(escape(&unescape(&path)), path);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Opening a bucket by its URL; credentials and endpoint come from the environment.
+
+use std::fmt::Display;
+use std::sync::{Arc, Once};
+use std::time::Duration;
+
+use futures::StreamExt;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
+use object_store::{ObjectStore, ObjectStoreScheme};
+use tokio::time::timeout;
+use url::Url;
+
+use super::objects::Bucket;
+use super::trouble::failed;
+use crate::store::{StoreError, StoreKey};
+
+/// How long a bucket may take to answer when it is opened.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Bucket {
+    /// Opens the bucket at `url`, and sees whether it answers.
+    pub(in crate::store) async fn open(url: &Url) -> Result<Self, StoreError> {
+        install_tls();
+        let refusal = |problem: &dyn Display| StoreError::Location {
+            location: url.to_string(),
+            problem: problem.to_string(),
+        };
+        let (scheme, prefix) = ObjectStoreScheme::parse(url).map_err(|error| refusal(&error))?;
+        let store = client(&scheme, url).map_err(|error| refusal(&error))?;
+        let bucket = Self::new(with_prefix(store, prefix));
+        match timeout(PATIENCE, bucket.answers()).await {
+            Ok(Err(StoreError::Missing { .. })) => {
+                Err(refusal(&"there is no such bucket; create it first"))
+            }
+            Ok(answer) => answer.map(|()| bucket),
+            Err(elapsed) => Err(StoreError::Unavailable {
+                key: StoreKey::root(),
+                source: elapsed.into(),
+            }),
+        }
+    }
+
+    /// Lists a little.
+    async fn answers(&self) -> Result<(), StoreError> {
+        let first = self.objects().list(None).next().await;
+        first
+            .transpose()
+            .map(|_| ())
+            .or_else(|error| match failed(&StoreKey::root(), error) {
+                // A strange name is no reason not to open the bucket; reading its folder will tell.
+                StoreError::Name { .. } => Ok(()),
+                failure => Err(failure),
+            })
+    }
+}
+
+/// The client for a bucket. An endpoint of `http://` in the environment is meant, so it is allowed.
+fn client(scheme: &ObjectStoreScheme, url: &Url) -> object_store::Result<Arc<dyn ObjectStore>> {
+    Ok(match scheme {
+        ObjectStoreScheme::AmazonS3 => {
+            let builder = AmazonS3Builder::from_env()
+                .with_url(url.as_str())
+                .with_conditional_put(S3ConditionalPut::ETagMatch);
+            let endpoint = [AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::Endpoint]
+                .iter()
+                .find_map(|key| builder.get_config_value(key));
+            let plain = is_plain(endpoint);
+            Arc::new(builder.with_allow_http(plain).build()?)
+        }
+        ObjectStoreScheme::GoogleCloudStorage => Arc::new(
+            GoogleCloudStorageBuilder::from_env()
+                .with_url(url.as_str())
+                .build()?,
+        ),
+        ObjectStoreScheme::MicrosoftAzure => {
+            let builder = MicrosoftAzureBuilder::from_env().with_url(url.as_str());
+            let plain = is_plain(builder.get_config_value(&AzureConfigKey::Endpoint));
+            Arc::new(builder.with_allow_http(plain).build()?)
+        }
+        other => {
+            return Err(object_store::Error::NotSupported {
+                source: format!("{other:?} is not a bucket").into(),
+            });
+        }
+    })
+}
+
+fn is_plain(endpoint: Option<String>) -> bool {
+    endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"))
+}
+
+fn with_prefix(store: Arc<dyn ObjectStore>, prefix: Path) -> Arc<dyn ObjectStore> {
+    if prefix.as_ref().is_empty() {
+        store
+    } else {
+        Arc::new(PrefixStore::new(store, prefix))
+    }
+}
+
+/// Makes ring the provider of cryptography, unless the process has chosen one.
+fn install_tls() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // An error says that there is one already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+}

@@ -1,0 +1,94 @@
+//! The walk over a bucket: its listing, which comes sorted.
+
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use object_store::ObjectMeta;
+use tokio::runtime::Handle;
+
+use super::names::to_key;
+use super::objects::entry;
+use super::trouble::failed;
+use crate::store::{Entry, StoreError, StoreKey, layout};
+
+/// All objects below a prefix, in the order of the listing: byte order of keys.
+pub(in crate::store) struct BucketWalk {
+    listing: BoxStream<'static, object_store::Result<ObjectMeta>>,
+    prefix: StoreKey,
+    runtime: Handle,
+    /// The directory of the last entry, and whether it was wanted.
+    directory: Option<(String, bool)>,
+    last: String,
+}
+
+impl BucketWalk {
+    pub(super) fn new(
+        listing: BoxStream<'static, object_store::Result<ObjectMeta>>,
+        prefix: StoreKey,
+        runtime: Handle,
+    ) -> Self {
+        Self {
+            listing,
+            prefix,
+            runtime,
+            directory: None,
+            last: String::new(),
+        }
+    }
+
+    /// The next object that lies in wanted directories only. Blocks.
+    pub(in crate::store) fn advance(
+        &mut self,
+        wanted: &dyn Fn(&str) -> bool,
+    ) -> Option<Result<Entry, StoreError>> {
+        loop {
+            let meta = match self.runtime.block_on(self.listing.next())? {
+                Ok(meta) => meta,
+                Err(error) => return Some(Err(failed(&self.prefix, error))),
+            };
+            match self.look_at(&meta, wanted).transpose() {
+                Some(found) => return Some(found),
+                None => {}
+            }
+        }
+    }
+
+    fn look_at(
+        &mut self,
+        meta: &ObjectMeta,
+        wanted: &dyn Fn(&str) -> bool,
+    ) -> Result<Option<Entry>, StoreError> {
+        if self.last.as_str() > meta.location.as_ref() {
+            return Err(StoreError::Unavailable {
+                key: self.prefix.clone(),
+                source: "the bucket does not list its keys in order; use one that does".into(),
+            });
+        }
+        meta.location.as_ref().clone_into(&mut self.last);
+        let key = to_key(&meta.location)?;
+        let path = &key.as_str()[self.prefix.as_str().len()..];
+        let path = path.strip_prefix('/').unwrap_or(path);
+        // The prefix itself is the marker of a folder, made by a console; our own folder is no input.
+        let skipped = path.is_empty() || path.split('/').next() == Some(layout::OURS);
+        if skipped || !self.is_wanted(path, wanted) {
+            return Ok(None);
+        }
+        Ok(Some(entry(meta, format!("/{path}"))))
+    }
+
+    /// Whether all directories above `path` are wanted.
+    fn is_wanted(&mut self, path: &str, wanted: &dyn Fn(&str) -> bool) -> bool {
+        let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+        if let Some((known, verdict)) = &self.directory
+            && known == directory
+        {
+            return *verdict;
+        }
+        let mut above = directory
+            .match_indices('/')
+            .map(|(at, _)| &directory[..at])
+            .chain([directory]);
+        let verdict = directory.is_empty() || above.all(|each| wanted(&format!("/{each}")));
+        self.directory = Some((directory.to_owned(), verdict));
+        verdict
+    }
+}

@@ -1,0 +1,298 @@
+//! Objects as files of a folder.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use rustix::fs::ioctl_ficlone;
+
+use super::FolderWalk;
+use super::place::{Workshop, make_read_only, move_file, with_parent};
+use super::stat::Stat;
+use super::trouble::{reading, writing};
+use crate::store::{Entry, StoreError, StoreKey, layout};
+
+/// A folder as a store. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(in crate::store) struct Folder {
+    root: Arc<Path>,
+    /// Where content hashes are remembered; the folder's own unless it is read on behalf of another store.
+    cache: Option<PathBuf>,
+    workshop: Arc<Workshop>,
+    /// Whether the file system may know reflinks; false once it has refused one.
+    reflinks: Arc<AtomicBool>,
+}
+
+impl Folder {
+    /// Opens the folder at `root`, which must exist.
+    pub(in crate::store) fn open(root: &Path) -> Result<Self, StoreError> {
+        let refusal = |problem: String| StoreError::Location {
+            location: root.display().to_string(),
+            problem,
+        };
+        match fs::metadata(root) {
+            Ok(metadata) if metadata.is_dir() => Ok(Self::new(root)),
+            Ok(_) => Err(refusal("it is not a folder".to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(refusal(
+                "there is no such folder; create it first".to_owned(),
+            )),
+            Err(error) => Err(refusal(error.to_string())),
+        }
+    }
+
+    fn new(root: &Path) -> Self {
+        let workshop = Workshop::new(root.join(layout::tmp().as_str()));
+        workshop.sweep();
+        Self {
+            root: root.into(),
+            cache: Some(root.join(layout::cache().as_str())),
+            workshop: workshop.into(),
+            reflinks: Arc::new(AtomicBool::new(true)),
+        }
+    }
+
+    /// The same folder, read on behalf of `other`, which keeps the hashes (or nobody does).
+    pub(in crate::store) fn with_cache_of(mut self, other: Option<&Self>) -> Self {
+        self.cache = other.and_then(|other| other.cache.clone());
+        self
+    }
+
+    pub(in crate::store) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(in crate::store) fn path(&self, key: &StoreKey) -> PathBuf {
+        self.root.join(key.as_str())
+    }
+
+    pub(in crate::store) fn get(&self, key: &StoreKey) -> Result<Bytes, StoreError> {
+        fs::read(self.path(key))
+            .map(Bytes::from)
+            .map_err(|error| reading(key, error))
+    }
+
+    pub(in crate::store) fn entry(&self, key: &StoreKey) -> Result<Entry, StoreError> {
+        match fs::metadata(self.path(key)) {
+            Ok(metadata) if metadata.is_file() => {
+                Ok(Stat::of(&metadata).entry(format!("/{}", key.as_str())))
+            }
+            Ok(_) => Err(StoreError::Missing { key: key.clone() }),
+            Err(error) => Err(reading(key, error)),
+        }
+    }
+
+    pub(in crate::store) fn put(&self, key: &StoreKey, bytes: &[u8]) -> Result<(), StoreError> {
+        self.workshop
+            .make(|file| file.write_all(bytes))
+            .and_then(|(draft, ())| draft.replace(&self.path(key)))
+            .map_err(|error| writing(key, error))
+    }
+
+    pub(in crate::store) fn create(&self, key: &StoreKey, bytes: &[u8]) -> Result<(), StoreError> {
+        self.workshop
+            .make(|file| file.write_all(bytes))
+            .and_then(|(draft, ())| draft.create(&self.path(key)))
+            .map_err(|error| writing(key, error))
+    }
+
+    pub(in crate::store) fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
+        use io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
+        match fs::remove_file(self.path(key)) {
+            Err(error) if matches!(error.kind(), NotFound | NotADirectory | IsADirectory) => Ok(()),
+            Err(error) => Err(writing(key, error)),
+            Ok(()) => {
+                self.prune_above(key);
+                Ok(())
+            }
+        }
+    }
+
+    /// Removes the directories that are empty now, so that a file can take their name. Repos themselves
+    /// stay, and so do our own directories, which fill again.
+    fn prune_above(&self, key: &StoreKey) {
+        if key.top() == layout::OURS {
+            return;
+        }
+        let mut path = self.path(key);
+        while path.pop()
+            && path
+                .parent()
+                .is_some_and(|parent| parent.starts_with(&self.root) && *parent != *self.root)
+        {
+            if fs::remove_dir(&path).is_err() {
+                return;
+            }
+        }
+    }
+
+    pub(in crate::store) fn delete_all(&self, prefix: &StoreKey) -> Result<(), StoreError> {
+        let removed = if prefix.is_root() {
+            fs::read_dir(&self.root).and_then(|entries| {
+                entries
+                    .flatten()
+                    .try_for_each(|entry| remove(&entry.path()))
+            })
+        } else {
+            remove_below(&self.path(prefix))
+        };
+        removed.map_err(|error| writing(prefix, error))
+    }
+
+    pub(in crate::store) fn names(&self, prefix: &StoreKey) -> Result<Vec<String>, StoreError> {
+        use io::ErrorKind::{NotADirectory, NotFound};
+        let entries = match fs::read_dir(self.path(prefix)) {
+            Err(error) if matches!(error.kind(), NotFound | NotADirectory) => return Ok(vec![]),
+            entries => entries.map_err(|error| reading(prefix, error))?,
+        };
+        let mut names = vec![];
+        for entry in entries {
+            let entry = entry.map_err(|error| reading(prefix, error))?;
+            let mut name = utf8(entry.file_name().as_bytes())?.to_owned();
+            if entry.path().is_dir() {
+                name.push('/');
+            }
+            names.push(name);
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    pub(in crate::store) fn download(&self, key: &StoreKey, to: &Path) -> Result<u64, StoreError> {
+        let mut from = File::open(self.path(key)).map_err(|error| reading(key, error))?;
+        File::create_new(to)
+            .and_then(|mut to| io::copy(&mut from, &mut to))
+            .map_err(|error| StoreError::Unavailable {
+                key: key.clone(),
+                source: error.into(),
+            })
+    }
+
+    pub(in crate::store) fn adopt(&self, from: &Path, key: &StoreKey) -> Result<(), StoreError> {
+        make_read_only(from)
+            .and_then(|()| move_file(from, &self.path(key)))
+            .map_err(|error| writing(key, error))
+    }
+
+    pub(in crate::store) fn link(
+        &self,
+        from: &StoreKey,
+        to: &StoreKey,
+    ) -> Result<Entry, StoreError> {
+        let source = self.path(from);
+        let target = self.path(to);
+        self.entry(from)?;
+        let linked = match self.reflink(&source, &target) {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                self.hard_link(&source, &target)
+            }
+            linked => linked,
+        };
+        linked.map_err(|error| writing(to, error))?;
+        self.entry(to)
+    }
+
+    /// A copy that shares its bytes until one of the two is written to; [`io::ErrorKind::Unsupported`] where
+    /// the file system cannot.
+    fn reflink(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if !self.reflinks.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let source = File::open(from)?;
+        let made = self.workshop.make(|file| Ok(ioctl_ficlone(file, &source)?));
+        let Ok((draft, ())) = made else {
+            self.reflinks.store(false, Ordering::Relaxed);
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        draft.read_only()?;
+        draft.replace(to)
+    }
+
+    /// A second name for the same bytes; a copy where there can be none (other file system, too many links).
+    fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        use io::ErrorKind::{
+            AlreadyExists, CrossesDevices, PermissionDenied, TooManyLinks, Unsupported,
+        };
+        match with_parent(to, || fs::hard_link(from, to)) {
+            Err(error) if error.kind() == AlreadyExists => {
+                let draft = self.workshop.draft();
+                with_parent(draft.path(), || fs::hard_link(from, draft.path()))?;
+                draft.replace(to)
+            }
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    CrossesDevices | PermissionDenied | TooManyLinks | Unsupported
+                ) =>
+            {
+                self.copy(&[from], to)
+            }
+            linked => linked,
+        }
+    }
+
+    pub(in crate::store) fn concat(
+        &self,
+        parts: &[StoreKey],
+        to: &StoreKey,
+    ) -> Result<Entry, StoreError> {
+        for part in parts {
+            self.entry(part)?;
+        }
+        let paths: Vec<PathBuf> = parts.iter().map(|part| self.path(part)).collect();
+        let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
+        self.copy(&paths, &self.path(to))
+            .map_err(|error| writing(to, error))?;
+        self.entry(to)
+    }
+
+    /// Makes `to` a file of the parts' bytes.
+    fn copy(&self, parts: &[&Path], to: &Path) -> io::Result<()> {
+        let (draft, ()) = self.workshop.make(|file| {
+            for part in parts {
+                io::copy(&mut File::open(part)?, file)?;
+            }
+            Ok(())
+        })?;
+        draft.read_only()?;
+        draft.replace(to)
+    }
+
+    pub(in crate::store) fn walk(&self, prefix: &StoreKey) -> Result<FolderWalk, StoreError> {
+        FolderWalk::new(&self.root, prefix, self.cache.as_deref())
+    }
+}
+
+/// Removes a file or a directory with all below it; it may be gone already.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => remove_below(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+/// Removes a directory with all below it; a file is left alone.
+fn remove_below(path: &Path) -> io::Result<()> {
+    use io::ErrorKind::{DirectoryNotEmpty, NotADirectory, NotFound};
+    for _ in 0..10 {
+        match fs::remove_dir_all(path) {
+            Err(error) if matches!(error.kind(), NotFound | NotADirectory) => return Ok(()),
+            // Somebody wrote into it meanwhile.
+            Err(error) if error.kind() == DirectoryNotEmpty => {}
+            removed => return removed,
+        }
+    }
+    fs::remove_dir_all(path)
+}
+
+/// A name of the file system as text.
+pub(super) fn utf8(name: &[u8]) -> Result<&str, StoreError> {
+    std::str::from_utf8(name).map_err(|_| StoreError::Name {
+        name: String::from_utf8_lossy(name).into_owned(),
+        problem: "it is not UTF-8; rename the file",
+    })
+}

@@ -1,0 +1,56 @@
+//! Symbolic links in an input folder: followed inside the store, refused where they leave it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+
+use crate::store::layout;
+
+/// Where links may lead.
+#[derive(Debug)]
+pub(super) struct Bounds {
+    store: PathBuf,
+    ours: PathBuf,
+    walked: PathBuf,
+}
+
+impl Bounds {
+    /// Inside the store at `store`, or inside the walked folder itself, which may be a link to elsewhere.
+    pub(super) fn new(store: &Path, walked: &Path) -> io::Result<Self> {
+        let store = store.canonicalize()?;
+        Ok(Self {
+            ours: store.join(layout::OURS),
+            store,
+            walked: walked.canonicalize()?,
+        })
+    }
+
+    /// The real path of the walked folder.
+    pub(super) fn walked(&self) -> &Path {
+        &self.walked
+    }
+
+    /// What the link at `path` leads to, or why it may not be followed.
+    pub(super) fn follow(&self, path: &Path) -> Result<PathBuf, &'static str> {
+        let target = path.canonicalize().map_err(|error| match error.kind() {
+            _ if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
+                "it is a link in a loop; remove it"
+            }
+            io::ErrorKind::NotFound => {
+                "it is a dangling link; remove it, or restore what it leads to"
+            }
+            io::ErrorKind::PermissionDenied => "it is a link to a place that may not be read",
+            _ => "it is a link that cannot be followed",
+        })?;
+        let inside = target.starts_with(&self.walked)
+            || (target.starts_with(&self.store) && !target.starts_with(&self.ours));
+        if inside {
+            Ok(target)
+        } else {
+            Err(
+                "it is a link that leaves the store; copy the files in, or read their folder with `pfs.url` or --input",
+            )
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The names in one directory, sorted, in little memory: a million of them must not hurt.
+
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{AtFlags, FileType, RawDir, statat};
+
+use super::place::UNFINISHED;
+use crate::store::layout;
+
+/// Bytes read from the kernel at once.
+const READ_BYTES: usize = 64 * 1024;
+
+/// What a name stands for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Kind {
+    File,
+    Directory,
+    /// A link to a file, or to nothing that can be read.
+    LinkedFile,
+    LinkedDirectory,
+    /// A device, FIFO or socket.
+    Special,
+}
+
+/// The names in a directory, in byte order, a directory sorting as `name/`.
+#[derive(Debug)]
+pub(super) struct Listing {
+    /// All names, one after the other; those of directories end with a slash.
+    text: Vec<u8>,
+    names: Vec<Name>,
+    next: usize,
+}
+
+/// A slice of the text. Eight bytes, for there may be millions.
+#[derive(Clone, Copy, Debug)]
+struct Name {
+    start: u32,
+    len: u16,
+    kind: Kind,
+}
+
+impl Listing {
+    /// Reads the directory; `top` if it is the one that is walked, where our own folder is left out.
+    pub(super) fn read(directory: &OwnedFd, top: bool) -> rustix::io::Result<Self> {
+        let mut listing = Self {
+            text: vec![],
+            names: vec![],
+            next: 0,
+        };
+        let mut buffer = vec![MaybeUninit::uninit(); READ_BYTES];
+        let mut entries = RawDir::new(directory, &mut buffer);
+        while let Some(entry) = entries.next() {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            let skipped = matches!(name, b"." | b"..")
+                || (top && name == layout::OURS.as_bytes())
+                || name.ends_with(UNFINISHED.as_bytes());
+            if !skipped && let Some(kind) = kind_of(directory, &entry)? {
+                listing.push(name, kind)?;
+            }
+        }
+        listing.sort();
+        Ok(listing)
+    }
+
+    fn push(&mut self, name: &[u8], kind: Kind) -> rustix::io::Result<()> {
+        let start = u32::try_from(self.text.len()).map_err(|_| rustix::io::Errno::OVERFLOW)?;
+        self.text.extend_from_slice(name);
+        if matches!(kind, Kind::Directory | Kind::LinkedDirectory) {
+            self.text.push(b'/');
+        }
+        let len = u16::try_from(self.text.len() - start as usize)
+            .map_err(|_| rustix::io::Errno::NAMETOOLONG)?;
+        self.names.push(Name { start, len, kind });
+        Ok(())
+    }
+
+    fn sort(&mut self) {
+        let Self { text, names, .. } = self;
+        names.sort_unstable_by(|a, b| slice(text, *a).cmp(slice(text, *b)));
+    }
+
+    /// The next name, without a slash, and what it stands for.
+    pub(super) fn next(&mut self) -> Option<(&[u8], Kind)> {
+        let name = *self.names.get(self.next)?;
+        self.next += 1;
+        let text = slice(&self.text, name);
+        Some((text.strip_suffix(b"/").unwrap_or(text), name.kind))
+    }
+}
+
+fn slice(text: &[u8], name: Name) -> &[u8] {
+    &text[name.start as usize..][..usize::from(name.len)]
+}
+
+/// What an entry is; none if it is gone already.
+fn kind_of(
+    directory: &OwnedFd,
+    entry: &rustix::fs::RawDirEntry<'_>,
+) -> rustix::io::Result<Option<Kind>> {
+    let mut file_type = entry.file_type();
+    if file_type == FileType::Unknown {
+        match statat(directory, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => file_type = FileType::from_raw_mode(stat.st_mode),
+            Err(rustix::io::Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Some(match file_type {
+        FileType::RegularFile => Kind::File,
+        FileType::Directory => Kind::Directory,
+        FileType::Symlink => match statat(directory, entry.file_name(), AtFlags::empty()) {
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
+                Kind::LinkedDirectory
+            }
+            _ => Kind::LinkedFile,
+        },
+        _ => Kind::Special,
+    }))
+}

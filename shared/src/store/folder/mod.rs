@@ -1,0 +1,13 @@
+//! A local folder as a store, by `std::fs` alone. Everything here blocks.
+
+mod files;
+mod links;
+mod listing;
+mod place;
+mod stat;
+mod stat_cache;
+mod trouble;
+mod walk;
+
+pub(super) use files::Folder;
+pub(super) use walk::FolderWalk;

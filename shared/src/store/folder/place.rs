@@ -1,0 +1,162 @@
+//! Bringing a finished file to its place, all or nothing, whenever the process dies.
+//!
+//! A file is written under a unique name below `.drover/tmp` and then renamed; so nobody sees half a file,
+//! and what a killed process leaves behind lies where the next one sweeps it.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use ulid::Ulid;
+
+/// Unfinished files older than this belong to nobody any more.
+const ABANDONED: Duration = Duration::from_hours(24);
+
+/// The mode of stored files: they may be linked from several places, so nobody should write to them.
+const STORED_MODE: u32 = 0o444;
+
+/// Where files are written before they are put in their place.
+#[derive(Debug)]
+pub(super) struct Workshop {
+    folder: PathBuf,
+    unique: Ulid,
+    count: AtomicU64,
+}
+
+impl Workshop {
+    pub(super) fn new(folder: PathBuf) -> Self {
+        Self {
+            folder,
+            unique: Ulid::generate(),
+            count: AtomicU64::new(0),
+        }
+    }
+
+    /// A file to be made, under a name that no other has.
+    pub(super) fn draft(&self) -> Draft {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        Draft(self.folder.join(format!("{}-{count}", self.unique)))
+    }
+
+    /// A new file that `fill` writes, not in its place yet. Its name is the workshop's.
+    pub(super) fn make<T>(
+        &self,
+        fill: impl FnOnce(&mut File) -> io::Result<T>,
+    ) -> io::Result<(Draft, T)> {
+        let draft = self.draft();
+        let mut file = with_parent(&draft.0, || File::create_new(&draft.0))?;
+        let filled = fill(&mut file)?;
+        Ok((draft, filled))
+    }
+
+    /// Removes what killed processes left behind.
+    pub(super) fn sweep(&self) {
+        let Ok(entries) = fs::read_dir(&self.folder) else {
+            return;
+        };
+        for entry in entries.flatten() {
+            let age = entry
+                .metadata()
+                .and_then(|metadata| metadata.modified())
+                .map(|modified| {
+                    SystemTime::now()
+                        .duration_since(modified)
+                        .unwrap_or_default()
+                });
+            if age.is_ok_and(|age| age > ABANDONED) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
+/// A finished file that is not in its place yet; removed when dropped before.
+#[derive(Debug)]
+pub(super) struct Draft(PathBuf);
+
+impl Draft {
+    /// Keeps it from being written to.
+    pub(super) fn read_only(&self) -> io::Result<()> {
+        make_read_only(&self.0)
+    }
+
+    /// Puts it at `path`, replacing a file that is there.
+    pub(super) fn replace(self, path: &Path) -> io::Result<()> {
+        move_file(&self.0, path)?;
+        // If both are links to one inode, rename has done nothing at all; `drop` removes ours.
+        Ok(())
+    }
+
+    /// Puts it at `path` if nothing is there; of several racers exactly one succeeds.
+    pub(super) fn create(self, path: &Path) -> io::Result<()> {
+        with_parent(path, || {
+            match renameat_with(CWD, &self.0, CWD, path, RenameFlags::NOREPLACE) {
+                // File systems that cannot (NFS) can link, which refuses to replace as well.
+                Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
+                    fs::hard_link(&self.0, path)
+                }
+                renamed => renamed.map_err(io::Error::from),
+            }
+        })
+    }
+
+    /// The path under which it is made.
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // It is gone already when it was put in its place by a rename.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Renames `from` to `to`; across file systems by a copy beside `to`.
+pub(super) fn move_file(from: &Path, to: &Path) -> io::Result<()> {
+    match with_parent(to, || fs::rename(from, to)) {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            let beside = Draft(beside(to));
+            fs::copy(from, &beside.0)?;
+            fs::rename(&beside.0, to)?;
+            fs::remove_file(from)
+        }
+        // An empty directory does not exist, as in a bucket.
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+            fs::remove_dir(to)?;
+            fs::rename(from, to)
+        }
+        moved => moved,
+    }
+}
+
+/// The end of the names of files on their way across file systems; walks leave them out.
+pub(super) const UNFINISHED: &str = ".drover-tmp";
+
+fn beside(path: &Path) -> PathBuf {
+    path.with_file_name(format!(".{}{UNFINISHED}", Ulid::generate()))
+}
+
+/// Does `act`, and once more after the parent directory of `path` was made if it was missing. (More often if
+/// somebody prunes it at the same time.)
+pub(super) fn with_parent<T>(path: &Path, act: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    for _ in 0..3 {
+        match act() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                path.parent().map_or(Ok(()), fs::create_dir_all)?;
+            }
+            done => return done,
+        }
+    }
+    act()
+}
+
+/// Keeps a stored file from being written to.
+pub(super) fn make_read_only(path: &Path) -> io::Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(STORED_MODE))
+}

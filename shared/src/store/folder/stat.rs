@@ -1,0 +1,38 @@
+//! What identifies the bytes of a file without reading them.
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+
+use crate::store::Entry;
+
+/// Inode, modification time and size: as long as these stay, so do the bytes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Stat {
+    pub(super) inode: u64,
+    pub(super) modified_ns: i64,
+    pub(super) size: u64,
+}
+
+impl Stat {
+    pub(super) fn of(metadata: &Metadata) -> Self {
+        Self {
+            inode: metadata.ino(),
+            modified_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+            size: metadata.size(),
+        }
+    }
+
+    /// The entry of the file at `path` with this stat.
+    pub(super) fn entry(self, path: String) -> Entry {
+        Entry {
+            path,
+            size: self.size,
+            version: format!("{:x}-{:x}-{:x}", self.inode, self.modified_ns, self.size),
+        }
+    }
+}
+
+/// Nanoseconds since 1970; far-off times saturate.
+pub(super) fn nanoseconds(seconds: i64, rest: i64) -> i64 {
+    seconds.saturating_mul(1_000_000_000).saturating_add(rest)
+}

@@ -1,0 +1,318 @@
+//! The stat cache: content hashes of the files of a folder, remembered by inode, modification time and size.
+//!
+//! One file a walked folder, sorted by path, read along with the walk. It is rewritten only from the first
+//! difference on, and put in its place at the end; whatever goes wrong with it only costs time.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tracing::warn;
+use ulid::Ulid;
+
+use super::stat::Stat;
+
+/// The first 16 bytes of a BLAKE3 hash.
+pub(super) type Hash = [u8; 16];
+
+/// What a cache file begins with; the number is its version.
+const MAGIC: &[u8; 16] = b"drover-hashes 1\n";
+
+/// A file that was modified so recently may be modified again without a change of its time.
+const RACY_NS: i64 = 2_000_000_000;
+
+/// What is remembered of a file.
+#[derive(Debug, Eq, PartialEq)]
+struct Record {
+    path: String,
+    stat: Stat,
+    hash: Hash,
+}
+
+/// The hashes of one folder's files, old and new.
+#[derive(Debug)]
+pub(super) struct StatCache {
+    /// Where they are kept; none if nowhere.
+    file: Option<PathBuf>,
+    old: Option<BufReader<File>>,
+    /// The first of the old records that the walk has not passed.
+    next: Option<Record>,
+    /// The path that the walk is at.
+    at: String,
+    /// How many bytes of the old file stand in the new one as they are.
+    same: u64,
+    /// The new file, from the first difference on.
+    new: Option<Rewrite>,
+}
+
+#[derive(Debug)]
+struct Rewrite {
+    path: PathBuf,
+    file: BufWriter<File>,
+}
+
+impl StatCache {
+    /// The cache for the folder whose real path is `walked`, kept in the folder `caches`.
+    pub(super) fn open(caches: Option<&Path>, walked: &Path) -> Self {
+        let name = blake3::hash(walked.as_os_str().as_encoded_bytes()).to_hex();
+        let file = caches.map(|caches| caches.join(&name[..32]));
+        let mut cache = Self {
+            old: file.as_deref().and_then(open_old),
+            file,
+            next: None,
+            at: String::new(),
+            same: 0,
+            new: None,
+        };
+        if cache.old.is_some() {
+            cache.same = MAGIC.len() as u64;
+        }
+        cache.read_next();
+        cache
+    }
+
+    /// The walk has come to the file at `path`; records before it are of files that vanished.
+    pub(super) fn pass(&mut self, path: &str) {
+        self.drop_until(path);
+        path.clone_into(&mut self.at);
+    }
+
+    /// The walk passes the directory at `path` without looking; its records stay.
+    pub(super) fn keep_below(&mut self, path: &str) {
+        let below = format!("{path}/");
+        self.drop_until(&below);
+        while self
+            .next
+            .as_ref()
+            .is_some_and(|record| record.path.starts_with(&below))
+        {
+            self.keep_next();
+        }
+    }
+
+    /// The hash of the file that the walk is at, if it still looks like this.
+    pub(super) fn recall(&mut self, path: &str, stat: Stat) -> Option<Hash> {
+        let hash = self
+            .next
+            .as_ref()
+            .filter(|record| record.path == path && record.stat == stat)?
+            .hash;
+        self.keep_next();
+        Some(hash)
+    }
+
+    /// Remembers the hash of the file that the walk is at.
+    pub(super) fn remember(&mut self, path: &str, stat: Stat, hash: Hash) {
+        if self.file.is_none() || is_racy(stat) {
+            return;
+        }
+        self.change();
+        if self.next.as_ref().is_some_and(|record| record.path == path) {
+            self.read_next();
+        }
+        self.write(&Record {
+            path: path.to_owned(),
+            stat,
+            hash,
+        });
+    }
+
+    /// The walk has come to its end: what was not passed has vanished.
+    pub(super) fn finish(&mut self) {
+        if self.next.is_some() {
+            // The file that the walk was at last may not have been asked for.
+            self.drop_until("\u{10ffff}");
+        }
+        self.save();
+    }
+
+    /// Drops the old records before `path`; but that of the file the walk was at, which nobody asked
+    /// for, stays.
+    fn drop_until(&mut self, path: &str) {
+        while let Some(record) = &self.next
+            && record.path.as_str() < path
+        {
+            if record.path == self.at {
+                self.keep_next();
+            } else {
+                self.change();
+                self.read_next();
+            }
+        }
+    }
+
+    /// Takes the next old record over as it is.
+    fn keep_next(&mut self) {
+        if let Some(record) = self.next.take() {
+            if self.new.is_some() {
+                self.write(&record);
+            } else {
+                self.same += record.len();
+            }
+        }
+        self.read_next();
+    }
+
+    fn read_next(&mut self) {
+        let passed = self.next.take().map(|record| record.path);
+        let Some(old) = &mut self.old else { return };
+        match Record::read(old) {
+            Ok(Some(record)) if passed.is_none_or(|passed| passed < record.path) => {
+                self.next = Some(record)
+            }
+            Ok(None) => self.old = None,
+            Ok(Some(_)) | Err(_) => {
+                warn!("the cache of content hashes is damaged; it is made again");
+                self.old = None;
+                self.change();
+            }
+        }
+    }
+
+    /// From here on the new file differs from the old one.
+    fn change(&mut self) {
+        let Some(file) = &self.file else { return };
+        if self.new.is_none() {
+            match Rewrite::begin(file, self.same) {
+                Ok(new) => self.new = Some(new),
+                Err(error) => self.give_up(&error),
+            }
+        }
+    }
+
+    fn write(&mut self, record: &Record) {
+        if let Some(new) = &mut self.new
+            && let Err(error) = record.write(&mut new.file)
+        {
+            self.give_up(&error);
+        }
+    }
+
+    /// Puts the new file in its place, if there is one.
+    fn save(&mut self) {
+        if let (Some(new), Some(file)) = (self.new.take(), &self.file)
+            && let Err(error) = new.end(file)
+        {
+            self.give_up(&error);
+        }
+    }
+
+    /// Goes on without remembering anything.
+    fn give_up(&mut self, error: &io::Error) {
+        warn!(%error, "content hashes cannot be remembered; the next run reads the inputs again");
+        self.file = None;
+        self.new = None;
+    }
+}
+
+impl Drop for StatCache {
+    /// A walk that was given up keeps what it has learnt, and the records that it did not come to.
+    fn drop(&mut self) {
+        if self.new.is_some() {
+            while self.next.is_some() {
+                self.keep_next();
+            }
+            self.save();
+        }
+    }
+}
+
+impl Rewrite {
+    /// A new file that begins with the first `same` bytes of the old one, or with the magic.
+    fn begin(file: &Path, same: u64) -> io::Result<Self> {
+        let folder = file.parent().unwrap_or(file);
+        fs::create_dir_all(folder)?;
+        let path = folder.join(format!("{}.tmp", Ulid::generate()));
+        let mut new = Self {
+            file: BufWriter::new(File::create_new(&path)?),
+            path,
+        };
+        if same == 0 {
+            new.file.write_all(MAGIC)?;
+        } else {
+            io::copy(&mut File::open(file)?.take(same), &mut new.file)?;
+        }
+        Ok(new)
+    }
+
+    fn end(mut self, file: &Path) -> io::Result<()> {
+        self.file.flush()?;
+        fs::rename(&self.path, file)
+    }
+}
+
+impl Drop for Rewrite {
+    fn drop(&mut self) {
+        // It is gone already when it was put in its place.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// The file at `path`, behind its magic; none if it is not there or not one of ours.
+fn open_old(path: &Path) -> Option<BufReader<File>> {
+    let mut old = BufReader::with_capacity(64 * 1024, File::open(path).ok()?);
+    let mut magic = [0; MAGIC.len()];
+    match old.read_exact(&mut magic) {
+        Ok(()) if magic == *MAGIC => Some(old),
+        _ => {
+            warn!("the cache of content hashes is damaged or of another version; it is made again");
+            None
+        }
+    }
+}
+
+/// Whether the file may still change without its time of modification telling.
+fn is_racy(stat: Stat) -> bool {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_nanos();
+    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    stat.modified_ns > now.saturating_sub(RACY_NS)
+}
+
+/// A record in a file: length of the path (2 bytes), path, inode, time, size (8 each), hash (16); little-endian.
+impl Record {
+    fn len(&self) -> u64 {
+        2 + self.path.len() as u64 + 24 + 16
+    }
+
+    fn write(&self, to: &mut impl Write) -> io::Result<()> {
+        // Paths are shorter than 64 KiB: the kernel takes none longer than 4 KiB at once.
+        let Ok(len) = u16::try_from(self.path.len()) else {
+            return Ok(());
+        };
+        to.write_all(&len.to_le_bytes())?;
+        to.write_all(self.path.as_bytes())?;
+        to.write_all(&self.stat.inode.to_le_bytes())?;
+        to.write_all(&self.stat.modified_ns.to_le_bytes())?;
+        to.write_all(&self.stat.size.to_le_bytes())?;
+        to.write_all(&self.hash)
+    }
+
+    /// The next record; none at the end of the file.
+    fn read(from: &mut impl io::BufRead) -> io::Result<Option<Self>> {
+        if from.fill_buf()?.is_empty() {
+            return Ok(None);
+        }
+        let len = u16::from_le_bytes(array(from)?);
+        let mut path = vec![0; usize::from(len)];
+        from.read_exact(&mut path)?;
+        Ok(Some(Self {
+            path: String::from_utf8(path).map_err(io::Error::other)?,
+            stat: Stat {
+                inode: u64::from_le_bytes(array(from)?),
+                modified_ns: i64::from_le_bytes(array(from)?),
+                size: u64::from_le_bytes(array(from)?),
+            },
+            hash: array(from)?,
+        }))
+    }
+}
+
+fn array<const N: usize>(from: &mut impl Read) -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    from.read_exact(&mut bytes)?;
+    Ok(bytes)
+}

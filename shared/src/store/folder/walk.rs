@@ -1,0 +1,269 @@
+//! The sorted walk over a folder: depth first, one directory's names in memory a level.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, statat};
+use rustix::io::Errno;
+
+use super::files::utf8;
+use super::links::Bounds;
+use super::listing::{Kind, Listing};
+use super::stat::{Stat, nanoseconds};
+use super::stat_cache::{Hash, StatCache};
+use super::trouble::reading;
+use crate::datum::ContentTag;
+use crate::store::{Entry, StoreError, StoreKey};
+
+/// Bytes of a file read at once while hashing.
+const HASH_BYTES: usize = 128 * 1024;
+
+/// All files below a folder, in byte order of their paths.
+pub(in crate::store) struct FolderWalk {
+    folder: PathBuf,
+    prefix: StoreKey,
+    bounds: Bounds,
+    levels: Vec<Level>,
+    /// What the entry just returned looked like.
+    current: Option<Stat>,
+    cache: StatCache,
+    buffer: Vec<u8>,
+}
+
+/// A directory that the walk is in.
+struct Level {
+    directory: OwnedFd,
+    /// Path below the walked folder: empty, or beginning with `/`.
+    path: String,
+    identity: (u64, u64),
+    listing: Listing,
+}
+
+/// What lies next.
+struct Found {
+    path: String,
+    kind: Kind,
+}
+
+impl FolderWalk {
+    pub(super) fn new(
+        root: &Path,
+        prefix: &StoreKey,
+        cache: Option<&Path>,
+    ) -> Result<Self, StoreError> {
+        let folder = root.join(prefix.as_str());
+        let bounds = Bounds::new(root, &folder).map_err(|error| reading(prefix, error))?;
+        let mut walk = Self {
+            cache: StatCache::open(cache, bounds.walked()),
+            folder,
+            prefix: prefix.clone(),
+            bounds,
+            levels: vec![],
+            current: None,
+            buffer: vec![],
+        };
+        let directory =
+            open_directory(&walk.folder).map_err(|error| reading(prefix, error.into()))?;
+        walk.enter(directory, String::new())
+            .map_err(|error| reading(prefix, error.into()))?;
+        Ok(walk)
+    }
+
+    /// The next file, without descending into directories that are not wanted.
+    pub(in crate::store) fn advance(
+        &mut self,
+        wanted: &dyn Fn(&str) -> bool,
+    ) -> Option<Result<Entry, StoreError>> {
+        loop {
+            let found = match self.next_name()? {
+                Ok(found) => found,
+                Err(error) => return Some(Err(error)),
+            };
+            let step = match found.kind {
+                Kind::Directory | Kind::LinkedDirectory if !wanted(&found.path) => {
+                    self.cache.keep_below(&found.path);
+                    Ok(None)
+                }
+                Kind::Directory | Kind::LinkedDirectory => self.descend(found).map(|()| None),
+                Kind::File | Kind::LinkedFile => self.file(found),
+                Kind::Special => {
+                    Err(self.irregular(&found.path, "it is a device, FIFO or socket; remove it"))
+                }
+            };
+            if let Some(step) = step.transpose() {
+                return Some(step);
+            }
+        }
+    }
+
+    /// The next name in the innermost directory that has one; none at the end of the walk.
+    fn next_name(&mut self) -> Option<Result<Found, StoreError>> {
+        while let Some(level) = self.levels.last_mut() {
+            if let Some((name, kind)) = level.listing.next() {
+                return Some(utf8(name).map(|name| Found {
+                    path: format!("{}/{name}", level.path),
+                    kind,
+                }));
+            }
+            self.levels.pop();
+        }
+        self.cache.finish();
+        None
+    }
+
+    fn descend(&mut self, found: Found) -> Result<(), StoreError> {
+        let opened = if found.kind == Kind::LinkedDirectory {
+            let target = self.follow(&found.path)?;
+            open_directory(&target)
+        } else {
+            self.open_in_level(&found.path)
+        };
+        let entered = opened.and_then(|directory| self.enter(directory, found.path.clone()));
+        match entered {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.irregular(
+                &found.path,
+                "it is a link to a directory that it lies in; remove it",
+            )),
+            // Gone, or replaced, since its parent was read.
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
+            Err(error) => Err(self.failed(&found.path, error.into())),
+        }
+    }
+
+    /// Opens a directory of the innermost level, given its whole path; never through a link.
+    fn open_in_level(&self, path: &str) -> Result<OwnedFd, Errno> {
+        let level = self.levels.last().ok_or(Errno::NOENT)?;
+        openat(
+            &level.directory,
+            last_segment(path),
+            directory_flags() | OFlags::NOFOLLOW,
+            Mode::empty(),
+        )
+    }
+
+    /// Makes `directory` the innermost level; false if the walk is in it already.
+    fn enter(&mut self, directory: OwnedFd, path: String) -> Result<bool, Errno> {
+        let stat = fstat(&directory)?;
+        let identity = (stat.st_dev, stat.st_ino);
+        if self.levels.iter().any(|level| level.identity == identity) {
+            return Ok(false);
+        }
+        let listing = Listing::read(&directory, self.levels.is_empty())?;
+        self.levels.push(Level {
+            directory,
+            path,
+            identity,
+            listing,
+        });
+        Ok(true)
+    }
+
+    fn file(&mut self, found: Found) -> Result<Option<Entry>, StoreError> {
+        if found.kind == Kind::LinkedFile {
+            let target = self.follow(&found.path)?;
+            if target.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+                return Err(self.irregular(
+                    &found.path,
+                    "it is a link to a device, FIFO or socket; remove it",
+                ));
+            }
+        }
+        let Some(level) = self.levels.last() else {
+            return Ok(None);
+        };
+        match statat(
+            &level.directory,
+            last_segment(&found.path),
+            AtFlags::empty(),
+        ) {
+            Ok(stat) => {
+                let stat = Stat {
+                    inode: stat.st_ino,
+                    modified_ns: nanoseconds(
+                        stat.st_mtime,
+                        i64::try_from(stat.st_mtime_nsec).unwrap_or_default(),
+                    ),
+                    size: u64::try_from(stat.st_size).unwrap_or_default(),
+                };
+                self.cache.pass(&found.path);
+                self.current = Some(stat);
+                Ok(Some(stat.entry(found.path)))
+            }
+            // Gone since its directory was read.
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(self.failed(&found.path, error.into())),
+        }
+    }
+
+    /// The hash of the bytes of the entry just returned.
+    pub(in crate::store) fn tag(&mut self, entry: &Entry) -> Result<ContentTag, StoreError> {
+        let listed = self.current.take();
+        if let Some(stat) = listed
+            && let Some(hash) = self.cache.recall(&entry.path, stat)
+        {
+            return Ok(tag_of(hash));
+        }
+        let (hash, stat) = self
+            .hash(&entry.path)
+            .map_err(|error| self.failed(&entry.path, error))?;
+        if listed == Some(stat) {
+            self.cache.remember(&entry.path, stat, hash);
+        }
+        Ok(tag_of(hash))
+    }
+
+    /// Reads the file; what it looked like before and after, if that is the same.
+    fn hash(&mut self, path: &str) -> io::Result<(Hash, Stat)> {
+        let mut file = File::open(self.folder.join(&path[1..]))?;
+        let before = Stat::of(&file.metadata()?);
+        self.buffer.resize(HASH_BYTES, 0);
+        let mut hasher = blake3::Hasher::new();
+        loop {
+            match file.read(&mut self.buffer)? {
+                0 => break,
+                read => _ = hasher.update(&self.buffer[..read]),
+            }
+        }
+        let mut hash = Hash::default();
+        hash.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        Ok((hash, before))
+    }
+
+    fn follow(&self, path: &str) -> Result<PathBuf, StoreError> {
+        self.bounds
+            .follow(&self.folder.join(&path[1..]))
+            .map_err(|problem| self.irregular(path, problem))
+    }
+
+    fn irregular(&self, path: &str, problem: &'static str) -> StoreError {
+        StoreError::Irregular {
+            path: self.prefix.with(&path[1..]).to_string(),
+            problem,
+        }
+    }
+
+    fn failed(&self, path: &str, error: io::Error) -> StoreError {
+        reading(&self.prefix.with(&path[1..]), error)
+    }
+}
+
+fn directory_flags() -> OFlags {
+    OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC
+}
+
+fn open_directory(path: &Path) -> Result<OwnedFd, Errno> {
+    rustix::fs::open(path, directory_flags(), Mode::empty())
+}
+
+fn last_segment(path: &str) -> &OsStr {
+    OsStr::from_bytes(path.rsplit('/').next().unwrap_or_default().as_bytes())
+}
+
+fn tag_of(hash: Hash) -> ContentTag {
+    ContentTag::new(format!("blake3:{:032x}", u128::from_be_bytes(hash)))
+}

@@ -1,0 +1,249 @@
+//! One handle for every kind of store.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use tokio::task::spawn_blocking;
+
+use super::bucket::Bucket;
+use super::folder::Folder;
+use super::walk::Source;
+use super::{Entry, Location, StoreError, StoreKey, Walk};
+
+/// A folder or bucket, opened. Cheap to clone.
+///
+/// Every operation is atomic for its key and may be repeated; calls that block run off the async threads.
+#[derive(Clone, Debug)]
+pub struct Store {
+    location: Location,
+    backend: Backend,
+}
+
+#[derive(Clone, Debug)]
+enum Backend {
+    Folder(Folder),
+    Bucket(Bucket),
+}
+
+impl Store {
+    /// Opens the store at `location`. A local folder must exist, a bucket must answer.
+    pub async fn open(location: &Location) -> Result<Self, StoreError> {
+        let backend = match location {
+            Location::Folder(root) => Backend::Folder(Folder::open(root)?),
+            Location::Bucket(url) => Backend::Bucket(Bucket::open(url).await?),
+            Location::Memory => Backend::Bucket(Bucket::in_memory()),
+        };
+        Ok(Self {
+            location: location.clone(),
+            backend,
+        })
+    }
+
+    /// A store in memory, for tests.
+    pub fn in_memory() -> Self {
+        Self {
+            location: Location::Memory,
+            backend: Backend::Bucket(Bucket::in_memory()),
+        }
+    }
+
+    /// The same store, read on behalf of `other`, which remembers the hashes of its files.
+    pub(super) fn with_cache_of(self, other: &Self) -> Self {
+        let backend = match (self.backend, &other.backend) {
+            (Backend::Folder(folder), Backend::Folder(other)) => {
+                Backend::Folder(folder.with_cache_of(Some(other)))
+            }
+            (Backend::Folder(folder), Backend::Bucket(_)) => {
+                Backend::Folder(folder.with_cache_of(None))
+            }
+            (bucket, _) => bucket,
+        };
+        Self { backend, ..self }
+    }
+
+    /// Where it is, without credentials, for messages.
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// The folder, when the store is one.
+    pub fn local_root(&self) -> Option<&Path> {
+        match &self.backend {
+            Backend::Folder(folder) => Some(folder.root()),
+            Backend::Bucket(_) => None,
+        }
+    }
+
+    /// The file behind `key`, when the store is a folder; it need not exist.
+    pub fn local_path(&self, key: &StoreKey) -> Option<PathBuf> {
+        match &self.backend {
+            Backend::Folder(folder) => Some(folder.path(key)),
+            Backend::Bucket(_) => None,
+        }
+    }
+
+    /// The bytes at `key`; [`StoreError::Missing`] if there are none.
+    pub async fn get(&self, key: &StoreKey) -> Result<Bytes, StoreError> {
+        match &self.backend {
+            Backend::Folder(folder) => {
+                let (folder, key) = (folder.clone(), key.clone());
+                off_thread(move || folder.get(&key)).await
+            }
+            Backend::Bucket(bucket) => bucket.get(key).await,
+        }
+    }
+
+    /// What a listing tells of `key`; [`StoreError::Missing`] if nothing is stored there.
+    pub async fn entry(&self, key: &StoreKey) -> Result<Entry, StoreError> {
+        match &self.backend {
+            Backend::Folder(folder) => {
+                let (folder, key) = (folder.clone(), key.clone());
+                off_thread(move || folder.entry(&key)).await
+            }
+            Backend::Bucket(bucket) => bucket.entry(key).await,
+        }
+    }
+
+    /// Puts `bytes` at `key`, replacing what was there, all or nothing.
+    pub async fn put(&self, key: &StoreKey, bytes: Bytes) -> Result<(), StoreError> {
+        match &self.backend {
+            Backend::Folder(folder) => {
+                let (folder, key) = (folder.clone(), key.clone());
+                off_thread(move || folder.put(&key, &bytes)).await
+            }
+            Backend::Bucket(bucket) => bucket.put(key, bytes).await,
+        }
+    }
+
+    /// Puts `bytes` at `key` unless something is there: then [`StoreError::Exists`], and of several
+    /// writers at once exactly one succeeds.
+    pub async fn create(&self, key: &StoreKey, bytes: Bytes) -> Result<(), StoreError> {
+        match &self.backend {
+            Backend::Folder(folder) => {
+                let (folder, key) = (folder.clone(), key.clone());
+                off_thread(move || folder.create(&key, &bytes)).await
+            }
+            Backend::Bucket(bucket) => bucket.create(key, bytes).await,
+        }
+    }
+
+    /// Removes `key`; it is no error if there is none. In a folder, directories that this empties go too
+    /// (but no repo), so that a file can take their name.
+    pub async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
+        self.delete_each(vec![key.clone()]).await
+    }
+
+    /// Removes every one of `keys`, as [`Store::delete`] does.
+    pub async fn delete_each(&self, keys: Vec<StoreKey>) -> Result<(), StoreError> {
+        match &self.backend {
+            Backend::Folder(folder) => {
+                let folder = folder.clone();
+                off_thread(move || keys.iter().try_for_each(|key| folder.delete(key))).await
+            }
+            Backend::Bucket(bucket) => bucket.delete_each(keys).await,
+        }
+    }
+
+    /// Removes all below `prefix` (and, in a folder, the emptied directories).
+    pub async fn delete_all(&self, prefix: &StoreKey) -> Result<(), StoreError> {
+        match &self.backend {
+            Backend::Folder(folder) => {
+                let (folder, prefix) = (folder.clone(), prefix.clone());
+                off_thread(move || folder.delete_all(&prefix)).await
+            }
+            Backend::Bucket(bucket) => bucket.delete_all(prefix).await,
+        }
+    }
+
+    /// The names directly below `prefix`, sorted: files and (with a trailing `/`) directories.
+    /// Empty if there is no such prefix.
+    pub async fn names(&self, prefix: &StoreKey) -> Result<Vec<String>, StoreError> {
+        match &self.backend {
+            Backend::Folder(folder) => {
+                let (folder, prefix) = (folder.clone(), prefix.clone());
+                off_thread(move || folder.names(&prefix)).await
+            }
+            Backend::Bucket(bucket) => bucket.names(prefix).await,
+        }
+    }
+
+    /// Copies the object at `key` into the file `to`, which must not exist. Returns its size.
+    pub async fn download(&self, key: &StoreKey, to: &Path) -> Result<u64, StoreError> {
+        match &self.backend {
+            Backend::Folder(folder) => {
+                let (folder, key, to) = (folder.clone(), key.clone(), to.to_owned());
+                off_thread(move || folder.download(&key, &to)).await
+            }
+            Backend::Bucket(bucket) => bucket.download(key, to).await,
+        }
+    }
+
+    /// Moves the file `from` to `key`: a rename in a folder of the same file system, else an upload
+    /// (multipart when large) after which the file is removed. The stored file is read-only.
+    pub async fn adopt(&self, from: &Path, key: &StoreKey) -> Result<(), StoreError> {
+        self.adopt_each(vec![(from.to_owned(), key.clone())]).await
+    }
+
+    /// Moves every file to its key, as [`Store::adopt`] does.
+    pub async fn adopt_each(&self, files: Vec<(PathBuf, StoreKey)>) -> Result<(), StoreError> {
+        match &self.backend {
+            Backend::Folder(folder) => {
+                let folder = folder.clone();
+                off_thread(move || {
+                    files
+                        .iter()
+                        .try_for_each(|(from, key)| folder.adopt(from, key))
+                })
+                .await
+            }
+            Backend::Bucket(bucket) => bucket.adopt_each(files).await,
+        }
+    }
+
+    /// Makes `to` hold what `from` holds, replacing what was there, all or nothing: a reflink or hard link
+    /// in a folder, a server-side copy in a bucket. Returns the new object's entry.
+    pub async fn link(&self, from: &StoreKey, to: &StoreKey) -> Result<Entry, StoreError> {
+        match &self.backend {
+            Backend::Folder(folder) => {
+                let (folder, from, to) = (folder.clone(), from.clone(), to.clone());
+                off_thread(move || folder.link(&from, &to)).await
+            }
+            Backend::Bucket(bucket) => bucket.link(from, to).await,
+        }
+    }
+
+    /// Makes `to` hold the parts one after the other, replacing what was there, all or nothing.
+    pub async fn concat(&self, parts: &[StoreKey], to: &StoreKey) -> Result<Entry, StoreError> {
+        match &self.backend {
+            Backend::Folder(folder) => {
+                let (folder, parts, to) = (folder.clone(), parts.to_vec(), to.clone());
+                off_thread(move || folder.concat(&parts, &to)).await
+            }
+            Backend::Bucket(bucket) => bucket.concat(parts, to).await,
+        }
+    }
+
+    /// All files below `prefix`, in byte order of their full keys, lazily. Blocking: for a thread of its own.
+    /// [`StoreError::Missing`] if `prefix` is not a folder of a local store.
+    pub fn walk(&self, prefix: &StoreKey) -> Result<Walk, StoreError> {
+        let source = match &self.backend {
+            Backend::Folder(folder) => Source::Folder(Box::new(folder.walk(prefix)?)),
+            Backend::Bucket(bucket) => Source::Bucket(Box::new(bucket.walk(prefix)?)),
+        };
+        Ok(Walk::new(source))
+    }
+}
+
+/// Runs what blocks on a thread for such things.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    match spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(error) => Err(StoreError::Unavailable {
+            key: StoreKey::root(),
+            source: error.into(),
+        }),
+    }
+}

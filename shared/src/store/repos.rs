@@ -1,0 +1,54 @@
+//! Where the repos that a pipeline reads lie.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use super::{Location, Store, StoreError, StoreKey, layout};
+
+/// Finds repos: folders of the store, or other places, each opened once. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Repos {
+    store: Store,
+    elsewhere: Arc<Mutex<HashMap<String, Store>>>,
+}
+
+impl Repos {
+    /// The repos of `store`, and those elsewhere.
+    pub fn new(store: Store) -> Self {
+        Self {
+            store,
+            elsewhere: Arc::default(),
+        }
+    }
+
+    /// The store and the folder in it that hold `repo`: `<store>/<repo>`, or all of the place at `url`.
+    pub async fn find(
+        &self,
+        repo: &str,
+        url: Option<&str>,
+    ) -> Result<(Store, StoreKey), StoreError> {
+        match url {
+            Some(url) => Ok((self.open(url).await?, StoreKey::root())),
+            None if repo == layout::OURS => Err(StoreError::Name {
+                name: repo.to_owned(),
+                problem: "it is Drover's own folder, not a repo",
+            }),
+            None => Ok((self.store.clone(), StoreKey::root().join(repo)?)),
+        }
+    }
+
+    async fn open(&self, url: &str) -> Result<Store, StoreError> {
+        let mut elsewhere = self.elsewhere.lock().await;
+        if let Some(store) = elsewhere.get(url) {
+            return Ok(store.clone());
+        }
+        let base = std::env::current_dir().unwrap_or_else(|_| Path::new("/").to_owned());
+        let opened = Store::open(&Location::parse(url, &base)?).await?;
+        let opened = opened.with_cache_of(&self.store);
+        elsewhere.insert(url.to_owned(), opened.clone());
+        Ok(opened)
+    }
+}
