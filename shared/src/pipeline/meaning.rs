@@ -3,6 +3,9 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::{Input, Transform};
 use crate::id::PipelineName;
 
@@ -75,7 +78,8 @@ pub enum SetRule {
 }
 
 /// What happens when two datums of a job write the same path.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OutputConflict {
     /// Their files are concatenated in datum order (the default).
     #[default]

@@ -1,11 +1,29 @@
 //! What a user writes: the pipeline spec, from text to meaning.
 //!
-//! [`Pipeline`] is what a spec *means*: defaults filled in, names checked, globs compiled.
+//! [`parse`] reads a text in these steps: a *document* (nodes that know their place), *checked*
+//! along the JSON Schema (every field known, every type right), *typed* (the spec as written),
+//! *resolved* (a [`Pipeline`]: defaults filled in, names checked, globs compiled). All findings
+//! are gathered on the way and told at once.
 
 mod input;
 mod meaning;
 mod transform;
 
+mod findings;
+mod parse;
+
+mod document;
+mod spec;
+
+mod schema;
+
+mod check;
+mod report;
+mod resolve;
+
+pub use findings::{Finding, Findings, Severity};
 pub use input::{CronInput, Input, PfsInput};
 pub use meaning::{OutputConflict, Parallelism, Pipeline, Reprocess, SetRule};
+pub use parse::{Parsed, from_value, parse};
+pub use schema::schema;
 pub use transform::{Secret, Transform};

@@ -29,6 +29,8 @@ pub struct Transform {
     pub datum_batching: bool,
     /// Whether `/pfs` lies in memory.
     pub memory_volume: bool,
+    /// Whether `{}`, `{/}`, `{name}` and the like are replaced in `cmd` and `err_cmd`.
+    pub placeholders: bool,
 }
 
 /// A Kubernetes secret given to the command, as a file, a variable or both.

@@ -1,0 +1,167 @@
+//! Fields of the reference that mean nothing here: read and not used, or refused by name.
+
+/// A field that is known and not ours.
+pub(in crate::pipeline) struct Field {
+    /// The object it stands in, as the schema names it.
+    pub(in crate::pipeline) object: &'static str,
+    /// The field.
+    pub(in crate::pipeline) name: &'static str,
+    /// What becomes of it.
+    pub(in crate::pipeline) standing: Standing,
+}
+
+/// What becomes of a field that is not ours; the texts continue "`field` is not used: …" and
+/// "`field` is refused: …".
+#[derive(Clone, Copy)]
+pub(in crate::pipeline) enum Standing {
+    /// Whatever it holds is read over, with a note.
+    Unused(&'static str),
+    /// Read over with a note if it holds this value, else refused.
+    Only(&'static str, &'static str),
+    /// Refused.
+    Refused(&'static str),
+}
+
+use Standing::{Only, Refused, Unused};
+
+const fn field(object: &'static str, name: &'static str, standing: Standing) -> Field {
+    Field {
+        object,
+        name,
+        standing,
+    }
+}
+
+const NO_BRANCHES: &str =
+    "Drover keeps no versions of files, so there are no branches but `master`";
+const NO_VERSIONS: &str =
+    "Drover keeps no versions of files; a job reads what is there when it starts";
+const NO_PROJECTS: &str = "there are no projects; a store is a namespace of its own";
+const NO_SIDECAR: &str = "worker pods have no storage sidecar";
+const NO_S3_GATEWAY: &str =
+    "Drover runs no S3 gateway; read inputs below `/pfs` and write output to `/pfs/out`";
+const NO_BUILDS: &str = "Drover builds no images; build and push it, and name it in `image`";
+const NOT_A_MANIFEST: &str =
+    "this looks like a Kubernetes resource; the spec is what stands under `spec`";
+
+/// The table, in the order of the reference.
+pub(in crate::pipeline) const FIELDS: &[Field] = &[
+    field("Identity", "project", Unused(NO_PROJECTS)),
+    field(
+        "Pipeline",
+        "hashtree_spec",
+        Unused("output is merged without shards"),
+    ),
+    field("Pipeline", "sidecar_resource_limits", Unused(NO_SIDECAR)),
+    field("Pipeline", "sidecar_resource_requests", Unused(NO_SIDECAR)),
+    field("Pipeline", "output_branch", Only("master", NO_BRANCHES)),
+    field("Pipeline", "s3_out", Only("false", NO_S3_GATEWAY)),
+    field(
+        "Pipeline",
+        "salt",
+        Unused("changed code runs again by itself; `drover run --reprocess` runs everything again"),
+    ),
+    field(
+        "Pipeline",
+        "cache_size",
+        Unused("there is no cache to size"),
+    ),
+    field(
+        "Pipeline",
+        "enable_stats",
+        Unused("timings and logs of every datum are always kept"),
+    ),
+    field(
+        "Pipeline",
+        "maximum_expected_uptime",
+        Unused("`job_timeout` ends a job that takes too long"),
+    ),
+    field(
+        "Pipeline",
+        "service",
+        Refused("a pipeline here ends; run a server as a Deployment of its own"),
+    ),
+    field(
+        "Pipeline",
+        "spout",
+        Refused("a pipeline here reads inputs and ends; put what arrives into a repo instead"),
+    ),
+    field(
+        "Pipeline",
+        "determined",
+        Refused("there is no integration with Determined"),
+    ),
+    field(
+        "Pipeline",
+        "tf_job",
+        Refused("there is no integration with Kubeflow"),
+    ),
+    field("Pipeline", "spec_commit", Refused(NO_VERSIONS)),
+    field(
+        "Pipeline",
+        "update",
+        Unused("a pipeline is always replaced by its newer spec"),
+    ),
+    field(
+        "Pipeline",
+        "reprocess",
+        Only(
+            "false",
+            "use `drover run --reprocess` for once, `reprocess_spec: every_job` for always",
+        ),
+    ),
+    field(
+        "Pipeline",
+        "dry_run",
+        Only("false", "`drover plan` shows the datums of a spec"),
+    ),
+    field("Pipeline", "apiVersion", Refused(NOT_A_MANIFEST)),
+    field("Pipeline", "kind", Refused(NOT_A_MANIFEST)),
+    field("Pipeline", "spec", Refused(NOT_A_MANIFEST)),
+    field(
+        "Transform",
+        "debug",
+        Unused("the log level is set by `DROVER_LOG`"),
+    ),
+    field("Transform", "dockerfile", Refused(NO_BUILDS)),
+    field("Transform", "build", Refused(NO_BUILDS)),
+    field(
+        "Input",
+        "git",
+        Refused("there is no hook for GitHub; push or sync the files into a repo"),
+    ),
+    field(
+        "Input",
+        "atom",
+        Refused("it was renamed long ago: write `pfs`"),
+    ),
+    field("Pfs", "project", Unused(NO_PROJECTS)),
+    field(
+        "Pfs",
+        "repo_type",
+        Only("user", "there are only user repos"),
+    ),
+    field("Pfs", "branch", Only("master", NO_BRANCHES)),
+    field("Pfs", "commit", Refused(NO_VERSIONS)),
+    field("Pfs", "s3", Only("false", NO_S3_GATEWAY)),
+    field(
+        "Pfs",
+        "trigger",
+        Refused(
+            "there are no commits to count; a job starts when it is told to, or when files change",
+        ),
+    ),
+    field("Cron", "project", Unused(NO_PROJECTS)),
+    field(
+        "Egress",
+        "sql_database",
+        Refused("output goes to buckets only; load it into the database by a command of yours"),
+    ),
+];
+
+/// The table's row for a field, by its own spelling or in camelCase.
+pub(super) fn find(object: &str, names: impl Fn(&str) -> bool) -> Option<&'static Field> {
+    FIELDS
+        .iter()
+        .find(|field| field.object == object && names(field.name))
+}

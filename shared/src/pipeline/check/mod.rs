@@ -1,0 +1,12 @@
+//! From a node to a value of the right shape: every field known, every type right.
+//!
+//! Walks the document along the schema and gathers everything that is wrong. What passes is the
+//! spec in `snake_case` with lenient spellings put right, so that it can be deserialised.
+
+mod fields;
+mod scalar;
+mod suggest;
+mod walk;
+
+pub(super) use fields::{FIELDS, Standing};
+pub(super) use walk::check;

@@ -1,0 +1,170 @@
+//! Single values: what was written against what the schema expects.
+
+use serde_json::{Number, Value, json};
+
+use super::suggest;
+use crate::pipeline::document::{Content, Node};
+use crate::pipeline::spec::{Duration, Quantity};
+
+/// Why a value does not fit: what is wrong and the way out.
+pub(super) struct Misfit {
+    pub(super) message: String,
+    pub(super) advice: String,
+}
+
+impl Misfit {
+    pub(super) fn new(message: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            advice: advice.into(),
+        }
+    }
+
+    /// The wrong kind of value altogether.
+    pub(super) fn expected(what: &str, node: &Node, advice: impl Into<String>) -> Self {
+        Self::new(
+            format!("expected {what}, found {}", node.describe()),
+            advice,
+        )
+    }
+}
+
+/// A text; in YAML the quotes may be left out whatever it looks like.
+pub(super) fn text(node: &Node) -> Result<Value, Misfit> {
+    match &node.content {
+        Content::Quoted(text) | Content::Plain(text) => Ok(json!(text)),
+        Content::Literal(text) => Err(Misfit::expected(
+            "a text",
+            node,
+            format!("put it in quotes: \"{text}\""),
+        )),
+        Content::List(_) | Content::Map(_) => Err(Misfit::expected("a text", node, "")),
+    }
+}
+
+/// A text with a grammar of its own, named by the schema.
+pub(super) fn named_text(name: &str, node: &Node) -> Result<Value, Misfit> {
+    let value = match &node.content {
+        Content::Quoted(text) | Content::Plain(text) | Content::Literal(text) => text,
+        Content::List(_) | Content::Map(_) => return Err(Misfit::expected("a text", node, "")),
+    };
+    let misfit = |what: &str, advice: String| {
+        Misfit::new(format!("{} is not {what}", node.describe()), advice)
+    };
+    match name {
+        "Duration" => value
+            .parse::<Duration>()
+            .map(|duration| json!(duration.to_string()))
+            .map_err(|error| misfit("a duration", error.to_string())),
+        "Quantity" => value
+            .parse::<Quantity>()
+            .map(|quantity| json!(quantity.to_string()))
+            .map_err(|error| misfit("a quantity", error.to_string())),
+        _ => text(node),
+    }
+}
+
+/// `true` or `false`.
+pub(super) fn boolean(node: &Node) -> Result<Value, Misfit> {
+    let (Content::Plain(text) | Content::Literal(text)) = &node.content else {
+        return Err(Misfit::expected(
+            "true or false",
+            node,
+            "write it without quotes",
+        ));
+    };
+    match text.as_str() {
+        "true" | "True" | "TRUE" => Ok(json!(true)),
+        "false" | "False" | "FALSE" => Ok(json!(false)),
+        _ => Err(Misfit::expected("true or false", node, "")),
+    }
+}
+
+/// A whole number, which may stand in quotes, within the bounds of the schema.
+pub(super) fn integer(node: &Node, schema: &Value) -> Result<Value, Misfit> {
+    let not_whole = || Misfit::expected("a whole number", node, "");
+    let number: i128 = match node.scalar().map(|text| (text.parse(), text)) {
+        Some((Ok(number), _)) => number,
+        Some((Err(_), text)) => whole(text).ok_or_else(not_whole)?,
+        None => return Err(not_whole()),
+    };
+    let (least, most) = integer_bounds(schema);
+    if number < least || number > most {
+        return Err(Misfit::new(
+            format!("{number} is out of range"),
+            range(least, most),
+        ));
+    }
+    let number = i64::try_from(number)
+        .map(Number::from)
+        .or_else(|_| u64::try_from(number).map(Number::from));
+    number.map(Value::Number).map_err(|_| not_whole())
+}
+
+/// A number, which may stand in quotes.
+pub(super) fn number(node: &Node, schema: &Value) -> Result<Value, Misfit> {
+    let not_a_number = || Misfit::expected("a number", node, "");
+    let number: f64 = node
+        .scalar()
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(not_a_number)?;
+    let least = schema["minimum"].as_f64().unwrap_or(f64::NEG_INFINITY);
+    if number < least {
+        return Err(Misfit::new(
+            format!("{number} is out of range"),
+            format!("it must be {least} or more"),
+        ));
+    }
+    Number::from_f64(number)
+        .map(Value::Number)
+        .ok_or_else(not_a_number)
+}
+
+/// One of the words of the schema, in any of the usual spellings.
+pub(super) fn word(node: &Node, words: &[&str]) -> Result<Value, Misfit> {
+    let text = node
+        .scalar()
+        .ok_or_else(|| Misfit::expected("a word", node, words.join(", ")))?;
+    let folded = |text: &str| text.replace(['_', '-'], "").to_lowercase();
+    if let Some(word) = words.iter().find(|word| folded(word) == folded(text)) {
+        return Ok(json!(word));
+    }
+    let advice = match suggest::similar(text, words.iter().copied()) {
+        Some(similar) => format!("did you mean `{similar}`?"),
+        None => format!("one of: {}", words.join(", ")),
+    };
+    Err(Misfit::new(
+        format!("{} is not known here", node.describe()),
+        advice,
+    ))
+}
+
+/// A whole number that is written with a point or an exponent, such as `1e3`.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "checked to be whole and small"
+)]
+fn whole(text: &str) -> Option<i128> {
+    let number: f64 = text.parse().ok()?;
+    (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i128)
+}
+
+/// The least and the greatest value that the schema and the type behind it allow.
+fn integer_bounds(schema: &Value) -> (i128, i128) {
+    let (least, most) = match schema["format"].as_str() {
+        Some("int32") => (i128::from(i32::MIN), i128::from(i32::MAX)),
+        Some("uint32") => (0, i128::from(u32::MAX)),
+        Some("uint64") => (0, i128::from(u64::MAX)),
+        _ => (i128::from(i64::MIN), i128::from(i64::MAX)),
+    };
+    let bound = |name: &str, otherwise: i128| schema[name].as_i64().map_or(otherwise, i128::from);
+    (bound("minimum", least), bound("maximum", most))
+}
+
+fn range(least: i128, most: i128) -> String {
+    if most >= i128::from(i32::MAX) && least == 0 {
+        "it must be 0 or more".to_owned()
+    } else {
+        format!("it must be from {least} to {most}")
+    }
+}

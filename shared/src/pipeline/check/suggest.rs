@@ -1,0 +1,105 @@
+//! What somebody may have meant by a field that does not exist.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::pipeline::schema::{CHECKED, properties};
+
+/// Least likeness of a suggestion, from 0 to 1: one typing error in a short word passes.
+const ALIKE: f64 = 0.7;
+
+/// What an unknown field probably stands for.
+pub(super) enum Guess<'known> {
+    /// A field of the same object.
+    Misspelt(&'known str),
+    /// A field of another object: the field and the object.
+    Misplaced(String, &'static str),
+    /// Anything that is known here.
+    Unclear(Vec<&'known str>),
+}
+
+impl fmt::Display for Guess<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Misspelt(field) => write!(out, "did you mean `{field}`?"),
+            Self::Misplaced(field, owner) => write!(out, "`{field}` belongs into {owner}"),
+            Self::Unclear(known) => write!(out, "known here: {}", known.join(", ")),
+        }
+    }
+}
+
+/// What an unknown field probably stands for, in an object with the given fields.
+pub(super) fn guess<'known>(unknown: &str, known: &[&'known str]) -> Guess<'known> {
+    let unknown = snake_case(unknown);
+    if let Some(field) = similar(&unknown, known.iter().copied()) {
+        return Guess::Misspelt(field);
+    }
+    match owner(&unknown) {
+        Some(owner) => Guess::Misplaced(unknown, owner),
+        None => Guess::Unclear(known.to_vec()),
+    }
+}
+
+/// The candidate most like a text, if any is alike.
+pub(super) fn similar<'known>(
+    text: &str,
+    known: impl Iterator<Item = &'known str>,
+) -> Option<&'known str> {
+    known
+        .map(|candidate| {
+            (
+                strsim::normalized_damerau_levenshtein(text, candidate),
+                candidate,
+            )
+        })
+        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .max_by(|left, right| left.0.total_cmp(&right.0))
+        .map(|(_, candidate)| candidate)
+}
+
+/// Where a field of this very name is known.
+fn owner(field: &str) -> Option<&'static str> {
+    let has = |schema: &Value| properties(schema).is_some_and(|fields| fields.contains_key(field));
+    if has(&CHECKED) {
+        return Some("the top level");
+    }
+    let definitions = CHECKED["$defs"].as_object()?;
+    let (name, _) = definitions.iter().find(|(_, schema)| has(schema))?;
+    let place = match name.as_str() {
+        "Identity" => "`pipeline`",
+        "Transform" => "`transform`",
+        "Secret" => "`transform.secrets`",
+        "Pfs" => "`input.pfs`",
+        "Cron" => "`input.cron`",
+        "Input" => "`input`",
+        "Parallelism" => "`parallelism_spec`",
+        "DatumSet" => "`datum_set_spec`",
+        "Metadata" => "`metadata`",
+        "Resources" => "`resource_requests` or `resource_limits`",
+        "Gpu" => "`resource_limits.gpu`",
+        "Scheduling" => "`scheduling_spec`",
+        "Toleration" => "`tolerations`",
+        "Egress" => "`egress`",
+        _ => return None,
+    };
+    Some(place)
+}
+
+/// `datumSetSpec` and `datum-set-spec` -> `datum_set_spec`.
+fn snake_case(text: &str) -> String {
+    let mut spelled = String::with_capacity(text.len());
+    for each in text.chars() {
+        match each {
+            '-' | ' ' => spelled.push('_'),
+            _ if each.is_uppercase() => {
+                if !spelled.is_empty() && !spelled.ends_with('_') {
+                    spelled.push('_');
+                }
+                spelled.extend(each.to_lowercase());
+            }
+            _ => spelled.push(each),
+        }
+    }
+    spelled
+}

@@ -1,0 +1,219 @@
+//! The walk through a document along the schema.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use super::fields::{self, Field, Standing};
+use super::scalar::{self, Misfit};
+use super::suggest::{self, Guess};
+use crate::pipeline::document::{Content, Entry, Node, Path};
+use crate::pipeline::findings::Severity;
+use crate::pipeline::report::Report;
+use crate::pipeline::schema::{CHECKED, properties, resolve};
+
+/// Checks a document against the schema; what does not fit is reported and left out.
+pub(in crate::pipeline) fn check(root: &Node, report: &mut Report<'_>) -> Value {
+    let walked = value(root, &CHECKED, &Path::root(), report);
+    walked.unwrap_or_else(|| Value::Object(Map::new()))
+}
+
+fn value(node: &Node, schema: &Value, path: &Path, report: &mut Report<'_>) -> Option<Value> {
+    if node.is_null() {
+        return None;
+    }
+    let (name, definition) = resolve(schema);
+    let walked = match expected(definition) {
+        Expected::Object(fields) => object(node, name, fields, path, report),
+        Expected::Map => map(node, &definition["additionalProperties"], path, report),
+        Expected::List => list(node, definition, path, report),
+        Expected::Word(words) => scalar::word(node, &words),
+        Expected::Boolean => scalar::boolean(node),
+        Expected::Integer => scalar::integer(node, definition),
+        Expected::Number => scalar::number(node, definition),
+        Expected::Text => scalar::named_text(name, node),
+    };
+    walked
+        .map_err(|misfit| report.error(path, misfit.message, misfit.advice))
+        .ok()
+}
+
+/// What a schema expects.
+enum Expected<'schema> {
+    Object(&'schema Map<String, Value>),
+    Map,
+    List,
+    Word(Vec<&'schema str>),
+    Boolean,
+    Integer,
+    Number,
+    Text,
+}
+
+fn expected(definition: &Value) -> Expected<'_> {
+    if let Some(fields) = properties(definition) {
+        return Expected::Object(fields);
+    }
+    if let Some(words) = words(definition) {
+        return Expected::Word(words);
+    }
+    let kind = &definition["type"];
+    match kind.as_str().or_else(|| kind[0].as_str()) {
+        Some("object") => Expected::Map,
+        Some("array") => Expected::List,
+        Some("boolean") => Expected::Boolean,
+        Some("integer") => Expected::Integer,
+        Some("number") => Expected::Number,
+        _ => Expected::Text,
+    }
+}
+
+/// The words of an enum: plain ones, and those with a description each.
+fn words(definition: &Value) -> Option<Vec<&str>> {
+    if let Some(words) = definition["enum"].as_array() {
+        return Some(words.iter().filter_map(Value::as_str).collect());
+    }
+    let options = definition["oneOf"].as_array()?;
+    Some(
+        options
+            .iter()
+            .filter_map(|option| option["const"].as_str())
+            .collect(),
+    )
+}
+
+fn is_text(schema: &Value) -> bool {
+    matches!(expected(resolve(schema).1), Expected::Text)
+}
+
+fn object(
+    node: &Node,
+    name: &str,
+    known: &Map<String, Value>,
+    path: &Path,
+    report: &mut Report<'_>,
+) -> Result<Value, Misfit> {
+    let Content::Map(entries) = &node.content else {
+        let advice = match known
+            .keys()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .as_slice()
+        {
+            [only] => format!("write `{only}: …` below it"),
+            several => format!("with some of: {}", several.join(", ")),
+        };
+        return Err(Misfit::expected("an object", node, advice));
+    };
+    let mut checked = Map::new();
+    let mut seen = HashSet::new();
+    for entry in entries {
+        let field = known.iter().find(|(field, _)| entry.names(field));
+        let canonical = field.map_or(entry.key.as_str(), |(field, _)| field);
+        if !seen.insert(canonical) {
+            repeated(entry, canonical, path, report);
+        } else if let Some((field, schema)) = field {
+            if let Some(value) = value(&entry.value, schema, &path.field(field), report) {
+                checked.insert(field.clone(), value);
+            }
+        } else if let Some(field) = fields::find(name, |field| entry.names(field)) {
+            not_ours(entry, field, path, report);
+        } else {
+            unknown(entry, known, path, report);
+        }
+    }
+    Ok(Value::Object(checked))
+}
+
+/// Names and values; a name without a value has the empty text.
+fn map(node: &Node, schema: &Value, path: &Path, report: &mut Report<'_>) -> Result<Value, Misfit> {
+    let Content::Map(entries) = &node.content else {
+        return Err(Misfit::expected("an object of names and values", node, ""));
+    };
+    let mut checked = Map::new();
+    let mut seen = HashSet::new();
+    for entry in entries {
+        if !seen.insert(&entry.key) {
+            repeated(entry, &entry.key, path, report);
+        } else if entry.value.is_null() {
+            checked.insert(entry.key.clone(), Value::from(""));
+        } else if let Some(value) = value(&entry.value, schema, &path.field(&entry.key), report) {
+            checked.insert(entry.key.clone(), value);
+        }
+    }
+    Ok(Value::Object(checked))
+}
+
+fn list(
+    node: &Node,
+    definition: &Value,
+    path: &Path,
+    report: &mut Report<'_>,
+) -> Result<Value, Misfit> {
+    let schema = &definition["items"];
+    let takes_one = definition["type"].is_array();
+    match &node.content {
+        Content::List(items) => {
+            let item = |(index, item)| value(item, schema, &path.index(index), report);
+            Ok(Value::Array(
+                items.iter().enumerate().filter_map(item).collect(),
+            ))
+        }
+        Content::Quoted(_) | Content::Plain(_) if takes_one => {
+            Ok(value(node, schema, path, report).into_iter().collect())
+        }
+        Content::Quoted(text) | Content::Plain(text) if is_text(schema) => {
+            let advice = match text.split_once(' ') {
+                None => format!("write [{text:?}]"),
+                Some(_) => format!("one word an item, or a shell: [\"sh\", \"-c\", {text:?}]"),
+            };
+            Err(Misfit::expected("a list", node, advice))
+        }
+        _ => Err(Misfit::expected("a list", node, "")),
+    }
+}
+
+fn repeated(entry: &Entry, field: &str, path: &Path, report: &mut Report<'_>) {
+    let advice = "keep one of them; the first one counts here".to_owned();
+    let message = "is given more than once".to_owned();
+    report.add(
+        Severity::Error,
+        entry.key_at,
+        &path.field(field),
+        message,
+        advice,
+    );
+}
+
+fn not_ours(entry: &Entry, field: &Field, path: &Path, report: &mut Report<'_>) {
+    if entry.value.is_null() {
+        return;
+    }
+    let path = path.field(field.name);
+    let unused = |reason: &str| format!("is not used: {reason}");
+    let refused = |reason: &str| format!("is refused: {reason}");
+    let (severity, message) = match field.standing {
+        Standing::Unused(reason) => (Severity::Note, unused(reason)),
+        Standing::Only(only, reason) if entry.value.scalar() == Some(only) => {
+            (Severity::Note, unused(reason))
+        }
+        Standing::Only(_, reason) | Standing::Refused(reason) => (Severity::Error, refused(reason)),
+    };
+    report.add(severity, entry.key_at, &path, message, String::new());
+}
+
+fn unknown(entry: &Entry, known: &Map<String, Value>, path: &Path, report: &mut Report<'_>) {
+    let names: Vec<&str> = known.keys().map(String::as_str).collect();
+    let guess = suggest::guess(&entry.key, &names);
+    if let Guess::Misspelt(field) = guess {
+        report.meant(&path.field(field));
+    }
+    let message = "there is no such field".to_owned();
+    report.add(
+        Severity::Error,
+        entry.key_at,
+        &path.field(&entry.key),
+        message,
+        guess.to_string(),
+    );
+}

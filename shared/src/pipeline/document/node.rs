@@ -1,0 +1,184 @@
+//! A node of a document: what was written, and where.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::path::{Path, Segment};
+
+/// A place in a text.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(in crate::pipeline) struct Position {
+    /// Counted from 1; 0 when there is no text.
+    pub(in crate::pipeline) line: usize,
+    /// Counted in characters from 1; 0 when there is no text.
+    pub(in crate::pipeline) column: usize,
+}
+
+impl Position {
+    /// The beginning of a text.
+    pub(in crate::pipeline) const START: Self = Self { line: 1, column: 1 };
+
+    /// For what was not read from a text.
+    pub(in crate::pipeline) const NOWHERE: Self = Self { line: 0, column: 0 };
+}
+
+/// Something written in a document.
+#[derive(Clone, Debug)]
+pub(in crate::pipeline) struct Node {
+    pub(in crate::pipeline) at: Position,
+    pub(in crate::pipeline) content: Content,
+}
+
+/// What was written.
+#[derive(Clone, Debug)]
+pub(in crate::pipeline) enum Content {
+    /// A text that is one beyond doubt: in quotes, or a YAML block.
+    Quoted(String),
+    /// A YAML scalar without quotes: whether `1.10` is a text or a number is for the schema to say.
+    Plain(String),
+    /// JSON's numbers, `true`, `false` and `null`, which are never texts.
+    Literal(String),
+    /// A list.
+    List(Vec<Node>),
+    /// Keys and values, in the order written; keys may repeat.
+    Map(Vec<Entry>),
+}
+
+/// A key with its value.
+#[derive(Clone, Debug)]
+pub(in crate::pipeline) struct Entry {
+    pub(in crate::pipeline) key: String,
+    pub(in crate::pipeline) key_at: Position,
+    pub(in crate::pipeline) value: Node,
+}
+
+impl Node {
+    /// Whether nothing was written, or an explicit null; both mean an absent field.
+    pub(in crate::pipeline) fn is_null(&self) -> bool {
+        match &self.content {
+            Content::Plain(text) => matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"),
+            Content::Literal(text) => text == "null",
+            _ => false,
+        }
+    }
+
+    /// The text of a single value, however it was written.
+    pub(in crate::pipeline) fn scalar(&self) -> Option<&str> {
+        match &self.content {
+            Content::Quoted(text) | Content::Plain(text) | Content::Literal(text) => Some(text),
+            Content::List(_) | Content::Map(_) => None,
+        }
+    }
+
+    /// What was written, as a person would name it.
+    pub(in crate::pipeline) fn describe(&self) -> Cow<'static, str> {
+        match &self.content {
+            Content::Quoted(text) => format!("the text {:?}", shortened(text)).into(),
+            Content::Plain(text) | Content::Literal(text) => {
+                format!("`{}`", shortened(text)).into()
+            }
+            Content::List(_) => "a list".into(),
+            Content::Map(_) => "an object".into(),
+        }
+    }
+
+    /// The place of what a path names, or of the nearest thing around it. A scalar's place is its
+    /// value; the place of a list or an object is its key.
+    pub(in crate::pipeline) fn position(&self, path: &Path) -> Position {
+        let mut node = self;
+        let mut position = self.at;
+        for segment in path.segments() {
+            let Some((place, child)) = node.child(segment) else {
+                break;
+            };
+            position = place;
+            node = child;
+        }
+        position
+    }
+
+    /// Whether a path names something that was written, whatever it is.
+    pub(in crate::pipeline) fn holds(&self, path: &Path) -> bool {
+        let mut node = self;
+        for segment in path.segments() {
+            let Some((_, child)) = node.child(segment) else {
+                return false;
+            };
+            node = child;
+        }
+        !node.is_null()
+    }
+
+    fn child(&self, segment: &Segment) -> Option<(Position, &Node)> {
+        match (segment, &self.content) {
+            (Segment::Field(name), Content::Map(entries)) => {
+                let entry = entries.iter().find(|entry| entry.names(name))?;
+                let place = match entry.value.content {
+                    Content::List(_) | Content::Map(_) => entry.key_at,
+                    _ => entry.value.at,
+                };
+                Some((place, &entry.value))
+            }
+            (Segment::Index(index), Content::List(items)) => {
+                items.get(*index).map(|item| (item.at, item))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Entry {
+    /// Whether the key is a spelling of the field: as it is, in camelCase, or in lower case.
+    pub(in crate::pipeline) fn names(&self, field: &str) -> bool {
+        self.key == field || self.key == camel_case(field) || self.key == field.to_lowercase()
+    }
+}
+
+impl From<&Value> for Node {
+    /// A spec that was not read from a text; depth is bounded by whoever made the value.
+    fn from(value: &Value) -> Self {
+        let content = match value {
+            Value::String(text) => Content::Quoted(text.clone()),
+            Value::Null | Value::Bool(_) | Value::Number(_) => Content::Literal(value.to_string()),
+            Value::Array(items) => Content::List(items.iter().map(Node::from).collect()),
+            Value::Object(map) => {
+                let entry = |(key, value): (&String, &Value)| Entry {
+                    key: key.clone(),
+                    key_at: Position::NOWHERE,
+                    value: Node::from(value),
+                };
+                Content::Map(map.iter().map(entry).collect())
+            }
+        };
+        Self {
+            at: Position::NOWHERE,
+            content,
+        }
+    }
+}
+
+/// `datum_set_spec` -> `datumSetSpec`.
+fn camel_case(field: &str) -> String {
+    let mut spelled = String::with_capacity(field.len());
+    let mut raise = false;
+    for each in field.chars() {
+        match each {
+            '_' => raise = true,
+            _ if raise => {
+                spelled.extend(each.to_uppercase());
+                raise = false;
+            }
+            _ => spelled.push(each),
+        }
+    }
+    spelled
+}
+
+/// At most 40 characters of a text, for messages.
+fn shortened(text: &str) -> String {
+    if text.chars().count() <= 40 {
+        return text.to_owned();
+    }
+    text.chars().take(39).chain(['…']).collect()
+}

@@ -1,0 +1,73 @@
+//! What is wrong with a spec, or worth knowing about it: all of it at once, each with its place.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// How much a finding weighs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The spec cannot be used.
+    Error,
+    /// The spec is accepted; this is good to know.
+    Note,
+}
+
+/// One thing found in a spec: where, what, and the way out.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Finding {
+    /// The file as named by the caller.
+    pub file: String,
+    /// The line, counted from 1; 0 when the spec was not read from a text.
+    pub line: usize,
+    /// The character within the line, counted from 1; 0 when the spec was not read from a text.
+    pub column: usize,
+    /// The field, for example `input.cross[1].pfs.glob`; empty for the document as a whole.
+    pub path: String,
+    /// What is wrong: lower-case, no full stop.
+    pub message: String,
+    /// The way out; empty where the message already says it.
+    pub advice: String,
+    /// Whether the spec is refused for it.
+    pub severity: Severity,
+}
+
+impl fmt::Display for Finding {
+    /// `file:line:column: path: message (advice)`, without the parts that are not known.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.file.is_empty() {
+            write!(out, "{}:", self.file)?;
+        }
+        if self.line > 0 {
+            write!(out, "{}:{}:", self.line, self.column)?;
+        }
+        if !self.file.is_empty() || self.line > 0 {
+            out.write_str(" ")?;
+        }
+        if !self.path.is_empty() {
+            write!(out, "{}: ", self.path)?;
+        }
+        out.write_str(&self.message)?;
+        if !self.advice.is_empty() {
+            write!(out, " ({})", self.advice)?;
+        }
+        Ok(())
+    }
+}
+
+/// Everything found in a spec that is refused: at least one error, in the order of the text.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, thiserror::Error)]
+#[serde(transparent)]
+pub struct Findings(pub Vec<Finding>);
+
+impl fmt::Display for Findings {
+    /// One finding a line.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, finding) in self.0.iter().enumerate() {
+            let line_break = if number == 0 { "" } else { "\n" };
+            write!(out, "{line_break}{finding}")?;
+        }
+        Ok(())
+    }
+}

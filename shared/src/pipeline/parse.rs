@@ -1,0 +1,170 @@
+//! The way from a text to its pipelines, end to end.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::document::{self, Node, Path, Unreadable};
+use super::findings::{Finding, Findings, Severity};
+use super::report::Report;
+use super::{Pipeline, check, resolve, spec};
+
+/// A pipeline read from a text.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    /// The pipeline as meant.
+    pub pipeline: Pipeline,
+    /// The spec in its normal form: `snake_case`, lenient spellings put right, what was not given
+    /// left out, what only Kubernetes needs included. [`from_value`] reads it back.
+    pub spec: Value,
+    /// What is good to know: fields that are read but not used.
+    pub notes: Vec<Finding>,
+}
+
+/// Reads the pipelines of a text, JSON or YAML, in the order written; at least one.
+///
+/// `file` names the text in findings, and its ending tells JSON from YAML where the text does not.
+///
+/// ```
+/// let text = "
+/// pipeline: {name: word-count}
+/// transform: {cmd: [sh], stdin: ['wc -w /pfs/texts/* > /pfs/out/counts']}
+/// input: {pfs: {repo: texts, glob: '/*'}}
+/// ";
+/// let parsed = drover_shared::pipeline::parse("word-count.yaml", text)?;
+/// assert_eq!(parsed[0].pipeline.name.as_str(), "word-count");
+/// # Ok::<(), drover_shared::pipeline::Findings>(())
+/// ```
+pub fn parse(file: &str, text: &str) -> Result<Vec<Parsed>, Findings> {
+    let documents = document::read(file, text)
+        .map_err(|unreadable| Findings(vec![finding(file, unreadable)]))?;
+    let mut pipelines = Vec::new();
+    let mut findings = Vec::new();
+    let mut names = HashMap::new();
+    for root in &documents {
+        let mut report = Report::new(file, root);
+        let understood = understand(root, &mut report);
+        if let Some((pipeline, _)) = &understood {
+            refuse_repeated(pipeline, root, &mut names, &mut report);
+        }
+        let found = report.finish();
+        match understood {
+            Some((pipeline, spec)) => {
+                findings.extend(found.iter().cloned());
+                pipelines.push(Parsed {
+                    pipeline,
+                    spec,
+                    notes: found,
+                });
+            }
+            None => findings.extend(found),
+        }
+    }
+    if findings
+        .iter()
+        .any(|finding| finding.severity == Severity::Error)
+    {
+        return Err(Findings(findings));
+    }
+    Ok(pipelines)
+}
+
+/// Reads a spec in its normal form, as the ledger keeps it.
+pub fn from_value(spec: &Value) -> Result<Pipeline, Findings> {
+    let root = Node::from(spec);
+    let mut report = Report::new("", &root);
+    let understood = understand(&root, &mut report);
+    understood
+        .map(|(pipeline, _)| pipeline)
+        .ok_or_else(|| Findings(report.finish()))
+}
+
+/// From a document to its meaning and its normal form; nothing if the report refuses it.
+fn understand(root: &Node, report: &mut Report<'_>) -> Option<(Pipeline, Value)> {
+    let checked = check::check(root, report);
+    let typed: spec::Pipeline = serde_json::from_value(checked)
+        .map_err(|error| report.error(&Path::root(), format!("cannot be read: {error}"), ""))
+        .ok()?;
+    let pipeline = resolve::pipeline(&typed, report);
+    let spec = serde_json::to_value(&typed)
+        .map_err(|error| report.error(&Path::root(), format!("cannot be kept: {error}"), ""))
+        .ok()?;
+    if report.refused() {
+        return None;
+    }
+    pipeline.map(|pipeline| (pipeline, spec))
+}
+
+/// Two pipelines of one name in a file would overwrite each other's output.
+fn refuse_repeated(
+    pipeline: &Pipeline,
+    root: &Node,
+    names: &mut HashMap<String, usize>,
+    report: &mut Report<'_>,
+) {
+    let path = Path::root().field("pipeline").field("name");
+    let line = root.position(&path).line;
+    let name = pipeline.name.as_str();
+    match names.get(name) {
+        Some(first) => report.error(
+            &path,
+            format!("there are two pipelines {name:?} in this file"),
+            format!("the first one is on line {first}; give each a name of its own"),
+        ),
+        None => drop(names.insert(name.to_owned(), line)),
+    }
+}
+
+fn finding(file: &str, unreadable: Unreadable) -> Finding {
+    Finding {
+        file: file.to_owned(),
+        line: unreadable.at.line,
+        column: unreadable.at.column,
+        path: String::new(),
+        message: unreadable.message,
+        advice: unreadable.advice,
+        severity: Severity::Error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORD_COUNT: &str = r#"
+pipeline: {name: word-count}
+transform:
+  cmd: [sh]
+  stdin: ["wc -w /pfs/texts/* > /pfs/out/counts"]
+input:
+  pfs: {repo: texts, glob: "/*"}
+"#;
+
+    #[test]
+    fn a_spec_comes_back_from_its_normal_form() {
+        let parsed = parse("word-count.yaml", WORD_COUNT).unwrap();
+        let again = from_value(&parsed[0].spec).unwrap();
+        assert_eq!(format!("{again:?}"), format!("{:?}", parsed[0].pipeline));
+    }
+
+    #[test]
+    fn all_findings_are_told_at_once() {
+        let text = r#"{
+  "pipeline": {"name": "-bad"},
+  "transfrom": {"cmd": ["sh"]},
+  "input": {"pfs": {"repo": "texts", "gob": "/*"}},
+  "datumTimeout": 90,
+  "spout": {},
+  "cmd": "sh"
+}"#;
+        let findings = parse("bad.json", text).unwrap_err();
+        insta::assert_snapshot!(findings, @r##"
+bad.json:2:24: pipeline.name: "-bad" is not a pipeline name (1 to 63 letters, digits, '-' or '_', the first one a letter or digit)
+bad.json:3:3: transfrom: there is no such field (did you mean `transform`?)
+bad.json:4:38: input.pfs.gob: there is no such field (did you mean `glob`?)
+bad.json:5:19: datum_timeout: `90` is not a duration (add a unit, for example `90s` or `90m`)
+bad.json:6:3: spout: is refused: a pipeline here reads inputs and ends; put what arrives into a repo instead
+bad.json:7:3: cmd: there is no such field (`cmd` belongs into `transform`)
+"##);
+    }
+}

@@ -1,0 +1,110 @@
+//! Collects findings and gives each its place in the text.
+
+use std::collections::HashSet;
+
+use super::document::{Node, Path, Position};
+use super::findings::{Finding, Severity};
+
+/// The findings of one document so far.
+pub(super) struct Report<'document> {
+    file: &'document str,
+    root: &'document Node,
+    findings: Vec<Finding>,
+    /// Fields that a misspelt one probably stands for.
+    meant: HashSet<String>,
+}
+
+impl<'document> Report<'document> {
+    pub(super) fn new(file: &'document str, root: &'document Node) -> Self {
+        Self {
+            file,
+            root,
+            findings: Vec::new(),
+            meant: HashSet::new(),
+        }
+    }
+
+    /// The spec is refused for what stands at `path`.
+    pub(super) fn error(
+        &mut self,
+        path: &Path,
+        message: impl Into<String>,
+        advice: impl Into<String>,
+    ) {
+        self.add(
+            Severity::Error,
+            self.root.position(path),
+            path,
+            message.into(),
+            advice.into(),
+        );
+    }
+
+    /// Something at `path` is good to know.
+    pub(super) fn note(
+        &mut self,
+        path: &Path,
+        message: impl Into<String>,
+        advice: impl Into<String>,
+    ) {
+        self.add(
+            Severity::Note,
+            self.root.position(path),
+            path,
+            message.into(),
+            advice.into(),
+        );
+    }
+
+    /// A required field is absent. Not told where it was written but is wrong in itself, or is
+    /// misspelt: that has been told already.
+    pub(super) fn missing(&mut self, path: &Path, advice: impl Into<String>) {
+        if !self.holds(path) && !self.meant.contains(&path.to_string()) {
+            self.error(path, "is missing", advice);
+        }
+    }
+
+    /// A misspelt field was told together with this suggestion.
+    pub(super) fn meant(&mut self, path: &Path) {
+        self.meant.insert(path.to_string());
+    }
+
+    /// Whether anything was written at `path`.
+    pub(super) fn holds(&self, path: &Path) -> bool {
+        self.root.holds(path)
+    }
+
+    /// A finding at a place that no path leads to, such as a key.
+    pub(super) fn add(
+        &mut self,
+        severity: Severity,
+        at: Position,
+        path: &Path,
+        message: String,
+        advice: String,
+    ) {
+        self.findings.push(Finding {
+            file: self.file.to_owned(),
+            line: at.line,
+            column: at.column,
+            path: path.to_string(),
+            message,
+            advice,
+            severity,
+        });
+    }
+
+    /// Whether the spec was refused so far.
+    pub(super) fn refused(&self) -> bool {
+        self.findings
+            .iter()
+            .any(|finding| finding.severity == Severity::Error)
+    }
+
+    /// All findings, in the order of the text.
+    pub(super) fn finish(mut self) -> Vec<Finding> {
+        self.findings
+            .sort_by_key(|finding| (finding.line, finding.column));
+        self.findings
+    }
+}

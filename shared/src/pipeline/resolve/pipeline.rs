@@ -1,0 +1,174 @@
+//! The top level.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::{cluster, command, input, place};
+use crate::id::PipelineName;
+use crate::pipeline::document::Path;
+use crate::pipeline::report::Report;
+use crate::pipeline::{Parallelism, Pipeline, Reprocess, SetRule, spec};
+
+/// Attempts in all for each datum.
+const DATUM_TRIES: NonZeroU32 = NonZeroU32::new(3).expect("3 is not 0");
+
+/// Datums that a worker stages ahead of processing, for each slot.
+const LOOK_AHEAD: u32 = 2;
+
+/// Idle time before the pods of a standby pipeline go.
+const STANDBY_AFTER: Duration = Duration::from_mins(1);
+
+/// What a spec means; nothing if it cannot be told, and then the report says why.
+pub(in crate::pipeline) fn pipeline(
+    spec: &spec::Pipeline,
+    report: &mut Report<'_>,
+) -> Option<Pipeline> {
+    let root = Path::root();
+    let name = name(spec, report);
+    let transform = command::transform(spec.transform.as_ref(), report);
+    let input = input::input(spec.input.as_ref(), name.as_ref(), report);
+    let parallelism = parallelism(spec.parallelism_spec.as_ref(), report);
+    let datum_timeout = limit(spec.datum_timeout, &root.field("datum_timeout"), report);
+    let job_timeout = limit(spec.job_timeout, &root.field("job_timeout"), report);
+    let datum_set = datum_set(spec, report);
+    let egress = place::egress(spec.egress.as_ref(), report);
+    let standby_after = standby_after(spec, report);
+    cluster::check(spec, report);
+    Some(Pipeline {
+        name: name?,
+        description: spec.description.clone().unwrap_or_default(),
+        transform: transform?,
+        input: input?,
+        parallelism,
+        datum_tries: spec
+            .datum_tries
+            .and_then(NonZeroU32::new)
+            .unwrap_or(DATUM_TRIES),
+        datum_timeout,
+        job_timeout,
+        reprocess: match spec.reprocess_spec {
+            Some(spec::Reprocess::EveryJob) => Reprocess::EveryJob,
+            Some(spec::Reprocess::UntilSuccess) | None => Reprocess::UntilSuccess,
+        },
+        look_ahead: spec
+            .max_queue_size
+            .filter(|size| *size > 0)
+            .unwrap_or(LOOK_AHEAD),
+        datum_set,
+        output_conflict: spec.output_conflict.unwrap_or_default(),
+        standby_after,
+        autoscaling: spec.autoscaling.unwrap_or_default(),
+        egress,
+    })
+}
+
+fn name(spec: &spec::Pipeline, report: &mut Report<'_>) -> Option<PipelineName> {
+    let path = Path::root().field("pipeline").field("name");
+    let name = spec
+        .pipeline
+        .as_ref()
+        .and_then(|identity| identity.name.as_deref());
+    let Some(name) = name.filter(|name| !name.is_empty()) else {
+        report.missing(
+            &path,
+            "give the pipeline a name: `pipeline: {name: word-count}`",
+        );
+        return None;
+    };
+    name.parse()
+        .map_err(|_| {
+            let rule = "1 to 63 letters, digits, '-' or '_', the first one a letter or digit";
+            report.error(&path, format!("{name:?} is not a pipeline name"), rule);
+        })
+        .ok()
+}
+
+fn parallelism(spec: Option<&spec::Parallelism>, report: &mut Report<'_>) -> Parallelism {
+    let constant = spec
+        .and_then(|spec| spec.constant)
+        .and_then(NonZeroU32::new);
+    let coefficient = spec
+        .and_then(|spec| spec.coefficient)
+        .filter(|coefficient| *coefficient > 0.0);
+    match (constant, coefficient) {
+        (Some(_), Some(_)) => {
+            let path = Path::root().field("parallelism_spec");
+            report.error(
+                &path,
+                "`constant` and `coefficient` contradict each other",
+                "keep one of them",
+            );
+            Parallelism::Coefficient(1.0)
+        }
+        (Some(constant), None) => Parallelism::Constant(constant),
+        (None, Some(coefficient)) => Parallelism::Coefficient(coefficient),
+        (None, None) => Parallelism::Coefficient(1.0),
+    }
+}
+
+fn limit(limit: Option<spec::Duration>, path: &Path, report: &mut Report<'_>) -> Option<Duration> {
+    let spec::Duration(limit) = limit?;
+    if limit.is_zero() {
+        report.error(
+            path,
+            "a limit of 0 leaves no time at all",
+            "leave it out for no limit",
+        );
+    }
+    Some(limit)
+}
+
+fn datum_set(spec: &spec::Pipeline, report: &mut Report<'_>) -> SetRule {
+    let (field, set) = match (&spec.datum_set_spec, &spec.chunk_spec) {
+        (Some(_), Some(_)) => {
+            let message = "is the older name of `datum_set_spec`, which is given too";
+            report.error(
+                &Path::root().field("chunk_spec"),
+                message,
+                "keep one of them",
+            );
+            return SetRule::Single;
+        }
+        (Some(set), None) => ("datum_set_spec", set),
+        (None, Some(set)) => ("chunk_spec", set),
+        (None, None) => return SetRule::Single,
+    };
+    let path = Path::root().field(field);
+    let number = set.number.and_then(NonZeroU32::new);
+    let size_bytes = set.size_bytes.filter(|size| *size > 0);
+    match (number, size_bytes, set.per_worker.and_then(NonZeroU32::new)) {
+        (None, None, None) => SetRule::Single,
+        (None, None, Some(sets)) => SetRule::PerWorker(sets),
+        (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => {
+            let message = "`per_worker` contradicts `number` and `size_bytes`";
+            report.error(&path, message, "keep one of them");
+            SetRule::Single
+        }
+        (number, Some(size), None) => {
+            if number.is_some() {
+                let message =
+                    "is not used: beside `size_bytes`, sets are closed by their size alone";
+                report.note(&path.field("number"), message, "");
+            }
+            SetRule::SizeBytes(size)
+        }
+        (Some(number), None, None) => SetRule::Number(number),
+    }
+}
+
+fn standby_after(spec: &spec::Pipeline, report: &mut Report<'_>) -> Option<Duration> {
+    let after = spec.standby_after.map(|spec::Duration(after)| after);
+    match (spec.standby, after) {
+        (Some(false), Some(_)) => {
+            let message = "contradicts `standby: false`";
+            report.error(
+                &Path::root().field("standby_after"),
+                message,
+                "remove one of them",
+            );
+            None
+        }
+        (Some(true), None) => Some(STANDBY_AFTER),
+        (_, after) => after,
+    }
+}

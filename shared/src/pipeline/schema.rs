@@ -1,0 +1,109 @@
+//! The JSON Schema of a spec, for editors and for the checker.
+
+use std::sync::LazyLock;
+
+use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
+use schemars::{Schema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+use super::check::{FIELDS, Standing};
+use super::spec;
+
+/// The JSON Schema (draft 2020-12) of a pipeline spec, with descriptions, defaults and examples.
+///
+/// It knows the `snake_case` spelling; `camelCase` is read as well.
+pub fn schema() -> Value {
+    let mut schema = CHECKED.clone();
+    add_other_fields(&mut schema);
+    schema
+}
+
+/// The schema that the checker walks: exactly the fields that mean something here.
+pub(super) static CHECKED: LazyLock<Value> = LazyLock::new(|| {
+    let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(tidy));
+    let mut generator = SchemaGenerator::new(settings);
+    let schema = generator.root_schema_for::<spec::Pipeline>();
+    Value::from(schema)
+});
+
+/// An absent field and a null are the same to the checker, so the schema need not tell of nulls,
+/// nor of defaults that only say so.
+fn tidy(schema: &mut Schema) {
+    let Some(object) = schema.as_object_mut() else {
+        return;
+    };
+    if let Some(Value::Array(types)) = object.get_mut("type") {
+        types.retain(|each| each != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            object.insert("type".to_owned(), only);
+        }
+    }
+    if let Some(Value::Array(mut options)) = object.remove("anyOf") {
+        options.retain(|each| each["type"] != "null");
+        match options.as_mut_slice() {
+            [Value::Object(only)] => object.append(only),
+            _ => drop(object.insert("anyOf".to_owned(), options.into())),
+        }
+    }
+    let says_nothing = |default: &Value| match default {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        _ => false,
+    };
+    if object.get("default").is_some_and(says_nothing) {
+        object.remove("default");
+    }
+}
+
+/// Tells editors about the fields that are read but not used, and those that are refused.
+fn add_other_fields(schema: &mut Value) {
+    for field in FIELDS {
+        let object = match field.object {
+            "Pipeline" => &mut *schema,
+            name => &mut schema["$defs"][name],
+        };
+        let Some(properties) = object["properties"].as_object_mut() else {
+            continue;
+        };
+        properties.insert(field.name.to_owned(), other_field(field.standing));
+    }
+}
+
+fn other_field(standing: Standing) -> Value {
+    match standing {
+        Standing::Unused(reason) => {
+            json!({ "deprecated": true, "description": format!("Not used: {reason}.") })
+        }
+        Standing::Only(value, reason) => {
+            json!({ "deprecated": true, "const": constant(value), "description": format!("Not used: {reason}.") })
+        }
+        Standing::Refused(reason) => {
+            json!({ "not": {}, "description": format!("Refused: {reason}.") })
+        }
+    }
+}
+
+/// A value as the table of fields writes it.
+fn constant(text: &str) -> Value {
+    text.parse::<bool>()
+        .map_or_else(|_| json!(text), Value::from)
+}
+
+/// The definition that a schema refers to, with its name; the schema itself if it refers to none.
+pub(super) fn resolve(schema: &Value) -> (&str, &Value) {
+    let name = schema["$ref"]
+        .as_str()
+        .and_then(|path| path.strip_prefix("#/$defs/"));
+    match name {
+        Some(name) => (name, &CHECKED["$defs"][name]),
+        None => (schema["title"].as_str().unwrap_or_default(), schema),
+    }
+}
+
+/// The fields of an object's schema; none for other schemas.
+pub(super) fn properties(schema: &Value) -> Option<&Map<String, Value>> {
+    schema["properties"].as_object()
+}

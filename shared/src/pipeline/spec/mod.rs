@@ -1,0 +1,16 @@
+//! A pipeline as typed: one field for each a person may write, none of them required here.
+//!
+//! The JSON Schema is generated from these types and the checker walks that schema, so types,
+//! schema and checks cannot drift apart. Rules across fields are `resolve`'s.
+
+mod cluster;
+mod input;
+mod pipeline;
+mod transform;
+mod values;
+
+pub(super) use cluster::{Effect, Operator, Resources, Scheduling, Toleration};
+pub(super) use input::{Cron, Input, Pfs};
+pub(super) use pipeline::{DatumSet, Egress, Metadata, Parallelism, Pipeline, Reprocess};
+pub(super) use transform::{Secret, Transform};
+pub(super) use values::{Duration, Quantity};

@@ -1,0 +1,160 @@
+//! The top level of a spec.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
+
+use super::{Duration, Input, Resources, Scheduling, Toleration, Transform};
+use crate::pipeline::OutputConflict;
+
+/// A pipeline: a command, the files it runs over, and how.
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::pipeline) struct Pipeline {
+    /// Who the pipeline is. Required.
+    pub(in crate::pipeline) pipeline: Option<Identity>,
+    /// What the pipeline is for, for people.
+    #[schemars(example = &"Counts the words of each text")]
+    pub(in crate::pipeline) description: Option<String>,
+    /// Labels and annotations for the worker pods.
+    pub(in crate::pipeline) metadata: Option<Metadata>,
+    /// The command and its surroundings. Required.
+    pub(in crate::pipeline) transform: Option<Transform>,
+    /// Where datums come from. Required.
+    pub(in crate::pipeline) input: Option<Input>,
+    /// How many workers. By default one for each node of the cluster; `drover run` takes the number of CPUs.
+    pub(in crate::pipeline) parallelism_spec: Option<Parallelism>,
+    /// Attempts in all for each datum.
+    #[schemars(extend("default" = 3), example = 5)]
+    pub(in crate::pipeline) datum_tries: Option<u32>,
+    /// Longest time for one attempt, counted from the start of the command; after it the command is ended and the attempt has failed. No limit by default.
+    #[schemars(example = &"5m")]
+    pub(in crate::pipeline) datum_timeout: Option<Duration>,
+    /// Longest time for a whole job, counted from its start; after it the job is killed. No limit by default.
+    #[schemars(example = &"2h")]
+    pub(in crate::pipeline) job_timeout: Option<Duration>,
+    /// Which datums of earlier jobs count as done.
+    #[schemars(extend("default" = "until_success"))]
+    pub(in crate::pipeline) reprocess_spec: Option<Reprocess>,
+    /// Datums that a worker stages ahead of processing, for each slot; 0 means the default.
+    #[schemars(extend("default" = 2), range(max = 1000))]
+    pub(in crate::pipeline) max_queue_size: Option<u32>,
+    /// How many datums travel in one message. By default one.
+    pub(in crate::pipeline) datum_set_spec: Option<DatumSet>,
+    /// The older name of `datum_set_spec`.
+    pub(in crate::pipeline) chunk_spec: Option<DatumSet>,
+    /// What happens when two datums write the same path.
+    #[schemars(extend("default" = "concat"))]
+    pub(in crate::pipeline) output_conflict: Option<OutputConflict>,
+    /// Where to copy the output after each successful job.
+    pub(in crate::pipeline) egress: Option<Egress>,
+    /// Whether there are no worker pods while there is nothing to do.
+    pub(in crate::pipeline) standby: Option<bool>,
+    /// How long to be idle before the pods go; sets `standby`.
+    #[schemars(extend("default" = "60s"), example = &"10m")]
+    pub(in crate::pipeline) standby_after: Option<Duration>,
+    /// Whether the number of workers follows the outstanding datums, from 1 (0 with `standby`) to what `parallelism_spec` says.
+    pub(in crate::pipeline) autoscaling: Option<bool>,
+    /// What a worker pod asks for.
+    pub(in crate::pipeline) resource_requests: Option<Resources>,
+    /// What a worker pod may use at most.
+    pub(in crate::pipeline) resource_limits: Option<Resources>,
+    /// On which nodes worker pods run, and how important they are.
+    pub(in crate::pipeline) scheduling_spec: Option<Scheduling>,
+    /// Taints of nodes that worker pods put up with.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::pipeline) tolerations: Vec<Toleration>,
+    /// A JSON merge patch for the spec of the worker pod, as a text.
+    #[schemars(example = &r#"{"hostNetwork": true}"#)]
+    pub(in crate::pipeline) pod_spec: Option<String>,
+    /// A JSON Patch (a list of operations) for the spec of the worker pod, as a text; applied after `pod_spec`.
+    #[schemars(example = &r#"[{"op": "add", "path": "/hostNetwork", "value": true}]"#)]
+    pub(in crate::pipeline) pod_patch: Option<String>,
+}
+
+/// Who a pipeline is.
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::pipeline) struct Identity {
+    /// The identity of the pipeline and the folder of its output: 1 to 63 letters, digits, `-` or `_`, the first one a letter or digit. Required.
+    #[schemars(example = &"word-count")]
+    pub(in crate::pipeline) name: Option<String>,
+}
+
+/// Labels and annotations for the worker pods.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::pipeline) struct Metadata {
+    /// Annotations of the worker pods.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(in crate::pipeline) annotations: BTreeMap<String, String>,
+    /// Labels of the worker pods.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(in crate::pipeline) labels: BTreeMap<String, String>,
+}
+
+/// How many workers: `constant` or `coefficient`, not both.
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::pipeline) struct Parallelism {
+    /// This many workers; 0 means not given.
+    #[schemars(example = 4)]
+    pub(in crate::pipeline) constant: Option<u32>,
+    /// Workers for each node that the pods may run on: max(1, floor(coefficient × nodes)); 0 means not given.
+    #[schemars(example = 0.5, range(min = 0))]
+    pub(in crate::pipeline) coefficient: Option<f64>,
+}
+
+/// Which datums of earlier jobs count as done.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::pipeline) enum Reprocess {
+    /// Those that succeeded.
+    UntilSuccess,
+    /// None: every job does everything.
+    EveryJob,
+}
+
+/// How many datums travel in one message.
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::pipeline) struct DatumSet {
+    /// This many datums in each set; 0 means not given.
+    #[schemars(example = 100)]
+    pub(in crate::pipeline) number: Option<u32>,
+    /// A set is closed once its inputs hold this many bytes; 0 means not given. Beside it, `number` is not used.
+    #[schemars(example = 100_000_000)]
+    pub(in crate::pipeline) size_bytes: Option<u64>,
+    /// About this many sets for each worker; 0 means not given. Not together with the others.
+    #[schemars(example = 4)]
+    pub(in crate::pipeline) per_worker: Option<u32>,
+}
+
+/// Where to copy the output after each successful job.
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::pipeline) struct Egress {
+    /// A bucket with an optional prefix.
+    #[serde(rename = "URL")]
+    #[schemars(example = &"s3://results/word-count")]
+    pub(in crate::pipeline) url: Option<String>,
+    /// The newer way to write `URL`.
+    pub(in crate::pipeline) object_storage: Option<ObjectStorage>,
+}
+
+/// A place in a bucket.
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::pipeline) struct ObjectStorage {
+    /// A bucket with an optional prefix.
+    #[schemars(example = &"gs://results/word-count")]
+    pub(in crate::pipeline) url: Option<String>,
+}

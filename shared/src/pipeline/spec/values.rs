@@ -1,0 +1,205 @@
+//! Texts with a grammar of their own: durations and quantities.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+use std::time;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
+
+/// A length of time, such as `90s`, `5m` or `1h30m`; shown in the shortest such way.
+#[derive(Clone, Copy, Debug, DeserializeFromStr, Eq, PartialEq, SerializeDisplay)]
+pub(in crate::pipeline) struct Duration(pub(in crate::pipeline) time::Duration);
+
+/// Units of time and their nanoseconds; the longer name first where one begins like another.
+const UNITS: [(&str, u128); 7] = [
+    ("ms", 1_000_000),
+    ("us", 1_000),
+    ("µs", 1_000),
+    ("ns", 1),
+    ("h", 3_600_000_000_000),
+    ("m", 60_000_000_000),
+    ("s", 1_000_000_000),
+];
+
+/// Why a text is not a duration: what is wrong and the way out.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub(in crate::pipeline) enum InvalidDuration {
+    #[error("write a number and a unit, for example `90s`, `5m` or `1h30m`")]
+    Shape,
+    #[error("add a unit, for example `{0}s` or `{0}m`")]
+    NoUnit(String),
+    #[error("a length of time cannot be negative")]
+    Negative,
+    #[error("that is more than 500 years")]
+    TooLong,
+}
+
+impl FromStr for Duration {
+    type Err = InvalidDuration;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDuration> {
+        if text.starts_with('-') {
+            return Err(InvalidDuration::Negative);
+        }
+        if !text.is_empty()
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || byte == b'.')
+        {
+            return Err(InvalidDuration::NoUnit(text.to_owned()));
+        }
+        let mut nanoseconds: u128 = 0;
+        let mut rest = text;
+        while !rest.is_empty() || nanoseconds == 0 && rest.len() == text.len() {
+            let (part, after) = take_part(rest)?;
+            nanoseconds = nanoseconds.saturating_add(part);
+            rest = after;
+        }
+        let nanoseconds = u64::try_from(nanoseconds).map_err(|_| InvalidDuration::TooLong)?;
+        Ok(Self(time::Duration::from_nanos(nanoseconds)))
+    }
+}
+
+/// Takes one number with its unit, in nanoseconds.
+fn take_part(text: &str) -> Result<(u128, &str), InvalidDuration> {
+    let end = text.find(|each: char| !each.is_ascii_digit() && each != '.');
+    let (number, rest) = text.split_at(end.ok_or(InvalidDuration::Shape)?);
+    let (unit, size) = UNITS
+        .iter()
+        .find(|(unit, _)| rest.starts_with(unit))
+        .ok_or(InvalidDuration::Shape)?;
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    if whole.is_empty() && fraction.is_empty() || fraction.contains('.') {
+        return Err(InvalidDuration::Shape);
+    }
+    let whole: u128 = if whole.is_empty() {
+        0
+    } else {
+        whole.parse().map_err(|_| InvalidDuration::TooLong)?
+    };
+    let mut nanoseconds = whole.saturating_mul(*size);
+    let mut share = *size;
+    for digit in fraction.bytes() {
+        share /= 10;
+        nanoseconds = nanoseconds.saturating_add(share * u128::from(digit - b'0'));
+    }
+    Ok((nanoseconds, &rest[unit.len()..]))
+}
+
+impl fmt::Display for Duration {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0.as_nanos();
+        if rest == 0 {
+            return out.write_str("0s");
+        }
+        for (unit, size) in [UNITS[4], UNITS[5], UNITS[6], UNITS[0], UNITS[1], UNITS[3]] {
+            if rest >= size {
+                write!(out, "{}{unit}", rest / size)?;
+                rest %= size;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl JsonSchema for Duration {
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "description": "A length of time: numbers with the units h, m, s, ms, us or ns.",
+            "pattern": r"^([0-9]+\.?[0-9]*(h|m|s|ms|us|µs|ns))+$",
+            "examples": ["90s", "1h30m"],
+        })
+    }
+}
+
+/// An amount as Kubernetes writes it, such as `64M`, `1.5Gi` or `500m`; kept as written.
+#[derive(Clone, Debug, DeserializeFromStr, PartialEq, SerializeDisplay)]
+pub(in crate::pipeline) struct Quantity {
+    text: String,
+    /// The amount in the base unit, for comparisons.
+    pub(in crate::pipeline) amount: f64,
+}
+
+/// Suffixes of quantities and what they multiply by.
+const SUFFIXES: [(&str, f64); 15] = [
+    ("", 1.0),
+    ("n", 1e-9),
+    ("u", 1e-6),
+    ("m", 1e-3),
+    ("k", 1e3),
+    ("M", 1e6),
+    ("G", 1e9),
+    ("T", 1e12),
+    ("P", 1e15),
+    ("Ki", 1024.0),
+    ("Mi", 1_048_576.0),
+    ("Gi", 1_073_741_824.0),
+    ("Ti", 1_099_511_627_776.0),
+    ("Pi", 1_125_899_906_842_624.0),
+    ("Ei", 1_152_921_504_606_846_976.0),
+];
+
+/// Why a text is not a quantity.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("write a number, with a suffix if wanted, for example `64M`, `512Mi` or `1.5Gi`")]
+pub(in crate::pipeline) struct InvalidQuantity;
+
+impl FromStr for Quantity {
+    type Err = InvalidQuantity;
+
+    fn from_str(text: &str) -> Result<Self, InvalidQuantity> {
+        let end = text
+            .find(|each: char| !each.is_ascii_digit() && each != '.')
+            .unwrap_or(text.len());
+        let (number, suffix) = text.split_at(end);
+        let number: f64 = number.parse().map_err(|_| InvalidQuantity)?;
+        let factor = match SUFFIXES.iter().find(|(name, _)| *name == suffix) {
+            Some((_, factor)) => *factor,
+            None => exponent(suffix).ok_or(InvalidQuantity)?,
+        };
+        Ok(Self {
+            text: text.to_owned(),
+            amount: number * factor,
+        })
+    }
+}
+
+/// `E` alone is a suffix of its own; with digits, `e` and `E` are powers of ten.
+fn exponent(suffix: &str) -> Option<f64> {
+    let digits = suffix.strip_prefix(['e', 'E'])?;
+    if digits.is_empty() {
+        return suffix.starts_with('E').then_some(1e18);
+    }
+    digits
+        .parse::<i8>()
+        .ok()
+        .map(|power| 10f64.powi(power.into()))
+}
+
+impl fmt::Display for Quantity {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.text)
+    }
+}
+
+impl JsonSchema for Quantity {
+    fn schema_name() -> Cow<'static, str> {
+        "Quantity".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "description": "An amount as Kubernetes writes it: a number, and a suffix such as M, G, Mi or Gi.",
+            "pattern": r"^[0-9]+\.?[0-9]*([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?$",
+            "examples": ["64M", "512Mi"],
+        })
+    }
+}
