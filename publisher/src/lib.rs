@@ -1,4 +1,5 @@
 //! The command line: expands inputs, coordinates jobs.
 
 pub mod coordinator;
+pub mod expand;
 pub mod local;

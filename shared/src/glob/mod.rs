@@ -1,48 +1,41 @@
-//! Pachyderm's path globs, with captures. The grammar is in `docs/pipeline.md`.
+//! Path globs with captures, and the templates that use them.
+//!
+//! A glob is matched against the whole absolute path of a file or directory, without a trailing
+//! slash; the root is `/`. The leading `/` of a glob is optional, a trailing one is ignored, `.` and
+//! `..` are resolved; `""`, `/` and `.` all mean the root.
+//!
+//! | token | matches |
+//! |---|---|
+//! | `*` | any run of characters but `/`, even an empty one |
+//! | `**` | any run of characters, `/` too: `/**/x` matches `/a/x` and `/a/b/x`, not `/x` |
+//! | `?` | one character but `/` |
+//! | `[abc]` `[a-z0-9_]` | one character of the class |
+//! | `[!a]` `[^a]` | one character not of the class; it may be `/` |
+//! | `[[:alpha:]]` `[[:^digit:]]` | one character of the named class, or not of it |
+//! | `{a,b}` | one of the alternatives; no captures inside |
+//! | `(a\|b)` `@(a\|b)` | one of the alternatives, captured |
+//! | `?(a\|b)` `*(a\|b)` `+(a\|b)` | the alternatives at most once, any number of times, at least once; the whole run is captured |
+//! | `!(a\|b)` | a run of characters but `/` that is none of the alternatives, captured |
+//! | `\c` | the character `c` |
+//!
+//! `*(` and the like always open a group: to capture right after a star, write `*@(…)`. Captures
+//! are numbered by their opening parentheses, from 1; a [`Template`] refers to them as `$1`.
+//!
+//! `!(a|b)` compares with the beginning of what follows when any text, `*` or `**` comes after the
+//! first negation that closes, and with all that is left of the path otherwise.
+//!
+//! This room knows nothing of files; whoever lists them asks it.
 
-use std::fmt;
-use std::str::FromStr;
+mod clean;
+mod pattern;
+mod reach;
+mod syntax;
+mod template;
+mod translate;
 
-/// Why a text is not a glob: the offending glob, the position and what is wrong there.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("glob {glob:?}, at character {position}: {problem}")]
-pub struct InvalidGlob {
-    /// The glob as written.
-    pub glob: String,
-    /// The offending character, counted from 1.
-    pub position: usize,
-    /// What is wrong there, and the way out.
-    pub problem: String,
-}
+#[cfg(test)]
+mod tests;
 
-/// A compiled glob over whole paths, which begin with `/` and have no trailing slash; the root is
-/// the empty path.
-#[derive(Clone, Debug)]
-pub struct Glob {
-    text: String,
-}
-
-impl FromStr for Glob {
-    type Err = InvalidGlob;
-
-    fn from_str(text: &str) -> Result<Self, InvalidGlob> {
-        Ok(Self { text: text.to_owned() })
-    }
-}
-
-impl fmt::Display for Glob {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.text)
-    }
-}
-
-/// A `join_on` or `group_by` text, with `$1` and `${1}` standing for captures.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Template(String);
-
-impl Template {
-    /// The template for a text; every text is one.
-    pub fn new(text: &str) -> Self {
-        Self(text.to_owned())
-    }
-}
+pub use pattern::{Captures, Glob, GlobTooComplex};
+pub use syntax::InvalidGlob;
+pub use template::Template;

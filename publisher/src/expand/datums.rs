@@ -1,0 +1,45 @@
+//! The stream of datums: numbered, and named by their work.
+
+use drover_shared::datum::{Datum, WorkIdentity};
+use drover_shared::pipeline::Pipeline;
+
+use super::combine::{Stream, stream};
+use super::{ExpandError, Listings};
+
+/// Expands a pipeline's input over the files that `listings` finds. Every leaf is opened here, so what does
+/// not exist is told before the first datum.
+pub fn expand(pipeline: &Pipeline, listings: &dyn Listings) -> Result<Datums, ExpandError> {
+    Ok(Datums {
+        combined: stream(&pipeline.input, listings)?,
+        identity: WorkIdentity::new(pipeline),
+        next: 0,
+    })
+}
+
+/// All datums of a job, in order. Nothing follows an error. Blocking.
+pub struct Datums {
+    combined: Stream,
+    identity: WorkIdentity,
+    next: u64,
+}
+
+impl Iterator for Datums {
+    type Item = Result<Datum, ExpandError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let inputs = match self.combined.next()? {
+            Ok(inputs) => inputs,
+            Err(error) => {
+                self.combined = Box::new(std::iter::empty());
+                return Some(Err(error));
+            }
+        };
+        let datum = Datum {
+            index: self.next,
+            id: self.identity.of(&inputs),
+            inputs,
+        };
+        self.next += 1;
+        Some(Ok(datum))
+    }
+}

@@ -1,0 +1,44 @@
+//! Why an expansion cannot begin or go on.
+
+use drover_shared::glob::GlobTooComplex;
+use drover_shared::store::StoreError;
+
+/// Why an expansion cannot begin or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ExpandError {
+    /// Ticks only exist for standing pipelines.
+    #[error("input {input:?} is a cron input, and cron inputs need a standing pipeline")]
+    Cron {
+        /// Name of the input.
+        input: String,
+    },
+    /// A leaf's listing cannot be had.
+    #[error("cannot list input {input:?}")]
+    List {
+        /// Name of the input.
+        input: String,
+        /// The store's answer.
+        #[source]
+        source: StoreError,
+    },
+    /// What stands for the content of a file cannot be had.
+    #[error("cannot read {path:?} of input {input:?}")]
+    Read {
+        /// Name of the input.
+        input: String,
+        /// Path of the file in the repo.
+        path: String,
+        /// The store's answer.
+        #[source]
+        source: StoreError,
+    },
+    /// A glob with negations that explode on some path.
+    #[error("cannot tell what input {input:?} consists of")]
+    Glob {
+        /// Name of the input.
+        input: String,
+        /// The glob and the path.
+        #[source]
+        source: GlobTooComplex,
+    },
+}

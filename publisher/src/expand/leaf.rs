@@ -1,0 +1,132 @@
+//! A pfs leaf: its files and directories in order, each a datum.
+
+use drover_shared::datum::DatumInput;
+use drover_shared::glob::{Captures, GlobTooComplex};
+use drover_shared::pipeline::PfsInput;
+use drover_shared::store::StoreError;
+
+use super::combine::Inputs;
+use super::finder::{Finder, Found};
+use super::selection::Selection;
+use super::{ExpandError, Listing, Listings};
+
+/// Reads its listing once.
+pub(super) struct Leaf {
+    settings: PfsInput,
+    listing: Box<dyn Listing>,
+    finder: Finder,
+    finished: bool,
+}
+
+/// What can go wrong with a leaf, before it is told which.
+enum Problem {
+    List(StoreError),
+    Read { path: String, source: StoreError },
+    Glob(GlobTooComplex),
+}
+
+impl Leaf {
+    /// Opens the leaf's listing.
+    pub(super) fn open(settings: &PfsInput, listings: &dyn Listings) -> Result<Self, ExpandError> {
+        let selection = Selection::of(settings);
+        let pruning = selection.clone();
+        // A glob that is too complex for some directory's path is told when the stream comes to it.
+        let listing = listings.list(
+            settings,
+            Box::new(move |dir| pruning.reaches_below(dir).unwrap_or(true)),
+        )?;
+        let finder =
+            Finder::new(selection).map_err(|problem| Problem::Glob(problem).of(settings))?;
+        Ok(Self {
+            settings: settings.clone(),
+            listing,
+            finder,
+            finished: false,
+        })
+    }
+
+    fn advance(&mut self) -> Result<Option<Inputs>, Problem> {
+        loop {
+            if let Some(found) = self.finder.next() {
+                return Ok(Some(vec![self.input(found)?]));
+            }
+            if self.finished {
+                return Ok(None);
+            }
+            self.read_on()?;
+        }
+    }
+
+    /// Passes the next file of the listing on to the finder.
+    fn read_on(&mut self) -> Result<(), Problem> {
+        let Some(entry) = self.listing.next().transpose().map_err(Problem::List)? else {
+            self.finished = true;
+            self.finder.finish();
+            return Ok(());
+        };
+        let listing = &mut self.listing;
+        self.finder.pass(&entry, |entry| {
+            listing.tag(entry).map_err(|source| Problem::Read {
+                path: entry.path.clone(),
+                source,
+            })
+        })
+    }
+
+    fn input(&self, found: Found) -> Result<DatumInput, GlobTooComplex> {
+        let settings = &self.settings;
+        let captures = if settings.join_on.is_some() || settings.group_by.is_some() {
+            settings.glob.captures(&found.path)?.unwrap_or_default()
+        } else {
+            Captures::default()
+        };
+        Ok(DatumInput {
+            name: settings.name.clone(),
+            repo: settings.repo.clone(),
+            join_on: settings
+                .join_on
+                .as_ref()
+                .map(|template| template.expand(&captures)),
+            group_by: settings
+                .group_by
+                .as_ref()
+                .map(|template| template.expand(&captures)),
+            path: found.path,
+            kind: found.kind,
+            size: found.size,
+            tag: found.tag,
+            leaf: settings.leaf,
+        })
+    }
+}
+
+impl Iterator for Leaf {
+    type Item = Result<Inputs, ExpandError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.advance()
+            .map_err(|problem| problem.of(&self.settings))
+            .transpose()
+    }
+}
+
+impl From<GlobTooComplex> for Problem {
+    fn from(problem: GlobTooComplex) -> Self {
+        Self::Glob(problem)
+    }
+}
+
+impl Problem {
+    fn of(self, leaf: &PfsInput) -> ExpandError {
+        let input = leaf.name.clone();
+        match self {
+            Self::List(source) => ExpandError::List { input, source },
+            Self::Read { path, source } => ExpandError::Read {
+                input,
+                path,
+                source,
+            },
+            Self::Glob(source) => ExpandError::Glob { input, source },
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Counting through combinations.
+
+/// All combinations of one number each below the given limits, the last number varying fastest.
+/// Without limits there is one combination, the empty one.
+#[derive(Debug)]
+pub(super) struct Odometer {
+    limits: Vec<usize>,
+    /// The combination to come; `None` after the last.
+    next: Option<Vec<usize>>,
+}
+
+impl Odometer {
+    pub(super) fn new(limits: Vec<usize>) -> Self {
+        let next = limits
+            .iter()
+            .all(|limit| *limit > 0)
+            .then(|| vec![0; limits.len()]);
+        Self { limits, next }
+    }
+
+    /// The combination to come, if there is one.
+    pub(super) fn current(&self) -> Option<&[usize]> {
+        self.next.as_deref()
+    }
+
+    /// Goes on to the next combination.
+    pub(super) fn advance(&mut self) {
+        let Some(numbers) = &mut self.next else {
+            return;
+        };
+        for (number, limit) in numbers.iter_mut().zip(&self.limits).rev() {
+            *number += 1;
+            if *number < *limit {
+                return;
+            }
+            *number = 0;
+        }
+        self.next = None;
+    }
+}

@@ -1,0 +1,70 @@
+//! How far down a glob reaches, so that a walk need not look everywhere.
+
+use super::syntax::{Class, Member, Quantity, Sequence, Token};
+
+/// Bounds of what a glob can match; everything it matches lies within.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Reach {
+    /// Every match begins with this.
+    pub(super) prefix: String,
+    /// No match has more slashes; `None` without limit.
+    pub(super) slashes: Option<usize>,
+}
+
+impl Reach {
+    /// The reach of a cleaned glob.
+    pub(super) fn of(tokens: &[Token]) -> Self {
+        let prefix = tokens.iter().map_while(|token| match token {
+            Token::Literal(character) => Some(*character),
+            _ => None,
+        });
+        Self {
+            prefix: prefix.collect(),
+            slashes: slashes(tokens),
+        }
+    }
+
+    /// Whether a path below the directory `dir` (`""` for the root) may match.
+    pub(super) fn below(&self, dir: &str) -> bool {
+        let deep_enough = self
+            .slashes
+            .is_none_or(|most| dir.matches('/').count() < most);
+        let on_the_way = match self.prefix.strip_prefix(dir) {
+            Some(rest) => rest.is_empty() || rest.starts_with('/'),
+            None => dir.starts_with(&self.prefix),
+        };
+        deep_enough && on_the_way
+    }
+}
+
+/// The largest number of slashes in a match.
+fn slashes(tokens: &[Token]) -> Option<usize> {
+    tokens.iter().map(slashes_of).sum()
+}
+
+fn slashes_of(token: &Token) -> Option<usize> {
+    match token {
+        Token::AnyPath => None,
+        Token::AnyCharacter | Token::AnyName | Token::Group(Quantity::Never, _) => Some(0),
+        Token::Literal(character) => Some(usize::from(*character == '/')),
+        Token::Class(class) => Some(usize::from(may_be_slash(class))),
+        Token::Braces(alternatives)
+        | Token::Group(Quantity::Once | Quantity::AtMostOnce, alternatives) => most(alternatives),
+        Token::Group(Quantity::AnyNumber | Quantity::AtLeastOnce, alternatives) => {
+            most(alternatives).filter(|slashes| *slashes == 0)
+        }
+    }
+}
+
+fn most(alternatives: &[Sequence]) -> Option<usize> {
+    let each: Option<Vec<usize>> = alternatives.iter().map(|each| slashes(each)).collect();
+    each.map(|each| each.into_iter().max().unwrap_or(0))
+}
+
+fn may_be_slash(class: &Class) -> bool {
+    class.negated
+        || class.members.iter().any(|member| match member {
+            Member::Range(first, last) => (*first..=*last).contains(&'/'),
+            Member::Named(_) => true,
+        })
+}
