@@ -1,2 +1,63 @@
-//! x
-fn main() {}
+//! Drover's figures beside those of other tools, all from one run on one machine. Nothing is asserted.
+//!
+//! Sizes are settings, so that it can be tried small: `DATUMS=500 MANY=2000 FILES=5000 REPEATS=1 make bench`.
+
+mod corpus;
+mod floor;
+mod measure;
+mod memory;
+mod plan;
+
+use std::process::ExitCode;
+
+/// How large and how often.
+#[derive(Clone, Copy, Debug)]
+struct Sizes {
+    /// Datums beside xargs and the like.
+    datums: u64,
+    /// Datums where memory and skipping are measured.
+    many: u64,
+    /// Files in the plan.
+    files: u64,
+    /// Measurements of which the median is shown.
+    repeats: u64,
+}
+
+fn main() -> ExitCode {
+    if let Some(exit) = measure::take_over().or_else(floor::take_over) {
+        return exit;
+    }
+    let sizes = Sizes {
+        datums: setting("DATUMS", 10_000),
+        many: setting("MANY", 100_000),
+        files: setting("FILES", 1_000_000),
+        repeats: setting("REPEATS", 3),
+    };
+    say(&format!(
+        "{sizes:?}, {} CPUs",
+        std::thread::available_parallelism().map_or(0, usize::from)
+    ));
+    floor::show(sizes);
+    memory::show(sizes);
+    plan::show(sizes);
+    ExitCode::SUCCESS
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a bench has no command line of its own"
+)]
+fn setting(name: &str, default: u64) -> u64 {
+    let text = std::env::var(name).unwrap_or_default();
+    if text.is_empty() {
+        default
+    } else {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name}={text:?} is not a whole number"))
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "figures are what this program is for")]
+fn say(line: &str) {
+    println!("{line}");
+}

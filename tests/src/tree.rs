@@ -1,6 +1,6 @@
 //! Folders as values, for comparing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::path::Path;
@@ -32,6 +32,15 @@ impl Tree {
     /// The number of files.
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// The paths whose content differs from `expected`, or that only one side has.
+    pub fn differences(&self, expected: &BTreeMap<String, String>) -> Vec<String> {
+        let all: BTreeSet<&String> = self.0.keys().chain(expected.keys()).collect();
+        let differ = all
+            .into_iter()
+            .filter(|path| self.0.get(*path) != expected.get(*path));
+        differ.cloned().collect()
     }
 
     /// Whether there are none.

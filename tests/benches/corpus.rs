@@ -1,0 +1,48 @@
+//! Stores full of small files.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use drover_tests::{Spec, Workspace, drover};
+
+/// A store with `count` small files, a thousand in each folder of `in`.
+pub(crate) fn small_files(count: u64) -> Workspace {
+    let place = Workspace::new();
+    for number in 0..count {
+        let folder = place.path(&format!("in/{:04}", number / 1000));
+        if number % 1000 == 0 {
+            fs::create_dir_all(&folder).expect("the store is writable");
+        }
+        fs::write(folder.join(format!("{number:07}")), number.to_string())
+            .expect("the store is writable");
+    }
+    place
+}
+
+/// One datum of `/bin/true` for each file.
+pub(crate) fn every_file(place: &Workspace) -> String {
+    place.spec(&Spec::new("nothing").reads("in", "/*/*").cmd(&["/bin/true"]))
+}
+
+/// `drover` with these arguments in the store.
+pub(crate) fn drover_in(place: &Workspace, args: &[&str]) -> Command {
+    let mut command = Command::new(drover());
+    command.args(args).current_dir(place.store());
+    command
+}
+
+/// A shell command in the store.
+pub(crate) fn shell_in(place: &Workspace, script: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).current_dir(place.store());
+    command
+}
+
+/// Forgets all that Drover knows.
+pub(crate) fn forget(place: &Workspace) {
+    let books: PathBuf = place.path(".drover");
+    if books.exists() {
+        fs::remove_dir_all(books).expect("the store is writable");
+    }
+}

@@ -1,0 +1,98 @@
+//! What a command and all its descendants cost.
+//!
+//! The kernel sums the costs of children that were waited for, and keeps the peak of the largest. To have these for
+//! one command alone, a small process of our own (this program again) runs it, adopts what it orphans, and reports.
+
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
+
+use nix::sys::prctl;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+use nix::sys::wait::wait;
+use serde_json::{Value, json};
+
+const MARK: &str = "__measure";
+
+/// The cost of one run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cost {
+    /// Seconds from start to end.
+    pub(crate) wall: f64,
+    /// Seconds of CPU, user and system, of the whole tree.
+    pub(crate) cpu: f64,
+    /// Peak memory of its largest process, in MiB.
+    pub(crate) peak: f64,
+}
+
+/// Runs `command` to its end, stdout thrown away.
+pub(crate) fn measure(command: &Command) -> Cost {
+    let myself = std::env::current_exe().expect("a program knows its own path");
+    let mut meter = Command::new(myself);
+    meter
+        .arg(MARK)
+        .arg(command.get_program())
+        .args(command.get_args());
+    if let Some(folder) = command.get_current_dir() {
+        meter.current_dir(folder);
+    }
+    let output = meter
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("this program starts again");
+    let cost: Value = serde_json::from_slice(&output.stdout).expect("the meter reports");
+    assert!(cost["success"] == true, "{command:?} failed");
+    let number = |of: &str| cost[of].as_f64().expect("a number");
+    Cost {
+        wall: number("wall"),
+        cpu: number("cpu"),
+        peak: number("peak"),
+    }
+}
+
+/// The median of each figure over `repeats` runs; `before` prepares each one.
+pub(crate) fn median(repeats: u64, mut before: impl FnMut(), command: &Command) -> Cost {
+    let costs: Vec<Cost> = (0..repeats.max(1))
+        .map(|_| {
+            before();
+            measure(command)
+        })
+        .collect();
+    let middle = |of: fn(&Cost) -> f64| {
+        let mut figures: Vec<f64> = costs.iter().map(of).collect();
+        figures.sort_by(f64::total_cmp);
+        figures[figures.len() / 2]
+    };
+    Cost {
+        wall: middle(|cost| cost.wall),
+        cpu: middle(|cost| cost.cpu),
+        peak: middle(|cost| cost.peak),
+    }
+}
+
+/// Is the meter, if that is what this process was started as.
+pub(crate) fn take_over() -> Option<ExitCode> {
+    let mut args = std::env::args_os().skip(1);
+    if args.next()? != MARK {
+        return None;
+    }
+    prctl::set_child_subreaper(true).expect("a process may adopt");
+    let begun = Instant::now();
+    let mut command = Command::new(args.next().expect("a command to measure"));
+    let status = command
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status();
+    let wall = begun.elapsed().as_secs_f64();
+    while wait().is_ok() {}
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("usage is always known");
+    #[expect(clippy::cast_precision_loss, reason = "figures for people")]
+    let (cpu, peak) = (
+        (usage.user_time() + usage.system_time()).num_microseconds() as f64 / 1e6,
+        usage.max_rss() as f64 / 1024.0,
+    );
+    let success = status.is_ok_and(|status| status.success());
+    crate::say(&json!({ "success": success, "wall": wall, "cpu": cpu, "peak": peak }).to_string());
+    Some(ExitCode::SUCCESS)
+}
