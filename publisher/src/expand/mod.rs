@@ -8,7 +8,7 @@
 //! its last child fastest; a union goes child after child; join and group go by first sight of the
 //! key. A datum lists its inputs in the order of the spec.
 //!
-//! This room computes; it opens nothing itself. Listings are blocking, so the stream is for a thread of
+//! This room computes; [`StoreListings`] apart it opens nothing itself. Listings are blocking, so the stream is for a thread of
 //! its own.
 
 mod combine;
@@ -22,6 +22,7 @@ mod keyed;
 mod leaf;
 mod listing;
 mod odometer;
+mod repos;
 mod selection;
 mod shelf;
 mod subtree;
@@ -29,3 +30,4 @@ mod subtree;
 pub use datums::{Datums, expand};
 pub use error::ExpandError;
 pub use listing::{Listing, Listings, Wanted};
+pub use repos::StoreListings;
