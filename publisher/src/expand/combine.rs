@@ -1,6 +1,7 @@
 //! The input tree as a tree of streams.
 
 use std::iter;
+use std::sync::Arc;
 
 use drover_shared::datum::DatumInput;
 use drover_shared::pipeline::Input;
@@ -8,7 +9,7 @@ use drover_shared::pipeline::Input;
 use super::cross::cross;
 use super::group::group;
 use super::join::join;
-use super::leaf::Leaf;
+use super::leaf::leaf;
 use super::{ExpandError, Listings};
 
 /// The inputs of one datum, in the order of the spec.
@@ -18,7 +19,7 @@ pub(super) type Inputs = Vec<DatumInput>;
 pub(super) type Stream = Box<dyn Iterator<Item = Result<Inputs, ExpandError>> + Send>;
 
 /// The stream of a node.
-pub(super) fn stream(node: &Input, listings: &dyn Listings) -> Result<Stream, ExpandError> {
+pub(super) fn stream(node: &Input, listings: &Arc<dyn Listings>) -> Result<Stream, ExpandError> {
     let streams = |children: &[Input]| -> Result<Vec<Stream>, ExpandError> {
         children
             .iter()
@@ -26,7 +27,7 @@ pub(super) fn stream(node: &Input, listings: &dyn Listings) -> Result<Stream, Ex
             .collect()
     };
     Ok(match node {
-        Input::Pfs(leaf) => Box::new(Leaf::open(leaf, listings)?),
+        Input::Pfs(settings) => leaf(settings, listings),
         Input::Cron(cron) => {
             return Err(ExpandError::Cron {
                 input: cron.name.clone(),

@@ -1,16 +1,19 @@
 //! The stream of datums: numbered, and named by their work.
 
+use std::iter;
+use std::sync::Arc;
+
 use drover_shared::datum::{Datum, WorkIdentity};
 use drover_shared::pipeline::Pipeline;
 
 use super::combine::{Stream, stream};
 use super::{ExpandError, Listings};
 
-/// Expands a pipeline's input over the files that `listings` finds. Every leaf is opened here, so what does
-/// not exist is told before the first datum.
-pub fn expand(pipeline: &Pipeline, listings: &dyn Listings) -> Result<Datums, ExpandError> {
+/// Expands a pipeline's input over the files that `listings` finds. Nothing is listed before the first
+/// datum is asked for.
+pub fn expand(pipeline: &Pipeline, listings: Arc<dyn Listings>) -> Result<Datums, ExpandError> {
     Ok(Datums {
-        combined: stream(&pipeline.input, listings)?,
+        combined: stream(&pipeline.input, &listings)?,
         identity: WorkIdentity::new(pipeline),
         next: 0,
     })
@@ -30,7 +33,7 @@ impl Iterator for Datums {
         let inputs = match self.combined.next()? {
             Ok(inputs) => inputs,
             Err(error) => {
-                self.combined = Box::new(std::iter::empty());
+                self.combined = Box::new(iter::empty());
                 return Some(Err(error));
             }
         };

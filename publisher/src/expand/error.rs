@@ -1,5 +1,7 @@
 //! Why an expansion cannot begin or go on.
 
+use std::path::PathBuf;
+
 use drover_shared::glob::GlobTooComplex;
 use drover_shared::store::StoreError;
 
@@ -11,6 +13,19 @@ pub enum ExpandError {
     Cron {
         /// Name of the input.
         input: String,
+    },
+    /// The folder of a repo does not exist.
+    #[error(
+        "input {input:?} reads {}, which is not a folder; create it, or read another place with `--input {repo}=DIR`",
+        folder.display()
+    )]
+    NoRepo {
+        /// Name of the input.
+        input: String,
+        /// The repo.
+        repo: String,
+        /// The folder it should be.
+        folder: PathBuf,
     },
     /// A leaf's listing cannot be had.
     #[error("cannot list input {input:?}")]

@@ -1,17 +1,25 @@
 //! A pfs leaf: its files and directories in order, each a datum.
 
+use std::sync::Arc;
+
 use drover_shared::datum::DatumInput;
 use drover_shared::glob::{Captures, GlobTooComplex};
 use drover_shared::pipeline::PfsInput;
 use drover_shared::store::StoreError;
 
-use super::combine::Inputs;
+use super::combine::{Inputs, Stream, deferred};
 use super::finder::{Finder, Found};
 use super::selection::Selection;
 use super::{ExpandError, Listing, Listings};
 
-/// Reads its listing once.
-pub(super) struct Leaf {
+/// The inputs of a leaf, each a datum. The listing is opened when the first one is asked for: so of two leaves
+/// over one folder, the second finds the content hashes that the first one left behind.
+pub(super) fn leaf(settings: &PfsInput, listings: &Arc<dyn Listings>) -> Stream {
+    let (settings, listings) = (settings.clone(), listings.clone());
+    deferred(move || Ok(Box::new(Leaf::open(settings, listings.as_ref())?)))
+}
+
+struct Leaf {
     settings: PfsInput,
     listing: Box<dyn Listing>,
     finder: Finder,
@@ -26,19 +34,14 @@ enum Problem {
 }
 
 impl Leaf {
-    /// Opens the leaf's listing.
-    pub(super) fn open(settings: &PfsInput, listings: &dyn Listings) -> Result<Self, ExpandError> {
-        let selection = Selection::of(settings);
-        let pruning = selection.clone();
-        // A glob that is too complex for some directory's path is told when the stream comes to it.
-        let listing = listings.list(
-            settings,
-            Box::new(move |dir| pruning.reaches_below(dir).unwrap_or(true)),
-        )?;
-        let finder =
-            Finder::new(selection).map_err(|problem| Problem::Glob(problem).of(settings))?;
+    fn open(settings: PfsInput, listings: &dyn Listings) -> Result<Self, ExpandError> {
+        let selection = Selection::of(&settings);
+        let listing = listings
+            .list(&settings, &selection)
+            .map_err(|error| Problem::List(error).of(&settings))?;
+        let finder = Finder::new(selection).map_err(|error| Problem::Glob(error).of(&settings))?;
         Ok(Self {
-            settings: settings.clone(),
+            settings,
             listing,
             finder,
             finished: false,

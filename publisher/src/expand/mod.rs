@@ -8,7 +8,7 @@
 //! its last child fastest; a union goes child after child; join and group go by first sight of the
 //! key. A datum lists its inputs in the order of the spec.
 //!
-//! This room computes; [`StoreListings`] apart it opens nothing itself. Listings are blocking, so the stream is for a thread of
+//! This room computes; it opens nothing itself. Listings are blocking, so the stream is for a thread of
 //! its own.
 
 mod combine;
@@ -29,5 +29,6 @@ mod subtree;
 
 pub use datums::{Datums, expand};
 pub use error::ExpandError;
-pub use listing::{Listing, Listings, Wanted};
+pub use listing::{Listing, Listings};
 pub use repos::StoreListings;
+pub use selection::Selection;

@@ -1,36 +1,131 @@
-//! The repos that a pipeline reads, as listings.
+//! Listings of repos in stores.
 
 use std::collections::HashMap;
+use std::path::Path;
 
+use drover_shared::datum::ContentTag;
 use drover_shared::pipeline::{PfsInput, Pipeline};
-use drover_shared::store::{Repos, Store, StoreKey};
+use drover_shared::store::{Entry, Repos, Store, StoreError, StoreKey, Walk};
+use tracing::warn;
 
-use super::{ExpandError, Listing, Listings, Wanted};
+use super::{ExpandError, Listing, Listings, Selection};
 
 /// The repos that a pipeline reads, opened.
 #[derive(Clone, Debug)]
 pub struct StoreListings {
-    leaves: HashMap<u16, (Store, StoreKey)>,
+    /// By leaf: the store, and the repo's place in it.
+    places: HashMap<u16, (Store, StoreKey)>,
 }
 
 impl StoreListings {
-    /// Opens the repos of a pipeline: folders of `store`, or other places.
+    /// Opens the repos of all leaves: folders of `store`, or other places. A folder that does not exist is
+    /// an error here, not when it is listed.
     pub async fn open(pipeline: &Pipeline, store: &Store) -> Result<Self, ExpandError> {
         let repos = Repos::new(store.clone());
-        let mut leaves = HashMap::new();
+        let mut places = HashMap::new();
         for leaf in pipeline.input.leaves() {
-            let found = repos.find(&leaf.repo, leaf.url.as_deref()).await;
-            let found = found.map_err(|source| ExpandError::List { input: leaf.name.clone(), source })?;
-            leaves.insert(leaf.leaf, found);
+            let input = || leaf.name.clone();
+            let place = repos
+                .find(&leaf.repo, leaf.url.as_deref())
+                .await
+                .map_err(|source| ExpandError::List {
+                    input: input(),
+                    source,
+                })?;
+            if let Some(folder) = place.0.local_path(&place.1)
+                && !is_directory(&folder).await
+            {
+                return Err(ExpandError::NoRepo {
+                    input: input(),
+                    repo: leaf.repo.clone(),
+                    folder,
+                });
+            }
+            places.insert(leaf.leaf, place);
         }
-        Ok(Self { leaves })
+        Ok(Self { places })
+    }
+}
+
+/// Whether there is a directory. One that may not be looked at is left to the walk, which tells why.
+async fn is_directory(path: &Path) -> bool {
+    match tokio::fs::metadata(path).await {
+        Ok(metadata) => metadata.is_dir(),
+        Err(error) => !matches!(
+            error.kind(),
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+        ),
     }
 }
 
 impl Listings for StoreListings {
-    fn list(&self, leaf: &PfsInput, wanted: Wanted) -> Result<Box<dyn Listing>, ExpandError> {
-        let (store, folder) = &self.leaves[&leaf.leaf];
-        let walk = store.walk(folder).map_err(|source| ExpandError::List { input: leaf.name.clone(), source })?;
-        Ok(Box::new(walk.pruned(wanted)))
+    fn list(&self, leaf: &PfsInput, selection: &Selection) -> Result<Box<dyn Listing>, StoreError> {
+        let (store, repo) = self
+            .places
+            .get(&leaf.leaf)
+            .expect("every leaf of the pipeline was opened");
+        let pruning = selection.clone();
+        // A glob that is too complex for some directory's path is told when the stream comes to it.
+        let walk = store
+            .walk(repo)?
+            .pruned(move |directory| pruning.reaches_below(directory).unwrap_or(true));
+        Ok(Box::new(Repo {
+            walk,
+            selection: selection.clone(),
+            repo: repo.clone(),
+            if_empty: store.local_root().is_none().then(|| {
+                format!(
+                    "input {:?} is empty: nothing lies at {:?} of {}",
+                    leaf.name,
+                    repo.as_str(),
+                    store.location()
+                )
+            }),
+        }))
+    }
+}
+
+/// A repo's walk, without trouble that does not concern the leaf.
+struct Repo {
+    walk: Walk,
+    selection: Selection,
+    repo: StoreKey,
+    /// What to say if nothing is found in a bucket: its prefix may be mistyped.
+    if_empty: Option<String>,
+}
+
+impl Repo {
+    /// Whether something that cannot be an input lies where no input is looked for.
+    fn is_elsewhere(&self, trouble: &StoreError) -> bool {
+        let StoreError::Irregular { path, .. } = trouble else {
+            return false;
+        };
+        let below = path.strip_prefix(self.repo.as_str()).unwrap_or(path);
+        let path = format!("/{}", below.trim_start_matches('/'));
+        let concerned = self
+            .selection
+            .concerns(&path)
+            .and_then(|itself| Ok(itself || self.selection.reaches_below(&path)?));
+        !concerned.unwrap_or(true)
+    }
+}
+
+impl Listing for Repo {
+    fn tag(&mut self, entry: &Entry) -> Result<ContentTag, StoreError> {
+        self.walk.tag(entry)
+    }
+}
+
+impl Iterator for Repo {
+    type Item = Result<Entry, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match (self.walk.next(), self.if_empty.take()) {
+                (Some(Err(trouble)), _) if self.is_elsewhere(&trouble) => {}
+                (None, Some(warning)) => warn!("{warning}"),
+                (next, _) => return next,
+            }
+        }
     }
 }

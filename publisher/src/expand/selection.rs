@@ -3,9 +3,9 @@
 use drover_shared::glob::{Glob, GlobTooComplex};
 use drover_shared::pipeline::PfsInput;
 
-/// The globs of a leaf.
+/// The globs of a leaf: what it takes, and what it leaves out.
 #[derive(Clone, Debug)]
-pub(super) struct Selection {
+pub struct Selection {
     glob: Glob,
     exclude: Vec<Glob>,
     files_only: bool,
@@ -37,20 +37,32 @@ impl Selection {
             .try_fold(false, |excluded, glob| Ok(excluded || glob.matches(path)?))
     }
 
-    /// Whether anything below the directory at `path` can matter.
+    /// Whether the file at `path` is an input by itself or part of one.
+    pub(super) fn concerns(&self, path: &str) -> Result<bool, GlobTooComplex> {
+        if self.takes_file(path)? || self.any_above(path, Self::takes_directory)? {
+            Ok(!self.excludes(path)? && !self.any_above(path, Self::excludes)?)
+        } else {
+            Ok(false)
+        }
+    }
+
+    /// Whether anything below the directory at `path` can be an input or part of one.
     pub(super) fn reaches_below(&self, path: &str) -> Result<bool, GlobTooComplex> {
-        if self.excludes(path)? {
-            return Ok(false);
-        }
-        if self.glob.may_match_below(path) || self.takes_directory("/")? {
-            return Ok(true);
-        }
-        let slashes = path
+        let inside = self.glob.may_match_below(path)
+            || self.takes_directory(path)?
+            || self.any_above(path, Self::takes_directory)?;
+        Ok(inside && !self.excludes(path)? && !self.any_above(path, Self::excludes)?)
+    }
+
+    /// Whether `holds` for any directory that `path` lies below.
+    fn any_above(
+        &self,
+        path: &str,
+        holds: fn(&Self, &str) -> Result<bool, GlobTooComplex>,
+    ) -> Result<bool, GlobTooComplex> {
+        let mut above = path
             .match_indices('/')
-            .map(|(at, _)| at)
-            .filter(|at| *at > 0);
-        slashes.chain([path.len()]).try_fold(false, |inside, end| {
-            Ok(inside || self.takes_directory(&path[..end])?)
-        })
+            .map(|(slash, _)| &path[..slash.max(1)]);
+        above.try_fold(false, |any, directory| Ok(any || holds(self, directory)?))
     }
 }

@@ -13,7 +13,7 @@ const ENCODING: &str = "drover work 1";
 ///
 /// The hash is BLAKE3 over, in this order: the text `drover work 1`; the pipeline's name; of the transform
 /// `image`, `cmd`, `stdin`, `env` (names and values, sorted by name), `user`, `working_dir`,
-/// `accept_return_code`, `datum_batching`; then for each input, in the order of the
+/// `accept_return_code`, `datum_batching`, `placeholders`; then for each input, in the order of the
 /// datum, its name, its path and its content tag. A text is its length in bytes (64 bits, little-endian) and its
 /// bytes; a list is its length and its elements; a number is 64 bits, little-endian; what may be
 /// absent is a byte 0, or a byte 1 and the value; a flag is a byte. So no two different pieces of
@@ -64,6 +64,7 @@ fn transform(hasher: &mut Hasher, transform: &Transform) {
         hasher.update(&i64::from(*code).to_le_bytes());
     }
     flag(hasher, transform.datum_batching);
+    flag(hasher, transform.placeholders);
 }
 
 fn texts(hasher: &mut Hasher, texts: &[String]) {
