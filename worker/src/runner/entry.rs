@@ -1,14 +1,26 @@
 //! The way into the runner's own processes: a hidden first argument of our binaries.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+use super::settings::Sandbox;
+use super::{keeper, server};
 
 /// The first argument that makes a process of our binaries a runner's.
 pub(super) const HIDDEN_ARGUMENT: &str = "__runner";
 
 /// If this process was started as a runner's, is it to its end. Must be the first line of `main`, before any thread.
 pub fn take_over() -> Option<ExitCode> {
-    if std::env::args_os().nth(1)? != HIDDEN_ARGUMENT {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next()? != HIDDEN_ARGUMENT {
         return None;
     }
-    todo!()
+    let role = arguments.next()?;
+    let sandbox = arguments.next()?.to_str().and_then(Sandbox::named)?;
+    let scratch = PathBuf::from(arguments.next()?);
+    match role.to_str()? {
+        "keep" => Some(keeper::keep(sandbox, &scratch)),
+        "serve" => Some(server::serve(sandbox)),
+        _ => None,
+    }
 }

@@ -1,5 +1,7 @@
 //! What a runner answers.
 
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -33,4 +35,14 @@ pub enum Ending {
     Cancelled,
     /// It never ran: not found, unknown user, an input that cannot be shown … The message names the thing and the way out.
     NotStarted(String),
+}
+
+impl Ending {
+    /// How a process ended that ended by itself.
+    pub(super) fn of(status: ExitStatus) -> Self {
+        match (status.code(), status.signal()) {
+            (Some(code), _) => Self::Exited(code),
+            (None, signal) => Self::Signaled(signal.unwrap_or_default()),
+        }
+    }
 }

@@ -76,7 +76,8 @@ pub(super) fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Opti
 
 /// Writes a frame.
 pub(super) fn write(to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
-    to.write_all(&pack(message)?)
+    to.write_all(&pack(message)?)?;
+    to.flush()
 }
 
 /// Reads the next frame; none at the end of the stream.

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::frame::{self, Request, Response};
+use super::tree::EMPTY;
 use super::{
     Execution, HIDDEN_ARGUMENT, Inputs, Mount, MountKind, Order, RunnerError, RunnerSettings,
     Sandbox,
@@ -189,7 +190,7 @@ impl Mount {
             MountKind::File | MountKind::Fifo if below.as_os_str().is_empty() => {
                 Some(self.source.clone())
             }
-            MountKind::Empty if below.as_os_str().is_empty() => Some(scratch.join("empty")),
+            MountKind::Empty if below.as_os_str().is_empty() => Some(scratch.join(EMPTY)),
             MountKind::File | MountKind::Fifo | MountKind::Empty => None,
         }
     }
@@ -199,6 +200,7 @@ fn spawn(settings: &RunnerSettings, sandbox: Sandbox) -> Result<Child, RunnerErr
     Command::new(&settings.program)
         .arg0("drover-runner")
         .args([HIDDEN_ARGUMENT, "keep", sandbox.name()])
+        .arg(&settings.scratch)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

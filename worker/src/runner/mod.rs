@@ -10,13 +10,18 @@
 //!                                       └ unshares; ends the server when the worker is gone
 //! ```
 
+mod command;
 mod entry;
 mod error;
 mod execution;
 mod frame;
 mod handle;
+mod keeper;
+mod namespaces;
 mod order;
+mod server;
 mod settings;
+mod tree;
 
 pub use entry::take_over;
 pub use error::RunnerError;

@@ -1,0 +1,116 @@
+//! Whom a command runs as, looked up in `/etc/passwd` and `/etc/group` as the command would see them.
+
+use std::fs;
+
+use rustix::process::{getegid, geteuid};
+
+/// A user and a group, by number.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::runner) struct Identity {
+    /// The user.
+    pub(in crate::runner) user: u32,
+    /// The group.
+    pub(in crate::runner) group: u32,
+}
+
+impl Identity {
+    /// Whom this process runs as.
+    pub(in crate::runner) fn own() -> Self {
+        Self {
+            user: geteuid().as_raw(),
+            group: getegid().as_raw(),
+        }
+    }
+}
+
+/// Whom `name|uid[:group|gid]` means; none when that is who we are already.
+pub(in crate::runner) fn identity(user: Option<&str>) -> Result<Option<Identity>, String> {
+    let Some(user) = user else { return Ok(None) };
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    let wanted = parse(user, &read("/etc/passwd"), &read("/etc/group"))?;
+    if wanted == Identity::own() {
+        return Ok(None);
+    }
+    if !geteuid().is_root() {
+        return Err(format!(
+            "the command cannot run as user {user:?}: the worker is not root; leave `user` out or run the worker as that user"
+        ));
+    }
+    Ok(Some(wanted))
+}
+
+fn parse(text: &str, passwd: &str, group: &str) -> Result<Identity, String> {
+    let (user_text, group_text) = text
+        .split_once(':')
+        .map_or((text, None), |(user, group)| (user, Some(group)));
+    let entry = find(passwd, user_text);
+    let user = entry
+        .as_ref()
+        .and_then(|fields| number(fields, 2))
+        .or_else(|| user_text.parse().ok());
+    let user = user.ok_or_else(|| {
+        format!("user {user_text:?} is not in /etc/passwd; use a name from there or a number")
+    })?;
+    let group = match group_text {
+        Some(name) => find(group, name)
+            .and_then(|fields| number(&fields, 2))
+            .or_else(|| name.parse().ok())
+            .ok_or_else(|| {
+                format!("group {name:?} is not in /etc/group; use a name from there or a number")
+            })?,
+        // As `su` and `docker run --user` have it: the user's own group, or root's where that is not known.
+        None => entry.and_then(|fields| number(&fields, 3)).unwrap_or(0),
+    };
+    Ok(Identity { user, group })
+}
+
+/// The fields of the line for `wanted`, a name or else a number.
+fn find<'a>(file: &'a str, wanted: &str) -> Option<Vec<&'a str>> {
+    let lines = || file.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    lines()
+        .find(|fields| fields[0] == wanted)
+        .or_else(|| lines().find(|fields| fields.get(2) == Some(&wanted)))
+}
+
+fn number(fields: &[&str], place: usize) -> Option<u32> {
+    fields.get(place)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PASSWD: &str =
+        "root:x:0:0:root:/root:/bin/sh\nana:x:1000:1000::/home/ana:/bin/sh\n77:x:5:6::/:/bin/sh\n";
+    const GROUP: &str = "root:x:0:\nstaff:x:50:ana\n";
+
+    #[test]
+    fn a_user_is_found_by_name_or_number() {
+        for (text, expected) in [
+            ("ana", Ok((1000, 1000))),
+            ("1000", Ok((1000, 1000))),
+            ("ana:staff", Ok((1000, 50))),
+            ("ana:7", Ok((1000, 7))),
+            ("4000", Ok((4000, 0))),
+            ("4000:4001", Ok((4000, 4001))),
+            ("77", Ok((5, 6))),
+            (
+                "bob",
+                Err("user \"bob\" is not in /etc/passwd; use a name from there or a number"),
+            ),
+            (
+                "ana:wheel",
+                Err("group \"wheel\" is not in /etc/group; use a name from there or a number"),
+            ),
+            (
+                "",
+                Err("user \"\" is not in /etc/passwd; use a name from there or a number"),
+            ),
+        ] {
+            let expected = expected
+                .map(|(user, group)| Identity { user, group })
+                .map_err(str::to_owned);
+            assert_eq!(parse(text, PASSWD, GROUP), expected, "{text}");
+        }
+    }
+}

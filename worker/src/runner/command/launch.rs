@@ -1,0 +1,60 @@
+//! Starting a command.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use super::Identity;
+use super::program::Search;
+use crate::runner::order::Order;
+
+/// Starts the order's command in a process group of its own, with pipes for stdout and stderr.
+///
+/// Neither `pre_exec` nor a `PATH` lookup by the standard library: both would make it fork instead of `posix_spawn`.
+pub(super) fn launch(
+    order: &Order,
+    stdin: Option<&Path>,
+    identity: Option<Identity>,
+) -> Result<Child, String> {
+    let name = order
+        .argv
+        .first()
+        .ok_or("there is no command; give `transform.cmd`")?;
+    let search = Search {
+        path: order.env.get("PATH").map(String::as_str),
+        directory: order.working_dir.as_deref(),
+    };
+    let program = search.find(name)?;
+    let mut command = Command::new(&program);
+    command
+        .arg0(name)
+        .args(&order.argv[1..])
+        .env_clear()
+        .envs(&order.env)
+        .process_group(0);
+    command
+        .stdin(open_stdin(stdin)?)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    if let Some(directory) = &order.working_dir {
+        command.current_dir(directory);
+    }
+    if let Some(identity) = identity {
+        command.uid(identity.user).gid(identity.group);
+    }
+    command
+        .spawn()
+        .map_err(|error| search.explain(&program, &error))
+}
+
+fn open_stdin(file: Option<&Path>) -> Result<Stdio, String> {
+    let Some(file) = file else {
+        return Ok(Stdio::null());
+    };
+    let opened: io::Result<File> = File::open(file);
+    opened
+        .map(Stdio::from)
+        .map_err(|error| format!("standard input {} cannot be read: {error}", file.display()))
+}

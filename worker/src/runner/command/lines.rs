@@ -1,0 +1,186 @@
+//! From the bytes of a stream to the records of a log, in the format of Kubernetes' container logs:
+//! `2026-11-23T18:31:55.123456Z stdout F text`, with `P` where the line goes on in the stream's next record.
+
+use super::log::Stream;
+
+/// Longer lines are split into records of this size.
+const LONGEST_RECORD: usize = 16 * 1024;
+
+/// As much of the last line is kept.
+const LONGEST_LAST_LINE: usize = 4 * 1024;
+
+/// One stream, cut into lines.
+pub(super) struct Lines {
+    stream: Stream,
+    /// The line so far, unless it is in records already.
+    unfinished: Vec<u8>,
+    /// The beginning of a line that is partly in records.
+    begun: Option<Vec<u8>>,
+    last: Vec<u8>,
+}
+
+impl Lines {
+    /// A stream of which nothing was read yet.
+    pub(super) fn of(stream: Stream) -> Self {
+        Self {
+            stream,
+            unfinished: Vec::new(),
+            begun: None,
+            last: Vec::new(),
+        }
+    }
+
+    /// Adds to `records` what `bytes` complete.
+    pub(super) fn take(&mut self, bytes: &[u8], now: &str, records: &mut Vec<u8>) {
+        let mut rest = bytes;
+        while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
+            self.go_on(&rest[..end], now, records);
+            self.end_line(now, records);
+            rest = &rest[end + 1..];
+        }
+        self.go_on(rest, now, records);
+    }
+
+    /// Adds what is left of a line that does not end.
+    pub(super) fn finish(&mut self, now: &str, records: &mut Vec<u8>) {
+        if self.is_amid_line() {
+            self.remember();
+            self.record('P', now, records);
+            self.begun = None;
+        }
+    }
+
+    /// Whether the last byte read was not the end of a line.
+    pub(super) fn is_amid_line(&self) -> bool {
+        !self.unfinished.is_empty()
+    }
+
+    /// The beginning of the last line that is not blank.
+    pub(super) fn last_line(&self) -> Option<String> {
+        (!self.last.is_empty()).then(|| String::from_utf8_lossy(&self.last).trim().to_owned())
+    }
+
+    fn go_on(&mut self, mut piece: &[u8], now: &str, records: &mut Vec<u8>) {
+        while self.unfinished.len() + piece.len() > LONGEST_RECORD {
+            let (fits, rest) = piece.split_at(LONGEST_RECORD - self.unfinished.len());
+            self.unfinished.extend_from_slice(fits);
+            self.begun
+                .get_or_insert_with(|| beginning(&self.unfinished).to_vec());
+            self.record('P', now, records);
+            piece = rest;
+        }
+        self.unfinished.extend_from_slice(piece);
+    }
+
+    fn end_line(&mut self, now: &str, records: &mut Vec<u8>) {
+        self.remember();
+        self.record('F', now, records);
+        self.begun = None;
+    }
+
+    /// Keeps the line that ends here, unless it is blank.
+    fn remember(&mut self) {
+        let line = self
+            .begun
+            .as_deref()
+            .unwrap_or_else(|| beginning(&self.unfinished));
+        if !line.trim_ascii().is_empty() {
+            self.last.clear();
+            self.last.extend_from_slice(line);
+        }
+    }
+
+    fn record(&mut self, tag: char, now: &str, records: &mut Vec<u8>) {
+        records.extend_from_slice(format!("{now} {} {tag} ", self.stream.name()).as_bytes());
+        records.append(&mut self.unfinished);
+        records.push(b'\n');
+    }
+}
+
+fn beginning(line: &[u8]) -> &[u8] {
+    &line[..line.len().min(LONGEST_LAST_LINE)]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn records(chunks: &[&[u8]]) -> (String, Option<String>) {
+        let mut lines = Lines::of(Stream::Stderr);
+        let mut records = Vec::new();
+        for chunk in chunks {
+            lines.take(chunk, "T", &mut records);
+        }
+        lines.finish("T", &mut records);
+        (
+            String::from_utf8_lossy(&records).into_owned(),
+            lines.last_line(),
+        )
+    }
+
+    #[test]
+    fn output_becomes_a_record_a_line_and_the_last_line_is_kept() {
+        for (chunks, expected, last) in [
+            (
+                &["one\ntwo\n"][..],
+                "T stderr F one\nT stderr F two\n",
+                Some("two"),
+            ),
+            (
+                &["o", "ne\nt", "wo"],
+                "T stderr F one\nT stderr P two\n",
+                Some("two"),
+            ),
+            (
+                &["error: no\n", "\n  \n"],
+                "T stderr F error: no\nT stderr F \nT stderr F   \n",
+                Some("error: no"),
+            ),
+            (&[""], "", None),
+            (&["\n"], "T stderr F \n", None),
+        ] {
+            let chunks: Vec<&[u8]> = chunks.iter().map(|chunk| chunk.as_bytes()).collect();
+            assert_eq!(
+                records(&chunks),
+                (expected.to_owned(), last.map(str::to_owned)),
+                "{chunks:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_long_line_is_split_and_its_beginning_kept() {
+        let line = vec![b'x'; 40_000];
+        let (text, last) = records(&[&line, b"\n"]);
+        let sizes: Vec<usize> = text
+            .lines()
+            .map(|record| record.len() - "T stderr P ".len())
+            .collect();
+        assert_eq!(sizes, [16_384, 16_384, 7_232]);
+        assert_eq!(text.matches(" P ").count(), 2);
+        assert_eq!(last.map(|line| line.len()), Some(LONGEST_LAST_LINE));
+    }
+
+    proptest! {
+        #[test]
+        fn records_hold_every_byte_however_the_output_was_cut(
+            chunks in prop::collection::vec(prop::collection::vec(prop::sample::select(b"ab\n\xff".to_vec()), 0..20), 0..20)
+        ) {
+            let mut lines = Lines::of(Stream::Stdout);
+            let mut records = Vec::new();
+            for chunk in &chunks {
+                lines.take(chunk, "T", &mut records);
+            }
+            lines.finish("T", &mut records);
+            let mut restored = Vec::new();
+            for record in records.split_inclusive(|&byte| byte == b'\n') {
+                let full = record.starts_with(b"T stdout F ");
+                let text = &record["T stdout F ".len()..record.len() - usize::from(!full)];
+                restored.extend_from_slice(text);
+            }
+            prop_assert_eq!(restored, chunks.concat());
+        }
+    }
+}

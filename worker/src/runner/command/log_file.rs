@@ -1,0 +1,218 @@
+//! The file of a log: made when there is something to write, bounded by dropping the middle, and no obstacle to the
+//! command when the disk is full.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use super::log::now;
+
+/// A log file that is being written.
+pub(super) struct LogFile {
+    path: PathBuf,
+    limit: u64,
+    head: Option<Part>,
+    tail: Option<Tail>,
+    /// Bytes that could not be written, since the last time the log could say so.
+    lost: u64,
+    trouble: Option<io::Error>,
+}
+
+/// A file that ends with a whole record.
+struct Part {
+    file: File,
+    length: u64,
+}
+
+/// The end of a log that is too long: two files in turn, so that at least one full file is there.
+struct Tail {
+    older: Part,
+    newer: Part,
+    dropped: u64,
+}
+
+impl LogFile {
+    /// A file at `path`, once there is something to write.
+    pub(super) fn new(path: PathBuf, limit: u64) -> Self {
+        Self {
+            path,
+            limit,
+            head: None,
+            tail: None,
+            lost: 0,
+            trouble: None,
+        }
+    }
+
+    /// Appends whole records. What cannot be written is counted.
+    pub(super) fn append(&mut self, records: &[u8]) {
+        if records.is_empty() {
+            return;
+        }
+        if let Err(error) = self.say_what_was_lost().and_then(|()| self.write(records)) {
+            self.lost += records.len() as u64;
+            self.trouble = Some(error);
+        }
+    }
+
+    /// Puts the file together; returns its size and what could not be written.
+    pub(super) fn finish(mut self) -> (u64, Option<String>) {
+        let joined = self.join();
+        if let Err(error) = joined.and_then(|()| self.say_what_was_lost()) {
+            self.trouble = Some(error);
+            self.overwrite_the_end();
+        }
+        let trouble = self
+            .trouble
+            .map(|error| format!("not all output could be logged: {error}"));
+        (self.head.map_or(0, |head| head.length), trouble)
+    }
+
+    fn write(&mut self, records: &[u8]) -> io::Result<()> {
+        let head = Part::made(&mut self.head, &self.path)?;
+        if self.tail.is_none() && head.length + records.len() as u64 <= self.limit / 2 {
+            return head.append(records);
+        }
+        let tail = match &mut self.tail {
+            Some(tail) => tail,
+            None => self.tail.insert(Tail::beside(&self.path)?),
+        };
+        tail.append(records, self.limit / 4)
+    }
+
+    /// Appends the tail to the head.
+    fn join(&mut self) -> io::Result<()> {
+        let (Some(head), Some(mut tail)) = (&mut self.head, self.tail.take()) else {
+            return Ok(());
+        };
+        if tail.dropped > 0 {
+            let limit = self.limit;
+            head.append(&remark(&format!(
+                "{} bytes of log dropped here, to keep it within {limit} bytes",
+                tail.dropped
+            )))?;
+        }
+        head.append_all_of(&mut tail.older)
+            .and_then(|()| head.append_all_of(&mut tail.newer))
+            .inspect_err(|_| {
+                self.lost += tail.older.length + tail.newer.length;
+            })
+    }
+
+    fn say_what_was_lost(&mut self) -> io::Result<()> {
+        if self.lost > 0 {
+            let remark = self.remark_on_loss();
+            self.write(&remark)?;
+            self.lost = 0;
+        }
+        Ok(())
+    }
+
+    fn remark_on_loss(&self) -> Vec<u8> {
+        let why = self
+            .trouble
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        remark(&format!("{} bytes of log lost here: {why}", self.lost))
+    }
+
+    /// Gives up the last records for the remark that others are missing: that needs no space.
+    fn overwrite_the_end(&mut self) {
+        let remark = self.remark_on_loss();
+        if let Some(head) = &mut self.head {
+            let _ = head.replace_end(&remark);
+        }
+    }
+}
+
+impl Part {
+    fn made<'a>(slot: &'a mut Option<Self>, path: &Path) -> io::Result<&'a mut Self> {
+        match slot {
+            Some(part) => Ok(part),
+            None => {
+                let file = File::options()
+                    .read(true)
+                    .write(true)
+                    .create(true)
+                    .truncate(true)
+                    .open(path)?;
+                Ok(slot.insert(Self { file, length: 0 }))
+            }
+        }
+    }
+
+    /// Appends all of `records` or nothing.
+    fn append(&mut self, records: &[u8]) -> io::Result<()> {
+        match self.file.write_all(records) {
+            Ok(()) => self.length += records.len() as u64,
+            Err(error) => {
+                self.cut(self.length)?;
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn append_all_of(&mut self, other: &mut Self) -> io::Result<()> {
+        other.file.rewind()?;
+        match io::copy(&mut other.file, &mut self.file) {
+            Ok(copied) => self.length += copied,
+            Err(error) => {
+                self.cut(self.length)?;
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        self.file.set_len(length)?;
+        self.file.seek(SeekFrom::Start(length))?;
+        self.length = length;
+        Ok(())
+    }
+
+    /// Replaces as many of the last records by `remark` as it needs room.
+    fn replace_end(&mut self, remark: &[u8]) -> io::Result<()> {
+        let room = remark.len() as u64;
+        let from = self.length.saturating_sub(room + 32 * 1024);
+        self.file.seek(SeekFrom::Start(from))?;
+        let mut end = Vec::new();
+        self.file.read_to_end(&mut end)?;
+        let last_start = usize::try_from((self.length - from).saturating_sub(room)).unwrap_or(0);
+        let start = end[..last_start]
+            .iter()
+            .rposition(|&byte| byte == b'\n')
+            .map_or(0, |newline| newline + 1);
+        self.cut(from + start as u64)?;
+        self.append(remark)
+    }
+}
+
+impl Tail {
+    /// Files without a name, in the directory of the log.
+    fn beside(log: &Path) -> io::Result<Self> {
+        let directory = log.parent().unwrap_or(Path::new("."));
+        let part = || tempfile::tempfile_in(directory).map(|file| Part { file, length: 0 });
+        Ok(Self {
+            older: part()?,
+            newer: part()?,
+            dropped: 0,
+        })
+    }
+
+    fn append(&mut self, records: &[u8], limit: u64) -> io::Result<()> {
+        if self.newer.length + records.len() as u64 > limit {
+            std::mem::swap(&mut self.older, &mut self.newer);
+            self.dropped += self.newer.length;
+            self.newer.cut(0)?;
+        }
+        self.newer.append(records)
+    }
+}
+
+/// A record of our own.
+fn remark(text: &str) -> Vec<u8> {
+    format!("{} stderr F [drover: {text}]\n", now()).into_bytes()
+}

@@ -1,0 +1,17 @@
+//! Running a command: finding it, starting it, keeping its output, ending it and all that it started.
+//!
+//! It knows nothing of how `/pfs` came about.
+
+mod attempt;
+mod identity;
+mod launch;
+mod lines;
+mod log;
+mod log_file;
+mod program;
+mod supervise;
+
+pub(super) mod leftovers;
+
+pub(super) use attempt::{Attempt, Outcome};
+pub(super) use identity::{Identity, identity};

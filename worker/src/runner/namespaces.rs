@@ -1,0 +1,63 @@
+//! Taking new namespaces: with the process's own privileges, else by way of a user namespace.
+
+use std::fs;
+use std::io;
+
+use nix::sched::{self, CloneFlags};
+use rustix::process::{Gid, Uid, getegid, geteuid};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set,
+    configure_capability_in_ambient_set, set_capabilities,
+};
+
+/// Gives this process a mount namespace of its own and, with `pids`, its children a PID namespace.
+pub(super) fn unshare(pids: bool) -> Result<(), String> {
+    let (user, group) = (geteuid(), getegid());
+    let mut wanted = CloneFlags::CLONE_NEWNS;
+    wanted.set(CloneFlags::CLONE_NEWPID, pids);
+    if sched::unshare(wanted).is_err() {
+        sched::unshare(wanted | CloneFlags::CLONE_NEWUSER)
+            .map_err(|error| format!("the kernel grants no namespaces: {}", error.desc()))?;
+        map_identity(user, group)
+            .map_err(|error| format!("mapping user {user} into a namespace: {error}"))?;
+    }
+    if user.is_root() {
+        return Ok(());
+    }
+    pass_on(CapabilitySet::SYS_ADMIN)
+        .map_err(|error| format!("keeping the right to mount: {error}"))
+}
+
+/// Whoever we are outside, we are inside.
+fn map_identity(user: Uid, group: Gid) -> io::Result<()> {
+    // Without this, an ordinary user may not map a group.
+    fs::write("/proc/self/setgroups", "deny")?;
+    fs::write("/proc/self/uid_map", format!("{0} {0} 1", user.as_raw()))?;
+    fs::write("/proc/self/gid_map", format!("{0} {0} 1", group.as_raw()))
+}
+
+/// Lets the next program that this process executes have `capability`, although it is not root's.
+fn pass_on(capability: CapabilitySet) -> rustix::io::Result<()> {
+    let owned = capabilities(None)?;
+    set_capabilities(
+        None,
+        CapabilitySets {
+            inheritable: owned.inheritable | capability,
+            ..owned
+        },
+    )?;
+    configure_capability_in_ambient_set(capability, true)
+}
+
+/// Keeps for this process what [`pass_on`] gave it, and from what it executes.
+pub(super) fn keep_to_oneself() -> rustix::io::Result<()> {
+    clear_ambient_capability_set()?;
+    let owned = capabilities(None)?;
+    set_capabilities(
+        None,
+        CapabilitySets {
+            inheritable: CapabilitySet::empty(),
+            ..owned
+        },
+    )
+}

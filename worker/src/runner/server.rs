@@ -1,0 +1,118 @@
+//! The second of a runner's two processes: sets up the sandbox, then runs one order after the other in it.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::command::{self, Attempt, Outcome};
+use super::frame::{self, Request, Response};
+use super::settings::{RunnerSettings, Sandbox};
+use super::tree::Tree;
+use super::{Ending, Execution, Order, namespaces};
+
+/// The server's ends of the pipes to the worker.
+pub(super) struct Pipes {
+    /// Where requests come from; at its end the worker is gone.
+    pub(super) requests: File,
+    /// Where responses go.
+    responses: File,
+}
+
+/// Serves the worker at the other end of stdin and stdout until it closes them.
+pub(super) fn serve(sandbox: Sandbox) -> ExitCode {
+    match Pipes::of_this_process().and_then(|pipes| serve_on(pipes, sandbox)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+impl Pipes {
+    fn of_this_process() -> io::Result<Self> {
+        Ok(Self {
+            requests: File::from(io::stdin().as_fd().try_clone_to_owned()?),
+            responses: File::from(io::stdout().as_fd().try_clone_to_owned()?),
+        })
+    }
+}
+
+fn serve_on(mut pipes: Pipes, sandbox: Sandbox) -> io::Result<()> {
+    let Some(Request::Setup(settings)) = frame::read(&mut pipes.requests)? else {
+        return Err(io::ErrorKind::InvalidData.into());
+    };
+    match set_up(sandbox, &settings) {
+        Err(reason) => frame::write(&mut pipes.responses, &Response::Refused(reason)),
+        Ok(mut tree) => {
+            let ready = Response::Ready {
+                pfs: tree.pfs().to_owned(),
+                tmp: tree.tmp().to_owned(),
+            };
+            frame::write(&mut pipes.responses, &ready)?;
+            serve_orders(&mut pipes, &mut tree, settings.log_limit)
+        }
+    }
+}
+
+fn set_up(sandbox: Sandbox, settings: &RunnerSettings) -> Result<Tree, String> {
+    if sandbox != Sandbox::Namespaces {
+        let own = rustix::process::getpid();
+        rustix::process::set_child_subreaper(Some(own))
+            .map_err(|error| format!("becoming a subreaper: {error}"))?;
+    }
+    let tree = Tree::set_up(sandbox, settings)?;
+    // From here on only this process may mount, not what it executes.
+    namespaces::keep_to_oneself()
+        .map_err(|error| format!("giving up the right to mount: {error}"))?;
+    Ok(tree)
+}
+
+fn serve_orders(pipes: &mut Pipes, tree: &mut Tree, log_limit: u64) -> io::Result<()> {
+    while let Some(request) = frame::read(&mut pipes.requests)? {
+        let order = match request {
+            Request::Run(order) => order.into_owned(),
+            Request::Cancel => continue, // it came too late: that command has ended
+            Request::Setup(_) => return Err(io::ErrorKind::InvalidData.into()),
+        };
+        match attempt(&order, tree, pipes, log_limit)? {
+            Outcome::Ended(execution) => {
+                frame::write(&mut pipes.responses, &Response::Ended(Box::new(execution)))?
+            }
+            Outcome::WorkerGone => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
+/// One attempt, from the preparation of its tree to its end.
+fn attempt(
+    order: &Order,
+    tree: &mut Tree,
+    pipes: &mut Pipes,
+    log_limit: u64,
+) -> io::Result<Outcome> {
+    let prepared = command::identity(order.user.as_deref())
+        .and_then(|identity| tree.prepare(&order.inputs, identity).map(|()| identity));
+    let identity = match prepared {
+        Ok(identity) => identity,
+        Err(message) => return Ok(Outcome::Ended(not_started(message))),
+    };
+    Attempt {
+        order,
+        tree,
+        identity,
+        log_limit,
+    }
+    .run(pipes)
+}
+
+/// The answer to an order whose command never ran.
+pub(super) fn not_started(message: String) -> Execution {
+    Execution {
+        ending: Ending::NotStarted(message),
+        last_line: String::new(),
+        log_bytes: 0,
+        log_trouble: None,
+        process_time: Duration::ZERO,
+    }
+}

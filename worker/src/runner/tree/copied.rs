@@ -1,0 +1,136 @@
+//! A datum's tree made of copies in scratch, for machines that grant no namespaces. Where the file system can, a
+//! copy shares its blocks with the original; in no case can a command harm the original.
+
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+use super::scratch::Scratch;
+use super::target::conflict;
+use crate::runner::order::{Mount, MountKind};
+
+/// The tree by copies.
+pub(super) struct Copied {
+    /// Where the copies are.
+    copies: PathBuf,
+    /// Where commands look for them: `/pfs`, or the copies' own place.
+    seen_at: PathBuf,
+    out: PathBuf,
+}
+
+impl Copied {
+    /// The tree is seen in scratch, where `PFS` points.
+    pub(super) fn in_scratch(scratch: &Scratch) -> Result<Self, String> {
+        let copies = scratch.pfs();
+        Ok(Self {
+            seen_at: copies.clone(),
+            copies,
+            out: scratch.out().to_owned(),
+        })
+    }
+
+    /// The tree is seen at `pfs`, an existing directory that is ours alone, through links.
+    pub(super) fn linked_at(pfs: &Path, scratch: &Scratch) -> Result<Self, String> {
+        let usable = |error: io::Error| {
+            format!(
+                "{} cannot hold links: {error}; mount an empty, writable volume there",
+                pfs.display()
+            )
+        };
+        Scratch::empty(pfs, &[])?;
+        symlink(scratch.out(), pfs.join("out")).map_err(usable)?;
+        Ok(Self {
+            copies: scratch.pfs(),
+            seen_at: pfs.to_owned(),
+            out: scratch.out().to_owned(),
+        })
+    }
+
+    /// Where commands see the tree.
+    pub(super) fn pfs(&self) -> &Path {
+        &self.seen_at
+    }
+
+    /// Takes the last attempt's tree away.
+    pub(super) fn discard(&mut self) -> Result<(), String> {
+        Scratch::empty(&self.copies, &[])?;
+        Scratch::empty(&self.seen_at, &[])
+    }
+
+    /// Shows `mounts` and an `out`.
+    pub(super) fn build(&mut self, mounts: &[Mount]) -> Result<(), String> {
+        for mount in mounts {
+            self.copy(mount)?;
+        }
+        self.link().map_err(|error| {
+            format!(
+                "links cannot be made in {}: {error}",
+                self.seen_at.display()
+            )
+        })
+    }
+
+    fn copy(&self, input: &Mount) -> Result<(), String> {
+        let target = self.copies.join(&input.target);
+        make_copy(input, &target).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+                conflict(&input.target, &input.target)
+            }
+            _ => format!(
+                "input {} cannot be copied to {}: {error}",
+                input.source.display(),
+                target.display()
+            ),
+        })
+    }
+
+    /// Links what lies at the top of the copies, and `out`, where commands look for them.
+    fn link(&self) -> io::Result<()> {
+        if self.seen_at != self.copies {
+            for entry in fs::read_dir(&self.copies)? {
+                let entry = entry?;
+                symlink(entry.path(), self.seen_at.join(entry.file_name()))?;
+            }
+        }
+        symlink(&self.out, self.seen_at.join("out"))
+    }
+}
+
+fn make_copy(input: &Mount, target: &Path) -> io::Result<()> {
+    if let Some(above) = target.parent() {
+        fs::create_dir_all(above)?;
+    }
+    match input.kind {
+        MountKind::Dir => copy_directory(&input.source, target),
+        MountKind::File => copy_file(&input.source, target),
+        MountKind::Empty => File::create_new(target)
+            .and_then(|file| file.set_permissions(Permissions::from_mode(0o444))),
+        MountKind::Fifo => Ok(mknodat(CWD, target, FileType::Fifo, Mode::from(0o644), 0)?),
+    }
+}
+
+fn copy_file(source: &Path, target: &Path) -> io::Result<()> {
+    let mut copy = File::create_new(target)?;
+    io::copy(&mut File::open(source)?, &mut copy)?;
+    copy.set_permissions(Permissions::from_mode(0o444))
+}
+
+fn copy_directory(source: &Path, target: &Path) -> io::Result<()> {
+    fs::create_dir(target)?;
+    for entry in fs::read_dir(source)? {
+        let entry = entry?;
+        let (from, to) = (entry.path(), target.join(entry.file_name()));
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            copy_directory(&from, &to)?;
+        } else if kind.is_symlink() {
+            symlink(fs::read_link(from)?, to)?;
+        } else {
+            copy_file(&from, &to)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! Where file systems are mounted, from `/proc/self/mountinfo`.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+/// The mount points of a namespace, sorted.
+pub(super) struct MountPoints(Vec<PathBuf>);
+
+impl MountPoints {
+    /// Those that this process sees.
+    pub(super) fn read() -> io::Result<Self> {
+        Ok(Self::parse(&fs::read("/proc/self/mountinfo")?))
+    }
+
+    fn parse(text: &[u8]) -> Self {
+        let mut points: Vec<PathBuf> = text
+            .split(|&byte| byte == b'\n')
+            .filter_map(|line| line.split(|&byte| byte == b' ').nth(4))
+            .map(unescape)
+            .collect();
+        points.sort();
+        points.dedup();
+        Self(points)
+    }
+
+    /// Those strictly below `directory`, as paths relative to it.
+    pub(super) fn below<'a>(&'a self, directory: &'a Path) -> impl Iterator<Item = &'a Path> {
+        let first = self.0.partition_point(|point| point.as_path() <= directory);
+        self.0[first..]
+            .iter()
+            .map_while(move |point| point.strip_prefix(directory).ok())
+    }
+}
+
+/// Undoes `\040` and the like.
+fn unescape(field: &[u8]) -> PathBuf {
+    let mut plain = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((&byte, after)) = rest.split_first() {
+        let code = (byte == b'\\')
+            .then(|| after.get(..3))
+            .flatten()
+            .and_then(octal);
+        plain.push(code.unwrap_or(byte));
+        rest = if code.is_some() { &after[3..] } else { after };
+    }
+    PathBuf::from(OsString::from_vec(plain))
+}
+
+fn octal(digits: &[u8]) -> Option<u8> {
+    u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mount_points_below_a_directory_are_found_by_their_true_names() {
+        let points = MountPoints::parse(
+            b"21 1 8:1 / / rw - ext4 /dev/a rw\n22 21 0:5 / /data/my\\040disk rw - tmpfs t rw\n23 21 0:6 / /data rw - tmpfs t rw\n24 21 0:6 / /database rw - tmpfs t rw\n",
+        );
+        let below = |directory: &str| {
+            points
+                .below(Path::new(directory))
+                .map(Path::to_owned)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(below("/data"), [PathBuf::from("my disk")]);
+        assert_eq!(below("/data/my disk"), [PathBuf::new(); 0]);
+        assert_eq!(below("/home"), [PathBuf::new(); 0]);
+    }
+}

@@ -1,0 +1,176 @@
+//! Removing what commands left, without ever leaving the directory: not through links, and not into anything that is
+//! mounted below it. A command that runs as root may have mounted the machine's own root there.
+
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{
+    AtFlags, CWD, Dir, Mode, OFlags, ResolveFlags, chmodat, openat, openat2, renameat, unlinkat,
+};
+use rustix::io::Errno;
+
+/// Deeper directories are moved up before they are emptied, so that neither stack nor descriptors run out.
+const DEEPEST: usize = 64;
+
+/// Removes all that is in the directory `path`, but for `kept`.
+pub(super) fn empty(path: &Path, kept: &[&Path]) -> io::Result<()> {
+    Ok(empty_opened(openat(CWD, path, READ, Mode::empty())?, kept)?)
+}
+
+/// Removes the directory `name` of `parent` with all below it; it is no error if there is none.
+pub(super) fn remove(parent: impl AsFd, name: &Path) -> io::Result<()> {
+    let directory = match open_below(&parent, name) {
+        Err(Errno::NOENT) => return Ok(()),
+        other => other?,
+    };
+    empty_opened(directory, &[])?;
+    Ok(unlinkat(parent, name, AtFlags::REMOVEDIR)?)
+}
+
+const READ: OFlags = OFlags::RDONLY
+    .union(OFlags::DIRECTORY)
+    .union(OFlags::CLOEXEC);
+
+/// Opens a directory that lies in `parent` itself.
+fn open_below(
+    parent: impl AsFd,
+    name: impl rustix::path::Arg + Copy,
+) -> rustix::io::Result<OwnedFd> {
+    let inside = ResolveFlags::NO_XDEV | ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
+    match openat2(&parent, name, READ, Mode::empty(), inside) {
+        Err(Errno::ACCESS) => {
+            // The command took our rights away. Only a directory that is certainly no mount gets them back.
+            openat2(
+                &parent,
+                name,
+                OFlags::PATH | OFlags::CLOEXEC,
+                Mode::empty(),
+                inside,
+            )?;
+            chmodat(&parent, name, Mode::RWXU, AtFlags::empty())?;
+            openat2(parent, name, READ, Mode::empty(), inside)
+        }
+        other => other,
+    }
+}
+
+fn empty_opened(directory: OwnedFd, kept: &[&Path]) -> rustix::io::Result<()> {
+    let mut entries = Dir::new(directory)?;
+    let mut moved = 0;
+    loop {
+        let moved_before = moved;
+        while let Some(entry) = entries.read() {
+            let entry = entry?;
+            let name = entry.file_name();
+            if !is_dots(name) && !kept.iter().any(|kept| is_named(kept, name)) {
+                let here = entries.fd()?;
+                remove_entry(
+                    here,
+                    name,
+                    &mut Top {
+                        directory: here,
+                        moved: &mut moved,
+                    },
+                    1,
+                )?;
+            }
+        }
+        if moved == moved_before {
+            return Ok(());
+        }
+        entries.rewind();
+    }
+}
+
+/// Where directories that lie too deep are moved, and how many were: their new names.
+struct Top<'a> {
+    directory: BorrowedFd<'a>,
+    moved: &'a mut u64,
+}
+
+fn remove_entry(
+    parent: BorrowedFd<'_>,
+    name: &CStr,
+    top: &mut Top<'_>,
+    depth: usize,
+) -> rustix::io::Result<()> {
+    match unlinkat(parent, name, AtFlags::empty()) {
+        // Linux says the first of directories, POSIX the second.
+        Err(Errno::ISDIR | Errno::PERM) => {}
+        done => return done,
+    }
+    if depth == DEEPEST {
+        *top.moved += 1;
+        return renameat(
+            parent,
+            name,
+            top.directory,
+            format!(".deep-{}-{}", std::process::id(), top.moved),
+        );
+    }
+    let mut entries = Dir::new(open_below(parent, name)?)?;
+    while let Some(entry) = entries.read() {
+        let entry = entry?;
+        if !is_dots(entry.file_name()) {
+            remove_entry(entries.fd()?, entry.file_name(), top, depth + 1)?;
+        }
+    }
+    unlinkat(parent, name, AtFlags::REMOVEDIR)
+}
+
+fn is_dots(name: &CStr) -> bool {
+    name == c"." || name == c".."
+}
+
+fn is_named(path: &Path, name: &CStr) -> bool {
+    path.as_os_str().as_encoded_bytes() == name.to_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn everything_goes_but_what_is_kept_and_what_links_point_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let (inside, outside) = (folder.path().join("inside"), folder.path().join("outside"));
+        fs::create_dir_all(inside.join("a/b")).unwrap();
+        fs::create_dir_all(inside.join("kept/c")).unwrap();
+        fs::create_dir(&outside).unwrap();
+        fs::write(outside.join("precious"), "").unwrap();
+        symlink(&outside, inside.join("a/link")).unwrap();
+        fs::set_permissions(inside.join("a/b"), Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(inside.join("a"), Permissions::from_mode(0o500)).unwrap();
+        empty(&inside, &[Path::new("kept")]).unwrap();
+        let left: Vec<_> = fs::read_dir(&inside)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(left, ["kept"]);
+        assert!(inside.join("kept/c").exists() && outside.join("precious").exists());
+    }
+
+    #[test]
+    fn a_tree_deeper_than_the_stack_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut here = openat2(
+            CWD,
+            folder.path(),
+            READ,
+            Mode::empty(),
+            ResolveFlags::empty(),
+        )
+        .unwrap();
+        for _ in 0..300 {
+            rustix::fs::mkdirat(&here, "d", Mode::RWXU).unwrap();
+            here = openat(&here, "d", READ, Mode::empty()).unwrap();
+        }
+        empty(folder.path(), &[]).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

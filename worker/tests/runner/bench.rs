@@ -1,0 +1,1 @@
+//! What a datum costs; for people: `cargo test --release -p drover-worker --test runner -- --ignored --nocapture cost`.
