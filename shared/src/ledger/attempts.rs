@@ -68,6 +68,38 @@ impl Ledger {
     }
 }
 
+impl Ledger {
+    /// The shards of a job that hold logs, ascending.
+    pub async fn log_shards(&self, job: JobId) -> Result<Vec<u64>, StoreError> {
+        let names = self.store.names(&layout::log_shards(job)).await?;
+        let shards = names
+            .iter()
+            .filter_map(|name| name.trim_end_matches('/').parse().ok());
+        Ok(shards.collect())
+    }
+
+    /// The logs of a shard with the datums they are of, in the order of these.
+    pub async fn logs_of_shard(
+        &self,
+        job: JobId,
+        shard: u64,
+    ) -> Result<Vec<(u64, LogFile)>, StoreError> {
+        let names = self.store.names(&layout::log_shard(job, shard)).await?;
+        let logs = names.iter().filter_map(|full_name| {
+            let (index, name) = full_name.split_once('.')?;
+            let index = index.parse().ok()?;
+            Some((
+                index,
+                LogFile {
+                    name: name.to_owned(),
+                    key: layout::log(job, index, name),
+                },
+            ))
+        });
+        Ok(logs.collect())
+    }
+}
+
 /// What follows the index in the names of a datum's files.
 fn named_for(index: u64, names: &[String]) -> impl Iterator<Item = &str> {
     let prefix = format!("{index:020}.");

@@ -153,9 +153,14 @@ pub fn mark(id: JobId, index: u64, n: u32) -> StoreKey {
     marks(id).with(&format!("{index:020}.{n}"))
 }
 
+/// The logs of a job, in shards.
+pub fn log_shards(id: JobId) -> StoreKey {
+    job(id).with("logs")
+}
+
 /// The logs of a shard.
 pub fn log_shard(id: JobId, shard: u64) -> StoreKey {
-    job(id).with(&format!("logs/{shard:017}"))
+    log_shards(id).with(&format!("{shard:017}"))
 }
 
 /// A log of a datum; `name` is a single segment.
