@@ -1,5 +1,7 @@
 //! Why a datum failed, in a form that groups.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// Why the last attempt of a datum failed. Failures with equal causes are one line of a summary.
@@ -45,4 +47,34 @@ pub enum Cause {
         /// How many times.
         times: u32,
     },
+}
+
+impl fmt::Display for Cause {
+    /// In a line: `exit 1: no such column`.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = match self {
+            Self::Exit { code, last_line } => {
+                write!(out, "exit {code}")?;
+                last_line
+            }
+            Self::Signal { signal, last_line } => {
+                write!(out, "signal {signal}")?;
+                last_line
+            }
+            Self::Timeout { last_line } => {
+                out.write_str("timeout")?;
+                last_line
+            }
+            Self::Start { message } | Self::Input { message } | Self::Output { message } => {
+                return out.write_str(message);
+            }
+            Self::WorkerDied { times } => {
+                return write!(out, "worker died {times} times while running it");
+            }
+        };
+        match line.trim() {
+            "" => Ok(()),
+            line => write!(out, ": {line}"),
+        }
+    }
 }

@@ -55,7 +55,9 @@ pub enum InputKind {
 /// What stands for the content of an input: equal tags mean equal bytes, as far as the store can tell.
 ///
 /// A BLAKE3 hash for local files and for directories, the listing's e_tag and size for buckets.
-#[derive(Clone, Debug, DeserializeFromStr, Eq, Hash, Ord, PartialEq, PartialOrd, SerializeDisplay)]
+#[derive(
+    Clone, Debug, DeserializeFromStr, Eq, Hash, Ord, PartialEq, PartialOrd, SerializeDisplay,
+)]
 pub struct ContentTag(Box<str>);
 
 impl ContentTag {
