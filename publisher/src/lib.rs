@@ -1,4 +1,12 @@
 //! The command line: expands inputs, coordinates jobs.
+//!
+//! From the outside in: [`args`] is what is typed, [`commands`] what is done about it, [`render`] what is seen
+//! of it and [`exit`] how it ends.
+
+pub mod args;
+pub mod commands;
+pub mod exit;
+pub mod render;
 
 pub mod coordinator;
 pub mod expand;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use drover_shared::job::JobRecord;
 use drover_shared::ledger::Ledger;
-use drover_shared::process::Lifecycle;
+use drover_shared::process::Tokens;
 use tokio::sync::watch;
 
 use crate::coordinator::{Assignment, Snapshot};
@@ -38,14 +38,14 @@ pub enum LocalError {
 /// Runs one job to its end and returns its final record, whatever the ending: failed and killed jobs are
 /// not errors.
 ///
-/// `lifecycle`'s soft token makes it finish what runs and end `killed`; its hard token kills what runs.
+/// The soft token makes it finish what runs and end `killed`; the hard token kills what runs.
 pub async fn run(
     assignment: Assignment,
     ledger: Ledger,
     settings: LocalSettings,
-    lifecycle: &Lifecycle,
+    tokens: &Tokens,
     watch: watch::Sender<Snapshot>,
 ) -> Result<JobRecord, LocalError> {
-    let _ = (ledger, settings, lifecycle, watch);
+    let _ = (ledger, settings, tokens, watch);
     todo!("{assignment:?}")
 }

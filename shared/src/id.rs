@@ -21,7 +21,9 @@ pub struct InvalidId {
 /// The identity of a pipeline: 1–63 of `[a-zA-Z0-9_-]`, the first one alphanumeric.
 ///
 /// It also names a folder of the store, the queues and (lower-cased) the Kubernetes objects.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, DeserializeFromStr, SerializeDisplay)]
+#[derive(
+    Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, DeserializeFromStr, SerializeDisplay,
+)]
 pub struct PipelineName(String);
 
 impl PipelineName {
@@ -52,7 +54,9 @@ impl FromStr for PipelineName {
 }
 
 /// The identity of a job: a ULID in lower case, so that ids sort by the time of creation.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, DeserializeFromStr, SerializeDisplay)]
+#[derive(
+    Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, DeserializeFromStr, SerializeDisplay,
+)]
 pub struct JobId(Ulid);
 
 impl JobId {
@@ -93,7 +97,9 @@ impl FromStr for JobId {
 /// The identity of a datum's *work*: a hash over its inputs and the transform, 128 bits, shown
 /// as 32 hex digits. Same work, same id, on every machine; 128 bits of BLAKE3 keep accidental
 /// collisions out of reach (2⁶⁴ datums) at half the memory of the full hash.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, DeserializeFromStr, SerializeDisplay)]
+#[derive(
+    Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, DeserializeFromStr, SerializeDisplay,
+)]
 pub struct DatumId([u8; 16]);
 
 impl DatumId {
@@ -143,7 +149,9 @@ impl FromStr for DatumId {
 
 /// The identity of a worker process, unique among all that ever ran: host name and a ULID's tail.
 /// 1–128 of `[a-zA-Z0-9_.-]`.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, DeserializeFromStr, SerializeDisplay)]
+#[derive(
+    Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, DeserializeFromStr, SerializeDisplay,
+)]
 pub struct WorkerId(String);
 
 impl WorkerId {
@@ -212,8 +220,21 @@ mod tests {
 
     #[test]
     fn a_pipeline_name_that_could_leave_its_folder_is_refused() {
-        for text in ["", ".", "..", "a/b", "-a", "_a", "ä", "a b", &"a".repeat(64)] {
-            assert!(text.parse::<PipelineName>().is_err(), "{text:?} was accepted");
+        for text in [
+            "",
+            ".",
+            "..",
+            "a/b",
+            "-a",
+            "_a",
+            "ä",
+            "a b",
+            &"a".repeat(64),
+        ] {
+            assert!(
+                text.parse::<PipelineName>().is_err(),
+                "{text:?} was accepted"
+            );
         }
         for text in ["a", "A1", "word-count_2", &"a".repeat(63)] {
             assert!(text.parse::<PipelineName>().is_ok(), "{text:?} was refused");

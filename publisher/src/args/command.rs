@@ -1,0 +1,54 @@
+//! A pipeline written on the command line instead of in a file.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::values::positive_duration;
+
+/// A pipeline written on the command line instead of in a file.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "One-liner, instead of a SPEC")]
+pub struct OneLiner {
+    /// The files to work on, each one a datum: 'photos/*.jpg', or REPO:GLOB as in a spec
+    ///
+    /// `photos/*.jpg` is a path as in a shell (quote it, so that the shell leaves it alone). With a colon,
+    /// `photos:/**.jpg` or `s3://bucket/logs:/*/*.gz`, the folder stands before it and a glob of the spec's
+    /// grammar after it. A glob that ends in `/` takes directories too, each with all below it as one datum.
+    /// Given several times: every combination, the last one varying fastest.
+    #[arg(long, value_name = "GLOB", requires = "out", conflicts_with = "specs")]
+    pub glob: Vec<String>,
+
+    /// The output folder in the store; also the name under which what is done is remembered
+    #[arg(long, value_name = "NAME", requires = "glob")]
+    pub out: Option<String>,
+
+    /// Give each file to its command as standard input
+    #[arg(long, requires = "glob")]
+    pub stdin: bool,
+
+    /// Keep what each command prints on standard output as this file, for example '{/.}.txt'
+    ///
+    /// A name without placeholders gathers all outputs in that one file, in the order of the inputs.
+    #[arg(long, value_name = "FILE", requires = "glob")]
+    pub stdout: Option<String>,
+
+    /// Attempts for each datum, in all [default: 3]
+    #[arg(long, value_name = "N", requires = "glob")]
+    pub tries: Option<NonZeroU32>,
+
+    /// Longest time for one attempt, for example 90s or 5m [default: none]
+    #[arg(long, value_name = "TIME", requires = "glob", value_parser = positive_duration)]
+    pub timeout: Option<Duration>,
+
+    /// Shell command for a datum whose attempts all failed; if it succeeds, the job may too
+    #[arg(long, value_name = "COMMAND", requires = "glob")]
+    pub on_error: Option<String>,
+
+    /// The command and its arguments; a single argument with spaces in it is run by `sh`
+    ///
+    /// Replaced in it: {} the file's path, {/} its name, {.} the path without extension, {/.} the name
+    /// without extension, {//} its directory, {#} the datum's number from 0, {out} the output
+    /// directory, {NAME} the path of the input called NAME.
+    #[arg(last = true, value_name = "COMMAND", requires = "glob")]
+    pub command: Vec<String>,
+}

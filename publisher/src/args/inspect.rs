@@ -1,0 +1,121 @@
+//! Commands that look at jobs and stop them.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use drover_shared::datum::DatumState;
+use drover_shared::id::PipelineName;
+
+use super::Rows;
+use super::values::{DatumChoice, duration};
+
+/// Lists jobs, newest first.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Jobs {
+    /// Only jobs of this pipeline
+    #[arg(long, value_name = "NAME")]
+    pub pipeline: Option<PipelineName>,
+
+    /// How many jobs to show.
+    #[command(flatten)]
+    pub rows: Rows,
+}
+
+/// Shows one job.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Job {
+    /// The job: its id, the beginning of it, or `last`
+    #[arg(value_name = "JOB", default_value = "last")]
+    pub job: String,
+}
+
+/// Lists the datums of a job.
+#[derive(Clone, Debug, clap::Args)]
+#[command(
+    after_help = "Example: drover datums last --state failed --output json | jq -r '.inputs[].path'"
+)]
+pub struct Datums {
+    /// The job: its id, the beginning of it, or `last`
+    #[arg(value_name = "JOB", default_value = "last")]
+    pub job: String,
+
+    /// Only datums in this state; may be repeated
+    #[arg(long, value_name = "STATE", value_parser = state_parser())]
+    pub state: Vec<DatumState>,
+
+    /// How many datums to show.
+    #[command(flatten)]
+    pub rows: Rows,
+}
+
+/// Shows what commands printed.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Logs {
+    /// The job: its id, the beginning of it, or `last`
+    #[arg(value_name = "JOB", default_value = "last")]
+    pub job: String,
+
+    /// Only this datum: its index in the job, or its id or the beginning of it
+    #[arg(long, value_name = "DATUM")]
+    pub datum: Option<DatumChoice>,
+
+    /// Only this attempt, counted from 1; `err_cmd` counts as one more
+    #[arg(long, value_name = "N")]
+    pub attempt: Option<NonZeroU32>,
+
+    /// Go on with what is printed until the job has ended
+    #[arg(long, short)]
+    pub follow: bool,
+
+    /// Begin each line with the time it was printed
+    #[arg(long, short)]
+    pub timestamps: bool,
+}
+
+/// Waits for a job.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Wait {
+    /// The job: its id, the beginning of it, or `last`
+    #[arg(value_name = "JOB", default_value = "last")]
+    pub job: String,
+
+    /// Give up after this time, with exit code 5, for example 10m [default: never]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub timeout: Option<Duration>,
+}
+
+/// Stops a job.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Stop {
+    /// The job: its id, the beginning of it, or `last`
+    #[arg(value_name = "JOB")]
+    pub job: String,
+
+    /// Ask, and return without waiting for the end
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+/// Explains a job.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Explain {
+    /// The job: its id, the beginning of it, or `last`
+    #[arg(value_name = "JOB", default_value = "last")]
+    pub job: String,
+}
+
+/// The names of datum states, as JSON has them.
+const STATES: [&str; 7] = [
+    "queued",
+    "running",
+    "retrying",
+    "success",
+    "failed",
+    "recovered",
+    "skipped",
+];
+
+fn state_parser() -> impl TypedValueParser<Value = DatumState> {
+    PossibleValuesParser::new(STATES).try_map(|name| serde_json::from_value(name.into()))
+}

@@ -1,0 +1,142 @@
+//! The command line as typed. Clap's definitions only, one file a group of commands; the texts of
+//! `--help` stand beside the fields they explain. What is meant by them is `commands`' business.
+
+mod command;
+mod inspect;
+mod limits;
+mod run;
+mod spec;
+mod values;
+
+pub use command::OneLiner;
+pub use inspect::{Datums, Explain, Job, Jobs, Logs, Stop, Wait};
+pub use limits::Rows;
+pub use run::{Engine, Retry, Run};
+pub use spec::{Completions, Plan, Sources, Validate};
+pub use values::{DatumChoice, Format, InputOverride};
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  all done
+  1  the job failed: some datums did, or its output could not be published
+  2  usage, or an invalid spec; nothing was done
+  3  the job was stopped: by `drover stop`, a signal or `job_timeout`
+  4  the store (or broker) cannot be reached or used
+  5  `wait --timeout` ran out
+
+Standard output carries data, standard error carries talk. NO_COLOR=1 switches colours off;
+DROVER_LOG=debug tells more of what happens inside.
+
+Start here:
+  drover run --glob 'photos/*.jpg' --out thumbs -- convert '{}' -resize 200 '{out}/{/}'
+  drover run pipeline.yaml
+  drover jobs";
+
+/// Runs a command over every file of a folder or bucket, without losing or repeating anything.
+///
+/// Files become datums, the units of work; each datum runs the command once, in a sandbox of its own.
+/// What succeeded is not done again: the next run does only what is new or changed.
+#[derive(Debug, Parser)]
+#[command(name = "drover", version, after_help = EXIT_CODES, arg_required_else_help = true, max_term_width = 100)]
+#[command(subcommand_value_name = "COMMAND", disable_help_subcommand = true)]
+pub struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub common: Common,
+
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Common options")]
+pub struct Common {
+    /// The folder or bucket that holds the inputs, the outputs and Drover's records
+    ///
+    /// A folder, or s3://bucket/prefix, gs://…, az://…; credentials come from the environment, as the
+    /// cloud's own tools expect them (AWS_ACCESS_KEY_ID, GOOGLE_APPLICATION_CREDENTIALS, AZURE_STORAGE_ACCOUNT_NAME …).
+    #[arg(
+        long,
+        global = true,
+        env = "DROVER_STORE",
+        default_value = ".",
+        value_name = "DIR|URL"
+    )]
+    pub store: String,
+
+    /// How results and errors are printed: for people, or JSON for scripts
+    #[arg(
+        long,
+        global = true,
+        env = "DROVER_OUTPUT",
+        default_value = "text",
+        value_name = "FORMAT"
+    )]
+    pub output: Format,
+
+    /// What is told on standard error of what happens inside: error, warn, info, debug, or `room=level,…`
+    #[arg(
+        long,
+        global = true,
+        env = "DROVER_LOG",
+        default_value = "warn",
+        value_name = "LEVEL",
+        hide_short_help = true
+    )]
+    pub log: String,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run pipelines, or a one-liner, on this machine
+    Run(Run),
+    /// Preview the datums that a run would work on
+    Plan(Plan),
+    /// Check pipeline specs and show every finding
+    Validate(Validate),
+    /// Print the JSON Schema of pipeline specs, for editors
+    Schema,
+    /// List jobs, newest first
+    Jobs(Jobs),
+    /// Show one job: its state, counts and failures by cause
+    Job(Job),
+    /// List the datums of a job with what became of them
+    Datums(Datums),
+    /// Show what the commands of a job printed
+    Logs(Logs),
+    /// Wait until a job has ended
+    Wait(Wait),
+    /// Stop a job; what is done stays done
+    Stop(Stop),
+    /// Run the failed datums of a job again, and only those
+    Retry(Retry),
+    /// Say why a job failed, or why it is not moving
+    Explain(Explain),
+    /// Print the completions of a shell
+    Completions(Completions),
+}
+
+/// The command line of this process, or the error that clap makes of it (`--help` is one).
+pub fn parse() -> Result<Cli, clap::Error> {
+    Cli::try_parse()
+}
+
+/// Whether a command line that could not be parsed asked for JSON, so that its error can be JSON too.
+pub fn wanted_json() -> bool {
+    let matches = Cli::command().ignore_errors(true).try_get_matches();
+    matches.is_ok_and(|matches| matches.get_one::<Format>("output") == Some(&Format::Json))
+}
+
+/// Whether clap's "error" is the text that was asked for.
+pub fn is_help(error: &clap::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    )
+}

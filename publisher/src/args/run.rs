@@ -1,0 +1,78 @@
+//! Commands that run datums on this machine.
+
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::spec::Sources;
+use super::values::duration;
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  drover run pipeline.yaml                      a spec, over the folders beside you
+  drover run map.yaml reduce.yaml               a chain: the second reads what the first one wrote
+  drover run --input photos=/data/2026 p.yaml   the same spec over other data
+  drover run --glob 'photos/*.jpg' --out thumbs -- convert '{}' -resize 200 '{out}/{/}'
+  drover run --glob 'logs/*.gz' --out words --stdout '{/.}' -- 'zcat {} | wc -w'
+  drover run --glob 'logs/*.gz' --out lines --stdout all.txt --stdin -- sh -c 'zcat | wc -l'
+
+Ctrl-C drains: what runs may finish within --grace; a second one cuts short. Either way the exit
+code is 3, nothing is lost, and the next run goes on from there.";
+
+/// Runs pipelines, or a one-liner, on this machine.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = RUN_EXAMPLES)]
+pub struct Run {
+    /// What to run.
+    #[command(flatten)]
+    pub sources: Sources,
+
+    /// Do everything, also what succeeded before
+    #[arg(long, help_heading = "Running")]
+    pub reprocess: bool,
+
+    /// How to run it.
+    #[command(flatten)]
+    pub engine: Engine,
+}
+
+/// Runs the failed datums of a job again.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Retry {
+    /// The job: its id, the beginning of it, or `last`
+    #[arg(value_name = "JOB", default_value = "last")]
+    pub job: String,
+
+    /// How to run it.
+    #[command(flatten)]
+    pub engine: Engine,
+}
+
+/// How datums are run on this machine.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Running")]
+pub struct Engine {
+    /// Datums that run at the same time [default: the spec's `parallelism_spec.constant`, else one a CPU]
+    #[arg(long, short = 'j', value_name = "N")]
+    pub workers: Option<NonZeroU16>,
+
+    /// Datums made ready ahead of processing, for each worker [default: the spec's `max_queue_size`, else 2]
+    #[arg(long, value_name = "N")]
+    pub look_ahead: Option<u32>,
+
+    /// How long running datums may finish after Ctrl-C or SIGTERM
+    #[arg(long, value_name = "TIME", default_value = "25s", value_parser = duration)]
+    pub grace: Duration,
+
+    /// From SIGTERM to SIGKILL, for a command that is timed out or stopped
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    pub term_grace: Duration,
+
+    /// Fail at once, instead of waiting, while another job of the pipeline is running
+    #[arg(long)]
+    pub no_wait: bool,
+
+    /// Working directories of the datums; best on the store's own file system [default: <store>/.drover/scratch]
+    #[arg(long, value_name = "DIR")]
+    pub scratch: Option<PathBuf>,
+}

@@ -1,0 +1,60 @@
+//! Commands about specs.
+
+use std::path::PathBuf;
+
+use clap_complete::Shell;
+
+use super::{InputOverride, OneLiner, Rows};
+
+const PLAN_EXAMPLES: &str = "\
+Examples:
+  drover plan pipeline.yaml
+  drover plan --glob 'photos/*.jpg' --out thumbs -- convert '{}' -resize 200 '{out}/{/}'
+  drover plan --output json pipeline.yaml | jq -r '.inputs[].path'";
+
+/// Where pipelines come from: specs, or the command line itself.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Sources {
+    /// Pipeline specs, JSON or YAML, one or several in a file; `-` reads standard input
+    #[arg(value_name = "SPEC", required_unless_present = "glob")]
+    pub specs: Vec<PathBuf>,
+
+    /// Read a repo from another place, for example photos=/data/photos; may be repeated
+    #[arg(long = "input", value_name = "REPO=DIR|URL")]
+    pub inputs: Vec<InputOverride>,
+
+    /// A pipeline without a spec.
+    #[command(flatten)]
+    pub one_liner: OneLiner,
+}
+
+/// Previews the datums that a run would work on.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = PLAN_EXAMPLES)]
+pub struct Plan {
+    /// What to expand.
+    #[command(flatten)]
+    pub sources: Sources,
+
+    /// How many datums to show.
+    #[command(flatten)]
+    pub rows: Rows,
+}
+
+/// Checks specs.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Validate {
+    /// Pipeline specs, JSON or YAML; `-` reads standard input
+    #[arg(value_name = "SPEC", required = true)]
+    pub specs: Vec<PathBuf>,
+}
+
+/// Prints completions.
+#[derive(Clone, Debug, clap::Args)]
+#[command(
+    after_help = "For example: drover completions bash > ~/.local/share/bash-completion/completions/drover"
+)]
+pub struct Completions {
+    /// The shell
+    pub shell: Shell,
+}

@@ -1,0 +1,161 @@
+//! The values of flags that are more than a number or a text.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use drover_shared::id::DatumId;
+use jiff::SignedDuration;
+
+/// For people, or for scripts.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `REPO=DIR|URL`: read a repo from another place.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct InputOverride {
+    /// The repo as the spec names it.
+    pub repo: String,
+    /// Where to read it from instead.
+    pub place: String,
+}
+
+impl FromStr for InputOverride {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some((repo, place)) if !repo.is_empty() && !place.is_empty() => Ok(Self {
+                repo: repo.to_owned(),
+                place: place.to_owned(),
+            }),
+            _ => Err("write REPO=DIR or REPO=URL, for example photos=/data/photos"),
+        }
+    }
+}
+
+/// A datum as a person names it: by its place in the job, or by its id or the beginning of it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum DatumChoice {
+    /// The place in the job, counted from 0.
+    Index(u64),
+    /// The beginning of an id, in lower case; at least six digits.
+    Id(String),
+}
+
+impl DatumChoice {
+    /// Whether this datum is meant.
+    pub fn means(&self, index: u64, id: DatumId) -> bool {
+        match self {
+            Self::Index(wanted) => index == *wanted,
+            Self::Id(prefix) => id.to_string().starts_with(prefix.as_str()),
+        }
+    }
+}
+
+impl fmt::Display for DatumChoice {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Index(index) => index.fmt(out),
+            Self::Id(prefix) => out.write_str(prefix),
+        }
+    }
+}
+
+impl FromStr for DatumChoice {
+    type Err = &'static str;
+
+    /// A text of 1 to 18 decimal digits is an index, unless it is long enough to be a whole id.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_id =
+            (6..=32).contains(&text.len()) && text.bytes().all(|each| each.is_ascii_hexdigit());
+        match text.parse() {
+            Ok(index) if text.len() < 19 => Ok(Self::Index(index)),
+            _ if is_id => Ok(Self::Id(text.to_ascii_lowercase())),
+            _ => Err(
+                "give an index, or at least the first six hex digits of a datum id, as `drover datums` prints them",
+            ),
+        }
+    }
+}
+
+/// A length of time: `90s`, `5m`, `1h30m`, `500ms`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    const ADVICE: &str =
+        "write a length of time with its unit, for example 25s, 5m, 1h30m or 500ms";
+    let parsed: SignedDuration = text.parse().map_err(|_| ADVICE.to_owned())?;
+    Duration::try_from(parsed).map_err(|_| ADVICE.to_owned())
+}
+
+/// A length of time that is not zero.
+pub(super) fn positive_duration(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("must be more than zero; leave it out for no limit".to_owned()),
+        positive => Ok(positive),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_of_time_needs_a_unit_and_no_sign() {
+        for (text, seconds) in [
+            ("25s", 25.0),
+            ("5m", 300.0),
+            ("1h30m", 5400.0),
+            ("500ms", 0.5),
+            ("0s", 0.0),
+        ] {
+            assert_eq!(
+                duration(text),
+                Ok(Duration::from_secs_f64(seconds)),
+                "{text}"
+            );
+        }
+        for text in ["", "5", "-5s", "soon", "5x"] {
+            assert!(duration(text).is_err(), "{text:?} was accepted");
+        }
+        assert!(positive_duration("0s").is_err());
+    }
+
+    #[test]
+    fn a_datum_is_named_by_index_or_by_the_beginning_of_its_id() {
+        assert_eq!("17".parse(), Ok(DatumChoice::Index(17)));
+        assert_eq!("123456".parse(), Ok(DatumChoice::Index(123_456)));
+        assert_eq!(
+            "00AAbbcc".parse(),
+            Ok(DatumChoice::Id("00aabbcc".to_owned()))
+        );
+        let digits = "12345678901234567890123456789012";
+        assert_eq!(digits.parse(), Ok(DatumChoice::Id(digits.to_owned())));
+        for text in ["", "abc", "xyzxyz", "-1", "photo.jpg"] {
+            assert!(
+                text.parse::<DatumChoice>().is_err(),
+                "{text:?} was accepted"
+            );
+        }
+    }
+
+    #[test]
+    fn an_input_override_names_a_repo_and_a_place() {
+        let parsed: InputOverride = "photos=s3://bucket/a=b".parse().unwrap();
+        assert_eq!(
+            (parsed.repo.as_str(), parsed.place.as_str()),
+            ("photos", "s3://bucket/a=b")
+        );
+        for text in ["photos", "=x", "photos=", ""] {
+            assert!(
+                text.parse::<InputOverride>().is_err(),
+                "{text:?} was accepted"
+            );
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What every command starts from: the streams, and the store that was named.
+
+use std::path::PathBuf;
+
+use drover_shared::ledger::Ledger;
+use drover_shared::store::{Location, Store};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::CommandError;
+use crate::args::Common;
+use crate::render::{Console, Surroundings};
+
+/// The store that goes without saying.
+const DEFAULT_STORE: &str = ".";
+
+/// What every command starts from.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The two streams.
+    pub console: Console,
+    /// The directory that relative paths are relative to.
+    pub current_dir: PathBuf,
+    /// The store as typed.
+    store: String,
+}
+
+impl Context {
+    /// The context of this process.
+    pub fn new(common: &Common) -> Result<Self, CommandError> {
+        let no_directory = |source| CommandError::System {
+            what: "find the current directory",
+            source,
+        };
+        Ok(Self {
+            console: Console::new(common.output),
+            current_dir: std::env::current_dir().map_err(no_directory)?,
+            store: common.store.clone(),
+        })
+    }
+
+    /// Where the store is.
+    pub fn location(&self) -> Result<Location, CommandError> {
+        Ok(Location::parse(&self.store, &self.current_dir)?)
+    }
+
+    /// The store.
+    pub async fn open(&self) -> Result<Store, CommandError> {
+        Ok(Store::open(&self.location()?).await?)
+    }
+
+    /// The books of the store.
+    pub async fn ledger(&self) -> Result<Ledger, CommandError> {
+        Ok(Ledger::new(self.open().await?))
+    }
+
+    /// What a reader of a job's summary needs to know; `output` as made by [`Context::output`].
+    pub fn surroundings<'a>(&'a self, output: &'a str) -> Surroundings<'a> {
+        let store = (self.store != DEFAULT_STORE).then_some(self.store.as_str());
+        Surroundings {
+            store,
+            output,
+            now: Timestamp::now(),
+        }
+    }
+
+    /// Where the output of a pipeline lies, as a person would type it.
+    pub fn output(&self, pipeline: &str) -> String {
+        match self.store.as_str() {
+            DEFAULT_STORE => format!("{pipeline}/"),
+            store => format!("{}/{pipeline}/", store.trim_end_matches('/')),
+        }
+    }
+
+    /// The clock on the reader's wall.
+    pub fn zone() -> TimeZone {
+        TimeZone::system()
+    }
+}

@@ -1,0 +1,142 @@
+//! Every way a command can fail, and the exit code of each.
+
+use std::path::PathBuf;
+
+use drover_shared::id::JobId;
+use drover_shared::ledger::ReferenceError;
+use drover_shared::pipeline::Finding;
+use drover_shared::store::StoreError;
+
+use super::chain::ChainError;
+use super::one_liner::OneLinerError;
+use crate::exit::Exit;
+use crate::expand::ExpandError;
+use crate::local::LocalError;
+use crate::render::SourceText;
+
+/// Why a command did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// Specs are wrong.
+    #[error("{}", refused(findings))]
+    Spec {
+        /// What is wrong with them.
+        findings: Vec<Finding>,
+        /// Their texts.
+        sources: Vec<SourceText>,
+    },
+    /// A spec cannot be read.
+    #[error("cannot read the spec {}: {problem}", path.display())]
+    SpecFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and the way out.
+        problem: String,
+    },
+    /// A one-liner makes no sense.
+    #[error(transparent)]
+    OneLiner(#[from] OneLinerError),
+    /// Several specs don't fit together.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// `--input` names no input.
+    #[error("--input {repo}=…: no spec here reads a repo called {repo:?}; they read {known}")]
+    Override {
+        /// The repo that was named.
+        repo: String,
+        /// Those that are there.
+        known: String,
+    },
+    /// No such job.
+    #[error(transparent)]
+    Job(#[from] ReferenceError),
+    /// The job is not over.
+    #[error("job {job} is still {state}; wait for it, or stop it, and try again")]
+    NotEnded {
+        /// The job.
+        job: JobId,
+        /// What it does.
+        state: String,
+    },
+    /// No such datum in the job.
+    #[error("job {job} has no datum {datum}; `drover datums {job}` lists them")]
+    NoDatum {
+        /// The job.
+        job: JobId,
+        /// The datum as typed.
+        datum: String,
+    },
+    /// An input cannot be expanded.
+    #[error(transparent)]
+    Expand(#[from] ExpandError),
+    /// A job could not be seen through.
+    #[error(transparent)]
+    Local(#[from] LocalError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Standard output.
+    #[error("cannot write to standard output")]
+    Output(#[from] std::io::Error),
+    /// The operating system.
+    #[error("cannot {what}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl CommandError {
+    /// The exit code.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Success,
+            Self::Store(error) | Self::Job(ReferenceError::Store(error)) => exit_of_store(error),
+            Self::Expand(ExpandError::List { source, .. } | ExpandError::Read { source, .. }) => {
+                exit_of_store(source)
+            }
+            Self::Output(_) | Self::System { .. } => Exit::Unreachable,
+            _ => Exit::Usage,
+        }
+    }
+
+    /// The `kind` of the error as JSON.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Spec { .. } => "spec",
+            Self::SpecFile { .. } | Self::OneLiner(_) | Self::Chain(_) | Self::Override { .. } => {
+                "usage"
+            }
+            Self::Store(_) | Self::Job(ReferenceError::Store(_)) => "store",
+            Self::Job(_) | Self::NotEnded { .. } | Self::NoDatum { .. } => "job",
+            Self::Expand(_) => "input",
+            Self::Local(_) => "run",
+            Self::Output(_) | Self::System { .. } => "system",
+        }
+    }
+}
+
+/// A place that was named wrongly is the caller's mistake; one that does not answer is not.
+fn exit_of_store(error: &StoreError) -> Exit {
+    match error {
+        StoreError::Missing { .. }
+        | StoreError::Exists { .. }
+        | StoreError::Name { .. }
+        | StoreError::Irregular { .. }
+        | StoreError::Location { .. } => Exit::Usage,
+        StoreError::Denied { .. }
+        | StoreError::Full { .. }
+        | StoreError::Corrupt { .. }
+        | StoreError::Unavailable { .. } => Exit::Unreachable,
+    }
+}
+
+fn refused(findings: &[Finding]) -> String {
+    match findings {
+        [one] => format!("the spec is not valid: {one}"),
+        several => format!("the spec is not valid: {} findings", several.len()),
+    }
+}

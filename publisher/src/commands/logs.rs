@@ -1,0 +1,207 @@
+//! `drover logs`: what the commands of a job printed.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::time::Duration;
+
+use drover_shared::id::JobId;
+use drover_shared::ledger::{Ledger, LogFile, ManifestEntry};
+use drover_shared::store::{Store, StoreKey};
+use tokio::time::sleep;
+
+use super::{CommandError, Context, books};
+use crate::args::{DatumChoice, Format, Logs};
+use crate::exit::Exit;
+use crate::render::{Lines, LogLine, LogLineJson, LogLines};
+
+/// Between two looks for new logs.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+
+pub(super) async fn logs(typed: &Logs, context: &Context) -> Result<Exit, CommandError> {
+    let ledger = context.ledger().await?;
+    let id = books::resolve(&ledger, &typed.job).await?;
+    let only = match &typed.datum {
+        Some(choice) => Some(find(&ledger, id, choice).await?),
+        None => None,
+    };
+    let mut printer = Printer {
+        typed,
+        context,
+        shown: HashSet::new(),
+    };
+    loop {
+        // The state is read before the logs, so that the last look sees all of them.
+        let is_final = books::record(&ledger, id).await?.state.is_final();
+        match &only {
+            Some(entry) => printer.print_datum(&ledger, id, entry.datum.index).await?,
+            None => printer.print_job(&ledger, id).await?,
+        }
+        if is_final || !typed.follow {
+            break;
+        }
+        sleep(LOOK_EVERY).await;
+    }
+    if printer.shown.is_empty() {
+        context.console.talk(why_nothing(only.as_ref()));
+    }
+    Ok(Exit::Success)
+}
+
+/// The datum that a person means.
+async fn find(
+    ledger: &Ledger,
+    id: JobId,
+    choice: &DatumChoice,
+) -> Result<ManifestEntry, CommandError> {
+    for segment in ledger.segments(id).await? {
+        if matches!(choice, DatumChoice::Index(index) if !segment.contains(*index)) {
+            continue;
+        }
+        let entries = ledger.manifest(id, segment).await?;
+        let found = entries
+            .into_iter()
+            .find(|entry| choice.means(entry.datum.index, entry.datum.id));
+        if let Some(entry) = found {
+            return Ok(entry);
+        }
+    }
+    Err(CommandError::NoDatum {
+        job: id,
+        datum: choice.to_string(),
+    })
+}
+
+fn why_nothing(only: Option<&ManifestEntry>) -> String {
+    match only.and_then(|entry| entry.done) {
+        Some(done) => {
+            format!(
+                "this datum was skipped; what did it before: drover logs {} --datum {}",
+                done.job, done.index
+            )
+        }
+        None => "nothing was printed".to_owned(),
+    }
+}
+
+/// Prints each log once.
+struct Printer<'a> {
+    typed: &'a Logs,
+    context: &'a Context,
+    shown: HashSet<StoreKey>,
+}
+
+impl Printer<'_> {
+    async fn print_datum(
+        &mut self,
+        ledger: &Ledger,
+        id: JobId,
+        index: u64,
+    ) -> Result<(), CommandError> {
+        let mut out = self.context.console.data();
+        for log in ledger.logs(id, index).await? {
+            self.print(ledger.store(), index, log, false, &mut out)
+                .await?;
+        }
+        Ok(out.finish()?)
+    }
+
+    async fn print_job(&mut self, ledger: &Ledger, id: JobId) -> Result<(), CommandError> {
+        let mut out = self.context.console.data();
+        for shard in ledger.log_shards(id).await? {
+            for (index, log) in ledger.logs_of_shard(id, shard).await? {
+                self.print(ledger.store(), index, log, true, &mut out)
+                    .await?;
+            }
+        }
+        Ok(out.finish()?)
+    }
+
+    async fn print(
+        &mut self,
+        store: &Store,
+        index: u64,
+        log: LogFile,
+        has_prefix: bool,
+        out: &mut Lines,
+    ) -> Result<(), CommandError> {
+        let attempt = attempt(&log.name);
+        let is_wanted = self
+            .typed
+            .attempt
+            .is_none_or(|wanted| wanted.get() == attempt);
+        if !is_wanted || self.shown.contains(&log.key) {
+            return Ok(());
+        }
+        let mut lines = LogLines::default();
+        let mut reader = open(store, &log.key).await?;
+        let mut raw = Vec::new();
+        while reader.read_until(b'\n', &mut raw)? > 0 {
+            let line = lines.push(raw.strip_suffix(b"\n").unwrap_or(&raw));
+            raw.clear();
+            if let Some(line) = line {
+                self.write(&line, index, attempt, has_prefix, out)?;
+            }
+        }
+        for line in lines.rest() {
+            self.write(&line, index, attempt, has_prefix, out)?;
+        }
+        self.shown.insert(log.key);
+        Ok(())
+    }
+
+    fn write(
+        &self,
+        line: &LogLine,
+        index: u64,
+        attempt: u32,
+        has_prefix: bool,
+        out: &mut Lines,
+    ) -> std::io::Result<()> {
+        if self.context.console.format == Format::Json {
+            let text = String::from_utf8_lossy(&line.text);
+            return out.json(&LogLineJson {
+                index,
+                attempt,
+                time: line.time,
+                stream: &line.stream,
+                text: &text,
+            });
+        }
+        let mut prefix = String::new();
+        if has_prefix {
+            prefix = self
+                .context
+                .console
+                .out
+                .dim(format!("{index}.{attempt} | "));
+        }
+        if let Some(time) = line.time.filter(|_| self.typed.timestamps) {
+            prefix.push_str(&format!("{time} "));
+        }
+        out.raw(&[prefix.as_bytes(), &line.text].concat())
+    }
+}
+
+/// The attempt that a log is of, from its name `….<attempt>.log`.
+fn attempt(name: &str) -> u32 {
+    let stem = name.strip_suffix(".log").unwrap_or(name);
+    stem.rsplit('.')
+        .next()
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_default()
+}
+
+/// A log's bytes, however many they are.
+async fn open(store: &Store, key: &StoreKey) -> Result<BufReader<File>, CommandError> {
+    let file = match store.local_path(key) {
+        Some(path) => File::open(path)?,
+        None => {
+            let folder = tempfile::tempdir()?;
+            let copy = folder.path().join("log");
+            store.download(key, &copy).await?;
+            File::open(copy)?
+        }
+    };
+    Ok(BufReader::new(file))
+}

@@ -1,0 +1,95 @@
+//! The commands, a file each: resolve what is meant, do it, render what came of it.
+
+mod chain;
+mod context;
+mod error;
+mod one_liner;
+mod shell;
+mod sources;
+
+mod retry;
+mod run;
+
+mod completions;
+mod plan;
+mod schema;
+mod validate;
+
+mod books;
+mod datums;
+mod explain;
+mod job;
+mod jobs;
+mod logs;
+mod stop;
+mod wait;
+
+use context::Context;
+pub use error::CommandError;
+
+use drover_shared::process::telemetry;
+
+use crate::args::{self, Cli, Command, Format};
+use crate::exit::Exit;
+use crate::render::{self, Console};
+
+/// Carries out what the command line asks for, and says on the two streams what came of it.
+pub async fn carry_out(cli: Cli) -> Exit {
+    let console = Console::new(cli.common.output);
+    let format = match cli.common.output {
+        Format::Text => telemetry::Format::Text,
+        Format::Json => telemetry::Format::Json,
+    };
+    // It can only fail when this process talks already, as in tests.
+    let _ = telemetry::start(&cli.common.log, format);
+    match dispatch(cli).await {
+        Ok(exit) => exit,
+        Err(error) => {
+            let exit = error.exit();
+            if exit != Exit::Success {
+                report(&error, console);
+            }
+            exit
+        }
+    }
+}
+
+/// Says why clap refuses a command line, or prints the help that was asked for.
+pub fn refuse(refusal: &clap::Error) -> Exit {
+    if args::is_help(refusal) {
+        let _ = refusal.print();
+        return Exit::Success;
+    }
+    match args::wanted_json() {
+        true => render::usage_as_json(&refusal.to_string(), Console::new(Format::Json)),
+        false => refusal.print().unwrap_or_default(),
+    }
+    Exit::Usage
+}
+
+async fn dispatch(cli: Cli) -> Result<Exit, CommandError> {
+    let context = Context::new(&cli.common)?;
+    match cli.command {
+        Command::Run(typed) => run::run(&typed, &context).await,
+        Command::Plan(typed) => plan::plan(&typed, &context).await,
+        Command::Validate(typed) => validate::validate(&typed, &context),
+        Command::Schema => schema::schema(&context),
+        Command::Jobs(typed) => jobs::jobs(&typed, &context).await,
+        Command::Job(typed) => job::job(&typed, &context).await,
+        Command::Datums(typed) => datums::datums(&typed, &context).await,
+        Command::Logs(typed) => logs::logs(&typed, &context).await,
+        Command::Wait(typed) => wait::wait(&typed, &context).await,
+        Command::Stop(typed) => stop::stop(&typed, &context).await,
+        Command::Retry(typed) => retry::retry(&typed, &context).await,
+        Command::Explain(typed) => explain::explain(&typed, &context).await,
+        Command::Completions(typed) => completions::completions(&typed, &context),
+    }
+}
+
+fn report(error: &CommandError, console: Console) {
+    let (findings, sources) = match error {
+        CommandError::Spec { findings, sources } => (findings.as_slice(), sources.as_slice()),
+        _ => (&[][..], &[][..]),
+    };
+    render::error(error.kind(), error, findings, sources, console);
+}

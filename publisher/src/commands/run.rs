@@ -1,0 +1,172 @@
+//! `drover run`: pipelines, one after the other, on this machine.
+
+use std::num::NonZeroU16;
+use std::thread::available_parallelism;
+
+use drover_shared::id::{JobId, PipelineName};
+use drover_shared::job::{FailureGroups, JobRecord, JobState};
+use drover_shared::ledger::Ledger;
+use drover_shared::pipeline::{Parallelism, Pipeline};
+use drover_shared::process::{Lifecycle, Tokens};
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::sources::Prepared;
+use super::{CommandError, Context, chain, sources, wait};
+use crate::args::{Engine, Format, Run};
+use crate::coordinator::{Assignment, Scope, Snapshot};
+use crate::exit::Exit;
+use crate::local::{self, LocalSettings};
+use crate::render;
+
+pub(super) async fn run(typed: &Run, context: &Context) -> Result<Exit, CommandError> {
+    let checked = sources::prepare(&typed.sources, context)?;
+    if context.console.format == Format::Text {
+        checked
+            .notes
+            .iter()
+            .for_each(|note| context.console.talk(note.to_string()));
+    }
+    let ledger = context.ledger().await?;
+    let job = |prepared: &Prepared| new_job(prepared, Scope::Everything, typed.reprocess);
+    let assignments = checked.pipelines.iter().map(job).collect();
+    in_order(assignments, &typed.engine, &ledger, context).await
+}
+
+/// A job of a pipeline, about to start.
+pub(super) fn new_job(prepared: &Prepared, scope: Scope, reprocess: bool) -> Assignment {
+    let name = prepared.pipeline.name.clone();
+    Assignment {
+        record: JobRecord::new(JobId::generate(), name, Timestamp::now()),
+        pipeline: prepared.pipeline.clone(),
+        spec: prepared.spec.clone(),
+        scope,
+        reprocess,
+    }
+}
+
+/// Runs jobs one after the other, except those that read what a failed one should have written.
+pub(super) async fn in_order(
+    assignments: Vec<Assignment>,
+    engine: &Engine,
+    ledger: &Ledger,
+    context: &Context,
+) -> Result<Exit, CommandError> {
+    let no_signals = |source| CommandError::System {
+        what: "listen for signals",
+        source,
+    };
+    let lifecycle = Lifecycle::new(engine.grace).map_err(no_signals)?;
+    let jobs = Jobs {
+        engine: engine.clone(),
+        tokens: lifecycle.tokens(),
+        ledger: ledger.clone(),
+        context: context.clone(),
+    };
+    let worst = lifecycle.spawn_main(async move { jobs.run(assignments).await });
+    lifecycle.run().await;
+    worst
+        .await
+        .map_err(|error| CommandError::from(std::io::Error::other(error)))?
+}
+
+/// What all jobs of one command share.
+struct Jobs {
+    engine: Engine,
+    tokens: Tokens,
+    ledger: Ledger,
+    context: Context,
+}
+
+impl Jobs {
+    async fn run(&self, assignments: Vec<Assignment>) -> Result<Exit, CommandError> {
+        let mut worst = Exit::Success;
+        let mut without_output: Vec<PipelineName> = Vec::new();
+        for assignment in assignments {
+            let name = assignment.pipeline.name.clone();
+            let failed_before = without_output
+                .iter()
+                .find(|failed| chain::reads(&assignment.pipeline, failed));
+            if let Some(failed) = failed_before {
+                self.context.console.talk(format!(
+                    "{name} is not run: it reads the output of {failed}, which has none"
+                ));
+                without_output.push(name);
+                continue;
+            }
+            if self.tokens.soft.is_cancelled() {
+                return Ok(worst.worse(Exit::Stopped));
+            }
+            let exit = self.one(assignment).await?;
+            if exit != Exit::Success {
+                without_output.push(name);
+            }
+            worst = worst.worse(exit);
+        }
+        Ok(worst)
+    }
+
+    /// Runs one job, shows its progress, prints its record.
+    async fn one(&self, assignment: Assignment) -> Result<Exit, CommandError> {
+        let console = self.context.console;
+        if !assignment.pipeline.transform.image.is_empty() && console.format == Format::Text {
+            let name = &assignment.pipeline.name;
+            console.talk(format!("{name}: the command runs on this machine; transform.image is for workers in containers"));
+        }
+        let settings = settings(&self.engine, &assignment.pipeline);
+        let (sender, receiver) = watch::channel(Snapshot::new(assignment.record.clone()));
+        let last = receiver.clone();
+        let progress = self.tokens.tracker.spawn(render::follow(receiver, console));
+        let ended = local::run(
+            assignment,
+            self.ledger.clone(),
+            settings,
+            &self.tokens,
+            sender,
+        )
+        .await;
+        let _ = progress.await;
+        let record = ended?;
+        let failures = last.borrow().failures.clone();
+        self.print(&record, &failures)?;
+        Ok(Exit::of_job(&record))
+    }
+
+    fn print(&self, record: &JobRecord, failures: &FailureGroups) -> Result<(), CommandError> {
+        wait::print(record, failures, &self.context)?;
+        if record.state == JobState::Success && record.datums.total == 0 {
+            self.context
+                .console
+                .talk("no file matched; `drover plan` shows what the globs match");
+        }
+        Ok(())
+    }
+}
+
+fn settings(engine: &Engine, pipeline: &Pipeline) -> LocalSettings {
+    LocalSettings {
+        slots: engine
+            .workers
+            .unwrap_or_else(|| slots(pipeline.parallelism)),
+        look_ahead: engine.look_ahead.unwrap_or(pipeline.look_ahead),
+        term_grace: engine.term_grace,
+        scratch: engine.scratch.clone(),
+        wait: !engine.no_wait,
+    }
+}
+
+/// The spec's constant, else one a CPU.
+fn slots(parallelism: Parallelism) -> NonZeroU16 {
+    let cpus = || {
+        available_parallelism()
+            .ok()
+            .and_then(|cpus| NonZeroU16::try_from(cpus.get() as u16).ok())
+    };
+    let constant = match parallelism {
+        Parallelism::Constant(workers) => {
+            Some(NonZeroU16::try_from(workers).unwrap_or(NonZeroU16::MAX))
+        }
+        Parallelism::Coefficient(_) => None,
+    };
+    constant.or_else(cpus).unwrap_or(NonZeroU16::MIN)
+}

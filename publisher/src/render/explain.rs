@@ -1,0 +1,199 @@
+//! Why a job failed, or why it is not moving, in sentences.
+
+use drover_shared::job::{FailureGroup, FailureGroups, JobRecord, JobState};
+use jiff::Timestamp;
+
+use super::job::running_time;
+use super::number::{count, counted, length};
+use super::text::printable;
+
+/// What is known about a job by those who don't run it.
+#[derive(Clone, Debug)]
+pub struct Facts<'a> {
+    /// Its record.
+    pub record: &'a JobRecord,
+    /// Its failures by cause.
+    pub failures: &'a FailureGroups,
+    /// Whether somebody asked to stop it.
+    pub stop_requested: bool,
+    /// Another job that holds the pipeline's lock, if there is one.
+    pub waits_for: Option<&'a JobRecord>,
+    /// The present.
+    pub now: Timestamp,
+}
+
+/// The explanation, a sentence or two an item.
+pub fn explain(facts: &Facts<'_>) -> Vec<String> {
+    let mut sentences = vec![opening(facts)];
+    sentences.extend(by_state(facts));
+    sentences.extend(facts.failures.by_count().into_iter().map(cause));
+    sentences.extend(way_on(facts));
+    sentences
+}
+
+fn opening(facts: &Facts<'_>) -> String {
+    let record = facts.record;
+    let time = length(running_time(record, facts.now));
+    match record.state {
+        JobState::Starting => format!(
+            "Job {} of {} is starting, since {time}.",
+            record.id, record.pipeline
+        ),
+        JobState::Running => format!(
+            "Job {} of {} has been running for {time}.",
+            record.id, record.pipeline
+        ),
+        JobState::Publishing => {
+            format!(
+                "Job {} of {} has done its datums and brings the output folder up to date.",
+                record.id, record.pipeline
+            )
+        }
+        JobState::Egressing => {
+            format!(
+                "Job {} of {} has published its output and copies it to the egress URL.",
+                record.id, record.pipeline
+            )
+        }
+        JobState::Success => format!(
+            "Job {} of {} succeeded after {time}.",
+            record.id, record.pipeline
+        ),
+        JobState::Failure => format!(
+            "Job {} of {} failed after {time}.",
+            record.id, record.pipeline
+        ),
+        JobState::Killed => format!(
+            "Job {} of {} was stopped after {time}.",
+            record.id, record.pipeline
+        ),
+    }
+}
+
+fn by_state(facts: &Facts<'_>) -> Vec<String> {
+    let datums = &facts.record.datums;
+    match facts.record.state {
+        JobState::Starting => vec![waiting(facts)],
+        JobState::Running => running(facts),
+        JobState::Publishing | JobState::Egressing => vec![],
+        JobState::Success if datums.total == 0 => {
+            vec!["It had no datums: no file matched its globs. `drover plan SPEC` shows what they match.".to_owned()]
+        }
+        JobState::Success if datums.skipped == datums.total => {
+            let all = counted(datums.total, "datum");
+            vec![format!(
+                "It had nothing to do: earlier jobs had done all {all}. `--reprocess` does everything again."
+            )]
+        }
+        JobState::Success => vec![format!(
+            "{} done now, {} skipped as done before, {} recovered by err_cmd.",
+            counted(datums.processed, "datum"),
+            count(datums.skipped),
+            count(datums.recovered)
+        )],
+        JobState::Failure | JobState::Killed => facts
+            .record
+            .reason
+            .iter()
+            .map(|reason| format!("The reason: {}.", printable(reason)))
+            .collect(),
+    }
+}
+
+fn waiting(facts: &Facts<'_>) -> String {
+    match facts.waits_for {
+        Some(other) => format!(
+            "It waits for job {} of the same pipeline, which is {} since {}; jobs of a pipeline run one after the other.",
+            other.id,
+            super::job::state(other.state, super::Palette::plain()),
+            length(running_time(other, facts.now))
+        ),
+        None => "It lists its inputs; new files are read once, to know their content.".to_owned(),
+    }
+}
+
+fn running(facts: &Facts<'_>) -> Vec<String> {
+    let datums = &facts.record.datums;
+    let mut sentences = Vec::new();
+    if facts.stop_requested {
+        sentences.push(
+            "Somebody asked to stop it; it ends as soon as what runs has been ended.".to_owned(),
+        );
+    }
+    sentences.push(format!(
+        "{} of {} known so far have ended; {} left.",
+        count(datums.ended()),
+        counted(datums.total, "datum"),
+        count(datums.outstanding())
+    ));
+    if datums.ended() == datums.skipped && datums.outstanding() > 0 {
+        sentences.push(
+            "None has been done since it began: the first ones are still running or being retried."
+                .to_owned(),
+        );
+    }
+    sentences
+}
+
+/// A group of failures, and what usually helps.
+fn cause(group: &FailureGroup) -> String {
+    let verb = if group.count == 1 {
+        "datum failed with"
+    } else {
+        "datums failed with"
+    };
+    let advice = advice(group)
+        .map(|advice| format!(" {advice}"))
+        .unwrap_or_default();
+    format!(
+        "{} {verb} {}.{advice}",
+        count(group.count),
+        printable(&group.to_string())
+    )
+}
+
+fn advice(group: &FailureGroup) -> Option<&'static str> {
+    match group.kind.as_str() {
+        "exit 126" => Some("Code 126 is how a shell says that a command is not executable."),
+        "exit 127" => Some(
+            "Code 127 is how a shell says that a command was not found: is it installed, and in PATH?",
+        ),
+        "exit 137" | "signal 9" => Some(
+            "SIGKILL from outside is most often the kernel's answer to memory running out: try fewer --workers.",
+        ),
+        "exit 139" | "signal 11" => Some("SIGSEGV: the command itself crashed."),
+        "timeout" => {
+            Some("It was still running at `datum_timeout`; raise it, or make the datums smaller.")
+        }
+        "input" => Some(
+            "Its inputs changed or vanished while the job ran; `drover run` takes them as they are now.",
+        ),
+        _ => None,
+    }
+}
+
+/// What to do next.
+fn way_on(facts: &Facts<'_>) -> Vec<String> {
+    let id = facts.record.id;
+    let mut sentences = Vec::new();
+    if let Some(sample) = facts
+        .failures
+        .by_count()
+        .first()
+        .and_then(|group| group.samples.first())
+    {
+        sentences.push(format!(
+            "`drover logs {id} --datum {sample}` shows what a failed one printed."
+        ));
+    }
+    match facts.record.state {
+        JobState::Failure if facts.record.datums.failed > 0 => sentences.push(format!(
+            "What succeeded is kept: `drover retry {id}` runs the failed ones again, `drover run` those and what is new."
+        )),
+        JobState::Killed => {
+            sentences.push("What succeeded is kept: the next `drover run` goes on from there.".to_owned());
+        }
+        _ => {}
+    }
+    sentences
+}

@@ -1,0 +1,222 @@
+//! One job, for people: the summary at its end, and `drover job`.
+
+use drover_shared::job::{Counts, FailureGroup, FailureGroups, JobRecord, JobState};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use super::Palette;
+use super::number::{bytes, count, counted, length, moment, seconds};
+use super::text::{printable, shell_word};
+
+/// Groups of failures that are shown; the others are summed up.
+const MOST_GROUPS: usize = 10;
+
+/// How the reader reaches this job again.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// The store as typed, where it must be repeated; none where it goes without saying.
+    pub store: Option<&'a str>,
+    /// Where the pipeline's output lies.
+    pub output: &'a str,
+    /// The present.
+    pub now: Timestamp,
+}
+
+impl Surroundings<'_> {
+    /// A command about a job, to be copied.
+    fn command(&self, verb_and_arguments: &str) -> String {
+        match self.store {
+            Some(store) => format!("drover {verb_and_arguments} --store {}", shell_word(store)),
+            None => format!("drover {verb_and_arguments}"),
+        }
+    }
+}
+
+/// What `run`, `wait` and `retry` say about a job that has ended.
+pub fn summary(
+    record: &JobRecord,
+    failures: &FailureGroups,
+    around: Surroundings<'_>,
+    colours: Palette,
+) -> Vec<String> {
+    let mut lines = vec![
+        headline(record, around.now, colours),
+        format!("  {}", counts(&record.datums)),
+    ];
+    if record.datums.processed + record.datums.failed + record.datums.recovered > 0 {
+        lines.push(format!("  {}", stats(record)));
+    }
+    if record.state == JobState::Success {
+        lines.push(format!("  output: {}", printable(around.output)));
+    }
+    lines.extend(failed(record, failures, around, colours));
+    if record.state == JobState::Killed {
+        lines.push(String::new());
+        lines.push("what is done stays done: the next run goes on from there".to_owned());
+    }
+    lines
+}
+
+/// What `drover job` shows.
+pub fn details(
+    record: &JobRecord,
+    failures: &FailureGroups,
+    around: Surroundings<'_>,
+    zone: &TimeZone,
+    colours: Palette,
+) -> Vec<String> {
+    let at =
+        |time: Option<Timestamp>| time.map_or_else(|| "-".to_owned(), |time| moment(time, zone));
+    let mut lines = vec![
+        headline(record, around.now, colours),
+        format!("  job:       {}", record.id),
+        format!("  pipeline:  {}", record.pipeline),
+        format!("  created:   {}", moment(record.created, zone)),
+        format!("  started:   {}", at(record.started)),
+        format!("  finished:  {}", at(record.finished)),
+        format!("  datums:    {}", counts(&record.datums)),
+        format!("  work:      {}", stats(record)),
+    ];
+    if record.redelivered + record.duplicates > 0 {
+        let times = |number| counted(number, "time");
+        lines.push(format!(
+            "  queue:     redelivered {}, told twice {}",
+            times(record.redelivered),
+            times(record.duplicates)
+        ));
+    }
+    lines.push(format!("  output:    {}", printable(around.output)));
+    lines.extend(failed(record, failures, around, colours));
+    lines
+}
+
+/// `thumbs 01j9… success in 3.2s`, with the reason if there is one.
+fn headline(record: &JobRecord, now: Timestamp, colours: Palette) -> String {
+    let time = length(running_time(record, now));
+    let reason = record
+        .reason
+        .as_deref()
+        .map(|reason| format!(": {}", printable(reason)));
+    format!(
+        "{} {} {} {} {time}{}",
+        colours.bold(&record.pipeline),
+        record.id,
+        state(record.state, colours),
+        if record.state.is_final() {
+            "after"
+        } else {
+            "for"
+        },
+        reason.unwrap_or_default()
+    )
+}
+
+/// The state as a word in its colour.
+pub fn state(state: JobState, colours: Palette) -> String {
+    match state {
+        JobState::Starting => colours.busy("starting"),
+        JobState::Running => colours.busy("running"),
+        JobState::Publishing => colours.busy("publishing"),
+        JobState::Egressing => colours.busy("egressing"),
+        JobState::Success => colours.good("success"),
+        JobState::Failure => colours.bad("failure"),
+        JobState::Killed => colours.warning("killed"),
+    }
+}
+
+/// How long a job took, or has taken so far.
+pub fn running_time(record: &JobRecord, now: Timestamp) -> SignedDuration {
+    record
+        .finished
+        .unwrap_or(now)
+        .duration_since(record.started.unwrap_or(record.created))
+}
+
+/// `120 datums: 100 processed, 17 skipped, 3 failed`.
+fn counts(datums: &Counts) -> String {
+    let named = [
+        (datums.processed, "processed"),
+        (datums.skipped, "skipped"),
+        (datums.failed, "failed"),
+        (datums.recovered, "recovered"),
+        (datums.outstanding(), "not done"),
+    ];
+    let parts: Vec<String> = named
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, word)| format!("{} {word}", count(number)))
+        .collect();
+    match parts.as_slice() {
+        [] => counted(datums.total, "datum"),
+        parts => format!("{}: {}", counted(datums.total, "datum"), parts.join(", ")),
+    }
+}
+
+/// `read 1.20 MB, wrote 300 kB; commands ran 5.1s`.
+fn stats(record: &JobRecord) -> String {
+    let stats = &record.stats;
+    format!(
+        "read {}, wrote {}; commands ran {}",
+        bytes(stats.download_bytes),
+        bytes(stats.upload_bytes),
+        seconds(stats.process_time_s)
+    )
+}
+
+/// The failures by cause, and the commands that lead on from here.
+fn failed(
+    record: &JobRecord,
+    failures: &FailureGroups,
+    around: Surroundings<'_>,
+    colours: Palette,
+) -> Vec<String> {
+    let groups = failures.by_count();
+    let Some(first) = groups.first() else {
+        return Vec::new();
+    };
+    let mut lines = vec![String::new(), colours.bold("failed, by cause:")];
+    lines.extend(
+        groups
+            .iter()
+            .take(MOST_GROUPS)
+            .map(|group| cause(group, colours)),
+    );
+    let told: u64 = groups
+        .iter()
+        .take(MOST_GROUPS)
+        .map(|group| group.count)
+        .sum();
+    let untold = failures.count() - told;
+    if untold > 0 {
+        lines.push(format!("{:>7}  of other causes", count(untold)));
+    }
+    lines.push(String::new());
+    if let Some(sample) = first.samples.first() {
+        let command = around.command(&format!("logs {} --datum {sample}", record.id));
+        lines.push(format!("what they printed:  {command}"));
+    }
+    if record.datums.failed > 0 {
+        lines.push(format!(
+            "run them again:     {}",
+            around.command(&format!("retry {}", record.id))
+        ));
+    }
+    lines
+}
+
+/// `     12  exit 1: 'no such column'  (datums 3, 17, 40 …)`.
+fn cause(group: &FailureGroup, colours: Palette) -> String {
+    let samples: Vec<String> = group.samples.iter().map(u64::to_string).collect();
+    let more = if group.count > samples.len() as u64 {
+        " …"
+    } else {
+        ""
+    };
+    let noun = if group.count == 1 { "datum" } else { "datums" };
+    let samples = colours.dim(format!("({noun} {}{more})", samples.join(", ")));
+    format!(
+        "{:>7}  {}  {samples}",
+        count(group.count),
+        printable(&group.to_string())
+    )
+}

@@ -1,0 +1,31 @@
+//! What people and scripts get to see: pure functions from records to text, and the two streams that the
+//! text goes to. Nothing else in Drover writes to standard output; no function here changes anything.
+
+mod console;
+mod palette;
+mod table;
+
+mod number;
+mod text;
+
+mod error;
+mod explain;
+mod findings;
+mod job;
+mod json;
+mod list;
+mod log;
+mod progress;
+
+pub use console::{Console, Lines};
+pub use error::{error, usage_as_json};
+pub use explain::{Facts, explain};
+pub use findings::{SourceText, finding};
+pub use job::{Surroundings, details, state, summary};
+pub use json::{DatumJson, LogLineJson, PlannedJson};
+pub use list::{DatumRow, datum, datums, jobs, plan, plan_total, planned, size};
+pub use log::{LogLine, LogLines};
+pub use number::{count, counted};
+pub use palette::Palette;
+pub use progress::follow;
+pub use table::Table;
