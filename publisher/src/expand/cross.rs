@@ -57,15 +57,12 @@ impl Iterator for Cross {
             if let Some(inputs) = self.next_combination() {
                 return Some(Ok(inputs));
             }
-            match self.first.next()? {
-                Ok(first) => {
-                    self.current = Some((
-                        first,
-                        Odometer::new(self.rest.iter().map(Shelf::len).collect()),
-                    ))
-                }
+            let first = match self.first.next()? {
+                Ok(first) => first,
                 Err(error) => return Some(Err(error)),
-            }
+            };
+            let limits = self.rest.iter().map(Shelf::len).collect();
+            self.current = Some((first, Odometer::new(limits)));
         }
     }
 }

@@ -32,3 +32,6 @@ pub use error::ExpandError;
 pub use listing::{Listing, Listings};
 pub use repos::StoreListings;
 pub use selection::Selection;
+
+#[cfg(test)]
+mod tests;

@@ -69,7 +69,7 @@ impl Listings for StoreListings {
         let walk = store
             .walk(repo)?
             .pruned(move |directory| pruning.reaches_below(directory).unwrap_or(true));
-        Ok(Box::new(Repo {
+        Ok(Box::new(RepoListing {
             walk,
             selection: selection.clone(),
             repo: repo.clone(),
@@ -86,7 +86,7 @@ impl Listings for StoreListings {
 }
 
 /// A repo's walk, without trouble that does not concern the leaf.
-struct Repo {
+struct RepoListing {
     walk: Walk,
     selection: Selection,
     repo: StoreKey,
@@ -94,7 +94,7 @@ struct Repo {
     if_empty: Option<String>,
 }
 
-impl Repo {
+impl RepoListing {
     /// Whether something that cannot be an input lies where no input is looked for.
     fn is_elsewhere(&self, trouble: &StoreError) -> bool {
         let StoreError::Irregular { path, .. } = trouble else {
@@ -110,13 +110,13 @@ impl Repo {
     }
 }
 
-impl Listing for Repo {
+impl Listing for RepoListing {
     fn tag(&mut self, entry: &Entry) -> Result<ContentTag, StoreError> {
         self.walk.tag(entry)
     }
 }
 
-impl Iterator for Repo {
+impl Iterator for RepoListing {
     type Item = Result<Entry, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -93,3 +93,126 @@ fn optional(hasher: &mut Hasher, value: Option<&str>) {
 fn flag(hasher: &mut Hasher, set: bool) {
     hasher.update(&[u8::from(set)]);
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::json;
+
+    use super::super::{ContentTag, InputKind};
+    use super::*;
+
+    fn pipeline() -> Pipeline {
+        let spec = json!({
+            "pipeline": {"name": "edges"},
+            "transform": {"cmd": ["sh"], "stdin": ["true"]},
+            "input": {"pfs": {"repo": "images", "glob": "/*"}},
+        });
+        crate::pipeline::from_value(&spec).unwrap_or_else(|findings| panic!("{findings:?}"))
+    }
+
+    fn input(name: &str, path: &str, tag: &str) -> DatumInput {
+        DatumInput {
+            name: name.to_owned(),
+            repo: name.to_owned(),
+            path: path.to_owned(),
+            kind: InputKind::File,
+            size: 1,
+            join_on: None,
+            group_by: None,
+            tag: ContentTag::new(tag),
+            leaf: 0,
+        }
+    }
+
+    fn id(change: impl FnOnce(&mut Pipeline)) -> DatumId {
+        let mut pipeline = pipeline();
+        change(&mut pipeline);
+        WorkIdentity::new(&pipeline).of(&[input("images", "/a.png", "blake3:00")])
+    }
+
+    #[test]
+    fn the_encoding_does_not_change_unnoticed() {
+        // A change here makes everybody's work new: then `ENCODING` gets a new number.
+        insta::assert_snapshot!(id(|_| {}), @"47fa00f5d7fc5529b6c82bfea5234be2");
+    }
+
+    #[test]
+    fn whatever_can_change_the_output_changes_the_id() {
+        let changes: [fn(&mut Pipeline); 13] = [
+            |_| {},
+            |pipeline| pipeline.name = "other".parse().unwrap(),
+            |pipeline| pipeline.transform.image = "alpine".to_owned(),
+            |pipeline| pipeline.transform.cmd.push("-x".to_owned()),
+            |pipeline| pipeline.transform.stdin.push(String::new()),
+            |pipeline| pipeline.transform.stdin.clear(),
+            |pipeline| {
+                drop(
+                    pipeline
+                        .transform
+                        .env
+                        .insert("A".to_owned(), "B".to_owned()),
+                )
+            },
+            |pipeline| {
+                drop(
+                    pipeline
+                        .transform
+                        .env
+                        .insert("AB".to_owned(), String::new()),
+                )
+            },
+            |pipeline| pipeline.transform.user = Some(String::new()),
+            |pipeline| pipeline.transform.working_dir = Some("/".to_owned()),
+            |pipeline| pipeline.transform.accept_return_code.push(1),
+            |pipeline| pipeline.transform.datum_batching = true,
+            |pipeline| pipeline.transform.placeholders = true,
+        ];
+        let ids: BTreeSet<DatumId> = changes.into_iter().map(id).collect();
+        assert_eq!(ids.len(), changes.len());
+    }
+
+    #[test]
+    fn what_cannot_change_the_output_keeps_the_id() {
+        let changes: [fn(&mut Pipeline); 5] = [
+            |pipeline| pipeline.transform.err_cmd = vec!["true".to_owned()],
+            |pipeline| pipeline.transform.memory_volume = true,
+            |pipeline| pipeline.description = "better".to_owned(),
+            |pipeline| pipeline.look_ahead = 7,
+            |pipeline| pipeline.datum_timeout = Some(std::time::Duration::from_secs(1)),
+        ];
+        for change in changes {
+            assert_eq!(id(change), id(|_| {}));
+        }
+    }
+
+    #[test]
+    fn inputs_are_told_apart() {
+        let identity = WorkIdentity::new(&pipeline());
+        let datums = [
+            vec![],
+            vec![input("a", "/b", "c")],
+            vec![input("a", "/c", "c")],
+            vec![input("b", "/b", "c")],
+            vec![input("a", "/b", "d")],
+            vec![input("a", "/bc", "")],
+            vec![input("a", "/b", "c"), input("a", "/b", "c")],
+            vec![input("a", "/b", "c"), input("b", "/b", "c")],
+            vec![input("b", "/b", "c"), input("a", "/b", "c")],
+        ];
+        let ids: BTreeSet<DatumId> = datums.iter().map(|inputs| identity.of(inputs)).collect();
+        assert_eq!(ids.len(), datums.len());
+        let moved = DatumInput {
+            repo: "elsewhere".to_owned(),
+            size: 2,
+            leaf: 3,
+            ..input("a", "/b", "c")
+        };
+        assert_eq!(
+            identity.of(&[moved]),
+            identity.of(&datums[1]),
+            "only name, path and content count"
+        );
+    }
+}
