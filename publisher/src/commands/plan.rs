@@ -1,6 +1,7 @@
 //! `drover plan`: the datums that a run would work on, as they are found.
 
 use std::io;
+use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 
@@ -21,7 +22,7 @@ pub(super) async fn plan(typed: &Plan, context: &Context) -> Result<Exit, Comman
     let has_titles = checked.pipelines.len() > 1;
     for Prepared { pipeline, .. } in checked.pipelines {
         let listings = StoreListings::open(&pipeline, &store).await?;
-        let datums = expand(&pipeline, listings)?;
+        let datums = expand(&pipeline, Arc::new(listings))?;
         let console = context.console;
         let title = has_titles.then(|| console.out.bold(format!("{}:", pipeline.name)));
         let printed = spawn_blocking(move || match console.format {

@@ -11,11 +11,7 @@ use super::{ExpandError, Listings};
 
 /// Expands a pipeline's input over the files that `listings` finds. Nothing is listed before the first
 /// datum is asked for.
-pub fn expand(
-    pipeline: &Pipeline,
-    listings: impl Listings + 'static,
-) -> Result<Datums, ExpandError> {
-    let listings: Arc<dyn Listings> = Arc::new(listings);
+pub fn expand(pipeline: &Pipeline, listings: Arc<dyn Listings>) -> Result<Datums, ExpandError> {
     Ok(Datums {
         combined: stream(&pipeline.input, &listings)?,
         identity: WorkIdentity::new(pipeline),

@@ -184,7 +184,9 @@ fn number(input: &mut Input, next: &mut u16) {
 
 fn datums(input: Input, memory: &Memory) -> Vec<Datum> {
     let datums: Result<Vec<Datum>, ExpandError> =
-        expand(&pipeline(input), memory.clone()).unwrap().collect();
+        expand(&pipeline(input), Arc::new(memory.clone()))
+            .unwrap()
+            .collect();
     datums.unwrap()
 }
 

@@ -666,7 +666,7 @@ fn a_cron_input_needs_a_standing_pipeline() {
     });
     let refused = expand(
         &pipeline(Cross(vec![pfs("a", "/*"), cron])),
-        Memory::default(),
+        Arc::new(Memory::default()),
     )
     .err();
     let told = refused.map(|error| error.to_string());
@@ -679,13 +679,13 @@ fn a_cron_input_needs_a_standing_pipeline() {
 #[test]
 fn datums_come_before_the_listing_ends() {
     let memory = Memory::of(numbered("a/", 0..1000).chain(numbered("b/", 0..1000)));
-    let mut stream = expand(&pipeline(pfs("a", "/*")), memory.clone()).unwrap();
+    let mut stream = expand(&pipeline(pfs("a", "/*")), Arc::new(memory.clone())).unwrap();
     stream.next().unwrap().unwrap();
     assert_eq!(memory.listed.swap(0, Ordering::Relaxed), 1);
 
     let mut stream = expand(
         &pipeline(Cross(vec![pfs("a", "/*"), pfs("b", "/*")])),
-        memory.clone(),
+        Arc::new(memory.clone()),
     )
     .unwrap();
     stream.next().unwrap().unwrap();

@@ -40,7 +40,7 @@ async fn open(directory: &Path) -> Store {
 async fn expanded(input: Input, store: &Store) -> Result<Vec<Datum>, ExpandError> {
     let pipeline = pipeline(input);
     let listings = StoreListings::open(&pipeline, store).await?;
-    tokio::task::spawn_blocking(move || expand(&pipeline, listings)?.collect())
+    tokio::task::spawn_blocking(move || expand(&pipeline, Arc::new(listings))?.collect())
         .await
         .unwrap()
 }
