@@ -1,9 +1,21 @@
 //! Takes datums from the queue, one journey each: stage, execute, upload, commit, settle.
+//!
+//! Modules in reading order: a worker is [told](Settings) what it needs, takes messages as claims, and brings each
+//! datum through the flow with the tools below.
 
 mod config;
 mod error;
-mod stops;
 mod worker;
+
+mod claim;
+mod flow;
+
+mod job;
+mod patience;
+mod scratch;
+mod slots;
+mod stops;
+mod tools;
 
 pub mod runner;
 

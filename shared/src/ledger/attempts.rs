@@ -35,6 +35,11 @@ impl Ledger {
         }
     }
 
+    /// Takes back the `n`th mark of a datum: the worker that left it stopped running the datum, alive.
+    pub async fn unmark_attempt(&self, job: JobId, index: u64, n: u32) -> Result<(), StoreError> {
+        self.store.delete(&layout::mark(job, index, n)).await
+    }
+
     /// How many times a redelivered datum was about to run.
     pub async fn attempt_marks(&self, job: JobId, index: u64) -> Result<u32, StoreError> {
         let names = self.store.names(&layout::marks(job)).await?;

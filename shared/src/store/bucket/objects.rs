@@ -183,7 +183,12 @@ impl Bucket {
         &self,
         files: Vec<(PathBuf, StoreKey)>,
     ) -> Result<(), StoreError> {
-        stream::iter(files.iter().map(|(from, key)| self.adopt(from, key)))
+        // Collected first: a stream that borrows in its closure is not `Send` for every caller.
+        let mut adoptions = Vec::with_capacity(files.len());
+        for (from, key) in &files {
+            adoptions.push(self.adopt(from, key));
+        }
+        stream::iter(adoptions)
             .buffer_unordered(REQUESTS_AT_ONCE)
             .try_collect()
             .await

@@ -1,0 +1,167 @@
+//! Collect: what the command left in `/pfs/out`, taken out of the slot, which is then free for the next datum.
+//!
+//! Output is flat from here on: a list of paths in byte order, and for each a file. Nothing is copied but what a
+//! link leads to, and nothing outside the datum's own directories is looked at.
+
+mod directory;
+mod links;
+mod survey;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use drover_shared::datum::{Cause, Output};
+
+use self::directory::Directory;
+use self::links::Inside;
+use self::survey::survey;
+use super::execute::runner_failure;
+use super::stage::Staged;
+use super::{Failure, Trouble};
+use crate::runner::{Mount, Runner};
+use crate::scratch::Scratch;
+use crate::slots::Lease;
+use crate::tools::Tools;
+
+/// The output of a datum, in files of the scratch directory.
+#[derive(Debug, Default)]
+pub(super) struct Collected {
+    outputs: Vec<Output>,
+    held: Held,
+}
+
+impl Collected {
+    /// The files, in the order of the outputs.
+    pub(super) fn files(&self) -> &[PathBuf] {
+        &self.held.0
+    }
+
+    /// What the files are. They must have been moved elsewhere; those that are still there are removed.
+    pub(super) fn into_outputs(self) -> Vec<Output> {
+        self.outputs
+    }
+}
+
+/// Files that are removed when dropped, unless they were moved away.
+#[derive(Debug, Default)]
+struct Held(Vec<PathBuf>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        for file in &self.0 {
+            match fs::remove_file(file) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::debug!("cannot remove {}: {error}", file.display());
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Takes the output out of the slot.
+pub(super) async fn collect(
+    lease: &mut Lease<'_>,
+    staged: &Staged,
+    tools: &Tools,
+) -> Result<Collected, Failure> {
+    let out = lease.runner().await.map_err(runner_failure)?.out();
+    // Many commands leave nothing; finding that out is cheaper than asking another thread to.
+    if is_empty(&out).map_err(Trouble::scratch(&out))? {
+        return Ok(Collected::default());
+    }
+    let scratch = Arc::clone(&tools.scratch);
+    let claim = Arc::clone(&staged.claimed.claim);
+    let mounts = staged.mounts.clone();
+    let collected = lease.with_runner(move |runner| take_out(runner, &mounts, &scratch, &claim));
+    collected.await.map_err(runner_failure)?
+}
+
+fn is_empty(directory: &Path) -> io::Result<bool> {
+    Ok(fs::read_dir(directory)?.next().is_none())
+}
+
+/// One file of the output.
+#[derive(Debug)]
+struct Found {
+    path: String,
+    origin: Origin,
+}
+
+#[derive(Debug)]
+enum Origin {
+    /// It lies there itself.
+    Out,
+    /// A link leads to this file of this machine.
+    Linked(PathBuf),
+}
+
+fn take_out(
+    runner: &Runner,
+    mounts: &[Mount],
+    scratch: &Scratch,
+    claim: &str,
+) -> Result<Collected, Failure> {
+    let out = Directory::open(&runner.out())?;
+    let survey = survey(&out)?;
+    let mut found: Vec<Found> = survey
+        .files
+        .into_iter()
+        .map(|path| Found {
+            path,
+            origin: Origin::Out,
+        })
+        .collect();
+    let inside = Inside::new(runner, mounts);
+    for link in &survey.links {
+        found.extend(inside.behind(link)?);
+    }
+    found.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+    hold(&out, found, scratch, claim)
+}
+
+/// Gives every file its place outside the slot: first what links lead to, as long as that is where it was.
+fn hold(
+    out: &Directory,
+    found: Vec<Found>,
+    scratch: &Scratch,
+    claim: &str,
+) -> Result<Collected, Failure> {
+    let place = |n| scratch.hold(claim, n);
+    let mut collected = Collected {
+        outputs: Vec::with_capacity(found.len()),
+        held: Held((0..found.len()).map(place).collect()),
+    };
+    for (file, place) in found.iter().zip(&collected.held.0) {
+        if let Origin::Linked(source) = &file.origin {
+            links::duplicate(source, place, scratch).map_err(Trouble::scratch(place))?;
+        }
+    }
+    let mut parent = None;
+    for (file, place) in found.into_iter().zip(&collected.held.0) {
+        if let Origin::Out = file.origin {
+            out.move_out(&file.path, place, &mut parent)?;
+        }
+        let metadata = fs::symlink_metadata(place).map_err(Trouble::scratch(place))?;
+        if !metadata.is_file() {
+            return Err(refused(
+                &file.path,
+                "it changed its kind while it was collected",
+            ));
+        }
+        let Found { path, .. } = file;
+        collected.outputs.push(Output {
+            path: format!("/{path}"),
+            size: metadata.len(),
+        });
+    }
+    Ok(collected)
+}
+
+/// Output that cannot be stored.
+fn refused(path: &str, problem: &str) -> Failure {
+    let message = format!("output /{path}: {problem}");
+    Failure::Datum(Cause::Output { message })
+}

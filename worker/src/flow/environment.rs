@@ -1,0 +1,175 @@
+//! The variables that a command finds; a pure function of the datum and its surroundings.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use drover_shared::datum::{Datum, DatumInput};
+use drover_shared::id::{JobId, PipelineName, WorkerId};
+use jiff::Timestamp;
+
+/// What the environment of one attempt tells of.
+pub(super) struct Surroundings<'a> {
+    pub(super) pipeline: &'a PipelineName,
+    pub(super) job: JobId,
+    pub(super) datum: &'a Datum,
+    /// How many datums the job has, once that is known.
+    pub(super) total: Option<u64>,
+    /// Counted from 1.
+    pub(super) attempt: u32,
+    /// When the attempt will be ended, if it has a time limit.
+    pub(super) deadline: Option<Timestamp>,
+    pub(super) worker: &'a WorkerId,
+    pub(super) pod: Option<&'a str>,
+    pub(super) namespace: Option<&'a str>,
+    /// Where the command sees its inputs.
+    pub(super) pfs: &'a Path,
+    /// Where the command has temporary files of its own.
+    pub(super) tmp: &'a Path,
+}
+
+/// The command's whole environment: `base` (inherited variables and `transform.env`), and over it what belongs to
+/// this very attempt.
+pub(super) fn environment(
+    base: &BTreeMap<String, String>,
+    about: &Surroundings<'_>,
+) -> BTreeMap<String, String> {
+    let mut variables = base.clone();
+    let mut set = |name: &str, value: String| {
+        variables.insert(name.to_owned(), value);
+    };
+    for input in &about.datum.inputs {
+        set(&input.name, input_path(about.pfs, input));
+        set(&format!("{}_COMMIT", input.name), input.tag.to_string());
+        let keys = [("JOIN_ON", &input.join_on), ("GROUP_BY", &input.group_by)];
+        for (kind, key) in keys {
+            if let Some(key) = key.as_ref().filter(|key| !key.is_empty()) {
+                set(&format!("PACH_DATUM_{}_{kind}", input.name), key.clone());
+            }
+        }
+    }
+    let job = about.job.to_string();
+    set("PACH_JOB_ID", job.clone());
+    set("PACH_OUTPUT_COMMIT_ID", job);
+    set("PACH_DATUM_ID", about.datum.id.to_string());
+    set("PPS_PIPELINE_NAME", about.pipeline.to_string());
+    set("PFS", about.pfs.display().to_string());
+    set("TMPDIR", about.tmp.display().to_string());
+    set("DROVER_ATTEMPT", about.attempt.to_string());
+    set("DROVER_DATUM_INDEX", about.datum.index.to_string());
+    set("DROVER_WORKER", about.worker.to_string());
+    let known = [
+        ("PPS_POD_NAME", about.pod.map(str::to_owned)),
+        ("PPS_NAMESPACE", about.namespace.map(str::to_owned)),
+        (
+            "DROVER_DATUM_TOTAL",
+            about.total.map(|total| total.to_string()),
+        ),
+        (
+            "DROVER_DEADLINE",
+            about.deadline.map(|deadline| deadline.to_string()),
+        ),
+    ];
+    for (name, value) in known {
+        if let Some(value) = value {
+            set(name, value);
+        }
+    }
+    variables
+}
+
+/// Where the command sees an input.
+pub(super) fn input_path(pfs: &Path, input: &DatumInput) -> String {
+    format!(
+        "{}/{}{}",
+        pfs.display(),
+        input.name,
+        input.path.trim_end_matches('/')
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::tests::datum_of;
+
+    /// `NAME=value` lines of what is set beyond the base.
+    fn set_for(datum: &Datum, change: impl FnOnce(&mut Surroundings<'_>)) -> Vec<String> {
+        let pipeline = "edges".parse().unwrap();
+        let worker = "herd-1".parse().unwrap();
+        let mut about = Surroundings {
+            pipeline: &pipeline,
+            job: "01jd3gk6m8q4v5w6x7y8z9a0bc".parse().unwrap(),
+            datum,
+            total: None,
+            attempt: 1,
+            deadline: None,
+            worker: &worker,
+            pod: None,
+            namespace: None,
+            pfs: Path::new("/pfs"),
+            tmp: Path::new("/tmp"),
+        };
+        change(&mut about);
+        let variables = environment(&BTreeMap::new(), &about);
+        variables
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect()
+    }
+
+    #[test]
+    fn a_command_finds_its_datum_in_the_environment() {
+        let datum = datum_of(3, &[("photos", "/2026/a.jpg"), ("labels", "/")]);
+        insta::assert_snapshot!(set_for(&datum, |_| ()).join("\n"), @"");
+    }
+
+    #[test]
+    fn what_is_known_only_sometimes_is_set_only_then() {
+        let mut datum = datum_of(3, &[("in", "/a")]);
+        let plain = set_for(&datum, |_| ());
+        datum.inputs[0].join_on = Some("2026".into());
+        datum.inputs[0].group_by = Some(String::new());
+        let more = set_for(&datum, |about| {
+            about.total = Some(9);
+            about.attempt = 2;
+            about.deadline = Some("2026-11-23T18:31:55Z".parse().unwrap());
+            about.pod = Some("herd-0");
+            about.namespace = Some("farm");
+        });
+        let added: Vec<_> = more.iter().filter(|line| !plain.contains(line)).collect();
+        insta::assert_snapshot!(format!("{added:#?}"), @"");
+    }
+
+    #[test]
+    fn the_datum_is_told_over_everything_else() {
+        let datum = datum_of(3, &[("HOME", "/a")]);
+        let base = [("HOME", "/root"), ("PATH", "/bin")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let worker = "herd-1".parse().unwrap();
+        let pipeline = "edges".parse().unwrap();
+        let variables = environment(
+            &base.into(),
+            &Surroundings {
+                pipeline: &pipeline,
+                job: JobId::generate(),
+                datum: &datum,
+                total: None,
+                attempt: 1,
+                deadline: None,
+                worker: &worker,
+                pod: None,
+                namespace: None,
+                pfs: Path::new("/scratch/pfs"),
+                tmp: Path::new("/tmp"),
+            },
+        );
+        assert_eq!(variables["HOME"], "/scratch/pfs/HOME/a");
+        assert_eq!(variables["PATH"], "/bin");
+    }
+
+    #[test]
+    fn of_two_inputs_with_one_name_the_last_is_told() {
+        let datum = datum_of(0, &[("in", "/a"), ("in", "/b")]);
+        assert!(set_for(&datum, |_| ()).contains(&"in=/pfs/in/b".to_owned()));
+    }
+}

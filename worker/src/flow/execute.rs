@@ -1,0 +1,385 @@
+//! Execute: the user's command, attempt after attempt, until one succeeds or there is none left.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use drover_shared::backoff::Backoff;
+use drover_shared::datum::Cause;
+use drover_shared::wire::Event;
+use jiff::Timestamp;
+
+use super::collect::{Collected, collect};
+use super::environment::{Surroundings, environment};
+use super::placeholders::Placeholders;
+use super::stage::Staged;
+use super::{Claimed, Failure, Interruption, Trouble};
+use crate::runner::{Ending, Execution, Inputs, Order, RunnerError};
+use crate::slots::{Lease, Share};
+use crate::tools::Tools;
+
+/// An attempt shorter than this is not announced: whoever watches could not see it anyway, and most datums of a
+/// large job are short.
+const WORTH_TELLING: Duration = Duration::from_millis(200);
+
+/// A datum whose command has had its chances.
+#[derive(Debug)]
+pub(super) struct Executed {
+    pub(super) outcome: Outcome<Collected>,
+    /// Attempts of this claim; `err_cmd` is none.
+    pub(super) attempts: u32,
+    pub(super) download_bytes: u64,
+    pub(super) download_time: Duration,
+    pub(super) process_time: Duration,
+}
+
+/// How a datum ends.
+#[derive(Debug)]
+pub(super) enum Outcome<Files> {
+    /// With these files.
+    Success(Files),
+    /// All attempts failed, the last one for this cause, but `err_cmd` succeeded.
+    Recovered(Cause),
+    /// All attempts failed, the last one for this cause.
+    Failed(Cause),
+}
+
+impl Executed {
+    /// A datum that was not run, for this cause.
+    pub(super) fn never(cause: Cause) -> Self {
+        Self {
+            outcome: Outcome::Failed(cause),
+            attempts: 0,
+            download_bytes: 0,
+            download_time: Duration::ZERO,
+            process_time: Duration::ZERO,
+        }
+    }
+}
+
+/// Which of the user's two commands runs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Role {
+    /// `cmd`, for the nth time, counted from 1.
+    Attempt(u32),
+    /// `err_cmd`, after so many attempts.
+    Rescue(u32),
+}
+
+/// Runs the command in a slot until it succeeds or `datum_tries` is used up, then `err_cmd` if there is one.
+pub(super) async fn execute(staged: Staged, tools: &Tools) -> Result<Executed, Failure> {
+    let claimed = &staged.claimed;
+    let share = if claimed.deaths > 0 {
+        Share::All
+    } else {
+        Share::One
+    };
+    let lease = tools
+        .unless_interrupted(&claimed.job, tools.slots.lease(share))
+        .await?;
+    let mark = mark(claimed, tools).await?;
+    let mut run = Run {
+        staged: &staged,
+        tools,
+        lease,
+        fresh: true,
+        process_time: Duration::ZERO,
+    };
+    let ended = run.all_attempts().await;
+    if let (Some(mark), Err(_)) = (mark, &ended) {
+        // Handed back alive: this was no death.
+        tools
+            .ledger
+            .unmark_attempt(claimed.job.id, claimed.datum.index, mark)
+            .await?;
+    }
+    let (outcome, attempts) = ended?;
+    Ok(Executed {
+        outcome,
+        attempts,
+        download_bytes: staged.bytes,
+        download_time: staged.time,
+        process_time: run.process_time,
+    })
+}
+
+/// Leaves a mark that tells of this run if the worker does not survive it. The first delivery leaves none, so that
+/// the usual case pays nothing.
+async fn mark(claimed: &Claimed, tools: &Tools) -> Result<Option<u32>, Failure> {
+    if claimed.redeliveries == 0 {
+        return Ok(None);
+    }
+    let mark = tools
+        .ledger
+        .mark_attempt(claimed.job.id, claimed.datum.index)
+        .await?;
+    Ok(Some(mark))
+}
+
+/// A datum in its slot.
+struct Run<'a> {
+    staged: &'a Staged,
+    tools: &'a Tools,
+    lease: Lease<'a>,
+    /// Whether the slot's runner has yet to be given the datum's inputs.
+    fresh: bool,
+    process_time: Duration,
+}
+
+impl Run<'_> {
+    async fn all_attempts(&mut self) -> Result<(Outcome<Collected>, u32), Failure> {
+        let tries = self.staged.claimed.job.pipeline.datum_tries.get();
+        let mut delays = Backoff::new();
+        for attempt in 1.. {
+            let cause = match self.attempt(attempt).await {
+                Ok(collected) => return Ok((Outcome::Success(collected), attempt)),
+                Err(Failure::Datum(cause)) => cause,
+                Err(failure) => return Err(failure),
+            };
+            if attempt >= tries {
+                return Ok((self.rescue(cause, attempt).await?, attempt));
+            }
+            self.announce_retry(attempt).await?;
+            let pause = tokio::time::sleep(delays.next().unwrap_or_default());
+            self.tools
+                .unless_interrupted(&self.staged.claimed.job, pause)
+                .await?;
+        }
+        unreachable!("attempts are counted without end")
+    }
+
+    /// One attempt: the command, then its output.
+    async fn attempt(&mut self, attempt: u32) -> Result<Collected, Failure> {
+        let execution = self.command(Role::Attempt(attempt)).await?;
+        self.judge(execution)?;
+        collect(&mut self.lease, self.staged, self.tools).await
+    }
+
+    /// Gives `err_cmd` its chance.
+    async fn rescue(&mut self, cause: Cause, attempts: u32) -> Result<Outcome<Collected>, Failure> {
+        if self
+            .staged
+            .claimed
+            .job
+            .pipeline
+            .transform
+            .err_cmd
+            .is_empty()
+        {
+            return Ok(Outcome::Failed(cause));
+        }
+        let execution = self.command(Role::Rescue(attempts)).await;
+        match execution.and_then(|execution| self.judge(execution)) {
+            Ok(()) => Ok(Outcome::Recovered(cause)),
+            Err(Failure::Datum(_)) => Ok(Outcome::Failed(cause)),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Runs one command to its end and keeps its log.
+    async fn command(&mut self, role: Role) -> Result<Execution, Failure> {
+        let begun = Instant::now();
+        let order = self.order(role).await?;
+        let executed = self.watched(&order, role).await;
+        self.process_time += match &executed {
+            Ok(execution) => execution.process_time,
+            Err(_) => begun.elapsed(),
+        };
+        let execution = executed?;
+        self.keep_log(&order.log, role, &execution).await;
+        Ok(execution)
+    }
+
+    /// Runs an order; when it takes long enough to be seen, says so.
+    async fn watched(&mut self, order: &Order, role: Role) -> Result<Execution, Failure> {
+        let Self { staged, tools, .. } = *self;
+        let since = Timestamp::now();
+        self.fresh = false;
+        let executed = tokio::select! {
+            biased;
+            () = tools.tokens.hard.cancelled() => None,
+            executed = self.lease.run(order, &staged.claimed.job.stopped) => Some(executed),
+            never = announce_when_long(staged, tools, role, since) => match never {},
+        };
+        match executed {
+            None => {
+                self.lease.discard();
+                Err(Failure::Interrupted(Interruption::CutShort))
+            }
+            Some(Ok(execution)) => Ok(execution),
+            Some(Err(error)) => {
+                self.fresh = true;
+                Err(runner_failure(error))
+            }
+        }
+    }
+
+    async fn order(&mut self, role: Role) -> Result<Order, Failure> {
+        let Claimed {
+            job, datum, total, ..
+        } = &self.staged.claimed;
+        let settings = &self.tools.settings;
+        let transform = &job.pipeline.transform;
+        let (attempt, argv, stdin) = match role {
+            Role::Attempt(attempt) => (attempt, &transform.cmd, &job.stdin),
+            Role::Rescue(attempts) => (attempts, &transform.err_cmd, &job.err_stdin),
+        };
+        let timeout = job.pipeline.datum_timeout;
+        let inputs = match self.fresh {
+            true => Inputs::Fresh(self.staged.mounts.clone()),
+            false => Inputs::Same,
+        };
+        let log = self
+            .tools
+            .scratch
+            .log(&log_name(&self.staged.claimed, role));
+        let runner = self.lease.runner().await.map_err(runner_failure)?;
+        let env = environment(
+            &job.environment,
+            &Surroundings {
+                pipeline: &job.pipeline.name,
+                job: job.id,
+                datum,
+                total: *total,
+                attempt,
+                deadline: timeout.and_then(|timeout| Timestamp::now().checked_add(timeout).ok()),
+                worker: &settings.worker,
+                pod: settings.pod.as_deref(),
+                namespace: settings.namespace.as_deref(),
+                pfs: runner.pfs(),
+                tmp: runner.tmp(),
+            },
+        );
+        let placeholders = Placeholders {
+            datum,
+            pfs: runner.pfs(),
+        };
+        let argv = match transform.placeholders {
+            true => argv
+                .iter()
+                .map(|argument| placeholders.fill(argument))
+                .collect(),
+            false => argv.clone(),
+        };
+        Ok(Order {
+            inputs,
+            argv,
+            env,
+            stdin: stdin.clone(),
+            user: transform.user.clone(),
+            working_dir: transform.working_dir.clone().map(PathBuf::from),
+            timeout,
+            grace: settings.term_grace,
+            log,
+        })
+    }
+
+    /// Whether the command succeeded; if not, what to do.
+    fn judge(&self, execution: Execution) -> Result<(), Failure> {
+        let accepted = &self
+            .staged
+            .claimed
+            .job
+            .pipeline
+            .transform
+            .accept_return_code;
+        let last_line = execution.last_line;
+        Err(Failure::Datum(match execution.ending {
+            Ending::Exited(code) if code == 0 || accepted.contains(&code) => return Ok(()),
+            Ending::Exited(code) => Cause::Exit { code, last_line },
+            Ending::Signaled(signal) => Cause::Signal { signal, last_line },
+            Ending::TimedOut => Cause::Timeout { last_line },
+            Ending::NotStarted(message) => Cause::Start { message },
+            Ending::Cancelled => {
+                return Err(Failure::Interrupted(Interruption::JobStopped));
+            }
+        }))
+    }
+
+    /// A log that cannot be kept is a pity, but no reason to fail a datum.
+    async fn keep_log(&self, log: &std::path::Path, role: Role, execution: &Execution) {
+        let Claimed { job, datum, .. } = &self.staged.claimed;
+        if let Some(trouble) = &execution.log_trouble {
+            tracing::warn!(job.id = %job.id, datum.index, "a log is incomplete: {trouble}");
+        }
+        if execution.log_bytes == 0 {
+            return;
+        }
+        let name = log_name(&self.staged.claimed, role);
+        if let Err(error) = self
+            .tools
+            .ledger
+            .save_log(job.id, datum.index, &name, log)
+            .await
+        {
+            tracing::warn!(job.id = %job.id, datum.index, "a log is lost: {error}");
+        }
+    }
+
+    async fn announce_retry(&self, attempt: u32) -> Result<(), Failure> {
+        let Claimed {
+            job,
+            datum,
+            redeliveries,
+            ..
+        } = &self.staged.claimed;
+        let worker = self.tools.settings.worker.clone();
+        let event = Event::Retrying {
+            index: datum.index,
+            attempt,
+            worker,
+        };
+        self.tools.report(job, *redeliveries, event).await
+    }
+}
+
+/// Tells the coordinator of an attempt that is worth telling of, then waits for ever.
+async fn announce_when_long(
+    staged: &Staged,
+    tools: &Tools,
+    role: Role,
+    since: Timestamp,
+) -> std::convert::Infallible {
+    let Claimed {
+        job,
+        datum,
+        redeliveries,
+        ..
+    } = &staged.claimed;
+    if let Role::Attempt(attempt) = role {
+        tokio::time::sleep(WORTH_TELLING).await;
+        let worker = tools.settings.worker.clone();
+        let event = Event::Running {
+            index: datum.index,
+            attempt,
+            worker,
+            since,
+        };
+        if tools.report(job, *redeliveries, event).await.is_err() {
+            tracing::debug!(job.id = %job.id, datum.index, "a running attempt was not announced");
+        }
+    }
+    std::future::pending().await
+}
+
+/// Logs are listed in the order of their names: attempts as they came, `err_cmd` last.
+fn log_name(claimed: &Claimed, role: Role) -> String {
+    let claim = &claimed.claim;
+    match role {
+        Role::Attempt(attempt) => format!("{claim}.{attempt:06}.log"),
+        Role::Rescue(_) => format!("{claim}.err.log"),
+    }
+}
+
+/// A runner that died was most likely killed by what it ran (memory, a signal): the attempt pays. That none can be
+/// started is the machine's fault.
+pub(super) fn runner_failure(error: RunnerError) -> Failure {
+    match error {
+        RunnerError::Spawn { .. } | RunnerError::NoSandbox { .. } => {
+            Failure::Trouble(Trouble::Runner(error))
+        }
+        died => {
+            tracing::warn!("a slot lost its runner: {died}");
+            Failure::Datum(Cause::WorkerDied { times: 1 })
+        }
+    }
+}

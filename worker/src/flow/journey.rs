@@ -1,0 +1,80 @@
+//! The journey as a whole.
+
+use std::sync::Arc;
+
+use drover_shared::datum::{Cause, Datum};
+use drover_shared::wire::Event;
+use jiff::Timestamp;
+
+use super::Failure;
+use super::commit::{Ended, commit};
+use super::execute::{Executed, execute};
+use super::stage::stage;
+use super::upload::upload;
+use crate::job::Job;
+use crate::tools::Tools;
+
+/// A datum that this worker has taken.
+#[derive(Clone, Debug)]
+pub(crate) struct Claimed {
+    pub(crate) job: Arc<Job>,
+    pub(crate) datum: Arc<Datum>,
+    /// How many datums the job has, once that is known.
+    pub(crate) total: Option<u64>,
+    /// Deliveries of its message before this one.
+    pub(crate) redeliveries: u32,
+    /// Names this delivery; see [`Tools::next_claim`].
+    pub(crate) claim: Arc<str>,
+    pub(crate) started: Timestamp,
+    /// How many workers are known to have died while they ran it.
+    pub(crate) deaths: u32,
+}
+
+/// Brings a datum to its end, whatever that is, and tells the coordinator.
+pub(crate) async fn journey(mut claimed: Claimed, tools: &Tools) -> Result<(), Failure> {
+    let ended = match revisit(&mut claimed, tools).await? {
+        Some(ended) => ended,
+        None => travel(&claimed, tools).await?,
+    };
+    let Ended { verdict, first } = ended;
+    let event = Event::Ended {
+        verdict: Box::new(verdict),
+        first,
+    };
+    tools
+        .report(&claimed.job, claimed.redeliveries, event)
+        .await
+}
+
+async fn travel(claimed: &Claimed, tools: &Tools) -> Result<Ended, Failure> {
+    let executed = match stage(claimed, tools).await {
+        Ok(staged) => execute(staged, tools).await?,
+        Err(Failure::Datum(cause)) => Executed::never(cause),
+        Err(failure) => return Err(failure),
+    };
+    let uploaded = upload(executed, claimed, tools).await?;
+    commit(uploaded, claimed, tools).await
+}
+
+/// Whether a redelivered datum has ended already, or must not be run once more.
+async fn revisit(claimed: &mut Claimed, tools: &Tools) -> Result<Option<Ended>, Failure> {
+    if claimed.redeliveries == 0 {
+        return Ok(None);
+    }
+    let (job, index) = (claimed.job.id, claimed.datum.index);
+    if let Some(verdict) = tools.ledger.committed(job, index).await? {
+        return Ok(Some(Ended {
+            verdict,
+            first: false,
+        }));
+    }
+    claimed.deaths = tools.ledger.attempt_marks(job, index).await?;
+    if claimed.deaths < claimed.job.pipeline.datum_tries.get() {
+        return Ok(None);
+    }
+    let poison = Executed::never(Cause::WorkerDied {
+        times: claimed.deaths,
+    });
+    let uploaded = upload(poison, claimed, tools).await?;
+    Ok(Some(commit(uploaded, claimed, tools).await?))
+}

@@ -1,0 +1,20 @@
+//! The journey of a datum: staged, executed, uploaded, committed, each stage in its file, each hand-over its own
+//! type, so that no stage can be skipped or repeated.
+//!
+//! Every stage may run twice: redelivery is normal life. The message that brought the datum is not known here.
+
+mod collect;
+mod commit;
+mod environment;
+mod execute;
+mod failure;
+mod journey;
+mod placeholders;
+mod stage;
+mod upload;
+
+pub(crate) use failure::{Failure, Interruption, Trouble};
+pub(crate) use journey::{Claimed, journey};
+
+#[cfg(test)]
+mod tests;

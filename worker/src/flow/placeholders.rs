@@ -1,0 +1,149 @@
+//! `{}` and its kin in the command, for specs with `transform.placeholders`.
+//!
+//! | written | means |
+//! |---|---|
+//! | `{}` | path of the first input |
+//! | `{/}` | its last segment |
+//! | `{//}` | what comes before the last segment |
+//! | `{.}` | the path without its extension |
+//! | `{/.}` | the last segment without its extension |
+//! | `{#}` | the datum's index, from 0 |
+//! | `{out}` | the output directory |
+//! | `{NAME}` | path of the input called NAME |
+//!
+//! Anything else in braces stays as it is.
+
+use std::path::Path;
+
+use drover_shared::datum::Datum;
+
+use super::environment::input_path;
+
+/// What placeholders of one datum stand for.
+pub(super) struct Placeholders<'a> {
+    pub(super) datum: &'a Datum,
+    pub(super) pfs: &'a Path,
+}
+
+impl Placeholders<'_> {
+    /// The argument with all placeholders replaced, from left to right, none of them twice.
+    pub(super) fn fill(&self, argument: &str) -> String {
+        let mut filled = String::with_capacity(argument.len());
+        let mut rest = argument;
+        while let Some((before, opened)) = rest.split_once('{') {
+            filled.push_str(before);
+            let found = opened
+                .split_once('}')
+                .and_then(|(name, after)| Some((self.value(name)?, after)));
+            match found {
+                Some((value, after)) => {
+                    filled.push_str(&value);
+                    rest = after;
+                }
+                None => {
+                    filled.push('{');
+                    rest = opened;
+                }
+            }
+        }
+        filled.push_str(rest);
+        filled
+    }
+
+    fn value(&self, name: &str) -> Option<String> {
+        let first = || {
+            let input = self.datum.inputs.first()?;
+            Some(input_path(self.pfs, input))
+        };
+        match name {
+            "" => first(),
+            "/" => first().map(|path| last_segment(&path).to_owned()),
+            "//" => first().map(|path| directory(&path).to_owned()),
+            "." => first().map(|path| without_extension(&path).to_owned()),
+            "/." => first().map(|path| without_extension(last_segment(&path)).to_owned()),
+            "#" => Some(self.datum.index.to_string()),
+            "out" => Some(self.pfs.join("out").display().to_string()),
+            name => {
+                let input = self.datum.inputs.iter().rfind(|input| input.name == name)?;
+                Some(input_path(self.pfs, input))
+            }
+        }
+    }
+}
+
+fn last_segment(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(_, last)| last)
+}
+
+fn directory(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(directory, _)| directory)
+}
+
+/// A dot at the beginning of a name begins no extension.
+fn without_extension(path: &str) -> &str {
+    let name = last_segment(path);
+    match name.rfind('.') {
+        Some(dot) if dot > 0 => &path[..path.len() - name.len() + dot],
+        _ => path,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::tests::datum_of;
+
+    #[test]
+    fn placeholders_stand_for_the_datum() {
+        let rows = [
+            ("{}", "/pfs/photos/2026/a.b.jpg"),
+            ("{/}", "a.b.jpg"),
+            ("{//}", "/pfs/photos/2026"),
+            ("{.}", "/pfs/photos/2026/a.b"),
+            ("{/.}", "a.b"),
+            ("{#}", "7"),
+            ("{out}/{/.}.png", "/pfs/out/a.b.png"),
+            ("{labels}", "/pfs/labels/.hidden"),
+            (
+                "{photos}:{labels}",
+                "/pfs/photos/2026/a.b.jpg:/pfs/labels/.hidden",
+            ),
+            ("{unknown} {", "{unknown} {"),
+            ("{{}}", "{/pfs/photos/2026/a.b.jpg}"),
+            ("a}b", "a}b"),
+            ("", ""),
+            ("{ü{}", "{ü/pfs/photos/2026/a.b.jpg"),
+        ];
+        let datum = datum_of(7, &[("photos", "/2026/a.b.jpg"), ("labels", "/.hidden")]);
+        let placeholders = Placeholders {
+            datum: &datum,
+            pfs: Path::new("/pfs"),
+        };
+        for (argument, expected) in rows {
+            assert_eq!(placeholders.fill(argument), expected, "{argument}");
+        }
+    }
+
+    #[test]
+    fn what_is_filled_in_is_not_looked_at_again() {
+        let datum = datum_of(0, &[("in", "/{#}.txt")]);
+        let placeholders = Placeholders {
+            datum: &datum,
+            pfs: Path::new("/pfs"),
+        };
+        assert_eq!(placeholders.fill("{/}"), "{#}.txt");
+    }
+
+    #[test]
+    fn names_without_an_extension_stay_whole() {
+        let rows = [
+            ("/a/.b", "/a/.b"),
+            ("/a.b/c", "/a.b/c"),
+            ("/a/b.", "/a/b"),
+            ("x.y", "x"),
+        ];
+        for (path, expected) in rows {
+            assert_eq!(without_extension(path), expected, "{path}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Which files of a directory belong to it, once `exclude` has been heard.
+
+use drover_shared::datum::{Cause, DatumInput};
+use drover_shared::glob::Glob;
+use drover_shared::store::Entry;
+
+use super::{key, unreadable};
+use crate::flow::Failure;
+use crate::flow::failure::chain;
+use crate::job::Leaf;
+
+/// All files of a directory input, paths below it, without those left out. Blocking.
+pub(super) fn files(input: &DatumInput, leaf: &Leaf) -> Result<Vec<Entry>, Failure> {
+    let directory = input.path.trim_end_matches('/');
+    let walk = leaf.store.walk(&key(input, leaf)?).map_err(unreadable)?;
+    let mut files = Vec::new();
+    for entry in walk {
+        let entry = entry.map_err(unreadable)?;
+        if !excluded(&leaf.exclude, directory, &entry.path)? {
+            files.push(entry);
+        }
+    }
+    Ok(files)
+}
+
+/// Whether the file `below` the directory, or a directory above it and inside the input, is left out.
+fn excluded(exclude: &[Glob], directory: &str, below: &str) -> Result<bool, Failure> {
+    let path = format!("{directory}{below}");
+    let ends = path.match_indices('/').map(|(slash, _)| slash);
+    let ends = ends.skip(1).chain([path.len()]);
+    for end in ends.filter(|end| *end > directory.len()) {
+        for glob in exclude {
+            if matches(glob, &path[..end])? {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+fn matches(glob: &Glob, path: &str) -> Result<bool, Failure> {
+    glob.matches(path).map_err(|error| {
+        Failure::Datum(Cause::Input {
+            message: chain(&error),
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_match_leaves_out_a_file_or_all_below_a_directory() {
+        let rows = [
+            ("/d/*.tmp", "/d", "/a.tmp", true),
+            ("/d/*.tmp", "/d", "/a.txt", false),
+            ("/d/*.tmp", "/d", "/b/a.tmp", false),
+            ("/d/skip", "/d", "/skip/x/y", true),
+            ("/d/skip", "/d", "/skipped", false),
+            ("/**.tmp", "/d", "/b/a.tmp", true),
+            ("/skip", "", "/skip/x", true),
+            // The directory itself was chosen as an input, so nothing above it matters.
+            ("/d", "/d", "/a", false),
+        ];
+        for (glob, directory, below, expected) in rows {
+            let found = excluded(&[glob.parse().unwrap()], directory, below).unwrap();
+            assert_eq!(found, expected, "{glob} on {directory}{below}");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! What a worker knows of the jobs whose datums it takes: read from the ledger once.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use drover_shared::datum::DatumInput;
+use drover_shared::glob::Glob;
+use drover_shared::id::JobId;
+use drover_shared::ledger::Ledger;
+use drover_shared::pipeline::{self, Findings, PfsInput, Pipeline};
+use drover_shared::store::{Repos, Store, StoreError, StoreKey};
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+
+use crate::scratch::Scratch;
+use crate::stops::Stops;
+
+/// Jobs remembered at the same time. A worker meets few: those of its pipelines that run now.
+const REMEMBERED: usize = 8;
+
+/// A job, as far as its datums need it.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) id: JobId,
+    pub(crate) pipeline: Pipeline,
+    /// Inherited variables and `transform.env`.
+    pub(crate) environment: BTreeMap<String, String>,
+    /// Standard input of the command; none if it is empty.
+    pub(crate) stdin: Option<PathBuf>,
+    /// Standard input of `err_cmd`; none if it is empty.
+    pub(crate) err_stdin: Option<PathBuf>,
+    /// Cancelled when the job is to be stopped.
+    pub(crate) stopped: CancellationToken,
+    leaves: HashMap<u16, Leaf>,
+}
+
+/// Where the inputs of one pfs leaf lie, and how they are shown.
+#[derive(Clone, Debug)]
+pub(crate) struct Leaf {
+    pub(crate) store: Store,
+    /// The repo's folder in that store.
+    pub(crate) folder: StoreKey,
+    pub(crate) shown: Shown,
+    /// Files and directories left out.
+    pub(crate) exclude: Vec<Glob>,
+}
+
+/// How the files of a leaf are shown to the command.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Shown {
+    /// As they are.
+    Whole,
+    /// As FIFOs.
+    Lazily,
+    /// By name only.
+    Empty,
+}
+
+/// Why a job is not known.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum JobError {
+    #[error("the books of the job cannot be read")]
+    Store(#[from] StoreError),
+    #[error(
+        "the spec of the job is not understood here; bring all Drover processes to one version"
+    )]
+    Spec(#[source] Findings),
+    #[error("the standard input for the job's commands cannot be written to {}", path.display())]
+    Stdin {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Job {
+    /// The leaf that an input came from; none for one that the spec does not have.
+    pub(crate) fn leaf(&self, input: &DatumInput) -> Option<&Leaf> {
+        self.leaves.get(&input.leaf)
+    }
+}
+
+impl Leaf {
+    async fn find(input: &PfsInput, repos: &Repos) -> Result<Self, StoreError> {
+        let (store, folder) = repos.find(&input.repo, input.url.as_deref()).await?;
+        let shown = match (input.lazy, input.empty_files) {
+            (_, true) => Shown::Empty,
+            (true, false) => Shown::Lazily,
+            (false, false) => Shown::Whole,
+        };
+        Ok(Self {
+            store,
+            folder,
+            shown,
+            exclude: input.exclude.clone(),
+        })
+    }
+}
+
+/// The jobs this worker has met lately.
+#[derive(Debug)]
+pub(crate) struct Jobs {
+    ledger: Ledger,
+    repos: Repos,
+    stops: Stops,
+    scratch: Arc<Scratch>,
+    inherited: BTreeMap<String, String>,
+    recent: Mutex<VecDeque<Arc<Job>>>,
+}
+
+impl Jobs {
+    pub(crate) fn new(
+        ledger: &Ledger,
+        stops: Stops,
+        scratch: Arc<Scratch>,
+        inherited: BTreeMap<String, String>,
+    ) -> Self {
+        Self {
+            repos: Repos::new(ledger.store().clone()),
+            ledger: ledger.clone(),
+            stops,
+            scratch,
+            inherited,
+            recent: Mutex::default(),
+        }
+    }
+
+    /// The job, read from the ledger the first time.
+    pub(crate) async fn get(&self, id: JobId) -> Result<Arc<Job>, JobError> {
+        let mut recent = self.recent.lock().await;
+        if let Some(job) = recent.iter().find(|job| job.id == id) {
+            return Ok(Arc::clone(job));
+        }
+        let job = Arc::new(self.read(id).await?);
+        recent.truncate(REMEMBERED - 1);
+        recent.push_front(Arc::clone(&job));
+        Ok(job)
+    }
+
+    async fn read(&self, id: JobId) -> Result<Job, JobError> {
+        let spec = self.ledger.spec(id).await?;
+        let pipeline = pipeline::from_value(&spec).map_err(JobError::Spec)?;
+        let mut leaves = HashMap::new();
+        for input in pipeline.input.leaves() {
+            leaves.insert(input.leaf, Leaf::find(input, &self.repos).await?);
+        }
+        let transform = &pipeline.transform;
+        let mut environment = self.inherited.clone();
+        environment.extend(transform.env.clone());
+        Ok(Job {
+            id,
+            environment,
+            stdin: self.lines(&format!("{id}.stdin"), &transform.stdin)?,
+            err_stdin: self.lines(&format!("{id}.err_stdin"), &transform.err_stdin)?,
+            stopped: self.stops.token(id),
+            leaves,
+            pipeline,
+        })
+    }
+
+    /// A file of these lines, none for no lines.
+    fn lines(&self, name: &str, lines: &[String]) -> Result<Option<PathBuf>, JobError> {
+        if lines.is_empty() {
+            return Ok(None);
+        }
+        let path = self.scratch.stdin(name);
+        let text = lines.join("\n") + "\n";
+        match std::fs::write(&path, text) {
+            Ok(()) => Ok(Some(path)),
+            Err(source) => Err(JobError::Stdin { path, source }),
+        }
+    }
+}

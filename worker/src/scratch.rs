@@ -1,0 +1,141 @@
+//! The worker's own directory: made at its start, gone with it, swept by the next worker if it was killed.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use drover_shared::id::WorkerId;
+
+/// A directory that belongs to this worker as long as it lives. Beside it lies a locked file: as the lock goes
+/// with the process, however that ends, a directory whose lock is free belongs to nobody.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    path: PathBuf,
+    lock: PathBuf,
+    _locked: File,
+}
+
+impl Scratch {
+    /// Makes the worker's directory below `parent`, and removes those of workers that were killed.
+    pub(crate) fn make(parent: &Path, worker: &WorkerId) -> io::Result<Self> {
+        fs::create_dir_all(parent)?;
+        sweep(parent)?;
+        let path = parent.join(worker.as_str());
+        let lock = lock_file(&path);
+        // Locked before anybody can take it for free.
+        let locked = File::create_new(&path)?;
+        locked.try_lock()?;
+        fs::rename(&path, &lock)?;
+        for room in ["slots", "staging", "hold", "logs"] {
+            fs::create_dir_all(path.join(room))?;
+        }
+        Ok(Self {
+            path: fs::canonicalize(path)?,
+            lock,
+            _locked: locked,
+        })
+    }
+
+    /// Working directory of a slot's runner.
+    pub(crate) fn slot(&self, number: usize) -> PathBuf {
+        self.path.join("slots").join(number.to_string())
+    }
+
+    /// Inputs of a claim that had to be downloaded.
+    pub(crate) fn staging(&self, claim: &str) -> PathBuf {
+        self.path.join("staging").join(claim)
+    }
+
+    /// Output file `n` of a claim, between the slot and the store.
+    pub(crate) fn hold(&self, claim: &str, n: usize) -> PathBuf {
+        self.path.join("hold").join(format!("{claim}.{n}"))
+    }
+
+    /// A log being written.
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
+        self.path.join("logs").join(name)
+    }
+
+    /// Whether a file lies in the directory.
+    pub(crate) fn holds(&self, file: &Path) -> bool {
+        file.starts_with(&self.path)
+    }
+
+    /// Standard input of a job's commands.
+    pub(crate) fn stdin(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        remove(&self.path, &self.lock);
+    }
+}
+
+fn lock_file(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    PathBuf::from(name)
+}
+
+/// Removes the directories of workers that are gone.
+fn sweep(parent: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(parent)? {
+        let lock = entry?.path();
+        if lock.extension().is_none_or(|extension| extension != "lock") {
+            continue;
+        }
+        // Another sweeper may be quicker.
+        let Ok(file) = File::open(&lock) else {
+            continue;
+        };
+        match file.try_lock() {
+            Ok(()) => remove(&lock.with_extension(""), &lock),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(source)) => return Err(source),
+        }
+    }
+    Ok(())
+}
+
+/// The directory first: as long as it is there, so is the lock that tells whose it is.
+fn remove(path: &Path, lock: &Path) {
+    let removed = match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    };
+    if let Err(error) = removed.and_then(|()| fs::remove_file(lock)) {
+        tracing::debug!("cannot remove {}: {error}", path.display());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn worker(name: &str) -> WorkerId {
+        name.parse().unwrap()
+    }
+
+    #[test]
+    fn a_worker_that_is_gone_leaves_nothing() {
+        let parent = tempfile::tempdir().unwrap();
+        let scratch = Scratch::make(parent.path(), &worker("a.b-1")).unwrap();
+        fs::write(scratch.log("x"), "y").unwrap();
+        drop(scratch);
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_a_killed_worker_left_is_swept_and_what_a_living_one_uses_is_not() {
+        let parent = tempfile::tempdir().unwrap();
+        let living = Scratch::make(parent.path(), &worker("living-1")).unwrap();
+        let killed = parent.path().join("host.domain-2");
+        fs::create_dir_all(killed.join("slots/0/out")).unwrap();
+        File::create(lock_file(&killed)).unwrap();
+        let _next = Scratch::make(parent.path(), &worker("next-3")).unwrap();
+        assert!(!killed.exists() && !lock_file(&killed).exists());
+        assert!(living.path.join("slots").exists());
+    }
+}

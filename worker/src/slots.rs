@@ -1,0 +1,180 @@
+//! The slots: as many runners as datums may run at the same time.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use drover_shared::store::Store;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Settings;
+use crate::runner::{Execution, Order, Runner, RunnerError, RunnerSettings};
+use crate::scratch::Scratch;
+
+/// All slots of a worker.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    free: Semaphore,
+    count: u32,
+    idle: Mutex<Vec<Slot>>,
+}
+
+/// A place for a runner; it has none after one died.
+#[derive(Debug)]
+struct Slot {
+    settings: Arc<RunnerSettings>,
+    runner: Option<Runner>,
+}
+
+/// How much of the worker a datum wants for itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Share {
+    /// One slot.
+    One,
+    /// All of them: the datum is suspected of taking its worker down.
+    All,
+}
+
+impl Slots {
+    /// Starts the runners, so that a machine where none can run is found out at once.
+    pub(crate) async fn start(
+        settings: &Settings,
+        store: &Store,
+        scratch: &Scratch,
+    ) -> Result<Self, RunnerError> {
+        let count = usize::from(settings.slots.get());
+        let mut idle = Vec::with_capacity(count);
+        for number in 0..count {
+            let settings = RunnerSettings {
+                program: settings.runner.clone(),
+                mode: settings.sandbox,
+                only_slot: count == 1,
+                keep: store.local_root().into_iter().map(Into::into).collect(),
+                ..RunnerSettings::new(scratch.slot(number))
+            };
+            let runner = Runner::start(&settings).await?;
+            if number == 0 {
+                announce(&runner);
+            }
+            idle.push(Slot {
+                settings: Arc::new(settings),
+                runner: Some(runner),
+            });
+        }
+        Ok(Self {
+            free: Semaphore::new(count),
+            count: u32::from(settings.slots.get()),
+            idle: Mutex::new(idle),
+        })
+    }
+
+    /// A slot, as soon as one is free and those who asked before have theirs.
+    pub(crate) async fn lease(&self, share: Share) -> Lease<'_> {
+        let wanted = match share {
+            Share::One => 1,
+            Share::All => self.count,
+        };
+        let permit = self.free.acquire_many(wanted).await;
+        let permit = permit.expect("the semaphore is never closed");
+        let slot = self.lock().pop();
+        Lease {
+            slots: self,
+            slot: Some(slot.expect("there are as many slots as permits")),
+            _permit: permit,
+        }
+    }
+
+    /// Ends all idle runners and waits for them.
+    pub(crate) async fn end(&self) {
+        let idle = std::mem::take(&mut *self.lock());
+        for runner in idle.into_iter().filter_map(|slot| slot.runner) {
+            runner.end().await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Slot>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Says it when commands run in less than the best sandbox.
+fn announce(runner: &Runner) {
+    for reason in runner.refused() {
+        tracing::warn!(
+            "commands run in the sandbox {:?}, a better one is refused: {reason}",
+            runner.sandbox()
+        );
+    }
+}
+
+/// A slot in use; free again when dropped.
+#[derive(Debug)]
+pub(crate) struct Lease<'a> {
+    slots: &'a Slots,
+    /// Always there but while the lease is dropped.
+    slot: Option<Slot>,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Lease<'_> {
+    /// The slot's runner, a new one if the last one died.
+    pub(crate) async fn runner(&mut self) -> Result<&mut Runner, RunnerError> {
+        let slot = self.slot.as_mut().expect("a lease has its slot");
+        match &mut slot.runner {
+            Some(runner) => Ok(runner),
+            none => {
+                let started = Runner::start(&slot.settings).await?;
+                Ok(none.insert(started))
+            }
+        }
+    }
+
+    /// Runs an order; a runner that fails is of no use any more. One that is not waited for to the end must be
+    /// [discarded](Lease::discard).
+    pub(crate) async fn run(
+        &mut self,
+        order: &Order,
+        cancel: &CancellationToken,
+    ) -> Result<Execution, RunnerError> {
+        let executed = self.runner().await?.run(order, cancel).await;
+        if executed.is_err() {
+            self.discard();
+        }
+        executed
+    }
+
+    /// Kills the runner with all it runs.
+    pub(crate) fn discard(&mut self) {
+        if let Some(slot) = &mut self.slot {
+            slot.runner = None;
+        }
+    }
+
+    /// Does what blocks, with the runner at rest.
+    pub(crate) async fn with_runner<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&Runner) -> T + Send + 'static,
+    ) -> Result<T, RunnerError> {
+        self.runner().await?;
+        let slot = self.slot.as_mut().expect("a lease has its slot");
+        let runner = slot.runner.take().expect("just started");
+        let blocking = spawn_blocking(move || {
+            let done = work(&runner);
+            (runner, done)
+        });
+        match blocking.await {
+            Ok((runner, done)) => {
+                slot.runner = Some(runner);
+                Ok(done)
+            }
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => Err(RunnerError::Died { status: None }),
+        }
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        self.slots.lock().extend(self.slot.take());
+    }
+}

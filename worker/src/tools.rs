@@ -1,0 +1,80 @@
+//! What every journey of a worker uses.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use drover_shared::ledger::Ledger;
+use drover_shared::process::Tokens;
+use drover_shared::queue::{Broker, Queue};
+use drover_shared::wire::{self, Event, Message, Report};
+use tokio::sync::Semaphore;
+
+use crate::config::Settings;
+use crate::flow::{Failure, Interruption};
+use crate::job::{Job, Jobs};
+use crate::patience::Patience;
+use crate::scratch::Scratch;
+use crate::slots::Slots;
+
+/// What every journey of a worker uses.
+pub(crate) struct Tools {
+    pub(crate) settings: Settings,
+    pub(crate) ledger: Ledger,
+    pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) jobs: Jobs,
+    pub(crate) scratch: Arc<Scratch>,
+    pub(crate) slots: Slots,
+    pub(crate) patience: Patience,
+    /// Datums on their way at the same time, those waiting for a slot included.
+    pub(crate) in_flight: Semaphore,
+    pub(crate) tokens: Tokens,
+    pub(crate) claims: AtomicU64,
+}
+
+impl Tools {
+    /// A name for one delivery of a datum, unique among all workers that ever were.
+    pub(crate) fn next_claim(&self) -> String {
+        let number = self.claims.fetch_add(1, Ordering::Relaxed);
+        format!("{}.{number}", self.settings.worker)
+    }
+
+    /// Tells the coordinator of a job; returns once the queue has it safe.
+    pub(crate) async fn report(
+        &self,
+        job: &Job,
+        redeliveries: u32,
+        event: Event,
+    ) -> Result<(), Failure> {
+        let report = Report {
+            job: job.id,
+            redeliveries,
+            event,
+        };
+        match wire::encode(&Message::Report(report)) {
+            Ok(body) => {
+                let queue = Queue::Reports(job.pipeline.name.clone());
+                Ok(self.broker.publish(&queue, body).await?)
+            }
+            // The verdict is in the ledger, where a coordinator finds it; the queue must flow on.
+            Err(error) => {
+                tracing::error!(job.id = %job.id, "a report cannot be sent: {error}");
+                Ok(())
+            }
+        }
+    }
+
+    /// Waits for `work` as long as the worker takes on work and the job is wanted.
+    pub(crate) async fn unless_interrupted<T>(
+        &self,
+        job: &Job,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            biased;
+            () = self.tokens.hard.cancelled() => Err(Failure::Interrupted(Interruption::CutShort)),
+            () = job.stopped.cancelled() => Err(Failure::Interrupted(Interruption::JobStopped)),
+            () = self.tokens.soft.cancelled() => Err(Failure::Interrupted(Interruption::Draining)),
+            done = work => Ok(done),
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! A worker on a folder of its own, with a queue of its own, and real processes.
+
+use std::num::NonZeroU16;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use drover_shared::datum::{ContentTag, Datum, DatumInput, InputKind, Verdict};
+use drover_shared::id::{DatumId, JobId, PipelineName, WorkerId};
+use drover_shared::job::JobRecord;
+use drover_shared::ledger::Ledger;
+use drover_shared::process::Tokens;
+use drover_shared::queue::{Broker, Consumer, Embedded, Queue};
+use drover_shared::store::{Location, Store, layout};
+use drover_shared::wire::{self, Datums, Event, Message, Report, Task};
+use drover_worker::{Settings, Stops, WorkError, work};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// What must happen happens within this time.
+pub(crate) const SOON: Duration = Duration::from_secs(30);
+
+/// A store, a queue and a job; workers as they are wanted.
+pub(crate) struct Farm {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) ledger: Ledger,
+    pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) pipeline: PipelineName,
+    pub(crate) job: JobId,
+    pub(crate) tokens: Tokens,
+    pub(crate) stops: Stops,
+    reports: Box<dyn Consumer>,
+}
+
+impl Farm {
+    /// A job that runs this shell script over the files of the repo `in`.
+    pub(crate) async fn new(script: &str) -> Self {
+        Self::with(json!({"transform": {"cmd": ["sh", "-c", script]}})).await
+    }
+
+    /// A job of this spec; name and input need not be given.
+    pub(crate) async fn with(mut spec: Value) -> Self {
+        spec["pipeline"] = json!({"name": "p"});
+        if spec.get("input").is_none() {
+            spec["input"] = json!({"pfs": {"repo": "in", "glob": "/*"}});
+        }
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("in")).unwrap();
+        let store = Store::open(&Location::Folder(dir.path().to_owned()))
+            .await
+            .unwrap();
+        let ledger = Ledger::new(store);
+        let pipeline: PipelineName = "p".parse().unwrap();
+        let job = JobId::generate();
+        let record = JobRecord::new(job, pipeline.clone(), Timestamp::now());
+        ledger.open_job(&record, &spec).await.unwrap();
+        let broker: Arc<dyn Broker> = Arc::new(Embedded::new(1_000));
+        broker.declare(&pipeline).await.unwrap();
+        let reports = broker
+            .consume(&Queue::Reports(pipeline.clone()), 100)
+            .await
+            .unwrap();
+        let tokens = Tokens::new();
+        let stops = Stops::new(&tokens.hard);
+        Self {
+            dir,
+            ledger,
+            broker,
+            pipeline,
+            job,
+            tokens,
+            stops,
+            reports,
+        }
+    }
+
+    pub(crate) fn path(&self, below: &str) -> PathBuf {
+        self.dir.path().join(below)
+    }
+
+    /// Writes a file of the repo `in`.
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        let path = self.path("in").join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// The datum of one file or directory of the repo `in`, as it is now.
+    pub(crate) fn datum(&self, index: u64, path: &str) -> Datum {
+        let file = self.path("in").join(path);
+        let kind = if file.is_dir() {
+            InputKind::Dir
+        } else {
+            InputKind::File
+        };
+        Datum {
+            index,
+            id: DatumId::from_hash(&blake3::hash(path.as_bytes())),
+            inputs: vec![DatumInput {
+                name: "in".into(),
+                repo: "in".into(),
+                path: format!("/{path}"),
+                kind,
+                size: size(&file),
+                join_on: None,
+                group_by: None,
+                tag: ContentTag::new("blake3:00"),
+                leaf: 0,
+            }],
+        }
+    }
+
+    pub(crate) async fn publish(&self, datums: Vec<Datum>) {
+        self.publish_task(Datums::Inline(datums)).await;
+    }
+
+    pub(crate) async fn publish_task(&self, datums: Datums) {
+        let task = Task {
+            job: self.job,
+            datums,
+            total: None,
+        };
+        self.publish_body(wire::encode(&Message::Task(task)).unwrap())
+            .await;
+    }
+
+    pub(crate) async fn publish_body(&self, body: Bytes) {
+        self.broker.publish(&self.datums(), body).await.unwrap();
+    }
+
+    pub(crate) fn datums(&self) -> Queue {
+        Queue::Datums(self.pipeline.clone())
+    }
+
+    /// Settings of a worker with one slot.
+    pub(crate) fn settings(&self) -> Settings {
+        let scratch = self.path(layout::scratch().as_str());
+        let mut settings = Settings::new(WorkerId::generate("test"), NonZeroU16::MIN, scratch);
+        settings.runner = env!("CARGO_BIN_EXE_drover-worker").into();
+        settings.term_grace = Duration::from_millis(500);
+        settings
+    }
+
+    /// Starts a worker.
+    pub(crate) fn work(&self, settings: Settings) -> JoinHandle<Result<(), WorkError>> {
+        self.tokens.tracker.spawn(work(
+            settings,
+            self.ledger.clone(),
+            Arc::clone(&self.broker),
+            vec![self.pipeline.clone()],
+            self.stops.clone(),
+            self.tokens.clone(),
+        ))
+    }
+
+    /// The next report.
+    pub(crate) async fn report(&mut self) -> Report {
+        let delivery = timeout(SOON, self.reports.next())
+            .await
+            .expect("a report in time")
+            .unwrap();
+        let Ok(Message::Report(report)) = wire::decode(&delivery.body) else {
+            panic!("no report: {:?}", delivery.body);
+        };
+        delivery.ack().await.unwrap();
+        report
+    }
+
+    /// The next datum to end, and whether this was the first end of it.
+    pub(crate) async fn ended(&mut self) -> (Verdict, bool) {
+        loop {
+            if let Event::Ended { verdict, first } = self.report().await.event {
+                return (*verdict, first);
+            }
+        }
+    }
+
+    /// Runs one datum over `path` on a worker of its own to its end.
+    pub(crate) async fn run_one(&mut self, path: &str) -> Verdict {
+        self.publish(vec![self.datum(0, path)]).await;
+        let worker = self.work(self.settings());
+        let (verdict, first) = self.ended().await;
+        assert!(first);
+        self.tokens.soft.cancel();
+        timeout(SOON, worker)
+            .await
+            .expect("the worker ends")
+            .unwrap()
+            .unwrap();
+        verdict
+    }
+
+    /// The text of an output file of a verdict.
+    pub(crate) fn output(&self, verdict: &Verdict, path: &str) -> String {
+        let n = verdict
+            .outputs
+            .iter()
+            .position(|output| output.path == path);
+        let n = n.unwrap_or_else(|| panic!("{path} is not among {:?}", verdict.outputs));
+        let key = layout::staged_file(self.job, &verdict.staged, n);
+        std::fs::read_to_string(self.path(key.as_str())).unwrap()
+    }
+
+    /// All files staged for the job.
+    pub(crate) fn staged_files(&self) -> Vec<PathBuf> {
+        let staged = self.path(layout::staged_file(self.job, "x", 0).as_str());
+        match std::fs::read_dir(staged.parent().unwrap()) {
+            Ok(entries) => entries.map(|entry| entry.unwrap().path()).collect(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// All logs of a datum, one after the other.
+    pub(crate) async fn logs(&self, index: u64) -> Vec<String> {
+        let mut texts = Vec::new();
+        for log in self.ledger.logs(self.job, index).await.unwrap() {
+            let bytes = self.ledger.store().get(&log.key).await.unwrap();
+            texts.push(String::from_utf8(bytes.to_vec()).unwrap());
+        }
+        texts
+    }
+}
+
+fn size(path: &Path) -> u64 {
+    if !path.is_dir() {
+        return std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    }
+    let entries = std::fs::read_dir(path).unwrap();
+    entries.map(|entry| size(&entry.unwrap().path())).sum()
+}
+
+/// Waits until `condition` holds.
+pub(crate) async fn eventually(what: &str, condition: impl Fn() -> bool) {
+    let begun = std::time::Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < SOON, "not in time: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
