@@ -60,7 +60,7 @@ pub struct Logs {
     #[arg(long, value_name = "DATUM")]
     pub datum: Option<DatumChoice>,
 
-    /// Only this attempt, counted from 1; `err_cmd` counts as one more
+    /// Only this attempt, counted from 1
     #[arg(long, value_name = "N")]
     pub attempt: Option<NonZeroU32>,
 

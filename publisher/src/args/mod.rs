@@ -58,8 +58,9 @@ pub struct Cli {
 pub struct Common {
     /// The folder or bucket that holds the inputs, the outputs and Drover's records
     ///
-    /// A folder, or s3://bucket/prefix, gs://…, az://…; credentials come from the environment, as the
-    /// cloud's own tools expect them (AWS_ACCESS_KEY_ID, GOOGLE_APPLICATION_CREDENTIALS, AZURE_STORAGE_ACCOUNT_NAME …).
+    /// A folder, or `s3://bucket/prefix`, `gs://…`, `az://…`; credentials come from the environment, as the
+    /// cloud's own tools expect them (`AWS_ACCESS_KEY_ID`, `GOOGLE_APPLICATION_CREDENTIALS`,
+    /// `AZURE_STORAGE_ACCOUNT_NAME` …).
     #[arg(
         long,
         global = true,

@@ -16,7 +16,7 @@ const DEFAULT_STORE: &str = ".";
 
 /// What every command starts from.
 #[derive(Clone, Debug)]
-pub struct Context {
+pub(super) struct Context {
     /// The two streams.
     pub console: Console,
     /// The directory that relative paths are relative to.
@@ -27,7 +27,7 @@ pub struct Context {
 
 impl Context {
     /// The context of this process.
-    pub fn new(common: &Common) -> Result<Self, CommandError> {
+    pub(super) fn new(common: &Common) -> Result<Self, CommandError> {
         let no_directory = |source| CommandError::System {
             what: "find the current directory",
             source,
@@ -40,22 +40,22 @@ impl Context {
     }
 
     /// Where the store is.
-    pub fn location(&self) -> Result<Location, CommandError> {
+    pub(super) fn location(&self) -> Result<Location, CommandError> {
         Ok(Location::parse(&self.store, &self.current_dir)?)
     }
 
     /// The store.
-    pub async fn open(&self) -> Result<Store, CommandError> {
+    pub(super) async fn open(&self) -> Result<Store, CommandError> {
         Ok(Store::open(&self.location()?).await?)
     }
 
     /// The books of the store.
-    pub async fn ledger(&self) -> Result<Ledger, CommandError> {
+    pub(super) async fn ledger(&self) -> Result<Ledger, CommandError> {
         Ok(Ledger::new(self.open().await?))
     }
 
     /// What a reader of a job's summary needs to know; `output` as made by [`Context::output`].
-    pub fn surroundings<'a>(&'a self, output: &'a str) -> Surroundings<'a> {
+    pub(super) fn surroundings<'a>(&'a self, output: &'a str) -> Surroundings<'a> {
         let store = (self.store != DEFAULT_STORE).then_some(self.store.as_str());
         Surroundings {
             store,
@@ -65,7 +65,7 @@ impl Context {
     }
 
     /// Where the output of a pipeline lies, as a person would type it.
-    pub fn output(&self, pipeline: &str) -> String {
+    pub(super) fn output(&self, pipeline: &str) -> String {
         match self.store.as_str() {
             DEFAULT_STORE => format!("{pipeline}/"),
             store => format!("{}/{pipeline}/", store.trim_end_matches('/')),
@@ -73,7 +73,7 @@ impl Context {
     }
 
     /// The clock on the reader's wall.
-    pub fn zone() -> TimeZone {
+    pub(super) fn zone() -> TimeZone {
         TimeZone::system()
     }
 }

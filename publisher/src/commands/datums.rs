@@ -1,7 +1,10 @@
 //! `drover datums`: the datums of a job with what became of them, segment by segment.
 
-use drover_shared::datum::{DatumState, Verdict, VerdictState};
-use drover_shared::ledger::ManifestEntry;
+use std::ops::ControlFlow::{self, Break, Continue};
+
+use drover_shared::datum::{Datum, DatumState, Verdict, VerdictState};
+use drover_shared::id::JobId;
+use drover_shared::ledger::{Ledger, ManifestEntry};
 
 use super::{CommandError, Context, books};
 use crate::args::{Datums, Format};
@@ -13,46 +16,101 @@ const ROWS_AT_ONCE: usize = 1000;
 
 pub(super) async fn datums(typed: &Datums, context: &Context) -> Result<Exit, CommandError> {
     let ledger = context.ledger().await?;
-    let id = books::resolve(&ledger, &typed.job).await?;
-    let most = typed.rows.most(context.console.format);
-    let is_text = context.console.format == Format::Text;
-    let mut out = context.console.data();
-    let mut table = render::datums();
-    let (mut shown, mut left_out) = (0, 0);
-    'segments: for segment in ledger.segments(id).await? {
-        let entries = ledger.manifest(id, segment).await?;
-        let mut verdicts = ledger.verdicts(id, segment).await?.into_iter().peekable();
-        for entry in &entries {
-            let verdict = verdicts.next_if(|verdict| verdict.index == entry.datum.index);
-            let state = standing(entry, verdict.as_ref());
-            if !typed.state.is_empty() && !typed.state.contains(&state) {
-                continue;
-            }
-            if table.len() > ROWS_AT_ONCE {
-                out.lines(&table.take_lines())?;
-            }
-            match (shown < most, is_text) {
-                (true, true) => table.row(text_row(entry, state, verdict.as_ref(), context)),
-                (true, false) => {
-                    out.json(&DatumJson::new(&entry.datum, state, verdict.as_ref()))?
-                }
-                (false, true) => left_out += 1,
-                (false, false) => break 'segments,
-            }
-            shown = shown.saturating_add(1).min(most);
-        }
-    }
-    if is_text {
-        out.lines(&table.take_lines())?;
-    }
-    out.finish()?;
-    if left_out > 0 {
-        context.console.talk(format!(
-            "{} more; --limit 0 shows all",
-            counted(left_out, "datum")
-        ));
+    let listed = Listed {
+        job: books::resolve(&ledger, &typed.job).await?,
+        ledger,
+        states: typed.state.clone(),
+        most: typed.rows.most(context.console.format),
+    };
+    match context.console.format {
+        Format::Json => print_json(&listed, context).await?,
+        Format::Text => print_table(&listed, context).await?,
     }
     Ok(Exit::Success)
+}
+
+async fn print_json(listed: &Listed, context: &Context) -> Result<(), CommandError> {
+    let mut out = context.console.data();
+    let mut shown = 0;
+    let each = |row: &Row<'_>| {
+        if shown == listed.most {
+            return Ok(Break(()));
+        }
+        shown += 1;
+        out.json(&DatumJson::new(row.datum, row.state, row.verdict))?;
+        Ok(Continue(()))
+    };
+    listed.each(each).await?;
+    Ok(out.finish()?)
+}
+
+async fn print_table(listed: &Listed, context: &Context) -> Result<(), CommandError> {
+    let mut out = context.console.data();
+    let mut table = render::datums();
+    let mut count = 0;
+    let each = |row: &Row<'_>| {
+        if count < listed.most {
+            table.row(cells(row, context));
+        }
+        if table.waiting() > ROWS_AT_ONCE {
+            out.lines(&table.take_lines())?;
+        }
+        count += 1;
+        Ok(Continue(()))
+    };
+    listed.each(each).await?;
+    out.lines(&table.take_lines())?;
+    out.finish()?;
+    if count > listed.most {
+        let more = counted(count - listed.most, "more datum");
+        context.console.talk(format!("{more}; --limit 0 shows all"));
+    }
+    Ok(())
+}
+
+/// The datums to list.
+struct Listed {
+    ledger: Ledger,
+    job: JobId,
+    /// Only these; empty for all.
+    states: Vec<DatumState>,
+    /// The greatest number of rows.
+    most: u64,
+}
+
+/// A datum, and what became of it.
+struct Row<'a> {
+    datum: &'a Datum,
+    state: DatumState,
+    verdict: Option<&'a Verdict>,
+}
+
+impl Listed {
+    /// Shows every datum to `each`, until that has seen enough.
+    async fn each(
+        &self,
+        mut each: impl FnMut(&Row<'_>) -> Result<ControlFlow<()>, CommandError>,
+    ) -> Result<(), CommandError> {
+        for segment in self.ledger.segments(self.job).await? {
+            let entries = self.ledger.manifest(self.job, segment).await?;
+            let verdicts = self.ledger.verdicts(self.job, segment).await?;
+            let mut verdicts = verdicts.iter().peekable();
+            for entry in &entries {
+                let verdict = verdicts.next_if(|verdict| verdict.index == entry.datum.index);
+                let state = standing(entry, verdict);
+                let is_wanted = self.states.is_empty() || self.states.contains(&state);
+                let row = Row {
+                    datum: &entry.datum,
+                    state,
+                    verdict,
+                };
+                if is_wanted && each(&row)?.is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Where a datum stands, from what the books say of it.
@@ -66,19 +124,13 @@ fn standing(entry: &ManifestEntry, verdict: Option<&Verdict>) -> DatumState {
     }
 }
 
-fn text_row(
-    entry: &ManifestEntry,
-    state: DatumState,
-    verdict: Option<&Verdict>,
-    context: &Context,
-) -> Vec<String> {
-    let reason = verdict
-        .and_then(|verdict| verdict.cause.as_ref())
-        .map(ToString::to_string);
-    let attempts = verdict.map_or(0, |verdict| verdict.attempts);
+fn cells(row: &Row<'_>, context: &Context) -> Vec<String> {
+    let cause = row.verdict.and_then(|verdict| verdict.cause.as_ref());
+    let reason = cause.map(ToString::to_string);
+    let attempts = row.verdict.map_or(0, |verdict| verdict.attempts);
     let row = DatumRow {
-        datum: &entry.datum,
-        state,
+        datum: row.datum,
+        state: row.state,
         attempts,
         reason: reason.as_deref(),
     };

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use drover_shared::id::JobId;
@@ -100,8 +101,12 @@ impl Printer<'_> {
     ) -> Result<(), CommandError> {
         let mut out = self.context.console.data();
         for log in ledger.logs(id, index).await? {
-            self.print(ledger.store(), index, log, false, &mut out)
-                .await?;
+            let origin = Origin {
+                index,
+                attempt: attempt(&log.name),
+                prefix: String::new(),
+            };
+            self.print(ledger.store(), log, &origin, &mut out).await?;
         }
         Ok(out.finish()?)
     }
@@ -110,8 +115,15 @@ impl Printer<'_> {
         let mut out = self.context.console.data();
         for shard in ledger.log_shards(id).await? {
             for (index, log) in ledger.logs_of_shard(id, shard).await? {
-                self.print(ledger.store(), index, log, true, &mut out)
-                    .await?;
+                let attempt = attempt(&log.name);
+                let name = attempt.map_or_else(|| "err".to_owned(), |number| number.to_string());
+                let prefix = self.context.console.out.dim(format!("{index}.{name} | "));
+                let origin = Origin {
+                    index,
+                    attempt,
+                    prefix,
+                };
+                self.print(ledger.store(), log, &origin, &mut out).await?;
             }
         }
         Ok(out.finish()?)
@@ -120,17 +132,12 @@ impl Printer<'_> {
     async fn print(
         &mut self,
         store: &Store,
-        index: u64,
         log: LogFile,
-        has_prefix: bool,
+        origin: &Origin,
         out: &mut Lines,
     ) -> Result<(), CommandError> {
-        let attempt = attempt(&log.name);
-        let is_wanted = self
-            .typed
-            .attempt
-            .is_none_or(|wanted| wanted.get() == attempt);
-        if !is_wanted || self.shown.contains(&log.key) {
+        let wanted = self.typed.attempt.map(NonZeroU32::get);
+        if self.shown.contains(&log.key) || (wanted.is_some() && wanted != origin.attempt) {
             return Ok(());
         }
         let mut lines = LogLines::default();
@@ -140,68 +147,59 @@ impl Printer<'_> {
             let line = lines.push(raw.strip_suffix(b"\n").unwrap_or(&raw));
             raw.clear();
             if let Some(line) = line {
-                self.write(&line, index, attempt, has_prefix, out)?;
+                self.write(&line, origin, out)?;
             }
         }
         for line in lines.rest() {
-            self.write(&line, index, attempt, has_prefix, out)?;
+            self.write(&line, origin, out)?;
         }
         self.shown.insert(log.key);
         Ok(())
     }
 
-    fn write(
-        &self,
-        line: &LogLine,
-        index: u64,
-        attempt: u32,
-        has_prefix: bool,
-        out: &mut Lines,
-    ) -> std::io::Result<()> {
+    fn write(&self, line: &LogLine, origin: &Origin, out: &mut Lines) -> std::io::Result<()> {
         if self.context.console.format == Format::Json {
-            let text = String::from_utf8_lossy(&line.text);
             return out.json(&LogLineJson {
-                index,
-                attempt,
+                index: origin.index,
+                attempt: origin.attempt,
                 time: line.time,
                 stream: &line.stream,
-                text: &text,
+                text: &String::from_utf8_lossy(&line.text),
             });
         }
-        let mut prefix = String::new();
-        if has_prefix {
-            prefix = self
-                .context
-                .console
-                .out
-                .dim(format!("{index}.{attempt} | "));
-        }
-        if let Some(time) = line.time.filter(|_| self.typed.timestamps) {
-            prefix.push_str(&format!("{time} "));
-        }
-        out.raw(&[prefix.as_bytes(), &line.text].concat())
+        let shown_time = line.time.filter(|_| self.typed.timestamps);
+        let time = shown_time
+            .map(|time| format!("{time} "))
+            .unwrap_or_default();
+        out.raw(&[origin.prefix.as_bytes(), time.as_bytes(), &line.text].concat())
     }
 }
 
-/// The attempt that a log is of, from its name `….<attempt>.log`.
-fn attempt(name: &str) -> u32 {
+/// Whose lines they are.
+struct Origin {
+    index: u64,
+    /// None for `err_cmd`.
+    attempt: Option<u32>,
+    /// What each line begins with.
+    prefix: String,
+}
+
+/// The attempt that a log is of, from its name `….<attempt>.log`; none for `err_cmd`.
+fn attempt(name: &str) -> Option<u32> {
     let stem = name.strip_suffix(".log").unwrap_or(name);
     stem.rsplit('.')
         .next()
         .and_then(|number| number.parse().ok())
-        .unwrap_or_default()
 }
 
 /// A log's bytes, however many they are.
 async fn open(store: &Store, key: &StoreKey) -> Result<BufReader<File>, CommandError> {
-    let file = match store.local_path(key) {
-        Some(path) => File::open(path)?,
-        None => {
-            let folder = tempfile::tempdir()?;
-            let copy = folder.path().join("log");
-            store.download(key, &copy).await?;
-            File::open(copy)?
-        }
-    };
+    if let Some(path) = store.local_path(key) {
+        return Ok(BufReader::new(File::open(path)?));
+    }
+    let folder = tempfile::tempdir()?;
+    let copy = folder.path().join("log");
+    store.download(key, &copy).await?;
+    let file = File::open(copy)?;
     Ok(BufReader::new(file))
 }

@@ -60,9 +60,10 @@ pub fn refuse(refusal: &clap::Error) -> Exit {
         let _ = refusal.print();
         return Exit::Success;
     }
-    match args::wanted_json() {
-        true => render::usage_as_json(&refusal.to_string(), Console::new(Format::Json)),
-        false => refusal.print().unwrap_or_default(),
+    if args::wanted_json() {
+        render::usage_as_json(&refusal.to_string(), Console::new(Format::Json));
+    } else {
+        let _ = refusal.print();
     }
     Exit::Usage
 }

@@ -34,7 +34,7 @@ pub enum OneLinerError {
 
 /// Where a one-liner is typed.
 #[derive(Clone, Copy, Debug)]
-pub struct Surroundings<'a> {
+pub(super) struct Surroundings<'a> {
     /// The store's folder, if it is one.
     pub store: Option<&'a Path>,
     /// The current directory.
@@ -42,7 +42,7 @@ pub struct Surroundings<'a> {
 }
 
 /// The pipeline spec that a one-liner stands for.
-pub fn spec(typed: &OneLiner, around: Surroundings<'_>) -> Result<Value, OneLinerError> {
+pub(super) fn spec(typed: &OneLiner, around: Surroundings<'_>) -> Result<Value, OneLinerError> {
     let out: PipelineName = typed
         .out
         .as_deref()
@@ -258,39 +258,55 @@ fn placeholders(inputs: &[Leaf]) -> Vec<String> {
 fn argv(typed: &OneLiner, inputs: &[Leaf]) -> Vec<String> {
     let known = placeholders(inputs);
     let mut command = typed.command.clone();
-    let is_script = command.len() == 1 && command[0].contains(char::is_whitespace);
     if !typed.stdin && !mentions_input(&command, inputs, &known) {
-        let missing: Vec<String> = match inputs {
-            [_] => vec!["{}".to_owned()],
-            several => several
-                .iter()
-                .map(|leaf| format!("{{{}}}", leaf.name))
-                .collect(),
+        append_inputs(&mut command, inputs);
+    }
+    let is_redirected = typed.stdin || typed.stdout.is_some();
+    if !is_script(&typed.command) {
+        return if is_redirected {
+            redirect(words(&command), typed).into_argv()
+        } else {
+            command
         };
-        match is_script {
-            true => command[0] = format!("{} {}", command[0], missing.join(" ")),
-            false => command.extend(missing),
-        }
     }
-    let redirected = typed.stdin || typed.stdout.is_some();
-    match (is_script, redirected) {
-        (false, false) => command,
-        (true, false) => Script::new(&command[0], &known).into_argv(),
-        (true, true) => {
-            let mut script = Script::new(&command[0], &known);
-            script.text = format!("{{ {}\n}}", script.text);
-            redirect(script, typed).into_argv()
-        }
-        (false, true) => {
-            let mut script = Script::default();
-            let words: Vec<String> = command
-                .iter()
-                .map(|word| format!("\"{}\"", script.parameter(word)))
-                .collect();
-            script.text = words.join(" ");
-            redirect(script, typed).into_argv()
-        }
+    let mut script = Script::new(&command[0], &known);
+    if !is_redirected {
+        return script.into_argv();
     }
+    script.text = format!("{{ {}\n}}", script.text);
+    redirect(script, typed).into_argv()
+}
+
+/// Whether a command is a script for a shell: a single argument of several words.
+fn is_script(command: &[String]) -> bool {
+    matches!(command, [script] if script.contains(char::is_whitespace))
+}
+
+/// Appends every input to a command, or to a script.
+fn append_inputs(command: &mut Vec<String>, inputs: &[Leaf]) {
+    let missing: Vec<String> = match inputs {
+        [_] => vec!["{}".to_owned()],
+        several => several
+            .iter()
+            .map(|leaf| format!("{{{}}}", leaf.name))
+            .collect(),
+    };
+    if is_script(command) {
+        command[0] = format!("{} {}", command[0], missing.join(" "));
+    } else {
+        command.extend(missing);
+    }
+}
+
+/// A script that runs a command word by word.
+fn words(command: &[String]) -> Script {
+    let mut script = Script::default();
+    let quoted: Vec<String> = command
+        .iter()
+        .map(|word| format!("\"{}\"", script.parameter(word)))
+        .collect();
+    script.text = quoted.join(" ");
+    script
 }
 
 /// Whether the command says what to do with the file: by placeholder, by path or by variable.
@@ -311,11 +327,11 @@ fn mentions_input(command: &[String], inputs: &[Leaf], known: &[String]) -> bool
 fn redirect(mut script: Script, typed: &OneLiner) -> Script {
     if typed.stdin {
         let input = script.parameter("{}");
-        script.text.push_str(&format!(" <\"{input}\""));
+        script.text = format!("{} <\"{input}\"", script.text);
     }
     if let Some(name) = &typed.stdout {
         let output = script.parameter(&format!("{{out}}/{name}"));
-        script.text.push_str(&format!(" >\"{output}\""));
+        script.text = format!("{} >\"{output}\"", script.text);
         if has_directory(name) {
             script.text = format!("mkdir -p \"$(dirname \"{output}\")\" && {}", script.text);
         }

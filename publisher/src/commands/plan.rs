@@ -27,7 +27,7 @@ pub(super) async fn plan(typed: &Plan, context: &Context) -> Result<Exit, Comman
         let title = has_titles.then(|| console.out.bold(format!("{}:", pipeline.name)));
         let printed = spawn_blocking(move || match console.format {
             Format::Json => print_json(datums, most, console),
-            Format::Text => print_table(datums, most, title, console),
+            Format::Text => print_table(datums, most, title.as_deref(), console),
         });
         printed.await.map_err(io::Error::other)??;
     }
@@ -36,13 +36,9 @@ pub(super) async fn plan(typed: &Plan, context: &Context) -> Result<Exit, Comman
 
 fn print_json(datums: Datums, most: u64, console: Console) -> Result<(), CommandError> {
     let mut out = console.data();
-    let mut shown = 0;
-    for datum in datums {
-        if shown == most {
-            break;
-        }
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    for datum in datums.take(most) {
         out.json(&PlannedJson::new(&datum?))?;
-        shown += 1;
     }
     Ok(out.finish()?)
 }
@@ -51,11 +47,13 @@ fn print_json(datums: Datums, most: u64, console: Console) -> Result<(), Command
 fn print_table(
     datums: Datums,
     most: u64,
-    title: Option<String>,
+    title: Option<&str>,
     console: Console,
 ) -> Result<(), CommandError> {
     let mut out = console.data();
-    out.lines(title.as_slice())?;
+    if let Some(title) = title {
+        out.line(title)?;
+    }
     let mut table = render::plan();
     let (mut count, mut bytes) = (0, 0_u64);
     for datum in datums {
@@ -63,7 +61,7 @@ fn print_table(
         if count < most {
             table.row(render::planned(&datum));
         }
-        if table.len() > ROWS_AT_ONCE {
+        if table.waiting() > ROWS_AT_ONCE {
             out.lines(&table.take_lines())?;
         }
         count += 1;

@@ -1,6 +1,6 @@
 //! `drover run`: pipelines, one after the other, on this machine.
 
-use std::num::NonZeroU16;
+use std::num::{NonZero, NonZeroU16};
 use std::thread::available_parallelism;
 
 use drover_shared::id::{JobId, PipelineName};
@@ -157,16 +157,11 @@ fn settings(engine: &Engine, pipeline: &Pipeline) -> LocalSettings {
 
 /// The spec's constant, else one a CPU.
 fn slots(parallelism: Parallelism) -> NonZeroU16 {
-    let cpus = || {
-        available_parallelism()
-            .ok()
-            .and_then(|cpus| NonZeroU16::try_from(cpus.get() as u16).ok())
-    };
-    let constant = match parallelism {
-        Parallelism::Constant(workers) => {
-            Some(NonZeroU16::try_from(workers).unwrap_or(NonZeroU16::MAX))
+    match parallelism {
+        Parallelism::Constant(workers) => NonZeroU16::try_from(workers).unwrap_or(NonZeroU16::MAX),
+        Parallelism::Coefficient(_) => {
+            let cpus = available_parallelism().map_or(1, NonZero::get);
+            NonZeroU16::new(u16::try_from(cpus).unwrap_or(u16::MAX)).unwrap_or(NonZeroU16::MIN)
         }
-        Parallelism::Coefficient(_) => None,
-    };
-    constant.or_else(cpus).unwrap_or(NonZeroU16::MIN)
+    }
 }

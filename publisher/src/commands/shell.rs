@@ -68,14 +68,13 @@ impl Quoting {
     fn after(self, next: char) -> Self {
         match (self, next) {
             (Self::None, '\'') => Self::Single,
-            (Self::None, '"') => Self::Double,
+            (Self::None, '"') | (Self::Escaped { double: true }, _) => Self::Double,
             (Self::None | Self::Double, '\\') => Self::Escaped {
                 double: self == Self::Double,
             },
             (Self::Single, '\'') | (Self::Double, '"') | (Self::Escaped { double: false }, _) => {
                 Self::None
             }
-            (Self::Escaped { double: true }, _) => Self::Double,
             (same, _) => same,
         }
     }

@@ -18,7 +18,7 @@ const STANDARD_INPUT: &str = "-";
 
 /// A pipeline, ready to run.
 #[derive(Clone, Debug)]
-pub struct Prepared {
+pub(super) struct Prepared {
     /// As meant.
     pub pipeline: Pipeline,
     /// As typed, normalised.
@@ -27,7 +27,7 @@ pub struct Prepared {
 
 /// What specs hold, or all that is wrong with them.
 #[derive(Debug)]
-pub struct Checked {
+pub(super) struct Checked {
     /// The pipelines, as given; only when there are no errors.
     pub pipelines: Vec<Prepared>,
     /// What is good to know about them.
@@ -37,7 +37,7 @@ pub struct Checked {
 }
 
 /// The pipelines that `run` and `plan` are about, in the order to run them.
-pub fn prepare(typed: &Sources, context: &Context) -> Result<Checked, CommandError> {
+pub(super) fn prepare(typed: &Sources, context: &Context) -> Result<Checked, CommandError> {
     let mut checked = match typed.one_liner.out {
         Some(_) => check(vec![one_liner_text(typed, context)?])?,
         None => check(read_all(&typed.specs)?)?,
@@ -59,12 +59,12 @@ pub fn prepare(typed: &Sources, context: &Context) -> Result<Checked, CommandErr
 }
 
 /// Every file's text, or the first that cannot be read.
-pub fn read_all(paths: &[impl AsRef<Path>]) -> Result<Vec<SourceText>, CommandError> {
+pub(super) fn read_all(paths: &[impl AsRef<Path>]) -> Result<Vec<SourceText>, CommandError> {
     paths.iter().map(|path| read(path.as_ref())).collect()
 }
 
 /// The pipelines in some texts, or all findings in all of them.
-pub fn check(texts: Vec<SourceText>) -> Result<Checked, CommandError> {
+pub(super) fn check(texts: Vec<SourceText>) -> Result<Checked, CommandError> {
     let mut checked = Checked {
         pipelines: Vec::new(),
         notes: Vec::new(),

@@ -125,7 +125,7 @@ pub fn state(state: JobState, colours: Palette) -> String {
 }
 
 /// How long a job took, or has taken so far.
-pub fn running_time(record: &JobRecord, now: Timestamp) -> SignedDuration {
+pub(super) fn running_time(record: &JobRecord, now: Timestamp) -> SignedDuration {
     record
         .finished
         .unwrap_or(now)

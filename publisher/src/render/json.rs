@@ -89,8 +89,8 @@ impl<'a> InputJson<'a> {
 pub struct LogLineJson<'a> {
     /// The datum's place in the job.
     pub index: u64,
-    /// The attempt, counted from 1.
-    pub attempt: u32,
+    /// The attempt, counted from 1; none for `err_cmd`.
+    pub attempt: Option<u32>,
     /// When it was printed.
     pub time: Option<Timestamp>,
     /// `stdout` or `stderr`.

@@ -50,7 +50,7 @@ pub fn size(datum: &Datum) -> u64 {
 }
 
 /// `photos:/a.jpg + labels:/a/`.
-pub fn inputs(inputs: &[DatumInput]) -> String {
+pub(super) fn inputs(inputs: &[DatumInput]) -> String {
     let one = |input: &DatumInput| {
         let slash = if input.kind == InputKind::Dir && input.path != "/" {
             "/"

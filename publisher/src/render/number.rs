@@ -16,12 +16,12 @@ pub fn counted(number: u64, noun: &str) -> String {
 }
 
 /// `820 B`, `1.20 MB`: powers of 1000.
-pub fn bytes(number: u64) -> String {
+pub(super) fn bytes(number: u64) -> String {
     DecimalBytes(number).to_string()
 }
 
 /// `0.4s`, `12.3s`, `3m 05s`, `2h 03m`, `4d 03h`.
-pub fn length(time: SignedDuration) -> String {
+pub(super) fn length(time: SignedDuration) -> String {
     let seconds = time.as_secs().max(0);
     match seconds {
         0..60 => format!("{:.1}s", time.as_secs_f64().max(0.0)),
@@ -32,12 +32,12 @@ pub fn length(time: SignedDuration) -> String {
 }
 
 /// [`length`] of a number of seconds.
-pub fn seconds(time_s: f64) -> String {
+pub(super) fn seconds(time_s: f64) -> String {
     length(SignedDuration::try_from_secs_f64(time_s).unwrap_or(SignedDuration::MAX))
 }
 
 /// `2026-11-23 18:31:55`, on the clock of `zone`.
-pub fn moment(time: Timestamp, zone: &TimeZone) -> String {
+pub(super) fn moment(time: Timestamp, zone: &TimeZone) -> String {
     time.to_zoned_datetime(zone.clone())
         .strftime("%Y-%m-%d %H:%M:%S")
         .to_string()

@@ -36,7 +36,7 @@ pub async fn follow(mut snapshots: Receiver<Snapshot>, console: Console) {
         tokio::select! {
             changed = snapshots.changed() => {
                 let snapshot = snapshots.borrow_and_update().clone();
-                if snapshot.waiting_for_lock && !told_waiting && !is_quiet {
+                if snapshot.waiting_for_lock && !told_waiting {
                     told_waiting = true;
                     say(bar.as_ref(), console, &waiting(&snapshot));
                 }
@@ -266,8 +266,8 @@ mod tests {
             out: Palette::plain(),
             err: Palette::plain(),
         };
-        let following = tokio::spawn(follow(receiver, console));
-        sender.send_modify(|snapshot| snapshot.record.state = JobState::Success);
-        following.await.unwrap();
+        let end =
+            async { sender.send_modify(|snapshot| snapshot.record.state = JobState::Success) };
+        tokio::join!(follow(receiver, console), end);
     }
 }

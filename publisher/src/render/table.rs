@@ -13,9 +13,12 @@ pub struct Table {
 impl Table {
     /// A table with these headings; a heading that ends in `>` aligns its column to the right.
     pub fn new(headings: &[&str]) -> Self {
-        let alignment = |heading: &&str| match heading.ends_with('>') {
-            true => Alignment::Right,
-            false => Alignment::Left,
+        let alignment = |heading: &&str| {
+            if heading.ends_with('>') {
+                Alignment::Right
+            } else {
+                Alignment::Left
+            }
         };
         let row = headings
             .iter()
@@ -38,7 +41,7 @@ impl Table {
     }
 
     /// How many rows wait to be taken, the headings included.
-    pub fn len(&self) -> usize {
+    pub fn waiting(&self) -> usize {
         self.rows.len()
     }
 

@@ -1,24 +1,25 @@
 //! Foreign text (file names, what commands printed), made fit for a terminal and for a shell.
 
 /// The text with control characters escaped, so that no file name or message can move the cursor.
-pub fn printable(text: &str) -> String {
-    text.chars()
-        .fold(String::with_capacity(text.len()), |mut clean, each| {
-            match each.is_control() {
-                true => clean.extend(each.escape_default()),
-                false => clean.push(each),
-            }
-            clean
-        })
+pub(super) fn printable(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    for each in text.chars() {
+        if each.is_control() {
+            clean.extend(each.escape_default());
+        } else {
+            clean.push(each);
+        }
+    }
+    clean
 }
 
 /// The text as one word of a shell command.
-pub fn shell_word(text: &str) -> String {
+pub(super) fn shell_word(text: &str) -> String {
     let is_plain = |each: char| each.is_ascii_alphanumeric() || "-_./:=@%+,".contains(each);
-    match !text.is_empty() && text.chars().all(is_plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
     }
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]
