@@ -36,7 +36,7 @@ fn opening(facts: &Facts<'_>) -> String {
     let time = length(running_time(record, facts.now));
     match record.state {
         JobState::Starting => format!(
-            "Job {} of {} is starting, since {time}.",
+            "Job {} of {} has been starting for {time}.",
             record.id, record.pipeline
         ),
         JobState::Running => format!(
@@ -103,7 +103,7 @@ fn by_state(facts: &Facts<'_>) -> Vec<String> {
 fn waiting(facts: &Facts<'_>) -> String {
     match facts.waits_for {
         Some(other) => format!(
-            "It waits for job {} of the same pipeline, which is {} since {}; jobs of a pipeline run one after the other.",
+            "It waits for job {} of the same pipeline, which is {}, for {} so far; jobs of a pipeline run one after the other.",
             other.id,
             super::job::state(other.state, super::Palette::plain()),
             length(running_time(other, facts.now))
@@ -196,4 +196,89 @@ fn way_on(facts: &Facts<'_>) -> Vec<String> {
         _ => {}
     }
     sentences
+}
+
+#[cfg(test)]
+mod tests {
+    use drover_shared::datum::Cause;
+
+    use super::*;
+    use crate::render::samples;
+
+    fn told(record: &JobRecord, failures: &FailureGroups, waits_for: Option<&JobRecord>) -> String {
+        let now = "2026-11-23T18:10:00Z".parse().unwrap();
+        explain(&Facts {
+            record,
+            failures,
+            stop_requested: false,
+            waits_for,
+            now,
+        })
+        .join("\n")
+    }
+
+    #[test]
+    fn a_failure_is_explained_by_cause_with_the_way_on() {
+        let mut failures = FailureGroups::default();
+        for index in 0..4 {
+            failures.add(
+                index,
+                &Cause::Exit {
+                    code: 127,
+                    last_line: format!("sh: {index}: frob: not found"),
+                },
+            );
+        }
+        failures.add(
+            9,
+            &Cause::Signal {
+                signal: 9,
+                last_line: String::new(),
+            },
+        );
+        insta::assert_snapshot!(told(&samples::failed(), &failures, None), @"
+        Job 01j9zzzzzzzzzzzzzzzzzzzzzz of count failed after 1m 30s.
+        The reason: 5 of 1237 datums failed: exit 1: 'row #: no such column' (4), signal 9 (1).
+        4 datums failed with exit 127: 'sh: #: frob: not found'. Code 127 is how a shell says that a command was not found: is it installed, and in PATH?
+        1 datum failed with signal 9. SIGKILL from outside is most often the kernel's answer to memory running out: try fewer --workers.
+        `drover logs 01j9zzzzzzzzzzzzzzzzzzzzzz --datum 0` shows what a failed one printed.
+        What succeeded is kept: `drover retry 01j9zzzzzzzzzzzzzzzzzzzzzz` runs the failed ones again, `drover run` those and what is new.
+        ");
+    }
+
+    #[test]
+    fn a_job_that_does_not_move_says_what_it_waits_for() {
+        let mut starting = samples::running();
+        starting.state = JobState::Starting;
+        starting.started = None;
+        insta::assert_snapshot!(told(&starting, &FailureGroups::default(), Some(&samples::running())), @"
+        Job 01j9zzzzzzzzzzzzzzzzzzzzzz of count has been starting for 2m 00s.
+        It waits for job 01j9zzzzzzzzzzzzzzzzzzzzzz of the same pipeline, which is running, for 1m 59s so far; jobs of a pipeline run one after the other.
+        ");
+        insta::assert_snapshot!(told(&starting, &FailureGroups::default(), None), @"
+        Job 01j9zzzzzzzzzzzzzzzzzzzzzz of count has been starting for 2m 00s.
+        It lists its inputs; new files are read once, to know their content.
+        ");
+        insta::assert_snapshot!(told(&samples::running(), &FailureGroups::default(), None), @"
+        Job 01j9zzzzzzzzzzzzzzzzzzzzzz of count has been running for 1m 59s.
+        1,232 of 5,000 datums known so far have ended; 3,768 left.
+        ");
+    }
+
+    #[test]
+    fn a_success_that_did_nothing_says_why() {
+        let mut record = samples::succeeded();
+        record.datums.skipped = record.datums.total;
+        record.datums.processed = 0;
+        record.datums.recovered = 0;
+        insta::assert_snapshot!(told(&record, &FailureGroups::default(), None), @"
+        Job 01j9zzzzzzzzzzzzzzzzzzzzzz of count succeeded after 1m 30s.
+        It had nothing to do: earlier jobs had done all 1,232 datums. `--reprocess` does everything again.
+        ");
+        record.datums = drover_shared::job::Counts::default();
+        insta::assert_snapshot!(told(&record, &FailureGroups::default(), None), @"
+        Job 01j9zzzzzzzzzzzzzzzzzzzzzz of count succeeded after 1m 30s.
+        It had no datums: no file matched its globs. `drover plan SPEC` shows what they match.
+        ");
+    }
 }

@@ -115,13 +115,31 @@ mod tests {
 
     #[test]
     fn a_finding_points_at_its_word() {
-        insta::assert_snapshot!(shown(3, 1, "did you mean `transform`?"));
-        insta::assert_snapshot!(shown(4, 9, ""));
+        insta::assert_snapshot!(shown(3, 1, "did you mean `transform`?"), @"
+        error: transfrom: unknown field
+         --> p.yaml:3:1
+          |
+        3 | transfrom:
+          | ^^^^^^^^^
+          |
+          = help: did you mean `transform`?
+        ");
+        insta::assert_snapshot!(shown(4, 9, ""), @r#"
+        error: transfrom: unknown field
+         --> p.yaml:4:9
+          |
+        4 |   cmd: ["a b", c]
+          |         ^^^^^
+        "#);
     }
 
     #[test]
     fn a_finding_without_a_place_is_still_told() {
-        insta::assert_snapshot!(shown(0, 0, "write it"));
+        insta::assert_snapshot!(shown(0, 0, "write it"), @"
+        error: transfrom: unknown field
+         |
+         = help: write it
+        ");
     }
 
     #[test]

@@ -220,3 +220,121 @@ fn cause(group: &FailureGroup, colours: Palette) -> String {
         printable(&group.to_string())
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use drover_shared::datum::Cause;
+
+    use super::*;
+    use crate::render::samples;
+
+    const NOW: &str = "2026-11-23T18:10:00Z";
+
+    fn around(store: Option<&str>) -> Surroundings<'_> {
+        Surroundings {
+            store,
+            output: "count/",
+            now: NOW.parse().unwrap(),
+        }
+    }
+
+    fn failures() -> FailureGroups {
+        let mut groups = FailureGroups::default();
+        for index in [3, 17, 40, 41] {
+            let last_line = format!("row {index}: no such column");
+            groups.add(index, &Cause::Exit { code: 1, last_line });
+        }
+        let last_line = "\u{1b}[31mred\u{1b}[0m".to_owned();
+        groups.add(
+            99,
+            &Cause::Signal {
+                signal: 9,
+                last_line,
+            },
+        );
+        groups
+    }
+
+    #[test]
+    fn a_job_that_succeeded_is_told_in_three_lines() {
+        let record = samples::succeeded();
+        let lines = summary(
+            &record,
+            &FailureGroups::default(),
+            around(None),
+            Palette::plain(),
+        );
+        insta::assert_snapshot!(lines.join("\n"), @"
+        count 01j9zzzzzzzzzzzzzzzzzzzzzz success after 1m 30s
+          1,232 datums: 1,200 processed, 30 skipped, 2 recovered
+          read 1.23 MB, wrote 820 B; commands ran 4m 05s
+          output: count/
+        ");
+    }
+
+    #[test]
+    fn a_job_that_failed_tells_causes_and_the_way_on() {
+        let lines = summary(
+            &samples::failed(),
+            &failures(),
+            around(Some("my store")),
+            Palette::plain(),
+        );
+        insta::assert_snapshot!(lines.join("\n"), @r#"
+        count 01j9zzzzzzzzzzzzzzzzzzzzzz failure after 1m 30s: 5 of 1237 datums failed: exit 1: 'row #: no such column' (4), signal 9 (1)
+          1,237 datums: 1,200 processed, 30 skipped, 5 failed, 2 recovered
+          read 1.23 MB, wrote 820 B; commands ran 4m 05s
+
+        failed, by cause:
+              4  exit 1: 'row #: no such column'  (datums 3, 17, 40 …)
+              1  signal 9: '\u{1b}[31mred\u{1b}[0m'  (datum 99)
+
+        what they printed:  drover logs 01j9zzzzzzzzzzzzzzzzzzzzzz --datum 3 --store 'my store'
+        run them again:     drover retry 01j9zzzzzzzzzzzzzzzzzzzzzz --store 'my store'
+        "#);
+    }
+
+    #[test]
+    fn a_killed_job_tells_that_nothing_is_lost() {
+        let mut record = samples::failed();
+        record.state = JobState::Killed;
+        record.reason = Some("stopped by SIGINT".to_owned());
+        record.datums.failed = 0;
+        let lines = summary(
+            &record,
+            &FailureGroups::default(),
+            around(None),
+            Palette::plain(),
+        );
+        insta::assert_snapshot!(lines.join("\n"), @"
+        count 01j9zzzzzzzzzzzzzzzzzzzzzz killed after 1m 30s: stopped by SIGINT
+          1,237 datums: 1,200 processed, 30 skipped, 2 recovered, 5 not done
+          read 1.23 MB, wrote 820 B; commands ran 4m 05s
+
+        what is done stays done: the next run goes on from there
+        ");
+    }
+
+    #[test]
+    fn the_details_of_a_running_job() {
+        let lines = details(
+            &samples::running(),
+            &FailureGroups::default(),
+            around(None),
+            &TimeZone::UTC,
+            Palette::plain(),
+        );
+        insta::assert_snapshot!(lines.join("\n"), @"
+        count 01j9zzzzzzzzzzzzzzzzzzzzzz running for 1m 59s
+          job:       01j9zzzzzzzzzzzzzzzzzzzzzz
+          pipeline:  count
+          created:   2026-11-23 18:08:00
+          started:   2026-11-23 18:08:00
+          finished:  -
+          datums:    5,000 datums: 1,200 processed, 30 skipped, 2 recovered, 3,768 not done
+          work:      read 1.23 MB, wrote 820 B; commands ran 4m 05s
+          queue:     redelivered 1 time, told twice 0 times
+          output:    count/
+        ");
+    }
+}

@@ -143,3 +143,55 @@ fn datum_state(state: DatumState, colours: Palette) -> String {
 fn shortened(text: &str) -> String {
     console::truncate_str(&printable(text), LONGEST_REASON, "…").into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::samples;
+
+    #[test]
+    fn a_plan_is_a_table() {
+        let mut table = plan();
+        table.row(planned(&samples::datum(0)));
+        table.row(planned(&samples::datum(1234)));
+        let total = plan_total(3_000_000, 20, 4_500_000_000);
+        insta::assert_snapshot!(format!("{}\n{total}", table.take_lines().join("\n")), @r#"
+        INDEX     SIZE  INPUTS
+            0  1.51 kB  photos:/a\nb.jpg + labels:/a/ [a]
+         1234  1.51 kB  photos:/a\nb.jpg + labels:/a/ [a]
+        3,000,000 datums, 4.50 GB of input (2,999,980 more; --limit 0 shows all)
+        "#);
+        assert_eq!(plan_total(1, 1, 5), "1 datum, 5 B of input");
+    }
+
+    #[test]
+    fn datums_of_a_job_are_a_table() {
+        let sample = samples::datum(17);
+        let reason = "exit 1: ".to_owned() + &"very ".repeat(20) + "long";
+        let row = DatumRow {
+            datum: &sample,
+            state: DatumState::Failed,
+            attempts: 3,
+            reason: Some(&reason),
+        };
+        let mut table = datums();
+        table.row(datum(&row, Palette::plain()));
+        insta::assert_snapshot!(table.take_lines().join("\n"), @r#"
+        INDEX  STATE   TRIES     SIZE  INPUTS                             REASON
+           17  failed      3  1.51 kB  photos:/a\nb.jpg + labels:/a/ [a]  exit 1: very very very very very very very very very very v…
+        "#);
+    }
+
+    #[test]
+    fn jobs_are_a_table() {
+        let now = "2026-11-23T18:10:00Z".parse().unwrap();
+        let records = [samples::running(), samples::succeeded(), samples::failed()];
+        let lines = jobs(&records, now, &TimeZone::UTC, Palette::plain());
+        insta::assert_snapshot!(lines.join("\n"), @"
+        JOB                         PIPELINE  STATE    CREATED                TIME         DONE  REASON
+        01j9zzzzzzzzzzzzzzzzzzzzzz  count     running  2026-11-23 18:08:00  1m 59s  1,232/5,000
+        01j9zzzzzzzzzzzzzzzzzzzzzz  count     success  2026-11-23 18:08:00  1m 30s  1,232/1,232
+        01j9zzzzzzzzzzzzzzzzzzzzzz  count     failure  2026-11-23 18:08:00  1m 30s  1,237/1,237  5 of 1237 datums failed: exit 1: 'row #: no such column' (4…
+        ");
+    }
+}

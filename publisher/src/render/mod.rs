@@ -17,6 +17,9 @@ mod list;
 mod log;
 mod progress;
 
+#[cfg(test)]
+mod samples;
+
 pub use console::{Console, Lines};
 pub use error::{error, usage_as_json};
 pub use explain::{Facts, explain};
