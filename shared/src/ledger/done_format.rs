@@ -110,7 +110,13 @@ impl Index {
                 write_success(&mut to, success, number, &mut new)?;
             }
             match new.next_if(|success| success.datum.to_bytes()[..] == old[..16]) {
-                Some(success) => write_success(&mut to, success, number, &mut new)?,
+                Some(success) if self.reference(old).job <= job => {
+                    write_success(&mut to, success, number, &mut new)?
+                }
+                Some(success) => {
+                    skip_equal(success, &mut new);
+                    to.write_all(old)?;
+                }
                 None => to.write_all(old)?,
             }
         }
@@ -143,10 +149,15 @@ fn write_success<'a>(
     job: u32,
     new: &mut Peekable<impl Iterator<Item = &'a Success>>,
 ) -> io::Result<()> {
-    while new.next_if(|next| next.datum == success.datum).is_some() {}
+    skip_equal(success, new);
     to.write_all(&success.datum.to_bytes())?;
     to.write_all(&job.to_le_bytes())?;
     to.write_all(&success.index.to_le_bytes())
+}
+
+/// Passes over what is equal to `success`.
+fn skip_equal<'a>(success: &Success, new: &mut Peekable<impl Iterator<Item = &'a Success>>) {
+    while new.next_if(|next| next.datum == success.datum).is_some() {}
 }
 
 fn field<const N: usize>(record: &[u8], at: usize) -> [u8; N] {

@@ -3,12 +3,13 @@
 use std::fs::File;
 use std::io::{self, BufWriter};
 
+use bytes::Bytes;
 use serde::Deserialize;
 use tokio::task::spawn_blocking;
 use tracing::warn;
 
 use super::done_format::{Index, Success};
-use super::records::{advice, damaged};
+use super::records::advice;
 use super::{DoneIndex, Ledger, Segment};
 use crate::datum::VerdictState;
 use crate::id::{DatumId, JobId, PipelineName};
@@ -22,11 +23,35 @@ struct Ending {
     state: VerdictState,
 }
 
+impl Ending {
+    fn success(self) -> Option<Success> {
+        let Self {
+            index,
+            datum,
+            state,
+        } = self;
+        (state == VerdictState::Success).then_some(Success { datum, index })
+    }
+}
+
+/// Passes over a damaged record; any other failure is one.
+fn skip_damaged(job: JobId, error: StoreError) -> Result<(), StoreError> {
+    match error {
+        StoreError::Corrupt { .. } => {
+            let error = &error as &dyn std::error::Error;
+            warn!(job.id = %job, error, "some of what job {job} did is not counted, and will be done again");
+            Ok(())
+        }
+        failure => Err(failure),
+    }
+}
+
 impl Ledger {
     /// The done index of a pipeline, with the successes of unfolded jobs folded in (and written back), so
     /// that a job that was cut off counts. Only for the holder of the pipeline's lock, before the next job's
     /// books are opened.
     pub async fn done_index(&self, pipeline: &PipelineName) -> Result<DoneIndex, StoreError> {
+        self.read_done(pipeline).await?; // Damage is noticed before the jobs to fold are listed.
         for job in self.unfolded(pipeline).await? {
             self.fold(pipeline, job).await?;
         }
@@ -35,8 +60,12 @@ impl Ledger {
 
     /// Adds the successes of a job that has ended to the pipeline's done index. It may be done again.
     pub async fn fold(&self, pipeline: &PipelineName, job: JobId) -> Result<(), StoreError> {
-        let index = self.read_done(pipeline).await?;
-        self.merge_into(pipeline, index, job).await?;
+        let successes = self.successes(job).await?;
+        if !successes.is_empty() {
+            let index = self.read_done(pipeline).await?;
+            self.replace_done(pipeline, move |to| index.merge(job, &successes, to))
+                .await?;
+        }
         self.store.delete(&layout::unfolded(pipeline, job)).await
     }
 
@@ -52,7 +81,7 @@ impl Ledger {
             .await
     }
 
-    /// The done index as it was last written; made again from the pipeline's jobs when it is damaged.
+    /// The done index as it was last written. A damaged one is empty, and all jobs are to be folded again.
     async fn read_done(&self, pipeline: &PipelineName) -> Result<Index, StoreError> {
         let key = layout::done(pipeline);
         let bytes = match self.store.get(&key).await {
@@ -63,62 +92,36 @@ impl Ledger {
             Ok(index) => Ok(index),
             Err(problem) => {
                 warn!(pipeline.name = %pipeline, problem, "{key} is damaged; it is made again from the jobs");
-                self.rebuild_done(pipeline).await
+                self.unfold_all(pipeline).await?;
+                self.store.delete(&key).await?;
+                Ok(Index::default())
             }
         }
     }
 
-    /// Makes the done index again from the pipeline's jobs.
-    async fn rebuild_done(&self, pipeline: &PipelineName) -> Result<Index, StoreError> {
-        let mut index = Index::default();
+    /// Marks all jobs of the pipeline as not folded yet.
+    async fn unfold_all(&self, pipeline: &PipelineName) -> Result<(), StoreError> {
         for job in self.jobs().await? {
             match self.job(job).await {
                 Ok(record) if record.pipeline == *pipeline => {
-                    index = self.merge_into(pipeline, index, job).await?
+                    self.store
+                        .put(&layout::unfolded(pipeline, job), Bytes::new())
+                        .await?;
                 }
                 Ok(_) | Err(StoreError::Missing { .. }) => {}
-                Err(error @ StoreError::Corrupt { .. }) => {
-                    warn!(job.id = %job, error = &error as &dyn std::error::Error, "what job {job} did is not counted");
-                }
-                Err(error) => return Err(error),
+                Err(error) => skip_damaged(job, error)?,
             }
         }
-        Ok(index)
+        Ok(())
     }
 
-    /// Writes `index` with the successes of a job merged in, and reads it back.
-    async fn merge_into(
-        &self,
-        pipeline: &PipelineName,
-        index: Index,
-        job: JobId,
-    ) -> Result<Index, StoreError> {
-        let successes = self.successes(job).await?;
-        if successes.is_empty() {
-            return Ok(index);
-        }
-        self.replace_done(pipeline, move |to| index.merge(job, &successes, to))
-            .await?;
-        let key = layout::done(pipeline);
-        let bytes = self.store.get(&key).await?;
-        Index::parse(&bytes).map_err(|problem| damaged(&key, advice::DETAIL, problem))
-    }
-
-    /// The successes of a job, sorted by datum.
+    /// The successes of a job, sorted by datum. What is damaged does not count, so it is done again.
     async fn successes(&self, job: JobId) -> Result<Vec<Success>, StoreError> {
         let mut successes = vec![];
         for segment in self.segments(job).await? {
             match self.endings(job, segment).await {
-                Ok(endings) => successes.extend(
-                    endings
-                        .into_iter()
-                        .filter(|ending| ending.state == VerdictState::Success)
-                        .map(|Ending { datum, index, .. }| Success { datum, index }),
-                ),
-                Err(error @ StoreError::Corrupt { .. }) => {
-                    warn!(job.id = %job, error = &error as &dyn std::error::Error, "some datums of job {job} will run again");
-                }
-                Err(error) => return Err(error),
+                Ok(endings) => successes.extend(endings.into_iter().filter_map(Ending::success)),
+                Err(error) => skip_damaged(job, error)?,
             }
         }
         successes.sort_unstable_by_key(|success| (success.datum, success.index));
@@ -127,18 +130,22 @@ impl Ledger {
 
     /// How the datums of a segment ended.
     async fn endings(&self, job: JobId, segment: Segment) -> Result<Vec<Ending>, StoreError> {
-        let key = layout::result(job, &segment.to_string());
-        match self.read_lines(&key, advice::DETAIL).await {
+        let sealed = layout::result(job, &segment.to_string());
+        match self.read_lines(&sealed, advice::DETAIL).await {
             Err(StoreError::Missing { .. }) => {}
             endings => return endings,
         }
-        let verdicts = self.verdicts(job, segment).await?;
-        let endings = verdicts.into_iter().map(|verdict| Ending {
-            index: verdict.index,
-            datum: verdict.datum,
-            state: verdict.state,
-        });
-        Ok(endings.collect())
+        let mut endings = vec![];
+        for index in self.committed_indexes(job, segment).await? {
+            match self
+                .read(&layout::commit(job, index), advice::VERDICT)
+                .await
+            {
+                Ok(ending) => endings.push(ending),
+                Err(error) => skip_damaged(job, error)?,
+            }
+        }
+        Ok(endings)
     }
 
     /// Replaces the done index by what `write` writes, by way of a file: it may be large.

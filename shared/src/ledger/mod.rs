@@ -19,6 +19,9 @@ mod done;
 mod done_format;
 mod fold;
 
+#[cfg(test)]
+mod tests;
+
 pub use attempts::LogFile;
 pub use done::{DoneIndex, DoneRef};
 pub use lock::PipelineLock;

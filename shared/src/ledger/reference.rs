@@ -109,8 +109,8 @@ mod tests {
     #[test]
     fn a_text_that_names_no_single_job_is_answered_with_candidates() {
         let jobs = jobs();
-        insta::assert_snapshot!(resolve("01", &jobs).unwrap_err(), @"");
-        insta::assert_snapshot!(resolve("zz", &jobs).unwrap_err(), @"");
-        insta::assert_snapshot!(resolve("last", &[]).unwrap_err(), @"");
+        insta::assert_snapshot!(resolve("01", &jobs).unwrap_err(), @r#""01" fits 3 jobs: 01acaaaaaaaaaaaaaaaaaaaaaa, 01abaaaaaaaaaaaaaaaaaaaaaa, 01aaaaaaaaaaaaaaaaaaaaaaaa; give more of the id"#);
+        insta::assert_snapshot!(resolve("zz", &jobs).unwrap_err(), @r#"no job begins with "zz"; the latest are 01acaaaaaaaaaaaaaaaaaaaaaa, 01abaaaaaaaaaaaaaaaaaaaaaa, 01aaaaaaaaaaaaaaaaaaaaaaaa"#);
+        insta::assert_snapshot!(resolve("last", &[]).unwrap_err(), @"there are no jobs in this store; `drover run SPEC` makes one (is --store right?)");
     }
 }

@@ -60,7 +60,11 @@ impl Ledger {
     }
 
     /// The verdict of a datum in its own record.
-    async fn single(&self, job: JobId, index: u64) -> Result<Option<Verdict>, StoreError> {
+    pub(super) async fn single(
+        &self,
+        job: JobId,
+        index: u64,
+    ) -> Result<Option<Verdict>, StoreError> {
         match self
             .read(&layout::commit(job, index), advice::VERDICT)
             .await
@@ -128,6 +132,20 @@ impl Ledger {
         job: JobId,
         segment: Segment,
     ) -> Result<Vec<Verdict>, StoreError> {
+        let committed = self.committed_indexes(job, segment).await?;
+        stream::iter(committed.into_iter().map(|index| self.single(job, index)))
+            .buffered(READS_AT_ONCE)
+            .try_filter_map(|verdict| std::future::ready(Ok(verdict)))
+            .try_collect()
+            .await
+    }
+
+    /// The indexes in a segment that have single records, ascending.
+    pub(super) async fn committed_indexes(
+        &self,
+        job: JobId,
+        segment: Segment,
+    ) -> Result<Vec<u64>, StoreError> {
         let mut committed = vec![];
         let indexes = segment.indexes();
         for shard in indexes.start / layout::SHARD..indexes.end.div_ceil(layout::SHARD) {
@@ -137,11 +155,7 @@ impl Ledger {
                 .filter_map(|name| name.strip_suffix(".json")?.parse().ok());
             committed.extend(all.filter(|index| indexes.contains(index)));
         }
-        stream::iter(committed.into_iter().map(|index| self.single(job, index)))
-            .buffered(READS_AT_ONCE)
-            .try_filter_map(|verdict| std::future::ready(Ok(verdict)))
-            .try_collect()
-            .await
+        Ok(committed)
     }
 }
 

@@ -20,6 +20,9 @@ mod walk;
 mod bucket;
 mod folder;
 
+#[cfg(test)]
+mod suite;
+
 pub use entry::Entry;
 pub use error::StoreError;
 pub use handle::Store;

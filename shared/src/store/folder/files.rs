@@ -151,7 +151,8 @@ impl Folder {
         let mut names = vec![];
         for entry in entries {
             let entry = entry.map_err(|error| reading(prefix, error))?;
-            let mut name = utf8(entry.file_name().as_bytes())?.to_owned();
+            let name = entry.file_name().into_string();
+            let mut name = name.map_err(|name| not_utf8(prefix.as_str(), name.as_bytes()))?;
             if entry.path().is_dir() {
                 name.push('/');
             }
@@ -289,10 +290,10 @@ fn remove_below(path: &Path) -> io::Result<()> {
     fs::remove_dir_all(path)
 }
 
-/// A name of the file system as text.
-pub(super) fn utf8(name: &[u8]) -> Result<&str, StoreError> {
-    std::str::from_utf8(name).map_err(|_| StoreError::Name {
-        name: String::from_utf8_lossy(name).into_owned(),
+/// What is wrong with a name of the file system, found in `folder`.
+pub(super) fn not_utf8(folder: &str, name: &[u8]) -> StoreError {
+    StoreError::Name {
+        name: format!("{folder}/{}", String::from_utf8_lossy(name)),
         problem: "it is not UTF-8; rename the file",
-    })
+    }
 }

@@ -9,5 +9,8 @@ mod stat_cache;
 mod trouble;
 mod walk;
 
+#[cfg(test)]
+mod tests;
+
 pub(super) use files::Folder;
 pub(super) use walk::FolderWalk;

@@ -316,3 +316,148 @@ fn array<const N: usize>(from: &mut impl Read) -> io::Result<[u8; N]> {
     from.read_exact(&mut bytes)?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const STAT: Stat = Stat {
+        inode: 7,
+        modified_ns: 1,
+        size: 3,
+    };
+
+    /// Walks over the files, asking for the hashes of those that are `asked`; a file's hash is its number.
+    /// Returns which hashes were remembered.
+    fn walk(
+        caches: &Path,
+        files: &BTreeMap<String, u8>,
+        asked: impl Fn(&str) -> bool,
+    ) -> Vec<String> {
+        let mut cache = StatCache::open(Some(caches), Path::new("/walked"));
+        let mut recalled = vec![];
+        for (path, number) in files {
+            cache.pass(path);
+            if asked(path) {
+                match cache.recall(path, STAT) {
+                    Some(hash) if hash == [*number; 16] => recalled.push(path.clone()),
+                    Some(_) => panic!("a wrong hash for {path}"),
+                    None => cache.remember(path, STAT, [*number; 16]),
+                }
+            }
+        }
+        cache.finish();
+        recalled
+    }
+
+    fn files(paths: &[&str]) -> BTreeMap<String, u8> {
+        paths
+            .iter()
+            .map(|path| ((*path).to_owned(), path.len() as u8))
+            .collect()
+    }
+
+    #[test]
+    fn a_second_walk_recalls_everything_and_writes_nothing() {
+        let caches = tempfile::tempdir().unwrap();
+        let files = files(&["/a", "/b/c", "/d"]);
+        assert!(walk(caches.path(), &files, |_| true).is_empty());
+        let file = fs::read_dir(caches.path())
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
+            .path();
+        let written = fs::metadata(&file).unwrap().modified().unwrap();
+        assert_eq!(walk(caches.path(), &files, |_| true).len(), 3);
+        assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), written);
+    }
+
+    #[test]
+    fn what_a_walk_did_not_ask_for_or_passed_by_stays_remembered() {
+        let caches = tempfile::tempdir().unwrap();
+        let all = files(&["/a", "/b/c", "/b/d", "/e", "/f"]);
+        walk(caches.path(), &all, |_| true);
+        // Another glob asks for other files …
+        assert_eq!(walk(caches.path(), &all, |path| path == "/e"), ["/e"]);
+        // … a pruned walk passes by a directory, and finds something new …
+        let mut cache = StatCache::open(Some(caches.path()), Path::new("/walked"));
+        cache.pass("/a");
+        cache.keep_below("/b");
+        for (path, known) in [("/e", true), ("/ee", false)] {
+            cache.pass(path);
+            assert_eq!(cache.recall(path, STAT).is_some(), known, "{path}");
+            cache.remember(path, STAT, [2; 16]);
+        }
+        // … and is given up before its end.
+        drop(cache);
+        assert_eq!(walk(caches.path(), &all, |_| true).len(), 5);
+    }
+
+    #[test]
+    fn a_damaged_cache_is_made_again() {
+        let caches = tempfile::tempdir().unwrap();
+        let all = files(&["/a", "/b/c", "/d"]);
+        walk(caches.path(), &all, |_| true);
+        let file = fs::read_dir(caches.path())
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
+            .path();
+        let whole = fs::read(&file).unwrap();
+        for end in 0..whole.len() {
+            fs::write(&file, &whole[..end]).unwrap();
+            walk(caches.path(), &all, |_| true);
+            assert_eq!(
+                walk(caches.path(), &all, |_| true).len(),
+                3,
+                "cut off at {end}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_cache_that_cannot_be_written_is_no_error() {
+        let all = files(&["/a", "/b"]);
+        assert!(walk(Path::new("/proc/nowhere"), &all, |_| true).is_empty());
+    }
+
+    #[test]
+    fn a_file_that_may_still_change_is_not_remembered() {
+        let caches = tempfile::tempdir().unwrap();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_nanos() as i64;
+        let fresh = Stat {
+            modified_ns: now,
+            ..STAT
+        };
+        let mut cache = StatCache::open(Some(caches.path()), Path::new("/walked"));
+        cache.pass("/a");
+        cache.remember("/a", fresh, [1; 16]);
+        cache.finish();
+        let mut cache = StatCache::open(Some(caches.path()), Path::new("/walked"));
+        cache.pass("/a");
+        assert_eq!(cache.recall("/a", fresh), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_walk_recalls_exactly_what_the_walk_before_saw(
+            before in prop::collection::btree_map("/[a-d]{1,2}(/[a-d])?", 0u8..1, 0..12),
+            after in prop::collection::btree_map("/[a-d]{1,2}(/[a-d])?", 0u8..1, 0..12),
+        ) {
+            let caches = tempfile::tempdir().unwrap();
+            walk(caches.path(), &before, |_| true);
+            let common: Vec<String> = after.keys().filter(|path| before.contains_key(*path)).cloned().collect();
+            prop_assert_eq!(walk(caches.path(), &after, |_| true), common);
+            prop_assert_eq!(walk(caches.path(), &after, |_| true).len(), after.len());
+        }
+    }
+}

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, statat};
 use rustix::io::Errno;
 
-use super::files::utf8;
+use super::files::not_utf8;
 use super::links::Bounds;
 use super::listing::{Kind, Listing};
 use super::stat::{Stat, nanoseconds};
@@ -104,10 +104,16 @@ impl FolderWalk {
     fn next_name(&mut self) -> Option<Result<Found, StoreError>> {
         while let Some(level) = self.levels.last_mut() {
             if let Some((name, kind)) = level.listing.next() {
-                return Some(utf8(name).map(|name| Found {
-                    path: format!("{}/{name}", level.path),
-                    kind,
-                }));
+                return Some(match std::str::from_utf8(name) {
+                    Ok(name) => Ok(Found {
+                        path: format!("{}/{name}", level.path),
+                        kind,
+                    }),
+                    Err(_) => Err(not_utf8(
+                        &format!("{}{}", self.prefix.as_str(), level.path),
+                        name,
+                    )),
+                });
             }
             self.levels.pop();
         }
@@ -217,9 +223,15 @@ impl FolderWalk {
         Ok(tag_of(hash))
     }
 
-    /// Reads the file; what it looked like before and after, if that is the same.
+    /// Reads the file; its hash, and what it looked like just before.
     fn hash(&mut self, path: &str) -> io::Result<(Hash, Stat)> {
-        let mut file = File::open(self.folder.join(&path[1..]))?;
+        // Not to hang, should a FIFO have taken the file's place.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let mut file = File::from(rustix::fs::open(
+            self.folder.join(&path[1..]),
+            flags,
+            Mode::empty(),
+        )?);
         let before = Stat::of(&file.metadata()?);
         self.buffer.resize(HASH_BYTES, 0);
         let mut hasher = blake3::Hasher::new();

@@ -1,0 +1,423 @@
+//! What the books promise, on a folder and in memory.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use bytes::Bytes;
+use futures::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use super::{Commit, DoneRef, Ledger, ManifestEntry, Segment};
+use crate::datum::{Datum, StageStats, Verdict, VerdictState};
+use crate::id::{DatumId, JobId, PipelineName, WorkerId};
+use crate::job::JobRecord;
+use crate::store::{Location, Store, StoreKey, layout};
+
+/// A ledger in a folder of its own.
+async fn in_folder() -> (TempDir, Ledger) {
+    let folder = tempfile::tempdir().unwrap();
+    let location = Location::folder(folder.path()).unwrap();
+    let store = Store::open(&location).await.unwrap();
+    (folder, Ledger::new(store))
+}
+
+/// A ledger of every kind, with the folder that goes when it is dropped.
+async fn everywhere() -> [(Option<TempDir>, Ledger); 2] {
+    let (folder, ledger) = in_folder().await;
+    [
+        (Some(folder), ledger),
+        (None, Ledger::new(Store::in_memory())),
+    ]
+}
+
+fn pipeline() -> PipelineName {
+    "word-count".parse().unwrap()
+}
+
+fn work(n: u64) -> DatumId {
+    DatumId::from_hash(&blake3::hash(&n.to_le_bytes()))
+}
+
+fn entry(index: u64) -> ManifestEntry {
+    ManifestEntry {
+        datum: Datum {
+            index,
+            id: work(index),
+            inputs: vec![],
+        },
+        done: (index % 2 == 1).then(|| DoneRef {
+            job: JobId::from_bytes([1; 16]),
+            index: 7,
+        }),
+    }
+}
+
+fn verdict(index: u64, state: VerdictState) -> Verdict {
+    Verdict {
+        index,
+        datum: work(index),
+        state,
+        attempts: 1,
+        worker: "worker-1".parse().unwrap(),
+        cause: None,
+        staged: "claim".to_owned(),
+        outputs: vec![],
+        stats: StageStats::default(),
+        started: Timestamp::now(),
+        finished: Timestamp::now(),
+    }
+}
+
+fn success(index: u64) -> Verdict {
+    verdict(index, VerdictState::Success)
+}
+
+/// Opens a job with a manifest of `count` datums in segments of three.
+async fn job_of(ledger: &Ledger, count: u64) -> (JobId, Vec<Segment>) {
+    let job = JobId::generate();
+    let record = JobRecord::new(job, pipeline(), Timestamp::now());
+    ledger
+        .open_job(&record, &json!({"pipeline": {"name": "word-count"}}))
+        .await
+        .unwrap();
+    let entries: Vec<ManifestEntry> = (0..count).map(entry).collect();
+    let mut segments = vec![];
+    for chunk in entries.chunks(3) {
+        segments.push(ledger.write_manifest(job, chunk).await.unwrap());
+    }
+    (job, segments)
+}
+
+#[tokio::test]
+async fn a_job_comes_back_as_it_was_written() {
+    let (_folder, ledger) = in_folder().await;
+    let (first, _) = job_of(&ledger, 0).await;
+    let (job, segments) = job_of(&ledger, 7).await;
+    assert_eq!(ledger.jobs().await.unwrap(), [first, job]);
+    assert_eq!(ledger.unfolded(&pipeline()).await.unwrap(), [first, job]);
+    assert_eq!(ledger.job(job).await.unwrap().pipeline, pipeline());
+    assert_eq!(
+        ledger.spec(job).await.unwrap()["pipeline"]["name"],
+        "word-count"
+    );
+    assert_eq!(ledger.segments(job).await.unwrap(), segments);
+    let entries = ledger.manifest(job, segments[1]).await.unwrap();
+    assert_eq!(entries, (3..6).map(entry).collect::<Vec<_>>());
+    assert!(!ledger.stop_requested(job).await.unwrap());
+    ledger.request_stop(job).await.unwrap();
+    assert!(ledger.stop_requested(job).await.unwrap());
+}
+
+#[tokio::test]
+async fn of_many_commits_for_an_index_the_first_one_wins() {
+    for (_folder, ledger) in everywhere().await {
+        let job = JobId::generate();
+        let mut rivals: Vec<Verdict> = vec![];
+        for n in 0..16 {
+            let worker: WorkerId = format!("worker-{n}").parse().unwrap();
+            rivals.push(Verdict {
+                worker,
+                ..success(5)
+            });
+        }
+        let outcomes = join_all(rivals.iter().map(|rival| ledger.commit(job, rival))).await;
+        let kept = ledger.committed(job, 5).await.unwrap().unwrap();
+        for (rival, outcome) in rivals.iter().zip(outcomes) {
+            let expected = if *rival == kept {
+                Commit::Won
+            } else {
+                Commit::Lost(Box::new(kept.clone()))
+            };
+            assert_eq!(outcome.unwrap(), expected);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_was_lost_wins_when_it_is_repeated() {
+    let ledger = Ledger::new(Store::in_memory());
+    let (job, mine) = (JobId::generate(), success(0));
+    for _ in 0..2 {
+        assert_eq!(ledger.commit(job, &mine).await.unwrap(), Commit::Won);
+    }
+}
+
+#[tokio::test]
+async fn a_zombie_cannot_commit_after_its_segment_was_sealed() {
+    let (_folder, ledger) = in_folder().await;
+    let (job, segments) = job_of(&ledger, 3).await;
+    let verdicts: Vec<Verdict> = (0..3).map(success).collect();
+    ledger.seal(job, segments[0], &verdicts).await.unwrap();
+    let zombie = Verdict {
+        worker: "zombie".parse().unwrap(),
+        started: Timestamp::now() - SignedDuration::from_secs(60),
+        ..success(1)
+    };
+    let lost = Commit::Lost(Box::new(verdicts[1].clone()));
+    assert_eq!(ledger.commit(job, &zombie).await.unwrap(), lost);
+    assert_eq!(ledger.verdicts(job, segments[0]).await.unwrap(), verdicts);
+    assert_eq!(
+        ledger.committed(job, 1).await.unwrap(),
+        Some(verdicts[1].clone())
+    );
+    assert_eq!(ledger.committed(job, 4).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn verdicts_are_the_same_wherever_sealing_is_cut_off() {
+    let verdicts: Vec<Verdict> = (0..4).map(success).collect();
+    let segment = Segment { first: 0, count: 4 };
+    for (_folder, ledger) in everywhere().await {
+        for left in 0..=verdicts.len() {
+            let job = JobId::generate();
+            // Cut off when the results are written and all but `left` of the single records are removed.
+            ledger.seal(job, segment, &verdicts).await.unwrap();
+            for verdict in &verdicts[verdicts.len() - left..] {
+                let bytes = serde_json::to_vec(verdict).unwrap();
+                ledger
+                    .store()
+                    .put(&layout::commit(job, verdict.index), bytes.into())
+                    .await
+                    .unwrap();
+            }
+            assert_eq!(ledger.verdicts(job, segment).await.unwrap(), verdicts);
+            ledger.seal(job, segment, &verdicts).await.unwrap();
+            assert_eq!(ledger.verdicts(job, segment).await.unwrap(), verdicts);
+            assert!(
+                ledger
+                    .store()
+                    .names(&layout::commit_shard(job, 0))
+                    .await
+                    .unwrap()
+                    .is_empty()
+            );
+        }
+        // Cut off before: there are single records only.
+        let job = JobId::generate();
+        for verdict in &verdicts {
+            ledger.commit(job, verdict).await.unwrap();
+        }
+        assert_eq!(ledger.verdicts(job, segment).await.unwrap(), verdicts);
+        assert_eq!(
+            ledger
+                .verdicts(job, Segment { first: 2, count: 1 })
+                .await
+                .unwrap(),
+            [verdicts[2].clone()]
+        );
+    }
+}
+
+#[tokio::test]
+async fn verdicts_are_found_across_the_borders_of_shards() {
+    let (_folder, ledger) = in_folder().await;
+    let job = JobId::generate();
+    let around = [layout::SHARD - 1, layout::SHARD, 2 * layout::SHARD];
+    for index in around {
+        ledger.commit(job, &success(index)).await.unwrap();
+    }
+    let segment = Segment {
+        first: 1,
+        count: 2 * layout::SHARD,
+    };
+    let found = ledger.verdicts(job, segment).await.unwrap();
+    assert_eq!(
+        found
+            .iter()
+            .map(|verdict| verdict.index)
+            .collect::<Vec<_>>(),
+        around
+    );
+}
+
+#[tokio::test]
+async fn what_a_cut_off_job_committed_counts() {
+    let (_folder, ledger) = in_folder().await;
+    let (job, segments) = job_of(&ledger, 7).await;
+    let sealed: Vec<Verdict> = segments[0].indexes().map(success).collect();
+    ledger.seal(job, segments[0], &sealed).await.unwrap();
+    ledger.commit(job, &success(3)).await.unwrap();
+    ledger
+        .commit(job, &verdict(4, VerdictState::Failed))
+        .await
+        .unwrap();
+    ledger
+        .commit(job, &verdict(5, VerdictState::Recovered))
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        let done = ledger.done_index(&pipeline()).await.unwrap();
+        let known: Vec<u64> = (0..7)
+            .filter(|index| done.get(work(*index)).is_some())
+            .collect();
+        assert_eq!(known, [0, 1, 2, 3]);
+        assert_eq!(done.get(work(3)), Some(DoneRef { job, index: 3 }));
+        assert!(ledger.unfolded(&pipeline()).await.unwrap().is_empty());
+    }
+    ledger
+        .forget(&pipeline(), &[work(1), work(99)])
+        .await
+        .unwrap();
+    let done = ledger.done_index(&pipeline()).await.unwrap();
+    assert_eq!((done.len(), done.get(work(1))), (3, None));
+}
+
+#[tokio::test]
+async fn a_damaged_done_index_is_made_again_from_the_jobs() {
+    for (_folder, ledger) in everywhere().await {
+        let mut jobs = vec![];
+        for _ in 0..2 {
+            let (job, segments) = job_of(&ledger, 3).await;
+            ledger
+                .seal(job, segments[0], &[success(0), success(2)])
+                .await
+                .unwrap();
+            ledger.fold(&pipeline(), job).await.unwrap();
+            jobs.push(job);
+        }
+        let key = layout::done(&pipeline());
+        let whole = ledger.store().get(&key).await.unwrap();
+        for at in 0..whole.len() {
+            let mut damaged = whole.to_vec();
+            damaged[at] ^= 1;
+            let damaged = if at % 2 == 0 {
+                damaged
+            } else {
+                damaged[..at].to_vec()
+            };
+            ledger.store().put(&key, damaged.into()).await.unwrap();
+            let done = ledger.done_index(&pipeline()).await.unwrap();
+            assert_eq!(done.len(), 2, "damaged at {at}");
+            assert_eq!(
+                done.get(work(2)),
+                Some(DoneRef {
+                    job: jobs[1],
+                    index: 2
+                })
+            );
+            assert_eq!(ledger.store().get(&key).await.unwrap(), whole);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_named_with_the_way_out() {
+    let ledger = Ledger::new(Store::in_memory());
+    let (job, segments) = job_of(&ledger, 3).await;
+    let damage = async |key: StoreKey| {
+        ledger
+            .store()
+            .put(&key, Bytes::from_static(b"{\"job\": 1"))
+            .await
+            .unwrap()
+    };
+    damage(layout::record(job)).await;
+    damage(layout::manifest(job, &segments[0].to_string())).await;
+    damage(layout::commit(job, 0)).await;
+    ledger.commit(job, &success(1)).await.unwrap();
+    let told = [
+        ledger.job(job).await.unwrap_err(),
+        ledger.manifest(job, segments[0]).await.unwrap_err(),
+        ledger.committed(job, 0).await.unwrap_err(),
+        ledger.verdicts(job, segments[0]).await.unwrap_err(),
+    ];
+    let told = told
+        .map(|error| error.to_string().replace(&job.to_string(), "<job>"))
+        .join("\n");
+    insta::assert_snapshot!(told, @"
+    .drover/jobs/<job>/record.json is damaged: remove the job's folder to forget it; what it did is remembered by the pipeline
+    .drover/jobs/<job>/manifest/00000000000000000000-3.jsonl is damaged: remove the job's folder and run the pipeline again; datums that are remembered as done are skipped
+    .drover/jobs/<job>/commits/00000000000000000/00000000000000000000.json is damaged: remove it; its datum runs again with the next run
+    .drover/jobs/<job>/commits/00000000000000000/00000000000000000000.json is damaged: remove it; its datum runs again with the next run
+    ");
+    // What is not damaged counts all the same.
+    let done = ledger.done_index(&pipeline()).await.unwrap();
+    assert_eq!(
+        (done.len(), done.get(work(1))),
+        (1, Some(DoneRef { job, index: 1 }))
+    );
+}
+
+#[tokio::test]
+async fn attempts_are_marked_one_by_one_and_their_logs_kept() {
+    let (folder, ledger) = in_folder().await;
+    let job = JobId::generate();
+    assert_eq!(ledger.attempt_marks(job, 1).await.unwrap(), 0);
+    for n in 1..=12 {
+        assert_eq!(ledger.mark_attempt(job, 1).await.unwrap(), n);
+    }
+    assert_eq!(ledger.mark_attempt(job, 11).await.unwrap(), 1);
+    for (index, name) in [(1, "b.1.log"), (1, "a.2.log"), (11, "c.1.log")] {
+        let file = folder.path().join(name);
+        fs::write(&file, name).unwrap();
+        ledger.save_log(job, index, name, &file).await.unwrap();
+    }
+    let logs = ledger.logs(job, 1).await.unwrap();
+    assert_eq!(
+        logs.iter().map(|log| log.name.as_str()).collect::<Vec<_>>(),
+        ["a.2.log", "b.1.log"]
+    );
+    assert_eq!(ledger.store().get(&logs[0].key).await.unwrap(), "a.2.log");
+}
+
+#[tokio::test]
+async fn a_pipeline_is_locked_until_the_lock_is_dropped() {
+    let (_folder, ledger) = in_folder().await;
+    let pipeline = pipeline();
+    assert_eq!(ledger.is_locked(&pipeline).await.unwrap(), Some(false));
+    let lock = ledger.try_lock(&pipeline).await.unwrap().unwrap();
+    assert!(ledger.try_lock(&pipeline).await.unwrap().is_none());
+    assert_eq!(ledger.is_locked(&pipeline).await.unwrap(), Some(true));
+    let (waited, ()) = tokio::join!(ledger.lock(&pipeline), async { drop(lock) });
+    drop(waited.unwrap());
+    assert_eq!(ledger.is_locked(&pipeline).await.unwrap(), Some(false));
+    assert_eq!(
+        Ledger::new(Store::in_memory())
+            .is_locked(&pipeline)
+            .await
+            .unwrap(),
+        None
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn the_done_index_is_the_union_of_all_successes_the_latest_first(
+        jobs in prop::collection::vec(prop::collection::vec(0u64..12, 0..10), 0..5),
+    ) {
+        Runtime::new().unwrap().block_on(async {
+            let ledger = Ledger::new(Store::in_memory());
+            let mut expected = BTreeMap::new();
+            for works in jobs {
+                let job = JobId::generate();
+                let record = JobRecord::new(job, pipeline(), Timestamp::now());
+                ledger.open_job(&record, &json!({})).await.unwrap();
+                let mut entries = vec![];
+                for (index, number) in (0..).zip(&works) {
+                    let mut entry = entry(index);
+                    entry.datum.id = work(*number);
+                    entries.push(entry);
+                    let verdict = Verdict { datum: work(*number), ..success(index) };
+                    ledger.commit(job, &verdict).await.unwrap();
+                }
+                if !entries.is_empty() {
+                    ledger.write_manifest(job, &entries).await.unwrap();
+                }
+                for (index, number) in works.iter().enumerate().rev() {
+                    expected.insert(*number, DoneRef { job, index: index as u64 });
+                }
+                let done = ledger.done_index(&pipeline()).await.unwrap();
+                assert_eq!(done.len(), expected.len());
+                for number in 0..12 {
+                    assert_eq!(done.get(work(number)), expected.get(&number).copied());
+                }
+            }
+        });
+    }
+}

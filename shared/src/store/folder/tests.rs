@@ -1,0 +1,250 @@
+//! What only a folder promises: links, strange files, modes, the order of a walk on a real disk.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+
+use proptest::prelude::*;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use tempfile::TempDir;
+
+use super::Folder;
+use crate::store::{StoreError, StoreKey};
+
+fn key(text: &str) -> StoreKey {
+    text.parse().unwrap()
+}
+
+/// A folder with these files, each holding its own path.
+fn folder(files: &[&str]) -> (TempDir, Folder) {
+    let place = tempfile::tempdir().unwrap();
+    for file in files {
+        write(place.path(), file);
+    }
+    let folder = Folder::open(place.path()).unwrap();
+    (place, folder)
+}
+
+fn write(root: &Path, file: &str) {
+    let path = root.join(file);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, file).unwrap();
+}
+
+/// What a walk finds: paths, and errors as text.
+fn walked(folder: &Folder, prefix: &str) -> Vec<String> {
+    let mut walk = folder.walk(&key(prefix)).unwrap();
+    let mut found = vec![];
+    while let Some(entry) = walk.advance(&|_| true) {
+        found.push(entry.map_or_else(|error| format!("! {error}"), |entry| entry.path));
+    }
+    found
+}
+
+#[test]
+fn links_are_followed_inside_the_store_and_refused_where_they_leave_it() {
+    let (place, folder) = folder(&["in/file", "other/deep/x", ".drover/secret"]);
+    let outside = tempfile::tempdir().unwrap();
+    write(outside.path(), "outside");
+    let link =
+        |target: &Path, name: &str| symlink(target, place.path().join("in").join(name)).unwrap();
+    link(Path::new("file"), "a-relative");
+    link(&place.path().join("other"), "b-absolute");
+    link(&outside.path().join("outside"), "c-leaves");
+    link(outside.path(), "d-leaves");
+    link(Path::new("nothing"), "e-dangles");
+    link(Path::new("f-loop"), "f-loop");
+    link(Path::new("."), "g-parent");
+    link(&place.path().join(".drover/secret"), "h-ours");
+    let found = walked(&folder, "in").join("\n");
+    insta::assert_snapshot!(found, @"
+    /a-relative
+    /b-absolute/deep/x
+    ! in/c-leaves cannot be read as an input: it is a link that leaves the store; copy the files in, or read their folder with `pfs.url` or --input
+    ! in/d-leaves cannot be read as an input: it is a link that leaves the store; copy the files in, or read their folder with `pfs.url` or --input
+    ! in/e-dangles cannot be read as an input: it is a dangling link; remove it, or restore what it leads to
+    ! in/f-loop cannot be read as an input: it is a link in a loop; remove it
+    /file
+    ! in/g-parent cannot be read as an input: it is a link to a directory that it lies in; remove it
+    ! in/h-ours cannot be read as an input: it is a link that leaves the store; copy the files in, or read their folder with `pfs.url` or --input
+    ");
+}
+
+#[test]
+fn a_repo_may_itself_be_a_link_to_elsewhere() {
+    let (place, folder) = folder(&[]);
+    let outside = tempfile::tempdir().unwrap();
+    write(outside.path(), "a/b");
+    symlink("a", outside.path().join("c")).unwrap();
+    symlink(outside.path(), place.path().join("in")).unwrap();
+    assert_eq!(walked(&folder, "in"), ["/a/b", "/c/b"]);
+}
+
+#[test]
+fn what_cannot_be_an_input_is_named_and_the_walk_goes_on() {
+    let (place, folder) = folder(&["in/a", "in/z"]);
+    mknodat(
+        CWD,
+        place.path().join("in/fifo"),
+        FileType::Fifo,
+        Mode::RUSR,
+        0,
+    )
+    .unwrap();
+    fs::write(
+        place
+            .path()
+            .join("in")
+            .join(OsStr::from_bytes(b"la\xfftin")),
+        "x",
+    )
+    .unwrap();
+    symlink("fifo", place.path().join("in/linked-fifo")).unwrap();
+    let found = walked(&folder, "in").join("\n");
+    insta::assert_snapshot!(found, @r#"
+    /a
+    ! in/fifo cannot be read as an input: it is a device, FIFO or socket; remove it
+    ! "in/la�tin" cannot be a name in the store: it is not UTF-8; rename the file
+    ! in/linked-fifo cannot be read as an input: it is a link to a device, FIFO or socket; remove it
+    /z
+    "#);
+}
+
+#[test]
+fn our_own_folder_is_no_input() {
+    let (_place, folder) = folder(&["a/b", ".drover/jobs/x", "a/.drover/y"]);
+    assert_eq!(walked(&folder, ""), ["/a/.drover/y", "/a/b"]);
+    assert_eq!(walked(&folder, "a"), ["/b"]);
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_missing() {
+    let (_place, folder) = folder(&["file"]);
+    for prefix in ["none", "file", "file/below"] {
+        assert!(
+            matches!(folder.walk(&key(prefix)), Err(StoreError::Missing { .. })),
+            "{prefix}"
+        );
+    }
+    assert!(matches!(
+        Folder::open(Path::new("/nonexistent")),
+        Err(StoreError::Location { .. })
+    ));
+}
+
+#[test]
+fn what_is_stored_for_good_is_read_only() {
+    let (place, folder) = folder(&["from", "part"]);
+    folder
+        .adopt(&place.path().join("from"), &key("adopted"))
+        .unwrap();
+    folder.link(&key("adopted"), &key("linked")).unwrap();
+    folder
+        .concat(&[key("part"), key("part")], &key("both"))
+        .unwrap();
+    for name in ["adopted", "linked", "both"] {
+        let mode = fs::metadata(place.path().join(name))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o444, "{name}");
+    }
+}
+
+#[test]
+fn linking_takes_no_second_copy_and_leaves_nothing_behind() {
+    let (place, folder) = folder(&["from"]);
+    for _ in 0..3 {
+        folder.link(&key("from"), &key("to")).unwrap();
+    }
+    let (from, to) = (
+        fs::metadata(place.path().join("from")),
+        fs::metadata(place.path().join("to")),
+    );
+    assert_eq!(from.unwrap().blocks(), to.unwrap().blocks());
+    assert_eq!(
+        fs::read_dir(place.path().join(".drover/tmp"))
+            .unwrap()
+            .count(),
+        0
+    );
+}
+
+#[test]
+fn a_file_can_replace_an_empty_directory_but_no_other() {
+    let (place, folder) = folder(&["full/a"]);
+    fs::create_dir(place.path().join("empty")).unwrap();
+    folder.put(&key("empty"), b"x").unwrap();
+    for refused in [
+        folder.put(&key("full"), b"x"),
+        folder.put(&key("empty/below"), b"x"),
+    ] {
+        assert!(
+            matches!(refused, Err(StoreError::Name { .. })),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(
+        fs::read_dir(place.path().join(".drover/tmp"))
+            .unwrap()
+            .count(),
+        0
+    );
+}
+
+#[test]
+fn a_name_that_the_file_system_cannot_hold_is_refused_by_name() {
+    let (_place, folder) = folder(&[]);
+    let long = "x".repeat(256);
+    let refused = folder.put(&key(&long), b"x");
+    assert!(matches!(refused, Err(StoreError::Name { name, .. }) if name == long));
+}
+
+#[test]
+fn unfinished_files_of_a_killed_process_are_swept_when_they_are_old() {
+    let (place, _) = folder(&[".drover/tmp/old", ".drover/tmp/young"]);
+    let old = std::time::SystemTime::now() - std::time::Duration::from_hours(25);
+    let tmp = place.path().join(".drover/tmp");
+    fs::File::options()
+        .write(true)
+        .open(tmp.join("old"))
+        .unwrap()
+        .set_modified(old)
+        .unwrap();
+    Folder::open(place.path()).unwrap();
+    assert!(!tmp.join("old").exists() && tmp.join("young").exists());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_walk_finds_every_file_once_in_byte_order(paths in tree()) {
+        let files: Vec<&str> = paths.iter().map(String::as_str).collect();
+        let (_place, folder) = folder(&files);
+        let expected: BTreeSet<String> = paths.iter().map(|path| format!("/{path}")).collect();
+        let found = walked(&folder, "");
+        prop_assert_eq!(found, expected.into_iter().collect::<Vec<_>>());
+    }
+}
+
+/// Paths of files, none of them a directory of another.
+fn tree() -> impl Strategy<Value = BTreeSet<String>> {
+    let name = "[a-c.!0-]{1,3}".prop_filter("dots", |name| name != "." && name != "..");
+    let path = prop::collection::vec(name, 1..4).prop_map(|names| names.join("/"));
+    prop::collection::btree_set(path, 0..20).prop_map(|paths| {
+        let is_above = |path: &String| {
+            paths
+                .iter()
+                .any(|other| other.starts_with(&format!("{path}/")))
+        };
+        paths
+            .iter()
+            .filter(|path| !is_above(path))
+            .cloned()
+            .collect()
+    })
+}
