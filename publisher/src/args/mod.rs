@@ -16,7 +16,7 @@ pub use spec::{Completions, Plan, Sources, Validate};
 pub use values::{DatumChoice, Format, InputOverride};
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -149,6 +149,8 @@ pub fn is_help(error: &clap::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     #[test]
