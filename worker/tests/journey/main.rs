@@ -1,6 +1,10 @@
 //! The journey of datums on a real worker: real processes, a real folder, the embedded queue.
 
 mod farm;
+mod output;
+mod retries;
+mod returns;
+mod staging;
 
 use drover_shared::datum::{Output, VerdictState};
 use farm::Farm;
