@@ -105,12 +105,15 @@ async fn empty_files_have_names_alone() {
     assert_eq!(farm.output(&verdict, "/seen"), "./d/a=\n");
 }
 
+/// Something that happens to the input `in/a` after it was listed.
+type Change = fn(&Farm);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_input_that_changed_or_vanished_fails_its_datum() {
-    let rows: [(&str, fn(&Farm)); 3] = [
+    let rows: [(&str, Change); 3] = [
         ("changed since", |farm| farm.write("a", "longer")),
         ("vanished since", |farm| {
-            std::fs::remove_file(farm.path("in/a")).unwrap()
+            std::fs::remove_file(farm.path("in/a")).unwrap();
         }),
         ("no longer a file", |farm| {
             std::fs::remove_file(farm.path("in/a")).unwrap();
