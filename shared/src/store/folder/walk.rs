@@ -88,7 +88,7 @@ impl FolderWalk {
                     self.cache.keep_below(&found.path);
                     Ok(None)
                 }
-                Kind::Directory | Kind::LinkedDirectory => self.descend(found).map(|()| None),
+                Kind::Directory | Kind::LinkedDirectory => self.descend(&found).map(|()| None),
                 Kind::File | Kind::LinkedFile => self.file(found),
                 Kind::Special => {
                     Err(self.irregular(&found.path, "it is a device, FIFO or socket; remove it"))
@@ -121,7 +121,7 @@ impl FolderWalk {
         None
     }
 
-    fn descend(&mut self, found: Found) -> Result<(), StoreError> {
+    fn descend(&mut self, found: &Found) -> Result<(), StoreError> {
         let opened = if found.kind == Kind::LinkedDirectory {
             let target = self.follow(&found.path)?;
             open_directory(&target)
@@ -130,13 +130,12 @@ impl FolderWalk {
         };
         let entered = opened.and_then(|directory| self.enter(directory, found.path.clone()));
         match entered {
-            Ok(true) => Ok(()),
+            // Or it is gone, or replaced, since its parent was read.
+            Ok(true) | Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
             Ok(false) => Err(self.irregular(
                 &found.path,
                 "it is a link to a directory that it lies in; remove it",
             )),
-            // Gone, or replaced, since its parent was read.
-            Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
             Err(error) => Err(self.failed(&found.path, error.into())),
         }
     }
