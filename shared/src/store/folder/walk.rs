@@ -234,11 +234,15 @@ impl FolderWalk {
         let before = Stat::of(&file.metadata()?);
         self.buffer.resize(HASH_BYTES, 0);
         let mut hasher = blake3::Hasher::new();
-        loop {
-            match file.read(&mut self.buffer)? {
-                0 => break,
-                read => _ = hasher.update(&self.buffer[..read]),
+        // Not one read more to learn that nothing follows: most files are small, and there may be millions.
+        let mut left = before.size;
+        while left > 0 {
+            let read = file.read(&mut self.buffer)?;
+            if read == 0 {
+                break;
             }
+            hasher.update(&self.buffer[..read]);
+            left = left.saturating_sub(read as u64);
         }
         let mut hash = Hash::default();
         hash.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
