@@ -4,6 +4,10 @@ use crate::glob::{Glob, Template};
 
 /// A node of the input tree.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a pipeline has a handful of them"
+)]
 pub enum Input {
     /// Files or directories of one repo.
     Pfs(PfsInput),
@@ -21,6 +25,10 @@ pub enum Input {
 
 /// Files or directories of one repo that match a glob, each one a datum.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own in the spec"
+)]
 pub struct PfsInput {
     /// The leaf's number in the spec, counted from 0 in the order written. A datum's input
     /// names its leaf, so that a worker finds the settings below.

@@ -21,6 +21,9 @@ mod check;
 mod report;
 mod resolve;
 
+#[cfg(test)]
+mod tests;
+
 pub use findings::{Finding, Findings, Severity};
 pub use input::{CronInput, Input, PfsInput};
 pub use meaning::{OutputConflict, Parallelism, Pipeline, Reprocess, SetRule};

@@ -56,10 +56,10 @@ impl<'document> Report<'document> {
         );
     }
 
-    /// A required field is absent. Not told where it was written but is wrong in itself, or is
+    /// A required field is absent. Not told where it, or what it stands in, is wrong in itself or
     /// misspelt: that has been told already.
     pub(super) fn missing(&mut self, path: &Path, advice: impl Into<String>) {
-        if !self.holds(path) && !self.meant.contains(&path.to_string()) {
+        if !self.holds(path) && !self.told_around(path) && !self.meant.contains(&path.to_string()) {
             self.error(path, "is missing", advice);
         }
     }
@@ -67,6 +67,24 @@ impl<'document> Report<'document> {
     /// A misspelt field was told together with this suggestion.
     pub(super) fn meant(&mut self, path: &Path) {
         self.meant.insert(path.to_string());
+    }
+
+    /// Whether something at or below `path` was refused already.
+    pub(super) fn told_at(&self, path: &Path) -> bool {
+        let path = path.to_string();
+        self.errors().any(|finding| is_within(&finding.path, &path))
+    }
+
+    /// Whether `path` or something around it was refused already.
+    fn told_around(&self, path: &Path) -> bool {
+        let path = path.to_string();
+        self.errors().any(|finding| is_within(&path, &finding.path))
+    }
+
+    fn errors(&self) -> impl Iterator<Item = &Finding> {
+        self.findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error)
     }
 
     /// Whether anything was written at `path`.
@@ -96,9 +114,7 @@ impl<'document> Report<'document> {
 
     /// Whether the spec was refused so far.
     pub(super) fn refused(&self) -> bool {
-        self.findings
-            .iter()
-            .any(|finding| finding.severity == Severity::Error)
+        self.errors().next().is_some()
     }
 
     /// All findings, in the order of the text.
@@ -107,4 +123,10 @@ impl<'document> Report<'document> {
             .sort_by_key(|finding| (finding.line, finding.column));
         self.findings
     }
+}
+
+/// Whether a path is `around` or stands below it; everything stands below the empty path.
+fn is_within(path: &str, around: &str) -> bool {
+    let rest = path.strip_prefix(around);
+    rest.is_some_and(|rest| around.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']))
 }

@@ -159,6 +159,26 @@ pub(in crate::pipeline) const FIELDS: &[Field] = &[
     ),
 ];
 
+/// The objects of the schema and where they stand in a spec, the most usual first.
+pub(in crate::pipeline) const OBJECTS: [(&str, &str); 16] = [
+    ("Pipeline", "the top level"),
+    ("Identity", "`pipeline`"),
+    ("Metadata", "`metadata`"),
+    ("Transform", "`transform`"),
+    ("Secret", "`transform.secrets`"),
+    ("Input", "`input`"),
+    ("Pfs", "`input.pfs`"),
+    ("Cron", "`input.cron`"),
+    ("Parallelism", "`parallelism_spec`"),
+    ("DatumSet", "`datum_set_spec`"),
+    ("Egress", "`egress`"),
+    ("ObjectStorage", "`egress.object_storage`"),
+    ("Resources", "`resource_limits`"),
+    ("Gpu", "`resource_limits.gpu`"),
+    ("Scheduling", "`scheduling_spec`"),
+    ("Toleration", "`tolerations`"),
+];
+
 /// The table's row for a field, by its own spelling or in camelCase.
 pub(super) fn find(object: &str, names: impl Fn(&str) -> bool) -> Option<&'static Field> {
     FIELDS

@@ -8,5 +8,7 @@ mod scalar;
 mod suggest;
 mod walk;
 
+#[cfg(test)]
+pub(super) use fields::OBJECTS;
 pub(super) use fields::{FIELDS, Standing};
 pub(super) use walk::check;

@@ -66,16 +66,13 @@ pub(super) fn named_text(name: &str, node: &Node) -> Result<Value, Misfit> {
 
 /// `true` or `false`.
 pub(super) fn boolean(node: &Node) -> Result<Value, Misfit> {
-    let (Content::Plain(text) | Content::Literal(text)) = &node.content else {
-        return Err(Misfit::expected(
-            "true or false",
-            node,
-            "write it without quotes",
-        ));
-    };
-    match text.as_str() {
-        "true" | "True" | "TRUE" => Ok(json!(true)),
-        "false" | "False" | "FALSE" => Ok(json!(false)),
+    if matches!(node.content, Content::Quoted(_)) {
+        let advice = "write true or false without quotes";
+        return Err(Misfit::expected("true or false", node, advice));
+    }
+    match node.scalar() {
+        Some("true" | "True" | "TRUE") => Ok(json!(true)),
+        Some("false" | "False" | "FALSE") => Ok(json!(false)),
         _ => Err(Misfit::expected("true or false", node, "")),
     }
 }
@@ -103,21 +100,27 @@ pub(super) fn integer(node: &Node, schema: &Value) -> Result<Value, Misfit> {
 
 /// A number, which may stand in quotes.
 pub(super) fn number(node: &Node, schema: &Value) -> Result<Value, Misfit> {
-    let not_a_number = || Misfit::expected("a number", node, "");
+    let not_a_number = || Misfit::expected("a number", node, thousandths(node));
     let number: f64 = node
         .scalar()
         .and_then(|text| text.parse().ok())
         .ok_or_else(not_a_number)?;
     let least = schema["minimum"].as_f64().unwrap_or(f64::NEG_INFINITY);
     if number < least {
-        return Err(Misfit::new(
-            format!("{number} is out of range"),
-            format!("it must be {least} or more"),
-        ));
+        let advice = format!("it must be {least} or more");
+        return Err(Misfit::new(format!("{number} is out of range"), advice));
     }
     Number::from_f64(number)
         .map(Value::Number)
         .ok_or_else(not_a_number)
+}
+
+/// Advice for those who write CPUs as Kubernetes does.
+fn thousandths(node: &Node) -> String {
+    let number = node
+        .scalar()
+        .and_then(|text| text.strip_suffix('m')?.parse::<f64>().ok());
+    number.map_or_else(String::new, |number| format!("write {}", number / 1000.0))
 }
 
 /// One of the words of the schema, in any of the usual spellings.

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use serde_json::Value;
-
+use super::fields::OBJECTS;
 use crate::pipeline::schema::{CHECKED, properties};
 
 /// Least likeness of a suggestion, from 0 to 1: one typing error in a short word passes.
@@ -24,6 +23,9 @@ impl fmt::Display for Guess<'_> {
         match self {
             Self::Misspelt(field) => write!(out, "did you mean `{field}`?"),
             Self::Misplaced(field, owner) => write!(out, "`{field}` belongs into {owner}"),
+            Self::Unclear(known) if known.len() > 10 => {
+                out.write_str("docs/pipeline.md lists all fields")
+            }
             Self::Unclear(known) => write!(out, "known here: {}", known.join(", ")),
         }
     }
@@ -58,32 +60,20 @@ pub(super) fn similar<'known>(
         .map(|(_, candidate)| candidate)
 }
 
-/// Where a field of this very name is known.
+/// Where a field of this very name is known; the most usual place if there are several.
 fn owner(field: &str) -> Option<&'static str> {
-    let has = |schema: &Value| properties(schema).is_some_and(|fields| fields.contains_key(field));
-    if has(&CHECKED) {
-        return Some("the top level");
-    }
-    let definitions = CHECKED["$defs"].as_object()?;
-    let (name, _) = definitions.iter().find(|(_, schema)| has(schema))?;
-    let place = match name.as_str() {
-        "Identity" => "`pipeline`",
-        "Transform" => "`transform`",
-        "Secret" => "`transform.secrets`",
-        "Pfs" => "`input.pfs`",
-        "Cron" => "`input.cron`",
-        "Input" => "`input`",
-        "Parallelism" => "`parallelism_spec`",
-        "DatumSet" => "`datum_set_spec`",
-        "Metadata" => "`metadata`",
-        "Resources" => "`resource_requests` or `resource_limits`",
-        "Gpu" => "`resource_limits.gpu`",
-        "Scheduling" => "`scheduling_spec`",
-        "Toleration" => "`tolerations`",
-        "Egress" => "`egress`",
-        _ => return None,
+    let has = |object: &str| {
+        let schema = if object == "Pipeline" {
+            &*CHECKED
+        } else {
+            &CHECKED["$defs"][object]
+        };
+        properties(schema).is_some_and(|fields| fields.contains_key(field))
     };
-    Some(place)
+    OBJECTS
+        .iter()
+        .find(|(object, _)| has(object))
+        .map(|(_, place)| *place)
 }
 
 /// `datumSetSpec` and `datum-set-spec` -> `datum_set_spec`.

@@ -94,16 +94,11 @@ fn object(
     report: &mut Report<'_>,
 ) -> Result<Value, Misfit> {
     let Content::Map(entries) = &node.content else {
-        let advice = match known
-            .keys()
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .as_slice()
-        {
-            [only] => format!("write `{only}: …` below it"),
-            several => format!("with some of: {}", several.join(", ")),
-        };
-        return Err(Misfit::expected("an object", node, advice));
+        return Err(Misfit::expected(
+            "an object",
+            node,
+            object_advice(name, known),
+        ));
     };
     let mut checked = Map::new();
     let mut seen = HashSet::new();
@@ -123,6 +118,19 @@ fn object(
         }
     }
     Ok(Value::Object(checked))
+}
+
+/// How to write the object that was expected.
+fn object_advice(name: &str, known: &Map<String, Value>) -> String {
+    let names: Vec<&str> = known.keys().map(String::as_str).collect();
+    match (name, names.as_slice()) {
+        ("Pipeline", _) => "a spec has the fields `pipeline`, `transform` and `input`".to_owned(),
+        ("Input", _) => {
+            "for several inputs, list them under `cross`, `union`, `join` or `group`".to_owned()
+        }
+        (_, [only]) => format!("write `{only}: …` below it"),
+        (_, several) => format!("with some of: {}", several.join(", ")),
+    }
 }
 
 /// Names and values; a name without a value has the empty text.
@@ -163,13 +171,21 @@ fn list(
             Ok(value(node, schema, path, report).into_iter().collect())
         }
         Content::Quoted(text) | Content::Plain(text) if is_text(schema) => {
-            let advice = match text.split_once(' ') {
-                None => format!("write [{text:?}]"),
-                Some(_) => format!("one word an item, or a shell: [\"sh\", \"-c\", {text:?}]"),
-            };
-            Err(Misfit::expected("a list", node, advice))
+            Err(Misfit::expected("a list", node, list_advice(text)))
+        }
+        Content::Plain(text) | Content::Literal(text) => {
+            Err(Misfit::expected("a list", node, format!("write [{text}]")))
         }
         _ => Err(Misfit::expected("a list", node, "")),
+    }
+}
+
+/// How to write one text as a list.
+fn list_advice(text: &str) -> String {
+    if text.contains(' ') {
+        format!("one word an item; or let a shell read it: [\"sh\", \"-c\", {text:?}]")
+    } else {
+        format!("write [{text:?}]")
     }
 }
 

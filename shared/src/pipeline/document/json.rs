@@ -148,6 +148,8 @@ fn syntax_error(text: &str, error: &serde_json::Error) -> Unreadable {
     let rest = line.get(before.len()..).unwrap_or_default();
     let advice = if rest.starts_with(['/', '#']) {
         "JSON has no comments; YAML has"
+    } else if rest.starts_with(['}', ']']) {
+        "remove the comma before it"
     } else if message.contains("key must be a string") {
         "put the key in double quotes"
     } else if message.contains("trailing comma") {

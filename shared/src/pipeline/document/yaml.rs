@@ -255,5 +255,12 @@ fn syntax_error(error: &ScanError) -> Unreadable {
         line: error.marker().line(),
         column: error.marker().col() + 1,
     };
-    Unreadable::new(at, format!("not YAML: {}", error.info()), "")
+    let advice = if error.info().contains("anchor") {
+        "`*` begins an alias: put a glob that begins with it in quotes"
+    } else if error.info().contains("tabs") {
+        "indent with spaces"
+    } else {
+        ""
+    };
+    Unreadable::new(at, format!("not YAML: {}", error.info()), advice)
 }

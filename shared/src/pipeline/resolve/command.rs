@@ -1,5 +1,6 @@
 //! The command and its surroundings.
 
+use super::given;
 use crate::pipeline::document::Path;
 use crate::pipeline::report::Report;
 use crate::pipeline::{Secret, Transform, spec};
@@ -192,9 +193,4 @@ fn secret(spec: &spec::Secret, path: &Path, report: &mut Report<'_>) -> Option<S
         _ => {}
     }
     Some(secret)
-}
-
-/// An empty text means the same as none.
-fn given(text: Option<&String>) -> Option<String> {
-    text.filter(|text| !text.is_empty()).cloned()
 }

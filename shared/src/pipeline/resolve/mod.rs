@@ -5,9 +5,16 @@
 
 mod cluster;
 mod command;
+mod cron;
 mod input;
+mod leaf;
 mod names;
 mod pipeline;
 mod place;
 
 pub(super) use pipeline::pipeline;
+
+/// A text that is given: an empty one means the same as none, as everywhere in the reference.
+fn given(text: Option<&String>) -> Option<String> {
+    text.filter(|text| !text.is_empty()).cloned()
+}

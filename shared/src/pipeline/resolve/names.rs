@@ -53,6 +53,18 @@ pub(super) fn input_problem(name: &str) -> Option<&'static str> {
     }
 }
 
+/// Refuses a text that cannot name an input; `field` is where the name was taken from.
+pub(super) fn check_input(name: &str, field: &str, path: &Path, report: &mut Report<'_>) {
+    if let Some(problem) = input_problem(name) {
+        let message = format!("{name:?} cannot name an input: {problem}");
+        let advice = match field {
+            "repo" => "inputs are named after their repo by default; give a `name` beside it",
+            _ => "choose another name",
+        };
+        report.error(&path.field(field), message, advice);
+    }
+}
+
 /// Refuses names that would meet in one datum. Returns the names that a datum of this input may hold.
 pub(super) fn refuse_meeting(
     input: &Input,

@@ -13,6 +13,7 @@ use crate::pipeline::OutputConflict;
 #[skip_serializing_none]
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the reference names it so")]
 pub(in crate::pipeline) struct Pipeline {
     /// Who the pipeline is. Required.
     pub(in crate::pipeline) pipeline: Option<Identity>,
