@@ -11,3 +11,4 @@ pub mod render;
 pub mod coordinator;
 pub mod expand;
 pub mod local;
+pub mod publication;

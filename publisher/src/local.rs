@@ -1,15 +1,30 @@
 //! One job on this machine: embedded queue, worker and coordinator in one process.
 
-use std::num::NonZeroU16;
+use std::io;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use drover_shared::job::JobRecord;
-use drover_shared::ledger::Ledger;
+use drover_shared::id::{PipelineName, WorkerId};
+use drover_shared::job::{JobEvent, JobRecord, JobState};
+use drover_shared::ledger::{Ledger, PipelineLock};
 use drover_shared::process::Tokens;
+use drover_shared::queue::{Broker, Embedded, QueueError};
+use drover_shared::store::{StoreError, layout};
+use drover_worker::{Settings, Stops, WorkError, work};
+use jiff::Timestamp;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
-use crate::coordinator::{Assignment, Snapshot};
+use crate::coordinator::{Assignment, CoordinateError, Pace, Snapshot, Tools, coordinate};
+
+/// Messages that each embedded queue holds; more than are ever out at the same time.
+const QUEUE_CAPACITY: usize = 4096;
+/// Messages that are out at the same time, for each one that the worker holds.
+const BACKLOG: u64 = 4;
+/// The least number of messages out at the same time, so that a pause of the coordinator starves nobody.
+const SMALLEST_WINDOW: u64 = 64;
 
 /// How a job is run on this machine.
 #[derive(Clone, Debug)]
@@ -31,8 +46,34 @@ pub struct LocalSettings {
 #[derive(Debug, thiserror::Error)]
 pub enum LocalError {
     /// Another job of the pipeline runs on this machine.
-    #[error("another job of this pipeline runs here already; wait for it, or leave out --no-wait")]
-    Busy,
+    #[error(
+        "another job of pipeline {pipeline} runs here already; wait for it, or leave out --no-wait"
+    )]
+    Busy {
+        /// The pipeline.
+        pipeline: PipelineName,
+    },
+    /// The pipeline cannot be locked, or scratch space cannot be had in the store.
+    #[error("cannot begin a job in this store")]
+    Begin(#[source] StoreError),
+    /// Scratch space cannot be had.
+    #[error("cannot make the scratch folder {}", path.display())]
+    Scratch {
+        /// The folder.
+        path: PathBuf,
+        /// The refusal.
+        #[source]
+        source: io::Error,
+    },
+    /// The embedded queue failed: a bug.
+    #[error("the embedded queue failed")]
+    Queue(#[from] QueueError),
+    /// The job could not be seen through.
+    #[error(transparent)]
+    Coordinate(#[from] CoordinateError),
+    /// The worker ended before the job.
+    #[error(transparent)]
+    Work(#[from] WorkError),
 }
 
 /// Runs one job to its end and returns its final record, whatever the ending: failed and killed jobs are
@@ -46,6 +87,223 @@ pub async fn run(
     tokens: &Tokens,
     watch: watch::Sender<Snapshot>,
 ) -> Result<JobRecord, LocalError> {
-    let _ = (ledger, settings, tokens, watch);
-    todo!("{assignment:?}")
+    let pipeline = assignment.pipeline.name.clone();
+    let lock = lock(&ledger, &pipeline, settings.wait, &watch);
+    let Some(_lock) = tokens.soft.run_until_cancelled(lock).await.transpose()? else {
+        return Ok(never_begun(assignment.record));
+    };
+    let scratch = Scratch::make(&ledger, &pipeline, settings.scratch.clone())?;
+    let broker = Arc::new(Embedded::new(QUEUE_CAPACITY));
+    broker.declare(&pipeline).await?;
+    let desk = Desk {
+        ledger,
+        broker,
+        stops: Stops::new(&tokens.hard),
+        tokens: tokens.part(),
+        idle: CancellationToken::new(),
+        scratch,
+        settings,
+    };
+    desk.run(assignment, watch).await
+}
+
+/// Takes the pipeline's lock; waits for it, if wanted, and says so.
+async fn lock(
+    ledger: &Ledger,
+    pipeline: &PipelineName,
+    wait: bool,
+    watch: &watch::Sender<Snapshot>,
+) -> Result<PipelineLock, LocalError> {
+    match ledger.try_lock(pipeline).await.map_err(LocalError::Begin)? {
+        Some(lock) => Ok(lock),
+        None if !wait => Err(LocalError::Busy {
+            pipeline: pipeline.clone(),
+        }),
+        None => {
+            watch.send_modify(|snapshot| snapshot.waiting_for_lock = true);
+            let lock = ledger.lock(pipeline).await.map_err(LocalError::Begin)?;
+            watch.send_modify(|snapshot| snapshot.waiting_for_lock = false);
+            Ok(lock)
+        }
+    }
+}
+
+/// The record of a job that was stopped while it waited for its turn; the ledger never heard of it.
+fn never_begun(mut record: JobRecord) -> JobRecord {
+    record.state = record
+        .state
+        .after(JobEvent::Stopped)
+        .unwrap_or(JobState::Killed);
+    record.reason = Some("stopped before it began".to_owned());
+    record.finished = Some(Timestamp::now());
+    record
+}
+
+/// What coordinator and worker of one job share.
+struct Desk {
+    ledger: Ledger,
+    broker: Arc<Embedded>,
+    stops: Stops,
+    /// Of this job alone: its soft token ends the worker.
+    tokens: Tokens,
+    /// Cancelled once the worker is gone.
+    idle: CancellationToken,
+    scratch: Scratch,
+    settings: LocalSettings,
+}
+
+impl Desk {
+    async fn run(
+        self,
+        assignment: Assignment,
+        watch: watch::Sender<Snapshot>,
+    ) -> Result<JobRecord, LocalError> {
+        let pipeline = assignment.pipeline.name.clone();
+        let cancel = self.stops.token(assignment.record.id);
+        let (pace, coordinator_pace) = watch::channel(Pace::Go);
+        let tools = self.tools(watch, coordinator_pace, cancel.clone());
+        let coordinating = async {
+            let ended = coordinate(assignment, tools).await;
+            self.tokens.soft.cancel();
+            ended
+        };
+        let (ended, worked, ()) = tokio::join!(
+            coordinating,
+            self.work(pipeline, &pace),
+            self.pass_on(&cancel, &pace)
+        );
+        let record = ended?;
+        match worked {
+            Err(error) if record.state != JobState::Success => Err(error.into()),
+            _ => Ok(record),
+        }
+    }
+
+    /// Works until there is no more to do, then tells the coordinator that nobody is left.
+    async fn work(
+        &self,
+        pipeline: PipelineName,
+        pace: &watch::Sender<Pace>,
+    ) -> Result<(), WorkError> {
+        let broker: Arc<dyn Broker> = Arc::clone(&self.broker) as _;
+        let (ledger, stops, tokens) =
+            (self.ledger.clone(), self.stops.clone(), self.tokens.clone());
+        let worked = work(
+            self.worker_settings(),
+            ledger,
+            broker,
+            vec![pipeline],
+            stops,
+            tokens,
+        )
+        .await;
+        let reason = match &worked {
+            Ok(()) => "stopped by a signal".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        self.idle.cancel();
+        pace.send_replace(Pace::Stop { reason });
+        worked
+    }
+
+    /// Passes on that the process is to end, to the coordinator, and that the job is to end, to the worker.
+    async fn pass_on(&self, cancel: &CancellationToken, pace: &watch::Sender<Pace>) {
+        tokio::select! {
+            () = self.tokens.soft.cancelled() => {
+                pace.send_if_modified(|pace| {
+                    let is_new = *pace == Pace::Go;
+                    if is_new {
+                        *pace = Pace::Drain;
+                    }
+                    is_new
+                });
+            }
+            () = cancel.cancelled() => self.tokens.soft.cancel(),
+        }
+    }
+
+    fn tools(
+        &self,
+        watch: watch::Sender<Snapshot>,
+        pace: watch::Receiver<Pace>,
+        cancel: CancellationToken,
+    ) -> Tools {
+        let slots = u64::from(self.settings.slots.get());
+        let held = slots.saturating_mul(1 + u64::from(self.settings.look_ahead));
+        Tools {
+            ledger: self.ledger.clone(),
+            broker: Arc::clone(&self.broker) as _,
+            watch,
+            pace,
+            cancel,
+            idle: self.idle.clone(),
+            scratch: self.scratch.publication.clone(),
+            workers: NonZeroU32::from(self.settings.slots),
+            window: held.saturating_mul(BACKLOG).max(SMALLEST_WINDOW),
+        }
+    }
+
+    fn worker_settings(&self) -> Settings {
+        Settings {
+            look_ahead: u16::try_from(self.settings.look_ahead).unwrap_or(u16::MAX),
+            term_grace: self.settings.term_grace,
+            ..Settings::new(
+                WorkerId::generate(&host_name()),
+                self.settings.slots,
+                self.scratch.worker.clone(),
+            )
+        }
+    }
+}
+
+/// The name of this machine.
+fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
+}
+
+/// Folders of this machine for one job.
+struct Scratch {
+    /// Below it the worker makes its own.
+    worker: PathBuf,
+    /// For the publication of the output.
+    publication: PathBuf,
+}
+
+impl Scratch {
+    /// Makes the folders; those of an earlier job of the pipeline, which was cut off, are emptied.
+    fn make(
+        ledger: &Ledger,
+        pipeline: &PipelineName,
+        chosen: Option<PathBuf>,
+    ) -> Result<Self, LocalError> {
+        let store = ledger.store();
+        let elsewhere = || std::env::temp_dir().join("drover");
+        let worker = chosen
+            .or_else(|| store.local_path(&layout::scratch()))
+            .unwrap_or_else(elsewhere);
+        let tmp = store.local_path(&layout::tmp()).unwrap_or_else(elsewhere);
+        let publication = tmp.join(format!("publication-{pipeline}"));
+        let made = match std::fs::remove_dir_all(&publication) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => std::fs::create_dir_all(&publication),
+        };
+        made.map_err(|source| LocalError::Scratch {
+            path: publication.clone(),
+            source,
+        })?;
+        Ok(Self {
+            worker,
+            publication,
+        })
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What stays is emptied by the pipeline's next job.
+        let _ = std::fs::remove_dir_all(&self.publication);
+    }
 }

@@ -148,16 +148,20 @@ mod tests {
             |pipeline| pipeline.transform.stdin.push(String::new()),
             |pipeline| pipeline.transform.stdin.clear(),
             |pipeline| {
-                pipeline
-                    .transform
-                    .env
-                    .insert("A".to_owned(), "B".to_owned());
+                drop(
+                    pipeline
+                        .transform
+                        .env
+                        .insert("A".to_owned(), "B".to_owned()),
+                )
             },
             |pipeline| {
-                pipeline
-                    .transform
-                    .env
-                    .insert("AB".to_owned(), String::new());
+                drop(
+                    pipeline
+                        .transform
+                        .env
+                        .insert("AB".to_owned(), String::new()),
+                )
             },
             |pipeline| pipeline.transform.user = Some(String::new()),
             |pipeline| pipeline.transform.working_dir = Some("/".to_owned()),

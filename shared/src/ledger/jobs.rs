@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::Ledger;
 use super::records::{advice, to_json};
 use crate::id::{JobId, PipelineName};
-use crate::job::JobRecord;
+use crate::job::{FailureGroups, JobRecord};
 use crate::store::{StoreError, StoreKey, layout};
 
 impl Ledger {
@@ -29,6 +29,24 @@ impl Ledger {
     /// The record of a job.
     pub async fn job(&self, job: JobId) -> Result<JobRecord, StoreError> {
         self.read(&layout::record(job), advice::JOB).await
+    }
+
+    /// Keeps what failed in a job, grouped by cause.
+    pub async fn save_failures(
+        &self,
+        job: JobId,
+        failures: &FailureGroups,
+    ) -> Result<(), StoreError> {
+        let key = layout::failures(job);
+        self.store.put(&key, to_json(&key, failures)?).await
+    }
+
+    /// What failed in a job, grouped by cause; nothing before the job has ended.
+    pub async fn failures(&self, job: JobId) -> Result<FailureGroups, StoreError> {
+        match self.read(&layout::failures(job), advice::JOB).await {
+            Err(StoreError::Missing { .. }) => Ok(FailureGroups::default()),
+            failures => failures,
+        }
     }
 
     /// The normalised spec of a job.

@@ -1,5 +1,6 @@
 //! The manifest: every datum of a job, in segments, each written before its datums are published.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::records::{advice, to_json_lines};
@@ -33,6 +34,20 @@ impl Ledger {
         let key = layout::manifest(job, &segment.to_string());
         self.store.put(&key, to_json_lines(&key, entries)?).await?;
         Ok(segment)
+    }
+
+    /// Notes that the manifest holds all datums of the job.
+    pub async fn complete_manifest(&self, job: JobId) -> Result<(), StoreError> {
+        self.store.put(&layout::expanded(job), Bytes::new()).await
+    }
+
+    /// Whether the manifest holds all datums of the job; false while it expands, or if it was cut off.
+    pub async fn is_manifest_complete(&self, job: JobId) -> Result<bool, StoreError> {
+        match self.store.entry(&layout::expanded(job)).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::Missing { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// All segments written, ascending.

@@ -14,6 +14,8 @@
 //! <store>/.drover/jobs/<id>/spec.json                the spec it runs, normalised
 //! <store>/.drover/jobs/<id>/stop                     somebody asked to stop it
 //! <store>/.drover/jobs/<id>/manifest/<segment>.jsonl datums; a segment is `<first index>-<count>`
+//! <store>/.drover/jobs/<id>/expanded                 the manifest holds all datums of the job
+//! <store>/.drover/jobs/<id>/failures.json            what failed in it, grouped by cause
 //! <store>/.drover/jobs/<id>/results/<segment>.jsonl  verdicts of a whole segment
 //! <store>/.drover/jobs/<id>/commits/<shard>/<index>.json  verdict of one datum, until its segment is sealed
 //! <store>/.drover/jobs/<id>/marks/<index>.<n>        a worker was about to run a redelivered datum
@@ -111,6 +113,16 @@ pub fn spec(id: JobId) -> StoreKey {
 /// Somebody asked to stop the job.
 pub fn stop(id: JobId) -> StoreKey {
     job(id).with("stop")
+}
+
+/// The mark that the manifest holds all datums of the job.
+pub fn expanded(id: JobId) -> StoreKey {
+    job(id).with("expanded")
+}
+
+/// What failed in a job, grouped by cause.
+pub fn failures(id: JobId) -> StoreKey {
+    job(id).with("failures.json")
 }
 
 /// The segments of the manifest.

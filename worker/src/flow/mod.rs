@@ -9,7 +9,6 @@ mod environment;
 mod execute;
 mod failure;
 mod journey;
-mod mark;
 mod placeholders;
 mod stage;
 mod upload;

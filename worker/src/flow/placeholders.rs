@@ -35,12 +35,15 @@ impl Placeholders<'_> {
             let found = opened
                 .split_once('}')
                 .and_then(|(name, after)| Some((self.value(name)?, after)));
-            if let Some((value, after)) = found {
-                filled.push_str(&value);
-                rest = after;
-            } else {
-                filled.push('{');
-                rest = opened;
+            match found {
+                Some((value, after)) => {
+                    filled.push_str(&value);
+                    rest = after;
+                }
+                None => {
+                    filled.push('{');
+                    rest = opened;
+                }
             }
         }
         filled.push_str(rest);

@@ -45,8 +45,9 @@ impl BucketWalk {
                 Ok(meta) => meta,
                 Err(error) => return Some(Err(failed(&self.prefix, error))),
             };
-            if let Some(found) = self.look_at(&meta, wanted).transpose() {
-                return Some(found);
+            match self.look_at(&meta, wanted).transpose() {
+                Some(found) => return Some(found),
+                None => {}
             }
         }
     }

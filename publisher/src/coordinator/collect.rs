@@ -1,0 +1,199 @@
+//! Collects what becomes of a job's datums until it is decided what the job comes to.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::{Pin, pin};
+
+use drover_shared::datum::Verdict;
+use drover_shared::job::JobEvent;
+use drover_shared::ledger::Segment;
+use drover_shared::queue::{Consumer, Delivery, Queue};
+use drover_shared::store::StoreError;
+use drover_shared::wire::{Message, decode};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
+
+use super::CoordinateError;
+use super::live::Live;
+use super::manifest::News;
+use super::supply::{Load, Standing};
+use super::tally::Noted;
+use super::tools::{Pace, Tools};
+
+/// How often people are shown where the job stands.
+const SHOW_EVERY: Duration = Duration::from_millis(100);
+/// How many times it is shown before its record is saved.
+const SHOWN_TO_SAVED: u32 = 20;
+/// How long workers may take to let go of a job that is stopped.
+const LETTING_GO: Duration = Duration::from_secs(60);
+
+/// One job's collector.
+pub(super) struct Collector<'a> {
+    pub(super) tools: &'a Tools,
+    pub(super) live: &'a mut Live,
+    pub(super) reports: Box<dyn Consumer>,
+    pub(super) news: mpsc::Receiver<News>,
+    /// To the supplier; gone once all datums are known. Unbounded, for it must not hold up this end, and small:
+    /// one entry a segment.
+    pub(super) loads: Option<mpsc::UnboundedSender<Load>>,
+    pub(super) standing: watch::Sender<Standing>,
+    pub(super) sealing: FuturesUnordered<Sealing>,
+    /// Datums that had ended before this collector began.
+    pub(super) ended_before: u64,
+}
+
+/// A segment being sealed.
+pub(super) type Sealing = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
+
+impl Collector<'_> {
+    /// Collects until the datums have all ended, or the job is to be stopped. `stop` tells why.
+    pub(super) async fn run(
+        &mut self,
+        mut stop: Pin<&mut (impl Future<Output = String> + Send)>,
+    ) -> Result<JobEvent, CoordinateError> {
+        let mut pace = self.tools.pace.clone();
+        let mut clock = interval(SHOW_EVERY);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut shown = 0;
+        loop {
+            tokio::select! {
+                // News of a segment comes before reports on its datums.
+                biased;
+                Some(news) = self.news.recv() => self.hear(news),
+                reason = &mut stop, if !self.live.facts.stopped => self.stop(reason),
+                Ok(()) = pace.changed() => self.live.facts.draining |= *pace.borrow_and_update() != Pace::Go,
+                Some(sealed) = self.sealing.next() => sealed?,
+                delivery = self.reports.next() => self.take(delivery?).await?,
+                _ = clock.tick() => {
+                    shown += 1;
+                    self.tools.show(self.live, shown % SHOWN_TO_SAVED == 0).await?;
+                    continue;
+                }
+            }
+            self.tell_supplier();
+            match self.live.advance()? {
+                Some(JobEvent::Began) => self.tools.show(self.live, true).await?,
+                Some(event) => return self.conclude(event).await,
+                None => {}
+            }
+        }
+    }
+
+    fn hear(&mut self, news: News) {
+        match news {
+            News::Segment(segment, skipped) => {
+                self.live.tally.open(segment, &skipped);
+                if skipped.contains(&false) {
+                    self.load(Load {
+                        segment,
+                        ended: BTreeSet::new(),
+                    });
+                }
+            }
+            News::Expanded => {
+                self.live.facts.expanded = true;
+                self.loads = None;
+            }
+            News::Broken(reason) => {
+                self.live.facts.broken = true;
+                self.live.give_reason(reason);
+            }
+        }
+    }
+
+    /// Hands a segment to the supplier.
+    pub(super) fn load(&self, load: Load) {
+        if let Some(loads) = &self.loads {
+            // The supplier listens as long as it has to: it stops when the job is to begin nothing new.
+            let _ = loads.send(load);
+        }
+    }
+
+    fn stop(&mut self, reason: String) {
+        self.live.facts.stopped = true;
+        self.live.give_reason(reason);
+    }
+
+    async fn take(&mut self, delivery: Delivery) -> Result<(), CoordinateError> {
+        match decode(&delivery.body) {
+            Ok(Message::Report(report)) => {
+                if report.job == self.live.job()
+                    && let Some((segment, verdicts)) = self.live.note(report)
+                {
+                    self.seal(segment, verdicts);
+                }
+                // The verdict lies in the ledger, so there is nothing to be checkpointed first.
+                delivery.ack().await?;
+            }
+            Ok(Message::Task(_)) | Err(_) => {
+                tracing::warn!("a message among the reports is none; it goes to the dead queue");
+                delivery.reject().await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn seal(&self, segment: Segment, verdicts: Vec<Verdict>) {
+        let (ledger, job) = (self.tools.ledger.clone(), self.live.job());
+        self.sealing.push(Box::pin(async move {
+            ledger.seal(job, segment, &verdicts).await
+        }));
+    }
+
+    fn tell_supplier(&self) {
+        let counts = self.live.tally.counts();
+        let facts = self.live.facts;
+        let standing = Standing {
+            ended: counts.ended() - counts.skipped - self.ended_before,
+            total: facts.expanded.then_some(counts.total),
+            closed: facts.draining || facts.stopped || facts.broken,
+        };
+        self.standing
+            .send_if_modified(|now| std::mem::replace(now, standing) != standing);
+    }
+
+    /// What is left to do once it is decided what the job comes to.
+    async fn conclude(&mut self, event: JobEvent) -> Result<JobEvent, CoordinateError> {
+        let facts = self.live.facts;
+        if facts.stopped || facts.broken {
+            self.wind_down().await?;
+        }
+        while let Some(sealed) = self.sealing.next().await {
+            sealed?;
+        }
+        self.tools.show(self.live, true).await?;
+        Ok(event)
+    }
+
+    /// Takes the work away from the workers, and waits until they have let go of it.
+    pub(super) async fn wind_down(&mut self) -> Result<(), CoordinateError> {
+        let queue = Queue::Datums(self.live.record().pipeline);
+        self.tools.broker.purge(&queue).await?;
+        self.tools.cancel.cancel();
+        let mut letting_go = pin!(timeout(LETTING_GO, self.tools.idle.cancelled()));
+        loop {
+            tokio::select! {
+                biased;
+                // Reports are taken all the while: a worker that cannot report cannot let go.
+                Ok(delivery) = self.reports.next() => self.take(delivery).await?,
+                Some(sealed) = self.sealing.next() => sealed?,
+                _ = &mut letting_go => break,
+            }
+        }
+        self.read_books().await
+    }
+
+    /// Reads from the ledger what no report told.
+    async fn read_books(&mut self) -> Result<(), CoordinateError> {
+        for segment in self.live.tally.open_segments() {
+            for verdict in self.tools.ledger.verdicts(self.live.job(), segment).await? {
+                if let Noted::Complete(segment, verdicts) = self.live.tally.note(verdict) {
+                    self.seal(segment, verdicts);
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,116 @@
+//! Where the datums of a new job come from, each with the place where its work was done before, if it was.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use drover_shared::datum::Datum;
+use drover_shared::id::DatumId;
+use drover_shared::ledger::{DoneIndex, ManifestEntry};
+use tokio::sync::{mpsc, oneshot};
+
+use super::CoordinateError;
+use super::reason::chain;
+use crate::expand::ExpandError;
+
+/// Datums expanded ahead of the manifest; enough that the thread seldom waits.
+const AHEAD: usize = 1024;
+
+/// Why a job cannot be continued whose inputs changed.
+const MOVED: &str = "its inputs changed before all its datums were known; run it again";
+
+/// A stream of datums, in order.
+pub(super) struct Source {
+    /// The datums. The stream ends when there are no more, or when the feed failed.
+    pub(super) entries: mpsc::Receiver<ManifestEntry>,
+    /// Feeds the stream; to be polled beside it. Tells why it could not be fed to its end.
+    pub(super) feed: Feed,
+}
+
+/// See [`Source::feed`].
+pub(super) type Feed = Pin<Box<dyn Future<Output = Result<(), FeedError>> + Send>>;
+
+/// Why the datums are not all known.
+#[derive(Debug)]
+pub(super) enum FeedError {
+    /// An input cannot be read, for this reason: the job fails.
+    Inputs(String),
+    /// The job cannot be seen through.
+    Machinery(CoordinateError),
+}
+
+/// The datums of an expansion, made on a thread of its own; `done` tells which are skipped.
+pub(super) fn expansion(
+    datums: impl Iterator<Item = Result<Datum, ExpandError>> + Send + 'static,
+    done: Option<Arc<DoneIndex>>,
+) -> Result<Source, CoordinateError> {
+    let (sender, entries) = mpsc::channel(AHEAD);
+    let feed = on_thread(move || feed(datums, done.as_deref(), &sender))?;
+    Ok(Source { entries, feed })
+}
+
+/// The datums of an expansion after the first `known`, the last of which did the work `last`. The inputs must
+/// be what they were: else the datums would get other places.
+pub(super) fn continuation(
+    mut datums: impl Iterator<Item = Result<Datum, ExpandError>> + Send + 'static,
+    known: u64,
+    last: DatumId,
+) -> Result<Source, CoordinateError> {
+    let place = usize::try_from(known.saturating_sub(1)).unwrap_or(usize::MAX);
+    let (sender, entries) = mpsc::channel(AHEAD);
+    let feed = on_thread(move || match datums.nth(place) {
+        Some(Ok(datum)) if datum.id == last => feed(datums, None, &sender),
+        Some(Err(error)) => Err(FeedError::Inputs(chain(&error))),
+        Some(Ok(_)) | None => Err(FeedError::Inputs(MOVED.to_owned())),
+    })?;
+    Ok(Source { entries, feed })
+}
+
+/// Runs `feed` on a thread of its own and not one of the runtime's: reading a huge file must not delay the end of
+/// the process.
+fn on_thread(
+    feed: impl FnOnce() -> Result<(), FeedError> + Send + 'static,
+) -> Result<Feed, CoordinateError> {
+    let (sender, result) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("expand".to_owned())
+        .spawn(move || {
+            // Nobody listens any more when the job has ended meanwhile.
+            let _ = sender.send(feed());
+        })?;
+    Ok(Box::pin(async move {
+        result.await.unwrap_or_else(|_| Err(died()))
+    }))
+}
+
+fn feed(
+    datums: impl Iterator<Item = Result<Datum, ExpandError>>,
+    done: Option<&DoneIndex>,
+    entries: &mpsc::Sender<ManifestEntry>,
+) -> Result<(), FeedError> {
+    for datum in datums {
+        let datum = datum.map_err(|error| FeedError::Inputs(chain(&error)))?;
+        let done = done.and_then(|done| done.get(datum.id));
+        if entries
+            .blocking_send(ManifestEntry { datum, done })
+            .is_err()
+        {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// No datums.
+pub(super) fn nothing() -> Source {
+    let (_, entries) = mpsc::channel(1);
+    Source {
+        entries,
+        feed: Box::pin(std::future::ready(Ok(()))),
+    }
+}
+
+fn died() -> FeedError {
+    let error = std::io::Error::other("the thread that expands the inputs died");
+    FeedError::Machinery(CoordinateError::Machine(error))
+}

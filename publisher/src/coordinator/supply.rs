@@ -1,0 +1,133 @@
+//! Publishes the datums of the manifest, segment by segment, no more at a time than the window allows.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use drover_shared::datum::Datum;
+use drover_shared::id::{JobId, PipelineName};
+use drover_shared::ledger::{Ledger, Segment};
+use drover_shared::pipeline::SetRule;
+use drover_shared::queue::{Broker, Queue};
+use drover_shared::wire::{Datums, Message, Range, Task, WireError, encode};
+use tokio::sync::{mpsc, watch};
+
+use super::CoordinateError;
+use super::sets::bundle;
+
+/// Largest message with its datums inline; above it they are read from the manifest.
+const INLINE: usize = 256 * 1024;
+
+/// Supplies workers with work.
+pub(super) struct Supply {
+    pub(super) ledger: Ledger,
+    pub(super) broker: Arc<dyn Broker>,
+    pub(super) pipeline: PipelineName,
+    pub(super) job: JobId,
+    pub(super) rule: SetRule,
+    pub(super) workers: NonZeroU32,
+    /// Messages out at the same time, at most.
+    pub(super) window: u64,
+}
+
+/// A segment to be published.
+#[derive(Debug)]
+pub(super) struct Load {
+    /// The segment.
+    pub(super) segment: Segment,
+    /// Datums of it that have ended already.
+    pub(super) ended: BTreeSet<u64>,
+}
+
+/// What the collector lets the supplier know.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Standing {
+    /// Datums that ended, of those published.
+    pub(super) ended: u64,
+    /// How many datums the job has, once it is known.
+    pub(super) total: Option<u64>,
+    /// Whether nothing more is to be published.
+    pub(super) closed: bool,
+}
+
+impl Supply {
+    /// Publishes load after load until there are no more.
+    pub(super) async fn run(
+        self,
+        mut loads: mpsc::UnboundedReceiver<Load>,
+        mut standing: watch::Receiver<Standing>,
+    ) -> Result<(), CoordinateError> {
+        let queue = Queue::Datums(self.pipeline.clone());
+        let mut published = 0;
+        while let Some(load) = loads.recv().await {
+            let segment = load.segment;
+            let mut sets = VecDeque::from(self.sets(load).await?);
+            while let Some(set) = sets.pop_front() {
+                let size = u64::try_from(set.len()).unwrap_or(u64::MAX);
+                let most = self.window.saturating_mul(size);
+                let room = |standing: &Standing| {
+                    standing.closed || published + size <= standing.ended + most
+                };
+                let Ok(standing) = standing.wait_for(room).await.map(|standing| *standing) else {
+                    return Ok(());
+                };
+                if standing.closed {
+                    return Ok(());
+                }
+                self.broker
+                    .publish(&queue, self.message(segment, set, standing.total)?)
+                    .await?;
+                published += size;
+            }
+        }
+        Ok(())
+    }
+
+    /// The sets of a load: what is neither skipped nor ended.
+    async fn sets(&self, load: Load) -> Result<Vec<Vec<Datum>>, CoordinateError> {
+        let entries = self.ledger.manifest(self.job, load.segment).await?;
+        let is_open = |datum: &Datum| !load.ended.contains(&datum.index);
+        let datums = entries
+            .into_iter()
+            .filter(|entry| entry.done.is_none())
+            .map(|entry| entry.datum);
+        Ok(bundle(
+            datums.filter(is_open).collect(),
+            self.rule,
+            self.workers,
+        ))
+    }
+
+    fn message(
+        &self,
+        segment: Segment,
+        set: Vec<Datum>,
+        total: Option<u64>,
+    ) -> Result<Bytes, WireError> {
+        let range = range(segment, &set);
+        let task = |datums| {
+            Message::Task(Task {
+                job: self.job,
+                datums,
+                total,
+            })
+        };
+        match encode(&task(Datums::Inline(set))) {
+            Ok(inline) if inline.len() <= INLINE => Ok(inline),
+            Ok(_) | Err(WireError::TooLarge { .. }) => encode(&task(Datums::Manifest(range))),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The part of the manifest that `set`, which is not empty, spans.
+fn range(segment: Segment, set: &[Datum]) -> Range {
+    let first = set.first().map_or(segment.first, |datum| datum.index);
+    let last = set.last().map_or(first, |datum| datum.index);
+    Range {
+        segment: segment.first,
+        first,
+        count: last - first + 1,
+    }
+}

@@ -1,0 +1,63 @@
+//! Pure: finds a file that stands where a directory must be.
+
+/// Watches paths go by in byte order. Between `/a` and `/a/b` others such as `/a.b` may come.
+#[derive(Debug, Default)]
+pub(super) struct Clashes {
+    /// Paths seen of which the last one seen is an extension, as text; each extends the one before.
+    trail: Vec<String>,
+}
+
+impl Clashes {
+    /// Takes the next path; returns an earlier one that would have to be both a file and a directory.
+    pub(super) fn note(&mut self, path: &str) -> Option<&str> {
+        while self
+            .trail
+            .last()
+            .is_some_and(|last| !path.starts_with(last.as_str()))
+        {
+            self.trail.pop();
+        }
+        self.trail.push(path.to_owned());
+        let (_, before) = self.trail.split_last()?;
+        before
+            .iter()
+            .find(|file| path.as_bytes().get(file.len()) == Some(&b'/'))
+            .map(String::as_str)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_file_where_a_directory_must_be_is_found_across_its_neighbours() {
+        let rows: [(&[&str], Option<&str>); 5] = [
+            (&["/a", "/a/b"], Some("/a")),
+            (&["/a", "/a-", "/a.b", "/a/b/c"], Some("/a")),
+            (&["/a/b", "/a/b/c", "/a/c"], Some("/a/b")),
+            (&["/a", "/ab", "/ab.c", "/b/a"], None),
+            (&["/a.b", "/a/b"], None),
+        ];
+        for (paths, expected) in rows {
+            let mut clashes = Clashes::default();
+            let found = paths
+                .iter()
+                .find_map(|path| clashes.note(path).map(str::to_owned));
+            assert_eq!(found.as_deref(), expected, "{paths:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_finds_a_clash_exactly_when_there_is_one(
+            paths in proptest::collection::btree_set("(/[ab.]{1,2}){1,3}", 0..8),
+        ) {
+            let naive = paths.iter().any(|file| paths.iter().any(|path| path.starts_with(&format!("{file}/"))));
+            let mut clashes = Clashes::default();
+            let found = paths.iter().any(|path| clashes.note(path).is_some());
+            prop_assert_eq!(found, naive);
+        }
+    }
+}

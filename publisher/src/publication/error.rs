@@ -1,0 +1,69 @@
+//! Why the output folder could not be brought up to date.
+
+use drover_shared::store::{StoreError, StoreKey};
+
+/// Why the output folder could not be brought up to date. Publishing again is always safe.
+#[derive(Debug, thiserror::Error)]
+pub enum PublicationError {
+    /// Several datums wrote the same path, and the spec forbids that.
+    #[error(
+        "datums {first} and {second} both wrote {path}; let each write a path of its own, or set \
+         output_conflict: concat"
+    )]
+    Conflict {
+        /// The path.
+        path: String,
+        /// The first datum, by index.
+        first: u64,
+        /// Another one.
+        second: u64,
+    },
+    /// A path would have to be both a file and a directory.
+    #[error("{file} is a file, so {path} cannot be stored; datums must not write both")]
+    Clash {
+        /// The file.
+        file: String,
+        /// The path that needs it to be a directory.
+        path: String,
+    },
+    /// Somebody else's file stands where one of ours must go.
+    #[error(
+        "{path} in the output folder is not Drover's; move it away, or give the pipeline another name, and run \
+         again: what is done is not done again"
+    )]
+    InTheWay {
+        /// The file, by its key.
+        path: StoreKey,
+    },
+    /// Outputs of some datums are gone or were altered below `.drover`.
+    #[error(
+        "the stored output of {} datums is gone or was altered, first that of datum {}; run again, and they are \
+         done anew",
+        .datums.len(),
+        .datums.first().copied().unwrap_or_default()
+    )]
+    Lost {
+        /// The datums, by index, ascending.
+        datums: Vec<u64>,
+    },
+    /// The record of what was published is damaged.
+    #[error(
+        "{key} is damaged; remove it together with the output folder, and run again: nothing is done twice"
+    )]
+    Damaged {
+        /// The record.
+        key: StoreKey,
+        /// What is wrong with it.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The store failed.
+    #[error("cannot bring the output folder up to date")]
+    Store(#[from] StoreError),
+    /// Scratch space failed.
+    #[error("cannot write below the scratch folder")]
+    Scratch(#[from] std::io::Error),
+    /// Somebody asked to stop.
+    #[error("stopped before the output was published")]
+    Stopped,
+}
