@@ -33,7 +33,8 @@ pub enum Ending {
     TimedOut,
     /// The worker no longer wanted it.
     Cancelled,
-    /// It never ran: not found, unknown user, an input that cannot be shown … The message names the thing and the way out.
+    /// It never ran: not found, unknown user, an input that cannot be shown …; or was ended because a lazy input
+    /// could not be read. The message names the thing and the way out.
     NotStarted(String),
 }
 

@@ -35,6 +35,8 @@ pub(super) enum Response {
         pfs: PathBuf,
         /// Where the command has its private temporary files.
         tmp: PathBuf,
+        /// What is in there that is the machine's.
+        kept: Vec<PathBuf>,
     },
     /// Answer to `Setup`: this sandbox cannot be had, and why.
     Refused(String),

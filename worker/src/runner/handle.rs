@@ -31,6 +31,8 @@ pub struct Runner {
     refused: Vec<String>,
     pfs: PathBuf,
     tmp: PathBuf,
+    /// What is below `tmp` that is the machine's.
+    kept: Vec<PathBuf>,
     scratch: PathBuf,
     datum: Option<Vec<Mount>>,
     busy: bool,
@@ -63,13 +65,14 @@ impl Runner {
         // A runner that is gone cannot be written to; its answer tells why.
         let _ = frame::send(&mut requests, &Request::Setup(Cow::Borrowed(settings))).await;
         match answer(&mut process, &mut responses).await? {
-            Response::Ready { pfs, tmp } => Ok(Ok(Self {
+            Response::Ready { pfs, tmp, kept } => Ok(Ok(Self {
                 process,
                 requests,
                 responses,
                 sandbox,
                 refused: Vec::new(),
                 pfs,
+                kept: kept.iter().map(|name| tmp.join(name)).collect(),
                 tmp,
                 scratch: settings.scratch.clone(),
                 datum: None,
@@ -119,6 +122,9 @@ impl Runner {
                 .iter()
                 .flatten()
                 .find_map(|mount| mount.reveal(file, &self.scratch));
+        }
+        if self.kept.iter().any(|kept| inside.starts_with(kept)) {
+            return None;
         }
         below(&self.tmp).map(|file| self.scratch.join("tmp").join(file))
     }

@@ -47,6 +47,7 @@ fn serve_on(mut pipes: Pipes, sandbox: Sandbox) -> io::Result<()> {
             let ready = Response::Ready {
                 pfs: tree.pfs().to_owned(),
                 tmp: tree.tmp().to_owned(),
+                kept: tree.kept_in_tmp().to_vec(),
             };
             frame::write(&mut pipes.responses, &ready)?;
             serve_orders(&mut pipes, &mut tree, settings.log_limit)
@@ -76,7 +77,7 @@ fn serve_orders(pipes: &mut Pipes, tree: &mut Tree, log_limit: u64) -> io::Resul
         };
         match attempt(&order, tree, pipes, log_limit)? {
             Outcome::Ended(execution) => {
-                frame::write(&mut pipes.responses, &Response::Ended(Box::new(execution)))?
+                frame::write(&mut pipes.responses, &Response::Ended(Box::new(execution)))?;
             }
             Outcome::WorkerGone => return Ok(()),
         }

@@ -10,6 +10,13 @@ use drover_worker::runner::{
 };
 use tokio_util::sync::CancellationToken;
 
+/// Every sandbox that can be had wherever tests run.
+pub(crate) const MODES: [SandboxMode; 3] = [
+    SandboxMode::Namespaces,
+    SandboxMode::Mounts,
+    SandboxMode::None,
+];
+
 /// A runner with a folder to work in.
 pub(crate) struct Slot {
     pub(crate) runner: Runner,

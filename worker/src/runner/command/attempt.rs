@@ -1,8 +1,10 @@
 //! One attempt at running a command, in a tree that is prepared.
 
 use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::feeder::Feeder;
 use super::launch::launch;
 use super::log::Log;
 use super::supervise::{Supervisor, Watched};
@@ -33,12 +35,8 @@ pub(in crate::runner) enum Outcome {
 impl Attempt<'_> {
     /// Runs the command to its end, and leaves none of its processes behind.
     pub(in crate::runner) fn run(self, pipes: &mut Pipes) -> io::Result<Outcome> {
-        let stdin = self
-            .order
-            .stdin
-            .as_deref()
-            .map(|file| self.tree.reach(file));
-        let child = match launch(self.order, stdin.as_deref(), self.identity) {
+        let reach = |file: &Path| self.tree.reach(file).into_owned();
+        let child = match launch(self.order, reach, self.identity) {
             Ok(child) => child,
             Err(message) => return Ok(Outcome::Ended(not_started(message))),
         };
@@ -47,7 +45,8 @@ impl Attempt<'_> {
             self.tree.reach(&self.order.log).into_owned(),
             self.log_limit,
         );
-        let mut supervisor = Supervisor::new(child, self.order, started, log)?;
+        let feeder = Feeder::arm(self.tree.fifos())?;
+        let mut supervisor = Supervisor::new(child, self.order, started, log, feeder)?;
         let watched = supervisor.watch(&mut pipes.requests)?;
         let process_time = started.elapsed();
         let status = supervisor.end_of_group()?;
@@ -57,6 +56,7 @@ impl Attempt<'_> {
             Watched::Ended => Ending::of(status),
             Watched::TimedOut => Ending::TimedOut,
             Watched::Cancelled => Ending::Cancelled,
+            Watched::InputLost => Ending::NotStarted(supervisor.lost_input()),
         };
         let kept = supervisor.finish()?;
         Ok(Outcome::Ended(Execution {

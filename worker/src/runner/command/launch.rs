@@ -1,9 +1,8 @@
 //! Starting a command.
 
 use std::fs::File;
-use std::io;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use super::Identity;
@@ -15,7 +14,7 @@ use crate::runner::order::Order;
 /// Neither `pre_exec` nor a `PATH` lookup by the standard library: both would make it fork instead of `posix_spawn`.
 pub(super) fn launch(
     order: &Order,
-    stdin: Option<&Path>,
+    reach: impl Fn(&Path) -> PathBuf,
     identity: Option<Identity>,
 ) -> Result<Child, String> {
     let name = order
@@ -35,7 +34,7 @@ pub(super) fn launch(
         .envs(&order.env)
         .process_group(0);
     command
-        .stdin(open_stdin(stdin)?)
+        .stdin(open_stdin(order.stdin.as_deref(), reach)?)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     if let Some(directory) = &order.working_dir {
@@ -49,12 +48,10 @@ pub(super) fn launch(
         .map_err(|error| search.explain(&program, &error))
 }
 
-fn open_stdin(file: Option<&Path>) -> Result<Stdio, String> {
+fn open_stdin(file: Option<&Path>, reach: impl Fn(&Path) -> PathBuf) -> Result<Stdio, String> {
     let Some(file) = file else {
         return Ok(Stdio::null());
     };
-    let opened: io::Result<File> = File::open(file);
-    opened
-        .map(Stdio::from)
-        .map_err(|error| format!("standard input {} cannot be read: {error}", file.display()))
+    let opened = File::open(reach(file)).map(Stdio::from);
+    opened.map_err(|error| format!("standard input {} cannot be read: {error}", file.display()))
 }

@@ -128,18 +128,19 @@ impl LogFile {
 
 impl Part {
     fn made<'a>(slot: &'a mut Option<Self>, path: &Path) -> io::Result<&'a mut Self> {
-        match slot {
-            Some(part) => Ok(part),
-            None => {
-                let file = File::options()
+        let made = match slot.take() {
+            Some(part) => part,
+            None => Self {
+                file: File::options()
                     .read(true)
                     .write(true)
                     .create(true)
                     .truncate(true)
-                    .open(path)?;
-                Ok(slot.insert(Self { file, length: 0 }))
-            }
-        }
+                    .open(path)?,
+                length: 0,
+            },
+        };
+        Ok(slot.insert(made))
     }
 
     /// Appends all of `records` or nothing.
@@ -147,7 +148,7 @@ impl Part {
         match self.file.write_all(records) {
             Ok(()) => self.length += records.len() as u64,
             Err(error) => {
-                self.cut(self.length)?;
+                let _ = self.cut(self.length); // what matters is why it could not be written
                 return Err(error);
             }
         }
@@ -159,7 +160,7 @@ impl Part {
         match io::copy(&mut other.file, &mut self.file) {
             Ok(copied) => self.length += copied,
             Err(error) => {
-                self.cut(self.length)?;
+                let _ = self.cut(self.length); // what matters is why it could not be written
                 return Err(error);
             }
         }
@@ -179,7 +180,9 @@ impl Part {
         let from = self.length.saturating_sub(room + 32 * 1024);
         self.file.seek(SeekFrom::Start(from))?;
         let mut end = Vec::new();
-        self.file.read_to_end(&mut end)?;
+        (&self.file)
+            .take(self.length - from)
+            .read_to_end(&mut end)?;
         let last_start = usize::try_from((self.length - from).saturating_sub(room)).unwrap_or(0);
         let start = end[..last_start]
             .iter()

@@ -3,6 +3,7 @@
 //! It knows nothing of how `/pfs` came about.
 
 mod attempt;
+mod feeder;
 mod identity;
 mod launch;
 mod lines;
@@ -14,4 +15,5 @@ mod supervise;
 pub(super) mod leftovers;
 
 pub(super) use attempt::{Attempt, Outcome};
+pub(super) use feeder::Fifo;
 pub(super) use identity::{Identity, identity};

@@ -27,9 +27,9 @@ impl Search<'_> {
         let path = self.path.unwrap_or(USUAL_PATH);
         let candidates = || path.split(':').map(|entry| Path::new(entry).join(name));
         let found = candidates()
-            .find(|candidate| !name.is_empty() && is_executable(&self.from_here(candidate)));
+            .find(|candidate| !name.is_empty() && is_executable(&self.as_seen(candidate)));
         found.map(|file| if file.is_absolute() { file } else { Path::new(".").join(file) }).ok_or_else(|| {
-            match candidates().find(|candidate| !name.is_empty() && self.from_here(candidate).is_file()) {
+            match candidates().find(|candidate| !name.is_empty() && self.as_seen(candidate).is_file()) {
                 Some(file) => format!("command {name:?} is not executable: {}; run `chmod +x` on it", file.display()),
                 None => format!("command {name:?} was not found in PATH={path}; give its full path, or set PATH in `transform.env`"),
             }
@@ -45,7 +45,7 @@ impl Search<'_> {
                 directory.display()
             );
         }
-        let file = self.from_here(program);
+        let file = self.as_seen(program);
         match error.raw_os_error().map(Errno::from_raw) {
             Some(Errno::ENOENT) if !file.exists() => format!("command {shown} does not exist"),
             Some(Errno::ENOENT) => format!(
@@ -75,7 +75,7 @@ impl Search<'_> {
         }
     }
 
-    fn from_here(&self, file: &Path) -> PathBuf {
+    fn as_seen(&self, file: &Path) -> PathBuf {
         self.directory
             .map_or_else(|| file.to_owned(), |directory| directory.join(file))
     }

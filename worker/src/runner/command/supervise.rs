@@ -1,15 +1,16 @@
-//! Watching a command while it runs: its output, its time, and the worker's wish to end it.
+//! Watching a command while it runs: its output, its time, its FIFOs, and the worker's wish to end it.
 
 use std::fs::File;
-use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
-use std::process::{Child, ChildStderr, ChildStdout, ExitStatus};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::io::{Errno, read};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
+use super::feeder::Feeder;
 use super::leftovers;
 use super::log::{Kept, Log, Stream};
 use crate::runner::frame::{self, Request};
@@ -26,13 +27,22 @@ pub(super) struct Supervisor {
     child: Child,
     pidfd: OwnedFd,
     group: Pid,
-    stdout: Option<ChildStdout>,
-    stderr: Option<ChildStderr>,
+    outputs: Vec<Output>,
     buffer: Vec<u8>,
     log: Log,
+    feeder: Option<Feeder>,
+    lost_input: Option<String>,
     deadline: Option<Instant>,
     grace: Duration,
     stopping: Option<Stopping>,
+    /// When orphans were last collected.
+    collected: Instant,
+}
+
+/// A pipe that the command writes to.
+struct Output {
+    stream: Stream,
+    pipe: OwnedFd,
 }
 
 /// A command that was told to end.
@@ -50,8 +60,19 @@ pub(super) enum Watched {
     TimedOut,
     /// It was ended at the worker's wish.
     Cancelled,
+    /// It was ended because an input could not be delivered.
+    InputLost,
     /// The worker is gone; the command may still run.
     WorkerGone,
+}
+
+/// What can happen while a command runs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Event {
+    Request,
+    Ended,
+    Output(Stream),
+    Fifo,
 }
 
 impl Supervisor {
@@ -61,38 +82,53 @@ impl Supervisor {
         order: &Order,
         started: Instant,
         log: Log,
+        feeder: Option<Feeder>,
     ) -> io::Result<Self> {
         let group = Pid::from_child(&child);
+        let stdout = child.stdout.take().map(|pipe| Output {
+            stream: Stream::Stdout,
+            pipe: pipe.into(),
+        });
+        let stderr = child.stderr.take().map(|pipe| Output {
+            stream: Stream::Stderr,
+            pipe: pipe.into(),
+        });
         Ok(Self {
             pidfd: pidfd_open(group, PidfdFlags::empty())?,
             group,
-            stdout: child.stdout.take(),
-            stderr: child.stderr.take(),
             child,
+            outputs: stdout.into_iter().chain(stderr).collect(),
             buffer: Vec::new(),
             log,
+            feeder,
+            lost_input: None,
             deadline: order.timeout.map(|timeout| started + timeout),
             grace: order.grace,
             stopping: None,
+            collected: started,
         })
     }
 
     /// Watches until the command's main process has ended or the worker is gone.
     pub(super) fn watch(&mut self, requests: &mut File) -> io::Result<Watched> {
         loop {
-            let ready = self.wait(requests, self.patience())?;
-            self.read(ready.stdout, ready.stderr);
-            if ready.ended {
-                return Ok(self
-                    .stopping
-                    .as_ref()
-                    .map_or(Watched::Ended, |stopping| stopping.why));
-            }
-            if ready.request {
-                match frame::read(requests) {
-                    Ok(Some(Request::Cancel)) => self.stop(Watched::Cancelled),
-                    Ok(None) | Err(_) => return Ok(Watched::WorkerGone),
-                    Ok(Some(_)) => return Err(io::ErrorKind::InvalidData.into()),
+            for event in self.wait(requests)? {
+                match event {
+                    Event::Output(stream) => self.take(stream),
+                    Event::Fifo => self.feed(),
+                    Event::Ended => {
+                        return Ok(self
+                            .stopping
+                            .as_ref()
+                            .map_or(Watched::Ended, |stopping| stopping.why));
+                    }
+                    Event::Request => match frame::read(requests) {
+                        Ok(Some(Request::Cancel)) => self.stop(Watched::Cancelled),
+                        Ok(None) | Err(_) => return Ok(Watched::WorkerGone),
+                        Ok(Some(Request::Setup(_) | Request::Run(_))) => {
+                            return Err(io::ErrorKind::InvalidData.into());
+                        }
+                    },
                 }
             }
             self.keep_time();
@@ -105,15 +141,56 @@ impl Supervisor {
         self.child.wait()
     }
 
+    /// Which input could not be delivered, and why.
+    pub(super) fn lost_input(&mut self) -> String {
+        self.lost_input.take().unwrap_or_default()
+    }
+
     /// Takes what is left in the pipes, without waiting for more, and closes the log.
     pub(super) fn finish(mut self) -> io::Result<Kept> {
         loop {
-            let ready = poll_outputs(self.stdout.as_ref(), self.stderr.as_ref())?;
-            if !ready.0 && !ready.1 {
-                return Ok(self.log.finish());
+            let mut watched: Vec<_> = self
+                .outputs
+                .iter()
+                .map(|output| PollFd::new(&output.pipe, PollFlags::IN))
+                .collect();
+            wait_for(&mut watched, Duration::ZERO)?;
+            let ready = watched
+                .iter()
+                .position(|descriptor| !descriptor.revents().is_empty());
+            match ready {
+                Some(place) => self.take(self.outputs[place].stream),
+                None => return Ok(self.log.finish()),
             }
-            self.read(ready.0, ready.1);
         }
+    }
+
+    /// Waits until something happens or it is time to look at the clock. The command's end comes last.
+    fn wait(&self, requests: &File) -> io::Result<Vec<Event>> {
+        let mut events: Vec<(Event, BorrowedFd<'_>, PollFlags)> = self
+            .outputs
+            .iter()
+            .map(|it| (Event::Output(it.stream), it.pipe.as_fd(), PollFlags::IN))
+            .collect();
+        if let Some(feeder) = &self.feeder {
+            let (news, filling) = feeder.descriptors();
+            events.push((Event::Fifo, news, PollFlags::IN));
+            events.extend(filling.map(|pipe| (Event::Fifo, pipe, PollFlags::OUT)));
+        }
+        events.push((Event::Request, requests.as_fd(), PollFlags::IN));
+        events.push((Event::Ended, self.pidfd.as_fd(), PollFlags::IN));
+        let mut watched: Vec<_> = events
+            .iter()
+            .map(|&(_, fd, flags)| PollFd::from_borrowed_fd(fd, flags))
+            .collect();
+        wait_for(&mut watched, self.patience())?;
+        let happened = events
+            .iter()
+            .zip(&watched)
+            .filter(|(_, descriptor)| !descriptor.revents().is_empty());
+        let mut happened: Vec<Event> = happened.map(|(&(event, ..), _)| event).collect();
+        happened.dedup();
+        Ok(happened)
     }
 
     /// How long to wait for something to happen.
@@ -131,15 +208,18 @@ impl Supervisor {
 
     /// Does what the clock asks for.
     fn keep_time(&mut self) {
-        leftovers::reap_but(self.child.id());
         let now = Instant::now();
+        if now >= self.collected + COLLECTING {
+            leftovers::reap_but(self.child.id());
+            self.collected = now;
+        }
         match &mut self.stopping {
             Some(stopping) if stopping.kill_at.is_some_and(|moment| moment <= now) => {
                 stopping.kill_at = None;
                 self.signal(Signal::KILL);
             }
             None if self.deadline.is_some_and(|moment| moment <= now) => {
-                self.stop(Watched::TimedOut)
+                self.stop(Watched::TimedOut);
             }
             Some(_) | None => {}
         }
@@ -150,7 +230,7 @@ impl Supervisor {
         if self.stopping.is_some() {
             return;
         }
-        let at_once = self.grace.is_zero();
+        let at_once = self.grace.is_zero() || why == Watched::InputLost;
         self.signal(if at_once { Signal::KILL } else { Signal::TERM });
         self.stopping = Some(Stopping {
             why,
@@ -164,75 +244,32 @@ impl Supervisor {
         let _ = kill_process_group(self.group, signal);
     }
 
-    fn read(&mut self, stdout: bool, stderr: bool) {
-        if stdout {
-            take(
-                &mut self.stdout,
-                Stream::Stdout,
-                &mut self.buffer,
-                &mut self.log,
-            );
-        }
-        if stderr {
-            take(
-                &mut self.stderr,
-                Stream::Stderr,
-                &mut self.buffer,
-                &mut self.log,
-            );
+    fn feed(&mut self) {
+        if let Some(Err(lost)) = self.feeder.as_mut().map(Feeder::feed) {
+            self.feeder = None;
+            self.lost_input.get_or_insert(lost);
+            self.stop(Watched::InputLost);
         }
     }
 
-    fn wait(&self, requests: &File, patience: Duration) -> io::Result<Ready> {
-        let mut watched = vec![
-            PollFd::new(requests, PollFlags::IN),
-            PollFd::new(&self.pidfd, PollFlags::IN),
-        ];
-        watched.extend(
-            self.stdout
-                .as_ref()
-                .map(|pipe| PollFd::new(pipe, PollFlags::IN)),
-        );
-        watched.extend(
-            self.stderr
-                .as_ref()
-                .map(|pipe| PollFd::new(pipe, PollFlags::IN)),
-        );
-        wait_for(&mut watched, patience)?;
-        let mut ready = watched.iter().map(|fd| !fd.revents().is_empty());
-        let mut next = |is_there: bool| is_there && ready.next().unwrap_or(false);
-        Ok(Ready {
-            request: next(true),
-            ended: next(true),
-            stdout: next(self.stdout.is_some()),
-            stderr: next(self.stderr.is_some()),
-        })
+    /// Reads once from a pipe that is ready; closes it at its end.
+    fn take(&mut self, stream: Stream) {
+        let Some(place) = self
+            .outputs
+            .iter()
+            .position(|output| output.stream == stream)
+        else {
+            return;
+        };
+        self.buffer.resize(CHUNK, 0);
+        match read(&self.outputs[place].pipe, &mut self.buffer[..]) {
+            Ok(length) if length > 0 => self.log.take(stream, &self.buffer[..length]),
+            Err(Errno::INTR) => {}
+            Ok(_) | Err(_) => {
+                self.outputs.remove(place);
+            }
+        }
     }
-}
-
-/// What has happened.
-struct Ready {
-    request: bool,
-    ended: bool,
-    stdout: bool,
-    stderr: bool,
-}
-
-/// Which of the pipes can be read, or is at its end.
-fn poll_outputs(
-    stdout: Option<&ChildStdout>,
-    stderr: Option<&ChildStderr>,
-) -> io::Result<(bool, bool)> {
-    let ready = |pipe: Option<&dyn AsFd>| -> io::Result<bool> {
-        let Some(pipe) = pipe else { return Ok(false) };
-        let mut watched = [PollFd::from_borrowed_fd(pipe.as_fd(), PollFlags::IN)];
-        wait_for(&mut watched, Duration::ZERO)?;
-        Ok(!watched[0].revents().is_empty())
-    };
-    Ok((
-        ready(stdout.map(|pipe| pipe as &dyn AsFd))?,
-        ready(stderr.map(|pipe| pipe as &dyn AsFd))?,
-    ))
 }
 
 fn wait_for(watched: &mut [PollFd<'_>], patience: Duration) -> io::Result<()> {
@@ -243,15 +280,5 @@ fn wait_for(watched: &mut [PollFd<'_>], patience: Duration) -> io::Result<()> {
     match poll(watched, Some(&patience)) {
         Ok(_) | Err(Errno::INTR) => Ok(()),
         Err(error) => Err(error.into()),
-    }
-}
-
-/// Reads once from a pipe that is ready; closes it at its end.
-fn take(pipe: &mut Option<impl Read>, stream: Stream, buffer: &mut Vec<u8>, log: &mut Log) {
-    buffer.resize(CHUNK, 0);
-    match pipe.as_mut().map(|pipe| pipe.read(buffer)) {
-        Some(Ok(length)) if length > 0 => log.take(stream, &buffer[..length]),
-        Some(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-        Some(_) | None => *pipe = None,
     }
 }

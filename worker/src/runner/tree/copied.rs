@@ -18,18 +18,20 @@ pub(super) struct Copied {
     copies: PathBuf,
     /// Where commands look for them: `/pfs`, or the copies' own place.
     seen_at: PathBuf,
+    /// Second names of FIFOs.
+    hidden: PathBuf,
     out: PathBuf,
 }
 
 impl Copied {
     /// The tree is seen in scratch, where `PFS` points.
-    pub(super) fn in_scratch(scratch: &Scratch) -> Result<Self, String> {
-        let copies = scratch.pfs();
-        Ok(Self {
-            seen_at: copies.clone(),
-            copies,
+    pub(super) fn in_scratch(scratch: &Scratch) -> Self {
+        Self {
+            copies: scratch.pfs(),
+            seen_at: scratch.pfs(),
+            hidden: scratch.skeleton(),
             out: scratch.out().to_owned(),
-        })
+        }
     }
 
     /// The tree is seen at `pfs`, an existing directory that is ours alone, through links.
@@ -45,6 +47,7 @@ impl Copied {
         Ok(Self {
             copies: scratch.pfs(),
             seen_at: pfs.to_owned(),
+            hidden: scratch.skeleton(),
             out: scratch.out().to_owned(),
         })
     }
@@ -54,8 +57,19 @@ impl Copied {
         &self.seen_at
     }
 
+    /// Where the copies are.
+    pub(super) fn copies(&self) -> &Path {
+        &self.copies
+    }
+
+    /// The directory of the FIFOs' second names.
+    pub(super) fn hidden(&self) -> &Path {
+        &self.hidden
+    }
+
     /// Takes the last attempt's tree away.
     pub(super) fn discard(&mut self) -> Result<(), String> {
+        Scratch::empty(&self.hidden, &[])?;
         Scratch::empty(&self.copies, &[])?;
         Scratch::empty(&self.seen_at, &[])
     }
@@ -63,8 +77,10 @@ impl Copied {
     /// Shows `mounts` and an `out`.
     pub(super) fn build(&mut self, mounts: &[Mount]) -> Result<(), String> {
         for mount in mounts {
-            self.copy(mount)?;
+            self.copy(mount, mounts)?;
         }
+        self.name_fifos_again(mounts)
+            .map_err(|error| format!("FIFOs cannot be made: {error}"))?;
         self.link().map_err(|error| {
             format!(
                 "links cannot be made in {}: {error}",
@@ -73,17 +89,28 @@ impl Copied {
         })
     }
 
-    fn copy(&self, input: &Mount) -> Result<(), String> {
+    fn copy(&self, input: &Mount, all: &[Mount]) -> Result<(), String> {
         let target = self.copies.join(&input.target);
         make_copy(input, &target).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
-                conflict(&input.target, &input.target)
-            }
+            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => conflict(input, all),
             _ => format!(
                 "input {} cannot be copied to {}: {error}",
                 input.source.display(),
                 target.display()
             ),
+        })
+    }
+
+    fn name_fifos_again(&self, mounts: &[Mount]) -> io::Result<()> {
+        let mut fifos = mounts
+            .iter()
+            .filter(|mount| mount.kind == MountKind::Fifo)
+            .enumerate();
+        fifos.try_for_each(|(number, mount)| {
+            fs::hard_link(
+                self.copies.join(&mount.target),
+                self.hidden.join(number.to_string()),
+            )
         })
     }
 

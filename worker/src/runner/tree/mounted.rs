@@ -8,7 +8,7 @@ use std::env;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, mkdirat, mknodat, openat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, linkat, mkdirat, mknodat, openat};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, unmount};
 
@@ -20,6 +20,9 @@ use super::target::conflict;
 use super::view::{self, PrivateTmp};
 use crate::runner::order::{Mount, MountKind};
 use crate::runner::settings::{RunnerSettings, Sandbox};
+
+/// The directory of the tmpfs with the second names of FIFOs.
+const HIDDEN: &str = "hidden";
 
 /// `/pfs` by mounts.
 pub(super) struct Mounted {
@@ -95,6 +98,7 @@ impl Mounted {
             Err(error) => return Err(format!("/pfs cannot be unmounted: {error}")),
         }
         remove::remove(&self.points, Path::new(&built))
+            .and_then(|()| remove::remove(&self.points, Path::new(HIDDEN)))
             .map_err(|error| format!("mount points cannot be removed: {error}"))
     }
 
@@ -124,11 +128,32 @@ impl Mounted {
         mkdirat(&root, "out", Mode::from(0o755)).map_err(failed)?;
         for mount in mounts {
             make_point(&root, mount).map_err(|error| match error {
-                Errno::EXIST | Errno::NOTDIR => conflict(&mount.target, rival(mount, mounts)),
-                other => format!("input {:?} cannot be shown: {other}", mount.target),
+                Errno::EXIST | Errno::NOTDIR => conflict(mount, mounts),
+                other => format!("input {} cannot be shown: {other}", mount.target.display()),
             })?;
         }
-        Ok(())
+        self.name_fifos_again(&root, mounts).map_err(failed)
+    }
+
+    /// Gives each FIFO a second name where commands do not see it.
+    fn name_fifos_again(&self, root: &OwnedFd, mounts: &[Mount]) -> rustix::io::Result<()> {
+        let mut fifos = mounts
+            .iter()
+            .filter(|mount| mount.kind == MountKind::Fifo)
+            .enumerate()
+            .peekable();
+        if fifos.peek().is_some() {
+            mkdirat(&self.points, HIDDEN, Mode::RWXU)?;
+        }
+        fifos.try_for_each(|(number, mount)| {
+            let name = Path::new(HIDDEN).join(number.to_string());
+            linkat(root, &mount.target, &self.points, &name, AtFlags::empty())
+        })
+    }
+
+    /// The directory of the FIFOs' second names.
+    pub(super) fn hidden(&self) -> PathBuf {
+        self.reach(&self.skeleton).join(HIDDEN)
     }
 
     fn bind(&self, source: &Path, target: &Path) -> Result<(), String> {
@@ -220,15 +245,4 @@ fn make_parents(root: &OwnedFd, target: &Path) -> rustix::io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// The input that stands where `input` should.
-fn rival<'a>(input: &Mount, all: &'a [Mount]) -> &'a Path {
-    let in_the_way = |other: &&Mount| {
-        !std::ptr::eq(*other, input)
-            && (input.target.starts_with(&other.target) || other.target.starts_with(&input.target))
-    };
-    all.iter()
-        .find(in_the_way)
-        .map_or(Path::new("?"), |other| &other.target)
 }

@@ -70,7 +70,7 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         assert_eq!(below("/data"), [PathBuf::from("my disk")]);
-        assert_eq!(below("/data/my disk"), [PathBuf::new(); 0]);
-        assert_eq!(below("/home"), [PathBuf::new(); 0]);
+        assert!(below("/data/my disk").is_empty());
+        assert!(below("/home").is_empty());
     }
 }

@@ -7,8 +7,8 @@ use super::copied::Copied;
 use super::mounted::Mounted;
 use super::scratch::Scratch;
 use super::target;
-use crate::runner::command::Identity;
-use crate::runner::order::{Inputs, Mount};
+use crate::runner::command::{Fifo, Identity};
+use crate::runner::order::{Inputs, Mount, MountKind};
 use crate::runner::settings::{RunnerSettings, Sandbox};
 
 /// Where the command looks for its inputs, when that is not in scratch.
@@ -40,7 +40,7 @@ impl Tree {
                 Shown::Mounted(Box::new(Mounted::set_up(&scratch, sandbox, settings)?))
             }
             Sandbox::Links => Shown::Copied(Copied::linked_at(Path::new(PFS), &scratch)?),
-            Sandbox::Environment => Shown::Copied(Copied::in_scratch(&scratch)?),
+            Sandbox::Environment => Shown::Copied(Copied::in_scratch(&scratch)),
         };
         Ok(Self {
             scratch,
@@ -104,7 +104,8 @@ impl Tree {
         }
     }
 
-    fn kept_in_tmp(&self) -> &[PathBuf] {
+    /// What is in `/tmp` that is not the datum's.
+    pub(in crate::runner) fn kept_in_tmp(&self) -> &[PathBuf] {
         match &self.shown {
             Shown::Mounted(mounted) => mounted.kept_in_tmp(),
             Shown::Copied(_) => &[],
@@ -120,5 +121,25 @@ impl Tree {
             self.owner = identity;
         }
         Ok(())
+    }
+
+    /// The FIFOs that are shown, in need of somebody to fill them.
+    pub(in crate::runner) fn fifos(&self) -> Vec<Fifo> {
+        let (seen, hidden) = match &self.shown {
+            Shown::Mounted(mounted) => (Path::new(PFS), mounted.hidden()),
+            Shown::Copied(copied) => (copied.copies(), copied.hidden().to_owned()),
+        };
+        let fifos = self
+            .datum
+            .iter()
+            .filter(|mount| mount.kind == MountKind::Fifo)
+            .enumerate();
+        fifos
+            .map(|(number, mount)| Fifo {
+                seen_at: seen.join(&mount.target),
+                hidden_at: hidden.join(number.to_string()),
+                source: self.reach(&mount.source).into_owned(),
+            })
+            .collect()
     }
 }

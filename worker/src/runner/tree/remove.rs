@@ -144,7 +144,7 @@ mod tests {
         fs::create_dir(&outside).unwrap();
         fs::write(outside.join("precious"), "").unwrap();
         symlink(&outside, inside.join("a/link")).unwrap();
-        fs::set_permissions(inside.join("a/b"), Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(inside.join("a/b"), Permissions::from_mode(0o0)).unwrap();
         fs::set_permissions(inside.join("a"), Permissions::from_mode(0o500)).unwrap();
         empty(&inside, &[Path::new("kept")]).unwrap();
         let left: Vec<_> = fs::read_dir(&inside)

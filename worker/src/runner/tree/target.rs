@@ -25,7 +25,7 @@ pub(super) fn check(mounts: &[Mount]) -> Result<(), String> {
             .skip(1)
             .find(|above| directories.contains(above));
         if let Some(above) = above {
-            return Err(conflict(&mount.target, above));
+            return Err(same_place(&mount.target, above));
         }
     }
     Ok(())
@@ -40,13 +40,25 @@ fn check_shape(target: &Path) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "input {target:?} cannot be shown: it must be a plain path below an input's name, which is not `out`"
+        "input {} cannot be shown: it must be a plain path below an input's name, which is not `out`",
+        target.display()
     ))
 }
 
-/// The message for two inputs in one place.
-pub(super) fn conflict(target: &Path, other: &Path) -> String {
+/// The message for an input whose place another of `all` has.
+pub(super) fn conflict(input: &Mount, all: &[Mount]) -> String {
+    let in_the_way = |other: &&Mount| {
+        !std::ptr::eq(*other, input)
+            && (input.target.starts_with(&other.target) || other.target.starts_with(&input.target))
+    };
+    let other = all.iter().find(in_the_way).unwrap_or(input);
+    same_place(&input.target, &other.target)
+}
+
+fn same_place(target: &Path, other: &Path) -> String {
     format!(
-        "inputs {target:?} and {other:?} want the same place below /pfs; give the inputs of the spec different names"
+        "inputs {} and {} want the same place below /pfs; give the inputs of the spec different names",
+        target.display(),
+        other.display()
     )
 }

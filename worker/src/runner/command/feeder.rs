@@ -1,0 +1,233 @@
+//! Filling FIFOs with their sources' bytes, for whoever opens them, as often as they are opened.
+//!
+//! A FIFO is armed by holding both its ends open, so that opening it to read never blocks; inotify then tells who
+//! does. We hold it by a second name outside `/pfs`: our own opening must not be told as a reader's.
+
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
+use rustix::pipe::{SpliceFlags, splice};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// What goes into a FIFO at once: what it holds.
+const CHUNK: usize = 64 * 1024;
+
+/// Room for events of long names.
+const EVENTS: usize = 16 * 1024;
+
+/// A FIFO and what it delivers.
+pub(in crate::runner) struct Fifo {
+    /// Where readers open it.
+    pub(in crate::runner) seen_at: PathBuf,
+    /// Its second name.
+    pub(in crate::runner) hidden_at: PathBuf,
+    /// The file with the bytes.
+    pub(in crate::runner) source: PathBuf,
+}
+
+/// The FIFOs of an attempt.
+pub(super) struct Feeder {
+    inotify: OwnedFd,
+    feeds: Vec<Feed>,
+    places: HashMap<(i32, OsString), usize>,
+    /// Those that are being filled.
+    active: Vec<usize>,
+    limit: Option<Rlimit>,
+}
+
+struct Feed {
+    fifo: Fifo,
+    state: State,
+}
+
+enum State {
+    /// Held open, for the next reader.
+    Armed(OwnedFd),
+    /// Being filled for a reader.
+    Filling { pipe: OwnedFd, source: File },
+    /// All is in the pipe; its end is told by our having closed it. To be armed again when the reader closes it too.
+    Filled,
+}
+
+impl Feeder {
+    /// Arms the FIFOs; none is needed when there are none. Whoever opened one before is served too.
+    pub(super) fn arm(fifos: Vec<Fifo>) -> io::Result<Option<Self>> {
+        if fifos.is_empty() {
+            return Ok(None);
+        }
+        let inotify = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
+        let limit = Some(raise_file_limit()?);
+        let mut feeder = Self {
+            inotify,
+            feeds: Vec::new(),
+            places: HashMap::new(),
+            active: Vec::new(),
+            limit,
+        };
+        let mut watches = HashMap::new();
+        for fifo in fifos {
+            feeder.add(fifo, &mut watches)?;
+        }
+        Ok(Some(feeder))
+    }
+
+    fn add(&mut self, fifo: Fifo, watches: &mut HashMap<PathBuf, i32>) -> io::Result<()> {
+        let (Some(directory), Some(name)) = (fifo.seen_at.parent(), fifo.seen_at.file_name())
+        else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        if !watches.contains_key(directory) {
+            let wanted = WatchFlags::OPEN | WatchFlags::CLOSE_NOWRITE;
+            let watch = inotify::add_watch(&self.inotify, directory, wanted)?;
+            watches.insert(directory.to_owned(), watch);
+        }
+        let watch = watches[directory];
+        self.places
+            .insert((watch, name.to_owned()), self.feeds.len());
+        // Only now: a reader that came before the watch is told when the opening that it waits for succeeds.
+        self.feeds.push(Feed {
+            state: State::Armed(hold(&fifo.hidden_at)?),
+            fifo,
+        });
+        Ok(())
+    }
+
+    /// What to poll: the news of readers, and the FIFOs that can take more.
+    pub(super) fn descriptors(&self) -> (BorrowedFd<'_>, impl Iterator<Item = BorrowedFd<'_>>) {
+        let filling = self
+            .active
+            .iter()
+            .filter_map(|&index| match &self.feeds[index].state {
+                State::Filling { pipe, .. } => Some(pipe.as_fd()),
+                State::Armed(_) | State::Filled => None,
+            });
+        (self.inotify.as_fd(), filling)
+    }
+
+    /// Attends to new readers, then to those that can take more. The error says which input is lost.
+    pub(super) fn feed(&mut self) -> Result<(), String> {
+        self.hear()?;
+        let mut active = std::mem::take(&mut self.active);
+        for &index in &active {
+            self.feeds[index]
+                .fill()
+                .map_err(|error| self.feeds[index].lost(&error))?;
+        }
+        active.retain(|&index| matches!(self.feeds[index].state, State::Filling { .. }));
+        self.active = active;
+        Ok(())
+    }
+
+    /// Takes note of who opened and closed what.
+    fn hear(&mut self) -> Result<(), String> {
+        let mut events = Vec::new();
+        let mut buffer = [MaybeUninit::uninit(); EVENTS];
+        let mut reader = inotify::Reader::new(&self.inotify, &mut buffer);
+        while let Ok(event) = reader.next() {
+            let name = event
+                .file_name()
+                .map(|name| OsStr::from_bytes(name.to_bytes()).to_owned());
+            events.extend(name.map(|name| ((event.wd(), name), event.events())));
+        }
+        for (place, what) in events {
+            if let Some(&index) = self.places.get(&place) {
+                self.turn(index, what)
+                    .map_err(|error| self.feeds[index].lost(&error))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn turn(&mut self, index: usize, what: ReadFlags) -> io::Result<()> {
+        let feed = &mut self.feeds[index];
+        if what.contains(ReadFlags::CLOSE_NOWRITE) && !matches!(feed.state, State::Armed(_)) {
+            feed.state = State::Filled; // first closes the pipe, so that what nobody read is gone
+            feed.state = State::Armed(hold(&feed.fifo.hidden_at)?);
+            self.active.retain(|&other| other != index);
+        }
+        if what.contains(ReadFlags::OPEN) && feed.open()? {
+            self.active.push(index);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Feeder {
+    fn drop(&mut self) {
+        self.feeds.clear();
+        if let Some(limit) = self.limit.take() {
+            let _ = setrlimit(Resource::Nofile, limit);
+        }
+    }
+}
+
+impl Feed {
+    /// Begins to fill it, unless that has begun already.
+    fn open(&mut self) -> io::Result<bool> {
+        if !matches!(self.state, State::Armed(_)) {
+            return Ok(false);
+        }
+        let source = File::open(&self.fifo.source)?;
+        if let State::Armed(pipe) = std::mem::replace(&mut self.state, State::Filled) {
+            self.state = State::Filling { pipe, source };
+        }
+        Ok(true)
+    }
+
+    /// Puts in what fits.
+    fn fill(&mut self) -> io::Result<()> {
+        let State::Filling { pipe, source } = &self.state else {
+            return Ok(());
+        };
+        loop {
+            match splice(source, None, pipe, None, CHUNK, SpliceFlags::NONBLOCK) {
+                Ok(0) => {
+                    self.state = State::Filled;
+                    return Ok(());
+                }
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn lost(&self, error: &io::Error) -> String {
+        format!(
+            "input {} cannot be read: {error}",
+            self.fifo.source.display()
+        )
+    }
+}
+
+/// Opens both ends of a FIFO.
+fn hold(fifo: &Path) -> io::Result<OwnedFd> {
+    Ok(openat(
+        CWD,
+        fifo,
+        OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?)
+}
+
+/// Lets this process open as many files as it may; returns what it could open so far, which commands inherit.
+fn raise_file_limit() -> io::Result<Rlimit> {
+    let before = getrlimit(Resource::Nofile);
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: before.maximum,
+            ..before
+        },
+    )?;
+    Ok(before)
+}

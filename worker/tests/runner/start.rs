@@ -1,0 +1,105 @@
+//! Commands that cannot start: each message names the thing and the way out.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use drover_worker::runner::{Ending, Order, SandboxMode};
+
+use crate::slot::Slot;
+
+async fn refusal(slot: &mut Slot, order: &Order) -> String {
+    match slot.run(order).await.ending {
+        Ending::NotStarted(message) => {
+            message.replace(slot.folder.path().to_str().unwrap(), "FOLDER")
+        }
+        other => panic!("{:?} started: {other:?}", order.argv),
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_cannot_start_is_explained() {
+    let mut slot = Slot::with(SandboxMode::Auto).await;
+    let executable = |path: &str, text: &str, mode: u32| {
+        let file = slot.file(path, text);
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let plain = executable("plain", "echo", 0o644);
+    let orphan = executable("orphan", "#!/no/such/shell\n", 0o755);
+    let headless = executable("headless", "echo hello\n", 0o755);
+    let folder = slot.folder.path().to_str().unwrap().to_owned();
+    let missing = format!("{folder}/missing");
+    let mut messages = Vec::new();
+    for program in [
+        "nonesuch", &missing, &plain, &orphan, &headless, &folder, "",
+    ] {
+        let order = slot.command(&[program]);
+        messages.push(refusal(&mut slot, &order).await);
+    }
+    let mut order = slot.command(&["true"]);
+    order.working_dir = Some(slot.folder.path().join("nowhere"));
+    messages.push(refusal(&mut slot, &order).await);
+    let mut order = slot.command(&["true"]);
+    order.stdin = Some(slot.folder.path().join("nothing"));
+    messages.push(refusal(&mut slot, &order).await);
+    let mut order = slot.command(&["plain"]);
+    order.env.insert(
+        "PATH".to_owned(),
+        slot.folder
+            .path()
+            .join("store")
+            .to_str()
+            .unwrap()
+            .to_owned(),
+    );
+    messages.push(refusal(&mut slot, &order).await);
+    let mut order = slot.command(&["true"]);
+    order
+        .argv
+        .extend((0..300_000).map(|number| format!("argument {number}")));
+    messages.push(refusal(&mut slot, &order).await);
+    let mut order = slot.command(&["true"]);
+    order.argv.clear();
+    messages.push(refusal(&mut slot, &order).await);
+    let mut order = slot.command(&["true"]);
+    order.user = Some("nobody-here".to_owned());
+    messages.push(refusal(&mut slot, &order).await);
+    insta::assert_snapshot!(messages.join("\n"), @r#"
+    command "nonesuch" was not found in PATH=/usr/local/bin:/usr/bin:/bin; give its full path, or set PATH in `transform.env`
+    command FOLDER/missing does not exist
+    command FOLDER/store/plain is not executable for this user; run `chmod +x` on it
+    command FOLDER/store/orphan cannot run: its interpreter "/no/such/shell" does not exist
+    command FOLDER/store/headless is no program for this machine: a script must begin with a line like `#!/bin/sh`
+    command FOLDER is a directory
+    command "" was not found in PATH=/usr/local/bin:/usr/bin:/bin; give its full path, or set PATH in `transform.env`
+    working directory FOLDER/nowhere does not exist; correct `transform.working_dir`
+    standard input FOLDER/nothing cannot be read: No such file or directory (os error 2)
+    command "plain" is not executable: FOLDER/store/plain; run `chmod +x` on it
+    command /usr/bin/true got more arguments and environment than the system takes; pass them in a file or on stdin
+    there is no command; give `transform.cmd`
+    user "nobody-here" is not in /etc/passwd; use a name from there or a number
+    "#);
+}
+
+#[tokio::test]
+async fn a_command_runs_as_the_user_asked_for_and_can_write_its_output() {
+    let root = nix::unistd::geteuid().is_root();
+    let mut slot = Slot::with(SandboxMode::Auto).await;
+    let mut order = slot.sh("id -u; id -g; touch /pfs/out/mine /tmp/mine");
+    order.user = Some("4711:4712".to_owned());
+    if !root {
+        let message = refusal(&mut slot, &order).await;
+        return assert!(message.contains("the worker is not root"), "{message}");
+    }
+    assert_eq!(
+        slot.run(&order).await.ending,
+        Ending::Exited(0),
+        "{}",
+        slot.logged()
+    );
+    assert_eq!(slot.logged(), "stdout F 4711\nstdout F 4712\n");
+    let mut next = slot.sh("touch /pfs/out/mine; stat -c %u /pfs/out/mine /pfs/out");
+    next.user = None;
+    slot.run(&next).await;
+    assert_eq!(slot.logged(), "stdout F 0\nstdout F 0\n");
+}
