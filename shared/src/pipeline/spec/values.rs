@@ -40,19 +40,21 @@ impl FromStr for Duration {
     type Err = InvalidDuration;
 
     fn from_str(text: &str) -> Result<Self, InvalidDuration> {
+        if text.is_empty() {
+            return Err(InvalidDuration::Shape);
+        }
         if text.starts_with('-') {
             return Err(InvalidDuration::Negative);
         }
-        if !text.is_empty()
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || byte == b'.')
+        if text
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.')
         {
             return Err(InvalidDuration::NoUnit(text.to_owned()));
         }
         let mut nanoseconds: u128 = 0;
         let mut rest = text;
-        while !rest.is_empty() || nanoseconds == 0 && rest.len() == text.len() {
+        while !rest.is_empty() {
             let (part, after) = take_part(rest)?;
             nanoseconds = nanoseconds.saturating_add(part);
             rest = after;
@@ -201,5 +203,61 @@ impl JsonSchema for Quantity {
             "pattern": r"^[0-9]+\.?[0-9]*([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]+)?$",
             "examples": ["64M", "512Mi"],
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_go_writes_them() {
+        let rows = [
+            ("90s", Some("1m30s")),
+            ("1h30m0s", Some("1h30m")),
+            ("1.5h", Some("1h30m")),
+            (".5s", Some("500ms")),
+            ("1500us", Some("1ms500us")),
+            ("2µs", Some("2us")),
+            ("0s", Some("0s")),
+            ("", None),
+            ("s", None),
+            ("5", None),
+            ("5 m", None),
+            ("1.2.3s", None),
+            ("-5s", None),
+            ("5d", None),
+            ("99999999999999999999h", None),
+        ];
+        for (text, shown) in rows {
+            let read = text
+                .parse::<Duration>()
+                .ok()
+                .map(|duration| duration.to_string());
+            assert_eq!(read.as_deref(), shown, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn quantities_are_read_as_kubernetes_writes_them() {
+        let rows = [
+            ("64M", Some(64e6)),
+            ("1.5Gi", Some(1_610_612_736.0)),
+            ("500m", Some(0.5)),
+            ("1e3", Some(1000.0)),
+            ("2E", Some(2e18)),
+            ("7", Some(7.0)),
+            ("", None),
+            ("M", None),
+            ("64MB", None),
+            ("-1", None),
+        ];
+        for (text, amount) in rows {
+            let read = text
+                .parse::<Quantity>()
+                .ok()
+                .map(|quantity| quantity.amount);
+            assert_eq!(read, amount, "{text:?}");
+        }
     }
 }

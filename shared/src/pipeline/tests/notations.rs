@@ -186,3 +186,22 @@ fn texts_that_would_exhaust_memory_or_stack_are_refused() {
         assert!(errors[0].message.contains(says), "{name}: {}", errors[0]);
     }
 }
+
+#[test]
+fn the_bundled_examples_are_read_without_notes() {
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
+    let mut read = 0;
+    for example in std::fs::read_dir(examples).unwrap() {
+        let file = example.unwrap().path().join("pipelines.yaml");
+        let Ok(text) = std::fs::read_to_string(&file) else {
+            continue;
+        };
+        let parsed = parse(&file.display().to_string(), &text).unwrap();
+        assert!(
+            parsed.iter().all(|each| each.notes.is_empty()),
+            "{parsed:?}"
+        );
+        read += 1;
+    }
+    assert!(read > 0, "no examples in {examples}");
+}
