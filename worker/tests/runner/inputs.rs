@@ -63,7 +63,7 @@ async fn inputs_that_leave_pfs_or_hide_each_other_are_refused_by_name() {
             order.inputs = Inputs::Fresh(mounts);
             match slot.run(&order).await.ending {
                 Ending::NotStarted(message) => {
-                    assert!(message.contains(targets[0].0), "{mode:?}: {message}")
+                    assert!(message.contains(targets[0].0), "{mode:?}: {message}");
                 }
                 other => panic!("{mode:?} {targets:?}: {other:?}"),
             }
@@ -165,7 +165,7 @@ async fn a_fifo_whose_source_vanished_ends_the_command_and_names_it() {
     order.inputs = Inputs::Fresh(vec![input(&source, "in/f", MountKind::Fifo)]);
     match slot.run(&order).await.ending {
         Ending::NotStarted(message) => {
-            assert!(message.contains("store/f cannot be read"), "{message}")
+            assert!(message.contains("store/f cannot be read"), "{message}");
         }
         other => panic!("{other:?}"),
     }
