@@ -229,11 +229,12 @@ fn usage_errors_exit_with_2() {
         .says(&["no-such-spec.yaml"]);
     place.call(&["run", "in"]).code(2).says(&["in"]);
     place.call(&["run"]).code(2);
+    place.call(&["job", "last"]).code(2);
+    place.succeeds(&copies());
     place
         .call(&["job", "not-an-id"])
         .code(2)
         .says(&["not-an-id"]);
-    place.call(&["job", "last"]).code(2);
 }
 
 #[test]

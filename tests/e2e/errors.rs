@@ -3,29 +3,32 @@
 use std::fs;
 use std::process::Command;
 
-use drover_tests::{Outcome, Running, Spec, Workspace, drover, eventually, is_root};
+use drover_tests::{Outcome, Spec, Tree, Workspace, drover, eventually, is_root};
 
 fn copies() -> Spec {
     Spec::new("copies").reads("in", "/*")
 }
 
-/// Runs a spec by `prepare` and then `drover run`, in a mount namespace of its own.
-fn start_in_namespace(place: &Workspace, spec: &Spec, prepare: &str) -> Running {
+/// Runs a shell script in a mount namespace of its own, where `$STORE` is the store and `drover_run` runs the spec there.
+#[track_caller]
+fn in_mount_namespace(place: &Workspace, spec: &Spec, script: &str) -> Outcome {
     let mut command = Command::new("unshare");
-    command.args(if is_root() {
-        &["--mount"][..]
+    let flags: &[&str] = if is_root() {
+        &["--mount"]
     } else {
         &["--mount", "--map-root-user"]
-    });
-    command.args(["--", "sh", "-ec"]).arg(format!(
-        r#"{prepare}; cd "$STORE"; exec "$0" run --output json "$1""#
+    };
+    command.args(flags).args(["--", "sh", "-c"]);
+    command.arg(format!(
+        "drover_run() {{ (cd \"$STORE\" && \"$DROVER\" run --output json \"$SPEC\"); }}\n{script}"
     ));
     command
-        .arg(drover())
-        .arg(place.spec(spec))
+        .env("DROVER", drover())
+        .env("SPEC", place.spec(spec));
+    command
         .env("STORE", place.store())
         .env("OUTSIDE", place.outside(""));
-    place.start_command(command)
+    place.start_command(command).finish()
 }
 
 /// Asserts that it did not succeed and that it says each of `words`.
@@ -97,27 +100,37 @@ fn a_glob_that_does_not_parse_is_shown() {
 fn a_read_only_store_is_named() {
     let place = Workspace::new();
     place.file("in/a", "");
-    let prepare = r#"mount --bind "$STORE" "$STORE"; mount -o remount,bind,ro "$STORE""#;
-    let outcome = start_in_namespace(&place, &copies(), prepare).finish();
-    refuses(&outcome, &["ead-only"]);
+    let script =
+        r#"mount --bind "$STORE" "$STORE" && mount -o remount,bind,ro "$STORE" && drover_run"#;
+    refuses(
+        &in_mount_namespace(&place, &copies(), script),
+        &["ead-only"],
+    );
     place.succeeds(&copies());
 }
 
 #[test]
-fn a_full_disk_loses_nothing_and_hangs_nothing() {
+fn a_full_disk_hangs_nothing_and_the_next_run_with_room_goes_on() {
     let place = Workspace::new();
     place.numbered_files("in", 8);
-    let spec = copies().sh(r#"echo >> "$OUTSIDE/runs"; head -c 1000000 /dev/zero > "/pfs/out/$(basename "$in")"; cp "$in" /pfs/out/"#);
-    let big = copies().sh(
-        r#"echo >> "$OUTSIDE/runs"; head -c 1000000 /dev/zero > "/pfs/out/big-$(basename "$in")""#,
+    let spec = copies()
+        .sh(r#"head -c 200000 /dev/zero > "/pfs/out/big-$(basename "$in")" && cp "$in" /pfs/out/"#);
+    let script = r#"
+        cp -R "$STORE/in" "$OUTSIDE/in"; mount -t tmpfs -o size=8m none "$STORE"; cp -R "$OUTSIDE/in" "$STORE/in"
+        cat /dev/zero > "$STORE/ballast" 2> "$OUTSIDE/full"; truncate -s -1000000 "$STORE/ballast"
+        drover_run; echo $? > "$OUTSIDE/first"
+        rm "$STORE/ballast"; drover_run > "$OUTSIDE/second"; echo $? >> "$OUTSIDE/first"
+        cp -R "$STORE/copies" "$OUTSIDE/copies""#;
+    let outcome = in_mount_namespace(&place, &spec, script).code(0);
+    let codes = fs::read_to_string(place.outside("first")).unwrap();
+    assert!(
+        matches!(codes.as_str(), "1\n0\n" | "4\n0\n"),
+        "exit codes {codes}: {}",
+        outcome.told()
     );
-    // The store lies on a small disk for this run only; it is copied back, as far as it came.
-    let prepare = r#"
-        cp -R "$STORE/in" "$OUTSIDE/in"; mount -t tmpfs -o size=4m none "$STORE"; cp -R "$OUTSIDE/in" "$STORE/in""#;
-    let outcome = start_in_namespace(&place, &big, prepare).finish();
-    refuses(&outcome, &["space"]);
-    place.succeeds(&spec);
-    assert_eq!(place.tree("copies"), place.tree("in"));
+    assert!(outcome.told().contains("space"), "{}", outcome.told());
+    let copies = Tree::read(&place.outside("copies"));
+    assert_eq!(copies.len(), 16, "{copies:?}");
 }
 
 #[test]

@@ -99,10 +99,10 @@ async fn settle(delivery: Delivery, answer: Answer) {
     match settled {
         Ok(true) => {}
         Ok(false) => {
-            tracing::debug!("a claim was lost before it was answered; the message comes again")
+            tracing::debug!("a claim was lost before it was answered; the message comes again");
         }
         Err(error) => {
-            tracing::warn!("an answer did not reach the queue, the message comes again: {error}")
+            tracing::warn!("an answer did not reach the queue, the message comes again: {error}");
         }
     }
 }

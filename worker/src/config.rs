@@ -51,7 +51,7 @@ impl Settings {
             environment: inheritable(std::env::vars_os()),
             pod: None,
             namespace: None,
-            patience: Duration::from_secs(60),
+            patience: Duration::from_mins(1),
         }
     }
 

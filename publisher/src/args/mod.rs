@@ -16,7 +16,7 @@ pub use spec::{Completions, Plan, Sources, Validate};
 pub use values::{DatumChoice, Format, InputOverride};
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -130,8 +130,13 @@ pub fn parse() -> Result<Cli, clap::Error> {
 
 /// Whether a command line that could not be parsed asked for JSON, so that its error can be JSON too.
 pub fn wanted_json() -> bool {
-    let matches = Cli::command().ignore_errors(true).try_get_matches();
-    matches.is_ok_and(|matches| matches.get_one::<Format>("output") == Some(&Format::Json))
+    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let typed: Vec<String> = words.take_while(|word| word != "--").collect();
+    let by_flag = typed.windows(2).any(|pair| pair == ["--output", "json"]);
+    // A command line without the flag, so that clap tells what the environment says.
+    let by_variable = Cli::try_parse_from(["drover", "schema"])
+        .is_ok_and(|cli| cli.common.output == Format::Json);
+    by_flag || typed.iter().any(|word| word == "--output=json") || by_variable
 }
 
 /// Whether clap's "error" is the text that was asked for.
@@ -144,6 +149,8 @@ pub fn is_help(error: &clap::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     #[test]

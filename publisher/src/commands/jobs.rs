@@ -14,13 +14,9 @@ use crate::render;
 pub(super) async fn jobs(typed: &Jobs, context: &Context) -> Result<Exit, CommandError> {
     let ledger = context.ledger().await?;
     let most = typed.rows.most(context.console.format);
-    let mut out = context.console.data();
-    let mut shown = Vec::new();
-    let mut count = 0;
+    let mut records = Vec::new();
+    let mut are_more = false;
     for id in ledger.jobs().await?.into_iter().rev() {
-        if count == most {
-            break;
-        }
         let Some(record) = readable(&ledger, id, context).await? else {
             continue;
         };
@@ -31,22 +27,39 @@ pub(super) async fn jobs(typed: &Jobs, context: &Context) -> Result<Exit, Comman
         {
             continue;
         }
-        count += 1;
-        match context.console.format {
-            Format::Json => out.json(&record)?,
-            Format::Text => shown.push(record),
+        if records.len() as u64 == most {
+            are_more = true;
+            break;
+        }
+        records.push(record);
+    }
+    print(&records, context)?;
+    if are_more && context.console.format == Format::Text {
+        context
+            .console
+            .talk("older ones are left out; --limit 0 shows all");
+    }
+    Ok(Exit::Success)
+}
+
+fn print(records: &[JobRecord], context: &Context) -> Result<(), CommandError> {
+    let mut out = context.console.data();
+    match context.console.format {
+        Format::Json => records.iter().try_for_each(|record| out.json(record))?,
+        Format::Text if records.is_empty() => context
+            .console
+            .talk("no jobs here yet; `drover run` makes one"),
+        Format::Text => {
+            let lines = render::jobs(
+                records,
+                Timestamp::now(),
+                &Context::zone(),
+                context.console.out,
+            );
+            out.lines(&lines)?;
         }
     }
-    if context.console.format == Format::Text {
-        out.lines(&render::jobs(
-            &shown,
-            Timestamp::now(),
-            &Context::zone(),
-            context.console.out,
-        ))?;
-    }
-    out.finish()?;
-    Ok(Exit::Success)
+    Ok(out.finish()?)
 }
 
 /// The record of a job in the list; one that is damaged or just being made is told of, and left out.

@@ -9,7 +9,7 @@ use super::sources::{self, Prepared};
 use super::{CommandError, Context};
 use crate::args::{Format, Plan};
 use crate::exit::Exit;
-use crate::expand::{Datums, StoreListings, expand};
+use crate::expand::{Datums, ExpandError, StoreListings, expand};
 use crate::render::{self, Console, PlannedJson};
 
 /// Rows of the table that are measured together before they are printed.
@@ -19,12 +19,24 @@ pub(super) async fn plan(typed: &Plan, context: &Context) -> Result<Exit, Comman
     let checked = sources::prepare(&typed.sources, context)?;
     let store = context.open().await?;
     let most = typed.rows.most(context.console.format);
-    let has_titles = checked.pipelines.len() > 1;
-    for Prepared { pipeline, .. } in checked.pipelines {
-        let listings = StoreListings::open(&pipeline, &store).await?;
-        let datums = expand(&pipeline, Arc::new(listings))?;
+    for (at, Prepared { pipeline, .. }) in checked.pipelines.iter().enumerate() {
+        let listings = match StoreListings::open(pipeline, &store).await {
+            Ok(listings) => listings,
+            Err(ExpandError::NoRepo { repo, .. })
+                if is_made_by(&checked.pipelines[..at], &repo) =>
+            {
+                let name = &pipeline.name;
+                context.console.talk(format!(
+                    "{name} has no plan yet: it reads what {repo} will write"
+                ));
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let datums = expand(pipeline, Arc::new(listings))?;
         let console = context.console;
-        let title = has_titles.then(|| console.out.bold(format!("{}:", pipeline.name)));
+        let has_title = checked.pipelines.len() > 1;
+        let title = has_title.then(|| console.out.bold(format!("{}:", pipeline.name)));
         let printed = spawn_blocking(move || match console.format {
             Format::Json => print_json(datums, most, console),
             Format::Text => print_table(datums, most, title.as_deref(), console),
@@ -32,6 +44,13 @@ pub(super) async fn plan(typed: &Plan, context: &Context) -> Result<Exit, Comman
         printed.await.map_err(io::Error::other)??;
     }
     Ok(Exit::Success)
+}
+
+/// Whether a repo is the output of one of some pipelines.
+fn is_made_by(pipelines: &[Prepared], repo: &str) -> bool {
+    pipelines
+        .iter()
+        .any(|each| each.pipeline.name.as_str() == repo)
 }
 
 fn print_json(datums: Datums, most: u64, console: Console) -> Result<(), CommandError> {

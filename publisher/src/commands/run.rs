@@ -7,7 +7,7 @@ use drover_shared::id::{JobId, PipelineName};
 use drover_shared::job::{FailureGroups, JobRecord, JobState};
 use drover_shared::ledger::Ledger;
 use drover_shared::pipeline::{Parallelism, Pipeline};
-use drover_shared::process::{Lifecycle, Tokens};
+use drover_shared::process::{Ending, Lifecycle, Tokens};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -25,7 +25,7 @@ pub(super) async fn run(typed: &Run, context: &Context) -> Result<Exit, CommandE
         checked
             .notes
             .iter()
-            .for_each(|note| context.console.talk(note.to_string()));
+            .for_each(|note| context.console.talk(format!("note: {note}")));
     }
     let ledger = context.ledger().await?;
     let job = |prepared: &Prepared| new_job(prepared, Scope::Everything, typed.reprocess);
@@ -64,7 +64,9 @@ pub(super) async fn in_order(
         context: context.clone(),
     };
     let worst = lifecycle.spawn_main(async move { jobs.run(assignments).await });
-    lifecycle.run().await;
+    if lifecycle.run().await == Ending::CutShort && !worst.is_finished() {
+        return Ok(Exit::Stopped);
+    }
     worst
         .await
         .map_err(|error| CommandError::from(std::io::Error::other(error)))?
@@ -116,7 +118,10 @@ impl Jobs {
         let settings = settings(&self.engine, &assignment.pipeline);
         let (sender, receiver) = watch::channel(Snapshot::new(assignment.record.clone()));
         let last = receiver.clone();
-        let progress = self.tokens.tracker.spawn(render::follow(receiver, console));
+        let progress =
+            self.tokens
+                .tracker
+                .spawn(render::follow(receiver, self.tokens.soft.clone(), console));
         let ended = local::run(
             assignment,
             self.ledger.clone(),

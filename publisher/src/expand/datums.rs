@@ -11,6 +11,10 @@ use super::{ExpandError, Listings};
 
 /// Expands a pipeline's input over the files that `listings` finds. Nothing is listed before the first
 /// datum is asked for.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "callers have an `Arc::new` to give, which only coerces to a trait object by value"
+)]
 pub fn expand(pipeline: &Pipeline, listings: Arc<dyn Listings>) -> Result<Datums, ExpandError> {
     Ok(Datums {
         combined: stream(&pipeline.input, &listings)?,

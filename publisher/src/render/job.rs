@@ -47,7 +47,7 @@ pub fn summary(
         lines.push(format!("  {}", stats(record)));
     }
     if record.state == JobState::Success {
-        lines.push(format!("  output: {}", printable(around.output)));
+        lines.push(format!("  output: {}", output(record, around)));
     }
     lines.extend(failed(record, failures, around, colours));
     if record.state == JobState::Killed {
@@ -161,6 +161,17 @@ fn stats(record: &JobRecord) -> String {
         bytes(stats.upload_bytes),
         seconds(stats.process_time_s)
     )
+}
+
+/// Where the output lies; and where to look instead when there is none.
+fn output(record: &JobRecord, around: Surroundings<'_>) -> String {
+    let place = printable(around.output);
+    let all_is_new = record.datums.processed > 0 && record.datums.skipped == 0;
+    if all_is_new && record.stats.upload_bytes == 0 {
+        let command = around.command(&format!("logs {}", record.id));
+        return format!("no bytes in {place}; what the commands printed: {command}");
+    }
+    place
 }
 
 /// The failures by cause, and the commands that lead on from here.

@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch::Receiver;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio_util::sync::CancellationToken;
 
 use super::number::{count, length, seconds};
 use super::{Console, Palette};
@@ -23,39 +24,83 @@ const LONG: SignedDuration = SignedDuration::from_secs(3);
 /// Slower than this, a rate says nothing about the time left.
 const SLOWEST_RATE: f64 = 1e-6;
 
-/// Follows a job until its last snapshot, or until it is dropped.
-pub async fn follow(mut snapshots: Receiver<Snapshot>, console: Console) {
-    let is_terminal = std::io::stderr().is_terminal();
-    let is_quiet = !is_terminal && console.format == Format::Json;
-    let bar = is_terminal.then(bar);
-    let period = if is_terminal { FRAME } else { LINE_EVERY };
-    let mut ticks = interval_at(Instant::now() + period, period);
+/// Follows a job until its last snapshot, or until nobody makes any more. `stopping` is cancelled when the job
+/// is asked to finish what runs.
+pub async fn follow(
+    mut snapshots: Receiver<Snapshot>,
+    stopping: CancellationToken,
+    console: Console,
+) {
+    let display = Display::new(console);
+    let mut ticks = interval_at(Instant::now() + display.period(), display.period());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut told_waiting = false;
+    let (mut told_waiting, mut told_stopping) = (false, false);
     loop {
         tokio::select! {
             changed = snapshots.changed() => {
                 let snapshot = snapshots.borrow_and_update().clone();
                 if snapshot.waiting_for_lock && !told_waiting {
                     told_waiting = true;
-                    say(bar.as_ref(), console, &waiting(&snapshot));
+                    display.say(&waiting(&snapshot));
                 }
                 if changed.is_err() || snapshot.record.state.is_final() {
                     break;
                 }
             }
+            () = stopping.cancelled(), if !told_stopping => {
+                told_stopping = true;
+                display.say("stopping: what runs may finish; Ctrl-C again cuts it short");
+            }
             _ = ticks.tick() => {
                 let snapshot = snapshots.borrow().clone();
-                match &bar {
-                    Some(bar) => draw(bar, &snapshot, console.err),
-                    None if is_quiet || snapshot.waiting_for_lock => {}
-                    None => console.talk(line(&snapshot, Timestamp::now(), console.err)),
-                }
+                display.show(&snapshot);
             }
         }
     }
-    if let Some(bar) = bar {
-        bar.finish_and_clear();
+    display.clear();
+}
+
+/// Where progress is shown.
+struct Display {
+    console: Console,
+    /// On a terminal.
+    bar: Option<ProgressBar>,
+}
+
+impl Display {
+    fn new(console: Console) -> Self {
+        let bar = std::io::stderr().is_terminal().then(bar);
+        Self { console, bar }
+    }
+
+    fn period(&self) -> Duration {
+        if self.bar.is_some() {
+            FRAME
+        } else {
+            LINE_EVERY
+        }
+    }
+
+    fn show(&self, snapshot: &Snapshot) {
+        match &self.bar {
+            Some(bar) => draw(bar, snapshot, self.console.err),
+            // What reads JSON has no use for lines, and has been told that the job waits.
+            None if self.console.format == Format::Json || snapshot.waiting_for_lock => {}
+            None => self.say(&line(snapshot, Timestamp::now(), self.console.err)),
+        }
+    }
+
+    fn say(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| self.console.talk(text)),
+            None => self.console.talk(text),
+        }
+    }
+
+    fn clear(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
     }
 }
 
@@ -67,13 +112,6 @@ fn bar() -> ProgressBar {
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .progress_chars("━╸─"),
     )
-}
-
-fn say(bar: Option<&ProgressBar>, console: Console, text: &str) {
-    match bar {
-        Some(bar) => bar.println(text),
-        None => console.talk(text),
-    }
 }
 
 fn draw(bar: &ProgressBar, snapshot: &Snapshot, colours: Palette) {
@@ -268,6 +306,6 @@ mod tests {
         };
         let end =
             async { sender.send_modify(|snapshot| snapshot.record.state = JobState::Success) };
-        tokio::join!(follow(receiver, console), end);
+        tokio::join!(follow(receiver, CancellationToken::new(), console), end);
     }
 }

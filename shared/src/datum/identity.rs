@@ -148,20 +148,16 @@ mod tests {
             |pipeline| pipeline.transform.stdin.push(String::new()),
             |pipeline| pipeline.transform.stdin.clear(),
             |pipeline| {
-                drop(
-                    pipeline
-                        .transform
-                        .env
-                        .insert("A".to_owned(), "B".to_owned()),
-                )
+                pipeline
+                    .transform
+                    .env
+                    .insert("A".to_owned(), "B".to_owned());
             },
             |pipeline| {
-                drop(
-                    pipeline
-                        .transform
-                        .env
-                        .insert("AB".to_owned(), String::new()),
-                )
+                pipeline
+                    .transform
+                    .env
+                    .insert("AB".to_owned(), String::new());
             },
             |pipeline| pipeline.transform.user = Some(String::new()),
             |pipeline| pipeline.transform.working_dir = Some("/".to_owned()),

@@ -55,6 +55,10 @@ pub enum InputKind {
 /// What stands for the content of an input: equal tags mean equal bytes, as far as the store can tell.
 ///
 /// A BLAKE3 hash for local files and for directories, the listing's e_tag and size for buckets.
+///
+/// It is also what `<input>_COMMIT` tells the command. A fingerprint of the whole repo would not do: it is unknown
+/// until the last file is listed, long after the first datum runs, and it would differ for datums that are
+/// skipped because nothing of their own has changed.
 #[derive(
     Clone, Debug, DeserializeFromStr, Eq, Hash, Ord, PartialEq, PartialOrd, SerializeDisplay,
 )]

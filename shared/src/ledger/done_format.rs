@@ -111,7 +111,7 @@ impl Index {
             }
             match new.next_if(|success| success.datum.to_bytes()[..] == old[..16]) {
                 Some(success) if self.reference(old).job <= job => {
-                    write_success(&mut to, success, number, &mut new)?
+                    write_success(&mut to, success, number, &mut new)?;
                 }
                 Some(success) => {
                     skip_equal(success, &mut new);

@@ -72,12 +72,12 @@ async fn take(
     path: PathBuf,
     how: FlockOperation,
 ) -> Result<Option<File>, StoreError> {
-    let opened = spawn_blocking(move || match how {
-        FlockOperation::NonBlockingLockShared => File::open(path),
-        _ => {
-            path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-            File::options().create(true).append(true).open(path)
+    let opened = spawn_blocking(move || {
+        if how == FlockOperation::NonBlockingLockShared {
+            return File::open(path);
         }
+        path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+        File::options().create(true).append(true).open(path)
     });
     let file = opened.await.map_err(std::io::Error::other).flatten();
     let file = file.map_err(|error| failure(key, error))?;

@@ -313,7 +313,7 @@ async fn a_damaged_record_is_named_with_the_way_out() {
             .store()
             .put(&key, Bytes::from_static(b"{\"job\": 1"))
             .await
-            .unwrap()
+            .unwrap();
     };
     damage(layout::record(job)).await;
     damage(layout::manifest(job, &segments[0].to_string())).await;

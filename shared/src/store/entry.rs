@@ -7,7 +7,7 @@ pub struct Entry {
     pub path: String,
     /// Size in bytes.
     pub size: u64,
-    /// Changes when the object is replaced or written to: inode, mtime and size for files, e_tag or
+    /// Changes when the object is replaced or written to: inode, mtime and size for files, `e_tag` or
     /// modification time and size for buckets. Cheap; says nothing about equal content elsewhere.
     pub version: String,
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Report, Task};
 
-/// No message is larger. RabbitMQ's own limit is 16 MiB from 4.0 on.
+/// No message is larger. `RabbitMQ`'s own limit is 16 MiB from 4.0 on.
 pub const SIZE_LIMIT: usize = 16 * 1024 * 1024;
 
 /// The version this Drover writes. A change that an old reader would misunderstand takes the next number; what

@@ -120,7 +120,21 @@ mod tests {
     #[test]
     fn a_command_finds_its_datum_in_the_environment() {
         let datum = datum_of(3, &[("photos", "/2026/a.jpg"), ("labels", "/")]);
-        insta::assert_snapshot!(set_for(&datum, |_| ()).join("\n"), @"");
+        insta::assert_snapshot!(set_for(&datum, |_| ()).join("\n"), @"
+        DROVER_ATTEMPT=1
+        DROVER_DATUM_INDEX=3
+        DROVER_WORKER=herd-1
+        PACH_DATUM_ID=00112233445566778899aabbccddeeff
+        PACH_JOB_ID=01jd3gk6m8q4v5w6x7y8z9a0bc
+        PACH_OUTPUT_COMMIT_ID=01jd3gk6m8q4v5w6x7y8z9a0bc
+        PFS=/pfs
+        PPS_PIPELINE_NAME=edges
+        TMPDIR=/tmp
+        labels=/pfs/labels
+        labels_COMMIT=blake3:00
+        photos=/pfs/photos/2026/a.jpg
+        photos_COMMIT=blake3:00
+        ");
     }
 
     #[test]
@@ -137,7 +151,16 @@ mod tests {
             about.namespace = Some("farm");
         });
         let added: Vec<_> = more.iter().filter(|line| !plain.contains(line)).collect();
-        insta::assert_snapshot!(format!("{added:#?}"), @"");
+        insta::assert_snapshot!(format!("{added:#?}"), @r#"
+        [
+            "DROVER_ATTEMPT=2",
+            "DROVER_DATUM_TOTAL=9",
+            "DROVER_DEADLINE=2026-11-23T18:31:55Z",
+            "PACH_DATUM_in_JOIN_ON=2026",
+            "PPS_NAMESPACE=farm",
+            "PPS_POD_NAME=herd-0",
+        ]
+        "#);
     }
 
     #[test]

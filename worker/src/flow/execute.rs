@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::collect::{Collected, collect};
 use super::environment::{Surroundings, environment};
+use super::mark::Mark;
 use super::placeholders::Placeholders;
 use super::stage::Staged;
 use super::{Claimed, Failure, Interruption, Trouble};
@@ -27,6 +28,7 @@ pub(super) struct Executed {
     pub(super) outcome: Outcome<Collected>,
     /// Attempts of this claim; `err_cmd` is none.
     pub(super) attempts: u32,
+    pub(super) mark: Mark,
     pub(super) download_bytes: u64,
     pub(super) download_time: Duration,
     pub(super) process_time: Duration,
@@ -49,6 +51,7 @@ impl Executed {
         Self {
             outcome: Outcome::Failed(cause),
             attempts: 0,
+            mark: Mark::default(),
             download_bytes: 0,
             download_time: Duration::ZERO,
             process_time: Duration::ZERO,
@@ -76,43 +79,29 @@ pub(super) async fn execute(staged: Staged, tools: &Tools) -> Result<Executed, F
     let lease = tools
         .unless_interrupted(&claimed.job, tools.slots.lease(share))
         .await?;
-    let mark = mark(claimed, tools).await?;
+    let mark = Mark::leave(claimed, tools).await?;
     let mut run = Run {
         staged: &staged,
         tools,
         lease,
         fresh: true,
+        lost_runners: 0,
         process_time: Duration::ZERO,
     };
-    let ended = run.all_attempts().await;
-    if let (Some(mark), Err(_)) = (mark, &ended) {
-        // Handed back alive: this was no death.
-        tools
-            .ledger
-            .unmark_attempt(claimed.job.id, claimed.datum.index, mark)
-            .await?;
+    match run.all_attempts().await {
+        Ok((outcome, attempts)) => Ok(Executed {
+            outcome,
+            attempts,
+            mark,
+            download_bytes: staged.bytes,
+            download_time: staged.time,
+            process_time: run.process_time,
+        }),
+        Err(failure) => {
+            mark.take_back(claimed, tools).await;
+            Err(failure)
+        }
     }
-    let (outcome, attempts) = ended?;
-    Ok(Executed {
-        outcome,
-        attempts,
-        download_bytes: staged.bytes,
-        download_time: staged.time,
-        process_time: run.process_time,
-    })
-}
-
-/// Leaves a mark that tells of this run if the worker does not survive it. The first delivery leaves none, so that
-/// the usual case pays nothing.
-async fn mark(claimed: &Claimed, tools: &Tools) -> Result<Option<u32>, Failure> {
-    if claimed.redeliveries == 0 {
-        return Ok(None);
-    }
-    let mark = tools
-        .ledger
-        .mark_attempt(claimed.job.id, claimed.datum.index)
-        .await?;
-    Ok(Some(mark))
 }
 
 /// A datum in its slot.
@@ -122,6 +111,8 @@ struct Run<'a> {
     lease: Lease<'a>,
     /// Whether the slot's runner has yet to be given the datum's inputs.
     fresh: bool,
+    /// Runners that died while they ran the datum.
+    lost_runners: u32,
     process_time: Duration,
 }
 
@@ -129,7 +120,8 @@ impl Run<'_> {
     async fn all_attempts(&mut self) -> Result<(Outcome<Collected>, u32), Failure> {
         let tries = self.staged.claimed.job.pipeline.datum_tries.get();
         let mut delays = Backoff::new();
-        for attempt in 1.. {
+        let mut attempt = 1;
+        loop {
             let cause = match self.attempt(attempt).await {
                 Ok(collected) => return Ok((Outcome::Success(collected), attempt)),
                 Err(Failure::Datum(cause)) => cause,
@@ -143,8 +135,8 @@ impl Run<'_> {
             self.tools
                 .unless_interrupted(&self.staged.claimed.job, pause)
                 .await?;
+            attempt += 1;
         }
-        unreachable!("attempts are counted without end")
     }
 
     /// One attempt: the command, then its output.
@@ -208,9 +200,23 @@ impl Run<'_> {
             Some(Ok(execution)) => Ok(execution),
             Some(Err(error)) => {
                 self.fresh = true;
-                Err(runner_failure(error))
+                Err(self.blame(error))
             }
         }
+    }
+
+    /// A runner that died was most likely killed by what it ran (memory, a signal): the attempt pays.
+    fn blame(&mut self, error: RunnerError) -> Failure {
+        if matches!(
+            error,
+            RunnerError::Spawn { .. } | RunnerError::NoSandbox { .. }
+        ) {
+            return Failure::Trouble(Trouble::Runner(error));
+        }
+        tracing::warn!("a slot lost its runner: {error}");
+        self.lost_runners += 1;
+        let times = self.staged.claimed.deaths + self.lost_runners;
+        Failure::Datum(Cause::WorkerDied { times })
     }
 
     async fn order(&mut self, role: Role) -> Result<Order, Failure> {
@@ -224,15 +230,16 @@ impl Run<'_> {
             Role::Rescue(attempts) => (attempts, &transform.err_cmd, &job.err_stdin),
         };
         let timeout = job.pipeline.datum_timeout;
-        let inputs = match self.fresh {
-            true => Inputs::Fresh(self.staged.mounts.clone()),
-            false => Inputs::Same,
+        let inputs = if self.fresh {
+            Inputs::Fresh(self.staged.mounts.clone())
+        } else {
+            Inputs::Same
         };
         let log = self
             .tools
             .scratch
             .log(&log_name(&self.staged.claimed, role));
-        let runner = self.lease.runner().await.map_err(runner_failure)?;
+        let runner = self.lease.runner().await.map_err(Trouble::Runner)?;
         let env = environment(
             &job.environment,
             &Surroundings {
@@ -253,12 +260,12 @@ impl Run<'_> {
             datum,
             pfs: runner.pfs(),
         };
-        let argv = match transform.placeholders {
-            true => argv
-                .iter()
+        let argv = if transform.placeholders {
+            argv.iter()
                 .map(|argument| placeholders.fill(argument))
-                .collect(),
-            false => argv.clone(),
+                .collect()
+        } else {
+            argv.clone()
         };
         Ok(Order {
             inputs,
@@ -367,19 +374,5 @@ fn log_name(claimed: &Claimed, role: Role) -> String {
     match role {
         Role::Attempt(attempt) => format!("{claim}.{attempt:06}.log"),
         Role::Rescue(_) => format!("{claim}.err.log"),
-    }
-}
-
-/// A runner that died was most likely killed by what it ran (memory, a signal): the attempt pays. That none can be
-/// started is the machine's fault.
-pub(super) fn runner_failure(error: RunnerError) -> Failure {
-    match error {
-        RunnerError::Spawn { .. } | RunnerError::NoSandbox { .. } => {
-            Failure::Trouble(Trouble::Runner(error))
-        }
-        died => {
-            tracing::warn!("a slot lost its runner: {died}");
-            Failure::Datum(Cause::WorkerDied { times: 1 })
-        }
     }
 }

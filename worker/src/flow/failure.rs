@@ -63,6 +63,12 @@ impl From<StoreError> for Failure {
     }
 }
 
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        Self::Trouble(trouble)
+    }
+}
+
 impl From<QueueError> for Failure {
     fn from(error: QueueError) -> Self {
         Self::Trouble(Trouble::Queue(error))

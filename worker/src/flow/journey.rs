@@ -52,8 +52,15 @@ async fn travel(claimed: &Claimed, tools: &Tools) -> Result<Ended, Failure> {
         Err(Failure::Datum(cause)) => Executed::never(cause),
         Err(failure) => return Err(failure),
     };
-    let uploaded = upload(executed, claimed, tools).await?;
-    commit(uploaded, claimed, tools).await
+    let mark = executed.mark;
+    let ended = match upload(executed, claimed, tools).await {
+        Ok(uploaded) => commit(uploaded, claimed, tools).await,
+        Err(failure) => Err(failure),
+    };
+    if ended.is_err() {
+        mark.take_back(claimed, tools).await;
+    }
+    ended
 }
 
 /// Whether a redelivered datum has ended already, or must not be run once more.

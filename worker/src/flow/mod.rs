@@ -9,6 +9,7 @@ mod environment;
 mod execute;
 mod failure;
 mod journey;
+mod mark;
 mod placeholders;
 mod stage;
 mod upload;

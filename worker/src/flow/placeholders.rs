@@ -35,15 +35,12 @@ impl Placeholders<'_> {
             let found = opened
                 .split_once('}')
                 .and_then(|(name, after)| Some((self.value(name)?, after)));
-            match found {
-                Some((value, after)) => {
-                    filled.push_str(&value);
-                    rest = after;
-                }
-                None => {
-                    filled.push('{');
-                    rest = opened;
-                }
+            if let Some((value, after)) = found {
+                filled.push_str(&value);
+                rest = after;
+            } else {
+                filled.push('{');
+                rest = opened;
             }
         }
         filled.push_str(rest);

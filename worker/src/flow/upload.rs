@@ -37,9 +37,10 @@ pub(super) async fn upload(
                 .cloned()
                 .zip(keys.clone())
                 .collect();
-            let adopted = match files.is_empty() {
-                true => Ok(()),
-                false => tools.ledger.store().adopt_each(files).await,
+            let adopted = if files.is_empty() {
+                Ok(())
+            } else {
+                tools.ledger.store().adopt_each(files).await
             };
             match adopted {
                 Ok(()) => Outcome::Success(collected.into_outputs()),

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use drover_shared::datum::{ContentTag, Datum, DatumInput, InputKind, Verdict};
+use drover_shared::datum::{
+    ContentTag, Datum, DatumInput, InputKind, StageStats, Verdict, VerdictState,
+};
 use drover_shared::id::{DatumId, JobId, PipelineName, WorkerId};
 use drover_shared::job::JobRecord;
 use drover_shared::ledger::Ledger;
@@ -42,39 +44,41 @@ impl Farm {
     }
 
     /// A job of this spec; name and input need not be given.
-    pub(crate) async fn with(mut spec: Value) -> Self {
-        spec["pipeline"] = json!({"name": "p"});
-        if spec.get("input").is_none() {
-            spec["input"] = json!({"pfs": {"repo": "in", "glob": "/*"}});
-        }
+    pub(crate) async fn with(spec: Value) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("in")).unwrap();
-        let store = Store::open(&Location::Folder(dir.path().to_owned()))
-            .await
-            .unwrap();
-        let ledger = Ledger::new(store);
+        let location = Location::Folder(dir.path().to_owned());
+        let store = Store::open(&location).await.unwrap();
         let pipeline: PipelineName = "p".parse().unwrap();
-        let job = JobId::generate();
-        let record = JobRecord::new(job, pipeline.clone(), Timestamp::now());
-        ledger.open_job(&record, &spec).await.unwrap();
         let broker: Arc<dyn Broker> = Arc::new(Embedded::new(1_000));
         broker.declare(&pipeline).await.unwrap();
-        let reports = broker
-            .consume(&Queue::Reports(pipeline.clone()), 100)
-            .await
-            .unwrap();
+        let reports = Queue::Reports(pipeline.clone());
+        let reports = broker.consume(&reports, 100).await.unwrap();
         let tokens = Tokens::new();
         let stops = Stops::new(&tokens.hard);
-        Self {
+        let mut farm = Self {
             dir,
-            ledger,
+            ledger: Ledger::new(store),
             broker,
             pipeline,
-            job,
+            job: JobId::generate(),
             tokens,
             stops,
             reports,
+        };
+        farm.open_job(spec).await;
+        farm
+    }
+
+    /// Opens a job of this spec, the one that is meant from now on.
+    pub(crate) async fn open_job(&mut self, mut spec: Value) {
+        spec["pipeline"] = json!({"name": self.pipeline});
+        if spec.get("input").is_none() {
+            spec["input"] = json!({"pfs": {"repo": "in", "glob": "/*"}});
         }
+        self.job = JobId::generate();
+        let record = JobRecord::new(self.job, self.pipeline.clone(), Timestamp::now());
+        self.ledger.open_job(&record, &spec).await.unwrap();
     }
 
     pub(crate) fn path(&self, below: &str) -> PathBuf {
@@ -135,12 +139,32 @@ impl Farm {
         Queue::Datums(self.pipeline.clone())
     }
 
-    /// Settings of a worker with one slot.
+    /// A success of somebody else.
+    pub(crate) fn verdict_of_another(&self, index: u64) -> Verdict {
+        Verdict {
+            index,
+            datum: self.datum(index, "a").id,
+            state: VerdictState::Success,
+            attempts: 1,
+            worker: "another".parse().unwrap(),
+            cause: None,
+            staged: String::new(),
+            outputs: Vec::new(),
+            stats: StageStats::default(),
+            started: Timestamp::now(),
+            finished: Timestamp::now(),
+        }
+    }
+
+    /// Settings of a worker with one slot, whose commands find the farm's folder at `$FARM`.
     pub(crate) fn settings(&self) -> Settings {
         let scratch = self.path(layout::scratch().as_str());
         let mut settings = Settings::new(WorkerId::generate("test"), NonZeroU16::MIN, scratch);
         settings.runner = env!("CARGO_BIN_EXE_drover-worker").into();
         settings.term_grace = Duration::from_millis(500);
+        settings
+            .environment
+            .insert("FARM".into(), self.dir.path().display().to_string());
         settings
     }
 

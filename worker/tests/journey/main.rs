@@ -1,6 +1,15 @@
 //! The journey of datums on a real worker: real processes, a real folder, the embedded queue.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, which may unwrap as tests do"
+)]
+
 mod farm;
+mod output;
+mod retries;
+mod returns;
+mod staging;
 
 use drover_shared::datum::{Output, VerdictState};
 use farm::Farm;

@@ -65,6 +65,8 @@ fn model(paths: &BTreeSet<String>, glob: &str, exclude: &str, files_only: bool) 
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn a_leaf_finds_what_matches_in_byte_order(
         paths in paths(), glob in globs(), exclude in prop::sample::select(vec!["/zzz", "/a", "/a/b", "/**/b", "/*.b"]), files_only: bool,

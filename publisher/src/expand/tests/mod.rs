@@ -1,6 +1,7 @@
 //! What inputs expand to: vectors, laws, and real stores.
 
 mod laws;
+#[rustfmt::skip] // A row is a line.
 mod rows;
 mod stores;
 

@@ -27,11 +27,25 @@ fn escape(name: &str) -> String {
     for (at, each) in name.char_indices() {
         match each {
             '%' if escaped_control(&name[at + 1..]).is_some() => escaped.push_str("%25"),
-            _ if each.is_ascii_control() => escaped.push_str(&format!("%{:02X}", u32::from(each))),
+            _ if each.is_ascii_control() => escaped.extend(hex_escape(each)),
             _ => escaped.push(each),
         }
     }
     escaped
+}
+
+/// `%XX` for a control character.
+fn hex_escape(control: char) -> [char; 3] {
+    let digit = |value: u32| {
+        char::from_digit(value, 16)
+            .unwrap_or('0')
+            .to_ascii_uppercase()
+    };
+    [
+        '%',
+        digit(u32::from(control) / 16),
+        digit(u32::from(control) % 16),
+    ]
 }
 
 fn unescape(path: &str) -> String {

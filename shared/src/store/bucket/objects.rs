@@ -278,8 +278,8 @@ impl Bucket {
     }
 }
 
-/// What a listing tells of an object. Its version is its e_tag and size, or when it was modified where the
-/// store tells no e_tag.
+/// What a listing tells of an object. Its version is its `e_tag` and size, or when it was modified where the
+/// store tells no `e_tag`.
 pub(super) fn entry(meta: &ObjectMeta, path: String) -> Entry {
     let version = match &meta.e_tag {
         Some(tag) => format!("etag:{}:{}", tag.trim_matches('"'), meta.size),

@@ -45,9 +45,8 @@ impl BucketWalk {
                 Ok(meta) => meta,
                 Err(error) => return Some(Err(failed(&self.prefix, error))),
             };
-            match self.look_at(&meta, wanted).transpose() {
-                Some(found) => return Some(found),
-                None => {}
+            if let Some(found) = self.look_at(&meta, wanted).transpose() {
+                return Some(found);
             }
         }
     }

@@ -5,16 +5,16 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
 
+use jiff::Timestamp;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use ulid::Ulid;
 
-/// Unfinished files older than this belong to nobody any more.
-const ABANDONED: Duration = Duration::from_hours(24);
+/// Unfinished files older than this many seconds belong to nobody any more.
+const ABANDONED_S: i64 = 24 * 60 * 60;
 
 /// The mode of stored files: they may be linked from several places, so nobody should write to them.
 const STORED_MODE: u32 = 0o444;
@@ -42,15 +42,15 @@ impl Workshop {
         Draft(self.folder.join(format!("{}-{count}", self.unique)))
     }
 
-    /// A new file that `fill` writes, not in its place yet. Its name is the workshop's.
+    /// A new file that `write` fills, not in its place yet. Its name is the workshop's.
     pub(super) fn make<T>(
         &self,
-        fill: impl FnOnce(&mut File) -> io::Result<T>,
+        write: impl FnOnce(&mut File) -> io::Result<T>,
     ) -> io::Result<(Draft, T)> {
         let draft = self.draft();
         let mut file = with_parent(&draft.0, || File::create_new(&draft.0))?;
-        let filled = fill(&mut file)?;
-        Ok((draft, filled))
+        let written = write(&mut file)?;
+        Ok((draft, written))
     }
 
     /// Removes what killed processes left behind.
@@ -58,16 +58,12 @@ impl Workshop {
         let Ok(entries) = fs::read_dir(&self.folder) else {
             return;
         };
+        let abandoned_s = Timestamp::now().as_second() - ABANDONED_S;
         for entry in entries.flatten() {
-            let age = entry
+            if entry
                 .metadata()
-                .and_then(|metadata| metadata.modified())
-                .map(|modified| {
-                    SystemTime::now()
-                        .duration_since(modified)
-                        .unwrap_or_default()
-                });
-            if age.is_ok_and(|age| age > ABANDONED) {
+                .is_ok_and(|metadata| metadata.mtime() < abandoned_s)
+            {
                 let _ = fs::remove_file(entry.path());
             }
         }

@@ -6,8 +6,8 @@
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use jiff::Timestamp;
 use tracing::warn;
 use ulid::Ulid;
 
@@ -159,7 +159,7 @@ impl StatCache {
         let Some(old) = &mut self.old else { return };
         match Record::read(old) {
             Ok(Some(record)) if passed.is_none_or(|passed| passed < record.path) => {
-                self.next = Some(record)
+                self.next = Some(record);
             }
             Ok(None) => self.old = None,
             Ok(Some(_)) | Err(_) => {
@@ -264,11 +264,7 @@ fn open_old(path: &Path) -> Option<BufReader<File>> {
 
 /// Whether the file may still change without its time of modification telling.
 fn is_racy(stat: Stat) -> bool {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_nanos();
-    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    let now = i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
     stat.modified_ns > now.saturating_sub(RACY_NS)
 }
 
@@ -357,7 +353,7 @@ mod tests {
     fn files(paths: &[&str]) -> BTreeMap<String, u8> {
         paths
             .iter()
-            .map(|path| ((*path).to_owned(), path.len() as u8))
+            .map(|path| ((*path).to_owned(), u8::try_from(path.len()).unwrap()))
             .collect()
     }
 
@@ -430,10 +426,7 @@ mod tests {
     #[test]
     fn a_file_that_may_still_change_is_not_remembered() {
         let caches = tempfile::tempdir().unwrap();
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap()
-            .as_nanos() as i64;
+        let now = i64::try_from(Timestamp::now().as_nanosecond()).unwrap();
         let fresh = Stat {
             modified_ns: now,
             ..STAT

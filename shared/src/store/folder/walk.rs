@@ -88,7 +88,7 @@ impl FolderWalk {
                     self.cache.keep_below(&found.path);
                     Ok(None)
                 }
-                Kind::Directory | Kind::LinkedDirectory => self.descend(found).map(|()| None),
+                Kind::Directory | Kind::LinkedDirectory => self.descend(&found).map(|()| None),
                 Kind::File | Kind::LinkedFile => self.file(found),
                 Kind::Special => {
                     Err(self.irregular(&found.path, "it is a device, FIFO or socket; remove it"))
@@ -121,7 +121,7 @@ impl FolderWalk {
         None
     }
 
-    fn descend(&mut self, found: Found) -> Result<(), StoreError> {
+    fn descend(&mut self, found: &Found) -> Result<(), StoreError> {
         let opened = if found.kind == Kind::LinkedDirectory {
             let target = self.follow(&found.path)?;
             open_directory(&target)
@@ -130,13 +130,12 @@ impl FolderWalk {
         };
         let entered = opened.and_then(|directory| self.enter(directory, found.path.clone()));
         match entered {
-            Ok(true) => Ok(()),
+            // Or it is gone, or replaced, since its parent was read.
+            Ok(true) | Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
             Ok(false) => Err(self.irregular(
                 &found.path,
                 "it is a link to a directory that it lies in; remove it",
             )),
-            // Gone, or replaced, since its parent was read.
-            Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
             Err(error) => Err(self.failed(&found.path, error.into())),
         }
     }
@@ -235,11 +234,15 @@ impl FolderWalk {
         let before = Stat::of(&file.metadata()?);
         self.buffer.resize(HASH_BYTES, 0);
         let mut hasher = blake3::Hasher::new();
-        loop {
-            match file.read(&mut self.buffer)? {
-                0 => break,
-                read => _ = hasher.update(&self.buffer[..read]),
+        // Not one read more to learn that nothing follows: most files are small, and there may be millions.
+        let mut left = before.size;
+        while left > 0 {
+            let read = file.read(&mut self.buffer)?;
+            if read == 0 {
+                break;
             }
+            hasher.update(&self.buffer[..read]);
+            left = left.saturating_sub(read as u64);
         }
         let mut hash = Hash::default();
         hash.copy_from_slice(&hasher.finalize().as_bytes()[..16]);

@@ -17,7 +17,6 @@ use drover_shared::datum::{Cause, Output};
 use self::directory::Directory;
 use self::links::Inside;
 use self::survey::survey;
-use super::execute::runner_failure;
 use super::stage::Staged;
 use super::{Failure, Trouble};
 use crate::runner::{Mount, Runner};
@@ -67,7 +66,7 @@ pub(super) async fn collect(
     staged: &Staged,
     tools: &Tools,
 ) -> Result<Collected, Failure> {
-    let out = lease.runner().await.map_err(runner_failure)?.out();
+    let out = lease.runner().await.map_err(Trouble::Runner)?.out();
     // Many commands leave nothing; finding that out is cheaper than asking another thread to.
     if is_empty(&out).map_err(Trouble::scratch(&out))? {
         return Ok(Collected::default());
@@ -76,7 +75,7 @@ pub(super) async fn collect(
     let claim = Arc::clone(&staged.claimed.claim);
     let mounts = staged.mounts.clone();
     let collected = lease.with_runner(move |runner| take_out(runner, &mounts, &scratch, &claim));
-    collected.await.map_err(runner_failure)?
+    collected.await.map_err(Trouble::Runner)?
 }
 
 fn is_empty(directory: &Path) -> io::Result<bool> {

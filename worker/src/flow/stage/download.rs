@@ -53,12 +53,12 @@ impl Downloads {
         for wanted in &wanted {
             fetches.push(fetch(wanted, leaf, &place));
         }
-        let fetched: Vec<_> = stream::iter(fetches)
+        let sizes: Vec<_> = stream::iter(fetches)
             .buffer_unordered(SIDE_BY_SIDE)
             .try_collect()
             .await?;
         if leaf.shown != Shown::Empty {
-            check_size(input, fetched.into_iter().sum())?;
+            check_size(input, sizes.into_iter().sum())?;
         }
         Ok(show(&wanted, input, leaf, &place))
     }

@@ -1,0 +1,160 @@
+//! What a command may leave in its output directory, and what becomes of it.
+
+use drover_shared::datum::{Cause, Verdict, VerdictState};
+use serde_json::json;
+
+use crate::farm::Farm;
+
+/// Runs the script over `in/a.txt` ("A\n") in a directory datum `d` that holds `b.txt` ("B\n") too.
+async fn run(script: &str) -> (Farm, Verdict) {
+    let spec = json!({"transform": {"cmd": ["sh", "-c", script]}, "datum_tries": 1});
+    let mut farm = Farm::with(spec).await;
+    farm.write("d/a.txt", "A\n");
+    farm.write("d/sub/b.txt", "B\n");
+    let verdict = farm.run_one("d").await;
+    (farm, verdict)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_stored_in_byte_order_of_their_paths() {
+    let script = "cd /pfs/out; mkdir -p b/c empty/er; echo 1 > b/c/x; echo 2 > b.txt; echo 3 > 'ü %#\\'; : > b/0";
+    let (farm, verdict) = run(script).await;
+    assert_eq!(verdict.state, VerdictState::Success, "{:?}", verdict.cause);
+    let paths: Vec<_> = verdict.outputs.iter().map(|output| &*output.path).collect();
+    assert_eq!(paths, ["/b.txt", "/b/0", "/b/c/x", "/ü %#\\"]);
+    assert_eq!(farm.output(&verdict, "/b/c/x"), "1\n");
+    assert_eq!(farm.output(&verdict, "/ü %#\\"), "3\n");
+    assert_eq!(verdict.outputs[1].size, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn links_inside_the_datum_are_stored_as_files() {
+    let rows = [
+        (
+            "to an input",
+            "ln -s /pfs/in/d/a.txt /pfs/out/x",
+            &[("/x", "A\n")][..],
+        ),
+        (
+            "relative",
+            "cd /pfs/out; mkdir s; echo 1 > y; ln -s ../y s/x",
+            &[("/s/x", "1\n"), ("/y", "1\n")],
+        ),
+        (
+            "up to an input",
+            "ln -s ../in/d/sub/b.txt /pfs/out/x",
+            &[("/x", "B\n")],
+        ),
+        (
+            "over a link",
+            "cd /pfs/out; ln -s /tmp/t x; ln -s /pfs/in/d/a.txt /tmp/t",
+            &[("/x", "A\n")],
+        ),
+        (
+            "to a directory",
+            "ln -s /pfs/in/d /pfs/out/x",
+            &[("/x/a.txt", "A\n"), ("/x/sub/b.txt", "B\n")],
+        ),
+        (
+            "to what only leads to inputs",
+            "ln -s /pfs/in /pfs/out/x",
+            &[("/x/d/a.txt", "A\n"), ("/x/d/sub/b.txt", "B\n")],
+        ),
+        (
+            "to /tmp",
+            "echo T > /tmp/t; ln -s /tmp/t /pfs/out/x",
+            &[("/x", "T\n")],
+        ),
+        (
+            "through a linked directory",
+            "ln -s /pfs/in/d /tmp/d; ln -s /tmp/d/sub/b.txt /pfs/out/x",
+            &[("/x", "B\n")],
+        ),
+        (
+            "hard",
+            "cd /pfs/out; echo 1 > x; ln x y",
+            &[("/x", "1\n"), ("/y", "1\n")],
+        ),
+    ];
+    for (name, script, expected) in rows {
+        let (farm, verdict) = run(script).await;
+        assert_eq!(
+            verdict.state,
+            VerdictState::Success,
+            "{name}: {:?}",
+            verdict.cause
+        );
+        let files: Vec<_> = verdict
+            .outputs
+            .iter()
+            .map(|output| (&*output.path, farm.output(&verdict, &output.path)))
+            .collect();
+        let files: Vec<_> = files.iter().map(|(path, text)| (*path, &**text)).collect();
+        assert_eq!(files, expected, "{name}");
+        // What is stored is no second name for the user's file.
+        let input = farm.path("in/d/a.txt");
+        assert!(
+            !std::fs::metadata(&input).unwrap().permissions().readonly(),
+            "{name}"
+        );
+        assert_eq!(std::fs::read_to_string(input).unwrap(), "A\n", "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_stored_fails_the_datum_and_is_named() {
+    let rows = [
+        (
+            "ln -s /etc/passwd /pfs/out/x",
+            "/x: it is a link that leads to /etc/passwd, outside",
+        ),
+        (
+            "ln -s ../../etc/passwd /pfs/out/x",
+            "/x: it is a link that leads to /etc/passwd, outside",
+        ),
+        (
+            "ln -s /pfs /pfs/out/x",
+            "/x: it is a link that leads to /pfs, outside",
+        ),
+        (
+            "ln -s nowhere /pfs/out/x",
+            "/x: it is a link that leads to /pfs/out/nowhere, which does not exist",
+        ),
+        ("ln -s x /pfs/out/x", "/x: it is a link in a loop"),
+        (
+            "mkdir /pfs/out/d; ln -s . /pfs/out/d/x",
+            "it is a link to a directory that contains it",
+        ),
+        (
+            "ln -s /etc /tmp/e; ln -s /tmp/e/passwd /pfs/out/x",
+            "/x: it is a link that leads to /etc",
+        ),
+        ("mkfifo /pfs/out/x", "/x: it is a FIFO"),
+        ("mknod /pfs/out/x c 1 3 || mkfifo /pfs/out/x", "/x: it is a"),
+        (
+            "cd /pfs/out; echo > $(printf '\\377')",
+            "its name is not UTF-8",
+        ),
+    ];
+    for (script, expected) in rows {
+        let (farm, verdict) = run(script).await;
+        assert_eq!(verdict.state, VerdictState::Failed, "{script}");
+        let Some(Cause::Output { message }) = &verdict.cause else {
+            panic!("{script}: {:?}", verdict.cause);
+        };
+        assert!(message.contains(expected), "{script}: {message}");
+        assert!(
+            verdict.outputs.is_empty() && farm.staged_files().is_empty(),
+            "{script}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_is_closed_to_us_is_collected_all_the_same() {
+    let script =
+        "cd /pfs/out; mkdir -p a/b; echo 1 > a/b/x; chmod 000 a/b/x; chmod 000 a/b; chmod 500 a";
+    let (farm, verdict) = run(script).await;
+    assert_eq!(verdict.state, VerdictState::Success, "{:?}", verdict.cause);
+    assert_eq!(farm.output(&verdict, "/a/b/x"), "1\n");
+}
