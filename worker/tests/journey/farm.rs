@@ -81,6 +81,13 @@ impl Farm {
         self.ledger.open_job(&record, &spec).await.unwrap();
     }
 
+    /// Goes on with another store, and a new job of the same spec.
+    pub(crate) async fn move_to(&mut self, store: Store) {
+        let spec = self.ledger.spec(self.job).await.unwrap();
+        self.ledger = Ledger::new(store);
+        self.open_job(spec).await;
+    }
+
     pub(crate) fn path(&self, below: &str) -> PathBuf {
         self.dir.path().join(below)
     }

@@ -5,6 +5,7 @@
     reason = "helpers of tests, which may unwrap as tests do"
 )]
 
+mod bucket;
 mod farm;
 mod output;
 mod retries;

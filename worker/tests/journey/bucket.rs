@@ -1,0 +1,72 @@
+//! The journey on a store that is no folder: inputs come down, outputs go up.
+
+use bytes::Bytes;
+use drover_shared::datum::{Cause, Datum, InputKind, Verdict, VerdictState};
+use drover_shared::store::{Store, StoreKey, layout};
+
+use crate::farm::Farm;
+
+async fn farm(script: &str) -> Farm {
+    let mut farm = Farm::new(script).await;
+    let objects = [("in/a", "A\n"), ("in/d/b", "B\n"), ("in/d/sub/c", "C\n")];
+    let store = Store::in_memory();
+    for (key, text) in objects {
+        let key = StoreKey::parse(key).unwrap();
+        store.put(&key, Bytes::from(text)).await.unwrap();
+        farm.write(key.as_str().trim_start_matches("in/"), text);
+    }
+    farm.move_to(store).await;
+    farm
+}
+
+async fn run(farm: &mut Farm, datum: Datum) -> Verdict {
+    farm.publish(vec![datum]).await;
+    let _worker = farm.work(farm.settings());
+    farm.ended().await.0
+}
+
+async fn stored(farm: &Farm, verdict: &Verdict, n: usize) -> Bytes {
+    let key = layout::staged_file(farm.job, &verdict.staged, n);
+    farm.ledger.store().get(&key).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_and_directories_are_downloaded_and_outputs_uploaded() {
+    let script =
+        "find /pfs/in -type f | sort | xargs cat > /pfs/out/x; ln -s $in /pfs/out/y; echo said";
+    let mut farm = farm(script).await;
+    let mut datum = farm.datum(0, "a");
+    datum.inputs.extend(farm.datum(0, "d").inputs);
+    assert_eq!(datum.inputs[1].kind, InputKind::Dir);
+    let verdict = run(&mut farm, datum).await;
+    assert_eq!(verdict.state, VerdictState::Success, "{:?}", verdict.cause);
+    let paths: Vec<_> = verdict.outputs.iter().map(|output| &*output.path).collect();
+    assert_eq!(paths, ["/x", "/y/b", "/y/sub/c"]);
+    assert_eq!(stored(&farm, &verdict, 0).await, "A\nB\nC\n");
+    assert_eq!(stored(&farm, &verdict, 2).await, "C\n");
+    assert!(farm.logs(0).await[0].ends_with("stdout F said\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_changed_or_vanished_fails_its_datum() {
+    for change in [Some("longer\n"), None] {
+        let mut farm = farm("true").await;
+        let key = StoreKey::parse("in/a").unwrap();
+        match change {
+            Some(text) => farm
+                .ledger
+                .store()
+                .put(&key, Bytes::from(text))
+                .await
+                .unwrap(),
+            None => farm.ledger.store().delete(&key).await.unwrap(),
+        }
+        let datum = farm.datum(0, "a");
+        let verdict = run(&mut farm, datum).await;
+        assert!(
+            matches!(verdict.cause, Some(Cause::Input { .. })),
+            "{:?}",
+            verdict.cause
+        );
+    }
+}
