@@ -104,7 +104,8 @@ pub async fn run(
         scratch,
         settings,
     };
-    desk.run(assignment, watch).await
+    // All of a job's work is one future, and a large one.
+    Box::pin(desk.run(assignment, watch)).await
 }
 
 /// Takes the pipeline's lock; waits for it, if wanted, and says so.

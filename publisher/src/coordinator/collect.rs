@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
 
 use super::CoordinateError;
+use super::decide::{Expansion, Wish};
 use super::live::Live;
 use super::manifest::News;
 use super::supply::{Load, Standing};
@@ -27,7 +28,7 @@ const SHOW_EVERY: Duration = Duration::from_millis(100);
 /// How many times it is shown before its record is saved.
 const SHOWN_TO_SAVED: u32 = 20;
 /// How long workers may take to let go of a job that is stopped.
-const LETTING_GO: Duration = Duration::from_secs(60);
+const LETTING_GO: Duration = Duration::from_mins(1);
 
 /// One job's collector.
 pub(super) struct Collector<'a> {
@@ -62,8 +63,8 @@ impl Collector<'_> {
                 // News of a segment comes before reports on its datums.
                 biased;
                 Some(news) = self.news.recv() => self.hear(news),
-                reason = &mut stop, if !self.live.facts.stopped => self.stop(reason),
-                Ok(()) = pace.changed() => self.live.facts.draining |= *pace.borrow_and_update() != Pace::Go,
+                reason = &mut stop, if self.live.facts.wish != Wish::Stop => self.stop(reason),
+                Ok(()) = pace.changed() => self.slow_down(&pace.borrow_and_update().clone()),
                 Some(sealed) = self.sealing.next() => sealed?,
                 delivery = self.reports.next() => self.take(delivery?).await?,
                 _ = clock.tick() => {
@@ -93,11 +94,11 @@ impl Collector<'_> {
                 }
             }
             News::Expanded => {
-                self.live.facts.expanded = true;
+                self.live.facts.expansion = Expansion::Complete;
                 self.loads = None;
             }
             News::Broken(reason) => {
-                self.live.facts.broken = true;
+                self.live.facts.expansion = Expansion::Broken;
                 self.live.give_reason(reason);
             }
         }
@@ -111,8 +112,15 @@ impl Collector<'_> {
         }
     }
 
+    /// Begins nothing new. A stop comes with its reason by another way, see [`stop`](super::stop).
+    fn slow_down(&mut self, pace: &Pace) {
+        if *pace != Pace::Go {
+            self.live.facts.wish = self.live.facts.wish.max(Wish::Drain);
+        }
+    }
+
     fn stop(&mut self, reason: String) {
-        self.live.facts.stopped = true;
+        self.live.facts.wish = Wish::Stop;
         self.live.give_reason(reason);
     }
 
@@ -147,8 +155,8 @@ impl Collector<'_> {
         let facts = self.live.facts;
         let standing = Standing {
             ended: counts.ended() - counts.skipped - self.ended_before,
-            total: facts.expanded.then_some(counts.total),
-            closed: facts.draining || facts.stopped || facts.broken,
+            total: (facts.expansion == Expansion::Complete).then_some(counts.total),
+            closed: facts.wish != Wish::GoOn || facts.expansion == Expansion::Broken,
         };
         self.standing
             .send_if_modified(|now| std::mem::replace(now, standing) != standing);
@@ -157,7 +165,7 @@ impl Collector<'_> {
     /// What is left to do once it is decided what the job comes to.
     async fn conclude(&mut self, event: JobEvent) -> Result<JobEvent, CoordinateError> {
         let facts = self.live.facts;
-        if facts.stopped || facts.broken {
+        if facts.wish == Wish::Stop || facts.expansion == Expansion::Broken {
             self.wind_down().await?;
         }
         while let Some(sealed) = self.sealing.next().await {

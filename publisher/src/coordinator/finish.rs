@@ -157,7 +157,7 @@ impl Finish<'_> {
                 self.tools.show_files(FileProgress {
                     done,
                     total: files.max(done),
-                })
+                });
             })
             .await
     }

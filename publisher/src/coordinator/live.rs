@@ -10,7 +10,7 @@ use drover_shared::ledger::Segment;
 use drover_shared::wire::{Event, Report};
 use jiff::Timestamp;
 
-use super::decide::{Facts, decide};
+use super::decide::{Expansion, Facts, decide};
 use super::rate::Rate;
 use super::snapshot::{RunningDatum, Snapshot};
 use super::tally::{Noted, Tally};
@@ -165,7 +165,7 @@ impl Live {
         let busy = u64::try_from(running.len()).unwrap_or(0);
         Snapshot {
             waiting_for_lock: false,
-            expanded: self.facts.expanded,
+            expanded: self.facts.expansion == Expansion::Complete,
             queued: counts.outstanding().saturating_sub(busy),
             rate: self.rate.note(now, counts.ended() - counts.skipped),
             running: by_age(running),

@@ -33,7 +33,9 @@ mod reason;
 mod recover;
 
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
+#[cfg(test)]
+mod tests;
 
 pub use assignment::{Assignment, Scope};
 pub use coordinate::{coordinate, resume};

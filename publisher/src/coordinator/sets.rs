@@ -54,6 +54,9 @@ mod tests {
     use super::*;
     use crate::coordinator::samples::datum;
 
+    /// Name, sizes of the datums, rule, workers, and how many datums each set holds.
+    type Row = (&'static str, &'static [u64], SetRule, u32, &'static [usize]);
+
     fn sizes(sizes: &[u64], rule: SetRule, workers: u32) -> Vec<usize> {
         let datums = (0_u64..)
             .zip(sizes)
@@ -68,7 +71,7 @@ mod tests {
     #[test]
     fn a_rule_decides_where_a_set_ends() {
         let number = |number| NonZeroU32::new(number).unwrap();
-        let rows: [(&str, &[u64], SetRule, u32, &[usize]); 9] = [
+        let rows: [Row; 9] = [
             ("one by one", &[1; 3], SetRule::Single, 1, &[1, 1, 1]),
             (
                 "by number",

@@ -49,6 +49,10 @@ fn is_as_recorded(made_of: &str, recorded: &Recorded, found: &Entry) -> bool {
 mod tests {
     use super::*;
 
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "it stands beside `None` in the rows"
+    )]
     fn recorded(made_of: &str, version: Option<&str>) -> Option<Recorded> {
         let version = version.map(str::to_owned);
         Some(Recorded {
@@ -58,6 +62,10 @@ mod tests {
         })
     }
 
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "it stands beside `None` in the rows"
+    )]
     fn found(version: &str) -> Option<Entry> {
         Some(Entry {
             path: "/a".to_owned(),

@@ -17,6 +17,9 @@ mod publish;
 mod record;
 mod sorter;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::PublicationError;
 pub use publish::{Published, Request, publish};
 
