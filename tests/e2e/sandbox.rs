@@ -16,7 +16,7 @@ fn a_command_cannot_harm_its_inputs() {
     place.file("in/d/b", "bee\n");
     let before = place.tree("in");
     let vandal = r#"
-        echo gotcha >> "$in/a"; : > "$in/b"; rm -rf "$in/a"; mv "$in/b" "$in/c"; chmod -R 777 "$in"
+        echo gotcha >> "$in/a"; true > "$in/b"; rm -rf "$in/a"; mv "$in/b" "$in/c"; chmod -R 777 "$in"
         ln "$in/a" /pfs/out/hard && echo gotcha >> /pfs/out/hard
         echo gotcha > "$in/a"; true"#;
     place.succeeds(&spec(vandal));
@@ -202,7 +202,7 @@ fn hostile_names_stay_inside() {
     for name in ["-rf", "a b", "..x", "日本", "$(touch pwned)", "`x`", "a\nb"] {
         place.file(&format!("in/{name}/{name}"), "1");
     }
-    place.succeeds(&spec(r#"cp -- "$in"/* /pfs/out/"#));
+    place.succeeds(&spec(r#"cp -R "$in/." /pfs/out/"#));
     assert_eq!(place.tree("made").len(), 7);
 }
 

@@ -271,7 +271,16 @@ fn deleted_and_altered_output_is_made_right_again() {
     place.remove("capitals/a");
     place.remove("capitals/b");
     place.file("capitals/b", "scribble\n");
-    place.file("capitals/stray", "not ours\n");
     place.succeeds(&capitals());
     assert_eq!(place.tree("capitals"), good);
+}
+
+#[test]
+fn somebody_elses_file_in_the_output_folder_is_left_alone() {
+    let place = after_a_first_job();
+    place.file("capitals/notes", "mine\n");
+    place.file("in/a", "ape\n");
+    place.succeeds(&capitals());
+    let expected = files([("a", "APE\n"), ("b", "BEE\n"), ("notes", "mine\n")]);
+    assert_eq!(place.tree("capitals"), expected);
 }
