@@ -172,28 +172,19 @@ fn a_killed_runner_costs_an_attempt_and_not_the_job() {
         cp "$in" /pfs/out/"#;
     let running = place.start_run(&spec(script).set("datum_tries", 3), &["--workers", "1"]);
     eventually("a command ran", || place.told("started") == 1);
-    for child in children_of(running.pid()) {
-        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(child), Signal::SIGKILL);
+    for helper in place
+        .processes()
+        .iter()
+        .filter(|each| each.contains("__runner"))
+    {
+        let pid = helper.split(' ').next().unwrap().parse().unwrap();
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL);
     }
     eventually("it was tried again", || place.told("started") >= 2);
     place.open_gate("gate");
     let job = running.finish().code(0).job();
     assert_eq!(job.counts(), "3: 3 processed");
     assert_eq!(place.tree("made"), place.tree("in"));
-}
-
-fn children_of(parent: u32) -> Vec<i32> {
-    let tasks = fs::read_dir(format!("/proc/{parent}/task"))
-        .expect("it runs")
-        .flatten();
-    let children = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
-    children
-        .flat_map(|line| {
-            line.split_whitespace()
-                .filter_map(|pid| pid.parse().ok())
-                .collect::<Vec<i32>>()
-        })
-        .collect()
 }
 
 #[test]
