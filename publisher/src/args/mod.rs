@@ -96,10 +96,18 @@ pub struct Common {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run pipelines, or a one-liner, on this machine
+    ///
+    /// Every file or directory that the globs of a pipeline match is a datum. Its command runs once for each, with the inputs
+    /// below `/pfs` and its output in `/pfs/out`, in a sandbox of its own. What an earlier run did is skipped. The
+    /// output folder, named as the pipeline, changes only once all datums have succeeded.
     Run(Run),
     /// Preview the datums that a run would work on
+    ///
+    /// Nothing is run and no job is made. New files are read once, since the id of a datum stands for their content.
     Plan(Plan),
     /// Check pipeline specs and show every finding
+    ///
+    /// With `--output json` it prints the normal form of each spec: defaults left out, spellings put right.
     Validate(Validate),
     /// Print the JSON Schema of pipeline specs, for editors
     Schema,
@@ -108,14 +116,27 @@ pub enum Command {
     /// Show one job: its state, counts and failures by cause
     Job(Job),
     /// List the datums of a job with what became of them
+    ///
+    /// States: queued, running, retrying; and finally success, failed, recovered (by `err_cmd`) or skipped (done by
+    /// an earlier job).
     Datums(Datums),
     /// Show what the commands of a job printed
+    ///
+    /// Of all datums, each line begins with the datum's index and the attempt, `17.1 | …`; `err` stands for `err_cmd`.
+    /// The log of an attempt can be seen once the attempt has ended.
     Logs(Logs),
     /// Wait until a job has ended
+    ///
+    /// Prints its record and exits with its code, as `run` does.
     Wait(Wait),
     /// Stop a job; what is done stays done
+    ///
+    /// Running commands are ended. The next run of the pipeline goes on from there.
     Stop(Stop),
     /// Run the failed datums of a job again, and only those
+    ///
+    /// A new job takes over what succeeded, and runs what failed, was recovered or was not reached. It refuses when
+    /// the inputs have changed since: `run` takes them as they are now.
     Retry(Retry),
     /// Say why a job failed, or why it is not moving
     Explain(Explain),

@@ -1,5 +1,6 @@
 //! Every way a command can fail, and the exit code of each.
 
+use std::error::Error;
 use std::path::PathBuf;
 
 use drover_shared::id::JobId;
@@ -9,6 +10,7 @@ use drover_shared::store::StoreError;
 
 use super::chain::ChainError;
 use super::one_liner::OneLinerError;
+use crate::coordinator::CoordinateError;
 use crate::exit::Exit;
 use crate::expand::ExpandError;
 use crate::local::LocalError;
@@ -95,9 +97,8 @@ impl CommandError {
         match self {
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Success,
             Self::Store(error) | Self::Job(ReferenceError::Store(error)) => exit_of_store(error),
-            Self::Expand(ExpandError::List { source, .. } | ExpandError::Read { source, .. }) => {
-                exit_of_store(source)
-            }
+            Self::Expand(error) => exit_of_expand(error),
+            Self::Local(error) => exit_of_local(error),
             Self::Output(_) | Self::System { .. } => Exit::Unreachable,
             _ => Exit::Usage,
         }
@@ -116,6 +117,40 @@ impl CommandError {
             Self::Local(_) => "run",
             Self::Output(_) | Self::System { .. } => "system",
         }
+    }
+}
+
+/// A job that is refused is the caller's business; for one that broke off, the cause tells whose it is.
+fn exit_of_local(error: &LocalError) -> Exit {
+    let is_refused = matches!(
+        error,
+        LocalError::Busy { .. }
+            | LocalError::Coordinate(
+                CoordinateError::Incomplete { .. } | CoordinateError::Changed { .. }
+            )
+    );
+    if is_refused {
+        return Exit::Usage;
+    }
+    let mut link: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(cause) = link {
+        if let Some(error) = cause.downcast_ref() {
+            return exit_of_expand(error);
+        }
+        if let Some(error) = cause.downcast_ref() {
+            return exit_of_store(error);
+        }
+        link = cause.source();
+    }
+    Exit::Unreachable
+}
+
+fn exit_of_expand(error: &ExpandError) -> Exit {
+    match error {
+        ExpandError::List { source, .. } | ExpandError::Read { source, .. } => {
+            exit_of_store(source)
+        }
+        _ => Exit::Usage,
     }
 }
 
