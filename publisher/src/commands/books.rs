@@ -5,6 +5,7 @@ use std::time::Duration;
 use drover_shared::id::JobId;
 use drover_shared::job::{FailureGroups, JobRecord, JobState};
 use drover_shared::ledger::Ledger;
+use drover_shared::store::StoreError;
 use tokio::time::sleep;
 
 use super::CommandError;
@@ -39,17 +40,25 @@ async fn seems_cut_off(ledger: &Ledger, record: &JobRecord) -> Result<bool, Comm
     Ok(!record.state.is_final() && ledger.is_locked(&record.pipeline).await? == Some(false))
 }
 
-/// The failures of a job by cause, from what became of its datums.
+/// The failures of a job by cause: as its end wrote them down, else from what became of its datums so far.
 pub(super) async fn failures(
     ledger: &Ledger,
     record: &JobRecord,
 ) -> Result<FailureGroups, CommandError> {
-    let mut groups = FailureGroups::default();
     if record.datums.failed + record.datums.recovered == 0 {
-        return Ok(groups);
+        return Ok(FailureGroups::default());
     }
-    for segment in ledger.segments(record.id).await? {
-        for verdict in ledger.verdicts(record.id, segment).await? {
+    match ledger.failures(record.id).await {
+        Ok(groups) if groups.count() >= record.datums.failed => Ok(groups),
+        Ok(_) | Err(StoreError::Corrupt { .. }) => failures_so_far(ledger, record.id).await,
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn failures_so_far(ledger: &Ledger, id: JobId) -> Result<FailureGroups, CommandError> {
+    let mut groups = FailureGroups::default();
+    for segment in ledger.segments(id).await? {
+        for verdict in ledger.verdicts(id, segment).await? {
             if let Some(cause) = &verdict.cause {
                 groups.add(verdict.index, cause);
             }

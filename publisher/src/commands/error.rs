@@ -175,3 +175,63 @@ fn refused(findings: &[Finding]) -> String {
         several => format!("the spec is not valid: {} findings", several.len()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error as IoError, ErrorKind};
+
+    use drover_shared::store::StoreKey;
+
+    use super::*;
+
+    fn no_folder() -> ExpandError {
+        ExpandError::NoRepo {
+            input: "in".to_owned(),
+            repo: "in".to_owned(),
+            folder: "/in".into(),
+        }
+    }
+
+    fn down() -> StoreError {
+        StoreError::Unavailable {
+            key: StoreKey::root(),
+            source: "no route to host".into(),
+        }
+    }
+
+    #[test]
+    fn every_way_to_fail_has_its_exit_code() {
+        let missing = StoreError::Missing {
+            key: StoreKey::root(),
+        };
+        let coordinate = |error| CommandError::Local(LocalError::Coordinate(error));
+        let rows = [
+            (IoError::from(ErrorKind::BrokenPipe).into(), Exit::Success),
+            (
+                IoError::from(ErrorKind::StorageFull).into(),
+                Exit::Unreachable,
+            ),
+            (missing.into(), Exit::Usage),
+            (down().into(), Exit::Unreachable),
+            (CommandError::Job(ReferenceError::NoJobs), Exit::Usage),
+            (
+                CommandError::Job(ReferenceError::Store(down())),
+                Exit::Unreachable,
+            ),
+            (no_folder().into(), Exit::Usage),
+            (LocalError::Begin(down()).into(), Exit::Unreachable),
+            (
+                coordinate(CoordinateError::Expand(no_folder())),
+                Exit::Usage,
+            ),
+            (
+                coordinate(CoordinateError::Store(down())),
+                Exit::Unreachable,
+            ),
+        ];
+        for (error, exit) in rows {
+            let error: CommandError = error;
+            assert_eq!(error.exit(), exit, "{error:?}");
+        }
+    }
+}

@@ -217,19 +217,18 @@ fn failed(
 
 /// `     12  exit 1: 'no such column'  (datums 3, 17, 40 …)`.
 fn cause(group: &FailureGroup, colours: Palette) -> String {
-    let samples: Vec<String> = group.samples.iter().map(u64::to_string).collect();
+    let mut samples = group.samples.clone();
+    samples.sort_unstable();
+    let named: Vec<String> = samples.iter().map(u64::to_string).collect();
     let more = if group.count > samples.len() as u64 {
         " …"
     } else {
         ""
     };
     let noun = if group.count == 1 { "datum" } else { "datums" };
-    let samples = colours.dim(format!("({noun} {}{more})", samples.join(", ")));
-    format!(
-        "{:>7}  {}  {samples}",
-        count(group.count),
-        printable(&group.to_string())
-    )
+    let samples = colours.dim(format!("({noun} {}{more})", named.join(", ")));
+    let text = printable(&group.to_string());
+    format!("{:>7}  {text}  {samples}", count(group.count))
 }
 
 #[cfg(test)]
