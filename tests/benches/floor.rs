@@ -47,14 +47,28 @@ pub(crate) fn show(sizes: Sizes) {
         median(sizes.repeats, nothing, &bare_loop(sizes.datums)),
         xargs,
     );
-    let run = drover_in(&place, &["run", "--workers", "2", &spec]);
+    let run = drover_in(
+        &place,
+        &["run", "--output", "json", "--workers", "2", &spec],
+    );
     row(
         "drover run",
         sizes,
         median(sizes.repeats, || forget(&place), &run),
         xargs,
     );
-    let again = drover_in(&place, &["run", "--workers", "2", "--reprocess", &spec]);
+    let again = drover_in(
+        &place,
+        &[
+            "run",
+            "--output",
+            "json",
+            "--workers",
+            "2",
+            "--reprocess",
+            &spec,
+        ],
+    );
     row(
         "drover run --reprocess",
         sizes,

@@ -21,7 +21,17 @@ pub(crate) fn show(sizes: Sizes) {
 /// The costs of a first run and of a second.
 fn first_run(count: u64) -> (Cost, Cost) {
     let place = small_files(count);
-    let run = drover_in(&place, &["run", "--workers", "2", &every_file(&place)]);
+    let run = drover_in(
+        &place,
+        &[
+            "run",
+            "--output",
+            "json",
+            "--workers",
+            "2",
+            &every_file(&place),
+        ],
+    );
     (measure(&run), measure(&run))
 }
 
