@@ -11,7 +11,7 @@ use super::CoordinateError;
 use super::source::{FeedError, Source};
 
 /// How large segments grow: the first datum is to run at once, a million are to be few objects.
-const SIZES: [usize; 4] = [8, 64, 512, 4096];
+const SIZES: [usize; 4] = [8, 64, 512, 1024];
 /// How long a datum waits for company.
 const PATIENCE: Duration = Duration::from_millis(300);
 
@@ -107,7 +107,7 @@ mod tests {
     fn segments_begin_small_and_grow() {
         assert_eq!(
             [0, 1, 2, 3, 4, 100].map(size),
-            [8, 64, 512, 4096, 4096, 4096]
+            [8, 64, 512, 1024, 1024, 1024]
         );
     }
 

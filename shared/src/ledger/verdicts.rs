@@ -65,10 +65,17 @@ impl Ledger {
         job: JobId,
         index: u64,
     ) -> Result<Option<Verdict>, StoreError> {
-        match self
-            .read(&layout::commit(job, index), advice::VERDICT)
-            .await
-        {
+        match self.try_single(job, index).await {
+            // The record may have been sealed, and its file be written anew, while we read.
+            Ok(Some(verdict)) if verdict.index != index => self.try_single(job, index).await,
+            Err(StoreError::Corrupt { .. }) => self.try_single(job, index).await,
+            read => read,
+        }
+    }
+
+    async fn try_single(&self, job: JobId, index: u64) -> Result<Option<Verdict>, StoreError> {
+        let key = layout::commit(job, index);
+        match self.read(&key, advice::VERDICT).await {
             Ok(verdict) => Ok(Some(verdict)),
             Err(StoreError::Missing { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -115,7 +122,7 @@ impl Ledger {
         let singles = verdicts
             .iter()
             .map(|verdict| layout::commit(job, verdict.index));
-        self.store.delete_each(singles.collect()).await
+        self.store.recycle_each(singles.collect()).await
     }
 
     /// The verdicts of a segment, sealed or not, sorted by index.

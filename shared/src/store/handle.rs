@@ -144,6 +144,18 @@ impl Store {
         }
     }
 
+    /// Removes records of ours that nobody but us reads. A folder writes their files anew: who is just reading such
+    /// a record may get another's bytes, or half of them, and must look again.
+    pub(crate) async fn recycle_each(&self, keys: Vec<StoreKey>) -> Result<(), StoreError> {
+        match &self.backend {
+            Backend::Folder(folder) => {
+                let folder = folder.clone();
+                off_thread(move || keys.iter().try_for_each(|key| folder.recycle(key))).await
+            }
+            Backend::Bucket(bucket) => bucket.delete_each(keys).await,
+        }
+    }
+
     /// Removes all below `prefix` (and, in a folder, the emptied directories).
     pub async fn delete_all(&self, prefix: &StoreKey) -> Result<(), StoreError> {
         match &self.backend {

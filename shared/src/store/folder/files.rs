@@ -1,7 +1,7 @@
 //! Objects as files of a folder.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -87,15 +87,15 @@ impl Folder {
 
     pub(in crate::store) fn put(&self, key: &StoreKey, bytes: &[u8]) -> Result<(), StoreError> {
         self.workshop
-            .make(|file| file.write_all(bytes))
-            .and_then(|(draft, ())| draft.replace(&self.path(key)))
+            .record(bytes)
+            .and_then(|draft| draft.replace(&self.path(key)))
             .map_err(|error| writing(key, error))
     }
 
     pub(in crate::store) fn create(&self, key: &StoreKey, bytes: &[u8]) -> Result<(), StoreError> {
         self.workshop
-            .make(|file| file.write_all(bytes))
-            .and_then(|(draft, ())| draft.create(&self.path(key)))
+            .record(bytes)
+            .and_then(|draft| draft.create(&self.path(key)))
             .map_err(|error| writing(key, error))
     }
 
@@ -108,6 +108,14 @@ impl Folder {
                 self.prune_above(key);
                 Ok(())
             }
+        }
+    }
+
+    /// Removes a record of ours, keeping its file to be written anew.
+    pub(in crate::store) fn recycle(&self, key: &StoreKey) -> Result<(), StoreError> {
+        match self.workshop.recycle(&self.path(key)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(writing(key, error)),
+            _ => Ok(()),
         }
     }
 

@@ -4,10 +4,11 @@
 //! and what a killed process leaves behind lies where the next one sweeps it.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -19,12 +20,20 @@ const ABANDONED_S: i64 = 24 * 60 * 60;
 /// The mode of stored files: they may be linked from several places, so nobody should write to them.
 const STORED_MODE: u32 = 0o444;
 
+/// As many removed files are kept to be written anew.
+const MOST_SPARES: usize = 2048;
+
 /// Where files are written before they are put in their place.
+///
+/// Small records come and go by the thousand, and some file systems are slow to give out new inodes after many
+/// were freed (ext4 without a journal passes over those freed in the last minute, one by one); so removed records
+/// can be kept as spares, to be written anew.
 #[derive(Debug)]
 pub(super) struct Workshop {
     folder: PathBuf,
     unique: Ulid,
     count: AtomicU64,
+    spares: Mutex<Vec<Draft>>,
 }
 
 impl Workshop {
@@ -33,13 +42,14 @@ impl Workshop {
             folder,
             unique: Ulid::generate(),
             count: AtomicU64::new(0),
+            spares: Mutex::default(),
         }
     }
 
     /// A file to be made, under a name that no other has.
     pub(super) fn draft(&self) -> Draft {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
-        Draft(self.folder.join(format!("{}-{count}", self.unique)))
+        Draft::at(self.folder.join(format!("{}-{count}", self.unique)))
     }
 
     /// A new file that `write` fills, not in its place yet. Its name is the workshop's.
@@ -48,9 +58,34 @@ impl Workshop {
         write: impl FnOnce(&mut File) -> io::Result<T>,
     ) -> io::Result<(Draft, T)> {
         let draft = self.draft();
-        let mut file = with_parent(&draft.0, || File::create_new(&draft.0))?;
+        let mut file = with_parent(&draft.path, || File::create_new(&draft.path))?;
         let written = write(&mut file)?;
         Ok((draft, written))
+    }
+
+    /// A small record not in its place yet, written over a spare if there is one.
+    pub(super) fn record(&self, bytes: &[u8]) -> io::Result<Draft> {
+        match self.spares().pop() {
+            Some(spare) => fs::write(&spare.path, bytes).map(|()| spare),
+            None => self
+                .make(|file| file.write_all(bytes))
+                .map(|(draft, ())| draft),
+        }
+    }
+
+    /// Removes the record at `path`, keeping its file as a spare. Somebody who has it open may see it change.
+    pub(super) fn recycle(&self, path: &Path) -> io::Result<()> {
+        if self.spares().len() >= MOST_SPARES {
+            return fs::remove_file(path);
+        }
+        let spare = self.draft();
+        fs::rename(path, &spare.path)?;
+        self.spares().push(spare);
+        Ok(())
+    }
+
+    fn spares(&self) -> MutexGuard<'_, Vec<Draft>> {
+        self.spares.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Removes what killed processes left behind.
@@ -72,44 +107,57 @@ impl Workshop {
 
 /// A finished file that is not in its place yet; removed when dropped before.
 #[derive(Debug)]
-pub(super) struct Draft(PathBuf);
+pub(super) struct Draft {
+    path: PathBuf,
+    /// Whether a rename has put it in its place, so that nothing is left to remove.
+    placed: bool,
+}
 
 impl Draft {
+    fn at(path: PathBuf) -> Self {
+        Self {
+            path,
+            placed: false,
+        }
+    }
+
     /// Keeps it from being written to.
     pub(super) fn read_only(&self) -> io::Result<()> {
-        make_read_only(&self.0)
+        make_read_only(&self.path)
     }
 
     /// Puts it at `path`, replacing a file that is there.
     pub(super) fn replace(self, path: &Path) -> io::Result<()> {
-        move_file(&self.0, path)?;
+        move_file(&self.path, path)?;
         // If both are links to one inode, rename has done nothing at all; `drop` removes ours.
         Ok(())
     }
 
     /// Puts it at `path` if nothing is there; of several racers exactly one succeeds.
-    pub(super) fn create(self, path: &Path) -> io::Result<()> {
-        with_parent(path, || {
-            match renameat_with(CWD, &self.0, CWD, path, RenameFlags::NOREPLACE) {
+    pub(super) fn create(mut self, path: &Path) -> io::Result<()> {
+        self.placed = with_parent(path, || {
+            match renameat_with(CWD, &self.path, CWD, path, RenameFlags::NOREPLACE) {
                 // File systems that cannot (NFS) can link, which refuses to replace as well.
                 Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
-                    fs::hard_link(&self.0, path)
+                    fs::hard_link(&self.path, path).map(|()| false)
                 }
-                renamed => renamed.map_err(io::Error::from),
+                renamed => renamed.map(|()| true).map_err(io::Error::from),
             }
-        })
+        })?;
+        Ok(())
     }
 
     /// The path under which it is made.
     pub(super) fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 }
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // It is gone already when it was put in its place by a rename.
-        let _ = fs::remove_file(&self.0);
+        if !self.placed {
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -117,9 +165,9 @@ impl Drop for Draft {
 pub(super) fn move_file(from: &Path, to: &Path) -> io::Result<()> {
     match with_parent(to, || fs::rename(from, to)) {
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-            let beside = Draft(beside(to));
-            fs::copy(from, &beside.0)?;
-            fs::rename(&beside.0, to)?;
+            let beside = Draft::at(beside(to));
+            fs::copy(from, &beside.path)?;
+            fs::rename(&beside.path, to)?;
             fs::remove_file(from)
         }
         // An empty directory does not exist, as in a bucket.
