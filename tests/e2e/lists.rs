@@ -160,8 +160,12 @@ fn a_job_is_stopped_from_another_terminal() {
     place.numbered_files("in", 5);
     let script =
         r#"if [ "$(cat "$in")" = 0 ]; then exit 0; fi; echo >> "$OUTSIDE/started"; sleep 1000"#;
-    let running = place.start_run(&copies().sh(script), &["--workers", "2"]);
-    eventually("two commands ran", || place.told("started") == 2);
+    let running = place.start_run(&copies().sh(script), &["--workers", "5"]);
+    eventually("four commands ran", || place.told("started") == 4);
+    eventually("the fifth was done", || {
+        let done = place.call(&["datums", "last", "--state", "success", "--output", "json"]);
+        done.stdout.lines().count() == 1
+    });
     place.call(&["stop", "last"]).code(0);
     let job = running.finish().code(3).job();
     assert_eq!((job.state(), job.count("processed")), ("killed", 1));
