@@ -25,8 +25,6 @@ pub struct Transform {
     pub user: Option<String>,
     /// Working directory; none keeps the image's, or the caller's under `drover run`.
     pub working_dir: Option<String>,
-    /// Whether one long-lived process takes datum after datum.
-    pub datum_batching: bool,
     /// Whether `/pfs` lies in memory.
     pub memory_volume: bool,
     /// Whether `{}`, `{/}`, `{name}` and the like are replaced in `cmd` and `err_cmd`.

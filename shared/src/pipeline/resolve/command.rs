@@ -43,7 +43,6 @@ pub(super) fn transform(
         secrets,
         user: given(spec.user.as_ref()),
         working_dir: directory,
-        datum_batching: spec.datum_batching.unwrap_or_default(),
         memory_volume: spec.memory_volume.unwrap_or_default(),
         placeholders: spec.placeholders.unwrap_or_default(),
     })

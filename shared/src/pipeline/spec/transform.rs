@@ -51,8 +51,6 @@ pub(in crate::pipeline) struct Transform {
     pub(in crate::pipeline) working_dir: Option<String>,
     /// Whether `/pfs` lies in memory.
     pub(in crate::pipeline) memory_volume: Option<bool>,
-    /// Whether one long-lived process of the command asks for datum after datum.
-    pub(in crate::pipeline) datum_batching: Option<bool>,
     /// Whether `{}`, `{/}`, `{name}` and the like are replaced in `cmd` and `err_cmd`, for each datum.
     pub(in crate::pipeline) placeholders: Option<bool>,
 }

@@ -27,7 +27,6 @@ transform:
   user: nobody:nogroup
   working_dir: /code
   memory_volume: true
-  datum_batching: true
   placeholders: true
 input:
   union:

@@ -49,15 +49,15 @@ pipelines.yaml:7:3: input.glob: there is no such field (`glob` belongs into `inp
 #[test]
 fn values_of_the_wrong_kind_are_explained() {
     let text = r#"{"pipeline": {"name": "p"},
- "transform": {"cmd": "true", "env": {"PORT": 8080}, "datum_batching": "yes", "accept_return_code": 1},
+ "transform": {"cmd": "true", "env": {"PORT": 8080}, "memory_volume": "yes", "accept_return_code": 1},
  "input": [{"pfs": {"repo": "a", "glob": "/*"}}],
  "parallelism_spec": 4, "datum_tries": "three", "datum_timeout": "5 minutes",
  "resource_limits": {"cpu": "500m", "memory": 64}}"#;
     insta::assert_snapshot!(told("p.json", text), @r##"
 p.json:2:23: transform.cmd: expected a list, found the text "true" (write ["true"])
 p.json:2:47: transform.env.PORT: expected a text, found `8080` (put it in quotes: "8080")
-p.json:2:72: transform.datum_batching: expected true or false, found the text "yes" (write true or false without quotes)
-p.json:2:101: transform.accept_return_code: expected a list, found `1` (write [1])
+p.json:2:71: transform.memory_volume: expected true or false, found the text "yes" (write true or false without quotes)
+p.json:2:100: transform.accept_return_code: expected a list, found `1` (write [1])
 p.json:3:2: input: expected an object, found a list (for several inputs, list them under `cross`, `union`, `join` or `group`)
 p.json:4:22: parallelism_spec: expected an object, found `4` (with some of: coefficient, constant)
 p.json:4:40: datum_tries: expected a whole number, found the text "three"
