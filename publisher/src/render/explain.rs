@@ -4,7 +4,7 @@ use drover_shared::job::{FailureGroup, FailureGroups, JobRecord, JobState};
 use jiff::Timestamp;
 
 use super::job::running_time;
-use super::number::{count, counted, length};
+use super::number::{count, counted};
 use super::text::printable;
 
 /// What is known about a job by those who don't run it.
@@ -33,7 +33,7 @@ pub fn explain(facts: &Facts<'_>) -> Vec<String> {
 
 fn opening(facts: &Facts<'_>) -> String {
     let record = facts.record;
-    let time = length(running_time(record, facts.now));
+    let time = running_time(record, facts.now);
     match record.state {
         JobState::Starting => format!(
             "Job {} of {} has been starting for {time}.",
@@ -106,7 +106,7 @@ fn waiting(facts: &Facts<'_>) -> String {
             "It waits for job {} of the same pipeline, which is {}, for {} so far; jobs of a pipeline run one after the other.",
             other.id,
             super::job::state(other.state, super::Palette::plain()),
-            length(running_time(other, facts.now))
+            running_time(other, facts.now)
         ),
         None => "It lists its inputs; new files are read once, to know their content.".to_owned(),
     }

@@ -1,8 +1,8 @@
 //! One job, for people: the summary at its end, and `drover job`.
 
 use drover_shared::job::{Counts, FailureGroup, FailureGroups, JobRecord, JobState};
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 
 use super::Palette;
 use super::number::{bytes, count, counted, length, moment, seconds};
@@ -92,7 +92,7 @@ pub fn details(
 
 /// `thumbs 01j9… success in 3.2s`, with the reason if there is one.
 fn headline(record: &JobRecord, now: Timestamp, colours: Palette) -> String {
-    let time = length(running_time(record, now));
+    let time = running_time(record, now);
     let reason = record
         .reason
         .as_deref()
@@ -124,12 +124,13 @@ pub fn state(state: JobState, colours: Palette) -> String {
     }
 }
 
-/// How long a job took, or has taken so far.
-pub(super) fn running_time(record: &JobRecord, now: Timestamp) -> SignedDuration {
-    record
-        .finished
-        .unwrap_or(now)
-        .duration_since(record.started.unwrap_or(record.created))
+/// How long a job took, or has taken so far. Nobody saw the end of one that was cut off.
+pub(super) fn running_time(record: &JobRecord, now: Timestamp) -> String {
+    let end = match record.finished {
+        None if record.state.is_final() => return "unknown time".to_owned(),
+        finished => finished.unwrap_or(now),
+    };
+    length(end.duration_since(record.started.unwrap_or(record.created)))
 }
 
 /// `120 datums: 100 processed, 17 skipped, 3 failed`.
@@ -323,6 +324,13 @@ mod tests {
 
         what is done stays done: the next run goes on from there
         ");
+    }
+
+    #[test]
+    fn a_job_that_was_cut_off_does_not_seem_to_go_on() {
+        let mut record = samples::running();
+        record.state = JobState::Killed;
+        assert_eq!(running_time(&record, NOW.parse().unwrap()), "unknown time");
     }
 
     #[test]

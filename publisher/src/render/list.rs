@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::job::{running_time, state};
-use super::number::{bytes, count, counted, length, moment};
+use super::number::{bytes, count, counted, moment};
 use super::text::printable;
 use super::{Palette, Table};
 
@@ -86,7 +86,7 @@ pub fn jobs(
             record.pipeline.to_string(),
             state(record.state, colours),
             moment(record.created, zone),
-            length(running_time(record, now)),
+            running_time(record, now),
             format!(
                 "{}/{}",
                 count(record.datums.ended()),
