@@ -66,7 +66,9 @@ impl JobId {
     pub fn generate() -> Self {
         static GENERATOR: Mutex<Generator> = Mutex::new(Generator::new());
         let mut generator = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);
-        let id = generator.generate().unwrap_or_else(Overflow::commit_overflow_increment);
+        let id = generator
+            .generate()
+            .unwrap_or_else(Overflow::commit_overflow_increment);
         Self(id)
     }
 

@@ -1,6 +1,11 @@
 //! Messages as they were written by every version of Drover must be understood for ever, and nothing that comes
 //! over the network may harm.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, which clippy does not know for such"
+)]
+
 use drover_shared::datum::{
     Cause, ContentTag, Datum, DatumInput, InputKind, Output, StageStats, Verdict, VerdictState,
 };

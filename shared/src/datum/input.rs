@@ -54,7 +54,7 @@ pub enum InputKind {
 
 /// What stands for the content of an input: equal tags mean equal bytes, as far as the store can tell.
 ///
-/// A BLAKE3 hash for local files and for directories, the listing's e_tag and size for buckets.
+/// A BLAKE3 hash for local files and for directories, the listing's `e_tag` and size for buckets.
 ///
 /// It is also what `<input>_COMMIT` tells the command. A fingerprint of the whole repo would not do: it is unknown
 /// until the last file is listed, long after the first datum runs, and it would differ for datums that are

@@ -1,6 +1,6 @@
 //! The queue between publisher, workers and coordinator: one trait, two implementations, one behaviour suite.
 //!
-//! [`Embedded`] lives in this process, for `drover run`; `RabbitMQ`'s implementation passes the same [`suite`].
+//! [`Embedded`] lives in this process, for `drover run`; `RabbitMQ`'s implementation passes the same `suite`.
 //! No implementation knows what a message means.
 
 mod broker;

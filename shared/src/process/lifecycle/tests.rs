@@ -45,6 +45,10 @@ async fn a_second_signal_cuts_them_short() {
     let life = Lifecycle::new(Duration::from_secs(600)).unwrap();
     let (task, _done) = obedient(&life);
     let soft = life.tokens().soft;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the lifecycle cannot wait for itself"
+    )]
     let run = tokio::spawn(life.run());
     send(Number::TERM);
     soft.cancelled().await;
