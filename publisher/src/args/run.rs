@@ -72,7 +72,7 @@ pub struct Engine {
     #[arg(long)]
     pub no_wait: bool,
 
-    /// Working directories of the datums; best on the store's own file system [default: <store>/.drover/scratch]
+    /// Working directories of the datums; best on the store's own file system [default: .drover/scratch in the store]
     #[arg(long, value_name = "DIR")]
     pub scratch: Option<PathBuf>,
 }
