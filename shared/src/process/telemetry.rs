@@ -1,23 +1,9 @@
-//! What a process says about itself: tracing to stderr, and the names of its fields.
+//! What a process says about itself: tracing to stderr.
 
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::TryInitError;
-
-/// The fields of events and spans, the same everywhere: dotted nouns, measures with their unit.
-pub mod field {
-    /// The pipeline's name.
-    pub const PIPELINE: &str = "pipeline.name";
-    /// The job's id.
-    pub const JOB: &str = "job.id";
-    /// The datum's place in its job.
-    pub const DATUM_INDEX: &str = "datum.index";
-    /// The identity of the datum's work.
-    pub const DATUM: &str = "datum.id";
-    /// The worker's id.
-    pub const WORKER: &str = "worker.id";
-}
 
 /// How events are written.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
