@@ -11,7 +11,8 @@ use drover_shared::datum::{
 };
 use drover_shared::id::{DatumId, JobId, WorkerId};
 use drover_shared::wire::{
-    Datums, Event, Message, Range, Report, SIZE_LIMIT, Task, WireError, decode, encode,
+    Baton, Control, Datums, Event, Message, Range, Report, SIZE_LIMIT, Task, WireError, decode,
+    encode,
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -94,6 +95,7 @@ fn golden() -> Vec<(&'static str, &'static str, Message)> {
                 job: job(),
                 datums: Datums::Inline(vec![datum()]),
                 total: Some(9),
+                again: false,
             }),
         ),
         (
@@ -107,6 +109,21 @@ fn golden() -> Vec<(&'static str, &'static str, Message)> {
                     count: 3,
                 }),
                 total: None,
+                again: false,
+            }),
+        ),
+        (
+            "task-again",
+            include_str!("wire/v1/task-again.json"),
+            Message::Task(Task {
+                job: job(),
+                datums: Datums::Manifest(Range {
+                    segment: 8,
+                    first: 10,
+                    count: 3,
+                }),
+                total: None,
+                again: true,
             }),
         ),
         (
@@ -142,6 +159,31 @@ fn golden() -> Vec<(&'static str, &'static str, Message)> {
             report(Event::Ended {
                 verdict: Box::new(failed),
                 first: false,
+            }),
+        ),
+        (
+            "report-let-go",
+            include_str!("wire/v1/report-let-go.json"),
+            report(Event::LetGo { worker: worker() }),
+        ),
+        (
+            "control-stop",
+            include_str!("wire/v1/control-stop.json"),
+            Message::Control(Control::Stop { job: job() }),
+        ),
+        (
+            "control-submitted",
+            include_str!("wire/v1/control-submitted.json"),
+            Message::Control(Control::Submitted {
+                pipeline: "thumbs".parse().unwrap(),
+                job: job(),
+            }),
+        ),
+        (
+            "baton",
+            include_str!("wire/v1/baton.json"),
+            Message::Baton(Baton {
+                from: "herd-0123456789".into(),
             }),
         ),
     ]
@@ -227,6 +269,7 @@ fn a_message_over_the_limit_is_neither_made_nor_read() {
         job: job(),
         datums: Datums::Inline(vec![large]),
         total: None,
+        again: false,
     };
     let made = encode(&Message::Task(task));
     assert!(matches!(
@@ -289,8 +332,14 @@ fn any_message() -> impl Strategy<Value = Message> {
             })
         }),
     ];
-    let task = (job.clone(), datums, any::<Option<u64>>())
-        .prop_map(|(job, datums, total)| Message::Task(Task { job, datums, total }));
+    let task = (job.clone(), datums, any::<Option<u64>>()).prop_map(|(job, datums, total)| {
+        Message::Task(Task {
+            job,
+            datums,
+            total,
+            again: false,
+        })
+    });
     let ended = (
         any::<Option<(u32, bool)>>(),
         proptest::option::of(any_cause()),

@@ -92,7 +92,7 @@ async fn settle(delivery: Delivery, answer: Answer) {
         Answer::HandBack => delivery.hand_back().await,
         Answer::Reject(reason) => {
             tracing::warn!("a message goes to the dead queue: {reason}");
-            delivery.reject().await
+            delivery.reject(&reason).await
         }
         Answer::Silence => return,
     };
@@ -153,7 +153,9 @@ async fn travel(
 fn decode(body: &[u8]) -> Result<Task, Refusal> {
     match wire::decode(body) {
         Ok(Message::Task(task)) => Ok(task),
-        Ok(Message::Report(_)) => Err(Refusal::Reject("a report among the datums".to_owned())),
+        Ok(Message::Report(_) | Message::Control(_) | Message::Baton(_)) => Err(Refusal::Reject(
+            "it brings no datums, so it does not belong in this queue".to_owned(),
+        )),
         Err(error) => Err(Refusal::Reject(error.to_string())),
     }
 }

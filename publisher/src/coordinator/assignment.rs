@@ -1,7 +1,7 @@
 //! What a coordinator is asked to do.
 
-use drover_shared::id::JobId;
 use drover_shared::job::JobRecord;
+use drover_shared::ledger::Scope;
 use drover_shared::pipeline::Pipeline;
 use serde_json::Value;
 
@@ -18,13 +18,4 @@ pub struct Assignment {
     pub scope: Scope,
     /// Whether work that succeeded before is done again, whatever the spec says.
     pub reprocess: bool,
-}
-
-/// Which datums make up a job.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Scope {
-    /// All that the inputs expand to now.
-    Everything,
-    /// Those of an earlier job: what did not succeed in it runs again, the rest is taken over.
-    FailedOf(JobId),
 }

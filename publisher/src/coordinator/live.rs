@@ -79,6 +79,7 @@ impl Live {
                 self.running.remove(&index);
                 None
             }
+            Event::LetGo { .. } => None,
             Event::Ended { verdict, .. } => {
                 self.running.remove(&verdict.index);
                 self.record.redelivered += u64::from(report.redeliveries > 0);

@@ -37,8 +37,9 @@ pub(crate) mod samples;
 #[cfg(test)]
 mod tests;
 
-pub use assignment::{Assignment, Scope};
+pub use assignment::Assignment;
 pub use coordinate::{coordinate, resume};
+pub use drover_shared::ledger::Scope;
 pub use error::CoordinateError;
 pub use snapshot::{FileProgress, RunningDatum, Snapshot};
 pub use tools::{Pace, Tools};

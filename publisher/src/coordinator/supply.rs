@@ -111,6 +111,7 @@ impl Supply {
                 job: self.job,
                 datums,
                 total,
+                again: false,
             })
         };
         match encode(&task(Datums::Inline(set))) {

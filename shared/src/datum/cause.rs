@@ -42,6 +42,11 @@ pub enum Cause {
         /// What is wrong, and the way out.
         message: String,
     },
+    /// No worker could take the message that brought it.
+    Undeliverable {
+        /// Why, and the way out.
+        message: String,
+    },
     /// The worker died that many times while it ran this datum.
     WorkerDied {
         /// How many times.
@@ -65,7 +70,10 @@ impl fmt::Display for Cause {
                 out.write_str("timeout")?;
                 last_line
             }
-            Self::Start { message } | Self::Input { message } | Self::Output { message } => {
+            Self::Start { message }
+            | Self::Input { message }
+            | Self::Output { message }
+            | Self::Undeliverable { message } => {
                 return out.write_str(message);
             }
             Self::WorkerDied { times } => {

@@ -126,6 +126,7 @@ fn describe(cause: &Cause) -> (String, &str) {
         Cause::Start { message } => ("cannot start".to_owned(), message),
         Cause::Input { message } => ("input".to_owned(), message),
         Cause::Output { message } => ("output".to_owned(), message),
+        Cause::Undeliverable { message } => ("undeliverable".to_owned(), message),
         Cause::WorkerDied { times } => (format!("worker died {times} times while running it"), ""),
     }
 }

@@ -6,9 +6,12 @@
 
 mod records;
 
+mod epochs;
 mod jobs;
 mod lock;
+mod parked;
 mod reference;
+mod submissions;
 
 mod manifest;
 mod segment;
@@ -24,10 +27,13 @@ mod tests;
 
 pub use attempts::LogFile;
 pub use done::{DoneIndex, DoneRef};
+pub use epochs::Epoch;
 pub use lock::PipelineLock;
 pub use manifest::ManifestEntry;
+pub use parked::Parked;
 pub use reference::ReferenceError;
 pub use segment::Segment;
+pub use submissions::{Scope, Submission};
 pub use verdicts::Commit;
 
 use crate::store::Store;

@@ -11,7 +11,8 @@ use crate::id::PipelineName;
 pub enum Queue {
     /// Work: publisher → workers.
     Datums(PipelineName),
-    /// News of work done: workers → coordinator.
+    /// News of work done: workers → coordinator. Of several consumers only one receives, the one that came first;
+    /// when it goes, the next one does, beginning with what the first one had not settled.
     Reports(PipelineName),
     /// What could not be delivered or decoded: broker → coordinator.
     Dead(PipelineName),
@@ -20,10 +21,16 @@ pub enum Queue {
 /// Why a queue operation did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
-    /// The broker cannot be reached, or refuses.
+    /// The broker cannot be reached; worth another try.
     #[error("the message broker is unavailable: {message}")]
     Unavailable {
         /// What happened, without credentials, and the way out.
+        message: String,
+    },
+    /// The broker refuses: credentials, permissions, a queue of another shape. Trying again does not help.
+    #[error("the message broker refuses: {message}")]
+    Refused {
+        /// What it refuses and why, without credentials, and the way out.
         message: String,
     },
     /// The queue does not exist.
@@ -37,7 +44,36 @@ pub enum QueueError {
     Closed,
 }
 
+/// How much lies in a queue, and who takes from it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Depth {
+    /// Messages that wait; those in consumers' hands are not among them.
+    pub ready: u64,
+    /// Consumers, of all processes.
+    pub consumers: u32,
+}
+
+/// How the connection of this process to its broker is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Link {
+    /// It is there, and every consumer of this process receives.
+    Up,
+    /// It is being made again; what is published waits.
+    Down {
+        /// Why, without credentials.
+        why: String,
+    },
+    /// The broker takes no messages for now (memory or disk alarm); what is published waits, consumers go on.
+    Blocked {
+        /// What the broker says.
+        why: String,
+    },
+}
+
 /// A message broker.
+///
+/// Operations wait while a broker that was reached once is out of reach, and go on by themselves when it is
+/// back; [`Broker::link`] tells.
 #[async_trait]
 pub trait Broker: Send + Sync {
     /// Declares the queues of a pipeline; may be repeated.
@@ -53,9 +89,22 @@ pub trait Broker: Send + Sync {
 
     /// Removes all messages that are ready (not those delivered and unsettled). Returns how many.
     async fn purge(&self, queue: &Queue) -> Result<u64, QueueError>;
+
+    /// How much lies in a queue.
+    async fn depth(&self, queue: &Queue) -> Result<Depth, QueueError>;
+
+    /// Sends a message to all who [listen](Broker::listen) now; it is no error if nobody does.
+    async fn broadcast(&self, body: Bytes) -> Result<(), QueueError>;
+
+    /// Receives what is broadcast from now on. What is broadcast while the connection is down is lost, so a
+    /// broadcast is a hint, never the truth. `name` is unique to this listener.
+    async fn listen(&self, name: &str) -> Result<Box<dyn Consumer>, QueueError>;
+
+    /// How the connection to the broker is.
+    fn link(&self) -> Link;
 }
 
-/// One consumer. Dropping it gives back what it holds; those deliveries count as begun.
+/// One consumer; it outlives its connection. Dropping it gives back what it holds; those deliveries count as begun.
 #[async_trait]
 pub trait Consumer: Send {
     /// The next delivery, as soon as there is one and fewer than `prefetch` are unsettled. Cancel-safe.

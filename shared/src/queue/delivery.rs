@@ -14,6 +14,8 @@ pub struct Delivery {
     /// 0 means that nobody can have begun with this message before. More means that a consumer that held it went
     /// away; some brokers count hand-backs too, so this is a reason to look closer, not a charge.
     pub redeliveries: u32,
+    /// In the dead queue: why it is there, as far as that is known.
+    pub why_dead: Option<String>,
     settle: Box<dyn Settle>,
 }
 
@@ -25,8 +27,10 @@ pub trait Settle: Send + Sync + std::fmt::Debug {
     async fn ack(self: Box<Self>) -> Result<bool, QueueError>;
     /// The message goes back to its place at the head of the queue, for the next consumer that has room.
     async fn hand_back(self: Box<Self>) -> Result<bool, QueueError>;
-    /// The message goes to the dead queue; from the dead queue itself it goes nowhere.
-    async fn reject(self: Box<Self>) -> Result<bool, QueueError>;
+    /// The message goes to the dead queue for this reason; from the dead queue itself it goes nowhere.
+    async fn reject(self: Box<Self>, reason: &str) -> Result<bool, QueueError>;
+    /// Whether an answer would still be taken, as far as this process knows.
+    fn is_live(&self) -> bool;
 }
 
 impl Delivery {
@@ -35,8 +39,21 @@ impl Delivery {
         Self {
             body,
             redeliveries,
+            why_dead: None,
             settle,
         }
+    }
+
+    /// The same delivery, from the dead queue, where it is for this reason.
+    #[must_use]
+    pub fn dead_because(mut self, reason: Option<String>) -> Self {
+        self.why_dead = reason;
+        self
+    }
+
+    /// See [`Settle::is_live`].
+    pub fn is_live(&self) -> bool {
+        self.settle.is_live()
     }
 
     /// See [`Settle::ack`].
@@ -50,7 +67,7 @@ impl Delivery {
     }
 
     /// See [`Settle::reject`].
-    pub async fn reject(self) -> Result<bool, QueueError> {
-        self.settle.reject().await
+    pub async fn reject(self, reason: &str) -> Result<bool, QueueError> {
+        self.settle.reject(reason).await
     }
 }

@@ -9,6 +9,6 @@ mod embedded;
 #[cfg(any(test, feature = "suite"))]
 pub mod suite;
 
-pub use broker::{Broker, Consumer, Queue, QueueError};
+pub use broker::{Broker, Consumer, Depth, Link, Queue, QueueError};
 pub use delivery::{Delivery, Settle};
 pub use embedded::Embedded;

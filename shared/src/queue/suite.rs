@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::time::timeout;
 use ulid::Ulid;
 
-use super::{Broker, Consumer, Delivery, Queue, QueueError};
+use super::{Broker, Consumer, Delivery, Depth, Queue, QueueError};
 use crate::id::PipelineName;
 
 /// What must happen happens within this time.
@@ -32,7 +32,11 @@ pub async fn suite(make: impl AsyncFn() -> Arc<dyn Broker>) {
     no_more_than_the_prefetch_is_held(Bench::new(&make).await).await;
     consumers_share_the_messages(Bench::new(&make).await).await;
     a_stopped_consumer_takes_no_more_but_can_settle(Bench::new(&make).await).await;
-    a_rejected_message_is_read_from_the_dead_queue(Bench::new(&make).await).await;
+    a_rejected_message_is_read_from_the_dead_queue_with_its_reason(Bench::new(&make).await).await;
+    reports_go_to_one_consumer_at_a_time(Bench::new(&make).await).await;
+    who_takes_over_reports_begins_with_what_was_not_settled(Bench::new(&make).await).await;
+    a_broadcast_reaches_all_who_listen(Bench::new(&make).await).await;
+    the_depth_counts_what_waits_and_who_takes(Bench::new(&make).await).await;
     purge_spares_what_is_held(Bench::new(&make).await).await;
     a_waiting_consumer_is_woken(Bench::new(&make).await).await;
     a_cancelled_wait_loses_nothing(Bench::new(&make).await).await;
@@ -152,16 +156,105 @@ async fn a_stopped_consumer_takes_no_more_but_can_settle(bench: Bench) {
     quiet(&mut *other).await;
 }
 
-async fn a_rejected_message_is_read_from_the_dead_queue(bench: Bench) {
+async fn a_rejected_message_is_read_from_the_dead_queue_with_its_reason(bench: Bench) {
     bench.publish(0..1).await;
     let mut consumer = bench.consume(1).await;
-    assert!(soon(&mut *consumer).await.reject().await.expect("reject"));
+    let delivery = soon(&mut *consumer).await;
+    assert!(delivery.is_live());
+    assert!(delivery.reject("it is odd").await.expect("reject"));
     let dead = Queue::Dead(bench.pipeline.clone());
     let mut reader = bench.broker.consume(&dead, 1).await.expect("consume");
     let delivery = soon(&mut *reader).await;
     assert_eq!(number(&delivery), 0);
+    assert_eq!(delivery.why_dead.as_deref(), Some("it is odd"));
     assert!(delivery.ack().await.expect("ack"));
     quiet(&mut *consumer).await;
+}
+
+async fn reports_go_to_one_consumer_at_a_time(bench: Bench) {
+    let mut first = bench.follow(8).await;
+    let mut second = bench.follow(8).await;
+    bench.report(0..4).await;
+    for expected in 0..4 {
+        let delivery = soon(&mut *first).await;
+        assert_eq!(number(&delivery), expected);
+        assert!(delivery.ack().await.expect("ack"));
+    }
+    quiet(&mut *second).await;
+    first.stop().await.expect("stop");
+    bench.report(4..5).await;
+    assert_eq!(number(&soon(&mut *second).await), 4);
+}
+
+async fn who_takes_over_reports_begins_with_what_was_not_settled(bench: Bench) {
+    let mut first = bench.follow(8).await;
+    let mut second = bench.follow(8).await;
+    bench.report(0..3).await;
+    let held = soon(&mut *first).await;
+    assert!(soon(&mut *first).await.ack().await.expect("ack"));
+    drop(first);
+    for expected in [0, 2] {
+        let delivery = soon(&mut *second).await;
+        assert_eq!(number(&delivery), expected);
+        assert!(delivery.ack().await.expect("ack"));
+    }
+    assert!(!held.is_live(), "the claim of a consumer that is gone");
+}
+
+async fn a_broadcast_reaches_all_who_listen(bench: Bench) {
+    let name = unique_pipeline();
+    bench
+        .broker
+        .broadcast(Bytes::from_static(b"0"))
+        .await
+        .expect("nobody listens");
+    let mut one = bench
+        .broker
+        .listen(&format!("{name}-1"))
+        .await
+        .expect("listen");
+    let mut other = bench
+        .broker
+        .listen(&format!("{name}-2"))
+        .await
+        .expect("listen");
+    // Others may share the broker: what they broadcast is not ours.
+    bench
+        .broker
+        .broadcast(Bytes::from(name.to_string()))
+        .await
+        .expect("broadcast");
+    for listener in [&mut one, &mut other] {
+        while soon(&mut **listener).await.body != name.as_str() {}
+    }
+}
+
+async fn the_depth_counts_what_waits_and_who_takes(bench: Bench) {
+    bench.publish(0..3).await;
+    let queue = bench.queue();
+    let depth = async || bench.broker.depth(&queue).await.expect("depth");
+    assert_eq!(
+        depth().await,
+        Depth {
+            ready: 3,
+            consumers: 0
+        }
+    );
+    let mut consumer = bench.consume(1).await;
+    let _held = soon(&mut *consumer).await;
+    assert_eq!(
+        depth().await,
+        Depth {
+            ready: 2,
+            consumers: 1
+        }
+    );
+    let unknown = Queue::Datums(unique_pipeline());
+    let depth = bench.broker.depth(&unknown).await;
+    assert!(
+        matches!(depth, Err(QueueError::Missing { .. })),
+        "{depth:?}"
+    );
 }
 
 async fn purge_spares_what_is_held(bench: Bench) {
@@ -270,6 +363,22 @@ impl Bench {
                 .await
                 .expect("publish");
         }
+    }
+
+    async fn report(&self, numbers: std::ops::Range<u32>) {
+        let queue = Queue::Reports(self.pipeline.clone());
+        for number in numbers {
+            let body = Bytes::from(number.to_string());
+            self.broker.publish(&queue, body).await.expect("publish");
+        }
+    }
+
+    async fn follow(&self, prefetch: u16) -> Box<dyn Consumer> {
+        let queue = Queue::Reports(self.pipeline.clone());
+        self.broker
+            .consume(&queue, prefetch)
+            .await
+            .expect("consume")
     }
 
     async fn consume(&self, prefetch: u16) -> Box<dyn Consumer> {

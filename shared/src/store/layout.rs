@@ -10,8 +10,11 @@
 //! <store>/.drover/pipelines/<name>/published         what lies in the output folder, and where it came from
 //! <store>/.drover/pipelines/<name>/unfolded/<job>    jobs whose successes are not in `done` yet
 //! <store>/.drover/pipelines/<name>/lock              held while a job of the pipeline runs on this machine
+//! <store>/.drover/pipelines/<name>/epochs/<n>        its coordinators, one after the other; the highest one counts
+//! <store>/.drover/pipelines/<name>/parked/<unique>.json  messages that nobody understood, with the reason
 //! <store>/.drover/jobs/<id>/record.json              the job record
 //! <store>/.drover/jobs/<id>/spec.json                the spec it runs, normalised
+//! <store>/.drover/jobs/<id>/submission.json          for a job on the broker: what its coordinator is to do
 //! <store>/.drover/jobs/<id>/stop                     somebody asked to stop it
 //! <store>/.drover/jobs/<id>/manifest/<segment>.jsonl datums; a segment is `<first index>-<count>`
 //! <store>/.drover/jobs/<id>/expanded                 the manifest holds all datums of the job
@@ -85,6 +88,31 @@ pub fn lock(name: &PipelineName) -> StoreKey {
     pipeline(name).with("lock")
 }
 
+/// The coordinators of a pipeline.
+pub fn epochs(name: &PipelineName) -> StoreKey {
+    pipeline(name).with("epochs")
+}
+
+/// The `n`th coordinator of a pipeline.
+pub fn epoch(name: &PipelineName, n: u64) -> StoreKey {
+    epochs(name).with(&format!("{n:020}"))
+}
+
+/// Messages that nobody understood.
+pub fn parked_messages(name: &PipelineName) -> StoreKey {
+    pipeline(name).with("parked")
+}
+
+/// A message that nobody understood.
+pub fn parked(name: &PipelineName, unique: &str) -> StoreKey {
+    parked_messages(name).with(&format!("{unique}.json"))
+}
+
+/// The books of all pipelines.
+pub fn pipelines() -> StoreKey {
+    ours().with("pipelines")
+}
+
 /// The output folder of a pipeline.
 pub fn output(name: &PipelineName) -> StoreKey {
     StoreKey::root().with(name.as_str())
@@ -108,6 +136,11 @@ pub fn record(id: JobId) -> StoreKey {
 /// The normalised spec of a job.
 pub fn spec(id: JobId) -> StoreKey {
     job(id).with("spec.json")
+}
+
+/// What the coordinator of a job on the broker is to do.
+pub fn submission(id: JobId) -> StoreKey {
+    job(id).with("submission.json")
 }
 
 /// Somebody asked to stop the job.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Report, Task};
+use super::{Baton, Control, Report, Task};
 
 /// No message is larger. `RabbitMQ`'s own limit is 16 MiB from 4.0 on.
 pub const SIZE_LIMIT: usize = 16 * 1024 * 1024;
@@ -14,14 +14,20 @@ const VERSION: u32 = 1;
 
 const TASK: &str = "task";
 const REPORT: &str = "report";
+const CONTROL: &str = "control";
+const BATON: &str = "baton";
 
 /// A decoded message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message {
     /// Datums to do.
     Task(Task),
-    /// News about a datum.
+    /// News about a job.
     Report(Report),
+    /// A hint to all.
+    Control(Control),
+    /// Who coordinates.
+    Baton(Baton),
 }
 
 /// Why a message is not understood, or not made.
@@ -79,6 +85,8 @@ pub fn encode(message: &Message) -> Result<Bytes, WireError> {
     let bytes = match message {
         Message::Task(task) => sealed(TASK, task),
         Message::Report(report) => sealed(REPORT, report),
+        Message::Control(control) => sealed(CONTROL, control),
+        Message::Baton(baton) => sealed(BATON, baton),
     }?;
     within_limit(&bytes)?;
     Ok(Bytes::from(bytes))
@@ -100,6 +108,8 @@ pub fn decode(body: &[u8]) -> Result<Message, WireError> {
     match (&*head.kind, head.version) {
         (TASK, 1) => parse(body).map(Message::Task),
         (REPORT, 1) => parse(body).map(Message::Report),
+        (CONTROL, 1) => parse(body).map(Message::Control),
+        (BATON, 1) => parse(body).map(Message::Baton),
         (kind, version) => Err(WireError::Unknown {
             kind: kind.to_owned(),
             version,

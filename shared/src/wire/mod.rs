@@ -4,9 +4,14 @@
 //! versions are refused by name.
 
 mod codec;
+
+mod baton;
+mod control;
 mod report;
 mod task;
 
+pub use baton::Baton;
 pub use codec::{Message, SIZE_LIMIT, WireError, decode, encode};
+pub use control::Control;
 pub use report::{Event, Report};
 pub use task::{Datums, Range, Task};

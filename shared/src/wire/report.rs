@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::datum::Verdict;
 use crate::id::{JobId, WorkerId};
 
-/// News about one datum.
+/// News about a job, as a rule about one of its datums.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Report {
     /// The job.
@@ -17,7 +17,7 @@ pub struct Report {
     pub event: Event,
 }
 
-/// What happened to a datum. Only `Ended` is durable; the others are for people to watch and may be lost.
+/// What happened to a datum. Only `Ended` is durable; the others may be lost.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
@@ -47,5 +47,10 @@ pub enum Event {
         verdict: Box<Verdict>,
         /// Whether this very delivery committed it.
         first: bool,
+    },
+    /// A worker has ended all it ran of a job that was stopped.
+    LetGo {
+        /// Who.
+        worker: WorkerId,
     },
 }

@@ -15,6 +15,10 @@ pub struct Task {
     /// How many datums the job has, once it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
+    /// Whether an earlier message may have brought these datums already: who takes them looks first whether they
+    /// have ended, as for a redelivery.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 /// The datums of a task: in the message itself, or where to read them.

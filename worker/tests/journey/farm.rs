@@ -133,6 +133,7 @@ impl Farm {
             job: self.job,
             datums,
             total: None,
+            again: false,
         };
         self.publish_body(wire::encode(&Message::Task(task)).unwrap())
             .await;

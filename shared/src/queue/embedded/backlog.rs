@@ -1,12 +1,15 @@
 //! The ready messages of one queue, always in the order of publishing.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::DELIVERY_LIMIT;
+use super::line::Line;
+use crate::queue::Depth;
 
 /// A message on its way.
 #[derive(Debug)]
@@ -15,6 +18,8 @@ pub(super) struct Message {
     pub(super) sequence: u64,
     /// Consumers that went away while they held it.
     pub(super) redeliveries: u32,
+    /// Why it lies in the dead queue.
+    pub(super) why_dead: Option<String>,
     /// What was published.
     pub(super) body: Bytes,
 }
@@ -25,6 +30,10 @@ pub(super) struct Message {
 pub(super) struct Backlog {
     capacity: usize,
     dead: Option<Arc<Backlog>>,
+    /// Whose turn it is, where only one consumer at a time receives.
+    pub(super) line: Option<Line>,
+    /// Consumers that have not stopped.
+    pub(super) consumers: AtomicU32,
     state: Mutex<State>,
     /// Something is ready. Whoever takes a message and leaves more passes the signal on, so one signal is enough
     /// however many messages came.
@@ -44,10 +53,25 @@ impl Backlog {
         Self {
             capacity,
             dead,
+            line: None,
+            consumers: AtomicU32::new(0),
             state: Mutex::default(),
             arrived: Notify::new(),
             room: Notify::new(),
         }
+    }
+
+    /// The same queue, for one consumer at a time.
+    pub(super) fn in_line(self) -> Self {
+        Self {
+            line: Some(Line::default()),
+            ..self
+        }
+    }
+
+    /// Adds a message at the tail, whether there is room or not.
+    pub(super) fn force(&self, body: Bytes) {
+        self.append(&mut self.lock(), body, None);
     }
 
     /// Adds a message at the tail, waiting for room. Cancel-safe: added or not, nothing between.
@@ -62,19 +86,20 @@ impl Backlog {
         if state.ready.len() >= self.capacity {
             return false;
         }
-        self.append(&mut state, body.clone());
+        self.append(&mut state, body.clone(), None);
         if state.ready.len() < self.capacity {
             self.room.notify_one();
         }
         true
     }
 
-    fn append(&self, state: &mut State, body: Bytes) {
+    fn append(&self, state: &mut State, body: Bytes, why_dead: Option<String>) {
         let sequence = state.published;
         state.published += 1;
         state.ready.push_back(Message {
             sequence,
             redeliveries: 0,
+            why_dead,
             body,
         });
         self.arrived.notify_one();
@@ -96,7 +121,7 @@ impl Backlog {
     /// Puts a message back in its place, before all that were published after it.
     pub(super) fn put_back(&self, message: Message) {
         if message.redeliveries > DELIVERY_LIMIT {
-            return self.bury(message);
+            return self.bury(message, "delivered too often without an answer");
         }
         let mut state = self.lock();
         let place = state
@@ -107,9 +132,17 @@ impl Backlog {
     }
 
     /// Moves a message to the dead queue; what dies there is gone.
-    pub(super) fn bury(&self, message: Message) {
+    pub(super) fn bury(&self, message: Message, reason: &str) {
         if let Some(dead) = &self.dead {
-            dead.append(&mut dead.lock(), message.body);
+            dead.append(&mut dead.lock(), message.body, Some(reason.to_owned()));
+        }
+    }
+
+    /// How much lies in it, and who takes from it.
+    pub(super) fn depth(&self) -> Depth {
+        Depth {
+            ready: self.lock().ready.len() as u64,
+            consumers: self.consumers.load(Ordering::Relaxed),
         }
     }
 

@@ -1,12 +1,14 @@
 //! A consumer, what it holds, and the answers to it.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::backlog::{Backlog, Message};
+use super::line::Line;
 use crate::queue::{Consumer, Delivery, QueueError, Settle};
 
 /// What `next` finds.
@@ -21,6 +23,8 @@ pub(super) struct EmbeddedConsumer {
     backlog: Arc<Backlog>,
     held: Arc<Held>,
     prefetch: usize,
+    /// Its place in line, where only one consumer at a time receives.
+    place: Option<u64>,
     stopped: bool,
 }
 
@@ -35,7 +39,9 @@ struct Held {
 impl EmbeddedConsumer {
     pub(super) fn new(backlog: Arc<Backlog>, prefetch: u16) -> Self {
         let prefetch = usize::from(prefetch.max(1));
+        backlog.consumers.fetch_add(1, Ordering::Relaxed);
         Self {
+            place: backlog.line.as_ref().map(Line::join),
             backlog,
             held: Arc::default(),
             prefetch,
@@ -56,9 +62,20 @@ impl EmbeddedConsumer {
             held: Arc::clone(&self.held),
             sequence: message.sequence,
         };
-        let delivery = Delivery::new(message.body.clone(), message.redeliveries, Box::new(claim));
+        let delivery = Delivery::new(message.body.clone(), message.redeliveries, Box::new(claim))
+            .dead_because(message.why_dead.clone());
         held.insert(message.sequence, message);
         Found::Delivery(delivery)
+    }
+
+    fn leave(&mut self) {
+        if std::mem::replace(&mut self.stopped, true) {
+            return;
+        }
+        self.backlog.consumers.fetch_sub(1, Ordering::Relaxed);
+        if let (Some(line), Some(place)) = (&self.backlog.line, self.place) {
+            line.leave(place);
+        }
     }
 }
 
@@ -67,6 +84,9 @@ impl Consumer for EmbeddedConsumer {
     async fn next(&mut self) -> Result<Delivery, QueueError> {
         if self.stopped {
             return Err(QueueError::Closed);
+        }
+        if let (Some(line), Some(place)) = (&self.backlog.line, self.place) {
+            line.turn(place).await;
         }
         loop {
             match self.find() {
@@ -78,7 +98,7 @@ impl Consumer for EmbeddedConsumer {
     }
 
     async fn stop(&mut self) -> Result<(), QueueError> {
-        self.stopped = true;
+        self.leave();
         Ok(())
     }
 }
@@ -93,6 +113,7 @@ impl Drop for EmbeddedConsumer {
                 ..message
             });
         }
+        self.leave();
     }
 }
 
@@ -133,7 +154,11 @@ impl Settle for Claim {
         Ok(self.settle(Backlog::put_back))
     }
 
-    async fn reject(self: Box<Self>) -> Result<bool, QueueError> {
-        Ok(self.settle(Backlog::bury))
+    async fn reject(self: Box<Self>, reason: &str) -> Result<bool, QueueError> {
+        Ok(self.settle(|backlog, message| backlog.bury(message, reason)))
+    }
+
+    fn is_live(&self) -> bool {
+        self.held.lock().contains_key(&self.sequence)
     }
 }

@@ -5,16 +5,17 @@
 
 mod backlog;
 mod consumer;
+mod line;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use self::backlog::Backlog;
 use self::consumer::EmbeddedConsumer;
-use super::{Broker, Consumer, Queue, QueueError};
+use super::{Broker, Consumer, Depth, Link, Queue, QueueError};
 use crate::id::PipelineName;
 
 /// A message delivered this often without an answer goes to the dead queue. Only a net: Drover's own count of
@@ -26,6 +27,7 @@ const DELIVERY_LIMIT: u32 = 1_000;
 pub struct Embedded {
     capacity: usize,
     queues: Arc<Mutex<HashMap<Queue, Arc<Backlog>>>>,
+    listeners: Arc<Mutex<Vec<Weak<Backlog>>>>,
 }
 
 impl Embedded {
@@ -35,6 +37,7 @@ impl Embedded {
         Self {
             capacity: capacity.max(1),
             queues: Arc::default(),
+            listeners: Arc::default(),
         }
     }
 
@@ -57,14 +60,13 @@ impl Broker for Embedded {
             .entry(Queue::Dead(pipeline.clone()))
             .or_insert_with(|| Arc::new(Backlog::new(usize::MAX, None)));
         let dead = Arc::clone(dead);
-        for queue in [
-            Queue::Datums(pipeline.clone()),
-            Queue::Reports(pipeline.clone()),
-        ] {
-            queues
-                .entry(queue)
-                .or_insert_with(|| Arc::new(Backlog::new(self.capacity, Some(Arc::clone(&dead)))));
-        }
+        let backlog = || Backlog::new(self.capacity, Some(Arc::clone(&dead)));
+        queues
+            .entry(Queue::Datums(pipeline.clone()))
+            .or_insert_with(|| Arc::new(backlog()));
+        queues
+            .entry(Queue::Reports(pipeline.clone()))
+            .or_insert_with(|| Arc::new(backlog().in_line()));
         Ok(())
     }
 
@@ -82,6 +84,39 @@ impl Broker for Embedded {
 
     async fn purge(&self, queue: &Queue) -> Result<u64, QueueError> {
         Ok(self.backlog(queue)?.purge())
+    }
+
+    async fn depth(&self, queue: &Queue) -> Result<Depth, QueueError> {
+        Ok(self.backlog(queue)?.depth())
+    }
+
+    async fn broadcast(&self, body: Bytes) -> Result<(), QueueError> {
+        let mut listeners = self
+            .listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        listeners.retain(|listener| match listener.upgrade() {
+            Some(backlog) => {
+                backlog.force(body.clone());
+                true
+            }
+            None => false,
+        });
+        Ok(())
+    }
+
+    async fn listen(&self, _name: &str) -> Result<Box<dyn Consumer>, QueueError> {
+        let backlog = Arc::new(Backlog::new(self.capacity, None));
+        let mut listeners = self
+            .listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        listeners.push(Arc::downgrade(&backlog));
+        Ok(Box::new(EmbeddedConsumer::new(backlog, u16::MAX)))
+    }
+
+    fn link(&self) -> Link {
+        Link::Up
     }
 }
 

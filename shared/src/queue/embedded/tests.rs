@@ -180,7 +180,7 @@ async fn follow(steps: Vec<Step>) {
                 if let Some((who, number, delivery)) = take(&mut in_hand, at) {
                     let held = model.held[who].remove(&number);
                     model.dead.extend(held.then_some(number));
-                    assert_eq!(delivery.reject().await.unwrap(), held);
+                    assert_eq!(delivery.reject("why").await.unwrap(), held);
                 }
             }
             Step::Forget(at) => drop(take(&mut in_hand, at)),

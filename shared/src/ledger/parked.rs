@@ -1,0 +1,63 @@
+//! Parked messages: what nobody understood, kept for people with the reason.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use ulid::Ulid;
+
+use super::Ledger;
+use super::records::{advice, to_json};
+use crate::id::PipelineName;
+use crate::store::{StoreError, layout};
+
+/// The most of a message that is kept.
+const KEPT_BYTES: usize = 64 * 1024;
+
+/// A message that nobody understood.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Parked {
+    /// When it was found.
+    pub found: Timestamp,
+    /// Why nobody took it.
+    pub reason: String,
+    /// Its size.
+    pub size_bytes: usize,
+    /// Its beginning, lossily decoded.
+    pub text: String,
+}
+
+impl Parked {
+    /// A message found now.
+    pub fn new(body: &[u8], reason: &str) -> Self {
+        let kept = &body[..body.len().min(KEPT_BYTES)];
+        Self {
+            found: Timestamp::now(),
+            reason: reason.to_owned(),
+            size_bytes: body.len(),
+            text: String::from_utf8_lossy(kept).into_owned(),
+        }
+    }
+}
+
+impl Ledger {
+    /// Keeps a message that nobody understood.
+    pub async fn park(&self, pipeline: &PipelineName, parked: &Parked) -> Result<(), StoreError> {
+        let unique = Ulid::generate().to_string().to_ascii_lowercase();
+        let key = layout::parked(pipeline, &unique);
+        self.store.put(&key, to_json(&key, parked)?).await
+    }
+
+    /// The messages of a pipeline that nobody understood, oldest first, at most `most` of them; and how many there are.
+    pub async fn parked(
+        &self,
+        pipeline: &PipelineName,
+        most: usize,
+    ) -> Result<(usize, Vec<Parked>), StoreError> {
+        let folder = layout::parked_messages(pipeline);
+        let names = self.store.names(&folder).await?;
+        let mut parked = Vec::new();
+        for name in names.iter().take(most) {
+            parked.push(self.read(&folder.join(name)?, advice::PARKED).await?);
+        }
+        Ok((names.len(), parked))
+    }
+}

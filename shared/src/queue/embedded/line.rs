@@ -1,0 +1,36 @@
+//! Consumers in line for a queue that only one of them at a time receives from.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::watch;
+
+/// Consumers in the order in which they came; the first one receives.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    places: watch::Sender<Vec<u64>>,
+    given: AtomicU64,
+}
+
+impl Line {
+    /// A place at the end of the line.
+    pub(super) fn join(&self) -> u64 {
+        let place = self.given.fetch_add(1, Ordering::Relaxed);
+        self.places.send_modify(|places| places.push(place));
+        place
+    }
+
+    /// Waits for one's turn. Cancel-safe.
+    pub(super) async fn turn(&self, place: u64) {
+        let mut places = self.places.subscribe();
+        // The sender is `self`, so it is not gone.
+        let _ = places
+            .wait_for(|places| places.first() == Some(&place))
+            .await;
+    }
+
+    /// Leaves the line.
+    pub(super) fn leave(&self, place: u64) {
+        self.places
+            .send_modify(|places| places.retain(|other| *other != place));
+    }
+}
