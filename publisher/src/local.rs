@@ -10,14 +10,16 @@ use drover_shared::id::{PipelineName, WorkerId};
 use drover_shared::job::{JobEvent, JobRecord, JobState};
 use drover_shared::ledger::{Ledger, PipelineLock};
 use drover_shared::process::Tokens;
-use drover_shared::queue::{Broker, Embedded, QueueError};
+use drover_shared::queue::{Broker, Embedded, Queue, QueueError};
 use drover_shared::store::{StoreError, layout};
 use drover_worker::{Settings, Stops, WorkError, work};
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::coordinator::{Assignment, CoordinateError, Pace, Snapshot, Tools, coordinate};
+use crate::coordinator::{
+    Assignment, CoordinateError, Fence, Pace, REPORTS, Snapshot, Tools, coordinate,
+};
 
 /// Messages that each embedded queue holds; more than are ever out at the same time.
 const QUEUE_CAPACITY: usize = 4096;
@@ -25,6 +27,9 @@ const QUEUE_CAPACITY: usize = 4096;
 const BACKLOG: u64 = 4;
 /// The least number of messages out at the same time, so that a pause of the coordinator starves nobody.
 const SMALLEST_WINDOW: u64 = 64;
+
+/// How long the worker may take to let go of a job that is stopped; it ends by itself well before.
+const LETTING_GO: Duration = Duration::from_mins(1);
 
 /// How a job is run on this machine.
 #[derive(Clone, Debug)]
@@ -163,8 +168,10 @@ impl Desk {
         let cancel = self.stops.token(assignment.record.id);
         let (pace, coordinator_pace) = watch::channel(Pace::Go);
         let tools = self.tools(watch, coordinator_pace, cancel.clone());
+        let reports = Queue::Reports(pipeline.clone());
+        let mut reports = self.broker.consume(&reports, REPORTS).await?;
         let coordinating = async {
-            let ended = coordinate(assignment, tools).await;
+            let ended = coordinate(assignment, tools, reports.as_mut()).await;
             self.tokens.soft.cancel();
             ended
         };
@@ -234,10 +241,12 @@ impl Desk {
         Tools {
             ledger: self.ledger.clone(),
             broker: Arc::clone(&self.broker) as _,
+            fence: Fence::Lock,
             watch,
             pace,
             cancel,
             idle: self.idle.clone(),
+            letting_go: LETTING_GO,
             scratch: self.scratch.publication.clone(),
             workers: NonZeroU32::from(self.settings.slots),
             window: held.saturating_mul(BACKLOG).max(SMALLEST_WINDOW),

@@ -1,6 +1,5 @@
 //! Collects what becomes of a job's datums until it is decided what the job comes to.
 
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::{Pin, pin};
 
@@ -15,26 +14,25 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
 
-use super::CoordinateError;
 use super::decide::{Expansion, Wish};
 use super::live::Live;
 use super::manifest::News;
 use super::supply::{Load, Standing};
 use super::tally::Noted;
 use super::tools::{Pace, Tools};
+use super::{CoordinateError, dead};
 
 /// How often people are shown where the job stands.
 const SHOW_EVERY: Duration = Duration::from_millis(100);
 /// How many times it is shown before its record is saved.
 const SHOWN_TO_SAVED: u32 = 20;
-/// How long workers may take to let go of a job that is stopped.
-const LETTING_GO: Duration = Duration::from_mins(1);
-
 /// One job's collector.
 pub(super) struct Collector<'a> {
     pub(super) tools: &'a Tools,
     pub(super) live: &'a mut Live,
-    pub(super) reports: Box<dyn Consumer>,
+    pub(super) reports: &'a mut dyn Consumer,
+    /// Messages of the pipeline that could not be delivered.
+    pub(super) dead: Box<dyn Consumer>,
     pub(super) news: mpsc::Receiver<News>,
     /// To the supplier; gone once all datums are known. Unbounded, for it must not hold up this end, and small:
     /// one entry a segment.
@@ -67,6 +65,7 @@ impl Collector<'_> {
                 Ok(()) = pace.changed() => self.slow_down(&pace.borrow_and_update().clone()),
                 Some(sealed) = self.sealing.next() => sealed?,
                 delivery = self.reports.next() => self.take(delivery?).await?,
+                delivery = self.dead.next() => self.bury(delivery?).await?,
                 _ = clock.tick() => {
                     shown += 1;
                     self.tools.show(self.live, shown % SHOWN_TO_SAVED == 0).await?;
@@ -87,10 +86,7 @@ impl Collector<'_> {
             News::Segment(segment, skipped) => {
                 self.live.tally.open(segment, &skipped);
                 if skipped.contains(&false) {
-                    self.load(Load {
-                        segment,
-                        ended: BTreeSet::new(),
-                    });
+                    self.load(Load::new(segment));
                 }
             }
             News::Expanded => {
@@ -143,6 +139,17 @@ impl Collector<'_> {
         Ok(())
     }
 
+    /// Ends the datums of a message that no worker could take.
+    async fn bury(&mut self, delivery: Delivery) -> Result<(), CoordinateError> {
+        for verdict in dead::bury(&delivery, self.tools, self.live).await? {
+            if let Some((segment, verdicts)) = self.live.note_verdict(verdict) {
+                self.seal(segment, verdicts);
+            }
+        }
+        delivery.ack().await?;
+        Ok(())
+    }
+
     fn seal(&self, segment: Segment, verdicts: Vec<Verdict>) {
         let (ledger, job) = (self.tools.ledger.clone(), self.live.job());
         self.sealing.push(Box::pin(async move {
@@ -180,8 +187,9 @@ impl Collector<'_> {
         let queue = Queue::Datums(self.live.record().pipeline);
         self.tools.broker.purge(&queue).await?;
         self.tools.cancel.cancel();
-        let mut letting_go = pin!(timeout(LETTING_GO, self.tools.idle.cancelled()));
-        loop {
+        let workers = self.tools.broker.depth(&queue).await?.consumers;
+        let mut letting_go = pin!(timeout(self.tools.letting_go, self.tools.idle.cancelled()));
+        while self.live.let_go() < workers {
             tokio::select! {
                 biased;
                 // Reports are taken all the while: a worker that cannot report cannot let go.

@@ -1,12 +1,13 @@
 //! A job from its creation to its final record.
 
 use std::future::Future;
+use std::mem::take;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use drover_shared::job::{JobEvent, JobRecord};
 use drover_shared::ledger::DoneIndex;
-use drover_shared::queue::Queue;
+use drover_shared::queue::{Consumer, Queue, QueueError};
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
@@ -16,7 +17,7 @@ use super::finish::Finish;
 use super::live::Live;
 use super::open::{open_books, save_final};
 use super::reason::chain;
-use super::recover::recover;
+use super::recover::{Recovered, recover};
 use super::source::{Source, continuation, expansion, nothing};
 use super::stop::{TimeLimit, reason_to_stop};
 use super::supply::{Load, Standing, Supply};
@@ -25,59 +26,78 @@ use super::tools::Tools;
 use super::{Assignment, CoordinateError, Scope, manifest, retry};
 use crate::expand::{Datums, StoreListings, expand};
 
-/// Reports held at the same time.
-const REPORTS: u16 = 512;
+/// Reports that the consumer of a coordinator holds at the same time, at most.
+pub const REPORTS: u16 = 512;
+/// Dead messages held at the same time.
+const DEAD: u16 = 16;
 /// Segments whose news has not been heard yet.
 const NEWS: usize = 16;
 
-/// Creates a job and sees it through. Only for the holder of the pipeline's lock.
+/// Creates a job and sees it through. `reports` are those of its pipeline; only for the one whom [`Tools::fence`]
+/// makes the only coordinator.
 ///
 /// Failed and killed jobs are not errors. After an error what was committed stays, and the next job skips it.
 pub async fn coordinate(
     assignment: Assignment,
     tools: Tools,
+    reports: &mut dyn Consumer,
 ) -> Result<JobRecord, CoordinateError> {
     let done = open_books(&tools.ledger, &assignment).await?;
-    let source = open_source(&assignment, &tools, done).await?;
+    let source = open_source(&assignment, &tools, done, &Recovered::default()).await?;
     tools
         .ledger
         .open_job(&assignment.record, &assignment.spec)
         .await?;
     let live = Live::new(assignment.record.clone(), Tally::default());
-    see_through(&assignment, &tools, live, source, Vec::new()).await
+    see_through(&assignment, &tools, reports, live, source, Vec::new()).await
 }
 
-/// Sees a job through that another coordinator began, however far it came. Only while no other one is at it.
+/// Sees a job through whose books are open, however far others came with it.
 ///
-/// What was published before is published again, for there is no telling what the queue still holds: a datum that
-/// ends twice counts once.
-pub async fn resume(assignment: Assignment, tools: Tools) -> Result<JobRecord, CoordinateError> {
-    let recovered = recover(&tools.ledger, assignment.record.id).await?;
-    let source = match recovered.last {
-        _ if recovered.expanded => nothing(),
-        None => expansion(open_inputs(&assignment, &tools).await?, None)?,
-        Some(last) => continuation(
-            open_inputs(&assignment, &tools).await?,
-            recovered.tally.known(),
-            last,
-        )?,
+/// What was published before is published again, for there is no telling what became of it: a datum that ends twice
+/// counts once. An error that [passes](CoordinateError) leaves the job as it is; after any other it has failed.
+pub async fn resume(
+    assignment: Assignment,
+    tools: Tools,
+    reports: &mut dyn Consumer,
+) -> Result<JobRecord, CoordinateError> {
+    let done = open_books(&tools.ledger, &assignment).await?;
+    let queue = Queue::Datums(assignment.pipeline.name.clone());
+    tools.broker.purge(&queue).await?;
+    let mut recovered = recover(&tools.ledger, assignment.record.id).await?;
+    let source = if recovered.expanded {
+        Ok(nothing())
+    } else {
+        open_source(&assignment, &tools, done, &recovered).await
     };
-    let live = Live::resumed(assignment.record.clone(), recovered.tally);
-    see_through(&assignment, &tools, live, source, recovered.loads).await
+    let (tally, loads) = (take(&mut recovered.tally), take(&mut recovered.loads));
+    let mut live = Live::resumed(assignment.record.clone(), tally);
+    match source {
+        Ok(source) => see_through(&assignment, &tools, reports, live, source, loads).await,
+        Err(error) => {
+            give_up(&tools, &mut live, &error).await;
+            Err(error)
+        }
+    }
 }
 
-/// Where the datums come from. What is missing is told here, before there is a job.
+/// Where the datums come from that are not `known`. What is missing is told here, before there is a job.
 async fn open_source(
     assignment: &Assignment,
     tools: &Tools,
     done: Option<Arc<DoneIndex>>,
+    known: &Recovered,
 ) -> Result<Source, CoordinateError> {
     let datums = open_inputs(assignment, tools).await?;
-    match assignment.scope {
-        Scope::Everything => expansion(datums, done),
-        Scope::FailedOf(job) => {
-            retry::check(&tools.ledger, job, datums).await?;
-            Ok(retry::datums_of(tools.ledger.clone(), job))
+    match (assignment.scope, known.last) {
+        (Scope::Everything, None) => expansion(datums, done),
+        (Scope::Everything, Some(last)) => continuation(datums, done, known.tally.known(), last),
+        (Scope::FailedOf(job), last) => {
+            if last.is_none() {
+                retry::check(&tools.ledger, job, datums).await?;
+            }
+            let first = known.tally.known();
+            Ok(retry::datums_of(tools.ledger.clone(), job, first))
         }
     }
 }
@@ -98,6 +118,7 @@ async fn open_inputs(assignment: &Assignment, tools: &Tools) -> Result<Datums, C
 async fn see_through(
     assignment: &Assignment,
     tools: &Tools,
+    reports: &mut dyn Consumer,
     mut live: Live,
     source: Source,
     loads: Vec<Load>,
@@ -113,11 +134,43 @@ async fn see_through(
         tools.pace.clone(),
         time
     ));
-    match work(assignment, tools, &mut live, source, loads, stop.as_mut()).await {
-        Ok(event) => Finish { assignment, tools }.run(live, event, stop).await,
-        Err(error) => {
-            give_up(tools, &mut live, &error).await;
-            Err(error)
+    let seen_through = async {
+        let event = work(
+            assignment,
+            tools,
+            reports,
+            &mut live,
+            source,
+            loads,
+            stop.as_mut(),
+        )
+        .await?;
+        let finish = Finish { assignment, tools };
+        tokio::select! {
+            ended = finish.run(&mut live, event, stop) => ended,
+            // Stray reports must not keep the queue waiting for their answers.
+            error = ignore(reports) => Err(error.into()),
+        }
+    };
+    let ended = tokio::select! {
+        ended = seen_through => ended,
+        deposed = tools.fence.fallen() => Err(deposed),
+    };
+    if let Err(error) = &ended {
+        give_up(tools, &mut live, error).await;
+    }
+    ended
+}
+
+/// Takes out reports that come too late to matter; the ledger knows what they tell.
+async fn ignore(reports: &mut dyn Consumer) -> QueueError {
+    loop {
+        let ignored = match reports.next().await {
+            Ok(delivery) => delivery.ack().await,
+            Err(error) => return error,
+        };
+        if let Err(error) = ignored {
+            return error;
         }
     }
 }
@@ -126,6 +179,7 @@ async fn see_through(
 async fn work(
     assignment: &Assignment,
     tools: &Tools,
+    reports: &mut dyn Consumer,
     live: &mut Live,
     source: Source,
     loads: Vec<Load>,
@@ -145,14 +199,13 @@ async fn work(
         workers: tools.workers,
         window: tools.window,
     };
-    let reports = tools
-        .broker
-        .consume(&Queue::Reports(pipeline.name.clone()), REPORTS)
-        .await?;
+    let dead = Queue::Dead(pipeline.name.clone());
+    let dead = tools.broker.consume(&dead, DEAD).await?;
     let counts = live.tally.counts();
     let mut collector = Collector {
         tools,
         reports,
+        dead,
         news,
         loads: Some(loads_sender),
         standing,
@@ -175,8 +228,12 @@ async fn work(
     }
 }
 
-/// Notes in the books, as well as that still goes, that the job failed for `error`.
+/// Notes in the books, as well as that still goes, that the job failed for `error`; unless another coordinator can
+/// go on with it.
 async fn give_up(tools: &Tools, live: &mut Live, error: &CoordinateError) {
+    if tools.fence.has_successors() && error.is_passing() {
+        return;
+    }
     tools.cancel.cancel();
     live.give_reason(chain(error));
     // A job that has not ended can always fail.

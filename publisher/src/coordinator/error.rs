@@ -35,6 +35,9 @@ pub enum CoordinateError {
         /// An input of the first of them.
         path: String,
     },
+    /// Another coordinator took over; it writes from now on, and nobody else.
+    #[error("another coordinator took over")]
+    Deposed,
     /// The store failed.
     #[error("the store failed while the job ran")]
     Store(#[from] StoreError),
@@ -50,4 +53,29 @@ pub enum CoordinateError {
     /// A bug: news that cannot be.
     #[error("the job cannot go on")]
     Illegal(#[from] IllegalStep),
+}
+
+impl CoordinateError {
+    /// Whether the job can go on once what failed works again.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Self::Store(error)
+            | Self::Expand(
+                ExpandError::List { source: error, .. } | ExpandError::Read { source: error, .. },
+            ) => {
+                matches!(
+                    error,
+                    StoreError::Unavailable { .. }
+                        | StoreError::Full { .. }
+                        | StoreError::Denied { .. }
+                )
+            }
+            Self::Queue(_) | Self::Machine(_) | Self::Deposed => true,
+            Self::Expand(_)
+            | Self::Incomplete { .. }
+            | Self::Changed { .. }
+            | Self::Wire(_)
+            | Self::Illegal(_) => false,
+        }
+    }
 }

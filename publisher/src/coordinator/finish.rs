@@ -41,17 +41,17 @@ impl Finish<'_> {
     /// Sees the job to its final record, after `event`. `stop` tells why it is to be stopped, if it is.
     pub(super) async fn run(
         &self,
-        mut live: Live,
+        live: &mut Live,
         event: JobEvent,
         stop: Pin<&mut (impl Future<Output = String> + Send)>,
     ) -> Result<JobRecord, CoordinateError> {
         let mut lost = Vec::new();
         match event {
-            JobEvent::Completed => lost = self.bring_out(&mut live, stop).await?,
+            JobEvent::Completed => lost = self.bring_out(live, stop).await?,
             _ if live.tally.counts().failed > 0 => live.give_reason(live.failure_reason()),
             _ => {}
         }
-        self.close(&mut live, lost).await
+        self.close(live, lost).await
     }
 
     /// Publishes and copies, unless stopped; moves the job to its final state. Returns the datums whose output
@@ -94,6 +94,7 @@ impl Finish<'_> {
         live: &mut Live,
         halt: &CancellationToken,
     ) -> Result<Outcome, CoordinateError> {
+        self.tools.fence.check().await?;
         let files = match self.publish(live, halt).await {
             Ok(published) => published.files,
             Err(PublicationError::Stopped) => return Ok(Outcome::Stopped),
@@ -167,6 +168,7 @@ impl Finish<'_> {
     async fn close(&self, live: &mut Live, lost: Vec<u64>) -> Result<JobRecord, CoordinateError> {
         let ledger = &self.tools.ledger;
         let record = live.record();
+        self.tools.fence.check().await?;
         save_final(ledger, &record, live).await?;
         self.tools.show(live, false).await?;
         if record.state == JobState::Killed {

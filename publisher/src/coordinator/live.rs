@@ -1,10 +1,10 @@
 //! A job as it is known while it runs: what the reports say, and what people are shown.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use drover_shared::datum::Verdict;
-use drover_shared::id::JobId;
+use drover_shared::id::{JobId, WorkerId};
 use drover_shared::job::{IllegalStep, JobEvent, JobRecord, JobState};
 use drover_shared::ledger::Segment;
 use drover_shared::wire::{Event, Report};
@@ -21,6 +21,8 @@ pub(super) struct Live {
     record: JobRecord,
     pub(super) tally: Tally,
     running: BTreeMap<u64, RunningDatum>,
+    /// Workers that run nothing of the job any more, since it was stopped.
+    let_go: BTreeSet<WorkerId>,
     rate: Rate,
     /// What is known of the work beyond the tally.
     pub(super) facts: Facts,
@@ -34,6 +36,7 @@ impl Live {
             record,
             tally,
             running: BTreeMap::new(),
+            let_go: BTreeSet::new(),
             rate: Rate::default(),
             facts,
         }
@@ -79,7 +82,10 @@ impl Live {
                 self.running.remove(&index);
                 None
             }
-            Event::LetGo { .. } => None,
+            Event::LetGo { worker } => {
+                self.let_go.insert(worker);
+                None
+            }
             Event::Ended { verdict, .. } => {
                 self.running.remove(&verdict.index);
                 self.record.redelivered += u64::from(report.redeliveries > 0);
@@ -88,7 +94,13 @@ impl Live {
         }
     }
 
-    fn note_verdict(&mut self, verdict: Verdict) -> Option<(Segment, Vec<Verdict>)> {
+    /// How many workers run nothing of the job any more, since it was stopped.
+    pub(super) fn let_go(&self) -> u32 {
+        u32::try_from(self.let_go.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Takes a verdict in. Returns a segment to be sealed, if it completed one.
+    pub(super) fn note_verdict(&mut self, verdict: Verdict) -> Option<(Segment, Vec<Verdict>)> {
         let index = verdict.index;
         match self.tally.note(verdict) {
             Noted::New => None,

@@ -7,6 +7,7 @@
 
 mod assignment;
 mod error;
+mod fence;
 mod snapshot;
 mod tools;
 
@@ -21,6 +22,7 @@ mod sets;
 mod supply;
 
 mod collect;
+mod dead;
 mod decide;
 mod live;
 mod rate;
@@ -38,8 +40,9 @@ pub(crate) mod samples;
 mod tests;
 
 pub use assignment::Assignment;
-pub use coordinate::{coordinate, resume};
+pub use coordinate::{REPORTS, coordinate, resume};
 pub use drover_shared::ledger::Scope;
 pub use error::CoordinateError;
+pub use fence::Fence;
 pub use snapshot::{FileProgress, RunningDatum, Snapshot};
 pub use tools::{Pace, Tools};

@@ -46,7 +46,8 @@ async fn close_interrupted(ledger: &Ledger, pipeline: &PipelineName) -> Result<(
 
 async fn close(ledger: &Ledger, job: JobId) -> Result<(), StoreError> {
     let record = ledger.job(job).await?;
-    if record.state.is_final() {
+    // A job on the broker outlives its coordinators.
+    if record.state.is_final() || ledger.submission(job).await?.is_some() {
         return Ok(());
     }
     let recovered = recover(ledger, job).await?;

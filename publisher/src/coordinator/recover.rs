@@ -46,7 +46,11 @@ pub(super) async fn recover(ledger: &Ledger, job: JobId) -> Result<Recovered, St
             }
         }
         if is_open {
-            recovered.loads.push(Load { segment, ended });
+            recovered.loads.push(Load {
+                segment,
+                ended,
+                again: true,
+            });
         }
     }
     Ok(recovered)

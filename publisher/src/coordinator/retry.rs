@@ -80,11 +80,12 @@ fn missing(
     Ok(unfinished)
 }
 
-/// The datums of `job`, in order; what succeeded in it, or was skipped in it, is marked as done.
-pub(super) fn datums_of(ledger: Ledger, job: JobId) -> Source {
+/// The datums of `job` from the one at `first` on, in order; what succeeded in it, or was skipped in it, is marked as
+/// done.
+pub(super) fn datums_of(ledger: Ledger, job: JobId, first: u64) -> Source {
     let (sender, entries) = mpsc::channel(AHEAD);
     let feed = Box::pin(async move {
-        feed(&ledger, job, sender)
+        feed(&ledger, job, first, sender)
             .await
             .map_err(|error| FeedError::Machinery(error.into()))
     });
@@ -94,11 +95,12 @@ pub(super) fn datums_of(ledger: Ledger, job: JobId) -> Source {
 async fn feed(
     ledger: &Ledger,
     job: JobId,
+    first: u64,
     sender: mpsc::Sender<ManifestEntry>,
 ) -> Result<(), StoreError> {
     for segment in ledger.segments(job).await? {
         for entry in entries(ledger, job, segment).await? {
-            if sender.send(entry).await.is_err() {
+            if entry.datum.index >= first && sender.send(entry).await.is_err() {
                 return Ok(());
             }
         }

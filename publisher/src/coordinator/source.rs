@@ -49,17 +49,18 @@ pub(super) fn expansion(
     Ok(Source { entries, feed })
 }
 
-/// The datums of an expansion after the first `known`, the last of which did the work `last`. The inputs must
-/// be what they were: else the datums would get other places.
+/// The datums of an expansion after the first `known`, the last of which did the work `last`; `done` tells which
+/// are skipped. The inputs must be what they were: else the datums would get other places.
 pub(super) fn continuation(
     mut datums: impl Iterator<Item = Result<Datum, ExpandError>> + Send + 'static,
+    done: Option<Arc<DoneIndex>>,
     known: u64,
     last: DatumId,
 ) -> Result<Source, CoordinateError> {
     let place = usize::try_from(known.saturating_sub(1)).unwrap_or(usize::MAX);
     let (sender, entries) = mpsc::channel(AHEAD);
     let feed = on_thread(move || match datums.nth(place) {
-        Some(Ok(datum)) if datum.id == last => feed(datums, None, &sender),
+        Some(Ok(datum)) if datum.id == last => feed(datums, done.as_deref(), &sender),
         Some(Err(error)) => Err(FeedError::Inputs(chain(&error))),
         Some(Ok(_)) | None => Err(FeedError::Inputs(MOVED.to_owned())),
     })?;

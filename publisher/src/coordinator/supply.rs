@@ -9,8 +9,11 @@ use drover_shared::datum::Datum;
 use drover_shared::id::{JobId, PipelineName};
 use drover_shared::ledger::{Ledger, Segment};
 use drover_shared::pipeline::SetRule;
-use drover_shared::queue::{Broker, Queue};
+use drover_shared::queue::{Broker, Queue, QueueError};
 use drover_shared::wire::{Datums, Message, Range, Task, WireError, encode};
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
 
 use super::CoordinateError;
@@ -18,6 +21,9 @@ use super::sets::bundle;
 
 /// Largest message with its datums inline; above it they are read from the manifest.
 const INLINE: usize = 256 * 1024;
+
+/// Messages on their way to the broker at the same time: enough that it can write many at once.
+const AT_ONCE: usize = 256;
 
 /// Supplies workers with work.
 pub(super) struct Supply {
@@ -38,6 +44,19 @@ pub(super) struct Load {
     pub(super) segment: Segment,
     /// Datums of it that have ended already.
     pub(super) ended: BTreeSet<u64>,
+    /// Whether another coordinator may have published it.
+    pub(super) again: bool,
+}
+
+impl Load {
+    /// A segment that nobody has published.
+    pub(super) fn new(segment: Segment) -> Self {
+        Self {
+            segment,
+            ended: BTreeSet::new(),
+            again: false,
+        }
+    }
 }
 
 /// What the collector lets the supplier know.
@@ -59,9 +78,10 @@ impl Supply {
         mut standing: watch::Receiver<Standing>,
     ) -> Result<(), CoordinateError> {
         let queue = Queue::Datums(self.pipeline.clone());
+        let mut sending = Sending::default();
         let mut published = 0;
-        while let Some(load) = loads.recv().await {
-            let segment = load.segment;
+        while let Some(load) = sending.meanwhile(loads.recv()).await? {
+            let (segment, again) = (load.segment, load.again);
             let mut sets = VecDeque::from(self.sets(load).await?);
             while let Some(set) = sets.pop_front() {
                 let size = u64::try_from(set.len()).unwrap_or(u64::MAX);
@@ -69,19 +89,21 @@ impl Supply {
                 let room = |standing: &Standing| {
                     standing.closed || published + size <= standing.ended + most
                 };
-                let Ok(standing) = standing.wait_for(room).await.map(|standing| *standing) else {
+                let standing = async { standing.wait_for(room).await.map(|standing| *standing) };
+                let Ok(standing) = sending.meanwhile(standing).await? else {
                     return Ok(());
                 };
                 if standing.closed {
                     return Ok(());
                 }
-                self.broker
-                    .publish(&queue, self.message(segment, set, standing.total)?)
-                    .await?;
+                let message = self.message(segment, set, standing.total, again)?;
+                let (broker, queue) = (Arc::clone(&self.broker), queue.clone());
+                let publish = async move { broker.publish(&queue, message).await };
+                sending.add(Box::pin(publish)).await?;
                 published += size;
             }
         }
-        Ok(())
+        sending.all().await
     }
 
     /// The sets of a load: what is neither skipped nor ended.
@@ -104,6 +126,7 @@ impl Supply {
         segment: Segment,
         set: Vec<Datum>,
         total: Option<u64>,
+        again: bool,
     ) -> Result<Bytes, WireError> {
         let range = range(segment, &set);
         let task = |datums| {
@@ -111,7 +134,7 @@ impl Supply {
                 job: self.job,
                 datums,
                 total,
-                again: false,
+                again,
             })
         };
         match encode(&task(Datums::Inline(set))) {
@@ -119,6 +142,46 @@ impl Supply {
             Ok(_) | Err(WireError::TooLarge { .. }) => encode(&task(Datums::Manifest(range))),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Messages on their way to the broker.
+#[derive(Default)]
+struct Sending(FuturesUnordered<BoxFuture<'static, Result<(), QueueError>>>);
+
+impl Sending {
+    /// Waits for `other` while messages are on their way.
+    async fn meanwhile<T>(&mut self, other: impl Future<Output = T>) -> Result<T, QueueError> {
+        let mut other = std::pin::pin!(other);
+        loop {
+            tokio::select! {
+                biased;
+                Some(sent) = self.0.next() => sent?,
+                waited = &mut other => return Ok(waited),
+            }
+        }
+    }
+
+    /// Sends one more, as soon as there is room for it.
+    async fn add(
+        &mut self,
+        message: BoxFuture<'static, Result<(), QueueError>>,
+    ) -> Result<(), QueueError> {
+        while self.0.len() >= AT_ONCE
+            && let Some(sent) = self.0.next().await
+        {
+            sent?;
+        }
+        self.0.push(message);
+        Ok(())
+    }
+
+    /// Waits until all have arrived.
+    async fn all(mut self) -> Result<(), CoordinateError> {
+        while let Some(sent) = self.0.next().await {
+            sent?;
+        }
+        Ok(())
     }
 }
 

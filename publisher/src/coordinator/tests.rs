@@ -10,7 +10,7 @@ use drover_shared::id::JobId;
 use drover_shared::job::{Counts, JobRecord, JobState};
 use drover_shared::ledger::{Commit, Ledger};
 use drover_shared::pipeline::{Pipeline, from_value};
-use drover_shared::queue::{Broker, Embedded, Queue};
+use drover_shared::queue::{Broker, Consumer, Embedded, Queue};
 use drover_shared::store::{Location, Store};
 use drover_shared::wire::{Datums, Event, Message, Report, decode, encode};
 use jiff::Timestamp;
@@ -20,7 +20,9 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::samples::verdict;
-use super::{Assignment, CoordinateError, Pace, Scope, Snapshot, Tools, coordinate, resume};
+use super::{
+    Assignment, CoordinateError, Fence, Pace, REPORTS, Scope, Snapshot, Tools, coordinate, resume,
+};
 
 /// No test waits longer than this.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -95,6 +97,11 @@ impl Bench {
         broker
     }
 
+    async fn reports(&self, broker: &Embedded) -> Box<dyn Consumer> {
+        let queue = Queue::Reports(self.pipeline().name);
+        broker.consume(&queue, REPORTS).await.unwrap()
+    }
+
     fn tools(
         &self,
         broker: &Arc<Embedded>,
@@ -106,10 +113,12 @@ impl Bench {
         Tools {
             ledger: self.ledger.clone(),
             broker: Arc::clone(broker) as _,
+            fence: Fence::Lock,
             watch: watch::channel(Snapshot::new(record.clone())).0,
             pace,
             cancel: CancellationToken::new(),
             idle,
+            letting_go: DEADLINE,
             scratch: self.scratch.path().to_owned(),
             workers: NonZeroU32::MIN,
             window: 4,
@@ -126,8 +135,9 @@ impl Bench {
         let broker = self.broker().await;
         let (_pace, pace) = watch::channel(Pace::Go);
         let tools = self.tools(&broker, pace, &assignment.record);
+        let mut reports = self.reports(&broker).await;
         tokio::select! {
-            ended = timeout(DEADLINE, coordinate(assignment, tools)) => ended.expect("the job hangs"),
+            ended = timeout(DEADLINE, coordinate(assignment, tools, &mut *reports)) => ended.expect("the job hangs"),
             () = self.pretend(&broker, habits) => panic!("the worker died"),
         }
     }
@@ -138,8 +148,9 @@ impl Bench {
         let broker = self.broker().await;
         let (_pace, pace) = watch::channel(Pace::Go);
         let tools = self.tools(&broker, pace, &assignment.record);
+        let mut reports = self.reports(&broker).await;
         tokio::select! {
-            ended = timeout(DEADLINE, coordinate(assignment.clone(), tools)) => panic!("it ended: {ended:?}"),
+            ended = timeout(DEADLINE, coordinate(assignment.clone(), tools, &mut *reports)) => panic!("it ended: {ended:?}"),
             () = self.pretend(&broker, habits) => assignment,
         }
     }
@@ -319,8 +330,9 @@ async fn wherever_a_job_is_cut_off_it_can_be_resumed_under_its_id() {
             let broker = bench.broker().await;
             let (_pace, pace) = watch::channel(Pace::Go);
             let tools = bench.tools(&broker, pace, &assignment.record);
+            let mut reports = bench.reports(&broker).await;
             let record = tokio::select! {
-                ended = timeout(DEADLINE, resume(assignment, tools)) => ended.expect("the job hangs").unwrap(),
+                ended = timeout(DEADLINE, resume(assignment, tools, &mut *reports)) => ended.expect("the job hangs").unwrap(),
                 () = bench.pretend(&broker, Habits::default()) => panic!("the worker died"),
             };
             assert_eq!(
@@ -418,6 +430,7 @@ async fn a_stopped_job_is_killed_with_its_reason_and_what_it_did_counts() {
     let broker = bench.broker().await;
     let (pace_sender, pace) = watch::channel(Pace::Go);
     let tools = bench.tools(&broker, pace, &assignment.record);
+    let mut reports = bench.reports(&broker).await;
     let stopping = async {
         let habits = Habits {
             dies_after: Some(10),
@@ -430,7 +443,7 @@ async fn a_stopped_job_is_killed_with_its_reason_and_what_it_did_counts() {
         std::future::pending::<()>().await;
     };
     let record = tokio::select! {
-        ended = timeout(DEADLINE, coordinate(assignment, tools)) => ended.expect("the job hangs").unwrap(),
+        ended = timeout(DEADLINE, coordinate(assignment, tools, &mut *reports)) => ended.expect("the job hangs").unwrap(),
         () = stopping => panic!("the worker died"),
     };
     assert_eq!(

@@ -3,16 +3,15 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use drover_shared::ledger::Ledger;
 use drover_shared::queue::Broker;
-use drover_shared::store::StoreError;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::live::Live;
-use super::{FileProgress, Snapshot};
+use super::{CoordinateError, Fence, FileProgress, Snapshot};
 
 /// What a coordinator works with.
 #[derive(Clone)]
@@ -21,6 +20,8 @@ pub struct Tools {
     pub ledger: Ledger,
     /// The queues; the pipeline's are declared.
     pub broker: Arc<dyn Broker>,
+    /// What makes this coordinator the only one.
+    pub fence: Fence,
     /// Where people look.
     pub watch: watch::Sender<Snapshot>,
     /// Tells the coordinator to come to an end.
@@ -29,6 +30,8 @@ pub struct Tools {
     pub cancel: CancellationToken,
     /// Cancelled by whoever has the workers: none of them holds anything of this job any more.
     pub idle: CancellationToken,
+    /// How long workers may take to let go of a job that is stopped.
+    pub letting_go: Duration,
     /// A folder of this machine for sorting and for files being written; exists, and is nobody else's.
     pub scratch: PathBuf,
     /// How many datums run at the same time, all workers together.
@@ -39,9 +42,10 @@ pub struct Tools {
 
 impl Tools {
     /// Shows people where the job stands, and saves its record if wanted.
-    pub(super) async fn show(&self, live: &mut Live, save: bool) -> Result<(), StoreError> {
+    pub(super) async fn show(&self, live: &mut Live, save: bool) -> Result<(), CoordinateError> {
         let snapshot = live.snapshot(Instant::now());
         if save {
+            self.fence.check().await?;
             self.ledger.save(&snapshot.record).await?;
         }
         self.watch.send_replace(snapshot);

@@ -56,6 +56,28 @@ impl Ledger {
         Ok(Segment::among(&names))
     }
 
+    /// The datums with these indexes that are to be done, of the segment that begins at `first`.
+    /// [`StoreError::Missing`] if there is no such segment.
+    pub async fn datums(
+        &self,
+        job: JobId,
+        first: u64,
+        wanted: std::ops::Range<u64>,
+    ) -> Result<Vec<Datum>, StoreError> {
+        let known = self.segments(job).await?;
+        let Some(segment) = known.into_iter().find(|known| known.first == first) else {
+            return Err(StoreError::Missing {
+                key: layout::manifest(job, &first.to_string()),
+            });
+        };
+        let entries = self.manifest(job, segment).await?;
+        let todo = entries.into_iter().filter(|entry| entry.done.is_none());
+        Ok(todo
+            .map(|entry| entry.datum)
+            .filter(|datum| wanted.contains(&datum.index))
+            .collect())
+    }
+
     /// The datums of a segment.
     pub async fn manifest(
         &self,
