@@ -13,6 +13,7 @@
 
 mod binary;
 mod eventually;
+mod herd;
 mod leftovers;
 mod outcome;
 mod random;
@@ -21,8 +22,9 @@ mod spec;
 mod tree;
 mod workspace;
 
-pub use binary::{drover, repository};
+pub use binary::{drover, drover_worker, repository};
 pub use eventually::{DEADLINE, eventually};
+pub use herd::Herd;
 pub use leftovers::processes_marked;
 pub use nix::sys::signal::Signal;
 pub use outcome::{Job, Outcome};
