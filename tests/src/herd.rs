@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::process::Command;
 
-use crate::{Job, Outcome, Running, Spec, Vhost, Workspace, drover_worker, eventually};
+use crate::{Job, Outcome, Running, Spec, Workspace, drover_worker, eventually, rabbit};
 
 /// A store, a vhost of the broker, and those who meet there. Put it before the processes that it starts, so that they
 /// are gone before it.
@@ -11,26 +11,26 @@ use crate::{Job, Outcome, Running, Spec, Vhost, Workspace, drover_worker, eventu
 pub struct Herd {
     /// The store, and what lies beside it.
     pub place: Workspace,
-    vhost: Vhost,
+    url: String,
 }
 
 impl Herd {
     /// A store and a vhost that nobody has used.
     pub fn new() -> Self {
-        Self::at(Vhost::new())
+        Self::at(rabbit::shared().vhost())
     }
 
-    /// A store, and this vhost.
-    pub fn at(vhost: Vhost) -> Self {
+    /// A store, and the broker at `url`.
+    pub fn at(url: String) -> Self {
         Self {
             place: Workspace::new(),
-            vhost,
+            url,
         }
     }
 
     /// The URL of the broker.
     pub fn url(&self) -> &str {
-        self.vhost.url()
+        &self.url
     }
 
     /// `drover` with these arguments, which knows the broker.
