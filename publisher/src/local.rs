@@ -12,7 +12,7 @@ use drover_shared::ledger::{Ledger, PipelineLock};
 use drover_shared::process::Tokens;
 use drover_shared::queue::{Broker, Embedded, QueueError};
 use drover_shared::store::{StoreError, layout};
-use drover_worker::{Settings, Stops, WorkError, work};
+use drover_worker::{Settings, Stops, WorkError, scratch_for, work};
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -282,9 +282,7 @@ impl Scratch {
     ) -> Result<Self, LocalError> {
         let store = ledger.store();
         let elsewhere = || std::env::temp_dir().join("drover");
-        let worker = chosen
-            .or_else(|| store.local_path(&layout::scratch()))
-            .unwrap_or_else(elsewhere);
+        let worker = scratch_for(store, chosen);
         let tmp = store.local_path(&layout::tmp()).unwrap_or_else(elsewhere);
         let publication = tmp.join(format!("publication-{pipeline}"));
         let made = match std::fs::remove_dir_all(&publication) {
