@@ -96,6 +96,15 @@ pub enum CommandError {
     /// The broker.
     #[error(transparent)]
     Queue(#[from] QueueError),
+    /// The address for probes cannot be had.
+    #[error("cannot listen on {address}; give --listen another address")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// The refusal.
+        #[source]
+        source: std::io::Error,
+    },
     /// The worker of this command.
     #[error(transparent)]
     Work(#[from] WorkError),
@@ -124,9 +133,11 @@ impl CommandError {
             Self::Store(error) | Self::Job(ReferenceError::Store(error)) => exit_of_store(error),
             Self::Expand(error) => exit_of_expand(error),
             Self::Local(error) => exit_of_local(error),
-            Self::Output(_) | Self::System { .. } | Self::Queue(_) | Self::Work(_) => {
-                Exit::Unreachable
-            }
+            Self::Output(_)
+            | Self::System { .. }
+            | Self::Listen { .. }
+            | Self::Queue(_)
+            | Self::Work(_) => Exit::Unreachable,
             _ => Exit::Usage,
         }
     }
@@ -147,7 +158,7 @@ impl CommandError {
             Self::Job(_) | Self::NotEnded { .. } | Self::NoDatum { .. } => "job",
             Self::Expand(_) => "input",
             Self::Local(_) => "run",
-            Self::Output(_) | Self::System { .. } => "system",
+            Self::Output(_) | Self::System { .. } | Self::Listen { .. } => "system",
         }
     }
 }
