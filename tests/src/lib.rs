@@ -17,6 +17,7 @@ mod leftovers;
 mod outcome;
 mod random;
 mod running;
+pub mod s3;
 mod spec;
 mod tree;
 mod workspace;
