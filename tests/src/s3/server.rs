@@ -172,11 +172,13 @@ async fn serve(socket: TcpListener, service: S3Service, faults: Faults) {
         let (service, faults) = (service.clone(), faults.clone());
         connections.spawn(async move {
             let answer = service_fn(|request| faults.answer(request, &service));
-            let connection = hyper::server::conn::http1::Builder::new();
-            // A connection that a fault closed is an error here, and meant.
-            let _ = connection
-                .serve_connection(TokioIo::new(stream), answer)
-                .await;
+            let server = hyper::server::conn::http1::Builder::new();
+            let mut connection = server.serve_connection(TokioIo::new(stream), answer);
+            if (&mut connection).await.is_err() {
+                // A fault closed it: by a reset, not by a farewell.
+                let stream = connection.into_parts().io.into_inner();
+                let _ = stream.set_zero_linger();
+            }
         });
         while connections.try_join_next().is_some() {}
     }
