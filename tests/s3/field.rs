@@ -3,12 +3,16 @@
 use std::process::Command;
 
 use drover_tests::s3::{Listing, S3};
+use tempfile::TempDir;
+
 use drover_tests::{Job, Outcome, Running, Spec, Tree, Workspace};
 
 /// A server whose bucket `herd` is the store, with a folder for what commands tell.
 pub(crate) struct Field {
     pub(crate) s3: S3,
     pub(crate) place: Workspace,
+    /// For working directories, which lie beside no bucket.
+    scratch: TempDir,
 }
 
 impl Field {
@@ -22,6 +26,7 @@ impl Field {
         Self {
             s3: S3::listing(listing),
             place: Workspace::new(),
+            scratch: TempDir::with_prefix_in("drover-test-", "/var/tmp").expect("it can be made"),
         }
     }
 
@@ -30,6 +35,7 @@ impl Field {
         let mut command = self.place.command(args);
         self.s3.introduce(&mut command);
         command.env("DROVER_STORE", "s3://herd");
+        command.env("TMPDIR", self.scratch.path());
         command
     }
 

@@ -82,7 +82,7 @@ fn parts_that_fail_or_are_damaged_are_sent_again() {
 }
 
 #[test]
-fn a_completion_whose_answer_is_lost_is_made_again() {
+fn a_completion_whose_answer_is_lost_is_noticed() {
     let field = Field::new();
     field.put("in/large", bytes());
     field

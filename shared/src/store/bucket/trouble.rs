@@ -14,6 +14,12 @@ const FULL: [&str; 4] = [
     "InsufficientStorage",
 ];
 
+/// What they say to who may not do something. (Of a refused listing, `object_store` makes no error of its own.)
+const DENIED: [&str; 2] = ["403 Forbidden", "401 Unauthorized"];
+
+/// What they say when the bucket itself is not there.
+const NO_BUCKET: [&str; 2] = ["NoSuchBucket", "ContainerNotFound"];
+
 /// Where a client without credentials asks for those of the machine it may run on.
 const MACHINE_CREDENTIALS: [&str; 2] = ["169.254.169.254", "metadata.google.internal"];
 
@@ -23,23 +29,28 @@ const TOLD_CHARACTERS: usize = 300;
 /// The outcome of a failed operation on `key`.
 pub(super) fn failed(key: &StoreKey, error: Error) -> StoreError {
     let key = key.clone();
-    let told = told(&error);
     match error {
         Error::NotFound { .. } => StoreError::Missing { key },
         Error::AlreadyExists { .. } | Error::Precondition { .. } => StoreError::Exists { key },
         Error::InvalidPath { source } => unsafe_name(&source),
-        _ if FULL.iter().any(|words| told.contains(words)) => StoreError::Full {
-            key,
-            source: told.into(),
-        },
-        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => StoreError::Denied {
-            key,
-            source: told.into(),
-        },
-        _ => StoreError::Unavailable {
-            key,
-            source: told.into(),
-        },
+        other => refused(key, told(&other)),
+    }
+}
+
+/// The outcome that a server's words tell of.
+fn refused(key: StoreKey, told: String) -> StoreError {
+    let says = |words: &[&str]| words.iter().any(|each| told.contains(each));
+    if says(&NO_BUCKET) {
+        StoreError::Missing { key }
+    } else if says(&FULL) {
+        let source = told.into();
+        StoreError::Full { key, source }
+    } else if says(&DENIED) {
+        let source = told.into();
+        StoreError::Denied { key, source }
+    } else {
+        let source = told.into();
+        StoreError::Unavailable { key, source }
     }
 }
 
@@ -144,6 +155,23 @@ mod tests {
             !text.contains("TOKEN") && !text.contains("AKIDEXAMPLE"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_refused_listing_is_told_from_a_failed_one() {
+        let listing = |said: &str| failed(&key(), generic(&format!("status code: {said}")));
+        assert!(matches!(
+            listing("403 Forbidden: AccessDenied"),
+            StoreError::Denied { .. }
+        ));
+        assert!(matches!(
+            listing("404 Not Found: NoSuchBucket"),
+            StoreError::Missing { .. }
+        ));
+        assert!(matches!(
+            listing("500 Internal"),
+            StoreError::Unavailable { .. }
+        ));
     }
 
     #[test]

@@ -87,21 +87,36 @@ impl Bucket {
         size: u64,
         to: &StoreKey,
     ) -> Result<(), StoreError> {
-        match self.send_parts(pieces, size, to).await {
-            // The upload is unknown by now: the answer to its completion was lost, or somebody tidied up.
-            Err(StoreError::Missing { key }) if key == *to => {
-                self.send_parts(pieces, size, to).await
-            }
-            sent => sent,
+        let before = self.version(to).await?;
+        let upload = self.send_parts(pieces, size, to).await?;
+        // An upload that cannot be completed takes its parts back itself.
+        let Err(error) = upload.finish().await else {
+            return Ok(());
+        };
+        let error = failed(to, error);
+        match self.entry(to).await {
+            // It was completed, but the answer was lost, and to ask again is an error.
+            Ok(now) if now.size == size && Some(&now.version) != before.as_ref() => Ok(()),
+            _ => Err(error),
         }
     }
 
+    /// The version of an object, if there is one.
+    async fn version(&self, key: &StoreKey) -> Result<Option<String>, StoreError> {
+        match self.entry(key).await {
+            Ok(entry) => Ok(Some(entry.version)),
+            Err(StoreError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// An upload on whose way all pieces are.
     async fn send_parts(
         &self,
         pieces: &[Piece<'_>],
         size: u64,
         to: &StoreKey,
-    ) -> Result<(), StoreError> {
+    ) -> Result<WriteMultipart, StoreError> {
         let begun = self.objects().put_multipart(&to_path(to)?).await;
         let begun = begun.map_err(|error| failed(to, error))?;
         let part = usize::try_from(part_bytes(size)).unwrap_or(usize::MAX);
@@ -112,9 +127,7 @@ impl Bucket {
                 return Err(error);
             }
         }
-        // An upload that cannot be completed takes its parts back itself.
-        let completed = upload.finish().await;
-        completed.map(|_| ()).map_err(|error| failed(to, error))
+        Ok(upload)
     }
 
     async fn send(
