@@ -134,3 +134,153 @@ pub(super) fn local(key: &StoreKey, error: io::Error) -> StoreError {
         source: error.into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use bytes::Bytes;
+    use futures::stream::{self, BoxStream};
+    use object_store::memory::InMemory;
+    use object_store::path::Path as ObjectPath;
+    use object_store::{
+        CopyOptions, Error, GetResultPayload, ListResult, MultipartUpload, ObjectStore,
+        PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    };
+
+    use super::*;
+
+    /// A memory whose answers break off after so many bytes each, once the client has given up resuming them itself.
+    #[derive(Debug)]
+    struct Breaking {
+        memory: InMemory,
+        piece: u64,
+        /// Asks left until the object is replaced by one of the same size.
+        until_replaced: AtomicU64,
+    }
+
+    impl fmt::Display for Breaking {
+        fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+            out.write_str("a memory that breaks off")
+        }
+    }
+
+    #[async_trait::async_trait]
+    impl ObjectStore for Breaking {
+        async fn get_opts(&self, at: &ObjectPath, how: GetOptions) -> Result<GetResult> {
+            if self.until_replaced.fetch_sub(1, Ordering::Relaxed) == 0 {
+                let other = PutPayload::from_static(b"OTHER BYTES");
+                self.memory
+                    .put_opts(at, other, PutOptions::default())
+                    .await?;
+            }
+            let found = self.memory.get_opts(at, how).await?;
+            let (range, meta) = (found.range.clone(), found.meta.clone());
+            let piece = usize::try_from(self.piece.min(range.end - range.start)).unwrap();
+            let bytes = found.bytes().await?.slice(..piece);
+            let broken = Error::Generic {
+                store: "memory",
+                source: "it broke off".into(),
+            };
+            Ok(GetResult {
+                payload: GetResultPayload::Stream(stream::iter([Ok(bytes), Err(broken)]).boxed()),
+                meta,
+                range,
+                attributes: object_store::Attributes::default(),
+                extensions: object_store::Extensions::default(),
+            })
+        }
+
+        async fn put_opts(
+            &self,
+            at: &ObjectPath,
+            bytes: PutPayload,
+            how: PutOptions,
+        ) -> Result<PutResult> {
+            self.memory.put_opts(at, bytes, how).await
+        }
+
+        async fn put_multipart_opts(
+            &self,
+            at: &ObjectPath,
+            how: PutMultipartOptions,
+        ) -> Result<Box<dyn MultipartUpload>> {
+            self.memory.put_multipart_opts(at, how).await
+        }
+
+        fn delete_stream(
+            &self,
+            paths: BoxStream<'static, Result<ObjectPath>>,
+        ) -> BoxStream<'static, Result<ObjectPath>> {
+            self.memory.delete_stream(paths)
+        }
+
+        fn list(&self, prefix: Option<&ObjectPath>) -> BoxStream<'static, Result<ObjectMeta>> {
+            self.memory.list(prefix)
+        }
+
+        async fn list_with_delimiter(&self, prefix: Option<&ObjectPath>) -> Result<ListResult> {
+            self.memory.list_with_delimiter(prefix).await
+        }
+
+        async fn copy_opts(
+            &self,
+            from: &ObjectPath,
+            to: &ObjectPath,
+            how: CopyOptions,
+        ) -> Result<()> {
+            self.memory.copy_opts(from, to, how).await
+        }
+    }
+
+    /// Downloads `some bytes.` from a memory that breaks off; what came of it, and what lies in the file.
+    async fn download(
+        piece: u64,
+        until_replaced: u64,
+    ) -> (Result<u64, StoreError>, Option<String>) {
+        let memory = InMemory::new();
+        let bucket = Bucket::new(Arc::new(Breaking {
+            memory,
+            piece,
+            until_replaced: AtomicU64::new(until_replaced),
+        }));
+        let key = StoreKey::parse("a").unwrap();
+        bucket
+            .put(&key, Bytes::from_static(b"some bytes."))
+            .await
+            .unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("a");
+        let ended = bucket.download(&key, None, &to).await;
+        (ended, std::fs::read_to_string(to).ok())
+    }
+
+    #[tokio::test]
+    async fn what_breaks_off_goes_on_as_long_as_something_comes() {
+        let (ended, file) = download(3, u64::MAX).await;
+        assert_eq!(ended.unwrap(), 11);
+        assert_eq!(file.unwrap(), "some bytes.");
+    }
+
+    #[tokio::test]
+    async fn what_does_not_go_on_leaves_no_file() {
+        let (ended, file) = download(0, u64::MAX).await;
+        assert!(
+            matches!(ended, Err(StoreError::Unavailable { .. })),
+            "{ended:?}"
+        );
+        assert_eq!(file, None);
+    }
+
+    #[tokio::test]
+    async fn two_objects_are_not_put_together() {
+        let (ended, file) = download(3, 2).await;
+        assert!(
+            matches!(ended, Err(StoreError::Changed { .. })),
+            "{ended:?}"
+        );
+        assert_eq!(file, None);
+    }
+}
