@@ -1,11 +1,8 @@
 //! What every kind of store must do. Run against a folder and memory here, and against buckets by the tests of the whole.
 
-#![cfg_attr(
-    not(test),
-    expect(
-        clippy::unwrap_used,
-        reason = "a broken promise is a panic that says which"
-    )
+#![expect(
+    clippy::unwrap_used,
+    reason = "a broken promise is a panic that says which"
 )]
 
 use std::collections::BTreeSet;
