@@ -10,8 +10,10 @@ use crate::field::Field;
 /// Nobody waits longer for a bucket that is gone.
 const A_MINUTE: Duration = Duration::from_secs(60);
 
+/// Copies, and notes each run in `runs`.
 fn copy() -> Spec {
-    Spec::new("copy").reads("in", "/*")
+    let script = r#"echo >> "$OUTSIDE/runs"; cp "$in" /pfs/out/"#;
+    Spec::new("copy").reads("in", "/*").sh(script)
 }
 
 /// Runs a command with a store that is not there.
@@ -45,6 +47,7 @@ fn short_trouble_of_every_kind_changes_nothing() {
     }
     let job = field.succeeds(&copy());
     assert_eq!(job.counts(), "8: 8 processed");
+    assert_eq!(field.place.told("runs"), 8, "trouble let something run again");
     assert_eq!(field.tree("copy"), field.tree("in"));
     field.s3.heal();
     assert_eq!(field.succeeds(&copy()).counts(), "8: 8 skipped");
@@ -72,6 +75,7 @@ fn what_arrives_damaged_is_refused_and_sent_again() {
         .s3
         .harm(Fault::on("PUT", "/commits/", Harm::Damage).times(1));
     assert_eq!(field.succeeds(&copy()).counts(), "4: 4 processed");
+    assert_eq!(field.place.told("runs"), 4, "damage let something run again");
     assert_eq!(field.tree("copy"), field.tree("in"));
 }
 
