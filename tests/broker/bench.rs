@@ -143,3 +143,12 @@ pub(crate) async fn receives(consumer: &mut dyn Consumer, expected: &[&str]) {
         delivery.ack().await.expect("answered");
     }
 }
+
+/// Waits until a claim is known to be lost.
+pub(crate) async fn is_lost(held: &Delivery) {
+    let begun = Instant::now();
+    while held.is_live() {
+        assert!(begun.elapsed() < DEADLINE, "a claim is held for ever");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
