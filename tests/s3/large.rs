@@ -89,6 +89,8 @@ fn a_completion_whose_answer_is_lost_is_noticed() {
         .s3
         .harm(Fault::on("POST", "uploadId", Harm::LoseAnswer).times(1));
     field.succeeds(&copy());
+    let begun = field.s3.requests(&["POST", "?uploads"]);
+    assert_eq!(begun.len(), 1, "it was uploaded again");
     assert!(
         fs::read(field.s3.path("herd/copy/large")).unwrap() == bytes(),
         "it was changed"
