@@ -12,3 +12,4 @@ pub mod coordinator;
 pub mod expand;
 pub mod local;
 pub mod publication;
+pub mod steward;

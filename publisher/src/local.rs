@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use drover_shared::id::{PipelineName, WorkerId};
+use drover_shared::id::{JobId, PipelineName, WorkerId};
 use drover_shared::job::{JobEvent, JobRecord, JobState};
 use drover_shared::ledger::{Ledger, PipelineLock};
 use drover_shared::process::Tokens;
@@ -58,6 +58,16 @@ pub enum LocalError {
         /// The pipeline.
         pipeline: PipelineName,
     },
+    /// A job of the pipeline is on the broker.
+    #[error(
+        "job {job} of pipeline {pipeline} is on the broker and has not ended; wait for it, stop it, or run with --broker"
+    )]
+    OnBroker {
+        /// The pipeline.
+        pipeline: PipelineName,
+        /// The job.
+        job: JobId,
+    },
     /// The pipeline cannot be locked, or scratch space cannot be had in the store.
     #[error("cannot begin a job in this store")]
     Begin(#[source] StoreError),
@@ -97,6 +107,16 @@ pub async fn run(
     let Some(_lock) = tokens.soft.run_until_cancelled(lock).await.transpose()? else {
         return Ok(never_begun(assignment.record));
     };
+    // Looked for with the lock in hand: a steward waits for the lock before it takes a job up.
+    if let Some((record, _)) = ledger
+        .submitted(&pipeline)
+        .await
+        .map_err(LocalError::Begin)?
+        .first()
+    {
+        let job = record.id;
+        return Err(LocalError::OnBroker { pipeline, job });
+    }
     let scratch = Scratch::make(&ledger, &pipeline, settings.scratch.clone())?;
     let broker = Arc::new(Embedded::new(QUEUE_CAPACITY));
     broker.declare(&pipeline).await?;
@@ -267,11 +287,22 @@ impl Desk {
 }
 
 /// The name of this machine.
-fn host_name() -> String {
+pub(crate) fn host_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .unwrap_or_default()
         .trim()
         .to_owned()
+}
+
+/// The folder below which a worker makes its own: the one chosen, or one on the store's own file system.
+pub(crate) fn worker_scratch(ledger: &Ledger, chosen: Option<PathBuf>) -> PathBuf {
+    chosen
+        .or_else(|| ledger.store().local_path(&layout::scratch()))
+        .unwrap_or_else(elsewhere)
+}
+
+fn elsewhere() -> PathBuf {
+    std::env::temp_dir().join("drover")
 }
 
 /// Folders of this machine for one job.
@@ -290,10 +321,7 @@ impl Scratch {
         chosen: Option<PathBuf>,
     ) -> Result<Self, LocalError> {
         let store = ledger.store();
-        let elsewhere = || std::env::temp_dir().join("drover");
-        let worker = chosen
-            .or_else(|| store.local_path(&layout::scratch()))
-            .unwrap_or_else(elsewhere);
+        let worker = worker_scratch(ledger, chosen);
         let tmp = store.local_path(&layout::tmp()).unwrap_or_else(elsewhere);
         let publication = tmp.join(format!("publication-{pipeline}"));
         let made = match std::fs::remove_dir_all(&publication) {

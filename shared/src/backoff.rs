@@ -8,19 +8,26 @@ const FIRST: Duration = Duration::from_millis(250);
 /// No delay is longer than this.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Delays that double from a quarter of a second up to 30 s, each spread by a quarter to either side, so that
-/// those who failed together do not come back together. Never ends.
+/// Delays that double up to a longest one, each spread by a quarter to either side, so that those who failed
+/// together do not come back together. Never ends.
 #[derive(Clone, Debug)]
 pub struct Backoff {
     next: Duration,
+    longest: Duration,
     random: fastrand::Rng,
 }
 
 impl Backoff {
-    /// Delays from the shortest one on.
+    /// Delays from a quarter of a second up to 30 s.
     pub fn new() -> Self {
+        Self::between(FIRST, LONGEST)
+    }
+
+    /// Delays from about `first` up to `longest`.
+    pub fn between(first: Duration, longest: Duration) -> Self {
         Self {
-            next: FIRST,
+            next: first,
+            longest,
             random: fastrand::Rng::new(),
         }
     }
@@ -37,8 +44,8 @@ impl Iterator for Backoff {
 
     fn next(&mut self) -> Option<Duration> {
         let spread = 0.75 + 0.5 * self.random.f64();
-        let delay = self.next.mul_f64(spread).min(LONGEST);
-        self.next = (self.next * 2).min(LONGEST);
+        let delay = self.next.mul_f64(spread).min(self.longest);
+        self.next = (self.next * 2).min(self.longest);
         Some(delay)
     }
 }

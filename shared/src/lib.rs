@@ -20,3 +20,4 @@ pub mod wire;
 
 pub mod backoff;
 pub mod process;
+pub mod units;

@@ -1,6 +1,6 @@
 //! The harness: everything that the tests of the whole need to start real processes and look at what they left.
 //!
-//! It knows Drover as its users do: the binary, the files, the documented JSON. It links none of our crates, so
+//! It knows Drover as its users do: the binary, the files, the documented JSON, the broker. It links none of our crates, so
 //! that a test cannot pass by sharing a mistake with the code.
 #![expect(
     clippy::missing_panics_doc,
@@ -13,21 +13,29 @@
 
 mod binary;
 mod eventually;
+mod herd;
 mod leftovers;
 mod outcome;
+mod proxy;
+mod rabbit;
 mod random;
 mod running;
 mod spec;
 mod tree;
+mod unique;
 mod workspace;
 
-pub use binary::{drover, repository};
+pub use binary::{drover, drover_worker, repository};
 pub use eventually::{DEADLINE, eventually};
+pub use herd::Herd;
 pub use leftovers::processes_marked;
 pub use nix::sys::signal::Signal;
 pub use outcome::{Job, Outcome};
+pub use proxy::Proxy;
+pub use rabbit::{Rabbit, shared};
 pub use random::Random;
 pub use running::Running;
 pub use spec::Spec;
 pub use tree::{Tree, files};
+pub use unique::unique;
 pub use workspace::{Workspace, is_root};

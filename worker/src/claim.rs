@@ -10,10 +10,13 @@ use drover_shared::wire::{self, Datums, Message, Range, Task};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::error::WorkError;
 use crate::flow::{Claimed, Failure, Interruption, Trouble, journey};
 use crate::job::{Job, JobError};
+use crate::metrics;
 use crate::tools::Tools;
 
 /// How a message is answered.
@@ -29,15 +32,37 @@ enum Answer {
     Silence,
 }
 
-/// Does what a message asks for and answers it. An error is the end of this worker.
-pub(crate) async fn work_off(delivery: Delivery, tools: &Tools) -> Result<(), WorkError> {
+impl Answer {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Ack => "ack",
+            Self::HandBack => "hand_back",
+            Self::Reject(_) => "reject",
+            Self::Silence => "silence",
+        }
+    }
+}
+
+/// Does what a message asks for and answers it. An error is the end of this worker. `closed` is cancelled once the
+/// consumer that brought the message takes no more: what is handed back before would come again at once.
+pub(crate) async fn work_off(
+    delivery: Delivery,
+    closed: &CancellationToken,
+    tools: &Tools,
+) -> Result<(), WorkError> {
+    metrics::delivered(delivery.redeliveries);
     let (answer, end) = match perform(&delivery, tools).await {
         Ok(()) => {
             tools.patience.restore();
             (Answer::Ack, Ok(()))
         }
         Err(Refusal::Reject(reason)) => (Answer::Reject(reason), Ok(())),
-        Err(Refusal::Failure(Failure::Interrupted(interruption))) => (after(interruption), Ok(())),
+        Err(Refusal::Failure(Failure::Interrupted(interruption))) => {
+            if interruption == Interruption::Draining {
+                closed.cancelled().await;
+            }
+            (after(interruption), Ok(()))
+        }
         Err(Refusal::Failure(Failure::Trouble(trouble))) => {
             (Answer::HandBack, put_up_with(trouble, tools).await)
         }
@@ -65,13 +90,14 @@ fn after(interruption: Interruption) -> Answer {
     match interruption {
         Interruption::Draining => Answer::HandBack,
         Interruption::JobStopped => Answer::Ack,
-        Interruption::CutShort => Answer::Silence,
+        Interruption::CutShort | Interruption::ClaimLost => Answer::Silence,
     }
 }
 
 /// Waits before the message goes back, so that it does not come again at once; at the end of patience, gives up.
 async fn put_up_with(trouble: Trouble, tools: &Tools) -> Result<(), WorkError> {
-    let Some(pause) = tools.patience.pause() else {
+    let pause = tools.patience.pause().filter(|_| !trouble.is_final());
+    let Some(pause) = pause else {
         return Err(trouble.into());
     };
     tracing::warn!(
@@ -87,6 +113,7 @@ async fn put_up_with(trouble: Trouble, tools: &Tools) -> Result<(), WorkError> {
 }
 
 async fn settle(delivery: Delivery, answer: Answer) {
+    metrics::answered(answer.name());
     let settled = match answer {
         Answer::Ack => delivery.ack().await,
         Answer::HandBack => delivery.hand_back().await,
@@ -111,15 +138,21 @@ async fn settle(delivery: Delivery, answer: Answer) {
 async fn perform(delivery: &Delivery, tools: &Tools) -> Result<(), Refusal> {
     let task = decode(&delivery.body)?;
     let job = job(task.job, tools).await?;
+    let datums = datums(task.datums, task.job, tools);
+    let datums = tools.unless_interrupted(&job, datums).await??;
+    let bearer = Bearer {
+        delivery,
+        job: &job,
+        total: task.total,
+        again: task.again,
+    };
     let mut journeys = FuturesUnordered::new();
-    for datum in datums(task.datums, task.job, tools).await? {
-        journeys.push(travel(
-            datum,
-            &job,
-            task.total,
-            delivery.redeliveries,
-            tools,
-        ));
+    for datum in datums {
+        let span = tracing::info_span!(
+            "datum",
+            job.id = %job.id, datum.index, datum.id = %datum.id
+        );
+        journeys.push(travel(datum, &bearer, tools).instrument(span));
     }
     let mut result = Ok(());
     while let Some(ended) = journeys.next().await {
@@ -129,20 +162,29 @@ async fn perform(delivery: &Delivery, tools: &Tools) -> Result<(), Refusal> {
     Ok(result?)
 }
 
-async fn travel(
-    datum: Datum,
-    job: &Arc<Job>,
+/// The message that brings a datum.
+struct Bearer<'a> {
+    delivery: &'a Delivery,
+    job: &'a Arc<Job>,
     total: Option<u64>,
-    redeliveries: u32,
-    tools: &Tools,
-) -> Result<(), Failure> {
+    again: bool,
+}
+
+async fn travel(datum: Datum, bearer: &Bearer<'_>, tools: &Tools) -> Result<(), Failure> {
+    let job = bearer.job;
+    let hold = tools.in_hand.take(job.id, datum.index);
+    let hold = tools.unless_interrupted(job, hold).await?;
     let permit = tools.in_flight.acquire();
     let _permit = tools.unless_interrupted(job, permit).await?;
+    if !bearer.delivery.is_live() {
+        return Err(Interruption::ClaimLost.into());
+    }
     let claimed = Claimed {
         job: Arc::clone(job),
         datum: Arc::new(datum),
-        total,
-        redeliveries,
+        total: bearer.total,
+        redeliveries: bearer.delivery.redeliveries,
+        again: bearer.again || hold.waited,
         claim: tools.next_claim().into(),
         started: Timestamp::now(),
         deaths: 0,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use drover_shared::id::WorkerId;
 
 use crate::runner::SandboxMode;
+use crate::standing::Standing;
 
 /// The settings of a worker.
 #[derive(Clone, Debug)]
@@ -33,6 +34,8 @@ pub struct Settings {
     pub pod: Option<String>,
     /// The namespace of that pod, for `PPS_NAMESPACE`.
     pub namespace: Option<String>,
+    /// What it is about, for whoever asks.
+    pub standing: Standing,
     /// How long the store or this machine may fail without a pause before the worker gives up.
     pub patience: Duration,
 }
@@ -51,6 +54,7 @@ impl Settings {
             environment: inheritable(std::env::vars_os()),
             pod: None,
             namespace: None,
+            standing: Standing::default(),
             patience: Duration::from_mins(1),
         }
     }

@@ -34,6 +34,9 @@ pub enum WorkError {
         #[source]
         source: io::Error,
     },
+    /// A panic, which standard error tells of.
+    #[error("worker ends because of a bug in it; please report what it said before")]
+    Bug,
     /// Commands cannot be run on this machine.
     #[error("worker cannot run commands here")]
     Runner {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use drover_shared::datum::DatumInput;
 use drover_shared::glob::Glob;
-use drover_shared::id::JobId;
+use drover_shared::id::{JobId, PipelineName};
 use drover_shared::ledger::Ledger;
 use drover_shared::pipeline::{self, Findings, PfsInput, Pipeline};
 use drover_shared::store::{Repos, Store, StoreError, StoreKey};
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::scratch::Scratch;
 use crate::stops::Stops;
 
-/// Jobs remembered at the same time. A worker meets few: those of its pipelines that run now.
+/// Jobs remembered at the same time, beside those on their way. A worker meets few: those of its pipelines that run now.
 const REMEMBERED: usize = 8;
 
 /// A job, as far as its datums need it.
@@ -126,19 +126,50 @@ impl Jobs {
         }
     }
 
-    /// The job, read from the ledger the first time.
+    /// The job, read from the ledger the first time. One that has ended or is to end counts as stopped.
     pub(crate) async fn get(&self, id: JobId) -> Result<Arc<Job>, JobError> {
         let mut recent = self.recent.lock().await;
-        if let Some(job) = recent.iter().find(|job| job.id == id) {
-            return Ok(Arc::clone(job));
+        if let Some(place) = recent.iter().position(|job| job.id == id)
+            && let Some(job) = recent.remove(place)
+        {
+            recent.push_front(Arc::clone(&job));
+            return Ok(job);
         }
-        let job = Arc::new(self.read(id).await?);
-        recent.truncate(REMEMBERED - 1);
+        let read = self.read(id).await.inspect_err(|_| self.stops.forget(id));
+        let job = Arc::new(read?);
         recent.push_front(Arc::clone(&job));
+        self.forget_idle(&mut recent);
         Ok(job)
     }
 
+    /// Stops a job; returns its pipeline.
+    pub(crate) async fn stop(&self, id: JobId) -> Result<PipelineName, StoreError> {
+        self.stops.stop(id);
+        Ok(self.ledger.job(id).await?.pipeline)
+    }
+
+    /// Forgets the jobs that were met longest ago, but none whose datums are on their way: they hear of a stop by it.
+    fn forget_idle(&self, recent: &mut VecDeque<Arc<Job>>) {
+        while recent.len() > REMEMBERED {
+            let idle = recent.iter().rposition(|job| Arc::strong_count(job) == 1);
+            let Some(job) = idle.and_then(|idle| recent.remove(idle)) else {
+                return;
+            };
+            self.stops.forget(job.id);
+            for file in [&job.stdin, &job.err_stdin].into_iter().flatten() {
+                // If it stays, it goes with the scratch directory.
+                let _ = std::fs::remove_file(file);
+            }
+        }
+    }
+
     async fn read(&self, id: JobId) -> Result<Job, JobError> {
+        // Before the look into the ledger, so that no stop is missed from then on.
+        let stopped = self.stops.token(id);
+        let is_over = self.ledger.job(id).await?.state.is_final();
+        if is_over || self.ledger.stop_requested(id).await? {
+            self.stops.stop(id);
+        }
         let spec = self.ledger.spec(id).await?;
         let pipeline = pipeline::from_value(&spec).map_err(JobError::Spec)?;
         let mut leaves = HashMap::new();
@@ -153,7 +184,7 @@ impl Jobs {
             environment,
             stdin: self.lines(&format!("{id}.stdin"), &transform.stdin)?,
             err_stdin: self.lines(&format!("{id}.err_stdin"), &transform.err_stdin)?,
-            stopped: self.stops.token(id),
+            stopped,
             leaves,
             pipeline,
         })

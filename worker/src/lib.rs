@@ -9,8 +9,13 @@ mod worker;
 
 mod claim;
 mod flow;
+mod in_hand;
+
+mod control;
+mod standing;
 
 mod job;
+pub mod metrics;
 mod patience;
 mod scratch;
 mod slots;
@@ -21,5 +26,6 @@ pub mod runner;
 
 pub use config::{Settings, inheritable};
 pub use error::WorkError;
+pub use standing::{Phase, Standing};
 pub use stops::Stops;
 pub use worker::work;

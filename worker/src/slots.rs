@@ -8,6 +8,7 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
+use crate::metrics;
 use crate::runner::{Execution, Order, Runner, RunnerError, RunnerSettings};
 use crate::scratch::Scratch;
 
@@ -61,6 +62,7 @@ impl Slots {
                 runner: Some(runner),
             });
         }
+        metrics::slots(u32::from(settings.slots.get()));
         Ok(Self {
             free: Semaphore::new(count),
             count: u32::from(settings.slots.get()),
@@ -77,6 +79,7 @@ impl Slots {
         let permit = self.free.acquire_many(wanted).await;
         let permit = permit.expect("the semaphore is never closed");
         let slot = self.lock().pop();
+        metrics::slots_busy(1);
         Lease {
             slots: self,
             slot: Some(slot.expect("there are as many slots as permits")),
@@ -176,5 +179,6 @@ impl Lease<'_> {
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
         self.slots.lock().extend(self.slot.take());
+        metrics::slots_busy(-1);
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use drover_shared::id::PipelineName;
 use drover_shared::ledger::Ledger;
 use drover_shared::process::Tokens;
 use drover_shared::queue::{Broker, Queue};
@@ -11,6 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::config::Settings;
 use crate::flow::{Failure, Interruption};
+use crate::in_hand::InHand;
 use crate::job::{Job, Jobs};
 use crate::patience::Patience;
 use crate::scratch::Scratch;
@@ -24,6 +26,7 @@ pub(crate) struct Tools {
     pub(crate) jobs: Jobs,
     pub(crate) scratch: Arc<Scratch>,
     pub(crate) slots: Slots,
+    pub(crate) in_hand: InHand,
     pub(crate) patience: Patience,
     /// Datums on their way at the same time, those waiting for a slot included.
     pub(crate) in_flight: Semaphore,
@@ -38,7 +41,7 @@ impl Tools {
         format!("{}.{number}", self.settings.worker)
     }
 
-    /// Tells the coordinator of a job; returns once the queue has it safe.
+    /// Tells the coordinator of a job; returns once the queue has it safe, or the worker ends at once.
     pub(crate) async fn report(
         &self,
         job: &Job,
@@ -50,17 +53,47 @@ impl Tools {
             redeliveries,
             event,
         };
+        self.send(report, &job.pipeline.name).await
+    }
+
+    /// Sends a report to the coordinator of a pipeline.
+    pub(crate) async fn send(
+        &self,
+        report: Report,
+        pipeline: &PipelineName,
+    ) -> Result<(), Failure> {
+        let job = report.job;
         match wire::encode(&Message::Report(report)) {
             Ok(body) => {
-                let queue = Queue::Reports(job.pipeline.name.clone());
-                Ok(self.broker.publish(&queue, body).await?)
+                let queue = Queue::Reports(pipeline.clone());
+                let sent = self.broker.publish(&queue, body);
+                Ok(self.unless_cut_short(sent).await??)
             }
             // The verdict is in the ledger, where a coordinator finds it; the queue must flow on.
             Err(error) => {
-                tracing::error!(job.id = %job.id, "a report cannot be sent: {error}");
+                tracing::error!(job.id = %job, "a report cannot be sent: {error}");
                 Ok(())
             }
         }
+    }
+
+    /// What it means that the stop token of a job is cancelled: it is, too, when the worker ends at once.
+    pub(crate) fn stopped(&self) -> Interruption {
+        if self.tokens.hard.is_cancelled() {
+            Interruption::CutShort
+        } else {
+            Interruption::JobStopped
+        }
+    }
+
+    /// Waits for `work`, whatever else happens, unless the worker is to end at once.
+    pub(crate) async fn unless_cut_short<T>(
+        &self,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Failure> {
+        let hard = &self.tokens.hard;
+        let done = hard.run_until_cancelled(work).await;
+        done.ok_or(Interruption::CutShort.into())
     }
 
     /// Waits for `work` as long as the worker takes on work and the job is wanted.
@@ -71,9 +104,9 @@ impl Tools {
     ) -> Result<T, Failure> {
         tokio::select! {
             biased;
-            () = self.tokens.hard.cancelled() => Err(Failure::Interrupted(Interruption::CutShort)),
-            () = job.stopped.cancelled() => Err(Failure::Interrupted(Interruption::JobStopped)),
-            () = self.tokens.soft.cancelled() => Err(Failure::Interrupted(Interruption::Draining)),
+            () = self.tokens.hard.cancelled() => Err(Interruption::CutShort.into()),
+            () = job.stopped.cancelled() => Err(self.stopped().into()),
+            () = self.tokens.soft.cancelled() => Err(Interruption::Draining.into()),
             done = work => Ok(done),
         }
     }

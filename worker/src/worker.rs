@@ -1,5 +1,6 @@
 //! The worker: takes messages as long as it has room, and ends without losing any.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,15 +8,22 @@ use drover_shared::id::PipelineName;
 use drover_shared::ledger::Ledger;
 use drover_shared::process::Tokens;
 use drover_shared::queue::{Broker, Consumer, Queue, QueueError};
+use futures::FutureExt;
+use futures::future::join_all;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::claim::work_off;
 use crate::config::Settings;
+use crate::control::heed;
 use crate::error::WorkError;
+use crate::in_hand::InHand;
 use crate::job::Jobs;
 use crate::patience::Patience;
 use crate::scratch::Scratch;
 use crate::slots::Slots;
+use crate::standing::Phase;
 use crate::stops::Stops;
 use crate::tools::Tools;
 
@@ -29,22 +37,15 @@ pub async fn work(
     stops: Stops,
     tokens: Tokens,
 ) -> Result<(), WorkError> {
-    let prefetch = settings.prefetch();
+    let span = tracing::info_span!("worker", worker.id = %settings.worker);
     // Its own trouble is no reason to end the whole process by itself; that is for whoever called.
     let tokens = tokens.part();
-    let tools = Arc::new(equip(settings, ledger, Arc::clone(&broker), stops, tokens).await?);
-    let trouble = Arc::new(Mutex::new(Ok(())));
-    let takers = pipelines.iter().map(|pipeline| {
-        let queue = Queue::Datums(pipeline.clone());
-        take(broker.as_ref(), queue, prefetch, &tools, &trouble)
-    });
-    let taken = futures::future::join_all(takers).await;
-    tools.slots.end().await;
-    let trouble = std::mem::replace(
-        &mut *trouble.lock().unwrap_or_else(PoisonError::into_inner),
-        Ok(()),
-    );
-    taken.into_iter().collect::<Result<(), _>>().and(trouble)
+    async {
+        let tools = equip(settings, ledger, broker, stops, tokens).await?;
+        take_all(&pipelines, &Arc::new(tools)).await
+    }
+    .instrument(span)
+    .await
 }
 
 async fn equip(
@@ -74,6 +75,7 @@ async fn equip(
         broker,
         scratch,
         slots,
+        in_hand: InHand::default(),
         patience: Patience::new(settings.patience),
         in_flight: Semaphore::new(usize::from(settings.prefetch())),
         tokens,
@@ -82,34 +84,77 @@ async fn equip(
     })
 }
 
+/// Takes the messages of all pipelines until it is time to stop, and waits for those in hand.
+async fn take_all(pipelines: &[PipelineName], tools: &Arc<Tools>) -> Result<(), WorkError> {
+    let lost = |source: QueueError| WorkError::Queue { source };
+    let hints = tools.broker.listen(tools.settings.worker.as_str());
+    let hints = hints.await.map_err(lost)?;
+    let consumers = consume(pipelines, tools).await.map_err(lost)?;
+    tools.settings.standing.enter(Phase::Taking);
+    let trouble = Reason::default();
+    let takers = consumers
+        .into_iter()
+        .map(|consumer| take(consumer, tools, &trouble));
+    let taken = tokio::select! {
+        taken = join_all(takers) => taken,
+        never = heed(hints, pipelines, tools) => match never {},
+    };
+    tools.slots.end().await;
+    let trouble = trouble
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
+    taken
+        .into_iter()
+        .collect::<Result<(), _>>()
+        .map_err(lost)
+        .and(trouble.map_or(Ok(()), Err))
+}
+
+async fn consume(
+    pipelines: &[PipelineName],
+    tools: &Tools,
+) -> Result<Vec<Box<dyn Consumer>>, QueueError> {
+    let prefetch = tools.settings.prefetch();
+    let mut consumers = Vec::with_capacity(pipelines.len());
+    for pipeline in pipelines {
+        let queue = Queue::Datums(pipeline.clone());
+        consumers.push(tools.broker.consume(&queue, prefetch).await?);
+    }
+    Ok(consumers)
+}
+
 /// The first reason for this worker to end.
-type Reason = Arc<Mutex<Result<(), WorkError>>>;
+type Reason = Arc<Mutex<Option<WorkError>>>;
 
 /// Takes messages from one queue until it is time to stop, then waits for those in hand.
 async fn take(
-    broker: &dyn Broker,
-    queue: Queue,
-    prefetch: u16,
+    mut consumer: Box<dyn Consumer>,
     tools: &Arc<Tools>,
     trouble: &Reason,
-) -> Result<(), WorkError> {
-    let lost = |source: QueueError| WorkError::Queue { source };
-    let mut consumer = broker.consume(&queue, prefetch).await.map_err(lost)?;
-    let taken = take_until_asked(consumer.as_mut(), tools, trouble).await;
+) -> Result<(), QueueError> {
+    let closed = CancellationToken::new();
+    let taken = take_until_asked(consumer.as_mut(), &closed, tools, trouble).await;
+    tools.settings.standing.enter(Phase::Draining);
     let stopped = match taken {
-        Ok(()) => consumer.stop().await,
+        Ok(()) => tools
+            .unless_cut_short(consumer.stop())
+            .await
+            .unwrap_or(Ok(())),
         Err(error) => Err(error),
     };
+    closed.cancel();
     if stopped.is_err() {
         tools.tokens.soft.cancel();
     }
     tools.tokens.tracker.close();
     tools.tokens.tracker.wait().await;
-    stopped.map_err(lost)
+    stopped
 }
 
 async fn take_until_asked(
     consumer: &mut dyn Consumer,
+    closed: &CancellationToken,
     tools: &Arc<Tools>,
     trouble: &Reason,
 ) -> Result<(), QueueError> {
@@ -119,15 +164,16 @@ async fn take_until_asked(
             () = tools.tokens.soft.cancelled() => return Ok(()),
             delivery = consumer.next() => delivery?,
         };
-        let (tools, trouble) = (Arc::clone(tools), Arc::clone(trouble));
-        tools.tokens.tracker.clone().spawn(async move {
-            if let Err(error) = work_off(delivery, &tools).await {
+        let tracker = tools.tokens.tracker.clone();
+        let (tools, closed, trouble) = (Arc::clone(tools), closed.clone(), Arc::clone(trouble));
+        let task = async move {
+            let worked = AssertUnwindSafe(work_off(delivery, &closed, &tools)).catch_unwind();
+            if let Err(error) = worked.await.unwrap_or(Err(WorkError::Bug)) {
                 let mut trouble = trouble.lock().unwrap_or_else(PoisonError::into_inner);
-                if trouble.is_ok() {
-                    *trouble = Err(error);
-                }
+                trouble.get_or_insert(error);
                 tools.tokens.soft.cancel();
             }
-        });
+        };
+        tracker.spawn(task.in_current_span());
     }
 }

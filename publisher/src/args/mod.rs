@@ -1,6 +1,7 @@
 //! The command line as typed. Clap's definitions only, one file a group of commands; the texts of
 //! `--help` stand beside the fields they explain. What is meant by them is `commands`' business.
 
+mod cluster;
 mod command;
 mod inspect;
 mod limits;
@@ -8,6 +9,7 @@ mod run;
 mod spec;
 mod values;
 
+pub use cluster::{Publish, Serve};
 pub use command::OneLiner;
 pub use inspect::{Datums, Explain, Job, Jobs, Logs, Stop, Wait};
 pub use limits::Rows;
@@ -15,8 +17,13 @@ pub use run::{Engine, Retry, Run};
 pub use spec::{Completions, Plan, Sources, Validate};
 pub use values::{DatumChoice, Format, InputOverride};
 
+use std::time::Duration;
+
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use self::values::positive_duration;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -24,8 +31,8 @@ Exit codes:
   1  the job failed: some datums did, or its output could not be published
   2  usage, or an invalid spec; nothing was done
   3  the job was stopped: by `drover stop`, a signal or `job_timeout`
-  4  the store (or broker) cannot be reached or used
-  5  `wait --timeout` ran out
+  4  the store or the broker cannot be reached or used
+  5  `wait --timeout` ran out, or `publish --wait` was interrupted; the job goes on
 
 Standard output carries data, standard error carries talk. NO_COLOR=1 switches colours off;
 DROVER_LOG=debug tells more of what happens inside.
@@ -70,6 +77,35 @@ pub struct Common {
     )]
     pub store: String,
 
+    /// The RabbitMQ broker that workers are connected to, for example amqp://user:password@host:5672/vhost
+    ///
+    /// `amqps://` for TLS. `run` and `retry` use it only when the flag is typed: the variable alone does not take their work to
+    /// a cluster.
+    #[arg(
+        long,
+        global = true,
+        env = "DROVER_BROKER",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub broker: Option<String>,
+
+    /// How long the broker may take to be reached before a command gives up with exit code 4
+    #[arg(
+        long,
+        global = true,
+        env = "DROVER_CONNECT_TIMEOUT",
+        default_value = "30s",
+        value_name = "TIME",
+        value_parser = positive_duration,
+        hide_short_help = true
+    )]
+    pub connect_timeout: Duration,
+
+    /// Whether the broker stands on the command line itself.
+    #[arg(skip)]
+    pub broker_is_typed: bool,
+
     /// How results and errors are printed: for people, or JSON for scripts
     #[arg(
         long,
@@ -101,6 +137,17 @@ pub enum Command {
     /// below `/pfs` and its output in `/pfs/out`, in a sandbox of its own. What an earlier run did is skipped. The
     /// output folder, named as the pipeline, changes only once all datums have succeeded.
     Run(Run),
+    /// Put pipelines on a cluster of workers, as jobs that outlive this command
+    ///
+    /// The job is written to the store whole, and its id printed. From then on it is seen through by whoever
+    /// coordinates: `drover serve`, or this command itself with `--wait`. Workers, wherever they are, need the same
+    /// `--store` and `--broker`.
+    Publish(Publish),
+    /// See published jobs through: expand their inputs, supply workers, bring out their output
+    ///
+    /// Any number of these may run; each pipeline is seen to by one of them at a time, and when that one goes another one
+    /// goes on where it was. SIGTERM ends it at once: nothing is lost by that.
+    Serve(Serve),
     /// Preview the datums that a run would work on
     ///
     /// Nothing is run and no job is made. New files are read once, since the id of a datum stands for their content.
@@ -146,7 +193,19 @@ pub enum Command {
 
 /// The command line of this process, or the error that clap makes of it (`--help` is one).
 pub fn parse() -> Result<Cli, clap::Error> {
-    Cli::try_parse()
+    let mut command = Cli::command();
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+    cli.common.broker_is_typed = is_typed(&matches, "broker");
+    Ok(cli)
+}
+
+/// Whether a common option stands on the command line, before the command or after it.
+fn is_typed(matches: &ArgMatches, name: &str) -> bool {
+    let after = matches.subcommand().map(|(_, after)| after);
+    std::iter::once(matches)
+        .chain(after)
+        .any(|matches| matches.value_source(name) == Some(ValueSource::CommandLine))
 }
 
 /// Whether a command line that could not be parsed asked for JSON, so that its error can be JSON too.
@@ -170,8 +229,6 @@ pub fn is_help(error: &clap::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -225,6 +282,8 @@ mod tests {
             ("drover jobs --pipeline a/b", "a/b"),
             ("drover --output xml jobs", "--output"),
             ("drover stop", "required"),
+            ("drover publish", "required"),
+            ("drover serve --connect-timeout 0s", "more than zero"),
         ];
         for (line, word) in rows {
             let text = refusal(line);

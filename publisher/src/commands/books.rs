@@ -37,7 +37,10 @@ pub(super) async fn record(ledger: &Ledger, id: JobId) -> Result<JobRecord, Comm
 
 /// Whether nobody holds the lock that a running job of this machine holds or waits for.
 async fn seems_cut_off(ledger: &Ledger, record: &JobRecord) -> Result<bool, CommandError> {
-    Ok(!record.state.is_final() && ledger.is_locked(&record.pipeline).await? == Some(false))
+    Ok(!record.state.is_final()
+        && ledger.is_locked(&record.pipeline).await? == Some(false)
+        // A job on the broker outlives every process.
+        && ledger.submission(record.id).await?.is_none())
 }
 
 /// The failures of a job by cause: as its end wrote them down, else from what became of its datums so far.

@@ -1,6 +1,8 @@
 //! What every command starts from: the streams, and the store that was named.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use drover_shared::ledger::Ledger;
 use drover_shared::store::{Location, Store};
@@ -21,8 +23,27 @@ pub(super) struct Context {
     pub console: Console,
     /// The directory that relative paths are relative to.
     pub current_dir: PathBuf,
+    /// The broker, where one was named.
+    pub broker: BrokerChoice,
     /// The store as typed.
     store: String,
+}
+
+/// The broker that was named.
+#[derive(Clone)]
+pub(super) struct BrokerChoice {
+    /// Its URL, with a password perhaps: never shown.
+    pub url: Option<String>,
+    /// Whether it was named on the command line, and not by the environment alone.
+    pub is_typed: bool,
+    /// How long it may take to be reached.
+    pub patience: Duration,
+}
+
+impl fmt::Debug for BrokerChoice {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("BrokerChoice")
+    }
 }
 
 impl Context {
@@ -35,6 +56,11 @@ impl Context {
         Ok(Self {
             console: Console::new(common.output),
             current_dir: std::env::current_dir().map_err(no_directory)?,
+            broker: BrokerChoice {
+                url: common.broker.clone(),
+                is_typed: common.broker_is_typed,
+                patience: common.connect_timeout,
+            },
             store: common.store.clone(),
         })
     }

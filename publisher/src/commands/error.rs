@@ -3,10 +3,13 @@
 use std::error::Error;
 use std::path::PathBuf;
 
-use drover_shared::id::JobId;
+use drover_shared::id::{JobId, PipelineName};
 use drover_shared::ledger::ReferenceError;
 use drover_shared::pipeline::Finding;
+use drover_shared::queue::QueueError;
+use drover_shared::queue::rabbitmq::InvalidAddress;
 use drover_shared::store::StoreError;
+use drover_worker::WorkError;
 
 use super::chain::ChainError;
 use super::one_liner::OneLinerError;
@@ -74,6 +77,28 @@ pub enum CommandError {
     /// A job could not be seen through.
     #[error(transparent)]
     Local(#[from] LocalError),
+    /// No broker was named.
+    #[error(
+        "no broker is named; give --broker URL or set DROVER_BROKER, for example amqp://user:password@host"
+    )]
+    NoBroker,
+    /// The broker's URL makes no sense.
+    #[error(transparent)]
+    Address(#[from] InvalidAddress),
+    /// The broker is not fit for the pipeline.
+    #[error("the broker is not fit for {pipeline}: {problem}")]
+    Unfit {
+        /// The pipeline.
+        pipeline: PipelineName,
+        /// What is in the way, and the way out.
+        problem: String,
+    },
+    /// The broker.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// The worker of this command.
+    #[error(transparent)]
+    Work(#[from] WorkError),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -99,7 +124,9 @@ impl CommandError {
             Self::Store(error) | Self::Job(ReferenceError::Store(error)) => exit_of_store(error),
             Self::Expand(error) => exit_of_expand(error),
             Self::Local(error) => exit_of_local(error),
-            Self::Output(_) | Self::System { .. } => Exit::Unreachable,
+            Self::Output(_) | Self::System { .. } | Self::Queue(_) | Self::Work(_) => {
+                Exit::Unreachable
+            }
             _ => Exit::Usage,
         }
     }
@@ -108,9 +135,14 @@ impl CommandError {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Spec { .. } => "spec",
-            Self::SpecFile { .. } | Self::OneLiner(_) | Self::Chain(_) | Self::Override { .. } => {
-                "usage"
-            }
+            Self::SpecFile { .. }
+            | Self::OneLiner(_)
+            | Self::Chain(_)
+            | Self::Override { .. }
+            | Self::NoBroker
+            | Self::Address(_) => "usage",
+            Self::Queue(_) | Self::Unfit { .. } => "broker",
+            Self::Work(_) => "run",
             Self::Store(_) | Self::Job(ReferenceError::Store(_)) => "store",
             Self::Job(_) | Self::NotEnded { .. } | Self::NoDatum { .. } => "job",
             Self::Expand(_) => "input",
@@ -125,6 +157,7 @@ fn exit_of_local(error: &LocalError) -> Exit {
     let is_refused = matches!(
         error,
         LocalError::Busy { .. }
+            | LocalError::OnBroker { .. }
             | LocalError::Coordinate(
                 CoordinateError::Incomplete { .. } | CoordinateError::Changed { .. }
             )

@@ -1,12 +1,18 @@
 //! `drover explain`: why a job failed, or why it is not moving.
 
+use std::time::Duration;
+
+use drover_shared::job::JobRecord;
+use drover_shared::ledger::Ledger;
+use drover_shared::queue::{Broker, Queue, QueueError};
 use jiff::Timestamp;
 use serde_json::json;
+use tokio::time::timeout;
 
-use super::{CommandError, Context, books};
+use super::{CommandError, Context, books, broker, submit};
 use crate::args::{Explain, Format};
 use crate::exit::Exit;
-use crate::render::{self, Facts};
+use crate::render::{self, Cluster, Facts, View};
 
 pub(super) async fn explain(typed: &Explain, context: &Context) -> Result<Exit, CommandError> {
     let ledger = context.ledger().await?;
@@ -14,11 +20,15 @@ pub(super) async fn explain(typed: &Explain, context: &Context) -> Result<Exit, 
     let record = books::record(&ledger, id).await?;
     let failures = books::failures(&ledger, &record).await?;
     let waits_for = books::running_before(&ledger, &record).await?;
+    let cluster = cluster_of(&ledger, &record, context).await?;
+    let (count, mut parked) = ledger.parked(&record.pipeline, 1).await?;
     let sentences = render::explain(&Facts {
         record: &record,
         failures: &failures,
         stop_requested: ledger.stop_requested(id).await?,
         waits_for: waits_for.as_ref(),
+        cluster,
+        parked: (count, parked.pop()),
         now: Timestamp::now(),
     });
     let mut out = context.console.data();
@@ -28,4 +38,44 @@ pub(super) async fn explain(typed: &Explain, context: &Context) -> Result<Exit, 
     }
     out.finish()?;
     Ok(Exit::Success)
+}
+
+/// How long a broker may take to notice that it takes no messages.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What can be told of the cluster that a job is on which has not ended.
+async fn cluster_of(
+    ledger: &Ledger,
+    record: &JobRecord,
+    context: &Context,
+) -> Result<Option<Cluster>, CommandError> {
+    if record.state.is_final() || ledger.submission(record.id).await?.is_none() {
+        return Ok(None);
+    }
+    if context.broker.url.is_none() {
+        return Ok(Some(Cluster::Unnamed));
+    }
+    Ok(Some(match broker::connect(context).await {
+        Ok(broker) => look(&broker, record).await.map_or_else(
+            |error| Cluster::Unreachable(error.to_string()),
+            Cluster::Seen,
+        ),
+        Err(CommandError::Queue(error)) => Cluster::Unreachable(error.to_string()),
+        Err(error) => return Err(error),
+    }))
+}
+
+async fn look(broker: &dyn Broker, record: &JobRecord) -> Result<View, QueueError> {
+    let pipeline = &record.pipeline;
+    broker.declare(pipeline).await?;
+    let datums = broker.depth(&Queue::Datums(pipeline.clone())).await?;
+    let reports = broker.depth(&Queue::Reports(pipeline.clone())).await?;
+    // A broker that is short of memory says so to those who send it something.
+    let _ = timeout(PATIENCE, submit::hint(record, broker)).await;
+    Ok(View {
+        link: broker.link(),
+        coordinators: reports.consumers,
+        workers: datums.consumers,
+        ready: datums.ready,
+    })
 }

@@ -10,6 +10,13 @@ mod sources;
 mod retry;
 mod run;
 
+mod broker;
+mod cluster;
+mod helper;
+mod publish;
+mod serve;
+mod submit;
+
 mod completions;
 mod plan;
 mod schema;
@@ -72,6 +79,8 @@ async fn dispatch(cli: Cli) -> Result<Exit, CommandError> {
     let context = Context::new(&cli.common)?;
     match cli.command {
         Command::Run(typed) => run::run(&typed, &context).await,
+        Command::Publish(typed) => publish::publish(&typed, &context).await,
+        Command::Serve(typed) => serve::serve(&typed, &context).await,
         Command::Plan(typed) => plan::plan(&typed, &context).await,
         Command::Validate(typed) => validate::validate(&typed, &context),
         Command::Schema => schema::schema(&context),

@@ -11,8 +11,10 @@ use drover_shared::process::{Ending, Lifecycle, Tokens};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::sources::Prepared;
-use super::{CommandError, Context, chain, sources, wait};
+use super::cluster::{Cluster, OnSignal};
+use super::helper::Helper;
+use super::sources::{Checked, Prepared};
+use super::{CommandError, Context, broker, chain, sources, submit, wait};
 use crate::args::{Engine, Format, Run};
 use crate::coordinator::{Assignment, Scope, Snapshot};
 use crate::exit::Exit;
@@ -21,16 +23,19 @@ use crate::render;
 
 pub(super) async fn run(typed: &Run, context: &Context) -> Result<Exit, CommandError> {
     let checked = sources::prepare(&typed.sources, context)?;
-    if context.console.format == Format::Text {
-        checked
-            .notes
-            .iter()
-            .for_each(|note| context.console.talk(format!("note: {note}")));
-    }
+    say_notes(&checked, context);
     let ledger = context.ledger().await?;
     let job = |prepared: &Prepared| new_job(prepared, Scope::Everything, typed.reprocess);
     let assignments = checked.pipelines.iter().map(job).collect();
     in_order(assignments, &typed.engine, &ledger, context).await
+}
+
+/// Says what is good to know about the specs.
+pub(super) fn say_notes(checked: &Checked, context: &Context) {
+    if context.console.format == Format::Text {
+        let talk = |note| context.console.talk(format!("note: {note}"));
+        checked.notes.iter().for_each(talk);
+    }
 }
 
 /// A job of a pipeline, about to start.
@@ -52,10 +57,9 @@ pub(super) async fn in_order(
     ledger: &Ledger,
     context: &Context,
 ) -> Result<Exit, CommandError> {
-    let no_signals = |source| CommandError::System {
-        what: "listen for signals",
-        source,
-    };
+    if context.broker.is_typed {
+        return on_broker(assignments, engine, ledger, context).await;
+    }
     let lifecycle = Lifecycle::new(engine.grace).map_err(no_signals)?;
     let jobs = Jobs {
         engine: engine.clone(),
@@ -64,6 +68,49 @@ pub(super) async fn in_order(
         context: context.clone(),
     };
     let worst = lifecycle.spawn_main(async move { jobs.run(assignments).await });
+    if lifecycle.run().await == Ending::CutShort && !worst.is_finished() {
+        return Ok(Exit::Stopped);
+    }
+    worst
+        .await
+        .map_err(|error| CommandError::from(std::io::Error::other(error)))?
+}
+
+/// The error of a process that cannot listen for signals.
+pub(super) fn no_signals(source: std::io::Error) -> CommandError {
+    CommandError::System {
+        what: "listen for signals",
+        source,
+    }
+}
+
+/// Puts jobs on the broker and sees them through, with a worker of this machine among all others.
+async fn on_broker(
+    assignments: Vec<Assignment>,
+    engine: &Engine,
+    ledger: &Ledger,
+    context: &Context,
+) -> Result<Exit, CommandError> {
+    let lifecycle = Lifecycle::new(engine.grace).map_err(no_signals)?;
+    let broker = broker::connect(context).await?;
+    for assignment in &assignments {
+        broker::check(&broker, &assignment.pipeline, context)?;
+    }
+    submit::submit(&assignments, ledger, &broker).await?;
+    let helper = Helper::new(&assignments, engine, ledger, &broker, &lifecycle.tokens());
+    let cluster = Cluster {
+        ledger: ledger.clone(),
+        broker,
+        context: context.clone(),
+        tokens: lifecycle.tokens(),
+        on_signal: OnSignal::StopThem,
+    };
+    let worst = lifecycle.spawn_main(async move {
+        tokio::select! {
+            worst = cluster.see_through(assignments) => worst,
+            failed = helper.work() => Err(failed),
+        }
+    });
     if lifecycle.run().await == Ending::CutShort && !worst.is_finished() {
         return Ok(Exit::Stopped);
     }
@@ -148,7 +195,8 @@ impl Jobs {
     }
 }
 
-fn settings(engine: &Engine, pipeline: &Pipeline) -> LocalSettings {
+/// How a pipeline is run on this machine.
+pub(super) fn settings(engine: &Engine, pipeline: &Pipeline) -> LocalSettings {
     LocalSettings {
         slots: engine
             .workers

@@ -1,9 +1,17 @@
 //! `drover stop`: asks whoever runs a job to end it.
 
-use super::{CommandError, Context, books, wait};
+use std::sync::Arc;
+
+use drover_shared::job::JobRecord;
+use drover_shared::ledger::Ledger;
+use drover_shared::queue::Broker;
+use drover_shared::wire::{Control, Message, encode};
+
+use super::{CommandError, Context, books, broker, wait};
 use crate::args::Stop;
 use crate::exit::Exit;
 use crate::render::{count, counted};
+use crate::steward::{Shown, Steward};
 
 pub(super) async fn stop(typed: &Stop, context: &Context) -> Result<Exit, CommandError> {
     let ledger = context.ledger().await?;
@@ -24,11 +32,51 @@ pub(super) async fn stop(typed: &Stop, context: &Context) -> Result<Exit, Comman
             record.pipeline
         ));
         ledger.request_stop(id).await?;
-        if !typed.no_wait {
-            record = wait::until_final(&ledger, id).await?;
-        }
+        let on_broker = ledger.submission(id).await?.is_some();
+        record = match (on_broker, typed.no_wait) {
+            (true, _) => stop_on_broker(record, &ledger, typed, context).await?,
+            (false, false) => wait::until_final(&ledger, id).await?,
+            (false, true) => record,
+        };
     }
     let failures = books::failures(&ledger, &record).await?;
     wait::print(&record, &failures, context)?;
     Ok(Exit::Success)
+}
+
+/// Tells the workers, and ends the job where nobody else coordinates it.
+async fn stop_on_broker(
+    record: JobRecord,
+    ledger: &Ledger,
+    typed: &Stop,
+    context: &Context,
+) -> Result<JobRecord, CommandError> {
+    let job = record.id;
+    let broker = broker::connect_if_named(context).await;
+    if let Some(broker) = &broker
+        && let Ok(body) = encode(&Message::Control(Control::Stop { job }))
+    {
+        broker.broadcast(body).await?;
+    }
+    if typed.no_wait {
+        return Ok(record);
+    }
+    let Some(broker) = broker else {
+        context.console.talk(
+            "waiting for whoever coordinates it; with --broker URL this command does, where nobody else is",
+        );
+        return wait::until_final(ledger, job).await;
+    };
+    let steward = Steward {
+        ledger: ledger.clone(),
+        broker: Arc::new(broker),
+        me: broker::me(),
+        shown: Shown::default(),
+    };
+    let ended = wait::until_final(ledger, job);
+    tokio::pin!(ended);
+    tokio::select! {
+        record = &mut ended => record,
+        () = steward.run(&record.pipeline) => ended.await,
+    }
 }

@@ -35,6 +35,8 @@ mod reason;
 mod recover;
 
 #[cfg(test)]
+pub(crate) mod bench;
+#[cfg(test)]
 pub(crate) mod samples;
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,10 @@
 //! Why a job failed, or why it is not moving, in sentences.
 
 use drover_shared::job::{FailureGroup, FailureGroups, JobRecord, JobState};
+use drover_shared::ledger::Parked;
 use jiff::Timestamp;
 
+use super::cluster::{self, Cluster};
 use super::job::running_time;
 use super::number::{count, counted};
 use super::text::printable;
@@ -18,6 +20,10 @@ pub struct Facts<'a> {
     pub stop_requested: bool,
     /// Another job that holds the pipeline's lock, if there is one.
     pub waits_for: Option<&'a JobRecord>,
+    /// What is known of the cluster that it is on, if it is on one and has not ended.
+    pub cluster: Option<Cluster>,
+    /// How many messages of its pipeline nobody understood, and the last of them.
+    pub parked: (usize, Option<Parked>),
     /// The present.
     pub now: Timestamp,
 }
@@ -26,6 +32,12 @@ pub struct Facts<'a> {
 pub fn explain(facts: &Facts<'_>) -> Vec<String> {
     let mut sentences = vec![opening(facts)];
     sentences.extend(by_state(facts));
+    let pipeline = facts.record.pipeline.as_str();
+    if let Some(seen) = &facts.cluster {
+        sentences.extend(cluster::sentences(seen, pipeline));
+    }
+    let (count, last) = &facts.parked;
+    sentences.extend(cluster::parked(*count, last.as_ref(), pipeline));
     sentences.extend(facts.failures.by_count().into_iter().map(cause));
     sentences.extend(way_on(facts));
     sentences
@@ -73,6 +85,8 @@ fn opening(facts: &Facts<'_>) -> String {
 fn by_state(facts: &Facts<'_>) -> Vec<String> {
     let datums = &facts.record.datums;
     match facts.record.state {
+        // Nobody has begun yet; what is known of the cluster says why.
+        JobState::Starting if facts.cluster.is_some() && facts.waits_for.is_none() => vec![],
         JobState::Starting => vec![waiting(facts)],
         JobState::Running => running(facts),
         JobState::Publishing | JobState::Egressing => vec![],
@@ -212,6 +226,8 @@ mod tests {
             failures,
             stop_requested: false,
             waits_for,
+            cluster: None,
+            parked: (0, None),
             now,
         })
         .join("\n")

@@ -8,6 +8,7 @@ mod table;
 mod number;
 mod text;
 
+mod cluster;
 mod error;
 mod explain;
 mod findings;
@@ -20,6 +21,7 @@ mod progress;
 #[cfg(test)]
 mod samples;
 
+pub use cluster::{Cluster, View};
 pub use console::{Console, Lines};
 pub use error::{error, usage_as_json};
 pub use explain::{Facts, explain};

@@ -76,6 +76,9 @@ impl fmt::Display for Cause {
             | Self::Undeliverable { message } => {
                 return out.write_str(message);
             }
+            Self::WorkerDied { times: 1 } => {
+                return out.write_str("worker died once while running it");
+            }
             Self::WorkerDied { times } => {
                 return write!(out, "worker died {times} times while running it");
             }

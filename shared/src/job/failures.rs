@@ -127,7 +127,7 @@ fn describe(cause: &Cause) -> (String, &str) {
         Cause::Input { message } => ("input".to_owned(), message),
         Cause::Output { message } => ("output".to_owned(), message),
         Cause::Undeliverable { message } => ("undeliverable".to_owned(), message),
-        Cause::WorkerDied { times } => (format!("worker died {times} times while running it"), ""),
+        Cause::WorkerDied { .. } => (cause.to_string(), ""),
     }
 }
 

@@ -18,8 +18,8 @@ pub struct LogFile {
 }
 
 impl Ledger {
-    /// Marks that a redelivered datum is about to run. Returns how many such marks it has now, this one
-    /// included.
+    /// Marks that a redelivered datum is about to run. Returns the number of this mark, by which it can be
+    /// [taken back](Ledger::unmark_attempt).
     pub async fn mark_attempt(&self, job: JobId, index: u64) -> Result<u32, StoreError> {
         let mut n = self.attempt_marks(job, index).await? + 1;
         loop {
@@ -35,16 +35,17 @@ impl Ledger {
         }
     }
 
-    /// Takes back the `n`th mark of a datum: the worker that left it stopped running the datum, alive.
+    /// Takes back mark number `n` of a datum: the worker that left it stopped running the datum, alive.
     pub async fn unmark_attempt(&self, job: JobId, index: u64, n: u32) -> Result<(), StoreError> {
         self.store.delete(&layout::mark(job, index, n)).await
     }
 
-    /// How many times a redelivered datum was about to run.
+    /// How many times a redelivered datum was about to run and nothing was heard of it again. Those that were taken
+    /// back do not count, whatever their number.
     pub async fn attempt_marks(&self, job: JobId, index: u64) -> Result<u32, StoreError> {
         let names = self.store.names(&layout::marks(job)).await?;
-        let mine = named_for(index, &names).filter_map(|n| n.parse().ok());
-        Ok(mine.max().unwrap_or_default())
+        let mine = named_for(index, &names).filter(|n| n.parse::<u32>().is_ok());
+        Ok(u32::try_from(mine.count()).unwrap_or(u32::MAX))
     }
 
     /// Moves the log `file` of an attempt to its place. `name` is one segment, unique among the datum's logs,

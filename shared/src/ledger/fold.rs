@@ -48,14 +48,29 @@ fn skip_damaged(job: JobId, error: StoreError) -> Result<(), StoreError> {
 
 impl Ledger {
     /// The done index of a pipeline, with the successes of unfolded jobs folded in (and written back), so
-    /// that a job that was cut off counts. Only for the holder of the pipeline's lock, before the next job's
+    /// that a job that was cut off counts; jobs on the broker that have not ended are left alone. Only for the holder of the pipeline's lock, before the next job's
     /// books are opened.
     pub async fn done_index(&self, pipeline: &PipelineName) -> Result<DoneIndex, StoreError> {
         self.read_done(pipeline).await?; // Damage is noticed before the jobs to fold are listed.
         for job in self.unfolded(pipeline).await? {
-            self.fold(pipeline, job).await?;
+            if !self.goes_on(job).await? {
+                self.fold(pipeline, job).await?;
+            }
         }
         self.read_done(pipeline).await.map(DoneIndex)
+    }
+
+    /// Whether a job is on the broker and has not ended.
+    async fn goes_on(&self, job: JobId) -> Result<bool, StoreError> {
+        if self.submission(job).await?.is_none() {
+            return Ok(false);
+        }
+        match self.job(job).await {
+            Ok(record) => Ok(!record.state.is_final()),
+            // Its books are just being opened.
+            Err(StoreError::Missing { .. }) => Ok(true),
+            Err(error) => skip_damaged(job, error).map(|()| false),
+        }
     }
 
     /// Adds the successes of a job that has ended to the pipeline's done index. It may be done again.

@@ -46,7 +46,7 @@ impl Ledger {
         self.store.put(&key, to_json(&key, parked)?).await
     }
 
-    /// The messages of a pipeline that nobody understood, oldest first, at most `most` of them; and how many there are.
+    /// The messages of a pipeline that nobody understood, newest first, at most `most` of them; and how many there are.
     pub async fn parked(
         &self,
         pipeline: &PipelineName,
@@ -55,7 +55,7 @@ impl Ledger {
         let folder = layout::parked_messages(pipeline);
         let names = self.store.names(&folder).await?;
         let mut parked = Vec::new();
-        for name in names.iter().take(most) {
+        for name in names.iter().rev().take(most) {
             parked.push(self.read(&folder.join(name)?, advice::PARKED).await?);
         }
         Ok((names.len(), parked))

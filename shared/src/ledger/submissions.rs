@@ -10,13 +10,16 @@ use crate::job::JobRecord;
 use crate::store::{StoreError, layout};
 
 /// What the coordinator of a job on the broker is to do. A job without one belongs to the process that began it.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Submission {
     /// Which datums make up the job.
     pub scope: Scope,
     /// Whether work that succeeded before is done again, whatever the spec says.
     #[serde(default)]
     pub reprocess: bool,
+    /// Jobs whose output this one reads, published together with it: it begins once they have succeeded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<JobId>,
 }
 
 /// Which datums make up a job.
@@ -35,10 +38,10 @@ impl Ledger {
         &self,
         record: &JobRecord,
         spec: &Value,
-        submission: Submission,
+        submission: &Submission,
     ) -> Result<(), StoreError> {
         let key = layout::submission(record.id);
-        self.store.put(&key, to_json(&key, &submission)?).await?;
+        self.store.put(&key, to_json(&key, submission)?).await?;
         self.open_job(record, spec).await
     }
 

@@ -365,6 +365,19 @@ async fn attempts_are_marked_one_by_one_and_their_logs_kept() {
 }
 
 #[tokio::test]
+async fn a_mark_that_was_taken_back_does_not_count_whichever_it_was() {
+    let (_folder, ledger) = in_folder().await;
+    let job = JobId::generate();
+    let first = ledger.mark_attempt(job, 1).await.unwrap();
+    let second = ledger.mark_attempt(job, 1).await.unwrap();
+    ledger.unmark_attempt(job, 1, first).await.unwrap();
+    assert_eq!(ledger.attempt_marks(job, 1).await.unwrap(), 1);
+    let third = ledger.mark_attempt(job, 1).await.unwrap();
+    assert!(third != second, "two runs share a mark");
+    assert_eq!(ledger.attempt_marks(job, 1).await.unwrap(), 2);
+}
+
+#[tokio::test]
 async fn a_pipeline_is_locked_until_the_lock_is_dropped() {
     let (_folder, ledger) = in_folder().await;
     let pipeline = pipeline();

@@ -1,6 +1,10 @@
 //! What every Drover process does the same way: start and stop, and talk about itself.
 
 mod lifecycle;
+mod measures;
+mod probe;
 pub mod telemetry;
 
 pub use lifecycle::{Ending, Lifecycle, Tokens};
+pub use measures::Measures;
+pub use probe::{Answers, Probe};

@@ -6,9 +6,11 @@
 mod broker;
 mod delivery;
 mod embedded;
+pub mod rabbitmq;
 #[cfg(any(test, feature = "suite"))]
 pub mod suite;
 
 pub use broker::{Broker, Consumer, Depth, Link, Queue, QueueError};
 pub use delivery::{Delivery, Settle};
 pub use embedded::Embedded;
+pub use rabbitmq::RabbitMq;

@@ -14,8 +14,9 @@ use super::mark::Mark;
 use super::placeholders::Placeholders;
 use super::stage::Staged;
 use super::{Claimed, Failure, Interruption, Trouble};
+use crate::metrics;
 use crate::runner::{Ending, Execution, Inputs, Order, RunnerError};
-use crate::slots::{Lease, Share};
+use crate::slots::Lease;
 use crate::tools::Tools;
 
 /// An attempt shorter than this is not announced: whoever watches could not see it anyway, and most datums of a
@@ -71,14 +72,8 @@ enum Role {
 /// Runs the command in a slot until it succeeds or `datum_tries` is used up, then `err_cmd` if there is one.
 pub(super) async fn execute(staged: Staged, tools: &Tools) -> Result<Executed, Failure> {
     let claimed = &staged.claimed;
-    let share = if claimed.deaths > 0 {
-        Share::All
-    } else {
-        Share::One
-    };
-    let lease = tools
-        .unless_interrupted(&claimed.job, tools.slots.lease(share))
-        .await?;
+    let lease = tools.slots.lease(claimed.suspicion().share());
+    let lease = tools.unless_interrupted(&claimed.job, lease).await?;
     let mark = Mark::leave(claimed, tools).await?;
     let mut run = Run {
         staged: &staged,
@@ -141,6 +136,16 @@ impl Run<'_> {
 
     /// One attempt: the command, then its output.
     async fn attempt(&mut self, attempt: u32) -> Result<Collected, Failure> {
+        let collected = self.run_and_collect(attempt).await;
+        match &collected {
+            Ok(_) => metrics::attempted(None),
+            Err(Failure::Datum(cause)) => metrics::attempted(Some(cause)),
+            Err(Failure::Trouble(_) | Failure::Interrupted(_)) => {}
+        }
+        collected
+    }
+
+    async fn run_and_collect(&mut self, attempt: u32) -> Result<Collected, Failure> {
         let execution = self.command(Role::Attempt(attempt)).await?;
         self.judge(execution)?;
         collect(&mut self.lease, self.staged, self.tools).await
@@ -214,6 +219,7 @@ impl Run<'_> {
             return Failure::Trouble(Trouble::Runner(error));
         }
         tracing::warn!("a slot lost its runner: {error}");
+        metrics::runner_died();
         self.lost_runners += 1;
         let times = self.staged.claimed.deaths + self.lost_runners;
         Failure::Datum(Cause::WorkerDied { times })
@@ -296,9 +302,7 @@ impl Run<'_> {
             Ending::Signaled(signal) => Cause::Signal { signal, last_line },
             Ending::TimedOut => Cause::Timeout { last_line },
             Ending::NotStarted(message) => Cause::Start { message },
-            Ending::Cancelled => {
-                return Err(Failure::Interrupted(Interruption::JobStopped));
-            }
+            Ending::Cancelled => return Err(self.tools.stopped().into()),
         }))
     }
 

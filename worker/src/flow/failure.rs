@@ -30,6 +30,8 @@ pub(crate) enum Interruption {
     JobStopped,
     /// The worker ends at once; the queue notices by itself.
     CutShort,
+    /// The message went back to the queue before the datum began to run: its channel was lost.
+    ClaimLost,
 }
 
 /// What can go wrong that no datum is to blame for.
@@ -54,6 +56,22 @@ impl Trouble {
     pub(crate) fn scratch(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Failure {
         let path = path.into();
         move |source| Failure::Trouble(Self::Scratch { path, source })
+    }
+}
+
+impl From<Interruption> for Failure {
+    fn from(interruption: Interruption) -> Self {
+        Self::Interrupted(interruption)
+    }
+}
+
+impl Trouble {
+    /// Whether trying again is of no use.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::Queue(QueueError::Refused { .. } | QueueError::Closed)
+        )
     }
 }
 

@@ -10,8 +10,10 @@ use super::Failure;
 use super::commit::{Ended, commit};
 use super::execute::{Executed, execute};
 use super::stage::stage;
+use super::suspicion::Suspicion;
 use super::upload::upload;
 use crate::job::Job;
+use crate::metrics;
 use crate::tools::Tools;
 
 /// A datum that this worker has taken.
@@ -23,11 +25,25 @@ pub(crate) struct Claimed {
     pub(crate) total: Option<u64>,
     /// Deliveries of its message before this one.
     pub(crate) redeliveries: u32,
+    /// Whether another message may have brought it before.
+    pub(crate) again: bool,
     /// Names this delivery; see [`Tools::next_claim`].
     pub(crate) claim: Arc<str>,
     pub(crate) started: Timestamp,
     /// How many workers are known to have died while they ran it.
     pub(crate) deaths: u32,
+}
+
+impl Claimed {
+    /// Whether somebody may have begun with it before, and ended it or died of it.
+    pub(crate) fn is_repeated(&self) -> bool {
+        self.redeliveries > 0 || self.again
+    }
+
+    /// What to think of it.
+    pub(super) fn suspicion(&self) -> Suspicion {
+        Suspicion::of(self.deaths, self.job.pipeline.datum_tries)
+    }
 }
 
 /// Brings a datum to its end, whatever that is, and tells the coordinator.
@@ -37,6 +53,13 @@ pub(crate) async fn journey(mut claimed: Claimed, tools: &Tools) -> Result<(), F
         None => travel(&claimed, tools).await?,
     };
     let Ended { verdict, first } = ended;
+    metrics::ended(&verdict, first);
+    tracing::debug!(
+        first,
+        "datum {} ended: {:?}",
+        claimed.datum.index,
+        verdict.state
+    );
     let event = Event::Ended {
         verdict: Box::new(verdict),
         first,
@@ -53,9 +76,12 @@ async fn travel(claimed: &Claimed, tools: &Tools) -> Result<Ended, Failure> {
         Err(failure) => return Err(failure),
     };
     let mark = executed.mark;
-    let ended = match upload(executed, claimed, tools).await {
-        Ok(uploaded) => commit(uploaded, claimed, tools).await,
-        Err(failure) => Err(failure),
+    let ended = match tools
+        .unless_cut_short(upload(executed, claimed, tools))
+        .await
+    {
+        Ok(Ok(uploaded)) => commit(uploaded, claimed, tools).await,
+        Ok(Err(failure)) | Err(failure) => Err(failure),
     };
     if ended.is_err() {
         mark.take_back(claimed, tools).await;
@@ -63,9 +89,9 @@ async fn travel(claimed: &Claimed, tools: &Tools) -> Result<Ended, Failure> {
     ended
 }
 
-/// Whether a redelivered datum has ended already, or must not be run once more.
+/// Whether a repeated datum has ended already, or must not be run once more.
 async fn revisit(claimed: &mut Claimed, tools: &Tools) -> Result<Option<Ended>, Failure> {
-    if claimed.redeliveries == 0 {
+    if !claimed.is_repeated() {
         return Ok(None);
     }
     let (job, index) = (claimed.job.id, claimed.datum.index);
@@ -76,7 +102,7 @@ async fn revisit(claimed: &mut Claimed, tools: &Tools) -> Result<Option<Ended>, 
         }));
     }
     claimed.deaths = tools.ledger.attempt_marks(job, index).await?;
-    if claimed.deaths < claimed.job.pipeline.datum_tries.get() {
+    if claimed.suspicion() != Suspicion::Poison {
         return Ok(None);
     }
     let poison = Executed::never(Cause::WorkerDied {

@@ -11,7 +11,7 @@ impl Mark {
     /// Leaves a mark just before the datum runs. The first delivery leaves none: most datums have no other, and so
     /// pay nothing.
     pub(super) async fn leave(claimed: &Claimed, tools: &Tools) -> Result<Self, Failure> {
-        if claimed.redeliveries == 0 {
+        if !claimed.is_repeated() {
             return Ok(Self(None));
         }
         let (job, index) = (claimed.job.id, claimed.datum.index);

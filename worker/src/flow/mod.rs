@@ -12,6 +12,7 @@ mod journey;
 mod mark;
 mod placeholders;
 mod stage;
+mod suspicion;
 mod upload;
 
 pub(crate) use failure::{Failure, Interruption, Trouble};

@@ -1,9 +1,14 @@
 //! What a process says about itself: tracing to stderr.
 
+mod flat;
+
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::util::TryInitError;
+
+use flat::Flat;
 
 /// How events are written.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -30,6 +35,9 @@ pub fn start(filter: &str, format: Format) -> Result<(), TryInitError> {
                 .with_target(false);
             registry.with(layer).try_init()
         }
-        Format::Json => registry.with(layer.json().flatten_event(true)).try_init(),
+        Format::Json => {
+            let layer = layer.fmt_fields(JsonFields::new()).event_format(Flat);
+            registry.with(layer).try_init()
+        }
     }
 }

@@ -1,0 +1,258 @@
+//! A coordinator's surroundings for tests: a real folder, the embedded queue, and a worker that only pretends to run
+//! commands.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use drover_shared::datum::{Cause, Datum, Verdict, VerdictState};
+use drover_shared::id::JobId;
+use drover_shared::job::{Counts, JobRecord};
+use drover_shared::ledger::{Commit, Ledger};
+use drover_shared::pipeline::{Pipeline, from_value};
+use drover_shared::queue::{Broker, Consumer, Embedded, Queue};
+use drover_shared::store::{Location, Store};
+use drover_shared::wire::{Datums, Event, Message, Report, decode, encode};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::samples::verdict;
+use super::{
+    Assignment, CoordinateError, Fence, Pace, REPORTS, Scope, Snapshot, Tools, coordinate,
+};
+
+/// No test waits longer than this.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A store with a folder `in` of `files` files.
+pub(crate) struct Bench {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) scratch: tempfile::TempDir,
+    pub(crate) ledger: Ledger,
+    pub(crate) spec: Value,
+}
+
+/// What a pretended worker does.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Habits {
+    /// Every datum whose path ends so fails.
+    pub(crate) fails: Option<&'static str>,
+    /// It tells everything twice.
+    pub(crate) stutters: bool,
+    /// It dies, with the process, once it has committed so many.
+    pub(crate) dies_after: Option<u64>,
+    /// It dies between its last commit and the report.
+    pub(crate) dies_silently: bool,
+}
+
+impl Bench {
+    pub(crate) async fn new(files: u64) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("in")).unwrap();
+        for file in 0..files {
+            std::fs::write(
+                folder.path().join(format!("in/{file:04}")),
+                format!("{file}"),
+            )
+            .unwrap();
+        }
+        let store = Store::open(&Location::folder(folder.path()).unwrap())
+            .await
+            .unwrap();
+        let spec = json!({
+            "pipeline": {"name": "out"},
+            "transform": {"cmd": ["true"]},
+            "input": {"pfs": {"repo": "in", "glob": "/*"}},
+        });
+        Self {
+            folder,
+            scratch: tempfile::tempdir().unwrap(),
+            ledger: Ledger::new(store),
+            spec,
+        }
+    }
+
+    pub(crate) fn pipeline(&self) -> Pipeline {
+        from_value(&self.spec).unwrap()
+    }
+
+    pub(crate) fn assignment(&self, scope: Scope) -> Assignment {
+        let pipeline = self.pipeline();
+        let record = JobRecord::new(JobId::generate(), pipeline.name.clone(), Timestamp::now());
+        Assignment {
+            pipeline,
+            spec: self.spec.clone(),
+            record,
+            scope,
+            reprocess: false,
+        }
+    }
+
+    pub(crate) async fn broker(&self) -> Arc<Embedded> {
+        let broker = Arc::new(Embedded::new(1000));
+        broker.declare(&self.pipeline().name).await.unwrap();
+        broker
+    }
+
+    pub(crate) async fn reports(&self, broker: &Embedded) -> Box<dyn Consumer> {
+        let queue = Queue::Reports(self.pipeline().name);
+        broker.consume(&queue, REPORTS).await.unwrap()
+    }
+
+    pub(crate) fn tools(
+        &self,
+        broker: &Arc<Embedded>,
+        pace: watch::Receiver<Pace>,
+        record: &JobRecord,
+    ) -> Tools {
+        let idle = CancellationToken::new();
+        idle.cancel();
+        Tools {
+            ledger: self.ledger.clone(),
+            broker: Arc::clone(broker) as _,
+            fence: Fence::Lock,
+            watch: watch::channel(Snapshot::new(record.clone())).0,
+            pace,
+            cancel: CancellationToken::new(),
+            idle,
+            letting_go: DEADLINE,
+            scratch: self.scratch.path().to_owned(),
+            workers: NonZeroU32::MIN,
+            window: 4,
+        }
+    }
+
+    /// Runs a job of everything to its end.
+    pub(crate) async fn run(&self, habits: Habits) -> JobRecord {
+        self.run_scope(Scope::Everything, habits).await.unwrap()
+    }
+
+    pub(crate) async fn run_scope(
+        &self,
+        scope: Scope,
+        habits: Habits,
+    ) -> Result<JobRecord, CoordinateError> {
+        let assignment = self.assignment(scope);
+        let broker = self.broker().await;
+        let (_pace, pace) = watch::channel(Pace::Go);
+        let tools = self.tools(&broker, pace, &assignment.record);
+        let mut reports = self.reports(&broker).await;
+        tokio::select! {
+            ended = timeout(DEADLINE, coordinate(assignment, tools, &mut *reports)) => ended.expect("the job hangs"),
+            () = self.pretend(&broker, habits) => panic!("the worker died"),
+        }
+    }
+
+    /// Begins a job; the whole process dies when the worker does. Returns the job as it was assigned.
+    pub(crate) async fn cut_off(&self, habits: Habits) -> Assignment {
+        let assignment = self.assignment(Scope::Everything);
+        let broker = self.broker().await;
+        let (_pace, pace) = watch::channel(Pace::Go);
+        let tools = self.tools(&broker, pace, &assignment.record);
+        let mut reports = self.reports(&broker).await;
+        tokio::select! {
+            ended = timeout(DEADLINE, coordinate(assignment.clone(), tools, &mut *reports)) => panic!("it ended: {ended:?}"),
+            () = self.pretend(&broker, habits) => assignment,
+        }
+    }
+
+    /// Takes datums and commits what became of them, until it dies.
+    pub(crate) async fn pretend(&self, broker: &Arc<Embedded>, habits: Habits) {
+        let name = self.pipeline().name;
+        let mut tasks = broker
+            .consume(&Queue::Datums(name.clone()), 2)
+            .await
+            .unwrap();
+        let mut committed = 0;
+        loop {
+            if habits.dies_after == Some(committed) && !habits.dies_silently {
+                return;
+            }
+            let delivery = tasks.next().await.unwrap();
+            let Ok(Message::Task(task)) = decode(&delivery.body) else {
+                panic!("not a task")
+            };
+            let Datums::Inline(datums) = task.datums else {
+                panic!("not inline")
+            };
+            for datum in datums {
+                let mine = outcome(&datum, habits);
+                let (verdict, first) = match self.ledger.commit(task.job, &mine).await.unwrap() {
+                    Commit::Won => (mine, true),
+                    Commit::Lost(earlier) => (*earlier, false),
+                };
+                committed += 1;
+                if habits.dies_after == Some(committed) && habits.dies_silently {
+                    return;
+                }
+                let event = Event::Ended {
+                    verdict: Box::new(verdict),
+                    first,
+                };
+                let report = encode(&Message::Report(Report {
+                    job: task.job,
+                    redeliveries: 0,
+                    event,
+                }))
+                .unwrap();
+                for _ in 0..=u8::from(habits.stutters) {
+                    broker
+                        .publish(&Queue::Reports(name.clone()), report.clone())
+                        .await
+                        .unwrap();
+                }
+            }
+            delivery.ack().await.unwrap();
+        }
+    }
+
+    /// How often each datum of a job was committed: the ledger allows once.
+    pub(crate) async fn verdicts(&self, job: JobId) -> BTreeMap<u64, VerdictState> {
+        let mut verdicts = BTreeMap::new();
+        for segment in self.ledger.segments(job).await.unwrap() {
+            for verdict in self.ledger.verdicts(job, segment).await.unwrap() {
+                assert_eq!(
+                    verdicts.insert(verdict.index, verdict.state),
+                    None,
+                    "datum {} twice",
+                    verdict.index
+                );
+            }
+        }
+        verdicts
+    }
+}
+
+fn outcome(datum: &Datum, habits: Habits) -> Verdict {
+    let fails = habits
+        .fails
+        .is_some_and(|end| datum.inputs[0].path.ends_with(end));
+    let state = if fails {
+        VerdictState::Failed
+    } else {
+        VerdictState::Success
+    };
+    let cause = fails.then(|| Cause::Exit {
+        code: 1,
+        last_line: "no such column".to_owned(),
+    });
+    Verdict {
+        datum: datum.id,
+        cause,
+        ..verdict(datum.index, state, &[])
+    }
+}
+
+pub(crate) fn counts(total: u64, processed: u64, skipped: u64, failed: u64) -> Counts {
+    Counts {
+        total,
+        processed,
+        skipped,
+        failed,
+        recovered: 0,
+    }
+}

@@ -1,0 +1,236 @@
+//! A tiny HTTP server that says how the process is: `/live`, `/ready`, `/metrics`.
+//!
+//! It answers one `GET` a connection and bounds everything a stranger may send: size and number of headers, the time
+//! to send them, connections at the same time. It has no TLS and no password, and tells nothing secret.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+/// The longest head of a request, in bytes; the least that hyper can do with.
+const LONGEST_HEAD: usize = 8 * 1024;
+/// The most headers of a request.
+const MOST_HEADERS: usize = 32;
+/// How long a client may take to send a request and to read the answer.
+const LONGEST_EXCHANGE: Duration = Duration::from_secs(10);
+/// The most clients at the same time; others wait in the system's own queue.
+const MOST_CLIENTS: usize = 32;
+/// How long to wait when a connection cannot be taken, as when there are no file descriptors left.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// What the probe answers with.
+pub struct Answers {
+    /// Whether work can be given to the process; if not, why, without credentials.
+    pub ready: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
+    /// All measures, in Prometheus' text format.
+    pub metrics: Box<dyn Fn() -> String + Send + Sync>,
+}
+
+/// A probe that listens.
+#[derive(Debug)]
+pub struct Probe {
+    listener: TcpListener,
+}
+
+impl Probe {
+    /// Listens on `address`; port 0 takes any that is free.
+    pub async fn bind(address: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        Ok(Self { listener })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Answers for ever; dropping the future ends it, with all connections.
+    pub async fn serve(self, answers: Answers) -> Infallible {
+        let answers = Arc::new(answers);
+        let mut clients = JoinSet::new();
+        loop {
+            while clients.try_join_next().is_some() {}
+            if clients.len() >= MOST_CLIENTS {
+                clients.join_next().await;
+            }
+            match self.listener.accept().await {
+                Ok((client, _)) => {
+                    clients.spawn(exchange(client, Arc::clone(&answers)));
+                }
+                Err(_) => sleep(BREATH).await,
+            }
+        }
+    }
+}
+
+/// One request and its answer. What goes wrong is the client's loss.
+async fn exchange(client: TcpStream, answers: Arc<Answers>) {
+    let service = service_fn(|request: Request<Incoming>| {
+        let response = answer(request.method(), request.uri().path(), &answers);
+        async { Ok::<_, Infallible>(response) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(LONGEST_EXCHANGE)
+        .max_buf_size(LONGEST_HEAD)
+        .max_headers(MOST_HEADERS)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(client), service);
+    let _ = timeout(LONGEST_EXCHANGE, connection).await;
+}
+
+fn answer(method: &Method, path: &str, answers: &Answers) -> Response<Full<Bytes>> {
+    if !matches!(path, "/live" | "/ready" | "/metrics") {
+        return text(StatusCode::NOT_FOUND, "ask for /live, /ready or /metrics\n");
+    }
+    if method != Method::GET {
+        let mut refusal = text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered\n");
+        let headers = refusal.headers_mut();
+        headers.insert(ALLOW, HeaderValue::from_static("GET"));
+        return refusal;
+    }
+    match path {
+        "/metrics" => text(StatusCode::OK, (answers.metrics)()),
+        "/ready" => match (answers.ready)() {
+            Ok(()) => text(StatusCode::OK, "ready\n"),
+            Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, why + "\n"),
+        },
+        _ => text(StatusCode::OK, "alive\n"),
+    }
+}
+
+fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    // The version is that of Prometheus' text format; to others it means nothing.
+    let plain = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, plain);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    /// A probe of a process that is ready as soon as `ready` says so.
+    async fn probe(
+        ready: &Arc<AtomicBool>,
+    ) -> (SocketAddr, impl Future<Output = Infallible> + use<>) {
+        let probe = Probe::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let address = probe.address().unwrap();
+        let ready = Arc::clone(ready);
+        let answers = Answers {
+            ready: Box::new(move || {
+                let is_ready = ready.load(Ordering::Relaxed);
+                is_ready.then_some(()).ok_or_else(|| "no broker".to_owned())
+            }),
+            metrics: Box::new(|| "drover_slots 2\n".to_owned()),
+        };
+        (address, probe.serve(answers))
+    }
+
+    /// What comes back for these bytes, until the other end closes.
+    async fn ask(address: SocketAddr, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        let mut answer = Vec::new();
+        // A refusal may come as a reset, after the answer.
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8(answer).unwrap()
+    }
+
+    #[tokio::test]
+    async fn it_says_how_the_process_is() {
+        let ready = Arc::new(AtomicBool::new(false));
+        let (address, serving) = probe(&ready).await;
+        let asking = async {
+            let get = async |path: &str| {
+                ask(
+                    address,
+                    format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes(),
+                )
+                .await
+            };
+            let rows = [
+                ("/live", "200", "alive\n"),
+                ("/live?verbose", "200", "alive\n"),
+                ("/ready", "503", "no broker\n"),
+                ("/metrics", "200", "drover_slots 2\n"),
+                ("/", "404", "/live, /ready or /metrics\n"),
+                ("/live/", "404", "/metrics\n"),
+            ];
+            for (path, status, end) in rows {
+                let answer = get(path).await;
+                assert!(
+                    answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.ends_with(end),
+                    "{path}: {answer}"
+                );
+            }
+            ready.store(true, Ordering::Relaxed);
+            assert!(get("/ready").await.ends_with("ready\n"));
+        };
+        tokio::select! { never = serving => match never {}, () = asking => {} }
+    }
+
+    #[tokio::test]
+    async fn it_answers_get_alone_and_bounds_what_it_reads() {
+        let (address, serving) = probe(&Arc::default()).await;
+        let asking = async {
+            for method in ["POST", "HEAD", "DELETE"] {
+                let answer = ask(
+                    address,
+                    format!("{method} /live HTTP/1.1\r\nhost: x\r\n\r\n").as_bytes(),
+                )
+                .await;
+                assert!(
+                    answer.starts_with("HTTP/1.1 405 ") && answer.contains("allow: GET"),
+                    "{answer}"
+                );
+            }
+            let long = format!("GET /live HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(64 * 1024));
+            let answer = ask(address, long.as_bytes()).await;
+            assert!(!answer.contains("alive"), "{answer}");
+            let many = format!("GET /live HTTP/1.1\r\n{}\r\n", "x: y\r\n".repeat(100));
+            let answer = ask(address, many.as_bytes()).await;
+            assert!(!answer.contains("alive"), "{answer}");
+            assert!(
+                !ask(address, b"\x16\x03\x01nonsense\r\n\r\n")
+                    .await
+                    .contains("200")
+            );
+        };
+        tokio::select! { never = serving => match never {}, () = asking => {} }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clients_that_never_finish_are_let_go_and_block_nobody() {
+        let (address, serving) = probe(&Arc::default()).await;
+        let asking = async {
+            let mut idle = Vec::new();
+            for _ in 0..MOST_CLIENTS {
+                idle.push(TcpStream::connect(address).await.unwrap());
+            }
+            let answer = ask(address, b"GET /live HTTP/1.1\r\nhost: x\r\n\r\n").await;
+            assert!(answer.ends_with("alive\n"), "{answer}");
+        };
+        tokio::select! { never = serving => match never {}, () = asking => {} }
+    }
+}

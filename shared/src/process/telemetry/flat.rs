@@ -1,0 +1,156 @@
+//! An event as one flat JSON object a line: its own fields and those of the spans around it side by side, so that
+//! `job.id` and `datum.index` are found in one place, whoever speaks.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::fmt::format::{JsonFields, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormattedFields};
+use tracing_subscriber::registry::LookupSpan;
+
+/// The format; what is nearer to the event wins where two fields have one name.
+pub(super) struct Flat;
+
+impl<S> FormatEvent<S, JsonFields> for Flat
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, JsonFields>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut object = Map::new();
+        let spans = context
+            .event_scope()
+            .into_iter()
+            .flat_map(|scope| scope.from_root());
+        for span in spans {
+            let extensions = span.extensions();
+            if let Some(fields) = extensions.get::<FormattedFields<JsonFields>>()
+                && let Ok(Value::Object(fields)) = serde_json::from_str(&fields.fields)
+            {
+                object.extend(fields);
+            }
+        }
+        event.record(&mut Fields(&mut object));
+        let metadata = event.metadata();
+        object.insert("timestamp".into(), Timestamp::now().to_string().into());
+        object.insert("level".into(), metadata.level().as_str().into());
+        object.insert("target".into(), metadata.target().into());
+        writeln!(writer, "{}", Value::Object(object))
+    }
+}
+
+/// Takes down the fields of an event.
+struct Fields<'a>(&'a mut Map<String, Value>);
+
+impl Fields<'_> {
+    fn insert(&mut self, field: &Field, value: impl Into<Value>) {
+        self.0.insert(field.name().to_owned(), value.into());
+    }
+}
+
+impl Visit for Fields<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.insert(field, format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.insert(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.insert(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.insert(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.insert(field, value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.insert(field, value);
+    }
+
+    /// An error with all that caused it.
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        let mut text = value.to_string();
+        let mut source = value.source();
+        while let Some(error) = source {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            source = error.source();
+        }
+        self.insert(field, text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_event_carries_its_fields_and_those_of_its_spans_in_one_object() {
+        let kept = Kept::default();
+        let writer = kept.clone();
+        let layer = tracing_subscriber::fmt::layer()
+            .with_writer(move || writer.clone())
+            .fmt_fields(JsonFields::new())
+            .event_format(Flat);
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            let worker = tracing::info_span!("worker", worker.id = "w-1");
+            let _worker = worker.enter();
+            let datum = tracing::info_span!("datum", job.id = %"j", datum.index = 7_u64);
+            let _datum = datum.enter();
+            let cause = io::Error::other("no \"disk\"");
+            tracing::warn!(
+                error = &cause as &dyn std::error::Error,
+                size_bytes = 3,
+                "it\nfailed"
+            );
+        });
+        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 1, "{text}");
+        let mut object: Map<String, Value> = serde_json::from_str(&text).unwrap();
+        assert!(
+            object.remove("timestamp").is_some_and(|it| it
+                .as_str()
+                .unwrap()
+                .parse::<Timestamp>()
+                .is_ok())
+        );
+        assert!(object.remove("target").is_some());
+        let expected = serde_json::json!({
+            "level": "WARN", "message": "it\nfailed", "error": "no \"disk\"", "size_bytes": 3,
+            "worker.id": "w-1", "job.id": "j", "datum.index": 7,
+        });
+        assert_eq!(Value::Object(object), expected);
+    }
+}

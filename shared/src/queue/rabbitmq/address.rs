@@ -1,0 +1,253 @@
+//! Where the broker is, and as whom to speak to it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use lapin::tcp::{OwnedIdentity, OwnedTLSConfig};
+use lapin::uri::{AMQPScheme, AMQPUri};
+use url::Url;
+
+/// Seconds between two heartbeats where the URL does not say. Three of them without a sign mean a lost connection.
+const HEARTBEAT_S: u16 = 10;
+
+/// What may stand behind the `?` and is lapin's business.
+const PARAMETERS: [&str; 4] = ["heartbeat", "channel_max", "frame_max", "auth_mechanism"];
+
+/// A broker's address: `amqp[s]://[USER[:PASSWORD]@]HOST[:PORT][/VHOST][?PARAMETERS]`.
+///
+/// User and password are `guest` by default, the port is 5672 (5671 with TLS), the vhost is `/`; a vhost is
+/// percent-encoded, so that `/%2fjobs` names `/jobs`. Parameters, as `RabbitMQ`'s other clients know them:
+///
+/// - `heartbeat`: seconds, default 10. A frozen or cut-off process is noticed after three of them.
+/// - `cacertfile`: PEM file of authorities to trust beside those that the system trusts; only with `amqps`.
+/// - `certfile`, `keyfile`: PEM files of the client's certificate (chain) and its private key; only with `amqps`.
+///   They are read anew for each connection, so they may be renewed under a running process.
+/// - `auth_mechanism`: `plain` by default; `external` where the certificate says who one is.
+/// - `channel_max`, `frame_max`: limits below those of the broker.
+///
+/// ```
+/// use drover_shared::queue::rabbitmq::Address;
+/// let address: Address = "amqps://drover:s3cret@mq.example?cacertfile=/etc/drover/ca.pem".parse().unwrap();
+/// assert_eq!(address.to_string(), "amqps://drover@mq.example:5671/%2f");
+/// ```
+#[derive(Clone, Eq, PartialEq)]
+pub struct Address {
+    uri: AMQPUri,
+    certificates: Certificates,
+}
+
+/// The files that TLS needs, if any.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+struct Certificates {
+    authorities: Option<PathBuf>,
+    /// Certificate chain and key of this client.
+    client: Option<(PathBuf, PathBuf)>,
+}
+
+/// Why a text is no broker's address. It never repeats the text, which may hold a password.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the broker's URL {problem}; it looks like amqp://USER:PASSWORD@HOST:5672/VHOST")]
+pub struct InvalidAddress {
+    problem: String,
+}
+
+impl Address {
+    /// What lapin connects to; with the password.
+    pub(super) fn uri(&self) -> &AMQPUri {
+        &self.uri
+    }
+
+    /// The same as text. The host is percent-encoded where it is an IPv6 address, which lapin would take for none.
+    pub(super) fn url(&self) -> String {
+        let mut uri = self.uri.clone();
+        uri.authority.host = uri.authority.host.replace(':', "%3A");
+        uri.to_string()
+    }
+
+    /// The certificates beside the system's, read from their files; nothing if the address names none.
+    pub(super) fn certificates(&self) -> Result<Option<OwnedTLSConfig>, String> {
+        if self.certificates == Certificates::default() {
+            return Ok(None);
+        }
+        let Certificates {
+            authorities,
+            client,
+        } = &self.certificates;
+        let authorities = authorities.as_deref().map(read).transpose()?;
+        let client = client.as_ref().map(|(chain, key)| {
+            Ok::<_, String>(OwnedIdentity::PKCS8 {
+                pem: read(chain)?.into_bytes(),
+                key: read(key)?.into_bytes(),
+            })
+        });
+        Ok(Some(OwnedTLSConfig {
+            identity: client.transpose()?,
+            cert_chain: authorities,
+        }))
+    }
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path)
+        .map_err(|error| format!("cannot read {}: {error}", path.display()))
+}
+
+impl FromStr for Address {
+    type Err = InvalidAddress;
+
+    fn from_str(text: &str) -> Result<Self, InvalidAddress> {
+        let invalid = |problem: &str| InvalidAddress {
+            problem: problem.to_owned(),
+        };
+        let url = Url::parse(text).map_err(|error| invalid(&format!("is no URL ({error})")))?;
+        if !matches!(url.scheme(), "amqp" | "amqps") {
+            return Err(invalid("does not begin with amqp:// or amqps://"));
+        }
+        let host = match url.host() {
+            Some(url::Host::Ipv6(host)) => Some(host.to_string()),
+            Some(_) => None,
+            None => return Err(invalid("names no host")),
+        };
+        let certificates = Certificates::of(&url)?;
+        let mut uri: AMQPUri = text
+            .parse()
+            .map_err(|_| invalid("has a part that makes no sense"))?;
+        if let Some(host) = host {
+            uri.authority.host = host;
+        }
+        if uri.vhost.is_empty() {
+            "/".clone_into(&mut uri.vhost);
+        }
+        uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
+        Ok(Self { uri, certificates })
+    }
+}
+
+impl Certificates {
+    fn of(url: &Url) -> Result<Self, InvalidAddress> {
+        let invalid = |problem: String| InvalidAddress { problem };
+        let (mut authorities, mut chain, mut key) = (None, None, None);
+        for (name, value) in url.query_pairs() {
+            let file = match name.as_ref() {
+                "cacertfile" => &mut authorities,
+                "certfile" => &mut chain,
+                "keyfile" => &mut key,
+                name if PARAMETERS.contains(&name) => continue,
+                other => {
+                    return Err(invalid(format!(
+                        "has a parameter {other:?}; there are {}, cacertfile, certfile and keyfile",
+                        PARAMETERS.join(", ")
+                    )));
+                }
+            };
+            *file = Some(PathBuf::from(value.into_owned()));
+        }
+        let client = match (chain, key) {
+            (Some(chain), Some(key)) => Some((chain, key)),
+            (None, None) => None,
+            _ => {
+                return Err(invalid(
+                    "has certfile or keyfile without the other".to_owned(),
+                ));
+            }
+        };
+        let certificates = Self {
+            authorities,
+            client,
+        };
+        if url.scheme() == "amqp" && certificates != Self::default() {
+            return Err(invalid(
+                "names certificates, which need amqps://".to_owned(),
+            ));
+        }
+        Ok(certificates)
+    }
+}
+
+/// The address without its password.
+impl fmt::Display for Address {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let AMQPUri {
+            scheme,
+            authority,
+            vhost,
+            ..
+        } = &self.uri;
+        let host = match (&authority.host, scheme) {
+            (host, _) if host.contains(':') => format!("[{host}]"),
+            (host, AMQPScheme::AMQP | AMQPScheme::AMQPS) => host.clone(),
+        };
+        let (user, port) = (&authority.userinfo.username, authority.port);
+        write!(
+            out,
+            "{scheme}://{user}@{host}:{port}/{}",
+            vhost.replace('/', "%2f")
+        )
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Address({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Address {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let address = parse("amqp://drover:s3cret@mq:1234/%2fjobs");
+        for shown in [address.to_string(), format!("{address:?}")] {
+            assert!(shown.contains("drover@mq:1234/%2fjobs"), "{shown}");
+            assert!(!shown.contains("s3cret"), "{shown}");
+        }
+        for wrong in [
+            "amqp:s3cret",
+            "http://drover:s3cret@mq",
+            "amqp://drover:s3cret@mq:port",
+            "amqp://drover:s3cret@mq?heartbeat=often",
+            "amqp://drover:s3cret@mq?verify=s3cret&other",
+        ] {
+            let error = wrong.parse::<Address>().unwrap_err().to_string();
+            assert!(!error.contains("s3cret@"), "{error}");
+            assert!(error.contains("amqp://USER:PASSWORD@HOST"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_is_what_every_client_takes() {
+        let address = parse("amqp://mq");
+        assert_eq!(address.url(), "amqp://guest:guest@mq:5672/%2F?heartbeat=10");
+        assert_eq!(parse("amqp://mq/"), address, "no vhost is called nothing");
+        let address = parse("amqps://mq?heartbeat=3");
+        assert_eq!(address.url(), "amqps://guest:guest@mq:5671/%2F?heartbeat=3");
+    }
+
+    #[test]
+    fn an_ipv6_address_reaches_lapin() {
+        let address = parse("amqp://[::1]:7/x");
+        assert_eq!(address.to_string(), "amqp://guest@[::1]:7/x");
+        assert_eq!(address.url().parse::<AMQPUri>().as_ref(), Ok(address.uri()));
+    }
+
+    #[test]
+    fn certificates_come_in_the_right_company() {
+        assert_eq!(parse("amqps://mq").certificates(), Ok(None));
+        for wrong in [
+            "amqp://mq?cacertfile=/ca",
+            "amqps://mq?certfile=/c",
+            "amqps://mq?keyfile=/k",
+        ] {
+            assert!(wrong.parse::<Address>().is_err(), "{wrong}");
+        }
+        let missing = parse("amqps://mq?cacertfile=/no/such.pem").certificates();
+        assert!(missing.unwrap_err().contains("/no/such.pem"));
+    }
+}

@@ -1,0 +1,208 @@
+//! The right to answer one delivery, lost with the channel it came on.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use lapin::Acker;
+use lapin::message::Delivery as Message;
+use lapin::options::{BasicAckOptions, BasicNackOptions};
+use lapin::types::{AMQPValue, FieldTable};
+
+use super::outbox::{Outbox, REASON};
+use crate::queue::{Delivery, Queue, QueueError, Settle};
+
+/// What all claims of one channel share.
+#[derive(Debug)]
+pub(super) struct Tenure {
+    /// Publishes what is rejected: on the other connection, as one that has published is not read from during an
+    /// alarm, acks included.
+    pub(super) outbox: Arc<Outbox>,
+    /// Where what is rejected goes.
+    pub(super) dead: Option<Queue>,
+    /// The consumer let go of the channel.
+    ended: AtomicBool,
+}
+
+impl Tenure {
+    pub(super) fn new(outbox: Arc<Outbox>, dead: Option<Queue>) -> Self {
+        Self {
+            outbox,
+            dead,
+            ended: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+}
+
+#[derive(Debug)]
+struct Claim {
+    acker: Acker,
+    body: Bytes,
+    tenure: Arc<Tenure>,
+}
+
+/// The message as a delivery whose answer goes to the channel it came on.
+pub(super) fn delivery(message: Message, tenure: &Arc<Tenure>) -> Delivery {
+    let headers = message.properties.headers().as_ref();
+    let redeliveries = redeliveries(headers, message.redelivered);
+    let why_dead = headers.and_then(why_dead);
+    let body = Bytes::from(message.data);
+    let claim = Claim {
+        acker: message.acker,
+        body: body.clone(),
+        tenure: Arc::clone(tenure),
+    };
+    Delivery::new(body, redeliveries, Box::new(claim)).dead_because(why_dead)
+}
+
+/// The message as a delivery that needs no answer.
+pub(super) fn heard(message: Message) -> Delivery {
+    Delivery::new(Bytes::from(message.data), 0, Box::new(Heard))
+}
+
+/// Quorum queues count; of others, and of a count they forgot, only the flag tells.
+fn redeliveries(headers: Option<&FieldTable>, redelivered: bool) -> u32 {
+    let counted = headers
+        .and_then(|headers| headers.inner().get("x-delivery-count"))
+        .and_then(whole)
+        .unwrap_or(0);
+    counted.max(u32::from(redelivered))
+}
+
+fn whole(value: &AMQPValue) -> Option<u32> {
+    match *value {
+        AMQPValue::LongLongInt(number) => number.try_into().ok(),
+        AMQPValue::LongInt(number) => number.try_into().ok(),
+        AMQPValue::LongUInt(number) => Some(number),
+        AMQPValue::ShortInt(number) => number.try_into().ok(),
+        AMQPValue::ShortUInt(number) => Some(number.into()),
+        AMQPValue::ShortShortInt(number) => number.try_into().ok(),
+        AMQPValue::ShortShortUInt(number) => Some(number.into()),
+        _ => None,
+    }
+}
+
+/// Our own reason, else the broker's.
+fn why_dead(headers: &FieldTable) -> Option<String> {
+    let text = |name: &str| match headers.inner().get(name) {
+        Some(AMQPValue::LongString(text)) => Some(text.to_string()),
+        _ => None,
+    };
+    text(REASON).or_else(|| {
+        let reason = text("x-first-death-reason")?;
+        Some(match reason.as_str() {
+            "delivery_limit" => "delivered too often without an answer".to_owned(),
+            "rejected" => "rejected without a reason".to_owned(),
+            "expired" => "waited longer than the queue allows".to_owned(),
+            "maxlen" => "the queue was full".to_owned(),
+            other => format!("the broker says {other:?}"),
+        })
+    })
+}
+
+#[async_trait]
+impl Settle for Claim {
+    async fn ack(self: Box<Self>) -> Result<bool, QueueError> {
+        if !self.is_live() {
+            return Ok(false);
+        }
+        // An error means that the channel went before the answer was out.
+        Ok(self.acker.ack(BasicAckOptions::default()).await == Ok(true))
+    }
+
+    async fn hand_back(self: Box<Self>) -> Result<bool, QueueError> {
+        if !self.is_live() {
+            return Ok(false);
+        }
+        Ok(give_back(&self.acker).await)
+    }
+
+    async fn reject(self: Box<Self>, reason: &str) -> Result<bool, QueueError> {
+        if !self.is_live() {
+            return Ok(false);
+        }
+        // The broker's own way to the dead queue has no room for a reason. Should the ack be lost after this, the
+        // message is rejected a second time: twice in the dead queue is better than nowhere.
+        if let Some(dead) = self.tenure.dead.clone() {
+            self.tenure.outbox.bury(dead, &self.body, reason).await?;
+        }
+        self.ack().await
+    }
+
+    fn is_live(&self) -> bool {
+        !self.tenure.ended.load(Ordering::Acquire) && self.acker.usable()
+    }
+}
+
+/// Gives a message back to its queue; whether that was still possible.
+pub(super) async fn give_back(acker: &Acker) -> bool {
+    let options = BasicNackOptions {
+        requeue: true,
+        ..BasicNackOptions::default()
+    };
+    acker.nack(options).await == Ok(true)
+}
+
+/// What was broadcast is settled by being received.
+#[derive(Debug)]
+struct Heard;
+
+#[async_trait]
+impl Settle for Heard {
+    async fn ack(self: Box<Self>) -> Result<bool, QueueError> {
+        Ok(true)
+    }
+
+    async fn hand_back(self: Box<Self>) -> Result<bool, QueueError> {
+        Ok(true)
+    }
+
+    async fn reject(self: Box<Self>, _reason: &str) -> Result<bool, QueueError> {
+        Ok(true)
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(entries: &[(&str, AMQPValue)]) -> FieldTable {
+        let mut table = FieldTable::default();
+        for (name, value) in entries {
+            table.insert((*name).into(), value.clone());
+        }
+        table
+    }
+
+    #[test]
+    fn the_brokers_count_says_more_than_its_flag() {
+        let counted = headers(&[("x-delivery-count", AMQPValue::LongLongInt(3))]);
+        assert_eq!(redeliveries(Some(&counted), true), 3);
+        assert_eq!(redeliveries(None, true), 1);
+        assert_eq!(redeliveries(Some(&headers(&[])), false), 0);
+    }
+
+    #[test]
+    fn our_reason_comes_before_the_brokers() {
+        let text = |text: &str| AMQPValue::LongString(text.into());
+        let broker = ("x-first-death-reason", text("delivery_limit"));
+        let ours = (REASON, text("it is odd"));
+        let both = headers(&[broker.clone(), ours]);
+        assert_eq!(why_dead(&both).as_deref(), Some("it is odd"));
+        let reason = why_dead(&headers(&[broker]));
+        assert_eq!(
+            reason.as_deref(),
+            Some("delivered too often without an answer")
+        );
+        assert_eq!(why_dead(&headers(&[])), None);
+    }
+}

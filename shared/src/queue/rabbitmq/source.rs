@@ -1,0 +1,93 @@
+//! What a consumer takes from, and how it is taken up on a fresh channel.
+
+use std::fmt;
+
+use lapin::Channel;
+use lapin::options::{BasicConsumeOptions, BasicQosOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::types::{FieldTable, ShortString};
+
+use super::outbox::declare_control;
+use super::topology::{self, CONTROL};
+use crate::queue::Queue;
+
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    /// A queue, with manual acks.
+    Queue { queue: Queue, prefetch: u16 },
+    /// What is broadcast, through a queue of the listener's own that lives as long as its connection.
+    Control { name: String },
+}
+
+impl Source {
+    /// The queue, where it is one that others declare.
+    pub(super) fn queue(&self) -> Option<&Queue> {
+        match self {
+            Self::Queue { queue, .. } => Some(queue),
+            Self::Control { .. } => None,
+        }
+    }
+
+    pub(super) fn dead_queue(&self) -> Option<Queue> {
+        self.queue().and_then(topology::dead_queue)
+    }
+
+    /// Starts to consume on a channel of its own.
+    pub(super) async fn open(
+        &self,
+        connection: &lapin::Connection,
+    ) -> lapin::Result<(Channel, lapin::Consumer)> {
+        let channel = connection.create_channel().await?;
+        let consumer = match self {
+            Self::Queue { queue, prefetch } => {
+                let options = BasicQosOptions { global: false };
+                channel.basic_qos((*prefetch).max(1), options).await?;
+                consume(&channel, topology::name(queue), false).await?
+            }
+            Self::Control { name } => {
+                let queue = topology::control_name(name);
+                declare_control(&channel).await?;
+                let options = QueueDeclareOptions {
+                    exclusive: true,
+                    auto_delete: true,
+                    ..QueueDeclareOptions::default()
+                };
+                let nothing = FieldTable::default;
+                channel
+                    .queue_declare(queue.as_str().into(), options, nothing())
+                    .await?;
+                channel
+                    .queue_bind(
+                        queue.as_str().into(),
+                        CONTROL.into(),
+                        ShortString::default(),
+                        QueueBindOptions::default(),
+                        nothing(),
+                    )
+                    .await?;
+                consume(&channel, queue, true).await?
+            }
+        };
+        Ok((channel, consumer))
+    }
+}
+
+async fn consume(channel: &Channel, queue: String, no_ack: bool) -> lapin::Result<lapin::Consumer> {
+    let options = BasicConsumeOptions {
+        no_ack,
+        ..BasicConsumeOptions::default()
+    };
+    let tag_by_broker = ShortString::default();
+    channel
+        .basic_consume(queue.into(), tag_by_broker, options, FieldTable::default())
+        .await
+}
+
+/// For the log.
+impl fmt::Display for Source {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Queue { queue, .. } => write!(out, "consuming {}", topology::name(queue)),
+            Self::Control { name } => write!(out, "listening as {name}"),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Queues and exchange as data: names, kinds, arguments. They never vary with a job or a spec, so that
+//! declaring them again never clashes.
+
+use std::time::Duration;
+
+use lapin::types::{AMQPValue, FieldTable};
+
+use crate::id::PipelineName;
+use crate::queue::Queue;
+
+/// The exchange that copies what is broadcast to everyone who listens.
+pub(super) const CONTROL: &str = "drover.control";
+
+/// Deliveries without an ack after which the broker moves a message to the dead queue. Only a net, far above what
+/// Drover counts itself; it is given because brokers differ on what none means (3.10: for ever, 4.0: 20).
+const DELIVERY_LIMIT: i64 = 10_000;
+
+/// How long a message may stay unacknowledged, on brokers that let a queue say so (3.12 and later). A datum may
+/// run for days; a worker that died is noticed by its connection, not by this.
+pub(super) const CONSUMER_TIMEOUT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// A queue as it is declared; all of them are durable quorum queues.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Declaration {
+    pub(super) queue: Queue,
+    pub(super) arguments: FieldTable,
+}
+
+/// The queues of a pipeline, in the order of declaring: the dead queue before those that put into it.
+pub(super) fn queues(pipeline: &PipelineName) -> [Declaration; 3] {
+    let dead = Queue::Dead(pipeline.clone());
+    let with_dead = dead_letters_to(&dead);
+    let mut one_at_a_time = with_dead.clone();
+    one_at_a_time.push(("x-single-active-consumer", true.into()));
+    [
+        declaration(dead, Vec::new()),
+        declaration(Queue::Datums(pipeline.clone()), with_dead),
+        declaration(Queue::Reports(pipeline.clone()), one_at_a_time),
+    ]
+}
+
+/// The broker's name of a queue.
+pub(super) fn name(queue: &Queue) -> String {
+    let (pipeline, purpose) = match queue {
+        Queue::Datums(pipeline) => (pipeline, "datums"),
+        Queue::Reports(pipeline) => (pipeline, "reports"),
+        Queue::Dead(pipeline) => (pipeline, "dead"),
+    };
+    format!("drover.{}.{purpose}", pipeline.as_str())
+}
+
+/// The broker's name of a listener's own queue; server-made names would not do, as it is made again with its
+/// connection.
+pub(super) fn control_name(listener: &str) -> String {
+    format!("drover.{listener}.control")
+}
+
+/// Where what a consumer rejects goes; from the dead queue nowhere.
+pub(super) fn dead_queue(of: &Queue) -> Option<Queue> {
+    match of {
+        Queue::Datums(pipeline) | Queue::Reports(pipeline) => Some(Queue::Dead(pipeline.clone())),
+        Queue::Dead(_) => None,
+    }
+}
+
+type Argument = (&'static str, AMQPValue);
+
+/// Dead letters are moved, not copied and forgotten: the dead queue confirms them first. That needs
+/// `reject-publish`, which has no other effect on a queue without a maximum length.
+fn dead_letters_to(dead: &Queue) -> Vec<Argument> {
+    vec![
+        ("x-dead-letter-exchange", text("")),
+        ("x-dead-letter-routing-key", text(&name(dead))),
+        ("x-dead-letter-strategy", text("at-least-once")),
+        ("x-overflow", text("reject-publish")),
+    ]
+}
+
+fn declaration(queue: Queue, special: Vec<Argument>) -> Declaration {
+    let timeout_ms = i64::try_from(CONSUMER_TIMEOUT.as_millis()).unwrap_or(i64::MAX);
+    let common = [
+        ("x-queue-type", text("quorum")),
+        ("x-delivery-limit", AMQPValue::LongLongInt(DELIVERY_LIMIT)),
+        ("x-consumer-timeout", AMQPValue::LongLongInt(timeout_ms)),
+    ];
+    let mut arguments = FieldTable::default();
+    for (name, value) in common.into_iter().chain(special) {
+        arguments.insert(name.into(), value);
+    }
+    Declaration { queue, arguments }
+}
+
+fn text(value: &str) -> AMQPValue {
+    AMQPValue::LongString(value.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pipeline() -> PipelineName {
+        "words".parse().unwrap()
+    }
+
+    /// Queues outlive versions of Drover: whoever changes an argument must also say how old queues are replaced.
+    #[test]
+    fn the_arguments_stay_what_they_are() {
+        let shown: Vec<_> = queues(&pipeline())
+            .iter()
+            .map(|each| {
+                let arguments = each.arguments.inner().iter();
+                let arguments = arguments.map(|(name, value)| format!("{name}={}", plain(value)));
+                format!(
+                    "{}: {}",
+                    name(&each.queue),
+                    arguments.collect::<Vec<_>>().join(" ")
+                )
+            })
+            .collect();
+        insta::assert_snapshot!(shown.join("\n"), @r"");
+    }
+
+    fn plain(value: &AMQPValue) -> String {
+        match value {
+            AMQPValue::LongString(text) => format!("{:?}", text.to_string()),
+            AMQPValue::LongLongInt(number) => number.to_string(),
+            AMQPValue::Boolean(truth) => truth.to_string(),
+            other => panic!("an unexpected argument {other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_dies_in_the_dead_queue_goes_nowhere() {
+        let dead = Queue::Dead(pipeline());
+        assert_eq!(dead_queue(&Queue::Datums(pipeline())), Some(dead.clone()));
+        assert_eq!(dead_queue(&Queue::Reports(pipeline())), Some(dead.clone()));
+        assert_eq!(dead_queue(&dead), None);
+    }
+}

@@ -1,0 +1,145 @@
+//! What an error of lapin's means for us: go on trying, or tell the caller.
+
+use std::io;
+
+use lapin::ErrorKind;
+use lapin::protocol::AMQPError;
+
+/// What went wrong, by what is to be done.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Trouble {
+    /// The connection or channel went, or something is not ready yet: worth another try.
+    Passing(String),
+    /// There is no such queue.
+    Missing,
+    /// The broker refuses, and will again. Says what to do about it.
+    Refused(String),
+}
+
+/// Reply codes of AMQP 0-9-1 that say more than "gone".
+mod code {
+    pub(super) const ACCESS_REFUSED: u16 = 403;
+    pub(super) const NOT_FOUND: u16 = 404;
+    pub(super) const PRECONDITION_FAILED: u16 = 406;
+    pub(super) const NOT_ALLOWED: u16 = 530;
+    pub(super) const NOT_IMPLEMENTED: u16 = 540;
+}
+
+impl From<&lapin::Error> for Trouble {
+    fn from(error: &lapin::Error) -> Self {
+        match error.kind() {
+            ErrorKind::ProtocolError(said) => Self::said_by_the_broker(said),
+            ErrorKind::IOError(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Self::Refused(format!(
+                    "no TLS with it: {error}; check cacertfile, certfile and keyfile, and that the port speaks TLS"
+                ))
+            }
+            ErrorKind::InvalidProtocolVersion(_) => {
+                Self::Refused("it does not speak AMQP 0-9-1; check the port".to_owned())
+            }
+            ErrorKind::AuthProviderError(why) => Self::Refused(why.clone()),
+            ErrorKind::IOError(error) => Self::Passing(error.to_string()),
+            _ => Self::Passing(error.to_string()),
+        }
+    }
+}
+
+impl Trouble {
+    fn said_by_the_broker(said: &AMQPError) -> Self {
+        let text = said.get_message().to_string();
+        match said.get_id() {
+            code::ACCESS_REFUSED if text.contains("Login was refused") => Self::Refused(format!(
+                "{text}; check user and password in the broker's URL"
+            )),
+            code::ACCESS_REFUSED => Self::Refused(format!(
+                "{text}; the user needs to configure, write and read `drover\\..*` and write to `amq.default` (rabbitmqctl set_permissions)"
+            )),
+            // A queue whose members are starting is "not found" as well.
+            code::NOT_FOUND if text.contains("no queue") => Self::Missing,
+            code::PRECONDITION_FAILED if text.contains("inequivalent arg") => {
+                Self::Refused(format!(
+                    "{text}; a queue of this name was made by something else: remove it (rabbitmqctl delete_queue) or use another vhost"
+                ))
+            }
+            code::PRECONDITION_FAILED | code::NOT_IMPLEMENTED => Self::Refused(text),
+            code::NOT_ALLOWED if !text.contains("is down") => Self::Refused(format!(
+                "{text}; check the vhost in the broker's URL and the user's permissions for it"
+            )),
+            _ => Self::Passing(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
+
+    fn trouble(kind: AMQPErrorKind, text: &str) -> Trouble {
+        let error = AMQPError::new(kind, text.into());
+        Trouble::from(&lapin::Error::from(ErrorKind::ProtocolError(error)))
+    }
+
+    #[test]
+    fn each_refusal_says_what_to_do() {
+        let denied: AMQPErrorKind = AMQPSoftError::ACCESSREFUSED.into();
+        let failed: AMQPErrorKind = AMQPSoftError::PRECONDITIONFAILED.into();
+        let not_allowed: AMQPErrorKind = AMQPHardError::NOTALLOWED.into();
+        for (kind, text, advice) in [
+            (
+                denied.clone(),
+                "ACCESS_REFUSED - Login was refused using …",
+                "password",
+            ),
+            (
+                denied,
+                "ACCESS_REFUSED - write access to queue …",
+                "set_permissions",
+            ),
+            (
+                failed,
+                "PRECONDITION_FAILED - inequivalent arg 'x-…'",
+                "delete_queue",
+            ),
+            (
+                not_allowed,
+                "NOT_ALLOWED - vhost x not found",
+                "vhost in the broker's URL",
+            ),
+        ] {
+            match trouble(kind, text) {
+                Trouble::Refused(message) => assert!(message.contains(advice), "{message}"),
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_may_be_well_in_a_moment_is_tried_again() {
+        let not_found: AMQPErrorKind = AMQPSoftError::NOTFOUND.into();
+        assert_eq!(
+            trouble(not_found.clone(), "NOT_FOUND - no queue 'x' in vhost '/'"),
+            Trouble::Missing
+        );
+        for (kind, text) in [
+            (
+                not_found,
+                "NOT_FOUND - queue 'x' in vhost '/' process is stopped by supervisor",
+            ),
+            (
+                AMQPHardError::CONNECTIONFORCED.into(),
+                "CONNECTION_FORCED - broker forced connection closure",
+            ),
+            (
+                AMQPHardError::NOTALLOWED.into(),
+                "NOT_ALLOWED - vhost 'x' is down",
+            ),
+            (
+                AMQPSoftError::RESOURCELOCKED.into(),
+                "RESOURCE_LOCKED - cannot obtain exclusive access",
+            ),
+        ] {
+            assert_eq!(trouble(kind, text), Trouble::Passing(text.to_owned()));
+        }
+    }
+}

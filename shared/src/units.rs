@@ -1,0 +1,38 @@
+//! Quantities as people write them.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+/// A length of time: `90s`, `5m`, `1h30m`, `500ms`. The error is advice on how to write one.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    const ADVICE: &str =
+        "write a length of time with its unit, for example 25s, 5m, 1h30m or 500ms";
+    let parsed: SignedDuration = text.parse().map_err(|_| ADVICE.to_owned())?;
+    Duration::try_from(parsed).map_err(|_| ADVICE.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_of_time_needs_a_unit_and_no_sign() {
+        for (text, seconds) in [
+            ("25s", 25.0),
+            ("5m", 300.0),
+            ("1h30m", 5400.0),
+            ("500ms", 0.5),
+            ("0s", 0.0),
+        ] {
+            assert_eq!(
+                duration(text),
+                Ok(Duration::from_secs_f64(seconds)),
+                "{text}"
+            );
+        }
+        for text in ["", "5", "-5s", "soon", "5x"] {
+            assert!(duration(text).is_err(), "{text:?} was accepted");
+        }
+    }
+}

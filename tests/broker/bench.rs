@@ -1,0 +1,95 @@
+//! A pipeline's queues on a broker, and short words for what is done with them.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use drover_shared::id::PipelineName;
+use drover_shared::queue::rabbitmq::Address;
+use drover_shared::queue::{Broker, Consumer, Delivery, Link, Queue, QueueError, RabbitMq};
+use drover_tests::{DEADLINE, unique};
+use tokio::time::{Instant, sleep, timeout};
+
+/// How long a connection may take; nodes of tests are up before they are connected to.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A connected broker with a pipeline of its own.
+pub(crate) struct Bench {
+    pub(crate) broker: RabbitMq,
+    pub(crate) pipeline: PipelineName,
+}
+
+impl Bench {
+    /// Connects, and declares the queues.
+    pub(crate) async fn at(url: &str) -> Self {
+        let broker = connect(url).await.expect("the broker is up");
+        let pipeline: PipelineName = unique("pipeline").parse().expect("a name");
+        broker.declare(&pipeline).await.expect("declared");
+        Self { broker, pipeline }
+    }
+
+    pub(crate) fn datums(&self) -> Queue {
+        Queue::Datums(self.pipeline.clone())
+    }
+
+    pub(crate) fn dead(&self) -> Queue {
+        Queue::Dead(self.pipeline.clone())
+    }
+
+    pub(crate) async fn publish(&self, text: &str) {
+        self.try_publish(text).await.expect("published");
+    }
+
+    pub(crate) async fn try_publish(&self, text: &str) -> Result<(), QueueError> {
+        let body = Bytes::from(text.to_owned());
+        self.broker.publish(&self.datums(), body).await
+    }
+
+    pub(crate) async fn consume(&self, prefetch: u16) -> Box<dyn Consumer> {
+        let consumer = self.broker.consume(&self.datums(), prefetch).await;
+        consumer.expect("the queue is there")
+    }
+
+    /// Waits until the link is as `expected`.
+    pub(crate) async fn link_is(&self, what: &str, expected: impl Fn(&Link) -> bool) {
+        let begun = Instant::now();
+        loop {
+            let link = self.broker.link();
+            if expected(&link) {
+                return;
+            }
+            assert!(
+                begun.elapsed() < DEADLINE,
+                "waited in vain for the link to be {what}: {link:?}"
+            );
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+pub(crate) async fn connect(url: &str) -> Result<RabbitMq, QueueError> {
+    let address: Address = url.parse().expect("a URL");
+    RabbitMq::connect(&address, "test", PATIENCE).await
+}
+
+/// The next delivery, which comes.
+pub(crate) async fn next(consumer: &mut dyn Consumer) -> Delivery {
+    let delivery = timeout(DEADLINE, consumer.next()).await;
+    delivery.expect("a delivery in time").expect("a delivery")
+}
+
+/// What a delivery says.
+pub(crate) fn text(delivery: &Delivery) -> String {
+    String::from_utf8_lossy(&delivery.body).into_owned()
+}
+
+/// Receives and acks until all of `expected` were there, in any order, each at least once.
+pub(crate) async fn receives(consumer: &mut dyn Consumer, expected: &[&str]) {
+    let mut missing: Vec<_> = expected.to_vec();
+    while !missing.is_empty() {
+        let delivery = next(consumer).await;
+        let text = text(&delivery);
+        missing.retain(|each| *each != text);
+        // A claim that was lost meanwhile is a message that comes again.
+        delivery.ack().await.expect("answered");
+    }
+}

@@ -1,0 +1,306 @@
+//! Private `RabbitMQ` nodes: real brokers on free loopback ports, gone with the test that started them.
+
+mod cleaner;
+mod installation;
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::eventually;
+use cleaner::Cleaner;
+use installation::{Found, Installation};
+
+/// Vhosts are made this many at a time: each call of `rabbitmqctl` takes a second.
+const VHOSTS: usize = 16;
+
+/// A broker for one test or, by [`shared`], for all tests of a process.
+#[derive(Debug)]
+pub struct Rabbit {
+    place: Place,
+    vhosts: Mutex<Vec<String>>,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// Ours: it can be stopped, killed and asked.
+    Node(Node),
+    /// Somebody else's, named by `DROVER_TEST_BROKER_URL`.
+    Url(String),
+}
+
+#[derive(Debug)]
+struct Node {
+    installation: Installation,
+    /// What holds all of the node's files, as the node sees it.
+    folder: PathBuf,
+    port: u16,
+    distribution_port: u16,
+    epmd_port: u16,
+    /// Removes everything in the end, however this process ends.
+    _cleaner: Cleaner,
+}
+
+/// The broker that all tests of this process share, each with a [`Rabbit::vhost`] of its own.
+pub fn shared() -> &'static Rabbit {
+    static SHARED: OnceLock<Rabbit> = OnceLock::new();
+    SHARED.get_or_init(|| match Found::look() {
+        Found::Url(url) => Rabbit {
+            place: Place::Url(url),
+            vhosts: Mutex::default(),
+        },
+        Found::Installed(_) => Rabbit::start(),
+    })
+}
+
+impl Rabbit {
+    /// Starts a node of the test's own.
+    ///
+    /// # Panics
+    /// When no `rabbitmq-server` is found; says what to install.
+    pub fn start() -> Self {
+        Self::configured("")
+    }
+
+    /// Starts a node with these lines in its `rabbitmq.conf`; `FOLDER` in them stands for the node's own folder.
+    pub fn configured(configuration: &str) -> Self {
+        Self::prepared(configuration, |_| ())
+    }
+
+    /// The same, after `prepare` has put what the configuration names into the node's folder.
+    pub fn prepared(configuration: &str, prepare: impl FnOnce(&Path)) -> Self {
+        let node = Node::prepare(Found::look().installation(), configuration);
+        prepare(&node.outside());
+        node.boot();
+        Self {
+            place: Place::Node(node),
+            vhosts: Mutex::default(),
+        }
+    }
+
+    /// A URL of a vhost that nobody else uses. Of somebody else's broker, that broker's own URL.
+    pub fn vhost(&self) -> String {
+        match &self.place {
+            Place::Url(url) => url.clone(),
+            Place::Node(node) => self.url(node.port, &self.fresh_vhost()),
+        }
+    }
+
+    /// The URL of a vhost through another port, for example a [`crate::Proxy`]'s.
+    pub fn vhost_at(&self, port: u16) -> String {
+        self.url(port, &self.fresh_vhost())
+    }
+
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.node().port
+    }
+
+    /// Runs `rabbitmqctl` with these arguments; returns what it says.
+    pub fn ctl(&self, arguments: &[&str]) -> String {
+        self.node().ctl(arguments)
+    }
+
+    /// Stops it in good order and starts it again.
+    pub fn restart(&self) {
+        self.stop();
+        self.start_again();
+    }
+
+    /// Stops it in good order.
+    pub fn stop(&self) {
+        self.node().end(Signal::SIGTERM);
+    }
+
+    /// Ends it at once, as a power cut would.
+    pub fn kill(&self) {
+        self.node().end(Signal::SIGKILL);
+    }
+
+    /// Starts it after [`Rabbit::stop`] or [`Rabbit::kill`].
+    pub fn start_again(&self) {
+        self.node().boot();
+    }
+
+    #[expect(clippy::unused_self, reason = "only a node of ours has such URLs")]
+    fn url(&self, port: u16, vhost: &str) -> String {
+        format!("amqp://guest:guest@127.0.0.1:{port}/{vhost}")
+    }
+
+    fn node(&self) -> &Node {
+        match &self.place {
+            Place::Node(node) => node,
+            Place::Url(_) => panic!("this test needs a broker of its own, not a URL's"),
+        }
+    }
+
+    fn fresh_vhost(&self) -> String {
+        let mut vhosts = self.vhosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if vhosts.is_empty() {
+            vhosts.extend(self.node().make_vhosts(VHOSTS));
+        }
+        vhosts.pop().expect("some were made")
+    }
+}
+
+impl Node {
+    fn prepare(installation: Installation, configuration: &str) -> Self {
+        cleaner::sweep(&installation.base());
+        let folder = cleaner::new_folder(&installation.base());
+        let [port, distribution_port, epmd_port] = free_ports();
+        let node = Self {
+            _cleaner: Cleaner::of(&installation.outside(&folder), &folder),
+            installation,
+            folder,
+            port,
+            distribution_port,
+            epmd_port,
+        };
+        let configuration = format!(
+            "disk_free_limit.absolute = 1MB\nlog.file.level = info\n{}",
+            configuration.replace("FOLDER", &node.folder.to_string_lossy())
+        );
+        node.write("rabbitmq.conf", &configuration);
+        node.write("enabled_plugins", "[].");
+        node.write("rabbitmq-env.conf", "");
+        node
+    }
+
+    fn write(&self, name: &str, content: &str) {
+        let path = self.outside().join(name);
+        fs::write(&path, content)
+            .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
+    }
+
+    /// The folder as this process sees it.
+    fn outside(&self) -> PathBuf {
+        self.installation.outside(&self.folder)
+    }
+
+    fn boot(&self) {
+        let said = |name: &str| {
+            fs::File::create(self.outside().join(name)).expect("the node's folder is writable")
+        };
+        let mut server = self
+            .command("rabbitmq-server")
+            .stdin(Stdio::null())
+            .stdout(said("stdout"))
+            .stderr(said("stderr"))
+            .process_group(0)
+            .spawn()
+            .unwrap_or_else(|error| panic!("rabbitmq-server does not start: {error}"));
+        eventually("the broker listens", || {
+            if let Ok(Some(status)) = server.try_wait() {
+                panic!("the broker did not boot: {status}\n{}", self.said());
+            }
+            TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok()
+        });
+        // Somebody has to notice its end.
+        std::thread::spawn(move || server.wait());
+    }
+
+    fn said(&self) -> String {
+        ["stdout", "stderr"]
+            .map(|name| fs::read_to_string(self.outside().join(name)).unwrap_or_default())
+            .concat()
+    }
+
+    fn ctl(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new("timeout");
+        let rabbitmqctl = self.command("rabbitmqctl");
+        command.arg("60").arg(rabbitmqctl.get_program());
+        command.args(rabbitmqctl.get_args()).args(arguments);
+        command.envs(
+            rabbitmqctl
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        let output = command.output().expect("coreutils are there");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            output.status.success(),
+            "rabbitmqctl {arguments:?}: {said}{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        said
+    }
+
+    fn make_vhosts(&self, count: usize) -> Vec<String> {
+        let names: Vec<_> = (0..count).map(|_| crate::unique("vhost")).collect();
+        let list = names.iter().map(|name| format!("<<\"{name}\">>"));
+        let list = list.collect::<Vec<_>>().join(",");
+        self.ctl(&[
+            "eval",
+            &format!(
+                "[begin rabbit_vhost:add(V, <<\"tests\">>), rabbit_auth_backend_internal:set_permissions(<<\"guest\">>, V, <<\".*\">>, <<\".*\">>, \
+                 <<\".*\">>, <<\"tests\">>) end || V <- [{list}]]."
+            ),
+        ]);
+        names
+    }
+
+    fn end(&self, signal: Signal) {
+        let pid = self.pid();
+        kill(pid, signal).expect("the node is ours");
+        eventually("the broker is gone", || kill(pid, None).is_err());
+    }
+
+    /// The process id of the virtual machine.
+    fn pid(&self) -> Pid {
+        let mark = self.name();
+        let machines = cleaner::processes_of(&self.folder);
+        let machine = machines.into_iter().find(|pid| {
+            let of = |file: &str| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+            of("comm").starts_with(b"beam")
+                && String::from_utf8_lossy(&of("cmdline")).contains(&mark)
+        });
+        machine.expect("the broker runs")
+    }
+
+    fn name(&self) -> String {
+        format!("drover-test-{}@localhost", self.port)
+    }
+
+    /// One of the installation's commands, told where this node is.
+    fn command(&self, name: &str) -> Command {
+        let mut command = self.installation.command(name);
+        let inside = |name: &str| self.folder.join(name);
+        command
+            .env("HOME", &self.folder)
+            .env("ERL_EPMD_PORT", self.epmd_port.to_string())
+            .env("ERL_EPMD_ADDRESS", "127.0.0.1")
+            .env("RABBITMQ_NODENAME", self.name())
+            .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
+            .env("RABBITMQ_NODE_PORT", self.port.to_string())
+            .env("RABBITMQ_DIST_PORT", self.distribution_port.to_string())
+            .env("RABBITMQ_MNESIA_BASE", inside("data"))
+            .env("RABBITMQ_LOG_BASE", inside("log"))
+            .env("RABBITMQ_ENABLED_PLUGINS_FILE", inside("enabled_plugins"))
+            .env("RABBITMQ_CONFIG_FILE", inside("rabbitmq.conf"))
+            .env("RABBITMQ_ADVANCED_CONFIG_FILE", inside("advanced.config"))
+            .env("RABBITMQ_CONF_ENV_FILE", inside("rabbitmq-env.conf"))
+            .env("RABBITMQ_GENERATED_CONFIG_DIR", inside("config"))
+            .env("RABBITMQ_FEATURE_FLAGS_FILE", inside("feature_flags"))
+            .env("RABBITMQ_PID_FILE", inside("pid"));
+        if name == "rabbitmq-server" {
+            // Only on the loopback interface, and without spinning while there is nothing to do.
+            command.env(
+                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
+                "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none",
+            );
+        }
+        command
+    }
+}
+
+/// Ports that nobody uses at the moment.
+fn free_ports() -> [u16; 3] {
+    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port is free"));
+    listeners.map(|listener| listener.local_addr().expect("it is bound").port())
+}

@@ -1,0 +1,10 @@
+//! Names that nobody else uses.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A name that no other test uses at this time, also of other processes.
+pub fn unique(what: &str) -> String {
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let number = GIVEN.fetch_add(1, Ordering::Relaxed);
+    format!("{what}-{}-{number}", std::process::id())
+}
