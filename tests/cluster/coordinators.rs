@@ -25,11 +25,20 @@ fn a_coordinator_killed_at_any_moment_is_replaced_and_nothing_is_lost_or_done_tw
     }
     let _service = herd.serve();
     let job = herd.wait(&id);
-    assert_eq!((job.state(), job.counts().as_str()), ("success", "150: 150 processed"));
+    assert_eq!(
+        (job.state(), job.counts().as_str()),
+        ("success", "150: 150 processed")
+    );
     let runs = herd.place.told("runs");
-    assert!(runs <= 150 + 5 * 2, "{runs} runs: only what ran beside a repetition may run twice");
+    assert!(
+        runs <= 150 + 5 * 2,
+        "{runs} runs: only what ran beside a repetition may run twice"
+    );
     let expected: String = (0..150).map(|number| format!("{number}\n")).collect();
-    assert_eq!(std::fs::read_to_string(herd.place.path("made/all")).unwrap(), expected);
+    assert_eq!(
+        std::fs::read_to_string(herd.place.path("made/all")).unwrap(),
+        expected
+    );
 }
 
 #[test]
@@ -46,7 +55,10 @@ fn of_several_coordinators_one_works_and_when_it_is_killed_another_one_does() {
     }
     let _last = herd.serve();
     let job = herd.wait(&id);
-    assert_eq!((job.state(), job.counts().as_str()), ("success", "100: 100 processed"));
+    assert_eq!(
+        (job.state(), job.counts().as_str()),
+        ("success", "100: 100 processed")
+    );
 }
 
 #[test]
@@ -66,7 +78,10 @@ fn a_frozen_coordinator_that_wakes_writes_nothing_more() {
     let _next = herd.serve();
     herd.place.open_gate("gate");
     let job = herd.wait(&id);
-    assert_eq!((job.state(), job.counts().as_str()), ("success", "40: 40 processed"));
+    assert_eq!(
+        (job.state(), job.counts().as_str()),
+        ("success", "40: 40 processed")
+    );
     // Another job changes the output before the frozen one wakes.
     herd.place.remove("in/007");
     let later = herd.wait(&herd.publish(&gated));

@@ -28,8 +28,15 @@ fn who_waits_for_a_job_coordinates_it_where_nobody_else_does() {
     let herd = Herd::new();
     herd.place.numbered_files("in", 20);
     let _worker = herd.worker("made");
-    let job = herd.start_publish_and_wait(&copies()).finish().code(0).job();
-    assert_eq!((job.state(), job.counts().as_str()), ("success", "20: 20 processed"));
+    let job = herd
+        .start_publish_and_wait(&copies())
+        .finish()
+        .code(0)
+        .job();
+    assert_eq!(
+        (job.state(), job.counts().as_str()),
+        ("success", "20: 20 processed")
+    );
     assert_eq!(herd.place.tree("made"), herd.place.tree("in"));
 }
 
@@ -53,7 +60,10 @@ fn a_published_job_waits_for_a_coordinator_and_says_so() {
     let _worker = herd.worker("made");
     let id = herd.publish(&copies());
     let told = herd.call(&["explain", &id]).code(0).stdout;
-    assert!(told.contains("Nobody coordinates it: start `drover serve`"), "{told}");
+    assert!(
+        told.contains("Nobody coordinates it: start `drover serve`"),
+        "{told}"
+    );
     let _service = herd.serve();
     assert_eq!(herd.wait(&id).state(), "success");
 }
@@ -63,9 +73,19 @@ fn run_on_the_broker_is_helped_by_whoever_is_connected() {
     let herd = Herd::new();
     herd.place.numbered_files("in", 40);
     let _worker = herd.worker("made");
-    let slow = copies().sh(r#"echo "$DROVER_WORKER" >> "$OUTSIDE/workers"; sleep 0.05; cp "$in" /pfs/out/"#);
+    let slow = copies()
+        .sh(r#"echo "$DROVER_WORKER" >> "$OUTSIDE/workers"; sleep 0.05; cp "$in" /pfs/out/"#);
     let spec = herd.place.spec(&slow);
-    let args = ["run", "--broker", herd.url(), "--output", "json", "--workers", "2", &spec];
+    let args = [
+        "run",
+        "--broker",
+        herd.url(),
+        "--output",
+        "json",
+        "--workers",
+        "2",
+        &spec,
+    ];
     let job = herd.call(&args).code(0).job();
     assert_eq!(job.counts(), "40: 40 processed");
     assert_eq!(herd.place.tally("workers").len(), 2, "both worked");
@@ -109,7 +129,10 @@ fn who_waits_may_leave_and_the_job_goes_on() {
     let _service = herd.serve();
     herd.place.open_gate("gate");
     let job = herd.wait("last");
-    assert_eq!((job.state(), job.counts().as_str()), ("success", "10: 10 processed"));
+    assert_eq!(
+        (job.state(), job.counts().as_str()),
+        ("success", "10: 10 processed")
+    );
 }
 
 #[test]
@@ -121,12 +144,22 @@ fn what_failed_on_the_cluster_is_retried_there() {
     let _worker = herd.worker("made");
     let id = herd.publish(&picky);
     let failed = herd.wait(&id);
-    assert_eq!((failed.state(), failed.counts().as_str()), ("failure", "6: 5 processed, 1 failed"));
-    assert!(failed.reason().contains("exit 7: 'bad'"), "{}", failed.reason());
+    assert_eq!(
+        (failed.state(), failed.counts().as_str()),
+        ("failure", "6: 5 processed, 1 failed")
+    );
+    assert!(
+        failed.reason().contains("exit 7: 'bad'"),
+        "{}",
+        failed.reason()
+    );
     let logs = herd.call(&["logs", &id]).code(0).stdout;
     assert!(logs.contains("bad"), "{logs}");
     herd.place.open_gate("mended");
-    let retried = herd.call(&["retry", "--broker", herd.url(), "--output", "json", &id]).code(0).job();
+    let retried = herd
+        .call(&["retry", "--broker", herd.url(), "--output", "json", &id])
+        .code(0)
+        .job();
     assert_eq!(retried.counts(), "6: 1 processed, 5 skipped");
     assert_eq!(herd.place.tree("made"), herd.place.tree("in"));
 }
@@ -139,7 +172,10 @@ fn a_local_run_does_not_cut_into_a_job_on_the_broker() {
     let spec = herd.place.spec(&copies());
     let refused = herd.call(&["run", "--output", "json", &spec]).code(2);
     let message = refused.error()["message"].to_string();
-    assert!(message.contains(&id) && message.contains("on the broker"), "{message}");
+    assert!(
+        message.contains(&id) && message.contains("on the broker"),
+        "{message}"
+    );
 }
 
 #[test]

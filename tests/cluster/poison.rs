@@ -10,11 +10,9 @@ fn a_datum_that_kills_its_workers_is_failed_and_its_neighbours_are_not() {
     // A worker dies whenever datum 3 runs: this test sees to that, as the kernel would to one that eats all memory.
     let spec = Spec::new("made")
         .reads("in", "/*")
-        .sh(
-            r#"
+        .sh(r#"
             case $DROVER_DATUM_INDEX in 3) echo >> "$OUTSIDE/eating"; sleep 60 ;; esac
-            cp "$in" /pfs/out/"#,
-        )
+            cp "$in" /pfs/out/"#)
         .set("datum_tries", 3);
     let id = herd.publish(&spec);
     let mut worker = herd.worker("made");

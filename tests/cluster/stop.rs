@@ -4,7 +4,9 @@ use drover_tests::{Herd, Spec, eventually};
 
 /// Runs until it is killed.
 fn endless() -> Spec {
-    Spec::new("made").reads("in", "/*").sh(r#"echo $$ >> "$OUTSIDE/started"; while :; do sleep 0.05; done"#)
+    Spec::new("made")
+        .reads("in", "/*")
+        .sh(r#"echo $$ >> "$OUTSIDE/started"; while :; do sleep 0.05; done"#)
 }
 
 #[test]
@@ -17,10 +19,15 @@ fn a_stopped_job_ends_on_every_worker_and_the_next_one_begins() {
     herd.told("started", 4);
     let outcome = herd.call(&["stop", "--output", "json", &id]).code(0);
     let job = outcome.job();
-    assert_eq!((job.state(), job.reason()), ("killed", "stopped on request"));
+    assert_eq!(
+        (job.state(), job.reason()),
+        ("killed", "stopped on request")
+    );
     eventually("no command of it ran any more", || {
         let processes = herd.place.processes();
-        !processes.iter().any(|process| process.contains("sleep 0.05"))
+        !processes
+            .iter()
+            .any(|process| process.contains("sleep 0.05"))
     });
     assert_eq!(herd.place.told("started"), 4, "nothing new was begun");
     let next = Spec::new("made").reads("in", "/*");

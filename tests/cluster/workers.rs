@@ -35,8 +35,15 @@ fn what_a_killed_worker_ran_runs_elsewhere_within_a_second() {
     // Whatever the dead one ran must begin again.
     let job = herd.wait(&id);
     assert!(killed.elapsed() < Duration::from_secs(60));
-    assert_eq!((job.state(), job.counts().as_str()), ("success", "10: 10 processed"));
-    assert_eq!(herd.place.told("started"), 12.max(before), "two datums began twice");
+    assert_eq!(
+        (job.state(), job.counts().as_str()),
+        ("success", "10: 10 processed")
+    );
+    assert_eq!(
+        herd.place.told("started"),
+        12.max(before),
+        "two datums began twice"
+    );
     assert_eq!(herd.place.tree("made"), herd.place.tree("in"));
     assert!(job.0["redelivered"].as_u64() > Some(0), "{job:?}");
 }
@@ -51,7 +58,10 @@ fn a_drained_worker_finishes_what_runs_and_hands_the_rest_back_uncounted() {
     herd.place.open_gate("gate");
     worker.finish().code(0);
     let job = herd.wait(&id);
-    assert_eq!((job.state(), job.counts().as_str()), ("success", "10: 10 processed"));
+    assert_eq!(
+        (job.state(), job.counts().as_str()),
+        ("success", "10: 10 processed")
+    );
     assert_eq!(herd.place.told("started"), 10, "nothing began twice");
 }
 
@@ -60,7 +70,10 @@ fn a_worker_whose_grace_is_over_gives_up_what_runs_and_no_attempt_is_charged() {
     let herd = Herd::new();
     herd.place.numbered_files("in", 4);
     let _service = herd.serve();
-    let mut worker = herd.worker_with("made", &["--slots", "2", "--grace", "200ms", "--term-grace", "200ms"]);
+    let mut worker = herd.worker_with(
+        "made",
+        &["--slots", "2", "--grace", "200ms", "--term-grace", "200ms"],
+    );
     let id = herd.publish(&gated().set("datum_tries", 1));
     herd.told("started", 2);
     worker.signal(Signal::SIGTERM);
@@ -68,14 +81,19 @@ fn a_worker_whose_grace_is_over_gives_up_what_runs_and_no_attempt_is_charged() {
     let _next = herd.worker("made");
     herd.place.open_gate("gate");
     let job = herd.wait(&id);
-    assert_eq!((job.state(), job.counts().as_str()), ("success", "4: 4 processed"));
+    assert_eq!(
+        (job.state(), job.counts().as_str()),
+        ("success", "4: 4 processed")
+    );
 }
 
 #[test]
 fn a_second_signal_cuts_a_worker_short() {
     let (herd, _service, mut worker, id) = busy(3, &gated());
     worker.signal(Signal::SIGTERM);
-    eventually("the signal was heard", || worker.stderr().contains("drain") || worker.has_ended());
+    eventually("the signal was heard", || {
+        worker.stderr().contains("drain") || worker.has_ended()
+    });
     worker.signal(Signal::SIGTERM);
     worker.finish().code(3);
     let _next = herd.worker("made");
@@ -103,12 +121,19 @@ fn a_frozen_worker_that_wakes_can_neither_commit_nor_overwrite() {
     herd.told("started", 4);
     herd.place.open_gate("gate");
     let job = herd.wait(&id);
-    assert_eq!((job.state(), job.counts().as_str()), ("success", "4: 4 processed"));
+    assert_eq!(
+        (job.state(), job.counts().as_str()),
+        ("success", "4: 4 processed")
+    );
     let made = herd.place.tree("made");
     frozen.signal(Signal::SIGCONT);
     // It ends its commands, loses every commit, and takes part again.
     herd.told("ended", 6);
     let again = herd.wait(&herd.publish(&spec));
     assert_eq!(again.counts(), "4: 4 skipped");
-    assert_eq!(herd.place.tree("made"), made, "a zombie wrote into the output");
+    assert_eq!(
+        herd.place.tree("made"),
+        made,
+        "a zombie wrote into the output"
+    );
 }
