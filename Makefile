@@ -1,12 +1,12 @@
 # The verbs of this repository; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench chaos
+.PHONY: help run test test-broker4 check bench chaos
 
 SEED ?= 1
 MINUTES ?= 5
 
 help: ## List these verbs
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: ## Build Drover and count the words of three books with it; run it again to see work skipped
 	@.ci/needs cc
@@ -17,8 +17,12 @@ run: ## Build Drover and count the words of three books with it; run it again to
 	@sort -k2,2nr -k1,1 target/example/counts/counts.txt | sed 10q
 
 test: ## Run all tests: every room's own, end to end, and a short chaos round
-	@.ci/needs cc awk unshare setpriv
+	@.ci/needs cc awk unshare setpriv openssl rabbitmq-server
 	cargo test --workspace
+
+test-broker4: ## Run the broker's tests against RabbitMQ 4.x, unpacked from a newer release of the distribution
+	@.ci/needs cc unshare openssl
+	.ci/broker4
 
 check: ## Check formatting, lints, documentation and who depends on what
 	@.ci/needs cc awk

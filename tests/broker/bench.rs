@@ -7,6 +7,8 @@ use drover_shared::id::PipelineName;
 use drover_shared::queue::rabbitmq::Address;
 use drover_shared::queue::{Broker, Consumer, Delivery, Link, Queue, QueueError, RabbitMq};
 use drover_tests::{DEADLINE, unique};
+use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
+use lapin::types::{AMQPValue, FieldTable};
 use tokio::time::{Instant, sleep, timeout};
 
 /// How long a connection may take; nodes of tests are up before they are connected to.
@@ -21,10 +23,51 @@ pub(crate) struct Bench {
 impl Bench {
     /// Connects, and declares the queues.
     pub(crate) async fn at(url: &str) -> Self {
+        let bench = Self::undeclared(url).await;
+        let declared = bench.broker.declare(&bench.pipeline).await;
+        declared.expect("declared");
+        bench
+    }
+
+    /// Connects; there are no queues yet.
+    pub(crate) async fn undeclared(url: &str) -> Self {
         let broker = connect(url).await.expect("the broker is up");
-        let pipeline: PipelineName = unique("pipeline").parse().expect("a name");
-        broker.declare(&pipeline).await.expect("declared");
+        let pipeline = unique("pipeline").parse().expect("a name");
         Self { broker, pipeline }
+    }
+
+    /// Declares the queue of datums with arguments that Drover does not give it.
+    pub(crate) async fn declare_by_hand(&self, url: &str, argument: &str, value: i64) {
+        let mut arguments = FieldTable::default();
+        let dead = self.name_of("dead");
+        for (name, value) in [
+            ("x-queue-type", "quorum"),
+            ("x-dead-letter-exchange", ""),
+            ("x-dead-letter-routing-key", &dead),
+        ] {
+            arguments.insert(name.into(), AMQPValue::LongString(value.into()));
+        }
+        arguments.insert(argument.into(), AMQPValue::LongLongInt(value));
+        let name = self.name_of("datums").into();
+        let channel = by_hand(url).await;
+        let declared = channel.queue_declare(name, QueueDeclareOptions::durable(), arguments);
+        declared.await.expect("declared by hand");
+    }
+
+    /// Deletes the queue of datums.
+    pub(crate) async fn delete_queue(&self, url: &str) {
+        let name = self.name_of("datums").into();
+        let channel = by_hand(url).await;
+        let deleted = channel.queue_delete(name, QueueDeleteOptions::default());
+        deleted.await.expect("deleted");
+    }
+
+    fn name_of(&self, purpose: &str) -> String {
+        format!("drover.{}.{purpose}", self.pipeline.as_str())
+    }
+
+    pub(crate) async fn try_publish_number(&self, number: u32) -> Result<(), QueueError> {
+        self.try_publish(&number.to_string()).await
     }
 
     pub(crate) fn datums(&self) -> Queue {
@@ -71,6 +114,13 @@ pub(crate) async fn connect(url: &str) -> Result<RabbitMq, QueueError> {
     RabbitMq::connect(&address, "test", PATIENCE).await
 }
 
+/// A channel that knows nothing of Drover; it keeps its connection.
+async fn by_hand(url: &str) -> lapin::Channel {
+    let connection = lapin::Connection::connect(url, lapin::ConnectionProperties::default()).await;
+    let connection = connection.expect("the broker is up");
+    connection.create_channel().await.expect("a channel")
+}
+
 /// The next delivery, which comes.
 pub(crate) async fn next(consumer: &mut dyn Consumer) -> Delivery {
     let delivery = timeout(DEADLINE, consumer.next()).await;
@@ -91,5 +141,14 @@ pub(crate) async fn receives(consumer: &mut dyn Consumer, expected: &[&str]) {
         missing.retain(|each| *each != text);
         // A claim that was lost meanwhile is a message that comes again.
         delivery.ack().await.expect("answered");
+    }
+}
+
+/// Waits until a claim is known to be lost.
+pub(crate) async fn is_lost(held: &Delivery) {
+    let begun = Instant::now();
+    while held.is_live() {
+        assert!(begun.elapsed() < DEADLINE, "a claim is held for ever");
+        sleep(Duration::from_millis(20)).await;
     }
 }

@@ -1,4 +1,9 @@
 //! Drover's queue on real `RabbitMQ` nodes: the behaviour of every broker, and what this one is put through.
 
+mod alarm;
 mod behaviour;
 mod bench;
+mod healing;
+mod lone;
+mod refusals;
+mod tls;

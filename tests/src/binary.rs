@@ -13,25 +13,35 @@ pub fn repository() -> &'static Path {
 
 /// The path of `drover`, built once for each test process, in the profile that the tests are built in.
 pub fn drover() -> &'static Path {
-    static BINARY: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let binary = BINARY.get_or_init(|| build("drover", "drover")).as_deref();
-    binary.expect("drover does not build; see above, or `cargo build`")
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| folder().join("drover"))
 }
 
 /// The path of `drover-worker`, built likewise.
 pub fn drover_worker() -> &'static Path {
-    static BINARY: OnceLock<Option<PathBuf>> = OnceLock::new();
-    let binary = BINARY.get_or_init(|| build("drover-worker", "drover-worker"));
-    binary
-        .as_deref()
-        .expect("drover-worker does not build; see above, or `cargo build`")
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| folder().join("drover-worker"))
 }
 
-fn build(package: &str, binary: &str) -> Option<PathBuf> {
+/// Where the binaries lie, once they are built.
+fn folder() -> &'static Path {
+    static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let folder = FOLDER.get_or_init(build).as_deref();
+    folder.expect("drover does not build; see above, or `cargo build`")
+}
+
+fn build() -> Option<PathBuf> {
     let test = std::env::current_exe().ok()?;
     let profile = test.ancestors().nth(2)?; // target/<profile>/deps/<test>
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--package", package, "--bin", binary]);
+    cargo.args(["build", "--quiet"]);
+    if profile.ends_with("release") {
+        cargo.args(["--release", "--package", "drover", "--package", "drover-worker"]);
+    } else {
+        // With a test among what is built, dependencies have the features that `cargo test --workspace` gave them: else
+        // all of them would be compiled once more.
+        cargo.args(["--workspace", "--bins", "--test", "e2e"]);
+    }
     // What cargo tells the test about its package would make build scripts believe that everything has changed.
     for (name, _) in std::env::vars_os() {
         let told = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"];
@@ -42,9 +52,6 @@ fn build(package: &str, binary: &str) -> Option<PathBuf> {
             cargo.env_remove(name);
         }
     }
-    if profile.ends_with("release") {
-        cargo.arg("--release");
-    }
     let status = cargo.current_dir(repository()).status().ok()?;
-    status.success().then(|| profile.join(binary))
+    status.success().then(|| profile.to_owned())
 }

@@ -253,13 +253,13 @@ impl Node {
 
     /// The process id of the virtual machine.
     fn pid(&self) -> Pid {
-        let mark = self.name();
-        let machines = cleaner::processes_of(&self.folder);
-        let machine = machines.into_iter().find(|pid| {
-            let of = |file: &str| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
-            of("comm").starts_with(b"beam")
-                && String::from_utf8_lossy(&of("cmdline")).contains(&mark)
-        });
+        let boots = |pid: &Pid| {
+            let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let command = String::from_utf8_lossy(&command).into_owned();
+            // `rabbitmqctl` is a virtual machine as well, and the script that starts one names what it starts.
+            command.contains("/beam") && command.contains("\0rabbit\0boot\0")
+        };
+        let machine = cleaner::processes_of(&self.folder).into_iter().find(boots);
         machine.expect("the broker runs")
     }
 

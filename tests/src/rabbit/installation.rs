@@ -6,6 +6,9 @@ use std::process::Command;
 /// Where distributions keep the scripts that start a node without changing user or place.
 const SCRIPTS: &str = "usr/lib/rabbitmq/bin";
 
+/// Enters another system's root; a node looks into `/proc` for the memory there is. The mount is seen by nobody else.
+const ENTER: &str = r#"mount -t proc proc "$0/proc" && exec chroot "$0" "$@""#;
+
 /// What there is to test with.
 #[derive(Clone, Debug)]
 pub(super) enum Found {
@@ -19,7 +22,7 @@ pub(super) enum Found {
 pub(super) struct Installation {
     /// The folder of `rabbitmq-server` and `rabbitmqctl`, as seen from the root.
     scripts: PathBuf,
-    /// A system of its own that it lies in, for `chroot`.
+    /// A system of its own that it lies in.
     root: Option<PathBuf>,
 }
 
@@ -88,8 +91,11 @@ impl Installation {
         match &self.root {
             None => Command::new(script),
             Some(root) => {
-                let mut command = Command::new("chroot");
-                command.arg(root).arg(script);
+                let mut command = Command::new("unshare");
+                command
+                    .args(["--mount", "sh", "-c", ENTER])
+                    .arg(root)
+                    .arg(script);
                 command
             }
         }

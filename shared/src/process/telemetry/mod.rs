@@ -6,6 +6,7 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::JsonFields;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::util::TryInitError;
 
 use flat::Flat;
@@ -26,7 +27,11 @@ pub fn start(filter: &str, format: Format) -> Result<(), TryInitError> {
     use tracing_subscriber::layer::SubscriberExt as _;
     use tracing_subscriber::util::SubscriberInitExt as _;
 
-    let registry = tracing_subscriber::registry().with(EnvFilter::new(filter));
+    // lapin repeats messages and, in detail, passwords. What matters of it, the queue's room says.
+    let fit_to_tell = filter_fn(|event| !event.target().starts_with("lapin"));
+    let registry = tracing_subscriber::registry()
+        .with(EnvFilter::new(filter))
+        .with(fit_to_tell);
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     match format {
         Format::Text => {

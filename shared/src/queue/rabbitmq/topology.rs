@@ -117,7 +117,12 @@ mod tests {
                 )
             })
             .collect();
-        insta::assert_snapshot!(shown.join("\n"), @r"");
+        insta::assert_snapshot!(shown.join("
+"), @r#"
+        drover.words.dead: x-consumer-timeout=604800000 x-delivery-limit=10000 x-queue-type="quorum"
+        drover.words.datums: x-consumer-timeout=604800000 x-dead-letter-exchange="" x-dead-letter-routing-key="drover.words.dead" x-dead-letter-strategy="at-least-once" x-delivery-limit=10000 x-overflow="reject-publish" x-queue-type="quorum"
+        drover.words.reports: x-consumer-timeout=604800000 x-dead-letter-exchange="" x-dead-letter-routing-key="drover.words.dead" x-dead-letter-strategy="at-least-once" x-delivery-limit=10000 x-overflow="reject-publish" x-queue-type="quorum" x-single-active-consumer=true
+        "#);
     }
 
     fn plain(value: &AMQPValue) -> String {

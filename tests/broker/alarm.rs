@@ -1,0 +1,57 @@
+//! A broker short of memory takes no messages, and says so; what it has it gives away all the same.
+
+use bytes::Bytes;
+use drover_shared::queue::{Broker as _, Link};
+use drover_tests::Rabbit;
+use tokio::task::block_in_place;
+
+use crate::bench::{Bench, next, receives, text};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alarm_holds_up_publishing_and_nothing_else() {
+    let rabbit = Rabbit::start();
+    let watermark = |limit: &str| {
+        block_in_place(|| rabbit.ctl(&["set_vm_memory_high_watermark", "absolute", limit]));
+    };
+    // Heartbeats show that the blocked connection survives.
+    let bench = Bench::at(&format!("{}?heartbeat=1", rabbit.vhost())).await;
+    bench.publish("before").await;
+    let mut consumer = bench.consume(1).await;
+
+    watermark("1");
+    let mut blocked = std::pin::pin!(bench.publish("blocked"));
+    let is_blocked = bench.link_is("blocked", |link| matches!(link, Link::Blocked { .. }));
+    tokio::select! {
+        () = &mut blocked => panic!("a message was taken during an alarm"),
+        () = is_blocked => {}
+    }
+    let Link::Blocked { why } = bench.broker.link() else {
+        panic!("the alarm is over");
+    };
+    assert!(why.contains("memory"), "{why}");
+
+    let before = next(&mut *consumer).await;
+    assert_eq!(text(&before), "before");
+    assert!(before.ack().await.unwrap());
+    let other = "during-an-alarm".parse().unwrap();
+    bench
+        .broker
+        .declare(&other)
+        .await
+        .expect("declaring goes on");
+    assert_eq!(bench.broker.depth(&bench.datums()).await.unwrap().ready, 0);
+
+    let tell = bench.broker.broadcast(Bytes::from_static(b"later"));
+    let calm = async {
+        tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+        assert!(
+            matches!(bench.broker.link(), Link::Blocked { .. }),
+            "longer than three heartbeats"
+        );
+        watermark("1GB");
+    };
+    let ((), told, ()) = futures::join!(blocked, tell, calm);
+    told.expect("told");
+    receives(&mut *consumer, &["blocked"]).await;
+    bench.link_is("up", |link| *link == Link::Up).await;
+}

@@ -1,0 +1,154 @@
+//! What does not become better by waiting is said at once, with the way out and without the password.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use drover_shared::queue::rabbitmq::{Address, Version};
+use drover_shared::queue::{Broker as _, QueueError, RabbitMq};
+use drover_tests::{Proxy, Rabbit, shared};
+
+use crate::bench::{Bench, PATIENCE, connect, next, receives};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_or_vhost_is_refused_at_once() {
+    let right = shared().vhost();
+    for (wrong, advice) in [
+        (right.replace("guest:guest", "guest:s3cret"), "password"),
+        (
+            format!("{right}-s3cret-not").replace("guest:guest", "guest:guest"),
+            "vhost",
+        ),
+    ] {
+        let begun = Instant::now();
+        match connect(&wrong).await {
+            Err(QueueError::Refused { message }) => {
+                assert!(message.contains(advice), "{message}");
+                assert!(!message.contains("guest:"), "{message}");
+                assert!(!message.contains(":s3cret"), "{message}");
+            }
+            other => panic!("{wrong}: {other:?}"),
+        }
+        assert!(
+            begun.elapsed() < PATIENCE / 3,
+            "after {:?}",
+            begun.elapsed()
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_where_nobody_listens_is_unavailable_after_the_patience() {
+    let proxy = Proxy::to(1);
+    proxy.cut();
+    let silent = Proxy::to(shared().port());
+    silent.half_open();
+    for port in [free_port(), proxy.port(), silent.port()] {
+        let address: Address = format!("amqp://user:s3cret@127.0.0.1:{port}")
+            .parse()
+            .unwrap();
+        let patience = Duration::from_millis(700);
+        let begun = Instant::now();
+        let error = RabbitMq::connect(&address, "test", patience)
+            .await
+            .unwrap_err();
+        assert!(begun.elapsed() >= patience);
+        assert!(
+            begun.elapsed() < patience * 5,
+            "after {:?}",
+            begun.elapsed()
+        );
+        match error {
+            QueueError::Unavailable { message } => {
+                assert!(
+                    message.contains(&format!("user@127.0.0.1:{port}")),
+                    "{message}"
+                );
+                assert!(!message.contains("s3cret"), "{message}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_comes_up_within_the_patience_is_waited_for() {
+    let proxy = Proxy::to(shared().port());
+    proxy.cut();
+    let url = shared().vhost_at(proxy.port());
+    let connected = connect(&url);
+    let restored = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        proxy.restore();
+    };
+    let (connected, ()) = futures::join!(connected, restored);
+    connected.expect("connected");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_brokers_version_is_known() {
+    let broker = connect(&shared().vhost()).await.unwrap();
+    let said = shared().ctl(&["version"]);
+    let version: Version = said.trim().parse().unwrap();
+    assert_eq!(broker.version(), version);
+    assert!(version >= Version::new(3, 10, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_of_another_shape_is_refused_with_the_way_out() {
+    let url = shared().vhost();
+    let bench = Bench::undeclared(&url).await;
+    bench.declare_by_hand(&url, "x-max-length", 5).await;
+    match bench.broker.declare(&bench.pipeline).await {
+        Err(QueueError::Refused { message }) => {
+            assert!(message.contains("delete_queue"), "{message}")
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The broker closes the channel over such a message, and with it fail all others that are on their way.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_too_large_is_refused_alone() {
+    let rabbit = Rabbit::configured("max_message_size = 20000\n");
+    let bench = Bench::at(&rabbit.vhost()).await;
+    let small = |number: u32| bench.try_publish_number(number);
+    let datums = bench.datums();
+    let large = bench
+        .broker
+        .publish(&datums, Bytes::from(vec![b'x'; 30_000]));
+    let (small_ones, large) = futures::join!(futures::future::join_all((0..50).map(small)), large);
+    assert!(
+        matches!(&large, Err(QueueError::Refused { message }) if message.contains("size")),
+        "{large:?}"
+    );
+    for published in small_ones {
+        published.expect("a small one is published");
+    }
+    let expected: Vec<_> = (0..50).map(|number| number.to_string()).collect();
+    let expected: Vec<_> = expected.iter().map(String::as_str).collect();
+    receives(&mut *bench.consume(10).await, &expected).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_broker_gave_up_says_so_in_plain_words() {
+    let url = shared().vhost();
+    let bench = Bench::undeclared(&url).await;
+    bench.declare_by_hand(&url, "x-delivery-limit", 1).await;
+    bench.broker.declare(&bench.pipeline).await.unwrap_err();
+    bench.publish("often").await;
+    let mut consumer = bench.consume(1).await;
+    for _ in 0..2 {
+        assert!(next(&mut *consumer).await.hand_back().await.unwrap());
+    }
+    let mut reader = bench.broker.consume(&bench.dead(), 1).await.unwrap();
+    let dead = next(&mut *reader).await;
+    assert_eq!(
+        dead.why_dead.as_deref(),
+        Some("delivered too often without an answer")
+    );
+}
