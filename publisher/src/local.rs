@@ -9,10 +9,10 @@ use std::time::Duration;
 use drover_shared::id::{JobId, PipelineName, WorkerId};
 use drover_shared::job::{JobEvent, JobRecord, JobState};
 use drover_shared::ledger::{Ledger, PipelineLock};
-use drover_shared::process::Tokens;
+use drover_shared::process::{Tokens, host_name};
 use drover_shared::queue::{Broker, Embedded, Queue, QueueError};
 use drover_shared::store::{StoreError, layout};
-use drover_worker::{Settings, Stops, WorkError, work};
+use drover_worker::{Settings, Stops, WorkError, scratch_for, work};
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -286,25 +286,6 @@ impl Desk {
     }
 }
 
-/// The name of this machine.
-pub(crate) fn host_name() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .unwrap_or_default()
-        .trim()
-        .to_owned()
-}
-
-/// The folder below which a worker makes its own: the one chosen, or one on the store's own file system.
-pub(crate) fn worker_scratch(ledger: &Ledger, chosen: Option<PathBuf>) -> PathBuf {
-    chosen
-        .or_else(|| ledger.store().local_path(&layout::scratch()))
-        .unwrap_or_else(elsewhere)
-}
-
-fn elsewhere() -> PathBuf {
-    std::env::temp_dir().join("drover")
-}
-
 /// Folders of this machine for one job.
 struct Scratch {
     /// Below it the worker makes its own.
@@ -321,7 +302,8 @@ impl Scratch {
         chosen: Option<PathBuf>,
     ) -> Result<Self, LocalError> {
         let store = ledger.store();
-        let worker = worker_scratch(ledger, chosen);
+        let elsewhere = || std::env::temp_dir().join("drover");
+        let worker = scratch_for(store, chosen);
         let tmp = store.local_path(&layout::tmp()).unwrap_or_else(elsewhere);
         let publication = tmp.join(format!("publication-{pipeline}"));
         let made = match std::fs::remove_dir_all(&publication) {

@@ -36,7 +36,13 @@ fn build() -> Option<PathBuf> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--quiet"]);
     if profile.ends_with("release") {
-        cargo.args(["--release", "--package", "drover", "--package", "drover-worker"]);
+        cargo.args([
+            "--release",
+            "--package",
+            "drover",
+            "--package",
+            "drover-worker",
+        ]);
     } else {
         // With a test among what is built, dependencies have the features that `cargo test --workspace` gave them: else
         // all of them would be compiled once more.

@@ -1,7 +1,8 @@
 //! Takes datums from the queue, one journey each: stage, execute, upload, commit, settle.
 //!
 //! Modules in reading order: a worker is [told](Settings) what it needs, takes messages as claims, and brings each
-//! datum through the flow with the tools below.
+//! datum through the flow with the tools below. The last ones make a process of it, `drover-worker`: what was
+//! [typed](args) becomes a [request], which a [service] carries out; or it was a [chore].
 
 mod config;
 mod error;
@@ -15,7 +16,7 @@ mod control;
 mod standing;
 
 mod job;
-pub mod metrics;
+mod metrics;
 mod patience;
 mod scratch;
 mod slots;
@@ -24,8 +25,18 @@ mod tools;
 
 pub mod runner;
 
+pub mod args;
+pub mod chore;
+mod connect;
+pub mod exit;
+mod health;
+pub mod init;
+pub mod request;
+pub mod service;
+
 pub use config::{Settings, inheritable};
 pub use error::WorkError;
+pub use scratch::scratch_for;
 pub use standing::{Phase, Standing};
 pub use stops::Stops;
 pub use worker::work;

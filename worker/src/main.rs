@@ -1,12 +1,72 @@
-//! The worker's binary.
+//! The worker's binary: read what was typed, work, exit with a code that restart policies can rely on.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use drover_worker::runner;
+use drover_shared::process::{Ending, Lifecycle, host_name, telemetry};
+use drover_worker::args::{self, Args};
+use drover_worker::exit::Exit;
+use drover_worker::request::Request;
+use drover_worker::{chore, init, runner, service};
+use futures::FutureExt;
+
+/// How long calls into a store that hangs may keep the process from its end.
+const LAST_CALLS: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    if let Some(code) = runner::take_over() {
+    // A runner is this very binary, started by itself: it must be single-threaded and see no other argument.
+    if let Some(code) = runner::take_over()
+        .or_else(chore::take_over)
+        .or_else(init::take_over)
+    {
         return code;
     }
-    ExitCode::SUCCESS
+    let args = match args::parse() {
+        Ok(args) => args,
+        Err(refusal) => return args::refuse(&refusal).into(),
+    };
+    match tokio::runtime::Runtime::new() {
+        Ok(runtime) => {
+            let exit = runtime.block_on(run(args));
+            runtime.shutdown_timeout(LAST_CALLS);
+            exit.into()
+        }
+        Err(_) => Exit::Unfit.into(),
+    }
+}
+
+async fn run(args: Args) -> Exit {
+    // It can only fail when this process talks already.
+    let _ = telemetry::start(&args.log, args.log_format.into());
+    let grace = args.grace;
+    let base = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+    let request = match Request::of(args, &base, &host_name()) {
+        Ok(request) => request,
+        Err(problems) => {
+            for problem in problems {
+                tracing::error!("{problem}");
+            }
+            return Exit::Usage;
+        }
+    };
+    let Ok(life) = Lifecycle::new(grace) else {
+        tracing::error!("this process cannot listen for signals");
+        return Exit::Unfit;
+    };
+    let worker = life.spawn_main(service::run(request, life.tokens()));
+    let ending = life.run().await;
+    match (ending, worker.now_or_never()) {
+        (Ending::CutShort, _) | (_, None) => {
+            tracing::warn!("cut short; what ran goes back to the queue");
+            Exit::CutShort
+        }
+        (_, Some(Ok(Ok(())))) => Exit::Drained,
+        (_, Some(Ok(Err(error)))) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "the worker ends");
+            error.exit()
+        }
+        // A panic, which has spoken for itself.
+        (_, Some(Err(_))) => Exit::Unfit,
+    }
 }

@@ -41,12 +41,12 @@ const IN_FLIGHT: &str = "drover_in_flight";
 const QUEUE_LINK: &str = "drover_queue_link";
 
 /// Upper bounds of the histograms, in seconds: from a datum that does nothing to one that takes an hour.
-pub const BUCKETS_S: [f64; 12] = [
+pub(crate) const BUCKETS_S: [f64; 12] = [
     0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 30.0, 120.0, 600.0, 1800.0, 3600.0,
 ];
 
 /// Tells the recorder what the names mean.
-pub fn describe() {
+pub(crate) fn describe() {
     describe_counter!(
         DATUMS,
         "datums that ended by this worker's verdict, by state"

@@ -5,6 +5,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use drover_shared::id::WorkerId;
+use drover_shared::store::{Store, layout};
+
+/// Where the directories of workers lie: where it was said, else below the store's own folder, so that nothing needs
+/// copying, else, for a bucket, in the system's folder for temporary files.
+pub fn scratch_for(store: &Store, chosen: Option<PathBuf>) -> PathBuf {
+    chosen
+        .or_else(|| store.local_path(&layout::scratch()))
+        .unwrap_or_else(|| std::env::temp_dir().join("drover"))
+}
 
 /// A directory that belongs to this worker as long as it lives. Beside it lies a locked file: as the lock goes
 /// with the process, however that ends, a directory whose lock is free belongs to nobody.
@@ -112,10 +121,22 @@ fn remove(path: &Path, lock: &Path) {
 
 #[cfg(test)]
 mod tests {
+    use drover_shared::store::Location;
+
     use super::*;
 
     fn worker(name: &str) -> WorkerId {
         name.parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn scratch_lies_on_the_store_s_own_file_system_where_it_has_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let location = Location::Folder(folder.path().to_owned());
+        let local = Store::open(&location).await.unwrap();
+        assert!(scratch_for(&local, None).starts_with(folder.path()));
+        assert!(scratch_for(&Store::in_memory(), None).starts_with(std::env::temp_dir()));
+        assert_eq!(scratch_for(&local, Some("/x".into())), Path::new("/x"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use drover_shared::pipeline::Pipeline;
+use drover_shared::process::host_name;
 use drover_shared::queue::rabbitmq::{Address, Advice, RabbitMq, preflight};
 
 use super::{CommandError, Context};
@@ -29,7 +30,7 @@ pub(super) async fn connect_if_named(context: &Context) -> Option<RabbitMq> {
 
 /// This process, for people who look at the broker or into the store.
 pub(super) fn me() -> String {
-    let host = crate::local::host_name();
+    let host = host_name();
     format!("{host}-{}", std::process::id())
 }
 

@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use drover_shared::id::{PipelineName, WorkerId};
 use drover_shared::ledger::Ledger;
-use drover_shared::process::Tokens;
+use drover_shared::process::{Tokens, host_name};
 use drover_shared::queue::rabbitmq::RabbitMq;
-use drover_worker::{Settings, Stops, work};
+use drover_worker::{Settings, Stops, scratch_for, work};
 
 use super::{CommandError, run};
 use crate::args::Engine;
 use crate::coordinator::Assignment;
-use crate::local;
 
 /// A worker for the pipelines of some jobs.
 pub(super) struct Helper {
@@ -33,8 +32,8 @@ impl Helper {
     ) -> Self {
         let pipelines = assignments.iter().map(|each| each.pipeline.name.clone());
         let local = run::settings(engine, &assignments[0].pipeline);
-        let worker = WorkerId::generate(&local::host_name());
-        let scratch = local::worker_scratch(ledger, local.scratch);
+        let worker = WorkerId::generate(&host_name());
+        let scratch = scratch_for(ledger.store(), local.scratch);
         Self {
             settings: Settings {
                 look_ahead: u16::try_from(local.look_ahead).unwrap_or(u16::MAX),

@@ -36,7 +36,7 @@ impl RunnerSettings {
 }
 
 /// Which sandbox to try.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum SandboxMode {
     /// The best one that this machine allows.

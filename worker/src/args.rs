@@ -1,0 +1,307 @@
+//! The command line of `drover-worker` as typed, and its environment. What is meant by it is [`Request`]'s business.
+//!
+//! [`Request`]: crate::request::Request
+
+use std::convert::Infallible;
+use std::fmt;
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{Parser, ValueEnum};
+use drover_shared::id::PipelineName;
+use drover_shared::process::telemetry;
+use drover_shared::units::duration;
+
+use crate::exit::Exit;
+use crate::runner::SandboxMode;
+
+const AFTER_HELP: &str = "\
+Signals: the first SIGTERM or SIGINT drains. The worker takes no more, finishes what runs within
+--grace and hands back the rest, which costs no datum an attempt. A second one cuts short: commands
+are killed and their datums go back to the queue.
+
+Exit codes:
+  0  asked to stop, and drained
+  1  this machine is not fit: no scratch space, no sandbox, the address of --listen is taken
+  2  usage; nothing was done
+  3  cut short by a second signal or the end of --grace; what ran goes back to the queue
+  4  the store or the broker cannot be reached, or refuses
+
+Credentials: those of the broker in DROVER_BROKER, where `ps` does not show them; those of a bucket
+in AWS_*, GOOGLE_* or AZURE_*. None of them reaches the commands of a pipeline.
+
+Examples:
+  drover-worker --pipeline thumbs --broker amqps://rabbit.example.com --store s3://data
+  drover-worker --pipeline map,reduce --slots 4 --store /mnt/data --listen 0.0.0.0:9090";
+
+/// Takes the datums of pipelines from RabbitMQ and runs their commands.
+///
+/// Start as many as you like, on any machines that reach the same broker and the same store. One that dies loses
+/// nothing: what it held goes to the others.
+#[derive(Debug, Parser)]
+#[command(name = "drover-worker", version, after_help = AFTER_HELP, max_term_width = 100)]
+pub struct Args {
+    /// The pipelines whose datums it takes: several with commas, or the flag several times
+    #[arg(
+        long = "pipeline",
+        env = "DROVER_PIPELINES",
+        value_name = "NAME",
+        required = true,
+        value_delimiter = ','
+    )]
+    pub pipelines: Vec<PipelineName>,
+
+    /// The folder or bucket that holds the inputs, the outputs and Drover's records
+    ///
+    /// A folder, the same for all workers; or `s3://bucket/prefix`, `gs://…`, `az://…`.
+    #[arg(
+        long,
+        env = "DROVER_STORE",
+        value_name = "DIR|URL",
+        default_value = "."
+    )]
+    pub store: String,
+
+    /// RabbitMQ's address: amqp://USER:PASSWORD@HOST:PORT/VHOST, or amqps:// for TLS
+    #[arg(
+        long,
+        env = "DROVER_BROKER",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub broker: BrokerUrl,
+
+    /// How long to try to reach store and broker at the start, for example 30s or 5m
+    #[arg(long, env = "DROVER_CONNECT_TIMEOUT", value_name = "TIME", default_value = "30s", value_parser = duration)]
+    pub connect_timeout: Duration,
+
+    /// Datums that run at the same time, 1 to 65535
+    ///
+    /// More than one needs a kernel that allows mount namespaces, if commands are to find their inputs at `/pfs`.
+    #[arg(
+        long,
+        env = "DROVER_SLOTS",
+        value_name = "N",
+        default_value = "1",
+        help_heading = "Running"
+    )]
+    pub slots: NonZeroU16,
+
+    /// Datums made ready ahead of processing, for each slot, 0 to 65535
+    ///
+    /// 0 suits datums that take minutes: then no worker holds one that an idle worker could run.
+    #[arg(
+        long,
+        env = "DROVER_LOOK_AHEAD",
+        value_name = "N",
+        default_value = "2",
+        help_heading = "Running"
+    )]
+    pub look_ahead: u16,
+
+    /// How long running datums may finish after the first signal; in a pod, less than its termination grace period
+    #[arg(long, env = "DROVER_GRACE", value_name = "TIME", default_value = "25s", value_parser = duration, help_heading = "Running")]
+    pub grace: Duration,
+
+    /// From SIGTERM to SIGKILL, for a command that is timed out or stopped
+    #[arg(long, env = "DROVER_TERM_GRACE", value_name = "TIME", default_value = "5s", value_parser = duration, help_heading = "Running")]
+    pub term_grace: Duration,
+
+    /// What each command is run in
+    #[arg(
+        long,
+        env = "DROVER_SANDBOX",
+        value_name = "MODE",
+        default_value = "auto",
+        help_heading = "Running"
+    )]
+    pub sandbox: SandboxMode,
+
+    /// Working directories of the datums [default: .drover/scratch in a folder store, else the system's temporary folder]
+    #[arg(
+        long,
+        env = "DROVER_SCRATCH",
+        value_name = "DIR",
+        help_heading = "Running"
+    )]
+    pub scratch: Option<PathBuf>,
+
+    /// Answer /live, /ready and /metrics (Prometheus) at this address, for example 0.0.0.0:9090 [default: nowhere]
+    #[arg(
+        long,
+        env = "DROVER_LISTEN",
+        value_name = "ADDRESS",
+        help_heading = "Telling"
+    )]
+    pub listen: Option<SocketAddr>,
+
+    /// What is told on standard error: error, warn, info, debug, or `room=level,…`
+    #[arg(
+        long,
+        env = "DROVER_LOG",
+        value_name = "LEVEL",
+        default_value = "info",
+        help_heading = "Telling"
+    )]
+    pub log: String,
+
+    /// How it is told: lines for people, or a JSON object a line
+    #[arg(
+        long,
+        env = "DROVER_LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value = "text",
+        help_heading = "Telling"
+    )]
+    pub log_format: LogFormat,
+
+    /// The first part of the worker's id [default: the pod's name, else the machine's]
+    #[arg(
+        long,
+        env = "DROVER_WORKER_NAME",
+        value_name = "NAME",
+        help_heading = "Telling"
+    )]
+    pub name: Option<String>,
+
+    /// The pod it runs in, for `PPS_POD_NAME`
+    #[arg(long, env = "POD_NAME", value_name = "NAME", help_heading = "Telling")]
+    pub pod: Option<String>,
+
+    /// The namespace of that pod, for `PPS_NAMESPACE`
+    #[arg(
+        long,
+        env = "POD_NAMESPACE",
+        value_name = "NAME",
+        help_heading = "Telling"
+    )]
+    pub namespace: Option<String>,
+}
+
+/// The broker's address as typed: with its password, so it is never shown. That it makes sense is found out later, as
+/// clap would print what does not.
+#[derive(Clone, Eq, PartialEq)]
+pub struct BrokerUrl(pub(crate) String);
+
+impl FromStr for BrokerUrl {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for BrokerUrl {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("BrokerUrl(…)")
+    }
+}
+
+/// How events are written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum LogFormat {
+    /// A line for people.
+    Text,
+    /// A JSON object a line, for machines.
+    Json,
+}
+
+impl From<LogFormat> for telemetry::Format {
+    fn from(format: LogFormat) -> Self {
+        match format {
+            LogFormat::Text => Self::Text,
+            LogFormat::Json => Self::Json,
+        }
+    }
+}
+
+/// The command line of this process, or the error that clap makes of it (`--help` is one).
+pub fn parse() -> Result<Args, clap::Error> {
+    Args::try_parse()
+}
+
+/// Says why clap refuses a command line, or prints the help that was asked for.
+pub fn refuse(refusal: &clap::Error) -> Exit {
+    let _ = refusal.print();
+    match refusal.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Drained,
+        _ => Exit::Usage,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// The definition, without what this process's environment says.
+    fn command() -> clap::Command {
+        Args::command()
+            .term_width(100)
+            .mut_args(|argument| argument.hide_env_values(true))
+    }
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_tells_all() {
+        insta::assert_snapshot!("help", command().render_long_help());
+    }
+
+    #[test]
+    fn every_setting_has_a_variable_and_the_broker_s_is_never_shown() {
+        for argument in Args::command().get_arguments() {
+            assert!(argument.get_env().is_some(), "{}", argument.get_id());
+        }
+        let hidden = |name: &str| {
+            let mut arguments = Args::command();
+            arguments.build();
+            let argument = arguments.get_arguments().find(|it| it.get_id() == name);
+            argument.is_some_and(clap::Arg::is_hide_env_values_set)
+        };
+        assert!(hidden("broker"));
+        let typed = "drover-worker --pipeline p --broker amqp://me:hunter2@host";
+        let args = Args::try_parse_from(typed.split(' ')).unwrap();
+        assert!(!format!("{args:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn pipelines_are_named_with_commas_or_one_by_one() {
+        for typed in ["--pipeline a,b", "--pipeline a --pipeline b"] {
+            let line = format!("drover-worker --broker amqp://host {typed}");
+            let args = Args::try_parse_from(line.split(' ')).unwrap();
+            let names: Vec<_> = args.pipelines.iter().map(PipelineName::as_str).collect();
+            assert_eq!(names, ["a", "b"], "{typed}");
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        let rows = [
+            ("--pipeline p --broker x --slots 0", "--slots"),
+            ("--pipeline p --broker x --slots 70000", "--slots"),
+            ("--pipeline p --broker x --look-ahead=-1", "--look-ahead"),
+            ("--pipeline p --broker x --grace 25", "25s, 5m, 1h30m"),
+            ("--pipeline p --broker x --sandbox chroot", "namespaces"),
+            ("--pipeline p --broker x --listen 9090", "--listen"),
+            ("--pipeline p --broker x --log-format xml", "--log-format"),
+            ("--pipeline a/b --broker x", "a/b"),
+            ("--broker x --pipeline", "--pipeline"),
+        ];
+        for (typed, word) in rows {
+            let line = format!("drover-worker {typed}");
+            let text = Args::try_parse_from(line.split(' '))
+                .unwrap_err()
+                .to_string();
+            assert!(text.contains(word), "{typed}: {text}");
+        }
+    }
+}

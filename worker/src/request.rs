@@ -1,0 +1,127 @@
+//! What the command line means, decided once, before anything is reached.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use drover_shared::id::{PipelineName, WorkerId};
+use drover_shared::queue::rabbitmq::Address;
+use drover_shared::store::{Location, Store};
+
+use crate::args::Args;
+use crate::config::Settings;
+use crate::scratch::scratch_for;
+
+/// A worker as it was asked for.
+#[derive(Debug)]
+pub struct Request {
+    pub(crate) pipelines: Vec<PipelineName>,
+    pub(crate) store: Location,
+    pub(crate) broker: Address,
+    /// How long store and broker may take to be reached.
+    pub(crate) connect_timeout: Duration,
+    /// Where the probe answers, if it is wanted.
+    pub(crate) listen: Option<SocketAddr>,
+    /// Where scratch is to be, if that was said.
+    scratch: Option<PathBuf>,
+    /// All but the place for scratch, which the store may decide.
+    settings: Settings,
+}
+
+impl Request {
+    /// What is meant by `args`, with paths relative to `base`, on a machine called `host`; or all that makes no sense,
+    /// without the password.
+    pub fn of(args: Args, base: &Path, host: &str) -> Result<Self, Vec<String>> {
+        let store = Location::parse(&args.store, base).map_err(|error| format!("--store: {error}"));
+        let broker = args.broker.0.parse();
+        let broker = broker.map_err(|error| format!("--broker: {error}"));
+        let (store, broker) = match (store, broker) {
+            (Ok(store), Ok(broker)) => (store, broker),
+            (store, broker) => return Err(store.err().into_iter().chain(broker.err()).collect()),
+        };
+        let name = args.name.as_deref().or(args.pod.as_deref()).unwrap_or(host);
+        let settings = Settings {
+            look_ahead: args.look_ahead,
+            sandbox: args.sandbox,
+            term_grace: args.term_grace,
+            pod: args.pod.clone(),
+            namespace: args.namespace,
+            ..Settings::new(WorkerId::generate(name), args.slots, PathBuf::new())
+        };
+        Ok(Self {
+            pipelines: BTreeSet::from_iter(args.pipelines).into_iter().collect(),
+            store,
+            broker,
+            connect_timeout: args.connect_timeout,
+            listen: args.listen,
+            scratch: args.scratch.map(|scratch| base.join(scratch)),
+            settings,
+        })
+    }
+
+    /// Who the worker will be.
+    pub(crate) fn worker(&self) -> &WorkerId {
+        &self.settings.worker
+    }
+
+    /// The settings of the worker on this store.
+    pub(crate) fn settings(&self, store: &Store) -> Settings {
+        Settings {
+            scratch: scratch_for(store, self.scratch.clone()),
+            ..self.settings.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    fn request(typed: &str) -> Result<Request, Vec<String>> {
+        let line = format!("drover-worker {typed}");
+        let args = Args::try_parse_from(line.split(' ')).unwrap();
+        Request::of(args, Path::new("/base"), "machine")
+    }
+
+    #[test]
+    fn all_that_makes_no_sense_is_told_at_once_and_no_password() {
+        let typed = "--pipeline p --broker http://me:hunter2@host --store ftp://me:hunter2@host/x";
+        let problems = request(typed).unwrap_err();
+        assert_eq!(problems.len(), 2, "{problems:?}");
+        assert!(problems[0].starts_with("--store: ") && problems[1].starts_with("--broker: "));
+        assert!(!problems.concat().contains("hunter2"), "{problems:?}");
+    }
+
+    #[test]
+    fn the_worker_is_named_after_what_it_was_told_its_pod_or_its_machine() {
+        let rows = [
+            ("--name me --pod pod-1", "me-"),
+            ("--pod pod-1", "pod-1-"),
+            ("", "machine-"),
+        ];
+        for (typed, beginning) in rows {
+            let request = request(format!("--pipeline p --broker amqp://host {typed}").trim_end());
+            let worker = request.unwrap().worker().to_string();
+            assert!(worker.starts_with(beginning), "{typed}: {worker}");
+        }
+    }
+
+    #[tokio::test]
+    async fn paths_are_meant_from_where_the_worker_was_started() {
+        let request = request("--pipeline p --broker amqp://host --scratch here --store data");
+        let request = request.unwrap();
+        assert_eq!(request.store, Location::Folder("/base/data".into()));
+        let settings = request.settings(&Store::in_memory());
+        assert_eq!(settings.scratch, Path::new("/base/here"));
+    }
+
+    #[test]
+    fn a_pipeline_named_twice_is_taken_once() {
+        let request = request("--pipeline b,a,b --broker amqp://host").unwrap();
+        let names: Vec<_> = request.pipelines.iter().map(PipelineName::as_str).collect();
+        assert_eq!(names, ["a", "b"]);
+    }
+}
