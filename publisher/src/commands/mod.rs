@@ -12,6 +12,7 @@ mod run;
 
 mod broker;
 mod cluster;
+mod health;
 mod helper;
 mod probe;
 mod publish;
