@@ -99,8 +99,10 @@ async fn what_was_confirmed_before_a_kill_is_there_after_it() {
 async fn a_connection_that_is_cut_is_made_again() {
     let proxy = Proxy::to(shared().port());
     let bench = Bench::at(&shared().vhost_at(proxy.port())).await;
-    bench.publish("held").await;
-    let mut consumer = bench.consume(1).await;
+    for each in ["held", "ahead"] {
+        bench.publish(each).await;
+    }
+    let mut consumer = bench.consume(2).await;
     let held = next(&mut *consumer).await;
     proxy.cut();
     is_lost(&held).await;
@@ -108,7 +110,14 @@ async fn a_connection_that_is_cut_is_made_again() {
     let publish = bench.publish("meanwhile");
     let restore = async { proxy.restore() };
     futures::join!(publish, restore);
-    receives(&mut *consumer, &["held", "meanwhile"]).await;
+    let first = next(&mut *consumer).await;
+    assert!(
+        first.is_live(),
+        "what was sent ahead died with its connection"
+    );
+    assert_eq!(text(&first), "held");
+    assert!(first.ack().await.unwrap());
+    receives(&mut *consumer, &["ahead", "meanwhile"]).await;
     bench.link_is("up", |link| *link == Link::Up).await;
 }
 

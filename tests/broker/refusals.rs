@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use drover_shared::queue::rabbitmq::{Address, Version};
-use drover_shared::queue::{Broker as _, QueueError, RabbitMq};
-use drover_tests::{Proxy, Rabbit, shared};
+use drover_shared::queue::{Broker as _, Queue, QueueError, RabbitMq};
+use drover_tests::{Proxy, Rabbit, shared, unique};
 
 use crate::bench::{Bench, PATIENCE, connect, next, receives};
 
@@ -150,5 +150,28 @@ async fn what_the_broker_gave_up_says_so_in_plain_words() {
     assert_eq!(
         dead.why_dead.as_deref(),
         Some("delivered too often without an answer")
+    );
+}
+
+/// The broker tells of an undeliverable message apart from its confirmation, and lapin joins the two by order alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_messages_in_flight_only_the_undeliverable_ones_are_missed() {
+    const MESSAGES: u32 = 500;
+    let bench = Bench::at(&shared().vhost()).await;
+    let nowhere = Queue::Datums(unique("nowhere").parse().unwrap());
+    let lost = |number: u32| {
+        bench
+            .broker
+            .publish(&nowhere, Bytes::from(number.to_string()))
+    };
+    let kept = |number: u32| bench.try_publish_number(number);
+    let both = (0..MESSAGES).map(|number| futures::future::join(kept(number), lost(number)));
+    for (kept, lost) in futures::future::join_all(both).await {
+        kept.expect("published");
+        assert!(matches!(lost, Err(QueueError::Missing { .. })), "{lost:?}");
+    }
+    assert_eq!(
+        bench.broker.depth(&bench.datums()).await.unwrap().ready,
+        u64::from(MESSAGES)
     );
 }

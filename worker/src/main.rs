@@ -9,7 +9,6 @@ use drover_worker::args::{self, Args};
 use drover_worker::exit::Exit;
 use drover_worker::request::Request;
 use drover_worker::{chore, init, runner, service};
-use futures::FutureExt;
 
 /// How long calls into a store that hangs may keep the process from its end.
 const LAST_CALLS: Duration = Duration::from_secs(1);
@@ -55,18 +54,17 @@ async fn run(args: Args) -> Exit {
         return Exit::Unfit;
     };
     let worker = life.spawn_main(service::run(request, life.tokens()));
-    let ending = life.run().await;
-    match (ending, worker.now_or_never()) {
-        (Ending::CutShort, _) | (_, None) => {
-            tracing::warn!("cut short; what ran goes back to the queue");
-            Exit::CutShort
-        }
-        (_, Some(Ok(Ok(())))) => Exit::Drained,
-        (_, Some(Ok(Err(error)))) => {
+    if life.run().await == Ending::CutShort {
+        tracing::warn!("cut short; what ran goes back to the queue");
+        return Exit::CutShort;
+    }
+    match worker.await {
+        Ok(Ok(())) => Exit::Drained,
+        Ok(Err(error)) => {
             tracing::error!(error = &error as &dyn std::error::Error, "the worker ends");
             error.exit()
         }
         // A panic, which has spoken for itself.
-        (_, Some(Err(_))) => Exit::Unfit,
+        Err(_) => Exit::Unfit,
     }
 }

@@ -97,6 +97,15 @@ pub enum CommandError {
     /// The broker.
     #[error(transparent)]
     Queue(#[from] QueueError),
+    /// The address for probes cannot be had.
+    #[error("cannot listen on {address}; give --listen another address")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// The refusal.
+        #[source]
+        source: std::io::Error,
+    },
     /// The worker of this command.
     #[error(transparent)]
     Work(#[from] WorkError),
@@ -130,6 +139,7 @@ impl CommandError {
             Self::Local(error) => exit_of_local(error),
             Self::Output(_)
             | Self::System { .. }
+            | Self::Listen { .. }
             | Self::Queue(_)
             | Self::Work(_)
             | Self::NotReady(_) => Exit::Unreachable,
@@ -154,7 +164,7 @@ impl CommandError {
             Self::Expand(_) => "input",
             Self::NotReady(_) => "probe",
             Self::Local(_) => "run",
-            Self::Output(_) | Self::System { .. } => "system",
+            Self::Output(_) | Self::System { .. } | Self::Listen { .. } => "system",
         }
     }
 }

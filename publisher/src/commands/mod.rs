@@ -12,7 +12,6 @@ mod run;
 
 mod broker;
 mod cluster;
-mod health;
 mod helper;
 mod probe;
 mod publish;

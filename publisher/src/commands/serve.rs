@@ -1,16 +1,18 @@
-//! `drover serve`: sees published jobs through, as long as it runs.
+//! `drover serve`: sees published jobs through, as long as it runs, and says how it is meanwhile.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::convert::Infallible;
+use std::future::pending;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use drover_shared::process::{Ending, Lifecycle};
+use drover_shared::process::{Answers, Ending, Lifecycle, Measures, Probe};
+use drover_shared::queue::rabbitmq::RabbitMq;
+use drover_shared::queue::{Broker, Link};
 
-use super::health::Health;
 use super::{CommandError, Context, broker, run};
 use crate::args::Serve;
 use crate::exit::Exit;
-use crate::steward::{Service, Shown, Steward};
+use crate::steward::{Service, Shown, Steward, metrics};
 
 /// A coordinator holds nothing that must be brought to an end.
 const GRACE: Duration = Duration::from_secs(1);
@@ -18,9 +20,16 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(super) async fn serve(typed: &Serve, context: &Context) -> Result<Exit, CommandError> {
     let lifecycle = Lifecycle::new(GRACE).map_err(run::no_signals)?;
     let tokens = lifecycle.tokens();
-    let (context, listen) = (context.clone(), typed.listen);
+    let (typed, context) = (typed.clone(), context.clone());
     let main = lifecycle.spawn_main(async move {
-        let serving = work(&context, listen);
+        let reached = Reached::default();
+        let probe = bind(&typed).await?;
+        let serving = async {
+            tokio::select! {
+                ended = work(&context, &reached) => ended,
+                never = answer(probe, &reached) => match never? {},
+            }
+        };
         // Whatever it was at, the next one goes on there.
         match tokens.soft.run_until_cancelled(serving).await {
             Some(ended) => ended,
@@ -34,17 +43,10 @@ pub(super) async fn serve(typed: &Serve, context: &Context) -> Result<Exit, Comm
         .map_err(|error| CommandError::from(std::io::Error::other(error)))?
 }
 
-/// Sees jobs through, and says how it is meanwhile.
-async fn work(context: &Context, listen: Option<SocketAddr>) -> Result<Exit, CommandError> {
-    let health = Health::default();
-    let answering = health.clone().answer(listen).await?;
-    tokio::select! {
-        ended = see_through(context, &health) => ended,
-        never = answering => match never {},
-    }
-}
+/// The broker, from when it is reached on.
+type Reached = Arc<OnceLock<RabbitMq>>;
 
-async fn see_through(context: &Context, health: &Health) -> Result<Exit, CommandError> {
+async fn work(context: &Context, reached: &Reached) -> Result<Exit, CommandError> {
     let broker = broker::connect(context).await?;
     let ledger = context.ledger().await?;
     let steward = Steward {
@@ -54,9 +56,47 @@ async fn see_through(context: &Context, health: &Health) -> Result<Exit, Command
         shown: Shown::default(),
     };
     let service = Service::new(steward).await?;
-    health.begun(&broker);
+    reached.get_or_init(|| broker);
     context
         .console
         .talk("seeing published jobs through; Ctrl-C ends it, and loses nothing");
     Err(service.run().await.into())
+}
+
+async fn bind(typed: &Serve) -> Result<Option<Probe>, CommandError> {
+    let Some(address) = typed.listen else {
+        return Ok(None);
+    };
+    let refused = |source| CommandError::Listen { address, source };
+    Probe::bind(address).await.map(Some).map_err(refused)
+}
+
+/// Answers probes, if there is a place for them, for ever.
+async fn answer(probe: Option<Probe>, reached: &Reached) -> Result<Infallible, CommandError> {
+    let Some(probe) = probe else {
+        return pending().await;
+    };
+    let measures = Measures::keep(&metrics::BUCKETS_S)
+        .map_err(|error| CommandError::from(std::io::Error::other(error)))?;
+    metrics::describe();
+    let (ready, measured) = (Arc::clone(reached), Arc::clone(reached));
+    Ok(probe
+        .serve(Answers {
+            ready: Box::new(move || judge(ready.get().map(Broker::link))),
+            metrics: Box::new(move || {
+                metrics::queue_link(measured.get().map(Broker::link) == Some(Link::Up));
+                measures.render()
+            }),
+        })
+        .await)
+}
+
+/// Whether jobs can be seen through; if not, why.
+fn judge(link: Option<Link>) -> Result<(), String> {
+    match link {
+        None => Err("starting".to_owned()),
+        Some(Link::Up) => Ok(()),
+        Some(Link::Down { why }) => Err(format!("the broker is out of reach: {why}")),
+        Some(Link::Blocked { why }) => Err(format!("the broker is blocked: {why}")),
+    }
 }

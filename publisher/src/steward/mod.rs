@@ -6,6 +6,7 @@
 //! has jobs; [`follow`] is for those who only watch.
 
 mod follow;
+pub(crate) mod metrics;
 mod next;
 mod scratch;
 mod seat;

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::next::{Next, next};
 use super::seat::Seat;
-use super::{Shown, scratch};
+use super::{Shown, metrics, scratch};
 use crate::coordinator::{Assignment, CoordinateError, Fence, Pace, Tools, resume};
 
 /// Messages that are out at the same time, at most: what bounds the backlog of the queue.
@@ -82,6 +82,7 @@ impl Steward {
         let mut seat = Seat::take(Arc::clone(&self.broker), pipeline, &self.me).await?;
         let epoch = self.ledger.begin_epoch(pipeline, &self.me).await?;
         tracing::info!(pipeline.name = %pipeline, "this process coordinates {pipeline}");
+        metrics::took_over();
         let fence = Fence::Epoch {
             ledger: self.ledger.clone(),
             pipeline: pipeline.clone(),
@@ -138,6 +139,7 @@ impl Steward {
             reprocess: submission.reprocess,
         };
         tracing::info!(job.id = %job, pipeline.name = %name, "job {job} of {name} is taken up");
+        let _at_it = metrics::AtIt::begin();
         let ended = tokio::select! {
             // All of a job's work is one future, and a large one.
             ended = Box::pin(resume(assignment, tools, seat)) => ended,
@@ -145,6 +147,7 @@ impl Steward {
         };
         match ended {
             Ok(record) => {
+                metrics::ended(&record);
                 tracing::info!(job.id = %job, pipeline.name = %name, state = ?record.state, "job {job} of {name} has ended");
                 Ok(())
             }

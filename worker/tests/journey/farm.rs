@@ -25,6 +25,10 @@ use tokio::time::timeout;
 /// What must happen happens within this time.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
+/// A script that says that it runs, then waits for the gate.
+pub(crate) const WAIT_FOR_GO: &str =
+    "touch $FARM/running; until test -e $FARM/go; do sleep 0.01; done; echo x > /pfs/out/x";
+
 /// A store, a queue and a job; workers as they are wanted.
 pub(crate) struct Farm {
     pub(crate) dir: tempfile::TempDir,
@@ -129,11 +133,20 @@ impl Farm {
     }
 
     pub(crate) async fn publish_task(&self, datums: Datums) {
+        self.publish_datums(datums, false).await;
+    }
+
+    /// Publishes datums that an earlier message may have brought.
+    pub(crate) async fn publish_again(&self, datums: Datums) {
+        self.publish_datums(datums, true).await;
+    }
+
+    async fn publish_datums(&self, datums: Datums, again: bool) {
         let task = Task {
             job: self.job,
             datums,
             total: None,
-            again: false,
+            again,
         };
         self.publish_body(wire::encode(&Message::Task(task)).unwrap())
             .await;
@@ -145,6 +158,17 @@ impl Farm {
 
     pub(crate) fn datums(&self) -> Queue {
         Queue::Datums(self.pipeline.clone())
+    }
+
+    /// How many datums' messages lie ready; they are gone then.
+    pub(crate) async fn left(&self) -> u64 {
+        self.broker.purge(&self.datums()).await.unwrap()
+    }
+
+    /// How many messages lie in the dead queue.
+    pub(crate) async fn dead(&self) -> u64 {
+        let dead = Queue::Dead(self.pipeline.clone());
+        self.broker.depth(&dead).await.unwrap().ready
     }
 
     /// A success of somebody else.
@@ -271,4 +295,14 @@ pub(crate) async fn eventually(what: &str, condition: impl Fn() -> bool) {
         assert!(begun.elapsed() < SOON, "not in time: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// Waits until a file is there.
+pub(crate) async fn exists(path: &Path) {
+    eventually(&path.display().to_string(), || path.exists()).await;
+}
+
+/// Opens the gate that a script waits at.
+pub(crate) fn open(gate: &Path) {
+    std::fs::write(gate, "").unwrap();
 }

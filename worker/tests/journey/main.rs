@@ -5,7 +5,9 @@
     reason = "helpers of tests, which may unwrap as tests do"
 )]
 
+mod again;
 mod bucket;
+mod control;
 mod farm;
 mod output;
 mod retries;

@@ -4,35 +4,19 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use drover_shared::datum::{Cause, VerdictState};
+use drover_shared::id::JobId;
 use drover_shared::ledger::{Commit, ManifestEntry};
 use drover_shared::queue::Queue;
 use drover_shared::wire::{Datums, Range};
 use serde_json::json;
 use tokio::time::timeout;
 
-use crate::farm::{Farm, SOON, eventually};
-
-/// Says that it runs, then waits for the gate.
-const WAIT_FOR_GO: &str =
-    "touch $FARM/running; until test -e $FARM/go; do sleep 0.01; done; echo x > /pfs/out/x";
+use crate::farm::{Farm, SOON, WAIT_FOR_GO, eventually, exists, open};
 
 /// Takes the next message and dies with it.
 async fn die_with_the_next(farm: &Farm) {
     let mut consumer = farm.broker.consume(&farm.datums(), 1).await.unwrap();
     timeout(SOON, consumer.next()).await.unwrap().unwrap();
-}
-
-async fn exists(path: &Path) {
-    eventually(&path.display().to_string(), || path.exists()).await;
-}
-
-fn open(gate: &Path) {
-    std::fs::write(gate, "").unwrap();
-}
-
-/// How many messages the queue still has.
-async fn left(farm: &Farm) -> u64 {
-    farm.broker.purge(&farm.datums()).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,7 +89,7 @@ async fn draining_finishes_what_runs_and_hands_back_the_rest() {
     let (verdict, _) = farm.ended().await;
     assert_eq!(verdict.state, VerdictState::Success);
     timeout(SOON, worker).await.unwrap().unwrap().unwrap();
-    assert_eq!(left(&farm).await, 2);
+    assert_eq!(farm.left().await, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,7 +112,7 @@ async fn a_datum_handed_back_between_attempts_is_not_charged() {
     farm.tokens.soft.cancel();
     timeout(SOON, worker).await.unwrap().unwrap().unwrap();
     assert_eq!(farm.ledger.attempt_marks(farm.job, 0).await.unwrap(), 0);
-    assert_eq!(left(&farm).await, 1);
+    assert_eq!(farm.left().await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,7 +125,7 @@ async fn a_hard_stop_kills_what_runs_and_the_message_comes_again() {
     exists(&farm.path("running")).await;
     farm.tokens.hard.cancel();
     timeout(SOON, worker).await.unwrap().unwrap().unwrap();
-    assert_eq!(left(&farm).await, 1);
+    assert_eq!(farm.left().await, 1);
     assert_eq!(farm.ledger.committed(farm.job, 0).await.unwrap(), None);
 }
 
@@ -160,7 +144,7 @@ async fn a_stopped_job_is_dropped_and_the_worker_goes_on() {
     assert_eq!(farm.ended().await.0.state, VerdictState::Success);
     farm.tokens.soft.cancel();
     timeout(SOON, worker).await.unwrap().unwrap().unwrap();
-    assert_eq!(left(&farm).await, 0);
+    assert_eq!(farm.left().await, 0);
     for index in 0..2 {
         assert_eq!(farm.ledger.committed(stopped, index).await.unwrap(), None);
     }
@@ -267,7 +251,7 @@ async fn a_set_is_done_datum_by_datum_and_acked_once() {
     assert_eq!(ended, [0, 1, 2, 3, 4]);
     farm.tokens.soft.cancel();
     timeout(SOON, worker).await.unwrap().unwrap().unwrap();
-    assert_eq!(left(&farm).await, 0);
+    assert_eq!(farm.left().await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -304,6 +288,7 @@ async fn datums_by_reference_are_read_from_the_manifest() {
 async fn what_is_not_understood_is_parked_and_the_queue_flows_on() {
     let mut farm = Farm::new("true").await;
     farm.write("a", "A\n");
+    farm.publish(vec![farm.datum(1, "a")]).await;
     farm.publish_body(Bytes::from_static(b"garbage")).await;
     farm.publish_body(Bytes::from_static(br#"{"kind":"task","version":9}"#))
         .await;
@@ -313,13 +298,23 @@ async fn what_is_not_understood_is_parked_and_the_queue_flows_on() {
         count: 1,
     }))
     .await;
+    let known = farm.job;
+    farm.job = JobId::generate();
     farm.publish(vec![farm.datum(0, "a")]).await;
-    let _worker = farm.work(farm.settings());
-    assert_eq!(farm.ended().await.0.state, VerdictState::Success);
+    farm.job = known;
+    farm.publish(vec![farm.datum(0, "a")]).await;
+    let mut settings = farm.settings();
+    settings.look_ahead = 0;
+    let _worker = farm.work(settings);
+    for _ in 0..2 {
+        assert_eq!(farm.ended().await.0.state, VerdictState::Success);
+    }
     let dead = Queue::Dead(farm.pipeline.clone());
     let mut dead = farm.broker.consume(&dead, 10).await.unwrap();
-    for _ in 0..3 {
-        timeout(SOON, dead.next()).await.unwrap().unwrap();
+    for reason in ["decoded", "version 9", "no segment 99", "is unknown"] {
+        let parked = timeout(SOON, dead.next()).await.unwrap().unwrap();
+        let why = parked.why_dead.clone().unwrap_or_default();
+        assert!(why.contains(reason), "{why}");
     }
 }
 
@@ -338,5 +333,5 @@ async fn a_store_that_fails_for_long_ends_the_worker_and_nothing_is_lost() {
         matches!(error, drover_worker::WorkError::Store { .. }),
         "{error:?}"
     );
-    assert_eq!(left(&farm).await, 1);
+    assert_eq!(farm.left().await, 1);
 }

@@ -10,21 +10,13 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
+use super::address::Address;
 use super::dialer::{Dialer, Failed};
-use crate::backoff::Backoff;
+use super::pause::{self, Pauses};
 use crate::queue::{Link, QueueError};
-
-/// The first delay between two attempts, and the longest: the broker's restart takes longer than either.
-const FIRST_DELAY: Duration = Duration::from_millis(100);
-const LONGEST_DELAY: Duration = Duration::from_secs(1);
 
 /// Some ends of a connection come without an event, so its state is looked at this often.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// Delays between attempts of anything that the broker is to do.
-pub(super) fn delays() -> Backoff {
-    Backoff::between(FIRST_DELAY, LONGEST_DELAY)
-}
 
 /// A connection that is made when it is first needed and then kept: made again whenever it is lost, by one task
 /// that ends with it, however many wait for it.
@@ -135,7 +127,7 @@ impl Connection {
     }
 }
 
-fn unreached(address: &super::address::Address, patience: Duration, why: &str) -> QueueError {
+fn unreached(address: &Address, patience: Duration, why: &str) -> QueueError {
     QueueError::Unavailable {
         message: format!(
             "{address} was not reached within {patience:?}: {why}; is it running, and is its URL right?"
@@ -163,13 +155,15 @@ impl Keeper {
             self.state.send_replace(State::Down(Failed::Passing(why)));
             lost = Some(Instant::now());
             // One that breaks as soon as it is made is not made again in a tight circle.
-            sleep(FIRST_DELAY.saturating_sub(since.elapsed())).await;
+            sleep(pause::FIRST.saturating_sub(since.elapsed())).await;
         }
     }
 
     async fn dial(&self, lost: Option<Instant>) -> lapin::Connection {
         let (purpose, address) = (self.purpose, self.dialer.address());
-        for (attempt, delay) in (1..).zip(delays()) {
+        let mut pauses = Pauses::new();
+        let mut said = false;
+        loop {
             match self.dialer.dial().await {
                 Ok(connection) => {
                     if let Some(lost) = lost {
@@ -181,23 +175,22 @@ impl Keeper {
                     return connection;
                 }
                 Err(failed) => {
-                    self.say(attempt, &failed);
+                    self.say(std::mem::replace(&mut said, true), &failed);
                     self.state.send_replace(State::Down(failed));
-                    sleep(delay).await;
+                    pauses.pause().await;
                 }
             }
         }
-        unreachable!("there is always another delay")
     }
 
     /// One line to see, then details on request: a broker's restart takes many attempts.
-    fn say(&self, attempt: u32, failed: &Failed) {
+    fn say(&self, again: bool, failed: &Failed) {
         let (Failed::Passing(why) | Failed::Refused(why)) = failed;
         let (purpose, address) = (self.purpose, self.dialer.address());
-        if attempt == 1 {
-            warn!("no {purpose} connection to {address} yet: {why}; trying again until there is");
+        if again {
+            debug!("still no {purpose} connection to {address}: {why}");
         } else {
-            debug!("no {purpose} connection to {address} at attempt {attempt}: {why}");
+            warn!("no {purpose} connection to {address} yet: {why}; trying again until there is");
         }
     }
 

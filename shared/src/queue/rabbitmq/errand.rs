@@ -1,10 +1,10 @@
 //! Short business on a throw-away channel: declaring, counting, purging.
 
 use lapin::Channel;
-use tokio::time::sleep;
 use tracing::debug;
 
-use super::connection::{Connection, delays};
+use super::connection::Connection;
+use super::pause::Pauses;
 use super::trouble::Trouble;
 use crate::queue::{Queue, QueueError};
 
@@ -20,7 +20,8 @@ pub(super) async fn errand<T, Work>(
 where
     Work: Future<Output = lapin::Result<T>>,
 {
-    for delay in delays() {
+    let mut pauses = Pauses::new();
+    loop {
         let live = connection.live().await?;
         let done = match live.create_channel().await {
             Ok(channel) => work(channel).await,
@@ -38,7 +39,6 @@ where
             }
             Trouble::Refused(message) => return Err(QueueError::Refused { message }),
         }
-        sleep(delay).await;
+        pauses.pause().await;
     }
-    Err(QueueError::Closed)
 }

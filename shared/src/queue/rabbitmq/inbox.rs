@@ -10,8 +10,9 @@ use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
 use super::claim::{self, Tenure};
-use super::connection::{Connection, delays};
+use super::connection::Connection;
 use super::outbox::Outbox;
+use super::pause::Pauses;
 use super::source::Source;
 use super::status::Pulse;
 use super::trouble::Trouble;
@@ -103,7 +104,8 @@ impl Tools {
     /// Makes a session, however long it takes; fails only on what trying again does not help.
     async fn session(self: Arc<Self>, pause: Duration) -> Result<Session, QueueError> {
         sleep(pause).await;
-        for delay in delays() {
+        let mut pauses = Pauses::new();
+        loop {
             let connection = self.connection.live().await?;
             match self.source.open(&connection).await {
                 Ok((channel, deliveries)) => {
@@ -124,9 +126,8 @@ impl Tools {
                     _ => debug!("{} is not there yet: {error}", self.source),
                 },
             }
-            sleep(delay).await;
+            pauses.pause().await;
         }
-        Err(QueueError::Closed)
     }
 }
 

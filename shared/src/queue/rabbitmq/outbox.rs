@@ -8,10 +8,10 @@ use futures::future::{BoxFuture, Shared};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, ExchangeDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Confirmation, ExchangeKind};
-use tokio::time::sleep;
 use tracing::{debug, warn};
 
-use super::connection::{Connection, delays};
+use super::connection::Connection;
+use super::pause::Pauses;
 use super::topology::{self, CONTROL};
 use super::trouble::Trouble;
 use crate::queue::{Queue, QueueError};
@@ -96,7 +96,8 @@ impl Outbox {
         properties: BasicProperties,
     ) -> Result<(), QueueError> {
         let properties = properties.with_delivery_mode(PERSISTENT);
-        for delay in delays() {
+        let mut pauses = Pauses::new();
+        loop {
             let opening = self.channel(target);
             match attempt(opening.channel.clone(), target, body, properties.clone()).await {
                 Attempt::Stored => return Ok(()),
@@ -113,9 +114,8 @@ impl Outbox {
                     return self.send_alone(target, body, properties).await;
                 }
             }
-            sleep(delay).await;
+            pauses.pause().await;
         }
-        Err(QueueError::Closed)
     }
 
     /// Publishes on a channel that nobody shares: the broker closed the shared one because of one message, and
@@ -126,7 +126,8 @@ impl Outbox {
         body: &[u8],
         properties: BasicProperties,
     ) -> Result<(), QueueError> {
-        for delay in delays() {
+        let mut pauses = Pauses::new();
+        loop {
             let channel = open(Arc::clone(&self.connection), target.clone());
             match attempt(channel, target, body, properties.clone()).await {
                 Attempt::Stored => return Ok(()),
@@ -134,10 +135,9 @@ impl Outbox {
                 Attempt::Lost(Trouble::Refused(message)) => {
                     return Err(QueueError::Refused { message });
                 }
-                Attempt::NotStored | Attempt::Lost(Trouble::Passing(_)) => sleep(delay).await,
+                Attempt::NotStored | Attempt::Lost(Trouble::Passing(_)) => pauses.pause().await,
             }
         }
-        Err(QueueError::Closed)
     }
 
     fn channel(&self, target: &Target) -> Opening {
@@ -178,7 +178,7 @@ fn missing(target: &Target) -> QueueError {
         Target::Queue(queue) => QueueError::Missing {
             queue: queue.clone(),
         },
-        Target::Everyone => QueueError::Closed,
+        Target::Everyone => unreachable!("what is for everyone may be for nobody"),
     }
 }
 

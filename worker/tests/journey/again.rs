@@ -1,0 +1,260 @@
+//! Datums that come again while they are in hand, and those that workers died of.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use drover_shared::datum::{Cause, VerdictState};
+use drover_shared::id::PipelineName;
+use drover_shared::ledger::Commit;
+use drover_shared::queue::{Broker, Consumer, Delivery, Depth, Link, Queue, QueueError};
+use drover_shared::wire::Datums;
+use serde_json::json;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use crate::farm::{Farm, SOON, WAIT_FOR_GO, eventually, exists, open};
+
+/// How often a farm's command was started, if it says so in `runs`.
+fn runs(farm: &Farm) -> usize {
+    let runs = std::fs::read_to_string(farm.path("runs")).unwrap_or_default();
+    runs.lines().count()
+}
+
+fn counted(script: &str) -> String {
+    format!("echo run >> $FARM/runs; {script}")
+}
+
+/// A broker whose consumers lose their channel whenever a test says so, and go on with another, as those of a
+/// broker over the network do.
+#[derive(Clone)]
+struct Breaking {
+    inner: Arc<dyn Broker>,
+    breaks: Arc<Notify>,
+    broken: Arc<AtomicBool>,
+}
+
+struct BreakingConsumer {
+    consumer: Option<Box<dyn Consumer>>,
+    queue: Queue,
+    prefetch: u16,
+    broker: Breaking,
+}
+
+#[async_trait]
+impl Consumer for BreakingConsumer {
+    async fn next(&mut self) -> Result<Delivery, QueueError> {
+        loop {
+            let Some(consumer) = &mut self.consumer else {
+                let again = self.broker.inner.consume(&self.queue, self.prefetch);
+                self.consumer = Some(again.await?);
+                self.broker.broken.store(true, Ordering::Relaxed);
+                continue;
+            };
+            tokio::select! {
+                delivery = consumer.next() => return delivery,
+                () = self.broker.breaks.notified() => self.consumer = None,
+            }
+        }
+    }
+
+    async fn stop(&mut self) -> Result<(), QueueError> {
+        match &mut self.consumer {
+            Some(consumer) => consumer.stop().await,
+            None => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Broker for Breaking {
+    async fn declare(&self, pipeline: &PipelineName) -> Result<(), QueueError> {
+        self.inner.declare(pipeline).await
+    }
+
+    async fn publish(&self, queue: &Queue, body: Bytes) -> Result<(), QueueError> {
+        self.inner.publish(queue, body).await
+    }
+
+    async fn consume(&self, queue: &Queue, prefetch: u16) -> Result<Box<dyn Consumer>, QueueError> {
+        Ok(Box::new(BreakingConsumer {
+            consumer: Some(self.inner.consume(queue, prefetch).await?),
+            queue: queue.clone(),
+            prefetch,
+            broker: self.clone(),
+        }))
+    }
+
+    async fn purge(&self, queue: &Queue) -> Result<u64, QueueError> {
+        self.inner.purge(queue).await
+    }
+
+    async fn depth(&self, queue: &Queue) -> Result<Depth, QueueError> {
+        self.inner.depth(queue).await
+    }
+
+    async fn broadcast(&self, body: Bytes) -> Result<(), QueueError> {
+        self.inner.broadcast(body).await
+    }
+
+    async fn listen(&self, name: &str) -> Result<Box<dyn Consumer>, QueueError> {
+        self.inner.listen(name).await
+    }
+
+    fn link(&self) -> Link {
+        self.inner.link()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_channel_kills_nothing_and_what_runs_is_not_run_beside_itself() {
+    let mut farm = Farm::new(&counted(WAIT_FOR_GO)).await;
+    farm.write("a", "A\n");
+    let breaking = Breaking {
+        inner: Arc::clone(&farm.broker),
+        breaks: Arc::default(),
+        broken: Arc::default(),
+    };
+    farm.broker = Arc::new(breaking.clone());
+    farm.publish(vec![farm.datum(0, "a")]).await;
+    let mut settings = farm.settings();
+    settings.slots = 2.try_into().unwrap();
+    let worker = farm.work(settings);
+    exists(&farm.path("running")).await;
+    breaking.breaks.notify_one();
+    eventually("the channel is another", || {
+        breaking.broken.load(Ordering::Relaxed)
+    })
+    .await;
+    // Everything of the second datum happens after the message of the first one has come again.
+    farm.write("b", "B\n");
+    farm.publish(vec![farm.datum(1, "b")]).await;
+    eventually("the second datum runs", || runs(&farm) == 2).await;
+    open(&farm.path("go"));
+    let mut ended = Vec::new();
+    for _ in 0..3 {
+        let (verdict, first) = farm.ended().await;
+        ended.push((verdict.index, first));
+    }
+    ended.sort_unstable();
+    assert_eq!(ended, [(0, false), (0, true), (1, true)]);
+    assert_eq!(runs(&farm), 2, "the first datum was run again");
+    farm.tokens.soft.cancel();
+    timeout(SOON, worker).await.unwrap().unwrap().unwrap();
+    assert_eq!(farm.left().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_message_waits_for_the_first_and_is_looked_up() {
+    let mut farm = Farm::new(&counted("sleep 0.3; echo x > /pfs/out/x")).await;
+    farm.write("a", "A\n");
+    for _ in 0..2 {
+        farm.publish(vec![farm.datum(0, "a")]).await;
+    }
+    let mut settings = farm.settings();
+    settings.slots = 2.try_into().unwrap();
+    let _worker = farm.work(settings);
+    let (verdict, first) = farm.ended().await;
+    let (again, second) = farm.ended().await;
+    assert_eq!((first, second), (true, false));
+    assert_eq!(verdict, again);
+    assert_eq!((runs(&farm), farm.staged_files().len()), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_datum_that_may_have_come_before_is_looked_up_first() {
+    let mut farm = Farm::new(&counted("true")).await;
+    farm.write("a", "A\n");
+    let winner = farm.verdict_of_another(0);
+    let won = farm.ledger.commit(farm.job, &winner).await.unwrap();
+    assert_eq!(won, Commit::Won);
+    farm.publish_again(Datums::Inline(vec![farm.datum(0, "a"), farm.datum(1, "a")]))
+        .await;
+    let _worker = farm.work(farm.settings());
+    let mut ended = [farm.ended().await, farm.ended().await];
+    ended.sort_by_key(|(verdict, _)| verdict.index);
+    let told = ended.map(|(verdict, first)| (verdict.worker == winner.worker, first));
+    assert_eq!(told, [(true, false), (false, true)]);
+    assert_eq!(runs(&farm), 1);
+    assert_eq!(farm.ledger.attempt_marks(farm.job, 1).await.unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_datum_is_charged_with_two_deaths_at_the_least() {
+    let spec = json!({"transform": {"cmd": ["sh", "-c", counted("true")]}, "datum_tries": 1});
+    let mut farm = Farm::with(spec).await;
+    farm.write("a", "A\n");
+    for (index, deaths) in [(0, 1), (1, 2)] {
+        for _ in 0..deaths {
+            farm.ledger.mark_attempt(farm.job, index).await.unwrap();
+        }
+    }
+    farm.publish_again(Datums::Inline(vec![farm.datum(0, "a"), farm.datum(1, "a")]))
+        .await;
+    let _worker = farm.work(farm.settings());
+    let mut ended = [farm.ended().await.0, farm.ended().await.0];
+    ended.sort_by_key(|verdict| verdict.index);
+    let [innocent, poison] = ended;
+    assert_eq!(
+        innocent.state,
+        VerdictState::Success,
+        "one death may be a neighbour's fault"
+    );
+    assert_eq!(poison.cause, Some(Cause::WorkerDied { times: 2 }));
+    assert_eq!(runs(&farm), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspect_runs_alone() {
+    let script = "echo in >> $FARM/log; sleep 0.2; echo out >> $FARM/log";
+    let mut farm = Farm::new(script).await;
+    farm.write("a", "A\n");
+    farm.ledger.mark_attempt(farm.job, 0).await.unwrap();
+    farm.publish_again(Datums::Inline(vec![farm.datum(0, "a")]))
+        .await;
+    farm.publish(vec![farm.datum(1, "a")]).await;
+    let mut settings = farm.settings();
+    settings.slots = 2.try_into().unwrap();
+    let _worker = farm.work(settings);
+    for _ in 0..2 {
+        farm.ended().await;
+    }
+    let log = std::fs::read_to_string(farm.path("log")).unwrap();
+    assert_eq!(log, "in\nout\nin\nout\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_hard_stop_kills_is_not_charged() {
+    let farm = Farm::new(WAIT_FOR_GO).await;
+    farm.write("a", "A\n");
+    farm.publish_again(Datums::Inline(vec![farm.datum(0, "a")]))
+        .await;
+    let worker = farm.work(farm.settings());
+    exists(&farm.path("running")).await;
+    assert_eq!(farm.ledger.attempt_marks(farm.job, 0).await.unwrap(), 1);
+    farm.tokens.hard.cancel();
+    timeout(SOON, worker).await.unwrap().unwrap().unwrap();
+    assert_eq!(farm.ledger.attempt_marks(farm.job, 0).await.unwrap(), 0);
+    assert_eq!(farm.left().await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_draining_worker_had_made_ready_is_not_charged() {
+    let mut farm = Farm::new(WAIT_FOR_GO).await;
+    farm.write("a", "A\n");
+    for index in 0..3 {
+        farm.publish_again(Datums::Inline(vec![farm.datum(index, "a")]))
+            .await;
+    }
+    let worker = farm.work(farm.settings());
+    exists(&farm.path("running")).await;
+    farm.tokens.soft.cancel();
+    open(&farm.path("go"));
+    let (verdict, _) = farm.ended().await;
+    timeout(SOON, worker).await.unwrap().unwrap().unwrap();
+    for index in (0..3).filter(|index| *index != verdict.index) {
+        assert_eq!(farm.ledger.attempt_marks(farm.job, index).await.unwrap(), 0);
+    }
+    assert_eq!(farm.left().await, 2);
+}

@@ -1,0 +1,148 @@
+//! Jobs that are stopped from elsewhere.
+
+use bytes::Bytes;
+use drover_shared::datum::VerdictState;
+use drover_shared::id::{JobId, PipelineName};
+use drover_shared::job::{JobRecord, JobState};
+use drover_shared::ledger::Ledger;
+use drover_shared::wire::{self, Control, Datums, Event, Message, Range};
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::time::timeout;
+
+use crate::farm::{Farm, SOON, exists};
+
+async fn broadcast(farm: &Farm, control: Control) {
+    let body = wire::encode(&Message::Control(control)).unwrap();
+    farm.broker.broadcast(body).await.unwrap();
+}
+
+/// Waits until a job is let go, and says whether the worker has told of it as nothing but that.
+async fn let_go(farm: &mut Farm, job: JobId) {
+    loop {
+        let report = farm.report().await;
+        match report.event {
+            Event::LetGo { .. } if report.job == job => return,
+            Event::Running { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_kills_the_job_s_commands_and_lets_go_once_none_runs() {
+    let mut farm = Farm::new(
+        "trap 'sleep 0.3; touch $FARM/ended; exit' TERM; touch $FARM/running; sleep 1000 & wait",
+    )
+    .await;
+    farm.write("a", "A\n");
+    for index in 0..3 {
+        farm.publish(vec![farm.datum(index, "a")]).await;
+    }
+    let mut settings = farm.settings();
+    settings.term_grace = SOON;
+    let worker = farm.work(settings);
+    exists(&farm.path("running")).await;
+    let stopped = farm.job;
+    broadcast(&farm, Control::Stop { job: stopped }).await;
+    let_go(&mut farm, stopped).await;
+    assert!(
+        farm.path("ended").exists(),
+        "it was let go while a command ran"
+    );
+    // The worker goes on with other jobs, and what comes of this one is dropped.
+    farm.publish(vec![farm.datum(3, "a")]).await;
+    farm.open_job(json!({"transform": {"cmd": ["true"]}})).await;
+    farm.publish(vec![farm.datum(0, "a")]).await;
+    let (verdict, _) = farm.ended().await;
+    assert_eq!(verdict.state, VerdictState::Success);
+    farm.tokens.soft.cancel();
+    timeout(SOON, worker).await.unwrap().unwrap().unwrap();
+    assert_eq!(farm.left().await, 0);
+    for index in 0..4 {
+        assert_eq!(farm.ledger.committed(stopped, index).await.unwrap(), None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_was_never_met_is_let_go_at_once_and_stays_stopped() {
+    let mut farm = Farm::new("touch $FARM/running").await;
+    farm.write("a", "A\n");
+    let worker = farm.work(farm.settings());
+    take_one(&mut farm).await;
+    broadcast(&farm, Control::Stop { job: farm.job }).await;
+    let job = farm.job;
+    let_go(&mut farm, job).await;
+    farm.publish(vec![farm.datum(0, "a")]).await;
+    take_one(&mut farm).await;
+    assert!(!farm.path("running").exists());
+    farm.tokens.soft.cancel();
+    timeout(SOON, worker).await.unwrap().unwrap().unwrap();
+}
+
+/// Waits until a datum of another job has been done, and so all that came before it; then goes on as before.
+async fn take_one(farm: &mut Farm) {
+    let job = farm.job;
+    farm.open_job(json!({"transform": {"cmd": ["true"]}})).await;
+    farm.publish(vec![farm.datum(0, "a")]).await;
+    assert_eq!(farm.ended().await.0.state, VerdictState::Success);
+    farm.job = job;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_of_other_pipelines_and_what_is_not_understood_are_ignored() {
+    let mut farm = Farm::new("true").await;
+    farm.write("a", "A\n");
+    let _worker = farm.work(farm.settings());
+    take_one(&mut farm).await;
+    let other = of_another_pipeline(&farm.ledger).await;
+    broadcast(&farm, Control::Stop { job: other }).await;
+    broadcast(
+        &farm,
+        Control::Stop {
+            job: JobId::generate(),
+        },
+    )
+    .await;
+    farm.broker
+        .broadcast(Bytes::from_static(b"garbage"))
+        .await
+        .unwrap();
+    let job = farm.job;
+    broadcast(&farm, Control::Stop { job }).await;
+    let_go(&mut farm, job).await;
+}
+
+async fn of_another_pipeline(ledger: &Ledger) -> JobId {
+    let pipeline: PipelineName = "other".parse().unwrap();
+    let record = JobRecord::new(JobId::generate(), pipeline, Timestamp::now());
+    ledger.save(&record).await.unwrap();
+    record.id
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_of_a_job_that_is_over_are_dropped() {
+    let mut farm = Farm::new("touch $FARM/running").await;
+    farm.write("a", "A\n");
+    // Even the manifest may be gone.
+    let gone = Datums::Manifest(Range {
+        segment: 0,
+        first: 0,
+        count: 1,
+    });
+    let mut record = farm.ledger.job(farm.job).await.unwrap();
+    record.state = JobState::Killed;
+    farm.ledger.save(&record).await.unwrap();
+    farm.publish(vec![farm.datum(0, "a")]).await;
+    farm.publish_task(gone).await;
+    farm.open_job(json!({"transform": {"cmd": ["touch", "$FARM/running"]}}))
+        .await;
+    farm.ledger.request_stop(farm.job).await.unwrap();
+    farm.publish(vec![farm.datum(0, "a")]).await;
+    let worker = farm.work(farm.settings());
+    take_one(&mut farm).await;
+    farm.tokens.soft.cancel();
+    timeout(SOON, worker).await.unwrap().unwrap().unwrap();
+    assert!(!farm.path("running").exists());
+    assert_eq!((farm.left().await, farm.dead().await), (0, 0));
+}
