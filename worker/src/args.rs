@@ -16,6 +16,7 @@ use drover_shared::id::PipelineName;
 use drover_shared::process::telemetry;
 use drover_shared::units::duration;
 
+use crate::exit::Exit;
 use crate::runner::SandboxMode;
 
 const AFTER_HELP: &str = "\
@@ -223,12 +224,13 @@ pub fn parse() -> Result<Args, clap::Error> {
     Args::try_parse()
 }
 
-/// Whether clap's "error" is the text that was asked for.
-pub fn is_help(error: &clap::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-    )
+/// Says why clap refuses a command line, or prints the help that was asked for.
+pub fn refuse(refusal: &clap::Error) -> Exit {
+    let _ = refusal.print();
+    match refusal.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Drained,
+        _ => Exit::Usage,
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! Modules in reading order: a worker is [told](Settings) what it needs, takes messages as claims, and brings each
 //! datum through the flow with the tools below. The last ones make a process of it, `drover-worker`: what was
-//! [typed](args) becomes a [request], which a [service] carries out.
+//! [typed](args) becomes a [request], which a [service] carries out; or it was a [chore].
 
 mod config;
 mod error;
@@ -26,6 +26,7 @@ mod tools;
 pub mod runner;
 
 pub mod args;
+pub mod chore;
 mod connect;
 pub mod exit;
 mod health;

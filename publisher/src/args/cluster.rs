@@ -41,3 +41,15 @@ pub struct Serve {
     #[arg(long, env = "DROVER_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
 }
+
+/// Asks a process of Drover's whether it is ready; for health checks of containers that have no other tool.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Probe {
+    /// Where it answers: what it was given as `--listen`
+    #[arg(
+        env = "DROVER_LISTEN",
+        default_value = "127.0.0.1:9090",
+        value_name = "ADDRESS"
+    )]
+    pub address: SocketAddr,
+}

@@ -9,7 +9,7 @@ mod run;
 mod spec;
 mod values;
 
-pub use cluster::{Publish, Serve};
+pub use cluster::{Probe, Publish, Serve};
 pub use command::OneLiner;
 pub use inspect::{Datums, Explain, Job, Jobs, Logs, Stop, Wait};
 pub use limits::Rows;
@@ -189,6 +189,11 @@ pub enum Command {
     Explain(Explain),
     /// Print the completions of a shell
     Completions(Completions),
+    /// Ask `serve` or a worker whether it is ready
+    ///
+    /// Exits with 0 if it is, else says why not. For health checks of containers that have no other tool.
+    #[command(hide = true)]
+    Probe(Probe),
 }
 
 /// The command line of this process, or the error that clap makes of it (`--help` is one).

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use drover_shared::id::{JobId, PipelineName};
 use drover_shared::ledger::ReferenceError;
 use drover_shared::pipeline::Finding;
+use drover_shared::process::AskError;
 use drover_shared::queue::QueueError;
 use drover_shared::queue::rabbitmq::InvalidAddress;
 use drover_shared::store::StoreError;
@@ -111,6 +112,9 @@ pub enum CommandError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A process that was probed.
+    #[error(transparent)]
+    NotReady(#[from] AskError),
     /// Standard output.
     #[error("cannot write to standard output")]
     Output(#[from] std::io::Error),
@@ -137,7 +141,8 @@ impl CommandError {
             | Self::System { .. }
             | Self::Listen { .. }
             | Self::Queue(_)
-            | Self::Work(_) => Exit::Unreachable,
+            | Self::Work(_)
+            | Self::NotReady(_) => Exit::Unreachable,
             _ => Exit::Usage,
         }
     }
@@ -157,6 +162,7 @@ impl CommandError {
             Self::Store(_) | Self::Job(ReferenceError::Store(_)) => "store",
             Self::Job(_) | Self::NotEnded { .. } | Self::NoDatum { .. } => "job",
             Self::Expand(_) => "input",
+            Self::NotReady(_) => "probe",
             Self::Local(_) => "run",
             Self::Output(_) | Self::System { .. } | Self::Listen { .. } => "system",
         }

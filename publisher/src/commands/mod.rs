@@ -13,6 +13,7 @@ mod run;
 mod broker;
 mod cluster;
 mod helper;
+mod probe;
 mod publish;
 mod serve;
 mod submit;
@@ -93,6 +94,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, CommandError> {
         Command::Retry(typed) => retry::retry(&typed, &context).await,
         Command::Explain(typed) => explain::explain(&typed, &context).await,
         Command::Completions(typed) => completions::completions(&typed, &context),
+        Command::Probe(typed) => probe::probe(&typed),
     }
 }
 

@@ -1,0 +1,124 @@
+//! Asking a process how it is, as a container's health check does: an image need not have a tool of its own for it.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// How long connecting, and each read and write, may take.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The most that is read of an answer, in bytes.
+const LONGEST_ANSWER: u64 = 16 * 1024;
+
+/// Why a process is not ready, as far as one can tell from outside.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// Nobody answered.
+    #[error("nobody answers at {address}")]
+    Silent {
+        /// Where it was asked.
+        address: SocketAddr,
+        /// What happened instead.
+        #[source]
+        source: io::Error,
+    },
+    /// It answered that it is not, or something else than a probe did.
+    #[error("not ready: {answer}")]
+    NotReady {
+        /// What it said, in one line.
+        answer: String,
+    },
+}
+
+/// Asks the probe of a process whether work can be given to it. `0.0.0.0` and `[::]` stand for this machine, so the
+/// address may be the one that the process was told to listen on.
+///
+/// # Errors
+/// When it says no, when something else answers, or nobody within seconds.
+pub fn ask_ready(address: SocketAddr) -> Result<(), AskError> {
+    let answer = get(address, "/ready").map_err(|source| AskError::Silent { address, source })?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let mut words = head.split(' ');
+    match (words.next(), words.next()) {
+        (Some("HTTP/1.1"), Some("200")) => Ok(()),
+        _ => Err(AskError::NotReady {
+            answer: first_line(body).or(first_line(head)).unwrap_or_default(),
+        }),
+    }
+}
+
+fn get(address: SocketAddr, path: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\n\r\n")?;
+    let mut answer = Vec::new();
+    stream.take(LONGEST_ANSWER).read_to_end(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+fn first_line(text: &str) -> Option<String> {
+    text.lines().next().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    /// Asks somebody who answers with these bytes and hangs up.
+    fn told(answer: &'static str) -> Result<(), AskError> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let answering = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 1024];
+            let read = stream.read(&mut request).unwrap();
+            stream.write_all(answer.as_bytes()).unwrap();
+            String::from_utf8_lossy(&request[..read]).into_owned()
+        });
+        let outcome = ask_ready(address);
+        assert!(
+            answering
+                .join()
+                .unwrap()
+                .starts_with("GET /ready HTTP/1.1\r\n")
+        );
+        outcome
+    }
+
+    #[test]
+    fn only_a_probe_that_says_so_is_ready() {
+        let rows = [
+            ("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nready\n", None),
+            (
+                "HTTP/1.1 503 Service Unavailable\r\n\r\nthe broker is out of reach: cut\n",
+                Some("not ready: the broker is out of reach: cut"),
+            ),
+            (
+                "HTTP/1.1 404 Not Found\r\n\r\n",
+                Some("not ready: HTTP/1.1 404 Not Found"),
+            ),
+            (
+                "SSH-2.0-OpenSSH_9.2\r\n",
+                Some("not ready: SSH-2.0-OpenSSH_9.2"),
+            ),
+            ("", Some("not ready: ")),
+        ];
+        for (answer, expected) in rows {
+            let refusal = told(answer).err().map(|error| error.to_string());
+            assert_eq!(refusal.as_deref(), expected, "{answer}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_named_with_the_address() {
+        let free = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let error = ask_ready(free).unwrap_err();
+        assert!(error.to_string().contains(&free.to_string()), "{error}");
+    }
+}

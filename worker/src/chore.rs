@@ -1,0 +1,127 @@
+//! What the binary does for the container it lies in, instead of working. The images it is put into need not have a
+//! shell, `cp` or `curl`.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use drover_shared::process::{AskError, ask_ready};
+
+use crate::args;
+
+/// The name of an installed worker, where only a directory was named.
+const NAME: &str = "drover-worker";
+
+/// A chore as typed.
+#[derive(Debug, Parser)]
+#[command(name = NAME)]
+enum Chore {
+    /// Copy this binary, for another image to run it: what an init container is there for
+    Install {
+        /// The file to make, or a directory
+        path: PathBuf,
+    },
+    /// Ask a worker whether it is ready, as a health check
+    Probe {
+        /// Where it answers: what it was given as `--listen`
+        #[arg(env = "DROVER_LISTEN", default_value = "127.0.0.1:9090")]
+        address: SocketAddr,
+    },
+}
+
+/// Why a chore was not done.
+#[derive(Debug, thiserror::Error)]
+enum ChoreError {
+    #[error("cannot install the worker as {}: {source}", path.display())]
+    Install { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Probe(#[from] AskError),
+}
+
+/// If this process was started for a chore, does it. An ordinary worker's command line begins with a flag.
+pub fn take_over() -> Option<ExitCode> {
+    let first = std::env::args_os().nth(1)?;
+    if first != "install" && first != "probe" {
+        return None;
+    }
+    let chore = match Chore::try_parse() {
+        Ok(chore) => chore,
+        Err(refusal) => return Some(args::refuse(&refusal).into()),
+    };
+    Some(match chore.carry_out() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+impl Chore {
+    fn carry_out(self) -> Result<(), ChoreError> {
+        match self {
+            Self::Install { path } => install(Path::new("/proc/self/exe"), &path)
+                .map_err(|source| ChoreError::Install { path, source }),
+            Self::Probe { address } => Ok(ask_ready(address)?),
+        }
+    }
+}
+
+/// Copies `binary`, so that whoever looks finds all of it or nothing.
+fn install(binary: &Path, target: &Path) -> io::Result<()> {
+    let target = if target.is_dir() {
+        target.join(NAME)
+    } else {
+        target.to_owned()
+    };
+    let name = target.file_name().unwrap_or(OsStr::new(NAME));
+    let part = target.with_file_name(format!(".{}.part", name.display()));
+    // The mode is copied, too.
+    fs::copy(binary, &part)?;
+    fs::rename(part, target)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        Chore::command().debug_assert();
+    }
+
+    #[test]
+    fn an_installed_binary_is_whole_executable_and_replaces_an_older_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (binary, target) = (folder.path().join("binary"), folder.path().join("there"));
+        fs::write(&binary, "new").unwrap();
+        fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(&target, "old").unwrap();
+        install(&binary, &target).unwrap();
+        assert_eq!(fs::read_to_string(&target).unwrap(), "new");
+        assert_eq!(
+            target.metadata().unwrap().permissions().mode() & 0o777,
+            0o755
+        );
+        // Nothing is left beside it.
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn in_a_directory_it_has_its_own_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let binary = folder.path().join("binary");
+        fs::write(&binary, "new").unwrap();
+        install(&binary, folder.path()).unwrap();
+        assert!(folder.path().join(NAME).is_file());
+        assert!(install(&binary, &folder.path().join("missing/there")).is_err());
+    }
+}
