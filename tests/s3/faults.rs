@@ -47,7 +47,11 @@ fn short_trouble_of_every_kind_changes_nothing() {
     }
     let job = field.succeeds(&copy());
     assert_eq!(job.counts(), "8: 8 processed");
-    assert_eq!(field.place.told("runs"), 8, "trouble let something run again");
+    assert_eq!(
+        field.place.told("runs"),
+        8,
+        "trouble let something run again"
+    );
     assert_eq!(field.tree("copy"), field.tree("in"));
     field.s3.heal();
     assert_eq!(field.succeeds(&copy()).counts(), "8: 8 skipped");
@@ -75,11 +79,25 @@ fn what_arrives_damaged_is_refused_and_sent_again() {
         .s3
         .harm(Fault::on("PUT", "/commits/", Harm::Damage).times(1));
     assert_eq!(field.succeeds(&copy()).counts(), "4: 4 processed");
-    assert_eq!(field.place.told("runs"), 4, "damage let something run again");
+    assert_eq!(
+        field.place.told("runs"),
+        4,
+        "damage let something run again"
+    );
     assert_eq!(field.tree("copy"), field.tree("in"));
 }
 
+/// Each of them waits for patience to end, so all wait at once.
 #[test]
+fn long_trouble_is_told_within_a_minute() {
+    std::thread::scope(|scope| {
+        scope.spawn(a_server_that_is_gone_is_told_within_a_minute);
+        scope.spawn(a_server_that_is_silent_is_told_within_a_minute);
+        scope.spawn(a_server_that_fails_on_and_on_is_told_with_its_own_words);
+        scope.spawn(a_full_bucket_ends_the_run_with_the_reason);
+    });
+}
+
 fn a_server_that_is_gone_is_told_within_a_minute() {
     let field = Field::new();
     let dead = S3::start().environment()[0].1.clone(); // its port is closed again
@@ -89,7 +107,6 @@ fn a_server_that_is_gone_is_told_within_a_minute() {
         .says(&["s3://herd", &dead, "Connection refused"]);
 }
 
-#[test]
 fn a_server_that_is_silent_is_told_within_a_minute() {
     let field = Field::new();
     field
@@ -100,7 +117,6 @@ fn a_server_that_is_silent_is_told_within_a_minute() {
         .says(&["s3://herd", "did not answer"]);
 }
 
-#[test]
 fn a_server_that_fails_on_and_on_is_told_with_its_own_words() {
     let field = Field::new();
     field
@@ -145,7 +161,6 @@ fn a_bucket_that_does_not_exist_is_the_callers_mistake() {
     outcome.code(2).says(&["s3://nowhere", "no such bucket"]);
 }
 
-#[test]
 fn a_full_bucket_ends_the_run_with_the_reason() {
     for (status, code) in [(403, "QuotaExceeded"), (507, "InsufficientStorage")] {
         let field = Field::new();
