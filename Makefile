@@ -31,8 +31,8 @@ check: ## Check formatting, lints, documentation and who depends on what
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps
 	.ci/check-dependencies
 
-bench: ## Print Drover's figures beside xargs, GNU parallel, find and a bare spawn loop
-	@.ci/needs cc find xargs parallel
+bench: ## Print Drover's figures beside xargs, GNU parallel, find, bare loops and Celery; ONLY=cluster for a part
+	@.ci/needs cc find xargs parallel python3 rabbitmq-server
 	cargo bench --package drover-tests --bench figures
 
 chaos: ## Kill, stop and freeze Drover at random: make chaos SEED=7 MINUTES=10

@@ -1,7 +1,8 @@
 //! Drover's figures beside those of other tools, all from one run on one machine. Nothing is asserted.
 //!
-//! Sizes are settings, so that it can be tried small: `DATUMS=500 MANY=2000 FILES=5000 REPEATS=1 make bench`.
+//! Sizes are settings, so that it can be tried small: `DATUMS=500 MANY=2000 MILLION=10000 FILES=5000 REPEATS=1 make bench`; and in parts: `ONLY=cluster make bench`.
 
+mod cluster;
 mod corpus;
 mod floor;
 mod measure;
@@ -17,6 +18,8 @@ struct Sizes {
     datums: u64,
     /// Datums where memory and skipping are measured.
     many: u64,
+    /// Datums of the largest job.
+    million: u64,
     /// Files in the plan.
     files: u64,
     /// Measurements of which the median is shown.
@@ -24,12 +27,16 @@ struct Sizes {
 }
 
 fn main() -> ExitCode {
-    if let Some(exit) = measure::take_over().or_else(floor::take_over) {
+    if let Some(exit) = measure::take_over()
+        .or_else(floor::take_over)
+        .or_else(cluster::take_over)
+    {
         return exit;
     }
     let sizes = Sizes {
         datums: setting("DATUMS", 10_000),
         many: setting("MANY", 100_000),
+        million: setting("MILLION", 1_000_000),
         files: setting("FILES", 1_000_000),
         repeats: setting("REPEATS", 3),
     };
@@ -37,9 +44,18 @@ fn main() -> ExitCode {
         "{sizes:?}, {} CPUs",
         std::thread::available_parallelism().map_or(0, usize::from)
     ));
-    floor::show(sizes);
-    memory::show(sizes);
-    plan::show(sizes);
+    let only = wanted();
+    let parts: [(&str, fn(Sizes)); 4] = [
+        ("floor", floor::show),
+        ("cluster", cluster::show),
+        ("memory", memory::show),
+        ("plan", plan::show),
+    ];
+    for (name, show) in parts {
+        if only.is_empty() || only == name {
+            show(sizes);
+        }
+    }
     ExitCode::SUCCESS
 }
 
@@ -55,6 +71,15 @@ fn setting(name: &str, default: u64) -> u64 {
         text.parse()
             .unwrap_or_else(|_| panic!("{name}={text:?} is not a whole number"))
     }
+}
+
+/// The only part that is wanted, by `ONLY`; empty for all.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a bench has no command line of its own"
+)]
+fn wanted() -> String {
+    std::env::var("ONLY").unwrap_or_default()
 }
 
 #[expect(clippy::print_stdout, reason = "figures are what this program is for")]

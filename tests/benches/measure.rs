@@ -33,6 +33,11 @@ pub(crate) fn measure(command: &Command) -> Cost {
         .arg(MARK)
         .arg(command.get_program())
         .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            meter.env(name, value);
+        }
+    }
     if let Some(folder) = command.get_current_dir() {
         meter.current_dir(folder);
     }

@@ -1,5 +1,6 @@
 //! A pipeline's queues on a broker, and short words for what is done with them.
 
+use std::net::TcpListener;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -151,4 +152,10 @@ pub(crate) async fn is_lost(held: &Delivery) {
         assert!(begun.elapsed() < DEADLINE, "a claim is held for ever");
         sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// A port that nobody uses at the moment.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    listener.local_addr().expect("it is bound").port()
 }

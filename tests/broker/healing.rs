@@ -32,8 +32,9 @@ async fn survives(rabbit: &Rabbit, blow: impl FnOnce(&Rabbit)) {
     bench.publish("before").await;
     bench.publish("held").await;
     let mut consumer = bench.consume(2).await;
-    let mut listener = bench.broker.listen(bench.pipeline.as_str()).await.unwrap();
-    assert!(next(&mut *consumer).await.ack().await.unwrap());
+    let listener = bench.broker.listen(bench.pipeline.as_str()).await;
+    let mut listener = listener.expect("listening");
+    assert!(next(&mut *consumer).await.ack().await.expect("answered"));
     let held = next(&mut *consumer).await;
 
     block_in_place(|| blow(rabbit));
@@ -41,7 +42,8 @@ async fn survives(rabbit: &Rabbit, blow: impl FnOnce(&Rabbit)) {
     bench.publish("after").await;
     receives(&mut *consumer, &["held", "after"]).await;
     assert!(!held.is_live(), "a claim outlived its channel");
-    assert!(!held.ack().await.unwrap(), "an old ack was taken");
+    let late = held.ack().await.expect("answered");
+    assert!(!late, "an old ack was taken");
     let hear = async { text(&next(&mut *listener).await) };
     let tell = async {
         // What is broadcast before the listener is back is lost.
@@ -50,7 +52,7 @@ async fn survives(rabbit: &Rabbit, blow: impl FnOnce(&Rabbit)) {
                 .broker
                 .broadcast(Bytes::from_static(b"hear"))
                 .await
-                .unwrap();
+                .expect("told");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
@@ -59,7 +61,8 @@ async fn survives(rabbit: &Rabbit, blow: impl FnOnce(&Rabbit)) {
         () = tell => unreachable!("it tells for ever"),
     }
     bench.link_is("up", |link| *link == Link::Up).await;
-    assert_eq!(bench.broker.depth(&bench.datums()).await.unwrap().ready, 0);
+    let depth = bench.broker.depth(&bench.datums()).await.expect("counted");
+    assert_eq!(depth.ready, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

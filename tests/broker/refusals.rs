@@ -7,7 +7,7 @@ use drover_shared::queue::rabbitmq::{Address, Version};
 use drover_shared::queue::{Broker as _, Queue, QueueError, RabbitMq};
 use drover_tests::{Proxy, Rabbit, shared, unique};
 
-use crate::bench::{Bench, PATIENCE, connect, next, receives};
+use crate::bench::{Bench, PATIENCE, connect, free_port, next, receives};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_or_vhost_is_refused_at_once() {
@@ -70,11 +70,6 @@ async fn a_port_where_nobody_listens_is_unavailable_after_the_patience() {
     }
 }
 
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_comes_up_within_the_patience_is_waited_for() {
     let proxy = Proxy::to(shared().port());
@@ -105,7 +100,7 @@ async fn a_queue_of_another_shape_is_refused_with_the_way_out() {
     bench.declare_by_hand(&url, "x-max-length", 5).await;
     match bench.broker.declare(&bench.pipeline).await {
         Err(QueueError::Refused { message }) => {
-            assert!(message.contains("delete_queue"), "{message}")
+            assert!(message.contains("delete_queue"), "{message}");
         }
         other => panic!("{other:?}"),
     }

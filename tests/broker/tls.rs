@@ -10,7 +10,7 @@ use drover_shared::queue::{Broker as _, Link, RabbitMq};
 use drover_tests::Rabbit;
 use tempfile::TempDir;
 
-use crate::bench::{Bench, PATIENCE, receives};
+use crate::bench::{Bench, PATIENCE, free_port, receives};
 
 /// Whoever connects must show a certificate.
 const STRICT: &str = "\
@@ -69,11 +69,6 @@ async fn both_sides_show_their_certificates() {
     }
 }
 
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
 /// An authority, and a server and a client that it vouches for.
 struct Certificates {
     folder: TempDir,
@@ -81,7 +76,7 @@ struct Certificates {
 
 impl Certificates {
     fn make() -> Self {
-        let folder = TempDir::new().unwrap();
+        let folder = TempDir::new().expect("a temporary folder can be made");
         let openssl = |arguments: &str| {
             let made = Command::new("openssl")
                 .args(arguments.split_whitespace())
@@ -106,7 +101,8 @@ impl Certificates {
 
     fn copy_to(&self, folder: &Path) {
         for name in ["authority.pem", "server.pem", "server.key"] {
-            std::fs::copy(self.folder.path().join(name), folder.join(name)).unwrap();
+            std::fs::copy(self.folder.path().join(name), folder.join(name))
+                .expect("the node's folder is writable");
         }
     }
 }

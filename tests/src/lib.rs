@@ -20,6 +20,7 @@ mod proxy;
 mod rabbit;
 mod random;
 mod running;
+pub mod s3;
 mod spec;
 mod tree;
 mod unique;

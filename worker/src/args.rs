@@ -38,7 +38,7 @@ Examples:
   drover-worker --pipeline thumbs --broker amqps://rabbit.example.com --store s3://data
   drover-worker --pipeline map,reduce --slots 4 --store /mnt/data --listen 0.0.0.0:9090";
 
-/// Takes the datums of pipelines from RabbitMQ and runs their commands.
+/// Takes the datums of pipelines from the broker and runs their commands.
 ///
 /// Start as many as you like, on any machines that reach the same broker and the same store. One that dies loses
 /// nothing: what it held goes to the others.
@@ -66,7 +66,7 @@ pub struct Args {
     )]
     pub store: String,
 
-    /// RabbitMQ's address: amqp://USER:PASSWORD@HOST:PORT/VHOST, or amqps:// for TLS
+    /// The broker, a `RabbitMQ`: amqp://USER:PASSWORD@HOST:PORT/VHOST, or amqps:// for TLS
     #[arg(
         long,
         env = "DROVER_BROKER",

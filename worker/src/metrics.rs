@@ -110,7 +110,7 @@ pub(crate) fn in_flight(change: i32) {
 
 /// Whether the connection to the broker is there now.
 pub(crate) fn queue_link(is_up: bool) {
-    gauge!(QUEUE_LINK).set(if is_up { 1 } else { 0 });
+    gauge!(QUEUE_LINK).set(i32::from(is_up));
 }
 
 /// A message came, after so many deliveries before.
@@ -161,10 +161,10 @@ pub(crate) fn ended(verdict: &Verdict, first: bool) {
     if verdict.attempts == 0 {
         return;
     }
-    let stats = &verdict.stats;
-    histogram!(STAGE).record(stats.download_time_s);
-    histogram!(EXECUTE).record(stats.process_time_s);
-    histogram!(UPLOAD).record(stats.upload_time_s);
-    counter!(DOWNLOADED).increment(stats.download_bytes);
-    counter!(UPLOADED).increment(stats.upload_bytes);
+    let took = &verdict.stats;
+    histogram!(STAGE).record(took.download_time_s);
+    histogram!(EXECUTE).record(took.process_time_s);
+    histogram!(UPLOAD).record(took.upload_time_s);
+    counter!(DOWNLOADED).increment(took.download_bytes);
+    counter!(UPLOADED).increment(took.upload_bytes);
 }

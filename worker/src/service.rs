@@ -123,12 +123,12 @@ async fn answer(
         let Some((probe, measures)) = probe else {
             return std::future::pending().await;
         };
-        let (ready, linked, measured) = (health.clone(), health, measures.clone());
+        let (ready, link, rendered) = (health.clone(), health, measures.clone());
         let answers = Answers {
             ready: Box::new(move || ready.ready()),
             metrics: Box::new(move || {
-                linked.measure_link();
-                measured.render()
+                link.measure_link();
+                rendered.render()
             }),
         };
         tokio::select! {

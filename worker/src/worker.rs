@@ -91,6 +91,11 @@ async fn take_all(pipelines: &[PipelineName], tools: &Arc<Tools>) -> Result<(), 
     let hints = hints.await.map_err(lost)?;
     let consumers = consume(pipelines, tools).await.map_err(lost)?;
     tools.settings.standing.enter(Phase::Taking);
+    let Settings { worker, slots, .. } = &tools.settings;
+    tracing::info!(
+        "worker {worker} takes datums of {}, {slots} at a time",
+        listed(pipelines)
+    );
     let trouble = Reason::default();
     let takers = consumers
         .into_iter()
@@ -124,6 +129,11 @@ async fn consume(
     Ok(consumers)
 }
 
+fn listed(pipelines: &[PipelineName]) -> String {
+    let names: Vec<_> = pipelines.iter().map(PipelineName::as_str).collect();
+    names.join(", ")
+}
+
 /// The first reason for this worker to end.
 type Reason = Arc<Mutex<Option<WorkError>>>;
 
@@ -136,6 +146,7 @@ async fn take(
     let closed = CancellationToken::new();
     let taken = take_until_asked(consumer.as_mut(), &closed, tools, trouble).await;
     tools.settings.standing.enter(Phase::Draining);
+    tracing::info!("no more messages are taken; what runs is finished");
     let stopped = match taken {
         Ok(()) => tools
             .unless_cut_short(consumer.stop())

@@ -208,6 +208,7 @@ fn exit_of_expand(error: &ExpandError) -> Exit {
 fn exit_of_store(error: &StoreError) -> Exit {
     match error {
         StoreError::Missing { .. }
+        | StoreError::Changed { .. }
         | StoreError::Exists { .. }
         | StoreError::Name { .. }
         | StoreError::Irregular { .. }

@@ -66,8 +66,11 @@ impl Listings for StoreListings {
             .expect("every leaf of the pipeline was opened");
         let pruning = selection.clone();
         // A glob that is too complex for some directory's path is told when the stream comes to it.
+        // A name that no store can hold is no place to begin at.
+        let within = repo.join(selection.directory());
+        let within = within.unwrap_or_else(|_| repo.clone());
         let walk = store
-            .walk(repo)?
+            .walk_within(repo, &within)?
             .pruned(move |directory| pruning.reaches_below(directory).unwrap_or(true));
         Ok(Box::new(RepoListing {
             walk,
@@ -77,7 +80,7 @@ impl Listings for StoreListings {
                 format!(
                     "input {:?} is empty: nothing lies at {:?} of {}",
                     leaf.name,
-                    repo.as_str(),
+                    within.as_str(),
                     store.location()
                 )
             }),

@@ -20,6 +20,11 @@ impl Selection {
         }
     }
 
+    /// The directory below which everything lies that is an input or part of one; empty for the root.
+    pub(super) fn directory(&self) -> &str {
+        self.glob.directory()
+    }
+
     /// Whether the file at `path` is an input by itself.
     pub(super) fn takes_file(&self, path: &str) -> Result<bool, GlobTooComplex> {
         self.glob.matches(path)

@@ -74,6 +74,12 @@ impl Glob {
         self.reach.below(unrooted(dir))
     }
 
+    /// The deepest directory below which all lies that it can match, by the text before its first wildcard; empty for
+    /// the root.
+    pub fn directory(&self) -> &str {
+        self.reach.directory()
+    }
+
     fn too_complex(&self, path: &str) -> GlobTooComplex {
         GlobTooComplex {
             glob: self.text.clone(),

@@ -24,6 +24,13 @@ impl Reach {
         }
     }
 
+    /// The deepest directory (`""` for the root) that everything it matches is or lies below.
+    pub(super) fn directory(&self) -> &str {
+        self.prefix
+            .rsplit_once('/')
+            .map_or("", |(directory, _)| directory)
+    }
+
     /// Whether a path below the directory `dir` (`""` for the root) may match.
     pub(super) fn below(&self, dir: &str) -> bool {
         let deep_enough = self

@@ -367,6 +367,24 @@ fn a_walk_is_told_where_it_need_not_look() {
     }
 }
 
+#[test]
+fn the_directory_of_a_glob_ends_before_its_first_wildcard() {
+    let rows = [
+        ("/", ""),
+        ("/*", ""),
+        ("/a", ""),
+        ("/a/b", "/a"),
+        ("/a/b*", "/a"),
+        ("/a/b/*.csv", "/a/b"),
+        ("/a/{b,c}/d", "/a"),
+        ("/a/**", "/a"),
+        ("/a\\*/x", "/a*"),
+    ];
+    for (text, expected) in rows {
+        assert_eq!(glob(text).directory(), expected, "{text}");
+    }
+}
+
 /// Globs in the grammar, most of them well-formed.
 fn any_glob() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
@@ -398,6 +416,15 @@ proptest! {
             for parent in parents {
                 prop_assert!(glob.may_match_below(parent), "{text} matches {path}, not below {parent}");
             }
+        }
+    }
+
+    #[test]
+    fn what_a_glob_matches_lies_below_its_directory(text in any_glob(), path in any_path()) {
+        let glob: Glob = text.parse().unwrap();
+        if glob.matches(&path).unwrap() {
+            let below = path.strip_prefix(glob.directory());
+            prop_assert!(below.is_some_and(|below| below.starts_with('/')), "{text} matches {path}");
         }
     }
 

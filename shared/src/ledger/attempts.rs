@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use bytes::Bytes;
+use ulid::Ulid;
 
 use super::Ledger;
 use crate::id::JobId;
@@ -22,16 +23,24 @@ impl Ledger {
     /// [taken back](Ledger::unmark_attempt).
     pub async fn mark_attempt(&self, job: JobId, index: u64) -> Result<u32, StoreError> {
         let mut n = self.attempt_marks(job, index).await? + 1;
+        let mine = Bytes::from(Ulid::generate().to_string());
         loop {
-            match self
-                .store
-                .create(&layout::mark(job, index, n), Bytes::new())
-                .await
-            {
+            let key = layout::mark(job, index, n);
+            match self.store.create(&key, mine.clone()).await {
                 Ok(()) => return Ok(n),
+                Err(StoreError::Exists { .. }) if self.holds(&key, &mine).await? => return Ok(n),
                 Err(StoreError::Exists { .. }) => n += 1,
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// Whether a mark that exists already is one's own: the answer to an earlier try was lost.
+    async fn holds(&self, key: &StoreKey, mine: &Bytes) -> Result<bool, StoreError> {
+        match self.store.get(key).await {
+            Ok(found) => Ok(found == *mine),
+            Err(StoreError::Missing { .. }) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 

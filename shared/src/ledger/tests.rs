@@ -11,10 +11,10 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use super::{Commit, DoneRef, Ledger, ManifestEntry, Segment};
+use super::{Commit, DoneRef, Ledger, ManifestEntry, Parked, Scope, Segment, Submission};
 use crate::datum::{Datum, StageStats, Verdict, VerdictState};
 use crate::id::{DatumId, JobId, PipelineName, WorkerId};
-use crate::job::JobRecord;
+use crate::job::{JobRecord, JobState};
 use crate::store::{Location, Store, StoreKey, layout};
 
 /// A ledger in a folder of its own.
@@ -375,6 +375,121 @@ async fn a_mark_that_was_taken_back_does_not_count_whichever_it_was() {
     let third = ledger.mark_attempt(job, 1).await.unwrap();
     assert!(third != second, "two runs share a mark");
     assert_eq!(ledger.attempt_marks(job, 1).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn of_coordinators_that_begin_at_once_only_one_is_the_latest() {
+    for (_folder, ledger) in everywhere().await {
+        let begun = (0..8).map(|n| {
+            let (ledger, who) = (ledger.clone(), format!("coordinator {n}"));
+            async move { ledger.begin_epoch(&pipeline(), &who).await.unwrap() }
+        });
+        let epochs = join_all(begun).await;
+        let mut latest = Vec::new();
+        for epoch in &epochs {
+            if ledger.is_latest(&pipeline(), *epoch).await.unwrap() {
+                latest.push(epoch);
+            }
+        }
+        // A number that was removed can be taken once more by who was slow, and is deposed from the start.
+        assert_eq!(latest, [epochs.iter().max().unwrap()]);
+    }
+}
+
+#[tokio::test]
+async fn a_new_epoch_deposes_all_before_it_and_those_of_no_other_pipeline() {
+    for (_folder, ledger) in everywhere().await {
+        let other: PipelineName = "other".parse().unwrap();
+        let theirs = ledger.begin_epoch(&other, "they").await.unwrap();
+        let mut before = ledger.begin_epoch(&pipeline(), "we").await.unwrap();
+        for _ in 0..3 {
+            let epoch = ledger.begin_epoch(&pipeline(), "we").await.unwrap();
+            assert!(epoch > before);
+            assert!(!ledger.is_latest(&pipeline(), before).await.unwrap());
+            assert!(ledger.is_latest(&pipeline(), epoch).await.unwrap());
+            before = epoch;
+        }
+        assert!(ledger.is_latest(&other, theirs).await.unwrap());
+        let left = ledger.store().names(&layout::epochs(&pipeline())).await;
+        assert_eq!(left.unwrap().len(), 1, "early epochs are removed");
+    }
+}
+
+/// Submits a job whose record is in this state.
+async fn submit(ledger: &Ledger, state: JobState, submission: Submission) -> JobRecord {
+    let mut record = JobRecord::new(JobId::generate(), pipeline(), Timestamp::now());
+    record.state = state;
+    let spec = json!({"pipeline": {"name": "word-count"}});
+    ledger.submit(&record, &spec, &submission).await.unwrap();
+    record
+}
+
+const ALL: Submission = Submission {
+    scope: Scope::Everything,
+    reprocess: false,
+    after: Vec::new(),
+};
+
+#[tokio::test]
+async fn a_submission_comes_back_as_it_was_written() {
+    for (_folder, ledger) in everywhere().await {
+        let (own, _) = job_of(&ledger, 0).await;
+        let retry = Submission {
+            scope: Scope::FailedOf(own),
+            reprocess: true,
+            after: vec![own],
+        };
+        for submission in [ALL, retry] {
+            let record = submit(&ledger, JobState::Starting, submission.clone()).await;
+            let found = ledger.submission(record.id).await.unwrap();
+            assert_eq!(found, Some(submission));
+            assert_eq!(ledger.job(record.id).await.unwrap(), record);
+        }
+        assert_eq!(ledger.submission(own).await.unwrap(), None);
+        assert_eq!(ledger.pipelines().await.unwrap(), [pipeline()]);
+    }
+}
+
+#[tokio::test]
+async fn submitted_jobs_that_have_not_ended_are_listed_oldest_first() {
+    for (_folder, ledger) in everywhere().await {
+        job_of(&ledger, 0).await; // belongs to the process that began it
+        let first = submit(&ledger, JobState::Running, ALL).await;
+        submit(&ledger, JobState::Success, ALL).await;
+        submit(&ledger, JobState::Killed, ALL).await;
+        let second = submit(&ledger, JobState::Starting, ALL).await;
+        let listed = ledger.submitted(&pipeline()).await.unwrap();
+        assert_eq!(listed, [(first, ALL), (second, ALL)]);
+        let none = ledger.submitted(&"other".parse().unwrap()).await.unwrap();
+        assert!(none.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_understood_is_parked_with_its_reason_and_its_beginning() {
+    for (_folder, ledger) in everywhere().await {
+        let large = "x".repeat(1_000_000);
+        let messages = [
+            Parked::new(b"\xff{", "it is not JSON"),
+            Parked::new(large.as_bytes(), "it is too large"),
+            Parked::new(b"", "it is empty"),
+        ];
+        for message in &messages {
+            ledger.park(&pipeline(), message).await.unwrap();
+            // Names tell the order by the millisecond.
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+        let (count, parked) = ledger.parked(&pipeline(), 2).await.unwrap();
+        assert_eq!(count, 3);
+        assert!(
+            parked == [messages[2].clone(), messages[1].clone()],
+            "parked otherwise, or not the newest first"
+        );
+        assert_eq!(parked[1].size_bytes, large.len());
+        assert!((1000..100_000).contains(&parked[1].text.len()));
+        let (_, all) = ledger.parked(&pipeline(), 9).await.unwrap();
+        assert_eq!(all[2].text, "\u{fffd}{");
+    }
 }
 
 #[tokio::test]

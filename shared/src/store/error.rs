@@ -3,7 +3,7 @@
 use super::StoreKey;
 
 /// A failure underneath, kept for the chain of causes.
-type Source = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why an operation on the store did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,12 @@ pub enum StoreError {
     #[error("{key} exists already")]
     Exists {
         /// What was to be created.
+        key: StoreKey,
+    },
+    /// It is not what was listed: somebody replaced it since.
+    #[error("{key} changed since it was listed")]
+    Changed {
+        /// What was to be read.
         key: StoreKey,
     },
     /// The store refuses: permissions, credentials, a read-only medium.

@@ -116,7 +116,8 @@ impl Store {
     }
 
     /// Puts `bytes` at `key` unless something is there: then [`StoreError::Exists`], and of several
-    /// writers at once exactly one succeeds.
+    /// writers at once exactly one succeeds. In a bucket, what is there may be one's own: the answer to it was lost, and it was
+    /// sent again. Who must know makes the bytes unique and compares.
     pub async fn create(&self, key: &StoreKey, bytes: Bytes) -> Result<(), StoreError> {
         match &self.backend {
             Backend::Folder(folder) => {
@@ -186,7 +187,21 @@ impl Store {
                 let (folder, key, to) = (folder.clone(), key.clone(), to.to_owned());
                 off_thread(move || folder.download(&key, &to)).await
             }
-            Backend::Bucket(bucket) => bucket.download(key, to).await,
+            Backend::Bucket(bucket) => bucket.download(key, None, to).await,
+        }
+    }
+
+    /// As [`Store::download`], but [`StoreError::Changed`] if the object is not the one that a listing told of: its
+    /// [`Entry::version`] or [`Walk::tag`]. Buckets only; a folder gives what it has.
+    pub async fn download_listed(
+        &self,
+        key: &StoreKey,
+        listed: &str,
+        to: &Path,
+    ) -> Result<u64, StoreError> {
+        match &self.backend {
+            Backend::Folder(_) => self.download(key, to).await,
+            Backend::Bucket(bucket) => bucket.download(key, Some(listed), to).await,
         }
     }
 
@@ -238,9 +253,15 @@ impl Store {
     /// All files below `prefix`, in byte order of their full keys, lazily. Blocking: for a thread of its own.
     /// [`StoreError::Missing`] if `prefix` is not a folder of a local store.
     pub fn walk(&self, prefix: &StoreKey) -> Result<Walk, StoreError> {
+        self.walk_within(prefix, prefix)
+    }
+
+    /// As [`Store::walk`], for who wants only what lies below `within`, a folder below `prefix`: a bucket then lists
+    /// nothing else. A folder does, unless it is [pruned](Walk::pruned).
+    pub fn walk_within(&self, prefix: &StoreKey, within: &StoreKey) -> Result<Walk, StoreError> {
         let source = match &self.backend {
             Backend::Folder(folder) => Source::Folder(Box::new(folder.walk(prefix)?)),
-            Backend::Bucket(bucket) => Source::Bucket(Box::new(bucket.walk(prefix)?)),
+            Backend::Bucket(bucket) => Source::Bucket(Box::new(bucket.walk(prefix, within)?)),
         };
         Ok(Walk::new(source))
     }

@@ -20,8 +20,8 @@ mod walk;
 mod bucket;
 mod folder;
 
-#[cfg(test)]
-mod suite;
+#[cfg(any(test, feature = "suite"))]
+pub mod suite;
 
 pub use entry::Entry;
 pub use error::StoreError;

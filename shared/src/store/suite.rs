@@ -1,4 +1,9 @@
-//! What every kind of store must do. Run against a folder and memory here, and against any later one.
+//! What every kind of store must do. Run against a folder and memory here, and against buckets by the tests of the whole.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a broken promise is a panic that says which"
+)]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +13,7 @@ use bytes::Bytes;
 use futures::future::join_all;
 use tokio::task::spawn_blocking;
 
-use super::{Location, Store, StoreError, StoreKey};
+use super::{Store, StoreError, StoreKey};
 
 /// Names that some store or other has trouble with.
 const ODD_NAMES: [&str; 16] = [
@@ -30,20 +35,11 @@ const ODD_NAMES: [&str; 16] = [
     "~tilde\"quote'",
 ];
 
-#[tokio::test]
-async fn a_folder_is_a_store() {
-    let folder = tempfile::tempdir().unwrap();
-    let location = Location::folder(folder.path()).unwrap();
-    run(&Store::open(&location).await.unwrap()).await;
-}
-
-#[tokio::test]
-async fn memory_is_a_store() {
-    run(&Store::in_memory()).await;
-}
-
 /// Checks every promise on an empty store.
-async fn run(store: &Store) {
+///
+/// # Panics
+/// When a promise is broken.
+pub async fn suite(store: &Store) {
     what_is_put_is_got(store).await;
     of_many_creators_one_wins(store).await;
     deleting_is_repeatable(store).await;
@@ -51,6 +47,8 @@ async fn run(store: &Store) {
     every_name_round_trips(store).await;
     a_walk_goes_in_the_order_of_keys(store).await;
     a_walk_can_be_pruned(store).await;
+    a_walk_within_a_folder_finds_what_lies_there(store).await;
+    an_object_that_is_not_what_was_listed_is_not_downloaded(store).await;
     files_are_adopted_and_downloaded(store).await;
     links_and_concatenations_replace(store).await;
     all_below_a_prefix_goes(store).await;
@@ -227,6 +225,52 @@ async fn a_walk_can_be_pruned(store: &Store) {
     );
 }
 
+async fn a_walk_within_a_folder_finds_what_lies_there(store: &Store) {
+    for at in [
+        "within/a/b/x",
+        "within/a/b/c/y",
+        "within/a/b.not",
+        "within/a/z",
+    ] {
+        put(store, at, "x").await;
+    }
+    let store = store.clone();
+    let walk = move || {
+        let walk = store.walk_within(&key("within"), &key("within/a/b"))?;
+        let walk = walk.pruned(|directory| directory != "/a/b/c");
+        let paths = walk.map(|entry| entry.map(|entry| entry.path));
+        paths.collect::<Result<Vec<_>, _>>()
+    };
+    let found = spawn_blocking(walk).await.unwrap().unwrap();
+    let below: Vec<_> = found
+        .iter()
+        .filter(|path| path.starts_with("/a/b/"))
+        .collect();
+    assert_eq!(below, ["/a/b/x"]);
+}
+
+async fn an_object_that_is_not_what_was_listed_is_not_downloaded(store: &Store) {
+    if store.local_root().is_some() {
+        return; // a folder is read where it lies
+    }
+    put(store, "listed/a", "one").await;
+    let at = key("listed/a");
+    let (walked, prefix) = (store.clone(), key("listed"));
+    let listed = spawn_blocking(move || walked.walk(&prefix).unwrap().next().unwrap().unwrap());
+    let listed = listed.await.unwrap().version;
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("a");
+    assert_eq!(store.download_listed(&at, &listed, &to).await.unwrap(), 3);
+    fs::remove_file(&to).unwrap();
+    put(store, "listed/a", "longer").await;
+    let changed = store.download_listed(&at, &listed, &to).await;
+    assert!(
+        matches!(changed, Err(StoreError::Changed { .. })),
+        "{changed:?}"
+    );
+    assert!(!to.exists(), "nothing is left of a refused download");
+}
+
 async fn files_are_adopted_and_downloaded(store: &Store) {
     let folder = tempfile::tempdir_in(store.local_root().unwrap_or(Path::new("/tmp"))).unwrap();
     for (name, size) in [("small", 5), ("empty", 0), ("large", 40 * 1024 * 1024 + 7)] {
@@ -297,4 +341,22 @@ async fn all_below_a_prefix_goes(store: &Store) {
     }
     assert_eq!(text_at(store, "gone.not").await, "x");
     assert_eq!(text_at(store, "goner/x").await, "x");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Location;
+
+    #[tokio::test]
+    async fn a_folder_is_a_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let location = Location::folder(folder.path()).unwrap();
+        suite(&Store::open(&location).await.unwrap()).await;
+    }
+
+    #[tokio::test]
+    async fn memory_is_a_store() {
+        suite(&Store::in_memory()).await;
+    }
 }

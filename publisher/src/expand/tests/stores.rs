@@ -60,7 +60,20 @@ async fn a_folder_and_a_bucket_expand_alike() {
             .await
             .unwrap();
     }
-    for glob in ["/", "/*", "/**", "/a*", "/*/*", "/deep/**", "/100%/*"] {
+    for glob in [
+        "/",
+        "/*",
+        "/**",
+        "/a*",
+        "/*/*",
+        "/deep/**",
+        "/100%/*",
+        "/deep/er/*",
+        "/deep/er",
+        "/deep/e*/f*",
+        "/a/x",
+        "/none/*",
+    ] {
         let input = || Cross(vec![pfs("in", glob), pfs("other", "/*")]);
         let near: Vec<String> = expanded(input(), &local)
             .await

@@ -9,7 +9,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::{JsonFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormattedFields};
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::registry::{LookupSpan, Scope};
 
 /// The format; what is nearer to the event wins where two fields have one name.
 pub(super) struct Flat;
@@ -25,11 +25,7 @@ where
         event: &Event<'_>,
     ) -> fmt::Result {
         let mut object = Map::new();
-        let spans = context
-            .event_scope()
-            .into_iter()
-            .flat_map(|scope| scope.from_root());
-        for span in spans {
+        for span in context.event_scope().into_iter().flat_map(Scope::from_root) {
             let extensions = span.extensions();
             if let Some(fields) = extensions.get::<FormattedFields<JsonFields>>()
                 && let Ok(Value::Object(fields)) = serde_json::from_str(&fields.fields)

@@ -100,7 +100,6 @@ impl Connection {
     /// How it is; one that nobody has needed is as good as up.
     pub(super) fn link(&self) -> Link {
         match &*self.keeper.state.borrow() {
-            State::Idle => Link::Up,
             State::Down(Failed::Passing(why) | Failed::Refused(why)) => {
                 Link::Down { why: why.clone() }
             }
@@ -113,7 +112,7 @@ impl Connection {
             } if connection.status().blocked() => Link::Blocked {
                 why: blocked.clone().unwrap_or_else(|| "an alarm".to_owned()),
             },
-            State::Up { .. } => Link::Up,
+            State::Idle | State::Up { .. } => Link::Up,
         }
     }
 
@@ -217,11 +216,12 @@ impl Keeper {
 
     fn blocked(&self, reason: Option<String>) {
         let address = self.dialer.address();
-        match &reason {
-            Some(reason) => warn!(
+        if let Some(reason) = &reason {
+            warn!(
                 "the broker {address} takes no messages for now: {reason}; what is published waits"
-            ),
-            None => info!("the broker {address} takes messages again"),
+            );
+        } else {
+            info!("the broker {address} takes messages again");
         }
         self.state.send_modify(|state| {
             if let State::Up { blocked, .. } = state {

@@ -4,7 +4,7 @@
 //! of a broker before work starts. A [`dialer`] makes connections and a [`connection`] is one that is kept: there are
 //! two, one to consume and one to publish, because an alarm stops everything on a connection that has published,
 //! acks included. The [`outbox`] publishes, an [`inbox`] consumes from its [`source`], a [`claim`] answers one
-//! delivery, an [`errand`] is short business in between; [`trouble`] sorts lapin's errors by what is to be done, a
+//! delivery, an [`errand`](mod@errand) is short business in between; [`trouble`] sorts lapin's errors by what is to be done, a
 //! [`pause`] comes before another try, and [`status`] knows whether all consumers receive.
 //!
 //! lapin's own recovery is left off. It covers lost connections alone: a channel that the broker closed (consumer

@@ -103,7 +103,7 @@ impl Outbox {
                 Attempt::Stored => return Ok(()),
                 Attempt::Returned => return Err(missing(target)),
                 Attempt::NotStored => {
-                    warn!("the broker could not store a message; publishing it again")
+                    warn!("the broker could not store a message; publishing it again");
                 }
                 Attempt::Lost(Trouble::Passing(why)) => {
                     self.forget(target, opening.number);

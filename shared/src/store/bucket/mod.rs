@@ -1,9 +1,13 @@
 //! Buckets (and memory) as stores, by `object_store`.
 
+mod download;
 mod names;
 mod objects;
 mod open;
+mod patience;
 mod trouble;
+mod upload;
+mod version;
 mod walk;
 
 pub(super) use objects::Bucket;

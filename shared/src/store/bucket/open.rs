@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
-use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreScheme};
@@ -15,11 +15,14 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::objects::Bucket;
+use super::patience::{PATIENCE, TIMEOUTS, retries};
 use super::trouble::failed;
+use crate::store::error::Source;
 use crate::store::{StoreError, StoreKey};
 
-/// How long a bucket may take to answer when it is opened.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a bucket may take to answer when it is opened: somewhat more than its failures are put up with, so that
+/// their cause is told.
+const OPENING: Duration = Duration::from_secs(PATIENCE.as_secs() + 10);
 
 impl Bucket {
     /// Opens the bucket at `url`, and sees whether it answers.
@@ -32,15 +35,13 @@ impl Bucket {
         let (scheme, prefix) = ObjectStoreScheme::parse(url).map_err(|error| refusal(&error))?;
         let store = client(&scheme, url).map_err(|error| refusal(&error))?;
         let bucket = Self::new(with_prefix(store, prefix));
-        match timeout(PATIENCE, bucket.answers()).await {
+        match timeout(OPENING, bucket.answers()).await {
+            Ok(Ok(())) => Ok(bucket),
             Ok(Err(StoreError::Missing { .. })) => {
                 Err(refusal(&"there is no such bucket; create it first"))
             }
-            Ok(answer) => answer.map(|()| bucket),
-            Err(elapsed) => Err(StoreError::Unavailable {
-                key: StoreKey::root(),
-                source: elapsed.into(),
-            }),
+            Ok(Err(error)) => Err(about(url, error)),
+            Err(_) => Err(silent(url)),
         }
     }
 
@@ -58,26 +59,66 @@ impl Bucket {
     }
 }
 
+/// A failure to open the bucket, with its name.
+fn about(url: &Url, error: StoreError) -> StoreError {
+    let name = |source: Source| Source::from(format!("{url} cannot be used: {source}"));
+    match error {
+        StoreError::Denied { key, source } => StoreError::Denied {
+            key,
+            source: name(source),
+        },
+        StoreError::Unavailable { key, source } => StoreError::Unavailable {
+            key,
+            source: name(source),
+        },
+        other => other,
+    }
+}
+
+fn silent(url: &Url) -> StoreError {
+    let seconds = OPENING.as_secs();
+    StoreError::Unavailable {
+        key: StoreKey::root(),
+        source: format!(
+            "{url} did not answer within {seconds} s; look at its endpoint in the environment"
+        )
+        .into(),
+    }
+}
+
 /// The client for a bucket. An endpoint of `http://` in the environment is meant, so it is allowed.
 fn client(scheme: &ObjectStoreScheme, url: &Url) -> object_store::Result<Arc<dyn ObjectStore>> {
     Ok(match scheme {
         ObjectStoreScheme::AmazonS3 => {
-            let builder = AmazonS3Builder::from_env()
+            let mut builder = AmazonS3Builder::from_env()
                 .with_url(url.as_str())
+                .with_retry(retries())
                 .with_conditional_put(S3ConditionalPut::ETagMatch);
+            for (key, value) in TIMEOUTS {
+                builder = builder.with_config(AmazonS3ConfigKey::Client(key), value);
+            }
             let endpoint = [AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::Endpoint]
                 .iter()
                 .find_map(|key| builder.get_config_value(key));
             let plain = is_plain(endpoint);
             Arc::new(builder.with_allow_http(plain).build()?)
         }
-        ObjectStoreScheme::GoogleCloudStorage => Arc::new(
-            GoogleCloudStorageBuilder::from_env()
+        ObjectStoreScheme::GoogleCloudStorage => {
+            let mut builder = GoogleCloudStorageBuilder::from_env()
                 .with_url(url.as_str())
-                .build()?,
-        ),
+                .with_retry(retries());
+            for (key, value) in TIMEOUTS {
+                builder = builder.with_config(GoogleConfigKey::Client(key), value);
+            }
+            Arc::new(builder.build()?)
+        }
         ObjectStoreScheme::MicrosoftAzure => {
-            let builder = MicrosoftAzureBuilder::from_env().with_url(url.as_str());
+            let mut builder = MicrosoftAzureBuilder::from_env()
+                .with_url(url.as_str())
+                .with_retry(retries());
+            for (key, value) in TIMEOUTS {
+                builder = builder.with_config(AzureConfigKey::Client(key), value);
+            }
             let plain = is_plain(builder.get_config_value(&AzureConfigKey::Endpoint));
             Arc::new(builder.with_allow_http(plain).build()?)
         }

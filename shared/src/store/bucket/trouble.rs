@@ -1,8 +1,30 @@
-//! From `object_store`'s errors to outcomes.
+//! From `object_store`'s errors to outcomes, told without what nobody needs to know.
+
+use std::error::Error as _;
 
 use object_store::Error;
 
 use crate::store::{StoreError, StoreKey};
+
+/// What servers say when no more can be stored, whatever the status.
+const FULL: [&str; 4] = [
+    "507 Insufficient Storage",
+    "QuotaExceeded",
+    "StorageFull",
+    "InsufficientStorage",
+];
+
+/// What they say to who may not do something. (Of a refused listing, `object_store` makes no error of its own.)
+const DENIED: [&str; 2] = ["403 Forbidden", "401 Unauthorized"];
+
+/// What they say when the bucket itself is not there.
+const NO_BUCKET: [&str; 2] = ["NoSuchBucket", "ContainerNotFound"];
+
+/// Where a client without credentials asks for those of the machine it may run on.
+const MACHINE_CREDENTIALS: [&str; 2] = ["169.254.169.254", "metadata.google.internal"];
+
+/// The most that is told of an answer that is not understood.
+const TOLD_CHARACTERS: usize = 300;
 
 /// The outcome of a failed operation on `key`.
 pub(super) fn failed(key: &StoreKey, error: Error) -> StoreError {
@@ -10,15 +32,71 @@ pub(super) fn failed(key: &StoreKey, error: Error) -> StoreError {
     match error {
         Error::NotFound { .. } => StoreError::Missing { key },
         Error::AlreadyExists { .. } | Error::Precondition { .. } => StoreError::Exists { key },
-        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => StoreError::Denied {
-            key,
-            source: error.into(),
-        },
         Error::InvalidPath { source } => unsafe_name(&source),
-        _ => StoreError::Unavailable {
-            key,
-            source: error.into(),
-        },
+        other => refused(key, told(&other)),
+    }
+}
+
+/// The outcome that a server's words tell of.
+fn refused(key: StoreKey, told: String) -> StoreError {
+    let says = |words: &[&str]| words.iter().any(|each| told.contains(each));
+    if says(&NO_BUCKET) {
+        StoreError::Missing { key }
+    } else if says(&FULL) {
+        let source = told.into();
+        StoreError::Full { key, source }
+    } else if says(&DENIED) {
+        let source = told.into();
+        StoreError::Denied { key, source }
+    } else {
+        let source = told.into();
+        StoreError::Unavailable { key, source }
+    }
+}
+
+/// The error and its causes on one line, each said once. Of a server's XML only code and message: the rest may hold
+/// the signed request with the session's token in it.
+pub(super) fn told(error: &Error) -> String {
+    let mut text = brief(&error.to_string());
+    let mut link = error.source();
+    while let Some(cause) = link {
+        let said = brief(&cause.to_string());
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        link = cause.source();
+    }
+    if MACHINE_CREDENTIALS.iter().any(|host| text.contains(host)) {
+        text.push_str(
+            " (no credentials are in the environment; set those of the bucket: AWS_*, GOOGLE_* or AZURE_*)",
+        );
+    }
+    text
+}
+
+/// A text with an XML body cut down to its code and message.
+fn brief(text: &str) -> String {
+    let body = [text.find("<?xml"), text.find("<Error"), text.find('<')];
+    let Some(begin) = body.into_iter().flatten().next() else {
+        return cut(text.trim_end());
+    };
+    let (before, body) = text.split_at(begin);
+    let said = [element(body, "Code"), element(body, "Message")];
+    let said: Vec<&str> = said.into_iter().flatten().collect();
+    cut(format!("{before}{}", said.join(", ")).trim_end_matches([' ', ':']))
+}
+
+/// The text of the first element of this name.
+fn element<'b>(body: &'b str, name: &str) -> Option<&'b str> {
+    let (_, rest) = body.split_once(&format!("<{name}>"))?;
+    let (text, _) = rest.split_once(&format!("</{name}>"))?;
+    Some(text.trim())
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(TOLD_CHARACTERS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -35,4 +113,96 @@ fn unsafe_name(error: &object_store::path::Error) -> StoreError {
         other => (other.to_string(), "it cannot be read safely"),
     };
     StoreError::Name { name, problem }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As S3 answers a request with a wrong signature.
+    const REFUSAL: &str = "Error performing GET http://host/b/k in 3ms - Server returned non-2xx status code: 403 Forbidden: \
+        <?xml version=\"1.0\"?><Error><Code>SignatureDoesNotMatch</Code><Message>Check your key.</Message>\
+        <AWSAccessKeyId>AKIDEXAMPLE</AWSAccessKeyId><CanonicalRequest>x-amz-security-token:TOKEN</CanonicalRequest></Error>";
+
+    fn key() -> StoreKey {
+        StoreKey::parse("k").unwrap()
+    }
+
+    fn generic(text: &str) -> Error {
+        Error::Generic {
+            store: "S3",
+            source: text.into(),
+        }
+    }
+
+    fn shown(error: &StoreError) -> String {
+        format!("{error}: {}", error.source().unwrap())
+    }
+
+    #[test]
+    fn a_refusal_is_told_without_what_was_signed() {
+        let denied = failed(
+            &key(),
+            Error::PermissionDenied {
+                path: "k".to_owned(),
+                source: REFUSAL.into(),
+            },
+        );
+        let text = shown(&denied) + &format!("{denied:?}");
+        assert!(matches!(denied, StoreError::Denied { .. }));
+        assert!(text.contains("403 Forbidden: SignatureDoesNotMatch, Check your key."));
+        assert!(
+            !text.contains("TOKEN") && !text.contains("AKIDEXAMPLE"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_refused_listing_is_told_from_a_failed_one() {
+        let listing = |said: &str| failed(&key(), generic(&format!("status code: {said}")));
+        assert!(matches!(
+            listing("403 Forbidden: AccessDenied"),
+            StoreError::Denied { .. }
+        ));
+        assert!(matches!(
+            listing("404 Not Found: NoSuchBucket"),
+            StoreError::Missing { .. }
+        ));
+        assert!(matches!(
+            listing("500 Internal"),
+            StoreError::Unavailable { .. }
+        ));
+    }
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let text = told(&generic("no route to host"));
+        assert_eq!(text, "Generic S3 error: no route to host");
+    }
+
+    #[test]
+    fn a_full_store_is_told_from_one_that_refuses() {
+        for text in [
+            "Server returned non-2xx status code: 507 Insufficient Storage: ",
+            "403 Forbidden: <Error><Code>QuotaExceeded</Code></Error>",
+            "507: <Error><Code>XMinioStorageFull</Code><Message>full</Message></Error>",
+        ] {
+            let full = failed(&key(), generic(text));
+            assert!(matches!(full, StoreError::Full { .. }), "{text}: {full:?}");
+        }
+    }
+
+    #[test]
+    fn who_has_no_credentials_is_told_where_they_belong() {
+        let text = told(&generic(
+            "Error performing PUT http://169.254.169.254/latest",
+        ));
+        assert!(text.contains("AWS_*"), "{text}");
+    }
+
+    #[test]
+    fn a_page_instead_of_an_answer_is_cut_away() {
+        assert_eq!(brief("404: <html><body>nothing</body></html>"), "404");
+        assert!(brief(&"long ".repeat(1000)).chars().count() <= TOLD_CHARACTERS + 1);
+    }
 }

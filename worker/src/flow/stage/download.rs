@@ -26,10 +26,11 @@ pub(super) struct Downloads {
     _scratch: Arc<Scratch>,
 }
 
-/// A file to fetch, and its path below the input.
+/// A file to fetch, its path below the input, and what the listing told of its content.
 struct Wanted {
     key: StoreKey,
     below: String,
+    listed: String,
 }
 
 impl Downloads {
@@ -81,6 +82,7 @@ async fn wanted(input: &DatumInput, leaf: &Leaf) -> Result<Vec<Wanted>, Failure>
         return Ok(vec![Wanted {
             key: root,
             below: String::new(),
+            listed: input.tag.to_string(),
         }]);
     }
     let (input, leaf) = (input.clone(), leaf.clone());
@@ -93,6 +95,7 @@ async fn wanted(input: &DatumInput, leaf: &Leaf) -> Result<Vec<Wanted>, Failure>
         Ok(Wanted {
             key,
             below: entry.path,
+            listed: entry.version,
         })
     });
     wanted.collect()
@@ -117,7 +120,7 @@ async fn fetch(wanted: &Wanted, leaf: &Leaf, place: &Path) -> Result<u64, Failur
         made.map_err(Trouble::scratch(parent))?;
     }
     leaf.store
-        .download(&wanted.key, &to)
+        .download_listed(&wanted.key, &wanted.listed, &to)
         .await
         .map_err(unreadable)
 }

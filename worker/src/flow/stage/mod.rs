@@ -97,6 +97,9 @@ fn unreadable(error: StoreError) -> Failure {
         StoreError::Missing { key } => Failure::Datum(Cause::Input {
             message: format!("{key} vanished since the job listed it; run the pipeline again"),
         }),
+        StoreError::Changed { key } => Failure::Datum(Cause::Input {
+            message: format!("{key} changed since the job listed it; run the pipeline again"),
+        }),
         StoreError::Denied { .. } | StoreError::Name { .. } | StoreError::Irregular { .. } => {
             Failure::Datum(Cause::Input {
                 message: chain(&error),

@@ -1,0 +1,142 @@
+//! How long a bucket that fails or is silent is put up with.
+//!
+//! A failure that passes (5xx, a connection refused or cut, a timeout) costs pauses of 0.1 to 3 s for half a minute in all; then
+//! the operation fails, and the caller has patience of its own or none. So an endpoint that is gone is told within a minute.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use object_store::client::HttpError;
+use object_store::{BackoffConfig, ClientConfigKey, Error, RetryConfig};
+use tokio::time::{Instant, sleep};
+
+use super::trouble::told;
+use crate::backoff::Backoff;
+
+/// After this time nothing is tried again.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+
+/// More than fit into [`PATIENCE`].
+const MOST_RETRIES: usize = 1000;
+
+/// Settings of the client. The time for a whole request is as good as unlimited, since it
+/// would cut large downloads short; a silent server is noticed by the time between two reads. The latter also bounds
+/// how long a part may take to be sent: 8 MiB in a minute.
+pub(super) const TIMEOUTS: [(ClientConfigKey, &str); 3] = [
+    (ClientConfigKey::ConnectTimeout, "5 seconds"),
+    (ClientConfigKey::ReadTimeout, "60 seconds"),
+    (ClientConfigKey::Timeout, "7 days"),
+];
+
+/// What is wrong with the bytes of a request was done to them on their way, or they did not come at all.
+const DAMAGED_ON_THE_WAY: [&str; 4] = [
+    "BadDigest",
+    "XAmzContentSHA256Mismatch",
+    "IncompleteBody",
+    "RequestTimeout",
+];
+
+/// How `object_store` sends a failed request again.
+pub(super) fn retries() -> RetryConfig {
+    RetryConfig {
+        backoff: BackoffConfig {
+            init_backoff: FIRST_PAUSE,
+            max_backoff: LONGEST_PAUSE,
+            base: 2.0,
+        },
+        max_retries: MOST_RETRIES,
+        retry_timeout: PATIENCE,
+    }
+}
+
+/// Makes an attempt again while it fails by the connection. `object_store` does that itself, but not for requests that could
+/// find their own work done (a conditional put, a bulk delete): use it where that is dealt with.
+pub(super) async fn ride_out<T, F>(mut attempt: impl FnMut() -> F) -> object_store::Result<T>
+where
+    F: Future<Output = object_store::Result<T>>,
+{
+    let begun = Instant::now();
+    let mut pauses = Backoff::new();
+    loop {
+        let ended = attempt().await;
+        match &ended {
+            Err(error) if begun.elapsed() < PATIENCE && is_passing(error) => {
+                let pause = pauses.next().unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
+                tracing::info!("{}; trying again in {pause:.1?}", told(error));
+                sleep(pause).await;
+            }
+            _ => return ended,
+        }
+    }
+}
+
+/// Whether the connection is at fault, or what happened to the bytes on their way.
+fn is_passing(error: &Error) -> bool {
+    let mut link = error.source();
+    while let Some(cause) = link {
+        if cause.is::<HttpError>() {
+            return true;
+        }
+        link = cause.source();
+    }
+    let text = error.to_string();
+    DAMAGED_ON_THE_WAY
+        .iter()
+        .any(|code| text.contains(&format!("<Code>{code}</Code>")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use object_store::client::HttpErrorKind;
+
+    use super::*;
+
+    fn generic(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+        Error::Generic {
+            store: "S3",
+            source: source.into(),
+        }
+    }
+
+    fn reset() -> Error {
+        generic(HttpError::new(
+            HttpErrorKind::Interrupted,
+            io::Error::from(io::ErrorKind::ConnectionReset),
+        ))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cut_connection_is_ridden_out() {
+        let mut cuts = 5;
+        let attempt = || {
+            cuts -= 1;
+            std::future::ready(if cuts == 0 { Ok(7) } else { Err(reset()) })
+        };
+        assert_eq!(ride_out(attempt).await.unwrap(), 7);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn patience_ends() {
+        let begun = Instant::now();
+        let ended: object_store::Result<()> = ride_out(|| std::future::ready(Err(reset()))).await;
+        assert!(ended.is_err());
+        assert!((PATIENCE..2 * PATIENCE).contains(&begun.elapsed()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_what_passes_is_tried_again() {
+        let rows = [
+            ("<Error><Code>BadDigest</Code></Error>", true),
+            ("<Error><Code>RequestTimeout</Code></Error>", true),
+            ("<Error><Code>InvalidArgument</Code></Error>", false),
+        ];
+        for (body, again) in rows {
+            assert_eq!(is_passing(&generic(body)), again, "{body}");
+        }
+    }
+}

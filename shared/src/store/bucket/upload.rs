@@ -1,0 +1,225 @@
+//! Uploads: of files, and of objects put together from others. What is large goes in parts, which are taken back
+//! when they cannot be completed.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::{ObjectStoreExt, WriteMultipart};
+use tokio::fs::File;
+use tokio::io::AsyncReadExt;
+
+use super::download::{cut_short, local};
+use super::names::to_path;
+use super::objects::Bucket;
+use super::trouble::failed;
+use crate::store::{Entry, StoreError, StoreKey};
+
+/// Objects larger than this are uploaded in parts.
+const MULTIPART_BYTES: u64 = 16 * 1024 * 1024;
+
+/// The smallest part, the last one apart.
+const PART_BYTES: u64 = 8 * 1024 * 1024;
+
+/// S3 takes this many parts.
+const MOST_PARTS: u64 = 10_000;
+
+/// Parts of an object on their way at once, which bounds the memory of an upload.
+const PARTS_AT_ONCE: usize = 4;
+
+/// Files on their way at once.
+const FILES_AT_ONCE: usize = 16;
+
+impl Bucket {
+    pub(in crate::store) async fn adopt_each(
+        &self,
+        files: Vec<(PathBuf, StoreKey)>,
+    ) -> Result<(), StoreError> {
+        // Collected first: a stream that borrows in its closure is not `Send` for every caller.
+        let mut adoptions = Vec::with_capacity(files.len());
+        for (from, key) in &files {
+            adoptions.push(self.adopt(from, key));
+        }
+        stream::iter(adoptions)
+            .buffer_unordered(FILES_AT_ONCE)
+            .try_collect()
+            .await
+    }
+
+    async fn adopt(&self, from: &Path, key: &StoreKey) -> Result<(), StoreError> {
+        let local = |error| local(key, error);
+        let size = tokio::fs::metadata(from).await.map_err(local)?.len();
+        if size <= MULTIPART_BYTES {
+            let bytes = tokio::fs::read(from).await.map_err(local)?;
+            self.put(key, bytes.into()).await?;
+        } else {
+            self.send_large(&[Piece::File(from)], size, key).await?;
+        }
+        tokio::fs::remove_file(from).await.map_err(local)
+    }
+
+    pub(in crate::store) async fn concat(
+        &self,
+        parts: &[StoreKey],
+        to: &StoreKey,
+    ) -> Result<Entry, StoreError> {
+        let mut size = 0;
+        for part in parts {
+            size += self.entry(part).await?.size;
+        }
+        if size <= MULTIPART_BYTES {
+            let mut bytes = Vec::new();
+            for part in parts {
+                bytes.extend_from_slice(&self.get(part).await?);
+            }
+            self.put(to, bytes.into()).await?;
+        } else {
+            let pieces: Vec<Piece<'_>> = parts.iter().map(Piece::Object).collect();
+            self.send_large(&pieces, size, to).await?;
+        }
+        self.entry(to).await
+    }
+
+    /// Uploads the pieces one after the other as one object.
+    async fn send_large(
+        &self,
+        pieces: &[Piece<'_>],
+        size: u64,
+        to: &StoreKey,
+    ) -> Result<(), StoreError> {
+        let before = self.version(to).await?;
+        let upload = self.send_parts(pieces, size, to).await?;
+        // An upload that cannot be completed takes its parts back itself.
+        let Err(error) = upload.finish().await else {
+            return Ok(());
+        };
+        let error = failed(to, error);
+        match self.entry(to).await {
+            // It was completed, but the answer was lost, and to ask again is an error.
+            Ok(now) if now.size == size && Some(&now.version) != before.as_ref() => Ok(()),
+            _ => Err(error),
+        }
+    }
+
+    /// The version of an object, if there is one.
+    async fn version(&self, key: &StoreKey) -> Result<Option<String>, StoreError> {
+        match self.entry(key).await {
+            Ok(entry) => Ok(Some(entry.version)),
+            Err(StoreError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// An upload on whose way all pieces are.
+    async fn send_parts(
+        &self,
+        pieces: &[Piece<'_>],
+        size: u64,
+        to: &StoreKey,
+    ) -> Result<WriteMultipart, StoreError> {
+        let begun = self.objects().put_multipart(&to_path(to)?).await;
+        let begun = begun.map_err(|error| failed(to, error))?;
+        let part = usize::try_from(part_bytes(size)).unwrap_or(usize::MAX);
+        let mut upload = WriteMultipart::new_with_chunk_size(begun, part);
+        for piece in pieces {
+            if let Err(error) = self.send(piece, &mut upload, to).await {
+                take_back(upload, to).await;
+                return Err(error);
+            }
+        }
+        Ok(upload)
+    }
+
+    async fn send(
+        &self,
+        piece: &Piece<'_>,
+        upload: &mut WriteMultipart,
+        to: &StoreKey,
+    ) -> Result<(), StoreError> {
+        match piece {
+            Piece::File(path) => send_file(path, upload, to).await,
+            Piece::Object(key) => self.send_object(key, upload, to).await,
+        }
+    }
+
+    async fn send_object(
+        &self,
+        key: &StoreKey,
+        upload: &mut WriteMultipart,
+        to: &StoreKey,
+    ) -> Result<(), StoreError> {
+        let found = self.open_object(key).await?;
+        let whole = found.meta.size;
+        let mut size = 0;
+        let mut bytes = found.into_stream();
+        while let Some(some) = bytes.next().await {
+            let some = some.map_err(|error| failed(key, error))?;
+            size += some.len() as u64;
+            hand_over(some, upload, to).await?;
+        }
+        if size == whole {
+            Ok(())
+        } else {
+            Err(cut_short(key, size, whole))
+        }
+    }
+}
+
+/// Something that becomes part of an object.
+enum Piece<'p> {
+    File(&'p Path),
+    Object(&'p StoreKey),
+}
+
+async fn send_file(
+    path: &Path,
+    upload: &mut WriteMultipart,
+    to: &StoreKey,
+) -> Result<(), StoreError> {
+    let mut file = File::open(path).await.map_err(|error| local(to, error))?;
+    loop {
+        let mut some = Vec::new();
+        let read = (&mut file).take(PART_BYTES).read_to_end(&mut some).await;
+        if read.map_err(|error| local(to, error))? == 0 {
+            return Ok(());
+        }
+        hand_over(some.into(), upload, to).await?;
+    }
+}
+
+/// Sends bytes once there is room for them.
+async fn hand_over(
+    bytes: Bytes,
+    upload: &mut WriteMultipart,
+    to: &StoreKey,
+) -> Result<(), StoreError> {
+    let room = upload.wait_for_capacity(PARTS_AT_ONCE).await;
+    room.map_err(|error| failed(to, error))?;
+    upload.put(bytes);
+    Ok(())
+}
+
+/// Removes the parts of an upload that cannot be completed.
+async fn take_back(upload: WriteMultipart, to: &StoreKey) {
+    if let Err(error) = upload.abort().await {
+        let error = failed(to, error);
+        tracing::warn!("parts of an upload to {to} are left behind: {error}");
+    }
+}
+
+/// The size of the parts of an object: as small as the number of parts allows.
+fn part_bytes(size: u64) -> u64 {
+    size.div_ceil(MOST_PARTS).max(PART_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_object_needs_more_parts_than_there_can_be() {
+        for size in [MULTIPART_BYTES, 1 << 36, (1 << 36) + 1, 5 << 40] {
+            assert!(size.div_ceil(part_bytes(size)) <= MOST_PARTS, "{size}");
+        }
+    }
+}

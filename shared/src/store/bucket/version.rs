@@ -1,0 +1,84 @@
+//! Versions: what stands for the content of an object, from what a listing or an answer tells of it.
+
+use object_store::ObjectMeta;
+
+/// The `e_tag` and size of an object, or when it was modified where the store lists no `e_tag`.
+pub(super) fn of(meta: &ObjectMeta) -> String {
+    match &meta.e_tag {
+        Some(tag) => format!("etag:{}:{}", tag.trim_matches('"'), meta.size),
+        None => format!(
+            "modified:{}:{}",
+            meta.last_modified.timestamp_micros(),
+            meta.size
+        ),
+    }
+}
+
+/// Whether an object is of a version, as far as both tell. Headers tell modification times by the second only, and some servers
+/// tell an `e_tag` in headers but not in listings. What is no version of a bucket fits all.
+pub(super) fn fits(meta: &ObjectMeta, version: &str) -> bool {
+    let Some((told, size)) = version.rsplit_once(':') else {
+        return true;
+    };
+    let same_size = size == meta.size.to_string();
+    if let Some(tag) = told.strip_prefix("etag:") {
+        let same = meta
+            .e_tag
+            .as_deref()
+            .map(|mine| mine.trim_matches('"') == tag);
+        same_size && same.unwrap_or(true)
+    } else if let Some(micros) = told.strip_prefix("modified:") {
+        let second = micros
+            .parse::<i64>()
+            .map(|micros| micros.div_euclid(1_000_000));
+        same_size && second.is_ok_and(|second| second == meta.last_modified.timestamp())
+    } else {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use object_store::path::Path;
+
+    use super::*;
+
+    /// An object of one byte, with these marks.
+    fn meta(e_tag: Option<&str>, modified_micros: u64) -> ObjectMeta {
+        let mut meta = ObjectMeta {
+            location: Path::from("a"),
+            last_modified: "1970-01-01T00:00:00Z".parse().unwrap(),
+            size: 1,
+            e_tag: e_tag.map(str::to_owned),
+            version: None,
+        };
+        meta.last_modified += Duration::from_micros(modified_micros);
+        meta
+    }
+
+    #[test]
+    fn an_object_is_of_the_version_that_was_listed() {
+        let rows = [
+            (meta(Some("\"x\""), 0), "etag:x:1", true),
+            (meta(Some("\"y\""), 0), "etag:x:1", false),
+            (meta(Some("\"x\""), 0), "etag:x:2", false),
+            (meta(None, 0), "etag:x:1", true),
+            (meta(Some("\"x\""), 3_000_000), "modified:3500000:1", true),
+            (meta(Some("\"x\""), 3_000_000), "modified:4000000:1", false),
+            (meta(Some("\"x\""), 3_000_000), "modified:3000000:2", false),
+            (meta(Some("\"x\""), 0), "blake3:00", true),
+        ];
+        for (meta, version, expected) in rows {
+            assert_eq!(fits(&meta, version), expected, "{version} {meta:?}");
+        }
+    }
+
+    #[test]
+    fn an_e_tag_counts_before_a_time() {
+        assert_eq!(of(&meta(Some("\"x:1\""), 5)), "etag:x:1:1");
+        assert_eq!(of(&meta(None, 5)), "modified:5:1");
+        assert!(fits(&meta(Some("\"x:1\""), 5), "etag:x:1:1"));
+    }
+}

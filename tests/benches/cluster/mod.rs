@@ -1,0 +1,155 @@
+//! Drover through a quorum queue, beside a bare loop of the same client on the same broker, Celery, and xargs.
+
+mod bare;
+mod celery;
+mod hollow;
+mod outbox;
+
+use std::process::{Command, ExitCode};
+
+use drover_tests::{Spec, Workspace, drover, drover_worker, shared};
+
+use crate::corpus::{every_file, forget, shell_in, small_files};
+use crate::measure::{Cost, measure, median};
+use crate::{Sizes, say};
+
+/// Is one of this room's processes, if that is what this one was started as.
+pub(crate) fn take_over() -> Option<ExitCode> {
+    bare::take_over()
+        .or_else(outbox::take_over)
+        .or_else(hollow::take_over)
+}
+
+/// Prints the figures.
+pub(crate) fn show(sizes: Sizes) {
+    spawning(sizes);
+    publishing(sizes);
+    many(sizes);
+}
+
+/// `/bin/true` for each datum, two at a time.
+fn spawning(sizes: Sizes) {
+    let place = small_files(sizes.datums);
+    let spec = every_file(&place);
+    say(&format!(
+        "\n{} times /bin/true through a quorum queue, 2 at a time, all acked late and confirmed; the broker's own CPU apart",
+        sizes.datums
+    ));
+    say(
+        "                                     wall s    each s   CPU ms each   rate / bare loop   CPU / xargs   peak MiB",
+    );
+    let floor = median(
+        sizes.repeats,
+        || {},
+        &shell_in(
+            &place,
+            "find in -type f -print0 | xargs -0 -P2 -n1 /bin/true",
+        ),
+    );
+    let url = shared().vhost();
+    let loop_ = median(sizes.repeats, || {}, &bare::command(&url, sizes.datums));
+    let row = |who: &str, cost: Cost| row(who, sizes, cost, loop_, floor);
+    row("xargs -P2 -n1 (no queue)", floor);
+    row("bare lapin loop, prefetch 32", loop_);
+    for look_ahead in ["2", "8"] {
+        let run = herd(&place, &url, &spec, look_ahead);
+        let cost = median(sizes.repeats, || forget(&place), &run);
+        row(&format!("drover, look-ahead {look_ahead}"), cost);
+    }
+    for queue in ["quorum", "classic"] {
+        match celery::command(&shared().vhost(), queue, sizes.datums) {
+            Ok(command) => row(&format!("Celery -c2, {queue} queue"), measure(&command)),
+            Err(problem) => say(&format!("  Celery: {problem}")),
+        }
+    }
+}
+
+/// A worker of two slots, and a publisher that coordinates; both ended in good order.
+fn herd(place: &Workspace, url: &str, spec: &str, look_ahead: &str) -> Command {
+    let script = format!(
+        "{} --pipeline nothing --slots 2 --look-ahead {look_ahead} & worker=$!; {} publish --wait --output json {spec}; code=$?; kill $worker; wait $worker; exit $code",
+        drover_worker().display(),
+        drover().display(),
+    );
+    let mut command = shell_in(place, &script);
+    command
+        .env("DROVER_BROKER", url)
+        .env("DROVER_STORE", place.store());
+    command
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+fn row(who: &str, sizes: Sizes, cost: Cost, bare: Cost, floor: Cost) {
+    let count = sizes.datums as f64;
+    say(&format!(
+        "  {who:<32} {:>8.2} {:>9.0} {:>13.3} {:>18.2} {:>13.2} {:>10.1}",
+        cost.wall,
+        count / cost.wall,
+        cost.cpu * 1000.0 / count,
+        bare.wall / cost.wall,
+        cost.cpu / floor.cpu,
+        cost.peak
+    ));
+}
+
+/// What the broker room's publishing costs over the bare client's.
+fn publishing(sizes: Sizes) {
+    say(&format!(
+        "\n{} messages of 300 bytes published, confirmed, {} on their way",
+        sizes.many,
+        outbox::AT_ONCE
+    ));
+    say("                                     wall s    each s   rate / bare loop");
+    let url = shared().vhost();
+    let bare = median(
+        sizes.repeats,
+        || {},
+        &outbox::command(&url, "bare", sizes.many),
+    );
+    let ours = median(
+        sizes.repeats,
+        || {},
+        &outbox::command(&url, "drover", sizes.many),
+    );
+    for (who, cost) in [("bare lapin", bare), ("drover's outbox", ours)] {
+        #[expect(clippy::cast_precision_loss, reason = "figures for people")]
+        let rate = sizes.many as f64 / cost.wall;
+        say(&format!(
+            "  {who:<32} {:>8.2} {rate:>9.0} {:>18.2}",
+            cost.wall,
+            bare.wall / cost.wall
+        ));
+    }
+}
+
+/// A job of very many datums, which a hollow worker ends without running anything.
+fn many(sizes: Sizes) {
+    let side = sizes.million.isqrt();
+    let place = Workspace::new();
+    for repo in ["a", "b"] {
+        for number in 0..side {
+            place.file(&format!("{repo}/{number:05}"), number.to_string());
+        }
+    }
+    let mut spec = Spec::new("many").cmd(&["/bin/true"]);
+    spec.0["input"] = serde_json::json!({"cross": [
+        {"pfs": {"repo": "a", "glob": "/*"}},
+        {"pfs": {"repo": "b", "glob": "/*"}},
+    ]});
+    let url = shared().vhost();
+    let mut worker = hollow::command(&url, "many").spawn().expect("it starts");
+    let mut publish = Command::new(drover());
+    publish
+        .args(["publish", "--wait", "--output", "json", &place.spec(&spec)])
+        .current_dir(place.store())
+        .env("DROVER_BROKER", &url);
+    let cost = measure(&publish);
+    let _ = worker.kill();
+    let _ = worker.wait();
+    say(&format!(
+        "\n{} datums, one a message, published and collected: {:.1} s, publisher and coordinator at most {:.1} MiB",
+        side * side,
+        cost.wall,
+        cost.peak
+    ));
+}

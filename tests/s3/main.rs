@@ -1,0 +1,10 @@
+//! The whole journey on S3: a real server over a real socket, real processes, and what may go wrong between them.
+
+mod faults;
+mod field;
+mod journey;
+mod large;
+mod names;
+mod places;
+mod skip;
+mod suite;

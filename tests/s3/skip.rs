@@ -1,0 +1,125 @@
+//! Work is done once, whatever the listings of a bucket tell.
+
+use drover_tests::s3::Listing;
+use drover_tests::{Spec, eventually, files};
+
+use crate::field::Field;
+
+fn capitals() -> Spec {
+    Spec::new("capitals").reads("in", "/*").sh(r#"
+        name=$(basename "$in"); echo "$name" >> "$OUTSIDE/runs"
+        tr a-z A-Z < "$in" > "/pfs/out/$name""#)
+}
+
+/// A bucket where `capitals` ran over `a` and `b`.
+fn after_a_first_job(listing: Listing) -> Field {
+    let field = Field::listing(listing);
+    field.put("in/a", "ant\n");
+    field.put("in/b", "bee\n");
+    assert_eq!(field.succeeds(&capitals()).counts(), "2: 2 processed");
+    field
+}
+
+/// Puts the same bytes again, later than before.
+fn touch(field: &Field) {
+    let file = field.s3.path("herd/in/a");
+    let modified = || {
+        file.metadata()
+            .and_then(|found| found.modified())
+            .expect("it has a time")
+    };
+    let before = modified();
+    eventually("time passed", || {
+        field.put("in/a", "ant\n");
+        modified() != before
+    });
+}
+
+#[test]
+fn unchanged_objects_are_skipped_and_changed_ones_run_again() {
+    for listing in [Listing::WithoutTags, Listing::WithTags] {
+        let field = after_a_first_job(listing);
+        assert_eq!(field.succeeds(&capitals()).counts(), "2: 2 skipped");
+        field.put("in/a", "ape\n");
+        assert_eq!(
+            field.succeeds(&capitals()).counts(),
+            "2: 1 processed, 1 skipped"
+        );
+        assert_eq!(field.place.tally("runs")["b"], 1);
+        assert_eq!(
+            field.tree("capitals"),
+            files([("a", "APE\n"), ("b", "BEE\n")])
+        );
+    }
+}
+
+#[test]
+fn the_same_bytes_put_again_are_known_by_their_e_tag() {
+    let field = after_a_first_job(Listing::WithTags);
+    touch(&field);
+    assert_eq!(field.succeeds(&capitals()).counts(), "2: 2 skipped");
+}
+
+#[test]
+fn where_no_e_tag_is_listed_the_same_bytes_put_again_run_again() {
+    let field = after_a_first_job(Listing::WithoutTags);
+    touch(&field);
+    assert_eq!(
+        field.succeeds(&capitals()).counts(),
+        "2: 1 processed, 1 skipped"
+    );
+    assert_eq!(
+        field.tree("capitals"),
+        files([("a", "ANT\n"), ("b", "BEE\n")])
+    );
+}
+
+#[test]
+fn an_object_that_changes_between_listing_and_download_fails_its_datum() {
+    for listing in [Listing::WithoutTags, Listing::WithTags] {
+        let field = Field::listing(listing);
+        field.put("in/a", "ant\n");
+        field.put("in/b", "bee\n");
+        let spec = capitals()
+            .sh(r#"echo >> "$OUTSIDE/runs"; while [ ! -e "$OUTSIDE/gate" ]; do sleep 0.01; done"#);
+        let spec = field.place.spec(&spec);
+        let one_by_one = [
+            "run",
+            "--output",
+            "json",
+            "--workers",
+            "1",
+            "--look-ahead",
+            "0",
+            &spec,
+        ];
+        let running = field.place.start_command(field.command(&one_by_one));
+        eventually("the first datum ran", || field.place.told("runs") > 0);
+        std::thread::sleep(std::time::Duration::from_millis(1100)); // times are told by the second
+        field.put("in/b", "bug\n"); // of the same size
+        field.place.open_gate("gate");
+        let job = running.finish().code(1).job();
+        assert_eq!(job.counts(), "2: 1 processed, 1 failed");
+        assert!(
+            job.reason()
+                .contains("in/b changed since the job listed it"),
+            "{}",
+            job.reason()
+        );
+    }
+}
+
+#[test]
+fn only_what_a_glob_can_reach_is_listed() {
+    let field = Field::new();
+    for key in ["in/2024/01/a", "in/2024/02/b", "in/2025/01/c"] {
+        field.put(key, "x");
+    }
+    let spec = capitals().reads("in", "/2024/02/*");
+    assert_eq!(field.succeeds(&spec).count("total"), 1);
+    let listed = field.s3.requests(&["GET /herd?", "prefix=in"]);
+    assert!(
+        !listed.is_empty() && listed.iter().all(|request| request.contains("2024%2F02")),
+        "{listed:?}"
+    );
+}
