@@ -1,6 +1,6 @@
 # The verbs of this repository; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-broker4 check bench chaos
+.PHONY: help run test test-broker4 test-compose check bench chaos
 
 SEED ?= 1
 MINUTES ?= 5
@@ -24,12 +24,16 @@ test-broker4: ## Run the broker's tests against RabbitMQ 4.x, unpacked from a ne
 	@.ci/needs cc unshare openssl
 	.ci/broker4
 
-check: ## Check formatting, lints, documentation and who depends on what
-	@.ci/needs cc awk
+test-compose: ## Run docker-compose.yml for real, with images from the Dockerfiles; installs docker's engine if there is none
+	tests/compose/run
+
+check: ## Check formatting, lints, documentation, who depends on what, and what docker and shells are given
+	@.ci/needs cc awk python3
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps
 	.ci/check-dependencies
+	.ci/check-deploy
 
 bench: ## Print Drover's figures beside xargs, GNU parallel, find, bare loops and Celery; ONLY=cluster for a part
 	@.ci/needs cc find xargs parallel python3 rabbitmq-server

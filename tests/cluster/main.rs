@@ -2,6 +2,7 @@
 //! a real store, whatever befalls them.
 
 mod coordinators;
+mod examples;
 mod jobs;
 mod poison;
 mod stop;

@@ -42,10 +42,12 @@ fn an_err_cmd_forgives_what_it_recognises() {
 
 #[test]
 fn no_example_goes_untested() {
-    let tests = fs::read_to_string(repository().join("tests/e2e/examples.rs")).unwrap();
+    let tests = ["tests/e2e/examples.rs", "tests/cluster/examples.rs"]
+        .map(|file| fs::read_to_string(repository().join(file)).unwrap())
+        .concat();
     for example in folders(&repository().join("examples")) {
-        let call = format!("gives_its_expected_output({example:?})");
-        assert!(tests.contains(&call), "no test runs examples/{example}");
+        let name = format!("({example:?})");
+        assert!(tests.contains(&name), "no test runs examples/{example}");
     }
 }
 
@@ -53,7 +55,7 @@ fn no_example_goes_untested() {
 fn gives_its_expected_output(example: &str) {
     let place = Workspace::new();
     let example = repository().join("examples").join(example);
-    copy(&example, &place.store());
+    place.copy_of(&example);
     place.call(&["run", "pipelines.yaml"]).code(0);
     for pipeline in folders(&example.join("expected")) {
         let expected = Tree::read(&example.join("expected").join(&pipeline));
@@ -76,19 +78,4 @@ fn folders(of: &Path) -> Vec<String> {
                 .expect("our names are UTF-8")
         })
         .collect()
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("the workspace is writable");
-    for entry in fs::read_dir(from)
-        .expect("an example is a folder")
-        .flatten()
-    {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).expect("the workspace is writable");
-        }
-    }
 }

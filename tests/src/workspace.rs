@@ -90,6 +90,11 @@ impl Workspace {
             .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
     }
 
+    /// Copies all that lies in a folder into the store.
+    pub fn copy_of(&self, folder: &Path) {
+        copy(folder, &self.store());
+    }
+
     /// Writes `count` files `<repo>/000`, `<repo>/001` … that hold their own numbers.
     pub fn numbered_files(&self, repo: &str, count: usize) {
         for number in 0..count {
@@ -231,6 +236,18 @@ impl Drop for Workspace {
                 left = self.processes();
                 left.is_empty()
             });
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("the store is writable");
+    for entry in fs::read_dir(from).expect("it is a folder").flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("the store is writable");
         }
     }
 }
