@@ -5,7 +5,7 @@ use drover_shared::queue::{Broker as _, Link};
 use drover_tests::Rabbit;
 use tokio::task::block_in_place;
 
-use crate::bench::{Bench, next, receives, text};
+use crate::bench::{Bench, next, receives, text, within};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alarm_holds_up_publishing_and_nothing_else() {
@@ -34,11 +34,8 @@ async fn an_alarm_holds_up_publishing_and_nothing_else() {
     assert_eq!(text(&before), "before");
     assert!(before.ack().await.unwrap());
     let other = "during-an-alarm".parse().unwrap();
-    bench
-        .broker
-        .declare(&other)
-        .await
-        .expect("declaring goes on");
+    let declared = within(bench.broker.declare(&other)).await;
+    declared.expect("declaring goes on");
     assert_eq!(bench.broker.depth(&bench.datums()).await.unwrap().ready, 0);
 
     let tell = bench.broker.broadcast(Bytes::from_static(b"later"));

@@ -80,7 +80,7 @@ impl Bench {
     }
 
     pub(crate) async fn publish(&self, text: &str) {
-        self.try_publish(text).await.expect("published");
+        within(self.try_publish(text)).await.expect("published");
     }
 
     pub(crate) async fn try_publish(&self, text: &str) -> Result<(), QueueError> {
@@ -122,10 +122,14 @@ async fn by_hand(url: &str) -> lapin::Channel {
     connection.create_channel().await.expect("a channel")
 }
 
+/// What must come to an end does so in time.
+pub(crate) async fn within<T>(work: impl Future<Output = T>) -> T {
+    timeout(DEADLINE, work).await.expect("it ends in time")
+}
+
 /// The next delivery, which comes.
 pub(crate) async fn next(consumer: &mut dyn Consumer) -> Delivery {
-    let delivery = timeout(DEADLINE, consumer.next()).await;
-    delivery.expect("a delivery in time").expect("a delivery")
+    within(consumer.next()).await.expect("a delivery")
 }
 
 /// What a delivery says.
