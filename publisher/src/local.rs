@@ -302,7 +302,8 @@ impl Scratch {
         chosen: Option<PathBuf>,
     ) -> Result<Self, LocalError> {
         let store = ledger.store();
-        let elsewhere = || std::env::temp_dir().join("drover");
+        // Nobody else's: other stores may have a pipeline of this name.
+        let elsewhere = || std::env::temp_dir().join(format!("drover-{}", std::process::id()));
         let worker = scratch_for(store, chosen);
         let tmp = store.local_path(&layout::tmp()).unwrap_or_else(elsewhere);
         let publication = tmp.join(format!("publication-{pipeline}"));
@@ -323,7 +324,11 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What stays is emptied by the pipeline's next job.
+        // What stays in a store is emptied by the pipeline's next job.
         let _ = std::fs::remove_dir_all(&self.publication);
+        // Ours alone, if it is empty now; a store's folder for such things is not.
+        if let Some(parent) = self.publication.parent() {
+            let _ = std::fs::remove_dir(parent);
+        }
     }
 }

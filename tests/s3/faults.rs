@@ -87,7 +87,17 @@ fn what_arrives_damaged_is_refused_and_sent_again() {
     assert_eq!(field.tree("copy"), field.tree("in"));
 }
 
+/// Each of them waits for patience to end, so all wait at once.
 #[test]
+fn long_trouble_is_told_within_a_minute() {
+    std::thread::scope(|scope| {
+        scope.spawn(a_server_that_is_gone_is_told_within_a_minute);
+        scope.spawn(a_server_that_is_silent_is_told_within_a_minute);
+        scope.spawn(a_server_that_fails_on_and_on_is_told_with_its_own_words);
+        scope.spawn(a_full_bucket_ends_the_run_with_the_reason);
+    });
+}
+
 fn a_server_that_is_gone_is_told_within_a_minute() {
     let field = Field::new();
     let dead = S3::start().environment()[0].1.clone(); // its port is closed again
@@ -97,7 +107,6 @@ fn a_server_that_is_gone_is_told_within_a_minute() {
         .says(&["s3://herd", &dead, "Connection refused"]);
 }
 
-#[test]
 fn a_server_that_is_silent_is_told_within_a_minute() {
     let field = Field::new();
     field
@@ -108,7 +117,6 @@ fn a_server_that_is_silent_is_told_within_a_minute() {
         .says(&["s3://herd", "did not answer"]);
 }
 
-#[test]
 fn a_server_that_fails_on_and_on_is_told_with_its_own_words() {
     let field = Field::new();
     field
@@ -153,7 +161,6 @@ fn a_bucket_that_does_not_exist_is_the_callers_mistake() {
     outcome.code(2).says(&["s3://nowhere", "no such bucket"]);
 }
 
-#[test]
 fn a_full_bucket_ends_the_run_with_the_reason() {
     for (status, code) in [(403, "QuotaExceeded"), (507, "InsufficientStorage")] {
         let field = Field::new();

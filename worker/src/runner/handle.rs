@@ -78,7 +78,12 @@ impl Runner {
                 datum: None,
                 busy: false,
             })),
-            Response::Refused(reason) => Ok(Err(reason)),
+            Response::Refused(reason) => {
+                // Before it has cleared its scratch directory away, another runner could not have it.
+                drop(requests);
+                gone(process).await;
+                Ok(Err(reason))
+            }
             Response::Ended(_) => Err(out_of_turn()),
         }
     }
@@ -176,14 +181,10 @@ impl Runner {
     /// Ends the runner, and with it whatever it still runs, and waits until it is gone.
     pub async fn end(self) {
         let Self {
-            mut process,
-            requests,
-            ..
+            process, requests, ..
         } = self;
         drop(requests);
-        if timeout(LAST_WORDS, process.wait()).await.is_err() {
-            let _ = process.kill().await;
-        }
+        gone(process).await;
     }
 }
 
@@ -214,6 +215,13 @@ fn spawn(settings: &RunnerSettings, sandbox: Sandbox) -> Result<Child, RunnerErr
             program: settings.program.display().to_string(),
             source,
         })
+}
+
+/// Waits until a runner that has no more to do is gone.
+async fn gone(mut process: Child) {
+    if timeout(LAST_WORDS, process.wait()).await.is_err() {
+        let _ = process.kill().await;
+    }
 }
 
 async fn answer(

@@ -3,9 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use drover_worker::runner::{Ending, Order, SandboxMode};
+use drover_worker::runner::{Ending, Order, Runner, Sandbox, SandboxMode};
 
-use crate::slot::Slot;
+use crate::slot::{self, Slot};
 
 async fn refusal(slot: &mut Slot, order: &Order) -> String {
     match slot.run(order).await.ending {
@@ -102,4 +102,29 @@ async fn a_command_runs_as_the_user_asked_for_and_can_write_its_output() {
     next.user = None;
     slot.run(&next).await;
     assert_eq!(slot.logged(), "stdout F 0\nstdout F 0\n");
+}
+
+#[tokio::test]
+async fn a_sandbox_that_is_refused_has_cleared_away_before_the_next_one_is_tried() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = slot::settings(folder.path(), SandboxMode::Namespaces);
+    // A runner that refuses the first sandbox, as its server does, and takes its time to go.
+    let script = format!(
+        "#!/bin/sh
+        if test $2 = keep -a $3 = namespaces; then
+            mkdir -p \"$4\"; printf '\\020\\000\\000\\000{{\"refused\":\"no\"}}'
+            sleep 0.3; rm -r \"$4\" && touch {}/cleared; exit 1
+        fi
+        exec {} \"$@\"",
+        folder.path().display(),
+        settings.program.display(),
+    );
+    settings.program = folder.path().join("program");
+    fs::write(&settings.program, script).unwrap();
+    fs::set_permissions(&settings.program, fs::Permissions::from_mode(0o755)).unwrap();
+    let runner = Runner::start(&settings).await.unwrap();
+    assert_eq!(runner.sandbox(), Sandbox::Mounts);
+    assert_eq!(runner.refused(), ["namespaces: no"]);
+    assert!(folder.path().join("cleared").exists());
+    assert!(runner.out().exists(), "its scratch directory is gone");
 }
