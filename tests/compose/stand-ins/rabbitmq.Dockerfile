@@ -8,6 +8,7 @@ RUN printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && \
     rm -rf /var/lib/apt/lists/* && \
     rabbitmq-plugins enable --offline rabbitmq_management && \
     install -d -o rabbitmq /etc/rabbitmq/conf.d
+# hadolint ignore=DL3066
 USER rabbitmq
 VOLUME /var/lib/rabbitmq
 CMD ["/usr/lib/rabbitmq/bin/rabbitmq-server"]
