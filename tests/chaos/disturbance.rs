@@ -36,7 +36,7 @@ impl Disturbance {
             Self::FreezeAndKill,
             Self::KillHelper,
         ];
-        all[usize::try_from(random.below(all.len() as u64)).expect("it is small")]
+        all[random.index(all.len())]
     }
 
     /// Disturbs `running` after `delay`, then waits for its end. The exit code is as it should be, or an error.

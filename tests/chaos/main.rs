@@ -1,34 +1,53 @@
-//! A seeded random mix of kills, stops and freezes: nothing acknowledged is lost, nothing committed is done twice.
+//! Seeded random mixes of kills, stops and freezes, of one `drover run` and of a whole cluster: nothing acknowledged is
+//! lost, nothing is committed twice.
 //!
-//! `make chaos SEED=7 MINUTES=10` runs rounds for that long; `cargo test` runs two.
+//! `make chaos SEED=7 MINUTES=10` runs rounds of both for that long, side by side; `cargo test` runs a few.
 #![expect(
     clippy::print_stdout,
     reason = "its counters are what `make chaos` is for"
 )]
 
+mod cluster;
 mod counters;
 mod disturbance;
 mod round;
 
 use std::time::{Duration, Instant};
 
+use cluster::Mix;
 use counters::Counters;
 use drover_tests::Random;
 
+/// Steps of trouble in a round of the cluster: few in `cargo test`, many where there are minutes.
+const STEPS: [usize; 2] = [12, 60];
+
 #[test]
 fn nothing_is_lost_or_done_twice_whatever_happens() {
+    let mut total = Counters::default();
+    rounds("one process", 2, |random| {
+        total += round::play(random);
+        total
+    });
+}
+
+#[test]
+fn a_cluster_loses_nothing_and_commits_nothing_twice_whatever_happens() {
+    let mut mix = Mix::start();
+    let steps = STEPS[usize::from(setting("MINUTES").is_some())];
+    rounds("a cluster", 1, |random| mix.play(steps, random));
+}
+
+/// Plays at least `least` rounds, and more as long as there is time. Each returns the counters of all so far.
+fn rounds(what: &str, least: u64, mut play: impl FnMut(&mut Random) -> Counters) {
     let seed = setting("SEED").unwrap_or(1);
-    let minutes = setting("MINUTES");
+    let time = Duration::from_secs(60 * setting("MINUTES").unwrap_or(0));
     let begun = Instant::now();
     let mut random = Random::new(seed);
-    let mut total = Counters::default();
-    let mut rounds = 0;
-    while rounds < 2
-        || minutes.is_some_and(|minutes| begun.elapsed() < Duration::from_secs(60 * minutes))
-    {
-        rounds += 1;
-        total += round::play(&mut random);
-        println!("seed {seed}, {rounds} rounds: {total}");
+    let mut played = 0;
+    while played < least || begun.elapsed() < time {
+        played += 1;
+        let total = play(&mut random);
+        println!("{what}, seed {seed}, {played} rounds: {total}");
         assert!(
             total.is_clean(),
             "see the counters above; SEED={seed} repeats it"

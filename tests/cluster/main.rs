@@ -1,9 +1,15 @@
 //! The promises of a cluster: publishers, coordinators and workers as processes of their own, around a real broker and
 //! a real store, whatever befalls them.
 
+mod broker;
 mod coordinators;
+mod crash;
 mod examples;
 mod jobs;
+mod network;
 mod poison;
+mod promise;
 mod stop;
+mod store;
+mod strangers;
 mod workers;

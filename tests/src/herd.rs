@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::process::Command;
 
+use crate::s3::S3;
 use crate::{Job, Outcome, Running, Spec, Workspace, drover_worker, eventually, rabbit};
 
 /// A store, a vhost of the broker, and those who meet there. Put it before the processes that it starts, so that they
@@ -12,6 +13,8 @@ pub struct Herd {
     /// The store, and what lies beside it.
     pub place: Workspace,
     url: String,
+    /// What else its processes are told, such as where a bucket is.
+    environment: Vec<(&'static str, String)>,
 }
 
 impl Herd {
@@ -25,7 +28,21 @@ impl Herd {
         Self {
             place: Workspace::new(),
             url,
+            environment: Vec::new(),
         }
+    }
+
+    /// The bucket `herd` as the store, and a vhost that nobody has used.
+    pub fn on_bucket(s3: &S3) -> Self {
+        let mut herd = Self::new();
+        herd.environment.extend(s3.environment());
+        herd.environment
+            .push(("DROVER_STORE", "s3://herd".to_owned()));
+        let scratch = herd.place.outside("scratch");
+        std::fs::create_dir(&scratch).expect("the workspace is writable");
+        let scratch = scratch.to_str().expect("a temporary path is UTF-8");
+        herd.environment.push(("TMPDIR", scratch.to_owned()));
+        herd
     }
 
     /// The URL of the broker.
@@ -37,6 +54,7 @@ impl Herd {
     pub fn command(&self, args: &[impl AsRef<OsStr>]) -> Command {
         let mut command = self.place.command(args);
         command.env("DROVER_BROKER", self.url());
+        command.envs(self.environment.iter().cloned());
         command
     }
 
@@ -56,6 +74,11 @@ impl Herd {
         self.start(&["serve"])
     }
 
+    /// Starts a coordinator that reaches the broker at `url`.
+    pub fn serve_at(&self, url: &str) -> Running {
+        self.start(&["serve", "--broker", url])
+    }
+
     /// `drover-worker` for a pipeline, with more arguments; it reaches the broker at `url`.
     pub fn worker_command(&self, url: &str, pipeline: &str, more: &[&str]) -> Command {
         let mut command = Command::new(drover_worker());
@@ -65,13 +88,20 @@ impl Herd {
             .current_dir(self.place.store())
             .env("DROVER_BROKER", url)
             .env("DROVER_STORE", self.place.store())
-            .env("OUTSIDE", self.place.outside(""));
+            .env("OUTSIDE", self.place.outside(""))
+            .envs(self.environment.iter().cloned());
         command
     }
 
     /// Starts a worker with two slots.
     pub fn worker(&self, pipeline: &str) -> Running {
         self.worker_with(pipeline, &["--slots", "2"])
+    }
+
+    /// Starts a worker with two slots that reaches the broker at `url`.
+    pub fn worker_at(&self, url: &str, pipeline: &str) -> Running {
+        let command = self.worker_command(url, pipeline, &["--slots", "2"]);
+        self.place.start_command(command)
     }
 
     /// Starts a worker with these arguments.

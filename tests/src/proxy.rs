@@ -12,6 +12,8 @@ enum Weather {
     Fair,
     /// Nothing arrives, nothing is refused: as if a cable were pulled. What was sent arrives afterwards.
     Stalled,
+    /// What is sent arrives, what is answered is lost.
+    Mute,
     /// Connections break, and new ones break at once.
     Cut,
 }
@@ -76,6 +78,19 @@ impl Proxy {
         self.network.turn(Weather::Stalled);
     }
 
+    /// Swallows what the other side answers, so that nobody learns what became of what they sent. End it by
+    /// [`Proxy::cut`]: what was swallowed never arrives.
+    pub fn mute(&self) {
+        self.network.turn(Weather::Mute);
+    }
+
+    /// `url`, an AMQP URL of the broker behind it, by way of this port.
+    pub fn way_to(&self, url: &str) -> String {
+        let (before, path) = url.rsplit_once('/').expect("it names a vhost");
+        let (host, _) = before.rsplit_once(':').expect("it names a port");
+        format!("{host}:{}/{path}", self.port())
+    }
+
     /// Holds up each piece of data for so long.
     pub fn delay(&self, delay: Duration) {
         self.network.lock().delay = delay;
@@ -138,18 +153,21 @@ impl Network {
                 continue;
             };
             state.streams.extend([near, far]);
-            for (from, to) in [(a, b), (d, c)] {
+            for (from, to, answers) in [(a, b, false), (d, c, true)] {
                 let network = Arc::clone(&self);
-                thread::spawn(move || network.pump(from, to));
+                thread::spawn(move || network.pump(from, to, answers));
             }
         }
     }
 
-    /// Carries data one way until either side ends.
-    fn pump(&self, mut from: TcpStream, mut to: TcpStream) {
+    /// Carries data one way until either side ends; `answers` tells which way.
+    fn pump(&self, mut from: TcpStream, mut to: TcpStream, answers: bool) {
         let mut buffer = [0; 16 * 1024];
         while let Ok(length @ 1..) = from.read(&mut buffer) {
             self.hold_up(length);
+            if answers && self.lock().weather == Weather::Mute {
+                continue;
+            }
             if to.write_all(&buffer[..length]).is_err() {
                 break;
             }

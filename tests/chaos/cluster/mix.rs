@@ -1,0 +1,321 @@
+//! A cluster under disturbance: steps of trouble, then peace, in which everything is compared.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::thread::sleep;
+use std::time::Duration;
+
+use drover_tests::{Herd, Proxy, Rabbit, Random, Running, Signal, Spec};
+
+use super::blow::Blow;
+use super::crew::Crew;
+use super::figures::{Figures, Notes};
+use super::journal::{self, begins, times_begun};
+use crate::counters::Counters;
+
+/// Notes its begin and its end, takes a moment, and copies the file.
+const COMMAND: &str = r#"
+    read -r content < "$in"; read -r now idle < /proc/uptime; echo "$content $DROVER_WORKER $now" >> "$OUTSIDE/begun"
+    case $content in *[147].*) sleep 0.4 ;; *) sleep 0.05 ;; esac
+    cp "$in" /pfs/out/; echo "$content" >> /pfs/out/common; echo "$content $DROVER_WORKER" >> "$OUTSIDE/ended""#;
+
+/// Ways to the broker that can be spoiled; one more goes straight to it.
+const WAYS: usize = 2;
+/// Input files, at most.
+const FILES: u64 = 60;
+
+/// The cluster. Those who work come before what they work on, to be gone before it.
+pub(crate) struct Mix {
+    crew: Crew,
+    errands: Vec<Running>,
+    herd: Herd,
+    ways: [Way; WAYS],
+    rabbit: Rabbit,
+    /// The content of each input file; no content comes twice.
+    inputs: BTreeMap<String, String>,
+    versions: u64,
+    /// The datums that ended jobs called done, and which job it was.
+    acknowledged: BTreeMap<String, String>,
+    /// Jobs whose end was looked at.
+    seen: BTreeSet<String>,
+    notes: Notes,
+    duplicated: u64,
+    unexpected: u64,
+}
+
+struct Way {
+    proxy: Proxy,
+    /// Steps until it is mended; 0 when it is well.
+    spoiled: u64,
+}
+
+impl Mix {
+    /// Starts the broker and everybody.
+    pub(crate) fn start() -> Self {
+        let rabbit = Rabbit::start();
+        let herd = Herd::at(rabbit.vhost());
+        let ways = [(); WAYS].map(|()| Way {
+            proxy: Proxy::to(rabbit.port()),
+            spoiled: 0,
+        });
+        let mut urls: Vec<_> = ways
+            .iter()
+            .map(|way| way.proxy.way_to(herd.url()))
+            .collect();
+        urls.push(herd.url().to_owned());
+        for url in &mut urls {
+            url.push_str("?heartbeat=3");
+        }
+        let mut mix = Self {
+            crew: Crew::new(&herd, urls),
+            errands: Vec::new(),
+            herd,
+            ways,
+            rabbit,
+            inputs: BTreeMap::new(),
+            versions: 0,
+            acknowledged: BTreeMap::new(),
+            seen: BTreeSet::new(),
+            notes: Notes::default(),
+            duplicated: 0,
+            unexpected: 0,
+        };
+        for number in 0..30 {
+            mix.write(&format!("{number:03}"));
+        }
+        mix
+    }
+
+    /// Some steps of trouble, then peace. The counters are those since the start.
+    pub(crate) fn play(&mut self, steps: usize, random: &mut Random) -> Counters {
+        self.change(random);
+        self.publish();
+        for _ in 0..steps {
+            sleep(Duration::from_millis(100 + random.below(900)));
+            let blow = Blow::any(random);
+            println!("{:.1}: {blow:?}", journal::now());
+            self.befall(blow, random);
+            self.step();
+        }
+        self.make_peace();
+        self.settle()
+    }
+
+    fn befall(&mut self, blow: Blow, random: &mut Random) {
+        let steps = 1 + random.below(8);
+        match blow {
+            Blow::Kill(role) => {
+                let moment = journal::now();
+                if let Some(worker) = self.crew.end(role, Signal::SIGKILL, random) {
+                    let ran = journal::running(&self.herd.place, &worker);
+                    let cut_off = ran.into_iter().map(|content| (content, moment));
+                    self.notes.cut_off.extend(cut_off);
+                }
+            }
+            Blow::Terminate(role) => {
+                self.crew.end(role, Signal::SIGTERM, random);
+            }
+            Blow::Freeze(role) => self.crew.freeze(role, 2 * steps, random),
+            Blow::RestartBroker => self.without_broker(Rabbit::stop),
+            Blow::KillBroker => self.without_broker(Rabbit::kill),
+            Blow::Cut => self.spoil(Proxy::cut, steps, random),
+            Blow::HalfOpen => self.spoil(Proxy::half_open, 2 * steps, random),
+            Blow::Slow => self.spoil(|proxy| proxy.throttle(10_000), steps, random),
+            Blow::Mute => self.spoil(Proxy::mute, steps.min(3), random),
+            Blow::Publish => {
+                self.add(random);
+                self.publish();
+            }
+            Blow::KillPublisher => {
+                let publisher = self.publisher();
+                sleep(Duration::from_millis(random.below(150)));
+                publisher.kill();
+            }
+            Blow::Stop => self.errands.push(self.herd.start(&["stop", "last"])),
+        }
+    }
+
+    fn without_broker(&mut self, end: fn(&Rabbit)) {
+        end(&self.rabbit);
+        self.rabbit.start_again();
+        self.notes.mended.push(journal::now());
+    }
+
+    fn spoil(&mut self, spoil: impl Fn(&Proxy), steps: u64, random: &mut Random) {
+        let way = &mut self.ways[random.index(WAYS)];
+        if way.spoiled == 0 {
+            way.spoiled = steps;
+            spoil(&way.proxy);
+        }
+    }
+
+    /// A step passes.
+    fn step(&mut self) {
+        for way in &mut self.ways {
+            if way.spoiled == 1 {
+                // What was swallowed never comes.
+                way.proxy.cut();
+                way.proxy.restore();
+                self.notes.mended.push(journal::now());
+            }
+            way.spoiled = way.spoiled.saturating_sub(1);
+        }
+        let unexplained = self.crew.step(&self.herd);
+        unexplained.iter().for_each(|problem| self.wonder(problem));
+        let errands = std::mem::take(&mut self.errands);
+        for mut errand in errands {
+            if errand.has_ended() {
+                self.judge(errand);
+            } else {
+                self.errands.push(errand);
+            }
+        }
+    }
+
+    /// Everything is mended, everybody is there.
+    fn make_peace(&mut self) {
+        for way in &mut self.ways {
+            way.spoiled = way.spoiled.min(1);
+        }
+        self.crew.thaw();
+        self.step();
+        for errand in std::mem::take(&mut self.errands) {
+            self.judge(errand);
+        }
+    }
+
+    /// `stop` finds the last job in any state, also in none.
+    fn judge(&mut self, errand: Running) {
+        let outcome = errand.finish();
+        if !matches!(outcome.status.code(), Some(0..=3)) {
+            self.wonder(&format!("an errand: {}", outcome.told()));
+        }
+    }
+
+    fn wonder(&mut self, problem: &str) {
+        println!("unexpected: {problem}");
+        self.unexpected += 1;
+    }
+
+    fn publisher(&mut self) -> Running {
+        self.notes.published.push(journal::now());
+        let spec = self.herd.place.spec(&spec());
+        self.herd.start(&["publish", &spec])
+    }
+
+    fn publish(&mut self) -> Option<String> {
+        let outcome = self.publisher().finish();
+        if outcome.status.code() == Some(0) {
+            return Some(outcome.stdout.trim().to_owned());
+        }
+        self.wonder(&format!("publish: {}", outcome.told()));
+        None
+    }
+
+    /// Writes an input at once: whoever lists them sees all of it or nothing.
+    fn write(&mut self, name: &str) {
+        self.versions += 1;
+        let content = format!("{name}.{}", self.versions);
+        let draft = self.herd.place.outside("draft");
+        let path = self.herd.place.path(&format!("in/{name}"));
+        fs::create_dir_all(path.parent().expect("it lies in a repo")).expect("it is writable");
+        fs::write(&draft, format!("{content}\n")).expect("the workspace is writable");
+        fs::rename(&draft, path).expect("it is one file system");
+        self.inputs.insert(name.to_owned(), content);
+    }
+
+    /// Adds some inputs, which may be done while jobs run.
+    fn add(&mut self, random: &mut Random) {
+        for _ in 0..1 + random.below(6) {
+            let name = format!("{:03}", random.below(FILES));
+            if !self.inputs.contains_key(&name) {
+                self.write(&name);
+            }
+        }
+    }
+
+    /// Changes and removes some inputs, while no job runs.
+    fn change(&mut self, random: &mut Random) {
+        for _ in 0..20 {
+            let name = format!("{:03}", random.below(FILES));
+            if random.below(3) == 0 && self.inputs.remove(&name).is_some() {
+                self.herd.place.remove(&format!("in/{name}"));
+            } else {
+                self.write(&name);
+            }
+        }
+    }
+
+    /// Publishes in peace, waits for the end of everything, and compares.
+    fn settle(&mut self) -> Counters {
+        if let Some(last) = self.publish() {
+            self.herd.wait(&last);
+        }
+        self.look_at_jobs();
+        let begins = begins(&self.herd.place);
+        let times = times_begun(&begins);
+        println!("{}", Figures::of(&self.notes, &begins, times.len()));
+        let wrong = self.wrong();
+        let again = |content: &&String| times.get(content.as_str()).is_some_and(|times| *times > 1);
+        Counters {
+            attempted: begins.len() as u64,
+            acknowledged: self.acknowledged.len() as u64,
+            ok: self.inputs.len() as u64 + 1 - wrong,
+            lost: wrong,
+            recovered: self.inputs.values().filter(again).count() as u64,
+            unexpected: self.unexpected,
+            duplicated: self.duplicated,
+        }
+    }
+
+    /// Every job ended well or was stopped; what one of them called done, no other one did.
+    fn look_at_jobs(&mut self) {
+        let jobs = self.herd.call(&["jobs", "--output", "json"]).code(0);
+        for job in jobs.lines() {
+            let id = job["job"].as_str().expect("a record has an id").to_owned();
+            if !matches!(job["state"].as_str(), Some("success" | "killed")) {
+                self.wonder(&format!("a job: {job}"));
+            }
+            if self.seen.insert(id.clone()) {
+                self.acknowledge(&id);
+            }
+        }
+    }
+
+    fn acknowledge(&mut self, job: &str) {
+        let args = ["datums", job, "--output", "json", "--state", "success"];
+        for datum in self.herd.call(&args).code(0).lines() {
+            let id = datum["datum"].as_str().expect("a datum has an id");
+            let earlier = self.acknowledged.insert(id.to_owned(), job.to_owned());
+            if let Some(earlier) = earlier {
+                println!("twice, in {earlier} and {job}: {datum}");
+                self.duplicated += 1;
+            }
+        }
+    }
+
+    /// How many outputs are not what an undisturbed run makes of the inputs.
+    fn wrong(&self) -> u64 {
+        let line = |content: &String| format!("{content}\n");
+        let mut expected: BTreeMap<_, _> = self
+            .inputs
+            .iter()
+            .map(|(name, content)| (name.clone(), line(content)))
+            .collect();
+        let common = self.inputs.values().map(line).collect();
+        expected.insert("common".to_owned(), common);
+        let wrong = self.herd.place.tree("made").differences(&expected);
+        for path in &wrong {
+            println!("wrong: {path}");
+        }
+        wrong.len() as u64
+    }
+}
+
+/// So many tries that who is killed by chance, again and again, is not taken for poison.
+fn spec() -> Spec {
+    Spec::new("made")
+        .reads("in", "/*")
+        .sh(COMMAND)
+        .set("datum_tries", 50)
+}

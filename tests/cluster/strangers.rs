@@ -1,0 +1,79 @@
+//! Messages that nobody understands, on the queue of a running job.
+
+use std::fs;
+
+use drover_tests::{Herd, eventually};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::{BasicProperties, Connection, ConnectionProperties};
+
+use crate::promise::{gated, is_kept};
+
+/// Larger than any message of ours.
+const TOO_MUCH: usize = 16 * 1024 * 1024 + 1;
+
+#[test]
+fn what_cannot_be_decoded_is_parked_with_its_reason_and_the_job_flows_on() {
+    is_parked(b"not json", "cannot be decoded");
+}
+
+#[test]
+fn a_message_of_an_unknown_version_is_parked_and_the_job_flows_on() {
+    let message = br#"{"kind":"task","version":99,"job":"whatever"}"#;
+    is_parked(message, "version 99 is unknown here");
+}
+
+#[test]
+fn a_message_that_is_too_large_is_parked_and_the_job_flows_on() {
+    is_parked(&vec![b'x'; TOO_MUCH], "larger than the limit");
+}
+
+/// So few datums that the message behind them is taken while they run.
+const FEW: usize = 4;
+
+fn is_parked(body: &[u8], reason: &str) {
+    let herd = Herd::new();
+    herd.place.numbered_files("in", FEW);
+    let _service = herd.serve();
+    let mut worker = herd.worker("made");
+    let id = herd.publish(&gated());
+    herd.told("runs", 2);
+    smuggle(herd.url(), "drover.made.datums", body);
+    let parked = herd.place.path(".drover/pipelines/made/parked");
+    eventually("it was parked", || {
+        fs::read_dir(&parked).is_ok_and(|all| all.count() == 1)
+    });
+    let kept = fs::read_dir(&parked).unwrap().next().unwrap().unwrap();
+    let kept = fs::read_to_string(kept.path()).unwrap();
+    assert!(kept.contains(reason), "{}", &kept[..kept.len().min(500)]);
+    let told = herd.call(&["explain", &id]).code(0).stdout;
+    assert!(
+        told.contains("1 message of made that nobody understood") && told.contains(reason),
+        "{told}"
+    );
+    herd.place.open_gate("gate");
+    is_kept(&herd, &id, FEW);
+    assert!(!worker.has_ended(), "{}", worker.stderr());
+    assert_eq!(herd.place.told("runs"), FEW);
+}
+
+/// Publishes a message as a stranger would.
+fn smuggle(url: &str, queue: &str, body: &[u8]) {
+    let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
+    runtime.block_on(async {
+        let connection = Connection::connect(url, ConnectionProperties::default()).await;
+        let connection = connection.expect("the broker is there");
+        let channel = connection.create_channel().await.expect("a channel opens");
+        let confirms = channel.confirm_select(ConfirmSelectOptions::default());
+        confirms.await.expect("confirms are known");
+        let sent = channel.basic_publish(
+            "".into(),
+            queue.into(),
+            BasicPublishOptions::default(),
+            body,
+            BasicProperties::default(),
+        );
+        let confirmed = sent.await.expect("it is sent").await;
+        assert!(confirmed.expect("it is answered").is_ack());
+        connection.close(200, "".into()).await.expect("it ends");
+    });
+}
