@@ -42,8 +42,9 @@ fn is_parked(body: &[u8], reason: &str) {
     eventually("it was parked", || {
         fs::read_dir(&parked).is_ok_and(|all| all.count() == 1)
     });
-    let kept = fs::read_dir(&parked).unwrap().next().unwrap().unwrap();
-    let kept = fs::read_to_string(kept.path()).unwrap();
+    let kept = fs::read_dir(&parked).expect("it is there").next();
+    let kept = kept.expect("one").expect("a file").path();
+    let kept = fs::read_to_string(kept).expect("it can be read");
     assert!(kept.contains(reason), "{}", &kept[..kept.len().min(500)]);
     let told = herd.call(&["explain", &id]).code(0).stdout;
     assert!(
