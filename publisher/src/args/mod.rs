@@ -77,7 +77,7 @@ pub struct Common {
     )]
     pub store: String,
 
-    /// The RabbitMQ broker that workers are connected to, for example amqp://user:password@host:5672/vhost
+    /// The `RabbitMQ` broker that workers are connected to, for example `amqp://user:password@host:5672/vhost`
     ///
     /// `amqps://` for TLS. `run` and `retry` use it only when the flag is typed: the variable alone does not take their work to
     /// a cluster.

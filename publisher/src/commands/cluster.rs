@@ -50,13 +50,11 @@ impl Cluster {
         let _stewards = attend(&steward, &assignments);
         let mut worst = Exit::Success;
         for (at, assignment) in assignments.iter().enumerate() {
-            match self.see_one(&assignment.record, &shown).await? {
-                Some(record) => worst = worst.worse(Exit::of_job(&record)),
-                None => {
-                    self.say_that_they_go_on(&assignments[at..]);
-                    return Ok(worst.worse(Exit::StillRunning));
-                }
-            }
+            let Some(record) = self.see_one(&assignment.record, &shown).await? else {
+                self.say_that_they_go_on(&assignments[at..]);
+                return Ok(worst.worse(Exit::StillRunning));
+            };
+            worst = worst.worse(Exit::of_job(&record));
         }
         Ok(worst)
     }

@@ -158,12 +158,11 @@ impl CommandError {
             | Self::NoBroker
             | Self::Address(_) => "usage",
             Self::Queue(_) | Self::Unfit { .. } => "broker",
-            Self::Work(_) => "run",
             Self::Store(_) | Self::Job(ReferenceError::Store(_)) => "store",
             Self::Job(_) | Self::NotEnded { .. } | Self::NoDatum { .. } => "job",
             Self::Expand(_) => "input",
             Self::NotReady(_) => "probe",
-            Self::Local(_) => "run",
+            Self::Local(_) | Self::Work(_) => "run",
             Self::Output(_) | Self::System { .. } | Self::Listen { .. } => "system",
         }
     }

@@ -76,7 +76,7 @@ async fn answer(probe: Option<Probe>, reached: &Reached) -> Result<Infallible, C
     let Some(probe) = probe else {
         return pending().await;
     };
-    let measures = Measures::keep(&metrics::BUCKETS_S)
+    let recorder = Measures::keep(&metrics::BUCKETS_S)
         .map_err(|error| CommandError::from(std::io::Error::other(error)))?;
     metrics::describe();
     let (ready, measured) = (Arc::clone(reached), Arc::clone(reached));
@@ -85,7 +85,7 @@ async fn answer(probe: Option<Probe>, reached: &Reached) -> Result<Infallible, C
             ready: Box::new(move || judge(ready.get().map(Broker::link))),
             metrics: Box::new(move || {
                 metrics::queue_link(measured.get().map(Broker::link) == Some(Link::Up));
-                measures.render()
+                recorder.render()
             }),
         })
         .await)

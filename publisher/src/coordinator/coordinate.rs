@@ -49,7 +49,16 @@ pub async fn coordinate(
         .open_job(&assignment.record, &assignment.spec)
         .await?;
     let live = Live::new(assignment.record.clone(), Tally::default());
-    see_through(&assignment, &tools, reports, live, source, Vec::new()).await
+    // All of a job's work is one future, and a large one.
+    Box::pin(see_through(
+        &assignment,
+        &tools,
+        reports,
+        live,
+        source,
+        Vec::new(),
+    ))
+    .await
 }
 
 /// Sees a job through whose books are open, however far others came with it.
@@ -73,7 +82,17 @@ pub async fn resume(
     let (tally, loads) = (take(&mut recovered.tally), take(&mut recovered.loads));
     let mut live = Live::resumed(assignment.record.clone(), tally);
     match source {
-        Ok(source) => see_through(&assignment, &tools, reports, live, source, loads).await,
+        Ok(source) => {
+            Box::pin(see_through(
+                &assignment,
+                &tools,
+                reports,
+                live,
+                source,
+                loads,
+            ))
+            .await
+        }
         Err(error) => {
             give_up(&tools, &mut live, &error).await;
             Err(error)

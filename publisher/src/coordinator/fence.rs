@@ -37,10 +37,13 @@ impl Fence {
                 ledger,
                 pipeline,
                 epoch,
-            } => match ledger.is_latest(pipeline, *epoch).await? {
-                true => Ok(()),
-                false => Err(CoordinateError::Deposed),
-            },
+            } => {
+                if ledger.is_latest(pipeline, *epoch).await? {
+                    Ok(())
+                } else {
+                    Err(CoordinateError::Deposed)
+                }
+            }
         }
     }
 

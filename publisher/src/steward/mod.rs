@@ -8,16 +8,16 @@
 mod follow;
 pub(crate) mod metrics;
 mod next;
+mod reign;
 mod scratch;
 mod seat;
 mod service;
 mod shown;
-mod steward;
 
 #[cfg(test)]
 mod tests;
 
 pub use follow::follow;
+pub use reign::Steward;
 pub use service::Service;
 pub use shown::Shown;
-pub use steward::Steward;

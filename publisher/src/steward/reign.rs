@@ -141,8 +141,7 @@ impl Steward {
         tracing::info!(job.id = %job, pipeline.name = %name, "job {job} of {name} is taken up");
         let _at_it = metrics::AtIt::begin();
         let ended = tokio::select! {
-            // All of a job's work is one future, and a large one.
-            ended = Box::pin(resume(assignment, tools, seat)) => ended,
+            ended = resume(assignment, tools, seat) => ended,
             never = self.tell_to_stop(job, &cancel) => match never {},
         };
         match ended {
