@@ -7,7 +7,9 @@ use drover_shared::queue::rabbitmq::{Address, Version};
 use drover_shared::queue::{Broker as _, Queue, QueueError, RabbitMq};
 use drover_tests::{Proxy, Rabbit, shared, unique};
 
-use crate::bench::{Bench, PATIENCE, connect, free_port, next, receives};
+use futures::StreamExt as _;
+
+use crate::bench::{Bench, PATIENCE, connect, free_port, next, receives, within};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_or_vhost_is_refused_at_once() {
@@ -151,22 +153,25 @@ async fn what_the_broker_gave_up_says_so_in_plain_words() {
 /// The broker tells of an undeliverable message apart from its confirmation, and lapin joins the two by order alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_messages_in_flight_only_the_undeliverable_ones_are_missed() {
-    const MESSAGES: u32 = 500;
+    const MESSAGES: u32 = 5_000;
+    const IN_FLIGHT: usize = 20;
     let bench = Bench::at(&shared().vhost()).await;
-    let nowhere = Queue::Datums(unique("nowhere").parse().unwrap());
-    let lost = |number: u32| {
-        bench
-            .broker
-            .publish(&nowhere, Bytes::from(number.to_string()))
-    };
-    let kept = |number: u32| bench.try_publish_number(number);
-    let both = (0..MESSAGES).map(|number| futures::future::join(kept(number), lost(number)));
-    for (kept, lost) in futures::future::join_all(both).await {
-        kept.expect("published");
-        assert!(matches!(lost, Err(QueueError::Missing { .. })), "{lost:?}");
-    }
-    assert_eq!(
-        bench.broker.depth(&bench.datums()).await.unwrap().ready,
-        u64::from(MESSAGES)
+    let (somewhere, nowhere) = (
+        bench.datums(),
+        Queue::Datums(unique("nowhere").parse().unwrap()),
     );
+    let publish = async |number: u32| {
+        let is_lost = number.is_multiple_of(3);
+        let queue = if is_lost { &nowhere } else { &somewhere };
+        let body = Bytes::from(number.to_string());
+        let published = bench.broker.publish(queue, body).await;
+        let missed = matches!(published, Err(QueueError::Missing { .. }));
+        assert_eq!(missed, is_lost, "{number}: {published:?}");
+        assert_eq!(published.is_ok(), !is_lost, "{number}: {published:?}");
+    };
+    let all = futures::stream::iter(0..MESSAGES).map(publish);
+    within(all.buffer_unordered(IN_FLIGHT).collect::<Vec<_>>()).await;
+    let lost = u64::from(MESSAGES.div_ceil(3));
+    let depth = bench.broker.depth(&somewhere).await.unwrap();
+    assert_eq!(depth.ready, u64::from(MESSAGES) - lost);
 }
