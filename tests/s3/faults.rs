@@ -47,7 +47,11 @@ fn short_trouble_of_every_kind_changes_nothing() {
     }
     let job = field.succeeds(&copy());
     assert_eq!(job.counts(), "8: 8 processed");
-    assert_eq!(field.place.told("runs"), 8, "trouble let something run again");
+    assert_eq!(
+        field.place.told("runs"),
+        8,
+        "trouble let something run again"
+    );
     assert_eq!(field.tree("copy"), field.tree("in"));
     field.s3.heal();
     assert_eq!(field.succeeds(&copy()).counts(), "8: 8 skipped");
@@ -75,7 +79,11 @@ fn what_arrives_damaged_is_refused_and_sent_again() {
         .s3
         .harm(Fault::on("PUT", "/commits/", Harm::Damage).times(1));
     assert_eq!(field.succeeds(&copy()).counts(), "4: 4 processed");
-    assert_eq!(field.place.told("runs"), 4, "damage let something run again");
+    assert_eq!(
+        field.place.told("runs"),
+        4,
+        "damage let something run again"
+    );
     assert_eq!(field.tree("copy"), field.tree("in"));
 }
 

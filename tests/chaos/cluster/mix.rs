@@ -160,8 +160,9 @@ impl Mix {
             }
             way.spoiled = way.spoiled.saturating_sub(1);
         }
-        let unexplained = self.crew.step(&self.herd);
-        unexplained.iter().for_each(|problem| self.wonder(problem));
+        for problem in self.crew.step(&self.herd) {
+            self.wonder(&problem);
+        }
         let errands = std::mem::take(&mut self.errands);
         for mut errand in errands {
             if errand.has_ended() {
