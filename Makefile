@@ -39,6 +39,6 @@ bench: ## Print Drover's figures beside xargs, GNU parallel, find, bare loops an
 	@.ci/needs cc find xargs parallel python3 rabbitmq-server
 	cargo bench --package drover-tests --bench figures
 
-chaos: ## Kill, stop and freeze Drover at random: make chaos SEED=7 MINUTES=10
-	@.ci/needs cc
+chaos: ## Kill, stop and freeze Drover, its broker and its network at random: make chaos SEED=7 MINUTES=10
+	@.ci/needs cc rabbitmq-server
 	SEED=$(SEED) MINUTES=$(MINUTES) cargo test --release --package drover-tests --test chaos -- --nocapture

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
-use drover_shared::queue::{Broker as _, Link, QueueError};
+use drover_shared::queue::{Broker as _, Link, Queue, QueueError};
 use drover_tests::{DEADLINE, Proxy, Rabbit, shared};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
@@ -234,4 +234,23 @@ async fn giving_up_waiting_again_and_again_does_not_keep_a_consumer_from_coming_
     };
     let delivery = timeout(DEADLINE, delivery).await.expect("it comes back");
     assert_eq!(text(&delivery), "patience");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_gives_up_while_beginning_to_consume_leaves_no_consumer_behind() {
+    let proxy = Proxy::to(shared().port());
+    let bench = Bench::at(&shared().vhost_at(proxy.port())).await;
+    let queue = Queue::Reports(bench.pipeline.clone());
+    // Each answer takes its time, so that giving up hits every step of beginning.
+    proxy.delay(Duration::from_millis(40));
+    for patience in (20..400).step_by(20).map(Duration::from_millis) {
+        let begun = timeout(patience, bench.broker.consume(&queue, 1)).await;
+        drop(begun);
+    }
+    proxy.restore();
+    let begun = Instant::now();
+    while bench.broker.depth(&queue).await.expect("asked").consumers > 0 {
+        assert!(begun.elapsed() < DEADLINE, "a consumer was left behind");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

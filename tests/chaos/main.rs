@@ -19,7 +19,7 @@ use counters::Counters;
 use drover_tests::Random;
 
 /// Steps of trouble in a round of the cluster: few in `cargo test`, many where there are minutes.
-const STEPS: [usize; 2] = [12, 60];
+const STEPS: [usize; 2] = [10, 50];
 
 #[test]
 fn nothing_is_lost_or_done_twice_whatever_happens() {

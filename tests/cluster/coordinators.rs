@@ -34,10 +34,10 @@ fn a_coordinator_killed_at_any_moment_is_replaced_and_nothing_is_lost_or_done_tw
         runs <= 150 + 5 * 2,
         "{runs} runs: only what ran beside a repetition may run twice"
     );
-    let expected: Vec<String> = (0..150).map(|number: u8| number.to_string()).collect();
+    let expected: Vec<_> = (0..150).map(|number| format!("{number}\n")).collect();
     assert_eq!(
         std::fs::read_to_string(herd.place.path("made/all")).unwrap(),
-        expected.join("\n") + "\n"
+        expected.concat()
     );
 }
 

@@ -56,8 +56,8 @@ fn a_worker_killed_between_commit_and_report_has_done_what_it_committed() {
 
 #[test]
 fn a_worker_killed_between_report_and_ack_has_done_what_it_committed() {
-    let two_more = |herd: &Herd, id: &str| hears_of(herd, id, 2);
-    let (herd, id) = killed_after_commit(Proxy::mute, two_more);
+    let reported = |herd: &Herd, id: &str| hears_of(herd, id, 2);
+    let (herd, id) = killed_after_commit(Proxy::mute, reported);
     let job = is_kept(&herd, &id, COUNT);
     assert!(job.0["redelivered"].as_u64() > Some(0), "{job:?}");
 }

@@ -38,13 +38,14 @@ fn is_parked(body: &[u8], reason: &str) {
     let id = herd.publish(&gated());
     herd.told("runs", 2);
     smuggle(herd.url(), "drover.made.datums", body);
-    let parked = herd.place.path(".drover/pipelines/made/parked");
+    let folder = herd.place.path(".drover/pipelines/made/parked");
+    let mut parked = Vec::new();
     eventually("it was parked", || {
-        fs::read_dir(&parked).is_ok_and(|all| all.count() == 1)
+        let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+        parked = entries.map(|entry| entry.path()).collect();
+        parked.len() == 1
     });
-    let kept = fs::read_dir(&parked).expect("it is there").next();
-    let kept = kept.expect("one").expect("a file").path();
-    let kept = fs::read_to_string(kept).expect("it can be read");
+    let kept = fs::read_to_string(&parked[0]).expect("what is parked can be read");
     assert!(kept.contains(reason), "{}", &kept[..kept.len().min(500)]);
     let told = herd.call(&["explain", &id]).code(0).stdout;
     assert!(

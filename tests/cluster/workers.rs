@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use drover_tests::{Herd, Running, Signal, Spec, eventually};
+use drover_tests::{Herd, Proxy, Running, Signal, Spec, eventually, files, shared};
 
 /// Says that it started, waits for the gate, says that it ended, and copies its input.
 fn gated() -> Spec {
@@ -136,4 +136,28 @@ fn a_frozen_worker_that_wakes_can_neither_commit_nor_overwrite() {
         made,
         "a zombie wrote into the output"
     );
+}
+
+#[test]
+fn of_two_workers_with_one_datum_the_first_to_commit_has_done_it() {
+    let herd = Herd::new();
+    herd.place.numbered_files("in", 1);
+    let _service = herd.serve();
+    let proxy = Proxy::to(shared().port());
+    let _cut_off = herd.worker_at(&proxy.way_to(herd.url()), "made");
+    let spec = Spec::new("made").reads("in", "/*").sh(r#"
+        if mkdir "$OUTSIDE/begun"; then me=first; else me=second; fi; echo >> "$OUTSIDE/started"
+        while [ ! -e "$OUTSIDE/gate-$me" ]; do sleep 0.01; done; echo $me > /pfs/out/who"#);
+    let id = herd.publish(&spec);
+    herd.told("started", 1);
+    proxy.cut();
+    let _other = herd.worker("made");
+    herd.told("started", 2);
+    herd.place.open_gate("gate-first");
+    let commits = format!(".drover/jobs/{id}/commits/{:017}", 0);
+    let commit = herd.place.path(&format!("{commits}/{:020}.json", 0));
+    eventually("the first one committed", || commit.exists());
+    herd.place.open_gate("gate-second");
+    assert_eq!(herd.wait(&id).counts(), "1: 1 processed");
+    assert_eq!(herd.place.tree("made"), files([("who", "first\n")]));
 }

@@ -15,7 +15,8 @@ use crate::{Outcome, Running, Spec, Tree, drover, eventually, processes_marked};
 
 /// A store in a folder of its own, with a folder beside it for what commands tell behind Drover's back.
 ///
-/// When it is dropped, no process that was started in it may be left.
+/// When it is dropped, no process that was started in it may be left. That of a test that fails is kept, for people to
+/// look into.
 #[derive(Debug)]
 pub struct Workspace {
     root: TempDir,
@@ -230,7 +231,10 @@ impl Default for Workspace {
 
 impl Drop for Workspace {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
+        if std::thread::panicking() {
+            // What its processes said is what tells why.
+            self.root.disable_cleanup(true);
+        } else {
             let mut left = Vec::new();
             eventually("every process of the workspace was gone", || {
                 left = self.processes();

@@ -18,6 +18,9 @@ const ROLES: [Role; 5] = [
     Role::Coordinator,
 ];
 
+/// Who begins while the way to the broker is spoiled waits until it is mended.
+const PATIENT: [&str; 2] = ["--connect-timeout", "10m"];
+
 /// All processes. Each has one of the ways to the broker, in turn.
 pub(super) struct Crew {
     members: Vec<Member>,
@@ -53,10 +56,11 @@ impl Crew {
         let running = match role {
             Role::Worker => {
                 let more = ["--slots", "2", "--grace", "300ms", "--term-grace", "100ms"];
+                let more = [&more[..], &PATIENT].concat();
                 herd.place
                     .start_command(herd.worker_command(way, "made", &more))
             }
-            Role::Coordinator => herd.serve_at(way),
+            Role::Coordinator => herd.start(&[&["serve", "--broker", way], &PATIENT[..]].concat()),
         };
         self.members.push(Member {
             role,

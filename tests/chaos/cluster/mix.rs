@@ -22,7 +22,7 @@ const COMMAND: &str = r#"
 /// Ways to the broker that can be spoiled; one more goes straight to it.
 const WAYS: usize = 2;
 /// Input files, at most.
-const FILES: u64 = 60;
+const FILES: u64 = 1000;
 
 /// The cluster. Those who work come before what they work on, to be gone before it.
 pub(crate) struct Mix {
@@ -80,7 +80,7 @@ impl Mix {
             duplicated: 0,
             unexpected: 0,
         };
-        for number in 0..30 {
+        for number in 0..100 {
             mix.write(&format!("{number:03}"));
         }
         mix
@@ -160,8 +160,9 @@ impl Mix {
             }
             way.spoiled = way.spoiled.saturating_sub(1);
         }
-        let unexplained = self.crew.step(&self.herd);
-        unexplained.iter().for_each(|problem| self.wonder(problem));
+        for problem in self.crew.step(&self.herd) {
+            self.wonder(&problem);
+        }
         let errands = std::mem::take(&mut self.errands);
         for mut errand in errands {
             if errand.has_ended() {
@@ -226,7 +227,7 @@ impl Mix {
 
     /// Adds some inputs, which may be done while jobs run.
     fn add(&mut self, random: &mut Random) {
-        for _ in 0..1 + random.below(6) {
+        for _ in 0..20 + random.below(40) {
             let name = format!("{:03}", random.below(FILES));
             if !self.inputs.contains_key(&name) {
                 self.write(&name);
@@ -236,9 +237,9 @@ impl Mix {
 
     /// Changes and removes some inputs, while no job runs.
     fn change(&mut self, random: &mut Random) {
-        for _ in 0..20 {
+        for _ in 0..100 {
             let name = format!("{:03}", random.below(FILES));
-            if random.below(3) == 0 && self.inputs.remove(&name).is_some() {
+            if random.below(2) == 0 && self.inputs.remove(&name).is_some() {
                 self.herd.place.remove(&format!("in/{name}"));
             } else {
                 self.write(&name);

@@ -107,7 +107,7 @@ impl Tools {
         let mut pauses = Pauses::new();
         loop {
             let connection = self.connection.live().await?;
-            match self.source.open(&connection).await {
+            match self.source.open(connection).await {
                 Ok((channel, deliveries)) => {
                     let dead = self.source.dead_queue();
                     let tenure = Arc::new(Tenure::new(Arc::clone(&self.outbox), dead));

@@ -1,6 +1,7 @@
 //! What a consumer takes from, and how it is taken up on a fresh channel.
 
 use std::fmt;
+use std::sync::Arc;
 
 use lapin::Channel;
 use lapin::options::{BasicConsumeOptions, BasicQosOptions, QueueBindOptions, QueueDeclareOptions};
@@ -31,8 +32,31 @@ impl Source {
         self.queue().and_then(topology::dead_queue)
     }
 
-    /// Starts to consume on a channel of its own.
+    /// Starts to consume on a channel of its own. Whoever gives up waiting leaves no consumer behind.
     pub(super) async fn open(
+        &self,
+        connection: Arc<lapin::Connection>,
+    ) -> lapin::Result<(Channel, lapin::Consumer)> {
+        let source = self.clone();
+        // What the broker was asked for and nobody waits for any more would consume for ever, and lapin not end it. So
+        // it is waited for in any case, and ended by being dropped.
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "it must outlive whoever waits for it, and ends with the connection at the latest"
+        )]
+        let opening = tokio::spawn(async move { source.take_up(&connection).await });
+        match opening
+            .await
+            .map_err(tokio::task::JoinError::try_into_panic)
+        {
+            Ok(opened) => opened,
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            // The runtime ends, and all who wait with it.
+            Err(Err(_)) => std::future::pending().await,
+        }
+    }
+
+    async fn take_up(
         &self,
         connection: &lapin::Connection,
     ) -> lapin::Result<(Channel, lapin::Consumer)> {
