@@ -26,6 +26,9 @@ struct Sizes {
     repeats: u64,
 }
 
+/// Figures that can be asked for alone, by name.
+type Part = (&'static str, fn(Sizes));
+
 fn main() -> ExitCode {
     if let Some(exit) = measure::take_over()
         .or_else(floor::take_over)
@@ -45,7 +48,7 @@ fn main() -> ExitCode {
         std::thread::available_parallelism().map_or(0, usize::from)
     ));
     let only = wanted();
-    let parts: [(&str, fn(Sizes)); 4] = [
+    let parts: [Part; 4] = [
         ("floor", floor::show),
         ("cluster", cluster::show),
         ("memory", memory::show),
