@@ -1,7 +1,9 @@
 //! The right to answer one delivery, lost with the channel it came on.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -9,9 +11,13 @@ use lapin::Acker;
 use lapin::message::Delivery as Message;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
 use lapin::types::{AMQPValue, FieldTable};
+use tokio::time::timeout;
 
 use super::outbox::{Outbox, REASON};
 use crate::queue::{Delivery, Queue, QueueError, Settle};
+
+/// How often it is looked whether an answer on its way still has a channel.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What all claims of one channel share.
 #[derive(Debug)]
@@ -111,8 +117,7 @@ impl Settle for Claim {
         if !self.is_live() {
             return Ok(false);
         }
-        // An error means that the channel went before the answer was out.
-        Ok(self.acker.ack(BasicAckOptions::default()).await == Ok(true))
+        Ok(arrives(self.acker.ack(BasicAckOptions::default()), &self.acker).await)
     }
 
     async fn hand_back(self: Box<Self>) -> Result<bool, QueueError> {
@@ -145,7 +150,20 @@ pub(super) async fn give_back(acker: &Acker) -> bool {
         requeue: true,
         ..BasicNackOptions::default()
     };
-    acker.nack(options).await == Ok(true)
+    arrives(acker.nack(options), acker).await
+}
+
+/// Whether an answer is out before its channel goes. One that was given just as the connection broke may never
+/// return, and whoever gave it would stand still for ever.
+async fn arrives(answer: impl Future<Output = lapin::Result<bool>>, acker: &Acker) -> bool {
+    let mut answer = pin!(answer);
+    loop {
+        match timeout(LOOK, &mut answer).await {
+            Ok(answered) => return answered == Ok(true),
+            Err(_) if !acker.usable() => return false,
+            Err(_) => {}
+        }
+    }
 }
 
 /// What was broadcast is settled by being received.
