@@ -1,9 +1,7 @@
 //! The right to answer one delivery, lost with the channel it came on.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -11,13 +9,10 @@ use lapin::Acker;
 use lapin::message::Delivery as Message;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
 use lapin::types::{AMQPValue, FieldTable};
-use tokio::time::timeout;
 
+use super::alive::while_alive;
 use super::outbox::{Outbox, REASON};
 use crate::queue::{Delivery, Queue, QueueError, Settle};
-
-/// How often it is looked whether an answer on its way still has a channel.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// What all claims of one channel share.
 #[derive(Debug)]
@@ -153,17 +148,9 @@ pub(super) async fn give_back(acker: &Acker) -> bool {
     arrives(acker.nack(options), acker).await
 }
 
-/// Whether an answer is out before its channel goes. One that was given just as the connection broke may never
-/// return, and whoever gave it would stand still for ever.
+/// Whether an answer is out before its channel goes.
 async fn arrives(answer: impl Future<Output = lapin::Result<bool>>, acker: &Acker) -> bool {
-    let mut answer = pin!(answer);
-    loop {
-        match timeout(LOOK, &mut answer).await {
-            Ok(answered) => return answered == Ok(true),
-            Err(_) if !acker.usable() => return false,
-            Err(_) => {}
-        }
-    }
+    while_alive(|| acker.usable(), answer).await == Some(Ok(true))
 }
 
 /// What was broadcast is settled by being received.

@@ -3,6 +3,7 @@
 use lapin::Channel;
 use tracing::debug;
 
+use super::alive::while_alive;
 use super::connection::Connection;
 use super::pause::Pauses;
 use super::trouble::Trouble;
@@ -23,15 +24,13 @@ where
     let mut pauses = Pauses::new();
     loop {
         let live = connection.live().await?;
-        let done = match live.create_channel().await {
-            Ok(channel) => work(channel).await,
-            Err(error) => Err(error),
+        let done = async { work(live.create_channel().await?).await };
+        let trouble = match while_alive(|| live.status().connected(), done).await {
+            Some(Ok(result)) => return Ok(result),
+            Some(Err(error)) => Trouble::from(&error),
+            None => Trouble::gone(),
         };
-        let error = match done {
-            Ok(result) => return Ok(result),
-            Err(error) => error,
-        };
-        match Trouble::from(&error) {
+        match trouble {
             Trouble::Passing(why) => debug!("asking the broker again: {why}"),
             Trouble::Missing => {
                 let queue = queue.clone();

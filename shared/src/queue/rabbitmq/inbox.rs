@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures::future::{BoxFuture, join_all};
 use futures::{FutureExt, StreamExt};
+use lapin::message::Delivery as Message;
 use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
+use super::alive::while_alive;
 use super::claim::{self, Tenure};
 use super::connection::Connection;
 use super::outbox::Outbox;
@@ -117,13 +119,13 @@ impl Tools {
                         tenure,
                     });
                 }
-                Err(error) => match (Trouble::from(&error), self.source.queue()) {
+                Err(trouble) => match (trouble, self.source.queue()) {
                     (Trouble::Refused(message), _) => return Err(QueueError::Refused { message }),
                     (Trouble::Missing, Some(queue)) => {
                         let queue = queue.clone();
                         return Err(QueueError::Missing { queue });
                     }
-                    _ => debug!("{} is not there yet: {error}", self.source),
+                    (trouble, _) => debug!("{} is not there yet: {trouble:?}", self.source),
                 },
             }
             pauses.pause().await;
@@ -136,7 +138,7 @@ impl Consumer for Inbox {
     async fn next(&mut self) -> Result<Delivery, QueueError> {
         loop {
             match &mut self.flow {
-                Flow::Live(session) => match session.deliveries.next().await {
+                Flow::Live(session) => match session.next().await {
                     // What came before the end of its channel has gone elsewhere already.
                     Some(Ok(message)) if message.acker.poisoned() => {}
                     Some(Ok(message)) => {
@@ -184,11 +186,20 @@ impl Consumer for Inbox {
 }
 
 impl Session {
+    /// The next message; nothing once there will be none, also where lapin does not notice.
+    async fn next(&mut self) -> Option<lapin::Result<Message>> {
+        let status = self.channel.status();
+        let next = self.deliveries.next();
+        while_alive(|| status.connected(), next).await.flatten()
+    }
+
     /// Takes no more, and hands back what was only sent ahead. Where the channel is gone, so is all that.
     async fn stop(&mut self) {
         let tag = self.deliveries.tag();
         let options = lapin::options::BasicCancelOptions::default();
-        if let Err(error) = self.channel.basic_cancel(tag, options).await {
+        let cancelled = self.channel.basic_cancel(tag, options);
+        let is_alive = || self.channel.status().connected();
+        if let Some(Err(error)) = while_alive(is_alive, cancelled).await {
             debug!("a consumer could not be stopped in good order: {error}");
         }
         // Whatever the broker had sent is here by now.

@@ -5,7 +5,7 @@
 //! two, one to consume and one to publish, because an alarm stops everything on a connection that has published,
 //! acks included. The [`outbox`] publishes, an [`inbox`] consumes from its [`source`], a [`claim`] answers one
 //! delivery, an [`errand`](mod@errand) is short business in between; [`trouble`] sorts lapin's errors by what is to be done, a
-//! [`pause`] comes before another try, and [`status`] knows whether all consumers receive.
+//! [`pause`] comes before another try, nothing is waited for that is not [`alive`], and [`status`] knows whether all consumers receive.
 //!
 //! lapin's own recovery is left off. It covers lost connections alone: a channel that the broker closed (consumer
 //! timeout, refused operation), a consumer that it cancelled and a listener's queue are for us to rebuild anyway,
@@ -16,6 +16,7 @@
 //! The room knows no message's meaning. Its only tasks are one a connection; they end with it.
 
 mod address;
+mod alive;
 mod claim;
 mod connection;
 mod dialer;

@@ -10,6 +10,7 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Confirmation, ExchangeKind};
 use tracing::{debug, warn};
 
+use super::alive::while_alive;
 use super::connection::Connection;
 use super::pause::Pauses;
 use super::topology::{self, CONTROL};
@@ -195,9 +196,10 @@ async fn open(connection: Arc<Connection>, target: Target) -> Result<Channel, Tr
         }
         Ok(channel)
     };
-    opened
-        .await
-        .map_err(|error: lapin::Error| Trouble::from(&error))
+    match while_alive(|| live.status().connected(), opened).await {
+        Some(opened) => opened.map_err(|error: lapin::Error| Trouble::from(&error)),
+        None => Err(Trouble::gone()),
+    }
 }
 
 /// Declares the exchange for what is broadcast. It need not outlive the broker: everyone declares it.
@@ -222,14 +224,16 @@ async fn attempt(
         Ok(channel) => channel,
         Err(trouble) => return Attempt::Lost(trouble),
     };
-    match publish(&channel, target, body, properties).await {
-        Ok(Confirmation::Ack(None)) => Attempt::Stored,
-        Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_))) => Attempt::Returned,
-        Ok(Confirmation::Nack(None)) => Attempt::NotStored,
-        Ok(Confirmation::NotRequested) => {
+    let published = publish(&channel, target, body, properties);
+    match while_alive(|| channel.status().connected(), published).await {
+        Some(Ok(Confirmation::Ack(None))) => Attempt::Stored,
+        Some(Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)))) => Attempt::Returned,
+        Some(Ok(Confirmation::Nack(None))) => Attempt::NotStored,
+        Some(Ok(Confirmation::NotRequested)) => {
             unreachable!("confirms were asked for when the channel was opened")
         }
-        Err(error) => Attempt::Lost(Trouble::from(&error)),
+        Some(Err(error)) => Attempt::Lost(Trouble::from(&error)),
+        None => Attempt::Lost(Trouble::gone()),
     }
 }
 

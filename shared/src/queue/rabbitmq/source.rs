@@ -7,8 +7,10 @@ use lapin::Channel;
 use lapin::options::{BasicConsumeOptions, BasicQosOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{FieldTable, ShortString};
 
+use super::alive::while_alive;
 use super::outbox::declare_control;
 use super::topology::{self, CONTROL};
+use super::trouble::Trouble;
 use crate::queue::Queue;
 
 #[derive(Clone, Debug)]
@@ -36,7 +38,7 @@ impl Source {
     pub(super) async fn open(
         &self,
         connection: Arc<lapin::Connection>,
-    ) -> lapin::Result<(Channel, lapin::Consumer)> {
+    ) -> Result<(Channel, lapin::Consumer), Trouble> {
         let source = self.clone();
         // What the broker was asked for and nobody waits for any more would consume for ever, and lapin not end it. So
         // it is waited for in any case, and ended by being dropped.
@@ -44,7 +46,13 @@ impl Source {
             clippy::disallowed_methods,
             reason = "it must outlive whoever waits for it, and ends with the connection at the latest"
         )]
-        let opening = tokio::spawn(async move { source.take_up(&connection).await });
+        let opening = tokio::spawn(async move {
+            let taken_up = source.take_up(&connection);
+            match while_alive(|| connection.status().connected(), taken_up).await {
+                Some(taken_up) => taken_up.map_err(|error| Trouble::from(&error)),
+                None => Err(Trouble::gone()),
+            }
+        });
         match opening
             .await
             .map_err(tokio::task::JoinError::try_into_panic)

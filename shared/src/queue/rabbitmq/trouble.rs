@@ -45,6 +45,11 @@ impl From<&lapin::Error> for Trouble {
 }
 
 impl Trouble {
+    /// What was asked for can't be answered any more.
+    pub(super) fn gone() -> Self {
+        Self::Passing("its connection is gone".to_owned())
+    }
+
     fn said_by_the_broker(said: &AMQPError) -> Self {
         let text = said.get_message().to_string();
         match said.get_id() {
