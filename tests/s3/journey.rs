@@ -11,7 +11,13 @@ use crate::field::Field;
 #[test]
 fn every_example_gives_its_expected_output() {
     let examples = fs::read_dir(repository().join("examples")).unwrap();
-    for example in examples.map(|entry| entry.unwrap().path()) {
+    let examples = examples.map(|entry| entry.unwrap().path());
+    // Some are scripts around pipelines; those are tried where there are workers.
+    let examples: Vec<_> = examples
+        .filter(|example| example.join("pipelines.yaml").exists())
+        .collect();
+    assert!(examples.len() >= 7, "{examples:?}");
+    for example in examples {
         let field = Field::new();
         upload(&field, &example, "");
         let spec = example.join("pipelines.yaml");
