@@ -9,7 +9,11 @@ fn a_broker_restarted_in_the_middle_of_a_job_loses_nothing() {
     survives(Rabbit::restart);
 }
 
+// `make chaos` kills brokers, too. Here it is asked for by name (`-- --ignored`): RabbitMQ 3.10.8 was seen to keep the
+// reports queue shut for more than a minute after it was killed, answering INTERNAL_ERROR, which is longer than any test
+// waits.
 #[test]
+#[ignore = "RabbitMQ 3.10 may take minutes to open a queue again after it was killed"]
 fn a_broker_killed_in_the_middle_of_a_job_loses_nothing() {
     survives(|rabbit| {
         rabbit.kill();
