@@ -9,11 +9,7 @@ fn a_broker_restarted_in_the_middle_of_a_job_loses_nothing() {
     survives(Rabbit::restart);
 }
 
-// `make chaos` kills brokers, too. Here it is asked for by name (`-- --ignored`): RabbitMQ 3.10.8 was seen to keep the
-// reports queue shut for more than a minute after it was killed, answering INTERNAL_ERROR, which is longer than any test
-// waits.
 #[test]
-#[ignore = "RabbitMQ 3.10 may take minutes to open a queue again after it was killed"]
 fn a_broker_killed_in_the_middle_of_a_job_loses_nothing() {
     survives(|rabbit| {
         rabbit.kill();
@@ -27,6 +23,7 @@ fn survives(blow: fn(&Rabbit)) {
     herd.place.numbered_files("in", 150);
     let mut service = herd.serve();
     let mut workers = [herd.worker("made"), herd.worker("made")];
+    rabbit.remembers("drover.made.reports");
     let id = herd.publish(&noted());
     herd.told("runs", 30);
     blow(&rabbit);

@@ -3,6 +3,7 @@
 mod download;
 mod names;
 mod objects;
+mod parts;
 mod open;
 mod patience;
 mod trouble;

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
-use object_store::{ObjectStoreExt, WriteMultipart};
+use object_store::ObjectStoreExt;
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 
 use super::download::{cut_short, local};
 use super::names::to_path;
 use super::objects::Bucket;
+use super::parts::Parts;
 use super::trouble::failed;
 use crate::store::{Entry, StoreError, StoreKey};
 
@@ -23,9 +24,6 @@ const PART_BYTES: u64 = 8 * 1024 * 1024;
 
 /// S3 takes this many parts.
 const MOST_PARTS: u64 = 10_000;
-
-/// Parts of an object on their way at once, which bounds the memory of an upload.
-const PARTS_AT_ONCE: usize = 4;
 
 /// Files on their way at once.
 const FILES_AT_ONCE: usize = 16;
@@ -88,17 +86,24 @@ impl Bucket {
         to: &StoreKey,
     ) -> Result<(), StoreError> {
         let before = self.version(to).await?;
-        let upload = self.send_parts(pieces, size, to).await?;
-        // An upload that cannot be completed takes its parts back itself.
-        let Err(error) = upload.finish().await else {
-            return Ok(());
-        };
-        let error = failed(to, error);
-        match self.entry(to).await {
-            // It was completed, but the answer was lost, and to ask again is an error.
-            Ok(now) if now.size == size && Some(&now.version) != before.as_ref() => Ok(()),
-            _ => Err(error),
+        let mut parts = self.begin_parts(size, to).await?;
+        let mut sent = self.send_all(pieces, &mut parts, to).await;
+        if sent.is_ok()
+            && let Err(error) = parts.complete().await
+            && !self.is_new(to, size, before.as_deref()).await
+        {
+            sent = Err(failed(to, error));
         }
+        if sent.is_err() {
+            take_back(parts, to).await;
+        }
+        sent
+    }
+
+    /// Whether an upload was completed although the answer to that was lost: to ask again is an error.
+    async fn is_new(&self, key: &StoreKey, size: u64, before: Option<&str>) -> bool {
+        let now = self.entry(key).await;
+        now.is_ok_and(|now| now.size == size && Some(&*now.version) != before)
     }
 
     /// The version of an object, if there is one.
@@ -110,42 +115,32 @@ impl Bucket {
         }
     }
 
-    /// An upload on whose way all pieces are.
-    async fn send_parts(
-        &self,
-        pieces: &[Piece<'_>],
-        size: u64,
-        to: &StoreKey,
-    ) -> Result<WriteMultipart, StoreError> {
+    async fn begin_parts(&self, size: u64, to: &StoreKey) -> Result<Parts, StoreError> {
         let begun = self.objects().put_multipart(&to_path(to)?).await;
         let begun = begun.map_err(|error| failed(to, error))?;
         let part = usize::try_from(part_bytes(size)).unwrap_or(usize::MAX);
-        let mut upload = WriteMultipart::new_with_chunk_size(begun, part);
-        for piece in pieces {
-            if let Err(error) = self.send(piece, &mut upload, to).await {
-                take_back(upload, to).await;
-                return Err(error);
-            }
-        }
-        Ok(upload)
+        Ok(Parts::of(begun, part))
     }
 
-    async fn send(
+    async fn send_all(
         &self,
-        piece: &Piece<'_>,
-        upload: &mut WriteMultipart,
+        pieces: &[Piece<'_>],
+        parts: &mut Parts,
         to: &StoreKey,
     ) -> Result<(), StoreError> {
-        match piece {
-            Piece::File(path) => send_file(path, upload, to).await,
-            Piece::Object(key) => self.send_object(key, upload, to).await,
+        for piece in pieces {
+            match piece {
+                Piece::File(path) => send_file(path, parts, to).await?,
+                Piece::Object(key) => self.send_object(key, parts, to).await?,
+            }
         }
+        Ok(())
     }
 
     async fn send_object(
         &self,
         key: &StoreKey,
-        upload: &mut WriteMultipart,
+        parts: &mut Parts,
         to: &StoreKey,
     ) -> Result<(), StoreError> {
         let found = self.open_object(key).await?;
@@ -155,7 +150,7 @@ impl Bucket {
         while let Some(some) = bytes.next().await {
             let some = some.map_err(|error| failed(key, error))?;
             size += some.len() as u64;
-            hand_over(some, upload, to).await?;
+            send(some, parts, to).await?;
         }
         if size == whole {
             Ok(())
@@ -173,7 +168,7 @@ enum Piece<'p> {
 
 async fn send_file(
     path: &Path,
-    upload: &mut WriteMultipart,
+    parts: &mut Parts,
     to: &StoreKey,
 ) -> Result<(), StoreError> {
     let mut file = File::open(path).await.map_err(|error| local(to, error))?;
@@ -183,25 +178,18 @@ async fn send_file(
         if read.map_err(|error| local(to, error))? == 0 {
             return Ok(());
         }
-        hand_over(some.into(), upload, to).await?;
+        send(some.into(), parts, to).await?;
     }
 }
 
-/// Sends bytes once there is room for them.
-async fn hand_over(
-    bytes: Bytes,
-    upload: &mut WriteMultipart,
-    to: &StoreKey,
-) -> Result<(), StoreError> {
-    let room = upload.wait_for_capacity(PARTS_AT_ONCE).await;
-    room.map_err(|error| failed(to, error))?;
-    upload.put(bytes);
-    Ok(())
+async fn send(bytes: Bytes, parts: &mut Parts, to: &StoreKey) -> Result<(), StoreError> {
+    let sent = parts.send(bytes).await;
+    sent.map_err(|error| failed(to, error))
 }
 
 /// Removes the parts of an upload that cannot be completed.
-async fn take_back(upload: WriteMultipart, to: &StoreKey) {
-    if let Err(error) = upload.abort().await {
+async fn take_back(parts: Parts, to: &StoreKey) {
+    if let Err(error) = parts.take_back().await {
         let error = failed(to, error);
         tracing::warn!("parts of an upload to {to} are left behind: {error}");
     }

@@ -1,0 +1,77 @@
+//! An upload in parts, which are all taken back when it cannot be completed.
+
+use std::mem;
+
+use bytes::Bytes;
+use object_store::{MultipartUpload, PutPayload, Result};
+use tokio::task::JoinSet;
+
+/// Parts of an object on their way at once, which bounds the memory of an upload.
+const AT_ONCE: usize = 4;
+
+/// Cuts what it is given into parts of one size, the last one apart, and sends them.
+pub(super) struct Parts {
+    upload: Box<dyn MultipartUpload>,
+    part_bytes: usize,
+    /// What waits until it fills a part, and how many bytes that are.
+    waiting: (Vec<Bytes>, usize),
+    on_their_way: JoinSet<Result<()>>,
+}
+
+impl Parts {
+    pub(super) fn of(upload: Box<dyn MultipartUpload>, part_bytes: usize) -> Self {
+        Self {
+            upload,
+            part_bytes,
+            waiting: Default::default(),
+            on_their_way: JoinSet::new(),
+        }
+    }
+
+    /// Sends bytes once there is room for them.
+    pub(super) async fn send(&mut self, mut bytes: Bytes) -> Result<()> {
+        while !bytes.is_empty() {
+            let room = self.part_bytes - self.waiting.1;
+            let some = bytes.split_to(room.min(bytes.len()));
+            self.waiting.1 += some.len();
+            self.waiting.0.push(some);
+            if self.waiting.1 == self.part_bytes {
+                self.send_part().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the object of the parts. It may be there although this fails, when only the answer was lost.
+    pub(super) async fn complete(&mut self) -> Result<()> {
+        if self.waiting.1 > 0 {
+            self.send_part().await?;
+        }
+        self.have_arrived(0).await?;
+        self.upload.complete().await.map(drop)
+    }
+
+    /// Removes the parts. Those on their way are waited for: one that arrives later would stay for ever.
+    pub(super) async fn take_back(mut self) -> Result<()> {
+        while self.on_their_way.join_next().await.is_some() {}
+        self.upload.abort().await
+    }
+
+    async fn send_part(&mut self) -> Result<()> {
+        self.have_arrived(AT_ONCE - 1).await?;
+        let (part, _) = mem::take(&mut self.waiting);
+        let sent = self.upload.put_part(PutPayload::from_iter(part));
+        self.on_their_way.spawn(sent);
+        Ok(())
+    }
+
+    /// Waits until at most this many are on their way.
+    async fn have_arrived(&mut self, all_but: usize) -> Result<()> {
+        while self.on_their_way.len() > all_but
+            && let Some(arrived) = self.on_their_way.join_next().await
+        {
+            arrived??;
+        }
+        Ok(())
+    }
+}
