@@ -24,7 +24,7 @@ app.conf.update(
     worker_detect_quorum_queues=True, broker_connection_retry_on_startup=True,
 )
 
-@app.task
+@app.task(name="tasks.run")
 def run(number):
     subprocess.run(["/bin/true"], check=True)
     with open(sys.argv[4], "ab", buffering=0) as done:
