@@ -20,5 +20,5 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(cli: Cli) -> Exit {
-    commands::carry_out(cli).await
+    Box::pin(commands::carry_out(cli)).await
 }

@@ -45,6 +45,17 @@ pub enum CommandError {
     /// Several specs don't fit together.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// A clock ticks only for a standing pipeline.
+    #[error(
+        "{pipeline} has the cron input {input:?}, which ticks for standing pipelines only; \
+         `drover create pipeline` makes it one, and `drover serve` starts its jobs"
+    )]
+    Clock {
+        /// The pipeline.
+        pipeline: PipelineName,
+        /// Name of the input.
+        input: String,
+    },
     /// `--input` names no input.
     #[error("--input {repo}=…: no spec here reads a repo called {repo:?}; they read {known}")]
     Override {
@@ -155,6 +166,7 @@ impl CommandError {
             | Self::OneLiner(_)
             | Self::Chain(_)
             | Self::Override { .. }
+            | Self::Clock { .. }
             | Self::NoBroker
             | Self::Address(_) => "usage",
             Self::Queue(_) | Self::Unfit { .. } => "broker",

@@ -42,6 +42,7 @@ pub(super) fn prepare(typed: &Sources, context: &Context) -> Result<Checked, Com
         Some(_) => check(vec![one_liner_text(typed, context)?])?,
         None => check(read_all(&typed.specs)?)?,
     };
+    checked.pipelines.iter().try_for_each(refuse_clocks)?;
     for replacement in &typed.inputs {
         replace_input(&mut checked.pipelines, replacement, context)?;
     }
@@ -56,6 +57,17 @@ pub(super) fn prepare(typed: &Sources, context: &Context) -> Result<Checked, Com
         .map(|at| checked.pipelines[at].clone())
         .collect();
     Ok(checked)
+}
+
+/// Jobs that a person starts have no ticks.
+fn refuse_clocks(prepared: &Prepared) -> Result<(), CommandError> {
+    match prepared.pipeline.input.clocks().first() {
+        None => Ok(()),
+        Some(clock) => Err(CommandError::Clock {
+            pipeline: prepared.pipeline.name.clone(),
+            input: clock.ticks.name.clone(),
+        }),
+    }
 }
 
 /// Every file's text, or the first that cannot be read.

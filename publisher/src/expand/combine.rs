@@ -28,11 +28,7 @@ pub(super) fn stream(node: &Input, listings: &Arc<dyn Listings>) -> Result<Strea
     };
     Ok(match node {
         Input::Pfs(settings) => leaf(settings, listings),
-        Input::Cron(cron) => {
-            return Err(ExpandError::Cron {
-                input: cron.name.clone(),
-            });
-        }
+        Input::Cron(clock) => leaf(&clock.ticks, listings),
         Input::Cross(children) => cross(streams(children)?),
         Input::Union(children) => Box::new(streams(children)?.into_iter().flatten()),
         Input::Join(children) => join(streams(children)?, children.iter().map(is_outer).collect()),

@@ -8,12 +8,6 @@ use drover_shared::store::StoreError;
 /// Why an expansion cannot begin or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum ExpandError {
-    /// Ticks only exist for standing pipelines.
-    #[error("input {input:?} is a cron input, and cron inputs need a standing pipeline")]
-    Cron {
-        /// Name of the input.
-        input: String,
-    },
     /// The folder of a repo does not exist.
     #[error(
         "input {input:?} reads {}, which is not a folder; create it, or read another place with `--input {repo}=DIR`",

@@ -28,6 +28,7 @@ async fn submit(bench: &Bench, after: Vec<JobId>) -> JobRecord {
         scope: Scope::Everything,
         reprocess: false,
         after,
+        covers: None,
     };
     bench
         .ledger

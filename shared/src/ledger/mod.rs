@@ -11,6 +11,7 @@ mod jobs;
 mod lock;
 mod parked;
 mod reference;
+mod standing;
 mod submissions;
 
 mod manifest;
@@ -33,6 +34,7 @@ pub use manifest::ManifestEntry;
 pub use parked::Parked;
 pub use reference::ReferenceError;
 pub use segment::Segment;
+pub use standing::{Change, Standing, StandingError};
 pub use submissions::{Scope, Submission};
 pub use verdicts::Commit;
 

@@ -428,6 +428,7 @@ const ALL: Submission = Submission {
     scope: Scope::Everything,
     reprocess: false,
     after: Vec::new(),
+    covers: None,
 };
 
 #[tokio::test]
@@ -438,6 +439,7 @@ async fn a_submission_comes_back_as_it_was_written() {
             scope: Scope::FailedOf(own),
             reprocess: true,
             after: vec![own],
+            covers: None,
         };
         for submission in [ALL, retry] {
             let record = submit(&ledger, JobState::Starting, submission.clone()).await;

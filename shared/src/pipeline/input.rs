@@ -1,13 +1,12 @@
 //! Where datums come from: pfs leaves, and the operators that combine them.
 
+use jiff::Timestamp;
+
+use super::Schedule;
 use crate::glob::{Glob, Template};
 
 /// A node of the input tree.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a pipeline has a handful of them"
-)]
 pub enum Input {
     /// Files or directories of one repo.
     Pfs(PfsInput),
@@ -60,30 +59,41 @@ pub struct PfsInput {
 /// Ticks of a clock, each an empty file named by its time.
 #[derive(Clone, Debug)]
 pub struct CronInput {
-    /// The leaf's number in the spec, as for [`PfsInput::leaf`].
-    pub leaf: u16,
-    /// The directory below `/pfs`.
-    pub name: String,
-    /// The folder that holds the ticks, `<pipeline>_<name>` by default.
-    pub repo: String,
-    /// Five cron fields, `@every 90s`, `@daily` … or `@never`.
-    pub spec: String,
-    /// Where the schedule begins, RFC 3339; creation time by default.
-    pub start: Option<String>,
+    /// The ticks as files of a repo, `<pipeline>_<name>` by default: each one a datum.
+    pub ticks: PfsInput,
+    /// When it ticks.
+    pub schedule: Schedule,
+    /// Where the schedule begins; when the pipeline was created, by default.
+    pub start: Option<Timestamp>,
     /// Whether a tick replaces those before it.
     pub overwrite: bool,
 }
 
 impl Input {
-    /// All pfs leaves below this node, in the order written.
+    /// All leaves below this node, in the order written.
     pub fn leaves(&self) -> Vec<&PfsInput> {
         match self {
             Input::Pfs(leaf) => vec![leaf],
-            Input::Cron(_) => vec![],
+            Input::Cron(clock) => vec![&clock.ticks],
+            node => node.children().iter().flat_map(Input::leaves).collect(),
+        }
+    }
+
+    /// All clocks below this node, in the order written.
+    pub fn clocks(&self) -> Vec<&CronInput> {
+        match self {
+            Input::Cron(clock) => vec![clock],
+            node => node.children().iter().flat_map(Input::clocks).collect(),
+        }
+    }
+
+    fn children(&self) -> &[Input] {
+        match self {
+            Input::Pfs(_) | Input::Cron(_) => &[],
             Input::Cross(children)
             | Input::Union(children)
             | Input::Join(children)
-            | Input::Group(children) => children.iter().flat_map(Input::leaves).collect(),
+            | Input::Group(children) => children,
         }
     }
 }

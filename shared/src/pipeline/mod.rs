@@ -7,6 +7,7 @@
 
 mod input;
 mod meaning;
+mod schedule;
 mod transform;
 
 mod findings;
@@ -28,5 +29,6 @@ pub use findings::{Finding, Findings, Severity};
 pub use input::{CronInput, Input, PfsInput};
 pub use meaning::{OutputConflict, Parallelism, Pipeline, Reprocess, SetRule};
 pub use parse::{Parsed, from_value, parse};
+pub use schedule::Schedule;
 pub use schema::schema;
 pub use transform::{Secret, Transform};

@@ -171,7 +171,10 @@ fn number(input: &mut Input, next: &mut u16) {
             leaf.leaf = *next;
             *next += 1;
         }
-        Input::Cron(_) => {}
+        Input::Cron(clock) => {
+            clock.ticks.leaf = *next;
+            *next += 1;
+        }
         Input::Cross(children)
         | Input::Union(children)
         | Input::Join(children)

@@ -359,18 +359,16 @@ fn keys_are_told_with_the_inputs() {
 }
 
 #[test]
-fn a_cron_input_needs_a_standing_pipeline() {
-    let cron = Input::Cron(drover_shared::pipeline::CronInput {
-        leaf: 0,
-        name: "tick".to_owned(),
-        repo: "test_tick".to_owned(),
-        spec: "@daily".to_owned(),
+fn each_tick_of_a_clock_is_a_datum() {
+    let memory = Memory::holding("a/1 test_tick/2026-01-01T00:00:00Z test_tick/2026-01-01T01:00:00Z");
+    let Input::Pfs(ticks) = pfs("test_tick", "/*") else { unreachable!() };
+    let clock = Input::Cron(drover_shared::pipeline::CronInput {
+        ticks,
+        schedule: "@hourly".parse().unwrap(),
         start: None,
         overwrite: false,
     });
-    let refused = expand(&pipeline(Cross(vec![pfs("a", "/*"), cron])), Arc::new(Memory::default())).err();
-    let told = refused.map(|error| error.to_string());
-    assert_eq!(told.as_deref(), Some("input \"tick\" is a cron input, and cron inputs need a standing pipeline"));
+    assert_eq!(datums(Cross(vec![pfs("a", "/*"), clock]), &memory).len(), 2);
 }
 
 #[test]

@@ -1,24 +1,12 @@
 //! Ticks of a clock.
 
-use croner::parser::{CronParser, Seconds, Year};
+use jiff::Timestamp;
 
 use super::input::Around;
 use super::{given, names};
 use crate::pipeline::document::Path;
 use crate::pipeline::report::Report;
-use crate::pipeline::{CronInput, spec};
-
-/// Schedules with a name.
-const NAMED: [&str; 8] = [
-    "@never",
-    "@hourly",
-    "@daily",
-    "@midnight",
-    "@weekly",
-    "@monthly",
-    "@yearly",
-    "@annually",
-];
+use crate::pipeline::{CronInput, PfsInput, Schedule, spec};
 
 /// What a cron input means; `number` counts the leaves of the tree.
 pub(super) fn cron(
@@ -33,26 +21,14 @@ pub(super) fn cron(
         Some(name) => names::check_input(name, "name", path, report),
         None => report.missing(&path.field("name"), "name the directory below `/pfs`"),
     }
-    let schedule = given(spec.spec.as_ref());
-    match &schedule {
-        Some(schedule) => check_schedule(schedule, &path.field("spec"), report),
-        None => report.missing(
-            &path.field("spec"),
-            "say when, for example `@every 1h` or `30 4 * * *`",
-        ),
+    let written = given(spec.spec.as_ref());
+    if written.is_none() {
+        let advice = "say when, for example `@every 1h` or `30 4 * * *`";
+        report.missing(&path.field("spec"), advice);
     }
-    let start = given(spec.start.as_ref());
-    if let Some(start) = start
-        .as_ref()
-        .filter(|start| start.parse::<jiff::Timestamp>().is_err())
-    {
-        let advice = "write it as in RFC 3339, for example `2026-01-01T00:00:00Z`";
-        report.error(
-            &path.field("start"),
-            format!("{start:?} is not a time"),
-            advice,
-        );
-    }
+    let schedule = written.and_then(|text| schedule_of(&text, &path.field("spec"), report));
+    let start =
+        given(spec.start.as_ref()).and_then(|start| start_of(&start, &path.field("start"), report));
     let by_default = || Some(format!("{}_{}", around.pipeline?, name.as_ref()?));
     let repo = given(spec.repo.as_ref()).or_else(by_default)?;
     if let Some(problem) = names::repo_problem(&repo) {
@@ -63,44 +39,47 @@ pub(super) fn cron(
         );
     }
     Some(CronInput {
-        leaf: number,
-        name: name?,
-        repo,
-        spec: schedule?,
+        ticks: ticks(name?, repo, number)?,
+        schedule: schedule?,
         start,
         overwrite: spec.overwrite.unwrap_or_default(),
     })
 }
 
-fn check_schedule(schedule: &str, path: &Path, report: &mut Report<'_>) {
-    if let Err(advice) = schedule_problem(schedule) {
-        report.error(path, format!("{schedule:?} is not a schedule"), advice);
+/// Each tick a datum.
+fn ticks(name: String, repo: String, leaf: u16) -> Option<PfsInput> {
+    Some(PfsInput {
+        leaf,
+        name,
+        repo,
+        url: None,
+        glob: "/*".parse().ok()?,
+        join_on: None,
+        outer_join: false,
+        group_by: None,
+        lazy: false,
+        empty_files: false,
+        files_only: false,
+        exclude: Vec::new(),
+    })
+}
+
+/// A schedule, or a finding.
+fn schedule_of(text: &str, path: &Path, report: &mut Report<'_>) -> Option<Schedule> {
+    match text.parse::<Schedule>() {
+        Ok(schedule) => Some(schedule),
+        Err(advice) => {
+            report.error(path, format!("{text:?} is not a schedule"), advice);
+            None
+        }
     }
 }
 
-fn schedule_problem(schedule: &str) -> Result<(), String> {
-    if let Some(every) = schedule.strip_prefix("@every ") {
-        return match every.trim().parse::<spec::Duration>() {
-            Ok(spec::Duration(every)) if every.is_zero() => {
-                Err("it would tick without end".to_owned())
-            }
-            Ok(_) => Ok(()),
-            Err(error) => Err(error.to_string()),
-        };
+fn start_of(text: &str, path: &Path, report: &mut Report<'_>) -> Option<Timestamp> {
+    let start = text.parse().ok();
+    if start.is_none() {
+        let advice = "write it as in RFC 3339, for example `2026-01-01T00:00:00Z`";
+        report.error(path, format!("{text:?} is not a time"), advice);
     }
-    if schedule.starts_with('@') {
-        let known = NAMED.contains(&schedule);
-        return known
-            .then_some(())
-            .ok_or_else(|| format!("one of: @every 90s, {}", NAMED.join(", ")));
-    }
-    let parser = CronParser::builder()
-        .seconds(Seconds::Disallowed)
-        .year(Year::Disallowed)
-        .build();
-    parser.parse(schedule).map(drop).map_err(|error| {
-        format!(
-            "five fields (minute, hour, day, month, weekday), for example `30 4 * * *`: {error}"
-        )
-    })
+    start
 }

@@ -73,7 +73,7 @@ pub(super) fn refuse_meeting(
 ) -> BTreeSet<String> {
     let (operator, children, may_share) = match input {
         Input::Pfs(leaf) => return BTreeSet::from([leaf.name.clone()]),
-        Input::Cron(leaf) => return BTreeSet::from([leaf.name.clone()]),
+        Input::Cron(clock) => return BTreeSet::from([clock.ticks.name.clone()]),
         Input::Union(children) => ("union", children, true),
         Input::Cross(children) => ("cross", children, false),
         Input::Join(children) => ("join", children, false),

@@ -3,8 +3,8 @@
 mod download;
 mod names;
 mod objects;
-mod parts;
 mod open;
+mod parts;
 mod patience;
 mod trouble;
 mod upload;

@@ -166,11 +166,7 @@ enum Piece<'p> {
     Object(&'p StoreKey),
 }
 
-async fn send_file(
-    path: &Path,
-    parts: &mut Parts,
-    to: &StoreKey,
-) -> Result<(), StoreError> {
+async fn send_file(path: &Path, parts: &mut Parts, to: &StoreKey) -> Result<(), StoreError> {
     let mut file = File::open(path).await.map_err(|error| local(to, error))?;
     loop {
         let mut some = Vec::new();

@@ -1,0 +1,295 @@
+//! Standing pipelines: what a service watches, and starts jobs for when their inputs change.
+//!
+//! Every change is a revision of its own, written once: of two who change a pipeline at the same time, one comes
+//! second and sees what the first one did. The highest revision counts.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use ulid::Ulid;
+
+use super::Ledger;
+use super::records::{advice, to_json};
+use crate::id::PipelineName;
+use crate::store::{StoreError, StoreKey, layout};
+
+/// A standing pipeline.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Standing {
+    /// How many changes there were, this one counted.
+    pub revision: u64,
+    /// When it was created.
+    pub created: Timestamp,
+    /// When it was last changed.
+    pub updated: Timestamp,
+    /// Whether it starts no jobs at the moment.
+    pub paused: bool,
+    /// Its spec, normalised.
+    pub spec: Value,
+    /// How often a person wanted a job, whatever the inputs are.
+    #[serde(default)]
+    pub wanted: u64,
+}
+
+/// What can be done to a standing pipeline.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Makes it, with this normalised spec.
+    Create(Value),
+    /// Gives it another spec.
+    Update(Value),
+    /// Makes it, or gives it another spec, if it has not that one.
+    Put(Value),
+    /// It starts no more jobs.
+    Pause,
+    /// It starts jobs again.
+    Resume,
+    /// It starts a job, even if nothing changed.
+    Want,
+    /// Ends it. Its books and its output stay.
+    Delete,
+}
+
+/// Why a standing pipeline was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum StandingError {
+    /// There is one already.
+    #[error("pipeline {0} exists already; `drover update pipeline` changes it")]
+    Exists(PipelineName),
+    /// There is none.
+    #[error(
+        "there is no standing pipeline {0}; `drover pipelines` lists them, `drover create pipeline` makes one"
+    )]
+    Missing(PipelineName),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A revision as it is kept.
+#[derive(Debug, Deserialize, PartialEq, Serialize)]
+struct Kept {
+    /// Tells it from what another writer put there.
+    unique: String,
+    /// None: the pipeline was deleted.
+    pipeline: Option<Standing>,
+}
+
+/// What a change makes of a pipeline; none is one that is not there.
+fn after(
+    current: Option<Standing>,
+    change: &Change,
+    revision: u64,
+    now: Timestamp,
+) -> Result<Option<Standing>, Refusal> {
+    let made = |spec: &Value| Standing {
+        revision,
+        created: now,
+        updated: now,
+        paused: false,
+        spec: spec.clone(),
+        wanted: 0,
+    };
+    let current = match (current, change) {
+        (None, Change::Create(spec) | Change::Put(spec)) => return Ok(Some(made(spec))),
+        (None, _) => return Err(Refusal::Missing),
+        (Some(_), Change::Create(_)) => return Err(Refusal::Exists),
+        (Some(_), Change::Delete) => return Ok(None),
+        (Some(current), _) => current,
+    };
+    let mut changed = current.clone();
+    match change {
+        Change::Update(spec) | Change::Put(spec) => changed.spec = spec.clone(),
+        Change::Pause => changed.paused = true,
+        Change::Resume => changed.paused = false,
+        Change::Want => changed.wanted += 1,
+        Change::Create(_) | Change::Delete => {}
+    }
+    if changed == current {
+        return Err(Refusal::Same);
+    }
+    Ok(Some(Standing {
+        revision,
+        updated: now,
+        ..changed
+    }))
+}
+
+/// Why there is nothing to be written.
+#[derive(Debug, PartialEq)]
+enum Refusal {
+    Exists,
+    Missing,
+    /// It is so already.
+    Same,
+}
+
+impl Ledger {
+    /// Changes a standing pipeline; what it is now, none after [`Change::Delete`].
+    pub async fn change_standing(
+        &self,
+        name: &PipelineName,
+        change: &Change,
+    ) -> Result<Option<Standing>, StandingError> {
+        loop {
+            let (last, current) = self.latest_standing(name).await?;
+            let revision = last + 1;
+            let pipeline = match after(current.clone(), change, revision, Timestamp::now()) {
+                Ok(pipeline) => pipeline,
+                Err(Refusal::Same) => return Ok(current),
+                Err(Refusal::Exists) => return Err(StandingError::Exists(name.clone())),
+                Err(Refusal::Missing) => return Err(StandingError::Missing(name.clone())),
+            };
+            if self
+                .write_revision(name, revision, pipeline.as_ref())
+                .await?
+            {
+                self.store.delete(&layout::standing(name, last)).await?;
+                return Ok(pipeline);
+            }
+        }
+    }
+
+    /// Whether the revision is ours, and not somebody else's who came first.
+    async fn write_revision(
+        &self,
+        name: &PipelineName,
+        revision: u64,
+        pipeline: Option<&Standing>,
+    ) -> Result<bool, StoreError> {
+        let key = layout::standing(name, revision);
+        let kept = Kept {
+            unique: Ulid::generate().to_string(),
+            pipeline: pipeline.cloned(),
+        };
+        match self.store.create(&key, to_json(&key, &kept)?).await {
+            Ok(()) => Ok(true),
+            Err(StoreError::Exists { .. }) => Ok(self.kept(&key).await? == Some(kept)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A standing pipeline; none if there is none of this name.
+    pub async fn standing(&self, name: &PipelineName) -> Result<Option<Standing>, StoreError> {
+        Ok(self.latest_standing(name).await?.1)
+    }
+
+    /// All standing pipelines, sorted by name.
+    pub async fn all_standing(&self) -> Result<Vec<(PipelineName, Standing)>, StoreError> {
+        let mut all = Vec::new();
+        for name in self.pipelines().await? {
+            if let Some(standing) = self.standing(&name).await? {
+                all.push((name, standing));
+            }
+        }
+        all.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(all)
+    }
+
+    /// The highest revision's number, 0 if there is none, and what it says.
+    async fn latest_standing(
+        &self,
+        name: &PipelineName,
+    ) -> Result<(u64, Option<Standing>), StoreError> {
+        loop {
+            let names = self.store.names(&layout::revisions(name)).await?;
+            let Some(last) = names.iter().filter_map(|name| number(name)).max() else {
+                return Ok((0, None));
+            };
+            // It may have been replaced meanwhile.
+            if let Some(kept) = self.kept(&layout::standing(name, last)).await? {
+                return Ok((last, kept.pipeline));
+            }
+        }
+    }
+
+    async fn kept(&self, key: &StoreKey) -> Result<Option<Kept>, StoreError> {
+        match self.read(key, advice::STANDING).await {
+            Ok(kept) => Ok(Some(kept)),
+            Err(StoreError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the newest job of a standing pipeline was started for; none if no job ever was.
+    pub async fn covered(&self, name: &PipelineName) -> Result<Option<String>, StoreError> {
+        match self.store.get(&layout::covered(name)).await {
+            Ok(text) => Ok(Some(String::from_utf8_lossy(&text).into_owned())),
+            Err(StoreError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Keeps what the newest job of a standing pipeline was started for.
+    pub async fn cover(&self, name: &PipelineName, covers: &str) -> Result<(), StoreError> {
+        let text = covers.to_owned().into();
+        self.store.put(&layout::covered(name), text).await
+    }
+}
+
+fn number(name: &str) -> Option<u64> {
+    name.strip_suffix(".json")?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::store::Store;
+
+    fn name() -> PipelineName {
+        "made".parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_pipeline_is_created_once_and_changed_until_it_is_deleted() {
+        let ledger = Ledger::new(Store::in_memory());
+        let change = async |change: Change| ledger.change_standing(&name(), &change).await;
+        let refused = change(Change::Pause).await.unwrap_err();
+        assert!(matches!(refused, StandingError::Missing(_)), "{refused}");
+        change(Change::Create(json!(1))).await.unwrap();
+        let refused = change(Change::Create(json!(2))).await.unwrap_err();
+        assert!(matches!(refused, StandingError::Exists(_)), "{refused}");
+        change(Change::Update(json!(2))).await.unwrap();
+        let paused = change(Change::Pause).await.unwrap().unwrap();
+        assert_eq!((paused.revision, paused.paused), (3, true));
+        assert_eq!(ledger.standing(&name()).await.unwrap(), Some(paused));
+        assert_eq!(change(Change::Delete).await.unwrap(), None);
+        assert_eq!(ledger.all_standing().await.unwrap(), []);
+        let again = change(Change::Create(json!(3))).await.unwrap().unwrap();
+        assert_eq!((again.revision, again.paused), (5, false));
+        assert_eq!(ledger.all_standing().await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_so_already_is_no_change() {
+        let ledger = Ledger::new(Store::in_memory());
+        let put = async |spec| {
+            let change = Change::Put(spec);
+            ledger
+                .change_standing(&name(), &change)
+                .await
+                .unwrap()
+                .unwrap()
+                .revision
+        };
+        assert_eq!(put(json!(1)).await, 1);
+        assert_eq!(put(json!(1)).await, 1);
+        assert_eq!(put(json!(2)).await, 2);
+    }
+
+    #[tokio::test]
+    async fn of_many_changes_at_once_none_is_lost() {
+        let ledger = Ledger::new(Store::in_memory());
+        let create = Change::Create(json!(1));
+        ledger.change_standing(&name(), &create).await.unwrap();
+        let wants = (0..20).map(|_| async {
+            let change = Change::Want;
+            ledger.change_standing(&name(), &change).await.unwrap();
+        });
+        futures::future::join_all(wants).await;
+        let standing = ledger.standing(&name()).await.unwrap().unwrap();
+        assert_eq!((standing.wanted, standing.revision), (20, 21));
+    }
+}
