@@ -8,8 +8,10 @@ pub mod commands;
 pub mod exit;
 pub mod render;
 
+pub mod chain;
 pub mod coordinator;
 pub mod expand;
 pub mod local;
 pub mod publication;
+pub mod standing;
 pub mod steward;

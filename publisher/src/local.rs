@@ -1,14 +1,16 @@
 //! One job on this machine: embedded queue, worker and coordinator in one process.
 
 use std::io;
-use std::num::{NonZeroU16, NonZeroU32};
+use std::num::{NonZero, NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use drover_shared::id::{JobId, PipelineName, WorkerId};
 use drover_shared::job::{JobEvent, JobRecord, JobState};
 use drover_shared::ledger::{Ledger, PipelineLock};
+use drover_shared::pipeline::Parallelism;
 use drover_shared::process::{Tokens, host_name};
 use drover_shared::queue::{Broker, Embedded, Queue, QueueError};
 use drover_shared::store::{StoreError, layout};
@@ -163,6 +165,17 @@ fn never_begun(mut record: JobRecord) -> JobRecord {
     record.reason = Some("stopped before it began".to_owned());
     record.finished = Some(Timestamp::now());
     record
+}
+
+/// Datums that run at the same time on one machine: the spec's constant, else one a CPU.
+pub fn slots(parallelism: Parallelism) -> NonZeroU16 {
+    match parallelism {
+        Parallelism::Constant(workers) => NonZeroU16::try_from(workers).unwrap_or(NonZeroU16::MAX),
+        Parallelism::Coefficient(_) => {
+            let cpus = available_parallelism().map_or(1, NonZero::get);
+            NonZeroU16::new(u16::try_from(cpus).unwrap_or(u16::MAX)).unwrap_or(NonZeroU16::MIN)
+        }
+    }
 }
 
 /// What coordinator and worker of one job share.

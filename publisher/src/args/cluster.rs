@@ -1,8 +1,11 @@
 //! Commands for a cluster of workers.
 
 use std::net::SocketAddr;
+use std::num::{NonZeroU16, NonZeroU32};
+use std::time::Duration;
 
 use super::Sources;
+use super::values::positive_duration;
 
 const PUBLISH_EXAMPLES: &str = "\
 Examples:
@@ -31,15 +34,35 @@ pub struct Publish {
     pub wait: bool,
 }
 
-/// Sees published jobs through.
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  drover serve                                  the folder here, worked on by this process
+  drover serve --store s3://bucket/data --broker amqp://user:password@rabbit --listen 0.0.0.0:9090";
+
+/// Starts and sees through jobs.
 #[derive(Clone, Debug, clap::Args)]
-#[command(
-    after_help = "Example: drover serve --store s3://bucket/data --broker amqp://user:password@rabbit --listen 0.0.0.0:9090"
-)]
+#[command(after_help = SERVE_EXAMPLES)]
 pub struct Serve {
     /// Address for health checks and metrics (`/live`, `/ready`, `/metrics`), for example 0.0.0.0:9090 [default: none]
     #[arg(long, env = "DROVER_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
+
+    /// How long inputs must stay as they are before a job is started for them, so that half-written files start none
+    #[arg(long, env = "DROVER_SETTLE", default_value = "1s", value_name = "TIME", value_parser = positive_duration)]
+    pub settle: Duration,
+
+    /// How often inputs are looked at although nothing was told: what finds changes in buckets and in folders of other
+    /// machines
+    #[arg(long, env = "DROVER_LOOK_EVERY", default_value = "30s", value_name = "TIME", value_parser = positive_duration)]
+    pub look_every: Duration,
+
+    /// Jobs that this process is at, at most, one for each pipeline [default: any number]
+    #[arg(long, env = "DROVER_MAX_CONCURRENT_JOBS", value_name = "N")]
+    pub max_concurrent_jobs: Option<NonZeroU32>,
+
+    /// Without a broker: datums of a job that run at the same time [default: the spec's constant, else one a CPU]
+    #[arg(long, value_name = "N")]
+    pub workers: Option<NonZeroU16>,
 }
 
 /// Asks a process of Drover's whether it is ready; for health checks of containers that have no other tool.

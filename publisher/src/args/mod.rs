@@ -5,6 +5,7 @@ mod cluster;
 mod command;
 mod inspect;
 mod limits;
+mod pipelines;
 mod run;
 mod spec;
 mod values;
@@ -13,6 +14,9 @@ pub use cluster::{Probe, Publish, Serve};
 pub use command::OneLiner;
 pub use inspect::{Datums, Explain, Job, Jobs, Logs, Stop, Wait};
 pub use limits::Rows;
+pub use pipelines::{
+    Create, Delete, GraphFormat, Named, Pause, Pipelines, Resume, SpecFiles, Update,
+};
 pub use run::{Engine, Retry, Run};
 pub use spec::{Completions, Plan, Sources, Validate};
 pub use values::{DatumChoice, Format, InputOverride};
@@ -143,11 +147,29 @@ pub enum Command {
     /// coordinates: `drover serve`, or this command itself with `--wait`. Workers, wherever they are, need the same
     /// `--store` and `--broker`.
     Publish(Publish),
-    /// See published jobs through: expand their inputs, supply workers, bring out their output
+    /// Start the jobs of standing pipelines when their inputs change, and see published jobs through
     ///
-    /// Any number of these may run; each pipeline is seen to by one of them at a time, and when that one goes another one
-    /// goes on where it was. SIGTERM ends it at once: nothing is lost by that.
+    /// With `--broker`, workers are processes of their own (`drover-worker`). Any number of these may run; each pipeline is
+    /// seen to by one of them at a time, and when that one goes another one goes on where it was. Without a broker, this
+    /// process works itself, on a store in a folder. SIGTERM loses nothing: what was at work is gone on with.
     Serve(Serve),
+    /// Make standing pipelines, whose jobs `serve` starts whenever their inputs change
+    #[command(subcommand)]
+    Create(Create),
+    /// Give standing pipelines another spec
+    #[command(subcommand)]
+    Update(Update),
+    /// End standing pipelines; what they wrote stays
+    #[command(subcommand)]
+    Delete(Delete),
+    /// Let standing pipelines start no more jobs
+    #[command(subcommand)]
+    Pause(Pause),
+    /// Let standing pipelines start jobs again
+    #[command(subcommand)]
+    Resume(Resume),
+    /// List standing pipelines, or draw who reads what
+    Pipelines(Pipelines),
     /// Preview the datums that a run would work on
     ///
     /// Nothing is run and no job is made. New files are read once, since the id of a datum stands for their content.

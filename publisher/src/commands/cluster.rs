@@ -40,12 +40,8 @@ impl Cluster {
         &self,
         assignments: Vec<Assignment>,
     ) -> Result<Exit, CommandError> {
-        let steward = Steward {
-            ledger: self.ledger.clone(),
-            broker: Arc::new(self.broker.clone()),
-            me: broker::me(),
-            shown: Shown::default(),
-        };
+        let broker = Arc::new(self.broker.clone());
+        let steward = Steward::on_broker(self.ledger.clone(), broker, broker::me());
         let shown = steward.shown.clone();
         let _stewards = attend(&steward, &assignments);
         let mut worst = Exit::Success;

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use drover_shared::id::{JobId, PipelineName};
-use drover_shared::ledger::ReferenceError;
+use drover_shared::ledger::{ReferenceError, StandingError};
 use drover_shared::pipeline::Finding;
 use drover_shared::process::AskError;
 use drover_shared::queue::QueueError;
@@ -12,8 +12,8 @@ use drover_shared::queue::rabbitmq::InvalidAddress;
 use drover_shared::store::StoreError;
 use drover_worker::WorkError;
 
-use super::chain::ChainError;
 use super::one_liner::OneLinerError;
+use crate::chain::ChainError;
 use crate::coordinator::CoordinateError;
 use crate::exit::Exit;
 use crate::expand::ExpandError;
@@ -64,6 +64,15 @@ pub enum CommandError {
         /// Those that are there.
         known: String,
     },
+    /// A standing pipeline is not as expected.
+    #[error(transparent)]
+    Standing(#[from] StandingError),
+    /// A bucket without a broker.
+    #[error(
+        "a store in a bucket is served with a broker only: nothing else keeps two services apart; \
+         give --broker URL, or a store in a folder"
+    )]
+    BucketAlone,
     /// No such job.
     #[error(transparent)]
     Job(#[from] ReferenceError),
@@ -145,7 +154,9 @@ impl CommandError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Success,
-            Self::Store(error) | Self::Job(ReferenceError::Store(error)) => exit_of_store(error),
+            Self::Store(error)
+            | Self::Job(ReferenceError::Store(error))
+            | Self::Standing(StandingError::Store(error)) => exit_of_store(error),
             Self::Expand(error) => exit_of_expand(error),
             Self::Local(error) => exit_of_local(error),
             Self::Output(_)
@@ -167,10 +178,14 @@ impl CommandError {
             | Self::Chain(_)
             | Self::Override { .. }
             | Self::Clock { .. }
+            | Self::BucketAlone
             | Self::NoBroker
             | Self::Address(_) => "usage",
             Self::Queue(_) | Self::Unfit { .. } => "broker",
-            Self::Store(_) | Self::Job(ReferenceError::Store(_)) => "store",
+            Self::Standing(StandingError::Missing(_) | StandingError::Exists(_)) => "pipeline",
+            Self::Store(_)
+            | Self::Job(ReferenceError::Store(_))
+            | Self::Standing(StandingError::Store(_)) => "store",
             Self::Job(_) | Self::NotEnded { .. } | Self::NoDatum { .. } => "job",
             Self::Expand(_) => "input",
             Self::NotReady(_) => "probe",

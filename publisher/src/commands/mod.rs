@@ -1,6 +1,5 @@
 //! The commands, a file each: resolve what is meant, do it, render what came of it.
 
-mod chain;
 mod context;
 mod error;
 mod one_liner;
@@ -9,6 +8,8 @@ mod sources;
 
 mod retry;
 mod run;
+
+mod pipelines;
 
 mod broker;
 mod cluster;
@@ -82,6 +83,12 @@ async fn dispatch(cli: Cli) -> Result<Exit, CommandError> {
         Command::Run(typed) => run::run(&typed, &context).await,
         Command::Publish(typed) => publish::publish(&typed, &context).await,
         Command::Serve(typed) => serve::serve(&typed, &context).await,
+        Command::Create(typed) => pipelines::create(&typed, &context).await,
+        Command::Update(typed) => pipelines::update(&typed, &context).await,
+        Command::Delete(typed) => pipelines::delete(&typed, &context).await,
+        Command::Pause(typed) => pipelines::pause(&typed, &context).await,
+        Command::Resume(typed) => pipelines::resume(&typed, &context).await,
+        Command::Pipelines(typed) => pipelines::pipelines(&typed, &context).await,
         Command::Plan(typed) => plan::plan(&typed, &context).await,
         Command::Validate(typed) => validate::validate(&typed, &context),
         Command::Schema => schema::schema(&context),

@@ -1,12 +1,9 @@
 //! `drover run`: pipelines, one after the other, on this machine.
 
-use std::num::{NonZero, NonZeroU16};
-use std::thread::available_parallelism;
-
 use drover_shared::id::{JobId, PipelineName};
 use drover_shared::job::{FailureGroups, JobRecord, JobState};
 use drover_shared::ledger::Ledger;
-use drover_shared::pipeline::{Parallelism, Pipeline};
+use drover_shared::pipeline::Pipeline;
 use drover_shared::process::{Ending, Lifecycle, Tokens};
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -14,8 +11,9 @@ use tokio::sync::watch;
 use super::cluster::{Cluster, OnSignal};
 use super::helper::Helper;
 use super::sources::{Checked, Prepared};
-use super::{CommandError, Context, broker, chain, sources, submit, wait};
+use super::{CommandError, Context, broker, sources, submit, wait};
 use crate::args::{Engine, Format, Run};
+use crate::chain;
 use crate::coordinator::{Assignment, Scope, Snapshot};
 use crate::exit::Exit;
 use crate::local::{self, LocalSettings};
@@ -200,21 +198,10 @@ pub(super) fn settings(engine: &Engine, pipeline: &Pipeline) -> LocalSettings {
     LocalSettings {
         slots: engine
             .workers
-            .unwrap_or_else(|| slots(pipeline.parallelism)),
+            .unwrap_or_else(|| local::slots(pipeline.parallelism)),
         look_ahead: engine.look_ahead.unwrap_or(pipeline.look_ahead),
         term_grace: engine.term_grace,
         scratch: engine.scratch.clone(),
         wait: !engine.no_wait,
-    }
-}
-
-/// The spec's constant, else one a CPU.
-fn slots(parallelism: Parallelism) -> NonZeroU16 {
-    match parallelism {
-        Parallelism::Constant(workers) => NonZeroU16::try_from(workers).unwrap_or(NonZeroU16::MAX),
-        Parallelism::Coefficient(_) => {
-            let cpus = available_parallelism().map_or(1, NonZero::get);
-            NonZeroU16::new(u16::try_from(cpus).unwrap_or(u16::MAX)).unwrap_or(NonZeroU16::MIN)
-        }
     }
 }

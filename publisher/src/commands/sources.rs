@@ -7,8 +7,9 @@ use drover_shared::pipeline::{self, Finding, Pipeline};
 use drover_shared::store::Location;
 use serde_json::Value;
 
-use super::{CommandError, Context, chain, one_liner};
+use super::{CommandError, Context, one_liner};
 use crate::args::{InputOverride, Sources};
+use crate::chain;
 use crate::render::SourceText;
 
 /// The name of a one-liner in findings.

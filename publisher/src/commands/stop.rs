@@ -11,7 +11,7 @@ use super::{CommandError, Context, books, broker, wait};
 use crate::args::Stop;
 use crate::exit::Exit;
 use crate::render::{count, counted};
-use crate::steward::{Shown, Steward};
+use crate::steward::Steward;
 
 pub(super) async fn stop(typed: &Stop, context: &Context) -> Result<Exit, CommandError> {
     let ledger = context.ledger().await?;
@@ -67,12 +67,7 @@ async fn stop_on_broker(
         );
         return wait::until_final(ledger, job).await;
     };
-    let steward = Steward {
-        ledger: ledger.clone(),
-        broker: Arc::new(broker),
-        me: broker::me(),
-        shown: Shown::default(),
-    };
+    let steward = Steward::on_broker(ledger.clone(), Arc::new(broker), broker::me());
     let ended = wait::until_final(ledger, job);
     tokio::pin!(ended);
     tokio::select! {

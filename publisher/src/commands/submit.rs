@@ -6,7 +6,8 @@ use drover_shared::ledger::{Ledger, Submission};
 use drover_shared::queue::Broker;
 use drover_shared::wire::{Control, Message, encode};
 
-use super::{CommandError, chain};
+use super::CommandError;
+use crate::chain;
 use crate::coordinator::Assignment;
 
 /// Opens the books of these jobs, which are in the order of their chain, and tells whoever coordinates.

@@ -30,7 +30,7 @@ pub enum Fence {
 
 impl Fence {
     /// [`CoordinateError::Deposed`] if another coordinator took over.
-    pub(super) async fn check(&self) -> Result<(), CoordinateError> {
+    pub(crate) async fn check(&self) -> Result<(), CoordinateError> {
         match self {
             Self::Lock => Ok(()),
             Self::Epoch {

@@ -31,7 +31,7 @@ mod tally;
 
 mod egress;
 mod finish;
-mod reason;
+pub(crate) mod reason;
 mod recover;
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::error::Error;
 
 /// The error and all its causes, one after the other.
-pub(super) fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -16,6 +16,7 @@ mod job;
 mod json;
 mod list;
 mod log;
+mod pipelines;
 mod progress;
 
 #[cfg(test)]
@@ -32,5 +33,6 @@ pub use list::{DatumRow, datum, datums, jobs, plan, plan_total, planned, size};
 pub use log::{LogLine, LogLines};
 pub use number::{count, counted};
 pub use palette::Palette;
+pub use pipelines::pipelines;
 pub use progress::follow;
 pub use table::Table;

@@ -6,6 +6,7 @@
 //! has jobs; [`follow`] is for those who only watch.
 
 mod follow;
+mod hands;
 pub(crate) mod metrics;
 mod next;
 mod reign;
@@ -18,6 +19,7 @@ mod shown;
 mod tests;
 
 pub use follow::follow;
-pub use reign::Steward;
+pub use hands::Hands;
+pub use reign::{Steward, Watching, Workers};
 pub use service::Service;
 pub use shown::Shown;

@@ -8,20 +8,23 @@ use std::time::Duration;
 use drover_shared::backoff::Backoff;
 use drover_shared::id::{JobId, PipelineName};
 use drover_shared::job::{JobEvent, JobRecord};
-use drover_shared::ledger::{Ledger, Submission};
-use drover_shared::pipeline;
+use drover_shared::ledger::{Ledger, PipelineLock, Submission};
+use drover_shared::pipeline::{self, Pipeline};
+use drover_shared::process::Tokens;
 use drover_shared::queue::{Broker, Queue, QueueError};
 use drover_shared::store::StoreError;
 use drover_shared::wire::{Control, Message, encode};
+use drover_worker::WorkError;
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::next::{Next, next};
 use super::seat::Seat;
-use super::{Shown, metrics, scratch};
+use super::{Hands, Shown, metrics, scratch};
 use crate::coordinator::{Assignment, CoordinateError, Fence, Pace, Tools, resume};
+use crate::standing::{Draft, Due, Keeper, Waiting, Watchfulness};
 
 /// Messages that are out at the same time, at most: what bounds the backlog of the queue.
 const WINDOW: u64 = 2_048;
@@ -32,7 +35,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How often workers are told that a job is stopped, until it has ended: a hint may be missed.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
-/// Sees jobs on the broker through. Cheap to clone.
+/// Sees submitted jobs through, and starts those of standing pipelines. Cheap to clone.
 #[derive(Clone)]
 pub struct Steward {
     /// The books.
@@ -43,6 +46,46 @@ pub struct Steward {
     pub me: String,
     /// Who wants to see jobs in this process.
     pub shown: Shown,
+    /// Who works.
+    pub workers: Workers,
+    /// How the inputs of standing pipelines are watched; none leaves them to others.
+    pub watching: Option<Watching>,
+    /// How many jobs this process is at, at most.
+    pub limit: Arc<Semaphore>,
+}
+
+/// Who works on the datums.
+#[derive(Clone, Debug)]
+pub enum Workers {
+    /// Processes that the broker serves, and it sees to it that one process coordinates a pipeline.
+    OnBroker,
+    /// This process, with a queue of its own. The lock in the store keeps others from the pipeline.
+    Here(Hands),
+}
+
+/// How standing pipelines are kept.
+#[derive(Clone, Debug, Default)]
+pub struct Watching {
+    /// How closely their inputs are watched.
+    pub watchfulness: Watchfulness,
+    /// Where is told what keeps them from starting jobs.
+    pub waiting: Waiting,
+}
+
+/// What there is to do for a pipeline.
+enum Work {
+    /// Jobs are submitted.
+    Submitted,
+    /// A job of the standing pipeline is due.
+    Due(Draft),
+}
+
+/// How a reign ended.
+enum Ended {
+    /// There is nothing to do for the pipeline, and won't be.
+    ForGood,
+    /// There is nothing to do at the moment.
+    ForNow,
 }
 
 /// Why a reign ended before its time.
@@ -56,13 +99,40 @@ enum Trouble {
     Queue(#[from] QueueError),
     #[error("cannot make a scratch folder")]
     Scratch(#[from] io::Error),
+    #[error("the worker of this process ended")]
+    Work(#[source] WorkError),
+    #[error("asked to stop")]
+    Stopped,
 }
 
 impl Steward {
-    /// Sees the jobs of a pipeline through, until none is left, whoever did it. What fails is tried again, later and later.
+    /// Sees through what others submitted to this broker, as long as there is anything.
+    pub fn on_broker(ledger: Ledger, broker: Arc<dyn Broker>, me: String) -> Self {
+        Self {
+            ledger,
+            broker,
+            me,
+            shown: Shown::default(),
+            workers: Workers::OnBroker,
+            watching: None,
+            limit: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
+        }
+    }
+
+    /// Sees the jobs of a pipeline through, until none is left, whoever did it, and none can come as it is no standing
+    /// pipeline. What fails is tried again, later and later.
     pub async fn run(&self, pipeline: &PipelineName) {
         let mut delays = Backoff::new();
-        while let Err(trouble) = self.reign(pipeline).await {
+        let mut keeper = self.keeper(pipeline);
+        loop {
+            let trouble = match Box::pin(self.reign(pipeline, keeper.as_mut())).await {
+                Ok(Ended::ForGood) => return,
+                Ok(Ended::ForNow) => {
+                    delays = Backoff::new();
+                    continue;
+                }
+                Err(trouble) => trouble,
+            };
             let delay = delays.next().unwrap_or_default();
             if matches!(trouble, Trouble::Coordinate(CoordinateError::Deposed)) {
                 tracing::info!(pipeline.name = %pipeline, "another process coordinates {pipeline} now");
@@ -74,11 +144,25 @@ impl Steward {
         }
     }
 
-    /// Takes the seat, and sees jobs through as long as there are any and the seat is ours.
-    async fn reign(&self, pipeline: &PipelineName) -> Result<(), Trouble> {
-        if !self.wait_for_work(pipeline).await? {
-            return Ok(());
-        }
+    fn keeper(&self, pipeline: &PipelineName) -> Option<Keeper> {
+        let Watching {
+            watchfulness,
+            waiting,
+        } = self.watching.clone()?;
+        let (ledger, name) = (self.ledger.clone(), pipeline.clone());
+        Some(Keeper::new(ledger, name, watchfulness, waiting))
+    }
+
+    /// Takes the seat once there is work, and sees jobs through as long as there are any and the seat is ours.
+    async fn reign(
+        &self,
+        pipeline: &PipelineName,
+        keeper: Option<&mut Keeper>,
+    ) -> Result<Ended, Trouble> {
+        let Some(work) = self.wait_for_work(pipeline, keeper).await? else {
+            return Ok(Ended::ForGood);
+        };
+        let _lock = self.lock(pipeline).await?;
         let mut seat = Seat::take(Arc::clone(&self.broker), pipeline, &self.me).await?;
         let epoch = self.ledger.begin_epoch(pipeline, &self.me).await?;
         tracing::info!(pipeline.name = %pipeline, "this process coordinates {pipeline}");
@@ -88,11 +172,14 @@ impl Steward {
             pipeline: pipeline.clone(),
             epoch,
         };
+        if let Work::Due(draft) = work {
+            self.start(draft, &fence).await?;
+        }
         loop {
             match next(&self.ledger, pipeline).await? {
-                Next::Nothing => return Ok(()),
+                Next::Nothing => return Ok(Ended::ForNow),
                 Next::Wait => {
-                    self.wait_for_work(pipeline).await?;
+                    self.wait_for_work(pipeline, None).await?;
                 }
                 Next::InVain(record, earlier) => self.end(*record, &in_vain(&earlier)).await?,
                 Next::Job(record, submission) => {
@@ -103,14 +190,47 @@ impl Steward {
         }
     }
 
-    /// Waits while the next job waits for others; whether there is one.
-    async fn wait_for_work(&self, pipeline: &PipelineName) -> Result<bool, Trouble> {
+    /// Waits while the next job waits for others, or the standing pipeline for its inputs; none if there is nothing
+    /// to wait for.
+    async fn wait_for_work(
+        &self,
+        pipeline: &PipelineName,
+        mut keeper: Option<&mut Keeper>,
+    ) -> Result<Option<Work>, Trouble> {
         loop {
             match next(&self.ledger, pipeline).await? {
-                Next::Nothing => return Ok(false),
-                Next::Job(..) | Next::InVain(..) => return Ok(true),
+                Next::Job(..) | Next::InVain(..) => return Ok(Some(Work::Submitted)),
                 Next::Wait => sleep(LOOK_EVERY).await,
+                Next::Nothing => {
+                    let Some(keeper) = &mut keeper else {
+                        return Ok(None);
+                    };
+                    match keeper.next().await? {
+                        Due::Start(draft) => return Ok(Some(Work::Due(draft))),
+                        Due::Submitted => {}
+                        Due::Gone => return Ok(None),
+                    }
+                }
             }
+        }
+    }
+
+    /// Starts the job that was due when the seat was not ours yet, unless somebody else did.
+    async fn start(&self, draft: Draft, fence: &Fence) -> Result<(), Trouble> {
+        if draft.is_due(&self.ledger).await? {
+            fence.check().await?;
+            let record = draft.submit(&self.ledger).await?;
+            let (job, name) = (record.id, record.pipeline);
+            tracing::info!(job.id = %job, pipeline.name = %name, "the inputs of {name} changed; job {job} is started");
+        }
+        Ok(())
+    }
+
+    /// The lock that keeps others from the pipeline, where the broker does not.
+    async fn lock(&self, pipeline: &PipelineName) -> Result<Option<PipelineLock>, Trouble> {
+        match self.workers {
+            Workers::OnBroker => Ok(None),
+            Workers::Here(_) => Ok(Some(self.wait_for_lock(pipeline).await?)),
         }
     }
 
@@ -127,12 +247,19 @@ impl Steward {
             let reason = "its spec is not valid here; bring all Drover processes to one version";
             return self.end(record, reason).await;
         };
-        self.wait_for_lock(&name).await?;
+        if matches!(self.workers, Workers::OnBroker) {
+            self.wait_for_lock(&name).await?;
+        }
+        let _permit = self.limit.acquire().await;
+        if let Some(covers) = &submission.covers {
+            fence.check().await?;
+            self.ledger.cover(&name, covers).await?;
+        }
         let scratch = scratch::make(self.ledger.store(), &name)?;
         let cancel = CancellationToken::new();
         let tools = self.tools(&record, fence, &cancel, scratch.path()).await?;
         let assignment = Assignment {
-            pipeline,
+            pipeline: pipeline.clone(),
             spec,
             record,
             scope: submission.scope,
@@ -140,10 +267,21 @@ impl Steward {
         };
         tracing::info!(job.id = %job, pipeline.name = %name, "job {job} of {name} is taken up");
         let _at_it = metrics::AtIt::begin();
+        let part = match &self.workers {
+            Workers::OnBroker => Tokens::new(),
+            Workers::Here(hands) => hands.tokens.part(),
+        };
+        let working = self.work(pipeline, part.clone());
+        tokio::pin!(working);
         let ended = tokio::select! {
             ended = resume(assignment, tools, seat) => ended,
             never = self.tell_to_stop(job, &cancel) => match never {},
+            trouble = &mut working => return Err(trouble),
         };
+        part.soft.cancel();
+        if matches!(self.workers, Workers::Here(_)) {
+            working.await;
+        }
         match ended {
             Ok(record) => {
                 metrics::ended(&record);
@@ -151,6 +289,18 @@ impl Steward {
                 Ok(())
             }
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Works on the pipeline's datums, where that is this process's business; returns when it cannot go on.
+    async fn work(&self, pipeline: Pipeline, tokens: Tokens) -> Trouble {
+        let Workers::Here(hands) = &self.workers else {
+            return std::future::pending().await;
+        };
+        let (ledger, broker) = (self.ledger.clone(), Arc::clone(&self.broker));
+        match hands.work(&pipeline, ledger, broker, tokens).await {
+            Ok(()) => Trouble::Stopped,
+            Err(error) => Trouble::Work(error),
         }
     }
 
@@ -179,13 +329,13 @@ impl Steward {
         })
     }
 
-    /// Waits while a `drover run` on this machine works on the same pipeline in its own way.
-    async fn wait_for_lock(&self, pipeline: &PipelineName) -> Result<(), Trouble> {
-        if self.ledger.try_lock(pipeline).await?.is_none() {
-            tracing::info!(pipeline.name = %pipeline, "waiting for a `drover run` of {pipeline} on this machine");
-            self.ledger.lock(pipeline).await?;
+    /// Waits while somebody on this machine works on the same pipeline in their own way.
+    async fn wait_for_lock(&self, pipeline: &PipelineName) -> Result<PipelineLock, Trouble> {
+        if let Some(lock) = self.ledger.try_lock(pipeline).await? {
+            return Ok(lock);
         }
-        Ok(())
+        tracing::info!(pipeline.name = %pipeline, "waiting for another process of this machine that runs a job of {pipeline}");
+        Ok(self.ledger.lock(pipeline).await?)
     }
 
     /// Tells workers, again and again, that the job is stopped, from when it is.

@@ -1,4 +1,4 @@
-//! A steward for every pipeline that has jobs on the broker.
+//! A steward for every pipeline that stands or has submitted jobs.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,10 +12,12 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::Steward;
 
-/// How often the ledger is searched for jobs; hints make it quicker, as a rule.
-const SEARCH_EVERY: Duration = Duration::from_secs(10);
+/// How often the ledger is searched for jobs and standing pipelines, in a folder and in a bucket; hints make it quicker,
+/// as a rule.
+const SEARCH_EVERY: Duration = Duration::from_secs(1);
+const SEARCH_BUCKET_EVERY: Duration = Duration::from_secs(10);
 
-/// Keeps a steward for every pipeline that has jobs on the broker.
+/// Keeps a steward for every pipeline that stands or has submitted jobs.
 pub struct Service {
     steward: Steward,
     hints: Box<dyn Consumer>,
@@ -38,7 +40,10 @@ impl Service {
 
     /// Works for ever; may be dropped at any moment, and its jobs go on with the next one who is there.
     pub async fn run(mut self) -> QueueError {
-        let mut search = interval(SEARCH_EVERY);
+        let mut search = interval(match self.steward.ledger.store().local_root() {
+            Some(_) => SEARCH_EVERY,
+            None => SEARCH_BUCKET_EVERY,
+        });
         search.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -92,8 +97,11 @@ impl Service {
     async fn search(&mut self) -> Result<(), StoreError> {
         let ledger = self.steward.ledger.clone();
         for pipeline in ledger.pipelines().await? {
-            if !self.busy.contains_key(&pipeline) && !ledger.submitted(&pipeline).await?.is_empty()
-            {
+            let has_work = async || -> Result<bool, StoreError> {
+                Ok(!ledger.submitted(&pipeline).await?.is_empty()
+                    || ledger.standing(&pipeline).await?.is_some())
+            };
+            if !self.busy.contains_key(&pipeline) && has_work().await? {
                 self.attend(pipeline);
             }
         }

@@ -10,16 +10,12 @@ use drover_shared::queue::{Broker, Embedded};
 use drover_shared::wire::{Control, Message, decode, encode};
 use tokio::time::{sleep, timeout};
 
-use super::{Service, Shown, Steward};
+use super::{Service, Steward};
 use crate::coordinator::bench::{Bench, DEADLINE, Habits, counts};
 
 fn steward(bench: &Bench, broker: &Arc<Embedded>, me: &str) -> Steward {
-    Steward {
-        ledger: bench.ledger.clone(),
-        broker: Arc::clone(broker) as _,
-        me: me.to_owned(),
-        shown: Shown::default(),
-    }
+    let broker = Arc::clone(broker) as _;
+    Steward::on_broker(bench.ledger.clone(), broker, me.to_owned())
 }
 
 async fn submit(bench: &Bench, after: Vec<JobId>) -> JobRecord {

@@ -1,0 +1,202 @@
+//! Which standing pipeline reads what, as a graph.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::{Overview, PipelineState};
+
+/// Folders, clocks and pipelines, and who reads what.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Graph {
+    /// What there is, sorted.
+    pub nodes: Vec<Node>,
+    /// Who reads what, sorted.
+    pub edges: Vec<Edge>,
+}
+
+/// Something that is read, or reads.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+pub struct Node {
+    /// A folder's name or URL, or a pipeline's name.
+    pub id: String,
+    /// What it is.
+    pub kind: NodeKind,
+    /// What a pipeline does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<PipelineState>,
+}
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodeKind {
+    /// A folder that no standing pipeline writes.
+    Repo,
+    /// A folder that holds the ticks of a clock.
+    Cron,
+    /// A standing pipeline, and its output folder.
+    Pipeline,
+}
+
+/// That `to` reads `from`.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+pub struct Edge {
+    /// What is read.
+    pub from: String,
+    /// The pipeline that reads it.
+    pub to: String,
+    /// As what: the directory below `/pfs`.
+    pub input: String,
+}
+
+impl Graph {
+    /// The graph of these pipelines.
+    pub fn of(pipelines: &[Overview]) -> Self {
+        let mut nodes = BTreeSet::new();
+        let mut edges = BTreeSet::new();
+        for reader in pipelines {
+            nodes.insert(Node {
+                id: reader.pipeline.to_string(),
+                kind: NodeKind::Pipeline,
+                state: Some(reader.state),
+            });
+            for input in &reader.inputs {
+                if input.from.is_none() {
+                    nodes.insert(Node {
+                        id: input.repo.clone(),
+                        kind: match input.schedule {
+                            Some(_) => NodeKind::Cron,
+                            None => NodeKind::Repo,
+                        },
+                        state: None,
+                    });
+                }
+                edges.insert(Edge {
+                    from: input.repo.clone(),
+                    to: reader.pipeline.to_string(),
+                    input: input.name.clone(),
+                });
+            }
+        }
+        Self {
+            nodes: nodes.into_iter().collect(),
+            edges: edges.into_iter().collect(),
+        }
+    }
+
+    /// For Graphviz.
+    pub fn dot(&self) -> Vec<String> {
+        let mut lines = vec!["digraph drover {".to_owned(), "  rankdir=LR;".to_owned()];
+        for node in &self.nodes {
+            let shape = match node.kind {
+                NodeKind::Repo => "folder",
+                NodeKind::Cron => "circle",
+                NodeKind::Pipeline => "box",
+            };
+            lines.push(format!("  {} [shape={shape}];", quoted(&node.id)));
+        }
+        for edge in &self.edges {
+            lines.push(format!("  {} -> {};", quoted(&edge.from), quoted(&edge.to)));
+        }
+        lines.push("}".to_owned());
+        lines
+    }
+
+    /// For people: what nobody writes first, and below everything what reads it.
+    pub fn tree(&self) -> Vec<String> {
+        let is_read_into = |id: &str| self.edges.iter().any(|edge| edge.to == id);
+        let roots = self.nodes.iter().filter(|node| !is_read_into(&node.id));
+        let mut lines = Vec::new();
+        for root in roots {
+            lines.push(root.id.clone());
+            self.below(&root.id, "", &mut lines);
+        }
+        lines
+    }
+
+    fn below(&self, id: &str, indent: &str, lines: &mut Vec<String>) {
+        let readers: BTreeSet<&str> = self
+            .edges
+            .iter()
+            .filter(|edge| edge.from == id)
+            .map(|edge| edge.to.as_str())
+            .collect();
+        let last = readers.len().saturating_sub(1);
+        for (at, reader) in readers.into_iter().enumerate() {
+            let (branch, trunk) = if at == last {
+                ("└─▶ ", "    ")
+            } else {
+                ("├─▶ ", "│   ")
+            };
+            lines.push(format!("{indent}{branch}{reader}"));
+            self.below(reader, &format!("{indent}{trunk}"), lines);
+        }
+    }
+}
+
+/// As Graphviz reads it.
+fn quoted(id: &str) -> String {
+    format!("\"{}\"", id.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn graph() -> Graph {
+        let node = |id: &str, kind| Node {
+            id: id.to_owned(),
+            kind,
+            state: None,
+        };
+        let edge = |from: &str, to: &str| Edge {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            input: from.to_owned(),
+        };
+        Graph {
+            nodes: vec![
+                node("in", NodeKind::Repo),
+                node("a\"b", NodeKind::Cron),
+                node("map", NodeKind::Pipeline),
+                node("reduce", NodeKind::Pipeline),
+                node("report", NodeKind::Pipeline),
+            ],
+            edges: vec![
+                edge("a\"b", "map"),
+                edge("in", "map"),
+                edge("map", "reduce"),
+                edge("map", "report"),
+            ],
+        }
+    }
+
+    #[test]
+    fn a_graph_is_drawn_for_people_and_for_graphviz() {
+        insta::assert_snapshot!(graph().tree().join("\n"), @r#"
+        in
+        └─▶ map
+            ├─▶ reduce
+            └─▶ report
+        a"b
+        └─▶ map
+            ├─▶ reduce
+            └─▶ report
+        "#);
+        insta::assert_snapshot!(graph().dot().join("\n"), @r#"
+        digraph drover {
+          rankdir=LR;
+          "in" [shape=folder];
+          "a\"b" [shape=circle];
+          "map" [shape=box];
+          "reduce" [shape=box];
+          "report" [shape=box];
+          "a\"b" -> "map";
+          "in" -> "map";
+          "map" -> "reduce";
+          "map" -> "report";
+        }
+        "#);
+    }
+}

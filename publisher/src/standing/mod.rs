@@ -1,0 +1,25 @@
+//! Standing pipelines: when their inputs change, a job is due.
+//!
+//! A [`Keeper`] watches the inputs of one pipeline. It is *told* of changes ([`notice`]: inotify for folders, the clock
+//! for buckets) and *looks* at them ([`inputs`]: what the inputs expand to now, as one short text). A job is due when
+//! they are not what the newest job was started for, and have *settled* ([`settle`]). Clocks tick by writing files
+//! ([`ticks`]), so they are inputs like any other.
+//!
+//! The keeper starts nothing. Several processes may keep the same pipeline; the steward that has the seat asks again
+//! before it submits a job.
+
+mod draft;
+mod graph;
+mod inputs;
+mod keeper;
+mod notice;
+mod overview;
+mod settle;
+mod ticks;
+mod waiting;
+
+pub use draft::Draft;
+pub use graph::{Edge, Graph, Node, NodeKind};
+pub use keeper::{Due, Keeper, Watchfulness};
+pub use overview::{InputOverview, Overview, PipelineState, overview};
+pub use waiting::Waiting;

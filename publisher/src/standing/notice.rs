@@ -1,0 +1,125 @@
+//! Being told that something changed in some folders.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use notify::event::{AccessKind, AccessMode};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::Notify;
+
+/// Tells of changes in folders of this machine. Where the system cannot tell (a bucket, a network's folder, too many
+/// folders), the clock is what remains.
+#[derive(Debug, Default)]
+pub(super) struct Notice {
+    changed: Arc<Notify>,
+    watcher: Option<RecommendedWatcher>,
+    watched: BTreeSet<PathBuf>,
+}
+
+impl Notice {
+    /// Watches these folders, and no others. Of one that does not exist yet, the folder that will hold it is watched.
+    pub(super) fn watch(&mut self, folders: &BTreeSet<PathBuf>) {
+        let wanted: BTreeSet<PathBuf> = folders.iter().map(|folder| place_of(folder)).collect();
+        if wanted == self.watched {
+            return;
+        }
+        self.watcher = self.begin(&wanted, folders);
+        self.watched = wanted;
+    }
+
+    /// Returns when something has changed since the last time. Cancel-safe.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    fn begin(
+        &self,
+        places: &BTreeSet<PathBuf>,
+        folders: &BTreeSet<PathBuf>,
+    ) -> Option<RecommendedWatcher> {
+        let changed = Arc::clone(&self.changed);
+        let told = move |event: notify::Result<Event>| {
+            if event.is_ok_and(|event| is_change(event.kind)) {
+                changed.notify_one();
+            }
+        };
+        let mut watcher = notify::recommended_watcher(told)
+            .inspect_err(|error| tracing::warn!("changes are seen by the clock only: {error}"))
+            .ok()?;
+        for place in places {
+            let mode = if folders.contains(place) {
+                RecursiveMode::Recursive
+            } else {
+                RecursiveMode::NonRecursive
+            };
+            if let Err(error) = watcher.watch(place, mode) {
+                let place = place.display();
+                tracing::warn!("changes in {place} are seen by the clock only: {error}");
+            }
+        }
+        Some(watcher)
+    }
+}
+
+fn place_of(folder: &Path) -> PathBuf {
+    match folder.parent() {
+        Some(parent) if !folder.is_dir() => parent.to_owned(),
+        _ => folder.to_owned(),
+    }
+}
+
+/// Whether it is more than reading. A file that is being written tells again and again.
+fn is_change(kind: EventKind) -> bool {
+    match kind {
+        EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    async fn is_told(notice: &Notice) -> bool {
+        let told = timeout(Duration::from_secs(20), notice.changed());
+        told.await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_new_changed_or_gone_is_told_of() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("in");
+        let mut notice = Notice::default();
+        let watched = BTreeSet::from([folder.clone()]);
+        notice.watch(&watched);
+        std::fs::create_dir_all(folder.join("deep")).unwrap();
+        assert!(is_told(&notice).await, "the folder is there now");
+        notice.watch(&watched);
+        let file = folder.join("deep/file");
+        std::fs::write(&file, "a").unwrap();
+        assert!(is_told(&notice).await, "a file is new");
+        std::fs::remove_file(&file).unwrap();
+        assert!(is_told(&notice).await, "a file is gone");
+    }
+
+    #[test]
+    fn reading_is_no_change() {
+        assert!(!is_change(EventKind::Access(AccessKind::Open(
+            AccessMode::Any
+        ))));
+        assert!(!is_change(EventKind::Access(AccessKind::Close(
+            AccessMode::Read
+        ))));
+        assert!(is_change(EventKind::Access(AccessKind::Close(
+            AccessMode::Write
+        ))));
+        assert!(is_change(EventKind::Remove(
+            notify::event::RemoveKind::File
+        )));
+    }
+}

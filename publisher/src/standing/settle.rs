@@ -1,0 +1,118 @@
+//! Pure: whether changed inputs have settled.
+
+use std::time::{Duration, Instant};
+
+/// Inputs that never come to rest are taken as they are after this many times the settling time.
+const PATIENCE: u32 = 20;
+
+/// What the inputs looked like since they began to change.
+#[derive(Debug, Default)]
+pub(super) struct Settling(Option<Change>);
+
+#[derive(Debug)]
+struct Change {
+    /// When they were first seen to be others.
+    began: Instant,
+    /// What they looked like last.
+    last: String,
+    /// Since when they look like that.
+    since: Instant,
+}
+
+/// What to do about inputs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Verdict {
+    /// Nothing: there is a job for them.
+    Covered,
+    /// Look again after this time.
+    LookAgain(Duration),
+    /// Start a job.
+    Due,
+}
+
+impl Settling {
+    /// What to do about inputs that look like `now_are`, when the newest job was started for `covered`.
+    ///
+    /// Half-written files don't start a job, and a burst of them starts one: inputs must look the same for the time
+    /// `settle`. A stream of files that never ends is not waited out.
+    pub(super) fn judge(
+        &mut self,
+        now_are: &str,
+        covered: Option<&str>,
+        settle: Duration,
+        now: Instant,
+    ) -> Verdict {
+        if covered == Some(now_are) {
+            self.0 = None;
+            return Verdict::Covered;
+        }
+        let change = self.0.get_or_insert_with(|| Change {
+            began: now,
+            last: now_are.to_owned(),
+            since: now,
+        });
+        if change.last != now_are {
+            now_are.clone_into(&mut change.last);
+            change.since = now;
+        }
+        let rest = settle.saturating_sub(now - change.since);
+        if rest.is_zero() || now - change.began >= settle * PATIENCE {
+            self.0 = None;
+            return Verdict::Due;
+        }
+        Verdict::LookAgain(rest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTLE: Duration = Duration::from_secs(2);
+
+    /// Judges what is seen at these seconds.
+    fn judged(seen: &[(u64, &str)], covered: Option<&str>) -> Vec<Verdict> {
+        let start = Instant::now();
+        let mut settling = Settling::default();
+        seen.iter()
+            .map(|(at, inputs)| {
+                let now = start + Duration::from_secs(*at);
+                settling.judge(inputs, covered, SETTLE, now)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn inputs_that_have_a_job_start_none() {
+        assert_eq!(
+            judged(&[(0, "a"), (9, "a")], Some("a")),
+            [Verdict::Covered; 2]
+        );
+    }
+
+    #[test]
+    fn a_change_starts_a_job_once_it_has_settled() {
+        let later = |seconds| Verdict::LookAgain(Duration::from_secs(seconds));
+        let verdicts = judged(&[(0, "b"), (1, "b"), (2, "b")], Some("a"));
+        assert_eq!(verdicts, [later(2), later(1), Verdict::Due]);
+        let verdicts = judged(&[(0, "b"), (1, "c"), (2, "c"), (3, "c")], None);
+        assert_eq!(verdicts, [later(2), later(2), later(1), Verdict::Due]);
+    }
+
+    #[test]
+    fn a_change_that_is_taken_back_starts_nothing() {
+        let verdicts = judged(&[(0, "b"), (1, "a"), (5, "b")], Some("a"));
+        assert_eq!(verdicts[1], Verdict::Covered);
+        assert_eq!(verdicts[2], Verdict::LookAgain(SETTLE));
+    }
+
+    #[test]
+    fn inputs_that_never_settle_start_a_job_all_the_same() {
+        let names: Vec<String> = (0..60).map(|n| n.to_string()).collect();
+        let seen: Vec<(u64, &str)> = (0..).zip(names.iter().map(String::as_str)).collect();
+        let due = judged(&seen, None)
+            .iter()
+            .position(|it| *it == Verdict::Due);
+        assert_eq!(due, Some(40));
+    }
+}

@@ -1,0 +1,136 @@
+//! Ticks of a clock: empty files, named by the time that was scheduled.
+
+use bytes::Bytes;
+use drover_shared::pipeline::CronInput;
+use drover_shared::store::{Store, StoreError, StoreKey};
+use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
+
+/// Ticks that are made up for at once; a clock that missed more goes on the next time.
+const AT_ONCE: usize = 1000;
+
+/// Writes the ticks that are due, also those that were missed, and returns when the next one is; none if there is no
+/// next one. Several processes may do this at the same time.
+pub(super) async fn tick(
+    clock: &CronInput,
+    created: Timestamp,
+    now: Timestamp,
+    store: &Store,
+) -> Result<Option<Timestamp>, StoreError> {
+    let repo = StoreKey::root().join(&clock.ticks.repo)?;
+    let names = store.names(&repo).await?;
+    let newest = names.iter().filter_map(|name| name.parse().ok()).max();
+    let (due, next) = due(clock, newest, created, now);
+    let written = if clock.overwrite {
+        &due[due.len().saturating_sub(1)..]
+    } else {
+        &due[..]
+    };
+    for tick in written {
+        let key = repo.join(&tick.to_string())?;
+        store.put(&key, Bytes::new()).await?;
+    }
+    if clock.overwrite && !written.is_empty() {
+        let old = names
+            .iter()
+            .filter(|name| name.parse::<Timestamp>().is_ok());
+        let old: Result<Vec<StoreKey>, StoreError> = old.map(|name| Ok(repo.join(name)?)).collect();
+        store.delete_each(old?).await?;
+    }
+    Ok(next)
+}
+
+/// Pure: the ticks after the newest one that are due, and the one after them.
+fn due(
+    clock: &CronInput,
+    newest: Option<Timestamp>,
+    created: Timestamp,
+    now: Timestamp,
+) -> (Vec<Timestamp>, Option<Timestamp>) {
+    let begin = || clock.start.unwrap_or_else(|| whole_second(created));
+    let mut last = newest.unwrap_or_else(begin);
+    let mut due = Vec::new();
+    loop {
+        match clock.schedule.next(last) {
+            Some(next) if next <= now && due.len() < AT_ONCE => {
+                due.push(next);
+                last = next;
+            }
+            next => return (due, next),
+        }
+    }
+}
+
+fn whole_second(time: Timestamp) -> Timestamp {
+    let down = TimestampRound::new()
+        .smallest(Unit::Second)
+        .mode(RoundMode::Floor);
+    time.round(down).unwrap_or(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use drover_shared::pipeline::{self, Pipeline};
+
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        format!("2026-01-01T{text}Z").parse().unwrap()
+    }
+
+    fn pipeline(cron: &str) -> Pipeline {
+        let text = format!(
+            "{{pipeline: {{name: p}}, transform: {{cmd: [x]}}, input: {{cron: {{name: tick, {cron}}}}}}}"
+        );
+        pipeline::parse("test.yaml", &text)
+            .unwrap()
+            .remove(0)
+            .pipeline
+    }
+
+    /// The ticks there are after the clock was looked at at these times, and when the next one is.
+    async fn ticks(cron: &str, times: &[&str]) -> (Vec<String>, Option<Timestamp>) {
+        let (store, pipeline) = (Store::in_memory(), pipeline(cron));
+        let clock = pipeline.input.clocks()[0].clone();
+        let mut next = None;
+        for time in times {
+            next = tick(&clock, at("00:00:00.5"), at(time), &store)
+                .await
+                .unwrap();
+        }
+        let repo = StoreKey::root().join("p_tick").unwrap();
+        let names = store.names(&repo).await.unwrap();
+        let times = names.iter().map(|name| name[11..19].to_owned());
+        (times.collect(), next)
+    }
+
+    #[tokio::test]
+    async fn a_clock_ticks_at_its_times_and_makes_up_for_what_it_missed() {
+        let (none, next) = ticks("spec: '@every 20s'", &["00:00:10"]).await;
+        assert_eq!((none, next), (vec![], Some(at("00:00:20"))));
+        let (three, next) = ticks("spec: '@every 20s'", &["00:00:20", "00:01:05"]).await;
+        assert_eq!(three, ["00:00:20", "00:00:40", "00:01:00"]);
+        assert_eq!(next, Some(at("00:01:20")));
+    }
+
+    #[tokio::test]
+    async fn with_overwrite_there_is_one_tick() {
+        let cron = "spec: '@every 20s', overwrite: true";
+        let (ticks, _) = ticks(cron, &["00:00:20", "00:00:45", "00:01:45"]).await;
+        assert_eq!(ticks, ["00:01:40"]);
+    }
+
+    #[tokio::test]
+    async fn a_clock_begins_at_its_start() {
+        let cron = "spec: '@hourly', start: '2026-01-01T02:00:00Z'";
+        let (ticks, next) = ticks(cron, &["01:30:00", "03:10:00"]).await;
+        assert_eq!(
+            (ticks, next),
+            (vec!["03:00:00".to_owned()], Some(at("04:00:00")))
+        );
+    }
+
+    #[tokio::test]
+    async fn never_is_never() {
+        assert_eq!(ticks("spec: '@never'", &["12:00:00"]).await, (vec![], None));
+    }
+}
