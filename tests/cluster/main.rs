@@ -9,6 +9,7 @@ mod jobs;
 mod network;
 mod poison;
 mod promise;
+mod standing;
 mod stop;
 mod store;
 mod strangers;

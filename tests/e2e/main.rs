@@ -14,4 +14,5 @@ mod output;
 mod sandbox;
 mod signals;
 mod skip;
+mod standing;
 mod users;

@@ -103,6 +103,11 @@ impl Job {
         self.0["state"].as_str().expect("a record has a state")
     }
 
+    /// Whether it is over.
+    pub fn has_ended(&self) -> bool {
+        ["success", "failure", "killed"].contains(&self.state())
+    }
+
     /// Why it failed or was killed; empty when it was not.
     pub fn reason(&self) -> &str {
         self.0["reason"].as_str().unwrap_or_default()

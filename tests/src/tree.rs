@@ -29,6 +29,11 @@ impl Tree {
         Self(tree)
     }
 
+    /// The paths of all files, sorted.
+    pub fn paths(&self) -> Vec<&str> {
+        self.0.keys().map(String::as_str).collect()
+    }
+
     /// The number of files.
     pub fn len(&self) -> usize {
         self.0.len()
