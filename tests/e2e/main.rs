@@ -9,6 +9,7 @@ mod crash;
 mod errors;
 mod examples;
 mod lists;
+mod monitoring;
 mod one_liner;
 mod output;
 mod sandbox;

@@ -13,8 +13,8 @@ use tokio::sync::Semaphore;
 use super::{CommandError, Context, broker, run};
 use crate::args::Serve;
 use crate::exit::Exit;
-use crate::standing::{Waiting, Watchfulness};
-use crate::steward::{Hands, Service, Steward, Watching, Workers, metrics};
+use crate::standing::{Watchfulness, Watching};
+use crate::steward::{Hands, Service, Steward, Workers, metrics};
 
 /// A coordinator holds nothing that must be brought to an end.
 const GRACE: Duration = Duration::from_secs(1);
@@ -89,7 +89,7 @@ async fn work(
                 settle: typed.settle,
                 look_every: typed.look_every,
             },
-            waiting: Waiting::default(),
+            ..Watching::default()
         }),
         limit: Arc::new(Semaphore::new(limit)),
         ..Steward::on_broker(ledger, Arc::clone(&broker), broker::me())

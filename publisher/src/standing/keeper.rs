@@ -13,10 +13,12 @@ use jiff::Timestamp;
 use tokio::time::sleep;
 
 use super::inputs::{Inputs, look};
+use super::news::Listener;
 use super::notice::Notice;
 use super::settle::{Settling, Verdict};
 use super::ticks::tick;
-use super::{Draft, Waiting};
+use super::{Draft, Item, News, Waiting};
+use crate::chain;
 
 /// Between two looks at whether the pipeline itself was changed, in a folder and in a bucket.
 const ASK_EVERY: Duration = Duration::from_millis(500);
@@ -40,6 +42,17 @@ impl Default for Watchfulness {
     }
 }
 
+/// How standing pipelines are watched in one process.
+#[derive(Clone, Debug, Default)]
+pub struct Watching {
+    /// How closely their inputs are watched.
+    pub watchfulness: Watchfulness,
+    /// Where is told what keeps them from starting jobs.
+    pub waiting: Waiting,
+    /// What happens in this process.
+    pub news: News,
+}
+
 /// What there is to do for a standing pipeline.
 #[derive(Debug)]
 pub enum Due {
@@ -59,6 +72,7 @@ pub struct Keeper {
     name: PipelineName,
     watchfulness: Watchfulness,
     waiting: Waiting,
+    news: Listener,
     notice: Notice,
     settling: Settling,
     /// The revision that was looked at last.
@@ -69,18 +83,14 @@ pub struct Keeper {
 
 impl Keeper {
     /// A keeper that has not looked yet.
-    pub fn new(
-        ledger: Ledger,
-        name: PipelineName,
-        watchfulness: Watchfulness,
-        waiting: Waiting,
-    ) -> Self {
+    pub fn new(ledger: Ledger, name: PipelineName, watching: Watching) -> Self {
         Self {
             repos: Repos::new(ledger.store().clone()),
             ledger,
             name,
-            watchfulness,
-            waiting,
+            watchfulness: watching.watchfulness,
+            waiting: watching.waiting,
+            news: watching.news.listen(),
             notice: Notice::default(),
             settling: Settling::default(),
             revision: 0,
@@ -102,11 +112,27 @@ impl Keeper {
                 return Ok(Due::Start(draft));
             }
             let rest = self.look_at.saturating_duration_since(Instant::now());
+            let rest = rest.min(self.ask_every());
             tokio::select! {
                 // A burst is not looked at file by file.
                 () = self.notice.changed() => self.look_after(self.watchfulness.settle / 4),
-                () = sleep(rest.min(self.ask_every())) => {}
+                item = self.news.next() => {
+                    if self.concerns(item.as_ref(), &standing) {
+                        self.look_after(Duration::ZERO);
+                    }
+                }
+                () = sleep(rest) => {}
             }
+        }
+    }
+
+    /// Whether the inputs are to be looked at. Whatever it is, it is asked anew what was submitted.
+    fn concerns(&self, item: Option<&Item>, standing: &Standing) -> bool {
+        match item {
+            Some(Item::Submitted(_)) => false,
+            Some(Item::Published(writer)) => pipeline::from_value(&standing.spec)
+                .is_ok_and(|pipeline| chain::reads(&pipeline, writer)),
+            None => true,
         }
     }
 

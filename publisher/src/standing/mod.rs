@@ -5,13 +5,14 @@
 //! they are not what the newest job was started for, and have *settled* ([`settle`]). Clocks tick by writing files
 //! ([`ticks`]), so they are inputs like any other.
 //!
-//! The keeper starts nothing. Several processes may keep the same pipeline; the steward that has the seat asks again
+//! [`News`] spares them the clock where one process knows more. The keeper starts nothing. Several processes may keep the same pipeline; the steward that has the seat asks again
 //! before it submits a job.
 
 mod draft;
 mod graph;
 mod inputs;
 mod keeper;
+mod news;
 mod notice;
 mod overview;
 mod settle;
@@ -20,6 +21,7 @@ mod waiting;
 
 pub use draft::Draft;
 pub use graph::{Edge, Graph, Node, NodeKind};
-pub use keeper::{Due, Keeper, Watchfulness};
+pub use keeper::{Due, Keeper, Watchfulness, Watching};
+pub use news::{Item, News};
 pub use overview::{InputOverview, Overview, PipelineState, overview};
 pub use waiting::Waiting;

@@ -20,6 +20,6 @@ mod tests;
 
 pub use follow::follow;
 pub use hands::Hands;
-pub use reign::{Steward, Watching, Workers};
+pub use reign::{Steward, Workers};
 pub use service::Service;
 pub use shown::Shown;

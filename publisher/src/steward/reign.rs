@@ -24,7 +24,7 @@ use super::next::{Next, next};
 use super::seat::Seat;
 use super::{Hands, Shown, metrics, scratch};
 use crate::coordinator::{Assignment, CoordinateError, Fence, Pace, Tools, resume};
-use crate::standing::{Draft, Due, Keeper, Waiting, Watchfulness};
+use crate::standing::{Draft, Due, Item, Keeper, Watching};
 
 /// Messages that are out at the same time, at most: what bounds the backlog of the queue.
 const WINDOW: u64 = 2_048;
@@ -61,15 +61,6 @@ pub enum Workers {
     OnBroker,
     /// This process, with a queue of its own. The lock in the store keeps others from the pipeline.
     Here(Hands),
-}
-
-/// How standing pipelines are kept.
-#[derive(Clone, Debug, Default)]
-pub struct Watching {
-    /// How closely their inputs are watched.
-    pub watchfulness: Watchfulness,
-    /// Where is told what keeps them from starting jobs.
-    pub waiting: Waiting,
 }
 
 /// What there is to do for a pipeline.
@@ -145,12 +136,9 @@ impl Steward {
     }
 
     fn keeper(&self, pipeline: &PipelineName) -> Option<Keeper> {
-        let Watching {
-            watchfulness,
-            waiting,
-        } = self.watching.clone()?;
+        let watching = self.watching.clone()?;
         let (ledger, name) = (self.ledger.clone(), pipeline.clone());
-        Some(Keeper::new(ledger, name, watchfulness, waiting))
+        Some(Keeper::new(ledger, name, watching))
     }
 
     /// Takes the seat once there is work, and sees jobs through as long as there are any and the seat is ours.
@@ -285,6 +273,9 @@ impl Steward {
         match ended {
             Ok(record) => {
                 metrics::ended(&record);
+                if let Some(watching) = &self.watching {
+                    watching.news.tell(Item::Published(name.clone()));
+                }
                 tracing::info!(job.id = %job, pipeline.name = %name, state = ?record.state, "job {job} of {name} has ended");
                 Ok(())
             }

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Steward;
+use crate::standing::Item;
 
 /// How often the ledger is searched for jobs and standing pipelines, in a folder and in a bucket; hints make it quicker,
 /// as a rule.
@@ -83,6 +84,9 @@ impl Service {
     fn attend(&mut self, pipeline: PipelineName) {
         if let Some(again) = self.busy.get_mut(&pipeline) {
             *again = true;
+            if let Some(watching) = &self.steward.watching {
+                watching.news.tell(Item::Submitted(pipeline));
+            }
             return;
         }
         self.busy.insert(pipeline.clone(), false);
