@@ -20,4 +20,5 @@ pub mod wire;
 
 pub mod backoff;
 pub mod process;
+mod tls;
 pub mod units;

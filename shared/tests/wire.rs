@@ -97,6 +97,7 @@ fn golden() -> Vec<(&'static str, &'static str, Message)> {
                 datums: Datums::Inline(vec![datum()]),
                 total: Some(9),
                 again: false,
+                trace: None,
             }),
         ),
         (
@@ -111,6 +112,7 @@ fn golden() -> Vec<(&'static str, &'static str, Message)> {
                 }),
                 total: None,
                 again: false,
+                trace: None,
             }),
         ),
         (
@@ -125,6 +127,7 @@ fn golden() -> Vec<(&'static str, &'static str, Message)> {
                 }),
                 total: None,
                 again: true,
+                trace: None,
             }),
         ),
         (
@@ -271,6 +274,7 @@ fn a_message_over_the_limit_is_neither_made_nor_read() {
         datums: Datums::Inline(vec![large]),
         total: None,
         again: false,
+        trace: None,
     };
     let made = encode(&Message::Task(task));
     assert!(matches!(
@@ -339,6 +343,7 @@ fn any_message() -> impl Strategy<Value = Message> {
             datums,
             total,
             again: false,
+            trace: None,
         })
     });
     let ended = (

@@ -16,4 +16,5 @@ mod sandbox;
 mod signals;
 mod skip;
 mod standing;
+mod traces;
 mod users;

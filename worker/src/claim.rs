@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use drover_shared::datum::Datum;
 use drover_shared::id::JobId;
+use drover_shared::process::telemetry::follow;
 use drover_shared::queue::Delivery;
 use drover_shared::store::StoreError;
 use drover_shared::wire::{self, Datums, Message, Range, Task};
@@ -152,6 +153,9 @@ async fn perform(delivery: &Delivery, tools: &Tools) -> Result<(), Refusal> {
             "datum",
             job.id = %job.id, datum.index, datum.id = %datum.id
         );
+        if let Some(trace) = &task.trace {
+            follow(&span, &trace.parent, trace.published);
+        }
         journeys.push(travel(datum, &bearer, tools).instrument(span));
     }
     let mut result = Ok(());

@@ -36,8 +36,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> Exit {
-    // It can only fail when this process talks already.
-    let _ = telemetry::start(&args.log, args.log_format.into());
+    let _telemetry = telemetry::start("drover-worker", &args.log, args.log_format.into());
     let grace = args.grace;
     let base = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let request = match Request::of(args, &base, &host_name()) {

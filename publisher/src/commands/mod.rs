@@ -49,8 +49,7 @@ pub async fn carry_out(cli: Cli) -> Exit {
         Format::Text => telemetry::Format::Text,
         Format::Json => telemetry::Format::Json,
     };
-    // It can only fail when this process talks already, as in tests.
-    let _ = telemetry::start(&cli.common.log, format);
+    let _telemetry = telemetry::start("drover", &cli.common.log, format);
     match dispatch(cli).await {
         Ok(exit) => exit,
         Err(error) => {

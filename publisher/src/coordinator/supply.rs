@@ -9,11 +9,13 @@ use drover_shared::datum::Datum;
 use drover_shared::id::{JobId, PipelineName};
 use drover_shared::ledger::{Ledger, Segment};
 use drover_shared::pipeline::SetRule;
+use drover_shared::process::telemetry::{TRACED, carry};
 use drover_shared::queue::{Broker, Queue, QueueError};
-use drover_shared::wire::{Datums, Message, Range, Task, WireError, encode};
+use drover_shared::wire::{Datums, Message, Range, Task, Trace, WireError, encode};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use super::CoordinateError;
@@ -129,12 +131,20 @@ impl Supply {
         again: bool,
     ) -> Result<Bytes, WireError> {
         let range = range(segment, &set);
+        let span = tracing::info_span!(
+            target: TRACED, parent: None, "publish", job.id = %self.job, datum.index = range.first
+        );
+        let trace = carry(&span).map(|parent| Trace {
+            parent,
+            published: Timestamp::now(),
+        });
         let task = |datums| {
             Message::Task(Task {
                 job: self.job,
                 datums,
                 total,
                 again,
+                trace: trace.clone(),
             })
         };
         match encode(&task(Datums::Inline(set))) {

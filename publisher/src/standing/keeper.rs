@@ -117,22 +117,12 @@ impl Keeper {
                 // A burst is not looked at file by file.
                 () = self.notice.changed() => self.look_after(self.watchfulness.settle / 4),
                 item = self.news.next() => {
-                    if self.concerns(item.as_ref(), &standing) {
+                    if concerns(item.as_ref(), &standing) {
                         self.look_after(Duration::ZERO);
                     }
                 }
                 () = sleep(rest) => {}
             }
-        }
-    }
-
-    /// Whether the inputs are to be looked at. Whatever it is, it is asked anew what was submitted.
-    fn concerns(&self, item: Option<&Item>, standing: &Standing) -> bool {
-        match item {
-            Some(Item::Submitted(_)) => false,
-            Some(Item::Published(writer)) => pipeline::from_value(&standing.spec)
-                .is_ok_and(|pipeline| chain::reads(&pipeline, writer)),
-            None => true,
         }
     }
 
@@ -263,5 +253,15 @@ impl Keeper {
             }
         }
         Ok(None)
+    }
+}
+
+/// Whether the inputs are to be looked at. Whatever it is, it is asked anew what was submitted.
+fn concerns(item: Option<&Item>, standing: &Standing) -> bool {
+    match item {
+        Some(Item::Submitted(_)) => false,
+        Some(Item::Published(writer)) => pipeline::from_value(&standing.spec)
+            .is_ok_and(|pipeline| chain::reads(&pipeline, writer)),
+        None => true,
     }
 }

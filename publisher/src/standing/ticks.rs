@@ -33,7 +33,7 @@ pub(super) async fn tick(
         let old = names
             .iter()
             .filter(|name| name.parse::<Timestamp>().is_ok());
-        let old: Result<Vec<StoreKey>, StoreError> = old.map(|name| Ok(repo.join(name)?)).collect();
+        let old: Result<Vec<StoreKey>, StoreError> = old.map(|name| repo.join(name)).collect();
         store.delete_each(old?).await?;
     }
     Ok(next)

@@ -14,4 +14,4 @@ pub use baton::Baton;
 pub use codec::{Message, SIZE_LIMIT, WireError, decode, encode};
 pub use control::Control;
 pub use report::{Event, Report};
-pub use task::{Datums, Range, Task};
+pub use task::{Datums, Range, Task, Trace};

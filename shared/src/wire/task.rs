@@ -1,5 +1,6 @@
 //! Publisher → workers: datums to do.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::datum::Datum;
@@ -19,6 +20,18 @@ pub struct Task {
     /// have ended, as for a redelivery.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
+    /// For traces; none where nothing is traced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
+}
+
+/// What a trace goes on with.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Trace {
+    /// The span of the publication, as W3C's `traceparent`.
+    pub parent: String,
+    /// When the message was published.
+    pub published: Timestamp,
 }
 
 /// The datums of a task: in the message itself, or where to read them.

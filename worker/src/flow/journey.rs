@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use drover_shared::datum::{Cause, Datum};
+use drover_shared::process::telemetry::TRACED;
 use drover_shared::wire::Event;
 use jiff::Timestamp;
+use tracing::{Instrument, info_span};
 
 use super::Failure;
 use super::commit::{Ended, commit};
@@ -70,17 +72,27 @@ pub(crate) async fn journey(mut claimed: Claimed, tools: &Tools) -> Result<(), F
 }
 
 async fn travel(claimed: &Claimed, tools: &Tools) -> Result<Ended, Failure> {
-    let executed = match stage(claimed, tools).await {
-        Ok(staged) => execute(staged, tools).await?,
+    let staging = stage(claimed, tools).instrument(info_span!(target: TRACED, "download"));
+    let executed = match staging.await {
+        Ok(staged) => {
+            let executing = execute(staged, tools);
+            executing
+                .instrument(info_span!(target: TRACED, "process"))
+                .await?
+        }
         Err(Failure::Datum(cause)) => Executed::never(cause),
         Err(failure) => return Err(failure),
     };
     let mark = executed.mark;
-    let ended = match tools
-        .unless_cut_short(upload(executed, claimed, tools))
-        .await
-    {
-        Ok(Ok(uploaded)) => commit(uploaded, claimed, tools).await,
+    let uploading =
+        upload(executed, claimed, tools).instrument(info_span!(target: TRACED, "upload"));
+    let ended = match tools.unless_cut_short(uploading).await {
+        Ok(Ok(uploaded)) => {
+            let committing = commit(uploaded, claimed, tools);
+            committing
+                .instrument(info_span!(target: TRACED, "commit"))
+                .await
+        }
         Ok(Err(failure)) | Err(failure) => Err(failure),
     };
     if ended.is_err() {

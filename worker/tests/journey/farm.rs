@@ -147,6 +147,7 @@ impl Farm {
             datums,
             total: None,
             again,
+            trace: None,
         };
         self.publish_body(wire::encode(&Message::Task(task)).unwrap())
             .await;

@@ -1,15 +1,19 @@
-//! What a process says about itself: tracing to stderr.
+//! What a process says about itself: events to stderr, spans to a collector.
 
 mod flat;
+mod traces;
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::filter_fn;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::fmt::format::JsonFields;
-use tracing_subscriber::util::TryInitError;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use flat::Flat;
+pub use traces::{TRACED, carry, follow};
 
 /// How events are written.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -21,28 +25,68 @@ pub enum Format {
     Json,
 }
 
-/// Starts to write events to stderr. `filter` is what the user asked for, for example `debug` or
-/// `drover_worker=debug,warn`; parts of it that make no sense are left out.
-pub fn start(filter: &str, format: Format) -> Result<(), TryInitError> {
-    use tracing_subscriber::layer::SubscriberExt as _;
-    use tracing_subscriber::util::SubscriberInitExt as _;
+/// Sends the last spans when it is dropped; to be kept until the process ends.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Telemetry(Option<SdkTracerProvider>);
 
-    // lapin repeats messages and, in detail, passwords. What matters of it, the queue's room says.
-    let fit_to_tell = filter_fn(|event| !event.target().starts_with("lapin"));
-    let registry = tracing_subscriber::registry()
-        .with(EnvFilter::new(filter))
-        .with(fit_to_tell);
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    match format {
-        Format::Text => {
-            let layer = layer
-                .with_ansi(std::io::stderr().is_terminal())
-                .with_target(false);
-            registry.with(layer).try_init()
-        }
-        Format::Json => {
-            let layer = layer.fmt_fields(JsonFields::new()).event_format(Flat);
-            registry.with(layer).try_init()
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        if let Some(provider) = &self.0
+            && let Err(error) = provider.shutdown()
+        {
+            tracing::warn!("the last spans did not reach the collector: {error}");
         }
     }
+}
+
+/// Starts to write events to stderr, and to send spans to a collector where the environment names one, as `service`.
+/// `filter` is what the user asked for, for example `debug` or `drover_worker=debug,warn`; parts of it that make no
+/// sense are left out. Does nothing where this process talks already, as in tests.
+pub fn start(service: &'static str, filter: &str, format: Format) -> Telemetry {
+    let (provider, problem) = match traces::provider(service) {
+        None => (None, None),
+        Some(Ok(provider)) => (Some(provider), None),
+        Some(Err(problem)) => (None, Some(problem)),
+    };
+    let spans = provider.as_ref().map(|provider| {
+        tracing_opentelemetry::layer()
+            .with_tracer(traces::tracer(provider))
+            .with_location(false)
+            .with_threads(false)
+            .with_filter(LevelFilter::INFO)
+            .with_filter(filter_fn(|event| event.target().starts_with("drover")))
+    });
+    let _ = tracing_subscriber::registry()
+        .with(spans)
+        .with(log(filter, format))
+        .try_init();
+    if let Some(problem) = problem {
+        tracing::warn!("no traces are sent: {problem}");
+    }
+    Telemetry(provider)
+}
+
+/// What writes events.
+fn log<S>(filter: &str, format: Format) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+{
+    // lapin repeats messages and, in detail, passwords. What matters of it, the queue's room says.
+    let fit_to_tell =
+        filter_fn(|event| !event.target().starts_with("lapin") && event.target() != TRACED);
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let layer: Box<dyn Layer<S> + Send + Sync> = match format {
+        Format::Text => Box::new(
+            layer
+                .with_ansi(std::io::stderr().is_terminal())
+                .with_target(false),
+        ),
+        Format::Json => Box::new(layer.fmt_fields(JsonFields::new()).event_format(Flat)),
+    };
+    Box::new(
+        layer
+            .with_filter(EnvFilter::new(filter))
+            .with_filter(fit_to_tell),
+    )
 }

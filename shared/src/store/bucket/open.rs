@@ -1,7 +1,7 @@
 //! Opening a bucket by its URL; credentials and endpoint come from the environment.
 
 use std::fmt::Display;
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -27,7 +27,7 @@ const OPENING: Duration = Duration::from_secs(PATIENCE.as_secs() + 10);
 impl Bucket {
     /// Opens the bucket at `url`, and sees whether it answers.
     pub(in crate::store) async fn open(url: &Url) -> Result<Self, StoreError> {
-        install_tls();
+        crate::tls::install();
         let refusal = |problem: &dyn Display| StoreError::Location {
             location: url.to_string(),
             problem: problem.to_string(),
@@ -140,13 +140,4 @@ fn with_prefix(store: Arc<dyn ObjectStore>, prefix: Path) -> Arc<dyn ObjectStore
     } else {
         Arc::new(PrefixStore::new(store, prefix))
     }
-}
-
-/// Makes ring the provider of cryptography, unless the process has chosen one.
-fn install_tls() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // An error says that there is one already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    });
 }

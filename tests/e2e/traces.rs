@@ -1,0 +1,124 @@
+//! Traces: a collector that the environment names is told where a datum's time went.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+use drover_tests::{Spec, Workspace, eventually};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message;
+
+/// A collector: takes whatever is posted, and keeps its spans.
+struct Collector {
+    port: u16,
+    spans: Arc<Mutex<Vec<Span>>>,
+}
+
+impl Collector {
+    fn start() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let spans = Arc::default();
+        let kept = Arc::clone(&spans);
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let kept = Arc::clone(&kept);
+                std::thread::spawn(move || serve(&client, &kept));
+            }
+        });
+        Self { port, spans }
+    }
+
+    /// The spans by their names; the last one of each.
+    fn by_name(&self) -> BTreeMap<String, Span> {
+        let spans = self.spans.lock().unwrap();
+        spans
+            .iter()
+            .map(|span| (span.name.clone(), span.clone()))
+            .collect()
+    }
+}
+
+/// Answers the requests of one client until it hangs up.
+fn serve(mut client: &TcpStream, kept: &Mutex<Vec<Span>>) {
+    let mut reader = BufReader::new(client);
+    loop {
+        let mut length = 0;
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line).unwrap_or(0) == 0 {
+                return;
+            }
+            let line = line.to_ascii_lowercase();
+            if let Some(value) = line.strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+            if line.trim().is_empty() {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).unwrap();
+        let request = ExportTraceServiceRequest::decode(&*body).unwrap();
+        let scopes = request
+            .resource_spans
+            .into_iter()
+            .flat_map(|it| it.scope_spans);
+        kept.lock()
+            .unwrap()
+            .extend(scopes.flat_map(|scope| scope.spans));
+        let answer =
+            "HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n";
+        client.write_all(answer.as_bytes()).unwrap();
+    }
+}
+
+#[test]
+fn a_datum_is_one_trace_from_its_publication_to_its_commit() {
+    let collector = Collector::start();
+    let place = Workspace::new();
+    place.file("in/a", "a");
+    let spec = place.spec(
+        &Spec::new("made")
+            .reads("in", "/*")
+            .sh("cp /pfs/in/a /pfs/out/"),
+    );
+    let mut command = place.command(&["run", &spec]);
+    let endpoint = format!("http://127.0.0.1:{}", collector.port);
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint);
+    place.start_command(command).finish().code(0);
+    let names = [
+        "commit", "datum", "download", "process", "publish", "queue", "upload",
+    ];
+    eventually("all spans have come", || {
+        let spans = collector.by_name();
+        names.iter().all(|name| spans.contains_key(*name))
+    });
+    let spans = collector.by_name();
+    let publish = &spans["publish"];
+    for name in names {
+        assert_eq!(spans[name].trace_id, publish.trace_id, "{name}");
+    }
+    assert_eq!(spans["queue"].parent_span_id, publish.span_id);
+    assert_eq!(spans["datum"].parent_span_id, publish.span_id);
+    for name in ["download", "process", "upload", "commit"] {
+        assert_eq!(spans[name].parent_span_id, spans["datum"].span_id, "{name}");
+    }
+    assert!(spans["process"].end_time_unix_nano <= spans["commit"].end_time_unix_nano);
+}
+
+#[test]
+fn a_collector_that_is_not_there_hinders_nobody() {
+    let place = Workspace::new();
+    place.file("in/a", "a");
+    let spec = place.spec(
+        &Spec::new("made")
+            .reads("in", "/*")
+            .sh("cp /pfs/in/a /pfs/out/"),
+    );
+    let mut command = place.command(&["run", &spec]);
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9");
+    place.start_command(command).finish().code(0);
+}
