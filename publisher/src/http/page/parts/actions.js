@@ -1,0 +1,128 @@
+// What a person may do. Before each click stands what will happen, with the count; with a read-only token there is nothing here.
+
+import { get, post, remove } from "../core/api.js";
+import { h } from "../core/dom.js";
+import { count, number } from "../core/format.js";
+import { isOpen, progressOf } from "../core/progress.js";
+import { go } from "../core/router.js";
+import { mayAct } from "../core/session.js";
+import { modal, toast } from "./dialog.js";
+
+/** A button for an action; nothing where actions are not allowed. `run` does it and returns what to say. */
+export function actionButton(text, run, { danger = false, label = null } = {}) {
+  return mayAct() && h("button", {
+    type: "button", key: text, class: danger ? "danger-quiet" : "", "aria-label": label,
+    on: { click: (event) => guarded(event.currentTarget, run) },
+  }, text);
+}
+
+async function guarded(button, run) {
+  button.disabled = true;
+  try {
+    await run();
+  } catch (error) {
+    toast(error.message, { bad: true });
+  } finally {
+    button.disabled = false;
+  }
+}
+
+/** Stops a job. */
+export async function stopJob(id) {
+  const detail = await get(`/jobs/${id}`);
+  if (!isOpen(detail.record)) return toast(`Job ${id} has ended already: ${detail.record.state}`);
+  const { running, queued, done, skipped } = progressOf(detail.record, detail);
+  const yes = await modal({
+    title: `Stop job ${id}?`,
+    body: [
+      h("p", {}, h("b", {}, number(running)), ` running ${running === 1 ? "datum is" : "datums are"} killed, `,
+        h("b", {}, number(queued)), ` queued ${queued === 1 ? "one is" : "ones are"} not run.`),
+      h("p", { class: "note" }, `What ${count(done + skipped, "datum")} did stays done and is not repeated by the next job. The output folder does not change.`),
+    ],
+    verb: "Stop the job", danger: true, no: "Let it run",
+  });
+  if (!yes) return undefined;
+  await post(`/jobs/${id}/stop`);
+  return toast(`Job ${id} is being stopped`);
+}
+
+/** Runs again what failed, all of it or one group; goes to the new job. */
+export async function retryJob(record, group = null) {
+  const { failed, recovered } = record.datums;
+  const many = group ? group.count : failed + recovered;
+  const yes = await modal({
+    title: group ? "Retry this group?" : "Retry all that failed?",
+    body: [
+      h("p", {}, h("b", {}, count(many, "datum")), ` of ${record.pipeline} ${many === 1 ? "is" : "are"} run again, as a new job.`),
+      group && h("p", {}, h("code", {}, describe(group))),
+      h("p", { class: "note" }, "What succeeded is skipped, not repeated."),
+    ],
+    verb: `Retry ${count(many, "datum")}`,
+  });
+  if (!yes) return;
+  const { job } = await post(`/jobs/${record.job}/retry`, group ? { group: group.key } : {});
+  toast(`Job ${job} runs ${count(many, "datum")} again`);
+  go(`/jobs/${job}`);
+}
+
+/** A failure group in one line. */
+export const describe = ({ kind, pattern, example, count: many }) => {
+  const line = many === 1 ? example : pattern;
+  return line ? `${kind}: ${line}` : kind;
+};
+
+/** Pauses a pipeline. */
+export async function pausePipeline({ pipeline, open_jobs: open }) {
+  const yes = await modal({
+    title: `Pause ${pipeline}?`,
+    body: h("p", {}, "New data starts ", h("b", {}, "no new jobs"), " until it is resumed. ",
+      open.length ? [h("b", {}, count(open.length, "open job")), " of it still run to their end."] : "No job of it is open."),
+    verb: "Pause",
+  });
+  if (!yes) return;
+  await post(`/pipelines/${pipeline}/pause`);
+  toast(`${pipeline} is paused`);
+}
+
+/** Lets a pipeline go on. */
+export async function resumePipeline({ pipeline }) {
+  const yes = await modal({
+    title: `Resume ${pipeline}?`,
+    body: h("p", {}, "What changed in its inputs since it was paused starts ", h("b", {}, "1 job"), "; unchanged datums are skipped."),
+    verb: "Resume",
+  });
+  if (!yes) return;
+  await post(`/pipelines/${pipeline}/resume`);
+  toast(`${pipeline} goes on`);
+}
+
+/** Starts a job now, whether or not anything has changed. */
+export async function runPipeline({ pipeline, open_jobs: open }) {
+  const yes = await modal({
+    title: `Run ${pipeline} now?`,
+    body: h("p", {}, h("b", {}, "1 job"), " is started over what its inputs hold now; datums done before are skipped. ",
+      open.length > 0 && `It follows the ${count(open.length, "job")} open already.`),
+    verb: "Run now",
+  });
+  if (!yes) return;
+  const { job } = await post(`/pipelines/${pipeline}/run`);
+  toast(`Job ${job} was started`, { link: { href: `/jobs/${job}`, text: "Look at it" } });
+}
+
+/** Deletes a pipeline, but not what it made. */
+export async function deletePipeline({ pipeline, open_jobs: open, outputs_to: readers }) {
+  const yes = await modal({
+    title: `Delete ${pipeline}?`,
+    body: [
+      h("p", {}, h("b", {}, count(open.length, "open job")), open.length === 1 ? " is stopped." : " are stopped.",
+        " Its output folder is kept, and so are the records of its jobs."),
+      readers.length > 0 && h("p", {}, h("b", {}, count(readers.length, "pipeline")),
+        ` read${readers.length === 1 ? "s" : ""} its output and will see nothing new: ${readers.join(", ")}.`),
+    ],
+    verb: `Delete ${pipeline}`, danger: true,
+  });
+  if (!yes) return;
+  await remove(`/pipelines/${pipeline}`);
+  toast(`${pipeline} is deleted; its output is kept`);
+  go("/");
+}

@@ -1,0 +1,31 @@
+// Failures grouped by cause: what people read when many datums failed.
+
+import { h } from "../core/dom.js";
+import { count, number, percent } from "../core/format.js";
+import { actionButton, retryJob } from "./actions.js";
+
+/** The panel; nothing when nothing failed. `show(key)` lists a group's datums. */
+export function failuresPanel(failures, { record, mayRetry, show }) {
+  const total = failures.others + failures.groups.reduce((sum, group) => sum + group.count, 0);
+  if (total === 0) return null;
+  return h("section", { class: "panel", key: "failures", "aria-labelledby": "failures-title" },
+    h("div", { class: "head" },
+      h("h2", { id: "failures-title" }, "Failures by cause ", h("span", { class: "dim" }, `${count(total, "datum")}, ${count(failures.groups.length, "cause")}`)),
+      mayRetry && actionButton("Retry all that failed", () => retryJob(record))),
+    h("ol", { class: "causes" }, failures.groups.map((group) => cause(group, { total, record, mayRetry, show }))),
+    failures.others > 0 && h("p", { class: "note" }, `${count(failures.others, "more failure")} of further kinds are not told apart.`));
+}
+
+function cause(group, { total, record, mayRetry, show }) {
+  return h("li", { key: `g${group.key}` },
+    h("div", { class: "cause-count" }, h("b", {}, number(group.count)), h("span", { class: "dim" }, percent(group.count, total)),
+      h("i", { class: "share", "aria-hidden": "true", style: { width: `${(100 * group.count) / total}%` } })),
+    h("div", { class: "cause-what" },
+      h("div", {}, h("span", { class: "badge bad" }, group.kind), " ", h("code", {}, group.pattern || "no last line")),
+      group.example && group.example !== group.pattern && h("p", { class: "note" }, "for example ", h("code", {}, group.example)),
+      h("p", { class: "note" }, "Datums ", group.samples.flatMap((index, at) => [
+        at > 0 && ", ", h("a", { href: `/jobs/${record.job}/datums/${index}` }, number(index))]),
+      group.count > group.samples.length && [" … ",
+        h("button", { type: "button", class: "link", on: { click: () => show(group.key) } }, `show all ${number(group.count)}`)])),
+    mayRetry && actionButton("Retry this group", () => retryJob(record, group), { label: `Retry this group: ${group.kind}` }));
+}
