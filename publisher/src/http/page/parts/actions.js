@@ -46,18 +46,31 @@ export async function stopJob(id) {
   return toast(`Job ${id} is being stopped`);
 }
 
-/** Runs again what failed, all of it or one group; goes to the new job. */
+/** How many datums of a job that has ended a retry of it would run: all that neither succeeded nor were skipped. */
+const unfinished = ({ datums: { total, processed, skipped } }) => total - processed - skipped;
+
+/** The button that runs what a job left undone; nothing while it is open, or when nothing is left. */
+export function retryButton(record) {
+  if (isOpen(record) || unfinished(record) === 0) return null;
+  const { failed, recovered } = record.datums;
+  const text = unfinished(record) === failed + recovered ? "Retry all that failed" : "Run what is left";
+  return actionButton(text, () => retryJob(record));
+}
+
+/** Runs again what a job left undone, all of it or one group of failures; goes to the new job. */
 export async function retryJob(record, group = null) {
   const { failed, recovered } = record.datums;
-  const many = group ? group.count : failed + recovered;
+  const many = group ? group.count : unfinished(record);
+  const unrun = many - failed - recovered;
   const yes = await modal({
-    title: group ? "Retry this group?" : "Retry all that failed?",
+    title: group ? "Retry this group?" : `Retry job ${record.job}?`,
     body: [
-      h("p", {}, h("b", {}, count(many, "datum")), ` of ${record.pipeline} ${many === 1 ? "is" : "are"} run again, as a new job.`),
+      h("p", {}, h("b", {}, count(many, "datum")), ` of ${record.pipeline} ${many === 1 ? "is" : "are"} run, as a new job`,
+        !group && unrun > 0 && `: ${number(failed + recovered)} that failed, ${number(unrun)} that were not run`, "."),
       group && h("p", {}, h("code", {}, describe(group))),
-      h("p", { class: "note" }, "What succeeded is skipped, not repeated."),
+      h("p", { class: "note" }, "What succeeded is taken over, not repeated."),
     ],
-    verb: `Retry ${count(many, "datum")}`,
+    verb: `Run ${count(many, "datum")}`,
   });
   if (!yes) return;
   const { job } = await post(`/jobs/${record.job}/retry`, group ? { group: group.key } : {});

@@ -2,7 +2,7 @@
 
 import { h } from "../core/dom.js";
 import { count, number, percent } from "../core/format.js";
-import { actionButton, retryJob } from "./actions.js";
+import { actionButton, retryButton, retryJob } from "./actions.js";
 
 /** The panel; nothing when nothing failed. `show(key)` lists a group's datums. */
 export function failuresPanel(failures, { record, mayRetry, show }) {
@@ -11,7 +11,7 @@ export function failuresPanel(failures, { record, mayRetry, show }) {
   return h("section", { class: "panel", key: "failures", "aria-labelledby": "failures-title" },
     h("div", { class: "head" },
       h("h2", { id: "failures-title" }, "Failures by cause ", h("span", { class: "dim" }, `${count(total, "datum")}, ${count(failures.groups.length, "cause")}`)),
-      mayRetry && actionButton("Retry all that failed", () => retryJob(record))),
+      mayRetry && retryButton(record)),
     h("ol", { class: "causes" }, failures.groups.map((group) => cause(group, { total, record, mayRetry, show }))),
     failures.others > 0 && h("p", { class: "note" }, `${count(failures.others, "more failure")} of further kinds are not told apart.`));
 }

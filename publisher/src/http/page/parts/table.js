@@ -13,8 +13,8 @@ export function table({ caption, columns, rows, keyOf, empty }) {
       h("caption", { class: "sr" }, caption),
       h("thead", {}, h("tr", {}, columns.map((column) => h("th", { scope: "col", class: column.class }, column.head)))),
       h("tbody", {}, rows.map((row) => h("tr", { key: keyOf(row) }, columns.map((column, place) => {
-        const props = { class: column.class, "data-label": column.head };
-        return place === 0 ? h("th", { ...props, scope: "row" }, column.cell(row)) : h("td", props, column.cell(row));
+        const props = { class: column.class, "data-label": column.head, scope: place === 0 && "row" };
+        return h(place === 0 ? "th" : "td", props, h("div", {}, column.cell(row)));
       }))))));
 }
 

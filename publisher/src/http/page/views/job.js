@@ -7,7 +7,7 @@ import { bytes, count, duration, number, time } from "../core/format.js";
 import { isOpen } from "../core/progress.js";
 import { query, setQuery } from "../core/router.js";
 import { DatumSearch } from "../core/search.js";
-import { actionButton, retryJob, stopJob } from "../parts/actions.js";
+import { actionButton, retryButton, stopJob } from "../parts/actions.js";
 import { bar } from "../parts/bar.js";
 import { bars, series } from "../parts/chart.js";
 import { datumsPanel } from "../parts/datums.js";
@@ -77,7 +77,6 @@ function page({ detail, failures, timeline: times }, search, { find, showGroup, 
 const now = ({ queued, running, live }) => ({ queued, running, rate: live?.rate, eta: live?.eta, expanded: live?.expanded });
 
 function head({ record, stop_requested: stopping, parent }) {
-  const { failed, recovered } = record.datums;
   return h("div", { class: "head", key: "head" },
     h("div", {},
       h("p", { class: "crumbs" }, h("a", { href: "/jobs" }, "Jobs"), " / ", h("a", { href: `/pipelines/${record.pipeline}` }, record.pipeline), " /"),
@@ -86,7 +85,7 @@ function head({ record, stop_requested: stopping, parent }) {
       parent && h("p", { class: "facts" }, "retries ", h("a", { href: `/jobs/${parent}` }, parent))),
     h("div", { class: "actions" },
       isOpen(record) && (stopping ? h("span", { class: "badge warn" }, "being stopped") : actionButton("Stop", () => stopJob(record.job), { danger: true })),
-      !isOpen(record) && failed + recovered > 0 && actionButton("Retry all that failed", () => retryJob(record))));
+      retryButton(record)));
 }
 
 function facts({ record, live }) {
