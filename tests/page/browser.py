@@ -91,6 +91,7 @@ class Tab:
 
     def __init__(self, browser, width=1280, height=860, dark=False, still=False):
         self.browser, self.complaints, self.allowed = browser, [], []
+        self.asking, self.last = set(), time.monotonic()
         self.context = browser.call("Target.createBrowserContext")["browserContextId"]
         self.target = browser.call("Target.createTarget", url="about:blank", browserContextId=self.context)["targetId"]
         self.session = browser.call("Target.attachToTarget", targetId=self.target, flatten=True)["sessionId"]
@@ -110,6 +111,11 @@ class Tab:
         return self.browser.call(method, self.session, **params)
 
     def _event(self, method, params):
+        if method == "Network.requestWillBeSent" and not params["request"]["url"].endswith("/events"):
+            self.asking.add(params["requestId"])
+        elif method in ("Network.loadingFinished", "Network.loadingFailed"):
+            self.asking.discard(params["requestId"])
+        self.last = time.monotonic() if method.startswith("Network.") else self.last
         if method == "Runtime.exceptionThrown":
             details = params["exceptionDetails"]
             self._complain("error: " + (details.get("exception", {}).get("description") or details["text"]))
@@ -148,6 +154,15 @@ class Tab:
                 text = self.evaluate("document.body.innerText.slice(0, 600)")
                 raise Failure(f"after {deadline:.0f} s it is not so that {meaning}{last}; the page says: {text!r}")
             time.sleep(0.05)
+
+    def settle(self, pause=0.4):
+        """Waits until all requests but the event stream were answered, and what came was drawn."""
+        end = time.monotonic() + DEADLINE
+        while self.asking or time.monotonic() - self.last < pause and time.monotonic() < end - DEADLINE / 2:
+            if time.monotonic() > end:
+                raise Failure(f"{len(self.asking)} requests are still under way after {DEADLINE:.0f} s")
+            time.sleep(0.05)
+        self.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50)))")
 
     def press(self, key, modifiers=0):
         """Presses a key as a person does."""

@@ -55,7 +55,7 @@ def look_at(browser, base, path, folder, name, options, token):
         sign_in(tab, base, token)
         tab.open(base + path)
         tab.until(READY, f"{path} shows its facts")
-        tab.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done, 300)))")
+        tab.settle()
         tab.shoot(folder / f"{name}.png")
         checks.no_overflow(tab)
         checks.enough_contrast(tab)

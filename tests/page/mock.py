@@ -36,12 +36,16 @@ class Mock(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), Handler)
         self.world, self.token, self.read_token = World(size, empty), token, read_token
         self.requests = []  # (time, method, path): what the page asked for
-        self.events_refused = False
+        self.events_refused = self.gone = False
         self.base = f"http://127.0.0.1:{self.server_address[1]}"
 
     def start(self):
         threading.Thread(target=self.serve_forever, daemon=True).start()
         return self
+
+    def vanish(self):
+        """Answers nobody any more, as if it had been killed."""
+        self.gone = self.events_refused = True
 
     def role(self, header):
         if not self.token:
@@ -61,6 +65,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+    def parse_request(self):
+        return super().parse_request() and not self.server.gone
 
     def do_GET(self):
         url = urlsplit(self.path)

@@ -63,8 +63,19 @@ export class View {
       timer = setTimeout(turn, Math.max(0, last + LEAST_PAUSE_MS - Date.now()));
     };
     document.addEventListener("visibilitychange", turn, { signal: this.signal });
+    document.addEventListener("drover:changed", soon, { signal: this.signal });
+    this.#whenConnectionChanges(soon);
     turn();
     return soon;
+  }
+
+  // What happened meanwhile was not heard of. The first connection says nothing new.
+  #whenConnectionChanges(soon) {
+    let was = connectionState();
+    this.on("state", (state) => {
+      if (was !== "connecting") soon();
+      was = state;
+    });
   }
 
   async #attempt(load) {

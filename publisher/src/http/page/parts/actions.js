@@ -11,19 +11,24 @@ import { modal, toast } from "./dialog.js";
 /** A button for an action; nothing where actions are not allowed. `run` does it and returns what to say. */
 export function actionButton(text, run, { danger = false, label = null } = {}) {
   return mayAct() && h("button", {
-    type: "button", key: text, class: danger ? "danger-quiet" : "", "aria-label": label,
+    type: "button", key: text, "data-action": true, class: danger ? "danger-quiet" : "", "aria-label": label,
     on: { click: (event) => guarded(event.currentTarget, run) },
   }, text);
 }
 
+// Buttons whose action is under way. They are not disabled, for that would take the focus from them.
+const acting = new WeakSet();
+
 async function guarded(button, run) {
-  button.disabled = true;
+  if (acting.has(button)) return;
+  acting.add(button);
   try {
     await run();
+    document.dispatchEvent(new Event("drover:changed"));
   } catch (error) {
     toast(error.message, { bad: true });
   } finally {
-    button.disabled = false;
+    acting.delete(button);
   }
 }
 

@@ -13,7 +13,7 @@ export function bar(record, now) {
 /** The bar with one line below it, for lists. */
 export function slimBar(record, now) {
   const progress = progressOf(record, now);
-  return h("div", { class: "progress slim" }, strip(progress), h("p", { class: "sum" }, summary(progress)));
+  return h("div", { class: "progress slim" }, strip(progress), h("ul", { class: "sum" }, summary(progress)));
 }
 
 function strip(progress) {
@@ -56,16 +56,17 @@ function pace({ rate, eta, total, growing }) {
 
 function summary(progress) {
   const { total, queued, running, growing, rate, eta, open } = progress;
-  if (total === 0) return open ? "its datums are being listed" : "no datums";
-  const parts = segmentsOf(progress).filter(({ count }) => count > 0).map(({ state, word, count }) =>
-    h("span", { class: `sum-${state}` }, `${number(count)} ${word}`));
-  const ended = total - queued - running;
+  if (total === 0) return h("li", {}, open ? "its datums are being listed" : "no datums");
+  const states = segmentsOf(progress).filter(({ count }) => count > 0);
+  const facts = [
+    `of ${number(total)}${growing ? " so far" : ""}`,
+    open && percent(total - queued - running, total),
+    rate !== null && `${measure(rate)}/s`,
+    eta !== null && `about ${duration(Math.ceil(eta))} left`,
+  ];
   return [
-    parts.flatMap((part, place) => (place ? [" · ", part] : [part])),
-    ` of ${number(total)}${growing ? " so far" : ""}`,
-    open && ` · ${percent(ended, total)}`,
-    rate !== null && ` · ${measure(rate)}/s`,
-    eta !== null && ` · about ${duration(Math.ceil(eta))} left`,
+    states.map(({ state, word, count }) => h("li", { class: `sum-${state}` }, `${number(count)} ${word}`)),
+    facts.filter(Boolean).map((fact) => h("li", {}, fact)),
   ];
 }
 

@@ -64,7 +64,7 @@ const columns = (job) => [
   { head: "State", cell: ({ state }) => badge(state) },
   { head: "Inputs", class: "wide path", cell: ({ inputs }) => paths(inputs) },
   { head: "Attempts", class: "number", cell: ({ attempts }) => number(attempts) },
-  { head: "Worker", cell: ({ worker }) => worker ?? "–" },
+  { head: "Worker", class: "name", cell: ({ worker }) => worker ?? "–" },
   { head: "Came to", class: "wide", cell: outcome },
 ];
 

@@ -5,13 +5,15 @@ import { BOX, layout } from "./layers.js";
 import { lookOf } from "./state.js";
 
 const LONGEST_NAME = 19;
+/** A graph wider than the screen is drawn this much smaller at most; beyond that its box scrolls. */
+const LEAST_SCALE = 0.75;
 
 /** The graph; `only`, if given, names the node whose neighbourhood is shown. */
 export function graph({ nodes, edges }, only = null) {
   const shown = only ? neighbourhood(nodes, edges, only) : nodes;
   const { width, height, ...drawn } = layout(shown, edges);
   return h("div", { class: "graph-box", tabindex: 0, role: "region", "aria-label": "Graph of pipelines" },
-    s("svg", { class: "graph", viewBox: `0 0 ${width} ${height}`, width, height, role: "group" },
+    s("svg", { class: "graph", viewBox: `0 0 ${width} ${height}`, width, height, role: "group", style: { "min-width": `${LEAST_SCALE * width}px` } },
       drawn.edges.map((edge) => line(edge)),
       drawn.nodes.map((node) => box(node, node.id === only, edges))));
 }

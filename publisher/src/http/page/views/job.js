@@ -17,6 +17,7 @@ import { badge } from "../parts/state.js";
 import { timeline } from "../parts/timeline.js";
 
 const MOST_RUNNING = 12;
+const LEAST_WIDTH = 280;
 
 /** Opens the page of a job. */
 export function job(view, id) {
@@ -60,14 +61,13 @@ export function job(view, id) {
 
 function page({ detail, failures, timeline: times }, search, { find, showGroup, width }) {
   const { record, why } = detail;
-  const mayRetry = !isOpen(record);
   const workers = times?.workers.map(({ worker }) => worker) ?? [];
   return [
     head(detail),
     why && h("p", { class: "why", key: "why" }, h("b", {}, "Why is nothing running? "), why),
     h("section", { class: "panel", key: "progress", "aria-label": "Progress" }, bar(record, now(detail)), facts(detail)),
     runningPanel(detail),
-    failuresPanel(failures, { record, mayRetry, show: showGroup }),
+    failuresPanel(failures, { record, show: showGroup }),
     datumsPanel(search, { job: record.job, total: record.datums.total, workers, groups: failures.groups, find }),
     times && times.workers.length > 0 && timePanels(times, width),
   ];
@@ -94,7 +94,7 @@ function facts({ record, live }) {
     ["Created", time(record.created)],
     ["Started", time(record.started)],
     isOpen(record) ? ["Running for", took(record)] : ["Took", took(record)],
-    ["Commands", duration(stats.process_time_s)],
+    ["In commands", duration(stats.process_time_s)],
     ["Staging", `${duration(stats.download_time_s)}, ${bytes(stats.download_bytes)}`],
     ["Storing", `${duration(stats.upload_time_s)}, ${bytes(stats.upload_bytes)}`],
     record.redelivered > 0 && ["Delivered again", number(record.redelivered)],
@@ -121,7 +121,7 @@ function runningPanel({ record, live }) {
 function timePanels(times, width) {
   const { from, bucket, throughput, latency, queue_age: ages } = times;
   return h("section", { key: "times", "aria-labelledby": "times-title" },
-    h("section", { class: "panel" }, h("h2", { id: "times-title" }, "Timeline by worker"), timeline(times, width - 34)),
+    h("section", { class: "panel" }, h("h2", { id: "times-title" }, "Timeline by worker"), timeline(times, Math.max(LEAST_WIDTH, width - 82))),
     h("div", { class: "charts" },
       series({ title: "Throughput", unit: "datums/s", from, bucket, values: throughput.map((ended) => ended / bucket) }),
       bars({ title: "Latency of a datum", unit: "seconds from start to end", say: duration,

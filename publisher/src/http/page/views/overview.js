@@ -66,7 +66,7 @@ const columns = (list) => [
   { head: "Pipeline", cell: ({ pipeline, description }) => [
     h("a", { href: `/pipelines/${pipeline}` }, pipeline), description && h("p", { class: "note" }, description)] },
   { head: "State", cell: ({ state, why }) => [badge(state), why && h("p", { class: "note" }, why)] },
-  { head: "Reads", cell: ({ inputs }) => reads(inputs) },
+  { head: "Reads", class: "reads", cell: ({ inputs }) => reads(inputs) },
   { head: "Last job", class: "wide", cell: (pipeline) => lastJob(pipeline, list) },
 ];
 
