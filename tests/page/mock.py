@@ -67,7 +67,8 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def parse_request(self):
-        return super().parse_request() and not self.server.gone
+        self.close_connection = self.server.gone
+        return not self.server.gone and super().parse_request()
 
     def do_GET(self):
         url = urlsplit(self.path)

@@ -34,8 +34,8 @@ export function bytes(value) {
 
 /** Seconds: `320 ms`, `4.2 s`, `12 min 5 s`, `3 h 4 min`, `2 d 5 h`. */
 export function duration(seconds) {
-  if (seconds < 0.0005) return "0 s";
-  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds > 0 && seconds < 0.001) return "< 1 ms";
+  if (seconds < 1) return seconds === 0 ? "0 s" : `${Math.round(seconds * 1000)} ms`;
   if (seconds < 60) return `${measure(seconds)} s`;
   return coarse(Math.round(seconds));
 }

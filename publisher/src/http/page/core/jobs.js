@@ -17,6 +17,9 @@ export class JobList {
     for (const id of this.#now.keys()) if (!listed.has(id)) this.#now.delete(id);
   }
 
+  /** Whether a live event tells of a job that is newer than all of the list. */
+  misses = (event) => this.jobs.length === 0 || event.created > this.jobs[0].created;
+
   /** Takes a live event; says whether it is about a job of the list. */
   update(event) {
     const at = this.jobs.findIndex(({ job }) => job === event.job);

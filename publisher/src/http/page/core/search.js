@@ -2,7 +2,8 @@
 
 import { get } from "./api.js";
 
-const PAGE = 100;
+/** Rows of a page: fewer where each is a card. */
+const PAGE = matchMedia("(max-width: 720px)").matches ? 25 : 100;
 
 /** A filter that lets all datums pass. */
 export const NO_FILTER = { path: "", state: "", worker: "", group: "" };

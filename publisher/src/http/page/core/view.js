@@ -12,6 +12,7 @@ export class View {
   #end = new AbortController();
   #render = () => [];
   #drawing = 0;
+  #loaded = false;
 
   /** Aborted when the view is left. */
   get signal() { return this.#end.signal; }
@@ -53,9 +54,12 @@ export class View {
       if (busy || document.hidden || this.signal.aborted) return;
       busy = true;
       last = Date.now();
-      await this.#attempt(load);
-      busy = false;
-      if (!this.signal.aborted) timer = setTimeout(turn, 1000 * seconds(connectionState() === "live"));
+      try {
+        await this.#attempt(load);
+      } finally {
+        busy = false;
+        if (!this.signal.aborted) timer = setTimeout(turn, 1000 * seconds(connectionState() === "live"));
+      }
     };
     const soon = () => {
       if (busy) return;
@@ -85,9 +89,12 @@ export class View {
     } catch (error) {
       if (error.name === "AbortError" || this.signal.aborted) return;
       if (!(error instanceof ApiError)) throw error;
-      if ([400, 404].includes(error.status)) this.#lost(error);
-      else trouble(`${error.message}. Trying again …`);
+      if (![400, 404].includes(error.status)) trouble(`${error.message}. Trying again …`);
+      else if (this.#loaded) trouble(error.message);
+      else this.#lost(error);
+      return;
     }
+    this.#loaded = true;
     this.draw();
   }
 

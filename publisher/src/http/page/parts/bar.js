@@ -49,7 +49,7 @@ function legend(progress) {
 function pace({ rate, eta, total, growing }) {
   return [
     `of ${count(total, "datum")}${growing ? " so far" : ""}`,
-    rate !== null && `${measure(rate)} datums/s`,
+    rate > 0 && `${measure(rate)} datums/s`,
     eta !== null && `about ${duration(Math.ceil(eta))} left`,
   ].filter(Boolean).join(" · ");
 }
@@ -61,7 +61,7 @@ function summary(progress) {
   const facts = [
     `of ${number(total)}${growing ? " so far" : ""}`,
     open && percent(total - queued - running, total),
-    rate !== null && `${measure(rate)}/s`,
+    rate > 0 && `${measure(rate)}/s`,
     eta !== null && `about ${duration(Math.ceil(eta))} left`,
   ];
   return [

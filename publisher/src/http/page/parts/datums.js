@@ -33,8 +33,8 @@ function filters(filter, { workers, groups, find }) {
     h("label", { class: "field grow" }, "Path contains",
       h("input", { type: "search", value: filter.path, placeholder: "Press / to search", autocomplete: "off", "data-search": true, on: { input: typed("path") } })),
     select("State", filter.state, DATUM_STATES.map((state) => [state, state]), change("state")),
-    select("Worker", filter.worker, workers.map((name) => [name, name]), change("worker")),
-    select("Failure", filter.group, groups.map((group) => [group.key, `${describe(group)} (${number(group.count)})`]), change("group")),
+    workers.length > 0 && select("Worker", filter.worker, workers.map((name) => [name, name]), change("worker")),
+    groups.length > 0 && select("Failure", filter.group, groups.map((group) => [group.key, `${describe(group)} (${number(group.count)})`]), change("group")),
     h("button", { type: "button", disabled: !Object.values(filter).some(Boolean), on: { click: () => find({}) } }, "Clear"));
 }
 

@@ -69,7 +69,7 @@ function page({ detail, failures, timeline: times }, search, { find, showGroup, 
     runningPanel(detail),
     failuresPanel(failures, { record, show: showGroup }),
     datumsPanel(search, { job: record.job, total: record.datums.total, workers, groups: failures.groups, find }),
-    times && times.workers.length > 0 && timePanels(times, width),
+    times && times.workers.length > 0 && times.throughput.length > 0 && timePanels(times, width),
   ];
 }
 
@@ -125,6 +125,6 @@ function timePanels(times, width) {
     h("div", { class: "charts" },
       series({ title: "Throughput", unit: "datums/s", from, bucket, values: throughput.map((ended) => ended / bucket) }),
       bars({ title: "Latency of a datum", unit: "seconds from start to end", say: duration,
-        rows: ["p50", "p90", "p99"].map((name) => [name, latency[name] ?? 0]) }),
+        rows: ["p50", "p90", "p99"].map((name) => [name, latency?.[name] ?? 0]) }),
       series({ title: "Age in the queue", unit: "s", from, bucket, values: ages })));
 }

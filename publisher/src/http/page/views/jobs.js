@@ -52,10 +52,13 @@ export function jobs(view) {
   });
   view.on("job", (event) => {
     if (list.update(event)) view.draw();
-    else if (pages.length === 1) reload();
+    else if (pages.length === 1 && passes(event, filter) && list.misses(event)) reload();
   });
   get("/pipelines", {}, view.signal).then((answer) => { pipelines = answer.pipelines.map((each) => each.pipeline); }).catch(() => {});
 }
+
+const passes = (record, { pipeline, state }) =>
+  (pipeline === "" || pipeline === record.pipeline) && (state === "" || state === record.state);
 
 const empty = ({ pipeline, state }) => (pipeline || state
   ? h("p", {}, "No job matches. Choose another pipeline or state.")

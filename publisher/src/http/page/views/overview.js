@@ -4,7 +4,7 @@ import { get } from "../core/api.js";
 import { h } from "../core/dom.js";
 import { count, time } from "../core/format.js";
 import { JobList } from "../core/jobs.js";
-import { session } from "../core/session.js";
+import { hello, session } from "../core/session.js";
 import { graph } from "../parts/graph.js";
 import { jobsTable } from "../parts/jobs.js";
 import { slimBar } from "../parts/bar.js";
@@ -21,6 +21,7 @@ export function overview(view) {
 
   view.shows("Overview", () => pipelines === null ? h("p", { class: "empty" }, "Asking …") : [
     h("div", { class: "head" }, h("h1", {}, "Overview"), h("p", { class: "facts" }, facts(pipelines))),
+    brokerTrouble(),
     pipelinesPanel(pipelines, edges, list),
     jobsPanel(list),
   ]);
@@ -28,12 +29,16 @@ export function overview(view) {
   const reload = view.every((live) => (live ? 20 : 4), async () => {
     const [all, drawn, newest] = await Promise.all([
       get("/pipelines", {}, view.signal), get("/graph", {}, view.signal), get("/jobs", { limit: NEWEST }, view.signal),
+      hello(),
     ]);
     pipelines = all.pipelines;
     edges = drawn;
     list.take(newest.jobs);
   });
-  view.on("job", (event) => (list.update(event) ? view.draw() : reload()));
+  view.on("job", (event) => {
+    if (list.update(event)) view.draw();
+    else if (list.misses(event)) reload();
+  });
   view.on("pipeline", reload);
 }
 
@@ -44,6 +49,13 @@ function facts(pipelines) {
     [count(pipelines.length, "pipeline"), ...states].join(" · "),
     session() && [" · store ", h("code", {}, session().store)],
   ];
+}
+
+function brokerTrouble() {
+  const { broker, broker_why: why } = session() ?? {};
+  if (broker !== "down" && broker !== "blocked") return null;
+  return h("p", { class: "why", key: "broker", role: "alert" },
+    h("b", {}, `The broker is ${broker}. `), why ?? "", " Nothing is lost; work goes on when it is back.");
 }
 
 function pipelinesPanel(pipelines, edges, list) {
