@@ -48,7 +48,7 @@ function showSession() {
   morph(document.getElementById("foot"),
     h("span", {}, `Drover ${version}`),
     h("span", {}, "store ", h("code", {}, store)),
-    h("span", { class: broker === "down" || broker === "blocked" ? "bad-text" : "" }, `broker ${broker}${why ? `: ${why}` : ""}`),
+    h("span", {}, `broker ${broker}${why ? `: ${why}` : ""}`),
     role === "read" && h("span", {}, "read-only"),
     token.get() && h("button", { type: "button", class: "quiet", on: { click: signOut } }, "Sign out"),
     h("span", {}, "Press ", h("kbd", {}, "?"), " for keys"));

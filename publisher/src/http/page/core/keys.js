@@ -50,7 +50,8 @@ function step(key) {
 function help() {
   modal({
     title: "Keys",
-    body: h("dl", { class: "keys" }, HELP.map(([keys, text]) => h("div", {}, h("dt", {}, h("kbd", {}, keys)), h("dd", {}, text)))),
+    body: h("dl", { class: "keys" }, HELP.map(([keys, text]) =>
+      h("div", {}, h("dt", {}, h("kbd", {}, keys)), h("dd", {}, text)))),
     no: "Close",
   });
   return true;

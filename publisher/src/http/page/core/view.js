@@ -17,6 +17,9 @@ export class View {
   /** Aborted when the view is left. */
   get signal() { return this.#end.signal; }
 
+  /** Whether there was an answer yet. */
+  get isLoaded() { return this.#loaded; }
+
   /** Leaves the view: nothing of it goes on. */
   close() { this.#end.abort(); }
 

@@ -1,4 +1,5 @@
-// What a person may do. Before each click stands what will happen, with the count; with a read-only token there is nothing here.
+// What a person may do. Before each click stands what will happen, with the count. With a read-only token there is
+// nothing here.
 
 import { get, post, remove } from "../core/api.js";
 import { h } from "../core/dom.js";
@@ -7,28 +8,28 @@ import { isOpen, progressOf } from "../core/progress.js";
 import { go } from "../core/router.js";
 import { mayAct } from "../core/session.js";
 import { modal, toast } from "./dialog.js";
+import { button, code, note, strong } from "./pieces.js";
 
 /** A button for an action; nothing where actions are not allowed. `run` does it and returns what to say. */
 export function actionButton(text, run, { danger = false, label = null } = {}) {
-  return mayAct() && h("button", {
-    type: "button", key: text, "data-action": true, class: danger ? "danger-quiet" : "", "aria-label": label,
-    on: { click: (event) => guarded(event.currentTarget, run) },
-  }, text);
+  return mayAct() && button(text, (event) => guarded(event.currentTarget, run), {
+    key: text, "data-action": true, class: danger ? "danger-quiet" : "", "aria-label": label,
+  });
 }
 
 // Buttons whose action is under way. They are not disabled, for that would take the focus from them.
 const acting = new WeakSet();
 
-async function guarded(button, run) {
-  if (acting.has(button)) return;
-  acting.add(button);
+async function guarded(pressed, run) {
+  if (acting.has(pressed)) return;
+  acting.add(pressed);
   try {
     await run();
     document.dispatchEvent(new Event("drover:changed"));
   } catch (error) {
     toast(error.message, { bad: true });
   } finally {
-    acting.delete(button);
+    acting.delete(pressed);
   }
 }
 
@@ -40,9 +41,10 @@ export async function stopJob(id) {
   const yes = await modal({
     title: `Stop job ${id}?`,
     body: [
-      h("p", {}, h("b", {}, number(running)), ` running ${running === 1 ? "datum is" : "datums are"} killed, `,
-        h("b", {}, number(queued)), ` queued ${queued === 1 ? "one is" : "ones are"} not run.`),
-      h("p", { class: "note" }, `What ${count(done + skipped, "datum")} did stays done and is not repeated by the next job. The output folder does not change.`),
+      h("p", {}, strong(number(running)), ` running ${running === 1 ? "datum is" : "datums are"} killed, `,
+        strong(number(queued)), ` queued ${queued === 1 ? "one is" : "ones are"} not run.`),
+      note(`What ${count(done + skipped, "datum")} did stays done and is not repeated by the next job. `,
+        "The output folder does not change."),
     ],
     verb: "Stop the job", danger: true, no: "Let it run",
   });
@@ -70,10 +72,10 @@ export async function retryJob(record, group = null) {
   const yes = await modal({
     title: group ? "Retry this group?" : `Retry job ${record.job}?`,
     body: [
-      h("p", {}, h("b", {}, count(many, "datum")), ` of ${record.pipeline} ${many === 1 ? "is" : "are"} run, as a new job`,
+      h("p", {}, strong(count(many, "datum")), ` of ${record.pipeline} ${many === 1 ? "is" : "are"} run, as a new job`,
         !group && unrun > 0 && `: ${number(failed + recovered)} that failed, ${number(unrun)} that were not run`, "."),
-      group && h("p", {}, h("code", {}, describe(group))),
-      h("p", { class: "note" }, "What succeeded is taken over, not repeated."),
+      group && h("p", {}, code(describe(group))),
+      note("What succeeded is taken over, not repeated."),
     ],
     verb: `Run ${count(many, "datum")}`,
   });
@@ -93,8 +95,8 @@ export const describe = ({ kind, pattern, example, count: many }) => {
 export async function pausePipeline({ pipeline, open_jobs: open }) {
   const yes = await modal({
     title: `Pause ${pipeline}?`,
-    body: h("p", {}, "New data starts ", h("b", {}, "no new jobs"), " until it is resumed. ",
-      open.length ? [h("b", {}, count(open.length, "open job")), " of it still run to their end."] : "No job of it is open."),
+    body: h("p", {}, "New data starts ", strong("no new jobs"), " until it is resumed. ",
+      open.length ? [strong(count(open.length, "open job")), " of it still run to the end."] : "No job of it is open."),
     verb: "Pause",
   });
   if (!yes) return;
@@ -106,7 +108,7 @@ export async function pausePipeline({ pipeline, open_jobs: open }) {
 export async function resumePipeline({ pipeline }) {
   const yes = await modal({
     title: `Resume ${pipeline}?`,
-    body: h("p", {}, "What changed in its inputs since it was paused starts ", h("b", {}, "1 job"), "; unchanged datums are skipped."),
+    body: h("p", {}, "What changed in its inputs meanwhile starts ", strong("1 job"), "; unchanged datums are skipped."),
     verb: "Resume",
   });
   if (!yes) return;
@@ -118,7 +120,7 @@ export async function resumePipeline({ pipeline }) {
 export async function runPipeline({ pipeline, open_jobs: open }) {
   const yes = await modal({
     title: `Run ${pipeline} now?`,
-    body: h("p", {}, h("b", {}, "1 job"), " is started over what its inputs hold now; datums done before are skipped. ",
+    body: h("p", {}, strong("1 job"), " is started over what its inputs hold now; datums done before are skipped. ",
       open.length > 0 && `It follows the ${count(open.length, "job")} open already.`),
     verb: "Run now",
   });
@@ -132,9 +134,9 @@ export async function deletePipeline({ pipeline, open_jobs: open, outputs_to: re
   const yes = await modal({
     title: `Delete ${pipeline}?`,
     body: [
-      h("p", {}, h("b", {}, count(open.length, "open job")), open.length === 1 ? " is stopped." : " are stopped.",
+      h("p", {}, strong(count(open.length, "open job")), open.length === 1 ? " is stopped." : " are stopped.",
         " Its output folder is kept, and so are the records of its jobs."),
-      readers.length > 0 && h("p", {}, h("b", {}, count(readers.length, "pipeline")),
+      readers.length > 0 && h("p", {}, strong(count(readers.length, "pipeline")),
         ` read${readers.length === 1 ? "s" : ""} its output and will see nothing new: ${readers.join(", ")}.`),
     ],
     verb: `Delete ${pipeline}`, danger: true,

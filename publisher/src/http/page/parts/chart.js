@@ -1,4 +1,4 @@
-// Small charts over time, and bars: with axes, units, a reading under the pointer or the arrow keys, and a table of the same.
+// Small charts over time, and bars: with axes, units, a reading under the pointer or the arrow keys, and the same as a table.
 
 import { h, s } from "../core/dom.js";
 import { clockTime, measure } from "../core/format.js";
@@ -19,10 +19,11 @@ export function series({ title, unit, from, bucket, values }) {
   const start = new Date(from).getTime();
   const when = (at) => clockTime(start + 1000 * bucket * at);
   const reading = (at) => `${when(at)} · ${measure(values[at])} ${unit}`;
+  const foot = (at) => `${round(x(at + 0.5))},${AREA.bottom}`;
   const points = values.map((value, at) => `${round(x(at + 0.5))},${round(y(value))}`);
   return figure(title, unit, readable({ label: title, size: SIZE, area: AREA, columns: values.length, say: reading }, [
     grid(marks, y),
-    s("path", { class: "area", d: `M${round(x(0.5))},${AREA.bottom}L${points.join("L")}L${round(x(values.length - 0.5))},${AREA.bottom}Z` }),
+    s("polygon", { class: "area", points: [foot(0), ...points, foot(values.length - 1)].join(" ") }),
     s("polyline", { class: "line", points: points.join(" ") }),
     timeMarks(when, values.length, x),
   ]), () => textTable(["Time", unit], values.map((value, at) => [when(at), measure(value)])));
@@ -33,14 +34,16 @@ export function bars({ title, unit, rows, say }) {
   const marks = ticks(Math.max(0, ...rows.map(([, value]) => value)), 3);
   const x = scale(marks.at(-1), AREA.left, AREA.right - 56);
   const band = (AREA.bottom - AREA.top) / rows.length;
-  return figure(title, unit, s("svg", { class: "chart", viewBox: `0 0 ${SIZE.width} ${SIZE.height}`, role: "img", "aria-label": title },
+  const frame = { class: "chart", viewBox: `0 0 ${SIZE.width} ${SIZE.height}`, role: "img", "aria-label": title };
+  return figure(title, unit, s("svg", frame,
     marks.map((mark) => s("g", {},
       s("path", { class: "grid", d: `M${x(mark)},${AREA.top}V${AREA.bottom}` }),
       s("text", { class: "mark", x: x(mark), y: SIZE.height - 8, "text-anchor": "middle" }, say(mark)))),
     rows.map(([name, value], at) => {
       const middle = AREA.top + band * (at + 0.5);
+      const long = Math.max(1, x(value) - AREA.left);
       return s("g", {},
-        s("rect", { class: "lying", x: AREA.left, y: middle - 11, width: Math.max(1, x(value) - AREA.left), height: 22, rx: 3 }),
+        s("rect", { class: "lying", x: AREA.left, y: middle - 11, width: long, height: 22, rx: 3 }),
         s("text", { class: "mark", x: AREA.left - 8, y: middle + 4, "text-anchor": "end" }, name),
         s("text", { class: "value", x: x(value) + 7, y: middle + 4 }, say(value)));
     })),
@@ -63,7 +66,8 @@ function fillTable(details, makeTable) {
 /** A plain table of text. */
 export const textTable = (heads, rows) => h("table", { class: "plain" },
   h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))),
-  h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell, at) => h(at ? "td" : "th", at ? {} : { scope: "row" }, cell))))));
+  h("tbody", {}, rows.map(([name, ...cells]) =>
+    h("tr", {}, h("th", { scope: "row" }, name), cells.map((cell) => h("td", {}, cell))))));
 
 const grid = (marks, y) => marks.map((mark) => s("g", {},
   s("path", { class: "grid", d: `M${AREA.left},${y(mark)}H${AREA.right}` }),

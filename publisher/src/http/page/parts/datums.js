@@ -3,6 +3,7 @@
 import { h } from "../core/dom.js";
 import { bytes, count, number } from "../core/format.js";
 import { describe } from "./actions.js";
+import { button, datumLink, dim, panel, reason } from "./pieces.js";
 import { badge, DATUM_STATES } from "./state.js";
 import { table } from "./table.js";
 
@@ -12,13 +13,13 @@ let typing = null;
 
 /** The panel. `find(filter)` is called with a new filter; `known` names the workers and groups to choose from. */
 export function datumsPanel(search, { job, total, workers, groups, find }) {
-  return h("section", { class: "panel", key: "datums", id: "datums", "aria-labelledby": "datums-title" },
-    h("h2", { id: "datums-title" }, "Datums"),
+  const rows = { rows: search.rows, columns: columns(job), keyOf: ({ index }) => `d${index}`, empty: emptyText(search) };
+  return panel("datums", "Datums",
     filters(search.filter, { workers, groups, find }),
     h("p", { class: "note", "aria-live": "polite", key: "status" }, status(search, total),
-      search.busy && [" ", h("button", { type: "button", class: "quiet", on: { click: () => search.stop() } }, "Stop looking")]),
+      search.busy && [" ", button("Stop looking", () => search.stop(), { class: "quiet" })]),
     search.error && h("p", { class: "bad-text", role: "alert" }, search.error),
-    table({ caption: "Datums", columns: columns(job), rows: search.rows, keyOf: ({ index }) => `d${index}`, empty: emptyText(search) }),
+    table({ caption: "Datums", ...rows }),
     pager(search));
 }
 
@@ -29,13 +30,18 @@ function filters(filter, { workers, groups, find }) {
     clearTimeout(typing);
     typing = setTimeout(() => find({ ...filter, [name]: value }), TYPING_MS);
   };
-  return h("form", { class: "filters", role: "search", key: "filters", on: { submit: (event) => event.preventDefault() } },
-    h("label", { class: "field grow" }, "Path contains",
-      h("input", { type: "search", value: filter.path, placeholder: "Press / to search", autocomplete: "off", "data-search": true, on: { input: typed("path") } })),
+  const search = {
+    type: "search", value: filter.path, placeholder: "Press / to search", autocomplete: "off", "data-search": true,
+    on: { input: typed("path") },
+  };
+  const causes = groups.map((group) => [group.key, `${describe(group)} (${number(group.count)})`]);
+  const form = { class: "filters", role: "search", key: "filters", on: { submit: (event) => event.preventDefault() } };
+  return h("form", form,
+    h("label", { class: "field grow" }, "Path contains", h("input", search)),
     select("State", filter.state, DATUM_STATES.map((state) => [state, state]), change("state")),
     workers.length > 0 && select("Worker", filter.worker, workers.map((name) => [name, name]), change("worker")),
-    groups.length > 0 && select("Failure", filter.group, groups.map((group) => [group.key, `${describe(group)} (${number(group.count)})`]), change("group")),
-    h("button", { type: "button", disabled: !Object.values(filter).some(Boolean), on: { click: () => find({}) } }, "Clear"));
+    groups.length > 0 && select("Failure", filter.group, causes, change("group")),
+    button("Clear", () => find({}), { disabled: !Object.values(filter).some(Boolean) }));
 }
 
 function select(label, value, options, onChange) {
@@ -60,7 +66,7 @@ function emptyText({ busy, isFiltered }) {
 }
 
 const columns = (job) => [
-  { head: "Datum", class: "number", cell: ({ index }) => h("a", { href: `/jobs/${job}/datums/${index}` }, number(index)) },
+  { head: "Datum", class: "number", cell: ({ index }) => datumLink(job, index) },
   { head: "State", cell: ({ state }) => badge(state) },
   { head: "Inputs", class: "wide path", cell: ({ inputs }) => paths(inputs) },
   { head: "Attempts", class: "number", cell: ({ attempts }) => number(attempts) },
@@ -70,13 +76,13 @@ const columns = (job) => [
 
 /** The first few paths, and how many more. */
 function paths(inputs) {
-  const shown = inputs.slice(0, MOST_PATHS).map(({ repo, path }) => h("div", {}, h("span", { class: "dim" }, repo), path));
+  const shown = inputs.slice(0, MOST_PATHS).map(({ repo, path }) => h("div", {}, dim(repo), path));
   const more = inputs.length - MOST_PATHS;
-  return more > 0 ? [shown, h("div", { class: "dim" }, `and ${number(more)} more`)] : shown;
+  return more > 0 ? [shown, dim(`and ${number(more)} more`)] : shown;
 }
 
-function outcome({ reason, outputs }) {
-  if (reason) return h("span", { class: "reason" }, reason);
+function outcome({ reason: because, outputs }) {
+  if (because) return reason(because);
   if (outputs.length === 0) return "–";
   const size = outputs.reduce((sum, output) => sum + output.size, 0);
   return `${count(outputs.length, "file")}, ${bytes(size)}`;
@@ -84,11 +90,10 @@ function outcome({ reason, outputs }) {
 
 function pager(search) {
   if (!search.hasNext && !search.hasPrevious) return null;
-  const button = (text, able, go, key) =>
-    h("button", { type: "button", key: text, disabled: !able || search.busy, "data-step": key, on: { click: go } }, text);
+  const step = (text, able, go, key) => button(text, go, { key: text, disabled: !able || search.busy, "data-step": key });
   return h("nav", { class: "pager", "aria-label": "Pages of datums", key: "pager" },
-    button("First", search.hasPrevious, () => search.first()),
-    button("Previous", search.hasPrevious, () => search.previous(), "p"),
+    step("First", search.hasPrevious, () => search.first()),
+    step("Previous", search.hasPrevious, () => search.previous(), "p"),
     h("span", {}, `Page ${number(search.page)}`),
-    button("Next", search.hasNext, () => search.next(), "n"));
+    step("Next", search.hasNext, () => search.next(), "n"));
 }

@@ -13,10 +13,12 @@ export function graph({ nodes, edges }, only = null) {
   const shown = only ? neighbourhood(nodes, edges, only) : nodes;
   const { width, height, ...drawn } = layout(shown, edges);
   return h("div", { class: "graph-box", tabindex: 0, role: "region", "aria-label": "Graph of pipelines" },
-    s("svg", { class: "graph", viewBox: `0 0 ${width} ${height}`, width, height, role: "group", style: { "min-width": `${LEAST_SCALE * width}px` } },
+    s("svg", { class: "graph", viewBox: `0 0 ${width} ${height}`, width, height, role: "group", style: atLeast(width) },
       drawn.edges.map((edge) => line(edge)),
       drawn.nodes.map((node) => box(node, node.id === only, edges))));
 }
+
+const atLeast = (width) => ({ "min-width": `${LEAST_SCALE * width}px` });
 
 function neighbourhood(nodes, edges, name) {
   const near = new Set([name]);
@@ -52,15 +54,17 @@ function box(node, here, edges) {
     s("text", { class: "node-name", x: 14, y: 22 }, shortened(node.id)),
     secondLine(node),
   ];
-  const props = { class: `node ${node.kind}${here ? " here" : ""}`, transform: `translate(${node.x},${node.y})`, key: node.id };
+  const look = `node ${node.kind}${here ? " here" : ""}`;
+  const props = { class: look, transform: `translate(${node.x},${node.y})`, key: node.id };
   if (node.kind !== "pipeline") return s("g", { ...props, role: "img", "aria-label": says }, content);
   return s("a", { ...props, href: `/pipelines/${node.id}`, "aria-label": says }, content);
 }
 
 function secondLine(node) {
-  if (node.kind !== "pipeline") return s("text", { class: "node-kind", x: 14, y: 40 }, node.kind === "cron" ? "◷ schedule" : "folder");
+  const say = (text, tone) => s("text", { class: `node-kind ${tone}-text`, x: 14, y: 40 }, text);
+  if (node.kind !== "pipeline") return say(node.kind === "cron" ? "◷ schedule" : "folder", "calm");
   const [sign, tone] = lookOf(node.state);
-  return s("text", { class: `node-kind ${tone}-text`, x: 14, y: 40 }, `${sign} ${node.state}`);
+  return say(`${sign} ${node.state}`, tone);
 }
 
 const shortened = (name) => (name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name);

@@ -40,7 +40,8 @@ function line(worker, row, area, columns) {
   const bottom = (row + 1) * ROW - 4;
   const x = (at) => (area.left + at * cell).toFixed(1);
   const height = (share) => (share * (ROW - 8)).toFixed(1);
-  const busy = worker.busy.map((share, at) => (share > 0 ? `M${x(at)},${bottom}v-${height(share)}h${cell.toFixed(2)}v${height(share)}Z` : ""));
+  const block = (share, at) => `M${x(at)},${bottom}v-${height(share)}h${cell.toFixed(2)}v${height(share)}Z`;
+  const busy = worker.busy.map((share, at) => (share > 0 ? block(share, at) : ""));
   const failed = worker.failed.map((failures, at) => (failures > 0 ? `M${x(at + 0.5)},${bottom - 12}l-4,-7h8Z` : ""));
   return s("g", { key: worker.worker },
     s("text", { class: "mark", x: 0, y: bottom - 3 }, shortened(worker.worker, area.left)),

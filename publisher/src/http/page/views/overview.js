@@ -5,9 +5,10 @@ import { h } from "../core/dom.js";
 import { count, time } from "../core/format.js";
 import { JobList } from "../core/jobs.js";
 import { hello, session } from "../core/session.js";
+import { slimBar } from "../parts/bar.js";
 import { graph } from "../parts/graph.js";
 import { jobsTable } from "../parts/jobs.js";
-import { slimBar } from "../parts/bar.js";
+import { asking, code, dim, head, link, note, panel, pipelineLink, strong } from "../parts/pieces.js";
 import { badge } from "../parts/state.js";
 import { table } from "../parts/table.js";
 
@@ -16,23 +17,25 @@ const NEWEST = 12;
 /** Opens the overview. */
 export function overview(view) {
   let pipelines = null;
-  let edges = null;
+  let drawing = null;
   const list = new JobList();
 
-  view.shows("Overview", () => pipelines === null ? h("p", { class: "empty" }, "Asking …") : [
-    h("div", { class: "head" }, h("h1", {}, "Overview"), h("p", { class: "facts" }, facts(pipelines))),
+  view.shows("Overview", () => (pipelines === null ? asking() : [
+    head(h("h1", {}, "Overview"), h("p", { class: "facts" }, facts(pipelines))),
     brokerTrouble(),
-    pipelinesPanel(pipelines, edges, list),
-    jobsPanel(list),
-  ]);
+    panel("pipelines", "Pipelines", drawing.nodes.length > 0 && graph(drawing), pipelinesTable(pipelines, list)),
+    panel("newest", ["Newest jobs ", link("/jobs", "All jobs")], jobsTable(list.jobs, { now: list.now, empty: noJobs() })),
+  ]));
 
   const reload = view.every((live) => (live ? 20 : 4), async () => {
-    const [all, drawn, newest] = await Promise.all([
-      get("/pipelines", {}, view.signal), get("/graph", {}, view.signal), get("/jobs", { limit: NEWEST }, view.signal),
+    const [all, edges, newest] = await Promise.all([
+      get("/pipelines", {}, view.signal),
+      get("/graph", {}, view.signal),
+      get("/jobs", { limit: NEWEST }, view.signal),
       hello(),
     ]);
     pipelines = all.pipelines;
-    edges = drawn;
+    drawing = edges;
     list.take(newest.jobs);
   });
   view.on("job", (event) => {
@@ -47,60 +50,45 @@ function facts(pipelines) {
   const states = ["running", "waiting", "paused"].filter(inState).map((state) => `${inState(state)} ${state}`);
   return [
     [count(pipelines.length, "pipeline"), ...states].join(" · "),
-    session() && [" · store ", h("code", {}, session().store)],
+    session() && [" · store ", code(session().store)],
   ];
 }
 
 function brokerTrouble() {
-  const { broker, broker_why: why } = session() ?? {};
+  const { broker, broker_why: because } = session() ?? {};
   if (broker !== "down" && broker !== "blocked") return null;
   return h("p", { class: "why", key: "broker", role: "alert" },
-    h("b", {}, `The broker is ${broker}. `), why ?? "", " Nothing is lost; work goes on when it is back.");
+    strong(`The broker is ${broker}. `), because, " Nothing is lost; work goes on when it is back.");
 }
 
-function pipelinesPanel(pipelines, edges, list) {
-  return h("section", { class: "panel", key: "pipelines", "aria-labelledby": "pipelines-title" },
-    h("h2", { id: "pipelines-title" }, "Pipelines"),
-    edges.nodes.length > 0 && graph(edges),
-    table({
-      caption: "Pipelines",
-      rows: pipelines,
-      keyOf: ({ pipeline }) => pipeline,
-      columns: columns(list),
-      empty: [
-        h("p", {}, h("b", {}, "No pipelines yet.")),
-        h("p", {}, "A pipeline stands and waits for data. Make the first one: ", h("code", {}, "drover create pipeline -f SPEC")),
-      ],
-    }));
-}
+const pipelinesTable = (pipelines, list) => table({
+  caption: "Pipelines",
+  rows: pipelines,
+  keyOf: ({ pipeline }) => pipeline,
+  columns: [
+    { head: "Pipeline", cell: ({ pipeline, description }) => [pipelineLink(pipeline), description && note(description)] },
+    { head: "State", cell: ({ state, why }) => [badge(state), why && note(why)] },
+    { head: "Reads", class: "reads", cell: ({ inputs }) => inputs.map(reads) },
+    { head: "Last job", class: "wide", cell: (pipeline) => lastJob(pipeline, list) },
+  ],
+  empty: [
+    h("p", {}, strong("No pipelines yet.")),
+    h("p", {}, "A pipeline stands and waits for data. Make the first one: ", code("drover create pipeline -f SPEC")),
+  ],
+});
 
-const columns = (list) => [
-  { head: "Pipeline", cell: ({ pipeline, description }) => [
-    h("a", { href: `/pipelines/${pipeline}` }, pipeline), description && h("p", { class: "note" }, description)] },
-  { head: "State", cell: ({ state, why }) => [badge(state), why && h("p", { class: "note" }, why)] },
-  { head: "Reads", class: "reads", cell: ({ inputs }) => reads(inputs) },
-  { head: "Last job", class: "wide", cell: (pipeline) => lastJob(pipeline, list) },
-];
-
-/** Inputs in a few words: `in/*.txt`, `@every 1m`. */
-const reads = (inputs) => inputs.map((input) => h("div", { class: "path" },
-  input.kind === "cron" ? [h("span", { class: "dim" }, "◷ "), input.schedule] : [h("span", { class: "dim" }, input.repo), input.glob]));
+/** An input in a few words: `in/*.txt`, `@every 1m`. */
+const reads = ({ kind, repo, glob, schedule }) =>
+  h("div", { class: "path" }, kind === "cron" ? [dim("◷ "), schedule] : [dim(repo), glob]);
 
 function lastJob({ last_job: last, open_jobs: open }, list) {
   const record = open[0] ?? last;
-  if (!record) return h("span", { class: "dim" }, "has not run yet");
+  if (!record) return dim("has not run yet");
   const newest = list.jobs.find(({ job }) => job === record.job) ?? record;
   return [
     slimBar(newest, list.now(record.job)),
-    h("p", { class: "note" }, h("a", { href: `/jobs/${record.job}` }, newest.state), " · ", time(newest.created)),
+    note(link(`/jobs/${record.job}`, newest.state), " · ", time(newest.created)),
   ];
 }
 
-function jobsPanel(list) {
-  return h("section", { class: "panel", key: "jobs", "aria-labelledby": "jobs-title" },
-    h("div", { class: "head" }, h("h2", { id: "jobs-title" }, "Newest jobs"), h("a", { href: "/jobs" }, "All jobs")),
-    jobsTable(list.jobs, {
-      now: list.now,
-      empty: h("p", {}, "No jobs yet. Put a file into an input folder, or start one: ", h("code", {}, "drover publish SPEC")),
-    }));
-}
+const noJobs = () => h("p", {}, "No jobs yet. Put a file into an input folder, or start one: ", code("drover publish SPEC"));

@@ -7,35 +7,35 @@ import { JobList } from "../core/jobs.js";
 import { actionButton, deletePipeline, pausePipeline, resumePipeline, runPipeline } from "../parts/actions.js";
 import { graph } from "../parts/graph.js";
 import { jobsTable } from "../parts/jobs.js";
+import { asking, code, commas, crumbs, head, link, note, panel, pipelineLink, why } from "../parts/pieces.js";
 import { badge } from "../parts/state.js";
 import { table } from "../parts/table.js";
+
+const NEWEST = 15;
 
 /** Opens the page of the pipeline `name`. */
 export function pipeline(view, name) {
   let it = null;
-  let edges = null;
+  let drawing = null;
   const list = new JobList();
 
-  view.shows(name, () => it === null ? h("p", { class: "empty" }, "Asking …") : [
-    head(it),
-    it.why && h("p", { class: "why", key: "why" }, h("b", {}, "Why is nothing running? "), it.why),
-    h("section", { class: "panel", key: "inputs", "aria-labelledby": "inputs-title" },
-      h("h2", { id: "inputs-title" }, "Reads and feeds"),
-      graph(edges, name),
-      inputsTable(it)),
-    h("section", { class: "panel", key: "jobs", "aria-labelledby": "jobs-title" },
-      h("div", { class: "head" }, h("h2", { id: "jobs-title" }, "Jobs"), h("a", { href: `/jobs?pipeline=${name}` }, "All its jobs")),
+  view.shows(name, () => (it === null ? asking() : [
+    title(it),
+    why(it.why),
+    panel("inputs", "Reads and feeds", graph(drawing, name), inputsTable(it), readers(it)),
+    panel("jobs", ["Jobs ", link(`/jobs?pipeline=${name}`, "All its jobs")],
       jobsTable(list.jobs, { now: list.now, pipeline: false, empty: noJobs(it) })),
     spec(it),
-  ]);
+  ]));
 
   const reload = view.every((live) => (live ? 20 : 4), async () => {
-    const [asked, drawn, newest] = await Promise.all([
-      get(`/pipelines/${name}`, {}, view.signal), get("/graph", {}, view.signal),
-      get("/jobs", { pipeline: name, limit: 15 }, view.signal),
+    const [asked, edges, newest] = await Promise.all([
+      get(`/pipelines/${name}`, {}, view.signal),
+      get("/graph", {}, view.signal),
+      get("/jobs", { pipeline: name, limit: NEWEST }, view.signal),
     ]);
     it = asked;
-    edges = drawn;
+    drawing = edges;
     list.take(newest.jobs);
   });
   view.on("job", (event) => {
@@ -46,40 +46,45 @@ export function pipeline(view, name) {
   view.on("pipeline", (event) => event.pipeline === name && reload());
 }
 
-function head(it) {
+function title(it) {
   const act = (text, action, options) => actionButton(text, () => action(it), options);
-  return h("div", { class: "head", key: "head" },
-    h("div", {},
-      h("p", { class: "crumbs" }, h("a", { href: "/" }, "Pipelines"), " /"),
-      h("h1", {}, it.pipeline, " ", badge(it.state)),
-      it.description && h("p", {}, it.description),
-      h("p", { class: "facts" }, `revision ${number(it.revision)} · created `, time(it.created), " · updated ", time(it.updated))),
-    h("div", { class: "actions" },
-      act("Run now", runPipeline),
-      it.paused ? act("Resume", resumePipeline) : act("Pause", pausePipeline),
-      act("Delete", deletePipeline, { danger: true })));
+  return head([
+    crumbs(link("/", "Pipelines")),
+    h("h1", {}, it.pipeline, " ", badge(it.state)),
+    it.description && h("p", {}, it.description),
+    h("p", { class: "facts" },
+      `revision ${number(it.revision)} · created `, time(it.created), " · updated ", time(it.updated)),
+  ],
+  act("Run now", runPipeline),
+  it.paused ? act("Resume", resumePipeline) : act("Pause", pausePipeline),
+  act("Delete", deletePipeline, { danger: true }));
 }
 
-const inputsTable = ({ inputs, outputs_to: readers }) => [
-  table({
-    caption: "Inputs",
-    rows: inputs,
-    keyOf: ({ name }) => name,
-    empty: "It has no inputs.",
-    columns: [
-      { head: "Input", cell: ({ name }) => name },
-      { head: "From", cell: ({ from, repo, kind }) =>
-        from ? ["pipeline ", h("a", { href: `/pipelines/${from}` }, from)] : kind === "cron" ? "schedule" : ["folder ", h("code", {}, repo)] },
-      { head: "Pattern", class: "path", cell: ({ kind, glob, schedule }) => (kind === "cron" ? schedule : glob) },
-    ],
-  }),
-  h("p", { class: "note" }, readers.length
-    ? ["Its output is read by ", readers.flatMap((name, at) => [at > 0 && ", ", h("a", { href: `/pipelines/${name}` }, name)]), "."]
-    : ["No pipeline reads its output."]),
-];
+const inputsTable = ({ inputs }) => table({
+  caption: "Inputs",
+  rows: inputs,
+  keyOf: ({ name }) => name,
+  empty: "It has no inputs.",
+  columns: [
+    { head: "Input", cell: ({ name }) => name },
+    { head: "From", cell: source },
+    { head: "Pattern", class: "path", cell: ({ kind, glob, schedule }) => (kind === "cron" ? schedule : glob) },
+  ],
+});
 
-const noJobs = ({ inputs }) => h("p", {}, "It has not run yet. ",
-  inputs[0]?.kind === "cron" ? "Its schedule starts the first job." : ["Put a file into the folder ", h("code", {}, inputs[0]?.repo ?? ""), " of the store."]);
+function source({ from, repo, kind }) {
+  if (kind === "cron") return "schedule";
+  return from ? ["pipeline ", pipelineLink(from)] : ["folder ", code(repo)];
+}
+
+const readers = ({ outputs_to: names }) => (names.length
+  ? note("Its output is read by ", commas(names.map(pipelineLink)), ".")
+  : note("No pipeline reads its output."));
+
+function noJobs({ inputs: [first] }) {
+  if (first?.kind === "cron") return "It has not run yet. Its schedule starts the first job.";
+  return h("p", {}, "It has not run yet. Put a file into the folder ", code(first?.repo), " of the store.");
+}
 
 const spec = ({ spec: normal }) => h("details", { class: "panel", key: "spec" },
   h("summary", {}, h("h2", {}, "Spec")),

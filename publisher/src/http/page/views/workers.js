@@ -4,6 +4,7 @@ import { get } from "../core/api.js";
 import { ticking } from "../core/clock.js";
 import { h } from "../core/dom.js";
 import { count, number } from "../core/format.js";
+import { asking, code, commas, datumLink, dim, head, jobLink, pipelineLink, shortId, strong } from "../parts/pieces.js";
 import { table } from "../parts/table.js";
 
 /** Opens the page of the workers. */
@@ -11,11 +12,11 @@ export function workers(view) {
   let it = null;
   let pipelines = [];
 
-  view.shows("Workers", () => it === null ? h("p", { class: "empty" }, "Asking …") : [
-    h("div", { class: "head" }, h("h1", {}, "Workers"), h("p", { class: "facts" }, summary(it))),
+  view.shows("Workers", () => (it === null ? asking() : [
+    head(h("h1", {}, "Workers"), h("p", { class: "facts" }, summary(it))),
     lonely(it, pipelines),
-    h("section", { class: "panel", key: "workers" }, workersTable(it.workers)),
-  ]);
+    h("section", { class: "panel", key: "workers", "aria-label": "Workers" }, workersTable(it)),
+  ]));
 
   view.every(() => 3, async () => {
     const [all, standing] = await Promise.all([get("/workers", {}, view.signal), get("/pipelines", {}, view.signal)]);
@@ -34,29 +35,30 @@ function summary({ workers: all }) {
 function lonely({ consumers }, pipelines) {
   const alone = pipelines.filter(({ pipeline, paused }) => !paused && !consumers[pipeline]);
   if (alone.length === 0) return null;
-  return h("div", { class: "why", key: "lonely", role: "note" },
-    h("b", {}, `${count(alone.length, "pipeline has", "pipelines have")} no worker: `),
-    alone.flatMap(({ pipeline }, at) => [at > 0 && ", ", h("a", { href: `/pipelines/${pipeline}` }, pipeline)]),
-    ". Their datums wait. Start one: ", h("code", {}, `drover-worker --pipeline ${alone[0].pipeline}`));
+  const names = alone.map(({ pipeline }) => pipeline);
+  return h("p", { class: "why", key: "lonely" },
+    strong(count(alone.length, "pipeline has", "pipelines have"), " no worker: "), commas(names.map(pipelineLink)),
+    ". Their datums wait. Start one: ", code(`drover-worker --pipeline ${names.join(",")}`));
 }
 
-const workersTable = (all) => table({
+const workersTable = ({ workers: all }) => table({
   caption: "Workers",
   rows: all,
-  keyOf: ({ worker }) => worker,
-  empty: [
-    h("p", {}, h("b", {}, "No worker is connected.")),
-    h("p", {}, "Start one on any machine that sees the store and the broker: ", h("code", {}, "drover-worker")),
-  ],
+  keyOf: ({ worker, pipeline }) => `${worker} ${pipeline}`,
   columns: [
     { head: "Worker", cell: ({ worker }) => worker },
-    { head: "Pipeline", cell: ({ pipeline }) => (pipeline ? h("a", { href: `/pipelines/${pipeline}` }, pipeline) : "–") },
-    { head: "Runs", class: "wide", cell: ({ running }) => (running.length ? h("ul", { class: "running-list" }, running.map(task)) : h("span", { class: "dim" }, "nothing")) },
+    { head: "Pipeline", cell: ({ pipeline }) => (pipeline ? pipelineLink(pipeline) : "–") },
+    { head: "Runs", class: "wide", cell: ({ running }) => runs(running) },
     { head: "Last heard of", class: "number", cell: ({ last_seen: seen }) => ticking(seen, " ago") },
+  ],
+  empty: [
+    h("p", {}, strong("No worker is connected.")),
+    h("p", {}, "Start one on any machine that sees the store and the broker: ", code("drover-worker --pipeline NAME")),
   ],
 });
 
-const task = ({ job, index, attempt, since }) => h("li", { key: `${job}-${index}` },
-  h("a", { href: `/jobs/${job}/datums/${index}` }, `datum ${number(index)}`), " of ",
-  h("a", { class: "id", href: `/jobs/${job}`, title: job }, job.slice(-8)), " ",
-  attempt > 1 && h("span", { class: "badge warn" }, `attempt ${attempt}`), " ", h("b", {}, ticking(since)));
+const runs = (running) => (running.length === 0 ? dim("nothing")
+  : h("ul", { class: "running-list" }, running.map(({ job, index, attempt, since }) => h("li", { key: `${job}-${index}` },
+    datumLink(job, index, `datum ${number(index)}`), " of ", jobLink(job, shortId(job)), " ",
+    attempt > 1 && [h("span", { class: "badge warn" }, `try ${attempt}`), " "],
+    strong(ticking(since))))));
