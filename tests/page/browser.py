@@ -137,7 +137,9 @@ class Tab:
         return got["result"].get("value")
 
     def open(self, url):
-        self.call("Page.navigate", url=url)
+        self.asking.clear()
+        if error := self.call("Page.navigate", url=url).get("errorText"):
+            raise Failure(f"{url} cannot be opened: {error}")
         self.until("document.readyState === 'complete'", "the page has loaded")
 
     def until(self, condition, meaning, deadline=DEADLINE):
@@ -155,12 +157,10 @@ class Tab:
                 raise Failure(f"after {deadline:.0f} s it is not so that {meaning}{last}; the page says: {text!r}")
             time.sleep(0.05)
 
-    def settle(self, pause=0.4):
-        """Waits until all requests but the event stream were answered, and what came was drawn."""
-        end = time.monotonic() + DEADLINE
-        while self.asking or time.monotonic() - self.last < pause and time.monotonic() < end - DEADLINE / 2:
-            if time.monotonic() > end:
-                raise Failure(f"{len(self.asking)} requests are still under way after {DEADLINE:.0f} s")
+    def settle(self, pause=0.4, most=5.0):
+        """Waits until no request but the event stream is under way for a while, and what came was drawn."""
+        end = time.monotonic() + most
+        while (self.asking or time.monotonic() - self.last < pause) and time.monotonic() < end:
             time.sleep(0.05)
         self.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50)))")
 

@@ -75,6 +75,15 @@ def small():
     return f"{total:,} bytes"
 
 
+def answer(tab, path, token):
+    """What the API answers, or a failure that says how it refused."""
+    headers = json.dumps({"Authorization": f"Bearer {token}"} if token else {})
+    got = tab.evaluate(f"""fetch('/api/v1{path}', {{ headers: {headers} }})
+        .then(async (answer) => ({{ status: answer.status, body: await answer.json() }}))""")
+    must(got["status"] == 200, f"GET /api/v1{path} answered {got['status']}: {json.dumps(got['body'])}")
+    return got["body"]
+
+
 def opened(browser, mock, path, ready="document.querySelector('main h1')", **options):
     tab = browser.tab(**options)
     tab.open(mock.base + path)

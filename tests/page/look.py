@@ -55,6 +55,7 @@ def look_at(browser, base, path, folder, name, options, token):
         sign_in(tab, base, token)
         tab.open(base + path)
         tab.until(READY, f"{path} shows its facts")
+        tab.until("document.getElementById('connection').innerText === 'live'", "it is live")
         tab.settle()
         tab.shoot(folder / f"{name}.png")
         checks.no_overflow(tab)
@@ -73,12 +74,12 @@ def sign_in(tab, base, token):
 
 
 def views_of(browser, base, token):
-    """The address of each view, of what there is: asked of the API by the page's own means."""
+    """The address of each view, for what there is: asked of the API by the browser."""
     tab = browser.tab()
     try:
         sign_in(tab, base, token)
         tab.open(base + "/")
-        ask = lambda path: tab.evaluate(f"import('/page/core/api.js').then(api => api.get('{path}'))")
+        ask = lambda path: checks.answer(tab, path, token)
         pipelines, jobs = ask("/pipelines")["pipelines"], ask("/jobs?limit=20")["jobs"]
         views = {"overview": "/", "jobs": "/jobs", "workers": "/workers", "missing": "/nowhere"}
         if pipelines:
@@ -96,7 +97,11 @@ def views_of(browser, base, token):
 
 
 def look_at_all(report, browser, base, folder, label, token=None):
-    for view, path in sorted(views_of(browser, base, token).items()):
+    try:
+        views = views_of(browser, base, token)
+    except Failure as failure:
+        return report.fail(label or base, str(failure))
+    for view, path in sorted(views.items()):
         for look, options in LOOKS:
             name = "-".join(filter(None, [label, view, look]))
             report.look(name, look_at, browser, base, path, folder, name, options, token)

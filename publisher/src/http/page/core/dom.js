@@ -92,10 +92,11 @@ function morphNode(node, wanted) {
     return;
   }
   if ("own" in wanted.dataset) return;
+  const chosen = wanted.value;
   morphAttributes(node, wanted);
   morphHandlers(node, wanted);
   morphChildren(node, wanted);
-  if (node.nodeName === "SELECT") morphSelect(node, wanted);
+  if (node.nodeName === "SELECT" && node !== document.activeElement) node.value = chosen;
 }
 
 function morphAttributes(node, wanted) {
@@ -118,8 +119,4 @@ function morphHandlers(node, wanted) {
     if (!node[HANDLERS]?.[type]) node.addEventListener(type, dispatch);
   }
   node[HANDLERS] = handlers;
-}
-
-function morphSelect(node, wanted) {
-  if (node !== document.activeElement && node.value !== wanted.value) node.value = wanted.value;
 }

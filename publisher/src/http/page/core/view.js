@@ -6,12 +6,15 @@ import { connectionState, on } from "./events.js";
 
 /** The shortest time between two loads that events ask for. */
 const LEAST_PAUSE_MS = 1000;
+/** The shortest time between two drawings that events ask for. */
+const EVENT_PAUSE_MS = 200;
 
 export class View {
   #place = document.getElementById("main");
   #end = new AbortController();
   #render = () => [];
   #drawing = 0;
+  #soon = null;
   #loaded = false;
 
   /** Aborted when the view is left. */
@@ -36,6 +39,14 @@ export class View {
       this.#drawing = 0;
       if (!this.signal.aborted) morph(this.#place, this.#render());
     });
+  }
+
+  /** Draws the view soon: for what may come many times a second. */
+  drawSoon() {
+    this.#soon ??= setTimeout(() => {
+      this.#soon = null;
+      this.draw();
+    }, EVENT_PAUSE_MS);
   }
 
   /** Width of the place in pixels, for what must know it. */

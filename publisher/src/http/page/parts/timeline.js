@@ -9,9 +9,13 @@ const ROW = 24;
 const FOOT = 24;
 const LONGEST_NAME = 18;
 
+/** How many workers are drawn. */
+const MOST_WORKERS = 100;
+
 /** The timeline as the API gives it, `width` pixels wide. */
 export function timeline(data, width) {
-  const { workers, from, bucket, sampled } = data;
+  const { from, bucket, sampled } = data;
+  const workers = data.workers.slice(0, MOST_WORKERS);
   const columns = data.throughput.length;
   const names = width < 600 ? 74 : 150;
   const size = { width, height: workers.length * ROW + FOOT };
@@ -23,7 +27,8 @@ export function timeline(data, width) {
   return h("div", {},
     h("p", { class: "note" }, "Height: the share of the time that a worker was busy. ",
       h("span", { class: "bad-text" }, "▼"), " a datum failed.",
-      sampled < 1 && ` Of a sample: ${percent(sampled, 1)} of the datums.`),
+      sampled < 1 && ` Estimated from ${percent(sampled, 1)} of the datums.`,
+      data.workers.length > MOST_WORKERS && ` ${number(data.workers.length - MOST_WORKERS)} more workers are in the table.`),
     h("div", { class: "timeline-box", tabindex: -1 },
       readable({ label: "Timeline by worker", size, area, columns, rows: workers.length, say },
         workers.map((worker, row) => line(worker, row, area, columns)),
@@ -31,7 +36,7 @@ export function timeline(data, width) {
           class: "mark", x: area.left + (area.right - area.left) * share, y: size.height - 7,
           "text-anchor": ["start", "middle", "end"][share * 2],
         }, when(Math.round(columns * share)))))),
-    h("details", { on: { toggle: (event) => fill(event.currentTarget, workers) } },
+    h("details", { on: { toggle: (event) => fill(event.currentTarget, data.workers) } },
       h("summary", {}, "As a table"), h("div", { class: "table-box low", "data-own": true, tabindex: 0 })));
 }
 

@@ -31,6 +31,7 @@ export function job(view, id) {
   const it = { detail: null, failures: { groups: [], others: 0 }, times: null };
   const search = new DatumSearch(id, () => view.draw(), view.signal);
   const find = (filter) => {
+    if (view.signal.aborted) return;
     setQuery(filter);
     search.find(filter);
   };
@@ -54,7 +55,7 @@ export function job(view, id) {
     if (event.job !== id || it.detail === null) return;
     if (isOpen(it.detail.record) && !isOpen(event)) reload();
     it.detail = withEvent(it.detail, event);
-    view.draw();
+    view.drawSoon();
   });
   window.addEventListener("resize", () => view.draw(), { signal: view.signal });
   search.find(query());

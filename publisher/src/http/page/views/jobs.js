@@ -50,7 +50,7 @@ export function jobs(view) {
     names = pipelines.map(({ pipeline }) => pipeline);
   });
   view.on("job", (event) => {
-    if (list.update(event)) view.draw();
+    if (list.update(event)) view.drawSoon();
     else if (pages.length === 1 && passes(event, filter) && list.misses(event)) reload();
   });
 }

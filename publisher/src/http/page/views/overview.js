@@ -39,7 +39,7 @@ export function overview(view) {
     list.take(newest.jobs);
   });
   view.on("job", (event) => {
-    if (list.update(event)) view.draw();
+    if (list.update(event)) view.drawSoon();
     else if (list.misses(event)) reload();
   });
   view.on("pipeline", reload);

@@ -40,7 +40,7 @@ export function pipeline(view, name) {
   });
   view.on("job", (event) => {
     if (event.pipeline !== name) return;
-    if (list.update(event)) view.draw();
+    if (list.update(event)) view.drawSoon();
     else if (list.misses(event)) reload();
   });
   view.on("pipeline", (event) => event.pipeline === name && reload());
