@@ -15,9 +15,12 @@ import tempfile
 import traceback
 from pathlib import Path
 
+sys.dont_write_bytecode = True  # nothing is to be left in the source tree
+
 import checks
 from browser import Browser, Failure, NoBrowser
 from mock import Mock
+from promises import PROMISES
 
 LOOKS = [("light", {}), ("dark", {"dark": True}), ("phone", {"width": 360, "height": 780, "still": True})]
 SIZES = (3, 1_000_000)
@@ -113,7 +116,7 @@ def look_at_mocks(report, browser, folder):
     look_at_all(report, browser, empty.base, folder, "empty")
     for size in SIZES:
         look_at_all(report, browser, Mock(size=size).start().base, folder, str(size))
-    for name, check in checks.PROMISES.items():
+    for name, check in PROMISES.items():
         report.look(name, check, browser, folder)
 
 

@@ -6,11 +6,14 @@
 import argparse
 import json
 import re
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
+
+sys.dont_write_bytecode = True  # nothing is to be left in the source tree
 
 from world import World, iso
 
