@@ -1,0 +1,75 @@
+// Requests to the API: JSON, the token in a header, errors as `ApiError`.
+
+const BASE = "/api/v1";
+const TOKEN = "drover.token";
+/** The server gives up on a request after 30 s; so do we, a little later. */
+const PATIENCE_MS = 35_000;
+
+/** An answer that is not a success. `kind` is the API's, or `unreachable` when there was no answer at all. */
+export class ApiError extends Error {
+  constructor(status, kind, message) {
+    super(message);
+    this.status = status;
+    this.kind = kind;
+  }
+}
+
+// Session storage: the token goes when the tab does, and is never in an address.
+export const token = {
+  get: () => sessionStorage.getItem(TOKEN),
+  set: (value) => sessionStorage.setItem(TOKEN, value),
+  forget: () => sessionStorage.removeItem(TOKEN),
+};
+
+let signIn = async () => false;
+
+/** Says who asks for a token when the API wants one: resolves to whether there is one now. */
+export function onUnauthorized(ask) {
+  signIn = ask;
+}
+
+export const get = (path, query, signal) => request("GET", path + queryString(query), undefined, signal);
+export const post = (path, body = {}) => request("POST", path, body);
+export const remove = (path) => request("DELETE", path);
+
+/** A streaming answer (server-sent events). */
+export const open = (path, signal) => send("GET", path, undefined, signal);
+
+async function request(method, path, body, signal) {
+  const patience = AbortSignal.timeout(PATIENCE_MS);
+  const answer = await send(method, path, body, signal ? AbortSignal.any([signal, patience]) : patience);
+  return answer.status === 204 ? null : answer.json();
+}
+
+async function send(method, path, body, signal) {
+  const answer = await tryOnce(method, path, body, signal);
+  if (answer.ok) return answer;
+  if (answer.status === 401 && (await signIn())) return send(method, path, body, signal);
+  throw await errorOf(answer);
+}
+
+async function tryOnce(method, path, body, signal) {
+  try {
+    return await fetch(BASE + path, { method, headers: headers(body), body: body && JSON.stringify(body), signal });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError(0, "unreachable", "drover serve does not answer");
+  }
+}
+
+function headers(body) {
+  const given = {};
+  if (token.get()) given.Authorization = `Bearer ${token.get()}`;
+  if (body) given["Content-Type"] = "application/json";
+  return given;
+}
+
+async function errorOf(answer) {
+  const { error } = await answer.json().catch(() => ({}));
+  return new ApiError(answer.status, error?.kind ?? "internal", error?.message ?? `HTTP ${answer.status}`);
+}
+
+function queryString(query) {
+  const given = Object.entries(query ?? {}).filter(([, value]) => value !== null && value !== undefined && value !== "");
+  return given.length ? `?${new URLSearchParams(given)}` : "";
+}

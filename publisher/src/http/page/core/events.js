@@ -1,0 +1,104 @@
+// Live updates: server-sent events read through `fetch`, as EventSource can't send the token.
+// It reconnects by itself, lets go while the page is hidden, and says in words how it stands.
+
+import { open } from "./api.js";
+
+/** No word for this long (the server sends a comment every 15 s) means that the line is dead. */
+const SILENCE_MS = 40_000;
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 30_000;
+/** After this many tries in a row it is no longer "reconnecting". */
+const TRIES_OF_HOPE = 4;
+
+const listeners = new EventTarget();
+let state = "connecting";
+let failures = 0;
+let connection = null;
+let resting = null;
+
+/** `connecting`, `live`, `reconnecting` or `not connected`. */
+export const connectionState = () => state;
+
+/** Calls `handler` with the data of each event of this type until `signal` is aborted. Type `state` is ours. */
+export function on(type, handler, signal) {
+  listeners.addEventListener(type, (event) => handler(event.detail), { signal });
+}
+
+/** Connects, and stays connected while the page is seen. */
+export function start() {
+  document.addEventListener("visibilitychange", () => (document.hidden ? stop() : connect()));
+  connect();
+}
+
+function stop() {
+  clearTimeout(resting);
+  connection?.abort();
+  connection = null;
+}
+
+async function connect() {
+  stop();
+  if (document.hidden) return;
+  const mine = new AbortController();
+  connection = mine;
+  try {
+    await listen(await open("/events", mine.signal), mine);
+  } catch {
+    // Whatever it was, the answer is the same: wait, and try again.
+  }
+  if (connection === mine) retry();
+}
+
+function retry() {
+  failures += 1;
+  become(failures < TRIES_OF_HOPE ? "reconnecting" : "not connected");
+  const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures);
+  resting = setTimeout(connect, pause * (0.5 + Math.random() / 2));
+}
+
+async function listen(answer, mine) {
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let silence;
+  let text = "";
+  try {
+    for (;;) {
+      silence = setTimeout(() => mine.abort(), SILENCE_MS);
+      const { done, value } = await reader.read();
+      clearTimeout(silence);
+      if (done) return;
+      failures = 0;
+      become("live");
+      text = take(text + value.replaceAll("\r", ""));
+    }
+  } finally {
+    clearTimeout(silence);
+  }
+}
+
+// Gives out the whole events of the text, and returns what is left of it.
+function take(text) {
+  const blocks = text.split("\n\n");
+  const rest = blocks.pop();
+  for (const block of blocks) {
+    const event = parse(block);
+    if (event.data) listeners.dispatchEvent(new CustomEvent(event.type, { detail: JSON.parse(event.data) }));
+  }
+  return rest;
+}
+
+/** One block of an event stream. A line that begins with a colon is a comment. */
+export function parse(block) {
+  const event = { type: "message", data: "" };
+  for (const line of block.split("\n")) {
+    const [, name, value] = /^([a-z]*): ?(.*)$/.exec(line) ?? [];
+    if (name === "event") event.type = value;
+    else if (name === "data") event.data += value;
+  }
+  return event;
+}
+
+function become(next) {
+  if (next === state) return;
+  state = next;
+  listeners.dispatchEvent(new CustomEvent("state", { detail: state }));
+}

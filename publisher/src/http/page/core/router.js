@@ -1,0 +1,66 @@
+// Addresses and views: which view an address means, and how to get from one to the next without loading the page.
+
+import { View } from "./view.js";
+
+let routes = [];
+let view = null;
+let shown = null;
+
+/** Begins: `table` has rows of pattern, name in the navigation, and the function that opens the view. */
+export function start(table) {
+  routes = table;
+  document.addEventListener("click", follow);
+  window.addEventListener("popstate", show);
+  show();
+}
+
+/** Goes to an address of this page. */
+export function go(href) {
+  history.pushState(null, "", href);
+  show();
+  window.scrollTo(0, 0);
+  document.getElementById("main").focus({ preventScroll: true });
+}
+
+/** The address's query as an object. */
+export const query = () => Object.fromEntries(new URLSearchParams(location.search));
+
+/** Puts a new query into the address without opening the view anew. */
+export function setQuery(values) {
+  const given = Object.entries(values).filter(([, value]) => value !== null && value !== "");
+  const text = given.length ? `?${new URLSearchParams(given)}` : "";
+  history.replaceState(null, "", location.pathname + text);
+  shown = location.pathname + text;
+}
+
+function show() {
+  const address = location.pathname + location.search;
+  if (address === shown && view) return;
+  shown = address;
+  view?.close();
+  view = new View();
+  for (const [pattern, name, openView] of routes) {
+    const match = pattern.exec(location.pathname);
+    if (!match) continue;
+    mark(name);
+    openView(view, ...match.slice(1));
+    return;
+  }
+}
+
+function mark(name) {
+  for (const link of document.querySelectorAll("[data-nav]")) {
+    if (link.dataset.nav === name) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+// Plain clicks on links of our own; all others are the browser's.
+function follow(event) {
+  const link = event.target.closest("a[href]");
+  if (!link || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  const href = link.getAttribute("href");
+  if (!href.startsWith("/") || href.startsWith("/api/") || link.target) return;
+  event.preventDefault();
+  go(href);
+}

@@ -1,0 +1,65 @@
+// Where the page begins: the session, the live connection, the keys, and the view that the address asks for.
+
+import { h, morph } from "./core/dom.js";
+import * as events from "./core/events.js";
+import * as keys from "./core/keys.js";
+import { start as route } from "./core/router.js";
+import { greet, hello, session, signOut } from "./core/session.js";
+import { token } from "./core/api.js";
+import { notFound } from "./core/view.js";
+import { datum } from "./views/datum.js";
+import { job } from "./views/job.js";
+import { jobs } from "./views/jobs.js";
+import { overview } from "./views/overview.js";
+import { pipeline } from "./views/pipeline.js";
+import { workers } from "./views/workers.js";
+
+const ROUTES = [
+  [/^\/$/, "overview", overview],
+  [/^\/pipelines\/([\w-]+)$/, "overview", pipeline],
+  [/^\/jobs$/, "jobs", jobs],
+  [/^\/jobs\/(\w+)$/, "jobs", job],
+  [/^\/jobs\/(\w+)\/datums\/(\d+)$/, "jobs", datum],
+  [/^\/workers$/, "workers", workers],
+  [/^/, "", nowhere],
+];
+
+const SAYS = {
+  connecting: "connecting",
+  live: "live",
+  reconnecting: "reconnecting …",
+  "not connected": "not connected",
+};
+
+function nowhere(view) {
+  view.shows("Not here", () => notFound(`There is no page ${location.pathname}.`));
+  view.draw();
+}
+
+function showConnection(state) {
+  const place = document.getElementById("connection");
+  place.dataset.state = state;
+  place.lastElementChild.textContent = SAYS[state];
+  place.title = state === "live" ? "Changes are shown as they happen" : "This page asks every few seconds instead";
+}
+
+function showSession() {
+  const { version, store, broker, broker_why: why, role } = session();
+  morph(document.getElementById("foot"),
+    h("span", {}, `Drover ${version}`),
+    h("span", {}, "store ", h("code", {}, store)),
+    h("span", {}, `broker ${broker}${why ? `: ${why}` : ""}`),
+    role === "read" && h("span", {}, "read-only"),
+    token.get() && h("button", { type: "button", class: "quiet", on: { click: signOut } }, "Sign out"),
+    h("span", {}, "Press ", h("kbd", {}, "?"), " for keys"));
+}
+
+document.addEventListener("drover:session", showSession);
+events.on("state", showConnection);
+events.on("hello", greet);
+
+// What one may do must be known before buttons are drawn; should it not be, the view says so itself.
+await hello().catch(() => {});
+events.start();
+keys.start();
+route(ROUTES);

@@ -1,0 +1,148 @@
+// What a person may do. Before each click stands what will happen, with the count. With a read-only token there is
+// nothing here.
+
+import { get, post, remove } from "../core/api.js";
+import { h } from "../core/dom.js";
+import { count, number } from "../core/format.js";
+import { isOpen, progressOf } from "../core/progress.js";
+import { go } from "../core/router.js";
+import { mayAct } from "../core/session.js";
+import { modal, toast } from "./dialog.js";
+import { button, code, note, strong } from "./pieces.js";
+
+/** A button for an action; nothing where actions are not allowed. `run` does it and returns what to say. */
+export function actionButton(text, run, { danger = false, label = null } = {}) {
+  return mayAct() && button(text, (event) => guarded(event.currentTarget, run), {
+    key: text, "data-action": true, class: danger ? "danger-quiet" : "", "aria-label": label,
+  });
+}
+
+// Buttons whose action is under way. They are not disabled, for that would take the focus from them.
+const acting = new WeakSet();
+
+async function guarded(pressed, run) {
+  if (acting.has(pressed)) return;
+  acting.add(pressed);
+  try {
+    await run();
+    document.dispatchEvent(new Event("drover:changed"));
+  } catch (error) {
+    toast(error.message, { bad: true });
+  } finally {
+    acting.delete(pressed);
+  }
+}
+
+/** Stops a job. */
+export async function stopJob(id) {
+  const detail = await get(`/jobs/${id}`);
+  if (!isOpen(detail.record)) return toast(`Job ${id} has ended already: ${detail.record.state}`);
+  const { running, queued, done, skipped } = progressOf(detail.record, detail);
+  const yes = await modal({
+    title: `Stop job ${id}?`,
+    body: [
+      h("p", {}, strong(number(running)), ` running ${running === 1 ? "datum is" : "datums are"} killed, `,
+        strong(number(queued)), ` queued ${queued === 1 ? "one is" : "ones are"} not run.`),
+      note(`What ${count(done + skipped, "datum")} did stays done and is not repeated by the next job. `,
+        "The output folder does not change."),
+    ],
+    verb: "Stop the job", danger: true, no: "Let it run",
+  });
+  if (!yes) return undefined;
+  await post(`/jobs/${id}/stop`);
+  return toast(`Job ${id} is being stopped`);
+}
+
+/** How many datums of a job that has ended a retry of it would run: all that neither succeeded nor were skipped. */
+const unfinished = ({ datums: { total, processed, skipped } }) => total - processed - skipped;
+
+/** The button that runs what a job left undone; nothing while it is open, or when nothing is left. */
+export function retryButton(record) {
+  if (isOpen(record) || unfinished(record) === 0) return null;
+  const { failed, recovered } = record.datums;
+  const text = unfinished(record) === failed + recovered ? "Retry all that failed" : "Run what is left";
+  return actionButton(text, () => retryJob(record));
+}
+
+/** Runs again what a job left undone, all of it or one group of failures; goes to the new job. */
+export async function retryJob(record, group = null) {
+  const { failed, recovered } = record.datums;
+  const many = group ? group.count : unfinished(record);
+  const unrun = many - failed - recovered;
+  const yes = await modal({
+    title: group ? "Retry this group?" : `Retry job ${record.job}?`,
+    body: [
+      h("p", {}, strong(count(many, "datum")), ` of ${record.pipeline} ${many === 1 ? "is" : "are"} run, as a new job`,
+        !group && unrun > 0 && `: ${number(failed + recovered)} that failed, ${number(unrun)} that were not run`, "."),
+      group && h("p", {}, code(describe(group))),
+      note("What succeeded is taken over, not repeated."),
+    ],
+    verb: `Run ${count(many, "datum")}`,
+  });
+  if (!yes) return;
+  const { job } = await post(`/jobs/${record.job}/retry`, group ? { group: group.key } : {});
+  toast(`Job ${job} runs ${count(many, "datum")} again`);
+  go(`/jobs/${job}`);
+}
+
+/** A failure group in one line. */
+export const describe = ({ kind, pattern, example, count: many }) => {
+  const line = many === 1 ? example : pattern;
+  return line ? `${kind}: ${line}` : kind;
+};
+
+/** Pauses a pipeline. */
+export async function pausePipeline({ pipeline, open_jobs: open }) {
+  const yes = await modal({
+    title: `Pause ${pipeline}?`,
+    body: h("p", {}, "New data starts ", strong("no new jobs"), " until it is resumed. ",
+      open.length ? [strong(count(open.length, "open job")), " of it still run to the end."] : "No job of it is open."),
+    verb: "Pause",
+  });
+  if (!yes) return;
+  await post(`/pipelines/${pipeline}/pause`);
+  toast(`${pipeline} is paused`);
+}
+
+/** Lets a pipeline go on. */
+export async function resumePipeline({ pipeline }) {
+  const yes = await modal({
+    title: `Resume ${pipeline}?`,
+    body: h("p", {}, "What changed in its inputs meanwhile starts ", strong("1 job"), "; unchanged datums are skipped."),
+    verb: "Resume",
+  });
+  if (!yes) return;
+  await post(`/pipelines/${pipeline}/resume`);
+  toast(`${pipeline} goes on`);
+}
+
+/** Starts a job now, whether or not anything has changed. */
+export async function runPipeline({ pipeline, open_jobs: open }) {
+  const yes = await modal({
+    title: `Run ${pipeline} now?`,
+    body: h("p", {}, strong("1 job"), " is started over what its inputs hold now; datums done before are skipped. ",
+      open.length > 0 && `It follows the ${count(open.length, "job")} open already.`),
+    verb: "Run now",
+  });
+  if (!yes) return;
+  const { job } = await post(`/pipelines/${pipeline}/run`);
+  toast(`Job ${job} was started`, { link: { href: `/jobs/${job}`, text: "Look at it" } });
+}
+
+/** Deletes a pipeline, but not what it made. */
+export async function deletePipeline({ pipeline, open_jobs: open, outputs_to: readers }) {
+  const yes = await modal({
+    title: `Delete ${pipeline}?`,
+    body: [
+      h("p", {}, strong(count(open.length, "open job")), open.length === 1 ? " is stopped." : " are stopped.",
+        " Its output folder is kept, and so are the records of its jobs."),
+      readers.length > 0 && h("p", {}, strong(count(readers.length, "pipeline")),
+        ` read${readers.length === 1 ? "s" : ""} its output and will see nothing new: ${readers.join(", ")}.`),
+    ],
+    verb: `Delete ${pipeline}`, danger: true,
+  });
+  if (!yes) return;
+  await remove(`/pipelines/${pipeline}`);
+  toast(`${pipeline} is deleted; its output is kept`);
+  go("/");
+}

@@ -1,0 +1,94 @@
+// What there is and how it goes: pipelines with their graph, and the newest jobs.
+
+import { get } from "../core/api.js";
+import { h } from "../core/dom.js";
+import { count, time } from "../core/format.js";
+import { JobList } from "../core/jobs.js";
+import { hello, session } from "../core/session.js";
+import { slimBar } from "../parts/bar.js";
+import { graph } from "../parts/graph.js";
+import { jobsTable } from "../parts/jobs.js";
+import { asking, code, dim, head, link, note, panel, pipelineLink, strong } from "../parts/pieces.js";
+import { badge } from "../parts/state.js";
+import { table } from "../parts/table.js";
+
+const NEWEST = 12;
+
+/** Opens the overview. */
+export function overview(view) {
+  let pipelines = null;
+  let drawing = null;
+  const list = new JobList();
+
+  view.shows("Overview", () => (pipelines === null ? asking() : [
+    head(h("h1", {}, "Overview"), h("p", { class: "facts" }, facts(pipelines))),
+    brokerTrouble(),
+    panel("pipelines", "Pipelines", drawing.nodes.length > 0 && graph(drawing), pipelinesTable(pipelines, list)),
+    panel("newest", ["Newest jobs ", link("/jobs", "All jobs")], jobsTable(list.jobs, { now: list.now, empty: noJobs() })),
+  ]));
+
+  const reload = view.every((live) => (live ? 20 : 4), async () => {
+    const [all, edges, newest] = await Promise.all([
+      get("/pipelines", {}, view.signal),
+      get("/graph", {}, view.signal),
+      get("/jobs", { limit: NEWEST }, view.signal),
+      hello(),
+    ]);
+    pipelines = all.pipelines;
+    drawing = edges;
+    list.take(newest.jobs);
+  });
+  view.on("job", (event) => {
+    if (list.update(event)) view.drawSoon();
+    else if (list.misses(event)) reload();
+  });
+  view.on("pipeline", reload);
+}
+
+function facts(pipelines) {
+  const inState = (state) => pipelines.filter((pipeline) => pipeline.state === state).length;
+  const states = ["running", "waiting", "paused"].filter(inState).map((state) => `${inState(state)} ${state}`);
+  return [
+    [count(pipelines.length, "pipeline"), ...states].join(" · "),
+    session() && [" · store ", code(session().store)],
+  ];
+}
+
+function brokerTrouble() {
+  const { broker, broker_why: because } = session() ?? {};
+  if (broker !== "down" && broker !== "blocked") return null;
+  return h("p", { class: "why", key: "broker", role: "alert" },
+    strong(`The broker is ${broker}. `), because, " Nothing is lost; work goes on when it is back.");
+}
+
+const pipelinesTable = (pipelines, list) => table({
+  caption: "Pipelines",
+  rows: pipelines,
+  keyOf: ({ pipeline }) => pipeline,
+  columns: [
+    { head: "Pipeline", cell: ({ pipeline, description }) => [pipelineLink(pipeline), description && note(description)] },
+    { head: "State", cell: ({ state, why }) => [badge(state), why && note(why)] },
+    { head: "Reads", class: "reads", cell: ({ inputs }) => inputs.map(reads) },
+    { head: "Last job", class: "wide", cell: (pipeline) => lastJob(pipeline, list) },
+  ],
+  empty: [
+    h("p", {}, strong("No pipelines yet.")),
+    h("p", {}, "A pipeline stands and waits for data. Make the first one: ", code("drover create pipeline -f SPEC")),
+  ],
+});
+
+/** An input in a few words: `in/*.txt`, `@every 1m`. */
+const reads = ({ kind, repo, glob, schedule }) =>
+  h("div", { class: "path" }, kind === "cron" ? [dim("◷ "), schedule] : [dim(repo), glob]);
+
+function lastJob({ last_job: last, open_jobs: open }, list) {
+  const record = open[0] ?? last;
+  if (!record) return dim("has not run yet");
+  const newest = list.jobs.find(({ job }) => job === record.job) ?? record;
+  return [
+    slimBar(newest, list.now(record.job)),
+    note(link(`/jobs/${record.job}`, newest.state), " · ", time(newest.created)),
+  ];
+}
+
+const noJobs = () => h("p", {}, "No jobs yet. Put a file into an input folder, or start one: ", code("drover publish SPEC"));
