@@ -8,6 +8,8 @@ pub mod commands;
 pub mod exit;
 pub mod render;
 
+mod books;
+
 pub mod coordinator;
 pub mod expand;
 pub mod local;

@@ -12,8 +12,8 @@ use drover_shared::queue::rabbitmq::InvalidAddress;
 use drover_shared::store::StoreError;
 use drover_worker::WorkError;
 
-use super::chain::ChainError;
 use super::one_liner::OneLinerError;
+use crate::books::{ChainError, LogError, RetryError, SubmitError};
 use crate::coordinator::CoordinateError;
 use crate::exit::Exit;
 use crate::expand::ExpandError;
@@ -138,6 +138,36 @@ pub enum CommandError {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl From<SubmitError> for CommandError {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::Store(error) => error.into(),
+            SubmitError::Queue(error) => error.into(),
+        }
+    }
+}
+
+impl From<RetryError> for CommandError {
+    fn from(error: RetryError) -> Self {
+        match error {
+            RetryError::Store(error) => error.into(),
+            RetryError::Spec(found) => Self::Spec {
+                findings: found.0,
+                sources: Vec::new(),
+            },
+        }
+    }
+}
+
+impl From<LogError> for CommandError {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Store(error) => error.into(),
+            LogError::Io(error) => error.into(),
+        }
+    }
 }
 
 impl CommandError {

@@ -1,6 +1,5 @@
 //! The commands, a file each: resolve what is meant, do it, render what came of it.
 
-mod chain;
 mod context;
 mod error;
 mod one_liner;
@@ -16,14 +15,12 @@ mod helper;
 mod probe;
 mod publish;
 mod serve;
-mod submit;
 
 mod completions;
 mod plan;
 mod schema;
 mod validate;
 
-mod books;
 mod datums;
 mod explain;
 mod job;
