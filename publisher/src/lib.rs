@@ -12,6 +12,7 @@ mod books;
 
 pub mod coordinator;
 pub mod expand;
+pub mod http;
 pub mod local;
 pub mod publication;
 pub mod steward;

@@ -18,14 +18,14 @@ pub(crate) struct Row {
     pub(crate) done: Option<DoneRef>,
 }
 
-/// The datums of a segment, in order.
+/// The datums of a segment, in order, with the verdicts that the ledger has for it.
 pub(crate) async fn rows(
     ledger: &Ledger,
     job: JobId,
     segment: Segment,
+    verdicts: Vec<Verdict>,
 ) -> Result<Vec<Row>, StoreError> {
     let entries = ledger.manifest(job, segment).await?;
-    let verdicts = ledger.verdicts(job, segment).await?;
     Ok(joined(entries, verdicts))
 }
 

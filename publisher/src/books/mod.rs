@@ -23,4 +23,4 @@ pub(crate) use look::look;
 pub(crate) use record::{failures, record, running_before, state_word};
 pub(crate) use retry::{RetryError, retry};
 pub(crate) use stop::tell_to_stop;
-pub(crate) use submit::{SubmitError, submit};
+pub(crate) use submit::{SubmitError, hint, submit};

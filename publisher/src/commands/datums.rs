@@ -86,7 +86,8 @@ impl Listed {
         mut each: impl FnMut(Row) -> Result<ControlFlow<()>, CommandError>,
     ) -> Result<(), CommandError> {
         for segment in self.ledger.segments(self.job).await? {
-            for row in books::rows(&self.ledger, self.job, segment).await? {
+            let verdicts = self.ledger.verdicts(self.job, segment).await?;
+            for row in books::rows(&self.ledger, self.job, segment, verdicts).await? {
                 let is_wanted = self.states.is_empty() || self.states.contains(&row.state);
                 if is_wanted && each(row)?.is_break() {
                     return Ok(());

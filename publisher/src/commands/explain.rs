@@ -1,9 +1,12 @@
 //! `drover explain`: why a job failed, or why it is not moving.
 
+use std::time::Duration;
+
 use drover_shared::job::JobRecord;
 use drover_shared::ledger::Ledger;
 use jiff::Timestamp;
 use serde_json::json;
+use tokio::time::timeout;
 
 use super::{CommandError, Context, broker};
 use crate::args::{Explain, Format};
@@ -37,6 +40,9 @@ pub(super) async fn explain(typed: &Explain, context: &Context) -> Result<Exit, 
     Ok(Exit::Success)
 }
 
+/// How long a broker may take to notice that it takes no messages.
+const PATIENCE: Duration = Duration::from_secs(3);
+
 /// What can be told of the cluster that a job is on which has not ended.
 async fn cluster_of(
     ledger: &Ledger,
@@ -50,10 +56,14 @@ async fn cluster_of(
         return Ok(Some(Cluster::Unnamed));
     }
     Ok(Some(match broker::connect(context).await {
-        Ok(broker) => books::look(&broker, record).await.map_or_else(
-            |error| Cluster::Unreachable(error.to_string()),
-            Cluster::Seen,
-        ),
+        Ok(broker) => {
+            // A broker that is short of memory says so to those who send it something.
+            let _ = timeout(PATIENCE, books::hint(record, &broker)).await;
+            books::look(&broker, &record.pipeline).await.map_or_else(
+                |error| Cluster::Unreachable(error.to_string()),
+                Cluster::Seen,
+            )
+        }
         Err(CommandError::Queue(error)) => Cluster::Unreachable(error.to_string()),
         Err(error) => return Err(error),
     }))

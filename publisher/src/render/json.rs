@@ -27,8 +27,8 @@ impl PlannedJson {
 
 /// A datum of a job.
 #[derive(Debug, JsonSchema, Serialize)]
-#[schemars(rename = "Datum")]
-pub struct DatumJson {
+#[schemars(rename = "DatumWith{O}")]
+pub struct DatumJson<O = Output> {
     /// Place in the job, counted from 0.
     index: u64,
     /// Identity of the work.
@@ -44,7 +44,7 @@ pub struct DatumJson {
     /// What it is made of.
     inputs: Vec<InputJson>,
     /// The files that it wrote.
-    outputs: Vec<Output>,
+    outputs: Vec<O>,
 }
 
 impl DatumJson {
@@ -69,6 +69,22 @@ impl DatumJson {
                 outputs: verdict.outputs,
                 ..shown
             },
+        }
+    }
+}
+
+impl<O> DatumJson<O> {
+    /// The same with more told of each output.
+    pub fn map_outputs<T>(self, tell: impl FnMut(O) -> T) -> DatumJson<T> {
+        DatumJson {
+            index: self.index,
+            datum: self.datum,
+            state: self.state,
+            attempts: self.attempts,
+            worker: self.worker,
+            reason: self.reason,
+            inputs: self.inputs,
+            outputs: self.outputs.into_iter().map(tell).collect(),
         }
     }
 }

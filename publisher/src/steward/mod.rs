@@ -13,6 +13,7 @@ mod scratch;
 mod seat;
 mod service;
 mod shown;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
@@ -21,3 +22,4 @@ pub use follow::follow;
 pub use reign::Steward;
 pub use service::Service;
 pub use shown::Shown;
+pub use waiting::Waiting;
