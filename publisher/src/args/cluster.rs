@@ -1,8 +1,10 @@
 //! Commands for a cluster of workers.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use super::Sources;
+use super::values::Http;
 
 const PUBLISH_EXAMPLES: &str = "\
 Examples:
@@ -40,6 +42,21 @@ pub struct Serve {
     /// Address for health checks and metrics (`/live`, `/ready`, `/metrics`), for example 0.0.0.0:9090 [default: none]
     #[arg(long, env = "DROVER_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
+
+    /// Address of the page and of the HTTP API, or `none` [default: 127.0.0.1:7600]
+    ///
+    /// An address that other machines can reach needs a token, for example `DROVER_TOKEN=… drover serve --http 0.0.0.0:7600`. There
+    /// is no TLS: put a reverse proxy before it where the network is not yours.
+    #[arg(long, env = "DROVER_HTTP", value_name = "ADDRESS")]
+    pub http: Option<Http>,
+
+    /// File with the token that the HTTP API asks for; the variable `DROVER_TOKEN` can hold the token itself
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+
+    /// File with a token that is for looking only; the variable `DROVER_READ_TOKEN` can hold the token itself
+    #[arg(long, value_name = "FILE")]
+    pub read_token_file: Option<PathBuf>,
 }
 
 /// Asks a process of Drover's whether it is ready; for health checks of containers that have no other tool.

@@ -7,6 +7,7 @@ mod inspect;
 mod limits;
 mod run;
 mod spec;
+mod tokens;
 mod values;
 
 pub use cluster::{Probe, Publish, Serve};
@@ -15,7 +16,8 @@ pub use inspect::{Datums, Explain, Job, Jobs, Logs, Stop, Wait};
 pub use limits::Rows;
 pub use run::{Engine, Retry, Run};
 pub use spec::{Completions, Plan, Sources, Validate};
-pub use values::{DatumChoice, Format, InputOverride};
+pub use tokens::{Tokens, tokens};
+pub use values::{DatumChoice, Format, Http, InputOverride};
 
 use std::time::Duration;
 
@@ -289,6 +291,8 @@ mod tests {
             ("drover stop", "required"),
             ("drover publish", "required"),
             ("drover serve --connect-timeout 0s", "more than zero"),
+            ("drover serve --http 7600", "127.0.0.1:7600"),
+            ("drover serve --token secret", "--token"),
         ];
         for (line, word) in rows {
             let text = refusal(line);

@@ -17,6 +17,7 @@ use crate::books::{ChainError, LogError, RetryError, SubmitError};
 use crate::coordinator::CoordinateError;
 use crate::exit::Exit;
 use crate::expand::ExpandError;
+use crate::http::AccessError;
 use crate::local::LocalError;
 use crate::render::SourceText;
 
@@ -117,6 +118,26 @@ pub enum CommandError {
         #[source]
         source: std::io::Error,
     },
+    /// The address for the page cannot be had.
+    #[error("cannot show the page at {address}; give --http another address, or none")]
+    Page {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// The refusal.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The page must not be shown like that.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// A token makes no sense, or cannot be read.
+    #[error("{place}: {problem}")]
+    Token {
+        /// The variable or the file.
+        place: String,
+        /// What is wrong, without the token.
+        problem: String,
+    },
     /// The worker of this command.
     #[error(transparent)]
     Work(#[from] WorkError),
@@ -181,6 +202,7 @@ impl CommandError {
             Self::Output(_)
             | Self::System { .. }
             | Self::Listen { .. }
+            | Self::Page { .. }
             | Self::Queue(_)
             | Self::Work(_)
             | Self::NotReady(_) => Exit::Unreachable,
@@ -198,6 +220,8 @@ impl CommandError {
             | Self::Override { .. }
             | Self::Clock { .. }
             | Self::NoBroker
+            | Self::Access(_)
+            | Self::Token { .. }
             | Self::Address(_) => "usage",
             Self::Queue(_) | Self::Unfit { .. } => "broker",
             Self::Store(_) | Self::Job(ReferenceError::Store(_)) => "store",
@@ -205,7 +229,9 @@ impl CommandError {
             Self::Expand(_) => "input",
             Self::NotReady(_) => "probe",
             Self::Local(_) | Self::Work(_) => "run",
-            Self::Output(_) | Self::System { .. } | Self::Listen { .. } => "system",
+            Self::Output(_) | Self::System { .. } | Self::Listen { .. } | Self::Page { .. } => {
+                "system"
+            }
         }
     }
 }

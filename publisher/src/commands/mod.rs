@@ -12,6 +12,7 @@ mod run;
 mod broker;
 mod cluster;
 mod helper;
+mod page;
 mod probe;
 mod publish;
 mod serve;

@@ -5,14 +5,15 @@ use std::future::pending;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use drover_shared::ledger::Ledger;
 use drover_shared::process::{Answers, Ending, Lifecycle, Measures, Probe};
-use drover_shared::queue::rabbitmq::RabbitMq;
 use drover_shared::queue::{Broker, Link};
 
-use super::{CommandError, Context, broker, run};
+use super::{CommandError, Context, broker, page, run};
 use crate::args::Serve;
 use crate::exit::Exit;
-use crate::steward::{Service, Shown, Steward, metrics};
+use crate::http::{Api, Known, Reach};
+use crate::steward::{Service, Shown, Steward, Waiting, metrics};
 
 /// A coordinator holds nothing that must be brought to an end.
 const GRACE: Duration = Duration::from_secs(1);
@@ -23,11 +24,21 @@ pub(super) async fn serve(typed: &Serve, context: &Context) -> Result<Exit, Comm
     let (typed, context) = (typed.clone(), context.clone());
     let main = lifecycle.spawn_main(async move {
         let reached = Reached::default();
+        let shown = Shown::default();
         let probe = bind(&typed).await?;
+        let page = page::bind(&typed, &context).await?;
         let serving = async {
+            let ledger = context.ledger().await?;
+            let api = Api::new(Known {
+                ledger: ledger.clone(),
+                broker: Reach::Remote(Arc::clone(&reached)),
+                shown: shown.clone(),
+                waiting: Waiting::default(),
+            });
             tokio::select! {
-                ended = work(&context, &reached) => ended,
+                ended = work(ledger, shown, &context, &reached) => ended,
                 never = answer(probe, &reached) => match never? {},
+                never = page::show(page, api, &context) => match never? {},
             }
         };
         // Whatever it was at, the next one goes on there.
@@ -44,16 +55,20 @@ pub(super) async fn serve(typed: &Serve, context: &Context) -> Result<Exit, Comm
 }
 
 /// The broker, from when it is reached on.
-type Reached = Arc<OnceLock<RabbitMq>>;
+type Reached = Arc<OnceLock<Arc<dyn Broker>>>;
 
-async fn work(context: &Context, reached: &Reached) -> Result<Exit, CommandError> {
-    let broker = broker::connect(context).await?;
-    let ledger = context.ledger().await?;
+async fn work(
+    ledger: Ledger,
+    shown: Shown,
+    context: &Context,
+    reached: &Reached,
+) -> Result<Exit, CommandError> {
+    let broker: Arc<dyn Broker> = Arc::new(broker::connect(context).await?);
     let steward = Steward {
         ledger,
-        broker: Arc::new(broker.clone()),
+        broker: Arc::clone(&broker),
         me: broker::me(),
-        shown: Shown::default(),
+        shown,
     };
     let service = Service::new(steward).await?;
     reached.get_or_init(|| broker);
@@ -82,9 +97,9 @@ async fn answer(probe: Option<Probe>, reached: &Reached) -> Result<Infallible, C
     let (ready, measured) = (Arc::clone(reached), Arc::clone(reached));
     Ok(probe
         .serve(Answers {
-            ready: Box::new(move || judge(ready.get().map(Broker::link))),
+            ready: Box::new(move || judge(ready.get().map(|broker| broker.link()))),
             metrics: Box::new(move || {
-                metrics::queue_link(measured.get().map(Broker::link) == Some(Link::Up));
+                metrics::queue_link(measured.get().map(|broker| broker.link()) == Some(Link::Up));
                 recorder.render()
             }),
         })
