@@ -41,8 +41,8 @@ pub(super) struct DatumDetails {
     running: Option<Running>,
     /// Where the same work was done before, if it is skipped.
     done: Option<Done>,
-    /// The attempts that printed something.
-    attempts_logged: Vec<u32>,
+    /// The attempts that printed something; null stands for `err_cmd`.
+    attempts_logged: Vec<Option<u32>>,
 }
 
 /// A file that a datum wrote.
@@ -110,7 +110,7 @@ pub(super) async fn show(Ask { api, path, .. }: Ask<DatumPath>) -> Result<DatumD
     let mut writers = writers(ledger, &record, outputs).await?;
     let mut logged = BTreeSet::new();
     for log in ledger.logs(id, index).await? {
-        logged.extend(books::attempt(&log.name));
+        logged.insert(books::attempt(&log.name));
     }
     let tell = |output: Output| Written {
         from: writers

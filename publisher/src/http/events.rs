@@ -14,16 +14,17 @@ use drover_shared::job::JobRecord;
 use drover_shared::queue::Link;
 use drover_shared::store::StoreError;
 use futures::{StreamExt, stream};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::access::Role;
 use super::error::Error;
-use super::jobs::{READS_AT_ONCE, eta, queued_and_running};
+use super::jobs::{READS_AT_ONCE, Seen};
 use super::pipelines;
 use super::route::Ask;
 use super::state::{Api, Reach};
@@ -37,6 +38,8 @@ const LOOKS_A_FOLDER: u64 = 8;
 const LOOKS_A_BUCKET: u64 = 40;
 /// How many of the newest jobs are looked at for those that have not ended.
 const NEWEST: usize = 200;
+/// How long ago a job may have ended that is told to who just came.
+const LATELY: SignedDuration = SignedDuration::from_secs(5);
 /// Events that a client may be behind, before it misses some.
 const BEHIND: usize = 256;
 /// A comment this often tells clients that the line is not dead.
@@ -61,7 +64,7 @@ pub(super) struct Session {
 }
 
 /// How the broker is.
-#[derive(JsonSchema, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum BrokerState {
     /// Connected.
@@ -74,14 +77,21 @@ enum BrokerState {
     Embedded,
 }
 
+impl BrokerState {
+    /// How the broker is, and why it is not up.
+    fn of(reach: &Reach) -> (Self, Option<String>) {
+        match (reach, reach.link()) {
+            (Reach::Embedded(_), _) => (Self::Embedded, None),
+            (Reach::Remote(_), Link::Up) => (Self::Up, None),
+            (Reach::Remote(_), Link::Down { why }) => (Self::Down, Some(why)),
+            (Reach::Remote(_), Link::Blocked { why }) => (Self::Blocked, Some(why)),
+        }
+    }
+}
+
 impl Session {
     fn of(api: &Api, role: Role) -> Self {
-        let (broker, broker_why) = match (api.reach(), api.reach().link()) {
-            (Reach::Embedded(_), _) => (BrokerState::Embedded, None),
-            (Reach::Remote(_), Link::Up) => (BrokerState::Up, None),
-            (Reach::Remote(_), Link::Down { why }) => (BrokerState::Down, Some(why)),
-            (Reach::Remote(_), Link::Blocked { why }) => (BrokerState::Blocked, Some(why)),
-        };
+        let (broker, broker_why) = BrokerState::of(api.reach());
         Self {
             role,
             version: env!("CARGO_PKG_VERSION"),
@@ -103,59 +113,44 @@ pub(super) async fn stream(State(api): State<Api>, Extension(role): Extension<Ro
         let full = "too many listen already; ask every few seconds instead";
         return Error::unavailable(full).into_response();
     };
-    let hello = Event::default()
-        .event("hello")
-        .json_data(Session::of(&api, role));
-    let news = stream::unfold((api.feed().listen(), place), |(mut news, place)| async {
+    let first = hello(&api, role);
+    let listener = (api.feed().listen(), api, place);
+    let news = stream::unfold(listener, move |(mut news, api, place)| async move {
         loop {
             match news.recv().await {
-                Ok(told) => return Some((Ok(told.event()), (news, place))),
+                Ok(told) => return Some((told.event(&api, role), (news, api, place))),
                 // What was missed is told again with the next change.
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return None,
             }
         }
     });
-    let events = stream::iter([hello]).chain(news);
+    let events = stream::iter([first]).chain(news);
     let keep_alive = KeepAlive::new().interval(SIGN_OF_LIFE);
     Sse::new(events).keep_alive(keep_alive).into_response()
 }
 
-/// A job, and what its coordinator knows beside.
-#[derive(Serialize)]
-struct JobNews<'a> {
-    #[serde(flatten)]
-    record: &'a JobRecord,
-    queued: u64,
-    running: u64,
-    rate: Option<f64>,
-    eta: Option<f64>,
+/// What all who listen are told.
+#[derive(Clone, Debug)]
+enum Told {
+    /// How the broker is has changed: each is told its session anew.
+    Session,
+    /// An event of this kind, with its data.
+    News(&'static str, Arc<str>),
 }
 
-impl<'a> JobNews<'a> {
-    fn of(record: &'a JobRecord, live: Option<&Snapshot>) -> Self {
-        let (queued, running) = queued_and_running(record, live);
-        Self {
-            record,
-            queued,
-            running,
-            rate: live.map(|live| live.rate),
-            eta: live.and_then(eta),
+impl Told {
+    fn event(self, api: &Api, role: Role) -> Result<Event, axum::Error> {
+        match self {
+            Self::Session => hello(api, role),
+            Self::News(kind, data) => Ok(Event::default().event(kind).data(data)),
         }
     }
 }
 
-/// An event as it is sent.
-#[derive(Clone, Debug)]
-struct Told {
-    kind: &'static str,
-    data: Arc<str>,
-}
-
-impl Told {
-    fn event(&self) -> Event {
-        Event::default().event(self.kind).data(&self.data)
-    }
+fn hello(api: &Api, role: Role) -> Result<Event, axum::Error> {
+    let event = Event::default().event("hello");
+    event.json_data(Session::of(api, role))
 }
 
 /// Looks for what changes, as long as somebody listens.
@@ -177,6 +172,8 @@ struct Memory {
     pipelines: HashMap<PipelineName, Arc<str>>,
     /// The jobs that this process coordinated at the last look.
     here: Vec<JobId>,
+    /// How the broker was.
+    broker: Option<BrokerState>,
     /// Jobs up to this one were looked at; none before the first look.
     newest: Option<JobId>,
 }
@@ -225,6 +222,14 @@ impl Feed {
         memory: &mut Memory,
         is_thorough: bool,
     ) -> Result<(), StoreError> {
+        let (broker, _) = BrokerState::of(api.reach());
+        if memory
+            .broker
+            .replace(broker)
+            .is_some_and(|last| last != broker)
+        {
+            self.tell(Told::Session);
+        }
         let live = api.coordinated();
         for job in &live {
             self.tell_job(memory, &job.record, Some(job));
@@ -256,7 +261,7 @@ impl Feed {
     }
 
     fn tell_job(&self, memory: &mut Memory, record: &JobRecord, live: Option<&Snapshot>) {
-        let Ok(data) = serde_json::to_string(&JobNews::of(record, live)) else {
+        let Ok(data) = serde_json::to_string(&Seen::of(record.clone(), live)) else {
             return;
         };
         let data: Arc<str> = data.into();
@@ -265,36 +270,39 @@ impl Feed {
             .get(&record.id)
             .is_none_or(|last| last.data != data);
         if is_news {
-            self.tell("job", &data);
+            self.tell(Told::News("job", Arc::clone(&data)));
         }
         let is_final = record.state.is_final();
         memory.jobs.insert(record.id, Last { data, is_final });
     }
 
     async fn tell_pipelines(&self, api: &Api, memory: &mut Memory) -> Result<(), StoreError> {
+        let mut gone = std::mem::take(&mut memory.pipelines);
         for pipeline in pipelines::all(api).await? {
             let Ok(data) = serde_json::to_string(&pipeline) else {
                 continue;
             };
             let data: Arc<str> = data.into();
-            let before = memory
-                .pipelines
-                .insert(pipeline.name().clone(), Arc::clone(&data));
+            let before = gone.remove(pipeline.name());
             if before.as_ref() != Some(&data) {
-                self.tell("pipeline", &data);
+                self.tell(Told::News("pipeline", Arc::clone(&data)));
             }
+            memory.pipelines.insert(pipeline.name().clone(), data);
+        }
+        for name in gone.into_keys() {
+            let data = json!({ "pipeline": name, "deleted": true }).to_string();
+            self.tell(Told::News("pipeline", data.into()));
         }
         Ok(())
     }
 
-    fn tell(&self, kind: &'static str, data: &Arc<str>) {
-        let data = Arc::clone(data);
+    fn tell(&self, told: Told) {
         // It is no error if nobody listens any more.
-        let _ = self.0.send(Told { kind, data });
+        let _ = self.0.send(told);
     }
 }
 
-/// Jobs that were made since the last look; with the first look, those of the newest that have not ended.
+/// Jobs that were made since the last look; with the first look, those of the newest that have not ended, or just now.
 async fn unheard_of(api: &Api, memory: &mut Memory) -> Result<Vec<JobId>, StoreError> {
     let ids = api.ledger().jobs().await?;
     let before = memory.newest;
@@ -305,17 +313,23 @@ async fn unheard_of(api: &Api, memory: &mut Memory) -> Result<Vec<JobId>, StoreE
         let newest = ids.into_iter().rev().take(NEWEST);
         let read = newest.map(|id| async move { (id, api.readable(id).await) });
         let records: Vec<_> = stream::iter(read).buffered(READS_AT_ONCE).collect().await;
-        let is_open = |record: Result<Option<JobRecord>, StoreError>| {
+        let is_news = |record: Result<Option<JobRecord>, StoreError>| {
             record
                 .ok()
                 .flatten()
-                .is_some_and(|record| !record.state.is_final())
+                .is_some_and(|record| is_of_now(&record))
         };
         let open = records
             .into_iter()
-            .filter_map(|(id, record)| is_open(record).then_some(id));
+            .filter_map(|(id, record)| is_news(record).then_some(id));
         return Ok(open.collect());
     };
     let is_new = |id: &JobId| *id > before && !memory.jobs.contains_key(id);
     Ok(ids.into_iter().filter(is_new).collect())
+}
+
+/// Whether a job goes on, or has ended so lately that somebody who listens may not know.
+fn is_of_now(record: &JobRecord) -> bool {
+    let since = |end: Timestamp| Timestamp::now().duration_since(end);
+    !record.state.is_final() || record.finished.is_some_and(|end| since(end) < LATELY)
 }

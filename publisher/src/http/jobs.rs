@@ -45,9 +45,38 @@ pub(super) struct JobsQuery {
 /// Jobs, newest first.
 #[derive(JsonSchema, Serialize)]
 pub(super) struct JobsPage {
-    jobs: Vec<JobRecord>,
+    jobs: Vec<Seen>,
     /// What to give as `before` to go on, perhaps with nothing found so far; null at the end.
     next: Option<JobId>,
+}
+
+/// A job, and what its coordinator knows beside.
+#[derive(JsonSchema, Serialize)]
+pub(super) struct Seen {
+    #[serde(flatten)]
+    record: JobRecord,
+    /// Datums that wait for a worker.
+    queued: u64,
+    /// Datums that a worker is at.
+    running: u64,
+    /// Datums ended a second, over the last few seconds; null where it is not known.
+    rate: Option<f64>,
+    /// Seconds until all datums have ended, if it goes on like that.
+    eta: Option<f64>,
+}
+
+impl Seen {
+    /// A job, of which `live` is known if it is coordinated here.
+    pub(super) fn of(record: JobRecord, live: Option<&Snapshot>) -> Self {
+        let (queued, running) = queued_and_running(&record, live);
+        Self {
+            record,
+            queued,
+            running,
+            rate: live.map(|live| live.rate),
+            eta: live.and_then(eta),
+        }
+    }
 }
 
 pub(super) async fn list(
@@ -85,7 +114,8 @@ pub(super) async fn list(
                 page.next = last;
                 break;
             }
-            page.jobs.push(record);
+            let live = api.live(record.id);
+            page.jobs.push(Seen::of(record, live.as_ref()));
         }
         last = Some(id);
         if patience.is_over() {
@@ -164,7 +194,7 @@ struct Files {
 }
 
 /// Seconds until all datums of a job have ended, as far as one can tell.
-pub(super) fn eta(snapshot: &Snapshot) -> Option<f64> {
+fn eta(snapshot: &Snapshot) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     let left = snapshot.record.datums.outstanding() as f64;
     (snapshot.expanded && snapshot.rate > 0.0).then(|| left / snapshot.rate)
@@ -186,7 +216,7 @@ impl Live {
 }
 
 /// Datums of a job that wait, and that run, as far as it is known.
-pub(super) fn queued_and_running(record: &JobRecord, live: Option<&Snapshot>) -> (u64, u64) {
+fn queued_and_running(record: &JobRecord, live: Option<&Snapshot>) -> (u64, u64) {
     match live {
         Some(live) => (live.queued, live.running.len() as u64),
         None if record.state.is_final() => (0, 0),

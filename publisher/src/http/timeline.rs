@@ -47,6 +47,8 @@ pub(super) struct Timeline {
     throughput: Vec<f64>,
     /// How long datums took, in seconds.
     latency: Latency,
+    /// The same for the datums that ended in each bucket.
+    latency_by_bucket: Latencies,
     /// How long the datums that began in a bucket had waited since the job began, on average, in seconds.
     queue_age: Vec<f64>,
     /// The part of the job that was looked at; counts are scaled up from it.
@@ -71,6 +73,14 @@ struct Latency {
     p50: Option<f64>,
     p90: Option<f64>,
     p99: Option<f64>,
+}
+
+/// [`Latency`] of each bucket; null where nothing ended.
+#[derive(Debug, Default, JsonSchema, PartialEq, Serialize)]
+struct Latencies {
+    p50: Vec<Option<f64>>,
+    p90: Vec<Option<f64>>,
+    p99: Vec<Option<f64>>,
 }
 
 pub(super) async fn show(
@@ -123,8 +133,12 @@ struct Fold {
     throughput: Vec<u64>,
     /// For each bucket, datums that began in it and the sum of their ages.
     begun: Vec<(u64, f64)>,
-    latencies: BTreeMap<i32, u64>,
+    /// For each bucket, how many of the datums that ended in it took how long.
+    latencies: Vec<Classes>,
 }
+
+/// How many datums took how long, by class.
+type Classes = BTreeMap<i32, u64>;
 
 #[derive(Clone)]
 struct Line {
@@ -143,7 +157,7 @@ impl Fold {
             workers: BTreeMap::new(),
             throughput: vec![0; buckets],
             begun: vec![(0, 0.0); buckets],
-            latencies: BTreeMap::new(),
+            latencies: vec![Classes::new(); buckets],
         }
     }
 
@@ -154,7 +168,9 @@ impl Fold {
         self.throughput[last] += 1;
         let (count, age) = &mut self.begun[first];
         (*count, *age) = (*count + 1, *age + began.max(0.0));
-        *self.latencies.entry(class(ended - began)).or_default() += 1;
+        *self.latencies[last]
+            .entry(class(ended - began))
+            .or_default() += 1;
         let (buckets, bucket) = (self.throughput.len(), self.bucket);
         let Some(line) = self.line(&verdict.worker, buckets) else {
             return;
@@ -203,11 +219,17 @@ impl Fold {
                 .collect()
         };
         let busy = |part: &f64| (part / sampled).min(1.0);
-        let latency = Latency {
-            p50: self.latency(0.5),
-            p90: self.latency(0.9),
-            p99: self.latency(0.99),
-        };
+        let mut all = Classes::new();
+        let mut latency_by_bucket = Latencies::default();
+        for classes in &self.latencies {
+            let Latency { p50, p90, p99 } = Latency::of(classes);
+            latency_by_bucket.p50.push(p50);
+            latency_by_bucket.p90.push(p90);
+            latency_by_bucket.p99.push(p99);
+            for (class, count) in classes {
+                *all.entry(*class).or_default() += count;
+            }
+        }
         let age = |(count, sum): &(u64, f64)| {
             if *count == 0 {
                 0.0
@@ -221,7 +243,8 @@ impl Fold {
             bucket: self.bucket,
             throughput: scaled(&self.throughput),
             queue_age: self.begun.iter().map(age).collect(),
-            latency,
+            latency: Latency::of(&all),
+            latency_by_bucket,
             sampled,
             workers: self
                 .workers
@@ -235,16 +258,26 @@ impl Fold {
                 .collect(),
         }
     }
+}
 
-    /// The latency that this part of all datums did not exceed.
-    fn latency(&self, part: f64) -> Option<f64> {
-        let all: u64 = self.latencies.values().sum();
-        let mut so_far = 0;
-        self.latencies.iter().find_map(|(class, count)| {
-            so_far += count;
-            (number(so_far) >= part * number(all)).then(|| SHORTEST_S * CLASS_RATIO.powi(*class))
-        })
+impl Latency {
+    fn of(classes: &Classes) -> Self {
+        Self {
+            p50: exceeded_by_few(classes, 0.5),
+            p90: exceeded_by_few(classes, 0.9),
+            p99: exceeded_by_few(classes, 0.99),
+        }
     }
+}
+
+/// The time that this part of all datums did not exceed.
+fn exceeded_by_few(classes: &Classes, part: f64) -> Option<f64> {
+    let all: u64 = classes.values().sum();
+    let mut so_far = 0;
+    classes.iter().find_map(|(class, count)| {
+        so_far += count;
+        (number(so_far) >= part * number(all)).then(|| SHORTEST_S * CLASS_RATIO.powi(*class))
+    })
 }
 
 /// The class of latencies that a time of so many seconds is in; they grow by a constant ratio, so that there are few.
@@ -319,6 +352,9 @@ mod tests {
         assert_eq!(b.failed, [0.0, 0.0, 0.0, 1.0]);
         let p50 = timeline.latency.p50.unwrap();
         assert!((0.48..0.52).contains(&p50), "{p50}");
+        let first = timeline.latency_by_bucket.p50[0].unwrap();
+        assert!((0.24..0.26).contains(&first), "{first}");
+        assert_eq!(timeline.latency_by_bucket.p99[2], None);
     }
 
     #[test]

@@ -138,6 +138,13 @@ async fn jobs_that_others_coordinate_are_told_too_and_pipelines() {
             (kind.as_str(), &pipeline["pipeline"]),
             ("pipeline", &"made".into())
         );
+        site.exchange(Method::DELETE, "/api/v1/pipelines/made", "")
+            .await;
+        let (kind, gone) = events.next().await;
+        assert_eq!(
+            (kind.as_str(), &gone["deleted"]),
+            ("pipeline", &true.into())
+        );
         let job = site.ended_job().await;
         loop {
             let (kind, told) = events.next().await;

@@ -33,7 +33,6 @@ use crate::steward::{Shown, Waiting};
 /// An API that nobody listens for: requests are put to it directly.
 struct Site {
     ledger: Ledger,
-    broker: Arc<Embedded>,
     api: Api,
     router: Router,
     waiting: Waiting,
@@ -57,14 +56,13 @@ impl Site {
         let waiting = Waiting::default();
         let api = Api::new(Known {
             ledger: ledger.clone(),
-            broker: Reach::Embedded(Arc::clone(&broker) as Arc<dyn Broker>),
+            broker: Reach::Embedded(broker as Arc<dyn Broker>),
             shown: Shown::default(),
             waiting: waiting.clone(),
         });
         Self {
             router: router(api.clone(), access),
             ledger,
-            broker,
             api,
             waiting,
         }
