@@ -8,9 +8,11 @@ pub mod commands;
 pub mod exit;
 pub mod render;
 
-pub mod chain;
+mod books;
+
 pub mod coordinator;
 pub mod expand;
+pub mod http;
 pub mod local;
 pub mod publication;
 pub mod standing;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
+use schemars::JsonSchema;
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 use ulid::{Generator, Overflow, Ulid};
 
@@ -23,9 +24,18 @@ pub struct InvalidId {
 ///
 /// It also names a folder of the store, the queues and (lower-cased) the Kubernetes objects.
 #[derive(
-    Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, DeserializeFromStr, SerializeDisplay,
+    Clone,
+    Debug,
+    Eq,
+    Hash,
+    JsonSchema,
+    Ord,
+    PartialEq,
+    PartialOrd,
+    DeserializeFromStr,
+    SerializeDisplay,
 )]
-pub struct PipelineName(String);
+pub struct PipelineName(#[schemars(regex(pattern = "^[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}$"))] String);
 
 impl PipelineName {
     /// The name as text.
@@ -56,9 +66,21 @@ impl FromStr for PipelineName {
 
 /// The identity of a job: a ULID in lower case, so that ids sort by the time of creation.
 #[derive(
-    Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, DeserializeFromStr, SerializeDisplay,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    JsonSchema,
+    Ord,
+    PartialEq,
+    PartialOrd,
+    DeserializeFromStr,
+    SerializeDisplay,
 )]
-pub struct JobId(Ulid);
+pub struct JobId(
+    #[schemars(with = "String", regex(pattern = "^[0-7][0-9a-hjkmnp-tv-z]{25}$"))] Ulid,
+);
 
 impl JobId {
     /// A new id, greater than every id that this process made, and than those of others that this machine's
@@ -105,9 +127,19 @@ impl FromStr for JobId {
 /// as 32 hex digits. Same work, same id, on every machine; 128 bits of BLAKE3 keep accidental
 /// collisions out of reach (2⁶⁴ datums) at half the memory of the full hash.
 #[derive(
-    Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, DeserializeFromStr, SerializeDisplay,
+    Clone,
+    Copy,
+    Debug,
+    Eq,
+    Hash,
+    JsonSchema,
+    Ord,
+    PartialEq,
+    PartialOrd,
+    DeserializeFromStr,
+    SerializeDisplay,
 )]
-pub struct DatumId([u8; 16]);
+pub struct DatumId(#[schemars(with = "String", regex(pattern = "^[0-9a-f]{32}$"))] [u8; 16]);
 
 impl DatumId {
     /// The id for a finished hash.
@@ -157,9 +189,18 @@ impl FromStr for DatumId {
 /// The identity of a worker process, unique among all that ever ran: host name and a ULID's tail.
 /// 1–128 of `[a-zA-Z0-9_.-]`.
 #[derive(
-    Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, DeserializeFromStr, SerializeDisplay,
+    Clone,
+    Debug,
+    Eq,
+    Hash,
+    JsonSchema,
+    Ord,
+    PartialEq,
+    PartialOrd,
+    DeserializeFromStr,
+    SerializeDisplay,
 )]
-pub struct WorkerId(String);
+pub struct WorkerId(#[schemars(regex(pattern = "^[a-zA-Z0-9_.-]{1,128}$"))] String);
 
 impl WorkerId {
     /// A new id on the machine or pod named `host`.

@@ -164,8 +164,17 @@ impl Workspace {
         command
             .args(args)
             .current_dir(self.store())
-            .env("OUTSIDE", self.outside(""));
-        for ours in ["DROVER_STORE", "DROVER_BROKER", "DROVER_OUTPUT", "NO_COLOR"] {
+            .env("OUTSIDE", self.outside(""))
+            // Many services run at the same time; the tests of the page say where they want it.
+            .env("DROVER_HTTP", "none");
+        for ours in [
+            "DROVER_STORE",
+            "DROVER_BROKER",
+            "DROVER_OUTPUT",
+            "DROVER_TOKEN",
+            "DROVER_READ_TOKEN",
+            "NO_COLOR",
+        ] {
             command.env_remove(ours);
         }
         command

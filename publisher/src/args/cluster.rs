@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU16, NonZeroU32};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Sources;
-use super::values::positive_duration;
+use super::values::{Http, positive_duration};
 
 const PUBLISH_EXAMPLES: &str = "\
 Examples:
@@ -46,6 +47,21 @@ pub struct Serve {
     /// Address for health checks and metrics (`/live`, `/ready`, `/metrics`), for example 0.0.0.0:9090 [default: none]
     #[arg(long, env = "DROVER_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
+
+    /// Address of the page and of the HTTP API, or `none` [default: 127.0.0.1:7600]
+    ///
+    /// An address that other machines can reach needs a token, for example `DROVER_TOKEN=… drover serve --http 0.0.0.0:7600`. There
+    /// is no TLS: put a reverse proxy before it where the network is not yours.
+    #[arg(long, env = "DROVER_HTTP", value_name = "ADDRESS")]
+    pub http: Option<Http>,
+
+    /// File with the token that the HTTP API asks for; the variable `DROVER_TOKEN` can hold the token itself
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+
+    /// File with a token that is for looking only; the variable `DROVER_READ_TOKEN` can hold the token itself
+    #[arg(long, value_name = "FILE")]
+    pub read_token_file: Option<PathBuf>,
 
     /// How long inputs must stay as they are before a job is started for them, so that half-written files start none
     #[arg(long, env = "DROVER_SETTLE", default_value = "1s", value_name = "TIME", value_parser = positive_duration)]

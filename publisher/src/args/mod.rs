@@ -8,6 +8,7 @@ mod limits;
 mod pipelines;
 mod run;
 mod spec;
+mod tokens;
 mod values;
 
 pub use cluster::{Probe, Publish, Serve};
@@ -19,7 +20,8 @@ pub use pipelines::{
 };
 pub use run::{Engine, Retry, Run};
 pub use spec::{Completions, Plan, Sources, Validate};
-pub use values::{DatumChoice, Format, InputOverride};
+pub use tokens::{Tokens, tokens};
+pub use values::{DatumChoice, Format, Http, InputOverride};
 
 use std::time::Duration;
 
@@ -311,6 +313,8 @@ mod tests {
             ("drover stop", "required"),
             ("drover publish", "required"),
             ("drover serve --connect-timeout 0s", "more than zero"),
+            ("drover serve --http 7600", "127.0.0.1:7600"),
+            ("drover serve --token secret", "--token"),
         ];
         for (line, word) in rows {
             let text = refusal(line);

@@ -1,6 +1,7 @@
 //! The values of flags that are more than a number or a text.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -36,6 +37,29 @@ impl FromStr for InputOverride {
                 place: place.to_owned(),
             }),
             _ => Err("write REPO=DIR or REPO=URL, for example photos=/data/photos"),
+        }
+    }
+}
+
+/// Where the page is to be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Http {
+    /// Nowhere.
+    Off,
+    /// At this address; port 0 takes any that is free.
+    At(SocketAddr),
+}
+
+impl FromStr for Http {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match (text, text.parse()) {
+            ("none", _) => Ok(Self::Off),
+            (_, Ok(address)) => Ok(Self::At(address)),
+            (_, Err(_)) => {
+                Err("write an IP address and a port, for example 127.0.0.1:7600, or none")
+            }
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
-use drover_shared::datum::{Datum, DatumState, Verdict, VerdictState};
+use drover_shared::datum::DatumState;
 use drover_shared::id::JobId;
-use drover_shared::ledger::{Ledger, ManifestEntry};
+use drover_shared::ledger::Ledger;
 
-use super::{CommandError, Context, books};
+use super::{CommandError, Context};
 use crate::args::{Datums, Format};
+use crate::books::{self, Row};
 use crate::exit::Exit;
 use crate::render::{self, DatumJson, DatumRow, counted};
 
@@ -17,7 +18,7 @@ const ROWS_AT_ONCE: usize = 1000;
 pub(super) async fn datums(typed: &Datums, context: &Context) -> Result<Exit, CommandError> {
     let ledger = context.ledger().await?;
     let listed = Listed {
-        job: books::resolve(&ledger, &typed.job).await?,
+        job: ledger.resolve(&typed.job).await?,
         ledger,
         states: typed.state.clone(),
         most: typed.rows.most(context.console.format),
@@ -32,7 +33,7 @@ pub(super) async fn datums(typed: &Datums, context: &Context) -> Result<Exit, Co
 async fn print_json(listed: &Listed, context: &Context) -> Result<(), CommandError> {
     let mut out = context.console.data();
     let mut shown = 0;
-    let each = |row: &Row<'_>| {
+    let each = |row: Row| {
         if shown == listed.most {
             return Ok(Break(()));
         }
@@ -48,9 +49,9 @@ async fn print_table(listed: &Listed, context: &Context) -> Result<(), CommandEr
     let mut out = context.console.data();
     let mut table = render::datums();
     let mut count = 0;
-    let each = |row: &Row<'_>| {
+    let each = |row: Row| {
         if count < listed.most {
-            table.row(cells(row, context));
+            table.row(cells(&row, context));
         }
         if table.waiting() > ROWS_AT_ONCE {
             out.lines(&table.take_lines())?;
@@ -78,33 +79,17 @@ struct Listed {
     most: u64,
 }
 
-/// A datum, and what became of it.
-struct Row<'a> {
-    datum: &'a Datum,
-    state: DatumState,
-    verdict: Option<&'a Verdict>,
-}
-
 impl Listed {
     /// Shows every datum to `each`, until that has seen enough.
     async fn each(
         &self,
-        mut each: impl FnMut(&Row<'_>) -> Result<ControlFlow<()>, CommandError>,
+        mut each: impl FnMut(Row) -> Result<ControlFlow<()>, CommandError>,
     ) -> Result<(), CommandError> {
         for segment in self.ledger.segments(self.job).await? {
-            let entries = self.ledger.manifest(self.job, segment).await?;
             let verdicts = self.ledger.verdicts(self.job, segment).await?;
-            let mut verdicts = verdicts.iter().peekable();
-            for entry in &entries {
-                let verdict = verdicts.next_if(|verdict| verdict.index == entry.datum.index);
-                let state = standing(entry, verdict);
-                let is_wanted = self.states.is_empty() || self.states.contains(&state);
-                let row = Row {
-                    datum: &entry.datum,
-                    state,
-                    verdict,
-                };
-                if is_wanted && each(&row)?.is_break() {
+            for row in books::rows(&self.ledger, self.job, segment, verdicts).await? {
+                let is_wanted = self.states.is_empty() || self.states.contains(&row.state);
+                if is_wanted && each(row)?.is_break() {
                     return Ok(());
                 }
             }
@@ -113,23 +98,15 @@ impl Listed {
     }
 }
 
-/// Where a datum stands, from what the books say of it.
-fn standing(entry: &ManifestEntry, verdict: Option<&Verdict>) -> DatumState {
-    match verdict.map(|verdict| verdict.state) {
-        Some(VerdictState::Success) => DatumState::Success,
-        Some(VerdictState::Failed) => DatumState::Failed,
-        Some(VerdictState::Recovered) => DatumState::Recovered,
-        None if entry.done.is_some() => DatumState::Skipped,
-        None => DatumState::Queued,
-    }
-}
-
-fn cells(row: &Row<'_>, context: &Context) -> Vec<String> {
-    let cause = row.verdict.and_then(|verdict| verdict.cause.as_ref());
+fn cells(row: &Row, context: &Context) -> Vec<String> {
+    let cause = row
+        .verdict
+        .as_ref()
+        .and_then(|verdict| verdict.cause.as_ref());
     let reason = cause.map(ToString::to_string);
-    let attempts = row.verdict.map_or(0, |verdict| verdict.attempts);
+    let attempts = row.verdict.as_ref().map_or(0, |verdict| verdict.attempts);
     let row = DatumRow {
-        datum: row.datum,
+        datum: &row.datum,
         state: row.state,
         attempts,
         reason: reason.as_deref(),

@@ -13,10 +13,11 @@ use drover_shared::store::StoreError;
 use drover_worker::WorkError;
 
 use super::one_liner::OneLinerError;
-use crate::chain::ChainError;
+use crate::books::{ChainError, LogError, RetryError, SubmitError};
 use crate::coordinator::CoordinateError;
 use crate::exit::Exit;
 use crate::expand::ExpandError;
+use crate::http::AccessError;
 use crate::local::LocalError;
 use crate::render::SourceText;
 
@@ -126,6 +127,26 @@ pub enum CommandError {
         #[source]
         source: std::io::Error,
     },
+    /// The address for the page cannot be had.
+    #[error("cannot show the page at {address}; give --http another address, or none")]
+    Page {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// The refusal.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The page must not be shown like that.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// A token makes no sense, or cannot be read.
+    #[error("{place}: {problem}")]
+    Token {
+        /// The variable or the file.
+        place: String,
+        /// What is wrong, without the token.
+        problem: String,
+    },
     /// The worker of this command.
     #[error(transparent)]
     Work(#[from] WorkError),
@@ -149,6 +170,36 @@ pub enum CommandError {
     },
 }
 
+impl From<SubmitError> for CommandError {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::Store(error) => error.into(),
+            SubmitError::Queue(error) => error.into(),
+        }
+    }
+}
+
+impl From<RetryError> for CommandError {
+    fn from(error: RetryError) -> Self {
+        match error {
+            RetryError::Store(error) => error.into(),
+            RetryError::Spec(found) => Self::Spec {
+                findings: found.0,
+                sources: Vec::new(),
+            },
+        }
+    }
+}
+
+impl From<LogError> for CommandError {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Store(error) => error.into(),
+            LogError::Io(error) => error.into(),
+        }
+    }
+}
+
 impl CommandError {
     /// The exit code.
     pub fn exit(&self) -> Exit {
@@ -162,6 +213,7 @@ impl CommandError {
             Self::Output(_)
             | Self::System { .. }
             | Self::Listen { .. }
+            | Self::Page { .. }
             | Self::Queue(_)
             | Self::Work(_)
             | Self::NotReady(_) => Exit::Unreachable,
@@ -180,6 +232,8 @@ impl CommandError {
             | Self::Clock { .. }
             | Self::BucketAlone
             | Self::NoBroker
+            | Self::Access(_)
+            | Self::Token { .. }
             | Self::Address(_) => "usage",
             Self::Queue(_) | Self::Unfit { .. } => "broker",
             Self::Standing(StandingError::Missing(_) | StandingError::Exists(_)) => "pipeline",
@@ -190,7 +244,9 @@ impl CommandError {
             Self::Expand(_) => "input",
             Self::NotReady(_) => "probe",
             Self::Local(_) | Self::Work(_) => "run",
-            Self::Output(_) | Self::System { .. } | Self::Listen { .. } => "system",
+            Self::Output(_) | Self::System { .. } | Self::Listen { .. } | Self::Page { .. } => {
+                "system"
+            }
         }
     }
 }

@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use drover_shared::job::JobRecord;
 use drover_shared::ledger::Ledger;
-use drover_shared::queue::{Broker, Queue, QueueError};
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::{CommandError, Context, books, broker, submit};
+use super::{CommandError, Context, broker};
 use crate::args::{Explain, Format};
+use crate::books;
 use crate::exit::Exit;
-use crate::render::{self, Cluster, Facts, View};
+use crate::render::{self, Cluster, Facts};
 
 pub(super) async fn explain(typed: &Explain, context: &Context) -> Result<Exit, CommandError> {
     let ledger = context.ledger().await?;
-    let id = books::resolve(&ledger, &typed.job).await?;
+    let id = ledger.resolve(&typed.job).await?;
     let record = books::record(&ledger, id).await?;
     let failures = books::failures(&ledger, &record).await?;
     let waits_for = books::running_before(&ledger, &record).await?;
@@ -56,26 +56,15 @@ async fn cluster_of(
         return Ok(Some(Cluster::Unnamed));
     }
     Ok(Some(match broker::connect(context).await {
-        Ok(broker) => look(&broker, record).await.map_or_else(
-            |error| Cluster::Unreachable(error.to_string()),
-            Cluster::Seen,
-        ),
+        Ok(broker) => {
+            // A broker that is short of memory says so to those who send it something.
+            let _ = timeout(PATIENCE, books::hint(record, &broker)).await;
+            books::look(&broker, &record.pipeline).await.map_or_else(
+                |error| Cluster::Unreachable(error.to_string()),
+                Cluster::Seen,
+            )
+        }
         Err(CommandError::Queue(error)) => Cluster::Unreachable(error.to_string()),
         Err(error) => return Err(error),
     }))
-}
-
-async fn look(broker: &dyn Broker, record: &JobRecord) -> Result<View, QueueError> {
-    let pipeline = &record.pipeline;
-    broker.declare(pipeline).await?;
-    let datums = broker.depth(&Queue::Datums(pipeline.clone())).await?;
-    let reports = broker.depth(&Queue::Reports(pipeline.clone())).await?;
-    // A broker that is short of memory says so to those who send it something.
-    let _ = timeout(PATIENCE, submit::hint(record, broker)).await;
-    Ok(View {
-        link: broker.link(),
-        coordinators: reports.consumers,
-        workers: datums.consumers,
-        ready: datums.ready,
-    })
 }

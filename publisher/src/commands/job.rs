@@ -1,13 +1,14 @@
 //! `drover job`: one job.
 
-use super::{CommandError, Context, books};
+use super::{CommandError, Context};
 use crate::args::{Format, Job};
+use crate::books;
 use crate::exit::Exit;
 use crate::render;
 
 pub(super) async fn job(typed: &Job, context: &Context) -> Result<Exit, CommandError> {
     let ledger = context.ledger().await?;
-    let id = books::resolve(&ledger, &typed.job).await?;
+    let id = ledger.resolve(&typed.job).await?;
     let record = books::record(&ledger, id).await?;
     let mut out = context.console.data();
     match context.console.format {

@@ -6,8 +6,9 @@ use drover_shared::ledger::Ledger;
 use drover_shared::store::StoreError;
 use jiff::Timestamp;
 
-use super::{CommandError, Context, books};
+use super::{CommandError, Context};
 use crate::args::{Format, Jobs};
+use crate::books;
 use crate::exit::Exit;
 use crate::render;
 
@@ -70,12 +71,10 @@ async fn readable(
 ) -> Result<Option<JobRecord>, CommandError> {
     match books::record(ledger, id).await {
         Ok(record) => Ok(Some(record)),
-        Err(CommandError::Store(
-            error @ (StoreError::Corrupt { .. } | StoreError::Missing { .. }),
-        )) => {
+        Err(error @ (StoreError::Corrupt { .. } | StoreError::Missing { .. })) => {
             context.console.talk(format!("left out: {error}"));
             Ok(None)
         }
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
     }
 }

@@ -1,9 +1,8 @@
 //! `drover logs`: what the commands of a job printed.
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::num::NonZeroU32;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use drover_shared::id::JobId;
@@ -11,17 +10,18 @@ use drover_shared::ledger::{Ledger, LogFile, ManifestEntry};
 use drover_shared::store::{Store, StoreKey};
 use tokio::time::sleep;
 
-use super::{CommandError, Context, books};
+use super::{CommandError, Context};
 use crate::args::{DatumChoice, Format, Logs};
+use crate::books::{self, Origin};
 use crate::exit::Exit;
-use crate::render::{Lines, LogLine, LogLineJson, LogLines};
+use crate::render::{Lines, LogLine, LogLineJson};
 
 /// Between two looks for new logs.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 
 pub(super) async fn logs(typed: &Logs, context: &Context) -> Result<Exit, CommandError> {
     let ledger = context.ledger().await?;
-    let id = books::resolve(&ledger, &typed.job).await?;
+    let id = ledger.resolve(&typed.job).await?;
     let only = match &typed.datum {
         Some(choice) => Some(find(&ledger, id, choice).await?),
         None => None,
@@ -103,10 +103,10 @@ impl Printer<'_> {
         for log in ledger.logs(id, index).await? {
             let origin = Origin {
                 index,
-                attempt: attempt(&log.name),
-                prefix: String::new(),
+                attempt: books::attempt(&log.name),
             };
-            self.print(ledger.store(), log, &origin, &mut out).await?;
+            self.print(ledger.store(), log, origin, "", &mut out)
+                .await?;
         }
         Ok(out.finish()?)
     }
@@ -115,15 +115,12 @@ impl Printer<'_> {
         let mut out = self.context.console.data();
         for shard in ledger.log_shards(id).await? {
             for (index, log) in ledger.logs_of_shard(id, shard).await? {
-                let attempt = attempt(&log.name);
+                let attempt = books::attempt(&log.name);
                 let name = attempt.map_or_else(|| "err".to_owned(), |number| number.to_string());
                 let prefix = self.context.console.out.dim(format!("{index}.{name} | "));
-                let origin = Origin {
-                    index,
-                    attempt,
-                    prefix,
-                };
-                self.print(ledger.store(), log, &origin, &mut out).await?;
+                let origin = Origin { index, attempt };
+                self.print(ledger.store(), log, origin, &prefix, &mut out)
+                    .await?;
             }
         }
         Ok(out.finish()?)
@@ -133,73 +130,43 @@ impl Printer<'_> {
         &mut self,
         store: &Store,
         log: LogFile,
-        origin: &Origin,
+        origin: Origin,
+        prefix: &str,
         out: &mut Lines,
     ) -> Result<(), CommandError> {
         let wanted = self.typed.attempt.map(NonZeroU32::get);
         if self.shown.contains(&log.key) || (wanted.is_some() && wanted != origin.attempt) {
             return Ok(());
         }
-        let mut lines = LogLines::default();
-        let mut reader = open(store, &log.key).await?;
-        let mut raw = Vec::new();
-        while reader.read_until(b'\n', &mut raw)? > 0 {
-            let line = lines.push(raw.strip_suffix(b"\n").unwrap_or(&raw));
-            raw.clear();
-            if let Some(line) = line {
-                self.write(&line, origin, out)?;
-            }
-        }
-        for line in lines.rest() {
-            self.write(&line, origin, out)?;
-        }
+        let opened = books::open_log(store, &log.key).await?;
+        books::each_line(opened, |line| {
+            self.write(line, origin, prefix, out)?;
+            Ok(ControlFlow::Continue(()))
+        })?;
         self.shown.insert(log.key);
         Ok(())
     }
 
-    fn write(&self, line: &LogLine, origin: &Origin, out: &mut Lines) -> std::io::Result<()> {
+    fn write(
+        &self,
+        line: LogLine,
+        origin: Origin,
+        prefix: &str,
+        out: &mut Lines,
+    ) -> std::io::Result<()> {
         if self.context.console.format == Format::Json {
             return out.json(&LogLineJson {
                 index: origin.index,
                 attempt: origin.attempt,
                 time: line.time,
-                stream: &line.stream,
-                text: &String::from_utf8_lossy(&line.text),
+                stream: line.stream,
+                text: String::from_utf8_lossy(&line.text).into_owned(),
             });
         }
         let shown_time = line.time.filter(|_| self.typed.timestamps);
         let time = shown_time
             .map(|time| format!("{time} "))
             .unwrap_or_default();
-        out.raw(&[origin.prefix.as_bytes(), time.as_bytes(), &line.text].concat())
+        out.raw(&[prefix.as_bytes(), time.as_bytes(), &line.text].concat())
     }
-}
-
-/// Whose lines they are.
-struct Origin {
-    index: u64,
-    /// None for `err_cmd`.
-    attempt: Option<u32>,
-    /// What each line begins with.
-    prefix: String,
-}
-
-/// The attempt that a log is of, from its name `….<attempt>.log`; none for `err_cmd`.
-fn attempt(name: &str) -> Option<u32> {
-    let stem = name.strip_suffix(".log").unwrap_or(name);
-    stem.rsplit('.')
-        .next()
-        .and_then(|number| number.parse().ok())
-}
-
-/// A log's bytes, however many they are.
-async fn open(store: &Store, key: &StoreKey) -> Result<BufReader<File>, CommandError> {
-    if let Some(path) = store.local_path(key) {
-        return Ok(BufReader::new(File::open(path)?));
-    }
-    let folder = tempfile::tempdir()?;
-    let copy = folder.path().join("log");
-    store.download(key, &copy).await?;
-    let file = File::open(copy)?;
-    Ok(BufReader::new(file))
 }

@@ -17,14 +17,12 @@ mod helper;
 mod probe;
 mod publish;
 mod serve;
-mod submit;
 
 mod completions;
 mod plan;
 mod schema;
 mod validate;
 
-mod books;
 mod datums;
 mod explain;
 mod job;

@@ -10,7 +10,7 @@ use super::{CommandError, Context, run};
 use crate::args::{
     Create, Delete, Format, GraphFormat, Pause, Pipelines, Resume, SpecFiles, Update,
 };
-use crate::chain;
+use crate::books;
 use crate::exit::Exit;
 use crate::render;
 use crate::standing::{Graph, Waiting, overview};
@@ -99,13 +99,13 @@ async fn refuse_circles(ledger: &Ledger, coming: &[Prepared]) -> Result<(), Comm
             all.extend(pipeline::from_value(&standing.spec).ok());
         }
     }
-    chain::order(&all.iter().collect::<Vec<_>>())?;
+    books::order(&all.iter().collect::<Vec<_>>())?;
     Ok(())
 }
 
 pub(super) async fn pipelines(typed: &Pipelines, context: &Context) -> Result<Exit, CommandError> {
     let ledger = context.ledger().await?;
-    let pipelines = overview(&ledger, &Waiting::default()).await?;
+    let pipelines = overview(&ledger, &Waiting::default(), |record| record).await?;
     let mut out = context.console.data();
     match (typed.graph, context.console.format) {
         (Some(GraphFormat::Dot), _) => out.lines(&Graph::of(&pipelines).dot())?,

@@ -57,7 +57,7 @@ fn print_json(datums: Datums, most: u64, console: Console) -> Result<(), Command
     let mut out = console.data();
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     for datum in datums.take(most) {
-        out.json(&PlannedJson::new(&datum?))?;
+        out.json(&PlannedJson::new(datum?))?;
     }
     Ok(out.finish()?)
 }

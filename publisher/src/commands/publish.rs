@@ -5,8 +5,9 @@ use drover_shared::process::{Ending, Lifecycle};
 use std::time::Duration;
 
 use super::cluster::{Cluster, OnSignal};
-use super::{CommandError, Context, broker, run, sources, submit};
+use super::{CommandError, Context, broker, run, sources};
 use crate::args::{Format, Publish};
+use crate::books;
 use crate::coordinator::{Assignment, Scope};
 use crate::exit::Exit;
 
@@ -23,7 +24,7 @@ pub(super) async fn publish(typed: &Publish, context: &Context) -> Result<Exit, 
     let ledger = context.ledger().await?;
     let job = |prepared| run::new_job(prepared, Scope::Everything, typed.reprocess);
     let assignments: Vec<Assignment> = checked.pipelines.iter().map(job).collect();
-    submit::submit(&assignments, &ledger, &broker).await?;
+    books::submit(&assignments, &ledger, &broker).await?;
     if !typed.wait {
         return print(&assignments, context);
     }

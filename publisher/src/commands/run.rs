@@ -1,19 +1,18 @@
 //! `drover run`: pipelines, one after the other, on this machine.
 
-use drover_shared::id::{JobId, PipelineName};
+use drover_shared::id::PipelineName;
 use drover_shared::job::{FailureGroups, JobRecord, JobState};
 use drover_shared::ledger::Ledger;
 use drover_shared::pipeline::Pipeline;
 use drover_shared::process::{Ending, Lifecycle, Tokens};
-use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::cluster::{Cluster, OnSignal};
 use super::helper::Helper;
 use super::sources::{Checked, Prepared};
-use super::{CommandError, Context, broker, sources, submit, wait};
+use super::{CommandError, Context, broker, sources, wait};
 use crate::args::{Engine, Format, Run};
-use crate::chain;
+use crate::books;
 use crate::coordinator::{Assignment, Scope, Snapshot};
 use crate::exit::Exit;
 use crate::local::{self, LocalSettings};
@@ -38,14 +37,8 @@ pub(super) fn say_notes(checked: &Checked, context: &Context) {
 
 /// A job of a pipeline, about to start.
 pub(super) fn new_job(prepared: &Prepared, scope: Scope, reprocess: bool) -> Assignment {
-    let name = prepared.pipeline.name.clone();
-    Assignment {
-        record: JobRecord::new(JobId::generate(), name, Timestamp::now()),
-        pipeline: prepared.pipeline.clone(),
-        spec: prepared.spec.clone(),
-        scope,
-        reprocess,
-    }
+    let Prepared { pipeline, spec } = prepared.clone();
+    Assignment::new(pipeline, spec, scope, reprocess)
 }
 
 /// Runs jobs one after the other, except those that read what a failed one should have written.
@@ -94,7 +87,7 @@ async fn on_broker(
     for assignment in &assignments {
         broker::check(&broker, &assignment.pipeline, context)?;
     }
-    submit::submit(&assignments, ledger, &broker).await?;
+    books::submit(&assignments, ledger, &broker).await?;
     let helper = Helper::new(&assignments, engine, ledger, &broker, &lifecycle.tokens());
     let cluster = Cluster {
         ledger: ledger.clone(),
@@ -133,7 +126,7 @@ impl Jobs {
             let name = assignment.pipeline.name.clone();
             let failed_before = without_output
                 .iter()
-                .find(|failed| chain::reads(&assignment.pipeline, failed));
+                .find(|failed| books::reads(&assignment.pipeline, failed));
             if let Some(failed) = failed_before {
                 self.context.console.talk(format!(
                     "{name} is not run: it reads the output of {failed}, which has none"

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{CommandError, Context, one_liner};
 use crate::args::{InputOverride, Sources};
-use crate::chain;
+use crate::books;
 use crate::render::SourceText;
 
 /// The name of a one-liner in findings.
@@ -52,7 +52,7 @@ pub(super) fn prepare(typed: &Sources, context: &Context) -> Result<Checked, Com
         .iter()
         .map(|each| &each.pipeline)
         .collect();
-    let order = chain::order(&pipelines)?;
+    let order = books::order(&pipelines)?;
     checked.pipelines = order
         .into_iter()
         .map(|at| checked.pipelines[at].clone())

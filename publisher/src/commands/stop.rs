@@ -4,18 +4,17 @@ use std::sync::Arc;
 
 use drover_shared::job::JobRecord;
 use drover_shared::ledger::Ledger;
-use drover_shared::queue::Broker;
-use drover_shared::wire::{Control, Message, encode};
 
-use super::{CommandError, Context, books, broker, wait};
+use super::{CommandError, Context, broker, wait};
 use crate::args::Stop;
+use crate::books;
 use crate::exit::Exit;
 use crate::render::{count, counted};
 use crate::steward::Steward;
 
 pub(super) async fn stop(typed: &Stop, context: &Context) -> Result<Exit, CommandError> {
     let ledger = context.ledger().await?;
-    let id = books::resolve(&ledger, &typed.job).await?;
+    let id = ledger.resolve(&typed.job).await?;
     let mut record = books::record(&ledger, id).await?;
     if record.state.is_final() {
         context.console.talk(format!(
@@ -53,10 +52,8 @@ async fn stop_on_broker(
 ) -> Result<JobRecord, CommandError> {
     let job = record.id;
     let broker = broker::connect_if_named(context).await;
-    if let Some(broker) = &broker
-        && let Ok(body) = encode(&Message::Control(Control::Stop { job }))
-    {
-        broker.broadcast(body).await?;
+    if let Some(broker) = &broker {
+        books::tell_to_stop(broker, job).await?;
     }
     if typed.no_wait {
         return Ok(record);

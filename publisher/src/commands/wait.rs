@@ -7,8 +7,9 @@ use drover_shared::job::{FailureGroups, JobRecord};
 use drover_shared::ledger::Ledger;
 use tokio::time::{sleep, timeout};
 
-use super::{CommandError, Context, books};
+use super::{CommandError, Context};
 use crate::args::{Format, Wait};
+use crate::books;
 use crate::exit::Exit;
 use crate::render;
 
@@ -17,7 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 pub(super) async fn wait(typed: &Wait, context: &Context) -> Result<Exit, CommandError> {
     let ledger = context.ledger().await?;
-    let id = books::resolve(&ledger, &typed.job).await?;
+    let id = ledger.resolve(&typed.job).await?;
     let end = until_final(&ledger, id);
     let in_time = match typed.timeout {
         Some(limit) => timeout(limit, end).await.ok().transpose()?,

@@ -3,100 +3,145 @@
 use drover_shared::datum::{Datum, DatumInput, DatumState, InputKind, Output, Verdict};
 use drover_shared::id::{DatumId, WorkerId};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A datum of a plan.
 #[derive(Debug, Serialize)]
-pub struct PlannedJson<'a> {
+pub struct PlannedJson {
     index: u64,
     datum: DatumId,
-    inputs: Vec<InputJson<'a>>,
+    inputs: Vec<InputJson>,
 }
 
-impl<'a> PlannedJson<'a> {
+impl PlannedJson {
     /// The JSON of a datum that is not run yet.
-    pub fn new(datum: &'a Datum) -> Self {
+    pub fn new(datum: Datum) -> Self {
         Self {
             index: datum.index,
             datum: datum.id,
-            inputs: InputJson::all(datum),
+            inputs: InputJson::all(datum.inputs),
         }
     }
 }
 
 /// A datum of a job.
-#[derive(Debug, Serialize)]
-pub struct DatumJson<'a> {
+#[derive(Debug, JsonSchema, Serialize)]
+#[schemars(rename = "DatumWith{O}")]
+pub struct DatumJson<O = Output> {
+    /// Place in the job, counted from 0.
     index: u64,
+    /// Identity of the work.
     datum: DatumId,
+    /// Where it stands.
     state: DatumState,
+    /// Attempts in all; 0 before it has ended.
     attempts: u32,
-    worker: Option<&'a WorkerId>,
+    /// Who ended it.
+    worker: Option<WorkerId>,
+    /// Why it failed.
     reason: Option<String>,
-    inputs: Vec<InputJson<'a>>,
-    outputs: &'a [Output],
+    /// What it is made of.
+    inputs: Vec<InputJson>,
+    /// The files that it wrote.
+    outputs: Vec<O>,
 }
 
-impl<'a> DatumJson<'a> {
+impl DatumJson {
     /// The JSON of a datum, with what became of it.
-    pub fn new(datum: &'a Datum, state: DatumState, verdict: Option<&'a Verdict>) -> Self {
-        let cause = verdict.and_then(|verdict| verdict.cause.as_ref());
-        Self {
+    pub fn new(datum: Datum, state: DatumState, verdict: Option<Verdict>) -> Self {
+        let shown = Self {
             index: datum.index,
             datum: datum.id,
             state,
-            attempts: verdict.map_or(0, |verdict| verdict.attempts),
-            worker: verdict.map(|verdict| &verdict.worker),
-            reason: cause.map(ToString::to_string),
-            inputs: InputJson::all(datum),
-            outputs: verdict.map_or(&[], |verdict| &verdict.outputs),
+            attempts: 0,
+            worker: None,
+            reason: None,
+            inputs: InputJson::all(datum.inputs),
+            outputs: Vec::new(),
+        };
+        match verdict {
+            None => shown,
+            Some(verdict) => Self {
+                attempts: verdict.attempts,
+                worker: Some(verdict.worker),
+                reason: verdict.cause.map(|cause| cause.to_string()),
+                outputs: verdict.outputs,
+                ..shown
+            },
+        }
+    }
+}
+
+impl<O> DatumJson<O> {
+    /// The same with more told of each output.
+    pub fn map_outputs<T>(self, tell: impl FnMut(O) -> T) -> DatumJson<T> {
+        DatumJson {
+            index: self.index,
+            datum: self.datum,
+            state: self.state,
+            attempts: self.attempts,
+            worker: self.worker,
+            reason: self.reason,
+            inputs: self.inputs,
+            outputs: self.outputs.into_iter().map(tell).collect(),
         }
     }
 }
 
 /// An input of a datum.
-#[derive(Debug, Serialize)]
-struct InputJson<'a> {
-    name: &'a str,
-    repo: &'a str,
-    path: &'a str,
+#[derive(Debug, JsonSchema, Serialize)]
+#[schemars(rename = "DatumInput")]
+struct InputJson {
+    /// The directory below `/pfs`.
+    name: String,
+    /// The folder of the store.
+    repo: String,
+    /// The path in the repo, beginning with `/`.
+    path: String,
+    /// File or directory.
     kind: InputKind,
+    /// Size in bytes.
     size: u64,
-    join_on: Option<&'a str>,
-    group_by: Option<&'a str>,
+    /// The value of `join_on`.
+    join_on: Option<String>,
+    /// The value of `group_by`.
+    group_by: Option<String>,
 }
 
-impl<'a> InputJson<'a> {
-    fn all(datum: &'a Datum) -> Vec<Self> {
-        datum.inputs.iter().map(Self::new).collect()
+impl InputJson {
+    fn all(inputs: Vec<DatumInput>) -> Vec<Self> {
+        inputs.into_iter().map(Self::new).collect()
     }
 
-    fn new(input: &'a DatumInput) -> Self {
+    fn new(input: DatumInput) -> Self {
         Self {
-            name: &input.name,
-            repo: &input.repo,
-            path: &input.path,
+            name: input.name,
+            repo: input.repo,
+            path: input.path,
             kind: input.kind,
             size: input.size,
-            join_on: input.join_on.as_deref(),
-            group_by: input.group_by.as_deref(),
+            join_on: input.join_on,
+            group_by: input.group_by,
         }
     }
 }
 
 /// A line that a command printed.
-#[derive(Debug, Serialize)]
-pub struct LogLineJson<'a> {
+#[derive(Debug, JsonSchema, Serialize)]
+#[schemars(rename = "LogLine")]
+pub struct LogLineJson {
     /// The datum's place in the job.
     pub index: u64,
     /// The attempt, counted from 1; none for `err_cmd`.
     pub attempt: Option<u32>,
     /// When it was printed.
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub time: Option<Timestamp>,
     /// `stdout` or `stderr`.
-    pub stream: &'a str,
+    pub stream: String,
     /// The line, without its line break; bytes that are not UTF-8 are replaced.
-    pub text: &'a str,
+    pub text: String,
 }
 
 #[cfg(test)]
@@ -125,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_planned_datum_has_the_shape_of_the_contract() {
-        let json = serde_json::to_string(&PlannedJson::new(&datum())).unwrap();
+        let json = serde_json::to_string(&PlannedJson::new(datum())).unwrap();
         insta::assert_snapshot!(json, @r#"{"index":3,"datum":"000102030405060708090a0b0c0d0e0f","inputs":[{"name":"photos","repo":"photos","path":"/a.jpg","kind":"file","size":12,"join_on":"a","group_by":null}]}"#);
     }
 
@@ -150,13 +195,12 @@ mod tests {
             started: Timestamp::UNIX_EPOCH,
             finished: Timestamp::UNIX_EPOCH,
         };
-        let datum = datum();
         let json =
-            serde_json::to_string(&DatumJson::new(&datum, DatumState::Failed, Some(&verdict)))
+            serde_json::to_string(&DatumJson::new(datum(), DatumState::Failed, Some(verdict)))
                 .unwrap();
         insta::assert_snapshot!(json, @r#"{"index":3,"datum":"000102030405060708090a0b0c0d0e0f","state":"failed","attempts":2,"worker":"host-1","reason":"exit 1: no such column","inputs":[{"name":"photos","repo":"photos","path":"/a.jpg","kind":"file","size":12,"join_on":"a","group_by":null}],"outputs":[{"path":"/a.png","size":7}]}"#);
         let json =
-            serde_json::to_string(&DatumJson::new(&datum, DatumState::Queued, None)).unwrap();
+            serde_json::to_string(&DatumJson::new(datum(), DatumState::Queued, None)).unwrap();
         assert!(
             json.contains(r#""attempts":0,"worker":null,"reason":null,"#),
             "{json}"

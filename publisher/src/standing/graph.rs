@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Overview, PipelineState};
+use super::{InputKind, Overview, PipelineState};
 
 /// Folders, clocks and pipelines, and who reads what.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, JsonSchema, PartialEq, Serialize)]
 pub struct Graph {
     /// What there is, sorted.
     pub nodes: Vec<Node>,
@@ -16,7 +17,7 @@ pub struct Graph {
 }
 
 /// Something that is read, or reads.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Debug, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct Node {
     /// A folder's name or URL, or a pipeline's name.
     pub id: String,
@@ -28,7 +29,7 @@ pub struct Node {
 }
 
 /// What a node is.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NodeKind {
     /// A folder that no standing pipeline writes.
@@ -40,7 +41,7 @@ pub enum NodeKind {
 }
 
 /// That `to` reads `from`.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Debug, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct Edge {
     /// What is read.
     pub from: String,
@@ -65,9 +66,9 @@ impl Graph {
                 if input.from.is_none() {
                     nodes.insert(Node {
                         id: input.repo.clone(),
-                        kind: match input.schedule {
-                            Some(_) => NodeKind::Cron,
-                            None => NodeKind::Repo,
+                        kind: match input.kind {
+                            InputKind::Cron => NodeKind::Cron,
+                            InputKind::Pfs => NodeKind::Repo,
                         },
                         state: None,
                     });

@@ -18,7 +18,7 @@ use super::notice::Notice;
 use super::settle::{Settling, Verdict};
 use super::ticks::tick;
 use super::{Draft, Item, News, Waiting};
-use crate::chain;
+use crate::books;
 
 /// Between two looks at whether the pipeline itself was changed, in a folder and in a bucket.
 const ASK_EVERY: Duration = Duration::from_millis(500);
@@ -261,7 +261,7 @@ fn concerns(item: Option<&Item>, standing: &Standing) -> bool {
     match item {
         Some(Item::Submitted(_)) => false,
         Some(Item::Published(writer)) => pipeline::from_value(&standing.spec)
-            .is_ok_and(|pipeline| chain::reads(&pipeline, writer)),
+            .is_ok_and(|pipeline| books::reads(&pipeline, writer)),
         None => true,
     }
 }

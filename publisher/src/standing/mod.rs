@@ -23,5 +23,5 @@ pub use draft::Draft;
 pub use graph::{Edge, Graph, Node, NodeKind};
 pub use keeper::{Due, Keeper, Watchfulness, Watching};
 pub use news::{Item, News};
-pub use overview::{InputOverview, Overview, PipelineState, overview};
+pub use overview::{InputKind, InputOverview, Overview, PipelineState, overview};
 pub use waiting::Waiting;

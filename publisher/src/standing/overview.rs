@@ -1,34 +1,40 @@
-//! A standing pipeline as people and scripts see it.
+//! Standing pipelines as people and scripts see them.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use drover_shared::id::PipelineName;
-use drover_shared::job::JobRecord;
+use drover_shared::job::{JobRecord, JobState};
 use drover_shared::ledger::{Ledger, Standing};
-use drover_shared::pipeline::{self, Input, Pipeline};
+use drover_shared::pipeline::{self, Input, PfsInput};
 use drover_shared::store::StoreError;
+use futures::{StreamExt, stream};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Waiting;
 
 /// Jobs that are looked at to find the newest one of each pipeline, at most.
 const MOST_JOBS: usize = 1000;
+/// Records that are read at the same time.
+const READS_AT_ONCE: usize = 32;
 
 /// A standing pipeline; its JSON is a contract (`docs/cli.md`).
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
 pub struct Overview {
     /// Its name.
     pub pipeline: PipelineName,
     /// Free text.
     pub description: String,
-    /// What it does.
+    /// What it is doing.
     pub state: PipelineState,
-    /// Why it starts no job, where this process knows.
+    /// Why it waits, where this process knows.
     pub why: Option<String>,
     /// When it was created.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub created: Timestamp,
     /// When it was last changed.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub updated: Timestamp,
     /// How many changes there were.
     pub revision: u64,
@@ -38,164 +44,199 @@ pub struct Overview {
     pub inputs: Vec<InputOverview>,
     /// The standing pipelines that read its output.
     pub outputs_to: Vec<PipelineName>,
-    /// Its newest job.
+    /// Its newest job, if there is one among the newest of all.
     pub last_job: Option<JobRecord>,
-    /// Its jobs that have not ended, oldest first.
+    /// Its submitted jobs that have not ended, oldest first.
     pub open_jobs: Vec<JobRecord>,
 }
 
-/// What a standing pipeline does.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "snake_case")]
+/// What a standing pipeline is doing.
+#[derive(Clone, Copy, Debug, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum PipelineState {
-    /// A job of it runs or waits its turn.
+    /// All that its inputs hold is done.
+    Idle,
+    /// A job is at work.
     Running,
     /// It starts no jobs until it is resumed.
     Paused,
-    /// It cannot start a job, for some reason.
+    /// It cannot start; `why` says why.
     Waiting,
-    /// All its inputs have been seen to.
-    Idle,
 }
 
-/// A leaf of a pipeline's inputs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// An input of a standing pipeline.
+#[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
 pub struct InputOverview {
     /// The directory below `/pfs`.
     pub name: String,
-    /// The folder of the store.
+    /// The folder of the store, or the URL that is read instead.
     pub repo: String,
-    /// Which files or directories are datums.
+    /// Which files or directories of it are datums.
     pub glob: String,
-    /// `pfs` or `cron`.
-    pub kind: &'static str,
+    /// What it is.
+    pub kind: InputKind,
     /// The standing pipeline that writes the folder.
     pub from: Option<PipelineName>,
-    /// When the clock ticks.
+    /// When the clock ticks, for a cron input.
     pub schedule: Option<String>,
 }
 
-/// All standing pipelines, sorted by name.
-pub async fn overview(ledger: &Ledger, waiting: &Waiting) -> Result<Vec<Overview>, StoreError> {
-    let all = ledger.all_standing().await?;
-    let mut newest = newest_jobs(ledger, &all).await?;
-    let mut overviews = Vec::new();
-    for (name, standing) in &all {
-        let open = ledger.submitted(name).await?;
-        let open = open.into_iter().map(|(record, _)| record).collect();
-        let why = waiting.why(name).filter(|_| !standing.paused);
-        overviews.push(describe(
-            name,
-            standing,
-            &all,
-            newest.remove(name),
-            open,
-            why,
-        ));
-    }
-    Ok(overviews)
+/// What an input is.
+#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InputKind {
+    /// Files of a folder.
+    Pfs,
+    /// Ticks of a clock.
+    Cron,
 }
 
-async fn newest_jobs(
+/// All standing pipelines, sorted by name. `waiting` and `fresh` add what only this process knows: what keeps a pipeline from
+/// starting, and how far a job is.
+pub async fn overview(
     ledger: &Ledger,
-    all: &[(PipelineName, Standing)],
-) -> Result<BTreeMap<PipelineName, JobRecord>, StoreError> {
-    let mut newest = BTreeMap::new();
-    for id in ledger.jobs().await?.into_iter().rev().take(MOST_JOBS) {
-        if newest.len() == all.len() {
-            break;
-        }
-        match ledger.job(id).await {
-            Ok(record) if all.iter().any(|(name, _)| *name == record.pipeline) => {
-                newest.entry(record.pipeline.clone()).or_insert(record);
-            }
-            // One that is just being made, or damaged, is not the last word.
-            Ok(_) | Err(StoreError::Missing { .. } | StoreError::Corrupt { .. }) => {}
-            Err(error) => return Err(error),
-        }
+    waiting: &Waiting,
+    fresh: impl Fn(JobRecord) -> JobRecord,
+) -> Result<Vec<Overview>, StoreError> {
+    let standing = ledger.all_standing().await?;
+    let names: Vec<PipelineName> = standing.iter().map(|(name, _)| name.clone()).collect();
+    let mut newest = newest(ledger, &names).await?;
+    let mut all = Vec::with_capacity(standing.len());
+    for (name, standing) in standing {
+        let submitted = ledger.submitted(&name).await?.into_iter();
+        let open_jobs = submitted.map(|(record, _)| fresh(record)).collect();
+        let last_job = newest.remove(&name).map(&fresh);
+        let why_not = waiting.why(&name);
+        all.push(one(name, &standing, &names, last_job, open_jobs, why_not));
     }
-    Ok(newest)
+    tell_of_readers(&mut all);
+    Ok(all)
 }
 
-/// Pure: what is to be seen of a pipeline.
-fn describe(
-    name: &PipelineName,
+fn one(
+    name: PipelineName,
     standing: &Standing,
-    all: &[(PipelineName, Standing)],
+    names: &[PipelineName],
     last_job: Option<JobRecord>,
     open_jobs: Vec<JobRecord>,
-    why: Option<String>,
+    why_not: Option<String>,
 ) -> Overview {
-    let pipeline = pipeline::from_value(&standing.spec).ok();
-    let is_standing = |repo: &str| all.iter().find(|(other, _)| other.as_str() == repo);
-    let inputs = pipeline.as_ref().map_or_else(Vec::new, |pipeline| {
-        let mut inputs = Vec::new();
-        list(&pipeline.input, &mut inputs);
-        for input in &mut inputs {
-            input.from = is_standing(&input.repo).map(|(writer, _)| writer.clone());
-        }
-        inputs
-    });
+    let (state, why) = state(standing, &open_jobs, why_not);
+    let meant = pipeline::from_value(&standing.spec).ok();
     Overview {
-        pipeline: name.clone(),
-        description: pipeline.map(|it| it.description).unwrap_or_default(),
-        state: state(standing.paused, !open_jobs.is_empty(), why.is_some()),
+        state,
         why,
         created: standing.created,
         updated: standing.updated,
         revision: standing.revision,
         paused: standing.paused,
-        inputs,
-        outputs_to: readers(name, all),
+        inputs: meant
+            .as_ref()
+            .map(|meant| inputs(&meant.input, names))
+            .unwrap_or_default(),
+        description: meant.map(|meant| meant.description).unwrap_or_default(),
+        pipeline: name,
+        outputs_to: Vec::new(),
         last_job,
         open_jobs,
     }
 }
 
-fn state(is_paused: bool, has_jobs: bool, is_kept: bool) -> PipelineState {
-    match (has_jobs, is_paused, is_kept) {
-        (true, ..) => PipelineState::Running,
-        (_, true, _) => PipelineState::Paused,
-        (_, _, true) => PipelineState::Waiting,
-        _ => PipelineState::Idle,
+/// What a standing pipeline is doing, and why it does nothing, from its jobs that have not ended and what keeps it from
+/// starting one.
+fn state(
+    standing: &Standing,
+    open: &[JobRecord],
+    why_not: Option<String>,
+) -> (PipelineState, Option<String>) {
+    let has_begun = |job: &JobRecord| job.state != JobState::Starting;
+    if standing.paused {
+        (PipelineState::Paused, None)
+    } else if open.iter().any(has_begun) {
+        (PipelineState::Running, None)
+    } else if let Some(why) = why_not {
+        (PipelineState::Waiting, Some(why))
+    } else if let Some(job) = open.first() {
+        let why = format!("its job {} is yet to begin", job.id);
+        (PipelineState::Waiting, Some(why))
+    } else {
+        (PipelineState::Idle, None)
     }
 }
 
-fn readers(name: &PipelineName, all: &[(PipelineName, Standing)]) -> Vec<PipelineName> {
-    let reads = |standing: &Standing| {
-        pipeline::from_value(&standing.spec)
-            .is_ok_and(|reader: Pipeline| crate::chain::reads(&reader, name))
-    };
-    let readers = all.iter().filter(|(_, standing)| reads(standing));
-    readers.map(|(reader, _)| reader.clone()).collect()
-}
-
-fn list(input: &Input, inputs: &mut Vec<InputOverview>) {
-    let (leaf, schedule) = match input {
-        Input::Pfs(leaf) => (leaf, None),
-        Input::Cron(clock) => (&clock.ticks, Some(clock.schedule.as_str().to_owned())),
-        Input::Cross(children)
-        | Input::Union(children)
-        | Input::Join(children)
-        | Input::Group(children) => {
-            return children.iter().for_each(|child| list(child, inputs));
+fn inputs(input: &Input, names: &[PipelineName]) -> Vec<InputOverview> {
+    let clocks = input.clocks();
+    let one = |leaf: &PfsInput| {
+        let clock = clocks.iter().find(|clock| clock.ticks.leaf == leaf.leaf);
+        let is_here = leaf.url.is_none() && clock.is_none();
+        let writer = names
+            .iter()
+            .find(|name| is_here && name.as_str() == leaf.repo);
+        InputOverview {
+            name: leaf.name.clone(),
+            repo: leaf.url.as_ref().unwrap_or(&leaf.repo).clone(),
+            glob: leaf.glob.to_string(),
+            kind: clock.map_or(InputKind::Pfs, |_| InputKind::Cron),
+            from: writer.cloned(),
+            schedule: clock.map(|clock| clock.schedule.as_str().to_owned()),
         }
     };
-    inputs.push(InputOverview {
-        name: leaf.name.clone(),
-        repo: leaf.url.clone().unwrap_or_else(|| leaf.repo.clone()),
-        glob: leaf.glob.to_string(),
-        kind: if schedule.is_some() { "cron" } else { "pfs" },
-        from: None,
-        schedule,
-    });
+    input.leaves().into_iter().map(one).collect()
+}
+
+/// Every pipeline is told who reads its output.
+fn tell_of_readers(all: &mut [Overview]) {
+    let mut readers: HashMap<PipelineName, Vec<PipelineName>> = HashMap::new();
+    for pipeline in all.iter() {
+        for from in pipeline
+            .inputs
+            .iter()
+            .filter_map(|input| input.from.as_ref())
+        {
+            let readers = readers.entry(from.clone()).or_default();
+            if !readers.contains(&pipeline.pipeline) {
+                readers.push(pipeline.pipeline.clone());
+            }
+        }
+    }
+    for pipeline in all {
+        pipeline.outputs_to = readers.remove(&pipeline.pipeline).unwrap_or_default();
+    }
+}
+
+/// The newest job of each of these pipelines, among the newest of all.
+async fn newest(
+    ledger: &Ledger,
+    names: &[PipelineName],
+) -> Result<HashMap<PipelineName, JobRecord>, StoreError> {
+    let mut newest = HashMap::new();
+    if names.is_empty() {
+        return Ok(newest);
+    }
+    let ids = ledger.jobs().await?.into_iter().rev().take(MOST_JOBS);
+    let mut records = stream::iter(ids.map(|id| ledger.job(id))).buffered(READS_AT_ONCE);
+    while let Some(record) = records.next().await {
+        match record {
+            Ok(record) if names.contains(&record.pipeline) => {
+                newest.entry(record.pipeline.clone()).or_insert(record);
+            }
+            // One that is damaged or just being made is not the last word.
+            Ok(_) | Err(StoreError::Missing { .. } | StoreError::Corrupt { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        if newest.len() == names.len() {
+            break;
+        }
+    }
+    Ok(newest)
 }
 
 #[cfg(test)]
 mod tests {
+    use drover_shared::id::JobId;
     use drover_shared::ledger::Change;
     use drover_shared::store::Store;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -210,7 +251,9 @@ mod tests {
                 .await
                 .unwrap();
         }
-        let seen = overview(&ledger, &Waiting::default()).await.unwrap();
+        let seen = overview(&ledger, &Waiting::default(), |record| record)
+            .await
+            .unwrap();
         let (map, reduce) = (&seen[0], &seen[1]);
         assert_eq!(map.outputs_to, std::slice::from_ref(&reduce.pipeline));
         assert_eq!(reduce.inputs[0].from.as_ref(), Some(&map.pipeline));
@@ -222,10 +265,38 @@ mod tests {
     }
 
     #[test]
-    fn what_a_pipeline_does_is_told_by_what_weighs_most() {
-        assert_eq!(state(true, true, true), PipelineState::Running);
-        assert_eq!(state(true, false, true), PipelineState::Paused);
-        assert_eq!(state(false, false, true), PipelineState::Waiting);
-        assert_eq!(state(false, false, false), PipelineState::Idle);
+    fn what_a_pipeline_is_doing_follows_from_its_jobs() {
+        let standing = |paused| Standing {
+            revision: 1,
+            created: Timestamp::UNIX_EPOCH,
+            updated: Timestamp::UNIX_EPOCH,
+            paused,
+            spec: Value::Null,
+            wanted: 0,
+        };
+        let job = |state| {
+            let name = "made".parse().unwrap();
+            let record = JobRecord::new(JobId::generate(), name, Timestamp::UNIX_EPOCH);
+            JobRecord { state, ..record }
+        };
+        let (starting, running) = (job(JobState::Starting), job(JobState::Publishing));
+        let why = || Some("reads in, which does not exist yet".to_owned());
+        let rows = [
+            (true, vec![running.clone()], why(), PipelineState::Paused),
+            (
+                false,
+                vec![starting.clone(), running],
+                why(),
+                PipelineState::Running,
+            ),
+            (false, vec![], why(), PipelineState::Waiting),
+            (false, vec![starting], None, PipelineState::Waiting),
+            (false, vec![], None, PipelineState::Idle),
+        ];
+        for (paused, open, why_not, expected) in rows {
+            let (state, why) = state(&standing(paused), &open, why_not);
+            assert_eq!(state, expected);
+            assert_eq!(why.is_some(), expected == PipelineState::Waiting, "{why:?}");
+        }
     }
 }

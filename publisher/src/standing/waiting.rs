@@ -16,7 +16,7 @@ impl Waiting {
     }
 
     /// Says why the pipeline starts no job, and in the log if that is news.
-    pub(super) fn tell(&self, pipeline: &PipelineName, why: &str) {
+    pub(crate) fn tell(&self, pipeline: &PipelineName, why: &str) {
         let mut all = self.lock();
         if all.get(pipeline).is_none_or(|told| told != why) {
             tracing::info!(pipeline.name = %pipeline, "{pipeline} waits: {why}");

@@ -1,7 +1,7 @@
-//! Who wants to see a job while this process coordinates it.
+//! Who wants to see a job while this process coordinates it, and which jobs these are.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use drover_shared::id::JobId;
 use drover_shared::job::JobRecord;
@@ -11,21 +11,52 @@ use crate::coordinator::Snapshot;
 
 /// The jobs that people look at in this process. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Shown(Arc<Mutex<HashMap<JobId, watch::Sender<Snapshot>>>>);
+pub struct Shown(Arc<Mutex<Jobs>>);
+
+#[derive(Debug, Default)]
+struct Jobs {
+    /// Where jobs are to be shown.
+    wanted: HashMap<JobId, watch::Sender<Snapshot>>,
+    /// What is shown of those coordinated here.
+    coordinated: HashMap<JobId, watch::Receiver<Snapshot>>,
+}
 
 impl Shown {
     /// Shows this job to `watch`.
     pub fn show(&self, job: JobId, watch: watch::Sender<Snapshot>) {
-        let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        shown.insert(job, watch);
+        self.lock().wanted.insert(job, watch);
     }
 
-    /// Where to show a job; nowhere, if nobody looks.
-    pub(super) fn watch(&self, record: &JobRecord) -> watch::Sender<Snapshot> {
-        let shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        shown
-            .get(&record.id)
-            .cloned()
-            .unwrap_or_else(|| watch::channel(Snapshot::new(record.clone())).0)
+    /// The jobs that this process coordinates now, as they are now.
+    pub fn all(&self) -> Vec<Snapshot> {
+        let mut jobs = self.lock();
+        jobs.coordinated.retain(|_, watch| is_shown(watch));
+        let now = jobs.coordinated.values();
+        now.map(|watch| watch.borrow().clone()).collect()
     }
+
+    /// A job as it is now, if this process coordinates it.
+    pub fn get(&self, job: JobId) -> Option<Snapshot> {
+        let jobs = self.lock();
+        let watch = jobs.coordinated.get(&job).filter(|watch| is_shown(watch))?;
+        Some(watch.borrow().clone())
+    }
+
+    /// Where to show a job that is coordinated from now on; when it is dropped, the job is no longer.
+    pub(super) fn watch(&self, record: &JobRecord) -> watch::Sender<Snapshot> {
+        let mut jobs = self.lock();
+        let wanted = jobs.wanted.get(&record.id).cloned();
+        let watch = wanted.unwrap_or_else(|| watch::Sender::new(Snapshot::new(record.clone())));
+        jobs.coordinated.insert(record.id, watch.subscribe());
+        watch
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Jobs> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether anybody may still show something there.
+fn is_shown(watch: &watch::Receiver<Snapshot>) -> bool {
+    watch.has_changed().is_ok()
 }

@@ -1,5 +1,6 @@
 //! A datum and the inputs it is made of.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 
@@ -43,7 +44,7 @@ pub struct DatumInput {
 }
 
 /// File or directory.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum InputKind {
     /// A single file.

@@ -1,13 +1,14 @@
 //! What became of a datum: the commit record, written once, by conditional put.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Cause;
 use crate::id::{DatumId, WorkerId};
 
 /// The states that a person sees.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DatumState {
     /// Waiting for a worker.
@@ -70,7 +71,7 @@ pub struct Verdict {
 }
 
 /// One file that a datum wrote.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Output {
     /// Path below the output folder, beginning with `/`.
     pub path: String,
@@ -79,7 +80,7 @@ pub struct Output {
 }
 
 /// What a datum cost; the sums over a job are its record's `stats`.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct StageStats {
     /// Bytes of input made available.
     pub download_bytes: u64,

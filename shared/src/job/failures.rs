@@ -4,10 +4,14 @@
 //! last lines are equal once digits, paths and hexadecimal words are folded.
 
 use std::fmt;
+use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use crate::datum::Cause;
+use crate::id::InvalidId;
 
 /// How many groups are told apart; failures of any further kind are only counted.
 const MOST_GROUPS: usize = 64;
@@ -41,6 +45,52 @@ pub struct FailureGroup {
     pub count: u64,
     /// The first few datums, by index.
     pub samples: Vec<u64>,
+}
+
+/// What failures of one group have in common, in short: 16 hex digits, the same in every job.
+#[derive(Clone, Copy, Debug, DeserializeFromStr, Eq, JsonSchema, PartialEq, SerializeDisplay)]
+pub struct CauseKey(#[schemars(with = "String", regex(pattern = "^[0-9a-f]{16}$"))] u64);
+
+impl CauseKey {
+    /// The key of failures with this cause.
+    pub fn of(cause: &Cause) -> Self {
+        let (kind, line) = describe(cause);
+        Self::new(&kind, &fold(line))
+    }
+
+    fn new(kind: &str, pattern: &str) -> Self {
+        let hash = blake3::hash(format!("{kind}\n{pattern}").as_bytes());
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&hash.as_bytes()[..8]);
+        Self(u64::from_be_bytes(bytes))
+    }
+}
+
+impl fmt::Display for CauseKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:016x}", self.0)
+    }
+}
+
+impl FromStr for CauseKey {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let key = u64::from_str_radix(text, 16).ok().map(Self);
+        key.filter(|key| key.to_string() == text)
+            .ok_or_else(|| InvalidId {
+                kind: "key of failures",
+                rule: "16 hex digits, as the failures of a job list them",
+                text: text.to_owned(),
+            })
+    }
+}
+
+impl FailureGroup {
+    /// What tells this group from others.
+    pub fn key(&self) -> CauseKey {
+        CauseKey::new(&self.kind, &self.pattern)
+    }
 }
 
 impl FailureGroups {
@@ -260,6 +310,20 @@ mod tests {
             "{}",
             failures.summary()
         );
+    }
+
+    #[test]
+    fn every_failure_of_a_group_has_the_key_of_the_group() {
+        let mut failures = FailureGroups::default();
+        let (one, other) = (exit("row 7: no such column"), exit("row 8: no such column"));
+        failures.add(0, &one);
+        let key = failures.groups[0].key();
+        assert_eq!((CauseKey::of(&one), CauseKey::of(&other)), (key, key));
+        assert_ne!(CauseKey::of(&exit("out of memory")), key);
+        assert_eq!(key.to_string().parse(), Ok(key));
+        for text in ["", "0", "../..", "00000000000000000", "+000000000000001"] {
+            assert!(text.parse::<CauseKey>().is_err(), "{text:?} was accepted");
+        }
     }
 
     proptest::proptest! {

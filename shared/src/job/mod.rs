@@ -4,6 +4,6 @@ mod failures;
 mod record;
 mod state;
 
-pub use failures::{FailureGroup, FailureGroups};
+pub use failures::{CauseKey, FailureGroup, FailureGroups};
 pub use record::{Counts, JobRecord};
 pub use state::{IllegalStep, JobEvent, JobState};

@@ -1,6 +1,7 @@
 //! The job record: what `drover job` prints, and what the store keeps.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::JobState;
@@ -8,7 +9,7 @@ use crate::datum::StageStats;
 use crate::id::{JobId, PipelineName};
 
 /// A job as others see it; its JSON is a contract (`docs/cli.md`).
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct JobRecord {
     /// The job.
     #[serde(rename = "job")]
@@ -20,10 +21,13 @@ pub struct JobRecord {
     /// Why it failed or was killed.
     pub reason: Option<String>,
     /// When it was asked for.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub created: Timestamp,
     /// When its first datum was looked at.
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub started: Option<Timestamp>,
     /// When it reached its final state.
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub finished: Option<Timestamp>,
     /// How many datums ended how.
     pub datums: Counts,
@@ -55,7 +59,7 @@ impl JobRecord {
 }
 
 /// How many datums ended how. While a job expands, `total` is what is known so far.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Counts {
     /// All datums of the job.
     pub total: u64,

@@ -1,5 +1,6 @@
 //! The states of a job, and the only ways from one to the next.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where a job stands.
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// starting → running → publishing → egressing → success
 ///     └─────────┴───────────┴───────────┴─────→ failure | killed
 /// ```
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum JobState {
     /// Created; its inputs are not yet listed.

@@ -8,20 +8,13 @@ use drover_shared::ledger::Ledger;
 use drover_shared::store::StoreError;
 use tokio::time::sleep;
 
-use super::CommandError;
-
 /// Why a job is `killed` whose process is gone.
 const INTERRUPTED: &str = "interrupted";
 /// Between two looks at a job that seems to be cut off. It may only just be ending or waiting its turn.
 const SECOND_LOOK: Duration = Duration::from_millis(300);
 
-/// The job that a person means: `last`, an id, or the beginning of one.
-pub(super) async fn resolve(ledger: &Ledger, text: &str) -> Result<JobId, CommandError> {
-    Ok(ledger.resolve(text).await?)
-}
-
 /// The record of a job as it is to be seen: one whose process is gone was killed, whatever it last said.
-pub(super) async fn record(ledger: &Ledger, id: JobId) -> Result<JobRecord, CommandError> {
+pub(crate) async fn record(ledger: &Ledger, id: JobId) -> Result<JobRecord, StoreError> {
     let record = ledger.job(id).await?;
     if !seems_cut_off(ledger, &record).await? {
         return Ok(record);
@@ -36,7 +29,7 @@ pub(super) async fn record(ledger: &Ledger, id: JobId) -> Result<JobRecord, Comm
 }
 
 /// Whether nobody holds the lock that a running job of this machine holds or waits for.
-async fn seems_cut_off(ledger: &Ledger, record: &JobRecord) -> Result<bool, CommandError> {
+async fn seems_cut_off(ledger: &Ledger, record: &JobRecord) -> Result<bool, StoreError> {
     Ok(!record.state.is_final()
         && ledger.is_locked(&record.pipeline).await? == Some(false)
         // A job on the broker outlives every process.
@@ -44,21 +37,21 @@ async fn seems_cut_off(ledger: &Ledger, record: &JobRecord) -> Result<bool, Comm
 }
 
 /// The failures of a job by cause: as its end wrote them down, else from what became of its datums so far.
-pub(super) async fn failures(
+pub(crate) async fn failures(
     ledger: &Ledger,
     record: &JobRecord,
-) -> Result<FailureGroups, CommandError> {
+) -> Result<FailureGroups, StoreError> {
     if record.datums.failed + record.datums.recovered == 0 {
         return Ok(FailureGroups::default());
     }
     match ledger.failures(record.id).await {
         Ok(groups) if groups.count() >= record.datums.failed => Ok(groups),
         Ok(_) | Err(StoreError::Corrupt { .. }) => failures_so_far(ledger, record.id).await,
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }
 
-async fn failures_so_far(ledger: &Ledger, id: JobId) -> Result<FailureGroups, CommandError> {
+async fn failures_so_far(ledger: &Ledger, id: JobId) -> Result<FailureGroups, StoreError> {
     let mut groups = FailureGroups::default();
     for segment in ledger.segments(id).await? {
         for verdict in ledger.verdicts(id, segment).await? {
@@ -71,10 +64,10 @@ async fn failures_so_far(ledger: &Ledger, id: JobId) -> Result<FailureGroups, Co
 }
 
 /// The job that holds the lock which a starting job waits for: the oldest of its pipeline that has not ended.
-pub(super) async fn running_before(
+pub(crate) async fn running_before(
     ledger: &Ledger,
     record: &JobRecord,
-) -> Result<Option<JobRecord>, CommandError> {
+) -> Result<Option<JobRecord>, StoreError> {
     if record.state != JobState::Starting {
         return Ok(None);
     }
@@ -88,6 +81,6 @@ pub(super) async fn running_before(
 }
 
 /// A job's state in a word.
-pub(super) fn state_word(record: &JobRecord) -> String {
+pub(crate) fn state_word(record: &JobRecord) -> String {
     crate::render::state(record.state, crate::render::Palette::plain())
 }

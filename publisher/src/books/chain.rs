@@ -16,7 +16,7 @@ pub enum ChainError {
 
 /// The places of the pipelines, in the order to run them: as given, except that one which reads the output
 /// of another comes after it.
-pub fn order(pipelines: &[&Pipeline]) -> Result<Vec<usize>, ChainError> {
+pub(crate) fn order(pipelines: &[&Pipeline]) -> Result<Vec<usize>, ChainError> {
     for (at, pipeline) in pipelines.iter().enumerate() {
         if pipelines[..at]
             .iter()
@@ -42,7 +42,7 @@ pub fn order(pipelines: &[&Pipeline]) -> Result<Vec<usize>, ChainError> {
 }
 
 /// Whether a pipeline reads the output folder of `name` in this store.
-pub fn reads(pipeline: &Pipeline, name: &PipelineName) -> bool {
+pub(crate) fn reads(pipeline: &Pipeline, name: &PipelineName) -> bool {
     pipeline
         .input
         .leaves()

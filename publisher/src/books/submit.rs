@@ -3,19 +3,30 @@
 use drover_shared::id::JobId;
 use drover_shared::job::JobRecord;
 use drover_shared::ledger::{Ledger, Submission};
-use drover_shared::queue::Broker;
+use drover_shared::queue::{Broker, QueueError};
+use drover_shared::store::StoreError;
 use drover_shared::wire::{Control, Message, encode};
 
-use super::CommandError;
-use crate::chain;
+use super::chain;
 use crate::coordinator::Assignment;
 
+/// Why a job could not be put on the broker.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SubmitError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The broker.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}
+
 /// Opens the books of these jobs, which are in the order of their chain, and tells whoever coordinates.
-pub(super) async fn submit(
+pub(crate) async fn submit(
     assignments: &[Assignment],
     ledger: &Ledger,
     broker: &dyn Broker,
-) -> Result<(), CommandError> {
+) -> Result<(), SubmitError> {
     for (at, assignment) in assignments.iter().enumerate() {
         let submission = Submission {
             scope: assignment.scope,
@@ -43,7 +54,7 @@ fn read_by(assignment: &Assignment, earlier: &[Assignment]) -> Vec<JobId> {
 }
 
 /// Coordinators that miss it find the job in the ledger a little later.
-pub(super) async fn hint(record: &JobRecord, broker: &dyn Broker) {
+pub(crate) async fn hint(record: &JobRecord, broker: &dyn Broker) {
     let hint = Control::Submitted {
         pipeline: record.pipeline.clone(),
         job: record.id,

@@ -1,0 +1,72 @@
+//! Reading the logs of attempts.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::ops::ControlFlow;
+
+use drover_shared::store::{Store, StoreError, StoreKey};
+
+use crate::render::{LogLine, LogLines};
+
+/// Whose lines they are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Origin {
+    /// The datum's place in its job.
+    pub(crate) index: u64,
+    /// None for `err_cmd`.
+    pub(crate) attempt: Option<u32>,
+}
+
+/// The attempt that a log is of, from its name `….<attempt>.log`; none for `err_cmd`.
+pub(crate) fn attempt(name: &str) -> Option<u32> {
+    let stem = name.strip_suffix(".log").unwrap_or(name);
+    stem.rsplit('.')
+        .next()
+        .and_then(|number| number.parse().ok())
+}
+
+/// Why a log cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LogError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// This machine.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Gives the lines of a log to `each`, until that has seen enough.
+pub(crate) fn each_line(
+    mut log: impl BufRead,
+    mut each: impl FnMut(LogLine) -> io::Result<ControlFlow<()>>,
+) -> io::Result<()> {
+    let mut lines = LogLines::default();
+    let mut raw = Vec::new();
+    while log.read_until(b'\n', &mut raw)? > 0 {
+        let line = lines.push(raw.strip_suffix(b"\n").unwrap_or(&raw));
+        raw.clear();
+        if let Some(line) = line
+            && each(line)?.is_break()
+        {
+            return Ok(());
+        }
+    }
+    for line in lines.rest() {
+        if each(line)?.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// A log's bytes, however many they are.
+pub(crate) async fn open_log(store: &Store, key: &StoreKey) -> Result<BufReader<File>, LogError> {
+    if let Some(path) = store.local_path(key) {
+        return Ok(BufReader::new(File::open(path)?));
+    }
+    let folder = tempfile::tempdir()?;
+    let copy = folder.path().join("log");
+    store.download(key, &copy).await?;
+    Ok(BufReader::new(File::open(copy)?))
+}

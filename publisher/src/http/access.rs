@@ -1,0 +1,261 @@
+//! Who may do what: tokens with roles; where there are none, only what comes from this machine's own pages and programs.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, HOST, ORIGIN, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::error::{Error, Kind};
+use super::openapi;
+
+/// The longest token, in characters.
+const LONGEST_TOKEN: usize = 512;
+
+/// A secret that opens the API. Only its hash is kept; comparing takes the same time whatever is compared.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub struct Token(blake3::Hash);
+
+impl FromStr for Token {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_fine = !text.is_empty()
+            && text.len() <= LONGEST_TOKEN
+            && text.bytes().all(|each| each.is_ascii_graphic());
+        is_fine
+            .then(|| Self(blake3::hash(text.as_bytes())))
+            .ok_or("a token is 1 to 512 visible ASCII characters, without spaces")
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Token")
+    }
+}
+
+/// What somebody may do.
+#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Role {
+    /// Everything.
+    Full,
+    /// Look.
+    Read,
+}
+
+/// Who may come in.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Access {
+    full: Option<Token>,
+    read: Option<Token>,
+}
+
+/// Why the API is not offered like that.
+#[derive(Debug, Eq, PartialEq, thiserror::Error)]
+pub enum AccessError {
+    /// Whoever may read may do everything.
+    #[error("the token and the read-only token are the same; give each its own")]
+    Same,
+    /// Anybody on the network could stop jobs.
+    #[error(
+        "--http {0} can be reached from other machines, so it needs a token: set DROVER_TOKEN (or DROVER_READ_TOKEN, \
+         for looking only), or give --token-file FILE; 127.0.0.1 needs none"
+    )]
+    Open(SocketAddr),
+}
+
+impl Access {
+    /// Access by these tokens; without any, for this machine alone.
+    pub fn new(full: Option<Token>, read: Option<Token>) -> Result<Self, AccessError> {
+        match (full, read) {
+            (Some(one), Some(other)) if one == other => Err(AccessError::Same),
+            (full, read) => Ok(Self { full, read }),
+        }
+    }
+
+    /// Whether this is enough for an API at `address`.
+    pub fn suffices(&self, address: SocketAddr) -> Result<(), AccessError> {
+        if self.is_open() && !address.ip().is_loopback() {
+            return Err(AccessError::Open(address));
+        }
+        Ok(())
+    }
+
+    fn is_open(&self) -> bool {
+        self.full.is_none() && self.read.is_none()
+    }
+
+    /// The role of whoever sends these headers.
+    fn role(&self, headers: &HeaderMap) -> Result<Role, Error> {
+        let sent = headers.get(AUTHORIZATION).and_then(|value| {
+            let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then_some(token)
+        });
+        let Some(sent) = sent else {
+            let message = "this needs a token: send the header `Authorization: Bearer TOKEN`";
+            return Err(Error::new(Kind::Unauthorized, message));
+        };
+        let sent = sent.parse().ok();
+        // Both are compared, whichever fits.
+        let (is_full, is_read) = (
+            self.full.is_some() & (sent == self.full),
+            self.read.is_some() & (sent == self.read),
+        );
+        match (is_full, is_read) {
+            (true, _) => Ok(Role::Full),
+            (false, true) => Ok(Role::Read),
+            (false, false) => Err(Error::new(
+                Kind::Unauthorized,
+                "this is not the token that `drover serve` was started with",
+            )),
+        }
+    }
+
+    /// The role in which a request is answered; none for what everybody may have.
+    fn admit(&self, request: &Request) -> Result<Option<Role>, Error> {
+        if self.is_open() {
+            local(request.uri(), request.headers())?;
+            return Ok(Some(Role::Full));
+        }
+        let path = request.uri().path();
+        if !path.starts_with("/api/") || path == openapi::PATH {
+            return Ok(None);
+        }
+        let role = self.role(request.headers())?;
+        if role == Role::Read && !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let message = "this token is for looking only; stopping, retrying and changing need the other one";
+            return Err(Error::new(Kind::Forbidden, message));
+        }
+        Ok(Some(role))
+    }
+}
+
+/// Lets requests pass that may, with the role they have.
+pub(super) async fn guard(
+    State(access): State<Access>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match access.admit(&request) {
+        Ok(role) => {
+            if let Some(role) = role {
+                request.extensions_mut().insert(role);
+            }
+            next.run(request).await
+        }
+        Err(error) => {
+            let mut refusal = error.into_response();
+            if refusal.status() == axum::http::StatusCode::UNAUTHORIZED {
+                let bearer = HeaderValue::from_static("Bearer");
+                refusal.headers_mut().insert(WWW_AUTHENTICATE, bearer);
+            }
+            refusal
+        }
+    }
+}
+
+/// Without a token, a name that somebody else's page can make point here (DNS rebinding), and a page of another origin
+/// (CSRF), are refused.
+fn local(uri: &Uri, headers: &HeaderMap) -> Result<(), Error> {
+    let host = uri
+        .authority()
+        .map(axum::http::uri::Authority::as_str)
+        .or_else(|| text(headers, HOST))
+        .unwrap_or_default();
+    if !is_loopback(host) {
+        let message = "without a token, this is answered at localhost, 127.0.0.1 and [::1] only; start `drover serve` \
+                       with DROVER_TOKEN to reach it by another name";
+        return Err(Error::new(Kind::Forbidden, message));
+    }
+    if headers.contains_key(ORIGIN) {
+        let origin = text(headers, ORIGIN).unwrap_or_default();
+        let is_own = origin
+            .strip_prefix("http://")
+            .is_some_and(|own| own.eq_ignore_ascii_case(host));
+        if !is_own {
+            let message = "without a token, requests of other pages are refused";
+            return Err(Error::new(Kind::Forbidden, message));
+        }
+    }
+    Ok(())
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// Whether `host`, with or without a port, is this machine's name for itself.
+fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|each| each.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address = name
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    name.eq_ignore_ascii_case("localhost")
+        || address
+            .unwrap_or(name)
+            .parse()
+            .is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_machine_are_its_own() {
+        for host in [
+            "localhost",
+            "LOCALHOST:7600",
+            "127.0.0.1:80",
+            "127.0.0.1",
+            "[::1]",
+            "[::1]:7600",
+        ] {
+            assert!(is_loopback(host), "{host} was refused");
+        }
+        for host in [
+            "",
+            "evil.example",
+            "localhost.evil.example:7600",
+            "127.0.0.1.evil.example",
+            "10.0.0.1",
+            "evil.example:127.0.0.1",
+            "[::2]:1",
+        ] {
+            assert!(!is_loopback(host), "{host} was accepted");
+        }
+    }
+
+    #[test]
+    fn other_machines_are_let_in_with_a_token_only() {
+        let token = |text: &str| text.parse::<Token>().ok();
+        let everywhere: SocketAddr = "0.0.0.0:7600".parse().unwrap();
+        let here: SocketAddr = "[::1]:7600".parse().unwrap();
+        let open = Access::new(None, None).unwrap();
+        assert_eq!(open.suffices(here), Ok(()));
+        assert_eq!(
+            open.suffices(everywhere),
+            Err(AccessError::Open(everywhere))
+        );
+        let reading = Access::new(None, token("look")).unwrap();
+        assert_eq!(reading.suffices(everywhere), Ok(()));
+        assert_eq!(
+            Access::new(token("same"), token("same")).unwrap_err(),
+            AccessError::Same
+        );
+        for bad in ["", "with space", "ümlaut", "line\n"] {
+            assert!(token(bad).is_none(), "{bad:?} was accepted");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The OpenAPI document, made from the types of the routes.
+
+use axum::http::{Method, StatusCode};
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+use super::error::ErrorBody;
+use super::route::Body;
+
+/// Where the document is.
+pub(super) const PATH: &str = "/api/v1/openapi.json";
+
+/// What the document says of everything.
+const ABOUT: &str = "What `drover serve` tells of pipelines, jobs, datums and workers, and what it does on request. \
+    Times are RFC 3339 in UTC, durations seconds, sizes bytes. Where tokens are set, every request but that for this document \
+    carries one: `Authorization: Bearer TOKEN`; a read-only token serves for GET alone.";
+
+/// The document in the making.
+pub(super) struct Document {
+    /// Of what is answered; the schemas that several routes share stand in the document once.
+    generator: SchemaGenerator,
+    paths: Map<String, Value>,
+}
+
+impl Default for Document {
+    fn default() -> Self {
+        let settings = SchemaSettings::draft2020_12().with(|settings| {
+            settings.definitions_path = "/components/schemas".into();
+            settings.meta_schema = None;
+        });
+        Self {
+            generator: settings.for_serialize().into_generator(),
+            paths: Map::new(),
+        }
+    }
+}
+
+/// What the document says of one route.
+pub(super) struct Operation(Value);
+
+impl Operation {
+    /// A route with these parameters, body and answer.
+    pub(super) fn of<P: JsonSchema, Q: JsonSchema, B: Body, A: JsonSchema>(
+        generator: &mut SchemaGenerator,
+        status: StatusCode,
+        about: &str,
+    ) -> Self {
+        let mut asked = parameters::<P>("path");
+        asked.extend(parameters::<Q>("query"));
+        let answer = match status {
+            StatusCode::NO_CONTENT => json!({ "description": "Done." }),
+            _ => {
+                let schema = Value::from(generator.subschema_for::<A>());
+                json!({ "description": "The answer.", "content": { "application/json": { "schema": schema } } })
+            }
+        };
+        let mut operation = Self::new(generator, status, about, asked, answer);
+        if let Some((kinds, schema)) = B::schema(generator) {
+            let content: Map<String, Value> = kinds
+                .iter()
+                .map(|kind| ((*kind).to_owned(), json!({ "schema": schema })))
+                .collect();
+            operation.0["requestBody"] = json!({ "content": content });
+        }
+        operation
+    }
+
+    /// A route whose answer is a stream of events.
+    pub(super) fn stream(generator: &mut SchemaGenerator, about: &str) -> Self {
+        let answer = json!({
+            "description": "Events, for as long as the client listens.",
+            "content": { "text/event-stream": { "schema": { "type": "string" } } },
+        });
+        Self::new(generator, StatusCode::OK, about, Vec::new(), answer)
+    }
+
+    fn new(
+        generator: &mut SchemaGenerator,
+        status: StatusCode,
+        about: &str,
+        parameters: Vec<Value>,
+        answer: Value,
+    ) -> Self {
+        let error = Value::from(generator.subschema_for::<ErrorBody>());
+        let mut operation = json!({
+            "summary": about,
+            "parameters": parameters,
+            "responses": {
+                "default": {
+                    "description": "It is not answered as wished; the status and `kind` tell why.",
+                    "content": { "application/json": { "schema": error } },
+                },
+            },
+        });
+        operation["responses"][status.as_str()] = answer;
+        Self(operation)
+    }
+}
+
+impl Document {
+    /// What makes the schemas of answers.
+    pub(super) fn generator(&mut self) -> &mut SchemaGenerator {
+        &mut self.generator
+    }
+
+    /// Adds a route.
+    pub(super) fn add(&mut self, method: &Method, path: &str, operation: Operation) {
+        let path = self.paths.entry(path).or_insert_with(|| json!({}));
+        path[method.as_str().to_ascii_lowercase()] = operation.0;
+    }
+
+    /// The finished document.
+    pub(super) fn finish(mut self) -> Value {
+        json!({
+            "openapi": "3.1.0",
+            "info": { "title": "Drover", "version": env!("CARGO_PKG_VERSION"), "description": ABOUT },
+            "paths": self.paths,
+            "components": {
+                "schemas": self.generator.take_definitions(true),
+                "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
+            },
+            "security": [{ "token": [] }, {}],
+        })
+    }
+}
+
+/// The fields of `T` as parameters.
+fn parameters<T: JsonSchema>(place: &str) -> Vec<Value> {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    let schema = Value::from(settings.into_generator().into_root_schema_for::<T>());
+    let required = schema["required"].as_array().cloned().unwrap_or_default();
+    let fields = schema["properties"]
+        .as_object()
+        .cloned()
+        .unwrap_or_default();
+    let parameter = |(name, mut schema): (String, Value)| {
+        let about = schema
+            .as_object_mut()
+            .and_then(|schema| schema.remove("description"));
+        json!({
+            "name": name,
+            "in": place,
+            "required": place == "path" || required.contains(&json!(name)),
+            "description": about,
+            "schema": schema,
+        })
+    };
+    fields.into_iter().map(parameter).collect()
+}

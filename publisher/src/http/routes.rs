@@ -1,0 +1,143 @@
+//! All routes, one list.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{Method, StatusCode};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use serde_json::Value;
+
+use super::error::Error;
+use super::openapi::{self, Operation};
+use super::route::Routes;
+use super::state::Api;
+use super::{datums, detail, events, graph, jobs, logs, pipelines, standing, timeline, workers};
+
+/// The routes of the API and the document about them, without what guards them.
+pub(super) fn routes() -> (Router<Api>, Value) {
+    let mut routes = Routes::default()
+        .get(
+            "/api/v1/session",
+            "Who is answered, and by whom.",
+            events::session,
+        )
+        .get(
+            "/api/v1/pipelines",
+            "All standing pipelines, by name.",
+            pipelines::list,
+        )
+        .add(
+            (Method::POST, "/api/v1/pipelines"),
+            StatusCode::CREATED,
+            "Makes a standing pipeline.",
+            standing::create,
+        )
+        .get(
+            "/api/v1/pipelines/{name}",
+            "A standing pipeline, with its spec.",
+            pipelines::show,
+        )
+        .add(
+            (Method::PUT, "/api/v1/pipelines/{name}"),
+            StatusCode::OK,
+            "Gives a standing pipeline another spec.",
+            standing::update,
+        )
+        .add(
+            (Method::DELETE, "/api/v1/pipelines/{name}"),
+            StatusCode::NO_CONTENT,
+            "Ends a standing pipeline and stops its open jobs; its output stays.",
+            standing::delete,
+        )
+        .add(
+            (Method::POST, "/api/v1/pipelines/{name}/pause"),
+            StatusCode::OK,
+            "Starts no more jobs.",
+            standing::pause,
+        )
+        .add(
+            (Method::POST, "/api/v1/pipelines/{name}/resume"),
+            StatusCode::OK,
+            "Starts jobs again.",
+            standing::resume,
+        )
+        .add(
+            (Method::POST, "/api/v1/pipelines/{name}/run"),
+            StatusCode::ACCEPTED,
+            "Starts a job now, even if nothing changed.",
+            standing::run,
+        )
+        .get(
+            "/api/v1/graph",
+            "How pipelines hang together.",
+            graph::graph,
+        )
+        .get("/api/v1/jobs", "Jobs, newest first.", jobs::list)
+        .get("/api/v1/jobs/{id}", "A job.", jobs::show)
+        .get(
+            "/api/v1/jobs/{id}/failures",
+            "What failed in a job, grouped by cause, largest group first.",
+            jobs::failures,
+        )
+        .add(
+            (Method::POST, "/api/v1/jobs/{id}/stop"),
+            StatusCode::ACCEPTED,
+            "Asks for the end of a job; what is done stays done.",
+            jobs::stop,
+        )
+        .add(
+            (Method::POST, "/api/v1/jobs/{id}/retry"),
+            StatusCode::ACCEPTED,
+            "Runs what did not succeed in a job again, as a new job.",
+            jobs::retry,
+        )
+        .get(
+            "/api/v1/jobs/{id}/datums",
+            "Datums of a job, page by page.",
+            datums::list,
+        )
+        .get("/api/v1/jobs/{id}/datums/{index}", "A datum.", detail::show)
+        .get(
+            "/api/v1/jobs/{id}/datums/{index}/logs",
+            "What the command printed for a datum.",
+            logs::list,
+        )
+        .get(
+            "/api/v1/jobs/{id}/timeline",
+            "A job over time.",
+            timeline::show,
+        )
+        .get(
+            "/api/v1/workers",
+            "Workers, as far as this process knows.",
+            workers::list,
+        );
+    let about =
+        "Live updates: `hello` (the session) first, then `job` and `pipeline` as they change.";
+    let stream = Operation::stream(routes.document.generator(), about);
+    routes.document.add(&Method::GET, "/api/v1/events", stream);
+    let document = routes.document.finish();
+    let told: Arc<str> = document.to_string().into();
+    let tell = move |State(_): State<Api>| {
+        let told = Arc::clone(&told);
+        async move { ([("content-type", "application/json")], told.to_string()) }
+    };
+    let router = routes
+        .router
+        .route("/api/v1/events", get(events::stream))
+        .route(openapi::PATH, get(tell))
+        .route("/api/{*path}", axum::routing::any(unknown))
+        .method_not_allowed_fallback(not_so);
+    (router, document)
+}
+
+async fn unknown() -> impl IntoResponse {
+    Error::not_found("there is nothing here; /api/v1/openapi.json lists what there is")
+}
+
+async fn not_so() -> impl IntoResponse {
+    Error::invalid("this is not answered to this method; /api/v1/openapi.json lists what is")
+        .with_status(StatusCode::METHOD_NOT_ALLOWED)
+}

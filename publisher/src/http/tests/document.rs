@@ -1,0 +1,119 @@
+//! The OpenAPI document says what is so.
+
+use axum::http::{Method, StatusCode};
+use drover_shared::ledger::Change;
+use serde_json::Value;
+
+use super::super::routes::routes;
+use super::schema::differences;
+use super::{Site, spec};
+
+/// A path of the document with real things in place of its parameters.
+fn filled(path: &str, job: &str) -> String {
+    path.replace("{id}", job)
+        .replace("{name}", "made")
+        .replace("{index}", "3")
+}
+
+/// What is to be sent to a route so that it does its work.
+fn body(method: &str, path: &str) -> String {
+    match (method, path) {
+        ("post", "/api/v1/pipelines") => spec("new", "in").to_string(),
+        ("put", _) => spec("made", "other").to_string(),
+        _ => String::new(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_route_answers_as_the_document_says() {
+    let (_, document) = routes();
+    let shared = &document["components"]["schemas"];
+    let mut count = 0;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            if path == "/api/v1/events" {
+                continue;
+            }
+            // Each on a site of its own, as one ends what another asks for.
+            let site = Site::new();
+            let create = Change::Create(spec("made", "in"));
+            site.ledger
+                .change_standing(&"made".parse().unwrap(), &create)
+                .await
+                .unwrap();
+            let job = if path.ends_with("/stop") {
+                let (_, started) = site
+                    .post(
+                        &format!("/api/v1/jobs/{}/retry", site.ended_job().await),
+                        &Value::Object(serde_json::Map::new()),
+                    )
+                    .await;
+                started["job"].as_str().unwrap().to_owned()
+            } else {
+                site.ended_job().await.to_string()
+            };
+            let verb: Method = method.to_ascii_uppercase().parse().unwrap();
+            let (status, answer) = site
+                .exchange(verb, &filled(path, &job), body(method, path))
+                .await;
+            let responses = operation["responses"].as_object().unwrap();
+            let told = responses.get(status.as_str());
+            let told = told.unwrap_or_else(|| {
+                panic!("{method} {path}: {status} is not in the document: {answer}")
+            });
+            if status != StatusCode::NO_CONTENT {
+                let schema = &told["content"]["application/json"]["schema"];
+                let found = differences(&answer, schema, shared);
+                assert_eq!(found, Vec::<String>::new(), "{method} {path}");
+            }
+            count += 1;
+        }
+    }
+    assert_eq!(count, 20, "the routes of the contract");
+}
+
+#[tokio::test]
+async fn errors_are_as_the_document_says() {
+    let site = Site::new();
+    let (_, document) = routes();
+    let shared = &document["components"]["schemas"];
+    let schema = &document["paths"]["/api/v1/jobs"]["get"]["responses"]["default"]["content"]["application/json"]
+        ["schema"];
+    let bad = serde_json::json!({"pipeline": {"name": "made"}});
+    for (status, answer) in [
+        site.get("/api/v1/jobs/x").await,
+        site.get("/api/v1/nothing").await,
+        site.post("/api/v1/pipelines", &bad).await,
+    ] {
+        assert!(status.is_client_error());
+        assert_eq!(differences(&answer, schema, shared), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn the_document_is_served_and_whole() {
+    let site = Site::new();
+    let served = site.sees("/api/v1/openapi.json").await;
+    assert_eq!(served, routes().1);
+    let text = served.to_string();
+    for reference in text.split("#/components/schemas/").skip(1) {
+        let name = reference.split('"').next().unwrap();
+        assert!(
+            served["components"]["schemas"][name].is_object(),
+            "{name} is missing"
+        );
+    }
+    for operation in served["paths"]
+        .as_object()
+        .unwrap()
+        .values()
+        .flat_map(|path| path.as_object().unwrap().values())
+    {
+        assert!(
+            operation["summary"]
+                .as_str()
+                .is_some_and(|about| about.ends_with('.') || about.contains(':')),
+            "{operation}"
+        );
+    }
+}
