@@ -17,7 +17,8 @@ fn main() -> io::Result<()> {
     let mut list = fs::File::create(list)?;
     writeln!(list, "&[")?;
     for file in &files {
-        let name = file.strip_prefix(&root).map_err(io::Error::other)?;
+        let name = text(file.strip_prefix(&root).map_err(io::Error::other)?)?;
+        let file = text(file)?;
         writeln!(list, "    ({name:?}, include_bytes!({file:?})),")?;
     }
     writeln!(list, "]")
@@ -29,6 +30,11 @@ fn main() -> io::Result<()> {
 )]
 fn variable(name: &str) -> io::Result<String> {
     std::env::var(name).map_err(io::Error::other)
+}
+
+fn text(path: &Path) -> io::Result<&str> {
+    path.to_str()
+        .ok_or_else(|| io::Error::other("a path is not UTF-8"))
 }
 
 fn gather(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {

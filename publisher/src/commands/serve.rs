@@ -42,7 +42,7 @@ pub(super) async fn serve(typed: &Serve, context: &Context) -> Result<Exit, Comm
             }
         };
         // Whatever it was at, the next one goes on there.
-        match tokens.soft.run_until_cancelled(serving).await {
+        match tokens.soft.run_until_cancelled(Box::pin(serving)).await {
             Some(ended) => ended,
             None => Ok(Exit::Success),
         }

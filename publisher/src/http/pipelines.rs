@@ -35,7 +35,8 @@ pub(super) struct Pipelines {
 /// A standing pipeline.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub(super) struct Pipeline {
-    pipeline: PipelineName,
+    #[serde(rename = "pipeline")]
+    name: PipelineName,
     /// Free text.
     description: String,
     pub(super) state: PipelineState,
@@ -102,7 +103,7 @@ pub(super) enum InputKind {
 
 impl Pipeline {
     pub(super) fn name(&self) -> &PipelineName {
-        &self.pipeline
+        &self.name
     }
 }
 
@@ -145,14 +146,14 @@ pub(super) async fn all(api: &Api) -> Result<Vec<Pipeline>, StoreError> {
             .filter_map(|input| input.from.clone())
         {
             let readers = read_by.entry(from).or_default();
-            if !readers.contains(&pipeline.pipeline) {
-                readers.push(pipeline.pipeline.clone());
+            if !readers.contains(&pipeline.name) {
+                readers.push(pipeline.name.clone());
             }
         }
         all.push(pipeline);
     }
     for pipeline in &mut all {
-        pipeline.outputs_to = read_by.remove(&pipeline.pipeline).unwrap_or_default();
+        pipeline.outputs_to = read_by.remove(&pipeline.name).unwrap_or_default();
     }
     Ok(all)
 }
@@ -179,7 +180,7 @@ fn one(
             .map(|meant| inputs(&meant.input, names))
             .unwrap_or_default(),
         description: meant.map(|meant| meant.description).unwrap_or_default(),
-        pipeline: name,
+        name,
         outputs_to: Vec::new(),
         last_job,
         open_jobs,
@@ -270,7 +271,7 @@ pub(super) async fn show(
 /// A standing pipeline that somebody named.
 pub(super) async fn named(api: &Api, name: &PipelineName) -> Result<Pipeline, Error> {
     let mut all = all(api).await?.into_iter();
-    all.find(|pipeline| pipeline.pipeline == *name)
+    all.find(|pipeline| pipeline.name == *name)
         .ok_or_else(|| unknown(name))
 }
 

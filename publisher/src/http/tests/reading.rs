@@ -109,6 +109,11 @@ async fn datums_are_found_by_state_path_and_worker_and_paged_by_index() {
             "{query}"
         );
         assert_eq!(page["complete"], true, "{query}");
+        let passed = next.map_or(10, |next| next + 1);
+        assert!(page["looked_at"].as_u64().unwrap() <= 10, "{query}: {page}");
+        if query == "limit=4" {
+            assert_eq!(page["looked_at"], passed, "{page}");
+        }
     }
 }
 
