@@ -12,12 +12,17 @@ fn main() -> io::Result<()> {
     let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")?).join(PAGE);
     let mut files = Vec::new();
     gather(&root, &mut files)?;
-    files.sort();
+    let mut named = Vec::new();
+    for file in &files {
+        let name = file.strip_prefix(&root).map_err(io::Error::other)?;
+        named.push((text(name)?, text(file)?));
+    }
+    // By name as text, which is not the order of paths.
+    named.sort_unstable();
     let list = PathBuf::from(variable("OUT_DIR")?).join("page.rs");
     let mut list = fs::File::create(list)?;
     writeln!(list, "&[")?;
-    for file in &files {
-        let name = file.strip_prefix(&root).map_err(io::Error::other)?;
+    for (name, file) in named {
         writeln!(list, "    ({name:?}, include_bytes!({file:?})),")?;
     }
     writeln!(list, "]")
@@ -29,6 +34,11 @@ fn main() -> io::Result<()> {
 )]
 fn variable(name: &str) -> io::Result<String> {
     std::env::var(name).map_err(io::Error::other)
+}
+
+fn text(path: &Path) -> io::Result<&str> {
+    path.to_str()
+        .ok_or_else(|| io::Error::other("a path is not UTF-8"))
 }
 
 fn gather(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {

@@ -39,7 +39,7 @@ impl Page {
                 .split("http://")
                 .nth(1)
                 .and_then(|rest| rest.split('/').next());
-            address = found.unwrap_or_default().to_owned();
+            found.unwrap_or_default().clone_into(&mut address);
             said.contains("the page is at http://") && !address.is_empty()
         });
         Self { service, address }
@@ -73,7 +73,7 @@ impl Page {
             body.len()
         );
         for (name, value) in headers {
-            head += &format!("{name}: {value}\r\n");
+            head.extend([name, ": ", value, "\r\n"]);
         }
         self.send(&[head.as_bytes(), b"\r\n", body].concat())
     }

@@ -103,16 +103,11 @@ impl Access {
             let message = "this needs a token: send the header `Authorization: Bearer TOKEN`";
             return Err(Error::new(Kind::Unauthorized, message));
         };
-        let sent = sent.parse().ok();
-        // Both are compared, whichever fits.
-        let (is_full, is_read) = (
-            self.full.is_some() & (sent == self.full),
-            self.read.is_some() & (sent == self.read),
-        );
-        match (is_full, is_read) {
-            (true, _) => Ok(Role::Full),
-            (false, true) => Ok(Role::Read),
-            (false, false) => Err(Error::new(
+        let sent: Option<Token> = sent.parse().ok();
+        match sent {
+            Some(_) if sent == self.full => Ok(Role::Full),
+            Some(_) if sent == self.read => Ok(Role::Read),
+            _ => Err(Error::new(
                 Kind::Unauthorized,
                 "this is not the token that `drover serve` was started with",
             )),

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use super::error::Error;
 
 /// Name and content of each file, sorted by name.
-const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
+pub(super) const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
 /// What a file is called that did not change, the same order as [`FILES`].
 static TAGS: LazyLock<Vec<String>> = LazyLock::new(|| {

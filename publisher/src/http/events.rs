@@ -207,7 +207,9 @@ impl Feed {
                 (memory, number) = (Memory::default(), 0);
                 continue;
             }
-            let looked = self.look(api, &mut memory, number % looks == 0).await;
+            let looked = self
+                .look(api, &mut memory, number.is_multiple_of(looks))
+                .await;
             if let Err(error) = looked {
                 let error = &error as &dyn std::error::Error;
                 tracing::debug!(error, "what changed cannot be told; trying again");

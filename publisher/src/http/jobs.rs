@@ -1,7 +1,7 @@
 //! Jobs: listed, shown, stopped, retried.
 
 use drover_shared::id::{JobId, PipelineName, WorkerId};
-use drover_shared::job::{CauseKey, FailureGroup, FailureGroups, JobRecord, JobState};
+use drover_shared::job::{CauseKey, JobRecord, JobState};
 use drover_shared::ledger::Scope;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
@@ -247,56 +247,6 @@ pub(super) async fn show(Ask { api, path, .. }: Ask<JobPath>) -> Result<JobDetai
         stop_requested,
         parent,
         why,
-    })
-}
-
-/// What failed in a job.
-#[derive(JsonSchema, Serialize)]
-pub(super) struct Failures {
-    groups: Vec<Group>,
-    /// Failures of further kinds, which are not told apart.
-    others: u64,
-}
-
-/// Failures that look alike.
-#[derive(JsonSchema, Serialize)]
-struct Group {
-    /// What tells the group from others.
-    key: CauseKey,
-    /// What they have in common: `exit 1`, `timeout` …
-    kind: String,
-    /// Their last line with digits, paths and hexadecimal words folded.
-    pattern: String,
-    /// The last line of the first one.
-    example: String,
-    /// How many.
-    count: u64,
-    /// The first few datums, by index.
-    samples: Vec<u64>,
-}
-
-impl From<&FailureGroup> for Group {
-    fn from(group: &FailureGroup) -> Self {
-        Self {
-            key: group.key(),
-            kind: group.kind.clone(),
-            pattern: group.pattern.clone(),
-            example: group.example.clone(),
-            count: group.count,
-            samples: group.samples.clone(),
-        }
-    }
-}
-
-pub(super) async fn failures(Ask { api, path, .. }: Ask<JobPath>) -> Result<Failures, Error> {
-    let record = api.named(path.id).await?;
-    let failures: FailureGroups = match api.live(path.id) {
-        Some(live) => live.failures,
-        None => books::failures(api.ledger(), &record).await?,
-    };
-    Ok(Failures {
-        groups: failures.by_count().into_iter().map(Group::from).collect(),
-        others: failures.others,
     })
 }
 

@@ -1,7 +1,7 @@
 //! The HTTP API of `drover serve`, and the page that uses it.
 //!
 //! A [`Server`] listens; it lets in who may ([`access`]) and bounds what a stranger can do to it. The [`routes`] are one list;
-//! each is a plain function from what is [asked](route::Ask) to an answer, and the OpenAPI [document](openapi) is made from
+//! each is a plain function from what is [asked](route::Ask) to an answer, and the `OpenAPI` [document](openapi) is made from
 //! the types of these functions. By subject: [`pipelines`], [`jobs`], [`datums`], [`logs`], [`timeline`], [`workers`], [`events`].
 //! The files of the page are [`assets`] of the binary.
 //!
@@ -21,6 +21,7 @@ mod events;
 
 mod datums;
 mod detail;
+mod failures;
 mod graph;
 mod jobs;
 mod logs;

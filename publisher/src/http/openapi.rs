@@ -1,4 +1,4 @@
-//! The OpenAPI document, made from the types of the routes.
+//! The `OpenAPI` document, made from the types of the routes.
 
 use axum::http::{Method, StatusCode};
 use schemars::generate::SchemaSettings;
@@ -48,14 +48,13 @@ impl Operation {
     ) -> Self {
         let mut asked = parameters::<P>("path");
         asked.extend(parameters::<Q>("query"));
-        let answer = match status {
-            StatusCode::NO_CONTENT => json!({ "description": "Done." }),
-            _ => {
-                let schema = Value::from(generator.subschema_for::<A>());
-                json!({ "description": "The answer.", "content": { "application/json": { "schema": schema } } })
-            }
+        let answer = if status == StatusCode::NO_CONTENT {
+            json!({ "description": "Done." })
+        } else {
+            let schema = Value::from(generator.subschema_for::<A>());
+            json!({ "description": "The answer.", "content": { "application/json": { "schema": schema } } })
         };
-        let mut operation = Self::new(generator, status, about, asked, answer);
+        let mut operation = Self::new(generator, status, about, &asked, &answer);
         if let Some((kinds, schema)) = B::schema(generator) {
             let content: Map<String, Value> = kinds
                 .iter()
@@ -72,15 +71,15 @@ impl Operation {
             "description": "Events, for as long as the client listens.",
             "content": { "text/event-stream": { "schema": { "type": "string" } } },
         });
-        Self::new(generator, StatusCode::OK, about, Vec::new(), answer)
+        Self::new(generator, StatusCode::OK, about, &[], &answer)
     }
 
     fn new(
         generator: &mut SchemaGenerator,
         status: StatusCode,
         about: &str,
-        parameters: Vec<Value>,
-        answer: Value,
+        parameters: &[Value],
+        answer: &Value,
     ) -> Self {
         let error = Value::from(generator.subschema_for::<ErrorBody>());
         let mut operation = json!({
@@ -93,7 +92,7 @@ impl Operation {
                 },
             },
         });
-        operation["responses"][status.as_str()] = answer;
+        operation["responses"][status.as_str()] = answer.clone();
         Self(operation)
     }
 }

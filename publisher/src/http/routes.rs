@@ -13,16 +13,44 @@ use super::error::Error;
 use super::openapi::{self, Operation};
 use super::route::Routes;
 use super::state::Api;
-use super::{datums, detail, events, graph, jobs, logs, pipelines, standing, timeline, workers};
+use super::{
+    datums, detail, events, failures, graph, jobs, logs, pipelines, standing, timeline, workers,
+};
 
 /// The routes of the API and the document about them, without what guards them.
 pub(super) fn routes() -> (Router<Api>, Value) {
-    let mut routes = Routes::default()
+    let mut all = of_jobs(of_pipelines(Routes::default()))
         .get(
             "/api/v1/session",
             "Who is answered, and by whom.",
             events::session,
         )
+        .get(
+            "/api/v1/workers",
+            "Workers, as far as this process knows.",
+            workers::list,
+        );
+    let about =
+        "Live updates: `hello` (the session) first, then `job` and `pipeline` as they change.";
+    let stream = Operation::stream(all.document.generator(), about);
+    all.document.add(&Method::GET, "/api/v1/events", stream);
+    let document = all.document.finish();
+    let text: Arc<str> = document.to_string().into();
+    let tell = move |State(_): State<Api>| {
+        let text = Arc::clone(&text);
+        async move { ([("content-type", "application/json")], text.to_string()) }
+    };
+    let router = all
+        .router
+        .route("/api/v1/events", get(events::stream))
+        .route(openapi::PATH, get(tell))
+        .route("/api/{*path}", axum::routing::any(unknown))
+        .method_not_allowed_fallback(not_so);
+    (router, document)
+}
+
+fn of_pipelines(routes: Routes) -> Routes {
+    routes
         .get(
             "/api/v1/pipelines",
             "All standing pipelines, by name.",
@@ -74,12 +102,16 @@ pub(super) fn routes() -> (Router<Api>, Value) {
             "How pipelines hang together.",
             graph::graph,
         )
+}
+
+fn of_jobs(routes: Routes) -> Routes {
+    routes
         .get("/api/v1/jobs", "Jobs, newest first.", jobs::list)
         .get("/api/v1/jobs/{id}", "A job.", jobs::show)
         .get(
             "/api/v1/jobs/{id}/failures",
             "What failed in a job, grouped by cause, largest group first.",
-            jobs::failures,
+            failures::show,
         )
         .add(
             (Method::POST, "/api/v1/jobs/{id}/stop"),
@@ -109,28 +141,6 @@ pub(super) fn routes() -> (Router<Api>, Value) {
             "A job over time.",
             timeline::show,
         )
-        .get(
-            "/api/v1/workers",
-            "Workers, as far as this process knows.",
-            workers::list,
-        );
-    let about =
-        "Live updates: `hello` (the session) first, then `job` and `pipeline` as they change.";
-    let stream = Operation::stream(routes.document.generator(), about);
-    routes.document.add(&Method::GET, "/api/v1/events", stream);
-    let document = routes.document.finish();
-    let told: Arc<str> = document.to_string().into();
-    let tell = move |State(_): State<Api>| {
-        let told = Arc::clone(&told);
-        async move { ([("content-type", "application/json")], told.to_string()) }
-    };
-    let router = routes
-        .router
-        .route("/api/v1/events", get(events::stream))
-        .route(openapi::PATH, get(tell))
-        .route("/api/{*path}", axum::routing::any(unknown))
-        .method_not_allowed_fallback(not_so);
-    (router, document)
 }
 
 async fn unknown() -> impl IntoResponse {

@@ -154,10 +154,10 @@ impl<'a> Scan<'a> {
             ..Found::default()
         };
         let segments = self.ledger.segments(self.job).await?;
-        let mut ahead = segments
+        let ahead = segments
             .into_iter()
             .filter(|segment| segment.indexes().end > from);
-        while let Some(segment) = ahead.next() {
+        for segment in ahead {
             // At least one is looked at, so that whoever asks again gets on.
             if found.looked_at > 0 && patience.is_over() {
                 found.complete = false;
@@ -169,6 +169,7 @@ impl<'a> Scan<'a> {
                     continue;
                 }
                 if found.rows.len() == most {
+                    found.looked_at += row.datum.index - segment.first.max(from);
                     found.next = found.rows.last().map(|row| row.datum.index);
                     return Ok(found);
                 }

@@ -178,8 +178,8 @@ impl Fold {
         line.ended[last] += 1;
         line.failed[last] += u64::from(verdict.state == VerdictState::Failed);
         for place in first..=last {
-            let begin = number(place as u64) * bucket;
-            let within = ended.min(begin + bucket) - began.max(begin);
+            let left = number(place as u64) * bucket;
+            let within = ended.min(left + bucket) - began.max(left);
             line.busy[place] += (within / bucket).max(0.0);
         }
     }
@@ -282,9 +282,10 @@ fn exceeded_by_few(classes: &Classes, part: f64) -> Option<f64> {
 
 /// The class of latencies that a time of so many seconds is in; they grow by a constant ratio, so that there are few.
 fn class(seconds: f64) -> i32 {
-    #[expect(clippy::cast_possible_truncation, reason = "centuries are class 800")]
     let class = (seconds.max(SHORTEST_S) / SHORTEST_S).ln() / CLASS_RATIO.ln();
-    class.round() as i32
+    #[expect(clippy::cast_possible_truncation, reason = "centuries are class 800")]
+    let class = class.round() as i32;
+    class
 }
 
 fn seconds(from: Timestamp, to: Timestamp) -> f64 {

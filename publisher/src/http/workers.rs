@@ -30,7 +30,8 @@ pub(super) struct Workers {
 /// A worker.
 #[derive(JsonSchema, Serialize)]
 struct Worker {
-    worker: WorkerId,
+    #[serde(rename = "worker")]
+    id: WorkerId,
     pipeline: PipelineName,
     /// What it runs, the oldest first.
     running: Vec<At>,
@@ -78,7 +79,7 @@ fn at_work(jobs: &[Snapshot]) -> Vec<Worker> {
         .map(|((worker, pipeline), mut running)| {
             running.sort_by_key(|at| at.since);
             Worker {
-                worker: worker.clone(),
+                id: worker.clone(),
                 pipeline: pipeline.clone(),
                 last_seen: running.last().map_or(Timestamp::UNIX_EPOCH, |at| at.since),
                 running,
@@ -137,7 +138,7 @@ mod tests {
             .map(|worker| {
                 let running = worker.running.iter().map(|at| at.index);
                 (
-                    worker.worker.as_str(),
+                    worker.id.as_str(),
                     running.collect::<Vec<_>>(),
                     worker.last_seen.as_second(),
                 )

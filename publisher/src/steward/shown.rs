@@ -47,6 +47,7 @@ impl Shown {
         let mut jobs = self.lock();
         let wanted = jobs.wanted.get(&record.id).cloned();
         let watch = wanted.unwrap_or_else(|| watch::Sender::new(Snapshot::new(record.clone())));
+        jobs.coordinated.retain(|_, watch| is_shown(watch));
         jobs.coordinated.insert(record.id, watch.subscribe());
         watch
     }

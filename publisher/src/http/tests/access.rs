@@ -106,9 +106,10 @@ async fn without_tokens_other_names_and_other_pages_are_refused() {
         }
         let answer = told(site.ask(request.body(Body::empty()).unwrap()).await).await;
         let what = format!("{host:?} {origin:?}");
-        match expected {
-            true => assert_error(&what, &answer, 404, "not_found"),
-            false => assert_error(&what, &answer, 403, "forbidden"),
+        if expected {
+            assert_error(&what, &answer, 404, "not_found");
+        } else {
+            assert_error(&what, &answer, 403, "forbidden");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The OpenAPI document says what is so.
+//! The `OpenAPI` document says what is so.
 
 use axum::http::{Method, StatusCode};
 use drover_shared::ledger::Change;

@@ -109,6 +109,11 @@ async fn datums_are_found_by_state_path_and_worker_and_paged_by_index() {
             "{query}"
         );
         assert_eq!(page["complete"], true, "{query}");
+        let passed = next.map_or(10, |next| next + 1);
+        assert!(page["looked_at"].as_u64().unwrap() <= 10, "{query}: {page}");
+        if query == "limit=4" {
+            assert_eq!(page["looked_at"], passed, "{page}");
+        }
     }
 }
 
@@ -222,7 +227,7 @@ async fn pipelines_know_their_jobs_their_neighbours_and_why_they_wait() {
     let details = site.sees("/api/v1/pipelines/made").await;
     assert_eq!(details["spec"]["pipeline"]["name"], "made");
     let graph = site.sees("/api/v1/graph").await;
-    let edges = json!([{"from": "made", "to": "copied", "input": "made"}, {"from": "in", "to": "made", "input": "in"}]);
+    let edges = json!([{"from": "in", "to": "made", "input": "in"}, {"from": "made", "to": "copied", "input": "made"}]);
     assert_eq!(graph["edges"], edges);
     let kinds: Vec<_> = graph["nodes"]
         .as_array()
@@ -250,6 +255,7 @@ async fn the_session_says_who_answers_and_the_page_is_there() {
             "{page}"
         );
     }
+    assert!(super::super::assets::FILES.is_sorted_by_key(|(name, _)| *name));
     let (status, _) = site.get("/page/../mod.rs").await;
     assert_eq!(status, 404);
 }
