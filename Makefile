@@ -1,6 +1,6 @@
 # The verbs of this repository; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-broker4 test-compose check bench chaos
+.PHONY: help run test test-broker4 test-compose test-page check bench chaos
 
 SEED ?= 1
 MINUTES ?= 5
@@ -17,12 +17,16 @@ run: ## Build Drover and count the words of three books with it; run it again to
 	@sort -k2,2nr -k1,1 target/example/counts/counts.txt | sed 10q
 
 test: ## Run all tests: every room's own, end to end, and a short chaos round
-	@.ci/needs cc awk unshare setpriv openssl rabbitmq-server
+	@.ci/needs cc awk unshare setpriv openssl rabbitmq-server chromium python3
 	cargo test --workspace
 
 test-broker4: ## Run the broker's tests against RabbitMQ 4.x, unpacked from a newer release of the distribution
 	@.ci/needs cc unshare openssl
 	.ci/broker4
+
+test-page: ## Look at every view of the web page in a headless Chromium, at three datums and at a million
+	@.ci/needs chromium python3
+	python3 tests/page/look.py --mock
 
 test-compose: ## Run docker-compose.yml for real, with images from the Dockerfiles; installs docker's engine if there is none
 	tests/compose/run

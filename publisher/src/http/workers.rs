@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::error::Error;
 use super::route::Ask;
-use super::state::Api;
+use super::state::{Api, Reach};
 use crate::coordinator::Snapshot;
 
 /// How long the broker may take to tell who is connected.
@@ -98,13 +98,15 @@ async fn consumers(api: &Api) -> Result<BTreeMap<String, u32>, Error> {
     let mut names: Vec<PipelineName> = standing.into_iter().map(|(name, _)| name).collect();
     let coordinated = api.coordinated();
     names.extend(coordinated.into_iter().map(|job| job.record.pipeline));
+    // A service without a broker works itself, as soon as there is a job.
+    let least = u32::from(matches!(api.reach(), Reach::Embedded(_)));
     let asking = async {
         for name in names {
             if broker.declare(&name).await.is_err() {
                 continue;
             }
             if let Ok(depth) = broker.depth(&Queue::Datums(name.clone())).await {
-                consumers.insert(name.to_string(), depth.consumers);
+                consumers.insert(name.to_string(), depth.consumers.max(least));
             }
         }
     };

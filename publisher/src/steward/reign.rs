@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::next::{Next, next};
 use super::seat::Seat;
 use super::{Hands, Shown, metrics, scratch};
+use crate::books;
 use crate::coordinator::{Assignment, CoordinateError, Fence, Pace, Tools, resume};
 use crate::standing::{Draft, Due, Item, Keeper, Watching};
 
@@ -208,6 +209,8 @@ impl Steward {
         if draft.is_due(&self.ledger).await? {
             fence.check().await?;
             let record = draft.submit(&self.ledger).await?;
+            // For whoever scales workers.
+            books::hint(&record, self.broker.as_ref()).await;
             let (job, name) = (record.id, record.pipeline);
             tracing::info!(job.id = %job, pipeline.name = %name, "the inputs of {name} changed; job {job} is started");
         }

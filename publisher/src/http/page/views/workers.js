@@ -41,7 +41,7 @@ function lonely({ consumers }, pipelines) {
     ". Their datums wait. Start one: ", code(`drover-worker --pipeline ${names.join(",")}`));
 }
 
-const workersTable = ({ workers: all }) => table({
+const workersTable = ({ workers: all, consumers }) => table({
   caption: "Workers",
   rows: all,
   keyOf: ({ worker, pipeline }) => `${worker} ${pipeline}`,
@@ -51,7 +51,7 @@ const workersTable = ({ workers: all }) => table({
     { head: "Runs", class: "wide", cell: ({ running }) => runs(running) },
     { head: "Last heard of", class: "number", cell: ({ last_seen: seen }) => ticking(seen, " ago") },
   ],
-  empty: [
+  empty: Object.values(consumers).some((connected) => connected > 0) ? h("p", {}, strong("Nothing runs at the moment.")) : [
     h("p", {}, strong("No worker is connected.")),
     h("p", {}, "Start one on any machine that sees the store and the broker: ", code("drover-worker --pipeline NAME")),
   ],

@@ -1,0 +1,50 @@
+//! The page of `drover serve` in a real browser: a service of this test's own is looked at by `look.py`, which names
+//! whatever is wrong in any view. `python3 tests/page/look.py --mock` goes through what a large service shows, too.
+
+use std::process::Command;
+
+use drover_tests::{Running, Spec, Workspace, eventually, repository};
+
+/// The address that the service says its page is at.
+fn address(service: &Running) -> String {
+    let mut address = String::new();
+    eventually("the page is there", || {
+        let said = service.stderr();
+        let line = said
+            .lines()
+            .find_map(|line| line.strip_prefix("the page is at "));
+        address = line.unwrap_or_default().trim_end_matches('/').to_owned();
+        !address.is_empty()
+    });
+    address
+}
+
+#[test]
+fn every_view_of_a_service_at_work_is_sound() {
+    let place = Workspace::new();
+    let copy = Spec::new("copy").reads("in", "/*").sh(r#"
+        cat "$in"; ! grep -q bad "$in" && cp "$in" /pfs/out/"#);
+    let count = Spec::new("count")
+        .reads("copy", "/")
+        .sh("ls /pfs/copy | wc -l > /pfs/out/n");
+    for spec in [&copy, &count] {
+        let spec = place.spec(spec);
+        place.call(&["create", "pipeline", "-f", &spec]).code(0);
+    }
+    place.numbered_files("in", 3);
+    let service = place.start(&["serve", "--http", "127.0.0.1:0", "--settle", "200ms"]);
+    eventually("the chain went through", || place.path("count/n").exists());
+    place.file("in/bad", "bad <img src=x onerror=window.broken=1>\n");
+    eventually("a job failed", || {
+        let jobs = place.call(&["jobs", "--output", "json"]).code(0).lines();
+        jobs.iter().any(|job| job["state"] == "failure")
+    });
+    let shots = place.outside("shots");
+    for looks in ["light", "phone"] {
+        let mut look = Command::new("python3");
+        look.arg(repository().join("tests/page/look.py"))
+            .args(["--only", looks, "--base", &address(&service), "--into"])
+            .arg(&shots);
+        place.start_command(look).finish().code(0);
+    }
+}
