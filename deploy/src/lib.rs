@@ -1,4 +1,12 @@
 //! Keeps the right number of Drover workers alive on Kubernetes.
 //!
-//! Empty as yet: the operator comes after the service. The package holds its place, and the rule that only it may know
-//! Kubernetes.
+//! A `Pipeline` resource asks for workers; the operator writes its pipeline into the store, where `drover serve` finds
+//! it, and keeps one Deployment of workers for it, as large as it should be.
+
+pub mod crd;
+pub mod wanted;
+
+pub mod plan;
+
+pub mod objects;
+pub mod settings;
