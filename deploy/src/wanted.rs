@@ -112,6 +112,22 @@ pub struct Toleration {
     pub seconds: Option<i64>,
 }
 
+impl Wanted {
+    /// Whether the number of workers depends on that of nodes.
+    pub fn counts_nodes(&self) -> bool {
+        matches!(
+            self.pipeline.parallelism,
+            pipeline::Parallelism::Coefficient(_)
+        )
+    }
+}
+
+/// The name of a resource's pipeline, whether or not its spec is valid: its own, else the resource's.
+pub fn pipeline_name(resource: &crd::Pipeline) -> String {
+    let own = resource.spec.0["pipeline"]["name"].as_str();
+    own.map_or_else(|| resource.name_any(), str::to_owned)
+}
+
 /// What the resource asks for; or all that is wrong with its spec, a sentence each.
 pub fn wanted(resource: &crd::Pipeline) -> Result<Wanted, Vec<String>> {
     let spec = named(resource).to_string();
@@ -132,9 +148,14 @@ pub fn wanted(resource: &crd::Pipeline) -> Result<Wanted, Vec<String>> {
 /// The spec with a name: its own, else the resource's.
 fn named(resource: &crd::Pipeline) -> Value {
     let mut spec = resource.spec.0.clone();
-    let name = &mut spec["pipeline"]["name"];
-    if name.is_null() {
-        *name = json!(resource.name_any());
+    // An object, by the schema; what else it may be, the checks say.
+    if let Some(fields) = spec.as_object_mut() {
+        let identity = fields.entry("pipeline").or_insert_with(|| json!({}));
+        if let Some(identity) = identity.as_object_mut() {
+            identity
+                .entry("name")
+                .or_insert_with(|| json!(resource.name_any()));
+        }
     }
     spec
 }

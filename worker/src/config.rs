@@ -88,7 +88,8 @@ pub fn inheritable(
         let name = name.to_ascii_uppercase();
         OURS.iter().any(|ours| name.starts_with(ours))
     };
-    let mut inherited: BTreeMap<_, _> = own.into_iter().filter(|(name, _)| !is_ours(name)).collect();
+    let mut inherited: BTreeMap<_, _> =
+        own.into_iter().filter(|(name, _)| !is_ours(name)).collect();
     let bare = |(name, value): (String, String)| (name[GIVEN.len()..].to_owned(), value);
     inherited.extend(given.into_iter().map(bare));
     inherited
@@ -127,7 +128,10 @@ mod tests {
             ("HOME", "/"),
         ];
         let inherited = inheritable(variables.map(|(name, value)| (name.into(), value.into())));
-        let expected = [("AWS_ACCESS_KEY_ID", "the command's"), ("HOME", "/home/ana")];
+        let expected = [
+            ("AWS_ACCESS_KEY_ID", "the command's"),
+            ("HOME", "/home/ana"),
+        ];
         let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(inherited, BTreeMap::from(expected));
     }

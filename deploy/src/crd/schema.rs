@@ -9,7 +9,7 @@ use super::rules;
 
 /// How deep operators of inputs (`cross` and its like) are spelt out. Deeper ones are let pass here; the operator
 /// checks all of the spec.
-const SPELT_OUT: usize = 2;
+const SPELT_OUT: usize = 1;
 
 /// Documented defaults that hold only beside another field, so the API server must not fill them in.
 const CONDITIONAL_DEFAULTS: [&str; 1] = ["standby_after"];

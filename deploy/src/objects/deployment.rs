@@ -9,18 +9,18 @@ use super::{Recipe, Unmakeable, names, patch, pod};
 /// The annotation that names the pipeline, whose name need not be fit for a label.
 const NAME_ANNOTATION: &str = "drover.dev/pipeline-name";
 
-/// The Deployment of a pipeline with so many workers.
+/// The Deployment of a pipeline, without workers as yet.
 ///
 /// A new spec replaces workers without adding any first: there may be no room for more, and work that waits a moment
 /// is not lost.
-pub fn deployment(recipe: &Recipe<'_>, replicas: u32) -> Result<Value, Unmakeable> {
+pub fn deployment(recipe: &Recipe<'_>) -> Result<Value, Unmakeable> {
     let pod = patch::patched(pod::pod(recipe), &recipe.wanted.pods)?;
     Ok(json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": names::metadata(recipe),
         "spec": {
-            "replicas": replicas,
+            "replicas": 0,
             "revisionHistoryLimit": 3,
             "selector": { "matchLabels": names::selector(recipe.name) },
             "strategy": {

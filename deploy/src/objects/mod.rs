@@ -67,11 +67,20 @@ pub enum Unmakeable {
     Pod(String),
 }
 
-/// The objects of a pipeline with so many workers.
-pub fn objects(recipe: &Recipe<'_>, replicas: u32) -> Result<Objects, Unmakeable> {
+/// The objects of a pipeline, without workers as yet.
+pub fn objects(recipe: &Recipe<'_>) -> Result<Objects, Unmakeable> {
     Ok(Objects {
         config_map: config_map(recipe),
         budget: budget::budget(recipe),
-        deployment: deployment(recipe, replicas)?,
+        deployment: deployment(recipe)?,
     })
+}
+
+impl Objects {
+    /// The objects with so many workers.
+    #[must_use]
+    pub fn scaled(mut self, replicas: u32) -> Self {
+        self.deployment["spec"]["replicas"] = replicas.into();
+        self
+    }
 }

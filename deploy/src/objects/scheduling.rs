@@ -29,9 +29,10 @@ pub(super) fn toleration(typed: &Toleration) -> Value {
         ("tolerationSeconds", json!(typed.seconds)),
     ];
     let given = fields.into_iter().filter(|(_, value)| !value.is_null());
-    Value::Object(Map::from_iter(
-        given.map(|(field, value)| (field.to_owned(), value)),
-    ))
+    let fields: Map<_, _> = given
+        .map(|(field, value)| (field.to_owned(), value))
+        .collect();
+    fields.into()
 }
 
 /// The pipeline's secrets, then the cluster's, each once.

@@ -1,9 +1,10 @@
 //! The decision.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use drover_shared::pipeline::{Parallelism, Pipeline, SetRule};
-use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
 /// How a pipeline wants to be scaled.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,8 +65,6 @@ pub enum Idle {
 pub struct Plan {
     /// Workers that should be wanted.
     pub replicas: u32,
-    /// The most there may be.
-    pub limit: u32,
     /// Whether there is anything to do.
     pub idle: Idle,
     /// After how long the plan may change though nothing happens.
@@ -77,11 +76,12 @@ pub struct Plan {
 /// Never none while a job is unfinished, never more than the limit, and never less than are known to be busy when it
 /// is only the outstanding datums that have become few.
 pub fn plan(scale: &Scale, observed: &Observed, now: Timestamp) -> Plan {
-    let limit = limit(scale.parallelism, observed);
+    let Some(limit) = limit(scale.parallelism, observed.nodes) else {
+        return hold(scale, observed, now);
+    };
     if observed.unfinished_jobs > 0 {
         return Plan {
             replicas: at_work(scale, observed, limit),
-            limit,
             idle: Idle::Busy,
             again_in: None,
         };
@@ -91,20 +91,28 @@ pub fn plan(scale: &Scale, observed: &Observed, now: Timestamp) -> Plan {
     let (replicas, again_in) = at_rest(scale, observed, limit, now.duration_since(since));
     Plan {
         replicas,
-        limit,
         idle: Idle::Since(since),
         again_in,
     }
 }
 
-/// The most workers that a pipeline wants.
-fn limit(parallelism: Parallelism, observed: &Observed) -> u32 {
-    match (parallelism, observed.nodes) {
-        (Parallelism::Constant(number), _) => number.get(),
-        (Parallelism::Coefficient(coefficient), Some(nodes)) => share(coefficient, nodes),
-        // Nobody may look at the nodes: what is there stays.
-        (Parallelism::Coefficient(_), None) => observed.wanted.unwrap_or(1).max(1),
+/// The most workers that a pipeline wants; none if that depends on nodes that can't be seen.
+fn limit(parallelism: Parallelism, nodes: Option<u32>) -> Option<u32> {
+    match parallelism {
+        Parallelism::Constant(number) => Some(number.get()),
+        Parallelism::Coefficient(coefficient) => Some(share(coefficient, nodes?)),
     }
+}
+
+/// While the nodes can't be seen, as when the operator has just started: what is there stays, but for standby.
+fn hold(scale: &Scale, observed: &Observed, now: Timestamp) -> Plan {
+    let held = NonZeroU32::new(observed.wanted.unwrap_or(1)).unwrap_or(NonZeroU32::MIN);
+    let scale = Scale {
+        parallelism: Parallelism::Constant(held),
+        autoscaling: false,
+        ..*scale
+    };
+    plan(&scale, observed, now)
 }
 
 /// `max(1, floor(coefficient × nodes))`.
