@@ -5,5 +5,6 @@ mod farm;
 mod crashes;
 mod ending;
 mod life;
+mod rights;
 mod scaling;
 mod words;
