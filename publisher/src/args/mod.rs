@@ -14,7 +14,7 @@ pub use command::OneLiner;
 pub use inspect::{Datums, Explain, Job, Jobs, Logs, Stop, Wait};
 pub use limits::Rows;
 pub use run::{Engine, Retry, Run};
-pub use spec::{Completions, Plan, Sources, Validate};
+pub use spec::{Completions, Manifest, Plan, Sources, Validate};
 pub use values::{DatumChoice, Format, InputOverride};
 
 use std::time::Duration;
@@ -158,6 +158,10 @@ pub enum Command {
     Validate(Validate),
     /// Print the JSON Schema of pipeline specs, for editors
     Schema,
+    /// Make resources for Kubernetes of pipeline specs
+    ///
+    /// Prints one `Pipeline` resource for each, in YAML, or in JSON with `--output json`. Drover's operator runs it.
+    Manifest(Manifest),
     /// List jobs, newest first
     Jobs(Jobs),
     /// Show one job: its state, counts and failures by cause
