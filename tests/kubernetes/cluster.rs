@@ -18,7 +18,8 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// A new namespace with the operator's rights in it; none without a cluster, and that is said.
     pub(crate) fn reach() -> Option<Self> {
-        if std::env::var_os("KUBECONFIG").is_none() {
+        static DEFINED: Once = Once::new();
+        if variable("KUBECONFIG").is_none() {
             let mut stderr = std::io::stderr();
             let _ = writeln!(
                 stderr,
@@ -26,7 +27,6 @@ impl Cluster {
             );
             return None;
         }
-        static DEFINED: Once = Once::new();
         DEFINED.call_once(|| {
             let definition = repository().join("deploy/crd/pipelines.yaml");
             done(
@@ -214,6 +214,15 @@ impl Drop for Cluster {
             let _ = kubectl(["delete", "--wait=false", "--ignore-not-found", &object]).output();
         }
     }
+}
+
+/// A setting of these tests.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests have no command line of their own"
+)]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 fn kubectl(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {

@@ -4,6 +4,11 @@
 //! and the store is a folder. Nodes and the states of pods are simulated where a test needs them, so no image is needed. The
 //! tests of [`pods`] run real pods and say what they need.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, which may unwrap as tests do"
+)]
+
 mod cluster;
 mod farm;
 

@@ -10,7 +10,6 @@
 //! | `DROVER_TEST_STORE_ENV` | the bucket's credentials, as `NAME=VALUE` with commas |
 
 use std::collections::BTreeMap;
-use std::env;
 use std::fs;
 use std::io::Write;
 use std::process::Command;
@@ -18,7 +17,7 @@ use std::process::Command;
 use drover_tests::{Running, drover, drover_operator, eventually, unique};
 use serde_json::{Value, json};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, variable};
 
 /// What real pods need.
 struct Surroundings {
@@ -34,24 +33,24 @@ impl Surroundings {
     /// What the environment says; none if it does not, and that is told.
     fn given() -> Option<Self> {
         let given = || {
-            let worker = match env::var("DROVER_TEST_WORKER_PATH") {
-                Ok(path) => ["--worker-path".to_owned(), path],
-                Err(_) => [
+            let worker = match variable("DROVER_TEST_WORKER_PATH") {
+                Some(path) => ["--worker-path".to_owned(), path],
+                None => [
                     "--worker-image".to_owned(),
-                    env::var("DROVER_TEST_WORKER_IMAGE").ok()?,
+                    variable("DROVER_TEST_WORKER_IMAGE")?,
                 ],
             };
-            let credentials = env::var("DROVER_TEST_STORE_ENV").unwrap_or_default();
+            let credentials = variable("DROVER_TEST_STORE_ENV").unwrap_or_default();
             let pairs = credentials
                 .split(',')
                 .filter_map(|pair| pair.split_once('='));
             Some(Self {
-                image: env::var("DROVER_TEST_IMAGE").ok()?,
+                image: variable("DROVER_TEST_IMAGE")?,
                 worker,
-                pull_policy: env::var("DROVER_TEST_PULL_POLICY")
-                    .unwrap_or_else(|_| "IfNotPresent".to_owned()),
-                broker: env::var("DROVER_TEST_BROKER").ok()?,
-                store: env::var("DROVER_TEST_STORE").ok()?,
+                pull_policy: variable("DROVER_TEST_PULL_POLICY")
+                    .unwrap_or_else(|| "IfNotPresent".to_owned()),
+                broker: variable("DROVER_TEST_BROKER")?,
+                store: variable("DROVER_TEST_STORE")?,
                 credentials: pairs
                     .map(|(name, value)| (name.to_owned(), value.to_owned()))
                     .collect(),
