@@ -55,7 +55,7 @@ impl State {
             .iter()
             .filter(|((collection, _), _)| *collection == request.collection);
         let items: Vec<_> = of_kind.map(|(_, object)| object).filter(fits).collect();
-        json!({ "kind": "List", "apiVersion": "v1", "metadata": { "resourceVersion": "1" }, "items": items })
+        json!({ "kind": "List", "apiVersion": "v1", "metadata": { "resourceVersion": self.version() }, "items": items })
     }
 
     fn create(&mut self, request: &Recorded) -> Answer {

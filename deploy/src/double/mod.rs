@@ -11,15 +11,20 @@ pub(crate) use request::Recorded;
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use kube::Client;
 use kube::client::Body;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use self::state::State;
+
+/// How long a watch waits between two looks, and how many of them it takes.
+const BREATH: Duration = Duration::from_millis(5);
+const LONGEST_WATCH: u32 = 2000;
 
 /// A cluster that is only pretended. Cheap to clone; all clones are the same one.
 #[derive(Clone, Default)]
@@ -40,13 +45,39 @@ impl Cluster {
         let (head, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         let recorded = Recorded::of(&head, &body);
-        let (status, answer) = self.state().answer(&recorded);
+        let (status, answer) = match recorded.parameter("watch") {
+            Some(_) => (200, self.news(&recorded).await),
+            None => {
+                let (status, answer) = self.state().answer(&recorded);
+                (status, answer.to_string())
+            }
+        };
         let json = [("content-type", "application/json")];
         let mut response = Response::builder().status(status);
         for (name, value) in json {
             response = response.header(name, value);
         }
-        response.body(Full::from(answer.to_string())).unwrap()
+        response.body(Full::from(answer)).unwrap()
+    }
+
+    /// What a watch tells: all that has changed since the version that is known, an event a line, once there is any.
+    /// Who watches asks again then. That something is gone is not told.
+    async fn news(&self, request: &Recorded) -> String {
+        let known = request
+            .parameter("resourceVersion")
+            .and_then(|version| version.parse().ok());
+        for _ in 0..LONGEST_WATCH {
+            let news = self.state().changed_since(request, known.unwrap_or(0));
+            if !news.is_empty() {
+                let event = |object: Value| json!({ "type": "MODIFIED", "object": object });
+                let lines = news
+                    .into_iter()
+                    .map(|object| format!("{}\n", event(object)));
+                return lines.collect();
+            }
+            tokio::time::sleep(BREATH).await;
+        }
+        String::new()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -70,6 +70,29 @@ impl State {
         object
     }
 
+    /// The objects of a watched collection that were written after this version.
+    pub(super) fn changed_since(&self, request: &Recorded, known: u64) -> Vec<Value> {
+        let version = |object: &Value| {
+            object["metadata"]["resourceVersion"]
+                .as_str()?
+                .parse::<u64>()
+                .ok()
+        };
+        let of_kind = self
+            .objects
+            .iter()
+            .filter(|((collection, _), _)| *collection == request.collection);
+        let objects = of_kind.map(|(_, object)| object);
+        objects
+            .filter(|object| version(object) > Some(known))
+            .cloned()
+            .collect()
+    }
+
+    pub(super) fn version(&self) -> String {
+        self.version.to_string()
+    }
+
     pub(super) fn picture(&self) -> Value {
         let mut picture = json!({});
         for ((collection, name), object) in &self.objects {

@@ -7,4 +7,5 @@ mod ending;
 mod life;
 mod rights;
 mod scaling;
+mod watching;
 mod words;

@@ -216,6 +216,11 @@ impl Farm {
     }
 
     fn operator(&self) -> Context {
+        self.context(self.known(), Nodes::default())
+    }
+
+    /// What an operator needs that knows these pipelines and these nodes.
+    pub(super) fn context(&self, pipelines: reflector::Store<Pipeline>, nodes: Nodes) -> Context {
         let client = self.cluster.client();
         let reporter = Reporter {
             controller: "drover-operator".to_owned(),
@@ -226,8 +231,8 @@ impl Farm {
             crew: Arc::new(self.crew.clone()),
             link: Box::new(|| Link::Up),
             workers: workers(),
-            nodes: Nodes::default(),
-            pipelines: self.known(),
+            nodes,
+            pipelines,
             recorder: Recorder::new(client.clone(), reporter),
             failures: Failures::default(),
             client,
