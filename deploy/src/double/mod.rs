@@ -45,12 +45,11 @@ impl Cluster {
         let (head, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         let recorded = Recorded::of(&head, &body);
-        let (status, answer) = match recorded.parameter("watch") {
-            Some(_) => (200, self.news(&recorded).await),
-            None => {
-                let (status, answer) = self.state().answer(&recorded);
-                (status, answer.to_string())
-            }
+        let (status, answer) = if recorded.parameter("watch").is_some() {
+            (200, self.news(&recorded).await)
+        } else {
+            let (status, answer) = self.state().answer(&recorded);
+            (status, answer.to_string())
         };
         let json = [("content-type", "application/json")];
         let mut response = Response::builder().status(status);

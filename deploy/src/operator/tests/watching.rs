@@ -64,6 +64,17 @@ impl Operator {
         }
     }
 
+    /// Waits until it has nothing more to ask: looks that its own changes led to are over.
+    async fn rests(&self) {
+        let mut silent = 0;
+        while silent < 20 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            let requests = self.farm.cluster.requests();
+            let asks = requests.iter().any(|it| it.parameter("watch").is_none());
+            silent = if asks { 0 } else { silent + 1 };
+        }
+    }
+
     async fn end(self) {
         self.stop.cancel();
         tokio::time::timeout(SOON, self.working)
@@ -105,6 +116,7 @@ async fn a_hint_wakes_a_pipeline_at_once() {
         json!({ "parallelism_spec": { "constant": 2 }, "standby_after": "1h" }),
     );
     operator.wants(0).await;
+    operator.rests().await;
     operator.farm.work(1, 5);
     operator
         .hints
@@ -125,10 +137,12 @@ async fn nodes_that_come_and_are_cordoned_are_followed_at_once() {
         json!({ "parallelism_spec": { "coefficient": 2 } }),
     );
     operator.wants(4).await;
+    operator.rests().await;
     operator.farm.cluster.put(NODES, node("three", false));
     operator.wants(6).await;
+    operator.rests().await;
     operator.farm.cluster.change("nodes", "two", |node| {
-        node["spec"]["unschedulable"] = json!(true)
+        node["spec"]["unschedulable"] = json!(true);
     });
     operator.wants(4).await;
     operator.end().await;
@@ -148,6 +162,7 @@ async fn what_happens_to_a_deployment_or_a_pod_is_seen() {
             deployment["spec"]["replicas"] = json!(9);
         });
     operator.wants(2).await;
+    operator.rests().await;
     operator.farm.pods(2, &[]);
     let began = Instant::now();
     while operator.farm.status("thumbs")["readyReplicas"] != 2 {
