@@ -1,6 +1,6 @@
 # The verbs of this repository; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-broker4 test-compose test-page check bench chaos
+.PHONY: help run test test-broker4 test-cluster test-compose test-page check bench chaos
 
 SEED ?= 1
 MINUTES ?= 5
@@ -28,6 +28,10 @@ test-page: ## Look at every view of the web page in a headless Chromium, at thre
 	@.ci/needs chromium python3
 	python3 tests/page/look.py --mock
 
+test-cluster: ## Run the operator's tests on the Kubernetes that KUBECONFIG names; without one they are skipped, loudly
+	@.ci/needs cc rabbitmq-server
+	cargo test --workspace --test kubernetes -- --nocapture --test-threads 4
+
 test-compose: ## Run docker-compose.yml for real, with images from the Dockerfiles; installs docker's engine if there is none
 	tests/compose/run
 
@@ -38,6 +42,7 @@ check: ## Check formatting, lints, documentation, who depends on what, and what 
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps
 	.ci/check-dependencies
 	.ci/check-deploy
+	deploy/check
 
 bench: ## Print Drover's figures beside xargs, GNU parallel, find, bare loops and Celery; ONLY=cluster for a part
 	@.ci/needs cc find xargs parallel python3 rabbitmq-server

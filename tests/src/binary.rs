@@ -23,6 +23,12 @@ pub fn drover_worker() -> &'static Path {
     BINARY.get_or_init(|| folder().join("drover-worker"))
 }
 
+/// The path of `drover-operator`, built likewise.
+pub fn drover_operator() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| folder().join("drover-operator"))
+}
+
 /// Where the binaries lie, once they are built.
 fn folder() -> &'static Path {
     static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
@@ -42,6 +48,8 @@ fn build() -> Option<PathBuf> {
             "drover",
             "--package",
             "drover-worker",
+            "--package",
+            "drover-operator",
         ]);
     } else {
         // With a test among what is built, dependencies have the features that `cargo test --workspace` gave them: else

@@ -26,7 +26,7 @@ mod tree;
 mod unique;
 mod workspace;
 
-pub use binary::{drover, drover_worker, repository};
+pub use binary::{drover, drover_operator, drover_worker, repository};
 pub use eventually::{DEADLINE, eventually};
 pub use herd::Herd;
 pub use leftovers::processes_marked;

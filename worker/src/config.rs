@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use drover_shared::id::WorkerId;
+use drover_shared::pipeline::GIVEN;
 
 use crate::runner::SandboxMode;
 use crate::standing::Standing;
@@ -71,19 +72,27 @@ impl Settings {
 const OURS: [&str; 6] = ["DROVER_", "AWS_", "GOOGLE_", "AZURE_", "AMQP_", "RABBITMQ_"];
 
 /// The variables that a user's command may inherit: not those that hold credentials of the broker or the store (a
-/// command that needs some gets them by `transform.env` or `secrets`), and only what is UTF-8.
+/// command that needs some gets them by `transform.env` or `secrets`), and only what is UTF-8. Those that are
+/// [given](GIVEN) to commands are inherited under the names that commands know them by, over others of these names.
 pub fn inheritable(
     variables: impl IntoIterator<Item = (std::ffi::OsString, std::ffi::OsString)>,
 ) -> BTreeMap<String, String> {
-    variables
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    let (given, own): (Vec<_>, Vec<_>) = variables
         .into_iter()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| {
-            !OURS
-                .iter()
-                .any(|ours| name.to_ascii_uppercase().starts_with(ours))
-        })
-        .collect()
+        .filter_map(text)
+        .partition(|(name, _)| name.starts_with(GIVEN));
+    let is_ours = |name: &str| {
+        let name = name.to_ascii_uppercase();
+        OURS.iter().any(|ours| name.starts_with(ours))
+    };
+    let mut inherited: BTreeMap<_, _> =
+        own.into_iter().filter(|(name, _)| !is_ours(name)).collect();
+    let bare = |(name, value): (String, String)| (name[GIVEN.len()..].to_owned(), value);
+    inherited.extend(given.into_iter().map(bare));
+    inherited
 }
 
 #[cfg(test)]
@@ -108,5 +117,22 @@ mod tests {
             let inherited = inheritable([(name.into(), "value".into())]);
             assert_eq!(inherited.contains_key(name), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_given_to_commands_reaches_them_whatever_it_is_called() {
+        let variables = [
+            ("DROVER_GIVEN_AWS_ACCESS_KEY_ID", "the command's"),
+            ("AWS_ACCESS_KEY_ID", "the store's"),
+            ("DROVER_GIVEN_HOME", "/home/ana"),
+            ("HOME", "/"),
+        ];
+        let inherited = inheritable(variables.map(|(name, value)| (name.into(), value.into())));
+        let expected = [
+            ("AWS_ACCESS_KEY_ID", "the command's"),
+            ("HOME", "/home/ana"),
+        ];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(inherited, BTreeMap::from(expected));
     }
 }

@@ -32,6 +32,7 @@ pub mod exit;
 mod health;
 pub mod init;
 pub mod request;
+pub mod secrecy;
 pub mod service;
 
 pub use config::{Settings, inheritable};

@@ -8,17 +8,18 @@ use drover_shared::process::{Ending, Lifecycle, host_name, telemetry};
 use drover_worker::args::{self, Args};
 use drover_worker::exit::Exit;
 use drover_worker::request::Request;
-use drover_worker::{chore, init, runner, service};
+use drover_worker::{chore, init, runner, secrecy, service};
 
 /// How long calls into a store that hangs may keep the process from its end.
 const LAST_CALLS: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     // A runner is this very binary, started by itself: it must be single-threaded and see no other argument.
-    if let Some(code) = runner::take_over()
-        .or_else(chore::take_over)
-        .or_else(init::take_over)
-    {
+    if let Some(code) = runner::take_over().or_else(chore::take_over) {
+        return code;
+    }
+    secrecy::keep_to_oneself();
+    if let Some(code) = init::take_over() {
         return code;
     }
     let args = match args::parse() {

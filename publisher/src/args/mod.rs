@@ -19,7 +19,7 @@ pub use pipelines::{
     Create, Delete, GraphFormat, Named, Pause, Pipelines, Resume, SpecFiles, Update,
 };
 pub use run::{Engine, Retry, Run};
-pub use spec::{Completions, Plan, Sources, Validate};
+pub use spec::{Completions, Manifest, Plan, Sources, Validate};
 pub use tokens::{Tokens, tokens};
 pub use values::{DatumChoice, Format, Http, InputOverride};
 
@@ -182,6 +182,10 @@ pub enum Command {
     Validate(Validate),
     /// Print the JSON Schema of pipeline specs, for editors
     Schema,
+    /// Make resources for Kubernetes of pipeline specs
+    ///
+    /// Prints one `Pipeline` resource for each, in YAML, or in JSON with `--output json`. Drover's operator runs it.
+    Manifest(Manifest),
     /// List jobs, newest first
     Jobs(Jobs),
     /// Show one job: its state, counts and failures by cause

@@ -49,6 +49,21 @@ pub struct Validate {
     pub specs: Vec<PathBuf>,
 }
 
+/// Makes Kubernetes resources of specs.
+#[derive(Clone, Debug, clap::Args)]
+#[command(
+    after_help = "Example: drover manifest pipeline.yaml | kubectl apply --server-side --filename -"
+)]
+pub struct Manifest {
+    /// Pipeline specs, JSON or YAML; `-` reads standard input
+    #[arg(value_name = "SPEC", required = true)]
+    pub specs: Vec<PathBuf>,
+
+    /// The namespace to write into the resources [default: none, so that kubectl decides]
+    #[arg(long, value_name = "NAME")]
+    pub namespace: Option<String>,
+}
+
 /// Prints completions.
 #[derive(Clone, Debug, clap::Args)]
 #[command(

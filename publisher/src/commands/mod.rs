@@ -19,6 +19,7 @@ mod publish;
 mod serve;
 
 mod completions;
+mod manifest;
 mod plan;
 mod schema;
 mod validate;
@@ -89,6 +90,7 @@ async fn dispatch(cli: Cli) -> Result<Exit, CommandError> {
         Command::Plan(typed) => plan::plan(&typed, &context).await,
         Command::Validate(typed) => validate::validate(&typed, &context),
         Command::Schema => schema::schema(&context),
+        Command::Manifest(typed) => manifest::manifest(&typed, &context),
         Command::Jobs(typed) => jobs::jobs(&typed, &context).await,
         Command::Job(typed) => job::job(&typed, &context).await,
         Command::Datums(typed) => datums::datums(&typed, &context).await,

@@ -31,4 +31,4 @@ pub use meaning::{OutputConflict, Parallelism, Pipeline, Reprocess, SetRule};
 pub use parse::{Parsed, from_value, parse};
 pub use schedule::Schedule;
 pub use schema::schema;
-pub use transform::{Secret, Transform};
+pub use transform::{GIVEN, Secret, Transform};

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// How long connecting, and each read and write, may take.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The most that is read of an answer, in bytes.
-const LONGEST_ANSWER: u64 = 16 * 1024;
+const LONGEST_ANSWER: u64 = 64 * 1024;
 
 /// Why a process is not ready, as far as one can tell from outside.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +42,20 @@ pub fn ask_ready(address: SocketAddr) -> Result<(), AskError> {
         (Some("HTTP/1.1"), Some("200")) => Ok(()),
         _ => Err(AskError::NotReady {
             answer: first_line(body).or(first_line(head)).unwrap_or_default(),
+        }),
+    }
+}
+
+/// Asks the probe of a process for all its measures, in Prometheus' text format.
+///
+/// # Errors
+/// When something else answers, or nobody within seconds.
+pub fn ask_measures(address: SocketAddr) -> Result<String, AskError> {
+    let answer = get(address, "/metrics").map_err(|source| AskError::Silent { address, source })?;
+    match answer.split_once("\r\n\r\n") {
+        Some((head, body)) if head.starts_with("HTTP/1.1 200 ") => Ok(body.to_owned()),
+        _ => Err(AskError::NotReady {
+            answer: first_line(&answer).unwrap_or_default(),
         }),
     }
 }
@@ -112,6 +126,27 @@ mod tests {
             let refusal = told(answer).err().map(|error| error.to_string());
             assert_eq!(refusal.as_deref(), expected, "{answer}");
         }
+    }
+
+    #[test]
+    fn measures_are_what_a_probe_answers_and_nothing_else() {
+        let asked = |answer: &'static str| {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap();
+            thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                let read = stream.read(&mut [0; 1024]).unwrap();
+                assert!(read > 0);
+                stream.write_all(answer.as_bytes()).unwrap();
+            });
+            ask_measures(address).ok()
+        };
+        assert_eq!(
+            asked("HTTP/1.1 200 OK\r\n\r\nup 1\n").as_deref(),
+            Some("up 1\n")
+        );
+        assert_eq!(asked("HTTP/1.1 404 Not Found\r\n\r\nup 1\n"), None);
+        assert_eq!(asked("SSH-2.0\r\n"), None);
     }
 
     #[test]

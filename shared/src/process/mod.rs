@@ -7,7 +7,7 @@ mod measures;
 mod probe;
 pub mod telemetry;
 
-pub use ask::{AskError, ask_ready};
+pub use ask::{AskError, ask_measures, ask_ready};
 pub use host::host_name;
 pub use lifecycle::{Ending, Lifecycle, Tokens};
 pub use measures::Measures;

@@ -208,6 +208,8 @@ fn spawn(settings: &RunnerSettings, sandbox: Sandbox) -> Result<Child, RunnerErr
         .arg0("drover-runner")
         .args([HIDDEN_ARGUMENT, "keep", sandbox.name()])
         .arg(&settings.scratch)
+        // A command could read them there; its own come with each order.
+        .env_clear()
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

@@ -7,6 +7,7 @@
 
 mod command_line;
 mod pid_one;
+mod secrecy;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};

@@ -1,0 +1,91 @@
+{{/* An image, by digest if there is one: include "drover.image" (list . .Values.images.operator) */}}
+{{- define "drover.image" -}}
+{{- $image := index . 1 -}}
+{{- if $image.digest -}}
+{{ $image.repository }}@{{ $image.digest }}
+{{- else -}}
+{{ $image.repository }}:{{ $image.tag | default (index . 0).Chart.AppVersion }}
+{{- end -}}
+{{- end -}}
+
+{{- define "drover.labels" -}}
+app.kubernetes.io/part-of: drover
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end -}}
+
+{{/* What the operator and the service have in common. */}}
+{{- define "drover.pod" -}}
+enableServiceLinks: false
+terminationGracePeriodSeconds: 30
+{{- with .Values.images.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: {{ .Values.user }}
+  runAsGroup: {{ .Values.user }}
+  fsGroup: {{ .Values.user }}
+  fsGroupChangePolicy: OnRootMismatch
+  seccompProfile:
+    type: RuntimeDefault
+volumes:
+  - name: tmp
+    emptyDir: {}
+  {{- with .Values.store.claim }}
+  - name: store
+    persistentVolumeClaim:
+      claimName: {{ . }}
+  {{- end }}
+{{- end -}}
+
+{{- define "drover.container" -}}
+{{- with .Values.images.pullPolicy }}
+imagePullPolicy: {{ . }}
+{{- end }}
+startupProbe:
+  httpGet: {path: /live, port: http}
+  periodSeconds: 2
+  failureThreshold: 30
+livenessProbe:
+  httpGet: {path: /live, port: http}
+  periodSeconds: 10
+  failureThreshold: 6
+readinessProbe:
+  httpGet: {path: /ready, port: http}
+  periodSeconds: 5
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities:
+    drop: [ALL]
+terminationMessagePolicy: FallbackToLogsOnError
+volumeMounts:
+  - name: tmp
+    mountPath: /tmp
+  {{- if .Values.store.claim }}
+  - name: store
+    mountPath: {{ .Values.store.url }}
+  {{- end }}
+ports:
+  - name: http
+    containerPort: 8080
+{{- end -}}
+
+{{- define "drover.env" -}}
+- name: DROVER_STORE
+  value: {{ required "store.url: say where inputs, outputs and records are" .Values.store.url | quote }}
+- name: DROVER_BROKER
+  valueFrom:
+    secretKeyRef:
+      name: {{ .Values.broker.secret }}
+      key: {{ .Values.broker.key }}
+- name: DROVER_LISTEN
+  value: 0.0.0.0:8080
+- name: DROVER_LOG
+  value: {{ .Values.log }}
+{{- end -}}

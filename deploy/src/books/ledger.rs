@@ -1,0 +1,140 @@
+//! The books of a real store.
+
+use async_trait::async_trait;
+use drover_shared::id::PipelineName;
+use drover_shared::job::JobRecord;
+use drover_shared::ledger::{Change, Ledger, StandingError};
+use drover_shared::store::StoreError;
+use serde_json::Value;
+
+use super::{Books, BooksError, Work};
+
+/// The books of a real store.
+#[derive(Clone, Debug)]
+pub struct LedgerBooks {
+    ledger: Ledger,
+}
+
+impl LedgerBooks {
+    /// The books kept in `ledger`.
+    pub fn new(ledger: Ledger) -> Self {
+        Self { ledger }
+    }
+
+    /// The newest job that is not folded into the done index yet; older ones were the last one once.
+    async fn last_job(&self, pipeline: &PipelineName) -> Result<Option<JobRecord>, BooksError> {
+        let Some(job) = self.ledger.unfolded(pipeline).await?.pop() else {
+            return Ok(None);
+        };
+        match self.ledger.job(job).await {
+            Ok(record) => Ok(Some(record)),
+            // Its books are just being opened.
+            Err(StoreError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+#[async_trait]
+impl Books for LedgerBooks {
+    async fn stand(&self, pipeline: &PipelineName, spec: &Value) -> Result<(), BooksError> {
+        let put = Change::Put(spec.clone());
+        self.ledger.change_standing(pipeline, &put).await?;
+        Ok(())
+    }
+
+    async fn fell(&self, pipeline: &PipelineName) -> Result<u64, BooksError> {
+        // First, so that no job is started any more.
+        match self.ledger.change_standing(pipeline, &Change::Delete).await {
+            Ok(_) | Err(StandingError::Missing(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let open = self.ledger.submitted(pipeline).await?;
+        for (record, _) in &open {
+            self.ledger.request_stop(record.id).await?;
+        }
+        Ok(open.len() as u64)
+    }
+
+    async fn work(&self, pipeline: &PipelineName) -> Result<Work, BooksError> {
+        let open = self.ledger.submitted(pipeline).await?;
+        let outstanding = open.iter().map(|(record, _)| record.datums.outstanding());
+        let newest = open.last().map(|(record, _)| record.clone());
+        Ok(Work {
+            unfinished_jobs: open.len() as u64,
+            outstanding: outstanding.sum(),
+            last_job: match newest {
+                Some(record) => Some(record),
+                None => self.last_job(pipeline).await?,
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use drover_shared::id::JobId;
+    use drover_shared::job::{Counts, JobState};
+    use drover_shared::ledger::{Scope, Submission};
+    use drover_shared::store::Store;
+    use jiff::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+
+    async fn submitted(ledger: &Ledger, total: u64, processed: u64) -> JobRecord {
+        let pipeline = "thumbs".parse().unwrap();
+        let mut record = JobRecord::new(JobId::generate(), pipeline, Timestamp::now());
+        record.datums = Counts {
+            total,
+            processed,
+            ..Counts::default()
+        };
+        let submission = Submission {
+            scope: Scope::Everything,
+            reprocess: false,
+            after: vec![],
+            covers: None,
+        };
+        ledger
+            .submit(&record, &json!({}), &submission)
+            .await
+            .unwrap();
+        record
+    }
+
+    #[tokio::test]
+    async fn what_is_outstanding_is_counted_over_all_jobs_that_have_not_ended() {
+        let ledger = Ledger::new(Store::in_memory());
+        let books = LedgerBooks::new(ledger.clone());
+        let name = "thumbs".parse().unwrap();
+        assert_eq!(books.work(&name).await.unwrap(), Work::default());
+        let mut first = submitted(&ledger, 10, 4).await;
+        let second = submitted(&ledger, 5, 0).await;
+        let work = books.work(&name).await.unwrap();
+        assert_eq!((work.unfinished_jobs, work.outstanding), (2, 11));
+        assert_eq!(work.last_job, Some(second));
+        first.state = JobState::Success;
+        ledger.save(&first).await.unwrap();
+        let work = books.work(&name).await.unwrap();
+        assert_eq!((work.unfinished_jobs, work.outstanding), (1, 5));
+    }
+
+    #[tokio::test]
+    async fn a_felled_pipeline_stands_no_more_and_its_jobs_are_asked_to_stop() {
+        let ledger = Ledger::new(Store::in_memory());
+        let books = LedgerBooks::new(ledger.clone());
+        let name = "thumbs".parse().unwrap();
+        books.stand(&name, &json!({ "spec": 1 })).await.unwrap();
+        books.stand(&name, &json!({ "spec": 1 })).await.unwrap();
+        assert_eq!(ledger.standing(&name).await.unwrap().unwrap().revision, 1);
+        let mut job = submitted(&ledger, 10, 0).await;
+        assert_eq!(books.fell(&name).await.unwrap(), 1);
+        assert_eq!(ledger.standing(&name).await.unwrap(), None);
+        assert!(ledger.stop_requested(job.id).await.unwrap());
+        job.state = JobState::Killed;
+        ledger.save(&job).await.unwrap();
+        assert_eq!(books.fell(&name).await.unwrap(), 0, "it may be done again");
+        assert_eq!(books.work(&name).await.unwrap().last_job, Some(job));
+    }
+}

@@ -1,0 +1,51 @@
+//! The resource itself.
+
+use std::borrow::Cow;
+
+use kube::CustomResource;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::status::PipelineStatus;
+use super::{rules, schema};
+
+/// A pipeline's spec as it was applied: checked along the schema, not yet understood.
+#[derive(CustomResource, Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[kube(
+    group = "drover.dev",
+    version = "v1alpha1",
+    kind = "Pipeline",
+    plural = "pipelines",
+    namespaced,
+    status = "PipelineStatus",
+    derive = "PartialEq",
+    shortname = "dpl",
+    category = "all",
+    category = "drover",
+    doc = "A command that Drover runs over files, on as many workers as it asks for.",
+    validation = Rule::new(rules::NAME.0).message(rules::NAME.1),
+    printcolumn(name = "Status", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "Ready", type_ = "integer", json_path = ".status.readyReplicas"),
+    printcolumn(name = "Wanted", type_ = "integer", json_path = ".status.wantedReplicas"),
+    printcolumn(name = "Outstanding", type_ = "integer", json_path = ".status.outstanding"),
+    printcolumn(name = "Last job", type_ = "string", json_path = ".status.lastJob.state"),
+    printcolumn(name = "Image", type_ = "string", json_path = ".spec.transform.image", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+)]
+#[serde(transparent)]
+pub struct PipelineSpec(pub Value);
+
+impl JsonSchema for PipelineSpec {
+    fn schema_name() -> Cow<'static, str> {
+        "PipelineSpec".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        schema::structural()
+    }
+}

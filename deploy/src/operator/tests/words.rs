@@ -1,0 +1,155 @@
+//! What people are told.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use super::farm::Farm;
+
+#[tokio::test]
+async fn a_spec_that_makes_no_sense_is_told_with_all_findings() {
+    let farm = Farm::new();
+    farm.apply("thumbs", json!({ "transform": { "user": "a b" }, "parallelism_spec": { "constant": 2, "coefficient": 1.5 } }));
+    farm.settle("thumbs").await;
+    insta::assert_snapshot!(farm.condition("thumbs", "Accepted"));
+    assert_eq!(farm.replicas(), None);
+    assert!(farm.books.0.lock().unwrap().standing.is_empty());
+    assert!(
+        farm.requests(false)
+            .contains(r#"create events: "Warning" "InvalidSpec""#)
+    );
+    farm.apply("thumbs", json!({}));
+    farm.settle("thumbs").await;
+    assert!(farm.condition("thumbs", "Accepted").starts_with("True"));
+}
+
+#[tokio::test]
+async fn a_patch_that_does_not_fit_the_pod_is_told() {
+    let farm = Farm::new();
+    farm.apply(
+        "thumbs",
+        json!({ "pod_patch": r#"[{"op": "remove", "path": "/nowhere"}]"# }),
+    );
+    farm.settle("thumbs").await;
+    insta::assert_snapshot!(farm.condition("thumbs", "Accepted"));
+    farm.apply(
+        "thumbs",
+        json!({ "pod_patch": null, "pod_spec": r#"{"containers": "none"}"# }),
+    );
+    farm.settle("thumbs").await;
+    insta::assert_snapshot!(farm.condition("thumbs", "Accepted"));
+}
+
+#[tokio::test]
+async fn while_the_store_is_away_workers_stay_as_they_are() {
+    let farm = Farm::with(json!({ "parallelism_spec": { "constant": 3 } })).await;
+    let before = farm.cluster.object("deployments", "drover-thumbs");
+    farm.books.0.lock().unwrap().lost = true;
+    farm.look("thumbs").await.unwrap_err();
+    assert_eq!(farm.cluster.object("deployments", "drover-thumbs"), before);
+    insta::assert_snapshot!(farm.condition("thumbs", "Registered"));
+    farm.books.0.lock().unwrap().lost = false;
+    farm.settle("thumbs").await;
+    assert!(farm.condition("thumbs", "Registered").starts_with("True"));
+}
+
+fn waiting(reason: &str, message: &str) -> Value {
+    json!({ "containerStatuses": [{
+        "name": "worker", "image": "convert:1", "imageID": "", "ready": false, "restartCount": 0,
+        "state": { "waiting": { "reason": reason, "message": message } },
+    }] })
+}
+
+fn crashed(code: i32, reason: &str, message: &str) -> Value {
+    let mut status = waiting(
+        "CrashLoopBackOff",
+        "back-off 5m0s restarting failed container",
+    );
+    status["containerStatuses"][0]["lastState"] =
+        json!({ "terminated": { "exitCode": code, "reason": reason, "message": message } });
+    status
+}
+
+#[tokio::test]
+async fn why_workers_are_not_there_is_told_in_words() {
+    let unschedulable = json!({ "conditions": [{
+        "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+        "message": "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.",
+    }] });
+    let rows = [
+        (
+            "image",
+            waiting("ImagePullBackOff", "Back-off pulling image \"convert:1\""),
+        ),
+        (
+            "name",
+            waiting("InvalidImageName", "couldn't parse image name"),
+        ),
+        (
+            "secret",
+            waiting(
+                "CreateContainerConfigError",
+                "secret \"database\" not found",
+            ),
+        ),
+        (
+            "unreachable",
+            crashed(
+                4,
+                "Error",
+                "{\"level\":\"INFO\"}\ncannot begin without the broker\n",
+            ),
+        ),
+        ("broken", crashed(1, "Error", "no scratch space")),
+        ("memory", crashed(137, "OOMKilled", "")),
+        ("nodes", unschedulable),
+        ("starting", waiting("ContainerCreating", "")),
+    ];
+    let mut told = String::new();
+    for (name, status) in rows {
+        let farm = Farm::with(json!({ "parallelism_spec": { "constant": 1 } })).await;
+        farm.pod_in(status);
+        farm.settle("thumbs").await;
+        let warned = farm.requests(false).contains("Warning");
+        let ready = farm.condition("thumbs", "Ready");
+        writeln!(told, "{name}: {ready} (warned: {warned})").unwrap();
+    }
+    insta::assert_snapshot!(told);
+}
+
+#[tokio::test]
+async fn a_quota_that_is_used_up_is_told() {
+    let farm = Farm::with(json!({ "parallelism_spec": { "constant": 1 } })).await;
+    farm.cluster
+        .change("deployments", "drover-thumbs", |deployment| {
+            deployment["status"] = json!({ "conditions": [{
+            "type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
+            "message": "pods \"drover-thumbs-1\" is forbidden: exceeded quota: small",
+        }] });
+        });
+    farm.settle("thumbs").await;
+    assert!(
+        farm.condition("thumbs", "Ready")
+            .starts_with("False QuotaExceeded: 0 of 1 workers")
+    );
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_published_stops_nothing() {
+    let farm = Farm::new();
+    farm.cluster.forbid("events");
+    farm.apply("thumbs", json!({ "parallelism_spec": { "constant": 3 } }));
+    farm.settle("thumbs").await;
+    assert_eq!(farm.replicas(), Some(3));
+}
+
+#[tokio::test]
+async fn an_operator_without_the_right_to_make_deployments_waits_for_it() {
+    let farm = Farm::new();
+    farm.cluster.forbid("deployments");
+    farm.apply("thumbs", json!({}));
+    farm.look("thumbs").await.unwrap();
+    let error = farm.look("thumbs").await.unwrap_err();
+    assert_eq!(error.to_string(), "cannot look for the Deployment");
+    assert_eq!(error.pause(0), std::time::Duration::from_mins(2));
+}

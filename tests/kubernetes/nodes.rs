@@ -1,0 +1,78 @@
+//! One worker for each node that fits, as nodes come and go. The nodes are objects without a machine.
+
+use drover_tests::unique;
+use serde_json::{Value, json};
+
+use crate::cluster::Cluster;
+use crate::farm::Farm;
+
+/// A node that is only pretended; it goes when this is dropped.
+struct Node<'a> {
+    cluster: &'a Cluster,
+    name: String,
+}
+
+impl<'a> Node<'a> {
+    fn add(cluster: &'a Cluster, label: &str) -> Self {
+        let name = unique("drover-test-node");
+        cluster.apply(&json!({
+            "apiVersion": "v1",
+            "kind": "Node",
+            "metadata": { "name": name, "labels": { "drover.dev/test": label } },
+        }));
+        let node = Self { cluster, name };
+        node.is_ready("True");
+        node
+    }
+
+    fn is_ready(&self, ready: &str) {
+        let condition =
+            json!({ "type": "Ready", "status": ready, "reason": "Test", "message": "" });
+        self.cluster
+            .set_status("node", &self.name, &json!({ "conditions": [condition] }));
+    }
+
+    fn cordon(&self, cordoned: bool) {
+        self.cluster.merge(
+            "node",
+            &self.name,
+            &json!({ "spec": { "unschedulable": cordoned } }),
+        );
+    }
+}
+
+impl Drop for Node<'_> {
+    fn drop(&mut self) {
+        self.cluster.delete("node", &self.name);
+    }
+}
+
+/// On nodes of this label alone, whatever taints a node without a kubelet is given.
+fn there(label: &str) -> Value {
+    json!({
+        "parallelism_spec": { "coefficient": 2 },
+        "scheduling_spec": { "node_selector": { "drover.dev/test": label } },
+        "tolerations": [{ "operator": "Exists" }],
+    })
+}
+
+#[test]
+fn the_number_of_workers_follows_the_nodes() {
+    let Some(farm) = Farm::reach() else { return };
+    let _operator = farm.operator();
+    let label = unique("label");
+    farm.apply("made", &there(&label));
+    farm.wants("made", 1);
+    let first = Node::add(&farm.cluster, &label);
+    farm.wants("made", 2);
+    let second = Node::add(&farm.cluster, &label);
+    farm.wants("made", 4);
+    first.cordon(true);
+    farm.wants("made", 2);
+    first.cordon(false);
+    farm.wants("made", 4);
+    second.is_ready("False");
+    farm.wants("made", 2);
+    drop(first);
+    farm.wants("made", 1);
+}

@@ -1,0 +1,86 @@
+//! What the API server refuses by itself, and what the operator tells.
+
+use serde_json::{Value, json};
+
+use crate::farm::{Farm, resource};
+
+#[test]
+fn specs_that_make_no_sense_are_refused_at_once() {
+    let Some(farm) = Farm::reach() else { return };
+    let rows: [(Value, &str); 9] = [
+        (json!({ "input": {} }), "input"),
+        (json!({ "transform": { "cmd": [] } }), "cmd"),
+        (json!({ "transform": {} }), "cmd"),
+        (
+            json!({ "parallelism_spec": { "constant": 1, "coefficient": 1.5 } }),
+            "contradicts",
+        ),
+        (
+            json!({ "standby": false, "standby_after": "5m" }),
+            "contradicts",
+        ),
+        (
+            json!({ "tolerations": [{ "value": "x" }] }),
+            "name the taint",
+        ),
+        (
+            json!({ "transform": { "cmd": ["x"], "secrets": [{ "name": "x" }] } }),
+            "not put anywhere",
+        ),
+        (json!({ "datum_timeout": "soon" }), "datum_timeout"),
+        (json!({ "datum_trise": 3 }), "datum_trise"),
+    ];
+    for (fields, word) in rows {
+        let refusal = farm.cluster.refusal(&resource("made", &fields));
+        assert!(refusal.contains(word), "{fields}: {refusal}");
+    }
+    let long = "a".repeat(51);
+    assert!(
+        farm.cluster
+            .refusal(&resource(&long, &json!({})))
+            .contains("50 characters")
+    );
+}
+
+#[test]
+fn the_name_of_a_pipeline_cannot_change() {
+    let Some(farm) = Farm::reach() else { return };
+    farm.apply("made", &json!({ "pipeline": { "name": "One" } }));
+    let refusal = farm
+        .cluster
+        .refusal(&resource("made", &json!({ "pipeline": { "name": "Two" } })));
+    assert!(refusal.contains("can't change"), "{refusal}");
+}
+
+#[test]
+fn what_only_the_operator_can_tell_is_told_as_a_condition() {
+    let Some(farm) = Farm::reach() else { return };
+    let _operator = farm.operator();
+    farm.apply(
+        "made",
+        &json!({ "input": { "pfs": { "repo": "in", "glob": "/*(" } } }),
+    );
+    farm.says("made", "Accepted", "InvalidSpec");
+}
+
+#[test]
+fn an_image_that_cannot_be_pulled_is_told_in_words() {
+    let Some(farm) = Farm::reach() else { return };
+    let _operator = farm.operator();
+    farm.apply("made", &json!({ "parallelism_spec": { "constant": 1 } }));
+    let mut name = String::new();
+    drover_tests::eventually("there is a pod", || {
+        let pods = farm.cluster.list("pods", "drover.dev/pipeline=made");
+        let first = pods
+            .first()
+            .and_then(|pod| pod["metadata"]["name"].as_str());
+        name = first.unwrap_or_default().to_owned();
+        !name.is_empty()
+    });
+    // In place of a kubelet.
+    farm.cluster.set_status("pod", &name, &json!({ "containerStatuses": [{
+        "name": "worker", "image": "example.invalid/nothing:1", "imageID": "", "ready": false, "restartCount": 0,
+        "state": { "waiting": { "reason": "ImagePullBackOff", "message": "Back-off pulling image" } },
+    }] }));
+    farm.says("made", "Ready", "ImagePullFailed");
+}

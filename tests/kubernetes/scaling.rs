@@ -1,0 +1,49 @@
+//! Workers come and go with the work.
+
+use drover_tests::Spec;
+use serde_json::json;
+
+use crate::farm::Farm;
+
+#[test]
+fn a_standby_pipeline_wakes_with_a_job_and_rests_once_it_is_done() {
+    let Some(farm) = Farm::reach() else { return };
+    let _operator = farm.operator();
+    let _service = farm.herd.serve();
+    farm.apply(
+        "made",
+        &json!({ "parallelism_spec": { "constant": 2 }, "standby_after": "3s" }),
+    );
+    farm.says("made", "Ready", "Standby");
+    assert_eq!(farm.wanted("made"), Some(0));
+    farm.herd.place.numbered_files("in", 3);
+    let job = farm
+        .herd
+        .publish(&Spec::new("made").reads("in", "/*").sh("true"));
+    farm.wants("made", 2);
+    // In place of the pods.
+    let _worker = farm.herd.worker("made");
+    assert_eq!(farm.herd.wait(&job).state(), "success");
+    farm.wants("made", 0);
+    assert_eq!(farm.status("made")["lastJob"]["state"], "success");
+}
+
+#[test]
+fn the_number_of_workers_follows_the_outstanding_datums() {
+    let Some(farm) = Farm::reach() else { return };
+    let _operator = farm.operator();
+    let _service = farm.herd.serve();
+    farm.apply(
+        "made",
+        &json!({ "parallelism_spec": { "constant": 4 }, "autoscaling": true }),
+    );
+    farm.wants("made", 1);
+    farm.herd.place.numbered_files("in", 30);
+    let job = farm
+        .herd
+        .publish(&Spec::new("made").reads("in", "/*").sh("true"));
+    farm.wants("made", 4);
+    let _worker = farm.herd.worker("made");
+    assert_eq!(farm.herd.wait(&job).state(), "success");
+    farm.wants("made", 1);
+}

@@ -1,0 +1,71 @@
+//! What others can learn of a running worker.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use super::{ALONE, clean, end, told};
+
+/// A program as an ordinary user; needs to be root.
+fn as_nobody(program: &str) -> Command {
+    let mut command = clean(Command::new("setpriv"));
+    command.args([
+        "--reuid",
+        "65534",
+        "--regid",
+        "65534",
+        "--clear-groups",
+        program,
+    ]);
+    command
+}
+
+/// A directory with the binary, for everybody.
+fn open_to_all(folder: &Path) -> String {
+    fs::set_permissions(folder, Permissions::from_mode(0o777)).unwrap();
+    let binary = folder.join("drover-worker");
+    fs::copy(env!("CARGO_BIN_EXE_drover-worker"), &binary).unwrap();
+    binary.to_str().unwrap().to_owned()
+}
+
+fn environment_of(process: u32) -> Output {
+    let environ = format!("/proc/{process}/environ");
+    as_nobody("cat").arg(environ).output().unwrap()
+}
+
+#[test]
+fn its_own_user_cannot_read_a_worker_s_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = as_nobody(&open_to_all(folder.path()));
+    command
+        .args(ALONE)
+        .arg(folder.path())
+        .env("DROVER_LOG", "info");
+    told(command.spawn().unwrap(), "answering", |mut worker| {
+        let read = environment_of(worker.id());
+        assert!(!read.status.success() && read.stdout.is_empty(), "{read:?}");
+        worker.kill().unwrap();
+        end(worker);
+    });
+    // Whereas that of other processes of the user can be read.
+    let mut other = as_nobody("sleep")
+        .arg("60")
+        .env("SECRET", "hunter2")
+        .spawn()
+        .unwrap();
+    while fs::read_to_string(format!("/proc/{}/comm", other.id()))
+        .unwrap()
+        .trim()
+        != "sleep"
+    {
+        std::thread::yield_now();
+    }
+    let read = environment_of(other.id());
+    assert!(
+        String::from_utf8_lossy(&read.stdout).contains("SECRET=hunter2"),
+        "{read:?}"
+    );
+    other.kill().unwrap();
+    end(other);
+}
