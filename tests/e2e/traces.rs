@@ -18,8 +18,8 @@ struct Collector {
 
 impl Collector {
     fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+        let port = listener.local_addr().expect("it is bound").port();
         let spans = Arc::default();
         let kept = Arc::clone(&spans);
         std::thread::spawn(move || {
@@ -33,7 +33,7 @@ impl Collector {
 
     /// The spans by their names; the last one of each.
     fn by_name(&self) -> BTreeMap<String, Span> {
-        let spans = self.spans.lock().unwrap();
+        let spans = self.spans.lock().expect("nobody panicked");
         spans
             .iter()
             .map(|span| (span.name.clone(), span.clone()))
@@ -53,25 +53,29 @@ fn serve(mut client: &TcpStream, kept: &Mutex<Vec<Span>>) {
             }
             let line = line.to_ascii_lowercase();
             if let Some(value) = line.strip_prefix("content-length:") {
-                length = value.trim().parse().unwrap();
+                length = value.trim().parse().expect("a length is a number");
             }
             if line.trim().is_empty() {
                 break;
             }
         }
         let mut body = vec![0; length];
-        reader.read_exact(&mut body).unwrap();
-        let request = ExportTraceServiceRequest::decode(&*body).unwrap();
+        reader
+            .read_exact(&mut body)
+            .expect("a body as long as it says");
+        let request = ExportTraceServiceRequest::decode(&*body).expect("spans");
         let scopes = request
             .resource_spans
             .into_iter()
             .flat_map(|it| it.scope_spans);
         kept.lock()
-            .unwrap()
+            .expect("nobody panicked")
             .extend(scopes.flat_map(|scope| scope.spans));
         let answer =
             "HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n";
-        client.write_all(answer.as_bytes()).unwrap();
+        client
+            .write_all(answer.as_bytes())
+            .expect("the client waits");
     }
 }
 

@@ -13,7 +13,8 @@ fn address(service: &Running) -> String {
         let line = said
             .lines()
             .find_map(|line| line.strip_prefix("the page is at "));
-        address = line.unwrap_or_default().trim_end_matches('/').to_owned();
+        let found = line.unwrap_or_default().trim_end_matches('/');
+        found.clone_into(&mut address);
         !address.is_empty()
     });
     address
