@@ -28,7 +28,6 @@ async fn main() -> ExitCode {
     if let Some(Chore::Crd) = args.chore {
         return print_crd();
     }
-    // It can only fail when this process talks already.
     let _telemetry = telemetry::start("drover-operator", &args.log, args.log_format.into());
     match Request::of(args) {
         Ok(request) => run(request).await,

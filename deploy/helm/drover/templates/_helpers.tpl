@@ -48,15 +48,15 @@ volumes:
 imagePullPolicy: {{ . }}
 {{- end }}
 startupProbe:
-  httpGet: {path: /live, port: http}
+  httpGet: {path: /live, port: probe}
   periodSeconds: 2
   failureThreshold: 30
 livenessProbe:
-  httpGet: {path: /live, port: http}
+  httpGet: {path: /live, port: probe}
   periodSeconds: 10
   failureThreshold: 6
 readinessProbe:
-  httpGet: {path: /ready, port: http}
+  httpGet: {path: /ready, port: probe}
   periodSeconds: 5
 securityContext:
   allowPrivilegeEscalation: false
@@ -71,9 +71,6 @@ volumeMounts:
   - name: store
     mountPath: {{ .Values.store.url }}
   {{- end }}
-ports:
-  - name: http
-    containerPort: 8080
 {{- end -}}
 
 {{- define "drover.env" -}}
