@@ -18,6 +18,8 @@ use super::scan::{Patience, Scan};
 use crate::books;
 use crate::render::DatumJson;
 
+/// The largest job whose verdicts are all read for the sake of one datum.
+const MOST_DATUMS: u64 = 20_000;
 /// The most writers of one file that are named.
 const MOST_WRITERS: usize = 100;
 
@@ -142,7 +144,7 @@ async fn writers(
     record: &JobRecord,
     files: &[Output],
 ) -> Result<Option<BTreeMap<String, Vec<u64>>>, StoreError> {
-    if record.datums.skipped > 0 {
+    if files.is_empty() || record.datums.skipped > 0 || record.datums.total > MOST_DATUMS {
         return Ok(None);
     }
     let mut writers: BTreeMap<String, Vec<u64>> = files

@@ -18,6 +18,7 @@ mod state;
 
 mod assets;
 mod events;
+mod feed;
 
 mod datums;
 mod detail;

@@ -10,7 +10,7 @@ use drover_shared::store::{Location, StoreError};
 use tokio::sync::Semaphore;
 
 use super::error::Error;
-use super::events::Feed;
+use super::feed::Feed;
 use crate::books;
 use crate::coordinator::Snapshot;
 use crate::standing::Waiting;
