@@ -8,7 +8,7 @@ import { isOpen, progressOf } from "../core/progress.js";
 import { go } from "../core/router.js";
 import { mayAct } from "../core/session.js";
 import { modal, toast } from "./dialog.js";
-import { button, code, note, strong } from "./pieces.js";
+import { button, note, strong } from "./pieces.js";
 
 /** A button for an action; nothing where actions are not allowed. `run` does it and returns what to say. */
 export function actionButton(text, run, { danger = false, label = null } = {}) {
@@ -64,23 +64,22 @@ export function retryButton(record) {
   return actionButton(text, () => retryJob(record));
 }
 
-/** Runs again what a job left undone, all of it or one group of failures; goes to the new job. */
-export async function retryJob(record, group = null) {
+/** Runs again what a job left undone; goes to the new job. */
+async function retryJob(record) {
   const { failed, recovered } = record.datums;
-  const many = group ? group.count : unfinished(record);
+  const many = unfinished(record);
   const unrun = many - failed - recovered;
   const yes = await modal({
-    title: group ? "Retry this group?" : `Retry job ${record.job}?`,
+    title: `Retry job ${record.job}?`,
     body: [
       h("p", {}, strong(count(many, "datum")), ` of ${record.pipeline} ${many === 1 ? "is" : "are"} run, as a new job`,
-        !group && unrun > 0 && `: ${number(failed + recovered)} that failed, ${number(unrun)} that were not run`, "."),
-      group && h("p", {}, code(describe(group))),
+        unrun > 0 && `: ${number(failed + recovered)} that failed, ${number(unrun)} that were not run`, "."),
       note("What succeeded is taken over, not repeated."),
     ],
     verb: `Run ${count(many, "datum")}`,
   });
   if (!yes) return;
-  const { job } = await post(`/jobs/${record.job}/retry`, group ? { group: group.key } : {});
+  const { job } = await post(`/jobs/${record.job}/retry`, {});
   toast(`Job ${job} runs ${count(many, "datum")} again`);
   go(`/jobs/${job}`);
 }
