@@ -1,13 +1,11 @@
 //! The command line of `drover-operator` as typed, and its environment.
 
-use std::convert::Infallible;
-use std::fmt;
 use std::net::SocketAddr;
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use drover_shared::process::telemetry;
+use drover_shared::queue::rabbitmq::BrokerUrl;
 use drover_shared::units::duration;
 
 use crate::settings::{Binary, SecretKey, Workers};
@@ -182,24 +180,6 @@ pub struct WorkerArgs {
     /// How long a worker that is asked to stop may finish what it runs; less where `datum_timeout` is less
     #[arg(long, env = "DROVER_DRAIN", value_name = "TIME", default_value = "10m", value_parser = duration)]
     pub drain: Duration,
-}
-
-/// The broker's address as typed: with its password, so it is never shown.
-#[derive(Clone, Eq, PartialEq)]
-pub struct BrokerUrl(pub(crate) String);
-
-impl FromStr for BrokerUrl {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(Self(text.to_owned()))
-    }
-}
-
-impl fmt::Debug for BrokerUrl {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("BrokerUrl(…)")
-    }
 }
 
 /// When images are pulled.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use drover_shared::process::host_name;
+use drover_shared::process::process_name;
 use drover_shared::queue::rabbitmq::Address;
 use drover_shared::store::Location;
 
@@ -36,18 +36,16 @@ impl Request {
     /// What is meant by `args`; or all that makes no sense, without the password.
     pub fn of(args: Args) -> Result<Self, Vec<String>> {
         let typed = args.store.unwrap_or_default();
-        let broker = args.broker.map(|broker| broker.0).unwrap_or_default();
         let store =
             Location::parse(&typed, Path::new("/")).map_err(|error| format!("--store: {error}"));
-        let broker = broker.parse().map_err(|error| format!("--broker: {error}"));
+        let broker = args.broker.unwrap_or_default().address();
+        let broker = broker.map_err(|error| format!("--broker: {error}"));
         match (store, broker) {
             (Ok(store), Ok(broker)) => Ok(Self {
                 store,
                 broker,
                 namespace: args.namespace.unwrap_or_default(),
-                me: args
-                    .name
-                    .unwrap_or_else(|| format!("{}-{}", host_name(), std::process::id())),
+                me: args.name.unwrap_or_else(process_name),
                 lease: args.lease,
                 connect_timeout: args.connect_timeout,
                 listen: args.listen,

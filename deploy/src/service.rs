@@ -4,17 +4,14 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
-use drover_shared::backoff::Backoff;
 use drover_shared::ledger::Ledger;
 use drover_shared::process::{Answers, Measures, Probe, Tokens};
 use drover_shared::queue::rabbitmq::RabbitMq;
 use drover_shared::queue::{Broker, Link, QueueError};
-use drover_shared::store::{Location, Store, StoreError};
+use drover_shared::store::{Store, StoreError};
 use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
-use tokio::time::{Instant, sleep};
 
 use crate::books::LedgerBooks;
 use crate::crew::Probed;
@@ -68,7 +65,7 @@ async fn serve(request: Request, reached: Reached, tokens: Tokens) -> Result<(),
         let client = Client::try_default()
             .await
             .map_err(|error| ServiceError::Cluster(Box::new(error)))?;
-        let store = reach_store(&request.store, request.connect_timeout).await;
+        let store = Store::reach(&request.store, request.connect_timeout).await;
         let broker = RabbitMq::connect(&request.broker, &request.me, request.connect_timeout).await;
         let store = store.map_err(ServiceError::Store)?;
         let broker = broker.map_err(ServiceError::Broker)?;
@@ -143,24 +140,6 @@ async fn work(
     )
     .await;
     Ok(())
-}
-
-/// Reaches the store, trying again for `patience` if it fails; what it refuses, it would refuse again.
-async fn reach_store(location: &Location, patience: Duration) -> Result<Store, StoreError> {
-    let begun = Instant::now();
-    let mut delays = Backoff::new();
-    loop {
-        let error = match Store::open(location).await {
-            Ok(store) => return Ok(store),
-            Err(error) => error,
-        };
-        let pause = delays.next().unwrap_or_default();
-        let is_final = !matches!(error, StoreError::Unavailable { .. });
-        if is_final || begun.elapsed() + pause > patience {
-            return Err(error);
-        }
-        sleep(pause).await;
-    }
 }
 
 /// Listens where it was asked to; what is returned answers for ever.

@@ -2,18 +2,16 @@
 //!
 //! [`Request`]: crate::request::Request
 
-use std::convert::Infallible;
-use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Parser, ValueEnum};
 use drover_shared::id::PipelineName;
 use drover_shared::process::telemetry;
+use drover_shared::queue::rabbitmq::BrokerUrl;
 use drover_shared::units::duration;
 
 use crate::exit::Exit;
@@ -180,25 +178,6 @@ pub struct Args {
         help_heading = "Telling"
     )]
     pub namespace: Option<String>,
-}
-
-/// The broker's address as typed: with its password, so it is never shown. That it makes sense is found out later, as
-/// clap would print what does not.
-#[derive(Clone, Eq, PartialEq)]
-pub struct BrokerUrl(pub(crate) String);
-
-impl FromStr for BrokerUrl {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(Self(text.to_owned()))
-    }
-}
-
-impl fmt::Debug for BrokerUrl {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("BrokerUrl(…)")
-    }
 }
 
 /// How events are written.

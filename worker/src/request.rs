@@ -34,7 +34,7 @@ impl Request {
     /// without the password.
     pub fn of(args: Args, base: &Path, host: &str) -> Result<Self, Vec<String>> {
         let store = Location::parse(&args.store, base).map_err(|error| format!("--store: {error}"));
-        let broker = args.broker.0.parse();
+        let broker = args.broker.address();
         let broker = broker.map_err(|error| format!("--broker: {error}"));
         let (store, broker) = match (store, broker) {
             (Ok(store), Ok(broker)) => (store, broker),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use drover_shared::ledger::Ledger;
 use drover_shared::process::{Answers, Measures, Probe, Tokens};
 use drover_shared::queue::{Broker, QueueError};
-use drover_shared::store::StoreError;
+use drover_shared::store::{Store, StoreError};
 use tokio::time::sleep;
 
 use crate::config::Settings;
@@ -95,7 +95,7 @@ async fn reach(
     health: &Health,
 ) -> Result<(Ledger, Arc<dyn Broker>), ServiceError> {
     let patience = request.connect_timeout;
-    let store = connect::store(&request.store, patience)
+    let store = Store::reach(&request.store, patience)
         .await
         .map_err(ServiceError::Store)?;
     let broker = connect::broker(&request.broker, request.worker().as_str(), patience);

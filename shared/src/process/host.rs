@@ -1,4 +1,4 @@
-//! The machine.
+//! The machine, and the process on it.
 
 /// The name of this machine, or of the pod; empty if it has none.
 pub fn host_name() -> String {
@@ -6,4 +6,9 @@ pub fn host_name() -> String {
         .unwrap_or_default()
         .trim()
         .to_owned()
+}
+
+/// This process, for people who look at the broker, into the store or at a cluster.
+pub fn process_name() -> String {
+    format!("{}-{}", host_name(), std::process::id())
 }

@@ -14,6 +14,7 @@ mod location;
 
 mod entry;
 mod handle;
+mod reach;
 mod repos;
 mod walk;
 

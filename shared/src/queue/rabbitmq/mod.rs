@@ -30,6 +30,7 @@ mod source;
 mod status;
 mod topology;
 mod trouble;
+mod typed;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +43,7 @@ use tracing::info;
 
 pub use self::address::{Address, InvalidAddress};
 pub use self::preflight::{Advice, InvalidVersion, Version, preflight};
+pub use self::typed::BrokerUrl;
 
 use self::connection::Connection;
 use self::dialer::{Dialer, Failed};

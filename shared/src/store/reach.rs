@@ -1,0 +1,32 @@
+//! Opening a store that may not answer yet.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::{Location, Store, StoreError};
+use crate::backoff::Backoff;
+
+impl Store {
+    /// Opens the store at `location`, trying again for `patience` if it fails; what it refuses, it would refuse again.
+    pub async fn reach(location: &Location, patience: Duration) -> Result<Self, StoreError> {
+        let begun = Instant::now();
+        let mut delays = Backoff::new();
+        loop {
+            let error = match Self::open(location).await {
+                Ok(store) => return Ok(store),
+                Err(error) => error,
+            };
+            let pause = delays.next().unwrap_or_default();
+            let is_final = !matches!(error, StoreError::Unavailable { .. });
+            if is_final || begun.elapsed() + pause > patience {
+                return Err(error);
+            }
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the store {location} is not reached yet, the next attempt is in {pause:.1?}"
+            );
+            sleep(pause).await;
+        }
+    }
+}
