@@ -24,7 +24,7 @@ use crate::coordinator::{
 };
 
 /// Messages that each embedded queue holds; more than are ever out at the same time.
-const QUEUE_CAPACITY: usize = 4096;
+pub const QUEUE_CAPACITY: usize = 4096;
 /// Messages that are out at the same time, for each one that the worker holds.
 const BACKLOG: u64 = 4;
 /// The least number of messages out at the same time, so that a pause of the coordinator starves nobody.
@@ -178,6 +178,20 @@ pub fn slots(parallelism: Parallelism) -> NonZeroU16 {
     }
 }
 
+/// How a worker in this process works. `look_ahead` is for each slot, `scratch` a folder below which it makes its own.
+pub fn worker(
+    slots: NonZeroU16,
+    look_ahead: u32,
+    term_grace: Duration,
+    scratch: PathBuf,
+) -> Settings {
+    Settings {
+        look_ahead: u16::try_from(look_ahead).unwrap_or(u16::MAX),
+        term_grace,
+        ..Settings::new(WorkerId::generate(&host_name()), slots, scratch)
+    }
+}
+
 /// What coordinator and worker of one job share.
 struct Desk {
     ledger: Ledger,
@@ -230,7 +244,12 @@ impl Desk {
         let (ledger, stops, tokens) =
             (self.ledger.clone(), self.stops.clone(), self.tokens.clone());
         let worked = work(
-            self.worker_settings(),
+            worker(
+                self.settings.slots,
+                self.settings.look_ahead,
+                self.settings.term_grace,
+                self.scratch.worker.clone(),
+            ),
             ledger,
             broker,
             vec![pipeline],
@@ -283,18 +302,6 @@ impl Desk {
             scratch: self.scratch.publication.clone(),
             workers: NonZeroU32::from(self.settings.slots),
             window: held.saturating_mul(BACKLOG).max(SMALLEST_WINDOW),
-        }
-    }
-
-    fn worker_settings(&self) -> Settings {
-        Settings {
-            look_ahead: u16::try_from(self.settings.look_ahead).unwrap_or(u16::MAX),
-            term_grace: self.settings.term_grace,
-            ..Settings::new(
-                WorkerId::generate(&host_name()),
-                self.settings.slots,
-                self.scratch.worker.clone(),
-            )
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use drover_shared::pipeline::Pipeline;
-use drover_shared::process::host_name;
+use drover_shared::process::process_name;
 use drover_shared::queue::rabbitmq::{Address, Advice, RabbitMq, preflight};
 
 use super::{CommandError, Context};
@@ -13,7 +13,7 @@ pub(super) async fn connect(context: &Context) -> Result<RabbitMq, CommandError>
     let choice = &context.broker;
     let url = choice.url.as_deref().ok_or(CommandError::NoBroker)?;
     let address: Address = url.parse()?;
-    Ok(RabbitMq::connect(&address, &me(), choice.patience).await?)
+    Ok(RabbitMq::connect(&address, &process_name(), choice.patience).await?)
 }
 
 /// The broker, if one was named and answers; for commands that can do without. Why not, is told.
@@ -26,12 +26,6 @@ pub(super) async fn connect_if_named(context: &Context) -> Option<RabbitMq> {
             None
         }
     }
-}
-
-/// This process, for people who look at the broker or into the store.
-pub(super) fn me() -> String {
-    let host = host_name();
-    format!("{host}-{}", std::process::id())
 }
 
 /// Refuses a broker that is not fit for the pipeline, and tells what else is good to know about it.

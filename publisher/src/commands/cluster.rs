@@ -5,12 +5,12 @@ use std::sync::Arc;
 use drover_shared::id::PipelineName;
 use drover_shared::job::{JobRecord, JobState};
 use drover_shared::ledger::Ledger;
-use drover_shared::process::Tokens;
+use drover_shared::process::{Tokens, process_name};
 use drover_shared::queue::rabbitmq::RabbitMq;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::{CommandError, Context, broker, wait};
+use super::{CommandError, Context, wait};
 use crate::coordinator::{Assignment, Snapshot};
 use crate::exit::Exit;
 use crate::render;
@@ -41,7 +41,7 @@ impl Cluster {
         assignments: Vec<Assignment>,
     ) -> Result<Exit, CommandError> {
         let broker = Arc::new(self.broker.clone());
-        let steward = Steward::on_broker(self.ledger.clone(), broker, broker::me());
+        let steward = Steward::on_broker(self.ledger.clone(), broker, process_name());
         let shown = steward.shown.clone();
         let _stewards = attend(&steward, &assignments);
         let mut worst = Exit::Success;

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use drover_shared::id::{PipelineName, WorkerId};
+use drover_shared::id::PipelineName;
 use drover_shared::ledger::Ledger;
-use drover_shared::process::{Tokens, host_name};
+use drover_shared::process::Tokens;
 use drover_shared::queue::rabbitmq::RabbitMq;
 use drover_worker::{Settings, Stops, scratch_for, work};
 
 use super::{CommandError, run};
 use crate::args::Engine;
 use crate::coordinator::Assignment;
+use crate::local::worker;
 
 /// A worker for the pipelines of some jobs.
 pub(super) struct Helper {
@@ -32,14 +33,9 @@ impl Helper {
     ) -> Self {
         let pipelines = assignments.iter().map(|each| each.pipeline.name.clone());
         let local = run::settings(engine, &assignments[0].pipeline);
-        let worker = WorkerId::generate(&host_name());
         let scratch = scratch_for(ledger.store(), local.scratch);
         Self {
-            settings: Settings {
-                look_ahead: u16::try_from(local.look_ahead).unwrap_or(u16::MAX),
-                term_grace: local.term_grace,
-                ..Settings::new(worker, local.slots, scratch)
-            },
+            settings: worker(local.slots, local.look_ahead, local.term_grace, scratch),
             ledger: ledger.clone(),
             broker: broker.clone(),
             pipelines: pipelines.collect(),

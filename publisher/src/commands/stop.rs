@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use drover_shared::job::JobRecord;
 use drover_shared::ledger::Ledger;
+use drover_shared::process::process_name;
 
 use super::{CommandError, Context, broker, wait};
 use crate::args::Stop;
@@ -64,7 +65,7 @@ async fn stop_on_broker(
         );
         return wait::until_final(ledger, job).await;
     };
-    let steward = Steward::on_broker(ledger.clone(), Arc::new(broker), broker::me());
+    let steward = Steward::on_broker(ledger.clone(), Arc::new(broker), process_name());
     let ended = wait::until_final(ledger, job);
     tokio::pin!(ended);
     tokio::select! {

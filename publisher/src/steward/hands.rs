@@ -4,14 +4,14 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
-use drover_shared::id::{PipelineName, WorkerId};
+use drover_shared::id::PipelineName;
 use drover_shared::ledger::Ledger;
 use drover_shared::pipeline::Pipeline;
-use drover_shared::process::{Tokens, host_name};
+use drover_shared::process::Tokens;
 use drover_shared::queue::Broker;
-use drover_worker::{Settings, Stops, WorkError, scratch_for, work};
+use drover_worker::{Stops, WorkError, scratch_for, work};
 
-use crate::local::slots;
+use crate::local::{slots, worker};
 
 /// How workers of this process work. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -35,11 +35,7 @@ impl Hands {
     ) -> Result<(), WorkError> {
         let slots = self.slots.unwrap_or_else(|| slots(pipeline.parallelism));
         let scratch = scratch_for(ledger.store(), None);
-        let settings = Settings {
-            look_ahead: u16::try_from(pipeline.look_ahead).unwrap_or(u16::MAX),
-            term_grace: self.term_grace,
-            ..Settings::new(WorkerId::generate(&host_name()), slots, scratch)
-        };
+        let settings = worker(slots, pipeline.look_ahead, self.term_grace, scratch);
         let pipelines: Vec<PipelineName> = vec![pipeline.name.clone()];
         let stops = Stops::new(&tokens.hard);
         let working = work(settings, ledger, broker, pipelines, stops, tokens);

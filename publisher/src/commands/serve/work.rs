@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use drover_shared::ledger::Ledger;
-use drover_shared::process::Tokens;
+use drover_shared::process::{Tokens, process_name};
 use drover_shared::queue::{Broker, Embedded};
 use tokio::sync::Semaphore;
 
@@ -13,13 +13,12 @@ use crate::args::Serve;
 use crate::commands::{CommandError, Context, broker};
 use crate::exit::Exit;
 use crate::http::Reach;
+use crate::local::QUEUE_CAPACITY;
 use crate::standing::{Watchfulness, Watching};
 use crate::steward::{Hands, Service, Shown, Steward, Workers};
 
 /// From TERM to KILL, for a command of this process that must end.
 const TERM_GRACE: Duration = Duration::from_secs(10);
-/// Messages that each embedded queue holds; more than are ever out at the same time.
-const QUEUE_CAPACITY: usize = 4096;
 
 /// The broker, from when it is reached on.
 pub(super) type Reached = Arc<OnceLock<Arc<dyn Broker>>>;
@@ -92,7 +91,7 @@ impl Desk {
             watching: Some(self.watching.clone()),
             shown: self.shown.clone(),
             limit: Arc::new(Semaphore::new(self.limit)),
-            ..Steward::on_broker(self.ledger.clone(), Arc::clone(&broker), broker::me())
+            ..Steward::on_broker(self.ledger.clone(), Arc::clone(&broker), process_name())
         };
         let service = Service::new(steward).await?;
         self.reached.get_or_init(|| broker);
