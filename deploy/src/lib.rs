@@ -24,3 +24,5 @@ pub mod service;
 
 #[cfg(test)]
 mod double;
+#[cfg(test)]
+mod samples;

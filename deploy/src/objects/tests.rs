@@ -1,7 +1,5 @@
 //! Every generated object, as it is applied; and that each is valid by the types of Kubernetes.
 
-use std::time::Duration;
-
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -12,7 +10,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::crd::{Pipeline, PipelineSpec};
-use crate::settings::{Binary, SecretKey};
+use crate::samples::workers;
+use crate::settings::Binary;
 use crate::wanted::wanted;
 
 fn plain() -> Value {
@@ -56,28 +55,6 @@ fn everything() -> Value {
         "pod_spec": r#"{"hostNetwork": true, "dnsPolicy": "ClusterFirstWithHostNet"}"#,
         "pod_patch": r#"[{"op": "add", "path": "/containers/0/env/-", "value": {"name": "EXTRA", "value": "1"}}]"#,
     }))
-}
-
-fn workers() -> Workers {
-    Workers {
-        binary: Binary::Image {
-            image: "drover-worker:1".to_owned(),
-            command: "/drover-worker".to_owned(),
-        },
-        default_image: "debian:1".to_owned(),
-        pull_policy: None,
-        image_pull_secrets: vec![],
-        store: "s3://data".to_owned(),
-        store_claim: None,
-        store_secret: Some("drover-store".to_owned()),
-        broker_secret: SecretKey {
-            name: "drover-broker".to_owned(),
-            key: "url".to_owned(),
-        },
-        service_account: None,
-        user: 65532,
-        drain: Duration::from_mins(10),
-    }
 }
 
 /// A cluster whose store is a folder, and whose images have the worker in them.

@@ -1,7 +1,9 @@
 //! The order of several pipelines in one run: what writes a folder comes before what reads it.
 
 use drover_shared::id::PipelineName;
-use drover_shared::pipeline::Pipeline;
+use drover_shared::ledger::Ledger;
+use drover_shared::pipeline::{self, Pipeline};
+use drover_shared::store::StoreError;
 
 /// Why pipelines cannot be run one after the other.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -39,6 +41,20 @@ pub(crate) fn order(pipelines: &[&Pipeline]) -> Result<Vec<usize>, ChainError> {
         order.push(next);
     }
     Ok(order)
+}
+
+/// These pipelines, and those beside them that stand, without those that they take the place of.
+pub(crate) async fn with_standing(
+    ledger: &Ledger,
+    coming: &[&Pipeline],
+) -> Result<Vec<Pipeline>, StoreError> {
+    let mut all: Vec<Pipeline> = coming.iter().copied().cloned().collect();
+    for (name, standing) in ledger.all_standing().await? {
+        if coming.iter().all(|pipeline| pipeline.name != name) {
+            all.extend(pipeline::from_value(&standing.spec).ok());
+        }
+    }
+    Ok(all)
 }
 
 /// Whether a pipeline reads the output folder of `name` in this store.

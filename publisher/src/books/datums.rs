@@ -1,6 +1,6 @@
 //! The datums of a job with what became of them, segment by segment.
 
-use drover_shared::datum::{Datum, DatumState, Verdict, VerdictState};
+use drover_shared::datum::{Datum, DatumState, Verdict};
 use drover_shared::id::JobId;
 use drover_shared::ledger::{DoneRef, Ledger, ManifestEntry, Segment};
 use drover_shared::store::StoreError;
@@ -46,10 +46,8 @@ fn joined(entries: Vec<ManifestEntry>, verdicts: Vec<Verdict>) -> Vec<Row> {
 
 /// Where a datum stands, from what the books say of it.
 fn standing(is_skipped: bool, verdict: Option<&Verdict>) -> DatumState {
-    match verdict.map(|verdict| verdict.state) {
-        Some(VerdictState::Success) => DatumState::Success,
-        Some(VerdictState::Failed) => DatumState::Failed,
-        Some(VerdictState::Recovered) => DatumState::Recovered,
+    match verdict {
+        Some(verdict) => verdict.state.into(),
         None if is_skipped => DatumState::Skipped,
         None => DatumState::Queued,
     }

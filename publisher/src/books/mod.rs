@@ -16,7 +16,7 @@ mod retry;
 mod stop;
 mod submit;
 
-pub(crate) use chain::{ChainError, order, reads};
+pub(crate) use chain::{ChainError, order, reads, with_standing};
 pub(crate) use datums::{Row, rows};
 pub(crate) use logs::{LogError, Origin, attempt, each_line, open_log};
 pub(crate) use look::look;

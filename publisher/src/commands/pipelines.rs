@@ -2,7 +2,7 @@
 
 use drover_shared::id::PipelineName;
 use drover_shared::ledger::{Change, Ledger};
-use drover_shared::pipeline::{self, Pipeline};
+use drover_shared::pipeline::Pipeline;
 use serde_json::Value;
 
 use super::sources::{self, Prepared};
@@ -93,12 +93,8 @@ async fn put(
 
 /// Refuses pipelines that would wait for each other, those that stand already counted.
 async fn refuse_circles(ledger: &Ledger, coming: &[Prepared]) -> Result<(), CommandError> {
-    let mut all: Vec<Pipeline> = coming.iter().map(|each| each.pipeline.clone()).collect();
-    for (name, standing) in ledger.all_standing().await? {
-        if coming.iter().all(|each| each.pipeline.name != name) {
-            all.extend(pipeline::from_value(&standing.spec).ok());
-        }
-    }
+    let coming: Vec<&Pipeline> = coming.iter().map(|each| &each.pipeline).collect();
+    let all = books::with_standing(ledger, &coming).await?;
     books::order(&all.iter().collect::<Vec<_>>())?;
     Ok(())
 }

@@ -59,12 +59,7 @@ impl Filter {
 
     /// Whether a verdict may be that of a wanted datum.
     fn may_take(&self, verdict: &Verdict) -> bool {
-        let state = match verdict.state {
-            VerdictState::Success => DatumState::Success,
-            VerdictState::Failed => DatumState::Failed,
-            VerdictState::Recovered => DatumState::Recovered,
-        };
-        (self.states.is_empty() || self.states.contains(&state))
+        (self.states.is_empty() || self.states.contains(&verdict.state.into()))
             && self
                 .worker
                 .as_ref()

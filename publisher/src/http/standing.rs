@@ -15,7 +15,7 @@ use super::jobs;
 use super::pipelines::{self, PipelinePath};
 use super::route::{Ask, Body, Nothing};
 use super::state::Api;
-use crate::books::{self, ChainError};
+use crate::books;
 use crate::standing::Overview;
 
 /// How long a job that is wanted may take to be made, before the answer goes without its id.
@@ -123,19 +123,9 @@ pub(super) async fn run(Ask { api, path, .. }: Ask<PipelinePath>) -> Result<Want
 
 /// Refuses a pipeline that would, by way of others, wait for itself.
 async fn refuse_circles(api: &Api, new: &Meant) -> Result<(), Error> {
-    let mut all = vec![new.clone()];
-    for (name, standing) in api.ledger().all_standing().await? {
-        if name != new.name
-            && let Ok(other) = pipeline::from_value(&standing.spec)
-        {
-            all.push(other);
-        }
-    }
-    let all: Vec<&Meant> = all.iter().collect();
-    match books::order(&all) {
+    let all = books::with_standing(api.ledger(), &[new]).await?;
+    match books::order(&all.iter().collect::<Vec<_>>()) {
         Ok(_) => Ok(()),
-        Err(circle @ (ChainError::Circle(_) | ChainError::Twice(_))) => {
-            Err(Error::conflict(circle.to_string()))
-        }
+        Err(circle) => Err(Error::conflict(circle.to_string())),
     }
 }

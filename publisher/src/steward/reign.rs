@@ -13,7 +13,6 @@ use drover_shared::pipeline::{self, Pipeline};
 use drover_shared::process::Tokens;
 use drover_shared::queue::{Broker, Queue, QueueError};
 use drover_shared::store::StoreError;
-use drover_shared::wire::{Control, Message, encode};
 use drover_worker::WorkError;
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, watch};
@@ -340,9 +339,7 @@ impl Steward {
     ) -> std::convert::Infallible {
         cancel.cancelled().await;
         loop {
-            if let Ok(body) = encode(&Message::Control(Control::Stop { job }))
-                && let Err(error) = self.broker.broadcast(body).await
-            {
+            if let Err(error) = books::tell_to_stop(self.broker.as_ref(), job).await {
                 tracing::debug!(job.id = %job, "workers cannot be told that a job is stopped: {error}");
             }
             sleep(TELL_EVERY).await;

@@ -39,6 +39,16 @@ pub enum VerdictState {
     Recovered,
 }
 
+impl From<VerdictState> for DatumState {
+    fn from(state: VerdictState) -> Self {
+        match state {
+            VerdictState::Success => Self::Success,
+            VerdictState::Failed => Self::Failed,
+            VerdictState::Recovered => Self::Recovered,
+        }
+    }
+}
+
 /// The commit record of a datum. The first one written for an index of a job is the truth.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Verdict {

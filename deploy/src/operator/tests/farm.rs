@@ -4,7 +4,6 @@ use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use drover_shared::id::PipelineName;
@@ -21,7 +20,7 @@ use crate::crd::Pipeline;
 use crate::crew::Crew;
 use crate::double::Cluster;
 use crate::operator::{Context, Failures, Nodes, OperatorError, reconcile};
-use crate::settings::{Binary, SecretKey, Workers};
+use crate::samples::workers;
 
 const PIPELINES: &str = "/apis/drover.dev/v1alpha1/namespaces/farm/pipelines";
 const PODS: &str = "/api/v1/namespaces/farm/pods";
@@ -310,26 +309,4 @@ fn pod(number: u8, mut status: Value) -> Value {
         },
         "status": status,
     })
-}
-
-fn workers() -> Workers {
-    Workers {
-        binary: Binary::Image {
-            image: "drover-worker:1".to_owned(),
-            command: "/drover-worker".to_owned(),
-        },
-        default_image: "debian:1".to_owned(),
-        pull_policy: None,
-        image_pull_secrets: vec![],
-        store: "s3://data".to_owned(),
-        store_claim: None,
-        store_secret: Some("drover-store".to_owned()),
-        broker_secret: SecretKey {
-            name: "drover-broker".to_owned(),
-            key: "url".to_owned(),
-        },
-        service_account: None,
-        user: 65532,
-        drain: Duration::from_mins(10),
-    }
 }
