@@ -4,12 +4,19 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-/// A length of time: `90s`, `5m`, `1h30m`, `500ms`. The error is advice on how to write one.
+/// The longest time that makes sense, a century: what is added to a moment must not run out of it.
+const LONGEST: Duration = Duration::from_hours(100 * 365 * 24);
+
+/// A length of time: `90s`, `5m`, `1h30m`, `500ms`; at most a century. The error is advice on how to write one.
 pub fn duration(text: &str) -> Result<Duration, String> {
     const ADVICE: &str =
         "write a length of time with its unit, for example 25s, 5m, 1h30m or 500ms";
     let parsed: SignedDuration = text.parse().map_err(|_| ADVICE.to_owned())?;
-    Duration::try_from(parsed).map_err(|_| ADVICE.to_owned())
+    let length = Duration::try_from(parsed).map_err(|_| ADVICE.to_owned())?;
+    if length > LONGEST {
+        return Err("that is longer than a century; leave it out, or give less".to_owned());
+    }
+    Ok(length)
 }
 
 #[cfg(test)]
@@ -31,7 +38,7 @@ mod tests {
                 "{text}"
             );
         }
-        for text in ["", "5", "-5s", "soon", "5x"] {
+        for text in ["", "5", "-5s", "soon", "5x", "2562047788015215h"] {
             assert!(duration(text).is_err(), "{text:?} was accepted");
         }
     }
