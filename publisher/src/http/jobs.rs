@@ -277,7 +277,7 @@ pub(super) async fn stop_job(api: &Api, job: JobId) -> Result<(), Error> {
 /// What is to be retried.
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct RetryBody {
-    /// Only failures of this group, by its key.
+    /// A group of failures, by its key. One group alone cannot be retried yet: it is refused with 422.
     group: Option<CauseKey>,
 }
 
