@@ -151,7 +151,7 @@ impl Store {
         match &self.backend {
             Backend::Folder(folder) => {
                 let folder = folder.clone();
-                off_thread(move || keys.iter().try_for_each(|key| folder.recycle(key))).await
+                off_thread(move || folder.recycle(&keys)).await
             }
             Backend::Bucket(bucket) => bucket.delete_each(keys).await,
         }

@@ -4,6 +4,7 @@
 //! <store>/<repo>/…                                   inputs
 //! <store>/<pipeline>/…                               outputs
 //! <store>/.drover/tmp/<unique>                       files being written
+//! <store>/.drover/spare/<unique>                     removed records, whose files are written anew
 //! <store>/.drover/scratch/<worker>/                  working directories, gone when the worker is
 //! <store>/.drover/cache/<folder>                     content hashes of local files
 //! <store>/.drover/pipelines/<name>/done              index of all work that ever succeeded (binary, sorted)
@@ -48,6 +49,11 @@ pub fn ours() -> StoreKey {
 /// Files being written.
 pub fn tmp() -> StoreKey {
     ours().with("tmp")
+}
+
+/// Removed records, whose files are written anew.
+pub fn spare() -> StoreKey {
+    ours().with("spare")
 }
 
 /// Working directories of workers on this machine.

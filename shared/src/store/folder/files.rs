@@ -45,11 +45,12 @@ impl Folder {
     }
 
     fn new(root: &Path) -> Self {
-        let workshop = Workshop::new(root.join(layout::tmp().as_str()));
+        let ours = |key: StoreKey| root.join(key.as_str());
+        let workshop = Workshop::new(ours(layout::tmp()), ours(layout::spare()));
         workshop.sweep();
         Self {
             root: root.into(),
-            cache: Some(root.join(layout::cache().as_str())),
+            cache: Some(ours(layout::cache())),
             workshop: workshop.into(),
             reflinks: Arc::new(AtomicBool::new(true)),
         }
@@ -111,12 +112,11 @@ impl Folder {
         }
     }
 
-    /// Removes a record of ours, keeping its file to be written anew.
-    pub(in crate::store) fn recycle(&self, key: &StoreKey) -> Result<(), StoreError> {
-        match self.workshop.recycle(&self.path(key)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(writing(key, error)),
-            _ => Ok(()),
-        }
+    /// Removes records of ours, keeping their files to be written anew.
+    pub(in crate::store) fn recycle(&self, keys: &[StoreKey]) -> Result<(), StoreError> {
+        let paths: Vec<PathBuf> = keys.iter().map(|key| self.path(key)).collect();
+        let recycled = self.workshop.recycle(&paths);
+        recycled.map_err(|error| writing(keys.first().unwrap_or(&layout::spare()), error))
     }
 
     /// Removes the directories that are empty now, so that a file can take their name. Repos themselves

@@ -4,6 +4,7 @@ mod files;
 mod links;
 mod listing;
 mod place;
+mod spares;
 mod stat;
 mod stat_cache;
 mod trouble;

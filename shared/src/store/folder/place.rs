@@ -8,11 +8,12 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use ulid::Ulid;
+
+use super::spares::Spares;
 
 /// Unfinished files older than this many seconds belong to nobody any more.
 const ABANDONED_S: i64 = 24 * 60 * 60;
@@ -20,29 +21,23 @@ const ABANDONED_S: i64 = 24 * 60 * 60;
 /// The mode of stored files: they may be linked from several places, so nobody should write to them.
 const STORED_MODE: u32 = 0o444;
 
-/// As many removed files are kept to be written anew.
-const MOST_SPARES: usize = 2048;
-
 /// Where files are written before they are put in their place.
-///
-/// Small records come and go by the thousand, and some file systems are slow to give out new inodes after many
-/// were freed (ext4 without a journal passes over those freed in the last minute, one by one); so removed records
-/// can be kept as spares, to be written anew.
 #[derive(Debug)]
 pub(super) struct Workshop {
     folder: PathBuf,
     unique: Ulid,
     count: AtomicU64,
-    spares: Mutex<Vec<Draft>>,
+    spares: Spares,
 }
 
 impl Workshop {
-    pub(super) fn new(folder: PathBuf) -> Self {
+    /// A workshop in `folder`, with what lies in `spares` to build on.
+    pub(super) fn new(folder: PathBuf, spares: PathBuf) -> Self {
         Self {
             folder,
             unique: Ulid::generate(),
             count: AtomicU64::new(0),
-            spares: Mutex::default(),
+            spares: Spares::new(spares),
         }
     }
 
@@ -65,42 +60,39 @@ impl Workshop {
 
     /// A small record not in its place yet, written over a spare if there is one.
     pub(super) fn record(&self, bytes: &[u8]) -> io::Result<Draft> {
-        match self.spares().pop() {
-            Some(spare) => fs::write(&spare.path, bytes).map(|()| spare),
+        let spare = self.spares.take(|| self.draft());
+        // A spare that cannot be written to may be another user's.
+        match spare.filter(|spare| fs::write(spare.path(), bytes).is_ok()) {
+            Some(written) => Ok(written),
             None => self
                 .make(|file| file.write_all(bytes))
                 .map(|(draft, ())| draft),
         }
     }
 
-    /// Removes the record at `path`, keeping its file as a spare. Somebody who has it open may see it change.
-    pub(super) fn recycle(&self, path: &Path) -> io::Result<()> {
-        if self.spares().len() >= MOST_SPARES {
-            return fs::remove_file(path);
-        }
-        let spare = self.draft();
-        fs::rename(path, &spare.path)?;
-        self.spares().push(spare);
-        Ok(())
+    /// Removes the records at `paths`, keeping their files as spares. Somebody who has one open may see it change.
+    pub(super) fn recycle(&self, paths: &[PathBuf]) -> io::Result<()> {
+        self.spares.give(paths)
     }
 
-    fn spares(&self) -> MutexGuard<'_, Vec<Draft>> {
-        self.spares.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Removes what killed processes left behind.
+    /// Removes what killed processes left behind, and spares that nobody wanted.
     pub(super) fn sweep(&self) {
-        let Ok(entries) = fs::read_dir(&self.folder) else {
-            return;
-        };
         let abandoned_s = Timestamp::now().as_second() - ABANDONED_S;
-        for entry in entries.flatten() {
-            if entry
-                .metadata()
-                .is_ok_and(|metadata| metadata.mtime() < abandoned_s)
-            {
-                let _ = fs::remove_file(entry.path());
-            }
+        for folder in [&*self.folder, self.spares.folder()] {
+            sweep(folder, abandoned_s);
+        }
+    }
+}
+
+/// Removes the files in `folder` that were last written before `abandoned_s`, in seconds since 1970.
+fn sweep(folder: &Path, abandoned_s: i64) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let metadata = entry.metadata();
+        if metadata.is_ok_and(|metadata| metadata.mtime() < abandoned_s) {
+            let _ = fs::remove_file(entry.path());
         }
     }
 }
