@@ -70,11 +70,11 @@ fn verdict(state: VerdictState, cause: Option<Cause>) -> Verdict {
 }
 
 fn report(event: Event) -> Message {
-    Message::Report(Report {
+    Message::Reports(vec![Report {
         job: job(),
         redeliveries: 1,
         event,
-    })
+    }])
 }
 
 /// Every message of version 1 by the name of its golden file.
@@ -169,6 +169,19 @@ fn golden() -> Vec<(&'static str, &'static str, Message)> {
             "report-let-go",
             include_str!("wire/v1/report-let-go.json"),
             report(Event::LetGo { worker: worker() }),
+        ),
+        (
+            "reports",
+            include_str!("wire/v1/reports.json"),
+            Message::Reports(
+                [0, 2]
+                    .map(|redeliveries| Report {
+                        job: job(),
+                        redeliveries,
+                        event: Event::LetGo { worker: worker() },
+                    })
+                    .into(),
+            ),
         ),
         (
             "control-stop",
@@ -370,14 +383,13 @@ fn any_message() -> impl Strategy<Value = Message> {
             worker: worker(),
         },
     });
-    let report = (job, any::<u32>(), event).prop_map(|(job, redeliveries, event)| {
-        Message::Report(Report {
-            job,
-            redeliveries,
-            event,
-        })
+    let report = (job, any::<u32>(), event).prop_map(|(job, redeliveries, event)| Report {
+        job,
+        redeliveries,
+        event,
     });
-    prop_oneof![task, report]
+    let reports = prop::collection::vec(report, 0..4).prop_map(Message::Reports);
+    prop_oneof![task, reports]
 }
 
 proptest! {

@@ -18,6 +18,7 @@ mod standing;
 mod job;
 mod metrics;
 mod patience;
+mod reporter;
 mod scratch;
 mod slots;
 mod stops;

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use drover_shared::id::PipelineName;
 use drover_shared::ledger::Ledger;
 use drover_shared::process::Tokens;
-use drover_shared::queue::{Broker, Queue};
-use drover_shared::wire::{self, Event, Message, Report};
+use drover_shared::queue::Broker;
+use drover_shared::wire::{Event, Report};
 use tokio::sync::Semaphore;
 
 use crate::config::Settings;
@@ -15,6 +15,7 @@ use crate::flow::{Failure, Interruption};
 use crate::in_hand::InHand;
 use crate::job::{Job, Jobs};
 use crate::patience::Patience;
+use crate::reporter::Reporter;
 use crate::scratch::Scratch;
 use crate::slots::Slots;
 
@@ -23,6 +24,7 @@ pub(crate) struct Tools {
     pub(crate) settings: Settings,
     pub(crate) ledger: Ledger,
     pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) reporter: Reporter,
     pub(crate) jobs: Jobs,
     pub(crate) scratch: Arc<Scratch>,
     pub(crate) slots: Slots,
@@ -62,19 +64,8 @@ impl Tools {
         report: Report,
         pipeline: &PipelineName,
     ) -> Result<(), Failure> {
-        let job = report.job;
-        match wire::encode(&Message::Report(report)) {
-            Ok(body) => {
-                let queue = Queue::Reports(pipeline.clone());
-                let sent = self.broker.publish(&queue, body);
-                Ok(self.unless_cut_short(sent).await??)
-            }
-            // The verdict is in the ledger, where a coordinator finds it; the queue must flow on.
-            Err(error) => {
-                tracing::error!(job.id = %job, "a report cannot be sent: {error}");
-                Ok(())
-            }
-        }
+        let sent = self.reporter.send(report, pipeline, &*self.broker);
+        Ok(self.unless_cut_short(sent).await??)
     }
 
     /// What it means that the stop token of a job is cancelled: it is, too, when the worker ends at once.

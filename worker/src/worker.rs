@@ -21,6 +21,7 @@ use crate::error::WorkError;
 use crate::in_hand::InHand;
 use crate::job::Jobs;
 use crate::patience::Patience;
+use crate::reporter::Reporter;
 use crate::scratch::Scratch;
 use crate::slots::Slots;
 use crate::standing::Phase;
@@ -73,6 +74,7 @@ async fn equip(
         ),
         ledger,
         broker,
+        reporter: Reporter::default(),
         scratch,
         slots,
         in_hand: InHand::default(),

@@ -193,11 +193,11 @@ impl Bench {
                     verdict: Box::new(verdict),
                     first,
                 };
-                let report = encode(&Message::Report(Report {
+                let report = encode(&Message::Reports(vec![Report {
                     job: task.job,
                     redeliveries: 0,
                     event,
-                }))
+                }]))
                 .unwrap();
                 for _ in 0..=u8::from(habits.stutters) {
                     broker

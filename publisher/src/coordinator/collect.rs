@@ -122,11 +122,12 @@ impl Collector<'_> {
 
     async fn take(&mut self, delivery: Delivery) -> Result<(), CoordinateError> {
         match decode(&delivery.body) {
-            Ok(Message::Report(report)) => {
-                if report.job == self.live.job()
-                    && let Some((segment, verdicts)) = self.live.note(report)
-                {
-                    self.seal(segment, verdicts);
+            Ok(Message::Reports(reports)) => {
+                let job = self.live.job();
+                for report in reports.into_iter().filter(|report| report.job == job) {
+                    if let Some((segment, verdicts)) = self.live.note(report) {
+                        self.seal(segment, verdicts);
+                    }
                 }
                 // The verdict lies in the ledger, so there is nothing to be checkpointed first.
                 delivery.ack().await?;

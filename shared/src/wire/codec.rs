@@ -14,6 +14,7 @@ const VERSION: u32 = 1;
 
 const TASK: &str = "task";
 const REPORT: &str = "report";
+const REPORTS: &str = "reports";
 const CONTROL: &str = "control";
 const BATON: &str = "baton";
 
@@ -22,8 +23,8 @@ const BATON: &str = "baton";
 pub enum Message {
     /// Datums to do.
     Task(Task),
-    /// News about a job.
-    Report(Report),
+    /// News about jobs of one pipeline.
+    Reports(Vec<Report>),
     /// A hint to all.
     Control(Control),
     /// Who coordinates.
@@ -78,13 +79,22 @@ struct Envelope<'a, Body> {
     body: &'a Body,
 }
 
+/// The body of several reports.
+#[derive(Deserialize, Serialize)]
+struct Several<Reports> {
+    reports: Reports,
+}
+
 /// The bytes of a message; [`WireError::TooLarge`] for a task that must go by [`Datums::Manifest`].
 ///
 /// [`Datums::Manifest`]: super::Datums::Manifest
 pub fn encode(message: &Message) -> Result<Bytes, WireError> {
     let bytes = match message {
         Message::Task(task) => sealed(TASK, task),
-        Message::Report(report) => sealed(REPORT, report),
+        Message::Reports(reports) => match reports.as_slice() {
+            [report] => sealed(REPORT, report),
+            reports => sealed(REPORTS, &Several { reports }),
+        },
         Message::Control(control) => sealed(CONTROL, control),
         Message::Baton(baton) => sealed(BATON, baton),
     }?;
@@ -107,7 +117,8 @@ pub fn decode(body: &[u8]) -> Result<Message, WireError> {
     let head: Head<'_> = parse(body)?;
     match (&*head.kind, head.version) {
         (TASK, 1) => parse(body).map(Message::Task),
-        (REPORT, 1) => parse(body).map(Message::Report),
+        (REPORT, 1) => parse(body).map(|report| Message::Reports(vec![report])),
+        (REPORTS, 1) => parse(body).map(|Several { reports }| Message::Reports(reports)),
         (CONTROL, 1) => parse(body).map(Message::Control),
         (BATON, 1) => parse(body).map(Message::Baton),
         (kind, version) => Err(WireError::Unknown {

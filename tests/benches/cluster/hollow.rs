@@ -61,7 +61,7 @@ async fn answer(broker: &RabbitMq, reports: &Queue, delivery: Delivery) {
         panic!("not inline")
     };
     for datum in &datums {
-        let report = encode(&Message::Report(ended(task.job, datum))).expect("a message");
+        let report = encode(&Message::Reports(vec![ended(task.job, datum)])).expect("a message");
         broker.publish(reports, report).await.expect("published");
     }
     delivery.ack().await.expect("acked");

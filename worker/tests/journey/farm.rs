@@ -1,5 +1,6 @@
 //! A worker on a folder of its own, with a queue of its own, and real processes.
 
+use std::collections::VecDeque;
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,6 +40,8 @@ pub(crate) struct Farm {
     pub(crate) tokens: Tokens,
     pub(crate) stops: Stops,
     reports: Box<dyn Consumer>,
+    /// Reports that came with others.
+    heard: VecDeque<Report>,
 }
 
 impl Farm {
@@ -69,6 +72,7 @@ impl Farm {
             tokens,
             stops,
             reports,
+            heard: VecDeque::new(),
         };
         farm.open_job(spec).await;
         farm
@@ -215,15 +219,20 @@ impl Farm {
 
     /// The next report.
     pub(crate) async fn report(&mut self) -> Report {
-        let delivery = timeout(SOON, self.reports.next())
-            .await
-            .expect("a report in time")
-            .unwrap();
-        let Ok(Message::Report(report)) = wire::decode(&delivery.body) else {
-            panic!("no report: {:?}", delivery.body);
-        };
-        delivery.ack().await.unwrap();
-        report
+        loop {
+            if let Some(report) = self.heard.pop_front() {
+                return report;
+            }
+            let delivery = timeout(SOON, self.reports.next())
+                .await
+                .expect("a report in time")
+                .unwrap();
+            let Ok(Message::Reports(reports)) = wire::decode(&delivery.body) else {
+                panic!("no reports: {:?}", delivery.body);
+            };
+            self.heard.extend(reports);
+            delivery.ack().await.unwrap();
+        }
     }
 
     /// The next datum to end, and whether this was the first end of it.
