@@ -46,6 +46,22 @@ impl Ledger {
             .collect::<Result<_, _>>()
             .map_err(|error| damaged(key, advice, error))
     }
+
+    /// Every `nth` JSON record at `key`, the first one included; `nth` is at least 1.
+    pub(super) async fn sample_lines<T: DeserializeOwned>(
+        &self,
+        key: &StoreKey,
+        nth: usize,
+        advice: &'static str,
+    ) -> Result<Vec<T>, StoreError> {
+        let bytes = self.store.get(key).await?;
+        let lines = bytes.split(|byte| *byte == b'\n');
+        lines
+            .filter(|line| !line.is_empty())
+            .step_by(nth)
+            .map(|line| serde_json::from_slice(line).map_err(|error| damaged(key, advice, error)))
+            .collect()
+    }
 }
 
 /// The bytes of a record.

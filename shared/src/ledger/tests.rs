@@ -168,6 +168,30 @@ async fn a_zombie_cannot_commit_after_its_segment_was_sealed() {
 }
 
 #[tokio::test]
+async fn a_sample_is_the_same_before_and_after_sealing() {
+    let (_folder, ledger) = in_folder().await;
+    let job = JobId::generate();
+    let segment = Segment {
+        first: 0,
+        count: 10,
+    };
+    let verdicts: Vec<Verdict> = segment.indexes().map(success).collect();
+    for verdict in &verdicts {
+        ledger.commit(job, verdict).await.unwrap();
+    }
+    let every = |nth| verdicts.iter().step_by(nth).cloned().collect::<Vec<_>>();
+    for sealed in [false, true] {
+        if sealed {
+            ledger.seal(job, segment, &verdicts).await.unwrap();
+        }
+        for nth in [1, 3, 20] {
+            let sample = ledger.sample_verdicts(job, segment, nth).await.unwrap();
+            assert_eq!(sample, every(nth), "every {nth}th, sealed: {sealed}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn verdicts_are_the_same_wherever_sealing_is_cut_off() {
     let verdicts: Vec<Verdict> = (0..4).map(success).collect();
     let segment = Segment { first: 0, count: 4 };

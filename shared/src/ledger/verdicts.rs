@@ -133,6 +133,24 @@ impl Ledger {
         }
     }
 
+    /// Every `nth` of the [`verdicts`](Ledger::verdicts) of a segment, beginning with the first, for who wants to know
+    /// a large job roughly: the others are not decoded. `nth` is at least 1.
+    pub async fn sample_verdicts(
+        &self,
+        job: JobId,
+        segment: Segment,
+        nth: usize,
+    ) -> Result<Vec<Verdict>, StoreError> {
+        let key = layout::result(job, &segment.to_string());
+        match self.sample_lines(&key, nth, advice::DETAIL).await {
+            Err(StoreError::Missing { .. }) => {
+                let verdicts = self.single_verdicts(job, segment).await?;
+                Ok(verdicts.into_iter().step_by(nth).collect())
+            }
+            sampled => sampled,
+        }
+    }
+
     /// The verdicts of a segment in single records.
     async fn single_verdicts(
         &self,
