@@ -42,6 +42,12 @@ impl Disturbance {
     /// Disturbs `running` after `delay`, then waits for its end. The exit code is as it should be, or an error.
     pub(crate) fn befall(self, mut running: Running, delay: Duration) -> Result<Outcome, String> {
         pass(delay, &mut running);
+        if matches!(self, Self::Terminate | Self::InterruptTwice) {
+            // Before that, a signal ends it as it ends any program.
+            eventually("it listens for signals", || {
+                listens(&running) || running.has_ended()
+            });
+        }
         match self {
             Self::Kill => running.signal(Signal::SIGKILL),
             Self::Terminate => running.signal(Signal::SIGTERM),
@@ -76,6 +82,17 @@ fn pass(time: Duration, running: &mut Running) {
     eventually("a moment passed", || {
         begun.elapsed() >= time || running.has_ended()
     });
+}
+
+/// Whether it catches SIGTERM and SIGINT: bits of a mask in `/proc`, in hexadecimal, the first one for signal 1.
+fn listens(running: &Running) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/status", running.pid())).unwrap_or_default();
+    let caught = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigCgt:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    let catches = |mask: u64, signal: Signal| mask & (1 << (signal as u32 - 1)) != 0;
+    caught.is_some_and(|mask| catches(mask, Signal::SIGTERM) && catches(mask, Signal::SIGINT))
 }
 
 fn kill_helper(running: &Running) {
