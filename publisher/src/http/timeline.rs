@@ -96,9 +96,13 @@ pub(super) async fn show(
     let segments = api.ledger().segments(path.id).await?;
     let (mut looked_at, all) = (0, segments.iter().map(|segment| segment.count).sum::<u64>());
     for segment in spread(&segments) {
-        for verdict in api.ledger().verdicts(path.id, segment).await? {
-            fold.take(&verdict);
-        }
+        let verdicts = api.ledger().verdicts(path.id, segment).await?;
+        // What was taken over from an earlier job took no time of this one.
+        let own = |verdict: &&Verdict| verdict.taken_from.is_none();
+        verdicts
+            .iter()
+            .filter(own)
+            .for_each(|verdict| fold.take(verdict));
         looked_at += segment.count;
         if patience.is_over() {
             break;
@@ -325,6 +329,7 @@ mod tests {
             stats: StageStats::default(),
             started: at(started),
             finished: at(finished),
+            taken_from: None,
         }
     }
 
