@@ -139,7 +139,7 @@ fn retry_of_one_group_runs_only_what_failed_with_that_cause() {
         echo "$in" >> "$OUTSIDE/runs"
         [ -e "$OUTSIDE/mended" ] || case $in in *1) exit 7 ;; *3 | *4) exit 8 ;; esac
         cp "$in" /pfs/out/"#);
-    let failed = place.run(&picky, &["--output", "json"]).code(1).job();
+    let failed = place.run(&picky).code(1).job();
     assert_eq!(failed.counts(), "6: 3 processed, 3 failed");
     place.open_gate("mended");
     let unknown = place.call(&["retry", failed.id(), "--group", "x"]).code(2);
