@@ -134,6 +134,7 @@ fn verdict(index: u64, last_line: Option<&str>) -> Verdict {
         stats: StageStats::default(),
         started: Timestamp::now(),
         finished: Timestamp::now(),
+        taken_from: None,
     }
 }
 

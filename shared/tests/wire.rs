@@ -66,6 +66,7 @@ fn verdict(state: VerdictState, cause: Option<Cause>) -> Verdict {
         },
         started: "2026-11-23T18:31:55.5Z".parse().unwrap(),
         finished: "2026-11-23T18:31:57Z".parse().unwrap(),
+        taken_from: None,
     }
 }
 

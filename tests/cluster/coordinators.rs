@@ -42,6 +42,54 @@ fn a_coordinator_killed_at_any_moment_is_replaced_and_nothing_is_lost_or_done_tw
 }
 
 #[test]
+fn a_coordinator_killed_while_one_group_is_retried_is_replaced_and_other_failures_stay() {
+    let herd = Herd::new();
+    herd.place.numbered_files("in", 150);
+    let _worker = herd.worker("made");
+    let picky = Spec::new("made").reads("in", "/*").sh(r#"
+        [ -e "$OUTSIDE/mended" ] || case $in in *[3-9]) exit 7 ;; *2) exit 8 ;; esac
+        echo "$in" >> "$OUTSIDE/runs"; sleep 0.02; cp "$in" /pfs/out/"#);
+    let service = herd.serve();
+    let failed = herd.publish(&picky);
+    let counts = herd.wait(&failed).counts();
+    assert_eq!(counts, "150: 30 processed, 120 failed");
+    service.kill();
+    herd.place.open_gate("mended");
+    let told = herd.call(&["job", &failed]).code(0).stdout;
+    let command = told
+        .lines()
+        .find(|line| line.starts_with("only of one cause:"));
+    let key = command
+        .and_then(|line| line.split_once("--group "))
+        .expect("the largest group is named")
+        .1;
+    let key = key.split(' ').next().unwrap_or_default();
+    let mut random = Random::new(5);
+    let retry = herd.start(&["retry", "--broker", herd.url(), "--group", key, &failed]);
+    herd.told("runs", 35);
+    retry.kill();
+    for _ in 0..3 {
+        let service = herd.serve();
+        let enough = herd.place.told("runs") + usize::try_from(random.below(15)).unwrap();
+        herd.told("runs", enough.min(135));
+        service.kill();
+    }
+    let _service = herd.serve();
+    let jobs = herd
+        .call(&["jobs", "--output", "json", "--limit", "1"])
+        .code(0)
+        .lines();
+    let job = herd.wait(jobs[0]["job"].as_str().expect("a job has an id"));
+    assert_eq!(
+        (job.state(), job.counts().as_str()),
+        ("failure", "150: 105 processed, 30 skipped, 15 failed")
+    );
+    let noted = std::fs::read_to_string(herd.place.outside("runs")).unwrap();
+    let others = noted.lines().skip(30).filter(|line| line.ends_with('2'));
+    assert_eq!(others.count(), 0, "other failures were run");
+}
+
+#[test]
 fn of_several_coordinators_one_works_and_when_it_is_killed_another_one_does() {
     let herd = Herd::new();
     herd.place.numbered_files("in", 100);

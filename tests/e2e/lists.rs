@@ -132,6 +132,49 @@ fn retry_runs_only_what_failed() {
 }
 
 #[test]
+fn retry_of_one_group_runs_only_what_failed_with_that_cause() {
+    let place = Workspace::new();
+    place.numbered_files("in", 6);
+    let picky = copies().sh(r#"
+        echo "$in" >> "$OUTSIDE/runs"
+        [ -e "$OUTSIDE/mended" ] || case $in in *1) exit 7 ;; *3 | *4) exit 8 ;; esac
+        cp "$in" /pfs/out/"#);
+    let failed = place.run(&picky).code(1).job();
+    assert_eq!(failed.counts(), "6: 3 processed, 3 failed");
+    place.open_gate("mended");
+    let unknown = place.call(&["retry", failed.id(), "--group", "x"]).code(2);
+    let groups: Vec<&str> = unknown
+        .stderr
+        .split([' ', ','])
+        .filter(|word| word.len() == 16 && word.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        .collect();
+    assert_eq!(groups.len(), 2, "{}", unknown.stderr);
+    let largest = [
+        "retry",
+        failed.id(),
+        "--group",
+        groups[0],
+        "--output",
+        "json",
+    ];
+    let retried = place.call(&largest).code(1).job();
+    assert_eq!(retried.counts(), "6: 2 processed, 3 skipped, 1 failed");
+    assert!(
+        retried
+            .reason()
+            .contains("failed before and not run again: 1"),
+        "{}",
+        retried.reason()
+    );
+    assert_eq!(place.told("runs"), 8);
+    let rest = ["retry", retried.id(), "--output", "json"];
+    let rest = place.call(&rest).code(0).job();
+    assert_eq!(rest.counts(), "6: 1 processed, 5 skipped");
+    assert_eq!(place.told("runs"), 9);
+    assert_eq!(place.tree("copies"), place.tree("in"));
+}
+
+#[test]
 fn wait_follows_a_running_job_to_its_end() {
     let place = Workspace::new();
     place.file("in/a", "");

@@ -70,7 +70,8 @@ fn what_failed_is_looked_into_and_retried() {
     let datum = page.get(&format!("{job}/datums/3"));
     assert_eq!(datum["attempts_logged"], serde_json::json!([1]), "{datum}");
     herd.place.open_gate("mended");
-    let retried = page.post(&format!("{job}/retry"), "{}");
+    let retry = format!(r#"{{"group": "{key}"}}"#);
+    let retried = page.post(&format!("{job}/retry"), &retry);
     let retried = retried["job"].as_str().expect("a job was made");
     assert_eq!(herd.wait(retried).counts(), "6: 1 processed, 5 skipped");
     assert_eq!(page.get(&format!("/api/v1/jobs/{retried}"))["parent"], *id);

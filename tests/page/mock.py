@@ -155,7 +155,7 @@ class Handler(BaseHTTPRequestHandler):
             job.fixed, job.state, job.reason = job.ended(), "killed", "stopped by a person"
             return 202, job.record()
         if method == "POST" and rest == "/retry":
-            return 202, self.server.world.start(job.pipeline, parent=job.id)
+            return 202, self.server.world.start(job.pipeline, parent=job.id, group=body.get("group"))
         if match := re.fullmatch(r"/datums/(\d+)(/logs)?", rest):
             index = int(match[1])
             if index >= job.total:

@@ -146,6 +146,32 @@ def retrying_says_the_count(browser, folder):
     tab.close()
 
 
+def one_group_is_retried_by_keyboard(browser, folder):
+    mock = Mock(size=1_000_000).start()
+    job = job_of(mock, "failure")
+    tab = opened(browser, mock, f"/jobs/{job.id}", "document.querySelectorAll('.causes li').length === 3")
+    last = "[...document.querySelectorAll('.causes li')].at(-1).querySelector('[data-action]')"
+    tab.evaluate(f"{last}.focus()")
+    must(tab.evaluate(f"document.activeElement === {last}"), "the button cannot have the focus")
+    tab.press("Enter")
+    tab.until("document.querySelector('dialog[open]')", "a dialog asks")
+    says = text(tab, "dialog")
+    must("5,000 datums of thumbs that failed with" in says, f"the dialog says {says!r}")
+    must("19,000 other datums that did not succeed are left as they are" in says, f"the dialog says {says!r}")
+    tab.shoot(folder / "dialog-retry-group.png")
+    tab.press("Escape")
+    tab.until("!document.querySelector('dialog')", "Escape means no")
+    must(not any(method == "POST" for _, method, _ in mock.requests), "Escape retried the group")
+    tab.press("Enter")
+    tab.until("document.querySelector('dialog[open]')", "a dialog asks again: the focus came back")
+    tab.evaluate("document.querySelector('dialog button.primary').focus()")
+    tab.press("Enter")
+    tab.until("document.querySelector('main').innerText.includes('retries one group of failures of')", "the new job is shown, with the one it retries")
+    must(mock.world.jobs[0].of_group is not None, "the group was not sent")
+    no_complaints(tab)
+    tab.close()
+
+
 def pipelines_are_steered(browser, folder):
     mock = Mock(size=1_000_000).start()
     tab = opened(browser, mock, "/pipelines/thumbs")
@@ -329,6 +355,7 @@ def graphs_are_legible(browser, folder):
 
 PROMISES = {check.__name__.replace("_", " "): check for check in (
     paging_a_million, searching_a_million, filters_narrow, keyboard_alone, readings_by_keyboard, stopping_says_the_count, retrying_says_the_count,
+    one_group_is_retried_by_keyboard,
     pipelines_are_steered, only_looking, live_or_not, quiet_when_hidden, data_is_text, long_logs_are_cut, themes_are_kept, broken_server,
     first_paint, graphs_are_legible,
 )}

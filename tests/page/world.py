@@ -48,7 +48,7 @@ class Job:
         self.created, self.seconds = time.time() - age, seconds
         self.fixed, self.speed = ended, more.get("speed", 0.0)
         self.reason, self.why, self.workers = more.get("reason"), more.get("why"), more.get("workers", 2)
-        self.parent, self.stopping = more.get("parent"), False
+        self.parent, self.of_group, self.stopping = more.get("parent"), more.get("group"), False
 
     @property
     def open(self):
@@ -105,7 +105,7 @@ class Job:
         live = {"rate": now["rate"] or 0.0, "eta": now["eta"], "expanded": True, "files": None,
                 "running": [self.runs(index) for index in self.running()]} if self.open else None
         return {"record": self.record(), "live": live, "queued": now["queued"], "running": now["running"],
-                "stop_requested": self.stopping, "parent": self.parent, "why": self.why}
+                "stop_requested": self.stopping, "parent": self.parent, "group": self.of_group, "why": self.why}
 
     def worker(self, index):
         return f"host-{index % self.workers:02d}-4k2m9x7p"
@@ -272,8 +272,8 @@ class World:
                 edges.append({"from": each["repo"], "to": name, "input": each["name"]})
         return {"nodes": list(nodes.values()), "edges": edges}
 
-    def start(self, pipeline, total=3, parent=None):
-        job = Job(10 + len(self.jobs), pipeline, "running", total, 1, ended=0, parent=parent)
+    def start(self, pipeline, total=3, parent=None, group=None):
+        job = Job(10 + len(self.jobs), pipeline, "running", total, 1, ended=0, parent=parent, group=group)
         self.jobs.insert(0, job)
         return {"job": job.id}
 

@@ -36,12 +36,25 @@ pub struct Run {
     pub engine: Engine,
 }
 
+const RETRY_EXAMPLES: &str = "\
+Examples:
+  drover retry                   what did not succeed in the last job
+  drover retry --group 3f9a      only what failed with this cause; `drover job` shows the keys
+  drover retry 01kb4 --broker amqp://host   on the cluster
+
+What succeeded is skipped. With --group other failures are left as they are, so that the new job fails for them.";
+
 /// Runs the failed datums of a job again.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = RETRY_EXAMPLES)]
 pub struct Retry {
     /// The job: its id, the beginning of it, or `last`
     #[arg(value_name = "JOB", default_value = "last")]
     pub job: String,
+
+    /// Only failures with this cause: its key as `drover job` shows it, or the beginning of it
+    #[arg(long, value_name = "KEY")]
+    pub group: Option<String>,
 
     /// How to run it.
     #[command(flatten)]

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::ops::ControlFlow;
 
+use drover_shared::id::JobId;
+use drover_shared::ledger::{Ledger, LogFile};
 use drover_shared::store::{Store, StoreError, StoreKey};
 
 use crate::render::{LogLine, LogLines};
@@ -15,6 +17,23 @@ pub(crate) struct Origin {
     pub(crate) index: u64,
     /// None for `err_cmd`.
     pub(crate) attempt: Option<u32>,
+}
+
+/// The logs of a datum. Where a failure was taken over from an earlier job, they lie there.
+pub(crate) async fn logs_of(
+    ledger: &Ledger,
+    job: JobId,
+    index: u64,
+) -> Result<Vec<LogFile>, StoreError> {
+    let logs = ledger.logs(job, index).await?;
+    if !logs.is_empty() {
+        return Ok(logs);
+    }
+    let verdict = ledger.committed(job, index).await?;
+    match verdict.and_then(|verdict| verdict.taken_from) {
+        Some(earlier) => ledger.logs(earlier, index).await,
+        None => Ok(logs),
+    }
 }
 
 /// The attempt that a log is of, from its name `….<attempt>.log`; none for `err_cmd`.

@@ -13,7 +13,7 @@ use drover_shared::store::StoreError;
 use drover_worker::WorkError;
 
 use super::one_liner::OneLinerError;
-use crate::books::{ChainError, LogError, RetryError, SubmitError};
+use crate::books::{ChainError, GroupError, LogError, RetryError, SubmitError};
 use crate::coordinator::CoordinateError;
 use crate::exit::Exit;
 use crate::expand::ExpandError;
@@ -85,6 +85,9 @@ pub enum CommandError {
         /// What it does.
         state: String,
     },
+    /// The failures of one cause cannot be retried.
+    #[error(transparent)]
+    Group(#[from] GroupError),
     /// No such datum in the job.
     #[error("job {job} has no datum {datum}; `drover datums {job}` lists them")]
     NoDatum {
@@ -183,6 +186,7 @@ impl From<RetryError> for CommandError {
     fn from(error: RetryError) -> Self {
         match error {
             RetryError::Store(error) => error.into(),
+            RetryError::Group(error) => error.into(),
             RetryError::Spec(found) => Self::Spec {
                 findings: found.0,
                 sources: Vec::new(),
@@ -240,7 +244,7 @@ impl CommandError {
             Self::Store(_)
             | Self::Job(ReferenceError::Store(_))
             | Self::Standing(StandingError::Store(_)) => "store",
-            Self::Job(_) | Self::NotEnded { .. } | Self::NoDatum { .. } => "job",
+            Self::Job(_) | Self::NotEnded { .. } | Self::Group(_) | Self::NoDatum { .. } => "job",
             Self::Expand(_) => "input",
             Self::NotReady(_) => "probe",
             Self::Local(_) | Self::Work(_) => "run",

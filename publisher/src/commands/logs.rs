@@ -100,7 +100,7 @@ impl Printer<'_> {
         index: u64,
     ) -> Result<(), CommandError> {
         let mut out = self.context.console.data();
-        for log in ledger.logs(id, index).await? {
+        for log in books::logs_of(ledger, id, index).await? {
             let origin = Origin {
                 index,
                 attempt: books::attempt(&log.name),

@@ -1,4 +1,4 @@
-//! `drover retry`: the failed datums of a job again, and only those, as a new job.
+//! `drover retry`: the failed datums of a job again, or those that failed for one cause, as a new job.
 
 use super::{CommandError, Context, run};
 use crate::args::Retry;
@@ -15,6 +15,10 @@ pub(super) async fn retry(typed: &Retry, context: &Context) -> Result<Exit, Comm
             state: books::state_word(&record),
         });
     }
-    let assignment = books::retry(&ledger, &record).await?;
+    let group = match &typed.group {
+        Some(key) => Some(books::group(&ledger, &record, key).await?),
+        None => None,
+    };
+    let assignment = books::retry(&ledger, &record, group).await?;
     run::in_order(vec![assignment], &typed.engine, &ledger, context).await
 }

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::samples::verdict;
 use super::{
-    Assignment, CoordinateError, Fence, Pace, REPORTS, Scope, Snapshot, Tools, coordinate,
+    Assignment, CoordinateError, Fence, Pace, REPORTS, Scope, Snapshot, Tools, coordinate, resume,
 };
 
 /// No test waits longer than this.
@@ -41,6 +41,8 @@ pub(crate) struct Bench {
 pub(crate) struct Habits {
     /// Every datum whose path ends so fails.
     pub(crate) fails: Option<&'static str>,
+    /// Every datum whose path ends so fails with another cause.
+    pub(crate) fails_otherwise: Option<&'static str>,
     /// It tells everything twice.
     pub(crate) stutters: bool,
     /// It dies, with the process, once it has committed so many.
@@ -147,9 +149,13 @@ impl Bench {
         }
     }
 
-    /// Begins a job; the whole process dies when the worker does. Returns the job as it was assigned.
+    /// Begins a job of everything; the whole process dies when the worker does. Returns the job as it was assigned.
     pub(crate) async fn cut_off(&self, habits: Habits) -> Assignment {
-        let assignment = self.assignment(Scope::Everything);
+        self.cut_off_scope(Scope::Everything, habits).await
+    }
+
+    pub(crate) async fn cut_off_scope(&self, scope: Scope, habits: Habits) -> Assignment {
+        let assignment = self.assignment(scope);
         let broker = self.broker().await;
         let (_pace, pace) = watch::channel(Pace::Go);
         let tools = self.tools(&broker, pace, &assignment.record);
@@ -157,6 +163,19 @@ impl Bench {
         tokio::select! {
             ended = timeout(DEADLINE, coordinate(assignment.clone(), tools, &mut *reports)) => panic!("it ended: {ended:?}"),
             () = self.pretend(&broker, habits) => assignment,
+        }
+    }
+
+    /// Resumes a job that was cut off, and sees it to its end.
+    pub(crate) async fn resume(&self, mut assignment: Assignment, habits: Habits) -> JobRecord {
+        assignment.record = self.ledger.job(assignment.record.id).await.unwrap();
+        let broker = self.broker().await;
+        let (_pace, pace) = watch::channel(Pace::Go);
+        let tools = self.tools(&broker, pace, &assignment.record);
+        let mut reports = self.reports(&broker).await;
+        tokio::select! {
+            ended = timeout(DEADLINE, resume(assignment, tools, &mut *reports)) => ended.expect("the job hangs").unwrap(),
+            () = self.pretend(&broker, habits) => panic!("the worker died"),
         }
     }
 
@@ -210,6 +229,19 @@ impl Bench {
         }
     }
 
+    /// The datums of a job that were run in it, ascending.
+    pub(crate) async fn ran(&self, job: JobId) -> Vec<u64> {
+        let mut ran = Vec::new();
+        for segment in self.ledger.segments(job).await.unwrap() {
+            let verdicts = self.ledger.verdicts(job, segment).await.unwrap();
+            let own = verdicts
+                .iter()
+                .filter(|verdict| verdict.taken_from.is_none());
+            ran.extend(own.map(|verdict| verdict.index));
+        }
+        ran
+    }
+
     /// How often each datum of a job was committed: the ledger allows once.
     pub(crate) async fn verdicts(&self, job: JobId) -> BTreeMap<u64, VerdictState> {
         let mut verdicts = BTreeMap::new();
@@ -228,23 +260,27 @@ impl Bench {
 }
 
 fn outcome(datum: &Datum, habits: Habits) -> Verdict {
-    let fails = habits
-        .fails
-        .is_some_and(|end| datum.inputs[0].path.ends_with(end));
-    let state = if fails {
-        VerdictState::Failed
-    } else {
-        VerdictState::Success
+    let ends = |end: Option<&str>| end.is_some_and(|end| datum.inputs[0].path.ends_with(end));
+    let cause = match (ends(habits.fails), ends(habits.fails_otherwise)) {
+        (true, _) => Some(cause(1)),
+        (_, true) => Some(cause(2)),
+        _ => None,
     };
-    let cause = fails.then(|| Cause::Exit {
-        code: 1,
-        last_line: "no such column".to_owned(),
-    });
+    let state = match cause {
+        Some(_) => VerdictState::Failed,
+        None => VerdictState::Success,
+    };
     Verdict {
         datum: datum.id,
         cause,
         ..verdict(datum.index, state, &[])
     }
+}
+
+/// Why a datum fails that ends with `code`.
+pub(crate) fn cause(code: i32) -> Cause {
+    let last_line = "no such column".to_owned();
+    Cause::Exit { code, last_line }
 }
 
 pub(crate) fn counts(total: u64, processed: u64, skipped: u64, failed: u64) -> Counts {

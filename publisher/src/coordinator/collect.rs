@@ -39,7 +39,7 @@ pub(super) struct Collector<'a> {
     pub(super) loads: Option<mpsc::UnboundedSender<Load>>,
     pub(super) standing: watch::Sender<Standing>,
     pub(super) sealing: FuturesUnordered<Sealing>,
-    /// Datums that had ended before this collector began.
+    /// Datums that workers had ended before this collector began.
     pub(super) ended_before: u64,
 }
 
@@ -83,10 +83,20 @@ impl Collector<'_> {
 
     fn hear(&mut self, news: News) {
         match news {
-            News::Segment(segment, skipped) => {
+            News::Segment {
+                segment,
+                skipped,
+                taken,
+            } => {
                 self.live.tally.open(segment, &skipped);
-                if skipped.contains(&false) {
-                    self.load(Load::new(segment));
+                let load = Load::new(segment, &taken);
+                for verdict in taken {
+                    if let Some((segment, verdicts)) = self.live.note_verdict(verdict) {
+                        self.seal(segment, verdicts);
+                    }
+                }
+                if self.live.tally.is_open(segment) {
+                    self.load(load);
                 }
             }
             News::Expanded => {
@@ -162,7 +172,7 @@ impl Collector<'_> {
         let counts = self.live.tally.counts();
         let facts = self.live.facts;
         let standing = Standing {
-            ended: counts.ended() - counts.skipped - self.ended_before,
+            ended: self.live.tally.worked() - self.ended_before,
             total: (facts.expansion == Expansion::Complete).then_some(counts.total),
             closed: facts.wish != Wish::GoOn || facts.expansion == Expansion::Broken,
         };

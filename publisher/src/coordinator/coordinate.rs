@@ -18,6 +18,7 @@ use super::live::Live;
 use super::open::{open_books, save_final};
 use super::reason::chain;
 use super::recover::{Recovered, recover};
+use super::retry::Again;
 use super::source::{Source, continuation, expansion, nothing};
 use super::stop::{TimeLimit, reason_to_stop};
 use super::supply::{Load, Standing, Supply};
@@ -111,12 +112,16 @@ async fn open_source(
     match (assignment.scope, known.last) {
         (Scope::Everything, None) => expansion(datums, done),
         (Scope::Everything, Some(last)) => continuation(datums, done, known.tally.known(), last),
-        (Scope::FailedOf(job), last) => {
+        (Scope::FailedOf(job) | Scope::GroupOf { job, .. }, last) => {
+            let again = Again {
+                job,
+                group: assignment.scope.group(),
+            };
             if last.is_none() {
-                retry::check(&tools.ledger, job, datums).await?;
+                retry::check(&tools.ledger, again, datums).await?;
             }
             let first = known.tally.known();
-            Ok(retry::datums_of(tools.ledger.clone(), job, first))
+            Ok(retry::datums_of(tools.ledger.clone(), again, first))
         }
     }
 }
@@ -220,7 +225,6 @@ async fn work(
     };
     let dead = Queue::Dead(pipeline.name.clone());
     let dead = tools.broker.consume(&dead, DEAD).await?;
-    let counts = live.tally.counts();
     let mut collector = Collector {
         tools,
         reports,
@@ -229,7 +233,7 @@ async fn work(
         loads: Some(loads_sender),
         standing,
         sealing: FuturesUnordered::new(),
-        ended_before: counts.ended() - counts.skipped,
+        ended_before: live.tally.worked(),
         live,
     };
     for load in loads {

@@ -79,5 +79,6 @@ fn undeliverable(datum: &Datum, reason: &str) -> Verdict {
         stats: StageStats::default(),
         started: now,
         finished: now,
+        taken_from: None,
     }
 }

@@ -153,8 +153,12 @@ impl Live {
     /// `3 of 120 datums failed: exit 1: 'no such column' (2), timeout (1)`.
     pub(super) fn failure_reason(&self) -> String {
         let counts = self.tally.counts();
+        let left = match self.tally.taken().failed {
+            0 => String::new(),
+            left => format!("; failed before and not run again: {left}"),
+        };
         format!(
-            "{} of {} datums failed: {}",
+            "{} of {} datums failed: {}{left}",
             counts.failed,
             counts.total,
             self.tally.failures().summary()
@@ -180,7 +184,7 @@ impl Live {
             waiting_for_lock: false,
             expanded: self.facts.expansion == Expansion::Complete,
             queued: counts.outstanding().saturating_sub(busy),
-            rate: self.rate.note(now, counts.ended() - counts.skipped),
+            rate: self.rate.note(now, self.tally.worked()),
             running: by_age(running),
             failures: self.tally.failures().clone(),
             files: None,

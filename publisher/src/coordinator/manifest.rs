@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use drover_shared::datum::Verdict;
 use drover_shared::id::JobId;
 use drover_shared::ledger::{Ledger, ManifestEntry, Segment};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::CoordinateError;
-use super::source::{FeedError, Source};
+use super::source::{Coming, FeedError, Source};
 
 /// How large segments grow: the first datum is to run at once, a million are to be few objects.
 const SIZES: [usize; 4] = [8, 64, 512, 1024];
@@ -18,8 +19,15 @@ const PATIENCE: Duration = Duration::from_millis(300);
 /// News for the collector.
 #[derive(Debug)]
 pub(super) enum News {
-    /// A segment is in the manifest; for each of its datums whether it is skipped.
-    Segment(Segment, Vec<bool>),
+    /// A segment is in the manifest.
+    Segment {
+        /// The segment.
+        segment: Segment,
+        /// For each of its datums whether it is skipped.
+        skipped: Vec<bool>,
+        /// Verdicts on others of them that were taken over, and are committed.
+        taken: Vec<Verdict>,
+    },
     /// All datums are in the manifest.
     Expanded,
     /// They will never be: an input cannot be read.
@@ -53,7 +61,7 @@ pub(super) async fn write(
 async fn write_segments(
     ledger: &Ledger,
     job: JobId,
-    entries: &mut mpsc::Receiver<ManifestEntry>,
+    entries: &mut mpsc::Receiver<Coming>,
     news: &mpsc::Sender<News>,
 ) -> Result<(), CoordinateError> {
     for number in 0.. {
@@ -61,13 +69,38 @@ async fn write_segments(
         if batch.is_empty() {
             break;
         }
-        let segment = ledger.write_manifest(job, &batch).await?;
-        let skipped = batch.iter().map(|entry| entry.done.is_some()).collect();
-        if news.send(News::Segment(segment, skipped)).await.is_err() {
+        if news
+            .send(write_segment(ledger, job, batch).await?)
+            .await
+            .is_err()
+        {
             break;
         }
     }
     Ok(())
+}
+
+/// Writes a segment. Verdicts that are taken over are committed first: whoever reads the segment must not take their
+/// datums for ones that are still to be run.
+async fn write_segment(
+    ledger: &Ledger,
+    job: JobId,
+    batch: Vec<Coming>,
+) -> Result<News, CoordinateError> {
+    let mut taken = Vec::new();
+    let mut entries: Vec<ManifestEntry> = Vec::with_capacity(batch.len());
+    for Coming { entry, verdict } in batch {
+        taken.extend(verdict.map(|verdict| *verdict));
+        entries.push(entry);
+    }
+    ledger.take_over(job, &taken).await?;
+    let segment = ledger.write_manifest(job, &entries).await?;
+    let skipped = entries.iter().map(|entry| entry.done.is_some()).collect();
+    Ok(News::Segment {
+        segment,
+        skipped,
+        taken,
+    })
 }
 
 /// The most datums in segment `number`, counted from 0.
@@ -76,10 +109,7 @@ fn size(number: usize) -> usize {
 }
 
 /// The next datums, at most `most`: as many as come within [`PATIENCE`] of the first. Empty at the end.
-async fn next_batch(
-    entries: &mut mpsc::Receiver<ManifestEntry>,
-    most: usize,
-) -> Vec<ManifestEntry> {
+async fn next_batch(entries: &mut mpsc::Receiver<Coming>, most: usize) -> Vec<Coming> {
     let mut batch = Vec::new();
     if entries.recv_many(&mut batch, most).await == 0 {
         return batch;
@@ -114,7 +144,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_datum_does_not_wait_long_for_company() {
         let (sender, mut entries) = mpsc::channel(8);
-        sender.send(entry(0, None)).await.unwrap();
+        sender.send(entry(0, None).into()).await.unwrap();
         let begin = Instant::now();
         assert_eq!(next_batch(&mut entries, 8).await.len(), 1);
         assert_eq!(begin.elapsed(), PATIENCE);
@@ -124,7 +154,7 @@ mod tests {
     async fn a_batch_is_cut_at_its_size_and_empty_at_the_end() {
         let (sender, mut entries) = mpsc::channel(8);
         for index in 0..5 {
-            sender.send(entry(index, None)).await.unwrap();
+            sender.send(entry(index, None).into()).await.unwrap();
         }
         drop(sender);
         let mut sizes = Vec::new();

@@ -64,5 +64,6 @@ pub(crate) fn verdict(index: u64, state: VerdictState, outputs: &[(&str, u64)]) 
         },
         started: Timestamp::UNIX_EPOCH,
         finished: Timestamp::UNIX_EPOCH,
+        taken_from: None,
     }
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use drover_shared::datum::Datum;
+use drover_shared::datum::{Datum, Verdict};
 use drover_shared::id::DatumId;
 use drover_shared::ledger::{DoneIndex, ManifestEntry};
 use tokio::sync::{mpsc, oneshot};
@@ -19,10 +19,28 @@ const AHEAD: usize = 1024;
 /// Why a job cannot be continued whose inputs changed.
 const MOVED: &str = "its inputs changed before all its datums were known; run it again";
 
+/// A datum on its way into the manifest.
+#[derive(Debug, PartialEq)]
+pub(super) struct Coming {
+    /// The datum.
+    pub(super) entry: ManifestEntry,
+    /// How it ended before the job began: it is not run.
+    pub(super) verdict: Option<Box<Verdict>>,
+}
+
+impl From<ManifestEntry> for Coming {
+    fn from(entry: ManifestEntry) -> Self {
+        Self {
+            entry,
+            verdict: None,
+        }
+    }
+}
+
 /// A stream of datums, in order.
 pub(super) struct Source {
     /// The datums. The stream ends when there are no more, or when the feed failed.
-    pub(super) entries: mpsc::Receiver<ManifestEntry>,
+    pub(super) entries: mpsc::Receiver<Coming>,
     /// Feeds the stream; to be polled beside it. Tells why it could not be fed to its end.
     pub(super) feed: Feed,
 }
@@ -87,13 +105,13 @@ fn on_thread(
 fn feed(
     datums: impl Iterator<Item = Result<Datum, ExpandError>>,
     done: Option<&DoneIndex>,
-    entries: &mpsc::Sender<ManifestEntry>,
+    entries: &mpsc::Sender<Coming>,
 ) -> Result<(), FeedError> {
     for datum in datums {
         let datum = datum.map_err(|error| FeedError::Inputs(chain(&error)))?;
         let done = done.and_then(|done| done.get(datum.id));
         if entries
-            .blocking_send(ManifestEntry { datum, done })
+            .blocking_send(ManifestEntry { datum, done }.into())
             .is_err()
         {
             break;

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use drover_shared::datum::Datum;
+use drover_shared::datum::{Datum, Verdict};
 use drover_shared::id::{JobId, PipelineName};
 use drover_shared::ledger::{Ledger, Segment};
 use drover_shared::pipeline::SetRule;
@@ -46,17 +46,18 @@ pub(super) struct Load {
     pub(super) segment: Segment,
     /// Datums of it that have ended already.
     pub(super) ended: BTreeSet<u64>,
-    /// Whether another coordinator may have published it.
+    /// Whether workers are to look first whether a datum has ended: another coordinator may have published it, or
+    /// a message that names a range covers some that ended.
     pub(super) again: bool,
 }
 
 impl Load {
-    /// A segment that nobody has published.
-    pub(super) fn new(segment: Segment) -> Self {
+    /// A segment that nobody has published; the verdicts in `taken` were known before it was written.
+    pub(super) fn new(segment: Segment, taken: &[Verdict]) -> Self {
         Self {
             segment,
-            ended: BTreeSet::new(),
-            again: false,
+            ended: taken.iter().map(|verdict| verdict.index).collect(),
+            again: !taken.is_empty(),
         }
     }
 }

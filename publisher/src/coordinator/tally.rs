@@ -14,6 +14,8 @@ pub(super) struct Tally {
     open: BTreeMap<u64, OpenSegment>,
     known: u64,
     counts: Counts,
+    /// Of these, what was taken over from an earlier job: failed, and recovered.
+    taken: Counts,
     stats: StageStats,
     failures: FailureGroups,
 }
@@ -77,12 +79,14 @@ impl Tally {
             _ => return Noted::Known,
         }
         open.outstanding -= 1;
-        count_verdict(
-            &mut self.counts,
-            &mut self.stats,
-            &mut self.failures,
-            &verdict,
-        );
+        count_state(&mut self.counts, verdict.state);
+        if verdict.taken_from.is_some() {
+            count_state(&mut self.taken, verdict.state);
+        }
+        add_stats(&mut self.stats, &verdict.stats);
+        if let (VerdictState::Failed, Some(cause)) = (verdict.state, &verdict.cause) {
+            self.failures.add(verdict.index, cause);
+        }
         open.verdicts.push(verdict);
         if open.outstanding > 0 {
             return Noted::New;
@@ -91,6 +95,11 @@ impl Tally {
             Some(complete) => complete.seal(),
             None => Noted::New,
         }
+    }
+
+    /// Whether datums of this segment have not ended.
+    pub(super) fn is_open(&self, segment: Segment) -> bool {
+        self.open.contains_key(&segment.first)
     }
 
     /// Segments with datums that have not ended.
@@ -106,6 +115,16 @@ impl Tally {
     /// How many datums ended how.
     pub(super) fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// What was taken over from an earlier job: how many failed, and recovered.
+    pub(super) fn taken(&self) -> Counts {
+        self.taken
+    }
+
+    /// Datums that were run to their end: neither skipped nor taken over.
+    pub(super) fn worked(&self) -> u64 {
+        self.counts.ended() - self.counts.skipped - self.taken.ended()
     }
 
     /// Sums over the datums that ended.
@@ -126,27 +145,20 @@ impl OpenSegment {
     }
 }
 
-fn count_verdict(
-    counts: &mut Counts,
-    stats: &mut StageStats,
-    failures: &mut FailureGroups,
-    verdict: &Verdict,
-) {
-    match verdict.state {
+fn count_state(counts: &mut Counts, state: VerdictState) {
+    match state {
         VerdictState::Success => counts.processed += 1,
         VerdictState::Recovered => counts.recovered += 1,
-        VerdictState::Failed => {
-            counts.failed += 1;
-            if let Some(cause) = &verdict.cause {
-                failures.add(verdict.index, cause);
-            }
-        }
+        VerdictState::Failed => counts.failed += 1,
     }
-    stats.download_bytes += verdict.stats.download_bytes;
-    stats.upload_bytes += verdict.stats.upload_bytes;
-    stats.download_time_s += verdict.stats.download_time_s;
-    stats.process_time_s += verdict.stats.process_time_s;
-    stats.upload_time_s += verdict.stats.upload_time_s;
+}
+
+fn add_stats(sum: &mut StageStats, stats: &StageStats) {
+    sum.download_bytes += stats.download_bytes;
+    sum.upload_bytes += stats.upload_bytes;
+    sum.download_time_s += stats.download_time_s;
+    sum.process_time_s += stats.process_time_s;
+    sum.upload_time_s += stats.upload_time_s;
 }
 
 fn count<T>(items: impl Iterator<Item = T>) -> u64 {

@@ -1,12 +1,12 @@
 //! What a coordinator promises, over a real folder and the embedded queue.
 
-use drover_shared::job::{Counts, JobState};
+use drover_shared::job::{CauseKey, Counts, JobState};
 use drover_shared::queue::{Broker, Queue};
 use drover_shared::wire::{Message, decode};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::bench::{Bench, DEADLINE, Habits, counts};
+use super::bench::{Bench, DEADLINE, Habits, cause, counts};
 use super::{CoordinateError, Pace, Scope, coordinate, resume};
 
 #[tokio::test]
@@ -82,16 +82,8 @@ async fn wherever_a_job_is_cut_off_it_can_be_resumed_under_its_id() {
                 dies_silently,
                 ..Habits::default()
             };
-            let mut assignment = bench.cut_off(habits).await;
-            assignment.record = bench.ledger.job(assignment.record.id).await.unwrap();
-            let broker = bench.broker().await;
-            let (_pace, pace) = watch::channel(Pace::Go);
-            let tools = bench.tools(&broker, pace, &assignment.record);
-            let mut reports = bench.reports(&broker).await;
-            let record = tokio::select! {
-                ended = timeout(DEADLINE, resume(assignment, tools, &mut *reports)) => ended.expect("the job hangs").unwrap(),
-                () = bench.pretend(&broker, Habits::default()) => panic!("the worker died"),
-            };
+            let assignment = bench.cut_off(habits).await;
+            let record = bench.resume(assignment, Habits::default()).await;
             assert_eq!(
                 (record.state, record.datums),
                 (JobState::Success, counts(100, 100, 0, 0)),
@@ -141,6 +133,98 @@ async fn a_retry_runs_what_failed_and_takes_the_rest_over() {
         (retried.state, retried.datums),
         (JobState::Success, counts(20, 2, 18, 0))
     );
+}
+
+/// A hundred datums, of which those that end with 7 fail with one cause, and those that end with 3 with another.
+async fn two_causes() -> (Bench, Scope) {
+    let bench = Bench::new(100).await;
+    let habits = Habits {
+        fails: Some("7"),
+        fails_otherwise: Some("3"),
+        ..Habits::default()
+    };
+    let failed = bench.run(habits).await;
+    assert_eq!(failed.datums, counts(100, 80, 0, 20));
+    let group = CauseKey::of(&cause(1));
+    let job = failed.id;
+    (bench, Scope::GroupOf { job, group })
+}
+
+/// The datums that end with 7.
+fn of_the_cause() -> Vec<u64> {
+    (0..100).filter(|index| index % 10 == 7).collect()
+}
+
+#[tokio::test]
+async fn a_retry_of_one_cause_runs_exactly_that_and_other_failures_stay() {
+    let (bench, scope) = two_causes().await;
+    let retried = bench.run_scope(scope, Habits::default()).await.unwrap();
+    assert_eq!(
+        (retried.state, retried.datums),
+        (JobState::Failure, counts(100, 10, 80, 10))
+    );
+    insta::assert_snapshot!(retried.reason.unwrap(), @"10 of 100 datums failed: exit 2: 'no such column' (10); failed before and not run again: 10");
+    assert_eq!(bench.ran(retried.id).await, of_the_cause());
+    let cost = retried.stats.process_time_s;
+    assert!((cost - 2.5).abs() < 1e-9, "ten datums cost {cost} s");
+    let failures = bench.ledger.failures(retried.id).await.unwrap();
+    assert_eq!(failures.summary(), "exit 2: 'no such column' (10)");
+    let rest = Scope::FailedOf(retried.id);
+    let rest = bench.run_scope(rest, Habits::default()).await.unwrap();
+    assert_eq!(
+        (rest.state, rest.datums),
+        (JobState::Success, counts(100, 10, 90, 0))
+    );
+}
+
+#[tokio::test]
+async fn a_retry_of_the_only_cause_left_succeeds() {
+    let (bench, first) = two_causes().await;
+    let job = bench.run_scope(first, Habits::default()).await.unwrap().id;
+    let group = CauseKey::of(&cause(2));
+    let second = Scope::GroupOf { job, group };
+    let record = bench.run_scope(second, Habits::default()).await.unwrap();
+    assert_eq!(
+        (record.state, record.datums),
+        (JobState::Success, counts(100, 10, 90, 0))
+    );
+}
+
+#[tokio::test]
+async fn wherever_a_retry_of_one_cause_is_cut_off_it_runs_exactly_that() {
+    for dies_silently in [false, true] {
+        for dies_after in [1, 2, 5, 9] {
+            let (bench, scope) = two_causes().await;
+            let habits = Habits {
+                dies_after: Some(dies_after),
+                dies_silently,
+                ..Habits::default()
+            };
+            let assignment = bench.cut_off_scope(scope, habits).await;
+            let record = bench.resume(assignment, Habits::default()).await;
+            assert_eq!(
+                (record.state, record.datums),
+                (JobState::Failure, counts(100, 10, 80, 10)),
+                "{dies_after}"
+            );
+            assert_eq!(bench.ran(record.id).await, of_the_cause());
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_taken_over_before_its_segment_was_known_is_taken_over_once() {
+    let (bench, scope) = two_causes().await;
+    let assignment = bench.assignment(scope);
+    let (job, parent) = (assignment.record.id, scope.parent().unwrap());
+    let record = &assignment.record;
+    bench.ledger.open_job(record, &bench.spec).await.unwrap();
+    let failed = bench.ledger.committed(parent, 3).await.unwrap().unwrap();
+    let taken = [failed.taken_over(parent)];
+    bench.ledger.take_over(job, &taken).await.unwrap();
+    let record = bench.resume(assignment, Habits::default()).await;
+    assert_eq!(record.datums, counts(100, 10, 80, 10));
+    assert_eq!(bench.ran(job).await, of_the_cause());
 }
 
 #[tokio::test]

@@ -69,6 +69,8 @@ struct Ending {
     finished: Timestamp,
     /// What it cost.
     stats: StageStats,
+    /// The job that it failed in, if its failure was taken over from there: it was not run again.
+    taken_from: Option<JobId>,
 }
 
 impl From<&Verdict> for Ending {
@@ -77,6 +79,7 @@ impl From<&Verdict> for Ending {
             started: verdict.started,
             finished: verdict.finished,
             stats: verdict.stats,
+            taken_from: verdict.taken_from,
         }
     }
 }
@@ -111,7 +114,7 @@ pub(super) async fn show(Ask { api, path, .. }: Ask<DatumPath>) -> Result<DatumD
     let outputs = verdict.map_or(&[][..], |verdict| &verdict.outputs);
     let mut writers = writers(ledger, &record, outputs).await?;
     let mut logged = BTreeSet::new();
-    for log in ledger.logs(id, index).await? {
+    for log in books::logs_of(ledger, id, index).await? {
         logged.insert(books::attempt(&log.name));
     }
     let tell = |output: Output| Written {

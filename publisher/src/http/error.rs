@@ -10,7 +10,7 @@ use drover_shared::store::StoreError;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::books::{LogError, RetryError, SubmitError};
+use crate::books::{GroupError, LogError, RetryError, SubmitError};
 
 /// Why a request is not answered as wished.
 #[derive(Debug)]
@@ -156,6 +156,12 @@ impl From<RetryError> for Error {
         match error {
             RetryError::Store(error) => error.into(),
             RetryError::Spec(found) => found.into(),
+            RetryError::Group(error @ GroupError::Missing { .. }) => {
+                Self::unprocessable(error.to_string())
+            }
+            RetryError::Group(error @ GroupError::CutShort { .. }) => {
+                Self::conflict(error.to_string())
+            }
         }
     }
 }

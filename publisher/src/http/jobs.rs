@@ -140,6 +140,8 @@ pub(super) struct JobDetails {
     stop_requested: bool,
     /// The job that this one is a retry of.
     parent: Option<JobId>,
+    /// The group of failures that alone it retries; null if it retries all that did not succeed.
+    group: Option<CauseKey>,
     /// What keeps it from moving; null if nothing does.
     why: Option<String>,
 }
@@ -230,10 +232,7 @@ pub(super) async fn show(Ask { api, path, .. }: Ask<JobPath>) -> Result<JobDetai
     let submission = api.ledger().submission(path.id).await?;
     let stop_requested = api.ledger().stop_requested(path.id).await?;
     let (queued, running) = queued_and_running(&record, live.as_ref());
-    let parent = match submission.as_ref().map(|submission| submission.scope) {
-        Some(Scope::FailedOf(parent)) => Some(parent),
-        Some(Scope::Everything) | None => None,
-    };
+    let scope = submission.as_ref().map(|submission| submission.scope);
     let why = if record.state.is_final() {
         None
     } else {
@@ -245,7 +244,8 @@ pub(super) async fn show(Ask { api, path, .. }: Ask<JobPath>) -> Result<JobDetai
         queued,
         running,
         stop_requested,
-        parent,
+        parent: scope.and_then(Scope::parent),
+        group: scope.and_then(Scope::group),
         why,
     })
 }
@@ -277,7 +277,8 @@ pub(super) async fn stop_job(api: &Api, job: JobId) -> Result<(), Error> {
 /// What is to be retried.
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct RetryBody {
-    /// A group of failures, by its key. One group alone cannot be retried yet: it is refused with 422.
+    /// Only this group of failures, by its key; others stay failed, and the new job fails for them. 422 if the job has no
+    /// such failures, 409 if datums of it never ended.
     group: Option<CauseKey>,
 }
 
@@ -301,12 +302,8 @@ pub(super) async fn retry(
             record.id
         )));
     }
-    if body.0.group.is_some() {
-        let message = "one group alone cannot be retried yet; leave `group` out to retry all that did not succeed";
-        return Err(Error::unprocessable(message));
-    }
     let broker = api.broker()?;
-    let assignment = books::retry(api.ledger(), &record).await?;
+    let assignment = books::retry(api.ledger(), &record, body.0.group).await?;
     let job = assignment.record.id;
     books::submit(&[assignment], api.ledger(), broker.as_ref()).await?;
     Ok(Started { job })

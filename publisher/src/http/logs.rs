@@ -53,7 +53,7 @@ pub(super) async fn list(
         text_left: MOST_TEXT,
         truncated: false,
     };
-    for file in ledger.logs(id, index).await? {
+    for file in books::logs_of(ledger, id, index).await? {
         let attempt = books::attempt(&file.name);
         if query.attempt.is_some() && query.attempt != attempt {
             continue;

@@ -191,7 +191,7 @@ fn failed(
         groups
             .iter()
             .take(MOST_GROUPS)
-            .map(|group| cause(group, colours)),
+            .map(|group| cause(group, groups.len() > 1, colours)),
     );
     let told: u64 = groups
         .iter()
@@ -213,11 +213,15 @@ fn failed(
             around.command(&format!("retry {}", record.id))
         ));
     }
+    if record.datums.failed > 0 && groups.len() > 1 {
+        let retry = format!("retry {} --group {}", record.id, first.key());
+        lines.push(format!("only of one cause:  {}", around.command(&retry)));
+    }
     lines
 }
 
-/// `     12  exit 1: 'no such column'  (datums 3, 17, 40 …)`.
-fn cause(group: &FailureGroup, colours: Palette) -> String {
+/// `     12  exit 1: 'no such column'  (datums 3, 17, 40 …)`, with the key where there are several to choose from.
+fn cause(group: &FailureGroup, with_key: bool, colours: Palette) -> String {
     let mut samples = group.samples.clone();
     samples.sort_unstable();
     let named: Vec<String> = samples.iter().map(u64::to_string).collect();
@@ -227,7 +231,12 @@ fn cause(group: &FailureGroup, colours: Palette) -> String {
         ""
     };
     let noun = if group.count == 1 { "datum" } else { "datums" };
-    let samples = colours.dim(format!("({noun} {}{more})", named.join(", ")));
+    let key = if with_key {
+        format!("; group {}", group.key())
+    } else {
+        String::new()
+    };
+    let samples = colours.dim(format!("({noun} {}{more}{key})", named.join(", ")));
     let text = printable(&group.to_string());
     format!("{:>7}  {text}  {samples}", count(group.count))
 }
@@ -297,11 +306,12 @@ mod tests {
           read 1.23 MB, wrote 820 B; commands ran 4m 05s
 
         failed, by cause:
-              4  exit 1: 'row #: no such column'  (datums 3, 17, 40 …)
-              1  signal 9: '\u{1b}[31mred\u{1b}[0m'  (datum 99)
+              4  exit 1: 'row #: no such column'  (datums 3, 17, 40 …; group b7decab6b12e9569)
+              1  signal 9: '\u{1b}[31mred\u{1b}[0m'  (datum 99; group 597318338c0e06a3)
 
         what they printed:  drover logs 01j9zzzzzzzzzzzzzzzzzzzzzz --datum 3 --store 'my store'
         run them again:     drover retry 01j9zzzzzzzzzzzzzzzzzzzzzz --store 'my store'
+        only of one cause:  drover retry 01j9zzzzzzzzzzzzzzzzzzzzzz --group b7decab6b12e9569 --store 'my store'
         "#);
     }
 

@@ -194,6 +194,7 @@ mod tests {
             stats: StageStats::default(),
             started: Timestamp::UNIX_EPOCH,
             finished: Timestamp::UNIX_EPOCH,
+            taken_from: None,
         };
         let json =
             serde_json::to_string(&DatumJson::new(datum(), DatumState::Failed, Some(verdict)))

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Cause;
-use crate::id::{DatumId, WorkerId};
+use crate::id::{DatumId, JobId, WorkerId};
 
 /// The states that a person sees.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
@@ -78,6 +78,22 @@ pub struct Verdict {
     pub started: Timestamp,
     /// When this record was made.
     pub finished: Timestamp,
+    /// The job whose verdict this is, if it was taken over from there and nothing was run; the logs lie there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_from: Option<JobId>,
+}
+
+impl Verdict {
+    /// The verdict of a datum of `job` as the one of the same datum in a job that does not try it again: it costs
+    /// nothing there.
+    #[must_use]
+    pub fn taken_over(self, job: JobId) -> Self {
+        Self {
+            taken_from: self.taken_from.or(Some(job)),
+            stats: StageStats::default(),
+            ..self
+        }
+    }
 }
 
 /// One file that a datum wrote.

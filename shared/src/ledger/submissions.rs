@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::Ledger;
 use super::records::{advice, to_json};
 use crate::id::{JobId, PipelineName};
-use crate::job::JobRecord;
+use crate::job::{CauseKey, JobRecord};
 use crate::store::{StoreError, layout};
 
 /// What the coordinator of a job on the broker is to do. A job without one belongs to the process that began it.
@@ -33,6 +33,31 @@ pub enum Scope {
     Everything,
     /// Those of an earlier job: what did not succeed in it runs again, the rest is taken over.
     FailedOf(JobId),
+    /// Those of an earlier job: what failed in it with one cause runs again, the rest is taken over, other failures too.
+    GroupOf {
+        /// The job.
+        job: JobId,
+        /// The cause.
+        group: CauseKey,
+    },
+}
+
+impl Scope {
+    /// The job that is retried, if one is.
+    pub fn parent(self) -> Option<JobId> {
+        match self {
+            Self::Everything => None,
+            Self::FailedOf(job) | Self::GroupOf { job, .. } => Some(job),
+        }
+    }
+
+    /// The failures that alone are retried, if only some are.
+    pub fn group(self) -> Option<CauseKey> {
+        match self {
+            Self::Everything | Self::FailedOf(_) => None,
+            Self::GroupOf { group, .. } => Some(group),
+        }
+    }
 }
 
 impl Ledger {

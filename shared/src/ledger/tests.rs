@@ -69,6 +69,7 @@ fn verdict(index: u64, state: VerdictState) -> Verdict {
         stats: StageStats::default(),
         started: Timestamp::now(),
         finished: Timestamp::now(),
+        taken_from: None,
     }
 }
 

@@ -20,6 +20,9 @@ const QUICK: SignedDuration = SignedDuration::from_secs(1);
 /// Records read at once.
 const READS_AT_ONCE: usize = 16;
 
+/// Records written at once.
+const WRITES_AT_ONCE: usize = 16;
+
 /// How a commit went.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Commit {
@@ -49,6 +52,20 @@ impl Ledger {
             },
             Err(error) => Err(error),
         }
+    }
+
+    /// Commits verdicts that were taken over from an earlier job. Only for the coordinator of `job`, before their
+    /// segment is in its manifest: so nobody else can have committed them, and doing it twice changes nothing.
+    pub async fn take_over(&self, job: JobId, verdicts: &[Verdict]) -> Result<(), StoreError> {
+        stream::iter(verdicts.iter().map(Ok))
+            .try_for_each_concurrent(WRITES_AT_ONCE, |verdict| async move {
+                let key = layout::commit(job, verdict.index);
+                match self.store.create(&key, to_json(&key, verdict)?).await {
+                    Ok(()) | Err(StoreError::Exists { .. }) => Ok(()),
+                    Err(error) => Err(error),
+                }
+            })
+            .await
     }
 
     /// The verdict of a datum, if it has ended.

@@ -81,6 +81,7 @@ fn ended(job: JobId, datum: &Datum) -> Report {
         stats: StageStats::default(),
         started: now,
         finished: now,
+        taken_from: None,
     };
     Report {
         job,

@@ -74,6 +74,7 @@ fn verdict(uploaded: Uploaded, claimed: &Claimed, tools: &Tools) -> Verdict {
         outputs,
         started: claimed.started,
         finished: Timestamp::now(),
+        taken_from: None,
     }
 }
 

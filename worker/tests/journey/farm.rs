@@ -190,6 +190,7 @@ impl Farm {
             stats: StageStats::default(),
             started: Timestamp::now(),
             finished: Timestamp::now(),
+            taken_from: None,
         }
     }
 

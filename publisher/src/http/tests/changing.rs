@@ -70,6 +70,43 @@ async fn what_failed_is_retried_as_a_new_job_that_knows_its_parent() {
         .unwrap()
         .unwrap();
     assert_eq!(submission.scope, Scope::FailedOf(ended));
+}
+
+#[tokio::test]
+async fn one_group_of_failures_is_retried_alone_and_one_that_is_not_there_is_refused() {
+    let site = Site::new();
+    let ended = site.ended_job().await;
+    let retry = format!("/api/v1/jobs/{ended}/retry");
+    let failures = site.sees(&format!("/api/v1/jobs/{ended}/failures")).await;
+    let group = &failures["groups"][0]["key"];
+    let (status, started) = site.post(&retry, &json!({ "group": group })).await;
+    assert_eq!(status.as_u16(), 202, "{started}");
+    let job: JobId = started["job"].as_str().unwrap().parse().unwrap();
+    let retried = site.sees(&format!("/api/v1/jobs/{job}")).await;
+    assert_eq!(
+        (&retried["parent"], &retried["group"]),
+        (&json!(ended), group)
+    );
+    let submission = site.ledger.submission(job).await.unwrap().unwrap();
+    let expected = Scope::GroupOf {
+        job: ended,
+        group: group.as_str().unwrap().parse().unwrap(),
+    };
+    assert_eq!(submission.scope, expected);
+    let other = json!({"group": "0123456789abcdef"});
+    let refused = site.post(&retry, &other).await;
+    assert_error("no such group", &refused, 422, "invalid");
+    let message = refused.1["error"]["message"].as_str().unwrap();
+    assert!(message.contains(group.as_str().unwrap()), "{message}");
+    let record = site.ledger.job(ended).await.unwrap();
+    let datums = drover_shared::job::Counts {
+        total: 12,
+        ..record.datums
+    };
+    let cut_short = JobRecord { datums, ..record };
+    site.ledger.save(&cut_short).await.unwrap();
+    let refused = site.post(&retry, &json!({ "group": group })).await;
+    assert_error("never ended", &refused, 409, "conflict");
     let bad = site
         .post(
             &format!("/api/v1/jobs/{ended}/retry"),

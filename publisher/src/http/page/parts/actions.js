@@ -8,7 +8,7 @@ import { isOpen, progressOf } from "../core/progress.js";
 import { go } from "../core/router.js";
 import { mayAct } from "../core/session.js";
 import { modal, toast } from "./dialog.js";
-import { button, note, strong } from "./pieces.js";
+import { button, code, note, strong } from "./pieces.js";
 
 /** A button for an action; nothing where actions are not allowed. `run` does it and returns what to say. */
 export function actionButton(text, run, { danger = false, label = null } = {}) {
@@ -62,6 +62,34 @@ export function retryButton(record) {
   const { failed, recovered } = record.datums;
   const text = unfinished(record) === failed + recovered ? "Retry all that failed" : "Run what is left";
   return actionButton(text, () => retryJob(record));
+}
+
+/** The button that runs one group of a job's failures; nothing while anything of it was not run. */
+export function retryGroupButton(record, group) {
+  const { failed, recovered } = record.datums;
+  if (isOpen(record) || unfinished(record) > failed + recovered) return null;
+  return actionButton("Retry this group", () => retryGroup(record, group), { label: `Retry this group: ${describe(group)}` });
+}
+
+/** Runs again what failed with one cause; goes to the new job. */
+async function retryGroup(record, group) {
+  const { key, count: many } = group;
+  const others = unfinished(record) - many;
+  const yes = await modal({
+    title: "Retry this group?",
+    body: [
+      h("p", {}, strong(count(many, "datum")), ` of ${record.pipeline} that failed with `, code(describe(group)),
+        ` ${many === 1 ? "is" : "are"} run, as a new job.`),
+      others > 0 && h("p", {}, strong(count(others, "other datum")), ` that did not succeed ${others === 1 ? "is" : "are"} `,
+        "left as ", others === 1 ? "it is" : "they are", ", so no output is published yet."),
+      note("What succeeded is taken over, not repeated."),
+    ],
+    verb: `Run ${count(many, "datum")}`,
+  });
+  if (!yes) return;
+  const { job } = await post(`/jobs/${record.job}/retry`, { group: key });
+  toast(`Job ${job} runs ${count(many, "datum")} again`);
+  go(`/jobs/${job}`);
 }
 
 /** Runs again what a job left undone; goes to the new job. */

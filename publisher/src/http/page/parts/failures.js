@@ -2,6 +2,7 @@
 
 import { h } from "../core/dom.js";
 import { count, number, percent } from "../core/format.js";
+import { retryGroupButton } from "./actions.js";
 import { button, code, commas, datumLink, dim, note, panel, strong } from "./pieces.js";
 
 /** The panel; nothing when nothing failed. `show(key)` lists a group's datums. */
@@ -22,5 +23,6 @@ function cause(group, { total, record, show }) {
       h("div", {}, h("span", { class: "badge bad" }, kind), " ", pattern ? code(pattern) : dim("printed nothing")),
       example && example !== pattern && note("For example ", code(example)),
       note("Datums ", commas(samples.map((index) => datumLink(record.job, index))), " · ",
-        button(`show all ${number(many)}`, () => show(key), { class: "link" }))));
+        button(`show all ${number(many)}`, () => show(key), { class: "link" })),
+      retryGroupButton(record, group)));
 }

@@ -62,6 +62,7 @@ const facts = ({ datum: identity, attempts: tries, worker, verdict, running }) =
     ["Started", time(verdict.started)],
     ["Took", duration(between(verdict.started, verdict.finished))],
     ...costs(verdict.stats),
+    verdict.taken_from && ["Not run again", ["it failed in ", jobLink(verdict.taken_from)]],
   ] : []),
   ["Identity", code(identity)],
 ]);

@@ -87,13 +87,13 @@ function page({ detail, failures, times }, search, find, width) {
 /** What the bar needs beside the record. */
 const now = ({ queued, running, live }) => ({ queued, running, rate: live?.rate, eta: live?.eta, expanded: live?.expanded });
 
-function title({ record, stop_requested: stopping, parent }) {
+function title({ record, stop_requested: stopping, parent, group }) {
   const stop = () => actionButton("Stop", () => stopJob(record.job), { danger: true });
   return head([
     crumbs(link("/jobs", "Jobs"), pipelineLink(record.pipeline)),
     h("h1", {}, h("span", { class: "id" }, record.job), " ", badge(record.state)),
     reason(record.reason),
-    parent && h("p", { class: "facts" }, "retries ", jobLink(parent)),
+    parent && h("p", { class: "facts" }, group ? "retries one group of failures of " : "retries ", jobLink(parent)),
   ],
   isOpen(record) && (stopping ? h("span", { class: "badge warn" }, "being stopped") : stop()),
   retryButton(record));
