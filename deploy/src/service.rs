@@ -151,7 +151,7 @@ async fn answer(
     let probe = match listen {
         Some(address) => {
             let probe = Probe::bind(address).await.map_err(refused(address))?;
-            let measures = Measures::keep(&metrics::BUCKETS_S);
+            let measures = Measures::keep(&metrics::BUCKETS_S, &[]);
             let measures = measures.map_err(|error| refused(address)(io::Error::other(error)))?;
             metrics::describe();
             metrics::leads(false);

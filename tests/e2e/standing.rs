@@ -234,3 +234,25 @@ fn what_makes_no_sense_is_refused() {
     let none = place.call(&["update", "pipeline", "-f", &circle]).code(2);
     none.says(&["circle"]);
 }
+
+#[test]
+fn a_standing_pipeline_that_starts_nothing_is_explained() {
+    let place = Workspace::new();
+    let reader = Spec::new("total").reads("copy", "/").sh("true");
+    for spec in [&copy(), &reader] {
+        let spec = place.spec(spec);
+        place.call(&["create", "pipeline", "-f", &spec]).code(0);
+    }
+    let explained = |name: &str| place.call(&["explain", name]).code(0).stdout;
+    let copy = explained("copy");
+    assert!(copy.contains("no `drover serve` is at work"), "{copy}");
+    let total = explained("total");
+    assert!(
+        total.contains("copy writes, which has had no job yet"),
+        "{total}"
+    );
+    place.call(&["pause", "pipeline", "copy"]).code(0);
+    let (copy, total) = (explained("copy"), explained("total"));
+    assert!(copy.contains("is paused"), "{copy}");
+    assert!(total.contains("copy writes, which is paused"), "{total}");
+}

@@ -275,7 +275,7 @@ class World:
     def start(self, pipeline, total=3, parent=None, group=None):
         job = Job(10 + len(self.jobs), pipeline, "running", total, 1, ended=0, parent=parent, group=group)
         self.jobs.insert(0, job)
-        return {"job": job.id}
+        return {"job": job.id, "why": None}
 
     def workers(self):
         rows = []

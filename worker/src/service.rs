@@ -141,8 +141,8 @@ async fn answer(
 async fn listen_on(address: SocketAddr) -> Result<(Probe, Measures), ServiceError> {
     let refused = |source| ServiceError::Listen { address, source };
     let probe = Probe::bind(address).await.map_err(refused)?;
-    let measures =
-        Measures::keep(&metrics::BUCKETS_S).map_err(|error| refused(io::Error::other(error)))?;
+    let measures = Measures::keep(&metrics::BUCKETS_S, &[])
+        .map_err(|error| refused(io::Error::other(error)))?;
     metrics::describe();
     let address = probe.address().map_err(refused)?;
     tracing::info!("answering /live, /ready and /metrics on http://{address}");

@@ -1,11 +1,13 @@
-//! `drover explain`: why a job failed, or why it is not moving.
+//! `drover explain`: why a job failed, or why it is not moving, or why a standing pipeline starts none.
 
 use std::time::Duration;
 
+use drover_shared::id::PipelineName;
 use drover_shared::job::JobRecord;
 use drover_shared::ledger::Ledger;
+use drover_shared::pipeline;
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::{CommandError, Context, broker};
@@ -13,9 +15,14 @@ use crate::args::{Explain, Format};
 use crate::books;
 use crate::exit::Exit;
 use crate::render::{self, Cluster, Facts};
+use crate::standing::{Waiting, overview};
 
 pub(super) async fn explain(typed: &Explain, context: &Context) -> Result<Exit, CommandError> {
     let ledger = context.ledger().await?;
+    if let Some(sentences) = of_pipeline(&ledger, &typed.job).await? {
+        let json = json!({ "pipeline": typed.job, "explanation": sentences });
+        return print(&json, &sentences, context);
+    }
     let id = ledger.resolve(&typed.job).await?;
     let record = books::record(&ledger, id).await?;
     let failures = books::failures(&ledger, &record).await?;
@@ -31,13 +38,39 @@ pub(super) async fn explain(typed: &Explain, context: &Context) -> Result<Exit, 
         parked: (count, parked.pop()),
         now: Timestamp::now(),
     });
+    let json = json!({ "job": id, "explanation": sentences });
+    print(&json, &sentences, context)
+}
+
+fn print(json: &Value, sentences: &[String], context: &Context) -> Result<Exit, CommandError> {
     let mut out = context.console.data();
     match context.console.format {
-        Format::Json => out.json(&json!({ "job": id, "explanation": sentences }))?,
-        Format::Text => out.lines(&sentences)?,
+        Format::Json => out.json(json)?,
+        Format::Text => out.lines(sentences)?,
     }
     out.finish()?;
     Ok(Exit::Success)
+}
+
+/// What keeps a standing pipeline from starting a job; none if it is not the name of one that was typed.
+async fn of_pipeline(ledger: &Ledger, typed: &str) -> Result<Option<Vec<String>>, CommandError> {
+    let Ok(name) = typed.parse::<PipelineName>() else {
+        return Ok(None);
+    };
+    let Some(standing) = ledger.standing(&name).await? else {
+        return Ok(None);
+    };
+    let now = Timestamp::now();
+    let clocks = pipeline::from_value(&standing.spec).map(|pipeline| {
+        let clocks = pipeline.input.clocks();
+        clocks
+            .iter()
+            .filter_map(|clock| clock.schedule.next(now))
+            .min()
+    });
+    let all = overview(ledger, &Waiting::default(), |record| record).await?;
+    let found = all.iter().find(|each| each.pipeline == name);
+    Ok(found.map(|found| render::standing(found, &all, clocks.ok().flatten())))
 }
 
 /// How long a broker may take to notice that it takes no messages.

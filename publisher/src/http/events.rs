@@ -16,6 +16,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::access::Role;
 use super::error::Error;
+use super::metrics::Listening;
 use super::route::Ask;
 use super::state::{Api, Reach};
 
@@ -91,6 +92,7 @@ pub(super) async fn stream(State(api): State<Api>, Extension(role): Extension<Ro
         return Error::unavailable(full).into_response();
     };
     let first = hello(&api, role);
+    let place = (place, Listening::begin());
     let listener = (api.feed().listen(), api, place);
     let news = stream::unfold(listener, move |(mut news, api, place)| async move {
         loop {

@@ -10,6 +10,7 @@
 
 mod access;
 mod error;
+pub(crate) mod metrics;
 mod openapi;
 mod route;
 mod routes;

@@ -24,7 +24,7 @@ use tokio::time::{sleep, timeout};
 
 use super::access::{self, Access};
 use super::state::Api;
-use super::{assets, routes};
+use super::{assets, metrics, routes};
 
 /// Connections at the same time; others wait in the system's own queue.
 const MOST_CONNECTIONS: usize = 64;
@@ -80,6 +80,7 @@ pub(super) fn router(api: Api, access: Access) -> Router {
         .fallback(assets::serve)
         .layer(from_fn_with_state(access, access::guard))
         .layer(from_fn(secure))
+        .layer(from_fn(metrics::count))
         .with_state(api)
 }
 

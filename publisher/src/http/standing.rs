@@ -103,6 +103,25 @@ pub(super) async fn delete(Ask { api, path, .. }: Ask<PipelinePath>) -> Result<N
 pub(super) struct Wanted {
     /// The job; null if it was not made within a few seconds, as when the pipeline waits for its inputs.
     job: Option<JobId>,
+    /// Without a job: what keeps the pipeline from it as far as is known here, and where to look.
+    why: Option<String>,
+}
+
+impl Wanted {
+    fn not_yet(api: &Api, name: &PipelineName) -> Self {
+        let known = match api.waiting().why(name) {
+            Some(why) => format!("{name} waits: {why}"),
+            None => format!(
+                "{name} has started no job yet; its service may be busy, or elsewhere, or not running"
+            ),
+        };
+        let look =
+            format!("the wish is kept, and GET /api/v1/pipelines/{name} tells how it stands");
+        Self {
+            job: None,
+            why: Some(format!("{known}; {look}")),
+        }
+    }
 }
 
 pub(super) async fn run(Ask { api, path, .. }: Ask<PipelinePath>) -> Result<Wanted, Error> {
@@ -114,11 +133,14 @@ pub(super) async fn run(Ask { api, path, .. }: Ask<PipelinePath>) -> Result<Want
     while Instant::now() < deadline {
         let now = api.ledger().unfolded(&path.name).await?;
         if let Some(job) = now.into_iter().find(|job| !before.contains(job)) {
-            return Ok(Wanted { job: Some(job) });
+            return Ok(Wanted {
+                job: Some(job),
+                why: None,
+            });
         }
         sleep(LOOK_EVERY).await;
     }
-    Ok(Wanted { job: None })
+    Ok(Wanted::not_yet(&api, &path.name))
 }
 
 /// Refuses a pipeline that would, by way of others, wait for itself.

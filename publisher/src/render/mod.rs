@@ -18,6 +18,7 @@ mod list;
 mod log;
 mod pipelines;
 mod progress;
+mod standing;
 
 #[cfg(test)]
 mod samples;
@@ -35,4 +36,5 @@ pub use number::{count, counted};
 pub use palette::Palette;
 pub use pipelines::pipelines;
 pub use progress::follow;
+pub use standing::standing;
 pub use table::Table;

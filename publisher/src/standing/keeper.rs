@@ -188,23 +188,24 @@ impl Keeper {
             self.waiting.tell(&self.name, "its inputs are empty");
             return Ok(None);
         }
-        self.waiting.clear(&self.name);
         let settle = self.watchfulness.settle;
-        match self
+        let verdict = self
             .settling
-            .judge(&covers, covered.as_deref(), settle, Instant::now())
-        {
-            Verdict::Covered => Ok(None),
-            Verdict::LookAgain(after) => {
-                self.look_at = Instant::now() + after;
-                Ok(None)
-            }
-            Verdict::Due => Ok(Some(Draft {
-                pipeline: self.name.clone(),
-                spec: standing.spec.clone(),
-                covers,
-            })),
+            .judge(&covers, covered.as_deref(), settle, Instant::now());
+        if let Verdict::LookAgain(after) = verdict {
+            self.waiting.tell(
+                &self.name,
+                &format!("its inputs changed; a job starts once they look the same for {settle:?}"),
+            );
+            self.look_at = Instant::now() + after;
+            return Ok(None);
         }
+        self.waiting.clear(&self.name);
+        Ok((verdict == Verdict::Due).then(|| Draft {
+            pipeline: self.name.clone(),
+            spec: standing.spec.clone(),
+            covers,
+        }))
     }
 
     /// Lets the clocks tick, and is back when they tick next.

@@ -1,16 +1,20 @@
 //! What a process counts and measures, for Prometheus.
 
-use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
 /// Everything that is measured in this process, from the moment it is [kept](Measures::keep). Cheap to clone.
 #[derive(Clone)]
 pub struct Measures(PrometheusHandle);
 
 impl Measures {
-    /// Keeps what is measured from now on, with histograms of these upper bounds; once in a process. Until then
-    /// measuring costs nothing and leads to nothing.
-    pub fn keep(buckets: &[f64]) -> Result<Self, BuildError> {
-        let recorder = PrometheusBuilder::new().set_buckets(buckets)?;
+    /// Keeps what is measured from now on, with histograms of these upper bounds, and of others for those that `others`
+    /// names; once in a process. Until then measuring costs nothing and leads to nothing.
+    pub fn keep(buckets: &[f64], others: &[(&str, &[f64])]) -> Result<Self, BuildError> {
+        let mut recorder = PrometheusBuilder::new().set_buckets(buckets)?;
+        for (name, buckets) in others {
+            let name = Matcher::Full((*name).to_owned());
+            recorder = recorder.set_buckets_for_metric(name, buckets)?;
+        }
         Ok(Self(recorder.install_recorder()?))
     }
 

@@ -10,6 +10,7 @@ use drover_shared::queue::Link;
 use super::work::Reached;
 use crate::args::Serve;
 use crate::commands::CommandError;
+use crate::http;
 use crate::steward::metrics;
 
 /// The probe, if there is to be one.
@@ -29,9 +30,11 @@ pub(super) async fn answer(
     let Some(probe) = probe else {
         return pending().await;
     };
-    let recorder = Measures::keep(&metrics::BUCKETS_S)
+    let of_requests = (http::metrics::SECONDS, &http::metrics::BUCKETS_S[..]);
+    let recorder = Measures::keep(&metrics::BUCKETS_S, &[of_requests])
         .map_err(|error| CommandError::from(std::io::Error::other(error)))?;
     metrics::describe();
+    http::metrics::describe();
     let (ready, measured) = (Arc::clone(reached), Arc::clone(reached));
     Ok(probe
         .serve(Answers {

@@ -207,6 +207,13 @@ async fn a_job_that_is_wanted_is_named_once_it_is_there() {
     site.post("/api/v1/pipelines", &spec("made", "in")).await;
     let (status, wanted) = site.post("/api/v1/pipelines/made/run", &json!({})).await;
     assert_eq!((status.as_u16(), &wanted["job"]), (202, &json!(null)));
+    let why = wanted["why"].as_str().unwrap();
+    assert!(why.contains("GET /api/v1/pipelines/made"), "{why}");
+    site.waiting
+        .tell(&"made".parse().unwrap(), "its inputs are empty");
+    let (_, waits) = site.post("/api/v1/pipelines/made/run", &json!({})).await;
+    let why = waits["why"].as_str().unwrap();
+    assert!(why.contains("its inputs are empty"), "{why}");
     let wanted = site
         .ledger
         .standing(&"made".parse().unwrap())
@@ -214,7 +221,7 @@ async fn a_job_that_is_wanted_is_named_once_it_is_there() {
         .unwrap()
         .unwrap()
         .wanted;
-    assert_eq!(wanted, 1);
+    assert_eq!(wanted, 2);
     let record = JobRecord::new(JobId::generate(), "made".parse().unwrap(), Timestamp::now());
     let making = async {
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
@@ -225,5 +232,8 @@ async fn a_job_that_is_wanted_is_named_once_it_is_there() {
     };
     let body = json!({});
     let (answer, ()) = tokio::join!(site.post("/api/v1/pipelines/made/run", &body), making);
-    assert_eq!(answer.1["job"], json!(record.id));
+    assert_eq!(
+        (&answer.1["job"], &answer.1["why"]),
+        (&json!(record.id), &json!(null))
+    );
 }

@@ -6,6 +6,7 @@ mod document;
 mod events;
 mod fuzz;
 mod hostile;
+mod metrics;
 mod million;
 mod reading;
 mod schema;

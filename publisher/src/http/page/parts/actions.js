@@ -152,7 +152,11 @@ export async function runPipeline({ pipeline, open_jobs: open }) {
     verb: "Run now",
   });
   if (!yes) return;
-  const { job } = await post(`/pipelines/${pipeline}/run`);
+  const { job, why } = await post(`/pipelines/${pipeline}/run`);
+  if (!job) {
+    toast(why, { link: { href: `/pipelines/${pipeline}`, text: "Look at it" } });
+    return;
+  }
   toast(`Job ${job} was started`, { link: { href: `/jobs/${job}`, text: "Look at it" } });
 }
 
