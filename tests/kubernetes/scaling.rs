@@ -1,6 +1,6 @@
 //! Workers come and go with the work.
 
-use drover_tests::Spec;
+use drover_tests::{Spec, eventually};
 use serde_json::json;
 
 use crate::farm::Farm;
@@ -25,7 +25,10 @@ fn a_standby_pipeline_wakes_with_a_job_and_rests_once_it_is_done() {
     let _worker = farm.herd.worker("made");
     assert_eq!(farm.herd.wait(&job).state(), "success");
     farm.wants("made", 0);
-    assert_eq!(farm.status("made")["lastJob"]["state"], "success");
+    // The status comes a moment after the Deployment.
+    eventually("the last job is told", || {
+        farm.status("made")["lastJob"]["state"] == "success"
+    });
 }
 
 #[test]
