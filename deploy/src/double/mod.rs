@@ -4,6 +4,7 @@
 //! What a real one refuses and this one lets through is found on a real one only: schemas, rights, quotas.
 
 mod answer;
+mod lists;
 mod request;
 mod state;
 

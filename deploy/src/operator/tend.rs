@@ -52,7 +52,11 @@ pub(super) async fn tend(resource: &Pipeline, context: &Context) -> Result<Actio
     };
     let there = look(resource, context).await?;
     let plan = decide(resource, &wanted, &work, &there, context).await?;
-    let deployment = apply(resource, objects.scaled(plan.replicas), context).await?;
+    let applied = apply(resource, objects.scaled(plan.replicas), context).await;
+    if let Some(why) = applied.as_ref().err().and_then(OperatorError::refusal) {
+        tell_all(resource, &Facts::NotTaken(&why), context).await?;
+    }
+    let deployment = applied?;
     let seen = Seen {
         deployment: Some(&deployment),
         pods: &there.pods,
