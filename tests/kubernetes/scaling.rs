@@ -50,3 +50,23 @@ fn the_number_of_workers_follows_the_outstanding_datums() {
     assert_eq!(farm.herd.wait(&job).state(), "success");
     farm.wants("made", 1);
 }
+
+#[test]
+fn before_workers_go_all_are_marked_with_what_their_removal_costs() {
+    let Some(farm) = Farm::reach() else { return };
+    let _operator = farm.operator();
+    let pods = || farm.cluster.list("pods", "drover.dev/pipeline=made");
+    farm.apply("made", &json!({ "parallelism_spec": { "constant": 3 } }));
+    eventually("there are three pods", || pods().len() == 3);
+    farm.apply("made", &json!({ "parallelism_spec": { "constant": 1 } }));
+    eventually("a marked one is left", || {
+        let costs: Vec<_> = pods()
+            .iter()
+            .map(|pod| {
+                pod["metadata"]["annotations"]["controller.kubernetes.io/pod-deletion-cost"].clone()
+            })
+            .collect();
+        // It runs nowhere, so it can't say whether it is busy.
+        costs == ["100"]
+    });
+}
