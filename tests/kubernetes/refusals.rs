@@ -84,3 +84,23 @@ fn an_image_that_cannot_be_pulled_is_told_in_words() {
     }] }));
     farm.says("made", "Ready", "ImagePullFailed");
 }
+
+#[test]
+fn objects_that_the_api_server_does_not_take_are_told() {
+    let Some(farm) = Farm::reach() else { return };
+    let _operator = farm.operator();
+    let base = json!({ "image": "example.invalid/nothing:1", "cmd": ["true"] });
+    let mut twice = base.clone();
+    twice["secrets"] =
+        json!([{ "name": "one", "mount_path": "/key" }, { "name": "other", "mount_path": "/key" }]);
+    farm.apply("twice", &json!({ "transform": twice }));
+    farm.says("twice", "Ready", "ObjectsRefused");
+    let patch = r#"[{"op": "add", "path": "/restartPolicy", "value": "Never"}]"#;
+    farm.apply("patched", &json!({ "pod_patch": patch }));
+    farm.says("patched", "Ready", "ObjectsRefused");
+    farm.apply(
+        "twice",
+        &json!({ "transform": base, "parallelism_spec": { "constant": 1 } }),
+    );
+    farm.wants("twice", 1);
+}

@@ -1,7 +1,7 @@
 //! The books of a real store.
 
 use async_trait::async_trait;
-use drover_shared::id::PipelineName;
+use drover_shared::id::{JobId, PipelineName};
 use drover_shared::job::JobRecord;
 use drover_shared::ledger::{Change, Ledger, StandingError};
 use drover_shared::store::StoreError;
@@ -21,14 +21,20 @@ impl LedgerBooks {
         Self { ledger }
     }
 
-    /// The newest job that is not folded into the done index yet; older ones were the last one once.
-    async fn last_job(&self, pipeline: &PipelineName) -> Result<Option<JobRecord>, BooksError> {
-        let Some(job) = self.ledger.unfolded(pipeline).await?.pop() else {
+    /// The newest job that is not folded into the done index yet, or the one that was told of last, which may have ended
+    /// and been folded since.
+    async fn last_job(
+        &self,
+        pipeline: &PipelineName,
+        told: Option<JobId>,
+    ) -> Result<Option<JobRecord>, BooksError> {
+        let unfolded = self.ledger.unfolded(pipeline).await?.pop();
+        let Some(job) = unfolded.max(told) else {
             return Ok(None);
         };
         match self.ledger.job(job).await {
             Ok(record) => Ok(Some(record)),
-            // Its books are just being opened.
+            // Its books are just being opened, or are gone.
             Err(StoreError::Missing { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -56,7 +62,7 @@ impl Books for LedgerBooks {
         Ok(open.len() as u64)
     }
 
-    async fn work(&self, pipeline: &PipelineName) -> Result<Work, BooksError> {
+    async fn work(&self, pipeline: &PipelineName, told: Option<JobId>) -> Result<Work, BooksError> {
         let open = self.ledger.submitted(pipeline).await?;
         let outstanding = open.iter().map(|(record, _)| record.datums.outstanding());
         let newest = open.last().map(|(record, _)| record.clone());
@@ -65,7 +71,7 @@ impl Books for LedgerBooks {
             outstanding: outstanding.sum(),
             last_job: match newest {
                 Some(record) => Some(record),
-                None => self.last_job(pipeline).await?,
+                None => self.last_job(pipeline, told).await?,
             },
         })
     }
@@ -73,7 +79,6 @@ impl Books for LedgerBooks {
 
 #[cfg(test)]
 mod tests {
-    use drover_shared::id::JobId;
     use drover_shared::job::{Counts, JobState};
     use drover_shared::ledger::{Scope, Submission};
     use drover_shared::store::Store;
@@ -108,16 +113,35 @@ mod tests {
         let ledger = Ledger::new(Store::in_memory());
         let books = LedgerBooks::new(ledger.clone());
         let name = "thumbs".parse().unwrap();
-        assert_eq!(books.work(&name).await.unwrap(), Work::default());
+        assert_eq!(books.work(&name, None).await.unwrap(), Work::default());
         let mut first = submitted(&ledger, 10, 4).await;
         let second = submitted(&ledger, 5, 0).await;
-        let work = books.work(&name).await.unwrap();
+        let work = books.work(&name, None).await.unwrap();
         assert_eq!((work.unfinished_jobs, work.outstanding), (2, 11));
         assert_eq!(work.last_job, Some(second));
         first.state = JobState::Success;
         ledger.save(&first).await.unwrap();
-        let work = books.work(&name).await.unwrap();
+        let work = books.work(&name, None).await.unwrap();
         assert_eq!((work.unfinished_jobs, work.outstanding), (1, 5));
+    }
+
+    #[tokio::test]
+    async fn how_a_job_ended_is_found_when_it_is_folded_already() {
+        let ledger = Ledger::new(Store::in_memory());
+        let books = LedgerBooks::new(ledger.clone());
+        let name = "thumbs".parse().unwrap();
+        let mut job = submitted(&ledger, 0, 0).await;
+        let told = books.work(&name, None).await.unwrap().last_job.unwrap().id;
+        job.state = JobState::Success;
+        ledger.save(&job).await.unwrap();
+        ledger.fold(&name, job.id).await.unwrap();
+        assert_eq!(books.work(&name, None).await.unwrap().last_job, None);
+        assert_eq!(
+            books.work(&name, Some(told)).await.unwrap().last_job,
+            Some(job)
+        );
+        let gone = JobId::generate();
+        assert_eq!(books.work(&name, Some(gone)).await.unwrap().last_job, None);
     }
 
     #[tokio::test]
@@ -135,6 +159,6 @@ mod tests {
         job.state = JobState::Killed;
         ledger.save(&job).await.unwrap();
         assert_eq!(books.fell(&name).await.unwrap(), 0, "it may be done again");
-        assert_eq!(books.work(&name).await.unwrap().last_job, Some(job));
+        assert_eq!(books.work(&name, None).await.unwrap().last_job, Some(job));
     }
 }

@@ -6,7 +6,7 @@ mod ledger;
 pub use ledger::LedgerBooks;
 
 use async_trait::async_trait;
-use drover_shared::id::PipelineName;
+use drover_shared::id::{JobId, PipelineName};
 use drover_shared::job::JobRecord;
 use drover_shared::ledger::StandingError;
 use drover_shared::store::StoreError;
@@ -43,6 +43,7 @@ pub trait Books: Send + Sync {
     /// The pipeline stands no more, and its jobs are asked to stop. Returns how many have not ended yet.
     async fn fell(&self, pipeline: &PipelineName) -> Result<u64, BooksError>;
 
-    /// What is still to be done.
-    async fn work(&self, pipeline: &PipelineName) -> Result<Work, BooksError>;
+    /// What is still to be done. `told` is the job that people were told of last: how it ended is found, however long ago
+    /// that was.
+    async fn work(&self, pipeline: &PipelineName, told: Option<JobId>) -> Result<Work, BooksError>;
 }

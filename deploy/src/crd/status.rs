@@ -36,7 +36,7 @@ pub struct PipelineStatus {
 /// The job that was published last.
 #[skip_serializing_none]
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase")]
 pub struct LastJob {
     /// Its id, for `drover job ID`.
     pub id: String,

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Recorded;
+use super::lists::refusal;
 use super::state::State;
 
 type Answer = (u16, Value);
@@ -88,6 +89,10 @@ impl State {
             request.parameter("fieldManager").is_some(),
             "whose fields are they?"
         );
+        if let Some(why) = refusal(&request.body) {
+            // With neither code nor reason of its own, as a real one.
+            return failure(500, "", &why);
+        }
         let body = &request.body;
         assert!(
             body["apiVersion"].is_string() && body["kind"].is_string(),

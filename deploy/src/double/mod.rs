@@ -1,9 +1,11 @@
 //! A double of the API server, for tests: it keeps objects as a real one does, as far as the operator can tell, and
 //! records each request.
 //!
-//! What a real one refuses and this one lets through is found on a real one only: schemas, rights, quotas.
+//! What a real one refuses and this one lets through is found on a real one only: schemas, rights, quotas. It does refuse
+//! what server-side apply does whatever the schema: a key twice in a list that has keys.
 
 mod answer;
+mod lists;
 mod request;
 mod state;
 

@@ -3,9 +3,17 @@
 use std::error::Error;
 use std::time::Duration;
 
+use kube::core::Status;
 use kube::runtime::finalizer;
 
 use crate::books::BooksError;
+
+/// Answers to a request that is not well made, not allowed, too large, not valid.
+const REFUSALS: [u16; 4] = [400, 403, 413, 422];
+
+/// What server-side apply says of an object that is not of its type: a field that is unknown, or one key twice. It calls
+/// that an internal error.
+const NOT_OF_ITS_TYPE: &str = "failed to create typed patch object";
 
 /// Why a pipeline could not be tended.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +47,18 @@ impl OperatorError {
         move |source| Self::Kube { action, source }
     }
 
+    /// What the API server says against an object itself: it is not valid, or a rule of the cluster forbids it. None if
+    /// the same object may be taken another time.
+    pub(super) fn refusal(&self) -> Option<String> {
+        match self {
+            Self::Kube {
+                action,
+                source: kube::Error::Api(status),
+            } if is_refusal(status) => Some(format!("cannot {action}: {}", status.message)),
+            _ => None,
+        }
+    }
+
     /// When to try again after so many failures in a row.
     pub(super) fn pause(&self, failures: u32) -> Duration {
         match self {
@@ -53,7 +73,7 @@ impl OperatorError {
             Self::Kube {
                 source: kube::Error::Api(status),
                 ..
-            } if status.is_forbidden() || status.is_invalid() => Duration::from_mins(2),
+            } if is_refusal(status) => Duration::from_mins(2),
             Self::Kube { .. } | Self::Books(_) | Self::Nameless | Self::Finalizer(_) => {
                 let doubled = Duration::from_secs(1) * 2u32.pow(failures.min(6));
                 doubled.min(Duration::from_mins(1))
@@ -69,6 +89,11 @@ impl OperatorError {
             Self::Kube { .. } | Self::Nameless | Self::Finalizer(_) => "kubernetes",
         }
     }
+}
+
+/// Whether the same request would be answered so again, until a person changes something.
+fn is_refusal(status: &Status) -> bool {
+    REFUSALS.contains(&status.code) || status.message.contains(NOT_OF_ITS_TYPE)
 }
 
 impl From<finalizer::Error<Self>> for OperatorError {

@@ -43,7 +43,7 @@ pub(super) async fn tend(resource: &Pipeline, context: &Context) -> Result<Actio
             return Ok(Action::requeue(RESTING));
         }
     };
-    let work = match hand_over(&wanted, context).await {
+    let work = match hand_over(resource, &wanted, context).await {
         Ok(work) => work,
         Err(error) => {
             tell_all(resource, &Facts::StoreLost(&chain(&error)), context).await?;
@@ -52,7 +52,11 @@ pub(super) async fn tend(resource: &Pipeline, context: &Context) -> Result<Actio
     };
     let there = look(resource, context).await?;
     let plan = decide(resource, &wanted, &work, &there, context).await?;
-    let deployment = apply(resource, objects.scaled(plan.replicas), context).await?;
+    let applied = apply(resource, objects.scaled(plan.replicas), context).await;
+    if let Some(why) = applied.as_ref().err().and_then(OperatorError::refusal) {
+        tell_all(resource, &Facts::NotTaken(&why), context).await?;
+    }
+    let deployment = applied?;
     let seen = Seen {
         deployment: Some(&deployment),
         pods: &there.pods,
@@ -120,10 +124,19 @@ fn elder(resource: &Pipeline, all: &Store<Pipeline>) -> Option<String> {
 }
 
 /// Hands the pipeline to `drover serve`, and asks what is still to be done of it.
-async fn hand_over(wanted: &Wanted, context: &Context) -> Result<Work, BooksError> {
+async fn hand_over(
+    resource: &Pipeline,
+    wanted: &Wanted,
+    context: &Context,
+) -> Result<Work, BooksError> {
     let name = &wanted.pipeline.name;
+    let told = resource
+        .status
+        .as_ref()
+        .and_then(|status| status.last_job.as_ref());
+    let told = told.and_then(|job| job.id.parse().ok());
     context.books.stand(name, &wanted.spec).await?;
-    context.books.work(name).await
+    context.books.work(name, told).await
 }
 
 async fn look(resource: &Pipeline, context: &Context) -> Result<There, OperatorError> {

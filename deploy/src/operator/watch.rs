@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use drover_shared::id::PipelineName;
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -43,6 +43,8 @@ pub async fn watch(
     );
     let known = controller.store();
     let woken = known.clone();
+    let stop = stop.shared();
+    let in_vain = stopped_too_early(known.clone(), stop.clone());
     let running = controller
         .owns(
             Api::<Deployment>::namespaced(of(&client), namespace),
@@ -63,18 +65,30 @@ pub async fn watch(
         .with_config(controller::Config::default().concurrency(AT_ONCE))
         .graceful_shutdown_on(stop)
         .run(reconcile, retry, Arc::new(context(known)));
-    running
-        .for_each(|looked| {
-            // What went wrong with a pipeline was told by `retry`.
-            if let Err(error @ controller::Error::QueueError(_)) = &looked {
-                tracing::warn!(
-                    error = error as &dyn std::error::Error,
-                    "a watch was interrupted"
-                );
-            }
-            std::future::ready(())
-        })
-        .await;
+    let working = running.for_each(|looked| {
+        // What went wrong with a pipeline was told by `retry`.
+        if let Err(error @ controller::Error::QueueError(_)) = &looked {
+            tracing::warn!(
+                error = error as &dyn std::error::Error,
+                "a watch was interrupted"
+            );
+        }
+        std::future::ready(())
+    });
+    tokio::select! {
+        () = working => {}
+        () = in_vain => {}
+    }
+}
+
+/// Resolves if it is to stop before the pipelines were seen: no look is under way then, and a controller that watches no
+/// more would wait for its first list for ever.
+async fn stopped_too_early(known: Store<Pipeline>, stop: impl Future<Output = ()>) {
+    tokio::select! {
+        biased;
+        _ = known.wait_until_ready() => std::future::pending().await,
+        () = stop => {}
+    }
 }
 
 /// The pipeline whose pod it is: pods belong to a `ReplicaSet`, so only their label tells.

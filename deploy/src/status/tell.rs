@@ -13,6 +13,8 @@ use crate::books::Work;
 use crate::crd::{LastJob, PipelineStatus};
 use crate::plan::{Idle, Plan};
 
+const IN_THE_STORE: &str = "the pipeline stands in the store, where `drover serve` finds it";
+
 /// Why a pipeline is not run.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Refusal {
@@ -51,6 +53,8 @@ pub enum Facts<'a> {
     Refused(&'a Refusal),
     /// The store does not answer; the workers stay as they are.
     StoreLost(&'a str),
+    /// The API server does not take its objects.
+    NotTaken(&'a str),
     /// It is run.
     Seen(Seen<'a>),
     /// It is being deleted; so many jobs have not ended yet.
@@ -73,6 +77,7 @@ pub fn tell(
     let mut words = match facts {
         Facts::Refused(refusal) => refused(refusal),
         Facts::StoreLost(why) => store_lost(why, before),
+        Facts::NotTaken(why) => not_taken(why),
         Facts::Ending(jobs) => ending(*jobs),
         Facts::Seen(seen) => {
             count(&mut status, seen);
@@ -114,6 +119,15 @@ fn store_lost(why: &str, before: &PipelineStatus) -> Vec<Word> {
     ]
 }
 
+fn not_taken(why: &str) -> Vec<Word> {
+    let advice = "workers of an earlier spec stay as they are";
+    vec![
+        Word::new(ACCEPTED, true, "Accepted", "the spec is valid"),
+        Word::new(REGISTERED, true, "Registered", IN_THE_STORE),
+        Word::new(READY, false, "ObjectsRefused", format!("{why}; {advice}")),
+    ]
+}
+
 fn ending(jobs: u64) -> Vec<Word> {
     let message = match jobs {
         0 => "the pipeline is removed from the store".to_owned(),
@@ -128,10 +142,9 @@ fn run(seen: &Seen<'_>, status: &PipelineStatus) -> Vec<Word> {
         accepted.push('\n');
         accepted.push_str(note);
     }
-    let registered = "the pipeline stands in the store, where `drover serve` finds it";
     vec![
         Word::new(ACCEPTED, true, "Accepted", accepted),
-        Word::new(REGISTERED, true, "Registered", registered),
+        Word::new(REGISTERED, true, "Registered", IN_THE_STORE),
         ready(seen, status),
     ]
 }

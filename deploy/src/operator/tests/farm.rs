@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use drover_shared::id::PipelineName;
+use drover_shared::id::{JobId, PipelineName};
 use drover_shared::queue::Link;
 use drover_shared::store::StoreError;
 use kube::runtime::controller::Action;
@@ -73,7 +73,7 @@ impl Books for PretendedBooks {
         Ok(open)
     }
 
-    async fn work(&self, pipeline: &PipelineName) -> Result<Work, BooksError> {
+    async fn work(&self, pipeline: &PipelineName, _: Option<JobId>) -> Result<Work, BooksError> {
         Ok(self
             .reach()?
             .work

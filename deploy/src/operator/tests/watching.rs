@@ -202,3 +202,12 @@ async fn where_nodes_may_not_be_seen_that_is_told_and_what_is_there_stays() {
     }
     operator.end().await;
 }
+
+#[tokio::test]
+async fn an_operator_that_has_seen_no_pipelines_yet_stops_at_once() {
+    let farm = Farm::new();
+    farm.cluster.forbid("pipelines");
+    let operator = Operator::start(farm);
+    operator.rests().await;
+    operator.end().await;
+}

@@ -144,6 +144,23 @@ async fn an_event_that_cannot_be_published_stops_nothing() {
 }
 
 #[tokio::test]
+async fn objects_that_the_api_server_does_not_take_are_told() {
+    let farm = Farm::with(json!({ "parallelism_spec": { "constant": 1 } })).await;
+    let secret = |name: &str| json!({ "name": name, "mount_path": "/key" });
+    farm.apply(
+        "thumbs",
+        json!({ "transform": { "secrets": [secret("one"), secret("other")] } }),
+    );
+    let error = farm.look("thumbs").await.unwrap_err();
+    assert_eq!(error.pause(0), std::time::Duration::from_mins(2));
+    insta::assert_snapshot!(farm.condition("thumbs", "Ready"));
+    assert!(farm.requests(false).contains("\"ObjectsRefused\""));
+    farm.apply("thumbs", json!({}));
+    farm.settle("thumbs").await;
+    assert!(!farm.condition("thumbs", "Ready").contains("Refused"));
+}
+
+#[tokio::test]
 async fn an_operator_without_the_right_to_make_deployments_waits_for_it() {
     let farm = Farm::new();
     farm.cluster.forbid("deployments");
