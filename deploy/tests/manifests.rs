@@ -147,6 +147,25 @@ fn pods_are_found_by_the_labels_that_they_have() {
 }
 
 #[test]
+fn a_volume_is_handed_to_a_pods_group_once_and_left_alone_afterwards() {
+    for path in manifests() {
+        for object in objects(&path) {
+            let context = &object["spec"]["template"]["spec"]["securityContext"];
+            if context["fsGroup"].is_number() {
+                // Else each start goes through all files, and opens those to the group that are their owner's alone.
+                assert_eq!(
+                    context["fsGroupChangePolicy"],
+                    "OnRootMismatch",
+                    "{}: {}",
+                    path.display(),
+                    object["metadata"]["name"]
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn the_chart_has_the_definition_that_is_committed() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |path| fs::read_to_string(root.join(path)).unwrap();

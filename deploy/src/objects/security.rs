@@ -2,7 +2,8 @@
 //!
 //! By default as the *restricted* pod security standard demands. `transform.user` is the exception where it has to be: a
 //! number is who the whole pod runs as; a name can only be looked up in the image, by a worker that is root there and
-//! may become somebody else.
+//! may become somebody else. Where the store is a volume, whose files belong to one user, so it is with any other user:
+//! the worker must be able to write there, whoever its commands run as.
 
 use serde_json::{Value, json};
 
@@ -41,7 +42,9 @@ impl User {
             .map_or((typed, None), |(user, group)| (user, Some(group)));
         // Without a group it is root's, as for the worker anywhere else.
         match (number(user), group.map_or(Some(0), number)) {
-            (Some(user), Some(group)) => Self::Number { user, group },
+            (Some(user), Some(group)) if can_use_store(user, recipe) => {
+                Self::Number { user, group }
+            }
             _ => Self::Switching,
         }
     }
@@ -55,17 +58,27 @@ fn number(text: &str) -> Option<u32> {
     }
 }
 
+/// A bucket is open to whoever has its credentials, a volume to the user whose it is.
+fn can_use_store(user: u32, recipe: &Recipe<'_>) -> bool {
+    recipe.workers.store_claim.is_none() || user == recipe.workers.user
+}
+
 /// What holds for the whole pod.
 pub(super) fn pod(recipe: &Recipe<'_>) -> Value {
     let (user, group) = match User::of(recipe) {
         User::Number { user, group } => (user, group),
         User::Switching => (0, 0),
     };
+    // Each pod with another group than the one before would have the kubelet change every file of a store.
+    let group_of_volumes = match recipe.workers.store_claim {
+        Some(_) => recipe.workers.user,
+        None => group,
+    };
     json!({
         "runAsNonRoot": user != 0,
         "runAsUser": user,
         "runAsGroup": group,
-        "fsGroup": group,
+        "fsGroup": group_of_volumes,
         "fsGroupChangePolicy": "OnRootMismatch",
         "seccompProfile": { "type": "RuntimeDefault" },
     })

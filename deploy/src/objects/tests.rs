@@ -257,6 +257,26 @@ fn a_pod_runs_as_whom_the_spec_says_with_no_more_rights_than_that_takes() {
 }
 
 #[test]
+fn a_volume_is_written_to_by_its_user_or_by_root_and_keeps_its_group() {
+    let rows = [
+        ("nobody said", json!(null), 65532),
+        ("its user", json!("65532"), 65532),
+        ("another number", json!("1000:100"), 0),
+        ("root", json!("root"), 0),
+        ("a name", json!("ana"), 0),
+    ];
+    for (name, user, uid) in rows {
+        let spec = with(json!({ "transform": { "user": user } }));
+        let pod = pod(spec, &other_workers());
+        let context = &pod["securityContext"];
+        assert_eq!(context["runAsUser"], uid, "{name}");
+        assert_eq!(context["fsGroup"], 65532, "{name}");
+        let capabilities = &pod["containers"][0]["securityContext"]["capabilities"];
+        assert_eq!(capabilities["add"].is_array(), uid == 0, "{name}");
+    }
+}
+
+#[test]
 fn what_is_asked_for_is_what_the_spec_says_and_nothing_else() {
     let gpu = json!({ "type": "nvidia.com/gpu", "number": 1 });
     let rows = [

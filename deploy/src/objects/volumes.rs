@@ -73,8 +73,8 @@ fn scratch(recipe: &Recipe<'_>) -> Value {
 }
 
 fn secret_volume(number: usize, secret: &Secret) -> Value {
-    // Readable by the pod's group, which the command runs in, and nobody else.
-    json!({ "name": secret_name(number), "secret": { "secretName": secret.name, "defaultMode": 0o440 } })
+    // Nobody is in the pod but the worker and the command, which may run as anybody.
+    json!({ "name": secret_name(number), "secret": { "secretName": secret.name, "defaultMode": 0o444 } })
 }
 
 fn secret_name(number: usize) -> String {
