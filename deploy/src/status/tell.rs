@@ -81,7 +81,7 @@ pub fn tell(
         Facts::Ending(jobs) => ending(*jobs),
         Facts::Seen(seen) => {
             count(&mut status, seen);
-            run(seen, &status)
+            run(seen, &status, now)
         }
     };
     words.push(broker(link));
@@ -136,7 +136,7 @@ fn ending(jobs: u64) -> Vec<Word> {
     vec![Word::new(READY, false, "Deleting", message)]
 }
 
-fn run(seen: &Seen<'_>, status: &PipelineStatus) -> Vec<Word> {
+fn run(seen: &Seen<'_>, status: &PipelineStatus, now: Timestamp) -> Vec<Word> {
     let mut accepted = "the spec is valid".to_owned();
     for note in seen.notes {
         accepted.push('\n');
@@ -145,11 +145,11 @@ fn run(seen: &Seen<'_>, status: &PipelineStatus) -> Vec<Word> {
     vec![
         Word::new(ACCEPTED, true, "Accepted", accepted),
         Word::new(REGISTERED, true, "Registered", IN_THE_STORE),
-        ready(seen, status),
+        ready(seen, status, now),
     ]
 }
 
-fn ready(seen: &Seen<'_>, status: &PipelineStatus) -> Word {
+fn ready(seen: &Seen<'_>, status: &PipelineStatus, now: Timestamp) -> Word {
     let (there, wanted) = (
         status.ready_replicas.unwrap_or(0),
         status.wanted_replicas.unwrap_or(0),
@@ -164,7 +164,7 @@ fn ready(seen: &Seen<'_>, status: &PipelineStatus) -> Word {
         );
     }
     if there < wanted {
-        let (reason, why) = diagnosis(seen.deployment, seen.pods)
+        let (reason, why) = diagnosis(seen.deployment, seen.pods, now)
             .unwrap_or_else(|| ("Starting", "the others are starting".to_owned()));
         return Word::new(READY, false, reason, format!("{count}: {why}"));
     }

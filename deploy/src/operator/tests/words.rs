@@ -97,7 +97,7 @@ async fn why_workers_are_not_there_is_told_in_words() {
             crashed(
                 4,
                 "Error",
-                "{\"level\":\"INFO\"}\ncannot begin without the broker\n",
+                "{\"level\":\"INFO\"}\n{\"error\":\"cannot begin without the broker\",\"message\":\"the worker ends\"}\n",
             ),
         ),
         ("broken", crashed(1, "Error", "no scratch space")),
