@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use drover_shared::ledger::Ledger;
-use drover_shared::process::{Answers, Measures, Probe, Tokens};
+use drover_shared::process::{Measures, Probe, Tokens};
 use drover_shared::queue::rabbitmq::RabbitMq;
 use drover_shared::queue::{Broker, Link, QueueError};
 use drover_shared::store::{Store, StoreError};
@@ -164,15 +164,9 @@ async fn answer(
             return std::future::pending().await;
         };
         let link = Arc::clone(&reached);
-        probe
-            .serve(Answers {
-                ready: Box::new(move || judge(reached.get())),
-                metrics: Box::new(move || {
-                    metrics::queue_link(link.get().map(Broker::link) == Some(Link::Up));
-                    measures.render()
-                }),
-            })
-            .await
+        let ready = move || judge(reached.get());
+        let look = move || metrics::queue_link(link.get().map(Broker::link) == Some(Link::Up));
+        measures.show_on(probe, ready, look).await
     })
 }
 

@@ -4,13 +4,11 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use drover_shared::ledger::Ledger;
-use drover_shared::process::{Answers, Measures, Probe, Tokens};
+use drover_shared::process::{Measures, Probe, Tokens};
 use drover_shared::queue::{Broker, QueueError};
 use drover_shared::store::{Store, StoreError};
-use tokio::time::sleep;
 
 use crate::config::Settings;
 use crate::error::WorkError;
@@ -20,9 +18,6 @@ use crate::request::Request;
 use crate::stops::Stops;
 use crate::worker::work;
 use crate::{connect, metrics};
-
-/// How often what was measured is sorted, if nobody asks for it.
-const TIDY_EVERY: Duration = Duration::from_secs(5);
 
 /// Why the process could not do its work (any more).
 #[derive(Debug, thiserror::Error)]
@@ -123,18 +118,10 @@ async fn answer(
         let Some((probe, measures)) = probe else {
             return std::future::pending().await;
         };
-        let (ready, link, rendered) = (health.clone(), health, measures.clone());
-        let answers = Answers {
-            ready: Box::new(move || ready.ready()),
-            metrics: Box::new(move || {
-                link.measure_link();
-                rendered.render()
-            }),
-        };
-        tokio::select! {
-            never = probe.serve(answers) => never,
-            never = tidy(measures) => never,
-        }
+        let (ready, link) = (health.clone(), health);
+        measures
+            .show_on(probe, move || ready.ready(), move || link.measure_link())
+            .await
     })
 }
 
@@ -147,11 +134,4 @@ async fn listen_on(address: SocketAddr) -> Result<(Probe, Measures), ServiceErro
     let address = probe.address().map_err(refused)?;
     tracing::info!("answering /live, /ready and /metrics on http://{address}");
     Ok((probe, measures))
-}
-
-async fn tidy(measures: Measures) -> Infallible {
-    loop {
-        sleep(TIDY_EVERY).await;
-        measures.tidy();
-    }
 }

@@ -1,6 +1,15 @@
 //! What a process counts and measures, for Prometheus.
 
+use std::convert::Infallible;
+use std::time::Duration;
+
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio::time::sleep;
+
+use super::probe::{Answers, Probe};
+
+/// How often what was measured is sorted, if nobody asks for it.
+const TIDY_EVERY: Duration = Duration::from_secs(5);
 
 /// Everything that is measured in this process, from the moment it is [kept](Measures::keep). Cheap to clone.
 #[derive(Clone)]
@@ -18,13 +27,33 @@ impl Measures {
         Ok(Self(recorder.install_recorder()?))
     }
 
-    /// All of it, in Prometheus' text format.
-    pub fn render(&self) -> String {
-        self.0.render()
+    /// Answers on `probe` with all of it, for ever: `ready` tells whether work can be given to the process, and `look`
+    /// measures what is measured only when somebody asks.
+    pub async fn show_on(
+        self,
+        probe: Probe,
+        ready: impl Fn() -> Result<(), String> + Send + Sync + 'static,
+        look: impl Fn() + Send + Sync + 'static,
+    ) -> Infallible {
+        let shown = self.clone();
+        let answers = Answers {
+            ready: Box::new(ready),
+            metrics: Box::new(move || {
+                look();
+                shown.0.render()
+            }),
+        };
+        tokio::select! {
+            never = probe.serve(answers) => never,
+            never = self.stay_tidy() => never,
+        }
     }
 
-    /// Sorts what was measured into the histograms; every few seconds, so that memory stays bounded when nobody asks.
-    pub fn tidy(&self) {
-        self.0.run_upkeep();
+    /// Sorts what was measured into the histograms, again and again, so that memory stays bounded when nobody asks.
+    async fn stay_tidy(&self) -> Infallible {
+        loop {
+            sleep(TIDY_EVERY).await;
+            self.0.run_upkeep();
+        }
     }
 }

@@ -11,4 +11,4 @@ pub use ask::{AskError, ask_measures, ask_ready};
 pub use host::{host_name, process_name};
 pub use lifecycle::{Ending, Lifecycle, Tokens};
 pub use measures::Measures;
-pub use probe::{Answers, Probe};
+pub use probe::Probe;

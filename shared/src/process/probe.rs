@@ -33,11 +33,11 @@ const MOST_CLIENTS: usize = 32;
 const BREATH: Duration = Duration::from_millis(100);
 
 /// What the probe answers with.
-pub struct Answers {
+pub(super) struct Answers {
     /// Whether work can be given to the process; if not, why, without credentials.
-    pub ready: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
+    pub(super) ready: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
     /// All measures, in Prometheus' text format.
-    pub metrics: Box<dyn Fn() -> String + Send + Sync>,
+    pub(super) metrics: Box<dyn Fn() -> String + Send + Sync>,
 }
 
 /// A probe that listens.
@@ -59,7 +59,7 @@ impl Probe {
     }
 
     /// Answers for ever; dropping the future ends it, with all connections.
-    pub async fn serve(self, answers: Answers) -> Infallible {
+    pub(super) async fn serve(self, answers: Answers) -> Infallible {
         let answers = Arc::new(answers);
         let mut clients = JoinSet::new();
         loop {
