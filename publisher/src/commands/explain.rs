@@ -15,7 +15,7 @@ use crate::args::{Explain, Format};
 use crate::books;
 use crate::exit::Exit;
 use crate::render::{self, Cluster, Facts};
-use crate::standing::{Waiting, overview};
+use crate::standing::{Waiting, next_tick, overview};
 
 pub(super) async fn explain(typed: &Explain, context: &Context) -> Result<Exit, CommandError> {
     let ledger = context.ledger().await?;
@@ -60,17 +60,14 @@ async fn of_pipeline(ledger: &Ledger, typed: &str) -> Result<Option<Vec<String>>
     let Some(standing) = ledger.standing(&name).await? else {
         return Ok(None);
     };
-    let now = Timestamp::now();
-    let clocks = pipeline::from_value(&standing.spec).map(|pipeline| {
-        let clocks = pipeline.input.clocks();
-        clocks
-            .iter()
-            .filter_map(|clock| clock.schedule.next(now))
-            .min()
-    });
+    // One of a spec that is not valid here has no clock that is known.
+    let tick = match pipeline::from_value(&standing.spec) {
+        Ok(pipeline) => next_tick(&pipeline, standing.created, ledger.store()).await?,
+        Err(_) => None,
+    };
     let all = overview(ledger, &Waiting::default(), |record| record).await?;
     let found = all.iter().find(|each| each.pipeline == name);
-    Ok(found.map(|found| render::standing(found, &all, clocks.ok().flatten())))
+    Ok(found.map(|found| render::standing(found, &all, tick)))
 }
 
 /// How long a broker may take to notice that it takes no messages.

@@ -24,4 +24,5 @@ pub use graph::{Edge, Graph, Node, NodeKind};
 pub use keeper::{Due, Keeper, Watchfulness, Watching};
 pub use news::{Item, News};
 pub use overview::{InputKind, InputOverview, Overview, PipelineState, overview};
+pub use ticks::next_tick;
 pub use waiting::Waiting;

@@ -1,7 +1,7 @@
 //! Ticks of a clock: empty files, named by the time that was scheduled.
 
 use bytes::Bytes;
-use drover_shared::pipeline::CronInput;
+use drover_shared::pipeline::{CronInput, Pipeline};
 use drover_shared::store::{Store, StoreError, StoreKey};
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 
@@ -18,8 +18,7 @@ pub(super) async fn tick(
 ) -> Result<Option<Timestamp>, StoreError> {
     let repo = StoreKey::root().join(&clock.ticks.repo)?;
     let names = store.names(&repo).await?;
-    let newest = names.iter().filter_map(|name| name.parse().ok()).max();
-    let (due, next) = due(clock, newest, created, now);
+    let (due, next) = due(clock, newest(&names), created, now);
     let written = if clock.overwrite {
         &due[due.len().saturating_sub(1)..]
     } else {
@@ -37,6 +36,27 @@ pub(super) async fn tick(
         store.delete_each(old?).await?;
     }
     Ok(next)
+}
+
+/// When the first of a pipeline's clocks ticks next, if it has any; in the past if nobody has written a tick that is due.
+pub async fn next_tick(
+    pipeline: &Pipeline,
+    created: Timestamp,
+    store: &Store,
+) -> Result<Option<Timestamp>, StoreError> {
+    let mut first = None;
+    for clock in pipeline.input.clocks() {
+        let repo = StoreKey::root().join(&clock.ticks.repo)?;
+        let newest = newest(&store.names(&repo).await?);
+        let (_, next) = due(clock, newest, created, Timestamp::MIN);
+        first = first.into_iter().chain(next).min();
+    }
+    Ok(first)
+}
+
+/// The newest of the ticks among these names.
+fn newest(names: &[String]) -> Option<Timestamp> {
+    names.iter().filter_map(|name| name.parse().ok()).max()
 }
 
 /// Pure: the ticks after the newest one that are due, and the one after them.
@@ -69,7 +89,7 @@ fn whole_second(time: Timestamp) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
-    use drover_shared::pipeline::{self, Pipeline};
+    use drover_shared::pipeline;
 
     use super::*;
 
@@ -85,6 +105,20 @@ mod tests {
             .unwrap()
             .remove(0)
             .pipeline
+    }
+
+    #[tokio::test]
+    async fn the_next_tick_follows_from_the_newest_and_not_from_when_it_is_asked_for() {
+        let (store, pipeline) = (Store::in_memory(), pipeline("spec: '@every 20s'"));
+        let next = async || {
+            next_tick(&pipeline, at("00:00:00.5"), &store)
+                .await
+                .unwrap()
+        };
+        assert_eq!(next().await, Some(at("00:00:20")));
+        let clock = pipeline.input.clocks()[0];
+        let kept = tick(clock, at("00:00:00.5"), at("00:00:45"), &store).await;
+        assert_eq!(next().await, kept.unwrap());
     }
 
     /// The ticks there are after the clock was looked at at these times, and when the next one is.
