@@ -21,6 +21,6 @@ pub(crate) use datums::{Row, rows};
 pub(crate) use logs::{LogError, Origin, attempt, each_line, logs_of, open_log};
 pub(crate) use look::look;
 pub(crate) use record::{failures, record, running_before, state_word};
-pub(crate) use retry::{GroupError, RetryError, group, retry};
+pub(crate) use retry::{GroupError, RetryError, retry};
 pub(crate) use stop::tell_to_stop;
 pub(crate) use submit::{SubmitError, hint, submit};

@@ -1,7 +1,7 @@
 //! The datums of a job that did not succeed, as a new job; all of them, or those with one cause.
 
 use drover_shared::id::JobId;
-use drover_shared::job::{CauseKey, FailureGroups, JobRecord};
+use drover_shared::job::{CauseKey, FailureGroup, FailureGroups, JobRecord};
 use drover_shared::ledger::{Ledger, Scope};
 use drover_shared::pipeline::{self, Findings};
 use drover_shared::store::StoreError;
@@ -52,15 +52,14 @@ pub enum GroupError {
     },
 }
 
-/// `no failures of job 01… have the key 77; it has 0123456789abcdef (12 × exit 1: 'no such column')`.
+/// `not one group of failures of job 01… has a key that begins with "77"; its groups are 0123456789abcdef (12 × exit 1:
+/// 'no such column')`.
 fn missing(job: JobId, typed: &str, known: &FailureGroups) -> String {
     let groups = known.by_count();
     if groups.is_empty() {
         return format!("nothing failed in job {job}, so there is no group {typed:?} to retry");
     }
-    let name = |group: &&drover_shared::job::FailureGroup| {
-        format!("{} ({} × {group})", group.key(), group.count)
-    };
+    let name = |group: &&FailureGroup| format!("{} ({} × {group})", group.key(), group.count);
     let named: Vec<String> = groups.iter().take(MOST_NAMED).map(name).collect();
     let more = match groups.len().saturating_sub(MOST_NAMED) {
         0 => String::new(),
@@ -72,21 +71,37 @@ fn missing(job: JobId, typed: &str, known: &FailureGroups) -> String {
     )
 }
 
-/// The cause that a person means: by its key, or as much of its beginning as tells it from the others of the job.
-pub(crate) async fn group(
+/// A new job that runs again what did not succeed in one that has ended, and takes over the rest; or only what failed in
+/// it with the cause whose key, or so much of its beginning as tells it from others of the job, is `group`.
+pub(crate) async fn retry(
     ledger: &Ledger,
     ended: &JobRecord,
-    typed: &str,
-) -> Result<CauseKey, RetryError> {
-    let known = failures(ledger, ended).await?;
-    match the_one(&known, typed) {
-        Some(key) => Ok(key),
-        None => Err(GroupError::Missing {
+    group: Option<&str>,
+) -> Result<Assignment, RetryError> {
+    let scope = match group {
+        None => Scope::FailedOf(ended.id),
+        Some(typed) => Scope::GroupOf {
             job: ended.id,
-            typed: typed.to_owned(),
-            known,
+            group: group_of(ledger, ended, typed).await?,
+        },
+    };
+    let spec = ledger.spec(ended.id).await?;
+    let pipeline = pipeline::from_value(&spec).map_err(RetryError::Spec)?;
+    Ok(Assignment::new(pipeline, spec, scope, false))
+}
+
+/// The cause that is meant, in a job that has such failures and leaves nothing else open: what never ended can neither
+/// be skipped nor be taken over as failed.
+async fn group_of(ledger: &Ledger, ended: &JobRecord, typed: &str) -> Result<CauseKey, RetryError> {
+    let known = failures(ledger, ended).await?;
+    let job = ended.id;
+    match (the_one(&known, typed), ended.datums.outstanding()) {
+        (Some(group), 0) => Ok(group),
+        (Some(_), count) => Err(GroupError::CutShort { job, count }.into()),
+        (None, _) => {
+            let typed = typed.to_owned();
+            Err(GroupError::Missing { job, typed, known }.into())
         }
-        .into()),
     }
 }
 
@@ -95,47 +110,10 @@ fn the_one(known: &FailureGroups, typed: &str) -> Option<CauseKey> {
     let mut keys = known
         .groups
         .iter()
-        .map(drover_shared::job::FailureGroup::key)
+        .map(FailureGroup::key)
         .filter(|key| !typed.is_empty() && key.to_string().starts_with(typed));
     let first = keys.next()?;
     keys.next().is_none().then_some(first)
-}
-
-/// A new job that runs again what did not succeed in one that has ended, or only what failed in it with one cause, and
-/// takes over the rest.
-pub(crate) async fn retry(
-    ledger: &Ledger,
-    ended: &JobRecord,
-    group: Option<CauseKey>,
-) -> Result<Assignment, RetryError> {
-    let scope = match group {
-        None => Scope::FailedOf(ended.id),
-        Some(group) => {
-            check(ledger, ended, group).await?;
-            Scope::GroupOf {
-                job: ended.id,
-                group,
-            }
-        }
-    };
-    let spec = ledger.spec(ended.id).await?;
-    let pipeline = pipeline::from_value(&spec).map_err(RetryError::Spec)?;
-    Ok(Assignment::new(pipeline, spec, scope, false))
-}
-
-/// Checks that the job has such failures, and nothing else open: what never ended can neither be skipped nor be taken
-/// over as failed.
-async fn check(ledger: &Ledger, ended: &JobRecord, group: CauseKey) -> Result<(), RetryError> {
-    let key = group.to_string();
-    self::group(ledger, ended, &key).await?;
-    match ended.datums.outstanding() {
-        0 => Ok(()),
-        count => Err(GroupError::CutShort {
-            job: ended.id,
-            count,
-        }
-        .into()),
-    }
 }
 
 #[cfg(test)]

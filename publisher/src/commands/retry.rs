@@ -15,10 +15,6 @@ pub(super) async fn retry(typed: &Retry, context: &Context) -> Result<Exit, Comm
             state: books::state_word(&record),
         });
     }
-    let group = match &typed.group {
-        Some(key) => Some(books::group(&ledger, &record, key).await?),
-        None => None,
-    };
-    let assignment = books::retry(&ledger, &record, group).await?;
+    let assignment = books::retry(&ledger, &record, typed.group.as_deref()).await?;
     run::in_order(vec![assignment], &typed.engine, &ledger, context).await
 }

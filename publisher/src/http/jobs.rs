@@ -303,7 +303,8 @@ pub(super) async fn retry(
         )));
     }
     let broker = api.broker()?;
-    let assignment = books::retry(api.ledger(), &record, body.0.group).await?;
+    let group = body.0.group.map(|group| group.to_string());
+    let assignment = books::retry(api.ledger(), &record, group.as_deref()).await?;
     let job = assignment.record.id;
     books::submit(&[assignment], api.ledger(), broker.as_ref()).await?;
     Ok(Started { job })
