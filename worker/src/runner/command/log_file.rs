@@ -7,6 +7,10 @@ use std::path::{Path, PathBuf};
 
 use super::log::now;
 
+/// A log within its limit is made of at least so many pieces: how much of it is kept must not depend on how much of the
+/// output came at once.
+const PIECES: u64 = 64;
+
 /// A log file that is being written.
 pub(super) struct LogFile {
     path: PathBuf,
@@ -46,9 +50,12 @@ impl LogFile {
 
     /// Appends whole records. What cannot be written is counted.
     pub(super) fn append(&mut self, records: &[u8]) {
-        if records.is_empty() {
-            return;
+        for few in pieces(records, self.limit / PIECES) {
+            self.append_few(few);
         }
+    }
+
+    fn append_few(&mut self, records: &[u8]) {
         if let Err(error) = self.say_what_was_lost().and_then(|()| self.write(records)) {
             self.lost += records.len() as u64;
             self.trouble = Some(error);
@@ -215,7 +222,63 @@ impl Tail {
     }
 }
 
+/// Pure: whole records cut into pieces of at most so many bytes, or of one record that is longer.
+fn pieces(mut records: &[u8], most: u64) -> impl Iterator<Item = &[u8]> {
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let newline = |byte: &u8| *byte == b'\n';
+    std::iter::from_fn(move || {
+        let last = records[..records.len().min(most)].iter().rposition(newline);
+        let end = match last.or_else(|| records.iter().position(newline)) {
+            Some(end) if records.len() > most => end + 1,
+            _ => records.len(),
+        };
+        let (piece, rest) = records.split_at(end);
+        records = rest;
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
 /// A record of our own.
 fn remark(text: &str) -> Vec<u8> {
     format!("{} stderr F [drover: {text}]\n", now()).into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_whole_records_and_all_of_them() {
+        let rows: [(&str, u64, &[&str]); 6] = [
+            ("", 4, &[]),
+            ("a\nb\n", 9, &["a\nb\n"]),
+            ("a\nb\nc\n", 4, &["a\nb\n", "c\n"]),
+            ("a\nb\nc\n", 3, &["a\n", "b\n", "c\n"]),
+            ("longer\nb\n", 3, &["longer\n", "b\n"]),
+            ("a\nb\n", 0, &["a\n", "b\n"]),
+        ];
+        for (records, most, expected) in rows {
+            let cut: Vec<&[u8]> = pieces(records.as_bytes(), most).collect();
+            let expected: Vec<&[u8]> = expected.iter().map(|piece| piece.as_bytes()).collect();
+            assert_eq!(cut, expected, "{records:?} by {most}");
+        }
+    }
+
+    #[test]
+    fn as_much_is_kept_of_output_that_came_at_once_as_of_output_that_came_line_by_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let lines: Vec<String> = (0..20_000).map(|number| format!("{number:09}\n")).collect();
+        for at_once in [1, 100, 20_000] {
+            let path = folder.path().join(at_once.to_string());
+            let mut log = LogFile::new(path.clone(), 64_000);
+            for some in lines.chunks(at_once) {
+                log.append(some.concat().as_bytes());
+            }
+            let (length, trouble) = log.finish();
+            assert_eq!(trouble, None);
+            assert!((45_000..64_200).contains(&length), "{at_once}: {length}");
+            let text = std::fs::read_to_string(path).unwrap();
+            assert!(text.starts_with(&lines[0]) && text.ends_with(&lines[19_999]));
+        }
+    }
 }
