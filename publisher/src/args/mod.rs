@@ -213,7 +213,7 @@ pub enum Command {
     /// A new job takes over what succeeded, and runs what failed, was recovered or was not reached. It refuses when
     /// the inputs have changed since: `run` takes them as they are now.
     Retry(Retry),
-    /// Say why a job failed, or why it is not moving
+    /// Say why a job failed or is not moving, or why a standing pipeline starts none
     Explain(Explain),
     /// Print the completions of a shell
     Completions(Completions),
