@@ -87,6 +87,23 @@ async fn a_broker_that_comes_up_within_the_patience_is_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_goes_before_it_tells_its_version_is_waited_for_too() {
+    let proxy = Proxy::to(shared().port());
+    // The first connection is the one that stays, the second one asks for the version.
+    proxy.admit(1);
+    let url = shared().vhost_at(proxy.port());
+    let connected = connect(&url);
+    let restored = async {
+        while proxy.turned_away() < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        proxy.restore();
+    };
+    let (connected, ()) = within(futures::future::join(connected, restored)).await;
+    connected.expect("connected");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_brokers_version_is_known() {
     let broker = connect(&shared().vhost()).await.unwrap();
     let said = shared().ctl(&["version"]);

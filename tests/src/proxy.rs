@@ -37,6 +37,10 @@ struct State {
     weather: Weather,
     delay: Duration,
     bytes_per_second: Option<u32>,
+    /// So many more connections are made, then each new one breaks at once.
+    admitted: Option<usize>,
+    /// Connections that broke as soon as they were made.
+    turned_away: usize,
     /// Both ends of all connections.
     streams: Vec<TcpStream>,
     over: bool,
@@ -54,6 +58,8 @@ impl Proxy {
                 weather: Weather::Fair,
                 delay: Duration::ZERO,
                 bytes_per_second: None,
+                admitted: None,
+                turned_away: 0,
                 streams: Vec::new(),
                 over: false,
             }),
@@ -101,11 +107,22 @@ impl Proxy {
         self.network.lock().bytes_per_second = Some(bytes_per_second);
     }
 
+    /// Lets so many more connections be made; later ones break at once.
+    pub fn admit(&self, connections: usize) {
+        self.network.lock().admitted = Some(connections);
+    }
+
+    /// How many connections broke as soon as they were made.
+    pub fn turned_away(&self) -> usize {
+        self.network.lock().turned_away
+    }
+
     /// All is well again: what was held up arrives, new connections are made.
     pub fn restore(&self) {
         let mut state = self.network.lock();
         state.delay = Duration::ZERO;
         state.bytes_per_second = None;
+        state.admitted = None;
         drop(state);
         self.network.turn(Weather::Fair);
     }
@@ -117,6 +134,15 @@ impl Drop for Proxy {
         self.network.turn(Weather::Cut);
         // Wakes the thread that accepts.
         let _ = TcpStream::connect(self.address);
+    }
+}
+
+impl State {
+    /// Whether another connection is made; if so, it is counted.
+    fn admits(&mut self) -> bool {
+        let admitted = self.admitted.is_none_or(|left| left > 0);
+        self.admitted = self.admitted.map(|left| left.saturating_sub(1));
+        admitted && self.weather != Weather::Cut
     }
 }
 
@@ -142,7 +168,8 @@ impl Network {
             if state.over {
                 return;
             }
-            if state.weather == Weather::Cut {
+            if !state.admits() {
+                state.turned_away += 1;
                 continue;
             }
             let Ok(far) = TcpStream::connect(("127.0.0.1", self.to)) else {

@@ -33,7 +33,7 @@ mod trouble;
 mod typed;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -50,6 +50,7 @@ use self::dialer::{Dialer, Failed};
 use self::errand::errand;
 use self::inbox::{Inbox, Tools};
 use self::outbox::{Outbox, Target};
+use self::pause::Pauses;
 use self::source::Source;
 use self::status::Consumers;
 use super::{Broker, Consumer, Depth, Link, Queue, QueueError};
@@ -71,16 +72,18 @@ impl RabbitMq {
     ///
     /// # Errors
     /// `Unavailable` when the broker cannot be reached in that time, `Refused` at once when it takes neither user,
-    /// password, vhost nor certificate, or is no `RabbitMQ`.
+    /// password, vhost nor certificate.
     pub async fn connect(
         address: &Address,
         process: &str,
         patience: Duration,
     ) -> Result<Self, QueueError> {
         let dialer = |purpose: &str| Dialer::new(address.clone(), format!("{process} {purpose}"));
+        let begun = Instant::now();
         let consuming = Arc::new(Connection::new("consuming", dialer("consuming")));
         consuming.reached(patience).await?;
-        let version = version(address, &dialer("greeting")).await?;
+        let left = patience.saturating_sub(begun.elapsed());
+        let version = version(address, &dialer("greeting"), left).await?;
         info!("connected to RabbitMQ {version} at {address}");
         let publishing = Arc::new(Connection::new("publishing", dialer("publishing")));
         Ok(Self {
@@ -107,15 +110,28 @@ impl RabbitMq {
     }
 }
 
-async fn version(address: &Address, dialer: &Dialer) -> Result<Version, QueueError> {
-    dialer.version().await.map_err(|failed| match failed {
-        Failed::Refused(why) => QueueError::Refused {
-            message: format!("{address}: {why}"),
-        },
-        Failed::Passing(why) => QueueError::Unavailable {
-            message: format!("{address} does not tell its version: {why}"),
-        },
-    })
+/// Asks until the broker answers, for about `patience`: it may go down again right after it was reached.
+async fn version(
+    address: &Address,
+    dialer: &Dialer,
+    patience: Duration,
+) -> Result<Version, QueueError> {
+    let begun = Instant::now();
+    let mut pauses = Pauses::new();
+    loop {
+        match dialer.version().await {
+            Ok(version) => return Ok(version),
+            Err(Failed::Refused(why)) => {
+                let message = format!("{address}: {why}");
+                return Err(QueueError::Refused { message });
+            }
+            Err(Failed::Passing(why)) if begun.elapsed() >= patience => {
+                let message = format!("{address} does not tell its version: {why}");
+                return Err(QueueError::Unavailable { message });
+            }
+            Err(Failed::Passing(_)) => pauses.pause().await,
+        }
+    }
 }
 
 #[async_trait]
