@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use drover_tests::{Spec, Workspace, drover, unique};
+use serde_json::json;
 
 /// A store with `count` small files, a thousand in each folder of `in`.
 pub(crate) fn small_files(count: u64) -> Workspace {
@@ -20,9 +21,15 @@ pub(crate) fn small_files(count: u64) -> Workspace {
     place
 }
 
-/// One datum of `/bin/true` for each file.
+/// One datum of `/bin/true` for each file, one a message.
 pub(crate) fn every_file(place: &Workspace) -> String {
-    place.spec(&Spec::new("nothing").reads("in", "/*/*").cmd(&["/bin/true"]))
+    every_file_in_sets(place, 1)
+}
+
+/// One datum of `/bin/true` for each file, so many a message.
+pub(crate) fn every_file_in_sets(place: &Workspace, number: u64) -> String {
+    let spec = Spec::new("nothing").reads("in", "/*/*").cmd(&["/bin/true"]);
+    place.spec(&spec.set("datum_set_spec", json!({ "number": number })))
 }
 
 /// `drover` with these arguments in the store.

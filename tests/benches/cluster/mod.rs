@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode};
 
 use drover_tests::{Spec, Workspace, drover, drover_worker, shared};
 
-use crate::corpus::{every_file, forget, shell_in, small_files};
+use crate::corpus::{every_file_in_sets, forget, shell_in, small_files};
 use crate::measure::{Cost, measure, median};
 use crate::{Sizes, say};
 
@@ -30,7 +30,6 @@ pub(crate) fn show(sizes: Sizes) {
 /// `/bin/true` for each datum, two at a time.
 fn spawning(sizes: Sizes) {
     let place = small_files(sizes.datums);
-    let spec = every_file(&place);
     say(&format!(
         "\n{} times /bin/true through a quorum queue, 2 at a time, all acked late and confirmed; the broker's own CPU apart",
         sizes.datums
@@ -51,10 +50,14 @@ fn spawning(sizes: Sizes) {
     let row = |who: &str, cost: Cost| row(who, sizes, cost, loop_, floor);
     row("xargs -P2 -n1 (no queue)", floor);
     row("bare lapin loop, prefetch 32", loop_);
-    for look_ahead in ["2", "8"] {
+    for (look_ahead, set) in [("2", 1), ("8", 1), ("8", 16)] {
+        let spec = every_file_in_sets(&place, set);
         let run = herd(&place, &url, &spec, look_ahead);
         let cost = median(sizes.repeats, || forget(&place), &run);
-        row(&format!("drover, look-ahead {look_ahead}"), cost);
+        row(
+            &format!("drover, look-ahead {look_ahead}, sets of {set}"),
+            cost,
+        );
     }
     for queue in ["quorum", "classic"] {
         match celery::command(&shared().vhost(), queue, sizes.datums) {
