@@ -1,6 +1,9 @@
-//! Which cryptography TLS uses in this process.
+//! Which cryptography TLS uses in this process, and whose word for servers it takes.
 
-use std::sync::Once;
+use std::sync::{LazyLock, Once};
+
+use rustls::pki_types::CertificateDer;
+use rustls_native_certs::CertificateResult;
 
 /// Makes ring the provider of cryptography, unless the process has chosen one.
 pub(crate) fn install() {
@@ -9,4 +12,43 @@ pub(crate) fn install() {
         // An error says that there is one already.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
+}
+
+/// The authorities to trust beside the system's: none where the system has any, else the usual ones. A worker is put into
+/// other people's images, many of which have no certificates; without any, no client for HTTP can even be made.
+pub(crate) fn authorities() -> &'static [CertificateDer<'static>] {
+    static AUTHORITIES: LazyLock<&[CertificateDer<'static>]> =
+        LazyLock::new(|| beside(&rustls_native_certs::load_native_certs()));
+    &AUTHORITIES
+}
+
+fn beside(system: &CertificateResult) -> &'static [CertificateDer<'static>] {
+    // Certificates that are named and cannot be read are a mistake, which must not widen whom we trust.
+    if system.certs.is_empty() && system.errors.is_empty() {
+        webpki_root_certs::TLS_SERVER_ROOT_CERTS
+    } else {
+        &[]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rustls_native_certs::load_certs_from_paths;
+
+    use super::*;
+
+    #[test]
+    fn the_usual_authorities_stand_in_for_a_system_that_has_none() {
+        let empty = tempfile::tempdir().unwrap();
+        assert!(!beside(&load_certs_from_paths(None, None)).is_empty());
+        assert!(!beside(&load_certs_from_paths(None, Some(empty.path()))).is_empty());
+        let missing = load_certs_from_paths(Some(Path::new("/no/such.pem")), None);
+        assert!(beside(&missing).is_empty());
+        let own = CertificateDer::from(vec![1]);
+        let mut some = CertificateResult::default();
+        some.certs.push(own);
+        assert!(beside(&some).is_empty());
+    }
 }

@@ -113,25 +113,7 @@ impl Cluster {
     }
 
     fn try_to_apply(&self, text: &str) -> Output {
-        let mut command = self.kubectl([
-            "apply",
-            "--server-side",
-            "--force-conflicts",
-            "--filename=-",
-        ]);
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child
-            .stdin
-            .take()
-            .unwrap()
-            .write_all(text.as_bytes())
-            .unwrap();
-        child.wait_with_output().unwrap()
+        try_to_apply(&self.namespace, text)
     }
 
     /// An object as it is now; null if there is none.
@@ -170,6 +152,14 @@ impl Cluster {
             "--patch",
             &patch,
         ]));
+    }
+
+    /// What a pod answers over HTTP, by way of the API server; nothing while it does not.
+    pub(crate) fn ask_pod(&self, name: &str, port: u16, path: &str) -> String {
+        let (namespace, pod) = (&self.namespace, format!("{name}:{port}"));
+        let url = format!("/api/v1/namespaces/{namespace}/pods/{pod}/proxy{path}");
+        let output = kubectl(["get", "--raw", &url]).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// Ends a pod at once, as the loss of its node would.
@@ -229,6 +219,37 @@ fn kubectl(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
     let mut command = Command::new("kubectl");
     command.args(arguments);
     command
+}
+
+/// Applies an object in a namespace that is not the test's.
+pub(crate) fn apply_in(namespace: &str, object: &Value) {
+    let output = try_to_apply(namespace, &object.to_string());
+    assert!(output.status.success(), "{}", said(&output));
+}
+
+/// Deletes such an object, if the cluster lets us.
+pub(crate) fn delete_in(namespace: &str, kind: &str, name: &str) {
+    let mut command = kubectl(["--namespace", namespace, "delete", kind, name]);
+    let _ = command
+        .args(["--wait=false", "--ignore-not-found"])
+        .output();
+}
+
+fn try_to_apply(namespace: &str, text: &str) -> Output {
+    let mut child = kubectl(["--namespace", namespace, "apply", "--server-side"])
+        .args(["--force-conflicts", "--filename=-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(text.as_bytes())
+        .unwrap();
+    child.wait_with_output().unwrap()
 }
 
 fn said(output: &Output) -> String {

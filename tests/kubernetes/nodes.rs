@@ -1,15 +1,68 @@
 //! One worker for each node that fits, as nodes come and go. The nodes are objects without a machine.
 
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
 use drover_tests::unique;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::cluster::Cluster;
+use crate::cluster::{self, Cluster};
 use crate::farm::Farm;
 
 /// A node that is only pretended; it goes when this is dropped.
 struct Node<'a> {
     cluster: &'a Cluster,
     name: String,
+    _pulse: Pulse,
+}
+
+/// Says that a node is alive, as its kubelet would: else the cluster's controllers hold it for lost within 40 seconds.
+struct Pulse {
+    stop: Option<Sender<()>>,
+    beating: Option<JoinHandle<()>>,
+}
+
+impl Pulse {
+    const EVERY: Duration = Duration::from_secs(5);
+
+    fn of(node: &str) -> Self {
+        let (stop, stopped) = mpsc::channel();
+        let node = node.to_owned();
+        beat(&node);
+        let beating = thread::spawn(move || {
+            while stopped.recv_timeout(Self::EVERY) == Err(RecvTimeoutError::Timeout) {
+                beat(&node);
+            }
+            cluster::delete_in(LEASES, "lease", &node);
+        });
+        Self {
+            stop: Some(stop),
+            beating: Some(beating),
+        }
+    }
+}
+
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        let _ = self.beating.take().map(JoinHandle::join);
+    }
+}
+
+/// The namespace of the leases of nodes.
+const LEASES: &str = "kube-node-lease";
+
+fn beat(node: &str) {
+    let now = format!("{:.6}", Timestamp::now());
+    let lease = json!({
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": { "name": node },
+        "spec": { "holderIdentity": node, "leaseDurationSeconds": 40, "renewTime": now },
+    });
+    cluster::apply_in(LEASES, &lease);
 }
 
 impl<'a> Node<'a> {
@@ -20,7 +73,11 @@ impl<'a> Node<'a> {
             "kind": "Node",
             "metadata": { "name": name, "labels": { "drover.dev/test": label } },
         }));
-        let node = Self { cluster, name };
+        let node = Self {
+            cluster,
+            _pulse: Pulse::of(&name),
+            name,
+        };
         node.is_ready("True");
         node
     }

@@ -52,6 +52,19 @@ fn a_bucket_store_reads_a_folder_and_another_bucket() {
     assert_eq!(field.tree("copy"), files([("b", "bee\n")]));
 }
 
+#[test]
+fn a_machine_without_certificates_reaches_a_bucket() {
+    let field = Field::new();
+    let nothing = field.place.path("no-certificates");
+    std::fs::create_dir(&nothing).unwrap();
+    let mut command = field.command(&["jobs"]);
+    command
+        .env_remove("SSL_CERT_FILE")
+        .env("SSL_CERT_DIR", nothing);
+    let outcome = field.place.start_command(command).finish();
+    assert!(outcome.status.success(), "{}", outcome.stderr);
+}
+
 /// Runs a spec that must succeed with the folder as the store.
 #[track_caller]
 fn on_the_folder(field: &Field, spec: &Spec) {

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use lapin::tcp::{OwnedIdentity, OwnedTLSConfig};
 use lapin::uri::{AMQPScheme, AMQPUri};
+use pem::Pem;
 use url::Url;
 
 /// Seconds between two heartbeats where the URL does not say. Three of them without a sign mean a lost connection.
@@ -65,16 +66,21 @@ impl Address {
         uri.to_string()
     }
 
-    /// The certificates beside the system's, read from their files; nothing if the address names none.
+    /// The certificates beside the system's: those that the address names, read from their files, and the usual
+    /// authorities where the system knows none; nothing if there are neither.
     pub(super) fn certificates(&self) -> Result<Option<OwnedTLSConfig>, String> {
         if self.certificates == Certificates::default() {
-            return Ok(None);
+            return Ok(self.usual_authorities().map(|authorities| OwnedTLSConfig {
+                identity: None,
+                cert_chain: Some(authorities),
+            }));
         }
         let Certificates {
             authorities,
             client,
         } = &self.certificates;
         let authorities = authorities.as_deref().map(read).transpose()?;
+        let authorities = authorities.or_else(|| self.usual_authorities());
         let client = client.as_ref().map(|(chain, key)| {
             Ok::<_, String>(OwnedIdentity::PKCS8 {
                 pem: read(chain)?.into_bytes(),
@@ -85,6 +91,16 @@ impl Address {
             identity: client.transpose()?,
             cert_chain: authorities,
         }))
+    }
+
+    /// As PEM; none where TLS has no part in it.
+    fn usual_authorities(&self) -> Option<String> {
+        let authorities = crate::tls::authorities();
+        (self.uri.scheme == AMQPScheme::AMQPS && !authorities.is_empty()).then(|| {
+            let blocks = authorities.iter();
+            let blocks = blocks.map(|der| Pem::new("CERTIFICATE", der.as_ref()));
+            pem::encode_many(&blocks.collect::<Vec<_>>())
+        })
     }
 }
 
@@ -239,7 +255,7 @@ mod tests {
 
     #[test]
     fn certificates_come_in_the_right_company() {
-        assert_eq!(parse("amqps://mq").certificates(), Ok(None));
+        assert_eq!(parse("amqp://mq").certificates(), Ok(None));
         for wrong in [
             "amqp://mq?cacertfile=/ca",
             "amqps://mq?certfile=/c",

@@ -7,10 +7,11 @@ use std::time::Duration;
 use futures::StreamExt;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::client::{HttpClient, HttpConnector, ReqwestConnector};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{ObjectStore, ObjectStoreScheme};
+use object_store::{Certificate, ClientOptions, ObjectStore, ObjectStoreScheme};
 use tokio::time::timeout;
 use url::Url;
 
@@ -92,6 +93,7 @@ fn client(scheme: &ObjectStoreScheme, url: &Url) -> object_store::Result<Arc<dyn
         ObjectStoreScheme::AmazonS3 => {
             let mut builder = AmazonS3Builder::from_env()
                 .with_url(url.as_str())
+                .with_http_connector(Connector)
                 .with_retry(retries())
                 .with_conditional_put(S3ConditionalPut::ETagMatch);
             for (key, value) in TIMEOUTS {
@@ -106,6 +108,7 @@ fn client(scheme: &ObjectStoreScheme, url: &Url) -> object_store::Result<Arc<dyn
         ObjectStoreScheme::GoogleCloudStorage => {
             let mut builder = GoogleCloudStorageBuilder::from_env()
                 .with_url(url.as_str())
+                .with_http_connector(Connector)
                 .with_retry(retries());
             for (key, value) in TIMEOUTS {
                 builder = builder.with_config(GoogleConfigKey::Client(key), value);
@@ -115,6 +118,7 @@ fn client(scheme: &ObjectStoreScheme, url: &Url) -> object_store::Result<Arc<dyn
         ObjectStoreScheme::MicrosoftAzure => {
             let mut builder = MicrosoftAzureBuilder::from_env()
                 .with_url(url.as_str())
+                .with_http_connector(Connector)
                 .with_retry(retries());
             for (key, value) in TIMEOUTS {
                 builder = builder.with_config(AzureConfigKey::Client(key), value);
@@ -128,6 +132,20 @@ fn client(scheme: &ObjectStoreScheme, url: &Url) -> object_store::Result<Arc<dyn
             });
         }
     })
+}
+
+/// Makes clients that know authorities whatever the system knows.
+#[derive(Debug)]
+struct Connector;
+
+impl HttpConnector for Connector {
+    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        let mut options = options.clone();
+        for authority in crate::tls::authorities() {
+            options = options.with_root_certificate(Certificate::from_der(authority)?);
+        }
+        ReqwestConnector::default().connect(&options)
+    }
 }
 
 fn is_plain(endpoint: Option<String>) -> bool {
