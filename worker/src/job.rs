@@ -8,11 +8,12 @@ use drover_shared::datum::DatumInput;
 use drover_shared::glob::Glob;
 use drover_shared::id::{JobId, PipelineName};
 use drover_shared::ledger::Ledger;
-use drover_shared::pipeline::{self, Findings, PfsInput, Pipeline};
+use drover_shared::pipeline::{self, Findings, PfsInput, Pipeline, Transform};
 use drover_shared::store::{Repos, Store, StoreError, StoreKey};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use crate::runner::home_of_another;
 use crate::scratch::Scratch;
 use crate::stops::Stops;
 
@@ -55,6 +56,24 @@ pub(crate) enum Shown {
     Lazily,
     /// By name only.
     Empty,
+}
+
+/// The environment of a job's commands before their datums are told. The worker's `HOME` is no home of another user; the
+/// spec's always is.
+fn environment(
+    inherited: &BTreeMap<String, String>,
+    home_of_another: Option<String>,
+    transform: &Transform,
+) -> BTreeMap<String, String> {
+    let mut environment = inherited.clone();
+    let mut given = transform.secrets.iter();
+    if let Some(home) = home_of_another
+        && !given.any(|secret| secret.env_var.as_deref() == Some("HOME"))
+    {
+        environment.insert("HOME".to_owned(), home);
+    }
+    environment.extend(transform.env.clone());
+    environment
 }
 
 /// Why a job is not known.
@@ -177,11 +196,10 @@ impl Jobs {
             leaves.insert(input.leaf, Leaf::find(input, &self.repos).await?);
         }
         let transform = &pipeline.transform;
-        let mut environment = self.inherited.clone();
-        environment.extend(transform.env.clone());
+        let another = transform.user.as_deref().and_then(home_of_another);
         Ok(Job {
             id,
-            environment,
+            environment: environment(&self.inherited, another, transform),
             stdin: self.lines(&format!("{id}.stdin"), &transform.stdin)?,
             err_stdin: self.lines(&format!("{id}.err_stdin"), &transform.err_stdin)?,
             stopped,
@@ -200,6 +218,39 @@ impl Jobs {
         match std::fs::write(&path, text) {
             Ok(()) => Ok(Some(path)),
             Err(source) => Err(JobError::Stdin { path, source }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use drover_shared::pipeline::Secret;
+
+    use super::*;
+
+    #[test]
+    fn another_user_is_not_at_home_where_the_worker_is() {
+        let home = |home: &str| BTreeMap::from([("HOME".to_owned(), home.to_owned())]);
+        let secret = Secret {
+            name: "homes".to_owned(),
+            key: None,
+            mount_path: None,
+            env_var: Some("HOME".to_owned()),
+        };
+        for (name, another, in_spec, is_secret, expected) in [
+            ("the worker itself", None, None, false, "/root"),
+            ("another", Some("/home/ana"), None, false, "/home/ana"),
+            ("the spec says", Some("/"), Some("/spec"), false, "/spec"),
+            ("a secret says", Some("/"), None, true, "/root"),
+        ] {
+            let transform = Transform {
+                env: in_spec.map(home).unwrap_or_default(),
+                secrets: is_secret.then(|| secret.clone()).into_iter().collect(),
+                ..Transform::default()
+            };
+            let another = another.map(str::to_owned);
+            let environment = environment(&home("/root"), another, &transform);
+            assert_eq!(environment["HOME"], expected, "{name}");
         }
     }
 }

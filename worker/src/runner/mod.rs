@@ -30,4 +30,6 @@ pub use handle::Runner;
 pub use order::{Inputs, Mount, MountKind, Order};
 pub use settings::{RunnerSettings, Sandbox, SandboxMode};
 
+pub(crate) use command::home_of_another;
+
 use entry::HIDDEN_ARGUMENT;

@@ -39,6 +39,26 @@ pub(in crate::runner) fn identity(user: Option<&str>) -> Result<Option<Identity>
     Ok(Some(wanted))
 }
 
+/// The home directory of whom `name|uid[:group|gid]` means, as a container's runtime would have it: `/` for who is not in
+/// `/etc/passwd`. None when that is who we are already, whose `HOME` we have.
+pub(crate) fn home_of_another(user: &str) -> Option<String> {
+    let wanted = identity(Some(user)).ok().flatten()?;
+    if wanted.user == Identity::own().user {
+        return None;
+    }
+    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    Some(home(user, &passwd))
+}
+
+fn home(text: &str, passwd: &str) -> String {
+    let user = text.split_once(':').map_or(text, |(user, _)| user);
+    let entry = find(passwd, user);
+    let home = entry.and_then(|fields| fields.get(5).copied());
+    home.filter(|home| !home.is_empty())
+        .unwrap_or("/")
+        .to_owned()
+}
+
 fn parse(text: &str, passwd: &str, group: &str) -> Result<Identity, String> {
     let (user_text, group_text) = text
         .split_once(':')
@@ -111,6 +131,21 @@ mod tests {
                 .map(|(user, group)| Identity { user, group })
                 .map_err(str::to_owned);
             assert_eq!(parse(text, PASSWD, GROUP), expected, "{text}");
+        }
+    }
+    #[test]
+    fn a_user_is_at_home_where_the_image_says() {
+        for (text, expected) in [
+            ("ana", "/home/ana"),
+            ("1000", "/home/ana"),
+            ("ana:staff", "/home/ana"),
+            ("root", "/root"),
+            ("4000", "/"),
+            ("4000:50", "/"),
+            ("homeless", "/"),
+        ] {
+            let passwd = format!("{PASSWD}homeless:x:9:9:::/bin/sh\nshort:x:8\n");
+            assert_eq!(home(text, &passwd), expected, "{text}");
         }
     }
 }

@@ -16,4 +16,5 @@ pub(super) mod leftovers;
 
 pub(super) use attempt::{Attempt, Outcome};
 pub(super) use feeder::Fifo;
+pub(crate) use identity::home_of_another;
 pub(super) use identity::{Identity, identity};
