@@ -95,12 +95,14 @@ impl Address {
 
     /// As PEM; none where TLS has no part in it.
     fn usual_authorities(&self) -> Option<String> {
+        if self.uri.scheme != AMQPScheme::AMQPS {
+            return None;
+        }
         let authorities = crate::tls::authorities();
-        (self.uri.scheme == AMQPScheme::AMQPS && !authorities.is_empty()).then(|| {
-            let blocks = authorities.iter();
-            let blocks = blocks.map(|der| Pem::new("CERTIFICATE", der.as_ref()));
-            pem::encode_many(&blocks.collect::<Vec<_>>())
-        })
+        let blocks = authorities
+            .iter()
+            .map(|der| Pem::new("CERTIFICATE", der.as_ref()));
+        (!authorities.is_empty()).then(|| pem::encode_many(&blocks.collect::<Vec<_>>()))
     }
 }
 
