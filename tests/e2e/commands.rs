@@ -1,5 +1,9 @@
 //! How a command is run: its arguments, surroundings, attempts, limits and ends.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
 use drover_tests::{Job, Spec, Workspace, files, is_root};
 
 /// A workspace with one file `in/a` that holds `ant`.
@@ -311,6 +315,22 @@ fn a_user_is_looked_up() {
         &place.fails(&spec("true").set("transform.user", "nobody-knows")),
         &["nobody-knows"],
     );
+}
+
+#[test]
+fn what_lies_in_a_folder_that_a_group_shares_is_shared_but_for_what_commands_make() {
+    let place = one_file();
+    fs::set_permissions(place.store(), Permissions::from_mode(0o2775)).unwrap();
+    place.succeeds(&spec("umask > /pfs/out/umask"));
+    let usual = Command::new("sh").args(["-c", "umask"]).output().unwrap();
+    let usual = String::from_utf8(usual.stdout).unwrap();
+    assert_eq!(place.tree("made"), files([("umask", usual.as_str())]));
+    let closed = Command::new("find")
+        .args([".drover", "made", "-type", "d", "!", "-perm", "-2070"])
+        .current_dir(place.store())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(closed.stdout).unwrap(), "");
 }
 
 #[test]

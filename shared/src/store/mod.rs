@@ -26,6 +26,7 @@ pub mod suite;
 
 pub use entry::Entry;
 pub use error::StoreError;
+pub use folder::usual_umask;
 pub use handle::Store;
 pub use key::StoreKey;
 pub use location::Location;

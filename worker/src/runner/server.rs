@@ -6,6 +6,8 @@ use std::os::fd::AsFd;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use rustix::fs::Mode;
+
 use super::command::{self, Attempt, Outcome};
 use super::frame::{self, Request, Response};
 use super::settings::{RunnerSettings, Sandbox};
@@ -56,6 +58,9 @@ fn serve_on(mut pipes: Pipes, sandbox: Sandbox) -> io::Result<()> {
 }
 
 fn set_up(sandbox: Sandbox, settings: &RunnerSettings) -> Result<Tree, String> {
+    if let Some(bits) = settings.umask {
+        rustix::process::umask(Mode::from_bits_truncate(bits));
+    }
     if sandbox != Sandbox::Namespaces {
         let own = rustix::process::getpid();
         rustix::process::set_child_subreaper(Some(own))

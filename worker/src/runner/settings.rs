@@ -19,6 +19,8 @@ pub struct RunnerSettings {
     pub keep: Vec<PathBuf>,
     /// Largest log of an attempt in bytes; past it the middle is dropped.
     pub log_limit: u64,
+    /// The umask of commands; none keeps the one that the runner is started with.
+    pub umask: Option<u32>,
 }
 
 impl RunnerSettings {
@@ -31,6 +33,7 @@ impl RunnerSettings {
             only_slot: false,
             keep: Vec::new(),
             log_limit: 1 << 30,
+            umask: None,
         }
     }
 }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use rustix::fs::ioctl_ficlone;
 
 use super::FolderWalk;
+use super::group;
 use super::place::{Workshop, make_read_only, move_file, with_parent};
 use super::stat::Stat;
 use super::trouble::{reading, writing};
@@ -35,7 +36,10 @@ impl Folder {
             problem,
         };
         match fs::metadata(root) {
-            Ok(metadata) if metadata.is_dir() => Ok(Self::new(root)),
+            Ok(metadata) if metadata.is_dir() => {
+                group::share(&metadata);
+                Ok(Self::new(root))
+            }
             Ok(_) => Err(refusal("it is not a folder".to_owned())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(refusal(
                 "there is no such folder; create it first".to_owned(),

@@ -1,6 +1,7 @@
 //! A local folder as a store, by `std::fs` alone. Everything here blocks.
 
 mod files;
+mod group;
 mod links;
 mod listing;
 mod place;
@@ -14,4 +15,5 @@ mod walk;
 mod tests;
 
 pub(super) use files::Folder;
+pub use group::usual_umask;
 pub(super) use walk::FolderWalk;
