@@ -234,6 +234,10 @@ fn explain_tells_in_sentences() {
     eventually("the command ran", || place.outside("started").exists());
     let told = place.call(&["explain", "last"]).code(0).stdout;
     assert!(told.contains("running"), "{told}");
+    let at_work = place
+        .call(&["datums", "last", "--state", "running"])
+        .code(0);
+    assert!(at_work.stderr.contains("drover serve"), "{at_work:?}");
     place.open_gate(gate);
     running.finish().code(0);
 }

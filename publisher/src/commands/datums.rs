@@ -16,6 +16,11 @@ use crate::render::{self, DatumJson, DatumRow, counted};
 const ROWS_AT_ONCE: usize = 1000;
 
 pub(super) async fn datums(typed: &Datums, context: &Context) -> Result<Exit, CommandError> {
+    if typed.state.iter().any(|state| is_live(*state)) {
+        context.console.talk(
+            "what runs is not in the books, where it is queued until it ends; the page and the API of `drover serve` show who is at what",
+        );
+    }
     let ledger = context.ledger().await?;
     let listed = Listed {
         job: ledger.resolve(&typed.job).await?,
@@ -28,6 +33,11 @@ pub(super) async fn datums(typed: &Datums, context: &Context) -> Result<Exit, Co
         Format::Text => print_table(&listed, context).await?,
     }
     Ok(Exit::Success)
+}
+
+/// Whether only those who coordinate a job know such datums.
+fn is_live(state: DatumState) -> bool {
+    matches!(state, DatumState::Running | DatumState::Retrying)
 }
 
 async fn print_json(listed: &Listed, context: &Context) -> Result<(), CommandError> {
