@@ -1,10 +1,13 @@
 //! Carries a plan out: removes, then writes. May be cut off anywhere and done again.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::Path;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use drover_shared::store::{Entry, Store, StoreError, StoreKey};
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use tempfile::NamedTempFile;
 use tokio_util::sync::CancellationToken;
 
@@ -70,13 +73,8 @@ async fn remove(
         Ok(Step::Keep(_) | Step::Write(_)) => None,
         Err(error) => Some(Err(PublicationError::from(error))),
     });
-    let mut removed = stream::iter(removals)
-        .map(|path| async { remove_file(site, &path?).await })
-        .buffer_unordered(AT_ONCE);
-    while let Some(()) = removed.try_next().await? {
-        site.advance(progress)?;
-    }
-    Ok(())
+    let remove = |path: Result<String, _>| async { remove_file(site, &path?).await };
+    each(removals, remove, |()| site.advance(progress)).await
 }
 
 async fn remove_file(site: &Site<'_>, path: &str) -> Result<(), PublicationError> {
@@ -91,29 +89,47 @@ async fn write(
 ) -> Result<Applied, PublicationError> {
     let mut after = RecordWriter::new(site.scratch)?;
     let mut lost = BTreeSet::new();
-    let mut made = stream::iter(plan.steps()?)
-        .map(|step| async { make(site, step?).await })
-        .buffered(AT_ONCE);
-    while let Some(made) = made.try_next().await? {
+    let note = |(made, changed)| {
         match made {
-            (Made::Lies(recorded), changed) => {
-                after.write(&recorded)?;
-                if changed {
-                    site.advance(progress)?;
-                }
-            }
-            (Made::Lost { recorded, datums }, _) => {
+            Made::Lies(recorded) => after.write(&recorded)?,
+            Made::Lost { recorded, datums } => {
                 after.write(&recorded)?;
                 lost.extend(datums);
-                site.advance(progress)?;
             }
-            (Made::Removed, _) => {}
+            Made::Removed => {}
         }
-    }
+        if changed {
+            site.advance(progress)?;
+        }
+        Ok(())
+    };
+    let make = |step: io::Result<Step>| async { make(site, step?).await };
+    each(plan.steps()?, make, note).await?;
     Ok(Applied {
         after: after.finish()?,
         lost,
     })
+}
+
+/// Does `work` for each step, several at a time, and hands on the results in the order of the steps. After the first
+/// error nothing more is begun, but what was begun is waited for: a file that came after the end of its publication
+/// would be a stranger's to the next one.
+async fn each<S, T, F: Future<Output = Result<T, PublicationError>>>(
+    steps: impl Iterator<Item = S>,
+    work: impl Fn(S) -> F,
+    mut hand_on: impl FnMut(T) -> Result<(), PublicationError>,
+) -> Result<(), PublicationError> {
+    let is_over = AtomicBool::new(false);
+    let steps = steps.take_while(|_| !is_over.load(Ordering::Relaxed));
+    let mut results = pin!(stream::iter(steps).map(work).buffered(AT_ONCE));
+    let mut ended = Ok(());
+    while let Some(result) = results.next().await {
+        if ended.is_ok() {
+            ended = result.and_then(&mut hand_on);
+            is_over.store(ended.is_err(), Ordering::Relaxed);
+        }
+    }
+    ended
 }
 
 /// Makes one file, if it is to be made; tells whether that changed anything.
