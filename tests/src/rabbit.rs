@@ -4,6 +4,7 @@ mod cleaner;
 mod installation;
 
 use std::fs;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -312,8 +313,20 @@ impl Node {
     }
 }
 
-/// Ports that nobody uses at the moment.
+/// Ports that nobody uses, and that nobody is given who does not name them: they stay free until the node has them.
 fn free_ports() -> [u16; 3] {
-    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port is free"));
+    let listeners = [(); 3].map(|()| {
+        loop {
+            if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, any_port())) {
+                break listener;
+            }
+        }
+    });
     listeners.map(|listener| listener.local_addr().expect("it is bound").port())
+}
+
+/// Below those that systems choose from for clients, and for who binds to port 0.
+fn any_port() -> u16 {
+    let any = RandomState::new().build_hasher().finish();
+    10_000 + u16::try_from(any % 22_000).expect("it is less than 22000")
 }
