@@ -69,26 +69,24 @@ impl Address {
     /// The certificates beside the system's: those that the address names, read from their files, and the usual
     /// authorities where the system knows none; nothing if there are neither.
     pub(super) fn certificates(&self) -> Result<Option<OwnedTLSConfig>, String> {
-        if self.certificates == Certificates::default() {
-            return Ok(self.usual_authorities().map(|authorities| OwnedTLSConfig {
-                identity: None,
-                cert_chain: Some(authorities),
-            }));
-        }
         let Certificates {
             authorities,
             client,
         } = &self.certificates;
-        let authorities = authorities.as_deref().map(read).transpose()?;
-        let authorities = authorities.or_else(|| self.usual_authorities());
+        let authorities = match authorities {
+            Some(file) => Some(read(file)?),
+            None => self.usual_authorities(),
+        };
         let client = client.as_ref().map(|(chain, key)| {
             Ok::<_, String>(OwnedIdentity::PKCS8 {
                 pem: read(chain)?.into_bytes(),
                 key: read(key)?.into_bytes(),
             })
         });
-        Ok(Some(OwnedTLSConfig {
-            identity: client.transpose()?,
+        let client = client.transpose()?;
+        let is_needed = authorities.is_some() || client.is_some();
+        Ok(is_needed.then_some(OwnedTLSConfig {
+            identity: client,
             cert_chain: authorities,
         }))
     }

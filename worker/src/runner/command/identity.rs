@@ -133,6 +133,7 @@ mod tests {
             assert_eq!(parse(text, PASSWD, GROUP), expected, "{text}");
         }
     }
+
     #[test]
     fn a_user_is_at_home_where_the_image_says() {
         for (text, expected) in [
