@@ -192,8 +192,8 @@ pub enum Command {
     Job(Job),
     /// List the datums of a job with what became of them
     ///
-    /// States: queued, running, retrying; and finally success, failed, recovered (by `err_cmd`) or skipped (done by
-    /// an earlier job).
+    /// States: queued, and finally success, failed, recovered (by `err_cmd`) or skipped (done by an earlier job). What
+    /// is running or retrying counts as queued here: the page and the API of `drover serve` show who is at what.
     Datums(Datums),
     /// Show what the commands of a job printed
     ///
