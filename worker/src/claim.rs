@@ -178,8 +178,9 @@ async fn travel(datum: Datum, bearer: &Bearer<'_>, tools: &Tools) -> Result<(), 
     let job = bearer.job;
     let hold = tools.in_hand.take(job.id, datum.index);
     let hold = tools.unless_interrupted(job, hold).await?;
-    let permit = tools.in_flight.acquire();
-    let _permit = tools.unless_interrupted(job, permit).await?;
+    let room = tools.in_flight.acquire();
+    let room = tools.unless_interrupted(job, room).await?;
+    let room = room.expect("the semaphore is never closed");
     if !bearer.delivery.is_live() {
         return Err(Interruption::ClaimLost.into());
     }
@@ -193,7 +194,7 @@ async fn travel(datum: Datum, bearer: &Bearer<'_>, tools: &Tools) -> Result<(), 
         started: Timestamp::now(),
         deaths: 0,
     };
-    journey(claimed, tools).await
+    journey(claimed, room, tools).await
 }
 
 fn decode(body: &[u8]) -> Result<Task, Refusal> {

@@ -50,6 +50,11 @@ impl InHand {
         }
     }
 
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().values().map(HashSet::len).sum()
+    }
+
     /// Waits until no datum of the job is in hand.
     pub(crate) async fn empty_of(&self, job: JobId) {
         loop {

@@ -1,17 +1,25 @@
 //! Reports on their way to the coordinators.
 //!
-//! A broker's work goes by the message, and short datums end faster than it confirms one. So reports that come while
-//! others are on their way go together, in one message, as soon as the road is free; a report that comes alone
-//! waits for nobody.
+//! A broker's work goes by the message, and short datums end faster than it confirms one. So reports go together: those
+//! that come while others are on their way, and, for a moment, until half of what the worker has in hand has ended. As the
+//! other half is enough to keep its slots at work, nobody is idle for it, and the report on a last datum waits for nobody.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use drover_shared::id::PipelineName;
 use drover_shared::queue::{Broker, Queue, QueueError};
 use drover_shared::wire::{Message, Report, WireError, encode};
+use tokio::sync::Notify;
 use tokio::sync::oneshot::{self, error::TryRecvError};
+use tokio::time::timeout;
+
+use crate::in_hand::InHand;
+
+/// How long a report waits for others to go with, at most: less than anybody who watches can see.
+const COMPANY: Duration = Duration::from_millis(30);
 
 /// Sends the reports of a worker.
 #[derive(Debug, Default)]
@@ -23,6 +31,8 @@ pub(crate) struct Reporter {
 #[derive(Debug, Default)]
 struct Lane {
     waiting: Mutex<Vec<Letter>>,
+    /// There is one more.
+    more: Notify,
     /// Held by whose message is on its way.
     road: tokio::sync::Mutex<()>,
 }
@@ -35,12 +45,13 @@ struct Letter {
 }
 
 impl Reporter {
-    /// Sends a report to the coordinator of `pipeline`; returns once the queue has it safe. It may arrive twice. Who
-    /// gives up waiting holds nobody else's report up.
+    /// Sends a report to the coordinator of `pipeline`, together with others if many datums are `in_hand`; returns once
+    /// the queue has it safe. It may arrive twice. Who gives up waiting holds nobody else's report up.
     pub(crate) async fn send(
         &self,
         report: Report,
         pipeline: &PipelineName,
+        in_hand: &InHand,
         broker: &dyn Broker,
     ) -> Result<(), QueueError> {
         let lane = self.lane(pipeline);
@@ -49,7 +60,10 @@ impl Reporter {
             let _road = lane.road.lock().await;
             match arrived.try_recv() {
                 Ok(()) => return Ok(()),
-                Err(TryRecvError::Empty) => return lane.carry_all(pipeline, broker).await,
+                Err(TryRecvError::Empty) => {
+                    let _ = timeout(COMPANY, lane.half_of(in_hand)).await; // else with those there are
+                    return lane.carry_all(pipeline, broker).await;
+                }
                 // Whoever carried it gave up, or was refused; it may be this report that is at fault.
                 Err(TryRecvError::Closed) => {}
             }
@@ -69,7 +83,15 @@ impl Lane {
     fn put(&self, report: Report) -> oneshot::Receiver<()> {
         let (arrived, receiver) = oneshot::channel();
         self.waiting().push(Letter { report, arrived });
+        self.more.notify_one();
         receiver
+    }
+
+    /// Waits until there are reports on half of what is in hand. Cancel-safe.
+    async fn half_of(&self, in_hand: &InHand) {
+        while self.waiting().len() * 2 < in_hand.len() {
+            self.more.notified().await;
+        }
     }
 
     /// Sends what waits; an error leaves it to each of the others to try once more.
@@ -123,10 +145,12 @@ mod tests {
     use std::pin::pin;
 
     use drover_shared::datum::Cause;
+    use drover_shared::id::JobId;
     use drover_shared::queue::{Consumer, Embedded};
     use drover_shared::wire::{Event, decode};
     use futures::FutureExt;
     use futures::future::{join, join_all};
+    use tokio::time::Instant;
 
     use super::*;
 
@@ -179,8 +203,8 @@ mod tests {
     #[tokio::test]
     async fn reports_that_come_while_one_is_on_its_way_go_together() {
         let (broker, mut reports) = narrow().await;
-        let (reporter, pipeline) = (Reporter::default(), pipeline());
-        let send = |index| reporter.send(report(index, 1), &pipeline, &broker);
+        let (reporter, pipeline, in_hand) = (Reporter::default(), pipeline(), InHand::default());
+        let send = |index| reporter.send(report(index, 1), &pipeline, &in_hand, &broker);
         send(0).await.unwrap();
         let sending = join_all((1..=9).map(send));
         let taking = async {
@@ -198,8 +222,8 @@ mod tests {
     #[tokio::test]
     async fn who_gives_up_takes_nobody_elses_report_along() {
         let (broker, mut reports) = narrow().await;
-        let (reporter, pipeline) = (Reporter::default(), pipeline());
-        let send = |index| reporter.send(report(index, 1), &pipeline, &broker);
+        let (reporter, pipeline, in_hand) = (Reporter::default(), pipeline(), InHand::default());
+        let send = |index| reporter.send(report(index, 1), &pipeline, &in_hand, &broker);
         send(0).await.unwrap();
         let mut first = pin!(send(1));
         let mut carrier = Box::pin(send(2));
@@ -214,6 +238,32 @@ mod tests {
         assert_eq!(next(&mut reports).await, [1]);
         other.await.unwrap();
         assert_eq!(next(&mut reports).await, [3]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_report_waits_a_moment_until_half_of_what_is_in_hand_has_ended() {
+        let (broker, mut reports) = narrow().await;
+        let (reporter, pipeline, in_hand) = (Reporter::default(), pipeline(), InHand::default());
+        let send = |index| reporter.send(report(index, 1), &pipeline, &in_hand, &broker);
+        let job = JobId::generate();
+        let mut holds = Vec::new();
+        for index in 0..4 {
+            holds.push(in_hand.take(job, index).await);
+        }
+        let begun = Instant::now();
+        let mut first = pin!(send(0));
+        assert!(first.as_mut().now_or_never().is_none());
+        let (one, other) = join(first, send(1)).await;
+        one.and(other).unwrap();
+        assert_eq!(next(&mut reports).await, [0, 1]);
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        send(2).await.unwrap();
+        assert_eq!(next(&mut reports).await, [2]);
+        assert_eq!(begun.elapsed(), COMPANY, "there was no company to come");
+        holds.truncate(1);
+        send(3).await.unwrap();
+        assert_eq!(next(&mut reports).await, [3]);
+        assert_eq!(begun.elapsed(), COMPANY, "it was the last one in hand");
     }
 
     #[test]

@@ -64,7 +64,9 @@ impl Tools {
         report: Report,
         pipeline: &PipelineName,
     ) -> Result<(), Failure> {
-        let sent = self.reporter.send(report, pipeline, &*self.broker);
+        let sent = self
+            .reporter
+            .send(report, pipeline, &self.in_hand, &*self.broker);
         Ok(self.unless_cut_short(sent).await??)
     }
 

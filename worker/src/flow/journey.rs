@@ -6,6 +6,7 @@ use drover_shared::datum::{Cause, Datum};
 use drover_shared::process::telemetry::TRACED;
 use drover_shared::wire::Event;
 use jiff::Timestamp;
+use tokio::sync::SemaphorePermit;
 use tracing::{Instrument, info_span};
 
 use super::Failure;
@@ -48,12 +49,18 @@ impl Claimed {
     }
 }
 
-/// Brings a datum to its end, whatever that is, and tells the coordinator.
-pub(crate) async fn journey(mut claimed: Claimed, tools: &Tools) -> Result<(), Failure> {
+/// Brings a datum to its end, whatever that is, and tells the coordinator. `room` is for whoever comes next as
+/// soon as there is nothing more to do for this one than to tell of it.
+pub(crate) async fn journey(
+    mut claimed: Claimed,
+    room: SemaphorePermit<'_>,
+    tools: &Tools,
+) -> Result<(), Failure> {
     let ended = match revisit(&mut claimed, tools).await? {
         Some(ended) => ended,
         None => travel(&claimed, tools).await?,
     };
+    drop(room);
     let Ended { verdict, first } = ended;
     metrics::ended(&verdict, first);
     tracing::debug!(
