@@ -2,6 +2,7 @@
 //!
 //! One module a promise, one test a sentence. All run beside each other, as root and as an ordinary user.
 
+mod batching;
 mod chains;
 mod cli;
 mod commands;

@@ -136,6 +136,7 @@ pub(crate) fn attempted(failure: Option<&Cause>) {
         None => "success",
         Some(Cause::Exit { .. }) => "exit",
         Some(Cause::Signal { .. }) => "signal",
+        Some(Cause::GaveUp { .. }) => "gave_up",
         Some(Cause::Timeout { .. }) => "timeout",
         Some(Cause::Start { .. }) => "start",
         Some(Cause::Input { .. }) => "input",

@@ -22,6 +22,11 @@ pub enum Cause {
         /// Its last line on stderr, whole.
         last_line: String,
     },
+    /// The command, which takes datum after datum, said that it failed at this one.
+    GaveUp {
+        /// Why, in its own words.
+        message: String,
+    },
     /// The command was still running at `datum_timeout`.
     Timeout {
         /// Its last line on stderr, whole.
@@ -69,6 +74,10 @@ impl fmt::Display for Cause {
             Self::Timeout { last_line } => {
                 out.write_str("timeout")?;
                 last_line
+            }
+            Self::GaveUp { message } => {
+                out.write_str("given up")?;
+                message
             }
             Self::Start { message }
             | Self::Input { message }

@@ -13,7 +13,7 @@ const ENCODING: &str = "drover work 1";
 ///
 /// The hash is BLAKE3 over, in this order: the text `drover work 1`; the pipeline's name; of the transform
 /// `image`, `cmd`, `stdin`, `env` (names and values, sorted by name), `user`, `working_dir`,
-/// `accept_return_code`, a flag that is off, `placeholders`; then for each input, in the order of the
+/// `accept_return_code`, `datum_batching`, `placeholders`; then for each input, in the order of the
 /// datum, its name, its path and its content tag. A text is its length in bytes (64 bits, little-endian) and its
 /// bytes; a list is its length and its elements; a number is 64 bits, little-endian; what may be
 /// absent is a byte 0, or a byte 1 and the value; a flag is a byte. So no two different pieces of
@@ -63,8 +63,7 @@ fn transform(hasher: &mut Hasher, transform: &Transform) {
     for code in &transform.accept_return_code {
         hasher.update(&i64::from(*code).to_le_bytes());
     }
-    // The place of `datum_batching`, which this version refuses: ids stay what they are when it comes.
-    flag(hasher, false);
+    flag(hasher, transform.datum_batching);
     flag(hasher, transform.placeholders);
 }
 
@@ -141,7 +140,7 @@ mod tests {
 
     #[test]
     fn whatever_can_change_the_output_changes_the_id() {
-        let changes: [fn(&mut Pipeline); 12] = [
+        let changes: [fn(&mut Pipeline); 13] = [
             |_| {},
             |pipeline| pipeline.name = "other".parse().unwrap(),
             |pipeline| pipeline.transform.image = "alpine".to_owned(),
@@ -163,6 +162,7 @@ mod tests {
             |pipeline| pipeline.transform.user = Some(String::new()),
             |pipeline| pipeline.transform.working_dir = Some("/".to_owned()),
             |pipeline| pipeline.transform.accept_return_code.push(1),
+            |pipeline| pipeline.transform.datum_batching = true,
             |pipeline| pipeline.transform.placeholders = true,
         ];
         let ids: BTreeSet<DatumId> = changes.into_iter().map(id).collect();

@@ -172,6 +172,7 @@ fn describe(cause: &Cause) -> (String, &str) {
     match cause {
         Cause::Exit { code, last_line } => (format!("exit {code}"), last_line),
         Cause::Signal { signal, last_line } => (format!("signal {signal}"), last_line),
+        Cause::GaveUp { message } => ("given up".to_owned(), message),
         Cause::Timeout { last_line } => ("timeout".to_owned(), last_line),
         Cause::Start { message } => ("cannot start".to_owned(), message),
         Cause::Input { message } => ("input".to_owned(), message),

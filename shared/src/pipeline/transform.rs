@@ -32,6 +32,8 @@ pub struct Transform {
     pub working_dir: Option<String>,
     /// Whether `/pfs` lies in memory.
     pub memory_volume: bool,
+    /// Whether the command stays for datum after datum, and asks for each.
+    pub datum_batching: bool,
     /// Whether `{}`, `{/}`, `{name}` and the like are replaced in `cmd` and `err_cmd`.
     pub placeholders: bool,
 }

@@ -1,11 +1,14 @@
 //! The variables that a command finds; a pure function of the datum and its surroundings.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use drover_shared::datum::{Datum, DatumInput};
 use drover_shared::id::{JobId, PipelineName, WorkerId};
 use jiff::Timestamp;
+
+use crate::runner::{NEXT_DATUM, USUAL_PATH};
 
 /// What the environment of one attempt tells of.
 pub(super) struct Surroundings<'a> {
@@ -34,6 +37,48 @@ pub(super) fn environment(
     about: &Surroundings<'_>,
 ) -> BTreeMap<String, String> {
     let mut variables = base.clone();
+    variables.extend(of_attempt(about));
+    variables
+}
+
+/// The environment of a command that stays for datum after datum: `base`, what holds for all of them, and the way to
+/// `next-datum`, which lies in the directory `asking`.
+pub(super) fn lasting_environment(
+    base: &BTreeMap<String, String>,
+    about: &Surroundings<'_>,
+    asking: &Path,
+) -> BTreeMap<String, String> {
+    let mut variables = base.clone();
+    variables.extend(of_job(about));
+    let asking = asking.display();
+    let path = base.get("PATH").map_or(USUAL_PATH, String::as_str);
+    variables.insert("PATH".to_owned(), format!("{asking}:{path}"));
+    variables.insert(NEXT_DATUM.to_owned(), asking.to_string());
+    variables
+}
+
+/// What belongs to this very attempt, as lines `NAME=value` that a shell and the `dotenv` libraries can read.
+pub(super) fn dotenv(about: &Surroundings<'_>) -> String {
+    let line = |(name, value): (&String, &String)| format!("{name}={}\n", quoted(value));
+    of_attempt(about)
+        .iter()
+        .map(line)
+        .collect::<Vec<_>>()
+        .concat()
+}
+
+/// The value as a shell reads it; in quotes only where that is needed.
+fn quoted(value: &str) -> Cow<'_, str> {
+    let plain = |each: char| each.is_alphanumeric() || "/._-:,+@%=".contains(each);
+    if value.chars().all(plain) {
+        Cow::Borrowed(value)
+    } else {
+        Cow::Owned(format!("'{}'", value.replace('\'', r"'\''")))
+    }
+}
+
+fn of_attempt(about: &Surroundings<'_>) -> BTreeMap<String, String> {
+    let mut variables = BTreeMap::new();
     let mut set = |name: &str, value: String| {
         variables.insert(name.to_owned(), value);
     };
@@ -47,34 +92,42 @@ pub(super) fn environment(
             }
         }
     }
-    let job = about.job.to_string();
-    set("PACH_JOB_ID", job.clone());
-    set("PACH_OUTPUT_COMMIT_ID", job);
     set("PACH_DATUM_ID", about.datum.id.to_string());
-    set("PPS_PIPELINE_NAME", about.pipeline.to_string());
-    set("PFS", about.pfs.display().to_string());
-    set("TMPDIR", about.tmp.display().to_string());
     set("DROVER_ATTEMPT", about.attempt.to_string());
     set("DROVER_DATUM_INDEX", about.datum.index.to_string());
-    set("DROVER_WORKER", about.worker.to_string());
-    let known = [
-        ("PPS_POD_NAME", about.pod.map(str::to_owned)),
-        ("PPS_NAMESPACE", about.namespace.map(str::to_owned)),
-        (
-            "DROVER_DATUM_TOTAL",
-            about.total.map(|total| total.to_string()),
-        ),
-        (
-            "DROVER_DEADLINE",
-            about.deadline.map(|deadline| deadline.to_string()),
-        ),
-    ];
-    for (name, value) in known {
-        if let Some(value) = value {
-            set(name, value);
-        }
+    if let Some(total) = about.total {
+        set("DROVER_DATUM_TOTAL", total.to_string());
     }
+    if let Some(deadline) = about.deadline {
+        set("DROVER_DEADLINE", deadline.to_string());
+    }
+    variables.extend(of_job(about));
     variables
+}
+
+/// What is the same for all datums that a worker takes of a job.
+fn of_job(about: &Surroundings<'_>) -> BTreeMap<String, String> {
+    let job = about.job.to_string();
+    let always = [
+        ("PACH_JOB_ID", job.clone()),
+        ("PACH_OUTPUT_COMMIT_ID", job),
+        ("PPS_PIPELINE_NAME", about.pipeline.to_string()),
+        ("PFS", about.pfs.display().to_string()),
+        ("TMPDIR", about.tmp.display().to_string()),
+        ("DROVER_WORKER", about.worker.to_string()),
+    ];
+    let known = [
+        ("PPS_POD_NAME", about.pod),
+        ("PPS_NAMESPACE", about.namespace),
+    ];
+    let known = known
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?.to_owned())));
+    always
+        .into_iter()
+        .chain(known)
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 /// Where the command sees an input.
@@ -188,6 +241,53 @@ mod tests {
         );
         assert_eq!(variables["HOME"], "/scratch/pfs/HOME/a");
         assert_eq!(variables["PATH"], "/bin");
+    }
+
+    #[test]
+    fn values_are_quoted_for_a_shell_only_where_they_must_be() {
+        for (value, expected) in [
+            ("/pfs/in/a-1.txt", "/pfs/in/a-1.txt"),
+            ("", ""),
+            ("ü", "ü"),
+            ("a b", "'a b'"),
+            ("$(rm -rf /)", "'$(rm -rf /)'"),
+            ("it's", r"'it'\''s'"),
+            ("two\nlines", "'two\nlines'"),
+            ("~", "'~'"),
+        ] {
+            assert_eq!(quoted(value), expected);
+        }
+    }
+
+    #[test]
+    fn a_command_that_stays_is_told_what_is_of_a_datum_with_the_datum() {
+        let datum = datum_of(3, &[("in", "/a b")]);
+        let (worker, pipeline) = ("herd-1".parse().unwrap(), "edges".parse().unwrap());
+        let about = Surroundings {
+            pipeline: &pipeline,
+            job: JobId::generate(),
+            datum: &datum,
+            total: None,
+            attempt: 2,
+            deadline: None,
+            worker: &worker,
+            pod: None,
+            namespace: None,
+            pfs: Path::new("/pfs"),
+            tmp: Path::new("/tmp"),
+        };
+        let base = [("MODE".to_owned(), "fast".to_owned())].into();
+        let lasting = lasting_environment(&base, &about, Path::new("/tmp/.drover"));
+        let names: Vec<_> = lasting.keys().map(String::as_str).collect();
+        insta::assert_snapshot!(
+            names.join(" "),
+            @"DROVER_NEXT_DATUM DROVER_WORKER MODE PACH_JOB_ID PACH_OUTPUT_COMMIT_ID PATH PFS PPS_PIPELINE_NAME TMPDIR"
+        );
+        assert!(lasting["PATH"].starts_with("/tmp/.drover:/"), "{lasting:?}");
+        let file = dotenv(&about);
+        for line in ["in='/pfs/in/a b'\n", "DROVER_ATTEMPT=2\n", "PFS=/pfs\n"] {
+            assert!(file.contains(line), "{file}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use drover_shared::wire::Event;
 use jiff::Timestamp;
 
 use super::collect::{Collected, collect};
-use super::environment::{Surroundings, environment};
+use super::environment::{Surroundings, dotenv, environment, lasting_environment};
 use super::mark::Mark;
 use super::placeholders::Placeholders;
 use super::stage::Staged;
@@ -22,6 +22,9 @@ use crate::tools::Tools;
 /// An attempt shorter than this is not announced: whoever watches could not see it anyway, and most datums of a
 /// large job are short.
 const WORTH_TELLING: Duration = Duration::from_millis(200);
+
+/// What is said of a command with `datum_batching` that ends by itself without complaint.
+const PREMATURE: &str = "it exited prematurely: call `next-datum` again after each datum; after the last one the command is ended";
 
 /// A datum whose command has had its chances.
 #[derive(Debug)]
@@ -147,7 +150,7 @@ impl Run<'_> {
 
     async fn run_and_collect(&mut self, attempt: u32) -> Result<Collected, Failure> {
         let execution = self.command(Role::Attempt(attempt)).await?;
-        self.judge(execution)?;
+        self.judge(Role::Attempt(attempt), execution)?;
         collect(&mut self.lease, self.staged, self.tools).await
     }
 
@@ -164,8 +167,9 @@ impl Run<'_> {
         {
             return Ok(Outcome::Failed(cause));
         }
-        let execution = self.command(Role::Rescue(attempts)).await;
-        match execution.and_then(|execution| self.judge(execution)) {
+        let role = Role::Rescue(attempts);
+        let execution = self.command(role).await;
+        match execution.and_then(|execution| self.judge(role, execution)) {
             Ok(()) => Ok(Outcome::Recovered(cause)),
             Err(Failure::Datum(_)) => Ok(Outcome::Failed(cause)),
             Err(failure) => Err(failure),
@@ -246,22 +250,27 @@ impl Run<'_> {
             .scratch
             .log(&log_name(&self.staged.claimed, role));
         let runner = self.lease.runner().await.map_err(Trouble::Runner)?;
-        let env = environment(
-            &job.environment,
-            &Surroundings {
-                pipeline: &job.pipeline.name,
-                job: job.id,
-                datum,
-                total: *total,
-                attempt,
-                deadline: timeout.and_then(|timeout| Timestamp::now().checked_add(timeout).ok()),
-                worker: &settings.worker,
-                pod: settings.pod.as_deref(),
-                namespace: settings.namespace.as_deref(),
-                pfs: runner.pfs(),
-                tmp: runner.tmp(),
-            },
-        );
+        let about = Surroundings {
+            pipeline: &job.pipeline.name,
+            job: job.id,
+            datum,
+            total: *total,
+            attempt,
+            deadline: timeout.and_then(|timeout| Timestamp::now().checked_add(timeout).ok()),
+            worker: &settings.worker,
+            pod: settings.pod.as_deref(),
+            namespace: settings.namespace.as_deref(),
+            pfs: runner.pfs(),
+            tmp: runner.tmp(),
+        };
+        let stays = transform.datum_batching && matches!(role, Role::Attempt(_));
+        let (env, batch) = if stays {
+            let asking = runner.next_datum();
+            let env = lasting_environment(&job.environment, &about, &asking);
+            (env, Some(dotenv(&about)))
+        } else {
+            (environment(&job.environment, &about), None)
+        };
         let placeholders = Placeholders {
             datum,
             pfs: runner.pfs(),
@@ -282,22 +291,25 @@ impl Run<'_> {
             working_dir: transform.working_dir.clone().map(PathBuf::from),
             timeout,
             grace: settings.term_grace,
+            batch,
             log,
         })
     }
 
     /// Whether the command succeeded; if not, what to do.
-    fn judge(&self, execution: Execution) -> Result<(), Failure> {
-        let accepted = &self
-            .staged
-            .claimed
-            .job
-            .pipeline
-            .transform
-            .accept_return_code;
+    fn judge(&self, role: Role, execution: Execution) -> Result<(), Failure> {
+        let transform = &self.staged.claimed.job.pipeline.transform;
+        let stays = transform.datum_batching && matches!(role, Role::Attempt(_));
+        let accepted = |code| code == 0 || transform.accept_return_code.contains(&code);
         let last_line = execution.last_line;
         Err(Failure::Datum(match execution.ending {
-            Ending::Exited(code) if code == 0 || accepted.contains(&code) => return Ok(()),
+            Ending::Asked => return Ok(()),
+            Ending::GaveUp(message) => Cause::GaveUp { message },
+            Ending::Exited(code) if accepted(code) && stays => Cause::Exit {
+                code,
+                last_line: PREMATURE.to_owned(),
+            },
+            Ending::Exited(code) if accepted(code) => return Ok(()),
             Ending::Exited(code) => Cause::Exit { code, last_line },
             Ending::Signaled(signal) => Cause::Signal { signal, last_line },
             Ending::TimedOut => Cause::Timeout { last_line },

@@ -1,16 +1,20 @@
-//! The way into the runner's own processes: a hidden first argument of our binaries.
+//! The way into the runner's own processes: a hidden first argument of our binaries, or another name for them.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::settings::Sandbox;
-use super::{keeper, server};
+use super::{keeper, next, server};
 
 /// The first argument that makes a process of our binaries a runner's.
 pub(super) const HIDDEN_ARGUMENT: &str = "__runner";
 
-/// If this process was started as a runner's, is it to its end. Must be the first line of `main`, before any thread.
+/// If this process was started as a runner's, or as `next-datum`, is it to its end. Must be the first line of `main`, before any thread.
 pub fn take_over() -> Option<ExitCode> {
+    next::take_over().or_else(take_over_as_runner)
+}
+
+fn take_over_as_runner() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next()? != HIDDEN_ARGUMENT {
         return None;

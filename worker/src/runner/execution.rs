@@ -29,6 +29,10 @@ pub enum Ending {
     Exited(i32),
     /// This signal ended it, and not by our doing.
     Signaled(i32),
+    /// It asked for its next datum, being done with this one.
+    Asked,
+    /// It asked for its next datum, having failed at this one for this reason.
+    GaveUp(String),
     /// It was still running at its timeout and was ended.
     TimedOut,
     /// The worker no longer wanted it.

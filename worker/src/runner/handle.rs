@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::frame::{self, Request, Response};
-use super::tree::EMPTY;
+use super::tree::{ASKING, EMPTY};
 use super::{
     Execution, HIDDEN_ARGUMENT, Inputs, Mount, MountKind, Order, RunnerError, RunnerSettings,
     Sandbox,
@@ -106,6 +106,12 @@ impl Runner {
     /// Where commands have temporary files of their own: `/tmp`, or a directory of scratch.
     pub fn tmp(&self) -> &Path {
         &self.tmp
+    }
+
+    /// Where a command that stays for datum after datum finds `next-datum`, and what [`NEXT_DATUM`](super::NEXT_DATUM)
+    /// of its environment must say.
+    pub fn next_datum(&self) -> PathBuf {
+        self.tmp.join(ASKING)
     }
 
     /// The directory that commands see as `/pfs/out`, as this process sees it.

@@ -5,9 +5,10 @@
 //! It knows nothing of jobs, stores and queues: paths, a command and an environment come in, an [`Execution`] goes out.
 //!
 //! ```text
-//! worker ── Runner (handle) ══ pipes ══ keeper ── server ── the user's command
-//!                                       │         └ mounts, spawns, waits, kills
-//!                                       └ unshares; ends the server when the worker is gone
+//! worker ── Runner (handle) ══ pipes ══ keeper ── server ── the user's command ── next-datum
+//!                                       │         └ mounts, spawns, waits, kills       └ asks the server, if the
+//!                                       └ unshares; ends the server when                 command stays for several
+//!                                         the worker is gone
 //! ```
 
 mod command;
@@ -18,6 +19,7 @@ mod frame;
 mod handle;
 mod keeper;
 mod namespaces;
+mod next;
 mod order;
 mod server;
 mod settings;
@@ -27,9 +29,10 @@ pub use entry::take_over;
 pub use error::RunnerError;
 pub use execution::{Ending, Execution};
 pub use handle::Runner;
+pub use next::NEXT_DATUM;
 pub use order::{Inputs, Mount, MountKind, Order};
 pub use settings::{RunnerSettings, Sandbox, SandboxMode};
 
-pub(crate) use command::home_of_another;
+pub(crate) use command::{USUAL_PATH, home_of_another};
 
 use entry::HIDDEN_ARGUMENT;

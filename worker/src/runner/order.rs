@@ -25,6 +25,9 @@ pub struct Order {
     pub timeout: Option<Duration>,
     /// From TERM to KILL; zero kills at once.
     pub grace: Duration,
+    /// Given when the command is to stay for datum after datum: what it finds in `/pfs/.env` with this one. It is started
+    /// if none is there that was started with the same argv, environment, input, user and directory.
+    pub batch: Option<String>,
     /// Where stdout and stderr go, line by line; made only when there is output. Its directory must exist.
     pub log: PathBuf,
 }

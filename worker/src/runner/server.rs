@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::fs::Mode;
 
-use super::command::{self, Attempt, Outcome};
+use super::command::{self, Attempt, Outcome, Resident, Rest};
 use super::frame::{self, Request, Response};
 use super::settings::{RunnerSettings, Sandbox};
 use super::tree::Tree;
@@ -74,13 +74,14 @@ fn set_up(sandbox: Sandbox, settings: &RunnerSettings) -> Result<Tree, String> {
 }
 
 fn serve_orders(pipes: &mut Pipes, tree: &mut Tree, log_limit: u64) -> io::Result<()> {
-    while let Some(request) = frame::read(&mut pipes.requests)? {
+    let mut resident = None;
+    while let Some(request) = next_request(pipes, tree, &mut resident)? {
         let order = match request {
             Request::Run(order) => order.into_owned(),
             Request::Cancel => continue, // it came too late: that command has ended
             Request::Setup(_) => return Err(io::ErrorKind::InvalidData.into()),
         };
-        match attempt(&order, tree, pipes, log_limit)? {
+        match attempt(&order, tree, &mut resident, pipes, log_limit)? {
             Outcome::Ended(execution) => {
                 frame::write(&mut pipes.responses, &Response::Ended(Box::new(execution)))?;
             }
@@ -90,26 +91,46 @@ fn serve_orders(pipes: &mut Pipes, tree: &mut Tree, log_limit: u64) -> io::Resul
     Ok(())
 }
 
+/// The next request; none when the worker is gone. A command that waits for it in vain is dismissed.
+fn next_request(
+    pipes: &mut Pipes,
+    tree: &mut Tree,
+    resident: &mut Option<Resident>,
+) -> io::Result<Option<Request<'static>>> {
+    if let Some(mut waiting) = resident.take() {
+        match waiting.rest(&pipes.requests)? {
+            Rest::Request => *resident = Some(waiting),
+            Rest::Over => waiting.dismiss(tree)?,
+        }
+    }
+    frame::read(&mut pipes.requests)
+}
+
 /// One attempt, from the preparation of its tree to its end.
 fn attempt(
     order: &Order,
     tree: &mut Tree,
+    resident: &mut Option<Resident>,
     pipes: &mut Pipes,
     log_limit: u64,
 ) -> io::Result<Outcome> {
-    let prepared = command::identity(order.user.as_deref())
-        .and_then(|identity| tree.prepare(&order.inputs, identity).map(|()| identity));
-    let identity = match prepared {
+    if let Some(other) = resident.take_if(|resident| !resident.suits(order)) {
+        other.dismiss(tree)?;
+    }
+    let identity = match command::identity(order.user.as_deref()) {
         Ok(identity) => identity,
         Err(message) => return Ok(Outcome::Ended(not_started(message))),
     };
-    Attempt {
+    let attempt = Attempt {
         order,
         tree,
         identity,
         log_limit,
+    };
+    match &order.batch {
+        None => attempt.run(pipes),
+        Some(variables) => attempt.serve(variables, resident, pipes),
     }
-    .run(pipes)
 }
 
 /// The answer to an order whose command never ran.

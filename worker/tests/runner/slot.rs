@@ -84,6 +84,7 @@ impl Slot {
             working_dir: None,
             timeout: Some(Duration::from_secs(30)),
             grace: Duration::from_secs(5),
+            batch: None,
             log: self.log(),
         }
     }

@@ -123,14 +123,6 @@ pub(in crate::pipeline) const FIELDS: &[Field] = &[
         "debug",
         Unused("the log level is set by `DROVER_LOG`"),
     ),
-    field(
-        "Transform",
-        "datum_batching",
-        Only(
-            "false",
-            "not in this version; the command is started anew for each datum",
-        ),
-    ),
     field("Transform", "dockerfile", Refused(NO_BUILDS)),
     field("Transform", "build", Refused(NO_BUILDS)),
     field(

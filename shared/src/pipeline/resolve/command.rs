@@ -24,6 +24,7 @@ pub(super) fn transform(
     argv(spec, &path, report);
     environment(spec, &path, report);
     user(spec, &path, report);
+    batching(spec, &path, report);
     let directory = given(spec.working_dir.as_ref());
     if directory
         .as_ref()
@@ -44,6 +45,7 @@ pub(super) fn transform(
         user: given(spec.user.as_ref()),
         working_dir: directory,
         memory_volume: spec.memory_volume.unwrap_or_default(),
+        datum_batching: spec.datum_batching.unwrap_or_default(),
         placeholders: spec.placeholders.unwrap_or_default(),
     })
 }
@@ -102,6 +104,26 @@ fn environment(spec: &spec::Transform, path: &Path, report: &mut Report<'_>) {
 
 fn is_variable(name: &str) -> bool {
     !name.is_empty() && !name.contains(['=', '\0'])
+}
+
+fn batching(spec: &spec::Transform, path: &Path, report: &mut Report<'_>) {
+    if spec.datum_batching != Some(true) {
+        return;
+    }
+    if spec.placeholders == Some(true) {
+        report.error(
+            &path.field("placeholders"),
+            "cannot be replaced: with `datum_batching` the command is started once for many datums",
+            "leave it out, and let the command read the variables in `/pfs/.env` after each `next-datum`",
+        );
+    }
+    if !spec.accept_return_code.is_empty() && spec.err_cmd.is_empty() {
+        report.note(
+            &path.field("accept_return_code"),
+            "is not used: with `datum_batching` the command succeeds by asking for its next datum",
+            "",
+        );
+    }
 }
 
 fn user(spec: &spec::Transform, path: &Path, report: &mut Report<'_>) {

@@ -51,6 +51,8 @@ pub(in crate::pipeline) struct Transform {
     pub(in crate::pipeline) working_dir: Option<String>,
     /// Whether `/pfs` lies in memory.
     pub(in crate::pipeline) memory_volume: Option<bool>,
+    /// Whether the command is started once for many datums: it calls `next-datum` for each, and is ended after the last one.
+    pub(in crate::pipeline) datum_batching: Option<bool>,
     /// Whether `{}`, `{/}`, `{name}` and the like are replaced in `cmd` and `err_cmd`, for each datum.
     pub(in crate::pipeline) placeholders: Option<bool>,
 }

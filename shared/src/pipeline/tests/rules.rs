@@ -223,6 +223,11 @@ fn commands_that_cannot_run_are_refused() {
             "is not a user",
         ),
         (
+            with_transform("datum_batching: true, placeholders: true"),
+            "transform.placeholders",
+            "started once for many datums",
+        ),
+        (
             with_transform("accept_return_code: [256]"),
             "transform.accept_return_code[0]",
             "from 0 to 255",

@@ -1,6 +1,7 @@
 //! A directory of the output, held open: whoever works by open directories cannot be led elsewhere by a link that
 //! takes a directory's place.
 
+use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
@@ -62,17 +63,48 @@ impl Directory {
         place: &Path,
         parent: &mut Parent,
     ) -> Result<(), Failure> {
-        let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let open = match parent.take() {
-            Some((known, open)) if known == directory => open,
-            _ => self.descend(directory)?,
-        };
-        let moved = match renameat(&open, name, rustix::fs::CWD, place) {
-            Err(Errno::ACCESS) => fchmod(&open, ACCESSIBLE)
-                .and_then(|()| renameat(&open, name, rustix::fs::CWD, place)),
+        let (open, name) = self.parent_of(path, parent)?;
+        let moved = match renameat(open, name, rustix::fs::CWD, place) {
+            Err(Errno::ACCESS) => {
+                fchmod(open, ACCESSIBLE).and_then(|()| renameat(open, name, rustix::fs::CWD, place))
+            }
             moved => moved,
         };
-        *parent = Some((directory.to_owned(), open));
         moved.map_err(|error| Trouble::scratch(path)(error.into()))
+    }
+
+    /// Opens the file at `path` to read it, whatever has become of it: it may be no file any more.
+    pub(super) fn open_file(&self, path: &str, parent: &mut Parent) -> Result<File, Failure> {
+        let (open, name) = self.parent_of(path, parent)?;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let opened = match openat(open, name, flags, Mode::empty()) {
+            Err(Errno::ACCESS) => chmodat(open, name, Mode::RUSR | Mode::WUSR, AtFlags::empty())
+                .and_then(|()| openat(open, name, flags, Mode::empty())),
+            opened => opened,
+        };
+        opened
+            .map(File::from)
+            .map_err(|error| Trouble::scratch(path)(error.into()))
+    }
+
+    /// The directory of the file at `path`, which `parent` keeps from call to call, and its name in there.
+    fn parent_of<'a, 'b>(
+        &self,
+        path: &'a str,
+        parent: &'b mut Parent,
+    ) -> Result<(&'b OwnedFd, &'a str), Failure> {
+        let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+        if parent.as_ref().is_none_or(|(known, _)| known != directory) {
+            *parent = None; // one descriptor at a time
+        }
+        let open = match parent {
+            Some((_, open)) => open,
+            none => {
+                &none
+                    .insert((directory.to_owned(), self.descend(directory)?))
+                    .1
+            }
+        };
+        Ok((open, name))
     }
 }

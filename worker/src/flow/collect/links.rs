@@ -14,7 +14,6 @@ use super::survey::special;
 use super::{Found, Origin, refused};
 use crate::flow::{Failure, Trouble};
 use crate::runner::{Mount, Runner};
-use crate::scratch::Scratch;
 
 /// As many links one behind the other as the kernel follows.
 const MOST_HOPS: usize = 40;
@@ -226,17 +225,22 @@ fn unreachable_target(path: &str, real: &Path, host: &Path, error: io::Error) ->
 
 /// Makes `place` hold the bytes of `source`, without copying them where that is safe: a copy that shares them, or a
 /// second name for a file that nobody may write to any more.
-pub(super) fn duplicate(source: &Path, place: &Path, scratch: &Scratch) -> io::Result<()> {
+pub(super) fn duplicate(source: &Path, place: &Path, ours: bool) -> io::Result<()> {
     let mut from = File::open(source)?;
     let metadata = from.metadata()?;
     let unchangeable =
         metadata.mode() & 0o777 == 0o444 && metadata.uid() == rustix::process::geteuid().as_raw();
-    if (unchangeable || scratch.holds(source)) && fs::hard_link(source, place).is_ok() {
+    if (unchangeable || ours) && fs::hard_link(source, place).is_ok() {
         return Ok(());
     }
+    copy(&mut from, place)
+}
+
+/// A copy of the file at `place`, which shares its blocks where the file system can.
+pub(super) fn copy(from: &mut File, place: &Path) -> io::Result<()> {
     let mut to = File::create_new(place)?;
     if ioctl_ficlone(&to, &from).is_err() {
-        io::copy(&mut from, &mut to)?;
+        io::copy(from, &mut to)?;
     }
     Ok(())
 }

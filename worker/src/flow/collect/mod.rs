@@ -1,7 +1,7 @@
 //! Collect: what the command left in `/pfs/out`, taken out of the slot, which is then free for the next datum.
 //!
-//! Output is flat from here on: a list of paths in byte order, and for each a file. Nothing is copied but what a
-//! link leads to, and nothing outside the datum's own directories is looked at.
+//! Output is flat from here on: a list of paths in byte order, and for each a file. Nothing outside the datum's own
+//! directories is looked at. Nothing is copied but what a link leads to, and what the command can still write to.
 
 mod directory;
 mod links;
@@ -74,8 +74,23 @@ pub(super) async fn collect(
     let scratch = Arc::clone(&tools.scratch);
     let claim = Arc::clone(&staged.claimed.claim);
     let mounts = staged.mounts.clone();
-    let collected = lease.with_runner(move |runner| take_out(runner, &mounts, &scratch, &claim));
+    let writer = if staged.claimed.job.pipeline.transform.datum_batching {
+        Writer::Alive
+    } else {
+        Writer::Gone
+    };
+    let collected =
+        lease.with_runner(move |runner| take_out(runner, writer, &mounts, &scratch, &claim));
     collected.await.map_err(Trouble::Runner)?
+}
+
+/// What has become of the command that wrote the output.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Writer {
+    /// It is gone, with all that it started.
+    Gone,
+    /// It is there, and may have the files open: what is kept must be a copy.
+    Alive,
 }
 
 fn is_empty(directory: &Path) -> io::Result<bool> {
@@ -99,6 +114,7 @@ enum Origin {
 
 fn take_out(
     runner: &Runner,
+    writer: Writer,
     mounts: &[Mount],
     scratch: &Scratch,
     claim: &str,
@@ -118,13 +134,14 @@ fn take_out(
         found.extend(inside.behind(link)?);
     }
     found.sort_unstable_by(|one, other| one.path.cmp(&other.path));
-    hold(&out, found, scratch, claim)
+    hold(&out, found, writer, scratch, claim)
 }
 
 /// Gives every file its place outside the slot: first what links lead to, as long as that is where it was.
 fn hold(
     out: &Directory,
     found: Vec<Found>,
+    writer: Writer,
     scratch: &Scratch,
     claim: &str,
 ) -> Result<Collected, Failure> {
@@ -135,20 +152,30 @@ fn hold(
     };
     for (file, place) in found.iter().zip(&collected.held.0) {
         if let Origin::Linked(source) = &file.origin {
-            links::duplicate(source, place, scratch).map_err(Trouble::scratch(place))?;
+            let ours = writer == Writer::Gone && scratch.holds(source);
+            links::duplicate(source, place, ours).map_err(Trouble::scratch(place))?;
         }
     }
     let mut parent = None;
     for (file, place) in found.into_iter().zip(&collected.held.0) {
-        if let Origin::Out = file.origin {
-            out.move_out(&file.path, place, &mut parent)?;
+        match (&file.origin, writer) {
+            (Origin::Out, Writer::Gone) => out.move_out(&file.path, place, &mut parent)?,
+            (Origin::Out, Writer::Alive) => {
+                let mut source = out.open_file(&file.path, &mut parent)?;
+                let is_file = source
+                    .metadata()
+                    .map_err(Trouble::scratch(place))?
+                    .is_file();
+                if !is_file {
+                    return Err(refused(&file.path, CHANGED));
+                }
+                links::copy(&mut source, place).map_err(Trouble::scratch(place))?;
+            }
+            (Origin::Linked(_), _) => {}
         }
         let metadata = fs::symlink_metadata(place).map_err(Trouble::scratch(place))?;
         if !metadata.is_file() {
-            return Err(refused(
-                &file.path,
-                "it changed its kind while it was collected",
-            ));
+            return Err(refused(&file.path, CHANGED));
         }
         let Found { path, .. } = file;
         collected.outputs.push(Output {
@@ -158,6 +185,8 @@ fn hold(
     }
     Ok(collected)
 }
+
+const CHANGED: &str = "it changed its kind while it was collected";
 
 /// Output that cannot be stored.
 fn refused(path: &str, problem: &str) -> Failure {

@@ -1,4 +1,4 @@
-//! One attempt at running a command, in a tree that is prepared.
+//! One attempt at running a command that is started for it.
 
 use std::io;
 use std::path::Path;
@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::feeder::Feeder;
 use super::launch::launch;
 use super::log::Log;
+use super::process::Process;
 use super::supervise::{Supervisor, Watched};
 use super::{Identity, leftovers};
 use crate::runner::server::{Pipes, not_started};
@@ -33,38 +34,64 @@ pub(in crate::runner) enum Outcome {
 }
 
 impl Attempt<'_> {
-    /// Runs the command to its end, and leaves none of its processes behind.
+    /// Shows the datum, runs the command to its end, and leaves none of its processes behind.
     pub(in crate::runner) fn run(self, pipes: &mut Pipes) -> io::Result<Outcome> {
-        let reach = |file: &Path| self.tree.reach(file).into_owned();
-        let child = match launch(self.order, reach, self.identity) {
-            Ok(child) => child,
+        let prepared = self.tree.prepare(&self.order.inputs, self.identity);
+        let mut process = match prepared.and_then(|()| self.launch()) {
+            Ok(process) => process?,
             Err(message) => return Ok(Outcome::Ended(not_started(message))),
         };
         let started = Instant::now();
-        let log = Log::new(
-            self.tree.reach(&self.order.log).into_owned(),
-            self.log_limit,
-        );
+        let mut log = self.log();
         let feeder = Feeder::arm(self.tree.fifos())?;
-        let mut supervisor = Supervisor::new(child, self.order, started, log, feeder)?;
-        let watched = supervisor.watch(&mut pipes.requests)?;
-        let process_time = started.elapsed();
-        let status = supervisor.end_of_group()?;
-        leftovers::sweep(DYING)?;
-        let ending = match watched {
-            Watched::WorkerGone => return Ok(Outcome::WorkerGone),
-            Watched::Ended => Ending::of(status),
-            Watched::TimedOut => Ending::TimedOut,
-            Watched::Cancelled => Ending::Cancelled,
-            Watched::InputLost => Ending::NotStarted(supervisor.lost_input()),
-        };
-        let kept = supervisor.finish()?;
-        Ok(Outcome::Ended(Execution {
-            ending,
-            last_line: kept.last_line,
-            log_bytes: kept.bytes,
-            log_trouble: kept.trouble,
-            process_time,
-        }))
+        let watched = Supervisor::of(&mut process, &mut log, self.order, started)
+            .feeding(feeder)
+            .watch(&mut pipes.requests)?;
+        over(watched, process, log, started)
+    }
+
+    /// The command's process, or why there is none.
+    pub(super) fn launch(&self) -> Result<io::Result<Process>, String> {
+        let reach = |file: &Path| self.tree.reach(file).into_owned();
+        launch(self.order, reach, self.identity).map(Process::of)
+    }
+
+    /// The attempt's log, with nothing in it.
+    pub(super) fn log(&self) -> Log {
+        let path = self.tree.reach(&self.order.log).into_owned();
+        Log::new(path, self.log_limit)
+    }
+}
+
+/// Ends what is left of a command that is over, and tells how it went.
+pub(super) fn over(
+    watched: Watched,
+    mut process: Process,
+    mut log: Log,
+    started: Instant,
+) -> io::Result<Outcome> {
+    let process_time = started.elapsed();
+    let status = process.collect()?;
+    leftovers::sweep(DYING)?;
+    let ending = match watched {
+        Watched::WorkerGone => return Ok(Outcome::WorkerGone),
+        Watched::Ended | Watched::Asked(_) => Ending::of(status),
+        Watched::TimedOut => Ending::TimedOut,
+        Watched::Cancelled => Ending::Cancelled,
+        Watched::InputLost(lost) => Ending::NotStarted(lost),
+    };
+    process.drain(&mut log)?;
+    Ok(Outcome::Ended(told(ending, log, process_time)))
+}
+
+/// The answer of an attempt whose output is all taken.
+pub(super) fn told(ending: Ending, log: Log, process_time: Duration) -> Execution {
+    let kept = log.finish();
+    Execution {
+        ending,
+        last_line: kept.last_line,
+        log_bytes: kept.bytes,
+        log_trouble: kept.trouble,
+        process_time,
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! It knows nothing of how `/pfs` came about.
 
+mod asks;
 mod attempt;
 mod feeder;
 mod identity;
@@ -9,12 +10,17 @@ mod launch;
 mod lines;
 mod log;
 mod log_file;
+mod process;
 mod program;
+mod resident;
 mod supervise;
 
 pub(super) mod leftovers;
 
+pub(super) use asks::ask;
 pub(super) use attempt::{Attempt, Outcome};
 pub(super) use feeder::Fifo;
 pub(crate) use identity::home_of_another;
 pub(super) use identity::{Identity, identity};
+pub(crate) use program::USUAL_PATH;
+pub(super) use resident::{Resident, Rest};

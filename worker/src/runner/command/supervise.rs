@@ -1,48 +1,37 @@
-//! Watching a command while it runs: its output, its time, its FIFOs, and the worker's wish to end it.
+//! Watching a command while it runs: its output, its time, its FIFOs, what it asks for, and the worker's wish to end it.
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::process::{Child, ExitStatus};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::{Errno, read};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::io::Errno;
+use rustix::process::Signal;
 
+use super::asks::{Ask, Asks};
 use super::feeder::Feeder;
 use super::leftovers;
-use super::log::{Kept, Log, Stream};
+use super::log::{Log, Stream};
+use super::process::Process;
 use crate::runner::frame::{self, Request};
 use crate::runner::order::Order;
-
-/// What one read takes at most: what a pipe holds.
-const CHUNK: usize = 64 * 1024;
 
 /// How often orphans that have ended are collected while the command runs.
 const COLLECTING: Duration = Duration::from_secs(1);
 
-/// A command that runs.
-pub(super) struct Supervisor {
-    child: Child,
-    pidfd: OwnedFd,
-    group: Pid,
-    outputs: Vec<Output>,
-    buffer: Vec<u8>,
-    log: Log,
+/// Watches a command that runs.
+pub(super) struct Supervisor<'a> {
+    process: &'a mut Process,
+    log: &'a mut Log,
     feeder: Option<Feeder>,
-    lost_input: Option<String>,
+    asks: Option<&'a Asks>,
     deadline: Option<Instant>,
+    /// From TERM to KILL; zero kills at once.
     grace: Duration,
     stopping: Option<Stopping>,
     /// When orphans were last collected.
     collected: Instant,
-}
-
-/// A pipe that the command writes to.
-struct Output {
-    stream: Stream,
-    pipe: OwnedFd,
 }
 
 /// A command that was told to end.
@@ -52,16 +41,17 @@ struct Stopping {
 }
 
 /// Why the watching is over.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Watched {
     /// The command ended by itself.
     Ended,
+    /// It wants its next datum.
+    Asked(Ask),
     /// It was ended at its timeout.
     TimedOut,
     /// It was ended at the worker's wish.
     Cancelled,
-    /// It was ended because an input could not be delivered.
-    InputLost,
+    /// It was ended because an input could not be delivered: which one, and why.
+    InputLost(String),
     /// The worker is gone; the command may still run.
     WorkerGone,
 }
@@ -71,55 +61,59 @@ pub(super) enum Watched {
 enum Event {
     Request,
     Ended,
+    Asked,
     Output(Stream),
     Fifo,
 }
 
-impl Supervisor {
-    /// Takes on a command that was just started.
-    pub(super) fn new(
-        mut child: Child,
+impl<'a> Supervisor<'a> {
+    /// Watches `process`, which began with this order when `started`.
+    pub(super) fn of(
+        process: &'a mut Process,
+        log: &'a mut Log,
         order: &Order,
         started: Instant,
-        log: Log,
-        feeder: Option<Feeder>,
-    ) -> io::Result<Self> {
-        let group = Pid::from_child(&child);
-        let stdout = child.stdout.take().map(|pipe| Output {
-            stream: Stream::Stdout,
-            pipe: pipe.into(),
-        });
-        let stderr = child.stderr.take().map(|pipe| Output {
-            stream: Stream::Stderr,
-            pipe: pipe.into(),
-        });
-        Ok(Self {
-            pidfd: pidfd_open(group, PidfdFlags::empty())?,
-            group,
-            child,
-            outputs: stdout.into_iter().chain(stderr).collect(),
-            buffer: Vec::new(),
+    ) -> Self {
+        Self {
+            process,
             log,
-            feeder,
-            lost_input: None,
+            feeder: None,
+            asks: None,
             deadline: order.timeout.map(|timeout| started + timeout),
             grace: order.grace,
             stopping: None,
             collected: started,
-        })
+        }
     }
 
-    /// Watches until the command's main process has ended or the worker is gone.
-    pub(super) fn watch(&mut self, requests: &mut File) -> io::Result<Watched> {
+    /// Fills its FIFOs, too.
+    pub(super) fn feeding(self, feeder: Option<Feeder>) -> Self {
+        Self { feeder, ..self }
+    }
+
+    /// Hears it ask for its next datum, too.
+    pub(super) fn hearing(self, asks: &'a Asks) -> Self {
+        Self {
+            asks: Some(asks),
+            ..self
+        }
+    }
+
+    /// Watches until the command's main process has ended or asks for more, or the worker is gone.
+    pub(super) fn watch(mut self, requests: &mut File) -> io::Result<Watched> {
         loop {
             for event in self.wait(requests)? {
                 match event {
-                    Event::Output(stream) => self.take(stream),
+                    Event::Output(stream) => self.process.take(stream, Some(self.log)),
                     Event::Fifo => self.feed(),
+                    Event::Asked => {
+                        if let Some(ask) = self.asks.and_then(Asks::accept) {
+                            return Ok(Watched::Asked(ask));
+                        }
+                    }
                     Event::Ended => {
                         return Ok(self
                             .stopping
-                            .as_ref()
                             .map_or(Watched::Ended, |stopping| stopping.why));
                     }
                     Event::Request => match frame::read(requests) {
@@ -135,50 +129,24 @@ impl Supervisor {
         }
     }
 
-    /// Ends the rest of the command's process group, and tells how its main process ended.
-    pub(super) fn end_of_group(&mut self) -> io::Result<ExitStatus> {
-        self.signal(Signal::KILL);
-        self.child.wait()
-    }
-
-    /// Which input could not be delivered, and why.
-    pub(super) fn lost_input(&mut self) -> String {
-        self.lost_input.take().unwrap_or_default()
-    }
-
-    /// Takes what is left in the pipes, without waiting for more, and closes the log.
-    pub(super) fn finish(mut self) -> io::Result<Kept> {
-        loop {
-            let mut watched: Vec<_> = self
-                .outputs
-                .iter()
-                .map(|output| PollFd::new(&output.pipe, PollFlags::IN))
-                .collect();
-            wait_for(&mut watched, Duration::ZERO)?;
-            let ready = watched
-                .iter()
-                .position(|descriptor| !descriptor.revents().is_empty());
-            match ready {
-                Some(place) => self.take(self.outputs[place].stream),
-                None => return Ok(self.log.finish()),
-            }
-        }
-    }
-
     /// Waits until something happens or it is time to look at the clock. The command's end comes last.
     fn wait(&self, requests: &File) -> io::Result<Vec<Event>> {
         let mut events: Vec<(Event, BorrowedFd<'_>, PollFlags)> = self
-            .outputs
-            .iter()
-            .map(|it| (Event::Output(it.stream), it.pipe.as_fd(), PollFlags::IN))
+            .process
+            .outputs()
+            .map(|(stream, pipe)| (Event::Output(stream), pipe, PollFlags::IN))
             .collect();
         if let Some(feeder) = &self.feeder {
             let (news, filling) = feeder.descriptors();
             events.push((Event::Fifo, news, PollFlags::IN));
             events.extend(filling.map(|pipe| (Event::Fifo, pipe, PollFlags::OUT)));
         }
+        // Who is told to end gets nothing more.
+        if let Some(asks) = self.asks.filter(|_| self.stopping.is_none()) {
+            events.push((Event::Asked, asks.as_fd(), PollFlags::IN));
+        }
         events.push((Event::Request, requests.as_fd(), PollFlags::IN));
-        events.push((Event::Ended, self.pidfd.as_fd(), PollFlags::IN));
+        events.push((Event::Ended, self.process.end(), PollFlags::IN));
         let mut watched: Vec<_> = events
             .iter()
             .map(|&(_, fd, flags)| PollFd::from_borrowed_fd(fd, flags))
@@ -210,13 +178,13 @@ impl Supervisor {
     fn keep_time(&mut self) {
         let now = Instant::now();
         if now >= self.collected + COLLECTING {
-            leftovers::reap_but(self.child.id());
+            leftovers::reap_but(self.process.id());
             self.collected = now;
         }
         match &mut self.stopping {
             Some(stopping) if stopping.kill_at.is_some_and(|moment| moment <= now) => {
                 stopping.kill_at = None;
-                self.signal(Signal::KILL);
+                self.process.signal(Signal::KILL);
             }
             None if self.deadline.is_some_and(|moment| moment <= now) => {
                 self.stop(Watched::TimedOut);
@@ -230,49 +198,25 @@ impl Supervisor {
         if self.stopping.is_some() {
             return;
         }
-        let at_once = self.grace.is_zero() || why == Watched::InputLost;
-        self.signal(if at_once { Signal::KILL } else { Signal::TERM });
+        let at_once = self.grace.is_zero() || matches!(why, Watched::InputLost(_));
+        self.process
+            .signal(if at_once { Signal::KILL } else { Signal::TERM });
         self.stopping = Some(Stopping {
             why,
             kill_at: (!at_once).then(|| Instant::now() + self.grace),
         });
     }
 
-    /// Signals the command's process group. It is no error if it has ended: its leader is not collected yet, so
-    /// the number cannot mean another group.
-    fn signal(&self, signal: Signal) {
-        let _ = kill_process_group(self.group, signal);
-    }
-
     fn feed(&mut self) {
         if let Some(Err(lost)) = self.feeder.as_mut().map(Feeder::feed) {
             self.feeder = None;
-            self.lost_input.get_or_insert(lost);
-            self.stop(Watched::InputLost);
-        }
-    }
-
-    /// Reads once from a pipe that is ready; closes it at its end.
-    fn take(&mut self, stream: Stream) {
-        let Some(place) = self
-            .outputs
-            .iter()
-            .position(|output| output.stream == stream)
-        else {
-            return;
-        };
-        self.buffer.resize(CHUNK, 0);
-        match read(&self.outputs[place].pipe, &mut self.buffer[..]) {
-            Ok(length) if length > 0 => self.log.take(stream, &self.buffer[..length]),
-            Err(Errno::INTR) => {}
-            Ok(_) | Err(_) => {
-                self.outputs.remove(place);
-            }
+            self.stop(Watched::InputLost(lost));
         }
     }
 }
 
-fn wait_for(watched: &mut [PollFd<'_>], patience: Duration) -> io::Result<()> {
+/// Waits until something happens to one of these, or patience is at its end.
+pub(super) fn wait_for(watched: &mut [PollFd<'_>], patience: Duration) -> io::Result<()> {
     let patience = Timespec::try_from(patience).unwrap_or(Timespec {
         tv_sec: i64::MAX,
         tv_nsec: 0,

@@ -2,13 +2,13 @@
 //! copy shares its blocks with the original; in no case can a command harm the original.
 
 use std::fs::{self, File, Permissions};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-use super::scratch::Scratch;
+use super::scratch::{ENV, Scratch};
 use super::target::conflict;
 use crate::runner::order::{Mount, MountKind};
 
@@ -87,6 +87,12 @@ impl Copied {
                 self.seen_at.display()
             )
         })
+    }
+
+    /// Puts `variables` beside the inputs that are shown.
+    pub(super) fn write_env(&self, variables: &str) -> io::Result<()> {
+        let mut file = File::create_new(self.seen_at.join(ENV))?;
+        file.write_all(variables.as_bytes())
     }
 
     fn copy(&self, input: &Mount, all: &[Mount]) -> Result<(), String> {

@@ -3,6 +3,7 @@
 //! Either by mounts in a namespace of the runner's own, where nothing is copied, or by copies in scratch.
 //! It knows nothing of commands.
 
+mod asking;
 mod copied;
 mod mounted;
 mod mountinfo;
@@ -12,5 +13,6 @@ mod scratch;
 mod target;
 mod view;
 
+pub(super) use asking::ASKING;
 pub(super) use prepare::Tree;
 pub(super) use scratch::{EMPTY, Scratch};

@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 use std::env;
+use std::fs::File;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +17,7 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_bind_recu
 use super::mountinfo::MountPoints;
 use super::prepare::PFS;
 use super::remove;
-use super::scratch::Scratch;
+use super::scratch::{ENV, Scratch};
 use super::target::conflict;
 use super::view::{self, PrivateTmp};
 use crate::runner::order::{Mount, MountKind};
@@ -112,6 +114,14 @@ impl Mounted {
         self.bind(&directory, Path::new(PFS))?;
         self.bind(&self.out, &Path::new(PFS).join("out"))?;
         mounts.iter().try_for_each(|mount| self.show(mount))
+    }
+
+    /// Puts `variables` beside the inputs that are shown.
+    pub(super) fn write_env(&self, variables: &str) -> io::Result<()> {
+        let place = Path::new(self.built.as_deref().unwrap_or_default()).join(ENV);
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let file = openat(&self.points, &place, flags, Mode::from(0o444))?;
+        File::from(file).write_all(variables.as_bytes())
     }
 
     /// Makes the directories and files to mount upon.

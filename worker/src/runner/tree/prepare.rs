@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
+use super::asking::{ASKING, Asking};
 use super::copied::Copied;
 use super::mounted::Mounted;
 use super::scratch::Scratch;
@@ -20,6 +21,8 @@ pub(in crate::runner) struct Tree {
     shown: Shown,
     datum: Vec<Mount>,
     owner: Option<Identity>,
+    /// Where a command asks for its next datum, when one stays.
+    asking: Option<Asking>,
 }
 
 /// The ways to show a datum its inputs.
@@ -47,6 +50,7 @@ impl Tree {
             shown,
             datum: Vec::new(),
             owner: None,
+            asking: None,
         })
     }
 
@@ -80,20 +84,76 @@ impl Tree {
         inputs: &Inputs,
         identity: Option<Identity>,
     ) -> Result<(), String> {
+        self.hide(inputs, identity)?;
+        self.show(inputs)
+    }
+
+    /// Takes the last attempt's inputs and output away and, for a new datum, what it left in `/tmp`.
+    pub(in crate::runner) fn hide(
+        &mut self,
+        inputs: &Inputs,
+        identity: Option<Identity>,
+    ) -> Result<(), String> {
         self.discard()?;
-        let out = self.reach(self.scratch.out()).into_owned();
-        Scratch::empty(&out, &[])?;
-        if let Inputs::Fresh(mounts) = inputs {
+        self.empty_out()?;
+        if let Inputs::Fresh(_) = inputs {
             let tmp = self.reach(self.scratch.tmp()).into_owned();
             Scratch::empty(&tmp, self.kept_in_tmp())?;
+        }
+        self.hand_over(identity)
+    }
+
+    /// Shows a command that stays its next inputs, an empty `out`, and `variables` as `.env`.
+    pub(in crate::runner) fn show_with(
+        &mut self,
+        inputs: &Inputs,
+        variables: &str,
+    ) -> Result<(), String> {
+        self.discard()?;
+        self.empty_out()?;
+        self.show(inputs)?;
+        let written = match &self.shown {
+            Shown::Mounted(mounted) => mounted.write_env(variables),
+            Shown::Copied(copied) => copied.write_env(variables),
+        };
+        written.map_err(|error| format!("{}/.env cannot be written: {error}", self.pfs().display()))
+    }
+
+    fn show(&mut self, inputs: &Inputs) -> Result<(), String> {
+        if let Inputs::Fresh(mounts) = inputs {
             self.datum.clone_from(mounts);
         }
-        self.hand_over(identity)?;
         target::check(&self.datum)?;
         match &mut self.shown {
             Shown::Mounted(mounted) => mounted.build(&self.datum),
             Shown::Copied(copied) => copied.build(&self.datum),
         }
+    }
+
+    fn empty_out(&self) -> Result<(), String> {
+        Scratch::empty(&self.reach(self.scratch.out()), &[])
+    }
+
+    /// Gives a command that stays the directory where it finds `next-datum`, and asks.
+    pub(in crate::runner) fn provide_next_datum(&mut self) -> Result<PathBuf, String> {
+        let directory = self.tmp().join(ASKING);
+        let asking = match &self.shown {
+            Shown::Mounted(mounted) => Asking::mounted(&directory, mounted),
+            Shown::Copied(_) => Asking::linked(&directory),
+        };
+        let provided = asking.map_err(|error| {
+            format!(
+                "next-datum cannot be provided in {}: {error}",
+                directory.display()
+            )
+        });
+        self.asking = Some(provided?);
+        Ok(directory)
+    }
+
+    /// Takes back what [`provide_next_datum`](Self::provide_next_datum) gave.
+    pub(in crate::runner) fn withdraw_next_datum(&mut self) {
+        self.asking = None;
     }
 
     /// Takes the last attempt's inputs away.

@@ -21,6 +21,9 @@ const DIRECTORIES: [&str; 5] = ["out", "tmp", "pfs", "skeleton", "root"];
 /// An empty file, to stand for the inputs that are shown empty.
 pub(in crate::runner) const EMPTY: &str = "empty";
 
+/// The file beside the inputs that has a datum's variables, for a command that stays for several.
+pub(super) const ENV: &str = ".env";
+
 impl Scratch {
     /// Makes the directories, anew where a runner that died left some.
     pub(super) fn create(root: &Path) -> Result<Self, String> {

@@ -1,0 +1,66 @@
+//! The directory in `/tmp` where a command that stays for datum after datum finds `next-datum`, and asks.
+
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::mount::{UnmountFlags, mount_bind, unmount};
+
+use super::mounted::Mounted;
+use super::remove;
+use crate::runner::next::NAME;
+
+/// The directory's name.
+pub(in crate::runner) const ASKING: &str = ".drover";
+
+/// What is in the directory, until it is dropped. The directory itself goes with all else in `/tmp`.
+pub(super) struct Asking {
+    /// What is mounted there.
+    mounted: Option<OwnedFd>,
+}
+
+impl Asking {
+    /// Mounts this very binary, which the command may not be able to reach where it lies.
+    pub(super) fn mounted(directory: &Path, mounted: &Mounted) -> io::Result<Self> {
+        let place = make(directory)?;
+        File::create_new(&place)?;
+        mount_bind(&*mounted.reach(&program()?), &place)?;
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        Ok(Self {
+            mounted: Some(openat(CWD, &place, flags, Mode::empty())?),
+        })
+    }
+
+    /// Leaves a link to this very binary.
+    pub(super) fn linked(directory: &Path) -> io::Result<Self> {
+        symlink(program()?, make(directory)?)?;
+        Ok(Self { mounted: None })
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        if let Some(mounted) = &self.mounted {
+            // By descriptor: the command may have moved the directory.
+            let place = format!("/proc/self/fd/{}", mounted.as_raw_fd());
+            let _ = unmount(place, UnmountFlags::DETACH);
+        }
+    }
+}
+
+/// Where `next-datum` belongs, in a new directory.
+fn make(directory: &Path) -> io::Result<PathBuf> {
+    if let (Some(parent), Some(name)) = (directory.parent(), directory.file_name()) {
+        remove::remove(File::open(parent)?, Path::new(name))?;
+    }
+    fs::create_dir(directory)?;
+    fs::set_permissions(directory, Permissions::from_mode(0o755))?;
+    Ok(directory.join(NAME))
+}
+
+fn program() -> io::Result<PathBuf> {
+    fs::read_link("/proc/self/exe")
+}
