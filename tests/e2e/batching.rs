@@ -79,6 +79,27 @@ fn a_command_that_fails_at_a_datum_fails_the_job_and_says_why() {
 }
 
 #[test]
+fn a_datum_that_is_given_up_is_the_only_one_that_fails_wherever_that_is_said() {
+    for loops in [
+        r#"while next-datum; do . /pfs/.env
+            if [ "$(cat "$in")" = 1 ]; then next-datum --error odd; else cp "$in" /pfs/out/; fi
+        done"#,
+        r#"error=; while next-datum --error "$error"; do . /pfs/.env; error=
+            if [ "$(cat "$in")" = 1 ]; then error=odd; else cp "$in" /pfs/out/; fi
+        done"#,
+        r#"next-datum; while :; do . /pfs/.env
+            if [ "$(cat "$in")" = 1 ]; then next-datum --error odd; else cp "$in" /pfs/out/; next-datum; fi
+        done"#,
+    ] {
+        let place = Workspace::new();
+        let spec = stays(loops).set("transform.err_cmd", serde_json::json!(["true"]));
+        let job = run(&place, &spec).code(0).job();
+        assert_eq!(job.counts(), "4: 3 processed, 1 recovered", "{loops}");
+        assert_eq!(place.tree("made").paths(), ["000", "002", "003"], "{loops}");
+    }
+}
+
+#[test]
 fn only_the_datum_in_hand_pays_for_the_end_of_its_process_and_err_cmd_may_save_it() {
     let place = Workspace::new();
     let spec = copies(r#"if [ "$(basename "$in")" = 002 ]; then exit 9; fi"#)

@@ -3,12 +3,12 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use super::command::ask;
+use super::command::{Word, ask};
 
 /// The name that makes a process of our binaries this one.
 pub(super) const NAME: &str = "next-datum";
@@ -16,15 +16,15 @@ pub(super) const NAME: &str = "next-datum";
 /// The variable that tells it where to ask.
 pub const NEXT_DATUM: &str = "DROVER_NEXT_DATUM";
 
-/// Says that the datum in hand is done, waits for the next one, and ends when that is at /pfs.
+/// Says that the datum in hand is done, waits for the next one, and ends when that is at /pfs
 #[derive(Parser)]
 #[command(
     name = NAME,
     after_help = "The variables of the datum are in /pfs/.env then. After the last datum, whoever calls this is ended.\n\
-                  Exit codes: 0 a datum is there, 2 there is nobody to ask."
+                  Exit codes: 0 a datum is there, or its failure is noted; 2 there is nobody to ask."
 )]
 struct Args {
-    /// Say instead that the datum in hand has failed, for this reason
+    /// Say only that the datum in hand has failed, for this reason; the next call asks for another
     #[arg(long, value_name = "MESSAGE")]
     error: Option<OsString>,
     /// Where to ask
@@ -50,10 +50,11 @@ fn next(args: Args) -> ExitCode {
             "{NEXT_DATUM} is not set; {NAME} is for the commands of pipelines with `datum_batching: true`"
         ));
     };
-    let done = args.error.map_or(Ok(()), |message| {
-        Err(message.to_string_lossy().into_owned())
+    let failed = args.error.filter(|message| !message.is_empty());
+    let word = failed.map_or(Word::Next, |message| {
+        Word::Failed(message.to_string_lossy().into_owned())
     });
-    match ask(Path::new(&place), done) {
+    match ask(&place, &word) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refuse(&format!("there is nobody to ask: {error}")),
     }

@@ -90,7 +90,7 @@ async fn it_can_give_a_datum_up_and_tmp_is_its_own() {
         let script = r#"
             echo $$ >> "$STORE/started"; next-datum; touch "$TMPDIR/mine" "$PFS/out/rubbish"
             next-datum --error "no such
-column"; ls "$PFS/out" "$TMPDIR"; next-datum; ls "$TMPDIR"; next-datum"#;
+column"; next-datum; ls "$PFS/out" "$TMPDIR"; next-datum; ls "$TMPDIR"; next-datum"#;
         let execution = slot.run(&order(&slot, script, 1)).await;
         let gave_up = Ending::GaveUp("no such column".to_owned());
         assert_eq!(execution.ending, gave_up, "{mode:?} {execution:?}");

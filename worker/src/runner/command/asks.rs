@@ -1,12 +1,8 @@
 //! Where a command that takes datum after datum asks for its next one.
 //!
-//! A socket in a directory that the command can reach. Who asks connects, says in a line how the datum in hand went, and
-//! is answered in a line when the next one is there:
-//!
-//! ```text
-//! next\n              or  failed MESSAGE\n          →
-//!                                                   ←  datum\n
-//! ```
+//! A socket in a directory that the command can reach. Who connects says a line and is answered with one: `next`, with
+//! `datum` once the next one is there; `failed MESSAGE`, of the datum in hand, with `noted` at once. To give a datum up
+//! is not to ask for another: so a loop around `next-datum` misses none, wherever in it one is given up.
 
 use std::fs::{self, Permissions};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -21,8 +17,9 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 /// The socket's name.
 const SOCKET: &str = "ask";
 
-/// The whole answer.
-const ANSWER: &[u8] = b"datum\n";
+/// Answers, whole.
+const DATUM: &[u8] = b"datum\n";
+const NOTED: &[u8] = b"noted\n";
 
 /// Longer lines are cut.
 const LONGEST_LINE: u64 = 8 * 1024;
@@ -35,10 +32,18 @@ pub(super) struct Asks {
     listener: UnixListener,
 }
 
-/// A command's question for its next datum, to be answered once it is there.
+/// What a command says.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(in crate::runner) enum Word {
+    /// It wants its next datum.
+    Next,
+    /// It has failed at the datum in hand, for this reason.
+    Failed(String),
+}
+
+/// Somebody who said something and waits for an answer.
 pub(super) struct Ask {
-    /// How the datum in hand went; what it failed of.
-    pub(super) done: Result<(), String>,
+    pub(super) word: Word,
     connection: UnixStream,
 }
 
@@ -53,7 +58,7 @@ impl Asks {
         Ok(Self { listener })
     }
 
-    /// The question that was just asked, if whoever connected asked one.
+    /// What was just said, if whoever connected said something.
     pub(super) fn accept(&self) -> Option<Ask> {
         let (connection, _) = self.listener.accept().ok()?;
         connection.set_nonblocking(false).ok()?;
@@ -63,7 +68,7 @@ impl Asks {
             .read_until(b'\n', &mut line)
             .ok()?;
         Some(Ask {
-            done: understand(String::from_utf8_lossy(&line).trim())?,
+            word: Word::understood(String::from_utf8_lossy(&line).trim())?,
             connection,
         })
     }
@@ -76,34 +81,44 @@ impl AsFd for Asks {
 }
 
 impl Ask {
-    /// Says that the datum is there; tells whether anybody still waited for it.
-    pub(super) fn answer(mut self) -> bool {
-        self.connection.write_all(ANSWER).is_ok()
+    /// Says that the next datum is there; tells whether anybody still waited for it.
+    pub(super) fn hand_over(mut self) -> bool {
+        self.connection.write_all(DATUM).is_ok()
+    }
+
+    /// Says that it was heard.
+    pub(super) fn note(mut self) {
+        let _ = self.connection.write_all(NOTED); // whoever is gone has been heard all the same
     }
 }
 
-/// Asks at the socket in `directory`, once the datum in hand is done or has failed of something, and waits for the next.
-pub(in crate::runner) fn ask(directory: &Path, done: Result<(), String>) -> io::Result<()> {
+impl Word {
+    fn understood(line: &str) -> Option<Self> {
+        match line.split_once(' ').unwrap_or((line, "")) {
+            ("next", _) => Some(Self::Next),
+            ("failed", message) => Some(Self::Failed(message.trim().to_owned())),
+            _ => None,
+        }
+    }
+
+    fn line(&self) -> String {
+        match self {
+            Self::Next => "next\n".to_owned(),
+            Self::Failed(message) => format!("failed {}\n", message.replace('\n', " ")),
+        }
+    }
+}
+
+/// Says it at the socket in `directory`, and waits for the answer.
+pub(in crate::runner) fn ask(directory: &Path, word: &Word) -> io::Result<()> {
     let mut connection = UnixStream::connect(short(&open(directory)?))?;
-    let line = match done {
-        Ok(()) => "next\n".to_owned(),
-        Err(message) => format!("failed {}\n", message.replace('\n', " ")),
-    };
-    connection.write_all(line.as_bytes())?;
+    connection.write_all(word.line().as_bytes())?;
     let mut answer = Vec::new();
     connection.read_to_end(&mut answer)?;
-    if answer == ANSWER {
+    if answer == DATUM || answer == NOTED {
         Ok(())
     } else {
         Err(io::ErrorKind::UnexpectedEof.into())
-    }
-}
-
-fn understand(line: &str) -> Option<Result<(), String>> {
-    match line.split_once(' ').unwrap_or((line, "")) {
-        ("next", _) => Some(Ok(())),
-        ("failed", message) => Some(Err(message.trim().to_owned())),
-        _ => None,
     }
 }
 
@@ -124,15 +139,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn questions_are_understood_and_noise_is_not() {
+    fn words_are_understood_and_noise_is_not() {
+        let failed = |message: &str| Some(Word::Failed(message.to_owned()));
         for (line, expected) in [
-            ("next", Some(Ok(()))),
-            ("failed no such column", Some(Err("no such column".into()))),
-            ("failed", Some(Err(String::new()))),
+            ("next", Some(Word::Next)),
+            ("failed no such column", failed("no such column")),
+            ("failed", failed("")),
             ("", None),
             ("GET / HTTP/1.1", None),
         ] {
-            assert_eq!(understand(line), expected, "{line:?}");
+            assert_eq!(Word::understood(line), expected, "{line:?}");
         }
     }
 
@@ -143,21 +159,28 @@ mod tests {
         fs::create_dir_all(&deep).unwrap();
         let asks = Asks::listen(&deep).unwrap();
         assert!(asks.accept().is_none(), "nobody asked yet");
+        let failed = Word::Failed("one\ntwo".to_owned());
         thread::scope(|scope| {
-            let waiting = scope.spawn(|| ask(&deep, Err("one\ntwo".into())));
-            let question = loop {
-                if let Some(question) = asks.accept() {
-                    break question;
+            let heard = || loop {
+                if let Some(ask) = asks.accept() {
+                    break ask;
                 }
                 thread::yield_now();
             };
-            assert_eq!(question.done, Err("one two".into()));
-            assert!(question.answer());
+            let telling = scope.spawn(|| ask(&deep, &failed));
+            let told = heard();
+            assert_eq!(told.word, Word::Failed("one two".to_owned()));
+            told.note();
+            telling.join().unwrap().unwrap();
+            let waiting = scope.spawn(|| ask(&deep, &Word::Next));
+            let question = heard();
+            assert_eq!(question.word, Word::Next);
+            assert!(question.hand_over());
             waiting.join().unwrap().unwrap();
         });
         let mut gone = UnixStream::connect(short(&open(&deep).unwrap())).unwrap();
         gone.write_all(b"next\n").unwrap();
         drop(gone);
-        assert!(!asks.accept().unwrap().answer());
+        assert!(!asks.accept().unwrap().hand_over());
     }
 }

@@ -75,7 +75,7 @@ pub(super) fn over(
     leftovers::sweep(DYING)?;
     let ending = match watched {
         Watched::WorkerGone => return Ok(Outcome::WorkerGone),
-        Watched::Ended | Watched::Asked(_) => Ending::of(status),
+        Watched::Ended | Watched::Asked(..) => Ending::of(status),
         Watched::TimedOut => Ending::TimedOut,
         Watched::Cancelled => Ending::Cancelled,
         Watched::InputLost(lost) => Ending::NotStarted(lost),

@@ -17,7 +17,7 @@ mod supervise;
 
 pub(super) mod leftovers;
 
-pub(super) use asks::ask;
+pub(super) use asks::{Word, ask};
 pub(super) use attempt::{Attempt, Outcome};
 pub(super) use feeder::Fifo;
 pub(crate) use identity::home_of_another;

@@ -118,22 +118,19 @@ impl Attempt<'_> {
                     serving.dismiss(self.tree)?;
                     return Ok(self.give_up(message));
                 }
-                if ask.answer() {
+                if ask.hand_over() {
                     break;
                 }
             }
             match self.watch(&mut serving, &mut log, None, pipes)? {
-                Watched::Asked(ask) => serving.waiting = Some(ask),
+                Watched::Asked(ask, _) => serving.waiting = Some(ask),
                 other => return self.lose(serving, other, log, started),
             }
         }
         let feeder = Feeder::arm(self.tree.fifos())?;
         match self.watch(&mut serving, &mut log, feeder, pipes)? {
-            Watched::Asked(ask) => {
-                let ending = ask
-                    .done
-                    .clone()
-                    .map_or_else(Ending::GaveUp, |()| Ending::Asked);
+            Watched::Asked(ask, failed) => {
+                let ending = failed.map_or(Ending::Asked, Ending::GaveUp);
                 serving.process.drain(&mut log)?;
                 serving.waiting = Some(ask);
                 *resident = Some(serving);

@@ -9,7 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::Signal;
 
-use super::asks::{Ask, Asks};
+use super::asks::{Ask, Asks, Word};
 use super::feeder::Feeder;
 use super::leftovers;
 use super::log::{Log, Stream};
@@ -26,6 +26,8 @@ pub(super) struct Supervisor<'a> {
     log: &'a mut Log,
     feeder: Option<Feeder>,
     asks: Option<&'a Asks>,
+    /// Why the datum in hand has failed, if that was said.
+    failed: Option<String>,
     deadline: Option<Instant>,
     /// From TERM to KILL; zero kills at once.
     grace: Duration,
@@ -44,8 +46,8 @@ struct Stopping {
 pub(super) enum Watched {
     /// The command ended by itself.
     Ended,
-    /// It wants its next datum.
-    Asked(Ask),
+    /// It wants its next datum; why the one in hand has failed, if that was said.
+    Asked(Ask, Option<String>),
     /// It was ended at its timeout.
     TimedOut,
     /// It was ended at the worker's wish.
@@ -79,6 +81,7 @@ impl<'a> Supervisor<'a> {
             log,
             feeder: None,
             asks: None,
+            failed: None,
             deadline: order.timeout.map(|timeout| started + timeout),
             grace: order.grace,
             stopping: None,
@@ -107,8 +110,9 @@ impl<'a> Supervisor<'a> {
                     Event::Output(stream) => self.process.take(stream, Some(self.log)),
                     Event::Fifo => self.feed(),
                     Event::Asked => {
-                        if let Some(ask) = self.asks.and_then(Asks::accept) {
-                            return Ok(Watched::Asked(ask));
+                        let ask = self.asks.and_then(Asks::accept);
+                        if let Some(asked) = ask.and_then(|ask| self.hear(ask)) {
+                            return Ok(asked);
                         }
                     }
                     Event::Ended => {
@@ -205,6 +209,18 @@ impl<'a> Supervisor<'a> {
             why,
             kill_at: (!at_once).then(|| Instant::now() + self.grace),
         });
+    }
+
+    /// Takes note of a failure. Who has nothing new to say of the datum in hand wants the next one.
+    fn hear(&mut self, ask: Ask) -> Option<Watched> {
+        match &ask.word {
+            Word::Failed(reason) if self.failed.is_none() => {
+                self.failed = Some(reason.clone());
+                ask.note();
+                None
+            }
+            Word::Failed(_) | Word::Next => Some(Watched::Asked(ask, self.failed.take())),
+        }
     }
 
     fn feed(&mut self) {
