@@ -41,6 +41,11 @@ fn an_err_cmd_forgives_what_it_recognises() {
 }
 
 #[test]
+fn a_command_that_stays_prepares_itself_once() {
+    gives_its_expected_output("stay-loaded");
+}
+
+#[test]
 fn no_example_goes_untested() {
     let tests = ["tests/e2e/examples.rs", "tests/cluster/examples.rs"]
         .map(|file| fs::read_to_string(repository().join(file)).unwrap())
