@@ -49,6 +49,34 @@ fn what_a_killed_worker_ran_runs_elsewhere_within_a_second() {
 }
 
 #[test]
+fn commands_that_stay_end_with_their_worker_and_what_they_had_goes_to_the_next() {
+    let script = r#"
+        while next-datum; do . /pfs/.env
+            echo "$DROVER_DATUM_INDEX" >> "$OUTSIDE/started"
+            while [ "$DROVER_DATUM_INDEX" -ge 4 ] && [ ! -e "$OUTSIDE/gate" ]; do sleep 0.01; done
+            cp "$in" /pfs/out/
+        done"#;
+    let stays = Spec::new("made").reads("in", "/*").sh(script);
+    let (herd, _service, worker, id) = busy(20, &stays.set("transform.datum_batching", true));
+    herd.told("started", 6);
+    worker.kill();
+    let mut drained = herd.worker("made");
+    herd.told("started", 8);
+    drained.signal(Signal::SIGTERM);
+    let _survivor = herd.worker("made");
+    herd.told("started", 10);
+    assert!(!drained.has_ended(), "it waits for what it runs");
+    herd.place.open_gate("gate");
+    drained.finish().code(0);
+    let job = herd.wait(&id);
+    assert_eq!(
+        (job.state(), job.counts().as_str()),
+        ("success", "20: 20 processed")
+    );
+    assert_eq!(herd.place.tree("made"), herd.place.tree("in"));
+}
+
+#[test]
 fn a_drained_worker_finishes_what_runs_and_hands_the_rest_back_uncounted() {
     let (herd, _service, mut worker, id) = busy(10, &gated());
     worker.signal(Signal::SIGTERM);
