@@ -52,7 +52,7 @@ fn serve_on(mut pipes: Pipes, sandbox: Sandbox) -> io::Result<()> {
                 kept: tree.kept_in_tmp().to_vec(),
             };
             frame::write(&mut pipes.responses, &ready)?;
-            serve_orders(&mut pipes, &mut tree, settings.log_limit)
+            serve_orders(&mut pipes, &mut tree, &settings)
         }
     }
 }
@@ -73,15 +73,15 @@ fn set_up(sandbox: Sandbox, settings: &RunnerSettings) -> Result<Tree, String> {
     Ok(tree)
 }
 
-fn serve_orders(pipes: &mut Pipes, tree: &mut Tree, log_limit: u64) -> io::Result<()> {
+fn serve_orders(pipes: &mut Pipes, tree: &mut Tree, settings: &RunnerSettings) -> io::Result<()> {
     let mut resident = None;
-    while let Some(request) = next_request(pipes, tree, &mut resident)? {
+    while let Some(request) = next_request(pipes, tree, &mut resident, settings.idle)? {
         let order = match request {
             Request::Run(order) => order.into_owned(),
             Request::Cancel => continue, // it came too late: that command has ended
             Request::Setup(_) => return Err(io::ErrorKind::InvalidData.into()),
         };
-        match attempt(&order, tree, &mut resident, pipes, log_limit)? {
+        match attempt(&order, tree, &mut resident, pipes, settings.log_limit)? {
             Outcome::Ended(execution) => {
                 frame::write(&mut pipes.responses, &Response::Ended(Box::new(execution)))?;
             }
@@ -96,9 +96,10 @@ fn next_request(
     pipes: &mut Pipes,
     tree: &mut Tree,
     resident: &mut Option<Resident>,
+    idle: Duration,
 ) -> io::Result<Option<Request<'static>>> {
     if let Some(mut waiting) = resident.take() {
-        match waiting.rest(&pipes.requests)? {
+        match waiting.rest(&pipes.requests, idle)? {
             Rest::Request => *resident = Some(waiting),
             Rest::Over => waiting.dismiss(tree)?,
         }

@@ -1,6 +1,7 @@
 //! How a runner is set up, and which sandbox came of it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,12 +20,14 @@ pub struct RunnerSettings {
     pub keep: Vec<PathBuf>,
     /// Largest log of an attempt in bytes; past it the middle is dropped.
     pub log_limit: u64,
+    /// How long a command that stays for datum after datum is kept while none comes: it may have had the last one.
+    pub idle: Duration,
     /// The umask of commands; none keeps the one that the runner is started with.
     pub umask: Option<u32>,
 }
 
 impl RunnerSettings {
-    /// The usual settings: this very binary, the best sandbox there is, logs up to 1 GiB.
+    /// The usual settings: this very binary, the best sandbox there is, logs up to 1 GiB, half a minute of idleness.
     pub fn new(scratch: impl Into<PathBuf>) -> Self {
         Self {
             program: PathBuf::from("/proc/self/exe"),
@@ -33,6 +36,7 @@ impl RunnerSettings {
             only_slot: false,
             keep: Vec::new(),
             log_limit: 1 << 30,
+            idle: Duration::from_secs(30),
             umask: None,
         }
     }

@@ -4,11 +4,13 @@ use std::fs::{self, DirEntry};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-use drover_worker::runner::{Ending, Inputs, MountKind, NEXT_DATUM, Order, SandboxMode};
+use drover_worker::runner::{
+    Ending, Inputs, MountKind, NEXT_DATUM, Order, Runner, RunnerSettings, SandboxMode,
+};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::slot::{MODES, Slot, input};
+use crate::slot::{MODES, Slot, input, settings};
 
 /// Copies its input to `out`, and says so, for each datum.
 const LOOP: &str = r#"
@@ -186,6 +188,35 @@ async fn another_command_ends_it_with_all_that_it_started() {
         let plain = slot.sh("test ! -e \"$TMPDIR/.drover\"");
         assert_eq!(slot.run(&plain).await.ending, Ending::Exited(0), "{mode:?}");
         assert_eq!(running(&slot, "next-datum"), 0, "{mode:?}");
+    }
+}
+
+#[tokio::test]
+async fn it_is_ended_when_no_datum_comes_and_whatever_it_writes_meanwhile_is_nobodys() {
+    for mode in MODES {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = RunnerSettings {
+            idle: Duration::from_millis(500),
+            ..settings(folder.path(), mode)
+        };
+        let runner = Runner::start(&settings).await.unwrap();
+        let mut slot = Slot { runner, folder };
+        let script = r#"
+            (while :; do echo noise; sleep 0.01; done) & echo $$ >> "$STORE/started"
+            while next-datum; do . "$PFS/.env"; echo "did $N"; done"#;
+        let execution = slot.run(&order(&slot, script, 1)).await;
+        assert_eq!(execution.ending, Ending::Asked, "{mode:?}");
+        let kept = fs::metadata(slot.log()).unwrap().len();
+        let gone = async {
+            while running(&slot, "sh") > 0 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(Duration::from_secs(20), gone).await.unwrap();
+        assert_eq!(fs::metadata(slot.log()).unwrap().len(), kept, "{mode:?}");
+        let next = slot.run(&order(&slot, script, 2)).await;
+        assert_eq!(next.ending, Ending::Asked, "{mode:?} {next:?}");
+        assert_eq!(lines(&slot, "started"), 2, "{mode:?}");
     }
 }
 

@@ -17,9 +17,6 @@ use crate::runner::server::{Pipes, not_started};
 use crate::runner::tree::Tree;
 use crate::runner::{Ending, Order};
 
-/// How long it is kept while no datum comes: it may have had the last one of its job.
-const IDLE: Duration = Duration::from_secs(30);
-
 /// How long processes may take to die of KILL.
 const DYING: Duration = Duration::from_secs(10);
 
@@ -51,9 +48,10 @@ impl Resident {
             && (&own.user, &own.working_dir) == (&order.user, &order.working_dir)
     }
 
-    /// Waits until the worker has something to say. What the command writes meanwhile belongs to no datum.
-    pub(in crate::runner) fn rest(&mut self, requests: &File) -> io::Result<Rest> {
-        let until = Instant::now() + IDLE;
+    /// Waits until the worker has something to say, but no longer than `idle`. What the command writes meanwhile belongs
+    /// to no datum.
+    pub(in crate::runner) fn rest(&mut self, requests: &File, idle: Duration) -> io::Result<Rest> {
+        let until = Instant::now() + idle;
         loop {
             let outputs: Vec<_> = self.process.outputs().collect();
             let mut watched = vec![
