@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use drover_shared::pipeline::Pipeline;
+use drover_shared::pipeline::{Pipeline, SetRule};
 use drover_shared::process::process_name;
 use drover_shared::queue::rabbitmq::{Address, Advice, RabbitMq, preflight};
 
@@ -50,11 +50,63 @@ pub(super) fn check(
     Ok(())
 }
 
-/// How long a message of the pipeline may stay unanswered in a worker's hands: while datums before it are run, and
-/// while its own is. None: for any time.
+/// How long a message of the pipeline may stay unanswered in a worker's hands: while the messages before it are worked
+/// off, and its own datums run one after the other. None: for any time.
 fn longest(pipeline: &Pipeline) -> Option<Duration> {
-    let attempts = pipeline
-        .datum_timeout?
-        .checked_mul(pipeline.datum_tries.get())?;
-    attempts.checked_mul(pipeline.look_ahead.saturating_add(1))
+    let commands = pipeline.datum_tries.get() + u32::from(!pipeline.transform.err_cmd.is_empty());
+    let datums = match pipeline.datum_set {
+        SetRule::Single => 1,
+        SetRule::Number(number) => number.get(),
+        SetRule::SizeBytes(_) | SetRule::PerWorker(_) => return None,
+    };
+    let messages = pipeline.look_ahead.saturating_add(1);
+    [commands, datums, messages]
+        .into_iter()
+        .try_fold(pipeline.datum_timeout?, Duration::checked_mul)
+}
+
+#[cfg(test)]
+mod tests {
+    use drover_shared::pipeline;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_message_waits_for_all_that_a_slot_does_before_it_is_answered() {
+        for (fields, expected) in [
+            (json!({}), None),
+            (json!({"datum_timeout": "1m"}), Some(3 * 3)),
+            (json!({"datum_timeout": "1m", "max_queue_size": 0}), Some(3)),
+            (
+                json!({"datum_timeout": "1m", "datum_tries": 1, "err_cmd": ["true"]}),
+                Some(2 * 3),
+            ),
+            (
+                json!({"datum_timeout": "1m", "datum_set_spec": {"number": 16}}),
+                Some(3 * 3 * 16),
+            ),
+            (
+                json!({"datum_timeout": "1m", "datum_set_spec": {"size_bytes": 9}}),
+                None,
+            ),
+        ] {
+            let mut spec = json!({
+                "pipeline": {"name": "p"},
+                "transform": {"cmd": ["true"]},
+                "input": {"pfs": {"repo": "in", "glob": "/*"}},
+            });
+            for (field, value) in fields.as_object().unwrap() {
+                let transform = spec["transform"].as_object_mut().unwrap();
+                if field == "err_cmd" {
+                    transform.insert(field.clone(), value.clone());
+                } else {
+                    spec[field] = value.clone();
+                }
+            }
+            let parsed = pipeline::parse("p.json", &spec.to_string()).unwrap();
+            let minutes = longest(&parsed[0].pipeline).map(|longest| longest.as_secs() / 60);
+            assert_eq!(minutes, expected, "{fields}");
+        }
+    }
 }

@@ -50,10 +50,7 @@ pub(in crate::pipeline) fn pipeline(
             Some(spec::Reprocess::EveryJob) => Reprocess::EveryJob,
             Some(spec::Reprocess::UntilSuccess) | None => Reprocess::UntilSuccess,
         },
-        look_ahead: spec
-            .max_queue_size
-            .filter(|size| *size > 0)
-            .unwrap_or(LOOK_AHEAD),
+        look_ahead: spec.max_queue_size.unwrap_or(LOOK_AHEAD),
         datum_set,
         output_conflict: spec.output_conflict.unwrap_or_default(),
         standby_after,

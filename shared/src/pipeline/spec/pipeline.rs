@@ -40,7 +40,7 @@ pub(in crate::pipeline) struct Pipeline {
     /// Which datums of earlier jobs count as done.
     #[schemars(extend("default" = "until_success"))]
     pub(in crate::pipeline) reprocess_spec: Option<Reprocess>,
-    /// Datums that a worker stages ahead of processing, for each slot; 0 means the default.
+    /// Datums that a worker stages ahead of processing, for each slot; 0 for datums that take minutes.
     #[schemars(extend("default" = 2), range(max = 1000))]
     pub(in crate::pipeline) max_queue_size: Option<u32>,
     /// How many datums travel in one message. By default one.

@@ -426,12 +426,17 @@ fn defaults_are_filled_in() {
 #[test]
 fn zero_means_not_given_as_in_the_reference() {
     let pipeline = accepted(&with_top(
-        "parallelism_spec: {constant: 0, coefficient: 0}\ndatum_tries: 0\nmax_queue_size: 0\ndatum_set_spec: {number: 0}",
+        "parallelism_spec: {constant: 0, coefficient: 0}\ndatum_tries: 0\ndatum_set_spec: {number: 0}",
     ))
     .pipeline;
     assert_eq!(pipeline.parallelism, Parallelism::Coefficient(1.0));
     assert_eq!((pipeline.datum_tries.get(), pipeline.look_ahead), (3, 2));
     assert_eq!(pipeline.datum_set, SetRule::Single);
+    let nothing_ahead = accepted(&with_top("max_queue_size: 0")).pipeline;
+    assert_eq!(
+        nothing_ahead.look_ahead, 0,
+        "the reference then has one datum in hand"
+    );
 }
 
 #[test]
