@@ -1,6 +1,5 @@
 //! Execute: the user's command, attempt after attempt, until one succeeds or there is none left.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use drover_shared::backoff::Backoff;
@@ -9,13 +8,12 @@ use drover_shared::wire::Event;
 use jiff::Timestamp;
 
 use super::collect::{Collected, collect};
-use super::environment::{Surroundings, dotenv, environment, lasting_environment};
 use super::mark::Mark;
-use super::placeholders::Placeholders;
+use super::order::{Role, order};
 use super::stage::Staged;
 use super::{Claimed, Failure, Interruption, Trouble};
 use crate::metrics;
-use crate::runner::{Ending, Execution, Inputs, Order, RunnerError};
+use crate::runner::{Ending, Execution, Order, RunnerError};
 use crate::slots::Lease;
 use crate::tools::Tools;
 
@@ -61,15 +59,6 @@ impl Executed {
             process_time: Duration::ZERO,
         }
     }
-}
-
-/// Which of the user's two commands runs.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Role {
-    /// `cmd`, for the nth time, counted from 1.
-    Attempt(u32),
-    /// `err_cmd`, after so many attempts.
-    Rescue(u32),
 }
 
 /// Runs the command in a slot until it succeeds or `datum_tries` is used up, then `err_cmd` if there is one.
@@ -179,7 +168,8 @@ impl Run<'_> {
     /// Runs one command to its end and keeps its log.
     async fn command(&mut self, role: Role) -> Result<Execution, Failure> {
         let begun = Instant::now();
-        let order = self.order(role).await?;
+        let runner = self.lease.runner().await.map_err(Trouble::Runner)?;
+        let order = order(role, self.staged, self.fresh, runner, self.tools);
         let executed = self.watched(&order, role).await;
         self.process_time += match &executed {
             Ok(execution) => execution.process_time,
@@ -229,83 +219,15 @@ impl Run<'_> {
         Failure::Datum(Cause::WorkerDied { times })
     }
 
-    async fn order(&mut self, role: Role) -> Result<Order, Failure> {
-        let Claimed {
-            job, datum, total, ..
-        } = &self.staged.claimed;
-        let settings = &self.tools.settings;
-        let transform = &job.pipeline.transform;
-        let (attempt, argv, stdin) = match role {
-            Role::Attempt(attempt) => (attempt, &transform.cmd, &job.stdin),
-            Role::Rescue(attempts) => (attempts, &transform.err_cmd, &job.err_stdin),
-        };
-        let timeout = job.pipeline.datum_timeout;
-        let inputs = if self.fresh {
-            Inputs::Fresh(self.staged.mounts.clone())
-        } else {
-            Inputs::Same
-        };
-        let log = self
-            .tools
-            .scratch
-            .log(&log_name(&self.staged.claimed, role));
-        let runner = self.lease.runner().await.map_err(Trouble::Runner)?;
-        let about = Surroundings {
-            pipeline: &job.pipeline.name,
-            job: job.id,
-            datum,
-            total: *total,
-            attempt,
-            deadline: timeout.and_then(|timeout| Timestamp::now().checked_add(timeout).ok()),
-            worker: &settings.worker,
-            pod: settings.pod.as_deref(),
-            namespace: settings.namespace.as_deref(),
-            pfs: runner.pfs(),
-            tmp: runner.tmp(),
-        };
-        let stays = transform.datum_batching && matches!(role, Role::Attempt(_));
-        let (env, batch) = if stays {
-            let asking = runner.next_datum();
-            let env = lasting_environment(&job.environment, &about, &asking);
-            (env, Some(dotenv(&about)))
-        } else {
-            (environment(&job.environment, &about), None)
-        };
-        let placeholders = Placeholders {
-            datum,
-            pfs: runner.pfs(),
-        };
-        let argv = if transform.placeholders {
-            argv.iter()
-                .map(|argument| placeholders.fill(argument))
-                .collect()
-        } else {
-            argv.clone()
-        };
-        Ok(Order {
-            inputs,
-            argv,
-            env,
-            stdin: stdin.clone(),
-            user: transform.user.clone(),
-            working_dir: transform.working_dir.clone().map(PathBuf::from),
-            timeout,
-            grace: settings.term_grace,
-            batch,
-            log,
-        })
-    }
-
     /// Whether the command succeeded; if not, what to do.
     fn judge(&self, role: Role, execution: Execution) -> Result<(), Failure> {
         let transform = &self.staged.claimed.job.pipeline.transform;
-        let stays = transform.datum_batching && matches!(role, Role::Attempt(_));
         let accepted = |code| code == 0 || transform.accept_return_code.contains(&code);
         let last_line = execution.last_line;
         Err(Failure::Datum(match execution.ending {
             Ending::Asked => return Ok(()),
             Ending::GaveUp(message) => Cause::GaveUp { message },
-            Ending::Exited(code) if accepted(code) && stays => Cause::Exit {
+            Ending::Exited(code) if accepted(code) && role.stays(transform) => Cause::Exit {
                 code,
                 last_line: PREMATURE.to_owned(),
             },
@@ -327,7 +249,7 @@ impl Run<'_> {
         if execution.log_bytes == 0 {
             return;
         }
-        let name = log_name(&self.staged.claimed, role);
+        let name = role.log_name(&self.staged.claimed);
         if let Err(error) = self
             .tools
             .ledger
@@ -382,13 +304,4 @@ async fn announce_when_long(
         }
     }
     std::future::pending().await
-}
-
-/// Logs are listed in the order of their names: attempts as they came, `err_cmd` last.
-fn log_name(claimed: &Claimed, role: Role) -> String {
-    let claim = &claimed.claim;
-    match role {
-        Role::Attempt(attempt) => format!("{claim}.{attempt:06}.log"),
-        Role::Rescue(_) => format!("{claim}.err.log"),
-    }
 }

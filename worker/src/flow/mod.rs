@@ -10,6 +10,7 @@ mod execute;
 mod failure;
 mod journey;
 mod mark;
+mod order;
 mod placeholders;
 mod stage;
 mod suspicion;
