@@ -53,18 +53,21 @@ fn commands_that_stay_end_with_their_worker_and_what_they_had_goes_to_the_next()
     let script = r#"
         while next-datum; do . /pfs/.env
             echo "$DROVER_DATUM_INDEX" >> "$OUTSIDE/started"
-            while [ "$DROVER_DATUM_INDEX" -ge 4 ] && [ ! -e "$OUTSIDE/gate" ]; do sleep 0.01; done
+            if [ "$DROVER_DATUM_INDEX" -ge 4 ]; then
+                echo "$DROVER_DATUM_INDEX" >> "$OUTSIDE/waiting"
+                while [ ! -e "$OUTSIDE/gate" ]; do sleep 0.01; done
+            fi
             cp "$in" /pfs/out/
         done"#;
     let stays = Spec::new("made").reads("in", "/*").sh(script);
     let (herd, _service, worker, id) = busy(20, &stays.set("transform.datum_batching", true));
-    herd.told("started", 6);
+    herd.told("waiting", 2);
     worker.kill();
     let mut drained = herd.worker("made");
-    herd.told("started", 8);
+    herd.told("waiting", 4);
     drained.signal(Signal::SIGTERM);
     let _survivor = herd.worker("made");
-    herd.told("started", 10);
+    herd.told("waiting", 6);
     assert!(!drained.has_ended(), "it waits for what it runs");
     herd.place.open_gate("gate");
     drained.finish().code(0);
