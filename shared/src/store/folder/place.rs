@@ -62,7 +62,7 @@ impl Workshop {
     pub(super) fn record(&self, bytes: &[u8]) -> io::Result<Draft> {
         let spare = self.spares.take(|| self.draft());
         // A spare that cannot be written to may be another user's.
-        match spare.filter(|spare| fs::write(spare.path(), bytes).is_ok()) {
+        match spare.filter(|spare| write_over(spare.path(), bytes).is_ok()) {
             Some(written) => Ok(written),
             None => self
                 .make(|file| file.write_all(bytes))
@@ -81,6 +81,20 @@ impl Workshop {
         for folder in [&*self.folder, self.spares.folder()] {
             sweep(folder, abandoned_s);
         }
+    }
+}
+
+/// Makes `bytes` the content of a file that exists. It is not emptied first: giving its block back and taking another
+/// costs as much as the rest, and ext4 flushes a file that was emptied as soon as it is closed.
+fn write_over(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::options().write(true).open(path)?;
+    let before = file.metadata()?.len();
+    file.write_all(bytes)?;
+    let now = bytes.len() as u64;
+    if now < before {
+        file.set_len(now)
+    } else {
+        Ok(())
     }
 }
 
