@@ -84,6 +84,9 @@ impl Cluster {
             let nothing = "no file matched; `drover plan` shows what the globs match";
             self.context.console.talk(nothing);
         }
+        drop(sender);
+        let soft = &self.tokens.soft;
+        let _ = soft.run_until_cancelled(shown.let_go(record.id)).await;
         Ok(Some(record))
     }
 

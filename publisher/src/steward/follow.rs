@@ -15,12 +15,14 @@ use crate::coordinator::Snapshot;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Waits for the end of a job and returns its final record. On the way, shows `watch` what the ledger tells that is
-/// news there: whoever coordinates in this process tells more, and earlier.
+/// news there: whoever coordinates in this process tells more, and earlier, its end too.
 pub async fn follow(
     ledger: &Ledger,
     job: JobId,
     watch: &watch::Sender<Snapshot>,
 ) -> Result<JobRecord, StoreError> {
+    let mut shown = watch.subscribe();
+    let mut told = false;
     loop {
         let record = ledger.job(job).await?;
         watch.send_if_modified(|shown| {
@@ -34,6 +36,9 @@ pub async fn follow(
         if record.state.is_final() {
             return Ok(record);
         }
-        sleep(LOOK_EVERY).await;
+        tokio::select! {
+            () = sleep(LOOK_EVERY) => {}
+            _ = shown.wait_for(|snapshot| snapshot.record.state.is_final()), if !told => told = true,
+        }
     }
 }

@@ -42,6 +42,19 @@ impl Shown {
         Some(watch.borrow().clone())
     }
 
+    /// Shows this job to nobody any more, and waits until this process does nothing more for it: its books are closed
+    /// after it has ended.
+    pub async fn let_go(&self, job: JobId) {
+        let coordinated = {
+            let mut jobs = self.lock();
+            jobs.wanted.remove(&job);
+            jobs.coordinated.get(&job).cloned()
+        };
+        if let Some(mut watch) = coordinated {
+            while watch.changed().await.is_ok() {}
+        }
+    }
+
     /// Where to show a job that is coordinated from now on; when it is dropped, the job is no longer.
     pub(super) fn watch(&self, record: &JobRecord) -> watch::Sender<Snapshot> {
         let mut jobs = self.lock();
@@ -60,4 +73,34 @@ impl Shown {
 /// Whether anybody may still show something there.
 fn is_shown(watch: &watch::Receiver<Snapshot>) -> bool {
     watch.has_changed().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn a_job_is_let_go_once_this_process_is_done_with_it() {
+        let shown = Shown::default();
+        let record = JobRecord::new(
+            JobId::generate(),
+            "p".parse().unwrap(),
+            jiff::Timestamp::UNIX_EPOCH,
+        );
+        assert!(
+            shown.let_go(record.id).now_or_never().is_some(),
+            "it is not at it"
+        );
+        shown.show(record.id, watch::Sender::new(Snapshot::new(record.clone())));
+        let coordinator = shown.watch(&record);
+        let mut let_go = Box::pin(shown.let_go(record.id));
+        assert!((&mut let_go).now_or_never().is_none());
+        coordinator.send_modify(|_| ());
+        assert!((&mut let_go).now_or_never().is_none());
+        drop(coordinator);
+        assert!(let_go.now_or_never().is_some());
+        assert!(shown.all().is_empty());
+    }
 }
