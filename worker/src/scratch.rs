@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use drover_shared::id::WorkerId;
 use drover_shared::store::{Store, layout};
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 
 /// Where the directories of workers lie: where it was said, else below the store's own folder, so that nothing needs
 /// copying, else, for a bucket, in the system's folder for temporary files.
@@ -70,6 +71,16 @@ impl Scratch {
         file.starts_with(&self.path)
     }
 
+    /// Opens a file in the directory to read it, though a command that is alive may put something else in its place, or a
+    /// link: none is followed.
+    pub(crate) fn open(&self, file: &Path) -> io::Result<File> {
+        let below = file.strip_prefix(&self.path).map_err(io::Error::other)?;
+        let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let root = File::open(&self.path)?;
+        Ok(openat2(root, below, flags, Mode::empty(), inside)?.into())
+    }
+
     /// Standard input of a job's commands.
     pub(crate) fn stdin(&self, name: &str) -> PathBuf {
         self.path.join(name)
@@ -121,6 +132,8 @@ fn remove(path: &Path, lock: &Path) {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use drover_shared::store::Location;
 
     use super::*;
@@ -146,6 +159,28 @@ mod tests {
         fs::write(scratch.log("x"), "y").unwrap();
         drop(scratch);
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_file_is_opened_as_itself_and_never_by_way_of_a_link() {
+        let parent = tempfile::tempdir().unwrap();
+        let scratch = Scratch::make(parent.path(), &worker("a-1")).unwrap();
+        let secret = parent.path().join("secret");
+        fs::write(&secret, "secret").unwrap();
+        let own = scratch.path.join("slots/0/tmp/dir/file");
+        fs::create_dir_all(own.parent().unwrap()).unwrap();
+        fs::write(&own, "own").unwrap();
+        let read = |file: &Path| scratch.open(file).and_then(io::read_to_string);
+        assert_eq!(read(&own).unwrap(), "own");
+        fs::remove_file(&own).unwrap();
+        symlink(&secret, &own).unwrap();
+        assert!(read(&own).is_err(), "a link in its place");
+        fs::remove_dir_all(own.parent().unwrap()).unwrap();
+        fs::write(parent.path().join("file"), "secret").unwrap();
+        symlink(parent.path(), own.parent().unwrap()).unwrap();
+        assert!(read(&own).is_err(), "a link in its directory's place");
+        assert!(read(&scratch.path.join("../secret")).is_err());
+        assert!(read(&secret).is_err());
     }
 
     #[test]

@@ -224,7 +224,7 @@ fn unreachable_target(path: &str, real: &Path, host: &Path, error: io::Error) ->
 }
 
 /// Makes `place` hold the bytes of `source`, without copying them where that is safe: a copy that shares them, or a
-/// second name for a file that nobody may write to any more.
+/// second name for a file that nobody may write to any more. It is `ours` if it is the datum's and its command is gone.
 pub(super) fn duplicate(source: &Path, place: &Path, ours: bool) -> io::Result<()> {
     let mut from = File::open(source)?;
     let metadata = from.metadata()?;

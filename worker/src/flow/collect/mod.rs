@@ -7,7 +7,7 @@ mod directory;
 mod links;
 mod survey;
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -152,8 +152,17 @@ fn hold(
     };
     for (file, place) in found.iter().zip(&collected.held.0) {
         if let Origin::Linked(source) = &file.origin {
-            let ours = writer == Writer::Gone && scratch.holds(source);
-            links::duplicate(source, place, ours).map_err(Trouble::scratch(place))?;
+            if writer == Writer::Alive && scratch.holds(source) {
+                let opened = scratch.open(source);
+                copy(
+                    &file.path,
+                    opened.map_err(|_| refused(&file.path, CHANGED))?,
+                    place,
+                )?;
+            } else {
+                let ours = scratch.holds(source);
+                links::duplicate(source, place, ours).map_err(Trouble::scratch(place))?;
+            }
         }
     }
     let mut parent = None;
@@ -161,15 +170,7 @@ fn hold(
         match (&file.origin, writer) {
             (Origin::Out, Writer::Gone) => out.move_out(&file.path, place, &mut parent)?,
             (Origin::Out, Writer::Alive) => {
-                let mut source = out.open_file(&file.path, &mut parent)?;
-                let is_file = source
-                    .metadata()
-                    .map_err(Trouble::scratch(place))?
-                    .is_file();
-                if !is_file {
-                    return Err(refused(&file.path, CHANGED));
-                }
-                links::copy(&mut source, place).map_err(Trouble::scratch(place))?;
+                copy(&file.path, out.open_file(&file.path, &mut parent)?, place)?;
             }
             (Origin::Linked(_), _) => {}
         }
@@ -184,6 +185,15 @@ fn hold(
         });
     }
     Ok(collected)
+}
+
+/// Makes `place` hold what is in an opened file, which may be no file any more.
+fn copy(path: &str, mut source: File, place: &Path) -> Result<(), Failure> {
+    let metadata = source.metadata().map_err(Trouble::scratch(place))?;
+    if !metadata.is_file() {
+        return Err(refused(path, CHANGED));
+    }
+    links::copy(&mut source, place).map_err(Trouble::scratch(place))
 }
 
 const CHANGED: &str = "it changed its kind while it was collected";
