@@ -22,11 +22,17 @@ pub(super) struct Seat {
     me: String,
     reports: Box<dyn Consumer>,
     baton: Option<Delivery>,
+    /// A report that came before any baton.
+    first: Option<Delivery>,
     renew: Instant,
 }
 
 impl Seat {
-    /// Waits until the seat is ours. `me` names this process to people.
+    /// Waits until the seat is ours: whoever is given anything at all is the one that the broker serves. `me` names this
+    /// process to people.
+    ///
+    /// Nothing is answered yet. Should this process freeze before it has begun its epoch, the seat may go back to its
+    /// predecessor, who would miss the reports that were answered here.
     pub(super) async fn take(
         broker: Arc<dyn Broker>,
         pipeline: &PipelineName,
@@ -41,13 +47,11 @@ impl Seat {
             me: me.to_owned(),
             reports,
             baton: None,
+            first: None,
             renew: Instant::now(),
         };
-        while seat.baton.is_none() {
-            // What reports tell is read from the ledger by whoever takes the seat.
-            if let Some(report) = seat.look().await? {
-                report.ack().await?;
-            }
+        while seat.baton.is_none() && seat.first.is_none() {
+            seat.first = seat.look().await?;
         }
         Ok(seat)
     }
@@ -99,6 +103,9 @@ impl Seat {
 #[async_trait]
 impl Consumer for Seat {
     async fn next(&mut self) -> Result<Delivery, QueueError> {
+        if let Some(first) = self.first.take() {
+            return Ok(first);
+        }
         loop {
             if let Some(report) = self.look().await? {
                 return Ok(report);
@@ -108,5 +115,36 @@ impl Consumer for Seat {
 
     async fn stop(&mut self) -> Result<(), QueueError> {
         self.reports.stop().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use drover_shared::queue::Embedded;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_candidate_that_goes_before_its_reign_has_answered_no_report() {
+        let broker: Arc<dyn Broker> = Arc::new(Embedded::new(9));
+        let pipeline: PipelineName = "p".parse().unwrap();
+        broker.declare(&pipeline).await.unwrap();
+        let queue = Queue::Reports(pipeline.clone());
+        for report in ["one", "two"] {
+            broker.publish(&queue, report.into()).await.unwrap();
+        }
+        drop(
+            Seat::take(Arc::clone(&broker), &pipeline, "frozen")
+                .await
+                .unwrap(),
+        );
+        let mut seat = Seat::take(broker, &pipeline, "next").await.unwrap();
+        for report in ["one", "two"] {
+            let next = timeout(Duration::from_secs(20), seat.next()).await;
+            let next = next.expect("it was answered by the one before").unwrap();
+            assert_eq!(next.body, report);
+            next.ack().await.unwrap();
+        }
     }
 }
