@@ -37,7 +37,7 @@ pub(super) fn environment(
     about: &Surroundings<'_>,
 ) -> BTreeMap<String, String> {
     let mut variables = base.clone();
-    variables.extend(of_attempt(about));
+    tell_of_attempt(about, &mut variables);
     variables
 }
 
@@ -49,7 +49,7 @@ pub(super) fn lasting_environment(
     asking: &Path,
 ) -> BTreeMap<String, String> {
     let mut variables = base.clone();
-    variables.extend(of_job(about));
+    tell_of_job(about, &mut variables);
     let asking = asking.display();
     let path = base.get("PATH").map_or(USUAL_PATH, String::as_str);
     variables.insert("PATH".to_owned(), format!("{asking}:{path}"));
@@ -59,12 +59,13 @@ pub(super) fn lasting_environment(
 
 /// What belongs to this very attempt, as lines `NAME=value` that a shell and the `dotenv` libraries can read.
 pub(super) fn dotenv(about: &Surroundings<'_>) -> String {
-    let line = |(name, value): (&String, &String)| format!("{name}={}\n", quoted(value));
-    of_attempt(about)
-        .iter()
-        .map(line)
-        .collect::<Vec<_>>()
-        .concat()
+    let mut variables = BTreeMap::new();
+    tell_of_attempt(about, &mut variables);
+    let mut lines = String::new();
+    for (name, value) in &variables {
+        lines.extend([name, "=", &*quoted(value), "\n"]);
+    }
+    lines
 }
 
 /// The value as a shell reads it; in quotes only where that is needed.
@@ -77,8 +78,7 @@ fn quoted(value: &str) -> Cow<'_, str> {
     }
 }
 
-fn of_attempt(about: &Surroundings<'_>) -> BTreeMap<String, String> {
-    let mut variables = BTreeMap::new();
+fn tell_of_attempt(about: &Surroundings<'_>, variables: &mut BTreeMap<String, String>) {
     let mut set = |name: &str, value: String| {
         variables.insert(name.to_owned(), value);
     };
@@ -101,33 +101,27 @@ fn of_attempt(about: &Surroundings<'_>) -> BTreeMap<String, String> {
     if let Some(deadline) = about.deadline {
         set("DROVER_DEADLINE", deadline.to_string());
     }
-    variables.extend(of_job(about));
-    variables
+    tell_of_job(about, variables);
 }
 
-/// What is the same for all datums that a worker takes of a job.
-fn of_job(about: &Surroundings<'_>) -> BTreeMap<String, String> {
+/// Adds what is the same for all datums that a worker takes of a job.
+fn tell_of_job(about: &Surroundings<'_>, variables: &mut BTreeMap<String, String>) {
+    let mut set = |name: &str, value: String| {
+        variables.insert(name.to_owned(), value);
+    };
     let job = about.job.to_string();
-    let always = [
-        ("PACH_JOB_ID", job.clone()),
-        ("PACH_OUTPUT_COMMIT_ID", job),
-        ("PPS_PIPELINE_NAME", about.pipeline.to_string()),
-        ("PFS", about.pfs.display().to_string()),
-        ("TMPDIR", about.tmp.display().to_string()),
-        ("DROVER_WORKER", about.worker.to_string()),
-    ];
-    let known = [
-        ("PPS_POD_NAME", about.pod),
-        ("PPS_NAMESPACE", about.namespace),
-    ];
-    let known = known
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value?.to_owned())));
-    always
-        .into_iter()
-        .chain(known)
-        .map(|(name, value)| (name.to_owned(), value))
-        .collect()
+    set("PACH_JOB_ID", job.clone());
+    set("PACH_OUTPUT_COMMIT_ID", job);
+    set("PPS_PIPELINE_NAME", about.pipeline.to_string());
+    set("PFS", about.pfs.display().to_string());
+    set("TMPDIR", about.tmp.display().to_string());
+    set("DROVER_WORKER", about.worker.to_string());
+    if let Some(pod) = about.pod {
+        set("PPS_POD_NAME", pod.to_owned());
+    }
+    if let Some(namespace) = about.namespace {
+        set("PPS_NAMESPACE", namespace.to_owned());
+    }
 }
 
 /// Where the command sees an input.
@@ -145,8 +139,12 @@ mod tests {
     use super::*;
     use crate::flow::tests::datum_of;
 
-    /// `NAME=value` lines of what is set beyond the base.
-    fn set_for(datum: &Datum, change: impl FnOnce(&mut Surroundings<'_>)) -> Vec<String> {
+    /// What `tell` makes of the surroundings of a first attempt, but for what `change` changes there.
+    fn with_surroundings<T>(
+        datum: &Datum,
+        change: impl FnOnce(&mut Surroundings<'_>),
+        tell: impl FnOnce(&Surroundings<'_>) -> T,
+    ) -> T {
         let pipeline = "edges".parse().unwrap();
         let worker = "herd-1".parse().unwrap();
         let mut about = Surroundings {
@@ -163,7 +161,13 @@ mod tests {
             tmp: Path::new("/tmp"),
         };
         change(&mut about);
-        let variables = environment(&BTreeMap::new(), &about);
+        tell(&about)
+    }
+
+    /// `NAME=value` lines of what is set beyond the base.
+    fn set_for(datum: &Datum, change: impl FnOnce(&mut Surroundings<'_>)) -> Vec<String> {
+        let nothing = BTreeMap::new();
+        let variables = with_surroundings(datum, change, |about| environment(&nothing, about));
         variables
             .iter()
             .map(|(name, value)| format!("{name}={value}"))
@@ -221,24 +225,9 @@ mod tests {
         let datum = datum_of(3, &[("HOME", "/a")]);
         let base = [("HOME", "/root"), ("PATH", "/bin")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let worker = "herd-1".parse().unwrap();
-        let pipeline = "edges".parse().unwrap();
-        let variables = environment(
-            &base.into(),
-            &Surroundings {
-                pipeline: &pipeline,
-                job: JobId::generate(),
-                datum: &datum,
-                total: None,
-                attempt: 1,
-                deadline: None,
-                worker: &worker,
-                pod: None,
-                namespace: None,
-                pfs: Path::new("/scratch/pfs"),
-                tmp: Path::new("/tmp"),
-            },
-        );
+        let elsewhere = |about: &mut Surroundings<'_>| about.pfs = Path::new("/scratch/pfs");
+        let variables =
+            with_surroundings(&datum, elsewhere, |about| environment(&base.into(), about));
         assert_eq!(variables["HOME"], "/scratch/pfs/HOME/a");
         assert_eq!(variables["PATH"], "/bin");
     }
@@ -262,29 +251,21 @@ mod tests {
     #[test]
     fn a_command_that_stays_is_told_what_is_of_a_datum_with_the_datum() {
         let datum = datum_of(3, &[("in", "/a b")]);
-        let (worker, pipeline) = ("herd-1".parse().unwrap(), "edges".parse().unwrap());
-        let about = Surroundings {
-            pipeline: &pipeline,
-            job: JobId::generate(),
-            datum: &datum,
-            total: None,
-            attempt: 2,
-            deadline: None,
-            worker: &worker,
-            pod: None,
-            namespace: None,
-            pfs: Path::new("/pfs"),
-            tmp: Path::new("/tmp"),
-        };
         let base = [("MODE".to_owned(), "fast".to_owned())].into();
-        let lasting = lasting_environment(&base, &about, Path::new("/tmp/.drover"));
+        let (lasting, file) = with_surroundings(
+            &datum,
+            |about| about.attempt = 2,
+            |about| {
+                let asking = Path::new("/tmp/.drover");
+                (lasting_environment(&base, about, asking), dotenv(about))
+            },
+        );
         let names: Vec<_> = lasting.keys().map(String::as_str).collect();
         insta::assert_snapshot!(
             names.join(" "),
             @"DROVER_NEXT_DATUM DROVER_WORKER MODE PACH_JOB_ID PACH_OUTPUT_COMMIT_ID PATH PFS PPS_PIPELINE_NAME TMPDIR"
         );
         assert!(lasting["PATH"].starts_with("/tmp/.drover:/"), "{lasting:?}");
-        let file = dotenv(&about);
         for line in ["in='/pfs/in/a b'\n", "DROVER_ATTEMPT=2\n", "PFS=/pfs\n"] {
             assert!(file.contains(line), "{file}");
         }

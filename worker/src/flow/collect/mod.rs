@@ -152,16 +152,15 @@ fn hold(
     };
     for (file, place) in found.iter().zip(&collected.held.0) {
         if let Origin::Linked(source) = &file.origin {
-            if writer == Writer::Alive && scratch.holds(source) {
-                let opened = scratch.open(source);
-                copy(
-                    &file.path,
-                    opened.map_err(|_| refused(&file.path, CHANGED))?,
-                    place,
-                )?;
-            } else {
-                let ours = scratch.holds(source);
-                links::duplicate(source, place, ours).map_err(Trouble::scratch(place))?;
+            match (scratch.holds(source), writer) {
+                (true, Writer::Alive) => {
+                    let opened = scratch.open(source);
+                    let opened = opened.map_err(|_| refused(&file.path, CHANGED))?;
+                    copy(&file.path, opened, place)?;
+                }
+                (ours, _) => {
+                    links::duplicate(source, place, ours).map_err(Trouble::scratch(place))?;
+                }
             }
         }
     }

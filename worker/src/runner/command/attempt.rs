@@ -4,18 +4,15 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::Identity;
 use super::feeder::Feeder;
 use super::launch::launch;
 use super::log::Log;
 use super::process::Process;
 use super::supervise::{Supervisor, Watched};
-use super::{Identity, leftovers};
 use crate::runner::server::{Pipes, not_started};
 use crate::runner::tree::Tree;
 use crate::runner::{Ending, Execution, Order};
-
-/// How long processes may take to die of KILL. What does not is stuck in the kernel, and this runner is unfit.
-const DYING: Duration = Duration::from_secs(10);
 
 /// All that an attempt needs.
 pub(in crate::runner) struct Attempt<'a> {
@@ -71,8 +68,7 @@ pub(super) fn over(
     started: Instant,
 ) -> io::Result<Outcome> {
     let process_time = started.elapsed();
-    let status = process.collect()?;
-    leftovers::sweep(DYING)?;
+    let status = process.end()?;
     let ending = match watched {
         Watched::WorkerGone => return Ok(Outcome::WorkerGone),
         Watched::Ended | Watched::Asked(..) => Ending::of(status),

@@ -9,11 +9,15 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::io::{Errno, read};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
+use super::leftovers;
 use super::log::{Log, Stream};
 use super::supervise::wait_for;
 
 /// What one read takes at most: what a pipe holds.
 const CHUNK: usize = 64 * 1024;
+
+/// How long processes may take to die of KILL. What does not is stuck in the kernel, and this runner is unfit.
+const DYING: Duration = Duration::from_secs(10);
 
 /// A command that was started and is not collected yet.
 pub(super) struct Process {
@@ -57,7 +61,7 @@ impl Process {
     }
 
     /// Readable once the main process has ended.
-    pub(super) fn end(&self) -> BorrowedFd<'_> {
+    pub(super) fn ending(&self) -> BorrowedFd<'_> {
         self.pidfd.as_fd()
     }
 
@@ -116,9 +120,11 @@ impl Process {
         let _ = kill_process_group(self.group, signal);
     }
 
-    /// Ends what is left of the group, and tells how the main process ended.
-    pub(super) fn collect(&mut self) -> io::Result<ExitStatus> {
+    /// Ends what is left of the group and of all that left it, and tells how the main process ended.
+    pub(super) fn end(&mut self) -> io::Result<ExitStatus> {
         self.signal(Signal::KILL);
-        self.child.wait()
+        let status = self.child.wait()?;
+        leftovers::sweep(DYING)?;
+        Ok(status)
     }
 }

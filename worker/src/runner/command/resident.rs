@@ -9,16 +9,12 @@ use rustix::event::{PollFd, PollFlags};
 use super::asks::{Ask, Asks};
 use super::attempt::{Attempt, Outcome, over, told};
 use super::feeder::Feeder;
-use super::leftovers;
 use super::log::{Log, Stream};
 use super::process::Process;
 use super::supervise::{Supervisor, Watched, wait_for};
 use crate::runner::server::{Pipes, not_started};
 use crate::runner::tree::Tree;
 use crate::runner::{Ending, Order};
-
-/// How long processes may take to die of KILL.
-const DYING: Duration = Duration::from_secs(10);
 
 /// A command between two datums, or before its first.
 pub(in crate::runner) struct Resident {
@@ -56,7 +52,7 @@ impl Resident {
             let outputs: Vec<_> = self.process.outputs().collect();
             let mut watched = vec![
                 PollFd::new(requests, PollFlags::IN),
-                PollFd::from_borrowed_fd(self.process.end(), PollFlags::IN),
+                PollFd::from_borrowed_fd(self.process.ending(), PollFlags::IN),
             ];
             let pipes = outputs.iter().map(|&(_, pipe)| pipe);
             watched.extend(pipes.map(|pipe| PollFd::from_borrowed_fd(pipe, PollFlags::IN)));
@@ -84,8 +80,7 @@ impl Resident {
 
     /// Ends it, with all that it started.
     pub(in crate::runner) fn dismiss(mut self, tree: &mut Tree) -> io::Result<()> {
-        self.process.collect()?;
-        leftovers::sweep(DYING)?;
+        self.process.end()?;
         tree.withdraw_next_datum();
         Ok(())
     }

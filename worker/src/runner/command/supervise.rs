@@ -150,7 +150,7 @@ impl<'a> Supervisor<'a> {
             events.push((Event::Asked, asks.as_fd(), PollFlags::IN));
         }
         events.push((Event::Request, requests.as_fd(), PollFlags::IN));
-        events.push((Event::Ended, self.process.end(), PollFlags::IN));
+        events.push((Event::Ended, self.process.ending(), PollFlags::IN));
         let mut watched: Vec<_> = events
             .iter()
             .map(|&(_, fd, flags)| PollFd::from_borrowed_fd(fd, flags))

@@ -24,8 +24,8 @@ pub(super) struct Asking {
 
 impl Asking {
     /// Mounts this very binary, which the command may not be able to reach where it lies.
-    pub(super) fn mounted(directory: &Path, mounted: &Mounted) -> io::Result<Self> {
-        let place = make(directory)?;
+    pub(super) fn mounted(tmp: &Path, mounted: &Mounted) -> io::Result<Self> {
+        let place = make(tmp)?;
         File::create_new(&place)?;
         mount_bind(&*mounted.reach(&program()?), &place)?;
         let flags = OFlags::PATH | OFlags::CLOEXEC;
@@ -35,8 +35,8 @@ impl Asking {
     }
 
     /// Leaves a link to this very binary.
-    pub(super) fn linked(directory: &Path) -> io::Result<Self> {
-        symlink(program()?, make(directory)?)?;
+    pub(super) fn linked(tmp: &Path) -> io::Result<Self> {
+        symlink(program()?, make(tmp)?)?;
         Ok(Self { mounted: None })
     }
 }
@@ -52,12 +52,11 @@ impl Drop for Asking {
 }
 
 /// Where `next-datum` belongs, in a new directory.
-fn make(directory: &Path) -> io::Result<PathBuf> {
-    if let (Some(parent), Some(name)) = (directory.parent(), directory.file_name()) {
-        remove::remove(File::open(parent)?, Path::new(name))?;
-    }
-    fs::create_dir(directory)?;
-    fs::set_permissions(directory, Permissions::from_mode(0o755))?;
+fn make(tmp: &Path) -> io::Result<PathBuf> {
+    remove::remove(File::open(tmp)?, Path::new(ASKING))?;
+    let directory = tmp.join(ASKING);
+    fs::create_dir(&directory)?;
+    fs::set_permissions(&directory, Permissions::from_mode(0o755))?;
     Ok(directory.join(NAME))
 }
 

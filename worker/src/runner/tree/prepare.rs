@@ -94,8 +94,7 @@ impl Tree {
         inputs: &Inputs,
         identity: Option<Identity>,
     ) -> Result<(), String> {
-        self.discard()?;
-        self.empty_out()?;
+        self.clear()?;
         if let Inputs::Fresh(_) = inputs {
             let tmp = self.reach(self.scratch.tmp()).into_owned();
             Scratch::empty(&tmp, self.kept_in_tmp())?;
@@ -109,8 +108,7 @@ impl Tree {
         inputs: &Inputs,
         variables: &str,
     ) -> Result<(), String> {
-        self.discard()?;
-        self.empty_out()?;
+        self.clear()?;
         self.show(inputs)?;
         let written = match &self.shown {
             Shown::Mounted(mounted) => mounted.write_env(variables),
@@ -130,17 +128,13 @@ impl Tree {
         }
     }
 
-    fn empty_out(&self) -> Result<(), String> {
-        Scratch::empty(&self.reach(self.scratch.out()), &[])
-    }
-
     /// Gives a command that stays the directory where it finds `next-datum`, and asks.
     pub(in crate::runner) fn provide_next_datum(&mut self) -> Result<PathBuf, String> {
-        let directory = self.tmp().join(ASKING);
         let asking = match &self.shown {
-            Shown::Mounted(mounted) => Asking::mounted(&directory, mounted),
-            Shown::Copied(_) => Asking::linked(&directory),
+            Shown::Mounted(mounted) => Asking::mounted(self.tmp(), mounted),
+            Shown::Copied(_) => Asking::linked(self.tmp()),
         };
+        let directory = self.tmp().join(ASKING);
         let provided = asking.map_err(|error| {
             format!(
                 "next-datum cannot be provided in {}: {error}",
@@ -156,12 +150,13 @@ impl Tree {
         self.asking = None;
     }
 
-    /// Takes the last attempt's inputs away.
-    fn discard(&mut self) -> Result<(), String> {
+    /// Takes the last attempt's inputs and output away.
+    fn clear(&mut self) -> Result<(), String> {
         match &mut self.shown {
-            Shown::Mounted(mounted) => mounted.discard(),
-            Shown::Copied(copied) => copied.discard(),
+            Shown::Mounted(mounted) => mounted.discard()?,
+            Shown::Copied(copied) => copied.discard()?,
         }
+        Scratch::empty(&self.reach(self.scratch.out()), &[])
     }
 
     /// What is in `/tmp` that is not the datum's.
