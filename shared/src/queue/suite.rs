@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use ulid::Ulid;
 
 use super::{Broker, Consumer, Delivery, Depth, Queue, QueueError};
@@ -17,6 +17,9 @@ const SOON: Duration = Duration::from_secs(10);
 
 /// What must not happen has not happened after this time.
 const A_WHILE: Duration = Duration::from_millis(100);
+
+/// How often it is looked whether something has happened.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Asks `make` for a broker, several times, and checks every promise.
 ///
@@ -83,6 +86,8 @@ async fn what_a_dropped_consumer_held_comes_again_and_counts(bench: Bench) {
         drop(soon(&mut *consumer).await);
     }
     drop(consumer);
+    // A broker learns of it a moment later; who came before would be given what never left the queue.
+    bench.all_ready(5).await;
     let mut consumer = bench.consume(1).await;
     for expected in 0..5 {
         let delivery = soon(&mut *consumer).await;
@@ -386,6 +391,17 @@ impl Bench {
             .consume(&self.queue(), prefetch)
             .await
             .expect("consume")
+    }
+
+    /// Waits until so many messages wait for a consumer.
+    async fn all_ready(&self, count: u64) {
+        let counted = async {
+            let queue = self.queue();
+            while self.broker.depth(&queue).await.expect("depth").ready < count {
+                sleep(LOOK).await;
+            }
+        };
+        timeout(SOON, counted).await.expect("they are all ready");
     }
 }
 
