@@ -23,9 +23,7 @@ fn survives(blow: fn(&Rabbit)) {
     herd.place.numbered_files("in", 150);
     let mut service = herd.serve();
     let mut workers = [herd.worker("made"), herd.worker("made")];
-    for queue in ["datums", "reports", "dead"] {
-        rabbit.remembers(&format!("drover.made.{queue}"));
-    }
+    rabbit.remembers("made");
     let id = herd.publish(&noted());
     herd.told("runs", 30);
     blow(&rabbit);

@@ -119,16 +119,18 @@ impl Rabbit {
         self.node().end(Signal::SIGTERM);
     }
 
-    /// Waits until it has written down that this queue exists, which it does some time after it said so: before that, a
-    /// queue does not survive [`Rabbit::kill`]. It comes back as a member of nothing that never elects a leader (seen
-    /// with 3.10.8, whose `ra_directory` leaves its table's writes to the table's delay).
-    pub fn remembers(&self, queue: &str) {
+    /// Waits until it has written down that the queues of this pipeline exist, which it does some time after it said so:
+    /// before that, a queue does not survive [`Rabbit::kill`]. It comes back as a member of nothing that never elects a
+    /// leader (seen with 3.10.8, whose `ra_directory` leaves its table's writes to the table's delay).
+    pub fn remembers(&self, pipeline: &str) {
         let node = self.node();
         let names = format!("data/{}/quorum/{0}/names.dets", node.name());
         let names = node.outside().join(names);
+        let queues = ["datums", "reports", "dead"].map(|kind| format!("drover.{pipeline}.{kind}"));
         eventually("the broker has written down its queues", || {
             let known = fs::read(&names).unwrap_or_default();
-            String::from_utf8_lossy(&known).contains(queue)
+            let known = String::from_utf8_lossy(&known);
+            queues.iter().all(|queue| known.contains(queue))
         });
     }
 

@@ -117,7 +117,10 @@ impl Mix {
             }
             Blow::Freeze(role) => self.crew.freeze(role, 2 * steps, random),
             Blow::RestartBroker => self.without_broker(Rabbit::stop),
-            Blow::KillBroker => self.without_broker(Rabbit::kill),
+            Blow::KillBroker => {
+                self.rabbit.remembers("made");
+                self.without_broker(Rabbit::kill);
+            }
             Blow::Cut => self.spoil(Proxy::cut, steps, random),
             Blow::HalfOpen => self.spoil(Proxy::half_open, 2 * steps, random),
             Blow::Slow => self.spoil(|proxy| proxy.throttle(10_000), steps, random),
