@@ -208,7 +208,7 @@ impl Run<'_> {
     fn blame(&mut self, error: RunnerError) -> Failure {
         if matches!(
             error,
-            RunnerError::Spawn { .. } | RunnerError::NoSandbox { .. }
+            RunnerError::Spawn { .. } | RunnerError::NoSandbox { .. } | RunnerError::Unfit { .. }
         ) {
             return Failure::Trouble(Trouble::Runner(error));
         }

@@ -27,6 +27,12 @@ pub enum RunnerError {
         /// How, when that is known.
         status: Option<ExitStatus>,
     },
+    /// It could not even begin with an order, for no fault of the order.
+    #[error("the slot is unfit: {reason}")]
+    Unfit {
+        /// Why.
+        reason: String,
+    },
     /// What it says makes no sense.
     #[error("runner process does not keep to the protocol")]
     Protocol {

@@ -42,6 +42,8 @@ pub(super) enum Response {
     Refused(String),
     /// Answer to `Run`.
     Ended(Box<Execution>),
+    /// Answer to `Run`, and the last one: nothing ran, as the slot is unfit, and why.
+    Unfit(String),
 }
 
 /// The bytes of a frame.

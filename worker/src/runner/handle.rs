@@ -84,7 +84,7 @@ impl Runner {
                 gone(process).await;
                 Ok(Err(reason))
             }
-            Response::Ended(_) => Err(out_of_turn()),
+            Response::Ended(_) | Response::Unfit(_) => Err(out_of_turn()),
         }
     }
 
@@ -180,7 +180,9 @@ impl Runner {
         };
         match response {
             Response::Ended(execution) => Ok(*execution),
-            Response::Ready { .. } | Response::Refused(_) => Err(out_of_turn()),
+            Response::Ready { .. } | Response::Refused(_) | Response::Unfit(_) => {
+                Err(out_of_turn())
+            }
         }
     }
 
@@ -237,6 +239,11 @@ async fn answer(
     from: &mut BufReader<ChildStdout>,
 ) -> Result<Response, RunnerError> {
     match frame::receive(from).await {
+        Ok(Some(Response::Unfit(reason))) => {
+            // Before it has cleared its scratch directory away, another runner could not have it.
+            let _ = timeout(LAST_WORDS, process.wait()).await;
+            Err(RunnerError::Unfit { reason })
+        }
         Ok(Some(response)) => Ok(response),
         Ok(None) => Err(RunnerError::Died {
             status: timeout(LAST_WORDS, process.wait())

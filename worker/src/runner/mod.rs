@@ -17,6 +17,7 @@ mod error;
 mod execution;
 mod frame;
 mod handle;
+mod hindrance;
 mod keeper;
 mod namespaces;
 mod next;

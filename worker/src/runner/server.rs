@@ -10,9 +10,10 @@ use rustix::fs::Mode;
 
 use super::command::{self, Attempt, Outcome, Resident, Rest};
 use super::frame::{self, Request, Response};
+use super::hindrance::Hindrance;
 use super::settings::{RunnerSettings, Sandbox};
 use super::tree::Tree;
-use super::{Ending, Execution, Order, namespaces};
+use super::{Order, namespaces};
 
 /// The server's ends of the pipes to the worker.
 pub(super) struct Pipes {
@@ -85,6 +86,9 @@ fn serve_orders(pipes: &mut Pipes, tree: &mut Tree, settings: &RunnerSettings) -
             Outcome::Ended(execution) => {
                 frame::write(&mut pipes.responses, &Response::Ended(Box::new(execution)))?;
             }
+            Outcome::Unfit(reason) => {
+                return frame::write(&mut pipes.responses, &Response::Unfit(reason));
+            }
             Outcome::WorkerGone => return Ok(()),
         }
     }
@@ -120,7 +124,7 @@ fn attempt(
     }
     let identity = match command::identity(order.user.as_deref()) {
         Ok(identity) => identity,
-        Err(message) => return Ok(Outcome::Ended(not_started(message))),
+        Err(message) => return Ok(Hindrance::Order(message).into()),
     };
     let attempt = Attempt {
         order,
@@ -131,16 +135,5 @@ fn attempt(
     match &order.batch {
         None => attempt.run(pipes),
         Some(variables) => attempt.serve(variables, resident, pipes),
-    }
-}
-
-/// The answer to an order whose command never ran.
-pub(super) fn not_started(message: String) -> Execution {
-    Execution {
-        ending: Ending::NotStarted(message),
-        last_line: String::new(),
-        log_bytes: 0,
-        log_trouble: None,
-        process_time: Duration::ZERO,
     }
 }

@@ -41,6 +41,12 @@ impl Slot {
         Self { runner, folder }
     }
 
+    /// Starts another runner in its place.
+    pub(crate) async fn renew(&mut self, mode: SandboxMode) {
+        let runner = Runner::start(&settings(self.folder.path(), mode)).await;
+        self.runner = runner.unwrap();
+    }
+
     /// Writes a file of the store; returns its path.
     pub(crate) fn file(&self, path: &str, text: &str) -> PathBuf {
         let file = self.folder.path().join("store").join(path);

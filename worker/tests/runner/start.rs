@@ -3,9 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use drover_worker::runner::{Ending, Order, Runner, Sandbox, SandboxMode};
+use drover_worker::runner::{Ending, Order, Runner, RunnerError, Sandbox, SandboxMode};
+use tokio_util::sync::CancellationToken;
 
-use crate::slot::{self, Slot};
+use crate::slot::{self, MODES, Slot};
 
 async fn refusal(slot: &mut Slot, order: &Order) -> String {
     match slot.run(order).await.ending {
@@ -39,9 +40,6 @@ async fn a_command_that_cannot_start_is_explained() {
     let mut order = slot.command(&["true"]);
     order.working_dir = Some(slot.folder.path().join("nowhere"));
     messages.push(refusal(&mut slot, &order).await);
-    let mut order = slot.command(&["true"]);
-    order.stdin = Some(slot.folder.path().join("nothing"));
-    messages.push(refusal(&mut slot, &order).await);
     let mut order = slot.command(&["plain"]);
     order.env.insert(
         "PATH".to_owned(),
@@ -73,12 +71,40 @@ async fn a_command_that_cannot_start_is_explained() {
     command FOLDER is a directory
     command "" was not found in PATH=/usr/local/bin:/usr/bin:/bin; give its full path, or set PATH in `transform.env`
     working directory FOLDER/nowhere does not exist; correct `transform.working_dir`
-    standard input FOLDER/nothing cannot be read: No such file or directory (os error 2)
     command "plain" is not executable: FOLDER/store/plain; run `chmod +x` on it
     command /usr/bin/true got more arguments and environment than the system takes; pass them in a file or on stdin
     there is no command; give `transform.cmd`
     user "nobody-here" is not in /etc/passwd; use a name from there or a number
     "#);
+}
+
+#[tokio::test]
+async fn a_slot_that_is_unfit_says_why_and_is_fit_when_made_anew() {
+    for mode in MODES {
+        let mut slot = Slot::with(mode).await;
+        let spoil = [
+            |slot: &Slot, _: &mut Order| fs::remove_dir_all(slot.folder.path().join("scratch")),
+            |slot: &Slot, order: &mut Order| {
+                order.stdin = Some(slot.folder.path().join("taken away"));
+                Ok(())
+            },
+        ];
+        for (spoil, reason) in spoil.into_iter().zip(["cannot be removed", "taken away"]) {
+            let order = slot.sh("echo well > $PFS/out/done");
+            let mut spoilt = order.clone();
+            spoil(&slot, &mut spoilt).unwrap();
+            let never = CancellationToken::new();
+            match slot.runner.run(&spoilt, &never).await {
+                Err(RunnerError::Unfit { reason: said }) => {
+                    assert!(said.contains(reason), "{mode:?}: {said}");
+                }
+                other => panic!("{mode:?} {reason}: {other:?}"),
+            }
+            slot.renew(mode).await;
+            assert_eq!(slot.run(&order).await.ending, Ending::Exited(0), "{mode:?}");
+            assert_eq!(slot.out("done").as_deref(), Some("well\n"), "{mode:?}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -10,7 +10,8 @@ use super::launch::launch;
 use super::log::Log;
 use super::process::Process;
 use super::supervise::{Supervisor, Watched};
-use crate::runner::server::{Pipes, not_started};
+use crate::runner::hindrance::Hindrance;
+use crate::runner::server::Pipes;
 use crate::runner::tree::Tree;
 use crate::runner::{Ending, Execution, Order};
 
@@ -26,6 +27,8 @@ pub(in crate::runner) struct Attempt<'a> {
 pub(in crate::runner) enum Outcome {
     /// The worker wants to know how it went.
     Ended(Execution),
+    /// It did not begin, for no fault of its own: the slot is of no use any more, and why.
+    Unfit(String),
     /// The worker is gone; nothing of the attempt is left.
     WorkerGone,
 }
@@ -36,7 +39,7 @@ impl Attempt<'_> {
         let prepared = self.tree.prepare(&self.order.inputs, self.identity);
         let mut process = match prepared.and_then(|()| self.launch()) {
             Ok(process) => process?,
-            Err(message) => return Ok(Outcome::Ended(not_started(message))),
+            Err(hindrance) => return Ok(hindrance.into()),
         };
         let started = Instant::now();
         let mut log = self.log();
@@ -48,7 +51,7 @@ impl Attempt<'_> {
     }
 
     /// The command's process, or why there is none.
-    pub(super) fn launch(&self) -> Result<io::Result<Process>, String> {
+    pub(super) fn launch(&self) -> Result<io::Result<Process>, Hindrance> {
         let reach = |file: &Path| self.tree.reach(file).into_owned();
         launch(self.order, reach, self.identity).map(Process::of)
     }
@@ -57,6 +60,21 @@ impl Attempt<'_> {
     pub(super) fn log(&self) -> Log {
         let path = self.tree.reach(&self.order.log).into_owned();
         Log::new(path, self.log_limit)
+    }
+}
+
+impl From<Hindrance> for Outcome {
+    fn from(hindrance: Hindrance) -> Self {
+        match hindrance {
+            Hindrance::Order(message) => Self::Ended(Execution {
+                ending: Ending::NotStarted(message),
+                last_line: String::new(),
+                log_bytes: 0,
+                log_trouble: None,
+                process_time: Duration::ZERO,
+            }),
+            Hindrance::Slot(reason) => Self::Unfit(reason),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::Identity;
 use super::program::Search;
+use crate::runner::hindrance::Hindrance;
 use crate::runner::order::Order;
 
 /// Starts the order's command in a process group of its own, with pipes for stdout and stderr.
@@ -16,16 +17,16 @@ pub(super) fn launch(
     order: &Order,
     reach: impl Fn(&Path) -> PathBuf,
     identity: Option<Identity>,
-) -> Result<Child, String> {
+) -> Result<Child, Hindrance> {
     let name = order
         .argv
         .first()
-        .ok_or("there is no command; give `transform.cmd`")?;
+        .ok_or_else(|| Hindrance::Order("there is no command; give `transform.cmd`".to_owned()))?;
     let search = Search {
         path: order.env.get("PATH").map(String::as_str),
         directory: order.working_dir.as_deref(),
     };
-    let program = search.find(name)?;
+    let program = search.find(name).map_err(Hindrance::Order)?;
     let mut command = Command::new(&program);
     command
         .arg0(name)
@@ -45,13 +46,19 @@ pub(super) fn launch(
     }
     command
         .spawn()
-        .map_err(|error| search.explain(&program, &error))
+        .map_err(|error| Hindrance::of(&error, search.explain(&program, &error)))
 }
 
-fn open_stdin(file: Option<&Path>, reach: impl Fn(&Path) -> PathBuf) -> Result<Stdio, String> {
+fn open_stdin(file: Option<&Path>, reach: impl Fn(&Path) -> PathBuf) -> Result<Stdio, Hindrance> {
     let Some(file) = file else {
         return Ok(Stdio::null());
     };
     let opened = File::open(reach(file)).map(Stdio::from);
-    opened.map_err(|error| format!("standard input {} cannot be read: {error}", file.display()))
+    // The worker wrote it.
+    opened.map_err(|error| {
+        Hindrance::Slot(format!(
+            "standard input {} cannot be read: {error}",
+            file.display()
+        ))
+    })
 }

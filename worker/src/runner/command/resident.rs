@@ -12,7 +12,8 @@ use super::feeder::Feeder;
 use super::log::{Log, Stream};
 use super::process::Process;
 use super::supervise::{Supervisor, Watched, wait_for};
-use crate::runner::server::{Pipes, not_started};
+use crate::runner::hindrance::Hindrance;
+use crate::runner::server::Pipes;
 use crate::runner::tree::Tree;
 use crate::runner::{Ending, Order};
 
@@ -101,15 +102,15 @@ impl Attempt<'_> {
             Some(resident) => resident,
             None => match self.begin() {
                 Ok(begun) => begun?,
-                Err(message) => return Ok(self.give_up(message)),
+                Err(hindrance) => return Ok(self.give_up(hindrance)),
             },
         };
         // Whoever asked may have been ended while it waited; its command asks again, then.
         loop {
             if let Some(ask) = serving.waiting.take() {
-                if let Err(message) = self.tree.show_with(&self.order.inputs, variables) {
+                if let Err(hindrance) = self.tree.show_with(&self.order.inputs, variables) {
                     serving.dismiss(self.tree)?;
-                    return Ok(self.give_up(message));
+                    return Ok(self.give_up(hindrance));
                 }
                 if ask.hand_over() {
                     break;
@@ -134,11 +135,12 @@ impl Attempt<'_> {
     }
 
     /// Starts the command, with nothing at `/pfs` yet.
-    fn begin(&mut self) -> Result<io::Result<Resident>, String> {
+    fn begin(&mut self) -> Result<io::Result<Resident>, Hindrance> {
         self.tree.hide(&self.order.inputs, self.identity)?;
-        let place = self.tree.provide_next_datum()?;
-        let asks = Asks::listen(&place)
-            .map_err(|error| format!("{} cannot be asked at: {error}", place.display()))?;
+        let place = self.tree.provide_next_datum().map_err(Hindrance::Slot)?;
+        let asks = Asks::listen(&place).map_err(|error| {
+            Hindrance::Slot(format!("{} cannot be asked at: {error}", place.display()))
+        })?;
         let process = self.launch()?;
         Ok(process.map(|process| Resident {
             order: self.order.clone(),
@@ -176,8 +178,8 @@ impl Attempt<'_> {
     }
 
     /// The command could not be given the datum.
-    fn give_up(self, message: String) -> Outcome {
+    fn give_up(self, hindrance: Hindrance) -> Outcome {
         self.tree.withdraw_next_datum();
-        Outcome::Ended(not_started(message))
+        hindrance.into()
     }
 }

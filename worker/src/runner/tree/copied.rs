@@ -10,6 +10,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::scratch::{ENV, Scratch};
 use super::target::conflict;
+use crate::runner::hindrance::Hindrance;
 use crate::runner::order::{Mount, MountKind};
 
 /// The tree by copies.
@@ -75,17 +76,15 @@ impl Copied {
     }
 
     /// Shows `mounts` and an `out`.
-    pub(super) fn build(&mut self, mounts: &[Mount]) -> Result<(), String> {
+    pub(super) fn build(&mut self, mounts: &[Mount]) -> Result<(), Hindrance> {
         for mount in mounts {
             self.copy(mount, mounts)?;
         }
         self.name_fifos_again(mounts)
-            .map_err(|error| format!("FIFOs cannot be made: {error}"))?;
+            .map_err(|error| Hindrance::Slot(format!("FIFOs cannot be made: {error}")))?;
         self.link().map_err(|error| {
-            format!(
-                "links cannot be made in {}: {error}",
-                self.seen_at.display()
-            )
+            let place = self.seen_at.display();
+            Hindrance::Slot(format!("links cannot be made in {place}: {error}"))
         })
     }
 
@@ -95,14 +94,19 @@ impl Copied {
         file.write_all(variables.as_bytes())
     }
 
-    fn copy(&self, input: &Mount, all: &[Mount]) -> Result<(), String> {
+    fn copy(&self, input: &Mount, all: &[Mount]) -> Result<(), Hindrance> {
         let target = self.copies.join(&input.target);
         make_copy(input, &target).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => conflict(input, all),
-            _ => format!(
-                "input {} cannot be copied to {}: {error}",
-                input.source.display(),
-                target.display()
+            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+                Hindrance::Order(conflict(input, all))
+            }
+            _ => Hindrance::of(
+                &error,
+                format!(
+                    "input {} cannot be copied to {}: {error}",
+                    input.source.display(),
+                    target.display()
+                ),
             ),
         })
     }

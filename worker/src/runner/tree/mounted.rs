@@ -20,6 +20,7 @@ use super::remove;
 use super::scratch::{ENV, Scratch};
 use super::target::conflict;
 use super::view::{self, PrivateTmp};
+use crate::runner::hindrance::Hindrance;
 use crate::runner::order::{Mount, MountKind};
 use crate::runner::settings::{RunnerSettings, Sandbox};
 
@@ -105,7 +106,7 @@ impl Mounted {
     }
 
     /// Shows `mounts` and an `out` at `/pfs`.
-    pub(super) fn build(&mut self, mounts: &[Mount]) -> Result<(), String> {
+    pub(super) fn build(&mut self, mounts: &[Mount]) -> Result<(), Hindrance> {
         self.attempts += 1;
         let name = self.attempts.to_string();
         self.built = Some(name.clone());
@@ -125,8 +126,9 @@ impl Mounted {
     }
 
     /// Makes the directories and files to mount upon.
-    fn make_points(&self, name: &str, mounts: &[Mount]) -> Result<(), String> {
-        let failed = |error: Errno| format!("mount points cannot be made: {error}");
+    fn make_points(&self, name: &str, mounts: &[Mount]) -> Result<(), Hindrance> {
+        let failed =
+            |error: Errno| Hindrance::Slot(format!("mount points cannot be made: {error}"));
         mkdirat(&self.points, name, Mode::from(0o755)).map_err(failed)?;
         let root = openat(
             &self.points,
@@ -138,8 +140,11 @@ impl Mounted {
         mkdirat(&root, "out", Mode::from(0o755)).map_err(failed)?;
         for mount in mounts {
             make_point(&root, mount).map_err(|error| match error {
-                Errno::EXIST | Errno::NOTDIR => conflict(mount, mounts),
-                other => format!("input {} cannot be shown: {other}", mount.target.display()),
+                Errno::EXIST | Errno::NOTDIR => Hindrance::Order(conflict(mount, mounts)),
+                other => Hindrance::of(
+                    &other.into(),
+                    format!("input {} cannot be shown: {other}", mount.target.display()),
+                ),
             })?;
         }
         self.name_fifos_again(&root, mounts).map_err(failed)
@@ -166,13 +171,14 @@ impl Mounted {
         self.reach(&self.skeleton).join(HIDDEN)
     }
 
-    fn bind(&self, source: &Path, target: &Path) -> Result<(), String> {
-        mount_bind(&*self.reach(source), target)
-            .map_err(|error| format!("{} cannot be mounted: {error}", target.display()))
+    fn bind(&self, source: &Path, target: &Path) -> Result<(), Hindrance> {
+        mount_bind(&*self.reach(source), target).map_err(|error| {
+            Hindrance::Slot(format!("{} cannot be mounted: {error}", target.display()))
+        })
     }
 
     /// Mounts one input, read-only.
-    fn show(&self, input: &Mount) -> Result<(), String> {
+    fn show(&self, input: &Mount) -> Result<(), Hindrance> {
         let target = Path::new(PFS).join(&input.target);
         let source = self.reach(&input.source);
         match input.kind {
@@ -188,11 +194,12 @@ impl Mounted {
             }),
         }
         .map_err(|error| {
-            format!(
+            let message = format!(
                 "input {} cannot be shown at {}: {error}",
                 input.source.display(),
                 target.display()
-            )
+            );
+            Hindrance::of(&error.into(), message)
         })
     }
 }

@@ -9,6 +9,7 @@ use super::mounted::Mounted;
 use super::scratch::Scratch;
 use super::target;
 use crate::runner::command::{Fifo, Identity};
+use crate::runner::hindrance::Hindrance;
 use crate::runner::order::{Inputs, Mount, MountKind};
 use crate::runner::settings::{RunnerSettings, Sandbox};
 
@@ -83,7 +84,7 @@ impl Tree {
         &mut self,
         inputs: &Inputs,
         identity: Option<Identity>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Hindrance> {
         self.hide(inputs, identity)?;
         self.show(inputs)
     }
@@ -93,13 +94,13 @@ impl Tree {
         &mut self,
         inputs: &Inputs,
         identity: Option<Identity>,
-    ) -> Result<(), String> {
-        self.clear()?;
+    ) -> Result<(), Hindrance> {
+        self.clear().map_err(Hindrance::Slot)?;
         if let Inputs::Fresh(_) = inputs {
             let tmp = self.reach(self.scratch.tmp()).into_owned();
-            Scratch::empty(&tmp, self.kept_in_tmp())?;
+            Scratch::empty(&tmp, self.kept_in_tmp()).map_err(Hindrance::Slot)?;
         }
-        self.hand_over(identity)
+        self.hand_over(identity).map_err(Hindrance::Order)
     }
 
     /// Shows a command that stays its next inputs, an empty `out`, and `variables` as `.env`.
@@ -107,21 +108,26 @@ impl Tree {
         &mut self,
         inputs: &Inputs,
         variables: &str,
-    ) -> Result<(), String> {
-        self.clear()?;
+    ) -> Result<(), Hindrance> {
+        self.clear().map_err(Hindrance::Slot)?;
         self.show(inputs)?;
         let written = match &self.shown {
             Shown::Mounted(mounted) => mounted.write_env(variables),
             Shown::Copied(copied) => copied.write_env(variables),
         };
-        written.map_err(|error| format!("{}/.env cannot be written: {error}", self.pfs().display()))
+        written.map_err(|error| {
+            Hindrance::Slot(format!(
+                "{}/.env cannot be written: {error}",
+                self.pfs().display()
+            ))
+        })
     }
 
-    fn show(&mut self, inputs: &Inputs) -> Result<(), String> {
+    fn show(&mut self, inputs: &Inputs) -> Result<(), Hindrance> {
         if let Inputs::Fresh(mounts) = inputs {
             self.datum.clone_from(mounts);
         }
-        target::check(&self.datum)?;
+        target::check(&self.datum).map_err(Hindrance::Order)?;
         match &mut self.shown {
             Shown::Mounted(mounted) => mounted.build(&self.datum),
             Shown::Copied(copied) => copied.build(&self.datum),
