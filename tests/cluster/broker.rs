@@ -10,6 +10,14 @@ fn a_broker_restarted_in_the_middle_of_a_job_loses_nothing() {
 }
 
 #[test]
+fn a_broker_that_comes_back_with_nothing_is_told_anew_what_is_left_to_do() {
+    survives(|rabbit| {
+        rabbit.lose_everything();
+        rabbit.start_again();
+    });
+}
+
+#[test]
 fn a_broker_killed_in_the_middle_of_a_job_loses_nothing() {
     survives(|rabbit| {
         rabbit.kill();
@@ -19,7 +27,7 @@ fn a_broker_killed_in_the_middle_of_a_job_loses_nothing() {
 
 fn survives(blow: fn(&Rabbit)) {
     let rabbit = Rabbit::start();
-    let herd = Herd::at(rabbit.vhost());
+    let herd = Herd::at(rabbit.first_vhost());
     herd.place.numbered_files("in", 150);
     let mut service = herd.serve();
     let mut workers = [herd.worker("made"), herd.worker("made")];

@@ -93,6 +93,11 @@ impl Rabbit {
         }
     }
 
+    /// A URL of the vhost that every broker has, also one that has lost everything.
+    pub fn first_vhost(&self) -> String {
+        self.url(self.port(), "%2f")
+    }
+
     /// The URL of a vhost through another port, for example a [`crate::Proxy`]'s.
     pub fn vhost_at(&self, port: u16) -> String {
         self.url(port, &self.fresh_vhost())
@@ -139,7 +144,14 @@ impl Rabbit {
         self.node().end(Signal::SIGKILL);
     }
 
-    /// Starts it after [`Rabbit::stop`] or [`Rabbit::kill`].
+    /// Ends it at once, with all that it has stored.
+    pub fn lose_everything(&self) {
+        self.kill();
+        let data = self.node().outside().join("data");
+        fs::remove_dir_all(data).expect("the node's folder is writable");
+    }
+
+    /// Starts it after [`Rabbit::stop`], [`Rabbit::kill`] or [`Rabbit::lose_everything`].
     pub fn start_again(&self) {
         self.node().boot();
     }

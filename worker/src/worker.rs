@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use drover_shared::id::PipelineName;
 use drover_shared::ledger::Ledger;
 use drover_shared::process::Tokens;
-use drover_shared::queue::{Broker, Consumer, Queue, QueueError};
+use drover_shared::queue::{Broker, Consumer, Delivery, Queue, QueueError};
 use futures::FutureExt;
 use futures::future::join_all;
 use tokio::sync::Semaphore;
@@ -101,7 +101,7 @@ async fn take_all(pipelines: &[PipelineName], tools: &Arc<Tools>) -> Result<(), 
     let trouble = Reason::default();
     let takers = consumers
         .into_iter()
-        .map(|consumer| take(consumer, tools, &trouble));
+        .map(|line| take(line, tools, &trouble));
     let taken = tokio::select! {
         taken = join_all(takers) => taken,
         never = heed(hints, pipelines, tools) => match never {},
@@ -118,17 +118,39 @@ async fn take_all(pipelines: &[PipelineName], tools: &Arc<Tools>) -> Result<(), 
         .and(trouble.map_or(Ok(()), Err))
 }
 
-async fn consume(
-    pipelines: &[PipelineName],
-    tools: &Tools,
-) -> Result<Vec<Box<dyn Consumer>>, QueueError> {
+async fn consume(pipelines: &[PipelineName], tools: &Tools) -> Result<Vec<Line>, QueueError> {
     let prefetch = tools.settings.prefetch();
-    let mut consumers = Vec::with_capacity(pipelines.len());
+    let mut lines = Vec::with_capacity(pipelines.len());
     for pipeline in pipelines {
         let queue = Queue::Datums(pipeline.clone());
-        consumers.push(tools.broker.consume(&queue, prefetch).await?);
+        lines.push(Line {
+            pipeline: pipeline.clone(),
+            consumer: tools.broker.consume(&queue, prefetch).await?,
+        });
     }
-    Ok(consumers)
+    Ok(lines)
+}
+
+/// Where the messages of a pipeline come from.
+struct Line {
+    pipeline: PipelineName,
+    consumer: Box<dyn Consumer>,
+}
+
+impl Line {
+    /// The next message. A broker that came back without the pipeline's queues is given them anew: whoever coordinates
+    /// the pipeline publishes what is left to do, but not to workers that are gone. Cancel-safe.
+    async fn next(&mut self, broker: &dyn Broker) -> Result<Delivery, QueueError> {
+        loop {
+            match self.consumer.next().await {
+                Err(QueueError::Missing { queue }) => {
+                    tracing::warn!("the broker has lost {queue}; declaring it again");
+                    broker.declare(&self.pipeline).await?;
+                }
+                other => return other,
+            }
+        }
+    }
 }
 
 fn listed(pipelines: &[PipelineName]) -> String {
@@ -140,18 +162,14 @@ fn listed(pipelines: &[PipelineName]) -> String {
 type Reason = Arc<Mutex<Option<WorkError>>>;
 
 /// Takes messages from one queue until it is time to stop, then waits for those in hand.
-async fn take(
-    mut consumer: Box<dyn Consumer>,
-    tools: &Arc<Tools>,
-    trouble: &Reason,
-) -> Result<(), QueueError> {
+async fn take(mut line: Line, tools: &Arc<Tools>, trouble: &Reason) -> Result<(), QueueError> {
     let closed = CancellationToken::new();
-    let taken = take_until_asked(consumer.as_mut(), &closed, tools, trouble).await;
+    let taken = take_until_asked(&mut line, &closed, tools, trouble).await;
     tools.settings.standing.enter(Phase::Draining);
     tracing::info!("no more messages are taken; what runs is finished");
     let stopped = match taken {
         Ok(()) => tools
-            .unless_cut_short(consumer.stop())
+            .unless_cut_short(line.consumer.stop())
             .await
             .unwrap_or(Ok(())),
         Err(error) => Err(error),
@@ -166,7 +184,7 @@ async fn take(
 }
 
 async fn take_until_asked(
-    consumer: &mut dyn Consumer,
+    line: &mut Line,
     closed: &CancellationToken,
     tools: &Arc<Tools>,
     trouble: &Reason,
@@ -175,7 +193,7 @@ async fn take_until_asked(
         let delivery = tokio::select! {
             biased;
             () = tools.tokens.soft.cancelled() => return Ok(()),
-            delivery = consumer.next() => delivery?,
+            delivery = line.next(&*tools.broker) => delivery?,
         };
         let tracker = tools.tokens.tracker.clone();
         let (tools, closed, trouble) = (Arc::clone(tools), closed.clone(), Arc::clone(trouble));

@@ -15,16 +15,32 @@ use crate::coordinator::REPORTS;
 /// an unanswered message away.
 const RENEW_EVERY: Duration = Duration::from_mins(5);
 
+/// How often it is looked whether the baton is still in hand.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// The reports of a pipeline without the batons, which it sees to. Dropping it passes the baton on.
 pub(super) struct Seat {
     broker: Arc<dyn Broker>,
     pipeline: PipelineName,
     me: String,
     reports: Box<dyn Consumer>,
-    baton: Option<Delivery>,
+    hand: Hand,
     /// A report that came before any baton.
     first: Option<Delivery>,
+    /// When to look after the baton.
+    look: Instant,
     renew: Instant,
+}
+
+/// What has become of the baton.
+enum Hand {
+    /// None has come yet.
+    Empty,
+    /// It is held, unless its channel was lost.
+    Baton(Delivery),
+    /// Its channel was lost, and another one was sent after it. It comes back before that one does, and before whatever
+    /// else is sent, if the broker still has it.
+    Lost,
 }
 
 impl Seat {
@@ -46,17 +62,18 @@ impl Seat {
             pipeline: pipeline.clone(),
             me: me.to_owned(),
             reports,
-            baton: None,
+            hand: Hand::Empty,
             first: None,
+            look: Instant::now(),
             renew: Instant::now(),
         };
-        while seat.baton.is_none() && seat.first.is_none() {
+        while matches!(seat.hand, Hand::Empty) && seat.first.is_none() {
             seat.first = seat.look().await?;
         }
         Ok(seat)
     }
 
-    /// The next report; none if it was a baton, or time to send one. Cancel-safe.
+    /// The next report; none if it was a baton, or time to look after it. Cancel-safe.
     async fn look(&mut self) -> Result<Option<Delivery>, QueueError> {
         tokio::select! {
             biased;
@@ -68,20 +85,37 @@ impl Seat {
                 }
                 Ok(Some(delivery))
             }
-            () = sleep_until(self.renew) => {
-                self.send_baton().await?;
-                self.renew = Instant::now() + RENEW_EVERY;
+            () = sleep_until(self.look) => {
+                self.look_after_baton().await?;
+                self.look = Instant::now() + LOOK_EVERY;
                 Ok(None)
             }
         }
     }
 
-    /// Holds the newest baton; one is enough.
-    async fn keep(&mut self, baton: Delivery) -> Result<(), QueueError> {
-        if let Some(older) = self.baton.replace(baton) {
-            older.ack().await?;
+    async fn look_after_baton(&mut self) -> Result<(), QueueError> {
+        let lost = matches!(&self.hand, Hand::Baton(baton) if !baton.is_live());
+        if lost || self.renew <= Instant::now() {
+            self.send_baton().await?;
+            self.renew = Instant::now() + RENEW_EVERY;
+        }
+        if lost {
+            self.hand = Hand::Lost;
         }
         Ok(())
+    }
+
+    /// Holds the newest baton; one is enough. A new one where the old one should have come back tells that the broker has
+    /// lost what it had, and with it what of the job was published.
+    async fn keep(&mut self, baton: Delivery) -> Result<(), QueueError> {
+        let is_new = baton.redeliveries == 0;
+        match std::mem::replace(&mut self.hand, Hand::Baton(baton)) {
+            Hand::Baton(older) if older.is_live() => older.ack().await.map(drop),
+            Hand::Baton(_) | Hand::Lost if is_new => Err(QueueError::Unavailable {
+                message: format!("it came back without the messages of {}", self.pipeline),
+            }),
+            Hand::Baton(_) | Hand::Lost | Hand::Empty => Ok(()),
+        }
     }
 
     async fn send_baton(&mut self) -> Result<(), QueueError> {
@@ -120,31 +154,175 @@ impl Consumer for Seat {
 
 #[cfg(test)]
 mod tests {
-    use drover_shared::queue::Embedded;
-    use tokio::time::timeout;
+    use bytes::Bytes;
+    use drover_shared::queue::{Depth, Embedded, Link};
+    use tokio::sync::watch;
+    use tokio::time::{sleep, timeout};
 
     use super::*;
+
+    const SOON: Duration = Duration::from_secs(20);
+
+    /// A broker whose consumers go on elsewhere: at itself, after their channel was lost, or at another one.
+    struct Fragile(watch::Sender<Arc<Embedded>>);
+
+    impl Fragile {
+        fn new() -> Arc<Self> {
+            Arc::new(Self(watch::Sender::new(Arc::new(Embedded::new(9)))))
+        }
+
+        fn inner(&self) -> Arc<Embedded> {
+            Arc::clone(&self.0.borrow())
+        }
+
+        /// The channels of all consumers are lost.
+        fn restart(&self) {
+            self.0.send_replace(self.inner());
+        }
+
+        /// So is everything else; somebody has declared the queues again.
+        async fn lose_everything(&self, pipeline: &PipelineName) {
+            let empty = Arc::new(Embedded::new(9));
+            empty.declare(pipeline).await.unwrap();
+            self.0.send_replace(empty);
+        }
+    }
+
+    #[async_trait]
+    impl Broker for Fragile {
+        async fn declare(&self, pipeline: &PipelineName) -> Result<(), QueueError> {
+            self.inner().declare(pipeline).await
+        }
+
+        async fn publish(&self, queue: &Queue, body: Bytes) -> Result<(), QueueError> {
+            self.inner().publish(queue, body).await
+        }
+
+        async fn consume(
+            &self,
+            queue: &Queue,
+            prefetch: u16,
+        ) -> Result<Box<dyn Consumer>, QueueError> {
+            Ok(Box::new(FragileConsumer {
+                queue: queue.clone(),
+                prefetch,
+                brokers: self.0.subscribe(),
+                consumer: self.inner().consume(queue, prefetch).await?,
+            }))
+        }
+
+        async fn broadcast(&self, hint: Bytes) -> Result<(), QueueError> {
+            self.inner().broadcast(hint).await
+        }
+
+        async fn listen(&self, name: &str) -> Result<Box<dyn Consumer>, QueueError> {
+            self.inner().listen(name).await
+        }
+
+        async fn depth(&self, queue: &Queue) -> Result<Depth, QueueError> {
+            self.inner().depth(queue).await
+        }
+
+        async fn purge(&self, queue: &Queue) -> Result<u64, QueueError> {
+            self.inner().purge(queue).await
+        }
+
+        fn link(&self) -> Link {
+            self.inner().link()
+        }
+    }
+
+    struct FragileConsumer {
+        queue: Queue,
+        prefetch: u16,
+        brokers: watch::Receiver<Arc<Embedded>>,
+        consumer: Box<dyn Consumer>,
+    }
+
+    #[async_trait]
+    impl Consumer for FragileConsumer {
+        async fn next(&mut self) -> Result<Delivery, QueueError> {
+            loop {
+                tokio::select! {
+                    delivery = self.consumer.next() => return delivery,
+                    Ok(()) = self.brokers.changed() => {
+                        self.consumer.stop().await?;
+                        let broker = Arc::clone(&self.brokers.borrow_and_update());
+                        self.consumer = broker.consume(&self.queue, self.prefetch).await?;
+                    }
+                }
+            }
+        }
+
+        async fn stop(&mut self) -> Result<(), QueueError> {
+            self.consumer.stop().await
+        }
+    }
+
+    fn pipeline() -> PipelineName {
+        "p".parse().unwrap()
+    }
+
+    /// Waits for this report, as a coordinator does: it has other things to do, and gives up again and again.
+    async fn hears(seat: &mut Seat, report: &str) {
+        loop {
+            let hasty = timeout(LOOK_EVERY / 7, seat.next()).await;
+            let Ok(next) = hasty else { continue };
+            let next = next.unwrap();
+            assert_eq!(next.body, report);
+            next.ack().await.unwrap();
+            return;
+        }
+    }
 
     #[tokio::test]
     async fn a_candidate_that_goes_before_its_reign_has_answered_no_report() {
         let broker: Arc<dyn Broker> = Arc::new(Embedded::new(9));
-        let pipeline: PipelineName = "p".parse().unwrap();
+        let pipeline = pipeline();
         broker.declare(&pipeline).await.unwrap();
         let queue = Queue::Reports(pipeline.clone());
         for report in ["one", "two"] {
             broker.publish(&queue, report.into()).await.unwrap();
         }
-        drop(
-            Seat::take(Arc::clone(&broker), &pipeline, "frozen")
-                .await
-                .unwrap(),
-        );
+        let frozen = Seat::take(Arc::clone(&broker), &pipeline, "frozen").await;
+        drop(frozen.unwrap());
         let mut seat = Seat::take(broker, &pipeline, "next").await.unwrap();
         for report in ["one", "two"] {
-            let next = timeout(Duration::from_secs(20), seat.next()).await;
-            let next = next.expect("it was answered by the one before").unwrap();
-            assert_eq!(next.body, report);
-            next.ack().await.unwrap();
+            timeout(SOON, hears(&mut seat, report))
+                .await
+                .expect("it was answered by the one before");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_gets_the_baton_back_goes_on() {
+        let broker = Fragile::new();
+        let pipeline = pipeline();
+        let inner: Arc<dyn Broker> = broker.clone();
+        let mut seat = Seat::take(inner, &pipeline, "me").await.unwrap();
+        for round in 0..3 {
+            broker.restart();
+            let later = async {
+                sleep(LOOK_EVERY * 3).await;
+                let report = format!("{round}").into();
+                let queue = Queue::Reports(pipeline.clone());
+                broker.publish(&queue, report).await.unwrap();
+            };
+            let report = round.to_string();
+            futures::future::join(hears(&mut seat, &report), later).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_does_not_get_the_baton_back_learns_that_everything_is_lost() {
+        let broker = Fragile::new();
+        let pipeline = pipeline();
+        let inner: Arc<dyn Broker> = broker.clone();
+        let mut seat = Seat::take(inner, &pipeline, "me").await.unwrap();
+        broker.lose_everything(&pipeline).await;
+        let error = timeout(SOON, seat.next()).await.expect("it learns of it");
+        let error = error.map(|report| report.body);
+        let error = error.expect_err("there is no report").to_string();
+        assert!(error.ends_with("without the messages of p"), "{error}");
     }
 }

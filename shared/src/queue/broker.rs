@@ -1,5 +1,7 @@
 //! What every message broker must be able to do.
 
+use std::fmt;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -18,6 +20,18 @@ pub enum Queue {
     Dead(PipelineName),
 }
 
+/// Its name at the broker: `drover.<pipeline>.datums`.
+impl fmt::Display for Queue {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (pipeline, purpose) = match self {
+            Self::Datums(pipeline) => (pipeline, "datums"),
+            Self::Reports(pipeline) => (pipeline, "reports"),
+            Self::Dead(pipeline) => (pipeline, "dead"),
+        };
+        write!(out, "drover.{}.{purpose}", pipeline.as_str())
+    }
+}
+
 /// Why a queue operation did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
@@ -34,7 +48,9 @@ pub enum QueueError {
         message: String,
     },
     /// The queue does not exist.
-    #[error("no queue {queue:?}; it must be declared first")]
+    #[error(
+        "there is no queue {queue}; whoever works on its pipeline, or coordinates it, declares it at the start"
+    )]
     Missing {
         /// The queue.
         queue: Queue,

@@ -50,8 +50,8 @@ fn spawning(sizes: Sizes) {
     let row = |who: &str, cost: Cost| row(who, sizes, cost, loop_, floor);
     row("xargs -P2 -n1 (no queue)", floor);
     row("bare lapin loop, prefetch 32", loop_);
-    // As it is, with as many messages ahead as the bare loop, and with many datums in a message.
-    for (look_ahead, set) in [("2", 1), ("15", 1), ("2", 64)] {
+    // As it is, with as many messages ahead as the bare loop, with enough of them, and with many datums in a message.
+    for (look_ahead, set) in [("2", 1), ("15", 1), ("40", 1), ("2", 64)] {
         let spec = every_file_in_sets(&place, set);
         let run = herd(&place, &url, &spec, look_ahead);
         let cost = median(sizes.repeats, || forget(&place), &run);

@@ -139,7 +139,7 @@ impl Broker for RabbitMq {
     async fn declare(&self, pipeline: &PipelineName) -> Result<(), QueueError> {
         for declaration in topology::queues(pipeline) {
             errand(&self.consuming, &declaration.queue, |channel| {
-                let name = topology::name(&declaration.queue).into();
+                let name = declaration.queue.to_string().into();
                 let arguments = declaration.arguments.clone();
                 async move {
                     let options = QueueDeclareOptions::durable();
@@ -164,7 +164,7 @@ impl Broker for RabbitMq {
 
     async fn purge(&self, queue: &Queue) -> Result<u64, QueueError> {
         let purged = errand(&self.consuming, queue, |channel| {
-            let name = topology::name(queue).into();
+            let name = queue.to_string().into();
             async move {
                 channel
                     .queue_purge(name, QueuePurgeOptions::default())
@@ -176,7 +176,7 @@ impl Broker for RabbitMq {
 
     async fn depth(&self, queue: &Queue) -> Result<Depth, QueueError> {
         errand(&self.consuming, queue, |channel| {
-            let name = topology::name(queue).into();
+            let name = queue.to_string().into();
             async move {
                 let options = QueueDeclareOptions {
                     passive: true,

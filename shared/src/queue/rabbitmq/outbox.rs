@@ -13,7 +13,7 @@ use tracing::{debug, warn};
 use super::alive::while_alive;
 use super::connection::Connection;
 use super::pause::Pauses;
-use super::topology::{self, CONTROL};
+use super::topology::CONTROL;
 use super::trouble::Trouble;
 use crate::queue::{Queue, QueueError};
 
@@ -244,7 +244,7 @@ async fn publish(
     properties: BasicProperties,
 ) -> lapin::Result<Confirmation> {
     let (exchange, key) = match target {
-        Target::Queue(queue) => (ShortString::default(), topology::name(queue).into()),
+        Target::Queue(queue) => (ShortString::default(), queue.to_string().into()),
         Target::Everyone => (CONTROL.into(), ShortString::default()),
     };
     let options = BasicPublishOptions {

@@ -73,7 +73,7 @@ impl Source {
             Self::Queue { queue, prefetch } => {
                 let options = BasicQosOptions { global: false };
                 channel.basic_qos((*prefetch).max(1), options).await?;
-                consume(&channel, topology::name(queue), false).await?
+                consume(&channel, queue.to_string(), false).await?
             }
             Self::Control { name } => {
                 let queue = topology::control_name(name);
@@ -118,7 +118,7 @@ async fn consume(channel: &Channel, queue: String, no_ack: bool) -> lapin::Resul
 impl fmt::Display for Source {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Queue { queue, .. } => write!(out, "consuming {}", topology::name(queue)),
+            Self::Queue { queue, .. } => write!(out, "consuming {queue}"),
             Self::Control { name } => write!(out, "listening as {name}"),
         }
     }

@@ -39,16 +39,6 @@ pub(super) fn queues(pipeline: &PipelineName) -> [Declaration; 3] {
     ]
 }
 
-/// The broker's name of a queue.
-pub(super) fn name(queue: &Queue) -> String {
-    let (pipeline, purpose) = match queue {
-        Queue::Datums(pipeline) => (pipeline, "datums"),
-        Queue::Reports(pipeline) => (pipeline, "reports"),
-        Queue::Dead(pipeline) => (pipeline, "dead"),
-    };
-    format!("drover.{}.{purpose}", pipeline.as_str())
-}
-
 /// The broker's name of a listener's own queue; server-made names would not do, as it is made again with its
 /// connection.
 pub(super) fn control_name(listener: &str) -> String {
@@ -70,7 +60,7 @@ type Argument = (&'static str, AMQPValue);
 fn dead_letters_to(dead: &Queue) -> Vec<Argument> {
     vec![
         ("x-dead-letter-exchange", text("")),
-        ("x-dead-letter-routing-key", text(&name(dead))),
+        ("x-dead-letter-routing-key", text(&dead.to_string())),
         ("x-dead-letter-strategy", text("at-least-once")),
         ("x-overflow", text("reject-publish")),
     ]
@@ -112,7 +102,7 @@ mod tests {
                 let arguments = arguments.map(|(name, value)| format!("{name}={}", plain(value)));
                 format!(
                     "{}: {}",
-                    name(&each.queue),
+                    each.queue,
                     arguments.collect::<Vec<_>>().join(" ")
                 )
             })
