@@ -29,6 +29,16 @@ pub(crate) struct Cost {
 pub(crate) fn measure(command: &Command) -> Cost {
     let myself = std::env::current_exe().expect("a program knows its own path");
     let mut meter = Command::new(myself);
+    // As from a shell: cargo's variables, its library path above all, make every command that starts look around.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if ["CARGO", "RUST", "LD_LIBRARY"]
+            .iter()
+            .any(|ours| text.starts_with(ours))
+        {
+            meter.env_remove(name);
+        }
+    }
     meter
         .arg(MARK)
         .arg(command.get_program())
