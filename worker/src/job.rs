@@ -26,7 +26,7 @@ pub(crate) struct Job {
     pub(crate) id: JobId,
     pub(crate) pipeline: Pipeline,
     /// Inherited variables and `transform.env`.
-    pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) environment: Arc<BTreeMap<String, String>>,
     /// Standard input of the command; none if it is empty.
     pub(crate) stdin: Option<PathBuf>,
     /// Standard input of `err_cmd`; none if it is empty.
@@ -199,7 +199,7 @@ impl Jobs {
         let another = transform.user.as_deref().and_then(home_of_another);
         Ok(Job {
             id,
-            environment: environment(&self.inherited, another, transform),
+            environment: environment(&self.inherited, another, transform).into(),
             stdin: self.lines(&format!("{id}.stdin"), &transform.stdin)?,
             err_stdin: self.lines(&format!("{id}.err_stdin"), &transform.err_stdin)?,
             stopped,

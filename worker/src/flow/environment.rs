@@ -30,25 +30,21 @@ pub(super) struct Surroundings<'a> {
     pub(super) tmp: &'a Path,
 }
 
-/// The command's whole environment: `base` (inherited variables and `transform.env`), and over it what belongs to
-/// this very attempt.
-pub(super) fn environment(
-    base: &BTreeMap<String, String>,
-    about: &Surroundings<'_>,
-) -> BTreeMap<String, String> {
-    let mut variables = base.clone();
+/// What belongs to this very attempt; it goes over inherited variables and `transform.env`.
+pub(super) fn environment(about: &Surroundings<'_>) -> BTreeMap<String, String> {
+    let mut variables = BTreeMap::new();
     tell_of_attempt(about, &mut variables);
     variables
 }
 
-/// The environment of a command that stays for datum after datum: `base`, what holds for all of them, and the way to
-/// `next-datum`, which lies in the directory `asking`.
+/// What holds for all datums of a command that stays, and the way to `next-datum`, which lies in the directory `asking`.
+/// It goes over `base`, inherited variables and `transform.env`.
 pub(super) fn lasting_environment(
     base: &BTreeMap<String, String>,
     about: &Surroundings<'_>,
     asking: &Path,
 ) -> BTreeMap<String, String> {
-    let mut variables = base.clone();
+    let mut variables = BTreeMap::new();
     tell_of_job(about, &mut variables);
     let asking = asking.display();
     let path = base.get("PATH").map_or(USUAL_PATH, String::as_str);
@@ -59,10 +55,8 @@ pub(super) fn lasting_environment(
 
 /// What belongs to this very attempt, as lines `NAME=value` that a shell and the `dotenv` libraries can read.
 pub(super) fn dotenv(about: &Surroundings<'_>) -> String {
-    let mut variables = BTreeMap::new();
-    tell_of_attempt(about, &mut variables);
     let mut lines = String::new();
-    for (name, value) in &variables {
+    for (name, value) in &environment(about) {
         lines.extend([name, "=", &*quoted(value), "\n"]);
     }
     lines
@@ -164,10 +158,9 @@ mod tests {
         tell(&about)
     }
 
-    /// `NAME=value` lines of what is set beyond the base.
+    /// `NAME=value` lines of what is set.
     fn set_for(datum: &Datum, change: impl FnOnce(&mut Surroundings<'_>)) -> Vec<String> {
-        let nothing = BTreeMap::new();
-        let variables = with_surroundings(datum, change, |about| environment(&nothing, about));
+        let variables = with_surroundings(datum, change, environment);
         variables
             .iter()
             .map(|(name, value)| format!("{name}={value}"))
@@ -221,15 +214,10 @@ mod tests {
     }
 
     #[test]
-    fn the_datum_is_told_over_everything_else() {
-        let datum = datum_of(3, &[("HOME", "/a")]);
-        let base = [("HOME", "/root"), ("PATH", "/bin")]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    fn inputs_are_told_where_the_command_sees_them() {
+        let datum = datum_of(3, &[("in", "/a")]);
         let elsewhere = |about: &mut Surroundings<'_>| about.pfs = Path::new("/scratch/pfs");
-        let variables =
-            with_surroundings(&datum, elsewhere, |about| environment(&base.into(), about));
-        assert_eq!(variables["HOME"], "/scratch/pfs/HOME/a");
-        assert_eq!(variables["PATH"], "/bin");
+        assert!(set_for(&datum, elsewhere).contains(&"in=/scratch/pfs/in/a".to_owned()));
     }
 
     #[test]
@@ -251,7 +239,7 @@ mod tests {
     #[test]
     fn a_command_that_stays_is_told_what_is_of_a_datum_with_the_datum() {
         let datum = datum_of(3, &[("in", "/a b")]);
-        let base = [("MODE".to_owned(), "fast".to_owned())].into();
+        let base = [("PATH".to_owned(), "/opt/bin".to_owned())].into();
         let (lasting, file) = with_surroundings(
             &datum,
             |about| about.attempt = 2,
@@ -263,9 +251,9 @@ mod tests {
         let names: Vec<_> = lasting.keys().map(String::as_str).collect();
         insta::assert_snapshot!(
             names.join(" "),
-            @"DROVER_NEXT_DATUM DROVER_WORKER MODE PACH_JOB_ID PACH_OUTPUT_COMMIT_ID PATH PFS PPS_PIPELINE_NAME TMPDIR"
+            @"DROVER_NEXT_DATUM DROVER_WORKER PACH_JOB_ID PACH_OUTPUT_COMMIT_ID PATH PFS PPS_PIPELINE_NAME TMPDIR"
         );
-        assert!(lasting["PATH"].starts_with("/tmp/.drover:/"), "{lasting:?}");
+        assert_eq!(lasting["PATH"], "/tmp/.drover:/opt/bin");
         for line in ["in='/pfs/in/a b'\n", "DROVER_ATTEMPT=2\n", "PFS=/pfs\n"] {
             assert!(file.contains(line), "{file}");
         }

@@ -1,6 +1,7 @@
 //! What the runner of a slot is asked for, so that one of the user's commands runs with a datum.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use drover_shared::pipeline::Transform;
 use jiff::Timestamp;
@@ -73,7 +74,7 @@ pub(super) fn order(
         let env = lasting_environment(&job.environment, &about, &asking);
         (env, Some(dotenv(&about)))
     } else {
-        (environment(&job.environment, &about), None)
+        (environment(&about), None)
     };
     let inputs = if fresh {
         Inputs::Fresh(staged.mounts.clone())
@@ -90,6 +91,7 @@ pub(super) fn order(
                 pfs: runner.pfs(),
             },
         ),
+        base: Arc::clone(&job.environment),
         env,
         stdin: stdin.clone(),
         user: transform.user.clone(),

@@ -1,6 +1,7 @@
 //! Messages on the pipes between worker and runner: a length, then JSON.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
@@ -19,6 +20,8 @@ const LARGEST: u32 = 512 << 20;
 pub(super) enum Request<'a> {
     /// First of all, once.
     Setup(Cow<'a, RunnerSettings>),
+    /// The [base](Order::base) of the orders from now on; empty at first.
+    Base(Cow<'a, BTreeMap<String, String>>),
     /// Run a command.
     Run(Cow<'a, Order>),
     /// End the running command: TERM, grace, KILL. Means nothing when none runs.

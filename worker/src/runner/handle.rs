@@ -1,9 +1,11 @@
 //! The worker's end: starts a runner, gives it orders, waits for their end.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::BufReader;
@@ -35,6 +37,8 @@ pub struct Runner {
     kept: Vec<PathBuf>,
     scratch: PathBuf,
     datum: Option<Vec<Mount>>,
+    /// What it was told that orders have in common.
+    base: Arc<BTreeMap<String, String>>,
     busy: bool,
 }
 
@@ -76,6 +80,7 @@ impl Runner {
                 tmp,
                 scratch: settings.scratch.clone(),
                 datum: None,
+                base: Arc::default(),
                 busy: false,
             })),
             Response::Refused(reason) => {
@@ -168,6 +173,11 @@ impl Runner {
         cancel: &CancellationToken,
     ) -> Result<Execution, RunnerError> {
         // When the runner is gone, reading its answer tells so.
+        if !Arc::ptr_eq(&self.base, &order.base) {
+            let base = Request::Base(Cow::Borrowed(&order.base));
+            let _ = frame::send(&mut self.requests, &base).await;
+            self.base = Arc::clone(&order.base);
+        }
         let _ = frame::send(&mut self.requests, &Request::Run(Cow::Borrowed(order))).await;
         let ended = answer(&mut self.process, &mut self.responses);
         tokio::pin!(ended);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,10 @@ pub struct Order {
     pub inputs: Inputs,
     /// The command's argv, not empty; no shell.
     pub argv: Vec<String>,
-    /// The command's whole environment. `PATH` in it is where the command is looked for.
+    /// What many orders have in common of their commands' environment; the runner is told when it is another one.
+    #[serde(skip)]
+    pub base: Arc<BTreeMap<String, String>>,
+    /// The rest of the command's environment, over `base`. `PATH` is where the command is looked for.
     pub env: BTreeMap<String, String>,
     /// The file to read as standard input; none means empty.
     pub stdin: Option<PathBuf>,

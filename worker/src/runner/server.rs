@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::fs::Mode;
@@ -76,9 +77,17 @@ fn set_up(sandbox: Sandbox, settings: &RunnerSettings) -> Result<Tree, String> {
 
 fn serve_orders(pipes: &mut Pipes, tree: &mut Tree, settings: &RunnerSettings) -> io::Result<()> {
     let mut resident = None;
+    let mut base = Arc::default();
     while let Some(request) = next_request(pipes, tree, &mut resident, settings.idle)? {
         let order = match request {
-            Request::Run(order) => order.into_owned(),
+            Request::Run(order) => Order {
+                base: Arc::clone(&base),
+                ..order.into_owned()
+            },
+            Request::Base(other) => {
+                base = Arc::new(other.into_owned());
+                continue;
+            }
             Request::Cancel => continue, // it came too late: that command has ended
             Request::Setup(_) => return Err(io::ErrorKind::InvalidData.into()),
         };

@@ -1,6 +1,7 @@
 //! Commands find their inputs, their working directory and their standard input, and leave their output.
 
 use std::fs;
+use std::sync::Arc;
 
 use drover_worker::runner::{Ending, Inputs, MountKind, Runner, SandboxMode};
 use tokio_util::sync::CancellationToken;
@@ -104,19 +105,29 @@ async fn a_relative_command_is_looked_for_in_the_working_directory() {
 }
 
 #[tokio::test]
-async fn the_environment_is_the_orders_alone() {
+async fn the_environment_is_the_orders_alone_its_own_variables_over_those_of_many() {
     let mut slot = Slot::with(SandboxMode::Auto).await;
-    let mut order = slot.command(&["env"]);
-    order.env = [
-        ("ONE".to_owned(), "1".to_owned()),
-        ("PATH".to_owned(), "/usr/bin:/bin".to_owned()),
-    ]
-    .into();
-    slot.run(&order).await;
-    assert_eq!(
-        slot.logged(),
-        "stdout F ONE=1\nstdout F PATH=/usr/bin:/bin\n"
-    );
+    let mut order = slot.command(&["sh", "-c", "env | grep -v ^PWD= | sort"]);
+    let variables = |text: &str| {
+        let pairs = text.split(' ').filter_map(|word| word.split_once('='));
+        pairs
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    };
+    for (base, own, expected) in [
+        ("", "ONE=1 PATH=/usr/bin:/bin", "ONE=1 PATH=/usr/bin:/bin"),
+        ("PATH=/usr/bin:/bin TWO=2", "", "PATH=/usr/bin:/bin TWO=2"),
+        ("PATH=/nowhere TWO=2", "TWO=3 PATH=/bin", "PATH=/bin TWO=3"),
+        ("", "PATH=/bin", "PATH=/bin"),
+    ] {
+        order.base = Arc::new(variables(base));
+        for _ in 0..2 {
+            order.env = variables(own);
+            slot.run(&order).await;
+            let logged = slot.logged().replace("stdout F ", "");
+            assert_eq!(logged.trim().replace('\n', " "), expected);
+        }
+    }
 }
 
 #[tokio::test]

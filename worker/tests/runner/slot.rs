@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use drover_worker::runner::{
@@ -65,6 +66,7 @@ impl Slot {
         Order {
             inputs: Inputs::Fresh(Vec::new()),
             argv: argv.iter().map(|&word| word.to_owned()).collect(),
+            base: Arc::default(),
             env: BTreeMap::from([
                 ("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned()),
                 (

@@ -22,8 +22,9 @@ pub(super) fn launch(
         .argv
         .first()
         .ok_or_else(|| Hindrance::Order("there is no command; give `transform.cmd`".to_owned()))?;
+    let path = order.env.get("PATH").or_else(|| order.base.get("PATH"));
     let search = Search {
-        path: order.env.get("PATH").map(String::as_str),
+        path: path.map(String::as_str),
         directory: order.working_dir.as_deref(),
     };
     let program = search.find(name).map_err(Hindrance::Order)?;
@@ -32,6 +33,7 @@ pub(super) fn launch(
         .arg0(name)
         .args(&order.argv[1..])
         .env_clear()
+        .envs(&*order.base)
         .envs(&order.env)
         .process_group(0);
     command

@@ -41,7 +41,8 @@ impl Resident {
     pub(in crate::runner) fn suits(&self, order: &Order) -> bool {
         let own = &self.order;
         order.batch.is_some()
-            && (&own.argv, &own.env, &own.stdin) == (&order.argv, &order.env, &order.stdin)
+            && (&own.argv, &own.stdin) == (&order.argv, &order.stdin)
+            && (&own.base, &own.env) == (&order.base, &order.env)
             && (&own.user, &own.working_dir) == (&order.user, &order.working_dir)
     }
 

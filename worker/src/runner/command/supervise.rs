@@ -123,7 +123,7 @@ impl<'a> Supervisor<'a> {
                     Event::Request => match frame::read(requests) {
                         Ok(Some(Request::Cancel)) => self.stop(Watched::Cancelled),
                         Ok(None) | Err(_) => return Ok(Watched::WorkerGone),
-                        Ok(Some(Request::Setup(_) | Request::Run(_))) => {
+                        Ok(Some(Request::Setup(_) | Request::Base(_) | Request::Run(_))) => {
                             return Err(io::ErrorKind::InvalidData.into());
                         }
                     },
