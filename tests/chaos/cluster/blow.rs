@@ -17,6 +17,8 @@ pub(super) enum Blow {
     RestartBroker,
     /// The broker is killed and started again.
     KillBroker,
+    /// The broker is killed, and comes back with nothing.
+    EmptyBroker,
     /// A way to the broker breaks for some steps.
     Cut,
     /// Nothing arrives any more on a way to the broker, for some steps.
@@ -51,6 +53,7 @@ impl Blow {
             Self::Freeze(Coordinator),
             Self::RestartBroker,
             Self::KillBroker,
+            Self::EmptyBroker,
             Self::Cut,
             Self::Cut,
             Self::HalfOpen,

@@ -53,7 +53,7 @@ impl Mix {
     /// Starts the broker and everybody.
     pub(crate) fn start() -> Self {
         let rabbit = Rabbit::start();
-        let herd = Herd::at(rabbit.vhost());
+        let herd = Herd::at(rabbit.first_vhost());
         let ways = [(); WAYS].map(|()| Way {
             proxy: Proxy::to(rabbit.port()),
             spoiled: 0,
@@ -121,6 +121,7 @@ impl Mix {
                 self.rabbit.remembers("made");
                 self.without_broker(Rabbit::kill);
             }
+            Blow::EmptyBroker => self.without_broker(Rabbit::lose_everything),
             Blow::Cut => self.spoil(Proxy::cut, steps, random),
             Blow::HalfOpen => self.spoil(Proxy::half_open, 2 * steps, random),
             Blow::Slow => self.spoil(|proxy| proxy.throttle(10_000), steps, random),
