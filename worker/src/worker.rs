@@ -91,7 +91,7 @@ async fn take_all(pipelines: &[PipelineName], tools: &Arc<Tools>) -> Result<(), 
     let lost = |source: QueueError| WorkError::Queue { source };
     let hints = tools.broker.listen(tools.settings.worker.as_str());
     let hints = hints.await.map_err(lost)?;
-    let consumers = consume(pipelines, tools).await.map_err(lost)?;
+    let subscriptions = consume(pipelines, tools).await.map_err(lost)?;
     tools.settings.standing.enter(Phase::Taking);
     let Settings { worker, slots, .. } = &tools.settings;
     tracing::info!(
@@ -99,9 +99,9 @@ async fn take_all(pipelines: &[PipelineName], tools: &Arc<Tools>) -> Result<(), 
         listed(pipelines)
     );
     let trouble = Reason::default();
-    let takers = consumers
+    let takers = subscriptions
         .into_iter()
-        .map(|line| take(line, tools, &trouble));
+        .map(|subscription| take(subscription, tools, &trouble));
     let taken = tokio::select! {
         taken = join_all(takers) => taken,
         never = heed(hints, pipelines, tools) => match never {},
@@ -118,26 +118,29 @@ async fn take_all(pipelines: &[PipelineName], tools: &Arc<Tools>) -> Result<(), 
         .and(trouble.map_or(Ok(()), Err))
 }
 
-async fn consume(pipelines: &[PipelineName], tools: &Tools) -> Result<Vec<Line>, QueueError> {
+async fn consume(
+    pipelines: &[PipelineName],
+    tools: &Tools,
+) -> Result<Vec<Subscription>, QueueError> {
     let prefetch = tools.settings.prefetch();
-    let mut lines = Vec::with_capacity(pipelines.len());
+    let mut subscriptions = Vec::with_capacity(pipelines.len());
     for pipeline in pipelines {
         let queue = Queue::Datums(pipeline.clone());
-        lines.push(Line {
+        subscriptions.push(Subscription {
             pipeline: pipeline.clone(),
             consumer: tools.broker.consume(&queue, prefetch).await?,
         });
     }
-    Ok(lines)
+    Ok(subscriptions)
 }
 
 /// Where the messages of a pipeline come from.
-struct Line {
+struct Subscription {
     pipeline: PipelineName,
     consumer: Box<dyn Consumer>,
 }
 
-impl Line {
+impl Subscription {
     /// The next message. A broker that came back without the pipeline's queues is given them anew: whoever coordinates
     /// the pipeline publishes what is left to do, but not to workers that are gone. Cancel-safe.
     async fn next(&mut self, broker: &dyn Broker) -> Result<Delivery, QueueError> {
@@ -162,14 +165,18 @@ fn listed(pipelines: &[PipelineName]) -> String {
 type Reason = Arc<Mutex<Option<WorkError>>>;
 
 /// Takes messages from one queue until it is time to stop, then waits for those in hand.
-async fn take(mut line: Line, tools: &Arc<Tools>, trouble: &Reason) -> Result<(), QueueError> {
+async fn take(
+    mut subscription: Subscription,
+    tools: &Arc<Tools>,
+    trouble: &Reason,
+) -> Result<(), QueueError> {
     let closed = CancellationToken::new();
-    let taken = take_until_asked(&mut line, &closed, tools, trouble).await;
+    let taken = take_until_asked(&mut subscription, &closed, tools, trouble).await;
     tools.settings.standing.enter(Phase::Draining);
     tracing::info!("no more messages are taken; what runs is finished");
     let stopped = match taken {
         Ok(()) => tools
-            .unless_cut_short(line.consumer.stop())
+            .unless_cut_short(subscription.consumer.stop())
             .await
             .unwrap_or(Ok(())),
         Err(error) => Err(error),
@@ -184,7 +191,7 @@ async fn take(mut line: Line, tools: &Arc<Tools>, trouble: &Reason) -> Result<()
 }
 
 async fn take_until_asked(
-    line: &mut Line,
+    subscription: &mut Subscription,
     closed: &CancellationToken,
     tools: &Arc<Tools>,
     trouble: &Reason,
@@ -193,7 +200,7 @@ async fn take_until_asked(
         let delivery = tokio::select! {
             biased;
             () = tools.tokens.soft.cancelled() => return Ok(()),
-            delivery = line.next(&*tools.broker) => delivery?,
+            delivery = subscription.next(&*tools.broker) => delivery?,
         };
         let tracker = tools.tokens.tracker.clone();
         let (tools, closed, trouble) = (Arc::clone(tools), closed.clone(), Arc::clone(trouble));
