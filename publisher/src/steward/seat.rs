@@ -167,8 +167,12 @@ mod tests {
     struct Fragile(watch::Sender<Arc<Embedded>>);
 
     impl Fragile {
-        fn new() -> Arc<Self> {
-            Arc::new(Self(watch::Sender::new(Arc::new(Embedded::new(9)))))
+        /// Such a broker, and a seat there.
+        async fn with_a_seat(pipeline: &PipelineName) -> (Arc<Self>, Seat) {
+            let first = Arc::new(Embedded::new(9));
+            let broker = Arc::new(Self(watch::Sender::new(first)));
+            let seat = Seat::take(broker.clone(), pipeline, "me").await;
+            (broker, seat.unwrap())
         }
 
         fn inner(&self) -> Arc<Embedded> {
@@ -296,29 +300,23 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_gets_the_baton_back_goes_on() {
-        let broker = Fragile::new();
         let pipeline = pipeline();
-        let inner: Arc<dyn Broker> = broker.clone();
-        let mut seat = Seat::take(inner, &pipeline, "me").await.unwrap();
-        for round in 0..3 {
+        let (broker, mut seat) = Fragile::with_a_seat(&pipeline).await;
+        let queue = Queue::Reports(pipeline);
+        for report in ["one", "two", "three"] {
             broker.restart();
             let later = async {
                 sleep(LOOK_EVERY * 3).await;
-                let report = format!("{round}").into();
-                let queue = Queue::Reports(pipeline.clone());
-                broker.publish(&queue, report).await.unwrap();
+                broker.publish(&queue, report.into()).await.unwrap();
             };
-            let report = round.to_string();
-            futures::future::join(hears(&mut seat, &report), later).await;
+            futures::future::join(hears(&mut seat, report), later).await;
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_does_not_get_the_baton_back_learns_that_everything_is_lost() {
-        let broker = Fragile::new();
         let pipeline = pipeline();
-        let inner: Arc<dyn Broker> = broker.clone();
-        let mut seat = Seat::take(inner, &pipeline, "me").await.unwrap();
+        let (broker, mut seat) = Fragile::with_a_seat(&pipeline).await;
         broker.lose_everything(&pipeline).await;
         let error = timeout(SOON, seat.next()).await.expect("it learns of it");
         let error = error.map(|report| report.body);
