@@ -139,7 +139,11 @@ impl Run<'_> {
 
     async fn run_and_collect(&mut self, attempt: u32) -> Result<Collected, Failure> {
         let execution = self.command(Role::Attempt(attempt)).await?;
+        let output = execution.output;
         self.judge(Role::Attempt(attempt), execution)?;
+        if !output {
+            return Ok(Collected::default());
+        }
         collect(&mut self.lease, self.staged, self.tools).await
     }
 

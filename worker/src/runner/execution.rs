@@ -15,6 +15,8 @@ pub struct Execution {
     pub last_line: String,
     /// Size of the log; 0 means that there is none.
     pub log_bytes: u64,
+    /// Whether there may be something in `/pfs/out`.
+    pub output: bool,
     /// What could not be kept of the output, and why: a full disk.
     pub log_trouble: Option<String>,
     /// From exec to the end of the command.

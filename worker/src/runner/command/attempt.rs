@@ -47,7 +47,11 @@ impl Attempt<'_> {
         let watched = Supervisor::of(&mut process, &mut log, self.order, started)
             .feeding(feeder)
             .watch(&mut pipes.requests)?;
-        over(watched, process, log, started)
+        let mut outcome = over(watched, process, log, started)?;
+        if let Outcome::Ended(execution) = &mut outcome {
+            execution.output = self.tree.has_output();
+        }
+        Ok(outcome)
     }
 
     /// The command's process, or why there is none.
@@ -70,6 +74,7 @@ impl From<Hindrance> for Outcome {
                 ending: Ending::NotStarted(message),
                 last_line: String::new(),
                 log_bytes: 0,
+                output: false,
                 log_trouble: None,
                 process_time: Duration::ZERO,
             }),
@@ -105,6 +110,7 @@ pub(super) fn told(ending: Ending, log: Log, process_time: Duration) -> Executio
         ending,
         last_line: kept.last_line,
         log_bytes: kept.bytes,
+        output: true,
         log_trouble: kept.trouble,
         process_time,
     }

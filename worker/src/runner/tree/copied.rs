@@ -31,7 +31,7 @@ impl Copied {
             copies: scratch.pfs(),
             seen_at: scratch.pfs(),
             hidden: scratch.skeleton(),
-            out: scratch.out().to_owned(),
+            out: scratch.out.path().to_owned(),
         }
     }
 
@@ -43,13 +43,13 @@ impl Copied {
                 pfs.display()
             )
         };
-        Scratch::empty(pfs, &[])?;
-        symlink(scratch.out(), pfs.join("out")).map_err(usable)?;
+        Scratch::empty(pfs)?;
+        symlink(scratch.out.path(), pfs.join("out")).map_err(usable)?;
         Ok(Self {
             copies: scratch.pfs(),
             seen_at: pfs.to_owned(),
             hidden: scratch.skeleton(),
-            out: scratch.out().to_owned(),
+            out: scratch.out.path().to_owned(),
         })
     }
 
@@ -70,9 +70,9 @@ impl Copied {
 
     /// Takes the last attempt's tree away.
     pub(super) fn discard(&mut self) -> Result<(), String> {
-        Scratch::empty(&self.hidden, &[])?;
-        Scratch::empty(&self.copies, &[])?;
-        Scratch::empty(&self.seen_at, &[])
+        Scratch::empty(&self.hidden)?;
+        Scratch::empty(&self.copies)?;
+        Scratch::empty(&self.seen_at)
     }
 
     /// Shows `mounts` and an `out`.

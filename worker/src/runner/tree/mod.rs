@@ -7,11 +7,13 @@ mod asking;
 mod copied;
 mod mounted;
 mod mountinfo;
+mod points;
 mod prepare;
 mod remove;
 mod scratch;
 mod target;
 mod view;
+mod written;
 
 pub(super) use asking::ASKING;
 pub(super) use prepare::Tree;

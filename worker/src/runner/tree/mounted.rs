@@ -1,43 +1,43 @@
 //! A datum's `/pfs` made of mounts: nothing is copied, and nobody outside the runner sees it.
 //!
-//! Mount points live in a tmpfs that only the runner can write to. Each attempt gets a directory of it as its
-//! `/pfs`, so a single unmount takes everything away, however many inputs there were.
+//! Mount points live in a tmpfs that only the runner can write to, and `/pfs` is a directory of it. It stays for the next
+//! datum if that one's inputs lie in the same directories, as those of one repo often do: mounts and directories are most
+//! of what showing a short datum costs. Where the command changed any mount, or there are many, a single unmount takes
+//! everything away, and the next datum gets another directory.
 
 use std::borrow::Cow;
 use std::env;
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, linkat, mkdirat, mknodat, openat};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, unmount};
 
-use super::mountinfo::MountPoints;
+use super::mountinfo::{MountChanges, MountPoints};
+use super::points::{HIDDEN, Points};
 use super::prepare::PFS;
-use super::remove;
-use super::scratch::{ENV, Scratch};
-use super::target::conflict;
+use super::scratch::Scratch;
 use super::view::{self, PrivateTmp};
 use crate::runner::hindrance::Hindrance;
 use crate::runner::order::{Mount, MountKind};
 use crate::runner::settings::{RunnerSettings, Sandbox};
 
-/// The directory of the tmpfs with the second names of FIFOs.
-const HIDDEN: &str = "hidden";
-
 /// `/pfs` by mounts.
 pub(super) struct Mounted {
     /// The tmpfs, writable.
-    points: OwnedFd,
+    tmpfs: OwnedFd,
     /// The same one, read-only: what is bound from there is read-only too.
     skeleton: PathBuf,
     out: PathBuf,
     tmp: Option<PrivateTmp>,
     foreign: MountPoints,
-    attempts: u64,
-    built: Option<String>,
+    changes: MountChanges,
+    /// How many directories were made.
+    made: u64,
+    /// What is at `/pfs`.
+    points: Option<Points>,
 }
 
 impl Mounted {
@@ -55,22 +55,25 @@ impl Mounted {
         if sandbox == Sandbox::Namespaces {
             view::mount_proc()?;
         }
-        let points = mount_skeleton(&scratch.skeleton())
+        let tmpfs = mount_skeleton(&scratch.skeleton())
             .map_err(|error| format!("a tmpfs cannot be mounted: {error}"))?;
         view::provide_pfs(&scratch.new_root())?;
         let needed: Vec<PathBuf> = settings.keep.iter().chain([&here]).cloned().collect();
-        let tmp = PrivateTmp::mount(scratch.tmp(), &needed)?;
+        let tmp = PrivateTmp::mount(scratch.tmp.path(), &needed)?;
         env::set_current_dir(&here)
             .map_err(|error| format!("working directory {}: {error}", here.display()))?;
-        let (skeleton, out) = (scratch.skeleton(), scratch.out().to_owned());
+        let changes =
+            MountChanges::watch().map_err(|error| format!("mounts cannot be watched: {error}"))?;
+        let (skeleton, out) = (scratch.skeleton(), scratch.out.path().to_owned());
         Ok(Self {
-            points,
+            tmpfs,
             skeleton,
             out,
             tmp,
             foreign,
-            attempts: 0,
-            built: None,
+            changes,
+            made: 0,
+            points: None,
         })
     }
 
@@ -91,79 +94,68 @@ impl Mounted {
             .map_or(Cow::Borrowed(path), |tmp| tmp.reach(path))
     }
 
-    /// Takes the last attempt's `/pfs` away.
+    /// Takes the last attempt's inputs away.
     pub(super) fn discard(&mut self) -> Result<(), String> {
-        let Some(built) = self.built.take() else {
+        let untouched = !self.changes.any();
+        let few = self
+            .points
+            .as_mut()
+            .filter(|points| untouched && points.are_few());
+        match few.map(Points::clear) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(_)) | None => self.dismantle(),
+        }
+    }
+
+    /// Takes the last attempt's `/pfs` away.
+    pub(super) fn dismantle(&mut self) -> Result<(), String> {
+        let Some(points) = self.points.take() else {
             return Ok(());
         };
         match unmount(PFS, UnmountFlags::DETACH) {
             Ok(()) | Err(Errno::INVAL) => {} // the command itself may have unmounted it
             Err(error) => return Err(format!("/pfs cannot be unmounted: {error}")),
         }
-        remove::remove(&self.points, Path::new(&built))
-            .and_then(|()| remove::remove(&self.points, Path::new(HIDDEN)))
+        points
+            .remove(&self.tmpfs)
             .map_err(|error| format!("mount points cannot be removed: {error}"))
     }
 
-    /// Shows `mounts` and an `out` at `/pfs`.
+    /// Shows `mounts` and an `out` at `/pfs`, where nothing of the last attempt is left.
     pub(super) fn build(&mut self, mounts: &[Mount]) -> Result<(), Hindrance> {
-        self.attempts += 1;
-        let name = self.attempts.to_string();
-        self.built = Some(name.clone());
-        self.make_points(&name, mounts)?;
-        let directory = self.skeleton.join(name);
+        if !self
+            .points
+            .as_ref()
+            .is_some_and(|points| points.suit(mounts))
+        {
+            self.dismantle().map_err(Hindrance::Slot)?;
+            self.begin()?;
+        }
+        if let Some(points) = &mut self.points {
+            points.add(&self.tmpfs, mounts)?;
+        }
+        mounts.iter().try_for_each(|mount| self.show(mount))?;
+        self.changes.any(); // these were our own
+        Ok(())
+    }
+
+    /// Begins another `/pfs`.
+    fn begin(&mut self) -> Result<(), Hindrance> {
+        self.made += 1;
+        let points = Points::begin(&self.tmpfs, self.made.to_string())
+            .map_err(|error| Hindrance::Slot(format!("mount points cannot be made: {error}")))?;
+        let directory = self.skeleton.join(&points.name);
+        self.points = Some(points);
         self.bind(&directory, Path::new(PFS))?;
-        self.bind(&self.out, &Path::new(PFS).join("out"))?;
-        mounts.iter().try_for_each(|mount| self.show(mount))
+        self.bind(&self.out, &Path::new(PFS).join("out"))
     }
 
     /// Puts `variables` beside the inputs that are shown.
-    pub(super) fn write_env(&self, variables: &str) -> io::Result<()> {
-        let place = Path::new(self.built.as_deref().unwrap_or_default()).join(ENV);
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let file = openat(&self.points, &place, flags, Mode::from(0o444))?;
-        File::from(file).write_all(variables.as_bytes())
-    }
-
-    /// Makes the directories and files to mount upon.
-    fn make_points(&self, name: &str, mounts: &[Mount]) -> Result<(), Hindrance> {
-        let failed =
-            |error: Errno| Hindrance::Slot(format!("mount points cannot be made: {error}"));
-        mkdirat(&self.points, name, Mode::from(0o755)).map_err(failed)?;
-        let root = openat(
-            &self.points,
-            name,
-            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-            Mode::empty(),
-        )
-        .map_err(failed)?;
-        mkdirat(&root, "out", Mode::from(0o755)).map_err(failed)?;
-        for mount in mounts {
-            make_point(&root, mount).map_err(|error| match error {
-                Errno::EXIST | Errno::NOTDIR => Hindrance::Order(conflict(mount, mounts)),
-                other => Hindrance::of(
-                    &other.into(),
-                    format!("input {} cannot be shown: {other}", mount.target.display()),
-                ),
-            })?;
+    pub(super) fn write_env(&mut self, variables: &str) -> io::Result<()> {
+        match &mut self.points {
+            Some(points) => points.write_env(variables),
+            None => Err(io::ErrorKind::NotFound.into()),
         }
-        self.name_fifos_again(&root, mounts).map_err(failed)
-    }
-
-    /// Gives each FIFO a second name where commands do not see it.
-    fn name_fifos_again(&self, root: &OwnedFd, mounts: &[Mount]) -> rustix::io::Result<()> {
-        let mut fifos = mounts
-            .iter()
-            .filter(|mount| mount.kind == MountKind::Fifo)
-            .enumerate()
-            .peekable();
-        if fifos.peek().is_some() {
-            mkdirat(&self.points, HIDDEN, Mode::RWXU)?;
-        }
-        fifos.try_for_each(|(number, mount)| {
-            let name = Path::new(HIDDEN).join(number.to_string());
-            linkat(root, &mount.target, &self.points, &name, AtFlags::empty())
-        })
     }
 
     /// The directory of the FIFOs' second names.
@@ -222,44 +214,4 @@ fn mount_skeleton(place: &Path) -> rustix::io::Result<OwnedFd> {
     mount_bind(place, place)?;
     view::make_read_only(place)?;
     Ok(writable)
-}
-
-/// Makes what `input` is mounted upon, or is itself when there is nothing to mount.
-fn make_point(root: &OwnedFd, input: &Mount) -> rustix::io::Result<()> {
-    match make_node(root, input) {
-        Err(Errno::NOENT) => {
-            make_parents(root, &input.target)?;
-            make_node(root, input)
-        }
-        done => done,
-    }
-}
-
-fn make_node(root: &OwnedFd, input: &Mount) -> rustix::io::Result<()> {
-    match input.kind {
-        MountKind::Dir => mkdirat(root, &input.target, Mode::from(0o755)),
-        MountKind::File | MountKind::Empty => mknodat(
-            root,
-            &input.target,
-            FileType::RegularFile,
-            Mode::from(0o444),
-            0,
-        ),
-        MountKind::Fifo => mknodat(root, &input.target, FileType::Fifo, Mode::from(0o644), 0),
-    }
-}
-
-fn make_parents(root: &OwnedFd, target: &Path) -> rustix::io::Result<()> {
-    let above: Vec<&Path> = target
-        .ancestors()
-        .skip(1)
-        .filter(|path| !path.as_os_str().is_empty())
-        .collect();
-    for directory in above.into_iter().rev() {
-        match mkdirat(root, directory, Mode::from(0o755)) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }

@@ -1,10 +1,32 @@
-//! Where file systems are mounted, from `/proc/self/mountinfo`.
+//! Where file systems are mounted, and whether that changes, from `/proc/self/mountinfo`.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+const MOUNTINFO: &str = "/proc/self/mountinfo";
+
+/// Tells when mounts of this process's namespace change, by whomever; the kernel tells whoever polls their list
+/// (`proc(5)`).
+pub(super) struct MountChanges(File);
+
+impl MountChanges {
+    /// Counts from now on.
+    pub(super) fn watch() -> io::Result<Self> {
+        File::open(MOUNTINFO).map(Self)
+    }
+
+    /// Whether there were any since this was asked last. If that cannot be told, there were.
+    pub(super) fn any(&self) -> bool {
+        let mut list = [PollFd::new(&self.0, PollFlags::PRI)];
+        let at_once = Timespec::default();
+        poll(&mut list, Some(&at_once)) != Ok(0)
+    }
+}
 
 /// The mount points of a namespace, sorted.
 pub(super) struct MountPoints(Vec<PathBuf>);
@@ -12,7 +34,7 @@ pub(super) struct MountPoints(Vec<PathBuf>);
 impl MountPoints {
     /// Those that this process sees.
     pub(super) fn read() -> io::Result<Self> {
-        Ok(Self::parse(&fs::read("/proc/self/mountinfo")?))
+        Ok(Self::parse(&fs::read(MOUNTINFO)?))
     }
 
     fn parse(text: &[u8]) -> Self {

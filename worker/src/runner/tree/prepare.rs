@@ -32,6 +32,15 @@ enum Shown {
     Copied(Copied),
 }
 
+impl Shown {
+    fn kept_in_tmp(&self) -> &[PathBuf] {
+        match self {
+            Self::Mounted(mounted) => mounted.kept_in_tmp(),
+            Self::Copied(_) => &[],
+        }
+    }
+}
+
 impl Tree {
     /// Makes the directories and mounts that stay from datum to datum.
     pub(in crate::runner) fn set_up(
@@ -67,7 +76,7 @@ impl Tree {
     pub(in crate::runner) fn tmp(&self) -> &Path {
         match &self.shown {
             Shown::Mounted(mounted) if mounted.has_private_tmp() => Path::new(super::view::TMP),
-            Shown::Mounted(_) | Shown::Copied(_) => self.scratch.tmp(),
+            Shown::Mounted(_) | Shown::Copied(_) => self.scratch.tmp.path(),
         }
     }
 
@@ -85,22 +94,36 @@ impl Tree {
         inputs: &Inputs,
         identity: Option<Identity>,
     ) -> Result<(), Hindrance> {
-        self.hide(inputs, identity)?;
+        self.clear().map_err(Hindrance::Slot)?;
+        self.make_ready(inputs, identity)?;
         self.show(inputs)
     }
 
-    /// Takes the last attempt's inputs and output away and, for a new datum, what it left in `/tmp`.
+    /// Takes all of `/pfs` away and, for a new datum, what the last one left in `/tmp`.
     pub(in crate::runner) fn hide(
         &mut self,
         inputs: &Inputs,
         identity: Option<Identity>,
     ) -> Result<(), Hindrance> {
+        if let Shown::Mounted(mounted) = &mut self.shown {
+            mounted.dismantle().map_err(Hindrance::Slot)?;
+        }
         self.clear().map_err(Hindrance::Slot)?;
+        self.make_ready(inputs, identity)
+    }
+
+    /// What a new datum finds in `/tmp`, and whose it is.
+    fn make_ready(&mut self, inputs: &Inputs, identity: Option<Identity>) -> Result<(), Hindrance> {
         if let Inputs::Fresh(_) = inputs {
-            let tmp = self.reach(self.scratch.tmp()).into_owned();
-            Scratch::empty(&tmp, self.kept_in_tmp()).map_err(Hindrance::Slot)?;
+            let kept = self.shown.kept_in_tmp();
+            self.scratch.tmp.empty(kept).map_err(Hindrance::Slot)?;
         }
         self.hand_over(identity).map_err(Hindrance::Order)
+    }
+
+    /// Whether a command that is over, with all that it started, left anything in `out`.
+    pub(in crate::runner) fn has_output(&mut self) -> bool {
+        !self.scratch.out.is_empty()
     }
 
     /// Shows a command that stays its next inputs, an empty `out`, and `variables` as `.env`.
@@ -111,7 +134,7 @@ impl Tree {
     ) -> Result<(), Hindrance> {
         self.clear().map_err(Hindrance::Slot)?;
         self.show(inputs)?;
-        let written = match &self.shown {
+        let written = match &mut self.shown {
             Shown::Mounted(mounted) => mounted.write_env(variables),
             Shown::Copied(copied) => copied.write_env(variables),
         };
@@ -162,23 +185,19 @@ impl Tree {
             Shown::Mounted(mounted) => mounted.discard()?,
             Shown::Copied(copied) => copied.discard()?,
         }
-        Scratch::empty(&self.reach(self.scratch.out()), &[])
+        self.scratch.out.empty(&[])
     }
 
     /// What is in `/tmp` that is not the datum's.
     pub(in crate::runner) fn kept_in_tmp(&self) -> &[PathBuf] {
-        match &self.shown {
-            Shown::Mounted(mounted) => mounted.kept_in_tmp(),
-            Shown::Copied(_) => &[],
-        }
+        self.shown.kept_in_tmp()
     }
 
     /// Makes `out` and `/tmp` belong to whom the command runs as.
     fn hand_over(&mut self, identity: Option<Identity>) -> Result<(), String> {
         if identity != self.owner {
-            for directory in [self.scratch.out(), self.scratch.tmp()] {
-                Scratch::hand_over(&self.reach(directory), identity)?;
-            }
+            self.scratch.out.hand_over(identity)?;
+            self.scratch.tmp.hand_over(identity)?;
             self.owner = identity;
         }
         Ok(())

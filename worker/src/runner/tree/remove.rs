@@ -4,7 +4,7 @@
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{
     AtFlags, CWD, Dir, Mode, OFlags, ResolveFlags, chmodat, openat, openat2, renameat, unlinkat,
@@ -14,9 +14,10 @@ use rustix::io::Errno;
 /// Deeper directories are moved up before they are emptied, so that neither stack nor descriptors run out.
 const DEEPEST: usize = 64;
 
-/// Removes all that is in the directory `path`, but for `kept`.
-pub(super) fn empty(path: &Path, kept: &[&Path]) -> io::Result<()> {
-    Ok(empty_opened(openat(CWD, path, READ, Mode::empty())?, kept)?)
+/// Removes all that is in the directory `path`.
+pub(super) fn empty(path: &Path) -> io::Result<()> {
+    let mut entries = Dir::new(openat(CWD, path, READ, Mode::empty())?)?;
+    Ok(empty_opened(&mut entries, &[])?)
 }
 
 /// Removes the directory `name` of `parent` with all below it; it is no error if there is none.
@@ -25,7 +26,7 @@ pub(super) fn remove(parent: impl AsFd, name: &Path) -> io::Result<()> {
         Err(Errno::NOENT) => return Ok(()),
         other => other?,
     };
-    empty_opened(directory, &[])?;
+    empty_opened(&mut Dir::new(directory)?, &[])?;
     Ok(unlinkat(parent, name, AtFlags::REMOVEDIR)?)
 }
 
@@ -56,11 +57,23 @@ fn open_below(
     }
 }
 
-fn empty_opened(directory: OwnedFd, kept: &[&Path]) -> rustix::io::Result<()> {
-    let mut entries = Dir::new(directory)?;
+/// Whether there is nothing in an open directory.
+pub(super) fn is_empty(directory: &mut Dir) -> rustix::io::Result<bool> {
+    directory.rewind();
+    while let Some(entry) = directory.read() {
+        if !is_dots(entry?.file_name()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Removes all that is in an open directory, but for the names in `kept`.
+pub(super) fn empty_opened(entries: &mut Dir, kept: &[PathBuf]) -> rustix::io::Result<()> {
     let mut moved = 0;
     loop {
         let moved_before = moved;
+        entries.rewind();
         while let Some(entry) = entries.read() {
             let entry = entry?;
             let name = entry.file_name();
@@ -80,7 +93,6 @@ fn empty_opened(directory: OwnedFd, kept: &[&Path]) -> rustix::io::Result<()> {
         if moved == moved_before {
             return Ok(());
         }
-        entries.rewind();
     }
 }
 
@@ -146,7 +158,8 @@ mod tests {
         symlink(&outside, inside.join("a/link")).unwrap();
         fs::set_permissions(inside.join("a/b"), Permissions::from_mode(0o0)).unwrap();
         fs::set_permissions(inside.join("a"), Permissions::from_mode(0o500)).unwrap();
-        empty(&inside, &[Path::new("kept")]).unwrap();
+        let mut opened = Dir::new(openat(CWD, &inside, READ, Mode::empty()).unwrap()).unwrap();
+        empty_opened(&mut opened, &["kept".into()]).unwrap();
         let left: Vec<_> = fs::read_dir(&inside)
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
@@ -170,7 +183,7 @@ mod tests {
             rustix::fs::mkdirat(&here, "d", Mode::RWXU).unwrap();
             here = openat(&here, "d", READ, Mode::empty()).unwrap();
         }
-        empty(folder.path(), &[]).unwrap();
+        empty(folder.path()).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

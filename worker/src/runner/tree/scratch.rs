@@ -2,17 +2,19 @@
 
 use std::fs::{self, File, Permissions};
 use std::io;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::remove;
-use crate::runner::command::Identity;
+use super::written::Written;
 
 /// The directories of a slot.
 pub(in crate::runner) struct Scratch {
     root: PathBuf,
-    out: PathBuf,
-    tmp: PathBuf,
+    /// What the command sees as `/pfs/out`.
+    pub(super) out: Written,
+    /// What the command sees as `/tmp`.
+    pub(super) tmp: Written,
 }
 
 /// The directories that a slot has in scratch.
@@ -27,40 +29,27 @@ pub(super) const ENV: &str = ".env";
 impl Scratch {
     /// Makes the directories, anew where a runner that died left some.
     pub(super) fn create(root: &Path) -> Result<Self, String> {
-        let made = Self {
-            root: root.to_owned(),
-            out: root.join("out"),
-            tmp: root.join("tmp"),
-        };
-        made.make().map_err(|error| {
+        Self::make(root).map_err(|error| {
             format!(
                 "scratch directory {} cannot be made: {error}",
                 root.display()
             )
-        })?;
-        Ok(made)
+        })
     }
 
-    fn make(&self) -> io::Result<()> {
-        Self::remove(&self.root)?;
-        fs::create_dir_all(&self.root)?;
+    fn make(root: &Path) -> io::Result<Self> {
+        Self::remove(root)?;
+        fs::create_dir_all(root)?;
         for directory in DIRECTORIES {
-            fs::create_dir(self.root.join(directory))?;
+            fs::create_dir(root.join(directory))?;
         }
-        fs::write(self.root.join(EMPTY), "")?;
-        fs::set_permissions(self.root.join(EMPTY), Permissions::from_mode(0o444))?;
-        fs::set_permissions(&self.out, Permissions::from_mode(0o755))?;
-        fs::set_permissions(&self.tmp, Permissions::from_mode(0o1777))
-    }
-
-    /// What the command sees as `/pfs/out`.
-    pub(super) fn out(&self) -> &Path {
-        &self.out
-    }
-
-    /// What the command sees as `/tmp`.
-    pub(super) fn tmp(&self) -> &Path {
-        &self.tmp
+        fs::write(root.join(EMPTY), "")?;
+        fs::set_permissions(root.join(EMPTY), Permissions::from_mode(0o444))?;
+        Ok(Self {
+            root: root.to_owned(),
+            out: Written::open(root.join("out"), 0o755)?,
+            tmp: Written::open(root.join("tmp"), 0o1777)?,
+        })
     }
 
     /// Where inputs are copied to.
@@ -78,27 +67,9 @@ impl Scratch {
         self.root.join("root")
     }
 
-    /// Removes all that is in `directory`, but for the names in `kept`.
-    pub(super) fn empty(directory: &Path, kept: &[PathBuf]) -> Result<(), String> {
-        let kept: Vec<&Path> = kept.iter().map(PathBuf::as_path).collect();
-        remove::empty(directory, &kept).map_err(|error| {
-            format!(
-                "what the last datum left cannot be removed from {}: {error}",
-                directory.display()
-            )
-        })
-    }
-
-    /// Makes `directory` belong to `identity`, or back to this process.
-    pub(super) fn hand_over(directory: &Path, identity: Option<Identity>) -> Result<(), String> {
-        let identity = identity.unwrap_or_else(Identity::own);
-        chown(directory, Some(identity.user), Some(identity.group)).map_err(|error| {
-            format!(
-                "{} cannot be given to user {}: {error}",
-                directory.display(),
-                identity.user
-            )
-        })
+    /// Removes all that is in `directory`.
+    pub(super) fn empty(directory: &Path) -> Result<(), String> {
+        remove::empty(directory).map_err(|error| cannot_be_removed(directory, &error))
     }
 
     /// Removes all of it. Only for a process that sees nothing mounted there.
@@ -117,4 +88,12 @@ impl Scratch {
         drop(parent);
         fs::remove_dir(root)
     }
+}
+
+/// The message for what is left in `directory`.
+pub(super) fn cannot_be_removed(directory: &Path, error: &io::Error) -> String {
+    format!(
+        "what the last datum left cannot be removed from {}: {error}",
+        directory.display()
+    )
 }

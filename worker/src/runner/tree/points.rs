@@ -1,0 +1,182 @@
+//! What inputs are mounted upon: the directories and files of a `/pfs`, in a tmpfs that only the runner can write to.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, linkat, mkdirat, mknodat, openat, unlinkat};
+use rustix::io::Errno;
+use rustix::mount::{UnmountFlags, unmount};
+
+use super::prepare::PFS;
+use super::remove;
+use super::scratch::ENV;
+use super::target::conflict;
+use crate::runner::hindrance::Hindrance;
+use crate::runner::order::{Mount, MountKind};
+
+/// The directory of the tmpfs with the second names of FIFOs.
+pub(super) const HIDDEN: &str = "hidden";
+
+/// So many inputs are quicker taken away one by one than with all that they stand in.
+const FEW: usize = 2;
+
+/// The directories and files of one `/pfs`.
+pub(super) struct Points {
+    /// The name of its directory in the tmpfs.
+    pub(super) name: String,
+    root: OwnedFd,
+    /// The directories that points lie in, relative to it.
+    parents: BTreeSet<PathBuf>,
+    /// In the order in which they were made; the last one may be missing.
+    made: Vec<Point>,
+}
+
+struct Point {
+    /// Relative to the `/pfs`.
+    target: PathBuf,
+    kind: MountKind,
+}
+
+impl Points {
+    /// A new `/pfs` with a point for `out`.
+    pub(super) fn begin(tmpfs: &OwnedFd, name: String) -> rustix::io::Result<Self> {
+        mkdirat(tmpfs, &name, Mode::from(0o755))?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = openat(tmpfs, &name, flags, Mode::empty())?;
+        mkdirat(&root, "out", Mode::from(0o755))?;
+        Ok(Self {
+            name,
+            root,
+            parents: BTreeSet::new(),
+            made: Vec::new(),
+        })
+    }
+
+    /// Whether the directories that are there are those that `mounts` lie in.
+    pub(super) fn suit(&self, mounts: &[Mount]) -> bool {
+        self.parents == parents(mounts)
+    }
+
+    /// Makes what `mounts` are mounted upon.
+    pub(super) fn add(&mut self, tmpfs: &OwnedFd, mounts: &[Mount]) -> Result<(), Hindrance> {
+        self.parents = parents(mounts);
+        for mount in mounts {
+            self.made.push(Point {
+                target: mount.target.clone(),
+                kind: mount.kind,
+            });
+            self.make(mount).map_err(|error| match error {
+                Errno::EXIST | Errno::NOTDIR => Hindrance::Order(conflict(mount, mounts)),
+                other => Hindrance::of(
+                    &other.into(),
+                    format!("input {} cannot be shown: {other}", mount.target.display()),
+                ),
+            })?;
+        }
+        self.name_fifos_again(tmpfs, mounts).map_err(|error| {
+            Hindrance::Slot(format!("FIFOs cannot be named a second time: {error}"))
+        })
+    }
+
+    /// Puts `variables` beside the inputs.
+    pub(super) fn write_env(&mut self, variables: &str) -> io::Result<()> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let file = openat(&self.root, ENV, flags, Mode::from(0o444))?;
+        self.made.push(Point {
+            target: ENV.into(),
+            kind: MountKind::Empty,
+        });
+        File::from(file).write_all(variables.as_bytes())
+    }
+
+    /// Whether it is worth while to [`clear`](Self::clear) them.
+    pub(super) fn are_few(&self) -> bool {
+        let fifo = |point: &Point| point.kind == MountKind::Fifo;
+        self.made.len() <= FEW && !self.made.iter().any(fifo)
+    }
+
+    /// Takes inputs and points away and leaves the directories they lie in. What an error leaves is for
+    /// [`remove`](Self::remove).
+    pub(super) fn clear(&mut self) -> rustix::io::Result<()> {
+        while let Some(Point { target, kind }) = self.made.pop() {
+            if matches!(kind, MountKind::File | MountKind::Dir) {
+                unmount(
+                    Path::new(PFS).join(&target),
+                    UnmountFlags::DETACH | UnmountFlags::NOFOLLOW,
+                )?;
+            }
+            let flags = match kind {
+                MountKind::Dir => AtFlags::REMOVEDIR,
+                MountKind::File | MountKind::Empty | MountKind::Fifo => AtFlags::empty(),
+            };
+            unlinkat(&self.root, &target, flags)?;
+        }
+        Ok(())
+    }
+
+    /// Removes all of it.
+    pub(super) fn remove(self, tmpfs: &OwnedFd) -> io::Result<()> {
+        remove::remove(tmpfs, Path::new(&self.name))?;
+        remove::remove(tmpfs, Path::new(HIDDEN))
+    }
+
+    /// Makes what `input` is mounted upon, or is itself when there is nothing to mount.
+    fn make(&self, input: &Mount) -> rustix::io::Result<()> {
+        match self.make_node(input) {
+            Err(Errno::NOENT) => {
+                self.make_parents(&input.target)?;
+                self.make_node(input)
+            }
+            done => done,
+        }
+    }
+
+    fn make_node(&self, input: &Mount) -> rustix::io::Result<()> {
+        let node = |kind, mode: u32| mknodat(&self.root, &input.target, kind, Mode::from(mode), 0);
+        match input.kind {
+            MountKind::Dir => mkdirat(&self.root, &input.target, Mode::from(0o755)),
+            MountKind::File | MountKind::Empty => node(FileType::RegularFile, 0o444),
+            MountKind::Fifo => node(FileType::Fifo, 0o644),
+        }
+    }
+
+    fn make_parents(&self, target: &Path) -> rustix::io::Result<()> {
+        let above: Vec<&Path> = target
+            .ancestors()
+            .skip(1)
+            .filter(|path| !path.as_os_str().is_empty())
+            .collect();
+        for directory in above.into_iter().rev() {
+            match mkdirat(&self.root, directory, Mode::from(0o755)) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives each FIFO a second name where commands do not see it.
+    fn name_fifos_again(&self, tmpfs: &OwnedFd, mounts: &[Mount]) -> rustix::io::Result<()> {
+        let mut fifos = mounts
+            .iter()
+            .filter(|mount| mount.kind == MountKind::Fifo)
+            .enumerate()
+            .peekable();
+        if fifos.peek().is_some() {
+            mkdirat(tmpfs, HIDDEN, Mode::RWXU)?;
+        }
+        fifos.try_for_each(|(number, mount)| {
+            let name = Path::new(HIDDEN).join(number.to_string());
+            linkat(&self.root, &mount.target, tmpfs, &name, AtFlags::empty())
+        })
+    }
+}
+
+/// The directories that the targets of `mounts` lie in.
+fn parents(mounts: &[Mount]) -> BTreeSet<PathBuf> {
+    let above = mounts.iter().filter_map(|mount| mount.target.parent());
+    above.map(Path::to_owned).collect()
+}
