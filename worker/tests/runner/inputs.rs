@@ -118,6 +118,106 @@ async fn a_thousand_inputs_under_odd_names_are_shown_and_taken_away_again() {
     }
 }
 
+/// Lists what is in `/pfs`, but for `out`, and leaves something there.
+const LIST: &str = "echo sees: && cd $PFS && find . -type f ! -path './out/*' | sort | xargs -r grep -H . && test -z \"$(ls -A out)\" && touch out/left";
+
+#[tokio::test]
+async fn each_datum_sees_its_own_inputs_and_nothing_of_the_last_ones() {
+    for mode in MODES {
+        let mut slot = Slot::with(mode).await;
+        let (a, b) = (slot.file("a", "A\n"), slot.file("dir/b", "B\n"));
+        let dir = b.parent().unwrap();
+        let datums = [
+            vec![input(&a, "in/one", MountKind::File)],
+            vec![input(&b, "in/two", MountKind::File)],
+            vec![input(&b, "in/one", MountKind::File)],
+            vec![input(dir, "in/one", MountKind::Dir)],
+            vec![input(dir, "in", MountKind::Dir)],
+            vec![input(&a, "in/deep/er/one", MountKind::File)],
+            vec![
+                input(&a, "in/one", MountKind::File),
+                input(dir, "other", MountKind::Dir),
+            ],
+            vec![
+                input(&b, "in/three", MountKind::File),
+                input(&a, "other", MountKind::File),
+            ],
+            vec![input(&a, "in", MountKind::File)],
+            vec![],
+        ];
+        let mut seen = Vec::new();
+        for inputs in datums {
+            let mut order = slot.sh(LIST);
+            order.inputs = Inputs::Fresh(inputs);
+            assert_eq!(slot.run(&order).await.ending, Ending::Exited(0), "{mode:?}");
+            seen.push(slot.logged().replace("stdout F ", ""));
+        }
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(seen.concat(), @"
+            sees:
+            ./in/one:A
+            sees:
+            ./in/two:B
+            sees:
+            ./in/one:B
+            sees:
+            ./in/one/b:B
+            sees:
+            ./in/b:B
+            sees:
+            ./in/deep/er/one:A
+            sees:
+            ./in/one:A
+            ./other/b:B
+            sees:
+            ./in/three:B
+            ./other:A
+            sees:
+            ./in:A
+            sees:
+            ");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_changes_mounts_changes_nothing_for_the_next_datum() {
+    let mut slot = Slot::with(MODES[0]).await;
+    let (a, b) = (slot.file("a", "A\n"), slot.file("b", "B\n"));
+    for harm in [
+        "true",
+        "mount --bind $STORE/b /pfs/in/f",
+        "mount -t tmpfs none /pfs/in && echo strange > /pfs/in/strange",
+        "mount -t tmpfs none /pfs/out && touch /pfs/out/strange",
+        "umount /pfs/in/f",
+        "umount -l /pfs",
+        "mount -o remount,rw,bind /pfs && echo strange > /pfs/in/strange",
+    ] {
+        let mut order = slot.sh(&format!("{harm} || id -u | grep -vx 0"));
+        order.inputs = Inputs::Fresh(vec![input(&b, "in/f", MountKind::File)]);
+        assert_eq!(
+            slot.run(&order).await.ending,
+            Ending::Exited(0),
+            "{harm}: {}",
+            slot.logged()
+        );
+        let mut next = slot.sh(LIST);
+        next.inputs = Inputs::Fresh(vec![input(&a, "in/f", MountKind::File)]);
+        assert_eq!(
+            slot.run(&next).await.ending,
+            Ending::Exited(0),
+            "{harm}: {}",
+            slot.logged()
+        );
+        assert_eq!(
+            slot.logged(),
+            "stdout F sees:\nstdout F ./in/f:A\n",
+            "{harm}"
+        );
+        assert!(slot.out("left").is_some(), "{harm}");
+    }
+}
+
 #[tokio::test]
 async fn a_fifo_delivers_all_of_a_large_file_each_time_it_is_read() {
     for mode in MODES {
