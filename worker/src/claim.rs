@@ -11,11 +11,11 @@ use drover_shared::wire::{self, Datums, Message, Range, Task};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
-use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::error::WorkError;
 use crate::flow::{Claimed, Failure, Interruption, Trouble, journey};
+use crate::intake::Origin;
 use crate::job::{Job, JobError};
 use crate::metrics;
 use crate::tools::Tools;
@@ -44,23 +44,23 @@ impl Answer {
     }
 }
 
-/// Does what a message asks for and answers it. An error is the end of this worker. `closed` is cancelled once the
-/// consumer that brought the message takes no more: what is handed back before would come again at once.
+/// Does what a message asks for and answers it. An error is the end of this worker.
 pub(crate) async fn work_off(
     delivery: Delivery,
-    closed: &CancellationToken,
+    origin: &Origin,
     tools: &Tools,
 ) -> Result<(), WorkError> {
     metrics::delivered(delivery.redeliveries);
-    let (answer, end) = match perform(&delivery, tools).await {
+    let (answer, end) = match perform(&delivery, origin, tools).await {
         Ok(()) => {
             tools.patience.restore();
+            origin.count();
             (Answer::Ack, Ok(()))
         }
         Err(Refusal::Reject(reason)) => (Answer::Reject(reason), Ok(())),
         Err(Refusal::Failure(Failure::Interrupted(interruption))) => {
             if interruption == Interruption::Draining {
-                closed.cancelled().await;
+                origin.closed.cancelled().await;
             }
             (after(interruption), Ok(()))
         }
@@ -89,7 +89,7 @@ impl From<Failure> for Refusal {
 
 fn after(interruption: Interruption) -> Answer {
     match interruption {
-        Interruption::Draining => Answer::HandBack,
+        Interruption::Draining | Interruption::Recalled => Answer::HandBack,
         Interruption::JobStopped => Answer::Ack,
         Interruption::CutShort | Interruption::ClaimLost => Answer::Silence,
     }
@@ -136,13 +136,14 @@ async fn settle(delivery: Delivery, answer: Answer) {
 }
 
 /// Brings every datum of the message to its end.
-async fn perform(delivery: &Delivery, tools: &Tools) -> Result<(), Refusal> {
+async fn perform(delivery: &Delivery, origin: &Origin, tools: &Tools) -> Result<(), Refusal> {
     let task = decode(&delivery.body)?;
     let job = job(task.job, tools).await?;
     let datums = datums(task.datums, task.job, tools);
     let datums = tools.unless_interrupted(&job, datums).await??;
     let bearer = Bearer {
         delivery,
+        origin,
         job: &job,
         total: task.total,
         again: task.again,
@@ -169,6 +170,7 @@ async fn perform(delivery: &Delivery, tools: &Tools) -> Result<(), Refusal> {
 /// The message that brings a datum.
 struct Bearer<'a> {
     delivery: &'a Delivery,
+    origin: &'a Origin,
     job: &'a Arc<Job>,
     total: Option<u64>,
     again: bool,
@@ -178,8 +180,10 @@ async fn travel(datum: Datum, bearer: &Bearer<'_>, tools: &Tools) -> Result<(), 
     let job = bearer.job;
     let hold = tools.in_hand.take(job.id, datum.index);
     let hold = tools.unless_interrupted(job, hold).await?;
-    let room = tools.in_flight.acquire();
+    let recalled = &bearer.origin.recalled;
+    let room = recalled.run_until_cancelled(tools.in_flight.acquire());
     let room = tools.unless_interrupted(job, room).await?;
+    let room = room.ok_or(Interruption::Recalled)?;
     let room = room.expect("the semaphore is never closed");
     if !bearer.delivery.is_live() {
         return Err(Interruption::ClaimLost.into());

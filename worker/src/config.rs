@@ -8,6 +8,7 @@ use std::time::Duration;
 use drover_shared::id::WorkerId;
 use drover_shared::pipeline::GIVEN;
 
+use crate::prefetch::Prefetch;
 use crate::runner::SandboxMode;
 use crate::standing::Standing;
 
@@ -20,6 +21,8 @@ pub struct Settings {
     pub slots: NonZeroU16,
     /// Datums staged ahead of processing, for each slot.
     pub look_ahead: u16,
+    /// Messages held beyond those for each slot, while datums are short; 0 where a message costs nothing anyway.
+    pub further: u16,
     /// Directory under which it makes one of its own; on the file system of a local store, so that nothing needs
     /// copying.
     pub scratch: PathBuf,
@@ -48,6 +51,7 @@ impl Settings {
             worker,
             slots,
             look_ahead: 2,
+            further: 0,
             scratch,
             sandbox: SandboxMode::Auto,
             runner: PathBuf::from("/proc/self/exe"),
@@ -60,11 +64,14 @@ impl Settings {
         }
     }
 
-    /// Messages held at the same time: those being processed and those staged ahead.
-    pub(crate) fn prefetch(&self) -> u16 {
-        self.slots
-            .get()
-            .saturating_add(self.slots.get().saturating_mul(self.look_ahead))
+    /// Messages held at the same time: those being processed, those staged ahead, and more where it is wanted.
+    pub(crate) fn prefetch(&self, prefetch: Prefetch) -> u16 {
+        let further = match prefetch {
+            Prefetch::Usual => 0,
+            Prefetch::Further => self.further,
+        };
+        let each = self.look_ahead.saturating_add(further).saturating_add(1);
+        self.slots.get().saturating_mul(each)
     }
 }
 

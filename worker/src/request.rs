@@ -11,6 +11,7 @@ use drover_shared::store::{Location, Store};
 
 use crate::args::Args;
 use crate::config::Settings;
+use crate::prefetch::FURTHER;
 use crate::scratch::scratch_for;
 
 /// A worker as it was asked for.
@@ -43,6 +44,7 @@ impl Request {
         let name = args.name.as_deref().or(args.pod.as_deref()).unwrap_or(host);
         let settings = Settings {
             look_ahead: args.look_ahead,
+            further: if args.look_ahead == 0 { 0 } else { FURTHER },
             sandbox: args.sandbox,
             term_grace: args.term_grace,
             pod: args.pod.clone(),

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use drover_shared::id::PipelineName;
 use drover_shared::ledger::Ledger;
 use drover_shared::process::Tokens;
-use drover_shared::queue::{Broker, Consumer, Delivery, Queue, QueueError};
+use drover_shared::queue::{Broker, QueueError};
 use futures::FutureExt;
 use futures::future::join_all;
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
+use tokio::time::{MissedTickBehavior, interval};
 use tracing::Instrument;
 
 use crate::claim::work_off;
@@ -19,8 +19,10 @@ use crate::config::Settings;
 use crate::control::heed;
 use crate::error::WorkError;
 use crate::in_hand::InHand;
+use crate::intake::Intake;
 use crate::job::Jobs;
 use crate::patience::Patience;
+use crate::prefetch::{Prefetch, WINDOW};
 use crate::reporter::Reporter;
 use crate::scratch::Scratch;
 use crate::slots::Slots;
@@ -79,7 +81,7 @@ async fn equip(
         slots,
         in_hand: InHand::default(),
         patience: Patience::new(settings.patience),
-        in_flight: Semaphore::new(usize::from(settings.prefetch())),
+        in_flight: Semaphore::new(usize::from(settings.prefetch(Prefetch::Usual))),
         tokens,
         claims: AtomicU64::new(0),
         settings,
@@ -91,7 +93,10 @@ async fn take_all(pipelines: &[PipelineName], tools: &Arc<Tools>) -> Result<(), 
     let lost = |source: QueueError| WorkError::Queue { source };
     let hints = tools.broker.listen(tools.settings.worker.as_str());
     let hints = hints.await.map_err(lost)?;
-    let subscriptions = consume(pipelines, tools).await.map_err(lost)?;
+    let mut intakes = Vec::with_capacity(pipelines.len());
+    for pipeline in pipelines {
+        intakes.push(Intake::open(pipeline, tools).await.map_err(lost)?);
+    }
     tools.settings.standing.enter(Phase::Taking);
     let Settings { worker, slots, .. } = &tools.settings;
     tracing::info!(
@@ -99,9 +104,9 @@ async fn take_all(pipelines: &[PipelineName], tools: &Arc<Tools>) -> Result<(), 
         listed(pipelines)
     );
     let trouble = Reason::default();
-    let takers = subscriptions
+    let takers = intakes
         .into_iter()
-        .map(|subscription| take(subscription, tools, &trouble));
+        .map(|intake| take(intake, tools, &trouble));
     let taken = tokio::select! {
         taken = join_all(takers) => taken,
         never = heed(hints, pipelines, tools) => match never {},
@@ -118,44 +123,6 @@ async fn take_all(pipelines: &[PipelineName], tools: &Arc<Tools>) -> Result<(), 
         .and(trouble.map_or(Ok(()), Err))
 }
 
-async fn consume(
-    pipelines: &[PipelineName],
-    tools: &Tools,
-) -> Result<Vec<Subscription>, QueueError> {
-    let prefetch = tools.settings.prefetch();
-    let mut subscriptions = Vec::with_capacity(pipelines.len());
-    for pipeline in pipelines {
-        let queue = Queue::Datums(pipeline.clone());
-        subscriptions.push(Subscription {
-            pipeline: pipeline.clone(),
-            consumer: tools.broker.consume(&queue, prefetch).await?,
-        });
-    }
-    Ok(subscriptions)
-}
-
-/// Where the messages of a pipeline come from.
-struct Subscription {
-    pipeline: PipelineName,
-    consumer: Box<dyn Consumer>,
-}
-
-impl Subscription {
-    /// The next message. A broker that came back without the pipeline's queues is given them anew: whoever coordinates
-    /// the pipeline publishes what is left to do, but not to workers that are gone. Cancel-safe.
-    async fn next(&mut self, broker: &dyn Broker) -> Result<Delivery, QueueError> {
-        loop {
-            match self.consumer.next().await {
-                Err(QueueError::Missing { queue }) => {
-                    tracing::warn!("the broker has lost {queue}; declaring it again");
-                    broker.declare(&self.pipeline).await?;
-                }
-                other => return other,
-            }
-        }
-    }
-}
-
 fn listed(pipelines: &[PipelineName]) -> String {
     let names: Vec<_> = pipelines.iter().map(PipelineName::as_str).collect();
     names.join(", ")
@@ -165,23 +132,12 @@ fn listed(pipelines: &[PipelineName]) -> String {
 type Reason = Arc<Mutex<Option<WorkError>>>;
 
 /// Takes messages from one queue until it is time to stop, then waits for those in hand.
-async fn take(
-    mut subscription: Subscription,
-    tools: &Arc<Tools>,
-    trouble: &Reason,
-) -> Result<(), QueueError> {
-    let closed = CancellationToken::new();
-    let taken = take_until_asked(&mut subscription, &closed, tools, trouble).await;
+async fn take(mut intake: Intake, tools: &Arc<Tools>, trouble: &Reason) -> Result<(), QueueError> {
+    let taken = take_until_asked(&mut intake, tools, trouble).await;
     tools.settings.standing.enter(Phase::Draining);
     tracing::info!("no more messages are taken; what runs is finished");
-    let stopped = match taken {
-        Ok(()) => tools
-            .unless_cut_short(subscription.consumer.stop())
-            .await
-            .unwrap_or(Ok(())),
-        Err(error) => Err(error),
-    };
-    closed.cancel();
+    let closed = intake.close(tools).await;
+    let stopped = taken.and(closed);
     if stopped.is_err() {
         tools.tokens.soft.cancel();
     }
@@ -191,21 +147,28 @@ async fn take(
 }
 
 async fn take_until_asked(
-    subscription: &mut Subscription,
-    closed: &CancellationToken,
+    intake: &mut Intake,
     tools: &Arc<Tools>,
     trouble: &Reason,
 ) -> Result<(), QueueError> {
+    let mut window = interval(WINDOW);
+    window.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let delivery = tokio::select! {
             biased;
             () = tools.tokens.soft.cancelled() => return Ok(()),
-            delivery = subscription.next(&*tools.broker) => delivery?,
+            _ = window.tick(), if tools.settings.further > 0 => {
+                intake.adapt(tools).await;
+                continue;
+            }
+            delivery = intake.next(&*tools.broker) => delivery?,
         };
         let tracker = tools.tokens.tracker.clone();
-        let (tools, closed, trouble) = (Arc::clone(tools), closed.clone(), Arc::clone(trouble));
+        let (tools, trouble) = (Arc::clone(tools), Arc::clone(trouble));
+        let origin = Arc::clone(intake.origin());
         let task = async move {
-            let worked = AssertUnwindSafe(work_off(delivery, &closed, &tools)).catch_unwind();
+            let work = origin.track(work_off(delivery, &origin, &tools));
+            let worked = AssertUnwindSafe(work).catch_unwind();
             if let Err(error) = worked.await.unwrap_or(Err(WorkError::Bug)) {
                 let mut trouble = trouble.lock().unwrap_or_else(PoisonError::into_inner);
                 trouble.get_or_insert(error);

@@ -26,6 +26,8 @@ pub(crate) enum Failure {
 pub(crate) enum Interruption {
     /// The worker finishes what it runs and takes no more; the datum goes to another one.
     Draining,
+    /// It was held for later, and others may be sooner; the datum goes to one of them.
+    Recalled,
     /// The job was stopped; nobody wants the datum any more.
     JobStopped,
     /// The worker ends at once; the queue notices by itself.

@@ -1,19 +1,15 @@
 //! Datums that come again while they are in hand, and those that workers died of.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use drover_shared::datum::{Cause, VerdictState};
-use drover_shared::id::PipelineName;
 use drover_shared::ledger::Commit;
-use drover_shared::queue::{Broker, Consumer, Delivery, Depth, Link, Queue, QueueError};
 use drover_shared::wire::Datums;
 use serde_json::json;
-use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use crate::breaking::Breaking;
 use crate::farm::{Farm, SOON, WAIT_FOR_GO, eventually, exists, open};
 
 /// How often a farm's command was started, if it says so in `runs`.
@@ -26,96 +22,11 @@ fn counted(script: &str) -> String {
     format!("echo run >> $FARM/runs; {script}")
 }
 
-/// A broker whose consumers lose their channel whenever a test says so, and go on with another, as those of a
-/// broker over the network do.
-#[derive(Clone)]
-struct Breaking {
-    inner: Arc<dyn Broker>,
-    breaks: Arc<Notify>,
-    broken: Arc<AtomicBool>,
-}
-
-struct BreakingConsumer {
-    consumer: Option<Box<dyn Consumer>>,
-    queue: Queue,
-    prefetch: u16,
-    broker: Breaking,
-}
-
-#[async_trait]
-impl Consumer for BreakingConsumer {
-    async fn next(&mut self) -> Result<Delivery, QueueError> {
-        loop {
-            let Some(consumer) = &mut self.consumer else {
-                let again = self.broker.inner.consume(&self.queue, self.prefetch);
-                self.consumer = Some(again.await?);
-                self.broker.broken.store(true, Ordering::Relaxed);
-                continue;
-            };
-            tokio::select! {
-                delivery = consumer.next() => return delivery,
-                () = self.broker.breaks.notified() => self.consumer = None,
-            }
-        }
-    }
-
-    async fn stop(&mut self) -> Result<(), QueueError> {
-        match &mut self.consumer {
-            Some(consumer) => consumer.stop().await,
-            None => Ok(()),
-        }
-    }
-}
-
-#[async_trait]
-impl Broker for Breaking {
-    async fn declare(&self, pipeline: &PipelineName) -> Result<(), QueueError> {
-        self.inner.declare(pipeline).await
-    }
-
-    async fn publish(&self, queue: &Queue, body: Bytes) -> Result<(), QueueError> {
-        self.inner.publish(queue, body).await
-    }
-
-    async fn consume(&self, queue: &Queue, prefetch: u16) -> Result<Box<dyn Consumer>, QueueError> {
-        Ok(Box::new(BreakingConsumer {
-            consumer: Some(self.inner.consume(queue, prefetch).await?),
-            queue: queue.clone(),
-            prefetch,
-            broker: self.clone(),
-        }))
-    }
-
-    async fn purge(&self, queue: &Queue) -> Result<u64, QueueError> {
-        self.inner.purge(queue).await
-    }
-
-    async fn depth(&self, queue: &Queue) -> Result<Depth, QueueError> {
-        self.inner.depth(queue).await
-    }
-
-    async fn broadcast(&self, body: Bytes) -> Result<(), QueueError> {
-        self.inner.broadcast(body).await
-    }
-
-    async fn listen(&self, name: &str) -> Result<Box<dyn Consumer>, QueueError> {
-        self.inner.listen(name).await
-    }
-
-    fn link(&self) -> Link {
-        self.inner.link()
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_channel_kills_nothing_and_what_runs_is_not_run_beside_itself() {
     let mut farm = Farm::new(&counted(WAIT_FOR_GO)).await;
     farm.write("a", "A\n");
-    let breaking = Breaking {
-        inner: Arc::clone(&farm.broker),
-        breaks: Arc::default(),
-        broken: Arc::default(),
-    };
+    let breaking = Breaking::around(&farm.broker);
     farm.broker = Arc::new(breaking.clone());
     farm.publish(vec![farm.datum(0, "a")]).await;
     let mut settings = farm.settings();

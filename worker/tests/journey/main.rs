@@ -6,10 +6,12 @@
 )]
 
 mod again;
+mod breaking;
 mod bucket;
 mod control;
 mod farm;
 mod output;
+mod prefetch;
 mod retries;
 mod returns;
 mod staging;

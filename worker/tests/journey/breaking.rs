@@ -1,0 +1,109 @@
+//! A broker in whose connection something breaks, and that remembers what it was asked for.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use drover_shared::id::PipelineName;
+use drover_shared::queue::{Broker, Consumer, Delivery, Depth, Link, Queue, QueueError};
+use tokio::sync::Notify;
+
+/// A broker whose consumers lose their channel whenever a test says so, and go on with another, as those of a
+/// broker over the network do.
+#[derive(Clone)]
+pub(crate) struct Breaking {
+    inner: Arc<dyn Broker>,
+    pub(crate) breaks: Arc<Notify>,
+    pub(crate) broken: Arc<AtomicBool>,
+    asked: Arc<Mutex<Vec<u16>>>,
+}
+
+impl Breaking {
+    pub(crate) fn around(broker: &Arc<dyn Broker>) -> Self {
+        Self {
+            inner: Arc::clone(broker),
+            breaks: Arc::default(),
+            broken: Arc::default(),
+            asked: Arc::default(),
+        }
+    }
+
+    /// How many messages consumers wanted to hold, in the order in which they came.
+    pub(crate) fn asked(&self) -> Vec<u16> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+struct BreakingConsumer {
+    consumer: Option<Box<dyn Consumer>>,
+    queue: Queue,
+    prefetch: u16,
+    broker: Breaking,
+}
+
+#[async_trait]
+impl Consumer for BreakingConsumer {
+    async fn next(&mut self) -> Result<Delivery, QueueError> {
+        loop {
+            let Some(consumer) = &mut self.consumer else {
+                let again = self.broker.inner.consume(&self.queue, self.prefetch);
+                self.consumer = Some(again.await?);
+                self.broker.broken.store(true, Ordering::Relaxed);
+                continue;
+            };
+            tokio::select! {
+                delivery = consumer.next() => return delivery,
+                () = self.broker.breaks.notified() => self.consumer = None,
+            }
+        }
+    }
+
+    async fn stop(&mut self) -> Result<(), QueueError> {
+        match &mut self.consumer {
+            Some(consumer) => consumer.stop().await,
+            None => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Broker for Breaking {
+    async fn declare(&self, pipeline: &PipelineName) -> Result<(), QueueError> {
+        self.inner.declare(pipeline).await
+    }
+
+    async fn publish(&self, queue: &Queue, body: Bytes) -> Result<(), QueueError> {
+        self.inner.publish(queue, body).await
+    }
+
+    async fn consume(&self, queue: &Queue, prefetch: u16) -> Result<Box<dyn Consumer>, QueueError> {
+        self.asked.lock().unwrap().push(prefetch);
+        Ok(Box::new(BreakingConsumer {
+            consumer: Some(self.inner.consume(queue, prefetch).await?),
+            queue: queue.clone(),
+            prefetch,
+            broker: self.clone(),
+        }))
+    }
+
+    async fn purge(&self, queue: &Queue) -> Result<u64, QueueError> {
+        self.inner.purge(queue).await
+    }
+
+    async fn depth(&self, queue: &Queue) -> Result<Depth, QueueError> {
+        self.inner.depth(queue).await
+    }
+
+    async fn broadcast(&self, body: Bytes) -> Result<(), QueueError> {
+        self.inner.broadcast(body).await
+    }
+
+    async fn listen(&self, name: &str) -> Result<Box<dyn Consumer>, QueueError> {
+        self.inner.listen(name).await
+    }
+
+    fn link(&self) -> Link {
+        self.inner.link()
+    }
+}
