@@ -192,3 +192,24 @@ fn of_two_workers_with_one_datum_the_first_to_commit_has_done_it() {
     assert_eq!(herd.wait(&id).counts(), "1: 1 processed");
     assert_eq!(herd.place.tree("made"), files([("who", "first\n")]));
 }
+
+#[test]
+fn a_worker_that_holds_many_short_datums_counts_as_one_and_loses_none_when_killed() {
+    let herd = Herd::new();
+    herd.place.numbered_files("in", 2_000);
+    let _service = herd.serve();
+    let worker = herd.worker_with("made", &["--slots", "1", "--log", "drover_worker=debug"]);
+    let id = herd.publish(&Spec::new("made").reads("in", "/*").cmd(&["/bin/true"]));
+    eventually("it holds more", || worker.stderr().contains("Further"));
+    eventually("it counts as one", || {
+        let explained = herd.call(&["explain", &id]).code(0).stdout;
+        explained.contains("1 worker is connected")
+    });
+    worker.kill();
+    let _survivor = herd.worker("made");
+    let job = herd.wait(&id);
+    assert_eq!(
+        (job.state(), job.counts().as_str()),
+        ("success", "2000: 2000 processed")
+    );
+}
