@@ -66,13 +66,24 @@ pub(crate) fn measure(command: &Command) -> Cost {
 }
 
 /// The median of each figure over `repeats` runs; `before` prepares each one.
-pub(crate) fn median(repeats: u64, mut before: impl FnMut(), command: &Command) -> Cost {
-    let costs: Vec<Cost> = (0..repeats.max(1))
-        .map(|_| {
+pub(crate) fn median(repeats: u64, before: impl Fn(), command: &Command) -> Cost {
+    let [cost] = medians(repeats, [(&before, command)]);
+    cost
+}
+
+/// The medians of several commands that run in turns, as a machine is not equally quick all the time.
+pub(crate) fn medians<const N: usize>(repeats: u64, runs: [(&dyn Fn(), &Command); N]) -> [Cost; N] {
+    let mut costs = [(); N].map(|()| Vec::new());
+    for _ in 0..repeats.max(1) {
+        for ((before, command), costs) in runs.iter().zip(&mut costs) {
             before();
-            measure(command)
-        })
-        .collect();
+            costs.push(measure(command));
+        }
+    }
+    costs.map(|costs| middle(&costs))
+}
+
+fn middle(costs: &[Cost]) -> Cost {
     let middle = |of: fn(&Cost) -> f64| {
         let mut figures: Vec<f64> = costs.iter().map(of).collect();
         figures.sort_by(f64::total_cmp);

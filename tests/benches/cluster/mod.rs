@@ -10,7 +10,7 @@ use std::process::{Command, ExitCode};
 use drover_tests::{Spec, Workspace, drover, drover_worker, shared};
 
 use crate::corpus::{every_file_in_sets, forget, shell_in, small_files};
-use crate::measure::{Cost, measure, median};
+use crate::measure::{Cost, measure, medians};
 use crate::{Sizes, say};
 
 /// Is one of this room's processes, if that is what this one was started as.
@@ -37,24 +37,34 @@ fn spawning(sizes: Sizes) {
     say(
         "                                     wall s    each s   CPU ms each   rate / bare loop   CPU / xargs   peak MiB",
     );
-    let floor = median(
-        sizes.repeats,
-        || {},
-        &shell_in(
-            &place,
-            "find in -type f -print0 | xargs -0 -P2 -n1 /bin/true",
-        ),
-    );
     let url = shared().vhost();
-    let loop_ = median(sizes.repeats, || {}, &bare::command(&url, sizes.datums));
+    // As it is, with more datums made ready, and with many datums in a message.
+    let ways = [("2", 1), ("15", 1), ("2", 64)];
+    let herds = ways.map(|(look_ahead, set)| {
+        let spec = every_file_in_sets(&place, set);
+        herd(&place, &url, &spec, look_ahead)
+    });
+    let xargs = shell_in(
+        &place,
+        "find in -type f -print0 | xargs -0 -P2 -n1 /bin/true",
+    );
+    let bare = bare::command(&url, sizes.datums);
+    let (nothing, anew) = (|| {}, || forget(&place));
+    let [usual, ahead, sets] = &herds;
+    let [floor, loop_, costs @ ..] = medians(
+        sizes.repeats,
+        [
+            (&nothing, &xargs),
+            (&nothing, &bare),
+            (&anew, usual),
+            (&anew, ahead),
+            (&anew, sets),
+        ],
+    );
     let row = |who: &str, cost: Cost| row(who, sizes, cost, loop_, floor);
     row("xargs -P2 -n1 (no queue)", floor);
     row("bare lapin loop, prefetch 32", loop_);
-    // As it is, with as many messages ahead as the bare loop, with enough of them, and with many datums in a message.
-    for (look_ahead, set) in [("2", 1), ("15", 1), ("40", 1), ("2", 64)] {
-        let spec = every_file_in_sets(&place, set);
-        let run = herd(&place, &url, &spec, look_ahead);
-        let cost = median(sizes.repeats, || forget(&place), &run);
+    for ((look_ahead, set), cost) in ways.into_iter().zip(costs) {
         row(
             &format!("drover, look-ahead {look_ahead}, sets of {set}"),
             cost,
@@ -105,16 +115,10 @@ fn publishing(sizes: Sizes) {
     ));
     say("                                     wall s    each s   rate / bare loop");
     let url = shared().vhost();
-    let bare = median(
-        sizes.repeats,
-        || {},
-        &outbox::command(&url, "bare", sizes.many),
-    );
-    let ours = median(
-        sizes.repeats,
-        || {},
-        &outbox::command(&url, "drover", sizes.many),
-    );
+    let bare = outbox::command(&url, "bare", sizes.many);
+    let ours = outbox::command(&url, "drover", sizes.many);
+    let nothing = || {};
+    let [bare, ours] = medians(sizes.repeats, [(&nothing, &bare), (&nothing, &ours)]);
     for (who, cost) in [("bare lapin", bare), ("drover's outbox", ours)] {
         #[expect(clippy::cast_precision_loss, reason = "figures for people")]
         let rate = sizes.many as f64 / cost.wall;
