@@ -63,13 +63,13 @@ async fn a_command_that_cannot_start_is_explained() {
     order.user = Some("nobody-here".to_owned());
     messages.push(refusal(&mut slot, &order).await);
     insta::assert_snapshot!(messages.join("\n"), @r#"
-    command "nonesuch" was not found in PATH=/usr/local/bin:/usr/bin:/bin; give its full path, or set PATH in `transform.env`
+    command "nonesuch" was not found; give its full path, or set PATH in `transform.env`, which is /usr/local/bin:/usr/bin:/bin
     command FOLDER/missing does not exist
     command FOLDER/store/plain is not executable for this user; run `chmod +x` on it
     command FOLDER/store/orphan cannot run: its interpreter "/no/such/shell" does not exist
     command FOLDER/store/headless is no program for this machine: a script must begin with a line like `#!/bin/sh`
     command FOLDER is a directory
-    command "" was not found in PATH=/usr/local/bin:/usr/bin:/bin; give its full path, or set PATH in `transform.env`
+    command "" was not found; give its full path, or set PATH in `transform.env`, which is /usr/local/bin:/usr/bin:/bin
     working directory FOLDER/nowhere does not exist; correct `transform.working_dir`
     command "plain" is not executable: FOLDER/store/plain; run `chmod +x` on it
     command /usr/bin/true got more arguments and environment than the system takes; pass them in a file or on stdin

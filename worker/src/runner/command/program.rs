@@ -31,7 +31,7 @@ impl Search<'_> {
         found.map(|file| if file.is_absolute() { file } else { Path::new(".").join(file) }).ok_or_else(|| {
             match candidates().find(|candidate| !name.is_empty() && self.as_seen(candidate).is_file()) {
                 Some(file) => format!("command {name:?} is not executable: {}; run `chmod +x` on it", file.display()),
-                None => format!("command {name:?} was not found in PATH={path}; give its full path, or set PATH in `transform.env`"),
+                None => format!("command {name:?} was not found; give its full path, or set PATH in `transform.env`, which is {path}"),
             }
         })
     }
