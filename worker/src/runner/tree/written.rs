@@ -16,6 +16,8 @@ use crate::runner::command::Identity;
 pub(super) struct Written {
     path: PathBuf,
     opened: Dir,
+    /// Whether its file system counts its names; few do not.
+    counted: bool,
     /// Whether nothing is in it, and nobody there who could write.
     empty: bool,
 }
@@ -28,6 +30,7 @@ impl Written {
         let opened = Dir::new(openat(CWD, &path, flags, Mode::empty())?)?;
         Ok(Self {
             path,
+            counted: opened.stat()?.st_nlink > 0,
             opened,
             empty: false,
         })
@@ -72,6 +75,7 @@ impl Written {
 
     /// Whether nobody removed it.
     fn is_there(&self) -> bool {
-        self.opened.stat().is_ok_and(|stat| stat.st_nlink > 0)
+        let named = self.opened.stat().map(|stat| stat.st_nlink > 0);
+        named.is_ok_and(|named| named || !self.counted)
     }
 }
