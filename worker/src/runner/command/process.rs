@@ -97,7 +97,7 @@ impl Process {
 
     /// Takes what is left in the pipes, without waiting for more.
     pub(super) fn drain(&mut self, log: &mut Log) -> io::Result<()> {
-        loop {
+        while !self.outputs.is_empty() {
             let mut watched: Vec<_> = self
                 .outputs
                 .iter()
@@ -109,9 +109,10 @@ impl Process {
                 .position(|descriptor| !descriptor.revents().is_empty());
             match ready {
                 Some(place) => self.take(self.outputs[place].stream, Some(log)),
-                None => return Ok(()),
+                None => break,
             }
         }
+        Ok(())
     }
 
     /// Signals the process group. It is no error if it has ended: its leader is not collected yet, so the number
