@@ -93,28 +93,40 @@ impl Intake {
     }
 
     /// From now on takes messages from `consumer`. The one before takes no more, and stays until what it brought is
-    /// answered; of that goes back what has not begun, if less is to be held.
+    /// answered; of that goes back what has not begun, if fewer are to be held.
     fn go_on_with(&mut self, consumer: Box<dyn Consumer>, prefetch: Prefetch, tools: &Arc<Tools>) {
-        tracing::debug!("of {} messages are held now: {prefetch:?}", self.pipeline);
-        let mut former = std::mem::replace(&mut self.consumer, consumer);
+        tracing::debug!(
+            "messages of {} are fetched now: {prefetch:?}",
+            self.pipeline
+        );
+        let former = std::mem::replace(&mut self.consumer, consumer);
         let origin = std::mem::take(&mut self.origin);
         self.prefetch = prefetch;
-        let tools_then = Arc::clone(tools);
-        let retire = async move {
-            close(&mut *former, &origin, &tools_then).await.ok();
-            if prefetch == Prefetch::Usual {
-                origin.recalled.cancel();
-            }
-            origin.tracker.close();
-            origin.tracker.wait().await;
-        };
-        tools.tokens.tracker.spawn(retire.in_current_span());
+        let retiring = retire(former, origin, prefetch, Arc::clone(tools));
+        tools.tokens.tracker.spawn(retiring.in_current_span());
     }
 
     /// Takes no more.
     pub(crate) async fn close(&mut self, tools: &Tools) -> Result<(), QueueError> {
         close(&mut *self.consumer, &self.origin, tools).await
     }
+}
+
+/// Ends a consumer that another one has taken over from, to hold as many messages as `prefetch` says.
+async fn retire(
+    mut former: Box<dyn Consumer>,
+    origin: Arc<Origin>,
+    prefetch: Prefetch,
+    tools: Arc<Tools>,
+) {
+    if let Err(error) = close(&mut *former, &origin, &tools).await {
+        tracing::debug!("a consumer was not stopped in good order: {error}");
+    }
+    if prefetch == Prefetch::Usual {
+        origin.recalled.cancel();
+    }
+    origin.tracker.close();
+    origin.tracker.wait().await;
 }
 
 async fn close(
