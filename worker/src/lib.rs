@@ -8,6 +8,9 @@ mod config;
 mod error;
 mod worker;
 
+mod intake;
+mod prefetch;
+
 mod claim;
 mod flow;
 mod in_hand;
@@ -18,7 +21,6 @@ mod standing;
 mod job;
 mod metrics;
 mod patience;
-mod prefetch;
 mod reporter;
 mod scratch;
 mod slots;
@@ -33,7 +35,6 @@ mod connect;
 pub mod exit;
 mod health;
 pub mod init;
-mod intake;
 pub mod request;
 pub mod secrecy;
 pub mod service;
