@@ -30,6 +30,22 @@ fn an_ordinary_user_gets_the_same_output_and_the_same_sandbox() {
 }
 
 #[test]
+fn what_an_ordinary_users_command_leaves_read_only_is_in_nobodys_way() {
+    let place = Workspace::of_ordinary_user();
+    place.numbered_files("in", 6);
+    let script = r#"
+        mkdir -p "$TMPDIR/modules/deep" /pfs/out/dir/deep; echo x > "$TMPDIR/modules/deep/x"
+        cp "$in" /pfs/out/dir/deep/; chmod -R a-w "$TMPDIR" /pfs/out; chmod 0 "$TMPDIR"
+        test "$DROVER_ATTEMPT" = 2 || test "$DROVER_DATUM_INDEX" != 3"#;
+    let spec = Spec::new("made").reads("in", "/*").sh(script);
+    let spec = spec.set("datum_tries", 2);
+    let outcome = place.start_run(&spec, &["--workers", "1"]).finish().code(0);
+    assert_eq!(outcome.job().counts(), "6: 6 processed");
+    assert!(!outcome.stderr.contains("goes back"), "{}", outcome.stderr);
+    assert_eq!(place.tree("made").len(), 6);
+}
+
+#[test]
 fn an_ordinary_users_strays_are_ended() {
     let place = Workspace::of_ordinary_user();
     place.numbered_files("in", 3);

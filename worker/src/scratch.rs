@@ -8,6 +8,8 @@ use drover_shared::id::WorkerId;
 use drover_shared::store::{Store, layout};
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 
+use crate::runner::remove_all;
+
 /// Where the directories of workers lie: where it was said, else below the store's own folder, so that nothing needs
 /// copying, else, for a bucket, in the system's folder for temporary files.
 pub fn scratch_for(store: &Store, chosen: Option<PathBuf>) -> PathBuf {
@@ -121,7 +123,7 @@ fn sweep(parent: &Path) -> io::Result<()> {
 
 /// The directory first: as long as it is there, so is the lock that tells whose it is.
 fn remove(path: &Path, lock: &Path) {
-    let removed = match fs::remove_dir_all(path) {
+    let removed = match remove_all(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
     };

@@ -35,5 +35,6 @@ pub use order::{Inputs, Mount, MountKind, Order};
 pub use settings::{RunnerSettings, Sandbox, SandboxMode};
 
 pub(crate) use command::{USUAL_PATH, home_of_another};
+pub(crate) use tree::remove_all;
 
 use entry::HIDDEN_ARGUMENT;

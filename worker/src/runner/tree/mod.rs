@@ -15,6 +15,8 @@ mod target;
 mod view;
 mod written;
 
+pub(crate) use remove::remove_all;
+
 pub(super) use asking::ASKING;
 pub(super) use prepare::Tree;
 pub(super) use scratch::{EMPTY, Scratch};

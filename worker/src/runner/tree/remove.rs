@@ -7,7 +7,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, CWD, Dir, Mode, OFlags, ResolveFlags, chmodat, openat, openat2, renameat, unlinkat,
+    AtFlags, CWD, Dir, Mode, OFlags, ResolveFlags, chmodat, fchmod, openat, openat2, renameat,
+    unlinkat,
 };
 use rustix::io::Errno;
 
@@ -18,6 +19,12 @@ const DEEPEST: usize = 64;
 pub(super) fn empty(path: &Path) -> io::Result<()> {
     let mut entries = Dir::new(openat(CWD, path, READ, Mode::empty())?)?;
     Ok(empty_opened(&mut entries, &[])?)
+}
+
+/// Removes the directory `path` with all below it.
+pub(crate) fn remove_all(path: &Path) -> io::Result<()> {
+    empty(path)?;
+    std::fs::remove_dir(path)
 }
 
 /// Removes the directory `name` of `parent` with all below it; it is no error if there is none.
@@ -108,7 +115,13 @@ fn remove_entry(
     top: &mut Top<'_>,
     depth: usize,
 ) -> rustix::io::Result<()> {
-    match unlinkat(parent, name, AtFlags::empty()) {
+    let unlink = || unlinkat(parent, name, AtFlags::empty());
+    let unlinked = match unlink() {
+        // The command took our rights away; read-only directories are common, as in caches of modules.
+        Err(Errno::ACCESS) => fchmod(parent, Mode::RWXU).and_then(|()| unlink()),
+        other => other,
+    };
+    match unlinked {
         // Linux says the first of directories, POSIX the second.
         Err(Errno::ISDIR | Errno::PERM) => {}
         done => return done,

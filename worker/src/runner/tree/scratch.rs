@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::Mode;
+
 use super::remove;
 use super::written::Written;
 
@@ -47,8 +49,8 @@ impl Scratch {
         fs::set_permissions(root.join(EMPTY), Permissions::from_mode(0o444))?;
         Ok(Self {
             root: root.to_owned(),
-            out: Written::open(root.join("out"), 0o755)?,
-            tmp: Written::open(root.join("tmp"), 0o1777)?,
+            out: Written::open(root.join("out"), Mode::from(0o755))?,
+            tmp: Written::open(root.join("tmp"), Mode::from(0o1777))?,
         })
     }
 

@@ -1,11 +1,11 @@
 //! A directory that commands write to, emptied after each of them.
 
-use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::{PermissionsExt, fchown};
+use std::os::unix::fs::fchown;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Dir, Mode, OFlags, openat};
+use rustix::fs::{CWD, Dir, Mode, OFlags, Stat, fchmod, openat};
+use rustix::io::Errno;
 
 use super::remove;
 use super::scratch::cannot_be_removed;
@@ -15,6 +15,7 @@ use crate::runner::command::Identity;
 /// another one meanwhile, as in `/tmp`.
 pub(super) struct Written {
     path: PathBuf,
+    mode: Mode,
     opened: Dir,
     /// Whether its file system counts its names; few do not.
     counted: bool,
@@ -24,13 +25,16 @@ pub(super) struct Written {
 
 impl Written {
     /// A directory that was just made.
-    pub(super) fn open(path: PathBuf, mode: u32) -> io::Result<Self> {
-        fs::set_permissions(&path, Permissions::from_mode(mode))?;
+    pub(super) fn open(path: PathBuf, mode: Mode) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let opened = Dir::new(openat(CWD, &path, flags, Mode::empty())?)?;
+        let opened = openat(CWD, &path, flags, Mode::empty())?;
+        fchmod(&opened, mode)?;
+        let opened = Dir::new(opened)?;
+        let stat = opened.stat()?;
         Ok(Self {
             path,
-            counted: opened.stat()?.st_nlink > 0,
+            mode: Mode::from_raw_mode(stat.st_mode), // some file systems have but one
+            counted: stat.st_nlink > 0,
             opened,
             empty: false,
         })
@@ -44,18 +48,31 @@ impl Written {
     /// Looks whether a command that is over, with all that it started, left nothing. What is found empty so need not
     /// be emptied for the next one.
     pub(super) fn is_empty(&mut self) -> bool {
-        self.empty = self.is_there() && remove::is_empty(&mut self.opened).unwrap_or(false);
+        let stat = self.opened.stat();
+        self.empty = stat.is_ok_and(|stat| self.is_named(&stat))
+            && remove::is_empty(&mut self.opened).unwrap_or(false);
         self.empty
     }
 
-    /// Removes all that is in it, but for the names in `kept`. From now on commands may write to it.
+    /// Removes all that is in it, but for the names in `kept`. From now on commands may write to it, whatever rights the
+    /// last one took away.
     pub(super) fn empty(&mut self, kept: &[PathBuf]) -> Result<(), String> {
-        let emptied = match (self.is_there(), std::mem::take(&mut self.empty)) {
-            (false, _) => Err(io::ErrorKind::NotFound.into()),
-            (true, true) => Ok(()),
-            (true, false) => remove::empty_opened(&mut self.opened, kept).map_err(Into::into),
-        };
-        emptied.map_err(|error| cannot_be_removed(&self.path, &error))
+        self.make_anew(kept)
+            .map_err(|error| cannot_be_removed(&self.path, &error.into()))
+    }
+
+    fn make_anew(&mut self, kept: &[PathBuf]) -> rustix::io::Result<()> {
+        let stat = self.opened.stat()?;
+        if !self.is_named(&stat) {
+            return Err(Errno::NOENT);
+        }
+        if Mode::from_raw_mode(stat.st_mode) != self.mode {
+            fchmod(self.opened.fd()?, self.mode)?;
+        }
+        if std::mem::take(&mut self.empty) {
+            return Ok(());
+        }
+        remove::empty_opened(&mut self.opened, kept)
     }
 
     /// Makes it belong to `identity`, or back to this process.
@@ -74,8 +91,7 @@ impl Written {
     }
 
     /// Whether nobody removed it.
-    fn is_there(&self) -> bool {
-        let named = self.opened.stat().map(|stat| stat.st_nlink > 0);
-        named.is_ok_and(|named| named || !self.counted)
+    fn is_named(&self, stat: &Stat) -> bool {
+        stat.st_nlink > 0 || !self.counted
     }
 }
