@@ -133,7 +133,7 @@ async fn what_cannot_be_stored_fails_the_datum_and_is_named() {
         ("mknod /pfs/out/x c 1 3 || mkfifo /pfs/out/x", "/x: it is a"),
         (
             "cd /pfs/out; echo > $(printf '\\377')",
-            "its name is not UTF-8",
+            "its name is not valid Unicode",
         ),
     ];
     for (script, expected) in rows {

@@ -92,7 +92,7 @@ impl<'a> Inside<'a> {
                 let lossy = format!("{path}/{}", name.to_string_lossy());
                 return Err(refused(
                     &lossy,
-                    "its name is not UTF-8, so it cannot be stored",
+                    "its name is not valid Unicode, so it cannot be stored; rename the file",
                 ));
             };
             self.gather(&format!("{path}/{text}"), &real.join(&name), above, found)?;

@@ -51,7 +51,7 @@ pub(super) fn survey(out: &Directory) -> Result<Survey, Failure> {
 fn path(directory: &str, name: &std::ffi::CStr) -> Result<String, Failure> {
     let Ok(text) = name.to_str() else {
         let lossy = format!("{directory}/{}", name.to_string_lossy());
-        let problem = "its name is not UTF-8, so it cannot be stored";
+        let problem = "its name is not valid Unicode, so it cannot be stored; rename the file";
         return Err(refused(lossy.trim_start_matches('/'), problem));
     };
     let path = match directory {
