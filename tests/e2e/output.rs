@@ -148,7 +148,7 @@ fn what_is_not_a_file_fails_the_datum() {
 fn a_name_that_is_not_utf8_fails_the_datum() {
     fails_saying(
         r#"echo > "/pfs/out/$(printf 'caf\351')""#,
-        &["caf", "UTF-8"],
+        &["caf", "not valid Unicode"],
     );
 }
 
