@@ -142,7 +142,7 @@ impl Run<'_> {
         let output = execution.output;
         self.judge(Role::Attempt(attempt), execution)?;
         if !output {
-            return Ok(Collected::default());
+            return Ok(Collected::default()); // many commands leave nothing
         }
         collect(&mut self.lease, self.staged, self.tools).await
     }

@@ -195,20 +195,12 @@ async fn a_command_that_changes_mounts_changes_nothing_for_the_next_datum() {
     ] {
         let mut order = slot.sh(&format!("{harm} || id -u | grep -vx 0"));
         order.inputs = Inputs::Fresh(vec![input(&b, "in/f", MountKind::File)]);
-        assert_eq!(
-            slot.run(&order).await.ending,
-            Ending::Exited(0),
-            "{harm}: {}",
-            slot.logged()
-        );
         let mut next = slot.sh(LIST);
         next.inputs = Inputs::Fresh(vec![input(&a, "in/f", MountKind::File)]);
-        assert_eq!(
-            slot.run(&next).await.ending,
-            Ending::Exited(0),
-            "{harm}: {}",
-            slot.logged()
-        );
+        for each in [order, next] {
+            let ending = slot.run(&each).await.ending;
+            assert_eq!(ending, Ending::Exited(0), "{harm}: {}", slot.logged());
+        }
         assert_eq!(
             slot.logged(),
             "stdout F sees:\nstdout F ./in/f:A\n",

@@ -66,11 +66,6 @@ pub(super) async fn collect(
     staged: &Staged,
     tools: &Tools,
 ) -> Result<Collected, Failure> {
-    let out = lease.runner().await.map_err(Trouble::Runner)?.out();
-    // Many commands leave nothing; finding that out is cheaper than asking another thread to.
-    if is_empty(&out).map_err(Trouble::scratch(&out))? {
-        return Ok(Collected::default());
-    }
     let scratch = Arc::clone(&tools.scratch);
     let claim = Arc::clone(&staged.claimed.claim);
     let mounts = staged.mounts.clone();
@@ -91,10 +86,6 @@ enum Writer {
     Gone,
     /// It is there, and may have the files open: what is kept must be a copy.
     Alive,
-}
-
-fn is_empty(directory: &Path) -> io::Result<bool> {
-    Ok(fs::read_dir(directory)?.next().is_none())
 }
 
 /// One file of the output.

@@ -49,7 +49,7 @@ impl Attempt<'_> {
             .watch(&mut pipes.requests)?;
         let mut outcome = over(watched, process, log, started)?;
         if let Outcome::Ended(execution) = &mut outcome {
-            execution.output = self.tree.has_output();
+            execution.output = self.tree.has_output_left();
         }
         Ok(outcome)
     }

@@ -15,7 +15,7 @@ use super::supervise::{Supervisor, Watched, wait_for};
 use crate::runner::hindrance::Hindrance;
 use crate::runner::server::Pipes;
 use crate::runner::tree::Tree;
-use crate::runner::{Ending, Order};
+use crate::runner::{Ending, Execution, Order};
 
 /// A command between two datums, or before its first.
 pub(in crate::runner) struct Resident {
@@ -129,7 +129,10 @@ impl Attempt<'_> {
                 serving.process.drain(&mut log)?;
                 serving.waiting = Some(ask);
                 *resident = Some(serving);
-                Ok(Outcome::Ended(told(ending, log, started.elapsed())))
+                Ok(Outcome::Ended(Execution {
+                    output: self.tree.has_output(),
+                    ..told(ending, log, started.elapsed())
+                }))
             }
             other => self.lose(serving, other, log, started),
         }

@@ -129,7 +129,7 @@ impl Mounted {
             .is_some_and(|points| points.suit(mounts))
         {
             self.dismantle().map_err(Hindrance::Slot)?;
-            self.begin()?;
+            self.begin(mounts)?;
         }
         if let Some(points) = &mut self.points {
             points.add(&self.tmpfs, mounts)?;
@@ -139,10 +139,10 @@ impl Mounted {
         Ok(())
     }
 
-    /// Begins another `/pfs`.
-    fn begin(&mut self) -> Result<(), Hindrance> {
+    /// Begins another `/pfs`, for inputs like `mounts`.
+    fn begin(&mut self, mounts: &[Mount]) -> Result<(), Hindrance> {
         self.made += 1;
-        let points = Points::begin(&self.tmpfs, self.made.to_string())
+        let points = Points::begin(&self.tmpfs, self.made.to_string(), mounts)
             .map_err(|error| Hindrance::Slot(format!("mount points cannot be made: {error}")))?;
         let directory = self.skeleton.join(&points.name);
         self.points = Some(points);

@@ -41,8 +41,12 @@ struct Point {
 }
 
 impl Points {
-    /// A new `/pfs` with a point for `out`.
-    pub(super) fn begin(tmpfs: &OwnedFd, name: String) -> rustix::io::Result<Self> {
+    /// A new `/pfs` for inputs like `mounts`, with a point for `out`.
+    pub(super) fn begin(
+        tmpfs: &OwnedFd,
+        name: String,
+        mounts: &[Mount],
+    ) -> rustix::io::Result<Self> {
         mkdirat(tmpfs, &name, Mode::from(0o755))?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = openat(tmpfs, &name, flags, Mode::empty())?;
@@ -50,19 +54,18 @@ impl Points {
         Ok(Self {
             name,
             root,
-            parents: BTreeSet::new(),
+            parents: parents(mounts),
             made: Vec::new(),
         })
     }
 
-    /// Whether the directories that are there are those that `mounts` lie in.
+    /// Whether `mounts` lie in the same directories.
     pub(super) fn suit(&self, mounts: &[Mount]) -> bool {
         self.parents == parents(mounts)
     }
 
     /// Makes what `mounts` are mounted upon.
     pub(super) fn add(&mut self, tmpfs: &OwnedFd, mounts: &[Mount]) -> Result<(), Hindrance> {
-        self.parents = parents(mounts);
         for mount in mounts {
             self.made.push(Point {
                 target: mount.target.clone(),

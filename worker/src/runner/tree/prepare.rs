@@ -121,9 +121,14 @@ impl Tree {
         self.hand_over(identity).map_err(Hindrance::Order)
     }
 
-    /// Whether a command that is over, with all that it started, left anything in `out`.
+    /// Whether there may be anything in `out`.
     pub(in crate::runner) fn has_output(&mut self) -> bool {
         !self.scratch.out.is_empty()
+    }
+
+    /// The same, after a command that is over with all that it started.
+    pub(in crate::runner) fn has_output_left(&mut self) -> bool {
+        !self.scratch.out.was_left_empty()
     }
 
     /// Shows a command that stays its next inputs, an empty `out`, and `variables` as `.env`.

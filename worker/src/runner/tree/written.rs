@@ -45,12 +45,17 @@ impl Written {
         &self.path
     }
 
-    /// Looks whether a command that is over, with all that it started, left nothing. What is found empty so need not
-    /// be emptied for the next one.
+    /// Whether there is certainly nothing in it.
     pub(super) fn is_empty(&mut self) -> bool {
         let stat = self.opened.stat();
-        self.empty = stat.is_ok_and(|stat| self.is_named(&stat))
-            && remove::is_empty(&mut self.opened).unwrap_or(false);
+        stat.is_ok_and(|stat| self.is_named(&stat))
+            && remove::is_empty(&mut self.opened).unwrap_or(false)
+    }
+
+    /// The same, after a command that is over with all that it started: what is found empty so need not be emptied for
+    /// the next one.
+    pub(super) fn was_left_empty(&mut self) -> bool {
+        self.empty = self.is_empty();
         self.empty
     }
 
