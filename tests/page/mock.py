@@ -17,7 +17,7 @@ sys.dont_write_bytecode = True  # nothing is to be left in the source tree
 
 from world import World, iso
 
-PAGE = Path(__file__).resolve().parents[2] / "publisher/src/http/page"
+PAGE = Path(__file__).resolve().parents[2] / "publisher/api/src/page"
 TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 SECURITY = {
     "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",

@@ -1,5 +1,7 @@
 //! The states of a job, and the only ways from one to the next.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +28,21 @@ pub enum JobState {
     Failure,
     /// Stopped by a person, by `job_timeout`, or cut off.
     Killed,
+}
+
+/// The word that people and scripts see, as in the record.
+impl fmt::Display for JobState {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Publishing => "publishing",
+            Self::Egressing => "egressing",
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::Killed => "killed",
+        })
+    }
 }
 
 /// What moves a job from one state to the next.

@@ -1,0 +1,72 @@
+//! Datums of a job, page by page.
+
+use drover_shared::datum::DatumState;
+use drover_shared::id::WorkerId;
+use drover_shared::job::CauseKey;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::error::Error;
+use super::jobs::JobPath;
+use super::query::{Bounded, Words};
+use super::route::Ask;
+use super::scan::{Filter, Scan};
+use drover_core::catalog::DatumJson;
+
+/// Which datums are listed.
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct DatumsQuery {
+    /// Only datums in these states, separated by commas.
+    #[serde(default)]
+    state: Words<DatumState>,
+    /// Only datums with this in the path of an input, in whatever case.
+    path: Option<String>,
+    /// Only datums that this worker ended, or is at.
+    worker: Option<WorkerId>,
+    /// Only failures of this group, by its key.
+    group: Option<CauseKey>,
+    /// Only datums with a greater index.
+    after: Option<u64>,
+    /// How many datums, at most.
+    #[serde(default)]
+    limit: Bounded<100, 1000>,
+}
+
+/// Datums of a job, in their order.
+#[derive(JsonSchema, Serialize)]
+pub(super) struct DatumsPage {
+    datums: Vec<DatumJson>,
+    /// What to give as `after` to go on; null at the end.
+    next: Option<u64>,
+    /// Whether the page is full, or the end was reached; else the time was up, and there may be more.
+    complete: bool,
+    /// How many datums were looked at.
+    looked_at: u64,
+}
+
+pub(super) async fn list(
+    Ask {
+        api, path, query, ..
+    }: Ask<JobPath, DatumsQuery>,
+) -> Result<DatumsPage, Error> {
+    api.named(path.id).await?;
+    let live = api.live(path.id);
+    let filter = Filter {
+        states: query.state.0,
+        path: query.path.map(|path| path.to_lowercase()),
+        worker: query.worker,
+        cause: query.group,
+    };
+    let from = query.after.map_or(0, |after| after.saturating_add(1));
+    let scan = Scan::of(api.ledger(), path.id, live.as_ref());
+    let found = scan.look(&filter, from, query.limit.get()).await?;
+    let shown = found.rows.into_iter();
+    Ok(DatumsPage {
+        datums: shown
+            .map(|row| DatumJson::new(row.datum, row.state, row.verdict))
+            .collect(),
+        next: found.next,
+        complete: found.complete,
+        looked_at: found.looked_at,
+    })
+}

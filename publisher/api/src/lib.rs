@@ -1,0 +1,43 @@
+//! The HTTP API of `drover serve`, and the page that uses it.
+//!
+//! A [`Server`] listens; it lets in who may ([`access`]) and bounds what a stranger can do to it. The [`routes`] are one list;
+//! each is a plain function from what is [asked](route::Ask) to an answer, and the `OpenAPI` [document](openapi) is made from
+//! the types of these functions. By subject: [`pipelines`], [`jobs`], [`datums`], [`logs`], [`timeline`], [`workers`], [`events`].
+//! The files of the page are [`assets`] of the binary.
+//!
+//! It holds no truth: whatever it tells is in the store, on the broker, or known to the stewards of this process. It has
+//! no TLS; that is a reverse proxy's business.
+
+mod access;
+mod error;
+pub mod metrics;
+mod openapi;
+mod route;
+mod routes;
+mod server;
+mod state;
+
+mod assets;
+mod events;
+mod feed;
+
+mod datums;
+mod detail;
+mod failures;
+mod graph;
+mod jobs;
+mod logs;
+mod pipelines;
+mod query;
+mod scan;
+mod standing;
+mod timeline;
+mod why;
+mod workers;
+
+#[cfg(test)]
+mod tests;
+
+pub use access::{Access, AccessError, Token};
+pub use server::Server;
+pub use state::{Api, Known, Reach};

@@ -1,0 +1,106 @@
+//! What the command printed for a datum.
+
+use std::ops::ControlFlow::{Break, Continue};
+
+use drover_shared::store::StoreError;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use tokio::task::spawn_blocking;
+
+use super::detail::{DatumPath, no_datum};
+use super::error::Error;
+use super::query::Bounded;
+use super::route::Ask;
+use drover_core::catalog::{self, LogError};
+use drover_core::catalog::LogLineJson;
+
+/// The most text of an answer, in bytes.
+const MOST_TEXT: usize = 4 * 1024 * 1024;
+
+/// Which lines are listed.
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct LogsQuery {
+    /// Only lines of this attempt, counted from 1.
+    attempt: Option<u32>,
+    /// How many lines, at most.
+    #[serde(default)]
+    limit: Bounded<1000, 10_000>,
+}
+
+/// Lines that a command printed.
+#[derive(JsonSchema, Serialize)]
+pub(super) struct LogPage {
+    lines: Vec<LogLineJson>,
+    /// Whether there are more.
+    truncated: bool,
+}
+
+pub(super) async fn list(
+    Ask {
+        api, path, query, ..
+    }: Ask<DatumPath, LogsQuery>,
+) -> Result<LogPage, Error> {
+    let (ledger, DatumPath { id, index }) = (api.ledger(), path);
+    api.named(id).await?;
+    let segments = ledger.segments(id).await?;
+    if !segments.iter().any(|segment| segment.contains(index)) {
+        return Err(no_datum(id, index));
+    }
+    let mut gathered = Gathered {
+        index,
+        lines: Vec::new(),
+        most_lines: query.limit.get(),
+        text_left: MOST_TEXT,
+        truncated: false,
+    };
+    for file in catalog::logs_of(ledger, id, index).await? {
+        let attempt = catalog::attempt(&file.name);
+        if query.attempt.is_some() && query.attempt != attempt {
+            continue;
+        }
+        let log = match catalog::open_log(ledger.store(), &file.key).await {
+            Err(LogError::Store(StoreError::Missing { .. })) => continue,
+            opened => opened?,
+        };
+        let reading = spawn_blocking(move || gathered.take(log, attempt));
+        gathered = reading
+            .await
+            .map_err(std::io::Error::other)
+            .and_then(|read| read)
+            .map_err(LogError::Io)?;
+    }
+    Ok(LogPage {
+        lines: gathered.lines,
+        truncated: gathered.truncated,
+    })
+}
+
+/// Lines, as many as an answer holds.
+struct Gathered {
+    index: u64,
+    lines: Vec<LogLineJson>,
+    most_lines: usize,
+    text_left: usize,
+    truncated: bool,
+}
+
+impl Gathered {
+    fn take(mut self, log: impl std::io::BufRead, attempt: Option<u32>) -> std::io::Result<Self> {
+        catalog::each_line(log, |line| {
+            if self.lines.len() == self.most_lines || line.text.len() > self.text_left {
+                self.truncated = true;
+                return Ok(Break(()));
+            }
+            self.text_left -= line.text.len();
+            self.lines.push(LogLineJson {
+                index: self.index,
+                attempt,
+                time: line.time,
+                stream: line.stream,
+                text: String::from_utf8_lossy(&line.text).into_owned(),
+            });
+            Ok(Continue(()))
+        })?;
+        Ok(self)
+    }
+}

@@ -1,0 +1,106 @@
+//! What the API counts and measures. The names are a contract (`docs/operations.md`), all of them stand here.
+//!
+//! Labels have few values: routes by their template, never by what a client put into it. Without a recorder all of this
+//! does nothing.
+
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::{Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use metrics::{
+    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
+
+/// Requests, by `route`, `method` and `status`: 2xx, 4xx, 5xx …
+const REQUESTS: &str = "drover_http_requests_total";
+/// Time from a request's head to the head of its answer, by `route`.
+pub const SECONDS: &str = "drover_http_request_seconds";
+/// Clients that listen to live updates.
+const STREAMS: &str = "drover_http_event_streams";
+
+/// Upper bounds of the histogram, in seconds: from an answer out of memory to the end of a request's time.
+pub const BUCKETS_S: [f64; 9] = [0.001, 0.005, 0.02, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+/// The route of what is a file of the page, or nothing.
+const PAGE: &str = "page";
+
+/// Tells the recorder what the names mean.
+pub fn describe() {
+    describe_counter!(REQUESTS, "requests to the HTTP API and the page");
+    describe_histogram!(
+        SECONDS,
+        Unit::Seconds,
+        "from the head of a request to the head of its answer"
+    );
+    describe_gauge!(STREAMS, "clients that listen to live updates");
+}
+
+/// Counts a request, whatever is answered.
+pub(super) async fn count(request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let method = method(request.method());
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| PAGE.to_owned(), |path| path.as_str().to_owned());
+    let response = next.run(request).await;
+    let status = class(response.status());
+    counter!(REQUESTS, "route" => route.clone(), "method" => method, "status" => status)
+        .increment(1);
+    histogram!(SECONDS, "route" => route).record(begun.elapsed());
+    response
+}
+
+/// The method in a word of a short list: a client may invent others.
+fn method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        _ => "other",
+    }
+}
+
+fn class(status: StatusCode) -> &'static str {
+    match status.as_u16() / 100 {
+        2 => "2xx",
+        3 => "3xx",
+        4 => "4xx",
+        5 => "5xx",
+        _ => "other",
+    }
+}
+
+/// A client that listens to live updates, until this is dropped.
+pub(super) struct Listening;
+
+impl Listening {
+    pub(super) fn begin() -> Self {
+        gauge!(STREAMS).increment(1.0);
+        Self
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        gauge!(STREAMS).decrement(1.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_client_can_make_labels_of_its_own() {
+        let invented = Method::from_bytes(b"FOO-7").unwrap();
+        assert_eq!(method(&invented), "other");
+        assert_eq!(method(&Method::DELETE), "DELETE");
+        let odd = StatusCode::from_u16(799).unwrap();
+        assert_eq!((class(odd), class(StatusCode::FORBIDDEN)), ("other", "4xx"));
+    }
+}

@@ -1,0 +1,72 @@
+//! From pipelines to jobs on the broker: their books first, then the hint that they are there.
+
+use drover_shared::id::JobId;
+use drover_shared::job::JobRecord;
+use drover_shared::ledger::{Ledger, Submission};
+use drover_shared::queue::{Broker, QueueError};
+use drover_shared::store::StoreError;
+use drover_shared::wire::{Control, Message, encode};
+
+use super::chain;
+use crate::coordinator::Assignment;
+
+/// Why a job could not be put on the broker.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The broker.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}
+
+/// Opens the books of these jobs, which are in the order of their chain, and tells whoever coordinates.
+pub async fn submit(
+    assignments: &[Assignment],
+    ledger: &Ledger,
+    broker: &dyn Broker,
+) -> Result<(), SubmitError> {
+    for (at, assignment) in assignments.iter().enumerate() {
+        let submission = Submission {
+            scope: assignment.scope,
+            reprocess: assignment.reprocess,
+            after: read_by(assignment, &assignments[..at]),
+            covers: None,
+        };
+        // Before there is a job, so that one is not left behind that no broker can have.
+        broker.declare(&assignment.pipeline.name).await?;
+        ledger
+            .submit(&assignment.record, &assignment.spec, &submission)
+            .await?;
+        hint(&assignment.record, broker).await;
+    }
+    Ok(())
+}
+
+/// The jobs whose output this one reads.
+fn read_by(assignment: &Assignment, earlier: &[Assignment]) -> Vec<JobId> {
+    earlier
+        .iter()
+        .filter(|other| chain::reads(&assignment.pipeline, &other.pipeline.name))
+        .map(|other| other.record.id)
+        .collect()
+}
+
+/// Coordinators that miss it find the job in the ledger a little later.
+pub async fn hint(record: &JobRecord, broker: &dyn Broker) {
+    let hint = Control::Submitted {
+        pipeline: record.pipeline.clone(),
+        job: record.id,
+    };
+    let told = match encode(&Message::Control(hint)) {
+        Ok(body) => broker
+            .broadcast(body)
+            .await
+            .map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    if let Err(problem) = told {
+        tracing::warn!(job.id = %record.id, "coordinators could not be told of job {}; they find it by themselves: {problem}", record.id);
+    }
+}

@@ -1,0 +1,166 @@
+//! Writes the manifest of a job: gathers its datums into segments, small ones first.
+
+use std::time::Duration;
+
+use drover_shared::datum::Verdict;
+use drover_shared::id::JobId;
+use drover_shared::ledger::{Ledger, ManifestEntry, Segment};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+
+use super::CoordinateError;
+use super::source::{Coming, FeedError, Source};
+
+/// How large segments grow: the first datum is to run at once, a million are to be few objects.
+const SIZES: [usize; 4] = [8, 64, 512, 1024];
+/// How long a datum waits for company.
+const PATIENCE: Duration = Duration::from_millis(300);
+
+/// News for the collector.
+#[derive(Debug)]
+pub(super) enum News {
+    /// A segment is in the manifest.
+    Segment {
+        /// The segment.
+        segment: Segment,
+        /// For each of its datums whether it is skipped.
+        skipped: Vec<bool>,
+        /// Verdicts on others of them that were taken over, and are committed.
+        taken: Vec<Verdict>,
+    },
+    /// All datums are in the manifest.
+    Expanded,
+    /// They will never be: an input cannot be read.
+    Broken(String),
+}
+
+/// Writes segments until the source has no more, telling `news` of each one.
+pub(super) async fn write(
+    ledger: &Ledger,
+    job: JobId,
+    source: Source,
+    news: mpsc::Sender<News>,
+) -> Result<(), CoordinateError> {
+    let Source { mut entries, feed } = source;
+    let write = write_segments(ledger, job, &mut entries, &news);
+    let (fed, written) = futures::future::join(feed, write).await;
+    written?;
+    let last = match fed {
+        Ok(()) => {
+            ledger.complete_manifest(job).await?;
+            News::Expanded
+        }
+        Err(FeedError::Inputs(reason)) => News::Broken(reason),
+        Err(FeedError::Machinery(error)) => return Err(error),
+    };
+    // The collector listens to the end unless the job has ended before.
+    let _ = news.send(last).await;
+    Ok(())
+}
+
+async fn write_segments(
+    ledger: &Ledger,
+    job: JobId,
+    entries: &mut mpsc::Receiver<Coming>,
+    news: &mpsc::Sender<News>,
+) -> Result<(), CoordinateError> {
+    for number in 0.. {
+        let batch = next_batch(entries, size(number)).await;
+        if batch.is_empty() {
+            break;
+        }
+        if news
+            .send(write_segment(ledger, job, batch).await?)
+            .await
+            .is_err()
+        {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Writes a segment. Verdicts that are taken over are committed first: whoever reads the segment must not take their
+/// datums for ones that are still to be run.
+async fn write_segment(
+    ledger: &Ledger,
+    job: JobId,
+    batch: Vec<Coming>,
+) -> Result<News, CoordinateError> {
+    let mut taken = Vec::new();
+    let mut entries: Vec<ManifestEntry> = Vec::with_capacity(batch.len());
+    for Coming { entry, verdict } in batch {
+        taken.extend(verdict.map(|verdict| *verdict));
+        entries.push(entry);
+    }
+    ledger.take_over(job, &taken).await?;
+    let segment = ledger.write_manifest(job, &entries).await?;
+    let skipped = entries.iter().map(|entry| entry.done.is_some()).collect();
+    Ok(News::Segment {
+        segment,
+        skipped,
+        taken,
+    })
+}
+
+/// The most datums in segment `number`, counted from 0.
+fn size(number: usize) -> usize {
+    SIZES[number.min(SIZES.len() - 1)]
+}
+
+/// The next datums, at most `most`: as many as come within [`PATIENCE`] of the first. Empty at the end.
+async fn next_batch(entries: &mut mpsc::Receiver<Coming>, most: usize) -> Vec<Coming> {
+    let mut batch = Vec::new();
+    if entries.recv_many(&mut batch, most).await == 0 {
+        return batch;
+    }
+    let deadline = Instant::now() + PATIENCE;
+    while batch.len() < most {
+        let room = most - batch.len();
+        let came = tokio::select! {
+            came = entries.recv_many(&mut batch, room) => came,
+            () = sleep_until(deadline) => 0,
+        };
+        if came == 0 {
+            break;
+        }
+    }
+    batch
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::samples::entry;
+
+    #[test]
+    fn segments_begin_small_and_grow() {
+        assert_eq!(
+            [0, 1, 2, 3, 4, 100].map(size),
+            [8, 64, 512, 1024, 1024, 1024]
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_datum_does_not_wait_long_for_company() {
+        let (sender, mut entries) = mpsc::channel(8);
+        sender.send(entry(0, None).into()).await.unwrap();
+        let begin = Instant::now();
+        assert_eq!(next_batch(&mut entries, 8).await.len(), 1);
+        assert_eq!(begin.elapsed(), PATIENCE);
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_cut_at_its_size_and_empty_at_the_end() {
+        let (sender, mut entries) = mpsc::channel(8);
+        for index in 0..5 {
+            sender.send(entry(index, None).into()).await.unwrap();
+        }
+        drop(sender);
+        let mut sizes = Vec::new();
+        for _ in 0..4 {
+            sizes.push(next_batch(&mut entries, 2).await.len());
+        }
+        assert_eq!(sizes, [2, 2, 1, 0]);
+    }
+}

@@ -1,0 +1,33 @@
+//! Pure: an error as the one line that becomes a job's reason.
+
+use std::error::Error;
+
+/// The error and all its causes, one after the other.
+pub fn chain(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(": ");
+        line.push_str(&error.to_string());
+        cause = error.source();
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot do this")]
+    struct Outer(#[source] Inner);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("that is missing")]
+    struct Inner;
+
+    #[test]
+    fn every_link_of_the_chain_is_told_once() {
+        assert_eq!(chain(&Outer(Inner)), "cannot do this: that is missing");
+    }
+}

@@ -1,0 +1,280 @@
+//! Pure: what is known of a job's datums. Every verdict counts once, however often and late it is told.
+
+use std::collections::BTreeMap;
+
+use drover_shared::datum::{StageStats, Verdict, VerdictState};
+use drover_shared::job::{Counts, FailureGroups};
+use drover_shared::ledger::Segment;
+
+/// The books of a job in short: sums over what has ended, and the segments that have not.
+///
+/// A datum costs one byte until its segment is complete, and its verdict is held only as long.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    open: BTreeMap<u64, OpenSegment>,
+    known: u64,
+    counts: Counts,
+    /// Of these, what was taken over from an earlier job: failed, and recovered.
+    taken: Counts,
+    stats: StageStats,
+    failures: FailureGroups,
+}
+
+/// A segment with datums that have not ended.
+#[derive(Debug)]
+struct OpenSegment {
+    segment: Segment,
+    /// For each datum whether its verdict is still to come.
+    pending: Vec<bool>,
+    outstanding: u64,
+    verdicts: Vec<Verdict>,
+}
+
+/// What a verdict meant.
+#[derive(Debug, PartialEq)]
+pub(super) enum Noted {
+    /// It was news.
+    New,
+    /// It was news, and the last of its segment, whose verdicts can now be sealed, sorted by index.
+    Complete(Segment, Vec<Verdict>),
+    /// It was known already.
+    Known,
+    /// The manifest holds no such datum.
+    Unknown,
+}
+
+impl Tally {
+    /// Takes a segment of the manifest in: for each of its datums whether it is skipped.
+    pub(super) fn open(&mut self, segment: Segment, skipped: &[bool]) {
+        let pending: Vec<bool> = skipped.iter().map(|skipped| !skipped).collect();
+        let outstanding = count(pending.iter().filter(|pending| **pending));
+        self.known = self.known.max(segment.first + segment.count);
+        self.counts.total += segment.count;
+        self.counts.skipped += segment.count - outstanding;
+        if outstanding > 0 {
+            let verdicts = Vec::new();
+            self.open.insert(
+                segment.first,
+                OpenSegment {
+                    segment,
+                    pending,
+                    outstanding,
+                    verdicts,
+                },
+            );
+        }
+    }
+
+    /// Takes a verdict in.
+    pub(super) fn note(&mut self, verdict: Verdict) -> Noted {
+        if verdict.index >= self.known {
+            return Noted::Unknown;
+        }
+        let Some((&first, open)) = self.open.range_mut(..=verdict.index).next_back() else {
+            return Noted::Known;
+        };
+        let place = usize::try_from(verdict.index - first).unwrap_or(usize::MAX);
+        match open.pending.get_mut(place) {
+            Some(pending) if *pending => *pending = false,
+            _ => return Noted::Known,
+        }
+        open.outstanding -= 1;
+        count_state(&mut self.counts, verdict.state);
+        if verdict.taken_from.is_some() {
+            count_state(&mut self.taken, verdict.state);
+        }
+        add_stats(&mut self.stats, &verdict.stats);
+        if let (VerdictState::Failed, Some(cause)) = (verdict.state, &verdict.cause) {
+            self.failures.add(verdict.index, cause);
+        }
+        open.verdicts.push(verdict);
+        if open.outstanding > 0 {
+            return Noted::New;
+        }
+        match self.open.remove(&first) {
+            Some(complete) => complete.seal(),
+            None => Noted::New,
+        }
+    }
+
+    /// Whether datums of this segment have not ended.
+    pub(super) fn is_open(&self, segment: Segment) -> bool {
+        self.open.contains_key(&segment.first)
+    }
+
+    /// Segments with datums that have not ended.
+    pub(super) fn open_segments(&self) -> Vec<Segment> {
+        self.open.values().map(|open| open.segment).collect()
+    }
+
+    /// Datums known so far: all indexes below this one.
+    pub(super) fn known(&self) -> u64 {
+        self.known
+    }
+
+    /// How many datums ended how.
+    pub(super) fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// What was taken over from an earlier job: how many failed, and recovered.
+    pub(super) fn taken(&self) -> Counts {
+        self.taken
+    }
+
+    /// Datums that were run to their end: neither skipped nor taken over.
+    pub(super) fn worked(&self) -> u64 {
+        self.counts.ended() - self.counts.skipped - self.taken.ended()
+    }
+
+    /// Sums over the datums that ended.
+    pub(super) fn stats(&self) -> StageStats {
+        self.stats
+    }
+
+    /// The failures so far.
+    pub(super) fn failures(&self) -> &FailureGroups {
+        &self.failures
+    }
+}
+
+impl OpenSegment {
+    fn seal(mut self) -> Noted {
+        self.verdicts.sort_by_key(|verdict| verdict.index);
+        Noted::Complete(self.segment, self.verdicts)
+    }
+}
+
+fn count_state(counts: &mut Counts, state: VerdictState) {
+    match state {
+        VerdictState::Success => counts.processed += 1,
+        VerdictState::Recovered => counts.recovered += 1,
+        VerdictState::Failed => counts.failed += 1,
+    }
+}
+
+fn add_stats(sum: &mut StageStats, stats: &StageStats) {
+    sum.download_bytes += stats.download_bytes;
+    sum.upload_bytes += stats.upload_bytes;
+    sum.download_time_s += stats.download_time_s;
+    sum.process_time_s += stats.process_time_s;
+    sum.upload_time_s += stats.upload_time_s;
+}
+
+fn count<T>(items: impl Iterator<Item = T>) -> u64 {
+    items.fold(0, |sum, _| sum + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::samples::verdict;
+    use drover_shared::datum::Cause;
+    use proptest::prelude::*;
+
+    fn segment(first: u64, count: u64) -> Segment {
+        Segment { first, count }
+    }
+
+    /// Two segments, 0..4 with datum 1 skipped and 4..6.
+    fn tally() -> Tally {
+        let mut tally = Tally::default();
+        tally.open(segment(0, 4), &[false, true, false, false]);
+        tally.open(segment(4, 2), &[false, false]);
+        tally
+    }
+
+    fn ended(index: u64) -> Verdict {
+        let state = match index {
+            2 => VerdictState::Failed,
+            5 => VerdictState::Recovered,
+            _ => VerdictState::Success,
+        };
+        let cause = (index == 2).then(|| Cause::Timeout {
+            last_line: String::new(),
+        });
+        Verdict {
+            cause,
+            ..verdict(index, state, &[])
+        }
+    }
+
+    #[test]
+    fn a_verdict_told_twice_counts_once() {
+        let mut tally = tally();
+        assert_eq!(tally.note(ended(0)), Noted::New);
+        assert_eq!(tally.note(ended(0)), Noted::Known);
+        assert_eq!(
+            tally.counts(),
+            Counts {
+                total: 6,
+                processed: 1,
+                skipped: 1,
+                ..Counts::default()
+            }
+        );
+    }
+
+    #[test]
+    fn the_last_verdict_of_a_segment_completes_it() {
+        let mut tally = tally();
+        assert_eq!(tally.note(ended(5)), Noted::New);
+        assert_eq!(
+            tally.note(ended(4)),
+            Noted::Complete(segment(4, 2), vec![ended(4), ended(5)])
+        );
+        assert_eq!(
+            tally.note(ended(4)),
+            Noted::Known,
+            "a complete segment is closed"
+        );
+        assert_eq!(tally.open_segments(), [segment(0, 4)]);
+    }
+
+    #[test]
+    fn verdicts_on_datums_that_are_skipped_or_unheard_of_change_nothing() {
+        let mut tally = tally();
+        assert_eq!(tally.note(ended(1)), Noted::Known);
+        assert_eq!(tally.note(ended(6)), Noted::Unknown);
+        assert_eq!(tally.note(ended(u64::MAX)), Noted::Unknown);
+        assert_eq!(tally.counts().ended(), 1);
+    }
+
+    #[test]
+    fn a_segment_of_skipped_datums_is_never_open() {
+        let mut tally = Tally::default();
+        tally.open(segment(0, 3), &[true; 3]);
+        assert_eq!(tally.open_segments(), []);
+        assert_eq!(
+            tally.counts(),
+            Counts {
+                total: 3,
+                skipped: 3,
+                ..Counts::default()
+            }
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_order_and_repetition_of_reports_ends_in_the_same_books(
+            order in Just(vec![0_u64, 2, 3, 4, 5]).prop_shuffle(),
+            repeats in proptest::collection::vec((0..8_usize, 0..8_u64), 0..20),
+        ) {
+            let mut told = order;
+            for (at, index) in repeats {
+                told.insert(at.min(told.len()), index);
+            }
+            let mut tally = tally();
+            let news = told.iter().filter(|index| {
+                matches!(tally.note(ended(**index)), Noted::New | Noted::Complete(..))
+            }).count();
+            prop_assert_eq!(news, 5);
+            let expected = Counts { total: 6, processed: 3, skipped: 1, failed: 1, recovered: 1 };
+            prop_assert_eq!(tally.counts(), expected);
+            prop_assert!((tally.stats().process_time_s - 1.25).abs() < 1e-9);
+            prop_assert_eq!(tally.failures().summary(), "timeout (1)");
+            prop_assert_eq!(tally.open_segments(), vec![]);
+        }
+    }
+}

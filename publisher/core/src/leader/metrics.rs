@@ -1,0 +1,86 @@
+//! What a coordinator counts and measures. The names are a contract (`docs/operations.md`), all of them stand here.
+//!
+//! Labels have few values, never a job's id. Without a recorder all of this does nothing.
+
+use std::time::Duration;
+
+use drover_shared::job::{JobRecord, JobState};
+use metrics::{
+    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
+
+/// Jobs that this process saw to their end, by `state`: success, failure, killed.
+const JOBS: &str = "drover_jobs_total";
+/// Datums of those jobs, by `state`: processed, skipped, failed, recovered.
+const DATUMS: &str = "drover_job_datums_total";
+/// Jobs that this process is at.
+const COORDINATED: &str = "drover_jobs_coordinated";
+/// Time from a job's beginning to its end.
+const SECONDS: &str = "drover_job_seconds";
+/// Times that this process took a pipeline's jobs over.
+const REIGNS: &str = "drover_reigns_total";
+/// Whether the connection to the broker is there: 1, or 0.
+const QUEUE_LINK: &str = "drover_queue_link";
+
+/// Upper bounds of the histogram, in seconds: from a job that skips all to one that takes days.
+pub const BUCKETS_S: [f64; 8] = [
+    1.0, 10.0, 60.0, 600.0, 3_600.0, 21_600.0, 86_400.0, 604_800.0,
+];
+
+/// Tells the recorder what the names mean.
+pub fn describe() {
+    describe_counter!(JOBS, "jobs that this process saw to their end, by state");
+    describe_counter!(DATUMS, "datums of those jobs, by state");
+    describe_gauge!(COORDINATED, "jobs that this process coordinates");
+    describe_histogram!(SECONDS, Unit::Seconds, "from a job's beginning to its end");
+    describe_counter!(REIGNS, "times that this process took over a pipeline");
+    describe_gauge!(QUEUE_LINK, "whether the connection to the broker is there");
+}
+
+pub(super) fn took_over() {
+    counter!(REIGNS).increment(1);
+}
+
+/// A job that this process is at, until this is dropped.
+pub(super) struct AtIt;
+
+impl AtIt {
+    pub(super) fn begin() -> Self {
+        gauge!(COORDINATED).increment(1.0);
+        Self
+    }
+}
+
+impl Drop for AtIt {
+    fn drop(&mut self) {
+        gauge!(COORDINATED).decrement(1.0);
+    }
+}
+
+pub(super) fn ended(record: &JobRecord) {
+    let state = match record.state {
+        JobState::Success => "success",
+        JobState::Failure => "failure",
+        _ => "killed",
+    };
+    counter!(JOBS, "state" => state).increment(1);
+    let datums = &record.datums;
+    for (state, count) in [
+        ("processed", datums.processed),
+        ("skipped", datums.skipped),
+        ("failed", datums.failed),
+        ("recovered", datums.recovered),
+    ] {
+        counter!(DATUMS, "state" => state).increment(count);
+    }
+    if let (Some(started), Some(finished)) = (record.started, record.finished)
+        && let Ok(time) = Duration::try_from(finished.duration_since(started))
+    {
+        histogram!(SECONDS).record(time);
+    }
+}
+
+/// Records whether the connection to the broker is up.
+pub fn queue_link(is_up: bool) {
+    gauge!(QUEUE_LINK).set(if is_up { 1.0 } else { 0.0 });
+}

@@ -1,0 +1,240 @@
+//! What stewards promise, over a real folder and the embedded queue, with a worker that only pretends to run commands.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use drover_shared::id::JobId;
+use drover_shared::job::{JobRecord, JobState};
+use drover_shared::ledger::{Scope, Submission};
+use drover_shared::queue::{Broker, Embedded};
+use drover_shared::store::layout;
+use drover_shared::wire::{Control, Message, decode, encode};
+use futures::future::join;
+use tokio::time::{sleep, timeout};
+
+use super::{Service, Steward};
+use crate::testing::fixture::{Bench, DEADLINE, Habits, counts};
+
+fn steward(bench: &Bench, broker: &Arc<Embedded>, me: &str) -> Steward {
+    let broker = Arc::clone(broker) as _;
+    Steward::on_broker(bench.ledger.clone(), broker, me.to_owned())
+}
+
+async fn submit(bench: &Bench, after: Vec<JobId>) -> JobRecord {
+    let record = bench.assignment(Scope::Everything).record;
+    let submission = Submission {
+        scope: Scope::Everything,
+        reprocess: false,
+        after,
+        covers: None,
+    };
+    bench
+        .ledger
+        .submit(&record, &bench.spec, &submission)
+        .await
+        .unwrap();
+    record
+}
+
+/// Waits until the job is as wanted.
+async fn eventually(bench: &Bench, job: JobId, wanted: impl Fn(&JobRecord) -> bool) -> JobRecord {
+    let look = async {
+        loop {
+            let record = bench.ledger.job(job).await.unwrap();
+            if wanted(&record) {
+                return record;
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(DEADLINE, look).await.expect("the job hangs")
+}
+
+#[tokio::test]
+async fn submitted_jobs_are_seen_through_in_their_order_and_then_the_steward_goes() {
+    let bench = Bench::new(20).await;
+    let broker = bench.broker().await;
+    let jobs = [submit(&bench, vec![]).await, submit(&bench, vec![]).await];
+    let steward = steward(&bench, &broker, "one");
+    tokio::select! {
+        ended = timeout(DEADLINE, steward.run(&jobs[0].pipeline)) => ended.expect("a job hangs"),
+        () = bench.pretend(&broker, Habits::default()) => panic!("the worker died"),
+    }
+    let ended = |job: JobId| bench.ledger.job(job);
+    let (first, second) = (
+        ended(jobs[0].id).await.unwrap(),
+        ended(jobs[1].id).await.unwrap(),
+    );
+    assert_eq!(
+        (first.state, first.datums),
+        (JobState::Success, counts(20, 20, 0, 0))
+    );
+    assert_eq!(
+        (second.state, second.datums),
+        (JobState::Success, counts(20, 0, 20, 0))
+    );
+}
+
+#[tokio::test]
+async fn when_a_steward_dies_the_one_who_waited_goes_on_under_the_same_job() {
+    let bench = Bench::new(60).await;
+    let broker = bench.broker().await;
+    let job = submit(&bench, vec![]).await;
+    let (first, second) = (
+        steward(&bench, &broker, "one"),
+        steward(&bench, &broker, "two"),
+    );
+    let waits = second.run(&job.pipeline);
+    tokio::pin!(waits);
+    // The first one dies with the worker, between a commit and its report.
+    let habits = Habits {
+        dies_after: Some(25),
+        dies_silently: true,
+        ..Habits::default()
+    };
+    tokio::select! {
+        biased;
+        () = first.run(&job.pipeline) => panic!("it ended"),
+        () = &mut waits => panic!("two were at it"),
+        () = bench.pretend(&broker, habits) => {}
+    }
+    let epochs = layout::epochs(&job.pipeline);
+    let begun = bench.ledger.store().names(&epochs).await.unwrap();
+    assert_eq!(begun.len(), 1, "who waits coordinated too");
+    tokio::select! {
+        ended = timeout(DEADLINE, waits) => ended.expect("the job hangs"),
+        () = bench.pretend(&broker, Habits::default()) => panic!("the worker died"),
+    }
+    let record = bench.ledger.job(job.id).await.unwrap();
+    assert_eq!(
+        (record.state, record.datums),
+        (JobState::Success, counts(60, 60, 0, 0))
+    );
+    assert_eq!(bench.verdicts(job.id).await.len(), 60);
+}
+
+#[tokio::test]
+async fn a_steward_that_was_deposed_ends_nothing_before_it_is_chosen_again() {
+    let bench = Bench::new(60).await;
+    let broker = bench.broker().await;
+    let job = submit(&bench, vec![]).await;
+    let frozen = steward(&bench, &broker, "frozen");
+    // It is cut off from the work, and another epoch begins behind its back.
+    let deposed = async {
+        eventually(&bench, job.id, |record| record.state == JobState::Running).await;
+        let successor = bench.ledger.begin_epoch(&job.pipeline, "successor").await;
+        let work = bench.pretend(&broker, Habits::default());
+        let ended = eventually(&bench, job.id, |record| record.state.is_final());
+        tokio::select! {
+            () = work => panic!("the worker died"),
+            _ = ended => successor.unwrap(),
+        }
+    };
+    let ((), successor) = join(frozen.run(&job.pipeline), deposed).await;
+    let latest = bench.ledger.is_latest(&job.pipeline, successor).await;
+    assert!(
+        !latest.unwrap(),
+        "a deposed coordinator ended the job in an epoch that was over"
+    );
+}
+
+#[tokio::test]
+async fn a_job_that_reads_what_another_did_not_write_fails_and_says_so() {
+    let bench = Bench::new(3).await;
+    let broker = bench.broker().await;
+    let mut earlier = bench.assignment(Scope::Everything).record;
+    earlier.state = JobState::Failure;
+    bench.ledger.save(&earlier).await.unwrap();
+    let job = submit(&bench, vec![earlier.id]).await;
+    let steward = steward(&bench, &broker, "one");
+    timeout(DEADLINE, steward.run(&job.pipeline))
+        .await
+        .expect("the job hangs");
+    let record = bench.ledger.job(job.id).await.unwrap();
+    assert_eq!(record.state, JobState::Failure);
+    let reason = record
+        .reason
+        .unwrap()
+        .replace(&earlier.id.to_string(), "JOB");
+    insta::assert_snapshot!(reason, @"it reads the output of out, whose job JOB ended without one");
+}
+
+#[tokio::test]
+async fn a_stopped_job_is_told_to_workers_and_ends_killed() {
+    let bench = Bench::new(60).await;
+    let broker = bench.broker().await;
+    let job = submit(&bench, vec![]).await;
+    let steward = steward(&bench, &broker, "one");
+    let mut listener = broker.listen("worker").await.unwrap();
+    let stopping = async {
+        eventually(&bench, job.id, |record| record.state == JobState::Running).await;
+        bench.ledger.request_stop(job.id).await.unwrap();
+        let told = listener.next().await.unwrap();
+        assert_eq!(
+            decode(&told.body).unwrap(),
+            Message::Control(Control::Stop { job: job.id })
+        );
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        ended = timeout(DEADLINE, steward.run(&job.pipeline)) => ended.expect("the job hangs"),
+        () = stopping => {}
+    }
+    let record = bench.ledger.job(job.id).await.unwrap();
+    assert_eq!(
+        (record.state, record.reason.as_deref()),
+        (JobState::Killed, Some("stopped on request"))
+    );
+}
+
+#[tokio::test]
+async fn a_job_whose_input_is_missing_fails_and_the_next_one_is_taken_up() {
+    let mut bench = Bench::new(3).await;
+    let broker = bench.broker().await;
+    let good = bench.spec.clone();
+    bench.spec["input"]["pfs"]["repo"] = "nowhere".into();
+    let bad = submit(&bench, vec![]).await;
+    bench.spec = good;
+    let next = submit(&bench, vec![]).await;
+    let steward = steward(&bench, &broker, "one");
+    tokio::select! {
+        ended = timeout(DEADLINE, steward.run(&next.pipeline)) => ended.expect("a job hangs"),
+        () = bench.pretend(&broker, Habits::default()) => panic!("the worker died"),
+    }
+    let bad = bench.ledger.job(bad.id).await.unwrap();
+    assert_eq!(bad.state, JobState::Failure);
+    assert!(bad.reason.unwrap().contains("nowhere"));
+    assert_eq!(
+        bench.ledger.job(next.id).await.unwrap().state,
+        JobState::Success
+    );
+}
+
+#[tokio::test]
+async fn the_service_takes_up_jobs_that_were_there_and_those_it_is_told_of() {
+    let bench = Bench::new(5).await;
+    let broker = bench.broker().await;
+    let earlier = submit(&bench, vec![]).await;
+    let service = Service::new(steward(&bench, &broker, "service"))
+        .await
+        .unwrap();
+    let publishing = async {
+        eventually(&bench, earlier.id, |record| record.state.is_final()).await;
+        let later = submit(&bench, vec![]).await;
+        let hint = Control::Submitted {
+            pipeline: later.pipeline.clone(),
+            job: later.id,
+        };
+        broker
+            .broadcast(encode(&Message::Control(hint)).unwrap())
+            .await
+            .unwrap();
+        eventually(&bench, later.id, |record| record.state.is_final()).await
+    };
+    let record = tokio::select! {
+        ended = service.run() => panic!("the service ended: {ended}"),
+        () = bench.pretend(&broker, Habits::default()) => panic!("the worker died"),
+        record = publishing => record,
+    };
+    assert_eq!(record.state, JobState::Success);
+}

@@ -1,0 +1,409 @@
+//! The output folder against a naive model: a map from paths to the bytes that the datums wrote, in datum order.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use drover_shared::datum::VerdictState;
+use drover_shared::id::{JobId, PipelineName};
+use drover_shared::job::JobRecord;
+use drover_shared::ledger::{DoneRef, Ledger};
+use drover_shared::pipeline::OutputConflict;
+use drover_shared::store::{Location, Store, StoreKey, layout};
+use jiff::Timestamp;
+use proptest::prelude::*;
+use tokio_util::sync::CancellationToken;
+
+use super::{PublicationError, Published, Request, publish};
+use crate::coordinator::FileProgress;
+use crate::testing::samples::{entry, verdict};
+
+/// What a datum of a job did: wrote these files, or was skipped because an earlier job's datum did.
+#[derive(Clone, Debug)]
+enum Did {
+    Wrote(Vec<(String, String)>),
+    Skipped(DoneRef),
+}
+
+/// A store with a pipeline in it.
+struct Bench {
+    ledger: Ledger,
+    folder: tempfile::TempDir,
+    scratch: tempfile::TempDir,
+    pipeline: PipelineName,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&Location::folder(folder.path()).unwrap())
+            .await
+            .unwrap();
+        let scratch = tempfile::tempdir().unwrap();
+        Self {
+            ledger: Ledger::new(store),
+            folder,
+            scratch,
+            pipeline: "out".parse().unwrap(),
+        }
+    }
+
+    /// The books of a job whose datums did all that.
+    async fn job(&self, did: &[Did]) -> JobId {
+        let job = JobId::generate();
+        let record = JobRecord::new(job, self.pipeline.clone(), Timestamp::now());
+        self.ledger
+            .open_job(&record, &serde_json::json!({}))
+            .await
+            .unwrap();
+        if did.is_empty() {
+            return job;
+        }
+        let mut entries = Vec::new();
+        let mut verdicts = Vec::new();
+        for (index, did) in (0_u64..).zip(did) {
+            match did {
+                Did::Skipped(done) => entries.push(entry(index, Some(*done))),
+                Did::Wrote(files) => {
+                    entries.push(entry(index, None));
+                    let outputs: Vec<_> = files
+                        .iter()
+                        .map(|(path, text)| (path.as_str(), text.len() as u64))
+                        .collect();
+                    let verdict = verdict(index, VerdictState::Success, &outputs);
+                    for (n, (_, text)) in files.iter().enumerate() {
+                        self.stage(job, &verdict.staged, n, text).await;
+                    }
+                    verdicts.push(verdict);
+                }
+            }
+        }
+        let segment = self.ledger.write_manifest(job, &entries).await.unwrap();
+        self.ledger.seal(job, segment, &verdicts).await.unwrap();
+        job
+    }
+
+    async fn stage(&self, job: JobId, staged: &str, n: usize, text: &str) {
+        let file = self.scratch.path().join("staging");
+        std::fs::write(&file, text).unwrap();
+        self.ledger
+            .store()
+            .adopt(&file, &layout::staged_file(job, staged, n))
+            .await
+            .unwrap();
+    }
+
+    async fn publish(&self, job: JobId) -> Result<Published, PublicationError> {
+        self.publish_with(job, OutputConflict::Concat, None).await
+    }
+
+    /// Publishes; dies after `changes` changes, if that is given.
+    async fn publish_with(
+        &self,
+        job: JobId,
+        conflict: OutputConflict,
+        changes: Option<u64>,
+    ) -> Result<Published, PublicationError> {
+        let stop = CancellationToken::new();
+        let request = Request {
+            ledger: &self.ledger,
+            pipeline: &self.pipeline,
+            job,
+            conflict,
+            scratch: self.scratch.path(),
+            stop: &stop,
+        };
+        let progress = |files: FileProgress| {
+            if changes.is_some_and(|changes| files.done >= changes) {
+                stop.cancel();
+            }
+        };
+        publish(request, &progress).await
+    }
+
+    fn path(&self, path: &str) -> std::path::PathBuf {
+        self.folder.path().join("out").join(path)
+    }
+
+    /// What the output folder holds.
+    fn found(&self) -> BTreeMap<String, String> {
+        let folder = StoreKey::parse("out").unwrap();
+        let Ok(walk) = self.ledger.store().walk(&folder) else {
+            return BTreeMap::new();
+        };
+        let paths = walk.map(|entry| entry.unwrap().path);
+        paths
+            .map(|path| {
+                (
+                    path.clone(),
+                    std::fs::read_to_string(self.path(&path[1..])).unwrap(),
+                )
+            })
+            .collect()
+    }
+}
+
+fn wrote(files: &[(&str, &str)]) -> Did {
+    Did::Wrote(
+        files
+            .iter()
+            .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()))
+            .collect(),
+    )
+}
+
+fn holding(files: &[(&str, &str)]) -> BTreeMap<String, String> {
+    files
+        .iter()
+        .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()))
+        .collect()
+}
+
+#[tokio::test]
+async fn the_folder_is_the_union_of_processed_and_skipped_datums_in_datum_order() {
+    let bench = Bench::new().await;
+    let first = bench
+        .job(&[wrote(&[("/a", "1"), ("/c", "x")]), wrote(&[("/a", "2")])])
+        .await;
+    bench.publish(first).await.unwrap();
+    assert_eq!(bench.found(), holding(&[("/a", "12"), ("/c", "x")]));
+
+    let second = bench
+        .job(&[
+            wrote(&[("/a", "0"), ("/d", "y")]),
+            Did::Skipped(DoneRef {
+                job: first,
+                index: 1,
+            }),
+        ])
+        .await;
+    bench.publish(second).await.unwrap();
+    assert_eq!(
+        bench.found(),
+        holding(&[("/a", "02"), ("/d", "y")]),
+        "what vanished inputs had made is gone"
+    );
+}
+
+#[tokio::test]
+async fn what_is_as_it_should_be_is_not_touched() {
+    let bench = Bench::new().await;
+    let job = bench.job(&[wrote(&[("/a", "1"), ("/b", "2")])]).await;
+    assert_eq!(bench.publish(job).await.unwrap().changes, 2);
+    assert_eq!(bench.publish(job).await.unwrap().changes, 0);
+    std::fs::remove_file(bench.path("a")).unwrap();
+    assert_eq!(
+        bench.publish(job).await.unwrap().changes,
+        1,
+        "a deleted file is restored"
+    );
+    std::fs::remove_file(bench.path("b")).unwrap();
+    std::fs::write(bench.path("b"), "other").unwrap();
+    assert_eq!(
+        bench.publish(job).await.unwrap().changes,
+        1,
+        "a replaced file is restored"
+    );
+    assert_eq!(bench.found(), holding(&[("/a", "1"), ("/b", "2")]));
+}
+
+#[tokio::test]
+async fn two_datums_with_one_path_are_an_error_if_the_spec_says_so() {
+    let bench = Bench::new().await;
+    let job = bench
+        .job(&[
+            wrote(&[("/a", "1")]),
+            wrote(&[("/b", "2")]),
+            wrote(&[("/a", "3")]),
+        ])
+        .await;
+    let error = bench
+        .publish_with(job, OutputConflict::Error, None)
+        .await
+        .unwrap_err();
+    insta::assert_snapshot!(error, @"datums 0 and 2 both wrote /a; let each write a path of its own, or set output_conflict: concat");
+    assert_eq!(bench.found(), BTreeMap::new(), "nothing is published");
+}
+
+#[tokio::test]
+async fn a_path_that_is_both_file_and_directory_fails_clearly() {
+    let bench = Bench::new().await;
+    let job = bench
+        .job(&[
+            wrote(&[("/a", "1")]),
+            wrote(&[("/a.b", "2"), ("/a/b", "3")]),
+        ])
+        .await;
+    let error = bench.publish(job).await.unwrap_err();
+    insta::assert_snapshot!(error, @"/a is a file, so /a/b cannot be stored; datums must not write both");
+}
+
+#[tokio::test]
+async fn a_directory_makes_room_for_a_file_and_back() {
+    let bench = Bench::new().await;
+    let directory = bench.job(&[wrote(&[("/a/b", "1")])]).await;
+    let file = bench.job(&[wrote(&[("/a", "2")])]).await;
+    for (job, expected) in [
+        (directory, ("/a/b", "1")),
+        (file, ("/a", "2")),
+        (directory, ("/a/b", "1")),
+    ] {
+        bench.publish(job).await.unwrap();
+        assert_eq!(bench.found(), holding(&[expected]));
+    }
+}
+
+#[tokio::test]
+async fn files_that_are_not_ours_stay_and_are_never_overwritten() {
+    let bench = Bench::new().await;
+    std::fs::create_dir(bench.folder.path().join("out")).unwrap();
+    std::fs::write(bench.path("mine"), "precious").unwrap();
+    let harmless = bench.job(&[wrote(&[("/a", "1")])]).await;
+    let published = bench.publish(harmless).await.unwrap();
+    assert_eq!(published.foreign, Some((1, "/mine".to_owned())));
+    assert_eq!(
+        bench.found(),
+        holding(&[("/a", "1"), ("/mine", "precious")])
+    );
+
+    let harmful = bench.job(&[wrote(&[("/mine", "1")])]).await;
+    let error = bench.publish(harmful).await.unwrap_err();
+    assert!(
+        matches!(error, PublicationError::InTheWay { .. }),
+        "{error}"
+    );
+    assert_eq!(
+        bench.found(),
+        holding(&[("/a", "1"), ("/mine", "precious")])
+    );
+}
+
+#[tokio::test]
+async fn lost_and_altered_pieces_are_laid_to_their_datums() {
+    let bench = Bench::new().await;
+    let job = bench
+        .job(&[
+            wrote(&[("/a", "1")]),
+            wrote(&[("/b", "2")]),
+            wrote(&[("/c", "3")]),
+        ])
+        .await;
+    let piece = |index: u64| layout::staged_file(job, &format!("claim-{index}"), 0);
+    bench.ledger.store().delete(&piece(1)).await.unwrap();
+    bench
+        .ledger
+        .store()
+        .put(&piece(2), Bytes::from_static(b"longer"))
+        .await
+        .unwrap();
+    match bench.publish(job).await {
+        Err(PublicationError::Lost { datums }) => assert_eq!(datums, [1, 2]),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn writing_into_an_output_is_noticed_even_if_its_size_stays() {
+    let bench = Bench::new().await;
+    let job = bench.job(&[wrote(&[("/a", "1")])]).await;
+    bench.publish(job).await.unwrap();
+    // As root would with an editor: in place, so that a hard-linked piece changes with it.
+    let mut permissions = std::fs::metadata(bench.path("a")).unwrap().permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o644);
+    std::fs::set_permissions(bench.path("a"), permissions).unwrap();
+    std::fs::write(bench.path("a"), "2").unwrap();
+    match bench.publish(job).await {
+        // Where the store could make a reflink, the piece is untouched.
+        Ok(_) => assert_eq!(bench.found(), holding(&[("/a", "1")])),
+        Err(PublicationError::Lost { datums }) => assert_eq!(datums, [0]),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_named_with_the_way_out() {
+    let bench = Bench::new().await;
+    let job = bench.job(&[wrote(&[("/a", "1")])]).await;
+    bench.publish(job).await.unwrap();
+    let key = layout::published(&bench.pipeline);
+    bench
+        .ledger
+        .store()
+        .put(&key, Bytes::from_static(b"{nonsense\n"))
+        .await
+        .unwrap();
+    let error = bench.publish(job).await.unwrap_err();
+    insta::assert_snapshot!(error, @".drover/pipelines/out/published is damaged; remove it together with the output folder, and run again: nothing is done twice");
+    bench.ledger.store().delete(&key).await.unwrap();
+    bench
+        .ledger
+        .store()
+        .delete_all(&StoreKey::parse("out").unwrap())
+        .await
+        .unwrap();
+    bench.publish(job).await.unwrap();
+    assert_eq!(bench.found(), holding(&[("/a", "1")]));
+}
+
+/// Files of a datum; the alphabet is small, so that datums and jobs meet on paths, and has no directory that
+/// is also a file.
+fn files() -> impl Strategy<Value = Vec<(String, String)>> {
+    proptest::collection::btree_map("/(a|b|c\\.d|d/[ef])", "[xyz]{0,2}", 0..4)
+        .prop_map(|files| files.into_iter().collect())
+}
+
+fn model<'a>(datums: impl Iterator<Item = &'a Vec<(String, String)>>) -> BTreeMap<String, String> {
+    let mut model = BTreeMap::<String, String>::new();
+    for (path, text) in datums.flatten() {
+        model.entry(path.clone()).or_default().push_str(text);
+    }
+    model
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Job after job, each cut off after some change and published again, or given up for the next one.
+    #[test]
+    fn whenever_it_dies_publishing_again_ends_in_the_union(
+        jobs in proptest::collection::vec(
+            (proptest::collection::vec((files(), any::<bool>()), 0..5), 0..6_u64, any::<bool>()), 1..5,
+        ),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let bench = Bench::new().await;
+            let mut earlier: Vec<(DoneRef, Vec<(String, String)>)> = Vec::new();
+            let last = jobs.len() - 1;
+            for (number, (datums, dies_after, is_given_up)) in jobs.into_iter().enumerate() {
+                let mut wrote = Vec::new();
+                let mut did = Vec::new();
+                for (at, (files, is_skipped)) in datums.into_iter().enumerate() {
+                    match earlier.get(at) {
+                        Some((done, before)) if is_skipped => {
+                            did.push(Did::Skipped(*done));
+                            wrote.push(before.clone());
+                        }
+                        _ => {
+                            did.push(Did::Wrote(files.clone()));
+                            wrote.push(files);
+                        }
+                    }
+                }
+                let job = bench.job(&did).await;
+                let cut = bench.publish_with(job, OutputConflict::Concat, Some(dies_after)).await;
+                assert!(matches!(cut, Ok(_) | Err(PublicationError::Stopped)), "{cut:?}");
+                for (index, (did, wrote)) in (0_u64..).zip(did.iter().zip(&wrote)) {
+                    if matches!(did, Did::Wrote(_)) {
+                        earlier.push((DoneRef { job, index }, wrote.clone()));
+                    }
+                }
+                if is_given_up && number != last {
+                    continue;
+                }
+                bench.publish(job).await.unwrap();
+                assert_eq!(bench.found(), model(wrote.iter()));
+                assert_eq!(bench.publish(job).await.unwrap().changes, 0, "publishing again changes nothing");
+            }
+        });
+    }
+}

@@ -1,0 +1,3 @@
+//! Test support: the behaviour suite that every broker passes.
+
+pub mod suite;

@@ -1,0 +1,3 @@
+//! Test support: the conformance suite that every store passes.
+
+pub mod suite;
