@@ -27,9 +27,9 @@ Workers get theirs from the Secrets named here; the operator reads no Secret.";
 #[command(name = "drover-operator", version, after_help = AFTER_HELP, max_term_width = 100)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Args {
-    /// A chore instead.
+    /// A subcommand instead.
     #[command(subcommand)]
-    pub chore: Option<Chore>,
+    pub subcommand: Option<OperatorSubcommand>,
 
     /// The folder or bucket that holds the inputs, the outputs and Drover's records
     ///
@@ -104,7 +104,7 @@ pub struct Args {
 
 /// What the binary does instead of working.
 #[derive(Debug, Subcommand)]
-pub enum Chore {
+pub enum OperatorSubcommand {
     /// Print the definition of the Pipeline resource
     Crd,
 }
@@ -306,6 +306,9 @@ mod tests {
             let text = parse(typed).unwrap_err().to_string();
             assert!(text.contains(word), "{typed}: {text}");
         }
-        assert!(matches!(parse("crd").unwrap().chore, Some(Chore::Crd)));
+        assert!(matches!(
+            parse("crd").unwrap().subcommand,
+            Some(OperatorSubcommand::Crd)
+        ));
     }
 }

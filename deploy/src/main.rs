@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use drover_operator::args::{Args, Chore};
+use drover_operator::args::{Args, OperatorSubcommand};
 use drover_operator::crd;
 use drover_operator::request::Request;
 use drover_operator::service::{self, ServiceError};
-use drover_shared::process::{Ending, Lifecycle, telemetry};
+use drover_shared::process::{Lifecycle, ShutdownOutcome, telemetry};
 
 /// How long looks that are under way may be finished.
 const GRACE: Duration = Duration::from_secs(20);
@@ -25,7 +25,7 @@ async fn main() -> ExitCode {
         Ok(args) => args,
         Err(refusal) => return refuse(&refusal),
     };
-    if let Some(Chore::Crd) = args.chore {
+    if let Some(OperatorSubcommand::Crd) = args.subcommand {
         return print_crd();
     }
     let _telemetry = telemetry::start("drover-operator", &args.log, args.log_format.into());
@@ -46,7 +46,7 @@ async fn run(request: Request) -> ExitCode {
         return UNFIT.into();
     };
     let operator = life.spawn_main(service::run(request, life.tokens()));
-    if life.run().await == Ending::CutShort && !operator.is_finished() {
+    if life.run().await == ShutdownOutcome::CutShort && !operator.is_finished() {
         return UNFIT.into();
     }
     match operator.await {

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
 use drover_shared::ledger::Ledger;
-use drover_shared::process::{Measures, Probe, Tokens};
+use drover_shared::process::{MetricsExporter, Probe, Tokens};
 use drover_shared::queue::rabbitmq::RabbitMq;
 use drover_shared::queue::{Broker, Link, QueueError};
 use drover_shared::store::{Store, StoreError};
@@ -151,7 +151,7 @@ async fn answer(
     let probe = match listen {
         Some(address) => {
             let probe = Probe::bind(address).await.map_err(refused(address))?;
-            let measures = Measures::keep(&metrics::BUCKETS_S, &[]);
+            let measures = MetricsExporter::keep(&metrics::BUCKETS_S, &[]);
             let measures = measures.map_err(|error| refused(address)(io::Error::other(error)))?;
             metrics::describe();
             metrics::leads(false);

@@ -11,8 +11,8 @@ use drover_shared::datum::{
 };
 use drover_shared::id::{DatumId, JobId, WorkerId};
 use drover_shared::wire::{
-    Baton, Control, Datums, Event, Message, Range, Report, SIZE_LIMIT, Task, WireError, decode,
-    encode,
+    Control, Datums, Event, LeaderToken, Message, Range, Report, SIZE_LIMIT, Task, WireError,
+    decode, encode,
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -200,7 +200,7 @@ fn golden() -> Vec<(&'static str, &'static str, Message)> {
         (
             "baton",
             include_str!("wire/v1/baton.json"),
-            Message::Baton(Baton {
+            Message::LeaderToken(LeaderToken {
                 from: "herd-0123456789".into(),
             }),
         ),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use drover_shared::queue::{Broker, suite::suite};
+use drover_shared::queue::{Broker, testing::suite::suite};
 use drover_tests::shared;
 
 use crate::bench::connect;

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use drover_shared::id::{JobId, PipelineName};
 use drover_shared::ledger::Ledger;
-use drover_shared::store::{Location, Store, suite};
+use drover_shared::store::{Location, Store, testing::suite};
 use drover_tests::s3::{Fault, Harm, Listing, S3};
 
 /// Tells the process where its store is.

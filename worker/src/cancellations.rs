@@ -12,7 +12,7 @@ const REMEMBERED: usize = 256;
 
 /// Which jobs are to be stopped. Cheap to clone; all clones know the same.
 #[derive(Clone, Debug)]
-pub struct Stops {
+pub struct Cancellations {
     hard: CancellationToken,
     known: Arc<Mutex<Known>>,
 }
@@ -24,7 +24,7 @@ struct Known {
     stopped: VecDeque<JobId>,
 }
 
-impl Stops {
+impl Cancellations {
     /// No job is to be stopped, as long as `hard` is not cancelled.
     pub fn new(hard: &CancellationToken) -> Self {
         Self {
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_job_is_stopped_whether_it_is_met_before_or_after() {
-        let stops = Stops::new(&CancellationToken::new());
+        let stops = Cancellations::new(&CancellationToken::new());
         let (before, after, other) = (JobId::generate(), JobId::generate(), JobId::generate());
         let token = stops.token(before);
         stops.stop(before);
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn memory_stays_bounded_however_many_jobs_are_stopped() {
-        let stops = Stops::new(&CancellationToken::new());
+        let stops = Cancellations::new(&CancellationToken::new());
         for _ in 0..10 * REMEMBERED {
             let job = JobId::generate();
             stops.token(job);

@@ -204,9 +204,9 @@ async fn travel(datum: Datum, bearer: &Bearer<'_>, tools: &Tools) -> Result<(), 
 fn decode(body: &[u8]) -> Result<Task, Refusal> {
     match wire::decode(body) {
         Ok(Message::Task(task)) => Ok(task),
-        Ok(Message::Reports(_) | Message::Control(_) | Message::Baton(_)) => Err(Refusal::Reject(
-            "it brings no datums, so it does not belong in this queue".to_owned(),
-        )),
+        Ok(Message::Reports(_) | Message::Control(_) | Message::LeaderToken(_)) => Err(
+            Refusal::Reject("it brings no datums, so it does not belong in this queue".to_owned()),
+        ),
         Err(error) => Err(Refusal::Reject(error.to_string())),
     }
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use drover_shared::id::WorkerId;
 use drover_shared::pipeline::GIVEN;
 
+use crate::phase::WorkerPhase;
 use crate::prefetch::Prefetch;
 use crate::runner::SandboxMode;
-use crate::standing::Standing;
 
 /// The settings of a worker.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ pub struct Settings {
     /// The namespace of that pod, for `PPS_NAMESPACE`.
     pub namespace: Option<String>,
     /// What it is about, for whoever asks.
-    pub standing: Standing,
+    pub phase: WorkerPhase,
     /// How long the store or this machine may fail without a pause before the worker gives up.
     pub patience: Duration,
 }
@@ -59,7 +59,7 @@ impl Settings {
             environment: inheritable(std::env::vars_os()),
             pod: None,
             namespace: None,
-            standing: Standing::default(),
+            phase: WorkerPhase::default(),
             patience: Duration::from_mins(1),
         }
     }

@@ -5,12 +5,12 @@ use std::sync::{Arc, OnceLock};
 use drover_shared::queue::{Broker, Link};
 
 use crate::metrics;
-use crate::standing::{Phase, Standing};
+use crate::phase::{Phase, WorkerPhase};
 
 /// How the worker is. Cheap to clone; all clones tell the same.
 #[derive(Clone, Default)]
 pub(crate) struct Health {
-    pub(crate) standing: Standing,
+    pub(crate) phase: WorkerPhase,
     broker: Arc<OnceLock<Arc<dyn Broker>>>,
 }
 
@@ -22,7 +22,7 @@ impl Health {
 
     /// Whether the worker takes messages; if not, why.
     pub(crate) fn ready(&self) -> Result<(), String> {
-        judge(self.standing.phase(), self.link())
+        judge(self.phase.phase(), self.link())
     }
 
     /// Brings the gauge of the connection up to date.
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn a_broker_that_was_never_reached_is_out_of_reach() {
         let health = Health::default();
-        health.standing.enter(Phase::Taking);
+        health.phase.enter(Phase::Taking);
         assert!(health.ready().is_err());
         health.watch(&(Arc::new(Embedded::new(1)) as Arc<dyn Broker>));
         assert_eq!(health.ready(), Ok(()));

@@ -13,9 +13,9 @@ use drover_shared::store::{Repos, Store, StoreError, StoreKey};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use crate::cancellations::Cancellations;
 use crate::runner::home_of_another;
 use crate::scratch::Scratch;
-use crate::stops::Stops;
 
 /// Jobs remembered at the same time, beside those on their way. A worker meets few: those of its pipelines that run now.
 const REMEMBERED: usize = 8;
@@ -122,7 +122,7 @@ impl Leaf {
 pub(crate) struct Jobs {
     ledger: Ledger,
     repos: Repos,
-    stops: Stops,
+    stops: Cancellations,
     scratch: Arc<Scratch>,
     inherited: BTreeMap<String, String>,
     recent: Mutex<VecDeque<Arc<Job>>>,
@@ -131,7 +131,7 @@ pub(crate) struct Jobs {
 impl Jobs {
     pub(crate) fn new(
         ledger: &Ledger,
-        stops: Stops,
+        stops: Cancellations,
         scratch: Arc<Scratch>,
         inherited: BTreeMap<String, String>,
     ) -> Self {
@@ -161,7 +161,7 @@ impl Jobs {
         Ok(job)
     }
 
-    /// Stops a job; returns its pipeline.
+    /// Cancellations a job; returns its pipeline.
     pub(crate) async fn stop(&self, id: JobId) -> Result<PipelineName, StoreError> {
         self.stops.stop(id);
         Ok(self.ledger.job(id).await?.pipeline)

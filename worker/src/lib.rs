@@ -2,7 +2,7 @@
 //!
 //! Modules in reading order: a worker is [told](Settings) what it needs, takes messages as claims, and brings each
 //! datum through the flow with the tools below. The last ones make a process of it, `drover-worker`: what was
-//! [typed](args) becomes a [request], which a [service] carries out; or it was a [chore].
+//! [typed](args) becomes a [request], which a [service] carries out; or it was a [subcommand].
 
 mod config;
 mod error;
@@ -16,32 +16,32 @@ mod flow;
 mod in_hand;
 
 mod control;
-mod standing;
+mod phase;
 
+mod cancellations;
 mod job;
 mod metrics;
 mod patience;
 mod reporter;
 mod scratch;
 mod slots;
-mod stops;
 mod tools;
 
 pub mod runner;
 
 pub mod args;
-pub mod chore;
 mod connect;
 pub mod exit;
+pub mod hardening;
 mod health;
 pub mod init;
 pub mod request;
-pub mod secrecy;
 pub mod service;
+pub mod subcommand;
 
+pub use cancellations::Cancellations;
 pub use config::{Settings, inheritable};
 pub use error::WorkError;
+pub use phase::{Phase, WorkerPhase};
 pub use scratch::scratch_for;
-pub use standing::{Phase, Standing};
-pub use stops::Stops;
 pub use worker::work;

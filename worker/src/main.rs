@@ -4,21 +4,21 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use drover_shared::process::{Ending, Lifecycle, host_name, telemetry};
+use drover_shared::process::{Lifecycle, ShutdownOutcome, host_name, telemetry};
 use drover_worker::args::{self, Args};
 use drover_worker::exit::Exit;
 use drover_worker::request::Request;
-use drover_worker::{chore, init, runner, secrecy, service};
+use drover_worker::{hardening, init, runner, service, subcommand};
 
 /// How long calls into a store that hangs may keep the process from its end.
 const LAST_CALLS: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     // A runner is this very binary, started by itself: it must be single-threaded and see no other argument.
-    if let Some(code) = runner::take_over().or_else(chore::take_over) {
+    if let Some(code) = runner::take_over().or_else(subcommand::take_over) {
         return code;
     }
-    secrecy::keep_to_oneself();
+    hardening::keep_to_oneself();
     if let Some(code) = init::take_over() {
         return code;
     }
@@ -54,7 +54,7 @@ async fn run(args: Args) -> Exit {
         return Exit::Unfit;
     };
     let worker = life.spawn_main(service::run(request, life.tokens()));
-    if life.run().await == Ending::CutShort {
+    if life.run().await == ShutdownOutcome::CutShort {
         tracing::warn!("cut short; what ran goes back to the queue");
         return Exit::CutShort;
     }

@@ -17,9 +17,9 @@ pub enum Phase {
 
 /// The phase of one worker. Cheap to clone; all clones tell the same.
 #[derive(Clone, Debug, Default)]
-pub struct Standing(Arc<AtomicU8>);
+pub struct WorkerPhase(Arc<AtomicU8>);
 
-impl Standing {
+impl WorkerPhase {
     /// What the worker is about now.
     pub fn phase(&self) -> Phase {
         match self.0.load(Ordering::Relaxed) {
@@ -40,12 +40,12 @@ mod tests {
 
     #[test]
     fn all_clones_tell_the_same() {
-        let standing = Standing::default();
-        let told = standing.clone();
-        assert_eq!(told.phase(), Phase::Starting);
-        for phase in [Phase::Taking, Phase::Draining] {
-            standing.enter(phase);
-            assert_eq!(told.phase(), phase);
+        let phase = WorkerPhase::default();
+        let clone = phase.clone();
+        assert_eq!(clone.phase(), Phase::Starting);
+        for next in [Phase::Taking, Phase::Draining] {
+            phase.enter(next);
+            assert_eq!(clone.phase(), next);
         }
     }
 }

@@ -6,16 +6,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use drover_shared::ledger::Ledger;
-use drover_shared::process::{Measures, Probe, Tokens};
+use drover_shared::process::{MetricsExporter, Probe, Tokens};
 use drover_shared::queue::{Broker, QueueError};
 use drover_shared::store::{Store, StoreError};
 
+use crate::cancellations::Cancellations;
 use crate::config::Settings;
 use crate::error::WorkError;
 use crate::exit::Exit;
 use crate::health::Health;
 use crate::request::Request;
-use crate::stops::Stops;
 use crate::worker::work;
 use crate::{connect, metrics};
 
@@ -75,10 +75,10 @@ async fn serve(request: &Request, health: &Health, tokens: Tokens) -> Result<(),
     };
     let (ledger, broker) = reached?;
     let settings = Settings {
-        standing: health.standing.clone(),
+        phase: health.phase.clone(),
         ..request.settings(ledger.store())
     };
-    let stops = Stops::new(&tokens.hard);
+    let stops = Cancellations::new(&tokens.hard);
     let pipelines = request.pipelines.clone();
     // All of a worker's life is one future, and a large one.
     Ok(Box::pin(work(settings, ledger, broker, pipelines, stops, tokens)).await?)
@@ -125,10 +125,10 @@ async fn answer(
     })
 }
 
-async fn listen_on(address: SocketAddr) -> Result<(Probe, Measures), ServiceError> {
+async fn listen_on(address: SocketAddr) -> Result<(Probe, MetricsExporter), ServiceError> {
     let refused = |source| ServiceError::Listen { address, source };
     let probe = Probe::bind(address).await.map_err(refused)?;
-    let measures = Measures::keep(&metrics::BUCKETS_S, &[])
+    let measures = MetricsExporter::keep(&metrics::BUCKETS_S, &[])
         .map_err(|error| refused(io::Error::other(error)))?;
     metrics::describe();
     let address = probe.address().map_err(refused)?;

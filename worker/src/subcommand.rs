@@ -9,17 +9,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use drover_shared::process::{AskError, ask_ready};
+use drover_shared::process::{ProbeError, probe_ready};
 
 use crate::args;
 
 /// The name of an installed worker, where only a directory was named.
 const NAME: &str = "drover-worker";
 
-/// A chore as typed.
+/// A subcommand as typed.
 #[derive(Debug, Parser)]
 #[command(name = NAME)]
-enum Chore {
+enum WorkerSubcommand {
     /// Copy this binary, for another image to run it: what an init container is there for
     Install {
         /// The file to make, or a directory
@@ -33,26 +33,26 @@ enum Chore {
     },
 }
 
-/// Why a chore was not done.
+/// Why a subcommand was not done.
 #[derive(Debug, thiserror::Error)]
 enum ChoreError {
     #[error("cannot install the worker as {}: {source}", path.display())]
     Install { path: PathBuf, source: io::Error },
     #[error(transparent)]
-    Probe(#[from] AskError),
+    Probe(#[from] ProbeError),
 }
 
-/// If this process was started for a chore, does it. An ordinary worker's command line begins with a flag.
+/// If this process was started for a subcommand, does it. An ordinary worker's command line begins with a flag.
 pub fn take_over() -> Option<ExitCode> {
     let first = std::env::args_os().nth(1)?;
     if first != "install" && first != "probe" {
         return None;
     }
-    let chore = match Chore::try_parse() {
-        Ok(chore) => chore,
+    let subcommand = match WorkerSubcommand::try_parse() {
+        Ok(subcommand) => subcommand,
         Err(refusal) => return Some(args::refuse(&refusal).into()),
     };
-    Some(match chore.carry_out() {
+    Some(match subcommand.carry_out() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "error: {error}");
@@ -61,12 +61,12 @@ pub fn take_over() -> Option<ExitCode> {
     })
 }
 
-impl Chore {
+impl WorkerSubcommand {
     fn carry_out(self) -> Result<(), ChoreError> {
         match self {
             Self::Install { path } => install(Path::new("/proc/self/exe"), &path)
                 .map_err(|source| ChoreError::Install { path, source }),
-            Self::Probe { address } => Ok(ask_ready(address)?),
+            Self::Probe { address } => Ok(probe_ready(address)?),
         }
     }
 }
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn the_definition_of_the_command_line_is_sound() {
-        Chore::command().debug_assert();
+        WorkerSubcommand::command().debug_assert();
     }
 
     #[test]

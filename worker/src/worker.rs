@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::Instrument;
 
+use crate::cancellations::Cancellations;
 use crate::claim::work_off;
 use crate::config::Settings;
 use crate::control::heed;
@@ -22,12 +23,11 @@ use crate::in_hand::InHand;
 use crate::intake::Intake;
 use crate::job::Jobs;
 use crate::patience::Patience;
+use crate::phase::Phase;
 use crate::prefetch::{Prefetch, WINDOW};
 use crate::reporter::Reporter;
 use crate::scratch::Scratch;
 use crate::slots::Slots;
-use crate::standing::Phase;
-use crate::stops::Stops;
 use crate::tools::Tools;
 
 /// Works on the datums of `pipelines` until the soft token is cancelled and what runs is finished, or until the
@@ -37,7 +37,7 @@ pub async fn work(
     ledger: Ledger,
     broker: Arc<dyn Broker>,
     pipelines: Vec<PipelineName>,
-    stops: Stops,
+    stops: Cancellations,
     tokens: Tokens,
 ) -> Result<(), WorkError> {
     let span = tracing::info_span!("worker", worker.id = %settings.worker);
@@ -55,7 +55,7 @@ async fn equip(
     settings: Settings,
     ledger: Ledger,
     broker: Arc<dyn Broker>,
-    stops: Stops,
+    stops: Cancellations,
     tokens: Tokens,
 ) -> Result<Tools, WorkError> {
     let scratch = Scratch::make(&settings.scratch, &settings.worker)
@@ -97,7 +97,7 @@ async fn take_all(pipelines: &[PipelineName], tools: &Arc<Tools>) -> Result<(), 
     for pipeline in pipelines {
         intakes.push(Intake::open(pipeline, tools).await.map_err(lost)?);
     }
-    tools.settings.standing.enter(Phase::Taking);
+    tools.settings.phase.enter(Phase::Taking);
     let Settings { worker, slots, .. } = &tools.settings;
     tracing::info!(
         "worker {worker} takes datums of {}, {slots} at a time",
@@ -134,7 +134,7 @@ type Reason = Arc<Mutex<Option<WorkError>>>;
 /// Takes messages from one queue until it is time to stop, then waits for those in hand.
 async fn take(mut intake: Intake, tools: &Arc<Tools>, trouble: &Reason) -> Result<(), QueueError> {
     let taken = take_until_asked(&mut intake, tools, trouble).await;
-    tools.settings.standing.enter(Phase::Draining);
+    tools.settings.phase.enter(Phase::Draining);
     tracing::info!("no more messages are taken; what runs is finished");
     let closed = intake.close(tools).await;
     let stopped = taken.and(closed);

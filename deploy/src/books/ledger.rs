@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use drover_shared::id::{JobId, PipelineName};
 use drover_shared::job::JobRecord;
-use drover_shared::ledger::{Change, Ledger, StandingError};
+use drover_shared::ledger::{Ledger, PipelineChange, RegistryError};
 use drover_shared::store::StoreError;
 use serde_json::Value;
 
@@ -44,15 +44,19 @@ impl LedgerBooks {
 #[async_trait]
 impl Books for LedgerBooks {
     async fn stand(&self, pipeline: &PipelineName, spec: &Value) -> Result<(), BooksError> {
-        let put = Change::Put(spec.clone());
-        self.ledger.change_standing(pipeline, &put).await?;
+        let put = PipelineChange::Put(spec.clone());
+        self.ledger.change_pipeline(pipeline, &put).await?;
         Ok(())
     }
 
     async fn fell(&self, pipeline: &PipelineName) -> Result<u64, BooksError> {
         // First, so that no job is started any more.
-        match self.ledger.change_standing(pipeline, &Change::Delete).await {
-            Ok(_) | Err(StandingError::Missing(_)) => {}
+        match self
+            .ledger
+            .change_pipeline(pipeline, &PipelineChange::Delete)
+            .await
+        {
+            Ok(_) | Err(RegistryError::Missing(_)) => {}
             Err(error) => return Err(error.into()),
         }
         let open = self.ledger.submitted(pipeline).await?;
@@ -99,7 +103,7 @@ mod tests {
             scope: Scope::Everything,
             reprocess: false,
             after: vec![],
-            covers: None,
+            fingerprint: None,
         };
         ledger
             .submit(&record, &json!({}), &submission)
@@ -151,10 +155,10 @@ mod tests {
         let name = "thumbs".parse().unwrap();
         books.stand(&name, &json!({ "spec": 1 })).await.unwrap();
         books.stand(&name, &json!({ "spec": 1 })).await.unwrap();
-        assert_eq!(ledger.standing(&name).await.unwrap().unwrap().revision, 1);
+        assert_eq!(ledger.registered(&name).await.unwrap().unwrap().revision, 1);
         let mut job = submitted(&ledger, 10, 0).await;
         assert_eq!(books.fell(&name).await.unwrap(), 1);
-        assert_eq!(ledger.standing(&name).await.unwrap(), None);
+        assert_eq!(ledger.registered(&name).await.unwrap(), None);
         assert!(ledger.stop_requested(job.id).await.unwrap());
         job.state = JobState::Killed;
         ledger.save(&job).await.unwrap();

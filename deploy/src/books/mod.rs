@@ -8,7 +8,7 @@ pub use ledger::LedgerBooks;
 use async_trait::async_trait;
 use drover_shared::id::{JobId, PipelineName};
 use drover_shared::job::JobRecord;
-use drover_shared::ledger::StandingError;
+use drover_shared::ledger::RegistryError;
 use drover_shared::store::StoreError;
 use serde_json::Value;
 
@@ -31,7 +31,7 @@ pub enum BooksError {
     Store(#[from] StoreError),
     /// The standing pipeline.
     #[error(transparent)]
-    Standing(#[from] StandingError),
+    Standing(#[from] RegistryError),
 }
 
 /// What the operator writes into the store and reads there. Everything may be done twice.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use async_trait::async_trait;
-use drover_shared::process::ask_measures;
+use drover_shared::process::scrape_metrics;
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
@@ -36,7 +36,7 @@ pub struct Probed;
 impl Crew for Probed {
     async fn is_busy(&self, address: IpAddr) -> Option<bool> {
         let worker = SocketAddr::new(address, PORT);
-        let asking = tokio::task::spawn_blocking(move || ask_measures(worker));
+        let asking = tokio::task::spawn_blocking(move || scrape_metrics(worker));
         busy(&asking.await.ok()?.ok()?)
     }
 }

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use drover_shared::ledger::StandingError;
+use drover_shared::ledger::RegistryError;
 use drover_shared::pipeline::{Finding, Findings};
 use drover_shared::queue::QueueError;
 use drover_shared::store::StoreError;
@@ -175,16 +175,16 @@ impl From<LogError> for Error {
     }
 }
 
-impl From<StandingError> for Error {
-    fn from(error: StandingError) -> Self {
+impl From<RegistryError> for Error {
+    fn from(error: RegistryError) -> Self {
         match error {
-            StandingError::Exists(name) => Self::conflict(format!(
+            RegistryError::Exists(name) => Self::conflict(format!(
                 "pipeline {name} exists already; PUT /api/v1/pipelines/{name} changes it"
             )),
-            StandingError::Missing(name) => Self::not_found(format!(
+            RegistryError::Missing(name) => Self::not_found(format!(
                 "there is no standing pipeline {name}; POST /api/v1/pipelines makes one"
             )),
-            StandingError::Store(error) => error.into(),
+            RegistryError::Store(error) => error.into(),
         }
     }
 }

@@ -11,8 +11,8 @@ use super::detail::{DatumPath, no_datum};
 use super::error::Error;
 use super::query::Bounded;
 use super::route::Ask;
-use drover_core::catalog::{self, LogError};
 use drover_core::catalog::LogLineJson;
+use drover_core::catalog::{self, LogError};
 
 /// The most text of an answer, in bytes.
 const MOST_TEXT: usize = 4 * 1024 * 1024;

@@ -49,7 +49,7 @@ pub(super) struct PipelineDetails {
 pub(super) async fn show(
     Ask { api, path, .. }: Ask<PipelinePath>,
 ) -> Result<PipelineDetails, Error> {
-    let standing = api.ledger().standing(&path.name).await?;
+    let standing = api.ledger().registered(&path.name).await?;
     let standing = standing.ok_or_else(|| unknown(&path.name))?;
     Ok(PipelineDetails {
         pipeline: named(&api, &path.name).await?,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use drover_shared::id::{JobId, PipelineName};
-use drover_shared::ledger::Change;
+use drover_shared::ledger::PipelineChange;
 use drover_shared::pipeline::{self, Parsed, Pipeline as Meant};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
@@ -57,7 +57,7 @@ pub(super) async fn create(
 ) -> Result<Overview, Error> {
     let Parsed { pipeline, spec, .. } = body.0;
     refuse_circles(&api, &pipeline).await?;
-    change(&api, &pipeline.name, &Change::Create(spec)).await
+    change(&api, &pipeline.name, &PipelineChange::Create(spec)).await
 }
 
 pub(super) async fn update(
@@ -73,25 +73,31 @@ pub(super) async fn update(
         )));
     }
     refuse_circles(&api, &pipeline).await?;
-    change(&api, &path.name, &Change::Update(spec)).await
+    change(&api, &path.name, &PipelineChange::Update(spec)).await
 }
 
 pub(super) async fn pause(Ask { api, path, .. }: Ask<PipelinePath>) -> Result<Overview, Error> {
-    change(&api, &path.name, &Change::Pause).await
+    change(&api, &path.name, &PipelineChange::Pause).await
 }
 
 pub(super) async fn resume(Ask { api, path, .. }: Ask<PipelinePath>) -> Result<Overview, Error> {
-    change(&api, &path.name, &Change::Resume).await
+    change(&api, &path.name, &PipelineChange::Resume).await
 }
 
-async fn change(api: &Api, name: &PipelineName, change: &Change) -> Result<Overview, Error> {
-    api.ledger().change_standing(name, change).await?;
+async fn change(
+    api: &Api,
+    name: &PipelineName,
+    change: &PipelineChange,
+) -> Result<Overview, Error> {
+    api.ledger().change_pipeline(name, change).await?;
     pipelines::named(api, name).await
 }
 
 pub(super) async fn delete(Ask { api, path, .. }: Ask<PipelinePath>) -> Result<Nothing, Error> {
     let ledger = api.ledger();
-    ledger.change_standing(&path.name, &Change::Delete).await?;
+    ledger
+        .change_pipeline(&path.name, &PipelineChange::Delete)
+        .await?;
     for (record, _) in ledger.submitted(&path.name).await? {
         jobs::stop_job(&api, record.id).await?;
     }
@@ -127,7 +133,7 @@ impl Wanted {
 pub(super) async fn run(Ask { api, path, .. }: Ask<PipelinePath>) -> Result<Wanted, Error> {
     let before = api.ledger().unfolded(&path.name).await?;
     api.ledger()
-        .change_standing(&path.name, &Change::Want)
+        .change_pipeline(&path.name, &PipelineChange::Want)
         .await?;
     let deadline = Instant::now() + JOB_TIME;
     while Instant::now() < deadline {

@@ -13,8 +13,8 @@ use super::error::Error;
 use super::feed::Feed;
 use drover_core::catalog;
 use drover_core::coordinator::Snapshot;
-use drover_core::triggers::Waiting;
 use drover_core::leader::Shown;
+use drover_core::triggers::Waiting;
 
 /// Event streams at the same time.
 const MOST_STREAMS: usize = 32;

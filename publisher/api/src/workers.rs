@@ -94,7 +94,7 @@ async fn consumers(api: &Api) -> Result<BTreeMap<String, u32>, Error> {
     let Some(broker) = api.reach().get().filter(|_| api.reach().link() == Link::Up) else {
         return Ok(consumers);
     };
-    let standing = api.ledger().all_standing().await?;
+    let standing = api.ledger().registered_pipelines().await?;
     let mut names: Vec<PipelineName> = standing.into_iter().map(|(name, _)| name).collect();
     let coordinated = api.coordinated();
     names.extend(coordinated.into_iter().map(|job| job.record.pipeline));

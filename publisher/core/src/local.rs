@@ -14,7 +14,7 @@ use drover_shared::pipeline::Parallelism;
 use drover_shared::process::{Tokens, host_name};
 use drover_shared::queue::{Broker, Embedded, Queue, QueueError};
 use drover_shared::store::{StoreError, layout};
-use drover_worker::{Settings, Stops, WorkError, scratch_for, work};
+use drover_worker::{Cancellations, Settings, WorkError, scratch_for, work};
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -125,7 +125,7 @@ pub async fn run(
     let desk = Desk {
         ledger,
         broker,
-        stops: Stops::new(&tokens.hard),
+        stops: Cancellations::new(&tokens.hard),
         tokens: tokens.part(),
         idle: CancellationToken::new(),
         scratch,
@@ -196,7 +196,7 @@ pub fn worker(
 struct Desk {
     ledger: Ledger,
     broker: Arc<Embedded>,
-    stops: Stops,
+    stops: Cancellations,
     /// Of this job alone: its soft token ends the worker.
     tokens: Tokens,
     /// Cancelled once the worker is gone.

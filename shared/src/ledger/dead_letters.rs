@@ -1,4 +1,4 @@
-//! Parked messages: what nobody understood, kept for people with the reason.
+//! DeadLetter messages: what nobody understood, kept for people with the reason.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ const KEPT_BYTES: usize = 64 * 1024;
 
 /// A message that nobody understood.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-pub struct Parked {
+pub struct DeadLetter {
     /// When it was found.
     pub found: Timestamp,
     /// Why nobody took it.
@@ -25,7 +25,7 @@ pub struct Parked {
     pub text: String,
 }
 
-impl Parked {
+impl DeadLetter {
     /// A message found now.
     pub fn new(body: &[u8], reason: &str) -> Self {
         let kept = &body[..body.len().min(KEPT_BYTES)];
@@ -40,18 +40,22 @@ impl Parked {
 
 impl Ledger {
     /// Keeps a message that nobody understood.
-    pub async fn park(&self, pipeline: &PipelineName, parked: &Parked) -> Result<(), StoreError> {
+    pub async fn save_dead_letter(
+        &self,
+        pipeline: &PipelineName,
+        parked: &DeadLetter,
+    ) -> Result<(), StoreError> {
         let unique = Ulid::generate().to_string().to_ascii_lowercase();
         let key = layout::parked(pipeline, &unique);
         self.store.put(&key, to_json(&key, parked)?).await
     }
 
     /// The messages of a pipeline that nobody understood, newest first, at most `most` of them; and how many there are.
-    pub async fn parked(
+    pub async fn dead_letters(
         &self,
         pipeline: &PipelineName,
         most: usize,
-    ) -> Result<(usize, Vec<Parked>), StoreError> {
+    ) -> Result<(usize, Vec<DeadLetter>), StoreError> {
         let folder = layout::parked_messages(pipeline);
         let names = self.store.names(&folder).await?;
         let mut parked = Vec::new();

@@ -6,12 +6,12 @@
 
 mod records;
 
+mod dead_letters;
 mod epochs;
 mod jobs;
 mod lock;
-mod parked;
 mod reference;
-mod standing;
+mod registry;
 mod submissions;
 
 mod manifest;
@@ -27,14 +27,14 @@ mod fold;
 mod tests;
 
 pub use attempts::LogFile;
+pub use dead_letters::DeadLetter;
 pub use done::{DoneIndex, DoneRef};
 pub use epochs::Epoch;
 pub use lock::PipelineLock;
 pub use manifest::ManifestEntry;
-pub use parked::Parked;
 pub use reference::ReferenceError;
+pub use registry::{PipelineChange, RegisteredPipeline, RegistryError};
 pub use segment::Segment;
-pub use standing::{Change, Standing, StandingError};
 pub use submissions::{Scope, Submission};
 pub use verdicts::Commit;
 

@@ -15,7 +15,7 @@ pub(super) mod advice {
     /// For what a job needs to be told in detail.
     pub(in crate::ledger) const DETAIL: &str = "remove the job's folder and run the pipeline again; datums that are remembered as done are skipped";
     /// For a revision of a standing pipeline.
-    pub(in crate::ledger) const STANDING: &str =
+    pub(in crate::ledger) const REGISTERED: &str =
         "remove it, and create the pipeline again; its output and its books stay";
     /// For a message that nobody understood.
     pub(in crate::ledger) const PARKED: &str = "remove it; it is for people to read only";

@@ -1,4 +1,4 @@
-//! Standing pipelines: what a service watches, and starts jobs for when their inputs change.
+//! RegisteredPipeline pipelines: what a service watches, and starts jobs for when their inputs change.
 //!
 //! Every change is a revision of its own, written once: of two who change a pipeline at the same time, one comes
 //! second and sees what the first one did. The highest revision counts.
@@ -15,7 +15,7 @@ use crate::store::{StoreError, StoreKey, layout};
 
 /// A standing pipeline.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-pub struct Standing {
+pub struct RegisteredPipeline {
     /// How many changes there were, this one counted.
     pub revision: u64,
     /// When it was created.
@@ -33,7 +33,7 @@ pub struct Standing {
 
 /// What can be done to a standing pipeline.
 #[derive(Clone, Debug)]
-pub enum Change {
+pub enum PipelineChange {
     /// Makes it, with this normalised spec.
     Create(Value),
     /// Gives it another spec.
@@ -52,7 +52,7 @@ pub enum Change {
 
 /// Why a standing pipeline was not changed.
 #[derive(Debug, thiserror::Error)]
-pub enum StandingError {
+pub enum RegistryError {
     /// There is one already.
     #[error("pipeline {0} exists already; `drover update pipeline` changes it")]
     Exists(PipelineName),
@@ -72,17 +72,17 @@ struct Kept {
     /// Tells it from what another writer put there.
     unique: String,
     /// None: the pipeline was deleted.
-    pipeline: Option<Standing>,
+    pipeline: Option<RegisteredPipeline>,
 }
 
 /// What a change makes of a pipeline; none is one that is not there.
 fn after(
-    current: Option<Standing>,
-    change: &Change,
+    current: Option<RegisteredPipeline>,
+    change: &PipelineChange,
     revision: u64,
     now: Timestamp,
-) -> Result<Option<Standing>, Refusal> {
-    let made = |spec: &Value| Standing {
+) -> Result<Option<RegisteredPipeline>, Refusal> {
+    let made = |spec: &Value| RegisteredPipeline {
         revision,
         created: now,
         updated: now,
@@ -91,24 +91,26 @@ fn after(
         wanted: 0,
     };
     let current = match (current, change) {
-        (None, Change::Create(spec) | Change::Put(spec)) => return Ok(Some(made(spec))),
+        (None, PipelineChange::Create(spec) | PipelineChange::Put(spec)) => {
+            return Ok(Some(made(spec)));
+        }
         (None, _) => return Err(Refusal::Missing),
-        (Some(_), Change::Create(_)) => return Err(Refusal::Exists),
-        (Some(_), Change::Delete) => return Ok(None),
+        (Some(_), PipelineChange::Create(_)) => return Err(Refusal::Exists),
+        (Some(_), PipelineChange::Delete) => return Ok(None),
         (Some(current), _) => current,
     };
     let mut changed = current.clone();
     match change {
-        Change::Update(spec) | Change::Put(spec) => changed.spec = spec.clone(),
-        Change::Pause => changed.paused = true,
-        Change::Resume => changed.paused = false,
-        Change::Want => changed.wanted += 1,
-        Change::Create(_) | Change::Delete => {}
+        PipelineChange::Update(spec) | PipelineChange::Put(spec) => changed.spec = spec.clone(),
+        PipelineChange::Pause => changed.paused = true,
+        PipelineChange::Resume => changed.paused = false,
+        PipelineChange::Want => changed.wanted += 1,
+        PipelineChange::Create(_) | PipelineChange::Delete => {}
     }
     if changed == current {
         return Err(Refusal::Same);
     }
-    Ok(Some(Standing {
+    Ok(Some(RegisteredPipeline {
         revision,
         updated: now,
         ..changed
@@ -125,26 +127,26 @@ enum Refusal {
 }
 
 impl Ledger {
-    /// Changes a standing pipeline; what it is now, none after [`Change::Delete`].
-    pub async fn change_standing(
+    /// Changes a standing pipeline; what it is now, none after [`PipelineChange::Delete`].
+    pub async fn change_pipeline(
         &self,
         name: &PipelineName,
-        change: &Change,
-    ) -> Result<Option<Standing>, StandingError> {
+        change: &PipelineChange,
+    ) -> Result<Option<RegisteredPipeline>, RegistryError> {
         loop {
-            let (last, current) = self.latest_standing(name).await?;
+            let (last, current) = self.latest_revision(name).await?;
             let revision = last + 1;
             let pipeline = match after(current.clone(), change, revision, Timestamp::now()) {
                 Ok(pipeline) => pipeline,
                 Err(Refusal::Same) => return Ok(current),
-                Err(Refusal::Exists) => return Err(StandingError::Exists(name.clone())),
-                Err(Refusal::Missing) => return Err(StandingError::Missing(name.clone())),
+                Err(Refusal::Exists) => return Err(RegistryError::Exists(name.clone())),
+                Err(Refusal::Missing) => return Err(RegistryError::Missing(name.clone())),
             };
             if self
                 .write_revision(name, revision, pipeline.as_ref())
                 .await?
             {
-                self.store.delete(&layout::standing(name, last)).await?;
+                self.store.delete(&layout::registration(name, last)).await?;
                 return Ok(pipeline);
             }
         }
@@ -155,9 +157,9 @@ impl Ledger {
         &self,
         name: &PipelineName,
         revision: u64,
-        pipeline: Option<&Standing>,
+        pipeline: Option<&RegisteredPipeline>,
     ) -> Result<bool, StoreError> {
-        let key = layout::standing(name, revision);
+        let key = layout::registration(name, revision);
         let kept = Kept {
             unique: Ulid::generate().to_string(),
             pipeline: pipeline.cloned(),
@@ -170,15 +172,20 @@ impl Ledger {
     }
 
     /// A standing pipeline; none if there is none of this name.
-    pub async fn standing(&self, name: &PipelineName) -> Result<Option<Standing>, StoreError> {
-        Ok(self.latest_standing(name).await?.1)
+    pub async fn registered(
+        &self,
+        name: &PipelineName,
+    ) -> Result<Option<RegisteredPipeline>, StoreError> {
+        Ok(self.latest_revision(name).await?.1)
     }
 
     /// All standing pipelines, sorted by name.
-    pub async fn all_standing(&self) -> Result<Vec<(PipelineName, Standing)>, StoreError> {
+    pub async fn registered_pipelines(
+        &self,
+    ) -> Result<Vec<(PipelineName, RegisteredPipeline)>, StoreError> {
         let mut all = Vec::new();
         for name in self.pipelines().await? {
-            if let Some(standing) = self.standing(&name).await? {
+            if let Some(standing) = self.registered(&name).await? {
                 all.push((name, standing));
             }
         }
@@ -187,24 +194,24 @@ impl Ledger {
     }
 
     /// The highest revision's number, 0 if there is none, and what it says.
-    async fn latest_standing(
+    async fn latest_revision(
         &self,
         name: &PipelineName,
-    ) -> Result<(u64, Option<Standing>), StoreError> {
+    ) -> Result<(u64, Option<RegisteredPipeline>), StoreError> {
         loop {
             let names = self.store.names(&layout::revisions(name)).await?;
             let Some(last) = names.iter().filter_map(|name| number(name)).max() else {
                 return Ok((0, None));
             };
             // It may have been replaced meanwhile.
-            if let Some(kept) = self.kept(&layout::standing(name, last)).await? {
+            if let Some(kept) = self.kept(&layout::registration(name, last)).await? {
                 return Ok((last, kept.pipeline));
             }
         }
     }
 
     async fn kept(&self, key: &StoreKey) -> Result<Option<Kept>, StoreError> {
-        match self.read(key, advice::STANDING).await {
+        match self.read(key, advice::REGISTERED).await {
             Ok(kept) => Ok(Some(kept)),
             Err(StoreError::Missing { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -212,8 +219,8 @@ impl Ledger {
     }
 
     /// What the newest job of a standing pipeline was started for; none if no job ever was.
-    pub async fn covered(&self, name: &PipelineName) -> Result<Option<String>, StoreError> {
-        match self.store.get(&layout::covered(name)).await {
+    pub async fn started_for(&self, name: &PipelineName) -> Result<Option<String>, StoreError> {
+        match self.store.get(&layout::started_for(name)).await {
             Ok(text) => Ok(Some(String::from_utf8_lossy(&text).into_owned())),
             Err(StoreError::Missing { .. }) => Ok(None),
             Err(error) => Err(error),
@@ -221,9 +228,13 @@ impl Ledger {
     }
 
     /// Keeps what the newest job of a standing pipeline was started for.
-    pub async fn cover(&self, name: &PipelineName, covers: &str) -> Result<(), StoreError> {
+    pub async fn save_started_for(
+        &self,
+        name: &PipelineName,
+        covers: &str,
+    ) -> Result<(), StoreError> {
         let text = covers.to_owned().into();
-        self.store.put(&layout::covered(name), text).await
+        self.store.put(&layout::started_for(name), text).await
     }
 }
 
@@ -245,30 +256,33 @@ mod tests {
     #[tokio::test]
     async fn a_pipeline_is_created_once_and_changed_until_it_is_deleted() {
         let ledger = Ledger::new(Store::in_memory());
-        let change = async |change: Change| ledger.change_standing(&name(), &change).await;
-        let refused = change(Change::Pause).await.unwrap_err();
-        assert!(matches!(refused, StandingError::Missing(_)), "{refused}");
-        change(Change::Create(json!(1))).await.unwrap();
-        let refused = change(Change::Create(json!(2))).await.unwrap_err();
-        assert!(matches!(refused, StandingError::Exists(_)), "{refused}");
-        change(Change::Update(json!(2))).await.unwrap();
-        let paused = change(Change::Pause).await.unwrap().unwrap();
+        let change = async |change: PipelineChange| ledger.change_pipeline(&name(), &change).await;
+        let refused = change(PipelineChange::Pause).await.unwrap_err();
+        assert!(matches!(refused, RegistryError::Missing(_)), "{refused}");
+        change(PipelineChange::Create(json!(1))).await.unwrap();
+        let refused = change(PipelineChange::Create(json!(2))).await.unwrap_err();
+        assert!(matches!(refused, RegistryError::Exists(_)), "{refused}");
+        change(PipelineChange::Update(json!(2))).await.unwrap();
+        let paused = change(PipelineChange::Pause).await.unwrap().unwrap();
         assert_eq!((paused.revision, paused.paused), (3, true));
-        assert_eq!(ledger.standing(&name()).await.unwrap(), Some(paused));
-        assert_eq!(change(Change::Delete).await.unwrap(), None);
-        assert_eq!(ledger.all_standing().await.unwrap(), []);
-        let again = change(Change::Create(json!(3))).await.unwrap().unwrap();
+        assert_eq!(ledger.registered(&name()).await.unwrap(), Some(paused));
+        assert_eq!(change(PipelineChange::Delete).await.unwrap(), None);
+        assert_eq!(ledger.registered_pipelines().await.unwrap(), []);
+        let again = change(PipelineChange::Create(json!(3)))
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!((again.revision, again.paused), (5, false));
-        assert_eq!(ledger.all_standing().await.unwrap().len(), 1);
+        assert_eq!(ledger.registered_pipelines().await.unwrap().len(), 1);
     }
 
     #[tokio::test]
     async fn what_is_so_already_is_no_change() {
         let ledger = Ledger::new(Store::in_memory());
         let put = async |spec| {
-            let change = Change::Put(spec);
+            let change = PipelineChange::Put(spec);
             ledger
-                .change_standing(&name(), &change)
+                .change_pipeline(&name(), &change)
                 .await
                 .unwrap()
                 .unwrap()
@@ -282,14 +296,14 @@ mod tests {
     #[tokio::test]
     async fn of_many_changes_at_once_none_is_lost() {
         let ledger = Ledger::new(Store::in_memory());
-        let create = Change::Create(json!(1));
-        ledger.change_standing(&name(), &create).await.unwrap();
+        let create = PipelineChange::Create(json!(1));
+        ledger.change_pipeline(&name(), &create).await.unwrap();
         let wants = (0..20).map(|_| async {
-            let change = Change::Want;
-            ledger.change_standing(&name(), &change).await.unwrap();
+            let change = PipelineChange::Want;
+            ledger.change_pipeline(&name(), &change).await.unwrap();
         });
         futures::future::join_all(wants).await;
-        let standing = ledger.standing(&name()).await.unwrap().unwrap();
+        let standing = ledger.registered(&name()).await.unwrap().unwrap();
         assert_eq!((standing.wanted, standing.revision), (20, 21));
     }
 }

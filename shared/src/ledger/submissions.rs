@@ -20,9 +20,9 @@ pub struct Submission {
     /// Jobs whose output this one reads, published together with it: it begins once they have succeeded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<JobId>,
-    /// For a job of a standing pipeline: what it was started for. See [`Ledger::covered`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub covers: Option<String>,
+    /// For a job of a standing pipeline: what it was started for. See [`Ledger::started_for`].
+    #[serde(rename = "covers", default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
 }
 
 /// Which datums make up a job.

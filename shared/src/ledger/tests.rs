@@ -11,7 +11,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use super::{Commit, DoneRef, Ledger, ManifestEntry, Parked, Scope, Segment, Submission};
+use super::{Commit, DeadLetter, DoneRef, Ledger, ManifestEntry, Scope, Segment, Submission};
 use crate::datum::{Datum, StageStats, Verdict, VerdictState};
 use crate::id::{DatumId, JobId, PipelineName, WorkerId};
 use crate::job::{JobRecord, JobState};
@@ -453,7 +453,7 @@ const ALL: Submission = Submission {
     scope: Scope::Everything,
     reprocess: false,
     after: Vec::new(),
-    covers: None,
+    fingerprint: None,
 };
 
 #[tokio::test]
@@ -464,7 +464,7 @@ async fn a_submission_comes_back_as_it_was_written() {
             scope: Scope::FailedOf(own),
             reprocess: true,
             after: vec![own],
-            covers: None,
+            fingerprint: None,
         };
         for submission in [ALL, retry] {
             let record = submit(&ledger, JobState::Starting, submission.clone()).await;
@@ -497,16 +497,16 @@ async fn what_nobody_understood_is_parked_with_its_reason_and_its_beginning() {
     for (_folder, ledger) in everywhere().await {
         let large = "x".repeat(1_000_000);
         let messages = [
-            Parked::new(b"\xff{", "it is not JSON"),
-            Parked::new(large.as_bytes(), "it is too large"),
-            Parked::new(b"", "it is empty"),
+            DeadLetter::new(b"\xff{", "it is not JSON"),
+            DeadLetter::new(large.as_bytes(), "it is too large"),
+            DeadLetter::new(b"", "it is empty"),
         ];
         for message in &messages {
-            ledger.park(&pipeline(), message).await.unwrap();
+            ledger.save_dead_letter(&pipeline(), message).await.unwrap();
             // Names tell the order by the millisecond.
             tokio::time::sleep(std::time::Duration::from_millis(2)).await;
         }
-        let (count, parked) = ledger.parked(&pipeline(), 2).await.unwrap();
+        let (count, parked) = ledger.dead_letters(&pipeline(), 2).await.unwrap();
         assert_eq!(count, 3);
         assert!(
             parked == [messages[2].clone(), messages[1].clone()],
@@ -514,7 +514,7 @@ async fn what_nobody_understood_is_parked_with_its_reason_and_its_beginning() {
         );
         assert_eq!(parked[1].size_bytes, large.len());
         assert!((1000..100_000).contains(&parked[1].text.len()));
-        let (_, all) = ledger.parked(&pipeline(), 9).await.unwrap();
+        let (_, all) = ledger.dead_letters(&pipeline(), 9).await.unwrap();
         assert_eq!(all[2].text, "\u{fffd}{");
     }
 }

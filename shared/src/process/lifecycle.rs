@@ -15,7 +15,7 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Ending {
+pub enum ShutdownOutcome {
     /// All tasks finished by themselves.
     Finished,
     /// Asked to stop; what was held was finished within the grace.
@@ -105,7 +105,7 @@ impl Lifecycle {
     }
 
     /// Waits until all tasks have ended, passing on what signals ask for.
-    pub async fn run(mut self) -> Ending {
+    pub async fn run(mut self) -> ShutdownOutcome {
         let Tokens {
             soft,
             hard,
@@ -119,9 +119,9 @@ impl Lifecycle {
         soft.cancel();
         tracker.close();
         let ending = tokio::select! {
-            () = tracker.wait() => if asked { Ending::Drained } else { Ending::Finished },
-            () = self.asked_to_stop() => Ending::CutShort,
-            () = sleep(grace) => Ending::CutShort,
+            () = tracker.wait() => if asked { ShutdownOutcome::Drained } else { ShutdownOutcome::Finished },
+            () = self.asked_to_stop() => ShutdownOutcome::CutShort,
+            () = sleep(grace) => ShutdownOutcome::CutShort,
         };
         hard.cancel();
         if timeout(LAST_WORDS, tracker.wait()).await.is_err() {

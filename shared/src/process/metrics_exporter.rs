@@ -11,11 +11,11 @@ use super::probe::{Answers, Probe};
 /// How often what was measured is sorted, if nobody asks for it.
 const TIDY_EVERY: Duration = Duration::from_secs(5);
 
-/// Everything that is measured in this process, from the moment it is [kept](Measures::keep). Cheap to clone.
+/// Everything that is measured in this process, from the moment it is [kept](MetricsExporter::keep). Cheap to clone.
 #[derive(Clone)]
-pub struct Measures(PrometheusHandle);
+pub struct MetricsExporter(PrometheusHandle);
 
-impl Measures {
+impl MetricsExporter {
     /// Keeps what is measured from now on, with histograms of these upper bounds, and of others for those that `others`
     /// names; once in a process. Until then measuring costs nothing and leads to nothing.
     pub fn keep(buckets: &[f64], others: &[(&str, &[f64])]) -> Result<Self, BuildError> {

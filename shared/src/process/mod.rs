@@ -1,14 +1,14 @@
 //! What every Drover process does the same way: start and stop, and talk about itself.
 
-mod ask;
 mod host;
 mod lifecycle;
-mod measures;
+mod metrics_exporter;
 mod probe;
+mod probe_client;
 pub mod telemetry;
 
-pub use ask::{AskError, ask_measures, ask_ready};
 pub use host::{host_name, process_name};
-pub use lifecycle::{Ending, Lifecycle, Tokens};
-pub use measures::Measures;
+pub use lifecycle::{Lifecycle, ShutdownOutcome, Tokens};
+pub use metrics_exporter::MetricsExporter;
 pub use probe::Probe;
+pub use probe_client::{ProbeError, probe_ready, scrape_metrics};

@@ -11,7 +11,7 @@ const LONGEST_ANSWER: u64 = 64 * 1024;
 
 /// Why a process is not ready, as far as one can tell from outside.
 #[derive(Debug, thiserror::Error)]
-pub enum AskError {
+pub enum ProbeError {
     /// Nobody answered.
     #[error("nobody answers at {address}")]
     Silent {
@@ -34,13 +34,13 @@ pub enum AskError {
 ///
 /// # Errors
 /// When it says no, when something else answers, or nobody within seconds.
-pub fn ask_ready(address: SocketAddr) -> Result<(), AskError> {
-    let answer = get(address, "/ready").map_err(|source| AskError::Silent { address, source })?;
+pub fn probe_ready(address: SocketAddr) -> Result<(), ProbeError> {
+    let answer = get(address, "/ready").map_err(|source| ProbeError::Silent { address, source })?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let mut words = head.split(' ');
     match (words.next(), words.next()) {
         (Some("HTTP/1.1"), Some("200")) => Ok(()),
-        _ => Err(AskError::NotReady {
+        _ => Err(ProbeError::NotReady {
             answer: first_line(body).or(first_line(head)).unwrap_or_default(),
         }),
     }
@@ -50,11 +50,12 @@ pub fn ask_ready(address: SocketAddr) -> Result<(), AskError> {
 ///
 /// # Errors
 /// When something else answers, or nobody within seconds.
-pub fn ask_measures(address: SocketAddr) -> Result<String, AskError> {
-    let answer = get(address, "/metrics").map_err(|source| AskError::Silent { address, source })?;
+pub fn scrape_metrics(address: SocketAddr) -> Result<String, ProbeError> {
+    let answer =
+        get(address, "/metrics").map_err(|source| ProbeError::Silent { address, source })?;
     match answer.split_once("\r\n\r\n") {
         Some((head, body)) if head.starts_with("HTTP/1.1 200 ") => Ok(body.to_owned()),
-        _ => Err(AskError::NotReady {
+        _ => Err(ProbeError::NotReady {
             answer: first_line(&answer).unwrap_or_default(),
         }),
     }
@@ -84,7 +85,7 @@ mod tests {
     use super::*;
 
     /// Asks somebody who answers with these bytes and hangs up.
-    fn told(answer: &'static str) -> Result<(), AskError> {
+    fn told(answer: &'static str) -> Result<(), ProbeError> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let answering = thread::spawn(move || {
@@ -94,7 +95,7 @@ mod tests {
             stream.write_all(answer.as_bytes()).unwrap();
             String::from_utf8_lossy(&request[..read]).into_owned()
         });
-        let outcome = ask_ready(address);
+        let outcome = probe_ready(address);
         assert!(
             answering
                 .join()
@@ -139,7 +140,7 @@ mod tests {
                 assert!(read > 0);
                 stream.write_all(answer.as_bytes()).unwrap();
             });
-            ask_measures(address).ok()
+            scrape_metrics(address).ok()
         };
         assert_eq!(
             asked("HTTP/1.1 200 OK\r\n\r\nup 1\n").as_deref(),
@@ -155,7 +156,7 @@ mod tests {
             .unwrap()
             .local_addr()
             .unwrap();
-        let error = ask_ready(free).unwrap_err();
+        let error = probe_ready(free).unwrap_err();
         assert!(error.to_string().contains(&free.to_string()), "{error}");
     }
 }

@@ -7,8 +7,8 @@ mod broker;
 mod delivery;
 mod embedded;
 pub mod rabbitmq;
-#[cfg(any(test, feature = "suite"))]
-pub mod suite;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use broker::{Broker, Consumer, Depth, Link, Queue, QueueError};
 pub use delivery::{Delivery, Settle};

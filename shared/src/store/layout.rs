@@ -122,12 +122,12 @@ pub fn revisions(name: &PipelineName) -> StoreKey {
 }
 
 /// A revision of a standing pipeline.
-pub fn standing(name: &PipelineName, revision: u64) -> StoreKey {
+pub fn registration(name: &PipelineName, revision: u64) -> StoreKey {
     revisions(name).with(&format!("{revision:020}.json"))
 }
 
 /// What the newest job of a standing pipeline was started for.
-pub fn covered(name: &PipelineName) -> StoreKey {
+pub fn started_for(name: &PipelineName) -> StoreKey {
     pipeline(name).with("covered")
 }
 

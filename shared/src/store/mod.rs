@@ -21,8 +21,8 @@ mod walk;
 mod bucket;
 mod folder;
 
-#[cfg(any(test, feature = "suite"))]
-pub mod suite;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use entry::Entry;
 pub use error::StoreError;

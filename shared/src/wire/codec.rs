@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Baton, Control, Report, Task};
+use super::{Control, LeaderToken, Report, Task};
 
 /// No message is larger. `RabbitMQ`'s own limit is 16 MiB from 4.0 on.
 pub const SIZE_LIMIT: usize = 16 * 1024 * 1024;
@@ -16,7 +16,7 @@ const TASK: &str = "task";
 const REPORT: &str = "report";
 const REPORTS: &str = "reports";
 const CONTROL: &str = "control";
-const BATON: &str = "baton";
+const LEADER_TOKEN: &str = "baton";
 
 /// A decoded message.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +28,7 @@ pub enum Message {
     /// A hint to all.
     Control(Control),
     /// Who coordinates.
-    Baton(Baton),
+    LeaderToken(LeaderToken),
 }
 
 /// Why a message is not understood, or not made.
@@ -96,7 +96,7 @@ pub fn encode(message: &Message) -> Result<Bytes, WireError> {
             reports => sealed(REPORTS, &Several { reports }),
         },
         Message::Control(control) => sealed(CONTROL, control),
-        Message::Baton(baton) => sealed(BATON, baton),
+        Message::LeaderToken(baton) => sealed(LEADER_TOKEN, baton),
     }?;
     within_limit(&bytes)?;
     Ok(Bytes::from(bytes))
@@ -120,7 +120,7 @@ pub fn decode(body: &[u8]) -> Result<Message, WireError> {
         (REPORT, 1) => parse(body).map(|report| Message::Reports(vec![report])),
         (REPORTS, 1) => parse(body).map(|Several { reports }| Message::Reports(reports)),
         (CONTROL, 1) => parse(body).map(Message::Control),
-        (BATON, 1) => parse(body).map(Message::Baton),
+        (LEADER_TOKEN, 1) => parse(body).map(Message::LeaderToken),
         (kind, version) => Err(WireError::Unknown {
             kind: kind.to_owned(),
             version,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// baton to the reports of the pipeline. As only one consumer of these receives, who gets a baton is the one; when
 /// it goes, the broker gives its baton to the next. One who holds a baton takes further ones out.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Baton {
+pub struct LeaderToken {
     /// The process that sent it.
     pub from: String,
 }

@@ -5,13 +5,13 @@
 
 mod codec;
 
-mod baton;
 mod control;
+mod leader_token;
 mod report;
 mod task;
 
-pub use baton::Baton;
 pub use codec::{Message, SIZE_LIMIT, WireError, decode, encode};
 pub use control::Control;
+pub use leader_token::LeaderToken;
 pub use report::{Event, Report};
 pub use task::{Datums, Range, Task, Trace};

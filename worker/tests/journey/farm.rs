@@ -17,7 +17,7 @@ use drover_shared::process::Tokens;
 use drover_shared::queue::{Broker, Consumer, Embedded, Queue};
 use drover_shared::store::{Location, Store, layout};
 use drover_shared::wire::{self, Datums, Event, Message, Report, Task};
-use drover_worker::{Settings, Stops, WorkError, work};
+use drover_worker::{Cancellations, Settings, WorkError, work};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -38,7 +38,7 @@ pub(crate) struct Farm {
     pub(crate) pipeline: PipelineName,
     pub(crate) job: JobId,
     pub(crate) tokens: Tokens,
-    pub(crate) stops: Stops,
+    pub(crate) stops: Cancellations,
     reports: Box<dyn Consumer>,
     /// Reports that came with others.
     heard: VecDeque<Report>,
@@ -62,7 +62,7 @@ impl Farm {
         let reports = Queue::Reports(pipeline.clone());
         let reports = broker.consume(&reports, 100).await.unwrap();
         let tokens = Tokens::new();
-        let stops = Stops::new(&tokens.hard);
+        let stops = Cancellations::new(&tokens.hard);
         let mut farm = Self {
             dir,
             ledger: Ledger::new(store),

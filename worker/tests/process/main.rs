@@ -6,8 +6,8 @@
 )]
 
 mod command_line;
+mod hardening;
 mod pid_one;
-mod secrecy;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};

@@ -22,7 +22,7 @@ async fn a_job_that_runs_is_stopped_and_one_that_has_ended_is_not() {
         scope: Scope::Everything,
         reprocess: false,
         after: Vec::new(),
-        covers: None,
+        fingerprint: None,
     };
     site.ledger
         .submit(&record, &spec("made", "in"), &submission)
@@ -216,7 +216,7 @@ async fn a_job_that_is_wanted_is_named_once_it_is_there() {
     assert!(why.contains("its inputs are empty"), "{why}");
     let wanted = site
         .ledger
-        .standing(&"made".parse().unwrap())
+        .registered(&"made".parse().unwrap())
         .await
         .unwrap()
         .unwrap()

@@ -1,7 +1,7 @@
 //! The `OpenAPI` document says what is so.
 
 use axum::http::{Method, StatusCode};
-use drover_shared::ledger::Change;
+use drover_shared::ledger::PipelineChange;
 use serde_json::Value;
 
 use super::super::routes::routes;
@@ -36,9 +36,9 @@ async fn every_route_answers_as_the_document_says() {
             }
             // Each on a site of its own, as one ends what another asks for.
             let site = Site::new();
-            let create = Change::Create(spec("made", "in"));
+            let create = PipelineChange::Create(spec("made", "in"));
             site.ledger
-                .change_standing(&"made".parse().unwrap(), &create)
+                .change_pipeline(&"made".parse().unwrap(), &create)
                 .await
                 .unwrap();
             let job = if path.ends_with("/stop") {

@@ -15,9 +15,9 @@ use tower::ServiceExt;
 use super::super::server::router;
 use super::super::{Access, Api, Known, Reach};
 use super::{Site, assert_error, request, told};
+use drover_core::leader::{Shown, Steward};
 use drover_core::testing::fixture::{Bench, DEADLINE, Habits};
 use drover_core::triggers::Waiting;
-use drover_core::leader::{Shown, Steward};
 
 /// The events of a stream, as they come.
 struct Events {
@@ -89,7 +89,7 @@ async fn whoever_listens_hears_of_a_job_until_its_end() {
         scope: Scope::Everything,
         reprocess: false,
         after: Vec::new(),
-        covers: None,
+        fingerprint: None,
     };
     let listening = async {
         let (kind, session) = events.next().await;

@@ -28,9 +28,9 @@ use tower::ServiceExt;
 
 use super::server::router;
 use super::{Access, Api, Known, Reach};
+use drover_core::leader::Shown;
 use drover_core::testing::samples::{entry, verdict};
 use drover_core::triggers::Waiting;
-use drover_core::leader::Shown;
 
 /// An API that nobody listens for: requests are put to it directly.
 struct Site {

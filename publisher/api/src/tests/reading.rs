@@ -2,7 +2,7 @@
 
 use drover_shared::id::JobId;
 use drover_shared::job::{CauseKey, JobRecord};
-use drover_shared::ledger::Change;
+use drover_shared::ledger::PipelineChange;
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -198,9 +198,9 @@ async fn a_timeline_counts_every_verdict() {
 async fn pipelines_know_their_jobs_their_neighbours_and_why_they_wait() {
     let site = Site::new();
     for (name, reads) in [("made", "in"), ("copied", "made")] {
-        let change = Change::Create(spec(name, reads));
+        let change = PipelineChange::Create(spec(name, reads));
         site.ledger
-            .change_standing(&name.parse().unwrap(), &change)
+            .change_pipeline(&name.parse().unwrap(), &change)
             .await
             .unwrap();
     }

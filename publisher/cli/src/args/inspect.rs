@@ -85,7 +85,7 @@ pub struct Wait {
     pub timeout: Option<Duration>,
 }
 
-/// Stops a job.
+/// Cancellations a job.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Stop {
     /// The job: its id, the beginning of it, or `last`

@@ -11,9 +11,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::{CommandError, Context, wait};
-use drover_core::coordinator::{Assignment, Snapshot};
 use crate::exit::Exit;
 use crate::render;
+use drover_core::coordinator::{Assignment, Snapshot};
 use drover_core::leader::{Shown, Steward, follow};
 
 /// What becomes of the jobs when this command is asked to stop.

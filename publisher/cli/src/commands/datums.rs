@@ -8,10 +8,10 @@ use drover_shared::ledger::Ledger;
 
 use super::{CommandError, Context};
 use crate::args::{Datums, Format};
-use drover_core::catalog::{self, Row};
 use crate::exit::Exit;
-use drover_core::catalog::DatumJson;
 use crate::render::{self, DatumRow, counted};
+use drover_core::catalog::DatumJson;
+use drover_core::catalog::{self, Row};
 
 /// Rows of the table that are measured together before they are printed.
 const ROWS_AT_ONCE: usize = 1000;

@@ -4,22 +4,22 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use drover_shared::id::{JobId, PipelineName};
-use drover_shared::ledger::{ReferenceError, StandingError};
+use drover_shared::ledger::{ReferenceError, RegistryError};
 use drover_shared::pipeline::Finding;
-use drover_shared::process::AskError;
+use drover_shared::process::ProbeError;
 use drover_shared::queue::QueueError;
 use drover_shared::queue::rabbitmq::InvalidAddress;
 use drover_shared::store::StoreError;
 use drover_worker::WorkError;
 
 use super::one_liner::OneLinerError;
+use crate::exit::Exit;
+use crate::render::SourceText;
+use drover_api::AccessError;
 use drover_core::catalog::{ChainError, GroupError, LogError, RetryError, SubmitError};
 use drover_core::coordinator::CoordinateError;
-use crate::exit::Exit;
 use drover_core::expand::ExpandError;
-use drover_api::AccessError;
 use drover_core::local::LocalError;
-use crate::render::SourceText;
 
 /// Why a command did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +67,7 @@ pub enum CommandError {
     },
     /// A standing pipeline is not as expected.
     #[error(transparent)]
-    Standing(#[from] StandingError),
+    Standing(#[from] RegistryError),
     /// A bucket without a broker.
     #[error(
         "a store in a bucket is served with a broker only: nothing else keeps two services apart; \
@@ -158,7 +158,7 @@ pub enum CommandError {
     Store(#[from] StoreError),
     /// A process that was probed.
     #[error(transparent)]
-    NotReady(#[from] AskError),
+    NotReady(#[from] ProbeError),
     /// Standard output.
     #[error("cannot write to standard output")]
     Output(#[from] std::io::Error),
@@ -211,7 +211,7 @@ impl CommandError {
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Success,
             Self::Store(error)
             | Self::Job(ReferenceError::Store(error))
-            | Self::Standing(StandingError::Store(error)) => exit_of_store(error),
+            | Self::Standing(RegistryError::Store(error)) => exit_of_store(error),
             Self::Expand(error) => exit_of_expand(error),
             Self::Local(error) => exit_of_local(error),
             Self::Output(_)
@@ -240,10 +240,10 @@ impl CommandError {
             | Self::Token { .. }
             | Self::Address(_) => "usage",
             Self::Queue(_) | Self::Unfit { .. } => "broker",
-            Self::Standing(StandingError::Missing(_) | StandingError::Exists(_)) => "pipeline",
+            Self::Standing(RegistryError::Missing(_) | RegistryError::Exists(_)) => "pipeline",
             Self::Store(_)
             | Self::Job(ReferenceError::Store(_))
-            | Self::Standing(StandingError::Store(_)) => "store",
+            | Self::Standing(RegistryError::Store(_)) => "store",
             Self::Job(_) | Self::NotEnded { .. } | Self::Group(_) | Self::NoDatum { .. } => "job",
             Self::Expand(_) => "input",
             Self::NotReady(_) => "probe",

@@ -12,9 +12,9 @@ use tokio::time::timeout;
 
 use super::{CommandError, Context, broker};
 use crate::args::{Explain, Format};
-use drover_core::catalog;
 use crate::exit::Exit;
 use crate::render::{self, Cluster, Facts};
+use drover_core::catalog;
 use drover_core::triggers::{Waiting, next_tick, overview};
 
 pub(super) async fn explain(typed: &Explain, context: &Context) -> Result<Exit, CommandError> {
@@ -28,7 +28,7 @@ pub(super) async fn explain(typed: &Explain, context: &Context) -> Result<Exit, 
     let failures = catalog::failures(&ledger, &record).await?;
     let waits_for = catalog::running_before(&ledger, &record).await?;
     let cluster = cluster_of(&ledger, &record, context).await?;
-    let (count, mut parked) = ledger.parked(&record.pipeline, 1).await?;
+    let (count, mut parked) = ledger.dead_letters(&record.pipeline, 1).await?;
     let sentences = render::explain(&Facts {
         record: &record,
         failures: &failures,
@@ -57,7 +57,7 @@ async fn of_pipeline(ledger: &Ledger, typed: &str) -> Result<Option<Vec<String>>
     let Ok(name) = typed.parse::<PipelineName>() else {
         return Ok(None);
     };
-    let Some(standing) = ledger.standing(&name).await? else {
+    let Some(standing) = ledger.registered(&name).await? else {
         return Ok(None);
     };
     // One of a spec that is not valid here has no clock that is known.

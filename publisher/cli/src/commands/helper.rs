@@ -6,7 +6,7 @@ use drover_shared::id::PipelineName;
 use drover_shared::ledger::Ledger;
 use drover_shared::process::Tokens;
 use drover_shared::queue::rabbitmq::RabbitMq;
-use drover_worker::{Settings, Stops, scratch_for, work};
+use drover_worker::{Cancellations, Settings, scratch_for, work};
 
 use super::{CommandError, run};
 use crate::args::Engine;
@@ -45,7 +45,7 @@ impl Helper {
 
     /// Works until the process is to end, and then waits for ever; an error is the end of the worker.
     pub(super) async fn work(self) -> CommandError {
-        let stops = Stops::new(&self.tokens.hard);
+        let stops = Cancellations::new(&self.tokens.hard);
         let worked = work(
             self.settings,
             self.ledger,

@@ -2,9 +2,9 @@
 
 use super::{CommandError, Context};
 use crate::args::{Format, Job};
-use drover_core::catalog;
 use crate::exit::Exit;
 use crate::render;
+use drover_core::catalog;
 
 pub(super) async fn job(typed: &Job, context: &Context) -> Result<Exit, CommandError> {
     let ledger = context.ledger().await?;

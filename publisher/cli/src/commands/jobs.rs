@@ -8,9 +8,9 @@ use jiff::Timestamp;
 
 use super::{CommandError, Context};
 use crate::args::{Format, Jobs};
-use drover_core::catalog;
 use crate::exit::Exit;
 use crate::render;
+use drover_core::catalog;
 
 pub(super) async fn jobs(typed: &Jobs, context: &Context) -> Result<Exit, CommandError> {
     let ledger = context.ledger().await?;

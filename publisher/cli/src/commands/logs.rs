@@ -12,9 +12,9 @@ use tokio::time::sleep;
 
 use super::{CommandError, Context};
 use crate::args::{DatumChoice, Format, Logs};
-use drover_core::catalog::{self, LogLine, LogLineJson, Origin};
 use crate::exit::Exit;
 use crate::render::Lines;
+use drover_core::catalog::{self, LogLine, LogLineJson, Origin};
 
 /// Between two looks for new logs.
 const LOOK_EVERY: Duration = Duration::from_millis(300);

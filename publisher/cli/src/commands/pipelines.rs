@@ -1,7 +1,7 @@
 //! `drover create`, `update`, `delete`, `pause`, `resume` and `pipelines`: what stands.
 
 use drover_shared::id::PipelineName;
-use drover_shared::ledger::{Change, Ledger};
+use drover_shared::ledger::{Ledger, PipelineChange};
 use drover_shared::pipeline::Pipeline;
 use serde_json::Value;
 
@@ -10,26 +10,28 @@ use super::{CommandError, Context, run};
 use crate::args::{
     Create, Delete, Format, GraphFormat, Pause, Pipelines, Resume, SpecFiles, Update,
 };
-use drover_core::catalog;
 use crate::exit::Exit;
 use crate::render;
+use drover_core::catalog;
 use drover_core::triggers::{Graph, Waiting, overview};
 
 pub(super) async fn create(typed: &Create, context: &Context) -> Result<Exit, CommandError> {
     let Create::Pipeline(files) = typed;
     let done = "stands; `drover serve` starts its jobs";
-    put(files, Change::Create, done, context).await
+    put(files, PipelineChange::Create, done, context).await
 }
 
 pub(super) async fn update(typed: &Update, context: &Context) -> Result<Exit, CommandError> {
     let Update::Pipeline(files) = typed;
-    put(files, Change::Update, "has a new spec", context).await
+    put(files, PipelineChange::Update, "has a new spec", context).await
 }
 
 pub(super) async fn delete(typed: &Delete, context: &Context) -> Result<Exit, CommandError> {
     let Delete::Pipeline(named) = typed;
     let ledger = context.ledger().await?;
-    ledger.change_standing(&named.name, &Change::Delete).await?;
+    ledger
+        .change_pipeline(&named.name, &PipelineChange::Delete)
+        .await?;
     for (record, _) in ledger.submitted(&named.name).await? {
         ledger.request_stop(record.id).await?;
     }
@@ -45,7 +47,7 @@ pub(super) async fn pause(typed: &Pause, context: &Context) -> Result<Exit, Comm
     let Pause::Pipeline(named) = typed;
     change(
         &named.name,
-        &Change::Pause,
+        &PipelineChange::Pause,
         "is paused; a job that runs goes on",
         context,
     )
@@ -54,17 +56,23 @@ pub(super) async fn pause(typed: &Pause, context: &Context) -> Result<Exit, Comm
 
 pub(super) async fn resume(typed: &Resume, context: &Context) -> Result<Exit, CommandError> {
     let Resume::Pipeline(named) = typed;
-    change(&named.name, &Change::Resume, "starts jobs again", context).await
+    change(
+        &named.name,
+        &PipelineChange::Resume,
+        "starts jobs again",
+        context,
+    )
+    .await
 }
 
 async fn change(
     name: &PipelineName,
-    change: &Change,
+    change: &PipelineChange,
     done: &str,
     context: &Context,
 ) -> Result<Exit, CommandError> {
     let ledger = context.ledger().await?;
-    ledger.change_standing(name, change).await?;
+    ledger.change_pipeline(name, change).await?;
     context.console.talk(format!("pipeline {name} {done}"));
     Ok(Exit::Success)
 }
@@ -72,7 +80,7 @@ async fn change(
 /// Makes or changes the pipelines of some specs: all of them, or none if a spec or their chain is wrong.
 async fn put(
     typed: &SpecFiles,
-    change: fn(Value) -> Change,
+    change: fn(Value) -> PipelineChange,
     done: &str,
     context: &Context,
 ) -> Result<Exit, CommandError> {
@@ -82,7 +90,7 @@ async fn put(
     refuse_circles(&ledger, &checked.pipelines).await?;
     for Prepared { pipeline, spec } in checked.pipelines {
         ledger
-            .change_standing(&pipeline.name, &change(spec))
+            .change_pipeline(&pipeline.name, &change(spec))
             .await?;
         context
             .console

@@ -9,9 +9,9 @@ use super::sources::{self, Prepared};
 use super::{CommandError, Context};
 use crate::args::{Format, Plan};
 use crate::exit::Exit;
-use drover_core::expand::{Datums, ExpandError, StoreListings, expand};
-use drover_core::catalog::PlannedJson;
 use crate::render::{self, Console};
+use drover_core::catalog::PlannedJson;
+use drover_core::expand::{Datums, ExpandError, StoreListings, expand};
 
 /// Rows of the table that are measured together before they are printed.
 const ROWS_AT_ONCE: usize = 1000;

@@ -1,15 +1,15 @@
 //! `drover publish`: pipelines as jobs on the broker.
 
 use drover_shared::ledger::Ledger;
-use drover_shared::process::{Ending, Lifecycle};
+use drover_shared::process::{Lifecycle, ShutdownOutcome};
 use std::time::Duration;
 
 use super::cluster::{Cluster, OnSignal};
 use super::{CommandError, Context, broker, run, sources};
 use crate::args::{Format, Publish};
+use crate::exit::Exit;
 use drover_core::catalog;
 use drover_core::coordinator::{Assignment, Scope};
-use crate::exit::Exit;
 
 /// How long a command that only follows may take to end.
 const GRACE: Duration = Duration::from_secs(2);
@@ -37,7 +37,7 @@ pub(super) async fn publish(typed: &Publish, context: &Context) -> Result<Exit, 
         on_signal: OnSignal::LeaveThem,
     };
     let worst = lifecycle.spawn_main(async move { cluster.see_through(assignments).await });
-    if lifecycle.run().await == Ending::CutShort && !worst.is_finished() {
+    if lifecycle.run().await == ShutdownOutcome::CutShort && !worst.is_finished() {
         return Ok(Exit::StillRunning);
     }
     worst

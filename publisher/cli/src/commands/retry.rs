@@ -2,8 +2,8 @@
 
 use super::{CommandError, Context, run};
 use crate::args::Retry;
-use drover_core::catalog;
 use crate::exit::Exit;
+use drover_core::catalog;
 
 pub(super) async fn retry(typed: &Retry, context: &Context) -> Result<Exit, CommandError> {
     let ledger = context.ledger().await?;

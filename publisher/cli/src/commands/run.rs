@@ -4,7 +4,7 @@ use drover_shared::id::PipelineName;
 use drover_shared::job::{FailureGroups, JobRecord, JobState};
 use drover_shared::ledger::Ledger;
 use drover_shared::pipeline::Pipeline;
-use drover_shared::process::{Ending, Lifecycle, Tokens};
+use drover_shared::process::{Lifecycle, ShutdownOutcome, Tokens};
 use tokio::sync::watch;
 
 use super::cluster::{Cluster, OnSignal};
@@ -12,11 +12,11 @@ use super::helper::Helper;
 use super::sources::{Checked, Prepared};
 use super::{CommandError, Context, broker, sources, wait};
 use crate::args::{Engine, Format, Run};
+use crate::exit::Exit;
+use crate::render;
 use drover_core::catalog;
 use drover_core::coordinator::{Assignment, Scope, Snapshot};
-use crate::exit::Exit;
 use drover_core::local::{self, LocalSettings};
-use crate::render;
 
 pub(super) async fn run(typed: &Run, context: &Context) -> Result<Exit, CommandError> {
     let checked = sources::prepare(&typed.sources, context)?;
@@ -59,7 +59,7 @@ pub(super) async fn in_order(
         context: context.clone(),
     };
     let worst = lifecycle.spawn_main(async move { jobs.run(assignments).await });
-    if lifecycle.run().await == Ending::CutShort && !worst.is_finished() {
+    if lifecycle.run().await == ShutdownOutcome::CutShort && !worst.is_finished() {
         return Ok(Exit::Stopped);
     }
     worst
@@ -102,7 +102,7 @@ async fn on_broker(
             failed = helper.work() => Err(failed),
         }
     });
-    if lifecycle.run().await == Ending::CutShort && !worst.is_finished() {
+    if lifecycle.run().await == ShutdownOutcome::CutShort && !worst.is_finished() {
         return Ok(Exit::Stopped);
     }
     worst

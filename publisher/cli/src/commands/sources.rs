@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::{CommandError, Context, one_liner};
 use crate::args::{InputOverride, Sources};
-use drover_core::catalog;
 use crate::render::SourceText;
+use drover_core::catalog;
 
 /// The name of a one-liner in findings.
 const COMMAND_LINE: &str = "the command line";

@@ -8,9 +8,9 @@ use drover_shared::process::process_name;
 
 use super::{CommandError, Context, broker, wait};
 use crate::args::Stop;
-use drover_core::catalog;
 use crate::exit::Exit;
 use crate::render::{count, counted};
+use drover_core::catalog;
 use drover_core::leader::Steward;
 
 pub(super) async fn stop(typed: &Stop, context: &Context) -> Result<Exit, CommandError> {

@@ -9,9 +9,9 @@ use tokio::time::{sleep, timeout};
 
 use super::{CommandError, Context};
 use crate::args::{Format, Wait};
-use drover_core::catalog;
 use crate::exit::Exit;
 use crate::render;
+use drover_core::catalog;
 
 /// Between two looks at the record.
 const LOOK_EVERY: Duration = Duration::from_millis(250);

@@ -1,7 +1,7 @@
 //! Why a job on the broker moves, or does not, in sentences.
 
 use drover_core::catalog::BrokerView;
-use drover_shared::ledger::Parked;
+use drover_shared::ledger::DeadLetter;
 use drover_shared::queue::Link;
 
 use super::number::{count, counted};
@@ -70,7 +70,7 @@ fn waiting(ready: u64) -> String {
 }
 
 /// Messages that were put aside, if there are any; `last` is the newest one.
-pub(super) fn parked(count_of: usize, last: Option<&Parked>, pipeline: &str) -> Option<String> {
+pub(super) fn parked(count_of: usize, last: Option<&DeadLetter>, pipeline: &str) -> Option<String> {
     let last = last?;
     let count_of = u64::try_from(count_of).unwrap_or(u64::MAX);
     Some(format!(

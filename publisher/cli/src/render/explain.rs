@@ -1,7 +1,7 @@
 //! Why a job failed, or why it is not moving, in sentences.
 
 use drover_shared::job::{FailureGroup, FailureGroups, JobRecord, JobState};
-use drover_shared::ledger::Parked;
+use drover_shared::ledger::DeadLetter;
 use jiff::Timestamp;
 
 use super::cluster::{self, Cluster};
@@ -23,7 +23,7 @@ pub struct Facts<'a> {
     /// What is known of the cluster that it is on, if it is on one and has not ended.
     pub cluster: Option<Cluster>,
     /// How many messages of its pipeline nobody understood, and the last of them.
-    pub parked: (usize, Option<Parked>),
+    pub parked: (usize, Option<DeadLetter>),
     /// The present.
     pub now: Timestamp,
 }

@@ -49,7 +49,7 @@ pub async fn with_standing(
     coming: &[&Pipeline],
 ) -> Result<Vec<Pipeline>, StoreError> {
     let mut all: Vec<Pipeline> = coming.iter().copied().cloned().collect();
-    for (name, standing) in ledger.all_standing().await? {
+    for (name, standing) in ledger.registered_pipelines().await? {
         if coming.iter().all(|pipeline| pipeline.name != name) {
             all.extend(pipeline::from_value(&standing.spec).ok());
         }

@@ -20,11 +20,7 @@ pub struct Origin {
 }
 
 /// The logs of a datum. Where a failure was taken over from an earlier job, they lie there.
-pub async fn logs_of(
-    ledger: &Ledger,
-    job: JobId,
-    index: u64,
-) -> Result<Vec<LogFile>, StoreError> {
+pub async fn logs_of(ledger: &Ledger, job: JobId, index: u64) -> Result<Vec<LogFile>, StoreError> {
     let logs = ledger.logs(job, index).await?;
     if !logs.is_empty() {
         return Ok(logs);

@@ -37,10 +37,7 @@ async fn seems_cut_off(ledger: &Ledger, record: &JobRecord) -> Result<bool, Stor
 }
 
 /// The failures of a job by cause: as its end wrote them down, else from what became of its datums so far.
-pub async fn failures(
-    ledger: &Ledger,
-    record: &JobRecord,
-) -> Result<FailureGroups, StoreError> {
+pub async fn failures(ledger: &Ledger, record: &JobRecord) -> Result<FailureGroups, StoreError> {
     if record.datums.failed + record.datums.recovered == 0 {
         return Ok(FailureGroups::default());
     }

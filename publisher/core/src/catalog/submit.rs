@@ -32,7 +32,7 @@ pub async fn submit(
             scope: assignment.scope,
             reprocess: assignment.reprocess,
             after: read_by(assignment, &assignments[..at]),
-            covers: None,
+            fingerprint: None,
         };
         // Before there is a job, so that one is not left behind that no broker can have.
         broker.declare(&assignment.pipeline.name).await?;

@@ -142,7 +142,7 @@ impl Collector<'_> {
                 // The verdict lies in the ledger, so there is nothing to be checkpointed first.
                 delivery.ack().await?;
             }
-            Ok(Message::Task(_) | Message::Control(_) | Message::Baton(_)) | Err(_) => {
+            Ok(Message::Task(_) | Message::Control(_) | Message::LeaderToken(_)) | Err(_) => {
                 tracing::warn!("a message among the reports is none; it goes to the dead queue");
                 delivery.reject("no report").await?;
             }

@@ -1,7 +1,7 @@
 //! Messages that could not be delivered: datums of the job fail with the reason, the rest is kept for people.
 
 use drover_shared::datum::{Cause, Datum, StageStats, Verdict, VerdictState};
-use drover_shared::ledger::{Commit, Ledger, Parked};
+use drover_shared::ledger::{Commit, DeadLetter, Ledger};
 use drover_shared::queue::Delivery;
 use drover_shared::store::StoreError;
 use drover_shared::wire::{Datums, Message, Task, decode};
@@ -32,8 +32,8 @@ pub(super) async fn bury(
         Ok(_) | Err(_) => {
             let pipeline = live.record().pipeline;
             tracing::warn!(pipeline.name = %pipeline, "a message of {} bytes is parked: {reason}", delivery.body.len());
-            let parked = Parked::new(&delivery.body, reason);
-            tools.ledger.park(&pipeline, &parked).await?;
+            let parked = DeadLetter::new(&delivery.body, reason);
+            tools.ledger.save_dead_letter(&pipeline, &parked).await?;
             Ok(Vec::new())
         }
     }

@@ -129,8 +129,7 @@ impl Finish<'_> {
             scratch: &self.tools.scratch,
             stop: halt,
         };
-        let published =
-            output::publish(request, &|files| self.tools.show_files(files)).await?;
+        let published = output::publish(request, &|files| self.tools.show_files(files)).await?;
         if let Some((count, first)) = &published.foreign {
             tracing::warn!(
                 pipeline.name = %pipeline.name,

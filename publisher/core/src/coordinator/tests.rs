@@ -8,8 +8,8 @@ use drover_shared::wire::{Message, decode};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use crate::testing::fixture::{Bench, DEADLINE, Habits, cause, counts};
 use super::{CoordinateError, Pace, Scope, coordinate, resume};
+use crate::testing::fixture::{Bench, DEADLINE, Habits, cause, counts};
 
 #[tokio::test]
 async fn a_job_ends_when_its_manifest_says_so_whatever_is_told_twice() {
@@ -344,7 +344,7 @@ async fn what_nobody_understands_is_parked_and_the_job_goes_on() {
     }
     // What is still in the dead queue when the job ends is left to the next one.
     let working = async {
-        while bench.ledger.parked(&pipeline, 9).await.unwrap().0 < strange.len() {
+        while bench.ledger.dead_letters(&pipeline, 9).await.unwrap().0 < strange.len() {
             sleep(Duration::from_millis(5)).await;
         }
         bench.pretend(&broker, Habits::default()).await;
@@ -354,7 +354,7 @@ async fn what_nobody_understands_is_parked_and_the_job_goes_on() {
         () = working => panic!("the worker died"),
     };
     assert_eq!(record.state, JobState::Success);
-    let (count, parked) = bench.ledger.parked(&pipeline, 9).await.unwrap();
+    let (count, parked) = bench.ledger.dead_letters(&pipeline, 9).await.unwrap();
     assert_eq!(count, 2);
     let texts: Vec<_> = parked.iter().map(|parked| parked.text.as_str()).collect();
     assert!(

@@ -9,7 +9,7 @@ use drover_shared::ledger::Ledger;
 use drover_shared::pipeline::Pipeline;
 use drover_shared::process::Tokens;
 use drover_shared::queue::Broker;
-use drover_worker::{Stops, WorkError, scratch_for, work};
+use drover_worker::{Cancellations, WorkError, scratch_for, work};
 
 use crate::local::{slots, worker};
 
@@ -37,7 +37,7 @@ impl Hands {
         let scratch = scratch_for(ledger.store(), None);
         let settings = worker(slots, pipeline.look_ahead, self.term_grace, scratch);
         let pipelines: Vec<PipelineName> = vec![pipeline.name.clone()];
-        let stops = Stops::new(&tokens.hard);
+        let stops = Cancellations::new(&tokens.hard);
         let working = work(settings, ledger, broker, pipelines, stops, tokens);
         // Counted, so that the end of the process waits for it.
         self.tokens.tracker.track_future(Box::pin(working)).await

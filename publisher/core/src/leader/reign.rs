@@ -241,9 +241,9 @@ impl Steward {
             self.wait_for_lock(&name).await?;
         }
         let _permit = self.limit.acquire().await;
-        if let Some(covers) = &submission.covers {
+        if let Some(covers) = &submission.fingerprint {
             fence.check().await?;
-            self.ledger.cover(&name, covers).await?;
+            self.ledger.save_started_for(&name, covers).await?;
         }
         let scratch = scratch::make(self.ledger.store(), &name)?;
         let cancel = CancellationToken::new();

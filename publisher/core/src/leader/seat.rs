@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use drover_shared::id::PipelineName;
 use drover_shared::queue::{Broker, Consumer, Delivery, Queue, QueueError};
-use drover_shared::wire::{Baton, Message, decode, encode};
+use drover_shared::wire::{LeaderToken, Message, decode, encode};
 use tokio::time::{Instant, sleep_until};
 
 use crate::coordinator::REPORTS;
@@ -37,7 +37,7 @@ enum Hand {
     /// None has come yet.
     Empty,
     /// It is held, unless its channel was lost.
-    Baton(Delivery),
+    LeaderToken(Delivery),
     /// Its channel was lost, and another one was sent after it. It comes back before that one does, and before whatever
     /// else is sent, if the broker still has it.
     Lost,
@@ -79,7 +79,7 @@ impl Seat {
             biased;
             delivery = self.reports.next() => {
                 let delivery = delivery?;
-                if matches!(decode(&delivery.body), Ok(Message::Baton(_))) {
+                if matches!(decode(&delivery.body), Ok(Message::LeaderToken(_))) {
                     self.keep(delivery).await?;
                     return Ok(None);
                 }
@@ -94,7 +94,7 @@ impl Seat {
     }
 
     async fn look_after_baton(&mut self) -> Result<(), QueueError> {
-        let lost = matches!(&self.hand, Hand::Baton(baton) if !baton.is_live());
+        let lost = matches!(&self.hand, Hand::LeaderToken(baton) if !baton.is_live());
         if lost || self.renew <= Instant::now() {
             self.send_baton().await?;
             self.renew = Instant::now() + RENEW_EVERY;
@@ -109,17 +109,17 @@ impl Seat {
     /// lost what it had, and with it what of the job was published.
     async fn keep(&mut self, baton: Delivery) -> Result<(), QueueError> {
         let is_new = baton.redeliveries == 0;
-        match std::mem::replace(&mut self.hand, Hand::Baton(baton)) {
-            Hand::Baton(older) if older.is_live() => older.ack().await.map(drop),
-            Hand::Baton(_) | Hand::Lost if is_new => Err(QueueError::Unavailable {
+        match std::mem::replace(&mut self.hand, Hand::LeaderToken(baton)) {
+            Hand::LeaderToken(older) if older.is_live() => older.ack().await.map(drop),
+            Hand::LeaderToken(_) | Hand::Lost if is_new => Err(QueueError::Unavailable {
                 message: format!("it came back without the messages of {}", self.pipeline),
             }),
-            Hand::Baton(_) | Hand::Lost | Hand::Empty => Ok(()),
+            Hand::LeaderToken(_) | Hand::Lost | Hand::Empty => Ok(()),
         }
     }
 
     async fn send_baton(&mut self) -> Result<(), QueueError> {
-        let baton = Message::Baton(Baton {
+        let baton = Message::LeaderToken(LeaderToken {
             from: self.me.clone(),
         });
         match encode(&baton) {

@@ -103,7 +103,7 @@ impl Service {
         for pipeline in ledger.pipelines().await? {
             let has_work = async || -> Result<bool, StoreError> {
                 Ok(!ledger.submitted(&pipeline).await?.is_empty()
-                    || ledger.standing(&pipeline).await?.is_some())
+                    || ledger.registered(&pipeline).await?.is_some())
             };
             if !self.busy.contains_key(&pipeline) && has_work().await? {
                 self.attend(pipeline);

@@ -26,7 +26,7 @@ async fn submit(bench: &Bench, after: Vec<JobId>) -> JobRecord {
         scope: Scope::Everything,
         reprocess: false,
         after,
-        covers: None,
+        fingerprint: None,
     };
     bench
         .ledger

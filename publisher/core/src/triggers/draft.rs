@@ -15,18 +15,18 @@ pub struct Draft {
     /// Its spec, normalised.
     pub spec: Value,
     /// What the job is started for.
-    pub covers: String,
+    pub fingerprint: String,
 }
 
 impl Draft {
     /// Whether no job was started for this yet. Only who keeps all others from starting jobs gets an answer that lasts.
     pub async fn is_due(&self, ledger: &Ledger) -> Result<bool, StoreError> {
         for (_, submission) in ledger.submitted(&self.pipeline).await? {
-            if submission.covers.as_ref() == Some(&self.covers) {
+            if submission.fingerprint.as_ref() == Some(&self.fingerprint) {
                 return Ok(false);
             }
         }
-        Ok(ledger.covered(&self.pipeline).await?.as_ref() != Some(&self.covers))
+        Ok(ledger.started_for(&self.pipeline).await?.as_ref() != Some(&self.fingerprint))
     }
 
     /// Opens the books of the job.
@@ -36,7 +36,7 @@ impl Draft {
             scope: Scope::Everything,
             reprocess: false,
             after: Vec::new(),
-            covers: Some(self.covers),
+            fingerprint: Some(self.fingerprint),
         };
         ledger.submit(&record, &self.spec, &submission).await?;
         Ok(record)

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use blake3::Hasher;
-use drover_shared::ledger::Standing;
+use drover_shared::ledger::RegisteredPipeline;
 use drover_shared::pipeline::Pipeline;
 use drover_shared::store::{Store, StoreError};
 use tokio::task::spawn_blocking;
@@ -18,7 +18,7 @@ pub(super) enum Inputs {
     /// They expand to datums.
     Are {
         /// Stands for all of the datums, for the spec, and for how often a person wanted a job.
-        covers: String,
+        fingerprint: String,
         /// Whether there is no datum.
         empty: bool,
     },
@@ -32,7 +32,7 @@ pub(super) enum Inputs {
 /// Looks at the inputs of a standing pipeline: lists all of them, and reads the files that are new.
 pub(super) async fn look(
     pipeline: &Pipeline,
-    standing: &Standing,
+    standing: &RegisteredPipeline,
     store: &Store,
 ) -> Result<Inputs, StoreError> {
     let listings = match StoreListings::open(pipeline, store).await {
@@ -59,8 +59,8 @@ fn sum(datums: Datums, mut hasher: Hasher) -> Result<Inputs, ExpandError> {
         hasher.update(&datum?.id.to_bytes());
         empty = false;
     }
-    let covers = hasher.finalize().to_hex().as_str()[..32].to_owned();
-    Ok(Inputs::Are { covers, empty })
+    let fingerprint = hasher.finalize().to_hex().as_str()[..32].to_owned();
+    Ok(Inputs::Are { fingerprint, empty })
 }
 
 /// What keeps a person from being surprised: an input that is not there is waited for, a store that fails is trouble.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use drover_shared::id::PipelineName;
 use drover_shared::job::JobState;
-use drover_shared::ledger::{Ledger, Standing};
+use drover_shared::ledger::{Ledger, RegisteredPipeline};
 use drover_shared::pipeline::{self, Pipeline};
 use drover_shared::store::{Repos, StoreError};
 use jiff::Timestamp;
@@ -104,7 +104,7 @@ impl Keeper {
             if !self.ledger.submitted(&self.name).await?.is_empty() {
                 return Ok(Due::Submitted);
             }
-            let Some(standing) = self.ledger.standing(&self.name).await? else {
+            let Some(standing) = self.ledger.registered(&self.name).await? else {
                 self.waiting.clear(&self.name);
                 return Ok(Due::Gone);
             };
@@ -139,7 +139,10 @@ impl Keeper {
     }
 
     /// The job that is to be started now, if one is.
-    async fn consider(&mut self, standing: &Standing) -> Result<Option<Draft>, StoreError> {
+    async fn consider(
+        &mut self,
+        standing: &RegisteredPipeline,
+    ) -> Result<Option<Draft>, StoreError> {
         if standing.paused {
             self.waiting.tell(&self.name, "it is paused");
             self.look_at = Instant::now() + self.watchfulness.look_every;
@@ -174,16 +177,16 @@ impl Keeper {
     async fn look(
         &mut self,
         pipeline: &Pipeline,
-        standing: &Standing,
+        standing: &RegisteredPipeline,
     ) -> Result<Option<Draft>, StoreError> {
-        let (covers, empty) = match look(pipeline, standing, self.ledger.store()).await? {
-            Inputs::Are { covers, empty } => (covers, empty),
+        let (fingerprint, empty) = match look(pipeline, standing, self.ledger.store()).await? {
+            Inputs::Are { fingerprint, empty } => (fingerprint, empty),
             Inputs::Unknown { why } => {
                 self.waiting.tell(&self.name, &why);
                 return Ok(None);
             }
         };
-        let covered = self.ledger.covered(&self.name).await?;
+        let covered = self.ledger.started_for(&self.name).await?;
         if covered.is_none() && empty {
             self.waiting.tell(&self.name, "its inputs are empty");
             return Ok(None);
@@ -191,7 +194,7 @@ impl Keeper {
         let settle = self.watchfulness.settle;
         let verdict = self
             .settling
-            .judge(&covers, covered.as_deref(), settle, Instant::now());
+            .judge(&fingerprint, covered.as_deref(), settle, Instant::now());
         if let Verdict::LookAgain(after) = verdict {
             self.waiting.tell(
                 &self.name,
@@ -204,12 +207,16 @@ impl Keeper {
         Ok((verdict == Verdict::Due).then(|| Draft {
             pipeline: self.name.clone(),
             spec: standing.spec.clone(),
-            covers,
+            fingerprint,
         }))
     }
 
     /// Lets the clocks tick, and is back when they tick next.
-    async fn tick(&mut self, pipeline: &Pipeline, standing: &Standing) -> Result<(), StoreError> {
+    async fn tick(
+        &mut self,
+        pipeline: &Pipeline,
+        standing: &RegisteredPipeline,
+    ) -> Result<(), StoreError> {
         let now = Timestamp::now();
         for clock in pipeline.input.clocks() {
             let next = tick(clock, standing.created, now, self.ledger.store()).await?;
@@ -258,7 +265,7 @@ impl Keeper {
 }
 
 /// Whether the inputs are to be looked at. Whatever it is, it is asked anew what was submitted.
-fn concerns(item: Option<&Item>, standing: &Standing) -> bool {
+fn concerns(item: Option<&Item>, standing: &RegisteredPipeline) -> bool {
     match item {
         Some(Item::Submitted(_)) => false,
         Some(Item::Published(writer)) => pipeline::from_value(&standing.spec)

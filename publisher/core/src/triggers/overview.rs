@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use drover_shared::id::PipelineName;
 use drover_shared::job::{JobRecord, JobState};
-use drover_shared::ledger::{Ledger, Standing};
+use drover_shared::ledger::{Ledger, RegisteredPipeline};
 use drover_shared::pipeline::{self, Input, PfsInput};
 use drover_shared::store::StoreError;
 use futures::{StreamExt, stream};
@@ -98,7 +98,7 @@ pub async fn overview(
     waiting: &Waiting,
     fresh: impl Fn(JobRecord) -> JobRecord,
 ) -> Result<Vec<Overview>, StoreError> {
-    let standing = ledger.all_standing().await?;
+    let standing = ledger.registered_pipelines().await?;
     let names: Vec<PipelineName> = standing.iter().map(|(name, _)| name.clone()).collect();
     let mut newest = newest(ledger, &names).await?;
     let mut all = Vec::with_capacity(standing.len());
@@ -115,7 +115,7 @@ pub async fn overview(
 
 fn one(
     name: PipelineName,
-    standing: &Standing,
+    standing: &RegisteredPipeline,
     names: &[PipelineName],
     last_job: Option<JobRecord>,
     open_jobs: Vec<JobRecord>,
@@ -145,7 +145,7 @@ fn one(
 /// What a standing pipeline is doing, and why it does nothing, from its jobs that have not ended and what keeps it from
 /// starting one.
 fn state(
-    standing: &Standing,
+    standing: &RegisteredPipeline,
     open: &[JobRecord],
     why_not: Option<String>,
 ) -> (PipelineState, Option<String>) {
@@ -234,7 +234,7 @@ async fn newest(
 #[cfg(test)]
 mod tests {
     use drover_shared::id::JobId;
-    use drover_shared::ledger::Change;
+    use drover_shared::ledger::PipelineChange;
     use drover_shared::store::Store;
     use serde_json::{Value, json};
 
@@ -247,7 +247,7 @@ mod tests {
             let spec = json!({"pipeline": {"name": name}, "transform": {"cmd": ["x"]}, "input": {"pfs": {"repo": repo, "glob": "/*"}}});
             let name = name.parse().unwrap();
             ledger
-                .change_standing(&name, &Change::Create(spec))
+                .change_pipeline(&name, &PipelineChange::Create(spec))
                 .await
                 .unwrap();
         }
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn what_a_pipeline_is_doing_follows_from_its_jobs() {
-        let standing = |paused| Standing {
+        let standing = |paused| RegisteredPipeline {
             revision: 1,
             created: Timestamp::UNIX_EPOCH,
             updated: Timestamp::UNIX_EPOCH,

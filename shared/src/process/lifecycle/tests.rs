@@ -34,7 +34,7 @@ async fn one_signal_lets_the_tasks_finish() {
         let (task, done) = obedient(&life);
         send(signal);
         done.notify_one();
-        assert_eq!(life.run().await, Ending::Drained);
+        assert_eq!(life.run().await, ShutdownOutcome::Drained);
         assert_eq!(task.await.unwrap(), "finished");
     }
 }
@@ -53,7 +53,7 @@ async fn a_second_signal_cuts_them_short() {
     send(Number::TERM);
     soft.cancelled().await;
     send(Number::INT);
-    assert_eq!(run.await.unwrap(), Ending::CutShort);
+    assert_eq!(run.await.unwrap(), ShutdownOutcome::CutShort);
     assert_eq!(task.await.unwrap(), "cut short");
 }
 
@@ -63,7 +63,7 @@ async fn the_end_of_the_grace_cuts_them_short() {
     let life = Lifecycle::new(Duration::from_millis(10)).unwrap();
     let (task, _done) = obedient(&life);
     send(Number::TERM);
-    assert_eq!(life.run().await, Ending::CutShort);
+    assert_eq!(life.run().await, ShutdownOutcome::CutShort);
     assert_eq!(task.await.unwrap(), "cut short");
 }
 
@@ -74,7 +74,7 @@ async fn the_end_of_a_main_task_is_the_end_of_all() {
     let (task, done) = obedient(&life);
     done.notify_one();
     let main = life.spawn_main(async { 42 });
-    assert_eq!(life.run().await, Ending::Finished);
+    assert_eq!(life.run().await, ShutdownOutcome::Finished);
     assert_eq!(main.await.unwrap(), 42);
     assert_eq!(task.await.unwrap(), "finished");
 }
@@ -84,7 +84,7 @@ async fn a_main_task_that_panics_ends_all() {
     let _turn = TURN.lock().await;
     let life = Lifecycle::new(Duration::from_secs(600)).unwrap();
     let main = life.spawn_main(async { assert!(std::hint::black_box(false), "as intended") });
-    assert_eq!(life.run().await, Ending::Finished);
+    assert_eq!(life.run().await, ShutdownOutcome::Finished);
     assert!(main.await.unwrap_err().is_panic());
 }
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use tokio::time::timeout;
 
 use super::*;
-use crate::queue::{Delivery, suite};
+use crate::queue::{Delivery, testing::suite};
 
 #[tokio::test]
 async fn the_embedded_broker_behaves_as_every_broker_must() {

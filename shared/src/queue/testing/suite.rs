@@ -9,8 +9,8 @@ use bytes::Bytes;
 use tokio::time::{sleep, timeout};
 use ulid::Ulid;
 
-use super::{Broker, Consumer, Delivery, Depth, Queue, QueueError};
 use crate::id::PipelineName;
+use crate::queue::{Broker, Consumer, Delivery, Depth, Queue, QueueError};
 
 /// What must happen happens within this time.
 const SOON: Duration = Duration::from_secs(10);

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures::future::join_all;
 use tokio::task::spawn_blocking;
 
-use super::{Store, StoreError, StoreKey};
+use crate::store::{Store, StoreError, StoreKey};
 
 /// Names that some store or other has trouble with.
 const ODD_NAMES: [&str; 16] = [

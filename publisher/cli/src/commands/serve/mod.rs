@@ -7,7 +7,7 @@ mod work;
 
 use std::time::Duration;
 
-use drover_shared::process::{Ending, Lifecycle, Tokens};
+use drover_shared::process::{Lifecycle, ShutdownOutcome, Tokens};
 
 use super::{CommandError, Context, run};
 use crate::args::Serve;
@@ -34,7 +34,7 @@ pub(super) async fn serve(typed: &Serve, context: &Context) -> Result<Exit, Comm
             () = finished(&working) => Ok(Exit::Success),
         }
     }));
-    if lifecycle.run().await == Ending::CutShort && !main.is_finished() {
+    if lifecycle.run().await == ShutdownOutcome::CutShort && !main.is_finished() {
         return Ok(Exit::Success);
     }
     main.await

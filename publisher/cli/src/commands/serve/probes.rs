@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::sync::Arc;
 
-use drover_shared::process::{Measures, Probe};
+use drover_shared::process::{MetricsExporter, Probe};
 use drover_shared::queue::Link;
 
 use super::work::Reached;
@@ -29,8 +29,11 @@ pub(super) async fn answer(
     let Some(probe) = probe else {
         return pending().await;
     };
-    let of_requests = (drover_api::metrics::SECONDS, &drover_api::metrics::BUCKETS_S[..]);
-    let measures = Measures::keep(&metrics::BUCKETS_S, &[of_requests])
+    let of_requests = (
+        drover_api::metrics::SECONDS,
+        &drover_api::metrics::BUCKETS_S[..],
+    );
+    let measures = MetricsExporter::keep(&metrics::BUCKETS_S, &[of_requests])
         .map_err(|error| CommandError::from(std::io::Error::other(error)))?;
     metrics::describe();
     drover_api::metrics::describe();

@@ -13,9 +13,9 @@ use crate::args::Serve;
 use crate::commands::{CommandError, Context, broker};
 use crate::exit::Exit;
 use drover_api::Reach;
+use drover_core::leader::{Hands, Service, Shown, Steward, Workers};
 use drover_core::local::QUEUE_CAPACITY;
 use drover_core::triggers::{Watchfulness, Watching};
-use drover_core::leader::{Hands, Service, Shown, Steward, Workers};
 
 /// From TERM to KILL, for a command of this process that must end.
 const TERM_GRACE: Duration = Duration::from_secs(10);
