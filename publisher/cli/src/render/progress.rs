@@ -220,7 +220,8 @@ mod tests {
     use drover_shared::job::{Counts, JobRecord};
 
     use super::*;
-    use drover_core::coordinator::{FileProgress, RunningDatum};
+    use drover_core::coordinator::RunningDatum;
+    use drover_core::output::FileProgress;
 
     fn snapshot() -> Snapshot {
         let created: Timestamp = "2026-11-23T18:00:00Z".parse().unwrap();

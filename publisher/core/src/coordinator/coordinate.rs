@@ -12,19 +12,19 @@ use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
-use super::collect::Collector;
-use super::finish::Finish;
-use super::live::Live;
-use super::open::{open_books, save_final};
+use super::dispatch::supply::{Load, Standing, Supply};
+use super::finish::close::{Finish, save_final};
+use super::finish::stop::{TimeLimit, reason_to_stop};
+use super::manifest::retry::{self, Again};
+use super::manifest::source::{Source, continuation, expansion, nothing};
+use super::manifest::write;
 use super::reason::chain;
-use super::recover::{Recovered, recover};
-use super::retry::Again;
-use super::source::{Source, continuation, expansion, nothing};
-use super::stop::{TimeLimit, reason_to_stop};
-use super::supply::{Load, Standing, Supply};
-use super::tally::Tally;
-use super::tools::Tools;
-use super::{Assignment, CoordinateError, Scope, manifest, retry};
+use super::recovery::open::open_books;
+use super::recovery::recover::{Recovered, recover};
+use super::track::collect::Collector;
+use super::track::live::Live;
+use super::track::tally::Tally;
+use super::{Assignment, CoordinateError, Scope, Tools};
 use crate::expand::{Datums, StoreListings, expand};
 
 /// Reports that the consumer of a coordinator holds at the same time, at most.
@@ -241,7 +241,7 @@ async fn work(
     }
     let helpers = async {
         let supply = supply.run(loads_receiver, standing_receiver);
-        let manifest = manifest::write(&tools.ledger, job, source, news_sender);
+        let manifest = write::write(&tools.ledger, job, source, news_sender);
         futures::future::try_join(supply, manifest).await?;
         std::future::pending::<Result<JobEvent, CoordinateError>>().await
     };

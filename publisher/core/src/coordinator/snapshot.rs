@@ -4,6 +4,8 @@ use drover_shared::id::WorkerId;
 use drover_shared::job::{FailureGroups, JobRecord};
 use jiff::Timestamp;
 
+use crate::output::FileProgress;
+
 /// A job at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
@@ -37,15 +39,6 @@ pub struct RunningDatum {
     pub worker: WorkerId,
     /// Since when.
     pub since: Timestamp,
-}
-
-/// How far the output folder is.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct FileProgress {
-    /// Files that are as they should be.
-    pub done: u64,
-    /// All files to be changed.
-    pub total: u64,
 }
 
 impl Snapshot {

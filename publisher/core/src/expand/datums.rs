@@ -6,7 +6,8 @@ use std::sync::Arc;
 use drover_shared::datum::{Datum, WorkIdentity};
 use drover_shared::pipeline::Pipeline;
 
-use super::combine::{Stream, stream};
+use super::stream::Stream;
+use super::tree::stream;
 use super::{ExpandError, Listings};
 
 /// Expands a pipeline's input over the files that `listings` finds. Nothing is listed before the first

@@ -7,9 +7,9 @@ use drover_shared::glob::{Captures, GlobTooComplex};
 use drover_shared::pipeline::PfsInput;
 use drover_shared::store::StoreError;
 
-use super::combine::{Inputs, Stream, deferred};
 use super::finder::{Finder, Found};
 use super::selection::Selection;
+use super::stream::{Inputs, Stream, deferred};
 use super::{ExpandError, Listing, Listings};
 
 /// The inputs of a leaf, each a datum. The listing is opened when the first one is asked for: so of two leaves

@@ -12,20 +12,16 @@
 //! its own.
 
 mod combine;
-mod cross;
 mod datums;
 mod error;
 mod finder;
-mod group;
-mod join;
-mod keyed;
 mod leaf;
 mod listing;
-mod odometer;
 mod repos;
 mod selection;
-mod shelf;
+mod stream;
 mod subtree;
+mod tree;
 
 pub use datums::{Datums, expand};
 pub use error::ExpandError;

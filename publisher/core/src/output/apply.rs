@@ -11,10 +11,9 @@ use futures::{StreamExt, stream};
 use tempfile::NamedTempFile;
 use tokio_util::sync::CancellationToken;
 
-use super::PublicationError;
 use super::plan::{Making, Plan, Step};
 use super::record::{RecordWriter, Recorded};
-use crate::coordinator::FileProgress;
+use super::{FileProgress, PublicationError};
 
 /// Files written or removed at the same time: enough to hide a bucket's latency.
 const AT_ONCE: usize = 16;

@@ -13,6 +13,7 @@ mod gather;
 mod join;
 mod piece;
 mod plan;
+mod progress;
 mod publish;
 mod record;
 mod sorter;
@@ -21,6 +22,7 @@ mod sorter;
 mod tests;
 
 pub use error::PublicationError;
+pub use progress::FileProgress;
 pub use publish::{Published, Request, publish};
 
 use drover_shared::store::{StoreError, StoreKey};

@@ -10,14 +10,13 @@ use drover_shared::pipeline::OutputConflict;
 use drover_shared::store::{Store, StoreError, StoreKey, Walk, layout};
 use tokio_util::sync::CancellationToken;
 
-use super::PublicationError;
 use super::apply::{Applied, Site, apply};
 use super::gather::{Gathered, gather};
 use super::join::Join;
 use super::piece;
 use super::plan::{Plan, plan};
 use super::record;
-use crate::coordinator::FileProgress;
+use super::{FileProgress, PublicationError};
 
 /// What is to be published, and with what.
 #[derive(Debug)]

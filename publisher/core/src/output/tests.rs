@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
 
 use super::{PublicationError, Published, Request, publish};
-use crate::coordinator::FileProgress;
+use crate::output::FileProgress;
 use crate::testing::samples::{entry, verdict};
 
 /// What a datum of a job did: wrote these files, or was skipped because an earlier job's datum did.

@@ -9,8 +9,8 @@ use drover_shared::id::DatumId;
 use drover_shared::ledger::{DoneIndex, ManifestEntry};
 use tokio::sync::{mpsc, oneshot};
 
-use super::CoordinateError;
-use super::reason::chain;
+use crate::coordinator::CoordinateError;
+use crate::coordinator::reason::chain;
 use crate::expand::ExpandError;
 
 /// Datums expanded ahead of the manifest; enough that the thread seldom waits.
@@ -21,11 +21,11 @@ const MOVED: &str = "its inputs changed before all its datums were known; run it
 
 /// A datum on its way into the manifest.
 #[derive(Debug, PartialEq)]
-pub(super) struct Coming {
+pub(crate) struct Coming {
     /// The datum.
-    pub(super) entry: ManifestEntry,
+    pub(crate) entry: ManifestEntry,
     /// How it ended before the job began: it is not run.
-    pub(super) verdict: Option<Box<Verdict>>,
+    pub(crate) verdict: Option<Box<Verdict>>,
 }
 
 impl From<ManifestEntry> for Coming {
@@ -38,19 +38,19 @@ impl From<ManifestEntry> for Coming {
 }
 
 /// A stream of datums, in order.
-pub(super) struct Source {
+pub(crate) struct Source {
     /// The datums. The stream ends when there are no more, or when the feed failed.
-    pub(super) entries: mpsc::Receiver<Coming>,
+    pub(crate) entries: mpsc::Receiver<Coming>,
     /// Feeds the stream; to be polled beside it. Tells why it could not be fed to its end.
-    pub(super) feed: Feed,
+    pub(crate) feed: Feed,
 }
 
 /// See [`Source::feed`].
-pub(super) type Feed = Pin<Box<dyn Future<Output = Result<(), FeedError>> + Send>>;
+pub(crate) type Feed = Pin<Box<dyn Future<Output = Result<(), FeedError>> + Send>>;
 
 /// Why the datums are not all known.
 #[derive(Debug)]
-pub(super) enum FeedError {
+pub(crate) enum FeedError {
     /// An input cannot be read, for this reason: the job fails.
     Inputs(String),
     /// The job cannot be seen through.
@@ -58,7 +58,7 @@ pub(super) enum FeedError {
 }
 
 /// The datums of an expansion, made on a thread of its own; `done` tells which are skipped.
-pub(super) fn expansion(
+pub(crate) fn expansion(
     datums: impl Iterator<Item = Result<Datum, ExpandError>> + Send + 'static,
     done: Option<Arc<DoneIndex>>,
 ) -> Result<Source, CoordinateError> {
@@ -69,7 +69,7 @@ pub(super) fn expansion(
 
 /// The datums of an expansion after the first `known`, the last of which did the work `last`; `done` tells which
 /// are skipped. The inputs must be what they were: else the datums would get other places.
-pub(super) fn continuation(
+pub(crate) fn continuation(
     mut datums: impl Iterator<Item = Result<Datum, ExpandError>> + Send + 'static,
     done: Option<Arc<DoneIndex>>,
     known: u64,
@@ -121,7 +121,7 @@ fn feed(
 }
 
 /// No datums.
-pub(super) fn nothing() -> Source {
+pub(crate) fn nothing() -> Source {
     let (_, entries) = mpsc::channel(1);
     Source {
         entries,

@@ -10,8 +10,8 @@ use drover_shared::ledger::{DoneRef, Ledger, ManifestEntry, Segment};
 use drover_shared::store::StoreError;
 use tokio::sync::mpsc;
 
-use super::CoordinateError;
 use super::source::{Coming, FeedError, Source};
+use crate::coordinator::CoordinateError;
 use crate::expand::ExpandError;
 
 /// Datums read ahead of the manifest.
@@ -19,15 +19,15 @@ const AHEAD: usize = 1024;
 
 /// What is to run again.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Again {
+pub(crate) struct Again {
     /// The earlier job.
-    pub(super) job: JobId,
+    pub(crate) job: JobId,
     /// Only what failed with this cause.
-    pub(super) group: Option<CauseKey>,
+    pub(crate) group: Option<CauseKey>,
 }
 
 /// Checks that what is to run again can: the inputs, as `datums` expands them now, still hold what they held.
-pub(super) async fn check(
+pub(crate) async fn check(
     ledger: &Ledger,
     again: Again,
     datums: impl Iterator<Item = Result<Datum, ExpandError>> + Send + 'static,
@@ -91,7 +91,7 @@ fn missing(
 
 /// The datums of the earlier job from the one at `first` on, in order; what is not to run again has its mark, or its
 /// verdict.
-pub(super) fn datums_of(ledger: Ledger, again: Again, first: u64) -> Source {
+pub(crate) fn datums_of(ledger: Ledger, again: Again, first: u64) -> Source {
     let (sender, entries) = mpsc::channel(AHEAD);
     let feed = Box::pin(async move {
         feed(&ledger, again, first, sender)

@@ -9,7 +9,7 @@ use drover_shared::pipeline::SetRule;
 const LARGEST_SET: usize = 4096;
 
 /// Cuts `datums` into consecutive sets by `rule`. `workers` is how many share the work.
-pub(super) fn bundle(datums: Vec<Datum>, rule: SetRule, workers: NonZeroU32) -> Vec<Vec<Datum>> {
+pub(crate) fn bundle(datums: Vec<Datum>, rule: SetRule, workers: NonZeroU32) -> Vec<Vec<Datum>> {
     let most = most_datums(rule, datums.len(), workers);
     let most_bytes = match rule {
         SetRule::SizeBytes(bytes) => bytes,

@@ -18,8 +18,8 @@ use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
-use super::CoordinateError;
 use super::sets::bundle;
+use crate::coordinator::CoordinateError;
 
 /// Largest message with its datums inline; above it they are read from the manifest.
 const INLINE: usize = 256 * 1024;
@@ -28,32 +28,32 @@ const INLINE: usize = 256 * 1024;
 const AT_ONCE: usize = 256;
 
 /// Supplies workers with work.
-pub(super) struct Supply {
-    pub(super) ledger: Ledger,
-    pub(super) broker: Arc<dyn Broker>,
-    pub(super) pipeline: PipelineName,
-    pub(super) job: JobId,
-    pub(super) rule: SetRule,
-    pub(super) workers: NonZeroU32,
+pub(crate) struct Supply {
+    pub(crate) ledger: Ledger,
+    pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) pipeline: PipelineName,
+    pub(crate) job: JobId,
+    pub(crate) rule: SetRule,
+    pub(crate) workers: NonZeroU32,
     /// Messages out at the same time, at most.
-    pub(super) window: u64,
+    pub(crate) window: u64,
 }
 
 /// A segment to be published.
 #[derive(Debug)]
-pub(super) struct Load {
+pub(crate) struct Load {
     /// The segment.
-    pub(super) segment: Segment,
+    pub(crate) segment: Segment,
     /// Datums of it that have ended already.
-    pub(super) ended: BTreeSet<u64>,
+    pub(crate) ended: BTreeSet<u64>,
     /// Whether workers are to look first whether a datum has ended: another coordinator may have published it, or
     /// a message that names a range covers some that ended.
-    pub(super) again: bool,
+    pub(crate) again: bool,
 }
 
 impl Load {
     /// A segment that nobody has published; the verdicts in `taken` were known before it was written.
-    pub(super) fn new(segment: Segment, taken: &[Verdict]) -> Self {
+    pub(crate) fn new(segment: Segment, taken: &[Verdict]) -> Self {
         Self {
             segment,
             ended: taken.iter().map(|verdict| verdict.index).collect(),
@@ -64,18 +64,18 @@ impl Load {
 
 /// What the collector lets the supplier know.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct Standing {
+pub(crate) struct Standing {
     /// Datums that ended, of those published.
-    pub(super) ended: u64,
+    pub(crate) ended: u64,
     /// How many datums the job has, once it is known.
-    pub(super) total: Option<u64>,
+    pub(crate) total: Option<u64>,
     /// Whether nothing more is to be published.
-    pub(super) closed: bool,
+    pub(crate) closed: bool,
 }
 
 impl Supply {
     /// Publishes load after load until there are no more.
-    pub(super) async fn run(
+    pub(crate) async fn run(
         self,
         mut loads: mpsc::UnboundedReceiver<Load>,
         mut standing: watch::Receiver<Standing>,

@@ -1,15 +1,15 @@
 //! Join: combinations of inputs that share a key.
 
-use super::ExpandError;
-use super::combine::{Inputs, Stream, deferred};
 use super::keyed::{Keyed, Place};
 use super::odometer::Odometer;
+use crate::expand::ExpandError;
+use crate::expand::stream::{Inputs, Stream, deferred};
 
 /// All combinations of one input from each child with one `join_on` value. A key that some child lacks
 /// gives the combinations of those `outer` children that have it, if any.
 ///
 /// Children that are operators only choose: each of their inputs counts by itself.
-pub(super) fn join(children: Vec<Stream>, outer: Vec<bool>) -> Stream {
+pub(crate) fn join(children: Vec<Stream>, outer: Vec<bool>) -> Stream {
     deferred(move || {
         let keyed = Keyed::read(children, |child, input| (input.join_on.as_deref(), child))?;
         Ok(Box::new(Join {

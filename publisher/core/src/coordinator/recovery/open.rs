@@ -3,21 +3,22 @@
 use std::sync::Arc;
 
 use drover_shared::id::{JobId, PipelineName};
-use drover_shared::job::{JobEvent, JobRecord};
+use drover_shared::job::JobEvent;
 use drover_shared::ledger::{DoneIndex, Ledger};
 use drover_shared::pipeline::Reprocess;
 use drover_shared::store::StoreError;
 
-use super::Assignment;
-use super::live::Live;
 use super::recover::recover;
+use crate::coordinator::Assignment;
+use crate::coordinator::finish::close::save_final;
+use crate::coordinator::track::live::Live;
 
 /// Why a job that was cut off ended.
 const INTERRUPTED: &str = "interrupted";
 
 /// The work of the pipeline that is done already, unless it is all to be done again. Jobs that were cut off are
 /// closed first, and count. Only for the holder of the pipeline's lock.
-pub(super) async fn open_books(
+pub(crate) async fn open_books(
     ledger: &Ledger,
     assignment: &Assignment,
 ) -> Result<Option<Arc<DoneIndex>>, StoreError> {
@@ -56,16 +57,4 @@ async fn close(ledger: &Ledger, job: JobId) -> Result<(), StoreError> {
     // A job that has not ended can always be stopped.
     let _ = live.enter(JobEvent::Stopped);
     save_final(ledger, &live.record(), &live).await
-}
-
-/// Saves the final record of a job, and its failures.
-pub(super) async fn save_final(
-    ledger: &Ledger,
-    record: &JobRecord,
-    live: &Live,
-) -> Result<(), StoreError> {
-    ledger
-        .save_failures(record.id, live.tally.failures())
-        .await?;
-    ledger.save(record).await
 }

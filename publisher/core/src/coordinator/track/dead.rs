@@ -7,14 +7,14 @@ use drover_shared::store::StoreError;
 use drover_shared::wire::{Datums, Message, Task, decode};
 use jiff::Timestamp;
 
-use super::tools::Tools;
-use super::{CoordinateError, live::Live};
+use super::live::Live;
+use crate::coordinator::{CoordinateError, Tools};
 
 /// Who failed a datum that no worker could take.
 const NOBODY: &str = "coordinator";
 
 /// What a message from the dead queue means for the job: datums that have ended by it.
-pub(super) async fn bury(
+pub(crate) async fn bury(
     delivery: &Delivery,
     tools: &Tools,
     live: &Live,

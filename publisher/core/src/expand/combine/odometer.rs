@@ -3,14 +3,14 @@
 /// All combinations of one number each below the given limits, the last number varying fastest.
 /// Without limits there is one combination, the empty one.
 #[derive(Debug)]
-pub(super) struct Odometer {
+pub(crate) struct Odometer {
     limits: Vec<usize>,
     /// The combination to come; `None` after the last.
     next: Option<Vec<usize>>,
 }
 
 impl Odometer {
-    pub(super) fn new(limits: Vec<usize>) -> Self {
+    pub(crate) fn new(limits: Vec<usize>) -> Self {
         let next = limits
             .iter()
             .all(|limit| *limit > 0)
@@ -19,12 +19,12 @@ impl Odometer {
     }
 
     /// The combination to come, if there is one.
-    pub(super) fn current(&self) -> Option<&[usize]> {
+    pub(crate) fn current(&self) -> Option<&[usize]> {
         self.next.as_deref()
     }
 
     /// Goes on to the next combination.
-    pub(super) fn advance(&mut self) {
+    pub(crate) fn advance(&mut self) {
         let Some(numbers) = &mut self.next else {
             return;
         };

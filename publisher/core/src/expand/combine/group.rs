@@ -1,12 +1,12 @@
 //! Group: one datum for each key, with all inputs that have it.
 
-use super::ExpandError;
-use super::combine::{Inputs, Stream, deferred};
 use super::keyed::Keyed;
+use crate::expand::ExpandError;
+use crate::expand::stream::{Inputs, Stream, deferred};
 
 /// One datum for each `group_by` value. Children that are operators only choose: each of their inputs
 /// counts by itself, as often as it comes.
-pub(super) fn group(children: Vec<Stream>) -> Stream {
+pub(crate) fn group(children: Vec<Stream>) -> Stream {
     deferred(move || {
         // By leaf, so that a datum lists its inputs in the order of the spec, below a join too.
         let keyed = Keyed::read(children, |_, input| {

@@ -10,7 +10,7 @@ use drover_shared::ledger::Segment;
 ///
 /// A datum costs one byte until its segment is complete, and its verdict is held only as long.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(crate) struct Tally {
     open: BTreeMap<u64, OpenSegment>,
     known: u64,
     counts: Counts,
@@ -32,7 +32,7 @@ struct OpenSegment {
 
 /// What a verdict meant.
 #[derive(Debug, PartialEq)]
-pub(super) enum Noted {
+pub(crate) enum Noted {
     /// It was news.
     New,
     /// It was news, and the last of its segment, whose verdicts can now be sealed, sorted by index.
@@ -45,7 +45,7 @@ pub(super) enum Noted {
 
 impl Tally {
     /// Takes a segment of the manifest in: for each of its datums whether it is skipped.
-    pub(super) fn open(&mut self, segment: Segment, skipped: &[bool]) {
+    pub(crate) fn open(&mut self, segment: Segment, skipped: &[bool]) {
         let pending: Vec<bool> = skipped.iter().map(|skipped| !skipped).collect();
         let outstanding = count(pending.iter().filter(|pending| **pending));
         self.known = self.known.max(segment.first + segment.count);
@@ -66,7 +66,7 @@ impl Tally {
     }
 
     /// Takes a verdict in.
-    pub(super) fn note(&mut self, verdict: Verdict) -> Noted {
+    pub(crate) fn note(&mut self, verdict: Verdict) -> Noted {
         if verdict.index >= self.known {
             return Noted::Unknown;
         }
@@ -98,42 +98,42 @@ impl Tally {
     }
 
     /// Whether datums of this segment have not ended.
-    pub(super) fn is_open(&self, segment: Segment) -> bool {
+    pub(crate) fn is_open(&self, segment: Segment) -> bool {
         self.open.contains_key(&segment.first)
     }
 
     /// Segments with datums that have not ended.
-    pub(super) fn open_segments(&self) -> Vec<Segment> {
+    pub(crate) fn open_segments(&self) -> Vec<Segment> {
         self.open.values().map(|open| open.segment).collect()
     }
 
     /// Datums known so far: all indexes below this one.
-    pub(super) fn known(&self) -> u64 {
+    pub(crate) fn known(&self) -> u64 {
         self.known
     }
 
     /// How many datums ended how.
-    pub(super) fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> Counts {
         self.counts
     }
 
     /// What was taken over from an earlier job: how many failed, and recovered.
-    pub(super) fn taken(&self) -> Counts {
+    pub(crate) fn taken(&self) -> Counts {
         self.taken
     }
 
     /// Datums that were run to their end: neither skipped nor taken over.
-    pub(super) fn worked(&self) -> u64 {
+    pub(crate) fn worked(&self) -> u64 {
         self.counts.ended() - self.counts.skipped - self.taken.ended()
     }
 
     /// Sums over the datums that ended.
-    pub(super) fn stats(&self) -> StageStats {
+    pub(crate) fn stats(&self) -> StageStats {
         self.stats
     }
 
     /// The failures so far.
-    pub(super) fn failures(&self) -> &FailureGroups {
+    pub(crate) fn failures(&self) -> &FailureGroups {
         &self.failures
     }
 }

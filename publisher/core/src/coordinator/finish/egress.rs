@@ -16,7 +16,7 @@ const AHEAD: usize = 256;
 
 /// Why the output could not be copied.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum EgressError {
+pub(crate) enum EgressError {
     /// The place cannot be used.
     #[error("cannot open the egress URL")]
     Open(#[source] StoreError),
@@ -38,18 +38,18 @@ pub(super) enum EgressError {
 }
 
 /// What is copied, and where to.
-pub(super) struct Egress<'a> {
-    pub(super) store: &'a Store,
-    pub(super) pipeline: &'a PipelineName,
-    pub(super) url: &'a str,
+pub(crate) struct Egress<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) pipeline: &'a PipelineName,
+    pub(crate) url: &'a str,
     /// A folder of this machine for files on their way.
-    pub(super) scratch: &'a Path,
-    pub(super) stop: &'a CancellationToken,
+    pub(crate) scratch: &'a Path,
+    pub(crate) stop: &'a CancellationToken,
 }
 
 impl Egress<'_> {
     /// Copies every file of the output folder, replacing what is there; tells how many. Safe to repeat.
-    pub(super) async fn copy(&self, progress: &(dyn Fn(u64) + Sync)) -> Result<(), EgressError> {
+    pub(crate) async fn copy(&self, progress: &(dyn Fn(u64) + Sync)) -> Result<(), EgressError> {
         let target = self.open().await.map_err(EgressError::Open)?;
         let folder = layout::output(self.pipeline);
         let mut files = list(self.store.clone(), folder.clone());

@@ -4,31 +4,31 @@ use std::collections::HashMap;
 
 use drover_shared::datum::DatumInput;
 
-use super::ExpandError;
-use super::combine::Stream;
 use super::shelf::Shelf;
+use crate::expand::ExpandError;
+use crate::expand::stream::Stream;
 
 /// All inputs of several children, to be had key after key, in order of first sight of the key.
 #[derive(Default)]
-pub(super) struct Keyed {
-    pub(super) inputs: Shelf,
+pub(crate) struct Keyed {
+    pub(crate) inputs: Shelf,
     places: Vec<Place>,
 }
 
 /// Where an input belongs. The order of the fields is the order of the inputs.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// The key's number, by first sight.
     key: usize,
     /// What the inputs of a key are ordered by, before the order in which they came.
-    pub(super) side: usize,
+    pub(crate) side: usize,
     /// Its number on the shelf.
-    pub(super) input: usize,
+    pub(crate) input: usize,
 }
 
 impl Keyed {
     /// Reads all children; `address` gives the key and the side of an input, from its child's number and itself.
-    pub(super) fn read(
+    pub(crate) fn read(
         children: Vec<Stream>,
         address: fn(usize, &DatumInput) -> (Option<&str>, usize),
     ) -> Result<Self, ExpandError> {
@@ -54,7 +54,7 @@ impl Keyed {
 
     /// All places that share a key with place number `begin`, which is the first one of its key.
     /// Empty after the last place.
-    pub(super) fn of_one_key(&self, begin: usize) -> &[Place] {
+    pub(crate) fn of_one_key(&self, begin: usize) -> &[Place] {
         self.places[begin..]
             .chunk_by(|one, other| one.key == other.key)
             .next()

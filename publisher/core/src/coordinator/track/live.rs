@@ -12,25 +12,25 @@ use jiff::Timestamp;
 
 use super::decide::{Expansion, Facts, decide};
 use super::rate::Rate;
-use super::snapshot::{RunningDatum, Snapshot};
 use super::tally::{Noted, Tally};
+use crate::coordinator::{RunningDatum, Snapshot};
 
 /// A job as it is known while it runs.
 #[derive(Debug)]
-pub(super) struct Live {
+pub(crate) struct Live {
     record: JobRecord,
-    pub(super) tally: Tally,
+    pub(crate) tally: Tally,
     running: BTreeMap<u64, RunningDatum>,
     /// Workers that run nothing of the job any more, since it was stopped.
     let_go: BTreeSet<WorkerId>,
     rate: Rate,
     /// What is known of the work beyond the tally.
-    pub(super) facts: Facts,
+    pub(crate) facts: Facts,
 }
 
 impl Live {
     /// A job of which `tally` is known already.
-    pub(super) fn new(record: JobRecord, tally: Tally) -> Self {
+    pub(crate) fn new(record: JobRecord, tally: Tally) -> Self {
         let facts = Facts::default();
         Self {
             record,
@@ -43,7 +43,7 @@ impl Live {
     }
 
     /// A job that another coordinator began. Its last steps are taken again, so it is running once more.
-    pub(super) fn resumed(record: JobRecord, tally: Tally) -> Self {
+    pub(crate) fn resumed(record: JobRecord, tally: Tally) -> Self {
         let state = match record.state {
             JobState::Publishing | JobState::Egressing => JobState::Running,
             state => state,
@@ -52,12 +52,12 @@ impl Live {
     }
 
     /// The job.
-    pub(super) fn job(&self) -> JobId {
+    pub(crate) fn job(&self) -> JobId {
         self.record.id
     }
 
     /// Takes a report in. Returns a segment to be sealed, if it completed one.
-    pub(super) fn note(&mut self, report: Report) -> Option<(Segment, Vec<Verdict>)> {
+    pub(crate) fn note(&mut self, report: Report) -> Option<(Segment, Vec<Verdict>)> {
         match report.event {
             Event::Running {
                 index,
@@ -95,12 +95,12 @@ impl Live {
     }
 
     /// How many workers run nothing of the job any more, since it was stopped.
-    pub(super) fn let_go(&self) -> u32 {
+    pub(crate) fn let_go(&self) -> u32 {
         u32::try_from(self.let_go.len()).unwrap_or(u32::MAX)
     }
 
     /// Takes a verdict in. Returns a segment to be sealed, if it completed one.
-    pub(super) fn note_verdict(&mut self, verdict: Verdict) -> Option<(Segment, Vec<Verdict>)> {
+    pub(crate) fn note_verdict(&mut self, verdict: Verdict) -> Option<(Segment, Vec<Verdict>)> {
         let index = verdict.index;
         match self.tally.note(verdict) {
             Noted::New => None,
@@ -117,7 +117,7 @@ impl Live {
     }
 
     /// The state after what is known now, if it is another.
-    pub(super) fn advance(&mut self) -> Result<Option<JobEvent>, IllegalStep> {
+    pub(crate) fn advance(&mut self) -> Result<Option<JobEvent>, IllegalStep> {
         let counts = self.tally.counts();
         let facts = Facts {
             known: self.tally.known(),
@@ -133,7 +133,7 @@ impl Live {
     }
 
     /// Moves the job along.
-    pub(super) fn enter(&mut self, event: JobEvent) -> Result<(), IllegalStep> {
+    pub(crate) fn enter(&mut self, event: JobEvent) -> Result<(), IllegalStep> {
         self.record.state = self.record.state.after(event)?;
         let now = Timestamp::now();
         if self.record.started.is_none() {
@@ -146,12 +146,12 @@ impl Live {
     }
 
     /// Says why the job ends as it does. The first reason stays.
-    pub(super) fn give_reason(&mut self, reason: String) {
+    pub(crate) fn give_reason(&mut self, reason: String) {
         self.record.reason.get_or_insert(reason);
     }
 
     /// `3 of 120 datums failed: exit 1: 'no such column' (2), timeout (1)`.
-    pub(super) fn failure_reason(&self) -> String {
+    pub(crate) fn failure_reason(&self) -> String {
         let counts = self.tally.counts();
         let left = match self.tally.taken().failed {
             0 => String::new(),
@@ -166,7 +166,7 @@ impl Live {
     }
 
     /// The record as of now.
-    pub(super) fn record(&self) -> JobRecord {
+    pub(crate) fn record(&self) -> JobRecord {
         JobRecord {
             datums: self.tally.counts(),
             stats: self.tally.stats(),
@@ -175,7 +175,7 @@ impl Live {
     }
 
     /// The job as of now.
-    pub(super) fn snapshot(&mut self, now: Instant) -> Snapshot {
+    pub(crate) fn snapshot(&mut self, now: Instant) -> Snapshot {
         let record = self.record();
         let counts = record.datums;
         let running: Vec<RunningDatum> = self.running.values().cloned().collect();

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::{Pin, pin};
+use std::time::Instant;
 
 use drover_shared::datum::Verdict;
 use drover_shared::job::JobEvent;
@@ -14,41 +15,41 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
 
+use super::dead;
 use super::decide::{Expansion, Wish};
 use super::live::Live;
-use super::manifest::News;
-use super::supply::{Load, Standing};
 use super::tally::Noted;
-use super::tools::{Pace, Tools};
-use super::{CoordinateError, dead};
+use crate::coordinator::dispatch::supply::{Load, Standing};
+use crate::coordinator::manifest::write::News;
+use crate::coordinator::{CoordinateError, Pace, Tools};
 
 /// How often people are shown where the job stands.
 const SHOW_EVERY: Duration = Duration::from_millis(100);
 /// How many times it is shown before its record is saved.
 const SHOWN_TO_SAVED: u32 = 20;
 /// One job's collector.
-pub(super) struct Collector<'a> {
-    pub(super) tools: &'a Tools,
-    pub(super) live: &'a mut Live,
-    pub(super) reports: &'a mut dyn Consumer,
+pub(crate) struct Collector<'a> {
+    pub(crate) tools: &'a Tools,
+    pub(crate) live: &'a mut Live,
+    pub(crate) reports: &'a mut dyn Consumer,
     /// Messages of the pipeline that could not be delivered.
-    pub(super) dead: Box<dyn Consumer>,
-    pub(super) news: mpsc::Receiver<News>,
+    pub(crate) dead: Box<dyn Consumer>,
+    pub(crate) news: mpsc::Receiver<News>,
     /// To the supplier; gone once all datums are known. Unbounded, for it must not hold up this end, and small:
     /// one entry a segment.
-    pub(super) loads: Option<mpsc::UnboundedSender<Load>>,
-    pub(super) standing: watch::Sender<Standing>,
-    pub(super) sealing: FuturesUnordered<Sealing>,
+    pub(crate) loads: Option<mpsc::UnboundedSender<Load>>,
+    pub(crate) standing: watch::Sender<Standing>,
+    pub(crate) sealing: FuturesUnordered<Sealing>,
     /// Datums that workers had ended before this collector began.
-    pub(super) ended_before: u64,
+    pub(crate) ended_before: u64,
 }
 
 /// A segment being sealed.
-pub(super) type Sealing = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
+pub(crate) type Sealing = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
 
 impl Collector<'_> {
     /// Collects until the datums have all ended, or the job is to be stopped. `stop` tells why.
-    pub(super) async fn run(
+    pub(crate) async fn run(
         &mut self,
         mut stop: Pin<&mut (impl Future<Output = String> + Send)>,
     ) -> Result<JobEvent, CoordinateError> {
@@ -68,13 +69,13 @@ impl Collector<'_> {
                 delivery = self.dead.next() => self.bury(delivery?).await?,
                 _ = clock.tick() => {
                     shown += 1;
-                    self.tools.show(self.live, shown % SHOWN_TO_SAVED == 0).await?;
+                    self.show(shown % SHOWN_TO_SAVED == 0).await?;
                     continue;
                 }
             }
             self.tell_supplier();
             match self.live.advance()? {
-                Some(JobEvent::Began) => self.tools.show(self.live, true).await?,
+                Some(JobEvent::Began) => self.show(true).await?,
                 Some(event) => return self.conclude(event).await,
                 None => {}
             }
@@ -110,15 +111,20 @@ impl Collector<'_> {
         }
     }
 
+    async fn show(&mut self, save: bool) -> Result<(), CoordinateError> {
+        let snapshot = self.live.snapshot(Instant::now());
+        self.tools.show(snapshot, save).await
+    }
+
     /// Hands a segment to the supplier.
-    pub(super) fn load(&self, load: Load) {
+    pub(crate) fn load(&self, load: Load) {
         if let Some(loads) = &self.loads {
             // The supplier listens as long as it has to: it stops when the job is to begin nothing new.
             let _ = loads.send(load);
         }
     }
 
-    /// Begins nothing new. A stop comes with its reason by another way, see [`stop`](super::stop).
+    /// Begins nothing new. A stop comes with its reason by another way, see [`stop`](crate::coordinator::finish::stop).
     fn slow_down(&mut self, pace: &Pace) {
         if *pace != Pace::Go {
             self.live.facts.wish = self.live.facts.wish.max(Wish::Drain);
@@ -189,12 +195,12 @@ impl Collector<'_> {
         while let Some(sealed) = self.sealing.next().await {
             sealed?;
         }
-        self.tools.show(self.live, true).await?;
+        self.show(true).await?;
         Ok(event)
     }
 
     /// Takes the work away from the workers, and waits until they have let go of it.
-    pub(super) async fn wind_down(&mut self) -> Result<(), CoordinateError> {
+    pub(crate) async fn wind_down(&mut self) -> Result<(), CoordinateError> {
         let queue = Queue::Datums(self.live.record().pipeline);
         self.tools.broker.purge(&queue).await?;
         self.tools.cancel.cancel();

@@ -4,22 +4,22 @@ use drover_shared::job::{JobEvent, JobState};
 
 /// What the coordinator knows of the work at one moment.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct Facts {
+pub(crate) struct Facts {
     /// Datums known so far, skipped ones too.
-    pub(super) known: u64,
+    pub(crate) known: u64,
     /// Whether more will be known.
-    pub(super) expansion: Expansion,
+    pub(crate) expansion: Expansion,
     /// Datums known that have not ended.
-    pub(super) outstanding: u64,
+    pub(crate) outstanding: u64,
     /// Datums that failed.
-    pub(super) failed: u64,
+    pub(crate) failed: u64,
     /// What those who can stop the job want.
-    pub(super) wish: Wish,
+    pub(crate) wish: Wish,
 }
 
 /// How far the expansion of a job is.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) enum Expansion {
+pub(crate) enum Expansion {
     /// More datums may come.
     #[default]
     Underway,
@@ -31,7 +31,7 @@ pub(super) enum Expansion {
 
 /// What those who can stop a job want of it.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
-pub(super) enum Wish {
+pub(crate) enum Wish {
     /// That it goes on.
     #[default]
     GoOn,
@@ -42,7 +42,7 @@ pub(super) enum Wish {
 }
 
 /// What happened to a job in state `state`, given the facts; none as long as there is only to wait.
-pub(super) fn decide(state: JobState, facts: &Facts) -> Option<JobEvent> {
+pub(crate) fn decide(state: JobState, facts: &Facts) -> Option<JobEvent> {
     if !matches!(state, JobState::Starting | JobState::Running) {
         return None;
     }

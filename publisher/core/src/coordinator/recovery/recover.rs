@@ -6,24 +6,24 @@ use drover_shared::id::{DatumId, JobId};
 use drover_shared::ledger::Ledger;
 use drover_shared::store::StoreError;
 
-use super::supply::Load;
-use super::tally::{Noted, Tally};
+use crate::coordinator::dispatch::supply::Load;
+use crate::coordinator::track::tally::{Noted, Tally};
 
 /// What the ledger tells of a job.
 #[derive(Debug, Default)]
-pub(super) struct Recovered {
+pub(crate) struct Recovered {
     /// What is known of its datums.
-    pub(super) tally: Tally,
+    pub(crate) tally: Tally,
     /// Segments with datums that have not ended.
-    pub(super) loads: Vec<Load>,
+    pub(crate) loads: Vec<Load>,
     /// Whether all its datums are known.
-    pub(super) expanded: bool,
+    pub(crate) expanded: bool,
     /// The last datum known.
-    pub(super) last: Option<DatumId>,
+    pub(crate) last: Option<DatumId>,
 }
 
 /// Reads the manifest and the verdicts of a job. A segment whose datums have all ended is sealed on the way.
-pub(super) async fn recover(ledger: &Ledger, job: JobId) -> Result<Recovered, StoreError> {
+pub(crate) async fn recover(ledger: &Ledger, job: JobId) -> Result<Recovered, StoreError> {
     let mut recovered = Recovered {
         expanded: ledger.is_manifest_complete(job).await?,
         ..Recovered::default()

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use drover_shared::datum::{ContentTag, DatumInput, InputKind};
 use serde::{Deserialize, Serialize};
 
-use super::combine::Inputs;
+use crate::expand::stream::Inputs;
 
 /// Numbered lists of inputs, one for each datum of a child. An input takes about 60 bytes and its path.
 #[derive(Debug, Default)]
-pub(super) struct Shelf {
+pub(crate) struct Shelf {
     packed: Vec<u8>,
     /// Where each list ends.
     ends: Vec<usize>,
@@ -31,12 +31,12 @@ struct Packed<'s> {
 
 impl Shelf {
     /// How many lists.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }
 
     /// Adds a list at the end.
-    pub(super) fn push(&mut self, inputs: &[DatumInput]) {
+    pub(crate) fn push(&mut self, inputs: &[DatumInput]) {
         for input in inputs {
             self.leaves
                 .entry(input.leaf)
@@ -57,7 +57,7 @@ impl Shelf {
     }
 
     /// Appends list `number`, which must exist, to `inputs`.
-    pub(super) fn read(&self, number: usize, inputs: &mut Inputs) {
+    pub(crate) fn read(&self, number: usize, inputs: &mut Inputs) {
         let begin = number.checked_sub(1).map_or(0, |before| self.ends[before]);
         let mut rest = &self.packed[begin..self.ends[number]];
         while !rest.is_empty() {

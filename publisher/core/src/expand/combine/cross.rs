@@ -1,12 +1,12 @@
 //! Cross: every combination of the children's datums.
 
-use super::ExpandError;
-use super::combine::{Inputs, Stream, deferred};
 use super::odometer::Odometer;
 use super::shelf::Shelf;
+use crate::expand::ExpandError;
+use crate::expand::stream::{Inputs, Stream, deferred};
 
 /// Streams over the first child and keeps the others' lists.
-pub(super) fn cross(children: Vec<Stream>) -> Stream {
+pub(crate) fn cross(children: Vec<Stream>) -> Stream {
     deferred(move || {
         let mut children = children.into_iter();
         let Some(first) = children.next() else {

@@ -8,8 +8,8 @@ use drover_shared::ledger::{Ledger, ManifestEntry, Segment};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::CoordinateError;
 use super::source::{Coming, FeedError, Source};
+use crate::coordinator::CoordinateError;
 
 /// How large segments grow: the first datum is to run at once, a million are to be few objects.
 const SIZES: [usize; 4] = [8, 64, 512, 1024];
@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_millis(300);
 
 /// News for the collector.
 #[derive(Debug)]
-pub(super) enum News {
+pub(crate) enum News {
     /// A segment is in the manifest.
     Segment {
         /// The segment.
@@ -35,7 +35,7 @@ pub(super) enum News {
 }
 
 /// Writes segments until the source has no more, telling `news` of each one.
-pub(super) async fn write(
+pub(crate) async fn write(
     ledger: &Ledger,
     job: JobId,
     source: Source,

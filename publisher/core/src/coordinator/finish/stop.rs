@@ -8,22 +8,22 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::tools::Pace;
+use crate::coordinator::Pace;
 
 /// How often the ledger is asked whether somebody wants the job stopped.
 const ASK_EVERY: Duration = Duration::from_millis(500);
 
 /// A job's time limit.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct TimeLimit {
+pub(crate) struct TimeLimit {
     /// When the job was begun.
-    pub(super) since: Timestamp,
+    pub(crate) since: Timestamp,
     /// How long it may take.
-    pub(super) limit: Option<Duration>,
+    pub(crate) limit: Option<Duration>,
 }
 
 /// Waits until there is a reason to stop the job, and tells it.
-pub(super) async fn reason_to_stop(
+pub(crate) async fn reason_to_stop(
     ledger: Ledger,
     job: JobId,
     pace: watch::Receiver<Pace>,

@@ -8,13 +8,13 @@ const SPAN: Duration = Duration::from_secs(10);
 
 /// A sliding window over a counter that only grows.
 #[derive(Debug, Default)]
-pub(super) struct Rate {
+pub(crate) struct Rate {
     samples: VecDeque<(Instant, u64)>,
 }
 
 impl Rate {
     /// Notes that the counter stood at `count` at `now`; returns the rate per second over the window.
-    pub(super) fn note(&mut self, now: Instant, count: u64) -> f64 {
+    pub(crate) fn note(&mut self, now: Instant, count: u64) -> f64 {
         self.samples.push_back((now, count));
         // The newest sample that is older than the window stays: the window must be covered.
         while self

@@ -3,15 +3,15 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use drover_shared::ledger::Ledger;
 use drover_shared::queue::Broker;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::live::Live;
-use super::{CoordinateError, Fence, FileProgress, Snapshot};
+use super::{CoordinateError, Fence, Snapshot};
+use crate::output::FileProgress;
 
 /// What a coordinator works with.
 #[derive(Clone)]
@@ -42,8 +42,7 @@ pub struct Tools {
 
 impl Tools {
     /// Shows people where the job stands, and saves its record if wanted.
-    pub(super) async fn show(&self, live: &mut Live, save: bool) -> Result<(), CoordinateError> {
-        let snapshot = live.snapshot(Instant::now());
+    pub(super) async fn show(&self, snapshot: Snapshot, save: bool) -> Result<(), CoordinateError> {
         if save {
             self.fence.check().await?;
             self.ledger.save(&snapshot.record).await?;

@@ -2,25 +2,24 @@
 
 use std::future::Future;
 use std::pin::{Pin, pin};
+use std::time::Instant;
 
 use drover_shared::id::DatumId;
 use drover_shared::job::{JobEvent, JobRecord, JobState};
+use drover_shared::ledger::Ledger;
 use drover_shared::store::StoreError;
 use tokio_util::sync::CancellationToken;
 
 use super::egress::{Egress, EgressError};
-use super::live::Live;
-use super::open::save_final;
-use super::reason::chain;
-use super::snapshot::FileProgress;
-use super::tools::Tools;
-use super::{Assignment, CoordinateError};
-use crate::output::{self, PublicationError, Published, Request};
+use crate::coordinator::reason::chain;
+use crate::coordinator::track::live::Live;
+use crate::coordinator::{Assignment, CoordinateError, Tools};
+use crate::output::{self, FileProgress, PublicationError, Published, Request};
 
 /// A job whose datums have ended, or which is stopped.
-pub(super) struct Finish<'a> {
-    pub(super) assignment: &'a Assignment,
-    pub(super) tools: &'a Tools,
+pub(crate) struct Finish<'a> {
+    pub(crate) assignment: &'a Assignment,
+    pub(crate) tools: &'a Tools,
 }
 
 /// How it went to bring the output out.
@@ -39,7 +38,7 @@ enum Outcome {
 
 impl Finish<'_> {
     /// Sees the job to its final record, after `event`. `stop` tells why it is to be stopped, if it is.
-    pub(super) async fn run(
+    pub(crate) async fn run(
         &self,
         live: &mut Live,
         event: JobEvent,
@@ -104,7 +103,7 @@ impl Finish<'_> {
             return Ok(Outcome::Out);
         };
         live.enter(JobEvent::Published)?;
-        self.tools.show(live, true).await?;
+        self.tools.show(live.snapshot(Instant::now()), true).await?;
         match self.copy(url, files, halt).await {
             Ok(()) => Ok(Outcome::Out),
             Err(EgressError::Stopped) => Ok(Outcome::Stopped),
@@ -169,7 +168,9 @@ impl Finish<'_> {
         let record = live.record();
         self.tools.fence.check().await?;
         save_final(ledger, &record, live).await?;
-        self.tools.show(live, false).await?;
+        self.tools
+            .show(live.snapshot(Instant::now()), false)
+            .await?;
         if record.state == JobState::Killed {
             return Ok(record);
         }
@@ -217,4 +218,16 @@ fn failed(error: PublicationError) -> Outcome {
             lost: Vec::new(),
         },
     }
+}
+
+/// Saves the final record of a job, and its failures.
+pub(crate) async fn save_final(
+    ledger: &Ledger,
+    record: &JobRecord,
+    live: &Live,
+) -> Result<(), StoreError> {
+    ledger
+        .save_failures(record.id, live.tally.failures())
+        .await?;
+    ledger.save(record).await
 }

@@ -1,0 +1,5 @@
+//! The end of a job: stop requests, the output folder, egress, and the final record.
+
+pub(crate) mod close;
+pub(crate) mod egress;
+pub(crate) mod stop;
