@@ -8,36 +8,15 @@
 //! It holds no truth: whatever it tells is in the store, on the broker, or known to the stewards of this process. It has
 //! no TLS; that is a reverse proxy's business.
 
-mod access;
-mod error;
-pub mod metrics;
-mod openapi;
-mod route;
-mod routes;
+mod live;
+mod resources;
+mod routing;
 mod server;
-mod state;
-
-mod assets;
-mod events;
-mod feed;
-
-mod datums;
-mod detail;
-mod failures;
-mod graph;
-mod jobs;
-mod logs;
-mod pipelines;
-mod query;
-mod scan;
-mod standing;
-mod timeline;
-mod why;
-mod workers;
 
 #[cfg(test)]
 mod tests;
 
-pub use access::{Access, AccessError, Token};
-pub use server::Server;
-pub use state::{Api, Known, Reach};
+pub use routing::api::{Api, Known, Reach};
+pub use server::access::{Access, AccessError, Token};
+pub use server::listen::Server;
+pub use server::metrics;

@@ -4,9 +4,9 @@ use axum::http::{Method, StatusCode};
 use drover_shared::ledger::PipelineChange;
 use serde_json::Value;
 
-use super::super::routes::routes;
 use super::schema::differences;
 use super::{Site, spec};
+use crate::server::routes::routes;
 
 /// A path of the document with real things in place of its parameters.
 fn filled(path: &str, job: &str) -> String {

@@ -12,9 +12,9 @@ use serde_json::Value;
 use tokio::time::timeout;
 use tower::ServiceExt;
 
-use super::super::server::router;
 use super::super::{Access, Api, Known, Reach};
 use super::{Site, assert_error, request, told};
+use crate::server::listen::router;
 use drover_core::leader::{Shown, Steward};
 use drover_core::testing::fixture::{Bench, DEADLINE, Habits};
 use drover_core::triggers::Waiting;

@@ -7,8 +7,8 @@ use proptest::sample::{Index, select};
 use proptest::{prop_assert, prop_oneof};
 use serde_json::Value;
 
-use super::super::routes::routes;
 use super::{Site, spec, told};
+use crate::server::routes::routes;
 
 /// Values that are odd somewhere.
 fn odd() -> impl Strategy<Value = String> {

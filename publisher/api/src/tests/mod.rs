@@ -26,7 +26,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use super::server::router;
+use super::server::listen::router;
 use super::{Access, Api, Known, Reach};
 use drover_core::leader::Shown;
 use drover_core::testing::samples::{entry, verdict};

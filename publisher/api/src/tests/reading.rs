@@ -255,7 +255,7 @@ async fn the_session_says_who_answers_and_the_page_is_there() {
             "{page}"
         );
     }
-    assert!(super::super::assets::FILES.is_sorted_by_key(|(name, _)| *name));
+    assert!(crate::server::assets::FILES.is_sorted_by_key(|(name, _)| *name));
     let (status, _) = site.get("/page/../mod.rs").await;
     assert_eq!(status, 404);
 }

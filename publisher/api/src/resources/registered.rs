@@ -10,11 +10,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::error::Error;
 use super::jobs;
 use super::pipelines::{self, PipelinePath};
-use super::route::{Ask, Body, Nothing};
-use super::state::Api;
+use crate::routing::api::Api;
+use crate::routing::error::Error;
+use crate::routing::route::{Ask, Body, Nothing};
 use drover_core::catalog;
 use drover_core::triggers::Overview;
 
@@ -24,7 +24,7 @@ const JOB_TIME: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// The spec of one pipeline, as it was sent.
-pub(super) struct SpecBody(Parsed);
+pub(crate) struct SpecBody(Parsed);
 
 impl Body for SpecBody {
     fn read(kind: &str, bytes: &[u8]) -> Result<Self, Error> {
@@ -52,7 +52,7 @@ impl Body for SpecBody {
     }
 }
 
-pub(super) async fn create(
+pub(crate) async fn create(
     Ask { api, body, .. }: Ask<Nothing, Nothing, SpecBody>,
 ) -> Result<Overview, Error> {
     let Parsed { pipeline, spec, .. } = body.0;
@@ -60,7 +60,7 @@ pub(super) async fn create(
     change(&api, &pipeline.name, &PipelineChange::Create(spec)).await
 }
 
-pub(super) async fn update(
+pub(crate) async fn update(
     Ask {
         api, path, body, ..
     }: Ask<PipelinePath, Nothing, SpecBody>,
@@ -76,11 +76,11 @@ pub(super) async fn update(
     change(&api, &path.name, &PipelineChange::Update(spec)).await
 }
 
-pub(super) async fn pause(Ask { api, path, .. }: Ask<PipelinePath>) -> Result<Overview, Error> {
+pub(crate) async fn pause(Ask { api, path, .. }: Ask<PipelinePath>) -> Result<Overview, Error> {
     change(&api, &path.name, &PipelineChange::Pause).await
 }
 
-pub(super) async fn resume(Ask { api, path, .. }: Ask<PipelinePath>) -> Result<Overview, Error> {
+pub(crate) async fn resume(Ask { api, path, .. }: Ask<PipelinePath>) -> Result<Overview, Error> {
     change(&api, &path.name, &PipelineChange::Resume).await
 }
 
@@ -93,7 +93,7 @@ async fn change(
     pipelines::named(api, name).await
 }
 
-pub(super) async fn delete(Ask { api, path, .. }: Ask<PipelinePath>) -> Result<Nothing, Error> {
+pub(crate) async fn delete(Ask { api, path, .. }: Ask<PipelinePath>) -> Result<Nothing, Error> {
     let ledger = api.ledger();
     ledger
         .change_pipeline(&path.name, &PipelineChange::Delete)
@@ -106,7 +106,7 @@ pub(super) async fn delete(Ask { api, path, .. }: Ask<PipelinePath>) -> Result<N
 
 /// A job that is wanted.
 #[derive(JsonSchema, Serialize)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     /// The job; null if it was not made within a few seconds, as when the pipeline waits for its inputs.
     job: Option<JobId>,
     /// Without a job: what keeps the pipeline from it as far as is known here, and where to look.
@@ -130,7 +130,7 @@ impl Wanted {
     }
 }
 
-pub(super) async fn run(Ask { api, path, .. }: Ask<PipelinePath>) -> Result<Wanted, Error> {
+pub(crate) async fn run(Ask { api, path, .. }: Ask<PipelinePath>) -> Result<Wanted, Error> {
     let before = api.ledger().unfolded(&path.name).await?;
     api.ledger()
         .change_pipeline(&path.name, &PipelineChange::Want)

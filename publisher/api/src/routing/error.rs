@@ -14,7 +14,7 @@ use drover_core::catalog::{GroupError, LogError, RetryError, SubmitError};
 
 /// Why a request is not answered as wished.
 #[derive(Debug)]
-pub(super) struct Error {
+pub(crate) struct Error {
     status: StatusCode,
     told: Told,
 }
@@ -22,7 +22,7 @@ pub(super) struct Error {
 /// The body of every answer that is not a success.
 #[derive(Debug, JsonSchema, Serialize)]
 #[schemars(rename = "Error")]
-pub(super) struct ErrorBody {
+pub(crate) struct ErrorBody {
     error: Told,
 }
 
@@ -41,7 +41,7 @@ struct Told {
 /// What kind of error it is.
 #[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// There is no such thing.
     NotFound,
     /// The request makes no sense.
@@ -62,7 +62,7 @@ pub(super) enum Kind {
 
 impl Error {
     /// An error of this kind, with the status that goes with it.
-    pub(super) fn new(kind: Kind, message: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self {
             status: kind.status(),
             told: Told {
@@ -73,29 +73,29 @@ impl Error {
         }
     }
 
-    pub(super) fn not_found(message: impl Into<String>) -> Self {
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Self::new(Kind::NotFound, message)
     }
 
-    pub(super) fn invalid(message: impl Into<String>) -> Self {
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(Kind::Invalid, message)
     }
 
-    pub(super) fn conflict(message: impl Into<String>) -> Self {
+    pub(crate) fn conflict(message: impl Into<String>) -> Self {
         Self::new(Kind::Conflict, message)
     }
 
-    pub(super) fn unavailable(message: impl Into<String>) -> Self {
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(Kind::Unavailable, message)
     }
 
     /// The same with another status than that of its kind.
-    pub(super) fn with_status(self, status: StatusCode) -> Self {
+    pub(crate) fn with_status(self, status: StatusCode) -> Self {
         Self { status, ..self }
     }
 
     /// A body that can be read, but not be done.
-    pub(super) fn unprocessable(message: impl Into<String>) -> Self {
+    pub(crate) fn unprocessable(message: impl Into<String>) -> Self {
         Self::invalid(message).with_status(StatusCode::UNPROCESSABLE_ENTITY)
     }
 }

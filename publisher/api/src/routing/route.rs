@@ -18,34 +18,34 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::access::Role;
+use super::api::Api;
 use super::error::{Error, Kind};
 use super::openapi::{Document, Operation};
-use super::state::Api;
+use crate::server::access::Role;
 
 /// The largest body, in bytes.
-pub(super) const LARGEST_BODY: usize = 1024 * 1024;
+pub(crate) const LARGEST_BODY: usize = 1024 * 1024;
 /// How long a request may take, its body counted.
 const LONGEST_REQUEST: Duration = Duration::from_secs(30);
 
 /// What somebody asks of a route.
-pub(super) struct Ask<P = Nothing, Q = Nothing, B = Nothing> {
-    pub(super) api: Api,
+pub(crate) struct Ask<P = Nothing, Q = Nothing, B = Nothing> {
+    pub(crate) api: Api,
     /// Who asks.
-    pub(super) role: Role,
+    pub(crate) role: Role,
     /// What stands in the path.
-    pub(super) path: P,
+    pub(crate) path: P,
     /// What stands behind the question mark.
-    pub(super) query: Q,
-    pub(super) body: B,
+    pub(crate) query: Q,
+    pub(crate) body: B,
 }
 
 /// No parameters, no body, no answer but the status.
 #[derive(Debug, Default, Deserialize, JsonSchema, Serialize)]
-pub(super) struct Nothing {}
+pub(crate) struct Nothing {}
 
 /// What is sent to a route.
-pub(super) trait Body: Sized {
+pub(crate) trait Body: Sized {
     /// Reads what was sent as `kind`, a media type.
     fn read(kind: &str, bytes: &[u8]) -> Result<Self, Error>;
     /// Media types and schema of it; nothing if what is sent does not matter.
@@ -63,7 +63,7 @@ impl Body for Nothing {
 }
 
 /// A JSON object; nothing at all is an empty one.
-pub(super) struct JsonBody<T>(pub(super) T);
+pub(crate) struct JsonBody<T>(pub(crate) T);
 
 impl<T: DeserializeOwned + JsonSchema> Body for JsonBody<T> {
     fn read(_: &str, bytes: &[u8]) -> Result<Self, Error> {
@@ -81,14 +81,14 @@ impl<T: DeserializeOwned + JsonSchema> Body for JsonBody<T> {
 
 /// All routes of the API, and the document about them.
 #[derive(Default)]
-pub(super) struct Routes {
-    pub(super) router: Router<Api>,
-    pub(super) document: Document,
+pub(crate) struct Routes {
+    pub(crate) router: Router<Api>,
+    pub(crate) document: Document,
 }
 
 impl Routes {
     /// Adds a route that answers with `status` and what `handler` gives.
-    pub(super) fn add<P, Q, B, A, F, H>(
+    pub(crate) fn add<P, Q, B, A, F, H>(
         mut self,
         (method, path): (Method, &'static str),
         status: StatusCode,
@@ -123,7 +123,7 @@ impl Routes {
     }
 
     /// Adds a `GET` that answers `200`.
-    pub(super) fn get<P, Q, A, F, H>(
+    pub(crate) fn get<P, Q, A, F, H>(
         self,
         path: &'static str,
         about: &'static str,

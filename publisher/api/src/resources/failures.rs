@@ -7,14 +7,14 @@ use drover_shared::store::StoreError;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::error::Error;
 use super::jobs::JobPath;
-use super::route::Ask;
 use super::scan::Patience;
+use crate::routing::error::Error;
+use crate::routing::route::Ask;
 
 /// What failed in a job.
 #[derive(JsonSchema, Serialize)]
-pub(super) struct Failures {
+pub(crate) struct Failures {
     groups: Vec<Group>,
     /// Failures that are in no group: of further kinds, or not looked at in the time there is.
     others: u64,
@@ -50,7 +50,7 @@ impl From<&FailureGroup> for Group {
     }
 }
 
-pub(super) async fn show(Ask { api, path, .. }: Ask<JobPath>) -> Result<Failures, Error> {
+pub(crate) async fn show(Ask { api, path, .. }: Ask<JobPath>) -> Result<Failures, Error> {
     let record = api.named(path.id).await?;
     let failures = match api.live(path.id) {
         Some(live) => live.failures,

@@ -9,7 +9,7 @@ use drover_shared::store::StoreError;
 
 use tokio::time::timeout;
 
-use super::state::Api;
+use crate::routing::api::Api;
 use drover_core::catalog;
 use drover_core::catalog::BrokerView;
 
@@ -17,7 +17,7 @@ use drover_core::catalog::BrokerView;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What keeps a job from moving that has not ended; none if nothing does, as far as one can tell.
-pub(super) async fn why(
+pub(crate) async fn why(
     api: &Api,
     record: &JobRecord,
     submission: Option<&Submission>,

@@ -15,9 +15,9 @@ use tokio::sync::broadcast;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::events::{BrokerState, Told};
-use super::jobs::{READS_AT_ONCE, Seen};
-use super::pipelines;
-use super::state::Api;
+use crate::resources::jobs::{READS_AT_ONCE, Seen};
+use crate::resources::pipelines;
+use crate::routing::api::Api;
 use drover_core::coordinator::Snapshot;
 
 /// How often jobs that this process coordinates are looked at.
@@ -35,7 +35,7 @@ const BEHIND: usize = 256;
 
 /// Looks for what changes, as long as somebody listens.
 #[derive(Debug)]
-pub(super) struct Feed(broadcast::Sender<Told>);
+pub(crate) struct Feed(broadcast::Sender<Told>);
 
 impl Default for Feed {
     fn default() -> Self {
@@ -68,12 +68,12 @@ struct Last {
 
 impl Feed {
     /// What is told from now on.
-    pub(super) fn listen(&self) -> broadcast::Receiver<Told> {
+    pub(crate) fn listen(&self) -> broadcast::Receiver<Told> {
         self.0.subscribe()
     }
 
     /// Looks for ever.
-    pub(super) async fn run(&self, api: &Api) -> Infallible {
+    pub(crate) async fn run(&self, api: &Api) -> Infallible {
         let looks = match api.ledger().store().location() {
             Location::Bucket(_) => LOOKS_A_BUCKET,
             Location::Folder(_) | Location::Memory => LOOKS_A_FOLDER,

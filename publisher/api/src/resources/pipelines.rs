@@ -7,31 +7,31 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::error::Error;
-use super::route::Ask;
-use super::state::Api;
+use crate::routing::api::Api;
+use crate::routing::error::Error;
+use crate::routing::route::Ask;
 use drover_core::triggers::{Overview, overview};
 
 /// A pipeline in the path.
 #[derive(Deserialize, JsonSchema)]
-pub(super) struct PipelinePath {
+pub(crate) struct PipelinePath {
     /// The pipeline.
-    pub(super) name: PipelineName,
+    pub(crate) name: PipelineName,
 }
 
 /// All standing pipelines, sorted by name.
 #[derive(JsonSchema, Serialize)]
-pub(super) struct Pipelines {
+pub(crate) struct Pipelines {
     pipelines: Vec<Overview>,
 }
 
 /// All standing pipelines, sorted by name.
-pub(super) async fn all(api: &Api) -> Result<Vec<Overview>, StoreError> {
+pub(crate) async fn all(api: &Api) -> Result<Vec<Overview>, StoreError> {
     let fresh = |record: JobRecord| api.live(record.id).map_or(record, |live| live.record);
     overview(api.ledger(), api.waiting(), fresh).await
 }
 
-pub(super) async fn list(Ask { api, .. }: Ask) -> Result<Pipelines, Error> {
+pub(crate) async fn list(Ask { api, .. }: Ask) -> Result<Pipelines, Error> {
     Ok(Pipelines {
         pipelines: all(&api).await?,
     })
@@ -39,14 +39,14 @@ pub(super) async fn list(Ask { api, .. }: Ask) -> Result<Pipelines, Error> {
 
 /// A standing pipeline, and what it does.
 #[derive(JsonSchema, Serialize)]
-pub(super) struct PipelineDetails {
+pub(crate) struct PipelineDetails {
     #[serde(flatten)]
     pipeline: Overview,
     /// Its spec, normalised.
     spec: Value,
 }
 
-pub(super) async fn show(
+pub(crate) async fn show(
     Ask { api, path, .. }: Ask<PipelinePath>,
 ) -> Result<PipelineDetails, Error> {
     let standing = api.ledger().registered(&path.name).await?;
@@ -58,7 +58,7 @@ pub(super) async fn show(
 }
 
 /// A standing pipeline that somebody named.
-pub(super) async fn named(api: &Api, name: &PipelineName) -> Result<Overview, Error> {
+pub(crate) async fn named(api: &Api, name: &PipelineName) -> Result<Overview, Error> {
     let mut all = all(api).await?.into_iter();
     all.find(|pipeline| pipeline.pipeline == *name)
         .ok_or_else(|| unknown(name))

@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::error::Error;
 use super::jobs::JobPath;
-use super::query::Bounded;
-use super::route::Ask;
 use super::scan::Patience;
+use crate::routing::error::Error;
+use crate::routing::query::Bounded;
+use crate::routing::route::Ask;
 
 /// The most workers that are told apart.
 const MOST_WORKERS: usize = 200;
@@ -26,7 +26,7 @@ const CLASS_RATIO: f64 = 1.04;
 
 /// How finely time is told apart.
 #[derive(Deserialize, JsonSchema)]
-pub(super) struct TimelineQuery {
+pub(crate) struct TimelineQuery {
     /// How many buckets.
     #[serde(default)]
     buckets: Bounded<120, 500>,
@@ -34,7 +34,7 @@ pub(super) struct TimelineQuery {
 
 /// A job over time, in buckets of equal length.
 #[derive(Debug, JsonSchema, PartialEq, Serialize)]
-pub(super) struct Timeline {
+pub(crate) struct Timeline {
     /// When the first bucket begins.
     #[schemars(with = "String", extend("format" = "date-time"))]
     from: Timestamp,
@@ -85,7 +85,7 @@ struct Latencies {
     p99: Vec<Option<f64>>,
 }
 
-pub(super) async fn show(
+pub(crate) async fn show(
     Ask {
         api, path, query, ..
     }: Ask<JobPath, TimelineQuery>,

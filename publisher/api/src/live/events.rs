@@ -14,18 +14,18 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::access::Role;
-use super::error::Error;
-use super::metrics::Listening;
-use super::route::Ask;
-use super::state::{Api, Reach};
+use crate::routing::api::{Api, Reach};
+use crate::routing::error::Error;
+use crate::routing::route::Ask;
+use crate::server::access::Role;
+use crate::server::metrics::Listening;
 
 /// A comment this often tells clients that the line is not dead.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 
 /// Who is answered, and by whom.
 #[derive(JsonSchema, Serialize)]
-pub(super) struct Session {
+pub(crate) struct Session {
     /// What this token may do.
     role: Role,
     /// The version of Drover.
@@ -44,7 +44,7 @@ pub(super) struct Session {
 /// How the broker is.
 #[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum BrokerState {
+pub(crate) enum BrokerState {
     /// Connected.
     Up,
     /// Out of reach; work goes on when it is back.
@@ -57,7 +57,7 @@ pub(super) enum BrokerState {
 
 impl BrokerState {
     /// How the broker is, and why it is not up.
-    pub(super) fn of(reach: &Reach) -> (Self, Option<String>) {
+    pub(crate) fn of(reach: &Reach) -> (Self, Option<String>) {
         match (reach, reach.link()) {
             (Reach::Embedded(_), _) => (Self::Embedded, None),
             (Reach::Remote(_), Link::Up) => (Self::Up, None),
@@ -81,12 +81,12 @@ impl Session {
     }
 }
 
-pub(super) async fn session(Ask { api, role, .. }: Ask) -> Result<Session, Error> {
+pub(crate) async fn session(Ask { api, role, .. }: Ask) -> Result<Session, Error> {
     Ok(Session::of(&api, role))
 }
 
 /// A stream of what changes.
-pub(super) async fn stream(State(api): State<Api>, Extension(role): Extension<Role>) -> Response {
+pub(crate) async fn stream(State(api): State<Api>, Extension(role): Extension<Role>) -> Response {
     let Ok(place) = Arc::clone(api.streams()).try_acquire_owned() else {
         let full = "too many listen already; ask every few seconds instead";
         return Error::unavailable(full).into_response();
@@ -111,7 +111,7 @@ pub(super) async fn stream(State(api): State<Api>, Extension(role): Extension<Ro
 
 /// What all who listen are told.
 #[derive(Clone, Debug)]
-pub(super) enum Told {
+pub(crate) enum Told {
     /// How the broker is has changed: each is told its session anew.
     Session,
     /// An event of this kind, with its data.

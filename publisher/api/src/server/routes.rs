@@ -9,16 +9,17 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use serde_json::Value;
 
-use super::error::Error;
-use super::openapi::{self, Operation};
-use super::route::Routes;
-use super::state::Api;
-use super::{
-    datums, detail, events, failures, graph, jobs, logs, pipelines, standing, timeline, workers,
+use crate::live::events;
+use crate::resources::{
+    datums, detail, failures, graph, jobs, logs, pipelines, registered, timeline, workers,
 };
+use crate::routing::api::Api;
+use crate::routing::error::Error;
+use crate::routing::openapi::{self, Operation};
+use crate::routing::route::Routes;
 
 /// The routes of the API and the document about them, without what guards them.
-pub(super) fn routes() -> (Router<Api>, Value) {
+pub(crate) fn routes() -> (Router<Api>, Value) {
     let mut all = of_jobs(of_pipelines(Routes::default()))
         .get(
             "/api/v1/session",
@@ -60,7 +61,7 @@ fn of_pipelines(routes: Routes) -> Routes {
             (Method::POST, "/api/v1/pipelines"),
             StatusCode::CREATED,
             "Makes a standing pipeline.",
-            standing::create,
+            registered::create,
         )
         .get(
             "/api/v1/pipelines/{name}",
@@ -71,31 +72,31 @@ fn of_pipelines(routes: Routes) -> Routes {
             (Method::PUT, "/api/v1/pipelines/{name}"),
             StatusCode::OK,
             "Gives a standing pipeline another spec.",
-            standing::update,
+            registered::update,
         )
         .add(
             (Method::DELETE, "/api/v1/pipelines/{name}"),
             StatusCode::NO_CONTENT,
             "Ends a standing pipeline and stops its open jobs; its output stays.",
-            standing::delete,
+            registered::delete,
         )
         .add(
             (Method::POST, "/api/v1/pipelines/{name}/pause"),
             StatusCode::OK,
             "Starts no more jobs.",
-            standing::pause,
+            registered::pause,
         )
         .add(
             (Method::POST, "/api/v1/pipelines/{name}/resume"),
             StatusCode::OK,
             "Starts jobs again.",
-            standing::resume,
+            registered::resume,
         )
         .add(
             (Method::POST, "/api/v1/pipelines/{name}/run"),
             StatusCode::ACCEPTED,
             "Starts a job now, even if nothing changed.",
-            standing::run,
+            registered::run,
         )
         .get(
             "/api/v1/graph",

@@ -9,7 +9,7 @@ use super::error::ErrorBody;
 use super::route::Body;
 
 /// Where the document is.
-pub(super) const PATH: &str = "/api/v1/openapi.json";
+pub(crate) const PATH: &str = "/api/v1/openapi.json";
 
 /// What the document says of everything.
 const ABOUT: &str = "What `drover serve` tells of pipelines, jobs, datums and workers, and what it does on request. \
@@ -17,7 +17,7 @@ const ABOUT: &str = "What `drover serve` tells of pipelines, jobs, datums and wo
     carries one: `Authorization: Bearer TOKEN`; a read-only token serves for GET alone.";
 
 /// The document in the making.
-pub(super) struct Document {
+pub(crate) struct Document {
     /// Of what is answered; the schemas that several routes share stand in the document once.
     generator: SchemaGenerator,
     paths: Map<String, Value>,
@@ -37,11 +37,11 @@ impl Default for Document {
 }
 
 /// What the document says of one route.
-pub(super) struct Operation(Value);
+pub(crate) struct Operation(Value);
 
 impl Operation {
     /// A route with these parameters, body and answer.
-    pub(super) fn of<P: JsonSchema, Q: JsonSchema, B: Body, A: JsonSchema>(
+    pub(crate) fn of<P: JsonSchema, Q: JsonSchema, B: Body, A: JsonSchema>(
         generator: &mut SchemaGenerator,
         status: StatusCode,
         about: &str,
@@ -66,7 +66,7 @@ impl Operation {
     }
 
     /// A route whose answer is a stream of events.
-    pub(super) fn stream(generator: &mut SchemaGenerator, about: &str) -> Self {
+    pub(crate) fn stream(generator: &mut SchemaGenerator, about: &str) -> Self {
         let answer = json!({
             "description": "Events, for as long as the client listens.",
             "content": { "text/event-stream": { "schema": { "type": "string" } } },
@@ -99,18 +99,18 @@ impl Operation {
 
 impl Document {
     /// What makes the schemas of answers.
-    pub(super) fn generator(&mut self) -> &mut SchemaGenerator {
+    pub(crate) fn generator(&mut self) -> &mut SchemaGenerator {
         &mut self.generator
     }
 
     /// Adds a route.
-    pub(super) fn add(&mut self, method: &Method, path: &str, operation: Operation) {
+    pub(crate) fn add(&mut self, method: &Method, path: &str, operation: Operation) {
         let path = self.paths.entry(path).or_insert_with(|| json!({}));
         path[method.as_str().to_ascii_lowercase()] = operation.0;
     }
 
     /// The finished document.
-    pub(super) fn finish(mut self) -> Value {
+    pub(crate) fn finish(mut self) -> Value {
         json!({
             "openapi": "3.1.0",
             "info": { "title": "Drover", "version": env!("CARGO_PKG_VERSION"), "description": ABOUT },

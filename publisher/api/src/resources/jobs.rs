@@ -8,28 +8,28 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::error::Error;
-use super::query::{Bounded, Words};
-use super::route::{Ask, JsonBody, Nothing};
 use super::scan::Patience;
-use super::state::Api;
 use super::why;
+use crate::routing::api::Api;
+use crate::routing::error::Error;
+use crate::routing::query::{Bounded, Words};
+use crate::routing::route::{Ask, JsonBody, Nothing};
 use drover_core::catalog;
 use drover_core::coordinator::{RunningDatum, Snapshot};
 
 /// Records read at once.
-pub(super) const READS_AT_ONCE: usize = 16;
+pub(crate) const READS_AT_ONCE: usize = 16;
 
 /// A job in the path.
 #[derive(Deserialize, JsonSchema)]
-pub(super) struct JobPath {
+pub(crate) struct JobPath {
     /// The job.
-    pub(super) id: JobId,
+    pub(crate) id: JobId,
 }
 
 /// Which jobs are listed.
 #[derive(Deserialize, JsonSchema)]
-pub(super) struct JobsQuery {
+pub(crate) struct JobsQuery {
     /// Only jobs of this pipeline.
     pipeline: Option<PipelineName>,
     /// Only jobs in these states, separated by commas.
@@ -44,7 +44,7 @@ pub(super) struct JobsQuery {
 
 /// Jobs, newest first.
 #[derive(JsonSchema, Serialize)]
-pub(super) struct JobsPage {
+pub(crate) struct JobsPage {
     jobs: Vec<Seen>,
     /// What to give as `before` to go on, perhaps with nothing found so far; null at the end.
     next: Option<JobId>,
@@ -52,7 +52,7 @@ pub(super) struct JobsPage {
 
 /// A job, and what its coordinator knows beside.
 #[derive(JsonSchema, Serialize)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     #[serde(flatten)]
     record: JobRecord,
     /// Datums that wait for a worker.
@@ -67,7 +67,7 @@ pub(super) struct Seen {
 
 impl Seen {
     /// A job, of which `live` is known if it is coordinated here.
-    pub(super) fn of(record: JobRecord, live: Option<&Snapshot>) -> Self {
+    pub(crate) fn of(record: JobRecord, live: Option<&Snapshot>) -> Self {
         let (queued, running) = queued_and_running(&record, live);
         Self {
             record,
@@ -79,7 +79,7 @@ impl Seen {
     }
 }
 
-pub(super) async fn list(
+pub(crate) async fn list(
     Ask { api, query, .. }: Ask<Nothing, JobsQuery>,
 ) -> Result<JobsPage, Error> {
     let patience = Patience::begin();
@@ -128,7 +128,7 @@ pub(super) async fn list(
 
 /// A job, and what is known of it beside its record.
 #[derive(JsonSchema, Serialize)]
-pub(super) struct JobDetails {
+pub(crate) struct JobDetails {
     record: JobRecord,
     /// What only the process knows that coordinates the job; null in others.
     live: Option<Live>,
@@ -163,16 +163,16 @@ struct Live {
 
 /// A datum that a worker is at.
 #[derive(JsonSchema, Serialize)]
-pub(super) struct Running {
+pub(crate) struct Running {
     /// Its place in the job.
-    pub(super) index: u64,
+    pub(crate) index: u64,
     /// Which attempt, counted from 1.
-    pub(super) attempt: u32,
+    pub(crate) attempt: u32,
     /// Who runs it.
-    pub(super) worker: WorkerId,
+    pub(crate) worker: WorkerId,
     /// Since when.
     #[schemars(with = "String", extend("format" = "date-time"))]
-    pub(super) since: Timestamp,
+    pub(crate) since: Timestamp,
 }
 
 impl From<&RunningDatum> for Running {
@@ -226,7 +226,7 @@ fn queued_and_running(record: &JobRecord, live: Option<&Snapshot>) -> (u64, u64)
     }
 }
 
-pub(super) async fn show(Ask { api, path, .. }: Ask<JobPath>) -> Result<JobDetails, Error> {
+pub(crate) async fn show(Ask { api, path, .. }: Ask<JobPath>) -> Result<JobDetails, Error> {
     let record = api.named(path.id).await?;
     let live = api.live(path.id);
     let submission = api.ledger().submission(path.id).await?;
@@ -250,7 +250,7 @@ pub(super) async fn show(Ask { api, path, .. }: Ask<JobPath>) -> Result<JobDetai
     })
 }
 
-pub(super) async fn stop(Ask { api, path, .. }: Ask<JobPath>) -> Result<JobRecord, Error> {
+pub(crate) async fn stop(Ask { api, path, .. }: Ask<JobPath>) -> Result<JobRecord, Error> {
     let record = api.named(path.id).await?;
     if record.state.is_final() {
         let state = record.state.to_string();
@@ -264,7 +264,7 @@ pub(super) async fn stop(Ask { api, path, .. }: Ask<JobPath>) -> Result<JobRecor
 }
 
 /// Asks for the end of a job, which may be anybody's.
-pub(super) async fn stop_job(api: &Api, job: JobId) -> Result<(), Error> {
+pub(crate) async fn stop_job(api: &Api, job: JobId) -> Result<(), Error> {
     api.ledger().request_stop(job).await?;
     if let Some(broker) = api.reach().get()
         && let Err(error) = catalog::tell_to_stop(broker.as_ref(), job).await
@@ -276,7 +276,7 @@ pub(super) async fn stop_job(api: &Api, job: JobId) -> Result<(), Error> {
 
 /// What is to be retried.
 #[derive(Deserialize, JsonSchema)]
-pub(super) struct RetryBody {
+pub(crate) struct RetryBody {
     /// Only this group of failures, by its key; others stay failed, and the new job fails for them. 422 if the job has no
     /// such failures, 409 if datums of it never ended.
     group: Option<CauseKey>,
@@ -284,12 +284,12 @@ pub(super) struct RetryBody {
 
 /// A job that was started.
 #[derive(JsonSchema, Serialize)]
-pub(super) struct Started {
+pub(crate) struct Started {
     /// The job.
-    pub(super) job: JobId,
+    pub(crate) job: JobId,
 }
 
-pub(super) async fn retry(
+pub(crate) async fn retry(
     Ask {
         api, path, body, ..
     }: Ask<JobPath, Nothing, JsonBody<RetryBody>>,

@@ -10,9 +10,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::timeout;
 
-use super::error::Error;
-use super::route::Ask;
-use super::state::{Api, Reach};
+use crate::routing::api::{Api, Reach};
+use crate::routing::error::Error;
+use crate::routing::route::Ask;
 use drover_core::coordinator::Snapshot;
 
 /// How long the broker may take to tell who is connected.
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Workers, as far as this process knows.
 #[derive(JsonSchema, Serialize)]
-pub(super) struct Workers {
+pub(crate) struct Workers {
     /// Workers that run datums of the jobs that this process coordinates.
     workers: Vec<Worker>,
     /// For each pipeline how many workers are connected to its queue; those alone about which the broker can be asked.
@@ -53,7 +53,7 @@ struct At {
     since: Timestamp,
 }
 
-pub(super) async fn list(Ask { api, .. }: Ask) -> Result<Workers, Error> {
+pub(crate) async fn list(Ask { api, .. }: Ask) -> Result<Workers, Error> {
     Ok(Workers {
         workers: at_work(&api.coordinated()),
         consumers: consumers(&api).await?,

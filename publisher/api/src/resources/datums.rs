@@ -6,16 +6,16 @@ use drover_shared::job::CauseKey;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::error::Error;
 use super::jobs::JobPath;
-use super::query::{Bounded, Words};
-use super::route::Ask;
 use super::scan::{Filter, Scan};
+use crate::routing::error::Error;
+use crate::routing::query::{Bounded, Words};
+use crate::routing::route::Ask;
 use drover_core::catalog::DatumJson;
 
 /// Which datums are listed.
 #[derive(Deserialize, JsonSchema)]
-pub(super) struct DatumsQuery {
+pub(crate) struct DatumsQuery {
     /// Only datums in these states, separated by commas.
     #[serde(default)]
     state: Words<DatumState>,
@@ -34,7 +34,7 @@ pub(super) struct DatumsQuery {
 
 /// Datums of a job, in their order.
 #[derive(JsonSchema, Serialize)]
-pub(super) struct DatumsPage {
+pub(crate) struct DatumsPage {
     datums: Vec<DatumJson>,
     /// What to give as `after` to go on; null at the end.
     next: Option<u64>,
@@ -44,7 +44,7 @@ pub(super) struct DatumsPage {
     looked_at: u64,
 }
 
-pub(super) async fn list(
+pub(crate) async fn list(
     Ask {
         api, path, query, ..
     }: Ask<JobPath, DatumsQuery>,

@@ -12,8 +12,8 @@ use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::error::{Error, Kind};
-use super::openapi;
+use crate::routing::error::{Error, Kind};
+use crate::routing::openapi;
 
 /// The longest token, in characters.
 const LONGEST_TOKEN: usize = 512;
@@ -44,7 +44,7 @@ impl fmt::Debug for Token {
 /// What somebody may do.
 #[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Role {
+pub(crate) enum Role {
     /// Everything.
     Full,
     /// Look.
@@ -134,7 +134,7 @@ impl Access {
 }
 
 /// Lets requests pass that may, with the role they have.
-pub(super) async fn guard(
+pub(crate) async fn guard(
     State(access): State<Access>,
     mut request: Request,
     next: Next,

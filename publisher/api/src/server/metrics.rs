@@ -38,7 +38,7 @@ pub fn describe() {
 }
 
 /// Counts a request, whatever is answered.
-pub(super) async fn count(request: Request, next: Next) -> Response {
+pub(crate) async fn count(request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let method = method(request.method());
     let route = request
@@ -76,10 +76,10 @@ fn class(status: StatusCode) -> &'static str {
 }
 
 /// A client that listens to live updates, until this is dropped.
-pub(super) struct Listening;
+pub(crate) struct Listening;
 
 impl Listening {
-    pub(super) fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         gauge!(STREAMS).increment(1.0);
         Self
     }

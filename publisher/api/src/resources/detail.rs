@@ -11,10 +11,10 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::error::Error;
 use super::jobs::Running;
-use super::route::Ask;
 use super::scan::{Patience, Scan};
+use crate::routing::error::Error;
+use crate::routing::route::Ask;
 use drover_core::catalog;
 use drover_core::catalog::DatumJson;
 
@@ -25,16 +25,16 @@ const MOST_WRITERS: usize = 100;
 
 /// A datum in the path.
 #[derive(Deserialize, JsonSchema)]
-pub(super) struct DatumPath {
+pub(crate) struct DatumPath {
     /// The job.
-    pub(super) id: JobId,
+    pub(crate) id: JobId,
     /// The datum's place in the job, counted from 0.
-    pub(super) index: u64,
+    pub(crate) index: u64,
 }
 
 /// A datum, and all that is known of it.
 #[derive(JsonSchema, Serialize)]
-pub(super) struct DatumDetails {
+pub(crate) struct DatumDetails {
     #[serde(flatten)]
     datum: DatumJson<Written>,
     /// How it ended; null if it has not, or was skipped.
@@ -102,7 +102,7 @@ impl From<DoneRef> for Done {
     }
 }
 
-pub(super) async fn show(Ask { api, path, .. }: Ask<DatumPath>) -> Result<DatumDetails, Error> {
+pub(crate) async fn show(Ask { api, path, .. }: Ask<DatumPath>) -> Result<DatumDetails, Error> {
     let (ledger, DatumPath { id, index }) = (api.ledger(), path);
     let record = api.named(id).await?;
     let live = api.live(id);
@@ -134,7 +134,7 @@ pub(super) async fn show(Ask { api, path, .. }: Ask<DatumPath>) -> Result<DatumD
 }
 
 /// The error of a datum that the job does not have.
-pub(super) fn no_datum(job: JobId, index: u64) -> Error {
+pub(crate) fn no_datum(job: JobId, index: u64) -> Error {
     Error::not_found(format!(
         "job {job} has no datum {index}; GET /api/v1/jobs/{job}/datums lists them"
     ))

@@ -10,7 +10,7 @@ use drover_shared::store::{Location, StoreError};
 use tokio::sync::Semaphore;
 
 use super::error::Error;
-use super::feed::Feed;
+use crate::live::feed::Feed;
 use drover_core::catalog;
 use drover_core::coordinator::Snapshot;
 use drover_core::leader::Shown;
@@ -51,7 +51,7 @@ impl Reach {
     }
 
     /// How the connection is.
-    pub(super) fn link(&self) -> Link {
+    pub(crate) fn link(&self) -> Link {
         let never = || Link::Down {
             why: "it was not reached yet".to_owned(),
         };
@@ -79,46 +79,46 @@ impl Api {
         }))
     }
 
-    pub(super) fn ledger(&self) -> &Ledger {
+    pub(crate) fn ledger(&self) -> &Ledger {
         &self.0.known.ledger
     }
 
-    pub(super) fn reach(&self) -> &Reach {
+    pub(crate) fn reach(&self) -> &Reach {
         &self.0.known.broker
     }
 
     /// The broker; an error until it is reached.
-    pub(super) fn broker(&self) -> Result<&Arc<dyn Broker>, Error> {
+    pub(crate) fn broker(&self) -> Result<&Arc<dyn Broker>, Error> {
         self.reach().get().ok_or_else(|| {
             Error::unavailable("the broker was not reached yet; try again in a moment")
         })
     }
 
-    pub(super) fn feed(&self) -> &Feed {
+    pub(crate) fn feed(&self) -> &Feed {
         &self.0.feed
     }
 
-    pub(super) fn streams(&self) -> &Arc<Semaphore> {
+    pub(crate) fn streams(&self) -> &Arc<Semaphore> {
         &self.0.streams
     }
 
     /// Why pipelines cannot start.
-    pub(super) fn waiting(&self) -> &Waiting {
+    pub(crate) fn waiting(&self) -> &Waiting {
         &self.0.known.waiting
     }
 
     /// The jobs that this process coordinates.
-    pub(super) fn coordinated(&self) -> Vec<Snapshot> {
+    pub(crate) fn coordinated(&self) -> Vec<Snapshot> {
         self.0.known.shown.all()
     }
 
     /// A job, if this process coordinates it.
-    pub(super) fn live(&self, job: JobId) -> Option<Snapshot> {
+    pub(crate) fn live(&self, job: JobId) -> Option<Snapshot> {
         self.0.known.shown.get(job)
     }
 
     /// The record of a job, as fresh as it is known here.
-    pub(super) async fn record(&self, job: JobId) -> Result<JobRecord, StoreError> {
+    pub(crate) async fn record(&self, job: JobId) -> Result<JobRecord, StoreError> {
         match self.live(job) {
             Some(snapshot) => Ok(snapshot.record),
             None => catalog::record(self.ledger(), job).await,
@@ -126,7 +126,7 @@ impl Api {
     }
 
     /// The record of a job that somebody named.
-    pub(super) async fn named(&self, job: JobId) -> Result<JobRecord, Error> {
+    pub(crate) async fn named(&self, job: JobId) -> Result<JobRecord, Error> {
         let unknown = || {
             Error::not_found(format!(
                 "there is no job {job}; GET /api/v1/jobs lists them"
@@ -139,7 +139,7 @@ impl Api {
     }
 
     /// The record of a job in a list; one that is damaged or just being made is left out.
-    pub(super) async fn readable(&self, job: JobId) -> Result<Option<JobRecord>, StoreError> {
+    pub(crate) async fn readable(&self, job: JobId) -> Result<Option<JobRecord>, StoreError> {
         match self.record(job).await {
             Ok(record) => Ok(Some(record)),
             Err(StoreError::Corrupt { .. } | StoreError::Missing { .. }) => Ok(None),
@@ -148,7 +148,7 @@ impl Api {
     }
 
     /// Where the store is, as a URL; it never holds credentials.
-    pub(super) fn store(&self) -> String {
+    pub(crate) fn store(&self) -> String {
         match self.ledger().store().location() {
             Location::Folder(path) => format!("file://{}", path.display()),
             other => other.to_string(),

@@ -6,10 +6,10 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
-use super::error::Error;
+use crate::routing::error::Error;
 
 /// Name and content of each file, sorted by name.
-pub(super) const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
+pub(crate) const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
 /// What a file is called that did not change, the same order as [`FILES`].
 static TAGS: LazyLock<Vec<String>> = LazyLock::new(|| {
@@ -18,7 +18,7 @@ static TAGS: LazyLock<Vec<String>> = LazyLock::new(|| {
 });
 
 /// A file below `/page/`; any other path is one of the page's own, which looks into the address itself.
-pub(super) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     if !matches!(method, Method::GET | Method::HEAD) {
         return Error::invalid("the page is only to be read")
             .with_status(StatusCode::METHOD_NOT_ALLOWED)

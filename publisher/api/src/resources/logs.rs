@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use tokio::task::spawn_blocking;
 
 use super::detail::{DatumPath, no_datum};
-use super::error::Error;
-use super::query::Bounded;
-use super::route::Ask;
+use crate::routing::error::Error;
+use crate::routing::query::Bounded;
+use crate::routing::route::Ask;
 use drover_core::catalog::LogLineJson;
 use drover_core::catalog::{self, LogError};
 
@@ -19,7 +19,7 @@ const MOST_TEXT: usize = 4 * 1024 * 1024;
 
 /// Which lines are listed.
 #[derive(Deserialize, JsonSchema)]
-pub(super) struct LogsQuery {
+pub(crate) struct LogsQuery {
     /// Only lines of this attempt, counted from 1.
     attempt: Option<u32>,
     /// How many lines, at most.
@@ -29,13 +29,13 @@ pub(super) struct LogsQuery {
 
 /// Lines that a command printed.
 #[derive(JsonSchema, Serialize)]
-pub(super) struct LogPage {
+pub(crate) struct LogPage {
     lines: Vec<LogLineJson>,
     /// Whether there are more.
     truncated: bool,
 }
 
-pub(super) async fn list(
+pub(crate) async fn list(
     Ask {
         api, path, query, ..
     }: Ask<DatumPath, LogsQuery>,

@@ -16,29 +16,29 @@ use drover_core::coordinator::{RunningDatum, Snapshot};
 const LONGEST_LOOK: Duration = Duration::from_millis(500);
 
 /// The time that a request may spend on looking.
-pub(super) struct Patience(Instant);
+pub(crate) struct Patience(Instant);
 
 impl Patience {
-    pub(super) fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         Self(Instant::now())
     }
 
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.0.elapsed() > LONGEST_LOOK
     }
 }
 
 /// Which datums are wanted.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Filter {
+pub(crate) struct Filter {
     /// In one of these states; none for all.
-    pub(super) states: Vec<DatumState>,
+    pub(crate) states: Vec<DatumState>,
     /// With this in the path of an input, in lower case.
-    pub(super) path: Option<String>,
+    pub(crate) path: Option<String>,
     /// This worker ended it, or is at it.
-    pub(super) worker: Option<WorkerId>,
+    pub(crate) worker: Option<WorkerId>,
     /// It failed for this cause.
-    pub(super) cause: Option<CauseKey>,
+    pub(crate) cause: Option<CauseKey>,
 }
 
 impl Filter {
@@ -104,19 +104,19 @@ fn has_path(row: &Row, wanted: &str) -> bool {
 
 /// What a look found.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(crate) struct Found {
     /// The datums, in order.
-    pub(super) rows: Vec<Row>,
+    pub(crate) rows: Vec<Row>,
     /// The last index that was looked at, if there are more.
-    pub(super) next: Option<u64>,
+    pub(crate) next: Option<u64>,
     /// Whether it ended for another reason than the time.
-    pub(super) complete: bool,
+    pub(crate) complete: bool,
     /// How many datums were looked at.
-    pub(super) looked_at: u64,
+    pub(crate) looked_at: u64,
 }
 
 /// A job whose datums are looked through.
-pub(super) struct Scan<'a> {
+pub(crate) struct Scan<'a> {
     ledger: &'a Ledger,
     job: JobId,
     running: HashMap<u64, RunningDatum>,
@@ -124,7 +124,7 @@ pub(super) struct Scan<'a> {
 
 impl<'a> Scan<'a> {
     /// A job, of which `live` is known if it is coordinated here.
-    pub(super) fn of(ledger: &'a Ledger, job: JobId, live: Option<&Snapshot>) -> Self {
+    pub(crate) fn of(ledger: &'a Ledger, job: JobId, live: Option<&Snapshot>) -> Self {
         let running = live.map(|live| live.running.as_slice()).unwrap_or_default();
         Self {
             ledger,
@@ -137,7 +137,7 @@ impl<'a> Scan<'a> {
     }
 
     /// The first `most` wanted datums with an index of at least `from`.
-    pub(super) async fn look(
+    pub(crate) async fn look(
         &self,
         filter: &Filter,
         from: u64,
@@ -202,7 +202,7 @@ impl<'a> Scan<'a> {
     }
 
     /// One datum; none if the job has, or knows, none of this index.
-    pub(super) async fn one(&self, index: u64) -> Result<Option<Row>, StoreError> {
+    pub(crate) async fn one(&self, index: u64) -> Result<Option<Row>, StoreError> {
         let segments = self.ledger.segments(self.job).await?;
         let Some(segment) = segments.into_iter().find(|segment| segment.contains(index)) else {
             return Ok(None);
@@ -212,7 +212,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Who is at a datum, if anybody is.
-    pub(super) fn running(&self, index: u64) -> Option<&RunningDatum> {
+    pub(crate) fn running(&self, index: u64) -> Option<&RunningDatum> {
         self.running.get(&index)
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 /// Words of an enum, separated by commas; none stands for all.
 #[derive(Clone, Debug)]
-pub(super) struct Words<T>(pub(super) Vec<T>);
+pub(crate) struct Words<T>(pub(crate) Vec<T>);
 
 impl<T> Default for Words<T> {
     fn default() -> Self {
@@ -19,7 +19,7 @@ impl<T> Default for Words<T> {
 
 impl<T: PartialEq> Words<T> {
     /// Whether this word is among them.
-    pub(super) fn take(&self, word: &T) -> bool {
+    pub(crate) fn take(&self, word: &T) -> bool {
         self.0.is_empty() || self.0.contains(word)
     }
 }
@@ -45,11 +45,11 @@ impl<T: JsonSchema> JsonSchema for Words<T> {
 
 /// A number from 1 to `MOST`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bounded<const DEFAULT: u32, const MOST: u32>(u32);
+pub(crate) struct Bounded<const DEFAULT: u32, const MOST: u32>(u32);
 
 impl<const DEFAULT: u32, const MOST: u32> Bounded<DEFAULT, MOST> {
     /// The number.
-    pub(super) fn get(self) -> usize {
+    pub(crate) fn get(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
     }
 }

@@ -23,8 +23,8 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::access::{self, Access};
-use super::state::Api;
 use super::{assets, metrics, routes};
+use crate::routing::api::Api;
 
 /// Connections at the same time; others wait in the system's own queue.
 const MOST_CONNECTIONS: usize = 64;
@@ -74,7 +74,7 @@ impl Server {
 }
 
 /// Everything that is answered.
-pub(super) fn router(api: Api, access: Access) -> Router {
+pub(crate) fn router(api: Api, access: Access) -> Router {
     let (routes, _) = routes::routes();
     routes
         .fallback(assets::serve)

@@ -1,0 +1,14 @@
+//! The resources of the API, a file each.
+
+pub(crate) mod datums;
+pub(crate) mod detail;
+pub(crate) mod failures;
+pub(crate) mod graph;
+pub(crate) mod jobs;
+pub(crate) mod logs;
+pub(crate) mod pipelines;
+pub(crate) mod registered;
+pub(crate) mod scan;
+pub(crate) mod timeline;
+pub(crate) mod why;
+pub(crate) mod workers;

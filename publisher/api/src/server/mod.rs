@@ -1,0 +1,7 @@
+//! The listener, access control, the list of routes, and the files of the page.
+
+pub(crate) mod access;
+pub(crate) mod assets;
+pub(crate) mod listen;
+pub mod metrics;
+pub(crate) mod routes;
