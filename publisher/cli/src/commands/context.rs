@@ -9,8 +9,8 @@ use drover_shared::store::{Location, Store};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::CommandError;
 use crate::args::Common;
+use crate::commands::CommandError;
 use crate::render::{Console, Surroundings};
 
 /// The store that goes without saying.
@@ -18,7 +18,7 @@ const DEFAULT_STORE: &str = ".";
 
 /// What every command starts from.
 #[derive(Clone, Debug)]
-pub(super) struct Context {
+pub(crate) struct Context {
     /// The two streams.
     pub console: Console,
     /// The directory that relative paths are relative to.
@@ -31,7 +31,7 @@ pub(super) struct Context {
 
 /// The broker that was named.
 #[derive(Clone)]
-pub(super) struct BrokerChoice {
+pub(crate) struct BrokerChoice {
     /// Its URL, with a password perhaps: never shown.
     pub url: Option<String>,
     /// Whether it was named on the command line, and not by the environment alone.
@@ -48,7 +48,7 @@ impl fmt::Debug for BrokerChoice {
 
 impl Context {
     /// The context of this process.
-    pub(super) fn new(common: &Common) -> Result<Self, CommandError> {
+    pub(crate) fn new(common: &Common) -> Result<Self, CommandError> {
         let no_directory = |source| CommandError::System {
             what: "find the current directory",
             source,
@@ -66,22 +66,22 @@ impl Context {
     }
 
     /// Where the store is.
-    pub(super) fn location(&self) -> Result<Location, CommandError> {
+    pub(crate) fn location(&self) -> Result<Location, CommandError> {
         Ok(Location::parse(&self.store, &self.current_dir)?)
     }
 
     /// The store.
-    pub(super) async fn open(&self) -> Result<Store, CommandError> {
+    pub(crate) async fn open(&self) -> Result<Store, CommandError> {
         Ok(Store::open(&self.location()?).await?)
     }
 
     /// The books of the store.
-    pub(super) async fn ledger(&self) -> Result<Ledger, CommandError> {
+    pub(crate) async fn ledger(&self) -> Result<Ledger, CommandError> {
         Ok(Ledger::new(self.open().await?))
     }
 
     /// What a reader of a job's summary needs to know; `output` as made by [`Context::output`].
-    pub(super) fn surroundings<'a>(&'a self, output: &'a str) -> Surroundings<'a> {
+    pub(crate) fn surroundings<'a>(&'a self, output: &'a str) -> Surroundings<'a> {
         let store = (self.store != DEFAULT_STORE).then_some(self.store.as_str());
         Surroundings {
             store,
@@ -91,7 +91,7 @@ impl Context {
     }
 
     /// Where the output of a pipeline lies, as a person would type it.
-    pub(super) fn output(&self, pipeline: &str) -> String {
+    pub(crate) fn output(&self, pipeline: &str) -> String {
         match self.store.as_str() {
             DEFAULT_STORE => format!("{pipeline}/"),
             store => format!("{}/{pipeline}/", store.trim_end_matches('/')),
@@ -99,7 +99,7 @@ impl Context {
     }
 
     /// The clock on the reader's wall.
-    pub(super) fn zone() -> TimeZone {
+    pub(crate) fn zone() -> TimeZone {
         TimeZone::system()
     }
 }

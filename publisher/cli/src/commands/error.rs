@@ -12,7 +12,7 @@ use drover_shared::queue::rabbitmq::InvalidAddress;
 use drover_shared::store::StoreError;
 use drover_worker::WorkError;
 
-use super::one_liner::OneLinerError;
+use crate::commands::spec::one_liner::OneLinerError;
 use crate::exit::Exit;
 use crate::render::SourceText;
 use drover_api::AccessError;

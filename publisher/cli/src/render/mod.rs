@@ -1,36 +1,24 @@
 //! What people and scripts get to see: pure functions from records to text, and the two streams that the
 //! text goes to. Nothing else in Drover writes to standard output; no function here changes anything.
 
-mod console;
-mod palette;
-mod table;
-
-mod number;
-mod text;
-
-mod cluster;
-mod error;
-mod explain;
-mod findings;
-mod job;
-mod list;
+mod jobs;
 mod pipelines;
-mod progress;
-mod standing;
+mod problems;
+mod terminal;
 
 #[cfg(test)]
-mod samples;
+mod testing;
 
-pub use cluster::Cluster;
-pub use console::{Console, Lines};
-pub use error::{error, usage_as_json};
-pub use explain::{Facts, explain};
-pub use findings::{SourceText, finding};
-pub use job::{Surroundings, details, state, summary};
-pub use list::{DatumRow, datum, datums, jobs, plan, plan_total, planned, size};
-pub use number::{count, counted};
-pub use palette::Palette;
-pub use pipelines::pipelines;
-pub use progress::follow;
-pub use standing::standing;
-pub use table::Table;
+pub use jobs::cluster::Cluster;
+pub use jobs::detail::{Surroundings, details, state, summary};
+pub use jobs::explain::{Facts, explain};
+pub use jobs::list::{DatumRow, datum, datums, jobs, plan, plan_total, planned, size};
+pub use jobs::progress::follow;
+pub use pipelines::explain::standing;
+pub use pipelines::list::pipelines;
+pub use problems::error::{error, usage_as_json};
+pub use problems::findings::{SourceText, finding};
+pub use terminal::console::{Console, Lines};
+pub use terminal::number::{count, counted};
+pub use terminal::palette::Palette;
+pub use terminal::table::Table;

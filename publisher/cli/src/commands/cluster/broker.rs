@@ -1,0 +1,112 @@
+//! The broker that a command line names.
+
+use std::time::Duration;
+
+use drover_shared::pipeline::{Pipeline, SetRule};
+use drover_shared::process::process_name;
+use drover_shared::queue::rabbitmq::{Address, Advice, RabbitMq, preflight};
+
+use crate::commands::{CommandError, Context};
+
+/// Connects to the broker that was named, by flag or variable.
+pub(crate) async fn connect(context: &Context) -> Result<RabbitMq, CommandError> {
+    let choice = &context.broker;
+    let url = choice.url.as_deref().ok_or(CommandError::NoBroker)?;
+    let address: Address = url.parse()?;
+    Ok(RabbitMq::connect(&address, &process_name(), choice.patience).await?)
+}
+
+/// The broker, if one was named and answers; for commands that can do without. Why not, is told.
+pub(crate) async fn connect_if_named(context: &Context) -> Option<RabbitMq> {
+    context.broker.url.as_ref()?;
+    match connect(context).await {
+        Ok(broker) => Some(broker),
+        Err(error) => {
+            context.console.talk(format!("without the broker: {error}"));
+            None
+        }
+    }
+}
+
+/// Refuses a broker that is not fit for the pipeline, and tells what else is good to know about it.
+pub(crate) fn check(
+    broker: &RabbitMq,
+    pipeline: &Pipeline,
+    context: &Context,
+) -> Result<(), CommandError> {
+    for advice in preflight(&broker.version(), longest(pipeline)) {
+        match advice {
+            Advice::Refusal(problem) => {
+                return Err(CommandError::Unfit {
+                    pipeline: pipeline.name.clone(),
+                    problem,
+                });
+            }
+            Advice::Warning(warning) => context
+                .console
+                .talk(format!("warning: {}: {warning}", pipeline.name)),
+        }
+    }
+    Ok(())
+}
+
+/// How long a message of the pipeline may stay unanswered in a worker's hands: while the messages before it are worked
+/// off, and its own datums run one after the other. None: for any time.
+fn longest(pipeline: &Pipeline) -> Option<Duration> {
+    let commands = pipeline.datum_tries.get() + u32::from(!pipeline.transform.err_cmd.is_empty());
+    let datums = match pipeline.datum_set {
+        SetRule::Single => 1,
+        SetRule::Number(number) => number.get(),
+        SetRule::SizeBytes(_) | SetRule::PerWorker(_) => return None,
+    };
+    let messages = pipeline.look_ahead.saturating_add(1);
+    [commands, datums, messages]
+        .into_iter()
+        .try_fold(pipeline.datum_timeout?, Duration::checked_mul)
+}
+
+#[cfg(test)]
+mod tests {
+    use drover_shared::pipeline;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_message_waits_for_all_that_a_slot_does_before_it_is_answered() {
+        for (fields, expected) in [
+            (json!({}), None),
+            (json!({"datum_timeout": "1m"}), Some(3 * 3)),
+            (json!({"datum_timeout": "1m", "max_queue_size": 0}), Some(3)),
+            (
+                json!({"datum_timeout": "1m", "datum_tries": 1, "err_cmd": ["true"]}),
+                Some(2 * 3),
+            ),
+            (
+                json!({"datum_timeout": "1m", "datum_set_spec": {"number": 16}}),
+                Some(3 * 3 * 16),
+            ),
+            (
+                json!({"datum_timeout": "1m", "datum_set_spec": {"size_bytes": 9}}),
+                None,
+            ),
+        ] {
+            let mut spec = json!({
+                "pipeline": {"name": "p"},
+                "transform": {"cmd": ["true"]},
+                "input": {"pfs": {"repo": "in", "glob": "/*"}},
+            });
+            for (field, value) in fields.as_object().unwrap() {
+                let transform = spec["transform"].as_object_mut().unwrap();
+                if field == "err_cmd" {
+                    transform.insert(field.clone(), value.clone());
+                } else {
+                    spec[field] = value.clone();
+                }
+            }
+            let parsed = pipeline::parse("p.json", &spec.to_string()).unwrap();
+            let minutes = longest(&parsed[0].pipeline).map(|longest| longest.as_secs() / 60);
+            assert_eq!(minutes, expected, "{fields}");
+        }
+    }
+}

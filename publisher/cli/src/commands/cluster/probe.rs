@@ -1,0 +1,12 @@
+//! `drover probe`: whether a process of ours is ready.
+
+use drover_shared::process::probe_ready;
+
+use crate::args::Probe;
+use crate::commands::CommandError;
+use crate::exit::Exit;
+
+pub(crate) fn probe(typed: &Probe) -> Result<Exit, CommandError> {
+    probe_ready(typed.address)?;
+    Ok(Exit::Success)
+}

@@ -1,0 +1,84 @@
+//! From a parsed command line to its command, and from an error to its report.
+
+use drover_shared::process::telemetry;
+
+use super::cluster::{probe, publish, serve};
+use super::inspect::{datums, explain, job, jobs, logs, stop, wait};
+use super::pipelines::pipelines;
+use super::run::{retry, run};
+use super::spec::{completions, manifest, plan, schema, validate};
+use super::{CommandError, Context};
+use crate::args::{self, Cli, Command, Format};
+use crate::exit::Exit;
+use crate::render::{self, Console};
+
+/// Carries out what the command line asks for, and says on the two streams what came of it.
+pub async fn carry_out(cli: Cli) -> Exit {
+    let console = Console::new(cli.common.output);
+    let format = match cli.common.output {
+        Format::Text => telemetry::Format::Text,
+        Format::Json => telemetry::Format::Json,
+    };
+    let _telemetry = telemetry::start("drover", &cli.common.log, format);
+    match dispatch(cli).await {
+        Ok(exit) => exit,
+        Err(error) => {
+            let exit = error.exit();
+            if exit != Exit::Success {
+                report(&error, console);
+            }
+            exit
+        }
+    }
+}
+
+/// Says why clap refuses a command line, or prints the help that was asked for.
+pub fn refuse(refusal: &clap::Error) -> Exit {
+    if args::is_help(refusal) {
+        let _ = refusal.print();
+        return Exit::Success;
+    }
+    if args::wanted_json() {
+        render::usage_as_json(&refusal.to_string(), Console::new(Format::Json));
+    } else {
+        let _ = refusal.print();
+    }
+    Exit::Usage
+}
+
+async fn dispatch(cli: Cli) -> Result<Exit, CommandError> {
+    let context = Context::new(&cli.common)?;
+    match cli.command {
+        Command::Run(typed) => run::run(&typed, &context).await,
+        Command::Publish(typed) => publish::publish(&typed, &context).await,
+        Command::Serve(typed) => serve::serve(&typed, &context).await,
+        Command::Create(typed) => pipelines::create(&typed, &context).await,
+        Command::Update(typed) => pipelines::update(&typed, &context).await,
+        Command::Delete(typed) => pipelines::delete(&typed, &context).await,
+        Command::Pause(typed) => pipelines::pause(&typed, &context).await,
+        Command::Resume(typed) => pipelines::resume(&typed, &context).await,
+        Command::Pipelines(typed) => pipelines::pipelines(&typed, &context).await,
+        Command::Plan(typed) => plan::plan(&typed, &context).await,
+        Command::Validate(typed) => validate::validate(&typed, &context),
+        Command::Schema => schema::schema(&context),
+        Command::Manifest(typed) => manifest::manifest(&typed, &context),
+        Command::Jobs(typed) => jobs::jobs(&typed, &context).await,
+        Command::Job(typed) => job::job(&typed, &context).await,
+        Command::Datums(typed) => datums::datums(&typed, &context).await,
+        Command::Logs(typed) => logs::logs(&typed, &context).await,
+        Command::Wait(typed) => wait::wait(&typed, &context).await,
+        Command::Stop(typed) => stop::stop(&typed, &context).await,
+        Command::Retry(typed) => retry::retry(&typed, &context).await,
+        Command::Explain(typed) => explain::explain(&typed, &context).await,
+        Command::Completions(typed) => completions::completions(&typed, &context),
+        Command::Probe(typed) => probe::probe(&typed),
+    }
+}
+
+fn report(error: &CommandError, console: Console) {
+    let (findings, sources) = match error {
+        CommandError::Spec { findings, sources } => (findings.as_slice(), sources.as_slice()),
+        _ => (&[][..], &[][..]),
+    };
+    render::error(error.kind(), error, findings, sources, console);
+}

@@ -1,0 +1,126 @@
+//! `drover datums`: the datums of a job with what became of them, segment by segment.
+
+use std::ops::ControlFlow::{self, Break, Continue};
+
+use drover_shared::datum::DatumState;
+use drover_shared::id::JobId;
+use drover_shared::ledger::Ledger;
+
+use crate::args::{Datums, Format};
+use crate::commands::{CommandError, Context};
+use crate::exit::Exit;
+use crate::render::{self, DatumRow, counted};
+use drover_core::catalog::DatumJson;
+use drover_core::catalog::{self, Row};
+
+/// Rows of the table that are measured together before they are printed.
+const ROWS_AT_ONCE: usize = 1000;
+
+pub(crate) async fn datums(typed: &Datums, context: &Context) -> Result<Exit, CommandError> {
+    if typed.state.iter().any(|state| is_live(*state)) {
+        context.console.talk(
+            "what runs is not in the books, where it is queued until it ends; the page and the API of `drover serve` show who is at what",
+        );
+    }
+    let ledger = context.ledger().await?;
+    let listed = Listed {
+        job: ledger.resolve(&typed.job).await?,
+        ledger,
+        states: typed.state.clone(),
+        most: typed.rows.most(context.console.format),
+    };
+    match context.console.format {
+        Format::Json => print_json(&listed, context).await?,
+        Format::Text => print_table(&listed, context).await?,
+    }
+    Ok(Exit::Success)
+}
+
+/// Whether only those who coordinate a job know such datums.
+fn is_live(state: DatumState) -> bool {
+    matches!(state, DatumState::Running | DatumState::Retrying)
+}
+
+async fn print_json(listed: &Listed, context: &Context) -> Result<(), CommandError> {
+    let mut out = context.console.data();
+    let mut shown = 0;
+    let each = |row: Row| {
+        if shown == listed.most {
+            return Ok(Break(()));
+        }
+        shown += 1;
+        out.json(&DatumJson::new(row.datum, row.state, row.verdict))?;
+        Ok(Continue(()))
+    };
+    listed.each(each).await?;
+    Ok(out.finish()?)
+}
+
+async fn print_table(listed: &Listed, context: &Context) -> Result<(), CommandError> {
+    let mut out = context.console.data();
+    let mut table = render::datums();
+    let mut count = 0;
+    let each = |row: Row| {
+        if count < listed.most {
+            table.row(cells(&row, context));
+        }
+        if table.waiting() > ROWS_AT_ONCE {
+            out.lines(&table.take_lines())?;
+        }
+        count += 1;
+        Ok(Continue(()))
+    };
+    listed.each(each).await?;
+    out.lines(&table.take_lines())?;
+    out.finish()?;
+    if count > listed.most {
+        let more = counted(count - listed.most, "more datum");
+        context.console.talk(format!("{more}; --limit 0 shows all"));
+    }
+    Ok(())
+}
+
+/// The datums to list.
+struct Listed {
+    ledger: Ledger,
+    job: JobId,
+    /// Only these; empty for all.
+    states: Vec<DatumState>,
+    /// The greatest number of rows.
+    most: u64,
+}
+
+impl Listed {
+    /// Shows every datum to `each`, until that has seen enough.
+    async fn each(
+        &self,
+        mut each: impl FnMut(Row) -> Result<ControlFlow<()>, CommandError>,
+    ) -> Result<(), CommandError> {
+        for segment in self.ledger.segments(self.job).await? {
+            let verdicts = self.ledger.verdicts(self.job, segment).await?;
+            for row in catalog::rows(&self.ledger, self.job, segment, verdicts).await? {
+                let is_wanted = self.states.is_empty() || self.states.contains(&row.state);
+                if is_wanted && each(row)?.is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn cells(row: &Row, context: &Context) -> Vec<String> {
+    let cause = row
+        .verdict
+        .as_ref()
+        .and_then(|verdict| verdict.cause.as_ref());
+    let reason = cause.map(ToString::to_string);
+    let attempts = row.verdict.as_ref().map_or(0, |verdict| verdict.attempts);
+    let row = DatumRow {
+        datum: &row.datum,
+        state: row.state,
+        attempts,
+        reason: reason.as_deref(),
+    };
+    render::datum(&row, context.console.out)
+}

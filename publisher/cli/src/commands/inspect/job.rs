@@ -1,0 +1,31 @@
+//! `drover job`: one job.
+
+use crate::args::{Format, Job};
+use crate::commands::{CommandError, Context};
+use crate::exit::Exit;
+use crate::render;
+use drover_core::catalog;
+
+pub(crate) async fn job(typed: &Job, context: &Context) -> Result<Exit, CommandError> {
+    let ledger = context.ledger().await?;
+    let id = ledger.resolve(&typed.job).await?;
+    let record = catalog::record(&ledger, id).await?;
+    let mut out = context.console.data();
+    match context.console.format {
+        Format::Json => out.json(&record)?,
+        Format::Text => {
+            let failures = catalog::failures(&ledger, &record).await?;
+            let output = context.output(record.pipeline.as_str());
+            let around = context.surroundings(&output);
+            out.lines(&render::details(
+                &record,
+                &failures,
+                around,
+                &Context::zone(),
+                context.console.out,
+            ))?;
+        }
+    }
+    out.finish()?;
+    Ok(Exit::Success)
+}

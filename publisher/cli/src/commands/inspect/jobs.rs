@@ -1,0 +1,80 @@
+//! `drover jobs`: the jobs of a store, newest first.
+
+use drover_shared::id::JobId;
+use drover_shared::job::JobRecord;
+use drover_shared::ledger::Ledger;
+use drover_shared::store::StoreError;
+use jiff::Timestamp;
+
+use crate::args::{Format, Jobs};
+use crate::commands::{CommandError, Context};
+use crate::exit::Exit;
+use crate::render;
+use drover_core::catalog;
+
+pub(crate) async fn jobs(typed: &Jobs, context: &Context) -> Result<Exit, CommandError> {
+    let ledger = context.ledger().await?;
+    let most = typed.rows.most(context.console.format);
+    let mut records = Vec::new();
+    let mut are_more = false;
+    for id in ledger.jobs().await?.into_iter().rev() {
+        let Some(record) = readable(&ledger, id, context).await? else {
+            continue;
+        };
+        if typed
+            .pipeline
+            .as_ref()
+            .is_some_and(|wanted| record.pipeline != *wanted)
+        {
+            continue;
+        }
+        if records.len() as u64 == most {
+            are_more = true;
+            break;
+        }
+        records.push(record);
+    }
+    print(&records, context)?;
+    if are_more && context.console.format == Format::Text {
+        context
+            .console
+            .talk("older ones are left out; --limit 0 shows all");
+    }
+    Ok(Exit::Success)
+}
+
+fn print(records: &[JobRecord], context: &Context) -> Result<(), CommandError> {
+    let mut out = context.console.data();
+    match context.console.format {
+        Format::Json => records.iter().try_for_each(|record| out.json(record))?,
+        Format::Text if records.is_empty() => context
+            .console
+            .talk("no jobs here yet; `drover run` makes one"),
+        Format::Text => {
+            let lines = render::jobs(
+                records,
+                Timestamp::now(),
+                &Context::zone(),
+                context.console.out,
+            );
+            out.lines(&lines)?;
+        }
+    }
+    Ok(out.finish()?)
+}
+
+/// The record of a job in the list; one that is damaged or just being made is told of, and left out.
+async fn readable(
+    ledger: &Ledger,
+    id: JobId,
+    context: &Context,
+) -> Result<Option<JobRecord>, CommandError> {
+    match catalog::record(ledger, id).await {
+        Ok(record) => Ok(Some(record)),
+        Err(error @ (StoreError::Corrupt { .. } | StoreError::Missing { .. })) => {
+            context.console.talk(format!("left out: {error}"));
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}

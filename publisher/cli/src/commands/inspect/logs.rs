@@ -1,0 +1,172 @@
+//! `drover logs`: what the commands of a job printed.
+
+use std::collections::HashSet;
+use std::num::NonZeroU32;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use drover_shared::id::JobId;
+use drover_shared::ledger::{Ledger, LogFile, ManifestEntry};
+use drover_shared::store::{Store, StoreKey};
+use tokio::time::sleep;
+
+use crate::args::{DatumChoice, Format, Logs};
+use crate::commands::{CommandError, Context};
+use crate::exit::Exit;
+use crate::render::Lines;
+use drover_core::catalog::{self, LogLine, LogLineJson, Origin};
+
+/// Between two looks for new logs.
+const LOOK_EVERY: Duration = Duration::from_millis(300);
+
+pub(crate) async fn logs(typed: &Logs, context: &Context) -> Result<Exit, CommandError> {
+    let ledger = context.ledger().await?;
+    let id = ledger.resolve(&typed.job).await?;
+    let only = match &typed.datum {
+        Some(choice) => Some(find(&ledger, id, choice).await?),
+        None => None,
+    };
+    let mut printer = Printer {
+        typed,
+        context,
+        shown: HashSet::new(),
+    };
+    loop {
+        // The state is read before the logs, so that the last look sees all of them.
+        let is_final = catalog::record(&ledger, id).await?.state.is_final();
+        match &only {
+            Some(entry) => printer.print_datum(&ledger, id, entry.datum.index).await?,
+            None => printer.print_job(&ledger, id).await?,
+        }
+        if is_final || !typed.follow {
+            break;
+        }
+        sleep(LOOK_EVERY).await;
+    }
+    if printer.shown.is_empty() {
+        context.console.talk(why_nothing(only.as_ref()));
+    }
+    Ok(Exit::Success)
+}
+
+/// The datum that a person means.
+async fn find(
+    ledger: &Ledger,
+    id: JobId,
+    choice: &DatumChoice,
+) -> Result<ManifestEntry, CommandError> {
+    for segment in ledger.segments(id).await? {
+        if matches!(choice, DatumChoice::Index(index) if !segment.contains(*index)) {
+            continue;
+        }
+        let entries = ledger.manifest(id, segment).await?;
+        let found = entries
+            .into_iter()
+            .find(|entry| choice.means(entry.datum.index, entry.datum.id));
+        if let Some(entry) = found {
+            return Ok(entry);
+        }
+    }
+    Err(CommandError::NoDatum {
+        job: id,
+        datum: choice.to_string(),
+    })
+}
+
+fn why_nothing(only: Option<&ManifestEntry>) -> String {
+    match only.and_then(|entry| entry.done) {
+        Some(done) => {
+            format!(
+                "this datum was skipped; what did it before: drover logs {} --datum {}",
+                done.job, done.index
+            )
+        }
+        None => "nothing was printed".to_owned(),
+    }
+}
+
+/// Prints each log once.
+struct Printer<'a> {
+    typed: &'a Logs,
+    context: &'a Context,
+    shown: HashSet<StoreKey>,
+}
+
+impl Printer<'_> {
+    async fn print_datum(
+        &mut self,
+        ledger: &Ledger,
+        id: JobId,
+        index: u64,
+    ) -> Result<(), CommandError> {
+        let mut out = self.context.console.data();
+        for log in catalog::logs_of(ledger, id, index).await? {
+            let origin = Origin {
+                index,
+                attempt: catalog::attempt(&log.name),
+            };
+            self.print(ledger.store(), log, origin, "", &mut out)
+                .await?;
+        }
+        Ok(out.finish()?)
+    }
+
+    async fn print_job(&mut self, ledger: &Ledger, id: JobId) -> Result<(), CommandError> {
+        let mut out = self.context.console.data();
+        for shard in ledger.log_shards(id).await? {
+            for (index, log) in ledger.logs_of_shard(id, shard).await? {
+                let attempt = catalog::attempt(&log.name);
+                let name = attempt.map_or_else(|| "err".to_owned(), |number| number.to_string());
+                let prefix = self.context.console.out.dim(format!("{index}.{name} | "));
+                let origin = Origin { index, attempt };
+                self.print(ledger.store(), log, origin, &prefix, &mut out)
+                    .await?;
+            }
+        }
+        Ok(out.finish()?)
+    }
+
+    async fn print(
+        &mut self,
+        store: &Store,
+        log: LogFile,
+        origin: Origin,
+        prefix: &str,
+        out: &mut Lines,
+    ) -> Result<(), CommandError> {
+        let wanted = self.typed.attempt.map(NonZeroU32::get);
+        if self.shown.contains(&log.key) || (wanted.is_some() && wanted != origin.attempt) {
+            return Ok(());
+        }
+        let opened = catalog::open_log(store, &log.key).await?;
+        catalog::each_line(opened, |line| {
+            self.write(line, origin, prefix, out)?;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        self.shown.insert(log.key);
+        Ok(())
+    }
+
+    fn write(
+        &self,
+        line: LogLine,
+        origin: Origin,
+        prefix: &str,
+        out: &mut Lines,
+    ) -> std::io::Result<()> {
+        if self.context.console.format == Format::Json {
+            return out.json(&LogLineJson {
+                index: origin.index,
+                attempt: origin.attempt,
+                time: line.time,
+                stream: line.stream,
+                text: String::from_utf8_lossy(&line.text).into_owned(),
+            });
+        }
+        let shown_time = line.time.filter(|_| self.typed.timestamps);
+        let time = shown_time
+            .map(|time| format!("{time} "))
+            .unwrap_or_default();
+        out.raw(&[prefix.as_bytes(), time.as_bytes(), &line.text].concat())
+    }
+}

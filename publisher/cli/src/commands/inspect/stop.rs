@@ -1,0 +1,77 @@
+//! `drover stop`: asks whoever runs a job to end it.
+
+use std::sync::Arc;
+
+use drover_shared::job::JobRecord;
+use drover_shared::ledger::Ledger;
+use drover_shared::process::process_name;
+
+use crate::args::Stop;
+use crate::commands::cluster::broker;
+use crate::commands::inspect::wait;
+use crate::commands::{CommandError, Context};
+use crate::exit::Exit;
+use crate::render::{count, counted};
+use drover_core::catalog;
+use drover_core::leader::Steward;
+
+pub(crate) async fn stop(typed: &Stop, context: &Context) -> Result<Exit, CommandError> {
+    let ledger = context.ledger().await?;
+    let id = ledger.resolve(&typed.job).await?;
+    let mut record = catalog::record(&ledger, id).await?;
+    if record.state.is_final() {
+        context.console.talk(format!(
+            "job {id} has ended already: {}",
+            record.state.to_string()
+        ));
+    } else {
+        let (ended, left) = (
+            count(record.datums.ended()),
+            counted(record.datums.outstanding(), "datum"),
+        );
+        context.console.talk(format!(
+            "stopping job {id} of {}: {ended} done, {left} left",
+            record.pipeline
+        ));
+        ledger.request_stop(id).await?;
+        let on_broker = ledger.submission(id).await?.is_some();
+        record = match (on_broker, typed.no_wait) {
+            (true, _) => stop_on_broker(record, &ledger, typed, context).await?,
+            (false, false) => wait::until_final(&ledger, id).await?,
+            (false, true) => record,
+        };
+    }
+    let failures = catalog::failures(&ledger, &record).await?;
+    wait::print(&record, &failures, context)?;
+    Ok(Exit::Success)
+}
+
+/// Tells the workers, and ends the job where nobody else coordinates it.
+async fn stop_on_broker(
+    record: JobRecord,
+    ledger: &Ledger,
+    typed: &Stop,
+    context: &Context,
+) -> Result<JobRecord, CommandError> {
+    let job = record.id;
+    let broker = broker::connect_if_named(context).await;
+    if let Some(broker) = &broker {
+        catalog::tell_to_stop(broker, job).await?;
+    }
+    if typed.no_wait {
+        return Ok(record);
+    }
+    let Some(broker) = broker else {
+        context.console.talk(
+            "waiting for whoever coordinates it; with --broker URL this command does, where nobody else is",
+        );
+        return wait::until_final(ledger, job).await;
+    };
+    let steward = Steward::on_broker(ledger.clone(), Arc::new(broker), process_name());
+    let ended = wait::until_final(ledger, job);
+    tokio::pin!(ended);
+    tokio::select! {
+        record = &mut ended => record,
+        () = steward.run(&record.pipeline) => ended.await,
+    }
+}

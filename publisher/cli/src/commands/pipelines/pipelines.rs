@@ -1,0 +1,130 @@
+//! `drover create`, `update`, `delete`, `pause`, `resume` and `pipelines`: what stands.
+
+use drover_shared::id::PipelineName;
+use drover_shared::ledger::{Ledger, PipelineChange};
+use drover_shared::pipeline::Pipeline;
+use serde_json::Value;
+
+use crate::args::{
+    Create, Delete, Format, GraphFormat, Pause, Pipelines, Resume, SpecFiles, Update,
+};
+use crate::commands::run::run;
+use crate::commands::spec::sources::{self, Prepared};
+use crate::commands::{CommandError, Context};
+use crate::exit::Exit;
+use crate::render;
+use drover_core::catalog;
+use drover_core::triggers::{Graph, Waiting, overview};
+
+pub(crate) async fn create(typed: &Create, context: &Context) -> Result<Exit, CommandError> {
+    let Create::Pipeline(files) = typed;
+    let done = "stands; `drover serve` starts its jobs";
+    put(files, PipelineChange::Create, done, context).await
+}
+
+pub(crate) async fn update(typed: &Update, context: &Context) -> Result<Exit, CommandError> {
+    let Update::Pipeline(files) = typed;
+    put(files, PipelineChange::Update, "has a new spec", context).await
+}
+
+pub(crate) async fn delete(typed: &Delete, context: &Context) -> Result<Exit, CommandError> {
+    let Delete::Pipeline(named) = typed;
+    let ledger = context.ledger().await?;
+    ledger
+        .change_pipeline(&named.name, &PipelineChange::Delete)
+        .await?;
+    for (record, _) in ledger.submitted(&named.name).await? {
+        ledger.request_stop(record.id).await?;
+    }
+    let output = context.output(named.name.as_str());
+    context.console.talk(format!(
+        "pipeline {} is deleted; {output} stays",
+        named.name
+    ));
+    Ok(Exit::Success)
+}
+
+pub(crate) async fn pause(typed: &Pause, context: &Context) -> Result<Exit, CommandError> {
+    let Pause::Pipeline(named) = typed;
+    change(
+        &named.name,
+        &PipelineChange::Pause,
+        "is paused; a job that runs goes on",
+        context,
+    )
+    .await
+}
+
+pub(crate) async fn resume(typed: &Resume, context: &Context) -> Result<Exit, CommandError> {
+    let Resume::Pipeline(named) = typed;
+    change(
+        &named.name,
+        &PipelineChange::Resume,
+        "starts jobs again",
+        context,
+    )
+    .await
+}
+
+async fn change(
+    name: &PipelineName,
+    change: &PipelineChange,
+    done: &str,
+    context: &Context,
+) -> Result<Exit, CommandError> {
+    let ledger = context.ledger().await?;
+    ledger.change_pipeline(name, change).await?;
+    context.console.talk(format!("pipeline {name} {done}"));
+    Ok(Exit::Success)
+}
+
+/// Makes or changes the pipelines of some specs: all of them, or none if a spec or their chain is wrong.
+async fn put(
+    typed: &SpecFiles,
+    change: fn(Value) -> PipelineChange,
+    done: &str,
+    context: &Context,
+) -> Result<Exit, CommandError> {
+    let checked = sources::check(sources::read_all(&typed.files)?)?;
+    run::say_notes(&checked, context);
+    let ledger = context.ledger().await?;
+    refuse_circles(&ledger, &checked.pipelines).await?;
+    for Prepared { pipeline, spec } in checked.pipelines {
+        ledger
+            .change_pipeline(&pipeline.name, &change(spec))
+            .await?;
+        context
+            .console
+            .talk(format!("pipeline {} {done}", pipeline.name));
+    }
+    Ok(Exit::Success)
+}
+
+/// Refuses pipelines that would wait for each other, those that stand already counted.
+async fn refuse_circles(ledger: &Ledger, coming: &[Prepared]) -> Result<(), CommandError> {
+    let coming: Vec<&Pipeline> = coming.iter().map(|each| &each.pipeline).collect();
+    let all = catalog::with_standing(ledger, &coming).await?;
+    catalog::order(&all.iter().collect::<Vec<_>>())?;
+    Ok(())
+}
+
+pub(crate) async fn pipelines(typed: &Pipelines, context: &Context) -> Result<Exit, CommandError> {
+    let ledger = context.ledger().await?;
+    let pipelines = overview(&ledger, &Waiting::default(), |record| record).await?;
+    let mut out = context.console.data();
+    match (typed.graph, context.console.format) {
+        (Some(GraphFormat::Dot), _) => out.lines(&Graph::of(&pipelines).dot())?,
+        (Some(GraphFormat::Text), Format::Text) => out.lines(&Graph::of(&pipelines).tree())?,
+        (Some(GraphFormat::Text), Format::Json) => out.json(&Graph::of(&pipelines))?,
+        (None, Format::Json) => pipelines.iter().try_for_each(|each| out.json(each))?,
+        (None, Format::Text) if pipelines.is_empty() => context
+            .console
+            .talk("no pipeline stands here; `drover create pipeline -f SPEC` makes one"),
+        (None, Format::Text) => {
+            let zone = Context::zone();
+            out.lines(&render::pipelines(&pipelines, &zone, context.console.out))?;
+        }
+    }
+    out.finish()?;
+    Ok(Exit::Success)
+}

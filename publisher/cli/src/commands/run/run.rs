@@ -1,0 +1,203 @@
+//! `drover run`: pipelines, one after the other, on this machine.
+
+use drover_shared::id::PipelineName;
+use drover_shared::job::{FailureGroups, JobRecord, JobState};
+use drover_shared::ledger::Ledger;
+use drover_shared::pipeline::Pipeline;
+use drover_shared::process::{Lifecycle, ShutdownOutcome, Tokens};
+use tokio::sync::watch;
+
+use crate::args::{Engine, Format, Run};
+use crate::commands::cluster::broker;
+use crate::commands::cluster::follow::{Cluster, OnSignal};
+use crate::commands::inspect::wait;
+use crate::commands::run::local_worker::Helper;
+use crate::commands::spec::sources;
+use crate::commands::spec::sources::{Checked, Prepared};
+use crate::commands::{CommandError, Context};
+use crate::exit::Exit;
+use crate::render;
+use drover_core::catalog;
+use drover_core::coordinator::{Assignment, Scope, Snapshot};
+use drover_core::local::{self, LocalSettings};
+
+pub(crate) async fn run(typed: &Run, context: &Context) -> Result<Exit, CommandError> {
+    let checked = sources::prepare(&typed.sources, context)?;
+    say_notes(&checked, context);
+    let ledger = context.ledger().await?;
+    let job = |prepared: &Prepared| new_job(prepared, Scope::Everything, typed.reprocess);
+    let assignments = checked.pipelines.iter().map(job).collect();
+    in_order(assignments, &typed.engine, &ledger, context).await
+}
+
+/// Says what is good to know about the specs.
+pub(crate) fn say_notes(checked: &Checked, context: &Context) {
+    if context.console.format == Format::Text {
+        let talk = |note| context.console.talk(format!("note: {note}"));
+        checked.notes.iter().for_each(talk);
+    }
+}
+
+/// A job of a pipeline, about to start.
+pub(crate) fn new_job(prepared: &Prepared, scope: Scope, reprocess: bool) -> Assignment {
+    let Prepared { pipeline, spec } = prepared.clone();
+    Assignment::new(pipeline, spec, scope, reprocess)
+}
+
+/// Runs jobs one after the other, except those that read what a failed one should have written.
+pub(crate) async fn in_order(
+    assignments: Vec<Assignment>,
+    engine: &Engine,
+    ledger: &Ledger,
+    context: &Context,
+) -> Result<Exit, CommandError> {
+    if context.broker.is_typed {
+        return on_broker(assignments, engine, ledger, context).await;
+    }
+    let lifecycle = Lifecycle::new(engine.grace).map_err(no_signals)?;
+    let jobs = Jobs {
+        engine: engine.clone(),
+        tokens: lifecycle.tokens(),
+        ledger: ledger.clone(),
+        context: context.clone(),
+    };
+    let worst = lifecycle.spawn_main(async move { jobs.run(assignments).await });
+    if lifecycle.run().await == ShutdownOutcome::CutShort && !worst.is_finished() {
+        return Ok(Exit::Stopped);
+    }
+    worst
+        .await
+        .map_err(|error| CommandError::from(std::io::Error::other(error)))?
+}
+
+/// The error of a process that cannot listen for signals.
+pub(crate) fn no_signals(source: std::io::Error) -> CommandError {
+    CommandError::System {
+        what: "listen for signals",
+        source,
+    }
+}
+
+/// Puts jobs on the broker and sees them through, with a worker of this machine among all others.
+async fn on_broker(
+    assignments: Vec<Assignment>,
+    engine: &Engine,
+    ledger: &Ledger,
+    context: &Context,
+) -> Result<Exit, CommandError> {
+    let lifecycle = Lifecycle::new(engine.grace).map_err(no_signals)?;
+    let broker = broker::connect(context).await?;
+    for assignment in &assignments {
+        broker::check(&broker, &assignment.pipeline, context)?;
+    }
+    catalog::submit(&assignments, ledger, &broker).await?;
+    let helper = Helper::new(&assignments, engine, ledger, &broker, &lifecycle.tokens());
+    let cluster = Cluster {
+        ledger: ledger.clone(),
+        broker,
+        context: context.clone(),
+        tokens: lifecycle.tokens(),
+        on_signal: OnSignal::StopThem,
+    };
+    let worst = lifecycle.spawn_main(async move {
+        tokio::select! {
+            worst = cluster.see_through(assignments) => worst,
+            failed = helper.work() => Err(failed),
+        }
+    });
+    if lifecycle.run().await == ShutdownOutcome::CutShort && !worst.is_finished() {
+        return Ok(Exit::Stopped);
+    }
+    worst
+        .await
+        .map_err(|error| CommandError::from(std::io::Error::other(error)))?
+}
+
+/// What all jobs of one command share.
+struct Jobs {
+    engine: Engine,
+    tokens: Tokens,
+    ledger: Ledger,
+    context: Context,
+}
+
+impl Jobs {
+    async fn run(&self, assignments: Vec<Assignment>) -> Result<Exit, CommandError> {
+        let mut worst = Exit::Success;
+        let mut without_output: Vec<PipelineName> = Vec::new();
+        for assignment in assignments {
+            let name = assignment.pipeline.name.clone();
+            let failed_before = without_output
+                .iter()
+                .find(|failed| catalog::reads(&assignment.pipeline, failed));
+            if let Some(failed) = failed_before {
+                self.context.console.talk(format!(
+                    "{name} is not run: it reads the output of {failed}, which has none"
+                ));
+                without_output.push(name);
+                continue;
+            }
+            if self.tokens.soft.is_cancelled() {
+                return Ok(worst.worse(Exit::Stopped));
+            }
+            let exit = self.one(assignment).await?;
+            if exit != Exit::Success {
+                without_output.push(name);
+            }
+            worst = worst.worse(exit);
+        }
+        Ok(worst)
+    }
+
+    /// Runs one job, shows its progress, prints its record.
+    async fn one(&self, assignment: Assignment) -> Result<Exit, CommandError> {
+        let console = self.context.console;
+        if !assignment.pipeline.transform.image.is_empty() && console.format == Format::Text {
+            let name = &assignment.pipeline.name;
+            console.talk(format!("{name}: the command runs on this machine; transform.image is for workers in containers"));
+        }
+        let settings = settings(&self.engine, &assignment.pipeline);
+        let (sender, receiver) = watch::channel(Snapshot::new(assignment.record.clone()));
+        let last = receiver.clone();
+        let progress =
+            self.tokens
+                .tracker
+                .spawn(render::follow(receiver, self.tokens.soft.clone(), console));
+        let ended = local::run(
+            assignment,
+            self.ledger.clone(),
+            settings,
+            &self.tokens,
+            sender,
+        )
+        .await;
+        let _ = progress.await;
+        let record = ended?;
+        let failures = last.borrow().failures.clone();
+        self.print(&record, &failures)?;
+        Ok(Exit::of_job(&record))
+    }
+
+    fn print(&self, record: &JobRecord, failures: &FailureGroups) -> Result<(), CommandError> {
+        wait::print(record, failures, &self.context)?;
+        if record.state == JobState::Success && record.datums.total == 0 {
+            self.context
+                .console
+                .talk("no file matched; `drover plan` shows what the globs match");
+        }
+        Ok(())
+    }
+}
+
+/// How a pipeline is run on this machine.
+pub(crate) fn settings(engine: &Engine, pipeline: &Pipeline) -> LocalSettings {
+    LocalSettings {
+        slots: engine
+            .workers
+            .unwrap_or_else(|| local::slots(pipeline.parallelism)),
+        look_ahead: engine.look_ahead.unwrap_or(pipeline.look_ahead),
+        term_grace: engine.term_grace,
+        scratch: engine.scratch.clone(),
+        wait: !engine.no_wait,
+    }
+}

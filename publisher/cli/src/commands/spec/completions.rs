@@ -1,0 +1,16 @@
+//! `drover completions`: what a shell needs to complete our command line.
+
+use clap::CommandFactory;
+
+use crate::args::{Cli, Completions};
+use crate::commands::{CommandError, Context};
+use crate::exit::Exit;
+
+pub(crate) fn completions(typed: &Completions, context: &Context) -> Result<Exit, CommandError> {
+    let mut script = Vec::new();
+    clap_complete::generate(typed.shell, &mut Cli::command(), "drover", &mut script);
+    let mut out = context.console.data();
+    out.raw(script.trim_ascii_end())?;
+    out.finish()?;
+    Ok(Exit::Success)
+}

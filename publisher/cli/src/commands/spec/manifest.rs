@@ -1,0 +1,87 @@
+//! `drover manifest`: specs as resources for Kubernetes.
+
+use serde_json::{Value, json};
+
+use crate::args::{Format, Manifest};
+use crate::commands::spec::sources;
+use crate::commands::{CommandError, Context};
+use crate::exit::Exit;
+use crate::render;
+
+/// The longest name of a `Pipeline` resource: the objects that are made for it are named after it.
+const LONGEST_NAME: usize = 50;
+
+pub(crate) fn manifest(typed: &Manifest, context: &Context) -> Result<Exit, CommandError> {
+    let checked = sources::check(sources::read_all(&typed.specs)?)?;
+    let mut out = context.console.data();
+    for each in &checked.pipelines {
+        let resource = resource(
+            each.pipeline.name.as_str(),
+            &each.spec,
+            typed.namespace.as_deref(),
+        );
+        match context.console.format {
+            Format::Json => out.json(&resource)?,
+            Format::Text => out.line(format!("---\n{}", yaml(&resource)?))?,
+        }
+    }
+    out.finish()?;
+    for note in &checked.notes {
+        context
+            .console
+            .talk(render::finding(note, &checked.texts, context.console.err));
+    }
+    Ok(Exit::Success)
+}
+
+fn resource(pipeline: &str, spec: &Value, namespace: Option<&str>) -> Value {
+    let mut metadata = json!({ "name": resource_name(pipeline) });
+    if let Some(namespace) = namespace {
+        metadata["namespace"] = json!(namespace);
+    }
+    json!({
+        "apiVersion": "drover.dev/v1alpha1",
+        "kind": "Pipeline",
+        "metadata": metadata,
+        "spec": spec,
+    })
+}
+
+/// A name that Kubernetes accepts, as close to the pipeline's as may be; that one stands in the spec.
+fn resource_name(pipeline: &str) -> String {
+    let name = pipeline.to_ascii_lowercase().replace('_', "-");
+    let cut = &name[..name.len().min(LONGEST_NAME)];
+    cut.trim_end_matches('-').to_owned()
+}
+
+fn yaml(resource: &Value) -> Result<String, CommandError> {
+    let text = serde_saphyr::to_string(resource).map_err(std::io::Error::other)?;
+    Ok(text.trim_end().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_has_a_name_that_kubernetes_accepts() {
+        let long = "a".repeat(63);
+        let rows = [
+            ("word-count", "word-count"),
+            ("Word_Count", "word-count"),
+            ("x_", "x"),
+            ("9", "9"),
+            (long.as_str(), &long[..50]),
+        ];
+        for (pipeline, name) in rows {
+            assert_eq!(resource_name(pipeline), name);
+        }
+    }
+
+    #[test]
+    fn a_spec_becomes_a_resource() {
+        let spec = json!({ "pipeline": { "name": "Thumbs" }, "transform": { "cmd": ["sh"], "stdin": ["a: b", "# c", "multi\nline"] } });
+        let resource = resource("Thumbs", &spec, Some("farm"));
+        insta::assert_snapshot!(yaml(&resource).unwrap());
+    }
+}

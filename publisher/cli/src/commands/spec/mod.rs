@@ -1,0 +1,10 @@
+//! Commands about specs and one-liners, and the reading of both.
+
+pub(crate) mod completions;
+pub(crate) mod manifest;
+pub(crate) mod one_liner;
+pub(crate) mod plan;
+pub(crate) mod schema;
+pub(crate) mod shell;
+pub(crate) mod sources;
+pub(crate) mod validate;

@@ -1,0 +1,534 @@
+//! From a one-liner to the pipeline spec it stands for. Pure: what is typed goes in, a spec comes out.
+
+use std::path::{Component, Path, PathBuf};
+
+use drover_shared::id::{InvalidId, PipelineName};
+use serde_json::{Value, json};
+
+use crate::args::OneLiner;
+use crate::commands::spec::shell::Script;
+
+/// Placeholders that the worker replaces in any command; `{NAME}` for each input comes on top.
+const PLACEHOLDERS: [&str; 7] = ["{}", "{/}", "{.}", "{/.}", "{//}", "{#}", "{out}"];
+
+/// Why a one-liner stands for no pipeline.
+#[derive(Debug, thiserror::Error)]
+pub enum OneLinerError {
+    /// The output name is not one of a pipeline.
+    #[error("--out names the pipeline and its output folder")]
+    Out(#[source] InvalidId),
+    /// No command.
+    #[error(
+        "--glob needs a command to run, after `--`: drover run --glob 'photos/*.jpg' --out thumbs -- COMMAND '{{}}'"
+    )]
+    NoCommand,
+    /// Two inputs have one name.
+    #[error(
+        "two inputs are called {name:?}; write a spec, where each can have a `name` of its own"
+    )]
+    SameName {
+        /// The name.
+        name: String,
+    },
+}
+
+/// Where a one-liner is typed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Surroundings<'a> {
+    /// The store's folder, if it is one.
+    pub store: Option<&'a Path>,
+    /// The current directory.
+    pub current_dir: &'a Path,
+}
+
+/// The pipeline spec that a one-liner stands for.
+pub(crate) fn spec(typed: &OneLiner, around: Surroundings<'_>) -> Result<Value, OneLinerError> {
+    let out: PipelineName = typed
+        .out
+        .as_deref()
+        .unwrap_or_default()
+        .parse()
+        .map_err(OneLinerError::Out)?;
+    if typed.command.is_empty() {
+        return Err(OneLinerError::NoCommand);
+    }
+    let inputs: Vec<Leaf> = typed
+        .glob
+        .iter()
+        .map(|glob| Leaf::new(glob, &out, around))
+        .collect();
+    if let Some(name) = first_repeated(&inputs) {
+        return Err(OneLinerError::SameName { name });
+    }
+    let mut transform = json!({ "cmd": argv(typed, &inputs), "placeholders": true });
+    if let Some(command) = &typed.on_error {
+        transform["err_cmd"] = json!(Script::new(command, &placeholders(&inputs)).into_argv());
+    }
+    let mut spec = json!({
+        "pipeline": { "name": out },
+        "transform": transform,
+        "input": tree(&inputs),
+    });
+    if let Some(tries) = typed.tries {
+        spec["datum_tries"] = json!(tries);
+    }
+    if let Some(timeout) = typed.timeout {
+        spec["datum_timeout"] = json!(format!("{}s", timeout.as_secs_f64()));
+    }
+    Ok(spec)
+}
+
+/// One `--glob`, as a leaf of the input tree.
+#[derive(Debug, Eq, PartialEq)]
+struct Leaf {
+    name: String,
+    url: Option<String>,
+    glob: String,
+    /// Whether directories are left out.
+    files_only: bool,
+    /// The output folder, where it lies within this very input.
+    exclude: Option<String>,
+}
+
+impl Leaf {
+    fn new(typed: &str, out: &PipelineName, around: Surroundings<'_>) -> Self {
+        let (place, glob) = split(typed);
+        let files_only = !glob.ends_with('/');
+        let glob = format!("/{}", glob.trim_start_matches('/'));
+        let leaf = |name: &str, url: Option<String>, exclude: Option<String>| Self {
+            name: input_name(name),
+            url,
+            glob,
+            files_only,
+            exclude,
+        };
+        match place {
+            Place::Repo(repo) => leaf(repo, None, None),
+            Place::Url(url) => leaf(
+                url.rsplit('/').next().unwrap_or_default(),
+                Some(url.to_owned()),
+                None,
+            ),
+            Place::Folder(folder) => {
+                let folder = normalised(&around.current_dir.join(folder));
+                let name = folder
+                    .file_name()
+                    .map(|name| name.to_string_lossy().into_owned())
+                    .unwrap_or_default();
+                match around.store {
+                    Some(store) if folder.parent() == Some(store) && name == input_name(&name) => {
+                        leaf(&name, None, None)
+                    }
+                    store => {
+                        let output = store.map(|store| store.join(out.as_str()));
+                        let below = output.and_then(|output| {
+                            Some(output.strip_prefix(&folder).ok()?.to_path_buf())
+                        });
+                        let exclude = below.map(|below| format!("/{}", below.display()));
+                        leaf(&name, Some(folder.display().to_string()), exclude)
+                    }
+                }
+            }
+        }
+    }
+
+    fn json(&self) -> Value {
+        let mut pfs = json!({ "name": self.name, "repo": self.name, "glob": self.glob });
+        if let Some(url) = &self.url {
+            pfs["url"] = json!(url);
+        }
+        if self.files_only {
+            pfs["files_only"] = json!(true);
+        }
+        if let Some(exclude) = &self.exclude {
+            pfs["exclude"] = json!(exclude);
+        }
+        json!({ "pfs": pfs })
+    }
+}
+
+/// Where the files of a `--glob` lie.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Place<'a> {
+    /// A folder of the store.
+    Repo(&'a str),
+    /// A folder of this machine; relative to the current directory.
+    Folder(&'a str),
+    /// A bucket.
+    Url(&'a str),
+}
+
+/// Splits `PLACE:GLOB`, or a path with wildcards at its first segment that has some.
+fn split(typed: &str) -> (Place<'_>, &str) {
+    let colon = typed
+        .match_indices(':')
+        .find(|(at, _)| !typed[at + 1..].starts_with("//"));
+    if let Some((at, _)) = colon {
+        let (place, glob) = (&typed[..at], &typed[at + 1..]);
+        return match place {
+            "" | "." | ".." => (Place::Folder(place), glob),
+            url if url.contains("://") => (Place::Url(url), glob),
+            path if path.contains('/') => (Place::Folder(path), glob),
+            repo => (Place::Repo(repo), glob),
+        };
+    }
+    let is_wild = |segment: &str| segment.contains(['*', '?', '[', '{', '(', '\\']);
+    let body = typed.trim_end_matches('/');
+    let mut cut = 0;
+    for (at, _) in body.match_indices('/') {
+        if is_wild(&body[cut..at]) {
+            break;
+        }
+        cut = at + 1;
+    }
+    let (folder, glob) = typed.split_at(cut);
+    match folder.trim_end_matches('/') {
+        "" if cut > 0 => (Place::Folder("/"), glob),
+        url if url.contains("://") => (Place::Url(url), glob),
+        path => (Place::Folder(path), glob),
+    }
+}
+
+/// `a/./b/../c` as `a/c`, without a look at the disk.
+fn normalised(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                clean.pop();
+            }
+            other => clean.push(other),
+        }
+    }
+    clean
+}
+
+/// A name for an input that is also one for a variable's prefix, a directory and a placeholder.
+fn input_name(text: &str) -> String {
+    let clean: String = text
+        .chars()
+        .map(|each| {
+            if each.is_ascii_alphanumeric() || each == '-' {
+                each
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    match clean.as_str() {
+        "" => "input".to_owned(),
+        "out" => "out_".to_owned(),
+        _ => clean,
+    }
+}
+
+fn first_repeated(inputs: &[Leaf]) -> Option<String> {
+    let repeats = |(at, leaf): &(usize, &Leaf)| {
+        inputs[..*at]
+            .iter()
+            .any(|earlier| earlier.name == leaf.name)
+    };
+    inputs
+        .iter()
+        .enumerate()
+        .find(repeats)
+        .map(|(_, leaf)| leaf.name.clone())
+}
+
+/// One leaf as it is, several as their cross.
+fn tree(inputs: &[Leaf]) -> Value {
+    match inputs {
+        [leaf] => leaf.json(),
+        leaves => json!({ "cross": leaves.iter().map(Leaf::json).collect::<Vec<_>>() }),
+    }
+}
+
+fn placeholders(inputs: &[Leaf]) -> Vec<String> {
+    let names = inputs.iter().map(|leaf| format!("{{{}}}", leaf.name));
+    PLACEHOLDERS
+        .into_iter()
+        .map(str::to_owned)
+        .chain(names)
+        .collect()
+}
+
+/// The command as the worker will run it: with the input appended where it is not mentioned (as in GNU
+/// parallel), and by a shell where one is needed.
+fn argv(typed: &OneLiner, inputs: &[Leaf]) -> Vec<String> {
+    let known = placeholders(inputs);
+    let mut command = typed.command.clone();
+    if !typed.stdin && !mentions_input(&command, inputs, &known) {
+        append_inputs(&mut command, inputs);
+    }
+    let is_redirected = typed.stdin || typed.stdout.is_some();
+    if !is_script(&typed.command) {
+        return if is_redirected {
+            redirect(words(&command), typed).into_argv()
+        } else {
+            command
+        };
+    }
+    let mut script = Script::new(&command[0], &known);
+    if !is_redirected {
+        return script.into_argv();
+    }
+    script.text = format!("{{ {}\n}}", script.text);
+    redirect(script, typed).into_argv()
+}
+
+/// Whether a command is a script for a shell: a single argument of several words.
+fn is_script(command: &[String]) -> bool {
+    matches!(command, [script] if script.contains(char::is_whitespace))
+}
+
+/// Appends every input to a command, or to a script.
+fn append_inputs(command: &mut Vec<String>, inputs: &[Leaf]) {
+    let missing: Vec<String> = match inputs {
+        [_] => vec!["{}".to_owned()],
+        several => several
+            .iter()
+            .map(|leaf| format!("{{{}}}", leaf.name))
+            .collect(),
+    };
+    if is_script(command) {
+        command[0] = format!("{} {}", command[0], missing.join(" "));
+    } else {
+        command.extend(missing);
+    }
+}
+
+/// A script that runs a command word by word.
+fn words(command: &[String]) -> Script {
+    let mut script = Script::default();
+    let quoted: Vec<String> = command
+        .iter()
+        .map(|word| format!("\"{}\"", script.parameter(word)))
+        .collect();
+    script.text = quoted.join(" ");
+    script
+}
+
+/// Whether the command says what to do with the file: by placeholder, by path or by variable.
+fn mentions_input(command: &[String], inputs: &[Leaf], known: &[String]) -> bool {
+    command.iter().any(|word| {
+        let by_placeholder = known
+            .iter()
+            .any(|each| each != "{out}" && each != "{#}" && word.contains(each.as_str()));
+        let by_path = word.contains("/pfs/") && !word.contains("/pfs/out");
+        let by_variable = |leaf: &Leaf| {
+            word.contains(&format!("${}", leaf.name)) || word.contains(&format!("${{{}", leaf.name))
+        };
+        by_placeholder || by_path || inputs.iter().any(by_variable)
+    })
+}
+
+/// Adds the redirections of `--stdin` and `--stdout`.
+fn redirect(mut script: Script, typed: &OneLiner) -> Script {
+    if typed.stdin {
+        let input = script.parameter("{}");
+        script.text = format!("{} <\"{input}\"", script.text);
+    }
+    if let Some(name) = &typed.stdout {
+        let output = script.parameter(&format!("{{out}}/{name}"));
+        script.text = format!("{} >\"{output}\"", script.text);
+        if has_directory(name) {
+            script.text = format!("mkdir -p \"$(dirname \"{output}\")\" && {}", script.text);
+        }
+    }
+    script
+}
+
+/// Whether a file name with placeholders may stand for one in a directory.
+fn has_directory(name: &str) -> bool {
+    let without_names = name.replace("{/}", "").replace("{/.}", "");
+    without_names.contains('/') || without_names.contains("{}") || without_names.contains("{.}")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    /// The spec of a command line, typed in `/home/ann` with the store there.
+    fn spec_of(arguments: &[&str]) -> Result<Value, OneLinerError> {
+        let line = ["drover", "run"].iter().chain(arguments);
+        let Command::Run(run) = Cli::try_parse_from(line).unwrap().command else {
+            panic!("not a run");
+        };
+        let here = Path::new("/home/ann");
+        spec(
+            &run.sources.one_liner,
+            Surroundings {
+                store: Some(here),
+                current_dir: here,
+            },
+        )
+    }
+
+    fn cmd_of(arguments: &[&str]) -> String {
+        let line: Vec<&str> = ["--glob", "logs:/*.gz", "--out", "o"]
+            .iter()
+            .chain(arguments)
+            .copied()
+            .collect();
+        let spec = spec_of(&line).unwrap();
+        let words: Vec<String> = serde_json::from_value(spec["transform"]["cmd"].clone()).unwrap();
+        words.join(" | ")
+    }
+
+    #[test]
+    fn a_glob_names_a_folder_and_what_is_taken_from_it() {
+        let rows = [
+            ("photos:/*.jpg", "photos", None, "/*.jpg", None),
+            ("photos:*.jpg", "photos", None, "/*.jpg", None),
+            ("photos/*.jpg", "photos", None, "/*.jpg", None),
+            ("./photos/*.jpg", "photos", None, "/*.jpg", None),
+            (
+                "photos/2026/*/*.jpg",
+                "2026",
+                Some("/home/ann/photos/2026"),
+                "/*/*.jpg",
+                None,
+            ),
+            ("photos/a.jpg", "photos", None, "/a.jpg", None),
+            (
+                "./photos/2026:/*.jpg",
+                "2026",
+                Some("/home/ann/photos/2026"),
+                "/*.jpg",
+                None,
+            ),
+            ("../bob/*.txt", "bob", Some("/home/bob"), "/*.txt", None),
+            (
+                "/data/my logs/*.gz",
+                "my_logs",
+                Some("/data/my logs"),
+                "/*.gz",
+                None,
+            ),
+            ("/*.gz", "input", Some("/"), "/*.gz", Some("/home/ann/o")),
+            ("*.jpg", "ann", Some("/home/ann"), "/*.jpg", Some("/o")),
+            (".:/**.jpg", "ann", Some("/home/ann"), "/**.jpg", Some("/o")),
+            (
+                "s3://bucket/logs/*.gz",
+                "logs",
+                Some("s3://bucket/logs"),
+                "/*.gz",
+                None,
+            ),
+            (
+                "s3://bucket/a/b:/**.gz",
+                "b",
+                Some("s3://bucket/a/b"),
+                "/**.gz",
+                None,
+            ),
+            ("runs/*/", "runs", None, "/*/", None),
+            ("logs/{a,b}/*.gz", "logs", None, "/{a,b}/*.gz", None),
+        ];
+        for (typed, name, url, glob, exclude) in rows {
+            let spec = spec_of(&["--glob", typed, "--out", "o", "--", "true"]).unwrap();
+            let pfs = &spec["input"]["pfs"];
+            let found = (
+                pfs["name"].as_str(),
+                pfs["url"].as_str(),
+                pfs["glob"].as_str(),
+                pfs["exclude"].as_str(),
+            );
+            assert_eq!(found, (Some(name), url, Some(glob), exclude), "{typed}");
+            assert_eq!(
+                pfs["files_only"].as_bool().unwrap_or(false),
+                !typed.ends_with('/'),
+                "{typed}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_command_gets_its_input_one_way_or_another() {
+        let rows: [(&[&str], &str); 12] = [
+            (
+                &["--", "convert", "{}", "{out}/{/}"],
+                "convert | {} | {out}/{/}",
+            ),
+            (&["--", "gzip", "-t"], "gzip | -t | {}"),
+            (&["--", "gzip", "-t", "{out}"], "gzip | -t | {out} | {}"),
+            (&["--", "sh", "-c", "wc $logs"], "sh | -c | wc $logs"),
+            (
+                &["--", "sh", "-c", "wc /pfs/logs/*"],
+                "sh | -c | wc /pfs/logs/*",
+            ),
+            (&["--", "wc {logs}"], r#"sh | -c | wc "${1}" | sh | {logs}"#),
+            (&["--", "gzip -t"], r#"sh | -c | gzip -t "${1}" | sh | {}"#),
+            (
+                &["--stdin", "--", "wc", "-l"],
+                r#"sh | -c | "${1}" "${2}" <"${3}" | sh | wc | -l | {}"#,
+            ),
+            (
+                &["--stdin", "--", "zcat | wc"],
+                "sh | -c | { zcat | wc\n} <\"${1}\" | sh | {}",
+            ),
+            (
+                &["--stdout", "all.txt", "--", "wc", "{}"],
+                r#"sh | -c | "${1}" "${2}" >"${3}" | sh | wc | {} | {out}/all.txt"#,
+            ),
+            (
+                &["--stdout", "{/.}", "--", "zcat {}"],
+                "sh | -c | { zcat \"${1}\"\n} >\"${2}\" | sh | {} | {out}/{/.}",
+            ),
+            (
+                &["--stdout", "d/{/}", "--", "wc", "{}"],
+                r#"sh | -c | mkdir -p "$(dirname "${3}")" && "${1}" "${2}" >"${3}" | sh | wc | {} | {out}/d/{/}"#,
+            ),
+        ];
+        for (typed, cmd) in rows {
+            assert_eq!(cmd_of(typed), cmd, "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn several_globs_are_every_combination() {
+        let spec = spec_of(&[
+            "--glob", "a/*", "--glob", "b/*", "--out", "o", "--", "compare",
+        ])
+        .unwrap();
+        assert_eq!(spec["input"]["cross"][1]["pfs"]["name"], "b");
+        assert_eq!(spec["transform"]["cmd"], json!(["compare", "{a}", "{b}"]));
+    }
+
+    #[test]
+    fn the_other_flags_become_fields() {
+        let line = "--glob a/* --out o --tries 5 --timeout 1m30s --on-error true -- x";
+        let spec = spec_of(&line.split(' ').collect::<Vec<_>>()).unwrap();
+        assert_eq!(spec["datum_tries"], 5);
+        assert_eq!(spec["datum_timeout"], "90s");
+        assert_eq!(
+            spec["transform"]["err_cmd"],
+            json!(["sh", "-c", "true", "sh"])
+        );
+        assert_eq!(spec["pipeline"]["name"], "o");
+        assert_eq!(spec["transform"]["placeholders"], true);
+    }
+
+    #[test]
+    fn a_one_liner_without_sense_is_refused() {
+        let rows: [(&[&str], &str); 3] = [
+            (
+                &["--glob", "a/*", "--out", "../x", "--", "y"],
+                "--out names the pipeline",
+            ),
+            (&["--glob", "a/*", "--out", "o"], "--glob needs a command"),
+            (
+                &["--glob", "a/*", "--glob", "b/a/*", "--out", "o", "--", "y"],
+                "two inputs are called \"a\"",
+            ),
+        ];
+        for (typed, words) in rows {
+            let error = spec_of(typed).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! `drover plan`: the datums that a run would work on, as they are found.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::task::spawn_blocking;
+
+use crate::args::{Format, Plan};
+use crate::commands::spec::sources::{self, Prepared};
+use crate::commands::{CommandError, Context};
+use crate::exit::Exit;
+use crate::render::{self, Console};
+use drover_core::catalog::PlannedJson;
+use drover_core::expand::{Datums, ExpandError, StoreListings, expand};
+
+/// Rows of the table that are measured together before they are printed.
+const ROWS_AT_ONCE: usize = 1000;
+
+pub(crate) async fn plan(typed: &Plan, context: &Context) -> Result<Exit, CommandError> {
+    let checked = sources::prepare(&typed.sources, context)?;
+    let store = context.open().await?;
+    let most = typed.rows.most(context.console.format);
+    for (at, Prepared { pipeline, .. }) in checked.pipelines.iter().enumerate() {
+        let listings = match StoreListings::open(pipeline, &store).await {
+            Ok(listings) => listings,
+            Err(ExpandError::NoRepo { repo, .. })
+                if is_made_by(&checked.pipelines[..at], &repo) =>
+            {
+                let name = &pipeline.name;
+                context.console.talk(format!(
+                    "{name} has no plan yet: it reads what {repo} will write"
+                ));
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let datums = expand(pipeline, Arc::new(listings))?;
+        let console = context.console;
+        let has_title = checked.pipelines.len() > 1;
+        let title = has_title.then(|| console.out.bold(format!("{}:", pipeline.name)));
+        let printed = spawn_blocking(move || match console.format {
+            Format::Json => print_json(datums, most, console),
+            Format::Text => print_table(datums, most, title.as_deref(), console),
+        });
+        printed.await.map_err(io::Error::other)??;
+    }
+    Ok(Exit::Success)
+}
+
+/// Whether a repo is the output of one of some pipelines.
+fn is_made_by(pipelines: &[Prepared], repo: &str) -> bool {
+    pipelines
+        .iter()
+        .any(|each| each.pipeline.name.as_str() == repo)
+}
+
+fn print_json(datums: Datums, most: u64, console: Console) -> Result<(), CommandError> {
+    let mut out = console.data();
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    for datum in datums.take(most) {
+        out.json(&PlannedJson::new(datum?))?;
+    }
+    Ok(out.finish()?)
+}
+
+/// Prints the first datums, and counts all of them.
+fn print_table(
+    datums: Datums,
+    most: u64,
+    title: Option<&str>,
+    console: Console,
+) -> Result<(), CommandError> {
+    let mut out = console.data();
+    if let Some(title) = title {
+        out.line(title)?;
+    }
+    let mut table = render::plan();
+    let (mut count, mut bytes) = (0, 0_u64);
+    for datum in datums {
+        let datum = datum?;
+        if count < most {
+            table.row(render::planned(&datum));
+        }
+        if table.waiting() > ROWS_AT_ONCE {
+            out.lines(&table.take_lines())?;
+        }
+        count += 1;
+        bytes = bytes.saturating_add(render::size(&datum));
+    }
+    out.lines(&table.take_lines())?;
+    out.line(render::plan_total(count, count.min(most), bytes))?;
+    Ok(out.finish()?)
+}

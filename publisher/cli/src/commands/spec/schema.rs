@@ -1,0 +1,13 @@
+//! `drover schema`: the JSON Schema of specs.
+
+use drover_shared::pipeline;
+
+use crate::commands::{CommandError, Context};
+use crate::exit::Exit;
+
+pub(crate) fn schema(context: &Context) -> Result<Exit, CommandError> {
+    let mut out = context.console.data();
+    out.line(format!("{:#}", pipeline::schema()))?;
+    out.finish()?;
+    Ok(Exit::Success)
+}

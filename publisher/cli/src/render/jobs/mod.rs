@@ -1,0 +1,7 @@
+//! Jobs: their progress, details, lists and explanations.
+
+pub(crate) mod cluster;
+pub(crate) mod detail;
+pub(crate) mod explain;
+pub(crate) mod list;
+pub(crate) mod progress;

@@ -1,0 +1,205 @@
+//! Why a standing pipeline starts no job, in sentences.
+
+use drover_shared::job::JobState;
+use jiff::Timestamp;
+
+use crate::render::terminal::text::printable;
+use drover_core::triggers::Overview;
+
+/// What is in the way of a job of `pipeline`, a sentence or two an item; `all` are the pipelines that stand, `next_tick` is
+/// when a clock that it reads ticks next.
+pub fn standing(
+    pipeline: &Overview,
+    all: &[Overview],
+    next_tick: Option<Timestamp>,
+) -> Vec<String> {
+    let name = &pipeline.pipeline;
+    if pipeline.paused {
+        return vec![format!(
+            "Pipeline {name} is paused: it starts no jobs. `drover resume pipeline {name}` lets it go on."
+        )];
+    }
+    if let Some(job) = pipeline.open_jobs.first() {
+        let state = crate::render::jobs::detail::state(job.state, crate::render::Palette::plain());
+        return vec![format!(
+            "Pipeline {name} has a job, {}, which is {state}; what changes meanwhile is for the next one. `drover explain {}` tells more.",
+            job.id, job.id
+        )];
+    }
+    let mut sentences = vec![format!("Pipeline {name} has no job under way.")];
+    sentences.extend(upstream(pipeline, all));
+    if let Some(tick) = next_tick {
+        sentences.push(format!("Its clock ticks next at {tick}."));
+    }
+    if let Some(job) = pipeline
+        .last_job
+        .as_ref()
+        .filter(|job| job.state == JobState::Failure)
+    {
+        sentences.push(format!(
+            "Its last job, {}, failed, and is not started again by itself: `drover retry {}` runs what failed, new data starts another job.",
+            job.id, job.id
+        ));
+    }
+    sentences.push(
+        "Else it waits for its inputs to change and then to look the same for the settling time of `drover serve` (`--settle`); \
+         if they have changed and nothing starts, no `drover serve` is at work on this store: start one, or ask the page of the \
+         one that runs, which knows what its watch is waiting for."
+            .to_owned(),
+    );
+    sentences
+}
+
+/// What is to be said of the pipelines that write what this one reads.
+fn upstream(pipeline: &Overview, all: &[Overview]) -> Vec<String> {
+    let writers = pipeline
+        .inputs
+        .iter()
+        .filter_map(|input| input.from.as_ref());
+    let found = writers.filter_map(|from| all.iter().find(|each| each.pipeline == *from));
+    found.filter_map(one_upstream).collect()
+}
+
+fn one_upstream(writer: &Overview) -> Option<String> {
+    let name = &writer.pipeline;
+    if let Some(job) = writer.open_jobs.first() {
+        return Some(format!(
+            "It reads what {name} writes, whose job {} is under way: it starts when that one has succeeded.",
+            job.id
+        ));
+    }
+    if writer.paused {
+        return Some(format!("It reads what {name} writes, which is paused."));
+    }
+    match &writer.last_job {
+        None => Some(format!(
+            "It reads what {name} writes, which has had no job yet."
+        )),
+        Some(job) if job.state == JobState::Success => None,
+        Some(job) => Some(format!(
+            "It reads what {name} writes, whose last job, {}, did not succeed and so published nothing{}; `drover explain {}` tells why.",
+            job.id,
+            job.reason
+                .as_ref()
+                .map(|reason| format!(" ({})", printable(reason)))
+                .unwrap_or_default(),
+            job.id
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use drover_shared::id::PipelineName;
+    use drover_shared::job::JobRecord;
+
+    use super::*;
+    use crate::render::testing::samples;
+    use drover_core::triggers::{InputKind, InputOverview, PipelineState};
+
+    /// A pipeline that reads `words`, which `writer` writes, and has had `last`.
+    fn reader(writer: Option<&Overview>, last: Option<JobRecord>) -> Overview {
+        named("count", writer.map(|writer| writer.pipeline.clone()), last)
+    }
+
+    fn named(name: &str, from: Option<PipelineName>, last: Option<JobRecord>) -> Overview {
+        let moment = "2026-11-23T18:00:00Z".parse().unwrap();
+        Overview {
+            pipeline: name.parse().unwrap(),
+            description: String::new(),
+            state: PipelineState::Idle,
+            why: None,
+            created: moment,
+            updated: moment,
+            revision: 1,
+            paused: false,
+            inputs: vec![InputOverview {
+                name: "words".to_owned(),
+                repo: "words".to_owned(),
+                glob: "/*".to_owned(),
+                kind: InputKind::Pfs,
+                from,
+                schedule: None,
+            }],
+            outputs_to: Vec::new(),
+            last_job: last,
+            open_jobs: Vec::new(),
+        }
+    }
+
+    /// What is told of `pipeline`, but for the last sentence, which is always the same.
+    fn told(pipeline: &Overview, all: &[Overview], next_tick: Option<&str>) -> String {
+        let next_tick = next_tick.map(|tick| tick.parse().unwrap());
+        let mut sentences = standing(pipeline, all, next_tick);
+        if sentences.len() > 1 {
+            let always = sentences.pop().unwrap();
+            assert!(
+                always.starts_with("Else it waits for its inputs"),
+                "{always}"
+            );
+        }
+        sentences.join("\n")
+    }
+
+    #[test]
+    fn what_is_certainly_in_the_way_is_told_alone() {
+        let paused = Overview {
+            paused: true,
+            open_jobs: vec![samples::running()],
+            ..reader(None, Some(samples::failed()))
+        };
+        insta::assert_snapshot!(told(&paused, &[], None), @"Pipeline count is paused: it starts no jobs. `drover resume pipeline count` lets it go on.");
+        let busy = Overview {
+            paused: false,
+            ..paused
+        };
+        let tick = Some("2026-11-23T19:00:00Z");
+        insta::assert_snapshot!(told(&busy, &[], tick), @"Pipeline count has a job, 01j9zzzzzzzzzzzzzzzzzzzzzz, which is running; what changes meanwhile is for the next one. `drover explain 01j9zzzzzzzzzzzzzzzzzzzzzz` tells more.");
+    }
+
+    #[test]
+    fn else_everything_that_may_be_in_the_way_is_told() {
+        let writer = |last| named("tokenize", None, last);
+        let paused = Overview {
+            paused: true,
+            ..writer(Some(samples::succeeded()))
+        };
+        let busy = Overview {
+            open_jobs: vec![samples::running()],
+            ..writer(None)
+        };
+        let rows = [
+            writer(Some(samples::succeeded())),
+            writer(None),
+            writer(Some(samples::failed())),
+            paused,
+            busy,
+        ];
+        let all = rows.map(|writer| {
+            let pipeline = reader(Some(&writer), Some(samples::succeeded()));
+            told(&pipeline, &[writer], None)
+        });
+        insta::assert_snapshot!(all.join("\n\n"), @"
+        Pipeline count has no job under way.
+
+        Pipeline count has no job under way.
+        It reads what tokenize writes, which has had no job yet.
+
+        Pipeline count has no job under way.
+        It reads what tokenize writes, whose last job, 01j9zzzzzzzzzzzzzzzzzzzzzz, did not succeed and so published nothing (5 of 1237 datums failed: exit 1: 'row #: no such column' (4), signal 9 (1)); `drover explain 01j9zzzzzzzzzzzzzzzzzzzzzz` tells why.
+
+        Pipeline count has no job under way.
+        It reads what tokenize writes, which is paused.
+
+        Pipeline count has no job under way.
+        It reads what tokenize writes, whose job 01j9zzzzzzzzzzzzzzzzzzzzzz is under way: it starts when that one has succeeded.
+        ");
+        let failed = reader(None, Some(samples::failed()));
+        let tick = Some("2026-11-23T19:00:00Z");
+        insta::assert_snapshot!(told(&failed, &[], tick), @"
+        Pipeline count has no job under way.
+        Its clock ticks next at 2026-11-23T19:00:00Z.
+        Its last job, 01j9zzzzzzzzzzzzzzzzzzzzzz, failed, and is not started again by itself: `drover retry 01j9zzzzzzzzzzzzzzzzzzzzzz` runs what failed, new data starts another job.
+        ");
+    }
+}

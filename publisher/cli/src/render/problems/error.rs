@@ -1,0 +1,109 @@
+//! Errors, on standard error: for people, or as JSON.
+
+use std::error::Error;
+
+use drover_shared::pipeline::{Finding, Severity};
+use serde::Serialize;
+
+use crate::args::Format;
+use crate::render::problems::findings::{SourceText, finding};
+use crate::render::terminal::text::printable;
+use crate::render::{Console, Palette};
+
+/// Tells of an error, with all that it is about.
+pub fn error(
+    kind: &str,
+    error: &(dyn Error + 'static),
+    findings: &[Finding],
+    sources: &[SourceText],
+    console: Console,
+) {
+    match console.format {
+        Format::Json => console.talk(json_error(kind, &chain(error), findings)),
+        Format::Text => text_error(error, findings, sources, console.err)
+            .iter()
+            .for_each(|line| console.talk(line)),
+    }
+}
+
+/// A command line that clap refuses, as JSON.
+pub fn usage_as_json(text: &str, console: Console) {
+    let message = text
+        .split("\n\n")
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("error: ");
+    console.talk(json_error("usage", message, &[]));
+}
+
+fn text_error(
+    error: &(dyn Error + 'static),
+    findings: &[Finding],
+    sources: &[SourceText],
+    colours: Palette,
+) -> Vec<String> {
+    let summary = format!("{}: {}", colours.bad("error"), chain(error));
+    let mut lines: Vec<String> = findings
+        .iter()
+        .map(|each| finding(each, sources, colours) + "\n")
+        .collect();
+    match findings {
+        [_] => {}
+        _ => lines.push(summary),
+    }
+    lines
+}
+
+/// `{"error":{…}}`: a contract (`docs/cli.md`).
+#[derive(Serialize)]
+struct ErrorJson<'a> {
+    error: ErrorBody<'a>,
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    kind: &'a str,
+    message: &'a str,
+    findings: Vec<FindingJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct FindingJson<'a> {
+    file: &'a str,
+    line: usize,
+    column: usize,
+    path: &'a str,
+    message: &'a str,
+    advice: &'a str,
+}
+
+fn json_error(kind: &str, message: &str, findings: &[Finding]) -> String {
+    let errors = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error);
+    let findings = errors.map(|each| FindingJson {
+        file: &each.file,
+        line: each.line,
+        column: each.column,
+        path: &each.path,
+        message: &each.message,
+        advice: &each.advice,
+    });
+    let error = ErrorBody {
+        kind,
+        message,
+        findings: findings.collect(),
+    };
+    serde_json::to_string(&ErrorJson { error }).unwrap_or_default()
+}
+
+/// The error and its causes, one after the other.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(link) = cause {
+        text = format!("{text}: {link}");
+        cause = link.source();
+    }
+    printable(&text)
+}

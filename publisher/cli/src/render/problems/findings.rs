@@ -1,0 +1,151 @@
+//! Findings in specs, each with the line it is about.
+
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use drover_shared::pipeline::{Finding, Severity};
+
+use crate::render::Palette;
+use crate::render::terminal::text::printable;
+
+/// Columns that a finding may take.
+const WIDTH: usize = 120;
+
+/// The text that findings are about, under the name they call it by.
+#[derive(Clone, Debug)]
+pub struct SourceText {
+    /// The file, as findings name it.
+    pub file: String,
+    /// All of it.
+    pub text: String,
+}
+
+/// A finding with its line, in the manner of a compiler.
+pub fn finding(finding: &Finding, sources: &[SourceText], colours: Palette) -> String {
+    let level = match finding.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Note => Level::NOTE,
+    };
+    let source = sources
+        .iter()
+        .find(|source| source.file == finding.file && finding.line > 0);
+    let title = match finding.path.as_str() {
+        "" => printable(&finding.message),
+        path => printable(&format!("{path}: {}", finding.message)),
+    };
+    let mut group = level
+        .primary_title(title)
+        .elements(Vec::<annotate_snippets::Element<'_>>::new());
+    if let Some(source) = source {
+        let place = AnnotationKind::Primary.span(span(&source.text, finding.line, finding.column));
+        group = group.element(
+            Snippet::source(&source.text)
+                .path(&finding.file)
+                .annotation(place),
+        );
+    }
+    if !finding.advice.is_empty() {
+        group = group.element(Level::HELP.message(printable(&finding.advice)));
+    }
+    let renderer = if colours.is_coloured() {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
+    renderer.term_width(WIDTH).render(&[group])
+}
+
+/// The bytes of the word that begins at a line and column, both counted from 1.
+fn span(text: &str, line: usize, column: usize) -> Range<usize> {
+    let begins = text
+        .split_inclusive('\n')
+        .take(line - 1)
+        .map(str::len)
+        .sum::<usize>();
+    let rest = text[begins..].lines().next().unwrap_or_default();
+    let at = rest
+        .char_indices()
+        .nth(column.saturating_sub(1))
+        .map_or(rest.len(), |(at, _)| at);
+    let start = begins + at;
+    start..start + word(&rest[at..])
+}
+
+/// The length of the word or quoted text that some text begins with.
+fn word(text: &str) -> usize {
+    let mut characters = text.char_indices();
+    match characters.next() {
+        None => 0,
+        Some((_, quote @ ('"' | '\''))) => characters
+            .find(|(_, each)| *each == quote)
+            .map_or(text.len(), |(at, _)| at + 1),
+        Some((_, first)) => {
+            let ends = |each: char| {
+                each.is_whitespace() || matches!(each, ',' | ':' | '[' | ']' | '{' | '}')
+            };
+            characters
+                .find(|(_, each)| ends(*each))
+                .map_or(text.len(), |(at, _)| at)
+                .max(first.len_utf8())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(line: usize, column: usize, advice: &str) -> String {
+        let text = "pipeline:\n  name: größe\ntransfrom:\n  cmd: [\"a b\", c]\n";
+        let found = Finding {
+            file: "p.yaml".to_owned(),
+            line,
+            column,
+            path: "transfrom".to_owned(),
+            message: "unknown field".to_owned(),
+            advice: advice.to_owned(),
+            severity: Severity::Error,
+        };
+        let source = SourceText {
+            file: "p.yaml".to_owned(),
+            text: text.to_owned(),
+        };
+        finding(&found, &[source], Palette::plain())
+    }
+
+    #[test]
+    fn a_finding_points_at_its_word() {
+        insta::assert_snapshot!(shown(3, 1, "did you mean `transform`?"), @"
+        error: transfrom: unknown field
+         --> p.yaml:3:1
+          |
+        3 | transfrom:
+          | ^^^^^^^^^
+          |
+          = help: did you mean `transform`?
+        ");
+        insta::assert_snapshot!(shown(4, 9, ""), @r#"
+        error: transfrom: unknown field
+         --> p.yaml:4:9
+          |
+        4 |   cmd: ["a b", c]
+          |         ^^^^^
+        "#);
+    }
+
+    #[test]
+    fn a_finding_without_a_place_is_still_told() {
+        insta::assert_snapshot!(shown(0, 0, "write it"), @"
+        error: transfrom: unknown field
+         |
+         = help: write it
+        ");
+    }
+
+    #[test]
+    fn a_place_outside_the_text_does_no_harm() {
+        for (line, column) in [(1, 999), (99, 1), (5, 1), (2, 12)] {
+            assert!(shown(line, column, "").contains("unknown field"));
+        }
+    }
+}

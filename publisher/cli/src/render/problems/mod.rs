@@ -1,0 +1,4 @@
+//! Errors and the findings in specs.
+
+pub(crate) mod error;
+pub(crate) mod findings;
