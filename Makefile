@@ -41,7 +41,7 @@ check: ## Check formatting, lints, documentation, who depends on what, and what 
 	cargo clippy --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps
 	.ci/check-dependencies
-	.ci/check-deploy
+	.ci/check-files
 	deploy/check
 
 bench: ## Print Drover's figures beside xargs, GNU parallel, find, bare loops and Celery; ONLY=cluster for a part

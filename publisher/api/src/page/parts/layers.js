@@ -55,8 +55,11 @@ function route({ from, to }, vertices) {
 function stack(vertices, routes) {
   const layers = [];
   const all = new Set([...vertices.values(), ...routes.flatMap(({ stops }) => stops)]);
-  for (const each of all) (layers[each.layer] ??= []).push(each);
-  layers.forEach((layer) => layer.forEach((each, at) => { each.order = at; }));
+  for (const each of all) {
+    layers[each.layer] ??= [];
+    layers[each.layer].push(each);
+  }
+  for (const layer of layers) layer.forEach((each, at) => { each.order = at; });
   return layers;
 }
 
@@ -72,7 +75,7 @@ function reorder(layers, forward) {
 
 // Heights: first one below the other, then towards the neighbours as far as the order lets them.
 function place(layers) {
-  layers.forEach((layer) => settle(layer, () => 0));
+  for (const layer of layers) settle(layer, () => 0);
   for (let sweep = 0; sweep < SWEEPS; sweep += 1) {
     const forward = sweep % 2 === 0;
     const side = forward ? "before" : "after";
