@@ -50,7 +50,7 @@ impl Slots {
                 program: settings.runner.clone(),
                 mode: settings.sandbox,
                 only_slot: count == 1,
-                keep: store.local_root().into_iter().map(Into::into).collect(),
+                reachable: store.local_root().into_iter().map(Into::into).collect(),
                 umask: usual_umask(),
                 ..RunnerSettings::new(scratch.slot(number))
             };

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::settings::Sandbox;
-use super::{keeper, next, server};
+use super::{next_datum, server, supervisor};
 
 /// The first argument that makes a process of our binaries a runner's.
 pub(super) const HIDDEN_ARGUMENT: &str = "__runner";
 
 /// If this process was started as a runner's, or as `next-datum`, is it to its end. Must be the first line of `main`, before any thread.
 pub fn take_over() -> Option<ExitCode> {
-    next::take_over().or_else(take_over_as_runner)
+    next_datum::take_over().or_else(take_over_as_runner)
 }
 
 fn take_over_as_runner() -> Option<ExitCode> {
@@ -23,7 +23,7 @@ fn take_over_as_runner() -> Option<ExitCode> {
     let sandbox = arguments.next()?.to_str().and_then(Sandbox::named)?;
     let scratch = PathBuf::from(arguments.next()?);
     match role.to_str()? {
-        "keep" => Some(keeper::keep(sandbox, &scratch)),
+        "supervise" => Some(supervisor::supervise(sandbox, &scratch)),
         "serve" => Some(server::serve(sandbox)),
         _ => None,
     }

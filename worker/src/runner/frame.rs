@@ -17,7 +17,7 @@ const LARGEST: u32 = 512 << 20;
 /// Worker to runner.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Request<'a> {
+pub(super) enum RunnerRequest<'a> {
     /// First of all, once.
     Setup(Cow<'a, RunnerSettings>),
     /// The [base](Order::base) of the orders from now on; empty at first.
@@ -31,7 +31,7 @@ pub(super) enum Request<'a> {
 /// Runner to worker.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Response {
+pub(super) enum RunnerResponse {
     /// Answer to `Setup`: the sandbox is there.
     Ready {
         /// Where the command sees its inputs and `out`.

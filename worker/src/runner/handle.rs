@@ -13,15 +13,15 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::frame::{self, Request, Response};
-use super::tree::{ASKING, EMPTY};
+use super::filesystem::{EMPTY, NEXT_DATUM_DIRECTORY};
+use super::frame::{self, RunnerRequest, RunnerResponse};
 use super::{
     Execution, HIDDEN_ARGUMENT, Inputs, Mount, MountKind, Order, RunnerError, RunnerSettings,
     Sandbox,
 };
 
 /// How long a runner may take to end what it runs and itself, once its pipe is closed.
-const LAST_WORDS: Duration = Duration::from_secs(10);
+const END_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A runner process. Dropping it kills at once whatever it runs.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl Runner {
     /// Starts a runner in the best sandbox that `settings` ask for and this machine allows.
     pub async fn start(settings: &RunnerSettings) -> Result<Self, RunnerError> {
         let mut refused = Vec::new();
-        for sandbox in settings.mode.ladder(settings.only_slot) {
+        for sandbox in settings.mode.candidates(settings.only_slot) {
             match Self::try_start(settings, sandbox).await? {
                 Ok(runner) => return Ok(Self { refused, ..runner }),
                 Err(reason) => refused.push(format!("{}: {reason}", sandbox.name())),
@@ -67,9 +67,13 @@ impl Runner {
         };
         let mut responses = BufReader::new(responses);
         // A runner that is gone cannot be written to; its answer tells why.
-        let _ = frame::send(&mut requests, &Request::Setup(Cow::Borrowed(settings))).await;
+        let _ = frame::send(
+            &mut requests,
+            &RunnerRequest::Setup(Cow::Borrowed(settings)),
+        )
+        .await;
         match answer(&mut process, &mut responses).await? {
-            Response::Ready { pfs, tmp, kept } => Ok(Ok(Self {
+            RunnerResponse::Ready { pfs, tmp, kept } => Ok(Ok(Self {
                 process,
                 requests,
                 responses,
@@ -83,13 +87,13 @@ impl Runner {
                 base: Arc::default(),
                 busy: false,
             })),
-            Response::Refused(reason) => {
+            RunnerResponse::Refused(reason) => {
                 // Before it has cleared its scratch directory away, another runner could not have it.
                 drop(requests);
-                gone(process).await;
+                wait_for_exit(process).await;
                 Ok(Err(reason))
             }
-            Response::Ended(_) | Response::Unfit(_) => Err(out_of_turn()),
+            RunnerResponse::Ended(_) | RunnerResponse::Unfit(_) => Err(unexpected_response()),
         }
     }
 
@@ -116,7 +120,7 @@ impl Runner {
     /// Where a command that stays for datum after datum finds `next-datum`, and what [`NEXT_DATUM`](super::NEXT_DATUM)
     /// of its environment must say.
     pub fn next_datum(&self) -> PathBuf {
-        self.tmp.join(ASKING)
+        self.tmp.join(NEXT_DATUM_DIRECTORY)
     }
 
     /// The directory that commands see as `/pfs/out`, as this process sees it.
@@ -137,7 +141,7 @@ impl Runner {
                 .datum
                 .iter()
                 .flatten()
-                .find_map(|mount| mount.reveal(file, &self.scratch));
+                .find_map(|mount| mount.host_path(file, &self.scratch));
         }
         if self.kept.iter().any(|kept| inside.starts_with(kept)) {
             return None;
@@ -174,25 +178,29 @@ impl Runner {
     ) -> Result<Execution, RunnerError> {
         // When the runner is gone, reading its answer tells so.
         if !Arc::ptr_eq(&self.base, &order.base) {
-            let base = Request::Base(Cow::Borrowed(&order.base));
+            let base = RunnerRequest::Base(Cow::Borrowed(&order.base));
             let _ = frame::send(&mut self.requests, &base).await;
             self.base = Arc::clone(&order.base);
         }
-        let _ = frame::send(&mut self.requests, &Request::Run(Cow::Borrowed(order))).await;
+        let _ = frame::send(
+            &mut self.requests,
+            &RunnerRequest::Run(Cow::Borrowed(order)),
+        )
+        .await;
         let ended = answer(&mut self.process, &mut self.responses);
         tokio::pin!(ended);
         let response = tokio::select! {
             response = &mut ended => response?,
             () = cancel.cancelled() => {
-                let _ = frame::send(&mut self.requests, &Request::Cancel).await;
+                let _ = frame::send(&mut self.requests, &RunnerRequest::Cancel).await;
                 ended.await?
             }
         };
         match response {
-            Response::Ended(execution) => Ok(*execution),
-            Response::Ready { .. } | Response::Refused(_) | Response::Unfit(_) => {
-                Err(out_of_turn())
-            }
+            RunnerResponse::Ended(execution) => Ok(*execution),
+            RunnerResponse::Ready { .. }
+            | RunnerResponse::Refused(_)
+            | RunnerResponse::Unfit(_) => Err(unexpected_response()),
         }
     }
 
@@ -202,13 +210,13 @@ impl Runner {
             process, requests, ..
         } = self;
         drop(requests);
-        gone(process).await;
+        wait_for_exit(process).await;
     }
 }
 
 impl Mount {
     /// The file of this machine behind `inside`, a path below `/pfs`.
-    fn reveal(&self, inside: &Path, scratch: &Path) -> Option<PathBuf> {
+    fn host_path(&self, inside: &Path, scratch: &Path) -> Option<PathBuf> {
         let below = inside.strip_prefix(&self.target).ok()?;
         match self.kind {
             MountKind::Dir => Some(self.source.join(below)),
@@ -224,7 +232,7 @@ impl Mount {
 fn spawn(settings: &RunnerSettings, sandbox: Sandbox) -> Result<Child, RunnerError> {
     Command::new(&settings.program)
         .arg0("drover-runner")
-        .args([HIDDEN_ARGUMENT, "keep", sandbox.name()])
+        .args([HIDDEN_ARGUMENT, "supervise", sandbox.name()])
         .arg(&settings.scratch)
         // A command could read them there; its own come with each order.
         .env_clear()
@@ -238,8 +246,8 @@ fn spawn(settings: &RunnerSettings, sandbox: Sandbox) -> Result<Child, RunnerErr
 }
 
 /// Waits until a runner that has no more to do is gone.
-async fn gone(mut process: Child) {
-    if timeout(LAST_WORDS, process.wait()).await.is_err() {
+async fn wait_for_exit(mut process: Child) {
+    if timeout(END_TIMEOUT, process.wait()).await.is_err() {
         let _ = process.kill().await;
     }
 }
@@ -247,16 +255,16 @@ async fn gone(mut process: Child) {
 async fn answer(
     process: &mut Child,
     from: &mut BufReader<ChildStdout>,
-) -> Result<Response, RunnerError> {
+) -> Result<RunnerResponse, RunnerError> {
     match frame::receive(from).await {
-        Ok(Some(Response::Unfit(reason))) => {
+        Ok(Some(RunnerResponse::Unfit(reason))) => {
             // Before it has cleared its scratch directory away, another runner could not have it.
-            let _ = timeout(LAST_WORDS, process.wait()).await;
+            let _ = timeout(END_TIMEOUT, process.wait()).await;
             Err(RunnerError::Unfit { reason })
         }
         Ok(Some(response)) => Ok(response),
         Ok(None) => Err(RunnerError::Died {
-            status: timeout(LAST_WORDS, process.wait())
+            status: timeout(END_TIMEOUT, process.wait())
                 .await
                 .ok()
                 .and_then(Result::ok),
@@ -265,7 +273,7 @@ async fn answer(
     }
 }
 
-fn out_of_turn() -> RunnerError {
+fn unexpected_response() -> RunnerError {
     RunnerError::Protocol {
         source: io::Error::other("an answer to a question not asked"),
     }

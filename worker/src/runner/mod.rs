@@ -15,26 +15,26 @@ mod command;
 mod entry;
 mod error;
 mod execution;
+mod filesystem;
 mod frame;
 mod handle;
-mod hindrance;
-mod keeper;
 mod namespaces;
-mod next;
+mod next_datum;
 mod order;
 mod server;
 mod settings;
-mod tree;
+mod start_error;
+mod supervisor;
 
 pub use entry::take_over;
 pub use error::RunnerError;
 pub use execution::{Ending, Execution};
 pub use handle::Runner;
-pub use next::NEXT_DATUM;
+pub use next_datum::NEXT_DATUM;
 pub use order::{Inputs, Mount, MountKind, Order};
 pub use settings::{RunnerSettings, Sandbox, SandboxMode};
 
 pub(crate) use command::{USUAL_PATH, home_of_another};
-pub(crate) use tree::remove_all;
+pub(crate) use filesystem::remove_all;
 
 use entry::HIDDEN_ARGUMENT;

@@ -13,10 +13,10 @@ use rustix::thread::{
 /// Gives this process a mount namespace of its own and, with `pids`, its children a PID namespace.
 pub(super) fn unshare(pids: bool) -> Result<(), String> {
     let (user, group) = (geteuid(), getegid());
-    let mut wanted = CloneFlags::CLONE_NEWNS;
-    wanted.set(CloneFlags::CLONE_NEWPID, pids);
-    if sched::unshare(wanted).is_err() {
-        sched::unshare(wanted | CloneFlags::CLONE_NEWUSER)
+    let mut flags = CloneFlags::CLONE_NEWNS;
+    flags.set(CloneFlags::CLONE_NEWPID, pids);
+    if sched::unshare(flags).is_err() {
+        sched::unshare(flags | CloneFlags::CLONE_NEWUSER)
             .map_err(|error| format!("the kernel grants no namespaces: {}", error.desc()))?;
         map_identity(user, group)
             .map_err(|error| format!("mapping user {user} into a namespace: {error}"))?;
@@ -24,7 +24,7 @@ pub(super) fn unshare(pids: bool) -> Result<(), String> {
     if user.is_root() {
         return Ok(());
     }
-    pass_on(CapabilitySet::SYS_ADMIN)
+    make_ambient(CapabilitySet::SYS_ADMIN)
         .map_err(|error| format!("keeping the right to mount: {error}"))
 }
 
@@ -37,7 +37,7 @@ fn map_identity(user: Uid, group: Gid) -> io::Result<()> {
 }
 
 /// Lets the next program that this process executes have `capability`, although it is not root's.
-fn pass_on(capability: CapabilitySet) -> rustix::io::Result<()> {
+fn make_ambient(capability: CapabilitySet) -> rustix::io::Result<()> {
     let owned = capabilities(None)?;
     set_capabilities(
         None,
@@ -50,7 +50,7 @@ fn pass_on(capability: CapabilitySet) -> rustix::io::Result<()> {
 }
 
 /// Keeps for this process what [`pass_on`] gave it, and from what it executes.
-pub(super) fn keep_to_oneself() -> rustix::io::Result<()> {
+pub(super) fn withhold_capabilities() -> rustix::io::Result<()> {
     clear_ambient_capability_set()?;
     let owned = capabilities(None)?;
     set_capabilities(

@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use rustix::fs::Mode;
 
-use super::command::{self, Attempt, Outcome, Resident, Rest};
-use super::frame::{self, Request, Response};
-use super::hindrance::Hindrance;
+use super::command::{self, Attempt, AttemptOutcome, BatchCommand, IdleEnd};
+use super::filesystem::DatumFilesystem;
+use super::frame::{self, RunnerRequest, RunnerResponse};
 use super::settings::{RunnerSettings, Sandbox};
-use super::tree::Tree;
+use super::start_error::StartError;
 use super::{Order, namespaces};
 
 /// The server's ends of the pipes to the worker.
-pub(super) struct Pipes {
+pub(super) struct WorkerPipes {
     /// Where requests come from; at its end the worker is gone.
     pub(super) requests: File,
     /// Where responses go.
@@ -26,13 +26,13 @@ pub(super) struct Pipes {
 
 /// Serves the worker at the other end of stdin and stdout until it closes them.
 pub(super) fn serve(sandbox: Sandbox) -> ExitCode {
-    match Pipes::of_this_process().and_then(|pipes| serve_on(pipes, sandbox)) {
+    match WorkerPipes::of_this_process().and_then(|pipes| serve_on(pipes, sandbox)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
 }
 
-impl Pipes {
+impl WorkerPipes {
     fn of_this_process() -> io::Result<Self> {
         Ok(Self {
             requests: File::from(io::stdin().as_fd().try_clone_to_owned()?),
@@ -41,25 +41,25 @@ impl Pipes {
     }
 }
 
-fn serve_on(mut pipes: Pipes, sandbox: Sandbox) -> io::Result<()> {
-    let Some(Request::Setup(settings)) = frame::read(&mut pipes.requests)? else {
+fn serve_on(mut pipes: WorkerPipes, sandbox: Sandbox) -> io::Result<()> {
+    let Some(RunnerRequest::Setup(settings)) = frame::read(&mut pipes.requests)? else {
         return Err(io::ErrorKind::InvalidData.into());
     };
     match set_up(sandbox, &settings) {
-        Err(reason) => frame::write(&mut pipes.responses, &Response::Refused(reason)),
-        Ok(mut tree) => {
-            let ready = Response::Ready {
-                pfs: tree.pfs().to_owned(),
-                tmp: tree.tmp().to_owned(),
-                kept: tree.kept_in_tmp().to_vec(),
+        Err(reason) => frame::write(&mut pipes.responses, &RunnerResponse::Refused(reason)),
+        Ok(mut filesystem) => {
+            let ready = RunnerResponse::Ready {
+                pfs: filesystem.pfs().to_owned(),
+                tmp: filesystem.tmp().to_owned(),
+                kept: filesystem.host_entries_in_tmp().to_vec(),
             };
             frame::write(&mut pipes.responses, &ready)?;
-            serve_orders(&mut pipes, &mut tree, &settings)
+            serve_orders(&mut pipes, &mut filesystem, &settings)
         }
     }
 }
 
-fn set_up(sandbox: Sandbox, settings: &RunnerSettings) -> Result<Tree, String> {
+fn set_up(sandbox: Sandbox, settings: &RunnerSettings) -> Result<DatumFilesystem, String> {
     if let Some(bits) = settings.umask {
         rustix::process::umask(Mode::from_bits_truncate(bits));
     }
@@ -68,37 +68,50 @@ fn set_up(sandbox: Sandbox, settings: &RunnerSettings) -> Result<Tree, String> {
         rustix::process::set_child_subreaper(Some(own))
             .map_err(|error| format!("becoming a subreaper: {error}"))?;
     }
-    let tree = Tree::set_up(sandbox, settings)?;
+    let filesystem = DatumFilesystem::set_up(sandbox, settings)?;
     // From here on only this process may mount, not what it executes.
-    namespaces::keep_to_oneself()
+    namespaces::withhold_capabilities()
         .map_err(|error| format!("giving up the right to mount: {error}"))?;
-    Ok(tree)
+    Ok(filesystem)
 }
 
-fn serve_orders(pipes: &mut Pipes, tree: &mut Tree, settings: &RunnerSettings) -> io::Result<()> {
-    let mut resident = None;
+fn serve_orders(
+    pipes: &mut WorkerPipes,
+    filesystem: &mut DatumFilesystem,
+    settings: &RunnerSettings,
+) -> io::Result<()> {
+    let mut batch_command = None;
     let mut base = Arc::default();
-    while let Some(request) = next_request(pipes, tree, &mut resident, settings.idle)? {
+    while let Some(request) = next_request(pipes, filesystem, &mut batch_command, settings.idle)? {
         let order = match request {
-            Request::Run(order) => Order {
+            RunnerRequest::Run(order) => Order {
                 base: Arc::clone(&base),
                 ..order.into_owned()
             },
-            Request::Base(other) => {
+            RunnerRequest::Base(other) => {
                 base = Arc::new(other.into_owned());
                 continue;
             }
-            Request::Cancel => continue, // it came too late: that command has ended
-            Request::Setup(_) => return Err(io::ErrorKind::InvalidData.into()),
+            RunnerRequest::Cancel => continue, // it came too late: that command has ended
+            RunnerRequest::Setup(_) => return Err(io::ErrorKind::InvalidData.into()),
         };
-        match attempt(&order, tree, &mut resident, pipes, settings.log_limit)? {
-            Outcome::Ended(execution) => {
-                frame::write(&mut pipes.responses, &Response::Ended(Box::new(execution)))?;
+        match attempt(
+            &order,
+            filesystem,
+            &mut batch_command,
+            pipes,
+            settings.log_limit,
+        )? {
+            AttemptOutcome::Ended(execution) => {
+                frame::write(
+                    &mut pipes.responses,
+                    &RunnerResponse::Ended(Box::new(execution)),
+                )?;
             }
-            Outcome::Unfit(reason) => {
-                return frame::write(&mut pipes.responses, &Response::Unfit(reason));
+            AttemptOutcome::Unfit(reason) => {
+                return frame::write(&mut pipes.responses, &RunnerResponse::Unfit(reason));
             }
-            Outcome::WorkerGone => return Ok(()),
+            AttemptOutcome::WorkerGone => return Ok(()),
         }
     }
     Ok(())
@@ -106,15 +119,15 @@ fn serve_orders(pipes: &mut Pipes, tree: &mut Tree, settings: &RunnerSettings) -
 
 /// The next request; none when the worker is gone. A command that waits for it in vain is dismissed.
 fn next_request(
-    pipes: &mut Pipes,
-    tree: &mut Tree,
-    resident: &mut Option<Resident>,
+    pipes: &mut WorkerPipes,
+    filesystem: &mut DatumFilesystem,
+    batch_command: &mut Option<BatchCommand>,
     idle: Duration,
-) -> io::Result<Option<Request<'static>>> {
-    if let Some(mut waiting) = resident.take() {
-        match waiting.rest(&pipes.requests, idle)? {
-            Rest::Request => *resident = Some(waiting),
-            Rest::Over => waiting.dismiss(tree)?,
+) -> io::Result<Option<RunnerRequest<'static>>> {
+    if let Some(mut idle_command) = batch_command.take() {
+        match idle_command.wait_idle(&pipes.requests, idle)? {
+            IdleEnd::Request => *batch_command = Some(idle_command),
+            IdleEnd::Over => idle_command.terminate(filesystem)?,
         }
     }
     frame::read(&mut pipes.requests)
@@ -123,26 +136,26 @@ fn next_request(
 /// One attempt, from the preparation of its tree to its end.
 fn attempt(
     order: &Order,
-    tree: &mut Tree,
-    resident: &mut Option<Resident>,
-    pipes: &mut Pipes,
+    filesystem: &mut DatumFilesystem,
+    batch_command: &mut Option<BatchCommand>,
+    pipes: &mut WorkerPipes,
     log_limit: u64,
-) -> io::Result<Outcome> {
-    if let Some(other) = resident.take_if(|resident| !resident.suits(order)) {
-        other.dismiss(tree)?;
+) -> io::Result<AttemptOutcome> {
+    if let Some(other) = batch_command.take_if(|batch_command| !batch_command.matches(order)) {
+        other.terminate(filesystem)?;
     }
     let identity = match command::identity(order.user.as_deref()) {
         Ok(identity) => identity,
-        Err(message) => return Ok(Hindrance::Order(message).into()),
+        Err(message) => return Ok(StartError::Order(message).into()),
     };
     let attempt = Attempt {
         order,
-        tree,
+        filesystem,
         identity,
         log_limit,
     };
     match &order.batch {
         None => attempt.run(pipes),
-        Some(variables) => attempt.serve(variables, resident, pipes),
+        Some(variables) => attempt.run_batch(variables, batch_command, pipes),
     }
 }

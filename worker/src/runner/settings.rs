@@ -17,7 +17,7 @@ pub struct RunnerSettings {
     /// Whether no other slot of this machine may want `/pfs`: only then are links put there.
     pub only_slot: bool,
     /// Directories that commands must be able to reach even below `/tmp`: the store, for example.
-    pub keep: Vec<PathBuf>,
+    pub reachable: Vec<PathBuf>,
     /// Largest log of an attempt in bytes; past it the middle is dropped.
     pub log_limit: u64,
     /// How long a command that stays for datum after datum is kept while none comes: it may have had the last one.
@@ -34,7 +34,7 @@ impl RunnerSettings {
             scratch: scratch.into(),
             mode: SandboxMode::Auto,
             only_slot: false,
-            keep: Vec::new(),
+            reachable: Vec::new(),
             log_limit: 1 << 30,
             idle: Duration::from_secs(30),
             umask: None,
@@ -61,7 +61,7 @@ pub enum SandboxMode {
 
 impl SandboxMode {
     /// The sandboxes to try, best first.
-    pub(super) fn ladder(self, only_slot: bool) -> Vec<Sandbox> {
+    pub(super) fn candidates(self, only_slot: bool) -> Vec<Sandbox> {
         match self {
             Self::Auto if only_slot => vec![
                 Sandbox::Namespaces,

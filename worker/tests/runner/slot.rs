@@ -29,7 +29,7 @@ pub(crate) fn settings(folder: &Path, mode: SandboxMode) -> RunnerSettings {
     RunnerSettings {
         program: PathBuf::from(env!("CARGO_BIN_EXE_drover-worker")),
         mode,
-        keep: vec![folder.to_owned()],
+        reachable: vec![folder.to_owned()],
         ..RunnerSettings::new(folder.join("scratch"))
     }
 }

@@ -137,7 +137,7 @@ async fn a_sandbox_that_is_refused_has_cleared_away_before_the_next_one_is_tried
     // A runner that refuses the first sandbox, as its server does, and takes its time to go.
     let script = format!(
         "#!/bin/sh
-        if test $2 = keep -a $3 = namespaces; then
+        if test $2 = supervise -a $3 = namespaces; then
             mkdir -p \"$4\"; printf '\\020\\000\\000\\000{{\"refused\":\"no\"}}'
             sleep 0.3; rm -r \"$4\" && touch {}/cleared; exit 1
         fi

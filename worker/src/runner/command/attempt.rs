@@ -5,26 +5,26 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::Identity;
-use super::feeder::Feeder;
+use super::fifo_writer::FifoWriter;
 use super::launch::launch;
-use super::log::Log;
-use super::process::Process;
-use super::supervise::{Supervisor, Watched};
-use crate::runner::hindrance::Hindrance;
-use crate::runner::server::Pipes;
-use crate::runner::tree::Tree;
+use super::log::CommandLog;
+use super::monitor::{CommandMonitor, MonitorEnd};
+use super::process::CommandProcess;
+use crate::runner::filesystem::DatumFilesystem;
+use crate::runner::server::WorkerPipes;
+use crate::runner::start_error::StartError;
 use crate::runner::{Ending, Execution, Order};
 
 /// All that an attempt needs.
 pub(in crate::runner) struct Attempt<'a> {
     pub(in crate::runner) order: &'a Order,
-    pub(in crate::runner) tree: &'a mut Tree,
+    pub(in crate::runner) filesystem: &'a mut DatumFilesystem,
     pub(in crate::runner) identity: Option<Identity>,
     pub(in crate::runner) log_limit: u64,
 }
 
 /// What became of an attempt.
-pub(in crate::runner) enum Outcome {
+pub(in crate::runner) enum AttemptOutcome {
     /// The worker wants to know how it went.
     Ended(Execution),
     /// It did not begin, for no fault of its own: the slot is of no use any more, and why.
@@ -35,42 +35,42 @@ pub(in crate::runner) enum Outcome {
 
 impl Attempt<'_> {
     /// Shows the datum, runs the command to its end, and leaves none of its processes behind.
-    pub(in crate::runner) fn run(self, pipes: &mut Pipes) -> io::Result<Outcome> {
-        let prepared = self.tree.prepare(&self.order.inputs, self.identity);
+    pub(in crate::runner) fn run(self, pipes: &mut WorkerPipes) -> io::Result<AttemptOutcome> {
+        let prepared = self.filesystem.prepare(&self.order.inputs, self.identity);
         let mut process = match prepared.and_then(|()| self.launch()) {
             Ok(process) => process?,
-            Err(hindrance) => return Ok(hindrance.into()),
+            Err(start_error) => return Ok(start_error.into()),
         };
         let started = Instant::now();
         let mut log = self.log();
-        let feeder = Feeder::arm(self.tree.fifos())?;
-        let watched = Supervisor::of(&mut process, &mut log, self.order, started)
-            .feeding(feeder)
+        let fifo_writer = FifoWriter::arm(self.filesystem.fifos())?;
+        let watched = CommandMonitor::of(&mut process, &mut log, self.order, started)
+            .with_fifos(fifo_writer)
             .watch(&mut pipes.requests)?;
-        let mut outcome = over(watched, process, log, started)?;
-        if let Outcome::Ended(execution) = &mut outcome {
-            execution.output = self.tree.has_output_left();
+        let mut outcome = finish(watched, process, log, started)?;
+        if let AttemptOutcome::Ended(execution) = &mut outcome {
+            execution.output = self.filesystem.has_output_left();
         }
         Ok(outcome)
     }
 
     /// The command's process, or why there is none.
-    pub(super) fn launch(&self) -> Result<io::Result<Process>, Hindrance> {
-        let reach = |file: &Path| self.tree.reach(file).into_owned();
-        launch(self.order, reach, self.identity).map(Process::of)
+    pub(super) fn launch(&self) -> Result<io::Result<CommandProcess>, StartError> {
+        let reach = |file: &Path| self.filesystem.reach(file).into_owned();
+        launch(self.order, reach, self.identity).map(CommandProcess::of)
     }
 
     /// The attempt's log, with nothing in it.
-    pub(super) fn log(&self) -> Log {
-        let path = self.tree.reach(&self.order.log).into_owned();
-        Log::new(path, self.log_limit)
+    pub(super) fn log(&self) -> CommandLog {
+        let path = self.filesystem.reach(&self.order.log).into_owned();
+        CommandLog::new(path, self.log_limit)
     }
 }
 
-impl From<Hindrance> for Outcome {
-    fn from(hindrance: Hindrance) -> Self {
-        match hindrance {
-            Hindrance::Order(message) => Self::Ended(Execution {
+impl From<StartError> for AttemptOutcome {
+    fn from(start_error: StartError) -> Self {
+        match start_error {
+            StartError::Order(message) => Self::Ended(Execution {
                 ending: Ending::NotStarted(message),
                 last_line: String::new(),
                 log_bytes: 0,
@@ -78,33 +78,37 @@ impl From<Hindrance> for Outcome {
                 log_trouble: None,
                 process_time: Duration::ZERO,
             }),
-            Hindrance::Slot(reason) => Self::Unfit(reason),
+            StartError::Slot(reason) => Self::Unfit(reason),
         }
     }
 }
 
 /// Ends what is left of a command that is over, and tells how it went.
-pub(super) fn over(
-    watched: Watched,
-    mut process: Process,
-    mut log: Log,
+pub(super) fn finish(
+    watched: MonitorEnd,
+    mut process: CommandProcess,
+    mut log: CommandLog,
     started: Instant,
-) -> io::Result<Outcome> {
+) -> io::Result<AttemptOutcome> {
     let process_time = started.elapsed();
     let status = process.end()?;
     let ending = match watched {
-        Watched::WorkerGone => return Ok(Outcome::WorkerGone),
-        Watched::Ended | Watched::Asked(..) => Ending::of(status),
-        Watched::TimedOut => Ending::TimedOut,
-        Watched::Cancelled => Ending::Cancelled,
-        Watched::InputLost(lost) => Ending::NotStarted(lost),
+        MonitorEnd::WorkerGone => return Ok(AttemptOutcome::WorkerGone),
+        MonitorEnd::Ended | MonitorEnd::Asked(..) => Ending::of(status),
+        MonitorEnd::TimedOut => Ending::TimedOut,
+        MonitorEnd::Cancelled => Ending::Cancelled,
+        MonitorEnd::InputLost(lost) => Ending::NotStarted(lost),
     };
     process.drain(&mut log)?;
-    Ok(Outcome::Ended(told(ending, log, process_time)))
+    Ok(AttemptOutcome::Ended(execution_of(
+        ending,
+        log,
+        process_time,
+    )))
 }
 
 /// The answer of an attempt whose output is all taken.
-pub(super) fn told(ending: Ending, log: Log, process_time: Duration) -> Execution {
+pub(super) fn execution_of(ending: Ending, log: CommandLog, process_time: Duration) -> Execution {
     let kept = log.finish();
     Execution {
         ending,

@@ -27,8 +27,8 @@ impl Identity {
 pub(in crate::runner) fn identity(user: Option<&str>) -> Result<Option<Identity>, String> {
     let Some(user) = user else { return Ok(None) };
     let read = |path| fs::read_to_string(path).unwrap_or_default();
-    let wanted = parse(user, &read("/etc/passwd"), &read("/etc/group"))?;
-    if wanted == Identity::own() {
+    let requested = parse(user, &read("/etc/passwd"), &read("/etc/group"))?;
+    if requested == Identity::own() {
         return Ok(None);
     }
     if !geteuid().is_root() {
@@ -36,14 +36,14 @@ pub(in crate::runner) fn identity(user: Option<&str>) -> Result<Option<Identity>
             "the command cannot run as user {user:?}: the worker is not root; leave `user` out or run the worker as that user"
         ));
     }
-    Ok(Some(wanted))
+    Ok(Some(requested))
 }
 
 /// The home directory of whom `name|uid[:group|gid]` means, as a container's runtime would have it: `/` for who is not in
 /// `/etc/passwd`. None when that is who we are already, whose `HOME` we have.
 pub(crate) fn home_of_another(user: &str) -> Option<String> {
-    let wanted = identity(Some(user)).ok().flatten()?;
-    if wanted.user == Identity::own().user {
+    let requested = identity(Some(user)).ok().flatten()?;
+    if requested.user == Identity::own().user {
         return None;
     }
     let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -84,12 +84,12 @@ fn parse(text: &str, passwd: &str, group: &str) -> Result<Identity, String> {
     Ok(Identity { user, group })
 }
 
-/// The fields of the line for `wanted`, a name or else a number.
-fn find<'a>(file: &'a str, wanted: &str) -> Option<Vec<&'a str>> {
+/// The fields of the line for `requested`, a name or else a number.
+fn find<'a>(file: &'a str, requested: &str) -> Option<Vec<&'a str>> {
     let lines = || file.lines().map(|line| line.split(':').collect::<Vec<_>>());
     lines()
-        .find(|fields| fields[0] == wanted)
-        .or_else(|| lines().find(|fields| fields.get(2) == Some(&wanted)))
+        .find(|fields| fields[0] == requested)
+        .or_else(|| lines().find(|fields| fields.get(2) == Some(&requested)))
 }
 
 fn number(fields: &[&str], place: usize) -> Option<u32> {

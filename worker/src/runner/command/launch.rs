@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use super::Identity;
-use super::program::Search;
-use crate::runner::hindrance::Hindrance;
+use super::command_search::CommandSearch;
 use crate::runner::order::Order;
+use crate::runner::start_error::StartError;
 
 /// Starts the order's command in a process group of its own, with pipes for stdout and stderr.
 ///
@@ -17,17 +17,17 @@ pub(super) fn launch(
     order: &Order,
     reach: impl Fn(&Path) -> PathBuf,
     identity: Option<Identity>,
-) -> Result<Child, Hindrance> {
+) -> Result<Child, StartError> {
     let name = order
         .argv
         .first()
-        .ok_or_else(|| Hindrance::Order("there is no command; give `transform.cmd`".to_owned()))?;
+        .ok_or_else(|| StartError::Order("there is no command; give `transform.cmd`".to_owned()))?;
     let path = order.env.get("PATH").or_else(|| order.base.get("PATH"));
-    let search = Search {
+    let search = CommandSearch {
         path: path.map(String::as_str),
         directory: order.working_dir.as_deref(),
     };
-    let program = search.find(name).map_err(Hindrance::Order)?;
+    let program = search.find(name).map_err(StartError::Order)?;
     let mut command = Command::new(&program);
     command
         .arg0(name)
@@ -48,17 +48,17 @@ pub(super) fn launch(
     }
     command
         .spawn()
-        .map_err(|error| Hindrance::of(&error, search.explain(&program, &error)))
+        .map_err(|error| StartError::of(&error, search.explain(&program, &error)))
 }
 
-fn open_stdin(file: Option<&Path>, reach: impl Fn(&Path) -> PathBuf) -> Result<Stdio, Hindrance> {
+fn open_stdin(file: Option<&Path>, reach: impl Fn(&Path) -> PathBuf) -> Result<Stdio, StartError> {
     let Some(file) = file else {
         return Ok(Stdio::null());
     };
     let opened = File::open(reach(file)).map(Stdio::from);
     // The worker wrote it.
     opened.map_err(|error| {
-        Hindrance::Slot(format!(
+        StartError::Slot(format!(
             "standard input {} cannot be read: {error}",
             file.display()
         ))

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-use super::lines::Lines;
+use super::line_splitter::LineSplitter;
 use super::log_file::LogFile;
 
 /// Where a line came from.
@@ -27,15 +27,15 @@ impl Stream {
 }
 
 /// The log of an attempt that runs.
-pub(super) struct Log {
-    stdout: Lines,
-    stderr: Lines,
+pub(super) struct CommandLog {
+    stdout: LineSplitter,
+    stderr: LineSplitter,
     file: LogFile,
     records: Vec<u8>,
 }
 
 /// What is kept of an attempt's output.
-pub(super) struct Kept {
+pub(super) struct LogSummary {
     /// The last line of stderr that is not blank, else of stdout.
     pub(super) last_line: String,
     /// Size of the log file.
@@ -44,12 +44,12 @@ pub(super) struct Kept {
     pub(super) trouble: Option<String>,
 }
 
-impl Log {
+impl CommandLog {
     /// A log at `path`, where there is no file until there is something to write.
     pub(super) fn new(path: PathBuf, limit: u64) -> Self {
         Self {
-            stdout: Lines::of(Stream::Stdout),
-            stderr: Lines::of(Stream::Stderr),
+            stdout: LineSplitter::of(Stream::Stdout),
+            stderr: LineSplitter::of(Stream::Stderr),
             file: LogFile::new(path, limit),
             records: Vec::new(),
         }
@@ -67,7 +67,7 @@ impl Log {
     }
 
     /// Writes what is left of unfinished lines.
-    pub(super) fn finish(mut self) -> Kept {
+    pub(super) fn finish(mut self) -> LogSummary {
         self.records.clear();
         if self.stdout.is_amid_line() || self.stderr.is_amid_line() {
             let now = now();
@@ -81,7 +81,7 @@ impl Log {
             .or_else(|| self.stdout.last_line())
             .unwrap_or_default();
         let (bytes, trouble) = self.file.finish();
-        Kept {
+        LogSummary {
             last_line,
             bytes,
             trouble,

@@ -15,23 +15,23 @@ const PIECES: u64 = 64;
 pub(super) struct LogFile {
     path: PathBuf,
     limit: u64,
-    head: Option<Part>,
-    tail: Option<Tail>,
+    head: Option<LogPart>,
+    tail: Option<LogTail>,
     /// Bytes that could not be written, since the last time the log could say so.
     lost: u64,
     trouble: Option<io::Error>,
 }
 
 /// A file that ends with a whole record.
-struct Part {
+struct LogPart {
     file: File,
     length: u64,
 }
 
 /// The end of a log that is too long: two files in turn, so that at least one full file is there.
-struct Tail {
-    older: Part,
-    newer: Part,
+struct LogTail {
+    older: LogPart,
+    newer: LogPart,
     dropped: u64,
 }
 
@@ -76,13 +76,13 @@ impl LogFile {
     }
 
     fn write(&mut self, records: &[u8]) -> io::Result<()> {
-        let head = Part::made(&mut self.head, &self.path)?;
+        let head = LogPart::made(&mut self.head, &self.path)?;
         if self.tail.is_none() && head.length + records.len() as u64 <= self.limit / 2 {
             return head.append(records);
         }
         let tail = match &mut self.tail {
             Some(tail) => tail,
-            None => self.tail.insert(Tail::beside(&self.path)?),
+            None => self.tail.insert(LogTail::beside(&self.path)?),
         };
         tail.append(records, self.limit / 4)
     }
@@ -133,7 +133,7 @@ impl LogFile {
     }
 }
 
-impl Part {
+impl LogPart {
     fn made<'a>(slot: &'a mut Option<Self>, path: &Path) -> io::Result<&'a mut Self> {
         let made = match slot.take() {
             Some(part) => part,
@@ -200,11 +200,11 @@ impl Part {
     }
 }
 
-impl Tail {
+impl LogTail {
     /// Files without a name, in the directory of the log.
     fn beside(log: &Path) -> io::Result<Self> {
         let directory = log.parent().unwrap_or(Path::new("."));
-        let part = || tempfile::tempfile_in(directory).map(|file| Part { file, length: 0 });
+        let part = || tempfile::tempfile_in(directory).map(|file| LogPart { file, length: 0 });
         Ok(Self {
             older: part()?,
             newer: part()?,

@@ -2,25 +2,25 @@
 //!
 //! It knows nothing of how `/pfs` came about.
 
-mod asks;
 mod attempt;
-mod feeder;
+mod batch_command;
+mod command_search;
+mod fifo_writer;
 mod identity;
 mod launch;
-mod lines;
+mod line_splitter;
 mod log;
 mod log_file;
+mod monitor;
+mod next_datum_socket;
 mod process;
-mod program;
-mod resident;
-mod supervise;
 
-pub(super) mod leftovers;
+pub(super) mod orphans;
 
-pub(super) use asks::{Word, ask};
-pub(super) use attempt::{Attempt, Outcome};
-pub(super) use feeder::Fifo;
+pub(super) use attempt::{Attempt, AttemptOutcome};
+pub(super) use batch_command::{BatchCommand, IdleEnd};
+pub(crate) use command_search::USUAL_PATH;
+pub(super) use fifo_writer::Fifo;
 pub(crate) use identity::home_of_another;
 pub(super) use identity::{Identity, identity};
-pub(crate) use program::USUAL_PATH;
-pub(super) use resident::{Resident, Rest};
+pub(super) use next_datum_socket::{NextDatumMessage, send};

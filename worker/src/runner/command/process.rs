@@ -9,18 +9,18 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::io::{Errno, read};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
-use super::leftovers;
-use super::log::{Log, Stream};
-use super::supervise::wait_for;
+use super::log::{CommandLog, Stream};
+use super::monitor::wait_for;
+use super::orphans;
 
 /// What one read takes at most: what a pipe holds.
 const CHUNK: usize = 64 * 1024;
 
 /// How long processes may take to die of KILL. What does not is stuck in the kernel, and this runner is unfit.
-const DYING: Duration = Duration::from_secs(10);
+const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A command that was started and is not collected yet.
-pub(super) struct Process {
+pub(super) struct CommandProcess {
     child: Child,
     pidfd: OwnedFd,
     group: Pid,
@@ -34,7 +34,7 @@ struct Output {
     pipe: OwnedFd,
 }
 
-impl Process {
+impl CommandProcess {
     /// Takes on a command that was just started in a group of its own.
     pub(super) fn of(mut child: Child) -> io::Result<Self> {
         let group = Pid::from_child(&child);
@@ -73,7 +73,7 @@ impl Process {
     }
 
     /// Reads once from a pipe that is ready; closes it at its end. Without a log, what is read is gone.
-    pub(super) fn take(&mut self, stream: Stream, log: Option<&mut Log>) {
+    pub(super) fn take(&mut self, stream: Stream, log: Option<&mut CommandLog>) {
         let Some(place) = self
             .outputs
             .iter()
@@ -96,7 +96,7 @@ impl Process {
     }
 
     /// Takes what is left in the pipes, without waiting for more.
-    pub(super) fn drain(&mut self, log: &mut Log) -> io::Result<()> {
+    pub(super) fn drain(&mut self, log: &mut CommandLog) -> io::Result<()> {
         while !self.outputs.is_empty() {
             let mut watched: Vec<_> = self
                 .outputs
@@ -125,7 +125,7 @@ impl Process {
     pub(super) fn end(&mut self) -> io::Result<ExitStatus> {
         self.signal(Signal::KILL);
         let status = self.child.wait()?;
-        leftovers::sweep(DYING)?;
+        orphans::kill_orphans(KILL_TIMEOUT)?;
         Ok(status)
     }
 }

@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 use rustix::fs::Mode;
 
 use super::remove;
-use super::written::Written;
+use super::writable_directory::WritableDirectory;
 
 /// The directories of a slot.
-pub(in crate::runner) struct Scratch {
+pub(in crate::runner) struct SlotScratch {
     root: PathBuf,
     /// What the command sees as `/pfs/out`.
-    pub(super) out: Written,
+    pub(super) out: WritableDirectory,
     /// What the command sees as `/tmp`.
-    pub(super) tmp: Written,
+    pub(super) tmp: WritableDirectory,
 }
 
 /// The directories that a slot has in scratch.
@@ -28,7 +28,7 @@ pub(in crate::runner) const EMPTY: &str = "empty";
 /// The file beside the inputs that has a datum's variables, for a command that stays for several.
 pub(super) const ENV: &str = ".env";
 
-impl Scratch {
+impl SlotScratch {
     /// Makes the directories, anew where a runner that died left some.
     pub(super) fn create(root: &Path) -> Result<Self, String> {
         Self::make(root).map_err(|error| {
@@ -49,8 +49,8 @@ impl Scratch {
         fs::set_permissions(root.join(EMPTY), Permissions::from_mode(0o444))?;
         Ok(Self {
             root: root.to_owned(),
-            out: Written::open(root.join("out"), Mode::from(0o755))?,
-            tmp: Written::open(root.join("tmp"), Mode::from(0o1777))?,
+            out: WritableDirectory::open(root.join("out"), Mode::from(0o755))?,
+            tmp: WritableDirectory::open(root.join("tmp"), Mode::from(0o1777))?,
         })
     }
 

@@ -25,16 +25,16 @@ const NOTED: &[u8] = b"noted\n";
 const LONGEST_LINE: u64 = 8 * 1024;
 
 /// How long who connects may take to say what it wants; its command waits meanwhile, and nobody else.
-const HEARING: Duration = Duration::from_secs(1);
+const READ_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A socket that waits for a command to ask.
-pub(super) struct Asks {
+pub(super) struct NextDatumSocket {
     listener: UnixListener,
 }
 
 /// What a command says.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(in crate::runner) enum Word {
+pub(in crate::runner) enum NextDatumMessage {
     /// It wants its next datum.
     Next,
     /// It has failed at the datum in hand, for this reason.
@@ -42,12 +42,12 @@ pub(in crate::runner) enum Word {
 }
 
 /// Somebody who said something and waits for an answer.
-pub(super) struct Ask {
-    pub(super) word: Word,
+pub(super) struct NextDatumRequest {
+    pub(super) word: NextDatumMessage,
     connection: UnixStream,
 }
 
-impl Asks {
+impl NextDatumSocket {
     /// Listens in `directory`, for whoever can reach it.
     pub(super) fn listen(directory: &Path) -> io::Result<Self> {
         let opened = open(directory)?;
@@ -59,41 +59,41 @@ impl Asks {
     }
 
     /// What was just said, if whoever connected said something.
-    pub(super) fn accept(&self) -> Option<Ask> {
+    pub(super) fn accept(&self) -> Option<NextDatumRequest> {
         let (connection, _) = self.listener.accept().ok()?;
         connection.set_nonblocking(false).ok()?;
-        connection.set_read_timeout(Some(HEARING)).ok()?;
+        connection.set_read_timeout(Some(READ_TIMEOUT)).ok()?;
         let mut line = Vec::new();
         BufReader::new((&connection).take(LONGEST_LINE))
             .read_until(b'\n', &mut line)
             .ok()?;
-        Some(Ask {
-            word: Word::understood(String::from_utf8_lossy(&line).trim())?,
+        Some(NextDatumRequest {
+            word: NextDatumMessage::parse(String::from_utf8_lossy(&line).trim())?,
             connection,
         })
     }
 }
 
-impl AsFd for Asks {
+impl AsFd for NextDatumSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.listener.as_fd()
     }
 }
 
-impl Ask {
+impl NextDatumRequest {
     /// Says that the next datum is there; tells whether anybody still waited for it.
-    pub(super) fn hand_over(mut self) -> bool {
+    pub(super) fn deliver(mut self) -> bool {
         self.connection.write_all(DATUM).is_ok()
     }
 
-    /// Says that it was heard.
-    pub(super) fn note(mut self) {
-        let _ = self.connection.write_all(NOTED); // whoever is gone has been heard all the same
+    /// Says that it was accept.
+    pub(super) fn acknowledge(mut self) {
+        let _ = self.connection.write_all(NOTED); // whoever is gone has been accept all the same
     }
 }
 
-impl Word {
-    fn understood(line: &str) -> Option<Self> {
+impl NextDatumMessage {
+    fn parse(line: &str) -> Option<Self> {
         match line.split_once(' ').unwrap_or((line, "")) {
             ("next", _) => Some(Self::Next),
             ("failed", message) => Some(Self::Failed(message.trim().to_owned())),
@@ -110,7 +110,7 @@ impl Word {
 }
 
 /// Says it at the socket in `directory`, and waits for the answer.
-pub(in crate::runner) fn ask(directory: &Path, word: &Word) -> io::Result<()> {
+pub(in crate::runner) fn send(directory: &Path, word: &NextDatumMessage) -> io::Result<()> {
     let mut connection = UnixStream::connect(short(&open(directory)?))?;
     connection.write_all(word.line().as_bytes())?;
     let mut answer = Vec::new();
@@ -140,15 +140,15 @@ mod tests {
 
     #[test]
     fn words_are_understood_and_noise_is_not() {
-        let failed = |message: &str| Some(Word::Failed(message.to_owned()));
+        let failed = |message: &str| Some(NextDatumMessage::Failed(message.to_owned()));
         for (line, expected) in [
-            ("next", Some(Word::Next)),
+            ("next", Some(NextDatumMessage::Next)),
             ("failed no such column", failed("no such column")),
             ("failed", failed("")),
             ("", None),
             ("GET / HTTP/1.1", None),
         ] {
-            assert_eq!(Word::understood(line), expected, "{line:?}");
+            assert_eq!(NextDatumMessage::parse(line), expected, "{line:?}");
         }
     }
 
@@ -157,30 +157,33 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let deep = folder.path().join("a-name-that-is-long/".repeat(9));
         fs::create_dir_all(&deep).unwrap();
-        let asks = Asks::listen(&deep).unwrap();
-        assert!(asks.accept().is_none(), "nobody asked yet");
-        let failed = Word::Failed("one\ntwo".to_owned());
+        let next_datum_socket = NextDatumSocket::listen(&deep).unwrap();
+        assert!(next_datum_socket.accept().is_none(), "nobody asked yet");
+        let failed = NextDatumMessage::Failed("one\ntwo".to_owned());
         thread::scope(|scope| {
-            let heard = || loop {
-                if let Some(ask) = asks.accept() {
-                    break ask;
+            let accept = || loop {
+                if let Some(request) = next_datum_socket.accept() {
+                    break request;
                 }
                 thread::yield_now();
             };
-            let telling = scope.spawn(|| ask(&deep, &failed));
-            let told = heard();
-            assert_eq!(told.word, Word::Failed("one two".to_owned()));
-            told.note();
+            let telling = scope.spawn(|| send(&deep, &failed));
+            let execution_of = accept();
+            assert_eq!(
+                execution_of.word,
+                NextDatumMessage::Failed("one two".to_owned())
+            );
+            execution_of.acknowledge();
             telling.join().unwrap().unwrap();
-            let waiting = scope.spawn(|| ask(&deep, &Word::Next));
-            let question = heard();
-            assert_eq!(question.word, Word::Next);
-            assert!(question.hand_over());
+            let waiting = scope.spawn(|| send(&deep, &NextDatumMessage::Next));
+            let request = accept();
+            assert_eq!(request.word, NextDatumMessage::Next);
+            assert!(request.deliver());
             waiting.join().unwrap().unwrap();
         });
         let mut gone = UnixStream::connect(short(&open(&deep).unwrap())).unwrap();
         gone.write_all(b"next\n").unwrap();
         drop(gone);
-        assert!(!asks.accept().unwrap().hand_over());
+        assert!(!next_datum_socket.accept().unwrap().deliver());
     }
 }

@@ -9,22 +9,22 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::mount::{UnmountFlags, mount_bind, unmount};
 
-use super::mounted::Mounted;
+use super::mounted_inputs::MountedInputs;
 use super::remove;
-use crate::runner::next::NAME;
+use crate::runner::next_datum::NAME;
 
 /// The directory's name.
-pub(in crate::runner) const ASKING: &str = ".drover";
+pub(in crate::runner) const NEXT_DATUM_DIRECTORY: &str = ".drover";
 
 /// What is in the directory, until it is dropped. The directory itself goes with all else in `/tmp`.
-pub(super) struct Asking {
+pub(super) struct NextDatumDirectory {
     /// What is mounted there.
     mounted: Option<OwnedFd>,
 }
 
-impl Asking {
+impl NextDatumDirectory {
     /// Mounts this very binary, which the command may not be able to reach where it lies.
-    pub(super) fn mounted(tmp: &Path, mounted: &Mounted) -> io::Result<Self> {
+    pub(super) fn mounted(tmp: &Path, mounted: &MountedInputs) -> io::Result<Self> {
         let place = make(tmp)?;
         File::create_new(&place)?;
         mount_bind(&*mounted.reach(&program()?), &place)?;
@@ -41,7 +41,7 @@ impl Asking {
     }
 }
 
-impl Drop for Asking {
+impl Drop for NextDatumDirectory {
     fn drop(&mut self) {
         if let Some(mounted) = &self.mounted {
             // By descriptor: the command may have moved the directory.
@@ -53,8 +53,8 @@ impl Drop for Asking {
 
 /// Where `next-datum` belongs, in a new directory.
 fn make(tmp: &Path) -> io::Result<PathBuf> {
-    remove::remove(File::open(tmp)?, Path::new(ASKING))?;
-    let directory = tmp.join(ASKING);
+    remove::remove(File::open(tmp)?, Path::new(NEXT_DATUM_DIRECTORY))?;
+    let directory = tmp.join(NEXT_DATUM_DIRECTORY);
     fs::create_dir(&directory)?;
     fs::set_permissions(&directory, Permissions::from_mode(0o755))?;
     Ok(directory.join(NAME))

@@ -9,45 +9,45 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::Signal;
 
-use super::asks::{Ask, Asks, Word};
-use super::feeder::Feeder;
-use super::leftovers;
-use super::log::{Log, Stream};
-use super::process::Process;
-use crate::runner::frame::{self, Request};
+use super::fifo_writer::FifoWriter;
+use super::log::{CommandLog, Stream};
+use super::next_datum_socket::{NextDatumMessage, NextDatumRequest, NextDatumSocket};
+use super::orphans;
+use super::process::CommandProcess;
+use crate::runner::frame::{self, RunnerRequest};
 use crate::runner::order::Order;
 
 /// How often orphans that have ended are collected while the command runs.
-const COLLECTING: Duration = Duration::from_secs(1);
+const REAP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Watches a command that runs.
-pub(super) struct Supervisor<'a> {
-    process: &'a mut Process,
-    log: &'a mut Log,
-    feeder: Option<Feeder>,
-    asks: Option<&'a Asks>,
+pub(super) struct CommandMonitor<'a> {
+    process: &'a mut CommandProcess,
+    log: &'a mut CommandLog,
+    fifo_writer: Option<FifoWriter>,
+    next_datum_socket: Option<&'a NextDatumSocket>,
     /// Why the datum in hand has failed, if that was said.
     failed: Option<String>,
     deadline: Option<Instant>,
     /// From TERM to KILL; zero kills at once.
     grace: Duration,
-    stopping: Option<Stopping>,
+    stopping: Option<Termination>,
     /// When orphans were last collected.
     collected: Instant,
 }
 
 /// A command that was told to end.
-struct Stopping {
-    why: Watched,
+struct Termination {
+    why: MonitorEnd,
     kill_at: Option<Instant>,
 }
 
 /// Why the watching is over.
-pub(super) enum Watched {
+pub(super) enum MonitorEnd {
     /// The command ended by itself.
     Ended,
     /// It wants its next datum; why the one in hand has failed, if that was said.
-    Asked(Ask, Option<String>),
+    Asked(NextDatumRequest, Option<String>),
     /// It was ended at its timeout.
     TimedOut,
     /// It was ended at the worker's wish.
@@ -60,7 +60,7 @@ pub(super) enum Watched {
 
 /// What can happen while a command runs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Event {
+enum MonitorEvent {
     Request,
     Ended,
     Asked,
@@ -68,19 +68,19 @@ enum Event {
     Fifo,
 }
 
-impl<'a> Supervisor<'a> {
+impl<'a> CommandMonitor<'a> {
     /// Watches `process`, which began with this order when `started`.
     pub(super) fn of(
-        process: &'a mut Process,
-        log: &'a mut Log,
+        process: &'a mut CommandProcess,
+        log: &'a mut CommandLog,
         order: &Order,
         started: Instant,
     ) -> Self {
         Self {
             process,
             log,
-            feeder: None,
-            asks: None,
+            fifo_writer: None,
+            next_datum_socket: None,
             failed: None,
             deadline: order.timeout.map(|timeout| started + timeout),
             grace: order.grace,
@@ -90,40 +90,47 @@ impl<'a> Supervisor<'a> {
     }
 
     /// Fills its FIFOs, too.
-    pub(super) fn feeding(self, feeder: Option<Feeder>) -> Self {
-        Self { feeder, ..self }
+    pub(super) fn with_fifos(self, fifo_writer: Option<FifoWriter>) -> Self {
+        Self {
+            fifo_writer,
+            ..self
+        }
     }
 
-    /// Hears it ask for its next datum, too.
-    pub(super) fn hearing(self, asks: &'a Asks) -> Self {
+    /// Hears it request for its next datum, too.
+    pub(super) fn with_socket(self, next_datum_socket: &'a NextDatumSocket) -> Self {
         Self {
-            asks: Some(asks),
+            next_datum_socket: Some(next_datum_socket),
             ..self
         }
     }
 
     /// Watches until the command's main process has ended or asks for more, or the worker is gone.
-    pub(super) fn watch(mut self, requests: &mut File) -> io::Result<Watched> {
+    pub(super) fn watch(mut self, requests: &mut File) -> io::Result<MonitorEnd> {
         loop {
             for event in self.wait(requests)? {
                 match event {
-                    Event::Output(stream) => self.process.take(stream, Some(self.log)),
-                    Event::Fifo => self.feed(),
-                    Event::Asked => {
-                        let ask = self.asks.and_then(Asks::accept);
-                        if let Some(asked) = ask.and_then(|ask| self.hear(ask)) {
+                    MonitorEvent::Output(stream) => self.process.take(stream, Some(self.log)),
+                    MonitorEvent::Fifo => self.feed(),
+                    MonitorEvent::Asked => {
+                        let request = self.next_datum_socket.and_then(NextDatumSocket::accept);
+                        if let Some(asked) = request.and_then(|request| self.handle(request)) {
                             return Ok(asked);
                         }
                     }
-                    Event::Ended => {
+                    MonitorEvent::Ended => {
                         return Ok(self
                             .stopping
-                            .map_or(Watched::Ended, |stopping| stopping.why));
+                            .map_or(MonitorEnd::Ended, |stopping| stopping.why));
                     }
-                    Event::Request => match frame::read(requests) {
-                        Ok(Some(Request::Cancel)) => self.stop(Watched::Cancelled),
-                        Ok(None) | Err(_) => return Ok(Watched::WorkerGone),
-                        Ok(Some(Request::Setup(_) | Request::Base(_) | Request::Run(_))) => {
+                    MonitorEvent::Request => match frame::read(requests) {
+                        Ok(Some(RunnerRequest::Cancel)) => self.stop(MonitorEnd::Cancelled),
+                        Ok(None) | Err(_) => return Ok(MonitorEnd::WorkerGone),
+                        Ok(Some(
+                            RunnerRequest::Setup(_)
+                            | RunnerRequest::Base(_)
+                            | RunnerRequest::Run(_),
+                        )) => {
                             return Err(io::ErrorKind::InvalidData.into());
                         }
                     },
@@ -134,55 +141,60 @@ impl<'a> Supervisor<'a> {
     }
 
     /// Waits until something happens or it is time to look at the clock. The command's end comes last.
-    fn wait(&self, requests: &File) -> io::Result<Vec<Event>> {
-        let mut events: Vec<(Event, BorrowedFd<'_>, PollFlags)> = self
+    fn wait(&self, requests: &File) -> io::Result<Vec<MonitorEvent>> {
+        let mut events: Vec<(MonitorEvent, BorrowedFd<'_>, PollFlags)> = self
             .process
             .outputs()
-            .map(|(stream, pipe)| (Event::Output(stream), pipe, PollFlags::IN))
+            .map(|(stream, pipe)| (MonitorEvent::Output(stream), pipe, PollFlags::IN))
             .collect();
-        if let Some(feeder) = &self.feeder {
-            let (news, filling) = feeder.descriptors();
-            events.push((Event::Fifo, news, PollFlags::IN));
-            events.extend(filling.map(|pipe| (Event::Fifo, pipe, PollFlags::OUT)));
+        if let Some(fifo_writer) = &self.fifo_writer {
+            let (readers, filling) = fifo_writer.descriptors();
+            events.push((MonitorEvent::Fifo, readers, PollFlags::IN));
+            events.extend(filling.map(|pipe| (MonitorEvent::Fifo, pipe, PollFlags::OUT)));
         }
         // Who is told to end gets nothing more.
-        if let Some(asks) = self.asks.filter(|_| self.stopping.is_none()) {
-            events.push((Event::Asked, asks.as_fd(), PollFlags::IN));
+        if let Some(next_datum_socket) = self.next_datum_socket.filter(|_| self.stopping.is_none())
+        {
+            events.push((
+                MonitorEvent::Asked,
+                next_datum_socket.as_fd(),
+                PollFlags::IN,
+            ));
         }
-        events.push((Event::Request, requests.as_fd(), PollFlags::IN));
-        events.push((Event::Ended, self.process.ending(), PollFlags::IN));
+        events.push((MonitorEvent::Request, requests.as_fd(), PollFlags::IN));
+        events.push((MonitorEvent::Ended, self.process.ending(), PollFlags::IN));
         let mut watched: Vec<_> = events
             .iter()
             .map(|&(_, fd, flags)| PollFd::from_borrowed_fd(fd, flags))
             .collect();
-        wait_for(&mut watched, self.patience())?;
+        wait_for(&mut watched, self.timeout())?;
         let happened = events
             .iter()
             .zip(&watched)
             .filter(|(_, descriptor)| !descriptor.revents().is_empty());
-        let mut happened: Vec<Event> = happened.map(|(&(event, ..), _)| event).collect();
+        let mut happened: Vec<MonitorEvent> = happened.map(|(&(event, ..), _)| event).collect();
         happened.dedup();
         Ok(happened)
     }
 
     /// How long to wait for something to happen.
-    fn patience(&self) -> Duration {
+    fn timeout(&self) -> Duration {
         let next = match &self.stopping {
             Some(stopping) => stopping.kill_at,
             None => self.deadline,
         };
-        next.map_or(COLLECTING, |moment| {
+        next.map_or(REAP_INTERVAL, |moment| {
             moment
                 .saturating_duration_since(Instant::now())
-                .min(COLLECTING)
+                .min(REAP_INTERVAL)
         })
     }
 
     /// Does what the clock asks for.
     fn keep_time(&mut self) {
         let now = Instant::now();
-        if now >= self.collected + COLLECTING {
-            leftovers::reap_but(self.process.id());
+        if now >= self.collected + REAP_INTERVAL {
+            orphans::reap_except(self.process.id());
             self.collected = now;
         }
         match &mut self.stopping {
@@ -191,53 +203,55 @@ impl<'a> Supervisor<'a> {
                 self.process.signal(Signal::KILL);
             }
             None if self.deadline.is_some_and(|moment| moment <= now) => {
-                self.stop(Watched::TimedOut);
+                self.stop(MonitorEnd::TimedOut);
             }
             Some(_) | None => {}
         }
     }
 
     /// Begins to end the command, unless that has begun already.
-    fn stop(&mut self, why: Watched) {
+    fn stop(&mut self, why: MonitorEnd) {
         if self.stopping.is_some() {
             return;
         }
-        let at_once = self.grace.is_zero() || matches!(why, Watched::InputLost(_));
+        let at_once = self.grace.is_zero() || matches!(why, MonitorEnd::InputLost(_));
         self.process
             .signal(if at_once { Signal::KILL } else { Signal::TERM });
-        self.stopping = Some(Stopping {
+        self.stopping = Some(Termination {
             why,
             kill_at: (!at_once).then(|| Instant::now() + self.grace),
         });
     }
 
     /// Takes note of a failure. Who has nothing new to say of the datum in hand wants the next one.
-    fn hear(&mut self, ask: Ask) -> Option<Watched> {
-        match &ask.word {
-            Word::Failed(reason) if self.failed.is_none() => {
+    fn handle(&mut self, request: NextDatumRequest) -> Option<MonitorEnd> {
+        match &request.word {
+            NextDatumMessage::Failed(reason) if self.failed.is_none() => {
                 self.failed = Some(reason.clone());
-                ask.note();
+                request.acknowledge();
                 None
             }
-            Word::Failed(_) | Word::Next => Some(Watched::Asked(ask, self.failed.take())),
+            NextDatumMessage::Failed(_) | NextDatumMessage::Next => {
+                Some(MonitorEnd::Asked(request, self.failed.take()))
+            }
         }
     }
 
     fn feed(&mut self) {
-        if let Some(Err(lost)) = self.feeder.as_mut().map(Feeder::feed) {
-            self.feeder = None;
-            self.stop(Watched::InputLost(lost));
+        if let Some(Err(lost)) = self.fifo_writer.as_mut().map(FifoWriter::feed) {
+            self.fifo_writer = None;
+            self.stop(MonitorEnd::InputLost(lost));
         }
     }
 }
 
 /// Waits until something happens to one of these, or patience is at its end.
-pub(super) fn wait_for(watched: &mut [PollFd<'_>], patience: Duration) -> io::Result<()> {
-    let patience = Timespec::try_from(patience).unwrap_or(Timespec {
+pub(super) fn wait_for(watched: &mut [PollFd<'_>], timeout: Duration) -> io::Result<()> {
+    let timeout = Timespec::try_from(timeout).unwrap_or(Timespec {
         tv_sec: i64::MAX,
         tv_nsec: 0,
     });
-    match poll(watched, Some(&patience)) {
+    match poll(watched, Some(&timeout)) {
         Ok(_) | Err(Errno::INTR) => Ok(()),
         Err(error) => Err(error.into()),
     }

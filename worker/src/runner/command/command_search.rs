@@ -11,14 +11,14 @@ use nix::errno::Errno;
 pub(crate) const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Where a command is looked for.
-pub(super) struct Search<'a> {
+pub(super) struct CommandSearch<'a> {
     /// The `PATH` of the command's environment.
     pub(super) path: Option<&'a str>,
     /// The command's working directory, when it is not this process's.
     pub(super) directory: Option<&'a Path>,
 }
 
-impl Search<'_> {
+impl CommandSearch<'_> {
     /// The file to execute for `name`: itself if there is a slash in it, else the first executable of that name in `PATH`.
     pub(super) fn find(&self, name: &str) -> Result<PathBuf, String> {
         if name.contains('/') {

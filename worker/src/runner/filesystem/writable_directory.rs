@@ -8,12 +8,12 @@ use rustix::fs::{CWD, Dir, Mode, OFlags, Stat, fchmod, openat};
 use rustix::io::Errno;
 
 use super::remove;
-use super::scratch::cannot_be_removed;
+use super::slot_scratch::cannot_be_removed;
 use crate::runner::command::Identity;
 
 /// A directory that commands write to. It is held open, so its name need not be looked up for each datum, and may mean
 /// another one meanwhile, as in `/tmp`.
-pub(super) struct Written {
+pub(super) struct WritableDirectory {
     path: PathBuf,
     mode: Mode,
     opened: Dir,
@@ -23,7 +23,7 @@ pub(super) struct Written {
     empty: bool,
 }
 
-impl Written {
+impl WritableDirectory {
     /// A directory that was just made.
     pub(super) fn open(path: PathBuf, mode: Mode) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -54,7 +54,7 @@ impl Written {
 
     /// The same, after a command that is over with all that it started: what is found empty so need not be emptied for
     /// the next one.
-    pub(super) fn was_left_empty(&mut self) -> bool {
+    pub(super) fn check_left_empty(&mut self) -> bool {
         self.empty = self.is_empty();
         self.empty
     }
@@ -62,11 +62,11 @@ impl Written {
     /// Removes all that is in it, but for the names in `kept`. From now on commands may write to it, whatever rights the
     /// last one took away.
     pub(super) fn empty(&mut self, kept: &[PathBuf]) -> Result<(), String> {
-        self.make_anew(kept)
+        self.reset(kept)
             .map_err(|error| cannot_be_removed(&self.path, &error.into()))
     }
 
-    fn make_anew(&mut self, kept: &[PathBuf]) -> rustix::io::Result<()> {
+    fn reset(&mut self, kept: &[PathBuf]) -> rustix::io::Result<()> {
         let stat = self.opened.stat()?;
         if !self.is_named(&stat) {
             return Err(Errno::NOENT);

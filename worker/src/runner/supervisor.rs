@@ -10,31 +10,31 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, getpid, pidfd_open, set_child_subreaper, setsid};
 
-use super::command::leftovers;
-use super::frame::{self, Response};
+use super::command::orphans;
+use super::filesystem::SlotScratch;
+use super::frame::{self, RunnerResponse};
 use super::settings::Sandbox;
-use super::tree::Scratch;
 use super::{HIDDEN_ARGUMENT, namespaces};
 
 /// How long the server may take to clean up once the worker is gone.
-const CLEANING: Timespec = Timespec {
+const CLEANUP_TIMEOUT: Timespec = Timespec {
     tv_sec: 5,
     tv_nsec: 0,
 };
 
 /// How long processes may take to die of KILL.
-const DYING: Duration = Duration::from_secs(5);
+const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Is the keeper of a server in `sandbox`, to the end of either the server or the worker.
-pub(super) fn keep(sandbox: Sandbox, scratch: &Path) -> ExitCode {
+pub(super) fn supervise(sandbox: Sandbox, scratch: &Path) -> ExitCode {
     let watched = start_server(sandbox, scratch)
         .and_then(|server| watch(server).map_err(|error| format!("watching the runner: {error}")));
     // What cannot be removed now is removed by the next runner of the slot.
-    let _ = Scratch::remove(scratch);
+    let _ = SlotScratch::remove(scratch);
     match watched {
         Ok(code) => code,
         Err(reason) => {
-            let _ = frame::write(&mut io::stdout(), &Response::Refused(reason));
+            let _ = frame::write(&mut io::stdout(), &RunnerResponse::Refused(reason));
             ExitCode::FAILURE
         }
     }
@@ -68,11 +68,11 @@ fn watch(mut server: Child) -> io::Result<ExitCode> {
     ];
     while let Err(rustix::io::Errno::INTR) = poll(&mut watched, None) {}
     if watched[0].revents().is_empty() {
-        poll(&mut watched[..1], Some(&CLEANING))?;
+        poll(&mut watched[..1], Some(&CLEANUP_TIMEOUT))?;
     }
     let _ = server.kill();
     let status = server.wait()?;
-    let _ = leftovers::sweep(DYING);
+    let _ = orphans::kill_orphans(KILL_TIMEOUT);
     Ok(if status.success() {
         ExitCode::SUCCESS
     } else {

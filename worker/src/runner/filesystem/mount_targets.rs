@@ -10,12 +10,12 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, linkat, mkdirat, mknodat, open
 use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, unmount};
 
-use super::prepare::PFS;
+use super::datum_filesystem::PFS;
 use super::remove;
-use super::scratch::ENV;
-use super::target::conflict;
-use crate::runner::hindrance::Hindrance;
+use super::slot_scratch::ENV;
+use super::target_check::conflict;
 use crate::runner::order::{Mount, MountKind};
+use crate::runner::start_error::StartError;
 
 /// The directory of the tmpfs with the second names of FIFOs.
 pub(super) const HIDDEN: &str = "hidden";
@@ -24,23 +24,23 @@ pub(super) const HIDDEN: &str = "hidden";
 const FEW: usize = 2;
 
 /// The directories and files of one `/pfs`.
-pub(super) struct Points {
+pub(super) struct MountTargets {
     /// The name of its directory in the tmpfs.
     pub(super) name: String,
     root: OwnedFd,
     /// The directories that points lie in, relative to it.
     parents: BTreeSet<PathBuf>,
     /// In the order in which they were made; the last one may be missing.
-    made: Vec<Point>,
+    created: Vec<MountTarget>,
 }
 
-struct Point {
+struct MountTarget {
     /// Relative to the `/pfs`.
     target: PathBuf,
     kind: MountKind,
 }
 
-impl Points {
+impl MountTargets {
     /// A new `/pfs` for inputs like `mounts`, with a point for `out`.
     pub(super) fn begin(
         tmpfs: &OwnedFd,
@@ -55,7 +55,7 @@ impl Points {
             name,
             root,
             parents: parents(mounts),
-            made: Vec::new(),
+            created: Vec::new(),
         })
     }
 
@@ -65,22 +65,22 @@ impl Points {
     }
 
     /// Makes what `mounts` are mounted upon.
-    pub(super) fn add(&mut self, tmpfs: &OwnedFd, mounts: &[Mount]) -> Result<(), Hindrance> {
+    pub(super) fn add(&mut self, tmpfs: &OwnedFd, mounts: &[Mount]) -> Result<(), StartError> {
         for mount in mounts {
-            self.made.push(Point {
+            self.created.push(MountTarget {
                 target: mount.target.clone(),
                 kind: mount.kind,
             });
             self.make(mount).map_err(|error| match error {
-                Errno::EXIST | Errno::NOTDIR => Hindrance::Order(conflict(mount, mounts)),
-                other => Hindrance::of(
+                Errno::EXIST | Errno::NOTDIR => StartError::Order(conflict(mount, mounts)),
+                other => StartError::of(
                     &other.into(),
                     format!("input {} cannot be shown: {other}", mount.target.display()),
                 ),
             })?;
         }
         self.name_fifos_again(tmpfs, mounts).map_err(|error| {
-            Hindrance::Slot(format!("FIFOs cannot be named a second time: {error}"))
+            StartError::Slot(format!("FIFOs cannot be named a second time: {error}"))
         })
     }
 
@@ -88,7 +88,7 @@ impl Points {
     pub(super) fn write_env(&mut self, variables: &str) -> io::Result<()> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let file = openat(&self.root, ENV, flags, Mode::from(0o444))?;
-        self.made.push(Point {
+        self.created.push(MountTarget {
             target: ENV.into(),
             kind: MountKind::Empty,
         });
@@ -97,14 +97,14 @@ impl Points {
 
     /// Whether it is worth while to [`clear`](Self::clear) them.
     pub(super) fn are_few(&self) -> bool {
-        let fifo = |point: &Point| point.kind == MountKind::Fifo;
-        self.made.len() <= FEW && !self.made.iter().any(fifo)
+        let fifo = |point: &MountTarget| point.kind == MountKind::Fifo;
+        self.created.len() <= FEW && !self.created.iter().any(fifo)
     }
 
     /// Takes inputs and points away and leaves the directories they lie in. What an error leaves is for
     /// [`remove`](Self::remove).
     pub(super) fn clear(&mut self) -> rustix::io::Result<()> {
-        while let Some(Point { target, kind }) = self.made.pop() {
+        while let Some(MountTarget { target, kind }) = self.created.pop() {
             if matches!(kind, MountKind::File | MountKind::Dir) {
                 unmount(
                     Path::new(PFS).join(&target),

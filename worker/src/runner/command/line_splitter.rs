@@ -10,7 +10,7 @@ const LONGEST_RECORD: usize = 16 * 1024;
 const LONGEST_LAST_LINE: usize = 4 * 1024;
 
 /// One stream, cut into lines.
-pub(super) struct Lines {
+pub(super) struct LineSplitter {
     stream: Stream,
     /// The line so far, unless it is in records already.
     unfinished: Vec<u8>,
@@ -19,7 +19,7 @@ pub(super) struct Lines {
     last: Vec<u8>,
 }
 
-impl Lines {
+impl LineSplitter {
     /// A stream of which nothing was read yet.
     pub(super) fn of(stream: Stream) -> Self {
         Self {
@@ -34,11 +34,11 @@ impl Lines {
     pub(super) fn take(&mut self, bytes: &[u8], now: &str, records: &mut Vec<u8>) {
         let mut rest = bytes;
         while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
-            self.go_on(&rest[..end], now, records);
+            self.continue_line(&rest[..end], now, records);
             self.end_line(now, records);
             rest = &rest[end + 1..];
         }
-        self.go_on(rest, now, records);
+        self.continue_line(rest, now, records);
     }
 
     /// Adds what is left of a line that does not end.
@@ -60,7 +60,7 @@ impl Lines {
         (!self.last.is_empty()).then(|| String::from_utf8_lossy(&self.last).trim().to_owned())
     }
 
-    fn go_on(&mut self, mut piece: &[u8], now: &str, records: &mut Vec<u8>) {
+    fn continue_line(&mut self, mut piece: &[u8], now: &str, records: &mut Vec<u8>) {
         while self.unfinished.len() + piece.len() > LONGEST_RECORD {
             let (fits, rest) = piece.split_at(LONGEST_RECORD - self.unfinished.len());
             self.unfinished.extend_from_slice(fits);
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     fn records(chunks: &[&[u8]]) -> (String, Option<String>) {
-        let mut lines = Lines::of(Stream::Stderr);
+        let mut lines = LineSplitter::of(Stream::Stderr);
         let mut records = Vec::new();
         for chunk in chunks {
             lines.take(chunk, "T", &mut records);
@@ -168,7 +168,7 @@ mod tests {
         fn records_hold_every_byte_however_the_output_was_cut(
             chunks in prop::collection::vec(prop::collection::vec(prop::sample::select(b"ab\n\xff".to_vec()), 0..20), 0..20)
         ) {
-            let mut lines = Lines::of(Stream::Stdout);
+            let mut lines = LineSplitter::of(Stream::Stdout);
             let mut records = Vec::new();
             for chunk in &chunks {
                 lines.take(chunk, "T", &mut records);

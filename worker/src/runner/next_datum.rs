@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use super::command::{Word, ask};
+use super::command::{NextDatumMessage, send};
 
 /// The name that makes a process of our binaries this one.
 pub(super) const NAME: &str = "next-datum";
@@ -51,10 +51,10 @@ fn next(args: Args) -> ExitCode {
         ));
     };
     let failed = args.error.filter(|message| !message.is_empty());
-    let word = failed.map_or(Word::Next, |message| {
-        Word::Failed(message.to_string_lossy().into_owned())
+    let word = failed.map_or(NextDatumMessage::Next, |message| {
+        NextDatumMessage::Failed(message.to_string_lossy().into_owned())
     });
-    match ask(&place, &word) {
+    match send(&place, &word) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refuse(&format!("there is nobody to ask: {error}")),
     }

@@ -10,15 +10,15 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getpid};
 
 /// Everybody whom this process may signal, but itself.
-const EVERYBODY: Pid = Pid::from_raw(-1);
+const ALL_PROCESSES: Pid = Pid::from_raw(-1);
 
 /// Between looks at processes that are dying.
-const LOOK_AGAIN: Duration = Duration::from_millis(1);
+const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Kills all descendants of this process and waits for their death, at most `patience`.
 /// The caller must have no children that it still wants, and be the init of its PID namespace or a subreaper.
-pub(in crate::runner) fn sweep(patience: Duration) -> io::Result<()> {
-    let deadline = Instant::now() + patience;
+pub(in crate::runner) fn kill_orphans(timeout: Duration) -> io::Result<()> {
+    let deadline = Instant::now() + timeout;
     loop {
         if reap_all()? == Children::None {
             return Ok(());
@@ -30,18 +30,17 @@ pub(in crate::runner) fn sweep(patience: Duration) -> io::Result<()> {
                 "processes that a command left behind do not die",
             ));
         }
-        std::thread::sleep(LOOK_AGAIN);
+        std::thread::sleep(POLL_INTERVAL);
     }
 }
 
-/// Collects children that have ended, but for `wanted`.
-pub(super) fn reap_but(wanted: u32) {
+/// Collects children that have ended, but for `kept`.
+pub(super) fn reap_except(kept: u32) {
     use nix::sys::wait::{Id, waitid};
     let peek = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     while let Ok(WaitStatus::Exited(pid, _) | WaitStatus::Signaled(pid, ..)) = waitid(Id::All, peek)
     {
-        if pid.as_raw().cast_unsigned() == wanted
-            || waitpid(pid, Some(WaitPidFlag::WNOHANG)).is_err()
+        if pid.as_raw().cast_unsigned() == kept || waitpid(pid, Some(WaitPidFlag::WNOHANG)).is_err()
         {
             return;
         }
@@ -69,7 +68,7 @@ fn reap_all() -> io::Result<Children> {
 /// strangers, and their children become ours when they die.
 fn kill_all() {
     if getpid().as_raw() == 1 {
-        let _ = kill(EVERYBODY, Signal::SIGKILL);
+        let _ = kill(ALL_PROCESSES, Signal::SIGKILL);
         return;
     }
     for child in children() {

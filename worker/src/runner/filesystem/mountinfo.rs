@@ -38,14 +38,14 @@ impl MountPoints {
     }
 
     fn parse(text: &[u8]) -> Self {
-        let mut points: Vec<PathBuf> = text
+        let mut targets: Vec<PathBuf> = text
             .split(|&byte| byte == b'\n')
             .filter_map(|line| line.split(|&byte| byte == b' ').nth(4))
             .map(unescape)
             .collect();
-        points.sort();
-        points.dedup();
-        Self(points)
+        targets.sort();
+        targets.dedup();
+        Self(targets)
     }
 
     /// Those strictly below `directory`, as paths relative to it.
@@ -82,11 +82,11 @@ mod tests {
 
     #[test]
     fn mount_points_below_a_directory_are_found_by_their_true_names() {
-        let points = MountPoints::parse(
+        let targets = MountPoints::parse(
             b"21 1 8:1 / / rw - ext4 /dev/a rw\n22 21 0:5 / /data/my\\040disk rw - tmpfs t rw\n23 21 0:6 / /data rw - tmpfs t rw\n24 21 0:6 / /database rw - tmpfs t rw\n",
         );
         let below = |directory: &str| {
-            points
+            targets
                 .below(Path::new(directory))
                 .map(Path::to_owned)
                 .collect::<Vec<_>>()

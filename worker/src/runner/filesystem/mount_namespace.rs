@@ -15,14 +15,14 @@ use rustix::mount::{
 };
 use rustix::process::{chdir, pivot_root};
 
-use super::prepare::PFS;
+use super::datum_filesystem::PFS;
 
 /// Where commands expect temporary files.
 pub(super) const TMP: &str = "/tmp";
 
 /// Takes a mount namespace apart from the keeper's, who must see nothing of what is mounted here when it removes
 /// scratch. Nothing of what others mount is kept from us, nothing of what we mount is seen by them.
-pub(super) fn part_from_the_machine() -> Result<(), String> {
+pub(super) fn isolate_mounts() -> Result<(), String> {
     sched::unshare(CloneFlags::CLONE_NEWNS)
         .map_err(|error| format!("no mount namespace: {}", error.desc()))?;
     mount_change(

@@ -35,16 +35,16 @@ pub(in crate::runner) struct Fifo {
 }
 
 /// The FIFOs of an attempt.
-pub(super) struct Feeder {
+pub(super) struct FifoWriter {
     inotify: OwnedFd,
-    feeds: Vec<Feed>,
+    fifos: Vec<ServedFifo>,
     places: HashMap<(i32, OsString), usize>,
     /// Those that are being filled.
     active: Vec<usize>,
     limit: Option<Rlimit>,
 }
 
-struct Feed {
+struct ServedFifo {
     fifo: Fifo,
     state: State,
 }
@@ -58,7 +58,7 @@ enum State {
     Filled,
 }
 
-impl Feeder {
+impl FifoWriter {
     /// Arms the FIFOs; none is needed when there are none. Whoever opened one before is served too.
     pub(super) fn arm(fifos: Vec<Fifo>) -> io::Result<Option<Self>> {
         if fifos.is_empty() {
@@ -66,18 +66,18 @@ impl Feeder {
         }
         let inotify = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
         let limit = Some(raise_file_limit()?);
-        let mut feeder = Self {
+        let mut fifo_writer = Self {
             inotify,
-            feeds: Vec::new(),
+            fifos: Vec::new(),
             places: HashMap::new(),
             active: Vec::new(),
             limit,
         };
         let mut watches = HashMap::new();
         for fifo in fifos {
-            feeder.add(fifo, &mut watches)?;
+            fifo_writer.add(fifo, &mut watches)?;
         }
-        Ok(Some(feeder))
+        Ok(Some(fifo_writer))
     }
 
     fn add(&mut self, fifo: Fifo, watches: &mut HashMap<PathBuf, i32>) -> io::Result<()> {
@@ -86,15 +86,15 @@ impl Feeder {
             return Err(io::ErrorKind::InvalidInput.into());
         };
         if !watches.contains_key(directory) {
-            let wanted = WatchFlags::OPEN | WatchFlags::CLOSE_NOWRITE;
-            let watch = inotify::add_watch(&self.inotify, directory, wanted)?;
+            let flags = WatchFlags::OPEN | WatchFlags::CLOSE_NOWRITE;
+            let watch = inotify::add_watch(&self.inotify, directory, flags)?;
             watches.insert(directory.to_owned(), watch);
         }
         let watch = watches[directory];
         self.places
-            .insert((watch, name.to_owned()), self.feeds.len());
+            .insert((watch, name.to_owned()), self.fifos.len());
         // Only now: a reader that came before the watch is told when the opening that it waits for succeeds.
-        self.feeds.push(Feed {
+        self.fifos.push(ServedFifo {
             state: State::Armed(hold(&fifo.hidden_at)?),
             fifo,
         });
@@ -106,7 +106,7 @@ impl Feeder {
         let filling = self
             .active
             .iter()
-            .filter_map(|&index| match &self.feeds[index].state {
+            .filter_map(|&index| match &self.fifos[index].state {
                 State::Filling { pipe, .. } => Some(pipe.as_fd()),
                 State::Armed(_) | State::Filled => None,
             });
@@ -115,20 +115,20 @@ impl Feeder {
 
     /// Attends to new readers, then to those that can take more. The error says which input is lost.
     pub(super) fn feed(&mut self) -> Result<(), String> {
-        self.hear()?;
+        self.handle_events()?;
         let mut active = std::mem::take(&mut self.active);
         for &index in &active {
-            self.feeds[index]
+            self.fifos[index]
                 .fill()
-                .map_err(|error| self.feeds[index].lost(&error))?;
+                .map_err(|error| self.fifos[index].lost(&error))?;
         }
-        active.retain(|&index| matches!(self.feeds[index].state, State::Filling { .. }));
+        active.retain(|&index| matches!(self.fifos[index].state, State::Filling { .. }));
         self.active = active;
         Ok(())
     }
 
     /// Takes note of who opened and closed what.
-    fn hear(&mut self) -> Result<(), String> {
+    fn handle_events(&mut self) -> Result<(), String> {
         let mut events = Vec::new();
         let mut buffer = [MaybeUninit::uninit(); EVENTS];
         let mut reader = inotify::Reader::new(&self.inotify, &mut buffer);
@@ -141,14 +141,14 @@ impl Feeder {
         for (place, what) in events {
             if let Some(&index) = self.places.get(&place) {
                 self.turn(index, what)
-                    .map_err(|error| self.feeds[index].lost(&error))?;
+                    .map_err(|error| self.fifos[index].lost(&error))?;
             }
         }
         Ok(())
     }
 
     fn turn(&mut self, index: usize, what: ReadFlags) -> io::Result<()> {
-        let feed = &mut self.feeds[index];
+        let feed = &mut self.fifos[index];
         if what.contains(ReadFlags::CLOSE_NOWRITE) && !matches!(feed.state, State::Armed(_)) {
             feed.state = State::Filled; // first closes the pipe, so that what nobody read is gone
             feed.state = State::Armed(hold(&feed.fifo.hidden_at)?);
@@ -161,16 +161,16 @@ impl Feeder {
     }
 }
 
-impl Drop for Feeder {
+impl Drop for FifoWriter {
     fn drop(&mut self) {
-        self.feeds.clear();
+        self.fifos.clear();
         if let Some(limit) = self.limit.take() {
             let _ = setrlimit(Resource::Nofile, limit);
         }
     }
 }
 
-impl Feed {
+impl ServedFifo {
     /// Begins to fill it, unless that has begun already.
     fn open(&mut self) -> io::Result<bool> {
         if !matches!(self.state, State::Armed(_)) {

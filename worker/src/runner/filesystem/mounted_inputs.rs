@@ -15,53 +15,58 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, unmount};
 
+use super::datum_filesystem::PFS;
+use super::mount_namespace::{self, PrivateTmp};
+use super::mount_targets::{HIDDEN, MountTargets};
 use super::mountinfo::{MountChanges, MountPoints};
-use super::points::{HIDDEN, Points};
-use super::prepare::PFS;
-use super::scratch::Scratch;
-use super::view::{self, PrivateTmp};
-use crate::runner::hindrance::Hindrance;
+use super::slot_scratch::SlotScratch;
 use crate::runner::order::{Mount, MountKind};
 use crate::runner::settings::{RunnerSettings, Sandbox};
+use crate::runner::start_error::StartError;
 
 /// `/pfs` by mounts.
-pub(super) struct Mounted {
+pub(super) struct MountedInputs {
     /// The tmpfs, writable.
     tmpfs: OwnedFd,
     /// The same one, read-only: what is bound from there is read-only too.
     skeleton: PathBuf,
     out: PathBuf,
     tmp: Option<PrivateTmp>,
-    foreign: MountPoints,
+    host_mount_points: MountPoints,
     changes: MountChanges,
     /// How many directories were made.
-    made: u64,
+    created: u64,
     /// What is at `/pfs`.
-    points: Option<Points>,
+    targets: Option<MountTargets>,
 }
 
-impl Mounted {
+impl MountedInputs {
     /// Sets up what stays from datum to datum.
     pub(super) fn set_up(
-        scratch: &Scratch,
+        scratch: &SlotScratch,
         sandbox: Sandbox,
         settings: &RunnerSettings,
     ) -> Result<Self, String> {
-        let here = env::current_dir()
+        let working_dir = env::current_dir()
             .map_err(|error| format!("the working directory is unknown: {error}"))?;
-        let foreign =
+        let host_mount_points =
             MountPoints::read().map_err(|error| format!("mounts cannot be listed: {error}"))?;
-        view::part_from_the_machine()?;
+        mount_namespace::isolate_mounts()?;
         if sandbox == Sandbox::Namespaces {
-            view::mount_proc()?;
+            mount_namespace::mount_proc()?;
         }
         let tmpfs = mount_skeleton(&scratch.skeleton())
             .map_err(|error| format!("a tmpfs cannot be mounted: {error}"))?;
-        view::provide_pfs(&scratch.new_root())?;
-        let needed: Vec<PathBuf> = settings.keep.iter().chain([&here]).cloned().collect();
+        mount_namespace::provide_pfs(&scratch.new_root())?;
+        let needed: Vec<PathBuf> = settings
+            .reachable
+            .iter()
+            .chain([&working_dir])
+            .cloned()
+            .collect();
         let tmp = PrivateTmp::mount(scratch.tmp.path(), &needed)?;
-        env::set_current_dir(&here)
-            .map_err(|error| format!("working directory {}: {error}", here.display()))?;
+        env::set_current_dir(&working_dir)
+            .map_err(|error| format!("working directory {}: {error}", working_dir.display()))?;
         let changes =
             MountChanges::watch().map_err(|error| format!("mounts cannot be watched: {error}"))?;
         let (skeleton, out) = (scratch.skeleton(), scratch.out.path().to_owned());
@@ -70,10 +75,10 @@ impl Mounted {
             skeleton,
             out,
             tmp,
-            foreign,
+            host_mount_points,
             changes,
-            made: 0,
-            points: None,
+            created: 0,
+            targets: None,
         })
     }
 
@@ -83,7 +88,7 @@ impl Mounted {
     }
 
     /// The names in `/tmp` that are not the datum's.
-    pub(super) fn kept_in_tmp(&self) -> &[PathBuf] {
+    pub(super) fn host_entries_in_tmp(&self) -> &[PathBuf] {
         self.tmp.as_ref().map_or(&[], PrivateTmp::kept)
     }
 
@@ -98,10 +103,10 @@ impl Mounted {
     pub(super) fn discard(&mut self) -> Result<(), String> {
         let untouched = !self.changes.any();
         let few = self
-            .points
+            .targets
             .as_mut()
-            .filter(|points| untouched && points.are_few());
-        match few.map(Points::clear) {
+            .filter(|targets| untouched && targets.are_few());
+        match few.map(MountTargets::clear) {
             Some(Ok(())) => Ok(()),
             Some(Err(_)) | None => self.dismantle(),
         }
@@ -109,30 +114,30 @@ impl Mounted {
 
     /// Takes the last attempt's `/pfs` away.
     pub(super) fn dismantle(&mut self) -> Result<(), String> {
-        let Some(points) = self.points.take() else {
+        let Some(targets) = self.targets.take() else {
             return Ok(());
         };
         match unmount(PFS, UnmountFlags::DETACH) {
             Ok(()) | Err(Errno::INVAL) => {} // the command itself may have unmounted it
             Err(error) => return Err(format!("/pfs cannot be unmounted: {error}")),
         }
-        points
+        targets
             .remove(&self.tmpfs)
             .map_err(|error| format!("mount points cannot be removed: {error}"))
     }
 
     /// Shows `mounts` and an `out` at `/pfs`, where nothing of the last attempt is left.
-    pub(super) fn build(&mut self, mounts: &[Mount]) -> Result<(), Hindrance> {
+    pub(super) fn build(&mut self, mounts: &[Mount]) -> Result<(), StartError> {
         if !self
-            .points
+            .targets
             .as_ref()
-            .is_some_and(|points| points.suit(mounts))
+            .is_some_and(|targets| targets.suit(mounts))
         {
-            self.dismantle().map_err(Hindrance::Slot)?;
+            self.dismantle().map_err(StartError::Slot)?;
             self.begin(mounts)?;
         }
-        if let Some(points) = &mut self.points {
-            points.add(&self.tmpfs, mounts)?;
+        if let Some(targets) = &mut self.targets {
+            targets.add(&self.tmpfs, mounts)?;
         }
         mounts.iter().try_for_each(|mount| self.show(mount))?;
         self.changes.any(); // these were our own
@@ -140,20 +145,21 @@ impl Mounted {
     }
 
     /// Begins another `/pfs`, for inputs like `mounts`.
-    fn begin(&mut self, mounts: &[Mount]) -> Result<(), Hindrance> {
-        self.made += 1;
-        let points = Points::begin(&self.tmpfs, self.made.to_string(), mounts)
-            .map_err(|error| Hindrance::Slot(format!("mount points cannot be made: {error}")))?;
-        let directory = self.skeleton.join(&points.name);
-        self.points = Some(points);
+    fn begin(&mut self, mounts: &[Mount]) -> Result<(), StartError> {
+        self.created += 1;
+        let targets = MountTargets::begin(&self.tmpfs, self.created.to_string(), mounts).map_err(
+            |error| StartError::Slot(format!("mount points cannot be created: {error}")),
+        )?;
+        let directory = self.skeleton.join(&targets.name);
+        self.targets = Some(targets);
         self.bind(&directory, Path::new(PFS))?;
         self.bind(&self.out, &Path::new(PFS).join("out"))
     }
 
     /// Puts `variables` beside the inputs that are shown.
     pub(super) fn write_env(&mut self, variables: &str) -> io::Result<()> {
-        match &mut self.points {
-            Some(points) => points.write_env(variables),
+        match &mut self.targets {
+            Some(targets) => targets.write_env(variables),
             None => Err(io::ErrorKind::NotFound.into()),
         }
     }
@@ -163,26 +169,25 @@ impl Mounted {
         self.reach(&self.skeleton).join(HIDDEN)
     }
 
-    fn bind(&self, source: &Path, target: &Path) -> Result<(), Hindrance> {
+    fn bind(&self, source: &Path, target: &Path) -> Result<(), StartError> {
         mount_bind(&*self.reach(source), target).map_err(|error| {
-            Hindrance::Slot(format!("{} cannot be mounted: {error}", target.display()))
+            StartError::Slot(format!("{} cannot be mounted: {error}", target.display()))
         })
     }
 
     /// Mounts one input, read-only.
-    fn show(&self, input: &Mount) -> Result<(), Hindrance> {
+    fn show(&self, input: &Mount) -> Result<(), StartError> {
         let target = Path::new(PFS).join(&input.target);
         let source = self.reach(&input.source);
         match input.kind {
             MountKind::Empty | MountKind::Fifo => Ok(()),
-            MountKind::File => {
-                mount_bind(&*source, &target).and_then(|()| view::make_read_only(&target))
-            }
+            MountKind::File => mount_bind(&*source, &target)
+                .and_then(|()| mount_namespace::make_read_only(&target)),
             MountKind::Dir => mount_bind_recursive(&*source, &target).and_then(|()| {
-                view::make_read_only(&target)?;
-                self.foreign
+                mount_namespace::make_read_only(&target)?;
+                self.host_mount_points
                     .below(&input.source)
-                    .try_for_each(|below| view::make_read_only(&target.join(below)))
+                    .try_for_each(|below| mount_namespace::make_read_only(&target.join(below)))
             }),
         }
         .map_err(|error| {
@@ -191,7 +196,7 @@ impl Mounted {
                 input.source.display(),
                 target.display()
             );
-            Hindrance::of(&error.into(), message)
+            StartError::of(&error.into(), message)
         })
     }
 }
@@ -212,6 +217,6 @@ fn mount_skeleton(place: &Path) -> rustix::io::Result<OwnedFd> {
         Mode::empty(),
     )?;
     mount_bind(place, place)?;
-    view::make_read_only(place)?;
+    mount_namespace::make_read_only(place)?;
     Ok(writable)
 }

@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
-use super::scratch::{ENV, Scratch};
-use super::target::conflict;
-use crate::runner::hindrance::Hindrance;
+use super::slot_scratch::{ENV, SlotScratch};
+use super::target_check::conflict;
 use crate::runner::order::{Mount, MountKind};
+use crate::runner::start_error::StartError;
 
 /// The tree by copies.
-pub(super) struct Copied {
+pub(super) struct CopiedInputs {
     /// Where the copies are.
     copies: PathBuf,
     /// Where commands look for them: `/pfs`, or the copies' own place.
@@ -24,9 +24,9 @@ pub(super) struct Copied {
     out: PathBuf,
 }
 
-impl Copied {
+impl CopiedInputs {
     /// The tree is seen in scratch, where `PFS` points.
-    pub(super) fn in_scratch(scratch: &Scratch) -> Self {
+    pub(super) fn in_scratch(scratch: &SlotScratch) -> Self {
         Self {
             copies: scratch.pfs(),
             seen_at: scratch.pfs(),
@@ -36,14 +36,14 @@ impl Copied {
     }
 
     /// The tree is seen at `pfs`, an existing directory that is ours alone, through links.
-    pub(super) fn linked_at(pfs: &Path, scratch: &Scratch) -> Result<Self, String> {
+    pub(super) fn linked_at(pfs: &Path, scratch: &SlotScratch) -> Result<Self, String> {
         let usable = |error: io::Error| {
             format!(
                 "{} cannot hold links: {error}; mount an empty, writable volume there",
                 pfs.display()
             )
         };
-        Scratch::empty(pfs)?;
+        SlotScratch::empty(pfs)?;
         symlink(scratch.out.path(), pfs.join("out")).map_err(usable)?;
         Ok(Self {
             copies: scratch.pfs(),
@@ -70,21 +70,21 @@ impl Copied {
 
     /// Takes the last attempt's tree away.
     pub(super) fn discard(&mut self) -> Result<(), String> {
-        Scratch::empty(&self.hidden)?;
-        Scratch::empty(&self.copies)?;
-        Scratch::empty(&self.seen_at)
+        SlotScratch::empty(&self.hidden)?;
+        SlotScratch::empty(&self.copies)?;
+        SlotScratch::empty(&self.seen_at)
     }
 
     /// Shows `mounts` and an `out`.
-    pub(super) fn build(&mut self, mounts: &[Mount]) -> Result<(), Hindrance> {
+    pub(super) fn build(&mut self, mounts: &[Mount]) -> Result<(), StartError> {
         for mount in mounts {
             self.copy(mount, mounts)?;
         }
         self.name_fifos_again(mounts)
-            .map_err(|error| Hindrance::Slot(format!("FIFOs cannot be made: {error}")))?;
+            .map_err(|error| StartError::Slot(format!("FIFOs cannot be made: {error}")))?;
         self.link().map_err(|error| {
             let place = self.seen_at.display();
-            Hindrance::Slot(format!("links cannot be made in {place}: {error}"))
+            StartError::Slot(format!("links cannot be made in {place}: {error}"))
         })
     }
 
@@ -94,13 +94,13 @@ impl Copied {
         file.write_all(variables.as_bytes())
     }
 
-    fn copy(&self, input: &Mount, all: &[Mount]) -> Result<(), Hindrance> {
+    fn copy(&self, input: &Mount, all: &[Mount]) -> Result<(), StartError> {
         let target = self.copies.join(&input.target);
         make_copy(input, &target).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
-                Hindrance::Order(conflict(input, all))
+                StartError::Order(conflict(input, all))
             }
-            _ => Hindrance::of(
+            _ => StartError::of(
                 &error,
                 format!(
                     "input {} cannot be copied to {}: {error}",
