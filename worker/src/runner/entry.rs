@@ -1,4 +1,5 @@
-//! The way into the runner's own processes: a hidden first argument of our binaries, or another name for them.
+//! The entry into the runner's own processes: a hidden first argument of our binaries, or the program name `next-
+//! datum`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -6,10 +7,11 @@ use std::process::ExitCode;
 use super::settings::Sandbox;
 use super::{next_datum, server, supervisor};
 
-/// The first argument that makes a process of our binaries a runner's.
+/// First argument of a process that is part of a runner.
 pub(super) const HIDDEN_ARGUMENT: &str = "__runner";
 
-/// If this process was started as a runner's, or as `next-datum`, is it to its end. Must be the first line of `main`, before any thread.
+/// Runs this process as a runner process or as `next-datum` if it was started as such, and returns its exit code. Must
+/// be the first line of `main`, before any thread is started.
 pub fn take_over() -> Option<ExitCode> {
     next_datum::take_over().or_else(take_over_as_runner)
 }

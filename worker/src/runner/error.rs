@@ -1,12 +1,12 @@
-//! What can go wrong with a runner itself, as opposed to the command it runs.
+//! Errors of a runner itself, as opposed to failures of the command that a runner executes.
 
 use std::io;
 use std::process::ExitStatus;
 
-/// Why a runner is of no use (any more). The slot starts a new one.
+/// Why a runner cannot be used any more. The slot starts a new runner.
 #[derive(Debug, thiserror::Error)]
 pub enum RunnerError {
-    /// Its process could not be started.
+    /// The runner process could not be started.
     #[error("runner process cannot be started from {program}")]
     Spawn {
         /// The binary.
@@ -15,35 +15,35 @@ pub enum RunnerError {
         #[source]
         source: io::Error,
     },
-    /// None of the sandboxes asked for can be had here.
+    /// No sandbox of the requested kind can be set up on this machine.
     #[error("no sandbox can be set up: {}", reasons.join("; "))]
     NoSandbox {
-        /// Why each of them cannot.
+        /// The reason for each sandbox that was tried.
         reasons: Vec<String>,
     },
-    /// It ended in the middle of things; whatever it ran was killed.
+    /// The runner ended unexpectedly; the kernel or the supervisor killed its command.
     #[error("runner process died ({})", describe(*status))]
     Died {
-        /// How, when that is known.
+        /// The exit status, if known.
         status: Option<ExitStatus>,
     },
-    /// It could not even begin with an order, for no fault of the order.
+    /// The runner could not start an order for a reason that lies in the slot.
     #[error("the slot is unfit: {reason}")]
     Unfit {
         /// Why.
         reason: String,
     },
-    /// What it says makes no sense.
-    #[error("runner process does not keep to the protocol")]
+    /// The runner sent a malformed or unexpected message, or could not be written to.
+    #[error("runner process violated the protocol")]
     Protocol {
-        /// What is wrong.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// An earlier order was abandoned before it ended.
+    /// An earlier order was abandoned before its end.
     #[error("runner is still busy with an abandoned order")]
     Busy,
-    /// [`Inputs::Same`](super::Inputs::Same) without a datum before it.
+    /// [`Inputs::Same`](super::Inputs::Same) was sent before any datum.
     #[error("runner has no datum to repeat")]
     NothingToRepeat,
 }

@@ -1,4 +1,4 @@
-//! What a runner answers.
+//! The result of an attempt, as the runner reports it.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -6,18 +6,18 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// How one attempt went.
+/// The result of one attempt.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Execution {
-    /// How the command ended.
+    /// Exit code, signal or termination of the command.
     pub ending: Ending,
-    /// The last line on stderr that is not blank, else on stdout; at most 4 KiB of it.
+    /// The last line on stderr that is not blank, else on stdout; at most 4 KiB.
     pub last_line: String,
-    /// Size of the log; 0 means that there is none.
+    /// Size of the log in bytes; 0 if no log was written.
     pub log_bytes: u64,
-    /// Whether there may be something in `/pfs/out`.
+    /// False if `/pfs/out` is certainly empty.
     pub output: bool,
-    /// What could not be kept of the output, and why: a full disk.
+    /// Reason for an incomplete log, such as a full disk.
     pub log_trouble: Option<String>,
     /// From exec to the end of the command.
     pub process_time: Duration,
@@ -27,25 +27,25 @@ pub struct Execution {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
-    /// It exited with this code.
+    /// The command exited with this code.
     Exited(i32),
-    /// This signal ended it, and not by our doing.
+    /// A signal that the runner did not send ended the command.
     Signaled(i32),
-    /// It asked for its next datum, being done with this one.
+    /// The command called `next-datum` after success.
     Asked,
-    /// It asked for its next datum, having failed at this one for this reason.
+    /// The command called `next-datum --error` with this reason, then `next-datum`.
     GaveUp(String),
-    /// It was still running at its timeout and was ended.
+    /// The runner ended the command at its timeout.
     TimedOut,
-    /// The worker no longer wanted it.
+    /// The worker cancelled the attempt.
     Cancelled,
-    /// It never ran: not found, unknown user, an input that cannot be shown …; or was ended because a lazy input
-    /// could not be read. The message names the thing and the way out.
+    /// The command did not start: not found, unknown user, input not available. Also a command that was ended because
+    /// a lazy input could not be read. The message names the cause and the remedy.
     NotStarted(String),
 }
 
 impl Ending {
-    /// How a process ended that ended by itself.
+    /// The ending of a process that was not signalled by the runner.
     pub(super) fn of(status: ExitStatus) -> Self {
         match (status.code(), status.signal()) {
             (Some(code), _) => Self::Exited(code),

@@ -11,45 +11,44 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::{Execution, Order, RunnerSettings};
 
-/// Longer frames are a bug or garbage; a datum of a million inputs still fits.
+/// Longer frames are refused; a datum with a million inputs fits.
 const LARGEST: u32 = 512 << 20;
 
-/// Worker to runner.
+/// Messages from the worker to the runner.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum RunnerRequest<'a> {
-    /// First of all, once.
+    /// The first message, sent once.
     Setup(Cow<'a, RunnerSettings>),
-    /// The [base](Order::base) of the orders from now on; empty at first.
+    /// The [base](Order::base) of the following orders; empty at first.
     Base(Cow<'a, BTreeMap<String, String>>),
     /// Run a command.
     Run(Cow<'a, Order>),
-    /// End the running command: TERM, grace, KILL. Means nothing when none runs.
+    /// End the running command: TERM, grace, KILL. Ignored when no command runs.
     Cancel,
 }
 
-/// Runner to worker.
+/// Messages from the runner to the worker.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum RunnerResponse {
-    /// Answer to `Setup`: the sandbox is there.
+    /// Answer to `Setup`: the sandbox is ready.
     Ready {
-        /// Where the command sees its inputs and `out`.
+        /// Path of the inputs and `out`, as the command sees it.
         pfs: PathBuf,
-        /// Where the command has its private temporary files.
+        /// Path of the private temporary directory, as the command sees it.
         tmp: PathBuf,
-        /// What is in there that is the machine's.
+        /// Entries of `tmp` that belong to the machine.
         kept: Vec<PathBuf>,
     },
-    /// Answer to `Setup`: this sandbox cannot be had, and why.
+    /// Answer to `Setup`: the sandbox cannot be set up, for this reason.
     Refused(String),
     /// Answer to `Run`.
     Ended(Box<Execution>),
-    /// Answer to `Run`, and the last one: nothing ran, as the slot is unfit, and why.
+    /// Last answer to `Run`: no command ran because the slot is unfit, for this reason.
     Unfit(String),
 }
 
-/// The bytes of a frame.
 fn pack(message: &impl Serialize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; size_of::<u32>()];
     serde_json::to_writer(&mut bytes, message)?;
@@ -69,7 +68,7 @@ fn check(length: u32) -> io::Result<usize> {
     Ok(length as usize)
 }
 
-/// Reads the next frame; none at the end of the stream.
+/// Reads the next frame; `None` at the end of the stream.
 pub(super) fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<T>> {
     let mut length = [0; size_of::<u32>()];
     match from.read_exact(&mut length) {
@@ -87,7 +86,7 @@ pub(super) fn write(to: &mut impl Write, message: &impl Serialize) -> io::Result
     to.flush()
 }
 
-/// Reads the next frame; none at the end of the stream.
+/// Reads the next frame; `None` at the end of the stream.
 pub(super) async fn receive<T: DeserializeOwned>(
     from: &mut (impl AsyncRead + Unpin),
 ) -> io::Result<Option<T>> {

@@ -1,4 +1,4 @@
-//! The worker's end: starts a runner, gives it orders, waits for their end.
+//! The worker's end: starts a runner, sends orders, waits for their results.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -20,10 +20,10 @@ use super::{
     Sandbox,
 };
 
-/// How long a runner may take to end what it runs and itself, once its pipe is closed.
+/// How long a runner may take to exit after its pipe was closed.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A runner process. Dropping it kills at once whatever it runs.
+/// A runner process. Dropping the handle kills the runner and its command.
 #[derive(Debug)]
 pub struct Runner {
     process: Child,
@@ -33,17 +33,17 @@ pub struct Runner {
     refused: Vec<String>,
     pfs: PathBuf,
     tmp: PathBuf,
-    /// What is below `tmp` that is the machine's.
+    /// Entries of `tmp` that belong to the machine.
     kept: Vec<PathBuf>,
     scratch: PathBuf,
     datum: Option<Vec<Mount>>,
-    /// What it was told that orders have in common.
+    /// The base that was last sent to the runner.
     base: Arc<BTreeMap<String, String>>,
     busy: bool,
 }
 
 impl Runner {
-    /// Starts a runner in the best sandbox that `settings` ask for and this machine allows.
+    /// Starts a runner in the best sandbox that `settings` permit and this machine allows.
     pub async fn start(settings: &RunnerSettings) -> Result<Self, RunnerError> {
         let mut refused = Vec::new();
         for sandbox in settings.mode.candidates(settings.only_slot) {
@@ -55,7 +55,7 @@ impl Runner {
         Err(RunnerError::NoSandbox { reasons: refused })
     }
 
-    /// The runner, or why this sandbox cannot be had.
+    /// The runner, or why the sandbox cannot be set up.
     async fn try_start(
         settings: &RunnerSettings,
         sandbox: Sandbox,
@@ -66,7 +66,7 @@ impl Runner {
             return Err(RunnerError::Died { status: None });
         };
         let mut responses = BufReader::new(responses);
-        // A runner that is gone cannot be written to; its answer tells why.
+        // A runner that has exited cannot be written to; its answer gives the reason.
         let _ = frame::send(
             &mut requests,
             &RunnerRequest::Setup(Cow::Borrowed(settings)),
@@ -88,7 +88,7 @@ impl Runner {
                 busy: false,
             })),
             RunnerResponse::Refused(reason) => {
-                // Before it has cleared its scratch directory away, another runner could not have it.
+                // The runner removes its scratch directory before its exit; the next runner needs the directory.
                 drop(requests);
                 wait_for_exit(process).await;
                 Ok(Err(reason))
@@ -97,39 +97,38 @@ impl Runner {
         }
     }
 
-    /// The sandbox that was set up.
+    /// The sandbox in force.
     pub fn sandbox(&self) -> Sandbox {
         self.sandbox
     }
 
-    /// Why there is no better sandbox: a line for each that was tried in vain.
+    /// Why a better sandbox could not be set up: a line for each sandbox that was tried.
     pub fn refused(&self) -> &[String] {
         &self.refused
     }
 
-    /// Where commands see their inputs and `out`: `/pfs`, or a directory of scratch.
+    /// Where commands see their inputs and `out`: `/pfs`, or a directory in scratch.
     pub fn pfs(&self) -> &Path {
         &self.pfs
     }
 
-    /// Where commands have temporary files of their own: `/tmp`, or a directory of scratch.
+    /// Where commands have private temporary files: `/tmp`, or a directory in scratch.
     pub fn tmp(&self) -> &Path {
         &self.tmp
     }
 
-    /// Where a command that stays for datum after datum finds `next-datum`, and what [`NEXT_DATUM`](super::NEXT_DATUM)
-    /// of its environment must say.
+    /// The directory where a `datum_batching` command finds `next-datum`, and the value of
+    /// [`NEXT_DATUM`](super::NEXT_DATUM) in its environment.
     pub fn next_datum(&self) -> PathBuf {
         self.tmp.join(NEXT_DATUM_DIRECTORY)
     }
 
-    /// The directory that commands see as `/pfs/out`, as this process sees it.
+    /// The directory behind `/pfs/out` on the machine.
     pub fn out(&self) -> PathBuf {
         self.scratch.join("out")
     }
 
-    /// The file of this machine that the current datum sees at `inside`, if that lies in one of its own
-    /// directories: below an input, `/pfs/out` or `/tmp`. `..` is resolved by name; links are not looked at.
+    /// The file of this machine behind `inside`, a path below `/pfs`.
     pub fn resolve(&self, inside: &Path) -> Option<PathBuf> {
         let inside = without_dots(inside)?;
         let below = |directory: &Path| inside.strip_prefix(directory).ok();
@@ -176,7 +175,7 @@ impl Runner {
         order: &Order,
         cancel: &CancellationToken,
     ) -> Result<Execution, RunnerError> {
-        // When the runner is gone, reading its answer tells so.
+        // When the runner has exited, the read below reports the exit status.
         if !Arc::ptr_eq(&self.base, &order.base) {
             let base = RunnerRequest::Base(Cow::Borrowed(&order.base));
             let _ = frame::send(&mut self.requests, &base).await;
@@ -204,7 +203,7 @@ impl Runner {
         }
     }
 
-    /// Ends the runner, and with it whatever it still runs, and waits until it is gone.
+    /// Ends the runner with its command, and waits for the exit.
     pub async fn end(self) {
         let Self {
             process, requests, ..
@@ -234,7 +233,7 @@ fn spawn(settings: &RunnerSettings, sandbox: Sandbox) -> Result<Child, RunnerErr
         .arg0("drover-runner")
         .args([HIDDEN_ARGUMENT, "supervise", sandbox.name()])
         .arg(&settings.scratch)
-        // A command could read them there; its own come with each order.
+        // Commands could read them; the variables of a command come with each order.
         .env_clear()
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -245,7 +244,7 @@ fn spawn(settings: &RunnerSettings, sandbox: Sandbox) -> Result<Child, RunnerErr
         })
 }
 
-/// Waits until a runner that has no more to do is gone.
+/// Waits for the exit of a runner whose pipe is closed; kills the runner at the timeout.
 async fn wait_for_exit(mut process: Child) {
     if timeout(END_TIMEOUT, process.wait()).await.is_err() {
         let _ = process.kill().await;
@@ -258,7 +257,7 @@ async fn answer(
 ) -> Result<RunnerResponse, RunnerError> {
     match frame::receive(from).await {
         Ok(Some(RunnerResponse::Unfit(reason))) => {
-            // Before it has cleared its scratch directory away, another runner could not have it.
+            // The runner removes its scratch directory before its exit; the next runner needs the directory.
             let _ = timeout(END_TIMEOUT, process.wait()).await;
             Err(RunnerError::Unfit { reason })
         }
@@ -275,11 +274,11 @@ async fn answer(
 
 fn unexpected_response() -> RunnerError {
     RunnerError::Protocol {
-        source: io::Error::other("an answer to a question not asked"),
+        source: io::Error::other("unexpected response"),
     }
 }
 
-/// The absolute path with `.` and `..` resolved by name.
+/// The absolute path with `.` and `..` resolved lexically.
 fn without_dots(path: &Path) -> Option<PathBuf> {
     let mut clean = PathBuf::new();
     for part in path.components() {

@@ -1,14 +1,14 @@
-//! The runner: a small, single-threaded, long-lived process for each slot, that gives each datum its own
-//! `/pfs` and `/tmp`, spawns the user's command with `posix_spawn`, keeps its output, and leaves nothing behind.
+//! The runner: a small, single-threaded, long-lived process for each slot. It gives each datum a private
+//! `/pfs` and `/tmp`, spawns the user's command with `posix_spawn`, writes the log, and leaves nothing behind.
 //!
-//! It is the worker's own binary, re-executed ([`take_over`]); it speaks with the worker over a pair of pipes.
-//! It knows nothing of jobs, stores and queues: paths, a command and an environment come in, an [`Execution`] goes out.
+//! The runner is the worker's own binary, re-executed ([`take_over`]), connected to the worker by a pair of pipes.
+//! It knows nothing of jobs, stores and queues: it gets paths, a command and an environment, and returns an [`Execution`].
 //!
 //! ```text
-//! worker ── Runner (handle) ══ pipes ══ keeper ── server ── the user's command ── next-datum
-//!                                       │         └ mounts, spawns, waits, kills       └ asks the server, if the
-//!                                       └ unshares; ends the server when                 command stays for several
-//!                                         the worker is gone
+//! worker ── Runner (handle) ══ pipes ══ supervisor ── server ── the user's command ── next-datum
+//!                                       │             └ mounts, spawns, waits, kills   └ requests the next datum
+//!                                       └ unshares; ends the server when                 from the server
+//!                                         the worker exits                               (`datum_batching`)
 //! ```
 
 mod command;

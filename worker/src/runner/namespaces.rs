@@ -1,4 +1,4 @@
-//! Taking new namespaces: with the process's own privileges, else by way of a user namespace.
+//! Creation of namespaces: with the privileges of the process, else through a user namespace.
 
 use std::fs;
 use std::io;
@@ -10,7 +10,7 @@ use rustix::thread::{
     configure_capability_in_ambient_set, set_capabilities,
 };
 
-/// Gives this process a mount namespace of its own and, with `pids`, its children a PID namespace.
+/// Moves this process into a new mount namespace and, with `pids`, its future children into a new PID namespace.
 pub(super) fn unshare(pids: bool) -> Result<(), String> {
     let (user, group) = (geteuid(), getegid());
     let mut flags = CloneFlags::CLONE_NEWNS;
@@ -28,15 +28,15 @@ pub(super) fn unshare(pids: bool) -> Result<(), String> {
         .map_err(|error| format!("keeping the right to mount: {error}"))
 }
 
-/// Whoever we are outside, we are inside.
+/// Maps the user and the group of this process to themselves.
 fn map_identity(user: Uid, group: Gid) -> io::Result<()> {
-    // Without this, an ordinary user may not map a group.
+    // An ordinary user may map a group only with setgroups denied.
     fs::write("/proc/self/setgroups", "deny")?;
     fs::write("/proc/self/uid_map", format!("{0} {0} 1", user.as_raw()))?;
     fs::write("/proc/self/gid_map", format!("{0} {0} 1", group.as_raw()))
 }
 
-/// Lets the next program that this process executes have `capability`, although it is not root's.
+/// Adds `capability` to the ambient set, so that the next executed program has the capability without being root.
 fn make_ambient(capability: CapabilitySet) -> rustix::io::Result<()> {
     let owned = capabilities(None)?;
     set_capabilities(
@@ -49,7 +49,7 @@ fn make_ambient(capability: CapabilitySet) -> rustix::io::Result<()> {
     configure_capability_in_ambient_set(capability, true)
 }
 
-/// Keeps for this process what [`pass_on`] gave it, and from what it executes.
+/// Empties the ambient and inheritable sets, so that commands do not inherit the capability to mount.
 pub(super) fn withhold_capabilities() -> rustix::io::Result<()> {
     clear_ambient_capability_set()?;
     let owned = capabilities(None)?;

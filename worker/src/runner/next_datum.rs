@@ -1,5 +1,5 @@
-//! `next-datum`: what a command that stays for datum after datum calls for its next one. It is this very binary by
-//! another name.
+//! `next-datum`, the program that a `datum_batching` command calls to get its next datum: our own binary under another
+//! name.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -10,13 +10,13 @@ use clap::Parser;
 
 use super::command::{NextDatumMessage, send};
 
-/// The name that makes a process of our binaries this one.
+/// Program name of `next-datum`.
 pub(super) const NAME: &str = "next-datum";
 
-/// The variable that tells it where to ask.
+/// Environment variable with the directory of the socket.
 pub const NEXT_DATUM: &str = "DROVER_NEXT_DATUM";
 
-/// Says that the datum in hand is done, waits for the next one, and ends when that is at /pfs
+/// Says that the current datum is done, waits for the next one, and exits when its files are at /pfs
 #[derive(Parser)]
 #[command(
     name = NAME,
@@ -24,15 +24,15 @@ pub const NEXT_DATUM: &str = "DROVER_NEXT_DATUM";
                   Exit codes: 0 a datum is there, or its failure is noted; 2 there is nobody to ask."
 )]
 struct Args {
-    /// Say only that the datum in hand has failed, for this reason; the next call asks for another
+    /// Say only that the current datum has failed, for this reason; the next call asks for another datum
     #[arg(long, value_name = "MESSAGE")]
     error: Option<OsString>,
-    /// Where to ask
+    /// Directory of the socket
     #[arg(long, env = NEXT_DATUM, hide = true)]
     at: Option<PathBuf>,
 }
 
-/// If this process was started as `next-datum`, is it to its end.
+/// Runs `next-datum` if the process has that program name, and returns the exit code.
 pub(super) fn take_over() -> Option<ExitCode> {
     let called = PathBuf::from(std::env::args_os().next()?);
     (called.file_name()? == NAME).then(|| match Args::try_parse() {

@@ -1,4 +1,4 @@
-//! What the worker asks of a runner.
+//! The request to run a command, as the worker sends it to a runner.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,50 +10,51 @@ use serde::{Deserialize, Serialize};
 /// One attempt at running a command.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Order {
-    /// What the command finds below `/pfs`.
+    /// The inputs that the command finds below `/pfs`.
     pub inputs: Inputs,
     /// The command's argv, not empty; no shell.
     pub argv: Vec<String>,
-    /// What many orders have in common of their commands' environment; the runner is told when it is another one.
+    /// Environment variables shared by many orders. The worker sends the map to the runner only when it changes.
     #[serde(skip)]
     pub base: Arc<BTreeMap<String, String>>,
-    /// The rest of the command's environment, over `base`. `PATH` is where the command is looked for.
+    /// Variables of this order, set over `base`. The runner looks the command up in their `PATH`.
     pub env: BTreeMap<String, String>,
-    /// The file to read as standard input; none means empty.
+    /// The file to read as standard input; `None` means empty.
     pub stdin: Option<PathBuf>,
     /// `name|uid[:group|gid]`.
     pub user: Option<String>,
-    /// Working directory, as the command sees it; none keeps the worker's own.
+    /// Working directory, as the command sees it; `None` keeps the directory of the worker.
     pub working_dir: Option<PathBuf>,
     /// Longest time from exec.
     pub timeout: Option<Duration>,
     /// From TERM to KILL; zero kills at once.
     pub grace: Duration,
-    /// Given when the command is to stay for datum after datum: what it finds in `/pfs/.env` with this one. It is started
-    /// if none is there that was started with the same argv, environment, input, user and directory.
+    /// Contents of `/pfs/.env` for a command that runs datum after datum (`datum_batching`); `None` starts a command
+    /// for this datum alone. The runner reuses a running command that was started with the same argv, environment,
+    /// input, user and directory.
     pub batch: Option<String>,
-    /// Where stdout and stderr go, line by line; made only when there is output. Its directory must exist.
+    /// Log file for the lines of stdout and stderr, created at the first output. The parent directory must exist.
     pub log: PathBuf,
 }
 
-/// The inputs of an attempt. `/pfs/out` is empty at the start of each.
+/// The inputs of an attempt. `/pfs/out` is empty at the start of each attempt.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Inputs {
-    /// A new datum begins: its inputs, and an empty `/tmp`.
+    /// A new datum begins, with these inputs and an empty `/tmp`.
     Fresh(Vec<Mount>),
-    /// The same datum once more: the inputs as they were at first, and `/tmp` as the last attempt left it.
+    /// A retry of the same datum: the original inputs, and `/tmp` as the last attempt left it.
     Same,
 }
 
-/// One input of the sandbox: what is shown where.
+/// An input of the sandbox.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Mount {
     /// A file or directory of this machine, absolute.
     pub source: PathBuf,
-    /// Where it appears, relative to `/pfs`: `<input>/<path>`.
+    /// Place relative to `/pfs`: `<input>/<path>`.
     pub target: PathBuf,
-    /// How it is shown.
+    /// File, directory, empty file or FIFO.
     pub kind: MountKind,
 }
 
@@ -63,10 +64,10 @@ pub struct Mount {
 pub enum MountKind {
     /// A file, read-only.
     File,
-    /// A directory with all below it, read-only.
+    /// A directory with its contents, read-only.
     Dir,
-    /// An empty file with the right name.
+    /// An empty file with the name of the input.
     Empty,
-    /// A FIFO that delivers the source's bytes when it is opened.
+    /// A FIFO that delivers the bytes of the source to each reader.
     Fifo,
 }

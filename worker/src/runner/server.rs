@@ -1,4 +1,5 @@
-//! The second of a runner's two processes: sets up the sandbox, then runs one order after the other in it.
+//! Runner server, the second of the two processes of a runner: sets up the sandbox, then runs one order after the
+//! other.
 
 use std::fs::File;
 use std::io;
@@ -18,13 +19,12 @@ use super::{Order, namespaces};
 
 /// The server's ends of the pipes to the worker.
 pub(super) struct WorkerPipes {
-    /// Where requests come from; at its end the worker is gone.
+    /// Requests of the worker. The end of the stream means that the worker has exited.
     pub(super) requests: File,
-    /// Where responses go.
     responses: File,
 }
 
-/// Serves the worker at the other end of stdin and stdout until it closes them.
+/// Serves the worker at the other end of stdin and stdout until the worker closes the pipes.
 pub(super) fn serve(sandbox: Sandbox) -> ExitCode {
     match WorkerPipes::of_this_process().and_then(|pipes| serve_on(pipes, sandbox)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -69,7 +69,7 @@ fn set_up(sandbox: Sandbox, settings: &RunnerSettings) -> Result<DatumFilesystem
             .map_err(|error| format!("becoming a subreaper: {error}"))?;
     }
     let filesystem = DatumFilesystem::set_up(sandbox, settings)?;
-    // From here on only this process may mount, not what it executes.
+    // Only this process may mount from here on; commands may not.
     namespaces::withhold_capabilities()
         .map_err(|error| format!("giving up the right to mount: {error}"))?;
     Ok(filesystem)
@@ -117,7 +117,7 @@ fn serve_orders(
     Ok(())
 }
 
-/// The next request; none when the worker is gone. A command that waits for it in vain is dismissed.
+/// The next request; `None` when the worker has exited. A batch command that idles too long is ended.
 fn next_request(
     pipes: &mut WorkerPipes,
     filesystem: &mut DatumFilesystem,
@@ -133,7 +133,7 @@ fn next_request(
     frame::read(&mut pipes.requests)
 }
 
-/// One attempt, from the preparation of its tree to its end.
+/// Runs one attempt, from the preparation of `/pfs` to the end of the command.
 fn attempt(
     order: &Order,
     filesystem: &mut DatumFilesystem,

@@ -1,33 +1,34 @@
-//! How a runner is set up, and which sandbox came of it.
+//! Settings of a runner and the available sandboxes.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What a slot's runner is started with.
+/// Settings for the runner of one slot.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct RunnerSettings {
     /// The binary to re-execute; its `main` must call [`take_over`](super::take_over) first.
     pub program: PathBuf,
-    /// Directory of this slot alone, absolute, on the file system of a local store; made if missing, gone when the runner is.
+    /// Directory of this slot alone, absolute, on the file system of a local store. The runner creates the directory
+    /// and removes it at its end.
     pub scratch: PathBuf,
-    /// Which sandbox to try.
+    /// The sandbox to set up.
     pub mode: SandboxMode,
-    /// Whether no other slot of this machine may want `/pfs`: only then are links put there.
+    /// True if the worker has a single slot. Links at `/pfs` are possible only then.
     pub only_slot: bool,
-    /// Directories that commands must be able to reach even below `/tmp`: the store, for example.
+    /// Directories that commands must be able to reach even below `/tmp`, such as the store.
     pub reachable: Vec<PathBuf>,
-    /// Largest log of an attempt in bytes; past it the middle is dropped.
+    /// Largest log of an attempt in bytes; the middle of a longer log is dropped.
     pub log_limit: u64,
-    /// How long a command that stays for datum after datum is kept while none comes: it may have had the last one.
+    /// How long a `datum_batching` command is kept while no datum arrives.
     pub idle: Duration,
-    /// The umask of commands; none keeps the one that the runner is started with.
+    /// The umask of commands; `None` keeps the umask of the runner's parent.
     pub umask: Option<u32>,
 }
 
 impl RunnerSettings {
-    /// The usual settings: this very binary, the best sandbox there is, logs up to 1 GiB, half a minute of idleness.
+    /// Defaults: this binary, the best sandbox available, logs up to 1 GiB, 30 s of idle time.
     pub fn new(scratch: impl Into<PathBuf>) -> Self {
         Self {
             program: PathBuf::from("/proc/self/exe"),
@@ -42,11 +43,11 @@ impl RunnerSettings {
     }
 }
 
-/// Which sandbox to try.
+/// The sandbox to set up.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum SandboxMode {
-    /// The best one that this machine allows.
+    /// The best sandbox that this machine allows.
     #[default]
     Auto,
     /// Namespaces, or fail.
@@ -82,18 +83,19 @@ impl SandboxMode {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Sandbox {
-    /// Own mounts and own process ids: `/pfs` and `/tmp` are the datum's alone, and nothing it starts survives it.
+    /// A mount and a PID namespace: `/pfs` and `/tmp` belong to the datum alone, and all processes of a command die
+    /// with it.
     Namespaces,
-    /// Own mounts; processes left behind are found by sweeping.
+    /// A mount namespace without a PID namespace; orphaned processes are found through the subreaper.
     Mounts,
-    /// Links at the machine's `/pfs`, inputs copied; `/tmp` is the machine's.
+    /// Links in the machine's `/pfs` to copies of the inputs; `/tmp` is the machine's.
     Links,
-    /// Inputs copied into scratch, which `PFS` points at; nothing at `/pfs`.
+    /// Copies of the inputs in scratch, where the variable `PFS` points; nothing at `/pfs`.
     Environment,
 }
 
 impl Sandbox {
-    /// The name it is known by on the runner's command line.
+    /// The name of the sandbox on the runner's command line.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Namespaces => "namespaces",
@@ -103,7 +105,7 @@ impl Sandbox {
         }
     }
 
-    /// The sandbox of that name.
+    /// The sandbox with this name.
     pub(super) fn named(name: &str) -> Option<Self> {
         [
             Self::Namespaces,

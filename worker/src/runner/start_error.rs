@@ -1,20 +1,21 @@
-//! What keeps an attempt from beginning, by who is at fault.
+//! Start errors: why an attempt could not start, by the party at fault.
 
 use std::io;
 
 use rustix::io::Errno;
 
-/// Why an attempt did not begin.
+/// Why an attempt did not start.
 #[derive(Debug)]
 pub(super) enum StartError {
-    /// What was ordered cannot be done anywhere: there is no such command, user, input …
+    /// The order cannot be executed on any worker: unknown command, unknown user, invalid input.
     Order(String),
-    /// This slot is unfit: its directories are gone, or the machine is out of something. Another one may do better.
+    /// The slot cannot run commands: its directories are missing, or the machine lacks resources. Another slot may
+    /// succeed.
     Slot(String),
 }
 
 impl StartError {
-    /// An error of the system while the order was prepared: not the order's fault if the machine is out of something.
+    /// Classifies a system error during preparation: a lack of resources is the slot's fault.
     pub(super) fn of(error: &io::Error, message: String) -> Self {
         match Errno::from_io_error(error) {
             Some(

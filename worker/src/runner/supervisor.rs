@@ -1,6 +1,6 @@
-//! The first of a runner's two processes: takes the new namespaces, starts the server in them, and sees to it that
-//! the server and all it ran are gone when the worker is gone, even when the server hangs. It stays outside the mounts that
-//! the server makes, so it can safely remove what is left in scratch.
+//! Runner supervisor, the first of the two processes of a runner. Creates the namespaces, starts the server in them,
+//! and ends the server with its command when the worker exits, even when the server hangs. The supervisor stays
+//! outside the mounts of the server, so it can safely remove the scratch directory.
 
 use std::io;
 use std::path::Path;
@@ -16,20 +16,20 @@ use super::frame::{self, RunnerResponse};
 use super::settings::Sandbox;
 use super::{HIDDEN_ARGUMENT, namespaces};
 
-/// How long the server may take to clean up once the worker is gone.
+/// How long the server may take to clean up after the exit of the worker.
 const CLEANUP_TIMEOUT: Timespec = Timespec {
     tv_sec: 5,
     tv_nsec: 0,
 };
 
-/// How long processes may take to die of KILL.
+/// How long processes may take to exit after KILL.
 const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Is the keeper of a server in `sandbox`, to the end of either the server or the worker.
+/// Supervises a server in `sandbox` until the server or the worker exits.
 pub(super) fn supervise(sandbox: Sandbox, scratch: &Path) -> ExitCode {
     let watched = start_server(sandbox, scratch)
         .and_then(|server| watch(server).map_err(|error| format!("watching the runner: {error}")));
-    // What cannot be removed now is removed by the next runner of the slot.
+    // The next runner of the slot removes the rest.
     let _ = SlotScratch::remove(scratch);
     match watched {
         Ok(code) => code,
@@ -41,7 +41,7 @@ pub(super) fn supervise(sandbox: Sandbox, scratch: &Path) -> ExitCode {
 }
 
 fn start_server(sandbox: Sandbox, scratch: &Path) -> Result<Child, String> {
-    // A session of its own: no Ctrl-C from the terminal, and no terminal on which commands could wait for answers.
+    // A new session: no Ctrl-C from the terminal, and no terminal from which commands could read.
     let _ = setsid();
     match sandbox {
         Sandbox::Namespaces => namespaces::unshare(true)?,
@@ -57,11 +57,11 @@ fn start_server(sandbox: Sandbox, scratch: &Path) -> Result<Child, String> {
         .map_err(|error| format!("starting the runner: {error}"))
 }
 
-/// Waits until the server has ended, or the worker has and its server was made to.
+/// Waits for the exit of the server. After an exit of the worker, the server has [`CLEANUP_TIMEOUT`].
 fn watch(mut server: Child) -> io::Result<ExitCode> {
     let pidfd = pidfd_open(Pid::from_child(&server), PidfdFlags::empty())?;
     let requests = io::stdin();
-    // No events are asked for: the server reads the pipe. That its other end is closed is told in any case.
+    // The server reads the pipe, so no events are requested here; a hang-up is reported in any case.
     let mut watched = [
         PollFd::new(&pidfd, PollFlags::IN),
         PollFd::new(&requests, PollFlags::empty()),

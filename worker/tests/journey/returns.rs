@@ -205,9 +205,9 @@ fn running_in(farm: &Path) -> PathBuf {
 
 /// Kills the server of the runner that started `process`: the grandchild of this very process among its ancestors.
 fn kill_runner_of(process: &Path) {
-    let keeper = parent(process);
-    if parent(&keeper) != Path::new("/proc").join(std::process::id().to_string()) {
-        return kill_runner_of(&keeper);
+    let supervisor = parent(process);
+    if parent(&supervisor) != Path::new("/proc").join(std::process::id().to_string()) {
+        return kill_runner_of(&supervisor);
     }
     let pid = process
         .file_name()

@@ -16,7 +16,7 @@ fn help_is_data_and_a_success() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_before_anything_is_reached() {
+fn invalid_arguments_are_refused_before_any_connection() {
     let rows: [(&[&str], &str); 4] = [
         (&[], "--pipeline <NAME>"),
         (
@@ -53,7 +53,7 @@ fn what_makes_no_sense_is_refused_before_anything_is_reached() {
 fn a_broker_that_is_not_there_ends_the_worker_without_telling_the_password() {
     let store = tempfile::tempdir().unwrap();
     for format in ["text", "json"] {
-        // All by variables, as in a pod.
+        // All settings come from variables, as in a pod.
         let (code, told) = run(worker()
             .env("DROVER_PIPELINES", "a,b")
             .env("DROVER_BROKER", NOBODY)

@@ -1,4 +1,4 @@
-//! What others can learn of a running worker.
+//! Secrets of a running worker stay hidden from other processes.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -21,7 +21,7 @@ fn as_nobody(program: &str) -> Command {
     command
 }
 
-/// A directory with the binary, for everybody.
+/// A directory with the binary, accessible to all users.
 fn open_to_all(folder: &Path) -> String {
     fs::set_permissions(folder, Permissions::from_mode(0o777)).unwrap();
     let binary = folder.join("drover-worker");
@@ -35,7 +35,7 @@ fn environment_of(process: u32) -> Output {
 }
 
 #[test]
-fn its_own_user_cannot_read_a_worker_s_environment() {
+fn the_environment_of_a_worker_is_unreadable_for_its_own_user() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = as_nobody(&open_to_all(folder.path()));
     command
@@ -48,7 +48,7 @@ fn its_own_user_cannot_read_a_worker_s_environment() {
         worker.kill().unwrap();
         end(worker);
     });
-    // Whereas that of other processes of the user can be read.
+    // The environment of other processes of the user is readable.
     let mut other = as_nobody("sleep")
         .arg("60")
         .env("SECRET", "hunter2")

@@ -1,4 +1,4 @@
-//! The worker's binary, as whoever starts it sees it.
+//! The command line, exit codes and signals of the worker's binary.
 
 #![expect(
     clippy::unwrap_used,
@@ -14,10 +14,10 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// What must happen happens within this time.
+/// Deadline of waits.
 const SOON: Duration = Duration::from_secs(30);
 
-/// An address where nobody listens, with a password.
+/// An address without a listener, with a password.
 const NOBODY: &str = "amqp://me:hunter2@127.0.0.1:1/";
 
 /// The flags of a worker that waits for a broker, up to its store's folder.
@@ -48,7 +48,7 @@ fn clean(mut command: Command) -> Command {
     command
 }
 
-/// Waits for its end; kills it if that does not come.
+/// Waits for the exit of a process; kills the process at the deadline.
 fn end(mut child: Child) -> Output {
     let begun = Instant::now();
     while child.try_wait().unwrap().is_none() {
@@ -61,11 +61,11 @@ fn end(mut child: Child) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// Waits until a worker has said `word` on standard error, then goes on with it.
+/// Waits until a worker has written `word` on standard error, then continues with `then`.
 fn told(mut child: Child, word: &str, then: impl FnOnce(Child)) {
     let stderr = child.stderr.take().unwrap();
     let (say, hear) = mpsc::channel();
-    // Reads on to the end, so that the worker never waits for a reader.
+    // The thread reads to the end, so that the worker never waits for a reader.
     let reader = std::thread::spawn(move || {
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
             let _ = say.send(line);
@@ -86,7 +86,7 @@ fn told(mut child: Child, word: &str, then: impl FnOnce(Child)) {
     reader.join().unwrap();
 }
 
-/// Its exit code and what it wrote on standard error.
+/// Exit code and standard error.
 fn run(command: &mut Command) -> (Option<i32>, String) {
     let output = end(command.spawn().unwrap());
     (

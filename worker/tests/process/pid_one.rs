@@ -1,4 +1,4 @@
-//! As the first process of a container.
+//! The worker as the first process of a container.
 
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ fn pid_one() -> Command {
     command
 }
 
-/// What runs as PID 1 below `unshare`, and the worker that it started.
+/// The process that runs as PID 1 below `unshare`, and the worker that it started.
 fn family(unshare: &Child) -> (Pid, Pid) {
     let init = only_child(unshare.id());
     (pid(init), pid(only_child(init)))
@@ -29,7 +29,7 @@ fn only_child(of: u32) -> u32 {
     children[0]
 }
 
-/// The children of a process, also those that have ended and are not buried yet.
+/// The children of a process, including zombies.
 fn children(of: u32) -> Vec<u32> {
     let children = std::fs::read_to_string(format!("/proc/{of}/task/{of}/children")).unwrap();
     let children = children.split_whitespace();
@@ -41,7 +41,7 @@ fn pid(number: u32) -> Pid {
 }
 
 #[test]
-fn it_exits_as_the_worker_does() {
+fn the_exit_code_is_that_of_the_worker() {
     for (typed, expected) in [(&["--version"][..], 0), (&["--slots"], 2)] {
         let (code, told) = run(pid_one().args(typed));
         assert_eq!(code, Some(expected), "{told}");
@@ -63,9 +63,9 @@ fn signals_reach_the_worker() {
 }
 
 #[test]
-fn what_is_orphaned_is_buried() {
+fn orphans_are_reaped() {
     let store = tempfile::tempdir().unwrap();
-    // The shell is PID 1 until it becomes the worker, and leaves it a process that ends soon.
+    // The shell is PID 1 until it executes the worker, and leaves the worker a process that ends soon.
     let script = "(sleep 0.1 &); exec \"$0\" \"$@\"";
     let child = clean(Command::new("unshare"))
         .args(["--pid", "--fork", "--kill-child", "sh", "-c", script])
@@ -87,7 +87,7 @@ fn what_is_orphaned_is_buried() {
 }
 
 #[test]
-fn a_worker_that_is_killed_is_told_of_as_a_shell_does() {
+fn a_killed_worker_is_reported_as_by_a_shell() {
     let store = tempfile::tempdir().unwrap();
     let child = pid_one().args(ALONE).arg(store.path()).spawn().unwrap();
     told(child, "answering", |child| {

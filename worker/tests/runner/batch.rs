@@ -1,4 +1,4 @@
-//! A command that stays is started once, shown datum after datum when it asks, and outlives none of its reasons to stay.
+//! Batch commands are started once, shown datum after datum on request, and ended when no longer needed.
 
 use std::fs::{self, DirEntry};
 use std::os::unix::ffi::OsStrExt;
@@ -12,12 +12,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::slot::{MODES, Slot, input, settings};
 
-/// Copies its input to `out`, and says so, for each datum.
+/// Copies the input of each datum to `out` and logs a line.
 const LOOP: &str = r#"
     echo $$ >> "$STORE/started"; ls -A "$PFS" > "$STORE/before"
     while next-datum; do . "$PFS/.env"; cat "$PFS"/in/* > "$PFS/out/$N"; echo "did $N"; done"#;
 
-/// An order for a script that stays, with the datum `N`.
+/// An order for a batch script, with the datum `N`.
 fn order(slot: &Slot, script: &str, n: u32) -> Order {
     let source = slot.file(&format!("in/{n}"), &format!("text {n}"));
     let asking = slot.runner.next_datum().display().to_string();
@@ -40,7 +40,7 @@ fn lines(slot: &Slot, file: &str) -> usize {
     told.unwrap_or_default().lines().count()
 }
 
-/// How many processes of that name there are that know the slot's store.
+/// Number of processes of this name with the slot's store in their environment.
 fn running(slot: &Slot, name: &str) -> usize {
     let mark = slot.folder.path().as_os_str().as_bytes();
     let processes = fs::read_dir("/proc").unwrap().flatten();
@@ -54,7 +54,7 @@ fn running(slot: &Slot, name: &str) -> usize {
 }
 
 #[tokio::test]
-async fn it_is_started_once_and_shown_datum_after_datum() {
+async fn a_batch_command_is_started_once_and_shown_datum_after_datum() {
     for mode in MODES {
         let mut slot = Slot::with(mode).await;
         for n in 1..=3 {
@@ -86,7 +86,7 @@ async fn it_is_started_once_and_shown_datum_after_datum() {
 }
 
 #[tokio::test]
-async fn it_can_give_a_datum_up_and_tmp_is_its_own() {
+async fn a_batch_command_can_fail_a_datum_and_keeps_its_tmp() {
     for mode in MODES {
         let mut slot = Slot::with(mode).await;
         let script = r#"
@@ -113,7 +113,7 @@ column"; next-datum; ls "$PFS/out" "$TMPDIR"; next-datum; ls "$TMPDIR"; next-dat
 }
 
 #[tokio::test]
-async fn when_it_ends_its_datum_has_failed_and_another_is_started() {
+async fn an_exit_of_a_batch_command_fails_its_datum_and_the_next_datum_starts_another() {
     for mode in MODES {
         let mut slot = Slot::with(mode).await;
         let script = r#"
@@ -143,7 +143,7 @@ async fn when_it_ends_its_datum_has_failed_and_another_is_started() {
 }
 
 #[tokio::test]
-async fn its_time_limit_is_that_of_one_datum_and_covers_a_process_that_never_asks() {
+async fn the_time_limit_covers_one_datum_and_a_batch_command_that_never_requests_one() {
     for mode in MODES {
         let mut slot = Slot::with(mode).await;
         let limited = |slot: &Slot, script: &str, n| Order {
@@ -173,7 +173,7 @@ async fn its_time_limit_is_that_of_one_datum_and_covers_a_process_that_never_ask
 }
 
 #[tokio::test]
-async fn another_command_ends_it_with_all_that_it_started() {
+async fn an_order_for_another_command_ends_all_processes_of_the_batch_command() {
     for mode in MODES {
         let mut slot = Slot::with(mode).await;
         let script = r"sleep 1000 & while next-datum; do (trap '' TERM; sleep 1000) & done";
@@ -192,7 +192,7 @@ async fn another_command_ends_it_with_all_that_it_started() {
 }
 
 #[tokio::test]
-async fn it_is_ended_when_no_datum_comes_and_whatever_it_writes_meanwhile_is_nobodys() {
+async fn an_idle_batch_command_is_ended_and_its_output_discarded() {
     for mode in MODES {
         let folder = tempfile::tempdir().unwrap();
         let settings = RunnerSettings {
@@ -221,7 +221,7 @@ async fn it_is_ended_when_no_datum_comes_and_whatever_it_writes_meanwhile_is_nob
 }
 
 #[tokio::test]
-async fn a_question_of_somebody_who_is_gone_is_not_taken_for_the_end_of_a_datum() {
+async fn a_request_of_an_exited_client_does_not_end_the_datum() {
     for mode in MODES {
         let mut slot = Slot::with(mode).await;
         let script = r#"
@@ -249,7 +249,7 @@ async fn a_question_of_somebody_who_is_gone_is_not_taken_for_the_end_of_a_datum(
 }
 
 #[tokio::test]
-async fn what_it_does_to_the_place_where_it_asks_harms_only_itself() {
+async fn a_batch_command_that_damages_its_socket_harms_no_other_datum() {
     let mut slot = Slot::with(SandboxMode::Auto).await;
     for harm in [
         "mv $TMPDIR/.drover $TMPDIR/moved",

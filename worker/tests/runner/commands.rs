@@ -1,4 +1,4 @@
-//! Commands find their inputs, their working directory and their standard input, and leave their output.
+//! Commands find inputs, working directory and standard input, and leave output.
 
 use std::fs;
 use std::sync::Arc;
@@ -105,7 +105,7 @@ async fn a_relative_command_is_looked_for_in_the_working_directory() {
 }
 
 #[tokio::test]
-async fn the_environment_is_the_orders_alone_its_own_variables_over_those_of_many() {
+async fn the_environment_is_that_of_the_order_over_the_shared_base() {
     let mut slot = Slot::with(SandboxMode::Auto).await;
     let mut order = slot.command(&["env"]);
     let variables = |text: &str| {

@@ -1,5 +1,5 @@
-//! What a datum costs beyond its command; for people:
-//! `cargo test --release -p drover-worker --test runner cost -- --nocapture`.
+//! Cost of a datum without its command; run by hand: `cargo test --release -p drover-worker --test runner cost --
+//! --nocapture`.
 
 use std::process::Command;
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! However a command ends, nothing of it is left.
+//! No process of a command survives, however the command ends.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use crate::slot::{MODES, Slot};
 /// Long enough for anything but a hang.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A word that only this test's processes have on their command line.
+/// A word that only processes of this test have on their command line.
 fn marker() -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -24,7 +24,7 @@ fn marker() -> String {
     )
 }
 
-/// How many processes of this machine have `marker` as an argument.
+/// Number of processes of this machine with the argument `marker`.
 fn alive(marker: &str) -> usize {
     let processes = fs::read_dir("/proc").unwrap().flatten();
     let has_marker = |line: Vec<u8>| {
@@ -45,7 +45,7 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
 }
 
 #[tokio::test]
-async fn what_a_command_leaves_behind_dies_with_it() {
+async fn orphans_of_a_command_are_killed() {
     for mode in MODES {
         for script in [
             "sleep MARK & exit 0",
@@ -142,7 +142,7 @@ async fn a_cancelled_command_ends_and_the_runner_goes_on() {
 }
 
 #[tokio::test]
-async fn a_signal_is_told_by_its_number() {
+async fn a_signal_is_reported_by_its_number() {
     let mut slot = Slot::with(SandboxMode::Auto).await;
     for signal in [9, 11, 15] {
         let order = slot.sh(&format!("kill -{signal} $$"));

@@ -1,4 +1,4 @@
-//! A command cannot harm its inputs, whatever it does and whoever it is.
+//! Commands cannot change their inputs, whatever their user.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -45,7 +45,7 @@ async fn writing_to_inputs_leaves_the_store_as_it_was() {
 }
 
 #[tokio::test]
-async fn what_a_command_mounts_below_its_directories_is_never_emptied() {
+async fn file_systems_that_a_command_mounts_are_never_emptied() {
     let mut slot = Slot::with(MODES[0]).await;
     let precious = slot.file("precious/file", "here");
     let order = slot.sh(

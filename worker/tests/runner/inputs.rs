@@ -1,4 +1,4 @@
-//! Inputs appear where they should, as what they should, and never outside `/pfs`.
+//! Inputs appear at the right place and as the right kind, never outside `/pfs`.
 
 use std::fs;
 
@@ -118,11 +118,11 @@ async fn a_thousand_inputs_under_odd_names_are_shown_and_taken_away_again() {
     }
 }
 
-/// Lists what is in `/pfs`, but for `out`, and leaves something there.
+/// Lists `/pfs` without `out`, and leaves a file there.
 const LIST: &str = "echo sees: && cd $PFS && find . -type f ! -path './out/*' | sort | xargs -r grep -H . && test -z \"$(ls -A out)\" && touch out/left";
 
 #[tokio::test]
-async fn each_datum_sees_its_own_inputs_and_nothing_of_the_last_ones() {
+async fn each_datum_sees_its_own_inputs_and_none_of_the_last_datum() {
     for mode in MODES {
         let mut slot = Slot::with(mode).await;
         let (a, b) = (slot.file("a", "A\n"), slot.file("dir/b", "B\n"));

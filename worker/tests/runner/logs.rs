@@ -1,4 +1,4 @@
-//! Output is kept, within bounds, whatever its volume.
+//! Output is logged, within bounds, whatever its volume.
 
 use std::fs;
 use std::path::Path;

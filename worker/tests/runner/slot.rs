@@ -11,7 +11,7 @@ use drover_worker::runner::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Every sandbox that can be had wherever tests run.
+/// The sandboxes available wherever tests run.
 pub(crate) const MODES: [SandboxMode; 3] = [
     SandboxMode::Namespaces,
     SandboxMode::Mounts,
@@ -97,7 +97,7 @@ impl Slot {
         }
     }
 
-    /// Where the log goes.
+    /// Path of the log.
     pub(crate) fn log(&self) -> PathBuf {
         self.folder.path().join("log")
     }
@@ -110,7 +110,7 @@ impl Slot {
             .unwrap()
     }
 
-    /// What the log holds, without timestamps.
+    /// The log without timestamps.
     pub(crate) fn logged(&self) -> String {
         let log = fs::read(self.log()).unwrap_or_default();
         let text = String::from_utf8_lossy(&log);
@@ -119,13 +119,13 @@ impl Slot {
             .collect()
     }
 
-    /// What the command left in `out`.
+    /// Contents of a file that the command left in `out`.
     pub(crate) fn out(&self, path: &str) -> Option<String> {
         fs::read_to_string(self.runner.out().join(path)).ok()
     }
 }
 
-/// One input.
+/// An input.
 pub(crate) fn input(source: &Path, target: &str, kind: MountKind) -> Mount {
     Mount {
         source: source.to_owned(),

@@ -1,4 +1,4 @@
-//! Commands that cannot start: each message names the thing and the way out.
+//! Commands that cannot start: each message names the cause and the remedy.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -79,7 +79,7 @@ async fn a_command_that_cannot_start_is_explained() {
 }
 
 #[tokio::test]
-async fn a_slot_that_is_unfit_says_why_and_is_fit_when_made_anew() {
+async fn an_unfit_slot_gives_the_reason_and_a_new_runner_works() {
     for mode in MODES {
         let mut slot = Slot::with(mode).await;
         let spoil = [
@@ -131,10 +131,10 @@ async fn a_command_runs_as_the_user_asked_for_and_can_write_its_output() {
 }
 
 #[tokio::test]
-async fn a_sandbox_that_is_refused_has_cleared_away_before_the_next_one_is_tried() {
+async fn a_refused_sandbox_has_removed_its_scratch_before_the_next_is_tried() {
     let folder = tempfile::tempdir().unwrap();
     let mut settings = slot::settings(folder.path(), SandboxMode::Namespaces);
-    // A runner that refuses the first sandbox, as its server does, and takes its time to go.
+    // A runner that refuses the first sandbox, as its server does, and exits with a delay.
     let script = format!(
         "#!/bin/sh
         if test $2 = supervise -a $3 = namespaces; then

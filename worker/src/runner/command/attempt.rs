@@ -1,4 +1,4 @@
-//! One attempt at running a command that is started for it.
+//! An attempt with a command of its own.
 
 use std::io;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::runner::server::WorkerPipes;
 use crate::runner::start_error::StartError;
 use crate::runner::{Ending, Execution, Order};
 
-/// All that an attempt needs.
+/// The parameters of an attempt.
 pub(in crate::runner) struct Attempt<'a> {
     pub(in crate::runner) order: &'a Order,
     pub(in crate::runner) filesystem: &'a mut DatumFilesystem,
@@ -23,18 +23,18 @@ pub(in crate::runner) struct Attempt<'a> {
     pub(in crate::runner) log_limit: u64,
 }
 
-/// What became of an attempt.
+/// Result of an attempt.
 pub(in crate::runner) enum AttemptOutcome {
-    /// The worker wants to know how it went.
+    /// The attempt ended; the worker gets this result.
     Ended(Execution),
-    /// It did not begin, for no fault of its own: the slot is of no use any more, and why.
+    /// The attempt did not start because the slot is unfit, for this reason.
     Unfit(String),
-    /// The worker is gone; nothing of the attempt is left.
+    /// The worker has exited; all processes of the attempt have ended.
     WorkerGone,
 }
 
 impl Attempt<'_> {
-    /// Shows the datum, runs the command to its end, and leaves none of its processes behind.
+    /// Shows the datum, runs the command to its end, and ends all its processes.
     pub(in crate::runner) fn run(self, pipes: &mut WorkerPipes) -> io::Result<AttemptOutcome> {
         let prepared = self.filesystem.prepare(&self.order.inputs, self.identity);
         let mut process = match prepared.and_then(|()| self.launch()) {
@@ -54,13 +54,13 @@ impl Attempt<'_> {
         Ok(outcome)
     }
 
-    /// The command's process, or why there is none.
+    /// Starts the command.
     pub(super) fn launch(&self) -> Result<io::Result<CommandProcess>, StartError> {
         let reach = |file: &Path| self.filesystem.reach(file).into_owned();
         launch(self.order, reach, self.identity).map(CommandProcess::of)
     }
 
-    /// The attempt's log, with nothing in it.
+    /// A new log for the attempt.
     pub(super) fn log(&self) -> CommandLog {
         let path = self.filesystem.reach(&self.order.log).into_owned();
         CommandLog::new(path, self.log_limit)
@@ -83,7 +83,7 @@ impl From<StartError> for AttemptOutcome {
     }
 }
 
-/// Ends what is left of a command that is over, and tells how it went.
+/// Ends the remaining processes of a command and returns the result.
 pub(super) fn finish(
     watched: MonitorEnd,
     mut process: CommandProcess,
@@ -107,7 +107,7 @@ pub(super) fn finish(
     )))
 }
 
-/// The answer of an attempt whose output is all taken.
+/// The result of an attempt whose output was read completely.
 pub(super) fn execution_of(ending: Ending, log: CommandLog, process_time: Duration) -> Execution {
     let kept = log.finish();
     Execution {

@@ -1,4 +1,4 @@
-//! A command that stays for datum after datum: it is started once, and shown the next one when it asks.
+//! Batch commands (`datum_batching`): started once, and shown the next datum on request.
 
 use std::fs::File;
 use std::io;
@@ -17,27 +17,27 @@ use crate::runner::server::WorkerPipes;
 use crate::runner::start_error::StartError;
 use crate::runner::{Ending, Execution, Order};
 
-/// A command between two datums, or before its first.
+/// A batch command between two datums, or before its first.
 pub(in crate::runner) struct BatchCommand {
-    /// What it was started for.
+    /// The order that started the command.
     order: Order,
     process: CommandProcess,
     next_datum_socket: NextDatumSocket,
-    /// Its question for the next datum, once it has asked.
+    /// The pending `next-datum` request.
     pending: Option<NextDatumRequest>,
 }
 
-/// How the time between two datums ends.
+/// How the idle time between two datums ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::runner) enum IdleEnd {
-    /// The worker has something to say.
+    /// The worker sent a request.
     Request,
-    /// The command ended, or has waited long enough.
+    /// The command exited, or the idle limit was reached.
     Over,
 }
 
 impl BatchCommand {
-    /// Whether it is what this order would start.
+    /// True if this order would start the same command.
     pub(in crate::runner) fn matches(&self, order: &Order) -> bool {
         let own = &self.order;
         order.batch.is_some()
@@ -46,8 +46,8 @@ impl BatchCommand {
             && (&own.user, &own.working_dir) == (&order.user, &order.working_dir)
     }
 
-    /// Waits until the worker has something to say, but no longer than `idle`. What the command writes meanwhile belongs
-    /// to no datum.
+    /// Waits for a request of the worker, at most `idle`. Output of the command is discarded meanwhile, since it
+    /// belongs to no datum.
     pub(in crate::runner) fn wait_idle(
         &mut self,
         requests: &File,
@@ -84,7 +84,7 @@ impl BatchCommand {
         }
     }
 
-    /// Ends it, with all that it started.
+    /// Ends the command and all its processes.
     pub(in crate::runner) fn terminate(
         mut self,
         filesystem: &mut DatumFilesystem,
@@ -96,8 +96,8 @@ impl BatchCommand {
 }
 
 impl Attempt<'_> {
-    /// Gives the datum to `resident`, which is started if there is none, and waits until it asks for another. It
-    /// stays then, and only then. `variables` are what it finds in `/pfs/.env`.
+    /// Gives the datum to the batch command in `kept`, which is started if missing, and waits for the next request.
+    /// The command is put back into `kept` only then. `variables` are the contents of `/pfs/.env`.
     pub(in crate::runner) fn run_batch(
         mut self,
         variables: &str,
@@ -113,7 +113,7 @@ impl Attempt<'_> {
                 Err(start_error) => return Ok(self.refuse(start_error)),
             },
         };
-        // Whoever asked may have been ended while it waited; its command asks again, then.
+        // The client may have exited meanwhile; the command will then send another request.
         loop {
             if let Some(request) = batch_command.pending.take() {
                 if let Err(start_error) = self.filesystem.show_batch(&self.order.inputs, variables)
@@ -154,7 +154,10 @@ impl Attempt<'_> {
             .provide_next_datum()
             .map_err(StartError::Slot)?;
         let next_datum_socket = NextDatumSocket::listen(&place).map_err(|error| {
-            StartError::Slot(format!("{} cannot be asked at: {error}", place.display()))
+            StartError::Slot(format!(
+                "the next-datum socket in {} cannot be created: {error}",
+                place.display()
+            ))
         })?;
         let process = self.launch()?;
         Ok(process.map(|process| BatchCommand {
@@ -165,7 +168,7 @@ impl Attempt<'_> {
         }))
     }
 
-    /// Watches the command from now on; each time it asks, its time limit begins anew.
+    /// Monitors the command from now on; the time limit starts anew with each request.
     fn watch(
         &self,
         batch_command: &mut BatchCommand,
@@ -179,7 +182,7 @@ impl Attempt<'_> {
             .watch(&mut pipes.requests)
     }
 
-    /// The command is over, and with it this attempt.
+    /// The command ended, and the attempt with it.
     fn finish_with(
         self,
         batch_command: BatchCommand,
@@ -192,7 +195,7 @@ impl Attempt<'_> {
         outcome
     }
 
-    /// The command could not be given the datum.
+    /// The datum could not be given to the command.
     fn refuse(self, start_error: StartError) -> AttemptOutcome {
         self.filesystem.withdraw_next_datum();
         start_error.into()

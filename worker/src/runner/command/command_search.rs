@@ -1,4 +1,4 @@
-//! From a command's name to the file to execute, and from a failed start to a message that helps.
+//! Search for the executable of a command, and explanations for failed starts.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
@@ -7,19 +7,19 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-/// Where commands are looked for when the environment has no `PATH`.
+/// Default for an environment without `PATH`.
 pub(crate) const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Where a command is looked for.
+/// Where a command is searched.
 pub(super) struct CommandSearch<'a> {
-    /// The `PATH` of the command's environment.
+    /// `PATH` of the command's environment.
     pub(super) path: Option<&'a str>,
-    /// The command's working directory, when it is not this process's.
+    /// Working directory of the command, unless the runner's own.
     pub(super) directory: Option<&'a Path>,
 }
 
 impl CommandSearch<'_> {
-    /// The file to execute for `name`: itself if there is a slash in it, else the first executable of that name in `PATH`.
+    /// The file to execute for `name`: the name itself if it contains a slash, else the first executable in `PATH`.
     pub(super) fn find(&self, name: &str) -> Result<PathBuf, String> {
         if name.contains('/') {
             return Ok(PathBuf::from(name));
@@ -36,7 +36,7 @@ impl CommandSearch<'_> {
         })
     }
 
-    /// Why executing `program` failed with `error`.
+    /// The message for a failed execution of `program`.
     pub(super) fn explain(&self, program: &Path, error: &io::Error) -> String {
         let shown = program.display();
         if let Some(directory) = self.directory.filter(|directory| !directory.is_dir()) {
@@ -85,7 +85,7 @@ fn is_executable(file: &Path) -> bool {
     fs::metadata(file).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
-/// The interpreter that a script names, for a message.
+/// The interpreter of a script, for a message.
 fn interpreter(script: &Path) -> String {
     let first = first_line(script);
     let named = first

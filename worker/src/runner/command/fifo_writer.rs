@@ -1,7 +1,7 @@
-//! Filling FIFOs with their sources' bytes, for whoever opens them, as often as they are opened.
+//! Writes the bytes of inputs into FIFOs, for each reader, as often as a FIFO is opened.
 //!
-//! A FIFO is armed by holding both its ends open, so that opening it to read never blocks; inotify then tells who
-//! does. We hold it by a second name outside `/pfs`: our own opening must not be told as a reader's.
+//! A FIFO is armed by holding both ends open, so that opening it for reading never blocks; inotify reports readers.
+//! The runner opens a second name outside `/pfs`, because opening the visible name would be reported as a reader.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -18,17 +18,17 @@ use rustix::io::Errno;
 use rustix::pipe::{SpliceFlags, splice};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What goes into a FIFO at once: what it holds.
+/// Size of a transfer: the capacity of a FIFO.
 const CHUNK: usize = 64 * 1024;
 
-/// Room for events of long names.
+/// Buffer size for events of long names.
 const EVENTS: usize = 16 * 1024;
 
-/// A FIFO and what it delivers.
+/// A FIFO and its source.
 pub(in crate::runner) struct Fifo {
-    /// Where readers open it.
+    /// Path for readers.
     pub(in crate::runner) seen_at: PathBuf,
-    /// Its second name.
+    /// Second name, for the runner.
     pub(in crate::runner) hidden_at: PathBuf,
     /// The file with the bytes.
     pub(in crate::runner) source: PathBuf,
@@ -39,7 +39,7 @@ pub(super) struct FifoWriter {
     inotify: OwnedFd,
     fifos: Vec<ServedFifo>,
     places: HashMap<(i32, OsString), usize>,
-    /// Those that are being filled.
+    /// Indexes of FIFOs that are being filled.
     active: Vec<usize>,
     limit: Option<Rlimit>,
 }
@@ -50,16 +50,17 @@ struct ServedFifo {
 }
 
 enum State {
-    /// Held open, for the next reader.
+    /// Held open for the next reader.
     Armed(OwnedFd),
-    /// Being filled for a reader.
+    /// A reader is being served.
     Filling { pipe: OwnedFd, source: File },
-    /// All is in the pipe; its end is told by our having closed it. To be armed again when the reader closes it too.
+    /// All bytes are in the pipe, and the runner closed its end. The FIFO is armed again when the reader closes its
+    /// end.
     Filled,
 }
 
 impl FifoWriter {
-    /// Arms the FIFOs; none is needed when there are none. Whoever opened one before is served too.
+    /// Arms the FIFOs; `None` without FIFOs. Readers that opened a FIFO earlier are served as well.
     pub(super) fn arm(fifos: Vec<Fifo>) -> io::Result<Option<Self>> {
         if fifos.is_empty() {
             return Ok(None);
@@ -93,7 +94,7 @@ impl FifoWriter {
         let watch = watches[directory];
         self.places
             .insert((watch, name.to_owned()), self.fifos.len());
-        // Only now: a reader that came before the watch is told when the opening that it waits for succeeds.
+        // The watch must exist first: the open call of a waiting reader succeeds now and is reported.
         self.fifos.push(ServedFifo {
             state: State::Armed(hold(&fifo.hidden_at)?),
             fifo,
@@ -101,7 +102,7 @@ impl FifoWriter {
         Ok(())
     }
 
-    /// What to poll: the news of readers, and the FIFOs that can take more.
+    /// The descriptors to poll: the inotify instance, and the FIFOs that can take more data.
     pub(super) fn descriptors(&self) -> (BorrowedFd<'_>, impl Iterator<Item = BorrowedFd<'_>>) {
         let filling = self
             .active
@@ -113,7 +114,7 @@ impl FifoWriter {
         (self.inotify.as_fd(), filling)
     }
 
-    /// Attends to new readers, then to those that can take more. The error says which input is lost.
+    /// Handles new readers, then fills FIFOs. The error names the input that could not be read.
     pub(super) fn feed(&mut self) -> Result<(), String> {
         self.handle_events()?;
         let mut active = std::mem::take(&mut self.active);
@@ -127,7 +128,7 @@ impl FifoWriter {
         Ok(())
     }
 
-    /// Takes note of who opened and closed what.
+    /// Handles inotify events.
     fn handle_events(&mut self) -> Result<(), String> {
         let mut events = Vec::new();
         let mut buffer = [MaybeUninit::uninit(); EVENTS];
@@ -171,7 +172,7 @@ impl Drop for FifoWriter {
 }
 
 impl ServedFifo {
-    /// Begins to fill it, unless that has begun already.
+    /// Starts to fill the FIFO, unless it is being filled already.
     fn open(&mut self) -> io::Result<bool> {
         if !matches!(self.state, State::Armed(_)) {
             return Ok(false);
@@ -183,7 +184,7 @@ impl ServedFifo {
         Ok(true)
     }
 
-    /// Puts in what fits.
+    /// Writes as many bytes as fit.
     fn fill(&mut self) -> io::Result<()> {
         let State::Filling { pipe, source } = &self.state else {
             return Ok(());
@@ -219,7 +220,7 @@ fn hold(fifo: &Path) -> io::Result<OwnedFd> {
     )?)
 }
 
-/// Lets this process open as many files as it may; returns what it could open so far, which commands inherit.
+/// Raises the limit of open files to the maximum; returns the previous limit, for commands.
 fn raise_file_limit() -> io::Result<Rlimit> {
     let before = getrlimit(Resource::Nofile);
     setrlimit(

@@ -1,4 +1,4 @@
-//! Whom a command runs as, looked up in `/etc/passwd` and `/etc/group` as the command would see them.
+//! User and group of a command, looked up in `/etc/passwd` and `/etc/group` as the command would see them.
 
 use std::fs;
 
@@ -7,14 +7,12 @@ use rustix::process::{getegid, geteuid};
 /// A user and a group, by number.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::runner) struct Identity {
-    /// The user.
     pub(in crate::runner) user: u32,
-    /// The group.
     pub(in crate::runner) group: u32,
 }
 
 impl Identity {
-    /// Whom this process runs as.
+    /// User and group of this process.
     pub(in crate::runner) fn own() -> Self {
         Self {
             user: geteuid().as_raw(),
@@ -23,7 +21,7 @@ impl Identity {
     }
 }
 
-/// Whom `name|uid[:group|gid]` means; none when that is who we are already.
+/// The identity for `name|uid[:group|gid]`; `None` if this process has the identity already.
 pub(in crate::runner) fn identity(user: Option<&str>) -> Result<Option<Identity>, String> {
     let Some(user) = user else { return Ok(None) };
     let read = |path| fs::read_to_string(path).unwrap_or_default();
@@ -39,8 +37,8 @@ pub(in crate::runner) fn identity(user: Option<&str>) -> Result<Option<Identity>
     Ok(Some(requested))
 }
 
-/// The home directory of whom `name|uid[:group|gid]` means, as a container's runtime would have it: `/` for who is not in
-/// `/etc/passwd`. None when that is who we are already, whose `HOME` we have.
+/// Home directory for `name|uid[:group|gid]` as a container runtime sets it: `/` for a user that is not in
+/// `/etc/passwd`. `None` for the user of this process, whose `HOME` is inherited.
 pub(crate) fn home_of_another(user: &str) -> Option<String> {
     let requested = identity(Some(user)).ok().flatten()?;
     if requested.user == Identity::own().user {
@@ -78,7 +76,7 @@ fn parse(text: &str, passwd: &str, group: &str) -> Result<Identity, String> {
             .ok_or_else(|| {
                 format!("group {name:?} is not in /etc/group; use a name from there or a number")
             })?,
-        // As `su` and `docker run --user` have it: the user's own group, or root's where that is not known.
+        // The default of `su` and `docker run --user`: the primary group of the user, or root's if unknown.
         None => entry.and_then(|fields| number(&fields, 3)).unwrap_or(0),
     };
     Ok(Identity { user, group })

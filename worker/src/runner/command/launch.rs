@@ -1,5 +1,3 @@
-//! Starting a command.
-
 use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -10,9 +8,10 @@ use super::command_search::CommandSearch;
 use crate::runner::order::Order;
 use crate::runner::start_error::StartError;
 
-/// Starts the order's command in a process group of its own, with pipes for stdout and stderr.
+/// Starts the command in a process group of its own, with pipes for stdout and stderr.
 ///
-/// Neither `pre_exec` nor a `PATH` lookup by the standard library: both would make it fork instead of `posix_spawn`.
+/// The code avoids `pre_exec` and the `PATH` lookup of the standard library: either would make the library fork
+/// instead of `posix_spawn`.
 pub(super) fn launch(
     order: &Order,
     reach: impl Fn(&Path) -> PathBuf,
@@ -56,7 +55,7 @@ fn open_stdin(file: Option<&Path>, reach: impl Fn(&Path) -> PathBuf) -> Result<S
         return Ok(Stdio::null());
     };
     let opened = File::open(reach(file)).map(Stdio::from);
-    // The worker wrote it.
+    // The worker wrote the file, so a failure is the slot's fault.
     opened.map_err(|error| {
         StartError::Slot(format!(
             "standard input {} cannot be read: {error}",

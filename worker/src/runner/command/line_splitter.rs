@@ -1,18 +1,18 @@
-//! From the bytes of a stream to the records of a log, in the format of Kubernetes' container logs:
-//! `2026-11-23T18:31:55.123456Z stdout F text`, with `P` where the line goes on in the stream's next record.
+//! Splits the bytes of a stream into log records in the format of Kubernetes' container logs:
+//! `2026-11-23T18:31:55.123456Z stdout F text`, with `P` where the line continues in the next record of the stream.
 
 use super::log::Stream;
 
 /// Longer lines are split into records of this size.
 const LONGEST_RECORD: usize = 16 * 1024;
 
-/// As much of the last line is kept.
+/// Limit for the last line.
 const LONGEST_LAST_LINE: usize = 4 * 1024;
 
-/// One stream, cut into lines.
+/// Line splitter of one stream.
 pub(super) struct LineSplitter {
     stream: Stream,
-    /// The line so far, unless it is in records already.
+    /// The current line, except parts already in records.
     unfinished: Vec<u8>,
     /// The beginning of a line that is partly in records.
     begun: Option<Vec<u8>>,
@@ -20,7 +20,6 @@ pub(super) struct LineSplitter {
 }
 
 impl LineSplitter {
-    /// A stream of which nothing was read yet.
     pub(super) fn of(stream: Stream) -> Self {
         Self {
             stream,
@@ -30,7 +29,7 @@ impl LineSplitter {
         }
     }
 
-    /// Adds to `records` what `bytes` complete.
+    /// Appends the completed records to `records`.
     pub(super) fn take(&mut self, bytes: &[u8], now: &str, records: &mut Vec<u8>) {
         let mut rest = bytes;
         while let Some(end) = rest.iter().position(|&byte| byte == b'\n') {
@@ -41,7 +40,7 @@ impl LineSplitter {
         self.continue_line(rest, now, records);
     }
 
-    /// Adds what is left of a line that does not end.
+    /// Appends an unfinished line.
     pub(super) fn finish(&mut self, now: &str, records: &mut Vec<u8>) {
         if self.is_amid_line() {
             self.remember();
@@ -50,7 +49,7 @@ impl LineSplitter {
         }
     }
 
-    /// Whether the last byte read was not the end of a line.
+    /// True if the last byte read did not end a line.
     pub(super) fn is_amid_line(&self) -> bool {
         !self.unfinished.is_empty()
     }
@@ -78,7 +77,7 @@ impl LineSplitter {
         self.begun = None;
     }
 
-    /// Keeps the line that ends here, unless it is blank.
+    /// Remembers the current line unless blank.
     fn remember(&mut self) {
         let line = self
             .begun

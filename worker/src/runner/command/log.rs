@@ -1,4 +1,4 @@
-//! The log of an attempt: what the command wrote on stdout and stderr, line by line, in memory and on disk within bounds.
+//! The log of an attempt: stdout and stderr of the command, line by line, bounded in memory and on disk.
 
 use std::path::PathBuf;
 
@@ -7,17 +7,15 @@ use jiff::Timestamp;
 use super::line_splitter::LineSplitter;
 use super::log_file::LogFile;
 
-/// Where a line came from.
+/// The source of a line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Stream {
-    /// Standard output.
     Stdout,
-    /// Standard error.
     Stderr,
 }
 
 impl Stream {
-    /// The name it has in the log.
+    /// Name of the stream in the log.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Stdout => "stdout",
@@ -26,7 +24,7 @@ impl Stream {
     }
 }
 
-/// The log of an attempt that runs.
+/// The log of a running attempt.
 pub(super) struct CommandLog {
     stdout: LineSplitter,
     stderr: LineSplitter,
@@ -34,18 +32,18 @@ pub(super) struct CommandLog {
     records: Vec<u8>,
 }
 
-/// What is kept of an attempt's output.
+/// Summary of a finished log.
 pub(super) struct LogSummary {
     /// The last line of stderr that is not blank, else of stdout.
     pub(super) last_line: String,
-    /// Size of the log file.
+    /// Size of the log file in bytes.
     pub(super) bytes: u64,
-    /// What could not be written, and why.
+    /// Reason for missing output.
     pub(super) trouble: Option<String>,
 }
 
 impl CommandLog {
-    /// A log at `path`, where there is no file until there is something to write.
+    /// A log at `path`; the file is created at the first output.
     pub(super) fn new(path: PathBuf, limit: u64) -> Self {
         Self {
             stdout: LineSplitter::of(Stream::Stdout),
@@ -55,7 +53,7 @@ impl CommandLog {
         }
     }
 
-    /// Takes what the command just wrote.
+    /// Appends output of the command.
     pub(super) fn take(&mut self, stream: Stream, bytes: &[u8]) {
         self.records.clear();
         let now = now();
@@ -66,7 +64,7 @@ impl CommandLog {
         self.file.append(&self.records);
     }
 
-    /// Writes what is left of unfinished lines.
+    /// Writes unfinished lines and closes the log.
     pub(super) fn finish(mut self) -> LogSummary {
         self.records.clear();
         if self.stdout.is_amid_line() || self.stderr.is_amid_line() {
@@ -89,7 +87,7 @@ impl CommandLog {
     }
 }
 
-/// The moment, as log lines begin with it.
+/// The current time in the format of log lines.
 pub(super) fn now() -> String {
     format!("{:.6}", Timestamp::now())
 }

@@ -1,5 +1,4 @@
-//! The file of a log: made when there is something to write, bounded by dropping the middle, and no obstacle to the
-//! command when the disk is full.
+//! Log file: created at the first record, bounded by dropping the middle. A full disk does not stop the command.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -7,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::log::now;
 
-/// A log within its limit is made of at least so many pieces: how much of it is kept must not depend on how much of the
-/// output came at once.
+/// A log within its limit consists of at least this many pieces, so that the kept amount does not depend on the size
+/// of single writes.
 const PIECES: u64 = 64;
 
 /// A log file that is being written.
@@ -17,18 +16,18 @@ pub(super) struct LogFile {
     limit: u64,
     head: Option<LogPart>,
     tail: Option<LogTail>,
-    /// Bytes that could not be written, since the last time the log could say so.
+    /// Bytes that could not be written, since the last remark on losses.
     lost: u64,
     trouble: Option<io::Error>,
 }
 
-/// A file that ends with a whole record.
+/// A file that ends with a complete record.
 struct LogPart {
     file: File,
     length: u64,
 }
 
-/// The end of a log that is too long: two files in turn, so that at least one full file is there.
+/// The tail of a log that is too long: two files in turn, one always full.
 struct LogTail {
     older: LogPart,
     newer: LogPart,
@@ -36,7 +35,7 @@ struct LogTail {
 }
 
 impl LogFile {
-    /// A file at `path`, once there is something to write.
+    /// A log file at `path`, created at the first record.
     pub(super) fn new(path: PathBuf, limit: u64) -> Self {
         Self {
             path,
@@ -48,7 +47,7 @@ impl LogFile {
         }
     }
 
-    /// Appends whole records. What cannot be written is counted.
+    /// Appends complete records. Bytes that cannot be written are counted.
     pub(super) fn append(&mut self, records: &[u8]) {
         for few in pieces(records, self.limit / PIECES) {
             self.append_few(few);
@@ -62,7 +61,7 @@ impl LogFile {
         }
     }
 
-    /// Puts the file together; returns its size and what could not be written.
+    /// Joins head and tail; returns the size and the reason for missing records.
     pub(super) fn finish(mut self) -> (u64, Option<String>) {
         let joined = self.join();
         if let Err(error) = joined.and_then(|()| self.say_what_was_lost()) {
@@ -124,7 +123,7 @@ impl LogFile {
         remark(&format!("{} bytes of log lost here: {why}", self.lost))
     }
 
-    /// Gives up the last records for the remark that others are missing: that needs no space.
+    /// Replaces the last records by a remark on the loss, since that needs no space.
     fn overwrite_the_end(&mut self) {
         let remark = self.remark_on_loss();
         if let Some(head) = &mut self.head {
@@ -181,7 +180,7 @@ impl LogPart {
         Ok(())
     }
 
-    /// Replaces as many of the last records by `remark` as it needs room.
+    /// Replaces as many of the last records as `remark` needs.
     fn replace_end(&mut self, remark: &[u8]) -> io::Result<()> {
         let room = remark.len() as u64;
         let from = self.length.saturating_sub(room + 32 * 1024);
@@ -201,7 +200,7 @@ impl LogPart {
 }
 
 impl LogTail {
-    /// Files without a name, in the directory of the log.
+    /// Unnamed files in the directory of the log.
     fn beside(log: &Path) -> io::Result<Self> {
         let directory = log.parent().unwrap_or(Path::new("."));
         let part = || tempfile::tempfile_in(directory).map(|file| LogPart { file, length: 0 });
@@ -222,7 +221,7 @@ impl LogTail {
     }
 }
 
-/// Pure: whole records cut into pieces of at most so many bytes, or of one record that is longer.
+/// Pure: complete records split into pieces of at most `most` bytes, or of one longer record.
 fn pieces(mut records: &[u8], most: u64) -> impl Iterator<Item = &[u8]> {
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let newline = |byte: &u8| *byte == b'\n';
@@ -238,7 +237,7 @@ fn pieces(mut records: &[u8], most: u64) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// A record of our own.
+/// A log record by Drover.
 fn remark(text: &str) -> Vec<u8> {
     format!("{} stderr F [drover: {text}]\n", now()).into_bytes()
 }
@@ -265,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn as_much_is_kept_of_output_that_came_at_once_as_of_output_that_came_line_by_line() {
+    fn the_kept_amount_does_not_depend_on_the_size_of_writes() {
         let folder = tempfile::tempdir().unwrap();
         let lines: Vec<String> = (0..20_000).map(|number| format!("{number:09}\n")).collect();
         for at_once in [1, 100, 20_000] {

@@ -1,6 +1,5 @@
-//! Running a command: finding it, starting it, keeping its output, ending it and all that it started.
-//!
-//! It knows nothing of how `/pfs` came about.
+//! Execution of a command: search, start, log, termination of its processes. The room knows nothing of how `/pfs` is
+//! set up.
 
 mod attempt;
 mod batch_command;

@@ -1,4 +1,4 @@
-//! Watching a command while it runs: its output, its time, its FIFOs, what it asks for, and the worker's wish to end it.
+//! Monitoring of a running command: output, time limit, FIFOs, `next-datum` requests, cancellation by the worker.
 
 use std::fs::File;
 use std::io;
@@ -17,48 +17,48 @@ use super::process::CommandProcess;
 use crate::runner::frame::{self, RunnerRequest};
 use crate::runner::order::Order;
 
-/// How often orphans that have ended are collected while the command runs.
+/// Interval for reaping orphans while the command runs.
 const REAP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Watches a command that runs.
+/// Monitors a running command.
 pub(super) struct CommandMonitor<'a> {
     process: &'a mut CommandProcess,
     log: &'a mut CommandLog,
     fifo_writer: Option<FifoWriter>,
     next_datum_socket: Option<&'a NextDatumSocket>,
-    /// Why the datum in hand has failed, if that was said.
+    /// Reason of a failure reported for the current datum.
     failed: Option<String>,
     deadline: Option<Instant>,
-    /// From TERM to KILL; zero kills at once.
+    /// Time from TERM to KILL; zero sends KILL at once.
     grace: Duration,
     stopping: Option<Termination>,
-    /// When orphans were last collected.
+    /// Time of the last reaping of orphans.
     collected: Instant,
 }
 
-/// A command that was told to end.
+/// A command that is being terminated.
 struct Termination {
     why: MonitorEnd,
     kill_at: Option<Instant>,
 }
 
-/// Why the watching is over.
+/// Why monitoring ended.
 pub(super) enum MonitorEnd {
-    /// The command ended by itself.
+    /// The command exited on its own.
     Ended,
-    /// It wants its next datum; why the one in hand has failed, if that was said.
+    /// A `next-datum` request, and the reason if the command reported a failure of the current datum.
     Asked(NextDatumRequest, Option<String>),
-    /// It was ended at its timeout.
+    /// The command was terminated at its timeout.
     TimedOut,
-    /// It was ended at the worker's wish.
+    /// The command was terminated because the worker cancelled the attempt.
     Cancelled,
-    /// It was ended because an input could not be delivered: which one, and why.
+    /// The command was terminated because an input could not be read; contains the message.
     InputLost(String),
-    /// The worker is gone; the command may still run.
+    /// The worker has exited; the command may still run.
     WorkerGone,
 }
 
-/// What can happen while a command runs.
+/// Events of a running command.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum MonitorEvent {
     Request,
@@ -69,7 +69,7 @@ enum MonitorEvent {
 }
 
 impl<'a> CommandMonitor<'a> {
-    /// Watches `process`, which began with this order when `started`.
+    /// Monitors `process`, which was given this order at `started`.
     pub(super) fn of(
         process: &'a mut CommandProcess,
         log: &'a mut CommandLog,
@@ -89,7 +89,7 @@ impl<'a> CommandMonitor<'a> {
         }
     }
 
-    /// Fills its FIFOs, too.
+    /// Also fills FIFOs.
     pub(super) fn with_fifos(self, fifo_writer: Option<FifoWriter>) -> Self {
         Self {
             fifo_writer,
@@ -97,7 +97,7 @@ impl<'a> CommandMonitor<'a> {
         }
     }
 
-    /// Hears it request for its next datum, too.
+    /// Also accepts `next-datum` requests.
     pub(super) fn with_socket(self, next_datum_socket: &'a NextDatumSocket) -> Self {
         Self {
             next_datum_socket: Some(next_datum_socket),
@@ -105,7 +105,7 @@ impl<'a> CommandMonitor<'a> {
         }
     }
 
-    /// Watches until the command's main process has ended or asks for more, or the worker is gone.
+    /// Runs until the main process exits or requests a datum, or until the worker exits.
     pub(super) fn watch(mut self, requests: &mut File) -> io::Result<MonitorEnd> {
         loop {
             for event in self.wait(requests)? {
@@ -140,7 +140,7 @@ impl<'a> CommandMonitor<'a> {
         }
     }
 
-    /// Waits until something happens or it is time to look at the clock. The command's end comes last.
+    /// Waits for events or for the next deadline. The end of the command is the last event.
     fn wait(&self, requests: &File) -> io::Result<Vec<MonitorEvent>> {
         let mut events: Vec<(MonitorEvent, BorrowedFd<'_>, PollFlags)> = self
             .process
@@ -152,7 +152,7 @@ impl<'a> CommandMonitor<'a> {
             events.push((MonitorEvent::Fifo, readers, PollFlags::IN));
             events.extend(filling.map(|pipe| (MonitorEvent::Fifo, pipe, PollFlags::OUT)));
         }
-        // Who is told to end gets nothing more.
+        // A command in termination gets no further datum.
         if let Some(next_datum_socket) = self.next_datum_socket.filter(|_| self.stopping.is_none())
         {
             events.push((
@@ -177,7 +177,7 @@ impl<'a> CommandMonitor<'a> {
         Ok(happened)
     }
 
-    /// How long to wait for something to happen.
+    /// Time until the next deadline or reaping.
     fn timeout(&self) -> Duration {
         let next = match &self.stopping {
             Some(stopping) => stopping.kill_at,
@@ -190,7 +190,7 @@ impl<'a> CommandMonitor<'a> {
         })
     }
 
-    /// Does what the clock asks for.
+    /// Reaps orphans, enforces the time limit and the grace period.
     fn keep_time(&mut self) {
         let now = Instant::now();
         if now >= self.collected + REAP_INTERVAL {
@@ -209,7 +209,7 @@ impl<'a> CommandMonitor<'a> {
         }
     }
 
-    /// Begins to end the command, unless that has begun already.
+    /// Starts the termination of the command, unless one is under way.
     fn stop(&mut self, why: MonitorEnd) {
         if self.stopping.is_some() {
             return;
@@ -223,7 +223,7 @@ impl<'a> CommandMonitor<'a> {
         });
     }
 
-    /// Takes note of a failure. Who has nothing new to say of the datum in hand wants the next one.
+    /// Records a failure report. A second report, or a plain request, asks for the next datum.
     fn handle(&mut self, request: NextDatumRequest) -> Option<MonitorEnd> {
         match &request.word {
             NextDatumMessage::Failed(reason) if self.failed.is_none() => {
@@ -245,7 +245,7 @@ impl<'a> CommandMonitor<'a> {
     }
 }
 
-/// Waits until something happens to one of these, or patience is at its end.
+/// Waits for an event on a descriptor, at most `timeout`.
 pub(super) fn wait_for(watched: &mut [PollFd<'_>], timeout: Duration) -> io::Result<()> {
     let timeout = Timespec::try_from(timeout).unwrap_or(Timespec {
         tv_sec: i64::MAX,

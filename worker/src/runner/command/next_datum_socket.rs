@@ -1,8 +1,8 @@
-//! Where a command that takes datum after datum asks for its next one.
+//! The socket where a batch command requests its next datum.
 //!
-//! A socket in a directory that the command can reach. Who connects says a line and is answered with one: `next`, with
-//! `datum` once the next one is there; `failed MESSAGE`, of the datum in hand, with `noted` at once. To give a datum up
-//! is not to ask for another: so a loop around `next-datum` misses none, wherever in it one is given up.
+//! The socket lies in a directory that the command can reach. A client sends a line and gets a line back: `next` is
+//! answered with `datum` when the next datum is ready; `failed MESSAGE`, about the current datum, is answered with
+//! `noted` at once. A failure report does not request a datum, so a loop around `next-datum` misses none.
 
 use std::fs::{self, Permissions};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -14,41 +14,40 @@ use std::time::Duration;
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
-/// The socket's name.
 const SOCKET: &str = "ask";
 
-/// Answers, whole.
+/// Complete answers.
 const DATUM: &[u8] = b"datum\n";
 const NOTED: &[u8] = b"noted\n";
 
 /// Longer lines are cut.
 const LONGEST_LINE: u64 = 8 * 1024;
 
-/// How long who connects may take to say what it wants; its command waits meanwhile, and nobody else.
+/// How long a client may take to send its line.
 const READ_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A socket that waits for a command to ask.
+/// A socket for requests of a batch command.
 pub(super) struct NextDatumSocket {
     listener: UnixListener,
 }
 
-/// What a command says.
+/// A message of a batch command.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(in crate::runner) enum NextDatumMessage {
-    /// It wants its next datum.
+    /// Request for the next datum.
     Next,
-    /// It has failed at the datum in hand, for this reason.
+    /// Failure of the current datum, with the reason.
     Failed(String),
 }
 
-/// Somebody who said something and waits for an answer.
+/// A client that sent a message and waits for the answer.
 pub(super) struct NextDatumRequest {
     pub(super) word: NextDatumMessage,
     connection: UnixStream,
 }
 
 impl NextDatumSocket {
-    /// Listens in `directory`, for whoever can reach it.
+    /// Listens in `directory`, for all users.
     pub(super) fn listen(directory: &Path) -> io::Result<Self> {
         let opened = open(directory)?;
         let socket = short(&opened);
@@ -58,7 +57,7 @@ impl NextDatumSocket {
         Ok(Self { listener })
     }
 
-    /// What was just said, if whoever connected said something.
+    /// Accepts a connection and reads its message; `None` without a valid message.
     pub(super) fn accept(&self) -> Option<NextDatumRequest> {
         let (connection, _) = self.listener.accept().ok()?;
         connection.set_nonblocking(false).ok()?;
@@ -81,12 +80,12 @@ impl AsFd for NextDatumSocket {
 }
 
 impl NextDatumRequest {
-    /// Says that the next datum is there; tells whether anybody still waited for it.
+    /// Sends the answer that the next datum is ready; false if the client has gone.
     pub(super) fn deliver(mut self) -> bool {
         self.connection.write_all(DATUM).is_ok()
     }
 
-    /// Says that it was accept.
+    /// Sends the answer that the failure was noted.
     pub(super) fn acknowledge(mut self) {
         let _ = self.connection.write_all(NOTED); // whoever is gone has been accept all the same
     }
@@ -109,7 +108,7 @@ impl NextDatumMessage {
     }
 }
 
-/// Says it at the socket in `directory`, and waits for the answer.
+/// Sends the message to the socket in `directory` and waits for the answer.
 pub(in crate::runner) fn send(directory: &Path, word: &NextDatumMessage) -> io::Result<()> {
     let mut connection = UnixStream::connect(short(&open(directory)?))?;
     connection.write_all(word.line().as_bytes())?;
@@ -127,7 +126,7 @@ fn open(directory: &Path) -> io::Result<OwnedFd> {
     Ok(openat(CWD, directory, flags, Mode::empty())?)
 }
 
-/// A name of the socket that is short enough for the address of one, wherever its directory lies.
+/// A path of the socket that fits into a socket address, wherever its directory lies.
 fn short(directory: &OwnedFd) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", directory.as_raw_fd()))
 }
@@ -139,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_understood_and_noise_is_not() {
+    fn messages_are_parsed_and_noise_is_refused() {
         let failed = |message: &str| Some(NextDatumMessage::Failed(message.to_owned()));
         for (line, expected) in [
             ("next", Some(NextDatumMessage::Next)),
@@ -153,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_is_answered_and_who_does_not_wait_for_it_is_not_taken_to_have_heard() {
+    fn a_client_is_answered_and_an_exited_client_is_noticed() {
         let folder = tempfile::tempdir().unwrap();
         let deep = folder.path().join("a-name-that-is-long/".repeat(9));
         fs::create_dir_all(&deep).unwrap();

@@ -1,4 +1,4 @@
-//! Ending what a command left behind.
+//! Termination of processes that a command left behind.
 
 use std::fs;
 use std::io;
@@ -9,14 +9,14 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getpid};
 
-/// Everybody whom this process may signal, but itself.
+/// The argument of `kill(2)` for all processes that the caller may signal.
 const ALL_PROCESSES: Pid = Pid::from_raw(-1);
 
-/// Between looks at processes that are dying.
+/// Interval between checks of dying processes.
 const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
-/// Kills all descendants of this process and waits for their death, at most `patience`.
-/// The caller must have no children that it still wants, and be the init of its PID namespace or a subreaper.
+/// Kills all descendants of this process and waits for their exit, at most `timeout`. The caller must need no child
+/// any more, and must be init of its PID namespace or a subreaper.
 pub(in crate::runner) fn kill_orphans(timeout: Duration) -> io::Result<()> {
     let deadline = Instant::now() + timeout;
     loop {
@@ -27,14 +27,14 @@ pub(in crate::runner) fn kill_orphans(timeout: Duration) -> io::Result<()> {
         if Instant::now() > deadline {
             return Err(io::Error::new(
                 io::ErrorKind::TimedOut,
-                "processes that a command left behind do not die",
+                "orphaned processes of a command do not exit after SIGKILL",
             ));
         }
         std::thread::sleep(POLL_INTERVAL);
     }
 }
 
-/// Collects children that have ended, but for `kept`.
+/// Reaps exited children except `kept`.
 pub(super) fn reap_except(kept: u32) {
     use nix::sys::wait::{Id, waitid};
     let peek = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
@@ -64,8 +64,8 @@ fn reap_all() -> io::Result<Children> {
     }
 }
 
-/// As init of a PID namespace one call reaches them all at once; as a subreaper only children can be told from
-/// strangers, and their children become ours when they die.
+/// Init of a PID namespace reaches all processes by one call. A subreaper can tell only its children from foreign
+/// processes; their children are reparented to the subreaper when they die.
 fn kill_all() {
     if getpid().as_raw() == 1 {
         let _ = kill(ALL_PROCESSES, Signal::SIGKILL);
@@ -92,7 +92,7 @@ fn children() -> Vec<Pid> {
 
 fn parent(process: Pid) -> Option<Pid> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // The name, in parentheses, may itself contain any of them.
+    // The process name, in parentheses, may itself contain parentheses.
     let after_name = stat.rsplit_once(')')?.1;
     after_name
         .split_whitespace()

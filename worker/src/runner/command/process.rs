@@ -1,4 +1,4 @@
-//! A command's main process, the group that it leads, and the pipes that they write to.
+//! Main process of a command, its process group, and the pipes of its output.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -13,13 +13,14 @@ use super::log::{CommandLog, Stream};
 use super::monitor::wait_for;
 use super::orphans;
 
-/// What one read takes at most: what a pipe holds.
+/// Size of a read: the capacity of a pipe.
 const CHUNK: usize = 64 * 1024;
 
-/// How long processes may take to die of KILL. What does not is stuck in the kernel, and this runner is unfit.
+/// How long processes may take to exit after KILL. A process that takes longer hangs in the kernel, and the slot is
+/// unfit.
 const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A command that was started and is not collected yet.
+/// A started command, not yet reaped.
 pub(super) struct CommandProcess {
     child: Child,
     pidfd: OwnedFd,
@@ -35,7 +36,7 @@ struct Output {
 }
 
 impl CommandProcess {
-    /// Takes on a command that was just started in a group of its own.
+    /// Takes over a command that was just started in a process group of its own.
     pub(super) fn of(mut child: Child) -> io::Result<Self> {
         let group = Pid::from_child(&child);
         let stdout = child.stdout.take().map(|pipe| Output {
@@ -55,12 +56,12 @@ impl CommandProcess {
         })
     }
 
-    /// The number of the main process.
+    /// Process id of the main process.
     pub(super) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Readable once the main process has ended.
+    /// A descriptor that becomes readable when the main process exits.
     pub(super) fn ending(&self) -> BorrowedFd<'_> {
         self.pidfd.as_fd()
     }
@@ -72,7 +73,7 @@ impl CommandProcess {
             .map(|output| (output.stream, output.pipe.as_fd()))
     }
 
-    /// Reads once from a pipe that is ready; closes it at its end. Without a log, what is read is gone.
+    /// Reads once from a ready pipe and closes the pipe at its end. Without a log the data is discarded.
     pub(super) fn take(&mut self, stream: Stream, log: Option<&mut CommandLog>) {
         let Some(place) = self
             .outputs
@@ -95,7 +96,7 @@ impl CommandProcess {
         }
     }
 
-    /// Takes what is left in the pipes, without waiting for more.
+    /// Reads the remaining data without waiting.
     pub(super) fn drain(&mut self, log: &mut CommandLog) -> io::Result<()> {
         while !self.outputs.is_empty() {
             let mut watched: Vec<_> = self
@@ -115,13 +116,13 @@ impl CommandProcess {
         Ok(())
     }
 
-    /// Signals the process group. It is no error if it has ended: its leader is not collected yet, so the number
-    /// cannot mean another group.
+    /// Signals the process group. The leader is not reaped yet, so its number cannot denote another group; an exited
+    /// group is no error.
     pub(super) fn signal(&self, signal: Signal) {
         let _ = kill_process_group(self.group, signal);
     }
 
-    /// Ends what is left of the group and of all that left it, and tells how the main process ended.
+    /// Kills the group and all orphans, and returns the exit status of the main process.
     pub(super) fn end(&mut self) -> io::Result<ExitStatus> {
         self.signal(Signal::KILL);
         let status = self.child.wait()?;

@@ -1,5 +1,5 @@
-//! A datum's tree made of copies in scratch, for machines that grant no namespaces. Where the file system can, a
-//! copy shares its blocks with the original; in no case can a command harm the original.
+//! Inputs copied into scratch, for machines that grant no namespaces. Where the file system supports reflinks, a copy
+//! shares its blocks with the original. Commands cannot change the original through a copy.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
@@ -13,19 +13,19 @@ use super::target_check::conflict;
 use crate::runner::order::{Mount, MountKind};
 use crate::runner::start_error::StartError;
 
-/// The tree by copies.
+/// Copies of the inputs of a datum.
 pub(super) struct CopiedInputs {
-    /// Where the copies are.
+    /// Directory of the copies.
     copies: PathBuf,
-    /// Where commands look for them: `/pfs`, or the copies' own place.
+    /// Path of the inputs for commands: `/pfs`, or the directory of the copies.
     seen_at: PathBuf,
-    /// Second names of FIFOs.
+    /// Directory of the second names of FIFOs.
     hidden: PathBuf,
     out: PathBuf,
 }
 
 impl CopiedInputs {
-    /// The tree is seen in scratch, where `PFS` points.
+    /// Commands see the copies in scratch, where `PFS` points.
     pub(super) fn in_scratch(scratch: &SlotScratch) -> Self {
         Self {
             copies: scratch.pfs(),
@@ -35,7 +35,7 @@ impl CopiedInputs {
         }
     }
 
-    /// The tree is seen at `pfs`, an existing directory that is ours alone, through links.
+    /// Commands see the copies at `pfs`, an existing directory that the worker alone uses, through links.
     pub(super) fn linked_at(pfs: &Path, scratch: &SlotScratch) -> Result<Self, String> {
         let usable = |error: io::Error| {
             format!(
@@ -53,29 +53,29 @@ impl CopiedInputs {
         })
     }
 
-    /// Where commands see the tree.
+    /// Path of the inputs and `out`, as the command sees it.
     pub(super) fn pfs(&self) -> &Path {
         &self.seen_at
     }
 
-    /// Where the copies are.
+    /// Directory of the copies.
     pub(super) fn copies(&self) -> &Path {
         &self.copies
     }
 
-    /// The directory of the FIFOs' second names.
+    /// Directory of the second names of FIFOs.
     pub(super) fn hidden(&self) -> &Path {
         &self.hidden
     }
 
-    /// Takes the last attempt's tree away.
+    /// Removes the inputs of the last attempt.
     pub(super) fn discard(&mut self) -> Result<(), String> {
         SlotScratch::empty(&self.hidden)?;
         SlotScratch::empty(&self.copies)?;
         SlotScratch::empty(&self.seen_at)
     }
 
-    /// Shows `mounts` and an `out`.
+    /// Copies `mounts` and links `out`.
     pub(super) fn build(&mut self, mounts: &[Mount]) -> Result<(), StartError> {
         for mount in mounts {
             self.copy(mount, mounts)?;
@@ -88,7 +88,7 @@ impl CopiedInputs {
         })
     }
 
-    /// Puts `variables` beside the inputs that are shown.
+    /// Writes `variables` to the `.env` file beside the inputs.
     pub(super) fn write_env(&self, variables: &str) -> io::Result<()> {
         let mut file = File::create_new(self.seen_at.join(ENV))?;
         file.write_all(variables.as_bytes())
@@ -124,7 +124,7 @@ impl CopiedInputs {
         })
     }
 
-    /// Links what lies at the top of the copies, and `out`, where commands look for them.
+    /// Links the top entries of the copies, and `out`, to the path where commands look for them.
     fn link(&self) -> io::Result<()> {
         if self.seen_at != self.copies {
             for entry in fs::read_dir(&self.copies)? {

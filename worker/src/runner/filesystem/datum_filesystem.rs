@@ -1,4 +1,4 @@
-//! The tree of one slot, from datum to datum.
+//! The file system of one slot, from datum to datum.
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -13,20 +13,20 @@ use crate::runner::order::{Inputs, Mount, MountKind};
 use crate::runner::settings::{RunnerSettings, Sandbox};
 use crate::runner::start_error::StartError;
 
-/// Where the command looks for its inputs, when that is not in scratch.
+/// Path of the inputs for commands, unless the inputs are in scratch.
 pub(super) const PFS: &str = "/pfs";
 
-/// What the commands of a slot see.
+/// File system of the commands of a slot.
 pub(in crate::runner) struct DatumFilesystem {
     scratch: SlotScratch,
     view: InputView,
     datum: Vec<Mount>,
     owner: Option<Identity>,
-    /// Where a command asks for its next datum, when one stays.
+    /// Place of `next-datum`, while a batch command runs.
     next_datum_directory: Option<NextDatumDirectory>,
 }
 
-/// The ways to show a datum its inputs.
+/// How a datum is shown its inputs.
 enum InputView {
     Mounted(Box<MountedInputs>),
     Copied(CopiedInputs),
@@ -42,7 +42,7 @@ impl InputView {
 }
 
 impl DatumFilesystem {
-    /// Makes the directories and mounts that stay from datum to datum.
+    /// Creates the directories and mounts that stay from datum to datum.
     pub(in crate::runner) fn set_up(
         sandbox: Sandbox,
         settings: &RunnerSettings,
@@ -64,7 +64,7 @@ impl DatumFilesystem {
         })
     }
 
-    /// Where the command sees its inputs and `out`.
+    /// Path of the inputs and `out`, as the command sees it.
     pub(in crate::runner) fn pfs(&self) -> &Path {
         match &self.view {
             InputView::Mounted(_) => Path::new(PFS),
@@ -72,7 +72,7 @@ impl DatumFilesystem {
         }
     }
 
-    /// Where the command has temporary files of its own.
+    /// Path of the private temporary directory, as the command sees it.
     pub(in crate::runner) fn tmp(&self) -> &Path {
         match &self.view {
             InputView::Mounted(mounted) if mounted.has_private_tmp() => {
@@ -82,7 +82,7 @@ impl DatumFilesystem {
         }
     }
 
-    /// How this process reaches `path` of the machine, now that `/tmp` may be another one.
+    /// How this process reaches `path` of the machine while a private `/tmp` is mounted.
     pub(in crate::runner) fn reach<'a>(&self, path: &'a Path) -> Cow<'a, Path> {
         match &self.view {
             InputView::Mounted(mounted) => mounted.reach(path),
@@ -90,7 +90,8 @@ impl DatumFilesystem {
         }
     }
 
-    /// Shows an attempt its inputs, an empty `out` and, to a new datum, an empty `/tmp`, both owned by `identity`.
+    /// Prepares an attempt: its inputs, an empty `out` and, for a new datum, an empty `/tmp`, both owned by
+    /// `identity`.
     pub(in crate::runner) fn prepare(
         &mut self,
         inputs: &Inputs,
@@ -101,7 +102,7 @@ impl DatumFilesystem {
         self.show(inputs)
     }
 
-    /// Takes all of `/pfs` away and, for a new datum, what the last one left in `/tmp`.
+    /// Removes `/pfs` and, for a new datum, the contents of `/tmp`.
     pub(in crate::runner) fn hide(
         &mut self,
         inputs: &Inputs,
@@ -114,7 +115,7 @@ impl DatumFilesystem {
         self.make_ready(inputs, identity)
     }
 
-    /// What a new datum finds in `/tmp`, and whose it is.
+    /// Empties `/tmp` for a new datum and sets the owner.
     fn make_ready(
         &mut self,
         inputs: &Inputs,
@@ -127,17 +128,17 @@ impl DatumFilesystem {
         self.hand_over(identity).map_err(StartError::Order)
     }
 
-    /// Whether there may be anything in `out`.
+    /// False if `out` is certainly empty.
     pub(in crate::runner) fn has_output(&mut self) -> bool {
         !self.scratch.out.is_empty()
     }
 
-    /// The same, after a command that is over with all that it started.
+    /// As [`has_output`](Self::has_output), for a command whose processes have all ended.
     pub(in crate::runner) fn has_output_left(&mut self) -> bool {
         !self.scratch.out.check_left_empty()
     }
 
-    /// Shows a command that stays its next inputs, an empty `out`, and `variables` as `.env`.
+    /// Prepares the next datum of a batch command: its inputs, an empty `out`, and `variables` as `.env`.
     pub(in crate::runner) fn show_batch(
         &mut self,
         inputs: &Inputs,
@@ -168,7 +169,7 @@ impl DatumFilesystem {
         }
     }
 
-    /// Gives a command that stays the directory where it finds `next-datum`, and asks.
+    /// Provides a batch command with `next-datum`, and returns the directory.
     pub(in crate::runner) fn provide_next_datum(&mut self) -> Result<PathBuf, String> {
         let next_datum_directory = match &self.view {
             InputView::Mounted(mounted) => NextDatumDirectory::mounted(self.tmp(), mounted),
@@ -185,12 +186,12 @@ impl DatumFilesystem {
         Ok(directory)
     }
 
-    /// Takes back what [`provide_next_datum`](Self::provide_next_datum) gave.
+    /// Undoes [`provide_next_datum`](Self::provide_next_datum).
     pub(in crate::runner) fn withdraw_next_datum(&mut self) {
         self.next_datum_directory = None;
     }
 
-    /// Takes the last attempt's inputs and output away.
+    /// Removes the inputs and the output of the last attempt.
     fn clear(&mut self) -> Result<(), String> {
         match &mut self.view {
             InputView::Mounted(mounted) => mounted.discard()?,
@@ -199,12 +200,12 @@ impl DatumFilesystem {
         self.scratch.out.empty(&[])
     }
 
-    /// What is in `/tmp` that is not the datum's.
+    /// Entries of `/tmp` that belong to the machine.
     pub(in crate::runner) fn host_entries_in_tmp(&self) -> &[PathBuf] {
         self.view.host_entries_in_tmp()
     }
 
-    /// Makes `out` and `/tmp` belong to whom the command runs as.
+    /// Gives `out` and `/tmp` to the user of the command.
     fn hand_over(&mut self, identity: Option<Identity>) -> Result<(), String> {
         if identity != self.owner {
             self.scratch.out.hand_over(identity)?;
@@ -214,7 +215,7 @@ impl DatumFilesystem {
         Ok(())
     }
 
-    /// The FIFOs that are view, in need of somebody to fill them.
+    /// The FIFOs among the inputs, to be filled by the runner.
     pub(in crate::runner) fn fifos(&self) -> Vec<Fifo> {
         let (seen, hidden) = match &self.view {
             InputView::Mounted(mounted) => (Path::new(PFS), mounted.hidden()),

@@ -1,7 +1,7 @@
-//! What a command sees of the file system: `/pfs` with this datum's inputs and an empty `out`, and a `/tmp` of its own.
+//! File system as a command sees it: `/pfs` with the inputs of the datum and an empty `out`, and a private `/tmp`.
 //!
-//! Either by mounts in a namespace of the runner's own, where nothing is copied, or by copies in scratch.
-//! It knows nothing of commands.
+//! The inputs are mounted in a namespace of the runner, where nothing is copied, or copied into scratch. The room
+//! knows nothing of commands.
 
 mod copied_inputs;
 mod datum_filesystem;

@@ -1,4 +1,4 @@
-//! What is set up once in a runner's mount namespace: `/proc`, a root that has `/pfs`, a private `/tmp`.
+//! One-time setup of the runner's mount namespace: `/proc`, a root with `/pfs`, a private `/tmp`.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -17,11 +17,10 @@ use rustix::process::{chdir, pivot_root};
 
 use super::datum_filesystem::PFS;
 
-/// Where commands expect temporary files.
 pub(super) const TMP: &str = "/tmp";
 
-/// Takes a mount namespace apart from the keeper's, who must see nothing of what is mounted here when it removes
-/// scratch. Nothing of what others mount is kept from us, nothing of what we mount is seen by them.
+/// Creates a mount namespace separate from the supervisor, which must not see mounts below scratch when it removes the
+/// directory. Mounts of the machine propagate into the namespace; mounts of the namespace do not propagate out.
 pub(super) fn isolate_mounts() -> Result<(), String> {
     sched::unshare(CloneFlags::CLONE_NEWNS)
         .map_err(|error| format!("no mount namespace: {}", error.desc()))?;
@@ -32,14 +31,14 @@ pub(super) fn isolate_mounts() -> Result<(), String> {
     .map_err(|error| format!("mounts cannot be made private: {error}"))
 }
 
-/// Shows only the processes of our own PID namespace.
+/// Mounts a `/proc` for the PID namespace.
 pub(super) fn mount_proc() -> Result<(), String> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount("proc", "/proc", "proc", flags, None)
         .map_err(|error| format!("/proc cannot be mounted: {error}"))
 }
 
-/// Makes `/pfs` a directory that can be mounted upon, without creating anything on the machine.
+/// Makes `/pfs` a directory that can be mounted upon, without creating a directory on the machine.
 pub(super) fn provide_pfs(new_root: &Path) -> Result<(), String> {
     if Path::new(PFS).is_dir() {
         return Ok(());
@@ -48,7 +47,7 @@ pub(super) fn provide_pfs(new_root: &Path) -> Result<(), String> {
         .map_err(|error| format!("a root with a /pfs in it cannot be built: {error}"))
 }
 
-/// Builds a root that shows all of the machine's and `/pfs` besides, and moves into it.
+/// Builds a root with all entries of the machine's root and `/pfs`, and moves into the new root.
 fn build_root(new_root: &Path) -> io::Result<()> {
     mount(
         "tmpfs",
@@ -85,7 +84,7 @@ fn show_in(new_root: &Path, entry: &fs::DirEntry) -> io::Result<()> {
     }
 }
 
-/// Makes the mount at `target` read-only and leaves its other flags alone.
+/// Makes the mount at `target` read-only; other flags stay.
 pub(super) fn make_read_only(target: &Path) -> rustix::io::Result<()> {
     let current = statvfs(target)?.f_flag;
     let mut flags = MountFlags::BIND | MountFlags::RDONLY;
@@ -104,15 +103,15 @@ pub(super) fn make_read_only(target: &Path) -> rustix::io::Result<()> {
     mount_remount(target, flags, "")
 }
 
-/// A `/tmp` that is the slot's own, and the machine's own beneath it.
+/// A private `/tmp` for the slot, mounted over the machine's `/tmp`.
 pub(super) struct PrivateTmp {
     machines: OwnedFd,
     kept: Vec<PathBuf>,
 }
 
 impl PrivateTmp {
-    /// Mounts `tmp` at `/tmp`. The entries of the machine's `/tmp` that lead to `needed` stay where they are;
-    /// when `/tmp` itself is needed, or there is none, it stays as it is.
+    /// Mounts `tmp` at `/tmp`. Entries of the machine's `/tmp` that lead to `needed` stay visible. Returns `None` and
+    /// mounts nothing if `/tmp` itself is needed or missing.
     pub(super) fn mount(tmp: &Path, needed: &[PathBuf]) -> Result<Option<Self>, String> {
         if !Path::new(TMP).is_dir() || needed.iter().any(|path| path == Path::new(TMP)) {
             return Ok(None);
@@ -140,7 +139,7 @@ impl PrivateTmp {
         Ok(covered)
     }
 
-    /// Shows the entry of the machine's `/tmp` that leads to `path`.
+    /// Binds the entry of the machine's `/tmp` that leads to `path`.
     fn keep(&mut self, path: &Path) -> io::Result<()> {
         let Some(name) = first_below_tmp(path) else {
             return Ok(());
@@ -155,12 +154,12 @@ impl PrivateTmp {
         Ok(())
     }
 
-    /// The names in `/tmp` that are the machine's.
+    /// Names in `/tmp` that belong to the machine.
     pub(super) fn kept(&self) -> &[PathBuf] {
         &self.kept
     }
 
-    /// How to reach `path` of the machine.
+    /// Path under which this process reaches `path` of the machine.
     pub(super) fn reach<'a>(&self, path: &'a Path) -> Cow<'a, Path> {
         match path.strip_prefix(TMP) {
             Ok(below) => Cow::Owned(

@@ -1,4 +1,4 @@
-//! What inputs are mounted upon: the directories and files of a `/pfs`, in a tmpfs that only the runner can write to.
+//! Mount targets: the directories and files of a `/pfs` in a tmpfs that only the runner can write to.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -17,31 +17,31 @@ use super::target_check::conflict;
 use crate::runner::order::{Mount, MountKind};
 use crate::runner::start_error::StartError;
 
-/// The directory of the tmpfs with the second names of FIFOs.
+/// Directory of the tmpfs with the second names of FIFOs.
 pub(super) const HIDDEN: &str = "hidden";
 
-/// So many inputs are quicker taken away one by one than with all that they stand in.
+/// Up to this number, inputs are unmounted individually; above, unmounting the whole `/pfs` is faster.
 const FEW: usize = 2;
 
-/// The directories and files of one `/pfs`.
+/// The mount targets of one `/pfs`.
 pub(super) struct MountTargets {
-    /// The name of its directory in the tmpfs.
+    /// Name of the directory in the tmpfs.
     pub(super) name: String,
     root: OwnedFd,
-    /// The directories that points lie in, relative to it.
+    /// Parent directories of the targets, relative to `root`.
     parents: BTreeSet<PathBuf>,
-    /// In the order in which they were made; the last one may be missing.
+    /// In order of creation; the last target may be missing after an error.
     created: Vec<MountTarget>,
 }
 
 struct MountTarget {
-    /// Relative to the `/pfs`.
+    /// Relative to `/pfs`.
     target: PathBuf,
     kind: MountKind,
 }
 
 impl MountTargets {
-    /// A new `/pfs` for inputs like `mounts`, with a point for `out`.
+    /// Creates a new `/pfs` for inputs like `mounts`, with a target for `out`.
     pub(super) fn begin(
         tmpfs: &OwnedFd,
         name: String,
@@ -59,12 +59,12 @@ impl MountTargets {
         })
     }
 
-    /// Whether `mounts` lie in the same directories.
+    /// True if `mounts` have the same parent directories.
     pub(super) fn suit(&self, mounts: &[Mount]) -> bool {
         self.parents == parents(mounts)
     }
 
-    /// Makes what `mounts` are mounted upon.
+    /// Creates the targets of `mounts`.
     pub(super) fn add(&mut self, tmpfs: &OwnedFd, mounts: &[Mount]) -> Result<(), StartError> {
         for mount in mounts {
             self.created.push(MountTarget {
@@ -84,7 +84,7 @@ impl MountTargets {
         })
     }
 
-    /// Puts `variables` beside the inputs.
+    /// Writes `variables` to the `.env` file beside the inputs.
     pub(super) fn write_env(&mut self, variables: &str) -> io::Result<()> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let file = openat(&self.root, ENV, flags, Mode::from(0o444))?;
@@ -95,13 +95,13 @@ impl MountTargets {
         File::from(file).write_all(variables.as_bytes())
     }
 
-    /// Whether it is worth while to [`clear`](Self::clear) them.
+    /// True if [`clear`](Self::clear) is faster than a new `/pfs`.
     pub(super) fn are_few(&self) -> bool {
         let fifo = |point: &MountTarget| point.kind == MountKind::Fifo;
         self.created.len() <= FEW && !self.created.iter().any(fifo)
     }
 
-    /// Takes inputs and points away and leaves the directories they lie in. What an error leaves is for
+    /// Unmounts the inputs and removes their targets; the parent directories stay. After an error, call
     /// [`remove`](Self::remove).
     pub(super) fn clear(&mut self) -> rustix::io::Result<()> {
         while let Some(MountTarget { target, kind }) = self.created.pop() {
@@ -120,13 +120,13 @@ impl MountTargets {
         Ok(())
     }
 
-    /// Removes all of it.
+    /// Removes the whole directory.
     pub(super) fn remove(self, tmpfs: &OwnedFd) -> io::Result<()> {
         remove::remove(tmpfs, Path::new(&self.name))?;
         remove::remove(tmpfs, Path::new(HIDDEN))
     }
 
-    /// Makes what `input` is mounted upon, or is itself when there is nothing to mount.
+    /// Creates the target of `input`, with its parent directories where missing.
     fn make(&self, input: &Mount) -> rustix::io::Result<()> {
         match self.make_node(input) {
             Err(Errno::NOENT) => {
@@ -161,7 +161,7 @@ impl MountTargets {
         Ok(())
     }
 
-    /// Gives each FIFO a second name where commands do not see it.
+    /// Links each FIFO to a second name that commands cannot see.
     fn name_fifos_again(&self, tmpfs: &OwnedFd, mounts: &[Mount]) -> rustix::io::Result<()> {
         let mut fifos = mounts
             .iter()
@@ -178,7 +178,7 @@ impl MountTargets {
     }
 }
 
-/// The directories that the targets of `mounts` lie in.
+/// The parent directories of the targets of `mounts`.
 fn parents(mounts: &[Mount]) -> BTreeSet<PathBuf> {
     let above = mounts.iter().filter_map(|mount| mount.target.parent());
     above.map(Path::to_owned).collect()

@@ -1,9 +1,9 @@
-//! A datum's `/pfs` made of mounts: nothing is copied, and nobody outside the runner sees it.
+//! A `/pfs` made of mounts: nothing is copied, and no process outside the runner sees the mounts.
 //!
-//! Mount points live in a tmpfs that only the runner can write to, and `/pfs` is a directory of it. It stays for the next
-//! datum if that one's inputs lie in the same directories, as those of one repo often do: mounts and directories are most
-//! of what showing a short datum costs. Where the command changed any mount, or there are many, a single unmount takes
-//! everything away, and the next datum gets another directory.
+//! Mount targets lie in a tmpfs that only the runner can write to; `/pfs` is a directory of the tmpfs. If the inputs
+//! of the next datum have the same parent directories, `/pfs` stays and only the inputs are exchanged: mounts and
+//! directories are most of the cost of a short datum. If the command changed a mount, or there are many inputs, a
+//! single unmount removes everything and the next datum gets a new directory.
 
 use std::borrow::Cow;
 use std::env;
@@ -24,24 +24,23 @@ use crate::runner::order::{Mount, MountKind};
 use crate::runner::settings::{RunnerSettings, Sandbox};
 use crate::runner::start_error::StartError;
 
-/// `/pfs` by mounts.
+/// A `/pfs` made of mounts.
 pub(super) struct MountedInputs {
-    /// The tmpfs, writable.
     tmpfs: OwnedFd,
-    /// The same one, read-only: what is bound from there is read-only too.
+    /// A read-only mount of the tmpfs; mounts bound from there are read-only as well.
     skeleton: PathBuf,
     out: PathBuf,
     tmp: Option<PrivateTmp>,
     host_mount_points: MountPoints,
     changes: MountChanges,
-    /// How many directories were made.
+    /// Number of `/pfs` directories created so far.
     created: u64,
-    /// What is at `/pfs`.
+    /// The targets currently mounted at `/pfs`.
     targets: Option<MountTargets>,
 }
 
 impl MountedInputs {
-    /// Sets up what stays from datum to datum.
+    /// Sets up the mounts that stay from datum to datum.
     pub(super) fn set_up(
         scratch: &SlotScratch,
         sandbox: Sandbox,
@@ -82,24 +81,24 @@ impl MountedInputs {
         })
     }
 
-    /// Whether commands have a `/tmp` of their own.
+    /// True if commands have a private `/tmp`.
     pub(super) fn has_private_tmp(&self) -> bool {
         self.tmp.is_some()
     }
 
-    /// The names in `/tmp` that are not the datum's.
+    /// Names in `/tmp` that belong to the machine.
     pub(super) fn host_entries_in_tmp(&self) -> &[PathBuf] {
         self.tmp.as_ref().map_or(&[], PrivateTmp::kept)
     }
 
-    /// How this process reaches `path` of the machine.
+    /// Path under which this process reaches `path` of the machine.
     pub(super) fn reach<'a>(&self, path: &'a Path) -> Cow<'a, Path> {
         self.tmp
             .as_ref()
             .map_or(Cow::Borrowed(path), |tmp| tmp.reach(path))
     }
 
-    /// Takes the last attempt's inputs away.
+    /// Removes the inputs of the last attempt.
     pub(super) fn discard(&mut self) -> Result<(), String> {
         let untouched = !self.changes.any();
         let few = self
@@ -112,7 +111,7 @@ impl MountedInputs {
         }
     }
 
-    /// Takes the last attempt's `/pfs` away.
+    /// Removes the `/pfs` of the last attempt.
     pub(super) fn dismantle(&mut self) -> Result<(), String> {
         let Some(targets) = self.targets.take() else {
             return Ok(());
@@ -126,7 +125,7 @@ impl MountedInputs {
             .map_err(|error| format!("mount points cannot be removed: {error}"))
     }
 
-    /// Shows `mounts` and an `out` at `/pfs`, where nothing of the last attempt is left.
+    /// Mounts `mounts` and `out` at `/pfs`, after the last attempt was removed.
     pub(super) fn build(&mut self, mounts: &[Mount]) -> Result<(), StartError> {
         if !self
             .targets
@@ -144,7 +143,7 @@ impl MountedInputs {
         Ok(())
     }
 
-    /// Begins another `/pfs`, for inputs like `mounts`.
+    /// Creates a new `/pfs` for inputs like `mounts`.
     fn begin(&mut self, mounts: &[Mount]) -> Result<(), StartError> {
         self.created += 1;
         let targets = MountTargets::begin(&self.tmpfs, self.created.to_string(), mounts).map_err(
@@ -156,7 +155,7 @@ impl MountedInputs {
         self.bind(&self.out, &Path::new(PFS).join("out"))
     }
 
-    /// Puts `variables` beside the inputs that are shown.
+    /// Writes `variables` to the `.env` file beside the inputs.
     pub(super) fn write_env(&mut self, variables: &str) -> io::Result<()> {
         match &mut self.targets {
             Some(targets) => targets.write_env(variables),
@@ -164,7 +163,7 @@ impl MountedInputs {
         }
     }
 
-    /// The directory of the FIFOs' second names.
+    /// Directory with the second names of FIFOs.
     pub(super) fn hidden(&self) -> PathBuf {
         self.reach(&self.skeleton).join(HIDDEN)
     }
@@ -175,7 +174,7 @@ impl MountedInputs {
         })
     }
 
-    /// Mounts one input, read-only.
+    /// Mounts one input read-only.
     fn show(&self, input: &Mount) -> Result<(), StartError> {
         let target = Path::new(PFS).join(&input.target);
         let source = self.reach(&input.source);
@@ -201,7 +200,8 @@ impl MountedInputs {
     }
 }
 
-/// Mounts the tmpfs twice, one upon the other: a writable one for us, a read-only one for everybody.
+/// Mounts the tmpfs twice, one mount over the other: the hidden mount is writable for the runner, the visible mount is
+/// read-only.
 fn mount_skeleton(place: &Path) -> rustix::io::Result<OwnedFd> {
     mount(
         "tmpfs",

@@ -1,4 +1,4 @@
-//! Where file systems are mounted, and whether that changes, from `/proc/self/mountinfo`.
+//! Mount points of this namespace and changes of mounts, from `/proc/self/mountinfo`.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -10,17 +10,16 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 const MOUNTINFO: &str = "/proc/self/mountinfo";
 
-/// Tells when mounts of this process's namespace change, by whomever; the kernel tells whoever polls their list
-/// (`proc(5)`).
+/// Detects changes of mounts in this namespace, by polling `mountinfo` (`proc(5)`).
 pub(super) struct MountChanges(File);
 
 impl MountChanges {
-    /// Counts from now on.
+    /// Starts to watch.
     pub(super) fn watch() -> io::Result<Self> {
         File::open(MOUNTINFO).map(Self)
     }
 
-    /// Whether there were any since this was asked last. If that cannot be told, there were.
+    /// True if mounts changed since the last call, or if the poll failed.
     pub(super) fn any(&self) -> bool {
         let mut list = [PollFd::new(&self.0, PollFlags::PRI)];
         let at_once = Timespec::default();
@@ -32,7 +31,7 @@ impl MountChanges {
 pub(super) struct MountPoints(Vec<PathBuf>);
 
 impl MountPoints {
-    /// Those that this process sees.
+    /// Reads the mount points that this process sees.
     pub(super) fn read() -> io::Result<Self> {
         Ok(Self::parse(&fs::read(MOUNTINFO)?))
     }
@@ -48,7 +47,7 @@ impl MountPoints {
         Self(targets)
     }
 
-    /// Those strictly below `directory`, as paths relative to it.
+    /// The mount points strictly below `directory`, relative to it.
     pub(super) fn below<'a>(&'a self, directory: &'a Path) -> impl Iterator<Item = &'a Path> {
         let first = self.0.partition_point(|point| point.as_path() <= directory);
         self.0[first..]
@@ -57,7 +56,7 @@ impl MountPoints {
     }
 }
 
-/// Undoes `\040` and the like.
+/// Decodes octal escapes such as `\040`.
 fn unescape(field: &[u8]) -> PathBuf {
     let mut plain = Vec::with_capacity(field.len());
     let mut rest = field;

@@ -1,4 +1,4 @@
-//! The directory in `/tmp` where a command that stays for datum after datum finds `next-datum`, and asks.
+//! The directory in `/tmp` where a batch command finds `next-datum` and its socket.
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -13,17 +13,16 @@ use super::mounted_inputs::MountedInputs;
 use super::remove;
 use crate::runner::next_datum::NAME;
 
-/// The directory's name.
 pub(in crate::runner) const NEXT_DATUM_DIRECTORY: &str = ".drover";
 
-/// What is in the directory, until it is dropped. The directory itself goes with all else in `/tmp`.
+/// Provides `next-datum` in the directory until dropped. The directory itself is removed with the contents of `/tmp`.
 pub(super) struct NextDatumDirectory {
-    /// What is mounted there.
+    /// Descriptor of the mounted binary.
     mounted: Option<OwnedFd>,
 }
 
 impl NextDatumDirectory {
-    /// Mounts this very binary, which the command may not be able to reach where it lies.
+    /// Mounts our own binary, which the command may be unable to reach at its path.
     pub(super) fn mounted(tmp: &Path, mounted: &MountedInputs) -> io::Result<Self> {
         let place = make(tmp)?;
         File::create_new(&place)?;
@@ -34,7 +33,7 @@ impl NextDatumDirectory {
         })
     }
 
-    /// Leaves a link to this very binary.
+    /// Creates a link to our own binary.
     pub(super) fn linked(tmp: &Path) -> io::Result<Self> {
         symlink(program()?, make(tmp)?)?;
         Ok(Self { mounted: None })
@@ -51,7 +50,7 @@ impl Drop for NextDatumDirectory {
     }
 }
 
-/// Where `next-datum` belongs, in a new directory.
+/// Creates the directory and returns the path for `next-datum` in it.
 fn make(tmp: &Path) -> io::Result<PathBuf> {
     remove::remove(File::open(tmp)?, Path::new(NEXT_DATUM_DIRECTORY))?;
     let directory = tmp.join(NEXT_DATUM_DIRECTORY);

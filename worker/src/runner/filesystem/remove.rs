@@ -1,5 +1,5 @@
-//! Removing what commands left, without ever leaving the directory: not through links, and not into anything that is
-//! mounted below it. A command that runs as root may have mounted the machine's own root there.
+//! Removal of files that commands left. The removal never leaves the directory: it follows no links and enters no
+//! mounts, since a command that runs as root may have mounted the machine's root there.
 
 use std::ffi::CStr;
 use std::io;
@@ -12,22 +12,22 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-/// Deeper directories are moved up before they are emptied, so that neither stack nor descriptors run out.
+/// Deeper directories are moved to the top before they are emptied, so that neither stack nor descriptors run out.
 const DEEPEST: usize = 64;
 
-/// Removes all that is in the directory `path`.
+/// Removes the contents of the directory `path`.
 pub(super) fn empty(path: &Path) -> io::Result<()> {
     let mut entries = Dir::new(openat(CWD, path, READ, Mode::empty())?)?;
     Ok(empty_opened(&mut entries, &[])?)
 }
 
-/// Removes the directory `path` with all below it.
+/// Removes the directory `path` and its contents.
 pub(crate) fn remove_all(path: &Path) -> io::Result<()> {
     empty(path)?;
     std::fs::remove_dir(path)
 }
 
-/// Removes the directory `name` of `parent` with all below it; it is no error if there is none.
+/// Removes the directory `name` of `parent` and its contents; a missing directory is no error.
 pub(super) fn remove(parent: impl AsFd, name: &Path) -> io::Result<()> {
     let directory = match open_below(&parent, name) {
         Err(Errno::NOENT) => return Ok(()),
@@ -41,7 +41,7 @@ const READ: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::CLOEXEC);
 
-/// Opens a directory that lies in `parent` itself.
+/// Opens a directory directly inside `parent`.
 fn open_below(
     parent: impl AsFd,
     name: impl rustix::path::Arg + Copy,
@@ -49,7 +49,7 @@ fn open_below(
     let inside = ResolveFlags::NO_XDEV | ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
     match openat2(&parent, name, READ, Mode::empty(), inside) {
         Err(Errno::ACCESS) => {
-            // The command took our rights away. Only a directory that is certainly no mount gets them back.
+            // The command removed our access rights. Only a directory that is certainly no mount gets them back.
             openat2(
                 &parent,
                 name,
@@ -64,7 +64,7 @@ fn open_below(
     }
 }
 
-/// Whether there is nothing in an open directory.
+/// True if an open directory is empty.
 pub(super) fn is_empty(directory: &mut Dir) -> rustix::io::Result<bool> {
     directory.rewind();
     while let Some(entry) = directory.read() {
@@ -75,7 +75,7 @@ pub(super) fn is_empty(directory: &mut Dir) -> rustix::io::Result<bool> {
     Ok(true)
 }
 
-/// Removes all that is in an open directory, but for the names in `kept`.
+/// Removes the contents of an open directory, except the names in `kept`.
 pub(super) fn empty_opened(entries: &mut Dir, kept: &[PathBuf]) -> rustix::io::Result<()> {
     let mut moved = 0;
     loop {
@@ -103,7 +103,7 @@ pub(super) fn empty_opened(entries: &mut Dir, kept: &[PathBuf]) -> rustix::io::R
     }
 }
 
-/// Where directories that lie too deep are moved, and how many were: their new names.
+/// The directory that receives directories from too deep, and the number of moves, which makes their new names.
 struct Top<'a> {
     directory: BorrowedFd<'a>,
     moved: &'a mut u64,
@@ -117,12 +117,12 @@ fn remove_entry(
 ) -> rustix::io::Result<()> {
     let unlink = || unlinkat(parent, name, AtFlags::empty());
     let unlinked = match unlink() {
-        // The command took our rights away; read-only directories are common, as in caches of modules.
+        // The command removed our access rights; read-only directories are common, as in module caches.
         Err(Errno::ACCESS) => fchmod(parent, Mode::RWXU).and_then(|()| unlink()),
         other => other,
     };
     match unlinked {
-        // Linux says the first of directories, POSIX the second.
+        // Linux returns EISDIR for directories, POSIX EPERM.
         Err(Errno::ISDIR | Errno::PERM) => {}
         done => return done,
     }
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_goes_but_what_is_kept_and_what_links_point_at() {
+    fn all_is_removed_except_kept_names_and_targets_of_links() {
         let folder = tempfile::tempdir().unwrap();
         let (inside, outside) = (folder.path().join("inside"), folder.path().join("outside"));
         fs::create_dir_all(inside.join("a/b")).unwrap();

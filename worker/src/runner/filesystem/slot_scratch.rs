@@ -1,4 +1,4 @@
-//! The directories of a slot in scratch, and how they are emptied.
+//! The scratch directories of a slot.
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -10,26 +10,26 @@ use rustix::fs::Mode;
 use super::remove;
 use super::writable_directory::WritableDirectory;
 
-/// The directories of a slot.
+/// The scratch directories of a slot.
 pub(in crate::runner) struct SlotScratch {
     root: PathBuf,
-    /// What the command sees as `/pfs/out`.
+    /// Directory behind `/pfs/out`.
     pub(super) out: WritableDirectory,
-    /// What the command sees as `/tmp`.
+    /// Directory behind `/tmp`.
     pub(super) tmp: WritableDirectory,
 }
 
-/// The directories that a slot has in scratch.
+/// Names of the directories in scratch.
 const DIRECTORIES: [&str; 5] = ["out", "tmp", "pfs", "skeleton", "root"];
 
-/// An empty file, to stand for the inputs that are shown empty.
+/// An empty file, the source of inputs that are shown empty.
 pub(in crate::runner) const EMPTY: &str = "empty";
 
-/// The file beside the inputs that has a datum's variables, for a command that stays for several.
+/// File beside the inputs with the variables of a datum, for batch commands.
 pub(super) const ENV: &str = ".env";
 
 impl SlotScratch {
-    /// Makes the directories, anew where a runner that died left some.
+    /// Creates the directories; first removes the directories of a runner that was killed.
     pub(super) fn create(root: &Path) -> Result<Self, String> {
         Self::make(root).map_err(|error| {
             format!(
@@ -54,27 +54,27 @@ impl SlotScratch {
         })
     }
 
-    /// Where inputs are copied to.
+    /// Directory of copied inputs.
     pub(super) fn pfs(&self) -> PathBuf {
         self.root.join("pfs")
     }
 
-    /// Where the tmpfs with the mount points of inputs lies.
+    /// Mount point of the tmpfs with the mount targets.
     pub(super) fn skeleton(&self) -> PathBuf {
         self.root.join("skeleton")
     }
 
-    /// Where a new root is built, when there is no `/pfs` to mount upon.
+    /// Mount point of a new root, for machines without `/pfs`.
     pub(super) fn new_root(&self) -> PathBuf {
         self.root.join("root")
     }
 
-    /// Removes all that is in `directory`.
+    /// Removes the contents of `directory`.
     pub(super) fn empty(directory: &Path) -> Result<(), String> {
         remove::empty(directory).map_err(|error| cannot_be_removed(directory, &error))
     }
 
-    /// Removes all of it. Only for a process that sees nothing mounted there.
+    /// Removes the scratch directory. Only for a process without mounts there.
     pub(in crate::runner) fn remove(root: &Path) -> io::Result<()> {
         if !root.is_dir() {
             return Ok(());
@@ -92,7 +92,7 @@ impl SlotScratch {
     }
 }
 
-/// The message for what is left in `directory`.
+/// The message for files that cannot be removed from `directory`.
 pub(super) fn cannot_be_removed(directory: &Path, error: &io::Error) -> String {
     format!(
         "what the last datum left cannot be removed from {}: {error}",

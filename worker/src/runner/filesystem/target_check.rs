@@ -1,11 +1,11 @@
-//! Where inputs may appear: below `/pfs`, none on top of another.
+//! Checks the targets of inputs: below `/pfs`, none inside another.
 
 use std::collections::HashSet;
 use std::path::{Component, Path};
 
 use crate::runner::order::{Mount, MountKind};
 
-/// Refuses inputs that would leave `/pfs` or hide one another.
+/// Refuses inputs outside `/pfs` and overlapping inputs.
 pub(super) fn check(mounts: &[Mount]) -> Result<(), String> {
     for mount in mounts {
         check_shape(&mount.target)?;
@@ -45,7 +45,7 @@ fn check_shape(target: &Path) -> Result<(), String> {
     ))
 }
 
-/// The message for an input whose place another of `all` has.
+/// The message for an input that overlaps with another input of `all`.
 pub(super) fn conflict(input: &Mount, all: &[Mount]) -> String {
     let in_the_way = |other: &&Mount| {
         !std::ptr::eq(*other, input)
@@ -57,7 +57,7 @@ pub(super) fn conflict(input: &Mount, all: &[Mount]) -> String {
 
 fn same_place(target: &Path, other: &Path) -> String {
     format!(
-        "inputs {} and {} want the same place below /pfs; give the inputs of the spec different names",
+        "inputs {} and {} have the same place below /pfs; give the inputs of the spec different names",
         target.display(),
         other.display()
     )

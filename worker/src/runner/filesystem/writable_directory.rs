@@ -1,4 +1,4 @@
-//! A directory that commands write to, emptied after each of them.
+//! A directory that commands can write to; emptied after each command.
 
 use std::io;
 use std::os::unix::fs::fchown;
@@ -11,20 +11,20 @@ use super::remove;
 use super::slot_scratch::cannot_be_removed;
 use crate::runner::command::Identity;
 
-/// A directory that commands write to. It is held open, so its name need not be looked up for each datum, and may mean
-/// another one meanwhile, as in `/tmp`.
+/// A directory that commands can write to. The directory is held open: a lookup of its name per datum would cost time,
+/// and in `/tmp` the name may denote another directory meanwhile.
 pub(super) struct WritableDirectory {
     path: PathBuf,
     mode: Mode,
     opened: Dir,
-    /// Whether its file system counts its names; few do not.
+    /// True if the file system maintains the link count; few do not.
     counted: bool,
-    /// Whether nothing is in it, and nobody there who could write.
+    /// True if the directory is empty and no process can write to it.
     empty: bool,
 }
 
 impl WritableDirectory {
-    /// A directory that was just made.
+    /// Opens a directory that was just created.
     pub(super) fn open(path: PathBuf, mode: Mode) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = openat(CWD, &path, flags, Mode::empty())?;
@@ -40,27 +40,26 @@ impl WritableDirectory {
         })
     }
 
-    /// Where it is on the machine.
+    /// Path on the machine.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether there is certainly nothing in it.
+    /// True if the directory is certainly empty.
     pub(super) fn is_empty(&mut self) -> bool {
         let stat = self.opened.stat();
         stat.is_ok_and(|stat| self.is_named(&stat))
             && remove::is_empty(&mut self.opened).unwrap_or(false)
     }
 
-    /// The same, after a command that is over with all that it started: what is found empty so need not be emptied for
-    /// the next one.
+    /// As [`is_empty`](Self::is_empty), for a command whose processes have all ended. A directory found empty here is
+    /// not emptied again for the next command.
     pub(super) fn check_left_empty(&mut self) -> bool {
         self.empty = self.is_empty();
         self.empty
     }
 
-    /// Removes all that is in it, but for the names in `kept`. From now on commands may write to it, whatever rights the
-    /// last one took away.
+    /// Removes the contents except the names in `kept`, and restores the access rights for the next command.
     pub(super) fn empty(&mut self, kept: &[PathBuf]) -> Result<(), String> {
         self.reset(kept)
             .map_err(|error| cannot_be_removed(&self.path, &error.into()))
@@ -80,7 +79,7 @@ impl WritableDirectory {
         remove::empty_opened(&mut self.opened, kept)
     }
 
-    /// Makes it belong to `identity`, or back to this process.
+    /// Changes the owner to `identity`, or to the user of this process.
     pub(super) fn hand_over(&self, identity: Option<Identity>) -> Result<(), String> {
         let identity = identity.unwrap_or_else(Identity::own);
         let given = self.opened.fd().map_err(Into::into);
@@ -95,7 +94,7 @@ impl WritableDirectory {
             })
     }
 
-    /// Whether nobody removed it.
+    /// True unless the directory was removed.
     fn is_named(&self, stat: &Stat) -> bool {
         stat.st_nlink > 0 || !self.counted
     }
