@@ -9,7 +9,7 @@ mod jobs;
 mod network;
 mod poison;
 mod promise;
-mod standing;
+mod registered;
 mod stop;
 mod store;
 mod strangers;

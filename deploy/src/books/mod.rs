@@ -29,9 +29,9 @@ pub enum BooksError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The standing pipeline.
+    /// The registered pipeline.
     #[error(transparent)]
-    Standing(#[from] RegistryError),
+    Registry(#[from] RegistryError),
 }
 
 /// What the operator writes into the store and reads there. Everything may be done twice.

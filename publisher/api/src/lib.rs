@@ -5,7 +5,7 @@
 //! the types of these functions. By subject: [`pipelines`], [`jobs`], [`datums`], [`logs`], [`timeline`], [`workers`], [`events`].
 //! The files of the page are [`assets`] of the binary.
 //!
-//! It holds no truth: whatever it tells is in the store, on the broker, or known to the stewards of this process. It has
+//! It holds no truth: whatever it tells is in the store, on the broker, or known to the leaders of this process. It has
 //! no TLS; that is a reverse proxy's business.
 
 mod live;

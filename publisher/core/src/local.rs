@@ -109,7 +109,7 @@ pub async fn run(
     let Some(_lock) = tokens.soft.run_until_cancelled(lock).await.transpose()? else {
         return Ok(never_begun(assignment.record));
     };
-    // Looked for with the lock in hand: a steward waits for the lock before it takes a job up.
+    // Looked for with the lock in hand: a leader waits for the lock before it takes a job up.
     if let Some((record, _)) = ledger
         .submitted(&pipeline)
         .await

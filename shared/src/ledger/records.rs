@@ -14,7 +14,7 @@ pub(super) mod advice {
         "remove the job's folder to forget it; what it did is remembered by the pipeline";
     /// For what a job needs to be told in detail.
     pub(in crate::ledger) const DETAIL: &str = "remove the job's folder and run the pipeline again; datums that are remembered as done are skipped";
-    /// For a revision of a standing pipeline.
+    /// For a revision of a registered pipeline.
     pub(in crate::ledger) const REGISTERED: &str =
         "remove it, and create the pipeline again; its output and its books stay";
     /// For a message that nobody understood.

@@ -13,7 +13,7 @@ use super::records::{advice, to_json};
 use crate::id::PipelineName;
 use crate::store::{StoreError, StoreKey, layout};
 
-/// A standing pipeline.
+/// A registered pipeline.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct RegisteredPipeline {
     /// How many changes there were, this one counted.
@@ -31,7 +31,7 @@ pub struct RegisteredPipeline {
     pub wanted: u64,
 }
 
-/// What can be done to a standing pipeline.
+/// What can be done to a registered pipeline.
 #[derive(Clone, Debug)]
 pub enum PipelineChange {
     /// Makes it, with this normalised spec.
@@ -50,7 +50,7 @@ pub enum PipelineChange {
     Delete,
 }
 
-/// Why a standing pipeline was not changed.
+/// Why a registered pipeline was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// There is one already.
@@ -58,7 +58,7 @@ pub enum RegistryError {
     Exists(PipelineName),
     /// There is none.
     #[error(
-        "there is no standing pipeline {0}; `drover pipelines` lists them, `drover create pipeline` makes one"
+        "there is no registered pipeline {0}; `drover pipelines` lists them, `drover create pipeline` makes one"
     )]
     Missing(PipelineName),
     /// The store.
@@ -127,7 +127,7 @@ enum Refusal {
 }
 
 impl Ledger {
-    /// Changes a standing pipeline; what it is now, none after [`PipelineChange::Delete`].
+    /// Changes a registered pipeline; what it is now, none after [`PipelineChange::Delete`].
     pub async fn change_pipeline(
         &self,
         name: &PipelineName,
@@ -171,7 +171,7 @@ impl Ledger {
         }
     }
 
-    /// A standing pipeline; none if there is none of this name.
+    /// A registered pipeline; none if there is none of this name.
     pub async fn registered(
         &self,
         name: &PipelineName,
@@ -179,7 +179,7 @@ impl Ledger {
         Ok(self.latest_revision(name).await?.1)
     }
 
-    /// All standing pipelines, sorted by name.
+    /// All registered pipelines, sorted by name.
     pub async fn registered_pipelines(
         &self,
     ) -> Result<Vec<(PipelineName, RegisteredPipeline)>, StoreError> {
@@ -218,7 +218,7 @@ impl Ledger {
         }
     }
 
-    /// What the newest job of a standing pipeline was started for; none if no job ever was.
+    /// What the newest job of a registered pipeline was started for; none if no job ever was.
     pub async fn started_for(&self, name: &PipelineName) -> Result<Option<String>, StoreError> {
         match self.store.get(&layout::started_for(name)).await {
             Ok(text) => Ok(Some(String::from_utf8_lossy(&text).into_owned())),
@@ -227,7 +227,7 @@ impl Ledger {
         }
     }
 
-    /// Keeps what the newest job of a standing pipeline was started for.
+    /// Keeps what the newest job of a registered pipeline was started for.
     pub async fn save_started_for(
         &self,
         name: &PipelineName,

@@ -20,7 +20,7 @@ pub struct Submission {
     /// Jobs whose output this one reads, published together with it: it begins once they have succeeded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<JobId>,
-    /// For a job of a standing pipeline: what it was started for. See [`Ledger::started_for`].
+    /// For a job of a registered pipeline: what it was started for. See [`Ledger::started_for`].
     #[serde(rename = "covers", default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
 }

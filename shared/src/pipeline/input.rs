@@ -10,7 +10,7 @@ use crate::glob::{Glob, Template};
 pub enum Input {
     /// Files or directories of one repo.
     Pfs(PfsInput),
-    /// Ticks of a clock; only for standing pipelines.
+    /// Ticks of a clock; only for registered pipelines.
     Cron(CronInput),
     /// Every combination of the children's datums.
     Cross(Vec<Input>),

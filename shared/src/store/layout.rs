@@ -13,8 +13,8 @@
 //! <store>/.drover/pipelines/<name>/lock              held while a job of the pipeline runs on this machine
 //! <store>/.drover/pipelines/<name>/epochs/<n>        its coordinators, one after the other; the highest one counts
 //! <store>/.drover/pipelines/<name>/parked/<unique>.json  messages that nobody understood, with the reason
-//! <store>/.drover/pipelines/<name>/standing/<n>.json     the standing pipeline; the highest revision counts
-//! <store>/.drover/pipelines/<name>/covered           what the newest job of the standing pipeline was started for
+//! <store>/.drover/pipelines/<name>/standing/<n>.json     the registered pipeline; the highest revision counts
+//! <store>/.drover/pipelines/<name>/covered           what the newest job of the registered pipeline was started for
 //! <store>/.drover/jobs/<id>/record.json              the job record
 //! <store>/.drover/jobs/<id>/spec.json                the spec it runs, normalised
 //! <store>/.drover/jobs/<id>/submission.json          for a job on the broker: what its coordinator is to do
@@ -116,17 +116,17 @@ pub fn parked(name: &PipelineName, unique: &str) -> StoreKey {
     parked_messages(name).with(&format!("{unique}.json"))
 }
 
-/// The revisions of a standing pipeline.
+/// The revisions of a registered pipeline.
 pub fn revisions(name: &PipelineName) -> StoreKey {
     pipeline(name).with("standing")
 }
 
-/// A revision of a standing pipeline.
+/// A revision of a registered pipeline.
 pub fn registration(name: &PipelineName, revision: u64) -> StoreKey {
     revisions(name).with(&format!("{revision:020}.json"))
 }
 
-/// What the newest job of a standing pipeline was started for.
+/// What the newest job of a registered pipeline was started for.
 pub fn started_for(name: &PipelineName) -> StoreKey {
     pipeline(name).with("covered")
 }

@@ -3,9 +3,9 @@
 use super::pipelines;
 use crate::routing::error::Error;
 use crate::routing::route::Ask;
-use drover_core::triggers::Graph;
+use drover_core::triggers::PipelineGraph;
 
-/// Standing pipelines, what they read, and who reads what they write.
-pub(crate) async fn graph(Ask { api, .. }: Ask) -> Result<Graph, Error> {
-    Ok(Graph::of(&pipelines::all(&api).await?))
+/// Registered pipelines, what they read, and who reads what they write.
+pub(crate) async fn graph(Ask { api, .. }: Ask) -> Result<PipelineGraph, Error> {
+    Ok(PipelineGraph::of(&pipelines::all(&api).await?))
 }

@@ -267,7 +267,7 @@ pub(crate) async fn stop(Ask { api, path, .. }: Ask<JobPath>) -> Result<JobRecor
 pub(crate) async fn stop_job(api: &Api, job: JobId) -> Result<(), Error> {
     api.ledger().request_stop(job).await?;
     if let Some(broker) = api.reach().get()
-        && let Err(error) = catalog::tell_to_stop(broker.as_ref(), job).await
+        && let Err(error) = catalog::broadcast_stop(broker.as_ref(), job).await
     {
         tracing::debug!(job.id = %job, "workers could not be told at once that the job is to stop: {error}");
     }

@@ -1,4 +1,4 @@
-//! Standing pipelines, as they stand.
+//! Registered pipelines, as they stand.
 
 use drover_shared::id::PipelineName;
 use drover_shared::job::JobRecord;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::routing::api::Api;
 use crate::routing::error::Error;
 use crate::routing::route::Ask;
-use drover_core::triggers::{Overview, overview};
+use drover_core::triggers::{PipelineOverview, overview};
 
 /// A pipeline in the path.
 #[derive(Deserialize, JsonSchema)]
@@ -19,14 +19,14 @@ pub(crate) struct PipelinePath {
     pub(crate) name: PipelineName,
 }
 
-/// All standing pipelines, sorted by name.
+/// All registered pipelines, sorted by name.
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct Pipelines {
-    pipelines: Vec<Overview>,
+    pipelines: Vec<PipelineOverview>,
 }
 
-/// All standing pipelines, sorted by name.
-pub(crate) async fn all(api: &Api) -> Result<Vec<Overview>, StoreError> {
+/// All registered pipelines, sorted by name.
+pub(crate) async fn all(api: &Api) -> Result<Vec<PipelineOverview>, StoreError> {
     let fresh = |record: JobRecord| api.live(record.id).map_or(record, |live| live.record);
     overview(api.ledger(), api.waiting(), fresh).await
 }
@@ -37,11 +37,11 @@ pub(crate) async fn list(Ask { api, .. }: Ask) -> Result<Pipelines, Error> {
     })
 }
 
-/// A standing pipeline, and what it does.
+/// A registered pipeline, and what it does.
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct PipelineDetails {
     #[serde(flatten)]
-    pipeline: Overview,
+    pipeline: PipelineOverview,
     /// Its spec, normalised.
     spec: Value,
 }
@@ -49,16 +49,16 @@ pub(crate) struct PipelineDetails {
 pub(crate) async fn show(
     Ask { api, path, .. }: Ask<PipelinePath>,
 ) -> Result<PipelineDetails, Error> {
-    let standing = api.ledger().registered(&path.name).await?;
-    let standing = standing.ok_or_else(|| unknown(&path.name))?;
+    let registered = api.ledger().registered(&path.name).await?;
+    let registered = registered.ok_or_else(|| unknown(&path.name))?;
     Ok(PipelineDetails {
         pipeline: named(&api, &path.name).await?,
-        spec: standing.spec,
+        spec: registered.spec,
     })
 }
 
-/// A standing pipeline that somebody named.
-pub(crate) async fn named(api: &Api, name: &PipelineName) -> Result<Overview, Error> {
+/// A registered pipeline that somebody named.
+pub(crate) async fn named(api: &Api, name: &PipelineName) -> Result<PipelineOverview, Error> {
     let mut all = all(api).await?.into_iter();
     all.find(|pipeline| pipeline.pipeline == *name)
         .ok_or_else(|| unknown(name))
@@ -66,6 +66,6 @@ pub(crate) async fn named(api: &Api, name: &PipelineName) -> Result<Overview, Er
 
 fn unknown(name: &PipelineName) -> Error {
     Error::not_found(format!(
-        "there is no standing pipeline {name}; GET /api/v1/pipelines lists them"
+        "there is no registered pipeline {name}; GET /api/v1/pipelines lists them"
     ))
 }

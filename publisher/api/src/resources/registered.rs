@@ -1,4 +1,4 @@
-//! Standing pipelines made, changed and ended.
+//! Registered pipelines made, changed and ended.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::routing::api::Api;
 use crate::routing::error::Error;
 use crate::routing::route::{Ask, Body, Nothing};
 use drover_core::catalog;
-use drover_core::triggers::Overview;
+use drover_core::triggers::PipelineOverview;
 
 /// How long a job that is wanted may take to be made, before the answer goes without its id.
 const JOB_TIME: Duration = Duration::from_secs(5);
@@ -54,7 +54,7 @@ impl Body for SpecBody {
 
 pub(crate) async fn create(
     Ask { api, body, .. }: Ask<Nothing, Nothing, SpecBody>,
-) -> Result<Overview, Error> {
+) -> Result<PipelineOverview, Error> {
     let Parsed { pipeline, spec, .. } = body.0;
     refuse_circles(&api, &pipeline).await?;
     change(&api, &pipeline.name, &PipelineChange::Create(spec)).await
@@ -64,7 +64,7 @@ pub(crate) async fn update(
     Ask {
         api, path, body, ..
     }: Ask<PipelinePath, Nothing, SpecBody>,
-) -> Result<Overview, Error> {
+) -> Result<PipelineOverview, Error> {
     let Parsed { pipeline, spec, .. } = body.0;
     if pipeline.name != path.name {
         let (one, other) = (&pipeline.name, &path.name);
@@ -76,11 +76,15 @@ pub(crate) async fn update(
     change(&api, &path.name, &PipelineChange::Update(spec)).await
 }
 
-pub(crate) async fn pause(Ask { api, path, .. }: Ask<PipelinePath>) -> Result<Overview, Error> {
+pub(crate) async fn pause(
+    Ask { api, path, .. }: Ask<PipelinePath>,
+) -> Result<PipelineOverview, Error> {
     change(&api, &path.name, &PipelineChange::Pause).await
 }
 
-pub(crate) async fn resume(Ask { api, path, .. }: Ask<PipelinePath>) -> Result<Overview, Error> {
+pub(crate) async fn resume(
+    Ask { api, path, .. }: Ask<PipelinePath>,
+) -> Result<PipelineOverview, Error> {
     change(&api, &path.name, &PipelineChange::Resume).await
 }
 
@@ -88,7 +92,7 @@ async fn change(
     api: &Api,
     name: &PipelineName,
     change: &PipelineChange,
-) -> Result<Overview, Error> {
+) -> Result<PipelineOverview, Error> {
     api.ledger().change_pipeline(name, change).await?;
     pipelines::named(api, name).await
 }
@@ -151,7 +155,7 @@ pub(crate) async fn run(Ask { api, path, .. }: Ask<PipelinePath>) -> Result<Want
 
 /// Refuses a pipeline that would, by way of others, wait for itself.
 async fn refuse_circles(api: &Api, new: &Meant) -> Result<(), Error> {
-    let all = catalog::with_standing(api.ledger(), &[new]).await?;
+    let all = catalog::with_registered(api.ledger(), &[new]).await?;
     match catalog::order(&all.iter().collect::<Vec<_>>()) {
         Ok(_) => Ok(()),
         Err(circle) => Err(Error::conflict(circle.to_string())),

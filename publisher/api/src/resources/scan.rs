@@ -9,7 +9,7 @@ use drover_shared::job::CauseKey;
 use drover_shared::ledger::{Ledger, Segment};
 use drover_shared::store::StoreError;
 
-use drover_core::catalog::{self, Row};
+use drover_core::catalog::{self, JobDatum};
 use drover_core::coordinator::{RunningDatum, Snapshot};
 
 /// How long a request looks for what it is asked for, before it says how far it came.
@@ -43,7 +43,7 @@ pub(crate) struct Filter {
 
 impl Filter {
     /// Whether a datum is wanted that `running` is at, if anybody is.
-    fn takes(&self, row: &Row, running: Option<&RunningDatum>) -> bool {
+    fn takes(&self, row: &JobDatum, running: Option<&RunningDatum>) -> bool {
         let (state, verdict) = (&row.state, row.verdict.as_ref());
         (self.states.is_empty() || self.states.contains(state))
             && self.worker.as_ref().is_none_or(|wanted| {
@@ -97,7 +97,7 @@ fn failed_for(verdict: Option<&Verdict>, wanted: CauseKey) -> bool {
     })
 }
 
-fn has_path(row: &Row, wanted: &str) -> bool {
+fn has_path(row: &JobDatum, wanted: &str) -> bool {
     let mut inputs = row.datum.inputs.iter();
     inputs.any(|input| input.path.to_lowercase().contains(wanted))
 }
@@ -106,7 +106,7 @@ fn has_path(row: &Row, wanted: &str) -> bool {
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     /// The datums, in order.
-    pub(crate) rows: Vec<Row>,
+    pub(crate) rows: Vec<JobDatum>,
     /// The last index that was looked at, if there are more.
     pub(crate) next: Option<u64>,
     /// Whether it ended for another reason than the time.
@@ -175,12 +175,12 @@ impl<'a> Scan<'a> {
         Ok(found)
     }
 
-    fn takes(&self, row: &Row, filter: &Filter) -> bool {
+    fn takes(&self, row: &JobDatum, filter: &Filter) -> bool {
         filter.takes(row, self.running.get(&row.datum.index))
     }
 
     /// The datums of a segment; none if one can tell without reading all of it that none is wanted.
-    async fn rows(&self, segment: Segment, filter: &Filter) -> Result<Vec<Row>, StoreError> {
+    async fn rows(&self, segment: Segment, filter: &Filter) -> Result<Vec<JobDatum>, StoreError> {
         let is_run = self.running.keys().any(|index| segment.contains(*index));
         if filter.is_of_running() && !is_run {
             return Ok(Vec::new());
@@ -192,7 +192,7 @@ impl<'a> Scan<'a> {
         {
             return Ok(Vec::new());
         }
-        let mut rows = catalog::rows(self.ledger, self.job, segment, verdicts).await?;
+        let mut rows = catalog::datum_rows(self.ledger, self.job, segment, verdicts).await?;
         for row in &mut rows {
             if row.state == DatumState::Queued && self.running.contains_key(&row.datum.index) {
                 row.state = DatumState::Running;
@@ -202,7 +202,7 @@ impl<'a> Scan<'a> {
     }
 
     /// One datum; none if the job has, or knows, none of this index.
-    pub(crate) async fn one(&self, index: u64) -> Result<Option<Row>, StoreError> {
+    pub(crate) async fn one(&self, index: u64) -> Result<Option<JobDatum>, StoreError> {
         let segments = self.ledger.segments(self.job).await?;
         let Some(segment) = segments.into_iter().find(|segment| segment.contains(index)) else {
             return Ok(None);

@@ -42,7 +42,7 @@ pub(crate) async fn why(
     let Some(broker) = api.reach().get().filter(|_| link == Link::Up) else {
         return Ok(link_trouble(&link));
     };
-    let look = catalog::look(broker.as_ref(), &record.pipeline);
+    let look = catalog::broker_view(broker.as_ref(), &record.pipeline);
     Ok(match timeout(PATIENCE, look).await {
         Ok(Ok(view)) => in_the_way(record, &view),
         Ok(Err(error)) => Some(error.to_string()),

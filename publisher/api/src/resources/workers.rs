@@ -88,14 +88,14 @@ fn at_work(jobs: &[Snapshot]) -> Vec<Worker> {
     known.collect()
 }
 
-/// How many workers each pipeline has that is standing, or has a job here.
+/// How many workers each pipeline has that is registered, or has a job here.
 async fn consumers(api: &Api) -> Result<BTreeMap<String, u32>, Error> {
     let mut consumers = BTreeMap::new();
     let Some(broker) = api.reach().get().filter(|_| api.reach().link() == Link::Up) else {
         return Ok(consumers);
     };
-    let standing = api.ledger().registered_pipelines().await?;
-    let mut names: Vec<PipelineName> = standing.into_iter().map(|(name, _)| name).collect();
+    let registered = api.ledger().registered_pipelines().await?;
+    let mut names: Vec<PipelineName> = registered.into_iter().map(|(name, _)| name).collect();
     let coordinated = api.coordinated();
     names.extend(coordinated.into_iter().map(|job| job.record.pipeline));
     // A service without a broker works itself, as soon as there is a job.

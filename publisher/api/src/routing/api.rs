@@ -13,8 +13,8 @@ use super::error::Error;
 use crate::live::feed::Feed;
 use drover_core::catalog;
 use drover_core::coordinator::Snapshot;
-use drover_core::leader::Shown;
-use drover_core::triggers::Waiting;
+use drover_core::leader::LiveJobs;
+use drover_core::triggers::WaitReasons;
 
 /// Event streams at the same time.
 const MOST_STREAMS: usize = 32;
@@ -27,9 +27,9 @@ pub struct Known {
     /// The broker.
     pub broker: Reach,
     /// The jobs that are coordinated in this process.
-    pub shown: Shown,
-    /// Why standing pipelines cannot start.
-    pub waiting: Waiting,
+    pub shown: LiveJobs,
+    /// Why registered pipelines cannot start.
+    pub waiting: WaitReasons,
 }
 
 /// The broker of this process.
@@ -103,7 +103,7 @@ impl Api {
     }
 
     /// Why pipelines cannot start.
-    pub(crate) fn waiting(&self) -> &Waiting {
+    pub(crate) fn waiting(&self) -> &WaitReasons {
         &self.0.known.waiting
     }
 

@@ -182,7 +182,7 @@ impl From<RegistryError> for Error {
                 "pipeline {name} exists already; PUT /api/v1/pipelines/{name} changes it"
             )),
             RegistryError::Missing(name) => Self::not_found(format!(
-                "there is no standing pipeline {name}; POST /api/v1/pipelines makes one"
+                "there is no registered pipeline {name}; POST /api/v1/pipelines makes one"
             )),
             RegistryError::Store(error) => error.into(),
         }

@@ -54,30 +54,30 @@ fn of_pipelines(routes: Routes) -> Routes {
     routes
         .get(
             "/api/v1/pipelines",
-            "All standing pipelines, by name.",
+            "All registered pipelines, by name.",
             pipelines::list,
         )
         .add(
             (Method::POST, "/api/v1/pipelines"),
             StatusCode::CREATED,
-            "Makes a standing pipeline.",
+            "Makes a registered pipeline.",
             registered::create,
         )
         .get(
             "/api/v1/pipelines/{name}",
-            "A standing pipeline, with its spec.",
+            "A registered pipeline, with its spec.",
             pipelines::show,
         )
         .add(
             (Method::PUT, "/api/v1/pipelines/{name}"),
             StatusCode::OK,
-            "Gives a standing pipeline another spec.",
+            "Gives a registered pipeline another spec.",
             registered::update,
         )
         .add(
             (Method::DELETE, "/api/v1/pipelines/{name}"),
             StatusCode::NO_CONTENT,
-            "Ends a standing pipeline and stops its open jobs; its output stays.",
+            "Ends a registered pipeline and stops its open jobs; its output stays.",
             registered::delete,
         )
         .add(

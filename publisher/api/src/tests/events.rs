@@ -15,9 +15,9 @@ use tower::ServiceExt;
 use super::super::{Access, Api, Known, Reach};
 use super::{Site, assert_error, request, told};
 use crate::server::listen::router;
-use drover_core::leader::{Shown, Steward};
+use drover_core::leader::{LiveJobs, PipelineLeader};
 use drover_core::testing::fixture::{Bench, DEADLINE, Habits};
-use drover_core::triggers::Waiting;
+use drover_core::triggers::WaitReasons;
 
 /// The events of a stream, as they come.
 struct Events {
@@ -62,12 +62,12 @@ impl Events {
 async fn whoever_listens_hears_of_a_job_until_its_end() {
     let bench = Bench::new(20).await;
     let broker = bench.broker().await;
-    let shown = Shown::default();
+    let shown = LiveJobs::default();
     let api = Api::new(Known {
         ledger: bench.ledger.clone(),
         broker: Reach::Embedded(Arc::clone(&broker) as Arc<dyn Broker>),
         shown: shown.clone(),
-        waiting: Waiting::default(),
+        waiting: WaitReasons::default(),
     });
     let site = router(api.clone(), Access::default());
     let stream = request(Method::GET, "/api/v1/events")
@@ -76,9 +76,9 @@ async fn whoever_listens_hears_of_a_job_until_its_end() {
     let answer = site.oneshot(stream).await.unwrap();
     assert_eq!(answer.headers()["content-type"], "text/event-stream");
     let mut events = Events::of(answer.into_body());
-    let steward = Steward {
+    let leader = PipelineLeader {
         shown,
-        ..Steward::on_broker(
+        ..PipelineLeader::on_broker(
             bench.ledger.clone(),
             Arc::clone(&broker) as _,
             "one".to_owned(),
@@ -111,7 +111,7 @@ async fn whoever_listens_hears_of_a_job_until_its_end() {
                 }
             }
         };
-        tokio::join!(steward.run(&name), ending).1
+        tokio::join!(leader.run(&name), ending).1
     };
     let job = tokio::select! {
         never = api.feed().run(&api) => match never {},

@@ -28,16 +28,16 @@ use tower::ServiceExt;
 
 use super::server::listen::router;
 use super::{Access, Api, Known, Reach};
-use drover_core::leader::Shown;
+use drover_core::leader::LiveJobs;
 use drover_core::testing::samples::{entry, verdict};
-use drover_core::triggers::Waiting;
+use drover_core::triggers::WaitReasons;
 
 /// An API that nobody listens for: requests are put to it directly.
 struct Site {
     ledger: Ledger,
     api: Api,
     router: Router,
-    waiting: Waiting,
+    waiting: WaitReasons,
 }
 
 impl Site {
@@ -55,11 +55,11 @@ impl Site {
 
     fn made(ledger: Ledger, access: Access) -> Self {
         let broker = Arc::new(Embedded::new(1000));
-        let waiting = Waiting::default();
+        let waiting = WaitReasons::default();
         let api = Api::new(Known {
             ledger: ledger.clone(),
             broker: Reach::Embedded(broker as Arc<dyn Broker>),
-            shown: Shown::default(),
+            shown: LiveJobs::default(),
             waiting: waiting.clone(),
         });
         Self {

@@ -128,28 +128,28 @@ pub enum Command {
     /// coordinates: `drover serve`, or this command itself with `--wait`. Workers, wherever they are, need the same
     /// `--store` and `--broker`.
     Publish(Publish),
-    /// Start the jobs of standing pipelines when their inputs change, and see published jobs through
+    /// Start the jobs of registered pipelines when their inputs change, and see published jobs through
     ///
     /// With `--broker`, workers are processes of their own (`drover-worker`). Any number of these may run; each pipeline is
     /// seen to by one of them at a time, and when that one goes another one goes on where it was. Without a broker, this
     /// process works itself, on a store in a folder. SIGTERM loses nothing: what was at work is gone on with.
     Serve(Serve),
-    /// Make standing pipelines, whose jobs `serve` starts whenever their inputs change
+    /// Make registered pipelines, whose jobs `serve` starts whenever their inputs change
     #[command(subcommand)]
     Create(Create),
-    /// Give standing pipelines another spec
+    /// Give registered pipelines another spec
     #[command(subcommand)]
     Update(Update),
-    /// End standing pipelines; what they wrote stays
+    /// End registered pipelines; what they wrote stays
     #[command(subcommand)]
     Delete(Delete),
-    /// Let standing pipelines start no more jobs
+    /// Let registered pipelines start no more jobs
     #[command(subcommand)]
     Pause(Pause),
-    /// Let standing pipelines start jobs again
+    /// Let registered pipelines start jobs again
     #[command(subcommand)]
     Resume(Resume),
-    /// List standing pipelines, or draw who reads what
+    /// List registered pipelines, or draw who reads what
     Pipelines(Pipelines),
     /// Preview the datums that a run would work on
     ///
@@ -192,7 +192,7 @@ pub enum Command {
     /// A new job takes over what succeeded, and runs what failed, was recovered or was not reached. It refuses when
     /// the inputs have changed since: `run` takes them as they are now.
     Retry(Retry),
-    /// Say why a job failed or is not moving, or why a standing pipeline starts none
+    /// Say why a job failed or is not moving, or why a registered pipeline starts none
     Explain(Explain),
     /// Print the completions of a shell
     Completions(Completions),

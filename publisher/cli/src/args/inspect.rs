@@ -97,10 +97,10 @@ pub struct Stop {
     pub no_wait: bool,
 }
 
-/// Explains a job, or a standing pipeline.
+/// Explains a job, or a registered pipeline.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Explain {
-    /// The job: its id, the beginning of it, or `last`; or the name of a standing pipeline
+    /// The job: its id, the beginning of it, or `last`; or the name of a registered pipeline
     #[arg(value_name = "JOB", default_value = "last")]
     pub job: String,
 }

@@ -1,4 +1,4 @@
-//! Commands about standing pipelines.
+//! Commands about registered pipelines.
 
 use std::path::PathBuf;
 
@@ -15,35 +15,35 @@ Examples:
 #[derive(Clone, Debug, Subcommand)]
 #[command(after_help = CREATE_EXAMPLES)]
 pub enum Create {
-    /// Make standing pipelines: whenever their inputs change, `drover serve` starts a job for the difference
+    /// Make registered pipelines: whenever their inputs change, `drover serve` starts a job for the difference
     Pipeline(SpecFiles),
 }
 
 /// Changes something that stays.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Update {
-    /// Give standing pipelines another spec; a job is started for what that changes
+    /// Give registered pipelines another spec; a job is started for what that changes
     Pipeline(SpecFiles),
 }
 
 /// Ends something that stays.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Delete {
-    /// End a standing pipeline; its running job is stopped, its output stays
+    /// End a registered pipeline; its running job is stopped, its output stays
     Pipeline(Named),
 }
 
 /// Pauses something.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Pause {
-    /// Start no more jobs of a standing pipeline; the running one goes on
+    /// Start no more jobs of a registered pipeline; the running one goes on
     Pipeline(Named),
 }
 
 /// Takes a pause back.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Resume {
-    /// Start jobs of a standing pipeline again
+    /// Start jobs of a registered pipeline again
     Pipeline(Named),
 }
 
@@ -55,7 +55,7 @@ pub struct SpecFiles {
     pub files: Vec<PathBuf>,
 }
 
-/// A standing pipeline.
+/// A registered pipeline.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Named {
     /// Its name
@@ -63,7 +63,7 @@ pub struct Named {
     pub name: PipelineName,
 }
 
-/// Lists standing pipelines.
+/// Lists registered pipelines.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Pipelines {
     /// Show who reads what, as a tree or for Graphviz (`drover pipelines --graph dot | dot -Tsvg`)

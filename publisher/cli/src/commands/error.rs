@@ -16,7 +16,7 @@ use crate::commands::spec::one_liner::OneLinerError;
 use crate::exit::Exit;
 use crate::render::SourceText;
 use drover_api::AccessError;
-use drover_core::catalog::{ChainError, GroupError, LogError, RetryError, SubmitError};
+use drover_core::catalog::{GroupError, LogError, OrderError, RetryError, SubmitError};
 use drover_core::coordinator::CoordinateError;
 use drover_core::expand::ExpandError;
 use drover_core::local::LocalError;
@@ -45,10 +45,10 @@ pub enum CommandError {
     OneLiner(#[from] OneLinerError),
     /// Several specs don't fit together.
     #[error(transparent)]
-    Chain(#[from] ChainError),
-    /// A clock ticks only for a standing pipeline.
+    Chain(#[from] OrderError),
+    /// A clock ticks only for a registered pipeline.
     #[error(
-        "{pipeline} has the cron input {input:?}, which ticks for standing pipelines only; \
+        "{pipeline} has the cron input {input:?}, which ticks for registered pipelines only; \
          `drover create pipeline` makes it one, and `drover serve` starts its jobs"
     )]
     Clock {
@@ -65,9 +65,9 @@ pub enum CommandError {
         /// Those that are there.
         known: String,
     },
-    /// A standing pipeline is not as expected.
+    /// A registered pipeline is not as expected.
     #[error(transparent)]
-    Standing(#[from] RegistryError),
+    Registry(#[from] RegistryError),
     /// A bucket without a broker.
     #[error(
         "a store in a bucket is served with a broker only: nothing else keeps two services apart; \
@@ -211,7 +211,7 @@ impl CommandError {
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Success,
             Self::Store(error)
             | Self::Job(ReferenceError::Store(error))
-            | Self::Standing(RegistryError::Store(error)) => exit_of_store(error),
+            | Self::Registry(RegistryError::Store(error)) => exit_of_store(error),
             Self::Expand(error) => exit_of_expand(error),
             Self::Local(error) => exit_of_local(error),
             Self::Output(_)
@@ -240,10 +240,10 @@ impl CommandError {
             | Self::Token { .. }
             | Self::Address(_) => "usage",
             Self::Queue(_) | Self::Unfit { .. } => "broker",
-            Self::Standing(RegistryError::Missing(_) | RegistryError::Exists(_)) => "pipeline",
+            Self::Registry(RegistryError::Missing(_) | RegistryError::Exists(_)) => "pipeline",
             Self::Store(_)
             | Self::Job(ReferenceError::Store(_))
-            | Self::Standing(RegistryError::Store(_)) => "store",
+            | Self::Registry(RegistryError::Store(_)) => "store",
             Self::Job(_) | Self::NotEnded { .. } | Self::Group(_) | Self::NoDatum { .. } => "job",
             Self::Expand(_) => "input",
             Self::NotReady(_) => "probe",

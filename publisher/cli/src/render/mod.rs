@@ -14,7 +14,7 @@ pub use jobs::detail::{Surroundings, details, state, summary};
 pub use jobs::explain::{Facts, explain};
 pub use jobs::list::{DatumRow, datum, datums, jobs, plan, plan_total, planned, size};
 pub use jobs::progress::follow;
-pub use pipelines::explain::standing;
+pub use pipelines::explain::registered;
 pub use pipelines::list::pipelines;
 pub use problems::error::{error, usage_as_json};
 pub use problems::findings::{SourceText, finding};

@@ -7,7 +7,7 @@ use drover_shared::store::StoreError;
 
 /// A datum, and what became of it.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub struct JobDatum {
     /// The datum.
     pub datum: Datum,
     /// Where it stands, as far as the books tell.
@@ -19,23 +19,23 @@ pub struct Row {
 }
 
 /// The datums of a segment, in order, with the verdicts that the ledger has for it.
-pub async fn rows(
+pub async fn datum_rows(
     ledger: &Ledger,
     job: JobId,
     segment: Segment,
     verdicts: Vec<Verdict>,
-) -> Result<Vec<Row>, StoreError> {
+) -> Result<Vec<JobDatum>, StoreError> {
     let entries = ledger.manifest(job, segment).await?;
     Ok(joined(entries, verdicts))
 }
 
 /// Each datum with its verdict; both are sorted by index.
-fn joined(entries: Vec<ManifestEntry>, verdicts: Vec<Verdict>) -> Vec<Row> {
+fn joined(entries: Vec<ManifestEntry>, verdicts: Vec<Verdict>) -> Vec<JobDatum> {
     let mut verdicts = verdicts.into_iter().peekable();
     let row = |entry: ManifestEntry| {
         let verdict = verdicts.next_if(|verdict| verdict.index == entry.datum.index);
-        Row {
-            state: standing(entry.done.is_some(), verdict.as_ref()),
+        JobDatum {
+            state: state_of(entry.done.is_some(), verdict.as_ref()),
             datum: entry.datum,
             done: entry.done,
             verdict,
@@ -45,7 +45,7 @@ fn joined(entries: Vec<ManifestEntry>, verdicts: Vec<Verdict>) -> Vec<Row> {
 }
 
 /// Where a datum stands, from what the books say of it.
-fn standing(is_skipped: bool, verdict: Option<&Verdict>) -> DatumState {
+fn state_of(is_skipped: bool, verdict: Option<&Verdict>) -> DatumState {
     match verdict {
         Some(verdict) => verdict.state.into(),
         None if is_skipped => DatumState::Skipped,

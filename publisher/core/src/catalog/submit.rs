@@ -7,7 +7,7 @@ use drover_shared::queue::{Broker, QueueError};
 use drover_shared::store::StoreError;
 use drover_shared::wire::{Control, Message, encode};
 
-use super::chain;
+use super::pipeline_order;
 use crate::coordinator::Assignment;
 
 /// Why a job could not be put on the broker.
@@ -48,7 +48,7 @@ pub async fn submit(
 fn read_by(assignment: &Assignment, earlier: &[Assignment]) -> Vec<JobId> {
     earlier
         .iter()
-        .filter(|other| chain::reads(&assignment.pipeline, &other.pipeline.name))
+        .filter(|other| pipeline_order::reads(&assignment.pipeline, &other.pipeline.name))
         .map(|other| other.record.id)
         .collect()
 }

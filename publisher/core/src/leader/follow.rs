@@ -1,4 +1,4 @@
-//! Watching a job that some process coordinates, this one perhaps.
+//! WatchContext a job that some process coordinates, this one perhaps.
 
 use std::time::Duration;
 

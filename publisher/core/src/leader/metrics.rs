@@ -18,7 +18,7 @@ const COORDINATED: &str = "drover_jobs_coordinated";
 /// Time from a job's beginning to its end.
 const SECONDS: &str = "drover_job_seconds";
 /// Times that this process took a pipeline's jobs over.
-const REIGNS: &str = "drover_reigns_total";
+const LEADERSHIPS: &str = "drover_leaderships_total";
 /// Whether the connection to the broker is there: 1, or 0.
 const QUEUE_LINK: &str = "drover_queue_link";
 
@@ -33,25 +33,25 @@ pub fn describe() {
     describe_counter!(DATUMS, "datums of those jobs, by state");
     describe_gauge!(COORDINATED, "jobs that this process coordinates");
     describe_histogram!(SECONDS, Unit::Seconds, "from a job's beginning to its end");
-    describe_counter!(REIGNS, "times that this process took over a pipeline");
+    describe_counter!(LEADERSHIPS, "times that this process took over a pipeline");
     describe_gauge!(QUEUE_LINK, "whether the connection to the broker is there");
 }
 
-pub(super) fn took_over() {
-    counter!(REIGNS).increment(1);
+pub(super) fn leadership_began() {
+    counter!(LEADERSHIPS).increment(1);
 }
 
 /// A job that this process is at, until this is dropped.
-pub(super) struct AtIt;
+pub(super) struct CoordinatedGauge;
 
-impl AtIt {
+impl CoordinatedGauge {
     pub(super) fn begin() -> Self {
         gauge!(COORDINATED).increment(1.0);
         Self
     }
 }
 
-impl Drop for AtIt {
+impl Drop for CoordinatedGauge {
     fn drop(&mut self) {
         gauge!(COORDINATED).decrement(1.0);
     }

@@ -1,25 +1,25 @@
-//! The steward: sees the jobs of a pipeline on the broker through, one after the other, by whatever process is at it.
+//! Leaders of pipelines: each resumes the jobs of one pipeline, one after the other.
 //!
-//! A [`Steward`] waits for the [`seat`] of its pipeline, which the broker gives to one process at a time; begins an
-//! epoch, which shuts out everyone who sat there before; and takes up the jobs where the ledger says they are. It
-//! holds nothing that the ledger does not know, so it may die at any moment. [`Service`] keeps a steward for every pipeline that
-//! has jobs; [`follow`] is for those who only watch.
+//! A [`PipelineLeader`] acquires the [`leadership`] of its pipeline, which the broker gives to one process at a time;
+//! begins an epoch, which fences the leaders before it; and resumes the jobs from what the ledger says. A leader
+//! holds no state that the ledger lacks, so it may die at any moment. A [`LeaderService`] runs a leader for every
+//! pipeline that has jobs; [`follow`] watches a job that some leader coordinates.
 
 mod follow;
-mod hands;
+mod leader_service;
+mod leadership;
+mod live_jobs;
+mod local_workers;
 pub mod metrics;
-mod next;
-mod reign;
+mod next_job;
+mod pipeline_leader;
 mod scratch;
-mod seat;
-mod service;
-mod shown;
 
 #[cfg(test)]
 mod tests;
 
 pub use follow::follow;
-pub use hands::Hands;
-pub use reign::{Steward, Workers};
-pub use service::Service;
-pub use shown::Shown;
+pub use leader_service::LeaderService;
+pub use live_jobs::LiveJobs;
+pub use local_workers::LocalWorkers;
+pub use pipeline_leader::{PipelineLeader, Workers};

@@ -1,4 +1,4 @@
-//! A folder of this machine for one steward.
+//! A folder of this machine for one leader.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 pub(super) fn make(store: &Store, pipeline: &PipelineName) -> io::Result<TempDir> {
     let parent = parent(store);
     std::fs::create_dir_all(&parent)?;
-    TempDir::with_prefix_in(format!("steward-{pipeline}-"), parent)
+    TempDir::with_prefix_in(format!("leader-{pipeline}-"), parent)
 }
 
 fn parent(store: &Store) -> PathBuf {

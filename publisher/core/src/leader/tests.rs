@@ -1,4 +1,4 @@
-//! What stewards promise, over a real folder and the embedded queue, with a worker that only pretends to run commands.
+//! What leaders promise, over a real folder and the embedded queue, with a worker that only pretends to run commands.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use drover_shared::wire::{Control, Message, decode, encode};
 use futures::future::join;
 use tokio::time::{sleep, timeout};
 
-use super::{Service, Steward};
+use super::{LeaderService, PipelineLeader};
 use crate::testing::fixture::{Bench, DEADLINE, Habits, counts};
 
-fn steward(bench: &Bench, broker: &Arc<Embedded>, me: &str) -> Steward {
+fn leader(bench: &Bench, broker: &Arc<Embedded>, me: &str) -> PipelineLeader {
     let broker = Arc::clone(broker) as _;
-    Steward::on_broker(bench.ledger.clone(), broker, me.to_owned())
+    PipelineLeader::on_broker(bench.ledger.clone(), broker, me.to_owned())
 }
 
 async fn submit(bench: &Bench, after: Vec<JobId>) -> JobRecord {
@@ -55,9 +55,9 @@ async fn submitted_jobs_are_seen_through_in_their_order_and_then_the_steward_goe
     let bench = Bench::new(20).await;
     let broker = bench.broker().await;
     let jobs = [submit(&bench, vec![]).await, submit(&bench, vec![]).await];
-    let steward = steward(&bench, &broker, "one");
+    let leader = leader(&bench, &broker, "one");
     tokio::select! {
-        ended = timeout(DEADLINE, steward.run(&jobs[0].pipeline)) => ended.expect("a job hangs"),
+        ended = timeout(DEADLINE, leader.run(&jobs[0].pipeline)) => ended.expect("a job hangs"),
         () = bench.pretend(&broker, Habits::default()) => panic!("the worker died"),
     }
     let ended = |job: JobId| bench.ledger.job(job);
@@ -81,8 +81,8 @@ async fn when_a_steward_dies_the_one_who_waited_goes_on_under_the_same_job() {
     let broker = bench.broker().await;
     let job = submit(&bench, vec![]).await;
     let (first, second) = (
-        steward(&bench, &broker, "one"),
-        steward(&bench, &broker, "two"),
+        leader(&bench, &broker, "one"),
+        leader(&bench, &broker, "two"),
     );
     let waits = second.run(&job.pipeline);
     tokio::pin!(waits);
@@ -118,7 +118,7 @@ async fn a_steward_that_was_deposed_ends_nothing_before_it_is_chosen_again() {
     let bench = Bench::new(60).await;
     let broker = bench.broker().await;
     let job = submit(&bench, vec![]).await;
-    let frozen = steward(&bench, &broker, "frozen");
+    let frozen = leader(&bench, &broker, "frozen");
     // It is cut off from the work, and another epoch begins behind its back.
     let deposed = async {
         eventually(&bench, job.id, |record| record.state == JobState::Running).await;
@@ -146,8 +146,8 @@ async fn a_job_that_reads_what_another_did_not_write_fails_and_says_so() {
     earlier.state = JobState::Failure;
     bench.ledger.save(&earlier).await.unwrap();
     let job = submit(&bench, vec![earlier.id]).await;
-    let steward = steward(&bench, &broker, "one");
-    timeout(DEADLINE, steward.run(&job.pipeline))
+    let leader = leader(&bench, &broker, "one");
+    timeout(DEADLINE, leader.run(&job.pipeline))
         .await
         .expect("the job hangs");
     let record = bench.ledger.job(job.id).await.unwrap();
@@ -164,7 +164,7 @@ async fn a_stopped_job_is_told_to_workers_and_ends_killed() {
     let bench = Bench::new(60).await;
     let broker = bench.broker().await;
     let job = submit(&bench, vec![]).await;
-    let steward = steward(&bench, &broker, "one");
+    let leader = leader(&bench, &broker, "one");
     let mut listener = broker.listen("worker").await.unwrap();
     let stopping = async {
         eventually(&bench, job.id, |record| record.state == JobState::Running).await;
@@ -177,7 +177,7 @@ async fn a_stopped_job_is_told_to_workers_and_ends_killed() {
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        ended = timeout(DEADLINE, steward.run(&job.pipeline)) => ended.expect("the job hangs"),
+        ended = timeout(DEADLINE, leader.run(&job.pipeline)) => ended.expect("the job hangs"),
         () = stopping => {}
     }
     let record = bench.ledger.job(job.id).await.unwrap();
@@ -196,9 +196,9 @@ async fn a_job_whose_input_is_missing_fails_and_the_next_one_is_taken_up() {
     let bad = submit(&bench, vec![]).await;
     bench.spec = good;
     let next = submit(&bench, vec![]).await;
-    let steward = steward(&bench, &broker, "one");
+    let leader = leader(&bench, &broker, "one");
     tokio::select! {
-        ended = timeout(DEADLINE, steward.run(&next.pipeline)) => ended.expect("a job hangs"),
+        ended = timeout(DEADLINE, leader.run(&next.pipeline)) => ended.expect("a job hangs"),
         () = bench.pretend(&broker, Habits::default()) => panic!("the worker died"),
     }
     let bad = bench.ledger.job(bad.id).await.unwrap();
@@ -215,7 +215,7 @@ async fn the_service_takes_up_jobs_that_were_there_and_those_it_is_told_of() {
     let bench = Bench::new(5).await;
     let broker = bench.broker().await;
     let earlier = submit(&bench, vec![]).await;
-    let service = Service::new(steward(&bench, &broker, "service"))
+    let service = LeaderService::new(leader(&bench, &broker, "service"))
         .await
         .unwrap();
     let publishing = async {

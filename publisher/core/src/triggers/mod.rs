@@ -1,28 +1,29 @@
-//! Standing pipelines: when their inputs change, a job is due.
+//! Registered pipelines: when their inputs change, a job is due.
 //!
-//! A [`Keeper`] watches the inputs of one pipeline. It is *told* of changes ([`notice`]: inotify for folders, the clock
-//! for buckets) and *looks* at them ([`inputs`]: what the inputs expand to now, as one short text). A job is due when
-//! they are not what the newest job was started for, and have *settled* ([`settle`]). Clocks tick by writing files
-//! ([`ticks`]), so they are inputs like any other.
+//! An [`InputWatcher`] watches the inputs of one pipeline. A [`file_watcher`] (inotify for folders, the clock for
+//! buckets) tells it of changes, and it computes the [`fingerprint`] of what the inputs expand to now. A job is due when
+//! this fingerprint differs from the one that the newest job was started for, after a [`debounce`]. Clocks write files
+//! ([`ticks`]), so they are inputs like any other. A [`Notifier`] passes events inside the process, which saves waiting
+//! for the clock.
 //!
-//! [`News`] spares them the clock where one process knows more. The keeper starts nothing. Several processes may keep the same pipeline; the steward that has the seat asks again
-//! before it submits a job.
+//! A watcher starts no job. Several processes may watch the same pipeline; the leader of the pipeline asks again before
+//! it submits a job.
 
-mod draft;
-mod graph;
-mod inputs;
-mod keeper;
-mod news;
-mod notice;
+mod debounce;
+mod file_watcher;
+mod fingerprint;
+mod input_watcher;
+mod notifier;
 mod overview;
-mod settle;
+mod pending_job;
+mod pipeline_graph;
 mod ticks;
-mod waiting;
+mod wait_reasons;
 
-pub use draft::Draft;
-pub use graph::{Edge, Graph, Node, NodeKind};
-pub use keeper::{Due, Keeper, Watchfulness, Watching};
-pub use news::{Item, News};
-pub use overview::{InputKind, InputOverview, Overview, PipelineState, overview};
+pub use input_watcher::{InputWatcher, NextWork, WatchContext, WatchSettings};
+pub use notifier::{Notifier, PipelineEvent};
+pub use overview::{InputKind, InputOverview, PipelineOverview, PipelineState, overview};
+pub use pending_job::PendingJob;
+pub use pipeline_graph::{Edge, Node, NodeKind, PipelineGraph};
 pub use ticks::next_tick;
-pub use waiting::Waiting;
+pub use wait_reasons::WaitReasons;

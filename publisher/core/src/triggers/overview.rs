@@ -1,4 +1,4 @@
-//! Standing pipelines as people and scripts see them.
+//! Registered pipelines as people and scripts see them.
 
 use std::collections::HashMap;
 
@@ -12,16 +12,17 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Waiting;
+use super::WaitReasons;
 
 /// Jobs that are looked at to find the newest one of each pipeline, at most.
 const MOST_JOBS: usize = 1000;
 /// Records that are read at the same time.
 const READS_AT_ONCE: usize = 32;
 
-/// A standing pipeline; its JSON is a contract (`docs/cli.md`).
+/// A registered pipeline; its JSON is a contract (`docs/cli.md`).
 #[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
-pub struct Overview {
+#[schemars(rename = "Overview")]
+pub struct PipelineOverview {
     /// Its name.
     pub pipeline: PipelineName,
     /// Free text.
@@ -42,7 +43,7 @@ pub struct Overview {
     pub paused: bool,
     /// What it reads.
     pub inputs: Vec<InputOverview>,
-    /// The standing pipelines that read its output.
+    /// The registered pipelines that read its output.
     pub outputs_to: Vec<PipelineName>,
     /// Its newest job, if there is one among the newest of all.
     pub last_job: Option<JobRecord>,
@@ -50,7 +51,7 @@ pub struct Overview {
     pub open_jobs: Vec<JobRecord>,
 }
 
-/// What a standing pipeline is doing.
+/// What a registered pipeline is doing.
 #[derive(Clone, Copy, Debug, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PipelineState {
@@ -64,7 +65,7 @@ pub enum PipelineState {
     Waiting,
 }
 
-/// An input of a standing pipeline.
+/// An input of a registered pipeline.
 #[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
 pub struct InputOverview {
     /// The directory below `/pfs`.
@@ -75,7 +76,7 @@ pub struct InputOverview {
     pub glob: String,
     /// What it is.
     pub kind: InputKind,
-    /// The standing pipeline that writes the folder.
+    /// The registered pipeline that writes the folder.
     pub from: Option<PipelineName>,
     /// When the clock ticks, for a cron input.
     pub schedule: Option<String>,
@@ -91,23 +92,23 @@ pub enum InputKind {
     Cron,
 }
 
-/// All standing pipelines, sorted by name. `waiting` and `fresh` add what only this process knows: what keeps a pipeline from
+/// All registered pipelines, sorted by name. `waiting` and `fresh` add what only this process knows: what keeps a pipeline from
 /// starting, and how far a job is.
 pub async fn overview(
     ledger: &Ledger,
-    waiting: &Waiting,
+    waiting: &WaitReasons,
     fresh: impl Fn(JobRecord) -> JobRecord,
-) -> Result<Vec<Overview>, StoreError> {
-    let standing = ledger.registered_pipelines().await?;
-    let names: Vec<PipelineName> = standing.iter().map(|(name, _)| name.clone()).collect();
+) -> Result<Vec<PipelineOverview>, StoreError> {
+    let registered = ledger.registered_pipelines().await?;
+    let names: Vec<PipelineName> = registered.iter().map(|(name, _)| name.clone()).collect();
     let mut newest = newest(ledger, &names).await?;
-    let mut all = Vec::with_capacity(standing.len());
-    for (name, standing) in standing {
+    let mut all = Vec::with_capacity(registered.len());
+    for (name, registered) in registered {
         let submitted = ledger.submitted(&name).await?.into_iter();
         let open_jobs = submitted.map(|(record, _)| fresh(record)).collect();
         let last_job = newest.remove(&name).map(&fresh);
         let why_not = waiting.why(&name);
-        all.push(one(name, &standing, &names, last_job, open_jobs, why_not));
+        all.push(one(name, &registered, &names, last_job, open_jobs, why_not));
     }
     tell_of_readers(&mut all);
     Ok(all)
@@ -115,21 +116,21 @@ pub async fn overview(
 
 fn one(
     name: PipelineName,
-    standing: &RegisteredPipeline,
+    registered: &RegisteredPipeline,
     names: &[PipelineName],
     last_job: Option<JobRecord>,
     open_jobs: Vec<JobRecord>,
     why_not: Option<String>,
-) -> Overview {
-    let (state, why) = state(standing, &open_jobs, why_not);
-    let meant = pipeline::from_value(&standing.spec).ok();
-    Overview {
+) -> PipelineOverview {
+    let (state, why) = state(registered, &open_jobs, why_not);
+    let meant = pipeline::from_value(&registered.spec).ok();
+    PipelineOverview {
         state,
         why,
-        created: standing.created,
-        updated: standing.updated,
-        revision: standing.revision,
-        paused: standing.paused,
+        created: registered.created,
+        updated: registered.updated,
+        revision: registered.revision,
+        paused: registered.paused,
         inputs: meant
             .as_ref()
             .map(|meant| inputs(&meant.input, names))
@@ -142,15 +143,15 @@ fn one(
     }
 }
 
-/// What a standing pipeline is doing, and why it does nothing, from its jobs that have not ended and what keeps it from
+/// What a registered pipeline is doing, and why it does nothing, from its jobs that have not ended and what keeps it from
 /// starting one.
 fn state(
-    standing: &RegisteredPipeline,
+    registered: &RegisteredPipeline,
     open: &[JobRecord],
     why_not: Option<String>,
 ) -> (PipelineState, Option<String>) {
     let has_begun = |job: &JobRecord| job.state != JobState::Starting;
-    if standing.paused {
+    if registered.paused {
         (PipelineState::Paused, None)
     } else if open.iter().any(has_begun) {
         (PipelineState::Running, None)
@@ -185,7 +186,7 @@ fn inputs(input: &Input, names: &[PipelineName]) -> Vec<InputOverview> {
 }
 
 /// Every pipeline is told who reads its output.
-fn tell_of_readers(all: &mut [Overview]) {
+fn tell_of_readers(all: &mut [PipelineOverview]) {
     let mut readers: HashMap<PipelineName, Vec<PipelineName>> = HashMap::new();
     for pipeline in all.iter() {
         for from in pipeline
@@ -251,7 +252,7 @@ mod tests {
                 .await
                 .unwrap();
         }
-        let seen = overview(&ledger, &Waiting::default(), |record| record)
+        let seen = overview(&ledger, &WaitReasons::default(), |record| record)
             .await
             .unwrap();
         let (map, reduce) = (&seen[0], &seen[1]);
@@ -266,7 +267,7 @@ mod tests {
 
     #[test]
     fn what_a_pipeline_is_doing_follows_from_its_jobs() {
-        let standing = |paused| RegisteredPipeline {
+        let registered = |paused| RegisteredPipeline {
             revision: 1,
             created: Timestamp::UNIX_EPOCH,
             updated: Timestamp::UNIX_EPOCH,
@@ -294,7 +295,7 @@ mod tests {
             (false, vec![], None, PipelineState::Idle),
         ];
         for (paused, open, why_not, expected) in rows {
-            let (state, why) = state(&standing(paused), &open, why_not);
+            let (state, why) = state(&registered(paused), &open, why_not);
             assert_eq!(state, expected);
             assert_eq!(why.is_some(), expected == PipelineState::Waiting, "{why:?}");
         }

@@ -20,7 +20,7 @@ pub(in crate::pipeline) struct Input {
     pub(in crate::pipeline) join: Option<Vec<Input>>,
     /// One datum for each key, the `group_by` of each file of these inputs.
     pub(in crate::pipeline) group: Option<Vec<Input>>,
-    /// Ticks of a clock. Standing pipelines only.
+    /// Ticks of a clock. Registered pipelines only.
     pub(in crate::pipeline) cron: Option<Cron>,
 }
 

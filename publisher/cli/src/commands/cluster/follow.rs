@@ -15,7 +15,7 @@ use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use crate::render;
 use drover_core::coordinator::{Assignment, Snapshot};
-use drover_core::leader::{Shown, Steward, follow};
+use drover_core::leader::{LiveJobs, PipelineLeader, follow};
 
 /// What becomes of the jobs when this command is asked to stop.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -42,9 +42,9 @@ impl Cluster {
         assignments: Vec<Assignment>,
     ) -> Result<Exit, CommandError> {
         let broker = Arc::new(self.broker.clone());
-        let steward = Steward::on_broker(self.ledger.clone(), broker, process_name());
-        let shown = steward.shown.clone();
-        let _stewards = attend(&steward, &assignments);
+        let leader = PipelineLeader::on_broker(self.ledger.clone(), broker, process_name());
+        let shown = leader.shown.clone();
+        let _stewards = attend(&leader, &assignments);
         let mut worst = Exit::Success;
         for (at, assignment) in assignments.iter().enumerate() {
             let Some(record) = self.see_one(&assignment.record, &shown).await? else {
@@ -60,7 +60,7 @@ impl Cluster {
     async fn see_one(
         &self,
         record: &JobRecord,
-        shown: &Shown,
+        shown: &LiveJobs,
     ) -> Result<Option<JobRecord>, CommandError> {
         let (sender, receiver) = watch::channel(Snapshot::new(record.clone()));
         shown.show(record.id, sender.clone());
@@ -117,17 +117,17 @@ impl Cluster {
 struct Left;
 
 /// Stewards for the pipelines of these jobs; gone when dropped.
-fn attend(steward: &Steward, assignments: &[Assignment]) -> JoinSet<()> {
+fn attend(leader: &PipelineLeader, assignments: &[Assignment]) -> JoinSet<()> {
     let mut names: Vec<PipelineName> = assignments
         .iter()
         .map(|assignment| assignment.pipeline.name.clone())
         .collect();
     names.sort();
     names.dedup();
-    let mut stewards = JoinSet::new();
+    let mut leaders = JoinSet::new();
     for name in names {
-        let steward = steward.clone();
-        stewards.spawn(async move { steward.run(&name).await });
+        let leader = leader.clone();
+        leaders.spawn(async move { leader.run(&name).await });
     }
-    stewards
+    leaders
 }

@@ -11,7 +11,7 @@ use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use crate::render::{self, DatumRow, counted};
 use drover_core::catalog::DatumJson;
-use drover_core::catalog::{self, Row};
+use drover_core::catalog::{self, JobDatum};
 
 /// Rows of the table that are measured together before they are printed.
 const ROWS_AT_ONCE: usize = 1000;
@@ -44,7 +44,7 @@ fn is_live(state: DatumState) -> bool {
 async fn print_json(listed: &Listed, context: &Context) -> Result<(), CommandError> {
     let mut out = context.console.data();
     let mut shown = 0;
-    let each = |row: Row| {
+    let each = |row: JobDatum| {
         if shown == listed.most {
             return Ok(Break(()));
         }
@@ -60,7 +60,7 @@ async fn print_table(listed: &Listed, context: &Context) -> Result<(), CommandEr
     let mut out = context.console.data();
     let mut table = render::datums();
     let mut count = 0;
-    let each = |row: Row| {
+    let each = |row: JobDatum| {
         if count < listed.most {
             table.row(cells(&row, context));
         }
@@ -94,11 +94,11 @@ impl Listed {
     /// Shows every datum to `each`, until that has seen enough.
     async fn each(
         &self,
-        mut each: impl FnMut(Row) -> Result<ControlFlow<()>, CommandError>,
+        mut each: impl FnMut(JobDatum) -> Result<ControlFlow<()>, CommandError>,
     ) -> Result<(), CommandError> {
         for segment in self.ledger.segments(self.job).await? {
             let verdicts = self.ledger.verdicts(self.job, segment).await?;
-            for row in catalog::rows(&self.ledger, self.job, segment, verdicts).await? {
+            for row in catalog::datum_rows(&self.ledger, self.job, segment, verdicts).await? {
                 let is_wanted = self.states.is_empty() || self.states.contains(&row.state);
                 if is_wanted && each(row)?.is_break() {
                     return Ok(());
@@ -109,7 +109,7 @@ impl Listed {
     }
 }
 
-fn cells(row: &Row, context: &Context) -> Vec<String> {
+fn cells(row: &JobDatum, context: &Context) -> Vec<String> {
     let cause = row
         .verdict
         .as_ref()

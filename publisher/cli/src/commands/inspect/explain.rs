@@ -1,4 +1,4 @@
-//! `drover explain`: why a job failed, or why it is not moving, or why a standing pipeline starts none.
+//! `drover explain`: why a job failed, or why it is not moving, or why a registered pipeline starts none.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use crate::render::{self, Cluster, Facts};
 use drover_core::catalog;
-use drover_core::triggers::{Waiting, next_tick, overview};
+use drover_core::triggers::{WaitReasons, next_tick, overview};
 
 pub(crate) async fn explain(typed: &Explain, context: &Context) -> Result<Exit, CommandError> {
     let ledger = context.ledger().await?;
@@ -53,22 +53,22 @@ fn print(json: &Value, sentences: &[String], context: &Context) -> Result<Exit, 
     Ok(Exit::Success)
 }
 
-/// What keeps a standing pipeline from starting a job; none if it is not the name of one that was typed.
+/// What keeps a registered pipeline from starting a job; none if it is not the name of one that was typed.
 async fn of_pipeline(ledger: &Ledger, typed: &str) -> Result<Option<Vec<String>>, CommandError> {
     let Ok(name) = typed.parse::<PipelineName>() else {
         return Ok(None);
     };
-    let Some(standing) = ledger.registered(&name).await? else {
+    let Some(registered) = ledger.registered(&name).await? else {
         return Ok(None);
     };
     // One of a spec that is not valid here has no clock that is known.
-    let tick = match pipeline::from_value(&standing.spec) {
-        Ok(pipeline) => next_tick(&pipeline, standing.created, ledger.store()).await?,
+    let tick = match pipeline::from_value(&registered.spec) {
+        Ok(pipeline) => next_tick(&pipeline, registered.created, ledger.store()).await?,
         Err(_) => None,
     };
-    let all = overview(ledger, &Waiting::default(), |record| record).await?;
+    let all = overview(ledger, &WaitReasons::default(), |record| record).await?;
     let found = all.iter().find(|each| each.pipeline == name);
-    Ok(found.map(|found| render::standing(found, &all, tick)))
+    Ok(found.map(|found| render::registered(found, &all, tick)))
 }
 
 /// How long a broker may take to notice that it takes no messages.
@@ -90,10 +90,12 @@ async fn cluster_of(
         Ok(broker) => {
             // A broker that is short of memory says so to those who send it something.
             let _ = timeout(PATIENCE, catalog::hint(record, &broker)).await;
-            catalog::look(&broker, &record.pipeline).await.map_or_else(
-                |error| Cluster::Unreachable(error.to_string()),
-                Cluster::Seen,
-            )
+            catalog::broker_view(&broker, &record.pipeline)
+                .await
+                .map_or_else(
+                    |error| Cluster::Unreachable(error.to_string()),
+                    Cluster::Seen,
+                )
         }
         Err(CommandError::Queue(error)) => Cluster::Unreachable(error.to_string()),
         Err(error) => return Err(error),

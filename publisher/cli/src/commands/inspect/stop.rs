@@ -13,7 +13,7 @@ use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use crate::render::{count, counted};
 use drover_core::catalog;
-use drover_core::leader::Steward;
+use drover_core::leader::PipelineLeader;
 
 pub(crate) async fn stop(typed: &Stop, context: &Context) -> Result<Exit, CommandError> {
     let ledger = context.ledger().await?;
@@ -56,7 +56,7 @@ async fn stop_on_broker(
     let job = record.id;
     let broker = broker::connect_if_named(context).await;
     if let Some(broker) = &broker {
-        catalog::tell_to_stop(broker, job).await?;
+        catalog::broadcast_stop(broker, job).await?;
     }
     if typed.no_wait {
         return Ok(record);
@@ -67,11 +67,11 @@ async fn stop_on_broker(
         );
         return wait::until_final(ledger, job).await;
     };
-    let steward = Steward::on_broker(ledger.clone(), Arc::new(broker), process_name());
+    let leader = PipelineLeader::on_broker(ledger.clone(), Arc::new(broker), process_name());
     let ended = wait::until_final(ledger, job);
     tokio::pin!(ended);
     tokio::select! {
         record = &mut ended => record,
-        () = steward.run(&record.pipeline) => ended.await,
+        () = leader.run(&record.pipeline) => ended.await,
     }
 }

@@ -14,7 +14,7 @@ use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use crate::render;
 use drover_core::catalog;
-use drover_core::triggers::{Graph, Waiting, overview};
+use drover_core::triggers::{PipelineGraph, WaitReasons, overview};
 
 pub(crate) async fn create(typed: &Create, context: &Context) -> Result<Exit, CommandError> {
     let Create::Pipeline(files) = typed;
@@ -103,19 +103,21 @@ async fn put(
 /// Refuses pipelines that would wait for each other, those that stand already counted.
 async fn refuse_circles(ledger: &Ledger, coming: &[Prepared]) -> Result<(), CommandError> {
     let coming: Vec<&Pipeline> = coming.iter().map(|each| &each.pipeline).collect();
-    let all = catalog::with_standing(ledger, &coming).await?;
+    let all = catalog::with_registered(ledger, &coming).await?;
     catalog::order(&all.iter().collect::<Vec<_>>())?;
     Ok(())
 }
 
 pub(crate) async fn pipelines(typed: &Pipelines, context: &Context) -> Result<Exit, CommandError> {
     let ledger = context.ledger().await?;
-    let pipelines = overview(&ledger, &Waiting::default(), |record| record).await?;
+    let pipelines = overview(&ledger, &WaitReasons::default(), |record| record).await?;
     let mut out = context.console.data();
     match (typed.graph, context.console.format) {
-        (Some(GraphFormat::Dot), _) => out.lines(&Graph::of(&pipelines).dot())?,
-        (Some(GraphFormat::Text), Format::Text) => out.lines(&Graph::of(&pipelines).tree())?,
-        (Some(GraphFormat::Text), Format::Json) => out.json(&Graph::of(&pipelines))?,
+        (Some(GraphFormat::Dot), _) => out.lines(&PipelineGraph::of(&pipelines).dot())?,
+        (Some(GraphFormat::Text), Format::Text) => {
+            out.lines(&PipelineGraph::of(&pipelines).tree())?
+        }
+        (Some(GraphFormat::Text), Format::Json) => out.json(&PipelineGraph::of(&pipelines))?,
         (None, Format::Json) => pipelines.iter().try_for_each(|each| out.json(each))?,
         (None, Format::Text) if pipelines.is_empty() => context
             .console

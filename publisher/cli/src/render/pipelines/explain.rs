@@ -1,16 +1,16 @@
-//! Why a standing pipeline starts no job, in sentences.
+//! Why a registered pipeline starts no job, in sentences.
 
 use drover_shared::job::JobState;
 use jiff::Timestamp;
 
 use crate::render::terminal::text::printable;
-use drover_core::triggers::Overview;
+use drover_core::triggers::PipelineOverview;
 
 /// What is in the way of a job of `pipeline`, a sentence or two an item; `all` are the pipelines that stand, `next_tick` is
 /// when a clock that it reads ticks next.
-pub fn standing(
-    pipeline: &Overview,
-    all: &[Overview],
+pub fn registered(
+    pipeline: &PipelineOverview,
+    all: &[PipelineOverview],
     next_tick: Option<Timestamp>,
 ) -> Vec<String> {
     let name = &pipeline.pipeline;
@@ -51,7 +51,7 @@ pub fn standing(
 }
 
 /// What is to be said of the pipelines that write what this one reads.
-fn upstream(pipeline: &Overview, all: &[Overview]) -> Vec<String> {
+fn upstream(pipeline: &PipelineOverview, all: &[PipelineOverview]) -> Vec<String> {
     let writers = pipeline
         .inputs
         .iter()
@@ -60,7 +60,7 @@ fn upstream(pipeline: &Overview, all: &[Overview]) -> Vec<String> {
     found.filter_map(one_upstream).collect()
 }
 
-fn one_upstream(writer: &Overview) -> Option<String> {
+fn one_upstream(writer: &PipelineOverview) -> Option<String> {
     let name = &writer.pipeline;
     if let Some(job) = writer.open_jobs.first() {
         return Some(format!(
@@ -98,13 +98,13 @@ mod tests {
     use drover_core::triggers::{InputKind, InputOverview, PipelineState};
 
     /// A pipeline that reads `words`, which `writer` writes, and has had `last`.
-    fn reader(writer: Option<&Overview>, last: Option<JobRecord>) -> Overview {
+    fn reader(writer: Option<&PipelineOverview>, last: Option<JobRecord>) -> PipelineOverview {
         named("count", writer.map(|writer| writer.pipeline.clone()), last)
     }
 
-    fn named(name: &str, from: Option<PipelineName>, last: Option<JobRecord>) -> Overview {
+    fn named(name: &str, from: Option<PipelineName>, last: Option<JobRecord>) -> PipelineOverview {
         let moment = "2026-11-23T18:00:00Z".parse().unwrap();
-        Overview {
+        PipelineOverview {
             pipeline: name.parse().unwrap(),
             description: String::new(),
             state: PipelineState::Idle,
@@ -128,9 +128,13 @@ mod tests {
     }
 
     /// What is told of `pipeline`, but for the last sentence, which is always the same.
-    fn told(pipeline: &Overview, all: &[Overview], next_tick: Option<&str>) -> String {
+    fn told(
+        pipeline: &PipelineOverview,
+        all: &[PipelineOverview],
+        next_tick: Option<&str>,
+    ) -> String {
         let next_tick = next_tick.map(|tick| tick.parse().unwrap());
-        let mut sentences = standing(pipeline, all, next_tick);
+        let mut sentences = registered(pipeline, all, next_tick);
         if sentences.len() > 1 {
             let always = sentences.pop().unwrap();
             assert!(
@@ -143,13 +147,13 @@ mod tests {
 
     #[test]
     fn what_is_certainly_in_the_way_is_told_alone() {
-        let paused = Overview {
+        let paused = PipelineOverview {
             paused: true,
             open_jobs: vec![samples::running()],
             ..reader(None, Some(samples::failed()))
         };
         insta::assert_snapshot!(told(&paused, &[], None), @"Pipeline count is paused: it starts no jobs. `drover resume pipeline count` lets it go on.");
-        let busy = Overview {
+        let busy = PipelineOverview {
             paused: false,
             ..paused
         };
@@ -160,11 +164,11 @@ mod tests {
     #[test]
     fn else_everything_that_may_be_in_the_way_is_told() {
         let writer = |last| named("tokenize", None, last);
-        let paused = Overview {
+        let paused = PipelineOverview {
             paused: true,
             ..writer(Some(samples::succeeded()))
         };
-        let busy = Overview {
+        let busy = PipelineOverview {
             open_jobs: vec![samples::running()],
             ..writer(None)
         };

@@ -1,4 +1,4 @@
-//! Standing pipelines, for people.
+//! Registered pipelines, for people.
 
 use jiff::tz::TimeZone;
 
@@ -6,10 +6,10 @@ use crate::render::jobs::detail::state;
 use crate::render::terminal::number::moment;
 use crate::render::terminal::text::printable;
 use crate::render::{Palette, Table};
-use drover_core::triggers::{InputOverview, Overview, PipelineState};
+use drover_core::triggers::{InputOverview, PipelineOverview, PipelineState};
 
 /// Pipelines, in the order given.
-pub fn pipelines(pipelines: &[Overview], zone: &TimeZone, colours: Palette) -> Vec<String> {
+pub fn pipelines(pipelines: &[PipelineOverview], zone: &TimeZone, colours: Palette) -> Vec<String> {
     let mut table = Table::new(&["PIPELINE", "STATE", "READS", "LAST JOB", "", "UPDATED"]);
     for pipeline in pipelines {
         let job = pipeline.last_job.as_ref();

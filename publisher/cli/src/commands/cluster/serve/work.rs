@@ -1,4 +1,4 @@
-//! The work of `drover serve`: the queue, who works, and the stewards.
+//! The work of `drover serve`: the queue, who works, and the leaders.
 
 use std::num::NonZeroU16;
 use std::sync::{Arc, OnceLock};
@@ -14,9 +14,9 @@ use crate::commands::cluster::broker;
 use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use drover_api::Reach;
-use drover_core::leader::{Hands, Service, Shown, Steward, Workers};
+use drover_core::leader::{LeaderService, LiveJobs, LocalWorkers, PipelineLeader, Workers};
 use drover_core::local::QUEUE_CAPACITY;
-use drover_core::triggers::{Watchfulness, Watching};
+use drover_core::triggers::{WatchContext, WatchSettings};
 
 /// From TERM to KILL, for a command of this process that must end.
 const TERM_GRACE: Duration = Duration::from_secs(10);
@@ -25,17 +25,17 @@ const TERM_GRACE: Duration = Duration::from_secs(10);
 pub(crate) type Reached = Arc<OnceLock<Arc<dyn Broker>>>;
 
 /// What a service works with.
-pub(crate) struct Desk {
+pub(crate) struct ServeContext {
     pub(crate) ledger: Ledger,
     /// The broker that was named, or the queue of this process.
     pub(crate) reached: Reached,
     pub(crate) workers: Workers,
-    pub(crate) watching: Watching,
-    pub(crate) shown: Shown,
+    pub(crate) watching: WatchContext,
+    pub(crate) shown: LiveJobs,
     limit: usize,
 }
 
-impl Desk {
+impl ServeContext {
     /// Opens the store; the broker is reached later. What this process works on itself is counted in `working`.
     pub(crate) async fn open(
         typed: &Serve,
@@ -50,9 +50,9 @@ impl Desk {
             return Err(CommandError::BucketAlone);
         } else {
             reached.get_or_init(|| Arc::new(Embedded::new(QUEUE_CAPACITY)));
-            Workers::Here(hands(typed.workers, working))
+            Workers::Local(local(typed.workers, working))
         };
-        let watchfulness = Watchfulness {
+        let settings = WatchSettings {
             settle: typed.settle,
             look_every: typed.look_every,
         };
@@ -61,11 +61,11 @@ impl Desk {
             ledger,
             reached,
             workers,
-            watching: Watching {
-                watchfulness,
-                ..Watching::default()
+            watching: WatchContext {
+                settings,
+                ..WatchContext::default()
             },
-            shown: Shown::default(),
+            shown: LiveJobs::default(),
             limit: most.map_or(Semaphore::MAX_PERMITS, |most| most.get() as usize),
         })
     }
@@ -73,7 +73,7 @@ impl Desk {
     /// The broker as the HTTP API sees it.
     pub(crate) fn reach(&self) -> Reach {
         match (&self.workers, self.reached.get()) {
-            (Workers::Here(_), Some(queue)) => Reach::Embedded(Arc::clone(queue)),
+            (Workers::Local(_), Some(queue)) => Reach::Embedded(Arc::clone(queue)),
             _ => Reach::Remote(Arc::clone(&self.reached)),
         }
     }
@@ -87,24 +87,24 @@ impl Desk {
             ),
             None => (reach(context).await?, "seeing published jobs through, and"),
         };
-        let steward = Steward {
+        let leader = PipelineLeader {
             workers: self.workers.clone(),
             watching: Some(self.watching.clone()),
             shown: self.shown.clone(),
             limit: Arc::new(Semaphore::new(self.limit)),
-            ..Steward::on_broker(self.ledger.clone(), Arc::clone(&broker), process_name())
+            ..PipelineLeader::on_broker(self.ledger.clone(), Arc::clone(&broker), process_name())
         };
-        let service = Service::new(steward).await?;
+        let service = LeaderService::new(leader).await?;
         self.reached.get_or_init(|| broker);
         context.console.talk(format!(
-            "{manner} watching the inputs of standing pipelines; Ctrl-C ends it, and loses nothing"
+            "{manner} watching the inputs of registered pipelines; Ctrl-C ends it, and loses nothing"
         ));
         Err(service.run().await.into())
     }
 }
 
-fn hands(slots: Option<NonZeroU16>, working: &Tokens) -> Hands {
-    Hands {
+fn local(slots: Option<NonZeroU16>, working: &Tokens) -> LocalWorkers {
+    LocalWorkers {
         slots,
         term_grace: TERM_GRACE,
         tokens: working.clone(),

@@ -7,9 +7,9 @@ use drover_shared::store::StoreError;
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// A job that is due: what a standing pipeline's inputs ask for.
+/// A job that is due: what a registered pipeline's inputs ask for.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Draft {
+pub struct PendingJob {
     /// The pipeline.
     pub pipeline: PipelineName,
     /// Its spec, normalised.
@@ -18,7 +18,7 @@ pub struct Draft {
     pub fingerprint: String,
 }
 
-impl Draft {
+impl PendingJob {
     /// Whether no job was started for this yet. Only who keeps all others from starting jobs gets an answer that lasts.
     pub async fn is_due(&self, ledger: &Ledger) -> Result<bool, StoreError> {
         for (_, submission) in ledger.submitted(&self.pipeline).await? {

@@ -7,7 +7,7 @@ use drover_shared::store::StoreError;
 
 /// What is to be done for a pipeline.
 #[derive(Debug)]
-pub(super) enum Next {
+pub(super) enum NextJob {
     /// Nothing; all its jobs on the broker have ended.
     Nothing,
     /// This job.
@@ -19,19 +19,22 @@ pub(super) enum Next {
 }
 
 /// What is to be done next for a pipeline: its oldest job that has not ended.
-pub(super) async fn next(ledger: &Ledger, pipeline: &PipelineName) -> Result<Next, StoreError> {
+pub(super) async fn next_job(
+    ledger: &Ledger,
+    pipeline: &PipelineName,
+) -> Result<NextJob, StoreError> {
     let Some((record, submission)) = ledger.submitted(pipeline).await?.into_iter().next() else {
-        return Ok(Next::Nothing);
+        return Ok(NextJob::Nothing);
     };
     for earlier in &submission.after {
         let earlier = ledger.job(*earlier).await?;
         match earlier.state {
             JobState::Success => {}
             JobState::Failure | JobState::Killed => {
-                return Ok(Next::InVain(Box::new(record), Box::new(earlier)));
+                return Ok(NextJob::InVain(Box::new(record), Box::new(earlier)));
             }
-            _ => return Ok(Next::Wait),
+            _ => return Ok(NextJob::Wait),
         }
     }
-    Ok(Next::Job(Box::new(record), submission))
+    Ok(NextJob::Job(Box::new(record), submission))
 }

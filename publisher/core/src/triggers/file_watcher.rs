@@ -11,13 +11,13 @@ use tokio::sync::Notify;
 /// Tells of changes in folders of this machine. Where the system cannot tell (a bucket, a network's folder, too many
 /// folders), the clock is what remains.
 #[derive(Debug, Default)]
-pub(super) struct Notice {
+pub(super) struct FileWatcher {
     changed: Arc<Notify>,
     watcher: Option<RecommendedWatcher>,
     watched: BTreeSet<PathBuf>,
 }
 
-impl Notice {
+impl FileWatcher {
     /// Watches these folders, and no others. Of one that does not exist yet, the folder that will hold it is watched.
     pub(super) fn watch(&mut self, folders: &BTreeSet<PathBuf>) {
         let wanted: BTreeSet<PathBuf> = folders.iter().map(|folder| place_of(folder)).collect();
@@ -85,7 +85,7 @@ mod tests {
 
     use super::*;
 
-    async fn is_told(notice: &Notice) -> bool {
+    async fn is_told(notice: &FileWatcher) -> bool {
         let told = timeout(Duration::from_secs(20), notice.changed());
         told.await.is_ok()
     }
@@ -94,7 +94,7 @@ mod tests {
     async fn a_file_that_is_new_changed_or_gone_is_told_of() {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("in");
-        let mut notice = Notice::default();
+        let mut notice = FileWatcher::default();
         let watched = BTreeSet::from([folder.clone()]);
         notice.watch(&watched);
         std::fs::create_dir_all(folder.join("deep")).unwrap();

@@ -1,4 +1,4 @@
-//! A look at the cluster that works on a pipeline.
+//! A broker_view at the cluster that works on a pipeline.
 
 use drover_shared::id::PipelineName;
 use drover_shared::queue::{Broker, Link, Queue, QueueError};
@@ -17,7 +17,10 @@ pub struct BrokerView {
 }
 
 /// Asks the broker for the state of a pipeline's queues.
-pub async fn look(broker: &dyn Broker, pipeline: &PipelineName) -> Result<BrokerView, QueueError> {
+pub async fn broker_view(
+    broker: &dyn Broker,
+    pipeline: &PipelineName,
+) -> Result<BrokerView, QueueError> {
     broker.declare(pipeline).await?;
     let datums = broker.depth(&Queue::Datums(pipeline.clone())).await?;
     let reports = broker.depth(&Queue::Reports(pipeline.clone())).await?;

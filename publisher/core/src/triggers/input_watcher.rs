@@ -1,4 +1,4 @@
-//! Keeping watch over one standing pipeline.
+//! Keeping watch over one registered pipeline.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -12,12 +12,12 @@ use drover_shared::store::{Repos, StoreError};
 use jiff::Timestamp;
 use tokio::time::sleep;
 
-use super::inputs::{Inputs, look};
-use super::news::Listener;
-use super::notice::Notice;
-use super::settle::{Settling, Verdict};
+use super::debounce::{Debounce, Verdict};
+use super::file_watcher::FileWatcher;
+use super::fingerprint::{InputState, look};
+use super::notifier::EventReceiver;
 use super::ticks::tick;
-use super::{Draft, Item, News, Waiting};
+use super::{Notifier, PendingJob, PipelineEvent, WaitReasons};
 use crate::catalog;
 
 /// Between two looks at whether the pipeline itself was changed, in a folder and in a bucket.
@@ -26,14 +26,14 @@ const ASK_BUCKET_EVERY: Duration = Duration::from_secs(5);
 
 /// How closely inputs are watched.
 #[derive(Clone, Copy, Debug)]
-pub struct Watchfulness {
+pub struct WatchSettings {
     /// How long inputs must look the same before a job is started for them.
     pub settle: Duration,
     /// How often inputs are looked at although nothing was told: what finds changes in buckets.
     pub look_every: Duration,
 }
 
-impl Default for Watchfulness {
+impl Default for WatchSettings {
     fn default() -> Self {
         Self {
             settle: Duration::from_secs(1),
@@ -42,82 +42,82 @@ impl Default for Watchfulness {
     }
 }
 
-/// How standing pipelines are watched in one process.
+/// How registered pipelines are watched in one process.
 #[derive(Clone, Debug, Default)]
-pub struct Watching {
+pub struct WatchContext {
     /// How closely their inputs are watched.
-    pub watchfulness: Watchfulness,
+    pub settings: WatchSettings,
     /// Where is told what keeps them from starting jobs.
-    pub waiting: Waiting,
+    pub waiting: WaitReasons,
     /// What happens in this process.
-    pub news: News,
+    pub news: Notifier,
 }
 
-/// What there is to do for a standing pipeline.
+/// What there is to do for a registered pipeline.
 #[derive(Debug)]
-pub enum Due {
+pub enum NextWork {
     /// A job is to be started.
-    Start(Draft),
+    Start(PendingJob),
     /// A job was submitted by somebody else.
     Submitted,
-    /// Nothing: it is no standing pipeline (any more).
+    /// Nothing: it is no registered pipeline (any more).
     Gone,
 }
 
-/// Watches the inputs of one standing pipeline.
+/// Watches the inputs of one registered pipeline.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct InputWatcher {
     ledger: Ledger,
     repos: Repos,
     name: PipelineName,
-    watchfulness: Watchfulness,
-    waiting: Waiting,
-    news: Listener,
-    notice: Notice,
-    settling: Settling,
+    settings: WatchSettings,
+    waiting: WaitReasons,
+    news: EventReceiver,
+    notice: FileWatcher,
+    settling: Debounce,
     /// The revision that was looked at last.
     revision: u64,
     /// When to look at the inputs again.
     look_at: Instant,
 }
 
-impl Keeper {
+impl InputWatcher {
     /// A keeper that has not looked yet.
-    pub fn new(ledger: Ledger, name: PipelineName, watching: Watching) -> Self {
+    pub fn new(ledger: Ledger, name: PipelineName, watching: WatchContext) -> Self {
         Self {
             repos: Repos::new(ledger.store().clone()),
             ledger,
             name,
-            watchfulness: watching.watchfulness,
+            settings: watching.settings,
             waiting: watching.waiting,
             news: watching.news.listen(),
-            notice: Notice::default(),
-            settling: Settling::default(),
+            notice: FileWatcher::default(),
+            settling: Debounce::default(),
             revision: 0,
             look_at: Instant::now(),
         }
     }
 
     /// Waits until there is something to do. May be given up at any time, and asked again.
-    pub async fn next(&mut self) -> Result<Due, StoreError> {
+    pub async fn next(&mut self) -> Result<NextWork, StoreError> {
         loop {
             if !self.ledger.submitted(&self.name).await?.is_empty() {
-                return Ok(Due::Submitted);
+                return Ok(NextWork::Submitted);
             }
-            let Some(standing) = self.ledger.registered(&self.name).await? else {
+            let Some(registered) = self.ledger.registered(&self.name).await? else {
                 self.waiting.clear(&self.name);
-                return Ok(Due::Gone);
+                return Ok(NextWork::Gone);
             };
-            if let Some(draft) = self.consider(&standing).await? {
-                return Ok(Due::Start(draft));
+            if let Some(pending) = self.consider(&registered).await? {
+                return Ok(NextWork::Start(pending));
             }
             let rest = self.look_at.saturating_duration_since(Instant::now());
             let rest = rest.min(self.ask_every());
             tokio::select! {
                 // A burst is not looked at file by file.
-                () = self.notice.changed() => self.look_after(self.watchfulness.settle / 4),
+                () = self.notice.changed() => self.look_after(self.settings.settle / 4),
                 item = self.news.next() => {
-                    if concerns(item.as_ref(), &standing) {
+                    if concerns(item.as_ref(), &registered) {
                         self.look_after(Duration::ZERO);
                     }
                 }
@@ -141,27 +141,27 @@ impl Keeper {
     /// The job that is to be started now, if one is.
     async fn consider(
         &mut self,
-        standing: &RegisteredPipeline,
-    ) -> Result<Option<Draft>, StoreError> {
-        if standing.paused {
+        registered: &RegisteredPipeline,
+    ) -> Result<Option<PendingJob>, StoreError> {
+        if registered.paused {
             self.waiting.tell(&self.name, "it is paused");
-            self.look_at = Instant::now() + self.watchfulness.look_every;
+            self.look_at = Instant::now() + self.settings.look_every;
             return Ok(None);
         }
-        if standing.revision != self.revision {
-            self.revision = standing.revision;
+        if registered.revision != self.revision {
+            self.revision = registered.revision;
             self.look_at = Instant::now();
         }
         if self.look_at > Instant::now() {
             return Ok(None);
         }
-        self.look_at = Instant::now() + self.watchfulness.look_every;
-        let Ok(pipeline) = pipeline::from_value(&standing.spec) else {
+        self.look_at = Instant::now() + self.settings.look_every;
+        let Ok(pipeline) = pipeline::from_value(&registered.spec) else {
             let why = "its spec is not valid here; bring all Drover processes to one version";
             self.waiting.tell(&self.name, why);
             return Ok(None);
         };
-        self.tick(&pipeline, standing).await?;
+        self.tick(&pipeline, registered).await?;
         self.notice.watch(&self.folders(&pipeline).await?);
         if let Some(writer) = self.is_being_written(&pipeline).await? {
             self.waiting.tell(
@@ -171,17 +171,17 @@ impl Keeper {
             self.look_at = Instant::now() + ASK_EVERY;
             return Ok(None);
         }
-        self.look(&pipeline, standing).await
+        self.look(&pipeline, registered).await
     }
 
     async fn look(
         &mut self,
         pipeline: &Pipeline,
-        standing: &RegisteredPipeline,
-    ) -> Result<Option<Draft>, StoreError> {
-        let (fingerprint, empty) = match look(pipeline, standing, self.ledger.store()).await? {
-            Inputs::Are { fingerprint, empty } => (fingerprint, empty),
-            Inputs::Unknown { why } => {
+        registered: &RegisteredPipeline,
+    ) -> Result<Option<PendingJob>, StoreError> {
+        let (fingerprint, empty) = match look(pipeline, registered, self.ledger.store()).await? {
+            InputState::Are { fingerprint, empty } => (fingerprint, empty),
+            InputState::Unknown { why } => {
                 self.waiting.tell(&self.name, &why);
                 return Ok(None);
             }
@@ -191,7 +191,7 @@ impl Keeper {
             self.waiting.tell(&self.name, "its inputs are empty");
             return Ok(None);
         }
-        let settle = self.watchfulness.settle;
+        let settle = self.settings.settle;
         let verdict = self
             .settling
             .judge(&fingerprint, covered.as_deref(), settle, Instant::now());
@@ -204,9 +204,9 @@ impl Keeper {
             return Ok(None);
         }
         self.waiting.clear(&self.name);
-        Ok((verdict == Verdict::Due).then(|| Draft {
+        Ok((verdict == Verdict::NextWork).then(|| PendingJob {
             pipeline: self.name.clone(),
-            spec: standing.spec.clone(),
+            spec: registered.spec.clone(),
             fingerprint,
         }))
     }
@@ -215,11 +215,11 @@ impl Keeper {
     async fn tick(
         &mut self,
         pipeline: &Pipeline,
-        standing: &RegisteredPipeline,
+        registered: &RegisteredPipeline,
     ) -> Result<(), StoreError> {
         let now = Timestamp::now();
         for clock in pipeline.input.clocks() {
-            let next = tick(clock, standing.created, now, self.ledger.store()).await?;
+            let next = tick(clock, registered.created, now, self.ledger.store()).await?;
             if let Some(next) = next {
                 let rest = Duration::try_from(next.duration_since(now)).unwrap_or_default();
                 self.look_after(rest);
@@ -265,10 +265,10 @@ impl Keeper {
 }
 
 /// Whether the inputs are to be looked at. Whatever it is, it is asked anew what was submitted.
-fn concerns(item: Option<&Item>, standing: &RegisteredPipeline) -> bool {
+fn concerns(item: Option<&PipelineEvent>, registered: &RegisteredPipeline) -> bool {
     match item {
-        Some(Item::Submitted(_)) => false,
-        Some(Item::Published(writer)) => pipeline::from_value(&standing.spec)
+        Some(PipelineEvent::Submitted(_)) => false,
+        Some(PipelineEvent::Published(writer)) => pipeline::from_value(&registered.spec)
             .is_ok_and(|pipeline| catalog::reads(&pipeline, writer)),
         None => true,
     }

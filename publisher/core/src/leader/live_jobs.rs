@@ -11,7 +11,7 @@ use crate::coordinator::Snapshot;
 
 /// The jobs that people look at in this process. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Shown(Arc<Mutex<Jobs>>);
+pub struct LiveJobs(Arc<Mutex<Jobs>>);
 
 #[derive(Debug, Default)]
 struct Jobs {
@@ -21,7 +21,7 @@ struct Jobs {
     coordinated: HashMap<JobId, watch::Receiver<Snapshot>>,
 }
 
-impl Shown {
+impl LiveJobs {
     /// Shows this job to `watch`.
     pub fn show(&self, job: JobId, watch: watch::Sender<Snapshot>) {
         self.lock().wanted.insert(job, watch);
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_job_is_let_go_once_this_process_is_done_with_it() {
-        let shown = Shown::default();
+        let shown = LiveJobs::default();
         let record = JobRecord::new(
             JobId::generate(),
             "p".parse().unwrap(),

@@ -15,7 +15,7 @@ use crate::local::{slots, worker};
 
 /// How workers of this process work. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Hands {
+pub struct LocalWorkers {
     /// Datums that run at the same time; by default as the spec says.
     pub slots: Option<NonZeroU16>,
     /// From TERM to KILL, for a command that must end.
@@ -24,7 +24,7 @@ pub struct Hands {
     pub tokens: Tokens,
 }
 
-impl Hands {
+impl LocalWorkers {
     /// Works on the datums of a pipeline until `tokens`, a [part](Tokens::part) of ours, are cancelled.
     pub(super) async fn work(
         &self,

@@ -7,7 +7,7 @@ use drover_shared::store::StoreError;
 
 /// Why pipelines cannot be run one after the other.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum ChainError {
+pub enum OrderError {
     /// Two specs have one name.
     #[error("pipeline {0} is given twice; each needs a name, and an output folder, of its own")]
     Twice(PipelineName),
@@ -18,13 +18,13 @@ pub enum ChainError {
 
 /// The places of the pipelines, in the order to run them: as given, except that one which reads the output
 /// of another comes after it.
-pub fn order(pipelines: &[&Pipeline]) -> Result<Vec<usize>, ChainError> {
+pub fn order(pipelines: &[&Pipeline]) -> Result<Vec<usize>, OrderError> {
     for (at, pipeline) in pipelines.iter().enumerate() {
         if pipelines[..at]
             .iter()
             .any(|earlier| earlier.name == pipeline.name)
         {
-            return Err(ChainError::Twice(pipeline.name.clone()));
+            return Err(OrderError::Twice(pipeline.name.clone()));
         }
     }
     let mut order: Vec<usize> = Vec::with_capacity(pipelines.len());
@@ -36,7 +36,7 @@ pub fn order(pipelines: &[&Pipeline]) -> Result<Vec<usize>, ChainError> {
         };
         let Some(next) = waiting().find(is_ready) else {
             let names: Vec<_> = waiting().map(|at| pipelines[at].name.to_string()).collect();
-            return Err(ChainError::Circle(names.join(", ")));
+            return Err(OrderError::Circle(names.join(", ")));
         };
         order.push(next);
     }
@@ -44,14 +44,14 @@ pub fn order(pipelines: &[&Pipeline]) -> Result<Vec<usize>, ChainError> {
 }
 
 /// These pipelines, and those beside them that stand, without those that they take the place of.
-pub async fn with_standing(
+pub async fn with_registered(
     ledger: &Ledger,
     coming: &[&Pipeline],
 ) -> Result<Vec<Pipeline>, StoreError> {
     let mut all: Vec<Pipeline> = coming.iter().copied().cloned().collect();
-    for (name, standing) in ledger.registered_pipelines().await? {
+    for (name, registered) in ledger.registered_pipelines().await? {
         if coming.iter().all(|pipeline| pipeline.name != name) {
-            all.extend(pipeline::from_value(&standing.spec).ok());
+            all.extend(pipeline::from_value(&registered.spec).ok());
         }
     }
     Ok(all)
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     /// Orders pipelines written as `name<repo,repo`.
-    fn ordered(written: &str) -> Result<String, ChainError> {
+    fn ordered(written: &str) -> Result<String, OrderError> {
         let pipelines: Vec<Pipeline> = written.split(' ').map(pipeline).collect();
         let order = order(&pipelines.iter().collect::<Vec<_>>())?;
         let names: Vec<_> = order
@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn a_circle_and_a_double_name_are_refused() {
         let circle = ordered("a<c,in b<a c<b d<in").unwrap_err();
-        assert_eq!(circle, ChainError::Circle("a, b, c".to_owned()));
-        assert!(matches!(ordered("a<in a<other"), Err(ChainError::Twice(_))));
+        assert_eq!(circle, OrderError::Circle("a, b, c".to_owned()));
+        assert!(matches!(ordered("a<in a<other"), Err(OrderError::Twice(_))));
     }
 }

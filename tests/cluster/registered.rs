@@ -1,4 +1,4 @@
-//! Standing pipelines on the broker: several services, one job for what changed.
+//! Registered pipelines on the broker: several services, one job for what changed.
 
 use drover_tests::{Herd, Job, Spec, eventually};
 

@@ -1,4 +1,4 @@
-//! Standing pipelines: new, changed and deleted files start jobs for exactly the difference, whatever happens to the
+//! Registered pipelines: new, changed and deleted files start jobs for exactly the difference, whatever happens to the
 //! service meanwhile.
 
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! A steward for every pipeline that stands or has submitted jobs.
+//! A leader for every pipeline that stands or has submitted jobs.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,38 +10,38 @@ use drover_shared::wire::{Control, Message, decode};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::Steward;
-use crate::triggers::Item;
+use super::PipelineLeader;
+use crate::triggers::PipelineEvent;
 
-/// How often the ledger is searched for jobs and standing pipelines, in a folder and in a bucket; hints make it quicker,
+/// How often the ledger is searched for jobs and registered pipelines, in a folder and in a bucket; hints make it quicker,
 /// as a rule.
 const SEARCH_EVERY: Duration = Duration::from_secs(1);
 const SEARCH_BUCKET_EVERY: Duration = Duration::from_secs(10);
 
-/// Keeps a steward for every pipeline that stands or has submitted jobs.
-pub struct Service {
-    steward: Steward,
+/// Keeps a leader for every pipeline that stands or has submitted jobs.
+pub struct LeaderService {
+    leader: PipelineLeader,
     hints: Box<dyn Consumer>,
-    /// Pipelines whose stewards are at it; true if there was another hint meanwhile.
+    /// Pipelines whose leaders are at it; true if there was another hint meanwhile.
     busy: HashMap<PipelineName, bool>,
-    stewards: JoinSet<PipelineName>,
+    leaders: JoinSet<PipelineName>,
 }
 
-impl Service {
+impl LeaderService {
     /// Listens from now on.
-    pub async fn new(steward: Steward) -> Result<Self, QueueError> {
-        let hints = steward.broker.listen(&steward.me).await?;
+    pub async fn new(leader: PipelineLeader) -> Result<Self, QueueError> {
+        let hints = leader.broker.listen(&leader.me).await?;
         Ok(Self {
-            steward,
+            leader,
             hints,
             busy: HashMap::new(),
-            stewards: JoinSet::new(),
+            leaders: JoinSet::new(),
         })
     }
 
     /// Works for ever; may be dropped at any moment, and its jobs go on with the next one who is there.
     pub async fn run(mut self) -> QueueError {
-        let mut search = interval(match self.steward.ledger.store().local_root() {
+        let mut search = interval(match self.leader.ledger.store().local_root() {
             Some(_) => SEARCH_EVERY,
             None => SEARCH_BUCKET_EVERY,
         });
@@ -56,7 +56,7 @@ impl Service {
                     }
                     Err(error) => return error,
                 },
-                Some(ended) = self.stewards.join_next() => {
+                Some(ended) = self.leaders.join_next() => {
                     let pipeline = ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
                     if self.busy.remove(&pipeline) == Some(true) {
                         self.attend(pipeline);
@@ -80,26 +80,26 @@ impl Service {
         }
     }
 
-    /// Sees to it that a steward looks after the pipeline from now on.
+    /// Sees to it that a leader looks after the pipeline from now on.
     fn attend(&mut self, pipeline: PipelineName) {
         if let Some(again) = self.busy.get_mut(&pipeline) {
             *again = true;
-            if let Some(watching) = &self.steward.watching {
-                watching.news.tell(Item::Submitted(pipeline));
+            if let Some(watching) = &self.leader.watching {
+                watching.news.tell(PipelineEvent::Submitted(pipeline));
             }
             return;
         }
         self.busy.insert(pipeline.clone(), false);
-        let steward = self.steward.clone();
-        self.stewards.spawn(async move {
-            steward.run(&pipeline).await;
+        let leader = self.leader.clone();
+        self.leaders.spawn(async move {
+            leader.run(&pipeline).await;
             pipeline
         });
     }
 
     /// Looks for pipelines with jobs that nobody told us of.
     async fn search(&mut self) -> Result<(), StoreError> {
-        let ledger = self.steward.ledger.clone();
+        let ledger = self.leader.ledger.clone();
         for pipeline in ledger.pipelines().await? {
             let has_work = async || -> Result<bool, StoreError> {
                 Ok(!ledger.submitted(&pipeline).await?.is_empty()

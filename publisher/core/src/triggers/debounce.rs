@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-/// Inputs that never come to rest are taken as they are after this many times the settling time.
+/// InputState that never come to rest are taken as they are after this many times the settling time.
 const PATIENCE: u32 = 20;
 
 /// What the inputs looked like since they began to change.
 #[derive(Debug, Default)]
-pub(super) struct Settling(Option<Change>);
+pub(super) struct Debounce(Option<Change>);
 
 #[derive(Debug)]
 struct Change {
@@ -27,10 +27,10 @@ pub(super) enum Verdict {
     /// Look again after this time.
     LookAgain(Duration),
     /// Start a job.
-    Due,
+    NextWork,
 }
 
-impl Settling {
+impl Debounce {
     /// What to do about inputs that look like `now_are`, when the newest job was started for `covered`.
     ///
     /// Half-written files don't start a job, and a burst of them starts one: inputs must look the same for the time
@@ -58,7 +58,7 @@ impl Settling {
         let rest = settle.saturating_sub(now - change.since);
         if rest.is_zero() || now - change.began >= settle * PATIENCE {
             self.0 = None;
-            return Verdict::Due;
+            return Verdict::NextWork;
         }
         Verdict::LookAgain(rest)
     }
@@ -73,7 +73,7 @@ mod tests {
     /// Judges what is seen at these seconds.
     fn judged(seen: &[(u64, &str)], covered: Option<&str>) -> Vec<Verdict> {
         let start = Instant::now();
-        let mut settling = Settling::default();
+        let mut settling = Debounce::default();
         seen.iter()
             .map(|(at, inputs)| {
                 let now = start + Duration::from_secs(*at);
@@ -94,9 +94,9 @@ mod tests {
     fn a_change_starts_a_job_once_it_has_settled() {
         let later = |seconds| Verdict::LookAgain(Duration::from_secs(seconds));
         let verdicts = judged(&[(0, "b"), (1, "b"), (2, "b")], Some("a"));
-        assert_eq!(verdicts, [later(2), later(1), Verdict::Due]);
+        assert_eq!(verdicts, [later(2), later(1), Verdict::NextWork]);
         let verdicts = judged(&[(0, "b"), (1, "c"), (2, "c"), (3, "c")], None);
-        assert_eq!(verdicts, [later(2), later(2), later(1), Verdict::Due]);
+        assert_eq!(verdicts, [later(2), later(2), later(1), Verdict::NextWork]);
     }
 
     #[test]
@@ -112,7 +112,7 @@ mod tests {
         let seen: Vec<(u64, &str)> = (0..).zip(names.iter().map(String::as_str)).collect();
         let due = judged(&seen, None)
             .iter()
-            .position(|it| *it == Verdict::Due);
+            .position(|it| *it == Verdict::NextWork);
         assert_eq!(due, Some(40));
     }
 }

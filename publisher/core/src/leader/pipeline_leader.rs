@@ -1,4 +1,4 @@
-//! One pipeline's steward.
+//! One pipeline's leader.
 
 use std::io;
 use std::num::NonZeroU32;
@@ -19,12 +19,12 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::next::{Next, next};
-use super::seat::Seat;
-use super::{Hands, Shown, metrics, scratch};
+use super::leadership::Leadership;
+use super::next_job::{NextJob, next_job};
+use super::{LiveJobs, LocalWorkers, metrics, scratch};
 use crate::catalog;
 use crate::coordinator::{Assignment, CoordinateError, Fence, Pace, Tools, resume};
-use crate::triggers::{Draft, Due, Item, Keeper, Watching};
+use crate::triggers::{InputWatcher, NextWork, PendingJob, PipelineEvent, WatchContext};
 
 /// Messages that are out at the same time, at most: what bounds the backlog of the queue.
 const WINDOW: u64 = 2_048;
@@ -35,9 +35,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How often workers are told that a job is stopped, until it has ended: a hint may be missed.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
-/// Sees submitted jobs through, and starts those of standing pipelines. Cheap to clone.
+/// Sees submitted jobs through, and starts those of registered pipelines. Cheap to clone.
 #[derive(Clone)]
-pub struct Steward {
+pub struct PipelineLeader {
     /// The books.
     pub ledger: Ledger,
     /// The broker.
@@ -45,11 +45,11 @@ pub struct Steward {
     /// The name of this process, for people.
     pub me: String,
     /// Who wants to see jobs in this process.
-    pub shown: Shown,
+    pub shown: LiveJobs,
     /// Who works.
     pub workers: Workers,
-    /// How the inputs of standing pipelines are watched; none leaves them to others.
-    pub watching: Option<Watching>,
+    /// How the inputs of registered pipelines are watched; none leaves them to others.
+    pub watching: Option<WatchContext>,
     /// How many jobs this process is at, at most.
     pub limit: Arc<Semaphore>,
 }
@@ -60,28 +60,28 @@ pub enum Workers {
     /// Processes that the broker serves, and it sees to it that one process coordinates a pipeline.
     OnBroker,
     /// This process, with a queue of its own. The lock in the store keeps others from the pipeline.
-    Here(Hands),
+    Local(LocalWorkers),
 }
 
 /// What there is to do for a pipeline.
-enum Work {
+enum LeaderWork {
     /// Jobs are submitted.
     Submitted,
-    /// A job of the standing pipeline is due.
-    Due(Draft),
+    /// A job of the registered pipeline is due.
+    Due(PendingJob),
 }
 
-/// How a reign ended.
-enum Ended {
+/// How a lead ended.
+enum LeadEnd {
     /// There is nothing to do for the pipeline, and won't be.
     ForGood,
     /// There is nothing to do at the moment.
     ForNow,
 }
 
-/// Why a reign ended before its time.
+/// Why a lead ended before its time.
 #[derive(Debug, thiserror::Error)]
-enum Trouble {
+enum LeadError {
     #[error("cannot coordinate the job")]
     Coordinate(#[from] CoordinateError),
     #[error("cannot read what is to be done")]
@@ -96,14 +96,14 @@ enum Trouble {
     Stopped,
 }
 
-impl Steward {
+impl PipelineLeader {
     /// Sees through what others submitted to this broker, as long as there is anything.
     pub fn on_broker(ledger: Ledger, broker: Arc<dyn Broker>, me: String) -> Self {
         Self {
             ledger,
             broker,
             me,
-            shown: Shown::default(),
+            shown: LiveJobs::default(),
             workers: Workers::OnBroker,
             watching: None,
             limit: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
@@ -114,100 +114,100 @@ impl Steward {
     /// pipeline. What fails is tried again, later and later.
     pub async fn run(&self, pipeline: &PipelineName) {
         let mut delays = Backoff::new();
-        let mut keeper = self.keeper(pipeline);
+        let mut watcher = self.input_watcher(pipeline);
         loop {
-            let trouble = match Box::pin(self.reign(pipeline, keeper.as_mut())).await {
-                Ok(Ended::ForGood) => return,
-                Ok(Ended::ForNow) => {
+            let error = match Box::pin(self.lead(pipeline, watcher.as_mut())).await {
+                Ok(LeadEnd::ForGood) => return,
+                Ok(LeadEnd::ForNow) => {
                     delays = Backoff::new();
                     continue;
                 }
-                Err(trouble) => trouble,
+                Err(error) => error,
             };
             let delay = delays.next().unwrap_or_default();
-            if matches!(trouble, Trouble::Coordinate(CoordinateError::Deposed)) {
+            if matches!(error, LeadError::Coordinate(CoordinateError::Deposed)) {
                 tracing::info!(pipeline.name = %pipeline, "another process coordinates {pipeline} now");
             } else {
-                let error = &trouble as &dyn std::error::Error;
+                let error = &error as &dyn std::error::Error;
                 tracing::warn!(pipeline.name = %pipeline, error, "coordinating {pipeline} failed; again in {delay:.1?}");
             }
             sleep(delay).await;
         }
     }
 
-    fn keeper(&self, pipeline: &PipelineName) -> Option<Keeper> {
+    fn input_watcher(&self, pipeline: &PipelineName) -> Option<InputWatcher> {
         let watching = self.watching.clone()?;
         let (ledger, name) = (self.ledger.clone(), pipeline.clone());
-        Some(Keeper::new(ledger, name, watching))
+        Some(InputWatcher::new(ledger, name, watching))
     }
 
-    /// Takes the seat once there is work, and sees jobs through as long as there are any and the seat is ours.
-    async fn reign(
+    /// Takes the leadership once there is work, and sees jobs through as long as there are any and the leadership is ours.
+    async fn lead(
         &self,
         pipeline: &PipelineName,
-        keeper: Option<&mut Keeper>,
-    ) -> Result<Ended, Trouble> {
-        let Some(work) = self.wait_for_work(pipeline, keeper).await? else {
-            return Ok(Ended::ForGood);
+        watcher: Option<&mut InputWatcher>,
+    ) -> Result<LeadEnd, LeadError> {
+        let Some(work) = self.wait_for_work(pipeline, watcher).await? else {
+            return Ok(LeadEnd::ForGood);
         };
         let _lock = self.lock(pipeline).await?;
-        let mut seat = Seat::take(Arc::clone(&self.broker), pipeline, &self.me).await?;
+        let mut leadership = Leadership::take(Arc::clone(&self.broker), pipeline, &self.me).await?;
         let epoch = self.ledger.begin_epoch(pipeline, &self.me).await?;
         tracing::info!(pipeline.name = %pipeline, "this process coordinates {pipeline}");
-        metrics::took_over();
+        metrics::leadership_began();
         let fence = Fence::Epoch {
             ledger: self.ledger.clone(),
             pipeline: pipeline.clone(),
             epoch,
         };
-        if let Work::Due(draft) = work {
-            self.start(draft, &fence).await?;
+        if let LeaderWork::Due(pending) = work {
+            self.start(pending, &fence).await?;
         }
         loop {
-            match next(&self.ledger, pipeline).await? {
-                Next::Nothing => return Ok(Ended::ForNow),
-                Next::Wait => {
+            match next_job(&self.ledger, pipeline).await? {
+                NextJob::Nothing => return Ok(LeadEnd::ForNow),
+                NextJob::Wait => {
                     self.wait_for_work(pipeline, None).await?;
                 }
-                Next::InVain(record, earlier) => self.end(*record, &in_vain(&earlier)).await?,
-                Next::Job(record, submission) => {
-                    self.see_through(*record, submission, &fence, &mut seat)
+                NextJob::InVain(record, earlier) => self.end(*record, &in_vain(&earlier)).await?,
+                NextJob::Job(record, submission) => {
+                    self.see_through(*record, submission, &fence, &mut leadership)
                         .await?;
                 }
             }
         }
     }
 
-    /// Waits while the next job waits for others, or the standing pipeline for its inputs; none if there is nothing
+    /// Waits while the next job waits for others, or the registered pipeline for its inputs; none if there is nothing
     /// to wait for.
     async fn wait_for_work(
         &self,
         pipeline: &PipelineName,
-        mut keeper: Option<&mut Keeper>,
-    ) -> Result<Option<Work>, Trouble> {
+        mut watcher: Option<&mut InputWatcher>,
+    ) -> Result<Option<LeaderWork>, LeadError> {
         loop {
-            match next(&self.ledger, pipeline).await? {
-                Next::Job(..) | Next::InVain(..) => return Ok(Some(Work::Submitted)),
-                Next::Wait => sleep(LOOK_EVERY).await,
-                Next::Nothing => {
-                    let Some(keeper) = &mut keeper else {
+            match next_job(&self.ledger, pipeline).await? {
+                NextJob::Job(..) | NextJob::InVain(..) => return Ok(Some(LeaderWork::Submitted)),
+                NextJob::Wait => sleep(LOOK_EVERY).await,
+                NextJob::Nothing => {
+                    let Some(watcher) = &mut watcher else {
                         return Ok(None);
                     };
-                    match keeper.next().await? {
-                        Due::Start(draft) => return Ok(Some(Work::Due(draft))),
-                        Due::Submitted => {}
-                        Due::Gone => return Ok(None),
+                    match watcher.next().await? {
+                        NextWork::Start(pending) => return Ok(Some(LeaderWork::Due(pending))),
+                        NextWork::Submitted => {}
+                        NextWork::Gone => return Ok(None),
                     }
                 }
             }
         }
     }
 
-    /// Starts the job that was due when the seat was not ours yet, unless somebody else did.
-    async fn start(&self, draft: Draft, fence: &Fence) -> Result<(), Trouble> {
-        if draft.is_due(&self.ledger).await? {
+    /// Starts the job that was due when the leadership was not ours yet, unless somebody else did.
+    async fn start(&self, pending: PendingJob, fence: &Fence) -> Result<(), LeadError> {
+        if pending.is_due(&self.ledger).await? {
             fence.check().await?;
-            let record = draft.submit(&self.ledger).await?;
+            let record = pending.submit(&self.ledger).await?;
             // For whoever scales workers.
             catalog::hint(&record, self.broker.as_ref()).await;
             let (job, name) = (record.id, record.pipeline);
@@ -217,10 +217,10 @@ impl Steward {
     }
 
     /// The lock that keeps others from the pipeline, where the broker does not.
-    async fn lock(&self, pipeline: &PipelineName) -> Result<Option<PipelineLock>, Trouble> {
+    async fn lock(&self, pipeline: &PipelineName) -> Result<Option<PipelineLock>, LeadError> {
         match self.workers {
             Workers::OnBroker => Ok(None),
-            Workers::Here(_) => Ok(Some(self.wait_for_lock(pipeline).await?)),
+            Workers::Local(_) => Ok(Some(self.wait_for_lock(pipeline).await?)),
         }
     }
 
@@ -229,8 +229,8 @@ impl Steward {
         record: JobRecord,
         submission: Submission,
         fence: &Fence,
-        seat: &mut Seat,
-    ) -> Result<(), Trouble> {
+        leadership: &mut Leadership,
+    ) -> Result<(), LeadError> {
         let (job, name) = (record.id, record.pipeline.clone());
         let spec = self.ledger.spec(job).await?;
         let Ok(pipeline) = pipeline::from_value(&spec) else {
@@ -256,27 +256,27 @@ impl Steward {
             reprocess: submission.reprocess,
         };
         tracing::info!(job.id = %job, pipeline.name = %name, "job {job} of {name} is taken up");
-        let _at_it = metrics::AtIt::begin();
+        let _at_it = metrics::CoordinatedGauge::begin();
         let part = match &self.workers {
             Workers::OnBroker => Tokens::new(),
-            Workers::Here(hands) => hands.tokens.part(),
+            Workers::Local(local) => local.tokens.part(),
         };
         let working = self.work(pipeline, part.clone());
         tokio::pin!(working);
         let ended = tokio::select! {
-            ended = resume(assignment, tools, seat) => ended,
-            never = self.tell_to_stop(job, &cancel) => match never {},
-            trouble = &mut working => return Err(trouble),
+            ended = resume(assignment, tools, leadership) => ended,
+            never = self.broadcast_stop(job, &cancel) => match never {},
+            error = &mut working => return Err(error),
         };
         part.soft.cancel();
-        if matches!(self.workers, Workers::Here(_)) {
+        if matches!(self.workers, Workers::Local(_)) {
             working.await;
         }
         match ended {
             Ok(record) => {
                 metrics::ended(&record);
                 if let Some(watching) = &self.watching {
-                    watching.news.tell(Item::Published(name.clone()));
+                    watching.news.tell(PipelineEvent::Published(name.clone()));
                 }
                 tracing::info!(job.id = %job, pipeline.name = %name, state = ?record.state, "job {job} of {name} has ended");
                 Ok(())
@@ -286,14 +286,14 @@ impl Steward {
     }
 
     /// Works on the pipeline's datums, where that is this process's business; returns when it cannot go on.
-    async fn work(&self, pipeline: Pipeline, tokens: Tokens) -> Trouble {
-        let Workers::Here(hands) = &self.workers else {
+    async fn work(&self, pipeline: Pipeline, tokens: Tokens) -> LeadError {
+        let Workers::Local(local) = &self.workers else {
             return std::future::pending().await;
         };
         let (ledger, broker) = (self.ledger.clone(), Arc::clone(&self.broker));
-        match hands.work(&pipeline, ledger, broker, tokens).await {
-            Ok(()) => Trouble::Stopped,
-            Err(error) => Trouble::Work(error),
+        match local.work(&pipeline, ledger, broker, tokens).await {
+            Ok(()) => LeadError::Stopped,
+            Err(error) => LeadError::Work(error),
         }
     }
 
@@ -303,7 +303,7 @@ impl Steward {
         fence: &Fence,
         cancel: &CancellationToken,
         scratch: &std::path::Path,
-    ) -> Result<Tools, Trouble> {
+    ) -> Result<Tools, LeadError> {
         let queue = Queue::Datums(record.pipeline.clone());
         let workers = self.broker.depth(&queue).await?.consumers;
         let (_, pace) = watch::channel(Pace::Go);
@@ -323,7 +323,7 @@ impl Steward {
     }
 
     /// Waits while somebody on this machine works on the same pipeline in their own way.
-    async fn wait_for_lock(&self, pipeline: &PipelineName) -> Result<PipelineLock, Trouble> {
+    async fn wait_for_lock(&self, pipeline: &PipelineName) -> Result<PipelineLock, LeadError> {
         if let Some(lock) = self.ledger.try_lock(pipeline).await? {
             return Ok(lock);
         }
@@ -332,14 +332,14 @@ impl Steward {
     }
 
     /// Tells workers, again and again, that the job is stopped, from when it is.
-    async fn tell_to_stop(
+    async fn broadcast_stop(
         &self,
         job: JobId,
         cancel: &CancellationToken,
     ) -> std::convert::Infallible {
         cancel.cancelled().await;
         loop {
-            if let Err(error) = catalog::tell_to_stop(self.broker.as_ref(), job).await {
+            if let Err(error) = catalog::broadcast_stop(self.broker.as_ref(), job).await {
                 tracing::debug!(job.id = %job, "workers cannot be told that a job is stopped: {error}");
             }
             sleep(TELL_EVERY).await;
@@ -347,7 +347,7 @@ impl Steward {
     }
 
     /// Ends a job that cannot begin.
-    async fn end(&self, mut record: JobRecord, reason: &str) -> Result<(), Trouble> {
+    async fn end(&self, mut record: JobRecord, reason: &str) -> Result<(), LeadError> {
         // A job that has not ended can always fail.
         if let Ok(state) = record.state.after(JobEvent::Failed) {
             record.state = state;

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use drover_shared::id::PipelineName;
 
-/// What keeps standing pipelines from starting a job, as far as this process knows. Cheap to clone.
+/// What keeps registered pipelines from starting a job, as far as this process knows. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Waiting(Arc<Mutex<HashMap<PipelineName, String>>>);
+pub struct WaitReasons(Arc<Mutex<HashMap<PipelineName, String>>>);
 
-impl Waiting {
+impl WaitReasons {
     /// Why the pipeline starts no job; none if nothing is in its way.
     pub fn why(&self, pipeline: &PipelineName) -> Option<String> {
         self.lock().get(pipeline).cloned()

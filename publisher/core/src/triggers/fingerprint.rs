@@ -14,7 +14,7 @@ use crate::expand::{Datums, ExpandError, StoreListings, expand};
 
 /// What the inputs of a pipeline are.
 #[derive(Debug)]
-pub(super) enum Inputs {
+pub(super) enum InputState {
     /// They expand to datums.
     Are {
         /// Stands for all of the datums, for the spec, and for how often a person wanted a job.
@@ -29,12 +29,12 @@ pub(super) enum Inputs {
     },
 }
 
-/// Looks at the inputs of a standing pipeline: lists all of them, and reads the files that are new.
+/// Looks at the inputs of a registered pipeline: lists all of them, and reads the files that are new.
 pub(super) async fn look(
     pipeline: &Pipeline,
-    standing: &RegisteredPipeline,
+    registered: &RegisteredPipeline,
     store: &Store,
-) -> Result<Inputs, StoreError> {
+) -> Result<InputState, StoreError> {
     let listings = match StoreListings::open(pipeline, store).await {
         Ok(listings) => Arc::new(listings),
         Err(error) => return unknown(error),
@@ -44,8 +44,8 @@ pub(super) async fn look(
         Err(error) => return unknown(error),
     };
     let mut hasher = Hasher::new();
-    hasher.update(standing.spec.to_string().as_bytes());
-    hasher.update(&standing.wanted.to_le_bytes());
+    hasher.update(registered.spec.to_string().as_bytes());
+    hasher.update(&registered.wanted.to_le_bytes());
     match spawn_blocking(move || sum(datums, hasher)).await {
         Ok(Ok(inputs)) => Ok(inputs),
         Ok(Err(error)) => unknown(error),
@@ -53,20 +53,20 @@ pub(super) async fn look(
     }
 }
 
-fn sum(datums: Datums, mut hasher: Hasher) -> Result<Inputs, ExpandError> {
+fn sum(datums: Datums, mut hasher: Hasher) -> Result<InputState, ExpandError> {
     let mut empty = true;
     for datum in datums {
         hasher.update(&datum?.id.to_bytes());
         empty = false;
     }
     let fingerprint = hasher.finalize().to_hex().as_str()[..32].to_owned();
-    Ok(Inputs::Are { fingerprint, empty })
+    Ok(InputState::Are { fingerprint, empty })
 }
 
 /// What keeps a person from being surprised: an input that is not there is waited for, a store that fails is trouble.
-fn unknown(error: ExpandError) -> Result<Inputs, StoreError> {
+fn unknown(error: ExpandError) -> Result<InputState, StoreError> {
     match error {
-        ExpandError::NoRepo { repo, .. } => Ok(Inputs::Unknown {
+        ExpandError::NoRepo { repo, .. } => Ok(InputState::Unknown {
             why: format!("it reads {repo}, which does not exist yet"),
         }),
         ExpandError::List { source, .. } | ExpandError::Read { source, .. }
@@ -74,11 +74,11 @@ fn unknown(error: ExpandError) -> Result<Inputs, StoreError> {
         {
             Err(source)
         }
-        other => Ok(Inputs::Unknown { why: chain(&other) }),
+        other => Ok(InputState::Unknown { why: chain(&other) }),
     }
 }
 
-fn unavailable(error: io::Error) -> Result<Inputs, StoreError> {
+fn unavailable(error: io::Error) -> Result<InputState, StoreError> {
     Err(StoreError::Unavailable {
         key: drover_shared::store::StoreKey::root(),
         source: error.into(),

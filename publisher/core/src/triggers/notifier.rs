@@ -4,47 +4,47 @@ use drover_shared::id::PipelineName;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::broadcast::{Receiver, Sender, channel};
 
-/// News that nobody has taken yet, at most; who is slower looks by the clock.
+/// Notifier that nobody has taken yet, at most; who is slower looks by the clock.
 const WAITING: usize = 64;
 
 /// What happened in this process, or was heard of from others. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct News(Sender<Item>);
+pub struct Notifier(Sender<PipelineEvent>);
 
 /// Something that happened.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Item {
+pub enum PipelineEvent {
     /// A job of the pipeline was submitted.
     Submitted(PipelineName),
     /// The output of the pipeline was published.
     Published(PipelineName),
 }
 
-impl Default for News {
+impl Default for Notifier {
     fn default() -> Self {
         Self(channel(WAITING).0)
     }
 }
 
-impl News {
+impl Notifier {
     /// Tells everybody who is there.
-    pub fn tell(&self, item: Item) {
+    pub fn tell(&self, item: PipelineEvent) {
         // It is no matter if nobody is.
         let _ = self.0.send(item);
     }
 
-    pub(super) fn listen(&self) -> Listener {
-        Listener(self.0.subscribe())
+    pub(super) fn listen(&self) -> EventReceiver {
+        EventReceiver(self.0.subscribe())
     }
 }
 
 /// Hears the news.
 #[derive(Debug)]
-pub(super) struct Listener(Receiver<Item>);
+pub(super) struct EventReceiver(Receiver<PipelineEvent>);
 
-impl Listener {
+impl EventReceiver {
     /// The next news; none if some were missed. Cancel-safe.
-    pub(super) async fn next(&mut self) -> Option<Item> {
+    pub(super) async fn next(&mut self) -> Option<PipelineEvent> {
         match self.0.recv().await {
             Ok(item) => Some(item),
             Err(RecvError::Lagged(_)) => None,

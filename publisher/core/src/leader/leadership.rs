@@ -1,4 +1,4 @@
-//! The seat: the reports of a pipeline, in the hands of the one process that coordinates it.
+//! The leadership: the reports of a pipeline, in the hands of the one process that coordinates it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,29 +11,29 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::coordinator::REPORTS;
 
-/// How long a baton is held before a new one takes its place: well below the half hour after which brokers take
+/// How long a token is held before a new one takes its place: well below the half hour after which brokers take
 /// an unanswered message away.
 const RENEW_EVERY: Duration = Duration::from_mins(5);
 
-/// How often it is looked whether the baton is still in hand.
+/// How often it is looked whether the token is still in held.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// The reports of a pipeline without the batons, which it sees to. Dropping it passes the baton on.
-pub(super) struct Seat {
+/// The reports of a pipeline without the tokens, which it sees to. Dropping it passes the token on.
+pub(super) struct Leadership {
     broker: Arc<dyn Broker>,
     pipeline: PipelineName,
     me: String,
     reports: Box<dyn Consumer>,
-    hand: Hand,
-    /// A report that came before any baton.
+    held: HeldToken,
+    /// A report that came before any token.
     first: Option<Delivery>,
-    /// When to look after the baton.
+    /// When to look after the token.
     look: Instant,
     renew: Instant,
 }
 
-/// What has become of the baton.
-enum Hand {
+/// What has become of the token.
+enum HeldToken {
     /// None has come yet.
     Empty,
     /// It is held, unless its channel was lost.
@@ -43,11 +43,11 @@ enum Hand {
     Lost,
 }
 
-impl Seat {
-    /// Waits until the seat is ours: whoever is given anything at all is the one that the broker serves. `me` names this
+impl Leadership {
+    /// Waits until the leadership is ours: whoever is given anything at all is the one that the broker serves. `me` names this
     /// process to people.
     ///
-    /// Nothing is answered yet. Should this process freeze before it has begun its epoch, the seat may go back to its
+    /// Nothing is answered yet. Should this process freeze before it has begun its epoch, the leadership may go back to its
     /// predecessor, who would miss the reports that were answered here.
     pub(super) async fn take(
         broker: Arc<dyn Broker>,
@@ -57,23 +57,23 @@ impl Seat {
         broker.declare(pipeline).await?;
         let queue = Queue::Reports(pipeline.clone());
         let reports = broker.consume(&queue, REPORTS).await?;
-        let mut seat = Self {
+        let mut leadership = Self {
             broker,
             pipeline: pipeline.clone(),
             me: me.to_owned(),
             reports,
-            hand: Hand::Empty,
+            held: HeldToken::Empty,
             first: None,
             look: Instant::now(),
             renew: Instant::now(),
         };
-        while matches!(seat.hand, Hand::Empty) && seat.first.is_none() {
-            seat.first = seat.look().await?;
+        while matches!(leadership.held, HeldToken::Empty) && leadership.first.is_none() {
+            leadership.first = leadership.look().await?;
         }
-        Ok(seat)
+        Ok(leadership)
     }
 
-    /// The next report; none if it was a baton, or time to look after it. Cancel-safe.
+    /// The next report; none if it was a token, or time to look after it. Cancel-safe.
     async fn look(&mut self) -> Result<Option<Delivery>, QueueError> {
         tokio::select! {
             biased;
@@ -86,43 +86,43 @@ impl Seat {
                 Ok(Some(delivery))
             }
             () = sleep_until(self.look) => {
-                self.look_after_baton().await?;
+                self.check_token().await?;
                 self.look = Instant::now() + LOOK_EVERY;
                 Ok(None)
             }
         }
     }
 
-    async fn look_after_baton(&mut self) -> Result<(), QueueError> {
-        let lost = matches!(&self.hand, Hand::LeaderToken(baton) if !baton.is_live());
+    async fn check_token(&mut self) -> Result<(), QueueError> {
+        let lost = matches!(&self.held, HeldToken::LeaderToken(token) if !token.is_live());
         if lost || self.renew <= Instant::now() {
-            self.send_baton().await?;
+            self.publish_token().await?;
             self.renew = Instant::now() + RENEW_EVERY;
         }
         if lost {
-            self.hand = Hand::Lost;
+            self.held = HeldToken::Lost;
         }
         Ok(())
     }
 
-    /// Holds the newest baton; one is enough. A new one where the old one should have come back tells that the broker has
+    /// Holds the newest token; one is enough. A new one where the old one should have come back tells that the broker has
     /// lost what it had, and with it what of the job was published.
-    async fn keep(&mut self, baton: Delivery) -> Result<(), QueueError> {
-        let is_new = baton.redeliveries == 0;
-        match std::mem::replace(&mut self.hand, Hand::LeaderToken(baton)) {
-            Hand::LeaderToken(older) if older.is_live() => older.ack().await.map(drop),
-            Hand::LeaderToken(_) | Hand::Lost if is_new => Err(QueueError::Unavailable {
+    async fn keep(&mut self, token: Delivery) -> Result<(), QueueError> {
+        let is_new = token.redeliveries == 0;
+        match std::mem::replace(&mut self.held, HeldToken::LeaderToken(token)) {
+            HeldToken::LeaderToken(older) if older.is_live() => older.ack().await.map(drop),
+            HeldToken::LeaderToken(_) | HeldToken::Lost if is_new => Err(QueueError::Unavailable {
                 message: format!("it came back without the messages of {}", self.pipeline),
             }),
-            Hand::LeaderToken(_) | Hand::Lost | Hand::Empty => Ok(()),
+            HeldToken::LeaderToken(_) | HeldToken::Lost | HeldToken::Empty => Ok(()),
         }
     }
 
-    async fn send_baton(&mut self) -> Result<(), QueueError> {
-        let baton = Message::LeaderToken(LeaderToken {
+    async fn publish_token(&mut self) -> Result<(), QueueError> {
+        let token = Message::LeaderToken(LeaderToken {
             from: self.me.clone(),
         });
-        match encode(&baton) {
+        match encode(&token) {
             Ok(body) => {
                 let queue = Queue::Reports(self.pipeline.clone());
                 self.broker.publish(&queue, body).await
@@ -135,7 +135,7 @@ impl Seat {
 }
 
 #[async_trait]
-impl Consumer for Seat {
+impl Consumer for Leadership {
     async fn next(&mut self) -> Result<Delivery, QueueError> {
         if let Some(first) = self.first.take() {
             return Ok(first);
@@ -167,12 +167,12 @@ mod tests {
     struct Fragile(watch::Sender<Arc<Embedded>>);
 
     impl Fragile {
-        /// Such a broker, and a seat there.
-        async fn with_a_seat(pipeline: &PipelineName) -> (Arc<Self>, Seat) {
+        /// Such a broker, and a leadership there.
+        async fn with_a_seat(pipeline: &PipelineName) -> (Arc<Self>, Leadership) {
             let first = Arc::new(Embedded::new(9));
             let broker = Arc::new(Self(watch::Sender::new(first)));
-            let seat = Seat::take(broker.clone(), pipeline, "me").await;
-            (broker, seat.unwrap())
+            let leadership = Leadership::take(broker.clone(), pipeline, "me").await;
+            (broker, leadership.unwrap())
         }
 
         fn inner(&self) -> Arc<Embedded> {
@@ -268,9 +268,9 @@ mod tests {
     }
 
     /// Waits for this report, as a coordinator does: it has other things to do, and gives up again and again.
-    async fn hears(seat: &mut Seat, report: &str) {
+    async fn hears(leadership: &mut Leadership, report: &str) {
         loop {
-            let hasty = timeout(LOOK_EVERY / 7, seat.next()).await;
+            let hasty = timeout(LOOK_EVERY / 7, leadership.next()).await;
             let Ok(next) = hasty else { continue };
             let next = next.unwrap();
             assert_eq!(next.body, report);
@@ -288,11 +288,11 @@ mod tests {
         for report in ["one", "two"] {
             broker.publish(&queue, report.into()).await.unwrap();
         }
-        let frozen = Seat::take(Arc::clone(&broker), &pipeline, "frozen").await;
+        let frozen = Leadership::take(Arc::clone(&broker), &pipeline, "frozen").await;
         drop(frozen.unwrap());
-        let mut seat = Seat::take(broker, &pipeline, "next").await.unwrap();
+        let mut leadership = Leadership::take(broker, &pipeline, "next").await.unwrap();
         for report in ["one", "two"] {
-            timeout(SOON, hears(&mut seat, report))
+            timeout(SOON, hears(&mut leadership, report))
                 .await
                 .expect("it was answered by the one before");
         }
@@ -301,7 +301,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_gets_the_baton_back_goes_on() {
         let pipeline = pipeline();
-        let (broker, mut seat) = Fragile::with_a_seat(&pipeline).await;
+        let (broker, mut leadership) = Fragile::with_a_seat(&pipeline).await;
         let queue = Queue::Reports(pipeline);
         for report in ["one", "two", "three"] {
             broker.restart();
@@ -309,16 +309,18 @@ mod tests {
                 sleep(LOOK_EVERY * 3).await;
                 broker.publish(&queue, report.into()).await.unwrap();
             };
-            futures::future::join(hears(&mut seat, report), later).await;
+            futures::future::join(hears(&mut leadership, report), later).await;
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn who_does_not_get_the_baton_back_learns_that_everything_is_lost() {
         let pipeline = pipeline();
-        let (broker, mut seat) = Fragile::with_a_seat(&pipeline).await;
+        let (broker, mut leadership) = Fragile::with_a_seat(&pipeline).await;
         broker.lose_everything(&pipeline).await;
-        let error = timeout(SOON, seat.next()).await.expect("it learns of it");
+        let error = timeout(SOON, leadership.next())
+            .await
+            .expect("it learns of it");
         let error = error.map(|report| report.body);
         let error = error.expect_err("there is no report").to_string();
         assert!(error.ends_with("without the messages of p"), "{error}");

@@ -1,15 +1,16 @@
-//! Which standing pipeline reads what, as a graph.
+//! Which registered pipeline reads what, as a graph.
 
 use std::collections::BTreeSet;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{InputKind, Overview, PipelineState};
+use super::{InputKind, PipelineOverview, PipelineState};
 
 /// Folders, clocks and pipelines, and who reads what.
 #[derive(Clone, Debug, Default, JsonSchema, PartialEq, Serialize)]
-pub struct Graph {
+#[schemars(rename = "Graph")]
+pub struct PipelineGraph {
     /// What there is, sorted.
     pub nodes: Vec<Node>,
     /// Who reads what, sorted.
@@ -32,11 +33,11 @@ pub struct Node {
 #[derive(Clone, Copy, Debug, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NodeKind {
-    /// A folder that no standing pipeline writes.
+    /// A folder that no registered pipeline writes.
     Repo,
     /// A folder that holds the ticks of a clock.
     Cron,
-    /// A standing pipeline, and its output folder.
+    /// A registered pipeline, and its output folder.
     Pipeline,
 }
 
@@ -51,9 +52,9 @@ pub struct Edge {
     pub input: String,
 }
 
-impl Graph {
+impl PipelineGraph {
     /// The graph of these pipelines.
-    pub fn of(pipelines: &[Overview]) -> Self {
+    pub fn of(pipelines: &[PipelineOverview]) -> Self {
         let mut nodes = BTreeSet::new();
         let mut edges = BTreeSet::new();
         for reader in pipelines {
@@ -145,7 +146,7 @@ fn quoted(id: &str) -> String {
 mod tests {
     use super::*;
 
-    fn graph() -> Graph {
+    fn graph() -> PipelineGraph {
         let node = |id: &str, kind| Node {
             id: id.to_owned(),
             kind,
@@ -156,7 +157,7 @@ mod tests {
             to: to.to_owned(),
             input: from.to_owned(),
         };
-        Graph {
+        PipelineGraph {
             nodes: vec![
                 node("in", NodeKind::Repo),
                 node("a\"b", NodeKind::Cron),
