@@ -9,7 +9,6 @@ use drover_shared::id::WorkerId;
 use drover_shared::pipeline::GIVEN;
 
 use crate::phase::WorkerPhase;
-use crate::prefetch::Prefetch;
 use crate::runner::SandboxMode;
 
 /// The settings of a worker.
@@ -62,16 +61,6 @@ impl Settings {
             phase: WorkerPhase::default(),
             patience: Duration::from_mins(1),
         }
-    }
-
-    /// Messages held at the same time: those being processed, those staged ahead, and more where it is wanted.
-    pub(crate) fn prefetch(&self, prefetch: Prefetch) -> u16 {
-        let further = match prefetch {
-            Prefetch::Usual => 0,
-            Prefetch::Further => self.further,
-        };
-        let each = self.look_ahead.saturating_add(further).saturating_add(1);
-        self.slots.get().saturating_mul(each)
     }
 }
 

@@ -1,47 +1,29 @@
 //! Takes datums from the queue, one journey each: stage, execute, upload, commit, settle.
 //!
-//! Modules in reading order: a worker is [told](Settings) what it needs, takes messages as claims, and brings each
-//! datum through the flow with the tools below. The last ones make a process of it, `drover-worker`: what was
-//! [typed](args) becomes a [request], which a [service] carries out; or it was a [subcommand].
+//! Modules in reading order: `consume` takes messages from the queues and settles them; `flow` brings each datum to its
+//! verdict; `jobs`, `slots` and the [runner] are what the flow works with. [`process`] makes a process of a worker.
 
 mod config;
 mod error;
-mod worker;
-
-mod intake;
-mod prefetch;
-
-mod claim;
-mod flow;
-mod in_hand;
-
-mod control;
+mod failure;
 mod phase;
 
-mod cancellations;
-mod job;
-mod metrics;
-mod patience;
-mod reporter;
-mod scratch;
-mod slots;
-mod tools;
+mod consume;
+mod flow;
 
+mod context;
+mod jobs;
+mod metrics;
+mod reporter;
+mod retry_budget;
+mod slots;
+
+pub mod process;
 pub mod runner;
 
-pub mod args;
-mod connect;
-pub mod exit;
-pub mod hardening;
-mod health;
-pub mod init;
-pub mod request;
-pub mod service;
-pub mod subcommand;
-
-pub use cancellations::Cancellations;
 pub use config::{Settings, inheritable};
+pub use consume::work;
 pub use error::WorkError;
+pub use jobs::Cancellations;
 pub use phase::{Phase, WorkerPhase};
-pub use scratch::scratch_for;
-pub use worker::work;
+pub use slots::scratch_for;

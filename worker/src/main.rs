@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use drover_shared::process::{Lifecycle, ShutdownOutcome, host_name, telemetry};
-use drover_worker::args::{self, Args};
-use drover_worker::exit::Exit;
-use drover_worker::request::Request;
-use drover_worker::{hardening, init, runner, service, subcommand};
+use drover_worker::process::args::{self, Args};
+use drover_worker::process::exit::Exit;
+use drover_worker::process::request::Request;
+use drover_worker::process::{hardening, init, service, subcommand};
+use drover_worker::runner;
 
 /// How long calls into a store that hangs may keep the process from its end.
 const LAST_CALLS: Duration = Duration::from_secs(1);

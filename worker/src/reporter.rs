@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::time::timeout;
 
-use crate::in_hand::InHand;
+use crate::jobs::InHand;
 
 /// How long a report waits for others to go with, at most: less than anybody who watches can see.
 const COMPANY: Duration = Duration::from_millis(30);

@@ -6,10 +6,11 @@ use drover_shared::datum::{StageStats, Verdict, VerdictState};
 use drover_shared::ledger::Commit;
 use jiff::Timestamp;
 
+use super::claimed::Claimed;
 use super::execute::Outcome;
 use super::upload::{Uploaded, staged, sweep};
-use super::{Claimed, Failure};
-use crate::tools::Tools;
+use crate::context::Tools;
+use crate::failure::Failure;
 
 /// A datum that has ended.
 #[derive(Debug)]

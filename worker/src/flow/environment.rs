@@ -131,7 +131,7 @@ pub(super) fn input_path(pfs: &Path, input: &DatumInput) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::tests::datum_of;
+    use crate::flow::testing::datum_of;
 
     /// What `tell` makes of the surroundings of a first attempt, but for what `change` changes there.
     fn with_surroundings<T>(

@@ -7,15 +7,16 @@ use drover_shared::datum::Cause;
 use drover_shared::wire::Event;
 use jiff::Timestamp;
 
+use super::claimed::Claimed;
 use super::collect::{Collected, collect};
 use super::mark::Mark;
 use super::order::{Role, order};
 use super::stage::Staged;
-use super::{Claimed, Failure, Interruption, Trouble};
+use crate::context::Tools;
+use crate::failure::{Failure, Interruption, Trouble};
 use crate::metrics;
 use crate::runner::{Ending, Execution, Order, RunnerError};
 use crate::slots::Lease;
-use crate::tools::Tools;
 
 /// An attempt shorter than this is not announced: whoever watches could not see it anyway, and most datums of a
 /// large job are short.

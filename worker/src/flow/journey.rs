@@ -1,53 +1,20 @@
 //! The journey as a whole.
 
-use std::sync::Arc;
-
-use drover_shared::datum::{Cause, Datum};
+use drover_shared::datum::Cause;
 use drover_shared::process::telemetry::TRACED;
 use drover_shared::wire::Event;
-use jiff::Timestamp;
 use tokio::sync::SemaphorePermit;
 use tracing::{Instrument, info_span};
 
-use super::Failure;
+use super::claimed::Claimed;
 use super::commit::{Ended, commit};
 use super::execute::{Executed, execute};
 use super::stage::stage;
 use super::suspicion::Suspicion;
 use super::upload::upload;
-use crate::job::Job;
+use crate::context::Tools;
+use crate::failure::Failure;
 use crate::metrics;
-use crate::tools::Tools;
-
-/// A datum that this worker has taken.
-#[derive(Clone, Debug)]
-pub(crate) struct Claimed {
-    pub(crate) job: Arc<Job>,
-    pub(crate) datum: Arc<Datum>,
-    /// How many datums the job has, once that is known.
-    pub(crate) total: Option<u64>,
-    /// Deliveries of its message before this one.
-    pub(crate) redeliveries: u32,
-    /// Whether another message may have brought it before.
-    pub(crate) again: bool,
-    /// Names this delivery; see [`Tools::next_claim`].
-    pub(crate) claim: Arc<str>,
-    pub(crate) started: Timestamp,
-    /// How many workers are known to have died while they ran it.
-    pub(crate) deaths: u32,
-}
-
-impl Claimed {
-    /// Whether somebody may have begun with it before, and ended it or died of it.
-    pub(crate) fn is_repeated(&self) -> bool {
-        self.redeliveries > 0 || self.again
-    }
-
-    /// What to think of it.
-    pub(super) fn suspicion(&self) -> Suspicion {
-        Suspicion::of(self.deaths, self.job.pipeline.datum_tries)
-    }
-}
 
 /// Brings a datum to its end, whatever that is, and tells the coordinator. `room` is for whoever comes next as
 /// soon as there is nothing more to do for this one than to tell of it.

@@ -1,7 +1,8 @@
 //! Marks: what tells of a run whose worker did not survive it.
 
-use super::{Claimed, Failure};
-use crate::tools::Tools;
+use super::claimed::Claimed;
+use crate::context::Tools;
+use crate::failure::Failure;
 
 /// The mark of one run, if it left any.
 #[derive(Clone, Copy, Debug, Default)]

@@ -3,11 +3,11 @@
 //!
 //! Every stage may run twice: redelivery is normal life. The message that brought the datum is not known here.
 
+mod claimed;
 mod collect;
 mod commit;
 mod environment;
 mod execute;
-mod failure;
 mod journey;
 mod mark;
 mod order;
@@ -16,8 +16,8 @@ mod stage;
 mod suspicion;
 mod upload;
 
-pub(crate) use failure::{Failure, Interruption, Trouble};
-pub(crate) use journey::{Claimed, journey};
+pub(crate) use claimed::Claimed;
+pub(crate) use journey::journey;
 
 #[cfg(test)]
-mod tests;
+mod testing;

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use drover_shared::pipeline::Transform;
 use jiff::Timestamp;
 
-use super::Claimed;
+use super::claimed::Claimed;
 use super::environment::{Surroundings, dotenv, environment, lasting_environment};
 use super::placeholders::Placeholders;
 use super::stage::Staged;
+use crate::context::Tools;
 use crate::runner::{Inputs, Order, Runner};
-use crate::tools::Tools;
 
 /// Which of the user's two commands runs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

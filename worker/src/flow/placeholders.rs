@@ -88,7 +88,7 @@ fn without_extension(path: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::tests::datum_of;
+    use crate::flow::testing::datum_of;
 
     #[test]
     fn placeholders_stand_for_the_datum() {

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use drover_shared::datum::{Cause, Output};
 use drover_shared::store::{StoreError, StoreKey, layout};
 
+use super::claimed::Claimed;
 use super::execute::{Executed, Outcome};
-use super::failure::chain;
-use super::{Claimed, Failure};
-use crate::tools::Tools;
+use crate::context::Tools;
+use crate::failure::{Failure, chain};
 
 /// A datum whose output, if it has any, is safe in the store.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::fs::{AtFlags, Mode, OFlags, RawMode, chmodat, fchmod, open, openat, renameat};
 use rustix::io::Errno;
 
-use crate::flow::{Failure, Trouble};
+use crate::failure::{Failure, Trouble};
 
 const FLAGS: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)

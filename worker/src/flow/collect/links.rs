@@ -10,9 +10,10 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{FileType, ioctl_ficlone};
 
-use super::survey::special;
-use super::{Found, Origin, refused};
-use crate::flow::{Failure, Trouble};
+use super::file::{Found, Origin};
+use super::listing::special;
+use super::refusal::refused;
+use crate::failure::{Failure, Trouble};
 use crate::runner::{Mount, Runner};
 
 /// As many links one behind the other as the kernel follows.

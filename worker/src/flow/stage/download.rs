@@ -9,12 +9,14 @@ use drover_shared::store::StoreKey;
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::task::spawn_blocking;
 
-use super::{check_size, file_kind, key, selection, target, unreadable};
-use crate::flow::{Claimed, Failure, Trouble};
-use crate::job::{Leaf, Shown};
+use super::input::{check_size, file_kind, key, target, unreadable};
+use super::selection;
+use crate::context::Tools;
+use crate::failure::{Failure, Trouble};
+use crate::flow::claimed::Claimed;
+use crate::jobs::{Leaf, Shown};
 use crate::runner::{Mount, MountKind};
-use crate::scratch::Scratch;
-use crate::tools::Tools;
+use crate::slots::Scratch;
 
 /// Downloads of one input at the same time.
 const SIDE_BY_SIDE: usize = 16;

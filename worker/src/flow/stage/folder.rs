@@ -8,9 +8,10 @@ use drover_shared::datum::{Cause, DatumInput, InputKind};
 use drover_shared::store::StoreKey;
 use tokio::task::spawn_blocking;
 
-use super::{check_size, file_kind, key, selection, target};
-use crate::flow::{Failure, Trouble};
-use crate::job::{Leaf, Shown};
+use super::input::{check_size, file_kind, key, target};
+use super::{input, selection};
+use crate::failure::{Failure, Trouble};
+use crate::jobs::{Leaf, Shown};
 use crate::runner::{Mount, MountKind};
 
 /// Looks whether the input is still what it was, and says how to show it.
@@ -101,7 +102,7 @@ fn file_by_file(input: &DatumInput, leaf: &Leaf, key: &StoreKey) -> Result<Vec<M
     for entry in selection::files(input, leaf)? {
         let file = key
             .join(entry.path.trim_start_matches('/'))
-            .map_err(super::unreadable)?;
+            .map_err(input::unreadable)?;
         let (source, size) = resolve(leaf, &file)?;
         total += size;
         let (target, kind) = (target(input, &entry.path), file_kind(leaf.shown));

@@ -4,10 +4,9 @@ use drover_shared::datum::{Cause, DatumInput};
 use drover_shared::glob::Glob;
 use drover_shared::store::Entry;
 
-use super::{key, unreadable};
-use crate::flow::Failure;
-use crate::flow::failure::chain;
-use crate::job::Leaf;
+use super::input::{key, unreadable};
+use crate::failure::{Failure, chain};
+use crate::jobs::Leaf;
 
 /// All files of a directory input, paths below it, without those left out. Blocking.
 pub(super) fn files(input: &DatumInput, leaf: &Leaf) -> Result<Vec<Entry>, Failure> {

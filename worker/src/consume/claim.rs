@@ -13,12 +13,13 @@ use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use tracing::Instrument;
 
+use crate::consume::subscription::Origin;
+use crate::context::Tools;
 use crate::error::WorkError;
-use crate::flow::{Claimed, Failure, Interruption, Trouble, journey};
-use crate::intake::Origin;
-use crate::job::{Job, JobError};
+use crate::failure::{Failure, Interruption, Trouble};
+use crate::flow::{Claimed, journey};
+use crate::jobs::{Job, JobError};
 use crate::metrics;
-use crate::tools::Tools;
 
 /// How a message is answered.
 #[derive(Debug)]

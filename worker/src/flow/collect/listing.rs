@@ -3,8 +3,8 @@
 use rustix::fs::{AtFlags, Dir, FileType, statat};
 
 use super::directory::Directory;
-use super::refused;
-use crate::flow::{Failure, Trouble};
+use super::refusal::refused;
+use crate::failure::{Failure, Trouble};
 
 /// Longer paths are refused: hardly any tool can handle them.
 const LONGEST_PATH: usize = 4096;

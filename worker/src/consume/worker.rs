@@ -14,21 +14,21 @@ use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::Instrument;
 
-use crate::cancellations::Cancellations;
-use crate::claim::work_off;
 use crate::config::Settings;
-use crate::control::heed;
+use crate::consume::claim::work_off;
+use crate::consume::control::heed;
+use crate::consume::prefetch::{Prefetch, WINDOW};
+use crate::consume::subscription::Intake;
+use crate::context::Tools;
 use crate::error::WorkError;
-use crate::in_hand::InHand;
-use crate::intake::Intake;
-use crate::job::Jobs;
-use crate::patience::Patience;
+use crate::jobs::Cancellations;
+use crate::jobs::InHand;
+use crate::jobs::Jobs;
 use crate::phase::Phase;
-use crate::prefetch::{Prefetch, WINDOW};
 use crate::reporter::Reporter;
-use crate::scratch::Scratch;
+use crate::retry_budget::Patience;
+use crate::slots::Scratch;
 use crate::slots::Slots;
-use crate::tools::Tools;
 
 /// Works on the datums of `pipelines` until the soft token is cancelled and what runs is finished, or until the
 /// hard token is cancelled. `stops` must have been made from the same hard token.
@@ -81,7 +81,7 @@ async fn equip(
         slots,
         in_hand: InHand::default(),
         patience: Patience::new(settings.patience),
-        in_flight: Semaphore::new(usize::from(settings.prefetch(Prefetch::Usual))),
+        in_flight: Semaphore::new(usize::from(Prefetch::Usual.messages(&settings))),
         tokens,
         claims: AtomicU64::new(0),
         settings,

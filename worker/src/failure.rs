@@ -107,7 +107,7 @@ impl From<Trouble> for WorkError {
 }
 
 /// An error with all that caused it, on one line, for a [`Cause`].
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

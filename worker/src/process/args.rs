@@ -1,6 +1,6 @@
 //! The command line of `drover-worker` as typed, and its environment. What is meant by it is [`Request`]'s business.
 //!
-//! [`Request`]: crate::request::Request
+//! [`Request`]: crate::process::request::Request
 
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
@@ -14,7 +14,7 @@ use drover_shared::process::telemetry;
 use drover_shared::queue::rabbitmq::BrokerUrl;
 use drover_shared::units::duration;
 
-use crate::exit::Exit;
+use crate::process::exit::Exit;
 use crate::runner::SandboxMode;
 
 const AFTER_HELP: &str = "\

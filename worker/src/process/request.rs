@@ -9,10 +9,10 @@ use drover_shared::id::{PipelineName, WorkerId};
 use drover_shared::queue::rabbitmq::Address;
 use drover_shared::store::{Location, Store};
 
-use crate::args::Args;
 use crate::config::Settings;
-use crate::prefetch::FURTHER;
-use crate::scratch::scratch_for;
+use crate::consume::FURTHER;
+use crate::process::args::Args;
+use crate::slots::scratch_for;
 
 /// A worker as it was asked for.
 #[derive(Debug)]

@@ -11,12 +11,12 @@ use drover_shared::wire::{Event, Report};
 use tokio::sync::Semaphore;
 
 use crate::config::Settings;
-use crate::flow::{Failure, Interruption};
-use crate::in_hand::InHand;
-use crate::job::{Job, Jobs};
-use crate::patience::Patience;
+use crate::failure::{Failure, Interruption};
+use crate::jobs::InHand;
+use crate::jobs::{Job, Jobs};
 use crate::reporter::Reporter;
-use crate::scratch::Scratch;
+use crate::retry_budget::Patience;
+use crate::slots::Scratch;
 use crate::slots::Slots;
 
 /// What every journey of a worker uses.

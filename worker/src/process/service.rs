@@ -10,14 +10,15 @@ use drover_shared::process::{MetricsExporter, Probe, Tokens};
 use drover_shared::queue::{Broker, QueueError};
 use drover_shared::store::{Store, StoreError};
 
-use crate::cancellations::Cancellations;
 use crate::config::Settings;
+use crate::consume::work;
 use crate::error::WorkError;
-use crate::exit::Exit;
-use crate::health::Health;
-use crate::request::Request;
-use crate::worker::work;
-use crate::{connect, metrics};
+use crate::jobs::Cancellations;
+use crate::metrics;
+use crate::process::connect;
+use crate::process::exit::Exit;
+use crate::process::health::Health;
+use crate::process::request::Request;
 
 /// Why the process could not do its work (any more).
 #[derive(Debug, thiserror::Error)]

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Settings;
 use crate::metrics;
 use crate::runner::{Execution, Order, Runner, RunnerError, RunnerSettings};
-use crate::scratch::Scratch;
+use crate::slots::Scratch;
 
 /// All slots of a worker.
 #[derive(Debug)]

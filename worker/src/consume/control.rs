@@ -9,7 +9,7 @@ use drover_shared::queue::Consumer;
 use drover_shared::wire::{self, Control, Event, Message, Report};
 use tracing::Instrument;
 
-use crate::tools::Tools;
+use crate::context::Tools;
 
 /// Heeds hints for ever.
 pub(crate) async fn heed(

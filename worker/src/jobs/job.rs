@@ -13,9 +13,9 @@ use drover_shared::store::{Repos, Store, StoreError, StoreKey};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use crate::cancellations::Cancellations;
+use crate::jobs::Cancellations;
 use crate::runner::home_of_another;
-use crate::scratch::Scratch;
+use crate::slots::Scratch;
 
 /// Jobs remembered at the same time, beside those on their way. A worker meets few: those of its pipelines that run now.
 const REMEMBERED: usize = 8;

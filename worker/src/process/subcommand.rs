@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use drover_shared::process::{ProbeError, probe_ready};
 
-use crate::args;
+use crate::process::args;
 
 /// The name of an installed worker, where only a directory was named.
 const NAME: &str = "drover-worker";

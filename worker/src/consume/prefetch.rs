@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use crate::config::Settings;
+
 /// How often it is decided anew.
 pub(crate) const WINDOW: Duration = Duration::from_millis(250);
 
@@ -37,6 +39,19 @@ impl Prefetch {
             Self::Further if done < LONG * slots => Self::Usual,
             same => same,
         }
+    }
+
+    /// Messages held at the same time: those being processed, those staged ahead, and more where it is wanted.
+    pub(crate) fn messages(self, settings: &Settings) -> u16 {
+        let further = match self {
+            Self::Usual => 0,
+            Self::Further => settings.further,
+        };
+        let each = settings
+            .look_ahead
+            .saturating_add(further)
+            .saturating_add(1);
+        settings.slots.get().saturating_mul(each)
     }
 }
 

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use crate::prefetch::Prefetch;
-use crate::tools::Tools;
+use crate::consume::prefetch::Prefetch;
+use crate::context::Tools;
 
 /// Where the messages of a pipeline come from.
 pub(crate) struct Intake {
@@ -77,7 +77,7 @@ impl Intake {
         }
     }
 
-    /// Decides anew how far ahead messages are fetched, after a [window](crate::prefetch::WINDOW).
+    /// Decides anew how far ahead messages are fetched, after a [window](crate::consume::prefetch::WINDOW).
     pub(crate) async fn adapt(&mut self, tools: &Arc<Tools>) {
         let done = self.origin.done.swap(0, Ordering::Relaxed);
         let wanted = self.prefetch.after(done, tools.settings.slots.get());
@@ -145,6 +145,6 @@ async fn consume(
     tools: &Tools,
 ) -> Result<Box<dyn Consumer>, QueueError> {
     let queue = Queue::Datums(pipeline.clone());
-    let messages = tools.settings.prefetch(prefetch);
+    let messages = prefetch.messages(&tools.settings);
     tools.broker.consume(&queue, messages).await
 }

@@ -1,0 +1,10 @@
+//! From a queue to the flow: subscriptions, the messages that they deliver, and how each message is settled.
+
+mod claim;
+mod control;
+mod prefetch;
+mod subscription;
+mod worker;
+
+pub(crate) use prefetch::FURTHER;
+pub use worker::work;

@@ -1,0 +1,12 @@
+//! The worker as a process of its own, `drover-worker`: the command line becomes a [request], which a [service] carries
+//! out; or the process was started for a [subcommand].
+
+pub mod args;
+mod connect;
+pub mod exit;
+pub mod hardening;
+mod health;
+pub mod init;
+pub mod request;
+pub mod service;
+pub mod subcommand;

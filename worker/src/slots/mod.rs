@@ -1,0 +1,8 @@
+//! The places where commands run, and the directory that all of them share.
+
+mod pool;
+mod scratch;
+
+pub(crate) use pool::{Lease, Share, Slots};
+pub(crate) use scratch::Scratch;
+pub use scratch::scratch_for;
