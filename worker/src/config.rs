@@ -1,4 +1,4 @@
-//! What a worker is told once, at its start.
+//! The settings of a worker.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
@@ -14,18 +14,17 @@ use crate::runner::SandboxMode;
 /// The settings of a worker.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Who it is.
+    /// The id of the worker, unique among all workers.
     pub worker: WorkerId,
     /// Datums processed at the same time.
     pub slots: NonZeroU16,
     /// Datums staged ahead of processing, for each slot.
     pub look_ahead: u16,
-    /// Messages held beyond those for each slot, while datums are short; 0 where a message costs nothing anyway.
+    /// Additional messages per slot while datums are short; 0 where messages cost nothing.
     pub further: u16,
-    /// Directory under which it makes one of its own; on the file system of a local store, so that nothing needs
-    /// copying.
+    /// Parent of the worker's own scratch directory. On the file system of a folder store nothing needs copying.
     pub scratch: PathBuf,
-    /// Which sandbox commands run in.
+    /// The sandbox of the commands.
     pub sandbox: SandboxMode,
     /// The binary to run as runner; see [`RunnerSettings::program`](crate::runner::RunnerSettings::program).
     pub runner: PathBuf,
@@ -33,18 +32,18 @@ pub struct Settings {
     pub term_grace: Duration,
     /// The variables that commands inherit: [`inheritable`] of the worker's own, as a rule.
     pub environment: BTreeMap<String, String>,
-    /// The pod it runs in, if any, for `PPS_POD_NAME`.
+    /// Name of the worker's pod, for `PPS_POD_NAME`.
     pub pod: Option<String>,
     /// The namespace of that pod, for `PPS_NAMESPACE`.
     pub namespace: Option<String>,
-    /// What it is about, for whoever asks.
+    /// Shared with the health probe.
     pub phase: WorkerPhase,
-    /// How long the store or this machine may fail without a pause before the worker gives up.
-    pub patience: Duration,
+    /// How long store, broker or machine may fail without a success before the worker gives up.
+    pub retry_budget: Duration,
 }
 
 impl Settings {
-    /// The usual settings for a worker with so many slots, and a scratch directory under `scratch`.
+    /// Default settings for a worker with `slots` slots and a scratch directory below `scratch`.
     pub fn new(worker: WorkerId, slots: NonZeroU16, scratch: PathBuf) -> Self {
         Self {
             worker,
@@ -59,17 +58,17 @@ impl Settings {
             pod: None,
             namespace: None,
             phase: WorkerPhase::default(),
-            patience: Duration::from_mins(1),
+            retry_budget: Duration::from_mins(1),
         }
     }
 }
 
-/// Beginnings of names that hold the broker's or the store's credentials.
+/// Prefixes of variables that hold credentials of the broker or the store.
 const OURS: [&str; 6] = ["DROVER_", "AWS_", "GOOGLE_", "AZURE_", "AMQP_", "RABBITMQ_"];
 
-/// The variables that a user's command may inherit: not those that hold credentials of the broker or the store (a
-/// command that needs some gets them by `transform.env` or `secrets`), and only what is UTF-8. Those that are
-/// [given](GIVEN) to commands are inherited under the names that commands know them by, over others of these names.
+/// The variables that a user's command inherits. Variables with credentials of the broker or the store are left out (a
+/// command gets its own by `transform.env` or `secrets`), and so is everything that is not UTF-8. A variable with the
+/// prefix [`GIVEN`] is inherited without the prefix, and replaces another variable of that name.
 pub fn inheritable(
     variables: impl IntoIterator<Item = (std::ffi::OsString, std::ffi::OsString)>,
 ) -> BTreeMap<String, String> {
@@ -116,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_to_commands_reaches_them_whatever_it_is_called() {
+    fn variables_given_to_commands_are_inherited_whatever_their_names() {
         let variables = [
             ("DROVER_GIVEN_AWS_ACCESS_KEY_ID", "the command's"),
             ("AWS_ACCESS_KEY_ID", "the store's"),

@@ -1,4 +1,4 @@
-//! What every journey of a worker uses.
+//! The context of a worker: what all of its datums share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,16 +11,16 @@ use drover_shared::wire::{Event, Report};
 use tokio::sync::Semaphore;
 
 use crate::config::Settings;
-use crate::failure::{Failure, Interruption};
-use crate::jobs::InHand;
+use crate::flow_error::{FlowError, Interruption};
+use crate::jobs::InFlightDatums;
 use crate::jobs::{Job, Jobs};
 use crate::reporter::Reporter;
-use crate::retry_budget::Patience;
+use crate::retry_budget::RetryBudget;
 use crate::slots::Scratch;
 use crate::slots::Slots;
 
-/// What every journey of a worker uses.
-pub(crate) struct Tools {
+/// What all datums of a worker share.
+pub(crate) struct WorkerContext {
     pub(crate) settings: Settings,
     pub(crate) ledger: Ledger,
     pub(crate) broker: Arc<dyn Broker>,
@@ -28,28 +28,29 @@ pub(crate) struct Tools {
     pub(crate) jobs: Jobs,
     pub(crate) scratch: Arc<Scratch>,
     pub(crate) slots: Slots,
-    pub(crate) in_hand: InHand,
-    pub(crate) patience: Patience,
-    /// Datums on their way at the same time, those waiting for a slot included.
-    pub(crate) in_flight: Semaphore,
+    pub(crate) in_flight: InFlightDatums,
+    pub(crate) retry_budget: RetryBudget,
+    /// Limits the datums that are staged, running or committing at the same time.
+    pub(crate) admission: Semaphore,
     pub(crate) tokens: Tokens,
     pub(crate) claims: AtomicU64,
 }
 
-impl Tools {
-    /// A name for one delivery of a datum, unique among all workers that ever were.
+impl WorkerContext {
+    /// A name for one delivery of a datum, unique among all workers of all times.
     pub(crate) fn next_claim(&self) -> String {
         let number = self.claims.fetch_add(1, Ordering::Relaxed);
         format!("{}.{number}", self.settings.worker)
     }
 
-    /// Tells the coordinator of a job; returns once the queue has it safe, or the worker ends at once.
+    /// Reports an event of a job to its leader. Returns once the broker has confirmed the report; an error if the worker
+    /// ends at once.
     pub(crate) async fn report(
         &self,
         job: &Job,
         redeliveries: u32,
         event: Event,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), FlowError> {
         let report = Report {
             job: job.id,
             redeliveries,
@@ -58,19 +59,19 @@ impl Tools {
         self.send(report, &job.pipeline.name).await
     }
 
-    /// Sends a report to the coordinator of a pipeline.
+    /// Sends a report to the leader of a pipeline.
     pub(crate) async fn send(
         &self,
         report: Report,
         pipeline: &PipelineName,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), FlowError> {
         let sent = self
             .reporter
-            .send(report, pipeline, &self.in_hand, &*self.broker);
+            .send(report, pipeline, &self.in_flight, &*self.broker);
         Ok(self.unless_cut_short(sent).await??)
     }
 
-    /// What it means that the stop token of a job is cancelled: it is, too, when the worker ends at once.
+    /// The interruption behind a cancelled job token. The hard stop of the worker cancels the tokens of all jobs, too.
     pub(crate) fn stopped(&self) -> Interruption {
         if self.tokens.hard.is_cancelled() {
             Interruption::CutShort
@@ -79,22 +80,22 @@ impl Tools {
         }
     }
 
-    /// Waits for `work`, whatever else happens, unless the worker is to end at once.
+    /// Waits for `work` unless the worker ends at once.
     pub(crate) async fn unless_cut_short<T>(
         &self,
         work: impl Future<Output = T>,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, FlowError> {
         let hard = &self.tokens.hard;
         let done = hard.run_until_cancelled(work).await;
         done.ok_or(Interruption::CutShort.into())
     }
 
-    /// Waits for `work` as long as the worker takes on work and the job is wanted.
+    /// Waits for `work` unless the worker drains or the job is stopped.
     pub(crate) async fn unless_interrupted<T>(
         &self,
         job: &Job,
         work: impl Future<Output = T>,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, FlowError> {
         tokio::select! {
             biased;
             () = self.tokens.hard.cancelled() => Err(Interruption::CutShort.into()),

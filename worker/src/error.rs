@@ -1,4 +1,4 @@
-//! Why a worker ends before it is asked to.
+//! Errors that end a worker.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,39 +8,39 @@ use drover_shared::store::StoreError;
 
 use crate::runner::RunnerError;
 
-/// Why a worker cannot work (any more). What it held goes back to the queue.
+/// An error that ends a worker. The broker redelivers the messages that the worker held.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkError {
-    /// The queue is gone.
-    #[error("worker lost its queue")]
+    /// The broker refuses the worker, or the subscription is lost for good.
+    #[error("the worker lost its queue")]
     Queue {
-        /// The failure.
+        /// The cause.
         #[source]
         source: QueueError,
     },
-    /// The store refuses, is full, or fails without a pause.
-    #[error("worker cannot use the store")]
+    /// The store refuses access, is full, or failed for longer than the retry budget.
+    #[error("the worker cannot use the store")]
     Store {
-        /// The failure.
+        /// The cause.
         #[source]
         source: StoreError,
     },
-    /// The scratch directory is of no use.
-    #[error("worker cannot use its scratch directory {}", path.display())]
+    /// The scratch directory cannot be made or used.
+    #[error("the worker cannot use its scratch directory {}", path.display())]
     Scratch {
         /// The file or directory.
         path: PathBuf,
-        /// The failure.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// A panic, which standard error tells of.
-    #[error("worker ends because of a bug in it; please report what it said before")]
+    /// A panic; its message was written to standard error.
+    #[error("the worker ends because of a bug; please report the panic message above")]
     Bug,
-    /// Commands cannot be run on this machine.
-    #[error("worker cannot run commands here")]
+    /// No command can be run on this machine.
+    #[error("the worker cannot run commands on this machine")]
     Runner {
-        /// The failure.
+        /// The cause.
         #[source]
         source: RunnerError,
     },

@@ -1,11 +1,11 @@
-//! Takes datums from the queue, one journey each: stage, execute, upload, commit, settle.
+//! Takes datums from a queue and brings each to its verdict: stage, execute, upload, commit, settle.
 //!
 //! Modules in reading order: `consume` takes messages from the queues and settles them; `flow` brings each datum to its
-//! verdict; `jobs`, `slots` and the [runner] are what the flow works with. [`process`] makes a process of a worker.
+//! verdict, with the help of `jobs`, `slots` and the [runner]; [`process`] is the binary around the worker.
 
 mod config;
 mod error;
-mod failure;
+mod flow_error;
 mod phase;
 
 mod consume;

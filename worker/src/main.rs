@@ -1,4 +1,4 @@
-//! The worker's binary: read what was typed, work, exit with a code that restart policies can rely on.
+//! The worker's binary: parses the command line, runs the worker, and exits with a documented code.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,15 +7,15 @@ use std::time::Duration;
 use drover_shared::process::{Lifecycle, ShutdownOutcome, host_name, telemetry};
 use drover_worker::process::args::{self, Args};
 use drover_worker::process::exit::Exit;
-use drover_worker::process::request::Request;
+use drover_worker::process::request::WorkerRequest;
 use drover_worker::process::{hardening, init, service, subcommand};
 use drover_worker::runner;
 
-/// How long calls into a store that hangs may keep the process from its end.
+/// How long hanging calls into the store may delay the end of the process.
 const LAST_CALLS: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    // A runner is this very binary, started by itself: it must be single-threaded and see no other argument.
+    // A runner is this binary, started by the worker. Checked first: a runner must stay single-threaded.
     if let Some(code) = runner::take_over().or_else(subcommand::take_over) {
         return code;
     }
@@ -41,7 +41,7 @@ async fn run(args: Args) -> Exit {
     let _telemetry = telemetry::start("drover-worker", &args.log, args.log_format.into());
     let grace = args.grace;
     let base = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-    let request = match Request::of(args, &base, &host_name()) {
+    let request = match WorkerRequest::of(args, &base, &host_name()) {
         Ok(request) => request,
         Err(problems) => {
             for problem in problems {
@@ -56,7 +56,9 @@ async fn run(args: Args) -> Exit {
     };
     let worker = life.spawn_main(service::run(request, life.tokens()));
     if life.run().await == ShutdownOutcome::CutShort {
-        tracing::warn!("cut short; what ran goes back to the queue");
+        tracing::warn!(
+            "cut short: running commands were killed, the broker redelivers their datums"
+        );
         return Exit::CutShort;
     }
     match worker.await {
@@ -65,7 +67,7 @@ async fn run(args: Args) -> Exit {
             tracing::error!(error = &error as &dyn std::error::Error, "the worker ends");
             error.exit()
         }
-        // A panic, which has spoken for itself.
+        // A panic; its message is on standard error.
         Err(_) => Exit::Unfit,
     }
 }

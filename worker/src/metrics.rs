@@ -1,6 +1,6 @@
-//! What a worker counts and measures. The names are a contract (`docs/operations.md`), all of them stand here.
+//! The metrics of a worker. Their names are a contract (`docs/operations.md`).
 //!
-//! Labels have few values, never a job's or a datum's id. Without a recorder (`drover run`) all of this does nothing.
+//! Labels have few values and never hold the id of a job or a datum. Without a recorder (`drover run`) nothing is counted.
 
 use drover_shared::datum::{Cause, Verdict, VerdictState};
 use metrics::{
@@ -9,18 +9,18 @@ use metrics::{
 
 /// Datums that ended by this worker's verdict, by `state`: success, failed, recovered.
 const DATUMS: &str = "drover_datums_total";
-/// Datums that turned out to have ended by an earlier verdict.
+/// Datums that already had a verdict.
 const DUPLICATES: &str = "drover_duplicates_total";
-/// Runs of the command, by `outcome`; `err_cmd` is none.
+/// Runs of the command, by `outcome`; runs of `err_cmd` do not count.
 const ATTEMPTS: &str = "drover_attempts_total";
-/// Messages that somebody else, or this worker, had been given before.
+/// Messages that had been delivered before.
 const REDELIVERIES: &str = "drover_redeliveries_total";
-/// Messages by how they were answered: ack, `hand_back`, reject, silence.
+/// Messages by how they were settled: ack, `hand_back`, reject, silence.
 const MESSAGES: &str = "drover_messages_total";
 /// Runner processes that died while they ran a datum.
 const RUNNER_DEATHS: &str = "drover_runner_deaths_total";
 
-/// Time to make the inputs of a datum ready.
+/// Time to stage the inputs of a datum.
 const STAGE: &str = "drover_stage_seconds";
 /// Time that all runs of a datum's command took together.
 const EXECUTE: &str = "drover_execute_seconds";
@@ -35,9 +35,9 @@ const UPLOADED: &str = "drover_uploaded_bytes_total";
 const SLOTS: &str = "drover_slots";
 /// Slots in use.
 const SLOTS_BUSY: &str = "drover_slots_busy";
-/// Datums in hand: those running, those made ready, those waiting.
+/// Datums in flight: running, staged or waiting.
 const IN_FLIGHT: &str = "drover_in_flight";
-/// Whether the connection to the broker is there: 1, or 0.
+/// 1 while the broker is connected, else 0.
 const QUEUE_LINK: &str = "drover_queue_link";
 
 /// Upper bounds of the histograms, in seconds: from a datum that does nothing to one that takes an hour.
@@ -45,28 +45,21 @@ pub(crate) const BUCKETS_S: [f64; 12] = [
     0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 30.0, 120.0, 600.0, 1800.0, 3600.0,
 ];
 
-/// Tells the recorder what the names mean.
+/// Registers the descriptions of all metrics.
 pub(crate) fn describe() {
     describe_counter!(
         DATUMS,
         "datums that ended by this worker's verdict, by state"
     );
-    describe_counter!(
-        DUPLICATES,
-        "datums that turned out to have ended by an earlier verdict"
-    );
+    describe_counter!(DUPLICATES, "datums that already had a verdict");
     describe_counter!(ATTEMPTS, "runs of the command, by outcome");
     describe_counter!(REDELIVERIES, "messages that had been delivered before");
-    describe_counter!(MESSAGES, "messages by how they were answered");
+    describe_counter!(MESSAGES, "messages by how they were settled");
     describe_counter!(
         RUNNER_DEATHS,
         "runner processes that died while they ran a datum"
     );
-    describe_histogram!(
-        STAGE,
-        Unit::Seconds,
-        "time to make the inputs of a datum ready"
-    );
+    describe_histogram!(STAGE, Unit::Seconds, "time to stage the inputs of a datum");
     describe_histogram!(
         EXECUTE,
         Unit::Seconds,
@@ -89,48 +82,48 @@ pub(crate) fn describe() {
     );
     describe_gauge!(SLOTS, "datums that can run at the same time");
     describe_gauge!(SLOTS_BUSY, "slots in use");
-    describe_gauge!(IN_FLIGHT, "datums in hand: running, made ready, or waiting");
-    describe_gauge!(QUEUE_LINK, "whether the connection to the broker is there");
+    describe_gauge!(IN_FLIGHT, "datums in flight: running, staged, or waiting");
+    describe_gauge!(QUEUE_LINK, "1 while the broker is connected, else 0");
 }
 
-/// So many slots there are.
+/// Sets the number of slots.
 pub(crate) fn slots(count: u32) {
     gauge!(SLOTS).set(count);
 }
 
-/// So many slots more are in use, or fewer.
+/// Changes the number of slots in use.
 pub(crate) fn slots_busy(change: i32) {
     gauge!(SLOTS_BUSY).increment(change);
 }
 
-/// So many datums more are in hand, or fewer.
+/// Changes the number of datums in flight.
 pub(crate) fn in_flight(change: i32) {
     gauge!(IN_FLIGHT).increment(change);
 }
 
-/// Whether the connection to the broker is there now.
+/// Sets whether the broker is connected.
 pub(crate) fn queue_link(is_up: bool) {
     gauge!(QUEUE_LINK).set(i32::from(is_up));
 }
 
-/// A message came, after so many deliveries before.
+/// Counts a delivered message.
 pub(crate) fn delivered(redeliveries: u32) {
     if redeliveries > 0 {
         counter!(REDELIVERIES).increment(1);
     }
 }
 
-/// A message was answered.
+/// Counts a settled message.
 pub(crate) fn answered(answer: &'static str) {
     counter!(MESSAGES, "answer" => answer).increment(1);
 }
 
-/// A runner died at its work.
+/// Counts a runner that died while it ran a datum.
 pub(crate) fn runner_died() {
     counter!(RUNNER_DEATHS).increment(1);
 }
 
-/// A command ran and its output was looked at: it succeeded, or failed for this cause.
+/// Counts an attempt: it succeeded, or failed for this cause.
 pub(crate) fn attempted(failure: Option<&Cause>) {
     let outcome = match failure {
         None => "success",
@@ -147,7 +140,7 @@ pub(crate) fn attempted(failure: Option<&Cause>) {
     counter!(ATTEMPTS, "outcome" => outcome).increment(1);
 }
 
-/// A datum has ended; by this worker's verdict, if it was the first.
+/// Counts a datum that has ended; `first` is true if this worker wrote the verdict.
 pub(crate) fn ended(verdict: &Verdict, first: bool) {
     if !first {
         counter!(DUPLICATES).increment(1);

@@ -1,30 +1,30 @@
-//! What a worker is about, for whoever asks.
+//! The phase of a worker, for its health probe.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// What a worker is about.
+/// The phase of a worker.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u8)]
 pub enum Phase {
-    /// It gets ready: it looks for store and broker, and starts its slots.
+    /// The worker connects to store and broker and starts its slots.
     Starting,
-    /// It takes messages.
-    Taking,
-    /// It takes no more, and finishes what it runs.
+    /// The worker consumes messages.
+    Consuming,
+    /// The worker takes no more messages and finishes its running datums.
     Draining,
 }
 
-/// The phase of one worker. Cheap to clone; all clones tell the same.
+/// The phase of one worker. Cheap to clone; all clones share the phase.
 #[derive(Clone, Debug, Default)]
 pub struct WorkerPhase(Arc<AtomicU8>);
 
 impl WorkerPhase {
-    /// What the worker is about now.
+    /// The current phase.
     pub fn phase(&self) -> Phase {
         match self.0.load(Ordering::Relaxed) {
             0 => Phase::Starting,
-            1 => Phase::Taking,
+            1 => Phase::Consuming,
             _ => Phase::Draining,
         }
     }
@@ -39,11 +39,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_clones_tell_the_same() {
+    fn all_clones_share_the_phase() {
         let phase = WorkerPhase::default();
         let clone = phase.clone();
         assert_eq!(clone.phase(), Phase::Starting);
-        for next in [Phase::Taking, Phase::Draining] {
+        for next in [Phase::Consuming, Phase::Draining] {
             phase.enter(next);
             assert_eq!(clone.phase(), next);
         }

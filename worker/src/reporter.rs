@@ -1,8 +1,9 @@
-//! Reports on their way to the coordinators.
+//! The reporter: sends reports to the leaders, several in one message.
 //!
-//! A broker's work goes by the message, and short datums end faster than it confirms one. So reports go together: those
-//! that come while others are on their way, and, for a moment, until half of what the worker has in hand has ended. As the
-//! other half is enough to keep its slots at work, nobody is idle for it, and the report on a last datum waits for nobody.
+//! The broker's load grows with the number of messages, and short datums end faster than the broker confirms a message.
+//! A message therefore carries all reports that came due while the previous message was being confirmed. It also waits,
+//! 30 ms at most, until half of the datums in flight have ended: the other half keeps the slots busy, and the report on
+//! the last datum in flight does not wait.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,111 +17,114 @@ use tokio::sync::Notify;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::time::timeout;
 
-use crate::jobs::InHand;
+use crate::jobs::InFlightDatums;
 
-/// How long a report waits for others to go with, at most: less than anybody who watches can see.
-const COMPANY: Duration = Duration::from_millis(30);
+/// The longest time that a report waits for others: shorter than a watching user can notice.
+const BATCH_DELAY: Duration = Duration::from_millis(30);
 
 /// Sends the reports of a worker.
 #[derive(Debug, Default)]
 pub(crate) struct Reporter {
-    lanes: Mutex<HashMap<PipelineName, Arc<Lane>>>,
+    pipelines: Mutex<HashMap<PipelineName, Arc<PipelineReports>>>,
 }
 
-/// The reports on one pipeline.
+/// The reports of one pipeline.
 #[derive(Debug, Default)]
-struct Lane {
-    waiting: Mutex<Vec<Letter>>,
-    /// There is one more.
+struct PipelineReports {
+    waiting: Mutex<Vec<PendingReport>>,
+    /// Notified for each new report.
     more: Notify,
-    /// Held by whose message is on its way.
-    road: tokio::sync::Mutex<()>,
+    /// CollectedFiles by whose message is on its way.
+    sending: tokio::sync::Mutex<()>,
 }
 
-/// A report that waits to be sent, and whom to tell that the queue has it.
+/// A report that waits to be sent, and the sender of its confirmation.
 #[derive(Debug)]
-struct Letter {
+struct PendingReport {
     report: Report,
     arrived: oneshot::Sender<()>,
 }
 
 impl Reporter {
-    /// Sends a report to the coordinator of `pipeline`, together with others if many datums are `in_hand`; returns once
-    /// the queue has it safe. It may arrive twice. Who gives up waiting holds nobody else's report up.
+    /// Sends a report to the leader of `pipeline`, together with others if many datums are `in_flight`. Returns once the
+    /// broker has confirmed the message. A report may arrive twice. Dropping the future does not delay other reports.
     pub(crate) async fn send(
         &self,
         report: Report,
         pipeline: &PipelineName,
-        in_hand: &InHand,
+        in_flight: &InFlightDatums,
         broker: &dyn Broker,
     ) -> Result<(), QueueError> {
-        let lane = self.lane(pipeline);
+        let reports = self.reports_of(pipeline);
         loop {
-            let mut arrived = lane.put(report.clone());
-            let _road = lane.road.lock().await;
+            let mut arrived = reports.put(report.clone());
+            let _sending = reports.sending.lock().await;
             match arrived.try_recv() {
                 Ok(()) => return Ok(()),
                 Err(TryRecvError::Empty) => {
-                    let _ = timeout(COMPANY, lane.half_of(in_hand)).await; // else with those there are
-                    return lane.carry_all(pipeline, broker).await;
+                    let _ = timeout(BATCH_DELAY, reports.half_of(in_flight)).await;
+                    return reports.send_all(pipeline, broker).await;
                 }
-                // Whoever carried it gave up, or was refused; it may be this report that is at fault.
+                // The task that sent this report failed or was dropped; this report may be at fault, so send it alone.
                 Err(TryRecvError::Closed) => {}
             }
         }
     }
 
-    fn lane(&self, pipeline: &PipelineName) -> Arc<Lane> {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        match lanes.get(pipeline) {
+    fn reports_of(&self, pipeline: &PipelineName) -> Arc<PipelineReports> {
+        let mut pipelines = self
+            .pipelines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match pipelines.get(pipeline) {
             Some(lane) => Arc::clone(lane),
-            None => Arc::clone(lanes.entry(pipeline.clone()).or_default()),
+            None => Arc::clone(pipelines.entry(pipeline.clone()).or_default()),
         }
     }
 }
 
-impl Lane {
+impl PipelineReports {
     fn put(&self, report: Report) -> oneshot::Receiver<()> {
         let (arrived, receiver) = oneshot::channel();
-        self.waiting().push(Letter { report, arrived });
+        self.waiting().push(PendingReport { report, arrived });
         self.more.notify_one();
         receiver
     }
 
-    /// Waits until there are reports on half of what is in hand. Cancel-safe.
-    async fn half_of(&self, in_hand: &InHand) {
-        while self.waiting().len() * 2 < in_hand.len() {
+    /// Waits until half of the datums in flight have a report. Cancel-safe.
+    async fn half_of(&self, in_flight: &InFlightDatums) {
+        while self.waiting().len() * 2 < in_flight.len() {
             self.more.notified().await;
         }
     }
 
-    /// Sends what waits; an error leaves it to each of the others to try once more.
-    async fn carry_all(
+    /// Sends all waiting reports. After an error each of the other senders retries its own report.
+    async fn send_all(
         &self,
         pipeline: &PipelineName,
         broker: &dyn Broker,
     ) -> Result<(), QueueError> {
-        let letters = std::mem::take(&mut *self.waiting());
-        let (reports, waiting): (Vec<_>, Vec<_>) = letters
+        let pending = std::mem::take(&mut *self.waiting());
+        let (reports, waiting): (Vec<_>, Vec<_>) = pending
             .into_iter()
-            .map(|letter| (letter.report, letter.arrived))
+            .map(|each| (each.report, each.arrived))
             .unzip();
         let queue = Queue::Reports(pipeline.clone());
         for body in bodies(reports) {
             broker.publish(&queue, body).await?;
         }
         for arrived in waiting {
-            let _ = arrived.send(()); // whoever gave up waiting need not know
+            let _ = arrived.send(()); // the sender may have been dropped
         }
         Ok(())
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Vec<Letter>> {
+    fn waiting(&self) -> MutexGuard<'_, Vec<PendingReport>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The reports in as few messages as they fit into.
+/// Encodes the reports in as few messages as possible.
 fn bodies(reports: Vec<Report>) -> Vec<Bytes> {
     let several = reports.len() > 1;
     let message = Message::Reports(reports);
@@ -132,7 +136,7 @@ fn bodies(reports: Vec<Report>) -> Vec<Bytes> {
             first.extend(second);
             first
         }
-        // The verdict is in the ledger, where a coordinator finds it; the queue must flow on.
+        // The leader finds the verdict in the ledger.
         (Err(error), _) => {
             tracing::error!("a report cannot be sent: {error}");
             vec![]
@@ -154,7 +158,7 @@ mod tests {
 
     use super::*;
 
-    /// A report on a datum that failed with so many bytes of last words.
+    /// A report on a datum that failed with a last line of `length` bytes.
     fn report(index: u64, length: usize) -> Report {
         let failed = include_bytes!("../../shared/tests/wire/v1/report-ended-failed.json");
         let Ok(Message::Reports(mut reports)) = decode(failed) else {
@@ -185,7 +189,7 @@ mod tests {
         "p".parse().unwrap()
     }
 
-    /// A queue with room for one message, and a consumer of its reports.
+    /// A broker whose queues hold one message, and a consumer of the reports.
     async fn narrow() -> (Embedded, Box<dyn Consumer>) {
         let broker = Embedded::new(1);
         broker.declare(&pipeline()).await.unwrap();
@@ -201,10 +205,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn reports_that_come_while_one_is_on_its_way_go_together() {
+    async fn reports_that_come_due_while_one_is_sent_share_a_message() {
         let (broker, mut reports) = narrow().await;
-        let (reporter, pipeline, in_hand) = (Reporter::default(), pipeline(), InHand::default());
-        let send = |index| reporter.send(report(index, 1), &pipeline, &in_hand, &broker);
+        let (reporter, pipeline, in_flight) =
+            (Reporter::default(), pipeline(), InFlightDatums::default());
+        let send = |index| reporter.send(report(index, 1), &pipeline, &in_flight, &broker);
         send(0).await.unwrap();
         let sending = join_all((1..=9).map(send));
         let taking = async {
@@ -220,35 +225,37 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_gives_up_takes_nobody_elses_report_along() {
+    async fn a_dropped_sender_takes_no_other_report_along() {
         let (broker, mut reports) = narrow().await;
-        let (reporter, pipeline, in_hand) = (Reporter::default(), pipeline(), InHand::default());
-        let send = |index| reporter.send(report(index, 1), &pipeline, &in_hand, &broker);
+        let (reporter, pipeline, in_flight) =
+            (Reporter::default(), pipeline(), InFlightDatums::default());
+        let send = |index| reporter.send(report(index, 1), &pipeline, &in_flight, &broker);
         send(0).await.unwrap();
         let mut first = pin!(send(1));
-        let mut carrier = Box::pin(send(2));
+        let mut sender = Box::pin(send(2));
         let mut other = pin!(send(3));
         assert!(first.as_mut().now_or_never().is_none());
-        assert!(carrier.as_mut().now_or_never().is_none());
+        assert!(sender.as_mut().now_or_never().is_none());
         assert!(other.as_mut().now_or_never().is_none());
         assert_eq!(next(&mut reports).await, [0]);
         first.await.unwrap();
-        assert!(carrier.as_mut().now_or_never().is_none());
-        drop(carrier);
+        assert!(sender.as_mut().now_or_never().is_none());
+        drop(sender);
         assert_eq!(next(&mut reports).await, [1]);
         other.await.unwrap();
         assert_eq!(next(&mut reports).await, [3]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_report_waits_a_moment_until_half_of_what_is_in_hand_has_ended() {
+    async fn a_report_waits_a_moment_until_half_of_the_datums_in_flight_have_ended() {
         let (broker, mut reports) = narrow().await;
-        let (reporter, pipeline, in_hand) = (Reporter::default(), pipeline(), InHand::default());
-        let send = |index| reporter.send(report(index, 1), &pipeline, &in_hand, &broker);
+        let (reporter, pipeline, in_flight) =
+            (Reporter::default(), pipeline(), InFlightDatums::default());
+        let send = |index| reporter.send(report(index, 1), &pipeline, &in_flight, &broker);
         let job = JobId::generate();
         let mut holds = Vec::new();
         for index in 0..4 {
-            holds.push(in_hand.take(job, index).await);
+            holds.push(in_flight.take(job, index).await);
         }
         let begun = Instant::now();
         let mut first = pin!(send(0));
@@ -259,16 +266,19 @@ mod tests {
         assert_eq!(begun.elapsed(), Duration::ZERO);
         send(2).await.unwrap();
         assert_eq!(next(&mut reports).await, [2]);
-        assert_eq!(begun.elapsed(), COMPANY, "there was no company to come");
+        assert_eq!(begun.elapsed(), BATCH_DELAY, "no other report was to come");
         holds.truncate(1);
         send(3).await.unwrap();
         assert_eq!(next(&mut reports).await, [3]);
-        assert_eq!(begun.elapsed(), COMPANY, "it was the last one in hand");
+        assert_eq!(
+            begun.elapsed(),
+            BATCH_DELAY,
+            "it was the last datum in flight"
+        );
     }
 
     #[test]
-    fn what_does_not_fit_into_one_message_goes_in_several_and_what_fits_into_none_is_left_to_the_ledger()
-     {
+    fn reports_are_split_by_size_and_one_too_large_is_left_to_the_ledger() {
         let mebibytes = |count: usize| count << 20;
         let reports = vec![
             report(0, mebibytes(7)),

@@ -1,4 +1,4 @@
-//! How long a worker puts up with a store, a queue or a machine that fails.
+//! The retry budget: how long a store, a broker or a machine may fail before the worker gives up.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -6,44 +6,44 @@ use std::time::Duration;
 use drover_shared::backoff::Backoff;
 use tokio::time::Instant;
 
-/// Longer and longer pauses while things fail without a success between; at the end of patience, none.
+/// Growing pauses while all attempts fail; no pause any more once the budget is used up. A success restores the budget.
 #[derive(Debug)]
-pub(crate) struct Patience {
+pub(crate) struct RetryBudget {
     limit: Duration,
-    trouble: Mutex<Option<Trouble>>,
+    streak: Mutex<Option<FailureStreak>>,
 }
 
 #[derive(Debug)]
-struct Trouble {
+struct FailureStreak {
     since: Instant,
     delays: Backoff,
 }
 
-impl Patience {
+impl RetryBudget {
     pub(crate) fn new(limit: Duration) -> Self {
         Self {
             limit,
-            trouble: Mutex::default(),
+            streak: Mutex::default(),
         }
     }
 
-    /// How long to wait after a failure before trying again; none when there have been only failures for too long.
+    /// How long to back off after a failure; none once the failures have lasted for longer than the limit.
     pub(crate) fn pause(&self) -> Option<Duration> {
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        let trouble = trouble.get_or_insert_with(|| Trouble {
+        let mut streak = self.streak.lock().unwrap_or_else(PoisonError::into_inner);
+        let streak = streak.get_or_insert_with(|| FailureStreak {
             since: Instant::now(),
             delays: Backoff::new(),
         });
-        if trouble.since.elapsed() > self.limit {
+        if streak.since.elapsed() > self.limit {
             None
         } else {
-            trouble.delays.next()
+            streak.delays.next()
         }
     }
 
-    /// Something succeeded.
+    /// Ends the streak of failures: something succeeded.
     pub(crate) fn restore(&self) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.streak.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
@@ -52,10 +52,10 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn patience_ends_when_nothing_succeeds() {
-        let patience = Patience::new(Duration::from_mins(1));
+    async fn the_budget_is_used_up_when_nothing_succeeds() {
+        let budget = RetryBudget::new(Duration::from_mins(1));
         let begun = Instant::now();
-        while let Some(pause) = patience.pause() {
+        while let Some(pause) = budget.pause() {
             tokio::time::sleep(pause).await;
         }
         assert!(begun.elapsed() > Duration::from_mins(1));
@@ -63,14 +63,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_success_restores_it() {
-        let patience = Patience::new(Duration::from_mins(1));
-        assert!(patience.pause().is_some());
+    async fn a_success_restores_the_budget() {
+        let budget = RetryBudget::new(Duration::from_mins(1));
+        assert!(budget.pause().is_some());
         tokio::time::advance(Duration::from_secs(61)).await;
-        assert!(patience.pause().is_none());
-        patience.restore();
+        assert!(budget.pause().is_none());
+        budget.restore();
         assert!(
-            patience
+            budget
                 .pause()
                 .is_some_and(|pause| pause < Duration::from_secs(1))
         );

@@ -1,5 +1,6 @@
-//! Heeds what is broadcast: a job that is stopped is ended here at once, and its coordinator is told when nothing of
-//! it runs any more. What is missed does no harm: the ledger says it too, when the job's next datum comes.
+//! The control listener. A broadcast `stop` cancels the job in this worker at once, and the pipeline's leader is told
+//! when none of the job's datums runs any more. A missed broadcast does no harm: the ledger holds the stop request as
+//! well, and the worker reads it with the job's next datum.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -9,46 +10,49 @@ use drover_shared::queue::Consumer;
 use drover_shared::wire::{self, Control, Event, Message, Report};
 use tracing::Instrument;
 
-use crate::context::Tools;
+use crate::context::WorkerContext;
 
-/// Heeds hints for ever.
-pub(crate) async fn heed(
-    mut hints: Box<dyn Consumer>,
+/// Handles control messages for ever.
+pub(crate) async fn listen_for_control(
+    mut messages: Box<dyn Consumer>,
     pipelines: &[PipelineName],
-    tools: &Arc<Tools>,
+    context: &Arc<WorkerContext>,
 ) -> Infallible {
     let pipelines: Arc<[PipelineName]> = pipelines.into();
     loop {
-        let hint = match hints.next().await {
-            Ok(hint) => hint,
+        let message = match messages.next().await {
+            Ok(message) => message,
             Err(error) => {
-                tracing::warn!("stops are not heard of any more, only read of: {error}");
+                tracing::warn!(
+                    "control subscription lost; stop requests are noticed at a job's next datum: {error}"
+                );
                 return std::future::pending().await;
             }
         };
-        if let Some(job) = stopped(&hint.body) {
-            let let_go = let_go(job, Arc::clone(&pipelines), Arc::clone(tools));
-            tools.tokens.tracker.spawn(let_go.in_current_span());
+        if let Some(job) = stopped(&message.body) {
+            let released = release_job(job, Arc::clone(&pipelines), Arc::clone(context));
+            context.tokens.tracker.spawn(released.in_current_span());
         }
-        // A hint that is not acked comes again; so it is only heeded once more.
-        let _ = hint.ack().await;
+        // A lost ack redelivers the message; to handle a stop twice is harmless.
+        let _ = message.ack().await;
     }
 }
 
-/// The job that a hint says was stopped, if it says that.
+/// The job that a control message stops; none for any other message.
 fn stopped(body: &[u8]) -> Option<JobId> {
     match wire::decode(body) {
         Ok(Message::Control(Control::Stop { job })) => return Some(job),
         Ok(Message::Control(Control::Submitted { .. })) => {}
-        Ok(_) => tracing::debug!("a hint was no hint, and is ignored"),
-        Err(error) => tracing::debug!("a hint is not understood, and ignored: {error}"),
+        Ok(_) => tracing::debug!("ignoring a message of another kind on the control queue"),
+        Err(error) => tracing::debug!("ignoring a malformed control message: {error}"),
     }
     None
 }
 
-/// Ends all that runs of a job, then tells its coordinator, if it may count on this worker.
-async fn let_go(job: JobId, pipelines: Arc<[PipelineName]>, tools: Arc<Tools>) {
-    let pipeline = match tools.jobs.stop(job).await {
+/// Cancels a job, waits until none of its datums runs here, and reports that to the pipeline's leader. Jobs of
+/// pipelines that this worker does not consume are not reported.
+async fn release_job(job: JobId, pipelines: Arc<[PipelineName]>, context: Arc<WorkerContext>) {
+    let pipeline = match context.jobs.stop(job).await {
         Ok(pipeline) => pipeline,
         Err(error) => {
             tracing::warn!(job.id = %job, "job {job} was stopped, but its record cannot be read: {error}");
@@ -58,16 +62,16 @@ async fn let_go(job: JobId, pipelines: Arc<[PipelineName]>, tools: Arc<Tools>) {
     if !pipelines.contains(&pipeline) {
         return;
     }
-    tools.in_hand.empty_of(job).await;
-    tracing::info!(job.id = %job, pipeline.name = %pipeline, "job {job} was stopped and is let go");
-    let worker = tools.settings.worker.clone();
+    context.in_flight.empty_of(job).await;
+    tracing::info!(job.id = %job, pipeline.name = %pipeline, "job {job} was stopped; none of its datums runs here any more");
+    let worker = context.settings.worker.clone();
     let report = Report {
         job,
         redeliveries: 0,
         event: Event::LetGo { worker },
     };
-    if tools.send(report, &pipeline).await.is_err() {
-        tracing::warn!(job.id = %job, "the coordinator of job {job} was not told that it is let go");
+    if context.send(report, &pipeline).await.is_err() {
+        tracing::warn!(job.id = %job, "the leader was not told that job {job} runs here no more");
     }
 }
 
@@ -76,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_stop_is_a_stop() {
+    fn only_a_stop_message_stops_a_job() {
         let job = JobId::generate();
         let pipeline = "p".parse().unwrap();
         let encode = |control| wire::encode(&Message::Control(control)).unwrap();

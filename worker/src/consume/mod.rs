@@ -1,7 +1,7 @@
 //! From a queue to the flow: subscriptions, the messages that they deliver, and how each message is settled.
 
-mod claim;
 mod control;
+mod message;
 mod prefetch;
 mod subscription;
 mod worker;

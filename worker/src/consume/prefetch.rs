@@ -1,38 +1,37 @@
-//! How far ahead messages are fetched.
+//! The prefetch: how many messages a worker holds.
 //!
-//! Where a datum takes a few milliseconds, a worker with only its next few messages in hand waits for the broker most of
-//! the time: for the confirmation of a report, for the next delivery. So more are held then. A datum that takes longer is
-//! better left in the queue, where another worker can take it.
+//! With datums of a few milliseconds, a worker that holds only its next few messages waits for the broker most of the
+//! time: for the confirm of a report, for the next delivery. The prefetch grows then. A longer datum is better left in
+//! the queue, where an idle worker can take it.
 
 use std::time::Duration;
 
 use crate::config::Settings;
 
-/// How often it is decided anew.
+/// The interval at which the prefetch is adapted.
 pub(crate) const WINDOW: Duration = Duration::from_millis(250);
 
-/// Messages done by each slot in a window, from which on datums are short: 64 a second.
+/// Messages per slot and window from which on datums count as short: 64 a second.
 const SHORT: u64 = 16;
 
-/// Messages done by each slot in a window, below which they are not any more: 16 a second.
+/// Messages per slot and window below which datums no longer count as short: 16 a second.
 const LONG: u64 = 4;
 
-/// Messages held for each slot beyond the usual ones while datums are short; at the rate where that begins, work for
-/// half a second.
+/// Additional messages per slot while datums are short: half a second of work at the rate of `SHORT`.
 pub(crate) const FURTHER: u16 = 32;
 
-/// How far ahead messages are fetched.
+/// How many messages a worker holds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Prefetch {
-    /// Those being processed, and those staged ahead.
+    /// One running datum per slot, plus the datums staged ahead.
     Usual,
-    /// More than can be staged.
+    /// More messages than can be staged.
     Further,
 }
 
 impl Prefetch {
-    /// What follows from how many messages were done in the last window, by so many slots.
-    pub(crate) fn after(self, done: u64, slots: u16) -> Self {
+    /// The prefetch after a window in which `done` messages were acked by `slots` slots.
+    pub(crate) fn next(self, done: u64, slots: u16) -> Self {
         let slots = u64::from(slots);
         match self {
             Self::Usual if done >= SHORT * slots => Self::Further,
@@ -41,7 +40,7 @@ impl Prefetch {
         }
     }
 
-    /// Messages held at the same time: those being processed, those staged ahead, and more where it is wanted.
+    /// The number of messages to hold.
     pub(crate) fn messages(self, settings: &Settings) -> u16 {
         let further = match self {
             Self::Usual => 0,
@@ -60,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_messages_are_held_while_they_are_done_quickly() {
+    fn the_prefetch_grows_while_datums_are_short() {
         use Prefetch::{Further, Usual};
         let rows = [
             (Usual, 0, 1, Usual),
@@ -74,7 +73,7 @@ mod tests {
             (Further, 0, 1, Usual),
         ];
         for (now, done, slots, then) in rows {
-            assert_eq!(now.after(done, slots), then, "{now:?} {done} {slots}");
+            assert_eq!(now.next(done, slots), then, "{now:?} {done} {slots}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Where the messages of a pipeline come from: one consumer at a time, another one when they are to be fetched further
-//! ahead, or less far.
+//! The subscription to a pipeline's datums. AMQP cannot change the prefetch of a consumer, so a change of the prefetch
+//! replaces the consumer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,60 +11,63 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
 use crate::consume::prefetch::Prefetch;
-use crate::context::Tools;
+use crate::context::WorkerContext;
 
-/// Where the messages of a pipeline come from.
-pub(crate) struct Intake {
+/// The subscription to the datums of one pipeline.
+pub(crate) struct Subscription {
     pipeline: PipelineName,
     prefetch: Prefetch,
     consumer: Box<dyn Consumer>,
-    origin: Arc<Origin>,
+    handle: Arc<ConsumerHandle>,
 }
 
-/// What the messages of one consumer have in common.
+/// The consumer that delivered a message, as far as the message has to know of it.
 #[derive(Debug, Default)]
-pub(crate) struct Origin {
-    /// Cancelled once the consumer takes no more: what is handed back before would come again at once.
+pub(crate) struct ConsumerHandle {
+    /// Cancelled once the consumer is stopped. A message that is handed back before would be redelivered at once.
     pub(crate) closed: CancellationToken,
-    /// Cancelled when messages of which nothing has begun are to go back.
+    /// Cancelled when messages whose datums have not begun must be handed back.
     pub(crate) recalled: CancellationToken,
-    /// Messages that were done since this was asked last.
+    /// Messages that were acked in the current window.
     done: AtomicU64,
-    /// Who works on them.
+    /// The tasks that process the messages of this consumer.
     tracker: TaskTracker,
 }
 
-impl Origin {
-    /// A message of this consumer was done.
+impl ConsumerHandle {
+    /// Counts an acked message.
     pub(crate) fn count(&self) {
         self.done.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Does `work` on one of its messages.
+    /// Tracks `work` on one message of the consumer.
     pub(crate) fn track<T>(&self, work: impl Future<Output = T>) -> impl Future<Output = T> {
         self.tracker.track_future(work)
     }
 }
 
-impl Intake {
-    /// Begins to take the messages of `pipeline`.
-    pub(crate) async fn open(pipeline: &PipelineName, tools: &Tools) -> Result<Self, QueueError> {
+impl Subscription {
+    /// Starts to consume the datums of `pipeline`.
+    pub(crate) async fn open(
+        pipeline: &PipelineName,
+        context: &WorkerContext,
+    ) -> Result<Self, QueueError> {
         let prefetch = Prefetch::Usual;
         Ok(Self {
             pipeline: pipeline.clone(),
             prefetch,
-            consumer: consume(pipeline, prefetch, tools).await?,
-            origin: Arc::default(),
+            consumer: consume(pipeline, prefetch, context).await?,
+            handle: Arc::default(),
         })
     }
 
-    /// What the messages that come now have in common.
-    pub(crate) fn origin(&self) -> &Arc<Origin> {
-        &self.origin
+    /// The handle for the messages that arrive from now on.
+    pub(crate) fn handle(&self) -> &Arc<ConsumerHandle> {
+        &self.handle
     }
 
-    /// The next message. A broker that came back without the pipeline's queues is given them anew: whoever coordinates
-    /// the pipeline publishes what is left to do, but not to workers that are gone. Cancel-safe.
+    /// The next message. If the broker lost the pipeline's queues, they are declared again; the pipeline's leader then
+    /// publishes the remaining datums. Cancel-safe.
     pub(crate) async fn next(&mut self, broker: &dyn Broker) -> Result<Delivery, QueueError> {
         loop {
             match self.consumer.next().await {
@@ -77,74 +80,76 @@ impl Intake {
         }
     }
 
-    /// Decides anew how far ahead messages are fetched, after a [window](crate::consume::prefetch::WINDOW).
-    pub(crate) async fn adapt(&mut self, tools: &Arc<Tools>) {
-        let done = self.origin.done.swap(0, Ordering::Relaxed);
-        let wanted = self.prefetch.after(done, tools.settings.slots.get());
-        if wanted == self.prefetch {
+    /// Adapts the prefetch; called once a [window](crate::consume::prefetch::WINDOW).
+    pub(crate) async fn adapt(&mut self, context: &Arc<WorkerContext>) {
+        let done = self.handle.done.swap(0, Ordering::Relaxed);
+        let prefetch = self.prefetch.next(done, context.settings.slots.get());
+        if prefetch == self.prefetch {
             return;
         }
-        let consumer = consume(&self.pipeline, wanted, tools);
-        match tools.tokens.soft.run_until_cancelled(consumer).await {
-            Some(Ok(consumer)) => self.go_on_with(consumer, wanted, tools),
-            Some(Err(error)) => tracing::debug!("messages are fetched as before: {error}"),
+        let consumer = consume(&self.pipeline, prefetch, context);
+        match context.tokens.soft.run_until_cancelled(consumer).await {
+            Some(Ok(consumer)) => self.switch_to(consumer, prefetch, context),
+            Some(Err(error)) => tracing::debug!("the prefetch stays as it is: {error}"),
             None => {}
         }
     }
 
-    /// From now on takes messages from `consumer`. The one before takes no more, and stays until what it brought is
-    /// answered; of that goes back what has not begun, if fewer are to be held.
-    fn go_on_with(&mut self, consumer: Box<dyn Consumer>, prefetch: Prefetch, tools: &Arc<Tools>) {
-        tracing::debug!(
-            "messages of {} are fetched now: {prefetch:?}",
-            self.pipeline
-        );
+    /// Switches to `consumer`. The former consumer is stopped and kept until its messages are settled. If the prefetch
+    /// shrinks, its messages whose datums have not begun are handed back.
+    fn switch_to(
+        &mut self,
+        consumer: Box<dyn Consumer>,
+        prefetch: Prefetch,
+        context: &Arc<WorkerContext>,
+    ) {
+        tracing::debug!("prefetch of {}: {prefetch:?}", self.pipeline);
         let former = std::mem::replace(&mut self.consumer, consumer);
-        let origin = std::mem::take(&mut self.origin);
+        let handle = std::mem::take(&mut self.handle);
         self.prefetch = prefetch;
-        let retiring = retire(former, origin, prefetch, Arc::clone(tools));
-        tools.tokens.tracker.spawn(retiring.in_current_span());
+        let retiring = retire(former, handle, prefetch, Arc::clone(context));
+        context.tokens.tracker.spawn(retiring.in_current_span());
     }
 
-    /// Takes no more.
-    pub(crate) async fn close(&mut self, tools: &Tools) -> Result<(), QueueError> {
-        close(&mut *self.consumer, &self.origin, tools).await
+    /// Stops the consumer.
+    pub(crate) async fn close(&mut self, context: &WorkerContext) -> Result<(), QueueError> {
+        close(&mut *self.consumer, &self.handle, context).await
     }
 }
 
-/// Ends a consumer that another one has taken over from, to hold as many messages as `prefetch` says.
+/// Ends a consumer that was replaced by one with the given `prefetch`.
 async fn retire(
     mut former: Box<dyn Consumer>,
-    origin: Arc<Origin>,
+    handle: Arc<ConsumerHandle>,
     prefetch: Prefetch,
-    tools: Arc<Tools>,
+    context: Arc<WorkerContext>,
 ) {
-    if let Err(error) = close(&mut *former, &origin, &tools).await {
-        tracing::debug!("a consumer was not stopped in good order: {error}");
+    if let Err(error) = close(&mut *former, &handle, &context).await {
+        tracing::debug!("the former consumer could not be stopped: {error}");
     }
     if prefetch == Prefetch::Usual {
-        origin.recalled.cancel();
+        handle.recalled.cancel();
     }
-    origin.tracker.close();
-    origin.tracker.wait().await;
+    handle.tracker.close();
+    handle.tracker.wait().await;
 }
 
 async fn close(
     consumer: &mut dyn Consumer,
-    origin: &Origin,
-    tools: &Tools,
+    handle: &ConsumerHandle,
+    context: &WorkerContext,
 ) -> Result<(), QueueError> {
-    let stopped = tools.unless_cut_short(consumer.stop()).await;
-    origin.closed.cancel();
+    let stopped = context.unless_cut_short(consumer.stop()).await;
+    handle.closed.cancel();
     stopped.unwrap_or(Ok(()))
 }
 
 async fn consume(
     pipeline: &PipelineName,
     prefetch: Prefetch,
-    tools: &Tools,
+    context: &WorkerContext,
 ) -> Result<Box<dyn Consumer>, QueueError> {
     let queue = Queue::Datums(pipeline.clone());
-    let messages = prefetch.messages(&tools.settings);
-    tools.broker.consume(&queue, messages).await
+    let messages = prefetch.messages(&context.settings);
+    context.broker.consume(&queue, messages).await
 }

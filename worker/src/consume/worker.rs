@@ -1,4 +1,4 @@
-//! The worker: takes messages as long as it has room, and ends without losing any.
+//! The worker: consumes messages until it is told to drain, and ends without losing a message.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::AtomicU64;
@@ -15,49 +15,49 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::Instrument;
 
 use crate::config::Settings;
-use crate::consume::claim::work_off;
-use crate::consume::control::heed;
+use crate::consume::control::listen_for_control;
+use crate::consume::message::process_message;
 use crate::consume::prefetch::{Prefetch, WINDOW};
-use crate::consume::subscription::Intake;
-use crate::context::Tools;
+use crate::consume::subscription::Subscription;
+use crate::context::WorkerContext;
 use crate::error::WorkError;
 use crate::jobs::Cancellations;
-use crate::jobs::InHand;
+use crate::jobs::InFlightDatums;
 use crate::jobs::Jobs;
 use crate::phase::Phase;
 use crate::reporter::Reporter;
-use crate::retry_budget::Patience;
+use crate::retry_budget::RetryBudget;
 use crate::slots::Scratch;
 use crate::slots::Slots;
 
-/// Works on the datums of `pipelines` until the soft token is cancelled and what runs is finished, or until the
-/// hard token is cancelled. `stops` must have been made from the same hard token.
+/// Processes the datums of `pipelines`. Returns once the soft token is cancelled and the running datums have ended, or
+/// once the hard token is cancelled. `cancellations` must have been made from the same hard token.
 pub async fn work(
     settings: Settings,
     ledger: Ledger,
     broker: Arc<dyn Broker>,
     pipelines: Vec<PipelineName>,
-    stops: Cancellations,
+    cancellations: Cancellations,
     tokens: Tokens,
 ) -> Result<(), WorkError> {
     let span = tracing::info_span!("worker", worker.id = %settings.worker);
-    // Its own trouble is no reason to end the whole process by itself; that is for whoever called.
+    // An error of the worker must not end the whole process: the caller decides that.
     let tokens = tokens.part();
     async {
-        let tools = equip(settings, ledger, broker, stops, tokens).await?;
-        take_all(&pipelines, &Arc::new(tools)).await
+        let context = prepare(settings, ledger, broker, cancellations, tokens).await?;
+        consume_all(&pipelines, &Arc::new(context)).await
     }
     .instrument(span)
     .await
 }
 
-async fn equip(
+async fn prepare(
     settings: Settings,
     ledger: Ledger,
     broker: Arc<dyn Broker>,
-    stops: Cancellations,
+    cancellations: Cancellations,
     tokens: Tokens,
-) -> Result<Tools, WorkError> {
+) -> Result<WorkerContext, WorkError> {
     let scratch = Scratch::make(&settings.scratch, &settings.worker)
         .map(Arc::new)
         .map_err(|source| WorkError::Scratch {
@@ -67,10 +67,10 @@ async fn equip(
     let slots = Slots::start(&settings, ledger.store(), &scratch)
         .await
         .map_err(|source| WorkError::Runner { source })?;
-    Ok(Tools {
+    Ok(WorkerContext {
         jobs: Jobs::new(
             &ledger,
-            stops,
+            cancellations,
             Arc::clone(&scratch),
             settings.environment.clone(),
         ),
@@ -79,48 +79,51 @@ async fn equip(
         reporter: Reporter::default(),
         scratch,
         slots,
-        in_hand: InHand::default(),
-        patience: Patience::new(settings.patience),
-        in_flight: Semaphore::new(usize::from(Prefetch::Usual.messages(&settings))),
+        in_flight: InFlightDatums::default(),
+        retry_budget: RetryBudget::new(settings.retry_budget),
+        admission: Semaphore::new(usize::from(Prefetch::Usual.messages(&settings))),
         tokens,
         claims: AtomicU64::new(0),
         settings,
     })
 }
 
-/// Takes the messages of all pipelines until it is time to stop, and waits for those in hand.
-async fn take_all(pipelines: &[PipelineName], tools: &Arc<Tools>) -> Result<(), WorkError> {
+/// Consumes the messages of all pipelines until the worker drains, and waits for the datums in flight.
+async fn consume_all(
+    pipelines: &[PipelineName],
+    context: &Arc<WorkerContext>,
+) -> Result<(), WorkError> {
     let lost = |source: QueueError| WorkError::Queue { source };
-    let hints = tools.broker.listen(tools.settings.worker.as_str());
-    let hints = hints.await.map_err(lost)?;
-    let mut intakes = Vec::with_capacity(pipelines.len());
+    let control_messages = context.broker.listen(context.settings.worker.as_str());
+    let control_messages = control_messages.await.map_err(lost)?;
+    let mut subscriptions = Vec::with_capacity(pipelines.len());
     for pipeline in pipelines {
-        intakes.push(Intake::open(pipeline, tools).await.map_err(lost)?);
+        subscriptions.push(Subscription::open(pipeline, context).await.map_err(lost)?);
     }
-    tools.settings.phase.enter(Phase::Taking);
-    let Settings { worker, slots, .. } = &tools.settings;
+    context.settings.phase.enter(Phase::Consuming);
+    let Settings { worker, slots, .. } = &context.settings;
     tracing::info!(
-        "worker {worker} takes datums of {}, {slots} at a time",
+        "worker {worker} consumes datums of {}; slots: {slots}",
         listed(pipelines)
     );
-    let trouble = Reason::default();
-    let takers = intakes
+    let first_error = FirstError::default();
+    let consumers = subscriptions
         .into_iter()
-        .map(|intake| take(intake, tools, &trouble));
-    let taken = tokio::select! {
-        taken = join_all(takers) => taken,
-        never = heed(hints, pipelines, tools) => match never {},
+        .map(|subscription| consume(subscription, context, &first_error));
+    let consumed = tokio::select! {
+        consumed = join_all(consumers) => consumed,
+        never = listen_for_control(control_messages, pipelines, context) => match never {},
     };
-    tools.slots.end().await;
-    let trouble = trouble
+    context.slots.end().await;
+    let first_error = first_error
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .take();
-    taken
+    consumed
         .into_iter()
         .collect::<Result<(), _>>()
         .map_err(lost)
-        .and(trouble.map_or(Ok(()), Err))
+        .and(first_error.map_or(Ok(()), Err))
 }
 
 fn listed(pipelines: &[PipelineName]) -> String {
@@ -128,51 +131,55 @@ fn listed(pipelines: &[PipelineName]) -> String {
     names.join(", ")
 }
 
-/// The first reason for this worker to end.
-type Reason = Arc<Mutex<Option<WorkError>>>;
+/// The first error that ends this worker.
+type FirstError = Arc<Mutex<Option<WorkError>>>;
 
-/// Takes messages from one queue until it is time to stop, then waits for those in hand.
-async fn take(mut intake: Intake, tools: &Arc<Tools>, trouble: &Reason) -> Result<(), QueueError> {
-    let taken = take_until_asked(&mut intake, tools, trouble).await;
-    tools.settings.phase.enter(Phase::Draining);
-    tracing::info!("no more messages are taken; what runs is finished");
-    let closed = intake.close(tools).await;
-    let stopped = taken.and(closed);
+/// Consumes one subscription until the worker drains, then waits for the datums in flight.
+async fn consume(
+    mut subscription: Subscription,
+    context: &Arc<WorkerContext>,
+    first_error: &FirstError,
+) -> Result<(), QueueError> {
+    let consumed = consume_until_drained(&mut subscription, context, first_error).await;
+    context.settings.phase.enter(Phase::Draining);
+    tracing::info!("draining: no more messages are consumed, the running datums are finished");
+    let closed = subscription.close(context).await;
+    let stopped = consumed.and(closed);
     if stopped.is_err() {
-        tools.tokens.soft.cancel();
+        context.tokens.soft.cancel();
     }
-    tools.tokens.tracker.close();
-    tools.tokens.tracker.wait().await;
+    context.tokens.tracker.close();
+    context.tokens.tracker.wait().await;
     stopped
 }
 
-async fn take_until_asked(
-    intake: &mut Intake,
-    tools: &Arc<Tools>,
-    trouble: &Reason,
+async fn consume_until_drained(
+    subscription: &mut Subscription,
+    context: &Arc<WorkerContext>,
+    first_error: &FirstError,
 ) -> Result<(), QueueError> {
     let mut window = interval(WINDOW);
     window.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let delivery = tokio::select! {
             biased;
-            () = tools.tokens.soft.cancelled() => return Ok(()),
-            _ = window.tick(), if tools.settings.further > 0 => {
-                intake.adapt(tools).await;
+            () = context.tokens.soft.cancelled() => return Ok(()),
+            _ = window.tick(), if context.settings.further > 0 => {
+                subscription.adapt(context).await;
                 continue;
             }
-            delivery = intake.next(&*tools.broker) => delivery?,
+            delivery = subscription.next(&*context.broker) => delivery?,
         };
-        let tracker = tools.tokens.tracker.clone();
-        let (tools, trouble) = (Arc::clone(tools), Arc::clone(trouble));
-        let origin = Arc::clone(intake.origin());
+        let tracker = context.tokens.tracker.clone();
+        let (context, first_error) = (Arc::clone(context), Arc::clone(first_error));
+        let handle = Arc::clone(subscription.handle());
         let task = async move {
-            let work = origin.track(work_off(delivery, &origin, &tools));
+            let work = handle.track(process_message(delivery, &handle, &context));
             let worked = AssertUnwindSafe(work).catch_unwind();
             if let Err(error) = worked.await.unwrap_or(Err(WorkError::Bug)) {
-                let mut trouble = trouble.lock().unwrap_or_else(PoisonError::into_inner);
-                trouble.get_or_insert(error);
-                tools.tokens.soft.cancel();
+                let mut first_error = first_error.lock().unwrap_or_else(PoisonError::into_inner);
+                first_error.get_or_insert(error);
+                context.tokens.soft.cancel();
             }
         };
         tracker.spawn(task.in_current_span());

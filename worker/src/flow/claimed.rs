@@ -1,4 +1,4 @@
-//! A datum that this worker has taken, as all stages know it.
+//! A datum that this worker has claimed: the input of all stages.
 
 use std::sync::Arc;
 
@@ -8,31 +8,31 @@ use jiff::Timestamp;
 use super::suspicion::Suspicion;
 use crate::jobs::Job;
 
-/// A datum that this worker has taken.
+/// A datum that this worker has claimed.
 #[derive(Clone, Debug)]
-pub(crate) struct Claimed {
+pub(crate) struct ClaimedDatum {
     pub(crate) job: Arc<Job>,
     pub(crate) datum: Arc<Datum>,
-    /// How many datums the job has, once that is known.
+    /// The number of the job's datums, once it is known.
     pub(crate) total: Option<u64>,
-    /// Deliveries of its message before this one.
+    /// Earlier deliveries of the message.
     pub(crate) redeliveries: u32,
-    /// Whether another message may have brought it before.
+    /// True if another message may have delivered the datum before.
     pub(crate) again: bool,
-    /// Names this delivery; see [`Tools::next_claim`](crate::context::Tools::next_claim).
+    /// The name of this delivery; see [`WorkerContext::next_claim`](crate::context::WorkerContext::next_claim).
     pub(crate) claim: Arc<str>,
     pub(crate) started: Timestamp,
-    /// How many workers are known to have died while they ran it.
+    /// The number of workers that died while they ran the datum.
     pub(crate) deaths: u32,
 }
 
-impl Claimed {
-    /// Whether somebody may have begun with it before, and ended it or died of it.
+impl ClaimedDatum {
+    /// True if a worker may have run the datum before: there may be a verdict or an attempt mark.
     pub(crate) fn is_repeated(&self) -> bool {
         self.redeliveries > 0 || self.again
     }
 
-    /// What to think of it.
+    /// How likely the datum is to kill its worker.
     pub(super) fn suspicion(&self) -> Suspicion {
         Suspicion::of(self.deaths, self.job.pipeline.datum_tries)
     }

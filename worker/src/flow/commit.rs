@@ -1,4 +1,4 @@
-//! Commit: the only step that others can see. The first verdict for a datum is its verdict for ever.
+//! Commit: writes the verdict into the ledger. The first verdict of a datum is final.
 
 use std::time::Duration;
 
@@ -6,40 +6,40 @@ use drover_shared::datum::{StageStats, Verdict, VerdictState};
 use drover_shared::ledger::Commit;
 use jiff::Timestamp;
 
-use super::claimed::Claimed;
-use super::execute::Outcome;
-use super::upload::{Uploaded, staged, sweep};
-use crate::context::Tools;
-use crate::failure::Failure;
+use super::claimed::ClaimedDatum;
+use super::execute::DatumOutcome;
+use super::upload::{UploadedDatum, delete_staged, staged};
+use crate::context::WorkerContext;
+use crate::flow_error::FlowError;
 
-/// A datum that has ended.
+/// A datum with a verdict in the ledger.
 #[derive(Debug)]
-pub(super) struct Ended {
-    /// What the ledger says.
+pub(super) struct CommittedDatum {
+    /// The verdict in the ledger.
     pub(super) verdict: Verdict,
-    /// Whether this claim made it so.
+    /// True if this claim wrote the verdict.
     pub(super) first: bool,
 }
 
-/// Writes the verdict, unless there is one already; then what this claim staged is removed.
+/// Writes the verdict. If the ledger has one already, the files that this claim staged are removed.
 ///
-/// An error leaves open whether the verdict was written, so nothing is removed then: it may be the truth.
+/// After an error the verdict may have been written all the same, so the staged files are kept.
 pub(super) async fn commit(
-    uploaded: Uploaded,
-    claimed: &Claimed,
-    tools: &Tools,
-) -> Result<Ended, Failure> {
-    let verdict = verdict(uploaded, claimed, tools);
-    match tools.ledger.commit(claimed.job.id, &verdict).await? {
-        Commit::Won => Ok(Ended {
+    uploaded: UploadedDatum,
+    claimed: &ClaimedDatum,
+    context: &WorkerContext,
+) -> Result<CommittedDatum, FlowError> {
+    let verdict = verdict(uploaded, claimed, context);
+    match context.ledger.commit(claimed.job.id, &verdict).await? {
+        Commit::Won => Ok(CommittedDatum {
             verdict,
             first: true,
         }),
         Commit::Lost(earlier) => {
             if verdict.staged != earlier.staged {
-                sweep(staged(claimed, verdict.outputs.len()), tools).await;
+                delete_staged(staged(claimed, verdict.outputs.len()), context).await;
             }
-            Ok(Ended {
+            Ok(CommittedDatum {
                 verdict: *earlier,
                 first: false,
             })
@@ -47,18 +47,18 @@ pub(super) async fn commit(
     }
 }
 
-fn verdict(uploaded: Uploaded, claimed: &Claimed, tools: &Tools) -> Verdict {
+fn verdict(uploaded: UploadedDatum, claimed: &ClaimedDatum, context: &WorkerContext) -> Verdict {
     let (state, cause, outputs) = match uploaded.outcome {
-        Outcome::Success(outputs) => (VerdictState::Success, None, outputs),
-        Outcome::Recovered(cause) => (VerdictState::Recovered, Some(cause), Vec::new()),
-        Outcome::Failed(cause) => (VerdictState::Failed, Some(cause), Vec::new()),
+        DatumOutcome::Success(outputs) => (VerdictState::Success, None, outputs),
+        DatumOutcome::Recovered(cause) => (VerdictState::Recovered, Some(cause), Vec::new()),
+        DatumOutcome::Failed(cause) => (VerdictState::Failed, Some(cause), Vec::new()),
     };
     Verdict {
         index: claimed.datum.index,
         datum: claimed.datum.id,
         state,
         attempts: claimed.deaths + uploaded.attempts,
-        worker: tools.settings.worker.clone(),
+        worker: context.settings.worker.clone(),
         cause,
         staged: if outputs.is_empty() {
             String::new()

@@ -1,4 +1,4 @@
-//! The variables that a command finds; a pure function of the datum and its surroundings.
+//! The environment variables of a command: a pure function of the datum and its attempt.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,42 +10,42 @@ use jiff::Timestamp;
 
 use crate::runner::{NEXT_DATUM, USUAL_PATH};
 
-/// What the environment of one attempt tells of.
-pub(super) struct Surroundings<'a> {
+/// The input for the environment of one attempt.
+pub(super) struct AttemptContext<'a> {
     pub(super) pipeline: &'a PipelineName,
     pub(super) job: JobId,
     pub(super) datum: &'a Datum,
-    /// How many datums the job has, once that is known.
+    /// The number of the job's datums, once it is known.
     pub(super) total: Option<u64>,
     /// Counted from 1.
-    pub(super) attempt: u32,
-    /// When the attempt will be ended, if it has a time limit.
+    pub(super) number: u32,
+    /// The end of the attempt's time limit, if there is one.
     pub(super) deadline: Option<Timestamp>,
     pub(super) worker: &'a WorkerId,
     pub(super) pod: Option<&'a str>,
     pub(super) namespace: Option<&'a str>,
-    /// Where the command sees its inputs.
+    /// The directory of the inputs, as the command sees it.
     pub(super) pfs: &'a Path,
-    /// Where the command has temporary files of its own.
+    /// The directory for temporary files, as the command sees it.
     pub(super) tmp: &'a Path,
 }
 
-/// What belongs to this very attempt; it goes over inherited variables and `transform.env`.
-pub(super) fn environment(about: &Surroundings<'_>) -> BTreeMap<String, String> {
+/// The variables of one attempt. They override inherited variables and `transform.env`.
+pub(super) fn environment(attempt: &AttemptContext<'_>) -> BTreeMap<String, String> {
     let mut variables = BTreeMap::new();
-    tell_of_attempt(about, &mut variables);
+    set_attempt_variables(attempt, &mut variables);
     variables
 }
 
-/// What holds for all datums of a command that stays, and the way to `next-datum`, which lies in the directory `asking`.
-/// It goes over `base`, inherited variables and `transform.env`.
+/// The variables of a command with `datum_batching`, the same for all of its datums. `next-datum` lies in the directory
+/// `asking`, which is put in front of `PATH`. They override `base`: inherited variables and `transform.env`.
 pub(super) fn lasting_environment(
     base: &BTreeMap<String, String>,
-    about: &Surroundings<'_>,
+    attempt: &AttemptContext<'_>,
     asking: &Path,
 ) -> BTreeMap<String, String> {
     let mut variables = BTreeMap::new();
-    tell_of_job(about, &mut variables);
+    set_job_variables(attempt, &mut variables);
     let asking = asking.display();
     let path = base.get("PATH").map_or(USUAL_PATH, String::as_str);
     variables.insert("PATH".to_owned(), format!("{asking}:{path}"));
@@ -53,16 +53,16 @@ pub(super) fn lasting_environment(
     variables
 }
 
-/// What belongs to this very attempt, as lines `NAME=value` that a shell and the `dotenv` libraries can read.
-pub(super) fn dotenv(about: &Surroundings<'_>) -> String {
+/// The variables of one attempt as lines `NAME=value`, which a shell and the `dotenv` libraries can read.
+pub(super) fn dotenv(attempt: &AttemptContext<'_>) -> String {
     let mut lines = String::new();
-    for (name, value) in &environment(about) {
+    for (name, value) in &environment(attempt) {
         lines.extend([name, "=", &*quoted(value), "\n"]);
     }
     lines
 }
 
-/// The value as a shell reads it; in quotes only where that is needed.
+/// The value as a shell reads it, in quotes only where they are needed.
 fn quoted(value: &str) -> Cow<'_, str> {
     let plain = |each: char| each.is_alphanumeric() || "/._-:,+@%=".contains(each);
     if value.chars().all(plain) {
@@ -72,12 +72,12 @@ fn quoted(value: &str) -> Cow<'_, str> {
     }
 }
 
-fn tell_of_attempt(about: &Surroundings<'_>, variables: &mut BTreeMap<String, String>) {
+fn set_attempt_variables(attempt: &AttemptContext<'_>, variables: &mut BTreeMap<String, String>) {
     let mut set = |name: &str, value: String| {
         variables.insert(name.to_owned(), value);
     };
-    for input in &about.datum.inputs {
-        set(&input.name, input_path(about.pfs, input));
+    for input in &attempt.datum.inputs {
+        set(&input.name, input_path(attempt.pfs, input));
         set(&format!("{}_COMMIT", input.name), input.tag.to_string());
         let keys = [("JOIN_ON", &input.join_on), ("GROUP_BY", &input.group_by)];
         for (kind, key) in keys {
@@ -86,39 +86,39 @@ fn tell_of_attempt(about: &Surroundings<'_>, variables: &mut BTreeMap<String, St
             }
         }
     }
-    set("PACH_DATUM_ID", about.datum.id.to_string());
-    set("DROVER_ATTEMPT", about.attempt.to_string());
-    set("DROVER_DATUM_INDEX", about.datum.index.to_string());
-    if let Some(total) = about.total {
+    set("PACH_DATUM_ID", attempt.datum.id.to_string());
+    set("DROVER_ATTEMPT", attempt.number.to_string());
+    set("DROVER_DATUM_INDEX", attempt.datum.index.to_string());
+    if let Some(total) = attempt.total {
         set("DROVER_DATUM_TOTAL", total.to_string());
     }
-    if let Some(deadline) = about.deadline {
+    if let Some(deadline) = attempt.deadline {
         set("DROVER_DEADLINE", deadline.to_string());
     }
-    tell_of_job(about, variables);
+    set_job_variables(attempt, variables);
 }
 
-/// Adds what is the same for all datums that a worker takes of a job.
-fn tell_of_job(about: &Surroundings<'_>, variables: &mut BTreeMap<String, String>) {
+/// Sets the variables that are the same for all datums of a job in this worker.
+fn set_job_variables(attempt: &AttemptContext<'_>, variables: &mut BTreeMap<String, String>) {
     let mut set = |name: &str, value: String| {
         variables.insert(name.to_owned(), value);
     };
-    let job = about.job.to_string();
+    let job = attempt.job.to_string();
     set("PACH_JOB_ID", job.clone());
     set("PACH_OUTPUT_COMMIT_ID", job);
-    set("PPS_PIPELINE_NAME", about.pipeline.to_string());
-    set("PFS", about.pfs.display().to_string());
-    set("TMPDIR", about.tmp.display().to_string());
-    set("DROVER_WORKER", about.worker.to_string());
-    if let Some(pod) = about.pod {
+    set("PPS_PIPELINE_NAME", attempt.pipeline.to_string());
+    set("PFS", attempt.pfs.display().to_string());
+    set("TMPDIR", attempt.tmp.display().to_string());
+    set("DROVER_WORKER", attempt.worker.to_string());
+    if let Some(pod) = attempt.pod {
         set("PPS_POD_NAME", pod.to_owned());
     }
-    if let Some(namespace) = about.namespace {
+    if let Some(namespace) = attempt.namespace {
         set("PPS_NAMESPACE", namespace.to_owned());
     }
 }
 
-/// Where the command sees an input.
+/// The path of an input, as the command sees it.
 pub(super) fn input_path(pfs: &Path, input: &DatumInput) -> String {
     format!(
         "{}/{}{}",
@@ -133,20 +133,20 @@ mod tests {
     use super::*;
     use crate::flow::testing::datum_of;
 
-    /// What `tell` makes of the surroundings of a first attempt, but for what `change` changes there.
-    fn with_surroundings<T>(
+    /// The result of `tell` for the context of a first attempt, changed by `change`.
+    fn with_context<T>(
         datum: &Datum,
-        change: impl FnOnce(&mut Surroundings<'_>),
-        tell: impl FnOnce(&Surroundings<'_>) -> T,
+        change: impl FnOnce(&mut AttemptContext<'_>),
+        tell: impl FnOnce(&AttemptContext<'_>) -> T,
     ) -> T {
         let pipeline = "edges".parse().unwrap();
         let worker = "herd-1".parse().unwrap();
-        let mut about = Surroundings {
+        let mut attempt = AttemptContext {
             pipeline: &pipeline,
             job: "01jd3gk6m8q4v5w6x7y8z9a0bc".parse().unwrap(),
             datum,
             total: None,
-            attempt: 1,
+            number: 1,
             deadline: None,
             worker: &worker,
             pod: None,
@@ -154,13 +154,13 @@ mod tests {
             pfs: Path::new("/pfs"),
             tmp: Path::new("/tmp"),
         };
-        change(&mut about);
-        tell(&about)
+        change(&mut attempt);
+        tell(&attempt)
     }
 
-    /// `NAME=value` lines of what is set.
-    fn set_for(datum: &Datum, change: impl FnOnce(&mut Surroundings<'_>)) -> Vec<String> {
-        let variables = with_surroundings(datum, change, environment);
+    /// The variables as lines `NAME=value`.
+    fn set_for(datum: &Datum, change: impl FnOnce(&mut AttemptContext<'_>)) -> Vec<String> {
+        let variables = with_context(datum, change, environment);
         variables
             .iter()
             .map(|(name, value)| format!("{name}={value}"))
@@ -188,17 +188,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_only_sometimes_is_set_only_then() {
+    fn optional_variables_are_set_only_if_their_values_are_known() {
         let mut datum = datum_of(3, &[("in", "/a")]);
         let plain = set_for(&datum, |_| ());
         datum.inputs[0].join_on = Some("2026".into());
         datum.inputs[0].group_by = Some(String::new());
-        let more = set_for(&datum, |about| {
-            about.total = Some(9);
-            about.attempt = 2;
-            about.deadline = Some("2026-11-23T18:31:55Z".parse().unwrap());
-            about.pod = Some("herd-0");
-            about.namespace = Some("farm");
+        let more = set_for(&datum, |attempt| {
+            attempt.total = Some(9);
+            attempt.number = 2;
+            attempt.deadline = Some("2026-11-23T18:31:55Z".parse().unwrap());
+            attempt.pod = Some("herd-0");
+            attempt.namespace = Some("farm");
         });
         let added: Vec<_> = more.iter().filter(|line| !plain.contains(line)).collect();
         insta::assert_snapshot!(format!("{added:#?}"), @r#"
@@ -214,9 +214,9 @@ mod tests {
     }
 
     #[test]
-    fn inputs_are_told_where_the_command_sees_them() {
+    fn input_variables_hold_the_paths_that_the_command_sees() {
         let datum = datum_of(3, &[("in", "/a")]);
-        let elsewhere = |about: &mut Surroundings<'_>| about.pfs = Path::new("/scratch/pfs");
+        let elsewhere = |attempt: &mut AttemptContext<'_>| attempt.pfs = Path::new("/scratch/pfs");
         assert!(set_for(&datum, elsewhere).contains(&"in=/scratch/pfs/in/a".to_owned()));
     }
 
@@ -237,15 +237,15 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_stays_is_told_what_is_of_a_datum_with_the_datum() {
+    fn a_batching_command_gets_the_variables_of_a_datum_with_the_datum() {
         let datum = datum_of(3, &[("in", "/a b")]);
         let base = [("PATH".to_owned(), "/opt/bin".to_owned())].into();
-        let (lasting, file) = with_surroundings(
+        let (lasting, file) = with_context(
             &datum,
-            |about| about.attempt = 2,
-            |about| {
+            |attempt| attempt.number = 2,
+            |attempt| {
                 let asking = Path::new("/tmp/.drover");
-                (lasting_environment(&base, about, asking), dotenv(about))
+                (lasting_environment(&base, attempt, asking), dotenv(attempt))
             },
         );
         let names: Vec<_> = lasting.keys().map(String::as_str).collect();
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_inputs_with_one_name_the_last_is_told() {
+    fn of_two_inputs_with_one_name_the_last_is_set() {
         let datum = datum_of(0, &[("in", "/a"), ("in", "/b")]);
         assert!(set_for(&datum, |_| ()).contains(&"in=/pfs/in/b".to_owned()));
     }

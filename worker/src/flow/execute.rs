@@ -1,4 +1,4 @@
-//! Execute: the user's command, attempt after attempt, until one succeeds or there is none left.
+//! Execute: runs the user's command until an attempt succeeds or `datum_tries` is used up.
 
 use std::time::{Duration, Instant};
 
@@ -7,54 +7,54 @@ use drover_shared::datum::Cause;
 use drover_shared::wire::Event;
 use jiff::Timestamp;
 
-use super::claimed::Claimed;
-use super::collect::{Collected, collect};
-use super::mark::Mark;
-use super::order::{Role, order};
-use super::stage::Staged;
-use crate::context::Tools;
-use crate::failure::{Failure, Interruption, Trouble};
+use super::claimed::ClaimedDatum;
+use super::collect::{CollectedOutput, collect};
+use super::mark::AttemptMark;
+use super::order::{CommandRole, order};
+use super::stage::StagedDatum;
+use crate::context::WorkerContext;
+use crate::flow_error::{FlowError, InfrastructureError, Interruption};
 use crate::metrics;
 use crate::runner::{Ending, Execution, Order, RunnerError};
-use crate::slots::Lease;
+use crate::slots::SlotLease;
 
-/// An attempt shorter than this is not announced: whoever watches could not see it anyway, and most datums of a
-/// large job are short.
-const WORTH_TELLING: Duration = Duration::from_millis(200);
+/// An attempt shorter than this is not reported as running: nobody could see it, and most datums of a large job are
+/// short.
+const REPORT_AFTER: Duration = Duration::from_millis(200);
 
-/// What is said of a command with `datum_batching` that ends by itself without complaint.
+/// The reason of the failure if a command with `datum_batching` exits with an accepted code.
 const PREMATURE: &str = "it exited prematurely: call `next-datum` again after each datum; after the last one the command is ended";
 
-/// A datum whose command has had its chances.
+/// A datum after its last attempt.
 #[derive(Debug)]
-pub(super) struct Executed {
-    pub(super) outcome: Outcome<Collected>,
-    /// Attempts of this claim; `err_cmd` is none.
+pub(super) struct ExecutedDatum {
+    pub(super) outcome: DatumOutcome<CollectedOutput>,
+    /// Attempts of this claim, without `err_cmd`.
     pub(super) attempts: u32,
-    pub(super) mark: Mark,
+    pub(super) mark: AttemptMark,
     pub(super) download_bytes: u64,
     pub(super) download_time: Duration,
     pub(super) process_time: Duration,
 }
 
-/// How a datum ends.
+/// The outcome of a datum.
 #[derive(Debug)]
-pub(super) enum Outcome<Files> {
-    /// With these files.
+pub(super) enum DatumOutcome<Files> {
+    /// An attempt succeeded and wrote these files.
     Success(Files),
-    /// All attempts failed, the last one for this cause, but `err_cmd` succeeded.
+    /// All attempts failed, the last one for this cause; `err_cmd` succeeded.
     Recovered(Cause),
     /// All attempts failed, the last one for this cause.
     Failed(Cause),
 }
 
-impl Executed {
-    /// A datum that was not run, for this cause.
+impl ExecutedDatum {
+    /// A datum that fails for this cause without an attempt.
     pub(super) fn never(cause: Cause) -> Self {
         Self {
-            outcome: Outcome::Failed(cause),
+            outcome: DatumOutcome::Failed(cause),
             attempts: 0,
-            mark: Mark::default(),
+            mark: AttemptMark::default(),
             download_bytes: 0,
             download_time: Duration::ZERO,
             process_time: Duration::ZERO,
@@ -63,21 +63,24 @@ impl Executed {
 }
 
 /// Runs the command in a slot until it succeeds or `datum_tries` is used up, then `err_cmd` if there is one.
-pub(super) async fn execute(staged: Staged, tools: &Tools) -> Result<Executed, Failure> {
+pub(super) async fn execute(
+    staged: StagedDatum,
+    context: &WorkerContext,
+) -> Result<ExecutedDatum, FlowError> {
     let claimed = &staged.claimed;
-    let lease = tools.slots.lease(claimed.suspicion().share());
-    let lease = tools.unless_interrupted(&claimed.job, lease).await?;
-    let mark = Mark::leave(claimed, tools).await?;
-    let mut run = Run {
+    let lease = context.slots.lease(claimed.suspicion().share());
+    let lease = context.unless_interrupted(&claimed.job, lease).await?;
+    let mark = AttemptMark::leave(claimed, context).await?;
+    let mut run = DatumRun {
         staged: &staged,
-        tools,
+        context,
         lease,
         fresh: true,
         lost_runners: 0,
         process_time: Duration::ZERO,
     };
     match run.all_attempts().await {
-        Ok((outcome, attempts)) => Ok(Executed {
+        Ok((outcome, attempts)) => Ok(ExecutedDatum {
             outcome,
             attempts,
             mark,
@@ -86,41 +89,41 @@ pub(super) async fn execute(staged: Staged, tools: &Tools) -> Result<Executed, F
             process_time: run.process_time,
         }),
         Err(failure) => {
-            mark.take_back(claimed, tools).await;
+            mark.remove(claimed, context).await;
             Err(failure)
         }
     }
 }
 
 /// A datum in its slot.
-struct Run<'a> {
-    staged: &'a Staged,
-    tools: &'a Tools,
-    lease: Lease<'a>,
-    /// Whether the slot's runner has yet to be given the datum's inputs.
+struct DatumRun<'a> {
+    staged: &'a StagedDatum,
+    context: &'a WorkerContext,
+    lease: SlotLease<'a>,
+    /// True until the slot's runner has been given the datum's inputs.
     fresh: bool,
-    /// Runners that died while they ran the datum.
+    /// The number of runners that died while they ran the datum.
     lost_runners: u32,
     process_time: Duration,
 }
 
-impl Run<'_> {
-    async fn all_attempts(&mut self) -> Result<(Outcome<Collected>, u32), Failure> {
+impl DatumRun<'_> {
+    async fn all_attempts(&mut self) -> Result<(DatumOutcome<CollectedOutput>, u32), FlowError> {
         let tries = self.staged.claimed.job.pipeline.datum_tries.get();
         let mut delays = Backoff::new();
         let mut attempt = 1;
         loop {
             let cause = match self.attempt(attempt).await {
-                Ok(collected) => return Ok((Outcome::Success(collected), attempt)),
-                Err(Failure::Datum(cause)) => cause,
+                Ok(collected) => return Ok((DatumOutcome::Success(collected), attempt)),
+                Err(FlowError::Datum(cause)) => cause,
                 Err(failure) => return Err(failure),
             };
             if attempt >= tries {
                 return Ok((self.rescue(cause, attempt).await?, attempt));
             }
-            self.announce_retry(attempt).await?;
+            self.report_retry(attempt).await?;
             let pause = tokio::time::sleep(delays.next().unwrap_or_default());
-            self.tools
+            self.context
                 .unless_interrupted(&self.staged.claimed.job, pause)
                 .await?;
             attempt += 1;
@@ -128,28 +131,32 @@ impl Run<'_> {
     }
 
     /// One attempt: the command, then its output.
-    async fn attempt(&mut self, attempt: u32) -> Result<Collected, Failure> {
+    async fn attempt(&mut self, attempt: u32) -> Result<CollectedOutput, FlowError> {
         let collected = self.run_and_collect(attempt).await;
         match &collected {
             Ok(_) => metrics::attempted(None),
-            Err(Failure::Datum(cause)) => metrics::attempted(Some(cause)),
-            Err(Failure::Trouble(_) | Failure::Interrupted(_)) => {}
+            Err(FlowError::Datum(cause)) => metrics::attempted(Some(cause)),
+            Err(FlowError::Infrastructure(_) | FlowError::Interrupted(_)) => {}
         }
         collected
     }
 
-    async fn run_and_collect(&mut self, attempt: u32) -> Result<Collected, Failure> {
-        let execution = self.command(Role::Attempt(attempt)).await?;
+    async fn run_and_collect(&mut self, attempt: u32) -> Result<CollectedOutput, FlowError> {
+        let execution = self.command(CommandRole::Attempt(attempt)).await?;
         let output = execution.output;
-        self.judge(Role::Attempt(attempt), execution)?;
+        self.judge(CommandRole::Attempt(attempt), execution)?;
         if !output {
-            return Ok(Collected::default()); // many commands leave nothing
+            return Ok(CollectedOutput::default()); // saves the walk; many commands write nothing
         }
-        collect(&mut self.lease, self.staged, self.tools).await
+        collect(&mut self.lease, self.staged, self.context).await
     }
 
-    /// Gives `err_cmd` its chance.
-    async fn rescue(&mut self, cause: Cause, attempts: u32) -> Result<Outcome<Collected>, Failure> {
+    /// Runs `err_cmd`, if there is one.
+    async fn rescue(
+        &mut self,
+        cause: Cause,
+        attempts: u32,
+    ) -> Result<DatumOutcome<CollectedOutput>, FlowError> {
         if self
             .staged
             .claimed
@@ -159,22 +166,26 @@ impl Run<'_> {
             .err_cmd
             .is_empty()
         {
-            return Ok(Outcome::Failed(cause));
+            return Ok(DatumOutcome::Failed(cause));
         }
-        let role = Role::Rescue(attempts);
+        let role = CommandRole::Rescue(attempts);
         let execution = self.command(role).await;
         match execution.and_then(|execution| self.judge(role, execution)) {
-            Ok(()) => Ok(Outcome::Recovered(cause)),
-            Err(Failure::Datum(_)) => Ok(Outcome::Failed(cause)),
+            Ok(()) => Ok(DatumOutcome::Recovered(cause)),
+            Err(FlowError::Datum(_)) => Ok(DatumOutcome::Failed(cause)),
             Err(failure) => Err(failure),
         }
     }
 
-    /// Runs one command to its end and keeps its log.
-    async fn command(&mut self, role: Role) -> Result<Execution, Failure> {
+    /// Runs one command to its end and stores its log.
+    async fn command(&mut self, role: CommandRole) -> Result<Execution, FlowError> {
         let begun = Instant::now();
-        let runner = self.lease.runner().await.map_err(Trouble::Runner)?;
-        let order = order(role, self.staged, self.fresh, runner, self.tools);
+        let runner = self
+            .lease
+            .runner()
+            .await
+            .map_err(InfrastructureError::Runner)?;
+        let order = order(role, self.staged, self.fresh, runner, self.context);
         let executed = self.watched(&order, role).await;
         self.process_time += match &executed {
             Ok(execution) => execution.process_time,
@@ -185,21 +196,23 @@ impl Run<'_> {
         Ok(execution)
     }
 
-    /// Runs an order; when it takes long enough to be seen, says so.
-    async fn watched(&mut self, order: &Order, role: Role) -> Result<Execution, Failure> {
-        let Self { staged, tools, .. } = *self;
+    /// Runs an order, and reports it as running if it takes long enough.
+    async fn watched(&mut self, order: &Order, role: CommandRole) -> Result<Execution, FlowError> {
+        let Self {
+            staged, context, ..
+        } = *self;
         let since = Timestamp::now();
         self.fresh = false;
         let executed = tokio::select! {
             biased;
-            () = tools.tokens.hard.cancelled() => None,
+            () = context.tokens.hard.cancelled() => None,
             executed = self.lease.run(order, &staged.claimed.job.stopped) => Some(executed),
-            never = announce_when_long(staged, tools, role, since) => match never {},
+            never = report_when_long(staged, context, role, since) => match never {},
         };
         match executed {
             None => {
                 self.lease.discard();
-                Err(Failure::Interrupted(Interruption::CutShort))
+                Err(FlowError::Interrupted(Interruption::CutShort))
             }
             Some(Ok(execution)) => Ok(execution),
             Some(Err(error)) => {
@@ -209,27 +222,27 @@ impl Run<'_> {
         }
     }
 
-    /// A runner that died was most likely killed by what it ran (memory, a signal): the attempt pays.
-    fn blame(&mut self, error: RunnerError) -> Failure {
+    /// A runner that died was most likely killed because of its command (memory, a signal), so the attempt has failed.
+    fn blame(&mut self, error: RunnerError) -> FlowError {
         if matches!(
             error,
             RunnerError::Spawn { .. } | RunnerError::NoSandbox { .. } | RunnerError::Unfit { .. }
         ) {
-            return Failure::Trouble(Trouble::Runner(error));
+            return FlowError::Infrastructure(InfrastructureError::Runner(error));
         }
-        tracing::warn!("a slot lost its runner: {error}");
+        tracing::warn!("the runner of a slot died: {error}");
         metrics::runner_died();
         self.lost_runners += 1;
         let times = self.staged.claimed.deaths + self.lost_runners;
-        Failure::Datum(Cause::WorkerDied { times })
+        FlowError::Datum(Cause::WorkerDied { times })
     }
 
-    /// Whether the command succeeded; if not, what to do.
-    fn judge(&self, role: Role, execution: Execution) -> Result<(), Failure> {
+    /// The result of a command that has ended: success, or the failure that follows.
+    fn judge(&self, role: CommandRole, execution: Execution) -> Result<(), FlowError> {
         let transform = &self.staged.claimed.job.pipeline.transform;
         let accepted = |code| code == 0 || transform.accept_return_code.contains(&code);
         let last_line = execution.last_line;
-        Err(Failure::Datum(match execution.ending {
+        Err(FlowError::Datum(match execution.ending {
             Ending::Asked => return Ok(()),
             Ending::GaveUp(message) => Cause::GaveUp { message },
             Ending::Exited(code) if accepted(code) && role.stays(transform) => Cause::Exit {
@@ -241,71 +254,71 @@ impl Run<'_> {
             Ending::Signaled(signal) => Cause::Signal { signal, last_line },
             Ending::TimedOut => Cause::Timeout { last_line },
             Ending::NotStarted(message) => Cause::Start { message },
-            Ending::Cancelled => return Err(self.tools.stopped().into()),
+            Ending::Cancelled => return Err(self.context.stopped().into()),
         }))
     }
 
-    /// A log that cannot be kept is a pity, but no reason to fail a datum.
-    async fn keep_log(&self, log: &std::path::Path, role: Role, execution: &Execution) {
-        let Claimed { job, datum, .. } = &self.staged.claimed;
+    /// Stores the log. A log that cannot be stored does not fail the datum.
+    async fn keep_log(&self, log: &std::path::Path, role: CommandRole, execution: &Execution) {
+        let ClaimedDatum { job, datum, .. } = &self.staged.claimed;
         if let Some(trouble) = &execution.log_trouble {
-            tracing::warn!(job.id = %job.id, datum.index, "a log is incomplete: {trouble}");
+            tracing::warn!(job.id = %job.id, datum.index, "the log of an attempt is incomplete: {trouble}");
         }
         if execution.log_bytes == 0 {
             return;
         }
         let name = role.log_name(&self.staged.claimed);
         if let Err(error) = self
-            .tools
+            .context
             .ledger
             .save_log(job.id, datum.index, &name, log)
             .await
         {
-            tracing::warn!(job.id = %job.id, datum.index, "a log is lost: {error}");
+            tracing::warn!(job.id = %job.id, datum.index, "the log of an attempt cannot be stored: {error}");
         }
     }
 
-    async fn announce_retry(&self, attempt: u32) -> Result<(), Failure> {
-        let Claimed {
+    async fn report_retry(&self, attempt: u32) -> Result<(), FlowError> {
+        let ClaimedDatum {
             job,
             datum,
             redeliveries,
             ..
         } = &self.staged.claimed;
-        let worker = self.tools.settings.worker.clone();
+        let worker = self.context.settings.worker.clone();
         let event = Event::Retrying {
             index: datum.index,
             attempt,
             worker,
         };
-        self.tools.report(job, *redeliveries, event).await
+        self.context.report(job, *redeliveries, event).await
     }
 }
 
-/// Tells the coordinator of an attempt that is worth telling of, then waits for ever.
-async fn announce_when_long(
-    staged: &Staged,
-    tools: &Tools,
-    role: Role,
+/// Reports an attempt as running once it has taken long enough, then waits for ever.
+async fn report_when_long(
+    staged: &StagedDatum,
+    context: &WorkerContext,
+    role: CommandRole,
     since: Timestamp,
 ) -> std::convert::Infallible {
-    let Claimed {
+    let ClaimedDatum {
         job,
         datum,
         redeliveries,
         ..
     } = &staged.claimed;
-    if let Role::Attempt(attempt) = role {
-        tokio::time::sleep(WORTH_TELLING).await;
-        let worker = tools.settings.worker.clone();
+    if let CommandRole::Attempt(attempt) = role {
+        tokio::time::sleep(REPORT_AFTER).await;
+        let worker = context.settings.worker.clone();
         let event = Event::Running {
             index: datum.index,
             attempt,
             worker,
             since,
         };
-        if tools.report(job, *redeliveries, event).await.is_err() {
-            tracing::debug!(job.id = %job.id, datum.index, "a running attempt was not announced");
+        if context.report(job, *redeliveries, event).await.is_err() {
+            tracing::debug!(job.id = %job.id, datum.index, "a running attempt could not be reported");
         }
     }
     std::future::pending().await

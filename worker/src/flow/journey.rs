@@ -1,4 +1,4 @@
-//! The journey as a whole.
+//! All stages of a datum, in order.
 
 use drover_shared::datum::Cause;
 use drover_shared::process::telemetry::TRACED;
@@ -6,29 +6,29 @@ use drover_shared::wire::Event;
 use tokio::sync::SemaphorePermit;
 use tracing::{Instrument, info_span};
 
-use super::claimed::Claimed;
-use super::commit::{Ended, commit};
-use super::execute::{Executed, execute};
+use super::claimed::ClaimedDatum;
+use super::commit::{CommittedDatum, commit};
+use super::execute::{ExecutedDatum, execute};
 use super::stage::stage;
 use super::suspicion::Suspicion;
 use super::upload::upload;
-use crate::context::Tools;
-use crate::failure::Failure;
+use crate::context::WorkerContext;
+use crate::flow_error::FlowError;
 use crate::metrics;
 
-/// Brings a datum to its end, whatever that is, and tells the coordinator. `room` is for whoever comes next as
-/// soon as there is nothing more to do for this one than to tell of it.
+/// Brings a datum to its verdict and reports it to the leader. `permit` is released before the report is sent, so that
+/// the next datum can be staged meanwhile.
 pub(crate) async fn journey(
-    mut claimed: Claimed,
-    room: SemaphorePermit<'_>,
-    tools: &Tools,
-) -> Result<(), Failure> {
-    let ended = match revisit(&mut claimed, tools).await? {
+    mut claimed: ClaimedDatum,
+    permit: SemaphorePermit<'_>,
+    context: &WorkerContext,
+) -> Result<(), FlowError> {
+    let ended = match revisit(&mut claimed, context).await? {
         Some(ended) => ended,
-        None => travel(&claimed, tools).await?,
+        None => process(&claimed, context).await?,
     };
-    drop(room);
-    let Ended { verdict, first } = ended;
+    drop(permit);
+    let CommittedDatum { verdict, first } = ended;
     metrics::ended(&verdict, first);
     tracing::debug!(
         first,
@@ -40,29 +40,32 @@ pub(crate) async fn journey(
         verdict: Box::new(verdict),
         first,
     };
-    tools
+    context
         .report(&claimed.job, claimed.redeliveries, event)
         .await
 }
 
-async fn travel(claimed: &Claimed, tools: &Tools) -> Result<Ended, Failure> {
-    let staging = stage(claimed, tools).instrument(info_span!(target: TRACED, "download"));
+async fn process(
+    claimed: &ClaimedDatum,
+    context: &WorkerContext,
+) -> Result<CommittedDatum, FlowError> {
+    let staging = stage(claimed, context).instrument(info_span!(target: TRACED, "download"));
     let executed = match staging.await {
         Ok(staged) => {
-            let executing = execute(staged, tools);
+            let executing = execute(staged, context);
             executing
                 .instrument(info_span!(target: TRACED, "process"))
                 .await?
         }
-        Err(Failure::Datum(cause)) => Executed::never(cause),
+        Err(FlowError::Datum(cause)) => ExecutedDatum::never(cause),
         Err(failure) => return Err(failure),
     };
     let mark = executed.mark;
     let uploading =
-        upload(executed, claimed, tools).instrument(info_span!(target: TRACED, "upload"));
-    let ended = match tools.unless_cut_short(uploading).await {
+        upload(executed, claimed, context).instrument(info_span!(target: TRACED, "upload"));
+    let ended = match context.unless_cut_short(uploading).await {
         Ok(Ok(uploaded)) => {
-            let committing = commit(uploaded, claimed, tools);
+            let committing = commit(uploaded, claimed, context);
             committing
                 .instrument(info_span!(target: TRACED, "commit"))
                 .await
@@ -70,30 +73,34 @@ async fn travel(claimed: &Claimed, tools: &Tools) -> Result<Ended, Failure> {
         Ok(Err(failure)) | Err(failure) => Err(failure),
     };
     if ended.is_err() {
-        mark.take_back(claimed, tools).await;
+        mark.remove(claimed, context).await;
     }
     ended
 }
 
-/// Whether a repeated datum has ended already, or must not be run once more.
-async fn revisit(claimed: &mut Claimed, tools: &Tools) -> Result<Option<Ended>, Failure> {
+/// The verdict of a repeated datum: the one in the ledger, or a new one if the datum killed too many workers. None if
+/// the datum has to run.
+async fn revisit(
+    claimed: &mut ClaimedDatum,
+    context: &WorkerContext,
+) -> Result<Option<CommittedDatum>, FlowError> {
     if !claimed.is_repeated() {
         return Ok(None);
     }
     let (job, index) = (claimed.job.id, claimed.datum.index);
-    if let Some(verdict) = tools.ledger.committed(job, index).await? {
-        return Ok(Some(Ended {
+    if let Some(verdict) = context.ledger.committed(job, index).await? {
+        return Ok(Some(CommittedDatum {
             verdict,
             first: false,
         }));
     }
-    claimed.deaths = tools.ledger.attempt_marks(job, index).await?;
+    claimed.deaths = context.ledger.attempt_marks(job, index).await?;
     if claimed.suspicion() != Suspicion::Poison {
         return Ok(None);
     }
-    let poison = Executed::never(Cause::WorkerDied {
+    let poison = ExecutedDatum::never(Cause::WorkerDied {
         times: claimed.deaths,
     });
-    let uploaded = upload(poison, claimed, tools).await?;
-    Ok(Some(commit(uploaded, claimed, tools).await?))
+    let uploaded = upload(poison, claimed, context).await?;
+    Ok(Some(commit(uploaded, claimed, context).await?))
 }

@@ -1,31 +1,34 @@
-//! Marks: what tells of a run whose worker did not survive it.
+//! Attempt marks: a mark that stays in the ledger tells that a worker died while it ran the datum.
 
-use super::claimed::Claimed;
-use crate::context::Tools;
-use crate::failure::Failure;
+use super::claimed::ClaimedDatum;
+use crate::context::WorkerContext;
+use crate::flow_error::FlowError;
 
-/// The mark of one run, if it left any.
+/// The mark of one run; none for a first delivery.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Mark(Option<u32>);
+pub(super) struct AttemptMark(Option<u32>);
 
-impl Mark {
-    /// Leaves a mark just before the datum runs. The first delivery leaves none: most datums have no other, and so
-    /// pay nothing.
-    pub(super) async fn leave(claimed: &Claimed, tools: &Tools) -> Result<Self, Failure> {
+impl AttemptMark {
+    /// Writes a mark just before the datum runs. The first delivery writes none: most datums have no other, and so the
+    /// mark costs them nothing.
+    pub(super) async fn leave(
+        claimed: &ClaimedDatum,
+        context: &WorkerContext,
+    ) -> Result<Self, FlowError> {
         if !claimed.is_repeated() {
             return Ok(Self(None));
         }
         let (job, index) = (claimed.job.id, claimed.datum.index);
-        let mark = tools.ledger.mark_attempt(job, index).await?;
+        let mark = context.ledger.mark_attempt(job, index).await?;
         Ok(Self(Some(mark)))
     }
 
-    /// Takes the mark back: the datum did not come to its end here, but the worker lives.
-    pub(super) async fn take_back(self, claimed: &Claimed, tools: &Tools) {
+    /// Removes the mark: the datum got no verdict here, but the worker is alive.
+    pub(super) async fn remove(self, claimed: &ClaimedDatum, context: &WorkerContext) {
         let Some(mark) = self.0 else { return };
         let (job, index) = (claimed.job.id, claimed.datum.index);
-        if let Err(error) = tools.ledger.unmark_attempt(job, index, mark).await {
-            tracing::warn!(job.id = %job, datum.index = index, "a mark cannot be taken back: {error}");
+        if let Err(error) = context.ledger.unmark_attempt(job, index, mark).await {
+            tracing::warn!(job.id = %job, datum.index = index, "an attempt mark cannot be removed: {error}");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The journey of a datum: staged, executed, uploaded, committed, each stage in its file, each hand-over its own
-//! type, so that no stage can be skipped or repeated.
+//! The flow of a datum: stage, execute, upload, commit. Each stage takes the type that the stage before returns, so that
+//! no stage can be skipped or repeated.
 //!
-//! Every stage may run twice: redelivery is normal life. The message that brought the datum is not known here.
+//! Every stage may run twice, as messages are redelivered. The flow does not know the message that delivered a datum.
 
 mod claimed;
 mod collect;
@@ -16,7 +16,7 @@ mod stage;
 mod suspicion;
 mod upload;
 
-pub(crate) use claimed::Claimed;
+pub(crate) use claimed::ClaimedDatum;
 pub(crate) use journey::journey;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What the runner of a slot is asked for, so that one of the user's commands runs with a datum.
+//! The order to a slot's runner: one of the user's commands, with one datum.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -6,30 +6,30 @@ use std::sync::Arc;
 use drover_shared::pipeline::Transform;
 use jiff::Timestamp;
 
-use super::claimed::Claimed;
-use super::environment::{Surroundings, dotenv, environment, lasting_environment};
+use super::claimed::ClaimedDatum;
+use super::environment::{AttemptContext, dotenv, environment, lasting_environment};
 use super::placeholders::Placeholders;
-use super::stage::Staged;
-use crate::context::Tools;
+use super::stage::StagedDatum;
+use crate::context::WorkerContext;
 use crate::runner::{Inputs, Order, Runner};
 
-/// Which of the user's two commands runs.
+/// The command of the spec that runs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Role {
+pub(super) enum CommandRole {
     /// `cmd`, for the nth time, counted from 1.
     Attempt(u32),
     /// `err_cmd`, after so many attempts.
     Rescue(u32),
 }
 
-impl Role {
-    /// Whether the command stays for datum after datum.
+impl CommandRole {
+    /// True if the command processes one datum after the other (`datum_batching`).
     pub(super) fn stays(self, transform: &Transform) -> bool {
         transform.datum_batching && matches!(self, Self::Attempt(_))
     }
 
-    /// Logs are listed in the order of their names: attempts as they came, `err_cmd` last.
-    pub(super) fn log_name(self, claimed: &Claimed) -> String {
+    /// The name of the log. Logs are listed by name: attempts in their order, `err_cmd` last.
+    pub(super) fn log_name(self, claimed: &ClaimedDatum) -> String {
         let claim = &claimed.claim;
         match self {
             Self::Attempt(attempt) => format!("{claim}.{attempt:06}.log"),
@@ -38,30 +38,30 @@ impl Role {
     }
 }
 
-/// The order for `role` in the slot of `runner`, to which the datum is `fresh` or the one it had before.
+/// The order for `role`. `fresh` is true if the runner has not been given the inputs of the datum.
 pub(super) fn order(
-    role: Role,
-    staged: &Staged,
+    role: CommandRole,
+    staged: &StagedDatum,
     fresh: bool,
     runner: &Runner,
-    tools: &Tools,
+    context: &WorkerContext,
 ) -> Order {
-    let Claimed {
+    let ClaimedDatum {
         job, datum, total, ..
     } = &staged.claimed;
-    let settings = &tools.settings;
+    let settings = &context.settings;
     let transform = &job.pipeline.transform;
-    let (attempt, argv, stdin) = match role {
-        Role::Attempt(attempt) => (attempt, &transform.cmd, &job.stdin),
-        Role::Rescue(attempts) => (attempts, &transform.err_cmd, &job.err_stdin),
+    let (number, argv, stdin) = match role {
+        CommandRole::Attempt(attempt) => (attempt, &transform.cmd, &job.stdin),
+        CommandRole::Rescue(attempts) => (attempts, &transform.err_cmd, &job.err_stdin),
     };
     let timeout = job.pipeline.datum_timeout;
-    let about = Surroundings {
+    let attempt_context = AttemptContext {
         pipeline: &job.pipeline.name,
         job: job.id,
         datum,
         total: *total,
-        attempt,
+        number,
         deadline: timeout.and_then(|timeout| Timestamp::now().checked_add(timeout).ok()),
         worker: &settings.worker,
         pod: settings.pod.as_deref(),
@@ -71,10 +71,10 @@ pub(super) fn order(
     };
     let (env, batch) = if role.stays(transform) {
         let asking = runner.next_datum();
-        let env = lasting_environment(&job.environment, &about, &asking);
-        (env, Some(dotenv(&about)))
+        let env = lasting_environment(&job.environment, &attempt_context, &asking);
+        (env, Some(dotenv(&attempt_context)))
     } else {
-        (environment(&about), None)
+        (environment(&attempt_context), None)
     };
     let inputs = if fresh {
         Inputs::Fresh(staged.mounts.clone())
@@ -99,7 +99,7 @@ pub(super) fn order(
         timeout,
         grace: settings.term_grace,
         batch,
-        log: tools.scratch.log(&role.log_name(&staged.claimed)),
+        log: context.scratch.log(&role.log_name(&staged.claimed)),
     }
 }
 

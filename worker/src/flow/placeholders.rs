@@ -1,4 +1,4 @@
-//! `{}` and its kin in the command, for specs with `transform.placeholders`.
+//! The placeholders of a command, for specs with `transform.placeholders`.
 //!
 //! | written | means |
 //! |---|---|
@@ -11,7 +11,7 @@
 //! | `{out}` | the output directory |
 //! | `{NAME}` | path of the input called NAME |
 //!
-//! Anything else in braces stays as it is.
+//! Other text in braces is left unchanged.
 
 use std::path::Path;
 
@@ -19,14 +19,14 @@ use drover_shared::datum::Datum;
 
 use super::environment::input_path;
 
-/// What placeholders of one datum stand for.
+/// The values of the placeholders for one datum.
 pub(super) struct Placeholders<'a> {
     pub(super) datum: &'a Datum,
     pub(super) pfs: &'a Path,
 }
 
 impl Placeholders<'_> {
-    /// The argument with all placeholders replaced, from left to right, none of them twice.
+    /// The argument with all placeholders replaced, from left to right; values are not expanded again.
     pub(super) fn fill(&self, argument: &str) -> String {
         let mut filled = String::with_capacity(argument.len());
         let mut rest = argument;
@@ -76,7 +76,7 @@ fn directory(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(directory, _)| directory)
 }
 
-/// A dot at the beginning of a name begins no extension.
+/// The path without its extension. A leading dot of a name does not begin an extension.
 fn without_extension(path: &str) -> &str {
     let name = last_segment(path);
     match name.rfind('.') {
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_filled_in_is_not_looked_at_again() {
+    fn values_are_not_expanded_again() {
         let datum = datum_of(0, &[("in", "/{#}.txt")]);
         let placeholders = Placeholders {
             datum: &datum,

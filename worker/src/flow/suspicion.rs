@@ -1,26 +1,26 @@
-//! What the marks of a datum tell of it.
+//! Poison detection: the attempt marks of a datum tell how many workers died while they ran it.
 
 use std::num::NonZeroU32;
 
-use crate::slots::Share;
+use crate::slots::SlotShare;
 
-/// The least number of deaths that prove anything: the first one may be a neighbour's doing, as the datum ran beside
-/// others then.
+/// The least number of deaths that prove a datum to be poison. The first death may be caused by a datum that ran beside
+/// this one.
 const PROOF: u32 = 2;
 
-/// Whether a datum takes its workers down with it.
+/// How likely a datum is to kill its worker.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Suspicion {
-    /// No worker is known to have died while it ran.
+    /// No worker died while it ran the datum.
     Innocent,
-    /// It, or one that ran beside it; so it runs alone.
+    /// A worker died while it ran this datum or a neighbour; the datum runs alone.
     Suspect,
-    /// It is proved, and not run again.
+    /// The datum is not run again.
     Poison,
 }
 
 impl Suspicion {
-    /// What to think of a datum that so many workers died with, of `tries` attempts that its spec grants.
+    /// Judges a datum by the number of `deaths` and the `datum_tries` of its spec.
     pub(super) fn of(deaths: u32, tries: NonZeroU32) -> Self {
         match deaths {
             0 => Self::Innocent,
@@ -29,11 +29,11 @@ impl Suspicion {
         }
     }
 
-    /// How much of the worker it is to have for itself.
-    pub(super) fn share(self) -> Share {
+    /// The slots that the datum occupies.
+    pub(super) fn share(self) -> SlotShare {
         match self {
-            Self::Innocent => Share::One,
-            Self::Suspect | Self::Poison => Share::All,
+            Self::Innocent => SlotShare::One,
+            Self::Suspect | Self::Poison => SlotShare::All,
         }
     }
 }

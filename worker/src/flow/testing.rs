@@ -1,4 +1,4 @@
-//! What the tests of the flow's pure parts share.
+//! Fixtures for the unit tests of the flow.
 
 use drover_shared::datum::{ContentTag, Datum, DatumInput, InputKind};
 

@@ -1,19 +1,19 @@
-//! Upload: the output files go to the store, under names that nobody looks at before the commit.
+//! Upload: moves the output files into the store, under keys that no reader looks at before the commit.
 
 use std::time::{Duration, Instant};
 
 use drover_shared::datum::{Cause, Output};
 use drover_shared::store::{StoreError, StoreKey, layout};
 
-use super::claimed::Claimed;
-use super::execute::{Executed, Outcome};
-use crate::context::Tools;
-use crate::failure::{Failure, chain};
+use super::claimed::ClaimedDatum;
+use super::execute::{DatumOutcome, ExecutedDatum};
+use crate::context::WorkerContext;
+use crate::flow_error::{FlowError, chain};
 
-/// A datum whose output, if it has any, is safe in the store.
+/// A datum whose output files are in the store.
 #[derive(Debug)]
-pub(super) struct Uploaded {
-    pub(super) outcome: Outcome<Vec<Output>>,
+pub(super) struct UploadedDatum {
+    pub(super) outcome: DatumOutcome<Vec<Output>>,
     pub(super) attempts: u32,
     pub(super) download_bytes: u64,
     pub(super) download_time: Duration,
@@ -23,13 +23,13 @@ pub(super) struct Uploaded {
 
 /// Moves the collected files into the store.
 pub(super) async fn upload(
-    executed: Executed,
-    claimed: &Claimed,
-    tools: &Tools,
-) -> Result<Uploaded, Failure> {
+    executed: ExecutedDatum,
+    claimed: &ClaimedDatum,
+    context: &WorkerContext,
+) -> Result<UploadedDatum, FlowError> {
     let begun = Instant::now();
     let outcome = match executed.outcome {
-        Outcome::Success(collected) => {
+        DatumOutcome::Success(collected) => {
             let keys = staged(claimed, collected.files().len());
             let files: Vec<_> = collected
                 .files()
@@ -40,20 +40,20 @@ pub(super) async fn upload(
             let adopted = if files.is_empty() {
                 Ok(())
             } else {
-                tools.ledger.store().adopt_each(files).await
+                context.ledger.store().adopt_each(files).await
             };
             match adopted {
-                Ok(()) => Outcome::Success(collected.into_outputs()),
+                Ok(()) => DatumOutcome::Success(collected.into_outputs()),
                 Err(error) => {
-                    sweep(keys, tools).await;
-                    Outcome::Failed(refused_by_store(error)?)
+                    delete_staged(keys, context).await;
+                    DatumOutcome::Failed(refused_by_store(error)?)
                 }
             }
         }
-        Outcome::Recovered(cause) => Outcome::Recovered(cause),
-        Outcome::Failed(cause) => Outcome::Failed(cause),
+        DatumOutcome::Recovered(cause) => DatumOutcome::Recovered(cause),
+        DatumOutcome::Failed(cause) => DatumOutcome::Failed(cause),
     };
-    Ok(Uploaded {
+    Ok(UploadedDatum {
         outcome,
         attempts: executed.attempts,
         download_bytes: executed.download_bytes,
@@ -63,22 +63,22 @@ pub(super) async fn upload(
     })
 }
 
-/// The places for the output files of a claim, in order.
-pub(super) fn staged(claimed: &Claimed, count: usize) -> Vec<StoreKey> {
+/// The keys for the output files of a claim, in order.
+pub(super) fn staged(claimed: &ClaimedDatum, count: usize) -> Vec<StoreKey> {
     (0..count)
         .map(|n| layout::staged_file(claimed.job.id, &claimed.claim, n))
         .collect()
 }
 
-/// Removes staged files that no verdict speaks of. What cannot be removed does no harm but take space.
-pub(super) async fn sweep(keys: Vec<StoreKey>, tools: &Tools) {
-    if let Err(error) = tools.ledger.store().delete_each(keys).await {
+/// Removes staged files without a verdict. A file that cannot be removed only takes space.
+pub(super) async fn delete_staged(keys: Vec<StoreKey>, context: &WorkerContext) {
+    if let Err(error) = context.ledger.store().delete_each(keys).await {
         tracing::warn!("staged files of a lost claim cannot be removed: {error}");
     }
 }
 
-/// The datum is at fault only if the store cannot take what it wrote, ever.
-fn refused_by_store(error: StoreError) -> Result<Cause, Failure> {
+/// Fails the datum only if the store can never accept the files, for example because of their names.
+fn refused_by_store(error: StoreError) -> Result<Cause, FlowError> {
     match error {
         StoreError::Name { .. } | StoreError::Irregular { .. } => Ok(Cause::Output {
             message: chain(&error),

@@ -1,4 +1,4 @@
-//! Word of stopped jobs, from whoever owns a job to the journeys of its datums.
+//! The cancellation of jobs: one token a job, for all of its datums in this worker.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,53 +6,52 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use drover_shared::id::JobId;
 use tokio_util::sync::CancellationToken;
 
-/// Stopped jobs that are remembered although nobody here has met them: their messages may still come. Later than
-/// that, the ledger tells.
+/// The number of stopped jobs to remember: their messages may still arrive. For older jobs the ledger is read.
 const REMEMBERED: usize = 256;
 
-/// Which jobs are to be stopped. Cheap to clone; all clones know the same.
+/// The stopped jobs, and a cancellation token for each job. Cheap to clone; all clones share the state.
 #[derive(Clone, Debug)]
 pub struct Cancellations {
     hard: CancellationToken,
-    known: Arc<Mutex<Known>>,
+    jobs: Arc<Mutex<JobTokens>>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct JobTokens {
     tokens: HashMap<JobId, CancellationToken>,
-    /// The last ones that were stopped, oldest first.
+    /// The jobs that were stopped last, oldest first.
     stopped: VecDeque<JobId>,
 }
 
 impl Cancellations {
-    /// No job is to be stopped, as long as `hard` is not cancelled.
+    /// No job is stopped. Cancelling `hard` cancels all tokens.
     pub fn new(hard: &CancellationToken) -> Self {
         Self {
             hard: hard.clone(),
-            known: Arc::default(),
+            jobs: Arc::default(),
         }
     }
 
-    /// Ends the running commands of a job; what is still to come of it is dropped.
+    /// Cancels the token of a job: running commands are ended, later messages are dropped.
     pub fn stop(&self, job: JobId) {
-        let mut known = self.lock();
-        if let Some(token) = known.tokens.get(&job) {
+        let mut jobs = self.lock();
+        if let Some(token) = jobs.tokens.get(&job) {
             token.cancel();
         }
-        if known.stopped.contains(&job) {
+        if jobs.stopped.contains(&job) {
             return;
         }
-        if known.stopped.len() == REMEMBERED {
-            known.stopped.pop_front();
+        if jobs.stopped.len() == REMEMBERED {
+            jobs.stopped.pop_front();
         }
-        known.stopped.push_back(job);
+        jobs.stopped.push_back(job);
     }
 
-    /// Cancelled when the job is to be stopped, and when everything is.
+    /// The token of a job, cancelled when the job is stopped or the worker ends at once.
     pub fn token(&self, job: JobId) -> CancellationToken {
-        let mut known = self.lock();
-        let is_stopped = known.stopped.contains(&job);
-        let token = known
+        let mut jobs = self.lock();
+        let is_stopped = jobs.stopped.contains(&job);
+        let token = jobs
             .tokens
             .entry(job)
             .or_insert_with(|| self.hard.child_token());
@@ -62,13 +61,13 @@ impl Cancellations {
         token.clone()
     }
 
-    /// Forgets the token of a job that nobody works on any more.
+    /// Forgets the token of a job without datums in flight.
     pub fn forget(&self, job: JobId) {
         self.lock().tokens.remove(&job);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, JobTokens> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -77,27 +76,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_job_is_stopped_whether_it_is_met_before_or_after() {
-        let stops = Cancellations::new(&CancellationToken::new());
+    fn a_token_is_cancelled_whether_it_is_taken_before_the_stop_or_after() {
+        let cancellations = Cancellations::new(&CancellationToken::new());
         let (before, after, other) = (JobId::generate(), JobId::generate(), JobId::generate());
-        let token = stops.token(before);
-        stops.stop(before);
-        stops.stop(after);
-        assert!(token.is_cancelled() && stops.token(after).is_cancelled());
-        assert!(!stops.token(other).is_cancelled());
+        let token = cancellations.token(before);
+        cancellations.stop(before);
+        cancellations.stop(after);
+        assert!(token.is_cancelled() && cancellations.token(after).is_cancelled());
+        assert!(!cancellations.token(other).is_cancelled());
     }
 
     #[test]
     fn memory_stays_bounded_however_many_jobs_are_stopped() {
-        let stops = Cancellations::new(&CancellationToken::new());
+        let cancellations = Cancellations::new(&CancellationToken::new());
         for _ in 0..10 * REMEMBERED {
             let job = JobId::generate();
-            stops.token(job);
-            stops.stop(job);
-            stops.stop(job);
-            stops.forget(job);
+            cancellations.token(job);
+            cancellations.stop(job);
+            cancellations.stop(job);
+            cancellations.forget(job);
         }
-        let known = stops.lock();
-        assert_eq!((known.tokens.len(), known.stopped.len()), (0, REMEMBERED));
+        let jobs = cancellations.lock();
+        assert_eq!((jobs.tokens.len(), jobs.stopped.len()), (0, REMEMBERED));
     }
 }

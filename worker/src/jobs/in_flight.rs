@@ -1,7 +1,7 @@
-//! What this worker has in hand: the datums on their way, each of them once.
+//! The datums in flight in this worker, each of them once.
 //!
-//! A message may come again while its datum still runs here: its channel was lost, or it was published twice.
-//! Nothing is gained by running it beside itself, so the second one waits, and is looked up when the first has ended.
+//! A message may be delivered again while its datum still runs here: the channel was lost, or the message was published
+//! twice. The second delivery waits until the first has ended, and then finds the verdict.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,35 +11,35 @@ use tokio::sync::Notify;
 
 use crate::metrics;
 
-/// The datums on their way, by job and index.
+/// The datums in flight, by job and index.
 #[derive(Debug, Default)]
-pub(crate) struct InHand {
-    journeys: Mutex<HashMap<JobId, HashSet<u64>>>,
-    /// One of them has ended.
+pub(crate) struct InFlightDatums {
+    datums: Mutex<HashMap<JobId, HashSet<u64>>>,
+    /// Notified whenever a datum has ended.
     ended: Notify,
 }
 
-/// A datum in hand, until this is dropped.
+/// A datum in flight, until this guard is dropped.
 #[derive(Debug)]
-pub(crate) struct Hold<'a> {
-    in_hand: &'a InHand,
+pub(crate) struct InFlightDatum<'a> {
+    in_flight: &'a InFlightDatums,
     job: JobId,
     index: u64,
-    /// Whether another journey of the same datum had to be waited for.
+    /// True if another delivery of the same datum had to end first.
     pub(crate) waited: bool,
 }
 
-impl InHand {
-    /// Takes a datum in hand, once nobody else in this worker has it. Cancel-safe.
-    pub(crate) async fn take(&self, job: JobId, index: u64) -> Hold<'_> {
+impl InFlightDatums {
+    /// Marks a datum as in flight, once no other delivery of it is. Cancel-safe.
+    pub(crate) async fn take(&self, job: JobId, index: u64) -> InFlightDatum<'_> {
         let mut waited = false;
         loop {
-            // Before the look, so that no ending is missed after it.
+            // Registered before the check, so that no notification between the two is missed.
             let ended = self.ended.notified();
             if self.lock().entry(job).or_default().insert(index) {
                 metrics::in_flight(1);
-                return Hold {
-                    in_hand: self,
+                return InFlightDatum {
+                    in_flight: self,
                     job,
                     index,
                     waited,
@@ -50,12 +50,12 @@ impl InHand {
         }
     }
 
-    /// How many there are.
+    /// The number of datums in flight.
     pub(crate) fn len(&self) -> usize {
         self.lock().values().map(HashSet::len).sum()
     }
 
-    /// Waits until no datum of the job is in hand.
+    /// Waits until no datum of the job is in flight.
     pub(crate) async fn empty_of(&self, job: JobId) {
         loop {
             let ended = self.ended.notified();
@@ -67,22 +67,22 @@ impl InHand {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<JobId, HashSet<u64>>> {
-        self.journeys.lock().unwrap_or_else(PoisonError::into_inner)
+        self.datums.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Hold<'_> {
+impl Drop for InFlightDatum<'_> {
     fn drop(&mut self) {
-        let mut journeys = self.in_hand.lock();
-        if let Some(indexes) = journeys.get_mut(&self.job) {
+        let mut datums = self.in_flight.lock();
+        if let Some(indexes) = datums.get_mut(&self.job) {
             indexes.remove(&self.index);
             if indexes.is_empty() {
-                journeys.remove(&self.job);
+                datums.remove(&self.job);
             }
         }
-        drop(journeys);
+        drop(datums);
         metrics::in_flight(-1);
-        self.in_hand.ended.notify_waiters();
+        self.in_flight.ended.notify_waiters();
     }
 }
 
@@ -93,32 +93,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_datum_is_in_hand_once_and_the_second_one_waits() {
-        let in_hand = InHand::default();
+    fn a_datum_is_in_flight_once_and_a_second_delivery_waits() {
+        let in_flight = InFlightDatums::default();
         let job = JobId::generate();
-        let first = in_hand.take(job, 1).now_or_never().unwrap();
+        let first = in_flight.take(job, 1).now_or_never().unwrap();
         assert!(!first.waited);
-        let mut second = Box::pin(in_hand.take(job, 1));
+        let mut second = Box::pin(in_flight.take(job, 1));
         assert!((&mut second).now_or_never().is_none());
-        let other = in_hand.take(job, 2).now_or_never();
+        let other = in_flight.take(job, 2).now_or_never();
         assert!(other.is_some(), "another datum need not wait");
-        let elsewhere = in_hand.take(JobId::generate(), 1).now_or_never();
-        assert!(elsewhere.is_some(), "nor the same index of another job");
+        let elsewhere = in_flight.take(JobId::generate(), 1).now_or_never();
+        assert!(
+            elsewhere.is_some(),
+            "the same index of another job need not wait"
+        );
         drop(first);
         assert!((&mut second).now_or_never().unwrap().waited);
     }
 
     #[test]
-    fn a_job_is_let_go_with_its_last_datum_and_nothing_is_remembered() {
-        let in_hand = InHand::default();
+    fn a_job_is_released_with_its_last_datum_and_nothing_is_remembered() {
+        let in_flight = InFlightDatums::default();
         let job = JobId::generate();
-        let holds = [1, 2].map(|index| in_hand.take(job, index).now_or_never().unwrap());
-        let mut let_go = Box::pin(in_hand.empty_of(job));
-        for hold in holds {
-            assert!((&mut let_go).now_or_never().is_none());
-            drop(hold);
+        let datums = [1, 2].map(|index| in_flight.take(job, index).now_or_never().unwrap());
+        let mut released = Box::pin(in_flight.empty_of(job));
+        for datum in datums {
+            assert!((&mut released).now_or_never().is_none());
+            drop(datum);
         }
-        assert!((&mut let_go).now_or_never().is_some());
-        assert!(in_hand.lock().is_empty());
+        assert!((&mut released).now_or_never().is_some());
+        assert!(in_flight.lock().is_empty());
     }
 }

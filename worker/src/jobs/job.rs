@@ -1,4 +1,4 @@
-//! What a worker knows of the jobs whose datums it takes: read from the ledger once.
+//! The jobs whose datums a worker processes: each is read from the ledger once.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use crate::jobs::Cancellations;
 use crate::runner::home_of_another;
 use crate::slots::Scratch;
 
-/// Jobs remembered at the same time, beside those on their way. A worker meets few: those of its pipelines that run now.
+/// Jobs to remember beyond those with datums in flight. A worker meets few jobs at a time.
 const REMEMBERED: usize = 8;
 
 /// A job, as far as its datums need it.
@@ -27,39 +27,39 @@ pub(crate) struct Job {
     pub(crate) pipeline: Pipeline,
     /// Inherited variables and `transform.env`.
     pub(crate) environment: Arc<BTreeMap<String, String>>,
-    /// Standard input of the command; none if it is empty.
+    /// File with the standard input of the command; none if it is empty.
     pub(crate) stdin: Option<PathBuf>,
-    /// Standard input of `err_cmd`; none if it is empty.
+    /// File with the standard input of `err_cmd`; none if it is empty.
     pub(crate) err_stdin: Option<PathBuf>,
-    /// Cancelled when the job is to be stopped.
+    /// Cancelled when the job is stopped.
     pub(crate) stopped: CancellationToken,
-    leaves: HashMap<u16, Leaf>,
+    leaves: HashMap<u16, InputLeaf>,
 }
 
-/// Where the inputs of one pfs leaf lie, and how they are shown.
+/// One `pfs` input of the spec: where its files lie, and how they are shown to the command.
 #[derive(Clone, Debug)]
-pub(crate) struct Leaf {
+pub(crate) struct InputLeaf {
     pub(crate) store: Store,
     /// The repo's folder in that store.
     pub(crate) folder: StoreKey,
-    pub(crate) shown: Shown,
+    pub(crate) mode: InputMode,
     /// Files and directories left out.
     pub(crate) exclude: Vec<Glob>,
 }
 
-/// How the files of a leaf are shown to the command.
+/// How the files of an input are shown to the command.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Shown {
-    /// As they are.
+pub(crate) enum InputMode {
+    /// As files.
     Whole,
     /// As FIFOs.
     Lazily,
-    /// By name only.
+    /// As empty files.
     Empty,
 }
 
-/// The environment of a job's commands before their datums are told. The worker's `HOME` is no home of another user; the
-/// spec's always is.
+/// The environment that all commands of a job share. A command that runs as another user gets the home of that user,
+/// unless the spec sets `HOME`.
 fn environment(
     inherited: &BTreeMap<String, String>,
     home_of_another: Option<String>,
@@ -76,13 +76,13 @@ fn environment(
     environment
 }
 
-/// Why a job is not known.
+/// Why a job cannot be processed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum JobError {
-    #[error("the books of the job cannot be read")]
+    #[error("the records of the job cannot be read")]
     Store(#[from] StoreError),
     #[error(
-        "the spec of the job is not understood here; bring all Drover processes to one version"
+        "this worker does not understand the spec of the job; bring all Drover processes to one version"
     )]
     Spec(#[source] Findings),
     #[error("the standard input for the job's commands cannot be written to {}", path.display())]
@@ -94,35 +94,35 @@ pub(crate) enum JobError {
 }
 
 impl Job {
-    /// The leaf that an input came from; none for one that the spec does not have.
-    pub(crate) fn leaf(&self, input: &DatumInput) -> Option<&Leaf> {
+    /// The `pfs` input that a datum's input belongs to; none if the spec has no such input.
+    pub(crate) fn leaf(&self, input: &DatumInput) -> Option<&InputLeaf> {
         self.leaves.get(&input.leaf)
     }
 }
 
-impl Leaf {
+impl InputLeaf {
     async fn find(input: &PfsInput, repos: &Repos) -> Result<Self, StoreError> {
         let (store, folder) = repos.find(&input.repo, input.url.as_deref()).await?;
-        let shown = match (input.lazy, input.empty_files) {
-            (_, true) => Shown::Empty,
-            (true, false) => Shown::Lazily,
-            (false, false) => Shown::Whole,
+        let mode = match (input.lazy, input.empty_files) {
+            (_, true) => InputMode::Empty,
+            (true, false) => InputMode::Lazily,
+            (false, false) => InputMode::Whole,
         };
         Ok(Self {
             store,
             folder,
-            shown,
+            mode,
             exclude: input.exclude.clone(),
         })
     }
 }
 
-/// The jobs this worker has met lately.
+/// The jobs that this worker has met lately.
 #[derive(Debug)]
 pub(crate) struct Jobs {
     ledger: Ledger,
     repos: Repos,
-    stops: Cancellations,
+    cancellations: Cancellations,
     scratch: Arc<Scratch>,
     inherited: BTreeMap<String, String>,
     recent: Mutex<VecDeque<Arc<Job>>>,
@@ -131,21 +131,21 @@ pub(crate) struct Jobs {
 impl Jobs {
     pub(crate) fn new(
         ledger: &Ledger,
-        stops: Cancellations,
+        cancellations: Cancellations,
         scratch: Arc<Scratch>,
         inherited: BTreeMap<String, String>,
     ) -> Self {
         Self {
             repos: Repos::new(ledger.store().clone()),
             ledger: ledger.clone(),
-            stops,
+            cancellations,
             scratch,
             inherited,
             recent: Mutex::default(),
         }
     }
 
-    /// The job, read from the ledger the first time. One that has ended or is to end counts as stopped.
+    /// The job, read from the ledger the first time. A job that has ended, or whose stop was requested, is cancelled.
     pub(crate) async fn get(&self, id: JobId) -> Result<Arc<Job>, JobError> {
         let mut recent = self.recent.lock().await;
         if let Some(place) = recent.iter().position(|job| job.id == id)
@@ -154,46 +154,49 @@ impl Jobs {
             recent.push_front(Arc::clone(&job));
             return Ok(job);
         }
-        let read = self.read(id).await.inspect_err(|_| self.stops.forget(id));
+        let read = self
+            .read(id)
+            .await
+            .inspect_err(|_| self.cancellations.forget(id));
         let job = Arc::new(read?);
         recent.push_front(Arc::clone(&job));
         self.forget_idle(&mut recent);
         Ok(job)
     }
 
-    /// Cancellations a job; returns its pipeline.
+    /// Cancels a job; returns the name of its pipeline.
     pub(crate) async fn stop(&self, id: JobId) -> Result<PipelineName, StoreError> {
-        self.stops.stop(id);
+        self.cancellations.stop(id);
         Ok(self.ledger.job(id).await?.pipeline)
     }
 
-    /// Forgets the jobs that were met longest ago, but none whose datums are on their way: they hear of a stop by it.
+    /// Forgets the jobs that were met longest ago, except for those with datums in flight: these need the token.
     fn forget_idle(&self, recent: &mut VecDeque<Arc<Job>>) {
         while recent.len() > REMEMBERED {
             let idle = recent.iter().rposition(|job| Arc::strong_count(job) == 1);
             let Some(job) = idle.and_then(|idle| recent.remove(idle)) else {
                 return;
             };
-            self.stops.forget(job.id);
+            self.cancellations.forget(job.id);
             for file in [&job.stdin, &job.err_stdin].into_iter().flatten() {
-                // If it stays, it goes with the scratch directory.
+                // On an error the file is removed with the scratch directory.
                 let _ = std::fs::remove_file(file);
             }
         }
     }
 
     async fn read(&self, id: JobId) -> Result<Job, JobError> {
-        // Before the look into the ledger, so that no stop is missed from then on.
-        let stopped = self.stops.token(id);
+        // Taken before the ledger is read, so that no stop between the two is missed.
+        let stopped = self.cancellations.token(id);
         let is_over = self.ledger.job(id).await?.state.is_final();
         if is_over || self.ledger.stop_requested(id).await? {
-            self.stops.stop(id);
+            self.cancellations.stop(id);
         }
         let spec = self.ledger.spec(id).await?;
         let pipeline = pipeline::from_value(&spec).map_err(JobError::Spec)?;
         let mut leaves = HashMap::new();
         for input in pipeline.input.leaves() {
-            leaves.insert(input.leaf, Leaf::find(input, &self.repos).await?);
+            leaves.insert(input.leaf, InputLeaf::find(input, &self.repos).await?);
         }
         let transform = &pipeline.transform;
         let another = transform.user.as_deref().and_then(home_of_another);
@@ -208,7 +211,7 @@ impl Jobs {
         })
     }
 
-    /// A file of these lines, none for no lines.
+    /// Writes the lines to a file; none without lines.
     fn lines(&self, name: &str, lines: &[String]) -> Result<Option<PathBuf>, JobError> {
         if lines.is_empty() {
             return Ok(None);
@@ -229,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_user_is_not_at_home_where_the_worker_is() {
+    fn a_command_of_another_user_gets_the_home_of_that_user() {
         let home = |home: &str| BTreeMap::from([("HOME".to_owned(), home.to_owned())]);
         let secret = Secret {
             name: "homes".to_owned(),

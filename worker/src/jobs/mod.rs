@@ -5,5 +5,5 @@ mod in_flight;
 mod job;
 
 pub use cancellations::Cancellations;
-pub(crate) use in_flight::InHand;
-pub(crate) use job::{Job, JobError, Jobs, Leaf, Shown};
+pub(crate) use in_flight::InFlightDatums;
+pub(crate) use job::{InputLeaf, InputMode, Job, JobError, Jobs};

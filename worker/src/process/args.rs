@@ -1,6 +1,6 @@
-//! The command line of `drover-worker` as typed, and its environment. What is meant by it is [`Request`]'s business.
+//! The command line of `drover-worker` and its environment variables. [`WorkerRequest`] interprets the arguments.
 //!
-//! [`Request`]: crate::process::request::Request
+//! [`WorkerRequest`]: crate::process::request::WorkerRequest
 
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
@@ -18,19 +18,19 @@ use crate::process::exit::Exit;
 use crate::runner::SandboxMode;
 
 const AFTER_HELP: &str = "\
-Signals: the first SIGTERM or SIGINT drains. The worker takes no more, finishes what runs within
---grace and hands back the rest, which costs no datum an attempt. A second one cuts short: commands
-are killed and their datums go back to the queue.
+Signals: the first SIGTERM or SIGINT drains the worker. It takes no more messages, finishes the
+running datums within --grace and hands back the others, which costs no attempt. A second signal
+cuts the drain short: the commands are killed and their datums go back to the queue.
 
 Exit codes:
-  0  asked to stop, and drained
+  0  drained after a signal
   1  this machine is not fit: no scratch space, no sandbox, the address of --listen is taken
   2  usage; nothing was done
-  3  cut short by a second signal or the end of --grace; what ran goes back to the queue
+  3  cut short by a second signal or the end of --grace; the running datums go back to the queue
   4  the store or the broker cannot be reached, or refuses
 
-Credentials: those of the broker in DROVER_BROKER, where `ps` does not show them; those of a bucket
-in AWS_*, GOOGLE_* or AZURE_*. None of them reaches the commands of a pipeline.
+Credentials: give those of the broker in DROVER_BROKER, where `ps` does not show them, and those of
+a bucket in AWS_*, GOOGLE_* or AZURE_*. No command of a pipeline gets any of these variables.
 
 Examples:
   drover-worker --pipeline thumbs --broker amqps://rabbit.example.com --store s3://data
@@ -38,12 +38,12 @@ Examples:
 
 /// Takes the datums of pipelines from the broker and runs their commands.
 ///
-/// Start as many as you like, on any machines that reach the same broker and the same store. One that dies loses
-/// nothing: what it held goes to the others.
+/// Start as many workers as you like, on any machines that reach the same broker and the same store. If a worker dies,
+/// nothing is lost: its datums go to the other workers.
 #[derive(Debug, Parser)]
 #[command(name = "drover-worker", version, after_help = AFTER_HELP, max_term_width = 100)]
 pub struct Args {
-    /// The pipelines whose datums it takes: several with commas, or the flag several times
+    /// The pipelines whose datums the worker takes; separate several by commas or repeat the flag
     #[arg(
         long = "pipeline",
         env = "DROVER_PIPELINES",
@@ -73,13 +73,13 @@ pub struct Args {
     )]
     pub broker: BrokerUrl,
 
-    /// How long to try to reach store and broker at the start, for example 30s or 5m
+    /// How long to try to connect to store and broker at the start, for example 30s or 5m
     #[arg(long, env = "DROVER_CONNECT_TIMEOUT", value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub connect_timeout: Duration,
 
     /// Datums that run at the same time, 1 to 65535
     ///
-    /// More than one needs a kernel that allows mount namespaces, if commands are to find their inputs at `/pfs`.
+    /// With more than one, commands find their inputs at `/pfs` only if the kernel allows mount namespaces.
     #[arg(
         long,
         env = "DROVER_SLOTS",
@@ -89,9 +89,9 @@ pub struct Args {
     )]
     pub slots: NonZeroU16,
 
-    /// Datums made ready ahead of processing, for each slot, 0 to 65535
+    /// Datums staged ahead of processing for each slot, 0 to 65535
     ///
-    /// 0 suits datums that take minutes: then no worker holds one that an idle worker could run.
+    /// 0 suits datums that take minutes: then no worker holds a datum that an idle worker could run.
     #[arg(
         long,
         env = "DROVER_LOOK_AHEAD",
@@ -105,11 +105,11 @@ pub struct Args {
     #[arg(long, env = "DROVER_GRACE", value_name = "TIME", default_value = "25s", value_parser = duration, help_heading = "Running")]
     pub grace: Duration,
 
-    /// From SIGTERM to SIGKILL, for a command that is timed out or stopped
+    /// Time from SIGTERM to SIGKILL for a command that timed out or is stopped
     #[arg(long, env = "DROVER_TERM_GRACE", value_name = "TIME", default_value = "5s", value_parser = duration, help_heading = "Running")]
     pub term_grace: Duration,
 
-    /// What each command is run in
+    /// The sandbox of the commands
     #[arg(
         long,
         env = "DROVER_SANDBOX",
@@ -133,27 +133,27 @@ pub struct Args {
         long,
         env = "DROVER_LISTEN",
         value_name = "ADDRESS",
-        help_heading = "Telling"
+        help_heading = "Monitoring"
     )]
     pub listen: Option<SocketAddr>,
 
-    /// What is told on standard error: error, warn, info, debug, or `room=level,…`
+    /// Log level on standard error: error, warn, info, debug, or `module=level,…`
     #[arg(
         long,
         env = "DROVER_LOG",
         value_name = "LEVEL",
         default_value = "info",
-        help_heading = "Telling"
+        help_heading = "Monitoring"
     )]
     pub log: String,
 
-    /// How it is told: lines for people, or a JSON object a line
+    /// Log format: lines for people, or one JSON object a line
     #[arg(
         long,
         env = "DROVER_LOG_FORMAT",
         value_name = "FORMAT",
         default_value = "text",
-        help_heading = "Telling"
+        help_heading = "Monitoring"
     )]
     pub log_format: LogFormat,
 
@@ -162,12 +162,17 @@ pub struct Args {
         long,
         env = "DROVER_WORKER_NAME",
         value_name = "NAME",
-        help_heading = "Telling"
+        help_heading = "Monitoring"
     )]
     pub name: Option<String>,
 
-    /// The pod it runs in, for `PPS_POD_NAME`
-    #[arg(long, env = "POD_NAME", value_name = "NAME", help_heading = "Telling")]
+    /// Name of the worker's pod, for `PPS_POD_NAME`
+    #[arg(
+        long,
+        env = "POD_NAME",
+        value_name = "NAME",
+        help_heading = "Monitoring"
+    )]
     pub pod: Option<String>,
 
     /// The namespace of that pod, for `PPS_NAMESPACE`
@@ -175,17 +180,17 @@ pub struct Args {
         long,
         env = "POD_NAMESPACE",
         value_name = "NAME",
-        help_heading = "Telling"
+        help_heading = "Monitoring"
     )]
     pub namespace: Option<String>,
 }
 
-/// How events are written.
+/// The format of log events.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum LogFormat {
-    /// A line for people.
+    /// Lines for people.
     Text,
-    /// A JSON object a line, for machines.
+    /// One JSON object a line, for machines.
     Json,
 }
 
@@ -198,12 +203,12 @@ impl From<LogFormat> for telemetry::Format {
     }
 }
 
-/// The command line of this process, or the error that clap makes of it (`--help` is one).
+/// Parses the command line of this process. clap returns `--help` and `--version` as errors, too.
 pub fn parse() -> Result<Args, clap::Error> {
     Args::try_parse()
 }
 
-/// Says why clap refuses a command line, or prints the help that was asked for.
+/// Prints the error or the help that clap returned, and returns the exit code.
 pub fn refuse(refusal: &clap::Error) -> Exit {
     let _ = refusal.print();
     match refusal.kind() {
@@ -218,7 +223,7 @@ mod tests {
 
     use super::*;
 
-    /// The definition, without what this process's environment says.
+    /// The command line without values from the environment of this process.
     fn command() -> clap::Command {
         Args::command()
             .term_width(100)
@@ -231,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn the_help_tells_all() {
+    fn the_help_is_complete() {
         insta::assert_snapshot!("help", command().render_long_help());
     }
 
@@ -263,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_refused() {
+    fn invalid_values_are_refused() {
         let rows = [
             ("--pipeline p --broker x --slots 0", "--slots"),
             ("--pipeline p --broker x --slots 70000", "--slots"),

@@ -1,4 +1,4 @@
-//! The broker, as a worker needs it.
+//! The connection to the broker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,14 +6,14 @@ use std::time::Duration;
 use drover_shared::queue::rabbitmq::{Address, Advice, RabbitMq, preflight};
 use drover_shared::queue::{Broker, QueueError};
 
-/// Reaches the broker within `patience`, and sees that it is fit for the work.
+/// Connects to the broker within `timeout`, and checks that its version and settings are supported.
 pub(crate) async fn broker(
     address: &Address,
     process: &str,
-    patience: Duration,
+    timeout: Duration,
 ) -> Result<Arc<dyn Broker>, QueueError> {
-    let broker = RabbitMq::connect(address, process, patience).await?;
-    // How long datums may take is for those who publish them to consider: the specs are theirs.
+    let broker = RabbitMq::connect(address, process, timeout).await?;
+    // The publishing side checks `datum_timeout` against the broker's settings: it knows the specs.
     for advice in preflight(&broker.version(), Some(Duration::ZERO)) {
         match advice {
             Advice::Refusal(message) => return Err(QueueError::Refused { message }),

@@ -1,24 +1,24 @@
-//! Exit codes. Scripts and restart policies depend on them: a code never changes its meaning.
+//! Exit codes. Scripts and restart policies depend on them, so a code never changes its meaning.
 
 use std::process::ExitCode;
 
-/// How the worker's process ended, for whoever started it.
+/// The result of the worker's process.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Exit {
-    /// It was asked to stop; what ran was finished, the rest handed back.
+    /// The worker drained after a signal: running datums were finished, the others handed back.
     Drained,
-    /// This machine is not fit for it: no scratch space, no way to run commands, an address that is taken; or a bug.
+    /// The machine is not fit: no scratch space, no way to run commands, an address in use; or a bug.
     Unfit,
     /// The command line or the environment is wrong; nothing was done.
     Usage,
-    /// What ran was killed: asked twice, or the grace was over. It goes back to the queue.
+    /// A second signal or the end of the grace period killed the running commands; their datums go back to the queue.
     CutShort,
     /// The store or the broker cannot be reached or used.
     Unreachable,
 }
 
 impl Exit {
-    /// The number that the process returns.
+    /// The exit code.
     pub const fn code(self) -> u8 {
         match self {
             Self::Drained => 0,

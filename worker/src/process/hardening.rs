@@ -1,11 +1,11 @@
-//! What this process knows stays in it: the credentials in its environment, above all. A command of a pipeline often runs
-//! as the very user that the worker is, and could read `/proc/<worker>/environ` otherwise.
+//! Keeps the credentials of this process from the commands. A command often runs as the same user as the worker, and
+//! could otherwise read `/proc/<worker>/environ`.
 
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
-/// From now on nobody but root looks into this process's memory and environment. Programs that it executes are not
-/// concerned; runners get none of its variables.
+/// Makes this process non-dumpable: from now on only root can read its memory and environment. Executed programs are
+/// dumpable again; runners get none of the worker's variables.
 pub fn keep_to_oneself() {
-    // It is never refused.
+    // The kernel never refuses this value.
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }

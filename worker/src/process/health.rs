@@ -1,4 +1,4 @@
-//! How the worker is, for whoever probes it.
+//! The readiness of the worker, for the health probe.
 
 use std::sync::{Arc, OnceLock};
 
@@ -7,25 +7,25 @@ use drover_shared::queue::{Broker, Link};
 use crate::metrics;
 use crate::phase::{Phase, WorkerPhase};
 
-/// How the worker is. Cheap to clone; all clones tell the same.
+/// The health of the worker. Cheap to clone; all clones share the state.
 #[derive(Clone, Default)]
-pub(crate) struct Health {
+pub(crate) struct WorkerHealth {
     pub(crate) phase: WorkerPhase,
     broker: Arc<OnceLock<Arc<dyn Broker>>>,
 }
 
-impl Health {
-    /// From now on the broker counts, too.
+impl WorkerHealth {
+    /// From now on readiness includes the connection to the broker.
     pub(crate) fn watch(&self, broker: &Arc<dyn Broker>) {
         self.broker.get_or_init(|| Arc::clone(broker));
     }
 
-    /// Whether the worker takes messages; if not, why.
+    /// Ok if the worker consumes messages; otherwise the reason why not.
     pub(crate) fn ready(&self) -> Result<(), String> {
         judge(self.phase.phase(), self.link())
     }
 
-    /// Brings the gauge of the connection up to date.
+    /// Updates the gauge of the broker connection.
     pub(crate) fn measure_link(&self) {
         metrics::queue_link(matches!(self.link(), Link::Up));
     }
@@ -33,7 +33,7 @@ impl Health {
     fn link(&self) -> Link {
         self.broker.get().map_or_else(
             || Link::Down {
-                why: "it was not reached yet".to_owned(),
+                why: "not connected yet".to_owned(),
             },
             |broker| broker.link(),
         )
@@ -44,9 +44,9 @@ fn judge(phase: Phase, link: Link) -> Result<(), String> {
     match (phase, link) {
         (Phase::Starting, _) => Err("starting".to_owned()),
         (Phase::Draining, _) => Err("draining".to_owned()),
-        (Phase::Taking, Link::Up) => Ok(()),
-        (Phase::Taking, Link::Down { why }) => Err(format!("the broker is out of reach: {why}")),
-        (Phase::Taking, Link::Blocked { why }) => Err(format!("the broker is blocked: {why}")),
+        (Phase::Consuming, Link::Up) => Ok(()),
+        (Phase::Consuming, Link::Down { why }) => Err(format!("the broker is out of reach: {why}")),
+        (Phase::Consuming, Link::Blocked { why }) => Err(format!("the broker is blocked: {why}")),
     }
 }
 
@@ -57,21 +57,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_worker_is_ready_while_it_takes_messages_from_a_broker_that_is_there() {
+    fn a_worker_is_ready_while_it_consumes_and_the_broker_is_connected() {
         let down = || Link::Down { why: "cut".into() };
         let blocked = || Link::Blocked {
             why: "memory".into(),
         };
         let rows = [
             (Phase::Starting, Link::Up, Some("starting")),
-            (Phase::Taking, Link::Up, None),
+            (Phase::Consuming, Link::Up, None),
             (
-                Phase::Taking,
+                Phase::Consuming,
                 down(),
                 Some("the broker is out of reach: cut"),
             ),
             (
-                Phase::Taking,
+                Phase::Consuming,
                 blocked(),
                 Some("the broker is blocked: memory"),
             ),
@@ -84,9 +84,9 @@ mod tests {
     }
 
     #[test]
-    fn a_broker_that_was_never_reached_is_out_of_reach() {
-        let health = Health::default();
-        health.phase.enter(Phase::Taking);
+    fn a_worker_that_never_connected_is_not_ready() {
+        let health = WorkerHealth::default();
+        health.phase.enter(Phase::Consuming);
         assert!(health.ready().is_err());
         health.watch(&(Arc::new(Embedded::new(1)) as Arc<dyn Broker>));
         assert_eq!(health.ready(), Ok(()));

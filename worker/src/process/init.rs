@@ -1,7 +1,8 @@
-//! PID 1 of a container: the kernel gives it orphans to bury, and ignores signals that it does not handle itself.
+//! PID 1 of a container. The kernel makes PID 1 the parent of all orphans, and ignores signals that PID 1 does not
+//! handle.
 //!
-//! So where the worker finds itself to be PID 1 it starts itself once more, as a child that is an ordinary process,
-//! and stays behind as a small init: it passes signals on, reaps whatever ends, and exits as the child does.
+//! A worker that is PID 1 therefore starts itself again as a child and stays behind as a small init: the init passes
+//! signals on, reaps all processes, and exits with the code of the child.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -15,7 +16,7 @@ use nix::unistd::Pid;
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// What is passed on to the worker.
+/// The signals that are passed on to the worker.
 const PASSED_ON: [Signal; 6] = [
     Signal::SIGTERM,
     Signal::SIGINT,
@@ -25,22 +26,22 @@ const PASSED_ON: [Signal; 6] = [
     Signal::SIGUSR2,
 ];
 
-/// What a shell adds to the number of the signal that ended a process.
+/// A process killed by signal n exits with this plus n, as in a shell.
 const BY_SIGNAL: i32 = 128;
 
-/// If this process is PID 1, is its init to its end. Must come before any thread.
+/// Runs as the init if this process is PID 1. Must be called before any thread is started.
 pub fn take_over() -> Option<ExitCode> {
     if std::process::id() != 1 {
         return None;
     }
     let runtime = runtime::Builder::new_current_thread().enable_io().build();
-    let ended = runtime.and_then(|runtime| runtime.block_on(look_after_the_worker()));
-    // Without an init the worker does its work all the same.
+    let ended = runtime.and_then(|runtime| runtime.block_on(supervise_worker()));
+    // If the init cannot run, this process becomes the worker itself.
     ended.ok()
 }
 
-async fn look_after_the_worker() -> io::Result<ExitCode> {
-    // All handlers first: what comes while the worker starts must not be missed.
+async fn supervise_worker() -> io::Result<ExitCode> {
+    // The handlers come first, so that no signal is missed while the worker starts.
     let mut ended = signal(SignalKind::child())?;
     let mut asked = PASSED_ON
         .map(|it| signal(SignalKind::from_raw(it as i32)).map(|stream| (it, stream)))
@@ -56,7 +57,7 @@ async fn look_after_the_worker() -> io::Result<ExitCode> {
         }));
         tokio::select! {
             (signal, ..) = passed_on => {
-                // A worker that has just ended is found by the other arm.
+                // If the worker has just ended, the other branch reaps it.
                 let _ = kill(worker, signal);
             }
             _ = ended.recv() => {
@@ -68,7 +69,7 @@ async fn look_after_the_worker() -> io::Result<ExitCode> {
     }
 }
 
-/// Starts the worker. In a process group of its own: Ctrl-C at a terminal reaches it through us, once, not twice.
+/// Starts the worker, in a process group of its own: otherwise Ctrl-C at a terminal would reach the worker twice.
 fn start() -> io::Result<Pid> {
     let mut words = std::env::args_os();
     let name = words.next().unwrap_or_else(|| "drover-worker".into());
@@ -77,12 +78,12 @@ fn start() -> io::Result<Pid> {
         .args(words)
         .process_group(0)
         .spawn()?;
-    // Dropped, but not waited for: `reap` does that, for all.
+    // The child is dropped without a wait: `reap` waits for all children.
     let pid = i32::try_from(worker.id()).map_err(io::Error::other)?;
     Ok(Pid::from_raw(pid))
 }
 
-/// Buries all that have ended; returns how the worker ended, if it is among them.
+/// Reaps all children that have ended; returns the exit code of the worker, if it is among them.
 fn reap(worker: Pid) -> Option<ExitCode> {
     loop {
         match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
@@ -92,7 +93,7 @@ fn reap(worker: Pid) -> Option<ExitCode> {
             }
             Ok(WaitStatus::StillAlive) => return None,
             Ok(_) | Err(Errno::EINTR) => {}
-            // Nobody is left, the worker neither.
+            // No child is left, so the worker is gone, too.
             Err(_) => return Some(ExitCode::FAILURE),
         }
     }

@@ -1,5 +1,5 @@
-//! The worker as a process of its own, `drover-worker`: the command line becomes a [request], which a [service] carries
-//! out; or the process was started for a [subcommand].
+//! The worker as a process of its own, `drover-worker`. The command line becomes a [request], which the [service] runs;
+//! or the process was started for a [subcommand].
 
 pub mod args;
 mod connect;

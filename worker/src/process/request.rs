@@ -1,4 +1,4 @@
-//! What the command line means, decided once, before anything is reached.
+//! The interpreted command line, before anything is connected.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -14,25 +14,25 @@ use crate::consume::FURTHER;
 use crate::process::args::Args;
 use crate::slots::scratch_for;
 
-/// A worker as it was asked for.
+/// The worker that the command line asks for.
 #[derive(Debug)]
-pub struct Request {
+pub struct WorkerRequest {
     pub(crate) pipelines: Vec<PipelineName>,
     pub(crate) store: Location,
     pub(crate) broker: Address,
-    /// How long store and broker may take to be reached.
+    /// The time limit for connecting to store and broker.
     pub(crate) connect_timeout: Duration,
-    /// Where the probe answers, if it is wanted.
+    /// The address of the probe, if one is given.
     pub(crate) listen: Option<SocketAddr>,
-    /// Where scratch is to be, if that was said.
+    /// The scratch directory, if one is given.
     scratch: Option<PathBuf>,
-    /// All but the place for scratch, which the store may decide.
+    /// All settings but the scratch directory, which may depend on the store.
     settings: Settings,
 }
 
-impl Request {
-    /// What is meant by `args`, with paths relative to `base`, on a machine called `host`; or all that makes no sense,
-    /// without the password.
+impl WorkerRequest {
+    /// Interprets `args`, with paths relative to `base`, on a machine called `host`. An error lists all problems; it never
+    /// contains a password.
     pub fn of(args: Args, base: &Path, host: &str) -> Result<Self, Vec<String>> {
         let store = Location::parse(&args.store, base).map_err(|error| format!("--store: {error}"));
         let broker = args.broker.address();
@@ -62,12 +62,12 @@ impl Request {
         })
     }
 
-    /// Who the worker will be.
+    /// The id of the worker.
     pub(crate) fn worker(&self) -> &WorkerId {
         &self.settings.worker
     }
 
-    /// The settings of the worker on this store.
+    /// The settings of the worker for this store.
     pub(crate) fn settings(&self, store: &Store) -> Settings {
         Settings {
             scratch: scratch_for(store, self.scratch.clone()),
@@ -82,14 +82,14 @@ mod tests {
 
     use super::*;
 
-    fn request(typed: &str) -> Result<Request, Vec<String>> {
+    fn request(typed: &str) -> Result<WorkerRequest, Vec<String>> {
         let line = format!("drover-worker {typed}");
         let args = Args::try_parse_from(line.split(' ')).unwrap();
-        Request::of(args, Path::new("/base"), "machine")
+        WorkerRequest::of(args, Path::new("/base"), "machine")
     }
 
     #[test]
-    fn all_that_makes_no_sense_is_told_at_once_and_no_password() {
+    fn all_problems_are_listed_at_once_and_no_password() {
         let typed = "--pipeline p --broker http://me:hunter2@host --store ftp://me:hunter2@host/x";
         let problems = request(typed).unwrap_err();
         assert_eq!(problems.len(), 2, "{problems:?}");
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worker_is_named_after_what_it_was_told_its_pod_or_its_machine() {
+    fn the_worker_is_named_by_its_flag_its_pod_or_its_machine() {
         let rows = [
             ("--name me --pod pod-1", "me-"),
             ("--pod pod-1", "pod-1-"),
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn paths_are_meant_from_where_the_worker_was_started() {
+    async fn paths_are_relative_to_the_working_directory() {
         let request = request("--pipeline p --broker amqp://host --scratch here --store data");
         let request = request.unwrap();
         assert_eq!(request.store, Location::Folder("/base/data".into()));
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipeline_named_twice_is_taken_once() {
+    fn a_pipeline_named_twice_is_consumed_once() {
         let request = request("--pipeline b,a,b --broker amqp://host").unwrap();
         let names: Vec<_> = request.pipelines.iter().map(PipelineName::as_str).collect();
         assert_eq!(names, ["a", "b"]);

@@ -1,4 +1,4 @@
-//! The worker as a process of its own: reaches store and broker, works, and says how it is meanwhile.
+//! The service: connects to store and broker, runs the worker, and answers the health probe meanwhile.
 
 use std::convert::Infallible;
 use std::io;
@@ -17,34 +17,34 @@ use crate::jobs::Cancellations;
 use crate::metrics;
 use crate::process::connect;
 use crate::process::exit::Exit;
-use crate::process::health::Health;
-use crate::process::request::Request;
+use crate::process::health::WorkerHealth;
+use crate::process::request::WorkerRequest;
 
-/// Why the process could not do its work (any more).
+/// An error that ends the service.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// The probe's address cannot be had.
+    /// The probe cannot listen on its address.
     #[error("cannot listen on {address}; give --listen another address")]
     Listen {
-        /// The address.
+        /// The address of `--listen`.
         address: SocketAddr,
-        /// The refusal.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// The store was not reached.
+    /// The store could not be opened within the connect timeout.
     #[error("cannot begin without the store; check --store, the network and its credentials")]
     Store(#[source] StoreError),
-    /// The broker was not reached, or refuses.
+    /// The broker could not be reached within the connect timeout, or refuses the worker.
     #[error("cannot begin without the broker; check --broker, the network and its credentials")]
     Broker(#[source] QueueError),
-    /// The worker ended before it was asked to.
+    /// The worker ended because of an error.
     #[error(transparent)]
     Work(#[from] WorkError),
 }
 
 impl ServiceError {
-    /// What the process returns.
+    /// The exit code of the process.
     pub fn exit(&self) -> Exit {
         match self {
             Self::Store(_)
@@ -58,9 +58,9 @@ impl ServiceError {
     }
 }
 
-/// Works until it is asked to stop, and says how it is meanwhile.
-pub async fn run(request: Request, tokens: Tokens) -> Result<(), ServiceError> {
-    let health = Health::default();
+/// Runs the worker until it has drained, and answers the health probe meanwhile.
+pub async fn run(request: WorkerRequest, tokens: Tokens) -> Result<(), ServiceError> {
+    let health = WorkerHealth::default();
     let answering = answer(request.listen, health.clone()).await?;
     tokio::select! {
         worked = serve(&request, &health, tokens) => worked,
@@ -68,10 +68,14 @@ pub async fn run(request: Request, tokens: Tokens) -> Result<(), ServiceError> {
     }
 }
 
-async fn serve(request: &Request, health: &Health, tokens: Tokens) -> Result<(), ServiceError> {
+async fn serve(
+    request: &WorkerRequest,
+    health: &WorkerHealth,
+    tokens: Tokens,
+) -> Result<(), ServiceError> {
     let reaching = tokens.soft.run_until_cancelled(reach(request, health));
     let Some(reached) = reaching.await else {
-        tracing::info!("asked to stop before the work began");
+        tracing::info!("stopped before store and broker were connected");
         return Ok(());
     };
     let (ledger, broker) = reached?;
@@ -79,22 +83,30 @@ async fn serve(request: &Request, health: &Health, tokens: Tokens) -> Result<(),
         phase: health.phase.clone(),
         ..request.settings(ledger.store())
     };
-    let stops = Cancellations::new(&tokens.hard);
+    let cancellations = Cancellations::new(&tokens.hard);
     let pipelines = request.pipelines.clone();
-    // All of a worker's life is one future, and a large one.
-    Ok(Box::pin(work(settings, ledger, broker, pipelines, stops, tokens)).await?)
+    // Boxed: the future of a worker is large.
+    Ok(Box::pin(work(
+        settings,
+        ledger,
+        broker,
+        pipelines,
+        cancellations,
+        tokens,
+    ))
+    .await?)
 }
 
-/// Reaches the store and the broker, where the pipelines' queues are made if they are not there.
+/// Connects to the store and the broker, and declares the pipelines' queues.
 async fn reach(
-    request: &Request,
-    health: &Health,
+    request: &WorkerRequest,
+    health: &WorkerHealth,
 ) -> Result<(Ledger, Arc<dyn Broker>), ServiceError> {
-    let patience = request.connect_timeout;
-    let store = Store::reach(&request.store, patience)
+    let timeout = request.connect_timeout;
+    let store = Store::reach(&request.store, timeout)
         .await
         .map_err(ServiceError::Store)?;
-    let broker = connect::broker(&request.broker, request.worker().as_str(), patience);
+    let broker = connect::broker(&request.broker, request.worker().as_str(), timeout);
     let broker = broker.await.map_err(ServiceError::Broker)?;
     health.watch(&broker);
     for pipeline in &request.pipelines {
@@ -106,21 +118,21 @@ async fn reach(
     Ok((Ledger::new(store), broker))
 }
 
-/// Listens where it was asked to; what is returned answers for ever.
+/// Binds the address of the probe, if there is one; the returned future answers for ever.
 async fn answer(
     listen: Option<SocketAddr>,
-    health: Health,
+    health: WorkerHealth,
 ) -> Result<impl Future<Output = Infallible>, ServiceError> {
     let probe = match listen {
         Some(address) => Some(listen_on(address).await?),
         None => None,
     };
     Ok(async move {
-        let Some((probe, measures)) = probe else {
+        let Some((probe, exporter)) = probe else {
             return std::future::pending().await;
         };
         let (ready, link) = (health.clone(), health);
-        measures
+        exporter
             .show_on(probe, move || ready.ready(), move || link.measure_link())
             .await
     })
@@ -129,10 +141,10 @@ async fn answer(
 async fn listen_on(address: SocketAddr) -> Result<(Probe, MetricsExporter), ServiceError> {
     let refused = |source| ServiceError::Listen { address, source };
     let probe = Probe::bind(address).await.map_err(refused)?;
-    let measures = MetricsExporter::keep(&metrics::BUCKETS_S, &[])
+    let exporter = MetricsExporter::keep(&metrics::BUCKETS_S, &[])
         .map_err(|error| refused(io::Error::other(error)))?;
     metrics::describe();
     let address = probe.address().map_err(refused)?;
     tracing::info!("answering /live, /ready and /metrics on http://{address}");
-    Ok((probe, measures))
+    Ok((probe, exporter))
 }

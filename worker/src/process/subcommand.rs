@@ -1,5 +1,4 @@
-//! What the binary does for the container it lies in, instead of working. The images it is put into need not have a
-//! shell, `cp` or `curl`.
+//! Subcommands for containers. The images that the binary is put into need not have a shell, `cp` or `curl`.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -13,36 +12,36 @@ use drover_shared::process::{ProbeError, probe_ready};
 
 use crate::process::args;
 
-/// The name of an installed worker, where only a directory was named.
+/// The file name of an installed worker if the target is a directory.
 const NAME: &str = "drover-worker";
 
-/// A subcommand as typed.
+/// The subcommands.
 #[derive(Debug, Parser)]
 #[command(name = NAME)]
 enum WorkerSubcommand {
-    /// Copy this binary, for another image to run it: what an init container is there for
+    /// Copy this binary, for example in an init container, so that another image can run it
     Install {
-        /// The file to make, or a directory
+        /// The target file, or a directory
         path: PathBuf,
     },
     /// Ask a worker whether it is ready, as a health check
     Probe {
-        /// Where it answers: what it was given as `--listen`
+        /// The address that the worker was given as `--listen`
         #[arg(env = "DROVER_LISTEN", default_value = "127.0.0.1:9090")]
         address: SocketAddr,
     },
 }
 
-/// Why a subcommand was not done.
+/// The error of a subcommand.
 #[derive(Debug, thiserror::Error)]
-enum ChoreError {
+enum SubcommandError {
     #[error("cannot install the worker as {}: {source}", path.display())]
     Install { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Probe(#[from] ProbeError),
 }
 
-/// If this process was started for a subcommand, does it. An ordinary worker's command line begins with a flag.
+/// Runs the subcommand, if the command line has one. The command line of a worker begins with a flag.
 pub fn take_over() -> Option<ExitCode> {
     let first = std::env::args_os().nth(1)?;
     if first != "install" && first != "probe" {
@@ -62,16 +61,16 @@ pub fn take_over() -> Option<ExitCode> {
 }
 
 impl WorkerSubcommand {
-    fn carry_out(self) -> Result<(), ChoreError> {
+    fn carry_out(self) -> Result<(), SubcommandError> {
         match self {
             Self::Install { path } => install(Path::new("/proc/self/exe"), &path)
-                .map_err(|source| ChoreError::Install { path, source }),
+                .map_err(|source| SubcommandError::Install { path, source }),
             Self::Probe { address } => Ok(probe_ready(address)?),
         }
     }
 }
 
-/// Copies `binary`, so that whoever looks finds all of it or nothing.
+/// Copies `binary` to `target` atomically.
 fn install(binary: &Path, target: &Path) -> io::Result<()> {
     let target = if target.is_dir() {
         target.join(NAME)
@@ -80,7 +79,7 @@ fn install(binary: &Path, target: &Path) -> io::Result<()> {
     };
     let name = target.file_name().unwrap_or(OsStr::new(NAME));
     let part = target.with_file_name(format!(".{}.part", name.display()));
-    // The mode is copied, too.
+    // `copy` keeps the mode.
     fs::copy(binary, &part)?;
     fs::rename(part, target)
 }
@@ -111,12 +110,12 @@ mod tests {
             target.metadata().unwrap().permissions().mode() & 0o777,
             0o755
         );
-        // Nothing is left beside it.
+        // No temporary file is left.
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     #[test]
-    fn in_a_directory_it_has_its_own_name() {
+    fn in_a_directory_the_binary_keeps_its_name() {
         let folder = tempfile::tempdir().unwrap();
         let binary = folder.path().join("binary");
         fs::write(&binary, "new").unwrap();

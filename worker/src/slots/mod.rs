@@ -3,6 +3,6 @@
 mod pool;
 mod scratch;
 
-pub(crate) use pool::{Lease, Share, Slots};
+pub(crate) use pool::{SlotLease, SlotShare, Slots};
 pub(crate) use scratch::Scratch;
 pub use scratch::scratch_for;

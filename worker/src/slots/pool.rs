@@ -1,4 +1,4 @@
-//! The slots: as many runners as datums may run at the same time.
+//! The slots: one runner for each datum that may run at the same time.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -20,24 +20,24 @@ pub(crate) struct Slots {
     idle: Mutex<Vec<Slot>>,
 }
 
-/// A place for a runner; it has none after one died.
+/// One slot; it has no runner after its runner died.
 #[derive(Debug)]
 struct Slot {
     settings: Arc<RunnerSettings>,
     runner: Option<Runner>,
 }
 
-/// How much of the worker a datum wants for itself.
+/// How many slots a datum occupies.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Share {
+pub(crate) enum SlotShare {
     /// One slot.
     One,
-    /// All of them: the datum is suspected of taking its worker down.
+    /// All slots: the datum may have killed a worker, so it runs alone.
     All,
 }
 
 impl Slots {
-    /// Starts the runners, so that a machine where none can run is found out at once.
+    /// Starts all runners, so that a machine that cannot run commands is found at once.
     pub(crate) async fn start(
         settings: &Settings,
         store: &Store,
@@ -71,24 +71,24 @@ impl Slots {
         })
     }
 
-    /// A slot, as soon as one is free and those who asked before have theirs.
-    pub(crate) async fn lease(&self, share: Share) -> Lease<'_> {
+    /// Acquires a slot, in the order of the requests.
+    pub(crate) async fn lease(&self, share: SlotShare) -> SlotLease<'_> {
         let wanted = match share {
-            Share::One => 1,
-            Share::All => self.count,
+            SlotShare::One => 1,
+            SlotShare::All => self.count,
         };
         let permit = self.free.acquire_many(wanted).await;
         let permit = permit.expect("the semaphore is never closed");
         let slot = self.lock().pop();
         metrics::slots_busy(1);
-        Lease {
+        SlotLease {
             slots: self,
             slot: Some(slot.expect("there are as many slots as permits")),
             _permit: permit,
         }
     }
 
-    /// Ends all idle runners and waits for them.
+    /// Ends all idle runners and waits for their exit.
     pub(crate) async fn end(&self) {
         let idle = std::mem::take(&mut *self.lock());
         for runner in idle.into_iter().filter_map(|slot| slot.runner) {
@@ -101,7 +101,7 @@ impl Slots {
     }
 }
 
-/// Says it when commands run in less than the best sandbox.
+/// Warns if a better sandbox is not available.
 fn announce(runner: &Runner) {
     for reason in runner.refused() {
         tracing::warn!(
@@ -111,17 +111,17 @@ fn announce(runner: &Runner) {
     }
 }
 
-/// A slot in use; free again when dropped.
+/// A slot in use, released when dropped.
 #[derive(Debug)]
-pub(crate) struct Lease<'a> {
+pub(crate) struct SlotLease<'a> {
     slots: &'a Slots,
-    /// Always there but while the lease is dropped.
+    /// None only while the lease is dropped.
     slot: Option<Slot>,
     _permit: SemaphorePermit<'a>,
 }
 
-impl Lease<'_> {
-    /// The slot's runner, a new one if the last one died.
+impl SlotLease<'_> {
+    /// The slot's runner; a new one is started if the last one died.
     pub(crate) async fn runner(&mut self) -> Result<&mut Runner, RunnerError> {
         let slot = self.slot.as_mut().expect("a lease has its slot");
         match &mut slot.runner {
@@ -133,8 +133,8 @@ impl Lease<'_> {
         }
     }
 
-    /// Runs an order; a runner that fails is of no use any more. One that is not waited for to the end must be
-    /// [discarded](Lease::discard).
+    /// Runs an order. A runner that fails is discarded. If this future is dropped before its end, the runner must be
+    /// [discarded](SlotLease::discard).
     pub(crate) async fn run(
         &mut self,
         order: &Order,
@@ -147,14 +147,14 @@ impl Lease<'_> {
         executed
     }
 
-    /// Kills the runner with all it runs.
+    /// Kills the runner and all processes that it runs.
     pub(crate) fn discard(&mut self) {
         if let Some(slot) = &mut self.slot {
             slot.runner = None;
         }
     }
 
-    /// Does what blocks, with the runner at rest.
+    /// Does blocking work while the runner is idle.
     pub(crate) async fn with_runner<T: Send + 'static>(
         &mut self,
         work: impl FnOnce(&Runner) -> T + Send + 'static,
@@ -177,7 +177,7 @@ impl Lease<'_> {
     }
 }
 
-impl Drop for Lease<'_> {
+impl Drop for SlotLease<'_> {
     fn drop(&mut self) {
         self.slots.lock().extend(self.slot.take());
         metrics::slots_busy(-1);

@@ -1,4 +1,5 @@
-//! The worker's own directory: made at its start, gone with it, swept by the next worker if it was killed.
+//! The worker's scratch directory: made at its start and removed at its end; the next worker removes what a killed one
+//! left.
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -10,16 +11,16 @@ use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 
 use crate::runner::remove_all;
 
-/// Where the directories of workers lie: where it was said, else below the store's own folder, so that nothing needs
-/// copying, else, for a bucket, in the system's folder for temporary files.
+/// The parent of the workers' scratch directories: `chosen`, else a folder below a folder store, so that nothing needs
+/// copying, else (for a bucket) a folder below the system's temporary folder.
 pub fn scratch_for(store: &Store, chosen: Option<PathBuf>) -> PathBuf {
     chosen
         .or_else(|| store.local_path(&layout::scratch()))
         .unwrap_or_else(|| std::env::temp_dir().join("drover"))
 }
 
-/// A directory that belongs to this worker as long as it lives. Beside it lies a locked file: as the lock goes
-/// with the process, however that ends, a directory whose lock is free belongs to nobody.
+/// The scratch directory of this worker. A locked file lies beside the directory: the kernel releases the lock with the
+/// process, so a directory whose lock is free belongs to no worker.
 #[derive(Debug)]
 pub(crate) struct Scratch {
     path: PathBuf,
@@ -28,18 +29,18 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// Makes the worker's directory below `parent`, and removes those of workers that were killed.
+    /// Makes the worker's directory below `parent`, and removes the directories of killed workers.
     pub(crate) fn make(parent: &Path, worker: &WorkerId) -> io::Result<Self> {
         fs::create_dir_all(parent)?;
         sweep(parent)?;
         let path = parent.join(worker.as_str());
         let lock = lock_file(&path);
-        // Locked before anybody can take it for free.
+        // Locked under another name first: another worker must never see the lock file unlocked.
         let locked = File::create_new(&path)?;
         locked.try_lock()?;
         fs::rename(&path, &lock)?;
-        for room in ["slots", "staging", "hold", "logs"] {
-            fs::create_dir_all(path.join(room))?;
+        for name in ["slots", "staging", "hold", "logs"] {
+            fs::create_dir_all(path.join(name))?;
         }
         Ok(Self {
             path: fs::canonicalize(path)?,
@@ -48,12 +49,12 @@ impl Scratch {
         })
     }
 
-    /// Working directory of a slot's runner.
+    /// The working directory of a slot's runner.
     pub(crate) fn slot(&self, number: usize) -> PathBuf {
         self.path.join("slots").join(number.to_string())
     }
 
-    /// Inputs of a claim that had to be downloaded.
+    /// The downloaded inputs of a claim.
     pub(crate) fn staging(&self, claim: &str) -> PathBuf {
         self.path.join("staging").join(claim)
     }
@@ -63,18 +64,17 @@ impl Scratch {
         self.path.join("hold").join(format!("{claim}.{n}"))
     }
 
-    /// A log being written.
+    /// A log that is being written.
     pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.path.join("logs").join(name)
     }
 
-    /// Whether a file lies in the directory.
+    /// True if the file lies in the scratch directory.
     pub(crate) fn holds(&self, file: &Path) -> bool {
         file.starts_with(&self.path)
     }
 
-    /// Opens a file in the directory to read it, though a command that is alive may put something else in its place, or a
-    /// link: none is followed.
+    /// Opens a file of the directory to read it. No link is followed: a running command may replace the file by one.
     pub(crate) fn open(&self, file: &Path) -> io::Result<File> {
         let below = file.strip_prefix(&self.path).map_err(io::Error::other)?;
         let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
@@ -83,7 +83,7 @@ impl Scratch {
         Ok(openat2(root, below, flags, Mode::empty(), inside)?.into())
     }
 
-    /// Standard input of a job's commands.
+    /// The standard input of a job's commands.
     pub(crate) fn stdin(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
@@ -101,14 +101,14 @@ fn lock_file(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Removes the directories of workers that are gone.
+/// Removes the directories of workers that no longer run.
 fn sweep(parent: &Path) -> io::Result<()> {
     for entry in fs::read_dir(parent)? {
         let lock = entry?.path();
         if lock.extension().is_none_or(|extension| extension != "lock") {
             continue;
         }
-        // Another sweeper may be quicker.
+        // Another worker may have removed it.
         let Ok(file) = File::open(&lock) else {
             continue;
         };
@@ -121,7 +121,7 @@ fn sweep(parent: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The directory first: as long as it is there, so is the lock that tells whose it is.
+/// Removes the directory before its lock file, so that a directory always has a lock file.
 fn remove(path: &Path, lock: &Path) {
     let removed = match remove_all(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn scratch_lies_on_the_store_s_own_file_system_where_it_has_one() {
+    async fn scratch_lies_on_the_file_system_of_a_folder_store() {
         let folder = tempfile::tempdir().unwrap();
         let location = Location::Folder(folder.path().to_owned());
         let local = Store::open(&location).await.unwrap();
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_that_is_gone_leaves_nothing() {
+    fn a_worker_that_ended_leaves_nothing() {
         let parent = tempfile::tempdir().unwrap();
         let scratch = Scratch::make(parent.path(), &worker("a.b-1")).unwrap();
         fs::write(scratch.log("x"), "y").unwrap();
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_opened_as_itself_and_never_by_way_of_a_link() {
+    fn a_file_is_never_opened_through_a_link() {
         let parent = tempfile::tempdir().unwrap();
         let scratch = Scratch::make(parent.path(), &worker("a-1")).unwrap();
         let secret = parent.path().join("secret");
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_worker_left_is_swept_and_what_a_living_one_uses_is_not() {
+    fn the_directory_of_a_killed_worker_is_removed_and_that_of_a_running_one_is_not() {
         let parent = tempfile::tempdir().unwrap();
         let living = Scratch::make(parent.path(), &worker("living-1")).unwrap();
         let killed = parent.path().join("host.domain-2");

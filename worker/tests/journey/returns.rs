@@ -350,7 +350,7 @@ async fn a_store_that_fails_for_long_ends_the_worker_and_nothing_is_lost() {
     farm.write("a", "A\n");
     farm.publish(vec![farm.datum(0, "a")]).await;
     let mut settings = farm.settings();
-    settings.patience = std::time::Duration::ZERO;
+    settings.retry_budget = std::time::Duration::ZERO;
     let worker = farm.work(settings);
     let error = timeout(SOON, worker).await.unwrap().unwrap().unwrap_err();
     assert!(

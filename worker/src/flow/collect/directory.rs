@@ -1,5 +1,5 @@
-//! A directory of the output, held open: whoever works by open directories cannot be led elsewhere by a link that
-//! takes a directory's place.
+//! The output directory, held open. All access goes through open directories, so that a link that replaces a directory
+//! meanwhile leads nowhere.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -8,44 +8,44 @@ use std::path::Path;
 use rustix::fs::{AtFlags, Mode, OFlags, RawMode, chmodat, fchmod, open, openat, renameat};
 use rustix::io::Errno;
 
-use crate::failure::{Failure, Trouble};
+use crate::flow_error::{FlowError, InfrastructureError};
 
 const FLAGS: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
 
-/// What a directory needs to have for its files to be taken out.
+/// The mode that a directory needs for its files to be moved out.
 const ACCESSIBLE: Mode = Mode::from_bits_retain(0o700 as RawMode);
 
 /// The output directory of a slot.
 #[derive(Debug)]
-pub(super) struct Directory {
+pub(super) struct OutputDirectory {
     root: OwnedFd,
 }
 
-/// The directory that a file was last taken out of: its path below the root, and itself.
+/// A cache of the last parent directory: its path below the root, and its descriptor.
 pub(super) type Parent = Option<(String, OwnedFd)>;
 
-impl Directory {
-    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+impl OutputDirectory {
+    pub(super) fn open(path: &Path) -> Result<Self, FlowError> {
         match open(path, FLAGS, Mode::empty()) {
             Ok(root) => Ok(Self { root }),
-            Err(error) => Err(Trouble::scratch(path)(error.into())),
+            Err(error) => Err(InfrastructureError::scratch(path)(error.into())),
         }
     }
 
     /// The directory `below` the root, `""` for the root itself.
-    pub(super) fn descend(&self, below: &str) -> Result<OwnedFd, Failure> {
+    pub(super) fn descend(&self, below: &str) -> Result<OwnedFd, FlowError> {
         self.step_down(below)
-            .map_err(|error| Trouble::scratch(below)(error.into()))
+            .map_err(|error| InfrastructureError::scratch(below)(error.into()))
     }
 
     fn step_down(&self, below: &str) -> rustix::io::Result<OwnedFd> {
         let mut at = openat(&self.root, ".", FLAGS, Mode::empty())?;
         for name in below.split('/').filter(|name| !name.is_empty()) {
             at = match openat(&at, name, FLAGS, Mode::empty()) {
-                // The command may have closed its own directory to us.
+                // The command may have removed the access rights of its own directory.
                 Err(Errno::ACCESS) => {
                     chmodat(&at, name, ACCESSIBLE, AtFlags::empty())?;
                     openat(&at, name, FLAGS, Mode::empty())?
@@ -56,13 +56,13 @@ impl Directory {
         Ok(at)
     }
 
-    /// Moves the file at `path` to `place`, on the same file system. `parent` is kept from call to call.
+    /// Moves the file at `path` to `place`, on the same file system. `parent` is a cache for consecutive calls.
     pub(super) fn move_out(
         &self,
         path: &str,
         place: &Path,
         parent: &mut Parent,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), FlowError> {
         let (open, name) = self.parent_of(path, parent)?;
         let moved = match renameat(open, name, rustix::fs::CWD, place) {
             Err(Errno::ACCESS) => {
@@ -70,11 +70,11 @@ impl Directory {
             }
             moved => moved,
         };
-        moved.map_err(|error| Trouble::scratch(path)(error.into()))
+        moved.map_err(|error| InfrastructureError::scratch(path)(error.into()))
     }
 
-    /// Opens the file at `path` to read it, whatever has become of it: it may be no file any more.
-    pub(super) fn open_file(&self, path: &str, parent: &mut Parent) -> Result<File, Failure> {
+    /// Opens the file at `path` to read it. The caller must check that it still is a regular file.
+    pub(super) fn open_file(&self, path: &str, parent: &mut Parent) -> Result<File, FlowError> {
         let (open, name) = self.parent_of(path, parent)?;
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let opened = match openat(open, name, flags, Mode::empty()) {
@@ -84,15 +84,15 @@ impl Directory {
         };
         opened
             .map(File::from)
-            .map_err(|error| Trouble::scratch(path)(error.into()))
+            .map_err(|error| InfrastructureError::scratch(path)(error.into()))
     }
 
-    /// The directory of the file at `path`, which `parent` keeps from call to call, and its name in there.
+    /// The directory of the file at `path`, from the cache `parent` if possible, and the name of the file.
     fn parent_of<'a, 'b>(
         &self,
         path: &'a str,
         parent: &'b mut Parent,
-    ) -> Result<(&'b OwnedFd, &'a str), Failure> {
+    ) -> Result<(&'b OwnedFd, &'a str), FlowError> {
         let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
         if parent.as_ref().is_none_or(|(known, _)| known != directory) {
             *parent = None; // one descriptor at a time

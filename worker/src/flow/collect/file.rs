@@ -4,15 +4,16 @@ use std::path::PathBuf;
 
 /// One file of the output.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct OutputFile {
     pub(super) path: String,
-    pub(super) origin: Origin,
+    pub(super) source: OutputSource,
 }
 
+/// Where the content of an output file lies.
 #[derive(Debug)]
-pub(super) enum Origin {
-    /// It lies there itself.
+pub(super) enum OutputSource {
+    /// The file lies in the output directory.
     Out,
-    /// A link leads to this file of this machine.
+    /// A link in the output directory leads to this file of the machine.
     Linked(PathBuf),
 }

@@ -1,5 +1,5 @@
-//! Links in the output: followed as the command would have seen them, inside the datum's own directories only, and
-//! stored as the files they lead to.
+//! Links in the output. They are followed as the command sees them, inside the datum's own directories only, and stored
+//! as the files that they lead to.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -10,35 +10,35 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{FileType, ioctl_ficlone};
 
-use super::file::{Found, Origin};
+use super::file::{OutputFile, OutputSource};
 use super::listing::special;
 use super::refusal::refused;
-use crate::failure::{Failure, Trouble};
+use crate::flow_error::{FlowError, InfrastructureError};
 use crate::runner::{Mount, Runner};
 
-/// As many links one behind the other as the kernel follows.
+/// The longest chain of links, as in the kernel.
 const MOST_HOPS: usize = 40;
 
-/// As many files as links to directories may add to an output; links to links to directories multiply.
+/// The number of files that one link may add to an output: nested links to directories multiply.
 const MOST_FILES: usize = 1_000_000;
 
-/// The file system as the command of a datum sees it, as far as it is the datum's own.
-pub(super) struct Inside<'a> {
+/// Resolves links in the file system as the command of a datum sees it, limited to the datum's own directories.
+pub(super) struct LinkResolver<'a> {
     runner: &'a Runner,
     mounts: &'a [Mount],
     out: PathBuf,
 }
 
-/// What a path of the inside leads to.
+/// The target of a link.
 enum Target {
     File(PathBuf),
     /// A directory of this machine.
     Directory(PathBuf),
-    /// A directory of the sandbox alone, above inputs; with the names in it.
+    /// A directory that exists in the sandbox only, above inputs; with the names in it.
     Frame(Vec<OsString>),
 }
 
-impl<'a> Inside<'a> {
+impl<'a> LinkResolver<'a> {
     pub(super) fn new(runner: &'a Runner, mounts: &'a [Mount]) -> Self {
         Self {
             runner,
@@ -47,21 +47,21 @@ impl<'a> Inside<'a> {
         }
     }
 
-    /// The files that the link at `path` below the output directory stands for.
-    pub(super) fn behind(&self, path: &str) -> Result<Vec<Found>, Failure> {
+    /// The output files that the link at `path` below the output directory stands for.
+    pub(super) fn files_behind(&self, path: &str) -> Result<Vec<OutputFile>, FlowError> {
         let mut found = Vec::new();
-        self.gather(path, &self.out.join(path), &mut Vec::new(), &mut found)?;
+        self.add(path, &self.out.join(path), &mut Vec::new(), &mut found)?;
         Ok(found)
     }
 
-    /// Adds what lies at `inside` to the output as `path`. `above` are the directories that are being gathered.
-    fn gather(
+    /// Adds the files at `inside` to the output as `path`. `above` are the enclosing directories, to detect loops.
+    fn add(
         &self,
         path: &str,
         inside: &Path,
         above: &mut Vec<PathBuf>,
-        found: &mut Vec<Found>,
-    ) -> Result<(), Failure> {
+        found: &mut Vec<OutputFile>,
+    ) -> Result<(), FlowError> {
         let real = self.resolve(path, inside)?;
         let names = match self.target(path, &real)? {
             Target::File(source) => {
@@ -72,13 +72,13 @@ impl<'a> Inside<'a> {
                     ));
                 }
                 let path = path.to_owned();
-                found.push(Found {
+                found.push(OutputFile {
                     path,
-                    origin: Origin::Linked(source),
+                    source: OutputSource::Linked(source),
                 });
                 return Ok(());
             }
-            Target::Directory(host) => names(&host).map_err(Trouble::scratch(&host))?,
+            Target::Directory(host) => names(&host).map_err(InfrastructureError::scratch(&host))?,
             Target::Frame(names) => names,
         };
         if above.contains(&real) {
@@ -96,14 +96,14 @@ impl<'a> Inside<'a> {
                     "its name is not valid Unicode, so it cannot be stored; rename the file",
                 ));
             };
-            self.gather(&format!("{path}/{text}"), &real.join(&name), above, found)?;
+            self.add(&format!("{path}/{text}"), &real.join(&name), above, found)?;
         }
         above.pop();
         Ok(())
     }
 
-    /// The path without any link in it.
-    fn resolve(&self, path: &str, inside: &Path) -> Result<PathBuf, Failure> {
+    /// The path with all links resolved.
+    fn resolve(&self, path: &str, inside: &Path) -> Result<PathBuf, FlowError> {
         let mut hops = 0;
         let mut real = PathBuf::from("/");
         let mut ahead: VecDeque<OsString> = steps(inside).collect();
@@ -130,14 +130,14 @@ impl<'a> Inside<'a> {
         Ok(real)
     }
 
-    /// What the link at `real` says; none if it is no link, or not the datum's own.
-    fn link_at(&self, path: &str, real: &Path) -> Result<Option<PathBuf>, Failure> {
+    /// The target of the link at `real`; none if it is no link, or outside the datum's own directories.
+    fn link_at(&self, path: &str, real: &Path) -> Result<Option<PathBuf>, FlowError> {
         let Some(host) = self.runner.resolve(real) else {
             return Ok(None);
         };
         match fs::symlink_metadata(&host) {
             Ok(metadata) if metadata.is_symlink() => {
-                let link = fs::read_link(&host).map_err(Trouble::scratch(&host))?;
+                let link = fs::read_link(&host).map_err(InfrastructureError::scratch(&host))?;
                 Ok(Some(link))
             }
             Ok(_) => Ok(None),
@@ -145,7 +145,7 @@ impl<'a> Inside<'a> {
         }
     }
 
-    fn target(&self, path: &str, real: &Path) -> Result<Target, Failure> {
+    fn target(&self, path: &str, real: &Path) -> Result<Target, FlowError> {
         if let Some(host) = self.runner.resolve(real) {
             return match fs::symlink_metadata(&host) {
                 Ok(metadata) if metadata.is_file() => Ok(Target::File(host)),
@@ -165,9 +165,9 @@ impl<'a> Inside<'a> {
         Ok(Target::Frame(names))
     }
 
-    /// The names in a directory that is there only because inputs lie below it.
+    /// The names in a directory that exists only because inputs lie below it.
     fn frame(&self, real: &Path) -> Vec<OsString> {
-        // `/pfs` itself would be everything, `out` and so this very link included.
+        // `/pfs` itself contains `out`, and thus this very link.
         let Ok(directory) = real.strip_prefix(self.runner.pfs()) else {
             return Vec::new();
         };
@@ -187,7 +187,7 @@ impl<'a> Inside<'a> {
     }
 }
 
-/// A path, step by step.
+/// The components of a path, without `.`.
 fn steps(path: &Path) -> impl Iterator<Item = OsString> {
     path.components()
         .filter(|component| *component != Component::CurDir)
@@ -211,12 +211,12 @@ fn kind(metadata: &Metadata) -> FileType {
     }
 }
 
-fn unreachable_target(path: &str, real: &Path, host: &Path, error: io::Error) -> Failure {
+fn unreachable_target(path: &str, real: &Path, host: &Path, error: io::Error) -> FlowError {
     use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
     let problem = match error.kind() {
         NotFound | NotADirectory => "which does not exist",
         PermissionDenied => "which may not be read",
-        _ => return Trouble::scratch(host)(error),
+        _ => return InfrastructureError::scratch(host)(error),
     };
     refused(
         path,
@@ -224,8 +224,8 @@ fn unreachable_target(path: &str, real: &Path, host: &Path, error: io::Error) ->
     )
 }
 
-/// Makes `place` hold the bytes of `source`, without copying them where that is safe: a copy that shares them, or a
-/// second name for a file that nobody may write to any more. It is `ours` if it is the datum's and its command is gone.
+/// Makes `place` a file with the content of `source`. A hard link is made if nobody may write to the file any more; it is
+/// `ours` if it belongs to the datum and its command has ended. Otherwise the file is cloned or copied.
 pub(super) fn duplicate(source: &Path, place: &Path, ours: bool) -> io::Result<()> {
     let mut from = File::open(source)?;
     let metadata = from.metadata()?;
@@ -237,7 +237,7 @@ pub(super) fn duplicate(source: &Path, place: &Path, ours: bool) -> io::Result<(
     copy(&mut from, place)
 }
 
-/// A copy of the file at `place`, which shares its blocks where the file system can.
+/// Copies a file to `place`; the copy shares the blocks if the file system supports that.
 pub(super) fn copy(from: &mut File, place: &Path) -> io::Result<()> {
     let mut to = File::create_new(place)?;
     if ioctl_ficlone(&to, &from).is_err() {

@@ -1,27 +1,28 @@
-//! What lies in the output directory, without following anything.
+//! Lists the output directory without following links.
 
 use rustix::fs::{AtFlags, Dir, FileType, statat};
 
-use super::directory::Directory;
+use super::directory::OutputDirectory;
 use super::refusal::refused;
-use crate::failure::{Failure, Trouble};
+use crate::flow_error::{FlowError, InfrastructureError};
 
-/// Longer paths are refused: hardly any tool can handle them.
+/// The longest path of an output file in bytes: hardly any tool can handle longer ones.
 const LONGEST_PATH: usize = 4096;
 
 /// Paths below the output directory, in any order.
 #[derive(Debug, Default)]
-pub(super) struct Survey {
+pub(super) struct OutputListing {
     pub(super) files: Vec<String>,
     pub(super) links: Vec<String>,
 }
 
-/// Lists files and links. Empty directories do not exist, as in a bucket; anything else is refused.
-pub(super) fn survey(out: &Directory) -> Result<Survey, Failure> {
-    let mut survey = Survey::default();
+/// Lists files and links. Empty directories are left out, as a bucket has none; other kinds of files are refused.
+pub(super) fn list(out: &OutputDirectory) -> Result<OutputListing, FlowError> {
+    let mut listing = OutputListing::default();
     let mut pending = vec![String::new()];
     while let Some(directory) = pending.pop() {
-        let failed = |error: rustix::io::Errno| Trouble::scratch(&directory)(error.into());
+        let failed =
+            |error: rustix::io::Errno| InfrastructureError::scratch(&directory)(error.into());
         let open = out.descend(&directory)?;
         for entry in Dir::read_from(&open).map_err(failed)? {
             let entry = entry.map_err(failed)?;
@@ -38,17 +39,17 @@ pub(super) fn survey(out: &Directory) -> Result<Survey, Failure> {
                 kind => kind,
             };
             match kind {
-                FileType::RegularFile => survey.files.push(path),
+                FileType::RegularFile => listing.files.push(path),
                 FileType::Directory => pending.push(path),
-                FileType::Symlink => survey.links.push(path),
+                FileType::Symlink => listing.links.push(path),
                 other => return Err(refused(&path, special(other))),
             }
         }
     }
-    Ok(survey)
+    Ok(listing)
 }
 
-fn path(directory: &str, name: &std::ffi::CStr) -> Result<String, Failure> {
+fn path(directory: &str, name: &std::ffi::CStr) -> Result<String, FlowError> {
     let Ok(text) = name.to_str() else {
         let lossy = format!("{directory}/{}", name.to_string_lossy());
         let problem = "its name is not valid Unicode, so it cannot be stored; rename the file";
@@ -68,7 +69,7 @@ fn path(directory: &str, name: &std::ffi::CStr) -> Result<String, Failure> {
     Ok(path)
 }
 
-/// Why something special cannot be stored.
+/// The reason why a file of this kind cannot be stored.
 pub(super) fn special(kind: FileType) -> &'static str {
     match kind {
         FileType::Fifo => "it is a FIFO; only files can be stored",

@@ -1,7 +1,7 @@
-//! Collect: what the command left in `/pfs/out`, taken out of the slot, which is then free for the next datum.
+//! Collect: takes the files in `/pfs/out` out of the slot, which is then free for the next datum.
 //!
-//! Output is flat from here on: a list of paths in byte order, and for each a file. Nothing outside the datum's own
-//! directories is looked at. Nothing is copied but what a link leads to, and what the command can still write to.
+//! From here on an output is a list of paths in byte order with a file for each. Nothing outside the datum's own
+//! directories is read. A file is copied only if a link leads to it, or if the command can still write to it.
 
 mod directory;
 mod file;
@@ -10,4 +10,4 @@ mod listing;
 mod refusal;
 mod take_out;
 
-pub(super) use take_out::{Collected, collect};
+pub(super) use take_out::{CollectedOutput, collect};

@@ -7,32 +7,32 @@ use std::sync::Arc;
 
 use drover_shared::datum::Output;
 
-use super::directory::Directory;
-use super::file::{Found, Origin};
-use super::links::{self, Inside};
-use super::listing::survey;
+use super::directory::OutputDirectory;
+use super::file::{OutputFile, OutputSource};
+use super::links::{self, LinkResolver};
+use super::listing::list;
 use super::refusal::{CHANGED, refused};
-use crate::context::Tools;
-use crate::failure::{Failure, Trouble};
-use crate::flow::stage::Staged;
+use crate::context::WorkerContext;
+use crate::flow::stage::StagedDatum;
+use crate::flow_error::{FlowError, InfrastructureError};
 use crate::runner::{Mount, Runner};
-use crate::slots::Lease;
 use crate::slots::Scratch;
+use crate::slots::SlotLease;
 
 /// The output of a datum, in files of the scratch directory.
 #[derive(Debug, Default)]
-pub(in crate::flow) struct Collected {
+pub(in crate::flow) struct CollectedOutput {
     outputs: Vec<Output>,
-    held: Held,
+    held: CollectedFiles,
 }
 
-impl Collected {
+impl CollectedOutput {
     /// The files, in the order of the outputs.
     pub(in crate::flow) fn files(&self) -> &[PathBuf] {
         &self.held.0
     }
 
-    /// What the files are. They must have been moved elsewhere; those that are still there are removed.
+    /// The outputs. The files must have been moved away; files that are still there are removed.
     pub(in crate::flow) fn into_outputs(self) -> Vec<Output> {
         self.outputs
     }
@@ -40,9 +40,9 @@ impl Collected {
 
 /// Files that are removed when dropped, unless they were moved away.
 #[derive(Debug, Default)]
-struct Held(Vec<PathBuf>);
+struct CollectedFiles(Vec<PathBuf>);
 
-impl Drop for Held {
+impl Drop for CollectedFiles {
     fn drop(&mut self) {
         for file in &self.0 {
             match fs::remove_file(file) {
@@ -57,98 +57,101 @@ impl Drop for Held {
 
 /// Takes the output out of the slot.
 pub(in crate::flow) async fn collect(
-    lease: &mut Lease<'_>,
-    staged: &Staged,
-    tools: &Tools,
-) -> Result<Collected, Failure> {
-    let scratch = Arc::clone(&tools.scratch);
+    lease: &mut SlotLease<'_>,
+    staged: &StagedDatum,
+    context: &WorkerContext,
+) -> Result<CollectedOutput, FlowError> {
+    let scratch = Arc::clone(&context.scratch);
     let claim = Arc::clone(&staged.claimed.claim);
     let mounts = staged.mounts.clone();
     let writer = if staged.claimed.job.pipeline.transform.datum_batching {
-        Writer::Alive
+        WriterState::Alive
     } else {
-        Writer::Gone
+        WriterState::Gone
     };
     let collected =
         lease.with_runner(move |runner| take_out(runner, writer, &mounts, &scratch, &claim));
-    collected.await.map_err(Trouble::Runner)?
+    collected.await.map_err(InfrastructureError::Runner)?
 }
 
-/// What has become of the command that wrote the output.
+/// The state of the command that wrote the output.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Writer {
-    /// It is gone, with all that it started.
+enum WriterState {
+    /// The command has ended, and so have all processes that it started.
     Gone,
-    /// It is there, and may have the files open: what is kept must be a copy.
+    /// The command runs and may have the files open, so they are copied.
     Alive,
 }
 
 fn take_out(
     runner: &Runner,
-    writer: Writer,
+    writer: WriterState,
     mounts: &[Mount],
     scratch: &Scratch,
     claim: &str,
-) -> Result<Collected, Failure> {
-    let out = Directory::open(&runner.out())?;
-    let survey = survey(&out)?;
-    let mut found: Vec<Found> = survey
+) -> Result<CollectedOutput, FlowError> {
+    let out = OutputDirectory::open(&runner.out())?;
+    let listing = list(&out)?;
+    let mut found: Vec<OutputFile> = listing
         .files
         .into_iter()
-        .map(|path| Found {
+        .map(|path| OutputFile {
             path,
-            origin: Origin::Out,
+            source: OutputSource::Out,
         })
         .collect();
-    let inside = Inside::new(runner, mounts);
-    for link in &survey.links {
-        found.extend(inside.behind(link)?);
+    let inside = LinkResolver::new(runner, mounts);
+    for link in &listing.links {
+        found.extend(inside.files_behind(link)?);
     }
     found.sort_unstable_by(|one, other| one.path.cmp(&other.path));
     hold(&out, found, writer, scratch, claim)
 }
 
-/// Gives every file its place outside the slot: first what links lead to, as long as that is where it was.
+/// Moves every file to its place outside the slot. Targets of links come first, while they are still in their place.
 fn hold(
-    out: &Directory,
-    found: Vec<Found>,
-    writer: Writer,
+    out: &OutputDirectory,
+    found: Vec<OutputFile>,
+    writer: WriterState,
     scratch: &Scratch,
     claim: &str,
-) -> Result<Collected, Failure> {
+) -> Result<CollectedOutput, FlowError> {
     let place = |n| scratch.hold(claim, n);
-    let mut collected = Collected {
+    let mut collected = CollectedOutput {
         outputs: Vec::with_capacity(found.len()),
-        held: Held((0..found.len()).map(place).collect()),
+        held: CollectedFiles((0..found.len()).map(place).collect()),
     };
     for (file, place) in found.iter().zip(&collected.held.0) {
-        if let Origin::Linked(source) = &file.origin {
+        if let OutputSource::Linked(source) = &file.source {
             match (scratch.holds(source), writer) {
-                (true, Writer::Alive) => {
+                (true, WriterState::Alive) => {
                     let opened = scratch.open(source);
                     let opened = opened.map_err(|_| refused(&file.path, CHANGED))?;
                     copy(&file.path, opened, place)?;
                 }
                 (ours, _) => {
-                    links::duplicate(source, place, ours).map_err(Trouble::scratch(place))?;
+                    links::duplicate(source, place, ours)
+                        .map_err(InfrastructureError::scratch(place))?;
                 }
             }
         }
     }
     let mut parent = None;
     for (file, place) in found.into_iter().zip(&collected.held.0) {
-        match (&file.origin, writer) {
-            (Origin::Out, Writer::Gone) => out.move_out(&file.path, place, &mut parent)?,
-            (Origin::Out, Writer::Alive) => {
+        match (&file.source, writer) {
+            (OutputSource::Out, WriterState::Gone) => {
+                out.move_out(&file.path, place, &mut parent)?
+            }
+            (OutputSource::Out, WriterState::Alive) => {
                 copy(&file.path, out.open_file(&file.path, &mut parent)?, place)?;
             }
-            (Origin::Linked(_), _) => {}
+            (OutputSource::Linked(_), _) => {}
         }
-        let metadata = fs::symlink_metadata(place).map_err(Trouble::scratch(place))?;
+        let metadata = fs::symlink_metadata(place).map_err(InfrastructureError::scratch(place))?;
         if !metadata.is_file() {
             return Err(refused(&file.path, CHANGED));
         }
-        let Found { path, .. } = file;
+        let OutputFile { path, .. } = file;
         collected.outputs.push(Output {
             path: format!("/{path}"),
             size: metadata.len(),
@@ -157,11 +160,13 @@ fn hold(
     Ok(collected)
 }
 
-/// Makes `place` hold what is in an opened file, which may be no file any more.
-fn copy(path: &str, mut source: File, place: &Path) -> Result<(), Failure> {
-    let metadata = source.metadata().map_err(Trouble::scratch(place))?;
+/// Copies an opened file to `place`, after a check that it is a regular file.
+fn copy(path: &str, mut source: File, place: &Path) -> Result<(), FlowError> {
+    let metadata = source
+        .metadata()
+        .map_err(InfrastructureError::scratch(place))?;
     if !metadata.is_file() {
         return Err(refused(path, CHANGED));
     }
-    links::copy(&mut source, place).map_err(Trouble::scratch(place))
+    links::copy(&mut source, place).map_err(InfrastructureError::scratch(place))
 }

@@ -1,4 +1,4 @@
-//! Inputs in a bucket: downloaded side by side before they are shown.
+//! Inputs in a bucket: downloaded before the command runs.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,14 +11,14 @@ use tokio::task::spawn_blocking;
 
 use super::input::{check_size, file_kind, key, target, unreadable};
 use super::selection;
-use crate::context::Tools;
-use crate::failure::{Failure, Trouble};
-use crate::flow::claimed::Claimed;
-use crate::jobs::{Leaf, Shown};
+use crate::context::WorkerContext;
+use crate::flow::claimed::ClaimedDatum;
+use crate::flow_error::{FlowError, InfrastructureError};
+use crate::jobs::{InputLeaf, InputMode};
 use crate::runner::{Mount, MountKind};
 use crate::slots::Scratch;
 
-/// Downloads of one input at the same time.
+/// The number of concurrent downloads of one input.
 const SIDE_BY_SIDE: usize = 16;
 
 /// The downloaded inputs of a datum, removed when dropped.
@@ -28,42 +28,42 @@ pub(super) struct Downloads {
     _scratch: Arc<Scratch>,
 }
 
-/// A file to fetch, its path below the input, and what the listing told of its content.
-struct Wanted {
+/// A file to download, its path below the input, and its listed version.
+struct ListedFile {
     key: StoreKey,
     below: String,
     listed: String,
 }
 
 impl Downloads {
-    pub(super) fn new(claimed: &Claimed, tools: &Tools) -> Self {
+    pub(super) fn new(claimed: &ClaimedDatum, context: &WorkerContext) -> Self {
         Self {
-            directory: tools.scratch.staging(&claimed.claim),
-            _scratch: Arc::clone(&tools.scratch),
+            directory: context.scratch.staging(&claimed.claim),
+            _scratch: Arc::clone(&context.scratch),
         }
     }
 
-    /// Fetches the `number`th input of the datum and says how to show it.
+    /// Downloads the `number`th input of the datum.
     pub(super) async fn stage(
         &self,
         number: usize,
         input: &DatumInput,
-        leaf: &Leaf,
-    ) -> Result<Vec<Mount>, Failure> {
-        let wanted = wanted(input, leaf).await?;
+        leaf: &InputLeaf,
+    ) -> Result<Vec<Mount>, FlowError> {
+        let files = list(input, leaf).await?;
         let place = self.directory.join(number.to_string());
-        let mut fetches = Vec::with_capacity(wanted.len());
-        for wanted in &wanted {
-            fetches.push(fetch(wanted, leaf, &place));
+        let mut fetches = Vec::with_capacity(files.len());
+        for file in &files {
+            fetches.push(fetch(file, leaf, &place));
         }
         let sizes: Vec<_> = stream::iter(fetches)
             .buffer_unordered(SIDE_BY_SIDE)
             .try_collect()
             .await?;
-        if leaf.shown != Shown::Empty {
+        if leaf.mode != InputMode::Empty {
             check_size(input, sizes.into_iter().sum())?;
         }
-        Ok(show(&wanted, input, leaf, &place))
+        Ok(show(&files, input, leaf, &place))
     }
 }
 
@@ -78,10 +78,10 @@ impl Drop for Downloads {
 }
 
 /// The files of an input.
-async fn wanted(input: &DatumInput, leaf: &Leaf) -> Result<Vec<Wanted>, Failure> {
+async fn list(input: &DatumInput, leaf: &InputLeaf) -> Result<Vec<ListedFile>, FlowError> {
     let root = key(input, leaf)?;
     if input.kind == InputKind::File {
-        return Ok(vec![Wanted {
+        return Ok(vec![ListedFile {
             key: root,
             below: String::new(),
             listed: input.tag.to_string(),
@@ -90,45 +90,45 @@ async fn wanted(input: &DatumInput, leaf: &Leaf) -> Result<Vec<Wanted>, Failure>
     let (input, leaf) = (input.clone(), leaf.clone());
     let listed = spawn_blocking(move || selection::files(&input, &leaf)).await;
     let listed = listed.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
-    let wanted = listed.into_iter().map(|entry| {
+    let files = listed.into_iter().map(|entry| {
         let key = root
             .join(entry.path.trim_start_matches('/'))
             .map_err(unreadable)?;
-        Ok(Wanted {
+        Ok(ListedFile {
             key,
             below: entry.path,
             listed: entry.version,
         })
     });
-    wanted.collect()
+    files.collect()
 }
 
-/// Where a file of an input lies once it is fetched: a directory input keeps its shape.
-fn local(wanted: &Wanted, place: &Path) -> PathBuf {
-    match wanted.below.trim_start_matches('/') {
+/// The place of a downloaded file: a directory input keeps its structure.
+fn local(file: &ListedFile, place: &Path) -> PathBuf {
+    match file.below.trim_start_matches('/') {
         "" => place.to_owned(),
         below => place.join(below),
     }
 }
 
-/// Fetches one file; its size.
-async fn fetch(wanted: &Wanted, leaf: &Leaf, place: &Path) -> Result<u64, Failure> {
-    if leaf.shown == Shown::Empty {
+/// Downloads one file; returns its size.
+async fn fetch(file: &ListedFile, leaf: &InputLeaf, place: &Path) -> Result<u64, FlowError> {
+    if leaf.mode == InputMode::Empty {
         return Ok(0);
     }
-    let to = local(wanted, place);
+    let to = local(file, place);
     if let Some(parent) = to.parent() {
         let made = tokio::fs::create_dir_all(parent).await;
-        made.map_err(Trouble::scratch(parent))?;
+        made.map_err(InfrastructureError::scratch(parent))?;
     }
     leaf.store
-        .download_listed(&wanted.key, &wanted.listed, &to)
+        .download_listed(&file.key, &file.listed, &to)
         .await
         .map_err(unreadable)
 }
 
-fn show(wanted: &[Wanted], input: &DatumInput, leaf: &Leaf, place: &Path) -> Vec<Mount> {
-    if input.kind == InputKind::Dir && leaf.shown == Shown::Whole && !wanted.is_empty() {
+fn show(files: &[ListedFile], input: &DatumInput, leaf: &InputLeaf, place: &Path) -> Vec<Mount> {
+    if input.kind == InputKind::Dir && leaf.mode == InputMode::Whole && !files.is_empty() {
         let (source, target) = (place.to_owned(), target(input, ""));
         return vec![Mount {
             source,
@@ -136,10 +136,10 @@ fn show(wanted: &[Wanted], input: &DatumInput, leaf: &Leaf, place: &Path) -> Vec
             kind: MountKind::Dir,
         }];
     }
-    let mounts = wanted.iter().map(|wanted| Mount {
-        source: local(wanted, place),
-        target: target(input, &wanted.below),
-        kind: file_kind(leaf.shown),
+    let mounts = files.iter().map(|file| Mount {
+        source: local(file, place),
+        target: target(input, &file.below),
+        kind: file_kind(leaf.mode),
     });
     mounts.collect()
 }

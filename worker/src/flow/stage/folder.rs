@@ -1,4 +1,4 @@
-//! Inputs in a folder of this machine: shown where they lie, nothing is copied.
+//! Inputs in a folder of this machine: shown where they lie, without a copy.
 
 use std::fs;
 use std::io;
@@ -10,14 +10,14 @@ use tokio::task::spawn_blocking;
 
 use super::input::{check_size, file_kind, key, target};
 use super::{input, selection};
-use crate::failure::{Failure, Trouble};
-use crate::jobs::{Leaf, Shown};
+use crate::flow_error::{FlowError, InfrastructureError};
+use crate::jobs::{InputLeaf, InputMode};
 use crate::runner::{Mount, MountKind};
 
-/// Looks whether the input is still what it was, and says how to show it.
-pub(super) async fn stage(input: &DatumInput, leaf: &Leaf) -> Result<Vec<Mount>, Failure> {
+/// Checks that the input is unchanged, and returns its mounts.
+pub(super) async fn stage(input: &DatumInput, leaf: &InputLeaf) -> Result<Vec<Mount>, FlowError> {
     match input.kind {
-        // A look at one local file: to hand it to another thread would cost more than the look.
+        // One `stat`: to move it to another thread would cost more than the call.
         InputKind::File => Ok(vec![file(input, leaf)?]),
         InputKind::Dir => {
             let (input, leaf) = (input.clone(), leaf.clone());
@@ -27,19 +27,19 @@ pub(super) async fn stage(input: &DatumInput, leaf: &Leaf) -> Result<Vec<Mount>,
     }
 }
 
-fn file(input: &DatumInput, leaf: &Leaf) -> Result<Mount, Failure> {
+fn file(input: &DatumInput, leaf: &InputLeaf) -> Result<Mount, FlowError> {
     let key = key(input, leaf)?;
     let (source, size) = resolve(leaf, &key)?;
     check_size(input, size)?;
     Ok(Mount {
         source,
         target: target(input, ""),
-        kind: file_kind(leaf.shown),
+        kind: file_kind(leaf.mode),
     })
 }
 
-/// The file of this machine behind a key, links followed, and its size.
-fn resolve(leaf: &Leaf, key: &StoreKey) -> Result<(PathBuf, u64), Failure> {
+/// The file behind a key, with links followed, and its size in bytes.
+fn resolve(leaf: &InputLeaf, key: &StoreKey) -> Result<(PathBuf, u64), FlowError> {
     let path = local_path(leaf, key);
     let looked = fs::symlink_metadata(&path).and_then(|metadata| {
         if !metadata.is_symlink() {
@@ -58,8 +58,8 @@ fn resolve(leaf: &Leaf, key: &StoreKey) -> Result<(PathBuf, u64), Failure> {
     Ok((path, metadata.len()))
 }
 
-/// A link may lead anywhere in the store, or in the folder that is read instead of it.
-fn inside(leaf: &Leaf, followed: PathBuf) -> io::Result<PathBuf> {
+/// Accepts a link target inside the store or the input's own folder only.
+fn inside(leaf: &InputLeaf, followed: PathBuf) -> io::Result<PathBuf> {
     let root = leaf
         .store
         .local_root()
@@ -74,12 +74,12 @@ fn inside(leaf: &Leaf, followed: PathBuf) -> io::Result<PathBuf> {
     ))
 }
 
-/// One mount where that shows just what was listed, else file by file: with `exclude`, with links, and when not the
-/// bytes are wanted but names or FIFOs.
-fn directory(input: &DatumInput, leaf: &Leaf) -> Result<Vec<Mount>, Failure> {
+/// One mount for the whole directory if it contains exactly the listed files; else one mount a file, for example with
+/// `exclude`, links, `lazy` or `empty_files`.
+fn directory(input: &DatumInput, leaf: &InputLeaf) -> Result<Vec<Mount>, FlowError> {
     let key = key(input, leaf)?;
     let path = local_path(leaf, &key);
-    if leaf.shown == Shown::Whole && leaf.exclude.is_empty() {
+    if leaf.mode == InputMode::Whole && leaf.exclude.is_empty() {
         let plain = plain_size(&path).map_err(|error| unreadable(&key, error))?;
         if plain == Some(input.size) {
             let source = path
@@ -96,7 +96,11 @@ fn directory(input: &DatumInput, leaf: &Leaf) -> Result<Vec<Mount>, Failure> {
     file_by_file(input, leaf, &key)
 }
 
-fn file_by_file(input: &DatumInput, leaf: &Leaf, key: &StoreKey) -> Result<Vec<Mount>, Failure> {
+fn file_by_file(
+    input: &DatumInput,
+    leaf: &InputLeaf,
+    key: &StoreKey,
+) -> Result<Vec<Mount>, FlowError> {
     let mut mounts = Vec::new();
     let mut total = 0;
     for entry in selection::files(input, leaf)? {
@@ -105,7 +109,7 @@ fn file_by_file(input: &DatumInput, leaf: &Leaf, key: &StoreKey) -> Result<Vec<M
             .map_err(input::unreadable)?;
         let (source, size) = resolve(leaf, &file)?;
         total += size;
-        let (target, kind) = (target(input, &entry.path), file_kind(leaf.shown));
+        let (target, kind) = (target(input, &entry.path), file_kind(leaf.mode));
         mounts.push(Mount {
             source,
             target,
@@ -116,7 +120,7 @@ fn file_by_file(input: &DatumInput, leaf: &Leaf, key: &StoreKey) -> Result<Vec<M
     Ok(mounts)
 }
 
-/// Bytes of all files below a directory; none if there is anything but files and directories.
+/// The size of all files below a directory in bytes; none if it contains anything but files and directories.
 fn plain_size(directory: &Path) -> io::Result<Option<u64>> {
     let mut total = 0;
     let mut pending = vec![directory.canonicalize()?];
@@ -136,13 +140,13 @@ fn plain_size(directory: &Path) -> io::Result<Option<u64>> {
     Ok(Some(total))
 }
 
-fn local_path(leaf: &Leaf, key: &StoreKey) -> PathBuf {
+fn local_path(leaf: &InputLeaf, key: &StoreKey) -> PathBuf {
     leaf.store
         .local_path(key)
         .expect("the leaf lies in a folder")
 }
 
-fn unreadable(key: &StoreKey, error: io::Error) -> Failure {
+fn unreadable(key: &StoreKey, error: io::Error) -> FlowError {
     use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
     match error.kind() {
         NotFound | NotADirectory => fault(format!(
@@ -150,10 +154,10 @@ fn unreadable(key: &StoreKey, error: io::Error) -> Failure {
         )),
         PermissionDenied => fault(format!("{key} may not be read: {error}")),
         io::ErrorKind::Other => fault(format!("{key}: {error}")),
-        _ => Trouble::scratch(key.as_str())(error),
+        _ => InfrastructureError::scratch(key.as_str())(error),
     }
 }
 
-fn fault(message: String) -> Failure {
-    Failure::Datum(Cause::Input { message })
+fn fault(message: String) -> FlowError {
+    FlowError::Datum(Cause::Input { message })
 }

@@ -1,63 +1,63 @@
-//! One input: where it lies, where it is shown, and whether it is still what the job listed.
+//! One input: its key in the store, its place below `/pfs`, and the check that it is unchanged.
 
 use std::path::{Path, PathBuf};
 
 use drover_shared::datum::{Cause, DatumInput};
 use drover_shared::store::{StoreError, StoreKey};
 
-use crate::failure::{Failure, Trouble, chain};
-use crate::jobs::{Leaf, Shown};
+use crate::flow_error::{FlowError, InfrastructureError, chain};
+use crate::jobs::{InputLeaf, InputMode};
 use crate::runner::MountKind;
 
-/// Where an input lies in its store.
-pub(super) fn key(input: &DatumInput, leaf: &Leaf) -> Result<StoreKey, Failure> {
+/// The key of an input in its store.
+pub(super) fn key(input: &DatumInput, leaf: &InputLeaf) -> Result<StoreKey, FlowError> {
     let path = input.path.trim_start_matches('/');
     let key = match path {
         "" => Ok(leaf.folder.clone()),
         path => leaf.folder.join(path),
     };
     key.map_err(|error| {
-        Failure::Datum(Cause::Input {
+        FlowError::Datum(Cause::Input {
             message: chain(&error),
         })
     })
 }
 
-/// Where an input, or the file `below` it, is shown, relative to `/pfs`.
+/// The place of an input, or of the file `below` it, relative to `/pfs`.
 pub(super) fn target(input: &DatumInput, below: &str) -> PathBuf {
     let path = format!("{}{below}", input.path.trim_end_matches('/'));
     Path::new(&input.name).join(path.trim_start_matches('/'))
 }
 
-/// How single files of a leaf are shown.
-pub(super) fn file_kind(shown: Shown) -> MountKind {
-    match shown {
-        Shown::Whole => MountKind::File,
-        Shown::Lazily => MountKind::Fifo,
-        Shown::Empty => MountKind::Empty,
+/// The kind of mount for single files.
+pub(super) fn file_kind(mode: InputMode) -> MountKind {
+    match mode {
+        InputMode::Whole => MountKind::File,
+        InputMode::Lazily => MountKind::Fifo,
+        InputMode::Empty => MountKind::Empty,
     }
 }
 
-/// The datum is at fault if its input is gone or was never fit to be one; a store that fails is not its fault.
-pub(super) fn unreadable(error: StoreError) -> Failure {
+/// Fails the datum if its input is missing, changed or unusable; other errors of the store are not the datum's fault.
+pub(super) fn unreadable(error: StoreError) -> FlowError {
     match error {
-        StoreError::Missing { key } => Failure::Datum(Cause::Input {
+        StoreError::Missing { key } => FlowError::Datum(Cause::Input {
             message: format!("{key} vanished since the job listed it; run the pipeline again"),
         }),
-        StoreError::Changed { key } => Failure::Datum(Cause::Input {
+        StoreError::Changed { key } => FlowError::Datum(Cause::Input {
             message: format!("{key} changed since the job listed it; run the pipeline again"),
         }),
         StoreError::Denied { .. } | StoreError::Name { .. } | StoreError::Irregular { .. } => {
-            Failure::Datum(Cause::Input {
+            FlowError::Datum(Cause::Input {
                 message: chain(&error),
             })
         }
-        other => Failure::Trouble(Trouble::Store(other)),
+        other => FlowError::Infrastructure(InfrastructureError::Store(other)),
     }
 }
 
-/// Fails a datum whose input is not the one it was made for.
-pub(super) fn check_size(input: &DatumInput, found: u64) -> Result<(), Failure> {
+/// Fails the datum if the size of its input is not the listed one.
+pub(super) fn check_size(input: &DatumInput, found: u64) -> Result<(), FlowError> {
     if found == input.size {
         return Ok(());
     }
@@ -65,5 +65,5 @@ pub(super) fn check_size(input: &DatumInput, found: u64) -> Result<(), Failure> 
         "{}{} changed since the job listed it: it had {} bytes and has {found}; run the pipeline again",
         input.repo, input.path, input.size,
     );
-    Err(Failure::Datum(Cause::Input { message }))
+    Err(FlowError::Datum(Cause::Input { message }))
 }

@@ -1,6 +1,5 @@
-//! Stage: the inputs of a datum, on this machine, unchanged since they were listed.
-//!
-//! Those of a folder are shown where they lie; those of a bucket are downloaded first.
+//! Stage: makes the inputs of a datum available on this machine, and checks that they are unchanged since they were
+//! listed. Inputs in a folder are shown where they lie; inputs in a bucket are downloaded first.
 
 mod download;
 mod folder;
@@ -8,4 +7,4 @@ mod input;
 mod selection;
 mod staging;
 
-pub(super) use staging::{Staged, stage};
+pub(super) use staging::{StagedDatum, stage};

@@ -1,15 +1,15 @@
-//! Which files of a directory belong to it, once `exclude` has been heard.
+//! Selects the files of a directory input that `exclude` does not match.
 
 use drover_shared::datum::{Cause, DatumInput};
 use drover_shared::glob::Glob;
 use drover_shared::store::Entry;
 
 use super::input::{key, unreadable};
-use crate::failure::{Failure, chain};
-use crate::jobs::Leaf;
+use crate::flow_error::{FlowError, chain};
+use crate::jobs::InputLeaf;
 
-/// All files of a directory input, paths below it, without those left out. Blocking.
-pub(super) fn files(input: &DatumInput, leaf: &Leaf) -> Result<Vec<Entry>, Failure> {
+/// The files of a directory input that are not excluded, with paths relative to the directory. Blocking.
+pub(super) fn files(input: &DatumInput, leaf: &InputLeaf) -> Result<Vec<Entry>, FlowError> {
     let directory = input.path.trim_end_matches('/');
     let walk = leaf.store.walk(&key(input, leaf)?).map_err(unreadable)?;
     let mut files = Vec::new();
@@ -22,8 +22,8 @@ pub(super) fn files(input: &DatumInput, leaf: &Leaf) -> Result<Vec<Entry>, Failu
     Ok(files)
 }
 
-/// Whether the file `below` the directory, or a directory above it and inside the input, is left out.
-fn excluded(exclude: &[Glob], directory: &str, below: &str) -> Result<bool, Failure> {
+/// True if a glob matches the file `below` the directory, or one of its parents inside the directory.
+fn excluded(exclude: &[Glob], directory: &str, below: &str) -> Result<bool, FlowError> {
     let path = format!("{directory}{below}");
     let ends = path.match_indices('/').map(|(slash, _)| slash);
     let ends = ends.skip(1).chain([path.len()]);
@@ -37,9 +37,9 @@ fn excluded(exclude: &[Glob], directory: &str, below: &str) -> Result<bool, Fail
     Ok(false)
 }
 
-fn matches(glob: &Glob, path: &str) -> Result<bool, Failure> {
+fn matches(glob: &Glob, path: &str) -> Result<bool, FlowError> {
     glob.matches(path).map_err(|error| {
-        Failure::Datum(Cause::Input {
+        FlowError::Datum(Cause::Input {
             message: chain(&error),
         })
     })
@@ -59,7 +59,7 @@ mod tests {
             ("/d/skip", "/d", "/skipped", false),
             ("/**.tmp", "/d", "/b/a.tmp", true),
             ("/skip", "", "/skip/x", true),
-            // The directory itself was chosen as an input, so nothing above it matters.
+            // The directory itself is the input, so a match of the directory does not count.
             ("/d", "/d", "/a", false),
         ];
         for (glob, directory, below, expected) in rows {

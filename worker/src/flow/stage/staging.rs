@@ -1,4 +1,4 @@
-//! Makes the inputs of a datum ready to be shown.
+//! Stages the inputs of a datum one by one.
 
 use std::time::{Duration, Instant};
 
@@ -6,24 +6,27 @@ use drover_shared::datum::{Cause, DatumInput};
 
 use super::download::Downloads;
 use super::folder;
-use crate::context::Tools;
-use crate::failure::Failure;
-use crate::flow::claimed::Claimed;
+use crate::context::WorkerContext;
+use crate::flow::claimed::ClaimedDatum;
+use crate::flow_error::FlowError;
 use crate::runner::Mount;
 
 /// A datum whose inputs are on this machine.
 #[derive(Debug)]
-pub(in crate::flow) struct Staged {
-    pub(in crate::flow) claimed: Claimed,
+pub(in crate::flow) struct StagedDatum {
+    pub(in crate::flow) claimed: ClaimedDatum,
     pub(in crate::flow) mounts: Vec<Mount>,
     pub(in crate::flow) bytes: u64,
     pub(in crate::flow) time: Duration,
-    /// Removes what was downloaded, in the end.
+    /// Removes the downloads when dropped.
     _downloads: Option<Downloads>,
 }
 
-/// Makes the inputs ready to be shown.
-pub(in crate::flow) async fn stage(claimed: &Claimed, tools: &Tools) -> Result<Staged, Failure> {
+/// Makes the inputs available.
+pub(in crate::flow) async fn stage(
+    claimed: &ClaimedDatum,
+    context: &WorkerContext,
+) -> Result<StagedDatum, FlowError> {
     let begun = Instant::now();
     let mut downloads = None;
     let mut mounts = Vec::with_capacity(claimed.datum.inputs.len());
@@ -32,11 +35,11 @@ pub(in crate::flow) async fn stage(claimed: &Claimed, tools: &Tools) -> Result<S
         if leaf.store.local_root().is_some() {
             mounts.extend(folder::stage(input, leaf).await?);
         } else {
-            let downloads = downloads.get_or_insert_with(|| Downloads::new(claimed, tools));
+            let downloads = downloads.get_or_insert_with(|| Downloads::new(claimed, context));
             mounts.extend(downloads.stage(number, input, leaf).await?);
         }
     }
-    Ok(Staged {
+    Ok(StagedDatum {
         claimed: claimed.clone(),
         mounts,
         bytes: claimed.datum.inputs.iter().map(|input| input.size).sum(),
@@ -45,11 +48,11 @@ pub(in crate::flow) async fn stage(claimed: &Claimed, tools: &Tools) -> Result<S
     })
 }
 
-/// A datum that cannot be of this job.
-fn foreign(input: &DatumInput) -> Failure {
+/// The failure of a datum with an input that is not in the spec.
+fn foreign(input: &DatumInput) -> FlowError {
     let message = format!(
         "input {:?} is not one of the job's spec; run the pipeline again",
         input.name
     );
-    Failure::Datum(Cause::Input { message })
+    FlowError::Datum(Cause::Input { message })
 }

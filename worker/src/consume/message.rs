@@ -1,0 +1,281 @@
+//! One message: its datums are processed, then the message is settled, exactly once.
+
+use std::sync::Arc;
+
+use drover_shared::datum::Datum;
+use drover_shared::id::JobId;
+use drover_shared::process::telemetry::follow;
+use drover_shared::queue::Delivery;
+use drover_shared::store::StoreError;
+use drover_shared::wire::{self, Datums, Message, Range, Task};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use jiff::Timestamp;
+use tracing::Instrument;
+
+use crate::consume::subscription::ConsumerHandle;
+use crate::context::WorkerContext;
+use crate::error::WorkError;
+use crate::flow::{ClaimedDatum, journey};
+use crate::flow_error::{FlowError, InfrastructureError, Interruption};
+use crate::jobs::{Job, JobError};
+use crate::metrics;
+
+/// How a message is settled.
+#[derive(Debug)]
+enum Disposition {
+    /// All its datums have a verdict, or the job was stopped.
+    Ack,
+    /// Requeued: another delivery may succeed.
+    HandBack,
+    /// Dead-lettered, for this reason: no delivery can succeed.
+    Reject(String),
+    /// Not settled: the worker ends at once, or the channel is gone; the broker redelivers the message.
+    Silence,
+}
+
+impl Disposition {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Ack => "ack",
+            Self::HandBack => "hand_back",
+            Self::Reject(_) => "reject",
+            Self::Silence => "silence",
+        }
+    }
+}
+
+/// Processes a message and settles it. An error ends this worker.
+pub(crate) async fn process_message(
+    delivery: Delivery,
+    handle: &ConsumerHandle,
+    context: &WorkerContext,
+) -> Result<(), WorkError> {
+    metrics::delivered(delivery.redeliveries);
+    let (disposition, end) = match run_datums(&delivery, handle, context).await {
+        Ok(()) => {
+            context.retry_budget.restore();
+            handle.count();
+            (Disposition::Ack, Ok(()))
+        }
+        Err(MessageError::Reject(reason)) => (Disposition::Reject(reason), Ok(())),
+        Err(MessageError::FlowError(FlowError::Interrupted(interruption))) => {
+            if interruption == Interruption::Draining {
+                handle.closed.cancelled().await;
+            }
+            (disposition_after(interruption), Ok(()))
+        }
+        Err(MessageError::FlowError(FlowError::Infrastructure(error))) => {
+            (Disposition::HandBack, back_off(error, context).await)
+        }
+        Err(MessageError::FlowError(FlowError::Datum(cause))) => {
+            unreachable!("a journey ends a datum that failed: {cause:?}")
+        }
+    };
+    settle(delivery, disposition).await;
+    end
+}
+
+/// Why a message was not processed to its end.
+enum MessageError {
+    Reject(String),
+    FlowError(FlowError),
+}
+
+impl From<FlowError> for MessageError {
+    fn from(failure: FlowError) -> Self {
+        Self::FlowError(failure)
+    }
+}
+
+fn disposition_after(interruption: Interruption) -> Disposition {
+    match interruption {
+        Interruption::Draining | Interruption::Recalled => Disposition::HandBack,
+        Interruption::JobStopped => Disposition::Ack,
+        Interruption::CutShort | Interruption::ClaimLost => Disposition::Silence,
+    }
+}
+
+/// Backs off before the message is handed back. An error means that the retry budget is used up.
+async fn back_off(error: InfrastructureError, context: &WorkerContext) -> Result<(), WorkError> {
+    let pause = context.retry_budget.pause().filter(|_| !error.is_final());
+    let Some(pause) = pause else {
+        return Err(error.into());
+    };
+    tracing::warn!(
+        error = &error as &dyn std::error::Error,
+        "a datum is handed back to the queue; backing off for {pause:.1?}"
+    );
+    context
+        .tokens
+        .soft
+        .run_until_cancelled(tokio::time::sleep(pause))
+        .await;
+    Ok(())
+}
+
+async fn settle(delivery: Delivery, disposition: Disposition) {
+    metrics::answered(disposition.name());
+    let settled = match disposition {
+        Disposition::Ack => delivery.ack().await,
+        Disposition::HandBack => delivery.hand_back().await,
+        Disposition::Reject(reason) => {
+            tracing::warn!("dead-lettering a message: {reason}");
+            delivery.reject(&reason).await
+        }
+        Disposition::Silence => return,
+    };
+    match settled {
+        Ok(true) => {}
+        Ok(false) => {
+            tracing::debug!(
+                "the channel was lost before the message was settled; the broker redelivers it"
+            );
+        }
+        Err(error) => {
+            tracing::warn!("a message could not be settled; the broker redelivers it: {error}");
+        }
+    }
+}
+
+/// Processes every datum of the message.
+async fn run_datums(
+    delivery: &Delivery,
+    handle: &ConsumerHandle,
+    context: &WorkerContext,
+) -> Result<(), MessageError> {
+    let task = decode(&delivery.body)?;
+    let job = job(task.job, context).await?;
+    let datums = datums(task.datums, task.job, context);
+    let datums = context.unless_interrupted(&job, datums).await??;
+    let message = MessageContext {
+        delivery,
+        handle,
+        job: &job,
+        total: task.total,
+        again: task.again,
+    };
+    let mut journeys = FuturesUnordered::new();
+    for datum in datums {
+        let span = tracing::info_span!(
+            "datum",
+            job.id = %job.id, datum.index, datum.id = %datum.id
+        );
+        if let Some(trace) = &task.trace {
+            follow(&span, &trace.parent, trace.published);
+        }
+        journeys.push(run_datum(datum, &message, context).instrument(span));
+    }
+    let mut result = Ok(());
+    while let Some(ended) = journeys.next().await {
+        // After an error the other datums go on: their verdicts are found when the message is redelivered.
+        result = result.and(ended);
+    }
+    Ok(result?)
+}
+
+/// The message that delivered a datum.
+struct MessageContext<'a> {
+    delivery: &'a Delivery,
+    handle: &'a ConsumerHandle,
+    job: &'a Arc<Job>,
+    total: Option<u64>,
+    again: bool,
+}
+
+async fn run_datum(
+    datum: Datum,
+    message: &MessageContext<'_>,
+    context: &WorkerContext,
+) -> Result<(), FlowError> {
+    let job = message.job;
+    let in_flight = context.in_flight.take(job.id, datum.index);
+    let in_flight = context.unless_interrupted(job, in_flight).await?;
+    let recalled = &message.handle.recalled;
+    let permit = recalled.run_until_cancelled(context.admission.acquire());
+    let permit = context.unless_interrupted(job, permit).await?;
+    let permit = permit.ok_or(Interruption::Recalled)?;
+    let permit = permit.expect("the semaphore is never closed");
+    if !message.delivery.is_live() {
+        return Err(Interruption::ClaimLost.into());
+    }
+    let claimed = ClaimedDatum {
+        job: Arc::clone(job),
+        datum: Arc::new(datum),
+        total: message.total,
+        redeliveries: message.delivery.redeliveries,
+        again: message.again || in_flight.waited,
+        claim: context.next_claim().into(),
+        started: Timestamp::now(),
+        deaths: 0,
+    };
+    journey(claimed, permit, context).await
+}
+
+fn decode(body: &[u8]) -> Result<Task, MessageError> {
+    match wire::decode(body) {
+        Ok(Message::Task(task)) => Ok(task),
+        Ok(Message::Reports(_) | Message::Control(_) | Message::LeaderToken(_)) => {
+            Err(MessageError::Reject(
+                "the message is no task, so it does not belong in this queue".to_owned(),
+            ))
+        }
+        Err(error) => Err(MessageError::Reject(error.to_string())),
+    }
+}
+
+async fn job(id: JobId, context: &WorkerContext) -> Result<Arc<Job>, MessageError> {
+    context.jobs.get(id).await.map_err(|error| match error {
+        JobError::Store(StoreError::Missing { key }) => {
+            MessageError::Reject(format!("job {id} is unknown, {key} does not exist"))
+        }
+        JobError::Store(source) => FlowError::from(source).into(),
+        JobError::Stdin { path, source } => InfrastructureError::scratch(path)(source).into(),
+        JobError::Spec(_) => MessageError::Reject(format!("job {id}: {error}")),
+    })
+}
+
+async fn datums(
+    datums: Datums,
+    job: JobId,
+    context: &WorkerContext,
+) -> Result<Vec<Datum>, MessageError> {
+    match datums {
+        Datums::Inline(datums) => Ok(datums),
+        Datums::Manifest(range) => from_manifest(range, job, context).await,
+    }
+}
+
+/// The datums of a range that have no verdict yet.
+async fn from_manifest(
+    range: Range,
+    job: JobId,
+    context: &WorkerContext,
+) -> Result<Vec<Datum>, MessageError> {
+    let Range {
+        segment,
+        first,
+        count,
+    } = range;
+    let segments = context
+        .ledger
+        .segments(job)
+        .await
+        .map_err(FlowError::from)?;
+    let Some(segment) = segments.into_iter().find(|it| it.first == segment) else {
+        return Err(MessageError::Reject(format!(
+            "job {job} has no segment {segment}"
+        )));
+    };
+    let entries = context
+        .ledger
+        .manifest(job, segment)
+        .await
+        .map_err(FlowError::from)?;
+    let range = first..first.saturating_add(count);
+    let todo = entries.into_iter().filter(|entry| entry.done.is_none());
+    Ok(todo
+        .map(|entry| entry.datum)
+        .filter(|datum| range.contains(&datum.index))
+        .collect())
+}

@@ -1,0 +1,119 @@
+//! Errors of the flow, by their consequence for the datum and the worker.
+
+use std::io;
+use std::path::PathBuf;
+
+use drover_shared::datum::Cause;
+use drover_shared::queue::QueueError;
+use drover_shared::store::StoreError;
+
+use crate::error::WorkError;
+use crate::runner::RunnerError;
+
+/// Why a datum did not get through the flow.
+#[derive(Debug)]
+pub(crate) enum FlowError {
+    /// The datum or its command is at fault: the datum fails for this cause, and the worker goes on.
+    Datum(Cause),
+    /// Store, broker or machine are at fault: the datum is handed back, and the worker backs off.
+    Infrastructure(InfrastructureError),
+    /// Nothing is at fault.
+    Interrupted(Interruption),
+}
+
+/// Why the flow of a datum was interrupted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Interruption {
+    /// The worker drains; the datum is handed back.
+    Draining,
+    /// The prefetch shrank before the datum began; the datum is handed back.
+    Recalled,
+    /// The job was stopped; the message is acked.
+    JobStopped,
+    /// The worker ends at once; the broker redelivers the message.
+    CutShort,
+    /// The channel was lost before the datum began; the broker redelivers the message.
+    ClaimLost,
+}
+
+/// An error that no datum is to blame for.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InfrastructureError {
+    #[error("the store failed")]
+    Store(#[source] StoreError),
+    #[error("the broker failed")]
+    Queue(#[source] QueueError),
+    #[error("cannot use {}", path.display())]
+    Scratch {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("commands cannot be run")]
+    Runner(#[source] RunnerError),
+}
+
+impl InfrastructureError {
+    /// Wraps an I/O error on a file of the scratch directory.
+    pub(crate) fn scratch(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> FlowError {
+        let path = path.into();
+        move |source| FlowError::Infrastructure(Self::Scratch { path, source })
+    }
+}
+
+impl From<Interruption> for FlowError {
+    fn from(interruption: Interruption) -> Self {
+        Self::Interrupted(interruption)
+    }
+}
+
+impl InfrastructureError {
+    /// True if a retry cannot succeed.
+    pub(crate) fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::Queue(QueueError::Refused { .. } | QueueError::Closed)
+        )
+    }
+}
+
+impl From<StoreError> for FlowError {
+    fn from(error: StoreError) -> Self {
+        Self::Infrastructure(InfrastructureError::Store(error))
+    }
+}
+
+impl From<InfrastructureError> for FlowError {
+    fn from(error: InfrastructureError) -> Self {
+        Self::Infrastructure(error)
+    }
+}
+
+impl From<QueueError> for FlowError {
+    fn from(error: QueueError) -> Self {
+        Self::Infrastructure(InfrastructureError::Queue(error))
+    }
+}
+
+impl From<InfrastructureError> for WorkError {
+    fn from(error: InfrastructureError) -> Self {
+        match error {
+            InfrastructureError::Store(source) => Self::Store { source },
+            InfrastructureError::Queue(source) => Self::Queue { source },
+            InfrastructureError::Scratch { path, source } => Self::Scratch { path, source },
+            InfrastructureError::Runner(source) => Self::Runner { source },
+        }
+    }
+}
+
+/// An error with its chain of sources, on one line, for a [`Cause`].
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
