@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::coordinator::{
-    Assignment, CoordinateError, Fence, Pace, REPORTS, Snapshot, Tools, coordinate,
+    Assignment, Control, CoordinateError, Fence, JobContext, REPORTS, Snapshot, coordinate,
 };
 
 /// Messages that each embedded queue holds; more than are ever out at the same time.
@@ -213,7 +213,7 @@ impl Desk {
     ) -> Result<JobRecord, LocalError> {
         let pipeline = assignment.pipeline.name.clone();
         let cancel = self.stops.token(assignment.record.id);
-        let (pace, coordinator_pace) = watch::channel(Pace::Go);
+        let (pace, coordinator_pace) = watch::channel(Control::Run);
         let tools = self.tools(watch, coordinator_pace, cancel.clone());
         let reports = Queue::Reports(pipeline.clone());
         let mut reports = self.broker.consume(&reports, REPORTS).await?;
@@ -238,7 +238,7 @@ impl Desk {
     async fn work(
         &self,
         pipeline: PipelineName,
-        pace: &watch::Sender<Pace>,
+        pace: &watch::Sender<Control>,
     ) -> Result<(), WorkError> {
         let broker: Arc<dyn Broker> = Arc::clone(&self.broker) as _;
         let (ledger, stops, tokens) =
@@ -262,18 +262,18 @@ impl Desk {
             Err(error) => error.to_string(),
         };
         self.idle.cancel();
-        pace.send_replace(Pace::Stop { reason });
+        pace.send_replace(Control::Stop { reason });
         worked
     }
 
     /// Passes on that the process is to end, to the coordinator, and that the job is to end, to the worker.
-    async fn pass_on(&self, cancel: &CancellationToken, pace: &watch::Sender<Pace>) {
+    async fn pass_on(&self, cancel: &CancellationToken, pace: &watch::Sender<Control>) {
         tokio::select! {
             () = self.tokens.soft.cancelled() => {
                 pace.send_if_modified(|pace| {
-                    let is_new = *pace == Pace::Go;
+                    let is_new = *pace == Control::Run;
                     if is_new {
-                        *pace = Pace::Drain;
+                        *pace = Control::Drain;
                     }
                     is_new
                 });
@@ -285,20 +285,20 @@ impl Desk {
     fn tools(
         &self,
         watch: watch::Sender<Snapshot>,
-        pace: watch::Receiver<Pace>,
+        pace: watch::Receiver<Control>,
         cancel: CancellationToken,
-    ) -> Tools {
+    ) -> JobContext {
         let slots = u64::from(self.settings.slots.get());
         let held = slots.saturating_mul(1 + u64::from(self.settings.look_ahead));
-        Tools {
+        JobContext {
             ledger: self.ledger.clone(),
             broker: Arc::clone(&self.broker) as _,
             fence: Fence::Lock,
             watch,
-            pace,
+            control: pace,
             cancel,
             idle: self.idle.clone(),
-            letting_go: LETTING_GO,
+            drain_timeout: LETTING_GO,
             scratch: self.scratch.publication.clone(),
             workers: NonZeroU32::from(self.settings.slots),
             window: held.saturating_mul(BACKLOG).max(SMALLEST_WINDOW),

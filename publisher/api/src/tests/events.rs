@@ -16,7 +16,7 @@ use super::super::{Access, Api, Known, Reach};
 use super::{Site, assert_error, request, told};
 use crate::server::listen::router;
 use drover_core::leader::{LiveJobs, PipelineLeader};
-use drover_core::testing::fixture::{Bench, DEADLINE, Habits};
+use drover_core::testing::fixture::{DEADLINE, Fixture, WorkerBehavior};
 use drover_core::triggers::WaitReasons;
 
 /// The events of a stream, as they come.
@@ -60,11 +60,11 @@ impl Events {
 
 #[tokio::test]
 async fn whoever_listens_hears_of_a_job_until_its_end() {
-    let bench = Bench::new(20).await;
-    let broker = bench.broker().await;
+    let fixture = Fixture::new(20).await;
+    let broker = fixture.broker().await;
     let shown = LiveJobs::default();
     let api = Api::new(Known {
-        ledger: bench.ledger.clone(),
+        ledger: fixture.ledger.clone(),
         broker: Reach::Embedded(Arc::clone(&broker) as Arc<dyn Broker>),
         shown: shown.clone(),
         waiting: WaitReasons::default(),
@@ -79,12 +79,12 @@ async fn whoever_listens_hears_of_a_job_until_its_end() {
     let leader = PipelineLeader {
         shown,
         ..PipelineLeader::on_broker(
-            bench.ledger.clone(),
+            fixture.ledger.clone(),
             Arc::clone(&broker) as _,
             "one".to_owned(),
         )
     };
-    let record = bench.assignment(Scope::Everything).record;
+    let record = fixture.assignment(Scope::Everything).record;
     let submission = Submission {
         scope: Scope::Everything,
         reprocess: false,
@@ -97,12 +97,12 @@ async fn whoever_listens_hears_of_a_job_until_its_end() {
             (kind.as_str(), &session["broker"]),
             ("hello", &"embedded".into())
         );
-        bench
+        fixture
             .ledger
-            .submit(&record, &bench.spec, &submission)
+            .submit(&record, &fixture.spec, &submission)
             .await
             .unwrap();
-        let name = bench.pipeline().name;
+        let name = fixture.pipeline().name;
         let ending = async {
             loop {
                 let (kind, job) = events.next().await;
@@ -115,7 +115,7 @@ async fn whoever_listens_hears_of_a_job_until_its_end() {
     };
     let job = tokio::select! {
         never = api.feed().run(&api) => match never {},
-        () = bench.pretend(&broker, Habits::default()) => panic!("the worker died"),
+        () = fixture.run_fake_worker(&broker, WorkerBehavior::default()) => panic!("the worker died"),
         heard = timeout(DEADLINE, listening) => heard.expect("the end is never told"),
     };
     assert_eq!(

@@ -1,4 +1,4 @@
-//! What a coordinator is asked to do.
+//! A job for a coordinator to run.
 
 use drover_shared::id::JobId;
 use drover_shared::job::JobRecord;
@@ -7,23 +7,23 @@ use drover_shared::pipeline::Pipeline;
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// A job to be seen through, from its creation to its final record.
+/// A job to be run to its final record.
 #[derive(Clone, Debug)]
 pub struct Assignment {
-    /// The pipeline as meant.
+    /// The parsed pipeline.
     pub pipeline: Pipeline,
-    /// The same pipeline as typed and normalised; kept with the job, and what workers read.
+    /// The normalised spec of the pipeline; saved with the job and read by workers.
     pub spec: Value,
-    /// The record of the new job.
+    /// Record of the job so far.
     pub record: JobRecord,
-    /// Which datums make up the job.
+    /// The datums of the job.
     pub scope: Scope,
-    /// Whether work that succeeded before is done again, whatever the spec says.
+    /// True to repeat work that succeeded before, regardless of the spec.
     pub reprocess: bool,
 }
 
 impl Assignment {
-    /// A new job of a pipeline, about to start.
+    /// A new job, about to start.
     pub fn new(pipeline: Pipeline, spec: Value, scope: Scope, reprocess: bool) -> Self {
         let record = JobRecord::new(JobId::generate(), pipeline.name.clone(), Timestamp::now());
         Self {

@@ -1,4 +1,4 @@
-//! What a coordinator works with, and how it is told to come to an end.
+//! Everything that a coordinator needs to run a job.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -10,38 +10,38 @@ use drover_shared::queue::Broker;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{CoordinateError, Fence, Snapshot};
+use super::{Control, CoordinateError, Fence, Snapshot};
 use crate::output::FileProgress;
 
-/// What a coordinator works with.
+/// Dependencies and limits of a coordinator.
 #[derive(Clone)]
-pub struct Tools {
-    /// The books.
+pub struct JobContext {
+    /// Records of the store.
     pub ledger: Ledger,
-    /// The queues; the pipeline's are declared.
+    /// The queues; those of the pipeline are declared.
     pub broker: Arc<dyn Broker>,
-    /// What makes this coordinator the only one.
+    /// Fencing against other coordinators of the pipeline.
     pub fence: Fence,
-    /// Where people look.
+    /// Receives a snapshot of the job several times a second.
     pub watch: watch::Sender<Snapshot>,
-    /// Tells the coordinator to come to an end.
-    pub pace: watch::Receiver<Pace>,
-    /// Cancelled by the coordinator: commands of this job that still run are to be killed.
+    /// Requested stop level.
+    pub control: watch::Receiver<Control>,
+    /// Cancelled by the coordinator to kill running commands of the job.
     pub cancel: CancellationToken,
-    /// Cancelled by whoever has the workers: none of them holds anything of this job any more.
+    /// Cancelled by the owner of the workers once none of them holds a datum of the job.
     pub idle: CancellationToken,
-    /// How long workers may take to let go of a job that is stopped.
-    pub letting_go: Duration,
-    /// A folder of this machine for sorting and for files being written; exists, and is nobody else's.
+    /// Longest wait for workers to release a stopped job.
+    pub drain_timeout: Duration,
+    /// Existing local folder for sorting and temporary files; not shared.
     pub scratch: PathBuf,
-    /// How many datums run at the same time, all workers together.
+    /// Datums that run at the same time, all workers together.
     pub workers: NonZeroU32,
-    /// How many messages are out at the same time, at most: what bounds the backlog of the queue.
+    /// Most messages in flight, which bounds the backlog of the queue.
     pub window: u64,
 }
 
-impl Tools {
-    /// Shows people where the job stands, and saves its record if wanted.
+impl JobContext {
+    /// Publishes a snapshot for display; saves the record if `save` is true.
     pub(super) async fn show(&self, snapshot: Snapshot, save: bool) -> Result<(), CoordinateError> {
         if save {
             self.fence.check().await?;
@@ -51,24 +51,9 @@ impl Tools {
         Ok(())
     }
 
-    /// Shows people how far the output folder is.
+    /// Shows the progress of the output folder.
     pub(super) fn show_files(&self, files: FileProgress) {
         self.watch
             .send_modify(|snapshot| snapshot.files = Some(files));
     }
-}
-
-/// How a coordinator goes on.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub enum Pace {
-    /// To the end.
-    #[default]
-    Go,
-    /// Nothing new is begun; [`Pace::Stop`] follows once the workers have finished what they hold.
-    Drain,
-    /// The job is killed now.
-    Stop {
-        /// Why.
-        reason: String,
-    },
 }

@@ -1,4 +1,4 @@
-//! A job from its creation to its final record.
+//! Runs a job to its final record.
 
 use std::future::Future;
 use std::mem::take;
@@ -12,48 +12,48 @@ use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
-use super::dispatch::supply::{Load, Standing, Supply};
-use super::finish::close::{Finish, save_final};
+use super::dispatch::dispatcher::{BackPressure, Dispatcher, PendingSegment};
+use super::finish::close::{JobFinish, save_final};
 use super::finish::stop::{TimeLimit, reason_to_stop};
-use super::manifest::retry::{self, Again};
-use super::manifest::source::{Source, continuation, expansion, nothing};
+use super::manifest::retry::{self, RetryScope};
+use super::manifest::source::{DatumSource, continuation, expansion, nothing};
 use super::manifest::write;
 use super::reason::chain;
-use super::recovery::open::open_books;
+use super::recovery::open::read_done_work;
 use super::recovery::recover::{Recovered, recover};
 use super::track::collect::Collector;
-use super::track::live::Live;
+use super::track::live::LiveJob;
 use super::track::tally::Tally;
-use super::{Assignment, CoordinateError, Scope, Tools};
-use crate::expand::{Datums, StoreListings, expand};
+use super::{Assignment, CoordinateError, JobContext, Scope};
+use crate::expand::{DatumStream, StoreListings, expand};
 
-/// Reports that the consumer of a coordinator holds at the same time, at most.
+/// Prefetch of the reports consumer.
 pub const REPORTS: u16 = 512;
-/// Dead messages held at the same time.
+/// Prefetch of the dead-letter consumer.
 const DEAD: u16 = 16;
-/// Segments whose news has not been heard yet.
-const NEWS: usize = 16;
+/// Manifest events buffered for the collector.
+const EVENTS: usize = 16;
 
-/// Creates a job and sees it through. `reports` are those of its pipeline; only for the one whom [`Tools::fence`]
-/// makes the only coordinator.
+/// Creates a job and runs it to its final record. `reports` consumes the reports queue of the pipeline. The caller must
+/// hold [`JobContext::fence`].
 ///
-/// Failed and killed jobs are not errors. After an error what was committed stays, and the next job skips it.
+/// Failed and killed jobs are not errors. After an error committed datums stay, and the next job skips them.
 pub async fn coordinate(
     assignment: Assignment,
-    tools: Tools,
+    context: JobContext,
     reports: &mut dyn Consumer,
 ) -> Result<JobRecord, CoordinateError> {
-    let done = open_books(&tools.ledger, &assignment).await?;
-    let source = open_source(&assignment, &tools, done, &Recovered::default()).await?;
-    tools
+    let done = read_done_work(&context.ledger, &assignment).await?;
+    let source = open_source(&assignment, &context, done, &Recovered::default()).await?;
+    context
         .ledger
         .open_job(&assignment.record, &assignment.spec)
         .await?;
-    let live = Live::new(assignment.record.clone(), Tally::default());
-    // All of a job's work is one future, and a large one.
-    Box::pin(see_through(
+    let live = LiveJob::new(assignment.record.clone(), Tally::default());
+    // The future is large.
+    Box::pin(run_to_end(
         &assignment,
-        &tools,
+        &context,
         reports,
         live,
         source,
@@ -62,73 +62,76 @@ pub async fn coordinate(
     .await
 }
 
-/// Sees a job through whose books are open, however far others came with it.
+/// Continues a job whose record exists, whatever its progress, and runs it to its final record.
 ///
-/// What was published before is published again, for there is no telling what became of it: a datum that ends twice
-/// counts once. An error that [passes](CoordinateError) leaves the job as it is; after any other it has failed.
+/// Outstanding datums are published again, because their earlier messages may be lost; a second verdict on a datum does
+/// not count. A [transient](CoordinateError) error leaves the job as it is; any other error fails the job.
 pub async fn resume(
     assignment: Assignment,
-    tools: Tools,
+    context: JobContext,
     reports: &mut dyn Consumer,
 ) -> Result<JobRecord, CoordinateError> {
-    let done = open_books(&tools.ledger, &assignment).await?;
+    let done = read_done_work(&context.ledger, &assignment).await?;
     let queue = Queue::Datums(assignment.pipeline.name.clone());
-    tools.broker.purge(&queue).await?;
-    let mut recovered = recover(&tools.ledger, assignment.record.id).await?;
+    context.broker.purge(&queue).await?;
+    let mut recovered = recover(&context.ledger, assignment.record.id).await?;
     let source = if recovered.expanded {
         Ok(nothing())
     } else {
-        open_source(&assignment, &tools, done, &recovered).await
+        open_source(&assignment, &context, done, &recovered).await
     };
-    let (tally, loads) = (take(&mut recovered.tally), take(&mut recovered.loads));
-    let mut live = Live::resumed(assignment.record.clone(), tally);
+    let (tally, pending) = (take(&mut recovered.tally), take(&mut recovered.pending));
+    let mut live = LiveJob::resumed(assignment.record.clone(), tally);
     match source {
         Ok(source) => {
-            Box::pin(see_through(
+            Box::pin(run_to_end(
                 &assignment,
-                &tools,
+                &context,
                 reports,
                 live,
                 source,
-                loads,
+                pending,
             ))
             .await
         }
         Err(error) => {
-            give_up(&tools, &mut live, &error).await;
+            record_failure(&context, &mut live, &error).await;
             Err(error)
         }
     }
 }
 
-/// Where the datums come from that are not `known`. What is missing is told here, before there is a job.
+/// The source of datums beyond `known`. Missing inputs are reported here, before a job exists.
 async fn open_source(
     assignment: &Assignment,
-    tools: &Tools,
+    context: &JobContext,
     done: Option<Arc<DoneIndex>>,
     known: &Recovered,
-) -> Result<Source, CoordinateError> {
-    let datums = open_inputs(assignment, tools).await?;
+) -> Result<DatumSource, CoordinateError> {
+    let datums = open_inputs(assignment, context).await?;
     match (assignment.scope, known.last) {
         (Scope::Everything, None) => expansion(datums, done),
         (Scope::Everything, Some(last)) => continuation(datums, done, known.tally.known(), last),
         (Scope::FailedOf(job) | Scope::GroupOf { job, .. }, last) => {
-            let again = Again {
+            let again = RetryScope {
                 job,
                 group: assignment.scope.group(),
             };
             if last.is_none() {
-                retry::check(&tools.ledger, again, datums).await?;
+                retry::check(&context.ledger, again, datums).await?;
             }
             let first = known.tally.known();
-            Ok(retry::datums_of(tools.ledger.clone(), again, first))
+            Ok(retry::datums_of(context.ledger.clone(), again, first))
         }
     }
 }
 
-async fn open_inputs(assignment: &Assignment, tools: &Tools) -> Result<Datums, CoordinateError> {
+async fn open_inputs(
+    assignment: &Assignment,
+    context: &JobContext,
+) -> Result<DatumStream, CoordinateError> {
     let pipeline = assignment.pipeline.clone();
-    let listings = StoreListings::open(&pipeline, tools.ledger.store())
+    let listings = StoreListings::open(&pipeline, context.ledger.store())
         .await
         .map_err(CoordinateError::Expand)?;
     let opened = tokio::task::spawn_blocking(move || expand(&pipeline, Arc::new(listings)));
@@ -138,14 +141,14 @@ async fn open_inputs(assignment: &Assignment, tools: &Tools) -> Result<Datums, C
         .map_err(CoordinateError::Expand)
 }
 
-/// Sees a job through whose further datums come from `source`; those of `loads` are known already.
-async fn see_through(
+/// Runs a job. `source` yields datums that are not in the manifest yet; `pending` are known segments.
+async fn run_to_end(
     assignment: &Assignment,
-    tools: &Tools,
+    context: &JobContext,
     reports: &mut dyn Consumer,
-    mut live: Live,
-    source: Source,
-    loads: Vec<Load>,
+    mut live: LiveJob,
+    source: DatumSource,
+    pending: Vec<PendingSegment>,
 ) -> Result<JobRecord, CoordinateError> {
     let job = live.job();
     let time = TimeLimit {
@@ -153,41 +156,44 @@ async fn see_through(
         limit: assignment.pipeline.job_timeout,
     };
     let mut stop = pin!(reason_to_stop(
-        tools.ledger.clone(),
+        context.ledger.clone(),
         job,
-        tools.pace.clone(),
+        context.control.clone(),
         time
     ));
-    let seen_through = async {
+    let run = async {
         let event = work(
             assignment,
-            tools,
+            context,
             reports,
             &mut live,
             source,
-            loads,
+            pending,
             stop.as_mut(),
         )
         .await?;
-        let finish = Finish { assignment, tools };
+        let finish = JobFinish {
+            assignment,
+            context,
+        };
         tokio::select! {
             ended = finish.run(&mut live, event, stop) => ended,
-            // Stray reports must not keep the queue waiting for their answers.
-            error = ignore(reports) => Err(error.into()),
+            // Late reports must be acked, or they would fill the prefetch.
+            error = ack_late_reports(reports) => Err(error.into()),
         }
     };
     let ended = tokio::select! {
-        ended = seen_through => ended,
-        deposed = tools.fence.fallen() => Err(deposed),
+        ended = run => ended,
+        deposed = context.fence.deposed() => Err(deposed),
     };
     if let Err(error) = &ended {
-        give_up(tools, &mut live, error).await;
+        record_failure(context, &mut live, error).await;
     }
     ended
 }
 
-/// Takes out reports that come too late to matter; the ledger knows what they tell.
-async fn ignore(reports: &mut dyn Consumer) -> QueueError {
+/// Acks reports that arrive after the decision; their verdicts are in the ledger.
+async fn ack_late_reports(reports: &mut dyn Consumer) -> QueueError {
     loop {
         let ignored = match reports.next().await {
             Ok(delivery) => delivery.ack().await,
@@ -199,50 +205,50 @@ async fn ignore(reports: &mut dyn Consumer) -> QueueError {
     }
 }
 
-/// Has the datums worked on until it is decided what the job comes to.
+/// Dispatches datums and collects reports until the outcome is decided.
 async fn work(
     assignment: &Assignment,
-    tools: &Tools,
+    context: &JobContext,
     reports: &mut dyn Consumer,
-    live: &mut Live,
-    source: Source,
-    loads: Vec<Load>,
+    live: &mut LiveJob,
+    source: DatumSource,
+    pending: Vec<PendingSegment>,
     stop: Pin<&mut (impl Future<Output = String> + Send)>,
 ) -> Result<JobEvent, CoordinateError> {
     let job = live.job();
     let pipeline = &assignment.pipeline;
-    let (news_sender, news) = mpsc::channel(NEWS);
-    let (loads_sender, loads_receiver) = mpsc::unbounded_channel();
-    let (standing, standing_receiver) = watch::channel(Standing::default());
-    let supply = Supply {
-        ledger: tools.ledger.clone(),
-        broker: Arc::clone(&tools.broker),
+    let (event_sender, events) = mpsc::channel(EVENTS);
+    let (pending_sender, pending_receiver) = mpsc::unbounded_channel();
+    let (pressure, pressure_receiver) = watch::channel(BackPressure::default());
+    let dispatcher = Dispatcher {
+        ledger: context.ledger.clone(),
+        broker: Arc::clone(&context.broker),
         pipeline: pipeline.name.clone(),
         job,
         rule: pipeline.datum_set,
-        workers: tools.workers,
-        window: tools.window,
+        workers: context.workers,
+        window: context.window,
     };
     let dead = Queue::Dead(pipeline.name.clone());
-    let dead = tools.broker.consume(&dead, DEAD).await?;
+    let dead = context.broker.consume(&dead, DEAD).await?;
     let mut collector = Collector {
-        tools,
+        context,
         reports,
         dead,
-        news,
-        loads: Some(loads_sender),
-        standing,
+        events,
+        pending: Some(pending_sender),
+        pressure,
         sealing: FuturesUnordered::new(),
         ended_before: live.tally.worked(),
         live,
     };
-    for load in loads {
-        collector.load(load);
+    for segment in pending {
+        collector.dispatch(segment);
     }
     let helpers = async {
-        let supply = supply.run(loads_receiver, standing_receiver);
-        let manifest = write::write(&tools.ledger, job, source, news_sender);
-        futures::future::try_join(supply, manifest).await?;
+        let dispatch = dispatcher.run(pending_receiver, pressure_receiver);
+        let manifest = write::write(&context.ledger, job, source, event_sender);
+        futures::future::try_join(dispatch, manifest).await?;
         std::future::pending::<Result<JobEvent, CoordinateError>>().await
     };
     tokio::select! {
@@ -251,18 +257,17 @@ async fn work(
     }
 }
 
-/// Notes in the books, as well as that still goes, that the job failed for `error`; unless another coordinator can
-/// go on with it.
-async fn give_up(tools: &Tools, live: &mut Live, error: &CoordinateError) {
-    if tools.fence.has_successors() && error.is_passing() {
+/// Saves, as far as possible, that the job failed with `error`; not if another coordinator can resume the job.
+async fn record_failure(context: &JobContext, live: &mut LiveJob, error: &CoordinateError) {
+    if context.fence.has_successors() && error.is_passing() {
         return;
     }
-    tools.cancel.cancel();
+    context.cancel.cancel();
     live.give_reason(chain(error));
-    // A job that has not ended can always fail.
+    // Every state that is not final accepts a failure.
     let _ = live.enter(JobEvent::Failed);
-    if let Err(error) = save_final(&tools.ledger, &live.record(), live).await {
+    if let Err(error) = save_final(&context.ledger, &live.record(), live).await {
         let error = &error as &dyn std::error::Error;
-        tracing::warn!(job.id = %live.job(), error, "cannot save how the job ended; it will be shown as interrupted");
+        tracing::warn!(job.id = %live.job(), error, "cannot save the final record; the job will be shown as interrupted");
     }
 }

@@ -1,4 +1,4 @@
-//! Why a job could not be seen through.
+//! Errors of a coordinator.
 
 use drover_shared::id::JobId;
 use drover_shared::job::IllegalStep;
@@ -8,10 +8,10 @@ use drover_shared::wire::WireError;
 
 use crate::expand::ExpandError;
 
-/// Why a job could not be seen through. What was committed stays, and the next job skips it.
+/// Errors of a coordinator. Committed datums stay committed, and the next job skips them.
 #[derive(Debug, thiserror::Error)]
 pub enum CoordinateError {
-    /// The inputs cannot be expanded; no job was made.
+    /// The inputs cannot be expanded; no job was created.
     #[error("cannot tell what the datums are")]
     Expand(#[source] ExpandError),
     /// The datums of a job to retry are not all known.
@@ -22,7 +22,7 @@ pub enum CoordinateError {
         /// The job.
         job: JobId,
     },
-    /// Inputs of a job to retry are not what they were.
+    /// Inputs of a job to retry have changed.
     #[error(
         "the inputs of {count} datums of job {job} have changed since, first {path}; use `drover run` to take \
          what is there now"
@@ -30,12 +30,12 @@ pub enum CoordinateError {
     Changed {
         /// The job.
         job: JobId,
-        /// How many datums.
+        /// Number of datums.
         count: usize,
-        /// An input of the first of them.
+        /// An input of the first such datum.
         path: String,
     },
-    /// Another coordinator took over; it writes from now on, and nobody else.
+    /// Another coordinator took over.
     #[error("another coordinator took over")]
     Deposed,
     /// The store failed.
@@ -44,19 +44,19 @@ pub enum CoordinateError {
     /// The queue failed.
     #[error("the queue failed while the job ran")]
     Queue(#[from] QueueError),
-    /// A datum does not even fit into a message by its place in the manifest: a bug.
+    /// A task does not fit into a message even as a manifest range: a bug.
     #[error("a message cannot be made")]
     Wire(#[from] WireError),
-    /// The machine refused a thread or a file.
+    /// The machine refused a thread or file.
     #[error("this machine refuses what a job needs")]
     Machine(#[from] std::io::Error),
-    /// A bug: news that cannot be.
+    /// A bug: an illegal event for the job's state.
     #[error("the job cannot go on")]
     Illegal(#[from] IllegalStep),
 }
 
 impl CoordinateError {
-    /// Whether the job can go on once what failed works again.
+    /// True if the job can continue once the failed service works again.
     pub(super) fn is_passing(&self) -> bool {
         match self {
             Self::Store(error)

@@ -1,4 +1,4 @@
-//! The fence: whether this coordinator still is the one, asked before it writes what others believe.
+//! Fencing: the epoch is checked before records are written.
 
 use std::time::Duration;
 
@@ -8,22 +8,22 @@ use tokio::time::sleep;
 
 use super::CoordinateError;
 
-/// Between two looks for a successor.
+/// Interval between two checks for a later epoch.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// What makes a process the only coordinator of a pipeline.
+/// Exclusive right of a process to coordinate a pipeline.
 #[derive(Clone, Debug)]
 pub enum Fence {
-    /// The pipeline's lock on this machine, which it holds to the end.
+    /// The pipeline's lock on this machine, held until the job ends.
     Lock,
-    /// The pipeline's latest epoch. Being chosen by the broker is not enough: one that was frozen, or cut off, does
-    /// not notice that another one was chosen.
+    /// The pipeline's latest epoch. Leadership granted by the broker is not enough: a leader that was frozen or
+    /// disconnected does not notice its replacement.
     Epoch {
-        /// The books.
+        /// Ledger that holds the epochs.
         ledger: Ledger,
-        /// The pipeline.
+        /// Pipeline whose epoch is checked.
         pipeline: PipelineName,
-        /// The epoch that this coordinator began.
+        /// The epoch that this coordinator started.
         epoch: Epoch,
     },
 }
@@ -47,8 +47,8 @@ impl Fence {
         }
     }
 
-    /// Waits until another coordinator takes over. A store that fails is no sign of that.
-    pub(super) async fn fallen(&self) -> CoordinateError {
+    /// Resolves once another coordinator has taken over. Failures of the store are ignored.
+    pub(super) async fn deposed(&self) -> CoordinateError {
         loop {
             sleep(LOOK_EVERY).await;
             if let Err(error @ CoordinateError::Deposed) = self.check().await {
@@ -57,7 +57,7 @@ impl Fence {
         }
     }
 
-    /// Whether a job whose coordinator gives up goes on with the next one.
+    /// True if another process can resume the job.
     pub(super) fn has_successors(&self) -> bool {
         matches!(self, Self::Epoch { .. })
     }

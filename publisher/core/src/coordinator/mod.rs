@@ -6,6 +6,7 @@
 
 mod assignment;
 mod context;
+mod control;
 mod error;
 mod fence;
 pub mod reason;
@@ -23,7 +24,8 @@ mod coordinate;
 mod tests;
 
 pub use assignment::Assignment;
-pub use context::{Pace, Tools};
+pub use context::JobContext;
+pub use control::Control;
 pub use coordinate::{REPORTS, coordinate, resume};
 pub use drover_shared::ledger::Scope;
 pub use error::CoordinateError;

@@ -1,8 +1,8 @@
-//! Pure: an error as the one line that becomes a job's reason.
+//! Pure: formats an error as the one-line reason of a job.
 
 use std::error::Error;
 
-/// The error and all its causes, one after the other.
+/// The error and all of its causes, joined by colons.
 pub fn chain(error: &dyn Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();

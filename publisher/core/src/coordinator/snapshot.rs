@@ -1,4 +1,4 @@
-//! What people see of a job while it runs.
+//! A running job as shown to users.
 
 use drover_shared::id::WorkerId;
 use drover_shared::job::{FailureGroups, JobRecord};
@@ -6,46 +6,45 @@ use jiff::Timestamp;
 
 use crate::output::FileProgress;
 
-/// A job at one moment.
+/// A job at one moment, for display.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
     /// The record, as it would be saved now.
     pub record: JobRecord,
-    /// Whether the job waits for another one of its pipeline that runs on this machine.
+    /// True while the job waits for the pipeline's lock.
     pub waiting_for_lock: bool,
-    /// Whether all datums are known, so that the record's total is final.
+    /// True if all datums are known, so that the record's total is final.
     pub expanded: bool,
     /// Datums that wait for a worker, published or not.
     pub queued: u64,
-    /// What runs, the oldest first; at most [`Snapshot::MOST_RUNNING`]. Attempts that are over in an instant
-    /// are not shown.
+    /// Running datums, oldest first, at most [`Snapshot::MOST_RUNNING`]. Very short attempts are left out.
     pub running: Vec<RunningDatum>,
-    /// Datums ended a second, over the last few seconds; skipped ones don't count.
+    /// Datums finished per second over the last few seconds, without skipped datums.
     pub rate: f64,
     /// Failures so far, grouped by cause.
     pub failures: FailureGroups,
-    /// Files of the output folder that are settled, and how many there will be, while it is published or copied.
+    /// Progress of the output folder while the job publishes or copies.
     pub files: Option<FileProgress>,
 }
 
-/// A datum that a worker is at.
+/// A datum being run by a worker.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RunningDatum {
-    /// Its place in the job.
+    /// Index in the job.
     pub index: u64,
-    /// Which attempt, counted from 1.
+    /// Number of the attempt, counted from 1.
     pub attempt: u32,
-    /// Who runs it.
+    /// Worker that runs the datum.
     pub worker: WorkerId,
-    /// Since when.
+    /// Start of the attempt.
     pub since: Timestamp,
 }
 
 impl Snapshot {
-    /// How many running datums are shown.
+    /// Most running datums in a snapshot.
     pub const MOST_RUNNING: usize = 64;
 
-    /// A job about which nothing is known but its record.
+    /// A job of which only the record is known.
     pub fn new(record: JobRecord) -> Self {
         Self {
             record,

@@ -1,4 +1,4 @@
-//! What a coordinator promises, over a real folder and the embedded queue.
+//! Guarantees of the coordinator, over a real folder and the embedded queue.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use drover_shared::wire::{Message, decode};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::{CoordinateError, Pace, Scope, coordinate, resume};
-use crate::testing::fixture::{Bench, DEADLINE, Habits, cause, counts};
+use super::{Control, CoordinateError, Scope, coordinate, resume};
+use crate::testing::fixture::{DEADLINE, Fixture, WorkerBehavior, cause, counts};
 
 #[tokio::test]
 async fn a_job_ends_when_its_manifest_says_so_whatever_is_told_twice() {
-    let bench = Bench::new(100).await;
-    let record = bench
-        .run(Habits {
+    let fixture = Fixture::new(100).await;
+    let record = fixture
+        .run(WorkerBehavior {
             stutters: true,
-            ..Habits::default()
+            ..WorkerBehavior::default()
         })
         .await;
     assert_eq!(
@@ -25,9 +25,9 @@ async fn a_job_ends_when_its_manifest_says_so_whatever_is_told_twice() {
         (JobState::Success, counts(100, 100, 0, 0))
     );
     assert!(record.duplicates >= 99, "{}", record.duplicates);
-    assert_eq!(bench.verdicts(record.id).await.len(), 100);
+    assert_eq!(fixture.verdicts(record.id).await.len(), 100);
     assert_eq!(
-        bench.ledger.job(record.id).await.unwrap(),
+        fixture.ledger.job(record.id).await.unwrap(),
         record,
         "the record is saved as it is told"
     );
@@ -35,11 +35,11 @@ async fn a_job_ends_when_its_manifest_says_so_whatever_is_told_twice() {
 
 #[tokio::test]
 async fn the_next_job_skips_what_succeeded_even_in_a_failed_one() {
-    let bench = Bench::new(20).await;
-    let failed = bench
-        .run(Habits {
+    let fixture = Fixture::new(20).await;
+    let failed = fixture
+        .run(WorkerBehavior {
             fails: Some("7"),
-            ..Habits::default()
+            ..WorkerBehavior::default()
         })
         .await;
     assert_eq!(
@@ -51,13 +51,13 @@ async fn the_next_job_skips_what_succeeded_even_in_a_failed_one() {
         reason,
         "2 of 20 datums failed: exit 1: 'no such column' (2)"
     );
-    assert_eq!(bench.ledger.failures(failed.id).await.unwrap().count(), 2);
-    let next = bench.run(Habits::default()).await;
+    assert_eq!(fixture.ledger.failures(failed.id).await.unwrap().count(), 2);
+    let next = fixture.run(WorkerBehavior::default()).await;
     assert_eq!(
         (next.state, next.datums),
         (JobState::Success, counts(20, 2, 18, 0))
     );
-    let last = bench.run(Habits::default()).await;
+    let last = fixture.run(WorkerBehavior::default()).await;
     assert_eq!(
         (last.state, last.datums),
         (JobState::Success, counts(20, 0, 20, 0))
@@ -66,8 +66,8 @@ async fn the_next_job_skips_what_succeeded_even_in_a_failed_one() {
 
 #[tokio::test]
 async fn an_empty_match_is_a_success() {
-    let bench = Bench::new(0).await;
-    let record = bench.run(Habits::default()).await;
+    let fixture = Fixture::new(0).await;
+    let record = fixture.run(WorkerBehavior::default()).await;
     assert_eq!(
         (record.state, record.datums),
         (JobState::Success, Counts::default())
@@ -78,39 +78,39 @@ async fn an_empty_match_is_a_success() {
 async fn wherever_a_job_is_cut_off_it_can_be_resumed_under_its_id() {
     for dies_silently in [false, true] {
         for dies_after in [1, 7, 8, 9, 50, 72, 99] {
-            let bench = Bench::new(100).await;
-            let habits = Habits {
+            let fixture = Fixture::new(100).await;
+            let behavior = WorkerBehavior {
                 dies_after: Some(dies_after),
                 dies_silently,
-                ..Habits::default()
+                ..WorkerBehavior::default()
             };
-            let assignment = bench.cut_off(habits).await;
-            let record = bench.resume(assignment, Habits::default()).await;
+            let assignment = fixture.cut_off(behavior).await;
+            let record = fixture.resume(assignment, WorkerBehavior::default()).await;
             assert_eq!(
                 (record.state, record.datums),
                 (JobState::Success, counts(100, 100, 0, 0)),
                 "{dies_after}"
             );
-            assert_eq!(bench.verdicts(record.id).await.len(), 100);
+            assert_eq!(fixture.verdicts(record.id).await.len(), 100);
         }
     }
 }
 
 #[tokio::test]
 async fn a_job_that_was_cut_off_is_closed_by_the_next_which_skips_what_was_committed() {
-    let bench = Bench::new(100).await;
-    let habits = Habits {
+    let fixture = Fixture::new(100).await;
+    let behavior = WorkerBehavior {
         dies_after: Some(30),
         dies_silently: true,
-        ..Habits::default()
+        ..WorkerBehavior::default()
     };
-    let dead = bench.cut_off(habits).await.record.id;
-    let next = bench.run(Habits::default()).await;
+    let dead = fixture.cut_off(behavior).await.record.id;
+    let next = fixture.run(WorkerBehavior::default()).await;
     assert_eq!(
         (next.state, next.datums),
         (JobState::Success, counts(100, 70, 30, 0))
     );
-    let dead = bench.ledger.job(dead).await.unwrap();
+    let dead = fixture.ledger.job(dead).await.unwrap();
     assert_eq!(
         (dead.state, dead.reason.as_deref()),
         (JobState::Killed, Some("interrupted"))
@@ -120,15 +120,15 @@ async fn a_job_that_was_cut_off_is_closed_by_the_next_which_skips_what_was_commi
 
 #[tokio::test]
 async fn a_retry_runs_what_failed_and_takes_the_rest_over() {
-    let bench = Bench::new(20).await;
-    let failed = bench
-        .run(Habits {
+    let fixture = Fixture::new(20).await;
+    let failed = fixture
+        .run(WorkerBehavior {
             fails: Some("7"),
-            ..Habits::default()
+            ..WorkerBehavior::default()
         })
         .await;
-    let retried = bench
-        .run_scope(Scope::FailedOf(failed.id), Habits::default())
+    let retried = fixture
+        .run_scope(Scope::FailedOf(failed.id), WorkerBehavior::default())
         .await
         .unwrap();
     assert_eq!(
@@ -137,19 +137,19 @@ async fn a_retry_runs_what_failed_and_takes_the_rest_over() {
     );
 }
 
-/// A hundred datums, of which those that end with 7 fail with one cause, and those that end with 3 with another.
-async fn two_causes() -> (Bench, Scope) {
-    let bench = Bench::new(100).await;
-    let habits = Habits {
+/// A hundred datums: names ending in 7 fail with one cause, names ending in 3 with a second cause.
+async fn two_causes() -> (Fixture, Scope) {
+    let fixture = Fixture::new(100).await;
+    let behavior = WorkerBehavior {
         fails: Some("7"),
         fails_otherwise: Some("3"),
-        ..Habits::default()
+        ..WorkerBehavior::default()
     };
-    let failed = bench.run(habits).await;
+    let failed = fixture.run(behavior).await;
     assert_eq!(failed.datums, counts(100, 80, 0, 20));
     let group = CauseKey::of(&cause(1));
     let job = failed.id;
-    (bench, Scope::GroupOf { job, group })
+    (fixture, Scope::GroupOf { job, group })
 }
 
 /// The datums that end with 7.
@@ -159,20 +159,26 @@ fn of_the_cause() -> Vec<u64> {
 
 #[tokio::test]
 async fn a_retry_of_one_cause_runs_exactly_that_and_other_failures_stay() {
-    let (bench, scope) = two_causes().await;
-    let retried = bench.run_scope(scope, Habits::default()).await.unwrap();
+    let (fixture, scope) = two_causes().await;
+    let retried = fixture
+        .run_scope(scope, WorkerBehavior::default())
+        .await
+        .unwrap();
     assert_eq!(
         (retried.state, retried.datums),
         (JobState::Failure, counts(100, 10, 80, 10))
     );
     insta::assert_snapshot!(retried.reason.unwrap(), @"10 of 100 datums failed: exit 2: 'no such column' (10); failed before and not run again: 10");
-    assert_eq!(bench.ran(retried.id).await, of_the_cause());
+    assert_eq!(fixture.ran(retried.id).await, of_the_cause());
     let cost = retried.stats.process_time_s;
     assert!((cost - 2.5).abs() < 1e-9, "ten datums cost {cost} s");
-    let failures = bench.ledger.failures(retried.id).await.unwrap();
+    let failures = fixture.ledger.failures(retried.id).await.unwrap();
     assert_eq!(failures.summary(), "exit 2: 'no such column' (10)");
     let rest = Scope::FailedOf(retried.id);
-    let rest = bench.run_scope(rest, Habits::default()).await.unwrap();
+    let rest = fixture
+        .run_scope(rest, WorkerBehavior::default())
+        .await
+        .unwrap();
     assert_eq!(
         (rest.state, rest.datums),
         (JobState::Success, counts(100, 10, 90, 0))
@@ -181,11 +187,18 @@ async fn a_retry_of_one_cause_runs_exactly_that_and_other_failures_stay() {
 
 #[tokio::test]
 async fn a_retry_of_the_only_cause_left_succeeds() {
-    let (bench, first) = two_causes().await;
-    let job = bench.run_scope(first, Habits::default()).await.unwrap().id;
+    let (fixture, first) = two_causes().await;
+    let job = fixture
+        .run_scope(first, WorkerBehavior::default())
+        .await
+        .unwrap()
+        .id;
     let group = CauseKey::of(&cause(2));
     let second = Scope::GroupOf { job, group };
-    let record = bench.run_scope(second, Habits::default()).await.unwrap();
+    let record = fixture
+        .run_scope(second, WorkerBehavior::default())
+        .await
+        .unwrap();
     assert_eq!(
         (record.state, record.datums),
         (JobState::Success, counts(100, 10, 90, 0))
@@ -196,51 +209,55 @@ async fn a_retry_of_the_only_cause_left_succeeds() {
 async fn wherever_a_retry_of_one_cause_is_cut_off_it_runs_exactly_that() {
     for dies_silently in [false, true] {
         for dies_after in [1, 2, 5, 9] {
-            let (bench, scope) = two_causes().await;
-            let habits = Habits {
+            let (fixture, scope) = two_causes().await;
+            let behavior = WorkerBehavior {
                 dies_after: Some(dies_after),
                 dies_silently,
-                ..Habits::default()
+                ..WorkerBehavior::default()
             };
-            let assignment = bench.cut_off_scope(scope, habits).await;
-            let record = bench.resume(assignment, Habits::default()).await;
+            let assignment = fixture.cut_off_scope(scope, behavior).await;
+            let record = fixture.resume(assignment, WorkerBehavior::default()).await;
             assert_eq!(
                 (record.state, record.datums),
                 (JobState::Failure, counts(100, 10, 80, 10)),
                 "{dies_after}"
             );
-            assert_eq!(bench.ran(record.id).await, of_the_cause());
+            assert_eq!(fixture.ran(record.id).await, of_the_cause());
         }
     }
 }
 
 #[tokio::test]
 async fn what_was_taken_over_before_its_segment_was_known_is_taken_over_once() {
-    let (bench, scope) = two_causes().await;
-    let assignment = bench.assignment(scope);
+    let (fixture, scope) = two_causes().await;
+    let assignment = fixture.assignment(scope);
     let (job, parent) = (assignment.record.id, scope.parent().unwrap());
     let record = &assignment.record;
-    bench.ledger.open_job(record, &bench.spec).await.unwrap();
-    let failed = bench.ledger.committed(parent, 3).await.unwrap().unwrap();
+    fixture
+        .ledger
+        .open_job(record, &fixture.spec)
+        .await
+        .unwrap();
+    let failed = fixture.ledger.committed(parent, 3).await.unwrap().unwrap();
     let taken = [failed.taken_over(parent)];
-    bench.ledger.take_over(job, &taken).await.unwrap();
-    let record = bench.resume(assignment, Habits::default()).await;
+    fixture.ledger.take_over(job, &taken).await.unwrap();
+    let record = fixture.resume(assignment, WorkerBehavior::default()).await;
     assert_eq!(record.datums, counts(100, 10, 80, 10));
-    assert_eq!(bench.ran(job).await, of_the_cause());
+    assert_eq!(fixture.ran(job).await, of_the_cause());
 }
 
 #[tokio::test]
 async fn a_retry_of_inputs_that_changed_is_refused_with_the_way_out() {
-    let bench = Bench::new(20).await;
-    let failed = bench
-        .run(Habits {
+    let fixture = Fixture::new(20).await;
+    let failed = fixture
+        .run(WorkerBehavior {
             fails: Some("7"),
-            ..Habits::default()
+            ..WorkerBehavior::default()
         })
         .await;
-    std::fs::write(bench.folder.path().join("in/0017"), "something else").unwrap();
-    let refused = bench
-        .run_scope(Scope::FailedOf(failed.id), Habits::default())
+    std::fs::write(fixture.folder.path().join("in/0017"), "something else").unwrap();
+    let refused = fixture
+        .run_scope(Scope::FailedOf(failed.id), WorkerBehavior::default())
         .await
         .unwrap_err();
     let text = refused.to_string().replace(&failed.id.to_string(), "JOB");
@@ -249,15 +266,18 @@ async fn a_retry_of_inputs_that_changed_is_refused_with_the_way_out() {
 
 #[tokio::test]
 async fn a_retry_of_a_job_whose_datums_are_not_all_known_is_refused() {
-    let bench = Bench::new(3).await;
-    let assignment = bench.assignment(Scope::Everything);
-    bench
+    let fixture = Fixture::new(3).await;
+    let assignment = fixture.assignment(Scope::Everything);
+    fixture
         .ledger
-        .open_job(&assignment.record, &bench.spec)
+        .open_job(&assignment.record, &fixture.spec)
         .await
         .unwrap();
-    let refused = bench
-        .run_scope(Scope::FailedOf(assignment.record.id), Habits::default())
+    let refused = fixture
+        .run_scope(
+            Scope::FailedOf(assignment.record.id),
+            WorkerBehavior::default(),
+        )
         .await;
     assert!(
         matches!(refused, Err(CoordinateError::Incomplete { .. })),
@@ -267,26 +287,26 @@ async fn a_retry_of_a_job_whose_datums_are_not_all_known_is_refused() {
 
 #[tokio::test]
 async fn a_stopped_job_is_killed_with_its_reason_and_what_it_did_counts() {
-    let bench = Bench::new(100).await;
-    let assignment = bench.assignment(Scope::Everything);
+    let fixture = Fixture::new(100).await;
+    let assignment = fixture.assignment(Scope::Everything);
     let job = assignment.record.id;
-    let broker = bench.broker().await;
-    let (pace_sender, pace) = watch::channel(Pace::Go);
-    let tools = bench.tools(&broker, pace, &assignment.record);
-    let mut reports = bench.reports(&broker).await;
+    let broker = fixture.broker().await;
+    let (control_sender, control) = watch::channel(Control::Run);
+    let context = fixture.context(&broker, control, &assignment.record);
+    let mut reports = fixture.reports(&broker).await;
     let stopping = async {
-        let habits = Habits {
+        let behavior = WorkerBehavior {
             dies_after: Some(10),
-            ..Habits::default()
+            ..WorkerBehavior::default()
         };
-        bench.pretend(&broker, habits).await;
-        pace_sender.send_replace(Pace::Stop {
+        fixture.run_fake_worker(&broker, behavior).await;
+        control_sender.send_replace(Control::Stop {
             reason: "enough".to_owned(),
         });
         std::future::pending::<()>().await;
     };
     let record = tokio::select! {
-        ended = timeout(DEADLINE, coordinate(assignment, tools, &mut *reports)) => ended.expect("the job hangs").unwrap(),
+        ended = timeout(DEADLINE, coordinate(assignment, context, &mut *reports)) => ended.expect("the job hangs").unwrap(),
         () = stopping => panic!("the worker died"),
     };
     assert_eq!(
@@ -294,30 +314,35 @@ async fn a_stopped_job_is_killed_with_its_reason_and_what_it_did_counts() {
         (JobState::Killed, Some("enough"))
     );
     assert_eq!(record.datums.processed, 10);
-    assert_eq!(bench.ledger.job(job).await.unwrap().state, JobState::Killed);
-    let next = bench.run(Habits::default()).await;
+    assert_eq!(
+        fixture.ledger.job(job).await.unwrap().state,
+        JobState::Killed
+    );
+    let next = fixture.run(WorkerBehavior::default()).await;
     assert_eq!(next.datums, counts(100, 90, 10, 0));
 }
 
 #[tokio::test]
 async fn a_datum_that_no_worker_could_take_fails_with_the_reason() {
-    let bench = Bench::new(3).await;
-    let assignment = bench.assignment(Scope::Everything);
+    let fixture = Fixture::new(3).await;
+    let assignment = fixture.assignment(Scope::Everything);
     let job = assignment.record.id;
-    let broker = bench.broker().await;
-    let (_pace, pace) = watch::channel(Pace::Go);
-    let tools = bench.tools(&broker, pace, &assignment.record);
-    let mut reports = bench.reports(&broker).await;
+    let broker = fixture.broker().await;
+    let (_pace, control) = watch::channel(Control::Run);
+    let context = fixture.context(&broker, control, &assignment.record);
+    let mut reports = fixture.reports(&broker).await;
     let refusing = async {
-        let queue = Queue::Datums(bench.pipeline().name);
+        let queue = Queue::Datums(fixture.pipeline().name);
         let mut tasks = broker.consume(&queue, 1).await.unwrap();
         let refused = tasks.next().await.unwrap();
         assert!(refused.reject("version 9 is unknown here").await.unwrap());
         drop(tasks);
-        bench.pretend(&broker, Habits::default()).await;
+        fixture
+            .run_fake_worker(&broker, WorkerBehavior::default())
+            .await;
     };
     let record = tokio::select! {
-        ended = timeout(DEADLINE, coordinate(assignment, tools, &mut *reports)) => ended.expect("the job hangs").unwrap(),
+        ended = timeout(DEADLINE, coordinate(assignment, context, &mut *reports)) => ended.expect("the job hangs").unwrap(),
         () = refusing => panic!("the worker died"),
     };
     assert_eq!(
@@ -325,36 +350,38 @@ async fn a_datum_that_no_worker_could_take_fails_with_the_reason() {
         (JobState::Failure, counts(3, 2, 0, 1))
     );
     insta::assert_snapshot!(record.reason.unwrap(), @"1 of 3 datums failed: undeliverable: 'version 9 is unknown here' (1)");
-    assert_eq!(bench.verdicts(job).await.len(), 3);
+    assert_eq!(fixture.verdicts(job).await.len(), 3);
 }
 
 #[tokio::test]
 async fn what_nobody_understands_is_parked_and_the_job_goes_on() {
-    let bench = Bench::new(3).await;
-    let assignment = bench.assignment(Scope::Everything);
-    let pipeline = bench.pipeline().name;
-    let broker = bench.broker().await;
-    let (_pace, pace) = watch::channel(Pace::Go);
-    let tools = bench.tools(&broker, pace, &assignment.record);
-    let mut reports = bench.reports(&broker).await;
+    let fixture = Fixture::new(3).await;
+    let assignment = fixture.assignment(Scope::Everything);
+    let pipeline = fixture.pipeline().name;
+    let broker = fixture.broker().await;
+    let (_pace, control) = watch::channel(Control::Run);
+    let context = fixture.context(&broker, control, &assignment.record);
+    let mut reports = fixture.reports(&broker).await;
     let reports_queue = Queue::Reports(pipeline.clone());
     let strange: [&'static [u8]; 2] = [b"\xff\xfe", br#"{"kind":"gossip","version":7}"#];
     for body in strange {
         broker.publish(&reports_queue, body.into()).await.unwrap();
     }
-    // What is still in the dead queue when the job ends is left to the next one.
+    // The job must not end before the dead letters are saved; the next job would save the rest.
     let working = async {
-        while bench.ledger.dead_letters(&pipeline, 9).await.unwrap().0 < strange.len() {
+        while fixture.ledger.dead_letters(&pipeline, 9).await.unwrap().0 < strange.len() {
             sleep(Duration::from_millis(5)).await;
         }
-        bench.pretend(&broker, Habits::default()).await;
+        fixture
+            .run_fake_worker(&broker, WorkerBehavior::default())
+            .await;
     };
     let record = tokio::select! {
-        ended = timeout(DEADLINE, coordinate(assignment, tools, &mut *reports)) => ended.expect("the job hangs").unwrap(),
+        ended = timeout(DEADLINE, coordinate(assignment, context, &mut *reports)) => ended.expect("the job hangs").unwrap(),
         () = working => panic!("the worker died"),
     };
     assert_eq!(record.state, JobState::Success);
-    let (count, parked) = bench.ledger.dead_letters(&pipeline, 9).await.unwrap();
+    let (count, parked) = fixture.ledger.dead_letters(&pipeline, 9).await.unwrap();
     assert_eq!(count, 2);
     let texts: Vec<_> = parked.iter().map(|parked| parked.text.as_str()).collect();
     assert!(
@@ -365,19 +392,19 @@ async fn what_nobody_understands_is_parked_and_the_job_goes_on() {
 
 #[tokio::test]
 async fn a_resumed_job_says_that_its_datums_may_come_again() {
-    let bench = Bench::new(20).await;
-    let habits = Habits {
+    let fixture = Fixture::new(20).await;
+    let behavior = WorkerBehavior {
         dies_after: Some(5),
-        ..Habits::default()
+        ..WorkerBehavior::default()
     };
-    let mut assignment = bench.cut_off(habits).await;
-    assignment.record = bench.ledger.job(assignment.record.id).await.unwrap();
-    let broker = bench.broker().await;
-    let (_pace, pace) = watch::channel(Pace::Go);
-    let tools = bench.tools(&broker, pace, &assignment.record);
-    let mut reports = bench.reports(&broker).await;
+    let mut assignment = fixture.cut_off(behavior).await;
+    assignment.record = fixture.ledger.job(assignment.record.id).await.unwrap();
+    let broker = fixture.broker().await;
+    let (_pace, control) = watch::channel(Control::Run);
+    let context = fixture.context(&broker, control, &assignment.record);
+    let mut reports = fixture.reports(&broker).await;
     let looking = async {
-        let queue = Queue::Datums(bench.pipeline().name);
+        let queue = Queue::Datums(fixture.pipeline().name);
         let mut tasks = broker.consume(&queue, 1).await.unwrap();
         let delivery = tasks.next().await.unwrap();
         match decode(&delivery.body) {
@@ -386,7 +413,7 @@ async fn a_resumed_job_says_that_its_datums_may_come_again() {
         }
     };
     let again = tokio::select! {
-        ended = resume(assignment, tools, &mut *reports) => panic!("nobody works, but it ended: {ended:?}"),
+        ended = resume(assignment, context, &mut *reports) => panic!("nobody works, but it ended: {ended:?}"),
         again = timeout(DEADLINE, looking) => again.expect("a task comes"),
     };
     assert!(again);

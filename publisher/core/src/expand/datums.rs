@@ -1,4 +1,4 @@
-//! The stream of datums: numbered, and named by their work.
+//! The stream of datums with indexes and ids.
 
 use std::iter;
 use std::sync::Arc;
@@ -6,32 +6,34 @@ use std::sync::Arc;
 use drover_shared::datum::{Datum, WorkIdentity};
 use drover_shared::pipeline::Pipeline;
 
-use super::stream::Stream;
+use super::stream::InputStream;
 use super::tree::stream;
 use super::{ExpandError, Listings};
 
-/// Expands a pipeline's input over the files that `listings` finds. Nothing is listed before the first
-/// datum is asked for.
+/// Expands a pipeline's input over the files of `listings`. Listing starts with the first call of `next`.
 #[expect(
     clippy::needless_pass_by_value,
     reason = "callers have an `Arc::new` to give, which only coerces to a trait object by value"
 )]
-pub fn expand(pipeline: &Pipeline, listings: Arc<dyn Listings>) -> Result<Datums, ExpandError> {
-    Ok(Datums {
+pub fn expand(
+    pipeline: &Pipeline,
+    listings: Arc<dyn Listings>,
+) -> Result<DatumStream, ExpandError> {
+    Ok(DatumStream {
         combined: stream(&pipeline.input, &listings)?,
         identity: WorkIdentity::new(pipeline),
         next: 0,
     })
 }
 
-/// All datums of a job, in order. Nothing follows an error. Blocking.
-pub struct Datums {
-    combined: Stream,
+/// All datums of a job, in order. Ends after an error. Blocking.
+pub struct DatumStream {
+    combined: InputStream,
     identity: WorkIdentity,
     next: u64,
 }
 
-impl Iterator for Datums {
+impl Iterator for DatumStream {
     type Item = Result<Datum, ExpandError>;
 
     fn next(&mut self) -> Option<Self::Item> {

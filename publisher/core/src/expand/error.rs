@@ -1,11 +1,11 @@
-//! Why an expansion cannot begin or go on.
+//! Errors of an expansion.
 
 use std::path::PathBuf;
 
 use drover_shared::glob::GlobTooComplex;
 use drover_shared::store::StoreError;
 
-/// Why an expansion cannot begin or go on.
+/// Errors of an expansion.
 #[derive(Debug, thiserror::Error)]
 pub enum ExpandError {
     /// The folder of a repo does not exist.
@@ -18,10 +18,10 @@ pub enum ExpandError {
         input: String,
         /// The repo.
         repo: String,
-        /// The folder it should be.
+        /// The missing folder.
         folder: PathBuf,
     },
-    /// A leaf's listing cannot be had.
+    /// Listing a leaf failed.
     #[error("cannot list input {input:?}")]
     List {
         /// Name of the input.
@@ -30,7 +30,7 @@ pub enum ExpandError {
         #[source]
         source: StoreError,
     },
-    /// What stands for the content of a file cannot be had.
+    /// Reading the content tag of a file failed.
     #[error("cannot read {path:?} of input {input:?}")]
     Read {
         /// Name of the input.
@@ -41,7 +41,7 @@ pub enum ExpandError {
         #[source]
         source: StoreError,
     },
-    /// A glob with negations that explode on some path.
+    /// A glob with negations is too complex for some path.
     #[error("cannot tell what input {input:?} consists of")]
     Glob {
         /// Name of the input.

@@ -1,4 +1,4 @@
-//! Finding a leaf's files and directories in a sorted listing, in one pass.
+//! Selects a leaf's files and directories from a sorted listing, in one pass.
 
 use std::collections::VecDeque;
 
@@ -9,65 +9,65 @@ use drover_shared::store::Entry;
 use super::selection::Selection;
 use super::subtree::Subtree;
 
-/// A file or directory that is an input.
+/// A file or directory selected as an input.
 #[derive(Debug, Eq, PartialEq)]
-pub(super) struct Found {
+pub(super) struct MatchedInput {
     pub(super) path: String,
     pub(super) kind: InputKind,
     pub(super) size: u64,
     pub(super) tag: ContentTag,
 }
 
-/// Takes the files of a listing in byte order of their paths; directories are those that the paths imply.
+/// Consumes the files of a listing in byte order of their paths; the paths imply the directories.
 ///
-/// A directory stands before all that lies in it, but what stands for its content is known only when
-/// its last file has passed. What is found inside waits that long; so a glob that takes directories *and*
-/// what lies in them (`/**`) keeps all that it finds in one of them.
-pub(super) struct Finder {
+/// A directory precedes its content in the output, but its tag is known only after its last file. Inputs inside the
+/// directory wait until then, so a glob that selects directories *and* their content (`/**`) holds a whole
+/// directory in memory.
+pub(super) struct InputFinder {
     selection: Selection,
-    /// The directories around the last file, outermost (the root) first.
+    /// Directories of the last file, outermost (the root) first.
     open: Vec<OpenDirectory>,
-    /// What was found and not yet handed out; `None` for a directory that is still open.
-    queue: VecDeque<Option<Found>>,
-    /// How many places of the queue were handed out.
-    handed_out: usize,
+    /// Selected inputs not yet returned; `None` for an open directory.
+    queue: VecDeque<Option<MatchedInput>>,
+    /// Number of queue places already returned.
+    returned: usize,
 }
 
-/// A directory whose files are passing.
+/// A directory with files still to come.
 struct OpenDirectory {
-    /// Its path; empty for the root.
+    /// Path; empty for the root.
     path: String,
-    /// Whether everything below it is left out.
+    /// True if everything below is excluded.
     excluded: bool,
-    /// Whether it is an input, once a file of it has passed.
-    wanted: bool,
-    /// Its place, counted from the beginning of the listing, and what has passed of it.
+    /// True if the directory is an input, provided it has a file.
+    selected: bool,
+    /// Queue place, counted from the start of the listing, and the content so far.
     passed: Option<(usize, Subtree)>,
 }
 
-impl Finder {
+impl InputFinder {
     pub(super) fn new(selection: Selection) -> Result<Self, GlobTooComplex> {
         let mut finder = Self {
             selection,
             open: Vec::new(),
             queue: VecDeque::new(),
-            handed_out: 0,
+            returned: 0,
         };
         finder.enter(String::new())?;
-        // The root is an input even when it is empty.
+        // The root is an input even if empty.
         finder.claim_places();
         Ok(finder)
     }
 
-    /// The next input in order, as soon as all is known of it.
-    pub(super) fn next(&mut self) -> Option<Found> {
+    /// The next input in order, once complete.
+    pub(super) fn next(&mut self) -> Option<MatchedInput> {
         let found = self.queue.front_mut()?.take()?;
         self.queue.pop_front();
-        self.handed_out += 1;
+        self.returned += 1;
         Some(found)
     }
 
-    /// Takes the next file of the listing; `tag` is asked for what stands for its content, if it matters.
+    /// Consumes the next file of the listing; calls `tag` only if the file is part of an input.
     pub(super) fn pass<E: From<GlobTooComplex>>(
         &mut self,
         entry: &Entry,
@@ -80,7 +80,7 @@ impl Finder {
             return Ok(());
         }
         let by_itself = self.selection.takes_file(&entry.path)?;
-        if !by_itself && !self.open.iter().any(|directory| directory.wanted) {
+        if !by_itself && !self.open.iter().any(|directory| directory.selected) {
             return Ok(());
         }
         let tag = tag(entry)?;
@@ -91,7 +91,7 @@ impl Finder {
             }
         }
         if by_itself {
-            self.queue.push_back(Some(Found {
+            self.queue.push_back(Some(MatchedInput {
                 path: entry.path.clone(),
                 kind: InputKind::File,
                 size: entry.size,
@@ -101,7 +101,7 @@ impl Finder {
         Ok(())
     }
 
-    /// Tells that there are no more files.
+    /// Marks the end of the listing.
     pub(super) fn finish(&mut self) {
         while self
             .open
@@ -111,7 +111,7 @@ impl Finder {
         {}
     }
 
-    /// Leaves the directories that `path` does not lie in and enters those that it does.
+    /// Closes directories outside of `path` and opens the directories of `path`.
     fn go_to_directory_of(&mut self, path: &str) -> Result<(), GlobTooComplex> {
         while let Some(left) = self
             .open
@@ -130,24 +130,24 @@ impl Finder {
     fn enter(&mut self, path: String) -> Result<(), GlobTooComplex> {
         let around = self.open.last().is_some_and(|directory| directory.excluded);
         let excluded = around || self.selection.excludes(&path)?;
-        let wanted = !excluded && self.selection.takes_directory(&path)?;
+        let selected = !excluded && self.selection.takes_directory(&path)?;
         self.open.push(OpenDirectory {
             path,
             excluded,
-            wanted,
+            selected,
             passed: None,
         });
         Ok(())
     }
 
-    /// Gives all wanted directories that have none yet their places in the queue.
+    /// Assigns queue places to selected directories without one.
     fn claim_places(&mut self) {
         for directory in self
             .open
             .iter_mut()
-            .filter(|directory| directory.wanted && directory.passed.is_none())
+            .filter(|directory| directory.selected && directory.passed.is_none())
         {
-            directory.passed = Some((self.handed_out + self.queue.len(), Subtree::default()));
+            directory.passed = Some((self.returned + self.queue.len(), Subtree::default()));
             self.queue.push_back(None);
         }
     }
@@ -161,17 +161,17 @@ impl Finder {
         } else {
             directory.path
         };
-        let found = Found {
+        let found = MatchedInput {
             path,
             kind: InputKind::Dir,
             size: subtree.size(),
             tag: subtree.tag(),
         };
-        self.queue[place - self.handed_out] = Some(found);
+        self.queue[place - self.returned] = Some(found);
     }
 }
 
-/// Whether `path` lies below `directory`; all paths lie below the root, the empty one.
+/// True if `path` is below `directory`; the empty path is the root.
 fn lies_below(path: &str, directory: &str) -> bool {
     path.strip_prefix(directory)
         .is_some_and(|rest| rest.starts_with('/'))

@@ -1,4 +1,4 @@
-//! A pfs leaf: its files and directories in order, each a datum.
+//! A pfs leaf: one datum per selected file or directory, in order.
 
 use std::sync::Arc;
 
@@ -7,14 +7,14 @@ use drover_shared::glob::{Captures, GlobTooComplex};
 use drover_shared::pipeline::PfsInput;
 use drover_shared::store::StoreError;
 
-use super::finder::{Finder, Found};
+use super::finder::{InputFinder, MatchedInput};
 use super::selection::Selection;
-use super::stream::{Inputs, Stream, deferred};
+use super::stream::{InputStream, Inputs, deferred};
 use super::{ExpandError, Listing, Listings};
 
-/// The inputs of a leaf, each a datum. The listing is opened when the first one is asked for: so of two leaves
-/// over one folder, the second finds the content hashes that the first one left behind.
-pub(super) fn leaf(settings: &PfsInput, listings: &Arc<dyn Listings>) -> Stream {
+/// The inputs of a leaf, one per datum. The listing is opened lazily, so that the second of two leaves over one folder
+/// finds the content hashes cached by the first.
+pub(super) fn leaf(settings: &PfsInput, listings: &Arc<dyn Listings>) -> InputStream {
     let (settings, listings) = (settings.clone(), listings.clone());
     deferred(move || Ok(Box::new(Leaf::open(settings, listings.as_ref())?)))
 }
@@ -22,12 +22,12 @@ pub(super) fn leaf(settings: &PfsInput, listings: &Arc<dyn Listings>) -> Stream 
 struct Leaf {
     settings: PfsInput,
     listing: Box<dyn Listing>,
-    finder: Finder,
+    finder: InputFinder,
     finished: bool,
 }
 
-/// What can go wrong with a leaf, before it is told which.
-enum Problem {
+/// An error without the name of its leaf.
+enum LeafError {
     List(StoreError),
     Read { path: String, source: StoreError },
     Glob(GlobTooComplex),
@@ -38,8 +38,9 @@ impl Leaf {
         let selection = Selection::of(&settings);
         let listing = listings
             .list(&settings, &selection)
-            .map_err(|error| Problem::List(error).of(&settings))?;
-        let finder = Finder::new(selection).map_err(|error| Problem::Glob(error).of(&settings))?;
+            .map_err(|error| LeafError::List(error).of(&settings))?;
+        let finder =
+            InputFinder::new(selection).map_err(|error| LeafError::Glob(error).of(&settings))?;
         Ok(Self {
             settings,
             listing,
@@ -48,7 +49,7 @@ impl Leaf {
         })
     }
 
-    fn advance(&mut self) -> Result<Option<Inputs>, Problem> {
+    fn advance(&mut self) -> Result<Option<Inputs>, LeafError> {
         loop {
             if let Some(found) = self.finder.next() {
                 return Ok(Some(vec![self.input(found)?]));
@@ -60,23 +61,23 @@ impl Leaf {
         }
     }
 
-    /// Passes the next file of the listing on to the finder.
-    fn read_on(&mut self) -> Result<(), Problem> {
-        let Some(entry) = self.listing.next().transpose().map_err(Problem::List)? else {
+    /// Passes the next file of the listing to the finder.
+    fn read_on(&mut self) -> Result<(), LeafError> {
+        let Some(entry) = self.listing.next().transpose().map_err(LeafError::List)? else {
             self.finished = true;
             self.finder.finish();
             return Ok(());
         };
         let listing = &mut self.listing;
         self.finder.pass(&entry, |entry| {
-            listing.tag(entry).map_err(|source| Problem::Read {
+            listing.tag(entry).map_err(|source| LeafError::Read {
                 path: entry.path.clone(),
                 source,
             })
         })
     }
 
-    fn input(&self, found: Found) -> Result<DatumInput, GlobTooComplex> {
+    fn input(&self, found: MatchedInput) -> Result<DatumInput, GlobTooComplex> {
         let settings = &self.settings;
         let captures = if settings.join_on.is_some() || settings.group_by.is_some() {
             settings.glob.captures(&found.path)?.unwrap_or_default()
@@ -113,13 +114,13 @@ impl Iterator for Leaf {
     }
 }
 
-impl From<GlobTooComplex> for Problem {
+impl From<GlobTooComplex> for LeafError {
     fn from(problem: GlobTooComplex) -> Self {
         Self::Glob(problem)
     }
 }
 
-impl Problem {
+impl LeafError {
     fn of(self, leaf: &PfsInput) -> ExpandError {
         let input = leaf.name.clone();
         match self {

@@ -8,8 +8,7 @@
 //! its last child fastest; a union goes child after child; join and group go by first sight of the
 //! key. A datum lists its inputs in the order of the spec.
 //!
-//! This room computes; it opens nothing itself. Listings are blocking, so the stream is for a thread of
-//! its own.
+//! Only `repos` opens stores. Listings block, so the stream needs a thread of its own.
 
 mod combine;
 mod datums;
@@ -23,7 +22,7 @@ mod stream;
 mod subtree;
 mod tree;
 
-pub use datums::{Datums, expand};
+pub use datums::{DatumStream, expand};
 pub use error::ExpandError;
 pub use listing::{Listing, Listings};
 pub use repos::StoreListings;

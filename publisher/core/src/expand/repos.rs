@@ -13,13 +13,13 @@ use super::{ExpandError, Listing, Listings, Selection};
 /// The repos that a pipeline reads, opened.
 #[derive(Clone, Debug)]
 pub struct StoreListings {
-    /// By leaf: the store, and the repo's place in it.
+    /// Store and key of the repo, by leaf.
     places: HashMap<u16, (Store, StoreKey)>,
 }
 
 impl StoreListings {
-    /// Opens the repos of all leaves: folders of `store`, or other places. A folder that does not exist is
-    /// an error here, not when it is listed.
+    /// Opens the repos of all leaves: folders of `store`, or other locations. A missing folder is an error here, not
+    /// at the first listing.
     pub async fn open(pipeline: &Pipeline, store: &Store) -> Result<Self, ExpandError> {
         let repos = Repos::new(store.clone());
         let mut places = HashMap::new();
@@ -47,7 +47,7 @@ impl StoreListings {
     }
 }
 
-/// Whether there is a directory. One that may not be looked at is left to the walk, which tells why.
+/// True if `path` is a directory. Without permission the result is true, and the walk reports the error.
 async fn is_directory(path: &Path) -> bool {
     match tokio::fs::metadata(path).await {
         Ok(metadata) => metadata.is_dir(),
@@ -65,8 +65,8 @@ impl Listings for StoreListings {
             .get(&leaf.leaf)
             .expect("every leaf of the pipeline was opened");
         let pruning = selection.clone();
-        // A glob that is too complex for some directory's path is told when the stream comes to it.
-        // A name that no store can hold is no place to begin at.
+        // Errors of the glob are reported by the stream when it reaches the path.
+        // If the fixed part of the glob is no legal key, the walk starts at the repo.
         let within = repo.join(selection.directory());
         let within = within.unwrap_or_else(|_| repo.clone());
         let walk = store
@@ -88,19 +88,19 @@ impl Listings for StoreListings {
     }
 }
 
-/// A repo's walk, without trouble that does not concern the leaf.
+/// A walk of a repo, without errors outside of the selection.
 struct RepoListing {
     walk: Walk,
     selection: Selection,
     repo: StoreKey,
-    /// What to say if nothing is found in a bucket: its prefix may be mistyped.
+    /// Warning for an empty listing of a bucket, where the prefix may be mistyped.
     if_empty: Option<String>,
 }
 
 impl RepoListing {
-    /// Whether something that cannot be an input lies where no input is looked for.
-    fn is_elsewhere(&self, trouble: &StoreError) -> bool {
-        let StoreError::Irregular { path, .. } = trouble else {
+    /// True if the error concerns an irregular file outside of the selection.
+    fn is_elsewhere(&self, error: &StoreError) -> bool {
+        let StoreError::Irregular { path, .. } = error else {
             return false;
         };
         let below = path.strip_prefix(self.repo.as_str()).unwrap_or(path);
@@ -125,7 +125,7 @@ impl Iterator for RepoListing {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             match (self.walk.next(), self.if_empty.take()) {
-                (Some(Err(trouble)), _) if self.is_elsewhere(&trouble) => {}
+                (Some(Err(error)), _) if self.is_elsewhere(&error) => {}
                 (None, Some(warning)) => warn!("{warning}"),
                 (next, _) => return next,
             }

@@ -1,9 +1,9 @@
-//! Which files and directories a leaf wants.
+//! Which files and directories a leaf selects.
 
 use drover_shared::glob::{Glob, GlobTooComplex};
 use drover_shared::pipeline::PfsInput;
 
-/// The globs of a leaf: what it takes, and what it leaves out.
+/// The globs of a leaf: selected and excluded paths.
 #[derive(Clone, Debug)]
 pub struct Selection {
     glob: Glob,
@@ -20,29 +20,29 @@ impl Selection {
         }
     }
 
-    /// The directory below which everything lies that is an input or part of one; empty for the root.
+    /// A directory that contains all inputs; empty for the root.
     pub(super) fn directory(&self) -> &str {
         self.glob.directory()
     }
 
-    /// Whether the file at `path` is an input by itself.
+    /// True if the file at `path` is an input by itself.
     pub(super) fn takes_file(&self, path: &str) -> Result<bool, GlobTooComplex> {
         self.glob.matches(path)
     }
 
-    /// Whether the directory at `path` is an input; `/` is the root.
+    /// True if the directory at `path` is an input; `/` is the root.
     pub(super) fn takes_directory(&self, path: &str) -> Result<bool, GlobTooComplex> {
         Ok(!self.files_only && self.glob.matches(path)?)
     }
 
-    /// Whether the file, or everything below the directory, at `path` is left out.
+    /// True if `path`, and everything below a directory at `path`, is excluded.
     pub(super) fn excludes(&self, path: &str) -> Result<bool, GlobTooComplex> {
         self.exclude
             .iter()
             .try_fold(false, |excluded, glob| Ok(excluded || glob.matches(path)?))
     }
 
-    /// Whether the file at `path` is an input by itself or part of one.
+    /// True if the file at `path` is an input or part of a directory input.
     pub(super) fn concerns(&self, path: &str) -> Result<bool, GlobTooComplex> {
         if self.takes_file(path)? || self.any_above(path, Self::takes_directory)? {
             Ok(!self.excludes(path)? && !self.any_above(path, Self::excludes)?)
@@ -51,7 +51,7 @@ impl Selection {
         }
     }
 
-    /// Whether anything below the directory at `path` can be an input or part of one.
+    /// True if anything below the directory at `path` can be an input or part of a directory input.
     pub(super) fn reaches_below(&self, path: &str) -> Result<bool, GlobTooComplex> {
         let inside = self.glob.may_match_below(path)
             || self.takes_directory(path)?
@@ -59,7 +59,7 @@ impl Selection {
         Ok(inside && !self.excludes(path)? && !self.any_above(path, Self::excludes)?)
     }
 
-    /// Whether `holds` for any directory that `path` lies below.
+    /// True if `holds` for any ancestor directory of `path`.
     fn any_above(
         &self,
         path: &str,

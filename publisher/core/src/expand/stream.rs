@@ -1,4 +1,4 @@
-//! Streams of datums before they are numbered: what each node of the input tree yields.
+//! Streams of unnumbered datums, as yielded by the nodes of the input tree.
 
 use std::iter;
 
@@ -9,13 +9,13 @@ use super::ExpandError;
 /// The inputs of one datum, in the order of the spec.
 pub(super) type Inputs = Vec<DatumInput>;
 
-/// What a node of the tree yields. Nothing useful follows an error.
-pub(super) type Stream = Box<dyn Iterator<Item = Result<Inputs, ExpandError>> + Send>;
+/// The datums of a node of the input tree. Nothing useful follows an error.
+pub(super) type InputStream = Box<dyn Iterator<Item = Result<Inputs, ExpandError>> + Send>;
 
-/// A stream that is only built when its first datum is asked for.
+/// A stream built on the first call of `next`.
 pub(super) fn deferred(
-    build: impl FnOnce() -> Result<Stream, ExpandError> + Send + 'static,
-) -> Stream {
+    build: impl FnOnce() -> Result<InputStream, ExpandError> + Send + 'static,
+) -> InputStream {
     Box::new(
         iter::once_with(build)
             .flat_map(|built| built.unwrap_or_else(|error| Box::new(iter::once(Err(error))))),

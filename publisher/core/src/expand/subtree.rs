@@ -1,8 +1,8 @@
-//! A directory as an input: what stands for all files below it.
+//! Size and content tag of a directory input.
 
 use drover_shared::datum::ContentTag;
 
-/// Takes up the files below a directory in byte order of their paths.
+/// Hashes the files below a directory, in byte order of their paths.
 #[derive(Debug, Default)]
 pub(super) struct Subtree {
     hasher: blake3::Hasher,
@@ -10,7 +10,7 @@ pub(super) struct Subtree {
 }
 
 impl Subtree {
-    /// Adds a file: its path below the directory, its size and what stands for its content.
+    /// Adds a file: relative path, size and content tag.
     pub(super) fn add(&mut self, relative: &str, size: u64, tag: &ContentTag) {
         for text in [relative, tag.as_str()] {
             self.hasher.update(&(text.len() as u64).to_le_bytes());
@@ -24,7 +24,7 @@ impl Subtree {
         self.size
     }
 
-    /// `tree:` and a hash over the paths and tags of all files. Never equal to the tag of a file.
+    /// `tree:` and a hash over the paths and tags of all files. Never equal to a file's tag.
     pub(super) fn tag(&self) -> ContentTag {
         let hash = self.hasher.finalize().to_hex();
         ContentTag::new(format!("tree:{}", &hash[..32]))

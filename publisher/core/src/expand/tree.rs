@@ -1,4 +1,4 @@
-//! The input tree as a tree of streams.
+//! Turns the input tree into a tree of streams.
 
 use std::sync::Arc;
 
@@ -8,12 +8,15 @@ use super::combine::cross::cross;
 use super::combine::group::group;
 use super::combine::join::join;
 use super::leaf::leaf;
-use super::stream::Stream;
+use super::stream::InputStream;
 use super::{ExpandError, Listings};
 
-/// The stream of a node.
-pub(super) fn stream(node: &Input, listings: &Arc<dyn Listings>) -> Result<Stream, ExpandError> {
-    let streams = |children: &[Input]| -> Result<Vec<Stream>, ExpandError> {
+/// The stream of a node and all nodes below.
+pub(super) fn stream(
+    node: &Input,
+    listings: &Arc<dyn Listings>,
+) -> Result<InputStream, ExpandError> {
+    let streams = |children: &[Input]| -> Result<Vec<InputStream>, ExpandError> {
         children
             .iter()
             .map(|child| stream(child, listings))
@@ -29,7 +32,7 @@ pub(super) fn stream(node: &Input, listings: &Arc<dyn Listings>) -> Result<Strea
     })
 }
 
-/// Whether a child of a join stays without partners. Only a leaf can say so.
+/// True if the input of a join's child is kept without partners. Only leaves have the setting.
 fn is_outer(child: &Input) -> bool {
     matches!(child, Input::Pfs(leaf) if leaf.outer_join)
 }

@@ -23,7 +23,7 @@ use super::leadership::Leadership;
 use super::next_job::{NextJob, next_job};
 use super::{LiveJobs, LocalWorkers, metrics, scratch};
 use crate::catalog;
-use crate::coordinator::{Assignment, CoordinateError, Fence, Pace, Tools, resume};
+use crate::coordinator::{Assignment, Control, CoordinateError, Fence, JobContext, resume};
 use crate::triggers::{InputWatcher, NextWork, PendingJob, PipelineEvent, WatchContext};
 
 /// Messages that are out at the same time, at most: what bounds the backlog of the queue.
@@ -303,19 +303,19 @@ impl PipelineLeader {
         fence: &Fence,
         cancel: &CancellationToken,
         scratch: &std::path::Path,
-    ) -> Result<Tools, LeadError> {
+    ) -> Result<JobContext, LeadError> {
         let queue = Queue::Datums(record.pipeline.clone());
         let workers = self.broker.depth(&queue).await?.consumers;
-        let (_, pace) = watch::channel(Pace::Go);
-        Ok(Tools {
+        let (_, control) = watch::channel(Control::Run);
+        Ok(JobContext {
             ledger: self.ledger.clone(),
             broker: Arc::clone(&self.broker),
             fence: fence.clone(),
             watch: self.shown.watch(record),
-            pace,
+            control,
             cancel: cancel.clone(),
             idle: CancellationToken::new(),
-            letting_go: LETTING_GO,
+            drain_timeout: LETTING_GO,
             scratch: scratch.to_owned(),
             workers: NonZeroU32::new(workers).unwrap_or(NonZeroU32::MIN),
             window: WINDOW,

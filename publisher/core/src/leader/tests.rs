@@ -13,34 +13,38 @@ use futures::future::join;
 use tokio::time::{sleep, timeout};
 
 use super::{LeaderService, PipelineLeader};
-use crate::testing::fixture::{Bench, DEADLINE, Habits, counts};
+use crate::testing::fixture::{DEADLINE, Fixture, WorkerBehavior, counts};
 
-fn leader(bench: &Bench, broker: &Arc<Embedded>, me: &str) -> PipelineLeader {
+fn leader(fixture: &Fixture, broker: &Arc<Embedded>, me: &str) -> PipelineLeader {
     let broker = Arc::clone(broker) as _;
-    PipelineLeader::on_broker(bench.ledger.clone(), broker, me.to_owned())
+    PipelineLeader::on_broker(fixture.ledger.clone(), broker, me.to_owned())
 }
 
-async fn submit(bench: &Bench, after: Vec<JobId>) -> JobRecord {
-    let record = bench.assignment(Scope::Everything).record;
+async fn submit(fixture: &Fixture, after: Vec<JobId>) -> JobRecord {
+    let record = fixture.assignment(Scope::Everything).record;
     let submission = Submission {
         scope: Scope::Everything,
         reprocess: false,
         after,
         fingerprint: None,
     };
-    bench
+    fixture
         .ledger
-        .submit(&record, &bench.spec, &submission)
+        .submit(&record, &fixture.spec, &submission)
         .await
         .unwrap();
     record
 }
 
 /// Waits until the job is as wanted.
-async fn eventually(bench: &Bench, job: JobId, wanted: impl Fn(&JobRecord) -> bool) -> JobRecord {
+async fn eventually(
+    fixture: &Fixture,
+    job: JobId,
+    wanted: impl Fn(&JobRecord) -> bool,
+) -> JobRecord {
     let look = async {
         loop {
-            let record = bench.ledger.job(job).await.unwrap();
+            let record = fixture.ledger.job(job).await.unwrap();
             if wanted(&record) {
                 return record;
             }
@@ -52,15 +56,18 @@ async fn eventually(bench: &Bench, job: JobId, wanted: impl Fn(&JobRecord) -> bo
 
 #[tokio::test]
 async fn submitted_jobs_are_seen_through_in_their_order_and_then_the_steward_goes() {
-    let bench = Bench::new(20).await;
-    let broker = bench.broker().await;
-    let jobs = [submit(&bench, vec![]).await, submit(&bench, vec![]).await];
-    let leader = leader(&bench, &broker, "one");
+    let fixture = Fixture::new(20).await;
+    let broker = fixture.broker().await;
+    let jobs = [
+        submit(&fixture, vec![]).await,
+        submit(&fixture, vec![]).await,
+    ];
+    let leader = leader(&fixture, &broker, "one");
     tokio::select! {
         ended = timeout(DEADLINE, leader.run(&jobs[0].pipeline)) => ended.expect("a job hangs"),
-        () = bench.pretend(&broker, Habits::default()) => panic!("the worker died"),
+        () = fixture.run_fake_worker(&broker, WorkerBehavior::default()) => panic!("the worker died"),
     }
-    let ended = |job: JobId| bench.ledger.job(job);
+    let ended = |job: JobId| fixture.ledger.job(job);
     let (first, second) = (
         ended(jobs[0].id).await.unwrap(),
         ended(jobs[1].id).await.unwrap(),
@@ -77,61 +84,61 @@ async fn submitted_jobs_are_seen_through_in_their_order_and_then_the_steward_goe
 
 #[tokio::test]
 async fn when_a_steward_dies_the_one_who_waited_goes_on_under_the_same_job() {
-    let bench = Bench::new(60).await;
-    let broker = bench.broker().await;
-    let job = submit(&bench, vec![]).await;
+    let fixture = Fixture::new(60).await;
+    let broker = fixture.broker().await;
+    let job = submit(&fixture, vec![]).await;
     let (first, second) = (
-        leader(&bench, &broker, "one"),
-        leader(&bench, &broker, "two"),
+        leader(&fixture, &broker, "one"),
+        leader(&fixture, &broker, "two"),
     );
     let waits = second.run(&job.pipeline);
     tokio::pin!(waits);
     // The first one dies with the worker, between a commit and its report.
-    let habits = Habits {
+    let behavior = WorkerBehavior {
         dies_after: Some(25),
         dies_silently: true,
-        ..Habits::default()
+        ..WorkerBehavior::default()
     };
     tokio::select! {
         biased;
         () = first.run(&job.pipeline) => panic!("it ended"),
         () = &mut waits => panic!("two were at it"),
-        () = bench.pretend(&broker, habits) => {}
+        () = fixture.run_fake_worker(&broker, behavior) => {}
     }
     let epochs = layout::epochs(&job.pipeline);
-    let begun = bench.ledger.store().names(&epochs).await.unwrap();
+    let begun = fixture.ledger.store().names(&epochs).await.unwrap();
     assert_eq!(begun.len(), 1, "who waits coordinated too");
     tokio::select! {
         ended = timeout(DEADLINE, waits) => ended.expect("the job hangs"),
-        () = bench.pretend(&broker, Habits::default()) => panic!("the worker died"),
+        () = fixture.run_fake_worker(&broker, WorkerBehavior::default()) => panic!("the worker died"),
     }
-    let record = bench.ledger.job(job.id).await.unwrap();
+    let record = fixture.ledger.job(job.id).await.unwrap();
     assert_eq!(
         (record.state, record.datums),
         (JobState::Success, counts(60, 60, 0, 0))
     );
-    assert_eq!(bench.verdicts(job.id).await.len(), 60);
+    assert_eq!(fixture.verdicts(job.id).await.len(), 60);
 }
 
 #[tokio::test]
 async fn a_steward_that_was_deposed_ends_nothing_before_it_is_chosen_again() {
-    let bench = Bench::new(60).await;
-    let broker = bench.broker().await;
-    let job = submit(&bench, vec![]).await;
-    let frozen = leader(&bench, &broker, "frozen");
+    let fixture = Fixture::new(60).await;
+    let broker = fixture.broker().await;
+    let job = submit(&fixture, vec![]).await;
+    let frozen = leader(&fixture, &broker, "frozen");
     // It is cut off from the work, and another epoch begins behind its back.
     let deposed = async {
-        eventually(&bench, job.id, |record| record.state == JobState::Running).await;
-        let successor = bench.ledger.begin_epoch(&job.pipeline, "successor").await;
-        let work = bench.pretend(&broker, Habits::default());
-        let ended = eventually(&bench, job.id, |record| record.state.is_final());
+        eventually(&fixture, job.id, |record| record.state == JobState::Running).await;
+        let successor = fixture.ledger.begin_epoch(&job.pipeline, "successor").await;
+        let work = fixture.run_fake_worker(&broker, WorkerBehavior::default());
+        let ended = eventually(&fixture, job.id, |record| record.state.is_final());
         tokio::select! {
             () = work => panic!("the worker died"),
             _ = ended => successor.unwrap(),
         }
     };
     let ((), successor) = join(frozen.run(&job.pipeline), deposed).await;
-    let latest = bench.ledger.is_latest(&job.pipeline, successor).await;
+    let latest = fixture.ledger.is_latest(&job.pipeline, successor).await;
     assert!(
         !latest.unwrap(),
         "a deposed coordinator ended the job in an epoch that was over"
@@ -140,17 +147,17 @@ async fn a_steward_that_was_deposed_ends_nothing_before_it_is_chosen_again() {
 
 #[tokio::test]
 async fn a_job_that_reads_what_another_did_not_write_fails_and_says_so() {
-    let bench = Bench::new(3).await;
-    let broker = bench.broker().await;
-    let mut earlier = bench.assignment(Scope::Everything).record;
+    let fixture = Fixture::new(3).await;
+    let broker = fixture.broker().await;
+    let mut earlier = fixture.assignment(Scope::Everything).record;
     earlier.state = JobState::Failure;
-    bench.ledger.save(&earlier).await.unwrap();
-    let job = submit(&bench, vec![earlier.id]).await;
-    let leader = leader(&bench, &broker, "one");
+    fixture.ledger.save(&earlier).await.unwrap();
+    let job = submit(&fixture, vec![earlier.id]).await;
+    let leader = leader(&fixture, &broker, "one");
     timeout(DEADLINE, leader.run(&job.pipeline))
         .await
         .expect("the job hangs");
-    let record = bench.ledger.job(job.id).await.unwrap();
+    let record = fixture.ledger.job(job.id).await.unwrap();
     assert_eq!(record.state, JobState::Failure);
     let reason = record
         .reason
@@ -161,14 +168,14 @@ async fn a_job_that_reads_what_another_did_not_write_fails_and_says_so() {
 
 #[tokio::test]
 async fn a_stopped_job_is_told_to_workers_and_ends_killed() {
-    let bench = Bench::new(60).await;
-    let broker = bench.broker().await;
-    let job = submit(&bench, vec![]).await;
-    let leader = leader(&bench, &broker, "one");
+    let fixture = Fixture::new(60).await;
+    let broker = fixture.broker().await;
+    let job = submit(&fixture, vec![]).await;
+    let leader = leader(&fixture, &broker, "one");
     let mut listener = broker.listen("worker").await.unwrap();
     let stopping = async {
-        eventually(&bench, job.id, |record| record.state == JobState::Running).await;
-        bench.ledger.request_stop(job.id).await.unwrap();
+        eventually(&fixture, job.id, |record| record.state == JobState::Running).await;
+        fixture.ledger.request_stop(job.id).await.unwrap();
         let told = listener.next().await.unwrap();
         assert_eq!(
             decode(&told.body).unwrap(),
@@ -180,7 +187,7 @@ async fn a_stopped_job_is_told_to_workers_and_ends_killed() {
         ended = timeout(DEADLINE, leader.run(&job.pipeline)) => ended.expect("the job hangs"),
         () = stopping => {}
     }
-    let record = bench.ledger.job(job.id).await.unwrap();
+    let record = fixture.ledger.job(job.id).await.unwrap();
     assert_eq!(
         (record.state, record.reason.as_deref()),
         (JobState::Killed, Some("stopped on request"))
@@ -189,38 +196,38 @@ async fn a_stopped_job_is_told_to_workers_and_ends_killed() {
 
 #[tokio::test]
 async fn a_job_whose_input_is_missing_fails_and_the_next_one_is_taken_up() {
-    let mut bench = Bench::new(3).await;
-    let broker = bench.broker().await;
-    let good = bench.spec.clone();
-    bench.spec["input"]["pfs"]["repo"] = "nowhere".into();
-    let bad = submit(&bench, vec![]).await;
-    bench.spec = good;
-    let next = submit(&bench, vec![]).await;
-    let leader = leader(&bench, &broker, "one");
+    let mut fixture = Fixture::new(3).await;
+    let broker = fixture.broker().await;
+    let good = fixture.spec.clone();
+    fixture.spec["input"]["pfs"]["repo"] = "nowhere".into();
+    let bad = submit(&fixture, vec![]).await;
+    fixture.spec = good;
+    let next = submit(&fixture, vec![]).await;
+    let leader = leader(&fixture, &broker, "one");
     tokio::select! {
         ended = timeout(DEADLINE, leader.run(&next.pipeline)) => ended.expect("a job hangs"),
-        () = bench.pretend(&broker, Habits::default()) => panic!("the worker died"),
+        () = fixture.run_fake_worker(&broker, WorkerBehavior::default()) => panic!("the worker died"),
     }
-    let bad = bench.ledger.job(bad.id).await.unwrap();
+    let bad = fixture.ledger.job(bad.id).await.unwrap();
     assert_eq!(bad.state, JobState::Failure);
     assert!(bad.reason.unwrap().contains("nowhere"));
     assert_eq!(
-        bench.ledger.job(next.id).await.unwrap().state,
+        fixture.ledger.job(next.id).await.unwrap().state,
         JobState::Success
     );
 }
 
 #[tokio::test]
 async fn the_service_takes_up_jobs_that_were_there_and_those_it_is_told_of() {
-    let bench = Bench::new(5).await;
-    let broker = bench.broker().await;
-    let earlier = submit(&bench, vec![]).await;
-    let service = LeaderService::new(leader(&bench, &broker, "service"))
+    let fixture = Fixture::new(5).await;
+    let broker = fixture.broker().await;
+    let earlier = submit(&fixture, vec![]).await;
+    let service = LeaderService::new(leader(&fixture, &broker, "service"))
         .await
         .unwrap();
     let publishing = async {
-        eventually(&bench, earlier.id, |record| record.state.is_final()).await;
-        let later = submit(&bench, vec![]).await;
+        eventually(&fixture, earlier.id, |record| record.state.is_final()).await;
+        let later = submit(&fixture, vec![]).await;
         let hint = Control::Submitted {
             pipeline: later.pipeline.clone(),
             job: later.id,
@@ -229,11 +236,11 @@ async fn the_service_takes_up_jobs_that_were_there_and_those_it_is_told_of() {
             .broadcast(encode(&Message::Control(hint)).unwrap())
             .await
             .unwrap();
-        eventually(&bench, later.id, |record| record.state.is_final()).await
+        eventually(&fixture, later.id, |record| record.state.is_final()).await
     };
     let record = tokio::select! {
         ended = service.run() => panic!("the service ended: {ended}"),
-        () = bench.pretend(&broker, Habits::default()) => panic!("the worker died"),
+        () = fixture.run_fake_worker(&broker, WorkerBehavior::default()) => panic!("the worker died"),
         record = publishing => record,
     };
     assert_eq!(record.state, JobState::Success);

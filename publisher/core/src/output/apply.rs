@@ -1,4 +1,4 @@
-//! Carries a plan out: removes, then writes. May be cut off anywhere and done again.
+//! Applies a plan: removes, then writes. May be interrupted anywhere and repeated.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -11,47 +11,48 @@ use futures::{StreamExt, stream};
 use tempfile::NamedTempFile;
 use tokio_util::sync::CancellationToken;
 
-use super::plan::{Making, Plan, Step};
-use super::record::{RecordWriter, Recorded};
-use super::{FileProgress, PublicationError};
+use super::plan::{FileToWrite, Plan, PlanStep};
+use super::record::{RecordWriter, RecordedFile};
+use super::{FileProgress, OutputError};
 
 /// Files written or removed at the same time: enough to hide a bucket's latency.
 const AT_ONCE: usize = 16;
 
-/// Where a plan is carried out.
-pub(super) struct Site<'a> {
-    /// The store.
+/// Target of a plan.
+pub(super) struct OutputFolder<'a> {
     pub(super) store: &'a Store,
-    /// The output folder.
     pub(super) folder: &'a StoreKey,
-    /// A folder of this machine for files being written.
+    /// Local folder for temporary files.
     pub(super) scratch: &'a Path,
-    /// Asks to stop.
+    /// Stops between two changes.
     pub(super) stop: &'a CancellationToken,
-    /// Told after each change.
+    /// Called after each change.
     pub(super) progress: &'a (dyn Fn(FileProgress) + Sync),
 }
 
-/// What became of the output folder.
-pub(super) struct Applied {
-    /// The record of what lies there.
+/// Result of applying a plan.
+pub(super) struct AppliedPlan {
+    /// Record of the folder afterwards.
     pub(super) after: NamedTempFile,
-    /// Datums, by index, whose stored output is gone or was altered.
+    /// Indexes of datums whose staged output is missing or altered.
     pub(super) lost: BTreeSet<u64>,
 }
 
-/// What became of one file.
-enum Made {
-    Lies(Recorded),
+/// Result of one step.
+enum WriteResult {
+    Lies(RecordedFile),
     Lost {
-        recorded: Recorded,
+        recorded: RecordedFile,
         datums: Vec<u64>,
     },
     Removed,
 }
 
-/// Carries `plan` out.
-pub(super) async fn apply(site: &Site<'_>, plan: &Plan) -> Result<Applied, PublicationError> {
+/// Applies `plan`.
+pub(super) async fn apply(
+    site: &OutputFolder<'_>,
+    plan: &Plan,
+) -> Result<AppliedPlan, OutputError> {
     let mut progress = FileProgress {
         done: 0,
         total: plan.changes,
@@ -61,91 +62,94 @@ pub(super) async fn apply(site: &Site<'_>, plan: &Plan) -> Result<Applied, Publi
     write(site, plan, &mut progress).await
 }
 
-/// Removals come first: a directory may have to make room for a file of its name.
+/// Removals come first, because a file may replace a directory of the same name.
 async fn remove(
-    site: &Site<'_>,
+    site: &OutputFolder<'_>,
     plan: &Plan,
     progress: &mut FileProgress,
-) -> Result<(), PublicationError> {
+) -> Result<(), OutputError> {
     let removals = plan.steps()?.filter_map(|step| match step {
-        Ok(Step::Delete(path)) => Some(Ok(path)),
-        Ok(Step::Keep(_) | Step::Write(_)) => None,
-        Err(error) => Some(Err(PublicationError::from(error))),
+        Ok(PlanStep::Delete(path)) => Some(Ok(path)),
+        Ok(PlanStep::Keep(_) | PlanStep::Write(_)) => None,
+        Err(error) => Some(Err(OutputError::from(error))),
     });
     let remove = |path: Result<String, _>| async { remove_file(site, &path?).await };
     each(removals, remove, |()| site.advance(progress)).await
 }
 
-async fn remove_file(site: &Site<'_>, path: &str) -> Result<(), PublicationError> {
+async fn remove_file(site: &OutputFolder<'_>, path: &str) -> Result<(), OutputError> {
     let key = super::key_of(site.folder, path)?;
     Ok(site.store.delete(&key).await?)
 }
 
 async fn write(
-    site: &Site<'_>,
+    site: &OutputFolder<'_>,
     plan: &Plan,
     progress: &mut FileProgress,
-) -> Result<Applied, PublicationError> {
+) -> Result<AppliedPlan, OutputError> {
     let mut after = RecordWriter::new(site.scratch)?;
     let mut lost = BTreeSet::new();
     let note = |(made, changed)| {
         match made {
-            Made::Lies(recorded) => after.write(&recorded)?,
-            Made::Lost { recorded, datums } => {
+            WriteResult::Lies(recorded) => after.write(&recorded)?,
+            WriteResult::Lost { recorded, datums } => {
                 after.write(&recorded)?;
                 lost.extend(datums);
             }
-            Made::Removed => {}
+            WriteResult::Removed => {}
         }
         if changed {
             site.advance(progress)?;
         }
         Ok(())
     };
-    let make = |step: io::Result<Step>| async { make(site, step?).await };
+    let make = |step: io::Result<PlanStep>| async { make(site, step?).await };
     each(plan.steps()?, make, note).await?;
-    Ok(Applied {
+    Ok(AppliedPlan {
         after: after.finish()?,
         lost,
     })
 }
 
-/// Does `work` for each step, several at a time, and hands on the results in the order of the steps. After the first
-/// error nothing more is begun, but what was begun is waited for: a file that came after the end of its publication
-/// would be a stranger's to the next one.
-async fn each<S, T, F: Future<Output = Result<T, PublicationError>>>(
+/// Runs `work` for each step, several at a time, and passes the results on in the order of the steps. After the first
+/// error no step starts, but started steps are awaited: a file written after the end of its publication would be
+/// foreign to the next one.
+async fn each<S, T, F: Future<Output = Result<T, OutputError>>>(
     steps: impl Iterator<Item = S>,
     work: impl Fn(S) -> F,
-    mut hand_on: impl FnMut(T) -> Result<(), PublicationError>,
-) -> Result<(), PublicationError> {
+    mut pass_on: impl FnMut(T) -> Result<(), OutputError>,
+) -> Result<(), OutputError> {
     let is_over = AtomicBool::new(false);
     let steps = steps.take_while(|_| !is_over.load(Ordering::Relaxed));
     let mut results = pin!(stream::iter(steps).map(work).buffered(AT_ONCE));
     let mut ended = Ok(());
     while let Some(result) = results.next().await {
         if ended.is_ok() {
-            ended = result.and_then(&mut hand_on);
+            ended = result.and_then(&mut pass_on);
             is_over.store(ended.is_err(), Ordering::Relaxed);
         }
     }
     ended
 }
 
-/// Makes one file, if it is to be made; tells whether that changed anything.
-async fn make(site: &Site<'_>, step: Step) -> Result<(Made, bool), PublicationError> {
+/// Executes one step; the flag is true for a change.
+async fn make(site: &OutputFolder<'_>, step: PlanStep) -> Result<(WriteResult, bool), OutputError> {
     match step {
-        Step::Keep(recorded) => Ok((Made::Lies(recorded), false)),
-        Step::Delete(_) => Ok((Made::Removed, false)),
-        Step::Write(making) => Ok((make_file(site, making).await?, true)),
+        PlanStep::Keep(recorded) => Ok((WriteResult::Lies(recorded), false)),
+        PlanStep::Delete(_) => Ok((WriteResult::Removed, false)),
+        PlanStep::Write(making) => Ok((make_file(site, making).await?, true)),
     }
 }
 
-async fn make_file(site: &Site<'_>, making: Making) -> Result<Made, PublicationError> {
+async fn make_file(
+    site: &OutputFolder<'_>,
+    making: FileToWrite,
+) -> Result<WriteResult, OutputError> {
     let to = super::key_of(site.folder, &making.path)?;
     let parts: Vec<StoreKey> = making
         .sources
         .iter()
-        .map(super::piece::Source::key)
+        .map(super::piece::StagedFile::key)
         .collect();
     let entry = match parts.as_slice() {
         [part] => site.store.link(part, &to).await,
@@ -153,8 +157,8 @@ async fn make_file(site: &Site<'_>, making: Making) -> Result<Made, PublicationE
     };
     match entry {
         Ok(entry) if is_whole(&making, &entry) => {
-            let Making { path, made_of, .. } = making;
-            Ok(Made::Lies(Recorded {
+            let FileToWrite { path, made_of, .. } = making;
+            Ok(WriteResult::Lies(RecordedFile {
                 path,
                 made_of,
                 version: Some(entry.version),
@@ -166,16 +170,16 @@ async fn make_file(site: &Site<'_>, making: Making) -> Result<Made, PublicationE
     }
 }
 
-/// Whether the pieces are what they were when they were committed. Writing into a hard-linked output
-/// alters the piece itself: then making the file again gives just what was found.
-fn is_whole(making: &Making, made: &Entry) -> bool {
+/// True if the pieces are as committed. Writing into a hard-linked output alters the piece as well; then a new link
+/// gives the altered file again.
+fn is_whole(making: &FileToWrite, made: &Entry) -> bool {
     let size = making.sources.iter().map(|source| source.size).sum::<u64>();
     let in_place = making.sources.len() == 1 && making.altered.as_ref() == Some(&made.version);
     made.size == size && !in_place
 }
 
-/// The datums to blame for a file that cannot be made: those of the missing piece, else all.
-fn lose(making: Making, missing: Option<&StoreKey>) -> Made {
+/// Marks a file as lost: the datums of the missing piece, or all of its datums.
+fn lose(making: FileToWrite, missing: Option<&StoreKey>) -> WriteResult {
     let is_to_blame = |key: StoreKey| missing.is_none_or(|missing| *missing == key);
     let datums = making
         .sources
@@ -183,8 +187,8 @@ fn lose(making: Making, missing: Option<&StoreKey>) -> Made {
         .filter(|source| is_to_blame(source.key()))
         .map(|source| source.index)
         .collect();
-    Made::Lost {
-        recorded: Recorded {
+    WriteResult::Lost {
+        recorded: RecordedFile {
             path: making.path,
             made_of: String::new(),
             version: None,
@@ -193,13 +197,13 @@ fn lose(making: Making, missing: Option<&StoreKey>) -> Made {
     }
 }
 
-impl Site<'_> {
-    /// Counts one change; an opportunity to stop.
-    fn advance(&self, progress: &mut FileProgress) -> Result<(), PublicationError> {
+impl OutputFolder<'_> {
+    /// Counts a change; fails if the job was stopped.
+    fn advance(&self, progress: &mut FileProgress) -> Result<(), OutputError> {
         progress.done += 1;
         (self.progress)(*progress);
         if self.stop.is_cancelled() {
-            Err(PublicationError::Stopped)
+            Err(OutputError::Stopped)
         } else {
             Ok(())
         }

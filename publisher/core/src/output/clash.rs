@@ -1,14 +1,14 @@
-//! Pure: finds a file that stands where a directory must be.
+//! Pure: detects paths used both as file and as directory.
 
-/// Watches paths go by in byte order. Between `/a` and `/a/b` others such as `/a.b` may come.
+/// Consumes paths in byte order. Paths such as `/a.b` may sort between `/a` and `/a/b`.
 #[derive(Debug, Default)]
-pub(super) struct Clashes {
-    /// Paths seen of which the last one seen is an extension, as text; each extends the one before.
+pub(super) struct PathClashes {
+    /// Earlier paths that are prefixes of the last path, each a prefix of the next.
     trail: Vec<String>,
 }
 
-impl Clashes {
-    /// Takes the next path; returns an earlier one that would have to be both a file and a directory.
+impl PathClashes {
+    /// Adds the next path; returns an earlier path that would have to be both file and directory.
     pub(super) fn note(&mut self, path: &str) -> Option<&str> {
         while self
             .trail
@@ -41,7 +41,7 @@ mod tests {
             (&["/a.b", "/a/b"], None),
         ];
         for (paths, expected) in rows {
-            let mut clashes = Clashes::default();
+            let mut clashes = PathClashes::default();
             let found = paths
                 .iter()
                 .find_map(|path| clashes.note(path).map(str::to_owned));
@@ -55,7 +55,7 @@ mod tests {
             paths in proptest::collection::btree_set("(/[ab.]{1,2}){1,3}", 0..8),
         ) {
             let naive = paths.iter().any(|file| paths.iter().any(|path| path.starts_with(&format!("{file}/"))));
-            let mut clashes = Clashes::default();
+            let mut clashes = PathClashes::default();
             let found = paths.iter().any(|path| clashes.note(path).is_some());
             prop_assert_eq!(found, naive);
         }

@@ -1,47 +1,47 @@
-//! Pure: what is to happen to one path of the output folder.
+//! Pure: the action for one path of the output folder.
 
 use drover_shared::store::Entry;
 
-use super::record::Recorded;
+use super::record::RecordedFile;
 
-/// What is to happen to a path.
+/// Action for a path.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Action {
-    /// It is as it should be.
+pub(super) enum PathAction {
+    /// The file is as desired.
     Keep,
-    /// It is to be made, or made again.
+    /// The file must be written, or written again.
     Write,
-    /// It is ours and no longer wanted.
+    /// The file is Drover's and no longer desired.
     Delete,
-    /// It is ours on record only.
+    /// The file is on record but missing.
     Forget,
-    /// It is somebody else's and stays.
+    /// The file is foreign and stays.
     Leave,
-    /// It is somebody else's, and stands where a file of ours must go.
+    /// The file is foreign and occupies a desired path.
     Refuse,
 }
 
-/// Decides from what is wanted (what the file is made of), what is on record as ours, and what was found.
+/// Decides from the desired content (`made_of`), the record and the file found.
 pub(super) fn decide(
     made_of: Option<&str>,
-    recorded: Option<&Recorded>,
+    recorded: Option<&RecordedFile>,
     found: Option<&Entry>,
-) -> Action {
+) -> PathAction {
     match (made_of, recorded, found) {
         (Some(made_of), Some(recorded), Some(found))
             if is_as_recorded(made_of, recorded, found) =>
         {
-            Action::Keep
+            PathAction::Keep
         }
-        (Some(_), None, Some(_)) => Action::Refuse,
-        (Some(_), _, _) => Action::Write,
-        (None, Some(_), Some(_)) => Action::Delete,
-        (None, None, Some(_)) => Action::Leave,
-        (None, _, None) => Action::Forget,
+        (Some(_), None, Some(_)) => PathAction::Refuse,
+        (Some(_), _, _) => PathAction::Write,
+        (None, Some(_), Some(_)) => PathAction::Delete,
+        (None, None, Some(_)) => PathAction::Leave,
+        (None, _, None) => PathAction::Forget,
     }
 }
 
-fn is_as_recorded(made_of: &str, recorded: &Recorded, found: &Entry) -> bool {
+fn is_as_recorded(made_of: &str, recorded: &RecordedFile, found: &Entry) -> bool {
     recorded.made_of == made_of && recorded.version.as_ref() == Some(&found.version)
 }
 
@@ -49,23 +49,17 @@ fn is_as_recorded(made_of: &str, recorded: &Recorded, found: &Entry) -> bool {
 mod tests {
     use super::*;
 
-    #[expect(
-        clippy::unnecessary_wraps,
-        reason = "it stands beside `None` in the rows"
-    )]
-    fn recorded(made_of: &str, version: Option<&str>) -> Option<Recorded> {
+    #[expect(clippy::unnecessary_wraps, reason = "rows also hold `None`")]
+    fn recorded(made_of: &str, version: Option<&str>) -> Option<RecordedFile> {
         let version = version.map(str::to_owned);
-        Some(Recorded {
+        Some(RecordedFile {
             path: "/a".to_owned(),
             made_of: made_of.to_owned(),
             version,
         })
     }
 
-    #[expect(
-        clippy::unnecessary_wraps,
-        reason = "it stands beside `None` in the rows"
-    )]
+    #[expect(clippy::unnecessary_wraps, reason = "rows also hold `None`")]
     fn found(version: &str) -> Option<Entry> {
         Some(Entry {
             path: "/a".to_owned(),
@@ -82,72 +76,72 @@ mod tests {
                 Some("x"),
                 recorded("x", Some("1")),
                 found("1"),
-                Action::Keep,
+                PathAction::Keep,
             ),
-            ("new", Some("x"), None, None, Action::Write),
+            ("new", Some("x"), None, None, PathAction::Write),
             (
                 "made of something else now",
                 Some("y"),
                 recorded("x", Some("1")),
                 found("1"),
-                Action::Write,
+                PathAction::Write,
             ),
             (
                 "deleted by somebody",
                 Some("x"),
                 recorded("x", Some("1")),
                 None,
-                Action::Write,
+                PathAction::Write,
             ),
             (
                 "altered by somebody",
                 Some("x"),
                 recorded("x", Some("1")),
                 found("2"),
-                Action::Write,
+                PathAction::Write,
             ),
             (
                 "cut off while it changed",
                 Some("x"),
                 recorded("x", None),
                 found("1"),
-                Action::Write,
+                PathAction::Write,
             ),
             (
                 "vanished input",
                 None,
                 recorded("x", Some("1")),
                 found("1"),
-                Action::Delete,
+                PathAction::Delete,
             ),
             (
                 "vanished input, altered file",
                 None,
                 recorded("x", Some("1")),
                 found("2"),
-                Action::Delete,
+                PathAction::Delete,
             ),
             (
                 "vanished input, cut off",
                 None,
                 recorded("x", None),
                 found("1"),
-                Action::Delete,
+                PathAction::Delete,
             ),
             (
                 "vanished with its file",
                 None,
                 recorded("x", Some("1")),
                 None,
-                Action::Forget,
+                PathAction::Forget,
             ),
-            ("somebody else's", None, None, found("1"), Action::Leave),
+            ("somebody else's", None, None, found("1"), PathAction::Leave),
             (
                 "somebody else's, in the way",
                 Some("x"),
                 None,
                 found("1"),
-                Action::Refuse,
+                PathAction::Refuse,
             ),
         ];
         for (name, made_of, recorded, found, expected) in rows {

@@ -1,21 +1,21 @@
-//! Why the output folder could not be brought up to date.
+//! Errors of a publication.
 
 use drover_shared::store::{StoreError, StoreKey};
 
-/// Why the output folder could not be brought up to date. Publishing again is always safe.
+/// Errors of a publication. Publishing again is always safe.
 #[derive(Debug, thiserror::Error)]
-pub enum PublicationError {
-    /// Several datums wrote the same path, and the spec forbids that.
+pub enum OutputError {
+    /// Several datums wrote the same path, and `output_conflict` is `error`.
     #[error(
         "datums {first} and {second} both wrote {path}; let each write a path of its own, or set \
          output_conflict: concat"
     )]
     Conflict {
-        /// The path.
+        /// Path in the output folder.
         path: String,
         /// The first datum, by index.
         first: u64,
-        /// Another one.
+        /// A second datum, by index.
         second: u64,
     },
     /// A path would have to be both a file and a directory.
@@ -23,19 +23,19 @@ pub enum PublicationError {
     Clash {
         /// The file.
         file: String,
-        /// The path that needs it to be a directory.
+        /// The path below the file.
         path: String,
     },
-    /// Somebody else's file stands where one of ours must go.
+    /// A foreign file occupies a desired path.
     #[error(
         "{path} in the output folder is not Drover's; move it away, or give the pipeline another name, and run \
          again: what is done is not done again"
     )]
     InTheWay {
-        /// The file, by its key.
+        /// Key of the file.
         path: StoreKey,
     },
-    /// Outputs of some datums are gone or were altered below `.drover`.
+    /// Staged outputs of some datums are missing or altered.
     #[error(
         "the stored output of {} datums is gone or was altered, first that of datum {}; run again, and they are \
          done anew",
@@ -53,7 +53,7 @@ pub enum PublicationError {
     Damaged {
         /// The record.
         key: StoreKey,
-        /// What is wrong with it.
+        /// The parse error.
         #[source]
         source: std::io::Error,
     },
@@ -63,7 +63,7 @@ pub enum PublicationError {
     /// Scratch space failed.
     #[error("cannot write below the scratch folder")]
     Scratch(#[from] std::io::Error),
-    /// Somebody asked to stop.
+    /// The job was stopped.
     #[error("stopped before the output was published")]
     Stopped,
 }

@@ -1,4 +1,4 @@
-//! Gathers from the ledger the pieces of all datums of a job: of those it did, and of those it skipped.
+//! Collects the output pieces of all datums of a job, processed and skipped, from the ledger.
 
 use std::path::Path;
 
@@ -7,30 +7,30 @@ use drover_shared::id::JobId;
 use drover_shared::ledger::{Ledger, Segment};
 use serde::{Deserialize, Serialize};
 
-use super::PublicationError;
-use super::piece::{Piece, Source};
+use super::OutputError;
+use super::piece::{OutputPiece, StagedFile};
 use super::sorter::{Sorted, Sorter};
 
-/// A skipped datum, and where its work was done. Sorts by the latter, so that each old result is read once.
+/// A skipped datum with the job and index of its success. Sorts by these, so that each old result is read once.
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-struct Skipped {
+struct SkippedDatum {
     job: JobId,
     place: u64,
     index: u64,
 }
 
-/// All pieces of a job, sorted, and the datums whose verdicts are gone.
-pub(super) struct Gathered {
-    pub(super) pieces: Sorted<Piece>,
+/// All pieces of a job, sorted, and the datums without verdict.
+pub(super) struct JobPieces {
+    pub(super) pieces: Sorted<OutputPiece>,
     pub(super) lost: Vec<u64>,
 }
 
-/// Gathers the pieces of `job`, whose datums have all ended.
+/// Collects the pieces of `job`. All of its datums must have ended.
 pub(super) async fn gather(
     ledger: &Ledger,
     job: JobId,
     scratch: &Path,
-) -> Result<Gathered, PublicationError> {
+) -> Result<JobPieces, OutputError> {
     let mut pieces = Sorter::new(scratch);
     let mut skipped = Sorter::new(scratch);
     for segment in ledger.segments(job).await? {
@@ -39,7 +39,7 @@ pub(super) async fn gather(
         }
         for entry in ledger.manifest(job, segment).await? {
             if let Some(done) = entry.done {
-                skipped.push(Skipped {
+                skipped.push(SkippedDatum {
                     job: done.job,
                     place: done.index,
                     index: entry.datum.index,
@@ -48,20 +48,20 @@ pub(super) async fn gather(
         }
     }
     let lost = gather_skipped(ledger, skipped.sorted()?, &mut pieces).await?;
-    Ok(Gathered {
+    Ok(JobPieces {
         pieces: pieces.sorted()?,
         lost,
     })
 }
 
-/// Adds the pieces of skipped datums; returns those whose verdicts are gone.
+/// Adds the pieces of skipped datums; returns datums with a missing verdict.
 async fn gather_skipped(
     ledger: &Ledger,
-    skipped: Sorted<Skipped>,
-    pieces: &mut Sorter<Piece>,
-) -> Result<Vec<u64>, PublicationError> {
+    skipped: Sorted<SkippedDatum>,
+    pieces: &mut Sorter<OutputPiece>,
+) -> Result<Vec<u64>, OutputError> {
     let mut lost = Vec::new();
-    let mut earlier = Earlier::default();
+    let mut earlier = EarlierVerdicts::default();
     for skipped in skipped {
         let skipped = skipped?;
         match earlier.verdict(ledger, skipped.job, skipped.place).await? {
@@ -73,7 +73,7 @@ async fn gather_skipped(
 }
 
 fn push_pieces(
-    pieces: &mut Sorter<Piece>,
+    pieces: &mut Sorter<OutputPiece>,
     job: JobId,
     index: u64,
     verdict: &Verdict,
@@ -82,14 +82,14 @@ fn push_pieces(
         return Ok(());
     }
     for (n, output) in verdict.outputs.iter().enumerate() {
-        let source = Source {
+        let source = StagedFile {
             index,
             n,
             job,
             staged: verdict.staged.clone(),
             size: output.size,
         };
-        pieces.push(Piece {
+        pieces.push(OutputPiece {
             path: output.path.clone(),
             source,
         })?;
@@ -97,23 +97,23 @@ fn push_pieces(
     Ok(())
 }
 
-/// The results of earlier jobs, one segment at a time; asked for in ascending order.
+/// Verdicts of earlier jobs, cached by segment; requests must ascend.
 #[derive(Default)]
-struct Earlier {
+struct EarlierVerdicts {
     job: Option<JobId>,
     segments: Vec<Segment>,
     open: Option<Segment>,
     verdicts: Vec<Verdict>,
 }
 
-impl Earlier {
-    /// The successful verdict on datum `place` of `job`, if there is one.
+impl EarlierVerdicts {
+    /// The verdict on datum `place` of `job`, if successful.
     async fn verdict(
         &mut self,
         ledger: &Ledger,
         job: JobId,
         place: u64,
-    ) -> Result<Option<&Verdict>, PublicationError> {
+    ) -> Result<Option<&Verdict>, OutputError> {
         if self.job != Some(job) {
             self.segments = ledger.segments(job).await?;
             self.open = None;

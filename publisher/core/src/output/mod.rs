@@ -1,9 +1,9 @@
 //! Publication: makes the output folder hold exactly the union of a job's outputs.
 //!
-//! [`gather`] the pieces of all datums, processed and skipped; sort them into files ([`piece`]); [`plan`] by
-//! reading what is wanted, on [`record`] and found side by side ([`join`]), [`decide`] path by path; [`apply`].
-//! Planning touches nothing. Applying may die anywhere: the record, put before and after, tells what is ours,
-//! and publishing again ends in the same folder. Files that are not ours are never touched.
+//! [`gather`] the pieces of all datums, processed and skipped; sort them into files ([`piece`]); [`plan`] by reading
+//! desired, recorded and found files side by side ([`join`]) and [`decide`] path by path; [`apply`] the plan. Planning
+//! changes nothing. Applying may be interrupted anywhere: the [`record`], written before and after, names the files of
+//! Drover, and a repetition ends in the same folder. Foreign files are never touched.
 
 mod apply;
 mod clash;
@@ -14,16 +14,16 @@ mod join;
 mod piece;
 mod plan;
 mod progress;
-mod publish;
 mod record;
 mod sorter;
+mod write_output;
 
 #[cfg(test)]
 mod tests;
 
-pub use error::PublicationError;
+pub use error::OutputError;
 pub use progress::FileProgress;
-pub use publish::{Published, Request, publish};
+pub use write_output::{OutputRequest, OutputSummary, write_output};
 
 use drover_shared::store::{StoreError, StoreKey};
 

@@ -1,4 +1,4 @@
-//! The pieces that output files are made of, and the files they make.
+//! Output pieces, and the files made of them.
 
 use std::io;
 
@@ -8,46 +8,46 @@ use serde::{Deserialize, Serialize};
 
 /// One file of one datum, staged in the store. Sorts by path, then in datum order.
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-pub(super) struct Piece {
+pub(super) struct OutputPiece {
     /// Path in the output folder, beginning with `/`.
     pub(super) path: String,
-    /// Where it lies.
-    pub(super) source: Source,
+    /// Staged file with the content.
+    pub(super) source: StagedFile,
 }
 
-/// Where a piece lies. Sorts in datum order.
+/// A staged file of a datum. Sorts in datum order.
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-pub(super) struct Source {
-    /// The datum's place in the job that publishes.
+pub(super) struct StagedFile {
+    /// Index of the datum in the publishing job.
     pub(super) index: u64,
-    /// Which of the datum's files it is.
+    /// Number of the file among the datum's outputs.
     pub(super) n: usize,
-    /// The job that did the work.
+    /// The job that ran the datum.
     pub(super) job: JobId,
-    /// The prefix it was staged under.
+    /// Prefix of the staged files of the attempt.
     pub(super) staged: String,
-    /// Its size in bytes, as it was when the work was committed.
+    /// Size in bytes at commit.
     pub(super) size: u64,
 }
 
-impl Source {
-    /// Its key in the store.
+impl StagedFile {
+    /// Key in the store.
     pub(super) fn key(&self) -> StoreKey {
         layout::staged_file(self.job, &self.staged, self.n)
     }
 }
 
-/// A file that the output folder should hold.
+/// A file desired in the output folder.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Wanted {
-    /// Its path, beginning with `/`.
+pub(super) struct DesiredFile {
+    /// Path, beginning with `/`.
     pub(super) path: String,
-    /// The pieces it is made of, one after the other; not empty.
-    pub(super) sources: Vec<Source>,
+    /// The pieces in order of concatenation; not empty.
+    pub(super) sources: Vec<StagedFile>,
 }
 
-impl Wanted {
-    /// What it is made of, in short: equal for equal pieces in equal order.
+impl DesiredFile {
+    /// Hash over the identities of the pieces in order.
     pub(super) fn made_of(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         for source in &self.sources {
@@ -62,23 +62,23 @@ impl Wanted {
 
 /// Groups sorted pieces into the files they make.
 pub(super) fn files(
-    pieces: impl Iterator<Item = io::Result<Piece>>,
-) -> impl Iterator<Item = io::Result<Wanted>> {
+    pieces: impl Iterator<Item = io::Result<OutputPiece>>,
+) -> impl Iterator<Item = io::Result<DesiredFile>> {
     let mut pieces = pieces.peekable();
     std::iter::from_fn(move || {
         let first = match pieces.next()? {
             Ok(piece) => piece,
             Err(error) => return Some(Err(error)),
         };
-        let mut wanted = Wanted {
+        let mut desired = DesiredFile {
             path: first.path,
             sources: vec![first.source],
         };
         while let Some(Ok(next)) =
-            pieces.next_if(|next| next.as_ref().is_ok_and(|next| next.path == wanted.path))
+            pieces.next_if(|next| next.as_ref().is_ok_and(|next| next.path == desired.path))
         {
-            wanted.sources.push(next.source);
+            desired.sources.push(next.source);
         }
-        Some(Ok(wanted))
+        Some(Ok(desired))
     })
 }

@@ -1,4 +1,4 @@
-//! Plans a publication: joins what is wanted, recorded and found, path by path. Touches nothing.
+//! Plans a publication from desired, recorded and found files. Changes nothing.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Seek, Write};
@@ -9,49 +9,49 @@ use drover_shared::store::{Entry, StoreKey};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
-use super::PublicationError;
-use super::clash::Clashes;
-use super::decide::{Action, decide};
-use super::join::{Join, Row};
-use super::piece::{Source, Wanted};
-use super::record::{RecordWriter, Recorded};
+use super::OutputError;
+use super::clash::PathClashes;
+use super::decide::{PathAction, decide};
+use super::join::{PathJoin, PathRow};
+use super::piece::{DesiredFile, StagedFile};
+use super::record::{RecordWriter, RecordedFile};
 
-/// What is to happen to a path that is ours.
+/// Step for a path of Drover.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Step {
-    /// Nothing; it stays on record.
-    Keep(Recorded),
-    /// It is made anew.
-    Write(Making),
-    /// It is removed.
+pub(super) enum PlanStep {
+    /// The file stays, and stays on record.
+    Keep(RecordedFile),
+    /// The file is written.
+    Write(FileToWrite),
+    /// The file is removed.
     Delete(String),
 }
 
-/// How a file is made.
+/// A file to be written.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-pub(super) struct Making {
-    /// Its path.
+pub(super) struct FileToWrite {
+    /// Path, beginning with `/`.
     pub(super) path: String,
-    /// What it is made of, in short.
+    /// Hash of the pieces.
     pub(super) made_of: String,
-    /// The pieces, one after the other.
-    pub(super) sources: Vec<Source>,
-    /// The version found, if the same pieces lay there and somebody altered them.
+    /// The pieces in order of concatenation.
+    pub(super) sources: Vec<StagedFile>,
+    /// Version of the file found, if written from the same pieces and altered since.
     pub(super) altered: Option<String>,
 }
 
-/// All that is to be done, in a nameless scratch file, and the record to be put before it is begun.
+/// The steps, in a nameless scratch file, and the record to be put before the first one.
 #[derive(Debug)]
 pub(super) struct Plan {
     steps: File,
-    /// All that is ours now or may become so.
+    /// Record of all files that are or may become Drover's.
     pub(super) before: NamedTempFile,
-    /// How many files of ours the folder will hold.
+    /// Number of Drover's files in the folder afterwards.
     pub(super) files: u64,
-    /// How many files are to be written or removed.
+    /// Number of files to be written or removed.
     pub(super) changes: u64,
-    /// Files found in the folder that are not ours: how many, and the first one.
+    /// Foreign files in the folder: count and first path.
     pub(super) foreign: Option<(u64, String)>,
 }
 
@@ -59,7 +59,7 @@ impl Plan {
     /// The steps, in byte order of their paths.
     pub(super) fn steps(
         &self,
-    ) -> std::io::Result<impl Iterator<Item = std::io::Result<Step>> + use<>> {
+    ) -> std::io::Result<impl Iterator<Item = std::io::Result<PlanStep>> + use<>> {
         let mut file = self.steps.try_clone()?;
         file.rewind()?;
         Ok(BufReader::new(file)
@@ -70,28 +70,28 @@ impl Plan {
 
 /// Plans from three streams sorted by path. `folder` is the output folder, for messages.
 pub(super) fn plan<W, R, F>(
-    mut rows: Join<W, R, F>,
+    mut rows: PathJoin<W, R, F>,
     conflict: OutputConflict,
     folder: &StoreKey,
     scratch: &Path,
-) -> Result<Plan, PublicationError>
+) -> Result<Plan, OutputError>
 where
-    W: Iterator<Item = Result<Wanted, PublicationError>>,
-    R: Iterator<Item = Result<Recorded, PublicationError>>,
-    F: Iterator<Item = Result<Entry, PublicationError>>,
+    W: Iterator<Item = Result<DesiredFile, OutputError>>,
+    R: Iterator<Item = Result<RecordedFile, OutputError>>,
+    F: Iterator<Item = Result<Entry, OutputError>>,
 {
-    let mut draft = Draft::new(conflict, folder, scratch)?;
+    let mut builder = PlanBuilder::new(conflict, folder, scratch)?;
     while let Some(row) = rows.next_row()? {
-        draft.add(row)?;
+        builder.add(row)?;
     }
-    draft.finish()
+    builder.finish()
 }
 
-/// A plan being made.
-struct Draft<'a> {
+/// Collects the steps of a plan.
+struct PlanBuilder<'a> {
     conflict: OutputConflict,
     folder: &'a StoreKey,
-    clashes: Clashes,
+    clashes: PathClashes,
     steps: BufWriter<File>,
     before: RecordWriter,
     files: u64,
@@ -99,16 +99,16 @@ struct Draft<'a> {
     foreign: Option<(u64, String)>,
 }
 
-impl<'a> Draft<'a> {
+impl<'a> PlanBuilder<'a> {
     fn new(
         conflict: OutputConflict,
         folder: &'a StoreKey,
         scratch: &Path,
-    ) -> Result<Self, PublicationError> {
+    ) -> Result<Self, OutputError> {
         Ok(Self {
             conflict,
             folder,
-            clashes: Clashes::default(),
+            clashes: PathClashes::default(),
             steps: BufWriter::new(tempfile::tempfile_in(scratch)?),
             before: RecordWriter::new(scratch)?,
             files: 0,
@@ -117,8 +117,8 @@ impl<'a> Draft<'a> {
         })
     }
 
-    fn add(&mut self, row: Row) -> Result<(), PublicationError> {
-        let made_of = row.wanted.as_ref().map(Wanted::made_of);
+    fn add(&mut self, row: PathRow) -> Result<(), OutputError> {
+        let made_of = row.desired.as_ref().map(DesiredFile::made_of);
         match (
             decide(
                 made_of.as_deref(),
@@ -128,16 +128,16 @@ impl<'a> Draft<'a> {
             row,
         ) {
             (
-                Action::Keep,
-                Row {
+                PathAction::Keep,
+                PathRow {
                     recorded: Some(recorded),
                     ..
                 },
             ) => self.keep(recorded),
             (
-                Action::Write,
-                Row {
-                    wanted: Some(wanted),
+                PathAction::Write,
+                PathRow {
+                    desired: Some(desired),
                     recorded,
                     found,
                 },
@@ -146,67 +146,67 @@ impl<'a> Draft<'a> {
                 let altered = recorded
                     .filter(|recorded| recorded.made_of == made_of && recorded.version.is_some());
                 let altered = altered.and(found).map(|found| found.version);
-                self.write(Making {
-                    path: wanted.path,
+                self.write(FileToWrite {
+                    path: desired.path,
                     made_of,
-                    sources: wanted.sources,
+                    sources: desired.sources,
                     altered,
                 })
             }
             (
-                Action::Delete,
-                Row {
+                PathAction::Delete,
+                PathRow {
                     recorded: Some(recorded),
                     ..
                 },
             ) => self.delete(recorded),
             (
-                Action::Leave,
-                Row {
+                PathAction::Leave,
+                PathRow {
                     found: Some(found), ..
                 },
             ) => self.leave(found),
             (
-                Action::Refuse,
-                Row {
+                PathAction::Refuse,
+                PathRow {
                     found: Some(found), ..
                 },
             ) => Err(self.in_the_way(&found.path)?),
             (
-                Action::Keep
-                | Action::Write
-                | Action::Delete
-                | Action::Leave
-                | Action::Refuse
-                | Action::Forget,
+                PathAction::Keep
+                | PathAction::Write
+                | PathAction::Delete
+                | PathAction::Leave
+                | PathAction::Refuse
+                | PathAction::Forget,
                 _,
             ) => Ok(()),
         }
     }
 
-    fn keep(&mut self, recorded: Recorded) -> Result<(), PublicationError> {
+    fn keep(&mut self, recorded: RecordedFile) -> Result<(), OutputError> {
         self.check_clash(&recorded.path)?;
         self.files += 1;
         self.before.write(&recorded)?;
-        self.step(&Step::Keep(recorded))
+        self.step(&PlanStep::Keep(recorded))
     }
 
-    fn write(&mut self, making: Making) -> Result<(), PublicationError> {
+    fn write(&mut self, making: FileToWrite) -> Result<(), OutputError> {
         self.check_conflict(&making)?;
         self.check_clash(&making.path)?;
         self.files += 1;
         self.changes += 1;
         self.before.write(&about_to_change(&making.path))?;
-        self.step(&Step::Write(making))
+        self.step(&PlanStep::Write(making))
     }
 
-    fn delete(&mut self, recorded: Recorded) -> Result<(), PublicationError> {
+    fn delete(&mut self, recorded: RecordedFile) -> Result<(), OutputError> {
         self.changes += 1;
         self.before.write(&about_to_change(&recorded.path))?;
-        self.step(&Step::Delete(recorded.path))
+        self.step(&PlanStep::Delete(recorded.path))
     }
 
-    fn leave(&mut self, found: Entry) -> Result<(), PublicationError> {
+    fn leave(&mut self, found: Entry) -> Result<(), OutputError> {
         self.check_clash(&found.path)?;
         self.foreign = match self.foreign.take() {
             Some((count, first)) => Some((count + 1, first)),
@@ -215,14 +215,14 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    fn step(&mut self, step: &Step) -> Result<(), PublicationError> {
+    fn step(&mut self, step: &PlanStep) -> Result<(), OutputError> {
         serde_json::to_writer(&mut self.steps, step).map_err(std::io::Error::from)?;
         Ok(self.steps.write_all(b"\n")?)
     }
 
-    fn check_conflict(&self, making: &Making) -> Result<(), PublicationError> {
+    fn check_conflict(&self, making: &FileToWrite) -> Result<(), OutputError> {
         match (self.conflict, making.sources.as_slice()) {
-            (OutputConflict::Error, [first, second, ..]) => Err(PublicationError::Conflict {
+            (OutputConflict::Error, [first, second, ..]) => Err(OutputError::Conflict {
                 path: making.path.clone(),
                 first: first.index,
                 second: second.index,
@@ -231,9 +231,9 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn check_clash(&mut self, path: &str) -> Result<(), PublicationError> {
+    fn check_clash(&mut self, path: &str) -> Result<(), OutputError> {
         match self.clashes.note(path) {
-            Some(file) => Err(PublicationError::Clash {
+            Some(file) => Err(OutputError::Clash {
                 file: file.to_owned(),
                 path: path.to_owned(),
             }),
@@ -241,13 +241,13 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn in_the_way(&self, path: &str) -> Result<PublicationError, PublicationError> {
-        Ok(PublicationError::InTheWay {
+    fn in_the_way(&self, path: &str) -> Result<OutputError, OutputError> {
+        Ok(OutputError::InTheWay {
             path: super::key_of(self.folder, path)?,
         })
     }
 
-    fn finish(self) -> Result<Plan, PublicationError> {
+    fn finish(self) -> Result<Plan, OutputError> {
         let steps = self
             .steps
             .into_inner()
@@ -262,9 +262,9 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// The record of a path whose file may be gone, half new or new.
-fn about_to_change(path: &str) -> Recorded {
-    Recorded {
+/// Record of a path about to change, whose file may be missing, partial or new.
+fn about_to_change(path: &str) -> RecordedFile {
+    RecordedFile {
         path: path.to_owned(),
         made_of: String::new(),
         version: None,

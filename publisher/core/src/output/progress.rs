@@ -1,9 +1,9 @@
-//! How far the writing of an output folder is.
+//! Progress of a publication.
 
-/// How far the output folder is.
+/// Progress of a publication.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct FileProgress {
-    /// Files that are as they should be.
+    /// Files changed so far.
     pub done: u64,
     /// All files to be changed.
     pub total: u64,

@@ -1,8 +1,8 @@
-//! What lies in the output folder by our own doing: the `published` record, one line a file, sorted by path.
+//! The `published` record: the files that Drover wrote into the output folder, one line per file, sorted by path.
 //!
-//! It is written twice for each publication. *Before* anything is touched it names all files that are ours
-//! already or may become so, those about to change without a version; *after* it names what lies there.
-//! So a file found in the output folder is known to be ours whenever the process dies.
+//! Each publication writes the record twice. *Before* the first change the record names all files that are or may become
+//! Drover's, files about to change without a version; *after* the last change it names the files in the folder. So files
+//! of Drover are recognised whenever the process dies.
 
 use std::io::{self, BufRead, BufWriter, Write};
 use std::path::Path;
@@ -10,24 +10,24 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
-/// A file of the output folder that is ours.
+/// A file that Drover wrote into the output folder.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub(super) struct Recorded {
-    /// Its path, beginning with `/`.
+pub(super) struct RecordedFile {
+    /// Path, beginning with `/`.
     pub(super) path: String,
-    /// What it was made of, see [`Wanted::made_of`](super::piece::Wanted::made_of).
+    /// Hash of the pieces, see [`DesiredFile::made_of`](super::piece::DesiredFile::made_of).
     pub(super) made_of: String,
-    /// The version that the listing showed right after it was written; none if it was about to change.
+    /// Version in the listing right after writing; none while the file is about to change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) version: Option<String>,
 }
 
 /// Reads a record, line by line.
-pub(super) fn read(reader: impl BufRead) -> impl Iterator<Item = io::Result<Recorded>> {
+pub(super) fn read(reader: impl BufRead) -> impl Iterator<Item = io::Result<RecordedFile>> {
     reader.lines().map(|line| Ok(serde_json::from_str(&line?)?))
 }
 
-/// Writes a record, line by line, into a file that is gone unless it is put into the store.
+/// Writes a record, line by line, into a temporary file.
 #[derive(Debug)]
 pub(super) struct RecordWriter {
     file: BufWriter<NamedTempFile>,
@@ -42,7 +42,7 @@ impl RecordWriter {
     }
 
     /// Adds a line; lines come sorted by path.
-    pub(super) fn write(&mut self, recorded: &Recorded) -> io::Result<()> {
+    pub(super) fn write(&mut self, recorded: &RecordedFile) -> io::Result<()> {
         serde_json::to_writer(&mut self.file, recorded)?;
         self.file.write_all(b"\n")
     }

@@ -1,4 +1,4 @@
-//! Sorts more than fits in memory: sorted runs in one nameless scratch file, merged when read.
+//! External merge sort: sorted runs in one nameless scratch file, merged when read.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -12,14 +12,14 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Items held in memory before they become a run. About 2 MB of output records.
+/// Items per run held in memory, about 2 MB of output records.
 const RUN: usize = 8192;
-/// Bytes of a run held in memory while merging.
+/// Read buffer per run while merging, in bytes.
 const BUFFER: usize = 8192;
 
-/// Takes items in any order, gives them back sorted. Equal items all come back.
+/// Accepts items in any order and returns them sorted, with duplicates.
 ///
-/// The scratch file has no name: whatever happens to this process, nothing is left behind.
+/// The scratch file has no name, so that a crash leaves nothing behind.
 #[derive(Debug)]
 pub(super) struct Sorter<T> {
     scratch: PathBuf,
@@ -27,7 +27,7 @@ pub(super) struct Sorter<T> {
     spilled: Option<Spilled>,
 }
 
-/// Runs written so far, one after the other in one file.
+/// Runs written so far, consecutive in one file.
 #[derive(Debug)]
 struct Spilled {
     file: Arc<File>,
@@ -44,7 +44,7 @@ impl<T: Ord + Serialize + DeserializeOwned> Sorter<T> {
         }
     }
 
-    /// Takes one more item.
+    /// Adds an item.
     pub(super) fn push(&mut self, item: T) -> io::Result<()> {
         self.fresh.push(item);
         if self.fresh.len() >= RUN {
@@ -79,16 +79,16 @@ impl<T: Ord + Serialize + DeserializeOwned> Sorter<T> {
     /// All items, sorted, read lazily.
     pub(super) fn sorted(mut self) -> io::Result<Sorted<T>> {
         self.fresh.sort_unstable();
-        let mut runs = vec![Run::Memory(self.fresh.into_iter())];
+        let mut runs = vec![SortedRun::Memory(self.fresh.into_iter())];
         if let Some(spilled) = self.spilled {
             let mut from = 0;
             for end in spilled.ends {
-                let section = Section {
+                let section = FileSection {
                     file: Arc::clone(&spilled.file),
                     at: from,
                     end,
                 };
-                runs.push(Run::File(
+                runs.push(SortedRun::File(
                     BufReader::with_capacity(BUFFER, section),
                     PhantomData,
                 ));
@@ -103,24 +103,24 @@ impl<T: Ord + Serialize + DeserializeOwned> Sorter<T> {
     }
 }
 
-/// Sorted items, merged from the runs as they are asked for.
+/// Sorted items, merged lazily from the runs.
 #[derive(Debug)]
 pub(super) struct Sorted<T> {
-    runs: Vec<Run<T>>,
+    runs: Vec<SortedRun<T>>,
     heads: BinaryHeap<Reverse<(T, usize)>>,
 }
 
 #[derive(Debug)]
-enum Run<T> {
+enum SortedRun<T> {
     Memory(std::vec::IntoIter<T>),
-    File(BufReader<Section>, PhantomData<T>),
+    File(BufReader<FileSection>, PhantomData<T>),
 }
 
-impl<T: DeserializeOwned> Run<T> {
+impl<T: DeserializeOwned> SortedRun<T> {
     fn next(&mut self) -> Option<io::Result<T>> {
         match self {
-            Run::Memory(items) => items.next().map(Ok),
-            Run::File(reader, _) => read_line(reader).transpose(),
+            SortedRun::Memory(items) => items.next().map(Ok),
+            SortedRun::File(reader, _) => read_line(reader).transpose(),
         }
     }
 }
@@ -147,19 +147,19 @@ impl<T: Ord + DeserializeOwned> Iterator for Sorted<T> {
     }
 }
 
-/// A part of a file, read at its own place.
+/// A part of a file with its own read position.
 #[derive(Debug)]
-struct Section {
+struct FileSection {
     file: Arc<File>,
     at: u64,
     end: u64,
 }
 
-impl Read for Section {
+impl Read for FileSection {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
-        let wanted = buffer.len().min(left);
-        let read = self.file.read_at(&mut buffer[..wanted], self.at)?;
+        let length = buffer.len().min(left);
+        let read = self.file.read_at(&mut buffer[..length], self.at)?;
         self.at += u64::try_from(read).unwrap_or(0);
         Ok(read)
     }

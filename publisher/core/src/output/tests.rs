@@ -13,26 +13,26 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
 
-use super::{PublicationError, Published, Request, publish};
+use super::{OutputError, OutputRequest, OutputSummary, write_output};
 use crate::output::FileProgress;
 use crate::testing::samples::{entry, verdict};
 
-/// What a datum of a job did: wrote these files, or was skipped because an earlier job's datum did.
+/// A datum's work: it wrote files, or was skipped for an earlier success.
 #[derive(Clone, Debug)]
-enum Did {
+enum DatumWork {
     Wrote(Vec<(String, String)>),
     Skipped(DoneRef),
 }
 
 /// A store with a pipeline in it.
-struct Bench {
+struct Fixture {
     ledger: Ledger,
     folder: tempfile::TempDir,
     scratch: tempfile::TempDir,
     pipeline: PipelineName,
 }
 
-impl Bench {
+impl Fixture {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&Location::folder(folder.path()).unwrap())
@@ -47,8 +47,8 @@ impl Bench {
         }
     }
 
-    /// The books of a job whose datums did all that.
-    async fn job(&self, did: &[Did]) -> JobId {
+    /// Records of a job with the given datums.
+    async fn job(&self, did: &[DatumWork]) -> JobId {
         let job = JobId::generate();
         let record = JobRecord::new(job, self.pipeline.clone(), Timestamp::now());
         self.ledger
@@ -62,8 +62,8 @@ impl Bench {
         let mut verdicts = Vec::new();
         for (index, did) in (0_u64..).zip(did) {
             match did {
-                Did::Skipped(done) => entries.push(entry(index, Some(*done))),
-                Did::Wrote(files) => {
+                DatumWork::Skipped(done) => entries.push(entry(index, Some(*done))),
+                DatumWork::Wrote(files) => {
                     entries.push(entry(index, None));
                     let outputs: Vec<_> = files
                         .iter()
@@ -92,7 +92,7 @@ impl Bench {
             .unwrap();
     }
 
-    async fn publish(&self, job: JobId) -> Result<Published, PublicationError> {
+    async fn publish(&self, job: JobId) -> Result<OutputSummary, OutputError> {
         self.publish_with(job, OutputConflict::Concat, None).await
     }
 
@@ -102,9 +102,9 @@ impl Bench {
         job: JobId,
         conflict: OutputConflict,
         changes: Option<u64>,
-    ) -> Result<Published, PublicationError> {
+    ) -> Result<OutputSummary, OutputError> {
         let stop = CancellationToken::new();
-        let request = Request {
+        let request = OutputRequest {
             ledger: &self.ledger,
             pipeline: &self.pipeline,
             job,
@@ -117,14 +117,14 @@ impl Bench {
                 stop.cancel();
             }
         };
-        publish(request, &progress).await
+        write_output(request, &progress).await
     }
 
     fn path(&self, path: &str) -> std::path::PathBuf {
         self.folder.path().join("out").join(path)
     }
 
-    /// What the output folder holds.
+    /// Content of the output folder.
     fn found(&self) -> BTreeMap<String, String> {
         let folder = StoreKey::parse("out").unwrap();
         let Ok(walk) = self.ledger.store().walk(&folder) else {
@@ -142,8 +142,8 @@ impl Bench {
     }
 }
 
-fn wrote(files: &[(&str, &str)]) -> Did {
-    Did::Wrote(
+fn wrote(files: &[(&str, &str)]) -> DatumWork {
+    DatumWork::Wrote(
         files
             .iter()
             .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()))
@@ -160,25 +160,25 @@ fn holding(files: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 #[tokio::test]
 async fn the_folder_is_the_union_of_processed_and_skipped_datums_in_datum_order() {
-    let bench = Bench::new().await;
-    let first = bench
+    let fixture = Fixture::new().await;
+    let first = fixture
         .job(&[wrote(&[("/a", "1"), ("/c", "x")]), wrote(&[("/a", "2")])])
         .await;
-    bench.publish(first).await.unwrap();
-    assert_eq!(bench.found(), holding(&[("/a", "12"), ("/c", "x")]));
+    fixture.publish(first).await.unwrap();
+    assert_eq!(fixture.found(), holding(&[("/a", "12"), ("/c", "x")]));
 
-    let second = bench
+    let second = fixture
         .job(&[
             wrote(&[("/a", "0"), ("/d", "y")]),
-            Did::Skipped(DoneRef {
+            DatumWork::Skipped(DoneRef {
                 job: first,
                 index: 1,
             }),
         ])
         .await;
-    bench.publish(second).await.unwrap();
+    fixture.publish(second).await.unwrap();
     assert_eq!(
-        bench.found(),
+        fixture.found(),
         holding(&[("/a", "02"), ("/d", "y")]),
         "what vanished inputs had made is gone"
     );
@@ -186,101 +186,98 @@ async fn the_folder_is_the_union_of_processed_and_skipped_datums_in_datum_order(
 
 #[tokio::test]
 async fn what_is_as_it_should_be_is_not_touched() {
-    let bench = Bench::new().await;
-    let job = bench.job(&[wrote(&[("/a", "1"), ("/b", "2")])]).await;
-    assert_eq!(bench.publish(job).await.unwrap().changes, 2);
-    assert_eq!(bench.publish(job).await.unwrap().changes, 0);
-    std::fs::remove_file(bench.path("a")).unwrap();
+    let fixture = Fixture::new().await;
+    let job = fixture.job(&[wrote(&[("/a", "1"), ("/b", "2")])]).await;
+    assert_eq!(fixture.publish(job).await.unwrap().changes, 2);
+    assert_eq!(fixture.publish(job).await.unwrap().changes, 0);
+    std::fs::remove_file(fixture.path("a")).unwrap();
     assert_eq!(
-        bench.publish(job).await.unwrap().changes,
+        fixture.publish(job).await.unwrap().changes,
         1,
         "a deleted file is restored"
     );
-    std::fs::remove_file(bench.path("b")).unwrap();
-    std::fs::write(bench.path("b"), "other").unwrap();
+    std::fs::remove_file(fixture.path("b")).unwrap();
+    std::fs::write(fixture.path("b"), "other").unwrap();
     assert_eq!(
-        bench.publish(job).await.unwrap().changes,
+        fixture.publish(job).await.unwrap().changes,
         1,
         "a replaced file is restored"
     );
-    assert_eq!(bench.found(), holding(&[("/a", "1"), ("/b", "2")]));
+    assert_eq!(fixture.found(), holding(&[("/a", "1"), ("/b", "2")]));
 }
 
 #[tokio::test]
 async fn two_datums_with_one_path_are_an_error_if_the_spec_says_so() {
-    let bench = Bench::new().await;
-    let job = bench
+    let fixture = Fixture::new().await;
+    let job = fixture
         .job(&[
             wrote(&[("/a", "1")]),
             wrote(&[("/b", "2")]),
             wrote(&[("/a", "3")]),
         ])
         .await;
-    let error = bench
+    let error = fixture
         .publish_with(job, OutputConflict::Error, None)
         .await
         .unwrap_err();
     insta::assert_snapshot!(error, @"datums 0 and 2 both wrote /a; let each write a path of its own, or set output_conflict: concat");
-    assert_eq!(bench.found(), BTreeMap::new(), "nothing is published");
+    assert_eq!(fixture.found(), BTreeMap::new(), "nothing is published");
 }
 
 #[tokio::test]
 async fn a_path_that_is_both_file_and_directory_fails_clearly() {
-    let bench = Bench::new().await;
-    let job = bench
+    let fixture = Fixture::new().await;
+    let job = fixture
         .job(&[
             wrote(&[("/a", "1")]),
             wrote(&[("/a.b", "2"), ("/a/b", "3")]),
         ])
         .await;
-    let error = bench.publish(job).await.unwrap_err();
+    let error = fixture.publish(job).await.unwrap_err();
     insta::assert_snapshot!(error, @"/a is a file, so /a/b cannot be stored; datums must not write both");
 }
 
 #[tokio::test]
 async fn a_directory_makes_room_for_a_file_and_back() {
-    let bench = Bench::new().await;
-    let directory = bench.job(&[wrote(&[("/a/b", "1")])]).await;
-    let file = bench.job(&[wrote(&[("/a", "2")])]).await;
+    let fixture = Fixture::new().await;
+    let directory = fixture.job(&[wrote(&[("/a/b", "1")])]).await;
+    let file = fixture.job(&[wrote(&[("/a", "2")])]).await;
     for (job, expected) in [
         (directory, ("/a/b", "1")),
         (file, ("/a", "2")),
         (directory, ("/a/b", "1")),
     ] {
-        bench.publish(job).await.unwrap();
-        assert_eq!(bench.found(), holding(&[expected]));
+        fixture.publish(job).await.unwrap();
+        assert_eq!(fixture.found(), holding(&[expected]));
     }
 }
 
 #[tokio::test]
 async fn files_that_are_not_ours_stay_and_are_never_overwritten() {
-    let bench = Bench::new().await;
-    std::fs::create_dir(bench.folder.path().join("out")).unwrap();
-    std::fs::write(bench.path("mine"), "precious").unwrap();
-    let harmless = bench.job(&[wrote(&[("/a", "1")])]).await;
-    let published = bench.publish(harmless).await.unwrap();
+    let fixture = Fixture::new().await;
+    std::fs::create_dir(fixture.folder.path().join("out")).unwrap();
+    std::fs::write(fixture.path("mine"), "precious").unwrap();
+    let harmless = fixture.job(&[wrote(&[("/a", "1")])]).await;
+    let published = fixture.publish(harmless).await.unwrap();
     assert_eq!(published.foreign, Some((1, "/mine".to_owned())));
     assert_eq!(
-        bench.found(),
+        fixture.found(),
         holding(&[("/a", "1"), ("/mine", "precious")])
     );
 
-    let harmful = bench.job(&[wrote(&[("/mine", "1")])]).await;
-    let error = bench.publish(harmful).await.unwrap_err();
-    assert!(
-        matches!(error, PublicationError::InTheWay { .. }),
-        "{error}"
-    );
+    let harmful = fixture.job(&[wrote(&[("/mine", "1")])]).await;
+    let error = fixture.publish(harmful).await.unwrap_err();
+    assert!(matches!(error, OutputError::InTheWay { .. }), "{error}");
     assert_eq!(
-        bench.found(),
+        fixture.found(),
         holding(&[("/a", "1"), ("/mine", "precious")])
     );
 }
 
 #[tokio::test]
 async fn lost_and_altered_pieces_are_laid_to_their_datums() {
-    let bench = Bench::new().await;
-    let job = bench
+    let fixture = Fixture::new().await;
+    let job = fixture
         .job(&[
             wrote(&[("/a", "1")]),
             wrote(&[("/b", "2")]),
@@ -288,60 +285,60 @@ async fn lost_and_altered_pieces_are_laid_to_their_datums() {
         ])
         .await;
     let piece = |index: u64| layout::staged_file(job, &format!("claim-{index}"), 0);
-    bench.ledger.store().delete(&piece(1)).await.unwrap();
-    bench
+    fixture.ledger.store().delete(&piece(1)).await.unwrap();
+    fixture
         .ledger
         .store()
         .put(&piece(2), Bytes::from_static(b"longer"))
         .await
         .unwrap();
-    match bench.publish(job).await {
-        Err(PublicationError::Lost { datums }) => assert_eq!(datums, [1, 2]),
+    match fixture.publish(job).await {
+        Err(OutputError::Lost { datums }) => assert_eq!(datums, [1, 2]),
         other => panic!("{other:?}"),
     }
 }
 
 #[tokio::test]
 async fn writing_into_an_output_is_noticed_even_if_its_size_stays() {
-    let bench = Bench::new().await;
-    let job = bench.job(&[wrote(&[("/a", "1")])]).await;
-    bench.publish(job).await.unwrap();
+    let fixture = Fixture::new().await;
+    let job = fixture.job(&[wrote(&[("/a", "1")])]).await;
+    fixture.publish(job).await.unwrap();
     // As root would with an editor: in place, so that a hard-linked piece changes with it.
-    let mut permissions = std::fs::metadata(bench.path("a")).unwrap().permissions();
+    let mut permissions = std::fs::metadata(fixture.path("a")).unwrap().permissions();
     std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o644);
-    std::fs::set_permissions(bench.path("a"), permissions).unwrap();
-    std::fs::write(bench.path("a"), "2").unwrap();
-    match bench.publish(job).await {
+    std::fs::set_permissions(fixture.path("a"), permissions).unwrap();
+    std::fs::write(fixture.path("a"), "2").unwrap();
+    match fixture.publish(job).await {
         // Where the store could make a reflink, the piece is untouched.
-        Ok(_) => assert_eq!(bench.found(), holding(&[("/a", "1")])),
-        Err(PublicationError::Lost { datums }) => assert_eq!(datums, [0]),
+        Ok(_) => assert_eq!(fixture.found(), holding(&[("/a", "1")])),
+        Err(OutputError::Lost { datums }) => assert_eq!(datums, [0]),
         Err(error) => panic!("{error}"),
     }
 }
 
 #[tokio::test]
 async fn a_damaged_record_is_named_with_the_way_out() {
-    let bench = Bench::new().await;
-    let job = bench.job(&[wrote(&[("/a", "1")])]).await;
-    bench.publish(job).await.unwrap();
-    let key = layout::published(&bench.pipeline);
-    bench
+    let fixture = Fixture::new().await;
+    let job = fixture.job(&[wrote(&[("/a", "1")])]).await;
+    fixture.publish(job).await.unwrap();
+    let key = layout::published(&fixture.pipeline);
+    fixture
         .ledger
         .store()
         .put(&key, Bytes::from_static(b"{nonsense\n"))
         .await
         .unwrap();
-    let error = bench.publish(job).await.unwrap_err();
+    let error = fixture.publish(job).await.unwrap_err();
     insta::assert_snapshot!(error, @".drover/pipelines/out/published is damaged; remove it together with the output folder, and run again: nothing is done twice");
-    bench.ledger.store().delete(&key).await.unwrap();
-    bench
+    fixture.ledger.store().delete(&key).await.unwrap();
+    fixture
         .ledger
         .store()
         .delete_all(&StoreKey::parse("out").unwrap())
         .await
         .unwrap();
-    bench.publish(job).await.unwrap();
-    assert_eq!(bench.found(), holding(&[("/a", "1")]));
+    fixture.publish(job).await.unwrap();
+    assert_eq!(fixture.found(), holding(&[("/a", "1")]));
 }
 
 /// Files of a datum; the alphabet is small, so that datums and jobs meet on paths, and has no directory that
@@ -371,7 +368,7 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let bench = Bench::new().await;
+            let fixture = Fixture::new().await;
             let mut earlier: Vec<(DoneRef, Vec<(String, String)>)> = Vec::new();
             let last = jobs.len() - 1;
             for (number, (datums, dies_after, is_given_up)) in jobs.into_iter().enumerate() {
@@ -380,29 +377,29 @@ proptest! {
                 for (at, (files, is_skipped)) in datums.into_iter().enumerate() {
                     match earlier.get(at) {
                         Some((done, before)) if is_skipped => {
-                            did.push(Did::Skipped(*done));
+                            did.push(DatumWork::Skipped(*done));
                             wrote.push(before.clone());
                         }
                         _ => {
-                            did.push(Did::Wrote(files.clone()));
+                            did.push(DatumWork::Wrote(files.clone()));
                             wrote.push(files);
                         }
                     }
                 }
-                let job = bench.job(&did).await;
-                let cut = bench.publish_with(job, OutputConflict::Concat, Some(dies_after)).await;
-                assert!(matches!(cut, Ok(_) | Err(PublicationError::Stopped)), "{cut:?}");
+                let job = fixture.job(&did).await;
+                let cut = fixture.publish_with(job, OutputConflict::Concat, Some(dies_after)).await;
+                assert!(matches!(cut, Ok(_) | Err(OutputError::Stopped)), "{cut:?}");
                 for (index, (did, wrote)) in (0_u64..).zip(did.iter().zip(&wrote)) {
-                    if matches!(did, Did::Wrote(_)) {
+                    if matches!(did, DatumWork::Wrote(_)) {
                         earlier.push((DoneRef { job, index }, wrote.clone()));
                     }
                 }
                 if is_given_up && number != last {
                     continue;
                 }
-                bench.publish(job).await.unwrap();
-                assert_eq!(bench.found(), model(wrote.iter()));
-                assert_eq!(bench.publish(job).await.unwrap().changes, 0, "publishing again changes nothing");
+                fixture.publish(job).await.unwrap();
+                assert_eq!(fixture.found(), model(wrote.iter()));
+                assert_eq!(fixture.publish(job).await.unwrap().changes, 0, "publishing again changes nothing");
             }
         });
     }

@@ -1,5 +1,4 @@
-//! A coordinator's surroundings for tests: a real folder, the embedded queue, and a worker that only pretends to run
-//! commands.
+//! A coordinator under test: a real folder, the embedded queue, and a fake worker without commands.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -22,36 +21,37 @@ use tokio_util::sync::CancellationToken;
 
 use super::samples::verdict;
 use crate::coordinator::{
-    Assignment, CoordinateError, Fence, Pace, REPORTS, Scope, Snapshot, Tools, coordinate, resume,
+    Assignment, Control, CoordinateError, Fence, JobContext, REPORTS, Scope, Snapshot, coordinate,
+    resume,
 };
 
-/// No test waits longer than this.
+/// Longest wait in a test.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A store with a folder `in` of `files` files.
-pub struct Bench {
+pub struct Fixture {
     pub folder: tempfile::TempDir,
     pub scratch: tempfile::TempDir,
     pub ledger: Ledger,
     pub spec: Value,
 }
 
-/// What a pretended worker does.
+/// Behavior of the fake worker.
 #[derive(Clone, Copy, Default)]
-pub struct Habits {
-    /// Every datum whose path ends so fails.
+pub struct WorkerBehavior {
+    /// Datums with paths of this ending fail.
     pub fails: Option<&'static str>,
-    /// Every datum whose path ends so fails with another cause.
+    /// Datums with paths of this ending fail with a second cause.
     pub fails_otherwise: Option<&'static str>,
-    /// It tells everything twice.
+    /// Every report is sent twice.
     pub stutters: bool,
-    /// It dies, with the process, once it has committed so many.
+    /// The whole process dies after so many commits.
     pub dies_after: Option<u64>,
-    /// It dies between its last commit and the report.
+    /// The process dies between the last commit and its report.
     pub dies_silently: bool,
 }
 
-impl Bench {
+impl Fixture {
     pub async fn new(files: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("in")).unwrap();
@@ -105,82 +105,82 @@ impl Bench {
         broker.consume(&queue, REPORTS).await.unwrap()
     }
 
-    pub fn tools(
+    pub fn context(
         &self,
         broker: &Arc<Embedded>,
-        pace: watch::Receiver<Pace>,
+        control: watch::Receiver<Control>,
         record: &JobRecord,
-    ) -> Tools {
+    ) -> JobContext {
         let idle = CancellationToken::new();
         idle.cancel();
-        Tools {
+        JobContext {
             ledger: self.ledger.clone(),
             broker: Arc::clone(broker) as _,
             fence: Fence::Lock,
             watch: watch::channel(Snapshot::new(record.clone())).0,
-            pace,
+            control,
             cancel: CancellationToken::new(),
             idle,
-            letting_go: DEADLINE,
+            drain_timeout: DEADLINE,
             scratch: self.scratch.path().to_owned(),
             workers: NonZeroU32::MIN,
             window: 4,
         }
     }
 
-    /// Runs a job of everything to its end.
-    pub async fn run(&self, habits: Habits) -> JobRecord {
-        self.run_scope(Scope::Everything, habits).await.unwrap()
+    /// Runs a job to its end.
+    pub async fn run(&self, behavior: WorkerBehavior) -> JobRecord {
+        self.run_scope(Scope::Everything, behavior).await.unwrap()
     }
 
     pub async fn run_scope(
         &self,
         scope: Scope,
-        habits: Habits,
+        behavior: WorkerBehavior,
     ) -> Result<JobRecord, CoordinateError> {
         let assignment = self.assignment(scope);
         let broker = self.broker().await;
-        let (_pace, pace) = watch::channel(Pace::Go);
-        let tools = self.tools(&broker, pace, &assignment.record);
+        let (_pace, control) = watch::channel(Control::Run);
+        let context = self.context(&broker, control, &assignment.record);
         let mut reports = self.reports(&broker).await;
         tokio::select! {
-            ended = timeout(DEADLINE, coordinate(assignment, tools, &mut *reports)) => ended.expect("the job hangs"),
-            () = self.pretend(&broker, habits) => panic!("the worker died"),
+            ended = timeout(DEADLINE, coordinate(assignment, context, &mut *reports)) => ended.expect("the job hangs"),
+            () = self.run_fake_worker(&broker, behavior) => panic!("the worker died"),
         }
     }
 
-    /// Begins a job of everything; the whole process dies when the worker does. Returns the job as it was assigned.
-    pub async fn cut_off(&self, habits: Habits) -> Assignment {
-        self.cut_off_scope(Scope::Everything, habits).await
+    /// Starts a job; the whole process dies with the worker. Returns the job as assigned.
+    pub async fn cut_off(&self, behavior: WorkerBehavior) -> Assignment {
+        self.cut_off_scope(Scope::Everything, behavior).await
     }
 
-    pub async fn cut_off_scope(&self, scope: Scope, habits: Habits) -> Assignment {
+    pub async fn cut_off_scope(&self, scope: Scope, behavior: WorkerBehavior) -> Assignment {
         let assignment = self.assignment(scope);
         let broker = self.broker().await;
-        let (_pace, pace) = watch::channel(Pace::Go);
-        let tools = self.tools(&broker, pace, &assignment.record);
+        let (_pace, control) = watch::channel(Control::Run);
+        let context = self.context(&broker, control, &assignment.record);
         let mut reports = self.reports(&broker).await;
         tokio::select! {
-            ended = timeout(DEADLINE, coordinate(assignment.clone(), tools, &mut *reports)) => panic!("it ended: {ended:?}"),
-            () = self.pretend(&broker, habits) => assignment,
+            ended = timeout(DEADLINE, coordinate(assignment.clone(), context, &mut *reports)) => panic!("it ended: {ended:?}"),
+            () = self.run_fake_worker(&broker, behavior) => assignment,
         }
     }
 
-    /// Resumes a job that was cut off, and sees it to its end.
-    pub async fn resume(&self, mut assignment: Assignment, habits: Habits) -> JobRecord {
+    /// Resumes an interrupted job and runs it to its end.
+    pub async fn resume(&self, mut assignment: Assignment, behavior: WorkerBehavior) -> JobRecord {
         assignment.record = self.ledger.job(assignment.record.id).await.unwrap();
         let broker = self.broker().await;
-        let (_pace, pace) = watch::channel(Pace::Go);
-        let tools = self.tools(&broker, pace, &assignment.record);
+        let (_pace, control) = watch::channel(Control::Run);
+        let context = self.context(&broker, control, &assignment.record);
         let mut reports = self.reports(&broker).await;
         tokio::select! {
-            ended = timeout(DEADLINE, resume(assignment, tools, &mut *reports)) => ended.expect("the job hangs").unwrap(),
-            () = self.pretend(&broker, habits) => panic!("the worker died"),
+            ended = timeout(DEADLINE, resume(assignment, context, &mut *reports)) => ended.expect("the job hangs").unwrap(),
+            () = self.run_fake_worker(&broker, behavior) => panic!("the worker died"),
         }
     }
 
-    /// Takes datums and commits what became of them, until it dies.
-    pub async fn pretend(&self, broker: &Arc<Embedded>, habits: Habits) {
+    /// Consumes datums and commits verdicts until the worker dies.
+    pub async fn run_fake_worker(&self, broker: &Arc<Embedded>, behavior: WorkerBehavior) {
         let name = self.pipeline().name;
         let mut tasks = broker
             .consume(&Queue::Datums(name.clone()), 2)
@@ -188,7 +188,7 @@ impl Bench {
             .unwrap();
         let mut committed = 0;
         loop {
-            if habits.dies_after == Some(committed) && !habits.dies_silently {
+            if behavior.dies_after == Some(committed) && !behavior.dies_silently {
                 return;
             }
             let delivery = tasks.next().await.unwrap();
@@ -199,13 +199,13 @@ impl Bench {
                 panic!("not inline")
             };
             for datum in datums {
-                let mine = outcome(&datum, habits);
+                let mine = outcome(&datum, behavior);
                 let (verdict, first) = match self.ledger.commit(task.job, &mine).await.unwrap() {
                     Commit::Won => (mine, true),
                     Commit::Lost(earlier) => (*earlier, false),
                 };
                 committed += 1;
-                if habits.dies_after == Some(committed) && habits.dies_silently {
+                if behavior.dies_after == Some(committed) && behavior.dies_silently {
                     return;
                 }
                 let event = Event::Ended {
@@ -218,7 +218,7 @@ impl Bench {
                     event,
                 }]))
                 .unwrap();
-                for _ in 0..=u8::from(habits.stutters) {
+                for _ in 0..=u8::from(behavior.stutters) {
                     broker
                         .publish(&Queue::Reports(name.clone()), report.clone())
                         .await
@@ -229,7 +229,7 @@ impl Bench {
         }
     }
 
-    /// The datums of a job that were run in it, ascending.
+    /// Indexes of datums run in the job itself, ascending.
     pub async fn ran(&self, job: JobId) -> Vec<u64> {
         let mut ran = Vec::new();
         for segment in self.ledger.segments(job).await.unwrap() {
@@ -242,7 +242,7 @@ impl Bench {
         ran
     }
 
-    /// How often each datum of a job was committed: the ledger allows once.
+    /// The verdicts of a job; panics if a datum has two.
     pub async fn verdicts(&self, job: JobId) -> BTreeMap<u64, VerdictState> {
         let mut verdicts = BTreeMap::new();
         for segment in self.ledger.segments(job).await.unwrap() {
@@ -259,9 +259,9 @@ impl Bench {
     }
 }
 
-fn outcome(datum: &Datum, habits: Habits) -> Verdict {
+fn outcome(datum: &Datum, behavior: WorkerBehavior) -> Verdict {
     let ends = |end: Option<&str>| end.is_some_and(|end| datum.inputs[0].path.ends_with(end));
-    let cause = match (ends(habits.fails), ends(habits.fails_otherwise)) {
+    let cause = match (ends(behavior.fails), ends(behavior.fails_otherwise)) {
         (true, _) => Some(cause(1)),
         (_, true) => Some(cause(2)),
         _ => None,
@@ -277,7 +277,7 @@ fn outcome(datum: &Datum, habits: Habits) -> Verdict {
     }
 }
 
-/// Why a datum fails that ends with `code`.
+/// Cause of a datum that exits with `code`.
 pub fn cause(code: i32) -> Cause {
     let last_line = "no such column".to_owned();
     Cause::Exit { code, last_line }

@@ -1,4 +1,4 @@
-//! Datums and verdicts for this room's tests.
+//! Example datums and verdicts for tests.
 
 use drover_shared::datum::{
     ContentTag, Datum, DatumInput, InputKind, Output, StageStats, Verdict, VerdictState,
@@ -7,7 +7,7 @@ use drover_shared::id::{DatumId, WorkerId};
 use drover_shared::ledger::{DoneRef, ManifestEntry};
 use jiff::Timestamp;
 
-/// The id of the work of the datum at `index`.
+/// The id of the datum at `index`.
 pub fn datum_id(index: u64) -> DatumId {
     DatumId::from_hash(&blake3::hash(&index.to_le_bytes()))
 }

@@ -10,7 +10,7 @@ use drover_shared::store::{Store, StoreError};
 use tokio::task::spawn_blocking;
 
 use crate::coordinator::reason::chain;
-use crate::expand::{Datums, ExpandError, StoreListings, expand};
+use crate::expand::{DatumStream, ExpandError, StoreListings, expand};
 
 /// What the inputs of a pipeline are.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ pub(super) async fn look(
     }
 }
 
-fn sum(datums: Datums, mut hasher: Hasher) -> Result<InputState, ExpandError> {
+fn sum(datums: DatumStream, mut hasher: Hasher) -> Result<InputState, ExpandError> {
     let mut empty = true;
     for datum in datums {
         hasher.update(&datum?.id.to_bytes());

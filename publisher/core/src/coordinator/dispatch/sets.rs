@@ -1,14 +1,14 @@
-//! Pure: bundles the datums of a segment into sets, each one a message.
+//! Pure: bundles the datums of a segment into sets; a set is one message.
 
 use std::num::NonZeroU32;
 
 use drover_shared::datum::Datum;
 use drover_shared::pipeline::SetRule;
 
-/// Most datums in one set, whatever the rule says, so that a message stays small.
+/// Upper limit of datums per set for every rule, so that a message stays small.
 const LARGEST_SET: usize = 4096;
 
-/// Cuts `datums` into consecutive sets by `rule`. `workers` is how many share the work.
+/// Cuts `datums` into consecutive sets by `rule`, for `workers` workers.
 pub(crate) fn bundle(datums: Vec<Datum>, rule: SetRule, workers: NonZeroU32) -> Vec<Vec<Datum>> {
     let most = most_datums(rule, datums.len(), workers);
     let most_bytes = match rule {
@@ -34,7 +34,7 @@ pub(crate) fn bundle(datums: Vec<Datum>, rule: SetRule, workers: NonZeroU32) -> 
 }
 
 fn most_datums(rule: SetRule, available: usize, workers: NonZeroU32) -> usize {
-    let wanted = match rule {
+    let limit = match rule {
         SetRule::Single => 1,
         SetRule::Number(number) => usize_of(number),
         SetRule::SizeBytes(_) => LARGEST_SET,
@@ -42,7 +42,7 @@ fn most_datums(rule: SetRule, available: usize, workers: NonZeroU32) -> usize {
             available / usize_of(workers).saturating_mul(usize_of(number))
         }
     };
-    wanted.clamp(1, LARGEST_SET)
+    limit.clamp(1, LARGEST_SET)
 }
 
 fn usize_of(number: NonZeroU32) -> usize {

@@ -1,4 +1,4 @@
-//! From the last datum to the final record: publication, egress, and the closing of the books.
+//! From the last datum to the final record: output folder, egress, done index.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -12,52 +12,51 @@ use tokio_util::sync::CancellationToken;
 
 use super::egress::{Egress, EgressError};
 use crate::coordinator::reason::chain;
-use crate::coordinator::track::live::Live;
-use crate::coordinator::{Assignment, CoordinateError, Tools};
-use crate::output::{self, FileProgress, PublicationError, Published, Request};
+use crate::coordinator::track::live::LiveJob;
+use crate::coordinator::{Assignment, CoordinateError, JobContext};
+use crate::output::{self, FileProgress, OutputError, OutputRequest, OutputSummary};
 
-/// A job whose datums have ended, or which is stopped.
-pub(crate) struct Finish<'a> {
+/// A job whose datums have ended, or a stopped job.
+pub(crate) struct JobFinish<'a> {
     pub(crate) assignment: &'a Assignment,
-    pub(crate) tools: &'a Tools,
+    pub(crate) context: &'a JobContext,
 }
 
-/// How it went to bring the output out.
-enum Outcome {
-    /// It lies where it belongs.
-    Out,
-    /// Somebody asked to stop.
+/// Result of publication and egress.
+enum OutputOutcome {
+    /// The output folder and the egress copy are complete.
+    Written,
+    /// The job was stopped.
     Stopped,
-    /// It could not be brought out.
+    /// Publication or egress failed.
     Failed {
         reason: String,
-        /// Datums, by index, whose stored output is lost.
+        /// Indexes of datums whose staged output is lost.
         lost: Vec<u64>,
     },
 }
 
-impl Finish<'_> {
-    /// Sees the job to its final record, after `event`. `stop` tells why it is to be stopped, if it is.
+impl JobFinish<'_> {
+    /// Finishes the job after `event` and returns the final record. `stop` resolves to the reason for a stop.
     pub(crate) async fn run(
         &self,
-        live: &mut Live,
+        live: &mut LiveJob,
         event: JobEvent,
         stop: Pin<&mut (impl Future<Output = String> + Send)>,
     ) -> Result<JobRecord, CoordinateError> {
         let mut lost = Vec::new();
         match event {
-            JobEvent::Completed => lost = self.bring_out(live, stop).await?,
+            JobEvent::Completed => lost = self.produce_output(live, stop).await?,
             _ if live.tally.counts().failed > 0 => live.give_reason(live.failure_reason()),
             _ => {}
         }
         self.close(live, lost).await
     }
 
-    /// Publishes and copies, unless stopped; moves the job to its final state. Returns the datums whose output
-    /// is lost.
-    async fn bring_out(
+    /// Publishes and copies unless stopped, and enters the final state. Returns the datums with lost output.
+    async fn produce_output(
         &self,
-        live: &mut Live,
+        live: &mut LiveJob,
         stop: Pin<&mut (impl Future<Output = String> + Send)>,
     ) -> Result<Vec<u64>, CoordinateError> {
         let halt = CancellationToken::new();
@@ -74,12 +73,12 @@ impl Finish<'_> {
             }
         };
         let (event, lost) = match outcome {
-            Outcome::Out => (JobEvent::Finished, Vec::new()),
-            Outcome::Stopped => {
+            OutputOutcome::Written => (JobEvent::Finished, Vec::new()),
+            OutputOutcome::Stopped => {
                 live.give_reason(why.unwrap_or_default());
                 (JobEvent::Stopped, Vec::new())
             }
-            Outcome::Failed { reason, lost } => {
+            OutputOutcome::Failed { reason, lost } => {
                 live.give_reason(reason);
                 (JobEvent::Failed, lost)
             }
@@ -90,24 +89,26 @@ impl Finish<'_> {
 
     async fn publish_and_copy(
         &self,
-        live: &mut Live,
+        live: &mut LiveJob,
         halt: &CancellationToken,
-    ) -> Result<Outcome, CoordinateError> {
-        self.tools.fence.check().await?;
+    ) -> Result<OutputOutcome, CoordinateError> {
+        self.context.fence.check().await?;
         let files = match self.publish(live, halt).await {
             Ok(published) => published.files,
-            Err(PublicationError::Stopped) => return Ok(Outcome::Stopped),
+            Err(OutputError::Stopped) => return Ok(OutputOutcome::Stopped),
             Err(error) => return Ok(failed(error)),
         };
         let Some(url) = &self.assignment.pipeline.egress else {
-            return Ok(Outcome::Out);
+            return Ok(OutputOutcome::Written);
         };
         live.enter(JobEvent::Published)?;
-        self.tools.show(live.snapshot(Instant::now()), true).await?;
+        self.context
+            .show(live.snapshot(Instant::now()), true)
+            .await?;
         match self.copy(url, files, halt).await {
-            Ok(()) => Ok(Outcome::Out),
-            Err(EgressError::Stopped) => Ok(Outcome::Stopped),
-            Err(error) => Ok(Outcome::Failed {
+            Ok(()) => Ok(OutputOutcome::Written),
+            Err(EgressError::Stopped) => Ok(OutputOutcome::Stopped),
+            Err(error) => Ok(OutputOutcome::Failed {
                 reason: chain(&error),
                 lost: Vec::new(),
             }),
@@ -116,19 +117,20 @@ impl Finish<'_> {
 
     async fn publish(
         &self,
-        live: &Live,
+        live: &LiveJob,
         halt: &CancellationToken,
-    ) -> Result<Published, PublicationError> {
+    ) -> Result<OutputSummary, OutputError> {
         let pipeline = &self.assignment.pipeline;
-        let request = Request {
-            ledger: &self.tools.ledger,
+        let request = OutputRequest {
+            ledger: &self.context.ledger,
             pipeline: &pipeline.name,
             job: live.job(),
             conflict: pipeline.output_conflict,
-            scratch: &self.tools.scratch,
+            scratch: &self.context.scratch,
             stop: halt,
         };
-        let published = output::publish(request, &|files| self.tools.show_files(files)).await?;
+        let published =
+            output::write_output(request, &|files| self.context.show_files(files)).await?;
         if let Some((count, first)) = &published.foreign {
             tracing::warn!(
                 pipeline.name = %pipeline.name,
@@ -145,15 +147,15 @@ impl Finish<'_> {
         halt: &CancellationToken,
     ) -> Result<(), EgressError> {
         let egress = Egress {
-            store: self.tools.ledger.store(),
+            store: self.context.ledger.store(),
             pipeline: &self.assignment.pipeline.name,
             url,
-            scratch: &self.tools.scratch,
+            scratch: &self.context.scratch,
             stop: halt,
         };
         egress
             .copy(&|done| {
-                self.tools.show_files(FileProgress {
+                self.context.show_files(FileProgress {
                     done,
                     total: files.max(done),
                 });
@@ -161,14 +163,18 @@ impl Finish<'_> {
             .await
     }
 
-    /// Saves the final record, and adds what succeeded to what is done. A killed job may still be reported on,
-    /// so the next job does that.
-    async fn close(&self, live: &mut Live, lost: Vec<u64>) -> Result<JobRecord, CoordinateError> {
-        let ledger = &self.tools.ledger;
+    /// Saves the final record and folds successes into the done index. Reports on a killed job may still arrive, so the
+    /// next job folds it.
+    async fn close(
+        &self,
+        live: &mut LiveJob,
+        lost: Vec<u64>,
+    ) -> Result<JobRecord, CoordinateError> {
+        let ledger = &self.context.ledger;
         let record = live.record();
-        self.tools.fence.check().await?;
+        self.context.fence.check().await?;
         save_final(ledger, &record, live).await?;
-        self.tools
+        self.context
             .show(live.snapshot(Instant::now()), false)
             .await?;
         if record.state == JobState::Killed {
@@ -177,43 +183,43 @@ impl Finish<'_> {
         let pipeline = &self.assignment.pipeline.name;
         if let Err(error) = ledger.fold(pipeline, record.id).await {
             let error = &error as &dyn std::error::Error;
-            tracing::warn!(job.id = %record.id, error, "what job {} did is added to the done index by the next job", record.id);
+            tracing::warn!(job.id = %record.id, error, "cannot fold job {} into the done index; the next job will", record.id);
         } else if !lost.is_empty() {
             ledger
-                .forget(pipeline, &self.works(record.id, &lost).await?)
+                .forget(pipeline, &self.datum_ids(record.id, &lost).await?)
                 .await?;
         }
         Ok(record)
     }
 
-    /// The ids of datums, which are given by their indexes, ascending.
-    async fn works(
+    /// The ids of the datums at `datums`, which are ascending indexes.
+    async fn datum_ids(
         &self,
         job: drover_shared::id::JobId,
         datums: &[u64],
     ) -> Result<Vec<DatumId>, StoreError> {
-        let mut works = Vec::new();
-        for segment in self.tools.ledger.segments(job).await? {
+        let mut ids = Vec::new();
+        for segment in self.context.ledger.segments(job).await? {
             if datums.iter().any(|index| segment.contains(*index)) {
-                let entries = self.tools.ledger.manifest(job, segment).await?;
+                let entries = self.context.ledger.manifest(job, segment).await?;
                 let lost = entries
                     .iter()
                     .filter(|entry| datums.binary_search(&entry.datum.index).is_ok());
-                works.extend(lost.map(|entry| entry.datum.id));
+                ids.extend(lost.map(|entry| entry.datum.id));
             }
         }
-        Ok(works)
+        Ok(ids)
     }
 }
 
-fn failed(error: PublicationError) -> Outcome {
+fn failed(error: OutputError) -> OutputOutcome {
     let reason = chain(&error);
     match error {
-        PublicationError::Lost { datums } => Outcome::Failed {
+        OutputError::Lost { datums } => OutputOutcome::Failed {
             reason,
             lost: datums,
         },
-        _ => Outcome::Failed {
+        _ => OutputOutcome::Failed {
             reason,
             lost: Vec::new(),
         },
@@ -224,7 +230,7 @@ fn failed(error: PublicationError) -> Outcome {
 pub(crate) async fn save_final(
     ledger: &Ledger,
     record: &JobRecord,
-    live: &Live,
+    live: &LiveJob,
 ) -> Result<(), StoreError> {
     ledger
         .save_failures(record.id, live.tally.failures())

@@ -1,4 +1,4 @@
-//! Copies the output folder to another place.
+//! Copies the output folder to the egress URL.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-/// How often a file is copied once more when copying failed, the store's own retries apart.
+/// Retries per file, on top of the retries of the store.
 const REPETITIONS: usize = 3;
 /// Files listed ahead.
 const AHEAD: usize = 256;
@@ -17,13 +17,13 @@ const AHEAD: usize = 256;
 /// Why the output could not be copied.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EgressError {
-    /// The place cannot be used.
+    /// The egress URL cannot be opened.
     #[error("cannot open the egress URL")]
     Open(#[source] StoreError),
-    /// A file cannot be copied.
+    /// Copying a file failed.
     #[error("cannot copy {path} to the egress URL")]
     Copy {
-        /// The file, below the output folder.
+        /// Path below the output folder.
         path: String,
         /// The store's answer.
         #[source]
@@ -32,23 +32,23 @@ pub(crate) enum EgressError {
     /// The output folder cannot be read.
     #[error("cannot read the output folder")]
     Read(#[source] StoreError),
-    /// Somebody asked to stop.
+    /// The job was stopped.
     #[error("stopped before all output was copied")]
     Stopped,
 }
 
-/// What is copied, and where to.
+/// A copy of an output folder to an egress URL.
 pub(crate) struct Egress<'a> {
     pub(crate) store: &'a Store,
     pub(crate) pipeline: &'a PipelineName,
     pub(crate) url: &'a str,
-    /// A folder of this machine for files on their way.
+    /// Local folder for temporary copies.
     pub(crate) scratch: &'a Path,
     pub(crate) stop: &'a CancellationToken,
 }
 
 impl Egress<'_> {
-    /// Copies every file of the output folder, replacing what is there; tells how many. Safe to repeat.
+    /// Copies every file of the output folder, replacing files of the same path; reports the number. Safe to repeat.
     pub(crate) async fn copy(&self, progress: &(dyn Fn(u64) + Sync)) -> Result<(), EgressError> {
         let target = self.open().await.map_err(EgressError::Open)?;
         let folder = layout::output(self.pipeline);
@@ -59,7 +59,7 @@ impl Egress<'_> {
             if self.stop.is_cancelled() {
                 return Err(EgressError::Stopped);
             }
-            let copied = self.copy_patiently(&folder, &target, &path).await;
+            let copied = self.copy_with_retries(&folder, &target, &path).await;
             copied.map_err(|source| EgressError::Copy { path, source })?;
             done += 1;
             progress(done);
@@ -67,7 +67,7 @@ impl Egress<'_> {
         Ok(())
     }
 
-    /// Opens the place; a folder that does not exist is made.
+    /// Opens the target; creates a missing folder.
     async fn open(&self) -> Result<Store, StoreError> {
         let base = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         let location = Location::parse(self.url, &base)?;
@@ -83,7 +83,7 @@ impl Egress<'_> {
         Store::open(&location).await
     }
 
-    async fn copy_patiently(
+    async fn copy_with_retries(
         &self,
         folder: &StoreKey,
         target: &Store,
@@ -108,7 +108,7 @@ impl Egress<'_> {
         tracing::warn!(pipeline.name = %self.pipeline, error, "copying {path} to the egress URL failed; trying again");
     }
 
-    /// By way of a file of ours: adopting a file takes it away, and an output must stay.
+    /// Copies by way of a temporary file, because `adopt` moves its source.
     async fn copy_once(
         &self,
         from: &StoreKey,
@@ -122,12 +122,12 @@ impl Egress<'_> {
     }
 }
 
-/// The files below `folder`, listed on a thread where blocking is fine; none if there is no such folder.
+/// The files below `folder`, listed on a blocking thread; none if the folder is missing.
 fn list(store: Store, folder: StoreKey) -> mpsc::Receiver<Result<Entry, StoreError>> {
     let (sender, files) = mpsc::channel(AHEAD);
     tokio::task::spawn_blocking(move || match store.walk(&folder) {
         Ok(mut walk) => {
-            // Nobody listens any more once the copying has failed.
+            // The receiver is gone once copying has failed.
             let _ = walk.try_for_each(|entry| sender.blocking_send(entry));
         }
         Err(StoreError::Missing { .. }) => {}

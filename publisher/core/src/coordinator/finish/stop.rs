@@ -1,4 +1,4 @@
-//! What puts an end to a job before its time: a person, a signal, or its own time limit.
+//! Early ends of a job: a stop request, a signal, or the job's time limit.
 
 use std::time::Duration;
 
@@ -8,40 +8,40 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use crate::coordinator::Pace;
+use crate::coordinator::Control;
 
-/// How often the ledger is asked whether somebody wants the job stopped.
+/// Interval between two looks for a stop request in the ledger.
 const ASK_EVERY: Duration = Duration::from_millis(500);
 
-/// A job's time limit.
+/// Time limit of a job.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TimeLimit {
-    /// When the job was begun.
+    /// Start of the job.
     pub(crate) since: Timestamp,
-    /// How long it may take.
+    /// Longest duration; none means no limit.
     pub(crate) limit: Option<Duration>,
 }
 
-/// Waits until there is a reason to stop the job, and tells it.
+/// Resolves to the reason once the job must stop.
 pub(crate) async fn reason_to_stop(
     ledger: Ledger,
     job: JobId,
-    pace: watch::Receiver<Pace>,
+    control: watch::Receiver<Control>,
     time: TimeLimit,
 ) -> String {
     tokio::select! {
-        reason = told_to(pace) => reason,
+        reason = told_to(control) => reason,
         reason = asked_to(&ledger, job) => reason,
         reason = out_of(time) => reason,
     }
 }
 
-async fn told_to(mut pace: watch::Receiver<Pace>) -> String {
+async fn told_to(mut control: watch::Receiver<Control>) -> String {
     loop {
-        if let Pace::Stop { reason } = &*pace.borrow_and_update() {
+        if let Control::Stop { reason } = &*control.borrow_and_update() {
             return reason.clone();
         }
-        if pace.changed().await.is_err() {
+        if control.changed().await.is_err() {
             return std::future::pending().await;
         }
     }
@@ -55,7 +55,7 @@ async fn asked_to(ledger: &Ledger, job: JobId) -> String {
             Ok(false) => {}
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
-                tracing::debug!(job.id = %job, error, "cannot tell whether somebody wants the job stopped");
+                tracing::debug!(job.id = %job, error, "cannot read the stop request");
             }
         }
     }
@@ -92,9 +92,9 @@ mod tests {
         let ledger = Ledger::new(Store::in_memory());
         let job = JobId::generate();
         ledger.request_stop(job).await.unwrap();
-        let (_pace, pace) = watch::channel(Pace::Drain);
+        let (_pace, control) = watch::channel(Control::Drain);
         assert_eq!(
-            reason_to_stop(ledger, job, pace, forever()).await,
+            reason_to_stop(ledger, job, control, forever()).await,
             "stopped on request"
         );
     }
@@ -102,11 +102,11 @@ mod tests {
     #[tokio::test]
     async fn a_word_from_the_process_stops_the_job_and_a_drain_alone_does_not() {
         let ledger = Ledger::new(Store::in_memory());
-        let (sender, pace) = watch::channel(Pace::Drain);
-        let waiting = reason_to_stop(ledger, JobId::generate(), pace, forever());
+        let (sender, control) = watch::channel(Control::Drain);
+        let waiting = reason_to_stop(ledger, JobId::generate(), control, forever());
         let telling = async {
             tokio::task::yield_now().await;
-            sender.send_replace(Pace::Stop {
+            sender.send_replace(Control::Stop {
                 reason: "interrupted".to_owned(),
             });
         };
@@ -117,13 +117,13 @@ mod tests {
     #[tokio::test]
     async fn the_time_limit_counts_from_the_beginning_of_the_job() {
         let ledger = Ledger::new(Store::in_memory());
-        let (_sender, pace) = watch::channel(Pace::Go);
+        let (_sender, control) = watch::channel(Control::Run);
         let begun = Timestamp::now() - jiff::SignedDuration::from_secs(100);
         let time = TimeLimit {
             since: begun,
             limit: Some(Duration::from_secs(90)),
         };
-        let reason = reason_to_stop(ledger, JobId::generate(), pace, time).await;
+        let reason = reason_to_stop(ledger, JobId::generate(), control, time).await;
         assert_eq!(reason, "took longer than its job_timeout of 90s");
     }
 }

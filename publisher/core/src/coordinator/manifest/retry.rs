@@ -1,5 +1,5 @@
-//! The datums of an earlier job: what succeeded is taken over, the rest runs again, if its inputs are still there; or of
-//! the rest what failed with one cause, and other failures are taken over as well.
+//! The datums of an earlier job, for a retry. Successes are taken over. Failures run again if their inputs still exist;
+//! a retry of one cause takes failures of other causes over.
 
 use std::collections::HashMap;
 
@@ -10,26 +10,26 @@ use drover_shared::ledger::{DoneRef, Ledger, ManifestEntry, Segment};
 use drover_shared::store::StoreError;
 use tokio::sync::mpsc;
 
-use super::source::{Coming, FeedError, Source};
+use super::source::{DatumSource, FeedError, PlannedDatum};
 use crate::coordinator::CoordinateError;
 use crate::expand::ExpandError;
 
 /// Datums read ahead of the manifest.
 const AHEAD: usize = 1024;
 
-/// What is to run again.
+/// Which datums of an earlier job run again.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Again {
+pub(crate) struct RetryScope {
     /// The earlier job.
     pub(crate) job: JobId,
-    /// Only what failed with this cause.
+    /// Restricts the retry to failures with this cause.
     pub(crate) group: Option<CauseKey>,
 }
 
-/// Checks that what is to run again can: the inputs, as `datums` expands them now, still hold what they held.
+/// Checks that every datum to run again is still among `datums`, the expansion of the inputs as they are now.
 pub(crate) async fn check(
     ledger: &Ledger,
-    again: Again,
+    again: RetryScope,
     datums: impl Iterator<Item = Result<Datum, ExpandError>> + Send + 'static,
 ) -> Result<(), CoordinateError> {
     let job = again.job;
@@ -52,14 +52,14 @@ pub(crate) async fn check(
     }
 }
 
-/// What is to run again, with the index and an input of one datum that does the work.
+/// Datum ids to run again, each with the index and an input of one datum of that id.
 type Unfinished = HashMap<DatumId, (u64, String)>;
 
-async fn unfinished(ledger: &Ledger, again: Again) -> Result<Unfinished, StoreError> {
+async fn unfinished(ledger: &Ledger, again: RetryScope) -> Result<Unfinished, StoreError> {
     let mut unfinished = Unfinished::new();
     for segment in ledger.segments(again.job).await? {
-        let coming = coming(ledger, again, segment).await?;
-        for Datum { id, index, inputs } in coming.into_iter().filter_map(to_run) {
+        let planned = planned(ledger, again, segment).await?;
+        for Datum { id, index, inputs } in planned.into_iter().filter_map(to_run) {
             let path = inputs
                 .first()
                 .map(|input| format!("{}:{}", input.repo, input.path));
@@ -69,13 +69,13 @@ async fn unfinished(ledger: &Ledger, again: Again) -> Result<Unfinished, StoreEr
     Ok(unfinished)
 }
 
-/// The datum, if it is to be run.
-fn to_run(coming: Coming) -> Option<Datum> {
-    let is_open = coming.entry.done.is_none() && coming.verdict.is_none();
-    is_open.then_some(coming.entry.datum)
+/// The datum, if it must be run.
+fn to_run(planned: PlannedDatum) -> Option<Datum> {
+    let is_open = planned.entry.done.is_none() && planned.verdict.is_none();
+    is_open.then_some(planned.entry.datum)
 }
 
-/// The part of `unfinished` that is not among `datums`.
+/// The subset of `unfinished` that is not among `datums`.
 fn missing(
     mut unfinished: Unfinished,
     datums: impl Iterator<Item = Result<Datum, ExpandError>>,
@@ -89,27 +89,27 @@ fn missing(
     Ok(unfinished)
 }
 
-/// The datums of the earlier job from the one at `first` on, in order; what is not to run again has its mark, or its
-/// verdict.
-pub(crate) fn datums_of(ledger: Ledger, again: Again, first: u64) -> Source {
+/// The datums of the earlier job from index `first` on, in order. A datum that does not run again carries its done
+/// reference or its verdict.
+pub(crate) fn datums_of(ledger: Ledger, again: RetryScope, first: u64) -> DatumSource {
     let (sender, entries) = mpsc::channel(AHEAD);
     let feed = Box::pin(async move {
         feed(&ledger, again, first, sender)
             .await
-            .map_err(|error| FeedError::Machinery(error.into()))
+            .map_err(|error| FeedError::Infrastructure(error.into()))
     });
-    Source { entries, feed }
+    DatumSource { entries, feed }
 }
 
 async fn feed(
     ledger: &Ledger,
-    again: Again,
+    again: RetryScope,
     first: u64,
-    sender: mpsc::Sender<Coming>,
+    sender: mpsc::Sender<PlannedDatum>,
 ) -> Result<(), StoreError> {
     for segment in ledger.segments(again.job).await? {
-        for coming in coming(ledger, again, segment).await? {
-            if coming.entry.datum.index >= first && sender.send(coming).await.is_err() {
+        for planned in planned(ledger, again, segment).await? {
+            if planned.entry.datum.index >= first && sender.send(planned).await.is_err() {
                 return Ok(());
             }
         }
@@ -117,33 +117,37 @@ async fn feed(
     Ok(())
 }
 
-/// The datums of a segment of the earlier job, as they come into the new one.
-async fn coming(
+/// The datums of a segment of the earlier job, as planned for the new one.
+async fn planned(
     ledger: &Ledger,
-    again: Again,
+    again: RetryScope,
     segment: Segment,
-) -> Result<Vec<Coming>, StoreError> {
+) -> Result<Vec<PlannedDatum>, StoreError> {
     let entries = ledger.manifest(again.job, segment).await?;
     let verdicts = ledger.verdicts(again.job, segment).await?;
     Ok(taken_over(entries, verdicts, again))
 }
 
-/// Pure: each datum with what the new job takes over of it. Both lists are sorted by index.
-fn taken_over(entries: Vec<ManifestEntry>, verdicts: Vec<Verdict>, again: Again) -> Vec<Coming> {
+/// Pure: joins entries and verdicts of an earlier job, both sorted by index.
+fn taken_over(
+    entries: Vec<ManifestEntry>,
+    verdicts: Vec<Verdict>,
+    again: RetryScope,
+) -> Vec<PlannedDatum> {
     let mut verdicts = verdicts.into_iter().peekable();
     let take = |mut entry: ManifestEntry| {
         let index = entry.datum.index;
         let verdict = verdicts.next_if(|verdict| verdict.index == index);
-        match verdict.map(|verdict| fate(verdict, again)) {
-            None | Some(Fate::Again) => entry.into(),
-            Some(Fate::Done) => {
+        match verdict.map(|verdict| retry_decision(verdict, again)) {
+            None | Some(RetryDecision::RunAgain) => entry.into(),
+            Some(RetryDecision::Done) => {
                 entry.done = Some(DoneRef {
                     job: again.job,
                     index,
                 });
                 entry.into()
             }
-            Some(Fate::Left(verdict)) => Coming {
+            Some(RetryDecision::TakeOver(verdict)) => PlannedDatum {
                 entry,
                 verdict: Some(verdict),
             },
@@ -152,26 +156,26 @@ fn taken_over(entries: Vec<ManifestEntry>, verdicts: Vec<Verdict>, again: Again)
     entries.into_iter().map(take).collect()
 }
 
-/// What becomes of a datum of an earlier job.
-enum Fate {
-    /// It succeeded, and is skipped.
+/// Decision on a datum of an earlier job.
+enum RetryDecision {
+    /// The datum succeeded and is skipped.
     Done,
-    /// It runs again.
-    Again,
-    /// It did not succeed, and is left at that.
-    Left(Box<Verdict>),
+    /// The datum runs again.
+    RunAgain,
+    /// The datum failed with another cause; its verdict is taken over.
+    TakeOver(Box<Verdict>),
 }
 
-fn fate(verdict: Verdict, again: Again) -> Fate {
+fn retry_decision(verdict: Verdict, again: RetryScope) -> RetryDecision {
     let is_of = |group| {
         verdict.state == VerdictState::Failed
             && verdict.cause.as_ref().map(CauseKey::of) == Some(group)
     };
     match (verdict.state, again.group) {
-        (VerdictState::Success, _) => Fate::Done,
-        (VerdictState::Failed | VerdictState::Recovered, None) => Fate::Again,
-        (_, Some(group)) if is_of(group) => Fate::Again,
-        (_, Some(_)) => Fate::Left(Box::new(verdict.taken_over(again.job))),
+        (VerdictState::Success, _) => RetryDecision::Done,
+        (VerdictState::Failed | VerdictState::Recovered, None) => RetryDecision::RunAgain,
+        (_, Some(group)) if is_of(group) => RetryDecision::RunAgain,
+        (_, Some(_)) => RetryDecision::TakeOver(Box::new(verdict.taken_over(again.job))),
     }
 }
 
@@ -194,7 +198,7 @@ mod tests {
         let before = DoneRef { job, index: 70 };
         #[rustfmt::skip]
         let rows = [
-            // What it was before; what becomes of it in a retry of all, and of those that ended with 1.
+            // Earlier outcome; decision in a retry of all failures, and in a retry of exit code 1.
             ("skipped before",           Some(before), None,                     "done",  "done"),
             ("succeeded",                None,         Some((Success, None)),    "done",  "done"),
             ("failed with the cause",    None,         Some((Failed, Some(1))),  "again", "again"),
@@ -214,10 +218,10 @@ mod tests {
             })
             .collect();
         for (group, column) in [(None, 3), (Some(CauseKey::of(&exit(1))), 4)] {
-            let coming = taken_over(entries.clone(), verdicts.clone(), Again { job, group });
-            for (row, coming) in rows.iter().zip(coming) {
+            let planned = taken_over(entries.clone(), verdicts.clone(), RetryScope { job, group });
+            for (row, planned) in rows.iter().zip(planned) {
                 let expected = if column == 3 { row.3 } else { row.4 };
-                let found = match (&coming.entry.done, &coming.verdict) {
+                let found = match (&planned.entry.done, &planned.verdict) {
                     (Some(_), None) => "done",
                     (None, None) => "again",
                     (None, Some(_)) => "left",

@@ -1,4 +1,4 @@
-//! Where the datums of a new job come from, each with the place where its work was done before, if it was.
+//! Streams of datums for a new manifest, each with a reference to an earlier success, if there is one.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,22 +13,21 @@ use crate::coordinator::CoordinateError;
 use crate::coordinator::reason::chain;
 use crate::expand::ExpandError;
 
-/// Datums expanded ahead of the manifest; enough that the thread seldom waits.
+/// Datums expanded ahead of the manifest: enough for the thread to seldom wait.
 const AHEAD: usize = 1024;
 
-/// Why a job cannot be continued whose inputs changed.
+/// Reason for a job that cannot be continued because of changed inputs.
 const MOVED: &str = "its inputs changed before all its datums were known; run it again";
 
-/// A datum on its way into the manifest.
+/// A datum to be written into the manifest.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Coming {
-    /// The datum.
+pub(crate) struct PlannedDatum {
     pub(crate) entry: ManifestEntry,
-    /// How it ended before the job began: it is not run.
+    /// A verdict taken over from an earlier job; the datum is not run.
     pub(crate) verdict: Option<Box<Verdict>>,
 }
 
-impl From<ManifestEntry> for Coming {
+impl From<ManifestEntry> for PlannedDatum {
     fn from(entry: ManifestEntry) -> Self {
         Self {
             entry,
@@ -37,44 +36,44 @@ impl From<ManifestEntry> for Coming {
     }
 }
 
-/// A stream of datums, in order.
-pub(crate) struct Source {
-    /// The datums. The stream ends when there are no more, or when the feed failed.
-    pub(crate) entries: mpsc::Receiver<Coming>,
-    /// Feeds the stream; to be polled beside it. Tells why it could not be fed to its end.
+/// An ordered stream of datums.
+pub(crate) struct DatumSource {
+    /// The datums. The channel closes at the end, or when the feed fails.
+    pub(crate) entries: mpsc::Receiver<PlannedDatum>,
+    /// Fills the channel; must be polled beside the receiver.
     pub(crate) feed: Feed,
 }
 
-/// See [`Source::feed`].
+/// See [`DatumSource::feed`].
 pub(crate) type Feed = Pin<Box<dyn Future<Output = Result<(), FeedError>> + Send>>;
 
-/// Why the datums are not all known.
+/// Why an expansion ended early.
 #[derive(Debug)]
 pub(crate) enum FeedError {
-    /// An input cannot be read, for this reason: the job fails.
+    /// An input cannot be read: the job fails with this reason.
     Inputs(String),
-    /// The job cannot be seen through.
-    Machinery(CoordinateError),
+    /// Store, queue or machine failed.
+    Infrastructure(CoordinateError),
 }
 
-/// The datums of an expansion, made on a thread of its own; `done` tells which are skipped.
+/// The datums of an expansion, on a dedicated thread. Datums found in `done` are skipped.
 pub(crate) fn expansion(
     datums: impl Iterator<Item = Result<Datum, ExpandError>> + Send + 'static,
     done: Option<Arc<DoneIndex>>,
-) -> Result<Source, CoordinateError> {
+) -> Result<DatumSource, CoordinateError> {
     let (sender, entries) = mpsc::channel(AHEAD);
     let feed = on_thread(move || feed(datums, done.as_deref(), &sender))?;
-    Ok(Source { entries, feed })
+    Ok(DatumSource { entries, feed })
 }
 
-/// The datums of an expansion after the first `known`, the last of which did the work `last`; `done` tells which
-/// are skipped. The inputs must be what they were: else the datums would get other places.
+/// The datums of an expansion after the first `known` ones; datums found in `done` are skipped. Datum number
+/// `known - 1` must have the id `last`: after a change of the inputs all indexes would be wrong.
 pub(crate) fn continuation(
     mut datums: impl Iterator<Item = Result<Datum, ExpandError>> + Send + 'static,
     done: Option<Arc<DoneIndex>>,
     known: u64,
     last: DatumId,
-) -> Result<Source, CoordinateError> {
+) -> Result<DatumSource, CoordinateError> {
     let place = usize::try_from(known.saturating_sub(1)).unwrap_or(usize::MAX);
     let (sender, entries) = mpsc::channel(AHEAD);
     let feed = on_thread(move || match datums.nth(place) {
@@ -82,11 +81,11 @@ pub(crate) fn continuation(
         Some(Err(error)) => Err(FeedError::Inputs(chain(&error))),
         Some(Ok(_)) | None => Err(FeedError::Inputs(MOVED.to_owned())),
     })?;
-    Ok(Source { entries, feed })
+    Ok(DatumSource { entries, feed })
 }
 
-/// Runs `feed` on a thread of its own and not one of the runtime's: reading a huge file must not delay the end of
-/// the process.
+/// Runs `feed` on a dedicated thread, because the runtime waits for its own threads at exit and a huge file may take
+/// long to read.
 fn on_thread(
     feed: impl FnOnce() -> Result<(), FeedError> + Send + 'static,
 ) -> Result<Feed, CoordinateError> {
@@ -94,7 +93,7 @@ fn on_thread(
     std::thread::Builder::new()
         .name("expand".to_owned())
         .spawn(move || {
-            // Nobody listens any more when the job has ended meanwhile.
+            // The receiver is gone if the job has ended meanwhile.
             let _ = sender.send(feed());
         })?;
     Ok(Box::pin(async move {
@@ -105,7 +104,7 @@ fn on_thread(
 fn feed(
     datums: impl Iterator<Item = Result<Datum, ExpandError>>,
     done: Option<&DoneIndex>,
-    entries: &mpsc::Sender<Coming>,
+    entries: &mpsc::Sender<PlannedDatum>,
 ) -> Result<(), FeedError> {
     for datum in datums {
         let datum = datum.map_err(|error| FeedError::Inputs(chain(&error)))?;
@@ -120,10 +119,10 @@ fn feed(
     Ok(())
 }
 
-/// No datums.
-pub(crate) fn nothing() -> Source {
+/// An empty stream.
+pub(crate) fn nothing() -> DatumSource {
     let (_, entries) = mpsc::channel(1);
-    Source {
+    DatumSource {
         entries,
         feed: Box::pin(std::future::ready(Ok(()))),
     }
@@ -131,5 +130,5 @@ pub(crate) fn nothing() -> Source {
 
 fn died() -> FeedError {
     let error = std::io::Error::other("the thread that expands the inputs died");
-    FeedError::Machinery(CoordinateError::Machine(error))
+    FeedError::Infrastructure(CoordinateError::Machine(error))
 }

@@ -1,4 +1,4 @@
-//! Writes the manifest of a job: gathers its datums into segments, small ones first.
+//! Writes the manifest of a job in segments, small ones first.
 
 use std::time::Duration;
 
@@ -8,68 +8,67 @@ use drover_shared::ledger::{Ledger, ManifestEntry, Segment};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use super::source::{Coming, FeedError, Source};
+use super::source::{DatumSource, FeedError, PlannedDatum};
 use crate::coordinator::CoordinateError;
 
-/// How large segments grow: the first datum is to run at once, a million are to be few objects.
+/// Datums per segment, by segment number: small at first for an early start, large later for few objects.
 const SIZES: [usize; 4] = [8, 64, 512, 1024];
-/// How long a datum waits for company.
-const PATIENCE: Duration = Duration::from_millis(300);
+/// Longest wait of a datum for its segment to fill.
+const MAX_WAIT: Duration = Duration::from_millis(300);
 
-/// News for the collector.
+/// Progress of the manifest, for the collector.
 #[derive(Debug)]
-pub(crate) enum News {
-    /// A segment is in the manifest.
+pub(crate) enum ManifestEvent {
+    /// A segment was written.
     Segment {
-        /// The segment.
         segment: Segment,
-        /// For each of its datums whether it is skipped.
+        /// One flag per datum: true if skipped.
         skipped: Vec<bool>,
-        /// Verdicts on others of them that were taken over, and are committed.
+        /// Verdicts on datums of the segment that were taken over and are committed.
         taken: Vec<Verdict>,
     },
-    /// All datums are in the manifest.
+    /// The manifest is complete.
     Expanded,
-    /// They will never be: an input cannot be read.
+    /// An input cannot be read, for this reason; the manifest stays incomplete.
     Broken(String),
 }
 
-/// Writes segments until the source has no more, telling `news` of each one.
+/// Writes segments until the source ends; sends an event for each segment.
 pub(crate) async fn write(
     ledger: &Ledger,
     job: JobId,
-    source: Source,
-    news: mpsc::Sender<News>,
+    source: DatumSource,
+    events: mpsc::Sender<ManifestEvent>,
 ) -> Result<(), CoordinateError> {
-    let Source { mut entries, feed } = source;
-    let write = write_segments(ledger, job, &mut entries, &news);
+    let DatumSource { mut entries, feed } = source;
+    let write = write_segments(ledger, job, &mut entries, &events);
     let (fed, written) = futures::future::join(feed, write).await;
     written?;
     let last = match fed {
         Ok(()) => {
             ledger.complete_manifest(job).await?;
-            News::Expanded
+            ManifestEvent::Expanded
         }
-        Err(FeedError::Inputs(reason)) => News::Broken(reason),
-        Err(FeedError::Machinery(error)) => return Err(error),
+        Err(FeedError::Inputs(reason)) => ManifestEvent::Broken(reason),
+        Err(FeedError::Infrastructure(error)) => return Err(error),
     };
-    // The collector listens to the end unless the job has ended before.
-    let _ = news.send(last).await;
+    // The receiver is gone if the job has ended before.
+    let _ = events.send(last).await;
     Ok(())
 }
 
 async fn write_segments(
     ledger: &Ledger,
     job: JobId,
-    entries: &mut mpsc::Receiver<Coming>,
-    news: &mpsc::Sender<News>,
+    entries: &mut mpsc::Receiver<PlannedDatum>,
+    events: &mpsc::Sender<ManifestEvent>,
 ) -> Result<(), CoordinateError> {
     for number in 0.. {
         let batch = next_batch(entries, size(number)).await;
         if batch.is_empty() {
             break;
         }
-        if news
+        if events
             .send(write_segment(ledger, job, batch).await?)
             .await
             .is_err()
@@ -80,41 +79,41 @@ async fn write_segments(
     Ok(())
 }
 
-/// Writes a segment. Verdicts that are taken over are committed first: whoever reads the segment must not take their
-/// datums for ones that are still to be run.
+/// Writes a segment. Verdicts that are taken over are committed first, so that a reader of the segment never runs
+/// their datums.
 async fn write_segment(
     ledger: &Ledger,
     job: JobId,
-    batch: Vec<Coming>,
-) -> Result<News, CoordinateError> {
+    batch: Vec<PlannedDatum>,
+) -> Result<ManifestEvent, CoordinateError> {
     let mut taken = Vec::new();
     let mut entries: Vec<ManifestEntry> = Vec::with_capacity(batch.len());
-    for Coming { entry, verdict } in batch {
+    for PlannedDatum { entry, verdict } in batch {
         taken.extend(verdict.map(|verdict| *verdict));
         entries.push(entry);
     }
     ledger.take_over(job, &taken).await?;
     let segment = ledger.write_manifest(job, &entries).await?;
     let skipped = entries.iter().map(|entry| entry.done.is_some()).collect();
-    Ok(News::Segment {
+    Ok(ManifestEvent::Segment {
         segment,
         skipped,
         taken,
     })
 }
 
-/// The most datums in segment `number`, counted from 0.
+/// Largest number of datums in segment `number`, counted from 0.
 fn size(number: usize) -> usize {
     SIZES[number.min(SIZES.len() - 1)]
 }
 
-/// The next datums, at most `most`: as many as come within [`PATIENCE`] of the first. Empty at the end.
-async fn next_batch(entries: &mut mpsc::Receiver<Coming>, most: usize) -> Vec<Coming> {
+/// The next datums, at most `most`, as received within [`MAX_WAIT`] of the first. Empty at the end.
+async fn next_batch(entries: &mut mpsc::Receiver<PlannedDatum>, most: usize) -> Vec<PlannedDatum> {
     let mut batch = Vec::new();
     if entries.recv_many(&mut batch, most).await == 0 {
         return batch;
     }
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + MAX_WAIT;
     while batch.len() < most {
         let room = most - batch.len();
         let came = tokio::select! {
@@ -147,7 +146,7 @@ mod tests {
         sender.send(entry(0, None).into()).await.unwrap();
         let begin = Instant::now();
         assert_eq!(next_batch(&mut entries, 8).await.len(), 1);
-        assert_eq!(begin.elapsed(), PATIENCE);
+        assert_eq!(begin.elapsed(), MAX_WAIT);
     }
 
     #[tokio::test]

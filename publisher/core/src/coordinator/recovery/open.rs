@@ -1,4 +1,4 @@
-//! Opens the books: closes those of jobs that were cut off, and reads what is done already.
+//! Closes interrupted jobs of the pipeline, and reads the index of work that is done already.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use drover_shared::store::StoreError;
 use super::recover::recover;
 use crate::coordinator::Assignment;
 use crate::coordinator::finish::close::save_final;
-use crate::coordinator::track::live::Live;
+use crate::coordinator::track::live::LiveJob;
 
-/// Why a job that was cut off ended.
+/// Reason of a job without a leader.
 const INTERRUPTED: &str = "interrupted";
 
-/// The work of the pipeline that is done already, unless it is all to be done again. Jobs that were cut off are
-/// closed first, and count. Only for the holder of the pipeline's lock.
-pub(crate) async fn open_books(
+/// The done index of the pipeline, or none if all work is to be repeated. Interrupted jobs are closed first and count.
+/// Only for the leader of the pipeline.
+pub(crate) async fn read_done_work(
     ledger: &Ledger,
     assignment: &Assignment,
 ) -> Result<Option<Arc<DoneIndex>>, StoreError> {
@@ -29,11 +29,11 @@ pub(crate) async fn open_books(
     Ok((!anew).then(|| Arc::new(done)))
 }
 
-/// Gives every unfinished job of the pipeline its final record: nobody works on them any more.
+/// Writes the final record of every interrupted job of the pipeline.
 async fn close_interrupted(ledger: &Ledger, pipeline: &PipelineName) -> Result<(), StoreError> {
     for job in ledger.unfolded(pipeline).await? {
         match close(ledger, job).await {
-            // A job that was cut off before its record was written never was.
+            // The job was interrupted before its record was written.
             Ok(()) | Err(StoreError::Missing { .. }) => {}
             Err(error @ StoreError::Corrupt { .. }) => {
                 let error = &error as &dyn std::error::Error;
@@ -47,14 +47,14 @@ async fn close_interrupted(ledger: &Ledger, pipeline: &PipelineName) -> Result<(
 
 async fn close(ledger: &Ledger, job: JobId) -> Result<(), StoreError> {
     let record = ledger.job(job).await?;
-    // A job on the broker outlives its coordinators.
+    // A submitted job is resumed by the next leader.
     if record.state.is_final() || ledger.submission(job).await?.is_some() {
         return Ok(());
     }
     let recovered = recover(ledger, job).await?;
-    let mut live = Live::new(record, recovered.tally);
+    let mut live = LiveJob::new(record, recovered.tally);
     live.give_reason(INTERRUPTED.to_owned());
-    // A job that has not ended can always be stopped.
+    // Every state that is not final accepts a stop.
     let _ = live.enter(JobEvent::Stopped);
     save_final(ledger, &live.record(), &live).await
 }

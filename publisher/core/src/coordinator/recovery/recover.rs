@@ -1,4 +1,4 @@
-//! Rebuilds from the ledger what is known of a job's datums, whatever became of those who knew.
+//! Rebuilds the state of a job from manifest and verdicts.
 
 use std::collections::BTreeSet;
 
@@ -6,23 +6,23 @@ use drover_shared::id::{DatumId, JobId};
 use drover_shared::ledger::Ledger;
 use drover_shared::store::StoreError;
 
-use crate::coordinator::dispatch::supply::Load;
-use crate::coordinator::track::tally::{Noted, Tally};
+use crate::coordinator::dispatch::dispatcher::PendingSegment;
+use crate::coordinator::track::tally::{Tally, TallyChange};
 
-/// What the ledger tells of a job.
+/// State of a job according to the ledger.
 #[derive(Debug, Default)]
 pub(crate) struct Recovered {
-    /// What is known of its datums.
+    /// Datums by outcome.
     pub(crate) tally: Tally,
-    /// Segments with datums that have not ended.
-    pub(crate) loads: Vec<Load>,
-    /// Whether all its datums are known.
+    /// Segments with outstanding datums.
+    pub(crate) pending: Vec<PendingSegment>,
+    /// True if the manifest is complete.
     pub(crate) expanded: bool,
-    /// The last datum known.
+    /// Id of the last datum in the manifest.
     pub(crate) last: Option<DatumId>,
 }
 
-/// Reads the manifest and the verdicts of a job. A segment whose datums have all ended is sealed on the way.
+/// Reads manifest and verdicts of a job, and seals complete segments.
 pub(crate) async fn recover(ledger: &Ledger, job: JobId) -> Result<Recovered, StoreError> {
     let mut recovered = Recovered {
         expanded: ledger.is_manifest_complete(job).await?,
@@ -38,7 +38,7 @@ pub(crate) async fn recover(ledger: &Ledger, job: JobId) -> Result<Recovered, St
         let mut is_open = skipped.contains(&false);
         for verdict in ledger.verdicts(job, segment).await? {
             ended.insert(verdict.index);
-            if let Noted::Complete(segment, verdicts) = recovered.tally.note(verdict) {
+            if let TallyChange::Complete(segment, verdicts) = recovered.tally.note(verdict) {
                 is_open = false;
                 if !sealed.contains(&segment) {
                     ledger.seal(job, segment, &verdicts).await?;
@@ -46,7 +46,7 @@ pub(crate) async fn recover(ledger: &Ledger, job: JobId) -> Result<Recovered, St
             }
         }
         if is_open {
-            recovered.loads.push(Load {
+            recovered.pending.push(PendingSegment {
                 segment,
                 ended,
                 again: true,

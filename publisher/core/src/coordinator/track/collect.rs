@@ -1,4 +1,4 @@
-//! Collects what becomes of a job's datums until it is decided what the job comes to.
+//! Collects manifest events, reports and dead letters of one job until the job's outcome is decided.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -16,31 +16,32 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
 
 use super::dead;
-use super::decide::{Expansion, Wish};
-use super::live::Live;
-use super::tally::Noted;
-use crate::coordinator::dispatch::supply::{Load, Standing};
-use crate::coordinator::manifest::write::News;
-use crate::coordinator::{CoordinateError, Pace, Tools};
+use super::decide::Expansion;
+use super::live::LiveJob;
+use super::tally::TallyChange;
+use crate::coordinator::dispatch::dispatcher::{BackPressure, PendingSegment};
+use crate::coordinator::manifest::write::ManifestEvent;
+use crate::coordinator::{Control, CoordinateError, JobContext};
 
-/// How often people are shown where the job stands.
+/// Interval between two snapshots for display.
 const SHOW_EVERY: Duration = Duration::from_millis(100);
-/// How many times it is shown before its record is saved.
+/// The record is saved with every n-th snapshot.
 const SHOWN_TO_SAVED: u32 = 20;
-/// One job's collector.
+
+/// Event loop of one job.
 pub(crate) struct Collector<'a> {
-    pub(crate) tools: &'a Tools,
-    pub(crate) live: &'a mut Live,
+    pub(crate) context: &'a JobContext,
+    pub(crate) live: &'a mut LiveJob,
     pub(crate) reports: &'a mut dyn Consumer,
-    /// Messages of the pipeline that could not be delivered.
+    /// The pipeline's dead-letter queue.
     pub(crate) dead: Box<dyn Consumer>,
-    pub(crate) news: mpsc::Receiver<News>,
-    /// To the supplier; gone once all datums are known. Unbounded, for it must not hold up this end, and small:
-    /// one entry a segment.
-    pub(crate) loads: Option<mpsc::UnboundedSender<Load>>,
-    pub(crate) standing: watch::Sender<Standing>,
+    pub(crate) events: mpsc::Receiver<ManifestEvent>,
+    /// To the dispatcher; closed once all datums are known. Unbounded, because the collector must never wait for the
+    /// dispatcher; small, because a segment is one entry.
+    pub(crate) pending: Option<mpsc::UnboundedSender<PendingSegment>>,
+    pub(crate) pressure: watch::Sender<BackPressure>,
     pub(crate) sealing: FuturesUnordered<Sealing>,
-    /// Datums that workers had ended before this collector began.
+    /// Datums finished by workers before the collector started.
     pub(crate) ended_before: u64,
 }
 
@@ -48,32 +49,32 @@ pub(crate) struct Collector<'a> {
 pub(crate) type Sealing = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
 
 impl Collector<'_> {
-    /// Collects until the datums have all ended, or the job is to be stopped. `stop` tells why.
+    /// Runs until all datums have ended or the job is stopped. `stop` resolves to the reason for a stop.
     pub(crate) async fn run(
         &mut self,
         mut stop: Pin<&mut (impl Future<Output = String> + Send)>,
     ) -> Result<JobEvent, CoordinateError> {
-        let mut pace = self.tools.pace.clone();
+        let mut control = self.context.control.clone();
         let mut clock = interval(SHOW_EVERY);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut shown = 0;
         loop {
             tokio::select! {
-                // News of a segment comes before reports on its datums.
+                // A segment must be known before reports on its datums are counted.
                 biased;
-                Some(news) = self.news.recv() => self.hear(news),
-                reason = &mut stop, if self.live.facts.wish != Wish::Stop => self.stop(reason),
-                Ok(()) = pace.changed() => self.slow_down(&pace.borrow_and_update().clone()),
+                Some(event) = self.events.recv() => self.take_manifest_event(event),
+                reason = &mut stop, if !self.is_stopped() => self.stop(reason),
+                Ok(()) = control.changed() => self.slow_down(&control.borrow_and_update().clone()),
                 Some(sealed) = self.sealing.next() => sealed?,
                 delivery = self.reports.next() => self.take(delivery?).await?,
-                delivery = self.dead.next() => self.bury(delivery?).await?,
+                delivery = self.dead.next() => self.fail_dead_lettered(delivery?).await?,
                 _ = clock.tick() => {
                     shown += 1;
                     self.show(shown % SHOWN_TO_SAVED == 0).await?;
                     continue;
                 }
             }
-            self.tell_supplier();
+            self.update_back_pressure();
             match self.live.advance()? {
                 Some(JobEvent::Began) => self.show(true).await?,
                 Some(event) => return self.conclude(event).await,
@@ -82,30 +83,30 @@ impl Collector<'_> {
         }
     }
 
-    fn hear(&mut self, news: News) {
-        match news {
-            News::Segment {
+    fn take_manifest_event(&mut self, event: ManifestEvent) {
+        match event {
+            ManifestEvent::Segment {
                 segment,
                 skipped,
                 taken,
             } => {
                 self.live.tally.open(segment, &skipped);
-                let load = Load::new(segment, &taken);
+                let pending = PendingSegment::new(segment, &taken);
                 for verdict in taken {
                     if let Some((segment, verdicts)) = self.live.note_verdict(verdict) {
                         self.seal(segment, verdicts);
                     }
                 }
                 if self.live.tally.is_open(segment) {
-                    self.load(load);
+                    self.dispatch(pending);
                 }
             }
-            News::Expanded => {
-                self.live.facts.expansion = Expansion::Complete;
-                self.loads = None;
+            ManifestEvent::Expanded => {
+                self.live.expansion = Expansion::Complete;
+                self.pending = None;
             }
-            News::Broken(reason) => {
-                self.live.facts.expansion = Expansion::Broken;
+            ManifestEvent::Broken(reason) => {
+                self.live.expansion = Expansion::Broken;
                 self.live.give_reason(reason);
             }
         }
@@ -113,27 +114,31 @@ impl Collector<'_> {
 
     async fn show(&mut self, save: bool) -> Result<(), CoordinateError> {
         let snapshot = self.live.snapshot(Instant::now());
-        self.tools.show(snapshot, save).await
+        self.context.show(snapshot, save).await
     }
 
-    /// Hands a segment to the supplier.
-    pub(crate) fn load(&self, load: Load) {
-        if let Some(loads) = &self.loads {
-            // The supplier listens as long as it has to: it stops when the job is to begin nothing new.
-            let _ = loads.send(load);
+    /// Passes a segment to the dispatcher.
+    pub(crate) fn dispatch(&self, segment: PendingSegment) {
+        if let Some(pending) = &self.pending {
+            // The dispatcher stops receiving once no new datum may begin.
+            let _ = pending.send(segment);
         }
     }
 
-    /// Begins nothing new. A stop comes with its reason by another way, see [`stop`](crate::coordinator::finish::stop).
-    fn slow_down(&mut self, pace: &Pace) {
-        if *pace != Pace::Go {
-            self.live.facts.wish = self.live.facts.wish.max(Wish::Drain);
+    /// Stops dispatching. A full stop arrives with its reason through [`stop`](crate::coordinator::finish::stop).
+    fn slow_down(&mut self, control: &Control) {
+        if *control != Control::Run && self.live.control == Control::Run {
+            self.live.control = Control::Drain;
         }
+    }
+
+    fn is_stopped(&self) -> bool {
+        matches!(self.live.control, Control::Stop { .. })
     }
 
     fn stop(&mut self, reason: String) {
-        self.live.facts.wish = Wish::Stop;
-        self.live.give_reason(reason);
+        self.live.give_reason(reason.clone());
+        self.live.control = Control::Stop { reason };
     }
 
     async fn take(&mut self, delivery: Delivery) -> Result<(), CoordinateError> {
@@ -145,20 +150,20 @@ impl Collector<'_> {
                         self.seal(segment, verdicts);
                     }
                 }
-                // The verdict lies in the ledger, so there is nothing to be checkpointed first.
+                // The verdicts are in the ledger already, so the ack needs no checkpoint.
                 delivery.ack().await?;
             }
             Ok(Message::Task(_) | Message::Control(_) | Message::LeaderToken(_)) | Err(_) => {
-                tracing::warn!("a message among the reports is none; it goes to the dead queue");
+                tracing::warn!("malformed message on the reports queue; dead-lettering it");
                 delivery.reject("no report").await?;
             }
         }
         Ok(())
     }
 
-    /// Ends the datums of a message that no worker could take.
-    async fn bury(&mut self, delivery: Delivery) -> Result<(), CoordinateError> {
-        for verdict in dead::bury(&delivery, self.tools, self.live).await? {
+    /// Fails the datums of a dead-lettered message.
+    async fn fail_dead_lettered(&mut self, delivery: Delivery) -> Result<(), CoordinateError> {
+        for verdict in dead::fail_dead_lettered(&delivery, self.context, self.live).await? {
             if let Some((segment, verdicts)) = self.live.note_verdict(verdict) {
                 self.seal(segment, verdicts);
             }
@@ -168,29 +173,28 @@ impl Collector<'_> {
     }
 
     fn seal(&self, segment: Segment, verdicts: Vec<Verdict>) {
-        let (ledger, job) = (self.tools.ledger.clone(), self.live.job());
+        let (ledger, job) = (self.context.ledger.clone(), self.live.job());
         self.sealing.push(Box::pin(async move {
             ledger.seal(job, segment, &verdicts).await
         }));
     }
 
-    fn tell_supplier(&self) {
+    fn update_back_pressure(&self) {
         let counts = self.live.tally.counts();
-        let facts = self.live.facts;
-        let standing = Standing {
+        let expansion = self.live.expansion;
+        let pressure = BackPressure {
             ended: self.live.tally.worked() - self.ended_before,
-            total: (facts.expansion == Expansion::Complete).then_some(counts.total),
-            closed: facts.wish != Wish::GoOn || facts.expansion == Expansion::Broken,
+            total: (expansion == Expansion::Complete).then_some(counts.total),
+            closed: self.live.control != Control::Run || expansion == Expansion::Broken,
         };
-        self.standing
-            .send_if_modified(|now| std::mem::replace(now, standing) != standing);
+        self.pressure
+            .send_if_modified(|now| std::mem::replace(now, pressure) != pressure);
     }
 
-    /// What is left to do once it is decided what the job comes to.
+    /// Withdraws remaining work if the job ends early, waits for seals, and saves the record.
     async fn conclude(&mut self, event: JobEvent) -> Result<JobEvent, CoordinateError> {
-        let facts = self.live.facts;
-        if facts.wish == Wish::Stop || facts.expansion == Expansion::Broken {
-            self.wind_down().await?;
+        if self.is_stopped() || self.live.expansion == Expansion::Broken {
+            self.withdraw_work().await?;
         }
         while let Some(sealed) = self.sealing.next().await {
             sealed?;
@@ -199,30 +203,38 @@ impl Collector<'_> {
         Ok(event)
     }
 
-    /// Takes the work away from the workers, and waits until they have let go of it.
-    pub(crate) async fn wind_down(&mut self) -> Result<(), CoordinateError> {
+    /// Purges the queue, cancels running datums, and waits until the workers have released the job.
+    pub(crate) async fn withdraw_work(&mut self) -> Result<(), CoordinateError> {
         let queue = Queue::Datums(self.live.record().pipeline);
-        self.tools.broker.purge(&queue).await?;
-        self.tools.cancel.cancel();
-        let workers = self.tools.broker.depth(&queue).await?.consumers;
-        let mut letting_go = pin!(timeout(self.tools.letting_go, self.tools.idle.cancelled()));
-        while self.live.let_go() < workers {
+        self.context.broker.purge(&queue).await?;
+        self.context.cancel.cancel();
+        let workers = self.context.broker.depth(&queue).await?.consumers;
+        let mut workers_idle = pin!(timeout(
+            self.context.drain_timeout,
+            self.context.idle.cancelled()
+        ));
+        while self.live.released() < workers {
             tokio::select! {
                 biased;
-                // Reports are taken all the while: a worker that cannot report cannot let go.
+                // Reports must be drained meanwhile: a worker releases the job only after its reports were taken.
                 Ok(delivery) = self.reports.next() => self.take(delivery).await?,
                 Some(sealed) = self.sealing.next() => sealed?,
-                _ = &mut letting_go => break,
+                _ = &mut workers_idle => break,
             }
         }
-        self.read_books().await
+        self.read_ledger().await
     }
 
-    /// Reads from the ledger what no report told.
-    async fn read_books(&mut self) -> Result<(), CoordinateError> {
+    /// Reads verdicts from the ledger that no report has brought.
+    async fn read_ledger(&mut self) -> Result<(), CoordinateError> {
         for segment in self.live.tally.open_segments() {
-            for verdict in self.tools.ledger.verdicts(self.live.job(), segment).await? {
-                if let Noted::Complete(segment, verdicts) = self.live.tally.note(verdict) {
+            for verdict in self
+                .context
+                .ledger
+                .verdicts(self.live.job(), segment)
+                .await?
+            {
+                if let TallyChange::Complete(segment, verdicts) = self.live.tally.note(verdict) {
                     self.seal(segment, verdicts);
                 }
             }

@@ -1,4 +1,4 @@
-//! Messages that could not be delivered: datums of the job fail with the reason, the rest is kept for people.
+//! Dead letters: datums of the job fail with the broker's reason; other messages are saved for inspection.
 
 use drover_shared::datum::{Cause, Datum, StageStats, Verdict, VerdictState};
 use drover_shared::ledger::{Commit, DeadLetter, Ledger};
@@ -7,17 +7,17 @@ use drover_shared::store::StoreError;
 use drover_shared::wire::{Datums, Message, Task, decode};
 use jiff::Timestamp;
 
-use super::live::Live;
-use crate::coordinator::{CoordinateError, Tools};
+use super::live::LiveJob;
+use crate::coordinator::{CoordinateError, JobContext};
 
-/// Who failed a datum that no worker could take.
-const NOBODY: &str = "coordinator";
+/// Named as the worker in the verdict on a dead-lettered datum.
+const COORDINATOR: &str = "coordinator";
 
-/// What a message from the dead queue means for the job: datums that have ended by it.
-pub(crate) async fn bury(
+/// Handles a dead letter; returns the verdicts on failed datums of the running job.
+pub(crate) async fn fail_dead_lettered(
     delivery: &Delivery,
-    tools: &Tools,
-    live: &Live,
+    context: &JobContext,
+    live: &LiveJob,
 ) -> Result<Vec<Verdict>, CoordinateError> {
     let reason = delivery
         .why_dead
@@ -25,21 +25,21 @@ pub(crate) async fn bury(
         .unwrap_or("for a reason unknown");
     match decode(&delivery.body) {
         Ok(Message::Task(task)) if task.job == live.job() => {
-            Ok(fail(task, reason, &tools.ledger).await?)
+            Ok(fail(task, reason, &context.ledger).await?)
         }
-        // A job that has ended wants nothing of it any more.
+        // The message belongs to a job that has ended.
         Ok(Message::Task(_)) => Ok(Vec::new()),
         Ok(_) | Err(_) => {
             let pipeline = live.record().pipeline;
-            tracing::warn!(pipeline.name = %pipeline, "a message of {} bytes is parked: {reason}", delivery.body.len());
+            tracing::warn!(pipeline.name = %pipeline, "saved a dead letter of {} bytes: {reason}", delivery.body.len());
             let parked = DeadLetter::new(&delivery.body, reason);
-            tools.ledger.save_dead_letter(&pipeline, &parked).await?;
+            context.ledger.save_dead_letter(&pipeline, &parked).await?;
             Ok(Vec::new())
         }
     }
 }
 
-/// Ends the datums of a task that no worker could take.
+/// Commits a failure for each datum of a dead-lettered task; an earlier verdict wins.
 async fn fail(task: Task, reason: &str, ledger: &Ledger) -> Result<Vec<Verdict>, StoreError> {
     let mut verdicts = Vec::new();
     let job = task.job;
@@ -57,8 +57,8 @@ async fn datums(task: Task, ledger: &Ledger) -> Result<Vec<Datum>, StoreError> {
     match task.datums {
         Datums::Inline(datums) => Ok(datums),
         Datums::Manifest(range) => {
-            let wanted = range.first..range.first.saturating_add(range.count);
-            ledger.datums(task.job, range.segment, wanted).await
+            let indexes = range.first..range.first.saturating_add(range.count);
+            ledger.datums(task.job, range.segment, indexes).await
         }
     }
 }
@@ -70,7 +70,7 @@ fn undeliverable(datum: &Datum, reason: &str) -> Verdict {
         datum: datum.id,
         state: VerdictState::Failed,
         attempts: 0,
-        worker: NOBODY.parse().expect("a legal id"),
+        worker: COORDINATOR.parse().expect("a legal id"),
         cause: Some(Cause::Undeliverable {
             message: reason.to_owned(),
         }),

@@ -1,4 +1,4 @@
-//! A job as it is known while it runs: what the reports say, and what people are shown.
+//! The state of a running job in memory: record, tally, running datums.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -10,39 +10,41 @@ use drover_shared::ledger::Segment;
 use drover_shared::wire::{Event, Report};
 use jiff::Timestamp;
 
-use super::decide::{Expansion, Facts, decide};
+use super::decide::{Expansion, WorkState, decide};
 use super::rate::Rate;
-use super::tally::{Noted, Tally};
-use crate::coordinator::{RunningDatum, Snapshot};
+use super::tally::{Tally, TallyChange};
+use crate::coordinator::{Control, RunningDatum, Snapshot};
 
-/// A job as it is known while it runs.
+/// State of a running job.
 #[derive(Debug)]
-pub(crate) struct Live {
+pub(crate) struct LiveJob {
     record: JobRecord,
     pub(crate) tally: Tally,
     running: BTreeMap<u64, RunningDatum>,
-    /// Workers that run nothing of the job any more, since it was stopped.
-    let_go: BTreeSet<WorkerId>,
+    /// Workers that released the job after a stop.
+    released: BTreeSet<WorkerId>,
     rate: Rate,
-    /// What is known of the work beyond the tally.
-    pub(crate) facts: Facts,
+    /// How far the expansion is.
+    pub(crate) expansion: Expansion,
+    /// Requested stop level.
+    pub(crate) control: Control,
 }
 
-impl Live {
-    /// A job of which `tally` is known already.
+impl LiveJob {
+    /// A job with a tally so far.
     pub(crate) fn new(record: JobRecord, tally: Tally) -> Self {
-        let facts = Facts::default();
         Self {
             record,
             tally,
             running: BTreeMap::new(),
-            let_go: BTreeSet::new(),
+            released: BTreeSet::new(),
             rate: Rate::default(),
-            facts,
+            expansion: Expansion::default(),
+            control: Control::default(),
         }
     }
 
-    /// A job that another coordinator began. Its last steps are taken again, so it is running once more.
+    /// A job that an earlier leader started. Publication and egress are repeated, so the job is `running` again.
     pub(crate) fn resumed(record: JobRecord, tally: Tally) -> Self {
         let state = match record.state {
             JobState::Publishing | JobState::Egressing => JobState::Running,
@@ -51,12 +53,11 @@ impl Live {
         Self::new(JobRecord { state, ..record }, tally)
     }
 
-    /// The job.
     pub(crate) fn job(&self) -> JobId {
         self.record.id
     }
 
-    /// Takes a report in. Returns a segment to be sealed, if it completed one.
+    /// Counts a report. Returns a segment to be sealed, if the report completed one.
     pub(crate) fn note(&mut self, report: Report) -> Option<(Segment, Vec<Verdict>)> {
         match report.event {
             Event::Running {
@@ -83,7 +84,7 @@ impl Live {
                 None
             }
             Event::LetGo { worker } => {
-                self.let_go.insert(worker);
+                self.released.insert(worker);
                 None
             }
             Event::Ended { verdict, .. } => {
@@ -94,45 +95,45 @@ impl Live {
         }
     }
 
-    /// How many workers run nothing of the job any more, since it was stopped.
-    pub(crate) fn let_go(&self) -> u32 {
-        u32::try_from(self.let_go.len()).unwrap_or(u32::MAX)
+    /// Number of workers that released the job after a stop.
+    pub(crate) fn released(&self) -> u32 {
+        u32::try_from(self.released.len()).unwrap_or(u32::MAX)
     }
 
-    /// Takes a verdict in. Returns a segment to be sealed, if it completed one.
+    /// Counts a verdict. Returns a segment to be sealed, if the verdict completed one.
     pub(crate) fn note_verdict(&mut self, verdict: Verdict) -> Option<(Segment, Vec<Verdict>)> {
         let index = verdict.index;
         match self.tally.note(verdict) {
-            Noted::New => None,
-            Noted::Complete(segment, verdicts) => Some((segment, verdicts)),
-            Noted::Known => {
+            TallyChange::New => None,
+            TallyChange::Complete(segment, verdicts) => Some((segment, verdicts)),
+            TallyChange::Known => {
                 self.record.duplicates += 1;
                 None
             }
-            Noted::Unknown => {
+            TallyChange::Unknown => {
                 tracing::warn!(job.id = %self.record.id, datum.index = index, "a report names a datum that the job does not have");
                 None
             }
         }
     }
 
-    /// The state after what is known now, if it is another.
+    /// Enters the next state if one is due, and returns the event.
     pub(crate) fn advance(&mut self) -> Result<Option<JobEvent>, IllegalStep> {
         let counts = self.tally.counts();
-        let facts = Facts {
+        let work = WorkState {
             known: self.tally.known(),
             outstanding: counts.outstanding(),
             failed: counts.failed,
-            ..self.facts
+            expansion: self.expansion,
         };
-        let event = decide(self.record.state, &facts);
+        let event = decide(self.record.state, &self.control, &work);
         if let Some(event) = event {
             self.enter(event)?;
         }
         Ok(event)
     }
 
-    /// Moves the job along.
+    /// Applies an event to the state; sets start and end times.
     pub(crate) fn enter(&mut self, event: JobEvent) -> Result<(), IllegalStep> {
         self.record.state = self.record.state.after(event)?;
         let now = Timestamp::now();
@@ -145,7 +146,7 @@ impl Live {
         Ok(())
     }
 
-    /// Says why the job ends as it does. The first reason stays.
+    /// Sets the reason for the job's outcome. The first reason stays.
     pub(crate) fn give_reason(&mut self, reason: String) {
         self.record.reason.get_or_insert(reason);
     }
@@ -174,7 +175,7 @@ impl Live {
         }
     }
 
-    /// The job as of now.
+    /// The snapshot as of `now`.
     pub(crate) fn snapshot(&mut self, now: Instant) -> Snapshot {
         let record = self.record();
         let counts = record.datums;
@@ -182,7 +183,7 @@ impl Live {
         let busy = u64::try_from(running.len()).unwrap_or(0);
         Snapshot {
             waiting_for_lock: false,
-            expanded: self.facts.expansion == Expansion::Complete,
+            expanded: self.expansion == Expansion::Complete,
             queued: counts.outstanding().saturating_sub(busy),
             rate: self.rate.note(now, self.tally.worked()),
             running: by_age(running),

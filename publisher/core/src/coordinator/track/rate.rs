@@ -1,9 +1,9 @@
-//! Pure: how many datums end a second, over the last few seconds.
+//! Pure: datums finished per second, over the last few seconds.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// How far back the rate looks.
+/// Length of the window.
 const SPAN: Duration = Duration::from_secs(10);
 
 /// A sliding window over a counter that only grows.
@@ -13,10 +13,10 @@ pub(crate) struct Rate {
 }
 
 impl Rate {
-    /// Notes that the counter stood at `count` at `now`; returns the rate per second over the window.
+    /// Adds the sample `count` at `now`; returns the rate per second over the window.
     pub(crate) fn note(&mut self, now: Instant, count: u64) -> f64 {
         self.samples.push_back((now, count));
-        // The newest sample that is older than the window stays: the window must be covered.
+        // One sample older than the window stays, so that the whole window is covered.
         while self
             .samples
             .get(1)

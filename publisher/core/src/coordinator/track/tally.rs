@@ -1,4 +1,4 @@
-//! Pure: what is known of a job's datums. Every verdict counts once, however often and late it is told.
+//! Pure: counts of a job's datums. Every verdict counts once, however often and late a report brings it.
 
 use std::collections::BTreeMap;
 
@@ -6,45 +6,46 @@ use drover_shared::datum::{StageStats, Verdict, VerdictState};
 use drover_shared::job::{Counts, FailureGroups};
 use drover_shared::ledger::Segment;
 
-/// The books of a job in short: sums over what has ended, and the segments that have not.
+/// Sums over the datums that have ended, and the segments that are still open.
 ///
-/// A datum costs one byte until its segment is complete, and its verdict is held only as long.
+/// A datum costs one byte until its segment is complete; its verdict is held in memory only as long.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     open: BTreeMap<u64, OpenSegment>,
     known: u64,
     counts: Counts,
-    /// Of these, what was taken over from an earlier job: failed, and recovered.
+    /// The part of `counts` taken over from an earlier job: failed and recovered datums.
     taken: Counts,
     stats: StageStats,
     failures: FailureGroups,
 }
 
-/// A segment with datums that have not ended.
+/// A segment with outstanding datums.
 #[derive(Debug)]
 struct OpenSegment {
     segment: Segment,
-    /// For each datum whether its verdict is still to come.
+    /// For each datum, true if its verdict is outstanding.
     pending: Vec<bool>,
     outstanding: u64,
     verdicts: Vec<Verdict>,
 }
 
-/// What a verdict meant.
+/// Effect of a verdict on the tally.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Noted {
-    /// It was news.
+pub(crate) enum TallyChange {
+    /// First verdict on its datum.
     New,
-    /// It was news, and the last of its segment, whose verdicts can now be sealed, sorted by index.
+    /// First verdict on its datum and the last one of its segment; the segment's verdicts, sorted by index, can be
+    /// sealed now.
     Complete(Segment, Vec<Verdict>),
-    /// It was known already.
+    /// The datum had a verdict, or was skipped.
     Known,
-    /// The manifest holds no such datum.
+    /// The manifest has no such datum.
     Unknown,
 }
 
 impl Tally {
-    /// Takes a segment of the manifest in: for each of its datums whether it is skipped.
+    /// Adds a segment of the manifest. `skipped` holds one flag per datum.
     pub(crate) fn open(&mut self, segment: Segment, skipped: &[bool]) {
         let pending: Vec<bool> = skipped.iter().map(|skipped| !skipped).collect();
         let outstanding = count(pending.iter().filter(|pending| **pending));
@@ -65,18 +66,18 @@ impl Tally {
         }
     }
 
-    /// Takes a verdict in.
-    pub(crate) fn note(&mut self, verdict: Verdict) -> Noted {
+    /// Counts a verdict.
+    pub(crate) fn note(&mut self, verdict: Verdict) -> TallyChange {
         if verdict.index >= self.known {
-            return Noted::Unknown;
+            return TallyChange::Unknown;
         }
         let Some((&first, open)) = self.open.range_mut(..=verdict.index).next_back() else {
-            return Noted::Known;
+            return TallyChange::Known;
         };
         let place = usize::try_from(verdict.index - first).unwrap_or(usize::MAX);
         match open.pending.get_mut(place) {
             Some(pending) if *pending => *pending = false,
-            _ => return Noted::Known,
+            _ => return TallyChange::Known,
         }
         open.outstanding -= 1;
         count_state(&mut self.counts, verdict.state);
@@ -89,40 +90,40 @@ impl Tally {
         }
         open.verdicts.push(verdict);
         if open.outstanding > 0 {
-            return Noted::New;
+            return TallyChange::New;
         }
         match self.open.remove(&first) {
             Some(complete) => complete.seal(),
-            None => Noted::New,
+            None => TallyChange::New,
         }
     }
 
-    /// Whether datums of this segment have not ended.
+    /// True while datums of this segment are outstanding.
     pub(crate) fn is_open(&self, segment: Segment) -> bool {
         self.open.contains_key(&segment.first)
     }
 
-    /// Segments with datums that have not ended.
+    /// Segments with outstanding datums.
     pub(crate) fn open_segments(&self) -> Vec<Segment> {
         self.open.values().map(|open| open.segment).collect()
     }
 
-    /// Datums known so far: all indexes below this one.
+    /// Number of datums known so far; all smaller indexes are known.
     pub(crate) fn known(&self) -> u64 {
         self.known
     }
 
-    /// How many datums ended how.
+    /// Datums by outcome.
     pub(crate) fn counts(&self) -> Counts {
         self.counts
     }
 
-    /// What was taken over from an earlier job: how many failed, and recovered.
+    /// Datums taken over from an earlier job, by outcome: failed and recovered.
     pub(crate) fn taken(&self) -> Counts {
         self.taken
     }
 
-    /// Datums that were run to their end: neither skipped nor taken over.
+    /// Datums run to their end in the current job, neither skipped nor taken over.
     pub(crate) fn worked(&self) -> u64 {
         self.counts.ended() - self.counts.skipped - self.taken.ended()
     }
@@ -139,9 +140,9 @@ impl Tally {
 }
 
 impl OpenSegment {
-    fn seal(mut self) -> Noted {
+    fn seal(mut self) -> TallyChange {
         self.verdicts.sort_by_key(|verdict| verdict.index);
-        Noted::Complete(self.segment, self.verdicts)
+        TallyChange::Complete(self.segment, self.verdicts)
     }
 }
 
@@ -202,8 +203,8 @@ mod tests {
     #[test]
     fn a_verdict_told_twice_counts_once() {
         let mut tally = tally();
-        assert_eq!(tally.note(ended(0)), Noted::New);
-        assert_eq!(tally.note(ended(0)), Noted::Known);
+        assert_eq!(tally.note(ended(0)), TallyChange::New);
+        assert_eq!(tally.note(ended(0)), TallyChange::Known);
         assert_eq!(
             tally.counts(),
             Counts {
@@ -218,14 +219,14 @@ mod tests {
     #[test]
     fn the_last_verdict_of_a_segment_completes_it() {
         let mut tally = tally();
-        assert_eq!(tally.note(ended(5)), Noted::New);
+        assert_eq!(tally.note(ended(5)), TallyChange::New);
         assert_eq!(
             tally.note(ended(4)),
-            Noted::Complete(segment(4, 2), vec![ended(4), ended(5)])
+            TallyChange::Complete(segment(4, 2), vec![ended(4), ended(5)])
         );
         assert_eq!(
             tally.note(ended(4)),
-            Noted::Known,
+            TallyChange::Known,
             "a complete segment is closed"
         );
         assert_eq!(tally.open_segments(), [segment(0, 4)]);
@@ -234,9 +235,9 @@ mod tests {
     #[test]
     fn verdicts_on_datums_that_are_skipped_or_unheard_of_change_nothing() {
         let mut tally = tally();
-        assert_eq!(tally.note(ended(1)), Noted::Known);
-        assert_eq!(tally.note(ended(6)), Noted::Unknown);
-        assert_eq!(tally.note(ended(u64::MAX)), Noted::Unknown);
+        assert_eq!(tally.note(ended(1)), TallyChange::Known);
+        assert_eq!(tally.note(ended(6)), TallyChange::Unknown);
+        assert_eq!(tally.note(ended(u64::MAX)), TallyChange::Unknown);
         assert_eq!(tally.counts().ended(), 1);
     }
 
@@ -266,10 +267,10 @@ mod tests {
                 told.insert(at.min(told.len()), index);
             }
             let mut tally = tally();
-            let news = told.iter().filter(|index| {
-                matches!(tally.note(ended(**index)), Noted::New | Noted::Complete(..))
+            let events = told.iter().filter(|index| {
+                matches!(tally.note(ended(**index)), TallyChange::New | TallyChange::Complete(..))
             }).count();
-            prop_assert_eq!(news, 5);
+            prop_assert_eq!(events, 5);
             let expected = Counts { total: 6, processed: 3, skipped: 1, failed: 1, recovered: 1 };
             prop_assert_eq!(tally.counts(), expected);
             prop_assert!((tally.stats().process_time_s - 1.25).abs() < 1e-9);

@@ -1,18 +1,18 @@
 //! Cross: every combination of the children's datums.
 
 use super::odometer::Odometer;
-use super::shelf::Shelf;
+use super::packed_inputs::PackedInputs;
 use crate::expand::ExpandError;
-use crate::expand::stream::{Inputs, Stream, deferred};
+use crate::expand::stream::{InputStream, Inputs, deferred};
 
-/// Streams over the first child and keeps the others' lists.
-pub(crate) fn cross(children: Vec<Stream>) -> Stream {
+/// Streams over the first child; holds the inputs of the remaining children in memory.
+pub(crate) fn cross(children: Vec<InputStream>) -> InputStream {
     deferred(move || {
         let mut children = children.into_iter();
         let Some(first) = children.next() else {
             return Ok(Box::new(std::iter::empty()));
         };
-        let rest: Result<Vec<Shelf>, ExpandError> = children.map(shelve).collect();
+        let rest: Result<Vec<PackedInputs>, ExpandError> = children.map(pack_all).collect();
         Ok(Box::new(Cross {
             first,
             rest: rest?,
@@ -21,18 +21,18 @@ pub(crate) fn cross(children: Vec<Stream>) -> Stream {
     })
 }
 
-fn shelve(child: Stream) -> Result<Shelf, ExpandError> {
-    let mut shelf = Shelf::default();
+fn pack_all(child: InputStream) -> Result<PackedInputs, ExpandError> {
+    let mut packed_inputs = PackedInputs::default();
     for inputs in child {
-        shelf.push(&inputs?);
+        packed_inputs.push(&inputs?);
     }
-    Ok(shelf)
+    Ok(packed_inputs)
 }
 
 struct Cross {
-    first: Stream,
-    rest: Vec<Shelf>,
-    /// The datum of the first child that is being combined, and the combinations to come.
+    first: InputStream,
+    rest: Vec<PackedInputs>,
+    /// The current datum of the first child, and its remaining combinations.
     current: Option<(Inputs, Odometer)>,
 }
 
@@ -41,8 +41,8 @@ impl Cross {
         let (first, combinations) = self.current.as_mut()?;
         let numbers = combinations.current()?;
         let mut inputs = first.clone();
-        for (shelf, number) in self.rest.iter().zip(numbers) {
-            shelf.read(*number, &mut inputs);
+        for (packed_inputs, number) in self.rest.iter().zip(numbers) {
+            packed_inputs.read(*number, &mut inputs);
         }
         combinations.advance();
         Some(inputs)
@@ -61,7 +61,7 @@ impl Iterator for Cross {
                 Ok(first) => first,
                 Err(error) => return Some(Err(error)),
             };
-            let limits = self.rest.iter().map(Shelf::len).collect();
+            let limits = self.rest.iter().map(PackedInputs::len).collect();
             self.current = Some((first, Odometer::new(limits)));
         }
     }

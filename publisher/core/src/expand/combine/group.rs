@@ -1,15 +1,15 @@
-//! Group: one datum for each key, with all inputs that have it.
+//! Group: one datum per key, with all inputs of the key.
 
-use super::keyed::Keyed;
+use super::keyed::KeyedInputs;
 use crate::expand::ExpandError;
-use crate::expand::stream::{Inputs, Stream, deferred};
+use crate::expand::stream::{InputStream, Inputs, deferred};
 
-/// One datum for each `group_by` value. Children that are operators only choose: each of their inputs
-/// counts by itself, as often as it comes.
-pub(crate) fn group(children: Vec<Stream>) -> Stream {
+/// One datum per `group_by` value. Operators below a group only select inputs: each input counts by itself, as often
+/// as it appears.
+pub(crate) fn group(children: Vec<InputStream>) -> InputStream {
     deferred(move || {
-        // By leaf, so that a datum lists its inputs in the order of the spec, below a join too.
-        let keyed = Keyed::read(children, |_, input| {
+        // Sorted by leaf, which is the order of the spec, also below a join.
+        let keyed = KeyedInputs::read(children, |_, input| {
             (input.group_by.as_deref(), usize::from(input.leaf))
         })?;
         Ok(Box::new(Groups { keyed, begin: 0 }))
@@ -17,8 +17,8 @@ pub(crate) fn group(children: Vec<Stream>) -> Stream {
 }
 
 struct Groups {
-    keyed: Keyed,
-    /// The first place of the key to come.
+    keyed: KeyedInputs,
+    /// First place of the next key.
     begin: usize,
 }
 

@@ -1,17 +1,17 @@
-//! Join: combinations of inputs that share a key.
+//! Join: combinations of inputs with equal keys.
 
-use super::keyed::{Keyed, Place};
+use super::keyed::{KeyedInputs, KeyedPlace};
 use super::odometer::Odometer;
 use crate::expand::ExpandError;
-use crate::expand::stream::{Inputs, Stream, deferred};
+use crate::expand::stream::{InputStream, Inputs, deferred};
 
-/// All combinations of one input from each child with one `join_on` value. A key that some child lacks
-/// gives the combinations of those `outer` children that have it, if any.
+/// All combinations of one input per child with equal `join_on` values. If some child lacks a key, only `outer`
+/// children with the key are combined.
 ///
-/// Children that are operators only choose: each of their inputs counts by itself.
-pub(crate) fn join(children: Vec<Stream>, outer: Vec<bool>) -> Stream {
+/// Operators below a join only select inputs: each input counts by itself.
+pub(crate) fn join(children: Vec<InputStream>, outer: Vec<bool>) -> InputStream {
     deferred(move || {
-        let keyed = Keyed::read(children, |child, input| (input.join_on.as_deref(), child))?;
+        let keyed = KeyedInputs::read(children, |child, input| (input.join_on.as_deref(), child))?;
         Ok(Box::new(Join {
             keyed,
             outer,
@@ -23,14 +23,14 @@ pub(crate) fn join(children: Vec<Stream>, outer: Vec<bool>) -> Stream {
 }
 
 struct Join {
-    keyed: Keyed,
-    /// For each child, whether it stays without partners.
+    keyed: KeyedInputs,
+    /// For each child, true if its inputs are kept without partners.
     outer: Vec<bool>,
-    /// The first place of the key to come.
+    /// First place of the next key.
     begin: usize,
-    /// Input numbers of the current key, side by side.
+    /// Input numbers of the current key, by side.
     sides: Vec<Vec<usize>>,
-    /// The combinations of `sides` to come.
+    /// Remaining combinations of `sides`.
     combinations: Option<Odometer>,
 }
 
@@ -46,11 +46,11 @@ impl Join {
         Some(inputs)
     }
 
-    /// Takes up the next key; whether there was one.
+    /// Advances to the next key; returns false at the end.
     fn next_key(&mut self) -> bool {
         let places = self.keyed.of_one_key(self.begin);
         self.begin += places.len();
-        self.sides = sides_that_stay(places, &self.outer);
+        self.sides = kept_sides(places, &self.outer);
         self.combinations = (!self.sides.is_empty())
             .then(|| Odometer::new(self.sides.iter().map(Vec::len).collect()));
         !places.is_empty()
@@ -72,9 +72,9 @@ impl Iterator for Join {
     }
 }
 
-/// The inputs of a key by side: all sides if each child has the key, else those of the outer children.
-fn sides_that_stay(places: &[Place], outer: &[bool]) -> Vec<Vec<usize>> {
-    let sides: Vec<&[Place]> = places
+/// The inputs of a key by side: all sides if each child has the key, else the sides of outer children.
+fn kept_sides(places: &[KeyedPlace], outer: &[bool]) -> Vec<Vec<usize>> {
+    let sides: Vec<&[KeyedPlace]> = places
         .chunk_by(|one, other| one.side == other.side)
         .collect();
     let complete = sides.len() == outer.len();

@@ -1,35 +1,35 @@
-//! The inputs of several children by key: what join and group have in common.
+//! The inputs of several children by key, for join and group.
 
 use std::collections::HashMap;
 
 use drover_shared::datum::DatumInput;
 
-use super::shelf::Shelf;
+use super::packed_inputs::PackedInputs;
 use crate::expand::ExpandError;
-use crate::expand::stream::Stream;
+use crate::expand::stream::InputStream;
 
-/// All inputs of several children, to be had key after key, in order of first sight of the key.
+/// All inputs of several children, grouped by key in order of first appearance.
 #[derive(Default)]
-pub(crate) struct Keyed {
-    pub(crate) inputs: Shelf,
-    places: Vec<Place>,
+pub(crate) struct KeyedInputs {
+    pub(crate) inputs: PackedInputs,
+    places: Vec<KeyedPlace>,
 }
 
-/// Where an input belongs. The order of the fields is the order of the inputs.
+/// Sort key of an input; the order of the fields is the sort order.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) struct Place {
-    /// The key's number, by first sight.
+pub(crate) struct KeyedPlace {
+    /// Number of the key, by first appearance.
     key: usize,
-    /// What the inputs of a key are ordered by, before the order in which they came.
+    /// Groups the inputs of one key, before the order of appearance.
     pub(crate) side: usize,
-    /// Its number on the shelf.
+    /// Number of the input in [`KeyedInputs::inputs`].
     pub(crate) input: usize,
 }
 
-impl Keyed {
-    /// Reads all children; `address` gives the key and the side of an input, from its child's number and itself.
+impl KeyedInputs {
+    /// Reads all children; `address` maps child number and input to key and side.
     pub(crate) fn read(
-        children: Vec<Stream>,
+        children: Vec<InputStream>,
         address: fn(usize, &DatumInput) -> (Option<&str>, usize),
     ) -> Result<Self, ExpandError> {
         let mut keyed = Self::default();
@@ -39,7 +39,7 @@ impl Keyed {
                 for input in inputs? {
                     let (key, side) = address(child, &input);
                     let key = number_of(key.unwrap_or_default(), &mut keys);
-                    keyed.places.push(Place {
+                    keyed.places.push(KeyedPlace {
                         key,
                         side,
                         input: keyed.inputs.len(),
@@ -52,9 +52,8 @@ impl Keyed {
         Ok(keyed)
     }
 
-    /// All places that share a key with place number `begin`, which is the first one of its key.
-    /// Empty after the last place.
-    pub(crate) fn of_one_key(&self, begin: usize) -> &[Place] {
+    /// All places with the key of place number `begin`, the first place of its key. Empty after the last place.
+    pub(crate) fn of_one_key(&self, begin: usize) -> &[KeyedPlace] {
         self.places[begin..]
             .chunk_by(|one, other| one.key == other.key)
             .next()
@@ -62,7 +61,7 @@ impl Keyed {
     }
 }
 
-/// The number of a key: how many others were seen before it.
+/// The number of a key in order of first appearance.
 fn number_of(key: &str, keys: &mut HashMap<String, usize>) -> usize {
     if let Some(number) = keys.get(key) {
         return *number;

@@ -5,4 +5,4 @@ pub(crate) mod group;
 pub(crate) mod join;
 pub(crate) mod keyed;
 pub(crate) mod odometer;
-pub(crate) mod shelf;
+pub(crate) mod packed_inputs;

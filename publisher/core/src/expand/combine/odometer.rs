@@ -1,11 +1,11 @@
 //! Counting through combinations.
 
-/// All combinations of one number each below the given limits, the last number varying fastest.
-/// Without limits there is one combination, the empty one.
+/// All combinations of one number below each limit, the last number varying fastest.
+/// Without limits the empty combination is the only one.
 #[derive(Debug)]
 pub(crate) struct Odometer {
     limits: Vec<usize>,
-    /// The combination to come; `None` after the last.
+    /// Next combination; `None` after the last.
     next: Option<Vec<usize>>,
 }
 
@@ -18,12 +18,12 @@ impl Odometer {
         Self { limits, next }
     }
 
-    /// The combination to come, if there is one.
+    /// The next combination, or `None` at the end.
     pub(crate) fn current(&self) -> Option<&[usize]> {
         self.next.as_deref()
     }
 
-    /// Goes on to the next combination.
+    /// Moves to the next combination.
     pub(crate) fn advance(&mut self) {
         let Some(numbers) = &mut self.next else {
             return;

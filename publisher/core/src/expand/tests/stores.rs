@@ -144,9 +144,9 @@ async fn a_link_disturbs_only_those_who_look_for_it() {
         found.iter().map(brief).collect::<Vec<_>>(),
         ["in/deep/", "in/photo.jpg"]
     );
-    let trouble = told(expanded(pfs("in", "/*"), &store).await.unwrap_err());
+    let error = told(expanded(pfs("in", "/*"), &store).await.unwrap_err());
     assert_eq!(
-        trouble,
+        error,
         "cannot list input \"in\": in/broken cannot be read as an input: it is a dangling link; remove it, or restore what it leads to"
     );
 }

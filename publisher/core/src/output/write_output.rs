@@ -1,4 +1,4 @@
-//! One publication, from the ledger to the output folder.
+//! A publication, from the ledger to the output folder.
 
 use std::fs::File;
 use std::io::{self, BufReader};
@@ -10,55 +10,55 @@ use drover_shared::pipeline::OutputConflict;
 use drover_shared::store::{Store, StoreError, StoreKey, Walk, layout};
 use tokio_util::sync::CancellationToken;
 
-use super::apply::{Applied, Site, apply};
-use super::gather::{Gathered, gather};
-use super::join::Join;
+use super::apply::{AppliedPlan, OutputFolder, apply};
+use super::gather::{JobPieces, gather};
+use super::join::PathJoin;
 use super::piece;
 use super::plan::{Plan, plan};
 use super::record;
-use super::{FileProgress, PublicationError};
+use super::{FileProgress, OutputError};
 
-/// What is to be published, and with what.
+/// A publication to be made.
 #[derive(Debug)]
-pub struct Request<'a> {
-    /// The books.
+pub struct OutputRequest<'a> {
+    /// Ledger of the store to publish in.
     pub ledger: &'a Ledger,
-    /// The pipeline; its output folder has its name.
+    /// The pipeline, which names the output folder.
     pub pipeline: &'a PipelineName,
-    /// The job, whose datums have all ended.
+    /// The job; all of its datums must have ended.
     pub job: JobId,
-    /// What happens when two datums wrote the same path.
+    /// Policy for two datums that wrote the same path.
     pub conflict: OutputConflict,
-    /// A folder of this machine for sorting and for files being written.
+    /// Local folder for sorting and temporary files.
     pub scratch: &'a Path,
-    /// Asks to stop, between two files.
+    /// Stops the publication between two files.
     pub stop: &'a CancellationToken,
 }
 
-/// What a publication did.
+/// Result of a publication.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Published {
-    /// Files of ours in the output folder.
+pub struct OutputSummary {
+    /// Files of Drover in the output folder.
     pub files: u64,
     /// Files written or removed.
     pub changes: u64,
-    /// Files in the output folder that are not ours and stay: how many, and the first one.
+    /// Foreign files in the output folder: count and first path.
     pub foreign: Option<(u64, String)>,
 }
 
-/// Makes the output folder hold the union of the outputs of the job's datums. Safe to repeat; not safe beside
+/// Makes the output folder hold the union of the outputs of the job's datums. Safe to repeat; not safe concurrently with
 /// another publication of the same pipeline.
-pub async fn publish(
-    request: Request<'_>,
+pub async fn write_output(
+    request: OutputRequest<'_>,
     progress: &(dyn Fn(FileProgress) + Sync),
-) -> Result<Published, PublicationError> {
+) -> Result<OutputSummary, OutputError> {
     let gathered = gather(request.ledger, request.job, request.scratch).await?;
     if !gathered.lost.is_empty() {
         return Err(lost(gathered.lost));
     }
     let folder = layout::output(request.pipeline);
     let plan = make_plan(&request, gathered, folder.clone()).await?;
-    let published = Published {
+    let published = OutputSummary {
         files: plan.files,
         changes: plan.changes,
         foreign: plan.foreign.clone(),
@@ -69,14 +69,14 @@ pub async fn publish(
     let store = request.ledger.store();
     let key = layout::published(request.pipeline);
     store.adopt(plan.before.path(), &key).await?;
-    let site = Site {
+    let site = OutputFolder {
         store,
         folder: &folder,
         scratch: request.scratch,
         stop: request.stop,
         progress,
     };
-    let Applied {
+    let AppliedPlan {
         after,
         lost: lost_datums,
     } = apply(&site, &plan).await?;
@@ -88,35 +88,35 @@ pub async fn publish(
     }
 }
 
-fn lost(mut datums: Vec<u64>) -> PublicationError {
+fn lost(mut datums: Vec<u64>) -> OutputError {
     datums.sort_unstable();
-    PublicationError::Lost { datums }
+    OutputError::Lost { datums }
 }
 
-/// Plans on a thread where blocking is fine.
+/// Plans on a blocking thread.
 async fn make_plan(
-    request: &Request<'_>,
-    gathered: Gathered,
+    request: &OutputRequest<'_>,
+    gathered: JobPieces,
     folder: StoreKey,
-) -> Result<Plan, PublicationError> {
+) -> Result<Plan, OutputError> {
     let store = request.ledger.store().clone();
     let key = layout::published(request.pipeline);
     let recorded = open_record(&store, &key, request.scratch).await?;
     let (conflict, scratch) = (request.conflict, request.scratch.to_owned());
     let planning = tokio::task::spawn_blocking(move || {
-        let wanted =
-            piece::files(gathered.pieces).map(|wanted| wanted.map_err(PublicationError::from));
+        let desired =
+            piece::files(gathered.pieces).map(|desired| desired.map_err(OutputError::from));
         let recorded = recorded.into_iter().flat_map(record::read);
         let recorded = recorded.map(|line| {
-            line.map_err(|source| PublicationError::Damaged {
+            line.map_err(|source| OutputError::Damaged {
                 key: key.clone(),
                 source,
             })
         });
         let found = walk(&store, &folder)?.into_iter().flatten();
-        let found = found.map(|entry| entry.map_err(PublicationError::from));
+        let found = found.map(|entry| entry.map_err(OutputError::from));
         plan(
-            Join::new(wanted, recorded, found),
+            PathJoin::new(desired, recorded, found),
             conflict,
             &folder,
             &scratch,
@@ -124,10 +124,10 @@ async fn make_plan(
     });
     planning
         .await
-        .map_err(|panic| PublicationError::Scratch(io::Error::other(panic)))?
+        .map_err(|panic| OutputError::Scratch(io::Error::other(panic)))?
 }
 
-/// The files of the output folder; none if there is no such folder.
+/// The files of the output folder; none if the folder is missing.
 fn walk(store: &Store, folder: &StoreKey) -> Result<Option<Walk>, StoreError> {
     match store.walk(folder) {
         Ok(walk) => Ok(Some(walk)),
@@ -136,12 +136,12 @@ fn walk(store: &Store, folder: &StoreKey) -> Result<Option<Walk>, StoreError> {
     }
 }
 
-/// The record as it was left by the publication before; none before the first one.
+/// The record of the previous publication; none before the first.
 async fn open_record(
     store: &Store,
     key: &StoreKey,
     scratch: &Path,
-) -> Result<Option<BufReader<File>>, PublicationError> {
+) -> Result<Option<BufReader<File>>, OutputError> {
     let copy = scratch.join("published");
     remove_if_there(&copy)?;
     match store.download(key, &copy).await {

@@ -1,4 +1,4 @@
-//! Lists of inputs, packed end to end: what an operator keeps of its children.
+//! Lists of inputs in a compact encoding, for operators that hold whole children in memory.
 
 use std::collections::HashMap;
 
@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::expand::stream::Inputs;
 
-/// Numbered lists of inputs, one for each datum of a child. An input takes about 60 bytes and its path.
+/// Numbered lists of inputs, one per datum of a child. An input takes about 60 bytes plus its path.
 #[derive(Debug, Default)]
-pub(crate) struct Shelf {
+pub(crate) struct PackedInputs {
     packed: Vec<u8>,
-    /// Where each list ends.
+    /// End offset of each list.
     ends: Vec<usize>,
-    /// Name and repo, which all inputs of a leaf share.
+    /// Name and repo of each leaf.
     leaves: HashMap<u16, (String, String)>,
 }
 
-/// An input without what its leaf tells.
+/// An input without the fields of its leaf.
 #[derive(Deserialize, Serialize)]
-struct Packed<'s> {
+struct PackedInput<'s> {
     leaf: u16,
     path: &'s str,
     is_dir: bool,
@@ -29,19 +29,19 @@ struct Packed<'s> {
     tag: &'s str,
 }
 
-impl Shelf {
-    /// How many lists.
+impl PackedInputs {
+    /// Number of lists.
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Adds a list at the end.
+    /// Appends a list.
     pub(crate) fn push(&mut self, inputs: &[DatumInput]) {
         for input in inputs {
             self.leaves
                 .entry(input.leaf)
                 .or_insert_with(|| (input.name.clone(), input.repo.clone()));
-            let packed = Packed {
+            let packed = PackedInput {
                 leaf: input.leaf,
                 path: &input.path,
                 is_dir: input.kind == InputKind::Dir,
@@ -68,7 +68,7 @@ impl Shelf {
         }
     }
 
-    fn unpack(&self, packed: &Packed<'_>) -> DatumInput {
+    fn unpack(&self, packed: &PackedInput<'_>) -> DatumInput {
         let (name, repo) = &self.leaves[&packed.leaf];
         DatumInput {
             name: name.clone(),

@@ -1,4 +1,4 @@
-//! Publishes the datums of the manifest, segment by segment, no more at a time than the window allows.
+//! Publishes the datums of the manifest as messages, segment by segment, within the window.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::num::NonZeroU32;
@@ -21,38 +21,37 @@ use tokio::sync::{mpsc, watch};
 use super::sets::bundle;
 use crate::coordinator::CoordinateError;
 
-/// Largest message with its datums inline; above it they are read from the manifest.
+/// Bytes of the largest message with inline datums; a larger one refers to a range of the manifest.
 const INLINE: usize = 256 * 1024;
 
-/// Messages on their way to the broker at the same time: enough that it can write many at once.
+/// Unconfirmed messages at the same time: enough for the broker to write them in batches.
 const AT_ONCE: usize = 256;
 
-/// Supplies workers with work.
-pub(crate) struct Supply {
+/// Publishes messages for the workers.
+pub(crate) struct Dispatcher {
     pub(crate) ledger: Ledger,
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) pipeline: PipelineName,
     pub(crate) job: JobId,
     pub(crate) rule: SetRule,
     pub(crate) workers: NonZeroU32,
-    /// Messages out at the same time, at most.
+    /// Most messages in flight at the same time.
     pub(crate) window: u64,
 }
 
 /// A segment to be published.
 #[derive(Debug)]
-pub(crate) struct Load {
-    /// The segment.
+pub(crate) struct PendingSegment {
     pub(crate) segment: Segment,
-    /// Datums of it that have ended already.
+    /// Indexes of datums that have ended already.
     pub(crate) ended: BTreeSet<u64>,
-    /// Whether workers are to look first whether a datum has ended: another coordinator may have published it, or
-    /// a message that names a range covers some that ended.
+    /// True if workers must look for a verdict first: an earlier leader may have published the datums, or a range
+    /// covers datums that have ended.
     pub(crate) again: bool,
 }
 
-impl Load {
-    /// A segment that nobody has published; the verdicts in `taken` were known before it was written.
+impl PendingSegment {
+    /// A segment that was just written; the verdicts in `taken` were committed before it.
     pub(crate) fn new(segment: Segment, taken: &[Verdict]) -> Self {
         Self {
             segment,
@@ -62,57 +61,57 @@ impl Load {
     }
 }
 
-/// What the collector lets the supplier know.
+/// Progress that limits how much the dispatcher may publish.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Standing {
-    /// Datums that ended, of those published.
+pub(crate) struct BackPressure {
+    /// Published datums that have ended.
     pub(crate) ended: u64,
-    /// How many datums the job has, once it is known.
+    /// Number of datums of the job, once known.
     pub(crate) total: Option<u64>,
-    /// Whether nothing more is to be published.
+    /// True if nothing more may be published.
     pub(crate) closed: bool,
 }
 
-impl Supply {
-    /// Publishes load after load until there are no more.
+impl Dispatcher {
+    /// Publishes segment after segment until the channel closes.
     pub(crate) async fn run(
         self,
-        mut loads: mpsc::UnboundedReceiver<Load>,
-        mut standing: watch::Receiver<Standing>,
+        mut segments: mpsc::UnboundedReceiver<PendingSegment>,
+        mut pressure: watch::Receiver<BackPressure>,
     ) -> Result<(), CoordinateError> {
         let queue = Queue::Datums(self.pipeline.clone());
-        let mut sending = Sending::default();
+        let mut in_flight = InFlightMessages::default();
         let mut published = 0;
-        while let Some(load) = sending.meanwhile(loads.recv()).await? {
-            let (segment, again) = (load.segment, load.again);
-            let mut sets = VecDeque::from(self.sets(load).await?);
+        while let Some(pending) = in_flight.meanwhile(segments.recv()).await? {
+            let (segment, again) = (pending.segment, pending.again);
+            let mut sets = VecDeque::from(self.sets(pending).await?);
             while let Some(set) = sets.pop_front() {
                 let size = u64::try_from(set.len()).unwrap_or(u64::MAX);
                 let most = self.window.saturating_mul(size);
-                let room = |standing: &Standing| {
-                    standing.closed || published + size <= standing.ended + most
+                let room = |pressure: &BackPressure| {
+                    pressure.closed || published + size <= pressure.ended + most
                 };
-                let standing = async { standing.wait_for(room).await.map(|standing| *standing) };
-                let Ok(standing) = sending.meanwhile(standing).await? else {
+                let pressure = async { pressure.wait_for(room).await.map(|pressure| *pressure) };
+                let Ok(pressure) = in_flight.meanwhile(pressure).await? else {
                     return Ok(());
                 };
-                if standing.closed {
+                if pressure.closed {
                     return Ok(());
                 }
-                let message = self.message(segment, set, standing.total, again)?;
+                let message = self.message(segment, set, pressure.total, again)?;
                 let (broker, queue) = (Arc::clone(&self.broker), queue.clone());
                 let publish = async move { broker.publish(&queue, message).await };
-                sending.add(Box::pin(publish)).await?;
+                in_flight.add(Box::pin(publish)).await?;
                 published += size;
             }
         }
-        sending.all().await
+        in_flight.all().await
     }
 
-    /// The sets of a load: what is neither skipped nor ended.
-    async fn sets(&self, load: Load) -> Result<Vec<Vec<Datum>>, CoordinateError> {
-        let entries = self.ledger.manifest(self.job, load.segment).await?;
-        let is_open = |datum: &Datum| !load.ended.contains(&datum.index);
+    /// The sets of a segment's datums that are neither skipped nor ended.
+    async fn sets(&self, pending: PendingSegment) -> Result<Vec<Vec<Datum>>, CoordinateError> {
+        let entries = self.ledger.manifest(self.job, pending.segment).await?;
+        let is_open = |datum: &Datum| !pending.ended.contains(&datum.index);
         let datums = entries
             .into_iter()
             .filter(|entry| entry.done.is_none())
@@ -156,12 +155,12 @@ impl Supply {
     }
 }
 
-/// Messages on their way to the broker.
+/// Messages that the broker has not confirmed yet.
 #[derive(Default)]
-struct Sending(FuturesUnordered<BoxFuture<'static, Result<(), QueueError>>>);
+struct InFlightMessages(FuturesUnordered<BoxFuture<'static, Result<(), QueueError>>>);
 
-impl Sending {
-    /// Waits for `other` while messages are on their way.
+impl InFlightMessages {
+    /// Awaits `other` while polling the messages in flight.
     async fn meanwhile<T>(&mut self, other: impl Future<Output = T>) -> Result<T, QueueError> {
         let mut other = std::pin::pin!(other);
         loop {
@@ -173,7 +172,7 @@ impl Sending {
         }
     }
 
-    /// Sends one more, as soon as there is room for it.
+    /// Adds a message; first waits for room if [`AT_ONCE`] are in flight.
     async fn add(
         &mut self,
         message: BoxFuture<'static, Result<(), QueueError>>,
@@ -187,7 +186,7 @@ impl Sending {
         Ok(())
     }
 
-    /// Waits until all have arrived.
+    /// Waits for all confirmations.
     async fn all(mut self) -> Result<(), CoordinateError> {
         while let Some(sent) = self.0.next().await {
             sent?;
@@ -196,7 +195,7 @@ impl Sending {
     }
 }
 
-/// The part of the manifest that `set`, which is not empty, spans.
+/// The range of the manifest spanned by `set`, which is not empty.
 fn range(segment: Segment, set: &[Datum]) -> Range {
     let first = set.first().map_or(segment.first, |datum| datum.index);
     let last = set.last().map_or(first, |datum| datum.index);
