@@ -1,59 +1,23 @@
-//! The ledger: the books kept under `.drover`, on any store.
+//! The ledger: Drover's records below `.drover`, on any store.
 //!
-//! The store is the truth about what is finished. What a datum came to is decided by the first
-//! commit record written for its index; all else here can be made again from those. Every record is JSON
-//! (the done index apart): unknown fields pass, so that an older Drover reads what a newer one wrote.
+//! The store is the truth about finished work. The first commit record written for a datum's index decides how the
+//! datum ended; every other record can be rebuilt from those. Every record is JSON (the done index apart). Readers
+//! ignore unknown fields, so an older Drover reads the records of a newer one.
 
-mod records;
-
-mod dead_letters;
-mod epochs;
-mod jobs;
-mod lock;
-mod reference;
-mod registry;
-mod submissions;
-
-mod manifest;
-mod segment;
-mod verdicts;
-
-mod attempts;
+mod datums;
 mod done;
-mod done_format;
-mod fold;
+mod handle;
+mod jobs;
+mod pipelines;
+mod records;
 
 #[cfg(test)]
 mod tests;
 
-pub use attempts::LogFile;
-pub use dead_letters::DeadLetter;
+pub use datums::{Commit, LogFile, ManifestEntry, Segment};
 pub use done::{DoneIndex, DoneRef};
-pub use epochs::Epoch;
-pub use lock::PipelineLock;
-pub use manifest::ManifestEntry;
-pub use reference::ReferenceError;
-pub use registry::{PipelineChange, RegisteredPipeline, RegistryError};
-pub use segment::Segment;
-pub use submissions::{Scope, Submission};
-pub use verdicts::Commit;
-
-use crate::store::Store;
-
-/// The books of one store. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Ledger {
-    store: Store,
-}
-
-impl Ledger {
-    /// The books kept in `store`.
-    pub fn new(store: Store) -> Self {
-        Self { store }
-    }
-
-    /// The store they are kept in.
-    pub fn store(&self) -> &Store {
-        &self.store
-    }
-}
+pub use handle::Ledger;
+pub use jobs::{ReferenceError, Scope, Submission};
+pub use pipelines::{
+    DeadLetter, Epoch, PipelineChange, PipelineLock, RegisteredPipeline, RegistryError,
+};

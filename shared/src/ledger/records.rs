@@ -18,7 +18,7 @@ pub(super) mod advice {
     pub(in crate::ledger) const REGISTERED: &str =
         "remove it, and create the pipeline again; its output and its books stay";
     /// For a message that nobody understood.
-    pub(in crate::ledger) const PARKED: &str = "remove it; it is for people to read only";
+    pub(in crate::ledger) const DEAD_LETTER: &str = "remove it; it is for people to read only";
     /// For the verdict of one datum.
     pub(in crate::ledger) const VERDICT: &str = "remove it; its datum runs again with the next run";
 }

@@ -107,13 +107,13 @@ pub fn epoch(name: &PipelineName, n: u64) -> StoreKey {
 }
 
 /// Messages that nobody understood.
-pub fn parked_messages(name: &PipelineName) -> StoreKey {
+pub fn dead_letters(name: &PipelineName) -> StoreKey {
     pipeline(name).with("parked")
 }
 
 /// A message that nobody understood.
-pub fn parked(name: &PipelineName, unique: &str) -> StoreKey {
-    parked_messages(name).with(&format!("{unique}.json"))
+pub fn dead_letter(name: &PipelineName, unique: &str) -> StoreKey {
+    dead_letters(name).with(&format!("{unique}.json"))
 }
 
 /// The revisions of a registered pipeline.

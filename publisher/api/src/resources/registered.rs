@@ -137,7 +137,7 @@ impl Wanted {
 pub(crate) async fn run(Ask { api, path, .. }: Ask<PipelinePath>) -> Result<Wanted, Error> {
     let before = api.ledger().unfolded(&path.name).await?;
     api.ledger()
-        .change_pipeline(&path.name, &PipelineChange::Want)
+        .change_pipeline(&path.name, &PipelineChange::RequestRun)
         .await?;
     let deadline = Instant::now() + JOB_TIME;
     while Instant::now() < deadline {

@@ -220,7 +220,7 @@ async fn a_job_that_is_wanted_is_named_once_it_is_there() {
         .await
         .unwrap()
         .unwrap()
-        .wanted;
+        .run_requests;
     assert_eq!(wanted, 2);
     let record = JobRecord::new(JobId::generate(), "made".parse().unwrap(), Timestamp::now());
     let making = async {

@@ -45,7 +45,7 @@ pub(super) async fn look(
     };
     let mut hasher = Hasher::new();
     hasher.update(registered.spec.to_string().as_bytes());
-    hasher.update(&registered.wanted.to_le_bytes());
+    hasher.update(&registered.run_requests.to_le_bytes());
     match spawn_blocking(move || sum(datums, hasher)).await {
         Ok(Ok(inputs)) => Ok(inputs),
         Ok(Err(error)) => unknown(error),

@@ -1,16 +1,16 @@
-//! DeadLetter messages: what nobody understood, kept for people with the reason.
+//! DeadLetter messages: what nobody understood, stored for people with the reason.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 
-use super::Ledger;
-use super::records::{advice, to_json};
 use crate::id::PipelineName;
+use crate::ledger::Ledger;
+use crate::ledger::records::{advice, to_json};
 use crate::store::{StoreError, layout};
 
-/// The most of a message that is kept.
-const KEPT_BYTES: usize = 64 * 1024;
+/// The most of a message that is stored.
+const MAX_TEXT_BYTES: usize = 64 * 1024;
 
 /// A message that nobody understood.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -28,12 +28,12 @@ pub struct DeadLetter {
 impl DeadLetter {
     /// A message found now.
     pub fn new(body: &[u8], reason: &str) -> Self {
-        let kept = &body[..body.len().min(KEPT_BYTES)];
+        let stored = &body[..body.len().min(MAX_TEXT_BYTES)];
         Self {
             found: Timestamp::now(),
             reason: reason.to_owned(),
             size_bytes: body.len(),
-            text: String::from_utf8_lossy(kept).into_owned(),
+            text: String::from_utf8_lossy(stored).into_owned(),
         }
     }
 }
@@ -43,11 +43,11 @@ impl Ledger {
     pub async fn save_dead_letter(
         &self,
         pipeline: &PipelineName,
-        parked: &DeadLetter,
+        dead_letter: &DeadLetter,
     ) -> Result<(), StoreError> {
         let unique = Ulid::generate().to_string().to_ascii_lowercase();
-        let key = layout::parked(pipeline, &unique);
-        self.store.put(&key, to_json(&key, parked)?).await
+        let key = layout::dead_letter(pipeline, &unique);
+        self.store.put(&key, to_json(&key, dead_letter)?).await
     }
 
     /// The messages of a pipeline that nobody understood, newest first, at most `most` of them; and how many there are.
@@ -56,12 +56,12 @@ impl Ledger {
         pipeline: &PipelineName,
         most: usize,
     ) -> Result<(usize, Vec<DeadLetter>), StoreError> {
-        let folder = layout::parked_messages(pipeline);
+        let folder = layout::dead_letters(pipeline);
         let names = self.store.names(&folder).await?;
-        let mut parked = Vec::new();
+        let mut dead_letter = Vec::new();
         for name in names.iter().rev().take(most) {
-            parked.push(self.read(&folder.join(name)?, advice::PARKED).await?);
+            dead_letter.push(self.read(&folder.join(name)?, advice::DEAD_LETTER).await?);
         }
-        Ok((names.len(), parked))
+        Ok((names.len(), dead_letter))
     }
 }

@@ -8,22 +8,23 @@ use serde::Deserialize;
 use tokio::task::spawn_blocking;
 use tracing::warn;
 
-use super::done_format::{Index, Success};
-use super::records::advice;
-use super::{DoneIndex, Ledger, Segment};
+use super::DoneIndex;
+use super::format::{DoneTable, Success};
 use crate::datum::VerdictState;
 use crate::id::{DatumId, JobId, PipelineName};
+use crate::ledger::records::advice;
+use crate::ledger::{Ledger, Segment};
 use crate::store::{StoreError, StoreKey, layout};
 
 /// As much of a verdict as the done index needs.
 #[derive(Deserialize)]
-struct Ending {
+struct VerdictSummary {
     index: u64,
     datum: DatumId,
     state: VerdictState,
 }
 
-impl Ending {
+impl VerdictSummary {
     fn success(self) -> Option<Success> {
         let Self {
             index,
@@ -53,7 +54,7 @@ impl Ledger {
     pub async fn done_index(&self, pipeline: &PipelineName) -> Result<DoneIndex, StoreError> {
         self.read_done(pipeline).await?; // Damage is noticed before the jobs to fold are listed.
         for job in self.unfolded(pipeline).await? {
-            if !self.goes_on(job).await? {
+            if !self.is_unfinished_submission(job).await? {
                 self.fold(pipeline, job).await?;
             }
         }
@@ -61,7 +62,7 @@ impl Ledger {
     }
 
     /// Whether a job is on the broker and has not ended.
-    async fn goes_on(&self, job: JobId) -> Result<bool, StoreError> {
+    async fn is_unfinished_submission(&self, job: JobId) -> Result<bool, StoreError> {
         if self.submission(job).await?.is_none() {
             return Ok(false);
         }
@@ -97,19 +98,19 @@ impl Ledger {
     }
 
     /// The done index as it was last written. A damaged one is empty, and all jobs are to be folded again.
-    async fn read_done(&self, pipeline: &PipelineName) -> Result<Index, StoreError> {
+    async fn read_done(&self, pipeline: &PipelineName) -> Result<DoneTable, StoreError> {
         let key = layout::done(pipeline);
         let bytes = match self.store.get(&key).await {
-            Err(StoreError::Missing { .. }) => return Ok(Index::default()),
+            Err(StoreError::Missing { .. }) => return Ok(DoneTable::default()),
             bytes => bytes?,
         };
-        match Index::parse(&bytes) {
+        match DoneTable::parse(&bytes) {
             Ok(index) => Ok(index),
             Err(problem) => {
                 warn!(pipeline.name = %pipeline, problem, "{key} is damaged; it is made again from the jobs");
                 self.unfold_all(pipeline).await?;
                 self.store.delete(&key).await?;
-                Ok(Index::default())
+                Ok(DoneTable::default())
             }
         }
     }
@@ -134,8 +135,10 @@ impl Ledger {
     async fn successes(&self, job: JobId) -> Result<Vec<Success>, StoreError> {
         let mut successes = vec![];
         for segment in self.segments(job).await? {
-            match self.endings(job, segment).await {
-                Ok(endings) => successes.extend(endings.into_iter().filter_map(Ending::success)),
+            match self.verdict_summaries(job, segment).await {
+                Ok(summaries) => {
+                    successes.extend(summaries.into_iter().filter_map(VerdictSummary::success))
+                }
                 Err(error) => skip_damaged(job, error)?,
             }
         }
@@ -144,23 +147,27 @@ impl Ledger {
     }
 
     /// How the datums of a segment ended.
-    async fn endings(&self, job: JobId, segment: Segment) -> Result<Vec<Ending>, StoreError> {
+    async fn verdict_summaries(
+        &self,
+        job: JobId,
+        segment: Segment,
+    ) -> Result<Vec<VerdictSummary>, StoreError> {
         let sealed = layout::result(job, &segment.to_string());
         match self.read_lines(&sealed, advice::DETAIL).await {
             Err(StoreError::Missing { .. }) => {}
-            endings => return endings,
+            summaries => return summaries,
         }
-        let mut endings = vec![];
+        let mut summaries = vec![];
         for index in self.committed_indexes(job, segment).await? {
             match self
                 .read(&layout::commit(job, index), advice::VERDICT)
                 .await
             {
-                Ok(ending) => endings.push(ending),
+                Ok(summary) => summaries.push(summary),
                 Err(error) => skip_damaged(job, error)?,
             }
         }
-        Ok(endings)
+        Ok(summaries)
     }
 
     /// Replaces the done index by what `write` writes, by way of a file: it may be large.
@@ -181,12 +188,12 @@ impl Ledger {
             Ok(file.into_temp_path())
         });
         let written = written.await.map_err(io::Error::other).flatten();
-        let file = written.map_err(|error| unwritten(&key, error))?;
+        let file = written.map_err(|error| write_error(&key, error))?;
         self.store.adopt(&file, &key).await
     }
 }
 
-fn unwritten(key: &StoreKey, error: io::Error) -> StoreError {
+fn write_error(key: &StoreKey, error: io::Error) -> StoreError {
     let key = key.clone();
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full {

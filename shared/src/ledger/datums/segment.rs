@@ -25,7 +25,7 @@ impl Segment {
     }
 
     /// The segments among the names of a listing, ascending.
-    pub(super) fn among(names: &[String]) -> Vec<Self> {
+    pub(in crate::ledger) fn among(names: &[String]) -> Vec<Self> {
         let segments = names
             .iter()
             .filter_map(|name| name.strip_suffix(".jsonl")?.parse().ok());

@@ -3,8 +3,8 @@
 
 use bytes::Bytes;
 
-use super::Ledger;
 use crate::id::PipelineName;
+use crate::ledger::Ledger;
 use crate::store::{StoreError, layout};
 
 /// A coordinator's place among all that a pipeline ever had.

@@ -1,7 +1,7 @@
 //! Jobs as people name them: `last`, or the beginning of an id.
 
-use super::Ledger;
 use crate::id::JobId;
+use crate::ledger::Ledger;
 use crate::store::StoreError;
 
 /// How many candidates an error names.

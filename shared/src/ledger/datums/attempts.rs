@@ -5,8 +5,8 @@ use std::path::Path;
 use bytes::Bytes;
 use ulid::Ulid;
 
-use super::Ledger;
 use crate::id::JobId;
+use crate::ledger::Ledger;
 use crate::store::{StoreError, StoreKey, layout};
 
 /// The log of one attempt.

@@ -24,7 +24,7 @@ pub(super) const RECORD_BYTES: usize = 28;
 
 /// A done index, whole and checked.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Index {
+pub(super) struct DoneTable {
     jobs: Vec<JobId>,
     pub(super) records: Bytes,
 }
@@ -36,7 +36,7 @@ pub(super) struct Success {
     pub(super) index: u64,
 }
 
-impl Index {
+impl DoneTable {
     /// The index in `bytes`; or what is wrong with them.
     pub(super) fn parse(bytes: &Bytes) -> Result<Self, &'static str> {
         const SHORT: &str = "it is cut off";
@@ -100,7 +100,7 @@ impl Index {
                 jobs.len() - 1
             });
         let number = u32::try_from(number).map_err(io::Error::other)?;
-        let mut to = Checked::begin(to, &jobs)?;
+        let mut to = ChecksumWriter::begin(to, &jobs)?;
         let mut new = successes.iter().peekable();
         for n in 0..self.records.len() / RECORD_BYTES {
             let old = self.record(n);
@@ -128,7 +128,7 @@ impl Index {
 
     /// Writes this index without the given work.
     pub(super) fn without(&self, forgotten: &[DatumId], to: impl Write) -> io::Result<()> {
-        let mut to = Checked::begin(to, &self.jobs)?;
+        let mut to = ChecksumWriter::begin(to, &self.jobs)?;
         for n in 0..self.records.len() / RECORD_BYTES {
             let record = self.record(n);
             if !forgotten
@@ -167,12 +167,12 @@ fn field<const N: usize>(record: &[u8], at: usize) -> [u8; N] {
 }
 
 /// A writer that ends what it writes with a checksum.
-struct Checked<W> {
+struct ChecksumWriter<W> {
     to: W,
     hasher: blake3::Hasher,
 }
 
-impl<W: Write> Checked<W> {
+impl<W: Write> ChecksumWriter<W> {
     fn begin(to: W, jobs: &[JobId]) -> io::Result<Self> {
         let mut checked = Self {
             to,
@@ -194,7 +194,7 @@ impl<W: Write> Checked<W> {
     }
 }
 
-impl<W: Write> Write for Checked<W> {
+impl<W: Write> Write for ChecksumWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.to.write(bytes)?;
         self.hasher.update(&bytes[..written]);

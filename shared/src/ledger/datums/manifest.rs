@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::records::{advice, to_json_lines};
-use super::{DoneRef, Ledger, Segment};
 use crate::datum::Datum;
 use crate::id::JobId;
+use crate::ledger::records::{advice, to_json_lines};
+use crate::ledger::{DoneRef, Ledger, Segment};
 use crate::store::{StoreError, layout};
 
 /// A datum in the manifest.

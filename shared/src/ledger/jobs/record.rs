@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::Ledger;
-use super::records::{advice, to_json};
 use crate::id::{JobId, PipelineName};
 use crate::job::{FailureGroups, JobRecord};
+use crate::ledger::Ledger;
+use crate::ledger::records::{advice, to_json};
 use crate::store::{StoreError, StoreKey, layout};
 
 impl Ledger {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::done_format::{Index, RECORD_BYTES};
+use super::format::{DoneTable, RECORD_BYTES};
 use crate::id::{DatumId, JobId};
 
 /// Where a piece of work was done: datum `index` of `job`.
@@ -16,7 +16,7 @@ pub struct DoneRef {
 
 /// All work of a pipeline that ever succeeded, for look-up by id. 28 bytes a datum in memory. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct DoneIndex(pub(super) Index);
+pub struct DoneIndex(pub(super) DoneTable);
 
 impl DoneIndex {
     /// Where the work was done, if it was.

@@ -7,10 +7,10 @@
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 
-use super::records::{advice, to_json, to_json_lines};
-use super::{Ledger, Segment};
 use crate::datum::Verdict;
 use crate::id::JobId;
+use crate::ledger::records::{advice, to_json, to_json_lines};
+use crate::ledger::{Ledger, Segment};
 use crate::store::{StoreError, layout};
 
 /// A datum that took less than this cannot have been done and sealed by others meanwhile, short of a
@@ -77,7 +77,7 @@ impl Ledger {
     }
 
     /// The verdict of a datum in its own record.
-    pub(super) async fn single(
+    pub(in crate::ledger) async fn single(
         &self,
         job: JobId,
         index: u64,
@@ -180,7 +180,7 @@ impl Ledger {
     }
 
     /// The indexes in a segment that have single records, ascending.
-    pub(super) async fn committed_indexes(
+    pub(in crate::ledger) async fn committed_indexes(
         &self,
         job: JobId,
         segment: Segment,

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use ulid::Ulid;
 
-use super::Ledger;
-use super::records::{advice, to_json};
 use crate::id::PipelineName;
+use crate::ledger::Ledger;
+use crate::ledger::records::{advice, to_json};
 use crate::store::{StoreError, StoreKey, layout};
 
 /// A registered pipeline.
@@ -26,9 +26,9 @@ pub struct RegisteredPipeline {
     pub paused: bool,
     /// Its spec, normalised.
     pub spec: Value,
-    /// How often a person wanted a job, whatever the inputs are.
-    #[serde(default)]
-    pub wanted: u64,
+    /// How many times a person requested a run, whatever the state of the inputs.
+    #[serde(rename = "wanted", default)]
+    pub run_requests: u64,
 }
 
 /// What can be done to a registered pipeline.
@@ -45,7 +45,7 @@ pub enum PipelineChange {
     /// It starts jobs again.
     Resume,
     /// It starts a job, even if nothing changed.
-    Want,
+    RequestRun,
     /// Ends it. Its books and its output stay.
     Delete,
 }
@@ -66,9 +66,9 @@ pub enum RegistryError {
     Store(#[from] StoreError),
 }
 
-/// A revision as it is kept.
+/// A revision as it is stored.
 #[derive(Debug, Deserialize, PartialEq, Serialize)]
-struct Kept {
+struct StoredRevision {
     /// Tells it from what another writer put there.
     unique: String,
     /// None: the pipeline was deleted.
@@ -76,26 +76,26 @@ struct Kept {
 }
 
 /// What a change makes of a pipeline; none is one that is not there.
-fn after(
+fn apply(
     current: Option<RegisteredPipeline>,
     change: &PipelineChange,
     revision: u64,
     now: Timestamp,
-) -> Result<Option<RegisteredPipeline>, Refusal> {
+) -> Result<Option<RegisteredPipeline>, ChangeRefusal> {
     let made = |spec: &Value| RegisteredPipeline {
         revision,
         created: now,
         updated: now,
         paused: false,
         spec: spec.clone(),
-        wanted: 0,
+        run_requests: 0,
     };
     let current = match (current, change) {
         (None, PipelineChange::Create(spec) | PipelineChange::Put(spec)) => {
             return Ok(Some(made(spec)));
         }
-        (None, _) => return Err(Refusal::Missing),
-        (Some(_), PipelineChange::Create(_)) => return Err(Refusal::Exists),
+        (None, _) => return Err(ChangeRefusal::Missing),
+        (Some(_), PipelineChange::Create(_)) => return Err(ChangeRefusal::Exists),
         (Some(_), PipelineChange::Delete) => return Ok(None),
         (Some(current), _) => current,
     };
@@ -104,11 +104,11 @@ fn after(
         PipelineChange::Update(spec) | PipelineChange::Put(spec) => changed.spec = spec.clone(),
         PipelineChange::Pause => changed.paused = true,
         PipelineChange::Resume => changed.paused = false,
-        PipelineChange::Want => changed.wanted += 1,
+        PipelineChange::RequestRun => changed.run_requests += 1,
         PipelineChange::Create(_) | PipelineChange::Delete => {}
     }
     if changed == current {
-        return Err(Refusal::Same);
+        return Err(ChangeRefusal::Same);
     }
     Ok(Some(RegisteredPipeline {
         revision,
@@ -119,7 +119,7 @@ fn after(
 
 /// Why there is nothing to be written.
 #[derive(Debug, PartialEq)]
-enum Refusal {
+enum ChangeRefusal {
     Exists,
     Missing,
     /// It is so already.
@@ -136,11 +136,11 @@ impl Ledger {
         loop {
             let (last, current) = self.latest_revision(name).await?;
             let revision = last + 1;
-            let pipeline = match after(current.clone(), change, revision, Timestamp::now()) {
+            let pipeline = match apply(current.clone(), change, revision, Timestamp::now()) {
                 Ok(pipeline) => pipeline,
-                Err(Refusal::Same) => return Ok(current),
-                Err(Refusal::Exists) => return Err(RegistryError::Exists(name.clone())),
-                Err(Refusal::Missing) => return Err(RegistryError::Missing(name.clone())),
+                Err(ChangeRefusal::Same) => return Ok(current),
+                Err(ChangeRefusal::Exists) => return Err(RegistryError::Exists(name.clone())),
+                Err(ChangeRefusal::Missing) => return Err(RegistryError::Missing(name.clone())),
             };
             if self
                 .write_revision(name, revision, pipeline.as_ref())
@@ -160,13 +160,13 @@ impl Ledger {
         pipeline: Option<&RegisteredPipeline>,
     ) -> Result<bool, StoreError> {
         let key = layout::registration(name, revision);
-        let kept = Kept {
+        let stored = StoredRevision {
             unique: Ulid::generate().to_string(),
             pipeline: pipeline.cloned(),
         };
-        match self.store.create(&key, to_json(&key, &kept)?).await {
+        match self.store.create(&key, to_json(&key, &stored)?).await {
             Ok(()) => Ok(true),
-            Err(StoreError::Exists { .. }) => Ok(self.kept(&key).await? == Some(kept)),
+            Err(StoreError::Exists { .. }) => Ok(self.read_revision(&key).await? == Some(stored)),
             Err(error) => Err(error),
         }
     }
@@ -185,8 +185,8 @@ impl Ledger {
     ) -> Result<Vec<(PipelineName, RegisteredPipeline)>, StoreError> {
         let mut all = Vec::new();
         for name in self.pipelines().await? {
-            if let Some(standing) = self.registered(&name).await? {
-                all.push((name, standing));
+            if let Some(registered) = self.registered(&name).await? {
+                all.push((name, registered));
             }
         }
         all.sort_by(|(one, _), (other, _)| one.cmp(other));
@@ -204,15 +204,18 @@ impl Ledger {
                 return Ok((0, None));
             };
             // It may have been replaced meanwhile.
-            if let Some(kept) = self.kept(&layout::registration(name, last)).await? {
-                return Ok((last, kept.pipeline));
+            if let Some(stored) = self
+                .read_revision(&layout::registration(name, last))
+                .await?
+            {
+                return Ok((last, stored.pipeline));
             }
         }
     }
 
-    async fn kept(&self, key: &StoreKey) -> Result<Option<Kept>, StoreError> {
+    async fn read_revision(&self, key: &StoreKey) -> Result<Option<StoredRevision>, StoreError> {
         match self.read(key, advice::REGISTERED).await {
-            Ok(kept) => Ok(Some(kept)),
+            Ok(stored) => Ok(Some(stored)),
             Err(StoreError::Missing { .. }) => Ok(None),
             Err(error) => Err(error),
         }
@@ -231,9 +234,9 @@ impl Ledger {
     pub async fn save_started_for(
         &self,
         name: &PipelineName,
-        covers: &str,
+        fingerprint: &str,
     ) -> Result<(), StoreError> {
-        let text = covers.to_owned().into();
+        let text = fingerprint.to_owned().into();
         self.store.put(&layout::started_for(name), text).await
     }
 }
@@ -298,12 +301,12 @@ mod tests {
         let ledger = Ledger::new(Store::in_memory());
         let create = PipelineChange::Create(json!(1));
         ledger.change_pipeline(&name(), &create).await.unwrap();
-        let wants = (0..20).map(|_| async {
-            let change = PipelineChange::Want;
+        let requests = (0..20).map(|_| async {
+            let change = PipelineChange::RequestRun;
             ledger.change_pipeline(&name(), &change).await.unwrap();
         });
-        futures::future::join_all(wants).await;
-        let standing = ledger.registered(&name()).await.unwrap().unwrap();
-        assert_eq!((standing.wanted, standing.revision), (20, 21));
+        futures::future::join_all(requests).await;
+        let registered = ledger.registered(&name()).await.unwrap().unwrap();
+        assert_eq!((registered.run_requests, registered.revision), (20, 21));
     }
 }

@@ -12,8 +12,8 @@ use rustix::io::Errno;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
-use super::Ledger;
 use crate::id::PipelineName;
+use crate::ledger::Ledger;
 use crate::store::{StoreError, StoreKey, layout};
 
 /// How often the lock is tried while somebody else holds it.
@@ -35,7 +35,8 @@ impl Ledger {
         match self.store.local_path(&key) {
             None => Ok(Some(PipelineLock { _file: None })),
             Some(path) => {
-                let file = take(&key, path, FlockOperation::NonBlockingLockExclusive).await?;
+                let file =
+                    open_and_lock(&key, path, FlockOperation::NonBlockingLockExclusive).await?;
                 Ok(file.map(|file| PipelineLock { _file: Some(file) }))
             }
         }
@@ -57,17 +58,19 @@ impl Ledger {
         match self.store.local_path(&key) {
             None => Ok(None),
             // Shared, so that readers do not see each other.
-            Some(path) => match take(&key, path, FlockOperation::NonBlockingLockShared).await {
-                Ok(taken) => Ok(Some(taken.is_none())),
-                Err(StoreError::Missing { .. }) => Ok(Some(false)),
-                Err(error) => Err(error),
-            },
+            Some(path) => {
+                match open_and_lock(&key, path, FlockOperation::NonBlockingLockShared).await {
+                    Ok(taken) => Ok(Some(taken.is_none())),
+                    Err(StoreError::Missing { .. }) => Ok(Some(false)),
+                    Err(error) => Err(error),
+                }
+            }
         }
     }
 }
 
 /// Opens and locks the file at `path`; none if somebody else holds it. A reader opens it as it is.
-async fn take(
+async fn open_and_lock(
     key: &StoreKey,
     path: PathBuf,
     how: FlockOperation,
@@ -80,15 +83,15 @@ async fn take(
         File::options().create(true).append(true).open(path)
     });
     let file = opened.await.map_err(std::io::Error::other).flatten();
-    let file = file.map_err(|error| failure(key, error))?;
+    let file = file.map_err(|error| lock_error(key, error))?;
     match flock(&file, how) {
         Ok(()) => Ok(Some(file)),
         Err(Errno::WOULDBLOCK) => Ok(None),
-        Err(error) => Err(failure(key, error.into())),
+        Err(error) => Err(lock_error(key, error.into())),
     }
 }
 
-fn failure(key: &StoreKey, error: std::io::Error) -> StoreError {
+fn lock_error(key: &StoreKey, error: std::io::Error) -> StoreError {
     use std::io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem};
     let key = key.clone();
     match error.kind() {

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Ledger;
-use super::records::{advice, to_json};
 use crate::id::{JobId, PipelineName};
 use crate::job::{CauseKey, JobRecord};
+use crate::ledger::Ledger;
+use crate::ledger::records::{advice, to_json};
 use crate::store::{StoreError, layout};
 
 /// What the coordinator of a job on the broker is to do. A job without one belongs to the process that began it.

@@ -1,0 +1,11 @@
+//! Datums of a job: the manifest that lists them, their attempts and their verdicts.
+
+mod attempts;
+mod manifest;
+mod segment;
+mod verdicts;
+
+pub use attempts::LogFile;
+pub use manifest::ManifestEntry;
+pub use segment::Segment;
+pub use verdicts::Commit;

@@ -1,0 +1,7 @@
+//! The done index: all work of a pipeline that ever succeeded.
+
+mod fold;
+mod format;
+mod index;
+
+pub use index::{DoneIndex, DoneRef};

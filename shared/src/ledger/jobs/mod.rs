@@ -1,0 +1,8 @@
+//! Jobs: their records, specs and submissions, and how people refer to them.
+
+mod record;
+mod reference;
+mod submission;
+
+pub use reference::ReferenceError;
+pub use submission::{Scope, Submission};

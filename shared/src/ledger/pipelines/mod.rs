@@ -1,0 +1,11 @@
+//! Pipelines: their registration, their lock, the epochs of their coordinators and their dead letters.
+
+mod dead_letters;
+mod epoch;
+mod lock;
+mod registry;
+
+pub use dead_letters::DeadLetter;
+pub use epoch::Epoch;
+pub use lock::PipelineLock;
+pub use registry::{PipelineChange, RegisteredPipeline, RegistryError};
