@@ -157,12 +157,12 @@ async fn what_the_broker_gave_up_says_so_in_plain_words() {
     bench.publish("often").await;
     let mut consumer = bench.consume(1).await;
     for _ in 0..2 {
-        assert!(next(&mut *consumer).await.hand_back().await.unwrap());
+        assert!(next(&mut *consumer).await.requeue().await.unwrap());
     }
     let mut reader = bench.broker.consume(&bench.dead(), 1).await.unwrap();
     let dead = next(&mut *reader).await;
     assert_eq!(
-        dead.why_dead.as_deref(),
+        dead.dead_letter_reason.as_deref(),
         Some("delivered too often without an answer")
     );
 }

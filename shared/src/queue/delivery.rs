@@ -15,7 +15,7 @@ pub struct Delivery {
     /// away; some brokers count hand-backs too, so this is a reason to look closer, not a charge.
     pub redeliveries: u32,
     /// In the dead queue: why it is there, as far as that is known.
-    pub why_dead: Option<String>,
+    pub dead_letter_reason: Option<String>,
     settle: Box<dyn Settle>,
 }
 
@@ -26,7 +26,7 @@ pub trait Settle: Send + Sync + std::fmt::Debug {
     /// The message is done with.
     async fn ack(self: Box<Self>) -> Result<bool, QueueError>;
     /// The message goes back to its place at the head of the queue, for the next consumer that has room.
-    async fn hand_back(self: Box<Self>) -> Result<bool, QueueError>;
+    async fn requeue(self: Box<Self>) -> Result<bool, QueueError>;
     /// The message goes to the dead queue for this reason; from the dead queue itself it goes nowhere.
     async fn reject(self: Box<Self>, reason: &str) -> Result<bool, QueueError>;
     /// Whether an answer would still be taken, as far as this process knows.
@@ -39,15 +39,15 @@ impl Delivery {
         Self {
             body,
             redeliveries,
-            why_dead: None,
+            dead_letter_reason: None,
             settle,
         }
     }
 
     /// The same delivery, from the dead queue, where it is for this reason.
     #[must_use]
-    pub fn dead_because(mut self, reason: Option<String>) -> Self {
-        self.why_dead = reason;
+    pub fn with_dead_letter_reason(mut self, reason: Option<String>) -> Self {
+        self.dead_letter_reason = reason;
         self
     }
 
@@ -61,9 +61,9 @@ impl Delivery {
         self.settle.ack().await
     }
 
-    /// See [`Settle::hand_back`].
-    pub async fn hand_back(self) -> Result<bool, QueueError> {
-        self.settle.hand_back().await
+    /// See [`Settle::requeue`].
+    pub async fn requeue(self) -> Result<bool, QueueError> {
+        self.settle.requeue().await
     }
 
     /// See [`Settle::reject`].

@@ -118,7 +118,7 @@ async fn settle(delivery: Delivery, disposition: Disposition) {
     metrics::answered(disposition.name());
     let settled = match disposition {
         Disposition::Ack => delivery.ack().await,
-        Disposition::HandBack => delivery.hand_back().await,
+        Disposition::HandBack => delivery.requeue().await,
         Disposition::Reject(reason) => {
             tracing::warn!("dead-lettering a message: {reason}");
             delivery.reject(&reason).await

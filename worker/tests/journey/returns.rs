@@ -313,7 +313,7 @@ async fn what_is_not_understood_is_parked_and_the_queue_flows_on() {
     let mut dead = farm.broker.consume(&dead, 10).await.unwrap();
     for reason in ["decoded", "version 9", "no segment 99", "is unknown"] {
         let parked = timeout(SOON, dead.next()).await.unwrap().unwrap();
-        let why = parked.why_dead.clone().unwrap_or_default();
+        let why = parked.dead_letter_reason.clone().unwrap_or_default();
         assert!(why.contains(reason), "{why}");
     }
 }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::DELIVERY_LIMIT;
-use super::line::Line;
+use super::broker::DELIVERY_LIMIT;
+use super::consumer_order::ConsumerOrder;
 use crate::queue::Depth;
 
 /// A message on its way.
@@ -16,25 +16,25 @@ use crate::queue::Depth;
 pub(super) struct Message {
     /// Its place in the order of publishing; unique in its queue.
     pub(super) sequence: u64,
-    /// Consumers that went away while they held it.
+    /// Consumers that went away while they unsettled it.
     pub(super) redeliveries: u32,
     /// Why it lies in the dead queue.
-    pub(super) why_dead: Option<String>,
+    pub(super) dead_letter_reason: Option<String>,
     /// What was published.
     pub(super) body: Bytes,
 }
 
-/// One queue. Lock order: a consumer's held messages first, then a backlog; a dead queue's backlog never together
+/// One queue. Lock order: a consumer's unsettled messages first, then a backlog; a dead queue's backlog never together
 /// with another.
 #[derive(Debug)]
 pub(super) struct Backlog {
     capacity: usize,
     dead: Option<Arc<Backlog>>,
     /// Whose turn it is, where only one consumer at a time receives.
-    pub(super) line: Option<Line>,
+    pub(super) consumer_order: Option<ConsumerOrder>,
     /// Consumers that have not stopped.
     pub(super) consumers: AtomicU32,
-    state: Mutex<State>,
+    state: Mutex<ReadyMessages>,
     /// Something is ready. Whoever takes a message and leaves more passes the signal on, so one signal is enough
     /// however many messages came.
     pub(super) arrived: Notify,
@@ -43,7 +43,7 @@ pub(super) struct Backlog {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct ReadyMessages {
     ready: VecDeque<Message>,
     published: u64,
 }
@@ -53,7 +53,7 @@ impl Backlog {
         Self {
             capacity,
             dead,
-            line: None,
+            consumer_order: None,
             consumers: AtomicU32::new(0),
             state: Mutex::default(),
             arrived: Notify::new(),
@@ -62,15 +62,15 @@ impl Backlog {
     }
 
     /// The same queue, for one consumer at a time.
-    pub(super) fn in_line(self) -> Self {
+    pub(super) fn single_active_consumer(self) -> Self {
         Self {
-            line: Some(Line::default()),
+            consumer_order: Some(ConsumerOrder::default()),
             ..self
         }
     }
 
     /// Adds a message at the tail, whether there is room or not.
-    pub(super) fn force(&self, body: Bytes) {
+    pub(super) fn push_unbounded(&self, body: Bytes) {
         self.append(&mut self.lock(), body, None);
     }
 
@@ -93,13 +93,13 @@ impl Backlog {
         true
     }
 
-    fn append(&self, state: &mut State, body: Bytes, why_dead: Option<String>) {
+    fn append(&self, state: &mut ReadyMessages, body: Bytes, dead_letter_reason: Option<String>) {
         let sequence = state.published;
         state.published += 1;
         state.ready.push_back(Message {
             sequence,
             redeliveries: 0,
-            why_dead,
+            dead_letter_reason,
             body,
         });
         self.arrived.notify_one();
@@ -119,9 +119,9 @@ impl Backlog {
     }
 
     /// Puts a message back in its place, before all that were published after it.
-    pub(super) fn put_back(&self, message: Message) {
+    pub(super) fn requeue(&self, message: Message) {
         if message.redeliveries > DELIVERY_LIMIT {
-            return self.bury(message, "delivered too often without an answer");
+            return self.dead_letter(message, "delivered too often without an answer");
         }
         let mut state = self.lock();
         let place = state
@@ -132,7 +132,7 @@ impl Backlog {
     }
 
     /// Moves a message to the dead queue; what dies there is gone.
-    pub(super) fn bury(&self, message: Message, reason: &str) {
+    pub(super) fn dead_letter(&self, message: Message, reason: &str) {
         if let Some(dead) = &self.dead {
             dead.append(&mut dead.lock(), message.body, Some(reason.to_owned()));
         }
@@ -153,7 +153,7 @@ impl Backlog {
         forgotten.len() as u64
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ReadyMessages> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

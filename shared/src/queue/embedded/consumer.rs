@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::backlog::{Backlog, Message};
-use super::line::Line;
+use super::consumer_order::ConsumerOrder;
 use crate::queue::{Consumer, Delivery, QueueError, Settle};
 
 /// What `next` finds.
-enum Found {
+enum NextDelivery {
     Delivery(Delivery),
     NoRoom,
     NothingReady,
@@ -21,16 +21,16 @@ enum Found {
 #[derive(Debug)]
 pub(super) struct EmbeddedConsumer {
     backlog: Arc<Backlog>,
-    held: Arc<Held>,
+    unsettled: Arc<UnsettledDeliveries>,
     prefetch: usize,
-    /// Its place in line, where only one consumer at a time receives.
+    /// Its place in consumer_order, where only one consumer at a time receives.
     place: Option<u64>,
     stopped: bool,
 }
 
 /// The unsettled deliveries of one consumer, by their place in the order of publishing.
 #[derive(Debug, Default)]
-struct Held {
+struct UnsettledDeliveries {
     messages: Mutex<BTreeMap<u64, Message>>,
     /// One of them was settled.
     settled: Notify,
@@ -41,31 +41,31 @@ impl EmbeddedConsumer {
         let prefetch = usize::from(prefetch.max(1));
         backlog.consumers.fetch_add(1, Ordering::Relaxed);
         Self {
-            place: backlog.line.as_ref().map(Line::join),
+            place: backlog.consumer_order.as_ref().map(ConsumerOrder::join),
             backlog,
-            held: Arc::default(),
+            unsettled: Arc::default(),
             prefetch,
             stopped: false,
         }
     }
 
-    fn find(&self) -> Found {
-        let mut held = self.held.lock();
-        if held.len() >= self.prefetch {
-            return Found::NoRoom;
+    fn take_next(&self) -> NextDelivery {
+        let mut unsettled = self.unsettled.lock();
+        if unsettled.len() >= self.prefetch {
+            return NextDelivery::NoRoom;
         }
         let Some(message) = self.backlog.pop() else {
-            return Found::NothingReady;
+            return NextDelivery::NothingReady;
         };
-        let claim = Claim {
+        let claim = EmbeddedClaim {
             backlog: Arc::clone(&self.backlog),
-            held: Arc::clone(&self.held),
+            unsettled: Arc::clone(&self.unsettled),
             sequence: message.sequence,
         };
         let delivery = Delivery::new(message.body.clone(), message.redeliveries, Box::new(claim))
-            .dead_because(message.why_dead.clone());
-        held.insert(message.sequence, message);
-        Found::Delivery(delivery)
+            .with_dead_letter_reason(message.dead_letter_reason.clone());
+        unsettled.insert(message.sequence, message);
+        NextDelivery::Delivery(delivery)
     }
 
     fn leave(&mut self) {
@@ -73,8 +73,8 @@ impl EmbeddedConsumer {
             return;
         }
         self.backlog.consumers.fetch_sub(1, Ordering::Relaxed);
-        if let (Some(line), Some(place)) = (&self.backlog.line, self.place) {
-            line.leave(place);
+        if let (Some(consumer_order), Some(place)) = (&self.backlog.consumer_order, self.place) {
+            consumer_order.leave(place);
         }
     }
 }
@@ -85,14 +85,14 @@ impl Consumer for EmbeddedConsumer {
         if self.stopped {
             return Err(QueueError::Closed);
         }
-        if let (Some(line), Some(place)) = (&self.backlog.line, self.place) {
-            line.turn(place).await;
+        if let (Some(consumer_order), Some(place)) = (&self.backlog.consumer_order, self.place) {
+            consumer_order.wait_for_turn(place).await;
         }
         loop {
-            match self.find() {
-                Found::Delivery(delivery) => return Ok(delivery),
-                Found::NoRoom => self.held.settled.notified().await,
-                Found::NothingReady => self.backlog.arrived.notified().await,
+            match self.take_next() {
+                NextDelivery::Delivery(delivery) => return Ok(delivery),
+                NextDelivery::NoRoom => self.unsettled.settled.notified().await,
+                NextDelivery::NothingReady => self.backlog.arrived.notified().await,
             }
         }
     }
@@ -105,10 +105,10 @@ impl Consumer for EmbeddedConsumer {
 
 impl Drop for EmbeddedConsumer {
     fn drop(&mut self) {
-        let abandoned = std::mem::take(&mut *self.held.lock());
+        let abandoned = std::mem::take(&mut *self.unsettled.lock());
         for (_, message) in abandoned {
             let redeliveries = message.redeliveries + 1;
-            self.backlog.put_back(Message {
+            self.backlog.requeue(Message {
                 redeliveries,
                 ..message
             });
@@ -117,7 +117,7 @@ impl Drop for EmbeddedConsumer {
     }
 }
 
-impl Held {
+impl UnsettledDeliveries {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Message>> {
         self.messages.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -125,40 +125,40 @@ impl Held {
 
 /// The right to answer one delivery, lost when the consumer goes.
 #[derive(Debug)]
-struct Claim {
+struct EmbeddedClaim {
     backlog: Arc<Backlog>,
-    held: Arc<Held>,
+    unsettled: Arc<UnsettledDeliveries>,
     sequence: u64,
 }
 
-impl Claim {
+impl EmbeddedClaim {
     /// Takes the message out of the consumer's hands, if it is still there, for `answer`.
     fn settle(self, answer: impl FnOnce(&Backlog, Message)) -> bool {
-        let message = self.held.lock().remove(&self.sequence);
-        let held = message.is_some();
+        let message = self.unsettled.lock().remove(&self.sequence);
+        let unsettled = message.is_some();
         if let Some(message) = message {
             answer(&self.backlog, message);
-            self.held.settled.notify_one();
+            self.unsettled.settled.notify_one();
         }
-        held
+        unsettled
     }
 }
 
 #[async_trait]
-impl Settle for Claim {
+impl Settle for EmbeddedClaim {
     async fn ack(self: Box<Self>) -> Result<bool, QueueError> {
         Ok(self.settle(|_, _| ()))
     }
 
-    async fn hand_back(self: Box<Self>) -> Result<bool, QueueError> {
-        Ok(self.settle(Backlog::put_back))
+    async fn requeue(self: Box<Self>) -> Result<bool, QueueError> {
+        Ok(self.settle(Backlog::requeue))
     }
 
     async fn reject(self: Box<Self>, reason: &str) -> Result<bool, QueueError> {
-        Ok(self.settle(|backlog, message| backlog.bury(message, reason)))
+        Ok(self.settle(|backlog, message| backlog.dead_letter(message, reason)))
     }
 
     fn is_live(&self) -> bool {
-        self.held.lock().contains_key(&self.sequence)
+        self.unsettled.lock().contains_key(&self.sequence)
     }
 }

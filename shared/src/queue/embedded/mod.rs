@@ -1,124 +1,14 @@
 //! The queue inside one process: no task, no thread, no copy of a body.
 //!
-//! A message is either *ready*, in one [`backlog`] a queue kept in the order of publishing, or *held* by exactly
-//! one [`consumer`]. Every change moves it from one to the other under a short lock.
+//! A message is either ready, in the queue's [`backlog`] in the order of publishing, or unsettled, with exactly one
+//! [`consumer`]. Every change moves a message between the two under a short lock.
 
 mod backlog;
+mod broker;
 mod consumer;
-mod line;
-
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-
-use async_trait::async_trait;
-use bytes::Bytes;
-
-use self::backlog::Backlog;
-use self::consumer::EmbeddedConsumer;
-use super::{Broker, Consumer, Depth, Link, Queue, QueueError};
-use crate::id::PipelineName;
-
-/// A message delivered this often without an answer goes to the dead queue. Only a net: Drover's own count of
-/// worker deaths (`datum_tries`) is far below.
-const DELIVERY_LIMIT: u32 = 1_000;
-
-/// A broker inside one process, with bounded memory. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Embedded {
-    capacity: usize,
-    queues: Arc<Mutex<HashMap<Queue, Arc<Backlog>>>>,
-    listeners: Arc<Mutex<Vec<Weak<Backlog>>>>,
-}
-
-impl Embedded {
-    /// A broker whose queues hold at most `capacity` ready messages each; publishing waits beyond that. What
-    /// comes back from a consumer is always let in, and so is what goes to the dead queue.
-    pub fn new(capacity: usize) -> Self {
-        Self {
-            capacity: capacity.max(1),
-            queues: Arc::default(),
-            listeners: Arc::default(),
-        }
-    }
-
-    fn backlog(&self, queue: &Queue) -> Result<Arc<Backlog>, QueueError> {
-        let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        queues
-            .get(queue)
-            .cloned()
-            .ok_or_else(|| QueueError::Missing {
-                queue: queue.clone(),
-            })
-    }
-}
-
-#[async_trait]
-impl Broker for Embedded {
-    async fn declare(&self, pipeline: &PipelineName) -> Result<(), QueueError> {
-        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        let dead = queues
-            .entry(Queue::Dead(pipeline.clone()))
-            .or_insert_with(|| Arc::new(Backlog::new(usize::MAX, None)));
-        let dead = Arc::clone(dead);
-        let backlog = || Backlog::new(self.capacity, Some(Arc::clone(&dead)));
-        queues
-            .entry(Queue::Datums(pipeline.clone()))
-            .or_insert_with(|| Arc::new(backlog()));
-        queues
-            .entry(Queue::Reports(pipeline.clone()))
-            .or_insert_with(|| Arc::new(backlog().in_line()));
-        Ok(())
-    }
-
-    async fn publish(&self, queue: &Queue, body: Bytes) -> Result<(), QueueError> {
-        self.backlog(queue)?.push(body).await;
-        Ok(())
-    }
-
-    async fn consume(&self, queue: &Queue, prefetch: u16) -> Result<Box<dyn Consumer>, QueueError> {
-        Ok(Box::new(EmbeddedConsumer::new(
-            self.backlog(queue)?,
-            prefetch,
-        )))
-    }
-
-    async fn purge(&self, queue: &Queue) -> Result<u64, QueueError> {
-        Ok(self.backlog(queue)?.purge())
-    }
-
-    async fn depth(&self, queue: &Queue) -> Result<Depth, QueueError> {
-        Ok(self.backlog(queue)?.depth())
-    }
-
-    async fn broadcast(&self, body: Bytes) -> Result<(), QueueError> {
-        let mut listeners = self
-            .listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        listeners.retain(|listener| match listener.upgrade() {
-            Some(backlog) => {
-                backlog.force(body.clone());
-                true
-            }
-            None => false,
-        });
-        Ok(())
-    }
-
-    async fn listen(&self, _name: &str) -> Result<Box<dyn Consumer>, QueueError> {
-        let backlog = Arc::new(Backlog::new(self.capacity, None));
-        let mut listeners = self
-            .listeners
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        listeners.push(Arc::downgrade(&backlog));
-        Ok(Box::new(EmbeddedConsumer::new(backlog, u16::MAX)))
-    }
-
-    fn link(&self) -> Link {
-        Link::Up
-    }
-}
+mod consumer_order;
 
 #[cfg(test)]
 mod tests;
+
+pub use broker::Embedded;

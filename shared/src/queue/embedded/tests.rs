@@ -1,11 +1,16 @@
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use proptest::prelude::*;
 use tokio::time::timeout;
 
-use super::*;
-use crate::queue::{Delivery, testing::suite};
+use super::Embedded;
+use super::broker::DELIVERY_LIMIT;
+use crate::id::PipelineName;
+use crate::queue::testing::suite;
+use crate::queue::{Broker, Consumer, Delivery, Queue};
 
 #[tokio::test]
 async fn the_embedded_broker_behaves_as_every_broker_must() {
@@ -24,7 +29,7 @@ async fn a_hand_back_is_not_counted() {
     for _ in 0..3 {
         let delivery = consumer.next().await.unwrap();
         assert_eq!(delivery.redeliveries, 0);
-        assert!(delivery.hand_back().await.unwrap());
+        assert!(delivery.requeue().await.unwrap());
     }
 }
 
@@ -96,7 +101,7 @@ enum Step {
     Publish,
     Next(usize),
     Ack(usize),
-    HandBack(usize),
+    Requeue(usize),
     Reject(usize),
     Forget(usize),
     Replace(usize),
@@ -108,7 +113,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => Just(Step::Publish),
         4 => (0..2usize).prop_map(Step::Next),
         2 => any::<usize>().prop_map(Step::Ack),
-        2 => any::<usize>().prop_map(Step::HandBack),
+        2 => any::<usize>().prop_map(Step::Requeue),
         1 => any::<usize>().prop_map(Step::Reject),
         1 => any::<usize>().prop_map(Step::Forget),
         1 => (0..2usize).prop_map(Step::Replace),
@@ -121,7 +126,7 @@ fn step() -> impl Strategy<Value = Step> {
 struct Model {
     published: u64,
     ready: BTreeSet<u64>,
-    held: [BTreeSet<u64>; 2],
+    unsettled: [BTreeSet<u64>; 2],
     dead: BTreeSet<u64>,
 }
 
@@ -153,40 +158,41 @@ async fn follow(steps: Vec<Step>) {
             }
             Step::Next(who) => {
                 let expected = model.ready.first().copied();
-                let expected = expected.filter(|_| model.held[who].len() < usize::from(PREFETCH));
+                let expected =
+                    expected.filter(|_| model.unsettled[who].len() < usize::from(PREFETCH));
                 let delivery = futures::FutureExt::now_or_never(consumers[who].next());
                 let delivery = delivery.map(Result::unwrap);
                 assert_eq!(delivery.as_ref().map(number), expected);
                 if let (Some(number), Some(delivery)) = (expected, delivery) {
                     model.ready.remove(&number);
-                    model.held[who].insert(number);
+                    model.unsettled[who].insert(number);
                     in_hand.push((who, number, delivery));
                 }
             }
             Step::Ack(at) => {
                 if let Some((who, number, delivery)) = take(&mut in_hand, at) {
-                    let held = model.held[who].remove(&number);
-                    assert_eq!(delivery.ack().await.unwrap(), held);
+                    let unsettled = model.unsettled[who].remove(&number);
+                    assert_eq!(delivery.ack().await.unwrap(), unsettled);
                 }
             }
-            Step::HandBack(at) => {
+            Step::Requeue(at) => {
                 if let Some((who, number, delivery)) = take(&mut in_hand, at) {
-                    let held = model.held[who].remove(&number);
-                    model.ready.extend(held.then_some(number));
-                    assert_eq!(delivery.hand_back().await.unwrap(), held);
+                    let unsettled = model.unsettled[who].remove(&number);
+                    model.ready.extend(unsettled.then_some(number));
+                    assert_eq!(delivery.requeue().await.unwrap(), unsettled);
                 }
             }
             Step::Reject(at) => {
                 if let Some((who, number, delivery)) = take(&mut in_hand, at) {
-                    let held = model.held[who].remove(&number);
-                    model.dead.extend(held.then_some(number));
-                    assert_eq!(delivery.reject("why").await.unwrap(), held);
+                    let unsettled = model.unsettled[who].remove(&number);
+                    model.dead.extend(unsettled.then_some(number));
+                    assert_eq!(delivery.reject("why").await.unwrap(), unsettled);
                 }
             }
             Step::Forget(at) => drop(take(&mut in_hand, at)),
             Step::Replace(who) => {
                 consumers[who] = broker.consume(&queue, PREFETCH).await.unwrap();
-                let abandoned = std::mem::take(&mut model.held[who]);
+                let abandoned = std::mem::take(&mut model.unsettled[who]);
                 model.ready.extend(abandoned);
                 // Their deliveries are lost claims now; answering them must change nothing.
                 for (_, _, late) in in_hand.extract_if(.., |(whose, ..)| *whose == who) {
@@ -201,7 +207,7 @@ async fn follow(steps: Vec<Step>) {
         }
     }
     let left = model
-        .held
+        .unsettled
         .iter()
         .flatten()
         .chain(&model.ready)

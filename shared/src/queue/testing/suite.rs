@@ -13,84 +13,85 @@ use crate::id::PipelineName;
 use crate::queue::{Broker, Consumer, Delivery, Depth, Queue, QueueError};
 
 /// What must happen happens within this time.
-const SOON: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(10);
 
 /// What must not happen has not happened after this time.
-const A_WHILE: Duration = Duration::from_millis(100);
+const QUIET_TIME: Duration = Duration::from_millis(100);
 
 /// How often it is looked whether something has happened.
-const LOOK: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Asks `make` for a broker, several times, and checks every promise.
 ///
 /// # Panics
 /// When a promise is broken.
 pub async fn suite(make: impl AsyncFn() -> Arc<dyn Broker>) {
-    messages_come_in_the_order_of_publishing(Bench::new(&make).await).await;
-    an_acked_message_never_comes_again(Bench::new(&make).await).await;
-    a_message_handed_back_comes_again_before_the_others(Bench::new(&make).await).await;
-    what_a_dropped_consumer_held_comes_again_and_counts(Bench::new(&make).await).await;
-    an_answer_after_the_consumer_is_gone_is_not_taken(Bench::new(&make).await).await;
-    a_dropped_delivery_stays_with_its_consumer(Bench::new(&make).await).await;
-    no_more_than_the_prefetch_is_held(Bench::new(&make).await).await;
-    consumers_share_the_messages(Bench::new(&make).await).await;
-    a_stopped_consumer_takes_no_more_but_can_settle(Bench::new(&make).await).await;
-    a_rejected_message_is_read_from_the_dead_queue_with_its_reason(Bench::new(&make).await).await;
-    reports_go_to_one_consumer_at_a_time(Bench::new(&make).await).await;
-    who_takes_over_reports_begins_with_what_was_not_settled(Bench::new(&make).await).await;
-    a_broadcast_reaches_all_who_listen(Bench::new(&make).await).await;
-    the_depth_counts_what_waits_and_who_takes(Bench::new(&make).await).await;
-    purge_spares_what_is_held(Bench::new(&make).await).await;
-    a_waiting_consumer_is_woken(Bench::new(&make).await).await;
-    a_cancelled_wait_loses_nothing(Bench::new(&make).await).await;
-    queues_do_not_mix(Bench::new(&make).await).await;
-    declaring_again_changes_nothing(Bench::new(&make).await).await;
-    a_queue_that_was_not_declared_is_missing(Bench::new(&make).await).await;
+    messages_come_in_the_order_of_publishing(QueueFixture::new(&make).await).await;
+    an_acked_message_never_comes_again(QueueFixture::new(&make).await).await;
+    a_message_handed_back_comes_again_before_the_others(QueueFixture::new(&make).await).await;
+    what_a_dropped_consumer_held_comes_again_and_counts(QueueFixture::new(&make).await).await;
+    an_answer_after_the_consumer_is_gone_is_not_taken(QueueFixture::new(&make).await).await;
+    a_dropped_delivery_stays_with_its_consumer(QueueFixture::new(&make).await).await;
+    no_more_than_the_prefetch_is_held(QueueFixture::new(&make).await).await;
+    consumers_share_the_messages(QueueFixture::new(&make).await).await;
+    a_stopped_consumer_takes_no_more_but_can_settle(QueueFixture::new(&make).await).await;
+    a_rejected_message_is_read_from_the_dead_queue_with_its_reason(QueueFixture::new(&make).await)
+        .await;
+    reports_go_to_one_consumer_at_a_time(QueueFixture::new(&make).await).await;
+    who_takes_over_reports_begins_with_what_was_not_settled(QueueFixture::new(&make).await).await;
+    a_broadcast_reaches_all_who_listen(QueueFixture::new(&make).await).await;
+    the_depth_counts_what_waits_and_who_takes(QueueFixture::new(&make).await).await;
+    purge_spares_what_is_held(QueueFixture::new(&make).await).await;
+    a_waiting_consumer_is_woken(QueueFixture::new(&make).await).await;
+    a_cancelled_wait_loses_nothing(QueueFixture::new(&make).await).await;
+    queues_do_not_mix(QueueFixture::new(&make).await).await;
+    declaring_again_changes_nothing(QueueFixture::new(&make).await).await;
+    a_queue_that_was_not_declared_is_missing(QueueFixture::new(&make).await).await;
 }
 
-async fn messages_come_in_the_order_of_publishing(bench: Bench) {
-    bench.publish(0..100).await;
-    let mut consumer = bench.consume(10).await;
+async fn messages_come_in_the_order_of_publishing(fixture: QueueFixture) {
+    fixture.publish(0..100).await;
+    let mut consumer = fixture.consume(10).await;
     for expected in 0..100 {
-        let delivery = soon(&mut *consumer).await;
+        let delivery = next_in_time(&mut *consumer).await;
         assert_eq!(number(&delivery), expected);
         assert_eq!(delivery.redeliveries, 0);
         assert!(delivery.ack().await.expect("ack"));
     }
 }
 
-async fn an_acked_message_never_comes_again(bench: Bench) {
-    bench.publish(0..1).await;
-    let mut consumer = bench.consume(1).await;
-    assert!(soon(&mut *consumer).await.ack().await.expect("ack"));
+async fn an_acked_message_never_comes_again(fixture: QueueFixture) {
+    fixture.publish(0..1).await;
+    let mut consumer = fixture.consume(1).await;
+    assert!(next_in_time(&mut *consumer).await.ack().await.expect("ack"));
     drop(consumer);
-    quiet(&mut *bench.consume(1).await).await;
+    expect_no_delivery(&mut *fixture.consume(1).await).await;
 }
 
-async fn a_message_handed_back_comes_again_before_the_others(bench: Bench) {
-    bench.publish(0..3).await;
-    let mut consumer = bench.consume(1).await;
-    let delivery = soon(&mut *consumer).await;
-    assert!(delivery.hand_back().await.expect("hand-back"));
+async fn a_message_handed_back_comes_again_before_the_others(fixture: QueueFixture) {
+    fixture.publish(0..3).await;
+    let mut consumer = fixture.consume(1).await;
+    let delivery = next_in_time(&mut *consumer).await;
+    assert!(delivery.requeue().await.expect("hand-back"));
     for expected in 0..3 {
-        let delivery = soon(&mut *consumer).await;
+        let delivery = next_in_time(&mut *consumer).await;
         assert_eq!(number(&delivery), expected);
         assert!(delivery.ack().await.expect("ack"));
     }
 }
 
-async fn what_a_dropped_consumer_held_comes_again_and_counts(bench: Bench) {
-    bench.publish(0..5).await;
-    let mut consumer = bench.consume(3).await;
+async fn what_a_dropped_consumer_held_comes_again_and_counts(fixture: QueueFixture) {
+    fixture.publish(0..5).await;
+    let mut consumer = fixture.consume(3).await;
     for _ in 0..3 {
-        drop(soon(&mut *consumer).await);
+        drop(next_in_time(&mut *consumer).await);
     }
     drop(consumer);
     // A broker learns of it a moment later; who came before would be given what never left the queue.
-    bench.all_ready(5).await;
-    let mut consumer = bench.consume(1).await;
+    fixture.all_ready(5).await;
+    let mut consumer = fixture.consume(1).await;
     for expected in 0..5 {
-        let delivery = soon(&mut *consumer).await;
+        let delivery = next_in_time(&mut *consumer).await;
         assert_eq!(
             number(&delivery),
             expected,
@@ -105,139 +106,139 @@ async fn what_a_dropped_consumer_held_comes_again_and_counts(bench: Bench) {
     }
 }
 
-async fn an_answer_after_the_consumer_is_gone_is_not_taken(bench: Bench) {
-    bench.publish(0..1).await;
-    let mut consumer = bench.consume(1).await;
-    let late = soon(&mut *consumer).await;
+async fn an_answer_after_the_consumer_is_gone_is_not_taken(fixture: QueueFixture) {
+    fixture.publish(0..1).await;
+    let mut consumer = fixture.consume(1).await;
+    let late = next_in_time(&mut *consumer).await;
     drop(consumer);
-    let mut survivor = bench.consume(1).await;
-    let delivery = soon(&mut *survivor).await;
+    let mut survivor = fixture.consume(1).await;
+    let delivery = next_in_time(&mut *survivor).await;
     assert!(!late.ack().await.expect("late ack"), "a late ack was taken");
     assert!(delivery.ack().await.expect("ack"));
 }
 
-async fn a_dropped_delivery_stays_with_its_consumer(bench: Bench) {
-    bench.publish(0..2).await;
-    let mut consumer = bench.consume(2).await;
-    drop(soon(&mut *consumer).await);
-    assert_eq!(number(&soon(&mut *consumer).await), 1);
-    quiet(&mut *consumer).await;
+async fn a_dropped_delivery_stays_with_its_consumer(fixture: QueueFixture) {
+    fixture.publish(0..2).await;
+    let mut consumer = fixture.consume(2).await;
+    drop(next_in_time(&mut *consumer).await);
+    assert_eq!(number(&next_in_time(&mut *consumer).await), 1);
+    expect_no_delivery(&mut *consumer).await;
 }
 
-async fn no_more_than_the_prefetch_is_held(bench: Bench) {
-    bench.publish(0..5).await;
-    let mut consumer = bench.consume(2).await;
-    let first = soon(&mut *consumer).await;
-    let _second = soon(&mut *consumer).await;
-    quiet(&mut *consumer).await;
+async fn no_more_than_the_prefetch_is_held(fixture: QueueFixture) {
+    fixture.publish(0..5).await;
+    let mut consumer = fixture.consume(2).await;
+    let first = next_in_time(&mut *consumer).await;
+    let _second = next_in_time(&mut *consumer).await;
+    expect_no_delivery(&mut *consumer).await;
     assert!(first.ack().await.expect("ack"));
-    assert_eq!(number(&soon(&mut *consumer).await), 2);
-    quiet(&mut *consumer).await;
+    assert_eq!(number(&next_in_time(&mut *consumer).await), 2);
+    expect_no_delivery(&mut *consumer).await;
 }
 
-async fn consumers_share_the_messages(bench: Bench) {
-    bench.publish(0..4).await;
-    let mut one = bench.consume(2).await;
-    let mut other = bench.consume(2).await;
+async fn consumers_share_the_messages(fixture: QueueFixture) {
+    fixture.publish(0..4).await;
+    let mut one = fixture.consume(2).await;
+    let mut other = fixture.consume(2).await;
     let mut seen = Vec::new();
     for _ in 0..2 {
-        seen.push(number(&soon(&mut *one).await));
-        seen.push(number(&soon(&mut *other).await));
+        seen.push(number(&next_in_time(&mut *one).await));
+        seen.push(number(&next_in_time(&mut *other).await));
     }
     seen.sort_unstable();
     assert_eq!(seen, [0, 1, 2, 3]);
 }
 
-async fn a_stopped_consumer_takes_no_more_but_can_settle(bench: Bench) {
-    bench.publish(0..2).await;
-    let mut consumer = bench.consume(2).await;
-    let held = soon(&mut *consumer).await;
+async fn a_stopped_consumer_takes_no_more_but_can_settle(fixture: QueueFixture) {
+    fixture.publish(0..2).await;
+    let mut consumer = fixture.consume(2).await;
+    let held = next_in_time(&mut *consumer).await;
     consumer.stop().await.expect("stop");
     assert!(matches!(consumer.next().await, Err(QueueError::Closed)));
-    let mut other = bench.consume(2).await;
-    assert_eq!(number(&soon(&mut *other).await), 1);
+    let mut other = fixture.consume(2).await;
+    assert_eq!(number(&next_in_time(&mut *other).await), 1);
     assert!(held.ack().await.expect("ack"));
     drop(consumer);
-    quiet(&mut *other).await;
+    expect_no_delivery(&mut *other).await;
 }
 
-async fn a_rejected_message_is_read_from_the_dead_queue_with_its_reason(bench: Bench) {
-    bench.publish(0..1).await;
-    let mut consumer = bench.consume(1).await;
-    let delivery = soon(&mut *consumer).await;
+async fn a_rejected_message_is_read_from_the_dead_queue_with_its_reason(fixture: QueueFixture) {
+    fixture.publish(0..1).await;
+    let mut consumer = fixture.consume(1).await;
+    let delivery = next_in_time(&mut *consumer).await;
     assert!(delivery.is_live());
     assert!(delivery.reject("it is odd").await.expect("reject"));
-    let dead = Queue::Dead(bench.pipeline.clone());
-    let mut reader = bench.broker.consume(&dead, 1).await.expect("consume");
-    let delivery = soon(&mut *reader).await;
+    let dead = Queue::Dead(fixture.pipeline.clone());
+    let mut reader = fixture.broker.consume(&dead, 1).await.expect("consume");
+    let delivery = next_in_time(&mut *reader).await;
     assert_eq!(number(&delivery), 0);
-    assert_eq!(delivery.why_dead.as_deref(), Some("it is odd"));
+    assert_eq!(delivery.dead_letter_reason.as_deref(), Some("it is odd"));
     assert!(delivery.ack().await.expect("ack"));
-    quiet(&mut *consumer).await;
+    expect_no_delivery(&mut *consumer).await;
 }
 
-async fn reports_go_to_one_consumer_at_a_time(bench: Bench) {
-    let mut first = bench.follow(8).await;
-    let mut second = bench.follow(8).await;
-    bench.report(0..4).await;
+async fn reports_go_to_one_consumer_at_a_time(fixture: QueueFixture) {
+    let mut first = fixture.follow(8).await;
+    let mut second = fixture.follow(8).await;
+    fixture.report(0..4).await;
     for expected in 0..4 {
-        let delivery = soon(&mut *first).await;
+        let delivery = next_in_time(&mut *first).await;
         assert_eq!(number(&delivery), expected);
         assert!(delivery.ack().await.expect("ack"));
     }
-    quiet(&mut *second).await;
+    expect_no_delivery(&mut *second).await;
     first.stop().await.expect("stop");
-    bench.report(4..5).await;
-    assert_eq!(number(&soon(&mut *second).await), 4);
+    fixture.report(4..5).await;
+    assert_eq!(number(&next_in_time(&mut *second).await), 4);
 }
 
-async fn who_takes_over_reports_begins_with_what_was_not_settled(bench: Bench) {
-    let mut first = bench.follow(8).await;
-    let mut second = bench.follow(8).await;
-    bench.report(0..3).await;
-    let held = soon(&mut *first).await;
-    assert!(soon(&mut *first).await.ack().await.expect("ack"));
+async fn who_takes_over_reports_begins_with_what_was_not_settled(fixture: QueueFixture) {
+    let mut first = fixture.follow(8).await;
+    let mut second = fixture.follow(8).await;
+    fixture.report(0..3).await;
+    let held = next_in_time(&mut *first).await;
+    assert!(next_in_time(&mut *first).await.ack().await.expect("ack"));
     drop(first);
     for expected in [0, 2] {
-        let delivery = soon(&mut *second).await;
+        let delivery = next_in_time(&mut *second).await;
         assert_eq!(number(&delivery), expected);
         assert!(delivery.ack().await.expect("ack"));
     }
     assert!(!held.is_live(), "the claim of a consumer that is gone");
 }
 
-async fn a_broadcast_reaches_all_who_listen(bench: Bench) {
+async fn a_broadcast_reaches_all_who_listen(fixture: QueueFixture) {
     let name = unique_pipeline();
-    bench
+    fixture
         .broker
         .broadcast(Bytes::from_static(b"0"))
         .await
         .expect("nobody listens");
-    let mut one = bench
+    let mut one = fixture
         .broker
         .listen(&format!("{name}-1"))
         .await
         .expect("listen");
-    let mut other = bench
+    let mut other = fixture
         .broker
         .listen(&format!("{name}-2"))
         .await
         .expect("listen");
     // Others may share the broker: what they broadcast is not ours.
-    bench
+    fixture
         .broker
         .broadcast(Bytes::from(name.to_string()))
         .await
         .expect("broadcast");
     for listener in [&mut one, &mut other] {
-        while soon(&mut **listener).await.body != name.as_str() {}
+        while next_in_time(&mut **listener).await.body != name.as_str() {}
     }
 }
 
-async fn the_depth_counts_what_waits_and_who_takes(bench: Bench) {
-    bench.publish(0..3).await;
-    let queue = bench.queue();
-    let depth = async || bench.broker.depth(&queue).await.expect("depth");
+async fn the_depth_counts_what_waits_and_who_takes(fixture: QueueFixture) {
+    fixture.publish(0..3).await;
+    let queue = fixture.queue();
+    let depth = async || fixture.broker.depth(&queue).await.expect("depth");
     assert_eq!(
         depth().await,
         Depth {
@@ -245,8 +246,8 @@ async fn the_depth_counts_what_waits_and_who_takes(bench: Bench) {
             consumers: 0
         }
     );
-    let mut consumer = bench.consume(1).await;
-    let _held = soon(&mut *consumer).await;
+    let mut consumer = fixture.consume(1).await;
+    let _held = next_in_time(&mut *consumer).await;
     assert_eq!(
         depth().await,
         Depth {
@@ -255,79 +256,88 @@ async fn the_depth_counts_what_waits_and_who_takes(bench: Bench) {
         }
     );
     let unknown = Queue::Datums(unique_pipeline());
-    let depth = bench.broker.depth(&unknown).await;
+    let depth = fixture.broker.depth(&unknown).await;
     assert!(
         matches!(depth, Err(QueueError::Missing { .. })),
         "{depth:?}"
     );
 }
 
-async fn purge_spares_what_is_held(bench: Bench) {
-    bench.publish(0..5).await;
-    let mut consumer = bench.consume(1).await;
-    let held = soon(&mut *consumer).await;
-    assert_eq!(bench.broker.purge(&bench.queue()).await.expect("purge"), 4);
-    assert!(held.hand_back().await.expect("hand-back"));
-    let delivery = soon(&mut *consumer).await;
+async fn purge_spares_what_is_held(fixture: QueueFixture) {
+    fixture.publish(0..5).await;
+    let mut consumer = fixture.consume(1).await;
+    let held = next_in_time(&mut *consumer).await;
+    assert_eq!(
+        fixture.broker.purge(&fixture.queue()).await.expect("purge"),
+        4
+    );
+    assert!(held.requeue().await.expect("hand-back"));
+    let delivery = next_in_time(&mut *consumer).await;
     assert_eq!(number(&delivery), 0);
     assert!(delivery.ack().await.expect("ack"));
-    quiet(&mut *consumer).await;
+    expect_no_delivery(&mut *consumer).await;
 }
 
-async fn a_waiting_consumer_is_woken(bench: Bench) {
-    let mut consumer = bench.consume(1).await;
-    let (delivery, ()) = futures::join!(soon(&mut *consumer), bench.publish(7..8));
+async fn a_waiting_consumer_is_woken(fixture: QueueFixture) {
+    let mut consumer = fixture.consume(1).await;
+    let (delivery, ()) = futures::join!(next_in_time(&mut *consumer), fixture.publish(7..8));
     assert_eq!(number(&delivery), 7);
 }
 
-async fn a_cancelled_wait_loses_nothing(bench: Bench) {
-    let mut consumer = bench.consume(8).await;
+async fn a_cancelled_wait_loses_nothing(fixture: QueueFixture) {
+    let mut consumer = fixture.consume(8).await;
     for round in 0..50 {
         // Cancelled at any moment of the delivery.
         let patience = Duration::from_micros(20 * u64::from(round));
         let (hasty, ()) = futures::join!(
             timeout(patience, consumer.next()),
-            bench.publish(round..round + 1)
+            fixture.publish(round..round + 1)
         );
         let delivery = match hasty {
             Ok(delivery) => delivery.expect("a delivery"),
-            Err(_) => soon(&mut *consumer).await,
+            Err(_) => next_in_time(&mut *consumer).await,
         };
         assert_eq!(number(&delivery), round);
         assert!(delivery.ack().await.expect("ack"));
     }
 }
 
-async fn queues_do_not_mix(bench: Bench) {
-    bench.publish(0..1).await;
-    let reports = Queue::Reports(bench.pipeline.clone());
-    quiet(&mut *bench.broker.consume(&reports, 1).await.expect("consume")).await;
+async fn queues_do_not_mix(fixture: QueueFixture) {
+    fixture.publish(0..1).await;
+    let reports = Queue::Reports(fixture.pipeline.clone());
+    expect_no_delivery(&mut *fixture.broker.consume(&reports, 1).await.expect("consume")).await;
     let other = unique_pipeline();
-    bench.broker.declare(&other).await.expect("declare");
-    quiet(
-        &mut *bench
+    fixture.broker.declare(&other).await.expect("declare");
+    expect_no_delivery(
+        &mut *fixture
             .broker
             .consume(&Queue::Datums(other), 1)
             .await
             .expect("consume"),
     )
     .await;
-    assert_eq!(number(&soon(&mut *bench.consume(1).await).await), 0);
+    assert_eq!(
+        number(&next_in_time(&mut *fixture.consume(1).await).await),
+        0
+    );
 }
 
-async fn declaring_again_changes_nothing(bench: Bench) {
-    bench.publish(0..1).await;
-    bench
+async fn declaring_again_changes_nothing(fixture: QueueFixture) {
+    fixture.publish(0..1).await;
+    fixture
         .broker
-        .declare(&bench.pipeline)
+        .declare(&fixture.pipeline)
         .await
         .expect("declare again");
-    assert_eq!(number(&soon(&mut *bench.consume(1).await).await), 0);
+    assert_eq!(
+        number(&next_in_time(&mut *fixture.consume(1).await).await),
+        0
+    );
 }
 
-async fn a_queue_that_was_not_declared_is_missing(bench: Bench) {
+async fn a_queue_that_was_not_declared_is_missing(fixture: QueueFixture) {
     let unknown = Queue::Datums(unique_pipeline());
-    let published = bench
+    let published = fixture
         .broker
         .publish(&unknown, Bytes::from_static(b"0"))
         .await;
@@ -335,7 +345,7 @@ async fn a_queue_that_was_not_declared_is_missing(bench: Bench) {
         matches!(published, Err(QueueError::Missing { .. })),
         "{published:?}"
     );
-    let consumed = bench.broker.consume(&unknown, 1).await;
+    let consumed = fixture.broker.consume(&unknown, 1).await;
     assert!(
         matches!(consumed, Err(QueueError::Missing { .. })),
         "consumed from no queue"
@@ -343,12 +353,12 @@ async fn a_queue_that_was_not_declared_is_missing(bench: Bench) {
 }
 
 /// One promise's own queues.
-struct Bench {
+struct QueueFixture {
     broker: Arc<dyn Broker>,
     pipeline: PipelineName,
 }
 
-impl Bench {
+impl QueueFixture {
     async fn new(make: &impl AsyncFn() -> Arc<dyn Broker>) -> Self {
         let broker = make().await;
         let pipeline = unique_pipeline();
@@ -398,10 +408,12 @@ impl Bench {
         let counted = async {
             let queue = self.queue();
             while self.broker.depth(&queue).await.expect("depth").ready < count {
-                sleep(LOOK).await;
+                sleep(POLL_INTERVAL).await;
             }
         };
-        timeout(SOON, counted).await.expect("they are all ready");
+        timeout(DEADLINE, counted)
+            .await
+            .expect("they are all ready");
     }
 }
 
@@ -418,15 +430,15 @@ fn number(delivery: &Delivery) -> u32 {
         .expect("a number")
 }
 
-async fn soon(consumer: &mut dyn Consumer) -> Delivery {
-    timeout(SOON, consumer.next())
+async fn next_in_time(consumer: &mut dyn Consumer) -> Delivery {
+    timeout(DEADLINE, consumer.next())
         .await
         .expect("a delivery in time")
         .expect("a delivery")
 }
 
-async fn quiet(consumer: &mut dyn Consumer) {
-    let unexpected = timeout(A_WHILE, consumer.next()).await;
+async fn expect_no_delivery(consumer: &mut dyn Consumer) {
+    let unexpected = timeout(QUIET_TIME, consumer.next()).await;
     assert!(
         unexpected.is_err(),
         "an unexpected delivery: {unexpected:?}"

@@ -20,7 +20,7 @@ pub(crate) async fn fail_dead_lettered(
     live: &LiveJob,
 ) -> Result<Vec<Verdict>, CoordinateError> {
     let reason = delivery
-        .why_dead
+        .dead_letter_reason
         .as_deref()
         .unwrap_or("for a reason unknown");
     match decode(&delivery.body) {

@@ -11,8 +11,8 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
 use super::address::Address;
-use super::dialer::{Dialer, Failed};
-use super::pause::{self, Pauses};
+use super::connector::{BrokerConnector, ConnectError};
+use crate::queue::rabbitmq::retry::{FIRST_DELAY, RetryDelays};
 use crate::queue::{Link, QueueError};
 
 /// Some ends of a connection come without an event, so its state is looked at this often.
@@ -21,25 +21,25 @@ const LOOK: Duration = Duration::from_secs(1);
 /// A connection that is made when it is first needed and then kept: made again whenever it is lost, by one task
 /// that ends with it, however many wait for it.
 #[derive(Debug)]
-pub(super) struct Connection {
-    keeper: Arc<Keeper>,
+pub(in crate::queue::rabbitmq) struct Connection {
+    reconnector: Arc<Reconnector>,
     task: OnceLock<JoinSet<()>>,
 }
 
 #[derive(Debug)]
-struct Keeper {
+struct Reconnector {
     /// For the log: `consuming` or `publishing`.
     purpose: &'static str,
-    dialer: Dialer,
-    state: watch::Sender<State>,
+    connector: BrokerConnector,
+    state: watch::Sender<ConnectionState>,
 }
 
 #[derive(Clone, Debug)]
-enum State {
+enum ConnectionState {
     /// Nobody has needed it.
     Idle,
     /// It is being made.
-    Down(Failed),
+    Down(ConnectError),
     Up {
         connection: Arc<lapin::Connection>,
         /// Why the broker takes nothing from it for now.
@@ -47,7 +47,7 @@ enum State {
     },
 }
 
-impl State {
+impl ConnectionState {
     fn usable(&self) -> Option<&Arc<lapin::Connection>> {
         match self {
             Self::Up { connection, .. } if connection.status().connected() => Some(connection),
@@ -57,38 +57,49 @@ impl State {
 }
 
 impl Connection {
-    pub(super) fn new(purpose: &'static str, dialer: Dialer) -> Self {
-        let keeper = Keeper {
+    pub(in crate::queue::rabbitmq) fn new(
+        purpose: &'static str,
+        connector: BrokerConnector,
+    ) -> Self {
+        let reconnector = Reconnector {
             purpose,
-            dialer,
-            state: watch::Sender::new(State::Idle),
+            connector,
+            state: watch::Sender::new(ConnectionState::Idle),
         };
         Self {
-            keeper: Arc::new(keeper),
+            reconnector: Arc::new(reconnector),
             task: OnceLock::new(),
         }
     }
 
-    /// Waits until it is there for the first time, for at most `patience`; a refusal ends the wait at once.
-    pub(super) async fn reached(&self, patience: Duration) -> Result<(), QueueError> {
+    /// Waits until it is there for the first time, for at most `time_limit`; a refusal ends the wait at once.
+    pub(in crate::queue::rabbitmq) async fn wait_until_connected(
+        &self,
+        time_limit: Duration,
+    ) -> Result<(), QueueError> {
         let mut state = self.watched();
-        let settled = |state: &State| {
-            state.usable().is_some() || matches!(state, State::Down(Failed::Refused(_)))
+        let settled = |state: &ConnectionState| {
+            state.usable().is_some()
+                || matches!(state, ConnectionState::Down(ConnectError::Refused(_)))
         };
-        let _ = timeout(patience, state.wait_for(settled)).await;
-        let address = self.keeper.dialer.address();
+        let _ = timeout(time_limit, state.wait_for(settled)).await;
+        let address = self.reconnector.connector.address();
         match &*state.borrow() {
-            State::Down(Failed::Refused(why)) => Err(QueueError::Refused {
+            ConnectionState::Down(ConnectError::Refused(why)) => Err(QueueError::Refused {
                 message: format!("{address}: {why}"),
             }),
-            State::Down(Failed::Passing(why)) => Err(unreached(address, patience, why)),
-            State::Idle => Err(unreached(address, patience, "no answer yet")),
-            State::Up { .. } => Ok(()),
+            ConnectionState::Down(ConnectError::Transient(why)) => {
+                Err(not_connected(address, time_limit, why))
+            }
+            ConnectionState::Idle => Err(not_connected(address, time_limit, "no answer yet")),
+            ConnectionState::Up { .. } => Ok(()),
         }
     }
 
     /// The connection, as soon as it is there. Cancel-safe.
-    pub(super) async fn live(&self) -> Result<Arc<lapin::Connection>, QueueError> {
+    pub(in crate::queue::rabbitmq) async fn connected(
+        &self,
+    ) -> Result<Arc<lapin::Connection>, QueueError> {
         let mut state = self.watched();
         let state = state
             .wait_for(|state| state.usable().is_some())
@@ -98,50 +109,52 @@ impl Connection {
     }
 
     /// How it is; one that nobody has needed is as good as up.
-    pub(super) fn link(&self) -> Link {
-        match &*self.keeper.state.borrow() {
-            State::Down(Failed::Passing(why) | Failed::Refused(why)) => {
+    pub(in crate::queue::rabbitmq) fn link(&self) -> Link {
+        match &*self.reconnector.state.borrow() {
+            ConnectionState::Down(ConnectError::Transient(why) | ConnectError::Refused(why)) => {
                 Link::Down { why: why.clone() }
             }
-            State::Up { connection, .. } if !connection.status().connected() => Link::Down {
-                why: "the connection was lost".to_owned(),
-            },
-            State::Up {
+            ConnectionState::Up { connection, .. } if !connection.status().connected() => {
+                Link::Down {
+                    why: "the connection was lost".to_owned(),
+                }
+            }
+            ConnectionState::Up {
                 connection,
                 blocked,
             } if connection.status().blocked() => Link::Blocked {
                 why: blocked.clone().unwrap_or_else(|| "an alarm".to_owned()),
             },
-            State::Idle | State::Up { .. } => Link::Up,
+            ConnectionState::Idle | ConnectionState::Up { .. } => Link::Up,
         }
     }
 
-    fn watched(&self) -> watch::Receiver<State> {
+    fn watched(&self) -> watch::Receiver<ConnectionState> {
         self.task.get_or_init(|| {
             let mut task = JoinSet::new();
-            task.spawn(Arc::clone(&self.keeper).keep());
+            task.spawn(Arc::clone(&self.reconnector).run());
             task
         });
-        self.keeper.state.subscribe()
+        self.reconnector.state.subscribe()
     }
 }
 
-fn unreached(address: &Address, patience: Duration, why: &str) -> QueueError {
+fn not_connected(address: &Address, time_limit: Duration, why: &str) -> QueueError {
     QueueError::Unavailable {
         message: format!(
-            "{address} was not reached within {patience:?}: {why}; is it running, and is its URL right?"
+            "{address} was not reached within {time_limit:?}: {why}; is it running, and is its URL right?"
         ),
     }
 }
 
-impl Keeper {
-    async fn keep(self: Arc<Self>) {
+impl Reconnector {
+    async fn run(self: Arc<Self>) {
         let mut lost = None;
         loop {
-            let connection = Arc::new(self.dial(lost).await);
+            let connection = Arc::new(self.connect_with_retries(lost).await);
             let events = connection.events_listener();
             let since = Instant::now();
-            self.state.send_replace(State::Up {
+            self.state.send_replace(ConnectionState::Up {
                 connection: Arc::clone(&connection),
                 blocked: None,
             });
@@ -149,21 +162,22 @@ impl Keeper {
             warn!(
                 "the {} connection to {} was lost: {why}; making it again",
                 self.purpose,
-                self.dialer.address()
+                self.connector.address()
             );
-            self.state.send_replace(State::Down(Failed::Passing(why)));
+            self.state
+                .send_replace(ConnectionState::Down(ConnectError::Transient(why)));
             lost = Some(Instant::now());
             // One that breaks as soon as it is made is not made again in a tight circle.
-            sleep(pause::FIRST.saturating_sub(since.elapsed())).await;
+            sleep(FIRST_DELAY.saturating_sub(since.elapsed())).await;
         }
     }
 
-    async fn dial(&self, lost: Option<Instant>) -> lapin::Connection {
-        let (purpose, address) = (self.purpose, self.dialer.address());
-        let mut pauses = Pauses::new();
+    async fn connect_with_retries(&self, lost: Option<Instant>) -> lapin::Connection {
+        let (purpose, address) = (self.purpose, self.connector.address());
+        let mut delays = RetryDelays::new();
         let mut said = false;
         loop {
-            match self.dialer.dial().await {
+            match self.connector.connect().await {
                 Ok(connection) => {
                     if let Some(lost) = lost {
                         info!(
@@ -175,17 +189,17 @@ impl Keeper {
                 }
                 Err(failed) => {
                     self.say(std::mem::replace(&mut said, true), &failed);
-                    self.state.send_replace(State::Down(failed));
-                    pauses.pause().await;
+                    self.state.send_replace(ConnectionState::Down(failed));
+                    delays.wait().await;
                 }
             }
         }
     }
 
     /// One line to see, then details on request: a broker's restart takes many attempts.
-    fn say(&self, again: bool, failed: &Failed) {
-        let (Failed::Passing(why) | Failed::Refused(why)) = failed;
-        let (purpose, address) = (self.purpose, self.dialer.address());
+    fn say(&self, again: bool, failed: &ConnectError) {
+        let (ConnectError::Transient(why) | ConnectError::Refused(why)) = failed;
+        let (purpose, address) = (self.purpose, self.connector.address());
         if again {
             debug!("still no {purpose} connection to {address}: {why}");
         } else {
@@ -215,7 +229,7 @@ impl Keeper {
     }
 
     fn blocked(&self, reason: Option<String>) {
-        let address = self.dialer.address();
+        let address = self.connector.address();
         if let Some(reason) = &reason {
             warn!(
                 "the broker {address} takes no messages for now: {reason}; what is published waits"
@@ -224,7 +238,7 @@ impl Keeper {
             info!("the broker {address} takes messages again");
         }
         self.state.send_modify(|state| {
-            if let State::Up { blocked, .. } = state {
+            if let ConnectionState::Up { blocked, .. } = state {
                 *blocked = reason;
             }
         });

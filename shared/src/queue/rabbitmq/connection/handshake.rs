@@ -6,10 +6,10 @@ use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use lapin::types::parsing::parse_field_table;
 use lapin::types::{AMQPValue, FieldTable};
 
-use super::preflight::Version;
+use crate::queue::rabbitmq::preflight::Version;
 
 /// What a client of AMQP 0-9-1 says first.
-const HELLO: &[u8] = b"AMQP\x00\x00\x09\x01";
+const PROTOCOL_HEADER: &[u8] = b"AMQP\x00\x00\x09\x01";
 
 /// Of the frame: type, channel and size of the payload. Of the payload: class and method, protocol version.
 const FRAME_HEADER: usize = 7;
@@ -18,25 +18,25 @@ const METHOD_FRAME: u8 = 1;
 const CONNECTION_START: [u8; 4] = [0, 10, 0, 10];
 
 /// No broker's greeting is longer.
-const LONGEST: usize = 64 * 1024;
+const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
 
 /// Says hello and reads the version from the answer.
-pub(super) async fn version(
+pub(in crate::queue::rabbitmq) async fn version(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
 ) -> io::Result<Version> {
-    stream.write_all(HELLO).await?;
+    stream.write_all(PROTOCOL_HEADER).await?;
     stream.flush().await?;
     let mut header = [0; FRAME_HEADER];
     stream.read_exact(&mut header).await?;
     let size = header[3..]
         .iter()
         .fold(0, |size, byte| size << 8 | usize::from(*byte));
-    if header[0] != METHOD_FRAME || size > LONGEST {
-        return Err(strange());
+    if header[0] != METHOD_FRAME || size > MAX_PAYLOAD_BYTES {
+        return Err(unexpected_greeting());
     }
     let mut payload = vec![0; size];
     stream.read_exact(&mut payload).await?;
-    version_in(&payload).ok_or_else(strange)
+    version_in(&payload).ok_or_else(unexpected_greeting)
 }
 
 fn version_in(payload: &[u8]) -> Option<Version> {
@@ -55,7 +55,7 @@ fn text(properties: &FieldTable, name: &str) -> Option<String> {
     }
 }
 
-fn strange() -> io::Error {
+fn unexpected_greeting() -> io::Error {
     io::Error::other("it greets like no RabbitMQ")
 }
 

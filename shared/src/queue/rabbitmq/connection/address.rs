@@ -55,12 +55,12 @@ pub struct InvalidAddress {
 
 impl Address {
     /// What lapin connects to; with the password.
-    pub(super) fn uri(&self) -> &AMQPUri {
+    pub(in crate::queue::rabbitmq) fn uri(&self) -> &AMQPUri {
         &self.uri
     }
 
     /// The same as text. The host is percent-encoded where it is an IPv6 address, which lapin would take for none.
-    pub(super) fn url(&self) -> String {
+    pub(in crate::queue::rabbitmq) fn url(&self) -> String {
         let mut uri = self.uri.clone();
         uri.authority.host = uri.authority.host.replace(':', "%3A");
         uri.to_string()
@@ -68,7 +68,9 @@ impl Address {
 
     /// The certificates beside the system's: those that the address names, read from their files, and the usual
     /// authorities where the system knows none; nothing if there are neither.
-    pub(super) fn certificates(&self) -> Result<Option<OwnedTLSConfig>, String> {
+    pub(in crate::queue::rabbitmq) fn certificates(
+        &self,
+    ) -> Result<Option<OwnedTLSConfig>, String> {
         let Certificates {
             authorities,
             client,

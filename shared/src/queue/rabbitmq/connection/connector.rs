@@ -8,9 +8,9 @@ use lapin::tcp::AMQPUriTcpExt;
 use lapin::{Connect, ConnectionProperties, ErrorKind};
 
 use super::address::Address;
-use super::greeting;
-use super::preflight::Version;
-use super::trouble::Trouble;
+use super::handshake;
+use crate::queue::rabbitmq::error::BrokerFailure;
+use crate::queue::rabbitmq::preflight::Version;
 
 /// How long one attempt may take, from looking up the host to the vhost's being open.
 const ATTEMPT: Duration = Duration::from_secs(10);
@@ -20,23 +20,23 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 /// The pool keeps attempts from overlapping and limits their time. A connection leaves it as soon as it is made:
 /// whoever still holds on to one that broke must not keep the next one from being made.
 #[derive(Debug)]
-pub(super) struct Dialer {
-    pool: Pool<Maker>,
+pub(in crate::queue::rabbitmq) struct BrokerConnector {
+    pool: Pool<ConnectionManager>,
 }
 
 /// Why there is no connection.
 #[derive(Clone, Debug)]
-pub(super) enum Failed {
+pub(in crate::queue::rabbitmq) enum ConnectError {
     /// Worth another try.
     Passing(String),
     /// The broker will refuse again.
     Refused(String),
 }
 
-impl Dialer {
+impl BrokerConnector {
     /// `name` is what the broker shows for the connections.
-    pub(super) fn new(address: Address, name: String) -> Self {
-        let pool = Pool::builder(Maker::new(address, name))
+    pub(in crate::queue::rabbitmq) fn new(address: Address, name: String) -> Self {
+        let pool = Pool::builder(ConnectionManager::new(address, name))
             .max_size(1)
             .create_timeout(Some(ATTEMPT))
             .runtime(Runtime::Tokio1)
@@ -46,50 +46,52 @@ impl Dialer {
     }
 
     /// Where it connects to.
-    pub(super) fn address(&self) -> &Address {
+    pub(in crate::queue::rabbitmq) fn address(&self) -> &Address {
         &self.pool.manager().address
     }
 
     /// Makes one attempt.
-    pub(super) async fn dial(&self) -> Result<lapin::Connection, Failed> {
+    pub(in crate::queue::rabbitmq) async fn connect(
+        &self,
+    ) -> Result<lapin::Connection, ConnectError> {
         match self.pool.get().await {
             Ok(connection) => Ok(Object::take(connection)),
-            Err(PoolError::Backend(error)) => Err(Failed::from(&error)),
-            Err(PoolError::Timeout(_)) => Err(Failed::Passing(format!(
+            Err(PoolError::Backend(error)) => Err(ConnectError::from(&error)),
+            Err(PoolError::Timeout(_)) => Err(ConnectError::Transient(format!(
                 "no answer within {} s",
                 ATTEMPT.as_secs()
             ))),
-            Err(other) => Err(Failed::Passing(other.to_string())),
+            Err(other) => Err(ConnectError::Transient(other.to_string())),
         }
     }
 
     /// Asks the broker for its version, on a connection of its own that goes no further than the greeting:
-    /// lapin keeps to itself what it was greeted with.
-    pub(super) async fn version(&self) -> Result<Version, Failed> {
-        tokio::time::timeout(ATTEMPT, self.pool.manager().greeted())
+    /// lapin keeps to itself what it was read_version with.
+    pub(in crate::queue::rabbitmq) async fn version(&self) -> Result<Version, ConnectError> {
+        tokio::time::timeout(ATTEMPT, self.pool.manager().read_version())
             .await
-            .unwrap_or_else(|_| Err(Failed::Passing("no greeting".to_owned())))
+            .unwrap_or_else(|_| Err(ConnectError::Transient("no greeting".to_owned())))
     }
 }
 
-impl From<&lapin::Error> for Failed {
+impl From<&lapin::Error> for ConnectError {
     fn from(error: &lapin::Error) -> Self {
-        match Trouble::from(error) {
-            Trouble::Refused(why) => Self::Refused(why),
-            Trouble::Passing(why) => Self::Passing(why),
-            Trouble::Missing => Self::Passing(error.to_string()),
+        match BrokerFailure::from(error) {
+            BrokerFailure::Refused(why) => Self::Refused(why),
+            BrokerFailure::Transient(why) => Self::Passing(why),
+            BrokerFailure::QueueMissing => Self::Passing(error.to_string()),
         }
     }
 }
 
 /// deadpool-lapin's manager, and what it lacks: certificates.
-struct Maker {
+struct ConnectionManager {
     address: Address,
     name: String,
     plain: deadpool_lapin::Manager,
 }
 
-impl Maker {
+impl ConnectionManager {
     fn new(address: Address, name: String) -> Self {
         let properties = {
             let name = name.clone();
@@ -104,9 +106,9 @@ impl Maker {
         }
     }
 
-    async fn greeted(&self) -> Result<Version, Failed> {
-        let passing = |error: std::io::Error| Failed::Passing(error.to_string());
-        let certificates = self.address.certificates().map_err(Failed::Refused)?;
+    async fn read_version(&self) -> Result<Version, ConnectError> {
+        let passing = |error: std::io::Error| ConnectError::Transient(error.to_string());
+        let certificates = self.address.certificates().map_err(ConnectError::Refused)?;
         let certificates = certificates.unwrap_or_default();
         let runtime = lapin::runtime::default_runtime().expect("lapin is built for tokio");
         let uri = self.address.uri();
@@ -114,7 +116,7 @@ impl Maker {
             .connect_with_config_async(certificates.as_ref(), &runtime)
             .await
             .map_err(passing)?;
-        greeting::version(&mut stream).await.map_err(passing)
+        handshake::version(&mut stream).await.map_err(passing)
     }
 }
 
@@ -122,14 +124,14 @@ fn properties(name: &str) -> ConnectionProperties {
     ConnectionProperties::default().with_connection_name(name.into())
 }
 
-impl std::fmt::Debug for Maker {
+impl std::fmt::Debug for ConnectionManager {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // deadpool-lapin's manager would show the password.
-        write!(out, "Maker({}, {})", self.address, self.name)
+        write!(out, "ConnectionManager({}, {})", self.address, self.name)
     }
 }
 
-impl Manager for Maker {
+impl Manager for ConnectionManager {
     type Type = lapin::Connection;
     type Error = lapin::Error;
 

@@ -10,60 +10,66 @@ use lapin::message::Delivery as Message;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
 use lapin::types::{AMQPValue, FieldTable};
 
-use super::alive::while_alive;
-use super::outbox::{Outbox, REASON};
+use crate::queue::rabbitmq::liveness::while_connected;
+use crate::queue::rabbitmq::publisher::{MessagePublisher, REASON};
 use crate::queue::{Delivery, Queue, QueueError, Settle};
 
 /// What all claims of one channel share.
 #[derive(Debug)]
-pub(super) struct Tenure {
+pub(in crate::queue::rabbitmq) struct ClaimChannel {
     /// Publishes what is rejected: on the other connection, as one that has published is not read from during an
     /// alarm, acks included.
-    pub(super) outbox: Arc<Outbox>,
+    pub(in crate::queue::rabbitmq) publisher: Arc<MessagePublisher>,
     /// Where what is rejected goes.
-    pub(super) dead: Option<Queue>,
+    pub(in crate::queue::rabbitmq) dead: Option<Queue>,
     /// The consumer let go of the channel.
     ended: AtomicBool,
 }
 
-impl Tenure {
-    pub(super) fn new(outbox: Arc<Outbox>, dead: Option<Queue>) -> Self {
+impl ClaimChannel {
+    pub(in crate::queue::rabbitmq) fn new(
+        publisher: Arc<MessagePublisher>,
+        dead: Option<Queue>,
+    ) -> Self {
         Self {
-            outbox,
+            publisher,
             dead,
             ended: AtomicBool::new(false),
         }
     }
 
-    pub(super) fn end(&self) {
+    pub(in crate::queue::rabbitmq) fn end(&self) {
         self.ended.store(true, Ordering::Release);
     }
 }
 
 #[derive(Debug)]
-struct Claim {
+struct RabbitClaim {
     acker: Acker,
     body: Bytes,
-    tenure: Arc<Tenure>,
+    claim_channel: Arc<ClaimChannel>,
 }
 
 /// The message as a delivery whose answer goes to the channel it came on.
-pub(super) fn delivery(message: Message, tenure: &Arc<Tenure>) -> Delivery {
+pub(in crate::queue::rabbitmq) fn delivery(
+    message: Message,
+    claim_channel: &Arc<ClaimChannel>,
+) -> Delivery {
     let headers = message.properties.headers().as_ref();
     let redeliveries = redeliveries(headers, message.redelivered);
-    let why_dead = headers.and_then(why_dead);
+    let dead_letter_reason = headers.and_then(dead_letter_reason);
     let body = Bytes::from(message.data);
-    let claim = Claim {
+    let claim = RabbitClaim {
         acker: message.acker,
         body: body.clone(),
-        tenure: Arc::clone(tenure),
+        claim_channel: Arc::clone(claim_channel),
     };
-    Delivery::new(body, redeliveries, Box::new(claim)).dead_because(why_dead)
+    Delivery::new(body, redeliveries, Box::new(claim)).with_dead_letter_reason(dead_letter_reason)
 }
 
 /// The message as a delivery that needs no answer.
-pub(super) fn heard(message: Message) -> Delivery {
-    Delivery::new(Bytes::from(message.data), 0, Box::new(Heard))
+pub(in crate::queue::rabbitmq) fn broadcast_delivery(message: Message) -> Delivery {
+    Delivery::new(Bytes::from(message.data), 0, Box::new(BroadcastClaim))
 }
 
 /// Quorum queues count; of others, and of a count they forgot, only the flag tells.
@@ -89,7 +95,7 @@ fn whole(value: &AMQPValue) -> Option<u32> {
 }
 
 /// Our own reason, else the broker's.
-fn why_dead(headers: &FieldTable) -> Option<String> {
+fn dead_letter_reason(headers: &FieldTable) -> Option<String> {
     let text = |name: &str| match headers.inner().get(name) {
         Some(AMQPValue::LongString(text)) => Some(text.to_string()),
         _ => None,
@@ -107,19 +113,19 @@ fn why_dead(headers: &FieldTable) -> Option<String> {
 }
 
 #[async_trait]
-impl Settle for Claim {
+impl Settle for RabbitClaim {
     async fn ack(self: Box<Self>) -> Result<bool, QueueError> {
         if !self.is_live() {
             return Ok(false);
         }
-        Ok(arrives(self.acker.ack(BasicAckOptions::default()), &self.acker).await)
+        Ok(answer_sent(self.acker.ack(BasicAckOptions::default()), &self.acker).await)
     }
 
-    async fn hand_back(self: Box<Self>) -> Result<bool, QueueError> {
+    async fn requeue(self: Box<Self>) -> Result<bool, QueueError> {
         if !self.is_live() {
             return Ok(false);
         }
-        Ok(give_back(&self.acker).await)
+        Ok(requeue(&self.acker).await)
     }
 
     async fn reject(self: Box<Self>, reason: &str) -> Result<bool, QueueError> {
@@ -128,42 +134,45 @@ impl Settle for Claim {
         }
         // The broker's own way to the dead queue has no room for a reason. Should the ack be lost after this, the
         // message is rejected a second time: twice in the dead queue is better than nowhere.
-        if let Some(dead) = self.tenure.dead.clone() {
-            self.tenure.outbox.bury(dead, &self.body, reason).await?;
+        if let Some(dead) = self.claim_channel.dead.clone() {
+            self.claim_channel
+                .publisher
+                .dead_letter(dead, &self.body, reason)
+                .await?;
         }
         self.ack().await
     }
 
     fn is_live(&self) -> bool {
-        !self.tenure.ended.load(Ordering::Acquire) && self.acker.usable()
+        !self.claim_channel.ended.load(Ordering::Acquire) && self.acker.usable()
     }
 }
 
 /// Gives a message back to its queue; whether that was still possible.
-pub(super) async fn give_back(acker: &Acker) -> bool {
+pub(in crate::queue::rabbitmq) async fn requeue(acker: &Acker) -> bool {
     let options = BasicNackOptions {
         requeue: true,
         ..BasicNackOptions::default()
     };
-    arrives(acker.nack(options), acker).await
+    answer_sent(acker.nack(options), acker).await
 }
 
 /// Whether an answer is out before its channel goes.
-async fn arrives(answer: impl Future<Output = lapin::Result<bool>>, acker: &Acker) -> bool {
-    while_alive(|| acker.usable(), answer).await == Some(Ok(true))
+async fn answer_sent(answer: impl Future<Output = lapin::Result<bool>>, acker: &Acker) -> bool {
+    while_connected(|| acker.usable(), answer).await == Some(Ok(true))
 }
 
 /// What was broadcast is settled by being received.
 #[derive(Debug)]
-struct Heard;
+struct BroadcastClaim;
 
 #[async_trait]
-impl Settle for Heard {
+impl Settle for BroadcastClaim {
     async fn ack(self: Box<Self>) -> Result<bool, QueueError> {
         Ok(true)
     }
 
-    async fn hand_back(self: Box<Self>) -> Result<bool, QueueError> {
+    async fn requeue(self: Box<Self>) -> Result<bool, QueueError> {
         Ok(true)
     }
 
@@ -202,12 +211,12 @@ mod tests {
         let broker = ("x-first-death-reason", text("delivery_limit"));
         let ours = (REASON, text("it is odd"));
         let both = headers(&[broker.clone(), ours]);
-        assert_eq!(why_dead(&both).as_deref(), Some("it is odd"));
-        let reason = why_dead(&headers(&[broker]));
+        assert_eq!(dead_letter_reason(&both).as_deref(), Some("it is odd"));
+        let reason = dead_letter_reason(&headers(&[broker]));
         assert_eq!(
             reason.as_deref(),
             Some("delivered too often without an answer")
         );
-        assert_eq!(why_dead(&headers(&[])), None);
+        assert_eq!(dead_letter_reason(&headers(&[])), None);
     }
 }

@@ -7,7 +7,7 @@ use lapin::protocol::AMQPError;
 
 /// What went wrong, by what is to be done.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Trouble {
+pub(super) enum BrokerFailure {
     /// The connection or channel went, or something is not ready yet: worth another try.
     Passing(String),
     /// There is no such queue.
@@ -25,7 +25,7 @@ mod code {
     pub(super) const NOT_IMPLEMENTED: u16 = 540;
 }
 
-impl From<&lapin::Error> for Trouble {
+impl From<&lapin::Error> for BrokerFailure {
     fn from(error: &lapin::Error) -> Self {
         match error.kind() {
             ErrorKind::ProtocolError(said) => Self::said_by_the_broker(said),
@@ -44,7 +44,7 @@ impl From<&lapin::Error> for Trouble {
     }
 }
 
-impl Trouble {
+impl BrokerFailure {
     /// What was asked for can't be answered any more.
     pub(super) fn gone() -> Self {
         Self::Passing("its connection is gone".to_owned())
@@ -80,9 +80,9 @@ mod tests {
     use super::*;
     use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
 
-    fn trouble(kind: AMQPErrorKind, text: &str) -> Trouble {
+    fn failure(kind: AMQPErrorKind, text: &str) -> BrokerFailure {
         let error = AMQPError::new(kind, text.into());
-        Trouble::from(&lapin::Error::from(ErrorKind::ProtocolError(error)))
+        BrokerFailure::from(&lapin::Error::from(ErrorKind::ProtocolError(error)))
     }
 
     #[test]
@@ -112,8 +112,8 @@ mod tests {
                 "vhost in the broker's URL",
             ),
         ] {
-            match trouble(kind, text) {
-                Trouble::Refused(message) => assert!(message.contains(advice), "{message}"),
+            match failure(kind, text) {
+                BrokerFailure::Refused(message) => assert!(message.contains(advice), "{message}"),
                 other => panic!("{text}: {other:?}"),
             }
         }
@@ -123,8 +123,8 @@ mod tests {
     fn what_may_be_well_in_a_moment_is_tried_again() {
         let not_found: AMQPErrorKind = AMQPSoftError::NOTFOUND.into();
         assert_eq!(
-            trouble(not_found.clone(), "NOT_FOUND - no queue 'x' in vhost '/'"),
-            Trouble::Missing
+            failure(not_found.clone(), "NOT_FOUND - no queue 'x' in vhost '/'"),
+            BrokerFailure::QueueMissing
         );
         for (kind, text) in [
             (
@@ -144,7 +144,10 @@ mod tests {
                 "RESOURCE_LOCKED - cannot obtain exclusive access",
             ),
         ] {
-            assert_eq!(trouble(kind, text), Trouble::Passing(text.to_owned()));
+            assert_eq!(
+                failure(kind, text),
+                BrokerFailure::Transient(text.to_owned())
+            );
         }
     }
 }

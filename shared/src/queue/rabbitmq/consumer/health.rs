@@ -8,68 +8,70 @@ use lapin::ChannelStatus;
 
 /// The consumers of one broker in this process, by number.
 #[derive(Debug, Default)]
-pub(super) struct Consumers {
+pub(in crate::queue::rabbitmq) struct ConsumerHealthRegistry {
     given: AtomicU64,
-    each: Mutex<BTreeMap<u64, Health>>,
+    each: Mutex<BTreeMap<u64, ConsumerHealth>>,
 }
 
 /// How a consumer is.
-enum Health {
+enum ConsumerHealth {
     /// It receives for as long as this channel is open.
     Well { of: String, channel: ChannelStatus },
     /// It is being taken up again.
     Ailing { why: String },
 }
 
-impl Consumers {
-    /// A new consumer's pulse.
-    pub(super) fn join(self: &Arc<Self>) -> Pulse {
-        Pulse {
+impl ConsumerHealthRegistry {
+    /// A new consumer's health.
+    pub(in crate::queue::rabbitmq) fn join(self: &Arc<Self>) -> HealthReporter {
+        HealthReporter {
             consumers: Arc::clone(self),
             number: self.given.fetch_add(1, Ordering::Relaxed),
         }
     }
 
     /// Why one of them does not receive, if one does not.
-    pub(super) fn ailing(&self) -> Option<String> {
+    pub(in crate::queue::rabbitmq) fn interruption(&self) -> Option<String> {
         self.lock().values().find_map(|health| match health {
-            Health::Ailing { why } => Some(why.clone()),
-            Health::Well { channel, .. } if channel.connected() => None,
-            Health::Well { of, .. } => Some(format!("the broker closed the channel of {of}")),
+            ConsumerHealth::Interrupted { why } => Some(why.clone()),
+            ConsumerHealth::Receiving { channel, .. } if channel.connected() => None,
+            ConsumerHealth::Receiving { of, .. } => {
+                Some(format!("the broker closed the channel of {of}"))
+            }
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Health>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, ConsumerHealth>> {
         self.each.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Tells how one consumer is; when it is dropped, nobody expects the consumer to receive any more.
 #[derive(Debug)]
-pub(super) struct Pulse {
-    consumers: Arc<Consumers>,
+pub(in crate::queue::rabbitmq) struct HealthReporter {
+    consumers: Arc<ConsumerHealthRegistry>,
     number: u64,
 }
 
-impl Pulse {
-    pub(super) fn well(&self, of: String, channel: ChannelStatus) {
-        let health = Health::Well { of, channel };
+impl HealthReporter {
+    pub(in crate::queue::rabbitmq) fn receiving(&self, of: String, channel: ChannelStatus) {
+        let health = ConsumerHealth::Receiving { of, channel };
         self.consumers.lock().insert(self.number, health);
     }
 
-    pub(super) fn ailing(&self, why: String) {
-        let health = Health::Ailing { why };
+    pub(in crate::queue::rabbitmq) fn interrupted(&self, why: String) {
+        let health = ConsumerHealth::Interrupted { why };
         self.consumers.lock().insert(self.number, health);
     }
 }
 
-impl Drop for Pulse {
+impl Drop for HealthReporter {
     fn drop(&mut self) {
         self.consumers.lock().remove(&self.number);
     }
 }
 
-impl std::fmt::Debug for Health {
+impl std::fmt::Debug for ConsumerHealth {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Well { of, .. } => write!(out, "{of} receives"),

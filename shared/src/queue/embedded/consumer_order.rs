@@ -6,13 +6,13 @@ use tokio::sync::watch;
 
 /// Consumers in the order in which they came; the first one receives.
 #[derive(Debug, Default)]
-pub(super) struct Line {
+pub(super) struct ConsumerOrder {
     places: watch::Sender<Vec<u64>>,
     given: AtomicU64,
 }
 
-impl Line {
-    /// A place at the end of the line.
+impl ConsumerOrder {
+    /// A place at the end of the consumer_order.
     pub(super) fn join(&self) -> u64 {
         let place = self.given.fetch_add(1, Ordering::Relaxed);
         self.places.send_modify(|places| places.push(place));
@@ -20,7 +20,7 @@ impl Line {
     }
 
     /// Waits for one's turn. Cancel-safe.
-    pub(super) async fn turn(&self, place: u64) {
+    pub(super) async fn wait_for_turn(&self, place: u64) {
         let mut places = self.places.subscribe();
         // The sender is `self`, so it is not gone.
         let _ = places
@@ -28,7 +28,7 @@ impl Line {
             .await;
     }
 
-    /// Leaves the line.
+    /// Leaves the consumer_order.
     pub(super) fn leave(&self, place: u64) {
         self.places
             .send_modify(|places| places.retain(|other| *other != place));

@@ -10,11 +10,11 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Confirmation, ExchangeKind};
 use tracing::{debug, warn};
 
-use super::alive::while_alive;
 use super::connection::Connection;
-use super::pause::Pauses;
+use super::error::BrokerFailure;
+use super::liveness::while_connected;
+use super::retry::RetryDelays;
 use super::topology::CONTROL;
-use super::trouble::Trouble;
 use crate::queue::{Queue, QueueError};
 
 /// The header that says why a message lies in the dead queue.
@@ -24,7 +24,7 @@ const PERSISTENT: u8 = 2;
 
 /// For whom a message is.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub(super) enum Target {
+pub(super) enum PublishTarget {
     Queue(Queue),
     /// All who listen now; nobody is fine too.
     Everyone,
@@ -36,35 +36,35 @@ pub(super) enum Target {
 /// it, and lapin hands the returned message to whichever confirmation of the channel comes next: on a channel
 /// for one queue that is as good as the right one, as they all share that queue's fate.
 #[derive(Debug)]
-pub(super) struct Outbox {
+pub(super) struct MessagePublisher {
     connection: Arc<Connection>,
-    channels: Mutex<Channels>,
+    channels: Mutex<TargetChannels>,
 }
 
 #[derive(Default)]
-struct Channels {
+struct TargetChannels {
     given: u64,
-    open: HashMap<Target, Opening>,
+    open: HashMap<PublishTarget, PendingChannel>,
 }
 
 /// A channel, or one on its way; whoever waits for it drives it.
 #[derive(Clone)]
-struct Opening {
+struct PendingChannel {
     number: u64,
-    channel: Shared<BoxFuture<'static, Result<Channel, Trouble>>>,
+    channel: Shared<BoxFuture<'static, Result<Channel, BrokerFailure>>>,
 }
 
 /// What became of one attempt.
-enum Attempt {
+enum PublishOutcome {
     Stored,
     Returned,
     /// The broker could not store it just now.
     NotStored,
     /// The channel is gone, with or without its connection; whether the message arrived is not known.
-    Lost(Trouble),
+    Lost(BrokerFailure),
 }
 
-impl Outbox {
+impl MessagePublisher {
     pub(super) fn new(connection: Arc<Connection>) -> Self {
         Self {
             connection,
@@ -73,12 +73,16 @@ impl Outbox {
     }
 
     /// Publishes one message; see [`crate::queue::Broker::publish`]. It may arrive twice if the connection is lost.
-    pub(super) async fn publish(&self, target: &Target, body: &[u8]) -> Result<(), QueueError> {
+    pub(super) async fn publish(
+        &self,
+        target: &PublishTarget,
+        body: &[u8],
+    ) -> Result<(), QueueError> {
         self.send(target, body, BasicProperties::default()).await
     }
 
     /// Puts a message into a dead queue, with the reason.
-    pub(super) async fn bury(
+    pub(super) async fn dead_letter(
         &self,
         dead: Queue,
         body: &[u8],
@@ -87,118 +91,126 @@ impl Outbox {
         let mut headers = FieldTable::default();
         headers.insert(REASON.into(), AMQPValue::LongString(reason.into()));
         let properties = BasicProperties::default().with_headers(headers);
-        self.send(&Target::Queue(dead), body, properties).await
+        self.send(&PublishTarget::Queue(dead), body, properties)
+            .await
     }
 
     async fn send(
         &self,
-        target: &Target,
+        target: &PublishTarget,
         body: &[u8],
         properties: BasicProperties,
     ) -> Result<(), QueueError> {
         let properties = properties.with_delivery_mode(PERSISTENT);
-        let mut pauses = Pauses::new();
+        let mut delays = RetryDelays::new();
         loop {
-            let opening = self.channel(target);
-            match attempt(opening.channel.clone(), target, body, properties.clone()).await {
-                Attempt::Stored => return Ok(()),
-                Attempt::Returned => return Err(missing(target)),
-                Attempt::NotStored => {
+            let pending = self.channel(target);
+            match attempt(pending.channel.clone(), target, body, properties.clone()).await {
+                PublishOutcome::Confirmed => return Ok(()),
+                PublishOutcome::Unroutable => return Err(missing(target)),
+                PublishOutcome::Nacked => {
                     warn!("the broker could not store a message; publishing it again");
                 }
-                Attempt::Lost(Trouble::Passing(why)) => {
-                    self.forget(target, opening.number);
+                PublishOutcome::ChannelLost(BrokerFailure::Transient(why)) => {
+                    self.drop_channel(target, pending.number);
                     debug!("a message is published again: {why}");
                 }
-                Attempt::Lost(_) => {
-                    self.forget(target, opening.number);
-                    return self.send_alone(target, body, properties).await;
+                PublishOutcome::ChannelLost(_) => {
+                    self.drop_channel(target, pending.number);
+                    return self.send_on_own_channel(target, body, properties).await;
                 }
             }
-            pauses.pause().await;
+            delays.wait().await;
         }
     }
 
     /// Publishes on a channel that nobody shares: the broker closed the shared one because of one message, and
     /// only the message it refuses again was the one.
-    async fn send_alone(
+    async fn send_on_own_channel(
         &self,
-        target: &Target,
+        target: &PublishTarget,
         body: &[u8],
         properties: BasicProperties,
     ) -> Result<(), QueueError> {
-        let mut pauses = Pauses::new();
+        let mut delays = RetryDelays::new();
         loop {
             let channel = open(Arc::clone(&self.connection), target.clone());
             match attempt(channel, target, body, properties.clone()).await {
-                Attempt::Stored => return Ok(()),
-                Attempt::Returned | Attempt::Lost(Trouble::Missing) => return Err(missing(target)),
-                Attempt::Lost(Trouble::Refused(message)) => {
+                PublishOutcome::Confirmed => return Ok(()),
+                PublishOutcome::Unroutable
+                | PublishOutcome::ChannelLost(BrokerFailure::QueueMissing) => {
+                    return Err(missing(target));
+                }
+                PublishOutcome::ChannelLost(BrokerFailure::Refused(message)) => {
                     return Err(QueueError::Refused { message });
                 }
-                Attempt::NotStored | Attempt::Lost(Trouble::Passing(_)) => pauses.pause().await,
+                PublishOutcome::Nacked
+                | PublishOutcome::ChannelLost(BrokerFailure::Transient(_)) => delays.wait().await,
             }
         }
     }
 
-    fn channel(&self, target: &Target) -> Opening {
+    fn channel(&self, target: &PublishTarget) -> PendingChannel {
         let mut channels = self.lock();
-        if let Some(opening) = channels.open.get(target) {
-            return opening.clone();
+        if let Some(pending) = channels.open.get(target) {
+            return pending.clone();
         }
         channels.given += 1;
-        let opening = Opening {
+        let pending = PendingChannel {
             number: channels.given,
             channel: open(Arc::clone(&self.connection), target.clone())
                 .boxed()
                 .shared(),
         };
-        channels.open.insert(target.clone(), opening.clone());
-        opening
+        channels.open.insert(target.clone(), pending.clone());
+        pending
     }
 
     /// Lets the next one open a new channel, unless that was done already.
-    fn forget(&self, target: &Target, number: u64) {
+    fn drop_channel(&self, target: &PublishTarget, number: u64) {
         let mut channels = self.lock();
         if channels
             .open
             .get(target)
-            .is_some_and(|opening| opening.number == number)
+            .is_some_and(|pending| pending.number == number)
         {
             channels.open.remove(target);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Channels> {
+    fn lock(&self) -> MutexGuard<'_, TargetChannels> {
         self.channels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn missing(target: &Target) -> QueueError {
+fn missing(target: &PublishTarget) -> QueueError {
     match target {
-        Target::Queue(queue) => QueueError::Missing {
+        PublishTarget::Queue(queue) => QueueError::Missing {
             queue: queue.clone(),
         },
-        Target::Everyone => unreachable!("what is for everyone may be for nobody"),
+        PublishTarget::Broadcast => unreachable!("what is for everyone may be for nobody"),
     }
 }
 
-async fn open(connection: Arc<Connection>, target: Target) -> Result<Channel, Trouble> {
-    let live = connection.live().await;
-    let live = live.map_err(|closed| Trouble::Refused(closed.to_string()))?;
+async fn open(
+    connection: Arc<Connection>,
+    target: PublishTarget,
+) -> Result<Channel, BrokerFailure> {
+    let live = connection.connected().await;
+    let live = live.map_err(|closed| BrokerFailure::Refused(closed.to_string()))?;
     let opened = async {
         let channel = live.create_channel().await?;
         channel
             .confirm_select(ConfirmSelectOptions::default())
             .await?;
-        if target == Target::Everyone {
+        if target == PublishTarget::Broadcast {
             declare_control(&channel).await?;
         }
         Ok(channel)
     };
-    match while_alive(|| live.status().connected(), opened).await {
-        Some(opened) => opened.map_err(|error: lapin::Error| Trouble::from(&error)),
-        None => Err(Trouble::gone()),
+    match while_connected(|| live.status().connected(), opened).await {
+        Some(opened) => opened.map_err(|error: lapin::Error| BrokerFailure::from(&error)),
+        None => Err(BrokerFailure::connection_lost()),
     }
 }
 
@@ -215,40 +227,42 @@ pub(super) async fn declare_control(channel: &Channel) -> lapin::Result<()> {
 }
 
 async fn attempt(
-    channel: impl Future<Output = Result<Channel, Trouble>>,
-    target: &Target,
+    channel: impl Future<Output = Result<Channel, BrokerFailure>>,
+    target: &PublishTarget,
     body: &[u8],
     properties: BasicProperties,
-) -> Attempt {
+) -> PublishOutcome {
     let channel = match channel.await {
         Ok(channel) => channel,
-        Err(trouble) => return Attempt::Lost(trouble),
+        Err(failure) => return PublishOutcome::ChannelLost(failure),
     };
     let published = publish(&channel, target, body, properties);
-    match while_alive(|| channel.status().connected(), published).await {
-        Some(Ok(Confirmation::Ack(None))) => Attempt::Stored,
-        Some(Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)))) => Attempt::Returned,
-        Some(Ok(Confirmation::Nack(None))) => Attempt::NotStored,
+    match while_connected(|| channel.status().connected(), published).await {
+        Some(Ok(Confirmation::Ack(None))) => PublishOutcome::Confirmed,
+        Some(Ok(Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)))) => {
+            PublishOutcome::Unroutable
+        }
+        Some(Ok(Confirmation::Nack(None))) => PublishOutcome::Nacked,
         Some(Ok(Confirmation::NotRequested)) => {
             unreachable!("confirms were asked for when the channel was opened")
         }
-        Some(Err(error)) => Attempt::Lost(Trouble::from(&error)),
-        None => Attempt::Lost(Trouble::gone()),
+        Some(Err(error)) => PublishOutcome::ChannelLost(BrokerFailure::from(&error)),
+        None => PublishOutcome::ChannelLost(BrokerFailure::connection_lost()),
     }
 }
 
 async fn publish(
     channel: &Channel,
-    target: &Target,
+    target: &PublishTarget,
     body: &[u8],
     properties: BasicProperties,
 ) -> lapin::Result<Confirmation> {
     let (exchange, key) = match target {
-        Target::Queue(queue) => (ShortString::default(), queue.to_string().into()),
-        Target::Everyone => (CONTROL.into(), ShortString::default()),
+        PublishTarget::Queue(queue) => (ShortString::default(), queue.to_string().into()),
+        PublishTarget::Broadcast => (CONTROL.into(), ShortString::default()),
     };
     let options = BasicPublishOptions {
-        mandatory: matches!(target, Target::Queue(_)),
+        mandatory: matches!(target, PublishTarget::Queue(_)),
         ..BasicPublishOptions::default()
     };
     channel
@@ -257,7 +271,7 @@ async fn publish(
         .await
 }
 
-impl std::fmt::Debug for Channels {
+impl std::fmt::Debug for TargetChannels {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_set().entries(self.open.keys()).finish()
     }

@@ -7,38 +7,38 @@ use lapin::Channel;
 use lapin::options::{BasicConsumeOptions, BasicQosOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{FieldTable, ShortString};
 
-use super::alive::while_alive;
-use super::outbox::declare_control;
-use super::topology::{self, CONTROL};
-use super::trouble::Trouble;
 use crate::queue::Queue;
+use crate::queue::rabbitmq::error::BrokerFailure;
+use crate::queue::rabbitmq::liveness::while_connected;
+use crate::queue::rabbitmq::publisher::declare_control;
+use crate::queue::rabbitmq::topology::{self, CONTROL};
 
 #[derive(Clone, Debug)]
-pub(super) enum Source {
+pub(in crate::queue::rabbitmq) enum Subscription {
     /// A queue, with manual acks.
     Queue { queue: Queue, prefetch: u16 },
     /// What is broadcast, through a queue of the listener's own that lives as long as its connection.
     Control { name: String },
 }
 
-impl Source {
+impl Subscription {
     /// The queue, where it is one that others declare.
-    pub(super) fn queue(&self) -> Option<&Queue> {
+    pub(in crate::queue::rabbitmq) fn queue(&self) -> Option<&Queue> {
         match self {
             Self::Queue { queue, .. } => Some(queue),
             Self::Control { .. } => None,
         }
     }
 
-    pub(super) fn dead_queue(&self) -> Option<Queue> {
+    pub(in crate::queue::rabbitmq) fn dead_queue(&self) -> Option<Queue> {
         self.queue().and_then(topology::dead_queue)
     }
 
     /// Starts to consume on a channel of its own. Whoever gives up waiting leaves no consumer behind.
-    pub(super) async fn open(
+    pub(in crate::queue::rabbitmq) async fn open(
         &self,
         connection: Arc<lapin::Connection>,
-    ) -> Result<(Channel, lapin::Consumer), Trouble> {
+    ) -> Result<(Channel, lapin::Consumer), BrokerFailure> {
         let source = self.clone();
         // What the broker was asked for and nobody waits for any more would consume for ever, and lapin not end it. So
         // it is waited for in any case, and ended by being dropped.
@@ -46,14 +46,14 @@ impl Source {
             clippy::disallowed_methods,
             reason = "it must outlive whoever waits for it, and ends with the connection at the latest"
         )]
-        let opening = tokio::spawn(async move {
-            let taken_up = source.take_up(&connection);
-            match while_alive(|| connection.status().connected(), taken_up).await {
-                Some(taken_up) => taken_up.map_err(|error| Trouble::from(&error)),
-                None => Err(Trouble::gone()),
+        let pending = tokio::spawn(async move {
+            let subscribed = source.subscribe_on(&connection);
+            match while_connected(|| connection.status().connected(), subscribed).await {
+                Some(subscribed) => subscribed.map_err(|error| BrokerFailure::from(&error)),
+                None => Err(BrokerFailure::connection_lost()),
             }
         });
-        match opening
+        match pending
             .await
             .map_err(tokio::task::JoinError::try_into_panic)
         {
@@ -64,7 +64,7 @@ impl Source {
         }
     }
 
-    async fn take_up(
+    async fn subscribe_on(
         &self,
         connection: &lapin::Connection,
     ) -> lapin::Result<(Channel, lapin::Consumer)> {
@@ -115,7 +115,7 @@ async fn consume(channel: &Channel, queue: String, no_ack: bool) -> lapin::Resul
 }
 
 /// For the log.
-impl fmt::Display for Source {
+impl fmt::Display for Subscription {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Queue { queue, .. } => write!(out, "consuming {queue}"),

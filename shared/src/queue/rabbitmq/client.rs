@@ -1,0 +1,183 @@
+//! The client of a broker.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use lapin::options::{QueueDeclareOptions, QueuePurgeOptions};
+use lapin::types::FieldTable;
+use tracing::info;
+
+use super::connection::{Address, BrokerConnector, ConnectError, Connection};
+use super::consumer::{ConsumerContext, ConsumerHealthRegistry, RabbitConsumer, Subscription};
+use super::operation::run_operation;
+use super::preflight::Version;
+use super::publisher::{MessagePublisher, PublishTarget};
+use super::retry::RetryDelays;
+use super::topology;
+use crate::id::PipelineName;
+use crate::queue::{Broker, Consumer, Depth, Link, Queue, QueueError};
+
+/// A broker reached over the network. Cheap to clone; its connections are closed when the last clone and the last
+/// of its consumers are gone.
+#[derive(Clone, Debug)]
+pub struct RabbitMq {
+    version: Version,
+    consuming: Arc<Connection>,
+    publishing: Arc<Connection>,
+    publisher: Arc<MessagePublisher>,
+    consumers: Arc<ConsumerHealthRegistry>,
+}
+
+impl RabbitMq {
+    /// Connects, within `time_limit`. `process` is who the broker shows as connected, for example a worker's id.
+    ///
+    /// # Errors
+    /// `Unavailable` when the broker cannot be reached in that time, `Refused` at once when it takes neither user,
+    /// password, vhost nor certificate.
+    pub async fn connect(
+        address: &Address,
+        process: &str,
+        time_limit: Duration,
+    ) -> Result<Self, QueueError> {
+        let connector =
+            |purpose: &str| BrokerConnector::new(address.clone(), format!("{process} {purpose}"));
+        let begun = Instant::now();
+        let consuming = Arc::new(Connection::new("consuming", connector("consuming")));
+        consuming.wait_until_connected(time_limit).await?;
+        let left = time_limit.saturating_sub(begun.elapsed());
+        let version = version(address, &connector("greeting"), left).await?;
+        info!("connected to RabbitMQ {version} at {address}");
+        let publishing = Arc::new(Connection::new("publishing", connector("publishing")));
+        Ok(Self {
+            version,
+            consuming,
+            publisher: Arc::new(MessagePublisher::new(Arc::clone(&publishing))),
+            publishing,
+            consumers: Arc::default(),
+        })
+    }
+
+    /// The broker's version, as it was when it was connected to; see [`preflight`].
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    async fn subscribe(&self, source: Subscription) -> Result<Box<dyn Consumer>, QueueError> {
+        let context = ConsumerContext {
+            connection: Arc::clone(&self.consuming),
+            publisher: Arc::clone(&self.publisher),
+            source,
+        };
+        Ok(Box::new(
+            RabbitConsumer::open(context, self.consumers.join()).await?,
+        ))
+    }
+}
+
+/// Asks until the broker answers, for about `time_limit`: it may go down again right after it was reached.
+async fn version(
+    address: &Address,
+    connector: &BrokerConnector,
+    time_limit: Duration,
+) -> Result<Version, QueueError> {
+    let begun = Instant::now();
+    let mut delays = RetryDelays::new();
+    loop {
+        match connector.version().await {
+            Ok(version) => return Ok(version),
+            Err(ConnectError::Refused(why)) => {
+                let message = format!("{address}: {why}");
+                return Err(QueueError::Refused { message });
+            }
+            Err(ConnectError::Transient(why)) if begun.elapsed() >= time_limit => {
+                let message = format!("{address} does not tell its version: {why}");
+                return Err(QueueError::Unavailable { message });
+            }
+            Err(ConnectError::Transient(_)) => delays.wait().await,
+        }
+    }
+}
+
+#[async_trait]
+impl Broker for RabbitMq {
+    async fn declare(&self, pipeline: &PipelineName) -> Result<(), QueueError> {
+        for declaration in topology::queues(pipeline) {
+            run_operation(&self.consuming, &declaration.queue, |channel| {
+                let name = declaration.queue.to_string().into();
+                let arguments = declaration.arguments.clone();
+                async move {
+                    let options = QueueDeclareOptions::durable();
+                    channel.queue_declare(name, options, arguments).await
+                }
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn publish(&self, queue: &Queue, body: Bytes) -> Result<(), QueueError> {
+        self.publisher
+            .publish(&PublishTarget::Queue(queue.clone()), &body)
+            .await
+    }
+
+    async fn consume(&self, queue: &Queue, prefetch: u16) -> Result<Box<dyn Consumer>, QueueError> {
+        let queue = queue.clone();
+        self.subscribe(Subscription::Queue { queue, prefetch })
+            .await
+    }
+
+    async fn purge(&self, queue: &Queue) -> Result<u64, QueueError> {
+        let purged = run_operation(&self.consuming, queue, |channel| {
+            let name = queue.to_string().into();
+            async move {
+                channel
+                    .queue_purge(name, QueuePurgeOptions::default())
+                    .await
+            }
+        });
+        purged.await.map(u64::from)
+    }
+
+    async fn depth(&self, queue: &Queue) -> Result<Depth, QueueError> {
+        run_operation(&self.consuming, queue, |channel| {
+            let name = queue.to_string().into();
+            async move {
+                let options = QueueDeclareOptions {
+                    passive: true,
+                    ..QueueDeclareOptions::default()
+                };
+                let found = channel
+                    .queue_declare(name, options, FieldTable::default())
+                    .await?;
+                Ok(Depth {
+                    ready: found.message_count().into(),
+                    consumers: found.consumer_count(),
+                })
+            }
+        })
+        .await
+    }
+
+    async fn broadcast(&self, body: Bytes) -> Result<(), QueueError> {
+        self.publisher
+            .publish(&PublishTarget::Broadcast, &body)
+            .await
+    }
+
+    async fn listen(&self, name: &str) -> Result<Box<dyn Consumer>, QueueError> {
+        let name = name.to_owned();
+        self.subscribe(Subscription::Broadcast { name }).await
+    }
+
+    fn link(&self) -> Link {
+        let (consuming, publishing) = (self.consuming.link(), self.publishing.link());
+        match (consuming, publishing, self.consumers.interruption()) {
+            (down @ Link::Down { .. }, ..) | (_, down @ Link::Down { .. }, _) => down,
+            (.., Some(why)) => Link::Down { why },
+            (blocked @ Link::Blocked { .. }, ..) | (_, blocked, _) => blocked,
+        }
+    }
+}

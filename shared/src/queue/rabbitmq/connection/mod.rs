@@ -1,0 +1,13 @@
+//! Connections to the broker: the address, one attempt to connect, and a connection that is re-established when lost.
+
+mod address;
+mod broker_url;
+mod connector;
+mod handshake;
+mod reconnector;
+
+pub use address::{Address, InvalidAddress};
+pub use broker_url::BrokerUrl;
+
+pub(super) use connector::{BrokerConnector, ConnectError};
+pub(super) use reconnector::Connection;
