@@ -65,7 +65,7 @@ async fn serve(request: Request, reached: Reached, tokens: Tokens) -> Result<(),
         let client = Client::try_default()
             .await
             .map_err(|error| ServiceError::Cluster(Box::new(error)))?;
-        let store = Store::reach(&request.store, request.connect_timeout).await;
+        let store = Store::open_with_retry(&request.store, request.connect_timeout).await;
         let broker = RabbitMq::connect(&request.broker, &request.me, request.connect_timeout).await;
         let store = store.map_err(ServiceError::Store)?;
         let broker = broker.map_err(ServiceError::Broker)?;

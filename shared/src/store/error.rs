@@ -3,7 +3,7 @@
 use super::StoreKey;
 
 /// A failure underneath, kept for the chain of causes.
-pub(super) type Source = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why an operation on the store did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +33,7 @@ pub enum StoreError {
         key: StoreKey,
         /// The refusal.
         #[source]
-        source: Source,
+        source: Cause,
     },
     /// No space is left.
     #[error("{key}: no space left in the store")]
@@ -42,7 +42,7 @@ pub enum StoreError {
         key: StoreKey,
         /// The refusal.
         #[source]
-        source: Source,
+        source: Cause,
     },
     /// A name that cannot be stored or read safely.
     #[error("{name:?} cannot be a name in the store: {problem}")]
@@ -69,7 +69,7 @@ pub enum StoreError {
         advice: &'static str,
         /// What is wrong with it.
         #[source]
-        source: Source,
+        source: Cause,
     },
     /// The place is not one that Drover can use as a store.
     #[error("{location} cannot be opened: {problem}")]
@@ -86,7 +86,7 @@ pub enum StoreError {
         key: StoreKey,
         /// The failure.
         #[source]
-        source: Source,
+        source: Cause,
     },
 }
 

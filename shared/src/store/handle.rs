@@ -7,7 +7,7 @@ use tokio::task::spawn_blocking;
 
 use super::bucket::Bucket;
 use super::folder::Folder;
-use super::walk::Source;
+use super::walk::WalkBackend;
 use super::{Entry, Location, StoreError, StoreKey, Walk};
 
 /// A folder or bucket, opened. Cheap to clone.
@@ -16,11 +16,11 @@ use super::{Entry, Location, StoreError, StoreKey, Walk};
 #[derive(Clone, Debug)]
 pub struct Store {
     location: Location,
-    backend: Backend,
+    backend: StoreBackend,
 }
 
 #[derive(Clone, Debug)]
-enum Backend {
+enum StoreBackend {
     Folder(Folder),
     Bucket(Bucket),
 }
@@ -29,9 +29,9 @@ impl Store {
     /// Opens the store at `location`. A local folder must exist, a bucket must answer.
     pub async fn open(location: &Location) -> Result<Self, StoreError> {
         let backend = match location {
-            Location::Folder(root) => Backend::Folder(Folder::open(root)?),
-            Location::Bucket(url) => Backend::Bucket(Bucket::open(url).await?),
-            Location::Memory => Backend::Bucket(Bucket::in_memory()),
+            Location::Folder(root) => StoreBackend::Folder(Folder::open(root)?),
+            Location::Bucket(url) => StoreBackend::Bucket(Bucket::open(url).await?),
+            Location::Memory => StoreBackend::Bucket(Bucket::in_memory()),
         };
         Ok(Self {
             location: location.clone(),
@@ -43,18 +43,18 @@ impl Store {
     pub fn in_memory() -> Self {
         Self {
             location: Location::Memory,
-            backend: Backend::Bucket(Bucket::in_memory()),
+            backend: StoreBackend::Bucket(Bucket::in_memory()),
         }
     }
 
     /// The same store, read on behalf of `other`, which remembers the hashes of its files.
     pub(super) fn with_cache_of(self, other: &Self) -> Self {
         let backend = match (self.backend, &other.backend) {
-            (Backend::Folder(folder), Backend::Folder(other)) => {
-                Backend::Folder(folder.with_cache_of(Some(other)))
+            (StoreBackend::Folder(folder), StoreBackend::Folder(other)) => {
+                StoreBackend::Folder(folder.with_cache_of(Some(other)))
             }
-            (Backend::Folder(folder), Backend::Bucket(_)) => {
-                Backend::Folder(folder.with_cache_of(None))
+            (StoreBackend::Folder(folder), StoreBackend::Bucket(_)) => {
+                StoreBackend::Folder(folder.with_cache_of(None))
             }
             (bucket, _) => bucket,
         };
@@ -69,49 +69,49 @@ impl Store {
     /// The folder, when the store is one.
     pub fn local_root(&self) -> Option<&Path> {
         match &self.backend {
-            Backend::Folder(folder) => Some(folder.root()),
-            Backend::Bucket(_) => None,
+            StoreBackend::Folder(folder) => Some(folder.root()),
+            StoreBackend::Bucket(_) => None,
         }
     }
 
     /// The file behind `key`, when the store is a folder; it need not exist.
     pub fn local_path(&self, key: &StoreKey) -> Option<PathBuf> {
         match &self.backend {
-            Backend::Folder(folder) => Some(folder.path(key)),
-            Backend::Bucket(_) => None,
+            StoreBackend::Folder(folder) => Some(folder.path(key)),
+            StoreBackend::Bucket(_) => None,
         }
     }
 
     /// The bytes at `key`; [`StoreError::Missing`] if there are none.
     pub async fn get(&self, key: &StoreKey) -> Result<Bytes, StoreError> {
         match &self.backend {
-            Backend::Folder(folder) => {
+            StoreBackend::Folder(folder) => {
                 let (folder, key) = (folder.clone(), key.clone());
-                off_thread(move || folder.get(&key)).await
+                run_blocking(move || folder.get(&key)).await
             }
-            Backend::Bucket(bucket) => bucket.get(key).await,
+            StoreBackend::Bucket(bucket) => bucket.get(key).await,
         }
     }
 
     /// What a listing tells of `key`; [`StoreError::Missing`] if nothing is stored there.
     pub async fn entry(&self, key: &StoreKey) -> Result<Entry, StoreError> {
         match &self.backend {
-            Backend::Folder(folder) => {
+            StoreBackend::Folder(folder) => {
                 let (folder, key) = (folder.clone(), key.clone());
-                off_thread(move || folder.entry(&key)).await
+                run_blocking(move || folder.entry(&key)).await
             }
-            Backend::Bucket(bucket) => bucket.entry(key).await,
+            StoreBackend::Bucket(bucket) => bucket.entry(key).await,
         }
     }
 
     /// Puts `bytes` at `key`, replacing what was there, all or nothing.
     pub async fn put(&self, key: &StoreKey, bytes: Bytes) -> Result<(), StoreError> {
         match &self.backend {
-            Backend::Folder(folder) => {
+            StoreBackend::Folder(folder) => {
                 let (folder, key) = (folder.clone(), key.clone());
-                off_thread(move || folder.put(&key, &bytes)).await
+                run_blocking(move || folder.put(&key, &bytes)).await
             }
-            Backend::Bucket(bucket) => bucket.put(key, bytes).await,
+            StoreBackend::Bucket(bucket) => bucket.put(key, bytes).await,
         }
     }
 
@@ -120,11 +120,11 @@ impl Store {
     /// sent again. Who must know makes the bytes unique and compares.
     pub async fn create(&self, key: &StoreKey, bytes: Bytes) -> Result<(), StoreError> {
         match &self.backend {
-            Backend::Folder(folder) => {
+            StoreBackend::Folder(folder) => {
                 let (folder, key) = (folder.clone(), key.clone());
-                off_thread(move || folder.create(&key, &bytes)).await
+                run_blocking(move || folder.create(&key, &bytes)).await
             }
-            Backend::Bucket(bucket) => bucket.create(key, bytes).await,
+            StoreBackend::Bucket(bucket) => bucket.create(key, bytes).await,
         }
     }
 
@@ -137,11 +137,11 @@ impl Store {
     /// Removes every one of `keys`, as [`Store::delete`] does.
     pub async fn delete_each(&self, keys: Vec<StoreKey>) -> Result<(), StoreError> {
         match &self.backend {
-            Backend::Folder(folder) => {
+            StoreBackend::Folder(folder) => {
                 let folder = folder.clone();
-                off_thread(move || keys.iter().try_for_each(|key| folder.delete(key))).await
+                run_blocking(move || keys.iter().try_for_each(|key| folder.delete(key))).await
             }
-            Backend::Bucket(bucket) => bucket.delete_each(keys).await,
+            StoreBackend::Bucket(bucket) => bucket.delete_each(keys).await,
         }
     }
 
@@ -149,22 +149,22 @@ impl Store {
     /// a record may get another's bytes, or half of them, and must look again.
     pub(crate) async fn recycle_each(&self, keys: Vec<StoreKey>) -> Result<(), StoreError> {
         match &self.backend {
-            Backend::Folder(folder) => {
+            StoreBackend::Folder(folder) => {
                 let folder = folder.clone();
-                off_thread(move || folder.recycle(&keys)).await
+                run_blocking(move || folder.recycle(&keys)).await
             }
-            Backend::Bucket(bucket) => bucket.delete_each(keys).await,
+            StoreBackend::Bucket(bucket) => bucket.delete_each(keys).await,
         }
     }
 
     /// Removes all below `prefix` (and, in a folder, the emptied directories).
     pub async fn delete_all(&self, prefix: &StoreKey) -> Result<(), StoreError> {
         match &self.backend {
-            Backend::Folder(folder) => {
+            StoreBackend::Folder(folder) => {
                 let (folder, prefix) = (folder.clone(), prefix.clone());
-                off_thread(move || folder.delete_all(&prefix)).await
+                run_blocking(move || folder.delete_all(&prefix)).await
             }
-            Backend::Bucket(bucket) => bucket.delete_all(prefix).await,
+            StoreBackend::Bucket(bucket) => bucket.delete_all(prefix).await,
         }
     }
 
@@ -172,22 +172,22 @@ impl Store {
     /// Empty if there is no such prefix.
     pub async fn names(&self, prefix: &StoreKey) -> Result<Vec<String>, StoreError> {
         match &self.backend {
-            Backend::Folder(folder) => {
+            StoreBackend::Folder(folder) => {
                 let (folder, prefix) = (folder.clone(), prefix.clone());
-                off_thread(move || folder.names(&prefix)).await
+                run_blocking(move || folder.names(&prefix)).await
             }
-            Backend::Bucket(bucket) => bucket.names(prefix).await,
+            StoreBackend::Bucket(bucket) => bucket.names(prefix).await,
         }
     }
 
     /// Copies the object at `key` into the file `to`, which must not exist. Returns its size.
     pub async fn download(&self, key: &StoreKey, to: &Path) -> Result<u64, StoreError> {
         match &self.backend {
-            Backend::Folder(folder) => {
+            StoreBackend::Folder(folder) => {
                 let (folder, key, to) = (folder.clone(), key.clone(), to.to_owned());
-                off_thread(move || folder.download(&key, &to)).await
+                run_blocking(move || folder.download(&key, &to)).await
             }
-            Backend::Bucket(bucket) => bucket.download(key, None, to).await,
+            StoreBackend::Bucket(bucket) => bucket.download(key, None, to).await,
         }
     }
 
@@ -200,8 +200,8 @@ impl Store {
         to: &Path,
     ) -> Result<u64, StoreError> {
         match &self.backend {
-            Backend::Folder(_) => self.download(key, to).await,
-            Backend::Bucket(bucket) => bucket.download(key, Some(listed), to).await,
+            StoreBackend::Folder(_) => self.download(key, to).await,
+            StoreBackend::Bucket(bucket) => bucket.download(key, Some(listed), to).await,
         }
     }
 
@@ -214,16 +214,16 @@ impl Store {
     /// Moves every file to its key, as [`Store::adopt`] does.
     pub async fn adopt_each(&self, files: Vec<(PathBuf, StoreKey)>) -> Result<(), StoreError> {
         match &self.backend {
-            Backend::Folder(folder) => {
+            StoreBackend::Folder(folder) => {
                 let folder = folder.clone();
-                off_thread(move || {
+                run_blocking(move || {
                     files
                         .iter()
                         .try_for_each(|(from, key)| folder.adopt(from, key))
                 })
                 .await
             }
-            Backend::Bucket(bucket) => bucket.adopt_each(files).await,
+            StoreBackend::Bucket(bucket) => bucket.adopt_each(files).await,
         }
     }
 
@@ -231,22 +231,22 @@ impl Store {
     /// in a folder, a server-side copy in a bucket. Returns the new object's entry.
     pub async fn link(&self, from: &StoreKey, to: &StoreKey) -> Result<Entry, StoreError> {
         match &self.backend {
-            Backend::Folder(folder) => {
+            StoreBackend::Folder(folder) => {
                 let (folder, from, to) = (folder.clone(), from.clone(), to.clone());
-                off_thread(move || folder.link(&from, &to)).await
+                run_blocking(move || folder.link(&from, &to)).await
             }
-            Backend::Bucket(bucket) => bucket.link(from, to).await,
+            StoreBackend::Bucket(bucket) => bucket.link(from, to).await,
         }
     }
 
     /// Makes `to` hold the parts one after the other, replacing what was there, all or nothing.
     pub async fn concat(&self, parts: &[StoreKey], to: &StoreKey) -> Result<Entry, StoreError> {
         match &self.backend {
-            Backend::Folder(folder) => {
+            StoreBackend::Folder(folder) => {
                 let (folder, parts, to) = (folder.clone(), parts.to_vec(), to.clone());
-                off_thread(move || folder.concat(&parts, &to)).await
+                run_blocking(move || folder.concat(&parts, &to)).await
             }
-            Backend::Bucket(bucket) => bucket.concat(parts, to).await,
+            StoreBackend::Bucket(bucket) => bucket.concat(parts, to).await,
         }
     }
 
@@ -260,15 +260,17 @@ impl Store {
     /// nothing else. A folder does, unless it is [pruned](Walk::pruned).
     pub fn walk_within(&self, prefix: &StoreKey, within: &StoreKey) -> Result<Walk, StoreError> {
         let source = match &self.backend {
-            Backend::Folder(folder) => Source::Folder(Box::new(folder.walk(prefix)?)),
-            Backend::Bucket(bucket) => Source::Bucket(Box::new(bucket.walk(prefix, within)?)),
+            StoreBackend::Folder(folder) => WalkBackend::Folder(Box::new(folder.walk(prefix)?)),
+            StoreBackend::Bucket(bucket) => {
+                WalkBackend::Bucket(Box::new(bucket.walk(prefix, within)?))
+            }
         };
         Ok(Walk::new(source))
     }
 }
 
 /// Runs what blocks on a thread for such things.
-async fn off_thread<T: Send + 'static>(
+async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
     match spawn_blocking(work).await {

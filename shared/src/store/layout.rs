@@ -36,39 +36,39 @@ use super::StoreKey;
 use crate::id::{JobId, PipelineName};
 
 /// The folder of the store that is Drover's own.
-pub const OURS: &str = ".drover";
+pub const DROVER_FOLDER: &str = ".drover";
 
 /// How many consecutive indexes share a directory.
 pub const SHARD: u64 = 4096;
 
 /// Everything of ours.
-pub fn ours() -> StoreKey {
-    StoreKey::root().with(OURS)
+pub fn drover_folder() -> StoreKey {
+    StoreKey::root().with(DROVER_FOLDER)
 }
 
 /// Files being written.
 pub fn tmp() -> StoreKey {
-    ours().with("tmp")
+    drover_folder().with("tmp")
 }
 
 /// Removed records, whose files are written anew.
-pub fn spare() -> StoreKey {
-    ours().with("spare")
+pub fn recycled() -> StoreKey {
+    drover_folder().with("spare")
 }
 
 /// Working directories of workers on this machine.
 pub fn scratch() -> StoreKey {
-    ours().with("scratch")
+    drover_folder().with("scratch")
 }
 
 /// Content hashes of local files.
 pub fn cache() -> StoreKey {
-    ours().with("cache")
+    drover_folder().with("cache")
 }
 
 /// The books of a pipeline.
 pub fn pipeline(name: &PipelineName) -> StoreKey {
-    ours().with(&format!("pipelines/{name}"))
+    drover_folder().with(&format!("pipelines/{name}"))
 }
 
 /// The index of all work that ever succeeded.
@@ -133,7 +133,7 @@ pub fn started_for(name: &PipelineName) -> StoreKey {
 
 /// The books of all pipelines.
 pub fn pipelines() -> StoreKey {
-    ours().with("pipelines")
+    drover_folder().with("pipelines")
 }
 
 /// The output folder of a pipeline.
@@ -143,7 +143,7 @@ pub fn output(name: &PipelineName) -> StoreKey {
 
 /// All jobs.
 pub fn jobs() -> StoreKey {
-    ours().with("jobs")
+    drover_folder().with("jobs")
 }
 
 /// The books of a job.

@@ -14,7 +14,7 @@ mod location;
 
 mod entry;
 mod handle;
-mod reach;
+mod open_with_retry;
 mod repos;
 mod walk;
 
@@ -26,7 +26,7 @@ pub mod testing;
 
 pub use entry::Entry;
 pub use error::StoreError;
-pub use folder::usual_umask;
+pub use folder::initial_umask;
 pub use handle::Store;
 pub use key::StoreKey;
 pub use location::Location;

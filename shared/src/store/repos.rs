@@ -32,7 +32,7 @@ impl Repos {
     ) -> Result<(Store, StoreKey), StoreError> {
         match url {
             Some(url) => Ok((self.open(url).await?, StoreKey::root())),
-            None if repo == layout::OURS => Err(StoreError::Name {
+            None if repo == layout::DROVER_FOLDER => Err(StoreError::Name {
                 name: repo.to_owned(),
                 problem: "it is Drover's own folder, not a repo",
             }),

@@ -10,38 +10,38 @@ use crate::datum::ContentTag;
 /// In a folder, links are followed inside the store; what cannot be an input (a link that leaves it, a
 /// device …) is an error at its turn, after which the walk goes on.
 pub struct Walk {
-    source: Source,
-    wanted: Box<dyn Fn(&str) -> bool + Send>,
+    backend: WalkBackend,
+    included: Box<dyn Fn(&str) -> bool + Send>,
 }
 
 /// Where the entries come from.
-pub(super) enum Source {
+pub(super) enum WalkBackend {
     Folder(Box<FolderWalk>),
     Bucket(Box<BucketWalk>),
 }
 
 impl Walk {
-    pub(super) fn new(source: Source) -> Self {
+    pub(super) fn new(backend: WalkBackend) -> Self {
         Self {
-            source,
-            wanted: Box::new(|_| true),
+            backend,
+            included: Box::new(|_| true),
         }
     }
 
     /// What stands for the content of the entry just returned: for a local file a hash of its bytes,
     /// remembered in the stat cache; for a bucket what the listing told.
     pub fn tag(&mut self, entry: &Entry) -> Result<ContentTag, StoreError> {
-        match &mut self.source {
-            Source::Folder(walk) => walk.tag(entry),
-            Source::Bucket(_) => Ok(ContentTag::new(entry.version.as_str())),
+        match &mut self.backend {
+            WalkBackend::Folder(walk) => walk.tag(entry),
+            WalkBackend::Bucket(_) => Ok(ContentTag::new(entry.version.as_str())),
         }
     }
 
-    /// Does not descend into directories for which `wanted` (given the directory's path, `/a/b`) is false.
+    /// Does not descend into directories for which `included` (given the directory's path, `/a/b`) is false.
     #[must_use]
-    pub fn pruned(self, wanted: impl Fn(&str) -> bool + Send + 'static) -> Self {
+    pub fn pruned(self, included: impl Fn(&str) -> bool + Send + 'static) -> Self {
         Self {
-            wanted: Box::new(wanted),
+            included: Box::new(included),
             ..self
         }
     }
@@ -51,9 +51,9 @@ impl Iterator for Walk {
     type Item = Result<Entry, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match &mut self.source {
-            Source::Folder(walk) => walk.advance(&self.wanted),
-            Source::Bucket(walk) => walk.advance(&self.wanted),
+        match &mut self.backend {
+            WalkBackend::Folder(walk) => walk.advance(&self.included),
+            WalkBackend::Bucket(walk) => walk.advance(&self.included),
         }
     }
 }

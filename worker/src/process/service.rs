@@ -103,7 +103,7 @@ async fn reach(
     health: &WorkerHealth,
 ) -> Result<(Ledger, Arc<dyn Broker>), ServiceError> {
     let timeout = request.connect_timeout;
-    let store = Store::reach(&request.store, timeout)
+    let store = Store::open_with_retry(&request.store, timeout)
         .await
         .map_err(ServiceError::Store)?;
     let broker = connect::broker(&request.broker, request.worker().as_str(), timeout);

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use drover_shared::store::{Store, usual_umask};
+use drover_shared::store::{Store, initial_umask};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
@@ -51,7 +51,7 @@ impl Slots {
                 mode: settings.sandbox,
                 only_slot: count == 1,
                 reachable: store.local_root().into_iter().map(Into::into).collect(),
-                umask: usual_umask(),
+                umask: initial_umask(),
                 ..RunnerSettings::new(scratch.slot(number))
             };
             let runner = Runner::start(&settings).await?;

@@ -10,7 +10,7 @@ use super::Embedded;
 use super::broker::DELIVERY_LIMIT;
 use crate::id::PipelineName;
 use crate::queue::testing::suite;
-use crate::queue::{Broker, Consumer, Delivery, Queue};
+use crate::queue::{Broker, Delivery, Queue};
 
 #[tokio::test]
 async fn the_embedded_broker_behaves_as_every_broker_must() {

@@ -9,9 +9,9 @@ use lapin::protocol::AMQPError;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum BrokerFailure {
     /// The connection or channel went, or something is not ready yet: worth another try.
-    Passing(String),
+    Transient(String),
     /// There is no such queue.
-    Missing,
+    QueueMissing,
     /// The broker refuses, and will again. Says what to do about it.
     Refused(String),
 }
@@ -38,16 +38,16 @@ impl From<&lapin::Error> for BrokerFailure {
                 Self::Refused("it does not speak AMQP 0-9-1; check the port".to_owned())
             }
             ErrorKind::AuthProviderError(why) => Self::Refused(why.clone()),
-            ErrorKind::IOError(error) => Self::Passing(error.to_string()),
-            _ => Self::Passing(error.to_string()),
+            ErrorKind::IOError(error) => Self::Transient(error.to_string()),
+            _ => Self::Transient(error.to_string()),
         }
     }
 }
 
 impl BrokerFailure {
     /// What was asked for can't be answered any more.
-    pub(super) fn gone() -> Self {
-        Self::Passing("its connection is gone".to_owned())
+    pub(super) fn connection_lost() -> Self {
+        Self::Transient("its connection is gone".to_owned())
     }
 
     fn said_by_the_broker(said: &AMQPError) -> Self {
@@ -60,7 +60,7 @@ impl BrokerFailure {
                 "{text}; the user needs to configure, write and read `drover\\..*` and write to `amq.default` (rabbitmqctl set_permissions)"
             )),
             // A queue whose members are starting is "not found" as well.
-            code::NOT_FOUND if text.contains("no queue") => Self::Missing,
+            code::NOT_FOUND if text.contains("no queue") => Self::QueueMissing,
             code::PRECONDITION_FAILED if text.contains("inequivalent arg") => {
                 Self::Refused(format!(
                     "{text}; a queue of this name was made by something else: remove it (rabbitmqctl delete_queue) or use another vhost"
@@ -70,7 +70,7 @@ impl BrokerFailure {
             code::NOT_ALLOWED if !text.contains("is down") => Self::Refused(format!(
                 "{text}; check the vhost in the broker's URL and the user's permissions for it"
             )),
-            _ => Self::Passing(text),
+            _ => Self::Transient(text),
         }
     }
 }

@@ -27,7 +27,7 @@ const PERSISTENT: u8 = 2;
 pub(super) enum PublishTarget {
     Queue(Queue),
     /// All who listen now; nobody is fine too.
-    Everyone,
+    Broadcast,
 }
 
 /// Publishes, with any number of messages in flight.
@@ -56,12 +56,12 @@ struct PendingChannel {
 
 /// What became of one attempt.
 enum PublishOutcome {
-    Stored,
-    Returned,
+    Confirmed,
+    Unroutable,
     /// The broker could not store it just now.
-    NotStored,
+    Nacked,
     /// The channel is gone, with or without its connection; whether the message arrived is not known.
-    Lost(BrokerFailure),
+    ChannelLost(BrokerFailure),
 }
 
 impl MessagePublisher {

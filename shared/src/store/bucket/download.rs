@@ -8,9 +8,9 @@ use object_store::{GetOptions, GetRange, GetResult, ObjectMeta};
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
+use super::error::failed;
 use super::names::to_path;
 use super::objects::Bucket;
-use super::trouble::failed;
 use super::version;
 use crate::store::{StoreError, StoreKey};
 
@@ -22,8 +22,8 @@ impl Bucket {
         listed: Option<&str>,
         to: &Path,
     ) -> Result<u64, StoreError> {
-        let found = self.look(key, GetOptions::new()).await?;
-        if listed.is_some_and(|listed| !version::fits(&found.meta, listed)) {
+        let found = self.open_with(key, GetOptions::new()).await?;
+        if listed.is_some_and(|listed| !version::matches(&found.meta, listed)) {
             return Err(StoreError::Changed { key: key.clone() });
         }
         let local = |error| local(key, error);
@@ -35,7 +35,7 @@ impl Bucket {
         fetched
     }
 
-    async fn look(&self, key: &StoreKey, how: GetOptions) -> Result<GetResult, StoreError> {
+    async fn open_with(&self, key: &StoreKey, how: GetOptions) -> Result<GetResult, StoreError> {
         let got = self.objects().get_opts(&to_path(key)?, how).await;
         got.map_err(|error| failed(key, error))
     }
@@ -57,8 +57,8 @@ impl Bucket {
                 return Ok(size);
             }
             let broken = match ended {
-                Err(Ended::Here(error)) => return Err(error),
-                Err(Ended::There(error)) => failed(key, error),
+                Err(TransferError::Local(error)) => return Err(error),
+                Err(TransferError::Remote(error)) => failed(key, error),
                 Ok(()) => cut_short(key, size, whole.size),
             };
             if size == before || size > whole.size {
@@ -85,7 +85,7 @@ impl Bucket {
             ..GetOptions::new()
         };
         let changed = || StoreError::Changed { key: key.clone() };
-        match self.look(key, how).await {
+        match self.open_with(key, how).await {
             Ok(found) if found.meta.size != whole.size || found.meta.e_tag != whole.e_tag => {
                 Err(changed())
             }
@@ -96,11 +96,11 @@ impl Bucket {
 }
 
 /// Where a transfer ended early.
-enum Ended {
+enum TransferError {
     /// The local file could not be written.
-    Here(StoreError),
+    Local(StoreError),
     /// The bucket did not send on.
-    There(object_store::Error),
+    Remote(object_store::Error),
 }
 
 async fn receive(
@@ -108,12 +108,12 @@ async fn receive(
     file: &mut File,
     size: &mut u64,
     key: &StoreKey,
-) -> Result<(), Ended> {
+) -> Result<(), TransferError> {
     let mut pieces = found.into_stream();
     while let Some(piece) = pieces.next().await {
-        let piece = piece.map_err(Ended::There)?;
+        let piece = piece.map_err(TransferError::Remote)?;
         let written = file.write_all(&piece).await;
-        written.map_err(|error| Ended::Here(local(key, error)))?;
+        written.map_err(|error| TransferError::Local(local(key, error)))?;
         *size += piece.len() as u64;
     }
     Ok(())
@@ -154,21 +154,21 @@ mod tests {
 
     /// A memory whose answers break off after so many bytes each, once the client has given up resuming them itself.
     #[derive(Debug)]
-    struct Breaking {
+    struct BreakingStore {
         memory: InMemory,
         piece: u64,
         /// Asks left until the object is replaced by one of the same size.
         until_replaced: AtomicU64,
     }
 
-    impl fmt::Display for Breaking {
+    impl fmt::Display for BreakingStore {
         fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
             out.write_str("a memory that breaks off")
         }
     }
 
     #[async_trait::async_trait]
-    impl ObjectStore for Breaking {
+    impl ObjectStore for BreakingStore {
         async fn get_opts(&self, at: &ObjectPath, how: GetOptions) -> Result<GetResult> {
             if self.until_replaced.fetch_sub(1, Ordering::Relaxed) == 0 {
                 let other = PutPayload::from_static(b"OTHER BYTES");
@@ -241,7 +241,7 @@ mod tests {
         until_replaced: u64,
     ) -> (Result<u64, StoreError>, Option<String>) {
         let memory = InMemory::new();
-        let bucket = Bucket::new(Arc::new(Breaking {
+        let bucket = Bucket::new(Arc::new(BreakingStore {
             memory,
             piece,
             until_replaced: AtomicU64::new(until_replaced),

@@ -1,12 +1,12 @@
 //! Buckets (and memory) as stores, by `object_store`.
 
 mod download;
+mod error;
+mod multipart;
 mod names;
 mod objects;
 mod open;
-mod parts;
-mod patience;
-mod trouble;
+mod retry;
 mod upload;
 mod version;
 mod walk;

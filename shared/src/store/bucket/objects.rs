@@ -11,9 +11,9 @@ use tokio::runtime::Handle;
 
 use super::BucketWalk;
 use super::download::cut_short;
+use super::error::failed;
 use super::names::{to_key, to_path};
-use super::patience::ride_out;
-use super::trouble::failed;
+use super::retry::retry_transient;
 use super::version;
 use crate::store::{Entry, StoreError, StoreKey};
 
@@ -93,7 +93,7 @@ impl Bucket {
     async fn put_as(&self, key: &StoreKey, bytes: Bytes, mode: PutMode) -> Result<(), StoreError> {
         let path = to_path(key)?;
         let payload = PutPayload::from_bytes(bytes);
-        let put = ride_out(|| {
+        let put = retry_transient(|| {
             let (payload, how) = (payload.clone(), mode.clone().into());
             self.objects.put_opts(&path, payload, how)
         });
@@ -105,7 +105,7 @@ impl Bucket {
         keys: Vec<StoreKey>,
     ) -> Result<(), StoreError> {
         let paths = keys.iter().map(to_path).collect::<Result<Vec<_>, _>>()?;
-        let deleted = ride_out(|| {
+        let deleted = retry_transient(|| {
             let paths = stream::iter(paths.clone().into_iter().map(Ok));
             self.delete_paths(paths.boxed())
         });
@@ -116,7 +116,7 @@ impl Bucket {
 
     pub(in crate::store) async fn delete_all(&self, prefix: &StoreKey) -> Result<(), StoreError> {
         let folder = to_path(prefix)?;
-        let deleted = ride_out(|| {
+        let deleted = retry_transient(|| {
             let listed = self.objects.list(Some(&folder));
             self.delete_paths(listed.map_ok(|meta| meta.location).boxed())
         });

@@ -15,15 +15,15 @@ use object_store::{Certificate, ClientOptions, ObjectStore, ObjectStoreScheme};
 use tokio::time::timeout;
 use url::Url;
 
+use super::error::failed;
 use super::objects::Bucket;
-use super::patience::{PATIENCE, TIMEOUTS, retries};
-use super::trouble::failed;
-use crate::store::error::Source;
+use super::retry::{RETRY_BUDGET, TIMEOUTS, retries};
+use crate::store::error::Cause;
 use crate::store::{StoreError, StoreKey};
 
 /// How long a bucket may take to answer when it is opened: somewhat more than its failures are put up with, so that
 /// their cause is told.
-const OPENING: Duration = Duration::from_secs(PATIENCE.as_secs() + 10);
+const OPEN_TIMEOUT: Duration = Duration::from_secs(RETRY_BUDGET.as_secs() + 10);
 
 impl Bucket {
     /// Opens the bucket at `url`, and sees whether it answers.
@@ -36,13 +36,13 @@ impl Bucket {
         let (scheme, prefix) = ObjectStoreScheme::parse(url).map_err(|error| refusal(&error))?;
         let store = client(&scheme, url).map_err(|error| refusal(&error))?;
         let bucket = Self::new(with_prefix(store, prefix));
-        match timeout(OPENING, bucket.answers()).await {
+        match timeout(OPEN_TIMEOUT, bucket.answers()).await {
             Ok(Ok(())) => Ok(bucket),
             Ok(Err(StoreError::Missing { .. })) => {
                 Err(refusal(&"there is no such bucket; create it first"))
             }
-            Ok(Err(error)) => Err(about(url, error)),
-            Err(_) => Err(silent(url)),
+            Ok(Err(error)) => Err(with_url(url, error)),
+            Err(_) => Err(no_answer(url)),
         }
     }
 
@@ -61,8 +61,8 @@ impl Bucket {
 }
 
 /// A failure to open the bucket, with its name.
-fn about(url: &Url, error: StoreError) -> StoreError {
-    let name = |source: Source| Source::from(format!("{url} cannot be used: {source}"));
+fn with_url(url: &Url, error: StoreError) -> StoreError {
+    let name = |source: Cause| Cause::from(format!("{url} cannot be used: {source}"));
     match error {
         StoreError::Denied { key, source } => StoreError::Denied {
             key,
@@ -76,8 +76,8 @@ fn about(url: &Url, error: StoreError) -> StoreError {
     }
 }
 
-fn silent(url: &Url) -> StoreError {
-    let seconds = OPENING.as_secs();
+fn no_answer(url: &Url) -> StoreError {
+    let seconds = OPEN_TIMEOUT.as_secs();
     StoreError::Unavailable {
         key: StoreKey::root(),
         source: format!(
@@ -93,7 +93,7 @@ fn client(scheme: &ObjectStoreScheme, url: &Url) -> object_store::Result<Arc<dyn
         ObjectStoreScheme::AmazonS3 => {
             let mut builder = AmazonS3Builder::from_env()
                 .with_url(url.as_str())
-                .with_http_connector(Connector)
+                .with_http_connector(RootCertificateConnector)
                 .with_retry(retries())
                 .with_conditional_put(S3ConditionalPut::ETagMatch);
             for (key, value) in TIMEOUTS {
@@ -108,7 +108,7 @@ fn client(scheme: &ObjectStoreScheme, url: &Url) -> object_store::Result<Arc<dyn
         ObjectStoreScheme::GoogleCloudStorage => {
             let mut builder = GoogleCloudStorageBuilder::from_env()
                 .with_url(url.as_str())
-                .with_http_connector(Connector)
+                .with_http_connector(RootCertificateConnector)
                 .with_retry(retries());
             for (key, value) in TIMEOUTS {
                 builder = builder.with_config(GoogleConfigKey::Client(key), value);
@@ -118,7 +118,7 @@ fn client(scheme: &ObjectStoreScheme, url: &Url) -> object_store::Result<Arc<dyn
         ObjectStoreScheme::MicrosoftAzure => {
             let mut builder = MicrosoftAzureBuilder::from_env()
                 .with_url(url.as_str())
-                .with_http_connector(Connector)
+                .with_http_connector(RootCertificateConnector)
                 .with_retry(retries());
             for (key, value) in TIMEOUTS {
                 builder = builder.with_config(AzureConfigKey::Client(key), value);
@@ -136,9 +136,9 @@ fn client(scheme: &ObjectStoreScheme, url: &Url) -> object_store::Result<Arc<dyn
 
 /// Makes clients that know authorities whatever the system knows.
 #[derive(Debug)]
-struct Connector;
+struct RootCertificateConnector;
 
-impl HttpConnector for Connector {
+impl HttpConnector for RootCertificateConnector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
         let mut options = options.clone();
         for authority in crate::tls::authorities() {

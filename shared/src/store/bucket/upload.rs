@@ -10,10 +10,10 @@ use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 
 use super::download::{cut_short, local};
+use super::error::failed;
+use super::multipart::MultipartParts;
 use super::names::to_path;
 use super::objects::Bucket;
-use super::parts::Parts;
-use super::trouble::failed;
 use crate::store::{Entry, StoreError, StoreKey};
 
 /// Objects larger than this are uploaded in parts.
@@ -51,7 +51,8 @@ impl Bucket {
             let bytes = tokio::fs::read(from).await.map_err(local)?;
             self.put(key, bytes.into()).await?;
         } else {
-            self.send_large(&[Piece::File(from)], size, key).await?;
+            self.send_large(&[UploadPiece::File(from)], size, key)
+                .await?;
         }
         tokio::fs::remove_file(from).await.map_err(local)
     }
@@ -72,7 +73,7 @@ impl Bucket {
             }
             self.put(to, bytes.into()).await?;
         } else {
-            let pieces: Vec<Piece<'_>> = parts.iter().map(Piece::Object).collect();
+            let pieces: Vec<UploadPiece<'_>> = parts.iter().map(UploadPiece::Object).collect();
             self.send_large(&pieces, size, to).await?;
         }
         self.entry(to).await
@@ -81,7 +82,7 @@ impl Bucket {
     /// Uploads the pieces one after the other as one object.
     async fn send_large(
         &self,
-        pieces: &[Piece<'_>],
+        pieces: &[UploadPiece<'_>],
         size: u64,
         to: &StoreKey,
     ) -> Result<(), StoreError> {
@@ -95,7 +96,7 @@ impl Bucket {
             sent = Err(failed(to, error));
         }
         if sent.is_err() {
-            take_back(parts, to).await;
+            abort(parts, to).await;
         }
         sent
     }
@@ -115,23 +116,23 @@ impl Bucket {
         }
     }
 
-    async fn begin_parts(&self, size: u64, to: &StoreKey) -> Result<Parts, StoreError> {
+    async fn begin_parts(&self, size: u64, to: &StoreKey) -> Result<MultipartParts, StoreError> {
         let begun = self.objects().put_multipart(&to_path(to)?).await;
         let begun = begun.map_err(|error| failed(to, error))?;
         let part = usize::try_from(part_bytes(size)).unwrap_or(usize::MAX);
-        Ok(Parts::of(begun, part))
+        Ok(MultipartParts::of(begun, part))
     }
 
     async fn send_all(
         &self,
-        pieces: &[Piece<'_>],
-        parts: &mut Parts,
+        pieces: &[UploadPiece<'_>],
+        parts: &mut MultipartParts,
         to: &StoreKey,
     ) -> Result<(), StoreError> {
         for piece in pieces {
             match piece {
-                Piece::File(path) => send_file(path, parts, to).await?,
-                Piece::Object(key) => self.send_object(key, parts, to).await?,
+                UploadPiece::File(path) => send_file(path, parts, to).await?,
+                UploadPiece::Object(key) => self.send_object(key, parts, to).await?,
             }
         }
         Ok(())
@@ -140,7 +141,7 @@ impl Bucket {
     async fn send_object(
         &self,
         key: &StoreKey,
-        parts: &mut Parts,
+        parts: &mut MultipartParts,
         to: &StoreKey,
     ) -> Result<(), StoreError> {
         let found = self.open_object(key).await?;
@@ -161,12 +162,16 @@ impl Bucket {
 }
 
 /// Something that becomes part of an object.
-enum Piece<'p> {
+enum UploadPiece<'p> {
     File(&'p Path),
     Object(&'p StoreKey),
 }
 
-async fn send_file(path: &Path, parts: &mut Parts, to: &StoreKey) -> Result<(), StoreError> {
+async fn send_file(
+    path: &Path,
+    parts: &mut MultipartParts,
+    to: &StoreKey,
+) -> Result<(), StoreError> {
     let mut file = File::open(path).await.map_err(|error| local(to, error))?;
     loop {
         let mut some = Vec::new();
@@ -178,14 +183,14 @@ async fn send_file(path: &Path, parts: &mut Parts, to: &StoreKey) -> Result<(), 
     }
 }
 
-async fn send(bytes: Bytes, parts: &mut Parts, to: &StoreKey) -> Result<(), StoreError> {
+async fn send(bytes: Bytes, parts: &mut MultipartParts, to: &StoreKey) -> Result<(), StoreError> {
     let sent = parts.send(bytes).await;
     sent.map_err(|error| failed(to, error))
 }
 
 /// Removes the parts of an upload that cannot be completed.
-async fn take_back(parts: Parts, to: &StoreKey) {
-    if let Err(error) = parts.take_back().await {
+async fn abort(parts: MultipartParts, to: &StoreKey) {
+    if let Err(error) = parts.abort().await {
         let error = failed(to, error);
         tracing::warn!("parts of an upload to {to} are left behind: {error}");
     }

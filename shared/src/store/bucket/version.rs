@@ -16,7 +16,7 @@ pub(super) fn of(meta: &ObjectMeta) -> String {
 
 /// Whether an object is of a version, as far as both tell. Headers tell modification times by the second only, and some servers
 /// tell an `e_tag` in headers but not in listings. What is no version of a bucket fits all.
-pub(super) fn fits(meta: &ObjectMeta, version: &str) -> bool {
+pub(super) fn matches(meta: &ObjectMeta, version: &str) -> bool {
     let Some((told, size)) = version.rsplit_once(':') else {
         return true;
     };
@@ -71,7 +71,7 @@ mod tests {
             (meta(Some("\"x\""), 0), "blake3:00", true),
         ];
         for (meta, version, expected) in rows {
-            assert_eq!(fits(&meta, version), expected, "{version} {meta:?}");
+            assert_eq!(matches(&meta, version), expected, "{version} {meta:?}");
         }
     }
 
@@ -79,6 +79,6 @@ mod tests {
     fn an_e_tag_counts_before_a_time() {
         assert_eq!(of(&meta(Some("\"x:1\""), 5)), "etag:x:1:1");
         assert_eq!(of(&meta(None, 5)), "modified:5:1");
-        assert!(fits(&meta(Some("\"x:1\""), 5), "etag:x:1:1"));
+        assert!(matches(&meta(Some("\"x:1\""), 5), "etag:x:1:1"));
     }
 }

@@ -5,9 +5,9 @@ use futures::stream::BoxStream;
 use object_store::ObjectMeta;
 use tokio::runtime::Handle;
 
+use super::error::failed;
 use super::names::to_key;
 use super::objects::entry;
-use super::trouble::failed;
 use crate::store::{Entry, StoreError, StoreKey, layout};
 
 /// All objects below a prefix, in the order of the listing: byte order of keys.
@@ -15,7 +15,7 @@ pub(in crate::store) struct BucketWalk {
     listing: BoxStream<'static, object_store::Result<ObjectMeta>>,
     prefix: StoreKey,
     runtime: Handle,
-    /// The directory of the last entry, and whether it was wanted.
+    /// The directory of the last entry, and whether it was included.
     directory: Option<(String, bool)>,
     last: String,
 }
@@ -35,17 +35,17 @@ impl BucketWalk {
         }
     }
 
-    /// The next object that lies in wanted directories only. Blocks.
+    /// The next object that lies in included directories only. Blocks.
     pub(in crate::store) fn advance(
         &mut self,
-        wanted: &dyn Fn(&str) -> bool,
+        included: &dyn Fn(&str) -> bool,
     ) -> Option<Result<Entry, StoreError>> {
         loop {
             let meta = match self.runtime.block_on(self.listing.next())? {
                 Ok(meta) => meta,
                 Err(error) => return Some(Err(failed(&self.prefix, error))),
             };
-            if let Some(found) = self.look_at(&meta, wanted).transpose() {
+            if let Some(found) = self.look_at(&meta, included).transpose() {
                 return Some(found);
             }
         }
@@ -54,7 +54,7 @@ impl BucketWalk {
     fn look_at(
         &mut self,
         meta: &ObjectMeta,
-        wanted: &dyn Fn(&str) -> bool,
+        included: &dyn Fn(&str) -> bool,
     ) -> Result<Option<Entry>, StoreError> {
         if self.last.as_str() > meta.location.as_ref() {
             return Err(StoreError::Unavailable {
@@ -67,15 +67,15 @@ impl BucketWalk {
         let path = &key.as_str()[self.prefix.as_str().len()..];
         let path = path.strip_prefix('/').unwrap_or(path);
         // The prefix itself is the marker of a folder, made by a console; our own folder is no input.
-        let skipped = path.is_empty() || path.split('/').next() == Some(layout::OURS);
-        if skipped || !self.is_wanted(path, wanted) {
+        let skipped = path.is_empty() || path.split('/').next() == Some(layout::DROVER_FOLDER);
+        if skipped || !self.is_included(path, included) {
             return Ok(None);
         }
         Ok(Some(entry(meta, format!("/{path}"))))
     }
 
-    /// Whether all directories above `path` are wanted.
-    fn is_wanted(&mut self, path: &str, wanted: &dyn Fn(&str) -> bool) -> bool {
+    /// Whether all directories above `path` are included.
+    fn is_included(&mut self, path: &str, included: &dyn Fn(&str) -> bool) -> bool {
         let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
         if let Some((known, verdict)) = &self.directory
             && known == directory
@@ -86,7 +86,7 @@ impl BucketWalk {
             .match_indices('/')
             .map(|(at, _)| &directory[..at])
             .chain([directory]);
-        let verdict = directory.is_empty() || above.all(|each| wanted(&format!("/{each}")));
+        let verdict = directory.is_empty() || above.all(|each| included(&format!("/{each}")));
         self.directory = Some((directory.to_owned(), verdict));
         verdict
     }

@@ -9,18 +9,18 @@ use crate::store::layout;
 
 /// Where links may lead.
 #[derive(Debug)]
-pub(super) struct Bounds {
+pub(super) struct LinkBounds {
     store: PathBuf,
     ours: PathBuf,
     walked: PathBuf,
 }
 
-impl Bounds {
+impl LinkBounds {
     /// Inside the store at `store`, or inside the walked folder itself, which may be a link to elsewhere.
     pub(super) fn new(store: &Path, walked: &Path) -> io::Result<Self> {
         let store = store.canonicalize()?;
         Ok(Self {
-            ours: store.join(layout::OURS),
+            ours: store.join(layout::DROVER_FOLDER),
             store,
             walked: walked.canonicalize()?,
         })

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 
 use rustix::fs::{AtFlags, FileType, RawDir, statat};
 
-use super::place::UNFINISHED;
+use super::temp_files::UNFINISHED;
 use crate::store::layout;
 
 /// Bytes read from the kernel at once.
@@ -13,7 +13,7 @@ const READ_BYTES: usize = 64 * 1024;
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Kind {
+pub(super) enum EntryKind {
     File,
     Directory,
     /// A link to a file, or to nothing that can be read.
@@ -25,22 +25,22 @@ pub(super) enum Kind {
 
 /// The names in a directory, in byte order, a directory sorting as `name/`.
 #[derive(Debug)]
-pub(super) struct Listing {
+pub(super) struct DirectoryListing {
     /// All names, one after the other; those of directories end with a slash.
     text: Vec<u8>,
-    names: Vec<Name>,
+    names: Vec<NameSlice>,
     next: usize,
 }
 
 /// A slice of the text. Eight bytes, for there may be millions.
 #[derive(Clone, Copy, Debug)]
-struct Name {
+struct NameSlice {
     start: u32,
     len: u16,
-    kind: Kind,
+    kind: EntryKind,
 }
 
-impl Listing {
+impl DirectoryListing {
     /// Reads the directory; `top` if it is the one that is walked, where our own folder is left out.
     pub(super) fn read(directory: &OwnedFd, top: bool) -> rustix::io::Result<Self> {
         let mut listing = Self {
@@ -54,7 +54,7 @@ impl Listing {
             let entry = entry?;
             let name = entry.file_name().to_bytes();
             let skipped = matches!(name, b"." | b"..")
-                || (top && name == layout::OURS.as_bytes())
+                || (top && name == layout::DROVER_FOLDER.as_bytes())
                 || name.ends_with(UNFINISHED.as_bytes());
             if !skipped && let Some(kind) = kind_of(directory, &entry)? {
                 listing.push(name, kind)?;
@@ -64,15 +64,15 @@ impl Listing {
         Ok(listing)
     }
 
-    fn push(&mut self, name: &[u8], kind: Kind) -> rustix::io::Result<()> {
+    fn push(&mut self, name: &[u8], kind: EntryKind) -> rustix::io::Result<()> {
         let start = u32::try_from(self.text.len()).map_err(|_| rustix::io::Errno::OVERFLOW)?;
         self.text.extend_from_slice(name);
-        if matches!(kind, Kind::Directory | Kind::LinkedDirectory) {
+        if matches!(kind, EntryKind::Directory | EntryKind::LinkedDirectory) {
             self.text.push(b'/');
         }
         let len = u16::try_from(self.text.len() - start as usize)
             .map_err(|_| rustix::io::Errno::NAMETOOLONG)?;
-        self.names.push(Name { start, len, kind });
+        self.names.push(NameSlice { start, len, kind });
         Ok(())
     }
 
@@ -82,7 +82,7 @@ impl Listing {
     }
 
     /// The next name, without a slash, and what it stands for.
-    pub(super) fn next(&mut self) -> Option<(&[u8], Kind)> {
+    pub(super) fn next(&mut self) -> Option<(&[u8], EntryKind)> {
         let name = *self.names.get(self.next)?;
         self.next += 1;
         let text = slice(&self.text, name);
@@ -90,7 +90,7 @@ impl Listing {
     }
 }
 
-fn slice(text: &[u8], name: Name) -> &[u8] {
+fn slice(text: &[u8], name: NameSlice) -> &[u8] {
     &text[name.start as usize..][..usize::from(name.len)]
 }
 
@@ -98,7 +98,7 @@ fn slice(text: &[u8], name: Name) -> &[u8] {
 fn kind_of(
     directory: &OwnedFd,
     entry: &rustix::fs::RawDirEntry<'_>,
-) -> rustix::io::Result<Option<Kind>> {
+) -> rustix::io::Result<Option<EntryKind>> {
     let mut file_type = entry.file_type();
     if file_type == FileType::Unknown {
         match statat(directory, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
@@ -108,14 +108,14 @@ fn kind_of(
         }
     }
     Ok(Some(match file_type {
-        FileType::RegularFile => Kind::File,
-        FileType::Directory => Kind::Directory,
+        FileType::RegularFile => EntryKind::File,
+        FileType::Directory => EntryKind::Directory,
         FileType::Symlink => match statat(directory, entry.file_name(), AtFlags::empty()) {
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {
-                Kind::LinkedDirectory
+                EntryKind::LinkedDirectory
             }
-            _ => Kind::LinkedFile,
+            _ => EntryKind::LinkedFile,
         },
-        _ => Kind::Special,
+        _ => EntryKind::Special,
     }))
 }

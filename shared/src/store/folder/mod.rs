@@ -1,19 +1,19 @@
 //! A local folder as a store, by `std::fs` alone. Everything here blocks.
 
-mod files;
-mod group;
+mod error;
+mod file_stat;
+mod folder_store;
+mod group_umask;
 mod links;
 mod listing;
-mod place;
-mod spares;
-mod stat;
+mod recycled_files;
 mod stat_cache;
-mod trouble;
+mod temp_files;
 mod walk;
 
 #[cfg(test)]
 mod tests;
 
-pub(super) use files::Folder;
-pub use group::usual_umask;
+pub(super) use folder_store::Folder;
+pub use group_umask::initial_umask;
 pub(super) use walk::FolderWalk;

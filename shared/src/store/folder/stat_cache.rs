@@ -11,10 +11,10 @@ use jiff::Timestamp;
 use tracing::warn;
 use ulid::Ulid;
 
-use super::stat::Stat;
+use super::file_stat::FileStat;
 
 /// The first 16 bytes of a BLAKE3 hash.
-pub(super) type Hash = [u8; 16];
+pub(super) type ContentHash = [u8; 16];
 
 /// What a cache file begins with; the number is its version.
 const MAGIC: &[u8; 16] = b"drover-hashes 1\n";
@@ -24,10 +24,10 @@ const RACY_NS: i64 = 2_000_000_000;
 
 /// What is remembered of a file.
 #[derive(Debug, Eq, PartialEq)]
-struct Record {
+struct CachedHash {
     path: String,
-    stat: Stat,
-    hash: Hash,
+    stat: FileStat,
+    hash: ContentHash,
 }
 
 /// The hashes of one folder's files, old and new.
@@ -37,17 +37,17 @@ pub(super) struct StatCache {
     file: Option<PathBuf>,
     old: Option<BufReader<File>>,
     /// The first of the old records that the walk has not passed.
-    next: Option<Record>,
+    next: Option<CachedHash>,
     /// The path that the walk is at.
     at: String,
     /// How many bytes of the old file stand in the new one as they are.
     same: u64,
     /// The new file, from the first difference on.
-    new: Option<Rewrite>,
+    new: Option<CacheRewrite>,
 }
 
 #[derive(Debug)]
-struct Rewrite {
+struct CacheRewrite {
     path: PathBuf,
     file: BufWriter<File>,
 }
@@ -92,7 +92,7 @@ impl StatCache {
     }
 
     /// The hash of the file that the walk is at, if it still looks like this.
-    pub(super) fn recall(&mut self, path: &str, stat: Stat) -> Option<Hash> {
+    pub(super) fn recall(&mut self, path: &str, stat: FileStat) -> Option<ContentHash> {
         let hash = self
             .next
             .as_ref()
@@ -103,7 +103,7 @@ impl StatCache {
     }
 
     /// Remembers the hash of the file that the walk is at.
-    pub(super) fn remember(&mut self, path: &str, stat: Stat, hash: Hash) {
+    pub(super) fn remember(&mut self, path: &str, stat: FileStat, hash: ContentHash) {
         if self.file.is_none() || is_racy(stat) {
             return;
         }
@@ -111,7 +111,7 @@ impl StatCache {
         if self.next.as_ref().is_some_and(|record| record.path == path) {
             self.read_next();
         }
-        self.write(&Record {
+        self.write(&CachedHash {
             path: path.to_owned(),
             stat,
             hash,
@@ -157,7 +157,7 @@ impl StatCache {
     fn read_next(&mut self) {
         let passed = self.next.take().map(|record| record.path);
         let Some(old) = &mut self.old else { return };
-        match Record::read(old) {
+        match CachedHash::read(old) {
             Ok(Some(record)) if passed.is_none_or(|passed| passed < record.path) => {
                 self.next = Some(record);
             }
@@ -174,14 +174,14 @@ impl StatCache {
     fn change(&mut self) {
         let Some(file) = &self.file else { return };
         if self.new.is_none() {
-            match Rewrite::begin(file, self.same) {
+            match CacheRewrite::begin(file, self.same) {
                 Ok(new) => self.new = Some(new),
                 Err(error) => self.give_up(&error),
             }
         }
     }
 
-    fn write(&mut self, record: &Record) {
+    fn write(&mut self, record: &CachedHash) {
         if let Some(new) = &mut self.new
             && let Err(error) = record.write(&mut new.file)
         {
@@ -218,7 +218,7 @@ impl Drop for StatCache {
     }
 }
 
-impl Rewrite {
+impl CacheRewrite {
     /// A new file that begins with the first `same` bytes of the old one, or with the magic.
     fn begin(file: &Path, same: u64) -> io::Result<Self> {
         let folder = file.parent().unwrap_or(file);
@@ -242,7 +242,7 @@ impl Rewrite {
     }
 }
 
-impl Drop for Rewrite {
+impl Drop for CacheRewrite {
     fn drop(&mut self) {
         // It is gone already when it was put in its place.
         let _ = fs::remove_file(&self.path);
@@ -263,13 +263,13 @@ fn open_old(path: &Path) -> Option<BufReader<File>> {
 }
 
 /// Whether the file may still change without its time of modification telling.
-fn is_racy(stat: Stat) -> bool {
+fn is_racy(stat: FileStat) -> bool {
     let now = i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
     stat.modified_ns > now.saturating_sub(RACY_NS)
 }
 
 /// A record in a file: length of the path (2 bytes), path, inode, time, size (8 each), hash (16); little-endian.
-impl Record {
+impl CachedHash {
     fn len(&self) -> u64 {
         2 + self.path.len() as u64 + 24 + 16
     }
@@ -297,7 +297,7 @@ impl Record {
         from.read_exact(&mut path)?;
         Ok(Some(Self {
             path: String::from_utf8(path).map_err(io::Error::other)?,
-            stat: Stat {
+            stat: FileStat {
                 inode: u64::from_le_bytes(array(from)?),
                 modified_ns: i64::from_le_bytes(array(from)?),
                 size: u64::from_le_bytes(array(from)?),
@@ -321,7 +321,7 @@ mod tests {
 
     use super::*;
 
-    const STAT: Stat = Stat {
+    const STAT: FileStat = FileStat {
         inode: 7,
         modified_ns: 1,
         size: 3,
@@ -427,7 +427,7 @@ mod tests {
     fn a_file_that_may_still_change_is_not_remembered() {
         let caches = tempfile::tempdir().unwrap();
         let now = i64::try_from(Timestamp::now().as_nanosecond()).unwrap();
-        let fresh = Stat {
+        let fresh = FileStat {
             modified_ns: now,
             ..STAT
         };

@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, statat};
 use rustix::io::Errno;
 
-use super::files::not_utf8;
-use super::links::Bounds;
-use super::listing::{Kind, Listing};
-use super::stat::{Stat, nanoseconds};
-use super::stat_cache::{Hash, StatCache};
-use super::trouble::reading;
+use super::error::reading;
+use super::file_stat::{FileStat, nanoseconds};
+use super::folder_store::not_utf8;
+use super::links::LinkBounds;
+use super::listing::{DirectoryListing, EntryKind};
+use super::stat_cache::{ContentHash, StatCache};
 use crate::datum::ContentTag;
 use crate::store::{Entry, StoreError, StoreKey};
 
@@ -26,27 +26,27 @@ const HASH_BYTES: usize = 128 * 1024;
 pub(in crate::store) struct FolderWalk {
     folder: PathBuf,
     prefix: StoreKey,
-    bounds: Bounds,
-    levels: Vec<Level>,
+    bounds: LinkBounds,
+    levels: Vec<DirectoryLevel>,
     /// What the entry just returned looked like.
-    current: Option<Stat>,
+    current: Option<FileStat>,
     cache: StatCache,
     buffer: Vec<u8>,
 }
 
 /// A directory that the walk is in.
-struct Level {
+struct DirectoryLevel {
     directory: OwnedFd,
     /// Path below the walked folder: empty, or beginning with `/`.
     path: String,
     identity: (u64, u64),
-    listing: Listing,
+    listing: DirectoryListing,
 }
 
 /// What lies next.
-struct Found {
+struct WalkedName {
     path: String,
-    kind: Kind,
+    kind: EntryKind,
 }
 
 impl FolderWalk {
@@ -56,7 +56,7 @@ impl FolderWalk {
         cache: Option<&Path>,
     ) -> Result<Self, StoreError> {
         let folder = root.join(prefix.as_str());
-        let bounds = Bounds::new(root, &folder).map_err(|error| reading(prefix, error))?;
+        let bounds = LinkBounds::new(root, &folder).map_err(|error| reading(prefix, error))?;
         let mut walk = Self {
             cache: StatCache::open(cache, bounds.walked()),
             folder,
@@ -73,10 +73,10 @@ impl FolderWalk {
         Ok(walk)
     }
 
-    /// The next file, without descending into directories that are not wanted.
+    /// The next file, without descending into directories that are not included.
     pub(in crate::store) fn advance(
         &mut self,
-        wanted: &dyn Fn(&str) -> bool,
+        included: &dyn Fn(&str) -> bool,
     ) -> Option<Result<Entry, StoreError>> {
         loop {
             let found = match self.next_name()? {
@@ -84,13 +84,15 @@ impl FolderWalk {
                 Err(error) => return Some(Err(error)),
             };
             let step = match found.kind {
-                Kind::Directory | Kind::LinkedDirectory if !wanted(&found.path) => {
+                EntryKind::Directory | EntryKind::LinkedDirectory if !included(&found.path) => {
                     self.cache.keep_below(&found.path);
                     Ok(None)
                 }
-                Kind::Directory | Kind::LinkedDirectory => self.descend(&found).map(|()| None),
-                Kind::File | Kind::LinkedFile => self.file(found),
-                Kind::Special => {
+                EntryKind::Directory | EntryKind::LinkedDirectory => {
+                    self.descend(&found).map(|()| None)
+                }
+                EntryKind::File | EntryKind::LinkedFile => self.file(found),
+                EntryKind::Special => {
                     Err(self.irregular(&found.path, "it is a device, FIFO or socket; remove it"))
                 }
             };
@@ -101,11 +103,11 @@ impl FolderWalk {
     }
 
     /// The next name in the innermost directory that has one; none at the end of the walk.
-    fn next_name(&mut self) -> Option<Result<Found, StoreError>> {
+    fn next_name(&mut self) -> Option<Result<WalkedName, StoreError>> {
         while let Some(level) = self.levels.last_mut() {
             if let Some((name, kind)) = level.listing.next() {
                 return Some(match std::str::from_utf8(name) {
-                    Ok(name) => Ok(Found {
+                    Ok(name) => Ok(WalkedName {
                         path: format!("{}/{name}", level.path),
                         kind,
                     }),
@@ -121,8 +123,8 @@ impl FolderWalk {
         None
     }
 
-    fn descend(&mut self, found: &Found) -> Result<(), StoreError> {
-        let opened = if found.kind == Kind::LinkedDirectory {
+    fn descend(&mut self, found: &WalkedName) -> Result<(), StoreError> {
+        let opened = if found.kind == EntryKind::LinkedDirectory {
             let target = self.follow(&found.path)?;
             open_directory(&target)
         } else {
@@ -158,8 +160,8 @@ impl FolderWalk {
         if self.levels.iter().any(|level| level.identity == identity) {
             return Ok(false);
         }
-        let listing = Listing::read(&directory, self.levels.is_empty())?;
-        self.levels.push(Level {
+        let listing = DirectoryListing::read(&directory, self.levels.is_empty())?;
+        self.levels.push(DirectoryLevel {
             directory,
             path,
             identity,
@@ -168,8 +170,8 @@ impl FolderWalk {
         Ok(true)
     }
 
-    fn file(&mut self, found: Found) -> Result<Option<Entry>, StoreError> {
-        if found.kind == Kind::LinkedFile {
+    fn file(&mut self, found: WalkedName) -> Result<Option<Entry>, StoreError> {
+        if found.kind == EntryKind::LinkedFile {
             let target = self.follow(&found.path)?;
             if target.metadata().is_ok_and(|metadata| !metadata.is_file()) {
                 return Err(self.irregular(
@@ -187,7 +189,7 @@ impl FolderWalk {
             AtFlags::empty(),
         ) {
             Ok(stat) => {
-                let stat = Stat {
+                let stat = FileStat {
                     inode: stat.st_ino,
                     modified_ns: nanoseconds(
                         stat.st_mtime,
@@ -223,7 +225,7 @@ impl FolderWalk {
     }
 
     /// Reads the file; its hash, and what it looked like just before.
-    fn hash(&mut self, path: &str) -> io::Result<(Hash, Stat)> {
+    fn hash(&mut self, path: &str) -> io::Result<(ContentHash, FileStat)> {
         // Not to hang, should a FIFO have taken the file's place.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let mut file = File::from(rustix::fs::open(
@@ -231,7 +233,7 @@ impl FolderWalk {
             flags,
             Mode::empty(),
         )?);
-        let before = Stat::of(&file.metadata()?);
+        let before = FileStat::of(&file.metadata()?);
         self.buffer.resize(HASH_BYTES, 0);
         let mut hasher = blake3::Hasher::new();
         // Not one read more to learn that nothing follows: most files are small, and there may be millions.
@@ -244,7 +246,7 @@ impl FolderWalk {
             hasher.update(&self.buffer[..read]);
             left = left.saturating_sub(read as u64);
         }
-        let mut hash = Hash::default();
+        let mut hash = ContentHash::default();
         hash.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
         Ok((hash, before))
     }
@@ -279,6 +281,6 @@ fn last_segment(path: &str) -> &OsStr {
     OsStr::from_bytes(path.rsplit('/').next().unwrap_or_default().as_bytes())
 }
 
-fn tag_of(hash: Hash) -> ContentTag {
+fn tag_of(hash: ContentHash) -> ContentTag {
     ContentTag::new(format!("blake3:{:032x}", u128::from_be_bytes(hash)))
 }

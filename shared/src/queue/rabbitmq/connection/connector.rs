@@ -28,7 +28,7 @@ pub(in crate::queue::rabbitmq) struct BrokerConnector {
 #[derive(Clone, Debug)]
 pub(in crate::queue::rabbitmq) enum ConnectError {
     /// Worth another try.
-    Passing(String),
+    Transient(String),
     /// The broker will refuse again.
     Refused(String),
 }
@@ -78,8 +78,8 @@ impl From<&lapin::Error> for ConnectError {
     fn from(error: &lapin::Error) -> Self {
         match BrokerFailure::from(error) {
             BrokerFailure::Refused(why) => Self::Refused(why),
-            BrokerFailure::Transient(why) => Self::Passing(why),
-            BrokerFailure::QueueMissing => Self::Passing(error.to_string()),
+            BrokerFailure::Transient(why) => Self::Transient(why),
+            BrokerFailure::QueueMissing => Self::Transient(error.to_string()),
         }
     }
 }

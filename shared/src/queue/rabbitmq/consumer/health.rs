@@ -16,9 +16,9 @@ pub(in crate::queue::rabbitmq) struct ConsumerHealthRegistry {
 /// How a consumer is.
 enum ConsumerHealth {
     /// It receives for as long as this channel is open.
-    Well { of: String, channel: ChannelStatus },
+    Receiving { of: String, channel: ChannelStatus },
     /// It is being taken up again.
-    Ailing { why: String },
+    Interrupted { why: String },
 }
 
 impl ConsumerHealthRegistry {
@@ -74,8 +74,8 @@ impl Drop for HealthReporter {
 impl std::fmt::Debug for ConsumerHealth {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Well { of, .. } => write!(out, "{of} receives"),
-            Self::Ailing { why } => write!(out, "ailing: {why}"),
+            Self::Receiving { of, .. } => write!(out, "{of} receives"),
+            Self::Interrupted { why } => write!(out, "ailing: {why}"),
         }
     }
 }

@@ -40,9 +40,9 @@ pub(in crate::queue::rabbitmq) struct ConsumerContext {
 }
 
 enum ConsumerState {
-    Live(ConsumerSession),
+    Receiving(ConsumerSession),
     /// Being taken up again; kept here, so that a caller who gives up waiting does not undo what was done.
-    Healing {
+    Resubscribing {
         since: Instant,
         session: BoxFuture<'static, Result<ConsumerSession, QueueError>>,
     },

@@ -18,7 +18,7 @@ pub(in crate::queue::rabbitmq) enum Subscription {
     /// A queue, with manual acks.
     Queue { queue: Queue, prefetch: u16 },
     /// What is broadcast, through a queue of the listener's own that lives as long as its connection.
-    Control { name: String },
+    Broadcast { name: String },
 }
 
 impl Subscription {
@@ -26,7 +26,7 @@ impl Subscription {
     pub(in crate::queue::rabbitmq) fn queue(&self) -> Option<&Queue> {
         match self {
             Self::Queue { queue, .. } => Some(queue),
-            Self::Control { .. } => None,
+            Self::Broadcast { .. } => None,
         }
     }
 
@@ -75,7 +75,7 @@ impl Subscription {
                 channel.basic_qos((*prefetch).max(1), options).await?;
                 consume(&channel, queue.to_string(), false).await?
             }
-            Self::Control { name } => {
+            Self::Broadcast { name } => {
                 let queue = topology::control_name(name);
                 declare_control(&channel).await?;
                 let options = QueueDeclareOptions {
@@ -119,7 +119,7 @@ impl fmt::Display for Subscription {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Queue { queue, .. } => write!(out, "consuming {queue}"),
-            Self::Control { name } => write!(out, "listening as {name}"),
+            Self::Broadcast { name } => write!(out, "listening as {name}"),
         }
     }
 }

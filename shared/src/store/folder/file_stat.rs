@@ -7,13 +7,13 @@ use crate::store::Entry;
 
 /// Inode, modification time and size: as long as these stay, so do the bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Stat {
+pub(super) struct FileStat {
     pub(super) inode: u64,
     pub(super) modified_ns: i64,
     pub(super) size: u64,
 }
 
-impl Stat {
+impl FileStat {
     pub(super) fn of(metadata: &Metadata) -> Self {
         Self {
             inode: metadata.ino(),

@@ -6,25 +6,25 @@ use bytes::Bytes;
 use object_store::{MultipartUpload, PutPayload, Result};
 use tokio::task::JoinSet;
 
-/// Parts of an object on their way at once, which bounds the memory of an upload.
+/// MultipartParts of an object on their way at once, which bounds the memory of an upload.
 const AT_ONCE: usize = 4;
 
 /// Cuts what it is given into parts of one size, the last one apart, and sends them.
-pub(super) struct Parts {
+pub(super) struct MultipartParts {
     upload: Box<dyn MultipartUpload>,
     part_bytes: usize,
     /// What waits until it fills a part, and how many bytes that are.
     waiting: (Vec<Bytes>, usize),
-    on_their_way: JoinSet<Result<()>>,
+    in_flight: JoinSet<Result<()>>,
 }
 
-impl Parts {
+impl MultipartParts {
     pub(super) fn of(upload: Box<dyn MultipartUpload>, part_bytes: usize) -> Self {
         Self {
             upload,
             part_bytes,
             waiting: Default::default(),
-            on_their_way: JoinSet::new(),
+            in_flight: JoinSet::new(),
         }
     }
 
@@ -47,28 +47,28 @@ impl Parts {
         if self.waiting.1 > 0 {
             self.send_part().await?;
         }
-        self.have_arrived(0).await?;
+        self.wait_until_in_flight(0).await?;
         self.upload.complete().await.map(drop)
     }
 
     /// Removes the parts. Those on their way are waited for: one that arrives later would stay for ever.
-    pub(super) async fn take_back(mut self) -> Result<()> {
-        while self.on_their_way.join_next().await.is_some() {}
+    pub(super) async fn abort(mut self) -> Result<()> {
+        while self.in_flight.join_next().await.is_some() {}
         self.upload.abort().await
     }
 
     async fn send_part(&mut self) -> Result<()> {
-        self.have_arrived(AT_ONCE - 1).await?;
+        self.wait_until_in_flight(AT_ONCE - 1).await?;
         let (part, _) = mem::take(&mut self.waiting);
         let sent = self.upload.put_part(PutPayload::from_iter(part));
-        self.on_their_way.spawn(sent);
+        self.in_flight.spawn(sent);
         Ok(())
     }
 
     /// Waits until at most this many are on their way.
-    async fn have_arrived(&mut self, all_but: usize) -> Result<()> {
-        while self.on_their_way.len() > all_but
-            && let Some(arrived) = self.on_their_way.join_next().await
+    async fn wait_until_in_flight(&mut self, all_but: usize) -> Result<()> {
+        while self.in_flight.len() > all_but
+            && let Some(arrived) = self.in_flight.join_next().await
         {
             arrived??;
         }

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use ulid::Ulid;
 
-use super::spares::Spares;
+use super::recycled_files::RecycledFiles;
 
 /// Unfinished files older than this many seconds belong to nobody any more.
 const ABANDONED_S: i64 = 24 * 60 * 60;
@@ -23,62 +23,62 @@ const STORED_MODE: u32 = 0o444;
 
 /// Where files are written before they are put in their place.
 #[derive(Debug)]
-pub(super) struct Workshop {
+pub(super) struct TempFiles {
     folder: PathBuf,
     unique: Ulid,
     count: AtomicU64,
-    spares: Spares,
+    recycled: RecycledFiles,
 }
 
-impl Workshop {
-    /// A workshop in `folder`, with what lies in `spares` to build on.
-    pub(super) fn new(folder: PathBuf, spares: PathBuf) -> Self {
+impl TempFiles {
+    /// A temp_files in `folder`, with what lies in `spares` to build on.
+    pub(super) fn new(folder: PathBuf, recycled: PathBuf) -> Self {
         Self {
             folder,
             unique: Ulid::generate(),
             count: AtomicU64::new(0),
-            spares: Spares::new(spares),
+            recycled: RecycledFiles::new(recycled),
         }
     }
 
     /// A file to be made, under a name that no other has.
-    pub(super) fn draft(&self) -> Draft {
+    pub(super) fn temp_file(&self) -> TempFile {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
-        Draft::at(self.folder.join(format!("{}-{count}", self.unique)))
+        TempFile::at(self.folder.join(format!("{}-{count}", self.unique)))
     }
 
-    /// A new file that `write` fills, not in its place yet. Its name is the workshop's.
+    /// A new file that `write` fills, not in its place yet. Its name is the temp_files's.
     pub(super) fn make<T>(
         &self,
         write: impl FnOnce(&mut File) -> io::Result<T>,
-    ) -> io::Result<(Draft, T)> {
-        let draft = self.draft();
-        let mut file = with_parent(&draft.path, || File::create_new(&draft.path))?;
+    ) -> io::Result<(TempFile, T)> {
+        let temp_file = self.temp_file();
+        let mut file = with_parent(&temp_file.path, || File::create_new(&temp_file.path))?;
         let written = write(&mut file)?;
-        Ok((draft, written))
+        Ok((temp_file, written))
     }
 
     /// A small record not in its place yet, written over a spare if there is one.
-    pub(super) fn record(&self, bytes: &[u8]) -> io::Result<Draft> {
-        let spare = self.spares.take(|| self.draft());
+    pub(super) fn record(&self, bytes: &[u8]) -> io::Result<TempFile> {
+        let spare = self.recycled.take(|| self.temp_file());
         // A spare that cannot be written to may be another user's.
         match spare.filter(|spare| write_over(spare.path(), bytes).is_ok()) {
             Some(written) => Ok(written),
             None => self
                 .make(|file| file.write_all(bytes))
-                .map(|(draft, ())| draft),
+                .map(|(temp_file, ())| temp_file),
         }
     }
 
     /// Removes the records at `paths`, keeping their files as spares. Somebody who has one open may see it change.
     pub(super) fn recycle(&self, paths: &[PathBuf]) -> io::Result<()> {
-        self.spares.give(paths)
+        self.recycled.give(paths)
     }
 
-    /// Removes what killed processes left behind, and spares that nobody wanted.
+    /// Removes what killed processes left behind, and spares that nobody included.
     pub(super) fn sweep(&self) {
         let abandoned_s = Timestamp::now().as_second() - ABANDONED_S;
-        for folder in [&*self.folder, self.spares.folder()] {
+        for folder in [&*self.folder, self.recycled.folder()] {
             sweep(folder, abandoned_s);
         }
     }
@@ -113,13 +113,13 @@ fn sweep(folder: &Path, abandoned_s: i64) {
 
 /// A finished file that is not in its place yet; removed when dropped before.
 #[derive(Debug)]
-pub(super) struct Draft {
+pub(super) struct TempFile {
     path: PathBuf,
     /// Whether a rename has put it in its place, so that nothing is left to remove.
     placed: bool,
 }
 
-impl Draft {
+impl TempFile {
     fn at(path: PathBuf) -> Self {
         Self {
             path,
@@ -159,7 +159,7 @@ impl Draft {
     }
 }
 
-impl Drop for Draft {
+impl Drop for TempFile {
     fn drop(&mut self) {
         if !self.placed {
             let _ = fs::remove_file(&self.path);
@@ -171,7 +171,7 @@ impl Drop for Draft {
 pub(super) fn move_file(from: &Path, to: &Path) -> io::Result<()> {
     match with_parent(to, || fs::rename(from, to)) {
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-            let beside = Draft::at(beside(to));
+            let beside = TempFile::at(beside(to));
             fs::copy(from, &beside.path)?;
             fs::rename(&beside.path, to)?;
             fs::remove_file(from)

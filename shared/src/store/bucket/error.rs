@@ -33,7 +33,7 @@ pub(super) fn failed(key: &StoreKey, error: Error) -> StoreError {
         Error::NotFound { .. } => StoreError::Missing { key },
         Error::AlreadyExists { .. } | Error::Precondition { .. } => StoreError::Exists { key },
         Error::InvalidPath { source } => unsafe_name(&source),
-        other => refused(key, told(&other)),
+        other => refused(key, one_line(&other)),
     }
 }
 
@@ -56,11 +56,11 @@ fn refused(key: StoreKey, told: String) -> StoreError {
 
 /// The error and its causes on one line, each said once. Of a server's XML only code and message: the rest may hold
 /// the signed request with the session's token in it.
-pub(super) fn told(error: &Error) -> String {
-    let mut text = brief(&error.to_string());
+pub(super) fn one_line(error: &Error) -> String {
+    let mut text = without_xml_body(&error.to_string());
     let mut link = error.source();
     while let Some(cause) = link {
-        let said = brief(&cause.to_string());
+        let said = without_xml_body(&cause.to_string());
         if !text.contains(&said) {
             text = format!("{text}: {said}");
         }
@@ -75,7 +75,7 @@ pub(super) fn told(error: &Error) -> String {
 }
 
 /// A text with an XML body cut down to its code and message.
-fn brief(text: &str) -> String {
+fn without_xml_body(text: &str) -> String {
     let body = [text.find("<?xml"), text.find("<Error"), text.find('<')];
     let Some(begin) = body.into_iter().flatten().next() else {
         return cut(text.trim_end());
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_cause_is_told_once() {
-        let text = told(&generic("no route to host"));
+        let text = one_line(&generic("no route to host"));
         assert_eq!(text, "Generic S3 error: no route to host");
     }
 
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn who_has_no_credentials_is_told_where_they_belong() {
-        let text = told(&generic(
+        let text = one_line(&generic(
             "Error performing PUT http://169.254.169.254/latest",
         ));
         assert!(text.contains("AWS_*"), "{text}");
@@ -202,7 +202,10 @@ mod tests {
 
     #[test]
     fn a_page_instead_of_an_answer_is_cut_away() {
-        assert_eq!(brief("404: <html><body>nothing</body></html>"), "404");
-        assert!(brief(&"long ".repeat(1000)).chars().count() <= TOLD_CHARACTERS + 1);
+        assert_eq!(
+            without_xml_body("404: <html><body>nothing</body></html>"),
+            "404"
+        );
+        assert!(without_xml_body(&"long ".repeat(1000)).chars().count() <= TOLD_CHARACTERS + 1);
     }
 }

@@ -8,8 +8,11 @@ use super::{Location, Store, StoreError};
 use crate::backoff::Backoff;
 
 impl Store {
-    /// Opens the store at `location`, trying again for `patience` if it fails; what it refuses, it would refuse again.
-    pub async fn reach(location: &Location, patience: Duration) -> Result<Self, StoreError> {
+    /// Opens the store at `location`, trying again for `retry_budget` if it fails; what it refuses, it would refuse again.
+    pub async fn open_with_retry(
+        location: &Location,
+        retry_budget: Duration,
+    ) -> Result<Self, StoreError> {
         let begun = Instant::now();
         let mut delays = Backoff::new();
         loop {
@@ -19,7 +22,7 @@ impl Store {
             };
             let pause = delays.next().unwrap_or_default();
             let is_final = !matches!(error, StoreError::Unavailable { .. });
-            if is_final || begun.elapsed() + pause > patience {
+            if is_final || begun.elapsed() + pause > retry_budget {
                 return Err(error);
             }
             tracing::warn!(

@@ -10,16 +10,16 @@ use object_store::client::HttpError;
 use object_store::{BackoffConfig, ClientConfigKey, Error, RetryConfig};
 use tokio::time::{Instant, sleep};
 
-use super::trouble::told;
+use super::error::one_line;
 use crate::backoff::Backoff;
 
 /// After this time nothing is tried again.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const RETRY_BUDGET: Duration = Duration::from_secs(30);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
-/// More than fit into [`PATIENCE`].
+/// More than fit into [`RETRY_BUDGET`].
 const MOST_RETRIES: usize = 1000;
 
 /// Settings of the client. The time for a whole request is as good as unlimited, since it
@@ -48,13 +48,13 @@ pub(super) fn retries() -> RetryConfig {
             base: 2.0,
         },
         max_retries: MOST_RETRIES,
-        retry_timeout: PATIENCE,
+        retry_timeout: RETRY_BUDGET,
     }
 }
 
 /// Makes an attempt again while it fails by the connection. `object_store` does that itself, but not for requests that could
 /// find their own work done (a conditional put, a bulk delete): use it where that is dealt with.
-pub(super) async fn ride_out<T, F>(mut attempt: impl FnMut() -> F) -> object_store::Result<T>
+pub(super) async fn retry_transient<T, F>(mut attempt: impl FnMut() -> F) -> object_store::Result<T>
 where
     F: Future<Output = object_store::Result<T>>,
 {
@@ -63,9 +63,9 @@ where
     loop {
         let ended = attempt().await;
         match &ended {
-            Err(error) if begun.elapsed() < PATIENCE && is_passing(error) => {
+            Err(error) if begun.elapsed() < RETRY_BUDGET && is_transient(error) => {
                 let pause = pauses.next().unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
-                tracing::info!("{}; trying again in {pause:.1?}", told(error));
+                tracing::info!("{}; trying again in {pause:.1?}", one_line(error));
                 sleep(pause).await;
             }
             _ => return ended,
@@ -74,7 +74,7 @@ where
 }
 
 /// Whether the connection is at fault, or what happened to the bytes on their way.
-fn is_passing(error: &Error) -> bool {
+fn is_transient(error: &Error) -> bool {
     let mut link = error.source();
     while let Some(cause) = link {
         if cause.is::<HttpError>() {
@@ -117,15 +117,16 @@ mod tests {
             cuts -= 1;
             std::future::ready(if cuts == 0 { Ok(7) } else { Err(reset()) })
         };
-        assert_eq!(ride_out(attempt).await.unwrap(), 7);
+        assert_eq!(retry_transient(attempt).await.unwrap(), 7);
     }
 
     #[tokio::test(start_paused = true)]
     async fn patience_ends() {
         let begun = Instant::now();
-        let ended: object_store::Result<()> = ride_out(|| std::future::ready(Err(reset()))).await;
+        let ended: object_store::Result<()> =
+            retry_transient(|| std::future::ready(Err(reset()))).await;
         assert!(ended.is_err());
-        assert!((PATIENCE..2 * PATIENCE).contains(&begun.elapsed()));
+        assert!((RETRY_BUDGET..2 * RETRY_BUDGET).contains(&begun.elapsed()));
     }
 
     #[tokio::test(start_paused = true)]
@@ -136,7 +137,7 @@ mod tests {
             ("<Error><Code>InvalidArgument</Code></Error>", false),
         ];
         for (body, again) in rows {
-            assert_eq!(is_passing(&generic(body)), again, "{body}");
+            assert_eq!(is_transient(&generic(body)), again, "{body}");
         }
     }
 }

@@ -12,46 +12,46 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ulid::Ulid;
 
-use super::place::{Draft, with_parent};
+use super::temp_files::{TempFile, with_parent};
 
 /// As many are kept; what is removed beyond that is gone.
-const MOST: usize = 2048;
+const MAX_KEPT: usize = 2048;
 
 /// As many are taken at once.
-const AT_ONCE: usize = 64;
+const CLAIM_BATCH: usize = 64;
 
 /// When there were none, as many records are made before the folder is looked at again.
-const PATIENCE: usize = 64;
+const RECORDS_BETWEEN_LOOKS: usize = 64;
 
 /// The spares of a store.
 #[derive(Debug)]
-pub(super) struct Spares {
+pub(super) struct RecycledFiles {
     folder: PathBuf,
-    hand: Mutex<Hand>,
+    claimed: Mutex<ClaimedFiles>,
 }
 
 /// What this process has taken.
 #[derive(Debug, Default)]
-struct Hand {
-    taken: Vec<Draft>,
+struct ClaimedFiles {
+    taken: Vec<TempFile>,
     /// Records to make anew before it is worth looking again.
-    patience: usize,
+    records_until_look: usize,
 }
 
-impl Hand {
+impl ClaimedFiles {
     /// Whether enough records were made since there were no spares.
     fn may_look(&mut self) -> bool {
-        let waited = self.patience == 0;
-        self.patience = self.patience.saturating_sub(1);
+        let waited = self.records_until_look == 0;
+        self.records_until_look = self.records_until_look.saturating_sub(1);
         waited
     }
 }
 
-impl Spares {
+impl RecycledFiles {
     pub(super) fn new(folder: PathBuf) -> Self {
         Self {
             folder,
-            hand: Mutex::default(),
+            claimed: Mutex::default(),
         }
     }
 
@@ -59,34 +59,38 @@ impl Spares {
         &self.folder
     }
 
-    /// A file that is nobody's any more, if there is one; `draft` names it.
-    pub(super) fn take(&self, draft: impl Fn() -> Draft) -> Option<Draft> {
-        let mut hand = self.hand();
-        if hand.taken.is_empty() && hand.may_look() {
-            hand.taken = self.grasp(draft);
-            hand.patience = if hand.taken.is_empty() { PATIENCE } else { 0 };
+    /// A file that is nobody's any more, if there is one; `temp_file` names it.
+    pub(super) fn take(&self, temp_file: impl Fn() -> TempFile) -> Option<TempFile> {
+        let mut claimed = self.claimed();
+        if claimed.taken.is_empty() && claimed.may_look() {
+            claimed.taken = self.claim_some(temp_file);
+            claimed.records_until_look = if claimed.taken.is_empty() {
+                RECORDS_BETWEEN_LOOKS
+            } else {
+                0
+            };
         }
-        hand.taken.pop()
+        claimed.taken.pop()
     }
 
     /// Some of the folder's files, renamed so that nobody else takes them.
-    fn grasp(&self, draft: impl Fn() -> Draft) -> Vec<Draft> {
+    fn claim_some(&self, temp_file: impl Fn() -> TempFile) -> Vec<TempFile> {
         let Ok(entries) = fs::read_dir(&self.folder) else {
             return vec![];
         };
         let ours = entries.flatten().filter_map(|entry| {
-            let draft = draft();
-            let take = || fs::rename(entry.path(), draft.path());
-            let taken = with_parent(draft.path(), take);
-            taken.ok().map(|()| draft)
+            let temp_file = temp_file();
+            let take = || fs::rename(entry.path(), temp_file.path());
+            let taken = with_parent(temp_file.path(), take);
+            taken.ok().map(|()| temp_file)
         });
-        ours.take(AT_ONCE).collect()
+        ours.take(CLAIM_BATCH).collect()
     }
 
     /// Removes the records at `paths`, keeping their files. Somebody who has one open may see it change.
     pub(super) fn give(&self, paths: &[PathBuf]) -> io::Result<()> {
         let kept = fs::read_dir(&self.folder).map_or(0, Iterator::count);
-        let (keep, remove) = paths.split_at(paths.len().min(MOST.saturating_sub(kept)));
+        let (keep, remove) = paths.split_at(paths.len().min(MAX_KEPT.saturating_sub(kept)));
         let batch = Ulid::generate();
         for (number, path) in keep.iter().enumerate() {
             let spare = self.folder.join(format!("{batch}-{number}"));
@@ -97,8 +101,8 @@ impl Spares {
             .try_for_each(|path| unless_gone(fs::remove_file(path)))
     }
 
-    fn hand(&self) -> MutexGuard<'_, Hand> {
-        self.hand.lock().unwrap_or_else(PoisonError::into_inner)
+    fn claimed(&self) -> MutexGuard<'_, ClaimedFiles> {
+        self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -116,11 +120,11 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::store::folder::place::Workshop;
+    use crate::store::folder::temp_files::TempFiles;
 
-    /// A store's folder, and the workshop of one of its processes.
-    fn workshop(place: &TempDir) -> Workshop {
-        Workshop::new(place.path().join("tmp"), place.path().join("spare"))
+    /// A store's folder, and the temp_files of one of its processes.
+    fn temp_files(place: &TempDir) -> TempFiles {
+        TempFiles::new(place.path().join("tmp"), place.path().join("spare"))
     }
 
     fn records(place: &TempDir, count: usize) -> Vec<PathBuf> {
@@ -143,10 +147,10 @@ mod tests {
         let old = records(&place, 3);
         let inode = |path: &Path| fs::metadata(path).unwrap().ino();
         let inodes: Vec<u64> = old.iter().map(|path| inode(path)).collect();
-        workshop(&place).recycle(&old).unwrap();
+        temp_files(&place).recycle(&old).unwrap();
         assert!(old.iter().all(|path| !path.exists()));
 
-        let (other, new) = (workshop(&place), place.path().join("new"));
+        let (other, new) = (temp_files(&place), place.path().join("new"));
         other.record(b"new").unwrap().create(&new).unwrap();
         assert!(inodes.contains(&inode(&new)));
         assert_eq!(fs::read(&new).unwrap(), b"new");
@@ -155,39 +159,39 @@ mod tests {
     #[test]
     fn each_spare_is_taken_once_and_without_one_records_are_made_all_the_same() {
         let place = TempDir::new().unwrap();
-        let workshops = [workshop(&place), workshop(&place)];
+        let workshops = [temp_files(&place), temp_files(&place)];
         workshops[0].recycle(&records(&place, 5)).unwrap();
-        let drafts: Vec<Draft> = (0..200)
+        let written: Vec<TempFile> = (0..200)
             .map(|number| workshops[number % 2].record(b"new").unwrap())
             .collect();
-        let mut inodes: Vec<_> = drafts
+        let mut inodes: Vec<_> = written
             .iter()
-            .map(|draft| fs::metadata(draft.path()).unwrap().ino())
+            .map(|temp_file| fs::metadata(temp_file.path()).unwrap().ino())
             .collect();
         inodes.sort_unstable();
         inodes.dedup();
-        assert_eq!(inodes.len(), drafts.len());
+        assert_eq!(inodes.len(), written.len());
     }
 
     #[test]
     fn a_bounded_number_is_kept_and_none_is_left_where_it_was() {
         let place = TempDir::new().unwrap();
-        let workshop = workshop(&place);
-        for count in [MOST - 1, 10] {
+        let temp_files = temp_files(&place);
+        for count in [MAX_KEPT - 1, 10] {
             let old = records(&place, count);
-            workshop.recycle(&old).unwrap();
+            temp_files.recycle(&old).unwrap();
             assert!(old.iter().all(|path| !path.exists()));
         }
-        assert_eq!(files_in(&place.path().join("spare")), MOST);
+        assert_eq!(files_in(&place.path().join("spare")), MAX_KEPT);
     }
 
     #[test]
     fn what_is_taken_and_not_used_is_removed() {
         let place = TempDir::new().unwrap();
-        let workshop = workshop(&place);
-        workshop.recycle(&records(&place, 9)).unwrap();
-        drop(workshop.record(b"new"));
-        drop(workshop);
+        let temp_files = temp_files(&place);
+        temp_files.recycle(&records(&place, 9)).unwrap();
+        drop(temp_files.record(b"new"));
+        drop(temp_files);
         assert_eq!(files_in(&place.path().join("tmp")), 0);
     }
 }

@@ -11,10 +11,10 @@ use bytes::Bytes;
 use rustix::fs::ioctl_ficlone;
 
 use super::FolderWalk;
-use super::group;
-use super::place::{Workshop, make_read_only, move_file, with_parent};
-use super::stat::Stat;
-use super::trouble::{reading, writing};
+use super::error::{reading, writing};
+use super::file_stat::FileStat;
+use super::group_umask;
+use super::temp_files::{TempFiles, make_read_only, move_file, with_parent};
 use crate::store::{Entry, StoreError, StoreKey, layout};
 
 /// A folder as a store. Cheap to clone.
@@ -23,7 +23,7 @@ pub(in crate::store) struct Folder {
     root: Arc<Path>,
     /// Where content hashes are remembered; the folder's own unless it is read on behalf of another store.
     cache: Option<PathBuf>,
-    workshop: Arc<Workshop>,
+    temp_files: Arc<TempFiles>,
     /// Whether the file system may know reflinks; false once it has refused one.
     reflinks: Arc<AtomicBool>,
 }
@@ -37,7 +37,7 @@ impl Folder {
         };
         match fs::metadata(root) {
             Ok(metadata) if metadata.is_dir() => {
-                group::share(&metadata);
+                group_umask::share_with_group(&metadata);
                 Ok(Self::new(root))
             }
             Ok(_) => Err(refusal("it is not a folder".to_owned())),
@@ -50,12 +50,12 @@ impl Folder {
 
     fn new(root: &Path) -> Self {
         let ours = |key: StoreKey| root.join(key.as_str());
-        let workshop = Workshop::new(ours(layout::tmp()), ours(layout::spare()));
-        workshop.sweep();
+        let temp_files = TempFiles::new(ours(layout::tmp()), ours(layout::recycled()));
+        temp_files.sweep();
         Self {
             root: root.into(),
             cache: Some(ours(layout::cache())),
-            workshop: workshop.into(),
+            temp_files: temp_files.into(),
             reflinks: Arc::new(AtomicBool::new(true)),
         }
     }
@@ -83,7 +83,7 @@ impl Folder {
     pub(in crate::store) fn entry(&self, key: &StoreKey) -> Result<Entry, StoreError> {
         match fs::metadata(self.path(key)) {
             Ok(metadata) if metadata.is_file() => {
-                Ok(Stat::of(&metadata).entry(format!("/{}", key.as_str())))
+                Ok(FileStat::of(&metadata).entry(format!("/{}", key.as_str())))
             }
             Ok(_) => Err(StoreError::Missing { key: key.clone() }),
             Err(error) => Err(reading(key, error)),
@@ -91,16 +91,16 @@ impl Folder {
     }
 
     pub(in crate::store) fn put(&self, key: &StoreKey, bytes: &[u8]) -> Result<(), StoreError> {
-        self.workshop
+        self.temp_files
             .record(bytes)
-            .and_then(|draft| draft.replace(&self.path(key)))
+            .and_then(|temp_file| temp_file.replace(&self.path(key)))
             .map_err(|error| writing(key, error))
     }
 
     pub(in crate::store) fn create(&self, key: &StoreKey, bytes: &[u8]) -> Result<(), StoreError> {
-        self.workshop
+        self.temp_files
             .record(bytes)
-            .and_then(|draft| draft.create(&self.path(key)))
+            .and_then(|temp_file| temp_file.create(&self.path(key)))
             .map_err(|error| writing(key, error))
     }
 
@@ -119,14 +119,14 @@ impl Folder {
     /// Removes records of ours, keeping their files to be written anew.
     pub(in crate::store) fn recycle(&self, keys: &[StoreKey]) -> Result<(), StoreError> {
         let paths: Vec<PathBuf> = keys.iter().map(|key| self.path(key)).collect();
-        let recycled = self.workshop.recycle(&paths);
-        recycled.map_err(|error| writing(keys.first().unwrap_or(&layout::spare()), error))
+        let recycled = self.temp_files.recycle(&paths);
+        recycled.map_err(|error| writing(keys.first().unwrap_or(&layout::recycled()), error))
     }
 
     /// Removes the directories that are empty now, so that a file can take their name. Repos themselves
     /// stay, and so do our own directories, which fill again.
     fn prune_above(&self, key: &StoreKey) {
-        if key.top() == layout::OURS {
+        if key.top() == layout::DROVER_FOLDER {
             return;
         }
         let mut path = self.path(key);
@@ -215,13 +215,15 @@ impl Folder {
             return Err(io::ErrorKind::Unsupported.into());
         }
         let source = File::open(from)?;
-        let made = self.workshop.make(|file| Ok(ioctl_ficlone(file, &source)?));
-        let Ok((draft, ())) = made else {
+        let made = self
+            .temp_files
+            .make(|file| Ok(ioctl_ficlone(file, &source)?));
+        let Ok((temp_file, ())) = made else {
             self.reflinks.store(false, Ordering::Relaxed);
             return Err(io::ErrorKind::Unsupported.into());
         };
-        draft.read_only()?;
-        draft.replace(to)
+        temp_file.read_only()?;
+        temp_file.replace(to)
     }
 
     /// A second name for the same bytes; a copy where there can be none (other file system, too many links).
@@ -231,9 +233,9 @@ impl Folder {
         };
         match with_parent(to, || fs::hard_link(from, to)) {
             Err(error) if error.kind() == AlreadyExists => {
-                let draft = self.workshop.draft();
-                with_parent(draft.path(), || fs::hard_link(from, draft.path()))?;
-                draft.replace(to)
+                let temp_file = self.temp_files.temp_file();
+                with_parent(temp_file.path(), || fs::hard_link(from, temp_file.path()))?;
+                temp_file.replace(to)
             }
             Err(error)
                 if matches!(
@@ -264,14 +266,14 @@ impl Folder {
 
     /// Makes `to` a file of the parts' bytes.
     fn copy(&self, parts: &[&Path], to: &Path) -> io::Result<()> {
-        let (draft, ()) = self.workshop.make(|file| {
+        let (temp_file, ()) = self.temp_files.make(|file| {
             for part in parts {
                 io::copy(&mut File::open(part)?, file)?;
             }
             Ok(())
         })?;
-        draft.read_only()?;
-        draft.replace(to)
+        temp_file.read_only()?;
+        temp_file.replace(to)
     }
 
     pub(in crate::store) fn walk(&self, prefix: &StoreKey) -> Result<FolderWalk, StoreError> {
