@@ -1,4 +1,4 @@
-//! Records as JSON and JSON lines, and what to say of damaged ones.
+//! Encoding of records as JSON and JSON lines, and advice on damaged records.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -7,19 +7,19 @@ use serde::de::DeserializeOwned;
 use super::Ledger;
 use crate::store::{StoreError, StoreKey};
 
-/// What can be done about a damaged record.
+/// Advice on damaged records.
 pub(super) mod advice {
     /// For a job's record or spec.
     pub(in crate::ledger) const JOB: &str =
         "remove the job's folder to forget it; what it did is remembered by the pipeline";
-    /// For what a job needs to be told in detail.
+    /// For the details of a job.
     pub(in crate::ledger) const DETAIL: &str = "remove the job's folder and run the pipeline again; datums that are remembered as done are skipped";
     /// For a revision of a registered pipeline.
     pub(in crate::ledger) const REGISTERED: &str =
         "remove it, and create the pipeline again; its output and its books stay";
-    /// For a message that nobody understood.
+    /// For a dead letter.
     pub(in crate::ledger) const DEAD_LETTER: &str = "remove it; it is for people to read only";
-    /// For the verdict of one datum.
+    /// For the verdict of a datum.
     pub(in crate::ledger) const VERDICT: &str = "remove it; its datum runs again with the next run";
 }
 
@@ -34,7 +34,7 @@ impl Ledger {
         serde_json::from_slice(&bytes).map_err(|error| damaged(key, advice, error))
     }
 
-    /// The JSON records at `key`, one a line.
+    /// Reads the JSON records at `key`, which has a record per line.
     pub(super) async fn read_lines<T: DeserializeOwned>(
         &self,
         key: &StoreKey,
@@ -47,7 +47,7 @@ impl Ledger {
             .map_err(|error| damaged(key, advice, error))
     }
 
-    /// Every `nth` JSON record at `key`, the first one included; `nth` is at least 1.
+    /// Reads every `nth` JSON record at `key`, beginning with the first; `nth` is at least 1.
     pub(super) async fn sample_lines<T: DeserializeOwned>(
         &self,
         key: &StoreKey,
@@ -71,7 +71,7 @@ pub(super) fn to_json(key: &StoreKey, record: &impl Serialize) -> Result<Bytes, 
         .map_err(|error| unwritable(key, error))
 }
 
-/// The bytes of several records, one a line.
+/// Encodes records, a record per line.
 pub(super) fn to_json_lines(
     key: &StoreKey,
     records: &[impl Serialize],

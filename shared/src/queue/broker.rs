@@ -1,4 +1,4 @@
-//! What every message broker must be able to do.
+//! The interface of a message broker.
 
 use std::fmt;
 
@@ -8,19 +8,19 @@ use bytes::Bytes;
 use super::Delivery;
 use crate::id::PipelineName;
 
-/// A queue by what it is for.
+/// A queue of a pipeline, by purpose.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Queue {
     /// Work: publisher → workers.
     Datums(PipelineName),
-    /// News of work done: workers → coordinator. Of several consumers only one receives, the one that came first;
-    /// when it goes, the next one does, beginning with what the first one had not settled.
+    /// Reports of finished work: workers → coordinator. Single active consumer: the first consumer receives; when the
+    /// consumer goes away, the next one takes over, beginning with the unsettled messages.
     Reports(PipelineName),
-    /// What could not be delivered or decoded: broker → coordinator.
+    /// Dead letters, undeliverable or malformed: broker → coordinator.
     Dead(PipelineName),
 }
 
-/// Its name at the broker: `drover.<pipeline>.datums`.
+/// The queue's name at the broker: `drover.<pipeline>.datums`.
 impl fmt::Display for Queue {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (pipeline, purpose) = match self {
@@ -35,16 +35,16 @@ impl fmt::Display for Queue {
 /// Why a queue operation did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
-    /// The broker cannot be reached; worth another try.
+    /// The broker cannot be reached; a retry may succeed.
     #[error("the message broker is unavailable: {message}")]
     Unavailable {
-        /// What happened, without credentials, and the way out.
+        /// Cause and advice, without credentials.
         message: String,
     },
-    /// The broker refuses: credentials, permissions, a queue of another shape. Trying again does not help.
+    /// The broker refuses: credentials, permissions, a queue declared differently. A retry does not help.
     #[error("the message broker refuses: {message}")]
     Refused {
-        /// What it refuses and why, without credentials, and the way out.
+        /// Cause and advice, without credentials.
         message: String,
     },
     /// The queue does not exist.
@@ -55,78 +55,79 @@ pub enum QueueError {
         /// The queue.
         queue: Queue,
     },
-    /// This end was closed.
+    /// The consumer or connection was closed by this process.
     #[error("the queue is closed")]
     Closed,
 }
 
-/// How much lies in a queue, and who takes from it.
+/// Number of messages and consumers of a queue.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Depth {
-    /// Messages that wait; those in consumers' hands are not among them.
+    /// Ready messages; unsettled deliveries do not count.
     pub ready: u64,
     /// Consumers, of all processes.
     pub consumers: u32,
 }
 
-/// How the connection of this process to its broker is.
+/// State of the connection between this process and the broker.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Link {
-    /// It is there, and every consumer of this process receives.
+    /// Connected, and every consumer of this process receives.
     Up,
-    /// It is being made again; what is published waits.
+    /// Reconnecting; publishing waits.
     Down {
         /// Why, without credentials.
         why: String,
     },
-    /// The broker takes no messages for now (memory or disk alarm); what is published waits, consumers go on.
+    /// The broker accepts no messages for now (memory or disk alarm): publishing waits, consumers continue.
     Blocked {
-        /// What the broker says.
+        /// The broker's reason.
         why: String,
     },
 }
 
 /// A message broker.
 ///
-/// Operations wait while a broker that was reached once is out of reach, and go on by themselves when it is
-/// back; [`Broker::link`] tells.
+/// Once the broker was reached, operations wait while the connection is lost and continue after the reconnection;
+/// [`Broker::link`] reports the state of the connection.
 #[async_trait]
 pub trait Broker: Send + Sync {
     /// Declares the queues of a pipeline; may be repeated.
     async fn declare(&self, pipeline: &PipelineName) -> Result<(), QueueError>;
 
-    /// Publishes one message; returns once the broker has it safe. Waits while the queue is full.
+    /// Publishes a message; returns once the broker has confirmed it. Waits while the queue is full.
     ///
-    /// Messages published one after the other are delivered in that order; of calls that overlap, in any.
+    /// Messages published in sequence are delivered in sequence; overlapping calls are delivered in any order.
     async fn publish(&self, queue: &Queue, body: Bytes) -> Result<(), QueueError>;
 
     /// Starts to consume with manual acks; at most `prefetch` (at least 1) deliveries are unsettled at a time.
     async fn consume(&self, queue: &Queue, prefetch: u16) -> Result<Box<dyn Consumer>, QueueError>;
 
-    /// Removes all messages that are ready (not those delivered and unsettled). Returns how many.
+    /// Removes all ready messages (unsettled deliveries stay). Returns their number.
     async fn purge(&self, queue: &Queue) -> Result<u64, QueueError>;
 
     /// How much lies in a queue.
     async fn depth(&self, queue: &Queue) -> Result<Depth, QueueError>;
 
-    /// Sends a message to all who [listen](Broker::listen) now; it is no error if nobody does.
+    /// Sends a message to all current [listeners](Broker::listen); no listener is no error.
     async fn broadcast(&self, body: Bytes) -> Result<(), QueueError>;
 
-    /// Receives what is broadcast from now on. What is broadcast while the connection is down is lost, so a
-    /// broadcast is a hint, never the truth. `name` is unique to this listener.
+    /// Receives broadcasts from now on. Broadcasts during a lost connection are lost too, so a broadcast is a hint,
+    /// never the truth. `name` is unique to the listener.
     async fn listen(&self, name: &str) -> Result<Box<dyn Consumer>, QueueError>;
 
     /// How the connection to the broker is.
     fn link(&self) -> Link;
 }
 
-/// One consumer; it outlives its connection. Dropping it gives back what it holds; those deliveries count as begun.
+/// A consumer, which survives the loss of its connection. Dropping a consumer requeues the unsettled deliveries, and
+/// the requeue counts as a redelivery.
 #[async_trait]
 pub trait Consumer: Send {
-    /// The next delivery, as soon as there is one and fewer than `prefetch` are unsettled. Cancel-safe.
-    /// `Err(Closed)` after [`Consumer::stop`], and once the broker is gone for good.
+    /// The next delivery, once the queue has a message and fewer than `prefetch` deliveries are unsettled.
+    /// Cancel-safe. `Err(Closed)` after [`Consumer::stop`], and once the broker is closed.
     async fn next(&mut self) -> Result<Delivery, QueueError>;
 
-    /// Takes no more. What `next` has returned stays held until settled; what was only sent ahead goes back.
+    /// Stops the consumer. Deliveries returned by `next` can still be settled; prefetched messages are requeued.
     async fn stop(&mut self) -> Result<(), QueueError>;
 }

@@ -1,40 +1,40 @@
-//! A message in a consumer's hands, and the three ways to answer it.
+//! A delivered message, and the ways to settle a delivery.
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::QueueError;
 
-/// A message in a consumer's hands. Dropping it unsettled leaves it unacknowledged: it comes back when the
-/// consumer goes.
+/// A delivered message. A delivery that is dropped unsettled stays unacked, and is redelivered after its consumer goes
+/// away.
 #[derive(Debug)]
 pub struct Delivery {
     /// The message.
     pub body: Bytes,
-    /// 0 means that nobody can have begun with this message before. More means that a consumer that held it went
-    /// away; some brokers count hand-backs too, so this is a reason to look closer, not a charge.
+    /// 0 means that no consumer can have begun with the message. More means that an earlier consumer went away; some
+    /// brokers count requeues too, so the number is a hint and proves no crash.
     pub redeliveries: u32,
-    /// In the dead queue: why it is there, as far as that is known.
+    /// Reason for a message in the dead queue, if known.
     pub dead_letter_reason: Option<String>,
     settle: Box<dyn Settle>,
 }
 
-/// How a delivery is answered; one implementation a broker. Each answer is true once the broker has it, false if
-/// the claim was lost meanwhile: then the message comes back elsewhere.
+/// The answer to a delivery; implemented by each broker. Every answer returns true once the broker has received it,
+/// and false if the claim was lost: then the broker redelivers the message.
 #[async_trait]
 pub trait Settle: Send + Sync + std::fmt::Debug {
     /// The message is done with.
     async fn ack(self: Box<Self>) -> Result<bool, QueueError>;
-    /// The message goes back to its place at the head of the queue, for the next consumer that has room.
+    /// Requeues the message at the head of the queue, for the next consumer with room.
     async fn requeue(self: Box<Self>) -> Result<bool, QueueError>;
-    /// The message goes to the dead queue for this reason; from the dead queue itself it goes nowhere.
+    /// Moves the message to the dead queue for this reason; rejecting a message of the dead queue removes the message.
     async fn reject(self: Box<Self>, reason: &str) -> Result<bool, QueueError>;
-    /// Whether an answer would still be taken, as far as this process knows.
+    /// True if the broker would still accept an answer, as far as this process knows.
     fn is_live(&self) -> bool;
 }
 
 impl Delivery {
-    /// A delivery as a broker makes it.
+    /// A new delivery.
     pub fn new(body: Bytes, redeliveries: u32, settle: Box<dyn Settle>) -> Self {
         Self {
             body,
@@ -44,7 +44,7 @@ impl Delivery {
         }
     }
 
-    /// The same delivery, from the dead queue, where it is for this reason.
+    /// Sets the reason of a message in the dead queue.
     #[must_use]
     pub fn with_dead_letter_reason(mut self, reason: Option<String>) -> Self {
         self.dead_letter_reason = reason;

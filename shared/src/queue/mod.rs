@@ -1,7 +1,7 @@
-//! The queue between publisher, workers and coordinator: one trait, two implementations, one behaviour suite.
+//! The queue between publisher, workers and coordinator: one trait, two implementations, one conformance suite.
 //!
-//! [`Embedded`] lives in this process, for `drover run`; `RabbitMQ`'s implementation passes the same `suite`.
-//! No implementation knows what a message means.
+//! [`Embedded`] lives inside the process, for `drover run`; [`RabbitMq`] passes the same suite. No implementation
+//! knows the meaning of a message.
 
 mod broker;
 mod delivery;

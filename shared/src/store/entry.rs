@@ -1,13 +1,13 @@
-//! What a listing tells of a file.
+//! Entries of listings.
 
-/// A file in the store, as a listing shows it.
+/// A file in the store as listed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Entry {
-    /// The path below the walked prefix, beginning with `/`; below the store itself where nothing was walked.
+    /// Path below the walked prefix, beginning with `/`; below the store for a single look-up.
     pub path: String,
     /// Size in bytes.
     pub size: u64,
-    /// Changes when the object is replaced or written to: inode, mtime and size for files, `e_tag` or
-    /// modification time and size for buckets. Cheap; says nothing about equal content elsewhere.
+    /// Changes with every replacement of or write to the object: inode, mtime and size for files, `e_tag` or
+    /// modification time and size for buckets. Cheap; does not compare content.
     pub version: String,
 }

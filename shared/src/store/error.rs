@@ -1,4 +1,4 @@
-//! What can go wrong with a store, sorted by what the caller can do about it.
+//! Errors of a store, by the possible reactions of the caller.
 
 use super::StoreKey;
 
@@ -8,28 +8,28 @@ pub(super) type Cause = Box<dyn std::error::Error + Send + Sync>;
 /// Why an operation on the store did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Nothing is stored there.
+    /// The key does not exist.
     #[error("{key} does not exist")]
     Missing {
-        /// What was looked for.
+        /// Key of the operation.
         key: StoreKey,
     },
-    /// Something is stored there already.
+    /// The key exists already.
     #[error("{key} exists already")]
     Exists {
-        /// What was to be created.
+        /// Key of the operation.
         key: StoreKey,
     },
-    /// It is not what was listed: somebody replaced it since.
+    /// The object was replaced after the listing.
     #[error("{key} changed since it was listed")]
     Changed {
-        /// What was to be read.
+        /// Key of the operation.
         key: StoreKey,
     },
     /// The store refuses: permissions, credentials, a read-only medium.
     #[error("{key}: access denied")]
     Denied {
-        /// What was to be read or written.
+        /// Key of the operation.
         key: StoreKey,
         /// The refusal.
         #[source]
@@ -38,7 +38,7 @@ pub enum StoreError {
     /// No space is left.
     #[error("{key}: no space left in the store")]
     Full {
-        /// What was to be written.
+        /// Key of the operation.
         key: StoreKey,
         /// The refusal.
         #[source]
@@ -47,42 +47,42 @@ pub enum StoreError {
     /// A name that cannot be stored or read safely.
     #[error("{name:?} cannot be a name in the store: {problem}")]
     Name {
-        /// The name, lossily decoded if it is not UTF-8.
+        /// The name, lossily decoded if not UTF-8.
         name: String,
-        /// What is wrong with it.
+        /// Problem of the name.
         problem: &'static str,
     },
-    /// Something in an input folder that is not a file of that folder: a link that leaves it, a device …
+    /// An entry of an input folder that is not a file of the folder: a link that leaves the folder, a device …
     #[error("{path} cannot be read as an input: {problem}")]
     Irregular {
-        /// Where it lies in the store.
+        /// Path in the store.
         path: String,
-        /// What it is, and the way out.
+        /// Kind of entry, and advice.
         problem: &'static str,
     },
-    /// One of Drover's own records that does not say what it should.
+    /// A damaged record of Drover.
     #[error("{key} is damaged: {advice}")]
     Corrupt {
         /// The record.
         key: StoreKey,
         /// The way out.
         advice: &'static str,
-        /// What is wrong with it.
+        /// Kind of damage.
         #[source]
         source: Cause,
     },
-    /// The place is not one that Drover can use as a store.
+    /// The location cannot be used as a store.
     #[error("{location} cannot be opened: {problem}")]
     Location {
         /// The place as given, without credentials.
         location: String,
-        /// What is wrong, and the way out.
+        /// Problem and advice.
         problem: String,
     },
-    /// Anything else: network, disk; worth another try.
+    /// Any other failure (network, disk); a retry may succeed.
     #[error("{key}: the store failed")]
     Unavailable {
-        /// What was to be read or written.
+        /// Key of the operation.
         key: StoreKey,
         /// The failure.
         #[source]
@@ -91,7 +91,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether it says that nothing is stored there.
+    /// True for [`StoreError::Missing`].
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Missing { .. })
     }

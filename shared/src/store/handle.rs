@@ -1,4 +1,4 @@
-//! One handle for every kind of store.
+//! A handle for every kind of store.
 
 use std::path::{Path, PathBuf};
 
@@ -10,9 +10,9 @@ use super::folder::Folder;
 use super::walk::WalkBackend;
 use super::{Entry, Location, StoreError, StoreKey, Walk};
 
-/// A folder or bucket, opened. Cheap to clone.
+/// An open folder or bucket. Cheap to clone.
 ///
-/// Every operation is atomic for its key and may be repeated; calls that block run off the async threads.
+/// Every operation is atomic for its key and may be repeated; blocking calls run on blocking threads.
 #[derive(Clone, Debug)]
 pub struct Store {
     location: Location,
@@ -47,7 +47,7 @@ impl Store {
         }
     }
 
-    /// The same store, read on behalf of `other`, which remembers the hashes of its files.
+    /// The same store with the stat cache of `other`.
     pub(super) fn with_cache_of(self, other: &Self) -> Self {
         let backend = match (self.backend, &other.backend) {
             (StoreBackend::Folder(folder), StoreBackend::Folder(other)) => {
@@ -61,12 +61,12 @@ impl Store {
         Self { backend, ..self }
     }
 
-    /// Where it is, without credentials, for messages.
+    /// Location of the store, without credentials.
     pub fn location(&self) -> &Location {
         &self.location
     }
 
-    /// The folder, when the store is one.
+    /// Root folder, if the store is a folder.
     pub fn local_root(&self) -> Option<&Path> {
         match &self.backend {
             StoreBackend::Folder(folder) => Some(folder.root()),
@@ -74,7 +74,7 @@ impl Store {
         }
     }
 
-    /// The file behind `key`, when the store is a folder; it need not exist.
+    /// Path of the file at `key`, if the store is a folder; the file need not exist.
     pub fn local_path(&self, key: &StoreKey) -> Option<PathBuf> {
         match &self.backend {
             StoreBackend::Folder(folder) => Some(folder.path(key)),
@@ -82,7 +82,7 @@ impl Store {
         }
     }
 
-    /// The bytes at `key`; [`StoreError::Missing`] if there are none.
+    /// Bytes at `key`; [`StoreError::Missing`] if the key does not exist.
     pub async fn get(&self, key: &StoreKey) -> Result<Bytes, StoreError> {
         match &self.backend {
             StoreBackend::Folder(folder) => {
@@ -93,7 +93,7 @@ impl Store {
         }
     }
 
-    /// What a listing tells of `key`; [`StoreError::Missing`] if nothing is stored there.
+    /// Entry of `key`; [`StoreError::Missing`] if the key does not exist.
     pub async fn entry(&self, key: &StoreKey) -> Result<Entry, StoreError> {
         match &self.backend {
             StoreBackend::Folder(folder) => {
@@ -104,7 +104,7 @@ impl Store {
         }
     }
 
-    /// Puts `bytes` at `key`, replacing what was there, all or nothing.
+    /// Stores `bytes` at `key` atomically, replacing an existing object.
     pub async fn put(&self, key: &StoreKey, bytes: Bytes) -> Result<(), StoreError> {
         match &self.backend {
             StoreBackend::Folder(folder) => {
@@ -115,9 +115,9 @@ impl Store {
         }
     }
 
-    /// Puts `bytes` at `key` unless something is there: then [`StoreError::Exists`], and of several
-    /// writers at once exactly one succeeds. In a bucket, what is there may be one's own: the answer to it was lost, and it was
-    /// sent again. Who must know makes the bytes unique and compares.
+    /// Stores `bytes` at `key` if the key does not exist, else [`StoreError::Exists`]; of several concurrent writers
+    /// exactly one succeeds. On a bucket, the existing object may be the caller's own: the answer was lost and the
+    /// request repeated. A caller that must know makes the bytes unique and compares.
     pub async fn create(&self, key: &StoreKey, bytes: Bytes) -> Result<(), StoreError> {
         match &self.backend {
             StoreBackend::Folder(folder) => {
@@ -128,13 +128,13 @@ impl Store {
         }
     }
 
-    /// Removes `key`; it is no error if there is none. In a folder, directories that this empties go too
-    /// (but no repo), so that a file can take their name.
+    /// Removes `key`; a missing key is no error. On a folder, emptied directories (except repos) are removed too, so
+    /// that a file can take their name.
     pub async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
         self.delete_each(vec![key.clone()]).await
     }
 
-    /// Removes every one of `keys`, as [`Store::delete`] does.
+    /// Removes all `keys`; see [`Store::delete`].
     pub async fn delete_each(&self, keys: Vec<StoreKey>) -> Result<(), StoreError> {
         match &self.backend {
             StoreBackend::Folder(folder) => {
@@ -145,8 +145,8 @@ impl Store {
         }
     }
 
-    /// Removes records of ours that nobody but us reads. A folder writes their files anew: who is just reading such
-    /// a record may get another's bytes, or half of them, and must look again.
+    /// Removes records that only Drover reads. A folder recycles their files: a concurrent reader may see the bytes of
+    /// another record, or a part of them, and must read again.
     pub(crate) async fn recycle_each(&self, keys: Vec<StoreKey>) -> Result<(), StoreError> {
         match &self.backend {
             StoreBackend::Folder(folder) => {
@@ -168,8 +168,8 @@ impl Store {
         }
     }
 
-    /// The names directly below `prefix`, sorted: files and (with a trailing `/`) directories.
-    /// Empty if there is no such prefix.
+    /// Names directly below `prefix`, sorted: files, and directories with a trailing `/`. Empty if the prefix does not
+    /// exist.
     pub async fn names(&self, prefix: &StoreKey) -> Result<Vec<String>, StoreError> {
         match &self.backend {
             StoreBackend::Folder(folder) => {
@@ -180,7 +180,7 @@ impl Store {
         }
     }
 
-    /// Copies the object at `key` into the file `to`, which must not exist. Returns its size.
+    /// Downloads the object at `key` into the file `to`, which must not exist. Returns the size.
     pub async fn download(&self, key: &StoreKey, to: &Path) -> Result<u64, StoreError> {
         match &self.backend {
             StoreBackend::Folder(folder) => {
@@ -191,8 +191,8 @@ impl Store {
         }
     }
 
-    /// As [`Store::download`], but [`StoreError::Changed`] if the object is not the one that a listing told of: its
-    /// [`Entry::version`] or [`Walk::tag`]. Buckets only; a folder gives what it has.
+    /// Like [`Store::download`], but fails with [`StoreError::Changed`] if the object differs from the listing by its
+    /// [`Entry::version`] or [`Walk::tag`]. A folder does not check the version.
     pub async fn download_listed(
         &self,
         key: &StoreKey,
@@ -211,7 +211,7 @@ impl Store {
         self.adopt_each(vec![(from.to_owned(), key.clone())]).await
     }
 
-    /// Moves every file to its key, as [`Store::adopt`] does.
+    /// Moves every file to its key; see [`Store::adopt`].
     pub async fn adopt_each(&self, files: Vec<(PathBuf, StoreKey)>) -> Result<(), StoreError> {
         match &self.backend {
             StoreBackend::Folder(folder) => {
@@ -227,8 +227,8 @@ impl Store {
         }
     }
 
-    /// Makes `to` hold what `from` holds, replacing what was there, all or nothing: a reflink or hard link
-    /// in a folder, a server-side copy in a bucket. Returns the new object's entry.
+    /// Makes `to` an atomic copy of `from`, replacing an existing object: a reflink or hard link in a folder, a
+    /// server-side copy in a bucket. Returns the new object's entry.
     pub async fn link(&self, from: &StoreKey, to: &StoreKey) -> Result<Entry, StoreError> {
         match &self.backend {
             StoreBackend::Folder(folder) => {
@@ -239,7 +239,7 @@ impl Store {
         }
     }
 
-    /// Makes `to` hold the parts one after the other, replacing what was there, all or nothing.
+    /// Makes `to` the concatenation of the parts, atomically, replacing an existing object.
     pub async fn concat(&self, parts: &[StoreKey], to: &StoreKey) -> Result<Entry, StoreError> {
         match &self.backend {
             StoreBackend::Folder(folder) => {
@@ -250,14 +250,14 @@ impl Store {
         }
     }
 
-    /// All files below `prefix`, in byte order of their full keys, lazily. Blocking: for a thread of its own.
+    /// All files below `prefix`, in byte order of their full keys, lazily. Blocking: run on a thread of its own.
     /// [`StoreError::Missing`] if `prefix` is not a folder of a local store.
     pub fn walk(&self, prefix: &StoreKey) -> Result<Walk, StoreError> {
         self.walk_within(prefix, prefix)
     }
 
-    /// As [`Store::walk`], for who wants only what lies below `within`, a folder below `prefix`: a bucket then lists
-    /// nothing else. A folder does, unless it is [pruned](Walk::pruned).
+    /// Like [`Store::walk`], but a bucket lists only `within`, a folder below `prefix`. A folder walks everything
+    /// unless the walk is [pruned](Walk::pruned).
     pub fn walk_within(&self, prefix: &StoreKey, within: &StoreKey) -> Result<Walk, StoreError> {
         let source = match &self.backend {
             StoreBackend::Folder(folder) => WalkBackend::Folder(Box::new(folder.walk(prefix)?)),
@@ -269,7 +269,7 @@ impl Store {
     }
 }
 
-/// Runs what blocks on a thread for such things.
+/// Runs blocking work on a blocking thread.
 async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {

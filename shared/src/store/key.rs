@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use super::StoreError;
 
-/// The place of an object in the store: `/`-separated segments, none of them empty, `.` or `..`;
-/// the empty key is the store itself. Any UTF-8 but NUL may stand in a segment.
+/// Location of an object in the store: `/`-separated segments, none of them empty, `.` or `..`. The empty key is the
+/// store itself. A segment may contain any UTF-8 except NUL.
 #[derive(Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct StoreKey(String);
 
@@ -29,13 +29,13 @@ impl StoreKey {
         }
     }
 
-    /// The key of `path` below this one; one leading slash is allowed, and `/` alone is this key.
+    /// The key of `path` below this key. One leading slash is allowed; `/` alone is this key.
     pub fn join(&self, path: &str) -> Result<Self, StoreError> {
         let below = Self::parse(path)?;
         Ok(self.with(below.as_str()))
     }
 
-    /// The key of `path` below this one, where `path` is made of ids and words of our own.
+    /// The key of `path` below this key, for a `path` made of ids and constants.
     pub(super) fn with(&self, path: &str) -> Self {
         match (self.is_root(), path.is_empty()) {
             (_, true) => self.clone(),
@@ -49,7 +49,7 @@ impl StoreKey {
         &self.0
     }
 
-    /// Whether this is the store itself.
+    /// True for the store itself.
     pub fn is_root(&self) -> bool {
         self.0.is_empty()
     }
@@ -65,7 +65,7 @@ impl StoreKey {
     }
 }
 
-/// What keeps `text` from being a key.
+/// Reason why `text` is not a key.
 fn problem_with(text: &str) -> Option<&'static str> {
     text.split('/').find_map(|segment| match segment {
         "" => Some("it has an empty segment (`//`, or a slash at the end)"),

@@ -35,7 +35,7 @@
 use super::StoreKey;
 use crate::id::{JobId, PipelineName};
 
-/// The folder of the store that is Drover's own.
+/// Drover's own folder in the store.
 pub const DROVER_FOLDER: &str = ".drover";
 
 /// How many consecutive indexes share a directory.
@@ -51,7 +51,7 @@ pub fn tmp() -> StoreKey {
     drover_folder().with("tmp")
 }
 
-/// Removed records, whose files are written anew.
+/// Files of removed records, for recycling.
 pub fn recycled() -> StoreKey {
     drover_folder().with("spare")
 }
@@ -71,22 +71,22 @@ pub fn pipeline(name: &PipelineName) -> StoreKey {
     drover_folder().with(&format!("pipelines/{name}"))
 }
 
-/// The index of all work that ever succeeded.
+/// The done index of a pipeline.
 pub fn done(name: &PipelineName) -> StoreKey {
     pipeline(name).with("done")
 }
 
-/// What lies in the output folder, and where it came from.
+/// Origins of the files in the output folder.
 pub fn published(name: &PipelineName) -> StoreKey {
     pipeline(name).with("published")
 }
 
-/// Marks for the jobs whose successes are not in the done index yet.
+/// Marks of jobs whose successes are not in the done index yet.
 pub fn unfolded_jobs(name: &PipelineName) -> StoreKey {
     pipeline(name).with("unfolded")
 }
 
-/// The mark that a job's successes are not in the done index yet.
+/// Mark of a job whose successes are not in the done index yet.
 pub fn unfolded(name: &PipelineName, job: JobId) -> StoreKey {
     unfolded_jobs(name).with(&job.to_string())
 }
@@ -106,12 +106,12 @@ pub fn epoch(name: &PipelineName, n: u64) -> StoreKey {
     epochs(name).with(&format!("{n:020}"))
 }
 
-/// Messages that nobody understood.
+/// Dead letters of a pipeline.
 pub fn dead_letters(name: &PipelineName) -> StoreKey {
     pipeline(name).with("parked")
 }
 
-/// A message that nobody understood.
+/// A dead letter.
 pub fn dead_letter(name: &PipelineName, unique: &str) -> StoreKey {
     dead_letters(name).with(&format!("{unique}.json"))
 }
@@ -126,7 +126,7 @@ pub fn registration(name: &PipelineName, revision: u64) -> StoreKey {
     revisions(name).with(&format!("{revision:020}.json"))
 }
 
-/// What the newest job of a registered pipeline was started for.
+/// Input fingerprint of the newest job of a registered pipeline.
 pub fn started_for(name: &PipelineName) -> StoreKey {
     pipeline(name).with("covered")
 }
@@ -161,22 +161,22 @@ pub fn spec(id: JobId) -> StoreKey {
     job(id).with("spec.json")
 }
 
-/// What the coordinator of a job on the broker is to do.
+/// Instructions for the coordinator of a submitted job.
 pub fn submission(id: JobId) -> StoreKey {
     job(id).with("submission.json")
 }
 
-/// Somebody asked to stop the job.
+/// Mark of a requested stop.
 pub fn stop(id: JobId) -> StoreKey {
     job(id).with("stop")
 }
 
-/// The mark that the manifest holds all datums of the job.
+/// Mark of a complete manifest.
 pub fn expanded(id: JobId) -> StoreKey {
     job(id).with("expanded")
 }
 
-/// What failed in a job, grouped by cause.
+/// Failures of a job, grouped by cause.
 pub fn failures(id: JobId) -> StoreKey {
     job(id).with("failures.json")
 }

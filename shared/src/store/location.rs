@@ -12,19 +12,19 @@ const BUCKET_SCHEMES: [&str; 8] = ["s3", "s3a", "gs", "az", "azure", "abfs", "ab
 
 /// A folder, or the URL of a bucket (`s3://`, `gs://`, `az://`).
 ///
-/// It never holds credentials: these come from the environment (`AWS_*`, `GOOGLE_*`, `AZURE_*`).
+/// Never contains credentials; they come from the environment (`AWS_*`, `GOOGLE_*`, `AZURE_*`).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Location {
     /// A folder of this machine, absolute.
     Folder(PathBuf),
     /// A bucket with an optional prefix.
     Bucket(Url),
-    /// Memory, for tests: each one opened is another store.
+    /// Memory, for tests: each opened store is separate.
     Memory,
 }
 
 impl Location {
-    /// The place that a person means: a path (relative to `base`), `file://…`, or a bucket's URL.
+    /// Parses a path (relative to `base`), `file://…` or the URL of a bucket.
     pub fn parse(text: &str, base: &Path) -> Result<Self, StoreError> {
         match text.split_once(':') {
             Some(("memory", "")) => Ok(Self::Memory),

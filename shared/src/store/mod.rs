@@ -1,10 +1,10 @@
 //! The store: a folder or a bucket that holds inputs, outputs and Drover's own records.
 //!
-//! The only room that knows `object_store`. A local folder is served by `std::fs` directly: that
-//! gives hard links, a sorted walk, every UTF-8 name, and no detour per datum.
+//! The only room that knows `object_store`. A local folder is served by `std::fs` directly, for hard links, a sorted
+//! walk, every UTF-8 name, and no detour per datum.
 //!
-//! What is written is whole or not there, whenever a process dies. Nothing is forced to the disk: after a
-//! loss of power the last seconds may be missing or damaged, which the ledger notices and does again.
+//! Every write is atomic, also when a process dies. Nothing is forced to the disk: after a power cut the writes of the
+//! last seconds may be missing or damaged, which the ledger notices and repeats.
 
 pub mod layout;
 

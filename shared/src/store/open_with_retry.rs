@@ -8,7 +8,8 @@ use super::{Location, Store, StoreError};
 use crate::backoff::Backoff;
 
 impl Store {
-    /// Opens the store at `location`, trying again for `retry_budget` if it fails; what it refuses, it would refuse again.
+    /// Opens the store at `location`, retrying for `retry_budget` while the store is unavailable; a refusal ends the
+    /// retries at once.
     pub async fn open_with_retry(
         location: &Location,
         retry_budget: Duration,

@@ -1,4 +1,4 @@
-//! Where the repos that a pipeline reads lie.
+//! Locations of the repos that a pipeline reads.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 
 use super::{Location, Store, StoreError, StoreKey, layout};
 
-/// Finds repos: folders of the store, or other places, each opened once. Cheap to clone.
+/// Finds repos: folders of the store, or other locations, each opened once. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Repos {
     store: Store,
@@ -16,7 +16,7 @@ pub struct Repos {
 }
 
 impl Repos {
-    /// The repos of `store`, and those elsewhere.
+    /// The repos of `store` and of other locations.
     pub fn new(store: Store) -> Self {
         Self {
             store,
@@ -24,7 +24,7 @@ impl Repos {
         }
     }
 
-    /// The store and the folder in it that hold `repo`: `<store>/<repo>`, or all of the place at `url`.
+    /// The store and folder of `repo`: `<store>/<repo>`, or the whole location at `url`.
     pub async fn find(
         &self,
         repo: &str,

@@ -7,8 +7,8 @@ use crate::datum::ContentTag;
 
 /// All files below a prefix in byte order of their keys, lazily. Blocking.
 ///
-/// In a folder, links are followed inside the store; what cannot be an input (a link that leaves it, a
-/// device …) is an error at its turn, after which the walk goes on.
+/// In a folder, links are followed inside the store. An entry that cannot be an input (a link that leaves the store, a
+/// device …) is an error in its turn, after which the walk continues.
 pub struct Walk {
     backend: WalkBackend,
     included: Box<dyn Fn(&str) -> bool + Send>,
@@ -28,8 +28,8 @@ impl Walk {
         }
     }
 
-    /// What stands for the content of the entry just returned: for a local file a hash of its bytes,
-    /// remembered in the stat cache; for a bucket what the listing told.
+    /// Content tag of the last returned entry: for a local file a hash of the bytes, remembered in the stat cache; for
+    /// a bucket the listed version.
     pub fn tag(&mut self, entry: &Entry) -> Result<ContentTag, StoreError> {
         match &mut self.backend {
             WalkBackend::Folder(walk) => walk.tag(entry),

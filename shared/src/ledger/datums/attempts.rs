@@ -1,4 +1,4 @@
-//! What attempts leave behind: marks of redelivered datums about to run, and logs.
+//! Records of attempts: marks of redelivered datums about to run, and logs.
 
 use std::path::Path;
 
@@ -12,15 +12,15 @@ use crate::store::{StoreError, StoreKey, layout};
 /// The log of one attempt.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct LogFile {
-    /// The name it was saved under.
+    /// File name below the datum's logs.
     pub name: String,
-    /// Where it lies.
+    /// Location of the log.
     pub key: StoreKey,
 }
 
 impl Ledger {
-    /// Marks that a redelivered datum is about to run. Returns the number of this mark, by which it can be
-    /// [taken back](Ledger::unmark_attempt).
+    /// Marks that a redelivered datum is about to run. Returns the number of the mark, which
+    /// [`Ledger::unmark_attempt`] takes.
     pub async fn mark_attempt(&self, job: JobId, index: u64) -> Result<u32, StoreError> {
         let mut n = self.attempt_marks(job, index).await? + 1;
         let mine = Bytes::from(Ulid::generate().to_string());
@@ -35,7 +35,7 @@ impl Ledger {
         }
     }
 
-    /// Whether a mark that exists already is one's own: the answer to an earlier try was lost.
+    /// True if an existing mark is our own: the answer to an earlier create was lost.
     async fn holds(&self, key: &StoreKey, mine: &Bytes) -> Result<bool, StoreError> {
         match self.store.get(key).await {
             Ok(found) => Ok(found == *mine),
@@ -44,21 +44,20 @@ impl Ledger {
         }
     }
 
-    /// Takes back mark number `n` of a datum: the worker that left it stopped running the datum, alive.
+    /// Removes mark number `n` of a datum. The worker that set the mark stopped running the datum and is alive.
     pub async fn unmark_attempt(&self, job: JobId, index: u64, n: u32) -> Result<(), StoreError> {
         self.store.delete(&layout::mark(job, index, n)).await
     }
 
-    /// How many times a redelivered datum was about to run and nothing was heard of it again. Those that were taken
-    /// back do not count, whatever their number.
+    /// Number of times a redelivered datum was about to run without a later sign of life. Removed marks do not count.
     pub async fn attempt_marks(&self, job: JobId, index: u64) -> Result<u32, StoreError> {
         let names = self.store.names(&layout::marks(job)).await?;
         let mine = named_for(index, &names).filter(|n| n.parse::<u32>().is_ok());
         Ok(u32::try_from(mine.count()).unwrap_or(u32::MAX))
     }
 
-    /// Moves the log `file` of an attempt to its place. `name` is one segment, unique among the datum's logs,
-    /// and its logs are listed in the order of their names.
+    /// Moves the log `file` of an attempt into the store. `name` is one path segment, unique among the datum's logs;
+    /// logs are listed in the order of names.
     pub async fn save_log(
         &self,
         job: JobId,
@@ -69,7 +68,7 @@ impl Ledger {
         self.store.adopt(file, &layout::log(job, index, name)).await
     }
 
-    /// The logs of a datum, in the order of their names.
+    /// Logs of a datum, ordered by name.
     pub async fn logs(&self, job: JobId, index: u64) -> Result<Vec<LogFile>, StoreError> {
         let names = self
             .store
@@ -84,7 +83,7 @@ impl Ledger {
 }
 
 impl Ledger {
-    /// The shards of a job that hold logs, ascending.
+    /// Shards of a job that hold logs, ascending.
     pub async fn log_shards(&self, job: JobId) -> Result<Vec<u64>, StoreError> {
         let names = self.store.names(&layout::log_shards(job)).await?;
         let shards = names
@@ -93,7 +92,7 @@ impl Ledger {
         Ok(shards.collect())
     }
 
-    /// The logs of a shard with the datums they are of, in the order of these.
+    /// Logs of a shard, each with the index of the datum, ordered by index.
     pub async fn logs_of_shard(
         &self,
         job: JobId,
@@ -115,7 +114,7 @@ impl Ledger {
     }
 }
 
-/// What follows the index in the names of a datum's files.
+/// The part of each file name after the datum's index.
 fn named_for(index: u64, names: &[String]) -> impl Iterator<Item = &str> {
     let prefix = format!("{index:020}.");
     names

@@ -1,4 +1,4 @@
-//! The manifest: every datum of a job, in segments, each written before its datums are published.
+//! The manifest: every datum of a job, in segments. A segment is written before its datums are published.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -15,13 +15,13 @@ pub struct ManifestEntry {
     /// The datum.
     #[serde(flatten)]
     pub datum: Datum,
-    /// Where this work was done before, if it is skipped.
+    /// Earlier completion of the same work, if the datum is skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done: Option<DoneRef>,
 }
 
 impl Ledger {
-    /// Writes a segment; `entries` are its datums in order, not empty.
+    /// Writes a segment. `entries` are the datums of the segment in order, and not empty.
     pub async fn write_manifest(
         &self,
         job: JobId,
@@ -36,12 +36,12 @@ impl Ledger {
         Ok(segment)
     }
 
-    /// Notes that the manifest holds all datums of the job.
+    /// Marks the manifest as complete.
     pub async fn complete_manifest(&self, job: JobId) -> Result<(), StoreError> {
         self.store.put(&layout::expanded(job), Bytes::new()).await
     }
 
-    /// Whether the manifest holds all datums of the job; false while it expands, or if it was cut off.
+    /// True if the manifest holds all datums of the job; false during expansion and after an interrupted one.
     pub async fn is_manifest_complete(&self, job: JobId) -> Result<bool, StoreError> {
         match self.store.entry(&layout::expanded(job)).await {
             Ok(_) => Ok(true),
@@ -56,8 +56,8 @@ impl Ledger {
         Ok(Segment::among(&names))
     }
 
-    /// The datums with these indexes that are to be done, of the segment that begins at `first`.
-    /// [`StoreError::Missing`] if there is no such segment.
+    /// The unskipped datums with the given indexes in the segment that begins at `first`. [`StoreError::Missing`] if
+    /// the segment does not exist.
     pub async fn datums(
         &self,
         job: JobId,

@@ -1,25 +1,24 @@
-//! Segments: runs of consecutive datums that are written down together.
+//! Segments: runs of consecutive datums that share one record.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A run of consecutive datums of a job. Its name is `<first>-<count>`, padded so that names sort as the
-/// segments do.
+/// A run of consecutive datums of a job. The name is `<first>-<count>`, padded so that names sort like segments.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Segment {
-    /// Index of its first datum.
+    /// Index of the first datum.
     pub first: u64,
     /// How many datums.
     pub count: u64,
 }
 
 impl Segment {
-    /// Whether the datum with this index is one of them.
+    /// True if the datum with this index belongs to the segment.
     pub fn contains(&self, index: u64) -> bool {
         self.indexes().contains(&index)
     }
 
-    /// The indexes of its datums.
+    /// Indexes of the datums.
     pub fn indexes(&self) -> std::ops::Range<u64> {
         self.first..self.first.saturating_add(self.count)
     }

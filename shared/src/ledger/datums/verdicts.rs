@@ -1,8 +1,8 @@
-//! Verdicts: one commit record a datum, sealed segment by segment.
+//! Verdicts: one commit record per datum, sealed segment by segment.
 //!
-//! A segment is sealed by writing all its verdicts as one object, from when on that object is the truth; the
-//! single records are removed after. A commit that comes later still (from a worker that was frozen) finds
-//! the index free, so whoever was slow looks for the sealed segment once more.
+//! Sealing a segment writes all verdicts of the segment as one object, which is the truth from then on; the single
+//! records are removed afterwards. A commit that arrives after the seal (from a frozen worker) finds the index free,
+//! so a slow worker checks the sealed segments again after its commit.
 
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -13,8 +13,8 @@ use crate::ledger::records::{advice, to_json, to_json_lines};
 use crate::ledger::{Ledger, Segment};
 use crate::store::{StoreError, layout};
 
-/// A datum that took less than this cannot have been done and sealed by others meanwhile, short of a
-/// coincidence that only costs a stray record; so it is spared a look.
+/// A datum that took less time than this cannot have been run and sealed by another worker meanwhile, except by a
+/// coincidence that costs one stray record. Such a commit skips the second check.
 const QUICK: SignedDuration = SignedDuration::from_secs(1);
 
 /// Records read at once.
@@ -26,14 +26,14 @@ const WRITES_AT_ONCE: usize = 16;
 /// How a commit went.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Commit {
-    /// This verdict is the datum's, for ever.
+    /// This verdict counts.
     Won,
-    /// The datum had ended already, like this.
+    /// An earlier verdict counts.
     Lost(Box<Verdict>),
 }
 
 impl Ledger {
-    /// Commits a verdict by one conditional put: the first one for an index wins.
+    /// Commits a verdict by one conditional put: the first commit for an index wins.
     pub async fn commit(&self, job: JobId, verdict: &Verdict) -> Result<Commit, StoreError> {
         let key = layout::commit(job, verdict.index);
         match self.store.create(&key, to_json(&key, verdict)?).await {
@@ -54,8 +54,8 @@ impl Ledger {
         }
     }
 
-    /// Commits verdicts that were taken over from an earlier job. Only for the coordinator of `job`, before their
-    /// segment is in its manifest: so nobody else can have committed them, and doing it twice changes nothing.
+    /// Commits verdicts taken from an earlier job. Reserved for the coordinator of `job`, before the segment is in the
+    /// manifest: no worker can have committed for the segment yet, so repeating the call is harmless.
     pub async fn take_over(&self, job: JobId, verdicts: &[Verdict]) -> Result<(), StoreError> {
         stream::iter(verdicts.iter().map(Ok))
             .try_for_each_concurrent(WRITES_AT_ONCE, |verdict| async move {
@@ -68,7 +68,7 @@ impl Ledger {
             .await
     }
 
-    /// The verdict of a datum, if it has ended.
+    /// Verdict of a datum, if the datum has ended.
     pub async fn committed(&self, job: JobId, index: u64) -> Result<Option<Verdict>, StoreError> {
         match self.single(job, index).await? {
             Some(verdict) => Ok(Some(verdict)),
@@ -76,14 +76,14 @@ impl Ledger {
         }
     }
 
-    /// The verdict of a datum in its own record.
+    /// Verdict of a datum from its single record.
     pub(in crate::ledger) async fn single(
         &self,
         job: JobId,
         index: u64,
     ) -> Result<Option<Verdict>, StoreError> {
         match self.try_single(job, index).await {
-            // The record may have been sealed, and its file be written anew, while we read.
+            // The record may have been sealed and its file recycled while we read.
             Ok(Some(verdict)) if verdict.index != index => self.try_single(job, index).await,
             Err(StoreError::Corrupt { .. }) => self.try_single(job, index).await,
             read => read,
@@ -111,7 +111,7 @@ impl Ledger {
         }
     }
 
-    /// The segments whose datums have all ended, ascending.
+    /// Sealed segments, ascending.
     pub async fn sealed_segments(&self, job: JobId) -> Result<Vec<Segment>, StoreError> {
         let names = self.store.names(&layout::results(job)).await?;
         Ok(Segment::among(&names))
@@ -126,8 +126,8 @@ impl Ledger {
             .await
     }
 
-    /// Writes the verdicts of a segment whose datums have all ended (or were skipped) as one object, then
-    /// removes their single records. `verdicts` is sorted by index.
+    /// Writes the verdicts of a segment as one object, then removes the single records. Every datum of the segment has
+    /// ended or was skipped; `verdicts` is sorted by index.
     pub async fn seal(
         &self,
         job: JobId,
@@ -147,8 +147,8 @@ impl Ledger {
         self.sample_verdicts(job, segment, 1).await
     }
 
-    /// Every `nth` of the [`verdicts`](Ledger::verdicts) of a segment, beginning with the first, for who wants to know
-    /// a large job roughly: the others are not decoded. `nth` is at least 1.
+    /// Every `nth` of the [`verdicts`](Ledger::verdicts) of a segment, beginning with the first, for a rough view of a
+    /// large job. The other verdicts are not decoded. `nth` is at least 1.
     pub async fn sample_verdicts(
         &self,
         job: JobId,
@@ -179,7 +179,7 @@ impl Ledger {
             .await
     }
 
-    /// The indexes in a segment that have single records, ascending.
+    /// Indexes of a segment that have single records, ascending.
     pub(in crate::ledger) async fn committed_indexes(
         &self,
         job: JobId,

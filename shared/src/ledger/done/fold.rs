@@ -1,4 +1,4 @@
-//! Keeping the done index: folding in what jobs have done, and making it again when it is damaged.
+//! Maintenance of the done index: folding in finished jobs, and rebuilding a damaged index.
 
 use std::fs::File;
 use std::io::{self, BufWriter};
@@ -35,7 +35,7 @@ impl VerdictSummary {
     }
 }
 
-/// Passes over a damaged record; any other failure is one.
+/// Skips a damaged record with a warning; passes on any other failure.
 fn skip_damaged(job: JobId, error: StoreError) -> Result<(), StoreError> {
     match error {
         StoreError::Corrupt { .. } => {
@@ -48,9 +48,9 @@ fn skip_damaged(job: JobId, error: StoreError) -> Result<(), StoreError> {
 }
 
 impl Ledger {
-    /// The done index of a pipeline, with the successes of unfolded jobs folded in (and written back), so
-    /// that a job that was cut off counts; jobs on the broker that have not ended are left alone. Only for the holder of the pipeline's lock, before the next job's
-    /// books are opened.
+    /// The done index of a pipeline. Folds in the successes of unfolded jobs first (and writes the index back), so
+    /// that an interrupted job counts; submitted jobs that have not ended are skipped. The caller holds the pipeline's
+    /// lock and has not opened the next job yet.
     pub async fn done_index(&self, pipeline: &PipelineName) -> Result<DoneIndex, StoreError> {
         self.read_done(pipeline).await?; // Damage is noticed before the jobs to fold are listed.
         for job in self.unfolded(pipeline).await? {
@@ -61,20 +61,20 @@ impl Ledger {
         self.read_done(pipeline).await.map(DoneIndex)
     }
 
-    /// Whether a job is on the broker and has not ended.
+    /// True if a job was submitted to the broker and has not ended.
     async fn is_unfinished_submission(&self, job: JobId) -> Result<bool, StoreError> {
         if self.submission(job).await?.is_none() {
             return Ok(false);
         }
         match self.job(job).await {
             Ok(record) => Ok(!record.state.is_final()),
-            // Its books are just being opened.
+            // The submission exists and the job record is about to be written.
             Err(StoreError::Missing { .. }) => Ok(true),
             Err(error) => skip_damaged(job, error).map(|()| false),
         }
     }
 
-    /// Adds the successes of a job that has ended to the pipeline's done index. It may be done again.
+    /// Adds the successes of an ended job to the pipeline's done index. Safe to repeat.
     pub async fn fold(&self, pipeline: &PipelineName, job: JobId) -> Result<(), StoreError> {
         let successes = self.successes(job).await?;
         if !successes.is_empty() {
@@ -85,7 +85,7 @@ impl Ledger {
         self.store.delete(&layout::unfolded(pipeline, job)).await
     }
 
-    /// Takes work out of the done index, so that it is done again: its output was lost.
+    /// Removes work from the done index so that the work runs again: its output was lost.
     pub async fn forget(
         &self,
         pipeline: &PipelineName,
@@ -97,7 +97,7 @@ impl Ledger {
             .await
     }
 
-    /// The done index as it was last written. A damaged one is empty, and all jobs are to be folded again.
+    /// The done index as last written. A damaged index counts as empty, and all jobs are folded again.
     async fn read_done(&self, pipeline: &PipelineName) -> Result<DoneTable, StoreError> {
         let key = layout::done(pipeline);
         let bytes = match self.store.get(&key).await {
@@ -131,7 +131,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// The successes of a job, sorted by datum. What is damaged does not count, so it is done again.
+    /// Successes of a job, sorted by datum. Damaged records do not count, so their work runs again.
     async fn successes(&self, job: JobId) -> Result<Vec<Success>, StoreError> {
         let mut successes = vec![];
         for segment in self.segments(job).await? {
@@ -170,7 +170,7 @@ impl Ledger {
         Ok(summaries)
     }
 
-    /// Replaces the done index by what `write` writes, by way of a file: it may be large.
+    /// Replaces the done index by the output of `write`, through a file because the index may be large.
     async fn replace_done(
         &self,
         pipeline: &PipelineName,

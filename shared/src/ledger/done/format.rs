@@ -37,7 +37,7 @@ pub(super) struct Success {
 }
 
 impl DoneTable {
-    /// The index in `bytes`; or what is wrong with them.
+    /// Parses an index; the error says why the bytes are not an index.
     pub(super) fn parse(bytes: &Bytes) -> Result<Self, &'static str> {
         const SHORT: &str = "it is cut off";
         let end = bytes.len().checked_sub(CHECKSUM_BYTES).ok_or(SHORT)?;
@@ -75,7 +75,7 @@ impl DoneTable {
         u32::from_le_bytes(field(record, 16)) as usize
     }
 
-    /// What a record refers to.
+    /// The job and index that a record refers to.
     pub(super) fn reference(&self, record: &[u8]) -> DoneRef {
         DoneRef {
             job: self.jobs[self.job_number(record)],
@@ -83,8 +83,8 @@ impl DoneTable {
         }
     }
 
-    /// Writes this index with the successes of `job` (sorted by datum, then index) merged in. Of equal work
-    /// the later job's counts, and within a job the first datum's.
+    /// Writes this index merged with the successes of `job` (sorted by datum, then index). For equal work the later
+    /// job counts, and within a job the first datum.
     pub(super) fn merge(
         &self,
         job: JobId,
@@ -155,7 +155,7 @@ fn write_success<'a>(
     to.write_all(&success.index.to_le_bytes())
 }
 
-/// Passes over what is equal to `success`.
+/// Skips successes of the same work as `success`.
 fn skip_equal<'a>(success: &Success, new: &mut Peekable<impl Iterator<Item = &'a Success>>) {
     while new.next_if(|next| next.datum == success.datum).is_some() {}
 }
@@ -166,7 +166,7 @@ fn field<const N: usize>(record: &[u8], at: usize) -> [u8; N] {
     bytes
 }
 
-/// A writer that ends what it writes with a checksum.
+/// A writer that appends a checksum at the end.
 struct ChecksumWriter<W> {
     to: W,
     hasher: blake3::Hasher,

@@ -1,4 +1,4 @@
-//! The done index: all work of a pipeline that ever succeeded, and where its output lies.
+//! The done index: all work of a pipeline that ever succeeded, and the location of its output.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,16 +10,17 @@ use crate::id::{DatumId, JobId};
 pub struct DoneRef {
     /// The job.
     pub job: JobId,
-    /// The datum's place in it.
+    /// Index of the datum in the job.
     pub index: u64,
 }
 
-/// All work of a pipeline that ever succeeded, for look-up by id. 28 bytes a datum in memory. Cheap to clone.
+/// All work of a pipeline that ever succeeded, for look-up by datum id. Takes 28 bytes of memory per datum. Cheap to
+/// clone.
 #[derive(Clone, Debug, Default)]
 pub struct DoneIndex(pub(super) DoneTable);
 
 impl DoneIndex {
-    /// Where the work was done, if it was.
+    /// The datum that did the work, if the work is done.
     pub fn get(&self, datum: DatumId) -> Option<DoneRef> {
         let wanted = datum.to_bytes();
         let (mut low, mut high) = (0, self.len());
@@ -40,7 +41,7 @@ impl DoneIndex {
         self.0.records.len() / RECORD_BYTES
     }
 
-    /// Whether there are none.
+    /// True if the index has no entries.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -10,8 +10,8 @@ use crate::ledger::records::{advice, to_json};
 use crate::store::{StoreError, StoreKey, layout};
 
 impl Ledger {
-    /// Opens the books of a new job: the mark that it is not folded yet, its spec, and last its record, from
-    /// when on it exists.
+    /// Creates the records of a new job: the unfolded mark, the spec, and last the job record, which makes the job
+    /// exist.
     pub async fn open_job(&self, record: &JobRecord, spec: &Value) -> Result<(), StoreError> {
         let unfolded = layout::unfolded(&record.pipeline, record.id);
         self.store.put(&unfolded, Bytes::new()).await?;
@@ -31,7 +31,7 @@ impl Ledger {
         self.read(&layout::record(job), advice::JOB).await
     }
 
-    /// Keeps what failed in a job, grouped by cause.
+    /// Saves the failures of a job, grouped by cause.
     pub async fn save_failures(
         &self,
         job: JobId,
@@ -41,7 +41,7 @@ impl Ledger {
         self.store.put(&key, to_json(&key, failures)?).await
     }
 
-    /// What failed in a job, grouped by cause; nothing before the job has ended.
+    /// Failures of a job, grouped by cause; empty before the job has ended.
     pub async fn failures(&self, job: JobId) -> Result<FailureGroups, StoreError> {
         match self.read(&layout::failures(job), advice::JOB).await {
             Err(StoreError::Missing { .. }) => Ok(FailureGroups::default()),
@@ -64,7 +64,7 @@ impl Ledger {
         self.job_ids(&layout::unfolded_jobs(pipeline)).await
     }
 
-    /// The names below `prefix` that are job ids; anything else there is not ours.
+    /// The names below `prefix` that are job ids; other names are ignored.
     async fn job_ids(&self, prefix: &StoreKey) -> Result<Vec<JobId>, StoreError> {
         let names = self.store.names(prefix).await?;
         let ids = names
@@ -73,12 +73,12 @@ impl Ledger {
         Ok(ids.collect())
     }
 
-    /// Asks whoever runs the job to stop it.
+    /// Requests that the job stop.
     pub async fn request_stop(&self, job: JobId) -> Result<(), StoreError> {
         self.store.put(&layout::stop(job), Bytes::new()).await
     }
 
-    /// Whether somebody asked to stop the job.
+    /// True if a stop of the job was requested.
     pub async fn stop_requested(&self, job: JobId) -> Result<bool, StoreError> {
         match self.store.entry(&layout::stop(job)).await {
             Ok(_) => Ok(true),

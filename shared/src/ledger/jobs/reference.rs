@@ -1,4 +1,4 @@
-//! Jobs as people name them: `last`, or the beginning of an id.
+//! References to jobs on the command line: `last`, or the beginning of an id.
 
 use crate::id::JobId;
 use crate::ledger::Ledger;
@@ -10,25 +10,25 @@ const NAMED: usize = 5;
 /// Why a text names no job.
 #[derive(Debug, thiserror::Error)]
 pub enum ReferenceError {
-    /// There are no jobs at all.
+    /// The store has no jobs.
     #[error("there are no jobs in this store; `drover run SPEC` makes one (is --store right?)")]
     NoJobs,
-    /// No job has an id that begins so.
+    /// No job id begins with the text.
     #[error("no job begins with {text:?}; the latest are {}", list(.latest))]
     Unknown {
-        /// What was asked for.
+        /// Text of the reference.
         text: String,
         /// Some jobs, latest first.
         latest: Vec<JobId>,
     },
-    /// Several jobs have ids that begin so.
+    /// Several job ids begin with the text.
     #[error("{text:?} fits {count} jobs: {}{}; give more of the id", list(.candidates), if *.count > NAMED { " …" } else { "" })]
     Ambiguous {
-        /// What was asked for.
+        /// Text of the reference.
         text: String,
         /// How many jobs fit.
         count: usize,
-        /// Some of them, latest first.
+        /// Some of the matching jobs, latest first.
         candidates: Vec<JobId>,
     },
     /// The jobs could not be listed.
@@ -44,13 +44,13 @@ fn list(jobs: &[JobId]) -> String {
 }
 
 impl Ledger {
-    /// The job that a person means by `last` or by the beginning of its id.
+    /// The job that `last` or the beginning of an id refers to.
     pub async fn resolve(&self, text: &str) -> Result<JobId, ReferenceError> {
         resolve(text, &self.jobs().await?)
     }
 }
 
-/// The one of `jobs` (oldest first) that is meant by `text`.
+/// The one of `jobs` (oldest first) that `text` refers to.
 fn resolve(text: &str, jobs: &[JobId]) -> Result<JobId, ReferenceError> {
     let Some(last) = jobs.last() else {
         return Err(ReferenceError::NoJobs);

@@ -1,4 +1,5 @@
-//! Jobs on the broker: written down whole before anybody is at them, so that whoever comes can see them through.
+//! Submissions: jobs for the broker, recorded completely before any coordinator starts, so that every later
+//! coordinator can finish them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,18 +10,20 @@ use crate::ledger::Ledger;
 use crate::ledger::records::{advice, to_json};
 use crate::store::{StoreError, layout};
 
-/// What the coordinator of a job on the broker is to do. A job without one belongs to the process that began it.
+/// Instructions for the coordinator of a submitted job. A job without a submission belongs to the process that began
+/// the job.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Submission {
     /// Which datums make up the job.
     pub scope: Scope,
-    /// Whether work that succeeded before is done again, whatever the spec says.
+    /// True if earlier successes run again, whatever the spec says.
     #[serde(default)]
     pub reprocess: bool,
-    /// Jobs whose output this one reads, published together with it: it begins once they have succeeded.
+    /// Jobs whose output this job reads, submitted together with it. The job begins once they have succeeded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<JobId>,
-    /// For a job of a registered pipeline: what it was started for. See [`Ledger::started_for`].
+    /// For a job of a registered pipeline: fingerprint of the inputs that started the job. See
+    /// [`Ledger::started_for`].
     #[serde(rename = "covers", default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
 }
@@ -29,11 +32,12 @@ pub struct Submission {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
-    /// All that the inputs expand to now.
+    /// Every datum that the inputs expand to at the start of the job.
     Everything,
-    /// Those of an earlier job: what did not succeed in it runs again, the rest is taken over.
+    /// The datums of an earlier job: datums that did not succeed run again, verdicts of the rest are taken over.
     FailedOf(JobId),
-    /// Those of an earlier job: what failed in it with one cause runs again, the rest is taken over, other failures too.
+    /// The datums of an earlier job: failures with one cause run again, verdicts of the rest (other failures included)
+    /// are taken over.
     GroupOf {
         /// The job.
         job: JobId,
@@ -43,7 +47,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// The job that is retried, if one is.
+    /// The retried job, if the scope is a retry.
     pub fn parent(self) -> Option<JobId> {
         match self {
             Self::Everything => None,
@@ -51,7 +55,7 @@ impl Scope {
         }
     }
 
-    /// The failures that alone are retried, if only some are.
+    /// The only group of failures to retry, if the retry is restricted.
     pub fn group(self) -> Option<CauseKey> {
         match self {
             Self::Everything | Self::FailedOf(_) => None,
@@ -61,7 +65,7 @@ impl Scope {
 }
 
 impl Ledger {
-    /// Opens the books of a job for whoever coordinates it.
+    /// Creates the records of a submitted job.
     pub async fn submit(
         &self,
         record: &JobRecord,
@@ -73,7 +77,7 @@ impl Ledger {
         self.open_job(record, spec).await
     }
 
-    /// What the coordinator of a job is to do; none for a job that is not on the broker.
+    /// Submission of a job; none if the job was not submitted to the broker.
     pub async fn submission(&self, job: JobId) -> Result<Option<Submission>, StoreError> {
         match self.read(&layout::submission(job), advice::JOB).await {
             Ok(submission) => Ok(Some(submission)),
@@ -82,7 +86,7 @@ impl Ledger {
         }
     }
 
-    /// Jobs of a pipeline that are on the broker and have not ended, oldest first, with what is to be done.
+    /// Submitted jobs of a pipeline that have not ended, oldest first, with their submissions.
     pub async fn submitted(
         &self,
         pipeline: &PipelineName,
@@ -91,7 +95,7 @@ impl Ledger {
         for job in self.unfolded(pipeline).await? {
             let record = match self.job(job).await {
                 Ok(record) => record,
-                // Its books are just being opened.
+                // The submission exists and the job record is about to be written.
                 Err(StoreError::Missing { .. }) => continue,
                 Err(error) => return Err(error),
             };

@@ -1,4 +1,4 @@
-//! DeadLetter messages: what nobody understood, stored for people with the reason.
+//! Dead letters: malformed messages, saved for people with the reason.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,19 +9,19 @@ use crate::ledger::Ledger;
 use crate::ledger::records::{advice, to_json};
 use crate::store::{StoreError, layout};
 
-/// The most of a message that is stored.
+/// Longest saved part of a message.
 const MAX_TEXT_BYTES: usize = 64 * 1024;
 
-/// A message that nobody understood.
+/// A malformed message.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct DeadLetter {
-    /// When it was found.
+    /// Time at which the message was found.
     pub found: Timestamp,
-    /// Why nobody took it.
+    /// Reason for the rejection.
     pub reason: String,
-    /// Its size.
+    /// Size of the whole message.
     pub size_bytes: usize,
-    /// Its beginning, lossily decoded.
+    /// Beginning of the message, lossily decoded.
     pub text: String,
 }
 
@@ -39,7 +39,7 @@ impl DeadLetter {
 }
 
 impl Ledger {
-    /// Keeps a message that nobody understood.
+    /// Saves a malformed message.
     pub async fn save_dead_letter(
         &self,
         pipeline: &PipelineName,
@@ -50,7 +50,7 @@ impl Ledger {
         self.store.put(&key, to_json(&key, dead_letter)?).await
     }
 
-    /// The messages of a pipeline that nobody understood, newest first, at most `most` of them; and how many there are.
+    /// The dead letters of a pipeline, newest first, at most `most` of them, after their total number.
     pub async fn dead_letters(
         &self,
         pipeline: &PipelineName,

@@ -1,5 +1,5 @@
-//! Epochs: the coordinators of a pipeline, one after the other. Who finds a higher epoch than its own was deposed, and
-//! writes nothing any more.
+//! Epochs number the successive coordinators of a pipeline. A coordinator that finds a higher epoch than its own is
+//! deposed and stops writing.
 
 use bytes::Bytes;
 
@@ -7,12 +7,13 @@ use crate::id::PipelineName;
 use crate::ledger::Ledger;
 use crate::store::{StoreError, layout};
 
-/// A coordinator's place among all that a pipeline ever had.
+/// Epoch of a coordinator.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Epoch(u64);
 
 impl Ledger {
-    /// Begins a new epoch, which ends all earlier ones. `who` is for people who look into the store.
+    /// Begins a new epoch, which ends all earlier epochs. `who` identifies the coordinator for people who look into
+    /// the store.
     pub async fn begin_epoch(
         &self,
         pipeline: &PipelineName,
@@ -34,7 +35,7 @@ impl Ledger {
         Ok(Epoch(n))
     }
 
-    /// Whether no epoch is later than this one.
+    /// True if no epoch is later than this epoch.
     pub async fn is_latest(
         &self,
         pipeline: &PipelineName,
@@ -44,7 +45,7 @@ impl Ledger {
         Ok(latest.is_none_or(|latest| latest <= epoch.0))
     }
 
-    /// The epochs that have begun, ascending; of the early ones only some.
+    /// Begun epochs, ascending; early epochs may be missing.
     async fn epochs(&self, pipeline: &PipelineName) -> Result<Vec<u64>, StoreError> {
         let names = self.store.names(&layout::epochs(pipeline)).await?;
         let mut epochs: Vec<u64> = names.iter().filter_map(|name| name.parse().ok()).collect();

@@ -1,7 +1,7 @@
-//! The lock of a pipeline: one job of it at a time on one machine.
+//! The lock of a pipeline: one job at a time on one machine.
 //!
-//! It is an `flock` on a file, so it goes with the process that holds it, however that ends. Buckets have no
-//! such thing: there the coordinator of the pipeline's queue is what guards it, and the lock is always free.
+//! The lock is an `flock` on a file, so the kernel releases the lock when the process ends in any way. Buckets have no
+//! locks: there the leadership of the pipeline's queue guards the pipeline, and this lock is always free.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -16,17 +16,17 @@ use crate::id::PipelineName;
 use crate::ledger::Ledger;
 use crate::store::{StoreError, StoreKey, layout};
 
-/// How often the lock is tried while somebody else holds it.
+/// Interval between attempts to acquire a lock held by another process.
 const RETRY: Duration = Duration::from_millis(200);
 
-/// A pipeline's lock; dropping it frees the pipeline.
+/// A pipeline's lock; dropping the value releases the lock.
 #[derive(Debug)]
 pub struct PipelineLock {
     _file: Option<File>,
 }
 
 impl Ledger {
-    /// Takes the pipeline's lock, if it is free.
+    /// Acquires the pipeline's lock, if the lock is free.
     pub async fn try_lock(
         &self,
         pipeline: &PipelineName,
@@ -42,7 +42,7 @@ impl Ledger {
         }
     }
 
-    /// Takes the pipeline's lock, waiting for whoever holds it. May be given up at any time.
+    /// Acquires the pipeline's lock, waiting while another process holds the lock. Cancel-safe.
     pub async fn lock(&self, pipeline: &PipelineName) -> Result<PipelineLock, StoreError> {
         loop {
             if let Some(lock) = self.try_lock(pipeline).await? {
@@ -52,12 +52,12 @@ impl Ledger {
         }
     }
 
-    /// Whether a job of the pipeline runs on this machine; none if the store cannot tell.
+    /// True if a job of the pipeline runs on this machine; none if the store cannot tell.
     pub async fn is_locked(&self, pipeline: &PipelineName) -> Result<Option<bool>, StoreError> {
         let key = layout::lock(pipeline);
         match self.store.local_path(&key) {
             None => Ok(None),
-            // Shared, so that readers do not see each other.
+            // A shared lock, so that readers do not see each other.
             Some(path) => {
                 match open_and_lock(&key, path, FlockOperation::NonBlockingLockShared).await {
                     Ok(taken) => Ok(Some(taken.is_none())),
@@ -69,7 +69,7 @@ impl Ledger {
     }
 }
 
-/// Opens and locks the file at `path`; none if somebody else holds it. A reader opens it as it is.
+/// Opens and locks the file at `path`; none if another process holds the lock. A reader does not create the file.
 async fn open_and_lock(
     key: &StoreKey,
     path: PathBuf,

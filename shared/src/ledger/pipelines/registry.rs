@@ -1,7 +1,7 @@
-//! RegisteredPipeline pipelines: what a service watches, and starts jobs for when their inputs change.
+//! Registered pipelines: a service watches their inputs and starts jobs when the inputs change.
 //!
-//! Every change is a revision of its own, written once: of two who change a pipeline at the same time, one comes
-//! second and sees what the first one did. The highest revision counts.
+//! Every change creates a revision, which is written once: of two concurrent changes, the second fails to create the
+//! revision, reads the first one and applies itself again. The highest revision counts.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -16,47 +16,47 @@ use crate::store::{StoreError, StoreKey, layout};
 /// A registered pipeline.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct RegisteredPipeline {
-    /// How many changes there were, this one counted.
+    /// Number of changes so far, including the creation.
     pub revision: u64,
-    /// When it was created.
+    /// Time of the creation.
     pub created: Timestamp,
-    /// When it was last changed.
+    /// Time of the last change.
     pub updated: Timestamp,
-    /// Whether it starts no jobs at the moment.
+    /// True if the pipeline starts no jobs at present.
     pub paused: bool,
-    /// Its spec, normalised.
+    /// The normalised spec.
     pub spec: Value,
     /// How many times a person requested a run, whatever the state of the inputs.
     #[serde(rename = "wanted", default)]
     pub run_requests: u64,
 }
 
-/// What can be done to a registered pipeline.
+/// A change to a registered pipeline.
 #[derive(Clone, Debug)]
 pub enum PipelineChange {
-    /// Makes it, with this normalised spec.
+    /// Creates the pipeline with this normalised spec.
     Create(Value),
-    /// Gives it another spec.
+    /// Replaces the spec.
     Update(Value),
-    /// Makes it, or gives it another spec, if it has not that one.
+    /// Creates the pipeline, or updates it if the spec differs.
     Put(Value),
-    /// It starts no more jobs.
+    /// Suspends the start of jobs.
     Pause,
-    /// It starts jobs again.
+    /// Resumes the start of jobs.
     Resume,
-    /// It starts a job, even if nothing changed.
+    /// Requests a job even if nothing changed.
     RequestRun,
-    /// Ends it. Its books and its output stay.
+    /// Removes the registration. Records and output stay.
     Delete,
 }
 
 /// Why a registered pipeline was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
-    /// There is one already.
+    /// The pipeline is registered already.
     #[error("pipeline {0} exists already; `drover update pipeline` changes it")]
     Exists(PipelineName),
-    /// There is none.
+    /// No such pipeline is registered.
     #[error(
         "there is no registered pipeline {0}; `drover pipelines` lists them, `drover create pipeline` makes one"
     )]
@@ -66,16 +66,16 @@ pub enum RegistryError {
     Store(#[from] StoreError),
 }
 
-/// A revision as it is stored.
+/// A revision as stored.
 #[derive(Debug, Deserialize, PartialEq, Serialize)]
 struct StoredRevision {
-    /// Tells it from what another writer put there.
+    /// Distinguishes this write from a concurrent write of the same revision.
     unique: String,
     /// None: the pipeline was deleted.
     pipeline: Option<RegisteredPipeline>,
 }
 
-/// What a change makes of a pipeline; none is one that is not there.
+/// Applies a change to a pipeline; none stands for a pipeline that is not registered.
 fn apply(
     current: Option<RegisteredPipeline>,
     change: &PipelineChange,
@@ -117,17 +117,17 @@ fn apply(
     }))
 }
 
-/// Why there is nothing to be written.
+/// Reasons to write nothing.
 #[derive(Debug, PartialEq)]
 enum ChangeRefusal {
     Exists,
     Missing,
-    /// It is so already.
+    /// The change has no effect.
     Same,
 }
 
 impl Ledger {
-    /// Changes a registered pipeline; what it is now, none after [`PipelineChange::Delete`].
+    /// Changes a registered pipeline. Returns the new state, none after [`PipelineChange::Delete`].
     pub async fn change_pipeline(
         &self,
         name: &PipelineName,
@@ -152,7 +152,7 @@ impl Ledger {
         }
     }
 
-    /// Whether the revision is ours, and not somebody else's who came first.
+    /// Writes a revision; false if another writer created the revision first.
     async fn write_revision(
         &self,
         name: &PipelineName,
@@ -171,7 +171,7 @@ impl Ledger {
         }
     }
 
-    /// A registered pipeline; none if there is none of this name.
+    /// A registered pipeline, if the name is registered.
     pub async fn registered(
         &self,
         name: &PipelineName,
@@ -193,7 +193,7 @@ impl Ledger {
         Ok(all)
     }
 
-    /// The highest revision's number, 0 if there is none, and what it says.
+    /// Number and content of the highest revision; 0 if the pipeline was never registered.
     async fn latest_revision(
         &self,
         name: &PipelineName,
@@ -203,7 +203,7 @@ impl Ledger {
             let Some(last) = names.iter().filter_map(|name| number(name)).max() else {
                 return Ok((0, None));
             };
-            // It may have been replaced meanwhile.
+            // A concurrent change may have removed the revision meanwhile.
             if let Some(stored) = self
                 .read_revision(&layout::registration(name, last))
                 .await?
@@ -221,7 +221,7 @@ impl Ledger {
         }
     }
 
-    /// What the newest job of a registered pipeline was started for; none if no job ever was.
+    /// Input fingerprint of the newest job of a registered pipeline, if the pipeline started a job.
     pub async fn started_for(&self, name: &PipelineName) -> Result<Option<String>, StoreError> {
         match self.store.get(&layout::started_for(name)).await {
             Ok(text) => Ok(Some(String::from_utf8_lossy(&text).into_owned())),
@@ -230,7 +230,7 @@ impl Ledger {
         }
     }
 
-    /// Keeps what the newest job of a registered pipeline was started for.
+    /// Saves the input fingerprint of the newest job of a registered pipeline.
     pub async fn save_started_for(
         &self,
         name: &PipelineName,

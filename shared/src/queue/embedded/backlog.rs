@@ -11,34 +11,34 @@ use super::broker::DELIVERY_LIMIT;
 use super::consumer_order::ConsumerOrder;
 use crate::queue::Depth;
 
-/// A message on its way.
+/// A published message.
 #[derive(Debug)]
 pub(super) struct Message {
-    /// Its place in the order of publishing; unique in its queue.
+    /// Number in the order of publishing; unique in the queue.
     pub(super) sequence: u64,
-    /// Consumers that went away while they unsettled it.
+    /// Number of consumers that went away with the message unsettled.
     pub(super) redeliveries: u32,
-    /// Why it lies in the dead queue.
+    /// Reason, in the dead queue.
     pub(super) dead_letter_reason: Option<String>,
-    /// What was published.
+    /// The published bytes.
     pub(super) body: Bytes,
 }
 
-/// One queue. Lock order: a consumer's unsettled messages first, then a backlog; a dead queue's backlog never together
-/// with another.
+/// One queue. Lock order: the unsettled messages of a consumer first, then a backlog; the backlog of a dead queue is
+/// never locked together with another backlog.
 #[derive(Debug)]
 pub(super) struct Backlog {
     capacity: usize,
     dead: Option<Arc<Backlog>>,
-    /// Whose turn it is, where only one consumer at a time receives.
+    /// Order of consumers, for a single active consumer.
     pub(super) consumer_order: Option<ConsumerOrder>,
-    /// Consumers that have not stopped.
+    /// Number of consumers that have not stopped.
     pub(super) consumers: AtomicU32,
     state: Mutex<ReadyMessages>,
-    /// Something is ready. Whoever takes a message and leaves more passes the signal on, so one signal is enough
-    /// however many messages came.
+    /// Signals a ready message. A consumer that takes a message and leaves more signals again, so a single signal is
+    /// enough for any number of messages.
     pub(super) arrived: Notify,
-    /// There is room to publish; passed on in the same way.
+    /// Signals room for a message, in the same way.
     room: Notify,
 }
 
@@ -61,7 +61,7 @@ impl Backlog {
         }
     }
 
-    /// The same queue, for one consumer at a time.
+    /// Restricts the queue to a single active consumer.
     pub(super) fn single_active_consumer(self) -> Self {
         Self {
             consumer_order: Some(ConsumerOrder::default()),
@@ -69,12 +69,12 @@ impl Backlog {
         }
     }
 
-    /// Adds a message at the tail, whether there is room or not.
+    /// Adds a message at the tail, regardless of the capacity.
     pub(super) fn push_unbounded(&self, body: Bytes) {
         self.append(&mut self.lock(), body, None);
     }
 
-    /// Adds a message at the tail, waiting for room. Cancel-safe: added or not, nothing between.
+    /// Adds a message at the tail, waiting for room. Cancel-safe: the message is added or not.
     pub(super) async fn push(&self, body: Bytes) {
         while !self.push_if_room(&body) {
             self.room.notified().await;
@@ -105,7 +105,7 @@ impl Backlog {
         self.arrived.notify_one();
     }
 
-    /// Takes the first ready message, if there is one.
+    /// Takes the first ready message.
     pub(super) fn pop(&self) -> Option<Message> {
         let mut state = self.lock();
         let message = state.ready.pop_front()?;
@@ -118,7 +118,7 @@ impl Backlog {
         Some(message)
     }
 
-    /// Puts a message back in its place, before all that were published after it.
+    /// Requeues a message at its place in the order of publishing.
     pub(super) fn requeue(&self, message: Message) {
         if message.redeliveries > DELIVERY_LIMIT {
             return self.dead_letter(message, "delivered too often without an answer");
@@ -131,14 +131,14 @@ impl Backlog {
         self.arrived.notify_one();
     }
 
-    /// Moves a message to the dead queue; what dies there is gone.
+    /// Moves a message to the dead queue; a dead letter of the dead queue is discarded.
     pub(super) fn dead_letter(&self, message: Message, reason: &str) {
         if let Some(dead) = &self.dead {
             dead.append(&mut dead.lock(), message.body, Some(reason.to_owned()));
         }
     }
 
-    /// How much lies in it, and who takes from it.
+    /// Number of messages and consumers.
     pub(super) fn depth(&self) -> Depth {
         Depth {
             ready: self.lock().ready.len() as u64,

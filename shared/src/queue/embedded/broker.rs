@@ -11,8 +11,8 @@ use super::consumer::EmbeddedConsumer;
 use crate::id::PipelineName;
 use crate::queue::{Broker, Consumer, Depth, Link, Queue, QueueError};
 
-/// A message delivered this often without an answer goes to the dead queue. Only a net: Drover's own count of
-/// worker deaths (`datum_tries`) is far below.
+/// Number of deliveries without an answer after which a message moves to the dead queue. A safety net: Drover's own
+/// limit on worker deaths (`datum_tries`) is far lower.
 pub(super) const DELIVERY_LIMIT: u32 = 1_000;
 
 /// A broker inside one process, with bounded memory. Cheap to clone.
@@ -24,8 +24,8 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// A broker whose queues hold at most `capacity` ready messages each; publishing waits beyond that. What
-    /// comes back from a consumer is always let in, and so is what goes to the dead queue.
+    /// A broker whose queues hold at most `capacity` ready messages each; publishing waits beyond the limit. Requeued
+    /// messages and dead letters are always accepted.
     pub fn new(capacity: usize) -> Self {
         Self {
             capacity: capacity.max(1),

@@ -1,4 +1,4 @@
-//! A consumer, what it holds, and the answers to it.
+//! The consumer of the embedded broker, with unsettled deliveries and claims.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -11,7 +11,7 @@ use super::backlog::{Backlog, Message};
 use super::consumer_order::ConsumerOrder;
 use crate::queue::{Consumer, Delivery, QueueError, Settle};
 
-/// What `next` finds.
+/// Outcome of an attempt to take a message.
 enum NextDelivery {
     Delivery(Delivery),
     NoRoom,
@@ -23,16 +23,16 @@ pub(super) struct EmbeddedConsumer {
     backlog: Arc<Backlog>,
     unsettled: Arc<UnsettledDeliveries>,
     prefetch: usize,
-    /// Its place in consumer_order, where only one consumer at a time receives.
+    /// Place in the order of consumers, for a single active consumer.
     place: Option<u64>,
     stopped: bool,
 }
 
-/// The unsettled deliveries of one consumer, by their place in the order of publishing.
+/// The unsettled deliveries of a consumer, by their number in the order of publishing.
 #[derive(Debug, Default)]
 struct UnsettledDeliveries {
     messages: Mutex<BTreeMap<u64, Message>>,
-    /// One of them was settled.
+    /// Signals a settled delivery.
     settled: Notify,
 }
 
@@ -123,7 +123,7 @@ impl UnsettledDeliveries {
     }
 }
 
-/// The right to answer one delivery, lost when the consumer goes.
+/// The right to answer a delivery, lost when the consumer goes away.
 #[derive(Debug)]
 struct EmbeddedClaim {
     backlog: Arc<Backlog>,
@@ -132,7 +132,7 @@ struct EmbeddedClaim {
 }
 
 impl EmbeddedClaim {
-    /// Takes the message out of the consumer's hands, if it is still there, for `answer`.
+    /// Removes the message from the unsettled deliveries, if the claim is not lost, and applies `answer`.
     fn settle(self, answer: impl FnOnce(&Backlog, Message)) -> bool {
         let message = self.unsettled.lock().remove(&self.sequence);
         let unsettled = message.is_some();

@@ -1,10 +1,10 @@
-//! Consumers in line for a queue that only one of them at a time receives from.
+//! The order of consumers at a queue with a single active consumer.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
 
-/// Consumers in the order in which they came; the first one receives.
+/// Consumers in the order of arrival; the first consumer receives.
 #[derive(Debug, Default)]
 pub(super) struct ConsumerOrder {
     places: watch::Sender<Vec<u64>>,
@@ -22,7 +22,7 @@ impl ConsumerOrder {
     /// Waits for one's turn. Cancel-safe.
     pub(super) async fn wait_for_turn(&self, place: u64) {
         let mut places = self.places.subscribe();
-        // The sender is `self`, so it is not gone.
+        // An error is impossible: `self` holds the sender.
         let _ = places
             .wait_for(|places| places.first() == Some(&place))
             .await;

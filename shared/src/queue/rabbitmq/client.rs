@@ -19,8 +19,8 @@ use super::topology;
 use crate::id::PipelineName;
 use crate::queue::{Broker, Consumer, Depth, Link, Queue, QueueError};
 
-/// A broker reached over the network. Cheap to clone; its connections are closed when the last clone and the last
-/// of its consumers are gone.
+/// A broker reached over the network. Cheap to clone; the connections close after the last clone and the last consumer
+/// are dropped.
 #[derive(Clone, Debug)]
 pub struct RabbitMq {
     version: Version,
@@ -31,11 +31,12 @@ pub struct RabbitMq {
 }
 
 impl RabbitMq {
-    /// Connects, within `time_limit`. `process` is who the broker shows as connected, for example a worker's id.
+    /// Connects within `time_limit`. `process` is the connection name shown by the broker, for example a worker's id.
     ///
     /// # Errors
-    /// `Unavailable` when the broker cannot be reached in that time, `Refused` at once when it takes neither user,
-    /// password, vhost nor certificate.
+    ///
+    /// `Unavailable` if the broker cannot be reached in time, `Refused` at once if the broker rejects user, password,
+    /// vhost or certificate.
     pub async fn connect(
         address: &Address,
         process: &str,
@@ -59,7 +60,7 @@ impl RabbitMq {
         })
     }
 
-    /// The broker's version, as it was when it was connected to; see [`preflight`].
+    /// The broker's version at the time of the connection; see [`preflight`](super::preflight).
     pub fn version(&self) -> Version {
         self.version
     }
@@ -76,7 +77,8 @@ impl RabbitMq {
     }
 }
 
-/// Asks until the broker answers, for about `time_limit`: it may go down again right after it was reached.
+/// Asks for the version until the broker answers, for about `time_limit`: the broker may go down right after a
+/// connection.
 async fn version(
     address: &Address,
     connector: &BrokerConnector,

@@ -1,22 +1,22 @@
-//! What an error of lapin's means for us: go on trying, or tell the caller.
+//! Classification of lapin's errors: retry, or report to the caller.
 
 use std::io;
 
 use lapin::ErrorKind;
 use lapin::protocol::AMQPError;
 
-/// What went wrong, by what is to be done.
+/// A failure, by the reaction to it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum BrokerFailure {
-    /// The connection or channel went, or something is not ready yet: worth another try.
+    /// The connection or channel was lost, or the broker is not ready yet: retry.
     Transient(String),
-    /// There is no such queue.
+    /// The queue does not exist.
     QueueMissing,
-    /// The broker refuses, and will again. Says what to do about it.
+    /// The broker refuses, and a retry would be refused too. Contains advice.
     Refused(String),
 }
 
-/// Reply codes of AMQP 0-9-1 that say more than "gone".
+/// Reply codes of AMQP 0-9-1 with a specific meaning.
 mod code {
     pub(super) const ACCESS_REFUSED: u16 = 403;
     pub(super) const NOT_FOUND: u16 = 404;
@@ -45,7 +45,7 @@ impl From<&lapin::Error> for BrokerFailure {
 }
 
 impl BrokerFailure {
-    /// What was asked for can't be answered any more.
+    /// The connection closed before the answer.
     pub(super) fn connection_lost() -> Self {
         Self::Transient("its connection is gone".to_owned())
     }
@@ -59,7 +59,7 @@ impl BrokerFailure {
             code::ACCESS_REFUSED => Self::Refused(format!(
                 "{text}; the user needs to configure, write and read `drover\\..*` and write to `amq.default` (rabbitmqctl set_permissions)"
             )),
-            // A queue whose members are starting is "not found" as well.
+            // A queue with starting members is "not found" as well.
             code::NOT_FOUND if text.contains("no queue") => Self::QueueMissing,
             code::PRECONDITION_FAILED if text.contains("inequivalent arg") => {
                 Self::Refused(format!(

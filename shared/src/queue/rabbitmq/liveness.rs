@@ -1,17 +1,17 @@
-//! Waiting for lapin no longer than there is something to wait for.
+//! Bounded waits for lapin.
 //!
-//! What is asked of a connection just as it breaks may never be answered: lapin fails what it knows to be open, and a
-//! request can slip in behind that. Whoever waited for it would stand still for ever.
+//! lapin fails all open requests when a connection breaks, but a request issued at the same moment can slip in
+//! afterwards and stay unanswered for ever. So every wait also polls the connection.
 
 use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
-/// How often it is looked whether there is still something to wait for.
+/// Interval between polls of the connection.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// What `request` comes to; nothing once that on which it was made is not alive any more.
+/// The result of `request`; none if the connection closes without an answer.
 pub(super) async fn while_connected<T>(
     is_connected: impl Fn() -> bool,
     request: impl Future<Output = T>,
@@ -21,7 +21,7 @@ pub(super) async fn while_connected<T>(
         match timeout(LOOK, &mut request).await {
             Ok(answer) => return Some(answer),
             Err(_) if is_connected() => {}
-            // One more chance: it may have been answered by the end itself.
+            // The closing itself may have answered the request.
             Err(_) => return timeout(LOOK, request).await.ok(),
         }
     }

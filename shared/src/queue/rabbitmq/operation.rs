@@ -9,10 +9,10 @@ use super::liveness::while_connected;
 use super::retry::RetryDelays;
 use crate::queue::{Queue, QueueError};
 
-/// Does `work` on a channel of its own, again and again while the connection is lost over it; so `work` must be
-/// harmless to repeat. `queue` is the one that may be missing.
+/// Runs `work` on a new channel, and again after each lost connection; so `work` must be safe to repeat. `queue` is
+/// the queue named in a "missing" error.
 ///
-/// It is done on the consuming connection: the publishing one stands still during an alarm.
+/// Operations use the consuming connection, because the publishing connection is blocked during an alarm.
 pub(super) async fn run_operation<T, Work>(
     connection: &Connection,
     queue: &Queue,

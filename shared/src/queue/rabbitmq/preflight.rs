@@ -1,4 +1,4 @@
-//! What to know about a broker before work starts. Pure.
+//! Checks of a broker before work starts. Pure.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use super::topology::CONSUMER_TIMEOUT;
 
-/// The oldest broker whose quorum queues move dead letters without losing any.
+/// The oldest broker whose quorum queues dead-letter without losing messages.
 const OLDEST: Version = Version::new(3, 10, 0);
 
-/// The first broker that lets a queue say how long its messages may stay unacknowledged.
+/// The first broker with a consumer timeout per queue.
 const LETS_QUEUES_SAY: Version = Version::new(3, 12, 0);
 
-/// How long a broker lets a message stay unacknowledged if neither its configuration nor a queue says otherwise.
+/// Consumer timeout of a broker without a setting by configuration or queue.
 const SERVER_DEFAULT: Duration = Duration::from_secs(30 * 60);
 
 /// The broker looks once a minute, and Drover needs a moment around the command.
@@ -43,7 +43,7 @@ impl fmt::Display for Version {
     }
 }
 
-/// A text that begins with no version.
+/// A text that does not begin with a version.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{text:?} is no version of a broker, like 3.10.8")]
 pub struct InvalidVersion {
@@ -53,7 +53,7 @@ pub struct InvalidVersion {
 impl FromStr for Version {
     type Err = InvalidVersion;
 
-    /// Takes `3.10.8`, also with something behind it (`4.1.0-beta.4`) and without a patch (`4.1`).
+    /// Parses `3.10.8`, also with a suffix (`4.1.0-beta.4`) or without a patch (`4.1`).
     fn from_str(text: &str) -> Result<Self, InvalidVersion> {
         let invalid = || InvalidVersion {
             text: text.to_owned(),
@@ -65,17 +65,16 @@ impl FromStr for Version {
     }
 }
 
-/// Something to know before work starts.
+/// Advice on a broker.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Advice {
-    /// Work must not start; it would be lost or never end.
+    /// Work must not start: messages would be lost or jobs never end.
     Refusal(String),
     /// Work may start, but a person should know.
     Warning(String),
 }
 
-/// What is to be said about a broker of this version, where a message may stay unacknowledged for at most
-/// `longest` (nothing: for any time).
+/// Advice on a broker of this version, where a message may stay unacked for at most `longest` (none: unlimited).
 pub fn preflight(version: &Version, longest: Option<Duration>) -> Vec<Advice> {
     if *version < OLDEST {
         return vec![Advice::Refusal(format!(
@@ -99,7 +98,7 @@ pub fn preflight(version: &Version, longest: Option<Duration>) -> Vec<Advice> {
     })]
 }
 
-/// Its configuration can't be read from here, so it may well be right already.
+/// The broker's configuration cannot be read from here, so it may be right already.
 fn server_decides(version: &Version, longest: Option<Duration>) -> String {
     let (what, enough) = match longest {
         Some(longest) => (format!("a datum may take {longest:?}"), longest + MARGIN),

@@ -17,24 +17,24 @@ use super::retry::RetryDelays;
 use super::topology::CONTROL;
 use crate::queue::{Queue, QueueError};
 
-/// The header that says why a message lies in the dead queue.
+/// Header with the reason of a dead letter.
 pub(super) const REASON: &str = "x-drover-reason";
 
 const PERSISTENT: u8 = 2;
 
-/// For whom a message is.
+/// Destination of a message.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) enum PublishTarget {
     Queue(Queue),
-    /// All who listen now; nobody is fine too.
+    /// All current listeners; no listener is fine too.
     Broadcast,
 }
 
-/// Publishes, with any number of messages in flight.
+/// Publishes with any number of messages in flight.
 ///
-/// Each target has a channel of its own. The broker returns a message that it cannot route *before* it confirms
-/// it, and lapin hands the returned message to whichever confirmation of the channel comes next: on a channel
-/// for one queue that is as good as the right one, as they all share that queue's fate.
+/// Each target has a channel of its own. The broker returns an unroutable message before confirming the message, and
+/// lapin attributes the return to the next confirmation on the channel. On a channel for a single queue the mix-up is
+/// harmless: every message of the channel shares the queue's fate.
 #[derive(Debug)]
 pub(super) struct MessagePublisher {
     connection: Arc<Connection>,
@@ -47,20 +47,20 @@ struct TargetChannels {
     open: HashMap<PublishTarget, PendingChannel>,
 }
 
-/// A channel, or one on its way; whoever waits for it drives it.
+/// A channel that is open or being opened; every waiting task polls the same future.
 #[derive(Clone)]
 struct PendingChannel {
     number: u64,
     channel: Shared<BoxFuture<'static, Result<Channel, BrokerFailure>>>,
 }
 
-/// What became of one attempt.
+/// Outcome of one attempt to publish.
 enum PublishOutcome {
     Confirmed,
     Unroutable,
-    /// The broker could not store it just now.
+    /// The broker could not store the message just now.
     Nacked,
-    /// The channel is gone, with or without its connection; whether the message arrived is not known.
+    /// The channel closed; the fate of the message is unknown.
     ChannelLost(BrokerFailure),
 }
 
@@ -72,7 +72,8 @@ impl MessagePublisher {
         }
     }
 
-    /// Publishes one message; see [`crate::queue::Broker::publish`]. It may arrive twice if the connection is lost.
+    /// Publishes a message; see [`crate::queue::Broker::publish`]. The message may arrive twice if the connection is
+    /// lost.
     pub(super) async fn publish(
         &self,
         target: &PublishTarget,
@@ -124,8 +125,8 @@ impl MessagePublisher {
         }
     }
 
-    /// Publishes on a channel that nobody shares: the broker closed the shared one because of one message, and
-    /// only the message it refuses again was the one.
+    /// Publishes on a channel of its own. The broker closed the shared channel because of one message; only a refusal
+    /// on the own channel proves that this message is at fault.
     async fn send_on_own_channel(
         &self,
         target: &PublishTarget,
@@ -166,7 +167,7 @@ impl MessagePublisher {
         pending
     }
 
-    /// Lets the next one open a new channel, unless that was done already.
+    /// Removes a broken channel, unless another task has replaced the channel already.
     fn drop_channel(&self, target: &PublishTarget, number: u64) {
         let mut channels = self.lock();
         if channels
@@ -214,7 +215,7 @@ async fn open(
     }
 }
 
-/// Declares the exchange for what is broadcast. It need not outlive the broker: everyone declares it.
+/// Declares the exchange for broadcasts. The exchange need not survive the broker: every client declares it.
 pub(super) async fn declare_control(channel: &Channel) -> lapin::Result<()> {
     channel
         .exchange_declare(

@@ -1,4 +1,4 @@
-//! RetryDelays between attempts of anything that the broker is to do.
+//! Delays between attempts at the broker.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::backoff::Backoff;
 pub(super) const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(1);
 
-/// RetryDelays that double up to a second, spread so that many who lost their broker do not come back at once.
+/// Delays that double up to a second, with jitter, so that clients that lost the same broker do not return at once.
 #[derive(Debug)]
 pub(super) struct RetryDelays(Backoff);
 

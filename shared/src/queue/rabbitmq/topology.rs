@@ -1,5 +1,5 @@
-//! Queues and exchange as data: names, kinds, arguments. They never vary with a job or a spec, so that
-//! declaring them again never clashes.
+//! Queues and exchange as data: names, kinds, arguments. They never vary with a job or a spec, so repeated
+//! declarations never clash.
 
 use std::time::Duration;
 
@@ -8,25 +8,26 @@ use lapin::types::{AMQPValue, FieldTable};
 use crate::id::PipelineName;
 use crate::queue::Queue;
 
-/// The exchange that copies what is broadcast to everyone who listens.
+/// The exchange that copies broadcasts to every listener.
 pub(super) const CONTROL: &str = "drover.control";
 
-/// Deliveries without an ack after which the broker moves a message to the dead queue. Only a net, far above what
-/// Drover counts itself; it is given because brokers differ on what none means (3.10: for ever, 4.0: 20).
+/// Deliveries without an ack after which the broker dead-letters a message. A safety net, far above Drover's own
+/// limits; set explicitly because the default differs between brokers (3.10: unlimited, 4.0: 20).
 const DELIVERY_LIMIT: i64 = 10_000;
 
-/// How long a message may stay unacknowledged, on brokers that let a queue say so (3.12 and later). A datum may
-/// run for days; a worker that died is noticed by its connection, not by this.
+/// Consumer timeout, on brokers that allow a queue to set it (3.12 and later). A datum may run for days; a dead worker
+/// is noticed by the lost connection instead.
 pub(super) const CONSUMER_TIMEOUT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// A queue as it is declared; all of them are durable quorum queues.
+/// Declaration of a queue; all queues are durable quorum queues.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Declaration {
     pub(super) queue: Queue,
     pub(super) arguments: FieldTable,
 }
 
-/// The queues of a pipeline, in the order of declaring: the dead queue before those that put into it.
+/// The queues of a pipeline in the order of declaration: the dead queue comes first, because the other queues refer to
+/// it.
 pub(super) fn queues(pipeline: &PipelineName) -> [Declaration; 3] {
     let dead = Queue::Dead(pipeline.clone());
     let with_dead = dead_letters_to(&dead);
@@ -39,13 +40,13 @@ pub(super) fn queues(pipeline: &PipelineName) -> [Declaration; 3] {
     ]
 }
 
-/// The broker's name of a listener's own queue; server-made names would not do, as it is made again with its
+/// Name of a listener's own queue. A server-made name would change when the queue is declared again after a lost
 /// connection.
 pub(super) fn control_name(listener: &str) -> String {
     format!("drover.{listener}.control")
 }
 
-/// Where what a consumer rejects goes; from the dead queue nowhere.
+/// Destination of rejected messages; none for the dead queue.
 pub(super) fn dead_queue(of: &Queue) -> Option<Queue> {
     match of {
         Queue::Datums(pipeline) | Queue::Reports(pipeline) => Some(Queue::Dead(pipeline.clone())),
@@ -55,7 +56,7 @@ pub(super) fn dead_queue(of: &Queue) -> Option<Queue> {
 
 type Argument = (&'static str, AMQPValue);
 
-/// Dead letters are moved, not copied and forgotten: the dead queue confirms them first. That needs
+/// Dead-lettering at least once: the dead queue confirms a message before its removal. At-least-once requires
 /// `reject-publish`, which has no other effect on a queue without a maximum length.
 fn dead_letters_to(dead: &Queue) -> Vec<Argument> {
     vec![
@@ -92,7 +93,7 @@ mod tests {
         "words".parse().unwrap()
     }
 
-    /// Queues outlive versions of Drover: whoever changes an argument must also say how old queues are replaced.
+    /// Queues outlive versions of Drover: a change of an argument needs a migration for old queues.
     #[test]
     fn the_arguments_stay_what_they_are() {
         let shown: Vec<_> = queues(&pipeline())

@@ -1,6 +1,6 @@
-//! The behaviour that every implementation of [`Broker`] must show; run it against each.
+//! Conformance suite for every implementation of [`Broker`].
 //!
-//! Each promise works on queues of its own, so all may share one running broker.
+//! Each case has queues of its own, so all cases may share one running broker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use ulid::Ulid;
 use crate::id::PipelineName;
 use crate::queue::{Broker, Consumer, Delivery, Depth, Queue, QueueError};
 
-/// What must happen happens within this time.
+/// Deadline for an expected event.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// What must not happen has not happened after this time.
+/// Time for which an unexpected event must not happen.
 const QUIET_TIME: Duration = Duration::from_millis(100);
 
-/// How often it is looked whether something has happened.
+/// Interval between polls of a condition.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Asks `make` for a broker, several times, and checks every promise.
@@ -87,7 +87,8 @@ async fn what_a_dropped_consumer_held_comes_again_and_counts(fixture: QueueFixtu
         drop(next_in_time(&mut *consumer).await);
     }
     drop(consumer);
-    // A broker learns of it a moment later; who came before would be given what never left the queue.
+    // The broker notices the dropped consumer a moment later; a consumer that subscribes earlier would receive the
+    // messages that never left the queue.
     fixture.all_ready(5).await;
     let mut consumer = fixture.consume(1).await;
     for expected in 0..5 {
@@ -224,7 +225,7 @@ async fn a_broadcast_reaches_all_who_listen(fixture: QueueFixture) {
         .listen(&format!("{name}-2"))
         .await
         .expect("listen");
-    // Others may share the broker: what they broadcast is not ours.
+    // Other tests may broadcast on the same broker.
     fixture
         .broker
         .broadcast(Bytes::from(name.to_string()))
@@ -352,7 +353,7 @@ async fn a_queue_that_was_not_declared_is_missing(fixture: QueueFixture) {
     );
 }
 
-/// One promise's own queues.
+/// The queues of one case.
 struct QueueFixture {
     broker: Arc<dyn Broker>,
     pipeline: PipelineName,

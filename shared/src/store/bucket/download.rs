@@ -1,4 +1,4 @@
-//! Downloads: whole and of one version, or not at all.
+//! Downloads: complete and of a single version, or none at all.
 
 use std::io;
 use std::path::Path;
@@ -15,7 +15,8 @@ use super::version;
 use crate::store::{StoreError, StoreKey};
 
 impl Bucket {
-    /// Copies the object into a new file; an object of another version than was listed is refused. On an error there is no file.
+    /// Downloads the object into a new file. An object whose version differs from the listing is refused. No file
+    /// remains after an error.
     pub(in crate::store) async fn download(
         &self,
         key: &StoreKey,
@@ -40,7 +41,7 @@ impl Bucket {
         got.map_err(|error| failed(key, error))
     }
 
-    /// Goes on where a connection broke off, as long as each one brings something.
+    /// Resumes a broken download as long as each attempt makes progress.
     async fn fetch(
         &self,
         mut found: GetResult,
@@ -119,7 +120,7 @@ async fn receive(
     Ok(())
 }
 
-/// An answer that has not the size it announced.
+/// The error for a body shorter than announced.
 pub(super) fn cut_short(key: &StoreKey, size: u64, whole: u64) -> StoreError {
     StoreError::Unavailable {
         key: key.clone(),
@@ -127,7 +128,7 @@ pub(super) fn cut_short(key: &StoreKey, size: u64, whole: u64) -> StoreError {
     }
 }
 
-/// The failure of a local file that is read or written on behalf of `key`.
+/// The failure of a local file on behalf of `key`.
 pub(super) fn local(key: &StoreKey, error: io::Error) -> StoreError {
     StoreError::Unavailable {
         key: key.clone(),
@@ -152,12 +153,12 @@ mod tests {
 
     use super::*;
 
-    /// A memory whose answers break off after so many bytes each, once the client has given up resuming them itself.
+    /// A store whose bodies break off after `piece` bytes each, after the client's own retries.
     #[derive(Debug)]
     struct BreakingStore {
         memory: InMemory,
         piece: u64,
-        /// Asks left until the object is replaced by one of the same size.
+        /// Remaining requests until the object is replaced by an object of the same size.
         until_replaced: AtomicU64,
     }
 
@@ -235,7 +236,7 @@ mod tests {
         }
     }
 
-    /// Downloads `some bytes.` from a memory that breaks off; what came of it, and what lies in the file.
+    /// Downloads `some bytes.` from the breaking store; returns the outcome and the content of the file.
     async fn download(
         piece: u64,
         until_replaced: u64,

@@ -1,4 +1,4 @@
-//! From `object_store`'s errors to outcomes, told without what nobody needs to know.
+//! Translation of `object_store`'s errors, without credentials and noise.
 
 use std::error::Error as _;
 
@@ -6,7 +6,7 @@ use object_store::Error;
 
 use crate::store::{StoreError, StoreKey};
 
-/// What servers say when no more can be stored, whatever the status.
+/// Words of servers without room for more, whatever the status.
 const FULL: [&str; 4] = [
     "507 Insufficient Storage",
     "QuotaExceeded",
@@ -14,16 +14,16 @@ const FULL: [&str; 4] = [
     "InsufficientStorage",
 ];
 
-/// What they say to who may not do something. (Of a refused listing, `object_store` makes no error of its own.)
+/// Words of servers that deny access. (`object_store` has no error of its own for a refused listing.)
 const DENIED: [&str; 2] = ["403 Forbidden", "401 Unauthorized"];
 
-/// What they say when the bucket itself is not there.
+/// Words of servers without the bucket.
 const NO_BUCKET: [&str; 2] = ["NoSuchBucket", "ContainerNotFound"];
 
-/// Where a client without credentials asks for those of the machine it may run on.
+/// Hosts that a client without credentials asks for the credentials of the machine.
 const MACHINE_CREDENTIALS: [&str; 2] = ["169.254.169.254", "metadata.google.internal"];
 
-/// The most that is told of an answer that is not understood.
+/// Longest excerpt of an answer that is not understood.
 const TOLD_CHARACTERS: usize = 300;
 
 /// The outcome of a failed operation on `key`.
@@ -37,7 +37,7 @@ pub(super) fn failed(key: &StoreKey, error: Error) -> StoreError {
     }
 }
 
-/// The outcome that a server's words tell of.
+/// Classifies an error by the words of the server.
 fn refused(key: StoreKey, told: String) -> StoreError {
     let says = |words: &[&str]| words.iter().any(|each| told.contains(each));
     if says(&NO_BUCKET) {
@@ -54,8 +54,8 @@ fn refused(key: StoreKey, told: String) -> StoreError {
     }
 }
 
-/// The error and its causes on one line, each said once. Of a server's XML only code and message: the rest may hold
-/// the signed request with the session's token in it.
+/// The error and its causes on one line, without repetitions. XML bodies are reduced to code and message: the rest may
+/// hold the signed request with the session's token.
 pub(super) fn one_line(error: &Error) -> String {
     let mut text = without_xml_body(&error.to_string());
     let mut link = error.source();
@@ -74,7 +74,7 @@ pub(super) fn one_line(error: &Error) -> String {
     text
 }
 
-/// A text with an XML body cut down to its code and message.
+/// A text with an XML body reduced to code and message.
 fn without_xml_body(text: &str) -> String {
     let body = [text.find("<?xml"), text.find("<Error"), text.find('<')];
     let Some(begin) = body.into_iter().flatten().next() else {
@@ -86,7 +86,7 @@ fn without_xml_body(text: &str) -> String {
     cut(format!("{before}{}", said.join(", ")).trim_end_matches([' ', ':']))
 }
 
-/// The text of the first element of this name.
+/// Text of the first element with this name.
 fn element<'b>(body: &'b str, name: &str) -> Option<&'b str> {
     let (_, rest) = body.split_once(&format!("<{name}>"))?;
     let (text, _) = rest.split_once(&format!("</{name}>"))?;
@@ -100,7 +100,7 @@ fn cut(text: &str) -> String {
     }
 }
 
-/// A key of somebody else's that could be written outside of a datum's directory.
+/// A foreign key that could be written outside of a datum's directory.
 fn unsafe_name(error: &object_store::path::Error) -> StoreError {
     use object_store::path::Error as E;
     let (name, problem) = match error {

@@ -1,4 +1,4 @@
-//! An upload in parts, which are all taken back when it cannot be completed.
+//! A multipart upload, which is aborted if it cannot be completed.
 
 use std::mem;
 
@@ -6,14 +6,14 @@ use bytes::Bytes;
 use object_store::{MultipartUpload, PutPayload, Result};
 use tokio::task::JoinSet;
 
-/// MultipartParts of an object on their way at once, which bounds the memory of an upload.
+/// Parts in flight at the same time, which bounds the memory of an upload.
 const AT_ONCE: usize = 4;
 
-/// Cuts what it is given into parts of one size, the last one apart, and sends them.
+/// Cuts its input into parts of one size (the last part may be smaller) and uploads the parts.
 pub(super) struct MultipartParts {
     upload: Box<dyn MultipartUpload>,
     part_bytes: usize,
-    /// What waits until it fills a part, and how many bytes that are.
+    /// Bytes that do not fill a part yet, and their number.
     waiting: (Vec<Bytes>, usize),
     in_flight: JoinSet<Result<()>>,
 }
@@ -28,7 +28,7 @@ impl MultipartParts {
         }
     }
 
-    /// Sends bytes once there is room for them.
+    /// Sends bytes once the current part has room.
     pub(super) async fn send(&mut self, mut bytes: Bytes) -> Result<()> {
         while !bytes.is_empty() {
             let room = self.part_bytes - self.waiting.1;
@@ -42,7 +42,7 @@ impl MultipartParts {
         Ok(())
     }
 
-    /// Makes the object of the parts. It may be there although this fails, when only the answer was lost.
+    /// Completes the upload. The object may exist although this fails: only the answer may have been lost.
     pub(super) async fn complete(&mut self) -> Result<()> {
         if self.waiting.1 > 0 {
             self.send_part().await?;
@@ -51,7 +51,7 @@ impl MultipartParts {
         self.upload.complete().await.map(drop)
     }
 
-    /// Removes the parts. Those on their way are waited for: one that arrives later would stay for ever.
+    /// Aborts the upload after waiting for the parts in flight: a part that arrived later would stay for ever.
     pub(super) async fn abort(mut self) -> Result<()> {
         while self.in_flight.join_next().await.is_some() {}
         self.upload.abort().await
@@ -65,7 +65,7 @@ impl MultipartParts {
         Ok(())
     }
 
-    /// Waits until at most this many are on their way.
+    /// Waits until at most this many parts are in flight.
     async fn wait_until_in_flight(&mut self, all_but: usize) -> Result<()> {
         while self.in_flight.len() > all_but
             && let Some(arrived) = self.in_flight.join_next().await

@@ -1,9 +1,8 @@
-//! Names of objects: `object_store` takes every character but control characters, so these are escaped.
+//! Names of objects: `object_store` accepts every character except control characters, which are escaped here.
 //!
-//! The escape is a bijection: every name has one object path, and every object path that `object_store` can
-//! tell of, whoever wrote it, has one name. A control character is written `%XX`; and where a name itself
-//! holds a `%` that would be read as the beginning of such an escape (`%XX`, `%25XX`, `%2525XX` …), a `25` is
-//! put behind it.
+//! The escape is a bijection: every name has one object path, and every object path from `object_store`, whoever wrote
+//! the object, has one name. A control character is written `%XX`. If a name itself contains a `%` that would read as
+//! the beginning of such an escape (`%XX`, `%25XX`, `%2525XX` …), a `25` is inserted after the `%`.
 
 use object_store::path::Path;
 
@@ -71,7 +70,7 @@ fn unescape(path: &str) -> String {
     name + rest
 }
 
-/// The control character whose two digits follow, perhaps after some `25`. (NUL is no character of a key.)
+/// The control character of the next two digits, perhaps after several `25`. (Keys contain no NUL.)
 fn escaped_control(text: &str) -> Option<char> {
     let mut rest = text;
     while let Some(shorter) = rest.strip_prefix("25") {

@@ -17,14 +17,14 @@ use super::retry::retry_transient;
 use super::version;
 use crate::store::{Entry, StoreError, StoreKey};
 
-/// Objects larger than this cannot be copied by S3 in one request.
+/// S3 cannot copy larger objects in one request.
 const COPY_BYTES: u64 = 5 * 1024 * 1024 * 1024;
 
 /// A bucket as a store. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(in crate::store) struct Bucket {
     objects: Arc<dyn ObjectStore>,
-    /// The runtime that the blocking walk waits on.
+    /// The runtime for the blocking walk.
     runtime: Handle,
 }
 
@@ -170,7 +170,7 @@ impl Bucket {
         self.entry(to).await
     }
 
-    /// All below `prefix` that lies below `within`, a folder in it.
+    /// All objects below `within`, a folder below `prefix`.
     pub(in crate::store) fn walk(
         &self,
         prefix: &StoreKey,
@@ -185,7 +185,7 @@ impl Bucket {
     }
 }
 
-/// What a listing or an answer tells of an object.
+/// The entry of an object from a listing or an answer.
 pub(super) fn entry(meta: &ObjectMeta, path: String) -> Entry {
     Entry {
         path,

@@ -1,4 +1,4 @@
-//! Opening a bucket by its URL; credentials and endpoint come from the environment.
+//! Opens a bucket by URL; credentials and endpoint come from the environment.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -21,12 +21,12 @@ use super::retry::{RETRY_BUDGET, TIMEOUTS, retries};
 use crate::store::error::Cause;
 use crate::store::{StoreError, StoreKey};
 
-/// How long a bucket may take to answer when it is opened: somewhat more than its failures are put up with, so that
-/// their cause is told.
+/// Time limit for the first answer of a bucket: a little longer than the retry budget, so that the cause of a failure
+/// is reported.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(RETRY_BUDGET.as_secs() + 10);
 
 impl Bucket {
-    /// Opens the bucket at `url`, and sees whether it answers.
+    /// Opens the bucket at `url` and checks that the bucket answers.
     pub(in crate::store) async fn open(url: &Url) -> Result<Self, StoreError> {
         crate::tls::install();
         let refusal = |problem: &dyn Display| StoreError::Location {
@@ -53,14 +53,14 @@ impl Bucket {
             .transpose()
             .map(|_| ())
             .or_else(|error| match failed(&StoreKey::root(), error) {
-                // A strange name is no reason not to open the bucket; reading its folder will tell.
+                // An unsafe name is no reason not to open the bucket; reading its folder reports the name.
                 StoreError::Name { .. } => Ok(()),
                 failure => Err(failure),
             })
     }
 }
 
-/// A failure to open the bucket, with its name.
+/// Adds the URL to a failure to open the bucket.
 fn with_url(url: &Url, error: StoreError) -> StoreError {
     let name = |source: Cause| Cause::from(format!("{url} cannot be used: {source}"));
     match error {
@@ -87,7 +87,7 @@ fn no_answer(url: &Url) -> StoreError {
     }
 }
 
-/// The client for a bucket. An endpoint of `http://` in the environment is meant, so it is allowed.
+/// The client for a bucket. An endpoint of `http://` in the environment is deliberate and therefore allowed.
 fn client(scheme: &ObjectStoreScheme, url: &Url) -> object_store::Result<Arc<dyn ObjectStore>> {
     Ok(match scheme {
         ObjectStoreScheme::AmazonS3 => {
@@ -134,7 +134,7 @@ fn client(scheme: &ObjectStoreScheme, url: &Url) -> object_store::Result<Arc<dyn
     })
 }
 
-/// Makes clients that know authorities whatever the system knows.
+/// Makes HTTP clients with the bundled root certificates.
 #[derive(Debug)]
 struct RootCertificateConnector;
 

@@ -1,7 +1,8 @@
-//! How long a bucket that fails or is silent is put up with.
+//! Retries and timeouts of buckets.
 //!
-//! A failure that passes (5xx, a connection refused or cut, a timeout) costs pauses of 0.1 to 3 s for half a minute in all; then
-//! the operation fails, and the caller has patience of its own or none. So an endpoint that is gone is told within a minute.
+//! A transient failure (5xx, a connection refused or cut, a timeout) is retried for half a minute with delays of 0.1
+//! to 3 s. Then the operation fails, and the caller may have a retry budget of its own. An unreachable endpoint is
+//! reported within a minute.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use super::error::one_line;
 use crate::backoff::Backoff;
 
-/// After this time nothing is tried again.
+/// Retries end after this time.
 pub(super) const RETRY_BUDGET: Duration = Duration::from_secs(30);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -22,16 +23,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 /// More than fit into [`RETRY_BUDGET`].
 const MOST_RETRIES: usize = 1000;
 
-/// Settings of the client. The time for a whole request is as good as unlimited, since it
-/// would cut large downloads short; a silent server is noticed by the time between two reads. The latter also bounds
-/// how long a part may take to be sent: 8 MiB in a minute.
+/// Settings of the client. The limit for a whole request is practically infinite, because it would cut large downloads
+/// short; the limit between two reads detects a silent server. The read limit also bounds the upload of a part: 8 MiB
+/// in a minute.
 pub(super) const TIMEOUTS: [(ClientConfigKey, &str); 3] = [
     (ClientConfigKey::ConnectTimeout, "5 seconds"),
     (ClientConfigKey::ReadTimeout, "60 seconds"),
     (ClientConfigKey::Timeout, "7 days"),
 ];
 
-/// What is wrong with the bytes of a request was done to them on their way, or they did not come at all.
+/// Error codes for a body that was damaged or lost in transit.
 const DAMAGED_ON_THE_WAY: [&str; 4] = [
     "BadDigest",
     "XAmzContentSHA256Mismatch",
@@ -52,8 +53,9 @@ pub(super) fn retries() -> RetryConfig {
     }
 }
 
-/// Makes an attempt again while it fails by the connection. `object_store` does that itself, but not for requests that could
-/// find their own work done (a conditional put, a bulk delete): use it where that is dealt with.
+/// Retries an attempt while the connection is at fault. `object_store` does so itself, except for requests that could
+/// find their own work done (a conditional put, a bulk delete): use this function only where the caller handles that
+/// case.
 pub(super) async fn retry_transient<T, F>(mut attempt: impl FnMut() -> F) -> object_store::Result<T>
 where
     F: Future<Output = object_store::Result<T>>,
@@ -73,7 +75,7 @@ where
     }
 }
 
-/// Whether the connection is at fault, or what happened to the bytes on their way.
+/// True if the connection is at fault, or the body was damaged in transit.
 fn is_transient(error: &Error) -> bool {
     let mut link = error.source();
     while let Some(cause) = link {

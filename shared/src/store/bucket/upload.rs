@@ -1,5 +1,5 @@
-//! Uploads: of files, and of objects put together from others. What is large goes in parts, which are taken back
-//! when they cannot be completed.
+//! Uploads of files, and of objects concatenated from other objects. Large objects use a multipart upload, which is
+//! aborted on failure.
 
 use std::path::{Path, PathBuf};
 
@@ -16,16 +16,16 @@ use super::names::to_path;
 use super::objects::Bucket;
 use crate::store::{Entry, StoreError, StoreKey};
 
-/// Objects larger than this are uploaded in parts.
+/// Larger objects use a multipart upload.
 const MULTIPART_BYTES: u64 = 16 * 1024 * 1024;
 
-/// The smallest part, the last one apart.
+/// Smallest part, apart from the last part.
 const PART_BYTES: u64 = 8 * 1024 * 1024;
 
-/// S3 takes this many parts.
+/// S3 accepts at most this many parts.
 const MOST_PARTS: u64 = 10_000;
 
-/// Files on their way at once.
+/// Files in flight at the same time.
 const FILES_AT_ONCE: usize = 16;
 
 impl Bucket {
@@ -79,7 +79,7 @@ impl Bucket {
         self.entry(to).await
     }
 
-    /// Uploads the pieces one after the other as one object.
+    /// Uploads the concatenated pieces as one object.
     async fn send_large(
         &self,
         pieces: &[UploadPiece<'_>],
@@ -101,13 +101,13 @@ impl Bucket {
         sent
     }
 
-    /// Whether an upload was completed although the answer to that was lost: to ask again is an error.
+    /// True if an upload was completed although the answer was lost: a second completion is an error.
     async fn is_new(&self, key: &StoreKey, size: u64, before: Option<&str>) -> bool {
         let now = self.entry(key).await;
         now.is_ok_and(|now| now.size == size && Some(&*now.version) != before)
     }
 
-    /// The version of an object, if there is one.
+    /// Version of an object, if the object exists.
     async fn version(&self, key: &StoreKey) -> Result<Option<String>, StoreError> {
         match self.entry(key).await {
             Ok(entry) => Ok(Some(entry.version)),
@@ -161,7 +161,7 @@ impl Bucket {
     }
 }
 
-/// Something that becomes part of an object.
+/// A piece of an object.
 enum UploadPiece<'p> {
     File(&'p Path),
     Object(&'p StoreKey),
@@ -188,7 +188,7 @@ async fn send(bytes: Bytes, parts: &mut MultipartParts, to: &StoreKey) -> Result
     sent.map_err(|error| failed(to, error))
 }
 
-/// Removes the parts of an upload that cannot be completed.
+/// Aborts an upload that cannot be completed.
 async fn abort(parts: MultipartParts, to: &StoreKey) {
     if let Err(error) = parts.abort().await {
         let error = failed(to, error);

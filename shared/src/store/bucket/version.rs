@@ -1,8 +1,8 @@
-//! Versions: what stands for the content of an object, from what a listing or an answer tells of it.
+//! Versions: stand for the content of an object, derived from a listing or an answer.
 
 use object_store::ObjectMeta;
 
-/// The `e_tag` and size of an object, or when it was modified where the store lists no `e_tag`.
+/// `e_tag` and size of an object; modification time and size if the store lists no `e_tag`.
 pub(super) fn of(meta: &ObjectMeta) -> String {
     match &meta.e_tag {
         Some(tag) => format!("etag:{}:{}", tag.trim_matches('"'), meta.size),
@@ -14,8 +14,8 @@ pub(super) fn of(meta: &ObjectMeta) -> String {
     }
 }
 
-/// Whether an object is of a version, as far as both tell. Headers tell modification times by the second only, and some servers
-/// tell an `e_tag` in headers but not in listings. What is no version of a bucket fits all.
+/// True if an object has this version, as far as both tell. Headers give modification times in seconds only, and some
+/// servers send an `e_tag` in headers but not in listings. A text that is no version of a bucket matches every object.
 pub(super) fn matches(meta: &ObjectMeta, version: &str) -> bool {
     let Some((told, size)) = version.rsplit_once(':') else {
         return true;
@@ -45,7 +45,7 @@ mod tests {
 
     use super::*;
 
-    /// An object of one byte, with these marks.
+    /// An object of one byte with these attributes.
     fn meta(e_tag: Option<&str>, modified_micros: u64) -> ObjectMeta {
         let mut meta = ObjectMeta {
             location: Path::from("a"),

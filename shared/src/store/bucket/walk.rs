@@ -1,4 +1,4 @@
-//! The walk over a bucket: its listing, which comes sorted.
+//! The walk over a bucket, from a sorted listing.
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
@@ -15,7 +15,7 @@ pub(in crate::store) struct BucketWalk {
     listing: BoxStream<'static, object_store::Result<ObjectMeta>>,
     prefix: StoreKey,
     runtime: Handle,
-    /// The directory of the last entry, and whether it was included.
+    /// Directory of the last entry, and whether the directory was included.
     directory: Option<(String, bool)>,
     last: String,
 }
@@ -35,7 +35,7 @@ impl BucketWalk {
         }
     }
 
-    /// The next object that lies in included directories only. Blocks.
+    /// The next object in included directories. Blocks.
     pub(in crate::store) fn advance(
         &mut self,
         included: &dyn Fn(&str) -> bool,
@@ -66,7 +66,7 @@ impl BucketWalk {
         let key = to_key(&meta.location)?;
         let path = &key.as_str()[self.prefix.as_str().len()..];
         let path = path.strip_prefix('/').unwrap_or(path);
-        // The prefix itself is the marker of a folder, made by a console; our own folder is no input.
+        // The prefix itself is a folder marker made by a console; Drover's own folder is no input.
         let skipped = path.is_empty() || path.split('/').next() == Some(layout::DROVER_FOLDER);
         if skipped || !self.is_included(path, included) {
             return Ok(None);
@@ -74,7 +74,7 @@ impl BucketWalk {
         Ok(Some(entry(meta, format!("/{path}"))))
     }
 
-    /// Whether all directories above `path` are included.
+    /// True if all directories above `path` are included.
     fn is_included(&mut self, path: &str, included: &dyn Fn(&str) -> bool) -> bool {
         let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
         if let Some((known, verdict)) = &self.directory

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::store::{StoreError, StoreKey};
 
-/// The outcome of a failed read of `key`: whatever is no file there is missing.
+/// The error for a failed read of `key`: anything but a file counts as missing.
 pub(super) fn reading(key: &StoreKey, error: io::Error) -> StoreError {
     use io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
     match error.kind() {

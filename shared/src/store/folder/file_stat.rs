@@ -1,4 +1,4 @@
-//! What identifies the bytes of a file without reading them.
+//! Attributes that identify the bytes of a file without reading the file.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -22,7 +22,7 @@ impl FileStat {
         }
     }
 
-    /// The entry of the file at `path` with this stat.
+    /// The entry of the file at `path`.
     pub(super) fn entry(self, path: String) -> Entry {
         Entry {
             path,

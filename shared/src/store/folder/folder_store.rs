@@ -21,10 +21,10 @@ use crate::store::{Entry, StoreError, StoreKey, layout};
 #[derive(Clone, Debug)]
 pub(in crate::store) struct Folder {
     root: Arc<Path>,
-    /// Where content hashes are remembered; the folder's own unless it is read on behalf of another store.
+    /// Folder of the stat cache. A folder read on behalf of another store uses that store's cache.
     cache: Option<PathBuf>,
     temp_files: Arc<TempFiles>,
-    /// Whether the file system may know reflinks; false once it has refused one.
+    /// False once the file system has refused a reflink.
     reflinks: Arc<AtomicBool>,
 }
 
@@ -60,7 +60,7 @@ impl Folder {
         }
     }
 
-    /// The same folder, read on behalf of `other`, which keeps the hashes (or nobody does).
+    /// The same folder with the stat cache of `other`, or without a cache.
     pub(in crate::store) fn with_cache_of(mut self, other: Option<&Self>) -> Self {
         self.cache = other.and_then(|other| other.cache.clone());
         self
@@ -116,15 +116,15 @@ impl Folder {
         }
     }
 
-    /// Removes records of ours, keeping their files to be written anew.
+    /// Removes records and keeps their files for recycling.
     pub(in crate::store) fn recycle(&self, keys: &[StoreKey]) -> Result<(), StoreError> {
         let paths: Vec<PathBuf> = keys.iter().map(|key| self.path(key)).collect();
         let recycled = self.temp_files.recycle(&paths);
         recycled.map_err(|error| writing(keys.first().unwrap_or(&layout::recycled()), error))
     }
 
-    /// Removes the directories that are empty now, so that a file can take their name. Repos themselves
-    /// stay, and so do our own directories, which fill again.
+    /// Removes emptied directories so that a file can take their name. Repos stay, and so do Drover's own directories,
+    /// which fill again.
     fn prune_above(&self, key: &StoreKey) {
         if key.top() == layout::DROVER_FOLDER {
             return;
@@ -208,8 +208,8 @@ impl Folder {
         self.entry(to)
     }
 
-    /// A copy that shares its bytes until one of the two is written to; [`io::ErrorKind::Unsupported`] where
-    /// the file system cannot.
+    /// A copy that shares its blocks until either file is written; [`io::ErrorKind::Unsupported`] if the file system
+    /// has no reflinks.
     fn reflink(&self, from: &Path, to: &Path) -> io::Result<()> {
         if !self.reflinks.load(Ordering::Relaxed) {
             return Err(io::ErrorKind::Unsupported.into());
@@ -226,7 +226,7 @@ impl Folder {
         temp_file.replace(to)
     }
 
-    /// A second name for the same bytes; a copy where there can be none (other file system, too many links).
+    /// A second name for the same bytes; a copy if a hard link is impossible (other file system, too many links).
     fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
         use io::ErrorKind::{
             AlreadyExists, CrossesDevices, PermissionDenied, TooManyLinks, Unsupported,
@@ -281,7 +281,7 @@ impl Folder {
     }
 }
 
-/// Removes a file or a directory with all below it; it may be gone already.
+/// Removes a file or a directory tree; a missing path is fine.
 fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::IsADirectory => remove_below(path),
@@ -290,13 +290,13 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes a directory with all below it; a file is left alone.
+/// Removes a directory tree; a file is left alone.
 fn remove_below(path: &Path) -> io::Result<()> {
     use io::ErrorKind::{DirectoryNotEmpty, NotADirectory, NotFound};
     for _ in 0..10 {
         match fs::remove_dir_all(path) {
             Err(error) if matches!(error.kind(), NotFound | NotADirectory) => return Ok(()),
-            // Somebody wrote into it meanwhile.
+            // Another process wrote into the directory meanwhile.
             Err(error) if error.kind() == DirectoryNotEmpty => {}
             removed => return removed,
         }
@@ -304,7 +304,7 @@ fn remove_below(path: &Path) -> io::Result<()> {
     fs::remove_dir_all(path)
 }
 
-/// What is wrong with a name of the file system, found in `folder`.
+/// The error for a name in `folder` that is not UTF-8.
 pub(super) fn not_utf8(folder: &str, name: &[u8]) -> StoreError {
     StoreError::Name {
         name: format!("{folder}/{}", String::from_utf8_lossy(name)),

@@ -1,5 +1,5 @@
-//! Folders that several users share: those that a group may write to and that claimed the group on (setgid), as Kubernetes
-//! makes the volumes of a pod with `fsGroup`.
+//! Folders shared by several users: group-writable and setgid, as Kubernetes mounts the volumes of a pod with
+//! `fsGroup`.
 
 use std::fs::Metadata;
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,25 +11,26 @@ use rustix::process::umask;
 /// Setgid, and writable for the group.
 const SHARED: u32 = 0o2020;
 
-/// The umask before it was changed; none while it is as it was.
+/// The umask before the change; none without a change.
 static INITIAL_UMASK: Mutex<Option<u32>> = Mutex::new(None);
 
-/// If the folder is shared, so is from now on whatever this process makes: else the first user of a store would keep the
-/// others out of its directories. Nothing that Drover makes in a store is meant for one user alone.
+/// In a shared folder, relaxes the umask so that the group may write to everything this process creates: otherwise the
+/// first user of a store would lock the other users out of its directories. Drover creates nothing in a store that is
+/// private to one user.
 pub(super) fn share_with_group(folder: &Metadata) {
     if folder.permissions().mode() & SHARED != SHARED {
         return;
     }
     let mut initial = INITIAL_UMASK.lock().unwrap_or_else(PoisonError::into_inner);
     if initial.is_none() {
-        // It can only be read by setting it.
+        // Reading the umask is only possible by setting it.
         let found = umask(Mode::WGRP | Mode::WOTH);
         umask(found - Mode::WGRP);
         *initial = Some(found.bits());
     }
 }
 
-/// The umask that this process was started with, if it has another one now: that of a user's commands.
+/// The umask at the start of this process, for user commands; none if the umask was not changed.
 pub fn initial_umask() -> Option<u32> {
     *INITIAL_UMASK.lock().unwrap_or_else(PoisonError::into_inner)
 }

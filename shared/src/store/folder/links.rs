@@ -1,4 +1,4 @@
-//! Symbolic links in an input folder: followed inside the store, refused where they leave it.
+//! Symbolic links in an input folder: followed inside the store, refused if the target is outside.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,8 @@ pub(super) struct LinkBounds {
 }
 
 impl LinkBounds {
-    /// Inside the store at `store`, or inside the walked folder itself, which may be a link to elsewhere.
+    /// Allows targets inside the store at `store`, or inside the walked folder, which may itself be a link to another
+    /// place.
     pub(super) fn new(store: &Path, walked: &Path) -> io::Result<Self> {
         let store = store.canonicalize()?;
         Ok(Self {
@@ -31,7 +32,7 @@ impl LinkBounds {
         &self.walked
     }
 
-    /// What the link at `path` leads to, or why it may not be followed.
+    /// The target of the link at `path`; the error says why the link may not be followed.
     pub(super) fn follow(&self, path: &Path) -> Result<PathBuf, &'static str> {
         let target = path.canonicalize().map_err(|error| match error.kind() {
             _ if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {

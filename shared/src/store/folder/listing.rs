@@ -1,4 +1,4 @@
-//! The names in one directory, sorted, in little memory: a million of them must not hurt.
+//! The sorted names of a directory, in little memory: a directory may hold a million names.
 
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
@@ -11,12 +11,12 @@ use crate::store::layout;
 /// Bytes read from the kernel at once.
 const READ_BYTES: usize = 64 * 1024;
 
-/// What a name stands for.
+/// Kind of a directory entry.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum EntryKind {
     File,
     Directory,
-    /// A link to a file, or to nothing that can be read.
+    /// A link to a file, or a dangling link.
     LinkedFile,
     LinkedDirectory,
     /// A device, FIFO or socket.
@@ -26,13 +26,13 @@ pub(super) enum EntryKind {
 /// The names in a directory, in byte order, a directory sorting as `name/`.
 #[derive(Debug)]
 pub(super) struct DirectoryListing {
-    /// All names, one after the other; those of directories end with a slash.
+    /// All names, concatenated; names of directories end with a slash.
     text: Vec<u8>,
     names: Vec<NameSlice>,
     next: usize,
 }
 
-/// A slice of the text. Eight bytes, for there may be millions.
+/// A slice of the text. Eight bytes, because a directory may hold millions.
 #[derive(Clone, Copy, Debug)]
 struct NameSlice {
     start: u32,
@@ -41,7 +41,7 @@ struct NameSlice {
 }
 
 impl DirectoryListing {
-    /// Reads the directory; `top` if it is the one that is walked, where our own folder is left out.
+    /// Reads the directory; `top` is true for the walked directory, where Drover's own folder is skipped.
     pub(super) fn read(directory: &OwnedFd, top: bool) -> rustix::io::Result<Self> {
         let mut listing = Self {
             text: vec![],
@@ -81,7 +81,7 @@ impl DirectoryListing {
         names.sort_unstable_by(|a, b| slice(text, *a).cmp(slice(text, *b)));
     }
 
-    /// The next name, without a slash, and what it stands for.
+    /// The next name, without a slash, and its kind.
     pub(super) fn next(&mut self) -> Option<(&[u8], EntryKind)> {
         let name = *self.names.get(self.next)?;
         self.next += 1;
@@ -94,7 +94,7 @@ fn slice(text: &[u8], name: NameSlice) -> &[u8] {
     &text[name.start as usize..][..usize::from(name.len)]
 }
 
-/// What an entry is; none if it is gone already.
+/// Kind of an entry; none if the entry is gone already.
 fn kind_of(
     directory: &OwnedFd,
     entry: &rustix::fs::RawDirEntry<'_>,

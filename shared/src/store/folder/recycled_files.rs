@@ -1,9 +1,9 @@
-//! Removed records, kept to be written anew.
+//! Removed records, whose files are recycled for new records.
 //!
-//! Small records come and go by the thousand, and some file systems are slow to give out new inodes after many
-//! were freed (ext4 without a journal passes over those freed in the last minute, one by one). So a removed record
-//! goes to a folder from where any process of the store may take it: workers make the records that a coordinator
-//! removes. A rename decides who has it.
+//! Small records come and go by the thousand, and some file systems are slow to allocate inodes after many were freed
+//! (ext4 without a journal skips the inodes freed in the last minute, one by one). So a removed record moves to a
+//! folder from which every process of the store may take files: workers create the records that a coordinator removes.
+//! A rename decides between concurrent takers.
 
 use std::fs;
 use std::io;
@@ -14,13 +14,13 @@ use ulid::Ulid;
 
 use super::temp_files::{TempFile, with_parent};
 
-/// As many are kept; what is removed beyond that is gone.
+/// Number of files kept; further removals delete the file.
 const MAX_KEPT: usize = 2048;
 
 /// As many are taken at once.
 const CLAIM_BATCH: usize = 64;
 
-/// When there were none, as many records are made before the folder is looked at again.
+/// After the folder was found empty, this many records are created before the next look.
 const RECORDS_BETWEEN_LOOKS: usize = 64;
 
 /// The spares of a store.
@@ -30,16 +30,16 @@ pub(super) struct RecycledFiles {
     claimed: Mutex<ClaimedFiles>,
 }
 
-/// What this process has taken.
+/// Files claimed by this process.
 #[derive(Debug, Default)]
 struct ClaimedFiles {
     taken: Vec<TempFile>,
-    /// Records to make anew before it is worth looking again.
+    /// Records to create before the next look into the folder.
     records_until_look: usize,
 }
 
 impl ClaimedFiles {
-    /// Whether enough records were made since there were no spares.
+    /// True if enough records were created since the folder was empty.
     fn may_look(&mut self) -> bool {
         let waited = self.records_until_look == 0;
         self.records_until_look = self.records_until_look.saturating_sub(1);
@@ -59,7 +59,7 @@ impl RecycledFiles {
         &self.folder
     }
 
-    /// A file that is nobody's any more, if there is one; `temp_file` names it.
+    /// Takes a recycled file, if the folder has any; `temp_file` names the claimed file.
     pub(super) fn take(&self, temp_file: impl Fn() -> TempFile) -> Option<TempFile> {
         let mut claimed = self.claimed();
         if claimed.taken.is_empty() && claimed.may_look() {
@@ -73,7 +73,7 @@ impl RecycledFiles {
         claimed.taken.pop()
     }
 
-    /// Some of the folder's files, renamed so that nobody else takes them.
+    /// Claims some files of the folder by renaming them.
     fn claim_some(&self, temp_file: impl Fn() -> TempFile) -> Vec<TempFile> {
         let Ok(entries) = fs::read_dir(&self.folder) else {
             return vec![];
@@ -87,7 +87,7 @@ impl RecycledFiles {
         ours.take(CLAIM_BATCH).collect()
     }
 
-    /// Removes the records at `paths`, keeping their files. Somebody who has one open may see it change.
+    /// Removes the records at `paths` and keeps their files. Readers with an open record may see the bytes change.
     pub(super) fn give(&self, paths: &[PathBuf]) -> io::Result<()> {
         let kept = fs::read_dir(&self.folder).map_or(0, Iterator::count);
         let (keep, remove) = paths.split_at(paths.len().min(MAX_KEPT.saturating_sub(kept)));
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
     use crate::store::folder::temp_files::TempFiles;
 
-    /// A store's folder, and the temp_files of one of its processes.
+    /// The temporary files of one process of a store.
     fn temp_files(place: &TempDir) -> TempFiles {
         TempFiles::new(place.path().join("tmp"), place.path().join("spare"))
     }

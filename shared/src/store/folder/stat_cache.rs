@@ -16,7 +16,7 @@ use super::file_stat::FileStat;
 /// The first 16 bytes of a BLAKE3 hash.
 pub(super) type ContentHash = [u8; 16];
 
-/// What a cache file begins with; the number is its version.
+/// Begins every cache file; the number is the version.
 const MAGIC: &[u8; 16] = b"drover-hashes 1\n";
 
 /// A file that was modified so recently may be modified again without a change of its time.
@@ -30,17 +30,17 @@ struct CachedHash {
     hash: ContentHash,
 }
 
-/// The hashes of one folder's files, old and new.
+/// Remembered hashes of a folder's files.
 #[derive(Debug)]
 pub(super) struct StatCache {
-    /// Where they are kept; none if nowhere.
+    /// Path of the cache file; none without a cache.
     file: Option<PathBuf>,
     old: Option<BufReader<File>>,
-    /// The first of the old records that the walk has not passed.
+    /// The first old record after the walk's position.
     next: Option<CachedHash>,
-    /// The path that the walk is at.
+    /// Current path of the walk.
     at: String,
-    /// How many bytes of the old file stand in the new one as they are.
+    /// Number of leading bytes that the old and the new file share.
     same: u64,
     /// The new file, from the first difference on.
     new: Option<CacheRewrite>,
@@ -53,7 +53,7 @@ struct CacheRewrite {
 }
 
 impl StatCache {
-    /// The cache for the folder whose real path is `walked`, kept in the folder `caches`.
+    /// The cache for the folder with the real path `walked`, kept in the folder `caches`.
     pub(super) fn open(caches: Option<&Path>, walked: &Path) -> Self {
         let name = blake3::hash(walked.as_os_str().as_encoded_bytes()).to_hex();
         let file = caches.map(|caches| caches.join(&name[..32]));
@@ -72,13 +72,13 @@ impl StatCache {
         cache
     }
 
-    /// The walk has come to the file at `path`; records before it are of files that vanished.
+    /// Moves to the file at `path`; skipped records belong to vanished files.
     pub(super) fn pass(&mut self, path: &str) {
         self.drop_until(path);
         path.clone_into(&mut self.at);
     }
 
-    /// The walk passes the directory at `path` without looking; its records stay.
+    /// Skips the directory at `path` and keeps its records.
     pub(super) fn keep_below(&mut self, path: &str) {
         let below = format!("{path}/");
         self.drop_until(&below);
@@ -91,7 +91,7 @@ impl StatCache {
         }
     }
 
-    /// The hash of the file that the walk is at, if it still looks like this.
+    /// The remembered hash of the current file, if the attributes still match.
     pub(super) fn recall(&mut self, path: &str, stat: FileStat) -> Option<ContentHash> {
         let hash = self
             .next
@@ -118,17 +118,16 @@ impl StatCache {
         });
     }
 
-    /// The walk has come to its end: what was not passed has vanished.
+    /// Ends the walk: the remaining records belong to vanished files.
     pub(super) fn finish(&mut self) {
         if self.next.is_some() {
-            // The file that the walk was at last may not have been asked for.
+            // The hash of the last file may not have been requested.
             self.drop_until("\u{10ffff}");
         }
         self.save();
     }
 
-    /// Drops the old records before `path`; but that of the file the walk was at, which nobody asked
-    /// for, stays.
+    /// Drops the old records before `path`, except the record of the current file, whose hash was not requested.
     fn drop_until(&mut self, path: &str) {
         while let Some(record) = &self.next
             && record.path.as_str() < path
@@ -142,7 +141,7 @@ impl StatCache {
         }
     }
 
-    /// Takes the next old record over as it is.
+    /// Copies the next old record unchanged.
     fn keep_next(&mut self) {
         if let Some(record) = self.next.take() {
             if self.new.is_some() {
@@ -170,7 +169,7 @@ impl StatCache {
         }
     }
 
-    /// From here on the new file differs from the old one.
+    /// Marks the first difference between the new file and the old file.
     fn change(&mut self) {
         let Some(file) = &self.file else { return };
         if self.new.is_none() {
@@ -189,7 +188,7 @@ impl StatCache {
         }
     }
 
-    /// Puts the new file in its place, if there is one.
+    /// Renames the new file into place, if the walk wrote a new file.
     fn save(&mut self) {
         if let (Some(new), Some(file)) = (self.new.take(), &self.file)
             && let Err(error) = new.end(file)
@@ -207,7 +206,7 @@ impl StatCache {
 }
 
 impl Drop for StatCache {
-    /// A walk that was given up keeps what it has learnt, and the records that it did not come to.
+    /// An interrupted walk keeps its new hashes and the records beyond its position.
     fn drop(&mut self) {
         if self.new.is_some() {
             while self.next.is_some() {
@@ -219,7 +218,7 @@ impl Drop for StatCache {
 }
 
 impl CacheRewrite {
-    /// A new file that begins with the first `same` bytes of the old one, or with the magic.
+    /// A new file that begins with the first `same` bytes of the old file, or with the magic.
     fn begin(file: &Path, same: u64) -> io::Result<Self> {
         let folder = file.parent().unwrap_or(file);
         fs::create_dir_all(folder)?;
@@ -244,12 +243,12 @@ impl CacheRewrite {
 
 impl Drop for CacheRewrite {
     fn drop(&mut self) {
-        // It is gone already when it was put in its place.
+        // Already gone if the rename succeeded.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// The file at `path`, behind its magic; none if it is not there or not one of ours.
+/// The file at `path`, positioned after the magic; none if missing or of another version.
 fn open_old(path: &Path) -> Option<BufReader<File>> {
     let mut old = BufReader::with_capacity(64 * 1024, File::open(path).ok()?);
     let mut magic = [0; MAGIC.len()];
@@ -327,8 +326,8 @@ mod tests {
         size: 3,
     };
 
-    /// Walks over the files, asking for the hashes of those that are `asked`; a file's hash is its number.
-    /// Returns which hashes were remembered.
+    /// Walks over the files and requests the hashes of the `asked` ones; the hash of a file is its number. Returns the
+    /// paths with a remembered hash.
     fn walk(
         caches: &Path,
         files: &BTreeMap<String, u8>,
@@ -378,9 +377,9 @@ mod tests {
         let caches = tempfile::tempdir().unwrap();
         let all = files(&["/a", "/b/c", "/b/d", "/e", "/f"]);
         walk(caches.path(), &all, |_| true);
-        // Another glob asks for other files …
+        // A walk with another glob requests other files …
         assert_eq!(walk(caches.path(), &all, |path| path == "/e"), ["/e"]);
-        // … a pruned walk passes by a directory, and finds something new …
+        // … a pruned walk skips a directory and finds a new file …
         let mut cache = StatCache::open(Some(caches.path()), Path::new("/walked"));
         cache.pass("/a");
         cache.keep_below("/b");
@@ -389,7 +388,7 @@ mod tests {
             assert_eq!(cache.recall(path, STAT).is_some(), known, "{path}");
             cache.remember(path, STAT, [2; 16]);
         }
-        // … and is given up before its end.
+        // … and is interrupted before the end.
         drop(cache);
         assert_eq!(walk(caches.path(), &all, |_| true).len(), 5);
     }

@@ -1,7 +1,7 @@
-//! Bringing a finished file to its place, all or nothing, whenever the process dies.
+//! Atomic creation of files, also when the process dies.
 //!
-//! A file is written under a unique name below `.drover/tmp` and then renamed; so nobody sees half a file,
-//! and what a killed process leaves behind lies where the next one sweeps it.
+//! A file is written under a unique name below `.drover/tmp` and then renamed, so readers never see a partial file. A
+//! later process sweeps the files of a killed process.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -15,13 +15,13 @@ use ulid::Ulid;
 
 use super::recycled_files::RecycledFiles;
 
-/// Unfinished files older than this many seconds belong to nobody any more.
+/// Unfinished files older than this many seconds are abandoned.
 const ABANDONED_S: i64 = 24 * 60 * 60;
 
-/// The mode of stored files: they may be linked from several places, so nobody should write to them.
+/// Mode of stored files: a file may have several links, so it must not be written to.
 const STORED_MODE: u32 = 0o444;
 
-/// Where files are written before they are put in their place.
+/// Creates files in a temporary folder and renames them into place.
 #[derive(Debug)]
 pub(super) struct TempFiles {
     folder: PathBuf,
@@ -31,7 +31,7 @@ pub(super) struct TempFiles {
 }
 
 impl TempFiles {
-    /// A temp_files in `folder`, with what lies in `spares` to build on.
+    /// Temporary files in `folder`, which reuse the files in `recycled`.
     pub(super) fn new(folder: PathBuf, recycled: PathBuf) -> Self {
         Self {
             folder,
@@ -41,13 +41,13 @@ impl TempFiles {
         }
     }
 
-    /// A file to be made, under a name that no other has.
+    /// A temporary file with a unique name, not created yet.
     pub(super) fn temp_file(&self) -> TempFile {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
         TempFile::at(self.folder.join(format!("{}-{count}", self.unique)))
     }
 
-    /// A new file that `write` fills, not in its place yet. Its name is the temp_files's.
+    /// A new temporary file, filled by `write`.
     pub(super) fn make<T>(
         &self,
         write: impl FnOnce(&mut File) -> io::Result<T>,
@@ -58,10 +58,10 @@ impl TempFiles {
         Ok((temp_file, written))
     }
 
-    /// A small record not in its place yet, written over a spare if there is one.
+    /// A temporary file with a small record, written over a recycled file if possible.
     pub(super) fn record(&self, bytes: &[u8]) -> io::Result<TempFile> {
         let spare = self.recycled.take(|| self.temp_file());
-        // A spare that cannot be written to may be another user's.
+        // A recycled file of another user may not be writable.
         match spare.filter(|spare| write_over(spare.path(), bytes).is_ok()) {
             Some(written) => Ok(written),
             None => self
@@ -70,12 +70,13 @@ impl TempFiles {
         }
     }
 
-    /// Removes the records at `paths`, keeping their files as spares. Somebody who has one open may see it change.
+    /// Removes the records at `paths` and keeps their files for recycling. Readers with an open record may see the
+    /// bytes change.
     pub(super) fn recycle(&self, paths: &[PathBuf]) -> io::Result<()> {
         self.recycled.give(paths)
     }
 
-    /// Removes what killed processes left behind, and spares that nobody included.
+    /// Removes abandoned temporary files and old recycled files.
     pub(super) fn sweep(&self) {
         let abandoned_s = Timestamp::now().as_second() - ABANDONED_S;
         for folder in [&*self.folder, self.recycled.folder()] {
@@ -84,8 +85,8 @@ impl TempFiles {
     }
 }
 
-/// Makes `bytes` the content of a file that exists. It is not emptied first: giving its block back and taking another
-/// costs as much as the rest, and ext4 flushes a file that was emptied as soon as it is closed.
+/// Overwrites an existing file with `bytes`. The file is not truncated first: freeing and allocating a block costs as
+/// much as the rest, and ext4 flushes a truncated file on close.
 fn write_over(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::options().write(true).open(path)?;
     let before = file.metadata()?.len();
@@ -98,7 +99,7 @@ fn write_over(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Removes the files in `folder` that were last written before `abandoned_s`, in seconds since 1970.
+/// Removes the files in `folder` last written before `abandoned_s`, in seconds since 1970.
 fn sweep(folder: &Path, abandoned_s: i64) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;
@@ -111,11 +112,11 @@ fn sweep(folder: &Path, abandoned_s: i64) {
     }
 }
 
-/// A finished file that is not in its place yet; removed when dropped before.
+/// A finished file that is not in place yet; removed on drop.
 #[derive(Debug)]
 pub(super) struct TempFile {
     path: PathBuf,
-    /// Whether a rename has put it in its place, so that nothing is left to remove.
+    /// True if a rename has moved the file into place, so that nothing is left to remove.
     placed: bool,
 }
 
@@ -127,23 +128,23 @@ impl TempFile {
         }
     }
 
-    /// Keeps it from being written to.
+    /// Makes the file read-only.
     pub(super) fn read_only(&self) -> io::Result<()> {
         make_read_only(&self.path)
     }
 
-    /// Puts it at `path`, replacing a file that is there.
+    /// Renames the file to `path`, replacing an existing file.
     pub(super) fn replace(self, path: &Path) -> io::Result<()> {
         move_file(&self.path, path)?;
-        // If both are links to one inode, rename has done nothing at all; `drop` removes ours.
+        // `rename` does nothing if both names are links to one inode; `drop` removes ours.
         Ok(())
     }
 
-    /// Puts it at `path` if nothing is there; of several racers exactly one succeeds.
+    /// Renames the file to `path` if `path` does not exist; of several racers exactly one succeeds.
     pub(super) fn create(mut self, path: &Path) -> io::Result<()> {
         self.placed = with_parent(path, || {
             match renameat_with(CWD, &self.path, CWD, path, RenameFlags::NOREPLACE) {
-                // File systems that cannot (NFS) can link, which refuses to replace as well.
+                // File systems without `RENAME_NOREPLACE` (NFS) have `link`, which does not replace either.
                 Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
                     fs::hard_link(&self.path, path).map(|()| false)
                 }
@@ -153,7 +154,7 @@ impl TempFile {
         Ok(())
     }
 
-    /// The path under which it is made.
+    /// Path of the temporary file.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -185,15 +186,15 @@ pub(super) fn move_file(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// The end of the names of files on their way across file systems; walks leave them out.
+/// Suffix of files being copied from another file system; walks skip such files.
 pub(super) const UNFINISHED: &str = ".drover-tmp";
 
 fn beside(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{}{UNFINISHED}", Ulid::generate()))
 }
 
-/// Does `act`, and once more after the parent directory of `path` was made if it was missing. (More often if
-/// somebody prunes it at the same time.)
+/// Runs `act`, and again after creating the missing parent directory of `path` (repeatedly, because another process
+/// may prune the directory).
 pub(super) fn with_parent<T>(path: &Path, act: impl Fn() -> io::Result<T>) -> io::Result<T> {
     for _ in 0..3 {
         match act() {

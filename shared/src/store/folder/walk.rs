@@ -1,4 +1,4 @@
-//! The sorted walk over a folder: depth first, one directory's names in memory a level.
+//! The sorted walk over a folder: depth first, with the names of one directory per level in memory.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -28,13 +28,13 @@ pub(in crate::store) struct FolderWalk {
     prefix: StoreKey,
     bounds: LinkBounds,
     levels: Vec<DirectoryLevel>,
-    /// What the entry just returned looked like.
+    /// Attributes of the last returned entry.
     current: Option<FileStat>,
     cache: StatCache,
     buffer: Vec<u8>,
 }
 
-/// A directory that the walk is in.
+/// A directory on the current path of the walk.
 struct DirectoryLevel {
     directory: OwnedFd,
     /// Path below the walked folder: empty, or beginning with `/`.
@@ -43,7 +43,7 @@ struct DirectoryLevel {
     listing: DirectoryListing,
 }
 
-/// What lies next.
+/// The next name and its kind.
 struct WalkedName {
     path: String,
     kind: EntryKind,
@@ -73,7 +73,7 @@ impl FolderWalk {
         Ok(walk)
     }
 
-    /// The next file, without descending into directories that are not included.
+    /// The next file in included directories.
     pub(in crate::store) fn advance(
         &mut self,
         included: &dyn Fn(&str) -> bool,
@@ -102,7 +102,7 @@ impl FolderWalk {
         }
     }
 
-    /// The next name in the innermost directory that has one; none at the end of the walk.
+    /// The next name of the innermost directory that has one; none at the end of the walk.
     fn next_name(&mut self) -> Option<Result<WalkedName, StoreError>> {
         while let Some(level) = self.levels.last_mut() {
             if let Some((name, kind)) = level.listing.next() {
@@ -132,7 +132,7 @@ impl FolderWalk {
         };
         let entered = opened.and_then(|directory| self.enter(directory, found.path.clone()));
         match entered {
-            // Or it is gone, or replaced, since its parent was read.
+            // The directory may be gone or replaced since its parent was read.
             Ok(true) | Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
             Ok(false) => Err(self.irregular(
                 &found.path,
@@ -142,7 +142,7 @@ impl FolderWalk {
         }
     }
 
-    /// Opens a directory of the innermost level, given its whole path; never through a link.
+    /// Opens a directory of the innermost level by its whole path, without following a link.
     fn open_in_level(&self, path: &str) -> Result<OwnedFd, Errno> {
         let level = self.levels.last().ok_or(Errno::NOENT)?;
         openat(
@@ -153,7 +153,7 @@ impl FolderWalk {
         )
     }
 
-    /// Makes `directory` the innermost level; false if the walk is in it already.
+    /// Makes `directory` the innermost level; false if the directory is on the current path already.
     fn enter(&mut self, directory: OwnedFd, path: String) -> Result<bool, Errno> {
         let stat = fstat(&directory)?;
         let identity = (stat.st_dev, stat.st_ino);
@@ -201,7 +201,7 @@ impl FolderWalk {
                 self.current = Some(stat);
                 Ok(Some(stat.entry(found.path)))
             }
-            // Gone since its directory was read.
+            // The file is gone since its directory was read.
             Err(Errno::NOENT) => Ok(None),
             Err(error) => Err(self.failed(&found.path, error.into())),
         }
@@ -224,7 +224,7 @@ impl FolderWalk {
         Ok(tag_of(hash))
     }
 
-    /// Reads the file; its hash, and what it looked like just before.
+    /// Hashes the file; returns the hash and the attributes before the read.
     fn hash(&mut self, path: &str) -> io::Result<(ContentHash, FileStat)> {
         // Not to hang, should a FIFO have taken the file's place.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -236,7 +236,7 @@ impl FolderWalk {
         let before = FileStat::of(&file.metadata()?);
         self.buffer.resize(HASH_BYTES, 0);
         let mut hasher = blake3::Hasher::new();
-        // Not one read more to learn that nothing follows: most files are small, and there may be millions.
+        // No additional read for the end of the file: most files are small, and a folder may hold millions.
         let mut left = before.size;
         while left > 0 {
             let read = file.read(&mut self.buffer)?;

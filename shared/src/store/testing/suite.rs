@@ -1,4 +1,5 @@
-//! What every kind of store must do. Run against a folder and memory here, and against buckets by the tests of the whole.
+//! Conformance suite for every kind of store. Runs against a folder and memory here, and against buckets in the
+//! workspace tests.
 
 #![expect(
     clippy::unwrap_used,
@@ -15,7 +16,7 @@ use tokio::task::spawn_blocking;
 
 use crate::store::{Store, StoreError, StoreKey};
 
-/// Names that some store or other has trouble with.
+/// Names that are difficult for some stores.
 const ODD_NAMES: [&str; 16] = [
     "plain.txt",
     "two words",
@@ -74,7 +75,7 @@ async fn is_missing(store: &Store, at: &str) -> bool {
         && matches!(store.entry(&key(at)).await, Err(StoreError::Missing { .. }))
 }
 
-/// The paths of all files below a prefix, those below directories named `no…` left out when pruning.
+/// Paths of all files below a prefix; with `pruning`, directories named `no…` are skipped.
 async fn walked(store: &Store, prefix: &str, pruning: bool) -> Vec<String> {
     let (store, prefix) = (store.clone(), key(prefix));
     let walk = move || {
@@ -125,7 +126,7 @@ async fn deleting_is_repeatable(store: &Store) {
         assert!(is_missing(store, "delete/deep/down/a").await);
     }
     assert_eq!(store.names(&key("delete")).await.unwrap(), ["b"]);
-    // A file can take the name of a directory that is empty now.
+    // A file can take the name of an emptied directory.
     put(store, "delete/deep", "a file").await;
     assert_eq!(text_at(store, "delete/deep").await, "a file");
     store

@@ -1,4 +1,4 @@
-//! Where the broker is, and as whom to speak to it.
+//! Addresses of brokers, with credentials.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,11 @@ use lapin::uri::{AMQPScheme, AMQPUri};
 use pem::Pem;
 use url::Url;
 
-/// Seconds between two heartbeats where the URL does not say. Three of them without a sign mean a lost connection.
+/// Seconds between heartbeats, unless the URL says otherwise. A connection counts as lost after three missed
+/// heartbeats.
 const HEARTBEAT_S: u16 = 10;
 
-/// What may stand behind the `?` and is lapin's business.
+/// Parameters of the URL's query that lapin parses.
 const PARAMETERS: [&str; 4] = ["heartbeat", "channel_max", "frame_max", "auth_mechanism"];
 
 /// A broker's address: `amqp[s]://[USER[:PASSWORD]@]HOST[:PORT][/VHOST][?PARAMETERS]`.
@@ -38,15 +39,15 @@ pub struct Address {
     certificates: Certificates,
 }
 
-/// The files that TLS needs, if any.
+/// Files for TLS.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 struct Certificates {
     authorities: Option<PathBuf>,
-    /// Certificate chain and key of this client.
+    /// Certificate chain and key of the client.
     client: Option<(PathBuf, PathBuf)>,
 }
 
-/// Why a text is no broker's address. It never repeats the text, which may hold a password.
+/// Reason why a text is not a broker's address. Never contains the text, which may hold a password.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the broker's URL {problem}; it looks like amqp://USER:PASSWORD@HOST:5672/VHOST")]
 pub struct InvalidAddress {
@@ -54,20 +55,20 @@ pub struct InvalidAddress {
 }
 
 impl Address {
-    /// What lapin connects to; with the password.
+    /// The URI for lapin, with the password.
     pub(in crate::queue::rabbitmq) fn uri(&self) -> &AMQPUri {
         &self.uri
     }
 
-    /// The same as text. The host is percent-encoded where it is an IPv6 address, which lapin would take for none.
+    /// The URI as text. An IPv6 host is percent-encoded, because lapin does not parse IPv6 hosts.
     pub(in crate::queue::rabbitmq) fn url(&self) -> String {
         let mut uri = self.uri.clone();
         uri.authority.host = uri.authority.host.replace(':', "%3A");
         uri.to_string()
     }
 
-    /// The certificates beside the system's: those that the address names, read from their files, and the usual
-    /// authorities where the system knows none; nothing if there are neither.
+    /// Certificates beside those of the system: the files named in the address, and the bundled authorities if the
+    /// system has none. None if neither applies.
     pub(in crate::queue::rabbitmq) fn certificates(
         &self,
     ) -> Result<Option<OwnedTLSConfig>, String> {
@@ -93,7 +94,7 @@ impl Address {
         }))
     }
 
-    /// As PEM; none where TLS has no part in it.
+    /// The bundled authorities as PEM; none without TLS.
     fn usual_authorities(&self) -> Option<String> {
         if self.uri.scheme != AMQPScheme::AMQPS {
             return None;
@@ -183,7 +184,7 @@ impl Certificates {
     }
 }
 
-/// The address without its password.
+/// Shows the address without the password.
 impl fmt::Display for Address {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let AMQPUri {

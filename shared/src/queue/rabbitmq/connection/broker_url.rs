@@ -6,13 +6,13 @@ use std::str::FromStr;
 
 use super::{Address, InvalidAddress};
 
-/// The broker's address as typed: with its password, so it is never shown. That it makes sense is found out later, as
-/// clap would print what does not.
+/// The broker's address as typed. The text holds the password and is never shown. It is parsed later, because clap
+/// would print a text that does not parse.
 #[derive(Clone, Default, Eq, PartialEq)]
 pub struct BrokerUrl(String);
 
 impl BrokerUrl {
-    /// What it means.
+    /// Parses the address.
     pub fn address(&self) -> Result<Address, InvalidAddress> {
         self.0.parse()
     }

@@ -1,4 +1,4 @@
-//! Makes connections: one at a time, each with a time limit.
+//! Connects to a broker: one attempt at a time, each with a time limit.
 
 use std::time::Duration;
 
@@ -12,29 +12,29 @@ use super::handshake;
 use crate::queue::rabbitmq::error::BrokerFailure;
 use crate::queue::rabbitmq::preflight::Version;
 
-/// How long one attempt may take, from looking up the host to the vhost's being open.
+/// Time limit of an attempt, from the DNS look-up to the opened vhost.
 const ATTEMPT: Duration = Duration::from_secs(10);
 
-/// Makes connections to one address.
+/// Connects to one address.
 ///
-/// The pool keeps attempts from overlapping and limits their time. A connection leaves it as soon as it is made:
-/// whoever still holds on to one that broke must not keep the next one from being made.
+/// The pool prevents overlapping attempts and limits their time. A connection leaves the pool at once, so that holders
+/// of a broken connection do not block the next attempt.
 #[derive(Debug)]
 pub(in crate::queue::rabbitmq) struct BrokerConnector {
     pool: Pool<ConnectionManager>,
 }
 
-/// Why there is no connection.
+/// Reason for a failed attempt.
 #[derive(Clone, Debug)]
 pub(in crate::queue::rabbitmq) enum ConnectError {
-    /// Worth another try.
+    /// A retry may succeed.
     Transient(String),
     /// The broker will refuse again.
     Refused(String),
 }
 
 impl BrokerConnector {
-    /// `name` is what the broker shows for the connections.
+    /// `name` is the connection name shown by the broker.
     pub(in crate::queue::rabbitmq) fn new(address: Address, name: String) -> Self {
         let pool = Pool::builder(ConnectionManager::new(address, name))
             .max_size(1)
@@ -45,12 +45,12 @@ impl BrokerConnector {
         Self { pool }
     }
 
-    /// Where it connects to.
+    /// Address of the broker.
     pub(in crate::queue::rabbitmq) fn address(&self) -> &Address {
         &self.pool.manager().address
     }
 
-    /// Makes one attempt.
+    /// Makes one attempt to connect.
     pub(in crate::queue::rabbitmq) async fn connect(
         &self,
     ) -> Result<lapin::Connection, ConnectError> {
@@ -65,8 +65,7 @@ impl BrokerConnector {
         }
     }
 
-    /// Asks the broker for its version, on a connection of its own that goes no further than the greeting:
-    /// lapin keeps to itself what it was read_version with.
+    /// Reads the broker's version from the greeting, on a connection of its own: lapin does not expose the greeting.
     pub(in crate::queue::rabbitmq) async fn version(&self) -> Result<Version, ConnectError> {
         tokio::time::timeout(ATTEMPT, self.pool.manager().read_version())
             .await
@@ -84,7 +83,7 @@ impl From<&lapin::Error> for ConnectError {
     }
 }
 
-/// deadpool-lapin's manager, and what it lacks: certificates.
+/// deadpool-lapin's manager with support for certificates.
 struct ConnectionManager {
     address: Address,
     name: String,

@@ -1,4 +1,4 @@
-//! The first words of a broker: `connection.start`, with its product and version.
+//! The greeting of a broker: `connection.start`, with product and version.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use lapin::types::{AMQPValue, FieldTable};
 
 use crate::queue::rabbitmq::preflight::Version;
 
-/// What a client of AMQP 0-9-1 says first.
+/// First bytes from an AMQP 0-9-1 client.
 const PROTOCOL_HEADER: &[u8] = b"AMQP\x00\x00\x09\x01";
 
 /// Of the frame: type, channel and size of the payload. Of the payload: class and method, protocol version.

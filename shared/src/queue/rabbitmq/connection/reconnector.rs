@@ -1,4 +1,4 @@
-//! A connection that is made again whenever it is lost.
+//! A connection that is re-established after every loss.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -15,11 +15,11 @@ use super::connector::{BrokerConnector, ConnectError};
 use crate::queue::rabbitmq::retry::{FIRST_DELAY, RetryDelays};
 use crate::queue::{Link, QueueError};
 
-/// Some ends of a connection come without an event, so its state is looked at this often.
+/// Some connections end without an event, so the state is polled at this interval.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// A connection that is made when it is first needed and then kept: made again whenever it is lost, by one task
-/// that ends with it, however many wait for it.
+/// A connection that is established on first use and re-established after every loss. A single task does so for any
+/// number of waiting callers, and ends with this value.
 #[derive(Debug)]
 pub(in crate::queue::rabbitmq) struct Connection {
     reconnector: Arc<Reconnector>,
@@ -36,13 +36,13 @@ struct Reconnector {
 
 #[derive(Clone, Debug)]
 enum ConnectionState {
-    /// Nobody has needed it.
+    /// Not used yet.
     Idle,
-    /// It is being made.
+    /// Connecting.
     Down(ConnectError),
     Up {
         connection: Arc<lapin::Connection>,
-        /// Why the broker takes nothing from it for now.
+        /// The broker's reason for blocking the connection.
         blocked: Option<String>,
     },
 }
@@ -72,7 +72,7 @@ impl Connection {
         }
     }
 
-    /// Waits until it is there for the first time, for at most `time_limit`; a refusal ends the wait at once.
+    /// Waits for the first connection, for at most `time_limit`; a refusal ends the wait at once.
     pub(in crate::queue::rabbitmq) async fn wait_until_connected(
         &self,
         time_limit: Duration,
@@ -96,7 +96,7 @@ impl Connection {
         }
     }
 
-    /// The connection, as soon as it is there. Cancel-safe.
+    /// The connection, once established. Cancel-safe.
     pub(in crate::queue::rabbitmq) async fn connected(
         &self,
     ) -> Result<Arc<lapin::Connection>, QueueError> {
@@ -108,7 +108,7 @@ impl Connection {
         state.usable().map(Arc::clone).ok_or(QueueError::Closed)
     }
 
-    /// How it is; one that nobody has needed is as good as up.
+    /// State of the connection; an unused connection counts as up.
     pub(in crate::queue::rabbitmq) fn link(&self) -> Link {
         match &*self.reconnector.state.borrow() {
             ConnectionState::Down(ConnectError::Transient(why) | ConnectError::Refused(why)) => {
@@ -167,7 +167,7 @@ impl Reconnector {
             self.state
                 .send_replace(ConnectionState::Down(ConnectError::Transient(why)));
             lost = Some(Instant::now());
-            // One that breaks as soon as it is made is not made again in a tight circle.
+            // Do not reconnect in a tight loop if new connections break at once.
             sleep(FIRST_DELAY.saturating_sub(since.elapsed())).await;
         }
     }
@@ -196,7 +196,8 @@ impl Reconnector {
         }
     }
 
-    /// One line to see, then details on request: a broker's restart takes many attempts.
+    /// Logs the first failure as a warning and the following ones at debug level: a broker's restart takes many
+    /// attempts.
     fn say(&self, again: bool, failed: &ConnectError) {
         let (ConnectError::Transient(why) | ConnectError::Refused(why)) = failed;
         let (purpose, address) = (self.purpose, self.connector.address());

@@ -1,4 +1,4 @@
-//! The right to answer one delivery, lost with the channel it came on.
+//! The right to answer a delivery, lost with the delivery's channel.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,13 +14,13 @@ use crate::queue::rabbitmq::liveness::while_connected;
 use crate::queue::rabbitmq::publisher::{MessagePublisher, REASON};
 use crate::queue::{Delivery, Queue, QueueError, Settle};
 
-/// What all claims of one channel share.
+/// State shared by all claims of a channel.
 #[derive(Debug)]
 pub(in crate::queue::rabbitmq) struct ClaimChannel {
-    /// Publishes what is rejected: on the other connection, as one that has published is not read from during an
-    /// alarm, acks included.
+    /// Publishes rejected messages, on the publishing connection: during an alarm the broker reads nothing from a
+    /// connection that has published, acks included.
     pub(in crate::queue::rabbitmq) publisher: Arc<MessagePublisher>,
-    /// Where what is rejected goes.
+    /// Destination of rejected messages.
     pub(in crate::queue::rabbitmq) dead: Option<Queue>,
     /// The consumer let go of the channel.
     ended: AtomicBool,
@@ -50,7 +50,7 @@ struct RabbitClaim {
     claim_channel: Arc<ClaimChannel>,
 }
 
-/// The message as a delivery whose answer goes to the channel it came on.
+/// Wraps a message as a delivery, to be settled on the channel of the message.
 pub(in crate::queue::rabbitmq) fn delivery(
     message: Message,
     claim_channel: &Arc<ClaimChannel>,
@@ -67,12 +67,12 @@ pub(in crate::queue::rabbitmq) fn delivery(
     Delivery::new(body, redeliveries, Box::new(claim)).with_dead_letter_reason(dead_letter_reason)
 }
 
-/// The message as a delivery that needs no answer.
+/// Wraps a broadcast as a delivery, which needs no answer.
 pub(in crate::queue::rabbitmq) fn broadcast_delivery(message: Message) -> Delivery {
     Delivery::new(Bytes::from(message.data), 0, Box::new(BroadcastClaim))
 }
 
-/// Quorum queues count; of others, and of a count they forgot, only the flag tells.
+/// Quorum queues count deliveries; for other queues, and after a lost count, only the flag tells.
 fn redeliveries(headers: Option<&FieldTable>, redelivered: bool) -> u32 {
     let counted = headers
         .and_then(|headers| headers.inner().get("x-delivery-count"))
@@ -132,8 +132,8 @@ impl Settle for RabbitClaim {
         if !self.is_live() {
             return Ok(false);
         }
-        // The broker's own way to the dead queue has no room for a reason. Should the ack be lost after this, the
-        // message is rejected a second time: twice in the dead queue is better than nowhere.
+        // The broker's own dead-lettering cannot carry a reason. If the ack is lost after this publish, the message is
+        // rejected a second time: twice in the dead queue is better than never.
         if let Some(dead) = self.claim_channel.dead.clone() {
             self.claim_channel
                 .publisher
@@ -148,7 +148,7 @@ impl Settle for RabbitClaim {
     }
 }
 
-/// Gives a message back to its queue; whether that was still possible.
+/// Requeues a message; false if the channel is gone.
 pub(in crate::queue::rabbitmq) async fn requeue(acker: &Acker) -> bool {
     let options = BasicNackOptions {
         requeue: true,
@@ -157,12 +157,12 @@ pub(in crate::queue::rabbitmq) async fn requeue(acker: &Acker) -> bool {
     answer_sent(acker.nack(options), acker).await
 }
 
-/// Whether an answer is out before its channel goes.
+/// True if the answer was sent before the channel closed.
 async fn answer_sent(answer: impl Future<Output = lapin::Result<bool>>, acker: &Acker) -> bool {
     while_connected(|| acker.usable(), answer).await == Some(Ok(true))
 }
 
-/// What was broadcast is settled by being received.
+/// A broadcast is settled on arrival.
 #[derive(Debug)]
 struct BroadcastClaim;
 

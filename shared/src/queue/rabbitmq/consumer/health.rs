@@ -1,4 +1,4 @@
-//! Whether every consumer of this process receives.
+//! Health of the consumers of this process.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lapin::ChannelStatus;
 
-/// The consumers of one broker in this process, by number.
+/// Health of every consumer of one broker in this process, by number.
 #[derive(Debug, Default)]
 pub(in crate::queue::rabbitmq) struct ConsumerHealthRegistry {
     given: AtomicU64,
@@ -15,9 +15,9 @@ pub(in crate::queue::rabbitmq) struct ConsumerHealthRegistry {
 
 /// How a consumer is.
 enum ConsumerHealth {
-    /// It receives for as long as this channel is open.
+    /// Receiving while the channel is open.
     Receiving { of: String, channel: ChannelStatus },
-    /// It is being taken up again.
+    /// Subscribing again.
     Interrupted { why: String },
 }
 
@@ -30,7 +30,7 @@ impl ConsumerHealthRegistry {
         }
     }
 
-    /// Why one of them does not receive, if one does not.
+    /// Reason why a consumer does not receive, if any consumer is interrupted.
     pub(in crate::queue::rabbitmq) fn interruption(&self) -> Option<String> {
         self.lock().values().find_map(|health| match health {
             ConsumerHealth::Interrupted { why } => Some(why.clone()),
@@ -46,7 +46,7 @@ impl ConsumerHealthRegistry {
     }
 }
 
-/// Tells how one consumer is; when it is dropped, nobody expects the consumer to receive any more.
+/// Reports the health of one consumer; dropping the reporter removes the consumer.
 #[derive(Debug)]
 pub(in crate::queue::rabbitmq) struct HealthReporter {
     consumers: Arc<ConsumerHealthRegistry>,

@@ -1,4 +1,4 @@
-//! ConsumerHealthRegistry that survive the loss of their channel and connection.
+//! Consumers that survive the loss of their channel and connection.
 
 mod claim;
 mod health;

@@ -1,4 +1,4 @@
-//! A consumer that outlives its channel and its connection.
+//! A consumer that survives the loss of its channel and connection.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,18 +20,18 @@ use crate::queue::rabbitmq::publisher::MessagePublisher;
 use crate::queue::rabbitmq::retry::RetryDelays;
 use crate::queue::{Consumer, Delivery, QueueError};
 
-/// The pause before a consumer that could not be taken up is tried again for a caller who insists.
+/// Delay before a failed subscription is retried for a caller that keeps asking.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// A consumer. Everything it does, it does while someone waits for its next delivery.
+/// A consumer. All work happens while a caller waits for the next delivery.
 pub(in crate::queue::rabbitmq) struct RabbitConsumer {
     context: Arc<ConsumerContext>,
     state: ConsumerState,
-    /// Gone once it has stopped.
+    /// None after the consumer has stopped.
     health: Option<HealthReporter>,
 }
 
-/// What it takes to consume.
+/// Dependencies of a consumer.
 #[derive(Debug)]
 pub(in crate::queue::rabbitmq) struct ConsumerContext {
     pub(in crate::queue::rabbitmq) connection: Arc<Connection>,
@@ -41,19 +41,19 @@ pub(in crate::queue::rabbitmq) struct ConsumerContext {
 
 enum ConsumerState {
     Receiving(ConsumerSession),
-    /// Being taken up again; kept here, so that a caller who gives up waiting does not undo what was done.
+    /// Subscribing again. The future is kept here so that a cancelled caller loses no progress.
     Resubscribing {
         since: Instant,
         session: BoxFuture<'static, Result<ConsumerSession, QueueError>>,
     },
-    /// What was delivered before can still be settled.
+    /// Earlier deliveries can still be settled.
     Stopped {
         _held: Option<ConsumerSession>,
     },
 }
 
-/// A consumer on one channel. When it is dropped, the channel is closed and the broker gives what it holds to
-/// others.
+/// A consumer on one channel. Dropping the session closes the channel, and the broker requeues the unsettled
+/// deliveries.
 struct ConsumerSession {
     channel: lapin::Channel,
     deliveries: lapin::Consumer,
@@ -76,7 +76,7 @@ impl RabbitConsumer {
         })
     }
 
-    /// The session is over: lets go of it and begins to make another.
+    /// Drops the broken session and begins a new subscription.
     fn resubscribe_after(&mut self, why: &str) {
         warn!(
             "{} is interrupted: {why}; taking it up again",
@@ -106,7 +106,7 @@ impl RabbitConsumer {
 }
 
 impl ConsumerContext {
-    /// Makes a session, however long it takes; fails only on what trying again does not help.
+    /// Subscribes, however long the retries take; fails only where a retry does not help.
     async fn session(self: Arc<Self>, pause: Duration) -> Result<ConsumerSession, QueueError> {
         sleep(pause).await;
         let mut delays = RetryDelays::new();
@@ -145,7 +145,7 @@ impl Consumer for RabbitConsumer {
         loop {
             match &mut self.state {
                 ConsumerState::Receiving(session) => match session.next().await {
-                    // What came before the end of its channel has gone elsewhere already.
+                    // The channel has closed, so the broker has requeued the message already.
                     Some(Ok(message)) if message.acker.poisoned() => {}
                     Some(Ok(message)) => {
                         return Ok(match self.context.source {
@@ -194,14 +194,14 @@ impl Consumer for RabbitConsumer {
 }
 
 impl ConsumerSession {
-    /// The next message; nothing once there will be none, also where lapin does not notice.
+    /// The next message; none once the channel has closed, also where lapin does not notice.
     async fn next(&mut self) -> Option<lapin::Result<Message>> {
         let status = self.channel.status();
         let next = self.deliveries.next();
         while_connected(|| status.connected(), next).await.flatten()
     }
 
-    /// Takes no more, and hands back what was only sent ahead. Where the channel is gone, so is all that.
+    /// Cancels the subscription and requeues prefetched messages. A closed channel has requeued them already.
     async fn stop(&mut self) {
         let tag = self.deliveries.tag();
         let options = lapin::options::BasicCancelOptions::default();
@@ -210,7 +210,7 @@ impl ConsumerSession {
         if let Some(Err(error)) = while_connected(is_connected, cancelled).await {
             debug!("a consumer could not be stopped in good order: {error}");
         }
-        // Whatever the broker had sent is here by now.
+        // The broker sent every prefetched message before the answer to the cancellation.
         let mut ahead = Vec::new();
         while let Some(Some(Ok(message))) = self.deliveries.next().now_or_never() {
             ahead.push(message);

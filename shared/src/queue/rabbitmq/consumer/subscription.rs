@@ -1,4 +1,4 @@
-//! What a consumer takes from, and how it is taken up on a fresh channel.
+//! Subscriptions: the queue of a consumer, and how to subscribe on a fresh channel.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,12 +17,12 @@ use crate::queue::rabbitmq::topology::{self, CONTROL};
 pub(in crate::queue::rabbitmq) enum Subscription {
     /// A queue, with manual acks.
     Queue { queue: Queue, prefetch: u16 },
-    /// What is broadcast, through a queue of the listener's own that lives as long as its connection.
+    /// Broadcasts, through an exclusive queue of the listener that lives as long as the connection.
     Broadcast { name: String },
 }
 
 impl Subscription {
-    /// The queue, where it is one that others declare.
+    /// The queue, unless the listener declares a queue of its own.
     pub(in crate::queue::rabbitmq) fn queue(&self) -> Option<&Queue> {
         match self {
             Self::Queue { queue, .. } => Some(queue),
@@ -34,14 +34,14 @@ impl Subscription {
         self.queue().and_then(topology::dead_queue)
     }
 
-    /// Starts to consume on a channel of its own. Whoever gives up waiting leaves no consumer behind.
+    /// Subscribes on a new channel. A cancelled caller leaves no consumer behind.
     pub(in crate::queue::rabbitmq) async fn open(
         &self,
         connection: Arc<lapin::Connection>,
     ) -> Result<(Channel, lapin::Consumer), BrokerFailure> {
         let source = self.clone();
-        // What the broker was asked for and nobody waits for any more would consume for ever, and lapin not end it. So
-        // it is waited for in any case, and ended by being dropped.
+        // The broker might complete an abandoned subscription later; lapin would never cancel that consumer. So a task
+        // always waits for the subscription, and dropping the result cancels it.
         #[expect(
             clippy::disallowed_methods,
             reason = "it must outlive whoever waits for it, and ends with the connection at the latest"
@@ -59,7 +59,7 @@ impl Subscription {
         {
             Ok(opened) => opened,
             Err(Ok(panic)) => std::panic::resume_unwind(panic),
-            // The runtime ends, and all who wait with it.
+            // The runtime shuts down, and every waiting task with it.
             Err(Err(_)) => std::future::pending().await,
         }
     }
