@@ -56,7 +56,7 @@ fn a_worker_whose_connection_is_cut_goes_on_and_runs_nothing_twice() {
     scene.herd.told("runs", 2);
     scene.break_off();
     eventually("it is connected again", || {
-        worker.stderr().contains("goes on after")
+        worker.stderr().contains("was resumed after")
     });
     scene.herd.place.open_gate("gate");
     scene.is_kept(&id);

@@ -11,16 +11,18 @@ use crate::store::{StoreError, StoreKey};
 pub(super) mod advice {
     /// For a job's record or spec.
     pub(in crate::ledger) const JOB: &str =
-        "remove the job's folder to forget it; what it did is remembered by the pipeline";
+        "remove the job's folder to forget the job; the pipeline remembers the successes";
     /// For the details of a job.
     pub(in crate::ledger) const DETAIL: &str = "remove the job's folder and run the pipeline again; datums that are remembered as done are skipped";
     /// For a revision of a registered pipeline.
     pub(in crate::ledger) const REGISTERED: &str =
-        "remove it, and create the pipeline again; its output and its books stay";
+        "remove the file and create the pipeline again; output and records stay";
     /// For a dead letter.
-    pub(in crate::ledger) const DEAD_LETTER: &str = "remove it; it is for people to read only";
+    pub(in crate::ledger) const DEAD_LETTER: &str =
+        "remove the file; dead letters are for people to read only";
     /// For the verdict of a datum.
-    pub(in crate::ledger) const VERDICT: &str = "remove it; its datum runs again with the next run";
+    pub(in crate::ledger) const VERDICT: &str =
+        "remove the file; the datum runs again with the next run";
 }
 
 impl Ledger {

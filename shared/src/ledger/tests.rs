@@ -1,4 +1,4 @@
-//! What the books promise, on a folder and in memory.
+//! Behaviour of the ledger, on a folder and in memory.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -114,7 +114,7 @@ async fn a_job_comes_back_as_it_was_written() {
 }
 
 #[tokio::test]
-async fn of_many_commits_for_an_index_the_first_one_wins() {
+async fn the_first_of_many_commits_wins() {
     for (_folder, ledger) in everywhere().await {
         let job = JobId::generate();
         let mut rivals: Vec<Verdict> = vec![];
@@ -260,7 +260,7 @@ async fn verdicts_are_found_across_the_borders_of_shards() {
 }
 
 #[tokio::test]
-async fn what_a_cut_off_job_committed_counts() {
+async fn commits_of_an_interrupted_job_count() {
     let (_folder, ledger) = in_folder().await;
     let (job, segments) = job_of(&ledger, 7).await;
     let sealed: Vec<Verdict> = segments[0].indexes().map(success).collect();
@@ -354,12 +354,12 @@ async fn a_damaged_record_is_named_with_the_way_out() {
         .map(|error| error.to_string().replace(&job.to_string(), "<job>"))
         .join("\n");
     insta::assert_snapshot!(told, @"
-    .drover/jobs/<job>/record.json is damaged: remove the job's folder to forget it; what it did is remembered by the pipeline
+    .drover/jobs/<job>/record.json is damaged: remove the job's folder to forget the job; the pipeline remembers the successes
     .drover/jobs/<job>/manifest/00000000000000000000-3.jsonl is damaged: remove the job's folder and run the pipeline again; datums that are remembered as done are skipped
-    .drover/jobs/<job>/commits/00000000000000000/00000000000000000000.json is damaged: remove it; its datum runs again with the next run
-    .drover/jobs/<job>/commits/00000000000000000/00000000000000000000.json is damaged: remove it; its datum runs again with the next run
+    .drover/jobs/<job>/commits/00000000000000000/00000000000000000000.json is damaged: remove the file; the datum runs again with the next run
+    .drover/jobs/<job>/commits/00000000000000000/00000000000000000000.json is damaged: remove the file; the datum runs again with the next run
     ");
-    // What is not damaged counts all the same.
+    // Undamaged records still count.
     let done = ledger.done_index(&pipeline()).await.unwrap();
     assert_eq!(
         (done.len(), done.get(work(1))),
@@ -390,7 +390,7 @@ async fn attempts_are_marked_one_by_one_and_their_logs_kept() {
 }
 
 #[tokio::test]
-async fn a_mark_that_was_taken_back_does_not_count_whichever_it_was() {
+async fn removed_marks_do_not_count() {
     let (_folder, ledger) = in_folder().await;
     let job = JobId::generate();
     let first = ledger.mark_attempt(job, 1).await.unwrap();
@@ -403,7 +403,7 @@ async fn a_mark_that_was_taken_back_does_not_count_whichever_it_was() {
 }
 
 #[tokio::test]
-async fn of_coordinators_that_begin_at_once_only_one_is_the_latest() {
+async fn concurrent_coordinators_get_different_epochs() {
     for (_folder, ledger) in everywhere().await {
         let begun = (0..8).map(|n| {
             let (ledger, who) = (ledger.clone(), format!("coordinator {n}"));
@@ -422,7 +422,7 @@ async fn of_coordinators_that_begin_at_once_only_one_is_the_latest() {
 }
 
 #[tokio::test]
-async fn a_new_epoch_deposes_all_before_it_and_those_of_no_other_pipeline() {
+async fn a_new_epoch_deposes_the_earlier_epochs_of_its_pipeline() {
     for (_folder, ledger) in everywhere().await {
         let other: PipelineName = "other".parse().unwrap();
         let theirs = ledger.begin_epoch(&other, "they").await.unwrap();
@@ -440,7 +440,7 @@ async fn a_new_epoch_deposes_all_before_it_and_those_of_no_other_pipeline() {
     }
 }
 
-/// Submits a job whose record is in this state.
+/// Submits a job and sets the state of its record.
 async fn submit(ledger: &Ledger, state: JobState, submission: Submission) -> JobRecord {
     let mut record = JobRecord::new(JobId::generate(), pipeline(), Timestamp::now());
     record.state = state;
@@ -493,7 +493,7 @@ async fn submitted_jobs_that_have_not_ended_are_listed_oldest_first() {
 }
 
 #[tokio::test]
-async fn what_nobody_understood_is_parked_with_its_reason_and_its_beginning() {
+async fn a_dead_letter_keeps_its_reason_and_beginning() {
     for (_folder, ledger) in everywhere().await {
         let large = "x".repeat(1_000_000);
         let messages = [
@@ -506,14 +506,14 @@ async fn what_nobody_understood_is_parked_with_its_reason_and_its_beginning() {
             // Names tell the order by the millisecond.
             tokio::time::sleep(std::time::Duration::from_millis(2)).await;
         }
-        let (count, parked) = ledger.dead_letters(&pipeline(), 2).await.unwrap();
+        let (count, letters) = ledger.dead_letters(&pipeline(), 2).await.unwrap();
         assert_eq!(count, 3);
         assert!(
-            parked == [messages[2].clone(), messages[1].clone()],
-            "parked otherwise, or not the newest first"
+            letters == [messages[2].clone(), messages[1].clone()],
+            "saved differently, or not the newest first"
         );
-        assert_eq!(parked[1].size_bytes, large.len());
-        assert!((1000..100_000).contains(&parked[1].text.len()));
+        assert_eq!(letters[1].size_bytes, large.len());
+        assert!((1000..100_000).contains(&letters[1].text.len()));
         let (_, all) = ledger.dead_letters(&pipeline(), 9).await.unwrap();
         assert_eq!(all[2].text, "\u{fffd}{");
     }

@@ -49,7 +49,7 @@ pub enum QueueError {
     },
     /// The queue does not exist.
     #[error(
-        "there is no queue {queue}; whoever works on its pipeline, or coordinates it, declares it at the start"
+        "the queue {queue} does not exist; the workers and the coordinator of the pipeline declare it when they start"
     )]
     Missing {
         /// The queue.

@@ -4,33 +4,33 @@
 //! <store>/<repo>/…                                   inputs
 //! <store>/<pipeline>/…                               outputs
 //! <store>/.drover/tmp/<unique>                       files being written
-//! <store>/.drover/spare/<unique>                     removed records, whose files are written anew
-//! <store>/.drover/scratch/<worker>/                  working directories, gone when the worker is
+//! <store>/.drover/spare/<unique>                     files of removed records, for recycling
+//! <store>/.drover/scratch/<worker>/                  working directories of a running worker
 //! <store>/.drover/cache/<folder>                     content hashes of local files
 //! <store>/.drover/pipelines/<name>/done              index of all work that ever succeeded (binary, sorted)
-//! <store>/.drover/pipelines/<name>/published         what lies in the output folder, and where it came from
+//! <store>/.drover/pipelines/<name>/published         origins of the files in the output folder
 //! <store>/.drover/pipelines/<name>/unfolded/<job>    jobs whose successes are not in `done` yet
 //! <store>/.drover/pipelines/<name>/lock              held while a job of the pipeline runs on this machine
-//! <store>/.drover/pipelines/<name>/epochs/<n>        its coordinators, one after the other; the highest one counts
-//! <store>/.drover/pipelines/<name>/parked/<unique>.json  messages that nobody understood, with the reason
+//! <store>/.drover/pipelines/<name>/epochs/<n>        its coordinators; the highest epoch counts
+//! <store>/.drover/pipelines/<name>/parked/<unique>.json  dead letters, with the reason
 //! <store>/.drover/pipelines/<name>/standing/<n>.json     the registered pipeline; the highest revision counts
-//! <store>/.drover/pipelines/<name>/covered           what the newest job of the registered pipeline was started for
+//! <store>/.drover/pipelines/<name>/covered           input fingerprint of the newest job of the registered pipeline
 //! <store>/.drover/jobs/<id>/record.json              the job record
 //! <store>/.drover/jobs/<id>/spec.json                the spec it runs, normalised
-//! <store>/.drover/jobs/<id>/submission.json          for a job on the broker: what its coordinator is to do
-//! <store>/.drover/jobs/<id>/stop                     somebody asked to stop it
+//! <store>/.drover/jobs/<id>/submission.json          for a submitted job: instructions for its coordinator
+//! <store>/.drover/jobs/<id>/stop                     a stop of the job was requested
 //! <store>/.drover/jobs/<id>/manifest/<segment>.jsonl datums; a segment is `<first index>-<count>`
 //! <store>/.drover/jobs/<id>/expanded                 the manifest holds all datums of the job
-//! <store>/.drover/jobs/<id>/failures.json            what failed in it, grouped by cause
+//! <store>/.drover/jobs/<id>/failures.json            failures of the job, grouped by cause
 //! <store>/.drover/jobs/<id>/results/<segment>.jsonl  verdicts of a whole segment
 //! <store>/.drover/jobs/<id>/commits/<shard>/<index>.json  verdict of one datum, until its segment is sealed
-//! <store>/.drover/jobs/<id>/marks/<index>.<n>        a worker was about to run a redelivered datum
+//! <store>/.drover/jobs/<id>/marks/<index>.<n>        mark of an attempt at a redelivered datum
 //! <store>/.drover/jobs/<id>/logs/<shard>/<index>.<name>   output of an attempt
-//! <store>/.drover/jobs/<id>/staged/<claim>.<n>       output files, not yet seen by anybody
+//! <store>/.drover/jobs/<id>/staged/<claim>.<n>       output files before their publication
 //! ```
 //!
-//! Indexes are padded with zeros, so that names sort as numbers do. A shard holds [`SHARD`] consecutive
-//! indexes: directories stay small, and making one is paid once for many datums.
+//! Indexes are padded with zeros, so that names sort like numbers. A shard holds [`SHARD`] consecutive
+//! indexes: directories stay small, and creating a directory is paid once for many datums.
 
 use super::StoreKey;
 use crate::id::{JobId, PipelineName};
@@ -66,7 +66,7 @@ pub fn cache() -> StoreKey {
     drover_folder().with("cache")
 }
 
-/// The books of a pipeline.
+/// The records of a pipeline.
 pub fn pipeline(name: &PipelineName) -> StoreKey {
     drover_folder().with(&format!("pipelines/{name}"))
 }
@@ -131,7 +131,7 @@ pub fn started_for(name: &PipelineName) -> StoreKey {
     pipeline(name).with("covered")
 }
 
-/// The books of all pipelines.
+/// The records of all pipelines.
 pub fn pipelines() -> StoreKey {
     drover_folder().with("pipelines")
 }
@@ -146,7 +146,7 @@ pub fn jobs() -> StoreKey {
     drover_folder().with("jobs")
 }
 
-/// The books of a job.
+/// The records of a job.
 pub fn job(job: JobId) -> StoreKey {
     jobs().with(&job.to_string())
 }

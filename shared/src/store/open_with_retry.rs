@@ -28,7 +28,7 @@ impl Store {
             }
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "the store {location} is not reached yet, the next attempt is in {pause:.1?}"
+                "the store {location} is unavailable; retrying in {pause:.1?}"
             );
             sleep(pause).await;
         }

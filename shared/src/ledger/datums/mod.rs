@@ -1,4 +1,4 @@
-//! Datums of a job: the manifest that lists them, their attempts and their verdicts.
+//! Records of datums: manifest, attempts, verdicts.
 
 mod attempts;
 mod manifest;

@@ -1,4 +1,4 @@
-//! Segments: runs of consecutive datums that share one record.
+//! Segments: runs of consecutive datums, stored as one object.
 
 use std::fmt;
 use std::str::FromStr;

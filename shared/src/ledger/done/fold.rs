@@ -40,7 +40,7 @@ fn skip_damaged(job: JobId, error: StoreError) -> Result<(), StoreError> {
     match error {
         StoreError::Corrupt { .. } => {
             let error = &error as &dyn std::error::Error;
-            warn!(job.id = %job, error, "some of what job {job} did is not counted, and will be done again");
+            warn!(job.id = %job, error, "a damaged record of job {job} is skipped; the datums in it run again");
             Ok(())
         }
         failure => Err(failure),
@@ -107,7 +107,7 @@ impl Ledger {
         match DoneTable::parse(&bytes) {
             Ok(index) => Ok(index),
             Err(problem) => {
-                warn!(pipeline.name = %pipeline, problem, "{key} is damaged; it is made again from the jobs");
+                warn!(pipeline.name = %pipeline, problem, "{key} is damaged; rebuilding it from the jobs");
                 self.unfold_all(pipeline).await?;
                 self.store.delete(&key).await?;
                 Ok(DoneTable::default())

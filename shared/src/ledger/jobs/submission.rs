@@ -19,7 +19,7 @@ pub struct Submission {
     /// True if earlier successes run again, whatever the spec says.
     #[serde(default)]
     pub reprocess: bool,
-    /// Jobs whose output this job reads, submitted together with it. The job begins once they have succeeded.
+    /// Upstream jobs of the same submission; the job begins after their success.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<JobId>,
     /// For a job of a registered pipeline: fingerprint of the inputs that started the job. See

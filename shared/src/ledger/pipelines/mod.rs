@@ -1,4 +1,4 @@
-//! Pipelines: their registration, their lock, the epochs of their coordinators and their dead letters.
+//! Records of a pipeline: registration, lock, epochs of coordinators, dead letters.
 
 mod dead_letters;
 mod epoch;

@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_so_already_is_no_change() {
+    async fn a_change_without_effect_writes_nothing() {
         let ledger = Ledger::new(Store::in_memory());
         let put = async |spec| {
             let change = PipelineChange::Put(spec);
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_many_changes_at_once_none_is_lost() {
+    async fn concurrent_changes_are_all_applied() {
         let ledger = Ledger::new(Store::in_memory());
         let create = PipelineChange::Create(json!(1));
         ledger.change_pipeline(&name(), &create).await.unwrap();

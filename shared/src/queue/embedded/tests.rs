@@ -19,7 +19,7 @@ async fn the_embedded_broker_behaves_as_every_broker_must() {
 }
 
 #[tokio::test]
-async fn a_hand_back_is_not_counted() {
+async fn a_requeue_is_not_counted() {
     let (broker, queue) = declared(10).await;
     broker
         .publish(&queue, Bytes::from_static(b"x"))
@@ -95,7 +95,7 @@ async fn declared(capacity: usize) -> (Embedded, Queue) {
     (broker, Queue::Datums(pipeline))
 }
 
-/// Something that can happen to a queue with two consumers. Positions are taken modulo what is there.
+/// An event at a queue with two consumers. Positions count modulo the number of messages.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Publish,
@@ -121,7 +121,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What the queue should hold, said in the simplest way.
+/// Simple model of the queue.
 #[derive(Default)]
 struct Model {
     published: u64,
@@ -194,7 +194,7 @@ async fn follow(steps: Vec<Step>) {
                 consumers[who] = broker.consume(&queue, PREFETCH).await.unwrap();
                 let abandoned = std::mem::take(&mut model.unsettled[who]);
                 model.ready.extend(abandoned);
-                // Their deliveries are lost claims now; answering them must change nothing.
+                // The claims are lost now, so answers must have no effect.
                 for (_, _, late) in in_hand.extract_if(.., |(whose, ..)| *whose == who) {
                     assert!(!late.ack().await.unwrap());
                 }

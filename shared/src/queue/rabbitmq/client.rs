@@ -94,7 +94,7 @@ async fn version(
                 return Err(QueueError::Refused { message });
             }
             Err(ConnectError::Transient(why)) if begun.elapsed() >= time_limit => {
-                let message = format!("{address} does not tell its version: {why}");
+                let message = format!("{address} did not send its version: {why}");
                 return Err(QueueError::Unavailable { message });
             }
             Err(ConnectError::Transient(_)) => delays.wait().await,

@@ -31,11 +31,11 @@ impl From<&lapin::Error> for BrokerFailure {
             ErrorKind::ProtocolError(said) => Self::said_by_the_broker(said),
             ErrorKind::IOError(error) if error.kind() == io::ErrorKind::InvalidData => {
                 Self::Refused(format!(
-                    "no TLS with it: {error}; check cacertfile, certfile and keyfile, and that the port speaks TLS"
+                    "TLS failed: {error}; check cacertfile, certfile and keyfile, and that the port speaks TLS"
                 ))
             }
             ErrorKind::InvalidProtocolVersion(_) => {
-                Self::Refused("it does not speak AMQP 0-9-1; check the port".to_owned())
+                Self::Refused("the server does not speak AMQP 0-9-1; check the port".to_owned())
             }
             ErrorKind::AuthProviderError(why) => Self::Refused(why.clone()),
             ErrorKind::IOError(error) => Self::Transient(error.to_string()),
@@ -47,7 +47,7 @@ impl From<&lapin::Error> for BrokerFailure {
 impl BrokerFailure {
     /// The connection closed before the answer.
     pub(super) fn connection_lost() -> Self {
-        Self::Transient("its connection is gone".to_owned())
+        Self::Transient("the connection was lost".to_owned())
     }
 
     fn said_by_the_broker(said: &AMQPError) -> Self {
@@ -63,7 +63,7 @@ impl BrokerFailure {
             code::NOT_FOUND if text.contains("no queue") => Self::QueueMissing,
             code::PRECONDITION_FAILED if text.contains("inequivalent arg") => {
                 Self::Refused(format!(
-                    "{text}; a queue of this name was made by something else: remove it (rabbitmqctl delete_queue) or use another vhost"
+                    "{text}; a queue of this name exists with other arguments: remove the queue (rabbitmqctl delete_queue) or use another vhost"
                 ))
             }
             code::PRECONDITION_FAILED | code::NOT_IMPLEMENTED => Self::Refused(text),
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_well_in_a_moment_is_tried_again() {
+    fn transient_failures_are_retried() {
         let not_found: AMQPErrorKind = AMQPSoftError::NOTFOUND.into();
         assert_eq!(
             failure(not_found.clone(), "NOT_FOUND - no queue 'x' in vhost '/'"),

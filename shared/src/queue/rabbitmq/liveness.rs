@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_never_answered_is_waited_for_as_long_as_there_is_a_connection() {
+    async fn an_unanswered_request_waits_while_connected() {
         let looks = AtomicU32::new(0);
         let is_connected = || looks.fetch_add(1, Ordering::Relaxed) < 100;
         assert_eq!(while_connected(is_connected, pending::<()>()).await, None);

@@ -31,7 +31,7 @@ where
             None => BrokerFailure::connection_lost(),
         };
         match failure {
-            BrokerFailure::Transient(why) => debug!("asking the broker again: {why}"),
+            BrokerFailure::Transient(why) => debug!("repeating an operation at the broker: {why}"),
             BrokerFailure::QueueMissing => {
                 let queue = queue.clone();
                 return Err(QueueError::Missing { queue });

@@ -45,7 +45,7 @@ impl fmt::Display for Version {
 
 /// A text that does not begin with a version.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{text:?} is no version of a broker, like 3.10.8")]
+#[error("{text:?} is not a version of RabbitMQ, such as 3.10.8")]
 pub struct InvalidVersion {
     text: String,
 }
@@ -78,7 +78,7 @@ pub enum Advice {
 pub fn preflight(version: &Version, longest: Option<Duration>) -> Vec<Advice> {
     if *version < OLDEST {
         return vec![Advice::Refusal(format!(
-            "RabbitMQ {version} is too old: its queues may lose messages that could not be processed; Drover needs {OLDEST} or later"
+            "RabbitMQ {version} is too old: its queues may lose dead letters; Drover needs {OLDEST} or later"
         ))];
     }
     let limit = if *version < LETS_QUEUES_SAY {
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_datum_that_outlasts_the_brokers_patience_is_warned_of_with_the_fix() {
+    fn a_datum_longer_than_the_consumer_timeout_gets_a_warning() {
         for (version, longest, fix) in [
             ((3, 10, 8), Some(MINUTE), None),
             ((3, 10, 8), Some(25 * MINUTE), None),

@@ -110,11 +110,11 @@ impl MessagePublisher {
                 PublishOutcome::Confirmed => return Ok(()),
                 PublishOutcome::Unroutable => return Err(missing(target)),
                 PublishOutcome::Nacked => {
-                    warn!("the broker could not store a message; publishing it again");
+                    warn!("the broker nacked a message; publishing it again");
                 }
                 PublishOutcome::ChannelLost(BrokerFailure::Transient(why)) => {
                     self.drop_channel(target, pending.number);
-                    debug!("a message is published again: {why}");
+                    debug!("publishing a message again: {why}");
                 }
                 PublishOutcome::ChannelLost(_) => {
                     self.drop_channel(target, pending.number);

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_dies_in_the_dead_queue_goes_nowhere() {
+    fn the_dead_queue_has_no_dead_queue() {
         let dead = Queue::Dead(pipeline());
         assert_eq!(dead_queue(&Queue::Datums(pipeline())), Some(dead.clone()));
         assert_eq!(dead_queue(&Queue::Reports(pipeline())), Some(dead.clone()));

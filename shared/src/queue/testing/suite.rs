@@ -26,10 +26,10 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// # Panics
 /// When a promise is broken.
 pub async fn suite(make: impl AsyncFn() -> Arc<dyn Broker>) {
-    messages_come_in_the_order_of_publishing(QueueFixture::new(&make).await).await;
-    an_acked_message_never_comes_again(QueueFixture::new(&make).await).await;
-    a_message_handed_back_comes_again_before_the_others(QueueFixture::new(&make).await).await;
-    what_a_dropped_consumer_held_comes_again_and_counts(QueueFixture::new(&make).await).await;
+    messages_are_delivered_in_the_order_of_publishing(QueueFixture::new(&make).await).await;
+    an_acked_message_is_never_redelivered(QueueFixture::new(&make).await).await;
+    a_requeued_message_is_redelivered_first(QueueFixture::new(&make).await).await;
+    unsettled_messages_of_a_dropped_consumer_are_redelivered(QueueFixture::new(&make).await).await;
     an_answer_after_the_consumer_is_gone_is_not_taken(QueueFixture::new(&make).await).await;
     a_dropped_delivery_stays_with_its_consumer(QueueFixture::new(&make).await).await;
     no_more_than_the_prefetch_is_held(QueueFixture::new(&make).await).await;
@@ -37,11 +37,12 @@ pub async fn suite(make: impl AsyncFn() -> Arc<dyn Broker>) {
     a_stopped_consumer_takes_no_more_but_can_settle(QueueFixture::new(&make).await).await;
     a_rejected_message_is_read_from_the_dead_queue_with_its_reason(QueueFixture::new(&make).await)
         .await;
-    reports_go_to_one_consumer_at_a_time(QueueFixture::new(&make).await).await;
-    who_takes_over_reports_begins_with_what_was_not_settled(QueueFixture::new(&make).await).await;
-    a_broadcast_reaches_all_who_listen(QueueFixture::new(&make).await).await;
-    the_depth_counts_what_waits_and_who_takes(QueueFixture::new(&make).await).await;
-    purge_spares_what_is_held(QueueFixture::new(&make).await).await;
+    reports_have_a_single_active_consumer(QueueFixture::new(&make).await).await;
+    the_next_consumer_of_reports_begins_with_unsettled_messages(QueueFixture::new(&make).await)
+        .await;
+    a_broadcast_reaches_every_listener(QueueFixture::new(&make).await).await;
+    the_depth_counts_ready_messages_and_consumers(QueueFixture::new(&make).await).await;
+    purge_keeps_unsettled_messages(QueueFixture::new(&make).await).await;
     a_waiting_consumer_is_woken(QueueFixture::new(&make).await).await;
     a_cancelled_wait_loses_nothing(QueueFixture::new(&make).await).await;
     queues_do_not_mix(QueueFixture::new(&make).await).await;
@@ -49,7 +50,7 @@ pub async fn suite(make: impl AsyncFn() -> Arc<dyn Broker>) {
     a_queue_that_was_not_declared_is_missing(QueueFixture::new(&make).await).await;
 }
 
-async fn messages_come_in_the_order_of_publishing(fixture: QueueFixture) {
+async fn messages_are_delivered_in_the_order_of_publishing(fixture: QueueFixture) {
     fixture.publish(0..100).await;
     let mut consumer = fixture.consume(10).await;
     for expected in 0..100 {
@@ -60,7 +61,7 @@ async fn messages_come_in_the_order_of_publishing(fixture: QueueFixture) {
     }
 }
 
-async fn an_acked_message_never_comes_again(fixture: QueueFixture) {
+async fn an_acked_message_is_never_redelivered(fixture: QueueFixture) {
     fixture.publish(0..1).await;
     let mut consumer = fixture.consume(1).await;
     assert!(next_in_time(&mut *consumer).await.ack().await.expect("ack"));
@@ -68,7 +69,7 @@ async fn an_acked_message_never_comes_again(fixture: QueueFixture) {
     expect_no_delivery(&mut *fixture.consume(1).await).await;
 }
 
-async fn a_message_handed_back_comes_again_before_the_others(fixture: QueueFixture) {
+async fn a_requeued_message_is_redelivered_first(fixture: QueueFixture) {
     fixture.publish(0..3).await;
     let mut consumer = fixture.consume(1).await;
     let delivery = next_in_time(&mut *consumer).await;
@@ -80,7 +81,7 @@ async fn a_message_handed_back_comes_again_before_the_others(fixture: QueueFixtu
     }
 }
 
-async fn what_a_dropped_consumer_held_comes_again_and_counts(fixture: QueueFixture) {
+async fn unsettled_messages_of_a_dropped_consumer_are_redelivered(fixture: QueueFixture) {
     fixture.publish(0..5).await;
     let mut consumer = fixture.consume(3).await;
     for _ in 0..3 {
@@ -178,7 +179,7 @@ async fn a_rejected_message_is_read_from_the_dead_queue_with_its_reason(fixture:
     expect_no_delivery(&mut *consumer).await;
 }
 
-async fn reports_go_to_one_consumer_at_a_time(fixture: QueueFixture) {
+async fn reports_have_a_single_active_consumer(fixture: QueueFixture) {
     let mut first = fixture.follow(8).await;
     let mut second = fixture.follow(8).await;
     fixture.report(0..4).await;
@@ -193,7 +194,7 @@ async fn reports_go_to_one_consumer_at_a_time(fixture: QueueFixture) {
     assert_eq!(number(&next_in_time(&mut *second).await), 4);
 }
 
-async fn who_takes_over_reports_begins_with_what_was_not_settled(fixture: QueueFixture) {
+async fn the_next_consumer_of_reports_begins_with_unsettled_messages(fixture: QueueFixture) {
     let mut first = fixture.follow(8).await;
     let mut second = fixture.follow(8).await;
     fixture.report(0..3).await;
@@ -208,7 +209,7 @@ async fn who_takes_over_reports_begins_with_what_was_not_settled(fixture: QueueF
     assert!(!held.is_live(), "the claim of a consumer that is gone");
 }
 
-async fn a_broadcast_reaches_all_who_listen(fixture: QueueFixture) {
+async fn a_broadcast_reaches_every_listener(fixture: QueueFixture) {
     let name = unique_pipeline();
     fixture
         .broker
@@ -236,7 +237,7 @@ async fn a_broadcast_reaches_all_who_listen(fixture: QueueFixture) {
     }
 }
 
-async fn the_depth_counts_what_waits_and_who_takes(fixture: QueueFixture) {
+async fn the_depth_counts_ready_messages_and_consumers(fixture: QueueFixture) {
     fixture.publish(0..3).await;
     let queue = fixture.queue();
     let depth = async || fixture.broker.depth(&queue).await.expect("depth");
@@ -264,7 +265,7 @@ async fn the_depth_counts_what_waits_and_who_takes(fixture: QueueFixture) {
     );
 }
 
-async fn purge_spares_what_is_held(fixture: QueueFixture) {
+async fn purge_keeps_unsettled_messages(fixture: QueueFixture) {
     fixture.publish(0..5).await;
     let mut consumer = fixture.consume(1).await;
     let held = next_in_time(&mut *consumer).await;
@@ -289,9 +290,9 @@ async fn a_cancelled_wait_loses_nothing(fixture: QueueFixture) {
     let mut consumer = fixture.consume(8).await;
     for round in 0..50 {
         // Cancelled at any moment of the delivery.
-        let patience = Duration::from_micros(20 * u64::from(round));
+        let time_limit = Duration::from_micros(20 * u64::from(round));
         let (hasty, ()) = futures::join!(
-            timeout(patience, consumer.next()),
+            timeout(time_limit, consumer.next()),
             fixture.publish(round..round + 1)
         );
         let delivery = match hasty {

@@ -66,7 +66,7 @@ impl Bucket {
                 return Err(broken);
             }
             tracing::info!(
-                "{key} broke off at {size} of {} bytes; going on",
+                "the download of {key} broke off at {size} of {} bytes; resuming",
                 whole.size
             );
             found = self.rest(key, &whole, size).await?;
@@ -124,7 +124,7 @@ async fn receive(
 pub(super) fn cut_short(key: &StoreKey, size: u64, whole: u64) -> StoreError {
     StoreError::Unavailable {
         key: key.clone(),
-        source: format!("it has {whole} bytes, but {size} came").into(),
+        source: format!("the object has {whole} bytes, but only {size} arrived").into(),
     }
 }
 
@@ -259,14 +259,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_breaks_off_goes_on_as_long_as_something_comes() {
+    async fn a_broken_download_is_resumed_while_it_progresses() {
         let (ended, file) = download(3, u64::MAX).await;
         assert_eq!(ended.unwrap(), 11);
         assert_eq!(file.unwrap(), "some bytes.");
     }
 
     #[tokio::test]
-    async fn what_does_not_go_on_leaves_no_file() {
+    async fn a_stalled_download_leaves_no_file() {
         let (ended, file) = download(0, u64::MAX).await;
         assert!(
             matches!(ended, Err(StoreError::Unavailable { .. })),

@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_told_without_what_was_signed() {
+    fn a_refusal_is_reported_without_the_signed_request() {
         let denied = failed(
             &key(),
             Error::PermissionDenied {
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_store_is_told_from_one_that_refuses() {
+    fn a_full_store_is_distinguished_from_a_refusal() {
         for text in [
             "Server returned non-2xx status code: 507 Insufficient Storage: ",
             "403 Forbidden: <Error><Code>QuotaExceeded</Code></Error>",
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_no_credentials_is_told_where_they_belong() {
+    fn missing_credentials_are_reported_with_advice() {
         let text = one_line(&generic(
             "Error performing PUT http://169.254.169.254/latest",
         ));

@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_object_store_refuses_is_escaped() {
+    fn only_control_characters_are_escaped() {
         let rows = [
             ("plain name.txt", "plain name.txt"),
             ("100%.txt", "100%.txt"),

@@ -81,7 +81,7 @@ fn no_answer(url: &Url) -> StoreError {
     StoreError::Unavailable {
         key: StoreKey::root(),
         source: format!(
-            "{url} did not answer within {seconds} s; look at its endpoint in the environment"
+            "{url} did not answer within {seconds} s; check the endpoint in the environment"
         )
         .into(),
     }

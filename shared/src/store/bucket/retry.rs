@@ -67,7 +67,7 @@ where
         match &ended {
             Err(error) if begun.elapsed() < RETRY_BUDGET && is_transient(error) => {
                 let pause = pauses.next().unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);
-                tracing::info!("{}; trying again in {pause:.1?}", one_line(error));
+                tracing::info!("{}; retrying in {pause:.1?}", one_line(error));
                 sleep(pause).await;
             }
             _ => return ended,
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_cut_connection_is_ridden_out() {
+    async fn a_cut_connection_is_retried() {
         let mut cuts = 5;
         let attempt = || {
             cuts -= 1;
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn patience_ends() {
+    async fn retries_end_with_the_budget() {
         let begun = Instant::now();
         let ended: object_store::Result<()> =
             retry_transient(|| std::future::ready(Err(reset()))).await;
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn only_what_passes_is_tried_again() {
+    async fn only_transient_errors_are_retried() {
         let rows = [
             ("<Error><Code>BadDigest</Code></Error>", true),
             ("<Error><Code>RequestTimeout</Code></Error>", true),

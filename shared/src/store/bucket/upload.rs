@@ -192,7 +192,9 @@ async fn send(bytes: Bytes, parts: &mut MultipartParts, to: &StoreKey) -> Result
 async fn abort(parts: MultipartParts, to: &StoreKey) {
     if let Err(error) = parts.abort().await {
         let error = failed(to, error);
-        tracing::warn!("parts of an upload to {to} are left behind: {error}");
+        tracing::warn!(
+            "the multipart upload to {to} could not be aborted, its parts remain: {error}"
+        );
     }
 }
 

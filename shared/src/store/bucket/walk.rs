@@ -59,7 +59,8 @@ impl BucketWalk {
         if self.last.as_str() > meta.location.as_ref() {
             return Err(StoreError::Unavailable {
                 key: self.prefix.clone(),
-                source: "the bucket does not list its keys in order; use one that does".into(),
+                source: "the bucket does not list keys in byte order; use a server that does"
+                    .into(),
             });
         }
         meta.location.as_ref().clone_into(&mut self.last);

@@ -36,12 +36,12 @@ impl LinkBounds {
     pub(super) fn follow(&self, path: &Path) -> Result<PathBuf, &'static str> {
         let target = path.canonicalize().map_err(|error| match error.kind() {
             _ if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
-                "it is a link in a loop; remove it"
+                "it is a link in a loop; remove the link"
             }
             io::ErrorKind::NotFound => {
-                "it is a dangling link; remove it, or restore what it leads to"
+                "it is a dangling link; remove the link or restore its target"
             }
-            io::ErrorKind::PermissionDenied => "it is a link to a place that may not be read",
+            io::ErrorKind::PermissionDenied => "it is a link to a target that may not be read",
             _ => "it is a link that cannot be followed",
         })?;
         let inside = target.starts_with(&self.walked)

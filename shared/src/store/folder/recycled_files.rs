@@ -23,7 +23,7 @@ const CLAIM_BATCH: usize = 64;
 /// After the folder was found empty, this many records are created before the next look.
 const RECORDS_BETWEEN_LOOKS: usize = 64;
 
-/// The spares of a store.
+/// The recycled files of a store.
 #[derive(Debug)]
 pub(super) struct RecycledFiles {
     folder: PathBuf,
@@ -93,8 +93,8 @@ impl RecycledFiles {
         let (keep, remove) = paths.split_at(paths.len().min(MAX_KEPT.saturating_sub(kept)));
         let batch = Ulid::generate();
         for (number, path) in keep.iter().enumerate() {
-            let spare = self.folder.join(format!("{batch}-{number}"));
-            unless_gone(with_parent(&spare, || fs::rename(path, &spare)))?;
+            let recycled = self.folder.join(format!("{batch}-{number}"));
+            unless_gone(with_parent(&recycled, || fs::rename(path, &recycled)))?;
         }
         remove
             .iter()
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_process_removes_another_one_writes_anew() {
+    fn a_process_recycles_files_of_another_process() {
         let place = TempDir::new().unwrap();
         let old = records(&place, 3);
         let inode = |path: &Path| fs::metadata(path).unwrap().ino();
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn each_spare_is_taken_once_and_without_one_records_are_made_all_the_same() {
+    fn each_file_is_recycled_once() {
         let place = TempDir::new().unwrap();
         let workshops = [temp_files(&place), temp_files(&place)];
         workshops[0].recycle(&records(&place, 5)).unwrap();
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bounded_number_is_kept_and_none_is_left_where_it_was() {
+    fn a_bounded_number_of_files_is_kept() {
         let place = TempDir::new().unwrap();
         let temp_files = temp_files(&place);
         for count in [MAX_KEPT - 1, 10] {
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_and_not_used_is_removed() {
+    fn unused_claimed_files_are_removed() {
         let place = TempDir::new().unwrap();
         let temp_files = temp_files(&place);
         temp_files.recycle(&records(&place, 9)).unwrap();

@@ -162,7 +162,7 @@ impl StatCache {
             }
             Ok(None) => self.old = None,
             Ok(Some(_)) | Err(_) => {
-                warn!("the cache of content hashes is damaged; it is made again");
+                warn!("the cache of content hashes is damaged; rebuilding it");
                 self.old = None;
                 self.change();
             }
@@ -199,7 +199,7 @@ impl StatCache {
 
     /// Goes on without remembering anything.
     fn give_up(&mut self, error: &io::Error) {
-        warn!(%error, "content hashes cannot be remembered; the next run reads the inputs again");
+        warn!(%error, "the cache of content hashes cannot be written; the next run hashes the inputs again");
         self.file = None;
         self.new = None;
     }
@@ -255,7 +255,7 @@ fn open_old(path: &Path) -> Option<BufReader<File>> {
     match old.read_exact(&mut magic) {
         Ok(()) if magic == *MAGIC => Some(old),
         _ => {
-            warn!("the cache of content hashes is damaged or of another version; it is made again");
+            warn!("the cache of content hashes is damaged or of another version; rebuilding it");
             None
         }
     }
@@ -373,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_walk_did_not_ask_for_or_passed_by_stays_remembered() {
+    fn hashes_of_skipped_files_stay_remembered() {
         let caches = tempfile::tempdir().unwrap();
         let all = files(&["/a", "/b/c", "/b/d", "/e", "/f"]);
         walk(caches.path(), &all, |_| true);
@@ -441,7 +441,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_walk_recalls_exactly_what_the_walk_before_saw(
+        fn a_walk_recalls_the_files_of_the_previous_walk(
             before in prop::collection::btree_map("/[a-d]{1,2}(/[a-d])?", 0u8..1, 0..12),
             after in prop::collection::btree_map("/[a-d]{1,2}(/[a-d])?", 0u8..1, 0..12),
         ) {

@@ -60,9 +60,9 @@ impl TempFiles {
 
     /// A temporary file with a small record, written over a recycled file if possible.
     pub(super) fn record(&self, bytes: &[u8]) -> io::Result<TempFile> {
-        let spare = self.recycled.take(|| self.temp_file());
+        let recycled = self.recycled.take(|| self.temp_file());
         // A recycled file of another user may not be writable.
-        match spare.filter(|spare| write_over(spare.path(), bytes).is_ok()) {
+        match recycled.filter(|recycled| write_over(recycled.path(), bytes).is_ok()) {
             Some(written) => Ok(written),
             None => self
                 .make(|file| file.write_all(bytes))

@@ -1,4 +1,4 @@
-//! What only a folder promises: links, strange files, modes, the order of a walk on a real disk.
+//! Behaviour of folders only: links, special files, modes, the order of a walk on a real disk.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -34,7 +34,7 @@ fn write(root: &Path, file: &str) {
     fs::write(path, file).unwrap();
 }
 
-/// What a walk finds: paths, and errors as text.
+/// Walks a folder; returns paths, and errors as text.
 fn walked(folder: &Folder, prefix: &str) -> Vec<String> {
     let mut walk = folder.walk(&key(prefix)).unwrap();
     let mut found = vec![];
@@ -65,10 +65,10 @@ fn links_are_followed_inside_the_store_and_refused_where_they_leave_it() {
     /b-absolute/deep/x
     ! in/c-leaves cannot be read as an input: it is a link that leaves the store; copy the files in, or read their folder with `pfs.url` or --input
     ! in/d-leaves cannot be read as an input: it is a link that leaves the store; copy the files in, or read their folder with `pfs.url` or --input
-    ! in/e-dangles cannot be read as an input: it is a dangling link; remove it, or restore what it leads to
-    ! in/f-loop cannot be read as an input: it is a link in a loop; remove it
+    ! in/e-dangles cannot be read as an input: it is a dangling link; remove the link or restore its target
+    ! in/f-loop cannot be read as an input: it is a link in a loop; remove the link
     /file
-    ! in/g-parent cannot be read as an input: it is a link to a directory that it lies in; remove it
+    ! in/g-parent cannot be read as an input: it is a link to a directory above it; remove the link
     ! in/h-ours cannot be read as an input: it is a link that leaves the store; copy the files in, or read their folder with `pfs.url` or --input
     ");
 }
@@ -84,7 +84,7 @@ fn a_repo_may_itself_be_a_link_to_elsewhere() {
 }
 
 #[test]
-fn what_cannot_be_an_input_is_named_and_the_walk_goes_on() {
+fn special_files_are_named_and_the_walk_continues() {
     let (place, folder) = folder(&["in/a", "in/z"]);
     mknodat(
         CWD,
@@ -106,9 +106,9 @@ fn what_cannot_be_an_input_is_named_and_the_walk_goes_on() {
     let found = walked(&folder, "in").join("\n");
     insta::assert_snapshot!(found, @r#"
     /a
-    ! in/fifo cannot be read as an input: it is a device, FIFO or socket; remove it
+    ! in/fifo cannot be read as an input: it is a device, FIFO or socket; remove or exclude it
     ! "in/la�tin" cannot be a name in the store: it is not UTF-8; rename the file
-    ! in/linked-fifo cannot be read as an input: it is a link to a device, FIFO or socket; remove it
+    ! in/linked-fifo cannot be read as an input: it is a link to a device, FIFO or socket; remove or exclude it
     /z
     "#);
 }
@@ -136,7 +136,7 @@ fn a_folder_that_is_not_there_is_missing() {
 }
 
 #[test]
-fn what_is_stored_for_good_is_read_only() {
+fn stored_files_are_read_only() {
     let (place, folder) = folder(&["from", "part"]);
     folder
         .adopt(&place.path().join("from"), &key("adopted"))

@@ -92,9 +92,10 @@ impl FolderWalk {
                     self.descend(&found).map(|()| None)
                 }
                 EntryKind::File | EntryKind::LinkedFile => self.file(found),
-                EntryKind::Special => {
-                    Err(self.irregular(&found.path, "it is a device, FIFO or socket; remove it"))
-                }
+                EntryKind::Special => Err(self.irregular(
+                    &found.path,
+                    "it is a device, FIFO or socket; remove or exclude it",
+                )),
             };
             if let Some(step) = step.transpose() {
                 return Some(step);
@@ -136,7 +137,7 @@ impl FolderWalk {
             Ok(true) | Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
             Ok(false) => Err(self.irregular(
                 &found.path,
-                "it is a link to a directory that it lies in; remove it",
+                "it is a link to a directory above it; remove the link",
             )),
             Err(error) => Err(self.failed(&found.path, error.into())),
         }
@@ -176,7 +177,7 @@ impl FolderWalk {
             if target.metadata().is_ok_and(|metadata| !metadata.is_file()) {
                 return Err(self.irregular(
                     &found.path,
-                    "it is a link to a device, FIFO or socket; remove it",
+                    "it is a link to a device, FIFO or socket; remove or exclude it",
                 ));
             }
         }

@@ -41,15 +41,15 @@ const ODD_NAMES: [&str; 16] = [
 /// # Panics
 /// When a promise is broken.
 pub async fn suite(store: &Store) {
-    what_is_put_is_got(store).await;
-    of_many_creators_one_wins(store).await;
+    put_bytes_are_read_back(store).await;
+    the_first_of_many_creators_wins(store).await;
     deleting_is_repeatable(store).await;
     names_are_sorted_and_directories_marked(store).await;
     every_name_round_trips(store).await;
     a_walk_goes_in_the_order_of_keys(store).await;
     a_walk_can_be_pruned(store).await;
-    a_walk_within_a_folder_finds_what_lies_there(store).await;
-    an_object_that_is_not_what_was_listed_is_not_downloaded(store).await;
+    a_walk_within_a_folder_lists_only_that_folder(store).await;
+    a_changed_object_is_not_downloaded(store).await;
     files_are_adopted_and_downloaded(store).await;
     links_and_concatenations_replace(store).await;
     all_below_a_prefix_goes(store).await;
@@ -87,7 +87,7 @@ async fn walked(store: &Store, prefix: &str, pruning: bool) -> Vec<String> {
     spawn_blocking(walk).await.unwrap().unwrap()
 }
 
-async fn what_is_put_is_got(store: &Store) {
+async fn put_bytes_are_read_back(store: &Store) {
     assert!(is_missing(store, "put/a").await);
     put(store, "put/a", "one").await;
     let first = store.entry(&key("put/a")).await.unwrap();
@@ -100,7 +100,7 @@ async fn what_is_put_is_got(store: &Store) {
     assert!(is_missing(store, "put/a/b").await, "a file is no directory");
 }
 
-async fn of_many_creators_one_wins(store: &Store) {
+async fn the_first_of_many_creators_wins(store: &Store) {
     let texts: Vec<String> = (0..16).map(|n| format!("creator {n}")).collect();
     let at = key("create/once");
     let racers = texts
@@ -226,7 +226,7 @@ async fn a_walk_can_be_pruned(store: &Store) {
     );
 }
 
-async fn a_walk_within_a_folder_finds_what_lies_there(store: &Store) {
+async fn a_walk_within_a_folder_lists_only_that_folder(store: &Store) {
     for at in [
         "within/a/b/x",
         "within/a/b/c/y",
@@ -250,7 +250,7 @@ async fn a_walk_within_a_folder_finds_what_lies_there(store: &Store) {
     assert_eq!(below, ["/a/b/x"]);
 }
 
-async fn an_object_that_is_not_what_was_listed_is_not_downloaded(store: &Store) {
+async fn a_changed_object_is_not_downloaded(store: &Store) {
     if store.local_root().is_some() {
         return; // a folder is read where it lies
     }

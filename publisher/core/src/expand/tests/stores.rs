@@ -147,6 +147,6 @@ async fn a_link_disturbs_only_those_who_look_for_it() {
     let error = told(expanded(pfs("in", "/*"), &store).await.unwrap_err());
     assert_eq!(
         error,
-        "cannot list input \"in\": in/broken cannot be read as an input: it is a dangling link; remove it, or restore what it leads to"
+        "cannot list input \"in\": in/broken cannot be read as an input: it is a dangling link; remove the link or restore its target"
     );
 }

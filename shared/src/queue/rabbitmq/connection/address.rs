@@ -49,7 +49,7 @@ struct Certificates {
 
 /// Reason why a text is not a broker's address. Never contains the text, which may hold a password.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("the broker's URL {problem}; it looks like amqp://USER:PASSWORD@HOST:5672/VHOST")]
+#[error("the broker's URL {problem}; expected amqp://USER:PASSWORD@HOST:5672/VHOST")]
 pub struct InvalidAddress {
     problem: String,
 }
@@ -119,7 +119,7 @@ impl FromStr for Address {
         let invalid = |problem: &str| InvalidAddress {
             problem: problem.to_owned(),
         };
-        let url = Url::parse(text).map_err(|error| invalid(&format!("is no URL ({error})")))?;
+        let url = Url::parse(text).map_err(|error| invalid(&format!("is not a URL ({error})")))?;
         if !matches!(url.scheme(), "amqp" | "amqps") {
             return Err(invalid("does not begin with amqp:// or amqps://"));
         }
@@ -129,9 +129,7 @@ impl FromStr for Address {
             None => return Err(invalid("names no host")),
         };
         let certificates = Certificates::of(&url)?;
-        let mut uri: AMQPUri = text
-            .parse()
-            .map_err(|_| invalid("has a part that makes no sense"))?;
+        let mut uri: AMQPUri = text.parse().map_err(|_| invalid("has an invalid part"))?;
         if let Some(host) = host {
             uri.authority.host = host;
         }
@@ -241,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_what_every_client_takes() {
+    fn omitted_parts_have_the_usual_defaults() {
         let address = parse("amqp://mq");
         assert_eq!(address.url(), "amqp://guest:guest@mq:5672/%2F?heartbeat=10");
         assert_eq!(parse("amqp://mq/"), address, "no vhost is called nothing");

@@ -56,7 +56,7 @@ fn text(properties: &FieldTable, name: &str) -> Option<String> {
 }
 
 fn unexpected_greeting() -> io::Error {
-    io::Error::other("it greets like no RabbitMQ")
+    io::Error::other("the greeting is not that of RabbitMQ")
 }
 
 #[cfg(test)]

@@ -160,7 +160,7 @@ impl Reconnector {
             });
             let why = self.watch(&connection, events).await;
             warn!(
-                "the {} connection to {} was lost: {why}; making it again",
+                "the {} connection to {} was lost: {why}; reconnecting",
                 self.purpose,
                 self.connector.address()
             );
@@ -175,20 +175,20 @@ impl Reconnector {
     async fn connect_with_retries(&self, lost: Option<Instant>) -> lapin::Connection {
         let (purpose, address) = (self.purpose, self.connector.address());
         let mut delays = RetryDelays::new();
-        let mut said = false;
+        let mut logged = false;
         loop {
             match self.connector.connect().await {
                 Ok(connection) => {
                     if let Some(lost) = lost {
                         info!(
-                            "the {purpose} connection to {address} is back after {:.1?}",
+                            "the {purpose} connection to {address} was re-established after {:.1?}",
                             lost.elapsed()
                         );
                     }
                     return connection;
                 }
                 Err(failed) => {
-                    self.say(std::mem::replace(&mut said, true), &failed);
+                    self.log_failure(std::mem::replace(&mut logged, true), &failed);
                     self.state.send_replace(ConnectionState::Down(failed));
                     delays.wait().await;
                 }
@@ -198,13 +198,13 @@ impl Reconnector {
 
     /// Logs the first failure as a warning and the following ones at debug level: a broker's restart takes many
     /// attempts.
-    fn say(&self, again: bool, failed: &ConnectError) {
+    fn log_failure(&self, again: bool, failed: &ConnectError) {
         let (ConnectError::Transient(why) | ConnectError::Refused(why)) = failed;
         let (purpose, address) = (self.purpose, self.connector.address());
         if again {
-            debug!("still no {purpose} connection to {address}: {why}");
+            debug!("another attempt at the {purpose} connection to {address} failed: {why}");
         } else {
-            warn!("no {purpose} connection to {address} yet: {why}; trying again until there is");
+            warn!("the {purpose} connection to {address} failed: {why}; retrying");
         }
     }
 
@@ -232,11 +232,9 @@ impl Reconnector {
     fn blocked(&self, reason: Option<String>) {
         let address = self.connector.address();
         if let Some(reason) = &reason {
-            warn!(
-                "the broker {address} takes no messages for now: {reason}; what is published waits"
-            );
+            warn!("the broker {address} is blocked: {reason}; publishing waits");
         } else {
-            info!("the broker {address} takes messages again");
+            info!("the broker {address} is no longer blocked");
         }
         self.state.send_modify(|state| {
             if let ConnectionState::Up { blocked, .. } = state {

@@ -1,4 +1,4 @@
-//! Consumers that survive the loss of their channel and connection.
+//! Consumers, which survive a lost channel or connection.
 
 mod claim;
 mod health;

@@ -79,7 +79,7 @@ impl RabbitConsumer {
     /// Drops the broken session and begins a new subscription.
     fn resubscribe_after(&mut self, why: &str) {
         warn!(
-            "{} is interrupted: {why}; taking it up again",
+            "{} was interrupted: {why}; subscribing again",
             self.context.source
         );
         self.resubscribe(why, Duration::ZERO);
@@ -87,7 +87,7 @@ impl RabbitConsumer {
 
     fn resubscribe(&mut self, why: &str, pause: Duration) {
         if let Some(health) = &self.health {
-            health.interrupted(format!("{} is interrupted: {why}", self.context.source));
+            health.interrupted(format!("{} was interrupted: {why}", self.context.source));
         }
         self.state = ConsumerState::Resubscribing {
             since: Instant::now(),
@@ -97,7 +97,7 @@ impl RabbitConsumer {
 
     fn resubscribed(&mut self, session: ConsumerSession, since: Instant) {
         let source = &self.context.source;
-        info!("{source} goes on after {:.1?}", since.elapsed());
+        info!("{source} was resumed after {:.1?}", since.elapsed());
         if let Some(health) = &self.health {
             health.receiving(source.to_string(), session.channel.status().clone());
         }
@@ -131,7 +131,7 @@ impl ConsumerContext {
                         let queue = queue.clone();
                         return Err(QueueError::Missing { queue });
                     }
-                    (failure, _) => debug!("{} is not there yet: {failure:?}", self.source),
+                    (failure, _) => debug!("{} failed, retrying: {failure:?}", self.source),
                 },
             }
             delays.wait().await;
@@ -208,7 +208,7 @@ impl ConsumerSession {
         let cancelled = self.channel.basic_cancel(tag, options);
         let is_connected = || self.channel.status().connected();
         if let Some(Err(error)) = while_connected(is_connected, cancelled).await {
-            debug!("a consumer could not be stopped in good order: {error}");
+            debug!("the cancellation of a consumer failed: {error}");
         }
         // The broker sent every prefetched message before the answer to the cancellation.
         let mut ahead = Vec::new();

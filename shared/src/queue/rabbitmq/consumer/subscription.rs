@@ -44,7 +44,7 @@ impl Subscription {
         // always waits for the subscription, and dropping the result cancels it.
         #[expect(
             clippy::disallowed_methods,
-            reason = "it must outlive whoever waits for it, and ends with the connection at the latest"
+            reason = "the task must outlive a cancelled caller, and ends with the connection at the latest"
         )]
         let pending = tokio::spawn(async move {
             let subscribed = source.subscribe_on(&connection);
