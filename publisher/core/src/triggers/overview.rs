@@ -273,7 +273,7 @@ mod tests {
             updated: Timestamp::UNIX_EPOCH,
             paused,
             spec: Value::Null,
-            wanted: 0,
+            run_requests: 0,
         };
         let job = |state| {
             let name = "made".parse().unwrap();
