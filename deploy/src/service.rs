@@ -151,7 +151,7 @@ async fn answer(
     let probe = match listen {
         Some(address) => {
             let probe = Probe::bind(address).await.map_err(refused(address))?;
-            let measures = MetricsExporter::keep(&metrics::BUCKETS_S, &[]);
+            let measures = MetricsExporter::install(&metrics::BUCKETS_S, &[]);
             let measures = measures.map_err(|error| refused(address)(io::Error::other(error)))?;
             metrics::describe();
             metrics::leads(false);
@@ -166,7 +166,7 @@ async fn answer(
         let link = Arc::clone(&reached);
         let ready = move || judge(reached.get());
         let look = move || metrics::queue_link(link.get().map(Broker::link) == Some(Link::Up));
-        measures.show_on(probe, ready, look).await
+        measures.serve_on(probe, ready, look).await
     })
 }
 

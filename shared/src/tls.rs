@@ -18,11 +18,11 @@ pub(crate) fn install() {
 /// other people's images, many of which have no certificates; without any, no client for HTTP can even be made.
 pub(crate) fn authorities() -> &'static [CertificateDer<'static>] {
     static AUTHORITIES: LazyLock<&[CertificateDer<'static>]> =
-        LazyLock::new(|| beside(&rustls_native_certs::load_native_certs()));
+        LazyLock::new(|| fallback_for(&rustls_native_certs::load_native_certs()));
     &AUTHORITIES
 }
 
-fn beside(system: &CertificateResult) -> &'static [CertificateDer<'static>] {
+fn fallback_for(system: &CertificateResult) -> &'static [CertificateDer<'static>] {
     // Certificates that are named and cannot be read are a mistake, which must not widen whom we trust.
     if system.certs.is_empty() && system.errors.is_empty() {
         webpki_root_certs::TLS_SERVER_ROOT_CERTS
@@ -42,13 +42,13 @@ mod tests {
     #[test]
     fn the_usual_authorities_stand_in_for_a_system_that_has_none() {
         let empty = tempfile::tempdir().unwrap();
-        assert!(!beside(&load_certs_from_paths(None, None)).is_empty());
-        assert!(!beside(&load_certs_from_paths(None, Some(empty.path()))).is_empty());
+        assert!(!fallback_for(&load_certs_from_paths(None, None)).is_empty());
+        assert!(!fallback_for(&load_certs_from_paths(None, Some(empty.path()))).is_empty());
         let missing = load_certs_from_paths(Some(Path::new("/no/such.pem")), None);
-        assert!(beside(&missing).is_empty());
+        assert!(fallback_for(&missing).is_empty());
         let own = CertificateDer::from(vec![1]);
         let mut some = CertificateResult::default();
         some.certs.push(own);
-        assert!(beside(&some).is_empty());
+        assert!(fallback_for(&some).is_empty());
     }
 }

@@ -11,8 +11,8 @@ use drover_shared::datum::{
 };
 use drover_shared::id::{DatumId, JobId, WorkerId};
 use drover_shared::wire::{
-    Control, Datums, Event, LeaderToken, Message, Range, Report, SIZE_LIMIT, Task, WireError,
-    decode, encode,
+    Control, Event, LeaderToken, ManifestRange, Message, Report, SIZE_LIMIT, Task, TaskDatums,
+    WireError, decode, encode,
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -95,7 +95,7 @@ fn golden() -> Vec<(&'static str, &'static str, Message)> {
             include_str!("wire/v1/task-inline.json"),
             Message::Task(Task {
                 job: job(),
-                datums: Datums::Inline(vec![datum()]),
+                datums: TaskDatums::Inline(vec![datum()]),
                 total: Some(9),
                 again: false,
                 trace: None,
@@ -106,7 +106,7 @@ fn golden() -> Vec<(&'static str, &'static str, Message)> {
             include_str!("wire/v1/task-manifest.json"),
             Message::Task(Task {
                 job: job(),
-                datums: Datums::Manifest(Range {
+                datums: TaskDatums::Manifest(ManifestRange {
                     segment: 8,
                     first: 10,
                     count: 3,
@@ -121,7 +121,7 @@ fn golden() -> Vec<(&'static str, &'static str, Message)> {
             include_str!("wire/v1/task-again.json"),
             Message::Task(Task {
                 job: job(),
-                datums: Datums::Manifest(Range {
+                datums: TaskDatums::Manifest(ManifestRange {
                     segment: 8,
                     first: 10,
                     count: 3,
@@ -169,7 +169,7 @@ fn golden() -> Vec<(&'static str, &'static str, Message)> {
         (
             "report-let-go",
             include_str!("wire/v1/report-let-go.json"),
-            report(Event::LetGo { worker: worker() }),
+            report(Event::Released { worker: worker() }),
         ),
         (
             "reports",
@@ -179,7 +179,7 @@ fn golden() -> Vec<(&'static str, &'static str, Message)> {
                     .map(|redeliveries| Report {
                         job: job(),
                         redeliveries,
-                        event: Event::LetGo { worker: worker() },
+                        event: Event::Released { worker: worker() },
                     })
                     .into(),
             ),
@@ -285,7 +285,7 @@ fn a_message_over_the_limit_is_neither_made_nor_read() {
     large.inputs[0].path = "x".repeat(SIZE_LIMIT);
     let task = Task {
         job: job(),
-        datums: Datums::Inline(vec![large]),
+        datums: TaskDatums::Inline(vec![large]),
         total: None,
         again: false,
         trace: None,
@@ -342,9 +342,9 @@ fn any_cause() -> impl Strategy<Value = Cause> {
 fn any_message() -> impl Strategy<Value = Message> {
     let job = any::<[u8; 16]>().prop_map(JobId::from_bytes);
     let datums = prop_oneof![
-        proptest::collection::vec(any_datum(), 0..4).prop_map(Datums::Inline),
+        proptest::collection::vec(any_datum(), 0..4).prop_map(TaskDatums::Inline),
         any::<[u64; 3]>().prop_map(|[segment, first, count]| {
-            Datums::Manifest(Range {
+            TaskDatums::Manifest(ManifestRange {
                 segment,
                 first,
                 count,

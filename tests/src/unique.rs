@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A name that no other test uses at this time, also of other processes.
 pub fn unique(what: &str) -> String {
-    static GIVEN: AtomicU32 = AtomicU32::new(0);
-    let number = GIVEN.fetch_add(1, Ordering::Relaxed);
+    static GIVEN_PREFIX: AtomicU32 = AtomicU32::new(0);
+    let number = GIVEN_PREFIX.fetch_add(1, Ordering::Relaxed);
     format!("{what}-{}-{number}", std::process::id())
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use drover_shared::id::WorkerId;
-use drover_shared::pipeline::GIVEN;
+use drover_shared::pipeline::GIVEN_PREFIX;
 
 use crate::phase::WorkerPhase;
 use crate::runner::SandboxMode;
@@ -68,7 +68,7 @@ const OURS: [&str; 6] = ["DROVER_", "AWS_", "GOOGLE_", "AZURE_", "AMQP_", "RABBI
 
 /// The variables that a user's command inherits. Variables with credentials of the broker or the store are left out (a
 /// command gets its own by `transform.env` or `secrets`), and so is everything that is not UTF-8. A variable with the
-/// prefix [`GIVEN`] is inherited without the prefix, and replaces another variable of that name.
+/// prefix [`GIVEN_PREFIX`] is inherited without the prefix, and replaces another variable of that name.
 pub fn inheritable(
     variables: impl IntoIterator<Item = (std::ffi::OsString, std::ffi::OsString)>,
 ) -> BTreeMap<String, String> {
@@ -78,14 +78,14 @@ pub fn inheritable(
     let (given, own): (Vec<_>, Vec<_>) = variables
         .into_iter()
         .filter_map(text)
-        .partition(|(name, _)| name.starts_with(GIVEN));
+        .partition(|(name, _)| name.starts_with(GIVEN_PREFIX));
     let is_ours = |name: &str| {
         let name = name.to_ascii_uppercase();
         OURS.iter().any(|ours| name.starts_with(ours))
     };
     let mut inherited: BTreeMap<_, _> =
         own.into_iter().filter(|(name, _)| !is_ours(name)).collect();
-    let bare = |(name, value): (String, String)| (name[GIVEN.len()..].to_owned(), value);
+    let bare = |(name, value): (String, String)| (name[GIVEN_PREFIX.len()..].to_owned(), value);
     inherited.extend(given.into_iter().map(bare));
     inherited
 }

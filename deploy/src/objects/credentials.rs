@@ -3,7 +3,7 @@
 //! The worker hands none of its own variables to commands, and lets nobody look into its memory or environment. What a
 //! command is given by `transform.secrets` travels under a name that only the worker takes off.
 
-use drover_shared::pipeline::{GIVEN, Secret};
+use drover_shared::pipeline::{GIVEN_PREFIX, Secret};
 use serde_json::{Value, json};
 
 use super::Recipe;
@@ -34,7 +34,7 @@ pub(super) fn sources(recipe: &Recipe<'_>) -> Vec<Value> {
 fn given(secret: &Secret) -> Option<Value> {
     let (variable, key) = secret.env_var.as_ref().zip(secret.key.as_ref())?;
     Some(from_secret(
-        &format!("{GIVEN}{variable}"),
+        &format!("{GIVEN_PREFIX}{variable}"),
         &secret.name,
         key,
     ))

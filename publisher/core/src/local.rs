@@ -126,7 +126,7 @@ pub async fn run(
         ledger,
         broker,
         stops: Cancellations::new(&tokens.hard),
-        tokens: tokens.part(),
+        tokens: tokens.child(),
         idle: CancellationToken::new(),
         scratch,
         settings,

@@ -26,9 +26,9 @@
 //!
 //! This room knows nothing of files; whoever lists them asks it.
 
+mod bounds;
 mod clean;
 mod pattern;
-mod reach;
 mod syntax;
 mod template;
 mod translate;

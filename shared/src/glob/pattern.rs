@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use fancy_regex::Regex;
 
+use super::bounds::MatchBounds;
 use super::clean::clean;
-use super::reach::Reach;
 use super::syntax::{self, InvalidGlob, Token};
 use super::translate;
 
@@ -15,7 +15,7 @@ use super::translate;
 pub struct Glob {
     text: String,
     regex: Regex,
-    reach: Reach,
+    bounds: MatchBounds,
 }
 
 /// A glob whose `!(…)` need too many steps to compare with some path. Only those can: all other globs take
@@ -45,7 +45,7 @@ impl Captures<'_> {
 impl Glob {
     /// Whether it matches the root, and nothing else.
     pub fn is_root(&self) -> bool {
-        self.reach.slashes == Some(0)
+        self.bounds.slashes == Some(0)
     }
 
     /// Whether it matches `path`, which begins with `/`; `/` alone is the root.
@@ -71,13 +71,13 @@ impl Glob {
 
     /// Whether it may match a path below the directory `dir`; `/` is the root. Errs on the side of yes.
     pub fn may_match_below(&self, dir: &str) -> bool {
-        self.reach.below(unrooted(dir))
+        self.bounds.below(unrooted(dir))
     }
 
     /// The deepest directory below which all lies that it can match, by the text before its first wildcard; empty for
     /// the root.
     pub fn directory(&self) -> &str {
-        self.reach.directory()
+        self.bounds.directory()
     }
 
     fn too_complex(&self, path: &str) -> GlobTooComplex {
@@ -103,7 +103,7 @@ impl FromStr for Glob {
         Ok(Self {
             text: text.to_owned(),
             regex,
-            reach: Reach::of(&tokens),
+            bounds: MatchBounds::of(&tokens),
         })
     }
 }

@@ -14,7 +14,7 @@ pub struct InvalidGlob {
 
 /// Groups and braces in each other: the regex engine takes about three times as many levels, and no stack is
 /// exhausted.
-const DEEPEST: usize = 20;
+const MAX_DEPTH: usize = 20;
 
 /// One element of a glob.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -209,10 +209,10 @@ impl Parser<'_> {
         enclosure: Enclosure,
         separator: char,
     ) -> Result<Vec<Sequence>, InvalidGlob> {
-        if self.enclosing.len() == DEEPEST {
+        if self.enclosing.len() == MAX_DEPTH {
             return Err(self.invalid(
                 self.at,
-                format!("more than {DEEPEST} groups inside each other"),
+                format!("more than {MAX_DEPTH} groups inside each other"),
             ));
         }
         self.enclosing.push(enclosure);

@@ -14,13 +14,13 @@ use crate::datum::Cause;
 use crate::id::InvalidId;
 
 /// How many groups are told apart; failures of any further kind are only counted.
-const MOST_GROUPS: usize = 64;
+const MAX_GROUPS: usize = 64;
 /// How many datums are named for each group.
-const MOST_SAMPLES: usize = 3;
+const MAX_SAMPLES: usize = 3;
 /// How many groups are named in the one line that becomes a job's reason.
 const GROUPS_IN_REASON: usize = 3;
 /// Longest text of a cause, in characters.
-const LONGEST_LINE: usize = 160;
+const MAX_LINE: usize = 160;
 
 /// The failures of a job, grouped by cause, in bounded memory.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -104,11 +104,11 @@ impl FailureGroups {
             .find(|group| group.kind == kind && group.pattern == pattern)
         {
             group.count += 1;
-            if group.samples.len() < MOST_SAMPLES {
+            if group.samples.len() < MAX_SAMPLES {
                 group.samples.push(index);
             }
-        } else if self.groups.len() < MOST_GROUPS {
-            let example = line.trim().chars().take(LONGEST_LINE).collect();
+        } else if self.groups.len() < MAX_GROUPS {
+            let example = line.trim().chars().take(MAX_LINE).collect();
             self.groups.push(FailureGroup {
                 kind,
                 pattern,
@@ -190,7 +190,7 @@ fn fold(line: &str) -> String {
         .map(fold_word)
         .collect::<Vec<_>>()
         .join(" ");
-    words.chars().take(LONGEST_LINE).collect()
+    words.chars().take(MAX_LINE).collect()
 }
 
 /// Folds one word, keeping the punctuation around it.
@@ -304,7 +304,7 @@ mod tests {
                 std::iter::repeat_n('x', 1 + usize::try_from(index).unwrap()).collect();
             failures.add(index, &exit(&word));
         }
-        assert_eq!(failures.groups.len(), MOST_GROUPS);
+        assert_eq!(failures.groups.len(), MAX_GROUPS);
         assert_eq!(failures.count(), 1000);
         assert!(
             failures.summary().ends_with("other causes (997)"),
@@ -331,7 +331,7 @@ mod tests {
         #[test]
         fn folding_never_panics_and_is_stable(line in "\\PC*") {
             let once = fold(&line);
-            proptest::prop_assert!(once.chars().count() <= LONGEST_LINE);
+            proptest::prop_assert!(once.chars().count() <= MAX_LINE);
         }
     }
 }

@@ -6,4 +6,4 @@ mod state;
 
 pub use failures::{CauseKey, FailureGroup, FailureGroups};
 pub use record::{Counts, JobRecord};
-pub use state::{IllegalStep, JobEvent, JobState};
+pub use state::{InvalidTransition, JobEvent, JobState};

@@ -65,7 +65,7 @@ pub enum JobEvent {
 /// An event that a job in that state cannot have seen: a bug in whoever sent it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("a job that is {state:?} cannot have {event:?}")]
-pub struct IllegalStep {
+pub struct InvalidTransition {
     /// Where the job stood.
     pub state: JobState,
     /// What was said to have happened.
@@ -79,7 +79,7 @@ impl JobState {
     }
 
     /// The state after `event`. No news undoes an ending.
-    pub fn after(self, event: JobEvent) -> Result<Self, IllegalStep> {
+    pub fn after(self, event: JobEvent) -> Result<Self, InvalidTransition> {
         use {JobEvent as E, JobState as S};
         match (self, event) {
             (end, _) if end.is_final() => Ok(end),
@@ -89,7 +89,7 @@ impl JobState {
             (S::Starting | S::Running, E::Completed) => Ok(S::Publishing),
             (S::Publishing, E::Published) => Ok(S::Egressing),
             (S::Publishing | S::Egressing, E::Finished) => Ok(S::Success),
-            (state, event) => Err(IllegalStep { state, event }),
+            (state, event) => Err(InvalidTransition { state, event }),
         }
     }
 }

@@ -5,8 +5,8 @@
 //! *resolved* (a [`Pipeline`]: defaults filled in, names checked, globs compiled). All findings
 //! are gathered on the way and told at once.
 
+mod definition;
 mod input;
-mod meaning;
 mod schedule;
 mod transform;
 
@@ -19,16 +19,16 @@ mod spec;
 mod schema;
 
 mod check;
-mod report;
+mod collector;
 mod resolve;
 
 #[cfg(test)]
 mod tests;
 
+pub use definition::{OutputConflict, Parallelism, Pipeline, Reprocess, SetRule};
 pub use findings::{Finding, Findings, Severity};
 pub use input::{CronInput, Input, PfsInput};
-pub use meaning::{OutputConflict, Parallelism, Pipeline, Reprocess, SetRule};
 pub use parse::{Parsed, from_value, parse};
 pub use schedule::Schedule;
 pub use schema::schema;
-pub use transform::{GIVEN, Secret, Transform};
+pub use transform::{GIVEN_PREFIX, Secret, Transform};

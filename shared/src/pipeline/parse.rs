@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::document::{self, Node, Path, Unreadable};
+use super::collector::FindingCollector;
+use super::document::{self, DocumentError, Node, Path};
 use super::findings::{Finding, Findings, Severity};
-use super::report::Report;
 use super::{Pipeline, check, resolve, spec};
 
 /// A pipeline read from a text.
@@ -36,19 +36,19 @@ pub struct Parsed {
 /// # Ok::<(), drover_shared::pipeline::Findings>(())
 /// ```
 pub fn parse(file: &str, text: &str) -> Result<Vec<Parsed>, Findings> {
-    let documents = document::read(file, text)
-        .map_err(|unreadable| Findings(vec![finding(file, unreadable)]))?;
+    let documents =
+        document::read(file, text).map_err(|error| Findings(vec![finding(file, error)]))?;
     let mut pipelines = Vec::new();
     let mut findings = Vec::new();
     let mut names = HashMap::new();
     for root in &documents {
-        let mut report = Report::new(file, root);
-        let understood = understand(root, &mut report);
-        if let Some((pipeline, _)) = &understood {
+        let mut report = FindingCollector::new(file, root);
+        let resolved = resolve_document(root, &mut report);
+        if let Some((pipeline, _)) = &resolved {
             refuse_repeated(pipeline, root, &mut names, &mut report);
         }
         let found = report.finish();
-        match understood {
+        match resolved {
             Some((pipeline, spec)) => {
                 findings.extend(found.iter().cloned());
                 pipelines.push(Parsed {
@@ -72,15 +72,15 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Parsed>, Findings> {
 /// Reads a spec in its normal form, as the ledger keeps it.
 pub fn from_value(spec: &Value) -> Result<Pipeline, Findings> {
     let root = Node::from(spec);
-    let mut report = Report::new("", &root);
-    let understood = understand(&root, &mut report);
-    understood
+    let mut report = FindingCollector::new("", &root);
+    let resolved = resolve_document(&root, &mut report);
+    resolved
         .map(|(pipeline, _)| pipeline)
         .ok_or_else(|| Findings(report.finish()))
 }
 
 /// From a document to its meaning and its normal form; nothing if the report refuses it.
-fn understand(root: &Node, report: &mut Report<'_>) -> Option<(Pipeline, Value)> {
+fn resolve_document(root: &Node, report: &mut FindingCollector<'_>) -> Option<(Pipeline, Value)> {
     let checked = check::check(root, report);
     let typed: spec::Pipeline = serde_json::from_value(checked)
         .map_err(|error| report.error(&Path::root(), format!("cannot be read: {error}"), ""))
@@ -100,7 +100,7 @@ fn refuse_repeated(
     pipeline: &Pipeline,
     root: &Node,
     names: &mut HashMap<String, usize>,
-    report: &mut Report<'_>,
+    report: &mut FindingCollector<'_>,
 ) {
     let path = Path::root().field("pipeline").field("name");
     let line = root.position(&path).line;
@@ -115,14 +115,14 @@ fn refuse_repeated(
     }
 }
 
-fn finding(file: &str, unreadable: Unreadable) -> Finding {
+fn finding(file: &str, error: DocumentError) -> Finding {
     Finding {
         file: file.to_owned(),
-        line: unreadable.at.line,
-        column: unreadable.at.column,
+        line: error.at.line,
+        column: error.at.column,
         path: String::new(),
-        message: unreadable.message,
-        advice: unreadable.advice,
+        message: error.message,
+        advice: error.advice,
         severity: Severity::Error,
     }
 }

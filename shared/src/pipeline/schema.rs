@@ -7,7 +7,7 @@ use schemars::transform::RecursiveTransform;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::check::{FIELDS, Standing};
+use super::check::{Support, UNSUPPORTED_FIELDS};
 use super::spec;
 
 /// The JSON Schema (draft 2020-12) of a pipeline spec, with descriptions, defaults and examples.
@@ -60,7 +60,7 @@ fn tidy(schema: &mut Schema) {
 
 /// Tells editors about the fields that are read but not used, and those that are refused.
 fn add_other_fields(schema: &mut Value) {
-    for field in FIELDS {
+    for field in UNSUPPORTED_FIELDS {
         let object = match field.object {
             "Pipeline" => &mut *schema,
             name => &mut schema["$defs"][name],
@@ -68,19 +68,19 @@ fn add_other_fields(schema: &mut Value) {
         let Some(properties) = object["properties"].as_object_mut() else {
             continue;
         };
-        properties.insert(field.name.to_owned(), other_field(field.standing));
+        properties.insert(field.name.to_owned(), other_field(field.support));
     }
 }
 
-fn other_field(standing: Standing) -> Value {
-    match standing {
-        Standing::Unused(reason) => {
+fn other_field(support: Support) -> Value {
+    match support {
+        Support::Unused(reason) => {
             json!({ "deprecated": true, "description": format!("Not used: {reason}.") })
         }
-        Standing::Only(value, reason) => {
+        Support::Only(value, reason) => {
             json!({ "deprecated": true, "const": constant(value), "description": format!("Not used: {reason}.") })
         }
-        Standing::Refused(reason) => {
+        Support::Refused(reason) => {
             json!({ "not": {}, "description": format!("Refused: {reason}.") })
         }
     }

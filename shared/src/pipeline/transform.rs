@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 /// What stands before the name of a variable that a worker has only to give it to commands, such as one of
 /// [`Transform::secrets`]. The worker takes it off; so the variable reaches commands whatever its name is, and means
 /// nothing to the worker itself.
-pub const GIVEN: &str = "DROVER_GIVEN_";
+pub const GIVEN_PREFIX: &str = "DROVER_GIVEN_";
 
 /// The user's command and its surroundings, as meant.
 #[derive(Clone, Debug, Default)]

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// How long tasks may take to end once `hard` is cancelled: enough to kill children and to say so.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+const HARD_STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -49,7 +49,7 @@ impl Tokens {
     /// Tokens for a part of the process: what happens to the whole happens to it, not the other way round.
     /// Its tracker is its own, so that the part can be waited for.
     #[must_use]
-    pub fn part(&self) -> Self {
+    pub fn child(&self) -> Self {
         Self {
             soft: self.soft.child_token(),
             hard: self.hard.child_token(),
@@ -97,9 +97,9 @@ impl Lifecycle {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        let end_of_all = self.tokens.soft.clone().drop_guard();
+        let stop_on_exit = self.tokens.soft.clone().drop_guard();
         self.tokens.tracker.spawn(async move {
-            let _end_of_all = end_of_all;
+            let _stop_on_exit = stop_on_exit;
             main.await
         })
     }
@@ -113,18 +113,18 @@ impl Lifecycle {
         } = self.tokens.clone();
         let grace = self.grace;
         let asked = tokio::select! {
-            () = self.asked_to_stop() => true,
+            () = self.stop_requested() => true,
             () = soft.cancelled() => false,
         };
         soft.cancel();
         tracker.close();
         let ending = tokio::select! {
             () = tracker.wait() => if asked { ShutdownOutcome::Drained } else { ShutdownOutcome::Finished },
-            () = self.asked_to_stop() => ShutdownOutcome::CutShort,
+            () = self.stop_requested() => ShutdownOutcome::CutShort,
             () = sleep(grace) => ShutdownOutcome::CutShort,
         };
         hard.cancel();
-        if timeout(LAST_WORDS, tracker.wait()).await.is_err() {
+        if timeout(HARD_STOP_TIMEOUT, tracker.wait()).await.is_err() {
             tracing::warn!(
                 "{} tasks did not end in time and are left behind",
                 tracker.len()
@@ -133,7 +133,7 @@ impl Lifecycle {
         ending
     }
 
-    async fn asked_to_stop(&mut self) {
+    async fn stop_requested(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

@@ -6,19 +6,19 @@ use std::time::Duration;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::time::sleep;
 
-use super::probe::{Answers, Probe};
+use super::probe::{Probe, ProbeHandlers};
 
 /// How often what was measured is sorted, if nobody asks for it.
-const TIDY_EVERY: Duration = Duration::from_secs(5);
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Everything that is measured in this process, from the moment it is [kept](MetricsExporter::keep). Cheap to clone.
+/// Everything that is measured in this process, from the moment it is [kept](MetricsExporter::install). Cheap to clone.
 #[derive(Clone)]
 pub struct MetricsExporter(PrometheusHandle);
 
 impl MetricsExporter {
     /// Keeps what is measured from now on, with histograms of these upper bounds, and of others for those that `others`
     /// names; once in a process. Until then measuring costs nothing and leads to nothing.
-    pub fn keep(buckets: &[f64], others: &[(&str, &[f64])]) -> Result<Self, BuildError> {
+    pub fn install(buckets: &[f64], others: &[(&str, &[f64])]) -> Result<Self, BuildError> {
         let mut recorder = PrometheusBuilder::new().set_buckets(buckets)?;
         for (name, buckets) in others {
             let name = Matcher::Full((*name).to_owned());
@@ -27,16 +27,16 @@ impl MetricsExporter {
         Ok(Self(recorder.install_recorder()?))
     }
 
-    /// Answers on `probe` with all of it, for ever: `ready` tells whether work can be given to the process, and `look`
+    /// ProbeHandlers on `probe` with all of it, for ever: `ready` tells whether work can be given to the process, and `look`
     /// measures what is measured only when somebody asks.
-    pub async fn show_on(
+    pub async fn serve_on(
         self,
         probe: Probe,
         ready: impl Fn() -> Result<(), String> + Send + Sync + 'static,
         look: impl Fn() + Send + Sync + 'static,
     ) -> Infallible {
         let shown = self.clone();
-        let answers = Answers {
+        let handlers = ProbeHandlers {
             ready: Box::new(ready),
             metrics: Box::new(move || {
                 look();
@@ -44,15 +44,15 @@ impl MetricsExporter {
             }),
         };
         tokio::select! {
-            never = probe.serve(answers) => never,
-            never = self.stay_tidy() => never,
+            never = probe.serve(handlers) => never,
+            never = self.run_upkeep_forever() => never,
         }
     }
 
     /// Sorts what was measured into the histograms, again and again, so that memory stays bounded when nobody asks.
-    async fn stay_tidy(&self) -> Infallible {
+    async fn run_upkeep_forever(&self) -> Infallible {
         loop {
-            sleep(TIDY_EVERY).await;
+            sleep(UPKEEP_INTERVAL).await;
             self.0.run_upkeep();
         }
     }

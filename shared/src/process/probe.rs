@@ -1,6 +1,6 @@
 //! A tiny HTTP server that says how the process is: `/live`, `/ready`, `/metrics`.
 //!
-//! It answers one `GET` a connection and bounds everything a stranger may send: size and number of headers, the time
+//! It handlers one `GET` a connection and bounds everything a stranger may send: size and number of headers, the time
 //! to send them, connections at the same time. It has no TLS and no password, and tells nothing secret.
 
 use std::convert::Infallible;
@@ -22,18 +22,18 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 /// The longest head of a request, in bytes; the least that hyper can do with.
-const LONGEST_HEAD: usize = 8 * 1024;
+const MAX_HEAD_BYTES: usize = 8 * 1024;
 /// The most headers of a request.
-const MOST_HEADERS: usize = 32;
+const MAX_HEADERS: usize = 32;
 /// How long a client may take to send a request and to read the answer.
-const LONGEST_EXCHANGE: Duration = Duration::from_secs(10);
+const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most clients at the same time; others wait in the system's own queue.
-const MOST_CLIENTS: usize = 32;
+const MAX_CLIENTS: usize = 32;
 /// How long to wait when a connection cannot be taken, as when there are no file descriptors left.
-const BREATH: Duration = Duration::from_millis(100);
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// What the probe answers with.
-pub(super) struct Answers {
+/// What the probe handlers with.
+pub(super) struct ProbeHandlers {
     /// Whether work can be given to the process; if not, why, without credentials.
     pub(super) ready: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
     /// All measures, in Prometheus' text format.
@@ -58,42 +58,42 @@ impl Probe {
         self.listener.local_addr()
     }
 
-    /// Answers for ever; dropping the future ends it, with all connections.
-    pub(super) async fn serve(self, answers: Answers) -> Infallible {
-        let answers = Arc::new(answers);
+    /// ProbeHandlers for ever; dropping the future ends it, with all connections.
+    pub(super) async fn serve(self, handlers: ProbeHandlers) -> Infallible {
+        let handlers = Arc::new(handlers);
         let mut clients = JoinSet::new();
         loop {
             while clients.try_join_next().is_some() {}
-            if clients.len() >= MOST_CLIENTS {
+            if clients.len() >= MAX_CLIENTS {
                 clients.join_next().await;
             }
             match self.listener.accept().await {
                 Ok((client, _)) => {
-                    clients.spawn(exchange(client, Arc::clone(&answers)));
+                    clients.spawn(serve_connection(client, Arc::clone(&handlers)));
                 }
-                Err(_) => sleep(BREATH).await,
+                Err(_) => sleep(ACCEPT_RETRY_DELAY).await,
             }
         }
     }
 }
 
 /// One request and its answer. What goes wrong is the client's loss.
-async fn exchange(client: TcpStream, answers: Arc<Answers>) {
+async fn serve_connection(client: TcpStream, handlers: Arc<ProbeHandlers>) {
     let service = service_fn(|request: Request<Incoming>| {
-        let response = answer(request.method(), request.uri().path(), &answers);
+        let response = answer(request.method(), request.uri().path(), &handlers);
         async { Ok::<_, Infallible>(response) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(LONGEST_EXCHANGE)
-        .max_buf_size(LONGEST_HEAD)
-        .max_headers(MOST_HEADERS)
+        .header_read_timeout(EXCHANGE_TIMEOUT)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .max_headers(MAX_HEADERS)
         .keep_alive(false)
         .serve_connection(TokioIo::new(client), service);
-    let _ = timeout(LONGEST_EXCHANGE, connection).await;
+    let _ = timeout(EXCHANGE_TIMEOUT, connection).await;
 }
 
-fn answer(method: &Method, path: &str, answers: &Answers) -> Response<Full<Bytes>> {
+fn answer(method: &Method, path: &str, handlers: &ProbeHandlers) -> Response<Full<Bytes>> {
     if !matches!(path, "/live" | "/ready" | "/metrics") {
         return text(StatusCode::NOT_FOUND, "ask for /live, /ready or /metrics\n");
     }
@@ -104,8 +104,8 @@ fn answer(method: &Method, path: &str, answers: &Answers) -> Response<Full<Bytes
         return refusal;
     }
     match path {
-        "/metrics" => text(StatusCode::OK, (answers.metrics)()),
-        "/ready" => match (answers.ready)() {
+        "/metrics" => text(StatusCode::OK, (handlers.metrics)()),
+        "/ready" => match (handlers.ready)() {
             Ok(()) => text(StatusCode::OK, "ready\n"),
             Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, why + "\n"),
         },
@@ -137,14 +137,14 @@ mod tests {
         let probe = Probe::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
         let address = probe.address().unwrap();
         let ready = Arc::clone(ready);
-        let answers = Answers {
+        let handlers = ProbeHandlers {
             ready: Box::new(move || {
                 let is_ready = ready.load(Ordering::Relaxed);
                 is_ready.then_some(()).ok_or_else(|| "no broker".to_owned())
             }),
             metrics: Box::new(|| "drover_slots 2\n".to_owned()),
         };
-        (address, probe.serve(answers))
+        (address, probe.serve(handlers))
     }
 
     /// What comes back for these bytes, until the other end closes.
@@ -225,7 +225,7 @@ mod tests {
         let (address, serving) = probe(&Arc::default()).await;
         let asking = async {
             let mut idle = Vec::new();
-            for _ in 0..MOST_CLIENTS {
+            for _ in 0..MAX_CLIENTS {
                 idle.push(TcpStream::connect(address).await.unwrap());
             }
             let answer = ask(address, b"GET /live HTTP/1.1\r\nhost: x\r\n\r\n").await;

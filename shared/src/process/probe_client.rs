@@ -5,15 +5,15 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// How long connecting, and each read and write, may take.
-const PATIENCE: Duration = Duration::from_secs(3);
+const IO_TIMEOUT: Duration = Duration::from_secs(3);
 /// The most that is read of an answer, in bytes.
-const LONGEST_ANSWER: u64 = 64 * 1024;
+const MAX_ANSWER_BYTES: u64 = 64 * 1024;
 
 /// Why a process is not ready, as far as one can tell from outside.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
     /// Nobody answered.
-    #[error("nobody answers at {address}")]
+    #[error("nobody handlers at {address}")]
     Silent {
         /// Where it was asked.
         address: SocketAddr,
@@ -33,7 +33,7 @@ pub enum ProbeError {
 /// address may be the one that the process was told to listen on.
 ///
 /// # Errors
-/// When it says no, when something else answers, or nobody within seconds.
+/// When it says no, when something else handlers, or nobody within seconds.
 pub fn probe_ready(address: SocketAddr) -> Result<(), ProbeError> {
     let answer = get(address, "/ready").map_err(|source| ProbeError::Silent { address, source })?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
@@ -49,7 +49,7 @@ pub fn probe_ready(address: SocketAddr) -> Result<(), ProbeError> {
 /// Asks the probe of a process for all its measures, in Prometheus' text format.
 ///
 /// # Errors
-/// When something else answers, or nobody within seconds.
+/// When something else handlers, or nobody within seconds.
 pub fn scrape_metrics(address: SocketAddr) -> Result<String, ProbeError> {
     let answer =
         get(address, "/metrics").map_err(|source| ProbeError::Silent { address, source })?;
@@ -62,14 +62,14 @@ pub fn scrape_metrics(address: SocketAddr) -> Result<String, ProbeError> {
 }
 
 fn get(address: SocketAddr, path: &str) -> io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut stream = TcpStream::connect_timeout(&address, IO_TIMEOUT)?;
+    stream.set_read_timeout(Some(IO_TIMEOUT))?;
+    stream.set_write_timeout(Some(IO_TIMEOUT))?;
     // In one piece: whoever hangs up after the first one resets the connection, and with it the answer.
     let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
-    stream.take(LONGEST_ANSWER).read_to_end(&mut answer)?;
+    stream.take(MAX_ANSWER_BYTES).read_to_end(&mut answer)?;
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
@@ -84,7 +84,7 @@ mod tests {
 
     use super::*;
 
-    /// Asks somebody who answers with these bytes and hangs up.
+    /// Asks somebody who handlers with these bytes and hangs up.
     fn told(answer: &'static str) -> Result<(), ProbeError> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

@@ -65,7 +65,7 @@ pub enum WireError {
 
 /// What each message begins with.
 #[derive(Deserialize, Serialize)]
-struct Head<'a> {
+struct Header<'a> {
     #[serde(borrow)]
     kind: std::borrow::Cow<'a, str>,
     version: u32,
@@ -74,51 +74,51 @@ struct Head<'a> {
 #[derive(Serialize)]
 struct Envelope<'a, Body> {
     #[serde(flatten)]
-    head: Head<'static>,
+    header: Header<'static>,
     #[serde(flatten)]
     body: &'a Body,
 }
 
 /// The body of several reports.
 #[derive(Deserialize, Serialize)]
-struct Several<Reports> {
+struct ReportBatch<Reports> {
     reports: Reports,
 }
 
-/// The bytes of a message; [`WireError::TooLarge`] for a task that must go by [`Datums::Manifest`].
+/// The bytes of a message; [`WireError::TooLarge`] for a task that must go by [`TaskDatums::Manifest`].
 ///
-/// [`Datums::Manifest`]: super::Datums::Manifest
+/// [`TaskDatums::Manifest`]: super::TaskDatums::Manifest
 pub fn encode(message: &Message) -> Result<Bytes, WireError> {
     let bytes = match message {
-        Message::Task(task) => sealed(TASK, task),
+        Message::Task(task) => encode_envelope(TASK, task),
         Message::Reports(reports) => match reports.as_slice() {
-            [report] => sealed(REPORT, report),
-            reports => sealed(REPORTS, &Several { reports }),
+            [report] => encode_envelope(REPORT, report),
+            reports => encode_envelope(REPORTS, &ReportBatch { reports }),
         },
-        Message::Control(control) => sealed(CONTROL, control),
-        Message::LeaderToken(baton) => sealed(LEADER_TOKEN, baton),
+        Message::Control(control) => encode_envelope(CONTROL, control),
+        Message::LeaderToken(token) => encode_envelope(LEADER_TOKEN, token),
     }?;
     within_limit(&bytes)?;
     Ok(Bytes::from(bytes))
 }
 
-fn sealed(kind: &'static str, body: &impl Serialize) -> Result<Vec<u8>, WireError> {
-    let head = Head {
+fn encode_envelope(kind: &'static str, body: &impl Serialize) -> Result<Vec<u8>, WireError> {
+    let header = Header {
         kind: kind.into(),
         version: VERSION,
     };
-    serde_json::to_vec(&Envelope { head, body })
+    serde_json::to_vec(&Envelope { header, body })
         .map_err(|source| WireError::Malformed { size: 0, source })
 }
 
 /// The message in some bytes that came over the network: untrusted.
 pub fn decode(body: &[u8]) -> Result<Message, WireError> {
     within_limit(body)?;
-    let head: Head<'_> = parse(body)?;
-    match (&*head.kind, head.version) {
+    let header: Header<'_> = parse(body)?;
+    match (&*header.kind, header.version) {
         (TASK, 1) => parse(body).map(Message::Task),
         (REPORT, 1) => parse(body).map(|report| Message::Reports(vec![report])),
-        (REPORTS, 1) => parse(body).map(|Several { reports }| Message::Reports(reports)),
+        (REPORTS, 1) => parse(body).map(|ReportBatch { reports }| Message::Reports(reports)),
         (CONTROL, 1) => parse(body).map(Message::Control),
         (LEADER_TOKEN, 1) => parse(body).map(Message::LeaderToken),
         (kind, version) => Err(WireError::Unknown {

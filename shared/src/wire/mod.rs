@@ -14,4 +14,4 @@ pub use codec::{Message, SIZE_LIMIT, WireError, decode, encode};
 pub use control::Control;
 pub use leader_token::LeaderToken;
 pub use report::{Event, Report};
-pub use task::{Datums, Range, Task, Trace};
+pub use task::{ManifestRange, Task, TaskDatums, Trace};

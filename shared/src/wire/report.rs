@@ -49,7 +49,7 @@ pub enum Event {
         first: bool,
     },
     /// A worker has ended all it ran of a job that was stopped.
-    LetGo {
+    Released {
         /// Who.
         worker: WorkerId,
     },

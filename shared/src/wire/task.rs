@@ -12,7 +12,7 @@ pub struct Task {
     /// The job; its spec is in the ledger.
     pub job: JobId,
     /// The datums.
-    pub datums: Datums,
+    pub datums: TaskDatums,
     /// How many datums the job has, once it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
@@ -37,16 +37,16 @@ pub struct Trace {
 /// The datums of a task: in the message itself, or where to read them.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Datums {
+pub enum TaskDatums {
     /// In the message, in order, not empty.
     Inline(Vec<Datum>),
     /// In the manifest; for what would make a message too large.
-    Manifest(Range),
+    Manifest(ManifestRange),
 }
 
 /// Datums of one segment of the manifest. Those in it that are marked as done are not part of the task.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Range {
+pub struct ManifestRange {
     /// The segment, by the index of its first datum.
     pub segment: u64,
     /// Index of the first datum of the range.

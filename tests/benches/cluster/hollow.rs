@@ -6,7 +6,7 @@ use std::time::Duration;
 use drover_shared::datum::{Datum, StageStats, Verdict, VerdictState};
 use drover_shared::id::JobId;
 use drover_shared::queue::{Broker, Delivery, Queue, RabbitMq};
-use drover_shared::wire::{Datums, Event, Message, Report, decode, encode};
+use drover_shared::wire::{Event, Message, Report, TaskDatums, decode, encode};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 
@@ -57,7 +57,7 @@ async fn answer(broker: &RabbitMq, reports: &Queue, delivery: Delivery) {
     let Ok(Message::Task(task)) = decode(&delivery.body) else {
         panic!("not a task")
     };
-    let Datums::Inline(datums) = task.datums else {
+    let TaskDatums::Inline(datums) = task.datums else {
         panic!("not inline")
     };
     for datum in &datums {

@@ -68,7 +68,7 @@ async fn release_job(job: JobId, pipelines: Arc<[PipelineName]>, context: Arc<Wo
     let report = Report {
         job,
         redeliveries: 0,
-        event: Event::LetGo { worker },
+        event: Event::Released { worker },
     };
     if context.send(report, &pipeline).await.is_err() {
         tracing::warn!(job.id = %job, "the leader was not told that job {job} runs here no more");

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use drover_shared::datum::Datum;
 use drover_shared::id::JobId;
-use drover_shared::process::telemetry::follow;
+use drover_shared::process::telemetry::continue_trace;
 use drover_shared::queue::Delivery;
 use drover_shared::store::StoreError;
-use drover_shared::wire::{self, Datums, Message, Range, Task};
+use drover_shared::wire::{self, ManifestRange, Message, Task, TaskDatums};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
@@ -162,7 +162,7 @@ async fn run_datums(
             job.id = %job.id, datum.index, datum.id = %datum.id
         );
         if let Some(trace) = &task.trace {
-            follow(&span, &trace.parent, trace.published);
+            continue_trace(&span, &trace.parent, trace.published);
         }
         journeys.push(run_datum(datum, &message, context).instrument(span));
     }
@@ -236,23 +236,23 @@ async fn job(id: JobId, context: &WorkerContext) -> Result<Arc<Job>, MessageErro
 }
 
 async fn datums(
-    datums: Datums,
+    datums: TaskDatums,
     job: JobId,
     context: &WorkerContext,
 ) -> Result<Vec<Datum>, MessageError> {
     match datums {
-        Datums::Inline(datums) => Ok(datums),
-        Datums::Manifest(range) => from_manifest(range, job, context).await,
+        TaskDatums::Inline(datums) => Ok(datums),
+        TaskDatums::Manifest(range) => from_manifest(range, job, context).await,
     }
 }
 
 /// The datums of a range that have no verdict yet.
 async fn from_manifest(
-    range: Range,
+    range: ManifestRange,
     job: JobId,
     context: &WorkerContext,
 ) -> Result<Vec<Datum>, MessageError> {
-    let Range {
+    let ManifestRange {
         segment,
         first,
         count,

@@ -42,7 +42,7 @@ pub async fn work(
 ) -> Result<(), WorkError> {
     let span = tracing::info_span!("worker", worker.id = %settings.worker);
     // An error of the worker must not end the whole process: the caller decides that.
-    let tokens = tokens.part();
+    let tokens = tokens.child();
     async {
         let context = prepare(settings, ledger, broker, cancellations, tokens).await?;
         consume_all(&pipelines, &Arc::new(context)).await

@@ -1,7 +1,7 @@
 //! All stages of a datum, in order.
 
 use drover_shared::datum::Cause;
-use drover_shared::process::telemetry::TRACED;
+use drover_shared::process::telemetry::TRACE_TARGET;
 use drover_shared::wire::Event;
 use tokio::sync::SemaphorePermit;
 use tracing::{Instrument, info_span};
@@ -49,12 +49,12 @@ async fn process(
     claimed: &ClaimedDatum,
     context: &WorkerContext,
 ) -> Result<CommittedDatum, FlowError> {
-    let staging = stage(claimed, context).instrument(info_span!(target: TRACED, "download"));
+    let staging = stage(claimed, context).instrument(info_span!(target: TRACE_TARGET, "download"));
     let executed = match staging.await {
         Ok(staged) => {
             let executing = execute(staged, context);
             executing
-                .instrument(info_span!(target: TRACED, "process"))
+                .instrument(info_span!(target: TRACE_TARGET, "process"))
                 .await?
         }
         Err(FlowError::Datum(cause)) => ExecutedDatum::never(cause),
@@ -62,12 +62,12 @@ async fn process(
     };
     let mark = executed.mark;
     let uploading =
-        upload(executed, claimed, context).instrument(info_span!(target: TRACED, "upload"));
+        upload(executed, claimed, context).instrument(info_span!(target: TRACE_TARGET, "upload"));
     let ended = match context.unless_cut_short(uploading).await {
         Ok(Ok(uploaded)) => {
             let committing = commit(uploaded, claimed, context);
             committing
-                .instrument(info_span!(target: TRACED, "commit"))
+                .instrument(info_span!(target: TRACE_TARGET, "commit"))
                 .await
         }
         Ok(Err(failure)) | Err(failure) => Err(failure),

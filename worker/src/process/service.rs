@@ -133,7 +133,7 @@ async fn answer(
         };
         let (ready, link) = (health.clone(), health);
         exporter
-            .show_on(probe, move || ready.ready(), move || link.measure_link())
+            .serve_on(probe, move || ready.ready(), move || link.measure_link())
             .await
     })
 }
@@ -141,7 +141,7 @@ async fn answer(
 async fn listen_on(address: SocketAddr) -> Result<(Probe, MetricsExporter), ServiceError> {
     let refused = |source| ServiceError::Listen { address, source };
     let probe = Probe::bind(address).await.map_err(refused)?;
-    let exporter = MetricsExporter::keep(&metrics::BUCKETS_S, &[])
+    let exporter = MetricsExporter::install(&metrics::BUCKETS_S, &[])
         .map_err(|error| refused(io::Error::other(error)))?;
     metrics::describe();
     let address = probe.address().map_err(refused)?;

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use drover_shared::datum::{Cause, VerdictState};
 use drover_shared::ledger::Commit;
-use drover_shared::wire::Datums;
+use drover_shared::wire::TaskDatums;
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -80,8 +80,11 @@ async fn a_datum_that_may_have_come_before_is_looked_up_first() {
     let winner = farm.verdict_of_another(0);
     let won = farm.ledger.commit(farm.job, &winner).await.unwrap();
     assert_eq!(won, Commit::Won);
-    farm.publish_again(Datums::Inline(vec![farm.datum(0, "a"), farm.datum(1, "a")]))
-        .await;
+    farm.publish_again(TaskDatums::Inline(vec![
+        farm.datum(0, "a"),
+        farm.datum(1, "a"),
+    ]))
+    .await;
     let _worker = farm.work(farm.settings());
     let mut ended = [farm.ended().await, farm.ended().await];
     ended.sort_by_key(|(verdict, _)| verdict.index);
@@ -101,8 +104,11 @@ async fn a_datum_is_charged_with_two_deaths_at_the_least() {
             farm.ledger.mark_attempt(farm.job, index).await.unwrap();
         }
     }
-    farm.publish_again(Datums::Inline(vec![farm.datum(0, "a"), farm.datum(1, "a")]))
-        .await;
+    farm.publish_again(TaskDatums::Inline(vec![
+        farm.datum(0, "a"),
+        farm.datum(1, "a"),
+    ]))
+    .await;
     let _worker = farm.work(farm.settings());
     let mut ended = [farm.ended().await.0, farm.ended().await.0];
     ended.sort_by_key(|verdict| verdict.index);
@@ -122,7 +128,7 @@ async fn a_suspect_runs_alone() {
     let mut farm = Farm::new(script).await;
     farm.write("a", "A\n");
     farm.ledger.mark_attempt(farm.job, 0).await.unwrap();
-    farm.publish_again(Datums::Inline(vec![farm.datum(0, "a")]))
+    farm.publish_again(TaskDatums::Inline(vec![farm.datum(0, "a")]))
         .await;
     farm.publish(vec![farm.datum(1, "a")]).await;
     let mut settings = farm.settings();
@@ -139,7 +145,7 @@ async fn a_suspect_runs_alone() {
 async fn what_a_hard_stop_kills_is_not_charged() {
     let farm = Farm::new(WAIT_FOR_GO).await;
     farm.write("a", "A\n");
-    farm.publish_again(Datums::Inline(vec![farm.datum(0, "a")]))
+    farm.publish_again(TaskDatums::Inline(vec![farm.datum(0, "a")]))
         .await;
     let worker = farm.work(farm.settings());
     exists(&farm.path("running")).await;
@@ -155,7 +161,7 @@ async fn what_a_draining_worker_had_made_ready_is_not_charged() {
     let mut farm = Farm::new(WAIT_FOR_GO).await;
     farm.write("a", "A\n");
     for index in 0..3 {
-        farm.publish_again(Datums::Inline(vec![farm.datum(index, "a")]))
+        farm.publish_again(TaskDatums::Inline(vec![farm.datum(index, "a")]))
             .await;
     }
     let worker = farm.work(farm.settings());

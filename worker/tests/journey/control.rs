@@ -5,7 +5,7 @@ use drover_shared::datum::VerdictState;
 use drover_shared::id::{JobId, PipelineName};
 use drover_shared::job::{JobRecord, JobState};
 use drover_shared::ledger::Ledger;
-use drover_shared::wire::{self, Control, Datums, Event, Message, Range};
+use drover_shared::wire::{self, Control, Event, ManifestRange, Message, TaskDatums};
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::time::timeout;
@@ -22,7 +22,7 @@ async fn let_go(farm: &mut Farm, job: JobId) {
     loop {
         let report = farm.report().await;
         match report.event {
-            Event::LetGo { .. } if report.job == job => return,
+            Event::Released { .. } if report.job == job => return,
             Event::Running { .. } => {}
             other => panic!("{other:?}"),
         }
@@ -125,7 +125,7 @@ async fn messages_of_a_job_that_is_over_are_dropped() {
     let mut farm = Farm::new("touch $FARM/running").await;
     farm.write("a", "A\n");
     // Even the manifest may be gone.
-    let gone = Datums::Manifest(Range {
+    let gone = TaskDatums::Manifest(ManifestRange {
         segment: 0,
         first: 0,
         count: 1,

@@ -16,7 +16,7 @@ use drover_shared::ledger::Ledger;
 use drover_shared::process::Tokens;
 use drover_shared::queue::{Broker, Consumer, Embedded, Queue};
 use drover_shared::store::{Location, Store, layout};
-use drover_shared::wire::{self, Datums, Event, Message, Report, Task};
+use drover_shared::wire::{self, Event, Message, Report, Task, TaskDatums};
 use drover_worker::{Cancellations, Settings, WorkError, work};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -133,19 +133,19 @@ impl Farm {
     }
 
     pub(crate) async fn publish(&self, datums: Vec<Datum>) {
-        self.publish_task(Datums::Inline(datums)).await;
+        self.publish_task(TaskDatums::Inline(datums)).await;
     }
 
-    pub(crate) async fn publish_task(&self, datums: Datums) {
+    pub(crate) async fn publish_task(&self, datums: TaskDatums) {
         self.publish_datums(datums, false).await;
     }
 
     /// Publishes datums that an earlier message may have brought.
-    pub(crate) async fn publish_again(&self, datums: Datums) {
+    pub(crate) async fn publish_again(&self, datums: TaskDatums) {
         self.publish_datums(datums, true).await;
     }
 
-    async fn publish_datums(&self, datums: Datums, again: bool) {
+    async fn publish_datums(&self, datums: TaskDatums, again: bool) {
         let task = Task {
             job: self.job,
             datums,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use drover_shared::datum::VerdictState;
-use drover_shared::wire::Datums;
+use drover_shared::wire::TaskDatums;
 use tokio::time::timeout;
 
 use crate::breaking::Breaking;
@@ -29,7 +29,7 @@ async fn feed_short_datums(farm: &mut Farm, broker: &Breaking) {
     farm.ledger.commit(farm.job, &ended).await.unwrap();
     let feeding = async {
         while broker.asked().last() != Some(&34) {
-            farm.publish_again(Datums::Inline(vec![farm.datum(0, "a")]))
+            farm.publish_again(TaskDatums::Inline(vec![farm.datum(0, "a")]))
                 .await;
             assert!(!farm.ended().await.1);
         }

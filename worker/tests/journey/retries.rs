@@ -162,7 +162,9 @@ async fn whoever_watches_hears_of_long_attempts_and_of_retries() {
                 heard.push(format!("{:?} {}", verdict.state, verdict.attempts));
                 break;
             }
-            Event::LetGo { worker } => panic!("nobody stopped the job, but {worker} let go of it"),
+            Event::Released { worker } => {
+                panic!("nobody stopped the job, but {worker} let go of it")
+            }
         }
     }
     assert_eq!(heard, ["running 1", "retrying 1", "Success 2"]);

@@ -7,7 +7,7 @@ use drover_shared::datum::{Cause, VerdictState};
 use drover_shared::id::JobId;
 use drover_shared::ledger::{Commit, ManifestEntry};
 use drover_shared::queue::Queue;
-use drover_shared::wire::{Datums, Range};
+use drover_shared::wire::{ManifestRange, TaskDatums};
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -272,7 +272,7 @@ async fn datums_by_reference_are_read_from_the_manifest() {
         .write_manifest(farm.job, &entries)
         .await
         .unwrap();
-    farm.publish_task(Datums::Manifest(Range {
+    farm.publish_task(TaskDatums::Manifest(ManifestRange {
         segment: 10,
         first: 11,
         count: 3,
@@ -292,7 +292,7 @@ async fn what_is_not_understood_is_parked_and_the_queue_flows_on() {
     farm.publish_body(Bytes::from_static(b"garbage")).await;
     farm.publish_body(Bytes::from_static(br#"{"kind":"task","version":9}"#))
         .await;
-    farm.publish_task(Datums::Manifest(Range {
+    farm.publish_task(TaskDatums::Manifest(ManifestRange {
         segment: 99,
         first: 99,
         count: 1,

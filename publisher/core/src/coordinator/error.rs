@@ -1,7 +1,7 @@
 //! Errors of a coordinator.
 
 use drover_shared::id::JobId;
-use drover_shared::job::IllegalStep;
+use drover_shared::job::InvalidTransition;
 use drover_shared::queue::QueueError;
 use drover_shared::store::StoreError;
 use drover_shared::wire::WireError;
@@ -52,7 +52,7 @@ pub enum CoordinateError {
     Machine(#[from] std::io::Error),
     /// A bug: an illegal event for the job's state.
     #[error("the job cannot go on")]
-    Illegal(#[from] IllegalStep),
+    Illegal(#[from] InvalidTransition),
 }
 
 impl CoordinateError {

@@ -259,7 +259,7 @@ impl PipelineLeader {
         let _at_it = metrics::CoordinatedGauge::begin();
         let part = match &self.workers {
             Workers::OnBroker => Tokens::new(),
-            Workers::Local(local) => local.tokens.part(),
+            Workers::Local(local) => local.tokens.child(),
         };
         let working = self.work(pipeline, part.clone());
         tokio::pin!(working);

@@ -12,7 +12,7 @@ use drover_shared::ledger::{Commit, Ledger};
 use drover_shared::pipeline::{Pipeline, from_value};
 use drover_shared::queue::{Broker, Consumer, Embedded, Queue};
 use drover_shared::store::{Location, Store};
-use drover_shared::wire::{Datums, Event, Message, Report, decode, encode};
+use drover_shared::wire::{Event, Message, Report, TaskDatums, decode, encode};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -195,7 +195,7 @@ impl Fixture {
             let Ok(Message::Task(task)) = decode(&delivery.body) else {
                 panic!("not a task")
             };
-            let Datums::Inline(datums) = task.datums else {
+            let TaskDatums::Inline(datums) = task.datums else {
                 panic!("not inline")
             };
             for datum in datums {

@@ -1,19 +1,19 @@
 //! Fields of the reference that mean nothing here: read and not used, or refused by name.
 
 /// A field that is known and not ours.
-pub(in crate::pipeline) struct Field {
+pub(in crate::pipeline) struct UnsupportedField {
     /// The object it stands in, as the schema names it.
     pub(in crate::pipeline) object: &'static str,
     /// The field.
     pub(in crate::pipeline) name: &'static str,
     /// What becomes of it.
-    pub(in crate::pipeline) standing: Standing,
+    pub(in crate::pipeline) support: Support,
 }
 
 /// What becomes of a field that is not ours; the texts continue "`field` is not used: …" and
 /// "`field` is refused: …".
 #[derive(Clone, Copy)]
-pub(in crate::pipeline) enum Standing {
+pub(in crate::pipeline) enum Support {
     /// Whatever it holds is read over, with a note.
     Unused(&'static str),
     /// Read over with a note if it holds this value, else refused.
@@ -22,13 +22,13 @@ pub(in crate::pipeline) enum Standing {
     Refused(&'static str),
 }
 
-use Standing::{Only, Refused, Unused};
+use Support::{Only, Refused, Unused};
 
-const fn field(object: &'static str, name: &'static str, standing: Standing) -> Field {
-    Field {
+const fn field(object: &'static str, name: &'static str, support: Support) -> UnsupportedField {
+    UnsupportedField {
         object,
         name,
-        standing,
+        support,
     }
 }
 
@@ -45,7 +45,7 @@ const NOT_A_MANIFEST: &str =
     "this looks like a Kubernetes resource; the spec is what stands under `spec`";
 
 /// The table, in the order of the reference.
-pub(in crate::pipeline) const FIELDS: &[Field] = &[
+pub(in crate::pipeline) const UNSUPPORTED_FIELDS: &[UnsupportedField] = &[
     field("Identity", "project", Unused(NO_PROJECTS)),
     field(
         "Pipeline",
@@ -180,8 +180,11 @@ pub(in crate::pipeline) const OBJECTS: [(&str, &str); 16] = [
 ];
 
 /// The table's row for a field, by its own spelling or in camelCase.
-pub(super) fn find(object: &str, names: impl Fn(&str) -> bool) -> Option<&'static Field> {
-    FIELDS
+pub(super) fn find(
+    object: &str,
+    names: impl Fn(&str) -> bool,
+) -> Option<&'static UnsupportedField> {
+    UNSUPPORTED_FIELDS
         .iter()
         .find(|field| field.object == object && names(field.name))
 }

@@ -10,5 +10,5 @@ mod walk;
 
 #[cfg(test)]
 pub(super) use fields::OBJECTS;
-pub(super) use fields::{FIELDS, Standing};
+pub(super) use fields::{Support, UNSUPPORTED_FIELDS};
 pub(super) use walk::check;

@@ -7,12 +7,12 @@ use crate::pipeline::document::{Content, Node};
 use crate::pipeline::spec::{Duration, Quantity};
 
 /// Why a value does not fit: what is wrong and the way out.
-pub(super) struct Misfit {
+pub(super) struct InvalidValue {
     pub(super) message: String,
     pub(super) advice: String,
 }
 
-impl Misfit {
+impl InvalidValue {
     pub(super) fn new(message: impl Into<String>, advice: impl Into<String>) -> Self {
         Self {
             message: message.into(),
@@ -30,56 +30,58 @@ impl Misfit {
 }
 
 /// A text; in YAML the quotes may be left out whatever it looks like.
-pub(super) fn text(node: &Node) -> Result<Value, Misfit> {
+pub(super) fn text(node: &Node) -> Result<Value, InvalidValue> {
     match &node.content {
         Content::Quoted(text) | Content::Plain(text) => Ok(json!(text)),
-        Content::Literal(text) => Err(Misfit::expected(
+        Content::Literal(text) => Err(InvalidValue::expected(
             "a text",
             node,
             format!("put it in quotes: \"{text}\""),
         )),
-        Content::List(_) | Content::Map(_) => Err(Misfit::expected("a text", node, "")),
+        Content::List(_) | Content::Map(_) => Err(InvalidValue::expected("a text", node, "")),
     }
 }
 
 /// A text with a grammar of its own, named by the schema.
-pub(super) fn named_text(name: &str, node: &Node) -> Result<Value, Misfit> {
+pub(super) fn named_text(name: &str, node: &Node) -> Result<Value, InvalidValue> {
     let value = match &node.content {
         Content::Quoted(text) | Content::Plain(text) | Content::Literal(text) => text,
-        Content::List(_) | Content::Map(_) => return Err(Misfit::expected("a text", node, "")),
+        Content::List(_) | Content::Map(_) => {
+            return Err(InvalidValue::expected("a text", node, ""));
+        }
     };
-    let misfit = |what: &str, advice: String| {
-        Misfit::new(format!("{} is not {what}", node.describe()), advice)
+    let invalid = |what: &str, advice: String| {
+        InvalidValue::new(format!("{} is not {what}", node.describe()), advice)
     };
     match name {
         "Duration" => value
             .parse::<Duration>()
             .map(|duration| json!(duration.to_string()))
-            .map_err(|error| misfit("a duration", error.to_string())),
+            .map_err(|error| invalid("a duration", error.to_string())),
         "Quantity" => value
             .parse::<Quantity>()
             .map(|quantity| json!(quantity.to_string()))
-            .map_err(|error| misfit("a quantity", error.to_string())),
+            .map_err(|error| invalid("a quantity", error.to_string())),
         _ => text(node),
     }
 }
 
 /// `true` or `false`.
-pub(super) fn boolean(node: &Node) -> Result<Value, Misfit> {
+pub(super) fn boolean(node: &Node) -> Result<Value, InvalidValue> {
     if matches!(node.content, Content::Quoted(_)) {
         let advice = "write true or false without quotes";
-        return Err(Misfit::expected("true or false", node, advice));
+        return Err(InvalidValue::expected("true or false", node, advice));
     }
     match node.scalar() {
         Some("true" | "True" | "TRUE") => Ok(json!(true)),
         Some("false" | "False" | "FALSE") => Ok(json!(false)),
-        _ => Err(Misfit::expected("true or false", node, "")),
+        _ => Err(InvalidValue::expected("true or false", node, "")),
     }
 }
 
 /// A whole number, which may stand in quotes, within the bounds of the schema.
-pub(super) fn integer(node: &Node, schema: &Value) -> Result<Value, Misfit> {
-    let not_whole = || Misfit::expected("a whole number", node, "");
+pub(super) fn integer(node: &Node, schema: &Value) -> Result<Value, InvalidValue> {
+    let not_whole = || InvalidValue::expected("a whole number", node, "");
     let number: i128 = match node.scalar().map(|text| (text.parse(), text)) {
         Some((Ok(number), _)) => number,
         Some((Err(_), text)) => whole(text).ok_or_else(not_whole)?,
@@ -87,7 +89,7 @@ pub(super) fn integer(node: &Node, schema: &Value) -> Result<Value, Misfit> {
     };
     let (least, most) = integer_bounds(schema);
     if number < least || number > most {
-        return Err(Misfit::new(
+        return Err(InvalidValue::new(
             format!("{number} is out of range"),
             range(least, most),
         ));
@@ -99,8 +101,8 @@ pub(super) fn integer(node: &Node, schema: &Value) -> Result<Value, Misfit> {
 }
 
 /// A number, which may stand in quotes.
-pub(super) fn number(node: &Node, schema: &Value) -> Result<Value, Misfit> {
-    let not_a_number = || Misfit::expected("a number", node, thousandths(node));
+pub(super) fn number(node: &Node, schema: &Value) -> Result<Value, InvalidValue> {
+    let not_a_number = || InvalidValue::expected("a number", node, thousandths(node));
     let number: f64 = node
         .scalar()
         .and_then(|text| text.parse().ok())
@@ -108,7 +110,10 @@ pub(super) fn number(node: &Node, schema: &Value) -> Result<Value, Misfit> {
     let least = schema["minimum"].as_f64().unwrap_or(f64::NEG_INFINITY);
     if number < least {
         let advice = format!("it must be {least} or more");
-        return Err(Misfit::new(format!("{number} is out of range"), advice));
+        return Err(InvalidValue::new(
+            format!("{number} is out of range"),
+            advice,
+        ));
     }
     Number::from_f64(number)
         .map(Value::Number)
@@ -124,10 +129,10 @@ fn thousandths(node: &Node) -> String {
 }
 
 /// One of the words of the schema, in any of the usual spellings.
-pub(super) fn word(node: &Node, words: &[&str]) -> Result<Value, Misfit> {
+pub(super) fn word(node: &Node, words: &[&str]) -> Result<Value, InvalidValue> {
     let text = node
         .scalar()
-        .ok_or_else(|| Misfit::expected("a word", node, words.join(", ")))?;
+        .ok_or_else(|| InvalidValue::expected("a word", node, words.join(", ")))?;
     let folded = |text: &str| text.replace(['_', '-'], "").to_lowercase();
     if let Some(word) = words.iter().find(|word| folded(word) == folded(text)) {
         return Ok(json!(word));
@@ -136,7 +141,7 @@ pub(super) fn word(node: &Node, words: &[&str]) -> Result<Value, Misfit> {
         Some(similar) => format!("did you mean `{similar}`?"),
         None => format!("one of: {}", words.join(", ")),
     };
-    Err(Misfit::new(
+    Err(InvalidValue::new(
         format!("{} is not known here", node.describe()),
         advice,
     ))

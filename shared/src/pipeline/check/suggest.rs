@@ -5,11 +5,11 @@ use std::fmt;
 use super::fields::OBJECTS;
 use crate::pipeline::schema::{CHECKED, properties};
 
-/// Least likeness of a suggestion, from 0 to 1: one typing error in a short word passes.
-const ALIKE: f64 = 0.7;
+/// Least similarity of a suggestion, from 0 to 1: one typing error in a short word passes.
+const MIN_SIMILARITY: f64 = 0.7;
 
 /// What an unknown field probably stands for.
-pub(super) enum Guess<'known> {
+pub(super) enum FieldSuggestion<'known> {
     /// A field of the same object.
     Misspelt(&'known str),
     /// A field of another object: the field and the object.
@@ -18,7 +18,7 @@ pub(super) enum Guess<'known> {
     Unclear(Vec<&'known str>),
 }
 
-impl fmt::Display for Guess<'_> {
+impl fmt::Display for FieldSuggestion<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Misspelt(field) => write!(out, "did you mean `{field}`?"),
@@ -32,14 +32,14 @@ impl fmt::Display for Guess<'_> {
 }
 
 /// What an unknown field probably stands for, in an object with the given fields.
-pub(super) fn guess<'known>(unknown: &str, known: &[&'known str]) -> Guess<'known> {
+pub(super) fn suggest<'known>(unknown: &str, known: &[&'known str]) -> FieldSuggestion<'known> {
     let unknown = snake_case(unknown);
     if let Some(field) = similar(&unknown, known.iter().copied()) {
-        return Guess::Misspelt(field);
+        return FieldSuggestion::Misspelt(field);
     }
     match owner(&unknown) {
-        Some(owner) => Guess::Misplaced(unknown, owner),
-        None => Guess::Unclear(known.to_vec()),
+        Some(owner) => FieldSuggestion::Misplaced(unknown, owner),
+        None => FieldSuggestion::Unclear(known.to_vec()),
     }
 }
 
@@ -55,7 +55,7 @@ pub(super) fn similar<'known>(
                 candidate,
             )
         })
-        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
         .max_by(|left, right| left.0.total_cmp(&right.0))
         .map(|(_, candidate)| candidate)
 }

@@ -4,42 +4,47 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::fields::{self, Field, Standing};
-use super::scalar::{self, Misfit};
-use super::suggest::{self, Guess};
+use super::fields::{self, Support, UnsupportedField};
+use super::scalar::{self, InvalidValue};
+use super::suggest::{self, FieldSuggestion};
+use crate::pipeline::collector::FindingCollector;
 use crate::pipeline::document::{Content, Entry, Node, Path};
 use crate::pipeline::findings::Severity;
-use crate::pipeline::report::Report;
 use crate::pipeline::schema::{CHECKED, properties, resolve};
 
 /// Checks a document against the schema; what does not fit is reported and left out.
-pub(in crate::pipeline) fn check(root: &Node, report: &mut Report<'_>) -> Value {
+pub(in crate::pipeline) fn check(root: &Node, report: &mut FindingCollector<'_>) -> Value {
     let walked = value(root, &CHECKED, &Path::root(), report);
     walked.unwrap_or_else(|| Value::Object(Map::new()))
 }
 
-fn value(node: &Node, schema: &Value, path: &Path, report: &mut Report<'_>) -> Option<Value> {
+fn value(
+    node: &Node,
+    schema: &Value,
+    path: &Path,
+    report: &mut FindingCollector<'_>,
+) -> Option<Value> {
     if node.is_null() {
         return None;
     }
     let (name, definition) = resolve(schema);
     let walked = match expected(definition) {
-        Expected::Object(fields) => object(node, name, fields, path, report),
-        Expected::Map => map(node, &definition["additionalProperties"], path, report),
-        Expected::List => list(node, definition, path, report),
-        Expected::Word(words) => scalar::word(node, &words),
-        Expected::Boolean => scalar::boolean(node),
-        Expected::Integer => scalar::integer(node, definition),
-        Expected::Number => scalar::number(node, definition),
-        Expected::Text => scalar::named_text(name, node),
+        ExpectedType::Object(fields) => object(node, name, fields, path, report),
+        ExpectedType::Map => map(node, &definition["additionalProperties"], path, report),
+        ExpectedType::List => list(node, definition, path, report),
+        ExpectedType::Word(words) => scalar::word(node, &words),
+        ExpectedType::Boolean => scalar::boolean(node),
+        ExpectedType::Integer => scalar::integer(node, definition),
+        ExpectedType::Number => scalar::number(node, definition),
+        ExpectedType::Text => scalar::named_text(name, node),
     };
     walked
-        .map_err(|misfit| report.error(path, misfit.message, misfit.advice))
+        .map_err(|invalid| report.error(path, invalid.message, invalid.advice))
         .ok()
 }
 
 /// What a schema expects.
-enum Expected<'schema> {
+enum ExpectedType<'schema> {
     Object(&'schema Map<String, Value>),
     Map,
     List,
@@ -50,21 +55,21 @@ enum Expected<'schema> {
     Text,
 }
 
-fn expected(definition: &Value) -> Expected<'_> {
+fn expected(definition: &Value) -> ExpectedType<'_> {
     if let Some(fields) = properties(definition) {
-        return Expected::Object(fields);
+        return ExpectedType::Object(fields);
     }
     if let Some(words) = words(definition) {
-        return Expected::Word(words);
+        return ExpectedType::Word(words);
     }
     let kind = &definition["type"];
     match kind.as_str().or_else(|| kind[0].as_str()) {
-        Some("object") => Expected::Map,
-        Some("array") => Expected::List,
-        Some("boolean") => Expected::Boolean,
-        Some("integer") => Expected::Integer,
-        Some("number") => Expected::Number,
-        _ => Expected::Text,
+        Some("object") => ExpectedType::Map,
+        Some("array") => ExpectedType::List,
+        Some("boolean") => ExpectedType::Boolean,
+        Some("integer") => ExpectedType::Integer,
+        Some("number") => ExpectedType::Number,
+        _ => ExpectedType::Text,
     }
 }
 
@@ -83,7 +88,7 @@ fn words(definition: &Value) -> Option<Vec<&str>> {
 }
 
 fn is_text(schema: &Value) -> bool {
-    matches!(expected(resolve(schema).1), Expected::Text)
+    matches!(expected(resolve(schema).1), ExpectedType::Text)
 }
 
 fn object(
@@ -91,10 +96,10 @@ fn object(
     name: &str,
     known: &Map<String, Value>,
     path: &Path,
-    report: &mut Report<'_>,
-) -> Result<Value, Misfit> {
+    report: &mut FindingCollector<'_>,
+) -> Result<Value, InvalidValue> {
     let Content::Map(entries) = &node.content else {
-        return Err(Misfit::expected(
+        return Err(InvalidValue::expected(
             "an object",
             node,
             object_advice(name, known),
@@ -112,7 +117,7 @@ fn object(
                 checked.insert(field.clone(), value);
             }
         } else if let Some(field) = fields::find(name, |field| entry.names(field)) {
-            not_ours(entry, field, path, report);
+            unsupported(entry, field, path, report);
         } else {
             unknown(entry, known, path, report);
         }
@@ -134,9 +139,18 @@ fn object_advice(name: &str, known: &Map<String, Value>) -> String {
 }
 
 /// Names and values; a name without a value has the empty text.
-fn map(node: &Node, schema: &Value, path: &Path, report: &mut Report<'_>) -> Result<Value, Misfit> {
+fn map(
+    node: &Node,
+    schema: &Value,
+    path: &Path,
+    report: &mut FindingCollector<'_>,
+) -> Result<Value, InvalidValue> {
     let Content::Map(entries) = &node.content else {
-        return Err(Misfit::expected("an object of names and values", node, ""));
+        return Err(InvalidValue::expected(
+            "an object of names and values",
+            node,
+            "",
+        ));
     };
     let mut checked = Map::new();
     let mut seen = HashSet::new();
@@ -156,8 +170,8 @@ fn list(
     node: &Node,
     definition: &Value,
     path: &Path,
-    report: &mut Report<'_>,
-) -> Result<Value, Misfit> {
+    report: &mut FindingCollector<'_>,
+) -> Result<Value, InvalidValue> {
     let schema = &definition["items"];
     let takes_one = definition["type"].is_array();
     match &node.content {
@@ -171,12 +185,14 @@ fn list(
             Ok(value(node, schema, path, report).into_iter().collect())
         }
         Content::Quoted(text) | Content::Plain(text) if is_text(schema) => {
-            Err(Misfit::expected("a list", node, list_advice(text)))
+            Err(InvalidValue::expected("a list", node, list_advice(text)))
         }
-        Content::Plain(text) | Content::Literal(text) => {
-            Err(Misfit::expected("a list", node, format!("write [{text}]")))
-        }
-        _ => Err(Misfit::expected("a list", node, "")),
+        Content::Plain(text) | Content::Literal(text) => Err(InvalidValue::expected(
+            "a list",
+            node,
+            format!("write [{text}]"),
+        )),
+        _ => Err(InvalidValue::expected("a list", node, "")),
     }
 }
 
@@ -189,7 +205,7 @@ fn list_advice(text: &str) -> String {
     }
 }
 
-fn repeated(entry: &Entry, field: &str, path: &Path, report: &mut Report<'_>) {
+fn repeated(entry: &Entry, field: &str, path: &Path, report: &mut FindingCollector<'_>) {
     let advice = "keep one of them; the first one counts here".to_owned();
     let message = "is given more than once".to_owned();
     report.add(
@@ -201,28 +217,38 @@ fn repeated(entry: &Entry, field: &str, path: &Path, report: &mut Report<'_>) {
     );
 }
 
-fn not_ours(entry: &Entry, field: &Field, path: &Path, report: &mut Report<'_>) {
+fn unsupported(
+    entry: &Entry,
+    field: &UnsupportedField,
+    path: &Path,
+    report: &mut FindingCollector<'_>,
+) {
     if entry.value.is_null() {
         return;
     }
     let path = path.field(field.name);
     let unused = |reason: &str| format!("is not used: {reason}");
     let refused = |reason: &str| format!("is refused: {reason}");
-    let (severity, message) = match field.standing {
-        Standing::Unused(reason) => (Severity::Note, unused(reason)),
-        Standing::Only(only, reason) if entry.value.scalar() == Some(only) => {
+    let (severity, message) = match field.support {
+        Support::Unused(reason) => (Severity::Note, unused(reason)),
+        Support::Only(only, reason) if entry.value.scalar() == Some(only) => {
             (Severity::Note, unused(reason))
         }
-        Standing::Only(_, reason) | Standing::Refused(reason) => (Severity::Error, refused(reason)),
+        Support::Only(_, reason) | Support::Refused(reason) => (Severity::Error, refused(reason)),
     };
     report.add(severity, entry.key_at, &path, message, String::new());
 }
 
-fn unknown(entry: &Entry, known: &Map<String, Value>, path: &Path, report: &mut Report<'_>) {
+fn unknown(
+    entry: &Entry,
+    known: &Map<String, Value>,
+    path: &Path,
+    report: &mut FindingCollector<'_>,
+) {
     let names: Vec<&str> = known.keys().map(String::as_str).collect();
-    let guess = suggest::guess(&entry.key, &names);
-    if let Guess::Misspelt(field) = guess {
-        report.meant(&path.field(field));
+    let suggestion = suggest::suggest(&entry.key, &names);
+    if let FieldSuggestion::Misspelt(field) = suggestion {
+        report.add_suggestion(&path.field(field));
     }
     let message = "there is no such field".to_owned();
     report.add(
@@ -230,6 +256,6 @@ fn unknown(entry: &Entry, known: &Map<String, Value>, path: &Path, report: &mut 
         entry.key_at,
         &path.field(&entry.key),
         message,
-        guess.to_string(),
+        suggestion.to_string(),
     );
 }

@@ -5,7 +5,7 @@ use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde::de::IgnoredAny;
 
-use super::{Content, Entry, MAX_DEPTH, MAX_NODES, Node, Position, Unreadable};
+use super::{Content, DocumentError, Entry, MAX_DEPTH, MAX_NODES, Node, Position};
 
 /// JSON to the letter: syntax was checked by `serde_json` before.
 const STRICT: ParseOptions = ParseOptions {
@@ -22,7 +22,7 @@ const STRICT: ParseOptions = ParseOptions {
 };
 
 /// Reads all documents of a JSON text.
-pub(super) fn read(text: &str) -> Result<Vec<Node>, Unreadable> {
+pub(super) fn read(text: &str) -> Result<Vec<Node>, DocumentError> {
     let mut reader = Reader {
         lines: Lines::of(text),
         nodes: 0,
@@ -46,10 +46,10 @@ struct Reader<'text> {
 }
 
 impl Reader<'_> {
-    fn document(&mut self, text: &str, start: usize) -> Result<Node, Unreadable> {
+    fn document(&mut self, text: &str, start: usize) -> Result<Node, DocumentError> {
         let parsed = parse_to_ast(text, &CollectOptions::default(), &STRICT).map_err(|error| {
             let at = self.lines.position(start + error.range().start);
-            Unreadable::new(at, lower_first(&error.kind().to_string()), "")
+            DocumentError::new(at, lower_first(&error.kind().to_string()), "")
         })?;
         match parsed.value {
             Some(value) => self.node(&value, start, 0),
@@ -60,16 +60,21 @@ impl Reader<'_> {
         }
     }
 
-    fn node(&mut self, value: &Value<'_>, start: usize, depth: usize) -> Result<Node, Unreadable> {
+    fn node(
+        &mut self,
+        value: &Value<'_>,
+        start: usize,
+        depth: usize,
+    ) -> Result<Node, DocumentError> {
         let at = self.lines.position(start + value.range().start);
         self.nodes += 1;
         if self.nodes > MAX_NODES {
             let message = format!("the file holds more than {MAX_NODES} values");
-            return Err(Unreadable::new(at, message, "is this a pipeline spec?"));
+            return Err(DocumentError::new(at, message, "is this a pipeline spec?"));
         }
         if depth > MAX_DEPTH {
             let message = format!("nested more than {MAX_DEPTH} levels deep");
-            return Err(Unreadable::new(at, message, ""));
+            return Err(DocumentError::new(at, message, ""));
         }
         let content = match value {
             Value::StringLit(text) => Content::Quoted(text.value.to_string()),
@@ -129,7 +134,7 @@ impl<'text> Lines<'text> {
     }
 }
 
-fn syntax_error(text: &str, error: &serde_json::Error) -> Unreadable {
+fn syntax_error(text: &str, error: &serde_json::Error) -> DocumentError {
     let line = text
         .split('\n')
         .nth(error.line().saturating_sub(1))
@@ -159,7 +164,7 @@ fn syntax_error(text: &str, error: &serde_json::Error) -> Unreadable {
     } else {
         ""
     };
-    Unreadable::new(at, format!("not JSON: {}", lower_first(&message)), advice)
+    DocumentError::new(at, format!("not JSON: {}", lower_first(&message)), advice)
 }
 
 fn lower_first(text: &str) -> String {

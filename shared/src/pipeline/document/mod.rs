@@ -24,13 +24,13 @@ const MAX_NODES: usize = 200_000;
 
 /// Why a text is no document, and where.
 #[derive(Debug)]
-pub(super) struct Unreadable {
+pub(super) struct DocumentError {
     pub(super) at: Position,
     pub(super) message: String,
     pub(super) advice: String,
 }
 
-impl Unreadable {
+impl DocumentError {
     fn new(at: Position, message: impl Into<String>, advice: impl Into<String>) -> Self {
         Self {
             at,
@@ -41,11 +41,11 @@ impl Unreadable {
 }
 
 /// Reads all documents of a text; empty ones are left out.
-pub(super) fn read(file: &str, text: &str) -> Result<Vec<Node>, Unreadable> {
+pub(super) fn read(file: &str, text: &str) -> Result<Vec<Node>, DocumentError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.len() > MAX_BYTES {
         let message = format!("the file is larger than {} MiB", MAX_BYTES / 1024 / 1024);
-        return Err(Unreadable::new(
+        return Err(DocumentError::new(
             Position::START,
             message,
             "is this a pipeline spec?",
@@ -62,7 +62,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<Node>, Unreadable> {
         .collect();
     if documents.is_empty() {
         let advice = "write at least `pipeline`, `transform` and `input`";
-        return Err(Unreadable::new(
+        return Err(DocumentError::new(
             Position::START,
             "there is no pipeline in this file",
             advice,

@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 
-use super::{Content, Entry, MAX_DEPTH, MAX_NODES, Node, Position, Unreadable};
+use super::{Content, DocumentError, Entry, MAX_DEPTH, MAX_NODES, Node, Position};
 
 /// Reads all documents of a YAML text.
-pub(super) fn read(text: &str) -> Result<Vec<Node>, Unreadable> {
+pub(super) fn read(text: &str) -> Result<Vec<Node>, DocumentError> {
     let mut builder = Builder::default();
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| syntax_error(&error))?;
@@ -29,10 +29,10 @@ struct Builder {
 struct Open {
     at: Position,
     anchor: usize,
-    holding: Holding,
+    collection: Collection,
 }
 
-enum Holding {
+enum Collection {
     List(Vec<Node>),
     Map {
         entries: Vec<Entry>,
@@ -41,12 +41,12 @@ enum Holding {
 }
 
 impl Builder {
-    fn take(&mut self, event: Event<'_>, at: Position) -> Result<(), Unreadable> {
+    fn take(&mut self, event: Event<'_>, at: Position) -> Result<(), DocumentError> {
         match event {
             Event::DocumentEnd => self.anchors.clear(),
             Event::Alias(anchor) => {
                 let node = self.anchors.get(&anchor).cloned().ok_or_else(|| {
-                    Unreadable::new(at, "an alias inside the anchor it names", "write it out")
+                    DocumentError::new(at, "an alias inside the anchor it names", "write it out")
                 })?;
                 self.count(&node, at)?;
                 self.place(node)?;
@@ -57,14 +57,14 @@ impl Builder {
             }
             Event::SequenceStart(anchor, tag) => {
                 refuse_tag(tag.as_deref(), "seq", at)?;
-                self.open(at, anchor, Holding::List(Vec::new()))?;
+                self.open(at, anchor, Collection::List(Vec::new()))?;
             }
             Event::MappingStart(anchor, tag) => {
                 refuse_tag(tag.as_deref(), "map", at)?;
                 self.open(
                     at,
                     anchor,
-                    Holding::Map {
+                    Collection::Map {
                         entries: Vec::new(),
                         key: None,
                     },
@@ -76,36 +76,41 @@ impl Builder {
         Ok(())
     }
 
-    fn open(&mut self, at: Position, anchor: usize, holding: Holding) -> Result<(), Unreadable> {
+    fn open(
+        &mut self,
+        at: Position,
+        anchor: usize,
+        collection: Collection,
+    ) -> Result<(), DocumentError> {
         if self.open.len() > MAX_DEPTH {
             let message = format!("nested more than {MAX_DEPTH} levels deep");
-            return Err(Unreadable::new(at, message, ""));
+            return Err(DocumentError::new(at, message, ""));
         }
         self.open.push(Open {
             at,
             anchor,
-            holding,
+            collection,
         });
         Ok(())
     }
 
-    fn close(&mut self) -> Result<(), Unreadable> {
+    fn close(&mut self) -> Result<(), DocumentError> {
         let Some(Open {
             at,
             anchor,
-            holding,
+            collection,
         }) = self.open.pop()
         else {
             return Ok(());
         };
-        let content = match holding {
-            Holding::List(items) => Content::List(items),
-            Holding::Map { entries, .. } => Content::Map(merged(entries)?),
+        let content = match collection {
+            Collection::List(items) => Content::List(items),
+            Collection::Map { entries, .. } => Content::Map(merged(entries)?),
         };
         self.finish(Node { at, content }, anchor)
     }
 
-    fn finish(&mut self, node: Node, anchor: usize) -> Result<(), Unreadable> {
+    fn finish(&mut self, node: Node, anchor: usize) -> Result<(), DocumentError> {
         self.add(1, node.at)?;
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
@@ -114,11 +119,11 @@ impl Builder {
     }
 
     /// Puts a finished node where it belongs: into what is open, or among the documents.
-    fn place(&mut self, node: Node) -> Result<(), Unreadable> {
-        match self.open.last_mut().map(|open| &mut open.holding) {
+    fn place(&mut self, node: Node) -> Result<(), DocumentError> {
+        match self.open.last_mut().map(|open| &mut open.collection) {
             None => self.documents.push(node),
-            Some(Holding::List(items)) => items.push(node),
-            Some(Holding::Map { entries, key }) => match key.take() {
+            Some(Collection::List(items)) => items.push(node),
+            Some(Collection::Map { entries, key }) => match key.take() {
                 Some((key, key_at)) => entries.push(Entry {
                     key,
                     key_at,
@@ -131,21 +136,21 @@ impl Builder {
     }
 
     /// Counts what an alias writes out.
-    fn count(&mut self, node: &Node, at: Position) -> Result<(), Unreadable> {
+    fn count(&mut self, node: &Node, at: Position) -> Result<(), DocumentError> {
         let (nodes, depth) = extent(node);
         if self.open.len() + depth > MAX_DEPTH {
             let message = format!("nested more than {MAX_DEPTH} levels deep");
-            return Err(Unreadable::new(at, message, ""));
+            return Err(DocumentError::new(at, message, ""));
         }
         self.add(nodes, at)
     }
 
-    fn add(&mut self, nodes: usize, at: Position) -> Result<(), Unreadable> {
+    fn add(&mut self, nodes: usize, at: Position) -> Result<(), DocumentError> {
         self.nodes += nodes;
         if self.nodes > MAX_NODES {
             let message =
                 format!("the file holds more than {MAX_NODES} values, aliases written out");
-            return Err(Unreadable::new(at, message, "is this a pipeline spec?"));
+            return Err(DocumentError::new(at, message, "is this a pipeline spec?"));
         }
         Ok(())
     }
@@ -156,7 +161,7 @@ fn scalar(
     style: ScalarStyle,
     tag: Option<&Tag>,
     at: Position,
-) -> Result<Content, Unreadable> {
+) -> Result<Content, DocumentError> {
     let is_text = tag.is_some_and(|tag| tag.is_yaml_core_schema() && tag.suffix == "str");
     let is_core = |tag: &Tag| {
         tag.is_yaml_core_schema()
@@ -172,7 +177,7 @@ fn scalar(
     }
 }
 
-fn refuse_tag(tag: Option<&Tag>, expected: &str, at: Position) -> Result<(), Unreadable> {
+fn refuse_tag(tag: Option<&Tag>, expected: &str, at: Position) -> Result<(), DocumentError> {
     match tag {
         Some(tag) if !(tag.is_yaml_core_schema() && tag.suffix == expected) => {
             Err(unknown_tag(tag, at))
@@ -181,14 +186,14 @@ fn refuse_tag(tag: Option<&Tag>, expected: &str, at: Position) -> Result<(), Unr
     }
 }
 
-fn unknown_tag(tag: &Tag, at: Position) -> Unreadable {
-    Unreadable::new(at, format!("the tag {tag} means nothing here"), "remove it")
+fn unknown_tag(tag: &Tag, at: Position) -> DocumentError {
+    DocumentError::new(at, format!("the tag {tag} means nothing here"), "remove it")
 }
 
-fn key_text(node: &Node) -> Result<String, Unreadable> {
+fn key_text(node: &Node) -> Result<String, DocumentError> {
     match &node.content {
         Content::Quoted(text) | Content::Plain(text) | Content::Literal(text) => Ok(text.clone()),
-        Content::List(_) | Content::Map(_) => Err(Unreadable::new(
+        Content::List(_) | Content::Map(_) => Err(DocumentError::new(
             node.at,
             "a list or an object cannot be a key",
             "put templates like {{ name }} in quotes",
@@ -197,7 +202,7 @@ fn key_text(node: &Node) -> Result<String, Unreadable> {
 }
 
 /// Writes out `<<: *defaults`: keys written beside it win, then those of earlier sources.
-fn merged(entries: Vec<Entry>) -> Result<Vec<Entry>, Unreadable> {
+fn merged(entries: Vec<Entry>) -> Result<Vec<Entry>, DocumentError> {
     let (merges, mut entries): (Vec<Entry>, Vec<Entry>) =
         entries.into_iter().partition(|entry| entry.key == "<<");
     if merges.is_empty() {
@@ -215,7 +220,7 @@ fn merged(entries: Vec<Entry>) -> Result<Vec<Entry>, Unreadable> {
         for source in sources {
             let Content::Map(defaults) = source.content else {
                 let advice = "write `<<: *name` for an object anchored with `&name`";
-                return Err(Unreadable::new(
+                return Err(DocumentError::new(
                     source.at,
                     "`<<` merges objects only",
                     advice,
@@ -250,7 +255,7 @@ fn position(span: Span) -> Position {
     }
 }
 
-fn syntax_error(error: &ScanError) -> Unreadable {
+fn syntax_error(error: &ScanError) -> DocumentError {
     let at = Position {
         line: error.marker().line(),
         column: error.marker().col() + 1,
@@ -262,5 +267,5 @@ fn syntax_error(error: &ScanError) -> Unreadable {
     } else {
         ""
     };
-    Unreadable::new(at, format!("not YAML: {}", error.info()), advice)
+    DocumentError::new(at, format!("not YAML: {}", error.info()), advice)
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::given;
+use super::non_empty;
+use crate::pipeline::collector::FindingCollector;
 use crate::pipeline::document::Path;
-use crate::pipeline::report::Report;
 use crate::pipeline::spec::{self, Effect, Operator, Quantity, Resources, Toleration};
 
 /// Checks everything that only Kubernetes needs.
-pub(super) fn check(spec: &spec::Pipeline, report: &mut Report<'_>) {
+pub(super) fn check(spec: &spec::Pipeline, report: &mut FindingCollector<'_>) {
     let root = Path::root();
     if let Some(metadata) = &spec.metadata {
         let path = root.field("metadata");
@@ -28,7 +28,7 @@ pub(super) fn check(spec: &spec::Pipeline, report: &mut Report<'_>) {
     patches(spec, report);
 }
 
-fn labels(labels: &BTreeMap<String, String>, path: &Path, report: &mut Report<'_>) {
+fn labels(labels: &BTreeMap<String, String>, path: &Path, report: &mut FindingCollector<'_>) {
     keys(labels, path, report);
     for (key, value) in labels {
         if !value.is_empty() && !is_label(value) {
@@ -38,7 +38,7 @@ fn labels(labels: &BTreeMap<String, String>, path: &Path, report: &mut Report<'_
     }
 }
 
-fn keys(map: &BTreeMap<String, String>, path: &Path, report: &mut Report<'_>) {
+fn keys(map: &BTreeMap<String, String>, path: &Path, report: &mut FindingCollector<'_>) {
     for key in map.keys() {
         let (prefix, name) = key
             .split_once('/')
@@ -77,13 +77,13 @@ fn is_domain(text: &str) -> bool {
         && text.ends_with(outer)
 }
 
-fn check_toleration(toleration: &Toleration, path: &Path, report: &mut Report<'_>) {
+fn check_toleration(toleration: &Toleration, path: &Path, report: &mut FindingCollector<'_>) {
     let exists = toleration.operator == Some(Operator::Exists);
-    if given(toleration.key.as_ref()).is_none() && !exists {
+    if non_empty(toleration.key.as_ref()).is_none() && !exists {
         let advice = "name the taint, or tolerate every one with `operator: Exists`";
         report.missing(&path.field("key"), advice);
     }
-    if exists && given(toleration.value.as_ref()).is_some() {
+    if exists && non_empty(toleration.value.as_ref()).is_some() {
         let message = "contradicts `operator: Exists`, which looks at the key alone";
         report.error(
             &path.field("value"),
@@ -101,7 +101,7 @@ fn check_toleration(toleration: &Toleration, path: &Path, report: &mut Report<'_
     }
 }
 
-fn resources(spec: &spec::Pipeline, report: &mut Report<'_>) {
+fn resources(spec: &spec::Pipeline, report: &mut FindingCollector<'_>) {
     let fields = [
         ("resource_requests", &spec.resource_requests),
         ("resource_limits", &spec.resource_limits),
@@ -114,7 +114,7 @@ fn resources(spec: &spec::Pipeline, report: &mut Report<'_>) {
         else {
             continue;
         };
-        if given(gpu.kind.as_ref()).is_none() {
+        if non_empty(gpu.kind.as_ref()).is_none() {
             report.missing(
                 &path.field("type"),
                 "name the resource, for example `nvidia.com/gpu`",
@@ -130,7 +130,7 @@ fn resources(spec: &spec::Pipeline, report: &mut Report<'_>) {
     refuse_excess(requests, limits, report);
 }
 
-fn refuse_excess(requests: &Resources, limits: &Resources, report: &mut Report<'_>) {
+fn refuse_excess(requests: &Resources, limits: &Resources, report: &mut FindingCollector<'_>) {
     let amount = |quantity: &Option<Quantity>| quantity.as_ref().map(|quantity| quantity.amount);
     let pairs = [
         ("cpu", requests.cpu, limits.cpu),
@@ -152,8 +152,8 @@ fn refuse_excess(requests: &Resources, limits: &Resources, report: &mut Report<'
     }
 }
 
-fn patches(spec: &spec::Pipeline, report: &mut Report<'_>) {
-    if let Some(text) = given(spec.pod_spec.as_ref()) {
+fn patches(spec: &spec::Pipeline, report: &mut FindingCollector<'_>) {
+    if let Some(text) = non_empty(spec.pod_spec.as_ref()) {
         let advice = "write a JSON object in quotes, for example '{\"hostNetwork\": true}'";
         let is_object = |value: &Value| value.is_object();
         check_json(
@@ -164,7 +164,7 @@ fn patches(spec: &spec::Pipeline, report: &mut Report<'_>) {
             report,
         );
     }
-    if let Some(text) = given(spec.pod_patch.as_ref()) {
+    if let Some(text) = non_empty(spec.pod_patch.as_ref()) {
         let advice = "write a JSON list in quotes, for example '[{\"op\": \"add\", \"path\": \"/hostNetwork\", \"value\": true}]'";
         check_json(
             &text,
@@ -181,7 +181,7 @@ fn check_json(
     fits: impl Fn(&Value) -> bool,
     advice: &str,
     path: &Path,
-    report: &mut Report<'_>,
+    report: &mut FindingCollector<'_>,
 ) {
     match serde_json::from_str::<Value>(text) {
         Err(error) => report.error(path, format!("is not JSON: {error}"), advice),

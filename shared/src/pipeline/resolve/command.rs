@@ -1,8 +1,8 @@
 //! The command and its surroundings.
 
-use super::given;
+use super::non_empty;
+use crate::pipeline::collector::FindingCollector;
 use crate::pipeline::document::Path;
-use crate::pipeline::report::Report;
 use crate::pipeline::{Secret, Transform, spec};
 
 /// Variables that Drover sets for each datum; a value of the same name in `env` would be hidden.
@@ -11,7 +11,7 @@ const OURS: [&str; 3] = ["PACH_", "PPS_", "DROVER_"];
 /// What a transform means.
 pub(super) fn transform(
     spec: Option<&spec::Transform>,
-    report: &mut Report<'_>,
+    report: &mut FindingCollector<'_>,
 ) -> Option<Transform> {
     let path = Path::root().field("transform");
     let Some(spec) = spec else {
@@ -25,7 +25,7 @@ pub(super) fn transform(
     environment(spec, &path, report);
     user(spec, &path, report);
     batching(spec, &path, report);
-    let directory = given(spec.working_dir.as_ref());
+    let directory = non_empty(spec.working_dir.as_ref());
     if directory
         .as_ref()
         .is_some_and(|directory| directory.contains('\0'))
@@ -42,7 +42,7 @@ pub(super) fn transform(
         accept_return_code: spec.accept_return_code.clone(),
         env: spec.env.clone(),
         secrets,
-        user: given(spec.user.as_ref()),
+        user: non_empty(spec.user.as_ref()),
         working_dir: directory,
         memory_volume: spec.memory_volume.unwrap_or_default(),
         datum_batching: spec.datum_batching.unwrap_or_default(),
@@ -50,7 +50,7 @@ pub(super) fn transform(
     })
 }
 
-fn argv(spec: &spec::Transform, path: &Path, report: &mut Report<'_>) {
+fn argv(spec: &spec::Transform, path: &Path, report: &mut FindingCollector<'_>) {
     let advice = "name a program and its arguments, for example `[\"python3\", \"/code/main.py\"]`; for a script, \
                   `cmd: [sh]` with the script in `stdin`; the entrypoint of an image is not used";
     match spec.cmd.first() {
@@ -80,7 +80,7 @@ fn argv(spec: &spec::Transform, path: &Path, report: &mut Report<'_>) {
     }
 }
 
-fn environment(spec: &spec::Transform, path: &Path, report: &mut Report<'_>) {
+fn environment(spec: &spec::Transform, path: &Path, report: &mut FindingCollector<'_>) {
     for (name, value) in &spec.env {
         let path = path.field("env").field(name);
         if !is_variable(name) {
@@ -106,7 +106,7 @@ fn is_variable(name: &str) -> bool {
     !name.is_empty() && !name.contains(['=', '\0'])
 }
 
-fn batching(spec: &spec::Transform, path: &Path, report: &mut Report<'_>) {
+fn batching(spec: &spec::Transform, path: &Path, report: &mut FindingCollector<'_>) {
     if spec.datum_batching != Some(true) {
         return;
     }
@@ -126,8 +126,8 @@ fn batching(spec: &spec::Transform, path: &Path, report: &mut Report<'_>) {
     }
 }
 
-fn user(spec: &spec::Transform, path: &Path, report: &mut Report<'_>) {
-    let Some(user) = given(spec.user.as_ref()) else {
+fn user(spec: &spec::Transform, path: &Path, report: &mut FindingCollector<'_>) {
+    let Some(user) = non_empty(spec.user.as_ref()) else {
         return;
     };
     let parts: Vec<&str> = user.split(':').collect();
@@ -150,7 +150,7 @@ fn user(spec: &spec::Transform, path: &Path, report: &mut Report<'_>) {
     }
 }
 
-fn secrets(specs: &[spec::Secret], path: &Path, report: &mut Report<'_>) -> Vec<Secret> {
+fn secrets(specs: &[spec::Secret], path: &Path, report: &mut FindingCollector<'_>) -> Vec<Secret> {
     let mut secrets = Vec::with_capacity(specs.len());
     for (index, spec) in specs.iter().enumerate() {
         secrets.extend(secret(spec, &path.index(index), report));
@@ -158,16 +158,16 @@ fn secrets(specs: &[spec::Secret], path: &Path, report: &mut Report<'_>) -> Vec<
     secrets
 }
 
-fn secret(spec: &spec::Secret, path: &Path, report: &mut Report<'_>) -> Option<Secret> {
-    let name = given(spec.name.as_ref());
+fn secret(spec: &spec::Secret, path: &Path, report: &mut FindingCollector<'_>) -> Option<Secret> {
+    let name = non_empty(spec.name.as_ref());
     if name.is_none() {
         report.missing(&path.field("name"), "name the Kubernetes secret");
     }
     let secret = Secret {
         name: name?,
-        key: given(spec.key.as_ref()),
-        mount_path: given(spec.mount_path.as_ref()),
-        env_var: given(spec.env_var.as_ref()),
+        key: non_empty(spec.key.as_ref()),
+        mount_path: non_empty(spec.mount_path.as_ref()),
+        env_var: non_empty(spec.env_var.as_ref()),
     };
     match (&secret.mount_path, &secret.env_var) {
         (None, None) => {

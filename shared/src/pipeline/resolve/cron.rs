@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::input::Around;
-use super::{given, names};
+use super::input::TreeContext;
+use super::{names, non_empty};
+use crate::pipeline::collector::FindingCollector;
 use crate::pipeline::document::Path;
-use crate::pipeline::report::Report;
 use crate::pipeline::{CronInput, PfsInput, Schedule, spec};
 
 /// What a cron input means; `number` counts the leaves of the tree.
@@ -13,24 +13,24 @@ pub(super) fn cron(
     spec: &spec::Cron,
     number: u16,
     path: &Path,
-    around: Around<'_>,
-    report: &mut Report<'_>,
+    context: TreeContext<'_>,
+    report: &mut FindingCollector<'_>,
 ) -> Option<CronInput> {
-    let name = given(spec.name.as_ref());
+    let name = non_empty(spec.name.as_ref());
     match &name {
         Some(name) => names::check_input(name, "name", path, report),
         None => report.missing(&path.field("name"), "name the directory below `/pfs`"),
     }
-    let written = given(spec.spec.as_ref());
+    let written = non_empty(spec.spec.as_ref());
     if written.is_none() {
         let advice = "say when, for example `@every 1h` or `30 4 * * *`";
         report.missing(&path.field("spec"), advice);
     }
     let schedule = written.and_then(|text| schedule_of(&text, &path.field("spec"), report));
-    let start =
-        given(spec.start.as_ref()).and_then(|start| start_of(&start, &path.field("start"), report));
-    let by_default = || Some(format!("{}_{}", around.pipeline?, name.as_ref()?));
-    let repo = given(spec.repo.as_ref()).or_else(by_default)?;
+    let start = non_empty(spec.start.as_ref())
+        .and_then(|start| start_of(&start, &path.field("start"), report));
+    let by_default = || Some(format!("{}_{}", context.pipeline?, name.as_ref()?));
+    let repo = non_empty(spec.repo.as_ref()).or_else(by_default)?;
     if let Some(problem) = names::repo_problem(&repo) {
         report.error(
             &path.field("repo"),
@@ -65,7 +65,7 @@ fn ticks(name: String, repo: String, leaf: u16) -> Option<PfsInput> {
 }
 
 /// A schedule, or a finding.
-fn schedule_of(text: &str, path: &Path, report: &mut Report<'_>) -> Option<Schedule> {
+fn schedule_of(text: &str, path: &Path, report: &mut FindingCollector<'_>) -> Option<Schedule> {
     match text.parse::<Schedule>() {
         Ok(schedule) => Some(schedule),
         Err(advice) => {
@@ -75,7 +75,7 @@ fn schedule_of(text: &str, path: &Path, report: &mut Report<'_>) -> Option<Sched
     }
 }
 
-fn start_of(text: &str, path: &Path, report: &mut Report<'_>) -> Option<Timestamp> {
+fn start_of(text: &str, path: &Path, report: &mut FindingCollector<'_>) -> Option<Timestamp> {
     let start = text.parse().ok();
     if start.is_none() {
         let advice = "write it as in RFC 3339, for example `2026-01-01T00:00:00Z`";

@@ -2,8 +2,8 @@
 
 use super::{cron, leaf, names};
 use crate::id::PipelineName;
+use crate::pipeline::collector::FindingCollector;
 use crate::pipeline::document::Path;
-use crate::pipeline::report::Report;
 use crate::pipeline::{Input, spec};
 
 /// Everything that an input may be.
@@ -11,7 +11,7 @@ const KINDS: [&str; 6] = ["pfs", "cross", "union", "join", "group", "cron"];
 
 /// What a leaf needs to know about the tree around it.
 #[derive(Clone, Copy)]
-pub(super) struct Around<'tree> {
+pub(super) struct TreeContext<'tree> {
     /// The pipeline, if its name is one.
     pub(super) pipeline: Option<&'tree PipelineName>,
     /// Whether a `join` stands above.
@@ -24,7 +24,7 @@ pub(super) struct Around<'tree> {
 pub(super) fn input(
     spec: Option<&spec::Input>,
     pipeline: Option<&PipelineName>,
-    report: &mut Report<'_>,
+    report: &mut FindingCollector<'_>,
 ) -> Option<Input> {
     let path = Path::root().field("input");
     let Some(spec) = spec else {
@@ -32,48 +32,48 @@ pub(super) fn input(
         report.missing(&path, advice);
         return None;
     };
-    let around = Around {
+    let context = TreeContext {
         pipeline,
         join: false,
         group: false,
     };
     let mut tree = Tree { report, leaves: 0 };
-    let input = tree.node(spec, &path, around)?;
+    let input = tree.node(spec, &path, context)?;
     if tree.leaves > u32::from(u16::MAX) {
         report.error(&path, format!("combines more than {} inputs", u16::MAX), "");
     }
-    names::refuse_meeting(&input, &path, report);
+    names::refuse_shared_names(&input, &path, report);
     Some(input)
 }
 
 /// The walk through the tree, numbering leaves.
 struct Tree<'walk, 'document> {
-    report: &'walk mut Report<'document>,
+    report: &'walk mut FindingCollector<'document>,
     leaves: u32,
 }
 
 impl Tree<'_, '_> {
-    fn node(&mut self, spec: &spec::Input, path: &Path, around: Around<'_>) -> Option<Input> {
+    fn node(&mut self, spec: &spec::Input, path: &Path, context: TreeContext<'_>) -> Option<Input> {
         self.refuse_several(spec, path)?;
-        let joined = Around {
+        let joined = TreeContext {
             join: true,
-            ..around
+            ..context
         };
-        let grouped = Around {
+        let grouped = TreeContext {
             group: true,
-            ..around
+            ..context
         };
         if let Some(pfs) = &spec.pfs {
             let number = self.next_leaf();
-            leaf::pfs(pfs, number, &path.field("pfs"), around, self.report).map(Input::Pfs)
+            leaf::pfs(pfs, number, &path.field("pfs"), context, self.report).map(Input::Pfs)
         } else if let Some(cron) = &spec.cron {
             let number = self.next_leaf();
-            cron::cron(cron, number, &path.field("cron"), around, self.report).map(Input::Cron)
+            cron::cron(cron, number, &path.field("cron"), context, self.report).map(Input::Cron)
         } else if let Some(children) = &spec.cross {
-            self.children(children, &path.field("cross"), around)
+            self.children(children, &path.field("cross"), context)
                 .map(Input::Cross)
         } else if let Some(children) = &spec.union {
-            self.children(children, &path.field("union"), around)
+            self.children(children, &path.field("union"), context)
                 .map(Input::Union)
         } else if let Some(children) = &spec.join {
             self.children(children, &path.field("join"), joined)
@@ -89,7 +89,7 @@ impl Tree<'_, '_> {
     fn refuse_several(&mut self, spec: &spec::Input, path: &Path) -> Option<()> {
         match kinds(spec).as_slice() {
             [_] => return Some(()),
-            [] if self.report.told_at(path) => {}
+            [] if self.report.has_error_within(path) => {}
             [] => {
                 let advice = "give one of `pfs`, `cross`, `union`, `join`, `group` and `cron`";
                 self.report.error(path, "is empty", advice);
@@ -108,15 +108,15 @@ impl Tree<'_, '_> {
         &mut self,
         specs: &[spec::Input],
         path: &Path,
-        around: Around<'_>,
+        context: TreeContext<'_>,
     ) -> Option<Vec<Input>> {
-        if specs.is_empty() && !self.report.told_at(path) {
+        if specs.is_empty() && !self.report.has_error_within(path) {
             self.report
                 .error(path, "combines nothing", "list the inputs to combine");
         }
         let mut children = Vec::with_capacity(specs.len());
         for (index, spec) in specs.iter().enumerate() {
-            children.push(self.node(spec, &path.index(index), around));
+            children.push(self.node(spec, &path.index(index), context));
         }
         let children: Option<Vec<Input>> = children.into_iter().collect();
         children.filter(|children| !children.is_empty())

@@ -1,11 +1,11 @@
 //! A leaf of the tree of inputs: files or directories of one repo.
 
-use super::given;
-use super::input::Around;
+use super::input::TreeContext;
+use super::non_empty;
 use super::{names, place};
 use crate::glob::{Glob, InvalidGlob, Template};
+use crate::pipeline::collector::FindingCollector;
 use crate::pipeline::document::Path;
-use crate::pipeline::report::Report;
 use crate::pipeline::{PfsInput, spec};
 
 /// What a leaf means; `number` counts the leaves of the tree.
@@ -13,18 +13,18 @@ pub(super) fn pfs(
     spec: &spec::Pfs,
     number: u16,
     path: &Path,
-    around: Around<'_>,
-    report: &mut Report<'_>,
+    context: TreeContext<'_>,
+    report: &mut FindingCollector<'_>,
 ) -> Option<PfsInput> {
-    let names = name_and_repo(spec, path, around, report);
-    let url = given(spec.url.as_ref());
+    let names = name_and_repo(spec, path, context, report);
+    let url = non_empty(spec.url.as_ref());
     if let Some(url) = &url {
         place::check(url, &path.field("url"), report);
     }
     let glob = glob(spec.glob.as_deref(), &path.field("glob"), report);
     let exclude = exclude(&spec.exclude, &path.field("exclude"), report);
     refuse_contradictions(spec, glob.as_ref(), path, report);
-    note_unused_keys(spec, path, around, report);
+    note_unused_keys(spec, path, context, report);
     let (name, repo) = names?;
     Some(PfsInput {
         leaf: number,
@@ -32,9 +32,9 @@ pub(super) fn pfs(
         repo,
         url,
         glob: glob?,
-        join_on: given(spec.join_on.as_ref()).map(|key| Template::new(&key)),
+        join_on: non_empty(spec.join_on.as_ref()).map(|key| Template::new(&key)),
         outer_join: spec.outer_join.unwrap_or_default(),
-        group_by: given(spec.group_by.as_ref()).map(|key| Template::new(&key)),
+        group_by: non_empty(spec.group_by.as_ref()).map(|key| Template::new(&key)),
         lazy: spec.lazy.unwrap_or_default(),
         empty_files: spec.empty_files.unwrap_or_default(),
         files_only: spec.files_only.unwrap_or_default(),
@@ -47,12 +47,12 @@ pub(super) fn pfs(
 fn name_and_repo(
     spec: &spec::Pfs,
     path: &Path,
-    around: Around<'_>,
-    report: &mut Report<'_>,
+    context: TreeContext<'_>,
+    report: &mut FindingCollector<'_>,
 ) -> Option<(String, String)> {
-    let name = given(spec.name.as_ref());
-    let repo = given(spec.repo.as_ref());
-    let url = given(spec.url.as_ref());
+    let name = non_empty(spec.name.as_ref());
+    let repo = non_empty(spec.repo.as_ref());
+    let url = non_empty(spec.url.as_ref());
     let from_url = || {
         url.as_ref()
             .and_then(|url| name.clone().or_else(|| last_segment(url)))
@@ -74,7 +74,7 @@ fn name_and_repo(
         return None;
     }
     if url.is_none()
-        && around
+        && context
             .pipeline
             .is_some_and(|pipeline| pipeline.as_str() == repo)
     {
@@ -102,7 +102,7 @@ fn last_segment(url: &str) -> Option<String> {
     fits.then(|| segment.to_owned())
 }
 
-fn glob(text: Option<&str>, path: &Path, report: &mut Report<'_>) -> Option<Glob> {
+fn glob(text: Option<&str>, path: &Path, report: &mut FindingCollector<'_>) -> Option<Glob> {
     let Some(text) = text else {
         let advice = "say what a datum is: `/*` for each file or directory at the top, `/` for all of it at once";
         report.missing(path, advice);
@@ -113,7 +113,7 @@ fn glob(text: Option<&str>, path: &Path, report: &mut Report<'_>) -> Option<Glob
         .ok()
 }
 
-fn exclude(texts: &[String], path: &Path, report: &mut Report<'_>) -> Option<Vec<Glob>> {
+fn exclude(texts: &[String], path: &Path, report: &mut FindingCollector<'_>) -> Option<Vec<Glob>> {
     let mut globs = Vec::with_capacity(texts.len());
     for (index, text) in texts.iter().enumerate() {
         match text.parse() {
@@ -124,7 +124,7 @@ fn exclude(texts: &[String], path: &Path, report: &mut Report<'_>) -> Option<Vec
     (globs.len() == texts.len()).then_some(globs)
 }
 
-fn bad_glob(path: &Path, error: &InvalidGlob, report: &mut Report<'_>) {
+fn bad_glob(path: &Path, error: &InvalidGlob, report: &mut FindingCollector<'_>) {
     let message = format!(
         "{:?} is not a glob, see its character {}",
         error.glob, error.position
@@ -136,7 +136,7 @@ fn refuse_contradictions(
     spec: &spec::Pfs,
     glob: Option<&Glob>,
     path: &Path,
-    report: &mut Report<'_>,
+    report: &mut FindingCollector<'_>,
 ) {
     if spec.lazy == Some(true) && spec.empty_files == Some(true) {
         let message = "contradicts `lazy`: a file cannot be both streamed and empty";
@@ -153,18 +153,23 @@ fn refuse_contradictions(
 }
 
 /// Keys that no operator above looks at.
-fn note_unused_keys(spec: &spec::Pfs, path: &Path, around: Around<'_>, report: &mut Report<'_>) {
-    let has_key = |key: &Option<String>| given(key.as_ref()).is_some();
+fn note_unused_keys(
+    spec: &spec::Pfs,
+    path: &Path,
+    context: TreeContext<'_>,
+    report: &mut FindingCollector<'_>,
+) {
+    let has_key = |key: &Option<String>| non_empty(key.as_ref()).is_some();
     let keys = [
-        ("join_on", has_key(&spec.join_on) && !around.join, "join"),
+        ("join_on", has_key(&spec.join_on) && !context.join, "join"),
         (
             "outer_join",
-            spec.outer_join == Some(true) && !around.join,
+            spec.outer_join == Some(true) && !context.join,
             "join",
         ),
         (
             "group_by",
-            has_key(&spec.group_by) && !around.group,
+            has_key(&spec.group_by) && !context.group,
             "group",
         ),
     ];

@@ -15,6 +15,6 @@ mod place;
 pub(super) use pipeline::pipeline;
 
 /// A text that is given: an empty one means the same as none, as everywhere in the reference.
-fn given(text: Option<&String>) -> Option<String> {
+fn non_empty(text: Option<&String>) -> Option<String> {
     text.filter(|text| !text.is_empty()).cloned()
 }

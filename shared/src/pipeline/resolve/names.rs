@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::pipeline::Input;
+use crate::pipeline::collector::FindingCollector;
 use crate::pipeline::document::Path;
-use crate::pipeline::report::Report;
 
 /// Variables that an input of the same name would hide from the command.
 const VARIABLES: [&str; 6] = [
@@ -54,7 +54,7 @@ pub(super) fn input_problem(name: &str) -> Option<&'static str> {
 }
 
 /// Refuses a text that cannot name an input; `field` is where the name was taken from.
-pub(super) fn check_input(name: &str, field: &str, path: &Path, report: &mut Report<'_>) {
+pub(super) fn check_input(name: &str, field: &str, path: &Path, report: &mut FindingCollector<'_>) {
     if let Some(problem) = input_problem(name) {
         let message = format!("{name:?} cannot name an input: {problem}");
         let advice = match field {
@@ -66,10 +66,10 @@ pub(super) fn check_input(name: &str, field: &str, path: &Path, report: &mut Rep
 }
 
 /// Refuses names that would meet in one datum. Returns the names that a datum of this input may hold.
-pub(super) fn refuse_meeting(
+pub(super) fn refuse_shared_names(
     input: &Input,
     path: &Path,
-    report: &mut Report<'_>,
+    report: &mut FindingCollector<'_>,
 ) -> BTreeSet<String> {
     let (operator, children, may_share) = match input {
         Input::Pfs(leaf) => return BTreeSet::from([leaf.name.clone()]),
@@ -82,7 +82,7 @@ pub(super) fn refuse_meeting(
     let mut names = BTreeSet::new();
     for (index, child) in children.iter().enumerate() {
         let path = path.field(operator).index(index);
-        for name in refuse_meeting(child, &path, report) {
+        for name in refuse_shared_names(child, &path, report) {
             if !may_share && names.contains(&name) {
                 let message =
                     format!("the name {name:?} is used more than once in this {operator}");

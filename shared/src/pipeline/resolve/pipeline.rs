@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{cluster, command, input, place};
 use crate::id::PipelineName;
+use crate::pipeline::collector::FindingCollector;
 use crate::pipeline::document::Path;
-use crate::pipeline::report::Report;
 use crate::pipeline::{Parallelism, Pipeline, Reprocess, SetRule, spec};
 
 /// Attempts in all for each datum.
@@ -21,7 +21,7 @@ const STANDBY_AFTER: Duration = Duration::from_mins(1);
 /// What a spec means; nothing if it cannot be told, and then the report says why.
 pub(in crate::pipeline) fn pipeline(
     spec: &spec::Pipeline,
-    report: &mut Report<'_>,
+    report: &mut FindingCollector<'_>,
 ) -> Option<Pipeline> {
     let root = Path::root();
     let name = name(spec, report);
@@ -59,7 +59,7 @@ pub(in crate::pipeline) fn pipeline(
     })
 }
 
-fn name(spec: &spec::Pipeline, report: &mut Report<'_>) -> Option<PipelineName> {
+fn name(spec: &spec::Pipeline, report: &mut FindingCollector<'_>) -> Option<PipelineName> {
     let path = Path::root().field("pipeline").field("name");
     let name = spec
         .pipeline
@@ -80,7 +80,7 @@ fn name(spec: &spec::Pipeline, report: &mut Report<'_>) -> Option<PipelineName> 
         .ok()
 }
 
-fn parallelism(spec: Option<&spec::Parallelism>, report: &mut Report<'_>) -> Parallelism {
+fn parallelism(spec: Option<&spec::Parallelism>, report: &mut FindingCollector<'_>) -> Parallelism {
     let constant = spec
         .and_then(|spec| spec.constant)
         .and_then(NonZeroU32::new);
@@ -103,7 +103,11 @@ fn parallelism(spec: Option<&spec::Parallelism>, report: &mut Report<'_>) -> Par
     }
 }
 
-fn limit(limit: Option<spec::Duration>, path: &Path, report: &mut Report<'_>) -> Option<Duration> {
+fn limit(
+    limit: Option<spec::Duration>,
+    path: &Path,
+    report: &mut FindingCollector<'_>,
+) -> Option<Duration> {
     let spec::Duration(limit) = limit?;
     if limit.is_zero() {
         report.error(
@@ -115,7 +119,7 @@ fn limit(limit: Option<spec::Duration>, path: &Path, report: &mut Report<'_>) ->
     Some(limit)
 }
 
-fn datum_set(spec: &spec::Pipeline, report: &mut Report<'_>) -> SetRule {
+fn datum_set(spec: &spec::Pipeline, report: &mut FindingCollector<'_>) -> SetRule {
     let (field, set) = match (&spec.datum_set_spec, &spec.chunk_spec) {
         (Some(_), Some(_)) => {
             let message = "is the older name of `datum_set_spec`, which is given too";
@@ -153,7 +157,7 @@ fn datum_set(spec: &spec::Pipeline, report: &mut Report<'_>) -> SetRule {
     }
 }
 
-fn standby_after(spec: &spec::Pipeline, report: &mut Report<'_>) -> Option<Duration> {
+fn standby_after(spec: &spec::Pipeline, report: &mut FindingCollector<'_>) -> Option<Duration> {
     let after = spec.standby_after.map(|spec::Duration(after)| after);
     match (spec.standby, after) {
         (Some(false), Some(_)) => {

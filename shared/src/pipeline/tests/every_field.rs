@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::pipeline::check::{FIELDS, OBJECTS, Standing};
+use crate::pipeline::check::{OBJECTS, Support, UNSUPPORTED_FIELDS};
 use crate::pipeline::schema;
 use crate::pipeline::schema::{CHECKED, properties, resolve};
 
@@ -162,11 +162,11 @@ fn camel(field: &str) -> String {
 
 #[test]
 fn every_field_that_is_not_ours_is_noted_or_refused_by_name() {
-    for field in FIELDS {
-        let (value, is_refused) = match field.standing {
-            Standing::Unused(_) => (json!({"whatever": 1}), false),
-            Standing::Only(value, _) => (json!(value), false),
-            Standing::Refused(_) => (json!({"whatever": 1}), true),
+    for field in UNSUPPORTED_FIELDS {
+        let (value, is_refused) = match field.support {
+            Support::Unused(_) => (json!({"whatever": 1}), false),
+            Support::Only(value, _) => (json!(value), false),
+            Support::Refused(_) => (json!({"whatever": 1}), true),
         };
         let value = if value == "false" {
             json!(false)
@@ -187,7 +187,7 @@ fn every_field_that_is_not_ours_is_noted_or_refused_by_name() {
             "is not used: "
         };
         assert!(findings[0].message.starts_with(word), "{}", findings[0]);
-        if matches!(field.standing, Standing::Only(..)) {
+        if matches!(field.support, Support::Only(..)) {
             let (text, _) = with_field(field.object, field.name, &json!("staging"));
             assert!(
                 refused(&text)[0].message.starts_with("is refused: "),
@@ -250,7 +250,7 @@ fn the_document_tells_of_every_field_and_of_no_other() {
     let ours = fields_of(&CHECKED)
         .into_iter()
         .map(|(object, field)| (place(&object), field));
-    let others = FIELDS
+    let others = UNSUPPORTED_FIELDS
         .iter()
         .map(|field| (place(field.object), field.name.to_owned()));
     let known: BTreeSet<(String, String)> = ours

@@ -91,11 +91,11 @@ async fn a_main_task_that_panics_ends_all() {
 #[tokio::test]
 async fn a_part_ends_with_the_whole_but_not_the_whole_with_the_part() {
     let whole = Tokens::new();
-    let part = whole.part();
+    let part = whole.child();
     part.soft.cancel();
     part.hard.cancel();
     assert!(!whole.soft.is_cancelled() && !whole.hard.is_cancelled());
-    let part = whole.part();
+    let part = whole.child();
     whole.soft.cancel();
     assert!(part.soft.is_cancelled() && !part.hard.is_cancelled());
     whole.hard.cancel();

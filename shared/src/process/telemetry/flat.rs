@@ -12,9 +12,9 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormattedFields};
 use tracing_subscriber::registry::{LookupSpan, Scope};
 
 /// The format; what is nearer to the event wins where two fields have one name.
-pub(super) struct Flat;
+pub(super) struct FlatJson;
 
-impl<S> FormatEvent<S, JsonFields> for Flat
+impl<S> FormatEvent<S, JsonFields> for FlatJson
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
@@ -119,7 +119,7 @@ mod tests {
         let layer = tracing_subscriber::fmt::layer()
             .with_writer(move || writer.clone())
             .fmt_fields(JsonFields::new())
-            .event_format(Flat);
+            .event_format(FlatJson);
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             let worker = tracing::info_span!("worker", worker.id = "w-1");
             let _worker = worker.enter();

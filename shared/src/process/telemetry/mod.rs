@@ -12,8 +12,8 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer};
 
-use flat::Flat;
-pub use traces::{TRACED, carry, follow};
+use flat::FlatJson;
+pub use traces::{TRACE_TARGET, continue_trace, trace_context};
 
 /// How events are written.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -73,8 +73,8 @@ where
     S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
 {
     // lapin repeats messages and, in detail, passwords. What matters of it, the queue's room says.
-    let fit_to_tell =
-        filter_fn(|event| !event.target().starts_with("lapin") && event.target() != TRACED);
+    let is_loggable =
+        filter_fn(|event| !event.target().starts_with("lapin") && event.target() != TRACE_TARGET);
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let layer: Box<dyn Layer<S> + Send + Sync> = match format {
         Format::Text => Box::new(
@@ -82,11 +82,11 @@ where
                 .with_ansi(std::io::stderr().is_terminal())
                 .with_target(false),
         ),
-        Format::Json => Box::new(layer.fmt_fields(JsonFields::new()).event_format(Flat)),
+        Format::Json => Box::new(layer.fmt_fields(JsonFields::new()).event_format(FlatJson)),
     };
     Box::new(
         layer
             .with_filter(EnvFilter::new(filter))
-            .with_filter(fit_to_tell),
+            .with_filter(is_loggable),
     )
 }

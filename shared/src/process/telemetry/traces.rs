@@ -19,7 +19,7 @@ use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 /// The target of spans that are for traces alone, and not for the log.
-pub const TRACED: &str = "drover_trace";
+pub const TRACE_TARGET: &str = "drover_trace";
 
 /// What names a collector.
 const ENDPOINTS: [&str; 2] = [
@@ -58,7 +58,7 @@ pub(super) fn tracer(provider: &SdkTracerProvider) -> Tracer {
 }
 
 /// The context of a span, as it travels in a message; none if it is not traced.
-pub fn carry(span: &Span) -> Option<String> {
+pub fn trace_context(span: &Span) -> Option<String> {
     // The common case: this is asked for every message.
     if span.is_disabled() {
         return None;
@@ -69,15 +69,15 @@ pub fn carry(span: &Span) -> Option<String> {
 }
 
 /// Makes `span` go on with the trace that a message carried, and tells there how long the message waited.
-pub fn follow(span: &Span, parent: &str, published: Timestamp) {
+pub fn continue_trace(span: &Span, parent: &str, published: Timestamp) {
     let carrier = HashMap::from([(PARENT.to_owned(), parent.to_owned())]);
     let context = TraceContextPropagator::new().extract(&carrier);
-    waited(&context, published);
+    record_wait(&context, published);
     // It is the same whether the parent makes sense.
     let _ = span.set_parent(context);
 }
 
-fn waited(context: &Context, published: Timestamp) {
+fn record_wait(context: &Context, published: Timestamp) {
     let tracer = global::tracer("drover");
     let since_epoch = Duration::try_from(published.duration_since(Timestamp::UNIX_EPOCH));
     let since_epoch = since_epoch.unwrap_or_default();

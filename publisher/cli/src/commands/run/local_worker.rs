@@ -40,7 +40,7 @@ impl Helper {
             ledger: ledger.clone(),
             broker: broker.clone(),
             pipelines: pipelines.collect(),
-            tokens: tokens.part(),
+            tokens: tokens.child(),
         }
     }
 

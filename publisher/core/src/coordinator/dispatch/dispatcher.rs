@@ -9,9 +9,9 @@ use drover_shared::datum::{Datum, Verdict};
 use drover_shared::id::{JobId, PipelineName};
 use drover_shared::ledger::{Ledger, Segment};
 use drover_shared::pipeline::SetRule;
-use drover_shared::process::telemetry::{TRACED, carry};
+use drover_shared::process::telemetry::{TRACE_TARGET, trace_context};
 use drover_shared::queue::{Broker, Queue, QueueError};
-use drover_shared::wire::{Datums, Message, Range, Task, Trace, WireError, encode};
+use drover_shared::wire::{ManifestRange, Message, Task, TaskDatums, Trace, WireError, encode};
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
@@ -132,9 +132,9 @@ impl Dispatcher {
     ) -> Result<Bytes, WireError> {
         let range = range(segment, &set);
         let span = tracing::info_span!(
-            target: TRACED, parent: None, "publish", job.id = %self.job, datum.index = range.first
+            target: TRACE_TARGET, parent: None, "publish", job.id = %self.job, datum.index = range.first
         );
-        let trace = carry(&span).map(|parent| Trace {
+        let trace = trace_context(&span).map(|parent| Trace {
             parent,
             published: Timestamp::now(),
         });
@@ -147,9 +147,9 @@ impl Dispatcher {
                 trace: trace.clone(),
             })
         };
-        match encode(&task(Datums::Inline(set))) {
+        match encode(&task(TaskDatums::Inline(set))) {
             Ok(inline) if inline.len() <= INLINE => Ok(inline),
-            Ok(_) | Err(WireError::TooLarge { .. }) => encode(&task(Datums::Manifest(range))),
+            Ok(_) | Err(WireError::TooLarge { .. }) => encode(&task(TaskDatums::Manifest(range))),
             Err(error) => Err(error),
         }
     }
@@ -196,10 +196,10 @@ impl InFlightMessages {
 }
 
 /// The range of the manifest spanned by `set`, which is not empty.
-fn range(segment: Segment, set: &[Datum]) -> Range {
+fn range(segment: Segment, set: &[Datum]) -> ManifestRange {
     let first = set.first().map_or(segment.first, |datum| datum.index);
     let last = set.last().map_or(first, |datum| datum.index);
-    Range {
+    ManifestRange {
         segment: segment.first,
         first,
         count: last - first + 1,

@@ -4,7 +4,7 @@ use drover_shared::datum::{Cause, Datum, StageStats, Verdict, VerdictState};
 use drover_shared::ledger::{Commit, DeadLetter, Ledger};
 use drover_shared::queue::Delivery;
 use drover_shared::store::StoreError;
-use drover_shared::wire::{Datums, Message, Task, decode};
+use drover_shared::wire::{Message, Task, TaskDatums, decode};
 use jiff::Timestamp;
 
 use super::live::LiveJob;
@@ -55,8 +55,8 @@ async fn fail(task: Task, reason: &str, ledger: &Ledger) -> Result<Vec<Verdict>,
 
 async fn datums(task: Task, ledger: &Ledger) -> Result<Vec<Datum>, StoreError> {
     match task.datums {
-        Datums::Inline(datums) => Ok(datums),
-        Datums::Manifest(range) => {
+        TaskDatums::Inline(datums) => Ok(datums),
+        TaskDatums::Manifest(range) => {
             let indexes = range.first..range.first.saturating_add(range.count);
             ledger.datums(task.job, range.segment, indexes).await
         }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use drover_shared::datum::Verdict;
 use drover_shared::id::{JobId, WorkerId};
-use drover_shared::job::{IllegalStep, JobEvent, JobRecord, JobState};
+use drover_shared::job::{InvalidTransition, JobEvent, JobRecord, JobState};
 use drover_shared::ledger::Segment;
 use drover_shared::wire::{Event, Report};
 use jiff::Timestamp;
@@ -83,7 +83,7 @@ impl LiveJob {
                 self.running.remove(&index);
                 None
             }
-            Event::LetGo { worker } => {
+            Event::Released { worker } => {
                 self.released.insert(worker);
                 None
             }
@@ -118,7 +118,7 @@ impl LiveJob {
     }
 
     /// Enters the next state if one is due, and returns the event.
-    pub(crate) fn advance(&mut self) -> Result<Option<JobEvent>, IllegalStep> {
+    pub(crate) fn advance(&mut self) -> Result<Option<JobEvent>, InvalidTransition> {
         let counts = self.tally.counts();
         let work = WorkState {
             known: self.tally.known(),
@@ -134,7 +134,7 @@ impl LiveJob {
     }
 
     /// Applies an event to the state; sets start and end times.
-    pub(crate) fn enter(&mut self, event: JobEvent) -> Result<(), IllegalStep> {
+    pub(crate) fn enter(&mut self, event: JobEvent) -> Result<(), InvalidTransition> {
         self.record.state = self.record.state.after(event)?;
         let now = Timestamp::now();
         if self.record.started.is_none() {

@@ -28,7 +28,7 @@ pub(crate) async fn serve(typed: &Serve, context: &Context) -> Result<Exit, Comm
     let tokens = lifecycle.tokens();
     let (typed, context) = (typed.clone(), context.clone());
     let main = lifecycle.spawn_main(Box::pin(async move {
-        let working = tokens.part();
+        let working = tokens.child();
         // Whatever it was at, the next one goes on there.
         tokio::select! {
             ended = serve_all(&typed, &context, &working) => ended,

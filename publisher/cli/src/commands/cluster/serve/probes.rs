@@ -33,7 +33,7 @@ pub(crate) async fn answer(
         drover_api::metrics::SECONDS,
         &drover_api::metrics::BUCKETS_S[..],
     );
-    let measures = MetricsExporter::keep(&metrics::BUCKETS_S, &[of_requests])
+    let measures = MetricsExporter::install(&metrics::BUCKETS_S, &[of_requests])
         .map_err(|error| CommandError::from(std::io::Error::other(error)))?;
     metrics::describe();
     drover_api::metrics::describe();
@@ -42,7 +42,7 @@ pub(crate) async fn answer(
     let look = move || {
         metrics::queue_link(linked.get().map(|broker| broker.link()) == Some(Link::Up));
     };
-    Ok(measures.show_on(probe, ready, look).await)
+    Ok(measures.serve_on(probe, ready, look).await)
 }
 
 /// Whether jobs can be seen through; if not, why.

@@ -4,15 +4,15 @@ use super::syntax::{Class, Member, Quantity, Sequence, Token};
 
 /// Bounds of what a glob can match; everything it matches lies within.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Reach {
+pub(super) struct MatchBounds {
     /// Every match begins with this.
     pub(super) prefix: String,
     /// No match has more slashes; `None` without limit.
     pub(super) slashes: Option<usize>,
 }
 
-impl Reach {
-    /// The reach of a cleaned glob.
+impl MatchBounds {
+    /// The bounds of a cleaned glob.
     pub(super) fn of(tokens: &[Token]) -> Self {
         let prefix = tokens.iter().map_while(|token| match token {
             Token::Literal(character) => Some(*character),

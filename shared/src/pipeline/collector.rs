@@ -6,21 +6,21 @@ use super::document::{Node, Path, Position};
 use super::findings::{Finding, Severity};
 
 /// The findings of one document so far.
-pub(super) struct Report<'document> {
+pub(super) struct FindingCollector<'document> {
     file: &'document str,
     root: &'document Node,
     findings: Vec<Finding>,
     /// Fields that a misspelt one probably stands for.
-    meant: HashSet<String>,
+    suggested: HashSet<String>,
 }
 
-impl<'document> Report<'document> {
+impl<'document> FindingCollector<'document> {
     pub(super) fn new(file: &'document str, root: &'document Node) -> Self {
         Self {
             file,
             root,
             findings: Vec::new(),
-            meant: HashSet::new(),
+            suggested: HashSet::new(),
         }
     }
 
@@ -59,24 +59,27 @@ impl<'document> Report<'document> {
     /// A required field is absent. Not told where it, or what it stands in, is wrong in itself or
     /// misspelt: that has been told already.
     pub(super) fn missing(&mut self, path: &Path, advice: impl Into<String>) {
-        if !self.holds(path) && !self.told_around(path) && !self.meant.contains(&path.to_string()) {
+        if !self.holds(path)
+            && !self.has_error_around(path)
+            && !self.suggested.contains(&path.to_string())
+        {
             self.error(path, "is missing", advice);
         }
     }
 
     /// A misspelt field was told together with this suggestion.
-    pub(super) fn meant(&mut self, path: &Path) {
-        self.meant.insert(path.to_string());
+    pub(super) fn add_suggestion(&mut self, path: &Path) {
+        self.suggested.insert(path.to_string());
     }
 
     /// Whether something at or below `path` was refused already.
-    pub(super) fn told_at(&self, path: &Path) -> bool {
+    pub(super) fn has_error_within(&self, path: &Path) -> bool {
         let path = path.to_string();
         self.errors().any(|finding| is_within(&finding.path, &path))
     }
 
     /// Whether `path` or something around it was refused already.
-    fn told_around(&self, path: &Path) -> bool {
+    fn has_error_around(&self, path: &Path) -> bool {
         let path = path.to_string();
         self.errors().any(|finding| is_within(&path, &finding.path))
     }
@@ -126,7 +129,7 @@ impl<'document> Report<'document> {
 }
 
 /// Whether a path is `around` or stands below it; everything stands below the empty path.
-fn is_within(path: &str, around: &str) -> bool {
-    let rest = path.strip_prefix(around);
-    rest.is_some_and(|rest| around.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']))
+fn is_within(path: &str, context: &str) -> bool {
+    let rest = path.strip_prefix(context);
+    rest.is_some_and(|rest| context.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']))
 }
