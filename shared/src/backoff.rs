@@ -5,11 +5,11 @@ use std::time::Duration;
 /// The delay before the first repetition, on average.
 const FIRST: Duration = Duration::from_millis(250);
 
-/// No delay is longer than this.
+/// The longest delay.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Delays that double up to a longest one, each spread by a quarter to either side, so that those who failed
-/// together do not come back together. Never ends.
+/// Delays that double up to a maximum, each randomized by ±25 % so that callers that failed together do not retry
+/// together. The iterator never ends.
 #[derive(Clone, Debug)]
 pub struct Backoff {
     next: Duration,

@@ -8,21 +8,21 @@ use schemars::JsonSchema;
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 use ulid::{Generator, Overflow, Ulid};
 
-/// Why a text is not the id it was taken for.
+/// A malformed id: the text, the expected kind and the rule.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{text:?} is not a {kind}: {rule}")]
 pub struct InvalidId {
-    /// What was expected, for example `pipeline name`.
+    /// The expected kind, for example `pipeline name`.
     pub kind: &'static str,
-    /// The rule that the text breaks.
+    /// The violated rule.
     pub rule: &'static str,
-    /// The text as it came.
+    /// The text as received.
     pub text: String,
 }
 
-/// The identity of a pipeline: 1–63 of `[a-zA-Z0-9_-]`, the first one alphanumeric.
+/// The identity of a pipeline: 1–63 of `[a-zA-Z0-9_-]`, the first character alphanumeric.
 ///
-/// It also names a folder of the store, the queues and (lower-cased) the Kubernetes objects.
+/// The name is also used for a folder of the store, for the queues and (in lower case) for the Kubernetes objects.
 #[derive(
     Clone,
     Debug,
@@ -83,8 +83,8 @@ pub struct JobId(
 );
 
 impl JobId {
-    /// A new id, greater than every id that this process made, and than those of others that this machine's
-    /// clock tells apart (a millisecond).
+    /// A new id, greater than all ids made by this process, and than ids made by other processes in an earlier
+    /// millisecond.
     pub fn generate() -> Self {
         static GENERATOR: Mutex<Generator> = Mutex::new(Generator::new());
         let mut generator = GENERATOR.lock().unwrap_or_else(PoisonError::into_inner);

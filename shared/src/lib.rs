@@ -1,7 +1,7 @@
 //! The nouns of Drover, agreed on by every process: ids, the pipeline spec, datums, jobs, the
 //! messages between processes, the queue and the store.
 //!
-//! Modules in reading order; nothing here knows a worker, a publisher or a cluster.
+//! Modules in reading order; this crate knows neither workers nor publishers nor clusters.
 
 pub mod id;
 

@@ -1,15 +1,15 @@
-//! Which cryptography TLS uses in this process, and whose word for servers it takes.
+//! Selects the cryptography provider and the trusted certificate authorities of TLS.
 
 use std::sync::{LazyLock, Once};
 
 use rustls::pki_types::CertificateDer;
 use rustls_native_certs::CertificateResult;
 
-/// Makes ring the provider of cryptography, unless the process has chosen one.
+/// Installs ring as the cryptography provider, unless the process has one.
 pub(crate) fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // An error says that there is one already.
+        // An error means that a provider is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
 }
@@ -23,7 +23,7 @@ pub(crate) fn authorities() -> &'static [CertificateDer<'static>] {
 }
 
 fn fallback_for(system: &CertificateResult) -> &'static [CertificateDer<'static>] {
-    // Certificates that are named and cannot be read are a mistake, which must not widen whom we trust.
+    // Unreadable certificates are a configuration error and must not widen the set of trusted authorities.
     if system.certs.is_empty() && system.errors.is_empty() {
         webpki_root_certs::TLS_SERVER_ROOT_CERTS
     } else {

@@ -1,10 +1,10 @@
-//! Quantities as people write them.
+//! Quantities in the notation of people.
 
 use std::time::Duration;
 
 use jiff::SignedDuration;
 
-/// The longest time that makes sense, a century: what is added to a moment must not run out of it.
+/// The longest accepted time, a century: a sum of a timestamp and a duration must not overflow.
 const LONGEST: Duration = Duration::from_hours(100 * 365 * 24);
 
 /// A length of time: `90s`, `5m`, `1h30m`, `500ms`; at most a century. The error is advice on how to write one.

@@ -1,5 +1,4 @@
-//! Messages as they were written by every version of Drover must be understood for ever, and nothing that comes
-//! over the network may harm.
+//! Messages written by every earlier version of Drover must be decodable, and malformed input must do no harm.
 
 #![expect(
     clippy::unwrap_used,
@@ -78,7 +77,7 @@ fn report(event: Event) -> Message {
     }])
 }
 
-/// Every message of version 1 by the name of its golden file.
+/// Every message of version 1, by the name of its golden file.
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn golden() -> Vec<(&'static str, &'static str, Message)> {
     let since: Timestamp = "2026-11-23T18:31:55.5Z".parse().unwrap();

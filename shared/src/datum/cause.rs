@@ -1,58 +1,58 @@
-//! Why a datum failed, in a form that groups.
+//! The reason of a datum's failure, in a form that can be grouped.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Why the last attempt of a datum failed. Failures with equal causes are one line of a summary.
+/// The reason of the last failed attempt of a datum. Failures with equal causes share a line of a summary.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Cause {
-    /// The command exited with a code that is not accepted.
+    /// The command exited with a code outside the accepted set.
     Exit {
         /// The exit code.
         code: i32,
-        /// Its last line on stderr, whole.
+        /// The last line on stderr, whole.
         last_line: String,
     },
     /// A signal ended the command.
     Signal {
         /// The signal's number.
         signal: i32,
-        /// Its last line on stderr, whole.
+        /// The last line on stderr, whole.
         last_line: String,
     },
-    /// The command, which takes datum after datum, said that it failed at this one.
+    /// A batching command reported an error for this datum.
     GaveUp {
-        /// Why, in its own words.
+        /// The message of the command.
         message: String,
     },
     /// The command was still running at `datum_timeout`.
     Timeout {
-        /// Its last line on stderr, whole.
+        /// The last line on stderr, whole.
         last_line: String,
     },
     /// The command could not be started: not found, not executable, unknown user …
     Start {
-        /// What is wrong, and the way out.
+        /// The problem and the remedy.
         message: String,
     },
     /// An input could not be staged.
     Input {
-        /// What is wrong, and the way out.
+        /// The problem and the remedy.
         message: String,
     },
-    /// The output could not be stored: links that leave the datum, devices, names.
+    /// The output could not be stored: links to outside of the datum, devices, names.
     Output {
-        /// What is wrong, and the way out.
+        /// The problem and the remedy.
         message: String,
     },
-    /// No worker could take the message that brought it.
+    /// No worker could accept the message of this datum.
     Undeliverable {
         /// Why, and the way out.
         message: String,
     },
-    /// The worker died that many times while it ran this datum.
+    /// The worker died repeatedly while running this datum.
     WorkerDied {
         /// How many times.
         times: u32,

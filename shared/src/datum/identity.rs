@@ -1,4 +1,4 @@
-//! The identity of work: what a datum's id is made of.
+//! The identity of work: the hash behind a datum's id.
 
 use blake3::Hasher;
 
@@ -9,17 +9,16 @@ use crate::pipeline::{Pipeline, Transform};
 /// Begins every hash; a new number makes all work new.
 const ENCODING: &str = "drover work 1";
 
-/// Names the work of one pipeline. The part that all its datums share is hashed once.
+/// Computes datum ids for the work of a pipeline. The part shared by all datums is hashed once.
 ///
-/// The hash is BLAKE3 over, in this order: the text `drover work 1`; the pipeline's name; of the transform
-/// `image`, `cmd`, `stdin`, `env` (names and values, sorted by name), `user`, `working_dir`,
-/// `accept_return_code`, `datum_batching`, `placeholders`; then for each input, in the order of the
-/// datum, its name, its path and its content tag. A text is its length in bytes (64 bits, little-endian) and its
-/// bytes; a list is its length and its elements; a number is 64 bits, little-endian; what may be
-/// absent is a byte 0, or a byte 1 and the value; a flag is a byte. So no two different pieces of
-/// work feed the hash the same bytes.
+/// The hash is BLAKE3 over, in this order: the text `drover work 1`; the pipeline's name; of the transform `image`,
+/// `cmd`, `stdin`, `env` (names and values, sorted by name), `user`, `working_dir`, `accept_return_code`,
+/// `datum_batching`, `placeholders`; then for each input, in the order of the datum, the name, the path and the content
+/// tag. A text is encoded as a length in bytes (64 bits, little-endian) and the bytes; a list as a length and the
+/// elements; a number as 64 bits, little-endian; an optional value as a byte 0, or a byte 1 and the value; a flag as a
+/// byte. Different pieces of work therefore never feed the hash the same bytes.
 ///
-/// What cannot change the output is left out: `err_cmd`, resources, secrets, time limits.
+/// Fields without influence on the output are left out: `err_cmd`, resources, secrets, time limits.
 #[derive(Clone, Debug)]
 pub struct WorkIdentity {
     shared: Hasher,
@@ -35,7 +34,7 @@ impl WorkIdentity {
         Self { shared }
     }
 
-    /// The id of the datum with these inputs.
+    /// The id of the datum with the given inputs.
     pub fn of(&self, inputs: &[DatumInput]) -> DatumId {
         let mut hasher = self.shared.clone();
         length(&mut hasher, inputs.len());

@@ -1,4 +1,4 @@
-//! A datum and the inputs it is made of.
+//! A datum and its inputs.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ pub struct Datum {
     pub inputs: Vec<DatumInput>,
 }
 
-/// One input of a datum: a file, a directory with all below it, or a whole repo.
+/// An input of a datum: a file, a directory with its whole subtree, or a whole repo.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct DatumInput {
     /// The directory below `/pfs`.
@@ -37,9 +37,9 @@ pub struct DatumInput {
     /// The value of the leaf's `group_by`; absent when the leaf has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group_by: Option<String>,
-    /// What stands for the content.
+    /// Fingerprint of the content.
     pub tag: ContentTag,
-    /// The pfs leaf of the spec it came from.
+    /// The pfs leaf of the spec that produced the input.
     pub leaf: u16,
 }
 
@@ -49,24 +49,24 @@ pub struct DatumInput {
 pub enum InputKind {
     /// A single file.
     File,
-    /// A directory with all below it.
+    /// A directory with its whole subtree.
     Dir,
 }
 
-/// What stands for the content of an input: equal tags mean equal bytes, as far as the store can tell.
+/// Fingerprint of an input's content: equal tags mean equal bytes, as far as the store can tell.
 ///
 /// A BLAKE3 hash for local files and for directories, the listing's `e_tag` and size for buckets.
 ///
-/// It is also what `<input>_COMMIT` tells the command. A fingerprint of the whole repo would not do: it is unknown
-/// until the last file is listed, long after the first datum runs, and it would differ for datums that are
-/// skipped because nothing of their own has changed.
+/// The command receives the tag in `<input>_COMMIT`. A fingerprint of the whole repo would not do: the last file may be
+/// listed long after the first datum has run, and the value would differ for datums that are skipped because their own
+/// inputs are unchanged.
 #[derive(
     Clone, Debug, DeserializeFromStr, Eq, Hash, Ord, PartialEq, PartialOrd, SerializeDisplay,
 )]
 pub struct ContentTag(Box<str>);
 
 impl ContentTag {
-    /// The tag with this text.
+    /// The tag with the given text.
     pub fn new(text: impl Into<Box<str>>) -> Self {
         Self(text.into())
     }

@@ -1,4 +1,4 @@
-//! A datum: the unit of work, what became of it, and why.
+//! A datum: the unit of work, its verdict, and the cause of a failure.
 
 mod cause;
 mod identity;

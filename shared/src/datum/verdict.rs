@@ -1,4 +1,4 @@
-//! What became of a datum: the commit record, written once, by conditional put.
+//! The verdict of a datum: the commit record, written once, by conditional put.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -7,31 +7,31 @@ use serde::{Deserialize, Serialize};
 use super::Cause;
 use crate::id::{DatumId, JobId, WorkerId};
 
-/// The states that a person sees.
+/// The states shown to users.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DatumState {
     /// Waiting for a worker.
     Queued,
-    /// A worker is at it.
+    /// A worker is processing the datum.
     Running,
-    /// An attempt failed; another follows.
+    /// An attempt failed; the datum will be retried.
     Retrying,
-    /// Done, its output committed.
+    /// The output is committed.
     Success,
     /// All attempts failed, `err_cmd` too.
     Failed,
-    /// All attempts failed, `err_cmd` succeeded: no output, and the next job runs it again.
+    /// All attempts failed and `err_cmd` succeeded: no output, and the next job runs the datum again.
     Recovered,
-    /// An earlier job did this work.
+    /// Already done by an earlier job.
     Skipped,
 }
 
-/// How a datum ended. There is no way back from any of them.
+/// The final state of a datum.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum VerdictState {
-    /// Done, its output committed.
+    /// The output is committed.
     Success,
     /// All attempts failed.
     Failed,
@@ -56,36 +56,36 @@ pub struct Verdict {
     pub index: u64,
     /// Identity of the work.
     pub datum: DatumId,
-    /// How it ended.
+    /// The final state.
     pub state: VerdictState,
     /// Attempts in all, on all workers.
     pub attempts: u32,
-    /// Who ended it.
+    /// The worker that ended the datum.
     pub worker: WorkerId,
-    /// Why it failed; absent on success.
+    /// The cause of a failure; absent on success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
     /// Prefix of the staged files, unique to the attempt: output `n` lies at
     /// [`layout::staged_file`](crate::store::layout::staged_file)`(job, staged, n)`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub staged: String,
-    /// The files it wrote, in byte order of their paths; empty unless it succeeded.
+    /// The files written, in byte order of their paths; empty unless the datum succeeded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<Output>,
-    /// What it cost.
+    /// Bytes and seconds spent.
     pub stats: StageStats,
-    /// When its last attempt began to stage.
+    /// The start of staging for the last attempt.
     pub started: Timestamp,
-    /// When this record was made.
+    /// The time of this record.
     pub finished: Timestamp,
-    /// The job whose verdict this is, if it was taken over from there and nothing was run; the logs lie there.
+    /// The job that produced this verdict, if the verdict was taken over and nothing was run; the logs belong to that
+    /// job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_from: Option<JobId>,
 }
 
 impl Verdict {
-    /// The verdict of a datum of `job` as the one of the same datum in a job that does not try it again: it costs
-    /// nothing there.
+    /// The verdict of a datum of `job`, copied into a job that does not retry the datum: the copy has empty statistics.
     #[must_use]
     pub fn taken_over(self, job: JobId) -> Self {
         Self {
@@ -96,7 +96,7 @@ impl Verdict {
     }
 }
 
-/// One file that a datum wrote.
+/// A file written by a datum.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Output {
     /// Path below the output folder, beginning with `/`.
@@ -105,7 +105,7 @@ pub struct Output {
     pub size: u64,
 }
 
-/// What a datum cost; the sums over a job are its record's `stats`.
+/// Costs of a datum; the sums over a job are the `stats` of the job record.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct StageStats {
     /// Bytes of input made available.

@@ -1,11 +1,11 @@
-//! How far down a glob reaches, so that a walk need not look everywhere.
+//! The part of a tree that a glob can match, so that a walk can skip the rest.
 
 use super::syntax::{Class, Member, Quantity, Sequence, Token};
 
-/// Bounds of what a glob can match; everything it matches lies within.
+/// Bounds of the paths that a glob can match.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct MatchBounds {
-    /// Every match begins with this.
+    /// The common prefix of all matches.
     pub(super) prefix: String,
     /// No match has more slashes; `None` without limit.
     pub(super) slashes: Option<usize>,
@@ -24,14 +24,14 @@ impl MatchBounds {
         }
     }
 
-    /// The deepest directory (`""` for the root) that everything it matches is or lies below.
+    /// The deepest directory (`""` for the root) that contains all matches.
     pub(super) fn directory(&self) -> &str {
         self.prefix
             .rsplit_once('/')
             .map_or("", |(directory, _)| directory)
     }
 
-    /// Whether a path below the directory `dir` (`""` for the root) may match.
+    /// True if a path below the directory `dir` (`""` for the root) may match.
     pub(super) fn below(&self, dir: &str) -> bool {
         let deep_enough = self
             .slashes

@@ -1,4 +1,4 @@
-//! Cleaning the path that a glob spells: one leading slash, none trailing, no `.` and `..`.
+//! Normalizes the path of a glob: one leading slash, no trailing slash, no `.` and `..`.
 
 use super::syntax::{Sequence, Token};
 

@@ -1,4 +1,4 @@
-//! Path globs with captures, and the templates that use them.
+//! Path globs with captures, and the templates that refer to them.
 //!
 //! A glob is matched against the whole absolute path of a file or directory, without a trailing
 //! slash; the root is `/`. The leading `/` of a glob is optional, a trailing one is ignored, `.` and
@@ -19,12 +19,12 @@
 //! | `\c` | the character `c` |
 //!
 //! `*(` and the like always open a group: to capture right after a star, write `*@(…)`. Captures
-//! are numbered by their opening parentheses, from 1; a [`Template`] refers to them as `$1`.
+//! are numbered by their opening parentheses, from 1; a [`Template`] refers to a capture as `$1`.
 //!
-//! `!(a|b)` compares with the beginning of what follows when any text, `*` or `**` comes after the
-//! first negation that closes, and with all that is left of the path otherwise.
+//! `!(a|b)` is compared with the beginning of the following text if any text, `*` or `**` comes
+//! after the first negation that closes, and with the whole rest of the path otherwise.
 //!
-//! This room knows nothing of files; whoever lists them asks it.
+//! This module does no I/O; callers list files and match their paths.
 
 mod bounds;
 mod clean;

@@ -18,8 +18,8 @@ pub struct Glob {
     bounds: MatchBounds,
 }
 
-/// A glob whose `!(…)` need too many steps to compare with some path. Only those can: all other globs take
-/// time proportional to the length of the path.
+/// A glob with a `!(…)` that needs too many steps for some path. All globs without a negation take time proportional to
+/// the length of the path.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
     "glob {glob:?} takes too long to compare with {path:?}; have fewer `*`, `*(…)` and `+(…)` beside its `!(…)`"
@@ -31,31 +31,31 @@ pub struct GlobTooComplex {
     pub path: String,
 }
 
-/// What the groups of a glob captured, numbered by their opening parentheses from 1; 0 is the whole path.
+/// The captures of a glob, numbered by opening parentheses from 1; 0 is the whole path.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Captures<'p>(Vec<&'p str>);
 
 impl Captures<'_> {
-    /// What a group captured: empty if it took no part in the match, or does not exist.
+    /// The capture with this number: empty if the group took no part in the match or does not exist.
     pub fn get(&self, number: usize) -> &str {
         self.0.get(number).copied().unwrap_or_default()
     }
 }
 
 impl Glob {
-    /// Whether it matches the root, and nothing else.
+    /// True if the glob matches only the root.
     pub fn is_root(&self) -> bool {
         self.bounds.slashes == Some(0)
     }
 
-    /// Whether it matches `path`, which begins with `/`; `/` alone is the root.
+    /// True if the glob matches `path`, which begins with `/`; `/` alone is the root.
     pub fn matches(&self, path: &str) -> Result<bool, GlobTooComplex> {
         self.regex
             .is_match(unrooted(path))
             .map_err(|_| self.too_complex(path))
     }
 
-    /// What its groups capture of `path`; `None` if it does not match.
+    /// The captures of `path`; `None` if the glob does not match.
     pub fn captures<'p>(&self, path: &'p str) -> Result<Option<Captures<'p>>, GlobTooComplex> {
         let found = self
             .regex
@@ -69,13 +69,13 @@ impl Glob {
         }))
     }
 
-    /// Whether it may match a path below the directory `dir`; `/` is the root. Errs on the side of yes.
+    /// True if the glob may match a path below the directory `dir`; `/` is the root. May return false positives.
     pub fn may_match_below(&self, dir: &str) -> bool {
         self.bounds.below(unrooted(dir))
     }
 
-    /// The deepest directory below which all lies that it can match, by the text before its first wildcard; empty for
-    /// the root.
+    /// The deepest directory that contains all matches, taken from the text before the first wildcard; empty for the
+    /// root.
     pub fn directory(&self) -> &str {
         self.bounds.directory()
     }
@@ -114,13 +114,13 @@ impl fmt::Display for Glob {
     }
 }
 
-/// The regex of a glob. A well-formed glob only fails by its size.
+/// The regex of a glob. Fails only if the glob is too large.
 fn compile(tokens: &[Token], goes_on_after_negation: bool) -> Result<Regex, String> {
     Regex::new(&translate::regex(tokens, goes_on_after_negation))
         .map_err(|_| "the glob is too large; split it over several inputs of a union".to_owned())
 }
 
-/// The path as globs see it: nothing stands for the root.
+/// The path as globs spell it: the root is empty.
 fn unrooted(path: &str) -> &str {
     path.strip_suffix('/').unwrap_or(path)
 }

@@ -1,6 +1,6 @@
-//! From the text of a glob to its parts.
+//! Parses the text of a glob.
 
-/// Why a text is not a glob: the offending glob, the position and what is wrong there.
+/// A malformed glob: the text, the position and the problem.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("glob {glob:?}, at character {position}: {problem}")]
 pub struct InvalidGlob {
@@ -8,7 +8,7 @@ pub struct InvalidGlob {
     pub glob: String,
     /// The offending character, counted from 1.
     pub position: usize,
-    /// What is wrong there, and the way out.
+    /// The problem and the remedy.
     pub problem: String,
 }
 
@@ -16,10 +16,10 @@ pub struct InvalidGlob {
 /// exhausted.
 const MAX_DEPTH: usize = 20;
 
-/// One element of a glob.
+/// An element of a glob.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Token {
-    /// A character that stands for itself.
+    /// A literal character.
     Literal(char),
     /// `?`
     AnyCharacter,
@@ -31,26 +31,26 @@ pub(super) enum Token {
     Class(Class),
     /// `{a,b}`
     Braces(Vec<Sequence>),
-    /// `(a|b)` and its relatives, captured.
+    /// `(a|b)` and similar groups, captured.
     Group(Quantity, Vec<Sequence>),
 }
 
-/// Elements one after the other.
+/// Consecutive elements.
 pub(super) type Sequence = Vec<Token>;
 
 /// `[a-z_]`, `[!a]`
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Class {
-    /// Whether it matches what is *not* listed.
+    /// True if the class matches the characters that are *not* listed.
     pub(super) negated: bool,
-    /// What is listed.
+    /// The listed members.
     pub(super) members: Vec<Member>,
 }
 
-/// One member of a class.
+/// A member of a class.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Member {
-    /// All characters from the first to the last; a single one is a range too.
+    /// All characters from the first to the last; a single character is a range too.
     Range(char, char),
     /// `[:alpha:]` or `[:^alpha:]`, brackets included.
     Named(String),
@@ -74,9 +74,9 @@ pub(super) enum Quantity {
 /// A glob in parts.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Syntax {
-    /// All of it.
+    /// The whole glob.
     pub(super) tokens: Sequence,
-    /// Whether text, `*` or `**` comes after the first negation that closes.
+    /// True if text, `*` or `**` comes after the first negation that closes.
     pub(super) goes_on_after_negation: bool,
 }
 
@@ -97,7 +97,7 @@ pub(super) fn parse(glob: &str) -> Result<Syntax, InvalidGlob> {
     })
 }
 
-/// What the parser is inside of, and where it was opened.
+/// An open group and the position of its opening character.
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Enclosure {
     Braces { opened: usize },
@@ -161,7 +161,7 @@ impl Parser<'_> {
         }
     }
 
-    /// The kind of group that opens here, if one does.
+    /// The kind of group that opens here, if any.
     fn group_ahead(&self, next: char) -> Option<Quantity> {
         if next == '(' {
             return Some(Quantity::Once);
@@ -203,7 +203,7 @@ impl Parser<'_> {
             .map(Token::Braces)
     }
 
-    /// Reads an enclosure whose opening character is next.
+    /// Reads a group; its opening character is next.
     fn alternatives(
         &mut self,
         enclosure: Enclosure,
@@ -317,7 +317,7 @@ impl Parser<'_> {
         token
     }
 
-    /// Takes a token that counts as a continuation after a negation.
+    /// Takes a token that counts as text after a negation.
     fn take_text(&mut self, length: usize, token: Token) -> Token {
         self.goes_on_after_negation |= self.negation_closed;
         self.take(length, token)

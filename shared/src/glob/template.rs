@@ -1,11 +1,11 @@
-//! Templates: `join_on` and `group_by` texts that refer to captures.
+//! Templates: `join_on` and `group_by` texts with references to captures.
 
 use std::fmt;
 
 use super::Captures;
 
-/// A `join_on` or `group_by` text: `$1` and `${1}` stand for captures, `$0` for the whole path, `$$` for
-/// a dollar sign. What is none of these stands for itself; a capture that does not exist is empty.
+/// A `join_on` or `group_by` text: `$1` and `${1}` refer to captures, `$0` to the whole path, `$$` is a dollar sign.
+/// All other text is literal; a reference to a missing capture is empty.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Template {
     text: String,
@@ -19,7 +19,7 @@ enum Part {
 }
 
 impl Template {
-    /// The template for a text; every text is one.
+    /// Parses a template; every text is valid.
     pub fn new(text: &str) -> Self {
         let mut parts = Vec::new();
         let mut rest = text;
@@ -59,7 +59,8 @@ impl fmt::Display for Template {
     }
 }
 
-/// The capture that the text after a `$` names, or `None` for a dollar sign; and the length of what belongs to it.
+/// The capture referenced by the text after a `$`, or `None` for a literal dollar sign; and the length of the
+/// reference.
 fn parse_reference(after: &str) -> (Option<usize>, usize) {
     if after.starts_with('$') {
         return (None, 1);
@@ -80,7 +81,7 @@ fn parse_reference(after: &str) -> (Option<usize>, usize) {
     }
 }
 
-/// A number without leading zeros. One too large for any glob is a capture that does not exist.
+/// A number without leading zeros. A number too large for any glob refers to a missing capture.
 fn capture_number(digits: &str) -> Option<usize> {
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     let is_plain = digits == "0" || !digits.starts_with('0');

@@ -1,4 +1,4 @@
-//! The vectors of the grammar, and its laws.
+//! Test vectors and properties of the grammar.
 
 use proptest::prelude::*;
 
@@ -10,7 +10,7 @@ fn glob(text: &str) -> Glob {
         .unwrap_or_else(|error: InvalidGlob| panic!("{error}"))
 }
 
-/// A glob as written, matched against a text that need not be a clean path.
+/// A glob as written, matched against a text that need not be a normalized path.
 fn matches_uncleaned(text: &str, candidate: &str) -> bool {
     let syntax = parse(text).unwrap_or_else(|error| panic!("{error}"));
     let regex = translate::regex(&syntax.tokens, syntax.goes_on_after_negation);
@@ -385,7 +385,7 @@ fn the_directory_of_a_glob_ends_before_its_first_wildcard() {
     }
 }
 
-/// Globs in the grammar, most of them well-formed.
+/// Globs of the grammar, most of them well-formed.
 fn any_glob() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
         "a", "b", "/", "*", "**", "?", "[ab]", "[!a]", "(a|b)", "*(a)", "+(b|/)", "?(a)", "!(a)",

@@ -1,4 +1,4 @@
-//! From the parts of a glob to one anchored regular expression.
+//! Translates a parsed glob into an anchored regular expression.
 
 use std::fmt::Write;
 
@@ -60,7 +60,7 @@ impl Translation {
         self.regex.push(')');
     }
 
-    /// One of the alternatives, each followed by `ending`.
+    /// An alternation; each alternative is followed by `ending`.
     fn one_of(&mut self, alternatives: &[Sequence], ending: &str) {
         self.regex.push_str("(?:");
         for (number, alternative) in alternatives.iter().enumerate() {
@@ -88,7 +88,7 @@ impl Translation {
         self.regex.push(']');
     }
 
-    /// A character as itself: escaped by its number unless no regex gives it a meaning.
+    /// A literal character: escaped by code point unless regexes give the character no meaning.
     fn character(&mut self, character: char) {
         if character.is_alphanumeric() || character == '/' {
             self.regex.push(character);

@@ -1,7 +1,7 @@
-//! Failures grouped by cause: what people read when many datums failed.
+//! Failures grouped by cause, for reports about many failed datums.
 //!
-//! Two failures belong together when their causes are of one kind (and exit code or signal) and their
-//! last lines are equal once digits, paths and hexadecimal words are folded.
+//! Two failures share a group if their causes have the same kind (and exit code or signal) and their last lines are
+//! equal after folding digits, paths and hexadecimal words.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +17,7 @@ use crate::id::InvalidId;
 const MAX_GROUPS: usize = 64;
 /// How many datums are named for each group.
 const MAX_SAMPLES: usize = 3;
-/// How many groups are named in the one line that becomes a job's reason.
+/// The number of groups in a job's one-line reason.
 const GROUPS_IN_REASON: usize = 3;
 /// Longest text of a cause, in characters.
 const MAX_LINE: usize = 160;
@@ -25,21 +25,21 @@ const MAX_LINE: usize = 160;
 /// The failures of a job, grouped by cause, in bounded memory.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct FailureGroups {
-    /// The groups, in the order in which they were first seen.
+    /// The groups, in order of first occurrence.
     pub groups: Vec<FailureGroup>,
-    /// Failures whose causes are not told apart, because there are too many kinds.
+    /// Failures beyond the maximum number of groups.
     #[serde(default)]
     pub others: u64,
 }
 
-/// Failures that look alike.
+/// Failures of one cause.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct FailureGroup {
-    /// What they have in common: `exit 1`, `timeout` …
+    /// The kind: `exit 1`, `timeout` …
     pub kind: String,
-    /// Their last line with digits, paths and hexadecimal words folded; empty if there was none.
+    /// The last line with digits, paths and hexadecimal words folded; empty if there was none.
     pub pattern: String,
-    /// The last line of the first one, as it came.
+    /// The unfolded last line of the first failure.
     pub example: String,
     /// How many.
     pub count: u64,
@@ -47,12 +47,12 @@ pub struct FailureGroup {
     pub samples: Vec<u64>,
 }
 
-/// What failures of one group have in common, in short: 16 hex digits, the same in every job.
+/// Short key of a failure group: 16 hex digits, the same in every job.
 #[derive(Clone, Copy, Debug, DeserializeFromStr, Eq, JsonSchema, PartialEq, SerializeDisplay)]
 pub struct CauseKey(#[schemars(with = "String", regex(pattern = "^[0-9a-f]{16}$"))] u64);
 
 impl CauseKey {
-    /// The key of failures with this cause.
+    /// The key of the given cause.
     pub fn of(cause: &Cause) -> Self {
         let (kind, line) = describe(cause);
         Self::new(&kind, &fold(line))
@@ -87,14 +87,14 @@ impl FromStr for CauseKey {
 }
 
 impl FailureGroup {
-    /// What tells this group from others.
+    /// The key of this group.
     pub fn key(&self) -> CauseKey {
         CauseKey::new(&self.kind, &self.pattern)
     }
 }
 
 impl FailureGroups {
-    /// Counts one more failure.
+    /// Counts a failure.
     pub fn add(&mut self, index: u64, cause: &Cause) {
         let (kind, line) = describe(cause);
         let pattern = fold(line);
@@ -121,19 +121,19 @@ impl FailureGroups {
         }
     }
 
-    /// How many failures there are in all.
+    /// The total number of failures.
     pub fn count(&self) -> u64 {
         self.others + self.groups.iter().map(|group| group.count).sum::<u64>()
     }
 
-    /// The groups, the largest first; of equal ones, the one seen first.
+    /// The groups, the largest first; groups of equal size in order of first occurrence.
     pub fn by_count(&self) -> Vec<&FailureGroup> {
         let mut groups: Vec<_> = self.groups.iter().collect();
         groups.sort_by_key(|group| std::cmp::Reverse(group.count));
         groups
     }
 
-    /// One line: `exit 1: 'no such column' (2), timeout (1)`.
+    /// A one-line summary: `exit 1: 'no such column' (2), timeout (1)`.
     pub fn summary(&self) -> String {
         let groups = self.by_count();
         let mut parts: Vec<String> = groups
@@ -167,7 +167,7 @@ impl fmt::Display for FailureGroup {
     }
 }
 
-/// What kind of failure it is, and the line that tells it from others of that kind.
+/// The kind of a failure and the line that tells failures of the same kind apart.
 fn describe(cause: &Cause) -> (String, &str) {
     match cause {
         Cause::Exit { code, last_line } => (format!("exit {code}"), last_line),
@@ -182,8 +182,7 @@ fn describe(cause: &Cause) -> (String, &str) {
     }
 }
 
-/// The line with all that varies from datum to datum replaced: `#` for numbers and hexadecimal words,
-/// `…` for paths.
+/// Replaces the parts of a line that vary from datum to datum: `#` for numbers and hexadecimal words, `…` for paths.
 fn fold(line: &str) -> String {
     let words = line
         .split_whitespace()
@@ -193,7 +192,7 @@ fn fold(line: &str) -> String {
     words.chars().take(MAX_LINE).collect()
 }
 
-/// Folds one word, keeping the punctuation around it.
+/// Folds a word and keeps the punctuation around it.
 fn fold_word(word: &str) -> String {
     let is_edge = |each: char| !each.is_alphanumeric() && !matches!(each, '/' | '.' | '_' | '-');
     let core = word.trim_matches(is_edge).trim_end_matches('.');
@@ -210,7 +209,7 @@ fn fold_word(word: &str) -> String {
     format!("{}{folded}{}", &word[..at], &word[at + core.len()..])
 }
 
-/// Whether a word is a hexadecimal number: `0x…`, or at least 8 hexadecimal digits, one of them a digit.
+/// True for hexadecimal numbers: `0x…`, or at least 8 hexadecimal digits with at least one decimal digit.
 fn is_hexadecimal(word: &str) -> bool {
     let digits = |text: &str| {
         !text.is_empty()
@@ -222,7 +221,7 @@ fn is_hexadecimal(word: &str) -> bool {
         || (word.len() >= 8 && digits(word) && word.contains(|each: char| each.is_ascii_digit()))
 }
 
-/// Each run of digits as one `#`.
+/// Replaces each run of digits by one `#`.
 fn fold_digits(word: &str) -> String {
     let mut folded = String::with_capacity(word.len());
     for each in word.chars() {

@@ -1,4 +1,4 @@
-//! A job: one run of a pipeline over what its inputs hold at one moment.
+//! A job: one run of a pipeline over the content of its inputs.
 
 mod failures;
 mod record;

@@ -1,4 +1,4 @@
-//! The job record: what `drover job` prints, and what the store keeps.
+//! The job record: printed by `drover job` and kept in the store.
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -8,39 +8,39 @@ use super::JobState;
 use crate::datum::StageStats;
 use crate::id::{JobId, PipelineName};
 
-/// A job as others see it; its JSON is a contract (`docs/cli.md`).
+/// The public record of a job; its JSON is a contract (`docs/cli.md`).
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct JobRecord {
     /// The job.
     #[serde(rename = "job")]
     pub id: JobId,
-    /// Its pipeline.
+    /// The pipeline.
     pub pipeline: PipelineName,
-    /// Where it stands.
+    /// The state.
     pub state: JobState,
-    /// Why it failed or was killed.
+    /// The reason of a failure or a stop.
     pub reason: Option<String>,
-    /// When it was asked for.
+    /// The time of submission.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub created: Timestamp,
-    /// When its first datum was looked at.
+    /// The start of the first datum.
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub started: Option<Timestamp>,
-    /// When it reached its final state.
+    /// The time of the final state.
     #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub finished: Option<Timestamp>,
     /// How many datums ended how.
     pub datums: Counts,
-    /// Sums over its datums.
+    /// Sums over all datums.
     pub stats: StageStats,
-    /// Deliveries that were not the first one.
+    /// Deliveries beyond the first delivery of a message.
     pub redelivered: u64,
-    /// Reports that told what was known already.
+    /// Reports without new information.
     pub duplicates: u64,
 }
 
 impl JobRecord {
-    /// The record of a job that is about to start.
+    /// The record of a job that has not started.
     pub fn new(id: JobId, pipeline: PipelineName, created: Timestamp) -> Self {
         Self {
             id,
@@ -58,12 +58,12 @@ impl JobRecord {
     }
 }
 
-/// How many datums ended how. While a job expands, `total` is what is known so far.
+/// Datums of a job by final state. While a job expands, `total` counts the datums found so far.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Counts {
     /// All datums of the job.
     pub total: u64,
-    /// Done in this job.
+    /// Done by this job.
     pub processed: u64,
     /// Done by an earlier job.
     pub skipped: u64,
@@ -74,12 +74,12 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Datums that have ended, one way or another.
+    /// Datums in a final state.
     pub fn ended(&self) -> u64 {
         self.processed + self.skipped + self.failed + self.recovered
     }
 
-    /// Datums still to be done, of those known.
+    /// Datums that are known and not yet ended.
     pub fn outstanding(&self) -> u64 {
         self.total.saturating_sub(self.ended())
     }

@@ -1,4 +1,4 @@
-//! The states of a job, and the only ways from one to the next.
+//! The states of a job and the allowed transitions.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum JobState {
-    /// Created; its inputs are not yet listed.
+    /// Created; the inputs are not yet listed.
     Starting,
     /// Datums are being expanded and worked on.
     Running,
@@ -30,7 +30,7 @@ pub enum JobState {
     Killed,
 }
 
-/// The word that people and scripts see, as in the record.
+/// The word shown to users and scripts, as in the record.
 impl fmt::Display for JobState {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
@@ -45,35 +45,35 @@ impl fmt::Display for JobState {
     }
 }
 
-/// What moves a job from one state to the next.
+/// A cause for a transition between states.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum JobEvent {
-    /// Its first datums are known.
+    /// The first datums are known.
     Began,
-    /// Its datums have all ended, none of them failed.
+    /// All datums ended and none failed.
     Completed,
-    /// Its output lies in the output folder and is to be copied elsewhere too.
+    /// The output folder is up to date and must be copied to the egress URL.
     Published,
-    /// Nothing is left to do.
+    /// No step is left.
     Finished,
-    /// Some datums failed, or a step after them did.
+    /// Some datums failed, or a later step did.
     Failed,
-    /// A person, a time limit or a crash put an end to it.
+    /// Stopped by a person, a time limit or a crash.
     Stopped,
 }
 
-/// An event that a job in that state cannot have seen: a bug in whoever sent it.
+/// An event that is impossible in the job's state: a bug in the caller.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("a job that is {state:?} cannot have {event:?}")]
 pub struct InvalidTransition {
     /// Where the job stood.
     pub state: JobState,
-    /// What was said to have happened.
+    /// The impossible event.
     pub event: JobEvent,
 }
 
 impl JobState {
-    /// Whether nothing follows.
+    /// True for the states without a successor.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Success | Self::Failure | Self::Killed)
     }
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_job_moves_only_along_the_table() {
-        // One row a state; the answers stand in the order of `EVENTS`, none means illegal.
+        // One row for each state; the columns follow `EVENTS`, and none means an invalid transition.
         let table = [
             (
                 Starting,

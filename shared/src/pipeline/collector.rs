@@ -1,16 +1,16 @@
-//! Collects findings and gives each its place in the text.
+//! Collects findings and locates them in the text.
 
 use std::collections::HashSet;
 
 use super::document::{Node, Path, Position};
 use super::findings::{Finding, Severity};
 
-/// The findings of one document so far.
+/// The findings of a document so far.
 pub(super) struct FindingCollector<'document> {
     file: &'document str,
     root: &'document Node,
     findings: Vec<Finding>,
-    /// Fields that a misspelt one probably stands for.
+    /// Fields suggested for misspelt ones.
     suggested: HashSet<String>,
 }
 
@@ -24,7 +24,7 @@ impl<'document> FindingCollector<'document> {
         }
     }
 
-    /// The spec is refused for what stands at `path`.
+    /// Adds an error: the spec is refused because of the value at `path`.
     pub(super) fn error(
         &mut self,
         path: &Path,
@@ -40,7 +40,7 @@ impl<'document> FindingCollector<'document> {
         );
     }
 
-    /// Something at `path` is good to know.
+    /// Adds a note about the value at `path`.
     pub(super) fn note(
         &mut self,
         path: &Path,
@@ -56,8 +56,8 @@ impl<'document> FindingCollector<'document> {
         );
     }
 
-    /// A required field is absent. Not told where it, or what it stands in, is wrong in itself or
-    /// misspelt: that has been told already.
+    /// Adds an error for an absent required field, unless the field or an enclosing object is
+    /// already known to be wrong or misspelt.
     pub(super) fn missing(&mut self, path: &Path, advice: impl Into<String>) {
         if !self.holds(path)
             && !self.has_error_around(path)
@@ -67,18 +67,18 @@ impl<'document> FindingCollector<'document> {
         }
     }
 
-    /// A misspelt field was told together with this suggestion.
+    /// Remembers that the field was suggested for a misspelt one.
     pub(super) fn add_suggestion(&mut self, path: &Path) {
         self.suggested.insert(path.to_string());
     }
 
-    /// Whether something at or below `path` was refused already.
+    /// True if `path` or a value below it was refused already.
     pub(super) fn has_error_within(&self, path: &Path) -> bool {
         let path = path.to_string();
         self.errors().any(|finding| is_within(&finding.path, &path))
     }
 
-    /// Whether `path` or something around it was refused already.
+    /// True if `path` or an enclosing value was refused already.
     fn has_error_around(&self, path: &Path) -> bool {
         let path = path.to_string();
         self.errors().any(|finding| is_within(&path, &finding.path))
@@ -90,12 +90,12 @@ impl<'document> FindingCollector<'document> {
             .filter(|finding| finding.severity == Severity::Error)
     }
 
-    /// Whether anything was written at `path`.
+    /// True if the text holds a value at `path`.
     pub(super) fn holds(&self, path: &Path) -> bool {
         self.root.holds(path)
     }
 
-    /// A finding at a place that no path leads to, such as a key.
+    /// Adds a finding at an explicit position, such as the position of a key.
     pub(super) fn add(
         &mut self,
         severity: Severity,
@@ -115,7 +115,7 @@ impl<'document> FindingCollector<'document> {
         });
     }
 
-    /// Whether the spec was refused so far.
+    /// True if the spec was refused so far.
     pub(super) fn refused(&self) -> bool {
         self.errors().next().is_some()
     }
@@ -128,7 +128,7 @@ impl<'document> FindingCollector<'document> {
     }
 }
 
-/// Whether a path is `around` or stands below it; everything stands below the empty path.
+/// True if a path equals `context` or lies below it; every path lies below the empty path.
 fn is_within(path: &str, context: &str) -> bool {
     let rest = path.strip_prefix(context);
     rest.is_some_and(|rest| context.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']))

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Input, Transform};
 use crate::id::PipelineName;
 
-/// A pipeline as meant. Fields that only Kubernetes needs stay in the spec as typed.
+/// A resolved pipeline. Fields used only on Kubernetes stay in the typed spec.
 #[derive(Clone, Debug)]
 pub struct Pipeline {
     /// Identity; also the output folder.
@@ -24,21 +24,21 @@ pub struct Pipeline {
     pub parallelism: Parallelism,
     /// Attempts in all for each datum; default 3.
     pub datum_tries: NonZeroU32,
-    /// Longest time for one attempt, counted from exec; none by default.
+    /// Time limit of an attempt, counted from exec; none by default.
     pub datum_timeout: Option<Duration>,
     /// Longest time for the whole job; none by default.
     pub job_timeout: Option<Duration>,
-    /// Whether work that succeeded before is skipped.
+    /// Selects the earlier work to skip.
     pub reprocess: Reprocess,
-    /// Datums that a worker stages ahead of processing, for each slot; default 2.
+    /// Datums staged ahead of processing by a worker, for each slot; default 2.
     pub look_ahead: u32,
-    /// How many datums travel in one message.
+    /// The number of datums in a message.
     pub datum_set: SetRule,
-    /// What happens when two datums write the same path.
+    /// The rule for paths written by two datums.
     pub output_conflict: OutputConflict,
-    /// Zero pods after this idle time; `None` keeps them. Default 60 s once `standby` is set.
+    /// Idle time before a pipeline is scaled to zero pods; `None` keeps the pods. Default 60 s once `standby` is set.
     pub standby_after: Option<Duration>,
-    /// Whether the number of workers follows the outstanding datums.
+    /// True if the number of workers follows the outstanding datums.
     pub autoscaling: bool,
     /// A URL to copy the output to, after success.
     pub egress: Option<String>,
@@ -47,7 +47,7 @@ pub struct Pipeline {
 /// How many workers a pipeline wants. See `docs/pipeline.md`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Parallelism {
-    /// This many.
+    /// A fixed number.
     Constant(NonZeroU32),
     /// `max(1, floor(c × nodes))`; the default is a coefficient of 1.
     Coefficient(f64),
@@ -56,7 +56,7 @@ pub enum Parallelism {
 /// Which datums of an earlier job count as done.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Reprocess {
-    /// Those that succeeded (the default).
+    /// Successful datums are skipped (the default).
     #[default]
     UntilSuccess,
     /// None: every job does everything.
@@ -66,22 +66,22 @@ pub enum Reprocess {
 /// How datums are bundled into messages.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum SetRule {
-    /// One datum a message (the default).
+    /// A datum for each message (the default).
     #[default]
     Single,
-    /// At most this many datums a message.
+    /// At most this number of datums for each message.
     Number(NonZeroU32),
-    /// A set is closed once its inputs hold this many bytes.
+    /// A set is closed once its inputs hold this number of bytes.
     SizeBytes(u64),
-    /// About this many sets for each worker.
+    /// About this number of sets for each worker.
     PerWorker(NonZeroU32),
 }
 
-/// What happens when two datums of a job write the same path.
+/// The rule for paths written by two datums of a job.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OutputConflict {
-    /// Their files are concatenated in datum order (the default).
+    /// The files are concatenated in datum order (the default).
     #[default]
     Concat,
     /// The job fails and names the path and the datums.

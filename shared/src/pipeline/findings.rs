@@ -1,4 +1,4 @@
-//! What is wrong with a spec, or worth knowing about it: all of it at once, each with its place.
+//! Errors and notes about a spec, all at once, each with a position.
 
 use std::fmt;
 
@@ -11,11 +11,11 @@ use serde::Serialize;
 pub enum Severity {
     /// The spec cannot be used.
     Error,
-    /// The spec is accepted; this is good to know.
+    /// The spec is accepted; the finding is information.
     Note,
 }
 
-/// One thing found in a spec: where, what, and the way out.
+/// A finding about a spec: position, message and advice.
 #[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Finding {
     /// The file as named by the caller.
@@ -26,16 +26,16 @@ pub struct Finding {
     pub column: usize,
     /// The field, for example `input.cross[1].pfs.glob`; empty for the document as a whole.
     pub path: String,
-    /// What is wrong: lower-case, no full stop.
+    /// The problem: lower-case, no full stop.
     pub message: String,
-    /// The way out; empty where the message already says it.
+    /// The remedy; empty if the message already says it.
     pub advice: String,
-    /// Whether the spec is refused for it.
+    /// `error` if the spec is refused because of the finding, else `note`.
     pub severity: Severity,
 }
 
 impl fmt::Display for Finding {
-    /// `file:line:column: path: message (advice)`, without the parts that are not known.
+    /// `file:line:column: path: message (advice)`, without the unknown parts.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.file.is_empty() {
             write!(out, "{}:", self.file)?;
@@ -57,13 +57,13 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Everything found in a spec that is refused: at least one error, in the order of the text.
+/// All findings of a refused spec: at least one error, in the order of the text.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, thiserror::Error)]
 #[serde(transparent)]
 pub struct Findings(pub Vec<Finding>);
 
 impl fmt::Display for Findings {
-    /// One finding a line.
+    /// A line for each finding.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, finding) in self.0.iter().enumerate() {
             let line_break = if number == 0 { "" } else { "\n" };

@@ -1,4 +1,4 @@
-//! Where datums come from: pfs leaves, and the operators that combine them.
+//! The source of datums: pfs leaves, and the operators that combine them.
 
 use jiff::Timestamp;
 
@@ -16,56 +16,56 @@ pub enum Input {
     Cross(Vec<Input>),
     /// The children's datums, child after child.
     Union(Vec<Input>),
-    /// Combinations that share a key.
+    /// Combinations with a common key.
     Join(Vec<Input>),
-    /// One datum for each key.
+    /// A datum for each key.
     Group(Vec<Input>),
 }
 
-/// Files or directories of one repo that match a glob, each one a datum.
+/// Files or directories of a repo that match a glob; each match is a datum.
 #[derive(Clone, Debug)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a switch of its own in the spec"
 )]
 pub struct PfsInput {
-    /// The leaf's number in the spec, counted from 0 in the order written. A datum's input
-    /// names its leaf, so that a worker finds the settings below.
+    /// The leaf's number in the spec, counted from 0 in the order written. An input of a datum
+    /// refers to its leaf by this number.
     pub leaf: u16,
     /// The directory below `/pfs`.
     pub name: String,
     /// The folder of the store.
     pub repo: String,
-    /// Another place to read the repo from, instead of `<store>/<repo>`.
+    /// Explicit location of the repo, instead of `<store>/<repo>`.
     pub url: Option<String>,
     /// Which files or directories are datums.
     pub glob: Glob,
     /// The key for `join`; none means the empty key.
     pub join_on: Option<Template>,
-    /// Whether files without a partner stay in an outer join.
+    /// True if files without a partner stay in an outer join.
     pub outer_join: bool,
     /// The key for `group`; none means the empty key.
     pub group_by: Option<Template>,
-    /// Whether inputs are FIFOs, filled when they are opened.
+    /// True if inputs are FIFOs, filled when they are opened.
     pub lazy: bool,
-    /// Whether inputs have their names but no bytes.
+    /// True if inputs have names but no bytes.
     pub empty_files: bool,
-    /// Whether directories are left out as datums.
+    /// True if directories are left out as datums.
     pub files_only: bool,
     /// Files and directories left out, inside directory datums too.
     pub exclude: Vec<Glob>,
 }
 
-/// Ticks of a clock, each an empty file named by its time.
+/// Ticks of a clock, each an empty file named after its time.
 #[derive(Clone, Debug)]
 pub struct CronInput {
-    /// The ticks as files of a repo, `<pipeline>_<name>` by default: each one a datum.
+    /// The ticks as files of a repo, `<pipeline>_<name>` by default: each file is a datum.
     pub ticks: PfsInput,
-    /// When it ticks.
+    /// The schedule.
     pub schedule: Schedule,
     /// Where the schedule begins; when the pipeline was created, by default.
     pub start: Option<Timestamp>,
-    /// Whether a tick replaces those before it.
+    /// True if a tick replaces earlier ticks.
     pub overwrite: bool,
 }
 

@@ -1,9 +1,9 @@
-//! What a user writes: the pipeline spec, from text to meaning.
+//! The pipeline spec, from text to a resolved pipeline.
 //!
-//! [`parse`] reads a text in these steps: a *document* (nodes that know their place), *checked*
-//! along the JSON Schema (every field known, every type right), *typed* (the spec as written),
-//! *resolved* (a [`Pipeline`]: defaults filled in, names checked, globs compiled). All findings
-//! are gathered on the way and told at once.
+//! [`parse`] reads a text in these steps: a *document* (nodes with positions), *checked* along the
+//! JSON Schema (every field known, every type right), *typed* (the spec as written), *resolved* (a
+//! [`Pipeline`]: defaults filled in, names checked, globs compiled). All findings are collected on
+//! the way and reported at once.
 
 mod definition;
 mod input;

@@ -1,4 +1,4 @@
-//! The way from a text to its pipelines, end to end.
+//! Parses a text into pipelines, end to end.
 
 use std::collections::HashMap;
 
@@ -14,16 +14,16 @@ use super::{Pipeline, check, resolve, spec};
 pub struct Parsed {
     /// The pipeline as meant.
     pub pipeline: Pipeline,
-    /// The spec in its normal form: `snake_case`, lenient spellings put right, what was not given
-    /// left out, what only Kubernetes needs included. [`from_value`] reads it back.
+    /// The spec in its normal form: `snake_case`, lenient spellings corrected, absent fields left
+    /// out, Kubernetes fields included. [`from_value`] reads it back.
     pub spec: Value,
-    /// What is good to know: fields that are read but not used.
+    /// Notes: fields that are accepted but not used.
     pub notes: Vec<Finding>,
 }
 
 /// Reads the pipelines of a text, JSON or YAML, in the order written; at least one.
 ///
-/// `file` names the text in findings, and its ending tells JSON from YAML where the text does not.
+/// `file` names the text in findings; its extension selects JSON or YAML if the text is ambiguous.
 ///
 /// ```
 /// let text = "
@@ -69,7 +69,7 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Parsed>, Findings> {
     Ok(pipelines)
 }
 
-/// Reads a spec in its normal form, as the ledger keeps it.
+/// Reads a spec in its normal form, as stored in the ledger.
 pub fn from_value(spec: &Value) -> Result<Pipeline, Findings> {
     let root = Node::from(spec);
     let mut report = FindingCollector::new("", &root);
@@ -79,7 +79,7 @@ pub fn from_value(spec: &Value) -> Result<Pipeline, Findings> {
         .ok_or_else(|| Findings(report.finish()))
 }
 
-/// From a document to its meaning and its normal form; nothing if the report refuses it.
+/// Resolves a document; returns the pipeline and the spec in normal form, or nothing if the document is refused.
 fn resolve_document(root: &Node, report: &mut FindingCollector<'_>) -> Option<(Pipeline, Value)> {
     let checked = check::check(root, report);
     let typed: spec::Pipeline = serde_json::from_value(checked)
@@ -95,7 +95,7 @@ fn resolve_document(root: &Node, report: &mut FindingCollector<'_>) -> Option<(P
     pipeline.map(|pipeline| (pipeline, spec))
 }
 
-/// Two pipelines of one name in a file would overwrite each other's output.
+/// Two pipelines with the same name in a file would overwrite each other's output.
 fn refuse_repeated(
     pipeline: &Pipeline,
     root: &Node,

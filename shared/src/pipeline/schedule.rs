@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::spec;
 
-/// Schedules with a name, and what they stand for.
+/// Named schedules and their fields.
 const NAMED: [(&str, &str); 7] = [
     ("@hourly", "0 * * * *"),
     ("@daily", "0 0 * * *"),
@@ -20,7 +20,7 @@ const NAMED: [(&str, &str); 7] = [
     ("@yearly", "0 0 1 1 *"),
     ("@annually", "0 0 1 1 *"),
 ];
-/// The schedule that a person ticks.
+/// The schedule without ticks: a person ticks by hand.
 const NEVER: &str = "@never";
 
 /// When a clock ticks: five cron fields in UTC, `@every 90s`, `@daily` and the like, or `@never`.
@@ -38,7 +38,7 @@ enum Rule {
 }
 
 impl Schedule {
-    /// The first tick after `last`, which is a tick or where the schedule begins; none if there is no other.
+    /// The first tick after `last`, which is a tick or the start of the schedule; none if no tick follows.
     pub fn next(&self, last: Timestamp) -> Option<Timestamp> {
         match &self.rule {
             Rule::Every(every) => last.checked_add(*every).ok(),
@@ -51,14 +51,14 @@ impl Schedule {
         }
     }
 
-    /// As it was written.
+    /// The text as written.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 }
 
 impl FromStr for Schedule {
-    /// How to write one.
+    /// The advice for a malformed schedule.
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {

@@ -12,14 +12,14 @@ use super::spec;
 
 /// The JSON Schema (draft 2020-12) of a pipeline spec, with descriptions, defaults and examples.
 ///
-/// It knows the `snake_case` spelling; `camelCase` is read as well.
+/// The schema lists the `snake_case` spelling; `camelCase` is accepted as well.
 pub fn schema() -> Value {
     let mut schema = CHECKED.clone();
     add_other_fields(&mut schema);
     schema
 }
 
-/// The schema that the checker walks: exactly the fields that mean something here.
+/// The schema used by the checker: exactly the fields with a meaning in Drover.
 pub(super) static CHECKED: LazyLock<Value> = LazyLock::new(|| {
     let settings = SchemaSettings::draft2020_12().with_transform(RecursiveTransform(tidy));
     let mut generator = SchemaGenerator::new(settings);
@@ -58,7 +58,7 @@ fn tidy(schema: &mut Schema) {
     }
 }
 
-/// Tells editors about the fields that are read but not used, and those that are refused.
+/// Adds the unused and the refused fields for editors.
 fn add_other_fields(schema: &mut Value) {
     for field in UNSUPPORTED_FIELDS {
         let object = match field.object {
@@ -86,13 +86,13 @@ fn other_field(support: Support) -> Value {
     }
 }
 
-/// A value as the table of fields writes it.
+/// A value as written in the table of fields.
 fn constant(text: &str) -> Value {
     text.parse::<bool>()
         .map_or_else(|_| json!(text), Value::from)
 }
 
-/// The definition that a schema refers to, with its name; the schema itself if it refers to none.
+/// The definition referenced by a schema, with its name; the schema itself if it holds no reference.
 pub(super) fn resolve(schema: &Value) -> (&str, &Value) {
     let name = schema["$ref"]
         .as_str()

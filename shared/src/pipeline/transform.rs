@@ -2,19 +2,18 @@
 
 use std::collections::BTreeMap;
 
-/// What stands before the name of a variable that a worker has only to give it to commands, such as one of
-/// [`Transform::secrets`]. The worker takes it off; so the variable reaches commands whatever its name is, and means
-/// nothing to the worker itself.
+/// Prefix of variables that a worker passes only to commands, such as [`Transform::secrets`]. The worker removes the
+/// prefix; a variable therefore reaches commands under any name and has no effect on the worker itself.
 pub const GIVEN_PREFIX: &str = "DROVER_GIVEN_";
 
-/// The user's command and its surroundings, as meant.
+/// The resolved transform: the user's command and its surroundings.
 #[derive(Clone, Debug, Default)]
 pub struct Transform {
     /// The container image; empty when not given. Not used by `drover run`.
     pub image: String,
     /// The argv of the command, executed without a shell; never empty.
     pub cmd: Vec<String>,
-    /// Lines for the command's standard input, joined by `\n` and ended by one.
+    /// Lines for the command's standard input, joined by `\n` and ended by a `\n`.
     pub stdin: Vec<String>,
     /// The argv run once after the last failed attempt; empty when not given.
     pub err_cmd: Vec<String>,
@@ -30,11 +29,11 @@ pub struct Transform {
     pub user: Option<String>,
     /// Working directory; none keeps the image's, or the caller's under `drover run`.
     pub working_dir: Option<String>,
-    /// Whether `/pfs` lies in memory.
+    /// True if `/pfs` lies in memory.
     pub memory_volume: bool,
-    /// Whether the command stays for datum after datum, and asks for each.
+    /// True if the command is started once and asks for one datum after the other.
     pub datum_batching: bool,
-    /// Whether `{}`, `{/}`, `{name}` and the like are replaced in `cmd` and `err_cmd`.
+    /// True if `{}`, `{/}`, `{name}` and the like are replaced in `cmd` and `err_cmd`.
     pub placeholders: bool,
 }
 
@@ -47,6 +46,6 @@ pub struct Secret {
     pub key: Option<String>,
     /// Where to mount the whole secret.
     pub mount_path: Option<String>,
-    /// The variable that holds the key's value.
+    /// The variable for the key's value.
     pub env_var: Option<String>,
 }

@@ -1,6 +1,6 @@
-//! The machine, and the process on it.
+//! Names of the machine and of the process.
 
-/// The name of this machine, or of the pod; empty if it has none.
+/// The name of the machine or the pod; empty if there is none.
 pub fn host_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname")
         .unwrap_or_default()
@@ -8,7 +8,7 @@ pub fn host_name() -> String {
         .to_owned()
 }
 
-/// This process, for people who look at the broker, into the store or at a cluster.
+/// A name for this process, for people who inspect the broker, the store or a cluster.
 pub fn process_name() -> String {
     format!("{}-{}", host_name(), std::process::id())
 }

@@ -18,25 +18,25 @@ const HARD_STOP_TIMEOUT: Duration = Duration::from_secs(5);
 pub enum ShutdownOutcome {
     /// All tasks finished by themselves.
     Finished,
-    /// Asked to stop; what was held was finished within the grace.
+    /// Stop requested; held work was finished within the grace period.
     Drained,
     /// Asked twice, or the grace was over.
     CutShort,
 }
 
-/// What a task needs to know about the life of its process. Cheap to clone.
+/// Shutdown tokens and task tracker of a process. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Tokens {
-    /// Cancelled first: take nothing new, finish what is held. A child of `hard`.
+    /// Cancelled first: take no new work, finish held work. A child of `hard`.
     pub soft: CancellationToken,
-    /// Cancelled last: kill what runs.
+    /// Cancelled last: kill running work.
     pub hard: CancellationToken,
     /// Every task of the process.
     pub tracker: TaskTracker,
 }
 
 impl Tokens {
-    /// Tokens that nobody has cancelled.
+    /// Tokens in the initial, uncancelled state.
     pub fn new() -> Self {
         let hard = CancellationToken::new();
         Self {
@@ -46,8 +46,8 @@ impl Tokens {
         }
     }
 
-    /// Tokens for a part of the process: what happens to the whole happens to it, not the other way round.
-    /// Its tracker is its own, so that the part can be waited for.
+    /// Tokens for a part of the process: cancelled with the parent, but not the other way round. The tracker is
+    /// separate, so that callers can wait for the part.
     #[must_use]
     pub fn child(&self) -> Self {
         Self {
@@ -64,8 +64,8 @@ impl Default for Tokens {
     }
 }
 
-/// The life of a process: the first SIGTERM or SIGINT asks its tasks to finish what they hold, a second one or the
-/// end of the grace cuts them short.
+/// The life of a process: the first SIGTERM or SIGINT asks the tasks to finish held work; a second signal or the end of
+/// the grace period kills running work.
 #[derive(Debug)]
 pub struct Lifecycle {
     tokens: Tokens,
@@ -75,8 +75,8 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// Listens for signals from now on, so make it before anything that can wait. `grace` is the time between
-    /// being asked to stop and being cut short.
+    /// Listens for signals from now on; create it before anything that can block. `grace` is the time between the stop
+    /// request and the hard stop.
     pub fn new(grace: Duration) -> io::Result<Self> {
         Ok(Self {
             tokens: Tokens::new(),
@@ -86,13 +86,12 @@ impl Lifecycle {
         })
     }
 
-    /// What tasks need to know.
+    /// The tokens for tasks.
     pub fn tokens(&self) -> Tokens {
         self.tokens.clone()
     }
 
-    /// Starts a task without which the process has no purpose: when it ends, even by a panic, the others are
-    /// asked to finish.
+    /// Spawns the main task of the process: when the task ends, even by a panic, the other tasks are asked to finish.
     pub fn spawn_main<F>(&self, main: F) -> JoinHandle<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,
@@ -104,7 +103,7 @@ impl Lifecycle {
         })
     }
 
-    /// Waits until all tasks have ended, passing on what signals ask for.
+    /// Waits for all tasks and cancels the tokens on signals.
     pub async fn run(mut self) -> ShutdownOutcome {
         let Tokens {
             soft,
@@ -126,7 +125,7 @@ impl Lifecycle {
         hard.cancel();
         if timeout(HARD_STOP_TIMEOUT, tracker.wait()).await.is_err() {
             tracing::warn!(
-                "{} tasks did not end in time and are left behind",
+                "{} tasks did not end within the hard-stop timeout and are abandoned",
                 tracker.len()
             );
         }

@@ -1,4 +1,4 @@
-//! What a process counts and measures, for Prometheus.
+//! Metrics of a process, for Prometheus.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -8,16 +8,16 @@ use tokio::time::sleep;
 
 use super::probe::{Probe, ProbeHandlers};
 
-/// How often what was measured is sorted, if nobody asks for it.
+/// Interval of histogram upkeep between scrapes.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Everything that is measured in this process, from the moment it is [kept](MetricsExporter::install). Cheap to clone.
+/// The metrics of this process, recorded from [installation](MetricsExporter::install) on. Cheap to clone.
 #[derive(Clone)]
 pub struct MetricsExporter(PrometheusHandle);
 
 impl MetricsExporter {
-    /// Keeps what is measured from now on, with histograms of these upper bounds, and of others for those that `others`
-    /// names; once in a process. Until then measuring costs nothing and leads to nothing.
+    /// Installs the recorder, with histograms of these upper bounds, and of separate bounds for the metrics in
+    /// `others`; once in a process. Recording is free before the installation.
     pub fn install(buckets: &[f64], others: &[(&str, &[f64])]) -> Result<Self, BuildError> {
         let mut recorder = PrometheusBuilder::new().set_buckets(buckets)?;
         for (name, buckets) in others {
@@ -27,8 +27,8 @@ impl MetricsExporter {
         Ok(Self(recorder.install_recorder()?))
     }
 
-    /// ProbeHandlers on `probe` with all of it, for ever: `ready` tells whether work can be given to the process, and `look`
-    /// measures what is measured only when somebody asks.
+    /// Serves all metrics on `probe`, for ever: `ready` tells if the process accepts work, and `look` updates the
+    /// metrics that are measured only on demand.
     pub async fn serve_on(
         self,
         probe: Probe,
@@ -49,7 +49,7 @@ impl MetricsExporter {
         }
     }
 
-    /// Sorts what was measured into the histograms, again and again, so that memory stays bounded when nobody asks.
+    /// Moves recorded samples into the histograms periodically, so that memory stays bounded without scrapes.
     async fn run_upkeep_forever(&self) -> Infallible {
         loop {
             sleep(UPKEEP_INTERVAL).await;

@@ -1,4 +1,4 @@
-//! What every Drover process does the same way: start and stop, and talk about itself.
+//! Common behaviour of all Drover processes: start, stop, telemetry.
 
 mod host;
 mod lifecycle;

@@ -1,7 +1,7 @@
-//! A tiny HTTP server that says how the process is: `/live`, `/ready`, `/metrics`.
+//! A tiny HTTP server for health and metrics: `/live`, `/ready`, `/metrics`.
 //!
-//! It handlers one `GET` a connection and bounds everything a stranger may send: size and number of headers, the time
-//! to send them, connections at the same time. It has no TLS and no password, and tells nothing secret.
+//! The server answers one `GET` for each connection and bounds all input: size and number of headers, the time to send
+//! them, concurrent connections. There is neither TLS nor a password, and no answer is secret.
 
 use std::convert::Infallible;
 use std::io;
@@ -21,44 +21,44 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// The longest head of a request, in bytes; the least that hyper can do with.
+/// The longest head of a request, in bytes; hyper's minimum.
 const MAX_HEAD_BYTES: usize = 8 * 1024;
 /// The most headers of a request.
 const MAX_HEADERS: usize = 32;
 /// How long a client may take to send a request and to read the answer.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
-/// The most clients at the same time; others wait in the system's own queue.
+/// The most concurrent clients; further clients wait in the system's queue.
 const MAX_CLIENTS: usize = 32;
-/// How long to wait when a connection cannot be taken, as when there are no file descriptors left.
+/// Pause after a failed accept, as when no file descriptors are left.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// What the probe handlers with.
+/// The callbacks of a probe.
 pub(super) struct ProbeHandlers {
-    /// Whether work can be given to the process; if not, why, without credentials.
+    /// `Ok` if the process accepts work; the error is the reason, without credentials.
     pub(super) ready: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
     /// All measures, in Prometheus' text format.
     pub(super) metrics: Box<dyn Fn() -> String + Send + Sync>,
 }
 
-/// A probe that listens.
+/// A listening probe.
 #[derive(Debug)]
 pub struct Probe {
     listener: TcpListener,
 }
 
 impl Probe {
-    /// Listens on `address`; port 0 takes any that is free.
+    /// Listens on `address`; port 0 takes any free port.
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         Ok(Self { listener })
     }
 
-    /// Where it listens.
+    /// The bound address.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// ProbeHandlers for ever; dropping the future ends it, with all connections.
+    /// Serves requests for ever; dropping the future closes all connections.
     pub(super) async fn serve(self, handlers: ProbeHandlers) -> Infallible {
         let handlers = Arc::new(handlers);
         let mut clients = JoinSet::new();
@@ -77,7 +77,7 @@ impl Probe {
     }
 }
 
-/// One request and its answer. What goes wrong is the client's loss.
+/// Serves a single request. Errors only affect the client.
 async fn serve_connection(client: TcpStream, handlers: Arc<ProbeHandlers>) {
     let service = service_fn(|request: Request<Incoming>| {
         let response = answer(request.method(), request.uri().path(), &handlers);
@@ -116,7 +116,7 @@ fn answer(method: &Method, path: &str, handlers: &ProbeHandlers) -> Response<Ful
 fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
-    // The version is that of Prometheus' text format; to others it means nothing.
+    // The version is part of Prometheus' text format; other clients ignore it.
     let plain = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, plain);
     response
@@ -130,7 +130,7 @@ mod tests {
 
     use super::*;
 
-    /// A probe of a process that is ready as soon as `ready` says so.
+    /// A probe for a process with the given `ready` callback.
     async fn probe(
         ready: &Arc<AtomicBool>,
     ) -> (SocketAddr, impl Future<Output = Infallible> + use<>) {
@@ -147,7 +147,7 @@ mod tests {
         (address, probe.serve(handlers))
     }
 
-    /// What comes back for these bytes, until the other end closes.
+    /// The answer to these bytes, until the server closes the connection.
     async fn ask(address: SocketAddr, bytes: &[u8]) -> String {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(bytes).await.unwrap();

@@ -1,4 +1,4 @@
-//! Asking a process how it is, as a container's health check does: an image need not have a tool of its own for it.
+//! Client of the health probe, as for a container's health check: the image needs no HTTP tool.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,34 +6,34 @@ use std::time::Duration;
 
 /// How long connecting, and each read and write, may take.
 const IO_TIMEOUT: Duration = Duration::from_secs(3);
-/// The most that is read of an answer, in bytes.
+/// The most bytes read of an answer.
 const MAX_ANSWER_BYTES: u64 = 64 * 1024;
 
-/// Why a process is not ready, as far as one can tell from outside.
+/// The reason why a process is not ready, as seen from outside.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
-    /// Nobody answered.
-    #[error("nobody handlers at {address}")]
+    /// No answer.
+    #[error("no answer from {address}")]
     Silent {
-        /// Where it was asked.
+        /// The probed address.
         address: SocketAddr,
-        /// What happened instead.
+        /// The I/O error.
         #[source]
         source: io::Error,
     },
-    /// It answered that it is not, or something else than a probe did.
+    /// The probe reported that the process is not ready, or the answer came from a foreign server.
     #[error("not ready: {answer}")]
     NotReady {
-        /// What it said, in one line.
+        /// The answer, in one line.
         answer: String,
     },
 }
 
-/// Asks the probe of a process whether work can be given to it. `0.0.0.0` and `[::]` stand for this machine, so the
-/// address may be the one that the process was told to listen on.
+/// Probes the readiness of a process. `0.0.0.0` and `[::]` are replaced by the loopback address, so the listen address
+/// can be used.
 ///
 /// # Errors
-/// When it says no, when something else handlers, or nobody within seconds.
+/// If the process is not ready, a foreign server answers, or no answer arrives within seconds.
 pub fn probe_ready(address: SocketAddr) -> Result<(), ProbeError> {
     let answer = get(address, "/ready").map_err(|source| ProbeError::Silent { address, source })?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
@@ -46,10 +46,10 @@ pub fn probe_ready(address: SocketAddr) -> Result<(), ProbeError> {
     }
 }
 
-/// Asks the probe of a process for all its measures, in Prometheus' text format.
+/// Scrapes all metrics of a process, in Prometheus' text format.
 ///
 /// # Errors
-/// When something else handlers, or nobody within seconds.
+/// If a foreign server answers, or no answer arrives within seconds.
 pub fn scrape_metrics(address: SocketAddr) -> Result<String, ProbeError> {
     let answer =
         get(address, "/metrics").map_err(|source| ProbeError::Silent { address, source })?;
@@ -65,7 +65,7 @@ fn get(address: SocketAddr, path: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, IO_TIMEOUT)?;
     stream.set_read_timeout(Some(IO_TIMEOUT))?;
     stream.set_write_timeout(Some(IO_TIMEOUT))?;
-    // In one piece: whoever hangs up after the first one resets the connection, and with it the answer.
+    // Sent in one piece: a server that closes after the first segment would reset the connection and lose the answer.
     let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
@@ -84,7 +84,7 @@ mod tests {
 
     use super::*;
 
-    /// Asks somebody who handlers with these bytes and hangs up.
+    /// Queries a server that answers with these bytes and closes the connection.
     fn told(answer: &'static str) -> Result<(), ProbeError> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

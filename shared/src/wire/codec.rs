@@ -8,8 +8,8 @@ use super::{Control, LeaderToken, Report, Task};
 /// No message is larger. `RabbitMQ`'s own limit is 16 MiB from 4.0 on.
 pub const SIZE_LIMIT: usize = 16 * 1024 * 1024;
 
-/// The version this Drover writes. A change that an old reader would misunderstand takes the next number; what
-/// every version looked like is kept in `tests/wire/`.
+/// The version written by this Drover. A change that an old reader would misunderstand takes the next number; samples
+/// of every version are kept in `tests/wire/`.
 const VERSION: u32 = 1;
 
 const TASK: &str = "task";
@@ -23,11 +23,11 @@ const LEADER_TOKEN: &str = "baton";
 pub enum Message {
     /// Datums to do.
     Task(Task),
-    /// News about jobs of one pipeline.
+    /// Reports about jobs of one pipeline.
     Reports(Vec<Report>),
     /// A hint to all.
     Control(Control),
-    /// Who coordinates.
+    /// The leader token of a pipeline.
     LeaderToken(LeaderToken),
 }
 
@@ -37,33 +37,33 @@ pub enum WireError {
     /// Not JSON, or not of the shape of its kind.
     #[error("message of {size} bytes cannot be decoded")]
     Malformed {
-        /// Its size.
+        /// The size in bytes.
         size: usize,
-        /// What is wrong.
+        /// The parse error.
         #[source]
         source: serde_json::Error,
     },
-    /// A kind or version of another Drover.
+    /// A kind or version of a different Drover.
     #[error(
         "message kind {kind:?} version {version} is unknown here; bring all Drover processes to one version"
     )]
     Unknown {
-        /// The kind it names.
+        /// The kind in the message.
         kind: String,
-        /// The version it names.
+        /// The version in the message.
         version: u32,
     },
     /// Larger than any message of ours.
     #[error("message of {size} bytes is larger than the limit of {limit}")]
     TooLarge {
-        /// Its size.
+        /// The size in bytes.
         size: usize,
         /// The limit.
         limit: usize,
     },
 }
 
-/// What each message begins with.
+/// The common beginning of all messages.
 #[derive(Deserialize, Serialize)]
 struct Header<'a> {
     #[serde(borrow)]
@@ -85,7 +85,7 @@ struct ReportBatch<Reports> {
     reports: Reports,
 }
 
-/// The bytes of a message; [`WireError::TooLarge`] for a task that must go by [`TaskDatums::Manifest`].
+/// Encodes a message; [`WireError::TooLarge`] for a task that must be sent by [`TaskDatums::Manifest`].
 ///
 /// [`TaskDatums::Manifest`]: super::TaskDatums::Manifest
 pub fn encode(message: &Message) -> Result<Bytes, WireError> {
@@ -111,7 +111,7 @@ fn encode_envelope(kind: &'static str, body: &impl Serialize) -> Result<Vec<u8>,
         .map_err(|source| WireError::Malformed { size: 0, source })
 }
 
-/// The message in some bytes that came over the network: untrusted.
+/// Decodes a message from the network: untrusted.
 pub fn decode(body: &[u8]) -> Result<Message, WireError> {
     within_limit(body)?;
     let header: Header<'_> = parse(body)?;

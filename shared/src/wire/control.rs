@@ -1,5 +1,5 @@
-//! Broadcast to all who are there: hints that something in the store wants attention. What is missed is found there
-//! all the same, a little later.
+//! Broadcasts to all processes: hints about changes in the store. A process that misses a hint finds the change in the
+//! store a little later.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,12 +11,12 @@ use crate::id::{JobId, PipelineName};
 pub enum Control {
     /// To coordinators: a job waits to be coordinated.
     Submitted {
-        /// Its pipeline.
+        /// The pipeline.
         pipeline: PipelineName,
         /// The job.
         job: JobId,
     },
-    /// To workers: a job was stopped. Its commands are to be killed, and what is still to come of it is dropped.
+    /// To workers: a job was stopped. Workers kill the job's commands and drop its queued datums.
     Stop {
         /// The job.
         job: JobId,

@@ -1,12 +1,12 @@
-//! Coordinators of one pipeline among themselves: who is at it.
+//! The leader token of a pipeline.
 
 use serde::{Deserialize, Serialize};
 
-/// What the coordinator at work holds, unanswered, as long as it is at work. Each one that would like to be sends a
-/// baton to the reports of the pipeline. As only one consumer of these receives, who gets a baton is the one; when
-/// it goes, the broker gives its baton to the next. One who holds a baton takes further ones out.
+/// Leadership token. Each candidate publishes a token to the pipeline's reports queue. The queue has a single active
+/// consumer: the process that receives a token leads, holds it unacked until exit, and acks further tokens. When the
+/// leader exits, the broker redelivers its token to the next candidate.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct LeaderToken {
-    /// The process that sent it.
+    /// The process that published the token.
     pub from: String,
 }

@@ -1,7 +1,7 @@
-//! Bytes between processes: what travels on which queue, and how it is told apart.
+//! Messages between processes: their queues and their encoding.
 //!
-//! Each message is JSON that begins with its `kind` and `version`. Unknown fields pass; unknown kinds and
-//! versions are refused by name.
+//! Each message is JSON that begins with `kind` and `version`. Unknown fields are ignored; unknown kinds and versions
+//! are refused by name.
 
 mod codec;
 

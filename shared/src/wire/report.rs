@@ -1,4 +1,4 @@
-//! Workers → coordinator: what became of datums.
+//! Workers → coordinator: reports about datums.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,18 +6,18 @@ use serde::{Deserialize, Serialize};
 use crate::datum::Verdict;
 use crate::id::{JobId, WorkerId};
 
-/// News about a job, as a rule about one of its datums.
+/// A report about a job, usually about one of its datums.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Report {
     /// The job.
     pub job: JobId,
-    /// Deliveries of the message before this one.
+    /// Earlier deliveries of the message.
     pub redeliveries: u32,
-    /// What happened.
+    /// The event.
     pub event: Event,
 }
 
-/// What happened to a datum. Only `Ended` is durable; the others may be lost.
+/// An event of a datum or of a worker. Only `Ended` is durable; the other events may be lost.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
@@ -27,30 +27,30 @@ pub enum Event {
         index: u64,
         /// The attempt, counted from 1.
         attempt: u32,
-        /// Who runs it.
+        /// The worker running the attempt.
         worker: WorkerId,
         /// Since when.
         since: Timestamp,
     },
-    /// An attempt failed; another follows.
+    /// An attempt failed; the datum will be retried.
     Retrying {
         /// The datum's place in the job.
         index: u64,
-        /// The attempt that failed.
+        /// The failed attempt.
         attempt: u32,
-        /// Who ran it.
+        /// The worker that ran the attempt.
         worker: WorkerId,
     },
-    /// The datum has ended; its verdict is committed. The verdict is the one in the ledger, this worker's or an earlier one.
+    /// The datum has ended and a verdict is in the ledger, written by this worker or earlier.
     Ended {
         /// The committed verdict.
         verdict: Box<Verdict>,
-        /// Whether this very delivery committed it.
+        /// True if this delivery committed the verdict.
         first: bool,
     },
-    /// A worker has ended all it ran of a job that was stopped.
+    /// A worker has ended all its work of a stopped job.
     Released {
-        /// Who.
+        /// The worker.
         worker: WorkerId,
     },
 }

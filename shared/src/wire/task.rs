@@ -6,26 +6,27 @@ use serde::{Deserialize, Serialize};
 use crate::datum::Datum;
 use crate::id::JobId;
 
-/// Datums to do, in one message: one, or a set. The set is acked as a whole, its datums are committed one by one.
+/// Datums to process, in one message: a single datum, or a set. The set is acked as a whole, the datums are committed
+/// one by one.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Task {
-    /// The job; its spec is in the ledger.
+    /// The job; the spec is in the ledger.
     pub job: JobId,
     /// The datums.
     pub datums: TaskDatums,
-    /// How many datums the job has, once it is known.
+    /// The number of datums in the job, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
-    /// Whether an earlier message may have brought these datums already: who takes them looks first whether they
-    /// have ended, as for a redelivery.
+    /// True if an earlier message may have delivered these datums: the worker first looks for their verdicts, as after
+    /// a redelivery.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
-    /// For traces; none where nothing is traced.
+    /// The trace context; none without tracing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Trace>,
 }
 
-/// What a trace goes on with.
+/// Trace context of a message.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Trace {
     /// The span of the publication, as W3C's `traceparent`.
@@ -34,17 +35,17 @@ pub struct Trace {
     pub published: Timestamp,
 }
 
-/// The datums of a task: in the message itself, or where to read them.
+/// The datums of a task: inline, or by reference to the manifest.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskDatums {
     /// In the message, in order, not empty.
     Inline(Vec<Datum>),
-    /// In the manifest; for what would make a message too large.
+    /// A range of the manifest, for sets that would make a message too large.
     Manifest(ManifestRange),
 }
 
-/// Datums of one segment of the manifest. Those in it that are marked as done are not part of the task.
+/// A range within a segment of the manifest. Datums marked as done are not part of the task.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct ManifestRange {
     /// The segment, by the index of its first datum.

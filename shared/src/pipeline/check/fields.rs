@@ -1,22 +1,22 @@
-//! Fields of the reference that mean nothing here: read and not used, or refused by name.
+//! Fields of the reference that Drover does not use: ignored with a note, or refused by name.
 
-/// A field that is known and not ours.
+/// A field of the reference that Drover does not use.
 pub(in crate::pipeline) struct UnsupportedField {
-    /// The object it stands in, as the schema names it.
+    /// The object of the field, as named in the schema.
     pub(in crate::pipeline) object: &'static str,
     /// The field.
     pub(in crate::pipeline) name: &'static str,
-    /// What becomes of it.
+    /// The support level of the field.
     pub(in crate::pipeline) support: Support,
 }
 
-/// What becomes of a field that is not ours; the texts continue "`field` is not used: …" and
+/// Support level of a field of the reference; the texts continue "`field` is not used: …" and
 /// "`field` is refused: …".
 #[derive(Clone, Copy)]
 pub(in crate::pipeline) enum Support {
-    /// Whatever it holds is read over, with a note.
+    /// Any value is ignored with a note.
     Unused(&'static str),
-    /// Read over with a note if it holds this value, else refused.
+    /// This value is ignored with a note; all others are refused.
     Only(&'static str, &'static str),
     /// Refused.
     Refused(&'static str),
@@ -42,7 +42,7 @@ const NO_S3_GATEWAY: &str =
     "Drover runs no S3 gateway; read inputs below `/pfs` and write output to `/pfs/out`";
 const NO_BUILDS: &str = "Drover builds no images; build and push it, and name it in `image`";
 const NOT_A_MANIFEST: &str =
-    "this looks like a Kubernetes resource; the spec is what stands under `spec`";
+    "this looks like a Kubernetes resource; the pipeline spec is its field `spec`";
 
 /// The table, in the order of the reference.
 pub(in crate::pipeline) const UNSUPPORTED_FIELDS: &[UnsupportedField] = &[
@@ -133,7 +133,7 @@ pub(in crate::pipeline) const UNSUPPORTED_FIELDS: &[UnsupportedField] = &[
     field(
         "Input",
         "atom",
-        Refused("it was renamed long ago: write `pfs`"),
+        Refused("renamed: write `pfs`"),
     ),
     field("Pfs", "project", Unused(NO_PROJECTS)),
     field(
@@ -159,7 +159,7 @@ pub(in crate::pipeline) const UNSUPPORTED_FIELDS: &[UnsupportedField] = &[
     ),
 ];
 
-/// The objects of the schema and where they stand in a spec, the most usual first.
+/// The objects of the schema and their places in a spec, the most usual first.
 pub(in crate::pipeline) const OBJECTS: [(&str, &str); 16] = [
     ("Pipeline", "the top level"),
     ("Identity", "`pipeline`"),
@@ -179,7 +179,7 @@ pub(in crate::pipeline) const OBJECTS: [(&str, &str); 16] = [
     ("Toleration", "`tolerations`"),
 ];
 
-/// The table's row for a field, by its own spelling or in camelCase.
+/// The row for a field, spelled in `snake_case` or in camelCase.
 pub(super) fn find(
     object: &str,
     names: impl Fn(&str) -> bool,

@@ -1,7 +1,7 @@
 //! From a node to a value of the right shape: every field known, every type right.
 //!
-//! Walks the document along the schema and gathers everything that is wrong. What passes is the
-//! spec in `snake_case` with lenient spellings put right, so that it can be deserialised.
+//! Walks the document along the schema and collects all errors. The result is the spec in
+//! `snake_case` with lenient spellings corrected, ready to be deserialized.
 
 mod fields;
 mod scalar;

@@ -1,4 +1,4 @@
-//! Single values: what was written against what the schema expects.
+//! Checks scalar values against the schema.
 
 use serde_json::{Number, Value, json};
 
@@ -6,7 +6,7 @@ use super::suggest;
 use crate::pipeline::document::{Content, Node};
 use crate::pipeline::spec::{Duration, Quantity};
 
-/// Why a value does not fit: what is wrong and the way out.
+/// A value that does not fit the schema: the problem and the remedy.
 pub(super) struct InvalidValue {
     pub(super) message: String,
     pub(super) advice: String,
@@ -29,7 +29,7 @@ impl InvalidValue {
     }
 }
 
-/// A text; in YAML the quotes may be left out whatever it looks like.
+/// A text; YAML needs no quotes around any scalar.
 pub(super) fn text(node: &Node) -> Result<Value, InvalidValue> {
     match &node.content {
         Content::Quoted(text) | Content::Plain(text) => Ok(json!(text)),
@@ -42,7 +42,7 @@ pub(super) fn text(node: &Node) -> Result<Value, InvalidValue> {
     }
 }
 
-/// A text with a grammar of its own, named by the schema.
+/// A text with a grammar of its own, selected by the schema's name.
 pub(super) fn named_text(name: &str, node: &Node) -> Result<Value, InvalidValue> {
     let value = match &node.content {
         Content::Quoted(text) | Content::Plain(text) | Content::Literal(text) => text,
@@ -120,7 +120,7 @@ pub(super) fn number(node: &Node, schema: &Value) -> Result<Value, InvalidValue>
         .ok_or_else(not_a_number)
 }
 
-/// Advice for those who write CPUs as Kubernetes does.
+/// Advice for CPUs written in Kubernetes' thousandths.
 fn thousandths(node: &Node) -> String {
     let number = node
         .scalar()
@@ -128,7 +128,7 @@ fn thousandths(node: &Node) -> String {
     number.map_or_else(String::new, |number| format!("write {}", number / 1000.0))
 }
 
-/// One of the words of the schema, in any of the usual spellings.
+/// A word of the schema's list, in any of the usual spellings.
 pub(super) fn word(node: &Node, words: &[&str]) -> Result<Value, InvalidValue> {
     let text = node
         .scalar()
@@ -147,7 +147,7 @@ pub(super) fn word(node: &Node, words: &[&str]) -> Result<Value, InvalidValue> {
     ))
 }
 
-/// A whole number that is written with a point or an exponent, such as `1e3`.
+/// A whole number written with a point or an exponent, such as `1e3`.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "checked to be whole and small"
@@ -157,7 +157,7 @@ fn whole(text: &str) -> Option<i128> {
     (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i128)
 }
 
-/// The least and the greatest value that the schema and the type behind it allow.
+/// The least and the greatest value allowed by the schema and by the type behind it.
 fn integer_bounds(schema: &Value) -> (i128, i128) {
     let (least, most) = match schema["format"].as_str() {
         Some("int32") => (i128::from(i32::MIN), i128::from(i32::MAX)),

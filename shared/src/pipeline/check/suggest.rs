@@ -1,20 +1,20 @@
-//! What somebody may have meant by a field that does not exist.
+//! Suggestions for unknown fields.
 
 use std::fmt;
 
 use super::fields::OBJECTS;
 use crate::pipeline::schema::{CHECKED, properties};
 
-/// Least similarity of a suggestion, from 0 to 1: one typing error in a short word passes.
+/// The least similarity of a suggestion, from 0 to 1: a typing error in a short word passes.
 const MIN_SIMILARITY: f64 = 0.7;
 
-/// What an unknown field probably stands for.
+/// The probable meaning of an unknown field.
 pub(super) enum FieldSuggestion<'known> {
     /// A field of the same object.
     Misspelt(&'known str),
-    /// A field of another object: the field and the object.
+    /// A field of a different object: the field and the object.
     Misplaced(String, &'static str),
-    /// Anything that is known here.
+    /// No similar field; the known fields are listed.
     Unclear(Vec<&'known str>),
 }
 
@@ -31,7 +31,7 @@ impl fmt::Display for FieldSuggestion<'_> {
     }
 }
 
-/// What an unknown field probably stands for, in an object with the given fields.
+/// The probable meaning of an unknown field in an object with the given fields.
 pub(super) fn suggest<'known>(unknown: &str, known: &[&'known str]) -> FieldSuggestion<'known> {
     let unknown = snake_case(unknown);
     if let Some(field) = similar(&unknown, known.iter().copied()) {
@@ -60,7 +60,7 @@ pub(super) fn similar<'known>(
         .map(|(_, candidate)| candidate)
 }
 
-/// Where a field of this very name is known; the most usual place if there are several.
+/// The most usual object with a field of exactly this name.
 fn owner(field: &str) -> Option<&'static str> {
     let has = |object: &str| {
         let schema = if object == "Pipeline" {

@@ -12,7 +12,7 @@ use crate::pipeline::document::{Content, Entry, Node, Path};
 use crate::pipeline::findings::Severity;
 use crate::pipeline::schema::{CHECKED, properties, resolve};
 
-/// Checks a document against the schema; what does not fit is reported and left out.
+/// Checks a document against the schema; values that do not fit are reported and left out.
 pub(in crate::pipeline) fn check(root: &Node, report: &mut FindingCollector<'_>) -> Value {
     let walked = value(root, &CHECKED, &Path::root(), report);
     walked.unwrap_or_else(|| Value::Object(Map::new()))
@@ -43,7 +43,7 @@ fn value(
         .ok()
 }
 
-/// What a schema expects.
+/// The type expected by a schema.
 enum ExpectedType<'schema> {
     Object(&'schema Map<String, Value>),
     Map,
@@ -73,7 +73,7 @@ fn expected(definition: &Value) -> ExpectedType<'_> {
     }
 }
 
-/// The words of an enum: plain ones, and those with a description each.
+/// The words of an enum, plain or with a description each.
 fn words(definition: &Value) -> Option<Vec<&str>> {
     if let Some(words) = definition["enum"].as_array() {
         return Some(words.iter().filter_map(Value::as_str).collect());
@@ -125,7 +125,7 @@ fn object(
     Ok(Value::Object(checked))
 }
 
-/// How to write the object that was expected.
+/// Advice for the expected object.
 fn object_advice(name: &str, known: &Map<String, Value>) -> String {
     let names: Vec<&str> = known.keys().map(String::as_str).collect();
     match (name, names.as_slice()) {
@@ -196,7 +196,7 @@ fn list(
     }
 }
 
-/// How to write one text as a list.
+/// Advice for writing a text as a list.
 fn list_advice(text: &str) -> String {
     if text.contains(' ') {
         format!("one word an item; or let a shell read it: [\"sh\", \"-c\", {text:?}]")

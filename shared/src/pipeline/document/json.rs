@@ -39,7 +39,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Node>, DocumentError> {
     Ok(documents)
 }
 
-/// Builds nodes, counting them.
+/// Builds nodes and counts them.
 struct Reader<'text> {
     lines: Lines<'text>,
     nodes: usize,

@@ -1,7 +1,7 @@
-//! From text to trees of nodes that know their place, whatever the notation.
+//! Parses text into trees of nodes with positions, for every notation.
 //!
 //! JSON (documents back to back) and YAML (documents between `---`) end as the same [`Node`]s.
-//! What a scalar means is not decided here: the schema knows what each field should be.
+//! Scalars are interpreted later: the schema knows the type of each field.
 
 mod json;
 mod node;
@@ -13,13 +13,13 @@ use std::path::Path as FilePath;
 pub(super) use node::{Content, Entry, Node, Position};
 pub(super) use path::Path;
 
-/// Greatest size of a spec file, in bytes: far above any honest one.
+/// Greatest size of a spec file, in bytes.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// Greatest depth of nesting, so that no text can exhaust the stack.
 const MAX_DEPTH: usize = 64;
 
-/// Greatest number of nodes in a file, aliases written out, so that no text can exhaust memory.
+/// Greatest number of nodes in a file, aliases expanded, so that no text can exhaust memory.
 const MAX_NODES: usize = 200_000;
 
 /// Why a text is no document, and where.
@@ -40,7 +40,7 @@ impl DocumentError {
     }
 }
 
-/// Reads all documents of a text; empty ones are left out.
+/// Reads all documents of a text; empty documents are left out.
 pub(super) fn read(file: &str, text: &str) -> Result<Vec<Node>, DocumentError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.len() > MAX_BYTES {
@@ -71,8 +71,8 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<Node>, DocumentError> {
     Ok(documents)
 }
 
-/// Whether a text is read as JSON. JSON in a file named `.yaml` counts, unless it is YAML that
-/// only begins like JSON.
+/// True if a text is read as JSON. JSON in a file named `.yaml` counts, unless the text is YAML
+/// that only begins like JSON.
 fn is_json(file: &str, text: &str) -> bool {
     let ending = FilePath::new(file)
         .extension()

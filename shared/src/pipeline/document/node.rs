@@ -1,4 +1,4 @@
-//! A node of a document: what was written, and where.
+//! A node of a document: content and position.
 
 use std::borrow::Cow;
 
@@ -9,9 +9,9 @@ use super::path::{Path, Segment};
 /// A place in a text.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(in crate::pipeline) struct Position {
-    /// Counted from 1; 0 when there is no text.
+    /// Counted from 1; 0 without a text.
     pub(in crate::pipeline) line: usize,
-    /// Counted in characters from 1; 0 when there is no text.
+    /// Counted in characters from 1; 0 without a text.
     pub(in crate::pipeline) column: usize,
 }
 
@@ -19,21 +19,21 @@ impl Position {
     /// The beginning of a text.
     pub(in crate::pipeline) const START: Self = Self { line: 1, column: 1 };
 
-    /// For what was not read from a text.
+    /// The position of nodes that were not read from a text.
     pub(in crate::pipeline) const NOWHERE: Self = Self { line: 0, column: 0 };
 }
 
-/// Something written in a document.
+/// A value in a document.
 #[derive(Clone, Debug)]
 pub(in crate::pipeline) struct Node {
     pub(in crate::pipeline) at: Position,
     pub(in crate::pipeline) content: Content,
 }
 
-/// What was written.
+/// The content of a node.
 #[derive(Clone, Debug)]
 pub(in crate::pipeline) enum Content {
-    /// A text that is one beyond doubt: in quotes, or a YAML block.
+    /// A certain text: in quotes, or a YAML block.
     Quoted(String),
     /// A YAML scalar without quotes: whether `1.10` is a text or a number is for the schema to say.
     Plain(String),
@@ -54,7 +54,7 @@ pub(in crate::pipeline) struct Entry {
 }
 
 impl Node {
-    /// Whether nothing was written, or an explicit null; both mean an absent field.
+    /// True for an empty value or an explicit null; both mean an absent field.
     pub(in crate::pipeline) fn is_null(&self) -> bool {
         match &self.content {
             Content::Plain(text) => matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"),
@@ -63,7 +63,7 @@ impl Node {
         }
     }
 
-    /// The text of a single value, however it was written.
+    /// The text of a scalar, in any notation.
     pub(in crate::pipeline) fn scalar(&self) -> Option<&str> {
         match &self.content {
             Content::Quoted(text) | Content::Plain(text) | Content::Literal(text) => Some(text),
@@ -71,7 +71,7 @@ impl Node {
         }
     }
 
-    /// What was written, as a person would name it.
+    /// A description of the value for messages.
     pub(in crate::pipeline) fn describe(&self) -> Cow<'static, str> {
         match &self.content {
             Content::Quoted(text) => format!("the text {:?}", shortened(text)).into(),
@@ -83,8 +83,8 @@ impl Node {
         }
     }
 
-    /// The place of what a path names, or of the nearest thing around it. A scalar's place is its
-    /// value; the place of a list or an object is its key.
+    /// The position of the value at a path, or of the nearest enclosing value. Scalars are located
+    /// at the value, lists and objects at their key.
     pub(in crate::pipeline) fn position(&self, path: &Path) -> Position {
         let mut node = self;
         let mut position = self.at;
@@ -98,7 +98,7 @@ impl Node {
         position
     }
 
-    /// Whether a path names something that was written, whatever it is.
+    /// True if the document holds a value at the path.
     pub(in crate::pipeline) fn holds(&self, path: &Path) -> bool {
         let mut node = self;
         for segment in path.segments() {
@@ -129,14 +129,14 @@ impl Node {
 }
 
 impl Entry {
-    /// Whether the key is a spelling of the field: as it is, in camelCase, or in lower case.
+    /// True if the key is a spelling of the field: identical, in camelCase, or in lower case.
     pub(in crate::pipeline) fn names(&self, field: &str) -> bool {
         self.key == field || self.key == camel_case(field) || self.key == field.to_lowercase()
     }
 }
 
 impl From<&Value> for Node {
-    /// A spec that was not read from a text; depth is bounded by whoever made the value.
+    /// A node without a text; the caller bounds the depth.
     fn from(value: &Value) -> Self {
         let content = match value {
             Value::String(text) => Content::Quoted(text.clone()),

@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Clone, Debug, Default)]
 pub(in crate::pipeline) struct Path(Vec<Segment>);
 
-/// One step into a document.
+/// A step into a document.
 #[derive(Clone, Debug)]
 pub(super) enum Segment {
     Field(String),
@@ -14,7 +14,7 @@ pub(super) enum Segment {
 }
 
 impl Path {
-    /// The field of the document itself.
+    /// The path of the document itself.
     pub(in crate::pipeline) fn root() -> Self {
         Self::default()
     }

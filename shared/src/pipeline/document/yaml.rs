@@ -1,4 +1,4 @@
-//! YAML 1.2: one or several documents, aliases written out, `<<` merged.
+//! YAML 1.2: one or several documents, with aliases expanded and `<<` merged.
 
 use std::collections::{HashMap, HashSet};
 
@@ -25,7 +25,7 @@ struct Builder {
     nodes: usize,
 }
 
-/// A list or an object whose end has not been seen.
+/// A list or an object that is not closed yet.
 struct Open {
     at: Position,
     anchor: usize,
@@ -118,7 +118,7 @@ impl Builder {
         self.place(node)
     }
 
-    /// Puts a finished node where it belongs: into what is open, or among the documents.
+    /// Adds a finished node to the innermost open collection, or to the documents.
     fn place(&mut self, node: Node) -> Result<(), DocumentError> {
         match self.open.last_mut().map(|open| &mut open.collection) {
             None => self.documents.push(node),
@@ -135,7 +135,7 @@ impl Builder {
         Ok(())
     }
 
-    /// Counts what an alias writes out.
+    /// Counts the nodes of an expanded alias.
     fn count(&mut self, node: &Node, at: Position) -> Result<(), DocumentError> {
         let (nodes, depth) = extent(node);
         if self.open.len() + depth > MAX_DEPTH {
@@ -201,7 +201,7 @@ fn key_text(node: &Node) -> Result<String, DocumentError> {
     }
 }
 
-/// Writes out `<<: *defaults`: keys written beside it win, then those of earlier sources.
+/// Expands `<<: *defaults`: keys of the object win, then those of earlier sources.
 fn merged(entries: Vec<Entry>) -> Result<Vec<Entry>, DocumentError> {
     let (merges, mut entries): (Vec<Entry>, Vec<Entry>) =
         entries.into_iter().partition(|entry| entry.key == "<<");
@@ -236,7 +236,7 @@ fn merged(entries: Vec<Entry>) -> Result<Vec<Entry>, DocumentError> {
     Ok(entries)
 }
 
-/// How many nodes there are below and including a node, and how deep they go.
+/// The number of nodes in a subtree, and its depth.
 fn extent(node: &Node) -> (usize, usize) {
     let children: Vec<(usize, usize)> = match &node.content {
         Content::List(items) => items.iter().map(extent).collect(),

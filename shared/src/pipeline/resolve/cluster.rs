@@ -1,4 +1,4 @@
-//! What only Kubernetes needs: checked here, where the person is, and kept for the operator.
+//! Kubernetes fields: checked here for early feedback, and kept for the operator.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::pipeline::collector::FindingCollector;
 use crate::pipeline::document::Path;
 use crate::pipeline::spec::{self, Effect, Operator, Quantity, Resources, Toleration};
 
-/// Checks everything that only Kubernetes needs.
+/// Checks all Kubernetes fields.
 pub(super) fn check(spec: &spec::Pipeline, report: &mut FindingCollector<'_>) {
     let root = Path::root();
     if let Some(metadata) = &spec.metadata {

@@ -5,10 +5,10 @@ use crate::pipeline::collector::FindingCollector;
 use crate::pipeline::document::Path;
 use crate::pipeline::{Secret, Transform, spec};
 
-/// Variables that Drover sets for each datum; a value of the same name in `env` would be hidden.
+/// Prefixes of variables set by Drover for each datum; Drover's value replaces an equal name in `env`.
 const OURS: [&str; 3] = ["PACH_", "PPS_", "DROVER_"];
 
-/// What a transform means.
+/// Resolves a transform.
 pub(super) fn transform(
     spec: Option<&spec::Transform>,
     report: &mut FindingCollector<'_>,

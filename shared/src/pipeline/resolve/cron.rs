@@ -8,7 +8,7 @@ use crate::pipeline::collector::FindingCollector;
 use crate::pipeline::document::Path;
 use crate::pipeline::{CronInput, PfsInput, Schedule, spec};
 
-/// What a cron input means; `number` counts the leaves of the tree.
+/// Resolves a cron input; `number` is the index of the leaf.
 pub(super) fn cron(
     spec: &spec::Cron,
     number: u16,

@@ -6,21 +6,21 @@ use crate::pipeline::collector::FindingCollector;
 use crate::pipeline::document::Path;
 use crate::pipeline::{Input, spec};
 
-/// Everything that an input may be.
+/// The kinds of input.
 const KINDS: [&str; 6] = ["pfs", "cross", "union", "join", "group", "cron"];
 
-/// What a leaf needs to know about the tree around it.
+/// The surroundings of a leaf in the input tree.
 #[derive(Clone, Copy)]
 pub(super) struct TreeContext<'tree> {
-    /// The pipeline, if its name is one.
+    /// The pipeline, if its name is valid.
     pub(super) pipeline: Option<&'tree PipelineName>,
-    /// Whether a `join` stands above.
+    /// True below a `join`.
     pub(super) join: bool,
-    /// Whether a `group` stands above.
+    /// True below a `group`.
     pub(super) group: bool,
 }
 
-/// What the tree of inputs means.
+/// Resolves the tree of inputs.
 pub(super) fn input(
     spec: Option<&spec::Input>,
     pipeline: Option<&PipelineName>,
@@ -85,7 +85,7 @@ impl Tree<'_, '_> {
         }
     }
 
-    /// Goes on only where exactly one kind of input is given.
+    /// Continues only if exactly one kind of input is given.
     fn refuse_several(&mut self, spec: &spec::Input, path: &Path) -> Option<()> {
         match kinds(spec).as_slice() {
             [_] => return Some(()),
@@ -103,7 +103,7 @@ impl Tree<'_, '_> {
         None
     }
 
-    /// Looks at every child, so that the findings of all of them are told.
+    /// Resolves every child, so that the findings of all children are reported.
     fn children(
         &mut self,
         specs: &[spec::Input],

@@ -1,4 +1,4 @@
-//! A leaf of the tree of inputs: files or directories of one repo.
+//! A leaf of the input tree: files or directories of a repo.
 
 use super::input::TreeContext;
 use super::non_empty;
@@ -8,7 +8,7 @@ use crate::pipeline::collector::FindingCollector;
 use crate::pipeline::document::Path;
 use crate::pipeline::{PfsInput, spec};
 
-/// What a leaf means; `number` counts the leaves of the tree.
+/// Resolves a leaf; `number` is the index of the leaf.
 pub(super) fn pfs(
     spec: &spec::Pfs,
     number: u16,
@@ -42,8 +42,8 @@ pub(super) fn pfs(
     })
 }
 
-/// The name and the repo, each standing in for the other; where a URL stands alone, its last
-/// segment stands in for both.
+/// The name and the repo; a missing name defaults to the repo and the other way round. With a URL
+/// alone, the last segment of the URL is used for both.
 fn name_and_repo(
     spec: &spec::Pfs,
     path: &Path,
@@ -152,7 +152,7 @@ fn refuse_contradictions(
     }
 }
 
-/// Keys that no operator above looks at.
+/// Notes keys that no enclosing operator uses.
 fn note_unused_keys(
     spec: &spec::Pfs,
     path: &Path,

@@ -1,7 +1,7 @@
 //! From a pipeline as typed to a pipeline as meant: defaults filled in, every rule that the types
 //! alone do not express.
 //!
-//! Everything wrong is reported; a pipeline comes out only if nothing is.
+//! Every error is reported; a pipeline is returned only if there are none.
 
 mod cluster;
 mod command;
@@ -14,7 +14,7 @@ mod place;
 
 pub(super) use pipeline::pipeline;
 
-/// A text that is given: an empty one means the same as none, as everywhere in the reference.
+/// The text, unless absent or empty: an empty text counts as absent, as everywhere in the reference.
 fn non_empty(text: Option<&String>) -> Option<String> {
     text.filter(|text| !text.is_empty()).cloned()
 }

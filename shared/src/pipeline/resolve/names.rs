@@ -1,4 +1,4 @@
-//! Names of inputs and repos, and which of them may meet in one datum.
+//! Names of inputs and repos, and the rule for names that share a datum.
 
 use std::collections::BTreeSet;
 
@@ -53,7 +53,7 @@ pub(super) fn input_problem(name: &str) -> Option<&'static str> {
     }
 }
 
-/// Refuses a text that cannot name an input; `field` is where the name was taken from.
+/// Refuses a text that cannot name an input; `field` is the source of the name.
 pub(super) fn check_input(name: &str, field: &str, path: &Path, report: &mut FindingCollector<'_>) {
     if let Some(problem) = input_problem(name) {
         let message = format!("{name:?} cannot name an input: {problem}");
@@ -65,7 +65,7 @@ pub(super) fn check_input(name: &str, field: &str, path: &Path, report: &mut Fin
     }
 }
 
-/// Refuses names that would meet in one datum. Returns the names that a datum of this input may hold.
+/// Refuses equal names within a datum. Returns the names that a datum of this input may hold.
 pub(super) fn refuse_shared_names(
     input: &Input,
     path: &Path,

@@ -12,13 +12,13 @@ use crate::pipeline::{Parallelism, Pipeline, Reprocess, SetRule, spec};
 /// Attempts in all for each datum.
 const DATUM_TRIES: NonZeroU32 = NonZeroU32::new(3).expect("3 is not 0");
 
-/// Datums that a worker stages ahead of processing, for each slot.
+/// Datums staged ahead of processing by a worker, for each slot.
 const LOOK_AHEAD: u32 = 2;
 
 /// Idle time before the pods of a standby pipeline go.
 const STANDBY_AFTER: Duration = Duration::from_mins(1);
 
-/// What a spec means; nothing if it cannot be told, and then the report says why.
+/// Resolves a spec; returns nothing if the report holds the reason.
 pub(in crate::pipeline) fn pipeline(
     spec: &spec::Pipeline,
     report: &mut FindingCollector<'_>,

@@ -41,7 +41,7 @@ pub(super) fn egress(
     Some(url)
 }
 
-/// Refuses what is no folder and no bucket; credentials in it are not repeated.
+/// Refuses locations that are neither a folder nor a bucket; credentials are not repeated.
 pub(super) fn check(text: &str, path: &Path, report: &mut FindingCollector<'_>) {
     match Location::parse(text, FilePath::new("/")) {
         Ok(_) => {}

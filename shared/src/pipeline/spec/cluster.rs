@@ -1,4 +1,4 @@
-//! What only Kubernetes needs, as typed: checked here, kept for the operator.
+//! Kubernetes fields as typed: checked here, kept for the operator.
 
 use std::collections::BTreeMap;
 
@@ -40,12 +40,12 @@ pub(in crate::pipeline) struct Gpu {
     pub(in crate::pipeline) number: Option<u32>,
 }
 
-/// On which nodes worker pods run, and how important they are.
+/// Placement and priority of worker pods.
 #[skip_serializing_none]
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::pipeline) struct Scheduling {
-    /// Labels that a node must have.
+    /// Required labels of a node.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(in crate::pipeline) node_selector: BTreeMap<String, String>,
     /// The priority class of the pods.
@@ -53,12 +53,12 @@ pub(in crate::pipeline) struct Scheduling {
     pub(in crate::pipeline) priority_class_name: Option<String>,
 }
 
-/// A taint that worker pods put up with.
+/// A taint tolerated by worker pods.
 #[skip_serializing_none]
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::pipeline) struct Toleration {
-    /// The key of the taint; without one, `operator` must be `Exists`, and every taint is tolerated.
+    /// The key of the taint; without a key, `operator` must be `Exists`, and every taint is tolerated.
     #[schemars(example = &"dedicated")]
     pub(in crate::pipeline) key: Option<String>,
     /// How the taint is compared.
@@ -67,7 +67,7 @@ pub(in crate::pipeline) struct Toleration {
     /// The value of the taint; not with `Exists`.
     #[schemars(example = &"batch")]
     pub(in crate::pipeline) value: Option<String>,
-    /// The effect that is tolerated; by default all of them.
+    /// The tolerated effect; by default all effects.
     pub(in crate::pipeline) effect: Option<Effect>,
     /// For how long a `NoExecute` taint is tolerated, in seconds; by default for ever.
     #[schemars(example = 300)]
@@ -83,15 +83,15 @@ pub(in crate::pipeline) enum Operator {
     Exists,
 }
 
-/// What a taint does to pods that do not tolerate it.
+/// The effect of a taint on pods without a matching toleration.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub(in crate::pipeline) enum Effect {
     /// Any of the following.
     AllEffects,
-    /// They are not placed on the node.
+    /// The pods are not placed on the node.
     NoSchedule,
-    /// They are placed on the node only if there is no other.
+    /// The pods are placed on the node only as a last resort.
     PreferNoSchedule,
-    /// They are not placed on the node and those on it are evicted.
+    /// The pods are not placed on the node, and running pods are evicted.
     NoExecute,
 }

@@ -1,7 +1,7 @@
-//! A pipeline as typed: one field for each a person may write, none of them required here.
+//! A pipeline as typed: a field for each documented field, none of them required here.
 //!
 //! The JSON Schema is generated from these types and the checker walks that schema, so types,
-//! schema and checks cannot drift apart. Rules across fields are `resolve`'s.
+//! schema and checks cannot diverge. Rules across fields are in `resolve`.
 
 mod cluster;
 mod input;

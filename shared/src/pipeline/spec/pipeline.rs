@@ -9,15 +9,15 @@ use serde_with::skip_serializing_none;
 use super::{Duration, Input, Resources, Scheduling, Toleration, Transform};
 use crate::pipeline::OutputConflict;
 
-/// A pipeline: a command, the files it runs over, and how.
+/// A pipeline: a command, the files it runs over, and settings.
 #[skip_serializing_none]
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(clippy::struct_field_names, reason = "the reference names it so")]
 pub(in crate::pipeline) struct Pipeline {
-    /// Who the pipeline is. Required.
+    /// The identity of the pipeline. Required.
     pub(in crate::pipeline) pipeline: Option<Identity>,
-    /// What the pipeline is for, for people.
+    /// The purpose of the pipeline, for people.
     #[schemars(example = &"Counts the words of each text")]
     pub(in crate::pipeline) description: Option<String>,
     /// Labels and annotations for the worker pods.
@@ -31,41 +31,41 @@ pub(in crate::pipeline) struct Pipeline {
     /// Attempts in all for each datum.
     #[schemars(extend("default" = 3), example = 5)]
     pub(in crate::pipeline) datum_tries: Option<u32>,
-    /// Longest time for one attempt, counted from the start of the command; after it the command is ended and the attempt has failed. No limit by default.
+    /// Time limit of an attempt, counted from the start of the command; afterwards the command is killed and the attempt has failed. No limit by default.
     #[schemars(example = &"5m")]
     pub(in crate::pipeline) datum_timeout: Option<Duration>,
-    /// Longest time for a whole job, counted from its start; after it the job is killed. No limit by default.
+    /// Time limit of a whole job, counted from its start; afterwards the job is killed. No limit by default.
     #[schemars(example = &"2h")]
     pub(in crate::pipeline) job_timeout: Option<Duration>,
     /// Which datums of earlier jobs count as done.
     #[schemars(extend("default" = "until_success"))]
     pub(in crate::pipeline) reprocess_spec: Option<Reprocess>,
-    /// Datums that a worker stages ahead of processing, for each slot; 0 for datums that take minutes.
+    /// Datums staged ahead of processing by a worker, for each slot; 0 for datums that take minutes.
     #[schemars(extend("default" = 2), range(max = 1000))]
     pub(in crate::pipeline) max_queue_size: Option<u32>,
-    /// How many datums travel in one message. By default one.
+    /// The number of datums in a message. By default one.
     pub(in crate::pipeline) datum_set_spec: Option<DatumSet>,
     /// The older name of `datum_set_spec`.
     pub(in crate::pipeline) chunk_spec: Option<DatumSet>,
-    /// What happens when two datums write the same path.
+    /// The rule for paths written by two datums.
     #[schemars(extend("default" = "concat"))]
     pub(in crate::pipeline) output_conflict: Option<OutputConflict>,
     /// Where to copy the output after each successful job.
     pub(in crate::pipeline) egress: Option<Egress>,
-    /// Whether there are no worker pods while there is nothing to do.
+    /// Keep no worker pods while the pipeline is idle.
     pub(in crate::pipeline) standby: Option<bool>,
     /// How long to be idle before the pods go; sets `standby`.
     #[schemars(extend("default" = "60s"), example = &"10m")]
     pub(in crate::pipeline) standby_after: Option<Duration>,
-    /// Whether the number of workers follows the outstanding datums, from 1 (0 with `standby`) to what `parallelism_spec` says.
+    /// Let the number of workers follow the outstanding datums, from 1 (0 with `standby`) to the number in `parallelism_spec`.
     pub(in crate::pipeline) autoscaling: Option<bool>,
-    /// What a worker pod asks for.
+    /// Resource requests of a worker pod.
     pub(in crate::pipeline) resource_requests: Option<Resources>,
-    /// What a worker pod may use at most.
+    /// Resource limits of a worker pod.
     pub(in crate::pipeline) resource_limits: Option<Resources>,
-    /// On which nodes worker pods run, and how important they are.
+    /// Placement and priority of worker pods.
     pub(in crate::pipeline) scheduling_spec: Option<Scheduling>,
-    /// Taints of nodes that worker pods put up with.
+    /// Taints tolerated by worker pods.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(in crate::pipeline) tolerations: Vec<Toleration>,
     /// A JSON merge patch for the spec of the worker pod, as a text.
@@ -76,12 +76,12 @@ pub(in crate::pipeline) struct Pipeline {
     pub(in crate::pipeline) pod_patch: Option<String>,
 }
 
-/// Who a pipeline is.
+/// The identity of a pipeline.
 #[skip_serializing_none]
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::pipeline) struct Identity {
-    /// The identity of the pipeline and the folder of its output: 1 to 63 letters, digits, `-` or `_`, the first one a letter or digit. Required.
+    /// The identity of the pipeline and the folder of its output: 1 to 63 letters, digits, `-` or `_`, the first character a letter or digit. Required.
     #[schemars(example = &"word-count")]
     pub(in crate::pipeline) name: Option<String>,
 }
@@ -103,10 +103,10 @@ pub(in crate::pipeline) struct Metadata {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::pipeline) struct Parallelism {
-    /// This many workers; 0 means not given.
+    /// A fixed number of workers; 0 means not given.
     #[schemars(example = 4)]
     pub(in crate::pipeline) constant: Option<u32>,
-    /// Workers for each node that the pods may run on: max(1, floor(coefficient × nodes)); 0 means not given.
+    /// Workers for each eligible node: max(1, floor(coefficient × nodes)); 0 means not given.
     #[schemars(example = 0.5, range(min = 0))]
     pub(in crate::pipeline) coefficient: Option<f64>,
 }
@@ -115,24 +115,25 @@ pub(in crate::pipeline) struct Parallelism {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::pipeline) enum Reprocess {
-    /// Those that succeeded.
+    /// Successful datums.
     UntilSuccess,
     /// None: every job does everything.
     EveryJob,
 }
 
-/// How many datums travel in one message.
+/// The number of datums in a message.
 #[skip_serializing_none]
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::pipeline) struct DatumSet {
-    /// This many datums in each set; 0 means not given.
+    /// Datums in each set; 0 means not given.
     #[schemars(example = 100)]
     pub(in crate::pipeline) number: Option<u32>,
-    /// A set is closed once its inputs hold this many bytes; 0 means not given. Beside it, `number` is not used.
+    /// A set is closed once its inputs hold this number of bytes; 0 means not given. With this field, `number` is not
+    /// used.
     #[schemars(example = 100_000_000)]
     pub(in crate::pipeline) size_bytes: Option<u64>,
-    /// About this many sets for each worker; 0 means not given. Not together with the others.
+    /// Approximate number of sets for each worker; 0 means not given. Not combinable with the other fields.
     #[schemars(example = 4)]
     pub(in crate::pipeline) per_worker: Option<u32>,
 }

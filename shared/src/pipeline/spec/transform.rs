@@ -22,14 +22,14 @@ pub(in crate::pipeline) struct Transform {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(example = ["wc -w /pfs/texts/* > /pfs/out/counts"])]
     pub(in crate::pipeline) stdin: Vec<String>,
-    /// A command that is run once after the last failed attempt of a datum, with the same inputs; if it succeeds, the datum is `recovered` and does not fail the job.
+    /// A command run once after the last failed attempt of a datum, with the same inputs; if it succeeds, the datum is `recovered` and does not fail the job.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(example = ["true"])]
     pub(in crate::pipeline) err_cmd: Vec<String>,
     /// Lines for the standard input of `err_cmd`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(in crate::pipeline) err_stdin: Vec<String>,
-    /// Exit codes that count as success, besides 0.
+    /// Exit codes besides 0 that count as success.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(inner(range(min = 0, max = 255)), example = [1])]
     pub(in crate::pipeline) accept_return_code: Vec<i32>,
@@ -49,11 +49,11 @@ pub(in crate::pipeline) struct Transform {
     /// The working directory of the command. By default the image's, or the caller's under `drover run`.
     #[schemars(example = &"/code")]
     pub(in crate::pipeline) working_dir: Option<String>,
-    /// Whether `/pfs` lies in memory.
+    /// Keep `/pfs` in memory.
     pub(in crate::pipeline) memory_volume: Option<bool>,
-    /// Whether the command is started once for many datums: it calls `next-datum` for each, and is ended after the last one.
+    /// Start the command once for many datums: the command calls `next-datum` for each datum, and is killed after the last one.
     pub(in crate::pipeline) datum_batching: Option<bool>,
-    /// Whether `{}`, `{/}`, `{name}` and the like are replaced in `cmd` and `err_cmd`, for each datum.
+    /// Replace `{}`, `{/}`, `{name}` and the like in `cmd` and `err_cmd`, for each datum.
     pub(in crate::pipeline) placeholders: Option<bool>,
 }
 
@@ -71,7 +71,7 @@ pub(in crate::pipeline) struct Secret {
     /// The directory in which each key of the secret is a file.
     #[schemars(example = &"/secrets/database")]
     pub(in crate::pipeline) mount_path: Option<String>,
-    /// The environment variable that holds the value of `key`.
+    /// The environment variable for the value of `key`.
     #[schemars(example = &"PASSWORD")]
     pub(in crate::pipeline) env_var: Option<String>,
 }

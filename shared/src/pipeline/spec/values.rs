@@ -12,7 +12,7 @@ use serde_with::{DeserializeFromStr, SerializeDisplay};
 #[derive(Clone, Copy, Debug, DeserializeFromStr, Eq, PartialEq, SerializeDisplay)]
 pub(in crate::pipeline) struct Duration(pub(in crate::pipeline) time::Duration);
 
-/// Units of time and their nanoseconds; the longer name first where one begins like another.
+/// Units of time in nanoseconds; of two units with a common beginning, the longer one comes first.
 const UNITS: [(&str, u128); 7] = [
     ("ms", 1_000_000),
     ("us", 1_000),
@@ -23,7 +23,7 @@ const UNITS: [(&str, u128); 7] = [
     ("s", 1_000_000_000),
 ];
 
-/// Why a text is not a duration: what is wrong and the way out.
+/// A malformed duration: the problem and the remedy.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub(in crate::pipeline) enum InvalidDuration {
     #[error("write a number and a unit, for example `90s`, `5m` or `1h30m`")]
@@ -64,7 +64,7 @@ impl FromStr for Duration {
     }
 }
 
-/// Takes one number with its unit, in nanoseconds.
+/// Takes a number with its unit, in nanoseconds.
 fn take_part(text: &str) -> Result<(u128, &str), InvalidDuration> {
     let end = text.find(|each: char| !each.is_ascii_digit() && each != '.');
     let (number, rest) = text.split_at(end.ok_or(InvalidDuration::Shape)?);
@@ -121,7 +121,7 @@ impl JsonSchema for Duration {
     }
 }
 
-/// An amount as Kubernetes writes it, such as `64M`, `1.5Gi` or `500m`; kept as written.
+/// An amount in Kubernetes' notation, such as `64M`, `1.5Gi` or `500m`; kept as written.
 #[derive(Clone, Debug, DeserializeFromStr, PartialEq, SerializeDisplay)]
 pub(in crate::pipeline) struct Quantity {
     text: String,
@@ -129,7 +129,7 @@ pub(in crate::pipeline) struct Quantity {
     pub(in crate::pipeline) amount: f64,
 }
 
-/// Suffixes of quantities and what they multiply by.
+/// Suffixes of quantities and their factors.
 const SUFFIXES: [(&str, f64); 15] = [
     ("", 1.0),
     ("n", 1e-9),
@@ -173,7 +173,7 @@ impl FromStr for Quantity {
     }
 }
 
-/// `E` alone is a suffix of its own; with digits, `e` and `E` are powers of ten.
+/// `E` alone is a suffix; with digits, `e` and `E` are powers of ten.
 fn exponent(suffix: &str) -> Option<f64> {
     let digits = suffix.strip_prefix(['e', 'E'])?;
     if digits.is_empty() {

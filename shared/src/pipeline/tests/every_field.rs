@@ -9,7 +9,7 @@ use crate::pipeline::check::{OBJECTS, Support, UNSUPPORTED_FIELDS};
 use crate::pipeline::schema;
 use crate::pipeline::schema::{CHECKED, properties, resolve};
 
-/// A spec with every field that can stand beside the others.
+/// A spec with every field that can be combined with the others.
 const EVERYTHING: &str = r#"
 pipeline: {name: everything}
 description: all of it
@@ -56,7 +56,7 @@ pod_spec: "{}"
 pod_patch: "[]"
 "#;
 
-/// Fields that contradict one of [`EVERYTHING`], each with the object it is of.
+/// Fields that contradict a field of [`EVERYTHING`], each with its object.
 const ELSEWHERE: [(&str, &str, &str); 6] = [
     ("Pipeline", "chunk_spec", "chunk_spec: {number: 1}"),
     (
@@ -78,7 +78,7 @@ const ELSEWHERE: [(&str, &str, &str); 6] = [
     ),
 ];
 
-/// Where an object stands, as headings of the document name it.
+/// The place of an object, as in the headings of the document.
 fn place(object: &str) -> Option<&'static str> {
     OBJECTS
         .iter()
@@ -101,7 +101,7 @@ fn fields_of(schema: &Value) -> BTreeSet<(String, String)> {
     below.chain(named("Pipeline", schema)).collect()
 }
 
-/// The fields that a value has, as (object, field), following the schema.
+/// The fields of a value, as (object, field), following the schema.
 fn fields_in(value: &Value, schema: &Value, found: &mut BTreeSet<(String, String)>) {
     let (object, schema) = resolve(schema);
     if let (Some(fields), Some(known)) = (value.as_object(), properties(schema)) {
@@ -197,7 +197,7 @@ fn every_field_that_is_not_ours_is_noted_or_refused_by_name() {
     }
 }
 
-/// The least spec with one more field, and that field's path.
+/// The minimal spec with an additional field, and the path of that field.
 fn with_field(object: &str, field: &str, value: &Value) -> (String, String) {
     let mut spec: Value = serde_json::from_str(LEAST).unwrap();
     let place = match object {
@@ -265,8 +265,8 @@ fn the_document_tells_of_every_field_and_of_no_other() {
     );
 }
 
-/// The fields that a document's tables tell of, each with the place that its heading names. In the
-/// table of what is refused, the place is part of the field.
+/// The fields in a document's tables, each with the place in its heading. In the table of refused
+/// fields, the place is part of the field.
 fn rows_of(document: &str) -> BTreeSet<(String, String)> {
     let mut rows = BTreeSet::new();
     let mut heading = "";
@@ -284,7 +284,7 @@ fn rows_of(document: &str) -> BTreeSet<(String, String)> {
             continue;
         };
         match (heading, field.rsplit_once('.')) {
-            ("Globs" | "Combining inputs" | "What the command finds", _) => {}
+            ("Globs" | "Combining inputs" | "Environment of the command", _) => {}
             ("`transform`", _) if field.starts_with('{') => {}
             ("Read but not used, and refused", Some((place, field))) => {
                 rows.insert((format!("`{place}`"), field.to_owned()));

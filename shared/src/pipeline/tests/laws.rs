@@ -1,4 +1,4 @@
-//! Laws that hold for every text.
+//! Properties of all texts.
 
 use proptest::prelude::*;
 

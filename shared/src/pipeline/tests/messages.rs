@@ -1,8 +1,8 @@
-//! What people read about wrong specs.
+//! Messages about wrong specs.
 
 use super::*;
 
-/// All findings of a refused spec, as they are shown.
+/// All findings of a refused spec, as displayed.
 fn told(file: &str, text: &str) -> String {
     parse(file, text).unwrap_err().to_string()
 }
@@ -134,11 +134,11 @@ p.yaml:1:21: not YAML: while parsing node, found unknown anchor (`*` begins an a
 p.yaml:1:8: a list or an object cannot be a key (put templates like {{ name }} in quotes)
 p.yaml:1:1: expected an object, found `just some words` (a spec has the fields `pipeline`, `transform` and `input`)
 p.yaml:1:11: the tag !Ref means nothing here (remove it)
-p.yaml:1:1: apiVersion: is refused: this looks like a Kubernetes resource; the spec is what stands under `spec`
+p.yaml:1:1: apiVersion: is refused: this looks like a Kubernetes resource; the pipeline spec is its field `spec`
 p.yaml:1:1: pipeline.name: is missing (give the pipeline a name: `pipeline: {name: word-count}`)
 p.yaml:1:1: transform: is missing (say what to run: `transform: {cmd: [sh], stdin: [...]}`)
 p.yaml:1:1: input: is missing (say what to run over: `input: {pfs: {repo: texts, glob: "/*"}}`)
-p.yaml:2:1: kind: is refused: this looks like a Kubernetes resource; the spec is what stands under `spec`
-p.yaml:3:1: spec: is refused: this looks like a Kubernetes resource; the spec is what stands under `spec`
+p.yaml:2:1: kind: is refused: this looks like a Kubernetes resource; the pipeline spec is its field `spec`
+p.yaml:3:1: spec: is refused: this looks like a Kubernetes resource; the pipeline spec is its field `spec`
 "##);
 }

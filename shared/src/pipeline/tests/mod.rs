@@ -1,4 +1,4 @@
-//! What the room promises, over all its steps.
+//! Tests over all steps of this module.
 
 mod every_field;
 mod laws;
@@ -8,11 +8,11 @@ mod rules;
 
 use super::{Finding, Findings, Parsed, Severity, parse};
 
-/// A spec that has only what is required, as JSON.
+/// A spec with only the required fields, as JSON.
 const LEAST: &str = r#"{"pipeline": {"name": "p"}, "transform": {"cmd": ["true"]},
     "input": {"pfs": {"repo": "in", "glob": "/*"}}}"#;
 
-/// The one pipeline of a text that is one.
+/// The pipeline of a valid text with a single pipeline.
 fn accepted(text: &str) -> Parsed {
     match parse("spec", text) {
         Ok(mut parsed) if parsed.len() == 1 => parsed.remove(0),
@@ -21,7 +21,7 @@ fn accepted(text: &str) -> Parsed {
     }
 }
 
-/// The errors of a text that is refused.
+/// The errors of a refused text.
 fn refused(text: &str) -> Vec<Finding> {
     match parse("spec", text) {
         Ok(_) => panic!("{text}\nwas accepted"),
@@ -32,21 +32,21 @@ fn refused(text: &str) -> Vec<Finding> {
     }
 }
 
-/// The least spec with some YAML beside it, at the top level.
+/// The minimal spec with additional YAML at the top level.
 fn with_top(yaml: &str) -> String {
     format!(
         "pipeline: {{name: p}}\ntransform: {{cmd: ['true']}}\ninput: {{pfs: {{repo: in, glob: '/*'}}}}\n{yaml}\n"
     )
 }
 
-/// The least spec with some fields in its transform.
+/// The minimal spec with additional fields in its transform.
 fn with_transform(fields: &str) -> String {
     format!(
         "pipeline: {{name: p}}\ntransform: {{cmd: ['true'], {fields}}}\ninput: {{pfs: {{repo: in, glob: '/*'}}}}\n"
     )
 }
 
-/// The least spec with another input.
+/// The minimal spec with a different input.
 fn with_input(yaml: &str) -> String {
     format!("pipeline: {{name: p}}\ntransform: {{cmd: ['true']}}\ninput: {yaml}\n")
 }

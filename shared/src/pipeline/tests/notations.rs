@@ -1,4 +1,4 @@
-//! JSON and YAML in all their ways.
+//! JSON and YAML in all notations.
 
 use super::*;
 use crate::pipeline::from_value;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::pipeline::{Input, Parallelism, Reprocess, SetRule};
 
-/// Every row's spec is refused with exactly one error, at this path and saying this.
+/// Every row's spec is refused with exactly one error, with this path and this message.
 fn check_refusals(rows: &[(String, &str, &str)]) {
     for (text, path, says) in rows {
         let errors = refused(text);
@@ -46,7 +46,7 @@ fn names_that_would_meet_in_a_datum_are_refused() {
     }
 }
 
-/// Reads `operator(child,child)` or a name, giving JSON and what is left.
+/// Reads `operator(child,child)` or a name, giving JSON and the rest of the text.
 fn tree(text: &str) -> (String, &str) {
     let end = text.find(['(', ')', ',']).unwrap_or(text.len());
     let (word, mut rest) = text.split_at(end);

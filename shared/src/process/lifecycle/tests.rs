@@ -5,14 +5,14 @@ use tokio::sync::Mutex;
 
 use super::*;
 
-/// Signals reach the whole test process, so these tests take turns.
+/// Signals reach the whole test process, so these tests run one at a time.
 static TURN: Mutex<()> = Mutex::const_new(());
 
 fn send(signal: Number) {
     kill_process(getpid(), signal).unwrap();
 }
 
-/// A task that tells when it is asked to finish and when to drop all, and ends when told.
+/// A task that ends as requested by the soft and the hard token.
 fn obedient(life: &Lifecycle) -> (JoinHandle<&'static str>, Arc<tokio::sync::Notify>) {
     let tokens = life.tokens();
     let done = Arc::new(tokio::sync::Notify::new());

@@ -1,5 +1,5 @@
-//! An event as one flat JSON object a line: its own fields and those of the spans around it side by side, so that
-//! `job.id` and `datum.index` are found in one place, whoever speaks.
+//! An event as one flat JSON object for each line: the fields of the event and of the enclosing spans side by side, so
+//! that `job.id` and `datum.index` are always found in the same place.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use tracing_subscriber::fmt::format::{JsonFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormattedFields};
 use tracing_subscriber::registry::{LookupSpan, Scope};
 
-/// The format; what is nearer to the event wins where two fields have one name.
+/// The format; fields of inner spans win over fields of outer spans.
 pub(super) struct FlatJson;
 
 impl<S> FormatEvent<S, JsonFields> for FlatJson
@@ -76,7 +76,7 @@ impl Visit for Fields<'_> {
         self.insert(field, value);
     }
 
-    /// An error with all that caused it.
+    /// An error with its chain of sources.
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
         let mut text = value.to_string();
         let mut source = value.source();

@@ -1,4 +1,4 @@
-//! What a process says about itself: events to stderr, spans to a collector.
+//! Telemetry of a process: events to stderr, spans to a collector.
 
 mod flat;
 mod traces;
@@ -25,7 +25,7 @@ pub enum Format {
     Json,
 }
 
-/// Sends the last spans when it is dropped; to be kept until the process ends.
+/// Flushes the last spans on drop; keep the value until the process ends.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct Telemetry(Option<SdkTracerProvider>);
@@ -40,9 +40,9 @@ impl Drop for Telemetry {
     }
 }
 
-/// Starts to write events to stderr, and to send spans to a collector where the environment names one, as `service`.
-/// `filter` is what the user asked for, for example `debug` or `drover_worker=debug,warn`; parts of it that make no
-/// sense are left out. Does nothing where this process talks already, as in tests.
+/// Starts writing events to stderr, and sending spans to a collector if the environment names one, as `service`.
+/// `filter` is the user's filter, for example `debug` or `drover_worker=debug,warn`; malformed directives are ignored.
+/// Does nothing if the process already has a subscriber, as in tests.
 pub fn start(service: &'static str, filter: &str, format: Format) -> Telemetry {
     let (provider, problem) = match traces::provider(service) {
         None => (None, None),
@@ -67,12 +67,12 @@ pub fn start(service: &'static str, filter: &str, format: Format) -> Telemetry {
     Telemetry(provider)
 }
 
-/// What writes events.
+/// The layer that writes events.
 fn log<S>(filter: &str, format: Format) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
 {
-    // lapin repeats messages and, in detail, passwords. What matters of it, the queue's room says.
+    // lapin logs messages and, at finer levels, passwords. The `queue` module logs the relevant events of lapin.
     let is_loggable =
         filter_fn(|event| !event.target().starts_with("lapin") && event.target() != TRACE_TARGET);
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);

@@ -1,8 +1,8 @@
-//! Traces: where a datum's time goes, from its publication to its commit, for a collector that speaks OTLP.
+//! Traces of datums, from publishing to commit, for an OTLP collector.
 //!
-//! The variables are those of OpenTelemetry: `OTEL_EXPORTER_OTLP_ENDPOINT` switches tracing on, `OTEL_TRACES_SAMPLER` and
-//! `OTEL_TRACES_SAMPLER_ARG` say how much of it. Each datum is a trace of its own, so a sample of a job is a sample of
-//! its datums.
+//! The variables are those of OpenTelemetry: `OTEL_EXPORTER_OTLP_ENDPOINT` enables tracing, `OTEL_TRACES_SAMPLER` and
+//! `OTEL_TRACES_SAMPLER_ARG` set the sampling. Each datum is a separate trace, so a sample of a job is a sample of its
+//! datums.
 
 use std::collections::HashMap;
 use std::time::{Duration, UNIX_EPOCH};
@@ -18,18 +18,18 @@ use opentelemetry_sdk::trace::{SdkTracerProvider, Tracer};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-/// The target of spans that are for traces alone, and not for the log.
+/// The target of spans for traces only, not for the log.
 pub const TRACE_TARGET: &str = "drover_trace";
 
-/// What names a collector.
+/// The variables with the address of a collector.
 const ENDPOINTS: [&str; 2] = [
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
 ];
-/// The field that W3C's recommendation on trace contexts names.
+/// The field of the W3C recommendation on trace contexts.
 const PARENT: &str = "traceparent";
 
-/// Sends spans to the collector that the environment names; none if it names none. `service` is who we are there.
+/// The exporter to the collector in the environment; none without a collector. `service` is the service name.
 pub(super) fn provider(service: &'static str) -> Option<Result<SdkTracerProvider, String>> {
     #[expect(
         clippy::disallowed_methods,
@@ -52,14 +52,14 @@ pub(super) fn provider(service: &'static str) -> Option<Result<SdkTracerProvider
     })
 }
 
-/// What makes spans of tracing's into spans of the provider's.
+/// The tracer of a provider.
 pub(super) fn tracer(provider: &SdkTracerProvider) -> Tracer {
     provider.tracer("drover")
 }
 
-/// The context of a span, as it travels in a message; none if it is not traced.
+/// The context of a span, as sent in a message; none if the span is not traced.
 pub fn trace_context(span: &Span) -> Option<String> {
-    // The common case: this is asked for every message.
+    // The common case: called for every message.
     if span.is_disabled() {
         return None;
     }
@@ -68,12 +68,12 @@ pub fn trace_context(span: &Span) -> Option<String> {
     carrier.remove(PARENT)
 }
 
-/// Makes `span` go on with the trace that a message carried, and tells there how long the message waited.
+/// Continues the trace of a message in `span`, and records the message's waiting time.
 pub fn continue_trace(span: &Span, parent: &str, published: Timestamp) {
     let carrier = HashMap::from([(PARENT.to_owned(), parent.to_owned())]);
     let context = TraceContextPropagator::new().extract(&carrier);
     record_wait(&context, published);
-    // It is the same whether the parent makes sense.
+    // A malformed parent is ignored.
     let _ = span.set_parent(context);
 }
 
