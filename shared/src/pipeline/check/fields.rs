@@ -130,11 +130,7 @@ pub(in crate::pipeline) const UNSUPPORTED_FIELDS: &[UnsupportedField] = &[
         "git",
         Refused("there is no hook for GitHub; push or sync the files into a repo"),
     ),
-    field(
-        "Input",
-        "atom",
-        Refused("renamed: write `pfs`"),
-    ),
+    field("Input", "atom", Refused("renamed: write `pfs`")),
     field("Pfs", "project", Unused(NO_PROJECTS)),
     field(
         "Pfs",

@@ -11,7 +11,7 @@ use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use crate::render::{self, Console};
 use drover_core::catalog::PlannedJson;
-use drover_core::expand::{Datums, ExpandError, StoreListings, expand};
+use drover_core::expand::{DatumStream, ExpandError, StoreListings, expand};
 
 /// Rows of the table that are measured together before they are printed.
 const ROWS_AT_ONCE: usize = 1000;
@@ -54,7 +54,7 @@ fn is_made_by(pipelines: &[Prepared], repo: &str) -> bool {
         .any(|each| each.pipeline.name.as_str() == repo)
 }
 
-fn print_json(datums: Datums, most: u64, console: Console) -> Result<(), CommandError> {
+fn print_json(datums: DatumStream, most: u64, console: Console) -> Result<(), CommandError> {
     let mut out = console.data();
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     for datum in datums.take(most) {
@@ -65,7 +65,7 @@ fn print_json(datums: Datums, most: u64, console: Console) -> Result<(), Command
 
 /// Prints the first datums, and counts all of them.
 fn print_table(
-    datums: Datums,
+    datums: DatumStream,
     most: u64,
     title: Option<&str>,
     console: Console,
