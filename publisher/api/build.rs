@@ -1,10 +1,10 @@
-//! Lists the files of the page, so that the binary carries all of them without a table kept by hand.
+//! Lists the files of the page, so that the binary contains all of them without a table kept by hand.
 
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Where the page lies, relative to this package.
+/// Folder of the page, relative to this package.
 const PAGE: &str = "src/page";
 
 fn main() -> io::Result<()> {

@@ -1,12 +1,13 @@
-//! The HTTP API of `drover serve`, and the page that uses it.
+//! The HTTP API of `drover serve`, and the web page that uses the API.
 //!
-//! A [`Server`] listens; it lets in who may ([`access`]) and bounds what a stranger can do to it. The [`routes`] are one list;
-//! each is a plain function from what is [asked](route::Ask) to an answer, and the `OpenAPI` [document](openapi) is made from
-//! the types of these functions. By subject: [`pipelines`], [`jobs`], [`datums`], [`logs`], [`timeline`], [`workers`], [`events`].
-//! The files of the page are [`assets`] of the binary.
+//! A [`Server`] accepts connections, checks [access](server::access) and limits the resources of each client. The
+//! [routes](server::routes) are one list; each route is a plain function from an
+//! [`ApiRequest`](routing::route::ApiRequest) to an answer, and the `OpenAPI` [document](routing::openapi) is
+//! generated from the types of these functions. The folder [`resources`] has a file for each subject, and [`live`]
+//! sends updates. The files of the page are [assets](server::assets) of the binary.
 //!
-//! It holds no truth: whatever it tells is in the store, on the broker, or known to the leaders of this process. It has
-//! no TLS; that is a reverse proxy's business.
+//! The API stores nothing: every answer comes from the store, the broker or the pipeline leaders of this process. The
+//! server has no TLS; a reverse proxy adds it.
 
 mod live;
 mod resources;
@@ -16,7 +17,8 @@ mod server;
 #[cfg(test)]
 mod tests;
 
-pub use routing::api::{Api, Known, Reach};
+pub use routing::api::{Api, ApiContext};
+pub use routing::broker::BrokerHandle;
+pub use routing::metrics;
 pub use server::access::{Access, AccessError, Token};
 pub use server::listen::Server;
-pub use server::metrics;

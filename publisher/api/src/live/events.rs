@@ -1,4 +1,4 @@
-//! Live updates, as a stream for each who listens.
+//! Live updates: the session, and a stream of events for each client.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,62 +14,64 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::routing::api::{Api, Reach};
+use crate::routing::api::Api;
+use crate::routing::broker::BrokerHandle;
 use crate::routing::error::Error;
-use crate::routing::route::Ask;
-use crate::server::access::Role;
-use crate::server::metrics::Listening;
+use crate::routing::metrics::StreamGauge;
+use crate::routing::role::Role;
+use crate::routing::route::ApiRequest;
+use crate::routing::updates::Update;
 
-/// A comment this often tells clients that the line is not dead.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
+/// Interval of comments that keep idle streams open.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// Who is answered, and by whom.
+/// The client's role, and the state of this service.
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct Session {
-    /// What this token may do.
+    /// Role of the token.
     role: Role,
-    /// The version of Drover.
+    /// Version of Drover.
     version: &'static str,
-    /// Where the store is.
+    /// URL of the store.
     store: String,
-    /// How the broker is.
+    /// State of the broker.
     broker: BrokerState,
-    /// Why it is down or blocked.
+    /// Reason for the state `down` or `blocked`.
     broker_why: Option<String>,
-    /// What time it is here.
+    /// Clock of the service.
     #[schemars(with = "String", extend("format" = "date-time"))]
     time: Timestamp,
 }
 
-/// How the broker is.
+/// State of the broker.
 #[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum BrokerState {
     /// Connected.
     Up,
-    /// Out of reach; work goes on when it is back.
+    /// Not connected; work resumes after a reconnect.
     Down,
-    /// It takes no messages for now.
+    /// The broker accepts no messages at present.
     Blocked,
-    /// It is in this process.
+    /// The queue is inside this process.
     Embedded,
 }
 
 impl BrokerState {
-    /// How the broker is, and why it is not up.
-    pub(crate) fn of(reach: &Reach) -> (Self, Option<String>) {
-        match (reach, reach.link()) {
-            (Reach::Embedded(_), _) => (Self::Embedded, None),
-            (Reach::Remote(_), Link::Up) => (Self::Up, None),
-            (Reach::Remote(_), Link::Down { why }) => (Self::Down, Some(why)),
-            (Reach::Remote(_), Link::Blocked { why }) => (Self::Blocked, Some(why)),
+    /// State of the broker, and the reason if the state is not `up`.
+    pub(crate) fn of(broker_handle: &BrokerHandle) -> (Self, Option<String>) {
+        match (broker_handle, broker_handle.link()) {
+            (BrokerHandle::Embedded(_), _) => (Self::Embedded, None),
+            (BrokerHandle::Remote(_), Link::Up) => (Self::Up, None),
+            (BrokerHandle::Remote(_), Link::Down { why }) => (Self::Down, Some(why)),
+            (BrokerHandle::Remote(_), Link::Blocked { why }) => (Self::Blocked, Some(why)),
         }
     }
 }
 
 impl Session {
     fn of(api: &Api, role: Role) -> Self {
-        let (broker, broker_why) = BrokerState::of(api.reach());
+        let (broker, broker_why) = BrokerState::of(api.broker_handle());
         Self {
             role,
             version: env!("CARGO_PKG_VERSION"),
@@ -81,49 +83,38 @@ impl Session {
     }
 }
 
-pub(crate) async fn session(Ask { api, role, .. }: Ask) -> Result<Session, Error> {
+pub(crate) async fn session(ApiRequest { api, role, .. }: ApiRequest) -> Result<Session, Error> {
     Ok(Session::of(&api, role))
 }
 
-/// A stream of what changes.
+/// Answers with a stream of updates.
 pub(crate) async fn stream(State(api): State<Api>, Extension(role): Extension<Role>) -> Response {
-    let Ok(place) = Arc::clone(api.streams()).try_acquire_owned() else {
-        let full = "too many listen already; ask every few seconds instead";
+    let Ok(permit) = Arc::clone(api.streams()).try_acquire_owned() else {
+        let full = "too many clients listen to live updates; ask every few seconds instead";
         return Error::unavailable(full).into_response();
     };
     let first = hello(&api, role);
-    let place = (place, Listening::begin());
-    let listener = (api.feed().listen(), api, place);
-    let news = stream::unfold(listener, move |(mut news, api, place)| async move {
+    let permit = (permit, StreamGauge::begin());
+    let listener = (api.updates().subscribe(), api, permit);
+    let updates = stream::unfold(listener, move |(mut updates, api, permit)| async move {
         loop {
-            match news.recv().await {
-                Ok(told) => return Some((told.event(&api, role), (news, api, place))),
-                // What was missed is told again with the next change.
+            match updates.recv().await {
+                Ok(update) => return Some((event(update, &api, role), (updates, api, permit))),
+                // The next change of a job or pipeline repeats the dropped state.
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return None,
             }
         }
     });
-    let events = stream::iter([first]).chain(news);
-    let keep_alive = KeepAlive::new().interval(SIGN_OF_LIFE);
+    let events = stream::iter([first]).chain(updates);
+    let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
     Sse::new(events).keep_alive(keep_alive).into_response()
 }
 
-/// What all who listen are told.
-#[derive(Clone, Debug)]
-pub(crate) enum Told {
-    /// How the broker is has changed: each is told its session anew.
-    Session,
-    /// An event of this kind, with its data.
-    News(&'static str, Arc<str>),
-}
-
-impl Told {
-    fn event(self, api: &Api, role: Role) -> Result<Event, axum::Error> {
-        match self {
-            Self::Session => hello(api, role),
-            Self::News(kind, data) => Ok(Event::default().event(kind).data(data)),
-        }
+fn event(update: Update, api: &Api, role: Role) -> Result<Event, axum::Error> {
+    match update {
+        Update::Session => hello(api, role),
+        Update::Resource(kind, data) => Ok(Event::default().event(kind).data(data)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Looks for what changes, once for all who listen.
+//! Detects changes of jobs, pipelines and the broker, and sends them to all event streams.
 
 use std::collections::{BTreeSet, HashMap};
 use std::convert::Infallible;
@@ -11,169 +11,158 @@ use drover_shared::store::{Location, StoreError};
 use futures::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use tokio::sync::broadcast;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::events::{BrokerState, Told};
-use crate::resources::jobs::{READS_AT_ONCE, Seen};
+use super::events::BrokerState;
+use crate::resources::jobs::{CONCURRENT_READS, JobOverview};
 use crate::resources::pipelines;
 use crate::routing::api::Api;
+use crate::routing::updates::{Update, Updates};
 use drover_core::coordinator::Snapshot;
 
-/// How often jobs that this process coordinates are looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// How many of these looks come between two looks into a folder for what others do.
-const LOOKS_A_FOLDER: u64 = 8;
-/// The same for a bucket, where looking costs.
-const LOOKS_A_BUCKET: u64 = 40;
-/// How many of the newest jobs are looked at for those that have not ended.
+/// Interval at which jobs of this process are polled.
+const POLL_EVERY: Duration = Duration::from_millis(250);
+/// Polls between two scans of a store in a folder for jobs of other processes.
+const POLLS_PER_SCAN_OF_FOLDER: u64 = 8;
+/// The same for a bucket, where listing is expensive.
+const POLLS_PER_SCAN_OF_BUCKET: u64 = 40;
+/// The number of newest jobs that a scan reads.
 const NEWEST: usize = 200;
-/// How long ago a job may have ended that is told to who just came.
-const LATELY: SignedDuration = SignedDuration::from_secs(5);
-/// Events that a client may be behind, before it misses some.
-const BEHIND: usize = 256;
+/// Age up to which an ended job is sent to the first subscriber.
+const RECENT: SignedDuration = SignedDuration::from_secs(5);
 
-/// Looks for what changes, as long as somebody listens.
-#[derive(Debug)]
-pub(crate) struct Feed(broadcast::Sender<Told>);
+/// The sending side of live updates.
+struct Feed<'a>(&'a Updates);
 
-impl Default for Feed {
-    fn default() -> Self {
-        Self(broadcast::Sender::new(BEHIND))
-    }
-}
-
-/// What was told last.
+/// The most recent updates, for comparison.
 #[derive(Default)]
-struct Memory {
-    /// Of each job; those that have ended are forgotten after a while.
-    jobs: HashMap<JobId, Last>,
-    /// Of each pipeline.
+struct LastSent {
+    /// By job; ended jobs are removed after a while.
+    jobs: HashMap<JobId, LastJobUpdate>,
+    /// By pipeline.
     pipelines: HashMap<PipelineName, Arc<str>>,
-    /// The jobs that this process coordinated at the last look.
+    /// The jobs of this process at the last poll.
     here: Vec<JobId>,
-    /// How the broker was.
     broker: Option<BrokerState>,
-    /// Those of the newest jobs whose records were read.
-    heard_of: BTreeSet<JobId>,
-    /// Whether all there is was looked at once.
-    has_looked: bool,
+    /// The newest jobs whose records were read.
+    read_jobs: BTreeSet<JobId>,
+    /// True after the first complete scan.
+    has_scanned: bool,
 }
 
-/// What was told last of a job.
-struct Last {
+/// The most recent update about a job.
+struct LastJobUpdate {
     data: Arc<str>,
     is_final: bool,
 }
 
-impl Feed {
-    /// What is told from now on.
-    pub(crate) fn listen(&self) -> broadcast::Receiver<Told> {
-        self.0.subscribe()
-    }
+/// Polls until the future is dropped; does nothing while there are no subscribers.
+pub(crate) async fn run(api: &Api) -> Infallible {
+    Feed(api.updates()).run(api).await
+}
 
-    /// Looks for ever.
-    pub(crate) async fn run(&self, api: &Api) -> Infallible {
-        let looks = match api.ledger().store().location() {
-            Location::Bucket(_) => LOOKS_A_BUCKET,
-            Location::Folder(_) | Location::Memory => LOOKS_A_FOLDER,
+impl Feed<'_> {
+    async fn run(&self, api: &Api) -> Infallible {
+        let polls = match api.ledger().store().location() {
+            Location::Bucket(_) => POLLS_PER_SCAN_OF_BUCKET,
+            Location::Folder(_) | Location::Memory => POLLS_PER_SCAN_OF_FOLDER,
         };
-        let mut memory = Memory::default();
-        let mut ticks = interval(LOOK_EVERY);
+        let mut last = LastSent::default();
+        let mut ticks = interval(POLL_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut number: u64 = 0;
         loop {
             ticks.tick().await;
-            if self.0.receiver_count() == 0 {
-                (memory, number) = (Memory::default(), 0);
+            if !self.0.has_subscribers() {
+                (last, number) = (LastSent::default(), 0);
                 continue;
             }
-            let looked = self
-                .look(api, &mut memory, number.is_multiple_of(looks))
+            let polled = self
+                .poll(api, &mut last, number.is_multiple_of(polls))
                 .await;
-            if let Err(error) = looked {
+            if let Err(error) = polled {
                 let error = &error as &dyn std::error::Error;
-                tracing::debug!(error, "what changed cannot be told; trying again");
+                tracing::debug!(error, "polling for live updates failed; retrying");
             }
             number += 1;
         }
     }
 
-    async fn look(
+    async fn poll(
         &self,
         api: &Api,
-        memory: &mut Memory,
+        last: &mut LastSent,
         is_thorough: bool,
     ) -> Result<(), StoreError> {
-        let (broker, _) = BrokerState::of(api.reach());
-        if memory
+        let (broker, _) = BrokerState::of(api.broker_handle());
+        if last
             .broker
             .replace(broker)
-            .is_some_and(|last| last != broker)
+            .is_some_and(|before| before != broker)
         {
-            self.tell(Told::Session);
+            self.0.send(Update::Session);
         }
         let live = api.coordinated();
         for job in &live {
-            self.tell_job(memory, &job.record, Some(job));
+            self.send_job(last, &job.record, Some(job));
         }
         let here: Vec<JobId> = live.iter().map(|job| job.record.id).collect();
-        // Those that were coordinated here until just now have most likely ended.
-        let mut elsewhere = std::mem::replace(&mut memory.here, here.clone());
+        // Jobs that have just left this process have probably ended.
+        let mut elsewhere = std::mem::replace(&mut last.here, here.clone());
         if is_thorough {
-            elsewhere = memory.jobs.keys().copied().collect();
-            elsewhere.extend(memory.unheard_of(api.ledger().jobs().await?));
+            elsewhere = last.jobs.keys().copied().collect();
+            elsewhere.extend(last.unread(api.ledger().jobs().await?));
         }
-        let is_over = |id: &JobId| memory.jobs.get(id).is_some_and(|last| last.is_final);
+        let is_over = |id: &JobId| last.jobs.get(id).is_some_and(|last| last.is_final);
         elsewhere.retain(|id| !here.contains(id) && !is_over(id));
         let read = elsewhere
             .into_iter()
             .map(|id| async move { (id, api.readable(id).await) });
-        let mut records = stream::iter(read).buffered(READS_AT_ONCE);
+        let mut records = stream::iter(read).buffered(CONCURRENT_READS);
         while let Some((id, record)) = records.next().await {
-            // One whose books are just being opened is looked at again.
+            // A job whose record is being created is read at the next scan.
             if let Some(record) = record? {
-                self.tell_record(memory, id, &record);
+                self.send_record(last, id, &record);
             }
         }
         drop(records);
         if is_thorough {
-            memory
-                .jobs
+            last.jobs
                 .retain(|id, last| !last.is_final || here.contains(id));
-            memory.has_looked = true;
-            self.tell_pipelines(api, memory).await?;
+            last.has_scanned = true;
+            self.send_pipelines(api, last).await?;
         }
         Ok(())
     }
 
-    /// Tells of a job that the ledger knows; not of one that had ended before anybody listened. What is found later only
-    /// is news, whatever its times say: they may be those of another machine's clock.
-    fn tell_record(&self, memory: &mut Memory, id: JobId, record: &JobRecord) {
-        if memory.has_looked || is_of_now(record) {
-            self.tell_job(memory, record, None);
+    /// Sends a job of the store, except for a job that had ended before the first scan. Jobs found by later scans are
+    /// always sent, because their times may come from the clock of another machine.
+    fn send_record(&self, last: &mut LastSent, id: JobId, record: &JobRecord) {
+        if last.has_scanned || is_recent(record) {
+            self.send_job(last, record, None);
         }
-        memory.heard_of.insert(id);
+        last.read_jobs.insert(id);
     }
 
-    fn tell_job(&self, memory: &mut Memory, record: &JobRecord, live: Option<&Snapshot>) {
-        let Ok(data) = serde_json::to_string(&Seen::of(record.clone(), live)) else {
+    fn send_job(&self, last: &mut LastSent, record: &JobRecord, live: Option<&Snapshot>) {
+        let Ok(data) = serde_json::to_string(&JobOverview::of(record.clone(), live)) else {
             return;
         };
         let data: Arc<str> = data.into();
-        let is_news = memory
+        let is_changed = last
             .jobs
             .get(&record.id)
             .is_none_or(|last| last.data != data);
-        if is_news {
-            self.tell(Told::News("job", Arc::clone(&data)));
+        if is_changed {
+            self.0.send(Update::Resource("job", Arc::clone(&data)));
         }
         let is_final = record.state.is_final();
-        memory.jobs.insert(record.id, Last { data, is_final });
+        last.jobs
+            .insert(record.id, LastJobUpdate { data, is_final });
     }
 
-    async fn tell_pipelines(&self, api: &Api, memory: &mut Memory) -> Result<(), StoreError> {
-        let mut gone = std::mem::take(&mut memory.pipelines);
+    async fn send_pipelines(&self, api: &Api, last: &mut LastSent) -> Result<(), StoreError> {
+        let mut gone = std::mem::take(&mut last.pipelines);
         for pipeline in pipelines::all(api).await? {
             let Ok(data) = serde_json::to_string(&pipeline) else {
                 continue;
@@ -181,35 +170,30 @@ impl Feed {
             let data: Arc<str> = data.into();
             let before = gone.remove(&pipeline.pipeline);
             if before.as_ref() != Some(&data) {
-                self.tell(Told::News("pipeline", Arc::clone(&data)));
+                self.0.send(Update::Resource("pipeline", Arc::clone(&data)));
             }
-            memory.pipelines.insert(pipeline.pipeline.clone(), data);
+            last.pipelines.insert(pipeline.pipeline.clone(), data);
         }
         for name in gone.into_keys() {
             let data = json!({ "pipeline": name, "deleted": true }).to_string();
-            self.tell(Told::News("pipeline", data.into()));
+            self.0.send(Update::Resource("pipeline", data.into()));
         }
         Ok(())
     }
-
-    fn tell(&self, told: Told) {
-        // It is no error if nobody listens any more.
-        let _ = self.0.send(told);
-    }
 }
 
-impl Memory {
-    /// The newest of `jobs` (oldest first) whose records were not read yet.
-    fn unheard_of(&mut self, jobs: Vec<JobId>) -> Vec<JobId> {
+impl LastSent {
+    /// The newest of `jobs` (oldest first) whose records are still unread.
+    fn unread(&mut self, jobs: Vec<JobId>) -> Vec<JobId> {
         let newest: Vec<JobId> = jobs.into_iter().rev().take(NEWEST).collect();
-        self.heard_of.retain(|id| newest.contains(id));
-        let is_new = |id: &JobId| !self.heard_of.contains(id);
+        self.read_jobs.retain(|id| newest.contains(id));
+        let is_new = |id: &JobId| !self.read_jobs.contains(id);
         newest.into_iter().filter(is_new).collect()
     }
 }
 
-/// Whether a job goes on, or has ended so lately that somebody who just began to listen may not know.
-fn is_of_now(record: &JobRecord) -> bool {
-    let is_lately = |end: Timestamp| Timestamp::now().duration_since(end) < LATELY;
+/// True if a job is active or ended so recently that a new subscriber may not know the end.
+fn is_recent(record: &JobRecord) -> bool {
+    let is_lately = |end: Timestamp| Timestamp::now().duration_since(end) < RECENT;
     !record.state.is_final() || record.finished.is_some_and(is_lately)
 }

@@ -9,19 +9,19 @@ use serde::{Deserialize, Serialize};
 use super::jobs::JobPath;
 use super::scan::{Filter, Scan};
 use crate::routing::error::Error;
-use crate::routing::query::{Bounded, Words};
-use crate::routing::route::Ask;
+use crate::routing::query::{Bounded, WordList};
+use crate::routing::route::ApiRequest;
 use drover_core::catalog::DatumJson;
 
-/// Which datums are listed.
+/// Filter and page of the list.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct DatumsQuery {
     /// Only datums in these states, separated by commas.
     #[serde(default)]
-    state: Words<DatumState>,
-    /// Only datums with this in the path of an input, in whatever case.
+    state: WordList<DatumState>,
+    /// Only datums with this text in the path of an input; case is ignored.
     path: Option<String>,
-    /// Only datums that this worker ended, or is at.
+    /// Only datums that this worker runs or ended.
     worker: Option<WorkerId>,
     /// Only failures of this group, by its key.
     group: Option<CauseKey>,
@@ -36,18 +36,18 @@ pub(crate) struct DatumsQuery {
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct DatumsPage {
     datums: Vec<DatumJson>,
-    /// What to give as `after` to go on; null at the end.
+    /// Value of `after` for the next page; null at the end.
     next: Option<u64>,
-    /// Whether the page is full, or the end was reached; else the time was up, and there may be more.
+    /// False if the time for the search ran out before the page was full, so that more datums may follow.
     complete: bool,
-    /// How many datums were looked at.
+    /// Number of examined datums.
     looked_at: u64,
 }
 
 pub(crate) async fn list(
-    Ask {
+    ApiRequest {
         api, path, query, ..
-    }: Ask<JobPath, DatumsQuery>,
+    }: ApiRequest<JobPath, DatumsQuery>,
 ) -> Result<DatumsPage, Error> {
     api.named(path.id).await?;
     let live = api.live(path.id);

@@ -12,16 +12,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::jobs::Running;
-use super::scan::{Patience, Scan};
+use super::scan::{Scan, TimeBudget};
 use crate::routing::error::Error;
-use crate::routing::route::Ask;
+use crate::routing::route::ApiRequest;
 use drover_core::catalog;
 use drover_core::catalog::DatumJson;
 
-/// The largest job whose verdicts are all read for the sake of one datum.
-const MOST_DATUMS: u64 = 20_000;
-/// The most writers of one file that are named.
-const MOST_WRITERS: usize = 100;
+/// Largest job whose verdicts are all read to find the writers of a file.
+const MAX_DATUMS: u64 = 20_000;
+/// Maximum number of writers that are listed for a file.
+const MAX_WRITERS: usize = 100;
 
 /// A datum in the path.
 #[derive(Deserialize, JsonSchema)]
@@ -32,48 +32,48 @@ pub(crate) struct DatumPath {
     pub(crate) index: u64,
 }
 
-/// A datum, and all that is known of it.
+/// A datum with verdict, attempts and outputs.
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct DatumDetails {
     #[serde(flatten)]
-    datum: DatumJson<Written>,
-    /// How it ended; null if it has not, or was skipped.
-    verdict: Option<Ending>,
-    /// Who is at it, where that is known.
+    datum: DatumJson<WrittenFile>,
+    /// How the datum ended; null for active and skipped datums.
+    verdict: Option<DatumEnd>,
+    /// The running attempt, if this process coordinates the job.
     running: Option<Running>,
-    /// Where the same work was done before, if it is skipped.
-    done: Option<Done>,
-    /// The attempts that printed something; null stands for `err_cmd`.
+    /// The earlier success, if the datum was skipped.
+    done: Option<EarlierWork>,
+    /// The attempts that have a log; null stands for `err_cmd`.
     attempts_logged: Vec<Option<u32>>,
 }
 
-/// A file that a datum wrote.
+/// A file that the datum wrote.
 #[derive(JsonSchema, Serialize)]
-struct Written {
+struct WrittenFile {
     /// Path below the output folder, beginning with `/`.
     path: String,
     /// Size in bytes.
     size: u64,
-    /// All datums of the job that wrote this file, by index; null where that would take long to find out.
+    /// Indexes of all datums that wrote the file; null where the search would take too long.
     from: Option<Vec<u64>>,
 }
 
 /// How a datum ended.
 #[derive(JsonSchema, Serialize)]
-struct Ending {
-    /// When its last attempt began to stage.
+struct DatumEnd {
+    /// Time at which the last attempt began to stage.
     #[schemars(with = "String", extend("format" = "date-time"))]
     started: Timestamp,
-    /// When it ended.
+    /// Time of the end.
     #[schemars(with = "String", extend("format" = "date-time"))]
     finished: Timestamp,
-    /// What it cost.
+    /// Duration and size of each stage.
     stats: StageStats,
-    /// The job that it failed in, if its failure was taken over from there: it was not run again.
+    /// The earlier job whose failure was taken over, so that the datum did not run again.
     taken_from: Option<JobId>,
 }
 
-impl From<&Verdict> for Ending {
+impl From<&Verdict> for DatumEnd {
     fn from(verdict: &Verdict) -> Self {
         Self {
             started: verdict.started,
@@ -84,16 +84,16 @@ impl From<&Verdict> for Ending {
     }
 }
 
-/// Where work was done before.
+/// An earlier success.
 #[derive(JsonSchema, Serialize)]
-struct Done {
+struct EarlierWork {
     /// The job.
     job: JobId,
     /// The datum's place in that job.
     index: u64,
 }
 
-impl From<DoneRef> for Done {
+impl From<DoneRef> for EarlierWork {
     fn from(done: DoneRef) -> Self {
         Self {
             job: done.job,
@@ -102,7 +102,9 @@ impl From<DoneRef> for Done {
     }
 }
 
-pub(crate) async fn show(Ask { api, path, .. }: Ask<DatumPath>) -> Result<DatumDetails, Error> {
+pub(crate) async fn show(
+    ApiRequest { api, path, .. }: ApiRequest<DatumPath>,
+) -> Result<DatumDetails, Error> {
     let (ledger, DatumPath { id, index }) = (api.ledger(), path);
     let record = api.named(id).await?;
     let live = api.live(id);
@@ -117,7 +119,7 @@ pub(crate) async fn show(Ask { api, path, .. }: Ask<DatumPath>) -> Result<DatumD
     for log in catalog::logs_of(ledger, id, index).await? {
         logged.insert(catalog::attempt(&log.name));
     }
-    let tell = |output: Output| Written {
+    let tell = |output: Output| WrittenFile {
         from: writers
             .as_mut()
             .and_then(|known| known.remove(&output.path)),
@@ -125,44 +127,44 @@ pub(crate) async fn show(Ask { api, path, .. }: Ask<DatumPath>) -> Result<DatumD
         size: output.size,
     };
     Ok(DatumDetails {
-        verdict: verdict.map(Ending::from),
+        verdict: verdict.map(DatumEnd::from),
         running: scan.running(index).map(Running::from),
-        done: row.done.map(Done::from),
+        done: row.done.map(EarlierWork::from),
         datum: DatumJson::new(row.datum, row.state, row.verdict).map_outputs(tell),
         attempts_logged: logged.into_iter().collect(),
     })
 }
 
-/// The error of a datum that the job does not have.
+/// The 404 error for an unknown datum.
 pub(crate) fn no_datum(job: JobId, index: u64) -> Error {
     Error::not_found(format!(
         "job {job} has no datum {index}; GET /api/v1/jobs/{job}/datums lists them"
     ))
 }
 
-/// For each of these files the datums that wrote it; none if that cannot be told soon. What skipped datums wrote is not
-/// in this job's own records.
+/// The datums that wrote each file; none if the search would take too long. Skipped datums have their verdicts in
+/// earlier jobs, so jobs that skip are not searched.
 async fn writers(
     ledger: &Ledger,
     record: &JobRecord,
     files: &[Output],
 ) -> Result<Option<BTreeMap<String, Vec<u64>>>, StoreError> {
-    if files.is_empty() || record.datums.skipped > 0 || record.datums.total > MOST_DATUMS {
+    if files.is_empty() || record.datums.skipped > 0 || record.datums.total > MAX_DATUMS {
         return Ok(None);
     }
     let mut writers: BTreeMap<String, Vec<u64>> = files
         .iter()
         .map(|file| (file.path.clone(), Vec::new()))
         .collect();
-    let patience = Patience::begin();
+    let budget = TimeBudget::begin();
     for segment in ledger.segments(record.id).await? {
-        if patience.is_over() {
+        if budget.is_over() {
             return Ok(None);
         }
         for verdict in ledger.verdicts(record.id, segment).await? {
             for output in &verdict.outputs {
                 match writers.get_mut(&output.path) {
-                    Some(known) if known.len() < MOST_WRITERS => known.push(verdict.index),
+                    Some(known) if known.len() < MAX_WRITERS => known.push(verdict.index),
                     _ => {}
                 }
             }

@@ -1,4 +1,4 @@
-//! What failed in a job, grouped by cause.
+//! Failures of a job, grouped by cause.
 
 use drover_shared::datum::VerdictState;
 use drover_shared::job::{CauseKey, FailureGroup, FailureGroups, JobRecord};
@@ -8,32 +8,32 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::jobs::JobPath;
-use super::scan::Patience;
+use super::scan::TimeBudget;
 use crate::routing::error::Error;
-use crate::routing::route::Ask;
+use crate::routing::route::ApiRequest;
 
-/// What failed in a job.
+/// Failures of a job.
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct Failures {
     groups: Vec<Group>,
-    /// Failures that are in no group: of further kinds, or not looked at in the time there is.
+    /// Failures without a group: of further kinds, or not examined in the time there is.
     others: u64,
 }
 
-/// Failures that look alike.
+/// Failures with the same cause.
 #[derive(JsonSchema, Serialize)]
 struct Group {
-    /// What tells the group from others.
+    /// Key of the group.
     key: CauseKey,
-    /// What they have in common: `exit 1`, `timeout` …
+    /// Kind of the failures: `exit 1`, `timeout` …
     kind: String,
-    /// Their last line with digits, paths and hexadecimal words folded.
+    /// The last line, with digits, paths and hexadecimal words masked.
     pattern: String,
-    /// The last line of the first one.
+    /// The last line of the first failure.
     example: String,
-    /// How many.
+    /// Number of failures.
     count: u64,
-    /// The first few datums, by index.
+    /// Indexes of the first few datums.
     samples: Vec<u64>,
 }
 
@@ -50,11 +50,13 @@ impl From<&FailureGroup> for Group {
     }
 }
 
-pub(crate) async fn show(Ask { api, path, .. }: Ask<JobPath>) -> Result<Failures, Error> {
+pub(crate) async fn show(
+    ApiRequest { api, path, .. }: ApiRequest<JobPath>,
+) -> Result<Failures, Error> {
     let record = api.named(path.id).await?;
     let failures = match api.live(path.id) {
         Some(live) => live.failures,
-        None => told(api.ledger(), &record).await?,
+        None => recorded_or_scanned(api.ledger(), &record).await?,
     };
     Ok(Failures {
         groups: failures.by_count().into_iter().map(Group::from).collect(),
@@ -62,20 +64,23 @@ pub(crate) async fn show(Ask { api, path, .. }: Ask<JobPath>) -> Result<Failures
     })
 }
 
-/// The failures as the end of the job wrote them down, else as far as they are found soon.
-async fn told(ledger: &Ledger, record: &JobRecord) -> Result<FailureGroups, StoreError> {
+/// The failures as recorded at the end of the job, else as a bounded scan finds them.
+async fn recorded_or_scanned(
+    ledger: &Ledger,
+    record: &JobRecord,
+) -> Result<FailureGroups, StoreError> {
     match ledger.failures(record.id).await {
         Ok(groups) if groups.count() >= record.datums.failed => Ok(groups),
-        Ok(_) | Err(StoreError::Corrupt { .. }) => found(ledger, record).await,
+        Ok(_) | Err(StoreError::Corrupt { .. }) => scan(ledger, record).await,
         Err(error) => Err(error),
     }
 }
 
-async fn found(ledger: &Ledger, record: &JobRecord) -> Result<FailureGroups, StoreError> {
-    let patience = Patience::begin();
+async fn scan(ledger: &Ledger, record: &JobRecord) -> Result<FailureGroups, StoreError> {
+    let budget = TimeBudget::begin();
     let mut groups = FailureGroups::default();
     for segment in ledger.segments(record.id).await? {
-        if patience.is_over() {
+        if budget.is_over() {
             break;
         }
         let verdicts = ledger.verdicts(record.id, segment).await?;

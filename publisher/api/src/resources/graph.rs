@@ -1,11 +1,11 @@
-//! How pipelines hang together.
+//! The graph of pipelines.
 
 use super::pipelines;
 use crate::routing::error::Error;
-use crate::routing::route::Ask;
+use crate::routing::route::ApiRequest;
 use drover_core::triggers::PipelineGraph;
 
-/// Registered pipelines, what they read, and who reads what they write.
-pub(crate) async fn graph(Ask { api, .. }: Ask) -> Result<PipelineGraph, Error> {
+/// Registered pipelines, with their inputs and the readers of their outputs.
+pub(crate) async fn graph(ApiRequest { api, .. }: ApiRequest) -> Result<PipelineGraph, Error> {
     Ok(PipelineGraph::of(&pipelines::all(&api).await?))
 }

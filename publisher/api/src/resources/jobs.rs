@@ -1,4 +1,4 @@
-//! Jobs: listed, shown, stopped, retried.
+//! Jobs: list, details, stop and retry.
 
 use drover_shared::id::{JobId, PipelineName, WorkerId};
 use drover_shared::job::{CauseKey, JobRecord, JobState};
@@ -8,33 +8,32 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::scan::Patience;
+use super::scan::TimeBudget;
 use super::why;
 use crate::routing::api::Api;
 use crate::routing::error::Error;
-use crate::routing::query::{Bounded, Words};
-use crate::routing::route::{Ask, JsonBody, Nothing};
+use crate::routing::query::{Bounded, WordList};
+use crate::routing::route::{ApiRequest, Empty, JsonBody};
 use drover_core::catalog;
 use drover_core::coordinator::{RunningDatum, Snapshot};
 
-/// Records read at once.
-pub(crate) const READS_AT_ONCE: usize = 16;
+/// Records that are read concurrently.
+pub(crate) const CONCURRENT_READS: usize = 16;
 
 /// A job in the path.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct JobPath {
-    /// The job.
     pub(crate) id: JobId,
 }
 
-/// Which jobs are listed.
+/// Filter and page of the list.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct JobsQuery {
     /// Only jobs of this pipeline.
     pipeline: Option<PipelineName>,
     /// Only jobs in these states, separated by commas.
     #[serde(default)]
-    state: Words<JobState>,
+    state: WordList<JobState>,
     /// How many jobs, at most.
     #[serde(default)]
     limit: Bounded<50, 500>,
@@ -45,28 +44,28 @@ pub(crate) struct JobsQuery {
 /// Jobs, newest first.
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct JobsPage {
-    jobs: Vec<Seen>,
-    /// What to give as `before` to go on, perhaps with nothing found so far; null at the end.
+    jobs: Vec<JobOverview>,
+    /// Value of `before` for the next page, even after a page without matches; null at the end.
     next: Option<JobId>,
 }
 
-/// A job, and what its coordinator knows beside.
+/// A job with the live figures of its coordinator.
 #[derive(JsonSchema, Serialize)]
-pub(crate) struct Seen {
+pub(crate) struct JobOverview {
     #[serde(flatten)]
     record: JobRecord,
-    /// Datums that wait for a worker.
+    /// Datums in the queue.
     queued: u64,
-    /// Datums that a worker is at.
+    /// Datums that run now.
     running: u64,
-    /// Datums ended a second, over the last few seconds; null where it is not known.
+    /// Ended datums a second over the last few seconds; null where unknown.
     rate: Option<f64>,
-    /// Seconds until all datums have ended, if it goes on like that.
+    /// Estimated seconds until all datums have ended.
     eta: Option<f64>,
 }
 
-impl Seen {
-    /// A job, of which `live` is known if it is coordinated here.
+impl JobOverview {
+    /// Combines a record with the live snapshot, if this process coordinates the job.
     pub(crate) fn of(record: JobRecord, live: Option<&Snapshot>) -> Self {
         let (queued, running) = queued_and_running(&record, live);
         Self {
@@ -80,9 +79,9 @@ impl Seen {
 }
 
 pub(crate) async fn list(
-    Ask { api, query, .. }: Ask<Nothing, JobsQuery>,
+    ApiRequest { api, query, .. }: ApiRequest<Empty, JobsQuery>,
 ) -> Result<JobsPage, Error> {
-    let patience = Patience::begin();
+    let budget = TimeBudget::begin();
     let is_older = |id: &JobId| query.before.is_none_or(|before| *id < before);
     let ids = api
         .ledger()
@@ -95,7 +94,7 @@ pub(crate) async fn list(
         let api = api.clone();
         async move { (id, api.readable(id).await) }
     };
-    let mut records = stream::iter(ids).map(read).buffered(READS_AT_ONCE);
+    let mut records = stream::iter(ids).map(read).buffered(CONCURRENT_READS);
     let mut page = JobsPage {
         jobs: Vec::new(),
         next: None,
@@ -107,7 +106,7 @@ pub(crate) async fn list(
                 .pipeline
                 .as_ref()
                 .is_none_or(|name| record.pipeline == *name)
-                && query.state.take(&record.state)
+                && query.state.includes(&record.state)
         };
         if let Some(record) = record?.filter(is_wanted) {
             if page.jobs.len() == query.limit.get() {
@@ -115,10 +114,10 @@ pub(crate) async fn list(
                 break;
             }
             let live = api.live(record.id);
-            page.jobs.push(Seen::of(record, live.as_ref()));
+            page.jobs.push(JobOverview::of(record, live.as_ref()));
         }
         last = Some(id);
-        if patience.is_over() {
+        if budget.is_over() {
             page.next = last;
             break;
         }
@@ -126,51 +125,51 @@ pub(crate) async fn list(
     Ok(page)
 }
 
-/// A job, and what is known of it beside its record.
+/// A job with live figures, requests and obstacles.
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct JobDetails {
     record: JobRecord,
-    /// What only the process knows that coordinates the job; null in others.
-    live: Option<Live>,
-    /// Datums that wait for a worker.
+    /// Live figures; null if another process coordinates the job.
+    live: Option<LiveJob>,
+    /// Datums in the queue.
     queued: u64,
-    /// Datums that a worker is at.
+    /// Datums that run now.
     running: u64,
-    /// Whether somebody asked for its end.
+    /// True if a stop was requested.
     stop_requested: bool,
-    /// The job that this one is a retry of.
+    /// The job of which this job is a retry.
     parent: Option<JobId>,
-    /// The group of failures that alone it retries; null if it retries all that did not succeed.
+    /// The group of failures that is retried; null for a retry of all unsuccessful datums.
     group: Option<CauseKey>,
-    /// What keeps it from moving; null if nothing does.
+    /// Reason why the job makes no progress; null if there is none.
     why: Option<String>,
 }
 
-/// A job as the process sees it that coordinates it.
+/// Live figures of a job in the process that coordinates the job.
 #[derive(JsonSchema, Serialize)]
-struct Live {
-    /// Datums ended a second, over the last few seconds.
+struct LiveJob {
+    /// Ended datums a second over the last few seconds.
     rate: f64,
-    /// Seconds until all datums have ended, if it goes on like that.
+    /// Estimated seconds until all datums have ended.
     eta: Option<f64>,
-    /// What runs, the oldest first; the first 64.
+    /// Running datums, oldest first; at most 64.
     running: Vec<Running>,
-    /// Whether all datums are known, so that the total is final.
+    /// True if all datums are known, so that the total is final.
     expanded: bool,
-    /// How far the output folder is, while it is published or copied.
-    files: Option<Files>,
+    /// Progress of the output folder while files are published or copied.
+    files: Option<PublishedFiles>,
 }
 
-/// A datum that a worker is at.
+/// A running datum.
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct Running {
-    /// Its place in the job.
+    /// Index in the job.
     pub(crate) index: u64,
-    /// Which attempt, counted from 1.
+    /// Number of the attempt, counted from 1.
     pub(crate) attempt: u32,
-    /// Who runs it.
+    /// The worker that runs the datum.
     pub(crate) worker: WorkerId,
-    /// Since when.
+    /// Start of the attempt.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub(crate) since: Timestamp,
 }
@@ -188,28 +187,28 @@ impl From<&RunningDatum> for Running {
 
 /// Files of the output folder.
 #[derive(JsonSchema, Serialize)]
-struct Files {
-    /// That are as they should be.
+struct PublishedFiles {
+    /// Files in their final state.
     done: u64,
-    /// All that are to be changed.
+    /// All files to change.
     total: u64,
 }
 
-/// Seconds until all datums of a job have ended, as far as one can tell.
+/// Estimated seconds until all datums of a job have ended.
 fn eta(snapshot: &Snapshot) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     let left = snapshot.record.datums.outstanding() as f64;
     (snapshot.expanded && snapshot.rate > 0.0).then(|| left / snapshot.rate)
 }
 
-impl Live {
+impl LiveJob {
     fn of(snapshot: &Snapshot) -> Self {
         Self {
             rate: snapshot.rate,
             eta: eta(snapshot),
             running: snapshot.running.iter().map(Running::from).collect(),
             expanded: snapshot.expanded,
-            files: snapshot.files.map(|files| Files {
+            files: snapshot.files.map(|files| PublishedFiles {
                 done: files.done,
                 total: files.total,
             }),
@@ -217,7 +216,7 @@ impl Live {
     }
 }
 
-/// Datums of a job that wait, and that run, as far as it is known.
+/// Queued and running datums of a job; jobs of other processes count all datums as queued.
 fn queued_and_running(record: &JobRecord, live: Option<&Snapshot>) -> (u64, u64) {
     match live {
         Some(live) => (live.queued, live.running.len() as u64),
@@ -226,7 +225,9 @@ fn queued_and_running(record: &JobRecord, live: Option<&Snapshot>) -> (u64, u64)
     }
 }
 
-pub(crate) async fn show(Ask { api, path, .. }: Ask<JobPath>) -> Result<JobDetails, Error> {
+pub(crate) async fn show(
+    ApiRequest { api, path, .. }: ApiRequest<JobPath>,
+) -> Result<JobDetails, Error> {
     let record = api.named(path.id).await?;
     let live = api.live(path.id);
     let submission = api.ledger().submission(path.id).await?;
@@ -239,7 +240,7 @@ pub(crate) async fn show(Ask { api, path, .. }: Ask<JobPath>) -> Result<JobDetai
         why::why(&api, &record, submission.as_ref(), stop_requested).await?
     };
     Ok(JobDetails {
-        live: live.as_ref().map(Live::of),
+        live: live.as_ref().map(LiveJob::of),
         record,
         queued,
         running,
@@ -250,7 +251,9 @@ pub(crate) async fn show(Ask { api, path, .. }: Ask<JobPath>) -> Result<JobDetai
     })
 }
 
-pub(crate) async fn stop(Ask { api, path, .. }: Ask<JobPath>) -> Result<JobRecord, Error> {
+pub(crate) async fn stop(
+    ApiRequest { api, path, .. }: ApiRequest<JobPath>,
+) -> Result<JobRecord, Error> {
     let record = api.named(path.id).await?;
     if record.state.is_final() {
         let state = record.state.to_string();
@@ -263,18 +266,18 @@ pub(crate) async fn stop(Ask { api, path, .. }: Ask<JobPath>) -> Result<JobRecor
     Ok(record)
 }
 
-/// Asks for the end of a job, which may be anybody's.
+/// Requests the stop of any process's job.
 pub(crate) async fn stop_job(api: &Api, job: JobId) -> Result<(), Error> {
     api.ledger().request_stop(job).await?;
-    if let Some(broker) = api.reach().get()
+    if let Some(broker) = api.broker_handle().get()
         && let Err(error) = catalog::broadcast_stop(broker.as_ref(), job).await
     {
-        tracing::debug!(job.id = %job, "workers could not be told at once that the job is to stop: {error}");
+        tracing::debug!(job.id = %job, "the stop request could not be published to the workers: {error}");
     }
     Ok(())
 }
 
-/// What is to be retried.
+/// Scope of a retry.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct RetryBody {
     /// Only this group of failures, by its key; others stay failed, and the new job fails for them. 422 if the job has no
@@ -282,18 +285,17 @@ pub(crate) struct RetryBody {
     group: Option<CauseKey>,
 }
 
-/// A job that was started.
+/// The new job.
 #[derive(JsonSchema, Serialize)]
-pub(crate) struct Started {
-    /// The job.
+pub(crate) struct StartedJob {
     pub(crate) job: JobId,
 }
 
 pub(crate) async fn retry(
-    Ask {
+    ApiRequest {
         api, path, body, ..
-    }: Ask<JobPath, Nothing, JsonBody<RetryBody>>,
-) -> Result<Started, Error> {
+    }: ApiRequest<JobPath, Empty, JsonBody<RetryBody>>,
+) -> Result<StartedJob, Error> {
     let record = api.named(path.id).await?;
     if !record.state.is_final() {
         let state = record.state.to_string();
@@ -307,5 +309,5 @@ pub(crate) async fn retry(
     let assignment = catalog::retry(api.ledger(), &record, group.as_deref()).await?;
     let job = assignment.record.id;
     catalog::submit(&[assignment], api.ledger(), broker.as_ref()).await?;
-    Ok(Started { job })
+    Ok(StartedJob { job })
 }

@@ -1,4 +1,4 @@
-//! What the command printed for a datum.
+//! Log lines of a datum.
 
 use std::ops::ControlFlow::{Break, Continue};
 
@@ -10,14 +10,14 @@ use tokio::task::spawn_blocking;
 use super::detail::{DatumPath, no_datum};
 use crate::routing::error::Error;
 use crate::routing::query::Bounded;
-use crate::routing::route::Ask;
+use crate::routing::route::ApiRequest;
 use drover_core::catalog::LogLineJson;
 use drover_core::catalog::{self, LogError};
 
-/// The most text of an answer, in bytes.
-const MOST_TEXT: usize = 4 * 1024 * 1024;
+/// Maximum text of an answer in bytes.
+const MAX_TEXT_BYTES: usize = 4 * 1024 * 1024;
 
-/// Which lines are listed.
+/// Filter and limit of the list.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct LogsQuery {
     /// Only lines of this attempt, counted from 1.
@@ -27,18 +27,18 @@ pub(crate) struct LogsQuery {
     limit: Bounded<1000, 10_000>,
 }
 
-/// Lines that a command printed.
+/// Log lines of the command.
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct LogPage {
     lines: Vec<LogLineJson>,
-    /// Whether there are more.
+    /// True if lines were left out.
     truncated: bool,
 }
 
 pub(crate) async fn list(
-    Ask {
+    ApiRequest {
         api, path, query, ..
-    }: Ask<DatumPath, LogsQuery>,
+    }: ApiRequest<DatumPath, LogsQuery>,
 ) -> Result<LogPage, Error> {
     let (ledger, DatumPath { id, index }) = (api.ledger(), path);
     api.named(id).await?;
@@ -46,11 +46,11 @@ pub(crate) async fn list(
     if !segments.iter().any(|segment| segment.contains(index)) {
         return Err(no_datum(id, index));
     }
-    let mut gathered = Gathered {
+    let mut collector = LogCollector {
         index,
         lines: Vec::new(),
         most_lines: query.limit.get(),
-        text_left: MOST_TEXT,
+        text_left: MAX_TEXT_BYTES,
         truncated: false,
     };
     for file in catalog::logs_of(ledger, id, index).await? {
@@ -62,21 +62,21 @@ pub(crate) async fn list(
             Err(LogError::Store(StoreError::Missing { .. })) => continue,
             opened => opened?,
         };
-        let reading = spawn_blocking(move || gathered.take(log, attempt));
-        gathered = reading
+        let reading = spawn_blocking(move || collector.take(log, attempt));
+        collector = reading
             .await
             .map_err(std::io::Error::other)
             .and_then(|read| read)
             .map_err(LogError::Io)?;
     }
     Ok(LogPage {
-        lines: gathered.lines,
-        truncated: gathered.truncated,
+        lines: collector.lines,
+        truncated: collector.truncated,
     })
 }
 
-/// Lines, as many as an answer holds.
-struct Gathered {
+/// Collects lines up to the limits of an answer.
+struct LogCollector {
     index: u64,
     lines: Vec<LogLineJson>,
     most_lines: usize,
@@ -84,7 +84,7 @@ struct Gathered {
     truncated: bool,
 }
 
-impl Gathered {
+impl LogCollector {
     fn take(mut self, log: impl std::io::BufRead, attempt: Option<u32>) -> std::io::Result<Self> {
         catalog::each_line(log, |line| {
             if self.lines.len() == self.most_lines || line.text.len() > self.text_left {

@@ -1,4 +1,4 @@
-//! Registered pipelines, as they stand.
+//! Registered pipelines: list and details.
 
 use drover_shared::id::PipelineName;
 use drover_shared::job::JobRecord;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::routing::api::Api;
 use crate::routing::error::Error;
-use crate::routing::route::Ask;
+use crate::routing::route::ApiRequest;
 use drover_core::triggers::{PipelineOverview, overview};
 
 /// A pipeline in the path.
@@ -31,23 +31,23 @@ pub(crate) async fn all(api: &Api) -> Result<Vec<PipelineOverview>, StoreError> 
     overview(api.ledger(), api.waiting(), fresh).await
 }
 
-pub(crate) async fn list(Ask { api, .. }: Ask) -> Result<Pipelines, Error> {
+pub(crate) async fn list(ApiRequest { api, .. }: ApiRequest) -> Result<Pipelines, Error> {
     Ok(Pipelines {
         pipelines: all(&api).await?,
     })
 }
 
-/// A registered pipeline, and what it does.
+/// A registered pipeline with its spec.
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct PipelineDetails {
     #[serde(flatten)]
     pipeline: PipelineOverview,
-    /// Its spec, normalised.
+    /// The normalised spec.
     spec: Value,
 }
 
 pub(crate) async fn show(
-    Ask { api, path, .. }: Ask<PipelinePath>,
+    ApiRequest { api, path, .. }: ApiRequest<PipelinePath>,
 ) -> Result<PipelineDetails, Error> {
     let registered = api.ledger().registered(&path.name).await?;
     let registered = registered.ok_or_else(|| unknown(&path.name))?;
@@ -57,7 +57,7 @@ pub(crate) async fn show(
     })
 }
 
-/// A registered pipeline that somebody named.
+/// The registered pipeline of this name, or a 404 error.
 pub(crate) async fn named(api: &Api, name: &PipelineName) -> Result<PipelineOverview, Error> {
     let mut all = all(api).await?.into_iter();
     all.find(|pipeline| pipeline.pipeline == *name)
@@ -66,6 +66,6 @@ pub(crate) async fn named(api: &Api, name: &PipelineName) -> Result<PipelineOver
 
 fn unknown(name: &PipelineName) -> Error {
     Error::not_found(format!(
-        "there is no registered pipeline {name}; GET /api/v1/pipelines lists them"
+        "pipeline {name} is not registered; GET /api/v1/pipelines lists the registered pipelines"
     ))
 }

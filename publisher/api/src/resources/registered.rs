@@ -1,10 +1,10 @@
-//! Registered pipelines made, changed and ended.
+//! Registration of pipelines: create, update, delete, pause, resume and run.
 
 use std::time::Duration;
 
 use drover_shared::id::{JobId, PipelineName};
 use drover_shared::ledger::PipelineChange;
-use drover_shared::pipeline::{self, Parsed, Pipeline as Meant};
+use drover_shared::pipeline::{self, Parsed, Pipeline};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -14,16 +14,16 @@ use super::jobs;
 use super::pipelines::{self, PipelinePath};
 use crate::routing::api::Api;
 use crate::routing::error::Error;
-use crate::routing::route::{Ask, Body, Nothing};
+use crate::routing::route::{ApiRequest, Body, Empty};
 use drover_core::catalog;
 use drover_core::triggers::PipelineOverview;
 
-/// How long a job that is wanted may take to be made, before the answer goes without its id.
-const JOB_TIME: Duration = Duration::from_secs(5);
-/// Between two looks for it.
+/// Time to wait for a requested job before the answer is sent without an id.
+const NEW_JOB_TIMEOUT: Duration = Duration::from_secs(5);
+/// Interval at which the job is polled for.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// The spec of one pipeline, as it was sent.
+/// A body with the spec of one pipeline.
 pub(crate) struct SpecBody(Parsed);
 
 impl Body for SpecBody {
@@ -33,7 +33,9 @@ impl Body for SpecBody {
             "application/yaml" | "application/x-yaml" | "text/yaml" => "body.yaml",
             other => {
                 let advice = "send application/json or application/yaml";
-                return Err(Error::invalid(format!("a spec is not {other:?}; {advice}")));
+                return Err(Error::invalid(format!(
+                    "unknown media type {other:?} of a spec; {advice}"
+                )));
             }
         };
         let text = std::str::from_utf8(bytes)
@@ -53,7 +55,7 @@ impl Body for SpecBody {
 }
 
 pub(crate) async fn create(
-    Ask { api, body, .. }: Ask<Nothing, Nothing, SpecBody>,
+    ApiRequest { api, body, .. }: ApiRequest<Empty, Empty, SpecBody>,
 ) -> Result<PipelineOverview, Error> {
     let Parsed { pipeline, spec, .. } = body.0;
     refuse_circles(&api, &pipeline).await?;
@@ -61,9 +63,9 @@ pub(crate) async fn create(
 }
 
 pub(crate) async fn update(
-    Ask {
+    ApiRequest {
         api, path, body, ..
-    }: Ask<PipelinePath, Nothing, SpecBody>,
+    }: ApiRequest<PipelinePath, Empty, SpecBody>,
 ) -> Result<PipelineOverview, Error> {
     let Parsed { pipeline, spec, .. } = body.0;
     if pipeline.name != path.name {
@@ -77,13 +79,13 @@ pub(crate) async fn update(
 }
 
 pub(crate) async fn pause(
-    Ask { api, path, .. }: Ask<PipelinePath>,
+    ApiRequest { api, path, .. }: ApiRequest<PipelinePath>,
 ) -> Result<PipelineOverview, Error> {
     change(&api, &path.name, &PipelineChange::Pause).await
 }
 
 pub(crate) async fn resume(
-    Ask { api, path, .. }: Ask<PipelinePath>,
+    ApiRequest { api, path, .. }: ApiRequest<PipelinePath>,
 ) -> Result<PipelineOverview, Error> {
     change(&api, &path.name, &PipelineChange::Resume).await
 }
@@ -97,7 +99,9 @@ async fn change(
     pipelines::named(api, name).await
 }
 
-pub(crate) async fn delete(Ask { api, path, .. }: Ask<PipelinePath>) -> Result<Nothing, Error> {
+pub(crate) async fn delete(
+    ApiRequest { api, path, .. }: ApiRequest<PipelinePath>,
+) -> Result<Empty, Error> {
     let ledger = api.ledger();
     ledger
         .change_pipeline(&path.name, &PipelineChange::Delete)
@@ -105,28 +109,28 @@ pub(crate) async fn delete(Ask { api, path, .. }: Ask<PipelinePath>) -> Result<N
     for (record, _) in ledger.submitted(&path.name).await? {
         jobs::stop_job(&api, record.id).await?;
     }
-    Ok(Nothing {})
+    Ok(Empty {})
 }
 
-/// A job that is wanted.
+/// Answer to a requested run.
 #[derive(JsonSchema, Serialize)]
-pub(crate) struct Wanted {
-    /// The job; null if it was not made within a few seconds, as when the pipeline waits for its inputs.
+pub(crate) struct RequestedRun {
+    /// The job; null if no job started within a few seconds, for example because the pipeline waits for inputs.
     job: Option<JobId>,
-    /// Without a job: what keeps the pipeline from it as far as is known here, and where to look.
+    /// Without a job: the reason as far as known here, and where to look.
     why: Option<String>,
 }
 
-impl Wanted {
+impl RequestedRun {
     fn not_yet(api: &Api, name: &PipelineName) -> Self {
         let known = match api.waiting().why(name) {
             Some(why) => format!("{name} waits: {why}"),
-            None => format!(
-                "{name} has started no job yet; its service may be busy, or elsewhere, or not running"
-            ),
+            None => {
+                format!("{name} has started no job yet; its service may be busy or not running")
+            }
         };
         let look =
-            format!("the wish is kept, and GET /api/v1/pipelines/{name} tells how it stands");
+            format!("the request is recorded, and GET /api/v1/pipelines/{name} shows its progress");
         Self {
             job: None,
             why: Some(format!("{known}; {look}")),
@@ -134,27 +138,29 @@ impl Wanted {
     }
 }
 
-pub(crate) async fn run(Ask { api, path, .. }: Ask<PipelinePath>) -> Result<Wanted, Error> {
+pub(crate) async fn run(
+    ApiRequest { api, path, .. }: ApiRequest<PipelinePath>,
+) -> Result<RequestedRun, Error> {
     let before = api.ledger().unfolded(&path.name).await?;
     api.ledger()
         .change_pipeline(&path.name, &PipelineChange::RequestRun)
         .await?;
-    let deadline = Instant::now() + JOB_TIME;
+    let deadline = Instant::now() + NEW_JOB_TIMEOUT;
     while Instant::now() < deadline {
         let now = api.ledger().unfolded(&path.name).await?;
         if let Some(job) = now.into_iter().find(|job| !before.contains(job)) {
-            return Ok(Wanted {
+            return Ok(RequestedRun {
                 job: Some(job),
                 why: None,
             });
         }
         sleep(LOOK_EVERY).await;
     }
-    Ok(Wanted::not_yet(&api, &path.name))
+    Ok(RequestedRun::not_yet(&api, &path.name))
 }
 
-/// Refuses a pipeline that would, by way of others, wait for itself.
-async fn refuse_circles(api: &Api, new: &Meant) -> Result<(), Error> {
+/// Refuses a pipeline that would wait for its own output, directly or through other pipelines.
+async fn refuse_circles(api: &Api, new: &Pipeline) -> Result<(), Error> {
     let all = catalog::with_registered(api.ledger(), &[new]).await?;
     match catalog::order(&all.iter().collect::<Vec<_>>()) {
         Ok(_) => Ok(()),

@@ -1,4 +1,4 @@
-//! Looking through the datums of a job, however many: segment by segment, for a bounded time.
+//! Searches the datums of a job of any size, segment by segment, for a bounded time.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -12,37 +12,37 @@ use drover_shared::store::StoreError;
 use drover_core::catalog::{self, JobDatum};
 use drover_core::coordinator::{RunningDatum, Snapshot};
 
-/// How long a request looks for what it is asked for, before it says how far it came.
-const LONGEST_LOOK: Duration = Duration::from_millis(500);
+/// Time that a request may spend on searching before it answers with a partial result.
+const SCAN_TIME: Duration = Duration::from_millis(500);
 
-/// The time that a request may spend on looking.
-pub(crate) struct Patience(Instant);
+/// Time that a request may spend on searching.
+pub(crate) struct TimeBudget(Instant);
 
-impl Patience {
+impl TimeBudget {
     pub(crate) fn begin() -> Self {
         Self(Instant::now())
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        self.0.elapsed() > LONGEST_LOOK
+        self.0.elapsed() > SCAN_TIME
     }
 }
 
-/// Which datums are wanted.
+/// Conditions on datums; all of them must hold.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {
-    /// In one of these states; none for all.
+    /// States; an empty list stands for all states.
     pub(crate) states: Vec<DatumState>,
-    /// With this in the path of an input, in lower case.
+    /// Text in the path of an input, in lower case.
     pub(crate) path: Option<String>,
-    /// This worker ended it, or is at it.
+    /// Worker that runs or ended the datum.
     pub(crate) worker: Option<WorkerId>,
-    /// It failed for this cause.
+    /// Cause of the failure.
     pub(crate) cause: Option<CauseKey>,
 }
 
 impl Filter {
-    /// Whether a datum is wanted that `running` is at, if anybody is.
+    /// True if the row matches; `running` is the running attempt of the datum.
     fn takes(&self, row: &JobDatum, running: Option<&RunningDatum>) -> bool {
         let (state, verdict) = (&row.state, row.verdict.as_ref());
         (self.states.is_empty() || self.states.contains(state))
@@ -57,7 +57,7 @@ impl Filter {
                 .is_none_or(|wanted| has_path(row, wanted))
     }
 
-    /// Whether a verdict may be that of a wanted datum.
+    /// True if the datum of this verdict may match; paths are not checked.
     fn may_take(&self, verdict: &Verdict) -> bool {
         (self.states.is_empty() || self.states.contains(&verdict.state.into()))
             && self
@@ -69,8 +69,8 @@ impl Filter {
                 .is_none_or(|wanted| failed_for(Some(verdict), wanted))
     }
 
-    /// Whether only datums are wanted that have verdicts of their own, so that the manifest need not be read where no
-    /// verdict fits.
+    /// True if only datums with verdicts in this job can match, so that the manifest of a segment without a matching
+    /// verdict is not read.
     fn is_of_verdicts(&self) -> bool {
         use DatumState::{Failed, Recovered, Success};
         let has_verdict = |state: &DatumState| matches!(state, Success | Failed | Recovered);
@@ -79,7 +79,7 @@ impl Filter {
             || !self.states.is_empty() && self.states.iter().all(has_verdict)
     }
 
-    /// Whether only datums are wanted that somebody is at.
+    /// True if only running datums can match.
     fn is_of_running(&self) -> bool {
         !self.states.is_empty()
             && self
@@ -91,7 +91,7 @@ impl Filter {
 
 fn failed_for(verdict: Option<&Verdict>, wanted: CauseKey) -> bool {
     verdict.is_some_and(|verdict| {
-        // A recovered datum is in no group.
+        // Recovered datums belong to no group of failures.
         verdict.state == VerdictState::Failed
             && verdict.cause.as_ref().map(CauseKey::of) == Some(wanted)
     })
@@ -102,20 +102,20 @@ fn has_path(row: &JobDatum, wanted: &str) -> bool {
     inputs.any(|input| input.path.to_lowercase().contains(wanted))
 }
 
-/// What a look found.
+/// A page of matching datums.
 #[derive(Debug, Default)]
-pub(crate) struct Found {
+pub(crate) struct ScanPage {
     /// The datums, in order.
     pub(crate) rows: Vec<JobDatum>,
-    /// The last index that was looked at, if there are more.
+    /// The last examined index, if more datums follow.
     pub(crate) next: Option<u64>,
-    /// Whether it ended for another reason than the time.
+    /// False if the time ran out.
     pub(crate) complete: bool,
-    /// How many datums were looked at.
+    /// Number of examined datums.
     pub(crate) looked_at: u64,
 }
 
-/// A job whose datums are looked through.
+/// A search through the datums of a job.
 pub(crate) struct Scan<'a> {
     ledger: &'a Ledger,
     job: JobId,
@@ -123,7 +123,7 @@ pub(crate) struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    /// A job, of which `live` is known if it is coordinated here.
+    /// Creates a search; `live` is the snapshot if this process coordinates the job.
     pub(crate) fn of(ledger: &'a Ledger, job: JobId, live: Option<&Snapshot>) -> Self {
         let running = live.map(|live| live.running.as_slice()).unwrap_or_default();
         Self {
@@ -136,25 +136,25 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// The first `most` wanted datums with an index of at least `from`.
+    /// The first `most` matching datums from the index `from` on.
     pub(crate) async fn look(
         &self,
         filter: &Filter,
         from: u64,
         most: usize,
-    ) -> Result<Found, StoreError> {
-        let patience = Patience::begin();
-        let mut found = Found {
+    ) -> Result<ScanPage, StoreError> {
+        let budget = TimeBudget::begin();
+        let mut found = ScanPage {
             complete: true,
-            ..Found::default()
+            ..ScanPage::default()
         };
         let segments = self.ledger.segments(self.job).await?;
         let ahead = segments
             .into_iter()
             .filter(|segment| segment.indexes().end > from);
         for segment in ahead {
-            // At least one is looked at, so that whoever asks again gets on.
-            if found.looked_at > 0 && patience.is_over() {
+            // At least one segment is read, so that repeated requests make progress.
+            if found.looked_at > 0 && budget.is_over() {
                 found.complete = false;
                 found.next = segment.first.checked_sub(1);
                 return Ok(found);
@@ -179,7 +179,7 @@ impl<'a> Scan<'a> {
         filter.takes(row, self.running.get(&row.datum.index))
     }
 
-    /// The datums of a segment; none if one can tell without reading all of it that none is wanted.
+    /// The datums of a segment; empty if the verdicts alone show that nothing can match.
     async fn rows(&self, segment: Segment, filter: &Filter) -> Result<Vec<JobDatum>, StoreError> {
         let is_run = self.running.keys().any(|index| segment.contains(*index));
         if filter.is_of_running() && !is_run {
@@ -201,7 +201,7 @@ impl<'a> Scan<'a> {
         Ok(rows)
     }
 
-    /// One datum; none if the job has, or knows, none of this index.
+    /// The datum of this index, if the manifest has it.
     pub(crate) async fn one(&self, index: u64) -> Result<Option<JobDatum>, StoreError> {
         let segments = self.ledger.segments(self.job).await?;
         let Some(segment) = segments.into_iter().find(|segment| segment.contains(index)) else {
@@ -211,7 +211,7 @@ impl<'a> Scan<'a> {
         Ok(rows.into_iter().find(|row| row.datum.index == index))
     }
 
-    /// Who is at a datum, if anybody is.
+    /// The running attempt of a datum.
     pub(crate) fn running(&self, index: u64) -> Option<&RunningDatum> {
         self.running.get(&index)
     }

@@ -1,4 +1,4 @@
-//! A job over time, folded from its verdicts: who was busy when, how many datums ended when and how long they took.
+//! A job over time, computed from verdicts: utilization of workers, throughput and latency.
 
 use std::collections::BTreeMap;
 
@@ -10,24 +10,24 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::jobs::JobPath;
-use super::scan::Patience;
+use super::scan::TimeBudget;
 use crate::routing::error::Error;
 use crate::routing::query::Bounded;
-use crate::routing::route::Ask;
+use crate::routing::route::ApiRequest;
 
-/// The most workers that are told apart.
-const MOST_WORKERS: usize = 200;
-/// About as many verdicts are decoded of a large job: more than its charts have room for.
-const ENOUGH: u64 = 50_000;
-/// The shortest time that is told apart as a latency, in seconds.
-const SHORTEST_S: f64 = 0.000_1;
-/// By how much latencies of neighbouring classes differ.
+/// Maximum number of workers with a line of their own.
+const MAX_WORKERS: usize = 200;
+/// Approximate number of verdicts that are decoded of a large job, more than a chart can show.
+const SAMPLED_VERDICTS: u64 = 50_000;
+/// Shortest latency that is distinguished, in seconds.
+const MIN_LATENCY_S: f64 = 0.000_1;
+/// Ratio between neighbouring classes of latency.
 const CLASS_RATIO: f64 = 1.04;
 
-/// How finely time is told apart.
+/// Resolution of the timeline.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct TimelineQuery {
-    /// How many buckets.
+    /// Number of buckets.
     #[serde(default)]
     buckets: Bounded<120, 500>,
 }
@@ -35,25 +35,25 @@ pub(crate) struct TimelineQuery {
 /// A job over time, in buckets of equal length.
 #[derive(Debug, JsonSchema, PartialEq, Serialize)]
 pub(crate) struct Timeline {
-    /// When the first bucket begins.
+    /// Begin of the first bucket.
     #[schemars(with = "String", extend("format" = "date-time"))]
     from: Timestamp,
-    /// When the last bucket ends: when the job did, or now.
+    /// End of the last bucket: the end of the job, or now.
     #[schemars(with = "String", extend("format" = "date-time"))]
     to: Timestamp,
     /// Length of a bucket in seconds.
     bucket: f64,
-    /// By worker; the first 200.
+    /// The first 200 workers.
     workers: Vec<WorkerLine>,
-    /// Datums that ended, by bucket.
+    /// Ended datums by bucket.
     throughput: Vec<f64>,
-    /// How long datums took, in seconds.
+    /// Latency of datums in seconds.
     latency: Latency,
-    /// The same for the datums that ended in each bucket.
+    /// Latency of the datums that ended in each bucket.
     latency_by_bucket: Latencies,
-    /// How long the datums that began in a bucket had waited since the job began, on average, in seconds.
+    /// Average age in seconds, since the begin of the job, of the datums that began in a bucket.
     queue_age: Vec<f64>,
-    /// The part of the job that was looked at; counts are scaled up from it.
+    /// Share of the job that was read; counts are scaled up accordingly.
     sampled: f64,
 }
 
@@ -61,15 +61,15 @@ pub(crate) struct Timeline {
 #[derive(Debug, JsonSchema, PartialEq, Serialize)]
 struct WorkerLine {
     worker: WorkerId,
-    /// Which part of each bucket it spent on datums; of several at the same time, their sum, at most 1.
+    /// Busy share of each bucket, at most 1; concurrent datums are summed.
     busy: Vec<f64>,
-    /// Datums that ended there, by bucket.
+    /// Ended datums by bucket.
     ended: Vec<f64>,
-    /// Those of them that failed.
+    /// Failed datums by bucket.
     failed: Vec<f64>,
 }
 
-/// How long datums took, in seconds: as long as this or less in so many of a hundred cases.
+/// Percentiles of latency in seconds.
 #[derive(Debug, JsonSchema, PartialEq, Serialize)]
 struct Latency {
     p50: Option<f64>,
@@ -77,7 +77,7 @@ struct Latency {
     p99: Option<f64>,
 }
 
-/// [`Latency`] of each bucket; null where nothing ended.
+/// [`Latency`] of each bucket; null for an empty bucket.
 #[derive(Debug, Default, JsonSchema, PartialEq, Serialize)]
 struct Latencies {
     p50: Vec<Option<f64>>,
@@ -86,29 +86,29 @@ struct Latencies {
 }
 
 pub(crate) async fn show(
-    Ask {
+    ApiRequest {
         api, path, query, ..
-    }: Ask<JobPath, TimelineQuery>,
+    }: ApiRequest<JobPath, TimelineQuery>,
 ) -> Result<Timeline, Error> {
     let record = api.named(path.id).await?;
     let from = record.started.unwrap_or(record.created);
     let to = record.finished.unwrap_or_else(Timestamp::now);
-    let mut fold = Fold::new(from, to, query.buckets.get());
-    let patience = Patience::begin();
+    let mut builder = TimelineBuilder::new(from, to, query.buckets.get());
+    let budget = TimeBudget::begin();
     let segments = api.ledger().segments(path.id).await?;
     let (mut looked_at, all) = (0, segments.iter().map(|segment| segment.count).sum::<u64>());
-    let nth = (all / ENOUGH).max(1);
+    let nth = (all / SAMPLED_VERDICTS).max(1);
     let step = usize::try_from(nth).unwrap_or(usize::MAX);
     for segment in spread(&segments) {
         let sample = api.ledger().sample_verdicts(path.id, segment, step).await?;
-        // What was taken over from an earlier job took no time of this one.
+        // Verdicts taken over from an earlier job took no time in this job.
         let own = |verdict: &&Verdict| verdict.taken_from.is_none();
         sample
             .iter()
             .filter(own)
-            .for_each(|verdict| fold.take(verdict));
+            .for_each(|verdict| builder.take(verdict));
         looked_at += segment.count;
-        if patience.is_over() {
+        if budget.is_over() {
             break;
         }
     }
@@ -117,10 +117,10 @@ pub(crate) async fn show(
     } else {
         number(looked_at) / number(all) / number(nth)
     };
-    Ok(fold.finish(sampled))
+    Ok(builder.finish(sampled))
 }
 
-/// The segments in an order whose every beginning is spread evenly over all of them.
+/// The segments in an order of which every prefix is spread evenly over the job.
 fn spread(segments: &[Segment]) -> Vec<Segment> {
     let mut spread: Vec<(usize, Segment)> = segments
         .iter()
@@ -131,31 +131,31 @@ fn spread(segments: &[Segment]) -> Vec<Segment> {
     spread.into_iter().map(|(_, segment)| segment).collect()
 }
 
-/// A timeline in the making; its size depends on the number of buckets alone.
-struct Fold {
+/// Builder of a timeline; its memory depends on the number of buckets only.
+struct TimelineBuilder {
     from: Timestamp,
     to: Timestamp,
     /// Length of a bucket in seconds.
     bucket: f64,
-    workers: BTreeMap<WorkerId, Line>,
+    workers: BTreeMap<WorkerId, WorkerTotals>,
     throughput: Vec<u64>,
-    /// For each bucket, datums that began in it and the sum of their ages.
+    /// By bucket, the number of datums that began and the sum of their ages.
     begun: Vec<(u64, f64)>,
-    /// For each bucket, how many of the datums that ended in it took how long.
-    latencies: Vec<Classes>,
+    /// By bucket, a histogram of the latencies of ended datums.
+    latencies: Vec<LatencyHistogram>,
 }
 
-/// How many datums took how long, by class.
-type Classes = BTreeMap<i32, u64>;
+/// Number of datums by class of latency.
+type LatencyHistogram = BTreeMap<i32, u64>;
 
 #[derive(Clone)]
-struct Line {
+struct WorkerTotals {
     busy: Vec<f64>,
     ended: Vec<u64>,
     failed: Vec<u64>,
 }
 
-impl Fold {
+impl TimelineBuilder {
     fn new(from: Timestamp, to: Timestamp, buckets: usize) -> Self {
         let length = seconds(from, to.max(from)).max(0.001);
         Self {
@@ -165,7 +165,7 @@ impl Fold {
             workers: BTreeMap::new(),
             throughput: vec![0; buckets],
             begun: vec![(0, 0.0); buckets],
-            latencies: vec![Classes::new(); buckets],
+            latencies: vec![LatencyHistogram::new(); buckets],
         }
     }
 
@@ -192,13 +192,13 @@ impl Fold {
         }
     }
 
-    /// The line of a worker; none if there are too many workers.
-    fn line(&mut self, worker: &WorkerId, buckets: usize) -> Option<&mut Line> {
+    /// Totals of a worker; none above [`MAX_WORKERS`].
+    fn line(&mut self, worker: &WorkerId, buckets: usize) -> Option<&mut WorkerTotals> {
         if !self.workers.contains_key(worker) {
-            if self.workers.len() == MOST_WORKERS {
+            if self.workers.len() == MAX_WORKERS {
                 return None;
             }
-            let line = Line {
+            let line = WorkerTotals {
                 busy: vec![0.0; buckets],
                 ended: vec![0; buckets],
                 failed: vec![0; buckets],
@@ -208,7 +208,7 @@ impl Fold {
         self.workers.get_mut(worker)
     }
 
-    /// The bucket of a moment, in seconds from the beginning.
+    /// Bucket of a moment in seconds from the begin.
     fn place(&self, moment: f64) -> usize {
         #[expect(
             clippy::cast_possible_truncation,
@@ -227,7 +227,7 @@ impl Fold {
                 .collect()
         };
         let busy = |part: &f64| (part / sampled).min(1.0);
-        let mut all = Classes::new();
+        let mut all = LatencyHistogram::new();
         let mut latency_by_bucket = Latencies::default();
         for classes in &self.latencies {
             let Latency { p50, p90, p99 } = Latency::of(classes);
@@ -269,28 +269,28 @@ impl Fold {
 }
 
 impl Latency {
-    fn of(classes: &Classes) -> Self {
+    fn of(classes: &LatencyHistogram) -> Self {
         Self {
-            p50: exceeded_by_few(classes, 0.5),
-            p90: exceeded_by_few(classes, 0.9),
-            p99: exceeded_by_few(classes, 0.99),
+            p50: quantile(classes, 0.5),
+            p90: quantile(classes, 0.9),
+            p99: quantile(classes, 0.99),
         }
     }
 }
 
-/// The time that this part of all datums did not exceed.
-fn exceeded_by_few(classes: &Classes, part: f64) -> Option<f64> {
+/// The latency that a share of `part` of all datums did not exceed.
+fn quantile(classes: &LatencyHistogram, part: f64) -> Option<f64> {
     let all: u64 = classes.values().sum();
     let mut so_far = 0;
     classes.iter().find_map(|(class, count)| {
         so_far += count;
-        (number(so_far) >= part * number(all)).then(|| SHORTEST_S * CLASS_RATIO.powi(*class))
+        (number(so_far) >= part * number(all)).then(|| MIN_LATENCY_S * CLASS_RATIO.powi(*class))
     })
 }
 
-/// The class of latencies that a time of so many seconds is in; they grow by a constant ratio, so that there are few.
+/// Class of a latency. Classes grow by a constant ratio, so that there are few.
 fn class(seconds: f64) -> i32 {
-    let class = (seconds.max(SHORTEST_S) / SHORTEST_S).ln() / CLASS_RATIO.ln();
+    let class = (seconds.max(MIN_LATENCY_S) / MIN_LATENCY_S).ln() / CLASS_RATIO.ln();
     #[expect(clippy::cast_possible_truncation, reason = "centuries are class 800")]
     let class = class.round() as i32;
     class
@@ -339,16 +339,16 @@ mod tests {
 
     #[test]
     fn time_is_shared_out_among_buckets_and_workers() {
-        let mut fold = Fold::new(at(0.0), at(4.0), 4);
+        let mut builder = TimelineBuilder::new(at(0.0), at(4.0), 4);
         for verdict in [
             verdict(0, "a", 0.0, 1.5),
             verdict(1, "b", 0.5, 0.75),
             verdict(2, "b", 2.0, 3.0),
             verdict(3, "b", 3.0, 3.5),
         ] {
-            fold.take(&verdict);
+            builder.take(&verdict);
         }
-        let timeline = fold.finish(1.0);
+        let timeline = builder.finish(1.0);
         assert_eq!(timeline.throughput, [1.0, 1.0, 0.0, 2.0]);
         assert_eq!(timeline.queue_age, [0.25, 0.0, 2.0, 3.0]);
         let [a, b] = &timeline.workers[..] else {
@@ -369,13 +369,13 @@ mod tests {
 
     #[test]
     fn a_part_stands_for_the_whole_and_moments_outside_are_taken_in() {
-        let mut fold = Fold::new(at(10.0), at(12.0), 2);
-        fold.take(&verdict(0, "a", 9.0, 10.5));
-        fold.take(&verdict(1, "a", 11.0, 99.0));
-        let timeline = fold.finish(0.5);
+        let mut builder = TimelineBuilder::new(at(10.0), at(12.0), 2);
+        builder.take(&verdict(0, "a", 9.0, 10.5));
+        builder.take(&verdict(1, "a", 11.0, 99.0));
+        let timeline = builder.finish(0.5);
         assert_eq!(timeline.throughput, [2.0, 2.0]);
         assert_eq!(timeline.workers[0].busy, [1.0, 1.0]);
-        let nothing = Fold::new(at(1.0), at(1.0), 3).finish(1.0);
+        let nothing = TimelineBuilder::new(at(1.0), at(1.0), 3).finish(1.0);
         assert_eq!((nothing.throughput.len(), nothing.latency.p50), (3, None));
     }
 

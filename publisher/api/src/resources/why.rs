@@ -1,4 +1,4 @@
-//! Why a job does not move.
+//! Reasons why a job makes no progress.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use crate::routing::api::Api;
 use drover_core::catalog;
 use drover_core::catalog::BrokerView;
 
-/// How long the broker may take to tell how things are.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Timeout for questions to the broker.
+const BROKER_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What keeps a job from moving that has not ended; none if nothing does, as far as one can tell.
+/// Reason why an active job makes no progress, as far as this process can tell.
 pub(crate) async fn why(
     api: &Api,
     record: &JobRecord,
@@ -24,12 +24,13 @@ pub(crate) async fn why(
     stop_requested: bool,
 ) -> Result<Option<String>, StoreError> {
     if stop_requested {
-        let ending = "somebody asked for its end; it ends as soon as what runs has been ended";
+        let ending =
+            "a stop was requested; the job ends as soon as its running commands have been ended";
         return Ok(Some(ending.to_owned()));
     }
-    if let Some(earlier) = waits_for(api, record, submission).await? {
+    if let Some(earlier) = earlier_job(api, record, submission).await? {
         return Ok(Some(format!(
-            "it waits for job {} of {}, which is {}",
+            "waits for job {} of {}, which is {}",
             earlier.id,
             earlier.pipeline,
             earlier.state.to_string()
@@ -38,20 +39,20 @@ pub(crate) async fn why(
     if submission.is_none() {
         return Ok(None);
     }
-    let link = api.reach().link();
-    let Some(broker) = api.reach().get().filter(|_| link == Link::Up) else {
-        return Ok(link_trouble(&link));
+    let link = api.broker_handle().link();
+    let Some(broker) = api.broker_handle().get().filter(|_| link == Link::Up) else {
+        return Ok(link_problem(&link));
     };
     let look = catalog::broker_view(broker.as_ref(), &record.pipeline);
-    Ok(match timeout(PATIENCE, look).await {
-        Ok(Ok(view)) => in_the_way(record, &view),
+    Ok(match timeout(BROKER_TIMEOUT, look).await {
+        Ok(Ok(view)) => obstacle(record, &view),
         Ok(Err(error)) => Some(error.to_string()),
         Err(_) => Some("the broker does not answer".to_owned()),
     })
 }
 
-/// The job that has to end before this one begins, if it has not.
-async fn waits_for(
+/// The unfinished job that must end before this job can begin.
+async fn earlier_job(
     api: &Api,
     record: &JobRecord,
     submission: Option<&Submission>,
@@ -71,26 +72,26 @@ async fn waits_for(
     catalog::running_before(api.ledger(), record).await
 }
 
-fn link_trouble(link: &Link) -> Option<String> {
+fn link_problem(link: &Link) -> Option<String> {
     match link {
         Link::Up => None,
-        Link::Down { why } => Some(format!("the broker is out of reach: {why}")),
+        Link::Down { why } => Some(format!("the broker cannot be reached: {why}")),
         Link::Blocked { why } => Some(format!(
-            "the broker takes no messages for now ({why}); free memory or disk there, and it goes on"
+            "the broker accepts no messages at present ({why}); free memory or disk space there, and the job goes on"
         )),
     }
 }
 
-/// What is in the way of a job that could go on.
-fn in_the_way(record: &JobRecord, view: &BrokerView) -> Option<String> {
+/// Obstacle of a job according to the broker.
+fn obstacle(record: &JobRecord, view: &BrokerView) -> Option<String> {
     let name = &record.pipeline;
     let needs_workers = matches!(record.state, JobState::Starting | JobState::Running);
     match view {
-        BrokerView { link, .. } if *link != Link::Up => link_trouble(link),
+        BrokerView { link, .. } if *link != Link::Up => link_problem(link),
         BrokerView {
             coordinators: 0, ..
         } => Some(format!(
-            "nobody coordinates {name}; `drover serve` with this store and broker does"
+            "no process coordinates {name}; start `drover serve` with this store and broker"
         )),
         BrokerView { workers: 0, .. } if needs_workers => Some(format!(
             "no worker of {name} is connected; start `drover-worker --pipeline {name}` with this store and broker"
@@ -116,8 +117,8 @@ mod tests {
             workers,
             ready: 3,
         };
-        let why = |view: BrokerView| in_the_way(&record, &view).unwrap_or_default();
-        assert!(why(view(0, 0)).starts_with("nobody coordinates made"));
+        let why = |view: BrokerView| obstacle(&record, &view).unwrap_or_default();
+        assert!(why(view(0, 0)).starts_with("no process coordinates made"));
         assert!(why(view(1, 0)).starts_with("no worker of made is connected"));
         assert_eq!(why(view(1, 2)), "");
         let down = Link::Down {
@@ -127,6 +128,6 @@ mod tests {
             link: down,
             ..view(1, 2)
         };
-        assert_eq!(why(cut), "the broker is out of reach: cut");
+        assert_eq!(why(cut), "the broker cannot be reached: cut");
     }
 }

@@ -1,4 +1,4 @@
-//! Workers, as far as this process knows.
+//! Workers that this process knows.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,20 +10,21 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::timeout;
 
-use crate::routing::api::{Api, Reach};
+use crate::routing::api::Api;
+use crate::routing::broker::BrokerHandle;
 use crate::routing::error::Error;
-use crate::routing::route::Ask;
+use crate::routing::route::ApiRequest;
 use drover_core::coordinator::Snapshot;
 
-/// How long the broker may take to tell who is connected.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Timeout for questions to the broker.
+const BROKER_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Workers, as far as this process knows.
+/// Workers that this process knows.
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct Workers {
-    /// Workers that run datums of the jobs that this process coordinates.
+    /// Workers that run datums of this process's jobs.
     workers: Vec<Worker>,
-    /// For each pipeline how many workers are connected to its queue; those alone about which the broker can be asked.
+    /// Workers connected to the queue of each pipeline; only pipelines about which the broker answers.
     consumers: BTreeMap<String, u32>,
 }
 
@@ -33,40 +34,40 @@ struct Worker {
     #[serde(rename = "worker")]
     id: WorkerId,
     pipeline: PipelineName,
-    /// What it runs, the oldest first.
-    running: Vec<At>,
-    /// When it last began a datum, as far as it is known.
+    /// Running datums, oldest first.
+    running: Vec<WorkerDatum>,
+    /// Begin of the newest running datum.
     #[schemars(with = "String", extend("format" = "date-time"))]
     last_seen: Timestamp,
 }
 
-/// A datum that a worker is at.
+/// A running datum.
 #[derive(JsonSchema, Serialize)]
-struct At {
+struct WorkerDatum {
     job: JobId,
-    /// The datum's place in the job.
+    /// Index in the job.
     index: u64,
-    /// Which attempt, counted from 1.
+    /// Number of the attempt, counted from 1.
     attempt: u32,
-    /// Since when.
+    /// Start of the attempt.
     #[schemars(with = "String", extend("format" = "date-time"))]
     since: Timestamp,
 }
 
-pub(crate) async fn list(Ask { api, .. }: Ask) -> Result<Workers, Error> {
+pub(crate) async fn list(ApiRequest { api, .. }: ApiRequest) -> Result<Workers, Error> {
     Ok(Workers {
-        workers: at_work(&api.coordinated()),
+        workers: running_by_worker(&api.coordinated()),
         consumers: consumers(&api).await?,
     })
 }
 
-/// Who runs what, by worker.
-fn at_work(jobs: &[Snapshot]) -> Vec<Worker> {
-    let mut workers: BTreeMap<(&WorkerId, &PipelineName), Vec<At>> = BTreeMap::new();
+/// Running datums by worker.
+fn running_by_worker(jobs: &[Snapshot]) -> Vec<Worker> {
+    let mut workers: BTreeMap<(&WorkerId, &PipelineName), Vec<WorkerDatum>> = BTreeMap::new();
     for job in jobs {
         for running in &job.running {
             let worker = (&running.worker, &job.record.pipeline);
-            workers.entry(worker).or_default().push(At {
+            workers.entry(worker).or_default().push(WorkerDatum {
                 job: job.record.id,
                 index: running.index,
                 attempt: running.attempt,
@@ -88,18 +89,22 @@ fn at_work(jobs: &[Snapshot]) -> Vec<Worker> {
     known.collect()
 }
 
-/// How many workers each pipeline has that is registered, or has a job here.
+/// Number of connected workers of each registered pipeline and each pipeline with a job here.
 async fn consumers(api: &Api) -> Result<BTreeMap<String, u32>, Error> {
     let mut consumers = BTreeMap::new();
-    let Some(broker) = api.reach().get().filter(|_| api.reach().link() == Link::Up) else {
+    let Some(broker) = api
+        .broker_handle()
+        .get()
+        .filter(|_| api.broker_handle().link() == Link::Up)
+    else {
         return Ok(consumers);
     };
     let registered = api.ledger().registered_pipelines().await?;
     let mut names: Vec<PipelineName> = registered.into_iter().map(|(name, _)| name).collect();
     let coordinated = api.coordinated();
     names.extend(coordinated.into_iter().map(|job| job.record.pipeline));
-    // A service without a broker works itself, as soon as there is a job.
-    let least = u32::from(matches!(api.reach(), Reach::Embedded(_)));
+    // A service without a broker runs datums itself.
+    let least = u32::from(matches!(api.broker_handle(), BrokerHandle::Embedded(_)));
     let asking = async {
         for name in names {
             if broker.declare(&name).await.is_err() {
@@ -110,8 +115,8 @@ async fn consumers(api: &Api) -> Result<BTreeMap<String, u32>, Error> {
             }
         }
     };
-    // What is known by then is told.
-    let _ = timeout(PATIENCE, asking).await;
+    // After the timeout, the answers so far are returned.
+    let _ = timeout(BROKER_TIMEOUT, asking).await;
     Ok(consumers)
 }
 
@@ -134,7 +139,7 @@ mod tests {
         };
         let mut job = Snapshot::new(record);
         job.running = vec![at(4, "b", 40), at(1, "a", 10), at(2, "b", 20)];
-        let workers = at_work(&[job]);
+        let workers = running_by_worker(&[job]);
         let told: Vec<_> = workers
             .iter()
             .map(|worker| {

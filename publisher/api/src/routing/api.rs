@@ -1,123 +1,95 @@
-//! What the routes answer from.
+//! State that the routes share.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use drover_shared::id::JobId;
 use drover_shared::job::JobRecord;
 use drover_shared::ledger::Ledger;
-use drover_shared::queue::{Broker, Link};
+use drover_shared::queue::Broker;
 use drover_shared::store::{Location, StoreError};
 use tokio::sync::Semaphore;
 
+use super::broker::BrokerHandle;
 use super::error::Error;
-use crate::live::feed::Feed;
+use super::updates::Updates;
 use drover_core::catalog;
 use drover_core::coordinator::Snapshot;
 use drover_core::leader::LiveJobs;
 use drover_core::triggers::WaitReasons;
 
-/// Event streams at the same time.
-const MOST_STREAMS: usize = 32;
+/// The largest number of event streams at the same time.
+const MAX_STREAMS: usize = 32;
 
-/// What a process knows that offers the API.
+/// Parts of the process that the API reads from.
 #[derive(Clone)]
-pub struct Known {
-    /// The books.
+pub struct ApiContext {
+    /// Records of the store.
     pub ledger: Ledger,
-    /// The broker.
-    pub broker: Reach,
-    /// The jobs that are coordinated in this process.
+    /// Broker of this process.
+    pub broker: BrokerHandle,
+    /// Snapshots of the jobs of this process.
     pub shown: LiveJobs,
-    /// Why registered pipelines cannot start.
+    /// Reasons why registered pipelines cannot start a job.
     pub waiting: WaitReasons,
 }
 
-/// The broker of this process.
+/// State of the API; cheap to clone.
 #[derive(Clone)]
-pub enum Reach {
-    /// It is in this process.
-    Embedded(Arc<dyn Broker>),
-    /// It is elsewhere, and here from when it is reached on.
-    Remote(Arc<OnceLock<Arc<dyn Broker>>>),
-}
+pub struct Api(Arc<SharedState>);
 
-impl Reach {
-    /// The broker, once it is reached.
-    pub fn get(&self) -> Option<&Arc<dyn Broker>> {
-        match self {
-            Self::Embedded(broker) => Some(broker),
-            Self::Remote(broker) => broker.get(),
-        }
-    }
-
-    /// How the connection is.
-    pub(crate) fn link(&self) -> Link {
-        let never = || Link::Down {
-            why: "it was not reached yet".to_owned(),
-        };
-        self.get().map_or_else(never, |broker| broker.link())
-    }
-}
-
-/// What the routes answer from. Cheap to clone.
-#[derive(Clone)]
-pub struct Api(Arc<Inside>);
-
-struct Inside {
-    known: Known,
-    feed: Feed,
+struct SharedState {
+    context: ApiContext,
+    updates: Updates,
     streams: Arc<Semaphore>,
 }
 
 impl Api {
-    /// An API that tells what is known.
-    pub fn new(known: Known) -> Self {
-        Self(Arc::new(Inside {
-            known,
-            feed: Feed::default(),
-            streams: Arc::new(Semaphore::new(MOST_STREAMS)),
+    /// Creates the state.
+    pub fn new(context: ApiContext) -> Self {
+        Self(Arc::new(SharedState {
+            context,
+            updates: Updates::default(),
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
         }))
     }
 
     pub(crate) fn ledger(&self) -> &Ledger {
-        &self.0.known.ledger
+        &self.0.context.ledger
     }
 
-    pub(crate) fn reach(&self) -> &Reach {
-        &self.0.known.broker
+    pub(crate) fn broker_handle(&self) -> &BrokerHandle {
+        &self.0.context.broker
     }
 
-    /// The broker; an error until it is reached.
+    /// The broker, or an error before the first connection.
     pub(crate) fn broker(&self) -> Result<&Arc<dyn Broker>, Error> {
-        self.reach().get().ok_or_else(|| {
-            Error::unavailable("the broker was not reached yet; try again in a moment")
+        self.broker_handle().get().ok_or_else(|| {
+            Error::unavailable("the broker is not connected yet; try again in a moment")
         })
     }
 
-    pub(crate) fn feed(&self) -> &Feed {
-        &self.0.feed
+    pub(crate) fn updates(&self) -> &Updates {
+        &self.0.updates
     }
 
     pub(crate) fn streams(&self) -> &Arc<Semaphore> {
         &self.0.streams
     }
 
-    /// Why pipelines cannot start.
     pub(crate) fn waiting(&self) -> &WaitReasons {
-        &self.0.known.waiting
+        &self.0.context.waiting
     }
 
-    /// The jobs that this process coordinates.
     pub(crate) fn coordinated(&self) -> Vec<Snapshot> {
-        self.0.known.shown.all()
+        self.0.context.shown.all()
     }
 
-    /// A job, if this process coordinates it.
+    /// Snapshot of a job, if this process coordinates the job.
     pub(crate) fn live(&self, job: JobId) -> Option<Snapshot> {
-        self.0.known.shown.get(job)
+        self.0.context.shown.get(job)
     }
 
-    /// The record of a job, as fresh as it is known here.
+    /// The record of a job: from memory if this process coordinates the job, else from the store.
     pub(crate) async fn record(&self, job: JobId) -> Result<JobRecord, StoreError> {
         match self.live(job) {
             Some(snapshot) => Ok(snapshot.record),
@@ -125,7 +97,7 @@ impl Api {
         }
     }
 
-    /// The record of a job that somebody named.
+    /// The record of the job with this id, or a 404 error.
     pub(crate) async fn named(&self, job: JobId) -> Result<JobRecord, Error> {
         let unknown = || {
             Error::not_found(format!(
@@ -138,7 +110,7 @@ impl Api {
         }
     }
 
-    /// The record of a job in a list; one that is damaged or just being made is left out.
+    /// The record of a job for a list; none for a damaged or unfinished record.
     pub(crate) async fn readable(&self, job: JobId) -> Result<Option<JobRecord>, StoreError> {
         match self.record(job).await {
             Ok(record) => Ok(Some(record)),
@@ -147,7 +119,7 @@ impl Api {
         }
     }
 
-    /// Where the store is, as a URL; it never holds credentials.
+    /// URL of the store, without credentials.
     pub(crate) fn store(&self) -> String {
         match self.ledger().store().location() {
             Location::Folder(path) => format!("file://{}", path.display()),

@@ -1,4 +1,4 @@
-//! What an answer looks like that is none.
+//! The error answer of the API, and conversions from library errors.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -12,60 +12,60 @@ use serde::Serialize;
 
 use drover_core::catalog::{GroupError, LogError, RetryError, SubmitError};
 
-/// Why a request is not answered as wished.
+/// An error, with the HTTP status that goes with it.
 #[derive(Debug)]
 pub(crate) struct Error {
     status: StatusCode,
-    told: Told,
+    detail: ErrorDetail,
 }
 
-/// The body of every answer that is not a success.
+/// Body of every answer that is not a success.
 #[derive(Debug, JsonSchema, Serialize)]
 #[schemars(rename = "Error")]
 pub(crate) struct ErrorBody {
-    error: Told,
+    error: ErrorDetail,
 }
 
 #[derive(Debug, JsonSchema, Serialize)]
 #[schemars(rename = "ErrorDetail")]
-struct Told {
-    /// What kind of error it is, for programs.
-    kind: Kind,
-    /// What is wrong, and the way out.
+struct ErrorDetail {
+    /// Kind of the error, for programs.
+    kind: ErrorKind,
+    /// Description of the problem, and how to solve it.
     message: String,
-    /// What is wrong with a spec, each with its place.
+    /// Findings in a spec, each with its place.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     findings: Vec<Finding>,
 }
 
-/// What kind of error it is.
+/// Kind of an error.
 #[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Kind {
-    /// There is no such thing.
+pub(crate) enum ErrorKind {
+    /// The resource does not exist.
     NotFound,
-    /// The request makes no sense.
+    /// The request is malformed.
     Invalid,
-    /// No token, or not the right one.
+    /// The token is missing or wrong.
     Unauthorized,
-    /// Not with this token, or not from this page.
+    /// The token or the origin of the request does not permit the action.
     Forbidden,
-    /// It cannot be done as things are.
+    /// The present state does not permit the action.
     Conflict,
     /// The body is too large.
     TooLarge,
-    /// The store or the broker does not answer; later perhaps.
+    /// The store or the broker does not answer; a later try may succeed.
     Unavailable,
     /// A bug, or damaged records.
     Internal,
 }
 
 impl Error {
-    /// An error of this kind, with the status that goes with it.
-    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+    /// Error of a kind, with the usual status of the kind.
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             status: kind.status(),
-            told: Told {
+            detail: ErrorDetail {
                 kind,
                 message: message.into(),
                 findings: Vec::new(),
@@ -74,33 +74,33 @@ impl Error {
     }
 
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
-        Self::new(Kind::NotFound, message)
+        Self::new(ErrorKind::NotFound, message)
     }
 
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
-        Self::new(Kind::Invalid, message)
+        Self::new(ErrorKind::Invalid, message)
     }
 
     pub(crate) fn conflict(message: impl Into<String>) -> Self {
-        Self::new(Kind::Conflict, message)
+        Self::new(ErrorKind::Conflict, message)
     }
 
     pub(crate) fn unavailable(message: impl Into<String>) -> Self {
-        Self::new(Kind::Unavailable, message)
+        Self::new(ErrorKind::Unavailable, message)
     }
 
-    /// The same with another status than that of its kind.
+    /// Replaces the status.
     pub(crate) fn with_status(self, status: StatusCode) -> Self {
         Self { status, ..self }
     }
 
-    /// A body that can be read, but not be done.
+    /// Error for a well-formed body that cannot be processed.
     pub(crate) fn unprocessable(message: impl Into<String>) -> Self {
         Self::invalid(message).with_status(StatusCode::UNPROCESSABLE_ENTITY)
     }
 }
 
-impl Kind {
+impl ErrorKind {
     fn status(self) -> StatusCode {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
@@ -117,17 +117,17 @@ impl Kind {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        (self.status, Json(ErrorBody { error: self.told })).into_response()
+        (self.status, Json(ErrorBody { error: self.detail })).into_response()
     }
 }
 
-/// The chain of causes goes to the log alone: what a store or a broker says may name what is nobody's business.
+/// The chain of causes is logged but not sent: messages of a store or a broker may contain internal names.
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         let kind = match &error {
             StoreError::Missing { .. } => return Self::not_found(error.to_string()),
-            StoreError::Corrupt { .. } => Kind::Internal,
-            _ => Kind::Unavailable,
+            StoreError::Corrupt { .. } => ErrorKind::Internal,
+            _ => ErrorKind::Unavailable,
         };
         let message = error.to_string();
         let error = &error as &dyn std::error::Error;
@@ -182,7 +182,7 @@ impl From<RegistryError> for Error {
                 "pipeline {name} exists already; PUT /api/v1/pipelines/{name} changes it"
             )),
             RegistryError::Missing(name) => Self::not_found(format!(
-                "there is no registered pipeline {name}; POST /api/v1/pipelines makes one"
+                "pipeline {name} is not registered; POST /api/v1/pipelines registers it"
             )),
             RegistryError::Store(error) => error.into(),
         }
@@ -196,7 +196,7 @@ impl From<Findings> for Error {
             several => format!("the spec is not valid: {} findings", several.len()),
         };
         let mut error = Self::unprocessable(message);
-        error.told.findings = found.0;
+        error.detail.findings = found.0;
         error
     }
 }

@@ -1,7 +1,11 @@
-//! The machinery of routes: requests, answers, errors, and the document that describes them.
+//! The framework of routes: shared state, requests, answers, errors, and the document.
 
 pub(crate) mod api;
+pub(crate) mod broker;
 pub(crate) mod error;
+pub mod metrics;
 pub(crate) mod openapi;
 pub(crate) mod query;
+pub(crate) mod role;
 pub(crate) mod route;
+pub(crate) mod updates;

@@ -8,17 +8,17 @@ use serde_json::{Map, Value, json};
 use super::error::ErrorBody;
 use super::route::Body;
 
-/// Where the document is.
+/// Path of the document.
 pub(crate) const PATH: &str = "/api/v1/openapi.json";
 
-/// What the document says of everything.
-const ABOUT: &str = "What `drover serve` tells of pipelines, jobs, datums and workers, and what it does on request. \
-    Times are RFC 3339 in UTC, durations seconds, sizes bytes. Where tokens are set, every request but that for this document \
-    carries one: `Authorization: Bearer TOKEN`; a read-only token serves for GET alone.";
+/// Introduction of the document.
+const ABOUT: &str = "State of pipelines, jobs, datums and workers in `drover serve`, and actions on them. \
+    Times are RFC 3339 in UTC, durations seconds, sizes bytes. Where tokens are set, every request except the one for this document \
+    must carry one: `Authorization: Bearer TOKEN`; a read-only token permits GET only.";
 
-/// The document in the making.
+/// Builder of the document.
 pub(crate) struct Document {
-    /// Of what is answered; the schemas that several routes share stand in the document once.
+    /// Generator for the schemas of answers; a schema that several routes share appears once.
     generator: SchemaGenerator,
     paths: Map<String, Value>,
 }
@@ -36,11 +36,11 @@ impl Default for Document {
     }
 }
 
-/// What the document says of one route.
+/// Description of one route.
 pub(crate) struct Operation(Value);
 
 impl Operation {
-    /// A route with these parameters, body and answer.
+    /// Describes a route with parameters, body and answer.
     pub(crate) fn of<P: JsonSchema, Q: JsonSchema, B: Body, A: JsonSchema>(
         generator: &mut SchemaGenerator,
         status: StatusCode,
@@ -65,7 +65,7 @@ impl Operation {
         operation
     }
 
-    /// A route whose answer is a stream of events.
+    /// Describes a route that answers with a stream of events.
     pub(crate) fn stream(generator: &mut SchemaGenerator, about: &str) -> Self {
         let answer = json!({
             "description": "Events, for as long as the client listens.",
@@ -87,7 +87,7 @@ impl Operation {
             "parameters": parameters,
             "responses": {
                 "default": {
-                    "description": "It is not answered as wished; the status and `kind` tell why.",
+                    "description": "The request failed; the status and `kind` give the reason.",
                     "content": { "application/json": { "schema": error } },
                 },
             },
@@ -98,18 +98,15 @@ impl Operation {
 }
 
 impl Document {
-    /// What makes the schemas of answers.
     pub(crate) fn generator(&mut self) -> &mut SchemaGenerator {
         &mut self.generator
     }
 
-    /// Adds a route.
     pub(crate) fn add(&mut self, method: &Method, path: &str, operation: Operation) {
         let path = self.paths.entry(path).or_insert_with(|| json!({}));
         path[method.as_str().to_ascii_lowercase()] = operation.0;
     }
 
-    /// The finished document.
     pub(crate) fn finish(mut self) -> Value {
         json!({
             "openapi": "3.1.0",
@@ -124,7 +121,7 @@ impl Document {
     }
 }
 
-/// The fields of `T` as parameters.
+/// The fields of `T` as a list of parameters.
 fn parameters<T: JsonSchema>(place: &str) -> Vec<Value> {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;

@@ -1,4 +1,4 @@
-//! Parameters that are more than a number or a text.
+//! Query parameters with a syntax of their own.
 
 use std::borrow::Cow;
 
@@ -7,24 +7,24 @@ use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
 
-/// Words of an enum, separated by commas; none stands for all.
+/// Values of an enumeration, separated by commas; an empty list stands for all values.
 #[derive(Clone, Debug)]
-pub(crate) struct Words<T>(pub(crate) Vec<T>);
+pub(crate) struct WordList<T>(pub(crate) Vec<T>);
 
-impl<T> Default for Words<T> {
+impl<T> Default for WordList<T> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<T: PartialEq> Words<T> {
-    /// Whether this word is among them.
-    pub(crate) fn take(&self, word: &T) -> bool {
+impl<T: PartialEq> WordList<T> {
+    /// True if the list contains `word` or is empty.
+    pub(crate) fn includes(&self, word: &T) -> bool {
         self.0.is_empty() || self.0.contains(word)
     }
 }
 
-impl<'de, T: DeserializeOwned> Deserialize<'de> for Words<T> {
+impl<'de, T: DeserializeOwned> Deserialize<'de> for WordList<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let words = text.split(',').filter(|word| !word.is_empty());
@@ -33,7 +33,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Words<T> {
     }
 }
 
-impl<T: JsonSchema> JsonSchema for Words<T> {
+impl<T: JsonSchema> JsonSchema for WordList<T> {
     fn schema_name() -> Cow<'static, str> {
         format!("WordsOf{}", T::schema_name()).into()
     }
@@ -43,12 +43,10 @@ impl<T: JsonSchema> JsonSchema for Words<T> {
     }
 }
 
-/// A number from 1 to `MOST`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounded<const DEFAULT: u32, const MOST: u32>(u32);
 
 impl<const DEFAULT: u32, const MOST: u32> Bounded<DEFAULT, MOST> {
-    /// The number.
     pub(crate) fn get(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
     }

@@ -1,5 +1,5 @@
-//! From a request to a plain function and back: what is asked is parsed before the function sees it, what goes wrong has
-//! one shape, and the types of the function are what the document says.
+//! Adapts plain functions to HTTP: parses requests before the function is called, gives errors one shape, and
+//! describes the types of the function in the `OpenAPI` document.
 
 use std::future::Future;
 use std::time::Duration;
@@ -19,40 +19,40 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::api::Api;
-use super::error::{Error, Kind};
+use super::error::{Error, ErrorKind};
 use super::openapi::{Document, Operation};
-use crate::server::access::Role;
+use super::role::Role;
 
-/// The largest body, in bytes.
-pub(crate) const LARGEST_BODY: usize = 1024 * 1024;
-/// How long a request may take, its body counted.
-const LONGEST_REQUEST: Duration = Duration::from_secs(30);
+/// Maximum size of a body in bytes.
+pub(crate) const MAX_BODY_BYTES: usize = 1024 * 1024;
+/// Maximum duration of a request, including the transfer of the body.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What somebody asks of a route.
-pub(crate) struct Ask<P = Nothing, Q = Nothing, B = Nothing> {
+/// A parsed request.
+pub(crate) struct ApiRequest<P = Empty, Q = Empty, B = Empty> {
     pub(crate) api: Api,
-    /// Who asks.
+    /// Role of the client.
     pub(crate) role: Role,
-    /// What stands in the path.
+    /// Parameters in the path.
     pub(crate) path: P,
-    /// What stands behind the question mark.
+    /// Parameters in the query.
     pub(crate) query: Q,
     pub(crate) body: B,
 }
 
-/// No parameters, no body, no answer but the status.
+/// The absence of parameters, body or answer.
 #[derive(Debug, Default, Deserialize, JsonSchema, Serialize)]
-pub(crate) struct Nothing {}
+pub(crate) struct Empty {}
 
-/// What is sent to a route.
+/// Body of a request.
 pub(crate) trait Body: Sized {
-    /// Reads what was sent as `kind`, a media type.
+    /// Parses a body of the media type `kind`.
     fn read(kind: &str, bytes: &[u8]) -> Result<Self, Error>;
-    /// Media types and schema of it; nothing if what is sent does not matter.
+    /// Media types and schema of the body; none if the route ignores the body.
     fn schema(generator: &mut SchemaGenerator) -> Option<(&'static [&'static str], Value)>;
 }
 
-impl Body for Nothing {
+impl Body for Empty {
     fn read(_: &str, _: &[u8]) -> Result<Self, Error> {
         Ok(Self {})
     }
@@ -62,7 +62,7 @@ impl Body for Nothing {
     }
 }
 
-/// A JSON object; nothing at all is an empty one.
+/// A JSON object; an empty body counts as an empty object.
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
 impl<T: DeserializeOwned + JsonSchema> Body for JsonBody<T> {
@@ -70,7 +70,7 @@ impl<T: DeserializeOwned + JsonSchema> Body for JsonBody<T> {
         let bytes = if bytes.is_empty() { b"{}" } else { bytes };
         serde_json::from_slice(bytes)
             .map(Self)
-            .map_err(|error| Error::invalid(format!("the body is not what is expected: {error}")))
+            .map_err(|error| Error::invalid(format!("the body is malformed: {error}")))
     }
 
     fn schema(generator: &mut SchemaGenerator) -> Option<(&'static [&'static str], Value)> {
@@ -79,7 +79,7 @@ impl<T: DeserializeOwned + JsonSchema> Body for JsonBody<T> {
     }
 }
 
-/// All routes of the API, and the document about them.
+/// The routes of the API, and the document about them.
 #[derive(Default)]
 pub(crate) struct Routes {
     pub(crate) router: Router<Api>,
@@ -87,7 +87,7 @@ pub(crate) struct Routes {
 }
 
 impl Routes {
-    /// Adds a route that answers with `status` and what `handler` gives.
+    /// Adds a route that answers with `status` and the result of `handler`.
     pub(crate) fn add<P, Q, B, A, F, H>(
         mut self,
         (method, path): (Method, &'static str),
@@ -101,20 +101,22 @@ impl Routes {
         B: Body + Send + 'static,
         A: Serialize + JsonSchema + 'static,
         F: Future<Output = Result<A, Error>> + Send + 'static,
-        H: Fn(Ask<P, Q, B>) -> F + Clone + Send + Sync + 'static,
+        H: Fn(ApiRequest<P, Q, B>) -> F + Clone + Send + Sync + 'static,
     {
         let operation = Operation::of::<P, Q, B, A>(self.document.generator(), status, about);
         self.document.add(&method, path, operation);
         let filter = MethodFilter::try_from(method).unwrap_or(MethodFilter::GET);
         let endpoint = move |State(api): State<Api>, request: Request| {
             let handler = handler.clone();
-            let answer = async move { handler(ask(api, request).await?).await };
+            let answer = async move { handler(extract(api, request).await?).await };
             async move {
-                match timeout(LONGEST_REQUEST, answer).await {
+                match timeout(REQUEST_TIMEOUT, answer).await {
                     Ok(Ok(answer)) => respond(status, &answer),
                     Ok(Err(error)) => error.into_response(),
-                    Err(_) => Error::unavailable("this took longer than 30 s, and was given up")
-                        .into_response(),
+                    Err(_) => {
+                        Error::unavailable("the request took longer than 30 s and was cancelled")
+                            .into_response()
+                    }
                 }
             }
         };
@@ -122,7 +124,6 @@ impl Routes {
         self
     }
 
-    /// Adds a `GET` that answers `200`.
     pub(crate) fn get<P, Q, A, F, H>(
         self,
         path: &'static str,
@@ -134,13 +135,13 @@ impl Routes {
         Q: DeserializeOwned + JsonSchema + Send + 'static,
         A: Serialize + JsonSchema + 'static,
         F: Future<Output = Result<A, Error>> + Send + 'static,
-        H: Fn(Ask<P, Q, Nothing>) -> F + Clone + Send + Sync + 'static,
+        H: Fn(ApiRequest<P, Q, Empty>) -> F + Clone + Send + Sync + 'static,
     {
         self.add((Method::GET, path), StatusCode::OK, about, handler)
     }
 }
 
-async fn ask<P, Q, B>(api: Api, request: Request) -> Result<Ask<P, Q, B>, Error>
+async fn extract<P, Q, B>(api: Api, request: Request) -> Result<ApiRequest<P, Q, B>, Error>
 where
     P: DeserializeOwned + Send,
     Q: DeserializeOwned,
@@ -156,15 +157,15 @@ where
             .and_then(|value| value.to_str().ok())
     };
     let announced = header(CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > LARGEST_BODY as u64) {
+    if announced.is_some_and(|length| length > MAX_BODY_BYTES as u64) {
         return Err(too_large());
     }
-    let bytes = to_bytes(body, LARGEST_BODY)
+    let bytes = to_bytes(body, MAX_BODY_BYTES)
         .await
         .map_err(|_| too_large())?;
     let kind = header(CONTENT_TYPE).unwrap_or_default();
     let body = B::read(kind.split(';').next().unwrap_or_default().trim(), &bytes)?;
-    Ok(Ask {
+    Ok(ApiRequest {
         api,
         role: parts.extensions.get().copied().unwrap_or(Role::Read),
         path,
@@ -175,7 +176,7 @@ where
 
 fn too_large() -> Error {
     Error::new(
-        Kind::TooLarge,
+        ErrorKind::TooLarge,
         "the body is larger than 1 MiB, or was cut off",
     )
 }

@@ -1,4 +1,4 @@
-//! Who may do what: tokens with roles; where there are none, only what comes from this machine's own pages and programs.
+//! Access control by tokens with roles. Without tokens, only requests from this machine are accepted.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -9,16 +9,15 @@ use axum::http::header::{AUTHORIZATION, HOST, ORIGIN, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use schemars::JsonSchema;
-use serde::Serialize;
 
-use crate::routing::error::{Error, Kind};
+use crate::routing::error::{Error, ErrorKind};
 use crate::routing::openapi;
+use crate::routing::role::Role;
 
-/// The longest token, in characters.
-const LONGEST_TOKEN: usize = 512;
+/// Maximum length of a token in characters.
+const MAX_TOKEN_LENGTH: usize = 512;
 
-/// A secret that opens the API. Only its hash is kept; comparing takes the same time whatever is compared.
+/// A secret that grants access. Only the hash is stored, and the comparison takes constant time.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub struct Token(blake3::Hash);
 
@@ -27,7 +26,7 @@ impl FromStr for Token {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let is_fine = !text.is_empty()
-            && text.len() <= LONGEST_TOKEN
+            && text.len() <= MAX_TOKEN_LENGTH
             && text.bytes().all(|each| each.is_ascii_graphic());
         is_fine
             .then(|| Self(blake3::hash(text.as_bytes())))
@@ -41,39 +40,29 @@ impl fmt::Debug for Token {
     }
 }
 
-/// What somebody may do.
-#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Role {
-    /// Everything.
-    Full,
-    /// Look.
-    Read,
-}
-
-/// Who may come in.
+/// The tokens that grant access.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Access {
     full: Option<Token>,
     read: Option<Token>,
 }
 
-/// Why the API is not offered like that.
+/// An unsafe combination of tokens and address.
 #[derive(Debug, Eq, PartialEq, thiserror::Error)]
 pub enum AccessError {
-    /// Whoever may read may do everything.
-    #[error("the token and the read-only token are the same; give each its own")]
+    /// Both roles have the same token.
+    #[error("the token and the read-only token are the same; give two different tokens")]
     Same,
-    /// Anybody on the network could stop jobs.
+    /// The address can be reached from other machines, and there is no token.
     #[error(
         "--http {0} can be reached from other machines, so it needs a token: set DROVER_TOKEN (or DROVER_READ_TOKEN, \
-         for looking only), or give --token-file FILE; 127.0.0.1 needs none"
+         for read-only access), or give --token-file FILE; 127.0.0.1 needs none"
     )]
     Open(SocketAddr),
 }
 
 impl Access {
-    /// Access by these tokens; without any, for this machine alone.
+    /// Creates access control with these tokens; without tokens, for this machine only.
     pub fn new(full: Option<Token>, read: Option<Token>) -> Result<Self, AccessError> {
         match (full, read) {
             (Some(one), Some(other)) if one == other => Err(AccessError::Same),
@@ -81,7 +70,7 @@ impl Access {
         }
     }
 
-    /// Whether this is enough for an API at `address`.
+    /// Checks that the tokens suffice for an API at `address`.
     pub fn suffices(&self, address: SocketAddr) -> Result<(), AccessError> {
         if self.is_open() && !address.ip().is_loopback() {
             return Err(AccessError::Open(address));
@@ -93,7 +82,7 @@ impl Access {
         self.full.is_none() && self.read.is_none()
     }
 
-    /// The role of whoever sends these headers.
+    /// Role of the token in the request's headers.
     fn role(&self, headers: &HeaderMap) -> Result<Role, Error> {
         let sent = headers.get(AUTHORIZATION).and_then(|value| {
             let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
@@ -101,20 +90,20 @@ impl Access {
         });
         let Some(sent) = sent else {
             let message = "this needs a token: send the header `Authorization: Bearer TOKEN`";
-            return Err(Error::new(Kind::Unauthorized, message));
+            return Err(Error::new(ErrorKind::Unauthorized, message));
         };
         let sent: Option<Token> = sent.parse().ok();
         match sent {
             Some(_) if sent == self.full => Ok(Role::Full),
             Some(_) if sent == self.read => Ok(Role::Read),
             _ => Err(Error::new(
-                Kind::Unauthorized,
-                "this is not the token that `drover serve` was started with",
+                ErrorKind::Unauthorized,
+                "the token is wrong: `drover serve` was started with another one",
             )),
         }
     }
 
-    /// The role in which a request is answered; none for what everybody may have.
+    /// Role of a request; none for paths that need no role.
     fn admit(&self, request: &Request) -> Result<Option<Role>, Error> {
         if self.is_open() {
             local(request.uri(), request.headers())?;
@@ -126,14 +115,15 @@ impl Access {
         }
         let role = self.role(request.headers())?;
         if role == Role::Read && !matches!(*request.method(), Method::GET | Method::HEAD) {
-            let message = "this token is for looking only; stopping, retrying and changing need the other one";
-            return Err(Error::new(Kind::Forbidden, message));
+            let message =
+                "this token permits reading only; stop, retry and changes need the full token";
+            return Err(Error::new(ErrorKind::Forbidden, message));
         }
         Ok(Some(role))
     }
 }
 
-/// Lets requests pass that may, with the role they have.
+/// Middleware that refuses requests without access, and adds the role to the others.
 pub(crate) async fn guard(
     State(access): State<Access>,
     mut request: Request,
@@ -157,8 +147,8 @@ pub(crate) async fn guard(
     }
 }
 
-/// Without a token, a name that somebody else's page can make point here (DNS rebinding), and a page of another origin
-/// (CSRF), are refused.
+/// Without a token, refuses host names that a foreign page could point here (DNS rebinding) and pages of other
+/// origins (CSRF).
 fn local(uri: &Uri, headers: &HeaderMap) -> Result<(), Error> {
     let host = uri
         .authority()
@@ -166,9 +156,9 @@ fn local(uri: &Uri, headers: &HeaderMap) -> Result<(), Error> {
         .or_else(|| text(headers, HOST))
         .unwrap_or_default();
     if !is_loopback(host) {
-        let message = "without a token, this is answered at localhost, 127.0.0.1 and [::1] only; start `drover serve` \
-                       with DROVER_TOKEN to reach it by another name";
-        return Err(Error::new(Kind::Forbidden, message));
+        let message = "without a token, only localhost, 127.0.0.1 and [::1] are accepted as host names; start `drover serve` \
+                       with DROVER_TOKEN to use another name";
+        return Err(Error::new(ErrorKind::Forbidden, message));
     }
     if headers.contains_key(ORIGIN) {
         let origin = text(headers, ORIGIN).unwrap_or_default();
@@ -176,8 +166,8 @@ fn local(uri: &Uri, headers: &HeaderMap) -> Result<(), Error> {
             .strip_prefix("http://")
             .is_some_and(|own| own.eq_ignore_ascii_case(host));
         if !is_own {
-            let message = "without a token, requests of other pages are refused";
-            return Err(Error::new(Kind::Forbidden, message));
+            let message = "without a token, requests from pages of other origins are refused";
+            return Err(Error::new(ErrorKind::Forbidden, message));
         }
     }
     Ok(())
@@ -187,7 +177,7 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// Whether `host`, with or without a port, is this machine's name for itself.
+/// True if `host`, with or without a port, is a loopback name of this machine.
 fn is_loopback(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|each| each.is_ascii_digit()) => name,

@@ -1,4 +1,4 @@
-//! The files of the page, carried in the binary.
+//! The files of the page, which are part of the binary.
 
 use std::sync::LazyLock;
 
@@ -11,16 +11,16 @@ use crate::routing::error::Error;
 /// Name and content of each file, sorted by name.
 pub(crate) const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
-/// What a file is called that did not change, the same order as [`FILES`].
+/// `ETag` of each file, in the order of [`FILES`].
 static TAGS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let tag = |(_, content): &(_, &[u8])| format!("\"{}\"", &blake3::hash(content).to_hex()[..16]);
     FILES.iter().map(tag).collect()
 });
 
-/// A file below `/page/`; any other path is one of the page's own, which looks into the address itself.
+/// Serves a file below `/page/`; every other path is a view of the page and gets `index.html`.
 pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     if !matches!(method, Method::GET | Method::HEAD) {
-        return Error::invalid("the page is only to be read")
+        return Error::invalid("the page supports GET only")
             .with_status(StatusCode::METHOD_NOT_ALLOWED)
             .into_response();
     }

@@ -1,7 +1,8 @@
-//! The server: connections within bounds, security headers on every answer.
+//! The server: bounded connections, and security headers on every answer.
 //!
-//! A stranger can cost it a connection out of [`MOST_CONNECTIONS`] for a while, and nothing more: heads are small and come in
-//! time, bodies are bounded by the routes, whoever does not read its answers is cut off, and a connection has an end.
+//! A client can occupy at most one connection out of [`MAX_CONNECTIONS`] for a limited time: heads are small and must
+//! arrive within a timeout, routes bound the bodies, clients that do not read their answers are disconnected, and
+//! every connection has a maximum lifetime.
 
 use std::convert::Infallible;
 use std::io;
@@ -23,28 +24,30 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::access::{self, Access};
-use super::{assets, metrics, routes};
+use super::{assets, routes};
+use crate::live::feed;
 use crate::routing::api::Api;
+use crate::routing::metrics;
 
-/// Connections at the same time; others wait in the system's own queue.
-const MOST_CONNECTIONS: usize = 64;
-/// The longest head of a request, in bytes.
-const LONGEST_HEAD: usize = 16 * 1024;
-/// The most headers of a request.
-const MOST_HEADERS: usize = 64;
-/// How long the head of a request may take to arrive, and a connection be idle.
-const HEAD_TIME: Duration = Duration::from_secs(10);
-/// How long a client may leave an answer unread.
-const UNREAD_MS: u32 = 30_000;
-/// How long a connection lasts; those of event streams too, whose clients come again.
-const CONNECTION_TIME: Duration = Duration::from_secs(15 * 60);
-/// How long to wait when a connection cannot be taken, as when there are no file descriptors left.
-const BREATH: Duration = Duration::from_millis(100);
+/// The largest number of open connections; further clients wait in the backlog of the system.
+const MAX_CONNECTIONS: usize = 64;
+/// Maximum size of a request's head in bytes.
+const MAX_HEAD_BYTES: usize = 16 * 1024;
+/// Maximum number of headers.
+const MAX_HEADERS: usize = 64;
+/// Timeout for the head of a request, and for an idle connection.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Timeout for data that a client does not acknowledge, in milliseconds.
+const UNREAD_TIMEOUT_MS: u32 = 30_000;
+/// Maximum lifetime of a connection. Event streams end too, and their clients reconnect.
+const CONNECTION_LIFETIME: Duration = Duration::from_secs(15 * 60);
+/// Delay after a failed `accept`, for example when no file descriptors are left.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 
-/// What the page may load: its own files alone.
+/// Content security policy of the page: only its own files may be loaded.
 const POLICY: &str = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
-/// A server that listens.
+/// A bound server.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
@@ -52,28 +55,28 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens on `address`; port 0 takes any that is free.
+    /// Binds `address`; port 0 takes a free port.
     pub async fn bind(address: SocketAddr, access: Access) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         Ok(Self { listener, access })
     }
 
-    /// Where it listens.
+    /// The bound address.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// Answers for ever; dropping the future ends it, with all connections.
+    /// Serves requests until the future is dropped, which closes all connections.
     pub async fn serve(self, api: Api) -> Infallible {
         let router = router(api.clone(), self.access);
         tokio::select! {
             never = accept(&self.listener, &router) => never,
-            never = api.feed().run(&api) => never,
+            never = feed::run(&api) => never,
         }
     }
 }
 
-/// Everything that is answered.
+/// The router with all middleware.
 pub(crate) fn router(api: Api, access: Access) -> Router {
     let (routes, _) = routes::routes();
     routes
@@ -88,31 +91,31 @@ async fn accept(listener: &TcpListener, router: &Router) -> Infallible {
     let mut clients = JoinSet::new();
     loop {
         while clients.try_join_next().is_some() {}
-        if clients.len() >= MOST_CONNECTIONS {
+        if clients.len() >= MAX_CONNECTIONS {
             clients.join_next().await;
         }
         match listener.accept().await {
-            Ok((client, _)) => drop(clients.spawn(converse(client, router.clone()))),
-            Err(_) => sleep(BREATH).await,
+            Ok((client, _)) => drop(clients.spawn(serve_connection(client, router.clone()))),
+            Err(_) => sleep(ACCEPT_BACKOFF).await,
         }
     }
 }
 
-/// The requests of one connection. What goes wrong is the client's loss.
-async fn converse(client: TcpStream, router: Router) {
-    if rustix::net::sockopt::set_tcp_user_timeout(&client, UNREAD_MS).is_err() {
+/// Serves the requests of one connection. Errors concern the client only and are dropped.
+async fn serve_connection(client: TcpStream, router: Router) {
+    if rustix::net::sockopt::set_tcp_user_timeout(&client, UNREAD_TIMEOUT_MS).is_err() {
         return;
     }
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
-        .max_buf_size(LONGEST_HEAD)
-        .max_headers(MOST_HEADERS)
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD_BYTES)
+        .max_headers(MAX_HEADERS)
         .serve_connection(TokioIo::new(client), TowerToHyperService::new(router));
-    let _ = timeout(CONNECTION_TIME, connection).await;
+    let _ = timeout(CONNECTION_LIFETIME, connection).await;
 }
 
-/// Tells browsers to be careful with every answer.
+/// Adds the security headers to an answer.
 async fn secure(request: Request, next: Next) -> Response {
     let is_api = request.uri().path().starts_with("/api/");
     let mut response = next.run(request).await;

@@ -3,5 +3,4 @@
 pub(crate) mod access;
 pub(crate) mod assets;
 pub(crate) mod listen;
-pub mod metrics;
 pub(crate) mod routes;

@@ -1,4 +1,4 @@
-//! All routes, one list.
+//! The list of all routes.
 
 use std::sync::Arc;
 
@@ -18,17 +18,17 @@ use crate::routing::error::Error;
 use crate::routing::openapi::{self, Operation};
 use crate::routing::route::Routes;
 
-/// The routes of the API and the document about them, without what guards them.
+/// The routes of the API without middleware, and the document about them.
 pub(crate) fn routes() -> (Router<Api>, Value) {
     let mut all = of_jobs(of_pipelines(Routes::default()))
         .get(
             "/api/v1/session",
-            "Who is answered, and by whom.",
+            "The client's role, and the state of this service.",
             events::session,
         )
         .get(
             "/api/v1/workers",
-            "Workers, as far as this process knows.",
+            "Workers that this process knows.",
             workers::list,
         );
     let about =
@@ -46,7 +46,7 @@ pub(crate) fn routes() -> (Router<Api>, Value) {
         .route("/api/v1/events", get(events::stream))
         .route(openapi::PATH, get(tell))
         .route("/api/{*path}", axum::routing::any(unknown))
-        .method_not_allowed_fallback(not_so);
+        .method_not_allowed_fallback(method_not_allowed);
     (router, document)
 }
 
@@ -60,36 +60,36 @@ fn of_pipelines(routes: Routes) -> Routes {
         .add(
             (Method::POST, "/api/v1/pipelines"),
             StatusCode::CREATED,
-            "Makes a registered pipeline.",
+            "Registers a pipeline.",
             registered::create,
         )
         .get(
             "/api/v1/pipelines/{name}",
-            "A registered pipeline, with its spec.",
+            "A registered pipeline with its spec.",
             pipelines::show,
         )
         .add(
             (Method::PUT, "/api/v1/pipelines/{name}"),
             StatusCode::OK,
-            "Gives a registered pipeline another spec.",
+            "Replaces the spec of a registered pipeline.",
             registered::update,
         )
         .add(
             (Method::DELETE, "/api/v1/pipelines/{name}"),
             StatusCode::NO_CONTENT,
-            "Ends a registered pipeline and stops its open jobs; its output stays.",
+            "Removes a registered pipeline and stops its active jobs; its output stays.",
             registered::delete,
         )
         .add(
             (Method::POST, "/api/v1/pipelines/{name}/pause"),
             StatusCode::OK,
-            "Starts no more jobs.",
+            "Pauses a pipeline: no more jobs start.",
             registered::pause,
         )
         .add(
             (Method::POST, "/api/v1/pipelines/{name}/resume"),
             StatusCode::OK,
-            "Starts jobs again.",
+            "Resumes a paused pipeline.",
             registered::resume,
         )
         .add(
@@ -98,11 +98,7 @@ fn of_pipelines(routes: Routes) -> Routes {
             "Starts a job now, even if nothing changed.",
             registered::run,
         )
-        .get(
-            "/api/v1/graph",
-            "How pipelines hang together.",
-            graph::graph,
-        )
+        .get("/api/v1/graph", "The graph of pipelines.", graph::graph)
 }
 
 fn of_jobs(routes: Routes) -> Routes {
@@ -111,19 +107,19 @@ fn of_jobs(routes: Routes) -> Routes {
         .get("/api/v1/jobs/{id}", "A job.", jobs::show)
         .get(
             "/api/v1/jobs/{id}/failures",
-            "What failed in a job, grouped by cause, largest group first.",
+            "Failures of a job, grouped by cause, largest group first.",
             failures::show,
         )
         .add(
             (Method::POST, "/api/v1/jobs/{id}/stop"),
             StatusCode::ACCEPTED,
-            "Asks for the end of a job; what is done stays done.",
+            "Requests the stop of a job; finished datums stay finished.",
             jobs::stop,
         )
         .add(
             (Method::POST, "/api/v1/jobs/{id}/retry"),
             StatusCode::ACCEPTED,
-            "Runs what did not succeed in a job again, as a new job.",
+            "Runs the unsuccessful datums of a job again, as a new job.",
             jobs::retry,
         )
         .get(
@@ -134,7 +130,7 @@ fn of_jobs(routes: Routes) -> Routes {
         .get("/api/v1/jobs/{id}/datums/{index}", "A datum.", detail::show)
         .get(
             "/api/v1/jobs/{id}/datums/{index}/logs",
-            "What the command printed for a datum.",
+            "Log lines of a datum.",
             logs::list,
         )
         .get(
@@ -145,10 +141,10 @@ fn of_jobs(routes: Routes) -> Routes {
 }
 
 async fn unknown() -> impl IntoResponse {
-    Error::not_found("there is nothing here; /api/v1/openapi.json lists what there is")
+    Error::not_found("this path does not exist; /api/v1/openapi.json lists all paths")
 }
 
-async fn not_so() -> impl IntoResponse {
-    Error::invalid("this is not answered to this method; /api/v1/openapi.json lists what is")
+async fn method_not_allowed() -> impl IntoResponse {
+    Error::invalid("this path does not support the method; /api/v1/openapi.json lists the methods")
         .with_status(StatusCode::METHOD_NOT_ALLOWED)
 }

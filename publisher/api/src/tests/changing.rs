@@ -33,7 +33,7 @@ async fn a_job_that_runs_is_stopped_and_one_that_has_ended_is_not() {
         job["why"]
             .as_str()
             .unwrap()
-            .contains("nobody coordinates made"),
+            .contains("no process coordinates made"),
         "{job}"
     );
     let (status, told) = site

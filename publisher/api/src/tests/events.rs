@@ -12,11 +12,11 @@ use serde_json::Value;
 use tokio::time::timeout;
 use tower::ServiceExt;
 
-use super::super::{Access, Api, Known, Reach};
+use super::super::{Access, Api, ApiContext, BrokerHandle};
 use super::{Site, assert_error, request, told};
 use crate::server::listen::router;
 use drover_core::leader::{LiveJobs, PipelineLeader};
-use drover_core::testing::fixture::{DEADLINE, Fixture, WorkerBehavior};
+use drover_core::testing::fixture::{Fixture, DEADLINE, WorkerBehavior};
 use drover_core::triggers::WaitReasons;
 
 /// The events of a stream, as they come.
@@ -63,9 +63,9 @@ async fn whoever_listens_hears_of_a_job_until_its_end() {
     let fixture = Fixture::new(20).await;
     let broker = fixture.broker().await;
     let shown = LiveJobs::default();
-    let api = Api::new(Known {
+    let api = Api::new(ApiContext {
         ledger: fixture.ledger.clone(),
-        broker: Reach::Embedded(Arc::clone(&broker) as Arc<dyn Broker>),
+        broker: BrokerHandle::Embedded(Arc::clone(&broker) as Arc<dyn Broker>),
         shown: shown.clone(),
         waiting: WaitReasons::default(),
     });
@@ -114,7 +114,7 @@ async fn whoever_listens_hears_of_a_job_until_its_end() {
         tokio::join!(leader.run(&name), ending).1
     };
     let job = tokio::select! {
-        never = api.feed().run(&api) => match never {},
+        never = super::super::live::feed::run(&api) => match never {},
         () = fixture.run_fake_worker(&broker, WorkerBehavior::default()) => panic!("the worker died"),
         heard = timeout(DEADLINE, listening) => heard.expect("the end is never told"),
     };
@@ -161,7 +161,7 @@ async fn jobs_that_others_coordinate_are_told_too_and_pipelines() {
         }
     };
     tokio::select! {
-        never = site.api.feed().run(&site.api) => match never {},
+        never = super::super::live::feed::run(&site.api) => match never {},
         heard = timeout(DEADLINE, listening) => heard.expect("it is never told"),
     }
 }

@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::server::listen::router;
-use super::{Access, Api, Known, Reach};
+use super::{Access, Api, ApiContext, BrokerHandle};
 use drover_core::leader::LiveJobs;
 use drover_core::testing::samples::{entry, verdict};
 use drover_core::triggers::WaitReasons;
@@ -56,9 +56,9 @@ impl Site {
     fn made(ledger: Ledger, access: Access) -> Self {
         let broker = Arc::new(Embedded::new(1000));
         let waiting = WaitReasons::default();
-        let api = Api::new(Known {
+        let api = Api::new(ApiContext {
             ledger: ledger.clone(),
-            broker: Reach::Embedded(broker as Arc<dyn Broker>),
+            broker: BrokerHandle::Embedded(broker as Arc<dyn Broker>),
             shown: LiveJobs::default(),
             waiting: waiting.clone(),
         });

@@ -1,4 +1,4 @@
-//! `drover serve`: starts the jobs of registered pipelines and sees all submitted ones through, as long as it runs, and
+//! `drover serve`: starts the jobs of standing pipelines and sees all submitted ones through, as long as it runs, and
 //! says how it is meanwhile: to probes ([`probes`]) and to people ([`page`]).
 
 mod page;
@@ -13,8 +13,8 @@ use crate::args::Serve;
 use crate::commands::run::run;
 use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
-use drover_api::{Api, Known};
-use work::ServeContext;
+use drover_api::{Api, ApiContext};
+use work::Desk;
 
 /// A coordinator holds nothing that must be brought to an end.
 const GRACE: Duration = Duration::from_secs(1);
@@ -50,16 +50,16 @@ async fn serve_all(
 ) -> Result<Exit, CommandError> {
     let probe = probes::bind(typed).await?;
     let page = page::bind(typed, context).await?;
-    let served = ServeContext::open(typed, context, working).await?;
-    let api = Api::new(Known {
-        ledger: served.ledger.clone(),
-        broker: served.reach(),
-        shown: served.shown.clone(),
-        waiting: served.watching.waiting.clone(),
+    let desk = Desk::open(typed, context, working).await?;
+    let api = Api::new(ApiContext {
+        ledger: desk.ledger.clone(),
+        broker: desk.reach(),
+        shown: desk.shown.clone(),
+        waiting: desk.watching.waiting.clone(),
     });
     tokio::select! {
-        ended = served.work(context) => ended,
-        never = probes::answer(probe, &served.reached) => match never? {},
+        ended = desk.work(context) => ended,
+        never = probes::answer(probe, &desk.reached) => match never? {},
         never = page::show(page, api, context) => match never? {},
     }
 }

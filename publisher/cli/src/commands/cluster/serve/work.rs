@@ -13,10 +13,10 @@ use crate::args::Serve;
 use crate::commands::cluster::broker;
 use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
-use drover_api::Reach;
-use drover_core::leader::{LeaderService, LiveJobs, LocalWorkers, PipelineLeader, Workers};
+use drover_api::BrokerHandle;
+use drover_core::leader::{LocalWorkers, LeaderService, LiveJobs, PipelineLeader, Workers};
 use drover_core::local::QUEUE_CAPACITY;
-use drover_core::triggers::{WatchContext, WatchSettings};
+use drover_core::triggers::{WatchSettings, WatchContext};
 
 /// From TERM to KILL, for a command of this process that must end.
 const TERM_GRACE: Duration = Duration::from_secs(10);
@@ -25,7 +25,7 @@ const TERM_GRACE: Duration = Duration::from_secs(10);
 pub(crate) type Reached = Arc<OnceLock<Arc<dyn Broker>>>;
 
 /// What a service works with.
-pub(crate) struct ServeContext {
+pub(crate) struct Desk {
     pub(crate) ledger: Ledger,
     /// The broker that was named, or the queue of this process.
     pub(crate) reached: Reached,
@@ -35,7 +35,7 @@ pub(crate) struct ServeContext {
     limit: usize,
 }
 
-impl ServeContext {
+impl Desk {
     /// Opens the store; the broker is reached later. What this process works on itself is counted in `working`.
     pub(crate) async fn open(
         typed: &Serve,
@@ -71,10 +71,10 @@ impl ServeContext {
     }
 
     /// The broker as the HTTP API sees it.
-    pub(crate) fn reach(&self) -> Reach {
+    pub(crate) fn reach(&self) -> BrokerHandle {
         match (&self.workers, self.reached.get()) {
-            (Workers::Local(_), Some(queue)) => Reach::Embedded(Arc::clone(queue)),
-            _ => Reach::Remote(Arc::clone(&self.reached)),
+            (Workers::Local(_), Some(queue)) => BrokerHandle::Embedded(Arc::clone(queue)),
+            _ => BrokerHandle::Remote(Arc::clone(&self.reached)),
         }
     }
 
@@ -97,7 +97,7 @@ impl ServeContext {
         let service = LeaderService::new(leader).await?;
         self.reached.get_or_init(|| broker);
         context.console.talk(format!(
-            "{manner} watching the inputs of registered pipelines; Ctrl-C ends it, and loses nothing"
+            "{manner} watching the inputs of standing pipelines; Ctrl-C ends it, and loses nothing"
         ));
         Err(service.run().await.into())
     }

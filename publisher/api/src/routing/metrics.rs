@@ -1,6 +1,6 @@
-//! What the API counts and measures. The names are a contract (`docs/operations.md`), all of them stand here.
+//! Metrics of the API. The names are a contract (`docs/operations.md`) and are all defined here.
 //!
-//! Labels have few values: routes by their template, never by what a client put into it. Without a recorder all of this
+//! Labels have few values: routes appear as templates, never with text from a client. Without a recorder, recording
 //! does nothing.
 
 use std::time::Instant;
@@ -13,20 +13,20 @@ use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 
-/// Requests, by `route`, `method` and `status`: 2xx, 4xx, 5xx …
+/// Requests by `route`, `method` and `status` (2xx, 4xx, 5xx …).
 const REQUESTS: &str = "drover_http_requests_total";
-/// Time from a request's head to the head of its answer, by `route`.
+/// Time from the head of a request to the head of the answer, by `route`.
 pub const SECONDS: &str = "drover_http_request_seconds";
-/// Clients that listen to live updates.
+/// Open event streams.
 const STREAMS: &str = "drover_http_event_streams";
 
-/// Upper bounds of the histogram, in seconds: from an answer out of memory to the end of a request's time.
+/// Upper bounds of the histogram in seconds, from an answer out of memory to the timeout of a request.
 pub const BUCKETS_S: [f64; 9] = [0.001, 0.005, 0.02, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
-/// The route of what is a file of the page, or nothing.
+/// Label of requests for files of the page, and for unknown paths.
 const PAGE: &str = "page";
 
-/// Tells the recorder what the names mean.
+/// Describes the metrics to the recorder.
 pub fn describe() {
     describe_counter!(REQUESTS, "requests to the HTTP API and the page");
     describe_histogram!(
@@ -37,7 +37,7 @@ pub fn describe() {
     describe_gauge!(STREAMS, "clients that listen to live updates");
 }
 
-/// Counts a request, whatever is answered.
+/// Middleware that counts and times requests.
 pub(crate) async fn count(request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let method = method(request.method());
@@ -53,7 +53,7 @@ pub(crate) async fn count(request: Request, next: Next) -> Response {
     response
 }
 
-/// The method in a word of a short list: a client may invent others.
+/// Label of a method; unusual methods share one label.
 fn method(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -75,17 +75,17 @@ fn class(status: StatusCode) -> &'static str {
     }
 }
 
-/// A client that listens to live updates, until this is dropped.
-pub(crate) struct Listening;
+/// Counts an event stream as open until dropped.
+pub(crate) struct StreamGauge;
 
-impl Listening {
+impl StreamGauge {
     pub(crate) fn begin() -> Self {
         gauge!(STREAMS).increment(1.0);
         Self
     }
 }
 
-impl Drop for Listening {
+impl Drop for StreamGauge {
     fn drop(&mut self) {
         gauge!(STREAMS).decrement(1.0);
     }
