@@ -58,7 +58,7 @@ fn a_coordinator_killed_while_one_group_is_retried_is_replaced_and_other_failure
     let told = herd.call(&["job", &failed]).code(0).stdout;
     let command = told
         .lines()
-        .find(|line| line.starts_with("only of one cause:"));
+        .find(|line| line.starts_with("only one cause:"));
     let key = command
         .and_then(|line| line.split_once("--group "))
         .expect("the largest group is named")

@@ -47,7 +47,7 @@ fn a_job_waits_for_workers_and_goes_on_when_one_comes() {
     let waiting = herd.start_publish_and_wait(&copies());
     eventually("it was told that no worker is there", || {
         let told = herd.call(&["explain", "last"]).stdout;
-        told.contains("No worker is connected") && !told.contains("Nobody coordinates")
+        told.contains("No worker is connected") && !told.contains("No process coordinates")
     });
     let _worker = herd.worker("made");
     assert_eq!(waiting.finish().code(0).job().counts(), "5: 5 processed");
@@ -61,7 +61,7 @@ fn a_published_job_waits_for_a_coordinator_and_says_so() {
     let id = herd.publish(&copies());
     let told = herd.call(&["explain", &id]).code(0).stdout;
     assert!(
-        told.contains("Nobody coordinates it: start `drover serve`"),
+        told.contains("No process coordinates the job: start `drover serve`"),
         "{told}"
     );
     let _service = herd.serve();
@@ -125,7 +125,7 @@ fn who_waits_may_leave_and_the_job_goes_on() {
     herd.told("started", 2);
     waiting.signal(Signal::SIGINT);
     let outcome = waiting.finish().code(5);
-    assert!(outcome.stderr.contains("goes on"), "{}", outcome.told());
+    assert!(outcome.stderr.contains("continues"), "{}", outcome.told());
     let _service = herd.serve();
     herd.place.open_gate("gate");
     let job = herd.wait("last");

@@ -51,7 +51,7 @@ fn is_parked(herd: &Herd, body: &[u8], reason: &str) {
     assert!(kept.contains(reason), "{}", &kept[..kept.len().min(500)]);
     let told = herd.call(&["explain", &id]).code(0).stdout;
     assert!(
-        told.contains("1 message of made that nobody understood") && told.contains(reason),
+        told.contains("1 message of made is dead-lettered") && told.contains(reason),
         "{told}"
     );
     herd.place.open_gate("gate");

@@ -245,14 +245,17 @@ fn a_standing_pipeline_that_starts_nothing_is_explained() {
     }
     let explained = |name: &str| place.call(&["explain", name]).code(0).stdout;
     let copy = explained("copy");
-    assert!(copy.contains("no `drover serve` is at work"), "{copy}");
+    assert!(copy.contains("no `drover serve` runs"), "{copy}");
     let total = explained("total");
     assert!(
-        total.contains("copy writes, which has had no job yet"),
+        total.contains("the output of copy, which has had no job yet"),
         "{total}"
     );
     place.call(&["pause", "pipeline", "copy"]).code(0);
     let (copy, total) = (explained("copy"), explained("total"));
     assert!(copy.contains("is paused"), "{copy}");
-    assert!(total.contains("copy writes, which is paused"), "{total}");
+    assert!(
+        total.contains("the output of copy, which is paused"),
+        "{total}"
+    );
 }

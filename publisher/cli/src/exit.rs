@@ -2,12 +2,12 @@
 
 use drover_shared::job::{JobRecord, JobState};
 
-/// How a command ended, for whoever started it.
+/// Result of a command, for the process that started it.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Exit {
-    /// All that was asked for is done.
+    /// The command did everything.
     Success,
-    /// The job failed: some datums did, or its output could not be published.
+    /// The job failed: some datums failed, or the output could not be published.
     JobFailed,
     /// The command line or a spec is wrong; nothing was done.
     Usage,
@@ -20,7 +20,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// Every exit, in the order of the codes.
+    /// All exits in the order of their codes.
     pub const ALL: [Self; 6] = [
         Self::Success,
         Self::JobFailed,
@@ -30,7 +30,7 @@ impl Exit {
         Self::StillRunning,
     ];
 
-    /// The number that the process returns.
+    /// Exit code of the process.
     pub const fn code(self) -> u8 {
         match self {
             Self::Success => 0,
@@ -42,7 +42,7 @@ impl Exit {
         }
     }
 
-    /// What `run`, `wait`, `job` and `retry` return for a job in this state.
+    /// Exit of `run`, `wait`, `job` and `retry` for a job in this state.
     pub fn of_job(record: &JobRecord) -> Self {
         match record.state {
             JobState::Success => Self::Success,
@@ -54,7 +54,7 @@ impl Exit {
         }
     }
 
-    /// The exit of several jobs in one command: that of the worst.
+    /// The worse of two exits, for a command with several jobs.
     #[must_use]
     pub fn worse(self, other: Self) -> Self {
         self.max(other)

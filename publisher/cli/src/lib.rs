@@ -1,7 +1,7 @@
-//! The command line: parses arguments, carries out commands, renders results.
+//! The command line: parses arguments, executes commands, renders results.
 //!
-//! From the outside in: [`args`] is what is typed, [`commands`] what is done about it, [`render`] what is seen
-//! of it and [`exit`] how it ends.
+//! [`args`] defines the arguments, [`commands`] executes them, [`render`] formats the results, and [`exit`] defines
+//! the exit codes.
 
 pub mod args;
 pub mod commands;

@@ -1,4 +1,4 @@
-//! The `drover` command: read what was typed, carry it out, exit with a code that scripts can rely on.
+//! The `drover` command: parses the command line, executes the command, and exits with a documented code.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use drover::{args, commands};
 use drover_worker::runner;
 
 fn main() -> ExitCode {
-    // A runner is this very binary, started by itself: it must be single-threaded and see no other argument.
+    // A runner is this binary, started by itself. A runner must be single-threaded and sees no other argument.
     if let Some(code) = runner::take_over() {
         return code;
     }
@@ -20,5 +20,5 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(cli: Cli) -> Exit {
-    Box::pin(commands::carry_out(cli)).await
+    Box::pin(commands::execute(cli)).await
 }

@@ -16,7 +16,7 @@ use super::super::{Access, Api, ApiContext, BrokerHandle};
 use super::{Site, assert_error, request, told};
 use crate::server::listen::router;
 use drover_core::leader::{LiveJobs, PipelineLeader};
-use drover_core::testing::fixture::{Fixture, DEADLINE, WorkerBehavior};
+use drover_core::testing::fixture::{DEADLINE, Fixture, WorkerBehavior};
 use drover_core::triggers::WaitReasons;
 
 /// The events of a stream, as they come.

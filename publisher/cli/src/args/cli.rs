@@ -13,14 +13,14 @@ use super::{
 const EXIT_CODES: &str = "\
 Exit codes:
   0  all done
-  1  the job failed: some datums did, or its output could not be published
+  1  the job failed: some datums failed, or its output could not be published
   2  usage, or an invalid spec; nothing was done
   3  the job was stopped: by `drover stop`, a signal or `job_timeout`
   4  the store or the broker cannot be reached or used
-  5  `wait --timeout` ran out, or `publish --wait` was interrupted; the job goes on
+  5  `wait --timeout` ran out, or `publish --wait` was interrupted; the job continues
 
-Standard output carries data, standard error carries talk. NO_COLOR=1 switches colours off;
-DROVER_LOG=debug tells more of what happens inside.
+Standard output carries data, standard error carries messages. NO_COLOR=1 switches colours off;
+DROVER_LOG=debug prints log messages.
 
 Start here:
   drover run --glob 'photos/*.jpg' --out thumbs -- convert '{}' -resize 200 '{out}/{/}'
@@ -29,13 +29,13 @@ Start here:
 
 /// Runs a command over every file of a folder or bucket, without losing or repeating anything.
 ///
-/// Files become datums, the units of work; each datum runs the command once, in a sandbox of its own.
-/// What succeeded is not done again: the next run does only what is new or changed.
+/// Files become datums, the units of work; each datum runs the command once, in a sandbox of its own. Finished datums
+/// are not repeated: the next run processes only new and changed files.
 #[derive(Debug, Parser)]
 #[command(name = "drover", version, after_help = EXIT_CODES, arg_required_else_help = true, max_term_width = 100)]
 #[command(subcommand_value_name = "COMMAND", disable_help_subcommand = true)]
 pub struct Cli {
-    /// What every command takes.
+    /// Options of all commands.
     #[command(flatten)]
     pub common: Common,
 
@@ -44,7 +44,7 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// What every command takes.
+/// Options of all commands.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Common options")]
 pub struct Common {
@@ -87,7 +87,7 @@ pub struct Common {
     )]
     pub connect_timeout: Duration,
 
-    /// Whether the broker stands on the command line itself.
+    /// True if the broker is named on the command line itself.
     #[arg(skip)]
     pub broker_is_typed: bool,
 
@@ -101,7 +101,7 @@ pub struct Common {
     )]
     pub output: Format,
 
-    /// What is told on standard error of what happens inside: error, warn, info, debug, or `room=level,…`
+    /// Level of log messages on standard error: error, warn, info, debug, or `room=level,…`
     #[arg(
         long,
         global = true,
@@ -118,87 +118,91 @@ pub struct Common {
 pub enum Command {
     /// Run pipelines, or a one-liner, on this machine
     ///
-    /// Every file or directory that the globs of a pipeline match is a datum. Its command runs once for each, with the inputs
-    /// below `/pfs` and its output in `/pfs/out`, in a sandbox of its own. What an earlier run did is skipped. The
-    /// output folder, named as the pipeline, changes only once all datums have succeeded.
+    /// Every file or directory that the globs of a pipeline match is a datum. The command runs once for each datum,
+    /// with the inputs below `/pfs` and the output in `/pfs/out`, in a sandbox of its own. Datums that succeeded in
+    /// an earlier run are skipped. The output folder, named as the pipeline, changes only once all datums have
+    /// succeeded.
     Run(Run),
-    /// Put pipelines on a cluster of workers, as jobs that outlive this command
+    /// Submit pipelines to a cluster of workers, as jobs that outlive this command
     ///
-    /// The job is written to the store whole, and its id printed. From then on it is seen through by whoever
-    /// coordinates: `drover serve`, or this command itself with `--wait`. Workers, wherever they are, need the same
-    /// `--store` and `--broker`.
+    /// The job is written to the store, and its id is printed. A `drover serve` coordinates the job, or this command
+    /// with `--wait`. All workers need the same `--store` and `--broker`.
     Publish(Publish),
-    /// Start the jobs of registered pipelines when their inputs change, and see published jobs through
+    /// Start jobs of registered pipelines when inputs change, and coordinate submitted jobs
     ///
-    /// With `--broker`, workers are processes of their own (`drover-worker`). Any number of these may run; each pipeline is
-    /// seen to by one of them at a time, and when that one goes another one goes on where it was. Without a broker, this
-    /// process works itself, on a store in a folder. SIGTERM loses nothing: what was at work is gone on with.
+    /// With `--broker`, workers are separate processes (`drover-worker`). Any number of services may run; each
+    /// pipeline has one leader at a time, and another service takes over when the leader exits. Without a broker,
+    /// this process runs the datums itself, on a store in a folder. SIGTERM loses nothing: the next service
+    /// continues.
     Serve(Serve),
-    /// Make registered pipelines, whose jobs `serve` starts whenever their inputs change
+    /// Register pipelines, so that `serve` starts a job whenever their inputs change
     #[command(subcommand)]
     Create(Create),
-    /// Give registered pipelines another spec
+    /// Replace the spec of registered pipelines
     #[command(subcommand)]
     Update(Update),
-    /// End registered pipelines; what they wrote stays
+    /// Remove registered pipelines; their output stays
     #[command(subcommand)]
     Delete(Delete),
-    /// Let registered pipelines start no more jobs
+    /// Pause registered pipelines: no more jobs start
     #[command(subcommand)]
     Pause(Pause),
-    /// Let registered pipelines start jobs again
+    /// Resume paused pipelines
     #[command(subcommand)]
     Resume(Resume),
-    /// List registered pipelines, or draw who reads what
+    /// List registered pipelines, or draw the graph of inputs and outputs
     Pipelines(Pipelines),
-    /// Preview the datums that a run would work on
+    /// Preview the datums that a run would process
     ///
-    /// Nothing is run and no job is made. New files are read once, since the id of a datum stands for their content.
+    /// Nothing is run and no job is created. New files are read once, because the id of a datum depends on the
+    /// content.
     Plan(Plan),
     /// Check pipeline specs and show every finding
     ///
-    /// With `--output json` it prints the normal form of each spec: defaults left out, spellings put right.
+    /// With `--output json` the normal form of each spec is printed: without defaults, and with unified spelling.
     Validate(Validate),
     /// Print the JSON Schema of pipeline specs, for editors
     Schema,
-    /// Make resources for Kubernetes of pipeline specs
+    /// Convert pipeline specs to resources for Kubernetes
     ///
-    /// Prints one `Pipeline` resource for each, in YAML, or in JSON with `--output json`. Drover's operator runs it.
+    /// Prints one `Pipeline` resource for each spec, in YAML, or in JSON with `--output json`. Drover's operator runs
+    /// these resources.
     Manifest(Manifest),
     /// List jobs, newest first
     Jobs(Jobs),
     /// Show one job: its state, counts and failures by cause
     Job(Job),
-    /// List the datums of a job with what became of them
+    /// List the datums of a job with their states
     ///
-    /// States: queued, and finally success, failed, recovered (by `err_cmd`) or skipped (done by an earlier job). What
-    /// is running or retrying counts as queued here: the page and the API of `drover serve` show who is at what.
+    /// States: queued, and finally success, failed, recovered (by `err_cmd`) or skipped (done by an earlier job).
+    /// Running and retrying datums are listed as queued; the page and the API of `drover serve` show what runs where.
     Datums(Datums),
     /// Show what the commands of a job printed
     ///
-    /// Of all datums, each line begins with the datum's index and the attempt, `17.1 | …`; `err` stands for `err_cmd`.
-    /// The log of an attempt can be seen once the attempt has ended.
+    /// Without `--datum`, each line begins with the datum's index and the attempt, `17.1 | …`; `err` stands for
+    /// `err_cmd`. The log of an attempt is available once the attempt has ended.
     Logs(Logs),
     /// Wait until a job has ended
     ///
     /// Prints its record and exits with its code, as `run` does.
     Wait(Wait),
-    /// Stop a job; what is done stays done
+    /// Stop a job; finished datums stay finished
     ///
-    /// Running commands are ended. The next run of the pipeline goes on from there.
+    /// Running commands are ended. The next run of the pipeline continues from there.
     Stop(Stop),
     /// Run the failed datums of a job again, and only those
     ///
-    /// A new job takes over what succeeded, and runs what failed, was recovered or was not reached. It refuses when
-    /// the inputs have changed since: `run` takes them as they are now.
+    /// A new job takes over the successful datums and runs the others: failed, recovered or never started. The
+    /// command refuses if inputs have changed since; `run` takes the present inputs.
     Retry(Retry),
-    /// Say why a job failed or is not moving, or why a registered pipeline starts none
+    /// Explain why a job failed or makes no progress, or why a registered pipeline starts no job
     Explain(Explain),
-    /// Print the completions of a shell
+    /// Print the completions for a shell
     Completions(Completions),
     /// Ask `serve` or a worker whether it is ready
     ///
-    /// Exits with 0 if it is, else says why not. For health checks of containers that have no other tool.
+    /// Exits with 0 if the process is ready, else prints the reason. For health checks of containers without another
+    /// tool.
     #[command(hide = true)]
     Probe(Probe),
 }

@@ -12,35 +12,35 @@ const PUBLISH_EXAMPLES: &str = "\
 Examples:
   export DROVER_STORE=s3://bucket/data DROVER_BROKER=amqp://user:password@rabbit
   drover publish pipeline.yaml                  prints the id of the job, and returns
-  drover publish --wait pipeline.yaml           shows its progress, and exits as the job does
+  drover publish --wait pipeline.yaml           shows the progress, and exits as the job does
   id=$(drover publish pipeline.yaml) && drover wait $id
   drover publish map.yaml reduce.yaml           a chain: the second job begins once the first has succeeded";
 
-/// Puts jobs on a cluster.
+/// Submits jobs to a cluster.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = PUBLISH_EXAMPLES)]
 pub struct Publish {
-    /// What to publish.
+    /// Specs or a one-liner.
     #[command(flatten)]
     pub sources: Sources,
 
-    /// Do everything, also what succeeded before
+    /// Process everything, also datums that succeeded before
     #[arg(long)]
     pub reprocess: bool,
 
-    /// Follow the jobs to their end, coordinating them if nobody else does
+    /// Follow the jobs to their end, and coordinate them unless a `drover serve` does
     ///
-    /// Exits as `run` does. Ctrl-C ends this command only; the job goes on as soon as somebody coordinates it.
+    /// Exits as `run` does. Ctrl-C ends this command only; the job continues as soon as a service coordinates it.
     #[arg(long)]
     pub wait: bool,
 }
 
 const SERVE_EXAMPLES: &str = "\
 Examples:
-  drover serve                                  the folder here, worked on by this process
+  drover serve                                  the current folder, without a broker
   drover serve --store s3://bucket/data --broker amqp://user:password@rabbit --listen 0.0.0.0:9090";
 
-/// Starts and sees through jobs.
+/// Starts and coordinates jobs.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = SERVE_EXAMPLES)]
 pub struct Serve {
@@ -48,31 +48,31 @@ pub struct Serve {
     #[arg(long, env = "DROVER_LISTEN", value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
 
-    /// Address of the page and of the HTTP API, or `none` [default: 127.0.0.1:7600]
+    /// Address of the page and the HTTP API, or `none` [default: 127.0.0.1:7600]
     ///
-    /// An address that other machines can reach needs a token, for example `DROVER_TOKEN=… drover serve --http 0.0.0.0:7600`. There
-    /// is no TLS: put a reverse proxy before it where the network is not yours.
+    /// An address that other machines can reach needs a token, for example `DROVER_TOKEN=… drover serve --http
+    /// 0.0.0.0:7600`. There is no TLS: on a foreign network, put a reverse proxy before the service.
     #[arg(long, env = "DROVER_HTTP", value_name = "ADDRESS")]
     pub http: Option<Http>,
 
-    /// File with the token that the HTTP API asks for; the variable `DROVER_TOKEN` can hold the token itself
+    /// File with the token of the HTTP API; the variable `DROVER_TOKEN` can hold the token itself
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 
-    /// File with a token that is for looking only; the variable `DROVER_READ_TOKEN` can hold the token itself
+    /// File with a read-only token; the variable `DROVER_READ_TOKEN` can hold the token itself
     #[arg(long, value_name = "FILE")]
     pub read_token_file: Option<PathBuf>,
 
-    /// How long inputs must stay as they are before a job is started for them, so that half-written files start none
+    /// Time for which inputs must stay unchanged before a job starts, so that half-written files start none
     #[arg(long, env = "DROVER_SETTLE", default_value = "1s", value_name = "TIME", value_parser = positive_duration)]
     pub settle: Duration,
 
-    /// How often inputs are looked at although nothing was told: what finds changes in buckets and in folders of other
-    /// machines
+    /// Interval at which inputs are listed without a notification; needed for buckets and for folders that other
+    /// machines change
     #[arg(long, env = "DROVER_LOOK_EVERY", default_value = "30s", value_name = "TIME", value_parser = positive_duration)]
     pub look_every: Duration,
 
-    /// Jobs that this process is at, at most, one for each pipeline [default: any number]
+    /// Maximum number of jobs that this process coordinates at a time, one for each pipeline [default: any number]
     #[arg(long, env = "DROVER_MAX_CONCURRENT_JOBS", value_name = "N")]
     pub max_concurrent_jobs: Option<NonZeroU32>,
 
@@ -81,10 +81,10 @@ pub struct Serve {
     pub workers: Option<NonZeroU16>,
 }
 
-/// Asks a process of Drover's whether it is ready; for health checks of containers that have no other tool.
+/// Asks a process whether it is ready; for health checks of containers without another tool.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Probe {
-    /// Where it answers: what it was given as `--listen`
+    /// The `--listen` address of the process
     #[arg(
         env = "DROVER_LISTEN",
         default_value = "127.0.0.1:9090",

@@ -9,16 +9,16 @@ use super::values::positive_duration;
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "One-liner, instead of a SPEC")]
 pub struct OneLiner {
-    /// The files to work on, each one a datum: 'photos/*.jpg', or REPO:GLOB as in a spec
+    /// The input files, each one a datum: 'photos/*.jpg', or REPO:GLOB as in a spec
     ///
     /// `photos/*.jpg` is a path as in a shell (quote it, so that the shell leaves it alone). With a colon,
-    /// `photos:/**.jpg` or `s3://bucket/logs:/*/*.gz`, the folder stands before it and a glob of the spec's
-    /// grammar after it. A glob that ends in `/` takes directories too, each with all below it as one datum.
-    /// Given several times: every combination, the last one varying fastest.
+    /// `photos:/**.jpg` or `s3://bucket/logs:/*/*.gz`, the folder stands before the colon and a glob of the spec's
+    /// grammar after it. A glob that ends in `/` takes directories too, each with all files below it as one datum.
+    /// With several globs, every combination is a datum; the last glob varies fastest.
     #[arg(long, value_name = "GLOB", requires = "out", conflicts_with = "specs")]
     pub glob: Vec<String>,
 
-    /// The output folder in the store; also the name under which what is done is remembered
+    /// The output folder in the store; also the name under which finished work is remembered
     #[arg(long, value_name = "NAME", requires = "glob")]
     pub out: Option<String>,
 
@@ -26,9 +26,9 @@ pub struct OneLiner {
     #[arg(long, requires = "glob")]
     pub stdin: bool,
 
-    /// Keep what each command prints on standard output as this file, for example '{/.}.txt'
+    /// Write the standard output of each command to this file, for example '{/.}.txt'
     ///
-    /// A name without placeholders gathers all outputs in that one file, in the order of the inputs.
+    /// A name without placeholders collects all outputs in one file, in the order of the inputs.
     #[arg(long, value_name = "FILE", requires = "glob")]
     pub stdout: Option<String>,
 

@@ -17,7 +17,7 @@ pub struct Jobs {
     #[arg(long, value_name = "NAME")]
     pub pipeline: Option<PipelineName>,
 
-    /// How many jobs to show.
+    /// Limit of the list.
     #[command(flatten)]
     pub rows: Rows,
 }
@@ -25,7 +25,7 @@ pub struct Jobs {
 /// Shows one job.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Job {
-    /// The job: its id, the beginning of it, or `last`
+    /// The job: an id, a prefix of an id, or `last`
     #[arg(value_name = "JOB", default_value = "last")]
     pub job: String,
 }
@@ -36,7 +36,7 @@ pub struct Job {
     after_help = "Example: drover datums last --state failed --output json | jq -r '.inputs[].path'"
 )]
 pub struct Datums {
-    /// The job: its id, the beginning of it, or `last`
+    /// The job: an id, a prefix of an id, or `last`
     #[arg(value_name = "JOB", default_value = "last")]
     pub job: String,
 
@@ -44,19 +44,19 @@ pub struct Datums {
     #[arg(long, value_name = "STATE", value_parser = state_parser())]
     pub state: Vec<DatumState>,
 
-    /// How many datums to show.
+    /// Limit of the list.
     #[command(flatten)]
     pub rows: Rows,
 }
 
-/// Shows what commands printed.
+/// Shows the output of commands.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Logs {
-    /// The job: its id, the beginning of it, or `last`
+    /// The job: an id, a prefix of an id, or `last`
     #[arg(value_name = "JOB", default_value = "last")]
     pub job: String,
 
-    /// Only this datum: its index in the job, or its id or the beginning of it
+    /// Only this datum: an index in the job, or a prefix of a datum id
     #[arg(long, value_name = "DATUM")]
     pub datum: Option<DatumChoice>,
 
@@ -64,19 +64,19 @@ pub struct Logs {
     #[arg(long, value_name = "N")]
     pub attempt: Option<NonZeroU32>,
 
-    /// Go on with what is printed until the job has ended
+    /// Continue with new output until the job has ended
     #[arg(long, short)]
     pub follow: bool,
 
-    /// Begin each line with the time it was printed
+    /// Begin each line with a time stamp
     #[arg(long, short)]
     pub timestamps: bool,
 }
 
-/// Waits for a job.
+/// Waits for the end of a job.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Wait {
-    /// The job: its id, the beginning of it, or `last`
+    /// The job: an id, a prefix of an id, or `last`
     #[arg(value_name = "JOB", default_value = "last")]
     pub job: String,
 
@@ -85,27 +85,27 @@ pub struct Wait {
     pub timeout: Option<Duration>,
 }
 
-/// Cancellations a job.
+/// Stops a job.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Stop {
-    /// The job: its id, the beginning of it, or `last`
+    /// The job: an id, a prefix of an id, or `last`
     #[arg(value_name = "JOB")]
     pub job: String,
 
-    /// Ask, and return without waiting for the end
+    /// Request the stop, and return without waiting for the end
     #[arg(long)]
     pub no_wait: bool,
 }
 
-/// Explains a job, or a registered pipeline.
+/// Explains a job or a registered pipeline.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Explain {
-    /// The job: its id, the beginning of it, or `last`; or the name of a registered pipeline
+    /// The job: an id, a prefix of an id, or `last`; or the name of a registered pipeline
     #[arg(value_name = "JOB", default_value = "last")]
     pub job: String,
 }
 
-/// The names of datum states, as JSON has them.
+/// Names of the datum states in JSON.
 const STATES: [&str; 7] = [
     "queued",
     "running",

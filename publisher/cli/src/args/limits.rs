@@ -1,11 +1,11 @@
-//! How many rows a list shows.
+//! Number of rows in lists.
 
 use super::Format;
 
-/// Rows that a list shows to a person who did not say how many.
-const ROWS_FOR_PEOPLE: u64 = 20;
+/// Default number of rows in text output.
+const DEFAULT_ROWS: u64 = 20;
 
-/// How many rows a list shows.
+/// Number of rows in lists.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Rows {
     /// Rows to show; 0 shows all [default: 20 as text, all as JSON]
@@ -14,12 +14,12 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// The greatest number of rows; none means all.
+    /// The maximum number of rows; `u64::MAX` without a limit.
     pub fn most(self, format: Format) -> u64 {
         match (self.limit, format) {
             (Some(0), _) | (None, Format::Json) => u64::MAX,
             (Some(limit), _) => limit,
-            (None, Format::Text) => ROWS_FOR_PEOPLE,
+            (None, Format::Text) => DEFAULT_ROWS,
         }
     }
 }

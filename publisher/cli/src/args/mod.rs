@@ -1,5 +1,5 @@
-//! The command line as typed. Clap's definitions only, one file a group of commands; the texts of
-//! `--help` stand beside the fields they explain. What is meant by them is `commands`' business.
+//! Definitions of the command line for clap, a file for each group of commands. The texts of `--help` are the doc
+//! comments of the fields.
 
 mod cli;
 mod cluster;
@@ -18,13 +18,13 @@ pub use cluster::{Probe, Publish, Serve};
 pub use command::OneLiner;
 pub use inspect::{Datums, Explain, Job, Jobs, Logs, Stop, Wait};
 pub use limits::Rows;
-pub use parse::{is_help, parse, wanted_json};
+pub use parse::{is_help, parse, wants_json};
 pub use pipelines::{
-    Create, Delete, GraphFormat, Named, Pause, Pipelines, Resume, SpecFiles, Update,
+    Create, Delete, GraphFormat, Pause, PipelineArg, Pipelines, Resume, SpecFiles, Update,
 };
 pub use run::{Engine, Retry, Run};
 pub use spec::{Completions, Manifest, Plan, Sources, Validate};
-pub use tokens::{Tokens, tokens};
+pub use tokens::{ApiTokens, api_tokens};
 pub use values::{DatumChoice, Format, Http, InputOverride};
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! From the words of this process to a [`Cli`].
+//! Parses the arguments of this process into a [`Cli`].
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -6,7 +6,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
 
 use super::{Cli, Format};
 
-/// The command line of this process, or the error that clap makes of it (`--help` is one).
+/// The parsed command line of this process, or clap's error (`--help` counts as one).
 pub fn parse() -> Result<Cli, clap::Error> {
     let mut command = Cli::command();
     let matches = command.try_get_matches_from_mut(std::env::args_os())?;
@@ -15,7 +15,7 @@ pub fn parse() -> Result<Cli, clap::Error> {
     Ok(cli)
 }
 
-/// Whether a common option stands on the command line, before the command or after it.
+/// True if a common option is on the command line, before or after the command.
 fn is_typed(matches: &ArgMatches, name: &str) -> bool {
     let after = matches.subcommand().map(|(_, after)| after);
     std::iter::once(matches)
@@ -23,18 +23,18 @@ fn is_typed(matches: &ArgMatches, name: &str) -> bool {
         .any(|matches| matches.value_source(name) == Some(ValueSource::CommandLine))
 }
 
-/// Whether a command line that could not be parsed asked for JSON, so that its error can be JSON too.
-pub fn wanted_json() -> bool {
+/// True if an invalid command line asked for JSON, so that the error can be JSON too.
+pub fn wants_json() -> bool {
     let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     let typed: Vec<String> = words.take_while(|word| word != "--").collect();
     let by_flag = typed.windows(2).any(|pair| pair == ["--output", "json"]);
-    // A command line without the flag, so that clap tells what the environment says.
+    // A command line without the flag, so that clap reads the variable.
     let by_variable = Cli::try_parse_from(["drover", "schema"])
         .is_ok_and(|cli| cli.common.output == Format::Json);
     by_flag || typed.iter().any(|word| word == "--output=json") || by_variable
 }
 
-/// Whether clap's "error" is the text that was asked for.
+/// True if clap's "error" is a requested text.
 pub fn is_help(error: &clap::Error) -> bool {
     matches!(
         error.kind(),

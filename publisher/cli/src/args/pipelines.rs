@@ -8,43 +8,43 @@ use drover_shared::id::PipelineName;
 const CREATE_EXAMPLES: &str = "\
 Examples:
   drover create pipeline -f pipeline.yaml       from now on, `drover serve` starts its jobs
-  drover update pipeline -f pipeline.yaml       give it another spec
-  drover pipelines --graph                      who reads what";
+  drover update pipeline -f pipeline.yaml       replace the spec
+  drover pipelines --graph                      the graph of inputs and outputs";
 
-/// Makes something that stays.
+/// Creates a resource.
 #[derive(Clone, Debug, Subcommand)]
 #[command(after_help = CREATE_EXAMPLES)]
 pub enum Create {
-    /// Make registered pipelines: whenever their inputs change, `drover serve` starts a job for the difference
+    /// Register pipelines: `drover serve` starts a job for every change of their inputs
     Pipeline(SpecFiles),
 }
 
-/// Changes something that stays.
+/// Updates a resource.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Update {
-    /// Give registered pipelines another spec; a job is started for what that changes
+    /// Replace the spec of registered pipelines; a job starts for the difference
     Pipeline(SpecFiles),
 }
 
-/// Ends something that stays.
+/// Deletes a resource.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Delete {
-    /// End a registered pipeline; its running job is stopped, its output stays
-    Pipeline(Named),
+    /// Remove a registered pipeline; the running job is stopped, the output stays
+    Pipeline(PipelineArg),
 }
 
-/// Pauses something.
+/// Pauses a resource.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Pause {
-    /// Start no more jobs of a registered pipeline; the running one goes on
-    Pipeline(Named),
+    /// Pause a registered pipeline: no more jobs start, a running job continues
+    Pipeline(PipelineArg),
 }
 
-/// Takes a pause back.
+/// Resumes a resource.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Resume {
-    /// Start jobs of a registered pipeline again
-    Pipeline(Named),
+    /// Resume a paused pipeline
+    Pipeline(PipelineArg),
 }
 
 /// Specs in files.
@@ -55,10 +55,10 @@ pub struct SpecFiles {
     pub files: Vec<PathBuf>,
 }
 
-/// A registered pipeline.
+/// The name of a registered pipeline.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Named {
-    /// Its name
+pub struct PipelineArg {
+    /// Name of the pipeline
     #[arg(value_name = "PIPELINE")]
     pub name: PipelineName,
 }
@@ -66,16 +66,16 @@ pub struct Named {
 /// Lists registered pipelines.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Pipelines {
-    /// Show who reads what, as a tree or for Graphviz (`drover pipelines --graph dot | dot -Tsvg`)
+    /// Show the graph of inputs and outputs, as a tree or for Graphviz (`drover pipelines --graph dot | dot -Tsvg`)
     #[arg(long, value_name = "HOW", num_args = 0..=1, default_missing_value = "text")]
     pub graph: Option<GraphFormat>,
 }
 
-/// How a graph is drawn.
+/// Format of a graph.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum GraphFormat {
     /// A tree.
     Text,
-    /// Graphviz's own language.
+    /// The language of Graphviz.
     Dot,
 }

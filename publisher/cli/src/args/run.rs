@@ -16,52 +16,52 @@ Examples:
   drover run --glob 'logs/*.gz' --out words --stdout '{/.}' -- 'zcat {} | wc -w'
   drover run --glob 'logs/*.gz' --out lines --stdout all.txt --stdin -- sh -c 'zcat | wc -l'
 
-Ctrl-C drains: what runs may finish within --grace; a second one cuts short. Either way the exit
-code is 3, nothing is lost, and the next run goes on from there.";
+Ctrl-C drains: running datums may finish within --grace; a second Ctrl-C ends them. Either way the exit
+code is 3, nothing is lost, and the next run continues from there.";
 
 /// Runs pipelines, or a one-liner, on this machine.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = RUN_EXAMPLES)]
 pub struct Run {
-    /// What to run.
+    /// Specs or a one-liner.
     #[command(flatten)]
     pub sources: Sources,
 
-    /// Do everything, also what succeeded before
+    /// Process everything, also datums that succeeded before
     #[arg(long, help_heading = "Running")]
     pub reprocess: bool,
 
-    /// How to run it.
+    /// Options for running datums.
     #[command(flatten)]
     pub engine: Engine,
 }
 
 const RETRY_EXAMPLES: &str = "\
 Examples:
-  drover retry                   what did not succeed in the last job
-  drover retry --group 3f9a      only what failed with this cause; `drover job` shows the keys
+  drover retry                   the unsuccessful datums of the last job
+  drover retry --group 3f9a      only failures with this cause; `drover job` shows the keys
   drover retry 01kb4 --broker amqp://host   on the cluster
 
-What succeeded is skipped. With --group other failures are left as they are, so that the new job fails for them.";
+Successful datums are skipped. With --group, other failures stay as they are, so that the new job fails for them.";
 
 /// Runs the failed datums of a job again.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = RETRY_EXAMPLES)]
 pub struct Retry {
-    /// The job: its id, the beginning of it, or `last`
+    /// The job: an id, a prefix of an id, or `last`
     #[arg(value_name = "JOB", default_value = "last")]
     pub job: String,
 
-    /// Only failures with this cause: its key as `drover job` shows it, or the beginning of it
+    /// Only failures with this cause: a key as `drover job` shows it, or a prefix
     #[arg(long, value_name = "KEY")]
     pub group: Option<String>,
 
-    /// How to run it.
+    /// Options for running datums.
     #[command(flatten)]
     pub engine: Engine,
 }
 
-/// How datums are run on this machine.
+/// Options for running datums on this machine.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Running")]
 pub struct Engine {
@@ -69,19 +69,19 @@ pub struct Engine {
     #[arg(long, short = 'j', value_name = "N")]
     pub workers: Option<NonZeroU16>,
 
-    /// Datums made ready ahead of processing, for each worker [default: the spec's `max_queue_size`, else 2]
+    /// Datums staged ahead for each worker [default: the spec's `max_queue_size`, else 2]
     #[arg(long, value_name = "N")]
     pub look_ahead: Option<u32>,
 
-    /// How long running datums may finish after Ctrl-C or SIGTERM
+    /// Time for running datums to finish after Ctrl-C or SIGTERM
     #[arg(long, value_name = "TIME", default_value = "25s", value_parser = duration)]
     pub grace: Duration,
 
-    /// From SIGTERM to SIGKILL, for a command that is timed out or stopped
+    /// Time between SIGTERM and SIGKILL for a command that is timed out or stopped
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub term_grace: Duration,
 
-    /// Fail at once, instead of waiting, while another job of the pipeline is running
+    /// Fail at once if another job of the pipeline is running, instead of waiting
     #[arg(long)]
     pub no_wait: bool,
 

@@ -12,7 +12,7 @@ Examples:
   drover plan --glob 'photos/*.jpg' --out thumbs -- convert '{}' -resize 200 '{out}/{/}'
   drover plan --output json pipeline.yaml | jq -r '.inputs[].path'";
 
-/// Where pipelines come from: specs, or the command line itself.
+/// Sources of pipelines: specs, or the command line itself.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Sources {
     /// Pipeline specs, JSON or YAML, one or several in a file; `-` reads standard input
@@ -28,15 +28,15 @@ pub struct Sources {
     pub one_liner: OneLiner,
 }
 
-/// Previews the datums that a run would work on.
+/// Previews the datums that a run would process.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = PLAN_EXAMPLES)]
 pub struct Plan {
-    /// What to expand.
+    /// Specs or a one-liner.
     #[command(flatten)]
     pub sources: Sources,
 
-    /// How many datums to show.
+    /// Limit of the list.
     #[command(flatten)]
     pub rows: Rows,
 }
@@ -49,7 +49,7 @@ pub struct Validate {
     pub specs: Vec<PathBuf>,
 }
 
-/// Makes Kubernetes resources of specs.
+/// Converts specs to Kubernetes resources.
 #[derive(Clone, Debug, clap::Args)]
 #[command(
     after_help = "Example: drover manifest pipeline.yaml | kubectl apply --server-side --filename -"

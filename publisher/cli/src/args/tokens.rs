@@ -1,25 +1,25 @@
-//! The tokens of the HTTP API, from the environment. They are no flags: everybody on a machine can see these.
+//! The tokens of the HTTP API from the environment. They are no flags, because command lines are public on a machine.
 
 use std::fmt;
 
-/// What the environment holds, as it stands there.
+/// Values of the variables.
 #[derive(Clone, Default)]
-pub struct Tokens {
+pub struct ApiTokens {
     /// `DROVER_TOKEN`.
     pub full: Option<String>,
     /// `DROVER_READ_TOKEN`.
     pub read: Option<String>,
 }
 
-impl fmt::Debug for Tokens {
+impl fmt::Debug for ApiTokens {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("Tokens")
+        out.write_str("ApiTokens")
     }
 }
 
-/// The tokens that the environment holds; an empty variable holds none.
-pub fn tokens() -> Tokens {
-    Tokens {
+/// Reads the tokens from the environment; an empty variable counts as unset.
+pub fn api_tokens() -> ApiTokens {
+    ApiTokens {
         full: variable("DROVER_TOKEN"),
         read: variable("DROVER_READ_TOKEN"),
     }

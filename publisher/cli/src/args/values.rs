@@ -1,4 +1,4 @@
-//! The values of flags that are more than a number or a text.
+//! Values of flags with a syntax of their own.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use drover_shared::id::DatumId;
 pub(super) use drover_shared::units::duration;
 
-/// For people, or for scripts.
+/// Output format.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
 pub enum Format {
     /// For people.
@@ -23,7 +23,7 @@ pub enum Format {
 pub struct InputOverride {
     /// The repo as the spec names it.
     pub repo: String,
-    /// Where to read it from instead.
+    /// Folder or URL to read from instead.
     pub place: String,
 }
 
@@ -41,12 +41,12 @@ impl FromStr for InputOverride {
     }
 }
 
-/// Where the page is to be.
+/// Address of the page.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Http {
-    /// Nowhere.
+    /// No page.
     Off,
-    /// At this address; port 0 takes any that is free.
+    /// An address; port 0 takes a free port.
     At(SocketAddr),
 }
 
@@ -64,18 +64,18 @@ impl FromStr for Http {
     }
 }
 
-/// A datum as a person names it: by its place in the job, or by its id or the beginning of it.
+/// A datum on the command line: an index in the job, or a prefix of an id.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum DatumChoice {
-    /// The place in the job, counted from 0.
+    /// Index in the job, counted from 0.
     Index(u64),
-    /// The beginning of an id, in lower case; at least six digits.
+    /// Prefix of an id in lower case; at least six digits.
     Id(String),
 }
 
 impl DatumChoice {
-    /// Whether this datum is meant.
-    pub fn means(&self, index: u64, id: DatumId) -> bool {
+    /// True if the datum matches.
+    pub fn matches(&self, index: u64, id: DatumId) -> bool {
         match self {
             Self::Index(wanted) => index == *wanted,
             Self::Id(prefix) => id.to_string().starts_with(prefix.as_str()),
@@ -109,10 +109,10 @@ impl FromStr for DatumChoice {
     }
 }
 
-/// A length of time that is not zero.
+/// A duration above zero.
 pub(super) fn positive_duration(text: &str) -> Result<Duration, String> {
     match duration(text)? {
-        Duration::ZERO => Err("must be more than zero; leave it out for no limit".to_owned()),
+        Duration::ZERO => Err("must be more than zero; leave the flag out for no limit".to_owned()),
         positive => Ok(positive),
     }
 }

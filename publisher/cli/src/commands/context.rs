@@ -1,4 +1,4 @@
-//! What every command starts from: the streams, and the store that was named.
+//! Context of a command: the console, the store and the broker.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,33 +11,30 @@ use jiff::tz::TimeZone;
 
 use crate::args::Common;
 use crate::commands::CommandError;
-use crate::render::{Console, Surroundings};
+use crate::render::{Console, SummaryContext};
 
-/// The store that goes without saying.
 const DEFAULT_STORE: &str = ".";
 
-/// What every command starts from.
+/// Context of a command.
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
-    /// The two streams.
     pub console: Console,
-    /// The directory that relative paths are relative to.
+    /// Base of relative paths.
     pub current_dir: PathBuf,
-    /// The broker, where one was named.
+    /// The broker options.
     pub broker: BrokerChoice,
-    /// The store as typed.
     store: String,
 }
 
-/// The broker that was named.
+/// Options about the broker.
 #[derive(Clone)]
 pub(crate) struct BrokerChoice {
-    /// Its URL, with a password perhaps: never shown.
+    /// URL, which may contain a password and is never shown.
     pub url: Option<String>,
-    /// Whether it was named on the command line, and not by the environment alone.
+    /// True if the URL is on the command line, and not only in the environment.
     pub is_typed: bool,
-    /// How long it may take to be reached.
-    pub patience: Duration,
+    /// Timeout of the connection.
+    pub timeout: Duration,
 }
 
 impl fmt::Debug for BrokerChoice {
@@ -47,7 +44,6 @@ impl fmt::Debug for BrokerChoice {
 }
 
 impl Context {
-    /// The context of this process.
     pub(crate) fn new(common: &Common) -> Result<Self, CommandError> {
         let no_directory = |source| CommandError::System {
             what: "find the current directory",
@@ -59,38 +55,38 @@ impl Context {
             broker: BrokerChoice {
                 url: common.broker.clone(),
                 is_typed: common.broker_is_typed,
-                patience: common.connect_timeout,
+                timeout: common.connect_timeout,
             },
             store: common.store.clone(),
         })
     }
 
-    /// Where the store is.
+    /// Location of the store.
     pub(crate) fn location(&self) -> Result<Location, CommandError> {
         Ok(Location::parse(&self.store, &self.current_dir)?)
     }
 
-    /// The store.
+    /// Opens the store.
     pub(crate) async fn open(&self) -> Result<Store, CommandError> {
         Ok(Store::open(&self.location()?).await?)
     }
 
-    /// The books of the store.
+    /// Opens the records of the store.
     pub(crate) async fn ledger(&self) -> Result<Ledger, CommandError> {
         Ok(Ledger::new(self.open().await?))
     }
 
-    /// What a reader of a job's summary needs to know; `output` as made by [`Context::output`].
-    pub(crate) fn surroundings<'a>(&'a self, output: &'a str) -> Surroundings<'a> {
+    /// Context for the summary of a job; `output` comes from [`Context::output`].
+    pub(crate) fn summary_context<'a>(&'a self, output: &'a str) -> SummaryContext<'a> {
         let store = (self.store != DEFAULT_STORE).then_some(self.store.as_str());
-        Surroundings {
+        SummaryContext {
             store,
             output,
             now: Timestamp::now(),
         }
     }
 
-    /// Where the output of a pipeline lies, as a person would type it.
+    /// Folder of a pipeline's output, as a person would type it.
     pub(crate) fn output(&self, pipeline: &str) -> String {
         match self.store.as_str() {
             DEFAULT_STORE => format!("{pipeline}/"),
@@ -98,7 +94,7 @@ impl Context {
         }
     }
 
-    /// The clock on the reader's wall.
+    /// Time zone of the user.
     pub(crate) fn zone() -> TimeZone {
         TimeZone::system()
     }

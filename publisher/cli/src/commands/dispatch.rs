@@ -1,4 +1,4 @@
-//! From a parsed command line to its command, and from an error to its report.
+//! Dispatches a parsed command line to its command, and reports errors.
 
 use drover_shared::process::telemetry;
 
@@ -12,8 +12,8 @@ use crate::args::{self, Cli, Command, Format};
 use crate::exit::Exit;
 use crate::render::{self, Console};
 
-/// Carries out what the command line asks for, and says on the two streams what came of it.
-pub async fn carry_out(cli: Cli) -> Exit {
+/// Executes a command and reports an error on standard error.
+pub async fn execute(cli: Cli) -> Exit {
     let console = Console::new(cli.common.output);
     let format = match cli.common.output {
         Format::Text => telemetry::Format::Text,
@@ -32,13 +32,13 @@ pub async fn carry_out(cli: Cli) -> Exit {
     }
 }
 
-/// Says why clap refuses a command line, or prints the help that was asked for.
+/// Prints clap's error, or the requested help.
 pub fn refuse(refusal: &clap::Error) -> Exit {
     if args::is_help(refusal) {
         let _ = refusal.print();
         return Exit::Success;
     }
-    if args::wanted_json() {
+    if args::wants_json() {
         render::usage_as_json(&refusal.to_string(), Console::new(Format::Json));
     } else {
         let _ = refusal.print();

@@ -1,4 +1,4 @@
-//! Every way a command can fail, and the exit code of each.
+//! Errors of commands, with their exit codes.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -21,153 +21,153 @@ use drover_core::coordinator::CoordinateError;
 use drover_core::expand::ExpandError;
 use drover_core::local::LocalError;
 
-/// Why a command did not do what it was asked for.
+/// An error of a command.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
-    /// Specs are wrong.
+    /// Invalid specs.
     #[error("{}", refused(findings))]
     Spec {
-        /// What is wrong with them.
+        /// The findings.
         findings: Vec<Finding>,
-        /// Their texts.
+        /// Texts of the specs.
         sources: Vec<SourceText>,
     },
-    /// A spec cannot be read.
+    /// An unreadable spec.
     #[error("cannot read the spec {}: {problem}", path.display())]
     SpecFile {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and the way out.
+        /// Description of the problem, and how to solve it.
         problem: String,
     },
-    /// A one-liner makes no sense.
+    /// An invalid one-liner.
     #[error(transparent)]
     OneLiner(#[from] OneLinerError),
-    /// Several specs don't fit together.
+    /// Specs that read each other in a circle, or twice the same name.
     #[error(transparent)]
     Chain(#[from] OrderError),
-    /// A clock ticks only for a registered pipeline.
+    /// A cron input in a job that a person starts.
     #[error(
         "{pipeline} has the cron input {input:?}, which ticks for registered pipelines only; \
-         `drover create pipeline` makes it one, and `drover serve` starts its jobs"
+         `drover create pipeline` registers it, and `drover serve` starts its jobs"
     )]
     Clock {
         /// The pipeline.
         pipeline: PipelineName,
-        /// Name of the input.
+        /// Name of the cron input.
         input: String,
     },
-    /// `--input` names no input.
+    /// `--input` names no repo of the specs.
     #[error("--input {repo}=…: no spec here reads a repo called {repo:?}; they read {known}")]
     Override {
-        /// The repo that was named.
+        /// The named repo.
         repo: String,
-        /// Those that are there.
+        /// Repos of the specs.
         known: String,
     },
-    /// A registered pipeline is not as expected.
+    /// A registered pipeline is missing, or exists already.
     #[error(transparent)]
     Registry(#[from] RegistryError),
     /// A bucket without a broker.
     #[error(
-        "a store in a bucket is served with a broker only: nothing else keeps two services apart; \
+        "a store in a bucket needs a broker: nothing else keeps two services apart; \
          give --broker URL, or a store in a folder"
     )]
     BucketAlone,
-    /// No such job.
+    /// An unknown job.
     #[error(transparent)]
     Job(#[from] ReferenceError),
-    /// The job is not over.
-    #[error("job {job} is still {state}; wait for it, or stop it, and try again")]
+    /// The job is still active.
+    #[error("job {job} is still {state}; wait for the job, or stop it, and try again")]
     NotEnded {
         /// The job.
         job: JobId,
-        /// What it does.
+        /// State of the job.
         state: String,
     },
-    /// The failures of one cause cannot be retried.
+    /// An unknown group of failures.
     #[error(transparent)]
     Group(#[from] GroupError),
-    /// No such datum in the job.
+    /// An unknown datum.
     #[error("job {job} has no datum {datum}; `drover datums {job}` lists them")]
     NoDatum {
         /// The job.
         job: JobId,
-        /// The datum as typed.
+        /// The datum on the command line.
         datum: String,
     },
     /// An input cannot be expanded.
     #[error(transparent)]
     Expand(#[from] ExpandError),
-    /// A job could not be seen through.
+    /// A local job broke off.
     #[error(transparent)]
     Local(#[from] LocalError),
-    /// No broker was named.
+    /// A command needs a broker, and none is named.
     #[error(
         "no broker is named; give --broker URL or set DROVER_BROKER, for example amqp://user:password@host"
     )]
     NoBroker,
-    /// The broker's URL makes no sense.
+    /// An invalid URL of a broker.
     #[error(transparent)]
     Address(#[from] InvalidAddress),
-    /// The broker is not fit for the pipeline.
-    #[error("the broker is not fit for {pipeline}: {problem}")]
+    /// The broker cannot serve the pipeline.
+    #[error("the broker cannot serve {pipeline}: {problem}")]
     Unfit {
         /// The pipeline.
         pipeline: PipelineName,
-        /// What is in the way, and the way out.
+        /// Description of the obstacle, and how to solve it.
         problem: String,
     },
     /// The broker.
     #[error(transparent)]
     Queue(#[from] QueueError),
-    /// The address for probes cannot be had.
+    /// The address for probes cannot be bound.
     #[error("cannot listen on {address}; give --listen another address")]
     Listen {
         /// The address.
         address: std::net::SocketAddr,
-        /// The refusal.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// The address for the page cannot be had.
-    #[error("cannot show the page at {address}; give --http another address, or none")]
+    /// The address of the page cannot be bound.
+    #[error("cannot listen on {address} for the page; give --http another address, or none")]
     Page {
         /// The address.
         address: std::net::SocketAddr,
-        /// The refusal.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// The page must not be shown like that.
+    /// The page would be unsafe.
     #[error(transparent)]
     Access(#[from] AccessError),
-    /// A token makes no sense, or cannot be read.
+    /// An invalid or unreadable token.
     #[error("{place}: {problem}")]
     Token {
-        /// The variable or the file.
+        /// Name of the variable or file.
         place: String,
-        /// What is wrong, without the token.
+        /// Description of the problem, without the token.
         problem: String,
     },
-    /// The worker of this command.
+    /// The worker inside this command failed.
     #[error(transparent)]
     Work(#[from] WorkError),
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A process that was probed.
+    /// The probed process is not ready.
     #[error(transparent)]
     NotReady(#[from] ProbeError),
-    /// Standard output.
+    /// Standard output cannot be written.
     #[error("cannot write to standard output")]
     Output(#[from] std::io::Error),
-    /// The operating system.
+    /// A system call failed.
     #[error("cannot {what}")]
     System {
-        /// What was tried.
+        /// The attempted action.
         what: &'static str,
-        /// Why it failed.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
@@ -205,7 +205,7 @@ impl From<LogError> for CommandError {
 }
 
 impl CommandError {
-    /// The exit code.
+    /// Exit code of a command that ends with this error.
     pub fn exit(&self) -> Exit {
         match self {
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Success,
@@ -225,7 +225,7 @@ impl CommandError {
         }
     }
 
-    /// The `kind` of the error as JSON.
+    /// Field `kind` of the error in JSON.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Spec { .. } => "spec",
@@ -255,7 +255,7 @@ impl CommandError {
     }
 }
 
-/// A job that is refused is the caller's business; for one that broke off, the cause tells whose it is.
+/// A refused job is a usage error; for a broken job, the cause decides.
 fn exit_of_local(error: &LocalError) -> Exit {
     let is_refused = matches!(
         error,
@@ -290,7 +290,7 @@ fn exit_of_expand(error: &ExpandError) -> Exit {
     }
 }
 
-/// A place that was named wrongly is the caller's mistake; one that does not answer is not.
+/// A wrong place is a usage error; a store that does not answer is not.
 fn exit_of_store(error: &StoreError) -> Exit {
     match error {
         StoreError::Missing { .. }

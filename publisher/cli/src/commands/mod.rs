@@ -1,4 +1,4 @@
-//! The commands, a file each: resolve what is meant, do it, render the result.
+//! The commands, a file each.
 
 mod cluster;
 mod inspect;
@@ -11,5 +11,5 @@ mod dispatch;
 mod error;
 
 use context::Context;
-pub use dispatch::{carry_out, refuse};
+pub use dispatch::{execute, refuse};
 pub use error::CommandError;

@@ -1,4 +1,4 @@
-//! The broker that a command line names.
+//! Connections to the broker.
 
 use std::time::Duration;
 
@@ -8,27 +8,30 @@ use drover_shared::queue::rabbitmq::{Address, Advice, RabbitMq, preflight};
 
 use crate::commands::{CommandError, Context};
 
-/// Connects to the broker that was named, by flag or variable.
+/// Connects to the broker of the flag or variable.
 pub(crate) async fn connect(context: &Context) -> Result<RabbitMq, CommandError> {
     let choice = &context.broker;
     let url = choice.url.as_deref().ok_or(CommandError::NoBroker)?;
     let address: Address = url.parse()?;
-    Ok(RabbitMq::connect(&address, &process_name(), choice.patience).await?)
+    Ok(RabbitMq::connect(&address, &process_name(), choice.timeout).await?)
 }
 
-/// The broker, if one was named and answers; for commands that can do without. Why not, is told.
+/// Connects if a broker is named; reports a failure as a message and returns none. For commands that work without a
+/// broker too.
 pub(crate) async fn connect_if_named(context: &Context) -> Option<RabbitMq> {
     context.broker.url.as_ref()?;
     match connect(context).await {
         Ok(broker) => Some(broker),
         Err(error) => {
-            context.console.talk(format!("without the broker: {error}"));
+            context
+                .console
+                .message(format!("continuing without the broker: {error}"));
             None
         }
     }
 }
 
-/// Refuses a broker that is not fit for the pipeline, and tells what else is good to know about it.
+/// Refuses a broker that cannot serve the pipeline, and prints warnings.
 pub(crate) fn check(
     broker: &RabbitMq,
     pipeline: &Pipeline,
@@ -44,14 +47,14 @@ pub(crate) fn check(
             }
             Advice::Warning(warning) => context
                 .console
-                .talk(format!("warning: {}: {warning}", pipeline.name)),
+                .message(format!("warning: {}: {warning}", pipeline.name)),
         }
     }
     Ok(())
 }
 
-/// How long a message of the pipeline may stay unanswered in a worker's hands: while the messages before it are worked
-/// off, and its own datums run one after the other. None: for any time.
+/// Longest time for which a worker may hold a message of the pipeline unacked: the messages before it are processed
+/// first, and its own datums run one after the other. None without a limit.
 fn longest(pipeline: &Pipeline) -> Option<Duration> {
     let commands = pipeline.datum_tries.get() + u32::from(!pipeline.transform.err_cmd.is_empty());
     let datums = match pipeline.datum_set {

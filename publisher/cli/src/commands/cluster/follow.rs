@@ -1,4 +1,4 @@
-//! Following jobs on the broker to their end, coordinating them where nobody else does.
+//! Follows submitted jobs to their end, and leads their pipelines if no service does.
 
 use std::sync::Arc;
 
@@ -17,17 +17,17 @@ use crate::render;
 use drover_core::coordinator::{Assignment, Snapshot};
 use drover_core::leader::{LiveJobs, PipelineLeader, follow};
 
-/// What becomes of the jobs when this command is asked to stop.
+/// Action on a signal.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum OnSignal {
-    /// They go on without it.
+    /// Leave the jobs to services.
     LeaveThem,
-    /// They are stopped.
+    /// Stop the jobs.
     StopThem,
 }
 
-/// Jobs on the broker that a command follows.
-pub(crate) struct Cluster {
+/// Follows submitted jobs.
+pub(crate) struct JobFollower {
     pub(crate) ledger: Ledger,
     pub(crate) broker: RabbitMq,
     pub(crate) context: Context,
@@ -35,20 +35,20 @@ pub(crate) struct Cluster {
     pub(crate) on_signal: OnSignal,
 }
 
-impl Cluster {
-    /// Follows the jobs, which are on the broker, in their order; prints the record of each. The exit of the worst.
-    pub(crate) async fn see_through(
+impl JobFollower {
+    /// Follows the jobs in their order and prints the record of each; returns the worst exit.
+    pub(crate) async fn follow_all(
         &self,
         assignments: Vec<Assignment>,
     ) -> Result<Exit, CommandError> {
         let broker = Arc::new(self.broker.clone());
         let leader = PipelineLeader::on_broker(self.ledger.clone(), broker, process_name());
         let shown = leader.shown.clone();
-        let _stewards = attend(&leader, &assignments);
+        let _stewards = spawn_leaders(&leader, &assignments);
         let mut worst = Exit::Success;
         for (at, assignment) in assignments.iter().enumerate() {
-            let Some(record) = self.see_one(&assignment.record, &shown).await? else {
-                self.say_that_they_go_on(&assignments[at..]);
+            let Some(record) = self.follow_one(&assignment.record, &shown).await? else {
+                self.report_detached(&assignments[at..]);
                 return Ok(worst.worse(Exit::StillRunning));
             };
             worst = worst.worse(Exit::of_job(&record));
@@ -56,8 +56,8 @@ impl Cluster {
         Ok(worst)
     }
 
-    /// Follows one job; none if the command was asked to leave it.
-    async fn see_one(
+    /// Follows one job; returns none if a signal detached the command from the job.
+    async fn follow_one(
         &self,
         record: &JobRecord,
         shown: &LiveJobs,
@@ -69,9 +69,9 @@ impl Cluster {
         let progress = self.tokens.tracker.spawn(progress);
         let record = tokio::select! {
             record = follow(&self.ledger, record.id, &sender) => record?,
-            left = self.heed_signals(record) => match left? { Left => return Ok(None) },
+            left = self.on_stop_signal(record) => match left? { Detached => return Ok(None) },
         };
-        // A snapshot that is final ends the progress display.
+        // A final snapshot ends the progress display.
         sender.send_modify(|snapshot| snapshot.record = record.clone());
         let _ = progress.await;
         let failures = last.borrow().failures.clone();
@@ -83,7 +83,7 @@ impl Cluster {
         wait::print(&record, &failures, &self.context)?;
         if record.state == JobState::Success && record.datums.total == 0 {
             let nothing = "no file matched; `drover plan` shows what the globs match";
-            self.context.console.talk(nothing);
+            self.context.console.message(nothing);
         }
         drop(sender);
         let soft = &self.tokens.soft;
@@ -91,11 +91,11 @@ impl Cluster {
         Ok(Some(record))
     }
 
-    /// Returns when the job is to be left; one that is to be stopped is followed to its end.
-    async fn heed_signals(&self, record: &JobRecord) -> Result<Left, CommandError> {
+    /// Returns when the command detaches from the job; after a stop request the job is followed to its end.
+    async fn on_stop_signal(&self, record: &JobRecord) -> Result<Detached, CommandError> {
         self.tokens.soft.cancelled().await;
         match self.on_signal {
-            OnSignal::LeaveThem => Ok(Left),
+            OnSignal::LeaveThem => Ok(Detached),
             OnSignal::StopThem => {
                 self.ledger.request_stop(record.id).await?;
                 std::future::pending().await
@@ -103,21 +103,21 @@ impl Cluster {
         }
     }
 
-    fn say_that_they_go_on(&self, left: &[Assignment]) {
+    fn report_detached(&self, left: &[Assignment]) {
         for assignment in left {
             let (id, name) = (assignment.record.id, &assignment.pipeline.name);
-            self.context.console.talk(format!(
-                "job {id} of {name} goes on as long as somebody coordinates it (`drover serve`); `drover wait {id}` follows it, `drover stop {id}` stops it"
+            self.context.console.message(format!(
+                "job {id} of {name} continues while a `drover serve` coordinates it; `drover wait {id}` follows the job, `drover stop {id}` stops it"
             ));
         }
     }
 }
 
-/// The job is left to others.
-struct Left;
+/// The command detached from the job.
+struct Detached;
 
-/// Stewards for the pipelines of these jobs; gone when dropped.
-fn attend(leader: &PipelineLeader, assignments: &[Assignment]) -> JoinSet<()> {
+/// Leaders for the pipelines of these jobs; they end when the set is dropped.
+fn spawn_leaders(leader: &PipelineLeader, assignments: &[Assignment]) -> JoinSet<()> {
     let mut names: Vec<PipelineName> = assignments
         .iter()
         .map(|assignment| assignment.pipeline.name.clone())

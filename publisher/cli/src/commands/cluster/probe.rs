@@ -1,4 +1,4 @@
-//! `drover probe`: whether a process of ours is ready.
+//! `drover probe`: asks a process whether it is ready.
 
 use drover_shared::process::probe_ready;
 

@@ -1,4 +1,4 @@
-//! `drover publish`: pipelines as jobs on the broker.
+//! `drover publish`: submits jobs to the broker.
 
 use drover_shared::ledger::Ledger;
 use drover_shared::process::{Lifecycle, ShutdownOutcome};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::args::{Format, Publish};
 use crate::commands::cluster::broker;
-use crate::commands::cluster::follow::{Cluster, OnSignal};
+use crate::commands::cluster::follow::{JobFollower, OnSignal};
 use crate::commands::run::run;
 use crate::commands::spec::sources;
 use crate::commands::{CommandError, Context};
@@ -14,12 +14,12 @@ use crate::exit::Exit;
 use drover_core::catalog;
 use drover_core::coordinator::{Assignment, Scope};
 
-/// How long a command that only follows may take to end.
+/// Time for a following command to end.
 const GRACE: Duration = Duration::from_secs(2);
 
 pub(crate) async fn publish(typed: &Publish, context: &Context) -> Result<Exit, CommandError> {
     let checked = sources::prepare(&typed.sources, context)?;
-    run::say_notes(&checked, context);
+    run::print_notes(&checked, context);
     let broker = broker::connect(context).await?;
     for prepared in &checked.pipelines {
         broker::check(&broker, &prepared.pipeline, context)?;
@@ -31,15 +31,15 @@ pub(crate) async fn publish(typed: &Publish, context: &Context) -> Result<Exit, 
     if !typed.wait {
         return print(&assignments, context);
     }
-    let lifecycle = Lifecycle::new(GRACE).map_err(run::no_signals)?;
-    let cluster = Cluster {
+    let lifecycle = Lifecycle::new(GRACE).map_err(run::signal_error)?;
+    let cluster = JobFollower {
         ledger: Ledger::clone(&ledger),
         broker,
         context: context.clone(),
         tokens: lifecycle.tokens(),
         on_signal: OnSignal::LeaveThem,
     };
-    let worst = lifecycle.spawn_main(async move { cluster.see_through(assignments).await });
+    let worst = lifecycle.spawn_main(async move { cluster.follow_all(assignments).await });
     if lifecycle.run().await == ShutdownOutcome::CutShort && !worst.is_finished() {
         return Ok(Exit::StillRunning);
     }
@@ -48,7 +48,7 @@ pub(crate) async fn publish(typed: &Publish, context: &Context) -> Result<Exit, 
         .map_err(|error| CommandError::from(std::io::Error::other(error)))?
 }
 
-/// The ids alone, one a line, or the records as JSON.
+/// Prints the ids, one a line, or the records as JSON.
 fn print(assignments: &[Assignment], context: &Context) -> Result<Exit, CommandError> {
     let mut out = context.console.data();
     for assignment in assignments {

@@ -1,4 +1,4 @@
-//! `drover datums`: the datums of a job with what became of them, segment by segment.
+//! `drover datums`: lists the datums of a job, segment by segment.
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
@@ -13,17 +13,17 @@ use crate::render::{self, DatumRow, counted};
 use drover_core::catalog::DatumJson;
 use drover_core::catalog::{self, JobDatum};
 
-/// Rows of the table that are measured together before they are printed.
-const ROWS_AT_ONCE: usize = 1000;
+/// Rows that are measured together before they are printed.
+const TABLE_CHUNK: usize = 1000;
 
 pub(crate) async fn datums(typed: &Datums, context: &Context) -> Result<Exit, CommandError> {
     if typed.state.iter().any(|state| is_live(*state)) {
-        context.console.talk(
-            "what runs is not in the books, where it is queued until it ends; the page and the API of `drover serve` show who is at what",
+        context.console.message(
+            "running datums are listed as queued; the page and the API of `drover serve` show what runs where",
         );
     }
     let ledger = context.ledger().await?;
-    let listed = Listed {
+    let listed = DatumQuery {
         job: ledger.resolve(&typed.job).await?,
         ledger,
         states: typed.state.clone(),
@@ -36,12 +36,12 @@ pub(crate) async fn datums(typed: &Datums, context: &Context) -> Result<Exit, Co
     Ok(Exit::Success)
 }
 
-/// Whether only those who coordinate a job know such datums.
+/// True for states that only the coordinator of a job knows.
 fn is_live(state: DatumState) -> bool {
     matches!(state, DatumState::Running | DatumState::Retrying)
 }
 
-async fn print_json(listed: &Listed, context: &Context) -> Result<(), CommandError> {
+async fn print_json(listed: &DatumQuery, context: &Context) -> Result<(), CommandError> {
     let mut out = context.console.data();
     let mut shown = 0;
     let each = |row: JobDatum| {
@@ -56,7 +56,7 @@ async fn print_json(listed: &Listed, context: &Context) -> Result<(), CommandErr
     Ok(out.finish()?)
 }
 
-async fn print_table(listed: &Listed, context: &Context) -> Result<(), CommandError> {
+async fn print_table(listed: &DatumQuery, context: &Context) -> Result<(), CommandError> {
     let mut out = context.console.data();
     let mut table = render::datums();
     let mut count = 0;
@@ -64,7 +64,7 @@ async fn print_table(listed: &Listed, context: &Context) -> Result<(), CommandEr
         if count < listed.most {
             table.row(cells(&row, context));
         }
-        if table.waiting() > ROWS_AT_ONCE {
+        if table.waiting() > TABLE_CHUNK {
             out.lines(&table.take_lines())?;
         }
         count += 1;
@@ -75,23 +75,25 @@ async fn print_table(listed: &Listed, context: &Context) -> Result<(), CommandEr
     out.finish()?;
     if count > listed.most {
         let more = counted(count - listed.most, "more datum");
-        context.console.talk(format!("{more}; --limit 0 shows all"));
+        context
+            .console
+            .message(format!("{more}; --limit 0 shows all"));
     }
     Ok(())
 }
 
-/// The datums to list.
-struct Listed {
+/// Selection of datums.
+struct DatumQuery {
     ledger: Ledger,
     job: JobId,
-    /// Only these; empty for all.
+    /// States; empty for all.
     states: Vec<DatumState>,
-    /// The greatest number of rows.
+    /// Maximum number of rows.
     most: u64,
 }
 
-impl Listed {
-    /// Shows every datum to `each`, until that has seen enough.
+impl DatumQuery {
+    /// Calls `each` for every selected datum until it breaks.
     async fn each(
         &self,
         mut each: impl FnMut(JobDatum) -> Result<ControlFlow<()>, CommandError>,

@@ -1,4 +1,4 @@
-//! `drover job`: one job.
+//! `drover job`: shows one job.
 
 use crate::args::{Format, Job};
 use crate::commands::{CommandError, Context};
@@ -16,11 +16,11 @@ pub(crate) async fn job(typed: &Job, context: &Context) -> Result<Exit, CommandE
         Format::Text => {
             let failures = catalog::failures(&ledger, &record).await?;
             let output = context.output(record.pipeline.as_str());
-            let around = context.surroundings(&output);
+            let summary = context.summary_context(&output);
             out.lines(&render::details(
                 &record,
                 &failures,
-                around,
+                summary,
                 &Context::zone(),
                 context.console.out,
             ))?;

@@ -1,4 +1,4 @@
-//! `drover jobs`: the jobs of a store, newest first.
+//! `drover jobs`: lists the jobs of a store, newest first.
 
 use drover_shared::id::JobId;
 use drover_shared::job::JobRecord;
@@ -38,7 +38,7 @@ pub(crate) async fn jobs(typed: &Jobs, context: &Context) -> Result<Exit, Comman
     if are_more && context.console.format == Format::Text {
         context
             .console
-            .talk("older ones are left out; --limit 0 shows all");
+            .message("older jobs are left out; --limit 0 shows all");
     }
     Ok(Exit::Success)
 }
@@ -49,7 +49,7 @@ fn print(records: &[JobRecord], context: &Context) -> Result<(), CommandError> {
         Format::Json => records.iter().try_for_each(|record| out.json(record))?,
         Format::Text if records.is_empty() => context
             .console
-            .talk("no jobs here yet; `drover run` makes one"),
+            .message("no jobs here yet; `drover run` starts one"),
         Format::Text => {
             let lines = render::jobs(
                 records,
@@ -63,7 +63,7 @@ fn print(records: &[JobRecord], context: &Context) -> Result<(), CommandError> {
     Ok(out.finish()?)
 }
 
-/// The record of a job in the list; one that is damaged or just being made is told of, and left out.
+/// The record of a job for the list; a damaged or unfinished record is reported and left out.
 async fn readable(
     ledger: &Ledger,
     id: JobId,
@@ -72,7 +72,7 @@ async fn readable(
     match catalog::record(ledger, id).await {
         Ok(record) => Ok(Some(record)),
         Err(error @ (StoreError::Corrupt { .. } | StoreError::Missing { .. })) => {
-            context.console.talk(format!("left out: {error}"));
+            context.console.message(format!("left out: {error}"));
             Ok(None)
         }
         Err(error) => Err(error.into()),

@@ -1,4 +1,4 @@
-//! `drover logs`: what the commands of a job printed.
+//! `drover logs`: prints the output of a job's commands.
 
 use std::collections::HashSet;
 use std::num::NonZeroU32;
@@ -13,11 +13,11 @@ use tokio::time::sleep;
 use crate::args::{DatumChoice, Format, Logs};
 use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
-use crate::render::Lines;
+use crate::render::LineWriter;
 use drover_core::catalog::{self, LogLine, LogLineJson, Origin};
 
-/// Between two looks for new logs.
-const LOOK_EVERY: Duration = Duration::from_millis(300);
+/// Interval at which new logs are polled for.
+const POLL_INTERVAL: Duration = Duration::from_millis(300);
 
 pub(crate) async fn logs(typed: &Logs, context: &Context) -> Result<Exit, CommandError> {
     let ledger = context.ledger().await?;
@@ -32,7 +32,7 @@ pub(crate) async fn logs(typed: &Logs, context: &Context) -> Result<Exit, Comman
         shown: HashSet::new(),
     };
     loop {
-        // The state is read before the logs, so that the last look sees all of them.
+        // The state is read before the logs, so that the last pass sees all logs.
         let is_final = catalog::record(&ledger, id).await?.state.is_final();
         match &only {
             Some(entry) => printer.print_datum(&ledger, id, entry.datum.index).await?,
@@ -41,15 +41,15 @@ pub(crate) async fn logs(typed: &Logs, context: &Context) -> Result<Exit, Comman
         if is_final || !typed.follow {
             break;
         }
-        sleep(LOOK_EVERY).await;
+        sleep(POLL_INTERVAL).await;
     }
     if printer.shown.is_empty() {
-        context.console.talk(why_nothing(only.as_ref()));
+        context.console.message(empty_log_message(only.as_ref()));
     }
     Ok(Exit::Success)
 }
 
-/// The datum that a person means.
+/// Finds the chosen datum.
 async fn find(
     ledger: &Ledger,
     id: JobId,
@@ -62,7 +62,7 @@ async fn find(
         let entries = ledger.manifest(id, segment).await?;
         let found = entries
             .into_iter()
-            .find(|entry| choice.means(entry.datum.index, entry.datum.id));
+            .find(|entry| choice.matches(entry.datum.index, entry.datum.id));
         if let Some(entry) = found {
             return Ok(entry);
         }
@@ -73,11 +73,11 @@ async fn find(
     })
 }
 
-fn why_nothing(only: Option<&ManifestEntry>) -> String {
+fn empty_log_message(only: Option<&ManifestEntry>) -> String {
     match only.and_then(|entry| entry.done) {
         Some(done) => {
             format!(
-                "this datum was skipped; what did it before: drover logs {} --datum {}",
+                "this datum was skipped; the log of the earlier success: drover logs {} --datum {}",
                 done.job, done.index
             )
         }
@@ -132,7 +132,7 @@ impl Printer<'_> {
         log: LogFile,
         origin: Origin,
         prefix: &str,
-        out: &mut Lines,
+        out: &mut LineWriter,
     ) -> Result<(), CommandError> {
         let wanted = self.typed.attempt.map(NonZeroU32::get);
         if self.shown.contains(&log.key) || (wanted.is_some() && wanted != origin.attempt) {
@@ -152,7 +152,7 @@ impl Printer<'_> {
         line: LogLine,
         origin: Origin,
         prefix: &str,
-        out: &mut Lines,
+        out: &mut LineWriter,
     ) -> std::io::Result<()> {
         if self.context.console.format == Format::Json {
             return out.json(&LogLineJson {

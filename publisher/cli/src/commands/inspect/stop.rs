@@ -1,4 +1,4 @@
-//! `drover stop`: asks whoever runs a job to end it.
+//! `drover stop`: requests the stop of a job.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub(crate) async fn stop(typed: &Stop, context: &Context) -> Result<Exit, Comman
     let id = ledger.resolve(&typed.job).await?;
     let mut record = catalog::record(&ledger, id).await?;
     if record.state.is_final() {
-        context.console.talk(format!(
+        context.console.message(format!(
             "job {id} has ended already: {}",
             record.state.to_string()
         ));
@@ -29,7 +29,7 @@ pub(crate) async fn stop(typed: &Stop, context: &Context) -> Result<Exit, Comman
             count(record.datums.ended()),
             counted(record.datums.outstanding(), "datum"),
         );
-        context.console.talk(format!(
+        context.console.message(format!(
             "stopping job {id} of {}: {ended} done, {left} left",
             record.pipeline
         ));
@@ -46,7 +46,7 @@ pub(crate) async fn stop(typed: &Stop, context: &Context) -> Result<Exit, Comman
     Ok(Exit::Success)
 }
 
-/// Tells the workers, and ends the job where nobody else coordinates it.
+/// Publishes the stop request to the workers, and leads the pipeline if no service does.
 async fn stop_on_broker(
     record: JobRecord,
     ledger: &Ledger,
@@ -62,8 +62,8 @@ async fn stop_on_broker(
         return Ok(record);
     }
     let Some(broker) = broker else {
-        context.console.talk(
-            "waiting for whoever coordinates it; with --broker URL this command does, where nobody else is",
+        context.console.message(
+            "waiting for the coordinator of the job; with --broker URL this command coordinates if no service does",
         );
         return wait::until_final(ledger, job).await;
     };

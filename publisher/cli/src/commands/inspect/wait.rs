@@ -1,4 +1,4 @@
-//! `drover wait`: until a job has ended.
+//! `drover wait`: waits for the end of a job.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use crate::exit::Exit;
 use crate::render;
 use drover_core::catalog;
 
-/// Between two looks at the record.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Interval at which the record is polled.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 pub(crate) async fn wait(typed: &Wait, context: &Context) -> Result<Exit, CommandError> {
     let ledger = context.ledger().await?;
@@ -33,18 +33,18 @@ pub(crate) async fn wait(typed: &Wait, context: &Context) -> Result<Exit, Comman
     Ok(Exit::of_job(&record))
 }
 
-/// The record of a job once it is final.
+/// Waits until the job has ended, and returns the final record.
 pub(crate) async fn until_final(ledger: &Ledger, id: JobId) -> Result<JobRecord, CommandError> {
     loop {
         let record = catalog::record(ledger, id).await?;
         if record.state.is_final() {
             return Ok(record);
         }
-        sleep(LOOK_EVERY).await;
+        sleep(POLL_INTERVAL).await;
     }
 }
 
-/// Prints a record as `run`, `wait` and `retry` do.
+/// Prints the summary of a job, or the record as JSON.
 pub(crate) fn print(
     record: &JobRecord,
     failures: &FailureGroups,
@@ -58,7 +58,7 @@ pub(crate) fn print(
             out.lines(&render::summary(
                 record,
                 failures,
-                context.surroundings(&output),
+                context.summary_context(&output),
                 context.console.out,
             ))?;
         }

@@ -1,4 +1,4 @@
-//! `drover create`, `update`, `delete`, `pause`, `resume` and `pipelines`: what stands.
+//! `drover create`, `update`, `delete`, `pause`, `resume` and `pipelines`: the registered pipelines.
 
 use drover_shared::id::PipelineName;
 use drover_shared::ledger::{Ledger, PipelineChange};
@@ -9,7 +9,7 @@ use crate::args::{
     Create, Delete, Format, GraphFormat, Pause, Pipelines, Resume, SpecFiles, Update,
 };
 use crate::commands::run::run;
-use crate::commands::spec::sources::{self, Prepared};
+use crate::commands::spec::sources::{self, PreparedPipeline};
 use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use crate::render;
@@ -18,7 +18,7 @@ use drover_core::triggers::{PipelineGraph, WaitReasons, overview};
 
 pub(crate) async fn create(typed: &Create, context: &Context) -> Result<Exit, CommandError> {
     let Create::Pipeline(files) = typed;
-    let done = "stands; `drover serve` starts its jobs";
+    let done = "is registered; `drover serve` starts its jobs";
     put(files, PipelineChange::Create, done, context).await
 }
 
@@ -37,7 +37,7 @@ pub(crate) async fn delete(typed: &Delete, context: &Context) -> Result<Exit, Co
         ledger.request_stop(record.id).await?;
     }
     let output = context.output(named.name.as_str());
-    context.console.talk(format!(
+    context.console.message(format!(
         "pipeline {} is deleted; {output} stays",
         named.name
     ));
@@ -49,7 +49,7 @@ pub(crate) async fn pause(typed: &Pause, context: &Context) -> Result<Exit, Comm
     change(
         &named.name,
         &PipelineChange::Pause,
-        "is paused; a job that runs goes on",
+        "is paused; a running job continues",
         context,
     )
     .await
@@ -74,11 +74,11 @@ async fn change(
 ) -> Result<Exit, CommandError> {
     let ledger = context.ledger().await?;
     ledger.change_pipeline(name, change).await?;
-    context.console.talk(format!("pipeline {name} {done}"));
+    context.console.message(format!("pipeline {name} {done}"));
     Ok(Exit::Success)
 }
 
-/// Makes or changes the pipelines of some specs: all of them, or none if a spec or their chain is wrong.
+/// Creates or updates the pipelines of some specs: all of them, or none if a spec or the graph is invalid.
 async fn put(
     typed: &SpecFiles,
     change: fn(Value) -> PipelineChange,
@@ -86,22 +86,22 @@ async fn put(
     context: &Context,
 ) -> Result<Exit, CommandError> {
     let checked = sources::check(sources::read_all(&typed.files)?)?;
-    run::say_notes(&checked, context);
+    run::print_notes(&checked, context);
     let ledger = context.ledger().await?;
     refuse_circles(&ledger, &checked.pipelines).await?;
-    for Prepared { pipeline, spec } in checked.pipelines {
+    for PreparedPipeline { pipeline, spec } in checked.pipelines {
         ledger
             .change_pipeline(&pipeline.name, &change(spec))
             .await?;
         context
             .console
-            .talk(format!("pipeline {} {done}", pipeline.name));
+            .message(format!("pipeline {} {done}", pipeline.name));
     }
     Ok(Exit::Success)
 }
 
-/// Refuses pipelines that would wait for each other, those that stand already counted.
-async fn refuse_circles(ledger: &Ledger, coming: &[Prepared]) -> Result<(), CommandError> {
+/// Refuses pipelines that would wait for each other, also through registered pipelines.
+async fn refuse_circles(ledger: &Ledger, coming: &[PreparedPipeline]) -> Result<(), CommandError> {
     let coming: Vec<&Pipeline> = coming.iter().map(|each| &each.pipeline).collect();
     let all = catalog::with_registered(ledger, &coming).await?;
     catalog::order(&all.iter().collect::<Vec<_>>())?;
@@ -119,9 +119,9 @@ pub(crate) async fn pipelines(typed: &Pipelines, context: &Context) -> Result<Ex
         }
         (Some(GraphFormat::Text), Format::Json) => out.json(&PipelineGraph::of(&pipelines))?,
         (None, Format::Json) => pipelines.iter().try_for_each(|each| out.json(each))?,
-        (None, Format::Text) if pipelines.is_empty() => context
-            .console
-            .talk("no pipeline stands here; `drover create pipeline -f SPEC` makes one"),
+        (None, Format::Text) if pipelines.is_empty() => context.console.message(
+            "no pipeline is registered here; `drover create pipeline -f SPEC` registers one",
+        ),
         (None, Format::Text) => {
             let zone = Context::zone();
             out.lines(&render::pipelines(&pipelines, &zone, context.console.out))?;

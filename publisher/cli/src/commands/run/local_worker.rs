@@ -1,4 +1,4 @@
-//! A worker inside a command, among all others that are connected to the broker.
+//! A worker inside a command, beside the other workers on the broker.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use crate::commands::run::run;
 use drover_core::coordinator::Assignment;
 use drover_core::local::worker;
 
-/// A worker for the pipelines of some jobs.
-pub(crate) struct Helper {
+/// Worker for the pipelines of some jobs.
+pub(crate) struct LocalWorker {
     settings: Settings,
     ledger: Ledger,
     broker: RabbitMq,
@@ -23,8 +23,8 @@ pub(crate) struct Helper {
     tokens: Tokens,
 }
 
-impl Helper {
-    /// One that is as the command line and the first pipeline want it.
+impl LocalWorker {
+    /// Creates a worker according to the command line and the first pipeline.
     pub(crate) fn new(
         assignments: &[Assignment],
         engine: &Engine,
@@ -44,7 +44,7 @@ impl Helper {
         }
     }
 
-    /// Works until the process is to end, and then waits for ever; an error is the end of the worker.
+    /// Works until the process stops, and then never returns; an error is the failure of the worker.
     pub(crate) async fn work(self) -> CommandError {
         let stops = Cancellations::new(&self.tokens.hard);
         let worked = work(

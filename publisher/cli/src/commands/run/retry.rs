@@ -1,4 +1,4 @@
-//! `drover retry`: the failed datums of a job again, or those that failed for one cause, as a new job.
+//! `drover retry`: runs the failed datums of a job, or of one group of failures, as a new job.
 
 use crate::args::Retry;
 use crate::commands::run::run;

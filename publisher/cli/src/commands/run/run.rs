@@ -1,4 +1,4 @@
-//! `drover run`: pipelines, one after the other, on this machine.
+//! `drover run`: runs pipelines one after the other on this machine.
 
 use drover_shared::id::PipelineName;
 use drover_shared::job::{FailureGroups, JobRecord, JobState};
@@ -9,11 +9,11 @@ use tokio::sync::watch;
 
 use crate::args::{Engine, Format, Run};
 use crate::commands::cluster::broker;
-use crate::commands::cluster::follow::{Cluster, OnSignal};
+use crate::commands::cluster::follow::{JobFollower, OnSignal};
 use crate::commands::inspect::wait;
-use crate::commands::run::local_worker::Helper;
+use crate::commands::run::local_worker::LocalWorker;
 use crate::commands::spec::sources;
-use crate::commands::spec::sources::{Checked, Prepared};
+use crate::commands::spec::sources::{CheckedSpecs, PreparedPipeline};
 use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use crate::render;
@@ -23,28 +23,28 @@ use drover_core::local::{self, LocalSettings};
 
 pub(crate) async fn run(typed: &Run, context: &Context) -> Result<Exit, CommandError> {
     let checked = sources::prepare(&typed.sources, context)?;
-    say_notes(&checked, context);
+    print_notes(&checked, context);
     let ledger = context.ledger().await?;
-    let job = |prepared: &Prepared| new_job(prepared, Scope::Everything, typed.reprocess);
+    let job = |prepared: &PreparedPipeline| new_job(prepared, Scope::Everything, typed.reprocess);
     let assignments = checked.pipelines.iter().map(job).collect();
     in_order(assignments, &typed.engine, &ledger, context).await
 }
 
-/// Says what is good to know about the specs.
-pub(crate) fn say_notes(checked: &Checked, context: &Context) {
+/// Prints the notes about the specs.
+pub(crate) fn print_notes(checked: &CheckedSpecs, context: &Context) {
     if context.console.format == Format::Text {
-        let talk = |note| context.console.talk(format!("note: {note}"));
-        checked.notes.iter().for_each(talk);
+        let message = |note| context.console.message(format!("note: {note}"));
+        checked.notes.iter().for_each(message);
     }
 }
 
-/// A job of a pipeline, about to start.
-pub(crate) fn new_job(prepared: &Prepared, scope: Scope, reprocess: bool) -> Assignment {
-    let Prepared { pipeline, spec } = prepared.clone();
+/// A new job of a pipeline.
+pub(crate) fn new_job(prepared: &PreparedPipeline, scope: Scope, reprocess: bool) -> Assignment {
+    let PreparedPipeline { pipeline, spec } = prepared.clone();
     Assignment::new(pipeline, spec, scope, reprocess)
 }
 
-/// Runs jobs one after the other, except those that read what a failed one should have written.
+/// Runs jobs in order, except jobs whose input should have come from a failed job.
 pub(crate) async fn in_order(
     assignments: Vec<Assignment>,
     engine: &Engine,
@@ -54,8 +54,8 @@ pub(crate) async fn in_order(
     if context.broker.is_typed {
         return on_broker(assignments, engine, ledger, context).await;
     }
-    let lifecycle = Lifecycle::new(engine.grace).map_err(no_signals)?;
-    let jobs = Jobs {
+    let lifecycle = Lifecycle::new(engine.grace).map_err(signal_error)?;
+    let jobs = LocalJobs {
         engine: engine.clone(),
         tokens: lifecycle.tokens(),
         ledger: ledger.clone(),
@@ -70,29 +70,29 @@ pub(crate) async fn in_order(
         .map_err(|error| CommandError::from(std::io::Error::other(error)))?
 }
 
-/// The error of a process that cannot listen for signals.
-pub(crate) fn no_signals(source: std::io::Error) -> CommandError {
+/// Error of a process that cannot listen for signals.
+pub(crate) fn signal_error(source: std::io::Error) -> CommandError {
     CommandError::System {
         what: "listen for signals",
         source,
     }
 }
 
-/// Puts jobs on the broker and sees them through, with a worker of this machine among all others.
+/// Submits jobs to the broker and follows them, with a worker inside this process.
 async fn on_broker(
     assignments: Vec<Assignment>,
     engine: &Engine,
     ledger: &Ledger,
     context: &Context,
 ) -> Result<Exit, CommandError> {
-    let lifecycle = Lifecycle::new(engine.grace).map_err(no_signals)?;
+    let lifecycle = Lifecycle::new(engine.grace).map_err(signal_error)?;
     let broker = broker::connect(context).await?;
     for assignment in &assignments {
         broker::check(&broker, &assignment.pipeline, context)?;
     }
     catalog::submit(&assignments, ledger, &broker).await?;
-    let helper = Helper::new(&assignments, engine, ledger, &broker, &lifecycle.tokens());
-    let cluster = Cluster {
+    let helper = LocalWorker::new(&assignments, engine, ledger, &broker, &lifecycle.tokens());
+    let cluster = JobFollower {
         ledger: ledger.clone(),
         broker,
         context: context.clone(),
@@ -101,7 +101,7 @@ async fn on_broker(
     };
     let worst = lifecycle.spawn_main(async move {
         tokio::select! {
-            worst = cluster.see_through(assignments) => worst,
+            worst = cluster.follow_all(assignments) => worst,
             failed = helper.work() => Err(failed),
         }
     });
@@ -113,15 +113,15 @@ async fn on_broker(
         .map_err(|error| CommandError::from(std::io::Error::other(error)))?
 }
 
-/// What all jobs of one command share.
-struct Jobs {
+/// Context of the jobs of one command.
+struct LocalJobs {
     engine: Engine,
     tokens: Tokens,
     ledger: Ledger,
     context: Context,
 }
 
-impl Jobs {
+impl LocalJobs {
     async fn run(&self, assignments: Vec<Assignment>) -> Result<Exit, CommandError> {
         let mut worst = Exit::Success;
         let mut without_output: Vec<PipelineName> = Vec::new();
@@ -131,8 +131,8 @@ impl Jobs {
                 .iter()
                 .find(|failed| catalog::reads(&assignment.pipeline, failed));
             if let Some(failed) = failed_before {
-                self.context.console.talk(format!(
-                    "{name} is not run: it reads the output of {failed}, which has none"
+                self.context.console.message(format!(
+                    "{name} is not run: it reads the output of {failed}, which did not succeed"
                 ));
                 without_output.push(name);
                 continue;
@@ -149,12 +149,12 @@ impl Jobs {
         Ok(worst)
     }
 
-    /// Runs one job, shows its progress, prints its record.
+    /// Runs one job with progress and prints the record.
     async fn one(&self, assignment: Assignment) -> Result<Exit, CommandError> {
         let console = self.context.console;
         if !assignment.pipeline.transform.image.is_empty() && console.format == Format::Text {
             let name = &assignment.pipeline.name;
-            console.talk(format!("{name}: the command runs on this machine; transform.image is for workers in containers"));
+            console.message(format!("{name}: the command runs on this machine; transform.image is for workers in containers"));
         }
         let settings = settings(&self.engine, &assignment.pipeline);
         let (sender, receiver) = watch::channel(Snapshot::new(assignment.record.clone()));
@@ -183,13 +183,13 @@ impl Jobs {
         if record.state == JobState::Success && record.datums.total == 0 {
             self.context
                 .console
-                .talk("no file matched; `drover plan` shows what the globs match");
+                .message("no file matched; `drover plan` shows what the globs match");
         }
         Ok(())
     }
 }
 
-/// How a pipeline is run on this machine.
+/// Settings for running a pipeline on this machine.
 pub(crate) fn settings(engine: &Engine, pipeline: &Pipeline) -> LocalSettings {
     LocalSettings {
         slots: engine

@@ -1,4 +1,4 @@
-//! `drover completions`: what a shell needs to complete our command line.
+//! `drover completions`: prints the completions for a shell.
 
 use clap::CommandFactory;
 

@@ -1,4 +1,4 @@
-//! `drover manifest`: specs as resources for Kubernetes.
+//! `drover manifest`: converts specs to resources for Kubernetes.
 
 use serde_json::{Value, json};
 
@@ -8,8 +8,8 @@ use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use crate::render;
 
-/// The longest name of a `Pipeline` resource: the objects that are made for it are named after it.
-const LONGEST_NAME: usize = 50;
+/// Maximum length of a resource's name, because derived objects append to it.
+const MAX_NAME_LENGTH: usize = 50;
 
 pub(crate) fn manifest(typed: &Manifest, context: &Context) -> Result<Exit, CommandError> {
     let checked = sources::check(sources::read_all(&typed.specs)?)?;
@@ -29,7 +29,7 @@ pub(crate) fn manifest(typed: &Manifest, context: &Context) -> Result<Exit, Comm
     for note in &checked.notes {
         context
             .console
-            .talk(render::finding(note, &checked.texts, context.console.err));
+            .message(render::finding(note, &checked.texts, context.console.err));
     }
     Ok(Exit::Success)
 }
@@ -47,10 +47,10 @@ fn resource(pipeline: &str, spec: &Value, namespace: Option<&str>) -> Value {
     })
 }
 
-/// A name that Kubernetes accepts, as close to the pipeline's as may be; that one stands in the spec.
+/// A name that Kubernetes accepts, close to the pipeline's name, which stays in the spec.
 fn resource_name(pipeline: &str) -> String {
     let name = pipeline.to_ascii_lowercase().replace('_', "-");
-    let cut = &name[..name.len().min(LONGEST_NAME)];
+    let cut = &name[..name.len().min(MAX_NAME_LENGTH)];
     cut.trim_end_matches('-').to_owned()
 }
 

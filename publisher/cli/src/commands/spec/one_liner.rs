@@ -1,4 +1,4 @@
-//! From a one-liner to the pipeline spec it stands for. Pure: what is typed goes in, a spec comes out.
+//! Converts a one-liner to a pipeline spec, as a pure function.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -8,23 +8,23 @@ use serde_json::{Value, json};
 use crate::args::OneLiner;
 use crate::commands::spec::shell::Script;
 
-/// Placeholders that the worker replaces in any command; `{NAME}` for each input comes on top.
+/// Placeholders that the worker replaces in any command; `{NAME}` for each input is added.
 const PLACEHOLDERS: [&str; 7] = ["{}", "{/}", "{.}", "{/.}", "{//}", "{#}", "{out}"];
 
-/// Why a one-liner stands for no pipeline.
+/// An invalid one-liner.
 #[derive(Debug, thiserror::Error)]
 pub enum OneLinerError {
-    /// The output name is not one of a pipeline.
+    /// `--out` is no valid name of a pipeline.
     #[error("--out names the pipeline and its output folder")]
     Out(#[source] InvalidId),
-    /// No command.
+    /// The command is missing.
     #[error(
         "--glob needs a command to run, after `--`: drover run --glob 'photos/*.jpg' --out thumbs -- COMMAND '{{}}'"
     )]
     NoCommand,
-    /// Two inputs have one name.
+    /// Two inputs have the same name.
     #[error(
-        "two inputs are called {name:?}; write a spec, where each can have a `name` of its own"
+        "two inputs have the name {name:?}; write a spec, where each input can have its own `name`"
     )]
     SameName {
         /// The name.
@@ -32,17 +32,16 @@ pub enum OneLinerError {
     },
 }
 
-/// Where a one-liner is typed.
+/// Environment of a one-liner.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Surroundings<'a> {
-    /// The store's folder, if it is one.
+pub(crate) struct OneLinerContext<'a> {
+    /// Folder of the store; none for a bucket.
     pub store: Option<&'a Path>,
-    /// The current directory.
     pub current_dir: &'a Path,
 }
 
-/// The pipeline spec that a one-liner stands for.
-pub(crate) fn spec(typed: &OneLiner, around: Surroundings<'_>) -> Result<Value, OneLinerError> {
+/// Converts a one-liner to a spec.
+pub(crate) fn spec(typed: &OneLiner, context: OneLinerContext<'_>) -> Result<Value, OneLinerError> {
     let out: PipelineName = typed
         .out
         .as_deref()
@@ -52,10 +51,10 @@ pub(crate) fn spec(typed: &OneLiner, around: Surroundings<'_>) -> Result<Value, 
     if typed.command.is_empty() {
         return Err(OneLinerError::NoCommand);
     }
-    let inputs: Vec<Leaf> = typed
+    let inputs: Vec<GlobInput> = typed
         .glob
         .iter()
-        .map(|glob| Leaf::new(glob, &out, around))
+        .map(|glob| GlobInput::new(glob, &out, context))
         .collect();
     if let Some(name) = first_repeated(&inputs) {
         return Err(OneLinerError::SameName { name });
@@ -78,20 +77,20 @@ pub(crate) fn spec(typed: &OneLiner, around: Surroundings<'_>) -> Result<Value, 
     Ok(spec)
 }
 
-/// One `--glob`, as a leaf of the input tree.
+/// One `--glob` as a leaf of the input tree.
 #[derive(Debug, Eq, PartialEq)]
-struct Leaf {
+struct GlobInput {
     name: String,
     url: Option<String>,
     glob: String,
-    /// Whether directories are left out.
+    /// True if directories are left out.
     files_only: bool,
-    /// The output folder, where it lies within this very input.
+    /// The output folder, if it lies inside this input.
     exclude: Option<String>,
 }
 
-impl Leaf {
-    fn new(typed: &str, out: &PipelineName, around: Surroundings<'_>) -> Self {
+impl GlobInput {
+    fn new(typed: &str, out: &PipelineName, context: OneLinerContext<'_>) -> Self {
         let (place, glob) = split(typed);
         let files_only = !glob.ends_with('/');
         let glob = format!("/{}", glob.trim_start_matches('/'));
@@ -103,19 +102,19 @@ impl Leaf {
             exclude,
         };
         match place {
-            Place::Repo(repo) => leaf(repo, None, None),
-            Place::Url(url) => leaf(
+            GlobRoot::Repo(repo) => leaf(repo, None, None),
+            GlobRoot::Url(url) => leaf(
                 url.rsplit('/').next().unwrap_or_default(),
                 Some(url.to_owned()),
                 None,
             ),
-            Place::Folder(folder) => {
-                let folder = normalised(&around.current_dir.join(folder));
+            GlobRoot::Folder(folder) => {
+                let folder = normalised(&context.current_dir.join(folder));
                 let name = folder
                     .file_name()
                     .map(|name| name.to_string_lossy().into_owned())
                     .unwrap_or_default();
-                match around.store {
+                match context.store {
                     Some(store) if folder.parent() == Some(store) && name == input_name(&name) => {
                         leaf(&name, None, None)
                     }
@@ -147,29 +146,29 @@ impl Leaf {
     }
 }
 
-/// Where the files of a `--glob` lie.
+/// Root folder of a `--glob`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Place<'a> {
+enum GlobRoot<'a> {
     /// A folder of the store.
     Repo(&'a str),
-    /// A folder of this machine; relative to the current directory.
+    /// A folder of this machine, relative to the current directory.
     Folder(&'a str),
     /// A bucket.
     Url(&'a str),
 }
 
-/// Splits `PLACE:GLOB`, or a path with wildcards at its first segment that has some.
-fn split(typed: &str) -> (Place<'_>, &str) {
+/// Splits `ROOT:GLOB`, or a path at the first segment with wildcards.
+fn split(typed: &str) -> (GlobRoot<'_>, &str) {
     let colon = typed
         .match_indices(':')
         .find(|(at, _)| !typed[at + 1..].starts_with("//"));
     if let Some((at, _)) = colon {
         let (place, glob) = (&typed[..at], &typed[at + 1..]);
         return match place {
-            "" | "." | ".." => (Place::Folder(place), glob),
-            url if url.contains("://") => (Place::Url(url), glob),
-            path if path.contains('/') => (Place::Folder(path), glob),
-            repo => (Place::Repo(repo), glob),
+            "" | "." | ".." => (GlobRoot::Folder(place), glob),
+            url if url.contains("://") => (GlobRoot::Url(url), glob),
+            path if path.contains('/') => (GlobRoot::Folder(path), glob),
+            repo => (GlobRoot::Repo(repo), glob),
         };
     }
     let is_wild = |segment: &str| segment.contains(['*', '?', '[', '{', '(', '\\']);
@@ -183,13 +182,13 @@ fn split(typed: &str) -> (Place<'_>, &str) {
     }
     let (folder, glob) = typed.split_at(cut);
     match folder.trim_end_matches('/') {
-        "" if cut > 0 => (Place::Folder("/"), glob),
-        url if url.contains("://") => (Place::Url(url), glob),
-        path => (Place::Folder(path), glob),
+        "" if cut > 0 => (GlobRoot::Folder("/"), glob),
+        url if url.contains("://") => (GlobRoot::Url(url), glob),
+        path => (GlobRoot::Folder(path), glob),
     }
 }
 
-/// `a/./b/../c` as `a/c`, without a look at the disk.
+/// Normalises `a/./b/../c` to `a/c` without access to the disk.
 fn normalised(path: &Path) -> PathBuf {
     let mut clean = PathBuf::new();
     for component in path.components() {
@@ -204,7 +203,7 @@ fn normalised(path: &Path) -> PathBuf {
     clean
 }
 
-/// A name for an input that is also one for a variable's prefix, a directory and a placeholder.
+/// A name for an input that is also valid as a prefix of variables, a directory and a placeholder.
 fn input_name(text: &str) -> String {
     let clean: String = text
         .chars()
@@ -223,8 +222,8 @@ fn input_name(text: &str) -> String {
     }
 }
 
-fn first_repeated(inputs: &[Leaf]) -> Option<String> {
-    let repeats = |(at, leaf): &(usize, &Leaf)| {
+fn first_repeated(inputs: &[GlobInput]) -> Option<String> {
+    let repeats = |(at, leaf): &(usize, &GlobInput)| {
         inputs[..*at]
             .iter()
             .any(|earlier| earlier.name == leaf.name)
@@ -236,15 +235,15 @@ fn first_repeated(inputs: &[Leaf]) -> Option<String> {
         .map(|(_, leaf)| leaf.name.clone())
 }
 
-/// One leaf as it is, several as their cross.
-fn tree(inputs: &[Leaf]) -> Value {
+/// A single leaf, or the cross of several leaves.
+fn tree(inputs: &[GlobInput]) -> Value {
     match inputs {
         [leaf] => leaf.json(),
-        leaves => json!({ "cross": leaves.iter().map(Leaf::json).collect::<Vec<_>>() }),
+        leaves => json!({ "cross": leaves.iter().map(GlobInput::json).collect::<Vec<_>>() }),
     }
 }
 
-fn placeholders(inputs: &[Leaf]) -> Vec<String> {
+fn placeholders(inputs: &[GlobInput]) -> Vec<String> {
     let names = inputs.iter().map(|leaf| format!("{{{}}}", leaf.name));
     PLACEHOLDERS
         .into_iter()
@@ -253,9 +252,9 @@ fn placeholders(inputs: &[Leaf]) -> Vec<String> {
         .collect()
 }
 
-/// The command as the worker will run it: with the input appended where it is not mentioned (as in GNU
-/// parallel), and by a shell where one is needed.
-fn argv(typed: &OneLiner, inputs: &[Leaf]) -> Vec<String> {
+/// The command for the worker: inputs are appended if the command mentions none (as in GNU parallel), and a shell is
+/// added where one is needed.
+fn argv(typed: &OneLiner, inputs: &[GlobInput]) -> Vec<String> {
     let known = placeholders(inputs);
     let mut command = typed.command.clone();
     if !typed.stdin && !mentions_input(&command, inputs, &known) {
@@ -277,13 +276,13 @@ fn argv(typed: &OneLiner, inputs: &[Leaf]) -> Vec<String> {
     redirect(script, typed).into_argv()
 }
 
-/// Whether a command is a script for a shell: a single argument of several words.
+/// True if the command is a shell script: a single argument of several words.
 fn is_script(command: &[String]) -> bool {
     matches!(command, [script] if script.contains(char::is_whitespace))
 }
 
 /// Appends every input to a command, or to a script.
-fn append_inputs(command: &mut Vec<String>, inputs: &[Leaf]) {
+fn append_inputs(command: &mut Vec<String>, inputs: &[GlobInput]) {
     let missing: Vec<String> = match inputs {
         [_] => vec!["{}".to_owned()],
         several => several
@@ -298,7 +297,7 @@ fn append_inputs(command: &mut Vec<String>, inputs: &[Leaf]) {
     }
 }
 
-/// A script that runs a command word by word.
+/// Converts a command to a script, word by word.
 fn words(command: &[String]) -> Script {
     let mut script = Script::default();
     let quoted: Vec<String> = command
@@ -309,14 +308,14 @@ fn words(command: &[String]) -> Script {
     script
 }
 
-/// Whether the command says what to do with the file: by placeholder, by path or by variable.
-fn mentions_input(command: &[String], inputs: &[Leaf], known: &[String]) -> bool {
+/// True if the command mentions an input by placeholder, path or variable.
+fn mentions_input(command: &[String], inputs: &[GlobInput], known: &[String]) -> bool {
     command.iter().any(|word| {
         let by_placeholder = known
             .iter()
             .any(|each| each != "{out}" && each != "{#}" && word.contains(each.as_str()));
         let by_path = word.contains("/pfs/") && !word.contains("/pfs/out");
-        let by_variable = |leaf: &Leaf| {
+        let by_variable = |leaf: &GlobInput| {
             word.contains(&format!("${}", leaf.name)) || word.contains(&format!("${{{}", leaf.name))
         };
         by_placeholder || by_path || inputs.iter().any(by_variable)
@@ -339,7 +338,7 @@ fn redirect(mut script: Script, typed: &OneLiner) -> Script {
     script
 }
 
-/// Whether a file name with placeholders may stand for one in a directory.
+/// True if the file name may contain a directory after replacement.
 fn has_directory(name: &str) -> bool {
     let without_names = name.replace("{/}", "").replace("{/.}", "");
     without_names.contains('/') || without_names.contains("{}") || without_names.contains("{.}")
@@ -361,7 +360,7 @@ mod tests {
         let here = Path::new("/home/ann");
         spec(
             &run.sources.one_liner,
-            Surroundings {
+            OneLinerContext {
                 store: Some(here),
                 current_dir: here,
             },
@@ -523,7 +522,7 @@ mod tests {
             (&["--glob", "a/*", "--out", "o"], "--glob needs a command"),
             (
                 &["--glob", "a/*", "--glob", "b/a/*", "--out", "o", "--", "y"],
-                "two inputs are called \"a\"",
+                "two inputs have the name \"a\"",
             ),
         ];
         for (typed, words) in rows {

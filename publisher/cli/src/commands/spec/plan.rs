@@ -1,4 +1,4 @@
-//! `drover plan`: the datums that a run would work on, as they are found.
+//! `drover plan`: previews the datums of a run while they are found.
 
 use std::io;
 use std::sync::Arc;
@@ -6,29 +6,29 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
 use crate::args::{Format, Plan};
-use crate::commands::spec::sources::{self, Prepared};
+use crate::commands::spec::sources::{self, PreparedPipeline};
 use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use crate::render::{self, Console};
 use drover_core::catalog::PlannedJson;
 use drover_core::expand::{DatumStream, ExpandError, StoreListings, expand};
 
-/// Rows of the table that are measured together before they are printed.
-const ROWS_AT_ONCE: usize = 1000;
+/// Rows that are measured together before they are printed.
+const TABLE_CHUNK: usize = 1000;
 
 pub(crate) async fn plan(typed: &Plan, context: &Context) -> Result<Exit, CommandError> {
     let checked = sources::prepare(&typed.sources, context)?;
     let store = context.open().await?;
     let most = typed.rows.most(context.console.format);
-    for (at, Prepared { pipeline, .. }) in checked.pipelines.iter().enumerate() {
+    for (at, PreparedPipeline { pipeline, .. }) in checked.pipelines.iter().enumerate() {
         let listings = match StoreListings::open(pipeline, &store).await {
             Ok(listings) => listings,
             Err(ExpandError::NoRepo { repo, .. })
                 if is_made_by(&checked.pipelines[..at], &repo) =>
             {
                 let name = &pipeline.name;
-                context.console.talk(format!(
-                    "{name} has no plan yet: it reads what {repo} will write"
+                context.console.message(format!(
+                    "{name} has no plan yet: it reads the output of {repo}, which does not exist yet"
                 ));
                 continue;
             }
@@ -47,8 +47,8 @@ pub(crate) async fn plan(typed: &Plan, context: &Context) -> Result<Exit, Comman
     Ok(Exit::Success)
 }
 
-/// Whether a repo is the output of one of some pipelines.
-fn is_made_by(pipelines: &[Prepared], repo: &str) -> bool {
+/// True if a repo is the output of one of these pipelines.
+fn is_made_by(pipelines: &[PreparedPipeline], repo: &str) -> bool {
     pipelines
         .iter()
         .any(|each| each.pipeline.name.as_str() == repo)
@@ -63,7 +63,7 @@ fn print_json(datums: DatumStream, most: u64, console: Console) -> Result<(), Co
     Ok(out.finish()?)
 }
 
-/// Prints the first datums, and counts all of them.
+/// Prints the first datums and the total.
 fn print_table(
     datums: DatumStream,
     most: u64,
@@ -81,7 +81,7 @@ fn print_table(
         if count < most {
             table.row(render::planned(&datum));
         }
-        if table.waiting() > ROWS_AT_ONCE {
+        if table.waiting() > TABLE_CHUNK {
             out.lines(&table.take_lines())?;
         }
         count += 1;

@@ -1,4 +1,4 @@
-//! `drover schema`: the JSON Schema of specs.
+//! `drover schema`: prints the JSON Schema of specs.
 
 use drover_shared::pipeline;
 

@@ -1,19 +1,19 @@
-//! A shell script with placeholders, made safe: file names reach it as parameters, never as text.
+//! Shell scripts with placeholders: file names are passed as parameters and never become part of the script.
 //!
-//! `gzip -c {} > '{out}/my {/}'` becomes `gzip -c "${1}" > "${2}"'/my '"${3}"` with the parameters
-//! `{}`, `{out}` and `{/}`, so that no name of a file, however odd, is read as shell.
+//! `gzip -c {} > '{out}/my {/}'` becomes `gzip -c "${1}" > "${2}"'/my '"${3}"` with the parameters `{}`, `{out}` and
+//! `{/}`, so that the shell never interprets a file name.
 
 /// A script whose placeholders have become positional parameters.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Script {
-    /// What `sh -c` runs.
+    /// Text for `sh -c`.
     pub text: String,
     /// The placeholders that stand for `$1`, `$2` …
     pub parameters: Vec<String>,
 }
 
 impl Script {
-    /// The script for a text as typed.
+    /// Parses a script with placeholders.
     pub(crate) fn new(typed: &str, placeholders: &[String]) -> Self {
         let mut script = Self::default();
         let mut quoting = Quoting::None;
@@ -52,13 +52,13 @@ impl Script {
     }
 }
 
-/// Where in the script's quotes a character stands.
+/// Quoting at a character of the script.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Quoting {
     None,
     Single,
     Double,
-    /// After a backslash; then as before.
+    /// After a backslash; the flag is the quoting before.
     Escaped {
         double: bool,
     },
@@ -79,7 +79,7 @@ impl Quoting {
         }
     }
 
-    /// A parameter as one word, whatever quotes it stands in.
+    /// Embeds a parameter as one word within the present quoting.
     fn embed(self, parameter: &str) -> String {
         match self {
             Self::None | Self::Escaped { double: false } => format!("\"{parameter}\""),

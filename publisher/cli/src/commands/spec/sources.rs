@@ -1,4 +1,4 @@
-//! From what is typed to pipelines in the order to run them.
+//! Reads specs and one-liners, and sorts the pipelines.
 
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -13,33 +13,33 @@ use crate::commands::{CommandError, Context};
 use crate::render::SourceText;
 use drover_core::catalog;
 
-/// The name of a one-liner in findings.
+/// Name of a one-liner in findings.
 const COMMAND_LINE: &str = "the command line";
-/// The name of standard input, on the command line and in findings.
+/// Name of standard input on the command line and in findings.
 const STANDARD_INPUT: &str = "-";
 
-/// A pipeline, ready to run.
+/// A valid pipeline.
 #[derive(Clone, Debug)]
-pub(crate) struct Prepared {
-    /// As meant.
+pub(crate) struct PreparedPipeline {
+    /// The parsed pipeline.
     pub pipeline: Pipeline,
-    /// As typed, normalised.
+    /// The normalised spec.
     pub spec: Value,
 }
 
-/// What specs hold, or all that is wrong with them.
+/// Valid specs with their notes.
 #[derive(Debug)]
-pub(crate) struct Checked {
-    /// The pipelines, as given; only when there are no errors.
-    pub pipelines: Vec<Prepared>,
-    /// What is good to know about them.
+pub(crate) struct CheckedSpecs {
+    /// The pipelines in the given order.
+    pub pipelines: Vec<PreparedPipeline>,
+    /// Notes about the specs.
     pub notes: Vec<Finding>,
-    /// Their texts.
+    /// Texts of the specs.
     pub texts: Vec<SourceText>,
 }
 
-/// The pipelines that `run` and `plan` are about, in the order to run them.
-pub(crate) fn prepare(typed: &Sources, context: &Context) -> Result<Checked, CommandError> {
+/// Reads the pipelines for `run` and `plan`, sorted by dependency.
+pub(crate) fn prepare(typed: &Sources, context: &Context) -> Result<CheckedSpecs, CommandError> {
     let mut checked = match typed.one_liner.out {
         Some(_) => check(vec![one_liner_text(typed, context)?])?,
         None => check(read_all(&typed.specs)?)?,
@@ -61,8 +61,8 @@ pub(crate) fn prepare(typed: &Sources, context: &Context) -> Result<Checked, Com
     Ok(checked)
 }
 
-/// Jobs that a person starts have no ticks.
-fn refuse_clocks(prepared: &Prepared) -> Result<(), CommandError> {
+/// Refuses clocks, because only registered pipelines have ticks.
+fn refuse_clocks(prepared: &PreparedPipeline) -> Result<(), CommandError> {
     match prepared.pipeline.input.clocks().first() {
         None => Ok(()),
         Some(clock) => Err(CommandError::Clock {
@@ -72,14 +72,14 @@ fn refuse_clocks(prepared: &Prepared) -> Result<(), CommandError> {
     }
 }
 
-/// Every file's text, or the first that cannot be read.
+/// Reads all files; fails at the first unreadable one.
 pub(crate) fn read_all(paths: &[impl AsRef<Path>]) -> Result<Vec<SourceText>, CommandError> {
     paths.iter().map(|path| read(path.as_ref())).collect()
 }
 
-/// The pipelines in some texts, or all findings in all of them.
-pub(crate) fn check(texts: Vec<SourceText>) -> Result<Checked, CommandError> {
-    let mut checked = Checked {
+/// Parses specs; an error holds the findings of all of them.
+pub(crate) fn check(texts: Vec<SourceText>) -> Result<CheckedSpecs, CommandError> {
+    let mut checked = CheckedSpecs {
         pipelines: Vec::new(),
         notes: Vec::new(),
         texts: Vec::new(),
@@ -90,7 +90,7 @@ pub(crate) fn check(texts: Vec<SourceText>) -> Result<Checked, CommandError> {
             Ok(parsed) => {
                 for document in parsed {
                     checked.notes.extend(document.notes);
-                    checked.pipelines.push(Prepared {
+                    checked.pipelines.push(PreparedPipeline {
                         pipeline: document.pipeline,
                         spec: document.spec,
                     });
@@ -109,7 +109,7 @@ pub(crate) fn check(texts: Vec<SourceText>) -> Result<Checked, CommandError> {
     Ok(checked)
 }
 
-/// A finding about a one-liner without its place in the spec that was made of it: nobody typed that.
+/// Removes the place of a finding in the generated spec of a one-liner, which the user never saw.
 fn placed(finding: Finding) -> Finding {
     match finding.file.as_str() {
         COMMAND_LINE => Finding {
@@ -166,20 +166,20 @@ fn one_liner_text(typed: &Sources, context: &Context) -> Result<SourceText, Comm
         Location::Folder(folder) => Some(folder.as_path()),
         _ => None,
     };
-    let around = one_liner::Surroundings {
+    let one_liner_context = one_liner::OneLinerContext {
         store,
         current_dir: &context.current_dir,
     };
-    let spec = one_liner::spec(&typed.one_liner, around)?;
+    let spec = one_liner::spec(&typed.one_liner, one_liner_context)?;
     Ok(SourceText {
         file: COMMAND_LINE.to_owned(),
         text: spec.to_string(),
     })
 }
 
-/// Lets every input that reads a repo read another place instead.
+/// Makes every input of a repo read another place.
 fn replace_input(
-    pipelines: &mut [Prepared],
+    pipelines: &mut [PreparedPipeline],
     wanted: &InputOverride,
     context: &Context,
 ) -> Result<(), CommandError> {
@@ -214,7 +214,7 @@ fn replace_input(
     })
 }
 
-/// Sets the `url` of every pfs leaf below a node of the input tree that reads `repo`; tells how many there were.
+/// Sets the `url` of every pfs leaf of `repo` below a node of the input tree; returns the number of leaves.
 fn replace_below(node: &mut Value, repo: &str, url: &str) -> usize {
     let mut replaced = 0;
     if let Some(pfs) = node.get_mut("pfs").filter(|pfs| pfs["repo"] == repo) {

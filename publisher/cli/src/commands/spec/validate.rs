@@ -1,4 +1,4 @@
-//! `drover validate`: every finding in every spec.
+//! `drover validate`: checks specs and prints all findings.
 
 use crate::args::{Format, Validate};
 use crate::commands::spec::sources;
@@ -23,7 +23,7 @@ pub(crate) fn validate(typed: &Validate, context: &Context) -> Result<Exit, Comm
     for note in &checked.notes {
         context
             .console
-            .talk(render::finding(note, &checked.texts, context.console.err));
+            .message(render::finding(note, &checked.texts, context.console.err));
     }
     Ok(Exit::Success)
 }

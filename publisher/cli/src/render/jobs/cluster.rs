@@ -1,4 +1,4 @@
-//! Why a job on the broker moves, or does not, in sentences.
+//! Sentences about a job on the broker: its coordinator, workers and queue.
 
 use drover_core::catalog::BrokerView;
 use drover_shared::ledger::DeadLetter;
@@ -7,27 +7,27 @@ use drover_shared::queue::Link;
 use crate::render::terminal::number::{count, counted};
 use crate::render::terminal::text::printable;
 
-/// What is known of the cluster that a job is on.
+/// State of the cluster that runs a job.
 #[derive(Clone, Debug)]
-pub enum Cluster {
-    /// No broker was named, so nothing.
+pub enum ClusterView {
+    /// No broker is named, so nothing is known.
     Unnamed,
-    /// The broker does not answer, for this reason.
+    /// The broker does not answer; the text is the reason.
     Unreachable(String),
-    /// What the broker tells.
+    /// The broker's view.
     Seen(BrokerView),
 }
 
-/// What is in the way of a job of `pipeline` that has not ended, or that nothing is.
-pub(crate) fn sentences(cluster: &Cluster, pipeline: &str) -> Vec<String> {
+/// Sentences about an active job of `pipeline`.
+pub(crate) fn sentences(cluster: &ClusterView, pipeline: &str) -> Vec<String> {
     match cluster {
-        Cluster::Unnamed => vec![
-            "It is on the broker: with --broker URL, this command tells whether workers are connected.".to_owned(),
+        ClusterView::Unnamed => vec![
+            "The job is on the broker: with --broker URL, this command tells whether workers are connected.".to_owned(),
         ],
-        Cluster::Unreachable(problem) => vec![format!(
-            "The broker does not answer, so nothing moves: {}.", printable(problem)
+        ClusterView::Unreachable(problem) => vec![format!(
+            "The broker does not answer, so the job makes no progress: {}.", printable(problem)
         )],
-        Cluster::Seen(view) => seen(view, pipeline),
+        ClusterView::Seen(view) => seen(view, pipeline),
     }
 }
 
@@ -36,15 +36,16 @@ fn seen(view: &BrokerView, pipeline: &str) -> Vec<String> {
     match &view.link {
         Link::Up => {}
         Link::Down { why } => sentences.push(format!(
-            "The connection to the broker is lost and being made again: {}.", printable(why)
+            "The connection to the broker is lost; reconnecting: {}.", printable(why)
         )),
         Link::Blocked { why } => sentences.push(format!(
-            "The broker takes no messages for now ({}): free memory or disk there, and everything goes on by itself.", printable(why)
+            "The broker accepts no messages at present ({}): free memory or disk space there, and the job continues.", printable(why)
         )),
     }
     if view.coordinators == 0 {
         sentences.push(
-            "Nobody coordinates it: start `drover serve` with this store and broker.".to_owned(),
+            "No process coordinates the job: start `drover serve` with this store and broker."
+                .to_owned(),
         );
     }
     sentences.push(match (view.workers, view.ready) {
@@ -69,12 +70,12 @@ fn waiting(ready: u64) -> String {
     }
 }
 
-/// Messages that were put aside, if there are any; `last` is the newest one.
+/// Sentence about dead letters, if there are any; `last` is the newest one.
 pub(crate) fn parked(count_of: usize, last: Option<&DeadLetter>, pipeline: &str) -> Option<String> {
     let last = last?;
     let count_of = u64::try_from(count_of).unwrap_or(u64::MAX);
     Some(format!(
-        "{} of {pipeline} that nobody understood {} parked below .drover/pipelines/{pipeline}/parked, the last one because: {}.",
+        "{} of {pipeline} {} dead-lettered below .drover/pipelines/{pipeline}/parked; the last reason: {}.",
         counted(count_of, "message"),
         if count_of == 1 { "is" } else { "are" },
         printable(&last.reason)
@@ -92,7 +93,7 @@ mod tests {
             workers,
             ready,
         };
-        sentences(&Cluster::Seen(view), "count").join("\n")
+        sentences(&ClusterView::Seen(view), "count").join("\n")
     }
 
     #[test]
@@ -100,17 +101,17 @@ mod tests {
         insta::assert_snapshot!(told(Link::Up, 1, 3, 0), @"3 workers are connected; no message waits in the queue.");
         insta::assert_snapshot!(told(Link::Up, 1, 1, 2048), @"1 worker is connected; 2,048 messages wait in the queue.");
         insta::assert_snapshot!(told(Link::Up, 0, 0, 0), @"
-        Nobody coordinates it: start `drover serve` with this store and broker.
+        No process coordinates the job: start `drover serve` with this store and broker.
         No worker is connected to its queue: start `drover-worker --pipeline count` with this store and broker.
         ");
         let blocked = Link::Blocked {
             why: "low on memory".to_owned(),
         };
-        insta::assert_snapshot!(told(blocked, 1, 2, 1), @"
-        The broker takes no messages for now (low on memory): free memory or disk there, and everything goes on by itself.
+        insta::assert_snapshot!(told(blocked, 1, 2, 1), @r"
+        The broker accepts no messages at present (low on memory): free memory or disk space there, and the job continues.
         2 workers are connected; 1 message waits in the queue.
         ");
-        let unreachable = Cluster::Unreachable("connection refused".to_owned());
-        insta::assert_snapshot!(sentences(&unreachable, "count").join("\n"), @"The broker does not answer, so nothing moves: connection refused.");
+        let unreachable = ClusterView::Unreachable("connection refused".to_owned());
+        insta::assert_snapshot!(sentences(&unreachable, "count").join("\n"), @"The broker does not answer, so the job makes no progress: connection refused.");
     }
 }

@@ -1,4 +1,4 @@
-//! One job, for people: the summary at its end, and `drover job`.
+//! One job as text: the summary at the end, and `drover job`.
 
 use drover_shared::job::{Counts, FailureGroup, FailureGroups, JobRecord, JobState};
 use jiff::Timestamp;
@@ -8,22 +8,22 @@ use crate::render::Palette;
 use crate::render::terminal::number::{bytes, count, counted, length, moment, seconds};
 use crate::render::terminal::text::{printable, shell_word};
 
-/// Groups of failures that are shown; the others are summed up.
-const MOST_GROUPS: usize = 10;
+/// Number of listed groups of failures; the others are summed up.
+const MAX_GROUPS: usize = 10;
 
-/// How the reader reaches this job again.
+/// Context of a summary: the store, the output and the time.
 #[derive(Clone, Copy, Debug)]
-pub struct Surroundings<'a> {
-    /// The store as typed, where it must be repeated; none where it goes without saying.
+pub struct SummaryContext<'a> {
+    /// The store as typed; none for the default store.
     pub store: Option<&'a str>,
-    /// Where the pipeline's output lies.
+    /// Folder of the pipeline's output.
     pub output: &'a str,
-    /// The present.
+    /// The current time.
     pub now: Timestamp,
 }
 
-impl Surroundings<'_> {
-    /// A command about a job, to be copied.
+impl SummaryContext<'_> {
+    /// A command about the job, for copying.
     fn command(&self, verb_and_arguments: &str) -> String {
         match self.store {
             Some(store) => format!("drover {verb_and_arguments} --store {}", shell_word(store)),
@@ -32,43 +32,43 @@ impl Surroundings<'_> {
     }
 }
 
-/// What `run`, `wait` and `retry` say about a job that has ended.
+/// Summary of an ended job for `run`, `wait` and `retry`.
 pub fn summary(
     record: &JobRecord,
     failures: &FailureGroups,
-    around: Surroundings<'_>,
+    context: SummaryContext<'_>,
     colours: Palette,
 ) -> Vec<String> {
     let mut lines = vec![
-        headline(record, around.now, colours),
+        headline(record, context.now, colours),
         format!("  {}", counts(&record.datums)),
     ];
     if record.datums.processed + record.datums.failed + record.datums.recovered > 0 {
         lines.push(format!("  {}", stats(record)));
     }
     if record.state == JobState::Success {
-        lines.push(format!("  output: {}", output(record, around)));
+        lines.push(format!("  output: {}", output(record, context)));
     }
-    lines.extend(failed(record, failures, around, colours));
+    lines.extend(failed(record, failures, context, colours));
     if record.state == JobState::Killed {
         lines.push(String::new());
-        lines.push("what is done stays done: the next run goes on from there".to_owned());
+        lines.push("finished datums stay finished: the next run continues from there".to_owned());
     }
     lines
 }
 
-/// What `drover job` shows.
+/// Output of `drover job`.
 pub fn details(
     record: &JobRecord,
     failures: &FailureGroups,
-    around: Surroundings<'_>,
+    context: SummaryContext<'_>,
     zone: &TimeZone,
     colours: Palette,
 ) -> Vec<String> {
     let at =
         |time: Option<Timestamp>| time.map_or_else(|| "-".to_owned(), |time| moment(time, zone));
     let mut lines = vec![
-        headline(record, around.now, colours),
+        headline(record, context.now, colours),
         format!("  job:       {}", record.id),
         format!("  pipeline:  {}", record.pipeline),
         format!("  created:   {}", moment(record.created, zone)),
@@ -80,17 +80,17 @@ pub fn details(
     if record.redelivered + record.duplicates > 0 {
         let times = |number| counted(number, "time");
         lines.push(format!(
-            "  queue:     redelivered {}, told twice {}",
+            "  queue:     redelivered {}, reported twice {}",
             times(record.redelivered),
             times(record.duplicates)
         ));
     }
-    lines.push(format!("  output:    {}", printable(around.output)));
-    lines.extend(failed(record, failures, around, colours));
+    lines.push(format!("  output:    {}", printable(context.output)));
+    lines.extend(failed(record, failures, context, colours));
     lines
 }
 
-/// `thumbs 01j9… success in 3.2s`, with the reason if there is one.
+/// `thumbs 01j9… success in 3.2s`, with the reason of a failure.
 fn headline(record: &JobRecord, now: Timestamp, colours: Palette) -> String {
     let time = running_time(record, now);
     let reason = record
@@ -111,7 +111,7 @@ fn headline(record: &JobRecord, now: Timestamp, colours: Palette) -> String {
     )
 }
 
-/// The state as a word in its colour.
+/// The state as a coloured word.
 pub fn state(state: JobState, colours: Palette) -> String {
     match state {
         JobState::Starting => colours.busy("starting"),
@@ -124,7 +124,7 @@ pub fn state(state: JobState, colours: Palette) -> String {
     }
 }
 
-/// How long a job took, or has taken so far. Nobody saw the end of one that was cut off.
+/// Duration of a job so far; unknown for a job whose process was killed.
 pub(crate) fn running_time(record: &JobRecord, now: Timestamp) -> String {
     let end = match record.finished {
         None if record.state.is_final() => return "unknown time".to_owned(),
@@ -164,22 +164,22 @@ fn stats(record: &JobRecord) -> String {
     )
 }
 
-/// Where the output lies; and where to look instead when there is none.
-fn output(record: &JobRecord, around: Surroundings<'_>) -> String {
-    let place = printable(around.output);
+/// Folder of the output, and a hint if the output is empty.
+fn output(record: &JobRecord, context: SummaryContext<'_>) -> String {
+    let place = printable(context.output);
     let all_is_new = record.datums.processed > 0 && record.datums.skipped == 0;
     if all_is_new && record.stats.upload_bytes == 0 {
-        let command = around.command(&format!("logs {}", record.id));
-        return format!("no bytes in {place}; what the commands printed: {command}");
+        let command = context.command(&format!("logs {}", record.id));
+        return format!("no bytes in {place}; output of the commands: {command}");
     }
     place
 }
 
-/// The failures by cause, and the commands that lead on from here.
+/// The failures by cause, with follow-up commands.
 fn failed(
     record: &JobRecord,
     failures: &FailureGroups,
-    around: Surroundings<'_>,
+    context: SummaryContext<'_>,
     colours: Palette,
 ) -> Vec<String> {
     let groups = failures.by_count();
@@ -190,32 +190,32 @@ fn failed(
     lines.extend(
         groups
             .iter()
-            .take(MOST_GROUPS)
+            .take(MAX_GROUPS)
             .map(|group| cause(group, groups.len() > 1, colours)),
     );
     let told: u64 = groups
         .iter()
-        .take(MOST_GROUPS)
+        .take(MAX_GROUPS)
         .map(|group| group.count)
         .sum();
-    let untold = failures.count() - told;
-    if untold > 0 {
-        lines.push(format!("{:>7}  of other causes", count(untold)));
+    let unlisted = failures.count() - told;
+    if unlisted > 0 {
+        lines.push(format!("{:>7}  with other causes", count(unlisted)));
     }
     lines.push(String::new());
     if let Some(sample) = first.samples.first() {
-        let command = around.command(&format!("logs {} --datum {sample}", record.id));
-        lines.push(format!("what they printed:  {command}"));
+        let command = context.command(&format!("logs {} --datum {sample}", record.id));
+        lines.push(format!("show their output:  {command}"));
     }
     if record.datums.failed > 0 {
         lines.push(format!(
             "run them again:     {}",
-            around.command(&format!("retry {}", record.id))
+            context.command(&format!("retry {}", record.id))
         ));
     }
     if record.datums.failed > 0 && groups.len() > 1 {
         let retry = format!("retry {} --group {}", record.id, first.key());
-        lines.push(format!("only of one cause:  {}", around.command(&retry)));
+        lines.push(format!("only one cause:     {}", context.command(&retry)));
     }
     lines
 }
@@ -250,8 +250,8 @@ mod tests {
 
     const NOW: &str = "2026-11-23T18:10:00Z";
 
-    fn around(store: Option<&str>) -> Surroundings<'_> {
-        Surroundings {
+    fn context(store: Option<&str>) -> SummaryContext<'_> {
+        SummaryContext {
             store,
             output: "count/",
             now: NOW.parse().unwrap(),
@@ -281,7 +281,7 @@ mod tests {
         let lines = summary(
             &record,
             &FailureGroups::default(),
-            around(None),
+            context(None),
             Palette::plain(),
         );
         insta::assert_snapshot!(lines.join("\n"), @"
@@ -297,10 +297,10 @@ mod tests {
         let lines = summary(
             &samples::failed(),
             &failures(),
-            around(Some("my store")),
+            context(Some("my store")),
             Palette::plain(),
         );
-        insta::assert_snapshot!(lines.join("\n"), @r#"
+        insta::assert_snapshot!(lines.join("\n"), @r"
         count 01j9zzzzzzzzzzzzzzzzzzzzzz failure after 1m 30s: 5 of 1237 datums failed: exit 1: 'row #: no such column' (4), signal 9 (1)
           1,237 datums: 1,200 processed, 30 skipped, 5 failed, 2 recovered
           read 1.23 MB, wrote 820 B; commands ran 4m 05s
@@ -309,10 +309,10 @@ mod tests {
               4  exit 1: 'row #: no such column'  (datums 3, 17, 40 …; group b7decab6b12e9569)
               1  signal 9: '\u{1b}[31mred\u{1b}[0m'  (datum 99; group 597318338c0e06a3)
 
-        what they printed:  drover logs 01j9zzzzzzzzzzzzzzzzzzzzzz --datum 3 --store 'my store'
+        show their output:  drover logs 01j9zzzzzzzzzzzzzzzzzzzzzz --datum 3 --store 'my store'
         run them again:     drover retry 01j9zzzzzzzzzzzzzzzzzzzzzz --store 'my store'
-        only of one cause:  drover retry 01j9zzzzzzzzzzzzzzzzzzzzzz --group b7decab6b12e9569 --store 'my store'
-        "#);
+        only one cause:     drover retry 01j9zzzzzzzzzzzzzzzzzzzzzz --group b7decab6b12e9569 --store 'my store'
+        ");
     }
 
     #[test]
@@ -324,7 +324,7 @@ mod tests {
         let lines = summary(
             &record,
             &FailureGroups::default(),
-            around(None),
+            context(None),
             Palette::plain(),
         );
         insta::assert_snapshot!(lines.join("\n"), @"
@@ -332,7 +332,7 @@ mod tests {
           1,237 datums: 1,200 processed, 30 skipped, 2 recovered, 5 not done
           read 1.23 MB, wrote 820 B; commands ran 4m 05s
 
-        what is done stays done: the next run goes on from there
+        finished datums stay finished: the next run continues from there
         ");
     }
 
@@ -348,11 +348,11 @@ mod tests {
         let lines = details(
             &samples::running(),
             &FailureGroups::default(),
-            around(None),
+            context(None),
             &TimeZone::UTC,
             Palette::plain(),
         );
-        insta::assert_snapshot!(lines.join("\n"), @"
+        insta::assert_snapshot!(lines.join("\n"), @r"
         count 01j9zzzzzzzzzzzzzzzzzzzzzz running for 1m 59s
           job:       01j9zzzzzzzzzzzzzzzzzzzzzz
           pipeline:  count
@@ -361,7 +361,7 @@ mod tests {
           finished:  -
           datums:    5,000 datums: 1,200 processed, 30 skipped, 2 recovered, 3,768 not done
           work:      read 1.23 MB, wrote 820 B; commands ran 4m 05s
-          queue:     redelivered 1 time, told twice 0 times
+          queue:     redelivered 1 time, reported twice 0 times
           output:    count/
         ");
     }

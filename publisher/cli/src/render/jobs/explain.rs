@@ -1,35 +1,35 @@
-//! Why a job failed, or why it is not moving, in sentences.
+//! Sentences that explain why a job failed or makes no progress.
 
 use drover_shared::job::{FailureGroup, FailureGroups, JobRecord, JobState};
 use drover_shared::ledger::DeadLetter;
 use jiff::Timestamp;
 
-use crate::render::jobs::cluster::{self, Cluster};
+use crate::render::jobs::cluster::{self, ClusterView};
 use crate::render::jobs::detail::running_time;
 use crate::render::terminal::number::{count, counted};
 use crate::render::terminal::text::printable;
 
-/// What is known about a job by those who don't run it.
+/// A job with everything that is known from outside its coordinator.
 #[derive(Clone, Debug)]
-pub struct Facts<'a> {
-    /// Its record.
+pub struct ExplainedJob<'a> {
+    /// Record of the job.
     pub record: &'a JobRecord,
-    /// Its failures by cause.
+    /// Failures by cause.
     pub failures: &'a FailureGroups,
-    /// Whether somebody asked to stop it.
+    /// True if a stop was requested.
     pub stop_requested: bool,
-    /// Another job that holds the pipeline's lock, if there is one.
-    pub waits_for: Option<&'a JobRecord>,
-    /// What is known of the cluster that it is on, if it is on one and has not ended.
-    pub cluster: Option<Cluster>,
-    /// How many messages of its pipeline nobody understood, and the last of them.
+    /// The other job that holds the pipeline's lock.
+    pub blocked_by: Option<&'a JobRecord>,
+    /// State of the cluster, for active jobs on the broker.
+    pub cluster: Option<ClusterView>,
+    /// Number of the pipeline's dead letters, and the newest one.
     pub parked: (usize, Option<DeadLetter>),
-    /// The present.
+    /// The current time.
     pub now: Timestamp,
 }
 
-/// The explanation, a sentence or two an item.
-pub fn explain(facts: &Facts<'_>) -> Vec<String> {
+/// The explanation; each item is one or two sentences.
+pub fn explain(facts: &ExplainedJob<'_>) -> Vec<String> {
     let mut sentences = vec![opening(facts)];
     sentences.extend(by_state(facts));
     let pipeline = facts.record.pipeline.as_str();
@@ -39,11 +39,11 @@ pub fn explain(facts: &Facts<'_>) -> Vec<String> {
     let (count, last) = &facts.parked;
     sentences.extend(cluster::parked(*count, last.as_ref(), pipeline));
     sentences.extend(facts.failures.by_count().into_iter().map(cause));
-    sentences.extend(way_on(facts));
+    sentences.extend(next_steps(facts));
     sentences
 }
 
-fn opening(facts: &Facts<'_>) -> String {
+fn opening(facts: &ExplainedJob<'_>) -> String {
     let record = facts.record;
     let time = running_time(record, facts.now);
     match record.state {
@@ -57,7 +57,7 @@ fn opening(facts: &Facts<'_>) -> String {
         ),
         JobState::Publishing => {
             format!(
-                "Job {} of {} has done its datums and brings the output folder up to date.",
+                "Job {} of {} has finished its datums and updates the output folder.",
                 record.id, record.pipeline
             )
         }
@@ -82,11 +82,11 @@ fn opening(facts: &Facts<'_>) -> String {
     }
 }
 
-fn by_state(facts: &Facts<'_>) -> Vec<String> {
+fn by_state(facts: &ExplainedJob<'_>) -> Vec<String> {
     let datums = &facts.record.datums;
     match facts.record.state {
-        // Nobody has begun yet; what is known of the cluster says why.
-        JobState::Starting if facts.cluster.is_some() && facts.waits_for.is_none() => vec![],
+        // The sentences about the cluster give the reason.
+        JobState::Starting if facts.cluster.is_some() && facts.blocked_by.is_none() => vec![],
         JobState::Starting => vec![waiting(facts)],
         JobState::Running => running(facts),
         JobState::Publishing | JobState::Egressing => vec![],
@@ -96,11 +96,11 @@ fn by_state(facts: &Facts<'_>) -> Vec<String> {
         JobState::Success if datums.skipped == datums.total => {
             let all = counted(datums.total, "datum");
             vec![format!(
-                "It had nothing to do: earlier jobs had done all {all}. `--reprocess` does everything again."
+                "There was nothing to do: earlier jobs had finished all {all}. `--reprocess` repeats everything."
             )]
         }
         JobState::Success => vec![format!(
-            "{} done now, {} skipped as done before, {} recovered by err_cmd.",
+            "{} processed, {} skipped as done by earlier jobs, {} recovered by err_cmd.",
             counted(datums.processed, "datum"),
             count(datums.skipped),
             count(datums.recovered)
@@ -114,42 +114,43 @@ fn by_state(facts: &Facts<'_>) -> Vec<String> {
     }
 }
 
-fn waiting(facts: &Facts<'_>) -> String {
-    match facts.waits_for {
+fn waiting(facts: &ExplainedJob<'_>) -> String {
+    match facts.blocked_by {
         Some(other) => format!(
-            "It waits for job {} of the same pipeline, which is {}, for {} so far; jobs of a pipeline run one after the other.",
+            "It waits for job {} of the same pipeline, which has been {} for {}; jobs of a pipeline run one after the other.",
             other.id,
             crate::render::jobs::detail::state(other.state, crate::render::Palette::plain()),
             running_time(other, facts.now)
         ),
-        None => "It lists its inputs; new files are read once, to know their content.".to_owned(),
+        None => "It lists its inputs; new files are read once to compute their hashes.".to_owned(),
     }
 }
 
-fn running(facts: &Facts<'_>) -> Vec<String> {
+fn running(facts: &ExplainedJob<'_>) -> Vec<String> {
     let datums = &facts.record.datums;
     let mut sentences = Vec::new();
     if facts.stop_requested {
         sentences.push(
-            "Somebody asked to stop it; it ends as soon as what runs has been ended.".to_owned(),
+            "A stop was requested; the job ends as soon as its running commands have been ended."
+                .to_owned(),
         );
     }
     sentences.push(format!(
-        "{} of {} known so far have ended; {} left.",
+        "{} of {} known so far have ended; {} remain.",
         count(datums.ended()),
         counted(datums.total, "datum"),
         count(datums.outstanding())
     ));
     if datums.ended() == datums.skipped && datums.outstanding() > 0 {
         sentences.push(
-            "None has been done since it began: the first ones are still running or being retried."
+            "None has ended since the job began: the first datums are still running or being retried."
                 .to_owned(),
         );
     }
     sentences
 }
 
-/// A group of failures, and what usually helps.
+/// A group of failures with advice.
 fn cause(group: &FailureGroup) -> String {
     let verb = if group.count == 1 {
         "datum failed with"
@@ -168,26 +169,28 @@ fn cause(group: &FailureGroup) -> String {
 
 fn advice(group: &FailureGroup) -> Option<&'static str> {
     match group.kind.as_str() {
-        "exit 126" => Some("Code 126 is how a shell says that a command is not executable."),
+        "exit 126" => Some(
+            "Code 126 means that the shell could not execute the command: is the file executable?",
+        ),
         "exit 127" => Some(
-            "Code 127 is how a shell says that a command was not found: is it installed, and in PATH?",
+            "Code 127 means that the shell did not find the command: is it installed, and in PATH?",
         ),
-        "exit 137" | "signal 9" => Some(
-            "SIGKILL from outside is most often the kernel's answer to memory running out: try fewer --workers.",
-        ),
-        "exit 139" | "signal 11" => Some("SIGSEGV: the command itself crashed."),
-        "timeout" => {
-            Some("It was still running at `datum_timeout`; raise it, or make the datums smaller.")
+        "exit 137" | "signal 9" => {
+            Some("A SIGKILL from outside usually means that memory ran out: try fewer --workers.")
         }
+        "exit 139" | "signal 11" => Some("SIGSEGV: the command itself crashed."),
+        "timeout" => Some(
+            "It was still running at `datum_timeout`; raise the limit, or make the datums smaller.",
+        ),
         "input" => Some(
-            "Its inputs changed or vanished while the job ran; `drover run` takes them as they are now.",
+            "The inputs changed or vanished while the job ran; `drover run` takes the present inputs.",
         ),
         _ => None,
     }
 }
 
-/// What to do next.
-fn way_on(facts: &Facts<'_>) -> Vec<String> {
+/// Next steps.
+fn next_steps(facts: &ExplainedJob<'_>) -> Vec<String> {
     let id = facts.record.id;
     let mut sentences = Vec::new();
     if let Some(sample) = facts
@@ -197,15 +200,15 @@ fn way_on(facts: &Facts<'_>) -> Vec<String> {
         .and_then(|group| group.samples.first())
     {
         sentences.push(format!(
-            "`drover logs {id} --datum {sample}` shows what a failed one printed."
+            "`drover logs {id} --datum {sample}` shows the output of a failed datum."
         ));
     }
     match facts.record.state {
         JobState::Failure if facts.record.datums.failed > 0 => sentences.push(format!(
-            "What succeeded is kept: `drover retry {id}` runs the failed ones again, `drover run` those and what is new."
+            "Successful datums are kept: `drover retry {id}` runs the failed ones again, `drover run` also new and changed ones."
         )),
         JobState::Killed => {
-            sentences.push("What succeeded is kept: the next `drover run` goes on from there.".to_owned());
+            sentences.push("Finished datums are kept: the next `drover run` continues from there.".to_owned());
         }
         _ => {}
     }
@@ -219,13 +222,17 @@ mod tests {
     use super::*;
     use crate::render::testing::samples;
 
-    fn told(record: &JobRecord, failures: &FailureGroups, waits_for: Option<&JobRecord>) -> String {
+    fn told(
+        record: &JobRecord,
+        failures: &FailureGroups,
+        blocked_by: Option<&JobRecord>,
+    ) -> String {
         let now = "2026-11-23T18:10:00Z".parse().unwrap();
-        explain(&Facts {
+        explain(&ExplainedJob {
             record,
             failures,
             stop_requested: false,
-            waits_for,
+            blocked_by,
             cluster: None,
             parked: (0, None),
             now,
@@ -252,13 +259,13 @@ mod tests {
                 last_line: String::new(),
             },
         );
-        insta::assert_snapshot!(told(&samples::failed(), &failures, None), @"
+        insta::assert_snapshot!(told(&samples::failed(), &failures, None), @r"
         Job 01j9zzzzzzzzzzzzzzzzzzzzzz of count failed after 1m 30s.
         The reason: 5 of 1237 datums failed: exit 1: 'row #: no such column' (4), signal 9 (1).
-        4 datums failed with exit 127: 'sh: #: frob: not found'. Code 127 is how a shell says that a command was not found: is it installed, and in PATH?
-        1 datum failed with signal 9. SIGKILL from outside is most often the kernel's answer to memory running out: try fewer --workers.
-        `drover logs 01j9zzzzzzzzzzzzzzzzzzzzzz --datum 0` shows what a failed one printed.
-        What succeeded is kept: `drover retry 01j9zzzzzzzzzzzzzzzzzzzzzz` runs the failed ones again, `drover run` those and what is new.
+        4 datums failed with exit 127: 'sh: #: frob: not found'. Code 127 means that the shell did not find the command: is it installed, and in PATH?
+        1 datum failed with signal 9. A SIGKILL from outside usually means that memory ran out: try fewer --workers.
+        `drover logs 01j9zzzzzzzzzzzzzzzzzzzzzz --datum 0` shows the output of a failed datum.
+        Successful datums are kept: `drover retry 01j9zzzzzzzzzzzzzzzzzzzzzz` runs the failed ones again, `drover run` also new and changed ones.
         ");
     }
 
@@ -267,17 +274,17 @@ mod tests {
         let mut starting = samples::running();
         starting.state = JobState::Starting;
         starting.started = None;
-        insta::assert_snapshot!(told(&starting, &FailureGroups::default(), Some(&samples::running())), @"
+        insta::assert_snapshot!(told(&starting, &FailureGroups::default(), Some(&samples::running())), @r"
         Job 01j9zzzzzzzzzzzzzzzzzzzzzz of count has been starting for 2m 00s.
-        It waits for job 01j9zzzzzzzzzzzzzzzzzzzzzz of the same pipeline, which is running, for 1m 59s so far; jobs of a pipeline run one after the other.
+        It waits for job 01j9zzzzzzzzzzzzzzzzzzzzzz of the same pipeline, which has been running for 1m 59s; jobs of a pipeline run one after the other.
         ");
         insta::assert_snapshot!(told(&starting, &FailureGroups::default(), None), @"
         Job 01j9zzzzzzzzzzzzzzzzzzzzzz of count has been starting for 2m 00s.
-        It lists its inputs; new files are read once, to know their content.
+        It lists its inputs; new files are read once to compute their hashes.
         ");
-        insta::assert_snapshot!(told(&samples::running(), &FailureGroups::default(), None), @"
+        insta::assert_snapshot!(told(&samples::running(), &FailureGroups::default(), None), @r"
         Job 01j9zzzzzzzzzzzzzzzzzzzzzz of count has been running for 1m 59s.
-        1,232 of 5,000 datums known so far have ended; 3,768 left.
+        1,232 of 5,000 datums known so far have ended; 3,768 remain.
         ");
     }
 
@@ -287,9 +294,9 @@ mod tests {
         record.datums.skipped = record.datums.total;
         record.datums.processed = 0;
         record.datums.recovered = 0;
-        insta::assert_snapshot!(told(&record, &FailureGroups::default(), None), @"
+        insta::assert_snapshot!(told(&record, &FailureGroups::default(), None), @r"
         Job 01j9zzzzzzzzzzzzzzzzzzzzzz of count succeeded after 1m 30s.
-        It had nothing to do: earlier jobs had done all 1,232 datums. `--reprocess` does everything again.
+        There was nothing to do: earlier jobs had finished all 1,232 datums. `--reprocess` repeats everything.
         ");
         record.datums = drover_shared::job::Counts::default();
         insta::assert_snapshot!(told(&record, &FailureGroups::default(), None), @"

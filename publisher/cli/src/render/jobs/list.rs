@@ -1,4 +1,4 @@
-//! Lists for people: datums of a plan, datums of a job, jobs.
+//! Lists as text: datums of a plan, datums of a job, jobs.
 
 use drover_shared::datum::{Datum, DatumInput, DatumState, InputKind};
 use drover_shared::job::JobRecord;
@@ -10,10 +10,10 @@ use crate::render::terminal::number::{bytes, count, counted, moment};
 use crate::render::terminal::text::printable;
 use crate::render::{Palette, Table};
 
-/// Longest reason that is shown in a list, in characters.
-const LONGEST_REASON: usize = 60;
+/// Maximum width of a reason in characters.
+const MAX_REASON_WIDTH: usize = 60;
 
-/// The headings of a plan.
+/// Table of a plan.
 pub fn plan() -> Table {
     Table::new(&["INDEX>", "SIZE>", "INPUTS"])
 }
@@ -27,7 +27,7 @@ pub fn planned(datum: &Datum) -> Vec<String> {
     ]
 }
 
-/// The last line of a plan: how much there is in all.
+/// The last line of a plan, with the total.
 pub fn plan_total(datums: u64, shown: u64, total_bytes: u64) -> String {
     let more = match datums - shown {
         0 => String::new(),
@@ -40,7 +40,7 @@ pub fn plan_total(datums: u64, shown: u64, total_bytes: u64) -> String {
     )
 }
 
-/// The bytes of all inputs of a datum.
+/// Total size of a datum's inputs in bytes.
 pub fn size(datum: &Datum) -> u64 {
     datum
         .inputs
@@ -103,15 +103,15 @@ pub fn jobs(
 pub struct DatumRow<'a> {
     /// The datum.
     pub datum: &'a Datum,
-    /// Where it stands.
+    /// State of the datum.
     pub state: DatumState,
     /// Attempts so far.
     pub attempts: u32,
-    /// Why it failed.
+    /// Reason of the failure.
     pub reason: Option<&'a str>,
 }
 
-/// The headings of the table that [`datum`] adds to.
+/// Table of datums.
 pub fn datums() -> Table {
     Table::new(&["INDEX>", "STATE", "TRIES>", "SIZE>", "INPUTS", "REASON"])
 }
@@ -141,7 +141,7 @@ fn datum_state(state: DatumState, colours: Palette) -> String {
 }
 
 fn shortened(text: &str) -> String {
-    console::truncate_str(&printable(text), LONGEST_REASON, "…").into_owned()
+    console::truncate_str(&printable(text), MAX_REASON_WIDTH, "…").into_owned()
 }
 
 #[cfg(test)]

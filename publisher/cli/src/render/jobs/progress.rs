@@ -1,4 +1,4 @@
-//! A running job, on standard error: a bar on a terminal, a line every few seconds elsewhere.
+//! Progress of a running job on standard error: a bar on a terminal, else a line every few seconds.
 
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -15,23 +15,23 @@ use crate::render::terminal::number::{count, length, seconds};
 use crate::render::{Console, Palette};
 use drover_core::coordinator::Snapshot;
 
-/// Between two looks at a job for the bar.
-const FRAME: Duration = Duration::from_millis(100);
-/// Between two lines where there is no terminal.
-const LINE_EVERY: Duration = Duration::from_secs(5);
-/// A datum that runs longer than this is named.
-const LONG: SignedDuration = SignedDuration::from_secs(3);
-/// Slower than this, a rate says nothing about the time left.
-const SLOWEST_RATE: f64 = 1e-6;
+/// Interval of the bar's frames.
+const FRAME_INTERVAL: Duration = Duration::from_millis(100);
+/// Interval of lines without a terminal.
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
+/// Running time from which the oldest datum is named.
+const LONG_RUNNING: SignedDuration = SignedDuration::from_secs(3);
+/// Smallest rate from which the remaining time is estimated.
+const MIN_RATE: f64 = 1e-6;
 
-/// Follows a job until its last snapshot, or until nobody makes any more. `stopping` is cancelled when the job
-/// is asked to finish what runs.
+/// Follows a job until the final snapshot, or until the sender is dropped. `stopping` is cancelled when the job is
+/// asked to drain.
 pub async fn follow(
     mut snapshots: Receiver<Snapshot>,
     stopping: CancellationToken,
     console: Console,
 ) {
-    let display = Display::new(console);
+    let display = ProgressDisplay::new(console);
     let mut ticks = interval_at(Instant::now() + display.period(), display.period());
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut told_waiting, mut told_stopping) = (false, false);
@@ -49,7 +49,7 @@ pub async fn follow(
             }
             () = stopping.cancelled(), if !told_stopping => {
                 told_stopping = true;
-                display.say("stopping: what runs may finish; Ctrl-C again cuts it short");
+                display.say("stopping: running datums may finish; Ctrl-C again ends them");
             }
             _ = ticks.tick() => {
                 let snapshot = snapshots.borrow().clone();
@@ -60,14 +60,14 @@ pub async fn follow(
     display.clear();
 }
 
-/// Where progress is shown.
-struct Display {
+/// Display of progress.
+struct ProgressDisplay {
     console: Console,
-    /// On a terminal.
+    /// The bar, on a terminal.
     bar: Option<ProgressBar>,
 }
 
-impl Display {
+impl ProgressDisplay {
     fn new(console: Console) -> Self {
         let bar = std::io::stderr().is_terminal().then(bar);
         Self { console, bar }
@@ -75,16 +75,16 @@ impl Display {
 
     fn period(&self) -> Duration {
         if self.bar.is_some() {
-            FRAME
+            FRAME_INTERVAL
         } else {
-            LINE_EVERY
+            LINE_INTERVAL
         }
     }
 
     fn show(&self, snapshot: &Snapshot) {
         match &self.bar {
             Some(bar) => draw(bar, snapshot, self.console.err),
-            // What reads JSON has no use for lines, and has been told that the job waits.
+            // Readers of JSON get no progress lines, and a waiting job was reported already.
             None if self.console.format == Format::Json || snapshot.waiting_for_lock => {}
             None => self.say(&line(snapshot, Timestamp::now(), self.console.err)),
         }
@@ -92,8 +92,8 @@ impl Display {
 
     fn say(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| self.console.talk(text)),
-            None => self.console.talk(text),
+            Some(bar) => bar.suspend(|| self.console.message(text)),
+            None => self.console.message(text),
         }
     }
 
@@ -141,7 +141,7 @@ fn waiting(snapshot: &Snapshot) -> String {
     )
 }
 
-/// What there is to say about a job at one moment.
+/// Text about a job at one moment.
 fn progress(snapshot: &Snapshot, now: Timestamp, colours: Palette) -> String {
     let state = snapshot.record.state;
     if let (JobState::Publishing | JobState::Egressing, Some(files)) = (state, snapshot.files) {
@@ -175,7 +175,7 @@ fn progress(snapshot: &Snapshot, now: Timestamp, colours: Palette) -> String {
     if datums.recovered > 0 {
         parts.push(colours.warning(format!("{} recovered", count(datums.recovered))));
     }
-    if snapshot.rate > SLOWEST_RATE {
+    if snapshot.rate > MIN_RATE {
         parts.push(rate(snapshot.rate));
     }
     parts.extend(time_left(snapshot).map(|left| format!("{left} left")));
@@ -191,10 +191,10 @@ fn rate(per_second: f64) -> String {
     }
 }
 
-/// The time that is left at the present rate, once all datums are known.
+/// Estimated remaining time, once all datums are known.
 fn time_left(snapshot: &Snapshot) -> Option<String> {
     let outstanding = snapshot.record.datums.outstanding();
-    let is_known = snapshot.expanded && snapshot.rate > SLOWEST_RATE && outstanding > 0;
+    let is_known = snapshot.expanded && snapshot.rate > MIN_RATE && outstanding > 0;
     #[expect(
         clippy::cast_precision_loss,
         reason = "an estimate; no job has 2^52 datums"
@@ -202,7 +202,7 @@ fn time_left(snapshot: &Snapshot) -> Option<String> {
     is_known.then(|| seconds(outstanding as f64 / snapshot.rate))
 }
 
-/// The datum that has been running longest, if that is long.
+/// The oldest running datum, if it runs for long.
 fn longest(snapshot: &Snapshot, now: Timestamp) -> Option<String> {
     let oldest = snapshot.running.first()?;
     let time = now.duration_since(oldest.since);
@@ -211,7 +211,7 @@ fn longest(snapshot: &Snapshot, now: Timestamp) -> Option<String> {
     } else {
         String::new()
     };
-    (time > LONG).then(|| format!("datum {} for {}{attempt}", oldest.index, length(time)))
+    (time > LONG_RUNNING).then(|| format!("datum {} for {}{attempt}", oldest.index, length(time)))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Why a registered pipeline starts no job, in sentences.
+//! Sentences that explain why a registered pipeline starts no job.
 
 use drover_shared::job::JobState;
 use jiff::Timestamp;
@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use crate::render::terminal::text::printable;
 use drover_core::triggers::PipelineOverview;
 
-/// What is in the way of a job of `pipeline`, a sentence or two an item; `all` are the pipelines that stand, `next_tick` is
-/// when a clock that it reads ticks next.
-pub fn registered(
+/// Explains a registered pipeline; each item is one or two sentences. `all` are the registered pipelines, `next_tick`
+/// is the next tick of the pipeline's clocks.
+pub fn explain_pipeline(
     pipeline: &PipelineOverview,
     all: &[PipelineOverview],
     next_tick: Option<Timestamp>,
@@ -16,17 +16,17 @@ pub fn registered(
     let name = &pipeline.pipeline;
     if pipeline.paused {
         return vec![format!(
-            "Pipeline {name} is paused: it starts no jobs. `drover resume pipeline {name}` lets it go on."
+            "Pipeline {name} is paused: no jobs start. `drover resume pipeline {name}` resumes it."
         )];
     }
     if let Some(job) = pipeline.open_jobs.first() {
         let state = crate::render::jobs::detail::state(job.state, crate::render::Palette::plain());
         return vec![format!(
-            "Pipeline {name} has a job, {}, which is {state}; what changes meanwhile is for the next one. `drover explain {}` tells more.",
+            "Pipeline {name} has a job, {}, which is {state}; changes in the meantime are for the next job. `drover explain {}` tells more.",
             job.id, job.id
         )];
     }
-    let mut sentences = vec![format!("Pipeline {name} has no job under way.")];
+    let mut sentences = vec![format!("Pipeline {name} has no active job.")];
     sentences.extend(upstream(pipeline, all));
     if let Some(tick) = next_tick {
         sentences.push(format!("Its clock ticks next at {tick}."));
@@ -37,20 +37,20 @@ pub fn registered(
         .filter(|job| job.state == JobState::Failure)
     {
         sentences.push(format!(
-            "Its last job, {}, failed, and is not started again by itself: `drover retry {}` runs what failed, new data starts another job.",
+            "Its last job, {}, failed, and is not repeated automatically: `drover retry {}` runs the failed datums, new data starts another job.",
             job.id, job.id
         ));
     }
     sentences.push(
-        "Else it waits for its inputs to change and then to look the same for the settling time of `drover serve` (`--settle`); \
-         if they have changed and nothing starts, no `drover serve` is at work on this store: start one, or ask the page of the \
-         one that runs, which knows what its watch is waiting for."
+        "Otherwise the pipeline waits for its inputs to change and then to stay unchanged for the debounce time of `drover serve` (`--settle`); \
+         if inputs have changed and nothing starts, no `drover serve` runs on this store: start one, or look at the page of the \
+         running service, which knows what its watcher waits for."
             .to_owned(),
     );
     sentences
 }
 
-/// What is to be said of the pipelines that write what this one reads.
+/// Sentences about the pipelines that write the inputs.
 fn upstream(pipeline: &PipelineOverview, all: &[PipelineOverview]) -> Vec<String> {
     let writers = pipeline
         .inputs
@@ -64,20 +64,20 @@ fn one_upstream(writer: &PipelineOverview) -> Option<String> {
     let name = &writer.pipeline;
     if let Some(job) = writer.open_jobs.first() {
         return Some(format!(
-            "It reads what {name} writes, whose job {} is under way: it starts when that one has succeeded.",
+            "It reads the output of {name}, whose job {} is active: it starts after the success of that job.",
             job.id
         ));
     }
     if writer.paused {
-        return Some(format!("It reads what {name} writes, which is paused."));
+        return Some(format!("It reads the output of {name}, which is paused."));
     }
     match &writer.last_job {
         None => Some(format!(
-            "It reads what {name} writes, which has had no job yet."
+            "It reads the output of {name}, which has had no job yet."
         )),
         Some(job) if job.state == JobState::Success => None,
         Some(job) => Some(format!(
-            "It reads what {name} writes, whose last job, {}, did not succeed and so published nothing{}; `drover explain {}` tells why.",
+            "It reads the output of {name}, whose last job, {}, did not succeed and so published nothing{}; `drover explain {}` tells why.",
             job.id,
             job.reason
                 .as_ref()
@@ -127,18 +127,18 @@ mod tests {
         }
     }
 
-    /// What is told of `pipeline`, but for the last sentence, which is always the same.
+    /// The sentences about `pipeline` without the last one, which is constant.
     fn told(
         pipeline: &PipelineOverview,
         all: &[PipelineOverview],
         next_tick: Option<&str>,
     ) -> String {
         let next_tick = next_tick.map(|tick| tick.parse().unwrap());
-        let mut sentences = registered(pipeline, all, next_tick);
+        let mut sentences = explain_pipeline(pipeline, all, next_tick);
         if sentences.len() > 1 {
             let always = sentences.pop().unwrap();
             assert!(
-                always.starts_with("Else it waits for its inputs"),
+                always.starts_with("Otherwise the pipeline waits for its inputs"),
                 "{always}"
             );
         }
@@ -152,13 +152,13 @@ mod tests {
             open_jobs: vec![samples::running()],
             ..reader(None, Some(samples::failed()))
         };
-        insta::assert_snapshot!(told(&paused, &[], None), @"Pipeline count is paused: it starts no jobs. `drover resume pipeline count` lets it go on.");
+        insta::assert_snapshot!(told(&paused, &[], None), @"Pipeline count is paused: no jobs start. `drover resume pipeline count` resumes it.");
         let busy = PipelineOverview {
             paused: false,
             ..paused
         };
         let tick = Some("2026-11-23T19:00:00Z");
-        insta::assert_snapshot!(told(&busy, &[], tick), @"Pipeline count has a job, 01j9zzzzzzzzzzzzzzzzzzzzzz, which is running; what changes meanwhile is for the next one. `drover explain 01j9zzzzzzzzzzzzzzzzzzzzzz` tells more.");
+        insta::assert_snapshot!(told(&busy, &[], tick), @"Pipeline count has a job, 01j9zzzzzzzzzzzzzzzzzzzzzz, which is running; changes in the meantime are for the next job. `drover explain 01j9zzzzzzzzzzzzzzzzzzzzzz` tells more.");
     }
 
     #[test]
@@ -183,27 +183,27 @@ mod tests {
             let pipeline = reader(Some(&writer), Some(samples::succeeded()));
             told(&pipeline, &[writer], None)
         });
-        insta::assert_snapshot!(all.join("\n\n"), @"
-        Pipeline count has no job under way.
+        insta::assert_snapshot!(all.join("\n\n"), @r"
+        Pipeline count has no active job.
 
-        Pipeline count has no job under way.
-        It reads what tokenize writes, which has had no job yet.
+        Pipeline count has no active job.
+        It reads the output of tokenize, which has had no job yet.
 
-        Pipeline count has no job under way.
-        It reads what tokenize writes, whose last job, 01j9zzzzzzzzzzzzzzzzzzzzzz, did not succeed and so published nothing (5 of 1237 datums failed: exit 1: 'row #: no such column' (4), signal 9 (1)); `drover explain 01j9zzzzzzzzzzzzzzzzzzzzzz` tells why.
+        Pipeline count has no active job.
+        It reads the output of tokenize, whose last job, 01j9zzzzzzzzzzzzzzzzzzzzzz, did not succeed and so published nothing (5 of 1237 datums failed: exit 1: 'row #: no such column' (4), signal 9 (1)); `drover explain 01j9zzzzzzzzzzzzzzzzzzzzzz` tells why.
 
-        Pipeline count has no job under way.
-        It reads what tokenize writes, which is paused.
+        Pipeline count has no active job.
+        It reads the output of tokenize, which is paused.
 
-        Pipeline count has no job under way.
-        It reads what tokenize writes, whose job 01j9zzzzzzzzzzzzzzzzzzzzzz is under way: it starts when that one has succeeded.
+        Pipeline count has no active job.
+        It reads the output of tokenize, whose job 01j9zzzzzzzzzzzzzzzzzzzzzz is active: it starts after the success of that job.
         ");
         let failed = reader(None, Some(samples::failed()));
         let tick = Some("2026-11-23T19:00:00Z");
-        insta::assert_snapshot!(told(&failed, &[], tick), @"
-        Pipeline count has no job under way.
+        insta::assert_snapshot!(told(&failed, &[], tick), @r"
+        Pipeline count has no active job.
         Its clock ticks next at 2026-11-23T19:00:00Z.
-        Its last job, 01j9zzzzzzzzzzzzzzzzzzzzzz, failed, and is not started again by itself: `drover retry 01j9zzzzzzzzzzzzzzzzzzzzzz` runs what failed, new data starts another job.
+        Its last job, 01j9zzzzzzzzzzzzzzzzzzzzzz, failed, and is not repeated automatically: `drover retry 01j9zzzzzzzzzzzzzzzzzzzzzz` runs the failed datums, new data starts another job.
         ");
     }
 }

@@ -1,4 +1,4 @@
-//! Registered pipelines, for people.
+//! The list of registered pipelines as text.
 
 use jiff::tz::TimeZone;
 

@@ -10,7 +10,7 @@ use crate::render::problems::findings::{SourceText, finding};
 use crate::render::terminal::text::printable;
 use crate::render::{Console, Palette};
 
-/// Tells of an error, with all that it is about.
+/// Reports an error with its findings.
 pub fn error(
     kind: &str,
     error: &(dyn Error + 'static),
@@ -19,21 +19,21 @@ pub fn error(
     console: Console,
 ) {
     match console.format {
-        Format::Json => console.talk(json_error(kind, &chain(error), findings)),
+        Format::Json => console.message(json_error(kind, &chain(error), findings)),
         Format::Text => text_error(error, findings, sources, console.err)
             .iter()
-            .for_each(|line| console.talk(line)),
+            .for_each(|line| console.message(line)),
     }
 }
 
-/// A command line that clap refuses, as JSON.
+/// Reports an invalid command line as JSON.
 pub fn usage_as_json(text: &str, console: Console) {
     let message = text
         .split("\n\n")
         .next()
         .unwrap_or_default()
         .trim_start_matches("error: ");
-    console.talk(json_error("usage", message, &[]));
+    console.message(json_error("usage", message, &[]));
 }
 
 fn text_error(
@@ -97,7 +97,7 @@ fn json_error(kind: &str, message: &str, findings: &[Finding]) -> String {
     serde_json::to_string(&ErrorJson { error }).unwrap_or_default()
 }
 
-/// The error and its causes, one after the other.
+/// The error with its chain of causes.
 fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,4 +1,4 @@
-//! Findings in specs, each with the line it is about.
+//! Findings in specs, shown with the line of the spec.
 
 use std::ops::Range;
 
@@ -8,19 +8,19 @@ use drover_shared::pipeline::{Finding, Severity};
 use crate::render::Palette;
 use crate::render::terminal::text::printable;
 
-/// Columns that a finding may take.
+/// Maximum width of a finding.
 const WIDTH: usize = 120;
 
-/// The text that findings are about, under the name they call it by.
+/// A text that findings refer to.
 #[derive(Clone, Debug)]
 pub struct SourceText {
-    /// The file, as findings name it.
+    /// File name in findings.
     pub file: String,
-    /// All of it.
+    /// The whole text.
     pub text: String,
 }
 
-/// A finding with its line, in the manner of a compiler.
+/// A finding with its line, in the style of a compiler.
 pub fn finding(finding: &Finding, sources: &[SourceText], colours: Palette) -> String {
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
@@ -55,7 +55,7 @@ pub fn finding(finding: &Finding, sources: &[SourceText], colours: Palette) -> S
     renderer.term_width(WIDTH).render(&[group])
 }
 
-/// The bytes of the word that begins at a line and column, both counted from 1.
+/// Byte range of the word at a line and column, both counted from 1.
 fn span(text: &str, line: usize, column: usize) -> Range<usize> {
     let begins = text
         .split_inclusive('\n')
@@ -71,7 +71,7 @@ fn span(text: &str, line: usize, column: usize) -> Range<usize> {
     start..start + word(&rest[at..])
 }
 
-/// The length of the word or quoted text that some text begins with.
+/// Length of the word or quoted text at the begin of a text.
 fn word(text: &str) -> usize {
     let mut characters = text.char_indices();
     match characters.next() {

@@ -1,4 +1,4 @@
-//! The two streams: standard output is data, standard error is talk. Nothing else writes to them.
+//! The two streams: standard output carries data, standard error carries messages. All output goes through this file.
 
 use std::io::{self, BufWriter, Stdout, Write};
 
@@ -10,7 +10,7 @@ use crate::render::Palette;
 /// The two streams of this process.
 #[derive(Clone, Copy, Debug)]
 pub struct Console {
-    /// How data is printed.
+    /// Format of data.
     pub format: Format,
     /// Colours of standard output.
     pub out: Palette,
@@ -19,7 +19,7 @@ pub struct Console {
 }
 
 impl Console {
-    /// The streams of this process.
+    /// Creates the console of this process.
     pub fn new(format: Format) -> Self {
         Self {
             format,
@@ -28,54 +28,54 @@ impl Console {
         }
     }
 
-    /// Standard output, for a number of lines.
-    pub fn data(&self) -> Lines {
-        Lines {
+    /// A writer for standard output.
+    pub fn data(&self) -> LineWriter {
+        LineWriter {
             out: BufWriter::new(io::stdout()),
         }
     }
 
-    /// Says something on standard error. When nobody can hear it, nothing is lost.
-    pub fn talk(&self, text: impl AsRef<str>) {
+    /// Writes a message to standard error. Failures are ignored: without a reader nothing is lost.
+    pub fn message(&self, text: impl AsRef<str>) {
         let _ = writeln!(io::stderr(), "{}", text.as_ref());
     }
 }
 
-/// Lines for standard output; ended by [`Lines::finish`].
+/// Line writer for standard output; call [`LineWriter::finish`] at the end.
 #[derive(Debug)]
-pub struct Lines {
+pub struct LineWriter {
     out: BufWriter<Stdout>,
 }
 
-impl Lines {
-    /// One line, or several.
+impl LineWriter {
+    /// Writes a text and a line break.
     pub fn line(&mut self, text: impl AsRef<str>) -> io::Result<()> {
         writeln!(self.out, "{}", text.as_ref())
     }
 
-    /// One line for each.
+    /// Writes each text as a line.
     pub fn lines(&mut self, texts: &[String]) -> io::Result<()> {
         texts.iter().try_for_each(|text| self.line(text))
     }
 
-    /// One JSON object on a line.
+    /// Writes a JSON object as a line.
     pub fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
         serde_json::to_writer(&mut self.out, value)?;
         self.out.write_all(b"\n")
     }
 
-    /// Bytes as they are, with a line break.
+    /// Writes bytes unchanged, and a line break.
     pub fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.out.write_all(bytes)?;
         self.out.write_all(b"\n")
     }
 
-    /// What was written so far can be seen.
+    /// Flushes the buffer.
     pub fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
 
-    /// All is written.
+    /// Flushes the buffer and ends the output.
     pub fn finish(mut self) -> io::Result<()> {
         self.out.flush()
     }

@@ -1,4 +1,4 @@
-//! Counts, sizes, lengths and points of time, as people read them.
+//! Counts, sizes, durations and times as text.
 
 use indicatif::{DecimalBytes, HumanCount};
 use jiff::tz::TimeZone;
@@ -36,7 +36,7 @@ pub(crate) fn seconds(time_s: f64) -> String {
     length(SignedDuration::try_from_secs_f64(time_s).unwrap_or(SignedDuration::MAX))
 }
 
-/// `2026-11-23 18:31:55`, on the clock of `zone`.
+/// `2026-11-23 18:31:55`, in `zone`.
 pub(crate) fn moment(time: Timestamp, zone: &TimeZone) -> String {
     time.to_zoned_datetime(zone.clone())
         .strftime("%Y-%m-%d %H:%M:%S")

@@ -1,10 +1,10 @@
-//! Colours, where there is somebody to see them.
+//! Colours for terminals.
 
 use std::fmt::Display;
 
 use console::Style;
 
-/// Styles for one of the two streams. Every style also has words, so nothing is lost without colours.
+/// Styles for one stream. Every style also has words, so that nothing is lost without colours.
 #[derive(Clone, Copy, Debug)]
 pub struct Palette {
     coloured: bool,
@@ -30,37 +30,37 @@ impl Palette {
         Self { coloured: false }
     }
 
-    /// Whether there are colours.
+    /// True if colours are used.
     pub fn is_coloured(self) -> bool {
         self.coloured
     }
 
-    /// What to look at first.
+    /// Highlights a text.
     pub fn bold(self, text: impl Display) -> String {
         self.apply(Style::new().bold(), text)
     }
 
-    /// What may be overlooked.
+    /// Dims a text.
     pub fn dim(self, text: impl Display) -> String {
         self.apply(Style::new().dim(), text)
     }
 
-    /// What went well.
+    /// Style of success.
     pub fn good(self, text: impl Display) -> String {
         self.apply(Style::new().green(), text)
     }
 
-    /// What went wrong.
+    /// Style of failure.
     pub fn bad(self, text: impl Display) -> String {
         self.apply(Style::new().red().bold(), text)
     }
 
-    /// What is going on.
+    /// Style of activity.
     pub fn busy(self, text: impl Display) -> String {
         self.apply(Style::new().cyan(), text)
     }
 
-    /// What deserves a second look.
+    /// Style of warnings.
     pub fn warning(self, text: impl Display) -> String {
         self.apply(Style::new().yellow(), text)
     }

@@ -1,8 +1,8 @@
-//! Tables for people: columns padded to their widest cell, two spaces between.
+//! Text tables: columns padded to their widest cell, two spaces between.
 
 use console::{Alignment, measure_text_width, pad_str};
 
-/// A table that may be printed piece by piece; columns keep the width that earlier pieces gave them.
+/// A table that can be printed in parts; columns keep the width of earlier parts.
 #[derive(Clone, Debug)]
 pub struct Table {
     alignments: Vec<Alignment>,
@@ -11,7 +11,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table with these headings; a heading that ends in `>` aligns its column to the right.
+    /// Creates a table; a heading that ends in `>` aligns the column to the right.
     pub fn new(headings: &[&str]) -> Self {
         let alignment = |heading: &&str| {
             if heading.ends_with('>') {
@@ -40,12 +40,12 @@ impl Table {
         self.rows.push(cells);
     }
 
-    /// How many rows wait to be taken, the headings included.
+    /// Number of rows that were not taken yet, including the headings.
     pub fn waiting(&self) -> usize {
         self.rows.len()
     }
 
-    /// The rows since the last call, a line each, no spaces at the ends of lines.
+    /// The rows since the last call, one line each, without trailing spaces.
     pub fn take_lines(&mut self) -> Vec<String> {
         std::mem::take(&mut self.rows)
             .iter()

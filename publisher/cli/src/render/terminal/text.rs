@@ -1,6 +1,6 @@
-//! Foreign text (file names, what commands printed), made fit for a terminal and for a shell.
+//! Makes foreign text (file names, output of commands) safe for a terminal and for a shell.
 
-/// The text with control characters escaped, so that no file name or message can move the cursor.
+/// Escapes control characters, so that no text can move the cursor.
 pub(crate) fn printable(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for each in text.chars() {
@@ -13,7 +13,7 @@ pub(crate) fn printable(text: &str) -> String {
     clean
 }
 
-/// The text as one word of a shell command.
+/// Quotes a text as one word of a shell command.
 pub(crate) fn shell_word(text: &str) -> String {
     let is_plain = |each: char| each.is_ascii_alphanumeric() || "-_./:=@%+,".contains(each);
     if !text.is_empty() && text.chars().all(is_plain) {

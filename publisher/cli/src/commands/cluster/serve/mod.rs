@@ -1,5 +1,5 @@
-//! `drover serve`: starts the jobs of standing pipelines and sees all submitted ones through, as long as it runs, and
-//! says how it is meanwhile: to probes ([`probes`]) and to people ([`page`]).
+//! `drover serve`: starts jobs of registered pipelines and coordinates submitted jobs, with probes ([`probes`]) and a
+//! page ([`page`]).
 
 mod page;
 mod probes;
@@ -14,22 +14,22 @@ use crate::commands::run::run;
 use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use drover_api::{Api, ApiContext};
-use work::Desk;
+use work::ServeContext;
 
-/// A coordinator holds nothing that must be brought to an end.
+/// A coordinator has no work of its own to finish.
 const GRACE: Duration = Duration::from_secs(1);
-/// How long what this process works on itself may take to end.
+/// Time for the datums of this process to finish.
 const WORK_GRACE: Duration = Duration::from_secs(30);
 
 pub(crate) async fn serve(typed: &Serve, context: &Context) -> Result<Exit, CommandError> {
     let has_broker = context.broker.url.is_some();
     let grace = if has_broker { GRACE } else { WORK_GRACE };
-    let lifecycle = Lifecycle::new(grace).map_err(run::no_signals)?;
+    let lifecycle = Lifecycle::new(grace).map_err(run::signal_error)?;
     let tokens = lifecycle.tokens();
     let (typed, context) = (typed.clone(), context.clone());
     let main = lifecycle.spawn_main(Box::pin(async move {
         let working = tokens.child();
-        // Whatever it was at, the next one goes on there.
+        // The next service resumes all jobs.
         tokio::select! {
             ended = serve_all(&typed, &context, &working) => ended,
             () = finished(&working) => Ok(Exit::Success),
@@ -42,7 +42,7 @@ pub(crate) async fn serve(typed: &Serve, context: &Context) -> Result<Exit, Comm
         .map_err(|error| CommandError::from(std::io::Error::other(error)))?
 }
 
-/// Works, and answers probes and people, for ever.
+/// Runs the leaders, the probes and the page.
 async fn serve_all(
     typed: &Serve,
     context: &Context,
@@ -50,21 +50,21 @@ async fn serve_all(
 ) -> Result<Exit, CommandError> {
     let probe = probes::bind(typed).await?;
     let page = page::bind(typed, context).await?;
-    let desk = Desk::open(typed, context, working).await?;
+    let serving = ServeContext::open(typed, context, working).await?;
     let api = Api::new(ApiContext {
-        ledger: desk.ledger.clone(),
-        broker: desk.reach(),
-        shown: desk.shown.clone(),
-        waiting: desk.watching.waiting.clone(),
+        ledger: serving.ledger.clone(),
+        broker: serving.reach(),
+        shown: serving.shown.clone(),
+        waiting: serving.watching.waiting.clone(),
     });
     tokio::select! {
-        ended = desk.work(context) => ended,
-        never = probes::answer(probe, &desk.reached) => match never? {},
+        ended = serving.work(context) => ended,
+        never = probes::answer(probe, &serving.reached) => match never? {},
         never = page::show(page, api, context) => match never? {},
     }
 }
 
-/// Returns when the process is to end, and what it worked on itself is finished.
+/// Returns after a stop request, when the tasks of this process have finished.
 async fn finished(working: &Tokens) {
     working.soft.cancelled().await;
     working.tracker.close();

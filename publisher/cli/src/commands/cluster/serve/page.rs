@@ -1,4 +1,4 @@
-//! The page and the HTTP API of `drover serve`: where, and for whom.
+//! Address and access of the page and the HTTP API.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -10,10 +10,10 @@ use crate::args::{self, Http, Serve};
 use crate::commands::{CommandError, Context};
 use drover_api::{Access, Api, Server, Token};
 
-/// Where the page is if nobody says.
+/// Default address of the page.
 const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7600);
 
-/// The server of the page, if there is to be one. If the address that goes without saying is taken, there is none.
+/// Binds the server of the page, unless `--http none` is given. Without `--http`, an occupied port is only a warning.
 pub(crate) async fn bind(typed: &Serve, context: &Context) -> Result<Option<Server>, CommandError> {
     let address = match typed.http {
         Some(Http::Off) => return Ok(None),
@@ -25,8 +25,8 @@ pub(crate) async fn bind(typed: &Serve, context: &Context) -> Result<Option<Serv
     match Server::bind(address, access).await {
         Ok(server) => Ok(Some(server)),
         Err(error) if typed.http.is_none() && error.kind() == ErrorKind::AddrInUse => {
-            context.console.talk(format!(
-                "warning: {address} is taken, by another `drover serve` perhaps; going on without the page (--http ADDRESS gives it another place)"
+            context.console.message(format!(
+                "warning: {address} is in use, perhaps by another `drover serve`; continuing without the page (--http ADDRESS gives another address)"
             ));
             Ok(None)
         }
@@ -34,7 +34,7 @@ pub(crate) async fn bind(typed: &Serve, context: &Context) -> Result<Option<Serv
     }
 }
 
-/// Shows the page, if there is one, for ever.
+/// Serves the page, if there is a server.
 pub(crate) async fn show(
     server: Option<Server>,
     api: Api,
@@ -46,13 +46,13 @@ pub(crate) async fn show(
     let address = server.address()?;
     context
         .console
-        .talk(format!("the page is at http://{address}/"));
+        .message(format!("the page is at http://{address}/"));
     Ok(server.serve(api).await)
 }
 
-/// Who may use the API.
+/// Tokens of the API.
 fn access(typed: &Serve) -> Result<Access, CommandError> {
-    let known = args::tokens();
+    let known = args::api_tokens();
     let full = token(typed.token_file.as_deref(), "DROVER_TOKEN", known.full)?;
     let read = token(
         typed.read_token_file.as_deref(),
@@ -62,7 +62,7 @@ fn access(typed: &Serve) -> Result<Access, CommandError> {
     Ok(Access::new(full, read)?)
 }
 
-/// The token of a file, else that of a variable.
+/// The token of the file, else of the variable.
 fn token(
     file: Option<&Path>,
     variable: &str,

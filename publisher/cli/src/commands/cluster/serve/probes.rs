@@ -7,12 +7,12 @@ use std::sync::Arc;
 use drover_shared::process::{MetricsExporter, Probe};
 use drover_shared::queue::Link;
 
-use super::work::Reached;
+use super::work::BrokerCell;
 use crate::args::Serve;
 use crate::commands::CommandError;
 use drover_core::leader::metrics;
 
-/// The probe, if there is to be one.
+/// Binds the probe, if `--listen` is given.
 pub(crate) async fn bind(typed: &Serve) -> Result<Option<Probe>, CommandError> {
     let Some(address) = typed.listen else {
         return Ok(None);
@@ -21,10 +21,10 @@ pub(crate) async fn bind(typed: &Serve) -> Result<Option<Probe>, CommandError> {
     Probe::bind(address).await.map(Some).map_err(refused)
 }
 
-/// Answers probes, if there is a place for them, for ever.
+/// Answers probes, if there is a listener.
 pub(crate) async fn answer(
     probe: Option<Probe>,
-    reached: &Reached,
+    reached: &BrokerCell,
 ) -> Result<Infallible, CommandError> {
     let Some(probe) = probe else {
         return pending().await;
@@ -45,12 +45,12 @@ pub(crate) async fn answer(
     Ok(measures.serve_on(probe, ready, look).await)
 }
 
-/// Whether jobs can be seen through; if not, why.
+/// The readiness: an error says why jobs cannot be coordinated.
 fn judge(link: Option<Link>) -> Result<(), String> {
     match link {
         None => Err("starting".to_owned()),
         Some(Link::Up) => Ok(()),
-        Some(Link::Down { why }) => Err(format!("the broker is out of reach: {why}")),
+        Some(Link::Down { why }) => Err(format!("the broker cannot be reached: {why}")),
         Some(Link::Blocked { why }) => Err(format!("the broker is blocked: {why}")),
     }
 }

@@ -1,4 +1,4 @@
-//! The work of `drover serve`: the queue, who works, and the leaders.
+//! Context of `drover serve`: the queue, the workers and the leaders.
 
 use std::num::NonZeroU16;
 use std::sync::{Arc, OnceLock};
@@ -14,36 +14,37 @@ use crate::commands::cluster::broker;
 use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use drover_api::BrokerHandle;
-use drover_core::leader::{LocalWorkers, LeaderService, LiveJobs, PipelineLeader, Workers};
+use drover_core::leader::{LeaderService, LiveJobs, LocalWorkers, PipelineLeader, Workers};
 use drover_core::local::QUEUE_CAPACITY;
-use drover_core::triggers::{WatchSettings, WatchContext};
+use drover_core::triggers::{WatchContext, WatchSettings};
 
-/// From TERM to KILL, for a command of this process that must end.
+/// Time between SIGTERM and SIGKILL for commands of this process.
 const TERM_GRACE: Duration = Duration::from_secs(10);
 
-/// The broker, from when it is reached on.
-pub(crate) type Reached = Arc<OnceLock<Arc<dyn Broker>>>;
+/// The broker; empty before the first connection.
+pub(crate) type BrokerCell = Arc<OnceLock<Arc<dyn Broker>>>;
 
-/// What a service works with.
-pub(crate) struct Desk {
+/// Context of a service.
+pub(crate) struct ServeContext {
     pub(crate) ledger: Ledger,
-    /// The broker that was named, or the queue of this process.
-    pub(crate) reached: Reached,
+    /// The named broker, or the queue inside this process.
+    pub(crate) reached: BrokerCell,
     pub(crate) workers: Workers,
     pub(crate) watching: WatchContext,
     pub(crate) shown: LiveJobs,
     limit: usize,
 }
 
-impl Desk {
-    /// Opens the store; the broker is reached later. What this process works on itself is counted in `working`.
+impl ServeContext {
+    /// Opens the store; the connection to the broker follows later. The tracker in `working` counts the tasks of this
+    /// process.
     pub(crate) async fn open(
         typed: &Serve,
         context: &Context,
         working: &Tokens,
     ) -> Result<Self, CommandError> {
         let ledger = context.ledger().await?;
-        let reached = Reached::default();
+        let reached = BrokerCell::default();
         let workers = if context.broker.url.is_some() {
             Workers::OnBroker
         } else if ledger.store().local_root().is_none() {
@@ -70,7 +71,7 @@ impl Desk {
         })
     }
 
-    /// The broker as the HTTP API sees it.
+    /// The broker for the HTTP API.
     pub(crate) fn reach(&self) -> BrokerHandle {
         match (&self.workers, self.reached.get()) {
             (Workers::Local(_), Some(queue)) => BrokerHandle::Embedded(Arc::clone(queue)),
@@ -78,14 +79,14 @@ impl Desk {
         }
     }
 
-    /// Sees jobs through for ever.
+    /// Runs the leaders; returns only with an error.
     pub(crate) async fn work(&self, context: &Context) -> Result<Exit, CommandError> {
         let (broker, manner) = match self.reached.get() {
             Some(queue) => (
                 Arc::clone(queue),
-                "working on jobs here, without a broker, and",
+                "running jobs in this process, without a broker, and",
             ),
-            None => (reach(context).await?, "seeing published jobs through, and"),
+            None => (reach(context).await?, "coordinating submitted jobs, and"),
         };
         let leader = PipelineLeader {
             workers: self.workers.clone(),
@@ -96,8 +97,8 @@ impl Desk {
         };
         let service = LeaderService::new(leader).await?;
         self.reached.get_or_init(|| broker);
-        context.console.talk(format!(
-            "{manner} watching the inputs of standing pipelines; Ctrl-C ends it, and loses nothing"
+        context.console.message(format!(
+            "{manner} watching the inputs of registered pipelines; Ctrl-C ends the service, and loses nothing"
         ));
         Err(service.run().await.into())
     }
