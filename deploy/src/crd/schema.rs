@@ -94,6 +94,11 @@ impl Definitions<'_> {
             "minLength",
         ];
         let mut structural = keep(schema, &kept);
+        if is_int_or_string(&schema["type"]) {
+            structural.remove("pattern");
+            structural.insert("x-kubernetes-int-or-string".to_owned(), json!(true));
+            return structural;
+        }
         let kind = kind(&schema["type"]);
         structural.insert("type".to_owned(), json!(kind));
         match kind {
@@ -145,6 +150,11 @@ fn anything() -> Map<String, Value> {
 /// Fields that are read over or refused are told to editors, not to the API server.
 fn is_ours(schema: &Value) -> bool {
     schema["deprecated"] != true && schema.get("not").is_none()
+}
+
+/// True for the one union of types that Kubernetes knows.
+fn is_int_or_string(types: &Value) -> bool {
+    *types == json!(["string", "integer"])
 }
 
 /// Of several types, the one that the normal form of a spec has; it stands first.

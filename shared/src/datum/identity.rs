@@ -1,13 +1,27 @@
 //! The identity of work: the hash behind a datum's id.
 
+use std::collections::BTreeSet;
+
 use blake3::Hasher;
 
-use super::DatumInput;
+use super::{ContentTag, DatumInput};
 use crate::id::DatumId;
 use crate::pipeline::{Pipeline, Transform};
 
 /// Begins every hash; a new number makes all work new.
 const ENCODING: &str = "drover work 1";
+
+/// Begins the hash of work with code files.
+const ENCODING_WITH_CODE: &str = "drover work 2";
+
+/// A file of code whose content is part of the identity of the work.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct CodeFile {
+    /// The path as found from the pipeline's spec or command.
+    pub name: String,
+    /// Fingerprint of the content.
+    pub tag: ContentTag,
+}
 
 /// Computes datum ids for the work of a pipeline. The part shared by all datums is hashed once.
 ///
@@ -18,6 +32,9 @@ const ENCODING: &str = "drover work 1";
 /// elements; a number as 64 bits, little-endian; an optional value as a byte 0, or a byte 1 and the value; a flag as a
 /// byte. Different pieces of work therefore never feed the hash the same bytes.
 ///
+/// With code files, the hash begins with `drover work 2`, and the list of the files' names and content tags, sorted by
+/// name, follows the transform.
+///
 /// Fields without influence on the output are left out: `err_cmd`, resources, secrets, time limits.
 #[derive(Clone, Debug)]
 pub struct WorkIdentity {
@@ -26,11 +43,19 @@ pub struct WorkIdentity {
 
 impl WorkIdentity {
     /// The identity of a pipeline's work.
-    pub fn new(pipeline: &Pipeline) -> Self {
+    pub fn new(pipeline: &Pipeline, code: &[CodeFile]) -> Self {
+        let encoding = if code.is_empty() {
+            ENCODING
+        } else {
+            ENCODING_WITH_CODE
+        };
         let mut shared = Hasher::new();
-        text(&mut shared, ENCODING);
+        text(&mut shared, encoding);
         text(&mut shared, pipeline.name.as_str());
         transform(&mut shared, &pipeline.transform);
+        if !code.is_empty() {
+            code_files(&mut shared, code);
+        }
         Self { shared }
     }
 
@@ -66,6 +91,15 @@ fn transform(hasher: &mut Hasher, transform: &Transform) {
     flag(hasher, transform.placeholders);
 }
 
+fn code_files(hasher: &mut Hasher, code: &[CodeFile]) {
+    let sorted: BTreeSet<&CodeFile> = code.iter().collect();
+    length(hasher, sorted.len());
+    for file in sorted {
+        text(hasher, &file.name);
+        text(hasher, file.tag.as_str());
+    }
+}
+
 fn texts(hasher: &mut Hasher, texts: &[String]) {
     length(hasher, texts.len());
     for each in texts {
@@ -95,11 +129,9 @@ fn flag(hasher: &mut Hasher, set: bool) {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use serde_json::json;
 
-    use super::super::{ContentTag, InputKind};
+    use super::super::InputKind;
     use super::*;
 
     fn pipeline() -> Pipeline {
@@ -128,7 +160,7 @@ mod tests {
     fn id(change: impl FnOnce(&mut Pipeline)) -> DatumId {
         let mut pipeline = pipeline();
         change(&mut pipeline);
-        WorkIdentity::new(&pipeline).of(&[input("images", "/a.png", "blake3:00")])
+        WorkIdentity::new(&pipeline, &[]).of(&[input("images", "/a.png", "blake3:00")])
     }
 
     #[test]
@@ -169,12 +201,39 @@ mod tests {
     }
 
     #[test]
+    fn code_files_change_the_id_by_name_and_content_in_any_order() {
+        let file = |name: &str, tag: &str| CodeFile {
+            name: name.to_owned(),
+            tag: ContentTag::new(tag),
+        };
+        let of = |code: &[CodeFile]| {
+            WorkIdentity::new(&pipeline(), code).of(&[input("images", "/a.png", "blake3:00")])
+        };
+        let lists = [
+            vec![],
+            vec![file("a", "1")],
+            vec![file("a", "2")],
+            vec![file("b", "1")],
+            vec![file("a", "1"), file("b", "1")],
+        ];
+        let ids: BTreeSet<DatumId> = lists.iter().map(|code| of(code)).collect();
+        assert_eq!(ids.len(), lists.len());
+        let (one, other) = (file("a", "1"), file("b", "2"));
+        assert_eq!(
+            of(&[one.clone(), other.clone()]),
+            of(&[other, one.clone(), one])
+        );
+    }
+
+    #[test]
     fn what_cannot_change_the_output_keeps_the_id() {
-        let changes: [fn(&mut Pipeline); 5] = [
+        let changes: [fn(&mut Pipeline); 7] = [
             |pipeline| pipeline.transform.err_cmd = vec!["true".to_owned()],
             |pipeline| pipeline.transform.memory_volume = true,
             |pipeline| pipeline.description = "better".to_owned(),
             |pipeline| pipeline.look_ahead = 7,
+            |pipeline| pipeline.max_datums = 7,
+            |pipeline| pipeline.retention.jobs = 7,
             |pipeline| pipeline.datum_timeout = Some(std::time::Duration::from_secs(1)),
         ];
         for change in changes {
@@ -184,7 +243,7 @@ mod tests {
 
     #[test]
     fn inputs_are_told_apart() {
-        let identity = WorkIdentity::new(&pipeline());
+        let identity = WorkIdentity::new(&pipeline(), &[]);
         let datums = [
             vec![],
             vec![input("a", "/b", "c")],

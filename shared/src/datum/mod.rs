@@ -6,6 +6,6 @@ mod input;
 mod verdict;
 
 pub use cause::Cause;
-pub use identity::WorkIdentity;
+pub use identity::{CodeFile, WorkIdentity};
 pub use input::{ContentTag, Datum, DatumInput, InputKind};
 pub use verdict::{DatumState, Output, StageStats, Verdict, VerdictState};

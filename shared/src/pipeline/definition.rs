@@ -24,6 +24,10 @@ pub struct Pipeline {
     pub parallelism: Parallelism,
     /// Attempts in all for each datum; default 3.
     pub datum_tries: NonZeroU32,
+    /// The job is stopped once more datums than this have failed; none by default.
+    pub max_failures: Option<FailureLimit>,
+    /// The most datums of a job; default 10 million.
+    pub max_datums: u64,
     /// Time limit of an attempt, counted from exec; none by default.
     pub datum_timeout: Option<Duration>,
     /// Longest time for the whole job; none by default.
@@ -34,6 +38,10 @@ pub struct Pipeline {
     pub look_ahead: u32,
     /// The number of datums in a message.
     pub datum_set: SetRule,
+    /// Paths and globs of files and directories whose content is part of the identity of the work.
+    pub code: Vec<String>,
+    /// Finished jobs and logs to keep.
+    pub retention: Retention,
     /// The rule for paths written by two datums.
     pub output_conflict: OutputConflict,
     /// Idle time before a pipeline is scaled to zero pods; `None` keeps the pods. Default 60 s once `standby` is set.
@@ -51,6 +59,50 @@ pub enum Parallelism {
     Constant(NonZeroU32),
     /// `max(1, floor(c × nodes))`; the default is a coefficient of 1.
     Coefficient(f64),
+}
+
+/// The number of datums that may fail before a job is stopped.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum FailureLimit {
+    /// A number of datums.
+    Datums(u64),
+    /// A share of all datums of the job, from 0 to 100.
+    Percent(f64),
+}
+
+impl FailureLimit {
+    /// True if a job of `total` datums with `failed` failures is over the limit.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "an error of one in 2⁵³ datums does not matter"
+    )]
+    pub fn is_exceeded(self, failed: u64, total: u64) -> bool {
+        match self {
+            Self::Datums(most) => failed > most,
+            Self::Percent(most) => failed as f64 * 100.0 > most * total as f64,
+        }
+    }
+}
+
+/// Finished jobs and logs to keep. Inputs, outputs and the records of skippable work are never removed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Retention {
+    /// The number of finished jobs; default 50.
+    pub jobs: u32,
+    /// The age at which logs of successful datums are removed; default 30 days.
+    pub logs: Duration,
+    /// The age at which logs of failed and recovered datums are removed; default 90 days.
+    pub failed_logs: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            jobs: 50,
+            logs: Duration::from_hours(30 * 24),
+            failed_logs: Duration::from_hours(90 * 24),
+        }
+    }
 }
 
 /// Which datums of an earlier job count as done.
@@ -86,4 +138,31 @@ pub enum OutputConflict {
     Concat,
     /// The job fails and names the path and the datums.
     Error,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_limit_is_exceeded_by_the_first_failure_beyond() {
+        let rows = [
+            (FailureLimit::Datums(0), 0, 5, false),
+            (FailureLimit::Datums(0), 1, 5, true),
+            (FailureLimit::Datums(2), 2, 5, false),
+            (FailureLimit::Datums(2), 3, 5, true),
+            (FailureLimit::Percent(0.0), 1, 5, true),
+            (FailureLimit::Percent(20.0), 1, 5, false),
+            (FailureLimit::Percent(20.0), 2, 5, true),
+            (FailureLimit::Percent(100.0), 5, 5, false),
+            (FailureLimit::Percent(100.0), 0, 0, false),
+        ];
+        for (limit, failed, total, exceeded) in rows {
+            assert_eq!(
+                limit.is_exceeded(failed, total),
+                exceeded,
+                "{limit:?}: {failed} of {total}"
+            );
+        }
+    }
 }

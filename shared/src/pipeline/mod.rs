@@ -25,7 +25,9 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 
-pub use definition::{OutputConflict, Parallelism, Pipeline, Reprocess, SetRule};
+pub use definition::{
+    FailureLimit, OutputConflict, Parallelism, Pipeline, Reprocess, Retention, SetRule,
+};
 pub use findings::{Finding, Findings, Severity};
 pub use input::{CronInput, Input, PfsInput};
 pub use parse::{Parsed, from_value, parse};

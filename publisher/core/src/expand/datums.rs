@@ -21,7 +21,7 @@ pub fn expand(
 ) -> Result<DatumStream, ExpandError> {
     Ok(DatumStream {
         combined: stream(&pipeline.input, &listings)?,
-        identity: WorkIdentity::new(pipeline),
+        identity: WorkIdentity::new(pipeline, &[]),
         next: 0,
     })
 }

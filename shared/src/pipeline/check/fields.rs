@@ -156,7 +156,7 @@ pub(in crate::pipeline) const UNSUPPORTED_FIELDS: &[UnsupportedField] = &[
 ];
 
 /// The objects of the schema and their places in a spec, the most usual first.
-pub(in crate::pipeline) const OBJECTS: [(&str, &str); 16] = [
+pub(in crate::pipeline) const OBJECTS: [(&str, &str); 17] = [
     ("Pipeline", "the top level"),
     ("Identity", "`pipeline`"),
     ("Metadata", "`metadata`"),
@@ -167,6 +167,7 @@ pub(in crate::pipeline) const OBJECTS: [(&str, &str); 16] = [
     ("Cron", "`input.cron`"),
     ("Parallelism", "`parallelism_spec`"),
     ("DatumSet", "`datum_set_spec`"),
+    ("Retention", "`retention`"),
     ("Egress", "`egress`"),
     ("ObjectStorage", "`egress.object_storage`"),
     ("Resources", "`resource_limits`"),

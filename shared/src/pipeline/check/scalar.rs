@@ -4,7 +4,7 @@ use serde_json::{Number, Value, json};
 
 use super::suggest;
 use crate::pipeline::document::{Content, Node};
-use crate::pipeline::spec::{Duration, Quantity};
+use crate::pipeline::spec::{Duration, FailureLimit, Quantity};
 
 /// A value that does not fit the schema: the problem and the remedy.
 pub(super) struct InvalidValue {
@@ -62,6 +62,10 @@ pub(super) fn named_text(name: &str, node: &Node) -> Result<Value, InvalidValue>
             .parse::<Quantity>()
             .map(|quantity| json!(quantity.to_string()))
             .map_err(|error| invalid("a quantity", error.to_string())),
+        "FailureLimit" => value
+            .parse::<FailureLimit>()
+            .map(|limit| json!(limit.to_string()))
+            .map_err(|error| invalid("a number or a share of datums", error.to_string())),
         _ => text(node),
     }
 }
@@ -170,8 +174,8 @@ fn integer_bounds(schema: &Value) -> (i128, i128) {
 }
 
 fn range(least: i128, most: i128) -> String {
-    if most >= i128::from(i32::MAX) && least == 0 {
-        "it must be 0 or more".to_owned()
+    if most >= i128::from(i32::MAX) && least >= 0 {
+        format!("it must be {least} or more")
     } else {
         format!("it must be from {least} to {most}")
     }

@@ -124,7 +124,8 @@ fn exclude(texts: &[String], path: &Path, report: &mut FindingCollector<'_>) -> 
     (globs.len() == texts.len()).then_some(globs)
 }
 
-fn bad_glob(path: &Path, error: &InvalidGlob, report: &mut FindingCollector<'_>) {
+/// Reports a malformed glob.
+pub(super) fn bad_glob(path: &Path, error: &InvalidGlob, report: &mut FindingCollector<'_>) {
     let message = format!(
         "{:?} is not a glob, see its character {}",
         error.glob, error.position

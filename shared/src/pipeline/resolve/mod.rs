@@ -4,6 +4,7 @@
 //! Every error is reported; a pipeline is returned only if there are none.
 
 mod cluster;
+mod code;
 mod command;
 mod cron;
 mod input;

@@ -3,17 +3,20 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{cluster, command, input, place};
+use super::{cluster, code, command, input, place};
 use crate::id::PipelineName;
 use crate::pipeline::collector::FindingCollector;
 use crate::pipeline::document::Path;
-use crate::pipeline::{Parallelism, Pipeline, Reprocess, SetRule, spec};
+use crate::pipeline::{Parallelism, Pipeline, Reprocess, Retention, SetRule, spec};
 
 /// Attempts in all for each datum.
 const DATUM_TRIES: NonZeroU32 = NonZeroU32::new(3).expect("3 is not 0");
 
 /// Datums staged ahead of processing by a worker, for each slot.
 const LOOK_AHEAD: u32 = 2;
+
+/// The most datums of a job.
+const MAX_DATUMS: u64 = 10_000_000;
 
 /// Idle time before the pods of a standby pipeline go.
 const STANDBY_AFTER: Duration = Duration::from_mins(1);
@@ -31,6 +34,7 @@ pub(in crate::pipeline) fn pipeline(
     let datum_timeout = limit(spec.datum_timeout, &root.field("datum_timeout"), report);
     let job_timeout = limit(spec.job_timeout, &root.field("job_timeout"), report);
     let datum_set = datum_set(spec, report);
+    let code = code::code(&spec.code, report);
     let egress = place::egress(spec.egress.as_ref(), report);
     let standby_after = standby_after(spec, report);
     cluster::check(spec, report);
@@ -44,6 +48,8 @@ pub(in crate::pipeline) fn pipeline(
             .datum_tries
             .and_then(NonZeroU32::new)
             .unwrap_or(DATUM_TRIES),
+        max_failures: spec.max_failures.map(|spec::FailureLimit(limit)| limit),
+        max_datums: spec.max_datums.unwrap_or(MAX_DATUMS),
         datum_timeout,
         job_timeout,
         reprocess: match spec.reprocess_spec {
@@ -52,6 +58,8 @@ pub(in crate::pipeline) fn pipeline(
         },
         look_ahead: spec.max_queue_size.unwrap_or(LOOK_AHEAD),
         datum_set,
+        code: code?,
+        retention: retention(spec.retention.as_ref()),
         output_conflict: spec.output_conflict.unwrap_or_default(),
         standby_after,
         autoscaling: spec.autoscaling.unwrap_or_default(),
@@ -154,6 +162,19 @@ fn datum_set(spec: &spec::Pipeline, report: &mut FindingCollector<'_>) -> SetRul
             SetRule::SizeBytes(size)
         }
         (Some(number), None, None) => SetRule::Number(number),
+    }
+}
+
+fn retention(spec: Option<&spec::Retention>) -> Retention {
+    let default = Retention::default();
+    let Some(spec) = spec else {
+        return default;
+    };
+    let age = |age: Option<spec::Duration>, default| age.map_or(default, |spec::Duration(age)| age);
+    Retention {
+        jobs: spec.jobs.unwrap_or(default.jobs),
+        logs: age(spec.logs, default.logs),
+        failed_logs: age(spec.failed_logs, default.failed_logs),
     }
 }
 

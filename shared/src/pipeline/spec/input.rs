@@ -82,6 +82,6 @@ pub(in crate::pipeline) struct Cron {
 }
 
 /// A text or a list of texts; normalized to a list.
-fn one_or_many(_: &mut SchemaGenerator) -> Schema {
+pub(super) fn one_or_many(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": ["array", "string"], "items": { "type": "string" } })
 }

@@ -11,6 +11,6 @@ mod values;
 
 pub(super) use cluster::{Effect, Operator, Resources, Scheduling, Toleration};
 pub(super) use input::{Cron, Input, Pfs};
-pub(super) use pipeline::{Egress, Parallelism, Pipeline, Reprocess};
+pub(super) use pipeline::{Egress, Parallelism, Pipeline, Reprocess, Retention};
 pub(super) use transform::{Secret, Transform};
-pub(super) use values::{Duration, Quantity};
+pub(super) use values::{Duration, FailureLimit, Quantity};

@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
-use super::{Duration, Input, Resources, Scheduling, Toleration, Transform};
+use super::input::one_or_many;
+use super::{Duration, FailureLimit, Input, Resources, Scheduling, Toleration, Transform};
 use crate::pipeline::OutputConflict;
 
 /// A pipeline: a command, the files it runs over, and settings.
@@ -31,6 +32,12 @@ pub(in crate::pipeline) struct Pipeline {
     /// Attempts in all for each datum.
     #[schemars(extend("default" = 3), example = 5)]
     pub(in crate::pipeline) datum_tries: Option<u32>,
+    /// Datums that may fail before the job is stopped: a number, or a share of all datums. No limit by default.
+    #[schemars(example = 10, example = &"5%")]
+    pub(in crate::pipeline) max_failures: Option<FailureLimit>,
+    /// The most datums of a job; a job with more of them is refused.
+    #[schemars(extend("default" = 10_000_000), range(min = 1), example = 50_000_000)]
+    pub(in crate::pipeline) max_datums: Option<u64>,
     /// Time limit of an attempt, counted from the start of the command; afterwards the command is killed and the attempt has failed. No limit by default.
     #[schemars(example = &"5m")]
     pub(in crate::pipeline) datum_timeout: Option<Duration>,
@@ -47,6 +54,12 @@ pub(in crate::pipeline) struct Pipeline {
     pub(in crate::pipeline) datum_set_spec: Option<DatumSet>,
     /// The older name of `datum_set_spec`.
     pub(in crate::pipeline) chunk_spec: Option<DatumSet>,
+    /// A path or a glob, or a list of them: files and directories whose content is part of the identity of the work, such as imported modules.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "one_or_many", example = &"lib/**.py", example = ["lib", "model.bin"])]
+    pub(in crate::pipeline) code: Vec<String>,
+    /// Finished jobs and logs to keep.
+    pub(in crate::pipeline) retention: Option<Retention>,
     /// The rule for paths written by two datums.
     #[schemars(extend("default" = "concat"))]
     pub(in crate::pipeline) output_conflict: Option<OutputConflict>,
@@ -74,6 +87,22 @@ pub(in crate::pipeline) struct Pipeline {
     /// A JSON Patch (a list of operations) for the spec of the worker pod, as a text; applied after `pod_spec`.
     #[schemars(example = &r#"[{"op": "add", "path": "/hostNetwork", "value": true}]"#)]
     pub(in crate::pipeline) pod_patch: Option<String>,
+}
+
+/// Finished jobs and logs to keep.
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::pipeline) struct Retention {
+    /// The number of finished jobs to keep.
+    #[schemars(extend("default" = 50), range(min = 1), example = 500)]
+    pub(in crate::pipeline) jobs: Option<u32>,
+    /// The age at which logs of successful datums are removed.
+    #[schemars(extend("default" = "30d"), example = &"7d")]
+    pub(in crate::pipeline) logs: Option<Duration>,
+    /// The age at which logs of failed and recovered datums are removed.
+    #[schemars(extend("default" = "90d"), example = &"365d")]
+    pub(in crate::pipeline) failed_logs: Option<Duration>,
 }
 
 /// The identity of a pipeline.

@@ -8,16 +8,19 @@ use std::time;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 
+use crate::pipeline::definition;
+
 /// A length of time, such as `90s`, `5m` or `1h30m`; shown in the shortest such way.
 #[derive(Clone, Copy, Debug, DeserializeFromStr, Eq, PartialEq, SerializeDisplay)]
 pub(in crate::pipeline) struct Duration(pub(in crate::pipeline) time::Duration);
 
 /// Units of time in nanoseconds; of two units with a common beginning, the longer one comes first.
-const UNITS: [(&str, u128); 7] = [
+const UNITS: [(&str, u128); 8] = [
     ("ms", 1_000_000),
     ("us", 1_000),
     ("µs", 1_000),
     ("ns", 1),
+    ("d", 86_400_000_000_000),
     ("h", 3_600_000_000_000),
     ("m", 60_000_000_000),
     ("s", 1_000_000_000),
@@ -91,12 +94,13 @@ fn take_part(text: &str) -> Result<(u128, &str), InvalidDuration> {
 }
 
 impl fmt::Display for Duration {
+    /// Days are written in hours, as in Go.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rest = self.0.as_nanos();
         if rest == 0 {
             return out.write_str("0s");
         }
-        for (unit, size) in [UNITS[4], UNITS[5], UNITS[6], UNITS[0], UNITS[1], UNITS[3]] {
+        for (unit, size) in [UNITS[5], UNITS[6], UNITS[7], UNITS[0], UNITS[1], UNITS[3]] {
             if rest >= size {
                 write!(out, "{}{unit}", rest / size)?;
                 rest %= size;
@@ -114,8 +118,8 @@ impl JsonSchema for Duration {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "description": "A length of time: numbers with the units h, m, s, ms, us or ns.",
-            "pattern": r"^([0-9]+\.?[0-9]*(h|m|s|ms|us|µs|ns))+$",
+            "description": "A length of time: numbers with the units d, h, m, s, ms, us or ns.",
+            "pattern": r"^([0-9]+\.?[0-9]*(d|h|m|s|ms|us|µs|ns))+$",
             "examples": ["90s", "1h30m"],
         })
     }
@@ -206,6 +210,64 @@ impl JsonSchema for Quantity {
     }
 }
 
+/// A number of failed datums, or a share of all datums in per cent.
+#[derive(Clone, Copy, Debug, DeserializeFromStr, PartialEq, SerializeDisplay)]
+pub(in crate::pipeline) struct FailureLimit(pub(in crate::pipeline) definition::FailureLimit);
+
+/// A malformed failure limit.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error(
+    "write a number of datums, for example `10`, or a share of at most `100%`, for example `5%`"
+)]
+pub(in crate::pipeline) struct InvalidFailureLimit;
+
+impl FromStr for FailureLimit {
+    type Err = InvalidFailureLimit;
+
+    fn from_str(text: &str) -> Result<Self, InvalidFailureLimit> {
+        let Some(percent) = text.strip_suffix('%') else {
+            let count = text.parse().map_err(|_| InvalidFailureLimit)?;
+            return Ok(Self(definition::FailureLimit::Datums(count)));
+        };
+        let is_number = percent
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let percent: f64 = percent
+            .trim_end()
+            .parse()
+            .map_err(|_| InvalidFailureLimit)?;
+        if !is_number || percent > 100.0 {
+            return Err(InvalidFailureLimit);
+        }
+        Ok(Self(definition::FailureLimit::Percent(percent)))
+    }
+}
+
+impl fmt::Display for FailureLimit {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            definition::FailureLimit::Datums(count) => write!(out, "{count}"),
+            definition::FailureLimit::Percent(percent) => write!(out, "{percent}%"),
+        }
+    }
+}
+
+impl JsonSchema for FailureLimit {
+    fn schema_name() -> Cow<'static, str> {
+        "FailureLimit".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["string", "integer"],
+            "description": "A number of datums, or a share of all datums in per cent.",
+            "pattern": r"^([0-9]+|[0-9]+\.?[0-9]*%)$",
+            "minimum": 0,
+            "examples": [10, "5%"],
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,7 +288,9 @@ mod tests {
             ("5 m", None),
             ("1.2.3s", None),
             ("-5s", None),
-            ("5d", None),
+            ("5d", Some("120h")),
+            ("1d12h", Some("36h")),
+            ("5w", None),
             ("99999999999999999999h", None),
         ];
         for (text, shown) in rows {
@@ -234,6 +298,33 @@ mod tests {
                 .parse::<Duration>()
                 .ok()
                 .map(|duration| duration.to_string());
+            assert_eq!(read.as_deref(), shown, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn failure_limits_are_numbers_or_shares() {
+        let rows = [
+            ("0", Some("0")),
+            ("10", Some("10")),
+            ("5%", Some("5%")),
+            ("0.50%", Some("0.5%")),
+            ("100%", Some("100%")),
+            ("", None),
+            ("%", None),
+            ("-1", None),
+            ("-1%", None),
+            ("101%", None),
+            ("1e1%", None),
+            ("NaN%", None),
+            ("0.5", None),
+            ("99999999999999999999", None),
+        ];
+        for (text, shown) in rows {
+            let read = text
+                .parse::<FailureLimit>()
+                .ok()
+                .map(|limit| limit.to_string());
             assert_eq!(read.as_deref(), shown, "{text:?}");
         }
     }

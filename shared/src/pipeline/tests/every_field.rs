@@ -38,11 +38,15 @@ input:
     - cron: {name: tick, repo: ticks, spec: "@daily", start: "2026-01-01T00:00:00Z", overwrite: true}
 parallelism_spec: {constant: 2}
 datum_tries: 5
+max_failures: 5%
+max_datums: 1000
 datum_timeout: 5m
 job_timeout: 1h
 reprocess_spec: every_job
 max_queue_size: 4
 datum_set_spec: {number: 10}
+code: [lib, "models/*.bin"]
+retention: {jobs: 10, logs: 7d, failed_logs: 14d}
 output_conflict: error
 egress: {URL: "s3://b/out"}
 standby: true

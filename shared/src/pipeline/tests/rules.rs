@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::pipeline::{Input, Parallelism, Reprocess, SetRule};
+use crate::pipeline::{FailureLimit, Input, Parallelism, Reprocess, Retention, SetRule};
 
 /// Every row's spec is refused with exactly one error, with this path and this message.
 fn check_refusals(rows: &[(String, &str, &str)]) {
@@ -289,6 +289,14 @@ fn contradictions_at_the_top_are_refused() {
             "parallelism_spec",
             "contradict",
         ),
+        (top("max_datums: 0"), "max_datums", "1 or more"),
+        (top("max_failures: -1"), "max_failures", "10"),
+        (top("max_failures: 101%"), "max_failures", "100%"),
+        (top("max_failures: ''"), "max_failures", "5%"),
+        (top("code: ['']"), "code[0]", "name a file"),
+        (top("code: [lib, 'a[']"), "code[1]", "never closed"),
+        (top("retention: {jobs: 0}"), "retention.jobs", "1 or more"),
+        (top("retention: {logs: 30}"), "retention.logs", "30s"),
         (
             top("parallelism_spec: {constant: -1}"),
             "parallelism_spec.constant",
@@ -417,6 +425,10 @@ fn defaults_are_filled_in() {
     assert_eq!(pipeline.look_ahead, 2);
     assert_eq!(pipeline.datum_set, SetRule::Single);
     assert_eq!(pipeline.standby_after, None);
+    assert_eq!(pipeline.max_failures, None);
+    assert_eq!(pipeline.max_datums, 10_000_000);
+    assert_eq!(pipeline.code, Vec::<String>::new());
+    assert_eq!(pipeline.retention, Retention::default());
     let Input::Pfs(leaf) = &pipeline.input else {
         panic!("{:?}", pipeline.input)
     };
@@ -442,6 +454,22 @@ fn zero_means_not_given_as_in_the_reference() {
 #[test]
 fn values_mean_what_they_say() {
     let meaning = |yaml: &str| accepted(&with_top(yaml)).pipeline;
+    assert_eq!(
+        meaning("max_failures: 0").max_failures,
+        Some(FailureLimit::Datums(0))
+    );
+    assert_eq!(
+        meaning("max_failures: 2.5%").max_failures,
+        Some(FailureLimit::Percent(2.5))
+    );
+    assert_eq!(meaning("code: lib").code, ["lib"]);
+    assert_eq!(
+        meaning("retention: {logs: 2d}").retention,
+        Retention {
+            logs: Duration::from_hours(48),
+            ..Retention::default()
+        }
+    );
     assert_eq!(
         meaning("standby: true").standby_after,
         Some(Duration::from_mins(1))
