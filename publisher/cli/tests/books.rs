@@ -107,6 +107,7 @@ fn entry(index: u64, job: JobId) -> ManifestEntry {
     ManifestEntry {
         datum,
         done: (index == 2).then_some(DoneRef { job, index: 7 }),
+        redo: None,
     }
 }
 

@@ -14,7 +14,7 @@ mod records;
 #[cfg(test)]
 mod tests;
 
-pub use datums::{Commit, LogFile, ManifestEntry, Segment};
+pub use datums::{Commit, LogFile, ManifestEntry, Redo, Segment};
 pub use done::{DoneIndex, DoneRef};
 pub use handle::Ledger;
 pub use jobs::{ReferenceError, Scope, Submission};

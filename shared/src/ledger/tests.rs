@@ -53,6 +53,7 @@ fn entry(index: u64) -> ManifestEntry {
             job: JobId::from_bytes([1; 16]),
             index: 7,
         }),
+        redo: None,
     }
 }
 

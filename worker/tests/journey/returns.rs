@@ -266,6 +266,7 @@ async fn datums_by_reference_are_read_from_the_manifest() {
         .map(|index| ManifestEntry {
             datum: farm.datum(index, "a"),
             done: if index == 12 { done } else { None },
+            redo: None,
         })
         .collect();
     farm.ledger

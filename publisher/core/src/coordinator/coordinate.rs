@@ -1,7 +1,7 @@
 //! Runs a job to its final record.
 
 use std::future::Future;
-use std::mem::take;
+use std::mem::{replace, take};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 
@@ -13,8 +13,9 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use super::dispatch::dispatcher::{BackPressure, Dispatcher, PendingSegment};
-use super::finish::close::{JobFinish, save_final};
+use super::finish::close::{Ended, JobFinish, save_final};
 use super::finish::stop::{TimeLimit, reason_to_stop};
+use super::manifest::redo;
 use super::manifest::retry::{self, RetryScope};
 use super::manifest::source::{DatumSource, continuation, expansion, nothing};
 use super::manifest::write;
@@ -31,6 +32,8 @@ use crate::expand::{DatumStream, StoreListings, expand};
 pub const REPORTS: u16 = 512;
 /// Prefetch of the dead-letter consumer.
 const DEAD: u16 = 16;
+/// Times that datums with lost output run again within a job.
+const MAX_REDO_ROUNDS: u32 = 3;
 /// Manifest events buffered for the collector.
 const EVENTS: usize = 16;
 
@@ -162,25 +165,34 @@ async fn run_to_end(
         time
     ));
     let run = async {
-        let event = work(
-            assignment,
-            context,
-            reports,
-            &mut live,
-            source,
-            pending,
-            stop.as_mut(),
-        )
-        .await?;
-        let finish = JobFinish {
-            assignment,
-            context,
-        };
-        tokio::select! {
-            ended = finish.run(&mut live, event, stop) => ended,
-            // Late reports must be acked, or they would fill the prefetch.
-            error = ack_late_reports(reports) => Err(error.into()),
+        let (mut source, mut pending) = (source, pending);
+        for may_redo in (0..MAX_REDO_ROUNDS).map(|_| true).chain([false]) {
+            let event = work(
+                assignment,
+                context,
+                reports,
+                &mut live,
+                replace(&mut source, nothing()),
+                take(&mut pending),
+                stop.as_mut(),
+            )
+            .await?;
+            let finish = JobFinish {
+                assignment,
+                context,
+                may_redo,
+            };
+            let ended = tokio::select! {
+                ended = finish.run(&mut live, event, stop.as_mut()) => ended?,
+                // Late reports must be acked, or they would fill the prefetch.
+                error = ack_late_reports(reports) => return Err(error.into()),
+            };
+            match ended {
+                Ended::Final(record) => return Ok(*record),
+                Ended::OutputLost(lost) => pending = run_again(context, &mut live, &lost).await?,
+            }
         }
+        unreachable!("the last round ends with a final record")
     };
     let ended = tokio::select! {
         ended = run => ended,
@@ -190,6 +202,28 @@ async fn run_to_end(
         record_failure(context, &mut live, error).await;
     }
     ended
+}
+
+/// Appends the datums at the places `lost` to the manifest once more; returns their segments.
+async fn run_again(
+    context: &JobContext,
+    live: &mut LiveJob,
+    lost: &[u64],
+) -> Result<Vec<PendingSegment>, CoordinateError> {
+    let job = live.job();
+    tracing::warn!(
+        job.id = %job,
+        "the stored output of {} datums is gone or was altered, first that of datum {}; they are done anew",
+        lost.len(), lost.first().copied().unwrap_or_default(),
+    );
+    let (redone, first) = (live.tally.redone(), live.tally.known());
+    context.fence.check().await?;
+    let redone = redo::append(&context.ledger, job, lost, redone, first).await?;
+    live.run_again(&redone);
+    let pending = redone.into_iter();
+    Ok(pending
+        .map(|(segment, _)| PendingSegment::new(segment, &[]))
+        .collect())
 }
 
 /// Acks reports that arrive after the decision; their verdicts are in the ledger.

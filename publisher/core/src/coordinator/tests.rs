@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use drover_shared::job::{CauseKey, Counts, JobState};
 use drover_shared::queue::{Broker, Queue};
+use drover_shared::store::layout;
 use drover_shared::wire::{Message, decode};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -417,4 +418,121 @@ async fn a_resumed_job_says_that_its_datums_may_come_again() {
         again = timeout(DEADLINE, looking) => again.expect("a task comes"),
     };
     assert!(again);
+}
+
+const WRITES: WorkerBehavior = WorkerBehavior {
+    fails: None,
+    fails_otherwise: None,
+    writes: true,
+    stutters: false,
+    dies_after: None,
+    dies_silently: false,
+};
+
+#[tokio::test]
+async fn lost_output_of_skipped_datums_is_done_anew_in_the_same_job() {
+    let fixture = Fixture::new(20).await;
+    let first = fixture.run(WRITES).await;
+    fixture.assert_output(20);
+    for index in [3, 17] {
+        fixture.lose_output(first.id, index).await;
+    }
+    let next = fixture.run(WRITES).await;
+    assert_eq!(
+        (next.state, next.datums, next.reason),
+        (JobState::Success, counts(20, 2, 18, 0), None)
+    );
+    fixture.assert_output(20);
+    let last = fixture.run(WRITES).await;
+    assert_eq!(
+        (last.state, last.datums),
+        (JobState::Success, counts(20, 0, 20, 0)),
+        "the new output counts as done"
+    );
+    fixture.assert_output(20);
+}
+
+#[tokio::test]
+async fn output_lost_before_the_publication_is_done_anew_in_the_same_job() {
+    let fixture = Fixture::new(20).await;
+    let dies = WorkerBehavior {
+        dies_after: Some(20),
+        dies_silently: true,
+        ..WRITES
+    };
+    let assignment = fixture.cut_off(dies).await;
+    fixture.lose_output(assignment.record.id, 5).await;
+    let record = fixture.resume(assignment, WRITES).await;
+    assert_eq!(
+        (record.state, record.datums),
+        (JobState::Success, counts(20, 20, 0, 0))
+    );
+    fixture.assert_output(20);
+    let next = fixture.run(WRITES).await;
+    assert_eq!(next.datums, counts(20, 0, 20, 0));
+}
+
+#[tokio::test]
+async fn a_job_interrupted_while_it_does_lost_output_anew_can_be_resumed() {
+    for dies_silently in [false, true] {
+        let fixture = Fixture::new(20).await;
+        let first = fixture.run(WRITES).await;
+        for index in [3, 9, 17] {
+            fixture.lose_output(first.id, index).await;
+        }
+        let dies = WorkerBehavior {
+            dies_after: Some(1),
+            dies_silently,
+            ..WRITES
+        };
+        let assignment = fixture.cut_off(dies).await;
+        let record = fixture.resume(assignment, WRITES).await;
+        assert_eq!(
+            (record.state, record.datums),
+            (JobState::Success, counts(20, 3, 17, 0))
+        );
+        fixture.assert_output(20);
+    }
+}
+
+#[tokio::test]
+async fn lost_output_whose_datum_now_fails_fails_the_job_and_leaves_the_folder() {
+    let fixture = Fixture::new(20).await;
+    let first = fixture.run(WRITES).await;
+    let staged = layout::staged_file(first.id, "claim-7", 0);
+    fixture.ledger.store().delete(&staged).await.unwrap();
+    std::fs::remove_file(fixture.folder.path().join("in/0003")).unwrap();
+    std::fs::remove_file(fixture.folder.path().join("out/0007")).unwrap();
+    std::fs::write(fixture.folder.path().join("out/0007"), "/0007").unwrap();
+    let fails = WorkerBehavior {
+        fails: Some("7"),
+        ..WRITES
+    };
+    let failed = fixture.run(fails).await;
+    assert_eq!(
+        (failed.state, failed.datums),
+        (JobState::Failure, counts(19, 0, 18, 1))
+    );
+    fixture.assert_output(20);
+    let next = fixture.run(WRITES).await;
+    assert_eq!(
+        (next.state, next.datums),
+        (JobState::Success, counts(19, 1, 18, 0))
+    );
+}
+
+#[tokio::test]
+async fn an_output_edited_in_place_is_made_anew() {
+    use std::os::unix::fs::PermissionsExt;
+    let fixture = Fixture::new(20).await;
+    fixture.run(WRITES).await;
+    let edited = fixture.folder.path().join("out/0004");
+    std::fs::set_permissions(&edited, std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::fs::write(&edited, "/edit").unwrap();
+    let next = fixture.run(WRITES).await;
+    assert_eq!(next.state, JobState::Success, "{:?}", next.reason);
+    fixture.assert_output(20);
+    let last = fixture.run(WRITES).await;
+    assert_eq!(last.datums, counts(20, 0, 20, 0));
+    fixture.assert_output(20);
 }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::plan::{FileToWrite, Plan, PlanStep};
 use super::record::{RecordWriter, RecordedFile};
+use super::undo::UndoLog;
 use super::{FileProgress, OutputError};
 
 /// Files written or removed at the same time: enough to hide a bucket's latency.
@@ -22,6 +23,7 @@ const AT_ONCE: usize = 16;
 pub(super) struct OutputFolder<'a> {
     pub(super) store: &'a Store,
     pub(super) folder: &'a StoreKey,
+    pub(super) undo: &'a UndoLog<'a>,
     /// Local folder for temporary files.
     pub(super) scratch: &'a Path,
     /// Stops between two changes.
@@ -40,7 +42,7 @@ pub(super) struct AppliedPlan {
 
 /// Result of one step.
 enum WriteResult {
-    Lies(RecordedFile),
+    Written(RecordedFile),
     Lost {
         recorded: RecordedFile,
         datums: Vec<u64>,
@@ -79,6 +81,7 @@ async fn remove(
 
 async fn remove_file(site: &OutputFolder<'_>, path: &str) -> Result<(), OutputError> {
     let key = super::key_of(site.folder, path)?;
+    site.undo.back_up(&key).await?;
     Ok(site.store.delete(&key).await?)
 }
 
@@ -91,7 +94,7 @@ async fn write(
     let mut lost = BTreeSet::new();
     let note = |(made, changed)| {
         match made {
-            WriteResult::Lies(recorded) => after.write(&recorded)?,
+            WriteResult::Written(recorded) => after.write(&recorded)?,
             WriteResult::Lost { recorded, datums } => {
                 after.write(&recorded)?;
                 lost.extend(datums);
@@ -135,53 +138,78 @@ async fn each<S, T, F: Future<Output = Result<T, OutputError>>>(
 /// Executes one step; the flag is true for a change.
 async fn make(site: &OutputFolder<'_>, step: PlanStep) -> Result<(WriteResult, bool), OutputError> {
     match step {
-        PlanStep::Keep(recorded) => Ok((WriteResult::Lies(recorded), false)),
+        PlanStep::Keep(recorded) => Ok((WriteResult::Written(recorded), false)),
         PlanStep::Delete(_) => Ok((WriteResult::Removed, false)),
-        PlanStep::Write(making) => Ok((make_file(site, making).await?, true)),
+        PlanStep::Write(file) => Ok((make_file(site, file).await?, true)),
     }
 }
 
-async fn make_file(
-    site: &OutputFolder<'_>,
-    making: FileToWrite,
-) -> Result<WriteResult, OutputError> {
-    let to = super::key_of(site.folder, &making.path)?;
-    let parts: Vec<StoreKey> = making
+async fn make_file(site: &OutputFolder<'_>, file: FileToWrite) -> Result<WriteResult, OutputError> {
+    let to = super::key_of(site.folder, &file.path)?;
+    let parts: Vec<StoreKey> = file
         .sources
         .iter()
         .map(super::piece::StagedFile::key)
         .collect();
+    if file.exists {
+        site.undo.back_up(&to).await?;
+    } else {
+        site.undo.note_created(&to);
+    }
     let entry = match parts.as_slice() {
         [part] => site.store.link(part, &to).await,
         parts => site.store.concat(parts, &to).await,
     };
     match entry {
-        Ok(entry) if is_whole(&making, &entry) => {
-            let FileToWrite { path, made_of, .. } = making;
-            Ok(WriteResult::Lies(RecordedFile {
+        Ok(entry) if is_whole(&file, &entry) => {
+            let pieces = piece_versions(site, &parts, &entry).await?;
+            let FileToWrite { path, made_of, .. } = file;
+            Ok(WriteResult::Written(RecordedFile {
                 path,
                 made_of,
                 version: Some(entry.version),
+                pieces,
             }))
         }
-        Ok(_) => Ok(lose(making, None)),
-        Err(StoreError::Missing { key }) if parts.contains(&key) => Ok(lose(making, Some(&key))),
+        Ok(_) => Ok(lose(file, None)),
+        Err(StoreError::Missing { key }) if parts.contains(&key) => Ok(lose(file, Some(&key))),
         Err(error) => Err(error.into()),
     }
 }
 
+/// Versions of the pieces of a file just written; empty if the file is a hard link to its only piece.
+async fn piece_versions(
+    site: &OutputFolder<'_>,
+    parts: &[StoreKey],
+    written: &Entry,
+) -> Result<Vec<String>, OutputError> {
+    if site.store.local_root().is_none() {
+        return Ok(Vec::new());
+    }
+    let mut versions = Vec::with_capacity(parts.len());
+    for part in parts {
+        versions.push(site.store.entry(part).await?.version);
+    }
+    if let [version] = versions.as_slice()
+        && *version == written.version
+    {
+        versions.clear();
+    }
+    Ok(versions)
+}
+
 /// True if the pieces are as committed. Writing into a hard-linked output alters the piece as well; then a new link
 /// gives the altered file again.
-fn is_whole(making: &FileToWrite, made: &Entry) -> bool {
-    let size = making.sources.iter().map(|source| source.size).sum::<u64>();
-    let in_place = making.sources.len() == 1 && making.altered.as_ref() == Some(&made.version);
+fn is_whole(file: &FileToWrite, made: &Entry) -> bool {
+    let size = file.sources.iter().map(|source| source.size).sum::<u64>();
+    let in_place = file.sources.len() == 1 && file.altered.as_ref() == Some(&made.version);
     made.size == size && !in_place
 }
 
 /// Marks a file as lost: the datums of the missing piece, or all of its datums.
-fn lose(making: FileToWrite, missing: Option<&StoreKey>) -> WriteResult {
+fn lose(file: FileToWrite, missing: Option<&StoreKey>) -> WriteResult {
     let is_to_blame = |key: StoreKey| missing.is_none_or(|missing| *missing == key);
-    let datums = making
+    let datums = file
         .sources
         .iter()
         .filter(|source| is_to_blame(source.key()))
@@ -189,9 +217,10 @@ fn lose(making: FileToWrite, missing: Option<&StoreKey>) -> WriteResult {
         .collect();
     WriteResult::Lost {
         recorded: RecordedFile {
-            path: making.path,
+            path: file.path,
             made_of: String::new(),
             version: None,
+            pieces: Vec::new(),
         },
         datums,
     }

@@ -56,6 +56,7 @@ mod tests {
             path: "/a".to_owned(),
             made_of: made_of.to_owned(),
             version,
+            pieces: Vec::new(),
         })
     }
 

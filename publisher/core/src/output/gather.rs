@@ -1,10 +1,11 @@
 //! Collects the output pieces of all datums of a job, processed and skipped, from the ledger.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use drover_shared::datum::{Verdict, VerdictState};
-use drover_shared::id::JobId;
-use drover_shared::ledger::{Ledger, Segment};
+use drover_shared::id::{DatumId, JobId};
+use drover_shared::ledger::{Ledger, ManifestEntry, Segment};
 use serde::{Deserialize, Serialize};
 
 use super::OutputError;
@@ -15,67 +16,99 @@ use super::sorter::{Sorted, Sorter};
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 struct SkippedDatum {
     job: JobId,
-    place: u64,
     index: u64,
+    place: u64,
+    datum: DatumId,
 }
 
-/// All pieces of a job, sorted, and the datums without verdict.
+/// All pieces of a job, sorted, and the places of datums without a verdict on their work.
 pub(super) struct JobPieces {
     pub(super) pieces: Sorted<OutputPiece>,
     pub(super) lost: Vec<u64>,
 }
 
-/// Collects the pieces of `job`. All of its datums must have ended.
+/// Collects the pieces of `job`. All of its datums must have ended. `redone` names the newest entry of a place, if it is
+/// not the expanded one.
 pub(super) async fn gather(
     ledger: &Ledger,
     job: JobId,
+    redone: &BTreeMap<u64, u64>,
     scratch: &Path,
 ) -> Result<JobPieces, OutputError> {
     let mut pieces = Sorter::new(scratch);
     let mut skipped = Sorter::new(scratch);
+    let mut lost = Vec::new();
     for segment in ledger.segments(job).await? {
-        for verdict in ledger.verdicts(job, segment).await? {
-            push_pieces(&mut pieces, job, verdict.index, &verdict)?;
-        }
+        let mut verdicts = ledger.verdicts(job, segment).await?.into_iter().peekable();
         for entry in ledger.manifest(job, segment).await? {
-            if let Some(done) = entry.done {
-                skipped.push(SkippedDatum {
-                    job: done.job,
-                    place: done.index,
-                    index: entry.datum.index,
-                })?;
+            let index = entry.datum.index;
+            while verdicts.next_if(|verdict| verdict.index < index).is_some() {}
+            let verdict = verdicts.next_if(|verdict| verdict.index == index);
+            let place = entry.place();
+            if redone.get(&place).is_some_and(|newest| *newest != index) {
+                continue;
+            }
+            match output_of(&entry, verdict.as_ref()) {
+                DatumOutput::Own(verdict) => push_pieces(&mut pieces, job, place, verdict)?,
+                DatumOutput::Earlier(earlier) => skipped.push(earlier)?,
+                DatumOutput::Unknown => lost.push(place),
             }
         }
     }
-    let lost = gather_skipped(ledger, skipped.sorted()?, &mut pieces).await?;
+    gather_skipped(ledger, skipped.sorted()?, &mut pieces, &mut lost).await?;
     Ok(JobPieces {
         pieces: pieces.sorted()?,
         lost,
     })
 }
 
-/// Adds the pieces of skipped datums; returns datums with a missing verdict.
+/// The output of a datum.
+enum DatumOutput<'a> {
+    /// The outputs of its verdict.
+    Own(&'a Verdict),
+    /// The outputs of an earlier success.
+    Earlier(SkippedDatum),
+    /// There is no verdict on its work.
+    Unknown,
+}
+
+/// Pure: a verdict counts only for the work that the manifest names.
+fn output_of<'a>(entry: &ManifestEntry, verdict: Option<&'a Verdict>) -> DatumOutput<'a> {
+    match (entry.done, verdict) {
+        (Some(done), _) => DatumOutput::Earlier(SkippedDatum {
+            job: done.job,
+            index: done.index,
+            place: entry.place(),
+            datum: entry.datum.id,
+        }),
+        (None, Some(verdict)) if verdict.datum == entry.datum.id => DatumOutput::Own(verdict),
+        (None, _) => DatumOutput::Unknown,
+    }
+}
+
+/// Adds the pieces of skipped datums; adds places with a missing verdict to `lost`.
 async fn gather_skipped(
     ledger: &Ledger,
     skipped: Sorted<SkippedDatum>,
     pieces: &mut Sorter<OutputPiece>,
-) -> Result<Vec<u64>, OutputError> {
-    let mut lost = Vec::new();
+    lost: &mut Vec<u64>,
+) -> Result<(), OutputError> {
     let mut earlier = EarlierVerdicts::default();
     for skipped in skipped {
         let skipped = skipped?;
-        match earlier.verdict(ledger, skipped.job, skipped.place).await? {
-            Some(verdict) => push_pieces(pieces, skipped.job, skipped.index, verdict)?,
-            None => lost.push(skipped.index),
+        let verdict = earlier.verdict(ledger, skipped.job, skipped.index).await?;
+        match verdict.filter(|verdict| verdict.datum == skipped.datum) {
+            Some(verdict) => push_pieces(pieces, skipped.job, skipped.place, verdict)?,
+            None => lost.push(skipped.place),
         }
     }
-    Ok(lost)
+    Ok(())
 }
 
 fn push_pieces(
     pieces: &mut Sorter<OutputPiece>,
     job: JobId,
-    index: u64,
+    place: u64,
     verdict: &Verdict,
 ) -> std::io::Result<()> {
     if verdict.state != VerdictState::Success {
@@ -83,7 +116,7 @@ fn push_pieces(
     }
     for (n, output) in verdict.outputs.iter().enumerate() {
         let source = StagedFile {
-            index,
+            index: place,
             n,
             job,
             staged: verdict.staged.clone(),

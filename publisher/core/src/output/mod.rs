@@ -16,6 +16,8 @@ mod plan;
 mod progress;
 mod record;
 mod sorter;
+mod undo;
+mod verify;
 mod write_output;
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub(super) struct OutputPiece {
 /// A staged file of a datum. Sorts in datum order.
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub(super) struct StagedFile {
-    /// Index of the datum in the publishing job.
+    /// Place of the datum in the publishing job.
     pub(super) index: u64,
     /// Number of the file among the datum's outputs.
     pub(super) n: usize,

@@ -39,6 +39,17 @@ pub(super) struct FileToWrite {
     pub(super) sources: Vec<StagedFile>,
     /// Version of the file found, if written from the same pieces and altered since.
     pub(super) altered: Option<String>,
+    /// True if a file exists at the path.
+    pub(super) exists: bool,
+    /// Versions of the pieces after the previous publication of the same pieces; empty if unknown.
+    pub(super) known: Vec<String>,
+}
+
+impl FileToWrite {
+    /// Version of piece `n` after the previous publication of the same pieces.
+    pub(super) fn known_version(&self, n: usize) -> Option<&str> {
+        self.known.get(n).map(String::as_str)
+    }
 }
 
 /// The steps, in a nameless scratch file, and the record to be put before the first one.
@@ -53,6 +64,8 @@ pub(super) struct Plan {
     pub(super) changes: u64,
     /// Foreign files in the folder: count and first path.
     pub(super) foreign: Option<(u64, String)>,
+    /// Drover's files that were altered and are now replaced or removed: count and first path.
+    pub(super) altered: Option<(u64, String)>,
 }
 
 impl Plan {
@@ -97,6 +110,7 @@ struct PlanBuilder<'a> {
     files: u64,
     changes: u64,
     foreign: Option<(u64, String)>,
+    altered: Option<(u64, String)>,
 }
 
 impl<'a> PlanBuilder<'a> {
@@ -114,6 +128,7 @@ impl<'a> PlanBuilder<'a> {
             files: 0,
             changes: 0,
             foreign: None,
+            altered: None,
         })
     }
 
@@ -143,23 +158,32 @@ impl<'a> PlanBuilder<'a> {
                 },
             ) => {
                 let made_of = made_of.unwrap_or_default();
-                let altered = recorded
+                self.note_altered(recorded.as_ref(), found.as_ref());
+                let exists = found.is_some();
+                let same = recorded
                     .filter(|recorded| recorded.made_of == made_of && recorded.version.is_some());
-                let altered = altered.and(found).map(|found| found.version);
+                let known = same.clone().map(known_versions).unwrap_or_default();
+                let altered = same.and(found).map(|found| found.version);
                 self.write(FileToWrite {
                     path: desired.path,
                     made_of,
                     sources: desired.sources,
                     altered,
+                    exists,
+                    known,
                 })
             }
             (
                 PathAction::Delete,
                 PathRow {
                     recorded: Some(recorded),
+                    found,
                     ..
                 },
-            ) => self.delete(recorded),
+            ) => {
+                self.note_altered(Some(&recorded), found.as_ref());
+                self.delete(recorded)
+            }
             (
                 PathAction::Leave,
                 PathRow {
@@ -208,11 +232,17 @@ impl<'a> PlanBuilder<'a> {
 
     fn leave(&mut self, found: Entry) -> Result<(), OutputError> {
         self.check_clash(&found.path)?;
-        self.foreign = match self.foreign.take() {
-            Some((count, first)) => Some((count + 1, first)),
-            None => Some((1, found.path)),
-        };
+        count(&mut self.foreign, &found.path);
         Ok(())
+    }
+
+    fn note_altered(&mut self, recorded: Option<&RecordedFile>, found: Option<&Entry>) {
+        if let (Some(recorded), Some(found)) = (recorded, found)
+            && let Some(version) = &recorded.version
+            && *version != found.version
+        {
+            count(&mut self.altered, &found.path);
+        }
     }
 
     fn step(&mut self, step: &PlanStep) -> Result<(), OutputError> {
@@ -258,7 +288,22 @@ impl<'a> PlanBuilder<'a> {
             files: self.files,
             changes: self.changes,
             foreign: self.foreign,
+            altered: self.altered,
         })
+    }
+}
+
+/// Counts a path; the first one is kept.
+fn count(paths: &mut Option<(u64, String)>, path: &str) {
+    paths.get_or_insert_with(|| (0, path.to_owned())).0 += 1;
+}
+
+/// Versions of the pieces of a recorded file.
+fn known_versions(recorded: RecordedFile) -> Vec<String> {
+    if recorded.pieces.is_empty() {
+        recorded.version.into_iter().collect()
+    } else {
+        recorded.pieces
     }
 }
 
@@ -268,5 +313,6 @@ fn about_to_change(path: &str) -> RecordedFile {
         path: path.to_owned(),
         made_of: String::new(),
         version: None,
+        pieces: Vec::new(),
     }
 }

@@ -20,6 +20,9 @@ pub(super) struct RecordedFile {
     /// Version in the listing right after writing; none while the file is about to change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) version: Option<String>,
+    /// Versions of the pieces right after writing. Empty if unknown, or if the file is a hard link to its only piece.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) pieces: Vec<String>,
 }
 
 /// Reads a record, line by line.

@@ -13,9 +13,11 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
 
+use super::undo::UndoLog;
+use super::write_output::write_with;
 use super::{OutputError, OutputRequest, OutputSummary, write_output};
 use crate::output::FileProgress;
-use crate::testing::samples::{entry, verdict};
+use crate::testing::samples::{datum_id, entry, verdict};
 
 /// A datum's work: it wrote files, or was skipped for an earlier success.
 #[derive(Clone, Debug)]
@@ -62,7 +64,11 @@ impl Fixture {
         let mut verdicts = Vec::new();
         for (index, did) in (0_u64..).zip(did) {
             match did {
-                DatumWork::Skipped(done) => entries.push(entry(index, Some(*done))),
+                DatumWork::Skipped(done) => {
+                    let mut skipped = entry(index, Some(*done));
+                    skipped.datum.id = datum_id(done.index);
+                    entries.push(skipped);
+                }
                 DatumWork::Wrote(files) => {
                     entries.push(entry(index, None));
                     let outputs: Vec<_> = files
@@ -96,28 +102,51 @@ impl Fixture {
         self.publish_with(job, OutputConflict::Concat, None).await
     }
 
-    /// Publishes; dies after `changes` changes, if that is given.
+    /// Publishes; is stopped after `stop_after` changes, if given.
     async fn publish_with(
         &self,
         job: JobId,
         conflict: OutputConflict,
-        changes: Option<u64>,
+        stop_after: Option<u64>,
     ) -> Result<OutputSummary, OutputError> {
         let stop = CancellationToken::new();
-        let request = OutputRequest {
-            ledger: &self.ledger,
-            pipeline: &self.pipeline,
-            job,
-            conflict,
-            scratch: self.scratch.path(),
-            stop: &stop,
-        };
         let progress = |files: FileProgress| {
-            if changes.is_some_and(|changes| files.done >= changes) {
+            if stop_after.is_some_and(|changes| files.done >= changes) {
                 stop.cancel();
             }
         };
-        write_output(request, &progress).await
+        write_output(self.request(job, conflict, &stop), &progress).await
+    }
+
+    /// Publishes; dies after `changes` changes.
+    async fn die_publishing(&self, job: JobId, changes: u64) -> Result<OutputSummary, OutputError> {
+        let stop = CancellationToken::new();
+        let progress = |files: FileProgress| {
+            if files.done >= changes {
+                stop.cancel();
+            }
+        };
+        let undo = UndoLog::disabled(self.ledger.store());
+        let request = self.request(job, OutputConflict::Concat, &stop);
+        write_with(&request, undo, &progress).await
+    }
+
+    fn request<'a>(
+        &'a self,
+        job: JobId,
+        conflict: OutputConflict,
+        stop: &'a CancellationToken,
+    ) -> OutputRequest<'a> {
+        static NONE: BTreeMap<u64, u64> = BTreeMap::new();
+        OutputRequest {
+            ledger: &self.ledger,
+            pipeline: &self.pipeline,
+            job,
+            redone: &NONE,
+            conflict,
+            scratch: self.scratch.path(),
+            stop,
+        }
     }
 
     fn path(&self, path: &str) -> std::path::PathBuf {
@@ -316,6 +345,96 @@ async fn writing_into_an_output_is_noticed_even_if_its_size_stays() {
     }
 }
 
+/// A folder with three published files, and a job that replaces, removes and adds files.
+async fn published_and_next() -> (Fixture, JobId) {
+    let fixture = Fixture::new().await;
+    let first = fixture
+        .job(&[wrote(&[("/a", "1"), ("/b", "2"), ("/d/c", "3")])])
+        .await;
+    fixture.publish(first).await.unwrap();
+    let next = fixture
+        .job(&[
+            wrote(&[("/a", "new")]),
+            wrote(&[("/a", "er"), ("/e", "4")]),
+            wrote(&[("/f", "5")]),
+        ])
+        .await;
+    (fixture, next)
+}
+
+#[tokio::test]
+async fn a_publication_that_fails_leaves_the_folder_as_it_was() {
+    let before = holding(&[("/a", "1"), ("/b", "2"), ("/d/c", "3")]);
+    for cause in [
+        "lost piece",
+        "short piece",
+        "conflict",
+        "foreign file",
+        "full",
+        "stopped 1",
+        "stopped 3",
+    ] {
+        let (fixture, next) = published_and_next().await;
+        let piece = layout::staged_file(next, "claim-2", 0);
+        let store = fixture.ledger.store();
+        let mut expected = before.clone();
+        let mut conflict = OutputConflict::Concat;
+        let mut stop_after = None;
+        match cause {
+            "lost piece" => store.delete(&piece).await.unwrap(),
+            "short piece" => store.put(&piece, Bytes::new()).await.unwrap(),
+            "conflict" => conflict = OutputConflict::Error,
+            "foreign file" => {
+                std::fs::write(fixture.path("f"), "mine").unwrap();
+                expected.insert("/f".to_owned(), "mine".to_owned());
+            }
+            // A directory that is not empty refuses the last file of the plan.
+            "full" => {
+                std::fs::create_dir_all(fixture.path("f/x")).unwrap();
+            }
+            "stopped 1" => stop_after = Some(1),
+            _ => stop_after = Some(3),
+        }
+        let failed = fixture.publish_with(next, conflict, stop_after).await;
+        assert!(failed.is_err(), "{cause}: {failed:?}");
+        assert_eq!(fixture.found(), expected, "{cause}");
+    }
+}
+
+#[tokio::test]
+async fn after_a_failed_publication_the_next_one_succeeds() {
+    let (fixture, next) = published_and_next().await;
+    std::fs::create_dir_all(fixture.path("f/x")).unwrap();
+    fixture.publish(next).await.unwrap_err();
+    std::fs::remove_dir_all(fixture.path("f")).unwrap();
+    let summary = fixture.publish(next).await.unwrap();
+    assert_eq!(
+        summary.foreign, None,
+        "every file is still known as Drover's"
+    );
+    assert_eq!(
+        fixture.found(),
+        holding(&[("/a", "newer"), ("/e", "4"), ("/f", "5")])
+    );
+}
+
+#[tokio::test]
+async fn a_verdict_on_other_work_does_not_count() {
+    let fixture = Fixture::new().await;
+    let job = fixture
+        .job(&[wrote(&[("/a", "1")]), wrote(&[("/b", "2")])])
+        .await;
+    let segment = fixture.ledger.segments(job).await.unwrap()[0];
+    let mut verdicts = fixture.ledger.verdicts(job, segment).await.unwrap();
+    verdicts[1].datum = datum_id(7);
+    fixture.ledger.seal(job, segment, &verdicts).await.unwrap();
+    match fixture.publish(job).await {
+        Err(OutputError::Lost { datums }) => assert_eq!(datums, [1]),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(fixture.found(), BTreeMap::new());
+}
+
 #[tokio::test]
 async fn a_damaged_record_is_named_with_the_way_out() {
     let fixture = Fixture::new().await;
@@ -387,7 +506,7 @@ proptest! {
                     }
                 }
                 let job = fixture.job(&did).await;
-                let cut = fixture.publish_with(job, OutputConflict::Concat, Some(dies_after)).await;
+                let cut = fixture.die_publishing(job, dies_after).await;
                 assert!(matches!(cut, Ok(_) | Err(OutputError::Stopped)), "{cut:?}");
                 for (index, (did, wrote)) in (0_u64..).zip(did.iter().zip(&wrote)) {
                     if matches!(did, DatumWork::Wrote(_)) {

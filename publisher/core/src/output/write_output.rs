@@ -1,5 +1,6 @@
 //! A publication, from the ledger to the output folder.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::Path;
@@ -10,12 +11,14 @@ use drover_shared::pipeline::OutputConflict;
 use drover_shared::store::{Store, StoreError, StoreKey, Walk, layout};
 use tokio_util::sync::CancellationToken;
 
-use super::apply::{AppliedPlan, OutputFolder, apply};
+use super::apply::{OutputFolder, apply};
 use super::gather::{JobPieces, gather};
 use super::join::PathJoin;
 use super::piece;
 use super::plan::{Plan, plan};
 use super::record;
+use super::undo::UndoLog;
+use super::verify::find_lost;
 use super::{FileProgress, OutputError};
 
 /// A publication to be made.
@@ -27,6 +30,8 @@ pub struct OutputRequest<'a> {
     pub pipeline: &'a PipelineName,
     /// The job; all of its datums must have ended.
     pub job: JobId,
+    /// Newest entry of each place whose datum ran again, see [`ManifestEntry::place`](drover_shared::ledger::ManifestEntry::place).
+    pub redone: &'a BTreeMap<u64, u64>,
     /// Policy for two datums that wrote the same path.
     pub conflict: OutputConflict,
     /// Local folder for sorting and temporary files.
@@ -48,44 +53,97 @@ pub struct OutputSummary {
 
 /// Makes the output folder hold the union of the outputs of the job's datums. Safe to repeat; not safe concurrently with
 /// another publication of the same pipeline.
+///
+/// After an error a folder is as it was. On a bucket a publication that fails after its first change leaves some files
+/// new, until the next publication; a stop is ignored from then on.
 pub async fn write_output(
     request: OutputRequest<'_>,
     progress: &(dyn Fn(FileProgress) + Sync),
 ) -> Result<OutputSummary, OutputError> {
-    let gathered = gather(request.ledger, request.job, request.scratch).await?;
+    let store = request.ledger.store();
+    let undo = UndoLog::start(store, request.pipeline).await?;
+    let never = CancellationToken::new();
+    let stop = if undo.is_enabled() {
+        request.stop
+    } else {
+        &never
+    };
+    write_with(&OutputRequest { stop, ..request }, undo, progress).await
+}
+
+/// Publishes; takes the changes back after an error if `undo` can.
+pub(super) async fn write_with(
+    request: &OutputRequest<'_>,
+    undo: UndoLog<'_>,
+    progress: &(dyn Fn(FileProgress) + Sync),
+) -> Result<OutputSummary, OutputError> {
+    let store = request.ledger.store();
+    let gathered = gather(request.ledger, request.job, request.redone, request.scratch).await?;
     if !gathered.lost.is_empty() {
         return Err(lost(gathered.lost));
     }
-    let folder = layout::output(request.pipeline);
-    let plan = make_plan(&request, gathered, folder.clone()).await?;
-    let published = OutputSummary {
+    let plan = make_plan(request, gathered, layout::output(request.pipeline)).await?;
+    let summary = OutputSummary {
         files: plan.files,
         changes: plan.changes,
         foreign: plan.foreign.clone(),
     };
     if plan.changes == 0 {
-        return Ok(published);
+        return Ok(summary);
     }
+    if let Some((count, first)) = &plan.altered {
+        tracing::warn!(
+            pipeline.name = %request.pipeline,
+            "{count} files in the output folder {} were altered since Drover wrote them, first {first}; they are replaced",
+            request.pipeline,
+        );
+    }
+    let lost_datums = find_lost(store, &plan).await?;
+    if !lost_datums.is_empty() {
+        return Err(lost(lost_datums.into_iter().collect()));
+    }
+    match change_folder(request, &plan, &undo, progress).await {
+        Ok(()) => {
+            undo.discard().await?;
+            Ok(summary)
+        }
+        Err(error) => {
+            if let Err(error) = undo.roll_back().await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(
+                    pipeline.name = %request.pipeline, error,
+                    "cannot restore the output folder {}; the next job that succeeds brings it up to date", request.pipeline,
+                );
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Puts the record that announces the changes, applies the plan, and puts the final record.
+async fn change_folder(
+    request: &OutputRequest<'_>,
+    plan: &Plan,
+    undo: &UndoLog<'_>,
+    progress: &(dyn Fn(FileProgress) + Sync),
+) -> Result<(), OutputError> {
     let store = request.ledger.store();
     let key = layout::published(request.pipeline);
+    undo.back_up(&key).await?;
     store.adopt(plan.before.path(), &key).await?;
     let site = OutputFolder {
         store,
-        folder: &folder,
+        folder: &layout::output(request.pipeline),
+        undo,
         scratch: request.scratch,
         stop: request.stop,
         progress,
     };
-    let AppliedPlan {
-        after,
-        lost: lost_datums,
-    } = apply(&site, &plan).await?;
-    store.adopt(after.path(), &key).await?;
-    if lost_datums.is_empty() {
-        Ok(published)
-    } else {
-        Err(lost(lost_datums.into_iter().collect()))
+    let applied = apply(&site, plan).await?;
+    if !applied.lost.is_empty() {
+        return Err(lost(applied.lost.into_iter().collect()));
     }
+    Ok(store.adopt(applied.after.path(), &key).await?)
 }
 
 fn lost(mut datums: Vec<u64>) -> OutputError {

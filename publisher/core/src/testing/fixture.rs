@@ -5,13 +5,13 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use drover_shared::datum::{Cause, Datum, Verdict, VerdictState};
+use drover_shared::datum::{Cause, Datum, Output, Verdict, VerdictState};
 use drover_shared::id::JobId;
 use drover_shared::job::{Counts, JobRecord};
 use drover_shared::ledger::{Commit, Ledger};
 use drover_shared::pipeline::{Pipeline, from_value};
 use drover_shared::queue::{Broker, Consumer, Embedded, Queue};
-use drover_shared::store::{Location, Store};
+use drover_shared::store::{Location, Store, layout};
 use drover_shared::wire::{Event, Message, Report, TaskDatums, decode, encode};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -43,6 +43,8 @@ pub struct WorkerBehavior {
     pub fails: Option<&'static str>,
     /// Datums with paths of this ending fail with a second cause.
     pub fails_otherwise: Option<&'static str>,
+    /// Every successful datum writes a file named after its input, with the input's index as content.
+    pub writes: bool,
     /// Every report is sent twice.
     pub stutters: bool,
     /// The whole process dies after so many commits.
@@ -199,7 +201,10 @@ impl Fixture {
                 panic!("not inline")
             };
             for datum in datums {
-                let mine = outcome(&datum, behavior);
+                let mut mine = outcome(&datum, behavior);
+                if behavior.writes && mine.state == VerdictState::Success {
+                    self.write_output(task.job, &datum, &mut mine).await;
+                }
                 let (verdict, first) = match self.ledger.commit(task.job, &mine).await.unwrap() {
                     Commit::Won => (mine, true),
                     Commit::Lost(earlier) => (*earlier, false),
@@ -226,6 +231,45 @@ impl Fixture {
                 }
             }
             delivery.ack().await.unwrap();
+        }
+    }
+
+    /// Stages the output of a datum and adds it to the verdict.
+    async fn write_output(&self, job: JobId, datum: &Datum, verdict: &mut Verdict) {
+        let path = datum.inputs[0].path.clone();
+        let file = self.scratch.path().join("staging");
+        std::fs::write(&file, &path).unwrap();
+        let key = layout::staged_file(job, &verdict.staged, 0);
+        self.ledger.store().adopt(&file, &key).await.unwrap();
+        verdict.outputs = vec![Output {
+            size: path.len() as u64,
+            path,
+        }];
+    }
+
+    /// Asserts that the output folder holds what [`WorkerBehavior::writes`] writes for each of `files` inputs.
+    pub fn assert_output(&self, files: u64) {
+        let folder = self.folder.path().join("out");
+        let mut names: Vec<_> = std::fs::read_dir(&folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        let expected: Vec<_> = (0..files).map(|file| format!("{file:04}")).collect();
+        assert_eq!(names, expected);
+        for name in names {
+            let content = std::fs::read_to_string(folder.join(&name)).unwrap();
+            assert_eq!(content, format!("/{name}"));
+        }
+    }
+
+    /// Removes the staged output of a datum of `job`, and the published file.
+    pub async fn lose_output(&self, job: JobId, index: u64) {
+        let staged = layout::staged_file(job, &format!("claim-{index}"), 0);
+        self.ledger.store().delete(&staged).await.unwrap();
+        let published = self.folder.path().join(format!("out/{index:04}"));
+        if published.exists() {
+            std::fs::remove_file(published).unwrap();
         }
     }
 

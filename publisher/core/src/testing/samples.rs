@@ -37,6 +37,7 @@ pub fn entry(index: u64, done: Option<DoneRef>) -> ManifestEntry {
     ManifestEntry {
         datum: datum(index, 1),
         done,
+        redo: None,
     }
 }
 

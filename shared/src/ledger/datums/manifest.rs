@@ -18,6 +18,25 @@ pub struct ManifestEntry {
     /// Earlier completion of the same work, if the datum is skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done: Option<DoneRef>,
+    /// The earlier entry that this one replaces because its stored output was lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redo: Option<Redo>,
+}
+
+/// A reference to an earlier entry of the same manifest whose stored output was lost.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Redo {
+    /// Index of the entry as expanded from the inputs.
+    pub index: u64,
+    /// True if the replaced entry was skipped.
+    pub skipped: bool,
+}
+
+impl ManifestEntry {
+    /// Index of the datum as expanded from the inputs, which is the place of its output.
+    pub fn place(&self) -> u64 {
+        self.redo.map_or(self.datum.index, |redo| redo.index)
+    }
 }
 
 impl Ledger {

@@ -6,6 +6,6 @@ mod segment;
 mod verdicts;
 
 pub use attempts::LogFile;
-pub use manifest::ManifestEntry;
+pub use manifest::{ManifestEntry, Redo};
 pub use segment::Segment;
 pub use verdicts::Commit;

@@ -1,5 +1,6 @@
 //! Maintenance of the done index: folding in finished jobs, and rebuilding a damaged index.
 
+use std::cmp::Reverse;
 use std::fs::File;
 use std::io::{self, BufWriter};
 
@@ -142,7 +143,8 @@ impl Ledger {
                 Err(error) => skip_damaged(job, error)?,
             }
         }
-        successes.sort_unstable_by_key(|success| (success.datum, success.index));
+        // Of equal work the newest counts: earlier output may have been lost.
+        successes.sort_unstable_by_key(|success| (success.datum, Reverse(success.index)));
         Ok(successes)
     }
 

@@ -224,14 +224,11 @@ fn unreachable_target(path: &str, real: &Path, host: &Path, error: io::Error) ->
     )
 }
 
-/// Makes `place` a file with the content of `source`. A hard link is made if nobody may write to the file any more; it is
-/// `ours` if it belongs to the datum and its command has ended. Otherwise the file is cloned or copied.
+/// Makes `place` a file with the content of `source`. A hard link is made only to a file of the datum (`ours`) whose
+/// command has ended. Any other file is cloned or copied: its owner may write to it later, read-only or not.
 pub(super) fn duplicate(source: &Path, place: &Path, ours: bool) -> io::Result<()> {
     let mut from = File::open(source)?;
-    let metadata = from.metadata()?;
-    let unchangeable =
-        metadata.mode() & 0o777 == 0o444 && metadata.uid() == rustix::process::geteuid().as_raw();
-    if (unchangeable || ours) && fs::hard_link(source, place).is_ok() {
+    if ours && fs::hard_link(source, place).is_ok() {
         return Ok(());
     }
     copy(&mut from, place)

@@ -20,6 +20,24 @@ use crate::output::{self, FileProgress, OutputError, OutputRequest, OutputSummar
 pub(crate) struct JobFinish<'a> {
     pub(crate) assignment: &'a Assignment,
     pub(crate) context: &'a JobContext,
+    /// True if datums with lost output may run again; else the job fails.
+    pub(crate) may_redo: bool,
+}
+
+/// How a job left [`JobFinish`].
+pub(crate) enum Ended {
+    /// With its final record.
+    Final(Box<JobRecord>),
+    /// The stored output of these places is lost; nothing was published.
+    OutputLost(Vec<u64>),
+}
+
+/// Effect of publication and egress on the job.
+enum Produced {
+    /// The job is in its final state; the output of these places is lost.
+    Ended(Vec<u64>),
+    /// The output of these places is lost, and their datums may run again.
+    Lost(Vec<u64>),
 }
 
 /// Result of publication and egress.
@@ -43,22 +61,26 @@ impl JobFinish<'_> {
         live: &mut LiveJob,
         event: JobEvent,
         stop: Pin<&mut (impl Future<Output = String> + Send)>,
-    ) -> Result<JobRecord, CoordinateError> {
+    ) -> Result<Ended, CoordinateError> {
         let mut lost = Vec::new();
         match event {
-            JobEvent::Completed => lost = self.produce_output(live, stop).await?,
+            JobEvent::Completed => match self.produce_output(live, stop).await? {
+                Produced::Ended(output_lost) => lost = output_lost,
+                Produced::Lost(lost) => return Ok(Ended::OutputLost(lost)),
+            },
             _ if live.tally.counts().failed > 0 => live.give_reason(live.failure_reason()),
             _ => {}
         }
-        self.close(live, lost).await
+        let record = self.close(live, lost).await?;
+        Ok(Ended::Final(Box::new(record)))
     }
 
-    /// Publishes and copies unless stopped, and enters the final state. Returns the datums with lost output.
+    /// Publishes and copies unless stopped, and enters the final state unless datums must run again.
     async fn produce_output(
         &self,
         live: &mut LiveJob,
         stop: Pin<&mut (impl Future<Output = String> + Send)>,
-    ) -> Result<Vec<u64>, CoordinateError> {
+    ) -> Result<Produced, CoordinateError> {
         let halt = CancellationToken::new();
         let mut why = None;
         let outcome = {
@@ -73,6 +95,11 @@ impl JobFinish<'_> {
             }
         };
         let (event, lost) = match outcome {
+            OutputOutcome::Failed { lost, .. }
+                if self.may_redo && why.is_none() && !lost.is_empty() =>
+            {
+                return Ok(Produced::Lost(lost));
+            }
             OutputOutcome::Written => (JobEvent::Finished, Vec::new()),
             OutputOutcome::Stopped => {
                 live.give_reason(why.unwrap_or_default());
@@ -84,7 +111,7 @@ impl JobFinish<'_> {
             }
         };
         live.enter(event)?;
-        Ok(lost)
+        Ok(Produced::Ended(lost))
     }
 
     async fn publish_and_copy(
@@ -125,6 +152,7 @@ impl JobFinish<'_> {
             ledger: &self.context.ledger,
             pipeline: &pipeline.name,
             job: live.job(),
+            redone: live.tally.redone(),
             conflict: pipeline.output_conflict,
             scratch: &self.context.scratch,
             stop: halt,

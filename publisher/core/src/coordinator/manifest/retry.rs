@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use drover_shared::datum::{Datum, Verdict, VerdictState};
 use drover_shared::id::{DatumId, JobId};
 use drover_shared::job::CauseKey;
-use drover_shared::ledger::{DoneRef, Ledger, ManifestEntry, Segment};
+use drover_shared::ledger::{DoneRef, Ledger, ManifestEntry, Redo, Segment};
 use drover_shared::store::StoreError;
 use tokio::sync::mpsc;
 
@@ -136,6 +136,11 @@ fn taken_over(
 ) -> Vec<PlannedDatum> {
     let mut verdicts = verdicts.into_iter().peekable();
     let take = |mut entry: ManifestEntry| {
+        // The replaced entry succeeded or was skipped, so the new job skips it.
+        entry.redo = entry.redo.map(|redo| Redo {
+            skipped: true,
+            ..redo
+        });
         let index = entry.datum.index;
         let verdict = verdicts.next_if(|verdict| verdict.index == index);
         match verdict.map(|verdict| retry_decision(verdict, again)) {

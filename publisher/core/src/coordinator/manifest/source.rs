@@ -109,10 +109,12 @@ fn feed(
     for datum in datums {
         let datum = datum.map_err(|error| FeedError::Inputs(chain(&error)))?;
         let done = done.and_then(|done| done.get(datum.id));
-        if entries
-            .blocking_send(ManifestEntry { datum, done }.into())
-            .is_err()
-        {
+        let entry = ManifestEntry {
+            datum,
+            done,
+            redo: None,
+        };
+        if entries.blocking_send(entry.into()).is_err() {
             break;
         }
     }

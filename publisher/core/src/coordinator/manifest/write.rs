@@ -24,6 +24,8 @@ pub(crate) enum ManifestEvent {
         segment: Segment,
         /// One flag per datum: true if skipped.
         skipped: Vec<bool>,
+        /// Entries that replace earlier ones.
+        redone: Vec<ManifestEntry>,
         /// Verdicts on datums of the segment that were taken over and are committed.
         taken: Vec<Verdict>,
     },
@@ -95,9 +97,11 @@ async fn write_segment(
     ledger.take_over(job, &taken).await?;
     let segment = ledger.write_manifest(job, &entries).await?;
     let skipped = entries.iter().map(|entry| entry.done.is_some()).collect();
+    entries.retain(|entry| entry.redo.is_some());
     Ok(ManifestEvent::Segment {
         segment,
         skipped,
+        redone: entries,
         taken,
     })
 }

@@ -34,6 +34,7 @@ pub(crate) async fn recover(ledger: &Ledger, job: JobId) -> Result<Recovered, St
         let skipped: Vec<bool> = entries.iter().map(|entry| entry.done.is_some()).collect();
         recovered.last = entries.last().map(|entry| entry.datum.id);
         recovered.tally.open(segment, &skipped);
+        recovered.tally.replace(&entries);
         let mut ended = BTreeSet::new();
         let mut is_open = skipped.contains(&false);
         for verdict in ledger.verdicts(job, segment).await? {

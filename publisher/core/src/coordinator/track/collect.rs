@@ -88,9 +88,11 @@ impl Collector<'_> {
             ManifestEvent::Segment {
                 segment,
                 skipped,
+                redone,
                 taken,
             } => {
                 self.live.tally.open(segment, &skipped);
+                self.live.tally.replace(&redone);
                 let pending = PendingSegment::new(segment, &taken);
                 for verdict in taken {
                     if let Some((segment, verdicts)) = self.live.note_verdict(verdict) {

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use super::decide::{Expansion, WorkState, decide};
 use super::rate::Rate;
 use super::tally::{Tally, TallyChange};
+use crate::coordinator::manifest::redo::Redone;
 use crate::coordinator::{Control, RunningDatum, Snapshot};
 
 /// State of a running job.
@@ -144,6 +145,15 @@ impl LiveJob {
             self.record.finished = Some(now);
         }
         Ok(())
+    }
+
+    /// Returns a job that could not be published to the state `running`: some of its datums run again.
+    pub(crate) fn run_again(&mut self, redone: &Redone) {
+        self.record.state = JobState::Running;
+        for (segment, entries) in redone {
+            self.tally.open(*segment, &vec![false; entries.len()]);
+            self.tally.replace(entries);
+        }
     }
 
     /// Sets the reason for the job's outcome. The first reason stays.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use drover_shared::datum::{StageStats, Verdict, VerdictState};
 use drover_shared::job::{Counts, FailureGroups};
-use drover_shared::ledger::Segment;
+use drover_shared::ledger::{ManifestEntry, Segment};
 
 /// Sums over the datums that have ended, and the segments that are still open.
 ///
@@ -18,6 +18,8 @@ pub(crate) struct Tally {
     taken: Counts,
     stats: StageStats,
     failures: FailureGroups,
+    /// Entries that replace earlier ones with lost output, by the place of the datum.
+    redone: BTreeMap<u64, u64>,
 }
 
 /// A segment with outstanding datums.
@@ -64,6 +66,26 @@ impl Tally {
                 },
             );
         }
+    }
+
+    /// Uncounts the entries that `entries` of the manifest replace. Must follow [`open`](Self::open) of their segment.
+    pub(crate) fn replace(&mut self, entries: &[ManifestEntry]) {
+        for entry in entries {
+            let Some(redo) = entry.redo else { continue };
+            self.redone.insert(redo.index, entry.datum.index);
+            self.counts.total = self.counts.total.saturating_sub(1);
+            let replaced = if redo.skipped {
+                &mut self.counts.skipped
+            } else {
+                &mut self.counts.processed
+            };
+            *replaced = replaced.saturating_sub(1);
+        }
+    }
+
+    /// Entries that replace earlier ones with lost output: index of the newest one, by the place of the datum.
+    pub(crate) fn redone(&self) -> &BTreeMap<u64, u64> {
+        &self.redone
     }
 
     /// Counts a verdict.
