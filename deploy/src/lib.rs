@@ -1,28 +1,24 @@
-//! Keeps the right number of Drover workers alive on Kubernetes.
+//! The Kubernetes operator: it keeps the desired number of Drover workers running.
 //!
-//! A `Pipeline` resource asks for workers; the operator writes its pipeline into the store, where `drover serve` finds
-//! it, and keeps one Deployment of workers for it, as large as it should be.
+//! A user applies a `Pipeline` resource. The operator writes the pipeline into the store, where `drover serve` reads it,
+//! and keeps one Deployment of workers for the pipeline at the desired size.
 
 pub mod crd;
+pub mod desired;
 pub mod settings;
-pub mod wanted;
 
 pub mod objects;
 pub mod plan;
 pub mod status;
 
-pub mod books;
-pub mod crew;
+pub mod job_store;
+pub mod worker_probe;
 
 pub mod leader;
 pub mod metrics;
 pub mod operator;
 
-pub mod args;
-pub mod request;
-pub mod service;
+pub mod process;
 
 #[cfg(test)]
-mod double;
-#[cfg(test)]
-mod samples;
+mod testing;

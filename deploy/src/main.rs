@@ -1,4 +1,4 @@
-//! The operator's binary: read what was typed, work, exit with a code that says how it ended.
+//! The operator's binary: parse the arguments, run, and exit with a code that tells the outcome.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -6,14 +6,12 @@ use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use drover_operator::args::{Args, OperatorSubcommand};
 use drover_operator::crd;
-use drover_operator::request::Request;
-use drover_operator::service::{self, ServiceError};
+use drover_operator::process::{self, Args, OperatorConfig, OperatorFailure, OperatorSubcommand};
 use drover_shared::process::{Lifecycle, ShutdownOutcome, telemetry};
 
-/// How long looks that are under way may be finished.
-const GRACE: Duration = Duration::from_secs(20);
+/// Time for running reconciliations to finish after a stop signal.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(20);
 
 const UNFIT: u8 = 1;
 const USAGE: u8 = 2;
@@ -29,8 +27,8 @@ async fn main() -> ExitCode {
         return print_crd();
     }
     let _telemetry = telemetry::start("drover-operator", &args.log, args.log_format.into());
-    match Request::of(args) {
-        Ok(request) => run(request).await,
+    match OperatorConfig::of(args) {
+        Ok(config) => run(config).await,
         Err(problems) => {
             for problem in problems {
                 tracing::error!("{problem}");
@@ -40,12 +38,12 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(request: Request) -> ExitCode {
-    let Ok(life) = Lifecycle::new(GRACE) else {
-        tracing::error!("this process cannot listen for signals");
+async fn run(config: OperatorConfig) -> ExitCode {
+    let Ok(life) = Lifecycle::new(SHUTDOWN_GRACE) else {
+        tracing::error!("cannot install signal handlers");
         return UNFIT.into();
     };
-    let operator = life.spawn_main(service::run(request, life.tokens()));
+    let operator = life.spawn_main(process::run(config, life.tokens()));
     if life.run().await == ShutdownOutcome::CutShort && !operator.is_finished() {
         return UNFIT.into();
     }
@@ -54,16 +52,16 @@ async fn run(request: Request) -> ExitCode {
         Ok(Err(error)) => {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
-                "the operator ends"
+                "the operator exits"
             );
             match error {
-                ServiceError::Store(_) | ServiceError::Broker(_) => UNREACHABLE.into(),
-                ServiceError::Listen { .. }
-                | ServiceError::Cluster(_)
-                | ServiceError::Deposed(_) => UNFIT.into(),
+                OperatorFailure::Store(_) | OperatorFailure::Broker(_) => UNREACHABLE.into(),
+                OperatorFailure::Listen { .. }
+                | OperatorFailure::Cluster(_)
+                | OperatorFailure::LeaseLost(_) => UNFIT.into(),
             }
         }
-        // A panic, which has spoken for itself.
+        // A panic has already printed its message.
         Err(_) => UNFIT.into(),
     }
 }

@@ -1,4 +1,4 @@
-//! What the operator counts and measures. The names are a contract (`docs/kubernetes.md`), all of them stand here.
+//! The operator's metrics. The names are a contract that `docs/kubernetes.md` documents; all of them are defined here.
 
 use std::time::Duration;
 
@@ -6,38 +6,42 @@ use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 
-/// Looks at a pipeline, by `outcome`: success, waiting, store, kubernetes.
-const LOOKS: &str = "drover_operator_reconciles_total";
-/// Time that a look took.
-const SECONDS: &str = "drover_operator_reconcile_seconds";
-/// Whether this process is the one at work: 1, or 0.
+/// Reconciliations by `outcome`: success, waiting, store, kubernetes.
+const RECONCILES: &str = "drover_operator_reconciles_total";
+/// Duration of a reconciliation.
+const RECONCILE_SECONDS: &str = "drover_operator_reconcile_seconds";
+/// 1 if this process leads, else 0.
 const LEADER: &str = "drover_operator_leader";
-/// Whether the connection to the broker is there: 1, or 0.
+/// 1 if the connection to the broker is up, else 0.
 const QUEUE_LINK: &str = "drover_queue_link";
 
 /// Upper bounds of the histogram, in seconds.
 pub const BUCKETS_S: [f64; 7] = [0.01, 0.05, 0.2, 1.0, 5.0, 20.0, 60.0];
 
-/// Tells the recorder what the names mean.
+/// Registers the help texts.
 pub fn describe() {
-    describe_counter!(LOOKS, "looks at a pipeline, by outcome");
-    describe_histogram!(SECONDS, Unit::Seconds, "time that a look took");
-    describe_gauge!(LEADER, "whether this process is the one at work");
-    describe_gauge!(QUEUE_LINK, "whether the connection to the broker is there");
+    describe_counter!(RECONCILES, "reconciliations by outcome");
+    describe_histogram!(
+        RECONCILE_SECONDS,
+        Unit::Seconds,
+        "duration of a reconciliation"
+    );
+    describe_gauge!(LEADER, "1 if this process leads");
+    describe_gauge!(QUEUE_LINK, "1 if the connection to the broker is up");
 }
 
-/// A pipeline was looked at, and failed for this reason if any.
+/// Records a finished reconciliation, and the kind of its error if it failed.
 pub(crate) fn reconciled(failure: Option<&'static str>, took: Duration) {
-    counter!(LOOKS, "outcome" => failure.unwrap_or("success")).increment(1);
-    histogram!(SECONDS).record(took.as_secs_f64());
+    counter!(RECONCILES, "outcome" => failure.unwrap_or("success")).increment(1);
+    histogram!(RECONCILE_SECONDS).record(took.as_secs_f64());
 }
 
-/// Whether this process is the one at work.
-pub(crate) fn leads(leads: bool) {
+/// Records if this process leads.
+pub(crate) fn set_leader(leads: bool) {
     gauge!(LEADER).set(f64::from(u8::from(leads)));
 }
 
-/// Whether the connection to the broker is there now.
-pub(crate) fn queue_link(is_up: bool) {
+/// Records if the connection to the broker is up.
+pub(crate) fn set_queue_link(is_up: bool) {
     gauge!(QUEUE_LINK).set(f64::from(u8::from(is_up)));
 }

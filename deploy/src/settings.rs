@@ -1,52 +1,52 @@
-//! What the operator is told once, at its start, about the workers that it makes.
+//! Cluster-wide settings of workers, fixed at the operator's start.
 
 use std::time::Duration;
 
-/// How workers are run in this cluster.
+/// Cluster-wide settings of workers.
 #[derive(Clone, Debug)]
-pub struct Workers {
-    /// How the worker's binary comes into the user's image.
+pub struct WorkerSettings {
+    /// The source of the worker's binary.
     pub binary: Binary,
     /// The image of pipelines that name none.
     pub default_image: String,
-    /// When images are pulled: `Always`, `IfNotPresent` or `Never`; none leaves it to Kubernetes.
+    /// The pull policy `Always`, `IfNotPresent` or `Never`; `None` leaves the choice to Kubernetes.
     pub pull_policy: Option<String>,
-    /// Secrets with which images are pulled, beside those of the pipeline.
+    /// Secrets for pulling images, in addition to the pipeline's.
     pub image_pull_secrets: Vec<String>,
-    /// The store, a URL; or the path at which the claim is mounted.
+    /// The store's URL, or the path at which the claim is mounted.
     pub store: String,
-    /// The claim on a volume that holds the store, if that is a folder.
+    /// The claim of the volume that holds a store in a folder.
     pub store_claim: Option<String>,
     /// The Secret whose keys are the variables with the store's credentials.
     pub store_secret: Option<String>,
-    /// Where the broker's URL lies.
+    /// The Secret and key with the broker's URL.
     pub broker_secret: SecretKey,
-    /// The service account of worker pods, as for a cloud's own identities.
+    /// The service account of worker pods, for example for a cloud's workload identity.
     pub service_account: Option<String>,
-    /// Who workers run as, by number, user and group, where a pipeline does not say.
+    /// The numeric user and group of workers, unless a pipeline sets `transform.user`.
     pub user: u32,
-    /// How long a worker may take to finish what it runs.
+    /// Maximum time for a worker to finish running datums.
     pub drain: Duration,
 }
 
-/// How the worker's binary comes into the user's image.
+/// The source of the worker's binary.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Binary {
-    /// An init container of this image copies it.
+    /// An init container of this image copies the binary.
     Image {
         /// The image.
         image: String,
-        /// The binary in that image.
+        /// The path of the binary in the image.
         command: String,
     },
-    /// It is in the user's images already, at this path.
+    /// The user's image contains the binary at this path.
     Path(String),
 }
 
 /// A key in a Secret.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SecretKey {
-    /// The Secret.
+    /// The name of the Secret.
     pub name: String,
     /// The key.
     pub key: String,

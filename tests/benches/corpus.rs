@@ -9,49 +9,49 @@ use serde_json::json;
 
 /// A store with `count` small files, a thousand in each folder of `in`.
 pub(crate) fn small_files(count: u64) -> Workspace {
-    let place = Workspace::new();
+    let workspace = Workspace::new();
     for number in 0..count {
-        let folder = place.path(&format!("in/{:04}", number / 1000));
+        let folder = workspace.path(&format!("in/{:04}", number / 1000));
         if number % 1000 == 0 {
             fs::create_dir_all(&folder).expect("the store is writable");
         }
         fs::write(folder.join(format!("{number:07}")), number.to_string())
             .expect("the store is writable");
     }
-    place
+    workspace
 }
 
 /// One datum of `/bin/true` for each file, one a message.
-pub(crate) fn every_file(place: &Workspace) -> String {
-    every_file_in_sets(place, 1)
+pub(crate) fn every_file(workspace: &Workspace) -> String {
+    every_file_in_sets(workspace, 1)
 }
 
 /// One datum of `/bin/true` for each file, so many a message.
-pub(crate) fn every_file_in_sets(place: &Workspace, number: u64) -> String {
+pub(crate) fn every_file_in_sets(workspace: &Workspace, number: u64) -> String {
     let spec = Spec::new("nothing").reads("in", "/*/*").cmd(&["/bin/true"]);
-    place.spec(&spec.set("datum_set_spec", json!({ "number": number })))
+    workspace.spec(&spec.set("datum_set_spec", json!({ "number": number })))
 }
 
 /// `drover` with these arguments in the store.
-pub(crate) fn drover_in(place: &Workspace, args: &[&str]) -> Command {
+pub(crate) fn drover_in(workspace: &Workspace, args: &[&str]) -> Command {
     let mut command = Command::new(drover());
-    command.args(args).current_dir(place.store());
+    command.args(args).current_dir(workspace.store());
     command
 }
 
 /// A shell command in the store.
-pub(crate) fn shell_in(place: &Workspace, script: &str) -> Command {
+pub(crate) fn shell_in(workspace: &Workspace, script: &str) -> Command {
     let mut command = Command::new("sh");
-    command.args(["-c", script]).current_dir(place.store());
+    command.args(["-c", script]).current_dir(workspace.store());
     command
 }
 
 /// Forgets all that Drover knows. It is put aside: some file systems are slow to give out inodes for minutes after
 /// thousands were freed, which the next run would pay for.
-pub(crate) fn forget(place: &Workspace) {
-    let books: PathBuf = place.path(".drover");
+pub(crate) fn forget(workspace: &Workspace) {
+    let books: PathBuf = workspace.path(".drover");
     if books.exists() {
-        let aside = place.path(&unique("forgotten"));
+        let aside = workspace.path(&unique("forgotten"));
         fs::rename(books, aside).expect("the store is writable");
     }
 }

@@ -11,8 +11,8 @@ const MARK: &str = "__spawn-loop";
 
 /// Prints the figures of all that start `/bin/true` for each file, two at a time.
 pub(crate) fn show(sizes: Sizes) {
-    let place = small_files(sizes.datums);
-    let spec = every_file(&place);
+    let workspace = small_files(sizes.datums);
+    let spec = every_file(&workspace);
     say(&format!("\n{} times /bin/true, 2 at a time", sizes.datums));
     say(
         "                              wall s   CPU ms each   wall / xargs   CPU / xargs   peak MiB",
@@ -22,14 +22,14 @@ pub(crate) fn show(sizes: Sizes) {
         sizes.repeats,
         nothing,
         &shell_in(
-            &place,
+            &workspace,
             "find in -type f -print0 | xargs -0 -P2 -n1 /bin/true",
         ),
     );
     row("xargs -P2 -n1", sizes, xargs, xargs);
     if Command::new("parallel").arg("--version").output().is_ok() {
         let parallel = shell_in(
-            &place,
+            &workspace,
             "find in -type f -print0 | parallel -0 -j2 /bin/true",
         );
         row(
@@ -48,17 +48,17 @@ pub(crate) fn show(sizes: Sizes) {
         xargs,
     );
     let run = drover_in(
-        &place,
+        &workspace,
         &["run", "--output", "json", "--workers", "2", &spec],
     );
     row(
         "drover run",
         sizes,
-        median(sizes.repeats, || forget(&place), &run),
+        median(sizes.repeats, || forget(&workspace), &run),
         xargs,
     );
     let again = drover_in(
-        &place,
+        &workspace,
         &[
             "run",
             "--output",

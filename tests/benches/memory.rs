@@ -20,16 +20,16 @@ pub(crate) fn show(sizes: Sizes) {
 
 /// The costs of a first run and of a second.
 fn first_run(count: u64) -> (Cost, Cost) {
-    let place = small_files(count);
+    let workspace = small_files(count);
     let run = drover_in(
-        &place,
+        &workspace,
         &[
             "run",
             "--output",
             "json",
             "--workers",
             "2",
-            &every_file(&place),
+            &every_file(&workspace),
         ],
     );
     (measure(&run), measure(&run))

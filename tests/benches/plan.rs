@@ -6,8 +6,8 @@ use crate::{Sizes, say};
 
 /// Prints files a second and peak memory.
 pub(crate) fn show(sizes: Sizes) {
-    let place = small_files(sizes.files);
-    let spec = every_file(&place);
+    let workspace = small_files(sizes.files);
+    let spec = every_file(&workspace);
     say(&format!(
         "\na plan of {} small files      wall s      files/s   peak MiB",
         sizes.files
@@ -15,22 +15,25 @@ pub(crate) fn show(sizes: Sizes) {
     row(
         "find -type f -size +0",
         sizes,
-        measure(&shell_in(&place, "exec find in -type f -size +0")),
+        measure(&shell_in(&workspace, "exec find in -type f -size +0")),
     );
     row(
         "cat of every file",
         sizes,
-        measure(&shell_in(&place, "find in -type f -print0 | xargs -0 cat")),
+        measure(&shell_in(
+            &workspace,
+            "find in -type f -print0 | xargs -0 cat",
+        )),
     );
     row(
         "drover plan",
         sizes,
-        measure(&drover_in(&place, &["plan", "--output", "json", &spec])),
+        measure(&drover_in(&workspace, &["plan", "--output", "json", &spec])),
     );
     row(
         "drover plan, again",
         sizes,
-        measure(&drover_in(&place, &["plan", "--output", "json", &spec])),
+        measure(&drover_in(&workspace, &["plan", "--output", "json", &spec])),
     );
 }
 

@@ -27,7 +27,7 @@ async fn a_broker_that_is_killed_loses_nothing_and_stops_nobody() {
     .await;
 }
 
-async fn survives(rabbit: &Rabbit, blow: impl FnOnce(&Rabbit)) {
+async fn survives(rabbit: &Rabbit, fault: impl FnOnce(&Rabbit)) {
     let bench = Bench::at(&rabbit.vhost()).await;
     bench.publish("before").await;
     bench.publish("held").await;
@@ -37,7 +37,7 @@ async fn survives(rabbit: &Rabbit, blow: impl FnOnce(&Rabbit)) {
     assert!(next(&mut *consumer).await.ack().await.expect("answered"));
     let held = next(&mut *consumer).await;
 
-    block_in_place(|| blow(rabbit));
+    block_in_place(|| fault(rabbit));
 
     bench.publish("after").await;
     receives(&mut *consumer, &["held", "after"]).await;

@@ -71,7 +71,7 @@ impl Disturbance {
             (_, Some(0))
             | (Self::Kill | Self::FreezeAndKill, None)
             | (Self::Terminate | Self::InterruptTwice, Some(3)) => Ok(outcome),
-            _ => Err(format!("after {self:?}: {}", outcome.told())),
+            _ => Err(format!("after {self:?}: {}", outcome.transcript())),
         }
     }
 }

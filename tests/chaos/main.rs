@@ -14,7 +14,7 @@ mod round;
 
 use std::time::{Duration, Instant};
 
-use cluster::Mix;
+use cluster::ChaosScenario;
 use counters::Counters;
 use drover_tests::Random;
 
@@ -32,9 +32,9 @@ fn nothing_is_lost_or_done_twice_whatever_happens() {
 
 #[test]
 fn a_cluster_loses_nothing_and_commits_nothing_twice_whatever_happens() {
-    let mut mix = Mix::start();
+    let mut scenario = ChaosScenario::start();
     let steps = STEPS[usize::from(setting("MINUTES").is_some())];
-    rounds("a cluster", 1, |random| mix.play(steps, random));
+    rounds("a cluster", 1, |random| scenario.play(steps, random));
 }
 
 /// Plays at least `least` rounds, and more as long as there is time. Each returns the counters of all so far.

@@ -17,7 +17,7 @@ const COMMAND: &str = r#"
 
 /// A pipeline under disturbance.
 struct Round {
-    place: Workspace,
+    workspace: Workspace,
     /// The content of each input file; no content comes twice.
     inputs: BTreeMap<String, String>,
     versions: u64,
@@ -29,7 +29,7 @@ struct Round {
 /// Plays a round and counts.
 pub(crate) fn play(random: &mut Random) -> Counters {
     let mut round = Round {
-        place: Workspace::new(),
+        workspace: Workspace::new(),
         inputs: BTreeMap::new(),
         versions: 0,
         acknowledged: BTreeMap::new(),
@@ -49,7 +49,7 @@ impl Round {
     fn write(&mut self, name: &str) {
         self.versions += 1;
         let content = format!("{name}.{}", self.versions);
-        self.place.file(&format!("in/{name}"), &content);
+        self.workspace.file(&format!("in/{name}"), &content);
         self.inputs.insert(name.to_owned(), content);
     }
 
@@ -59,7 +59,7 @@ impl Round {
             let name = format!("{:03}", random.below(60));
             if random.below(4) == 0 && self.inputs.len() > 1 && self.inputs.remove(&name).is_some()
             {
-                self.place.remove(&format!("in/{name}"));
+                self.workspace.remove(&format!("in/{name}"));
             } else {
                 self.write(&name);
             }
@@ -69,7 +69,7 @@ impl Round {
     fn disturb(&mut self, random: &mut Random) {
         let workers = (1 + random.below(3)).to_string();
         let running = self
-            .place
+            .workspace
             .start_run(&spec(), &["--workers", &workers, "--term-grace", "100ms"]);
         let delay = Duration::from_millis(random.below(1500));
         if let Err(problem) = Disturbance::any(random).befall(running, delay) {
@@ -77,7 +77,7 @@ impl Round {
             self.unexpected += 1;
         }
         eventually("nothing of it ran any more", || {
-            self.place.processes().is_empty()
+            self.workspace.processes().is_empty()
         });
         self.acknowledge();
     }
@@ -85,12 +85,12 @@ impl Round {
     /// Notes what the books of the last job call done.
     fn acknowledge(&mut self) {
         let datums = self
-            .place
+            .workspace
             .call(&["datums", "last", "--output", "json", "--state", "success"]);
         if datums.status.code() != Some(0) {
             return; // cut off before its books were opened
         }
-        let begun = self.place.tally("begun");
+        let begun = self.workspace.tally("begun");
         for datum in datums.lines() {
             let path = datum["inputs"][0]["path"]
                 .as_str()
@@ -104,15 +104,15 @@ impl Round {
 
     /// Runs undisturbed and compares.
     fn settle(mut self) -> Counters {
-        let outcome = self.place.run(&spec());
+        let outcome = self.workspace.run(&spec());
         if outcome.status.code() != Some(0) {
-            println!("unexpected: in peace: {}", outcome.told());
+            println!("unexpected: in peace: {}", outcome.transcript());
             self.unexpected += 1;
         }
         self.acknowledge();
-        let output = self.place.tree("made");
+        let output = self.workspace.tree("made");
         let wrong = self.wrong(&output);
-        let begun = self.place.tally("begun");
+        let begun = self.workspace.tally("begun");
         let ran_again =
             |(content, times): &(&String, &u32)| begun.get(*content).is_some_and(|all| all > times);
         let outputs = self.inputs.len() as u64 + 1;

@@ -1,8 +1,8 @@
 //! The broker goes away in the middle of a job, in good order or not, and comes back.
 
-use drover_tests::{Herd, Rabbit};
+use drover_tests::{Rabbit, TestCluster};
 
-use crate::promise::{is_kept, noted};
+use crate::guarantees::{assert_guarantees, recording_spec};
 
 /// What a coordinator says of a broker that does not give it back what it held.
 const EMPTY: &str = "came back without the messages";
@@ -31,24 +31,24 @@ fn a_broker_that_comes_back_with_nothing_is_told_anew_what_is_left_to_do() {
 }
 
 /// Strikes in the middle of a job, which must not suffer; returns what the service says of it.
-fn survives(blow: fn(&Rabbit)) -> String {
+fn survives(fault: fn(&Rabbit)) -> String {
     let rabbit = Rabbit::start();
-    let herd = Herd::at(rabbit.first_vhost());
-    herd.place.numbered_files("in", 150);
-    let mut service = herd.serve();
-    let mut workers = [herd.worker("made"), herd.worker("made")];
+    let cluster = TestCluster::at(rabbit.first_vhost());
+    cluster.workspace.numbered_files("in", 150);
+    let mut service = cluster.serve();
+    let mut workers = [cluster.worker("made"), cluster.worker("made")];
     rabbit.remembers("made");
-    let id = herd.publish(&noted());
-    herd.told("runs", 30);
-    blow(&rabbit);
-    is_kept(&herd, &id, 150);
+    let id = cluster.publish(&recording_spec());
+    cluster.wait_for_lines("runs", 30);
+    fault(&rabbit);
+    assert_guarantees(&cluster, &id, 150);
     assert!(!service.has_ended(), "{}", service.stderr());
     for worker in &mut workers {
         assert!(!worker.has_ended(), "{}", worker.stderr());
     }
     // And whoever was there takes up the next job.
-    herd.place.numbered_files("in", 151);
-    let next = herd.wait(&herd.publish(&noted()));
+    cluster.workspace.numbered_files("in", 151);
+    let next = cluster.wait(&cluster.publish(&recording_spec()));
     assert_eq!(next.counts(), "151: 1 processed, 150 skipped");
     service.stderr()
 }

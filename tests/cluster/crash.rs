@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use drover_tests::{Herd, Proxy, Spec, eventually, shared};
+use drover_tests::{Proxy, Spec, TestCluster, eventually, shared};
 
-use crate::promise::{ends_well, gated_but_the_first, hears_of, is_kept};
+use crate::guarantees::{
+    assert_all_succeed, assert_guarantees, gated_spec_except_first, wait_for_processed,
+};
 
 /// Datums of the jobs whose workers are killed after a commit.
 const COUNT: usize = 12;
@@ -16,9 +18,9 @@ const FILES: usize = 1500;
 
 #[test]
 fn a_worker_killed_between_upload_and_commit_loses_nothing_and_leaves_no_half_output() {
-    let herd = Herd::new();
-    herd.place.numbered_files("in", 6);
-    let _service = herd.serve();
+    let cluster = TestCluster::new();
+    cluster.workspace.numbered_files("in", 6);
+    let _service = cluster.serve();
     let script = format!(
         r#"i=0; while [ $i -lt {FILES} ]; do : > "/pfs/out/$DROVER_DATUM_INDEX.$i"; i=$((i+1)); done"#
     );
@@ -27,12 +29,12 @@ fn a_worker_killed_between_upload_and_commit_loses_nothing_and_leaves_no_half_ou
         .reads("in", "/*")
         .sh(&script)
         .set("datum_tries", 20);
-    let id = herd.publish(&many);
-    let job = herd.place.path(&format!(".drover/jobs/{id}"));
+    let id = cluster.publish(&many);
+    let job = cluster.workspace.path(&format!(".drover/jobs/{id}"));
     let mut seen = BTreeSet::new();
     let mut caught = 0;
     for _ in 0..5 {
-        let worker = herd.worker_with("made", &["--slots", "1"]);
+        let worker = cluster.worker_with("made", &["--slots", "1"]);
         let mut claim = String::new();
         eventually("an upload began", || {
             let new = claims(&job).into_iter().find(|claim| !seen.contains(claim));
@@ -43,51 +45,51 @@ fn a_worker_killed_between_upload_and_commit_loses_nothing_and_leaves_no_half_ou
         caught += usize::from(!is_committed(&job, &claim));
     }
     assert!(caught > 0, "no worker was caught before its commit");
-    let _survivor = herd.worker("made");
-    ends_well(&herd, &id, 6);
-    assert_eq!(herd.place.tree("made").len(), 6 * FILES);
+    let _survivor = cluster.worker("made");
+    assert_all_succeed(&cluster, &id, 6);
+    assert_eq!(cluster.workspace.tree("made").len(), 6 * FILES);
 }
 
 #[test]
 fn a_worker_killed_between_commit_and_report_has_done_what_it_committed() {
-    let (herd, id) = killed_after_commit(Proxy::half_open, |_, _| ());
-    is_kept(&herd, &id, COUNT);
+    let (cluster, id) = killed_after_commit(Proxy::half_open, |_, _| ());
+    assert_guarantees(&cluster, &id, COUNT);
 }
 
 #[test]
 fn a_worker_killed_between_report_and_ack_has_done_what_it_committed() {
-    let reported = |herd: &Herd, id: &str| hears_of(herd, id, 2);
-    let (herd, id) = killed_after_commit(Proxy::mute, reported);
-    let job = is_kept(&herd, &id, COUNT);
+    let reported = |cluster: &TestCluster, id: &str| wait_for_processed(cluster, id, 2);
+    let (cluster, id) = killed_after_commit(Proxy::mute, reported);
+    let job = assert_guarantees(&cluster, &id, COUNT);
     assert!(job.0["redelivered"].as_u64() > Some(0), "{job:?}");
 }
 
 /// The worker commits while the network is spoiled, and is killed once that came to what is wanted. Nothing that was
 /// committed may run again.
-fn killed_after_commit(spoil: fn(&Proxy), wanted: fn(&Herd, &str)) -> (Herd, String) {
-    let herd = Herd::new();
-    herd.place.numbered_files("in", COUNT);
-    let _service = herd.serve();
+fn killed_after_commit(spoil: fn(&Proxy), wanted: fn(&TestCluster, &str)) -> (TestCluster, String) {
+    let cluster = TestCluster::new();
+    cluster.workspace.numbered_files("in", COUNT);
+    let _service = cluster.serve();
     let proxy = Proxy::to(shared().port());
-    let worker = herd.worker_at(&proxy.way_to(herd.url()), "made");
-    let id = herd.publish(&gated_but_the_first());
-    herd.told("runs", 3);
-    hears_of(&herd, &id, 1);
+    let worker = cluster.worker_at(&proxy.way_to(cluster.url()), "made");
+    let id = cluster.publish(&gated_spec_except_first());
+    cluster.wait_for_lines("runs", 3);
+    wait_for_processed(&cluster, &id, 1);
     spoil(&proxy);
-    herd.place.open_gate("gate");
-    let job = herd.place.path(&format!(".drover/jobs/{id}"));
+    cluster.workspace.open_gate("gate");
+    let job = cluster.workspace.path(&format!(".drover/jobs/{id}"));
     eventually("it committed", || commit_files(&job).len() >= 3);
-    wanted(&herd, &id);
+    wanted(&cluster, &id);
     worker.kill();
     proxy.cut();
     let committed: Vec<_> = commit_files(&job).iter().map(|file| index(file)).collect();
-    let _next = herd.worker("made");
-    herd.wait(&id);
-    let runs = herd.place.tally("runs");
+    let _next = cluster.worker("made");
+    cluster.wait(&id);
+    let runs = cluster.workspace.tally("runs");
     for index in committed {
         assert_eq!(runs[&index], 1, "datum {index} was committed and ran again");
     }
-    (herd, id)
+    (cluster, id)
 }
 
 /// The index in the name of a commit.

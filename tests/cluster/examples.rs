@@ -3,30 +3,30 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use drover_tests::{Herd, Outcome, Tree, drover, repository};
+use drover_tests::{Outcome, TestCluster, Tree, drover, repository};
 
 fn example() -> PathBuf {
     repository().join("examples").join("publish-jobs")
 }
 
-/// A herd whose store is the example.
-fn herd() -> Herd {
-    let herd = Herd::new();
-    herd.place.copy_of(&example());
-    herd
+/// A cluster whose store is the example.
+fn cluster() -> TestCluster {
+    let cluster = TestCluster::new();
+    cluster.workspace.copy_of(&example());
+    cluster
 }
 
 /// Runs the script for all regions to its end.
 #[track_caller]
-fn script(herd: &Herd) -> Outcome {
-    let mut script = Command::new(herd.place.path("publish-jobs"));
+fn script(cluster: &TestCluster) -> Outcome {
+    let mut script = Command::new(cluster.workspace.path("publish-jobs"));
     script
         .args(["north", "south", "west"])
         .env("DROVER", drover())
-        .env("DROVER_STORE", herd.place.store())
-        .env("DROVER_BROKER", herd.url())
+        .env("DROVER_STORE", cluster.workspace.store())
+        .env("DROVER_BROKER", cluster.url())
         .env_remove("DROVER_OUTPUT");
-    herd.place.start_command(script).finish()
+    cluster.workspace.start_command(script).finish()
 }
 
 /// What the script said of each region, without the id of its job.
@@ -34,7 +34,7 @@ fn fates(outcome: &Outcome) -> Vec<String> {
     let lines = outcome.stdout.lines().map(|line| line.split(' '));
     lines
         .map(|words| {
-            let told = words.enumerate().filter(|(place, _)| *place != 1);
+            let told = words.enumerate().filter(|(workspace, _)| *workspace != 1);
             told.map(|(_, word)| word).collect::<Vec<_>>().join(" ")
         })
         .collect()
@@ -42,17 +42,17 @@ fn fates(outcome: &Outcome) -> Vec<String> {
 
 #[test]
 fn a_script_publishes_jobs_and_sees_them_home() {
-    let herd = herd();
-    let _service = herd.serve();
-    let _worker = herd.worker("sales-north,sales-south,sales-west");
-    let outcome = script(&herd).code(0);
+    let cluster = cluster();
+    let _service = cluster.serve();
+    let _worker = cluster.worker("sales-north,sales-south,sales-west");
+    let outcome = script(&cluster).code(0);
     let expected = ["north", "south", "west"].map(|region| format!("{region} success 2 0"));
-    assert_eq!(fates(&outcome), expected, "{}", outcome.told());
+    assert_eq!(fates(&outcome), expected, "{}", outcome.transcript());
     for region in ["north", "south", "west"] {
         let pipeline = format!("sales-{region}");
         let expected = Tree::read(&example().join("expected").join(&pipeline));
         assert_eq!(
-            herd.place.tree(&pipeline),
+            cluster.workspace.tree(&pipeline),
             expected,
             "the output of {pipeline} differs"
         );
@@ -61,12 +61,14 @@ fn a_script_publishes_jobs_and_sees_them_home() {
 
 #[test]
 fn a_script_tells_which_job_failed_and_why() {
-    let herd = herd();
-    herd.place.file("west/2026-11-02/till-1.csv", "apples\n");
-    let _service = herd.serve();
-    let _worker = herd.worker("sales-north,sales-south,sales-west");
-    let outcome = script(&herd).code(1);
+    let cluster = cluster();
+    cluster
+        .workspace
+        .file("west/2026-11-02/till-1.csv", "apples\n");
+    let _service = cluster.serve();
+    let _worker = cluster.worker("sales-north,sales-south,sales-west");
+    let outcome = script(&cluster).code(1);
     let expected = ["north success 2 0", "south success 2 0", "west failure 1 0"];
-    assert_eq!(fates(&outcome), expected, "{}", outcome.told());
+    assert_eq!(fates(&outcome), expected, "{}", outcome.transcript());
     outcome.says(&["datum 1: exit 1", "till-1.csv:1:apples"]);
 }

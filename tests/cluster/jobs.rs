@@ -1,6 +1,6 @@
 //! Jobs on the broker: published, worked on by whoever is connected, coordinated by whoever is there.
 
-use drover_tests::{Herd, Signal, Spec, eventually};
+use drover_tests::{TestCluster, Signal, Spec, eventually};
 
 fn copies() -> Spec {
     Spec::new("made").reads("in", "/*").sh(r#"
@@ -9,26 +9,26 @@ fn copies() -> Spec {
 
 #[test]
 fn a_job_is_published_by_one_coordinated_by_another_and_done_by_several() {
-    let herd = Herd::new();
-    herd.place.numbered_files("in", 60);
-    let _service = herd.serve();
-    let _workers = [herd.worker("made"), herd.worker("made")];
-    let id = herd.publish(&copies());
-    let job = herd.wait(&id);
+    let cluster = TestCluster::new();
+    cluster.workspace.numbered_files("in", 60);
+    let _service = cluster.serve();
+    let _workers = [cluster.worker("made"), cluster.worker("made")];
+    let id = cluster.publish(&copies());
+    let job = cluster.wait(&id);
     assert_eq!(job.state(), "success", "{job:?}");
     assert_eq!(job.counts(), "60: 60 processed");
-    assert_eq!(herd.place.tree("made"), herd.place.tree("in"));
-    assert_eq!(herd.place.told("workers"), 60, "each datum ran once");
-    let again = herd.wait(&herd.publish(&copies()));
+    assert_eq!(cluster.workspace.tree("made"), cluster.workspace.tree("in"));
+    assert_eq!(cluster.workspace.line_count("workers"), 60, "each datum ran once");
+    let again = cluster.wait(&cluster.publish(&copies()));
     assert_eq!(again.counts(), "60: 60 skipped");
 }
 
 #[test]
 fn who_waits_for_a_job_coordinates_it_where_nobody_else_does() {
-    let herd = Herd::new();
-    herd.place.numbered_files("in", 20);
-    let _worker = herd.worker("made");
-    let job = herd
+    let cluster = TestCluster::new();
+    cluster.workspace.numbered_files("in", 20);
+    let _worker = cluster.worker("made");
+    let job = cluster
         .start_publish_and_wait(&copies())
         .finish()
         .code(0)
@@ -37,98 +37,98 @@ fn who_waits_for_a_job_coordinates_it_where_nobody_else_does() {
         (job.state(), job.counts().as_str()),
         ("success", "20: 20 processed")
     );
-    assert_eq!(herd.place.tree("made"), herd.place.tree("in"));
+    assert_eq!(cluster.workspace.tree("made"), cluster.workspace.tree("in"));
 }
 
 #[test]
 fn a_job_waits_for_workers_and_goes_on_when_one_comes() {
-    let herd = Herd::new();
-    herd.place.numbered_files("in", 5);
-    let waiting = herd.start_publish_and_wait(&copies());
+    let cluster = TestCluster::new();
+    cluster.workspace.numbered_files("in", 5);
+    let waiting = cluster.start_publish_and_wait(&copies());
     eventually("it was told that no worker is there", || {
-        let told = herd.call(&["explain", "last"]).stdout;
+        let told = cluster.call(&["explain", "last"]).stdout;
         told.contains("No worker is connected") && !told.contains("No process coordinates")
     });
-    let _worker = herd.worker("made");
+    let _worker = cluster.worker("made");
     assert_eq!(waiting.finish().code(0).job().counts(), "5: 5 processed");
 }
 
 #[test]
 fn a_published_job_waits_for_a_coordinator_and_says_so() {
-    let herd = Herd::new();
-    herd.place.numbered_files("in", 5);
-    let _worker = herd.worker("made");
-    let id = herd.publish(&copies());
-    let told = herd.call(&["explain", &id]).code(0).stdout;
+    let cluster = TestCluster::new();
+    cluster.workspace.numbered_files("in", 5);
+    let _worker = cluster.worker("made");
+    let id = cluster.publish(&copies());
+    let told = cluster.call(&["explain", &id]).code(0).stdout;
     assert!(
         told.contains("No process coordinates the job: start `drover serve`"),
         "{told}"
     );
-    let _service = herd.serve();
-    assert_eq!(herd.wait(&id).state(), "success");
+    let _service = cluster.serve();
+    assert_eq!(cluster.wait(&id).state(), "success");
 }
 
 #[test]
 fn run_on_the_broker_is_helped_by_whoever_is_connected() {
-    let herd = Herd::new();
-    herd.place.numbered_files("in", 40);
-    let _worker = herd.worker("made");
+    let cluster = TestCluster::new();
+    cluster.workspace.numbered_files("in", 40);
+    let _worker = cluster.worker("made");
     let slow = copies()
         .sh(r#"echo "$DROVER_WORKER" >> "$OUTSIDE/workers"; sleep 0.05; cp "$in" /pfs/out/"#);
-    let spec = herd.place.spec(&slow);
+    let spec = cluster.workspace.spec(&slow);
     let args = [
         "run",
         "--broker",
-        herd.url(),
+        cluster.url(),
         "--output",
         "json",
         "--workers",
         "2",
         &spec,
     ];
-    let job = herd.call(&args).code(0).job();
+    let job = cluster.call(&args).code(0).job();
     assert_eq!(job.counts(), "40: 40 processed");
-    assert_eq!(herd.place.tally("workers").len(), 2, "both worked");
+    assert_eq!(cluster.workspace.tally("workers").len(), 2, "both worked");
 }
 
 #[test]
 fn the_variable_alone_does_not_take_a_run_to_the_cluster() {
-    let herd = Herd::new();
-    herd.place.numbered_files("in", 3);
-    let spec = herd.place.spec(&copies());
-    let job = herd.call(&["run", "--output", "json", &spec]).code(0).job();
+    let cluster = TestCluster::new();
+    cluster.workspace.numbered_files("in", 3);
+    let spec = cluster.workspace.spec(&copies());
+    let job = cluster.call(&["run", "--output", "json", &spec]).code(0).job();
     assert_eq!(job.counts(), "3: 3 processed", "no worker was needed");
 }
 
 #[test]
 fn a_chain_published_at_once_runs_in_its_order() {
-    let herd = Herd::new();
-    herd.place.numbered_files("in", 4);
-    let first = herd.place.spec(&copies());
-    let second = herd.place.spec(&Spec::new("copied").reads("made", "/*"));
-    let _service = herd.serve();
-    let _workers = [herd.worker("made"), herd.worker("copied")];
-    let ids = herd.call(&["publish", &second, &first]).code(0).stdout;
+    let cluster = TestCluster::new();
+    cluster.workspace.numbered_files("in", 4);
+    let first = cluster.workspace.spec(&copies());
+    let second = cluster.workspace.spec(&Spec::new("copied").reads("made", "/*"));
+    let _service = cluster.serve();
+    let _workers = [cluster.worker("made"), cluster.worker("copied")];
+    let ids = cluster.call(&["publish", &second, &first]).code(0).stdout;
     for id in ids.lines() {
-        assert_eq!(herd.wait(id).state(), "success");
+        assert_eq!(cluster.wait(id).state(), "success");
     }
-    assert_eq!(herd.place.tree("copied"), herd.place.tree("in"));
+    assert_eq!(cluster.workspace.tree("copied"), cluster.workspace.tree("in"));
 }
 
 #[test]
 fn who_waits_may_leave_and_the_job_goes_on() {
-    let herd = Herd::new();
-    herd.place.numbered_files("in", 10);
+    let cluster = TestCluster::new();
+    cluster.workspace.numbered_files("in", 10);
     let gated = copies().sh(r#"echo >> "$OUTSIDE/started"; while [ ! -e "$OUTSIDE/gate" ]; do sleep 0.01; done; cp "$in" /pfs/out/"#);
-    let _worker = herd.worker("made");
-    let mut waiting = herd.start_publish_and_wait(&gated);
-    herd.told("started", 2);
+    let _worker = cluster.worker("made");
+    let mut waiting = cluster.start_publish_and_wait(&gated);
+    cluster.wait_for_lines("started", 2);
     waiting.signal(Signal::SIGINT);
     let outcome = waiting.finish().code(5);
-    assert!(outcome.stderr.contains("continues"), "{}", outcome.told());
-    let _service = herd.serve();
-    herd.place.open_gate("gate");
-    let job = herd.wait("last");
+    assert!(outcome.stderr.contains("continues"), "{}", outcome.transcript());
+    let _service = cluster.serve();
+    cluster.workspace.open_gate("gate");
+    let job = cluster.wait("last");
     assert_eq!(
         (job.state(), job.counts().as_str()),
         ("success", "10: 10 processed")
@@ -137,13 +137,13 @@ fn who_waits_may_leave_and_the_job_goes_on() {
 
 #[test]
 fn what_failed_on_the_cluster_is_retried_there() {
-    let herd = Herd::new();
-    herd.place.numbered_files("in", 6);
+    let cluster = TestCluster::new();
+    cluster.workspace.numbered_files("in", 6);
     let picky = copies().sh(r#"case $in in *3) [ -e "$OUTSIDE/mended" ] || { echo bad >&2; exit 7; } ;; esac; cp "$in" /pfs/out/"#);
-    let _service = herd.serve();
-    let _worker = herd.worker("made");
-    let id = herd.publish(&picky);
-    let failed = herd.wait(&id);
+    let _service = cluster.serve();
+    let _worker = cluster.worker("made");
+    let id = cluster.publish(&picky);
+    let failed = cluster.wait(&id);
     assert_eq!(
         (failed.state(), failed.counts().as_str()),
         ("failure", "6: 5 processed, 1 failed")
@@ -153,24 +153,24 @@ fn what_failed_on_the_cluster_is_retried_there() {
         "{}",
         failed.reason()
     );
-    let logs = herd.call(&["logs", &id]).code(0).stdout;
+    let logs = cluster.call(&["logs", &id]).code(0).stdout;
     assert!(logs.contains("bad"), "{logs}");
-    herd.place.open_gate("mended");
-    let retried = herd
-        .call(&["retry", "--broker", herd.url(), "--output", "json", &id])
+    cluster.workspace.open_gate("mended");
+    let retried = cluster
+        .call(&["retry", "--broker", cluster.url(), "--output", "json", &id])
         .code(0)
         .job();
     assert_eq!(retried.counts(), "6: 1 processed, 5 skipped");
-    assert_eq!(herd.place.tree("made"), herd.place.tree("in"));
+    assert_eq!(cluster.workspace.tree("made"), cluster.workspace.tree("in"));
 }
 
 #[test]
 fn a_local_run_does_not_cut_into_a_job_on_the_broker() {
-    let herd = Herd::new();
-    herd.place.numbered_files("in", 2);
-    let id = herd.publish(&copies());
-    let spec = herd.place.spec(&copies());
-    let refused = herd.call(&["run", "--output", "json", &spec]).code(2);
+    let cluster = TestCluster::new();
+    cluster.workspace.numbered_files("in", 2);
+    let id = cluster.publish(&copies());
+    let spec = cluster.workspace.spec(&copies());
+    let refused = cluster.call(&["run", "--output", "json", &spec]).code(2);
     let message = refused.error()["message"].to_string();
     assert!(
         message.contains(&id) && message.contains("on the broker"),
@@ -180,19 +180,19 @@ fn a_local_run_does_not_cut_into_a_job_on_the_broker() {
 
 #[test]
 fn a_broker_that_cannot_be_reached_is_exit_code_4_and_tells_no_password() {
-    let herd = Herd::new();
-    herd.place.numbered_files("in", 1);
-    let spec = herd.place.spec(&copies());
+    let cluster = TestCluster::new();
+    cluster.workspace.numbered_files("in", 1);
+    let spec = cluster.workspace.spec(&copies());
     let url = "amqp://drover:hunter2@127.0.0.1:9";
     for args in [
         vec!["publish", "--broker", url, "--connect-timeout", "1s", &spec],
         vec!["run", "--broker", url, "--connect-timeout", "1s", &spec],
         vec!["serve", "--broker", url, "--connect-timeout", "1s"],
     ] {
-        let outcome = herd.place.call(&args).code(4);
-        assert!(!outcome.told().contains("hunter2"), "{}", outcome.told());
-        assert!(outcome.stderr.contains("127.0.0.1:9"), "{}", outcome.told());
+        let outcome = cluster.workspace.call(&args).code(4);
+        assert!(!outcome.transcript().contains("hunter2"), "{}", outcome.transcript());
+        assert!(outcome.stderr.contains("127.0.0.1:9"), "{}", outcome.transcript());
     }
-    let outcome = herd.place.call(&["publish", &spec]).code(2);
-    assert!(outcome.stderr.contains("--broker"), "{}", outcome.told());
+    let outcome = cluster.workspace.call(&["publish", &spec]).code(2);
+    assert!(outcome.stderr.contains("--broker"), "{}", outcome.transcript());
 }

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use drover_tests::{Herd, Proxy, eventually, shared};
+use drover_tests::{Proxy, TestCluster, eventually, shared};
 
-use crate::promise::{gated, gated_but_the_first, hears_of, is_kept, noted};
+use crate::guarantees::{
+    assert_guarantees, gated_spec, gated_spec_except_first, recording_spec, wait_for_processed,
+};
 
-/// A job of `count` datums on a herd with a spoiled network ahead.
+/// A job of `count` datums on a cluster with a spoiled network ahead.
 struct Scene {
-    herd: Herd,
+    cluster: TestCluster,
     proxy: Proxy,
     /// The broker by way of the proxy.
     url: String,
@@ -17,12 +19,12 @@ struct Scene {
 
 impl Scene {
     fn of(count: usize) -> Self {
-        let herd = Herd::new();
-        herd.place.numbered_files("in", count);
+        let cluster = TestCluster::new();
+        cluster.workspace.numbered_files("in", count);
         let proxy = Proxy::to(shared().port());
-        let url = proxy.way_to(herd.url());
+        let url = proxy.way_to(cluster.url());
         Self {
-            herd,
+            cluster,
             proxy,
             url,
             count,
@@ -42,101 +44,103 @@ impl Scene {
     }
 
     #[track_caller]
-    fn is_kept(&self, id: &str) {
-        is_kept(&self.herd, id, self.count);
+    fn assert_guarantees(&self, id: &str) {
+        assert_guarantees(&self.cluster, id, self.count);
     }
 }
 
 #[test]
 fn a_worker_whose_connection_is_cut_goes_on_and_runs_nothing_twice() {
     let scene = Scene::of(20);
-    let _service = scene.herd.serve();
-    let worker = scene.herd.worker_at(&scene.url, "made");
-    let id = scene.herd.publish(&gated());
-    scene.herd.told("runs", 2);
+    let _service = scene.cluster.serve();
+    let worker = scene.cluster.worker_at(&scene.url, "made");
+    let id = scene.cluster.publish(&gated_spec());
+    scene.cluster.wait_for_lines("runs", 2);
     scene.break_off();
     eventually("it is connected again", || {
         worker.stderr().contains("was resumed after")
     });
-    scene.herd.place.open_gate("gate");
-    scene.is_kept(&id);
-    assert_eq!(scene.herd.place.told("runs"), 20);
+    scene.cluster.workspace.open_gate("gate");
+    scene.assert_guarantees(&id);
+    assert_eq!(scene.cluster.workspace.line_count("runs"), 20);
 }
 
 #[test]
 fn a_worker_that_is_cut_off_for_good_loses_its_datums_to_another_and_commits_none_of_them_twice() {
     let scene = Scene::of(20);
-    let _service = scene.herd.serve();
-    let _cut_off = scene.herd.worker_at(&scene.url, "made");
-    let id = scene.herd.publish(&gated());
-    scene.herd.told("runs", 2);
+    let _service = scene.cluster.serve();
+    let _cut_off = scene.cluster.worker_at(&scene.url, "made");
+    let id = scene.cluster.publish(&gated_spec());
+    scene.cluster.wait_for_lines("runs", 2);
     scene.proxy.cut();
-    let _other = scene.herd.worker("made");
-    scene.herd.told("runs", 4);
-    scene.herd.place.open_gate("gate");
-    scene.is_kept(&id);
+    let _other = scene.cluster.worker("made");
+    scene.cluster.wait_for_lines("runs", 4);
+    scene.cluster.workspace.open_gate("gate");
+    scene.assert_guarantees(&id);
     scene.proxy.restore();
 }
 
 #[test]
 fn a_worker_behind_a_dead_line_loses_its_datums_after_three_heartbeats() {
     let scene = Scene::impatient(12);
-    let _service = scene.herd.serve();
-    let _deaf = scene.herd.worker_at(&scene.url, "made");
-    let id = scene.herd.publish(&gated());
-    scene.herd.told("runs", 2);
+    let _service = scene.cluster.serve();
+    let _deaf = scene.cluster.worker_at(&scene.url, "made");
+    let id = scene.cluster.publish(&gated_spec());
+    scene.cluster.wait_for_lines("runs", 2);
     scene.proxy.half_open();
-    let _other = scene.herd.worker("made");
-    scene.herd.told("runs", 4);
-    scene.herd.place.open_gate("gate");
-    scene.is_kept(&id);
+    let _other = scene.cluster.worker("made");
+    scene.cluster.wait_for_lines("runs", 4);
+    scene.cluster.workspace.open_gate("gate");
+    scene.assert_guarantees(&id);
     scene.break_off();
 }
 
 #[test]
 fn a_coordinator_whose_connection_is_cut_goes_on() {
     let scene = Scene::of(120);
-    let mut service = scene.herd.serve_at(&scene.url);
-    let _worker = scene.herd.worker("made");
-    let id = scene.herd.publish(&noted());
+    let mut service = scene.cluster.serve_at(&scene.url);
+    let _worker = scene.cluster.worker("made");
+    let id = scene.cluster.publish(&recording_spec());
     for runs in [10, 40, 70] {
-        scene.herd.told("runs", runs);
+        scene.cluster.wait_for_lines("runs", runs);
         scene.break_off();
     }
-    scene.is_kept(&id);
+    scene.assert_guarantees(&id);
     assert!(!service.has_ended(), "{}", service.stderr());
 }
 
 #[test]
 fn a_coordinator_behind_a_dead_line_is_replaced_after_three_heartbeats() {
     let scene = Scene::impatient(60);
-    let _deaf = scene.herd.serve_at(&scene.url);
-    let _worker = scene.herd.worker("made");
-    let id = scene.herd.publish(&noted());
-    scene.herd.told("runs", 5);
+    let _deaf = scene.cluster.serve_at(&scene.url);
+    let _worker = scene.cluster.worker("made");
+    let id = scene.cluster.publish(&recording_spec());
+    scene.cluster.wait_for_lines("runs", 5);
     scene.proxy.half_open();
-    let _next = scene.herd.serve();
-    scene.is_kept(&id);
+    let _next = scene.cluster.serve();
+    scene.assert_guarantees(&id);
     // What was held up arrives now, and changes nothing.
     scene.proxy.restore();
-    let last = scene.herd.wait(&scene.herd.publish(&noted()));
+    let last = scene
+        .cluster
+        .wait(&scene.cluster.publish(&recording_spec()));
     assert_eq!(last.counts(), "60: 60 skipped");
-    scene.is_kept(&id);
+    scene.assert_guarantees(&id);
 }
 
 #[test]
 fn a_slow_line_makes_a_job_slow_and_nothing_else() {
     let scene = Scene::of(60);
-    let _service = scene.herd.serve_at(&scene.url);
-    let worker = scene.herd.worker_at(&scene.url, "made");
+    let _service = scene.cluster.serve_at(&scene.url);
+    let worker = scene.cluster.worker_at(&scene.url, "made");
     eventually("it is connected", || {
         worker.stderr().contains("takes datums")
     });
     scene.proxy.throttle(20_000);
-    let id = scene.herd.publish(&noted());
-    scene.is_kept(&id);
+    let id = scene.cluster.publish(&recording_spec());
+    scene.assert_guarantees(&id);
     assert_eq!(
-        scene.herd.place.told("runs"),
+        scene.cluster.workspace.line_count("runs"),
         60,
         "slowness let something run twice"
     );
@@ -145,31 +149,31 @@ fn a_slow_line_makes_a_job_slow_and_nothing_else() {
 #[test]
 fn a_worker_whose_confirms_are_lost_reports_again_and_runs_nothing_twice() {
     let scene = Scene::of(20);
-    let _service = scene.herd.serve();
-    let _worker = scene.herd.worker_at(&scene.url, "made");
-    let id = scene.herd.publish(&gated_but_the_first());
-    scene.herd.told("runs", 3);
-    hears_of(&scene.herd, &id, 1);
+    let _service = scene.cluster.serve();
+    let _worker = scene.cluster.worker_at(&scene.url, "made");
+    let id = scene.cluster.publish(&gated_spec_except_first());
+    scene.cluster.wait_for_lines("runs", 3);
+    wait_for_processed(&scene.cluster, &id, 1);
     scene.proxy.mute();
-    scene.herd.place.open_gate("gate");
+    scene.cluster.workspace.open_gate("gate");
     // A report arrives, but it does not learn of that; what ends meanwhile waits for the road.
-    hears_of(&scene.herd, &id, 2);
+    wait_for_processed(&scene.cluster, &id, 2);
     scene.break_off();
-    scene.is_kept(&id);
-    assert_eq!(scene.herd.place.told("runs"), 20);
+    scene.assert_guarantees(&id);
+    assert_eq!(scene.cluster.workspace.line_count("runs"), 20);
 }
 
 #[test]
 fn a_coordinator_whose_confirms_are_lost_publishes_again_and_each_datum_counts_once() {
     let scene = Scene::of(100);
-    let _worker = scene.herd.worker("made");
-    let _service = scene.herd.serve_at(&scene.url);
+    let _worker = scene.cluster.worker("made");
+    let _service = scene.cluster.serve_at(&scene.url);
     // Confirms are still on their way when the first datum runs.
     scene.proxy.delay(Duration::from_millis(100));
-    let id = scene.herd.publish(&noted());
-    scene.herd.told("runs", 1);
+    let id = scene.cluster.publish(&recording_spec());
+    scene.cluster.wait_for_lines("runs", 1);
     scene.proxy.mute();
-    scene.herd.told("runs", 20);
+    scene.cluster.wait_for_lines("runs", 20);
     scene.break_off();
-    scene.is_kept(&id);
+    scene.assert_guarantees(&id);
 }

@@ -1,12 +1,12 @@
 //! Datums that take their workers down with them.
 
-use drover_tests::{Herd, Spec};
+use drover_tests::{Spec, TestCluster};
 
 #[test]
 fn a_datum_that_kills_its_workers_is_failed_and_its_neighbours_are_not() {
-    let herd = Herd::new();
-    herd.place.numbered_files("in", 12);
-    let _service = herd.serve();
+    let cluster = TestCluster::new();
+    cluster.workspace.numbered_files("in", 12);
+    let _service = cluster.serve();
     // A worker dies whenever datum 3 runs: this test sees to that, as the kernel would to one that eats all memory.
     let spec = Spec::new("made")
         .reads("in", "/*")
@@ -14,16 +14,16 @@ fn a_datum_that_kills_its_workers_is_failed_and_its_neighbours_are_not() {
             case $DROVER_DATUM_INDEX in 3) echo >> "$OUTSIDE/eating"; sleep 60 ;; esac
             cp "$in" /pfs/out/"#)
         .set("datum_tries", 3);
-    let id = herd.publish(&spec);
-    let mut worker = herd.worker("made");
-    let mut waiting = herd.start(&["wait", "--output", "json", &id]);
+    let id = cluster.publish(&spec);
+    let mut worker = cluster.worker("made");
+    let mut waiting = cluster.start(&["wait", "--output", "json", &id]);
     let mut deaths = 0;
     while !waiting.has_ended() {
-        if herd.place.told("eating") > deaths {
+        if cluster.workspace.line_count("eating") > deaths {
             deaths += 1;
             assert!(deaths < 10, "it kills worker after worker");
             worker.kill();
-            worker = herd.worker("made");
+            worker = cluster.worker("made");
         }
         std::thread::sleep(std::time::Duration::from_millis(5));
     }

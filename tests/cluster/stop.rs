@@ -1,6 +1,6 @@
 //! `drover stop` reaches all workers at once.
 
-use drover_tests::{Herd, Spec, eventually};
+use drover_tests::{Spec, TestCluster, eventually};
 
 /// Runs until it is killed.
 fn endless() -> Spec {
@@ -11,45 +11,55 @@ fn endless() -> Spec {
 
 #[test]
 fn a_stopped_job_ends_on_every_worker_and_the_next_one_begins() {
-    let herd = Herd::new();
-    herd.place.numbered_files("in", 20);
-    let _service = herd.serve();
-    let _workers = [herd.worker("made"), herd.worker("made")];
-    let id = herd.publish(&endless());
-    herd.told("started", 4);
-    let outcome = herd.call(&["stop", "--output", "json", &id]).code(0);
+    let cluster = TestCluster::new();
+    cluster.workspace.numbered_files("in", 20);
+    let _service = cluster.serve();
+    let _workers = [cluster.worker("made"), cluster.worker("made")];
+    let id = cluster.publish(&endless());
+    cluster.wait_for_lines("started", 4);
+    let outcome = cluster.call(&["stop", "--output", "json", &id]).code(0);
     let job = outcome.job();
     assert_eq!(
         (job.state(), job.reason()),
         ("killed", "stopped on request")
     );
     eventually("no command of it ran any more", || {
-        let processes = herd.place.processes();
+        let processes = cluster.workspace.processes();
         !processes
             .iter()
             .any(|process| process.contains("sleep 0.05"))
     });
-    assert_eq!(herd.place.told("started"), 4, "nothing new was begun");
+    assert_eq!(
+        cluster.workspace.line_count("started"),
+        4,
+        "nothing new was begun"
+    );
     let next = Spec::new("made").reads("in", "/*");
-    assert_eq!(herd.wait(&herd.publish(&next)).counts(), "20: 20 processed");
+    assert_eq!(
+        cluster.wait(&cluster.publish(&next)).counts(),
+        "20: 20 processed"
+    );
 }
 
 #[test]
 fn a_job_that_nobody_coordinates_can_be_stopped() {
-    let herd = Herd::new();
-    herd.place.numbered_files("in", 3);
-    let id = herd.publish(&endless());
-    let job = herd.call(&["stop", "--output", "json", &id]).code(0).job();
+    let cluster = TestCluster::new();
+    cluster.workspace.numbered_files("in", 3);
+    let id = cluster.publish(&endless());
+    let job = cluster
+        .call(&["stop", "--output", "json", &id])
+        .code(0)
+        .job();
     assert_eq!(job.state(), "killed");
 }
 
 #[test]
 fn job_timeout_ends_a_job_on_the_cluster() {
-    let herd = Herd::new();
-    herd.place.numbered_files("in", 3);
-    let _service = herd.serve();
-    let _worker = herd.worker("made");
-    let job = herd.wait(&herd.publish(&endless().set("job_timeout", "1s")));
+    let cluster = TestCluster::new();
+    cluster.workspace.numbered_files("in", 3);
+    let _service = cluster.serve();
+    let _worker = cluster.worker("made");
+    let job = cluster.wait(&cluster.publish(&endless().set("job_timeout", "1s")));
     assert_eq!(job.state(), "killed");
     assert!(job.reason().contains("job_timeout"), "{}", job.reason());
 }

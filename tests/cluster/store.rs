@@ -5,60 +5,65 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use drover_tests::s3::{Fault, Harm, S3};
-use drover_tests::{Herd, eventually, is_root};
+use drover_tests::s3::{Fault, FaultKind, S3};
+use drover_tests::{TestCluster, eventually, is_root};
 
-use crate::promise::{ends_well, gated, is_kept, is_undisturbed, noted};
+use crate::guarantees::{
+    assert_all_succeed, assert_guarantees, assert_output, gated_spec, recording_spec,
+};
 
 const METHODS: [&str; 5] = ["GET", "PUT", "POST", "HEAD", "DELETE"];
 
 #[test]
 fn a_slow_bucket_makes_a_job_slow_and_nothing_else() {
-    let trouble = |s3: &S3| harm(s3, "", &Harm::Delay(Duration::from_millis(100)));
+    let trouble = |s3: &S3| harm(s3, "", &FaultKind::Delay(Duration::from_millis(100)));
     on_a_bucket(trouble, |s3| was_asked(s3, "", 60));
 }
 
 #[test]
 fn a_bucket_that_fails_for_a_while_fails_no_datum() {
-    let trouble = |s3: &S3| harm(s3, "", &Harm::Answer(503, "SlowDown"));
+    let trouble = |s3: &S3| harm(s3, "", &FaultKind::Answer(503, "SlowDown"));
     on_a_bucket(trouble, |s3| was_asked(s3, "", 40));
 }
 
 #[test]
 fn a_bucket_that_resets_connections_for_a_while_fails_no_datum() {
-    on_a_bucket(|s3| harm(s3, "", &Harm::Close), |s3| was_asked(s3, "", 40));
+    on_a_bucket(
+        |s3| harm(s3, "", &FaultKind::Close),
+        |s3| was_asked(s3, "", 40),
+    );
 }
 
 #[test]
 fn a_bucket_that_refuses_uploads_for_a_while_fails_no_datum() {
-    let trouble = |s3: &S3| harm(s3, "/staged/", &Harm::Answer(403, "AccessDenied"));
+    let trouble = |s3: &S3| harm(s3, "/staged/", &FaultKind::Answer(403, "AccessDenied"));
     on_a_bucket(trouble, |s3| was_asked(s3, "/staged/", 3));
 }
 
 #[test]
 fn a_bucket_that_refuses_commits_for_a_while_fails_no_datum() {
-    let trouble = |s3: &S3| harm(s3, "/commits/", &Harm::Answer(403, "AccessDenied"));
+    let trouble = |s3: &S3| harm(s3, "/commits/", &FaultKind::Answer(403, "AccessDenied"));
     on_a_bucket(trouble, |s3| was_asked(s3, "/commits/", 3));
 }
 
 /// A job meets `trouble` in the middle, which ends after `enough`.
 fn on_a_bucket(trouble: impl Fn(&S3), enough: impl Fn(&S3)) {
     let s3 = S3::start();
-    let herd = Herd::on_bucket(&s3);
-    s3.put_numbered("herd/in", 20);
-    let _service = herd.serve();
-    let _worker = herd.worker("made");
-    let id = herd.publish(&gated());
-    herd.told("runs", 2);
+    let cluster = TestCluster::on_bucket(&s3);
+    s3.put_numbered("cluster/in", 20);
+    let _service = cluster.serve();
+    let _worker = cluster.worker("made");
+    let id = cluster.publish(&gated_spec());
+    cluster.wait_for_lines("runs", 2);
     trouble(&s3);
-    herd.place.open_gate("gate");
+    cluster.workspace.open_gate("gate");
     enough(&s3);
     s3.heal();
-    ends_well(&herd, &id, 20);
-    is_undisturbed(&s3.tree("herd/made"), 20);
+    assert_all_succeed(&cluster, &id, 20);
+    assert_output(&s3.tree("cluster/made"), 20);
 }
 
-fn harm(s3: &S3, part: &str, harm: &Harm) {
+fn harm(s3: &S3, part: &str, harm: &FaultKind) {
     for method in METHODS {
         s3.harm(Fault::on(method, part, harm.clone()));
     }
@@ -76,24 +81,24 @@ fn a_full_disk_fails_no_datum_and_everything_goes_on_when_there_is_room() {
     if !is_root() {
         return; // nobody else can make a disk
     }
-    let herd = Herd::new();
-    let disk = Disk::mount(herd.place.store());
-    herd.place.numbered_files("in", 20);
-    let mut service = herd.serve();
+    let cluster = TestCluster::new();
+    let disk = Disk::mount(cluster.workspace.store());
+    cluster.workspace.numbered_files("in", 20);
+    let mut service = cluster.serve();
     // Commands have room all the while; what is full is the store.
-    let scratch = herd.place.outside("scratch");
+    let scratch = cluster.workspace.outside("scratch");
     let scratch = scratch.to_str().expect("a temporary path is UTF-8");
-    let mut worker = herd.worker_with("made", &["--slots", "2", "--scratch", scratch]);
-    let id = herd.publish(&gated());
-    herd.told("runs", 2);
+    let mut worker = cluster.worker_with("made", &["--slots", "2", "--scratch", scratch]);
+    let id = cluster.publish(&gated_spec());
+    cluster.wait_for_lines("runs", 2);
     disk.fill();
-    herd.place.open_gate("gate");
+    cluster.workspace.open_gate("gate");
     eventually("it is told that no space is left", || {
         worker.stderr().contains("no space left")
     });
     disk.make_room();
-    is_kept(&herd, &id, 20);
-    let next = herd.wait(&herd.publish(&noted()));
+    assert_guarantees(&cluster, &id, 20);
+    let next = cluster.wait(&cluster.publish(&recording_spec()));
     assert_eq!(next.count("failed"), 0);
     assert!(!worker.has_ended() && !service.has_ended());
 }

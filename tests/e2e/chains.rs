@@ -16,11 +16,11 @@ fn total() -> Spec {
 
 #[test]
 fn several_specs_run_in_the_order_of_their_chain() {
-    let place = Workspace::new();
-    place.file("in/a", "ant\n");
-    place.file("in/b", "bee\n");
-    let (shout, total) = (place.spec(&shout()), place.spec(&total()));
-    let outcome = place
+    let workspace = Workspace::new();
+    workspace.file("in/a", "ant\n");
+    workspace.file("in/b", "bee\n");
+    let (shout, total) = (workspace.spec(&shout()), workspace.spec(&total()));
+    let outcome = workspace
         .call(&["run", "--output", "json", &total, &shout])
         .code(0);
     let pipelines: Vec<_> = outcome
@@ -29,26 +29,26 @@ fn several_specs_run_in_the_order_of_their_chain() {
         .map(|record| record["pipeline"].clone())
         .collect();
     assert_eq!(pipelines, ["shout", "total"]);
-    assert_eq!(place.tree("total"), files([("all", "ANT\nBEE\n")]));
+    assert_eq!(workspace.tree("total"), files([("all", "ANT\nBEE\n")]));
 }
 
 #[test]
 fn a_chain_redoes_only_what_a_change_reaches() {
-    let place = Workspace::new();
-    place.file("in/a", "ant\n");
-    place.file("in/b", "bee\n");
+    let workspace = Workspace::new();
+    workspace.file("in/a", "ant\n");
+    workspace.file("in/b", "bee\n");
     let twice = Spec::new("twice")
         .reads("shout", "/*")
         .sh(r#"cat "$shout" "$shout" > "/pfs/out/$(basename "$shout")""#);
-    let specs = [place.spec(&shout()), place.spec(&twice)];
+    let specs = [workspace.spec(&shout()), workspace.spec(&twice)];
     let run = || {
-        place
+        workspace
             .call(&["run", "--output", "json", &specs[0], &specs[1]])
             .code(0)
             .lines()
     };
     run();
-    place.file("in/b", "bat\n");
+    workspace.file("in/b", "bat\n");
     for record in run() {
         assert_eq!(
             (&record["datums"]["processed"], &record["datums"]["skipped"]),
@@ -57,46 +57,46 @@ fn a_chain_redoes_only_what_a_change_reaches() {
         );
     }
     assert_eq!(
-        place.tree("twice"),
+        workspace.tree("twice"),
         files([("a", "ANT\nANT\n"), ("b", "BAT\nBAT\n")])
     );
 }
 
 #[test]
 fn the_exit_code_is_that_of_the_worst_and_nothing_follows_a_failure_in_its_chain() {
-    let place = Workspace::new();
-    place.file("in/a", "ant\n");
-    let broken = place.spec(&shout().sh("exit 9"));
-    let total = place.spec(&total());
-    place
+    let workspace = Workspace::new();
+    workspace.file("in/a", "ant\n");
+    let broken = workspace.spec(&shout().sh("exit 9"));
+    let total = workspace.spec(&total());
+    workspace
         .call(&["run", "--output", "json", &broken, &total])
         .code(1);
-    assert!(place.tree("total").is_empty());
+    assert!(workspace.tree("total").is_empty());
 }
 
 #[test]
 fn a_command_cannot_harm_the_output_it_reads() {
-    let place = Workspace::new();
-    place.file("in/a", "ant\n");
-    place.succeeds(&shout());
+    let workspace = Workspace::new();
+    workspace.file("in/a", "ant\n");
+    workspace.succeeds(&shout());
     let vandal = Spec::new("vandal")
         .reads("shout", "/*")
         .sh(r#"echo gotcha >> "$shout"; chmod 777 "$shout"; rm -f "$shout"; echo gotcha > "$shout"; true"#);
-    place.succeeds(&vandal);
-    assert_eq!(place.tree("shout"), files([("a", "ANT\n")]));
+    workspace.succeeds(&vandal);
+    assert_eq!(workspace.tree("shout"), files([("a", "ANT\n")]));
 }
 
 #[test]
 fn a_linked_output_survives_its_source() {
-    let place = Workspace::new();
-    place.file("in/a", "ant\n");
-    place.succeeds(&shout());
+    let workspace = Workspace::new();
+    workspace.file("in/a", "ant\n");
+    workspace.succeeds(&shout());
     let linker = Spec::new("linker")
         .reads("shout", "/*")
         .sh(r#"ln -s "$shout" /pfs/out/a"#);
-    place.succeeds(&linker);
-    place.remove("in/a");
-    place.file("in/b", "bee\n");
-    place.succeeds(&shout());
-    assert_eq!(place.tree("linker"), files([("a", "ANT\n")]));
+    workspace.succeeds(&linker);
+    workspace.remove("in/a");
+    workspace.file("in/b", "bee\n");
+    workspace.succeeds(&shout());
+    assert_eq!(workspace.tree("linker"), files([("a", "ANT\n")]));
 }

@@ -11,11 +11,11 @@ fn copies() -> Spec {
 
 /// A store with `in/a`, `in/b` and `in/c`.
 fn three_files() -> Workspace {
-    let place = Workspace::new();
+    let workspace = Workspace::new();
     for name in ["a", "b", "c"] {
-        place.file(&format!("in/{name}"), format!("{name}\n"));
+        workspace.file(&format!("in/{name}"), format!("{name}\n"));
     }
-    place
+    workspace
 }
 
 /// Asserts the keys of an object.
@@ -32,13 +32,13 @@ fn has_keys(value: &Value, keys: &[&str]) {
 
 #[test]
 fn a_job_record_has_the_documented_shape() {
-    let place = three_files();
-    let job = place.succeeds(&copies());
-    let again = place
+    let workspace = three_files();
+    let job = workspace.succeeds(&copies());
+    let again = workspace
         .call(&["job", job.id(), "--output", "json"])
         .code(0)
         .job();
-    let waited = place
+    let waited = workspace
         .call(&["wait", job.id(), "--output", "json"])
         .code(0)
         .job();
@@ -80,9 +80,9 @@ fn a_job_record_has_the_documented_shape() {
 
 #[test]
 fn a_plan_has_the_documented_shape() {
-    let place = three_files();
-    let spec = place.spec(&copies());
-    let lines = place
+    let workspace = three_files();
+    let spec = workspace.spec(&copies());
+    let lines = workspace
         .call(&["plan", "--output", "json", &spec])
         .code(0)
         .lines();
@@ -100,18 +100,18 @@ fn a_plan_has_the_documented_shape() {
         json!([{ "name": "in", "repo": "in", "path": "/b", "kind": "file", "size": 2, "join_on": null, "group_by": null }])
     );
     assert!(
-        !place.path("copies").exists() && place.tree(".drover/jobs").is_empty(),
+        !workspace.path("copies").exists() && workspace.tree(".drover/jobs").is_empty(),
         "a plan leaves nothing behind"
     );
 }
 
 #[test]
 fn a_list_of_datums_has_the_documented_shape() {
-    let place = three_files();
-    place.file("in/bad", "");
-    let job =
-        place.fails(&copies().sh(r#"test -s "$in" && cp "$in" "/pfs/out/copy-$(basename "$in")""#));
-    let lines = place
+    let workspace = three_files();
+    workspace.file("in/bad", "");
+    let job = workspace
+        .fails(&copies().sh(r#"test -s "$in" && cp "$in" "/pfs/out/copy-$(basename "$in")""#));
+    let lines = workspace
         .call(&["datums", job.id(), "--output", "json"])
         .code(0)
         .lines();
@@ -142,8 +142,8 @@ fn a_list_of_datums_has_the_documented_shape() {
         lines[2]
     );
 
-    let plan = place
-        .call(&["plan", "--output", "json", &place.spec(&copies())])
+    let plan = workspace
+        .call(&["plan", "--output", "json", &workspace.spec(&copies())])
         .code(0)
         .lines();
     let ids = |lines: &[Value]| {
@@ -157,13 +157,13 @@ fn a_list_of_datums_has_the_documented_shape() {
 
 #[test]
 fn a_plan_names_the_same_work_as_the_run() {
-    let place = three_files();
-    let plan = place
-        .call(&["plan", "--output", "json", &place.spec(&copies())])
+    let workspace = three_files();
+    let plan = workspace
+        .call(&["plan", "--output", "json", &workspace.spec(&copies())])
         .code(0)
         .lines();
-    place.succeeds(&copies());
-    let ran = place
+    workspace.succeeds(&copies());
+    let ran = workspace
         .call(&["datums", "last", "--output", "json"])
         .code(0)
         .lines();
@@ -178,11 +178,11 @@ fn a_plan_names_the_same_work_as_the_run() {
 
 #[test]
 fn an_invalid_spec_is_refused_with_every_finding_and_its_line() {
-    let place = three_files();
+    let workspace = three_files();
     let text = "pipeline:\n  name: made\ninput:\n  pfs:\n    repo: in\n    glob: /*\n    glub: 1\ntransform:\n  cmd: []\ndatum_tries: many\n";
-    let spec = place.spec_text("made.yaml", text);
+    let spec = workspace.spec_text("made.yaml", text);
     for verb in ["run", "plan", "validate"] {
-        let outcome = place.call(&[verb, "--output", "json", &spec]).code(2);
+        let outcome = workspace.call(&[verb, "--output", "json", &spec]).code(2);
         let error = outcome.error();
         has_keys(&error, &["kind", "message", "findings"]);
         let findings = error["findings"].as_array().unwrap();
@@ -197,41 +197,41 @@ fn an_invalid_spec_is_refused_with_every_finding_and_its_line() {
             }
         }
     }
-    place.call(&["run", &spec]).code(2).says(&[
+    workspace.call(&["run", &spec]).code(2).says(&[
         "made.yaml:7",
         "glub",
         "glob",
         "made.yaml:10",
         "datum_tries",
     ]);
-    assert!(place.tree(".drover/jobs").is_empty());
+    assert!(workspace.tree(".drover/jobs").is_empty());
 }
 
 #[test]
 fn usage_errors_exit_with_2() {
-    let place = three_files();
-    let spec = place.spec(&copies());
-    place
+    let workspace = three_files();
+    let spec = workspace.spec(&copies());
+    workspace
         .call(&["run", "--no-such-flag", &spec])
         .code(2)
         .says(&["--no-such-flag"]);
-    place
+    workspace
         .call(&["no-such-verb"])
         .code(2)
         .says(&["no-such-verb"]);
-    place
+    workspace
         .call(&["run", "--workers", "0", &spec])
         .code(2)
         .says(&["workers"]);
-    place
+    workspace
         .call(&["run", "no-such-spec.yaml"])
         .code(2)
         .says(&["no-such-spec.yaml"]);
-    place.call(&["run", "in"]).code(2).says(&["in"]);
-    place.call(&["run"]).code(2);
-    place.call(&["job", "last"]).code(2);
-    place.succeeds(&copies());
-    place
+    workspace.call(&["run", "in"]).code(2).says(&["in"]);
+    workspace.call(&["run"]).code(2);
+    workspace.call(&["job", "last"]).code(2);
+    workspace.succeeds(&copies());
+    workspace
         .call(&["job", "not-an-id"])
         .code(2)
         .says(&["not-an-id"]);
@@ -239,37 +239,37 @@ fn usage_errors_exit_with_2() {
 
 #[test]
 fn a_spec_comes_from_stdin_too() {
-    let place = three_files();
+    let workspace = three_files();
     let mut shell = std::process::Command::new("sh");
     shell
         .args(["-c", r#""$0" run --output json - < "$1""#])
         .arg(drover_tests::drover())
-        .arg(place.spec(&copies()));
-    shell.current_dir(place.store());
-    place.start_command(shell).finish().code(0);
-    assert_eq!(place.tree("copies"), place.tree("in"));
+        .arg(workspace.spec(&copies()));
+    shell.current_dir(workspace.store());
+    workspace.start_command(shell).finish().code(0);
+    assert_eq!(workspace.tree("copies"), workspace.tree("in"));
 }
 
 #[test]
 fn the_store_may_be_elsewhere() {
-    let place = three_files();
-    let spec = place.spec(&copies());
-    let store = place.store();
+    let workspace = three_files();
+    let spec = workspace.spec(&copies());
+    let store = workspace.store();
     let store = store.to_str().unwrap();
     let elsewhere = |args: &[&str]| {
-        let mut command = place.command(args);
+        let mut command = workspace.command(args);
         command.current_dir("/");
         command
     };
-    place
+    workspace
         .start_command(elsewhere(&["run", "--store", store, &spec]))
         .finish()
         .code(0);
-    assert_eq!(place.tree("copies"), place.tree("in"));
+    assert_eq!(workspace.tree("copies"), workspace.tree("in"));
     let mut by_variable = elsewhere(&["jobs", "--output", "json"]);
     by_variable.env("DROVER_STORE", format!("file://{store}"));
     assert_eq!(
-        place
+        workspace
             .start_command(by_variable)
             .finish()
             .code(0)
@@ -281,24 +281,24 @@ fn the_store_may_be_elsewhere() {
 
 #[test]
 fn a_repo_may_be_read_from_another_place() {
-    let place = three_files();
+    let workspace = three_files();
     let other = Workspace::new();
     other.file("deep/x", "elsewhere\n");
     let from = format!("in={}", other.path("deep").display());
-    place
+    workspace
         .start_run(&copies(), &["--input", &from])
         .finish()
         .code(0);
-    assert_eq!(place.tree("copies"), files([("x", "elsewhere\n")]));
+    assert_eq!(workspace.tree("copies"), files([("x", "elsewhere\n")]));
     let url = json!({ "pfs": { "name": "in", "repo": "in", "url": format!("file://{}", other.path("deep").display()), "glob": "/*" } });
-    place.succeeds(&copies().set("input", url));
-    assert_eq!(place.tree("copies"), files([("x", "elsewhere\n")]));
+    workspace.succeeds(&copies().set("input", url));
+    assert_eq!(workspace.tree("copies"), files([("x", "elsewhere\n")]));
 }
 
 #[test]
 fn output_for_people_has_no_escapes_without_a_terminal() {
-    let place = three_files();
-    let spec = place.spec(&copies());
+    let workspace = three_files();
+    let spec = workspace.spec(&copies());
     for args in [
         &["run", &spec][..],
         &["plan", &spec],
@@ -308,34 +308,34 @@ fn output_for_people_has_no_escapes_without_a_terminal() {
         &["explain", "last"],
         &["--help"],
     ] {
-        let outcome = place.call(args).code(0);
+        let outcome = workspace.call(args).code(0);
         assert!(
-            !outcome.told().contains('\x1b'),
+            !outcome.transcript().contains('\x1b'),
             "{args:?}: {}",
-            outcome.told()
+            outcome.transcript()
         );
         assert!(
-            !outcome.told().contains('\r'),
+            !outcome.transcript().contains('\r'),
             "{args:?}: {}",
-            outcome.told()
+            outcome.transcript()
         );
     }
 }
 
 #[test]
 fn stdout_is_data_and_stderr_is_talk() {
-    let place = three_files();
-    let spec = place.spec(&copies().sh("echo from the command; echo to its stderr >&2"));
-    let outcome = place.call(&["run", "--output", "json", &spec]).code(0);
+    let workspace = three_files();
+    let spec = workspace.spec(&copies().sh("echo from the command; echo to its stderr >&2"));
+    let outcome = workspace.call(&["run", "--output", "json", &spec]).code(0);
     outcome.job();
     assert!(!outcome.stdout.contains("from the command"));
 }
 
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
-    let place = Workspace::new();
-    place.numbered_files("in", 500);
-    let spec = place.spec(&copies());
+    let workspace = Workspace::new();
+    workspace.numbered_files("in", 500);
+    let spec = workspace.spec(&copies());
     let mut shell = std::process::Command::new("sh");
     shell
         .args([
@@ -344,61 +344,63 @@ fn a_reader_that_goes_away_is_no_error() {
         ])
         .arg(drover_tests::drover())
         .arg(&spec);
-    shell.current_dir(place.store());
-    let outcome = place.start_command(shell).finish().code(0);
-    assert_eq!(outcome.stderr, "0\n", "{}", outcome.told());
+    shell.current_dir(workspace.store());
+    let outcome = workspace.start_command(shell).finish().code(0);
+    assert_eq!(outcome.stderr, "0\n", "{}", outcome.transcript());
 }
 
 #[test]
 fn a_second_run_of_a_pipeline_waits_for_the_first_or_is_refused() {
-    let place = three_files();
+    let workspace = three_files();
     let gated = copies().sh(r#"
         echo "$in" >> "$OUTSIDE/runs"; while [ ! -e "$OUTSIDE/gate" ]; do sleep 0.01; done; cp "$in" /pfs/out/"#);
-    let first = place.start_run(&gated, &[]);
-    eventually("the first one ran", || place.told("runs") > 0);
-    let refused = place.start_run(&gated, &["--no-wait"]).finish();
+    let first = workspace.start_run(&gated, &[]);
+    eventually("the first one ran", || workspace.line_count("runs") > 0);
+    let refused = workspace.start_run(&gated, &["--no-wait"]).finish();
     assert_ne!(refused.status.code(), Some(0));
     refused.says(&["copies"]);
 
-    let second = place.start_run(&gated, &[]);
+    let second = workspace.start_run(&gated, &[]);
     eventually("the second one said that it waits", || {
         second.stderr().contains("wait")
     });
-    place.open_gate("gate");
+    workspace.open_gate("gate");
     assert_eq!(first.finish().code(0).job().counts(), "3: 3 processed");
     assert_eq!(second.finish().code(0).job().counts(), "3: 3 skipped");
-    assert_eq!(place.told("runs"), 3);
+    assert_eq!(workspace.line_count("runs"), 3);
 }
 
 #[test]
 fn two_pipelines_run_beside_each_other() {
-    let place = three_files();
+    let workspace = three_files();
     let meet = |name: &str| {
         Spec::new(name).reads("in", "/a").sh(r#"
             echo >> "$OUTSIDE/met"; while [ "$(wc -l < "$OUTSIDE/met")" -lt 2 ]; do sleep 0.01; done; cp "$in" /pfs/out/"#)
     };
     let (one, two) = (
-        place.start_run(&meet("one"), &[]),
-        place.start_run(&meet("two"), &[]),
+        workspace.start_run(&meet("one"), &[]),
+        workspace.start_run(&meet("two"), &[]),
     );
     one.finish().code(0);
     two.finish().code(0);
-    assert_eq!(place.tree("one"), place.tree("two"));
+    assert_eq!(workspace.tree("one"), workspace.tree("two"));
 }
 
 #[test]
 fn validate_prints_no_finding_for_a_good_spec_and_schema_is_json() {
-    let place = three_files();
-    place.call(&["validate", &place.spec(&copies())]).code(0);
-    let schema: Value = serde_json::from_str(&place.call(&["schema"]).code(0).stdout).unwrap();
+    let workspace = three_files();
+    workspace
+        .call(&["validate", &workspace.spec(&copies())])
+        .code(0);
+    let schema: Value = serde_json::from_str(&workspace.call(&["schema"]).code(0).stdout).unwrap();
     assert!(schema["properties"]["transform"].is_object(), "{schema}");
 }
 
 #[test]
 fn help_and_version_and_completions_work() {
-    let place = Workspace::new();
+    let workspace = Workspace::new();
     assert!(
-        place
+        workspace
             .call(&["--version"])
             .code(0)
             .stdout
@@ -409,11 +411,11 @@ fn help_and_version_and_completions_work() {
         "retry", "explain",
     ] {
         assert!(
-            place.call(&["--help"]).code(0).stdout.contains(verb),
+            workspace.call(&["--help"]).code(0).stdout.contains(verb),
             "{verb} is not in the help"
         );
         assert!(
-            place
+            workspace
                 .call(&[verb, "--help"])
                 .code(0)
                 .stdout
@@ -422,7 +424,7 @@ fn help_and_version_and_completions_work() {
         );
     }
     assert!(
-        place
+        workspace
             .call(&["completions", "bash"])
             .code(0)
             .stdout
@@ -432,11 +434,14 @@ fn help_and_version_and_completions_work() {
 
 #[test]
 fn workers_run_at_once() {
-    let place = three_files();
+    let workspace = three_files();
     let meet = copies().sh(r#"echo >> "$OUTSIDE/met"; while [ "$(wc -l < "$OUTSIDE/met")" -lt 3 ]; do sleep 0.01; done"#);
-    place.start_run(&meet, &["--workers", "3"]).finish().code(0);
-    std::fs::remove_file(place.outside("met")).unwrap();
-    place.succeeds(
+    workspace
+        .start_run(&meet, &["--workers", "3"])
+        .finish()
+        .code(0);
+    std::fs::remove_file(workspace.outside("met")).unwrap();
+    workspace.succeeds(
         &meet
             .set("parallelism_spec", json!({ "constant": 3 }))
             .set("reprocess_spec", "every_job"),

@@ -15,15 +15,15 @@ fn spec() -> Spec {
 
 /// What an undisturbed run makes.
 fn undisturbed() -> Tree {
-    let place = Workspace::new();
-    place.numbered_files("in", DATUMS);
-    place.succeeds(&spec());
-    place.tree("made")
+    let workspace = Workspace::new();
+    workspace.numbered_files("in", DATUMS);
+    workspace.succeeds(&spec());
+    workspace.tree("made")
 }
 
 /// The indexes that the last job committed, as far as its books tell.
-fn committed(place: &Workspace) -> BTreeSet<String> {
-    let datums = place.call(&["datums", "last", "--output", "json", "--state", "success"]);
+fn committed(workspace: &Workspace) -> BTreeSet<String> {
+    let datums = workspace.call(&["datums", "last", "--output", "json", "--state", "success"]);
     if datums.status.code() != Some(0) {
         return BTreeSet::new(); // killed before its books were opened
     }
@@ -35,10 +35,10 @@ fn committed(place: &Workspace) -> BTreeSet<String> {
 }
 
 /// Waits until the running job has done `runs` more commands (or ended), then cuts it off.
-fn kill_after(place: &Workspace, mut running: Running, runs: usize) {
-    let enough = place.told("runs") + runs;
+fn kill_after(workspace: &Workspace, mut running: Running, runs: usize) {
+    let enough = workspace.line_count("runs") + runs;
     eventually("some commands ran", || {
-        place.told("runs") >= enough || running.has_ended()
+        workspace.line_count("runs") >= enough || running.has_ended()
     });
     running.kill();
 }
@@ -48,75 +48,83 @@ fn killed_at_any_moment_and_run_again_it_ends_as_if_undisturbed() {
     let expected = undisturbed();
     for seed in 0..3 {
         let mut random = Random::new(seed);
-        let place = Workspace::new();
-        place.numbered_files("in", DATUMS);
+        let workspace = Workspace::new();
+        workspace.numbered_files("in", DATUMS);
         let mut done = BTreeSet::new();
         for _ in 0..4 {
-            let running = place.start_run(&spec(), &["--workers", "2"]);
-            kill_after(&place, running, usize::try_from(random.below(14)).unwrap());
-            for index in committed(&place) {
+            let running = workspace.start_run(&spec(), &["--workers", "2"]);
+            kill_after(
+                &workspace,
+                running,
+                usize::try_from(random.below(14)).unwrap(),
+            );
+            for index in committed(&workspace) {
                 done.insert((
                     index.clone(),
-                    place.tally("runs").get(&index).copied().unwrap_or_default(),
+                    workspace
+                        .tally("runs")
+                        .get(&index)
+                        .copied()
+                        .unwrap_or_default(),
                 ));
             }
         }
-        let job = place.succeeds(&spec());
+        let job = workspace.succeeds(&spec());
         assert_eq!(job.count("total"), DATUMS as u64);
-        assert_eq!(place.tree("made"), expected, "with seed {seed}");
+        assert_eq!(workspace.tree("made"), expected, "with seed {seed}");
         for (index, runs) in done {
             assert_eq!(
-                place.tally("runs")[&index],
+                workspace.tally("runs")[&index],
                 runs,
                 "datum {index} was committed and ran again, with seed {seed}"
             );
         }
-        let before = place.told("runs");
+        let before = workspace.line_count("runs");
         assert_eq!(
-            place.succeeds(&spec()).counts(),
+            workspace.succeeds(&spec()).counts(),
             format!("{DATUMS}: {DATUMS} skipped")
         );
-        assert_eq!(place.told("runs"), before);
+        assert_eq!(workspace.line_count("runs"), before);
     }
 }
 
 #[test]
 fn killed_while_it_publishes_it_ends_as_if_undisturbed() {
-    let place = Workspace::new();
+    let workspace = Workspace::new();
     let many = Spec::new("made").reads("in", "/*").sh(r#"echo >> "$OUTSIDE/runs"; for n in $(seq 100); do cp "$in" "/pfs/out/$n-$(basename "$in")"; done"#);
-    place.numbered_files("in", DATUMS);
+    workspace.numbered_files("in", DATUMS);
     let mut killed_in_the_middle = false;
     for wanted in [1, 500, 1500, 3000] {
-        let mut running = place.start_run(&many, &["--reprocess"]);
+        let mut running = workspace.start_run(&many, &["--reprocess"]);
         eventually("some output showed", || {
-            place.tree("made").len() >= wanted || running.has_ended()
+            workspace.tree("made").len() >= wanted || running.has_ended()
         });
         running.kill();
-        killed_in_the_middle |= (1..DATUMS * 100).contains(&place.tree("made").len());
-        let _ = std::fs::remove_dir_all(place.path("made"));
+        killed_in_the_middle |= (1..DATUMS * 100).contains(&workspace.tree("made").len());
+        let _ = std::fs::remove_dir_all(workspace.path("made"));
     }
     assert!(killed_in_the_middle, "it was never caught publishing");
-    place.succeeds(&many);
-    assert_eq!(place.tree("made").len(), DATUMS * 100);
-    let runs = place.told("runs");
+    workspace.succeeds(&many);
+    assert_eq!(workspace.tree("made").len(), DATUMS * 100);
+    let runs = workspace.line_count("runs");
     assert_eq!(
-        place.succeeds(&many).counts(),
+        workspace.succeeds(&many).counts(),
         format!("{DATUMS}: {DATUMS} skipped")
     );
-    assert_eq!(place.told("runs"), runs);
+    assert_eq!(workspace.line_count("runs"), runs);
 }
 
 #[test]
 fn output_that_changes_under_a_kill_is_right_after_the_next_run() {
-    let place = Workspace::new();
-    place.numbered_files("in", DATUMS);
-    place.succeeds(&spec());
+    let workspace = Workspace::new();
+    workspace.numbered_files("in", DATUMS);
+    workspace.succeeds(&spec());
     for number in 0..DATUMS / 2 {
-        place.remove(&format!("in/{number:03}"));
-        place.file(&format!("in/{:03}", number + 100), format!("{number}!\n"));
+        workspace.remove(&format!("in/{number:03}"));
+        workspace.file(&format!("in/{:03}", number + 100), format!("{number}!\n"));
     }
-    kill_after(&place, place.start_run(&spec(), &[]), DATUMS / 2);
-    place.succeeds(&spec());
+    kill_after(&workspace, workspace.start_run(&spec(), &[]), DATUMS / 2);
+    workspace.succeeds(&spec());
     let twin = Workspace::new();
     for (path, content) in (DATUMS / 2..DATUMS)
         .map(|n| (n, format!("{n}\n")))
@@ -125,30 +133,30 @@ fn output_that_changes_under_a_kill_is_right_after_the_next_run() {
         twin.file(&format!("in/{path:03}"), content);
     }
     twin.succeeds(&spec());
-    assert_eq!(place.tree("made"), twin.tree("made"));
+    assert_eq!(workspace.tree("made"), twin.tree("made"));
 }
 
 #[test]
 fn a_job_that_was_cut_off_says_so() {
-    let place = Workspace::new();
-    place.numbered_files("in", 3);
-    let running = place.start_run(&spec().sh(r#"echo >> "$OUTSIDE/runs"; sleep 1000"#), &[]);
-    kill_after(&place, running, 1);
-    let job = place.call(&["job", "last", "--output", "json"]).job();
+    let workspace = Workspace::new();
+    workspace.numbered_files("in", 3);
+    let running = workspace.start_run(&spec().sh(r#"echo >> "$OUTSIDE/runs"; sleep 1000"#), &[]);
+    kill_after(&workspace, running, 1);
+    let job = workspace.call(&["job", "last", "--output", "json"]).job();
     assert_eq!((job.state(), job.reason()), ("killed", "interrupted"));
-    place.call(&["wait", "last"]).code(3);
+    workspace.call(&["wait", "last"]).code(3);
 }
 
 #[test]
 fn a_crash_leaves_no_litter_behind_for_good() {
-    let place = Workspace::new();
-    place.numbered_files("in", 6);
-    let running = place.start_run(
+    let workspace = Workspace::new();
+    workspace.numbered_files("in", 6);
+    let running = workspace.start_run(
         &spec().sh(r#"echo big > /pfs/out/half; echo >> "$OUTSIDE/runs"; sleep 1000"#),
         &[],
     );
-    kill_after(&place, running, 1);
-    place.succeeds(&spec());
-    let scratch = place.tree(".drover/scratch");
+    kill_after(&workspace, running, 1);
+    workspace.succeeds(&spec());
+    let scratch = workspace.tree(".drover/scratch");
     assert!(scratch.is_empty(), "left in scratch: {scratch:?}");
 }

@@ -58,14 +58,14 @@ fn no_example_goes_untested() {
 
 #[track_caller]
 fn gives_its_expected_output(example: &str) {
-    let place = Workspace::new();
+    let workspace = Workspace::new();
     let example = repository().join("examples").join(example);
-    place.copy_of(&example);
-    place.call(&["run", "pipelines.yaml"]).code(0);
+    workspace.copy_of(&example);
+    workspace.call(&["run", "pipelines.yaml"]).code(0);
     for pipeline in folders(&example.join("expected")) {
         let expected = Tree::read(&example.join("expected").join(&pipeline));
         assert_eq!(
-            place.tree(&pipeline),
+            workspace.tree(&pipeline),
             expected,
             "the output of {pipeline} differs"
         );

@@ -8,26 +8,26 @@ fn copies() -> Spec {
 
 /// Runs `script` over six numbered files, where those below 2 fail.
 fn after_a_failure() -> (Workspace, drover_tests::Job) {
-    let place = Workspace::new();
-    place.numbered_files("in", 6);
+    let workspace = Workspace::new();
+    workspace.numbered_files("in", 6);
     let script = r#"
         echo "$in" >> "$OUTSIDE/runs"; echo "looking at $(cat "$in")"; echo "number $(cat "$in")" >&2
         if [ -e "$OUTSIDE/mended" ]; then cp "$in" /pfs/out/; exit; fi
         test "$(cat "$in")" -ge 2 && cp "$in" /pfs/out/"#;
-    let job = place.fails(&copies().sh(script));
-    (place, job)
+    let job = workspace.fails(&copies().sh(script));
+    (workspace, job)
 }
 
 #[test]
 fn jobs_are_listed_newest_first() {
-    let place = Workspace::new();
-    place.file("in/a", "");
+    let workspace = Workspace::new();
+    workspace.file("in/a", "");
     let ids: Vec<String> = (0..3)
-        .map(|_| place.succeeds(&copies()).id().to_owned())
+        .map(|_| workspace.succeeds(&copies()).id().to_owned())
         .collect();
-    place.succeeds(&copies().set("pipeline.name", "others"));
+    workspace.succeeds(&copies().set("pipeline.name", "others"));
     let listed = |args: &[&str]| -> Vec<String> {
-        let lines = place.call(args).code(0).lines();
+        let lines = workspace.call(args).code(0).lines();
         lines
             .iter()
             .map(|line| line["job"].as_str().unwrap().to_owned())
@@ -43,18 +43,18 @@ fn jobs_are_listed_newest_first() {
         listed(&["jobs", "--output", "json", "--limit", "2"]).len(),
         2
     );
-    let table = place.call(&["jobs"]).code(0).stdout;
+    let table = workspace.call(&["jobs"]).code(0).stdout;
     assert!(ids.iter().all(|id| table.contains(id.as_str())), "{table}");
 }
 
 #[test]
 fn a_job_is_known_by_last_and_by_a_unique_prefix() {
-    let place = Workspace::new();
-    place.file("in/a", "");
-    let job = place.succeeds(&copies());
+    let workspace = Workspace::new();
+    workspace.file("in/a", "");
+    let job = workspace.succeeds(&copies());
     for name in ["last", job.id(), &job.id()[..20]] {
         assert_eq!(
-            place
+            workspace
                 .call(&["job", name, "--output", "json"])
                 .code(0)
                 .job()
@@ -62,22 +62,22 @@ fn a_job_is_known_by_last_and_by_a_unique_prefix() {
             job.id()
         );
     }
-    place.succeeds(&copies());
-    place.call(&["job", &job.id()[..2]]).code(2);
+    workspace.succeeds(&copies());
+    workspace.call(&["job", &job.id()[..2]]).code(2);
 }
 
 #[test]
 fn datums_are_listed_by_state() {
-    let (place, job) = after_a_failure();
+    let (workspace, job) = after_a_failure();
     let of = |state: &str| {
-        place
+        workspace
             .call(&["datums", job.id(), "--state", state, "--output", "json"])
             .code(0)
             .lines()
             .len()
     };
     assert_eq!((of("failed"), of("success"), of("skipped")), (2, 4, 0));
-    let table = place.call(&["datums", job.id()]).code(0).stdout;
+    let table = workspace.call(&["datums", job.id()]).code(0).stdout;
     assert!(
         table.contains("/000") && table.contains("failed"),
         "{table}"
@@ -86,15 +86,15 @@ fn datums_are_listed_by_state() {
 
 #[test]
 fn logs_hold_what_each_command_said() {
-    let (place, job) = after_a_failure();
-    let all = place.call(&["logs", job.id()]).code(0).stdout;
+    let (workspace, job) = after_a_failure();
+    let all = workspace.call(&["logs", job.id()]).code(0).stdout;
     assert!(
         (0..6)
             .all(|n| all.contains(&format!("looking at {n}"))
                 && all.contains(&format!("number {n}"))),
         "{all}"
     );
-    let one = place
+    let one = workspace
         .call(&["logs", job.id(), "--datum", "3"])
         .code(0)
         .stdout;
@@ -102,11 +102,11 @@ fn logs_hold_what_each_command_said() {
         one.contains("looking at 3") && !one.contains("looking at 4"),
         "{one}"
     );
-    let datums = place
+    let datums = workspace
         .call(&["datums", job.id(), "--output", "json"])
         .code(0)
         .lines();
-    let by_id = place
+    let by_id = workspace
         .call(&[
             "logs",
             job.id(),
@@ -120,29 +120,31 @@ fn logs_hold_what_each_command_said() {
 
 #[test]
 fn retry_runs_only_what_failed() {
-    let (place, job) = after_a_failure();
-    place.open_gate("mended");
-    let retried = place
+    let (workspace, job) = after_a_failure();
+    workspace.open_gate("mended");
+    let retried = workspace
         .call(&["retry", job.id(), "--output", "json"])
         .code(0)
         .job();
     assert_eq!(retried.counts(), "6: 2 processed, 4 skipped");
-    assert_eq!(place.told("runs"), 8);
-    assert_eq!(place.tree("copies"), place.tree("in"));
+    assert_eq!(workspace.line_count("runs"), 8);
+    assert_eq!(workspace.tree("copies"), workspace.tree("in"));
 }
 
 #[test]
 fn retry_of_one_group_runs_only_what_failed_with_that_cause() {
-    let place = Workspace::new();
-    place.numbered_files("in", 6);
+    let workspace = Workspace::new();
+    workspace.numbered_files("in", 6);
     let picky = copies().sh(r#"
         echo "$in" >> "$OUTSIDE/runs"
         [ -e "$OUTSIDE/mended" ] || case $in in *1) exit 7 ;; *3 | *4) exit 8 ;; esac
         cp "$in" /pfs/out/"#);
-    let failed = place.run(&picky).code(1).job();
+    let failed = workspace.run(&picky).code(1).job();
     assert_eq!(failed.counts(), "6: 3 processed, 3 failed");
-    place.open_gate("mended");
-    let unknown = place.call(&["retry", failed.id(), "--group", "x"]).code(2);
+    workspace.open_gate("mended");
+    let unknown = workspace
+        .call(&["retry", failed.id(), "--group", "x"])
+        .code(2);
     let groups: Vec<&str> = unknown
         .stderr
         .split([' ', ','])
@@ -157,7 +159,7 @@ fn retry_of_one_group_runs_only_what_failed_with_that_cause() {
         "--output",
         "json",
     ];
-    let retried = place.call(&largest).code(1).job();
+    let retried = workspace.call(&largest).code(1).job();
     assert_eq!(retried.counts(), "6: 2 processed, 3 skipped, 1 failed");
     assert!(
         retried
@@ -166,25 +168,25 @@ fn retry_of_one_group_runs_only_what_failed_with_that_cause() {
         "{}",
         retried.reason()
     );
-    assert_eq!(place.told("runs"), 8);
+    assert_eq!(workspace.line_count("runs"), 8);
     let rest = ["retry", retried.id(), "--output", "json"];
-    let rest = place.call(&rest).code(0).job();
+    let rest = workspace.call(&rest).code(0).job();
     assert_eq!(rest.counts(), "6: 1 processed, 5 skipped");
-    assert_eq!(place.told("runs"), 9);
-    assert_eq!(place.tree("copies"), place.tree("in"));
+    assert_eq!(workspace.line_count("runs"), 9);
+    assert_eq!(workspace.tree("copies"), workspace.tree("in"));
 }
 
 #[test]
 fn wait_follows_a_running_job_to_its_end() {
-    let place = Workspace::new();
-    place.file("in/a", "");
+    let workspace = Workspace::new();
+    workspace.file("in/a", "");
     let gated = copies().sh(
         r#"touch "$OUTSIDE/started"; while [ ! -e "$OUTSIDE/gate" ]; do sleep 0.01; done; exit 6"#,
     );
-    let running = place.start_run(&gated, &[]);
-    eventually("the command ran", || place.outside("started").exists());
-    let mut waiting = place.start(&["wait", "last", "--output", "json"]);
-    let state = place
+    let running = workspace.start_run(&gated, &[]);
+    eventually("the command ran", || workspace.outside("started").exists());
+    let mut waiting = workspace.start(&["wait", "last", "--output", "json"]);
+    let state = workspace
         .call(&["job", "last", "--output", "json"])
         .code(0)
         .job()
@@ -192,69 +194,69 @@ fn wait_follows_a_running_job_to_its_end() {
         .to_owned();
     assert_eq!(state, "running");
     assert!(!waiting.has_ended());
-    place.open_gate("gate");
+    workspace.open_gate("gate");
     let job = running.finish().code(1).job();
     assert_eq!(waiting.finish().code(1).job().0, job.0);
 }
 
 #[test]
 fn a_job_is_stopped_from_another_terminal() {
-    let place = Workspace::new();
-    place.numbered_files("in", 5);
+    let workspace = Workspace::new();
+    workspace.numbered_files("in", 5);
     let script =
         r#"if [ "$(cat "$in")" = 0 ]; then exit 0; fi; echo >> "$OUTSIDE/started"; sleep 1000"#;
-    let running = place.start_run(&copies().sh(script), &["--workers", "5"]);
-    eventually("four commands ran", || place.told("started") == 4);
+    let running = workspace.start_run(&copies().sh(script), &["--workers", "5"]);
+    eventually("four commands ran", || workspace.line_count("started") == 4);
     eventually("the fifth was done", || {
-        let done = place.call(&["datums", "last", "--state", "success", "--output", "json"]);
+        let done = workspace.call(&["datums", "last", "--state", "success", "--output", "json"]);
         done.stdout.lines().count() == 1
     });
-    place.call(&["stop", "last"]).code(0);
+    workspace.call(&["stop", "last"]).code(0);
     let job = running.finish().code(3).job();
     assert_eq!((job.state(), job.count("processed")), ("killed", 1));
     assert_eq!(
-        place.call(&["job", "last", "--output", "json"]).job().0,
+        workspace.call(&["job", "last", "--output", "json"]).job().0,
         job.0
     );
-    place.call(&["stop", "last"]);
+    workspace.call(&["stop", "last"]);
 }
 
 #[test]
 fn explain_tells_in_sentences() {
-    let (place, job) = after_a_failure();
-    let told = place.call(&["explain", job.id()]).code(0).stdout;
+    let (workspace, job) = after_a_failure();
+    let told = workspace.call(&["explain", job.id()]).code(0).stdout;
     assert!(told.contains("2 of 6") && told.contains("failed"), "{told}");
-    let (place, gate) = (Workspace::new(), "gate");
-    place.file("in/a", "");
-    let running = place.start_run(
+    let (workspace, gate) = (Workspace::new(), "gate");
+    workspace.file("in/a", "");
+    let running = workspace.start_run(
         &copies()
             .sh(r#"touch "$OUTSIDE/started"; while [ ! -e "$OUTSIDE/gate" ]; do sleep 0.01; done"#),
         &[],
     );
-    eventually("the command ran", || place.outside("started").exists());
-    let told = place.call(&["explain", "last"]).code(0).stdout;
+    eventually("the command ran", || workspace.outside("started").exists());
+    let told = workspace.call(&["explain", "last"]).code(0).stdout;
     assert!(told.contains("running"), "{told}");
-    let at_work = place
+    let at_work = workspace
         .call(&["datums", "last", "--state", "running"])
         .code(0);
     assert!(at_work.stderr.contains("drover serve"), "{at_work:?}");
-    place.open_gate(gate);
+    workspace.open_gate(gate);
     running.finish().code(0);
 }
 
 #[test]
 fn a_store_without_jobs_lists_none() {
-    let place = Workspace::new();
+    let workspace = Workspace::new();
     assert!(
-        place
+        workspace
             .call(&["jobs", "--output", "json"])
             .code(0)
             .stdout
             .is_empty()
     );
-    place.call(&["jobs"]).code(0);
+    workspace.call(&["jobs"]).code(0);
     assert!(
-        !place.path(".drover").exists(),
+        !workspace.path(".drover").exists(),
         "looking leaves nothing behind"
     );
 }

@@ -39,8 +39,8 @@ fn the_dashboard_is_json_and_its_panels_lie_beside_each_other() {
     let dashboard: serde_json::Value = serde_json::from_slice(&text).unwrap();
     let mut places = BTreeSet::new();
     for panel in dashboard["panels"].as_array().unwrap() {
-        let place = &panel["gridPos"];
-        let number = |key: &str| place[key].as_u64().unwrap();
+        let workspace = &panel["gridPos"];
+        let number = |key: &str| workspace[key].as_u64().unwrap();
         for x in number("x")..number("x") + number("w") {
             for y in number("y")..number("y") + number("h") {
                 assert!(x < 24 && places.insert((x, y)), "{}", panel["title"]);

@@ -3,16 +3,16 @@
 use drover_tests::{Workspace, files};
 
 fn two_notes() -> Workspace {
-    let place = Workspace::new();
-    place.file("notes/a.txt", "ant\n");
-    place.file("notes/deep/b c.txt", "bee\n");
-    place.file("notes/skip.md", "no\n");
-    place
+    let workspace = Workspace::new();
+    workspace.file("notes/a.txt", "ant\n");
+    workspace.file("notes/deep/b c.txt", "bee\n");
+    workspace.file("notes/skip.md", "no\n");
+    workspace
 }
 
 #[test]
 fn a_command_line_is_a_pipeline() {
-    let place = two_notes();
+    let workspace = two_notes();
     let line = [
         "run",
         "--output",
@@ -26,14 +26,17 @@ fn a_command_line_is_a_pipeline() {
         "-c",
         "tr a-z A-Z < '{}' > '{out}/{/}'",
     ];
-    assert_eq!(place.call(&line).code(0).job().counts(), "1: 1 processed");
-    assert_eq!(place.tree("loud"), files([("a.txt", "ANT\n")]));
-    assert_eq!(place.call(&line).code(0).job().counts(), "1: 1 skipped");
+    assert_eq!(
+        workspace.call(&line).code(0).job().counts(),
+        "1: 1 processed"
+    );
+    assert_eq!(workspace.tree("loud"), files([("a.txt", "ANT\n")]));
+    assert_eq!(workspace.call(&line).code(0).job().counts(), "1: 1 skipped");
 }
 
 #[test]
 fn placeholders_name_the_parts_of_a_path() {
-    let place = two_notes();
+    let workspace = two_notes();
     let line = [
         "run",
         "--glob",
@@ -52,16 +55,16 @@ fn placeholders_name_the_parts_of_a_path() {
         "{//}",
         "{#}",
     ];
-    place.call(&line).code(0);
+    workspace.call(&line).code(0);
     let expected =
         "/pfs/notes/deep/b c.txt\nb c.txt\n/pfs/notes/deep/b c\nb c\n/pfs/notes/deep\n0\n";
-    assert_eq!(place.tree("parts"), files([("parts", expected)]));
+    assert_eq!(workspace.tree("parts"), files([("parts", expected)]));
 }
 
 #[test]
 fn its_plan_is_shown_by_the_same_line() {
-    let place = two_notes();
-    let plan = place
+    let workspace = two_notes();
+    let plan = workspace
         .call(&[
             "plan",
             "--output",
@@ -75,13 +78,13 @@ fn its_plan_is_shown_by_the_same_line() {
         ])
         .code(0);
     assert_eq!(plan.lines().len(), 2);
-    assert!(!place.path("loud").exists());
+    assert!(!workspace.path("loud").exists());
 }
 
 #[test]
 fn its_failures_are_those_of_a_pipeline() {
-    let place = two_notes();
-    place
+    let workspace = two_notes();
+    workspace
         .call(&[
             "run",
             "--glob",
@@ -92,13 +95,13 @@ fn its_failures_are_those_of_a_pipeline() {
             "false",
         ])
         .code(1);
-    place
+    workspace
         .call(&["run", "--glob", "notes:/*.txt", "--", "true"])
         .code(2);
-    place
+    workspace
         .call(&["run", "--glob", "notes:/*.txt", "--out", "loud"])
         .code(2);
-    place
+    workspace
         .call(&[
             "run",
             "--glob",

@@ -8,9 +8,9 @@ use drover_tests::{Spec, Workspace, files, is_root};
 
 /// Runs `script` over one file `in/a` and expects the job to fail, saying each of `words`.
 fn fails_saying(script: &str, words: &[&str]) {
-    let place = Workspace::new();
-    place.file("in/a", "ant\n");
-    let job = place.fails(&Spec::new("made").reads("in", "/*").sh(script));
+    let workspace = Workspace::new();
+    workspace.file("in/a", "ant\n");
+    let job = workspace.fails(&Spec::new("made").reads("in", "/*").sh(script));
     for word in words {
         assert!(
             job.reason().contains(word),
@@ -18,67 +18,70 @@ fn fails_saying(script: &str, words: &[&str]) {
             job.reason()
         );
     }
-    assert!(place.tree("made").is_empty());
+    assert!(workspace.tree("made").is_empty());
 }
 
 /// Runs `script` over one file `in/a` (`ant`) and gives what it made.
 fn made_by(script: &str) -> drover_tests::Tree {
-    let place = Workspace::new();
-    place.file("in/a", "ant\n");
-    place.succeeds(&Spec::new("made").reads("in", "/*").sh(script));
-    place.tree("made")
+    let workspace = Workspace::new();
+    workspace.file("in/a", "ant\n");
+    workspace.succeeds(&Spec::new("made").reads("in", "/*").sh(script));
+    workspace.tree("made")
 }
 
 #[test]
 fn pieces_of_one_path_are_joined_in_datum_order_whoever_is_first() {
-    let place = Workspace::new();
-    place.numbered_files("in", 12);
+    let workspace = Workspace::new();
+    workspace.numbered_files("in", 12);
     // The first datum waits until all the others are done.
     let script = r#"
         if [ "$DROVER_DATUM_INDEX" = 0 ]; then while [ "$(wc -l < "$OUTSIDE/done")" -lt 11 ]; do sleep 0.01; done; fi
         cat "$in" > /pfs/out/all; cat "$in" > "/pfs/out/own-$(basename "$in")"; echo >> "$OUTSIDE/done""#;
     let spec = Spec::new("joined").reads("in", "/*").sh(script);
-    place.open_gate("done");
-    place.start_run(&spec, &["--workers", "3"]).finish().code(0);
-    let all = fs::read_to_string(place.path("joined/all")).unwrap();
+    workspace.open_gate("done");
+    workspace
+        .start_run(&spec, &["--workers", "3"])
+        .finish()
+        .code(0);
+    let all = fs::read_to_string(workspace.path("joined/all")).unwrap();
     let numbers: Vec<String> = (0..12).map(|number| number.to_string()).collect();
     assert_eq!(all.lines().collect::<Vec<_>>(), numbers);
-    assert_eq!(place.tree("joined").len(), 13);
+    assert_eq!(workspace.tree("joined").len(), 13);
 
-    place.file("in/005", "five\n");
+    workspace.file("in/005", "five\n");
     assert_eq!(
-        place.succeeds(&spec).counts(),
+        workspace.succeeds(&spec).counts(),
         "12: 1 processed, 11 skipped"
     );
-    let all = fs::read_to_string(place.path("joined/all")).unwrap();
+    let all = fs::read_to_string(workspace.path("joined/all")).unwrap();
     assert_eq!(all.lines().nth(5), Some("five"));
     assert_eq!(all.lines().count(), 12);
 }
 
 #[test]
 fn two_writers_of_one_path_are_an_error_where_the_spec_says_so() {
-    let place = Workspace::new();
-    place.numbered_files("in", 3);
+    let workspace = Workspace::new();
+    workspace.numbered_files("in", 3);
     let spec = Spec::new("clash")
         .reads("in", "/*")
         .sh(r#"cp "$in" /pfs/out/same.txt"#);
-    let job = place.fails(&spec.clone().set("output_conflict", "error"));
+    let job = workspace.fails(&spec.clone().set("output_conflict", "error"));
     assert!(
         job.reason().contains("same.txt"),
         "the reason does not name the path: {}",
         job.reason()
     );
-    assert!(place.tree("clash").is_empty());
-    place.succeeds(&spec);
-    assert_eq!(place.tree("clash"), files([("same.txt", "0\n1\n2\n")]));
+    assert!(workspace.tree("clash").is_empty());
+    workspace.succeeds(&spec);
+    assert_eq!(workspace.tree("clash"), files([("same.txt", "0\n1\n2\n")]));
 }
 
 #[test]
 fn a_file_and_a_directory_of_one_name_are_an_error() {
-    let place = Workspace::new();
-    place.numbered_files("in", 2);
+    let workspace = Workspace::new();
+    workspace.numbered_files("in", 2);
     let script = r#"if [ "$DROVER_DATUM_INDEX" = 0 ]; then echo > /pfs/out/x; else mkdir /pfs/out/x; echo > /pfs/out/x/y; fi"#;
-    let job = place.fails(&Spec::new("clash").reads("in", "/*").sh(script));
+    let job = workspace.fails(&Spec::new("clash").reads("in", "/*").sh(script));
     assert!(
         job.reason().contains('x'),
         "the reason does not name the path: {}",
@@ -112,15 +115,15 @@ fn links_within_the_datum_are_stored_as_files() {
 
 #[test]
 fn a_link_to_an_input_does_not_tie_output_to_input() {
-    let place = Workspace::new();
-    place.file("in/a", "ant\n");
-    place.succeeds(
+    let workspace = Workspace::new();
+    workspace.file("in/a", "ant\n");
+    workspace.succeeds(
         &Spec::new("linked")
             .reads("in", "/*")
             .sh(r#"ln -s "$in" /pfs/out/a"#),
     );
-    fs::write(place.path("in/a"), "ape\n").unwrap();
-    assert_eq!(place.tree("linked"), files([("a", "ant\n")]));
+    fs::write(workspace.path("in/a"), "ape\n").unwrap();
+    assert_eq!(workspace.tree("linked"), files([("a", "ant\n")]));
 }
 
 #[test]
@@ -154,12 +157,12 @@ fn a_name_that_is_not_utf8_fails_the_datum() {
 
 #[test]
 fn an_input_name_that_is_not_utf8_is_an_error_that_names_it() {
-    let place = Workspace::new();
-    place.file("in/fine", "");
-    fs::write(place.path("in").join(OsStr::from_bytes(b"caf\xe9")), "").unwrap();
-    let outcome = place.run(&Spec::new("copies").reads("in", "/*"));
+    let workspace = Workspace::new();
+    workspace.file("in/fine", "");
+    fs::write(workspace.path("in").join(OsStr::from_bytes(b"caf\xe9")), "").unwrap();
+    let outcome = workspace.run(&Spec::new("copies").reads("in", "/*"));
     assert_ne!(outcome.status.code(), Some(0));
-    let told = outcome.told();
+    let told = outcome.transcript();
     assert!(told.contains("caf") && told.contains("UTF-8"), "{told}");
 }
 
@@ -193,16 +196,20 @@ fn any_name_comes_through() {
         "semi;colon",
         "cafe\u{301}",
     ];
-    let place = Workspace::new();
+    let workspace = Workspace::new();
     for name in names {
-        place.file(&format!("in/{name}/{name}"), name);
+        workspace.file(&format!("in/{name}/{name}"), name);
     }
     for glob in ["/*", "/*/*", "/"] {
         let spec = Spec::new("copies")
             .reads("in", glob)
             .sh("cp -R /pfs/in/. /pfs/out/");
-        place.succeeds(&spec);
-        assert_eq!(place.tree("copies"), place.tree("in"), "with glob {glob}");
+        workspace.succeeds(&spec);
+        assert_eq!(
+            workspace.tree("copies"),
+            workspace.tree("in"),
+            "with glob {glob}"
+        );
     }
 }
 
@@ -212,11 +219,11 @@ fn empty_directories_do_not_exist() {
         made_by("mkdir -p /pfs/out/a/b/c; echo > /pfs/out/a/x"),
         files([("a/x", "\n")])
     );
-    let place = Workspace::new();
-    place.file("in/full/x", "");
-    fs::create_dir_all(place.path("in/empty/below")).unwrap();
+    let workspace = Workspace::new();
+    workspace.file("in/full/x", "");
+    fs::create_dir_all(workspace.path("in/empty/below")).unwrap();
     assert_eq!(
-        place
+        workspace
             .succeeds(&Spec::new("copies").reads("in", "/*"))
             .counts(),
         "1: 1 processed"
@@ -225,27 +232,27 @@ fn empty_directories_do_not_exist() {
 
 #[test]
 fn a_folder_that_becomes_empty_goes() {
-    let place = Workspace::new();
-    place.file("in/keep/x", "1");
-    place.file("in/go/deep/y", "2");
+    let workspace = Workspace::new();
+    workspace.file("in/keep/x", "1");
+    workspace.file("in/go/deep/y", "2");
     let spec = Spec::new("copies").reads("in", "/*");
-    place.succeeds(&spec);
-    fs::remove_dir_all(place.path("in/go")).unwrap();
-    place.succeeds(&spec);
-    assert_eq!(place.tree("copies"), files([("keep/x", "1")]));
-    assert!(!place.path("copies/go").exists());
+    workspace.succeeds(&spec);
+    fs::remove_dir_all(workspace.path("in/go")).unwrap();
+    workspace.succeeds(&spec);
+    assert_eq!(workspace.tree("copies"), files([("keep/x", "1")]));
+    assert!(!workspace.path("copies/go").exists());
 }
 
 #[test]
 fn a_path_may_turn_from_file_to_folder_between_jobs() {
-    let place = Workspace::new();
-    place.file("in/a", "1");
+    let workspace = Workspace::new();
+    workspace.file("in/a", "1");
     let spec = |script: &str| Spec::new("turns").reads("in", "/*").sh(script);
-    place.succeeds(&spec("echo file > /pfs/out/x"));
-    place.succeeds(&spec("mkdir /pfs/out/x; echo deep > /pfs/out/x/y"));
-    assert_eq!(place.tree("turns"), files([("x/y", "deep\n")]));
-    place.succeeds(&spec("echo file > /pfs/out/x"));
-    assert_eq!(place.tree("turns"), files([("x", "file\n")]));
+    workspace.succeeds(&spec("echo file > /pfs/out/x"));
+    workspace.succeeds(&spec("mkdir /pfs/out/x; echo deep > /pfs/out/x/y"));
+    assert_eq!(workspace.tree("turns"), files([("x/y", "deep\n")]));
+    workspace.succeeds(&spec("echo file > /pfs/out/x"));
+    assert_eq!(workspace.tree("turns"), files([("x", "file\n")]));
 }
 
 #[test]
@@ -255,32 +262,35 @@ fn a_command_that_writes_nothing_succeeds() {
 
 #[test]
 fn empty_and_large_files_come_through() {
-    let place = Workspace::new();
-    place.file("in/empty", "");
-    place.file("in/large", "0123456789abcdef".repeat(1 << 20));
-    place.succeeds(&Spec::new("copies").reads("in", "/*"));
-    assert!(place.tree("copies") == place.tree("in"), "the copy differs");
+    let workspace = Workspace::new();
+    workspace.file("in/empty", "");
+    workspace.file("in/large", "0123456789abcdef".repeat(1 << 20));
+    workspace.succeeds(&Spec::new("copies").reads("in", "/*"));
+    assert!(
+        workspace.tree("copies") == workspace.tree("in"),
+        "the copy differs"
+    );
 }
 
 #[test]
 fn an_empty_match_is_a_success_that_empties_the_output() {
-    let place = Workspace::new();
-    place.file("in/a", "1");
+    let workspace = Workspace::new();
+    workspace.file("in/a", "1");
     let spec = Spec::new("copies").reads("in", "/a*");
-    place.succeeds(&spec);
-    place.remove("in/a");
-    let job = place.succeeds(&spec);
+    workspace.succeeds(&spec);
+    workspace.remove("in/a");
+    let job = workspace.succeeds(&spec);
     assert_eq!((job.state(), job.count("total")), ("success", 0));
-    assert!(place.tree("copies").is_empty());
+    assert!(workspace.tree("copies").is_empty());
 }
 
 #[test]
 fn output_does_not_change_when_the_command_kept_its_file_open() {
-    let place = Workspace::new();
-    place.file("in/a", "");
+    let workspace = Workspace::new();
+    workspace.file("in/a", "");
     let script = r#"exec 3> /pfs/out/x; echo early >&3
         (while [ ! -e "$OUTSIDE/gate" ]; do sleep 0.01; done; echo late >&3) & exit 0"#;
-    place.succeeds(&Spec::new("open").reads("in", "/*").sh(script));
-    place.open_gate("gate");
-    assert_eq!(place.tree("open"), files([("x", "early\n")]));
+    workspace.succeeds(&Spec::new("open").reads("in", "/*").sh(script));
+    workspace.open_gate("gate");
+    assert_eq!(workspace.tree("open"), files([("x", "early\n")]));
 }

@@ -13,43 +13,43 @@ fn spec(script: &str) -> Spec {
 }
 
 /// A job of ten datums with two workers, both of them at work.
-fn busy(place: &Workspace, script: &str) -> Running {
-    place.numbered_files("in", 10);
-    let running = place.start_run(&spec(script), &["--workers", "2"]);
-    eventually("two commands ran", || place.told("started") == 2);
+fn busy(workspace: &Workspace, script: &str) -> Running {
+    workspace.numbered_files("in", 10);
+    let running = workspace.start_run(&spec(script), &["--workers", "2"]);
+    eventually("two commands ran", || workspace.line_count("started") == 2);
     running
 }
 
 #[test]
 fn an_interrupt_lets_running_commands_finish_and_a_rerun_goes_on() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
-        let place = Workspace::new();
-        let mut running = busy(&place, GATED);
+        let workspace = Workspace::new();
+        let mut running = busy(&workspace, GATED);
         running.signal(signal);
         eventually("it said what it does", || !running.stderr().is_empty());
-        place.open_gate("gate");
+        workspace.open_gate("gate");
         let job = running.finish().code(3).job();
         assert_eq!(job.state(), "killed");
         assert_eq!(
-            place.told("ended"),
-            place.told("started"),
+            workspace.line_count("ended"),
+            workspace.line_count("started"),
             "a running command was cut short by {signal}"
         );
-        assert!(place.tree("made").is_empty());
+        assert!(workspace.tree("made").is_empty());
 
         let done = job.count("processed");
         assert!((2..10).contains(&done), "{done} datums were done");
-        assert_eq!(place.succeeds(&spec(GATED)).count("skipped"), done);
-        assert_eq!(place.told("ended"), 10);
-        assert_eq!(place.tree("made"), place.tree("in"));
+        assert_eq!(workspace.succeeds(&spec(GATED)).count("skipped"), done);
+        assert_eq!(workspace.line_count("ended"), 10);
+        assert_eq!(workspace.tree("made"), workspace.tree("in"));
     }
 }
 
 #[test]
 fn a_second_interrupt_cuts_short() {
-    let place = Workspace::new();
+    let workspace = Workspace::new();
     let mut running = busy(
-        &place,
+        &workspace,
         r#"trap '' TERM INT; echo >> "$OUTSIDE/started"; while :; do sleep 0.1; done"#,
     );
     running.signal(Signal::SIGINT);
@@ -60,32 +60,32 @@ fn a_second_interrupt_cuts_short() {
 
 #[test]
 fn a_drain_ends_with_its_grace() {
-    let place = Workspace::new();
-    place.numbered_files("in", 3);
-    let mut running = place.start_run(
+    let workspace = Workspace::new();
+    workspace.numbered_files("in", 3);
+    let mut running = workspace.start_run(
         &spec(r#"echo >> "$OUTSIDE/started"; sleep 1000"#),
         &["--grace", "500ms"],
     );
-    eventually("a command ran", || place.told("started") > 0);
+    eventually("a command ran", || workspace.line_count("started") > 0);
     running.signal(Signal::SIGINT);
     running.finish().code(3);
 }
 
 #[test]
 fn an_interrupted_datum_is_not_charged_an_attempt() {
-    let place = Workspace::new();
+    let workspace = Workspace::new();
     let script = r#"echo >> "$OUTSIDE/started"; echo "$DROVER_ATTEMPT" >> "$OUTSIDE/attempts"; while [ ! -e "$OUTSIDE/gate" ]; do sleep 0.01; done"#;
-    let mut running = busy(&place, script);
+    let mut running = busy(&workspace, script);
     running.signal(Signal::SIGINT);
     eventually("it said what it does", || !running.stderr().is_empty());
     running.signal(Signal::SIGINT);
     running.finish().code(3);
-    place.open_gate("gate");
-    place.succeeds(&spec(script));
+    workspace.open_gate("gate");
+    workspace.succeeds(&spec(script));
     assert_eq!(
-        place.tally("attempts").len(),
+        workspace.tally("attempts").len(),
         1,
         "{:?}",
-        place.tally("attempts")
+        workspace.tally("attempts")
     );
 }

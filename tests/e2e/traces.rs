@@ -82,17 +82,17 @@ fn serve(mut client: &TcpStream, kept: &Mutex<Vec<Span>>) {
 #[test]
 fn a_datum_is_one_trace_from_its_publication_to_its_commit() {
     let collector = Collector::start();
-    let place = Workspace::new();
-    place.file("in/a", "a");
-    let spec = place.spec(
+    let workspace = Workspace::new();
+    workspace.file("in/a", "a");
+    let spec = workspace.spec(
         &Spec::new("made")
             .reads("in", "/*")
             .sh("cp /pfs/in/a /pfs/out/"),
     );
-    let mut command = place.command(&["run", &spec]);
+    let mut command = workspace.command(&["run", &spec]);
     let endpoint = format!("http://127.0.0.1:{}", collector.port);
     command.env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint);
-    place.start_command(command).finish().code(0);
+    workspace.start_command(command).finish().code(0);
     let names = [
         "commit", "datum", "download", "process", "publish", "queue", "upload",
     ];
@@ -115,14 +115,14 @@ fn a_datum_is_one_trace_from_its_publication_to_its_commit() {
 
 #[test]
 fn a_collector_that_is_not_there_hinders_nobody() {
-    let place = Workspace::new();
-    place.file("in/a", "a");
-    let spec = place.spec(
+    let workspace = Workspace::new();
+    workspace.file("in/a", "a");
+    let spec = workspace.spec(
         &Spec::new("made")
             .reads("in", "/*")
             .sh("cp /pfs/in/a /pfs/out/"),
     );
-    let mut command = place.command(&["run", &spec]);
+    let mut command = workspace.command(&["run", &spec]);
     command.env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9");
-    place.start_command(command).finish().code(0);
+    workspace.start_command(command).finish().code(0);
 }

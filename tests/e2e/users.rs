@@ -7,49 +7,52 @@ use drover_tests::{Spec, Workspace, eventually, files};
 
 #[test]
 fn an_ordinary_user_gets_the_same_output_and_the_same_sandbox() {
-    let place = Workspace::of_ordinary_user();
-    place.numbered_files("in", 6);
+    let workspace = Workspace::of_ordinary_user();
+    workspace.numbered_files("in", 6);
     let script = r#"
         echo gotcha >> "$in"; echo gotcha > "$in"; rm -f "$in"
         ls -A /tmp; touch /tmp/mine
         ls /pfs /pfs/in > "/pfs/out/$(basename "$in")""#;
     let spec = Spec::new("made").reads("in", "/*").sh(script);
-    let before = place.tree("in");
-    let job = place
+    let before = workspace.tree("in");
+    let job = workspace
         .start_run(&spec, &["--workers", "2"])
         .finish()
         .code(0)
         .job();
     assert_eq!(job.counts(), "6: 6 processed");
-    assert_eq!(place.tree("in"), before);
+    assert_eq!(workspace.tree("in"), before);
     assert_eq!(
-        fs::read_to_string(place.path("made/003")).unwrap(),
+        fs::read_to_string(workspace.path("made/003")).unwrap(),
         "/pfs:\nin\nout\n\n/pfs/in:\n003\n"
     );
-    assert_eq!(place.succeeds(&spec).counts(), "6: 6 skipped");
+    assert_eq!(workspace.succeeds(&spec).counts(), "6: 6 skipped");
 }
 
 #[test]
 fn what_an_ordinary_users_command_leaves_read_only_is_in_nobodys_way() {
-    let place = Workspace::of_ordinary_user();
-    place.numbered_files("in", 6);
+    let workspace = Workspace::of_ordinary_user();
+    workspace.numbered_files("in", 6);
     let script = r#"
         mkdir -p "$TMPDIR/modules/deep" /pfs/out/dir/deep; echo x > "$TMPDIR/modules/deep/x"
         cp "$in" /pfs/out/dir/deep/; chmod -R a-w "$TMPDIR" /pfs/out; chmod 0 "$TMPDIR"
         test "$DROVER_ATTEMPT" = 2 || test "$DROVER_DATUM_INDEX" != 3"#;
     let spec = Spec::new("made").reads("in", "/*").sh(script);
     let spec = spec.set("datum_tries", 2);
-    let outcome = place.start_run(&spec, &["--workers", "1"]).finish().code(0);
+    let outcome = workspace
+        .start_run(&spec, &["--workers", "1"])
+        .finish()
+        .code(0);
     assert_eq!(outcome.job().counts(), "6: 6 processed");
     assert!(!outcome.stderr.contains("goes back"), "{}", outcome.stderr);
-    assert_eq!(place.tree("made").len(), 6);
+    assert_eq!(workspace.tree("made").len(), 6);
 }
 
 #[test]
 fn an_ordinary_users_strays_are_ended() {
-    let place = Workspace::of_ordinary_user();
-    place.numbered_files("in", 3);
-    place.succeeds(
+    let workspace = Workspace::of_ordinary_user();
+    workspace.numbered_files("in", 3);
+    workspace.succeeds(
         &Spec::new("made")
             .reads("in", "/*")
             .sh("setsid sleep 1000 & sleep 1000 & true"),
@@ -58,34 +61,46 @@ fn an_ordinary_users_strays_are_ended() {
 
 #[test]
 fn an_ordinary_users_killed_drover_leaves_nothing_running() {
-    let place = Workspace::of_ordinary_user();
-    place.numbered_files("in", 3);
+    let workspace = Workspace::of_ordinary_user();
+    workspace.numbered_files("in", 3);
     let script = r#"trap '' TERM; setsid sleep 1000 & echo >> "$OUTSIDE/started"; sleep 1000"#;
-    let running = place.start_run(
+    let running = workspace.start_run(
         &Spec::new("made").reads("in", "/*").sh(script),
         &["--workers", "2"],
     );
-    eventually("two commands ran", || place.told("started") == 2);
+    eventually("two commands ran", || workspace.line_count("started") == 2);
     running.kill();
     eventually("nothing of the workspace was left", || {
-        place.processes().is_empty()
+        workspace.processes().is_empty()
     });
 }
 
 #[test]
 fn a_file_that_cannot_be_read_is_named() {
-    let place = Workspace::of_ordinary_user();
-    place.file("in/open", "1");
-    place.file("in/closed", "2");
-    fs::set_permissions(place.path("in/closed"), fs::Permissions::from_mode(0o000)).unwrap();
-    let outcome = place.run(&Spec::new("copies").reads("in", "/*"));
+    let workspace = Workspace::of_ordinary_user();
+    workspace.file("in/open", "1");
+    workspace.file("in/closed", "2");
+    fs::set_permissions(
+        workspace.path("in/closed"),
+        fs::Permissions::from_mode(0o000),
+    )
+    .unwrap();
+    let outcome = workspace.run(&Spec::new("copies").reads("in", "/*"));
     assert_ne!(outcome.status.code(), Some(0));
-    assert!(outcome.told().contains("closed"), "{}", outcome.told());
-    assert!(place.tree("copies").is_empty());
-    fs::set_permissions(place.path("in/closed"), fs::Permissions::from_mode(0o644)).unwrap();
-    place.succeeds(&Spec::new("copies").reads("in", "/*"));
+    assert!(
+        outcome.transcript().contains("closed"),
+        "{}",
+        outcome.transcript()
+    );
+    assert!(workspace.tree("copies").is_empty());
+    fs::set_permissions(
+        workspace.path("in/closed"),
+        fs::Permissions::from_mode(0o644),
+    )
+    .unwrap();
+    workspace.succeeds(&Spec::new("copies").reads("in", "/*"));
     assert_eq!(
-        place.tree("copies"),
+        workspace.tree("copies"),
         files([("open", "1"), ("closed", "2")])
     );
 }

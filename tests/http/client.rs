@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use drover_tests::{Herd, Running, eventually};
+use drover_tests::{Running, TestCluster, eventually};
 use serde_json::Value;
 
 /// How long a client waits for anything.
@@ -26,11 +26,11 @@ pub(crate) struct Answer {
 
 impl Page {
     /// Starts `drover serve` with these arguments and variables, at a port that is free.
-    pub(crate) fn with(herd: &Herd, args: &[&str], variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn with(cluster: &TestCluster, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let args = [&["serve", "--http", "127.0.0.1:0"], args].concat();
-        let mut command = herd.command(&args);
+        let mut command = cluster.command(&args);
         command.envs(variables.iter().copied());
-        let mut service = herd.place.start_command(command);
+        let mut service = cluster.workspace.start_command(command);
         let mut address = String::new();
         eventually("the service said where its page is", || {
             assert!(!service.has_ended(), "it ended: {}", service.stderr());
@@ -46,8 +46,8 @@ impl Page {
     }
 
     /// Starts `drover serve`.
-    pub(crate) fn of(herd: &Herd) -> Self {
-        Self::with(herd, &[], &[])
+    pub(crate) fn of(cluster: &TestCluster) -> Self {
+        Self::with(cluster, &[], &[])
     }
 
     /// A connection.

@@ -1,22 +1,22 @@
 //! Jobs at work, seen and steered over HTTP.
 
-use drover_tests::{Herd, Spec, eventually};
+use drover_tests::{Spec, TestCluster, eventually};
 
 use crate::client::Page;
 
 #[test]
 fn a_job_is_seen_at_work_and_stopped_and_whoever_listens_hears_its_end() {
-    let herd = Herd::new();
-    herd.place.numbered_files("in", 20);
-    let page = Page::of(&herd);
-    let _worker = herd.worker("made");
+    let cluster = TestCluster::new();
+    cluster.workspace.numbered_files("in", 20);
+    let page = Page::of(&cluster);
+    let _worker = cluster.worker("made");
     let mut events = page.events();
     assert_eq!(events.until("hello", |_| true)["role"], "full");
     let endless = Spec::new("made")
         .reads("in", "/*")
         .sh(r#"echo >> "$OUTSIDE/started"; while :; do sleep 0.05; done"#);
-    let id = herd.publish(&endless);
-    herd.told("started", 2);
+    let id = cluster.publish(&endless);
+    cluster.wait_for_lines("started", 2);
     let job = format!("/api/v1/jobs/{id}");
     eventually("the two that run are told", || {
         let running = page.get(&job)["live"]["running"].clone();
@@ -46,15 +46,15 @@ fn a_job_is_seen_at_work_and_stopped_and_whoever_listens_hears_its_end() {
 
 #[test]
 fn what_failed_is_looked_into_and_retried() {
-    let herd = Herd::new();
-    herd.place.numbered_files("in", 6);
+    let cluster = TestCluster::new();
+    cluster.workspace.numbered_files("in", 6);
     let picky = Spec::new("made").reads("in", "/*").sh(
         r#"case $in in *3) [ -e "$OUTSIDE/mended" ] || { echo bad >&2; exit 7; } ;; esac; cp "$in" /pfs/out/"#,
     );
-    let page = Page::of(&herd);
-    let _worker = herd.worker("made");
-    let id = herd.publish(&picky);
-    assert_eq!(herd.wait(&id).state(), "failure");
+    let page = Page::of(&cluster);
+    let _worker = cluster.worker("made");
+    let id = cluster.publish(&picky);
+    assert_eq!(cluster.wait(&id).state(), "failure");
     let job = format!("/api/v1/jobs/{id}");
     let failures = page.get(&format!("{job}/failures"));
     let group = &failures["groups"][0];
@@ -69,11 +69,11 @@ fn what_failed_is_looked_into_and_retried() {
     assert_eq!(logs["lines"][0]["text"], "bad", "{logs}");
     let datum = page.get(&format!("{job}/datums/3"));
     assert_eq!(datum["attempts_logged"], serde_json::json!([1]), "{datum}");
-    herd.place.open_gate("mended");
+    cluster.workspace.open_gate("mended");
     let retry = format!(r#"{{"group": "{key}"}}"#);
     let retried = page.post(&format!("{job}/retry"), &retry);
     let retried = retried["job"].as_str().expect("a job was made");
-    assert_eq!(herd.wait(retried).counts(), "6: 1 processed, 5 skipped");
+    assert_eq!(cluster.wait(retried).counts(), "6: 1 processed, 5 skipped");
     assert_eq!(page.get(&format!("/api/v1/jobs/{retried}"))["parent"], *id);
     let listed = page.get("/api/v1/jobs?limit=1");
     assert_eq!(
@@ -84,10 +84,10 @@ fn what_failed_is_looked_into_and_retried() {
 
 #[test]
 fn a_job_without_workers_says_what_it_waits_for() {
-    let herd = Herd::new();
-    herd.place.numbered_files("in", 3);
-    let page = Page::of(&herd);
-    let id = herd.publish(&Spec::new("made").reads("in", "/*"));
+    let cluster = TestCluster::new();
+    cluster.workspace.numbered_files("in", 3);
+    let page = Page::of(&cluster);
+    let id = cluster.publish(&Spec::new("made").reads("in", "/*"));
     let mut why = String::new();
     eventually("the missing worker is named", || {
         let told = page.get(&format!("/api/v1/jobs/{id}"));

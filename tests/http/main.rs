@@ -2,6 +2,6 @@
 
 mod client;
 
+mod hostile_clients;
 mod live;
-mod strangers;
 mod tokens;

@@ -1,17 +1,17 @@
 //! Who is let in.
 
-use drover_tests::{Herd, eventually};
+use drover_tests::{TestCluster, eventually};
 
 use crate::client::Page;
 
 #[test]
 fn tokens_of_a_variable_and_of_a_file_open_what_their_roles_may_do() {
-    let herd = Herd::new();
-    let file = herd.place.outside("token");
+    let cluster = TestCluster::new();
+    let file = cluster.workspace.outside("token");
     std::fs::write(&file, "look-only\n").expect("the workspace is writable");
     let file = file.to_str().expect("a temporary path is UTF-8");
     let page = Page::with(
-        &herd,
+        &cluster,
         &["--read-token-file", file],
         &[("DROVER_TOKEN", "all-of-it")],
     );
@@ -51,38 +51,48 @@ fn tokens_of_a_variable_and_of_a_file_open_what_their_roles_may_do() {
 
 #[test]
 fn an_address_for_other_machines_needs_a_token() {
-    let herd = Herd::new();
-    herd.call(&["serve", "--http", "0.0.0.0:0"])
+    let cluster = TestCluster::new();
+    cluster
+        .call(&["serve", "--http", "0.0.0.0:0"])
         .code(2)
         .says(&["needs a token", "DROVER_TOKEN"]);
-    let mut command = herd.command(&["serve", "--http", "127.0.0.1:0"]);
+    let mut command = cluster.command(&["serve", "--http", "127.0.0.1:0"]);
     command.env("DROVER_TOKEN", "two words");
-    let refused = herd
-        .place
+    let refused = cluster
+        .workspace
         .start_command(command)
         .finish()
         .code(2)
         .says(&["DROVER_TOKEN"]);
-    assert!(!refused.stderr.contains("two words"), "{}", refused.told());
+    assert!(
+        !refused.stderr.contains("two words"),
+        "{}",
+        refused.transcript()
+    );
     let missing = ["serve", "--http", "127.0.0.1:0", "--token-file", "/nowhere"];
-    herd.call(&missing).code(2).says(&["/nowhere"]);
+    cluster.call(&missing).code(2).says(&["/nowhere"]);
 }
 
 #[test]
 fn an_address_that_is_taken_is_an_error_if_it_was_typed() {
-    let herd = Herd::new();
+    let cluster = TestCluster::new();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = taken.local_addr().expect("it listens").to_string();
-    herd.call(&["serve", "--http", &address])
+    cluster
+        .call(&["serve", "--http", &address])
         .code(4)
         .says(&["--http", &address]);
 }
 
 #[test]
 fn the_page_is_there_while_the_broker_is_not_and_tells_no_password() {
-    let herd = Herd::new();
+    let cluster = TestCluster::new();
     let url = "amqp://drover:hunter2@127.0.0.1:9";
-    let page = Page::with(&herd, &["--broker", url, "--connect-timeout", "60s"], &[]);
+    let page = Page::with(
+        &cluster,
+        &["--broker", url, "--connect-timeout", "60s"],
+        &[],
+    );
     let session = page.get("/api/v1/session");
     assert_eq!(session["broker"], "down", "{session}");
     eventually("the service goes on", || {

@@ -10,9 +10,9 @@
 )]
 
 mod cluster;
-mod farm;
+mod harness;
 
-mod life;
+mod lifecycle;
 mod nodes;
 mod operators;
 mod pods;

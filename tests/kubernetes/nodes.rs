@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::cluster::{self, Cluster};
-use crate::farm::Farm;
+use crate::harness::OperatorHarness;
 
 /// A node that is only pretended; it goes when this is dropped.
 struct Node<'a> {
@@ -115,21 +115,23 @@ fn there(label: &str) -> Value {
 
 #[test]
 fn the_number_of_workers_follows_the_nodes() {
-    let Some(farm) = Farm::reach() else { return };
-    let _operator = farm.operator();
+    let Some(harness) = OperatorHarness::reach() else {
+        return;
+    };
+    let _operator = harness.operator();
     let label = unique("label");
-    farm.apply("made", &there(&label));
-    farm.wants("made", 1);
-    let first = Node::add(&farm.cluster, &label);
-    farm.wants("made", 2);
-    let second = Node::add(&farm.cluster, &label);
-    farm.wants("made", 4);
+    harness.apply("made", &there(&label));
+    harness.wants("made", 1);
+    let first = Node::add(&harness.cluster, &label);
+    harness.wants("made", 2);
+    let second = Node::add(&harness.cluster, &label);
+    harness.wants("made", 4);
     first.cordon(true);
-    farm.wants("made", 2);
+    harness.wants("made", 2);
     first.cordon(false);
-    farm.wants("made", 4);
+    harness.wants("made", 4);
     second.is_ready("False");
-    farm.wants("made", 2);
+    harness.wants("made", 2);
     drop(first);
-    farm.wants("made", 1);
+    harness.wants("made", 1);
 }

@@ -2,11 +2,13 @@
 
 use serde_json::{Value, json};
 
-use crate::farm::{Farm, resource};
+use crate::harness::{OperatorHarness, resource};
 
 #[test]
 fn specs_that_make_no_sense_are_refused_at_once() {
-    let Some(farm) = Farm::reach() else { return };
+    let Some(harness) = OperatorHarness::reach() else {
+        return;
+    };
     let rows: [(Value, &str); 9] = [
         (json!({ "input": {} }), "input"),
         (json!({ "transform": { "cmd": [] } }), "cmd"),
@@ -31,12 +33,13 @@ fn specs_that_make_no_sense_are_refused_at_once() {
         (json!({ "datum_trise": 3 }), "datum_trise"),
     ];
     for (fields, word) in rows {
-        let refusal = farm.cluster.refusal(&resource("made", &fields));
+        let refusal = harness.cluster.refusal(&resource("made", &fields));
         assert!(refusal.contains(word), "{fields}: {refusal}");
     }
     let long = "a".repeat(51);
     assert!(
-        farm.cluster
+        harness
+            .cluster
             .refusal(&resource(&long, &json!({})))
             .contains("50 characters")
     );
@@ -44,9 +47,11 @@ fn specs_that_make_no_sense_are_refused_at_once() {
 
 #[test]
 fn the_name_of_a_pipeline_cannot_change() {
-    let Some(farm) = Farm::reach() else { return };
-    farm.apply("made", &json!({ "pipeline": { "name": "One" } }));
-    let refusal = farm
+    let Some(harness) = OperatorHarness::reach() else {
+        return;
+    };
+    harness.apply("made", &json!({ "pipeline": { "name": "One" } }));
+    let refusal = harness
         .cluster
         .refusal(&resource("made", &json!({ "pipeline": { "name": "Two" } })));
     assert!(refusal.contains("can't change"), "{refusal}");
@@ -54,23 +59,27 @@ fn the_name_of_a_pipeline_cannot_change() {
 
 #[test]
 fn what_only_the_operator_can_tell_is_told_as_a_condition() {
-    let Some(farm) = Farm::reach() else { return };
-    let _operator = farm.operator();
-    farm.apply(
+    let Some(harness) = OperatorHarness::reach() else {
+        return;
+    };
+    let _operator = harness.operator();
+    harness.apply(
         "made",
         &json!({ "input": { "pfs": { "repo": "in", "glob": "/*(" } } }),
     );
-    farm.says("made", "Accepted", "InvalidSpec");
+    harness.says("made", "Accepted", "InvalidSpec");
 }
 
 #[test]
 fn an_image_that_cannot_be_pulled_is_told_in_words() {
-    let Some(farm) = Farm::reach() else { return };
-    let _operator = farm.operator();
-    farm.apply("made", &json!({ "parallelism_spec": { "constant": 1 } }));
+    let Some(harness) = OperatorHarness::reach() else {
+        return;
+    };
+    let _operator = harness.operator();
+    harness.apply("made", &json!({ "parallelism_spec": { "constant": 1 } }));
     let mut name = String::new();
     drover_tests::eventually("there is a pod", || {
-        let pods = farm.cluster.list("pods", "drover.dev/pipeline=made");
+        let pods = harness.cluster.list("pods", "drover.dev/pipeline=made");
         let first = pods
             .first()
             .and_then(|pod| pod["metadata"]["name"].as_str());
@@ -78,29 +87,31 @@ fn an_image_that_cannot_be_pulled_is_told_in_words() {
         !name.is_empty()
     });
     // In place of a kubelet.
-    farm.cluster.set_status("pod", &name, &json!({ "containerStatuses": [{
+    harness.cluster.set_status("pod", &name, &json!({ "containerStatuses": [{
         "name": "worker", "image": "example.invalid/nothing:1", "imageID": "", "ready": false, "restartCount": 0,
         "state": { "waiting": { "reason": "ImagePullBackOff", "message": "Back-off pulling image" } },
     }] }));
-    farm.says("made", "Ready", "ImagePullFailed");
+    harness.says("made", "Ready", "ImagePullFailed");
 }
 
 #[test]
 fn objects_that_the_api_server_does_not_take_are_told() {
-    let Some(farm) = Farm::reach() else { return };
-    let _operator = farm.operator();
+    let Some(harness) = OperatorHarness::reach() else {
+        return;
+    };
+    let _operator = harness.operator();
     let base = json!({ "image": "example.invalid/nothing:1", "cmd": ["true"] });
     let mut twice = base.clone();
     twice["secrets"] =
         json!([{ "name": "one", "mount_path": "/key" }, { "name": "other", "mount_path": "/key" }]);
-    farm.apply("twice", &json!({ "transform": twice }));
-    farm.says("twice", "Ready", "ObjectsRefused");
+    harness.apply("twice", &json!({ "transform": twice }));
+    harness.says("twice", "Ready", "ObjectsRefused");
     let patch = r#"[{"op": "add", "path": "/restartPolicy", "value": "Never"}]"#;
-    farm.apply("patched", &json!({ "pod_patch": patch }));
-    farm.says("patched", "Ready", "ObjectsRefused");
-    farm.apply(
+    harness.apply("patched", &json!({ "pod_patch": patch }));
+    harness.says("patched", "Ready", "ObjectsRefused");
+    harness.apply(
         "twice",
         &json!({ "transform": base, "parallelism_spec": { "constant": 1 } }),
     );
-    farm.wants("twice", 1);
+    harness.wants("twice", 1);
 }

@@ -3,62 +3,68 @@
 use drover_tests::{Spec, eventually};
 use serde_json::json;
 
-use crate::farm::Farm;
+use crate::harness::OperatorHarness;
 
 #[test]
 fn a_standby_pipeline_wakes_with_a_job_and_rests_once_it_is_done() {
-    let Some(farm) = Farm::reach() else { return };
-    let _operator = farm.operator();
-    let _service = farm.herd.serve();
-    farm.apply(
+    let Some(harness) = OperatorHarness::reach() else {
+        return;
+    };
+    let _operator = harness.operator();
+    let _service = harness.drover.serve();
+    harness.apply(
         "made",
         &json!({ "parallelism_spec": { "constant": 2 }, "standby_after": "3s" }),
     );
-    farm.says("made", "Ready", "Standby");
-    assert_eq!(farm.wanted("made"), Some(0));
-    farm.herd.place.numbered_files("in", 3);
-    let job = farm
-        .herd
+    harness.says("made", "Ready", "Standby");
+    assert_eq!(harness.wanted("made"), Some(0));
+    harness.drover.workspace.numbered_files("in", 3);
+    let job = harness
+        .drover
         .publish(&Spec::new("made").reads("in", "/*").sh("true"));
-    farm.wants("made", 2);
+    harness.wants("made", 2);
     // In place of the pods.
-    let _worker = farm.herd.worker("made");
-    assert_eq!(farm.herd.wait(&job).state(), "success");
-    farm.wants("made", 0);
+    let _worker = harness.drover.worker("made");
+    assert_eq!(harness.drover.wait(&job).state(), "success");
+    harness.wants("made", 0);
     // The status comes a moment after the Deployment.
     eventually("the last job is told", || {
-        farm.status("made")["lastJob"]["state"] == "success"
+        harness.status("made")["lastJob"]["state"] == "success"
     });
 }
 
 #[test]
 fn the_number_of_workers_follows_the_outstanding_datums() {
-    let Some(farm) = Farm::reach() else { return };
-    let _operator = farm.operator();
-    let _service = farm.herd.serve();
-    farm.apply(
+    let Some(harness) = OperatorHarness::reach() else {
+        return;
+    };
+    let _operator = harness.operator();
+    let _service = harness.drover.serve();
+    harness.apply(
         "made",
         &json!({ "parallelism_spec": { "constant": 4 }, "autoscaling": true }),
     );
-    farm.wants("made", 1);
-    farm.herd.place.numbered_files("in", 30);
-    let job = farm
-        .herd
+    harness.wants("made", 1);
+    harness.drover.workspace.numbered_files("in", 30);
+    let job = harness
+        .drover
         .publish(&Spec::new("made").reads("in", "/*").sh("true"));
-    farm.wants("made", 4);
-    let _worker = farm.herd.worker("made");
-    assert_eq!(farm.herd.wait(&job).state(), "success");
-    farm.wants("made", 1);
+    harness.wants("made", 4);
+    let _worker = harness.drover.worker("made");
+    assert_eq!(harness.drover.wait(&job).state(), "success");
+    harness.wants("made", 1);
 }
 
 #[test]
 fn before_workers_go_all_are_marked_with_what_their_removal_costs() {
-    let Some(farm) = Farm::reach() else { return };
-    let _operator = farm.operator();
-    let pods = || farm.cluster.list("pods", "drover.dev/pipeline=made");
-    farm.apply("made", &json!({ "parallelism_spec": { "constant": 3 } }));
+    let Some(harness) = OperatorHarness::reach() else {
+        return;
+    };
+    let _operator = harness.operator();
+    let pods = || harness.cluster.list("pods", "drover.dev/pipeline=made");
+    harness.apply("made", &json!({ "parallelism_spec": { "constant": 3 } }));
     eventually("there are three pods", || pods().len() == 3);
-    farm.apply("made", &json!({ "parallelism_spec": { "constant": 1 } }));
+    harness.apply("made", &json!({ "parallelism_spec": { "constant": 1 } }));
     eventually("a marked one is left", || {
         let costs: Vec<_> = pods()
             .iter()

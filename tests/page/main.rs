@@ -22,30 +22,35 @@ fn address(service: &Running) -> String {
 
 #[test]
 fn every_view_of_a_service_at_work_is_sound() {
-    let place = Workspace::new();
+    let workspace = Workspace::new();
     let copy = Spec::new("copy").reads("in", "/*").sh(r#"
         cat "$in"; ! grep -q bad "$in" && cp "$in" /pfs/out/"#);
     let count = Spec::new("count")
         .reads("copy", "/")
         .sh("ls /pfs/copy | wc -l > /pfs/out/n");
     for spec in [&copy, &count] {
-        let spec = place.spec(spec);
-        place.call(&["create", "pipeline", "-f", &spec]).code(0);
+        let spec = workspace.spec(spec);
+        workspace.call(&["create", "pipeline", "-f", &spec]).code(0);
     }
-    place.numbered_files("in", 3);
-    let service = place.start(&["serve", "--http", "127.0.0.1:0", "--settle", "200ms"]);
-    eventually("the chain went through", || place.path("count/n").exists());
-    place.file("in/bad", "bad <img src=x onerror=window.broken=1>\n");
+    workspace.numbered_files("in", 3);
+    let service = workspace.start(&["serve", "--http", "127.0.0.1:0", "--settle", "200ms"]);
+    eventually("the chain went through", || {
+        workspace.path("count/n").exists()
+    });
+    workspace.file("in/bad", "bad <img src=x onerror=window.broken=1>\n");
     eventually("a job failed", || {
-        let jobs = place.call(&["jobs", "--output", "json"]).code(0).lines();
+        let jobs = workspace
+            .call(&["jobs", "--output", "json"])
+            .code(0)
+            .lines();
         jobs.iter().any(|job| job["state"] == "failure")
     });
-    let shots = place.outside("shots");
+    let shots = workspace.outside("shots");
     for looks in ["light", "phone"] {
         let mut look = Command::new("python3");
         look.arg(repository().join("tests/page/look.py"))
             .args(["--only", looks, "--base", &address(&service), "--into"])
             .arg(&shots);
-        place.start_command(look).finish().code(0);
+        workspace.start_command(look).finish().code(0);
     }
 }

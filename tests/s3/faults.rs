@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use drover_tests::s3::{Fault, Harm, S3};
+use drover_tests::s3::{Fault, FaultKind, S3};
 use drover_tests::{Outcome, Spec};
 
 use crate::field::Field;
@@ -23,7 +23,7 @@ fn lists_jobs(field: &Field, store: &str, environment: &[(&str, &str)]) -> Outco
         .env("DROVER_STORE", store)
         .envs(environment.iter().copied());
     let begun = Instant::now();
-    let outcome = field.place.start_command(command).finish();
+    let outcome = field.workspace.start_command(command).finish();
     assert!(begun.elapsed() < A_MINUTE, "it took {:?}", begun.elapsed());
     outcome
 }
@@ -31,13 +31,13 @@ fn lists_jobs(field: &Field, store: &str, environment: &[(&str, &str)]) -> Outco
 #[test]
 fn short_trouble_of_every_kind_changes_nothing() {
     let field = Field::new();
-    field.s3.put_numbered("herd/in", 8);
+    field.s3.put_numbered("cluster/in", 8);
     let kinds = [
-        Harm::Answer(500, "InternalError"),
-        Harm::Answer(503, "SlowDown"),
-        Harm::Close,
-        Harm::LoseAnswer,
-        Harm::Delay(Duration::from_millis(300)),
+        FaultKind::Answer(500, "InternalError"),
+        FaultKind::Answer(503, "SlowDown"),
+        FaultKind::Close,
+        FaultKind::LoseAnswer,
+        FaultKind::Delay(Duration::from_millis(300)),
     ];
     for (number, method) in ["GET", "PUT", "POST", "HEAD"].iter().enumerate() {
         for (kind, harm) in kinds.iter().enumerate() {
@@ -48,7 +48,7 @@ fn short_trouble_of_every_kind_changes_nothing() {
     let job = field.succeeds(&copy());
     assert_eq!(job.counts(), "8: 8 processed");
     assert_eq!(
-        field.place.told("runs"),
+        field.workspace.line_count("runs"),
         8,
         "trouble let something run again"
     );
@@ -59,9 +59,12 @@ fn short_trouble_of_every_kind_changes_nothing() {
 
 #[test]
 fn a_verdict_whose_answer_is_lost_is_not_taken_for_anothers() {
-    for harm in [Harm::LoseAnswer, Harm::Answer(500, "InternalError")] {
+    for harm in [
+        FaultKind::LoseAnswer,
+        FaultKind::Answer(500, "InternalError"),
+    ] {
         let field = Field::new();
-        field.s3.put_numbered("herd/in", 4);
+        field.s3.put_numbered("cluster/in", 4);
         field.s3.harm(Fault::on("PUT", "/commits/", harm).times(3));
         assert_eq!(field.succeeds(&copy()).counts(), "4: 4 processed");
         assert_eq!(field.tree("copy"), field.tree("in"));
@@ -71,16 +74,16 @@ fn a_verdict_whose_answer_is_lost_is_not_taken_for_anothers() {
 #[test]
 fn what_arrives_damaged_is_refused_and_sent_again() {
     let field = Field::new();
-    field.s3.put_numbered("herd/in", 4);
+    field.s3.put_numbered("cluster/in", 4);
     field
         .s3
-        .harm(Fault::on("PUT", "/staged/", Harm::Damage).times(2));
+        .harm(Fault::on("PUT", "/staged/", FaultKind::Damage).times(2));
     field
         .s3
-        .harm(Fault::on("PUT", "/commits/", Harm::Damage).times(1));
+        .harm(Fault::on("PUT", "/commits/", FaultKind::Damage).times(1));
     assert_eq!(field.succeeds(&copy()).counts(), "4: 4 processed");
     assert_eq!(
-        field.place.told("runs"),
+        field.workspace.line_count("runs"),
         4,
         "damage let something run again"
     );
@@ -101,30 +104,30 @@ fn long_trouble_is_told_within_a_minute() {
 fn a_server_that_is_gone_is_told_within_a_minute() {
     let field = Field::new();
     let dead = S3::start().environment()[0].1.clone(); // its port is closed again
-    let outcome = lists_jobs(&field, "s3://herd", &[("AWS_ENDPOINT", &dead)]);
+    let outcome = lists_jobs(&field, "s3://cluster", &[("AWS_ENDPOINT", &dead)]);
     outcome
         .code(4)
-        .says(&["s3://herd", &dead, "Connection refused"]);
+        .says(&["s3://cluster", &dead, "Connection refused"]);
 }
 
 fn a_server_that_is_silent_is_told_within_a_minute() {
     let field = Field::new();
     field
         .s3
-        .harm(Fault::on("GET", "", Harm::Delay(2 * A_MINUTE)));
-    lists_jobs(&field, "s3://herd", &[])
+        .harm(Fault::on("GET", "", FaultKind::Delay(2 * A_MINUTE)));
+    lists_jobs(&field, "s3://cluster", &[])
         .code(4)
-        .says(&["s3://herd", "did not answer"]);
+        .says(&["s3://cluster", "did not answer"]);
 }
 
 fn a_server_that_fails_on_and_on_is_told_with_its_own_words() {
     let field = Field::new();
     field
         .s3
-        .harm(Fault::on("GET", "", Harm::Answer(503, "SlowDown")));
-    lists_jobs(&field, "s3://herd", &[])
+        .harm(Fault::on("GET", "", FaultKind::Answer(503, "SlowDown")));
+    lists_jobs(&field, "s3://cluster", &[])
         .code(4)
-        .says(&["s3://herd", "503", "SlowDown"]);
+        .says(&["s3://cluster", "503", "SlowDown"]);
 }
 
 #[test]
@@ -132,12 +135,12 @@ fn who_is_refused_is_told_the_reason_and_no_secret() {
     let field = Field::new();
     let outcome = lists_jobs(
         &field,
-        "s3://herd",
+        "s3://cluster",
         &[("AWS_SECRET_ACCESS_KEY", "a-wrong-secret")],
     );
     let outcome = outcome
         .code(4)
-        .says(&["s3://herd", "access denied", "SignatureDoesNotMatch"]);
+        .says(&["s3://cluster", "access denied", "SignatureDoesNotMatch"]);
     assert!(
         !outcome.stderr.contains("a-wrong-secret"),
         "{}",
@@ -145,8 +148,8 @@ fn who_is_refused_is_told_the_reason_and_no_secret() {
     );
     field
         .s3
-        .harm(Fault::on("GET", "", Harm::Answer(403, "AccessDenied")));
-    let outcome = lists_jobs(&field, "s3://herd", &[])
+        .harm(Fault::on("GET", "", FaultKind::Answer(403, "AccessDenied")));
+    let outcome = lists_jobs(&field, "s3://cluster", &[])
         .code(4)
         .says(&["access denied", "AccessDenied"]);
     for secret in [field.s3.secret(), "SIGNED-SECRET"] {
@@ -165,9 +168,11 @@ fn a_full_bucket_ends_the_run_with_the_reason() {
     for (status, code) in [(403, "QuotaExceeded"), (507, "InsufficientStorage")] {
         let field = Field::new();
         field.put("in/a", "x");
-        field
-            .s3
-            .harm(Fault::on("PUT", "record.json", Harm::Answer(status, code)));
+        field.s3.harm(Fault::on(
+            "PUT",
+            "record.json",
+            FaultKind::Answer(status, code),
+        ));
         field
             .run(&copy())
             .code(4)

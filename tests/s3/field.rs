@@ -7,10 +7,10 @@ use tempfile::TempDir;
 
 use drover_tests::{Job, Outcome, Running, Spec, Tree, Workspace};
 
-/// A server whose bucket `herd` is the store, with a folder for what commands tell.
+/// A server whose bucket `cluster` is the store, with a folder for what commands tell.
 pub(crate) struct Field {
     pub(crate) s3: S3,
-    pub(crate) place: Workspace,
+    pub(crate) workspace: Workspace,
     /// For working directories, which lie beside no bucket.
     scratch: TempDir,
 }
@@ -25,16 +25,16 @@ impl Field {
     pub(crate) fn listing(listing: Listing) -> Self {
         Self {
             s3: S3::listing(listing),
-            place: Workspace::new(),
+            workspace: Workspace::new(),
             scratch: TempDir::with_prefix_in("drover-test-", "/var/tmp").expect("it can be made"),
         }
     }
 
     /// `drover` with these arguments, in whose environment the store and the server are.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = self.place.command(args);
+        let mut command = self.workspace.command(args);
         self.s3.introduce(&mut command);
-        command.env("DROVER_STORE", "s3://herd");
+        command.env("DROVER_STORE", "s3://cluster");
         command.env("TMPDIR", self.scratch.path());
         command
     }
@@ -42,14 +42,14 @@ impl Field {
     /// Runs `drover` with these arguments to its end.
     #[track_caller]
     pub(crate) fn call(&self, args: &[&str]) -> Outcome {
-        self.place.start_command(self.command(args)).finish()
+        self.workspace.start_command(self.command(args)).finish()
     }
 
     /// Starts `drover run` of a spec, with JSON output.
     pub(crate) fn start_run(&self, spec: &Spec) -> Running {
-        let spec = self.place.spec(spec);
+        let spec = self.workspace.spec(spec);
         let command = self.command(&["run", "--output", "json", &spec]);
-        self.place.start_command(command)
+        self.workspace.start_command(command)
     }
 
     /// `drover run` of a spec to its end, with JSON output.
@@ -72,11 +72,11 @@ impl Field {
 
     /// Puts an object of the store.
     pub(crate) fn put(&self, path: &str, bytes: impl Into<Vec<u8>>) {
-        self.s3.put(&format!("herd/{path}"), bytes);
+        self.s3.put(&format!("cluster/{path}"), bytes);
     }
 
     /// What lies below a folder of the store.
     pub(crate) fn tree(&self, folder: &str) -> Tree {
-        self.s3.tree(&format!("herd/{folder}"))
+        self.s3.tree(&format!("cluster/{folder}"))
     }
 }

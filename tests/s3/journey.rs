@@ -59,11 +59,11 @@ fn spec() -> Spec {
 #[test]
 fn pieces_of_one_file_are_put_together_in_the_order_of_the_datums() {
     let field = Field::new();
-    field.s3.put_numbered("herd/in", 12);
+    field.s3.put_numbered("cluster/in", 12);
     field.succeeds(&spec());
     let all = (0..12).fold(String::new(), |all, number| format!("{all}{number}\n"));
     assert_eq!(
-        fs::read_to_string(field.s3.path("herd/made/all")).unwrap(),
+        fs::read_to_string(field.s3.path("cluster/made/all")).unwrap(),
         all
     );
     assert_eq!(field.tree("made").len(), 13);
@@ -72,7 +72,7 @@ fn pieces_of_one_file_are_put_together_in_the_order_of_the_datums() {
 #[test]
 fn a_failed_job_publishes_nothing_and_what_succeeded_in_it_is_kept() {
     let field = Field::new();
-    field.s3.put_numbered("herd/in", 4);
+    field.s3.put_numbered("cluster/in", 4);
     let failing =
         spec().sh(r#"echo >> "$OUTSIDE/runs"; cp "$in" /pfs/out/; [ "$(cat "$in")" != 2 ]"#);
     let job = field.fails(&failing);
@@ -89,15 +89,15 @@ fn a_failed_job_publishes_nothing_and_what_succeeded_in_it_is_kept() {
 #[test]
 fn killed_at_any_moment_and_run_again_it_ends_as_if_undisturbed() {
     let undisturbed = Field::new();
-    undisturbed.s3.put_numbered("herd/in", 20);
+    undisturbed.s3.put_numbered("cluster/in", 20);
     undisturbed.succeeds(&spec());
     let field = Field::new();
-    field.s3.put_numbered("herd/in", 20);
+    field.s3.put_numbered("cluster/in", 20);
     let mut committed = BTreeSet::new();
     for runs in [1, 3, 8] {
         kill_after(&field, field.start_run(&spec()), runs);
         for index in done(&field) {
-            let runs = field.place.tally("runs")[&index];
+            let runs = field.workspace.tally("runs")[&index];
             committed.insert((index, runs));
         }
     }
@@ -105,15 +105,19 @@ fn killed_at_any_moment_and_run_again_it_ends_as_if_undisturbed() {
     assert_eq!(field.tree("made"), undisturbed.tree("made"));
     assert!(!committed.is_empty(), "nothing was committed before a kill");
     for (index, runs) in committed {
-        assert_eq!(field.place.tally("runs")[&index], runs, "{index} ran again");
+        assert_eq!(
+            field.workspace.tally("runs")[&index],
+            runs,
+            "{index} ran again"
+        );
     }
 }
 
 /// Cuts a run off when it has begun so many more commands.
 fn kill_after(field: &Field, mut running: Running, runs: usize) {
-    let enough = field.place.told("runs") + runs;
+    let enough = field.workspace.line_count("runs") + runs;
     eventually("some commands ran", || {
-        field.place.told("runs") >= enough || running.has_ended()
+        field.workspace.line_count("runs") >= enough || running.has_ended()
     });
     running.kill();
 }
@@ -158,7 +162,7 @@ fn commands_see_nothing_of_the_credentials() {
     let field = Field::new();
     field.put("in/a", "");
     field.succeeds(&spec().sh("env > /pfs/out/environment"));
-    let told = fs::read_to_string(field.s3.path("herd/made/environment")).unwrap();
+    let told = fs::read_to_string(field.s3.path("cluster/made/environment")).unwrap();
     assert!(
         told.contains("PACH_DATUM_ID") && !told.contains("AWS_"),
         "{told}"
@@ -169,9 +173,9 @@ fn commands_see_nothing_of_the_credentials() {
 #[test]
 fn outputs_of_inputs_that_are_gone_go_too() {
     let field = Field::new();
-    field.s3.put_numbered("herd/in", 3);
+    field.s3.put_numbered("cluster/in", 3);
     field.succeeds(&Spec::new("copy").reads("in", "/*"));
-    field.s3.remove("herd/in/001");
+    field.s3.remove("cluster/in/001");
     let job = field.succeeds(&Spec::new("copy").reads("in", "/*"));
     assert_eq!(job.counts(), "2: 2 skipped");
     assert_eq!(field.tree("copy"), files([("000", "0\n"), ("002", "2\n")]));

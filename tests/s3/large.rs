@@ -3,7 +3,7 @@
 use std::fs;
 
 use drover_tests::Spec;
-use drover_tests::s3::{Fault, Harm};
+use drover_tests::s3::{Fault, FaultKind};
 
 use crate::field::Field;
 
@@ -24,7 +24,7 @@ fn a_large_file_goes_up_in_parts_and_comes_down_whole() {
     field.put("in/large", bytes());
     field.succeeds(&copy());
     assert!(
-        fs::read(field.s3.path("herd/copy/large")).unwrap() == bytes(),
+        fs::read(field.s3.path("cluster/copy/large")).unwrap() == bytes(),
         "it was changed"
     );
     assert!(field.s3.requests(&["PUT", "partNumber="]).len() >= 5);
@@ -37,7 +37,7 @@ fn large_pieces_of_one_file_are_put_together() {
     field.put("in/a", bytes());
     field.put("in/b", bytes());
     field.succeeds(&copy().sh("cat $in > /pfs/out/both"));
-    assert!(fs::read(field.s3.path("herd/copy/both")).unwrap() == [bytes(), bytes()].concat());
+    assert!(fs::read(field.s3.path("cluster/copy/both")).unwrap() == [bytes(), bytes()].concat());
 }
 
 #[test]
@@ -47,35 +47,40 @@ fn a_download_that_breaks_off_goes_on_where_it_did() {
     for after in [0, 1_000_000, 20_000_000] {
         field
             .s3
-            .harm(Fault::on("GET", "/herd/in/large", Harm::Cut(after)).times(1));
+            .harm(Fault::on("GET", "/cluster/in/large", FaultKind::Cut(after)).times(1));
     }
     field.succeeds(&copy());
     assert!(
-        fs::read(field.s3.path("herd/copy/large")).unwrap() == bytes(),
+        fs::read(field.s3.path("cluster/copy/large")).unwrap() == bytes(),
         "it was changed"
     );
-    assert_eq!(field.s3.requests(&["GET /herd/in/large"]).len(), 4);
+    assert_eq!(field.s3.requests(&["GET /cluster/in/large"]).len(), 4);
 }
 
 #[test]
 fn parts_that_fail_or_are_damaged_are_sent_again() {
     let field = Field::new();
     field.put("in/large", bytes());
+    field.s3.harm(
+        Fault::on(
+            "PUT",
+            "partNumber=2",
+            FaultKind::Answer(500, "InternalError"),
+        )
+        .times(2),
+    );
     field
         .s3
-        .harm(Fault::on("PUT", "partNumber=2", Harm::Answer(500, "InternalError")).times(2));
+        .harm(Fault::on("PUT", "partNumber=3", FaultKind::Close).times(1));
     field
         .s3
-        .harm(Fault::on("PUT", "partNumber=3", Harm::Close).times(1));
+        .harm(Fault::on("POST", "uploads", FaultKind::Close).times(1));
     field
         .s3
-        .harm(Fault::on("POST", "uploads", Harm::Close).times(1));
-    field
-        .s3
-        .harm(Fault::on("POST", "uploadId", Harm::Answer(503, "SlowDown")).times(1));
+        .harm(Fault::on("POST", "uploadId", FaultKind::Answer(503, "SlowDown")).times(1));
     field.succeeds(&copy());
     assert!(
-        fs::read(field.s3.path("herd/copy/large")).unwrap() == bytes(),
+        fs::read(field.s3.path("cluster/copy/large")).unwrap() == bytes(),
         "it was changed"
     );
     assert_eq!(field.s3.parts(), [""; 0]);
@@ -87,12 +92,12 @@ fn a_completion_whose_answer_is_lost_is_noticed() {
     field.put("in/large", bytes());
     field
         .s3
-        .harm(Fault::on("POST", "uploadId", Harm::LoseAnswer).times(1));
+        .harm(Fault::on("POST", "uploadId", FaultKind::LoseAnswer).times(1));
     field.succeeds(&copy());
     let begun = field.s3.requests(&["POST", "?uploads"]);
     assert_eq!(begun.len(), 1, "it was uploaded again");
     assert!(
-        fs::read(field.s3.path("herd/copy/large")).unwrap() == bytes(),
+        fs::read(field.s3.path("cluster/copy/large")).unwrap() == bytes(),
         "it was changed"
     );
 }
@@ -104,7 +109,7 @@ fn parts_of_an_upload_that_cannot_be_completed_are_taken_back() {
     field.s3.harm(Fault::on(
         "PUT",
         "partNumber=4",
-        Harm::Answer(403, "AccessDenied"),
+        FaultKind::Answer(403, "AccessDenied"),
     ));
     let mut running = field.start_run(&copy());
     drover_tests::eventually("the upload was taken back", || {
@@ -114,7 +119,7 @@ fn parts_of_an_upload_that_cannot_be_completed_are_taken_back() {
     running.finish().code(0);
     assert_eq!(field.s3.parts(), [""; 0]);
     assert!(
-        fs::read(field.s3.path("herd/copy/large")).unwrap() == bytes(),
+        fs::read(field.s3.path("cluster/copy/large")).unwrap() == bytes(),
         "it was changed"
     );
 }

@@ -38,7 +38,7 @@ fn every_name_arrives_and_is_published_as_it_is() {
     assert_eq!(job.count("processed"), ODD.len() as u64 + 1);
     assert_eq!(field.tree("copy"), field.tree("in"));
     assert_eq!(
-        field.place.tally("line-feeds")["1"],
+        field.workspace.tally("line-feeds")["1"],
         1,
         "one name had a line feed"
     );
@@ -73,11 +73,16 @@ fn a_key_that_could_leave_the_datum_is_refused_by_name() {
         for glob in ["/*", "/"] {
             let before = everything(&field);
             let outcome = field.run(&Spec::new("copy").reads("in", glob));
-            assert_ne!(outcome.status.code(), Some(0), "{key}: {}", outcome.told());
-            assert!(
-                outcome.told().contains(&key[3..]),
+            assert_ne!(
+                outcome.status.code(),
+                Some(0),
                 "{key}: {}",
-                outcome.told()
+                outcome.transcript()
+            );
+            assert!(
+                outcome.transcript().contains(&key[3..]),
+                "{key}: {}",
+                outcome.transcript()
             );
             assert_eq!(everything(&field), before, "{key}: something was written");
         }
@@ -86,7 +91,7 @@ fn a_key_that_could_leave_the_datum_is_refused_by_name() {
 
 /// What lies around the datums: the place of the test, the output, and the system's folder for temporary files.
 fn everything(field: &Field) -> (Tree, Tree, bool) {
-    let outside = Tree::read(&field.place.outside(""));
+    let outside = Tree::read(&field.workspace.outside(""));
     let escaped = Path::new("/pfs/escaped").exists() || Path::new("/tmp/escaped").exists();
     (outside, field.tree("copy"), escaped)
 }

@@ -1,4 +1,4 @@
-//! Buckets beside the store: inputs read in place, and outputs copied there.
+//! Buckets beside the store: inputs read in workspace, and outputs copied there.
 
 use drover_tests::{Spec, Workspace, files};
 use serde_json::json;
@@ -13,7 +13,7 @@ fn from(url: &str) -> Spec {
 #[test]
 fn outputs_go_to_another_bucket() {
     let field = Field::new();
-    field.s3.put_numbered("herd/in", 3);
+    field.s3.put_numbered("cluster/in", 3);
     let spec = Spec::new("copy")
         .reads("in", "/*")
         .set("egress", json!({ "URL": "s3://other/out" }));
@@ -24,12 +24,12 @@ fn outputs_go_to_another_bucket() {
 #[test]
 fn outputs_of_a_folder_go_to_a_bucket() {
     let field = Field::new();
-    field.place.numbered_files("in", 3);
+    field.workspace.numbered_files("in", 3);
     let spec = Spec::new("copy")
         .reads("in", "/*")
         .set("egress", json!({ "URL": "s3://other/out" }));
     on_the_folder(&field, &spec);
-    assert_eq!(field.s3.tree("other/out"), field.place.tree("in"));
+    assert_eq!(field.s3.tree("other/out"), field.workspace.tree("in"));
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn a_folder_store_reads_a_bucket() {
     let field = Field::new();
     field.s3.put("other/deep/a", "ant\n");
     on_the_folder(&field, &from("s3://other/deep"));
-    assert_eq!(field.place.tree("copy"), files([("a", "ant\n")]));
+    assert_eq!(field.workspace.tree("copy"), files([("a", "ant\n")]));
 }
 
 #[test]
@@ -55,21 +55,21 @@ fn a_bucket_store_reads_a_folder_and_another_bucket() {
 #[test]
 fn a_machine_without_certificates_reaches_a_bucket() {
     let field = Field::new();
-    let nothing = field.place.path("no-certificates");
+    let nothing = field.workspace.path("no-certificates");
     std::fs::create_dir(&nothing).unwrap();
     let mut command = field.command(&["jobs"]);
     command
         .env_remove("SSL_CERT_FILE")
         .env("SSL_CERT_DIR", nothing);
-    let outcome = field.place.start_command(command).finish();
+    let outcome = field.workspace.start_command(command).finish();
     assert!(outcome.status.success(), "{}", outcome.stderr);
 }
 
 /// Runs a spec that must succeed with the folder as the store.
 #[track_caller]
 fn on_the_folder(field: &Field, spec: &Spec) {
-    let spec = field.place.spec(spec);
+    let spec = field.workspace.spec(spec);
     let mut command = field.command(&["run", &spec]);
     command.env_remove("DROVER_STORE");
-    field.place.start_command(command).finish().code(0);
+    field.workspace.start_command(command).finish().code(0);
 }

@@ -22,7 +22,7 @@ fn after_a_first_job(listing: Listing) -> Field {
 
 /// Puts the same bytes again, later than before.
 fn touch(field: &Field) {
-    let file = field.s3.path("herd/in/a");
+    let file = field.s3.path("cluster/in/a");
     let modified = || {
         file.metadata()
             .and_then(|found| found.modified())
@@ -45,7 +45,7 @@ fn unchanged_objects_are_skipped_and_changed_ones_run_again() {
             field.succeeds(&capitals()).counts(),
             "2: 1 processed, 1 skipped"
         );
-        assert_eq!(field.place.tally("runs")["b"], 1);
+        assert_eq!(field.workspace.tally("runs")["b"], 1);
         assert_eq!(
             field.tree("capitals"),
             files([("a", "APE\n"), ("b", "BEE\n")])
@@ -82,7 +82,7 @@ fn an_object_that_changes_between_listing_and_download_fails_its_datum() {
         field.put("in/b", "bee\n");
         let spec = capitals()
             .sh(r#"echo >> "$OUTSIDE/runs"; while [ ! -e "$OUTSIDE/gate" ]; do sleep 0.01; done"#);
-        let spec = field.place.spec(&spec);
+        let spec = field.workspace.spec(&spec);
         let one_by_one = [
             "run",
             "--output",
@@ -93,11 +93,13 @@ fn an_object_that_changes_between_listing_and_download_fails_its_datum() {
             "0",
             &spec,
         ];
-        let running = field.place.start_command(field.command(&one_by_one));
-        eventually("the first datum ran", || field.place.told("runs") > 0);
+        let running = field.workspace.start_command(field.command(&one_by_one));
+        eventually("the first datum ran", || {
+            field.workspace.line_count("runs") > 0
+        });
         std::thread::sleep(std::time::Duration::from_millis(1100)); // times are told by the second
         field.put("in/b", "bug\n"); // of the same size
-        field.place.open_gate("gate");
+        field.workspace.open_gate("gate");
         let job = running.finish().code(1).job();
         assert_eq!(job.counts(), "2: 1 processed, 1 failed");
         assert!(
@@ -117,7 +119,7 @@ fn only_what_a_glob_can_reach_is_listed() {
     }
     let spec = capitals().reads("in", "/2024/02/*");
     assert_eq!(field.succeeds(&spec).count("total"), 1);
-    let listed = field.s3.requests(&["GET /herd?", "prefix=in"]);
+    let listed = field.s3.requests(&["GET /cluster?", "prefix=in"]);
     assert!(
         !listed.is_empty() && listed.iter().all(|request| request.contains("2024%2F02")),
         "{listed:?}"

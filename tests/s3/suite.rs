@@ -7,14 +7,14 @@ use std::process::Command;
 use drover_shared::id::{JobId, PipelineName};
 use drover_shared::ledger::Ledger;
 use drover_shared::store::{Location, Store, testing::suite};
-use drover_tests::s3::{Fault, Harm, Listing, S3};
+use drover_tests::s3::{Fault, FaultKind, Listing, S3};
 
 /// Tells the process where its store is.
 const STORE: &str = "SUITE_STORE";
 
 #[test]
 fn a_bucket_is_a_store() {
-    run(SUITE, &S3::start(), "s3://herd");
+    run(SUITE, &S3::start(), "s3://cluster");
 }
 
 #[test]
@@ -22,7 +22,7 @@ fn a_prefix_of_a_bucket_whose_listings_have_e_tags_is_a_store() {
     run(
         SUITE,
         &S3::listing(Listing::WithTags),
-        "s3://herd/some/prefix",
+        "s3://cluster/some/prefix",
     );
 }
 
@@ -30,7 +30,7 @@ fn a_prefix_of_a_bucket_whose_listings_have_e_tags_is_a_store() {
 fn a_bucket_that_stumbles_all_the_time_is_a_store() {
     let s3 = S3::start();
     for (number, method) in ["GET", "PUT", "POST", "HEAD", "DELETE"].iter().enumerate() {
-        for (kind, harm) in [Harm::Answer(503, "SlowDown"), Harm::Close]
+        for (kind, harm) in [FaultKind::Answer(503, "SlowDown"), FaultKind::Close]
             .iter()
             .enumerate()
         {
@@ -40,18 +40,21 @@ fn a_bucket_that_stumbles_all_the_time_is_a_store() {
             }
         }
     }
-    run(SUITE, &s3, "s3://herd");
+    run(SUITE, &s3, "s3://cluster");
 }
 
 #[test]
 fn who_finds_its_own_mark_or_epoch_is_not_misled() {
     let s3 = S3::start();
     for part in ["/marks/", "/epochs/"] {
-        for harm in [Harm::LoseAnswer, Harm::Answer(500, "InternalError")] {
+        for harm in [
+            FaultKind::LoseAnswer,
+            FaultKind::Answer(500, "InternalError"),
+        ] {
             s3.harm(Fault::on("PUT", part, harm).times(1));
         }
     }
-    run(OWN, &s3, "s3://herd");
+    run(OWN, &s3, "s3://cluster");
 }
 
 /// Runs this very program again, for one of the tests below alone.
@@ -71,7 +74,7 @@ fn run(test: &str, s3: &S3, store: &str) {
 async fn store() -> Store {
     #[expect(clippy::disallowed_methods, reason = "the tests above set it")]
     let store = std::env::var(STORE).expect("the tests above set it");
-    let location = Location::parse(&store, "/".as_ref()).expect("it is a place");
+    let location = Location::parse(&store, "/".as_ref()).expect("it is a workspace");
     Store::open(&location).await.expect("it answers")
 }
 

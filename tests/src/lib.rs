@@ -13,7 +13,6 @@
 
 mod binary;
 mod eventually;
-mod herd;
 mod leftovers;
 mod outcome;
 mod proxy;
@@ -22,13 +21,13 @@ mod random;
 mod running;
 pub mod s3;
 mod spec;
+mod test_cluster;
 mod tree;
 mod unique;
 mod workspace;
 
 pub use binary::{drover, drover_operator, drover_worker, repository};
 pub use eventually::{DEADLINE, eventually};
-pub use herd::Herd;
 pub use leftovers::processes_marked;
 pub use nix::sys::signal::Signal;
 pub use outcome::{Job, Outcome};
@@ -37,6 +36,7 @@ pub use rabbit::{Rabbit, shared};
 pub use random::Random;
 pub use running::Running;
 pub use spec::Spec;
+pub use test_cluster::TestCluster;
 pub use tree::{Tree, files};
 pub use unique::unique;
 pub use workspace::{Workspace, is_root};

@@ -23,7 +23,7 @@ impl Outcome {
         assert!(
             self.status.code() == Some(code),
             "expected exit code {code} of {}",
-            self.told()
+            self.transcript()
         );
         self
     }
@@ -33,7 +33,9 @@ impl Outcome {
     pub fn lines(&self) -> Vec<Value> {
         let parse = |line| serde_json::from_str(line);
         let lines: Result<Vec<Value>, _> = self.stdout.lines().map(parse).collect();
-        lines.unwrap_or_else(|error| panic!("stdout is not JSON lines: {error}\n{}", self.told()))
+        lines.unwrap_or_else(|error| {
+            panic!("stdout is not JSON lines: {error}\n{}", self.transcript())
+        })
     }
 
     /// The only job record on stdout.
@@ -43,7 +45,7 @@ impl Outcome {
         assert!(
             lines.len() == 1,
             "expected one job record on stdout of {}",
-            self.told()
+            self.transcript()
         );
         Job(lines.remove(0))
     }
@@ -58,7 +60,7 @@ impl Outcome {
         let error = errors
             .filter_map(|line| line.get("error").cloned())
             .next_back();
-        error.unwrap_or_else(|| panic!("expected a JSON error on stderr of {}", self.told()))
+        error.unwrap_or_else(|| panic!("expected a JSON error on stderr of {}", self.transcript()))
     }
 
     /// Asserts that stderr holds each of the `words`.
@@ -68,14 +70,14 @@ impl Outcome {
             assert!(
                 self.stderr.contains(word),
                 "expected {word:?} on stderr of {}",
-                self.told()
+                self.transcript()
             );
         }
         self
     }
 
     /// All of it, for a failing test.
-    pub fn told(&self) -> String {
+    pub fn transcript(&self) -> String {
         let ending = match (self.status.code(), self.status.signal()) {
             (Some(code), _) => format!("exit code {code}"),
             (None, Some(signal)) => format!("signal {signal}"),

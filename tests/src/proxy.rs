@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// How the network is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Weather {
+enum NetworkFault {
     Fair,
     /// Nothing arrives, nothing is refused: as if a cable were pulled. What was sent arrives afterwards.
     Stalled,
@@ -34,7 +34,7 @@ struct Network {
 
 #[derive(Debug)]
 struct State {
-    weather: Weather,
+    weather: NetworkFault,
     delay: Duration,
     bytes_per_second: Option<u32>,
     /// So many more connections are made, then each new one breaks at once.
@@ -55,7 +55,7 @@ impl Proxy {
             to: port,
             changed: Condvar::new(),
             state: Mutex::new(State {
-                weather: Weather::Fair,
+                weather: NetworkFault::Fair,
                 delay: Duration::ZERO,
                 bytes_per_second: None,
                 admitted: None,
@@ -76,18 +76,18 @@ impl Proxy {
 
     /// Breaks all connections, and each new one.
     pub fn cut(&self) {
-        self.network.turn(Weather::Cut);
+        self.network.turn(NetworkFault::Cut);
     }
 
     /// Lets nothing through any more, without a sign to either side.
     pub fn half_open(&self) {
-        self.network.turn(Weather::Stalled);
+        self.network.turn(NetworkFault::Stalled);
     }
 
     /// Swallows what the other side answers, so that nobody learns what became of what they sent. End it by
     /// [`Proxy::cut`]: what was swallowed never arrives.
     pub fn mute(&self) {
-        self.network.turn(Weather::Mute);
+        self.network.turn(NetworkFault::Mute);
     }
 
     /// `url`, an AMQP URL of the broker behind it, by way of this port.
@@ -124,14 +124,14 @@ impl Proxy {
         state.bytes_per_second = None;
         state.admitted = None;
         drop(state);
-        self.network.turn(Weather::Fair);
+        self.network.turn(NetworkFault::Fair);
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.network.lock().over = true;
-        self.network.turn(Weather::Cut);
+        self.network.turn(NetworkFault::Cut);
         // Wakes the thread that accepts.
         let _ = TcpStream::connect(self.address);
     }
@@ -142,7 +142,7 @@ impl State {
     fn admits(&mut self) -> bool {
         let admitted = self.admitted.is_none_or(|left| left > 0);
         self.admitted = self.admitted.map(|left| left.saturating_sub(1));
-        admitted && self.weather != Weather::Cut
+        admitted && self.weather != NetworkFault::Cut
     }
 }
 
@@ -151,10 +151,10 @@ impl Network {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn turn(&self, weather: Weather) {
+    fn turn(&self, weather: NetworkFault) {
         let mut state = self.lock();
         state.weather = weather;
-        if weather == Weather::Cut {
+        if weather == NetworkFault::Cut {
             for stream in state.streams.drain(..) {
                 let _ = stream.shutdown(Shutdown::Both);
             }
@@ -192,7 +192,7 @@ impl Network {
         let mut buffer = [0; 16 * 1024];
         while let Ok(length @ 1..) = from.read(&mut buffer) {
             self.hold_up(length);
-            if answers && self.lock().weather == Weather::Mute {
+            if answers && self.lock().weather == NetworkFault::Mute {
                 continue;
             }
             if to.write_all(&buffer[..length]).is_err() {
@@ -208,7 +208,7 @@ impl Network {
         let state = self.lock();
         let state = self
             .changed
-            .wait_while(state, |state| state.weather == Weather::Stalled)
+            .wait_while(state, |state| state.weather == NetworkFault::Stalled)
             .unwrap_or_else(PoisonError::into_inner);
         let mut time = state.delay;
         if let Some(rate) = state.bytes_per_second {

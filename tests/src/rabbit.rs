@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 
 use crate::eventually;
 use cleaner::Cleaner;
-use installation::{Found, Installation};
+use installation::{BrokerSource, Installation};
 
 /// Vhosts are made this many at a time: each call of `rabbitmqctl` takes a second.
 const VHOSTS: usize = 16;
@@ -24,12 +24,12 @@ const VHOSTS: usize = 16;
 /// A broker for one test or, by [`shared`], for all tests of a process.
 #[derive(Debug)]
 pub struct Rabbit {
-    place: Place,
+    place: BrokerKind,
     vhosts: Mutex<Vec<String>>,
 }
 
 #[derive(Debug)]
-enum Place {
+enum BrokerKind {
     /// Ours: it can be stopped, killed and asked.
     Node(Node),
     /// Somebody else's, named by `DROVER_TEST_BROKER_URL`.
@@ -51,12 +51,12 @@ struct Node {
 /// The broker that all tests of this process share, each with a [`Rabbit::vhost`] of its own.
 pub fn shared() -> &'static Rabbit {
     static SHARED: OnceLock<Rabbit> = OnceLock::new();
-    SHARED.get_or_init(|| match Found::look() {
-        Found::Url(url) => Rabbit {
-            place: Place::Url(url),
+    SHARED.get_or_init(|| match BrokerSource::look() {
+        BrokerSource::Url(url) => Rabbit {
+            place: BrokerKind::Url(url),
             vhosts: Mutex::default(),
         },
-        Found::Installed(_) => Rabbit::start(),
+        BrokerSource::Installed(_) => Rabbit::start(),
     })
 }
 
@@ -76,11 +76,11 @@ impl Rabbit {
 
     /// The same, after `prepare` has put what the configuration names into the node's folder.
     pub fn prepared(configuration: &str, prepare: impl FnOnce(&Path)) -> Self {
-        let node = Node::prepare(Found::look().installation(), configuration);
+        let node = Node::prepare(BrokerSource::look().installation(), configuration);
         prepare(&node.outside());
         node.boot();
         Self {
-            place: Place::Node(node),
+            place: BrokerKind::Node(node),
             vhosts: Mutex::default(),
         }
     }
@@ -88,8 +88,8 @@ impl Rabbit {
     /// A URL of a vhost that nobody else uses. Of somebody else's broker, that broker's own URL.
     pub fn vhost(&self) -> String {
         match &self.place {
-            Place::Url(url) => url.clone(),
-            Place::Node(node) => self.url(node.port, &self.fresh_vhost()),
+            BrokerKind::Url(url) => url.clone(),
+            BrokerKind::Node(node) => self.url(node.port, &self.fresh_vhost()),
         }
     }
 
@@ -163,8 +163,8 @@ impl Rabbit {
 
     fn node(&self) -> &Node {
         match &self.place {
-            Place::Node(node) => node,
-            Place::Url(_) => panic!("this test needs a broker of its own, not a URL's"),
+            BrokerKind::Node(node) => node,
+            BrokerKind::Url(_) => panic!("this test needs a broker of its own, not a URL's"),
         }
     }
 

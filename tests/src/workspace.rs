@@ -50,21 +50,22 @@ impl Workspace {
 
     /// An empty store where Drover runs as an ordinary user, even if the tests run as root.
     pub fn of_ordinary_user() -> Self {
-        let mut place = Self::new();
+        let mut workspace = Self::new();
         if is_root() {
-            place.ordinary_user = true;
+            workspace.ordinary_user = true;
             let open = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o777));
             for folder in [
-                place.root.path().to_owned(),
-                place.store(),
-                place.outside(""),
+                workspace.root.path().to_owned(),
+                workspace.store(),
+                workspace.outside(""),
             ] {
                 open(&folder).expect("the workspace is ours");
             }
             // The repository may lie where only root may look.
-            fs::copy(drover(), place.root.path().join("drover")).expect("the binary can be copied");
+            fs::copy(drover(), workspace.root.path().join("drover"))
+                .expect("the binary can be copied");
         }
-        place
+        workspace
     }
 
     /// The store's folder.
@@ -127,7 +128,7 @@ impl Workspace {
     }
 
     /// How many lines were appended to a file beside the store.
-    pub fn told(&self, name: &str) -> usize {
+    pub fn line_count(&self, name: &str) -> usize {
         fs::read_to_string(self.outside(name))
             .unwrap_or_default()
             .lines()

@@ -1,16 +1,16 @@
-//! The custom resource's definition, as the file that is installed.
+//! The definition of the custom resource, as the file that users install.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 
 use super::Pipeline;
 
-/// What stands over the generated file.
+/// First lines of the generated file.
 const HEADER: &str = "\
 # Generated from the types of specs: `cargo run -p drover-operator -- crd > deploy/crd/pipelines.yaml`; a test compares.
 ";
 
-/// The custom resource's definition.
+/// The definition of the `Pipeline` resource.
 pub fn definition() -> CustomResourceDefinition {
     let mut definition = Pipeline::crd();
     definition.metadata.labels =
@@ -18,7 +18,7 @@ pub fn definition() -> CustomResourceDefinition {
     definition
 }
 
-/// The definition as YAML, or why it can't be written.
+/// The definition as YAML. Fails if the definition cannot be serialised.
 pub fn to_yaml(definition: &CustomResourceDefinition) -> Result<String, serde_saphyr::ser::Error> {
     Ok(HEADER.to_owned() + &serde_saphyr::to_string(definition)?)
 }

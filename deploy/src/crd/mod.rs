@@ -1,7 +1,7 @@
-//! The `Pipeline` custom resource: what a person applies, and what they are told of it.
+//! The `Pipeline` custom resource: its spec and its status.
 //!
-//! Its schema is made from the very types that the command line reads specs with, so the two can't drift apart. What a
-//! schema can't say is checked by the same code as ever, in [`wanted`](crate::wanted).
+//! The schema is generated from the types that the command line parses specs with, so schema and parser cannot drift
+//! apart. Rules that a schema cannot express are checked in [`desired`](crate::desired).
 
 mod manifest;
 mod resource;

@@ -1,4 +1,4 @@
-//! The resource itself.
+//! The resource type.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::status::PipelineStatus;
 use super::{rules, schema};
 
-/// A pipeline's spec as it was applied: checked along the schema, not yet understood.
+/// The spec of a pipeline as the user applied it: checked against the schema, not yet parsed.
 #[derive(CustomResource, Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[kube(
     group = "drover.dev",

@@ -1,19 +1,19 @@
-//! What the API server checks beyond shapes: rules across fields, in CEL, and the bounds that keep them cheap.
+//! Validation by the API server beyond types: CEL rules across fields, and the bounds that limit the cost of each rule.
 //!
-//! They repeat what `drover validate` says of the same mistakes, so that `kubectl apply` refuses them at once.
+//! The rules repeat checks of `drover validate`, so that `kubectl apply` refuses the same mistakes immediately.
 
 use serde_json::{Map, Value, json};
 
-/// A rule in CEL and what is said when it does not hold.
+/// A CEL rule, and the message for a spec that violates the rule.
 pub(super) type Rule = (&'static str, &'static str);
 
-/// Objects of a pipeline are named `drover-<name>`, and labels carry the name.
+/// The operator's objects are named `drover-<name>`, and a label holds the name.
 pub(super) const NAME: Rule = (
     "self.metadata.name.size() <= 50",
     "the name of a Pipeline has at most 50 characters, as the objects made for it are named after it",
 );
 
-/// The rules of an object, by the name that its schema has.
+/// The CEL rules of an object, by the name of its schema.
 pub(super) fn rules(object: &str) -> &'static [Rule] {
     match object {
         "Pipeline" => &[
@@ -67,7 +67,7 @@ pub(super) fn rules(object: &str) -> &'static [Rule] {
     }
 }
 
-/// Fields that must be there, by the name of the object that they stand in.
+/// The required fields of an object, by the name of its schema.
 pub(super) fn required(object: &str) -> &'static [&'static str] {
     match object {
         "Pipeline" => &["transform", "input"],
@@ -80,7 +80,7 @@ pub(super) fn required(object: &str) -> &'static [&'static str] {
     }
 }
 
-/// What a field is held to beyond its type.
+/// Bounds of a field beyond its type.
 pub(super) fn bounds(object: &str, field: &str) -> Map<String, Value> {
     let bounds = match (object, field) {
         ("Identity", "name") => {

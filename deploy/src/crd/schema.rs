@@ -1,5 +1,5 @@
-//! The schema of the spec, as Kubernetes wants schemas: *structural*. No references, so no recursion; every value has
-//! one type; no `examples`, no `const`.
+//! The schema of the spec in the *structural* form that Kubernetes requires: no references, so no recursion; one type
+//! per value; no `examples`, no `const`.
 
 use drover_shared::pipeline;
 use schemars::Schema;
@@ -7,11 +7,11 @@ use serde_json::{Map, Value, json};
 
 use super::rules;
 
-/// How deep operators of inputs (`cross` and its like) are spelt out. Deeper ones are let pass here; the operator
-/// checks all of the spec.
+/// Depth to which the input operators (`cross`, `union` and so on) are written out. The schema accepts anything below
+/// that depth; the operator checks the whole spec.
 const SPELT_OUT: usize = 1;
 
-/// Documented defaults that hold only beside another field, so the API server must not fill them in.
+/// Documented defaults that apply only beside another field, so the API server must not fill them in.
 const CONDITIONAL_DEFAULTS: [&str; 1] = ["standby_after"];
 
 /// The schema of a spec.
@@ -22,11 +22,11 @@ pub(super) fn structural() -> Schema {
     Schema::from(spec)
 }
 
-/// The definitions that schemas refer to.
+/// The definitions to which the schema's references point.
 struct Definitions<'a>(&'a Value);
 
 impl Definitions<'_> {
-    /// An object with its fields, its rules, and what is required of it.
+    /// The schema of an object: fields, required fields and CEL rules.
     fn object(&self, name: &str, schema: &Value, depth: usize) -> Map<String, Value> {
         let mut structural = keep(schema, &["description", "minProperties", "maxProperties"]);
         structural.insert("type".to_owned(), json!("object"));
@@ -67,7 +67,7 @@ impl Definitions<'_> {
             Some(name) => self.defined(name, depth + usize::from(name == "Input")),
             None => self.plain(schema, depth),
         };
-        // What stands beside a reference is about this very field.
+        // Keywords beside a reference describe this particular field.
         structural.extend(keep(schema, &["description", "default"]));
         structural
     }
@@ -127,7 +127,7 @@ impl Definitions<'_> {
     }
 }
 
-/// One of several words, each with its description.
+/// An enumeration of strings, each with a description.
 fn choice(schema: &Value, choices: &[Value]) -> Map<String, Value> {
     let mut structural = keep(schema, &["description"]);
     let words: Vec<_> = choices.iter().map(|choice| &choice["const"]).collect();
@@ -136,7 +136,7 @@ fn choice(schema: &Value, choices: &[Value]) -> Map<String, Value> {
     structural
 }
 
-/// Whatever a person writes; it is checked later.
+/// Any object; the operator checks its content later.
 fn anything() -> Map<String, Value> {
     Map::from_iter([
         ("type".to_owned(), json!("object")),
@@ -147,7 +147,7 @@ fn anything() -> Map<String, Value> {
     ])
 }
 
-/// Fields that are read over or refused are told to editors, not to the API server.
+/// False for fields that the parser ignores or refuses: editors see them, the API server does not.
 fn is_ours(schema: &Value) -> bool {
     schema["deprecated"] != true && schema.get("not").is_none()
 }
@@ -157,7 +157,7 @@ fn is_int_or_string(types: &Value) -> bool {
     *types == json!(["string", "integer"])
 }
 
-/// Of several types, the one that the normal form of a spec has; it stands first.
+/// The first of several types: the type of the normal form.
 fn kind(types: &Value) -> &str {
     let first = types.as_array().and_then(|types| types.first());
     first.unwrap_or(types).as_str().unwrap_or("object")

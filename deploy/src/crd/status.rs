@@ -1,48 +1,48 @@
-//! What a person is told of a pipeline.
+//! The status of a pipeline.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
-/// How the pipeline is, as its operator saw it last.
+/// The state of the pipeline at the operator's last reconciliation.
 #[skip_serializing_none]
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PipelineStatus {
-    /// The generation of the spec that all of this is about.
+    /// Generation of the spec to which the status belongs.
     pub observed_generation: Option<i64>,
-    /// What holds and what doesn't, each with the reason: `Accepted`, `Registered`, `BrokerReachable`, `Ready`.
+    /// The conditions `Accepted`, `Registered`, `BrokerReachable` and `Ready`, each with a reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,
-    /// Workers that there are, ready or not.
+    /// Existing workers, ready or not.
     pub replicas: Option<i32>,
-    /// Workers that there should be.
-    pub wanted_replicas: Option<i32>,
-    /// Workers that take datums.
+    /// Desired workers.
+    pub desired_replicas: Option<i32>,
+    /// Workers that are ready to take datums.
     pub ready_replicas: Option<i32>,
-    /// Datums still to be done, of those known.
+    /// Known datums that have not finished.
     pub outstanding: Option<i64>,
-    /// Jobs that have not ended.
+    /// Jobs that have not finished.
     pub unfinished_jobs: Option<i64>,
-    /// The job that was published last.
+    /// The job that was submitted last.
     pub last_job: Option<LastJob>,
-    /// Since when there has been nothing to do; the grace of a standby pipeline counts from here.
+    /// Time since which no job has been unfinished; the grace of a standby pipeline counts from here.
     #[schemars(schema_with = "time")]
     pub idle_since: Option<Time>,
 }
 
-/// The job that was published last.
+/// The job that was submitted last.
 #[skip_serializing_none]
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LastJob {
-    /// Its id, for `drover job ID`.
+    /// The job's id, for `drover job ID`.
     pub id: String,
-    /// Where it stands: `starting`, `running`, `publishing`, `egressing`, `success`, `failure` or `killed`.
+    /// The job's state: `starting`, `running`, `publishing`, `egressing`, `success`, `failure` or `killed`.
     pub state: String,
-    /// Why it failed or was killed.
+    /// Reason of a failed or killed job.
     pub reason: Option<String>,
 }
 
@@ -50,7 +50,7 @@ fn time(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "format": "date-time" })
 }
 
-/// As the API conventions have it.
+/// The schema of conditions by the Kubernetes API conventions.
 fn conditions(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",

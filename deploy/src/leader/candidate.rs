@@ -1,4 +1,4 @@
-//! One who wants to be at work.
+//! Acquires, renews and releases the Lease.
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
@@ -7,27 +7,29 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 use tokio::time::{Instant, sleep};
 
-use super::decide::{GIVE_UP_AFTER, HOLDS_FOR, LOOK_EVERY, RENEW_EVERY, Sighting, Step};
+use super::observation::{
+    LEASE_DURATION, LeaseAction, LeaseObservation, RENEW_DEADLINE, RENEW_INTERVAL, RETRY_INTERVAL,
+};
 
-/// Somebody else is at work now, or may be.
+/// The Lease was lost; another operator may lead now.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the Lease {lease} was lost: another operator may be at work; this one ends and starts anew"
+    "the Lease {lease} was lost and another operator may lead; this one exits to restart as a candidate"
 )]
-pub struct Deposed {
+pub struct LeaseLost {
     lease: String,
 }
 
-/// One who wants to be at work.
+/// An operator that competes for the Lease.
 #[derive(Clone)]
-pub struct Candidate {
+pub struct LeaseCandidate {
     leases: Api<Lease>,
     lease: String,
     me: String,
 }
 
-impl Candidate {
-    /// `me`, unique among all, for the Lease called `lease`.
+impl LeaseCandidate {
+    /// A candidate named `me`, which must be unique, for the Lease named `lease`.
     pub fn new(client: Client, namespace: &str, lease: &str, me: &str) -> Self {
         Self {
             leases: Api::namespaced(client, namespace),
@@ -36,44 +38,44 @@ impl Candidate {
         }
     }
 
-    /// Waits until the Lease is ours. Cancel-safe: what was taken meanwhile runs out.
-    pub async fn win(&self) {
-        let mut seen = None;
+    /// Waits until this candidate holds the Lease. Cancel-safe: a Lease acquired meanwhile expires.
+    pub async fn acquire(&self) {
+        let mut last = None;
         loop {
-            match self.try_to_hold(&mut seen).await {
+            match self.try_acquire_or_renew(&mut last).await {
                 Ok(true) => return,
                 Ok(false) => {}
                 Err(error) => {
                     let error = &error as &dyn std::error::Error;
-                    tracing::warn!(error, "cannot take the Lease {}; trying again", self.lease);
+                    tracing::warn!(error, "cannot acquire the Lease {}; retrying", self.lease);
                 }
             }
-            sleep(LOOK_EVERY).await;
+            sleep(RETRY_INTERVAL).await;
         }
     }
 
-    /// Keeps the Lease; returns when it is lost.
-    pub async fn reign(&self) -> Deposed {
+    /// Renews the Lease until it is lost.
+    pub async fn renew_until_lost(&self) -> LeaseLost {
         let mut renewed = Instant::now();
-        let mut seen = None;
-        while renewed.elapsed() < GIVE_UP_AFTER {
-            sleep(RENEW_EVERY).await;
-            match self.try_to_hold(&mut seen).await {
+        let mut last = None;
+        while renewed.elapsed() < RENEW_DEADLINE {
+            sleep(RENEW_INTERVAL).await;
+            match self.try_acquire_or_renew(&mut last).await {
                 Ok(true) => renewed = Instant::now(),
                 Ok(false) => break,
                 Err(error) => {
                     let error = &error as &dyn std::error::Error;
-                    tracing::warn!(error, "cannot renew the Lease {}; trying again", self.lease);
+                    tracing::warn!(error, "cannot renew the Lease {}; retrying", self.lease);
                 }
             }
         }
-        Deposed {
+        LeaseLost {
             lease: self.lease.clone(),
         }
     }
 
-    /// Gives the Lease back, if it is ours, so that nobody need wait.
-    pub async fn abdicate(&self) -> Result<(), kube::Error> {
+    /// Releases the Lease if this candidate holds it, so that the next candidate need not wait for the expiry.
+    pub async fn release(&self) -> Result<(), kube::Error> {
         let Some(mut lease) = self.leases.get_opt(&self.lease).await? else {
             return Ok(());
         };
@@ -85,37 +87,40 @@ impl Candidate {
             Some(holder) if *holder == self.me => holder.clear(),
             _ => return Ok(()),
         }
-        let given = self
+        let released = self
             .leases
             .replace(&self.lease, &PostParams::default(), &lease)
             .await;
-        lost_or(given).map(|_| ())
+        written_or_lost(released).map(|_| ())
     }
 
-    /// Whether the Lease is ours now; taken or renewed if it may be.
-    async fn try_to_hold(&self, seen: &mut Option<Sighting>) -> Result<bool, kube::Error> {
+    /// Acquires or renews the Lease if possible. Returns true if this candidate holds the Lease now.
+    async fn try_acquire_or_renew(
+        &self,
+        last: &mut Option<LeaseObservation>,
+    ) -> Result<bool, kube::Error> {
         let Some(lease) = self.leases.get_opt(&self.lease).await? else {
-            let lease = self.held(Lease::default(), true);
-            return lost_or(self.leases.create(&PostParams::default(), &lease).await);
+            let lease = self.lease_held_by_me(Lease::default(), true);
+            return written_or_lost(self.leases.create(&PostParams::default(), &lease).await);
         };
         let now = Instant::now();
-        let sighting = Sighting::of(&lease, seen.take(), now);
-        let step = sighting.step(&lease, &self.me, now);
-        *seen = Some(sighting);
-        if step == Step::Wait {
+        let observation = LeaseObservation::of(&lease, last.take(), now);
+        let step = observation.step(&lease, &self.me, now);
+        *last = Some(observation);
+        if step == LeaseAction::Wait {
             return Ok(false);
         }
-        let lease = self.held(lease, step == Step::Take);
-        // With the version that was seen: of two who take it at the same time one is refused.
-        lost_or(
+        let lease = self.lease_held_by_me(lease, step == LeaseAction::Acquire);
+        // The request carries the observed resource version: of two concurrent writers the API server refuses one.
+        written_or_lost(
             self.leases
                 .replace(&self.lease, &PostParams::default(), &lease)
                 .await,
         )
     }
 
-    /// The Lease as it is once it is ours.
-    fn held(&self, lease: Lease, is_new: bool) -> Lease {
+    /// The Lease as held by this candidate.
+    fn lease_held_by_me(&self, lease: Lease, is_new: bool) -> Lease {
         let now = MicroTime(Timestamp::now());
         let spec = lease.spec.unwrap_or_default();
         let changes = spec.lease_transitions.unwrap_or(-1);
@@ -126,7 +131,7 @@ impl Candidate {
             },
             spec: Some(LeaseSpec {
                 holder_identity: Some(self.me.clone()),
-                lease_duration_seconds: i32::try_from(HOLDS_FOR.as_secs()).ok(),
+                lease_duration_seconds: i32::try_from(LEASE_DURATION.as_secs()).ok(),
                 acquire_time: if is_new {
                     Some(now.clone())
                 } else {
@@ -140,8 +145,8 @@ impl Candidate {
     }
 }
 
-/// Whether it was written; not if somebody else was quicker.
-fn lost_or(written: Result<Lease, kube::Error>) -> Result<bool, kube::Error> {
+/// True if the Lease was written, false if another candidate wrote it first.
+fn written_or_lost(written: Result<Lease, kube::Error>) -> Result<bool, kube::Error> {
     match written {
         Ok(_) => Ok(true),
         Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => {

@@ -1,14 +1,13 @@
-//! Of several operators one is at work: the one that holds the Lease. The others wait until it gives the Lease back or
-//! is not heard of for a while.
+//! Leader election by a Kubernetes Lease: one operator leads; the others wait until the Lease is released or expires.
 //!
-//! Clocks of machines are not compared: whether the holder is alive is judged by whether the Lease changes while it is
-//! watched here. Two may believe in themselves for a moment all the same; as all they do may be done twice, and the
-//! fields that they apply are the same, no harm comes of it.
+//! The clocks of different machines are not compared: the holder counts as alive as long as the Lease keeps changing
+//! while a candidate watches. Two operators may believe that they lead for a moment. Every write may be repeated and
+//! both apply the same fields, so this is harmless.
 
 mod candidate;
-mod decide;
+mod observation;
 
 #[cfg(test)]
 mod tests;
 
-pub use candidate::{Candidate, Deposed};
+pub use candidate::{LeaseCandidate, LeaseLost};

@@ -1,4 +1,4 @@
-//! Of several candidates one is at work.
+//! Leader election among several candidates.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use k8s_openapi::api::coordination::v1::Lease;
 use serde_json::json;
 use tokio::time::{Instant, timeout};
 
-use super::Candidate;
-use super::decide::{Sighting, Step};
-use crate::double::Cluster;
+use super::LeaseCandidate;
+use super::observation::{LeaseAction, LeaseObservation};
+use crate::testing::FakeApi;
 
 fn lease(holder: &str, version: &str) -> Lease {
     serde_json::from_value(json!({
@@ -23,107 +23,121 @@ fn a_lease_is_taken_only_when_it_is_free_or_has_not_moved_for_its_time() {
     let begin = Instant::now();
     let at = |seconds| begin + Duration::from_secs(seconds);
     let rows = [
-        ("ours", lease("me", "1"), lease("me", "1"), 60, Step::Renew),
+        (
+            "ours",
+            lease("me", "1"),
+            lease("me", "1"),
+            60,
+            LeaseAction::Renew,
+        ),
         (
             "given back",
             lease("you", "1"),
             lease("", "2"),
             1,
-            Step::Take,
+            LeaseAction::Acquire,
         ),
         (
             "somebody else's",
             lease("you", "1"),
             lease("you", "1"),
             15,
-            Step::Wait,
+            LeaseAction::Wait,
         ),
         (
             "not renewed",
             lease("you", "1"),
             lease("you", "1"),
             16,
-            Step::Take,
+            LeaseAction::Acquire,
         ),
         (
             "renewed",
             lease("you", "1"),
             lease("you", "2"),
             60,
-            Step::Wait,
+            LeaseAction::Wait,
         ),
         (
             "taken over",
             lease("you", "1"),
             lease("them", "2"),
             60,
-            Step::Wait,
+            LeaseAction::Wait,
         ),
     ];
     for (name, first, second, later, expected) in rows {
-        let sighting = Sighting::of(&first, None, at(0));
-        let sighting = Sighting::of(&second, Some(sighting), at(later));
-        assert_eq!(sighting.step(&second, "me", at(later)), expected, "{name}");
+        let observation = LeaseObservation::of(&first, None, at(0));
+        let observation = LeaseObservation::of(&second, Some(observation), at(later));
+        assert_eq!(
+            observation.step(&second, "me", at(later)),
+            expected,
+            "{name}"
+        );
     }
 }
 
-fn candidate(cluster: &Cluster, me: &str) -> Candidate {
-    Candidate::new(cluster.client(), "farm", "drover-operator", me)
+fn candidate(cluster: &FakeApi, me: &str) -> LeaseCandidate {
+    LeaseCandidate::new(cluster.client(), "farm", "drover-operator", me)
 }
 
-fn holder(cluster: &Cluster) -> String {
+fn holder(cluster: &FakeApi) -> String {
     let lease = cluster.object("leases", "drover-operator").unwrap();
     lease["spec"]["holderIdentity"].as_str().unwrap().to_owned()
 }
 
-/// Whether the candidate wins within so many seconds.
-async fn wins(candidate: &Candidate, seconds: u64) -> bool {
-    timeout(Duration::from_secs(seconds), candidate.win())
+/// Returns true if the candidate acquires the Lease within this many seconds.
+async fn wins(candidate: &LeaseCandidate, seconds: u64) -> bool {
+    timeout(Duration::from_secs(seconds), candidate.acquire())
         .await
         .is_ok()
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_second_one_wins_when_the_first_is_not_heard_of() {
-    let cluster = Cluster::default();
+    let cluster = FakeApi::default();
     let (one, other) = (candidate(&cluster, "one"), candidate(&cluster, "other"));
     assert!(wins(&one, 1).await);
     assert_eq!(holder(&cluster), "one");
-    let reigning = async { timeout(Duration::from_mins(1), one.reign()).await.is_err() };
+    let reigning = async {
+        timeout(Duration::from_mins(1), one.renew_until_lost())
+            .await
+            .is_err()
+    };
     let (still_reigns, won) = tokio::join!(reigning, wins(&other, 60));
     assert!(still_reigns && !won, "as long as it is renewed");
     assert!(!wins(&other, 10).await, "not at once");
     assert!(wins(&other, 30).await);
     assert_eq!(holder(&cluster), "other");
-    // The first one finds out.
-    let deposed = timeout(Duration::from_secs(30), one.reign()).await;
-    assert!(deposed.is_ok());
+    // The first candidate notices the loss.
+    let lost = timeout(Duration::from_secs(30), one.renew_until_lost()).await;
+    assert!(lost.is_ok());
     assert_eq!(holder(&cluster), "other");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_is_given_back_is_had_at_once() {
-    let cluster = Cluster::default();
+    let cluster = FakeApi::default();
     let (one, other) = (candidate(&cluster, "one"), candidate(&cluster, "other"));
     assert!(wins(&one, 1).await);
-    other.abdicate().await.unwrap();
+    other.release().await.unwrap();
     assert_eq!(
         holder(&cluster),
         "one",
         "nobody gives back what is another's"
     );
-    one.abdicate().await.unwrap();
+    one.release().await.unwrap();
     assert!(wins(&other, 1).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_cannot_renew_steps_down_before_another_may_take_over() {
-    let cluster = Cluster::default();
+    let cluster = FakeApi::default();
     let one = candidate(&cluster, "one");
     assert!(wins(&one, 1).await);
     cluster.break_after(0);
     let began = Instant::now();
-    one.reign().await;
+    one.renew_until_lost().await;
     assert!(
         began.elapsed() < Duration::from_secs(15),
         "{:?}",
@@ -133,7 +147,7 @@ async fn who_cannot_renew_steps_down_before_another_may_take_over() {
 
 #[tokio::test(start_paused = true)]
 async fn of_two_who_come_at_the_same_time_one_wins() {
-    let cluster = Cluster::default();
+    let cluster = FakeApi::default();
     let (one, other) = (candidate(&cluster, "one"), candidate(&cluster, "other"));
     let won = tokio::join!(wins(&one, 5), wins(&other, 5));
     assert!(won.0 != won.1, "{won:?}");

@@ -1,18 +1,20 @@
-//! How many workers of a pipeline may be evicted at the same time, as when nodes are drained.
+//! The disruption budget: the number of workers that may be evicted at the same time, for example when nodes are
+//! drained.
 
 use serde_json::{Value, json};
 
-use super::{Recipe, names};
+use super::{ObjectInput, names};
 
-/// A quarter, and one of one: a drain is slowed down, never blocked. A worker that does no good may always go.
-pub(super) fn budget(recipe: &Recipe<'_>) -> Value {
+/// A quarter of the workers, and at least one: a drain is slowed down but never blocked. Pods that are not ready may
+/// always be evicted.
+pub(super) fn budget(input: &ObjectInput<'_>) -> Value {
     json!({
         "apiVersion": "policy/v1",
         "kind": "PodDisruptionBudget",
-        "metadata": names::metadata(recipe),
+        "metadata": names::metadata(input),
         "spec": {
             "maxUnavailable": "25%",
-            "selector": { "matchLabels": names::selector(recipe.name) },
+            "selector": { "matchLabels": names::selector(input.name) },
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
         },
     })

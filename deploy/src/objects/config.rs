@@ -1,19 +1,18 @@
-//! The spec as a `ConfigMap`, for people and for whatever runs in the pod. The workers themselves take each job's spec
-//! from the store.
+//! The spec as a `ConfigMap`, for users and for processes in the pod. Workers read each job's spec from the store.
 
 use serde_json::{Value, json};
 
-use super::{Recipe, names};
+use super::{ObjectInput, names};
 
-/// The one key of the `ConfigMap`.
+/// The only key of the `ConfigMap`.
 pub(super) const KEY: &str = "pipeline.json";
 
-/// The spec of a pipeline in its normal form.
-pub fn config_map(recipe: &Recipe<'_>) -> Value {
+/// The `ConfigMap` with the spec in its normal form.
+pub fn config_map(input: &ObjectInput<'_>) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": names::metadata(recipe),
-        "data": { KEY: format!("{:#}\n", recipe.wanted.spec) },
+        "metadata": names::metadata(input),
+        "data": { KEY: format!("{:#}\n", input.desired.spec) },
     })
 }

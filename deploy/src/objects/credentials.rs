@@ -1,19 +1,19 @@
-//! How credentials come into a worker: as variables that refer to Secrets, never as values, never as files.
+//! Credentials reach a worker as environment variables that refer to Secrets, never as values or files.
 //!
-//! The worker hands none of its own variables to commands, and lets nobody look into its memory or environment. What a
-//! command is given by `transform.secrets` travels under a name that only the worker takes off.
+//! The worker passes none of its own variables to commands, and protects its memory and environment from other
+//! processes. Variables for commands (`transform.secrets`) carry a prefix that the worker removes.
 
 use drover_shared::pipeline::{GIVEN_PREFIX, Secret};
 use serde_json::{Value, json};
 
-use super::Recipe;
+use super::ObjectInput;
 
-/// The variables of the worker that hold credentials, and those that it gives to commands.
-pub(super) fn variables(recipe: &Recipe<'_>) -> Vec<Value> {
-    let broker = &recipe.workers.broker_secret;
+/// The worker's variables with credentials, and the variables that it passes to commands.
+pub(super) fn variables(input: &ObjectInput<'_>) -> Vec<Value> {
+    let broker = &input.workers.broker_secret;
     let mut variables = vec![from_secret("DROVER_BROKER", &broker.name, &broker.key)];
-    let given = recipe
-        .wanted
+    let given = input
+        .desired
         .pipeline
         .transform
         .secrets
@@ -23,9 +23,9 @@ pub(super) fn variables(recipe: &Recipe<'_>) -> Vec<Value> {
     variables
 }
 
-/// The Secrets all of whose keys are variables of the worker: the store's credentials.
-pub(super) fn sources(recipe: &Recipe<'_>) -> Vec<Value> {
-    let secret = recipe.workers.store_secret.iter();
+/// Secrets whose keys all become variables of the worker: the credentials of the store.
+pub(super) fn sources(input: &ObjectInput<'_>) -> Vec<Value> {
+    let secret = input.workers.store_secret.iter();
     secret
         .map(|name| json!({ "secretRef": { "name": name } }))
         .collect()

@@ -1,56 +1,56 @@
-//! The Deployment.
+//! The Deployment of a pipeline's workers.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Recipe, Unmakeable, names, patch, pod};
+use super::{InvalidPod, ObjectInput, names, patch, pod};
 
-/// The annotation that names the pipeline, whose name need not be fit for a label.
+/// The annotation with the pipeline's name, which need not be a valid label value.
 const NAME_ANNOTATION: &str = "drover.dev/pipeline-name";
 
-/// The Deployment of a pipeline, without workers as yet.
+/// The Deployment, scaled to zero.
 ///
-/// A new spec replaces workers without adding any first: there may be no room for more, and work that waits a moment
-/// is not lost.
-pub fn deployment(recipe: &Recipe<'_>) -> Result<Value, Unmakeable> {
-    let pod = patch::patched(pod::pod(recipe), &recipe.wanted.pods)?;
+/// A new spec replaces workers without a surge, because the cluster may have no room for more pods, and waiting work is
+/// not lost.
+pub fn deployment(input: &ObjectInput<'_>) -> Result<Value, InvalidPod> {
+    let pod = patch::patched(pod::pod(input), &input.desired.pods)?;
     Ok(json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": names::metadata(recipe),
+        "metadata": names::metadata(input),
         "spec": {
             "replicas": 0,
             "revisionHistoryLimit": 3,
-            "selector": { "matchLabels": names::selector(recipe.name) },
+            "selector": { "matchLabels": names::selector(input.name) },
             "strategy": {
                 "type": "RollingUpdate",
                 "rollingUpdate": { "maxSurge": 0, "maxUnavailable": "25%" },
             },
             "template": {
-                "metadata": { "labels": labels(recipe), "annotations": annotations(recipe) },
+                "metadata": { "labels": labels(input), "annotations": annotations(input) },
                 "spec": pod,
             },
         },
     }))
 }
 
-/// The user's labels, and ours over them.
-fn labels(recipe: &Recipe<'_>) -> BTreeMap<String, String> {
-    let mut labels = recipe.wanted.pods.metadata.labels.clone();
-    labels.extend(names::labels(recipe.name));
+/// The user's labels, overridden by the operator's labels.
+fn labels(input: &ObjectInput<'_>) -> BTreeMap<String, String> {
+    let mut labels = input.desired.pods.metadata.labels.clone();
+    labels.extend(names::labels(input.name));
     labels
 }
 
-fn annotations(recipe: &Recipe<'_>) -> BTreeMap<String, String> {
+fn annotations(input: &ObjectInput<'_>) -> BTreeMap<String, String> {
     let ours = [
-        (NAME_ANNOTATION, recipe.wanted.pipeline.name.to_string()),
+        (NAME_ANNOTATION, input.desired.pipeline.name.to_string()),
         (
             "kubectl.kubernetes.io/default-container",
             super::worker::NAME.to_owned(),
         ),
     ];
-    let mut annotations = recipe.wanted.pods.metadata.annotations.clone();
+    let mut annotations = input.desired.pods.metadata.annotations.clone();
     annotations.extend(ours.map(|(key, value)| (key.to_owned(), value)));
     annotations
 }

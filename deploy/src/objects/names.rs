@@ -1,23 +1,23 @@
-//! What objects are called, and by which labels they are found.
+//! Names and labels of the operator's objects.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::Recipe;
+use super::ObjectInput;
 
-/// Who owns the fields that the operator applies.
+/// The field manager of server-side apply.
 pub const MANAGER: &str = "drover-operator";
 
-/// The label that names the `Pipeline` resource on all that was made for it.
+/// The label that names the `Pipeline` resource of an object.
 pub const PIPELINE_LABEL: &str = "drover.dev/pipeline";
 
-/// What the objects of the resource called `name` are called.
+/// The name of the objects that belong to the resource called `name`.
 pub fn object_name(name: &str) -> String {
     format!("drover-{name}")
 }
 
-/// The labels by which a Deployment knows its pods; they can never change.
+/// The labels by which a Deployment selects its pods; they are immutable.
 pub fn selector(name: &str) -> BTreeMap<String, String> {
     [
         ("app.kubernetes.io/name", "drover-worker"),
@@ -27,7 +27,7 @@ pub fn selector(name: &str) -> BTreeMap<String, String> {
     .into()
 }
 
-/// The pods of a pipeline, as a label selector.
+/// The label selector of a pipeline's pods.
 pub fn pods_of(name: &str) -> String {
     let pairs: Vec<_> = selector(name)
         .into_iter()
@@ -36,7 +36,7 @@ pub fn pods_of(name: &str) -> String {
     pairs.join(",")
 }
 
-/// The labels of everything that is made for a pipeline.
+/// The labels of every object that belongs to a pipeline.
 pub(super) fn labels(name: &str) -> BTreeMap<String, String> {
     let mut labels = selector(name);
     for (key, value) in [
@@ -48,12 +48,12 @@ pub(super) fn labels(name: &str) -> BTreeMap<String, String> {
     labels
 }
 
-/// The metadata of an object that goes when the resource goes.
-pub(super) fn metadata(recipe: &Recipe<'_>) -> Value {
+/// Metadata of an object that the garbage collector deletes together with the resource.
+pub(super) fn metadata(input: &ObjectInput<'_>) -> Value {
     json!({
-        "name": object_name(recipe.name),
-        "namespace": recipe.namespace,
-        "labels": labels(recipe.name),
-        "ownerReferences": [recipe.owner],
+        "name": object_name(input.name),
+        "namespace": input.namespace,
+        "labels": labels(input.name),
+        "ownerReferences": [input.owner],
     })
 }

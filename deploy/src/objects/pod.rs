@@ -1,27 +1,27 @@
-//! The pod of a worker.
+//! The worker pod.
 
 use serde_json::{Value, json};
 
-use super::{Recipe, scheduling, security, volumes, worker};
+use super::{ObjectInput, scheduling, security, volumes, worker};
 
-/// The pod, before what `pod_spec` and `pod_patch` make of it.
-pub(super) fn pod(recipe: &Recipe<'_>) -> Value {
-    let pods = &recipe.wanted.pods;
+/// The pod before `pod_spec` and `pod_patch`.
+pub(super) fn pod(input: &ObjectInput<'_>) -> Value {
+    let pods = &input.desired.pods;
     let mut pod = json!({
-        "containers": [worker::container(recipe)],
-        "volumes": volumes::volumes(recipe),
-        "securityContext": security::pod(recipe),
-        // Whatever the command is, it has no business with the cluster.
+        "containers": [worker::container(input)],
+        "volumes": volumes::volumes(input),
+        "securityContext": security::pod(input),
+        // Commands must not reach the Kubernetes API.
         "automountServiceAccountToken": false,
         "enableServiceLinks": false,
-        "terminationGracePeriodSeconds": worker::termination_grace(recipe).as_secs(),
-        "topologySpreadConstraints": [scheduling::spread(recipe.name)],
+        "terminationGracePeriodSeconds": worker::termination_grace(input).as_secs(),
+        "topologySpreadConstraints": [scheduling::spread(input.name)],
     });
     let mut set = |field: &str, value: Value| pod[field] = value;
-    if let Some(installer) = worker::installer(recipe) {
+    if let Some(installer) = worker::installer(input) {
         set("initContainers", json!([installer]));
     }
-    if let Some(account) = &recipe.workers.service_account {
+    if let Some(account) = &input.workers.service_account {
         set("serviceAccountName", json!(account));
     }
     if !pods.scheduling_spec.node_selector.is_empty() {
@@ -39,7 +39,7 @@ pub(super) fn pod(recipe: &Recipe<'_>) -> Value {
                 .collect(),
         );
     }
-    let pull: Vec<_> = scheduling::pull_secrets(recipe);
+    let pull: Vec<_> = scheduling::pull_secrets(input);
     if !pull.is_empty() {
         set("imagePullSecrets", json!(pull));
     }

@@ -1,14 +1,14 @@
-//! What a worker asks for and what it may use.
+//! Resource requests and limits.
 
 use serde_json::{Map, Value, json};
 
-use crate::wanted::{Pods, Resources};
+use crate::desired::{PodResources, PodSettings};
 
-/// The resources of the worker's container; nothing is asked for that the spec does not say.
-pub(super) fn of_worker(pods: &Pods) -> Value {
+/// The resources of the worker's container; the operator adds nothing to the spec.
+pub(super) fn of_worker(pods: &PodSettings) -> Value {
     let (requests, limits) = (&pods.resource_requests, &pods.resource_limits);
     let mut resources = Map::new();
-    // Kubernetes lets nobody ask for other graphics processors than they may use.
+    // Kubernetes requires equal requests and limits of graphics processors.
     let gpu = limits.gpu.as_ref().or(requests.gpu.as_ref());
     for (kind, amounts) in [("requests", requests), ("limits", limits)] {
         let mut amounts = amounts_of(amounts);
@@ -22,13 +22,14 @@ pub(super) fn of_worker(pods: &Pods) -> Value {
     resources.into()
 }
 
-/// What copying one file takes. Both are said, as a namespace with a quota refuses pods that leave them out.
+/// Resources for copying one file. Requests and limits are both set, because a namespace with a quota refuses pods
+/// without them.
 pub(super) fn of_installer() -> Value {
     let amounts = json!({ "cpu": "100m", "memory": "64Mi" });
     json!({ "requests": amounts, "limits": amounts })
 }
 
-fn amounts_of(resources: &Resources) -> Map<String, Value> {
+fn amounts_of(resources: &PodResources) -> Map<String, Value> {
     let cpu = resources
         .cpu
         .map(|cpu| format!("{}m", (cpu * 1000.0).ceil()));

@@ -1,11 +1,11 @@
-//! Where pods are placed, and with which secrets their images are pulled.
+//! Placement of pods, and the Secrets for pulling images.
 
 use serde_json::{Map, Value, json};
 
-use super::{Recipe, names};
-use crate::wanted::Toleration;
+use super::{ObjectInput, names};
+use crate::desired::Toleration;
 
-/// Workers spread over nodes where that is possible.
+/// Spreads the workers over nodes where possible.
 pub(super) fn spread(name: &str) -> Value {
     json!({
         "maxSkew": 1,
@@ -15,7 +15,7 @@ pub(super) fn spread(name: &str) -> Value {
     })
 }
 
-/// A toleration as Kubernetes writes it.
+/// A toleration in the form of the Kubernetes API.
 pub(super) fn toleration(typed: &Toleration) -> Value {
     let effect = typed
         .effect
@@ -35,11 +35,11 @@ pub(super) fn toleration(typed: &Toleration) -> Value {
     fields.into()
 }
 
-/// The pipeline's secrets, then the cluster's, each once.
-pub(super) fn pull_secrets(recipe: &Recipe<'_>) -> Vec<Value> {
+/// The pipeline's pull Secrets, then those of the cluster, without duplicates.
+pub(super) fn pull_secrets(input: &ObjectInput<'_>) -> Vec<Value> {
     let mut names: Vec<&String> = Vec::new();
-    let own = &recipe.wanted.pods.transform.image_pull_secrets;
-    for name in own.iter().chain(&recipe.workers.image_pull_secrets) {
+    let own = &input.desired.pods.transform.image_pull_secrets;
+    for name in own.iter().chain(&input.workers.image_pull_secrets) {
         if !names.contains(&name) {
             names.push(name);
         }

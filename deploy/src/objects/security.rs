@@ -1,15 +1,16 @@
-//! As whom a pod runs, and with how few rights.
+//! User, group and capabilities of a pod.
 //!
-//! By default as the *restricted* pod security standard demands. `transform.user` is the exception where it has to be: a
-//! number is who the whole pod runs as; a name can only be looked up in the image, by a worker that is root there and
-//! may become somebody else. Where the store is a volume, whose files belong to one user, so it is with any other user:
-//! the worker must be able to write there, whoever its commands run as.
+//! The default conforms to the *restricted* pod security standard. `transform.user` is the exception: a number becomes
+//! the user of the whole pod. A name can only be resolved in the image, so the worker runs as root there and switches
+//! to the named user. A volume store belongs to one user; for any other user the worker runs as root too, because it
+//! must be able to write to the store whichever user its commands have.
 
 use serde_json::{Value, json};
 
-use super::Recipe;
+use super::ObjectInput;
 
-/// What a root worker needs to run a command as somebody else, hand it its directories, and end it.
+/// Capabilities that a root worker needs to run a command as another user, to hand over directories, and to end the
+/// command.
 const TO_BECOME_ANOTHER: [&str; 6] = [
     "CHOWN",
     "DAC_OVERRIDE",
@@ -19,19 +20,19 @@ const TO_BECOME_ANOTHER: [&str; 6] = [
     "SETUID",
 ];
 
-/// Who the worker is.
+/// The user of the worker.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum User {
-    /// This one, and so are its commands.
+    /// A numeric user for the worker and the commands.
     Number { user: u32, group: u32 },
-    /// Root, and becomes whom the image knows by a name.
+    /// The worker is root and switches to a user name of the image.
     Switching,
 }
 
 impl User {
-    fn of(recipe: &Recipe<'_>) -> Self {
-        let default = recipe.workers.user;
-        let Some(typed) = recipe.wanted.pipeline.transform.user.as_deref() else {
+    fn of(input: &ObjectInput<'_>) -> Self {
+        let default = input.workers.user;
+        let Some(typed) = input.desired.pipeline.transform.user.as_deref() else {
             return Self::Number {
                 user: default,
                 group: default,
@@ -40,11 +41,9 @@ impl User {
         let (user, group) = typed
             .split_once(':')
             .map_or((typed, None), |(user, group)| (user, Some(group)));
-        // Without a group it is root's, as for the worker anywhere else.
+        // Without a group the group is root's, as for every other worker.
         match (number(user), group.map_or(Some(0), number)) {
-            (Some(user), Some(group)) if can_use_store(user, recipe) => {
-                Self::Number { user, group }
-            }
+            (Some(user), Some(group)) if can_use_store(user, input) => Self::Number { user, group },
             _ => Self::Switching,
         }
     }
@@ -58,20 +57,20 @@ fn number(text: &str) -> Option<u32> {
     }
 }
 
-/// A bucket is open to whoever has its credentials, a volume to the user whose it is.
-fn can_use_store(user: u32, recipe: &Recipe<'_>) -> bool {
-    recipe.workers.store_claim.is_none() || user == recipe.workers.user
+/// True if `user` may write to the store: a bucket is open to every holder of its credentials, a volume to its owner.
+fn can_use_store(user: u32, input: &ObjectInput<'_>) -> bool {
+    input.workers.store_claim.is_none() || user == input.workers.user
 }
 
-/// What holds for the whole pod.
-pub(super) fn pod(recipe: &Recipe<'_>) -> Value {
-    let (user, group) = match User::of(recipe) {
+/// The security context of the pod.
+pub(super) fn pod(input: &ObjectInput<'_>) -> Value {
+    let (user, group) = match User::of(input) {
         User::Number { user, group } => (user, group),
         User::Switching => (0, 0),
     };
-    // Each pod with another group than the one before would have the kubelet change every file of a store.
-    let group_of_volumes = match recipe.workers.store_claim {
-        Some(_) => recipe.workers.user,
+    // A changing fsGroup would make the kubelet change every file of the store for each pod.
+    let group_of_volumes = match input.workers.store_claim {
+        Some(_) => input.workers.user,
         None => group,
     };
     json!({
@@ -84,16 +83,16 @@ pub(super) fn pod(recipe: &Recipe<'_>) -> Value {
     })
 }
 
-/// What holds for the worker's container.
-pub(super) fn worker(recipe: &Recipe<'_>) -> Value {
+/// The security context of the worker's container.
+pub(super) fn worker(input: &ObjectInput<'_>) -> Value {
     let mut capabilities = json!({ "drop": ["ALL"] });
-    if User::of(recipe) == User::Switching {
+    if User::of(input) == User::Switching {
         capabilities["add"] = json!(TO_BECOME_ANOTHER);
     }
     json!({ "allowPrivilegeEscalation": false, "capabilities": capabilities })
 }
 
-/// What holds for the container that copies the worker's binary.
+/// The security context of the container that installs the worker's binary.
 pub(super) fn installer() -> Value {
     json!({
         "allowPrivilegeEscalation": false,

@@ -1,4 +1,4 @@
-//! Every generated object, as it is applied; and that each is valid by the types of Kubernetes.
+//! Snapshots of every generated object, and their validity against the types of Kubernetes.
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::crd::{Pipeline, PipelineSpec};
-use crate::samples::workers;
-use crate::settings::Binary;
-use crate::wanted::wanted;
+use crate::desired::desired_pipeline;
+use crate::settings::{Binary, WorkerSettings};
+use crate::testing::workers;
 
 fn plain() -> Value {
     json!({
@@ -27,7 +27,7 @@ fn with(fields: impl std::borrow::Borrow<Value>) -> Value {
     spec
 }
 
-/// All that has to do with pods.
+/// A spec that uses every pod-related field.
 fn everything() -> Value {
     with(json!({
         "pipeline": { "name": "Thumbs_" },
@@ -57,9 +57,9 @@ fn everything() -> Value {
     }))
 }
 
-/// A cluster whose store is a folder, and whose images have the worker in them.
-fn other_workers() -> Workers {
-    Workers {
+/// A cluster with a volume store and with images that contain the worker.
+fn other_workers() -> WorkerSettings {
+    WorkerSettings {
         binary: Binary::Path("/usr/local/bin/drover-worker".to_owned()),
         pull_policy: Some("IfNotPresent".to_owned()),
         image_pull_secrets: vec!["cluster-registry".to_owned()],
@@ -71,8 +71,8 @@ fn other_workers() -> Workers {
     }
 }
 
-fn made(spec: Value, workers: &Workers) -> Result<Objects, Unmakeable> {
-    let wanted = wanted(&Pipeline::new("thumbs", PipelineSpec(spec))).unwrap();
+fn made(spec: Value, workers: &WorkerSettings) -> Result<Objects, InvalidPod> {
+    let desired = desired_pipeline(&Pipeline::new("thumbs", PipelineSpec(spec))).unwrap();
     let owner = OwnerReference {
         api_version: "drover.dev/v1alpha1".to_owned(),
         kind: "Pipeline".to_owned(),
@@ -81,17 +81,17 @@ fn made(spec: Value, workers: &Workers) -> Result<Objects, Unmakeable> {
         controller: Some(true),
         block_owner_deletion: Some(true),
     };
-    let recipe = Recipe {
+    let input = ObjectInput {
         name: "thumbs",
         namespace: "farm",
         owner: &owner,
-        wanted: &wanted,
+        desired: &desired,
         workers,
     };
-    objects(&recipe).map(|objects| objects.scaled(3))
+    objects(&input).map(|objects| objects.scaled(3))
 }
 
-fn pod(spec: Value, workers: &Workers) -> Value {
+fn pod(spec: Value, workers: &WorkerSettings) -> Value {
     made(spec, workers).unwrap().deployment["spec"]["template"]["spec"].take()
 }
 
@@ -119,7 +119,7 @@ fn the_deployment_where_the_store_is_a_folder_and_images_have_the_worker() {
     insta::assert_snapshot!("deployment_on_a_folder", yaml(&objects.deployment));
 }
 
-/// That an object is one of Kubernetes' own, with no field that its type does not have.
+/// Asserts that the object is valid and has no field that is unknown to the type.
 fn assert_is<T: DeserializeOwned + Serialize>(object: &Value) {
     let typed: T = serde_json::from_value(object.clone()).unwrap();
     assert_eq!(

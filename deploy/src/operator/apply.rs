@@ -1,135 +1,227 @@
-//! What the operator changes in the cluster.
+//! Applies the desired state of a pipeline: parse, register, observe, plan, write the objects, report.
+
+use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
-use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use k8s_openapi::jiff::Timestamp;
-use kube::api::{Patch, PatchParams};
-use kube::runtime::events::{Event, EventType};
+use kube::api::ListParams;
+use kube::runtime::controller::Action;
+use kube::runtime::reflector::Store;
 use kube::{Api, Resource, ResourceExt};
-use serde_json::json;
 
+use super::error::chain;
+use super::write::{apply_objects, set_deletion_costs, update_status};
 use super::{Context, OperatorError};
 use crate::crd::Pipeline;
-use crate::crew::COST;
-use crate::objects::{MANAGER, Objects, object_name};
-use crate::status::{Facts, News, news, tell};
+use crate::desired::{DesiredPipeline, desired_pipeline, pipeline_name};
+use crate::job_store::{JobBacklog, JobStoreError};
+use crate::objects::{ObjectInput, Objects, object_name, objects, pods_of};
+use crate::plan::{NodeFit, ScalingInput, ScalingPlan, ScalingRules, plan};
+use crate::status::{ReconcileOutcome, RunningPipeline, SpecRefusal};
+use crate::worker_probe::{Utilization, costs_to_set, probe_all};
 
-/// The most of a note that the API server takes.
-const LONGEST_NOTE: usize = 1024;
+/// Reconcile interval of a pipeline with unfinished jobs; hints and watches trigger earlier.
+const BUSY_INTERVAL: Duration = Duration::from_secs(5);
+/// Reconcile interval of an idle pipeline.
+const IDLE_INTERVAL: Duration = Duration::from_secs(15);
 
-/// Fields that are ours are taken back from whoever changed them.
-fn ours() -> PatchParams {
-    PatchParams::apply(MANAGER).force()
+/// The pipeline's objects in the cluster.
+struct ClusterObjects {
+    deployment: Option<Deployment>,
+    pods: Vec<Pod>,
 }
 
-/// Applies the objects of a pipeline; what is so already stays untouched. Returns the Deployment as it is now.
-pub(super) async fn apply(
-    resource: &Pipeline,
-    objects: Objects,
-    context: &Context,
-) -> Result<Deployment, OperatorError> {
-    let name = object_name(&resource.name_any());
-    let namespace = resource.namespace().unwrap_or_default();
-    let client = &context.client;
-    let config_maps: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
-    let budgets: Api<PodDisruptionBudget> = Api::namespaced(client.clone(), &namespace);
-    let deployments: Api<Deployment> = Api::namespaced(client.clone(), &namespace);
-    let (config_map, budget, deployment) = (
-        Patch::Apply(objects.config_map),
-        Patch::Apply(objects.budget),
-        Patch::Apply(objects.deployment),
-    );
-    let applied = config_maps.patch(&name, &ours(), &config_map).await;
-    applied.map_err(OperatorError::at("apply the ConfigMap"))?;
-    let applied = budgets.patch(&name, &ours(), &budget).await;
-    applied.map_err(OperatorError::at("apply the PodDisruptionBudget"))?;
-    let applied = deployments.patch(&name, &ours(), &deployment).await;
-    applied.map_err(OperatorError::at("apply the Deployment"))
-}
-
-/// Writes down what the removal of each pod costs. One that is gone costs nothing any more.
-pub(super) async fn set_costs(
-    resource: &Pipeline,
-    costs: &[(String, &'static str)],
-    context: &Context,
-) -> Result<(), OperatorError> {
-    let namespace = resource.namespace().unwrap_or_default();
-    let pods: Api<Pod> = Api::namespaced(context.client.clone(), &namespace);
-    for (pod, cost) in costs {
-        let patch = json!({ "metadata": { "annotations": { COST: cost } } });
-        match pods
-            .patch_metadata(pod, &PatchParams::default(), &Patch::Merge(patch))
-            .await
-        {
-            Ok(_) => {}
-            Err(kube::Error::Api(status)) if status.is_not_found() => {}
-            Err(error) => return Err(OperatorError::at("mark a pod")(error)),
+/// Reconciles a resource that is not being deleted.
+pub(super) async fn apply(resource: &Pipeline, context: &Context) -> Result<Action, OperatorError> {
+    let (desired, objects) = match accept(resource, context)? {
+        Ok(accepted) => accepted,
+        Err(refusal) => {
+            update_status(resource, &ReconcileOutcome::Refused(&refusal), context).await?;
+            // The resource with the same pipeline name may be deleted.
+            return Ok(Action::requeue(IDLE_INTERVAL));
         }
-    }
-    Ok(())
-}
-
-/// Brings the status up to date, if there is anything new to say, and tells what is news.
-pub(super) async fn tell_all(
-    resource: &Pipeline,
-    facts: &Facts<'_>,
-    context: &Context,
-) -> Result<(), OperatorError> {
-    let before = resource.status.clone().unwrap_or_default();
-    let after = tell(
-        facts,
-        &(context.link)(),
-        &before,
-        resource.metadata.generation,
-        Timestamp::now(),
-    );
-    if after == before {
-        return Ok(());
-    }
-    let namespace = resource.namespace().unwrap_or_default();
-    let pipelines: Api<Pipeline> = Api::namespaced(context.client.clone(), &namespace);
-    let patch = json!({
-        "apiVersion": Pipeline::api_version(&()),
-        "kind": Pipeline::kind(&()),
-        "status": after,
-    });
-    let told = pipelines
-        .patch_status(&resource.name_any(), &ours(), &Patch::Apply(patch))
-        .await;
-    told.map_err(OperatorError::at("update the status"))?;
-    for each in news(&before, &after) {
-        publish(resource, each, context).await;
-    }
-    Ok(())
-}
-
-/// An event is for people; that it can't be published stops nothing.
-async fn publish(resource: &Pipeline, news: News, context: &Context) {
-    let mut note = news.note;
-    if note.len() > LONGEST_NOTE {
-        let end = (0..=LONGEST_NOTE)
-            .rev()
-            .find(|end| note.is_char_boundary(*end));
-        note.truncate(end.unwrap_or_default());
-    }
-    let event = Event {
-        type_: if news.warns {
-            EventType::Warning
-        } else {
-            EventType::Normal
-        },
-        reason: news.reason,
-        note: Some(note),
-        action: news.action.to_owned(),
-        secondary: None,
     };
-    if let Err(error) = context
-        .recorder
-        .publish(&event, &resource.object_ref(&()))
-        .await
+    let backlog = match register(resource, &desired, context).await {
+        Ok(backlog) => backlog,
+        Err(error) => {
+            update_status(
+                resource,
+                &ReconcileOutcome::StoreUnreachable(&chain(&error)),
+                context,
+            )
+            .await?;
+            return Err(OperatorError::JobStore(error));
+        }
+    };
+    let existing = read_objects(resource, context).await?;
+    let plan = decide(resource, &desired, &backlog, &existing, context).await?;
+    let applied = apply_objects(resource, objects.scaled(plan.replicas), context).await;
+    if let Some(why) = applied.as_ref().err().and_then(OperatorError::refusal) {
+        update_status(resource, &ReconcileOutcome::ObjectsRefused(&why), context).await?;
+    }
+    let deployment = applied?;
+    let running = RunningPipeline {
+        deployment: Some(&deployment),
+        pods: &existing.pods,
+        work: &backlog,
+        plan: &plan,
+        nodes_hidden: context.nodes.are_hidden() && desired.counts_nodes(),
+        notes: &desired.notes,
+    };
+    update_status(resource, &ReconcileOutcome::Running(running), context).await?;
+    let usual = if backlog.unfinished_jobs > 0 {
+        BUSY_INTERVAL
+    } else {
+        IDLE_INTERVAL
+    };
+    Ok(Action::requeue(
+        plan.again_in.map_or(usual, |wait| usual.min(wait)),
+    ))
+}
+
+/// The parsed resource and its objects, scaled to zero.
+fn accept(
+    resource: &Pipeline,
+    context: &Context,
+) -> Result<Result<(DesiredPipeline, Objects), SpecRefusal>, OperatorError> {
+    let owner = resource
+        .controller_owner_ref(&())
+        .ok_or(OperatorError::Nameless)?;
+    Ok(parse(resource, &owner, context))
+}
+
+fn parse(
+    resource: &Pipeline,
+    owner: &OwnerReference,
+    context: &Context,
+) -> Result<(DesiredPipeline, Objects), SpecRefusal> {
+    if let Some(by) = older_resource(resource, &context.pipelines) {
+        return Err(SpecRefusal::NameTaken {
+            pipeline: pipeline_name(resource),
+            by,
+        });
+    }
+    let desired = desired_pipeline(resource).map_err(SpecRefusal::InvalidSpec)?;
+    let input = ObjectInput {
+        name: &resource.name_any(),
+        namespace: &resource.namespace().unwrap_or_default(),
+        owner,
+        desired: &desired,
+        workers: &context.workers,
+    };
+    let built = objects(&input).map_err(|error| SpecRefusal::InvalidSpec(vec![error.to_string()]));
+    built.map(|objects| (desired, objects))
+}
+
+/// The name of an older resource with the same pipeline name.
+fn older_resource(resource: &Pipeline, all: &Store<Pipeline>) -> Option<String> {
+    let name = pipeline_name(resource);
+    let age = |it: &Pipeline| (it.creation_timestamp(), it.uid());
+    let mut others = all.state();
+    others.retain(|other| {
+        other.namespace() == resource.namespace()
+            && pipeline_name(other) == name
+            && age(other) < age(resource)
+    });
+    others.first().map(|other| other.name_any())
+}
+
+/// Registers the pipeline for `drover serve`, and reads its unfinished backlog.
+async fn register(
+    resource: &Pipeline,
+    desired: &DesiredPipeline,
+    context: &Context,
+) -> Result<JobBacklog, JobStoreError> {
+    let name = &desired.pipeline.name;
+    let last_reported = resource
+        .status
+        .as_ref()
+        .and_then(|status| status.last_job.as_ref());
+    let last_reported = last_reported.and_then(|job| job.id.parse().ok());
+    context.job_store.register(name, &desired.spec).await?;
+    context.job_store.backlog(name, last_reported).await
+}
+
+async fn read_objects(
+    resource: &Pipeline,
+    context: &Context,
+) -> Result<ClusterObjects, OperatorError> {
+    let (name, namespace) = (
+        resource.name_any(),
+        resource.namespace().unwrap_or_default(),
+    );
+    let deployments: Api<Deployment> = Api::namespaced(context.client.clone(), &namespace);
+    let pods: Api<Pod> = Api::namespaced(context.client.clone(), &namespace);
+    // Served from the API server's cache; slightly stale data is sufficient.
+    let of_pipeline = ListParams::default().labels(&pods_of(&name)).match_any();
+    let deployment = deployments.get_opt(&object_name(&name)).await;
+    let listed = pods.list(&of_pipeline).await;
+    Ok(ClusterObjects {
+        deployment: deployment.map_err(OperatorError::at("look for the Deployment"))?,
+        pods: listed.map_err(OperatorError::at("list the pods"))?.items,
+    })
+}
+
+/// Computes the plan. Before a scale-in, probes the workers, plans with the busy ones, and marks idle pods to be
+/// removed first.
+async fn decide(
+    resource: &Pipeline,
+    desired: &DesiredPipeline,
+    backlog: &JobBacklog,
+    existing: &ClusterObjects,
+    context: &Context,
+) -> Result<ScalingPlan, OperatorError> {
+    let scale = ScalingRules::of(&desired.pipeline);
+    let observed = observe(resource, desired, backlog, existing, context);
+    let now = Timestamp::now();
+    let first = plan(&scale, &observed, now);
+    let scales_in = observed
+        .desired
+        .is_some_and(|desired| first.replicas < desired);
+    if !scales_in || first.replicas == 0 {
+        return Ok(first);
+    }
+    let utilizations = probe_all(context.worker_probe.as_ref(), &existing.pods).await;
+    let busy = utilizations
+        .values()
+        .filter(|it| **it == Utilization::Busy)
+        .count();
+    let busy = u32::try_from(busy).unwrap_or(u32::MAX);
+    let planned = plan(&scale, &ScalingInput { busy, ..observed }, now);
+    if observed
+        .desired
+        .is_some_and(|desired| planned.replicas < desired)
     {
-        let error = &error as &dyn std::error::Error;
-        tracing::debug!(error, "an event could not be published");
+        let costs = costs_to_set(&existing.pods, &utilizations);
+        set_deletion_costs(resource, &costs, context).await?;
+    }
+    Ok(planned)
+}
+
+fn observe(
+    resource: &Pipeline,
+    desired: &DesiredPipeline,
+    backlog: &JobBacklog,
+    existing: &ClusterObjects,
+    context: &Context,
+) -> ScalingInput {
+    let deployment = existing
+        .deployment
+        .as_ref()
+        .and_then(|deployment| deployment.spec.as_ref());
+    let replicas = deployment.and_then(|spec| spec.replicas);
+    let idle_since = resource
+        .status
+        .as_ref()
+        .and_then(|status| status.idle_since.as_ref());
+    ScalingInput {
+        nodes: context.nodes.fitting(&NodeFit::of(&desired.pods)),
+        unfinished_jobs: backlog.unfinished_jobs,
+        outstanding: backlog.outstanding,
+        desired: replicas.and_then(|replicas| u32::try_from(replicas).ok()),
+        busy: 0,
+        idle_since: idle_since.map(|since| since.0),
     }
 }

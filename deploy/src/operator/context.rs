@@ -1,4 +1,4 @@
-//! What tending a pipeline takes.
+//! Shared context of all reconciliations.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,39 +9,39 @@ use kube::runtime::events::Recorder;
 use kube::runtime::reflector::Store;
 
 use super::Nodes;
-use crate::books::Books;
 use crate::crd::Pipeline;
-use crate::crew::Crew;
-use crate::settings::Workers;
+use crate::job_store::JobStore;
+use crate::settings::WorkerSettings;
+use crate::worker_probe::WorkerProbe;
 
-/// What tending a pipeline takes; the same for all.
+/// Shared context of all reconciliations.
 pub struct Context {
-    /// The cluster.
+    /// The Kubernetes client.
     pub client: Client,
     /// The store.
-    pub books: Arc<dyn Books>,
-    /// Who asks workers how they are.
-    pub crew: Arc<dyn Crew>,
-    /// How the connection to the broker is.
+    pub job_store: Arc<dyn JobStore>,
+    /// Probes the workers.
+    pub worker_probe: Arc<dyn WorkerProbe>,
+    /// The state of the connection to the broker.
     pub link: Box<dyn Fn() -> Link + Send + Sync>,
-    /// How workers are run in this cluster.
-    pub workers: Workers,
-    /// The nodes as they are now.
+    /// Cluster-wide settings of workers.
+    pub workers: WorkerSettings,
+    /// The current nodes.
     pub nodes: Nodes,
-    /// All pipelines of the namespace.
+    /// All `Pipeline` resources of the namespace.
     pub pipelines: Store<Pipeline>,
-    /// Tells people what happened.
+    /// Publishes Kubernetes events.
     pub recorder: Recorder,
-    /// How often in a row a pipeline could not be tended.
-    pub failures: Failures,
+    /// Consecutive failures by pipeline.
+    pub failures: FailureCounts,
 }
 
-/// How often in a row pipelines could not be tended, by their uids.
+/// Consecutive failures of reconciliations, by the resource's uid.
 #[derive(Debug, Default)]
-pub struct Failures(Mutex<HashMap<String, u32>>);
+pub struct FailureCounts(Mutex<HashMap<String, u32>>);
 
-impl Failures {
-    /// One more; how many there were before.
+impl FailureCounts {
+    /// Adds a failure and returns the number before.
     pub(super) fn count(&self, uid: &str) -> u32 {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(uid.to_owned()).or_default();
@@ -50,7 +50,7 @@ impl Failures {
         before
     }
 
-    /// It was tended, or is gone.
+    /// Resets the count after a success or a deletion.
     pub(super) fn forget(&self, uid: &str) {
         self.0
             .lock()

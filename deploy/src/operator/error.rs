@@ -1,4 +1,4 @@
-//! Why a pipeline could not be tended, and when to try again.
+//! Errors of a reconciliation, and the back-off of each.
 
 use std::error::Error;
 use std::time::Duration;
@@ -6,49 +6,49 @@ use std::time::Duration;
 use kube::core::Status;
 use kube::runtime::finalizer;
 
-use crate::books::BooksError;
+use crate::job_store::JobStoreError;
 
-/// Answers to a request that is not well made, not allowed, too large, not valid.
+/// Status codes of requests that are malformed, forbidden, too large or invalid.
 const REFUSALS: [u16; 4] = [400, 403, 413, 422];
 
-/// What server-side apply says of an object that is not of its type: a field that is unknown, or one key twice. It calls
-/// that an internal error.
+/// Message of server-side apply for an object with an unknown field or a repeated key. The API server answers with the
+/// code of an internal error.
 const NOT_OF_ITS_TYPE: &str = "failed to create typed patch object";
 
-/// Why a pipeline could not be tended.
+/// A failed reconciliation.
 #[derive(Debug, thiserror::Error)]
 pub enum OperatorError {
-    /// The API server did not do what it was asked.
+    /// The API server refused or did not answer.
     #[error("cannot {action}")]
     Kube {
-        /// What was to be done.
+        /// The attempted action.
         action: &'static str,
-        /// Its answer.
+        /// The API server's answer.
         #[source]
         source: kube::Error,
     },
-    /// The store did not answer.
+    /// The store failed.
     #[error("cannot use the store")]
-    Books(#[source] BooksError),
-    /// The resource is being deleted, and jobs of its pipeline have not ended.
+    JobStore(#[source] JobStoreError),
+    /// The resource is being deleted, and some of its jobs have not finished.
     #[error("waiting for {0} stopped jobs to end")]
     JobsOpen(u64),
-    /// The resource was read from no cluster.
+    /// The resource has no name or no uid.
     #[error("the resource has no uid")]
     Nameless,
-    /// The finalizer could not be set or taken away.
+    /// The finalizer could not be added or removed.
     #[error("cannot change the finalizer")]
     Finalizer(#[source] Box<finalizer::Error<OperatorError>>),
 }
 
 impl OperatorError {
-    /// For `map_err`: what was to be done.
+    /// For `map_err`: adds the attempted action.
     pub(super) fn at(action: &'static str) -> impl FnOnce(kube::Error) -> Self {
         move |source| Self::Kube { action, source }
     }
 
-    /// What the API server says against an object itself: it is not valid, or a rule of the cluster forbids it. None if
-    /// the same object may be taken another time.
+    /// The API server's reason for refusing the object itself: the object is invalid or violates a policy. `None` if a
+    /// retry may succeed.
     pub(super) fn refusal(&self) -> Option<String> {
         match self {
             Self::Kube {
@@ -59,39 +59,39 @@ impl OperatorError {
         }
     }
 
-    /// When to try again after so many failures in a row.
+    /// The back-off after this many consecutive failures.
     pub(super) fn pause(&self, failures: u32) -> Duration {
         match self {
-            // No failure: they end when they end.
+            // Not a failure: the jobs are stopping.
             Self::JobsOpen(_) => Duration::from_secs(2),
-            // Somebody else was quicker; the next look sees what they did.
+            // A concurrent write; the next reconciliation sees its result.
             Self::Kube {
                 source: kube::Error::Api(status),
                 ..
             } if status.is_conflict() => Duration::from_millis(200),
-            // Nothing but a person's change helps, and that is seen by itself.
+            // Only a user's change helps, and a watch reports that change.
             Self::Kube {
                 source: kube::Error::Api(status),
                 ..
             } if is_refusal(status) => Duration::from_mins(2),
-            Self::Kube { .. } | Self::Books(_) | Self::Nameless | Self::Finalizer(_) => {
+            Self::Kube { .. } | Self::JobStore(_) | Self::Nameless | Self::Finalizer(_) => {
                 let doubled = Duration::from_secs(1) * 2u32.pow(failures.min(6));
                 doubled.min(Duration::from_mins(1))
             }
         }
     }
 
-    /// In a word, for metrics.
+    /// The value of the metrics label.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::JobsOpen(_) => "waiting",
-            Self::Books(_) => "store",
+            Self::JobStore(_) => "store",
             Self::Kube { .. } | Self::Nameless | Self::Finalizer(_) => "kubernetes",
         }
     }
 }
 
-/// Whether the same request would be answered so again, until a person changes something.
+/// True if the same request would be refused again until a user changes something.
 fn is_refusal(status: &Status) -> bool {
     REFUSALS.contains(&status.code) || status.message.contains(NOT_OF_ITS_TYPE)
 }
@@ -113,7 +113,7 @@ impl From<finalizer::Error<Self>> for OperatorError {
     }
 }
 
-/// An error with all its causes, for people.
+/// The error with all its causes, for users.
 pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,12 +1,12 @@
-//! Hints that a job has arrived, from the broker: whoever is in standby wakes at once.
+//! Hints from the broker that a job was submitted, so that a pipeline in standby wakes up at once.
 
 use drover_shared::id::PipelineName;
 use drover_shared::queue::{Broker, Consumer, QueueError};
 use drover_shared::wire::{Control, Message, decode};
 use futures::{Stream, StreamExt, stream};
 
-/// The pipelines that jobs arrive for, from now on. A hint that is lost is found in the store a little later; so the
-/// stream just ends with the broker.
+/// The pipelines for which jobs are submitted from now on. A lost hint only delays the wake-up until the next
+/// reconciliation, so the stream simply ends with the broker connection.
 pub async fn hints(
     broker: &dyn Broker,
     me: &str,
@@ -19,14 +19,14 @@ pub async fn hints(
     Ok(arrivals.filter_map(std::future::ready))
 }
 
-/// The next hint; an inner none if it is about something else. None: there will be no more.
+/// The next hint; `Some(None)` for a message about something else, `None` at the end.
 async fn next(consumer: &mut dyn Consumer) -> Option<Option<PipelineName>> {
     let delivery = match consumer.next().await {
         Ok(delivery) => delivery,
         Err(error) => {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "no more hints come"
+                "hints ended; jobs are noticed at the next reconciliation"
             );
             return None;
         }
@@ -35,7 +35,7 @@ async fn next(consumer: &mut dyn Consumer) -> Option<Option<PipelineName>> {
         Ok(Message::Control(Control::Submitted { pipeline, .. })) => Some(pipeline),
         _ => None,
     };
-    // A hint is settled as it is delivered.
+    // The control queue needs no acknowledgement; this ack has no effect on the broker.
     let _ = delivery.ack().await;
     Some(hint)
 }

@@ -1,22 +1,22 @@
-//! The operator at work: sees what changed, plans, and carries the plan out.
+//! The controller: watches the cluster, plans, and applies the plan.
 //!
-//! All that it knows of a pipeline is in the cluster and in the store, so it may be killed and started anew at any point.
-//! Whatever it does may be done twice.
+//! The operator's whole state is in the cluster and the store, so it may be killed and restarted at any point. Every
+//! action may be repeated.
 
 mod apply;
+mod cleanup;
 mod context;
-mod dismiss;
 mod error;
 mod hints;
 mod nodes;
 mod reconcile;
-mod tend;
 mod watch;
+mod write;
 
 #[cfg(test)]
 mod tests;
 
-pub use context::{Context, Failures};
+pub use context::{Context, FailureCounts};
 pub use error::OperatorError;
 pub use hints::hints;
 pub use nodes::{Nodes, watch_nodes};

@@ -1,4 +1,4 @@
-//! The nodes of the cluster, kept up to date by a watch; of each only what matters for placing workers.
+//! The nodes of the cluster, kept current by a watch. Only fields that matter for scheduling are kept.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,45 +10,45 @@ use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, ResourceExt};
 
-use crate::plan::{Fit, fitting};
+use crate::plan::{NodeFit, fitting};
 
-/// The nodes as they are now. Cheap to clone; all clones tell the same.
+/// The current nodes. Cheap to clone; all clones share the same data.
 #[derive(Clone, Debug, Default)]
-pub struct Nodes(Arc<Mutex<Known>>);
+pub struct Nodes(Arc<Mutex<NodeCache>>);
 
 #[derive(Debug, Default)]
-struct Known {
+struct NodeCache {
     nodes: BTreeMap<String, Node>,
-    /// Nodes of a list that is still coming in.
-    coming: BTreeMap<String, Node>,
-    /// Whether a list came in whole.
+    /// Nodes of a list that is still arriving.
+    incoming: BTreeMap<String, Node>,
+    /// True after the first complete list.
     complete: bool,
-    /// Whether the cluster refuses to show its nodes.
+    /// True if the operator has no right to list nodes.
     hidden: bool,
 }
 
 impl Nodes {
-    /// How many nodes workers can be placed on; none if that can't be told.
-    pub fn fitting(&self, fit: &Fit<'_>) -> Option<u32> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.complete.then(|| fitting(known.nodes.values(), fit))
+    /// The number of nodes on which workers can be scheduled; `None` if the nodes are uncache.
+    pub fn fitting(&self, fit: &NodeFit<'_>) -> Option<u32> {
+        let cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        cache.complete.then(|| fitting(cache.nodes.values(), fit))
     }
 
-    /// Whether the cluster refuses to show its nodes.
+    /// True if the operator has no right to list nodes.
     pub fn are_hidden(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).hidden
     }
 
-    /// Takes note of what a watch tells; whether that changes where workers can be placed.
-    fn note(&self, event: Result<Event<Node>, watcher::Error>) -> bool {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Records a watch event. Returns true if the event changes where workers can be scheduled.
+    fn record(&self, event: Result<Event<Node>, watcher::Error>) -> bool {
+        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
-            Ok(event) => known.note(event),
+            Ok(event) => cache.record(event),
             Err(error) => {
-                known.hidden = is_forbidden(&error);
+                cache.hidden = is_forbidden(&error);
                 tracing::debug!(
                     error = &error as &dyn std::error::Error,
-                    "the nodes can't be watched"
+                    "cannot watch the nodes"
                 );
                 false
             }
@@ -56,27 +56,28 @@ impl Nodes {
     }
 }
 
-impl Known {
-    fn note(&mut self, event: Event<Node>) -> bool {
+impl NodeCache {
+    fn record(&mut self, event: Event<Node>) -> bool {
         self.hidden = false;
         match event {
             Event::Init => {
-                self.coming.clear();
+                self.incoming.clear();
                 false
             }
             Event::InitApply(node) => {
-                self.coming.insert(node.name_any(), essence(node));
+                self.incoming
+                    .insert(node.name_any(), scheduling_fields(node));
                 false
             }
             Event::InitDone => {
-                let coming = std::mem::take(&mut self.coming);
-                let changed = !self.complete || coming != self.nodes;
-                self.nodes = coming;
+                let incoming = std::mem::take(&mut self.incoming);
+                let changed = !self.complete || incoming != self.nodes;
+                self.nodes = incoming;
                 self.complete = true;
                 changed
             }
             Event::Apply(node) => {
-                let (name, node) = (node.name_any(), essence(node));
+                let (name, node) = (node.name_any(), scheduling_fields(node));
                 let before = self.nodes.insert(name, node.clone());
                 before.as_ref() != Some(&node)
             }
@@ -85,19 +86,19 @@ impl Known {
     }
 }
 
-/// Watches the nodes; the stream yields whenever workers can be placed elsewhere than before, and must be polled for
-/// [`Nodes`] to stay up to date.
+/// Watches the nodes. The stream yields after each change that affects scheduling, and must be polled to keep [`Nodes`]
+/// current.
 pub fn watch_nodes(client: Client) -> (Nodes, impl Stream<Item = ()> + Send) {
     let nodes = Nodes::default();
-    let noting = nodes.clone();
+    let recorder = nodes.clone();
     let changes = watcher(Api::<Node>::all(client), watcher::Config::default())
         .default_backoff()
-        .filter_map(move |event| future::ready(noting.note(event).then_some(())));
+        .filter_map(move |event| future::ready(recorder.record(event).then_some(())));
     (nodes, changes)
 }
 
-/// What matters of a node for placing workers. The rest changes every few minutes, and is large.
-fn essence(node: Node) -> Node {
+/// The fields of a node that matter for scheduling. The rest changes every few minutes and is large.
+fn scheduling_fields(node: Node) -> Node {
     let spec = node.spec.unwrap_or_default();
     let conditions = node.status.and_then(|status| status.conditions);
     let mut ready = conditions.unwrap_or_default();

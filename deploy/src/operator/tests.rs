@@ -1,11 +1,9 @@
-//! Scenarios against a double of the API server, and of the store and the workers.
+//! Scenarios against a fake API server, a fake store and fake workers.
 
-mod farm;
-
+mod cleanup;
+mod conditions;
+mod controller;
 mod crashes;
-mod ending;
-mod life;
-mod rights;
+mod lifecycle;
+mod rbac;
 mod scaling;
-mod watching;
-mod words;

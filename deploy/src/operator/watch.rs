@@ -1,4 +1,4 @@
-//! The controller: which changes lead to a look at which pipeline.
+//! The controller: maps changes in the cluster to reconciliations.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -16,16 +16,16 @@ use kube::{Api, Client, ResourceExt};
 
 use super::{Context, reconcile, retry};
 use crate::crd::Pipeline;
+use crate::desired::pipeline_name;
 use crate::objects::PIPELINE_LABEL;
-use crate::wanted::pipeline_name;
 
-/// The most pipelines that are tended at the same time.
-const AT_ONCE: u16 = 16;
+/// Maximum number of concurrent reconciliations.
+const CONCURRENCY: u16 = 16;
 
-/// Tends all pipelines of the namespace until `stop` resolves; looks that are under way then are finished.
+/// Reconciles all pipelines of the namespace until `stop` resolves; running reconciliations then finish.
 ///
-/// `context` is made with the pipelines that the controller knows; `nodes` and `hints` are changes besides those of
-/// the objects themselves.
+/// `context` is built with the controller's store of pipelines. `nodes` and `hints` are triggers besides the watched
+/// objects.
 pub async fn watch(
     client: Client,
     namespace: &str,
@@ -34,64 +34,66 @@ pub async fn watch(
     hints: impl Stream<Item = PipelineName> + Send + 'static,
     stop: impl Future<Output = ()> + Send + Sync + 'static,
 ) {
-    // Those that were made by an operator, for a pipeline; there may be many others.
-    let ours = || watcher::Config::default().labels(PIPELINE_LABEL);
+    // Only objects with the operator's label; the namespace may hold many others.
+    let operator_owned = || watcher::Config::default().labels(PIPELINE_LABEL);
     let of = |client: &Client| client.clone();
     let controller = Controller::new(
         Api::<Pipeline>::namespaced(of(&client), namespace),
         watcher::Config::default(),
     );
-    let known = controller.store();
-    let woken = known.clone();
+    let pipelines = controller.store();
+    let by_name = pipelines.clone();
     let stop = stop.shared();
-    let in_vain = stopped_too_early(known.clone(), stop.clone());
+    let never_started = stopped_too_early(pipelines.clone(), stop.clone());
     let running = controller
         .owns(
             Api::<Deployment>::namespaced(of(&client), namespace),
-            ours(),
+            operator_owned(),
         )
-        .owns(Api::<ConfigMap>::namespaced(of(&client), namespace), ours())
+        .owns(
+            Api::<ConfigMap>::namespaced(of(&client), namespace),
+            operator_owned(),
+        )
         .owns(
             Api::<PodDisruptionBudget>::namespaced(of(&client), namespace),
-            ours(),
+            operator_owned(),
         )
         .watches(
             Api::<Pod>::namespaced(of(&client), namespace),
-            ours(),
+            operator_owned(),
             owner_of,
         )
         .reconcile_all_on(nodes)
-        .reconcile_on(hints.filter_map(move |name| std::future::ready(bearer(&woken, &name))))
-        .with_config(controller::Config::default().concurrency(AT_ONCE))
+        .reconcile_on(
+            hints.filter_map(move |name| std::future::ready(resource_of(&by_name, &name))),
+        )
+        .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .graceful_shutdown_on(stop)
-        .run(reconcile, retry, Arc::new(context(known)));
-    let working = running.for_each(|looked| {
-        // What went wrong with a pipeline was told by `retry`.
-        if let Err(error @ controller::Error::QueueError(_)) = &looked {
-            tracing::warn!(
-                error = error as &dyn std::error::Error,
-                "a watch was interrupted"
-            );
+        .run(reconcile, retry, Arc::new(context(pipelines)));
+    let working = running.for_each(|result| {
+        // `retry` has already logged the failure of a reconciliation.
+        if let Err(error @ controller::Error::QueueError(_)) = &result {
+            tracing::warn!(error = error as &dyn std::error::Error, "watch interrupted");
         }
         std::future::ready(())
     });
     tokio::select! {
         () = working => {}
-        () = in_vain => {}
+        () = never_started => {}
     }
 }
 
-/// Resolves if it is to stop before the pipelines were seen: no look is under way then, and a controller that watches no
-/// more would wait for its first list for ever.
-async fn stopped_too_early(known: Store<Pipeline>, stop: impl Future<Output = ()>) {
+/// Resolves if `stop` resolves before the first list of pipelines. No reconciliation is running then, and a controller
+/// without a watch would wait for its first list forever.
+async fn stopped_too_early(pipelines: Store<Pipeline>, stop: impl Future<Output = ()>) {
     tokio::select! {
         biased;
-        _ = known.wait_until_ready() => std::future::pending().await,
+        _ = pipelines.wait_until_ready() => std::future::pending().await,
         () = stop => {}
     }
 }
 
-/// The pipeline whose pod it is: pods belong to a `ReplicaSet`, so only their label tells.
+/// The pipeline of a pod. Pods are owned by a `ReplicaSet`, so only the label names the pipeline.
 #[expect(clippy::needless_pass_by_value, reason = "the controller passes it so")]
 fn owner_of(pod: Pod) -> Option<ObjectRef<Pipeline>> {
     let name = pod.labels().get(PIPELINE_LABEL)?;
@@ -99,7 +101,7 @@ fn owner_of(pod: Pod) -> Option<ObjectRef<Pipeline>> {
 }
 
 /// The resource of a pipeline.
-fn bearer(known: &Store<Pipeline>, name: &PipelineName) -> Option<ObjectRef<Pipeline>> {
-    let bearer = known.find(|resource| pipeline_name(resource) == name.as_str())?;
-    Some(ObjectRef::from_obj(bearer.as_ref()))
+fn resource_of(pipelines: &Store<Pipeline>, name: &PipelineName) -> Option<ObjectRef<Pipeline>> {
+    let resource = pipelines.find(|resource| pipeline_name(resource) == name.as_str())?;
+    Some(ObjectRef::from_obj(resource.as_ref()))
 }

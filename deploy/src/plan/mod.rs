@@ -1,13 +1,13 @@
-//! How many workers there should be: a pure function of what is asked for, what is seen, and the time.
+//! The number of workers: a pure function of the desired state, the observed state and the time.
 //!
-//! It knows nothing of Kubernetes' objects. Acting on a plan leaves no choices, and planning again right after
-//! changes nothing.
+//! This room does not know the operator's objects. A plan leaves no choices, and planning again directly after a plan
+//! was carried out changes nothing.
 
-mod decide;
-mod fit;
+mod node_fit;
+mod scaling;
 
 #[cfg(test)]
 mod tests;
 
-pub use decide::{Idle, Observed, Plan, Scale, plan};
-pub use fit::{Fit, fitting};
+pub use node_fit::{NodeFit, fitting};
+pub use scaling::{IdleState, ScalingInput, ScalingPlan, ScalingRules, plan};

@@ -1,4 +1,4 @@
-//! Rows and laws for the plan.
+//! Table tests and properties of the plan.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::wanted::Toleration;
+use crate::desired::Toleration;
 
 const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
@@ -18,8 +18,8 @@ fn constant(number: u32) -> Parallelism {
     Parallelism::Constant(NonZeroU32::new(number).unwrap())
 }
 
-fn scale(parallelism: Parallelism) -> Scale {
-    Scale {
+fn scale(parallelism: Parallelism) -> ScalingRules {
+    ScalingRules {
         parallelism,
         standby_after: None,
         autoscaling: false,
@@ -27,46 +27,46 @@ fn scale(parallelism: Parallelism) -> Scale {
     }
 }
 
-fn standby(scale: Scale) -> Scale {
-    Scale {
+fn standby(scale: ScalingRules) -> ScalingRules {
+    ScalingRules {
         standby_after: Some(Duration::from_secs(60)),
         ..scale
     }
 }
 
-fn auto(scale: Scale) -> Scale {
-    Scale {
+fn auto(scale: ScalingRules) -> ScalingRules {
+    ScalingRules {
         autoscaling: true,
         ..scale
     }
 }
 
-/// At rest, on three nodes.
-fn rest() -> Observed {
-    Observed {
+/// An idle pipeline on three nodes.
+fn rest() -> ScalingInput {
+    ScalingInput {
         nodes: Some(3),
-        ..Observed::default()
+        ..ScalingInput::default()
     }
 }
 
-/// A job with so many datums still to be done.
-fn work(outstanding: u64) -> Observed {
-    Observed {
+/// A job with this many outstanding datums.
+fn work(outstanding: u64) -> ScalingInput {
+    ScalingInput {
         unfinished_jobs: 1,
         outstanding,
         ..rest()
     }
 }
 
-fn running(observed: Observed, wanted: u32) -> Observed {
-    Observed {
-        wanted: Some(wanted),
+fn running(observed: ScalingInput, desired: u32) -> ScalingInput {
+    ScalingInput {
+        desired: Some(desired),
         ..observed
     }
 }
 
-fn idle_for(observed: Observed, seconds: i64) -> Observed {
-    Observed {
+fn idle_for(observed: ScalingInput, seconds: i64) -> ScalingInput {
+    ScalingInput {
         idle_since: Some(NOW - SignedDuration::from_secs(seconds)),
         ..observed
     }
@@ -77,8 +77,8 @@ fn idle_for(observed: Observed, seconds: i64) -> Observed {
 fn the_number_of_workers_is_what_the_spec_says_of_what_is_seen() {
     let four = scale(constant(4));
     let each = |coefficient| scale(Parallelism::Coefficient(coefficient));
-    let busy = |observed, busy| Observed { busy, ..observed };
-    let nodes = |nodes| Observed { nodes, ..rest() };
+    let busy = |observed, busy| ScalingInput { busy, ..observed };
+    let nodes = |nodes| ScalingInput { nodes, ..rest() };
     let rows = [
         ("constant, at rest", four, rest(), 4),
         ("constant, at work", four, work(1), 4),
@@ -174,7 +174,7 @@ fn the_number_of_workers_is_what_the_spec_says_of_what_is_seen() {
         ),
         (
             "autoscaling, datums that travel together",
-            Scale {
+            ScalingRules {
                 together: 100,
                 ..auto(four)
             },
@@ -203,14 +203,14 @@ fn a_plan_says_when_it_will_change_by_itself() {
     }
 }
 
-fn any_scale() -> impl Strategy<Value = Scale> {
+fn any_scale() -> impl Strategy<Value = ScalingRules> {
     let parallelism = prop_oneof![
         (1..200u32).prop_map(constant),
         (0.0..20.0f64).prop_map(Parallelism::Coefficient),
     ];
     let grace = proptest::option::of((0..200u64).prop_map(Duration::from_secs));
     (parallelism, grace, any::<bool>(), 1..50u64).prop_map(
-        |(parallelism, standby_after, autoscaling, together)| Scale {
+        |(parallelism, standby_after, autoscaling, together)| ScalingRules {
             parallelism,
             standby_after,
             autoscaling,
@@ -219,24 +219,24 @@ fn any_scale() -> impl Strategy<Value = Scale> {
     )
 }
 
-fn any_observation() -> impl Strategy<Value = Observed> {
+fn any_observation() -> impl Strategy<Value = ScalingInput> {
     let since = proptest::option::of(-300..300i64);
-    let wanted = proptest::option::of(0..300u32);
+    let desired = proptest::option::of(0..300u32);
     let nodes = proptest::option::of(0..50u32);
-    (nodes, 0..3u64, 0..500u64, wanted, 0..300u32, since).prop_map(
-        |(nodes, unfinished_jobs, outstanding, wanted, busy, since)| Observed {
+    (nodes, 0..3u64, 0..500u64, desired, 0..300u32, since).prop_map(
+        |(nodes, unfinished_jobs, outstanding, desired, busy, since)| ScalingInput {
             nodes,
             unfinished_jobs,
             outstanding,
-            wanted,
+            desired,
             busy,
             idle_since: since.map(|seconds| NOW - SignedDuration::from_secs(seconds)),
         },
     )
 }
 
-/// The most workers that there may be.
-fn most(scale: &Scale, observed: &Observed) -> u32 {
+/// The maximum number of workers.
+fn most(scale: &ScalingRules, observed: &ScalingInput) -> u32 {
     match (scale.parallelism, observed.nodes) {
         (Parallelism::Constant(number), _) => number.get(),
         (Parallelism::Coefficient(coefficient), Some(nodes)) => {
@@ -246,17 +246,17 @@ fn most(scale: &Scale, observed: &Observed) -> u32 {
                 .max(2)
                 - 1
         }
-        (Parallelism::Coefficient(_), None) => observed.wanted.unwrap_or(1).max(1),
+        (Parallelism::Coefficient(_), None) => observed.desired.unwrap_or(1).max(1),
     }
 }
 
-/// What is seen once a plan was carried out.
-fn carried_out(plan: &Plan, observed: Observed) -> Observed {
-    Observed {
-        wanted: Some(plan.replicas),
+/// The observation after a plan was carried out.
+fn carried_out(plan: &ScalingPlan, observed: ScalingInput) -> ScalingInput {
+    ScalingInput {
+        desired: Some(plan.replicas),
         idle_since: match plan.idle {
-            Idle::Busy => None,
-            Idle::Since(since) => Some(since),
+            IdleState::Busy => None,
+            IdleState::Since(since) => Some(since),
         },
         ..observed
     }
@@ -269,7 +269,7 @@ proptest! {
         prop_assert!(plan.replicas <= most(&scale, &observed));
         if observed.unfinished_jobs > 0 {
             prop_assert!(plan.replicas >= 1, "nobody is left at work");
-            prop_assert_eq!(plan.idle, Idle::Busy);
+            prop_assert_eq!(plan.idle, IdleState::Busy);
         }
         if plan.replicas == 0 {
             prop_assert!(scale.standby_after.is_some(), "only standby means no workers");
@@ -383,7 +383,7 @@ fn only_nodes_that_workers_can_be_placed_on_count() {
     for (name, labels, tolerations, expected) in rows {
         let pair = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
         let selector = labels.into_iter().map(pair).collect();
-        let fit = Fit {
+        let fit = NodeFit {
             selector: &selector,
             tolerations: &tolerations,
         };

@@ -1,17 +1,17 @@
-//! Why workers are not there, or not ready: what Kubernetes says of Deployment and pods, in a user's words.
+//! Explains missing or unready workers by the states of Deployment and pods.
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-/// A reason in a word and in a sentence.
+/// Reason and message.
 pub(super) type Diagnosis = (&'static str, String);
 
-/// How long a pod may wait for its volumes and its network before that is told.
-const SET_UP_WITHIN: SignedDuration = SignedDuration::from_secs(30);
+/// Time for a pod to get its volumes and network before a diagnosis reports it.
+const SETUP_TIMEOUT: SignedDuration = SignedDuration::from_secs(30);
 
-/// Why not as many workers are ready as are wanted; what a person must see to first. None: they are on their way.
+/// The most important obstacle to the desired workers; `None` if they are just starting.
 pub(super) fn diagnosis(
     deployment: Option<&Deployment>,
     pods: &[Pod],
@@ -26,7 +26,7 @@ pub(super) fn diagnosis(
         .or_else(|| of_pods(not_placed))
 }
 
-/// Pods that the API server does not let in: a quota, or a security standard.
+/// Pods that the API server refuses because of a quota or a security standard.
 fn refused(deployment: Option<&Deployment>) -> Option<Diagnosis> {
     let status = deployment?.status.as_ref()?;
     let mut conditions = status.conditions.iter().flatten();
@@ -34,7 +34,7 @@ fn refused(deployment: Option<&Deployment>) -> Option<Diagnosis> {
     let message = failure
         .message
         .as_deref()
-        .unwrap_or("Kubernetes does not say why");
+        .unwrap_or("Kubernetes gives no reason");
     if message.contains("exceeded quota") {
         let advice = "raise the quota of the namespace, or ask for less in resource_requests or parallelism_spec";
         return Some(("QuotaExceeded", format!("{message}; {advice}")));
@@ -62,7 +62,7 @@ fn not_pulled(pod: &Pod) -> Option<Diagnosis> {
             (
                 "ImagePullFailed",
                 format!(
-                    "the image {image:?} can't be pulled: {}; {advice}",
+                    "the image {image:?} cannot be pulled: {}; {advice}",
                     message.unwrap_or(reason)
                 ),
             )
@@ -70,7 +70,7 @@ fn not_pulled(pod: &Pod) -> Option<Diagnosis> {
     })
 }
 
-/// A container that can't be made, as when a Secret is missing or the image has no such file.
+/// A container that cannot be created, for example because a Secret or a file of the image is missing.
 fn not_configured(pod: &Pod) -> Option<Diagnosis> {
     containers(pod).find_map(|container| {
         let (reason, message) = waiting(container)?;
@@ -80,19 +80,20 @@ fn not_configured(pod: &Pod) -> Option<Diagnosis> {
         );
         let advice = "check transform.secrets, transform.user, and the operator's Secrets for broker and store";
         is_config.then(|| {
-            ("ContainerNotStarted", format!("a worker's container can't be started: {}; {advice}", message.unwrap_or(reason)))
+            ("ContainerNotStarted", format!("a worker's container cannot be started: {}; {advice}", message.unwrap_or(reason)))
         })
     })
 }
 
-/// A pod that waits for its volumes or its network, as when a Secret that it mounts is missing: its containers do not tell.
+/// A pod that waits for its volumes or its network, for example because a mounted Secret is missing. The container's
+/// state does not show this.
 fn not_set_up(pod: &Pod, now: Timestamp) -> Option<Diagnosis> {
     let status = pod.status.as_ref()?;
     let mut conditions = status.conditions.iter().flatten();
     let waiting = conditions
         .find(|it| it.type_ == "PodReadyToStartContainers" && it.status == "False")
         .and_then(|it| it.last_transition_time.as_ref())?;
-    let is_late = now.duration_since(waiting.0) > SET_UP_WITHIN;
+    let is_late = now.duration_since(waiting.0) > SETUP_TIMEOUT;
     (is_late && status.phase.as_deref() == Some("Pending")).then(|| {
         let secrets = mounted_secrets(pod).join(", ");
         let advice = match secrets.as_str() {
@@ -111,7 +112,7 @@ fn mounted_secrets(pod: &Pod) -> Vec<&str> {
     secrets.collect()
 }
 
-/// A worker that ends again and again.
+/// A worker that exits repeatedly.
 fn failing(pod: &Pod) -> Option<Diagnosis> {
     containers(pod).find_map(|container| {
         let (reason, _) = waiting(container)?;
@@ -123,32 +124,32 @@ fn failing(pod: &Pod) -> Option<Diagnosis> {
             .as_ref()
             .and_then(|state| state.terminated.as_ref());
         let Some(last) = last else {
-            return Some(("WorkerFails", "a worker ends again and again".to_owned()));
+            return Some(("WorkerFails", "a worker exits repeatedly".to_owned()));
         };
         if last.reason.as_deref() == Some("OOMKilled") {
             let advice = "raise resource_limits.memory";
             return Some((
                 "OutOfMemory",
-                format!("a worker was killed for want of memory; {advice}"),
+                format!("a worker was killed because it exceeded its memory limit; {advice}"),
             ));
         }
-        let words = last.message.as_deref().and_then(last_words);
-        let words = words.unwrap_or_else(|| "it says nothing".to_owned());
+        let message = last.message.as_deref().and_then(last_log_message);
+        let message = message.unwrap_or_else(|| "its log is empty".to_owned());
         Some(match last.exit_code {
             4 => (
                 "StoreOrBrokerUnreachable",
-                format!("workers can't reach the store or the broker: {words}"),
+                format!("workers cannot reach the store or the broker: {message}"),
             ),
             code => (
                 "WorkerFails",
-                format!("a worker ends again and again, with code {code}: {words}"),
+                format!("a worker exits repeatedly with code {code}: {message}"),
             ),
         })
     })
 }
 
-/// What a worker said at last; it speaks in JSON, an object a line.
-fn last_words(log: &str) -> Option<String> {
+/// The last message in a worker's log, which consists of JSON lines.
+fn last_log_message(log: &str) -> Option<String> {
     let line = log.trim().lines().last()?;
     let event: Value = serde_json::from_str(line).unwrap_or_default();
     let said = event["error"].as_str().or(event["message"].as_str());
@@ -166,11 +167,11 @@ fn not_placed(pod: &Pod) -> Option<Diagnosis> {
     let message = placed
         .message
         .as_deref()
-        .unwrap_or("Kubernetes does not say why");
+        .unwrap_or("Kubernetes gives no reason");
     let advice = "check resource_requests, scheduling_spec and tolerations, or add nodes";
     Some((
         "NoFittingNode",
-        format!("no node takes a worker: {message}; {advice}"),
+        format!("no node fits a worker: {message}; {advice}"),
     ))
 }
 
@@ -181,7 +182,7 @@ fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     init.into_iter().chain(main).flatten()
 }
 
-/// Why a container does not run yet, in Kubernetes' word and sentence.
+/// Kubernetes' reason and message for a waiting container.
 fn waiting(container: &ContainerStatus) -> Option<(&str, Option<&str>)> {
     let ContainerState { waiting, .. } = container.state.as_ref()?;
     let waiting = waiting.as_ref()?;
@@ -197,7 +198,7 @@ mod tests {
     #[test]
     fn a_pod_that_waits_long_for_its_volumes_is_told_with_the_secrets_that_it_mounts() {
         let now: Timestamp = "2026-01-01T00:01:00Z".parse().unwrap();
-        let told = |since: &str, phase: &str, volumes: Value| {
+        let diagnose = |since: &str, phase: &str, volumes: Value| {
             let pod = serde_json::from_value(json!({
                 "spec": { "containers": [], "volumes": volumes },
                 "status": { "phase": phase, "conditions": [{
@@ -211,12 +212,12 @@ mod tests {
             { "name": "pfs", "emptyDir": {} },
             { "name": "secret-0", "secret": { "secretName": "database" } },
         ]);
-        let (reason, words) = told(long_ago, "Pending", volumes).unwrap();
+        let (reason, message) = diagnose(long_ago, "Pending", volumes).unwrap();
         assert_eq!(reason, "ContainerNotStarted");
-        assert!(words.contains("(database)"), "{words}");
-        let (_, words) = told(long_ago, "Pending", json!([])).unwrap();
-        assert!(!words.contains("Secret"), "{words}");
-        assert_eq!(told("2026-01-01T00:00:50Z", "Pending", json!([])), None);
-        assert_eq!(told(long_ago, "Failed", json!([])), None, "it is gone");
+        assert!(message.contains("(database)"), "{message}");
+        let (_, message) = diagnose(long_ago, "Pending", json!([])).unwrap();
+        assert!(!message.contains("Secret"), "{message}");
+        assert_eq!(diagnose("2026-01-01T00:00:50Z", "Pending", json!([])), None);
+        assert_eq!(diagnose(long_ago, "Failed", json!([])), None, "it is gone");
     }
 }

@@ -1,10 +1,10 @@
-//! What people are told: conditions and events in words, made by pure functions of what was seen and decided.
+//! Conditions and events: pure functions of the observed state and the plan.
 
+mod build;
 mod conditions;
 mod diagnosis;
-mod news;
-mod tell;
+mod events;
 
+pub use build::{ReconcileOutcome, RunningPipeline, SpecRefusal, pipeline_status};
 pub use conditions::{ACCEPTED, BROKER_REACHABLE, READY, REGISTERED};
-pub use news::{News, news};
-pub use tell::{Facts, Refusal, Seen, tell};
+pub use events::{PipelineEvent, events};

@@ -2,7 +2,7 @@
 
 mod bare;
 mod celery;
-mod hollow;
+mod noop;
 mod outbox;
 
 use std::process::{Command, ExitCode};
@@ -17,7 +17,7 @@ use crate::{Sizes, say};
 pub(crate) fn take_over() -> Option<ExitCode> {
     bare::take_over()
         .or_else(outbox::take_over)
-        .or_else(hollow::take_over)
+        .or_else(noop::take_over)
 }
 
 /// Prints the figures.
@@ -29,7 +29,7 @@ pub(crate) fn show(sizes: Sizes) {
 
 /// `/bin/true` for each datum, two at a time.
 fn spawning(sizes: Sizes) {
-    let place = small_files(sizes.datums);
+    let workspace = small_files(sizes.datums);
     say(&format!(
         "\n{} times /bin/true through a quorum queue, 2 at a time, all acked late and confirmed; the broker's own CPU apart",
         sizes.datums
@@ -41,15 +41,15 @@ fn spawning(sizes: Sizes) {
     // As it is, with more datums made ready, and with many datums in a message.
     let ways = [("2", 1), ("15", 1), ("2", 64)];
     let herds = ways.map(|(look_ahead, set)| {
-        let spec = every_file_in_sets(&place, set);
-        herd(&place, &url, &spec, look_ahead)
+        let spec = every_file_in_sets(&workspace, set);
+        cluster(&workspace, &url, &spec, look_ahead)
     });
     let xargs = shell_in(
-        &place,
+        &workspace,
         "find in -type f -print0 | xargs -0 -P2 -n1 /bin/true",
     );
     let bare = bare::command(&url, sizes.datums);
-    let (nothing, anew) = (|| {}, || forget(&place));
+    let (nothing, anew) = (|| {}, || forget(&workspace));
     let [usual, ahead, sets] = &herds;
     let [floor, loop_, costs @ ..] = medians(
         sizes.repeats,
@@ -79,16 +79,16 @@ fn spawning(sizes: Sizes) {
 }
 
 /// A worker of two slots, and a publisher that coordinates; both ended in good order.
-fn herd(place: &Workspace, url: &str, spec: &str, look_ahead: &str) -> Command {
+fn cluster(workspace: &Workspace, url: &str, spec: &str, look_ahead: &str) -> Command {
     let script = format!(
         "{} --pipeline nothing --slots 2 --look-ahead {look_ahead} & worker=$!; {} publish --wait --output json {spec}; code=$?; kill $worker; wait $worker; exit $code",
         drover_worker().display(),
         drover().display(),
     );
-    let mut command = shell_in(place, &script);
+    let mut command = shell_in(workspace, &script);
     command
         .env("DROVER_BROKER", url)
-        .env("DROVER_STORE", place.store());
+        .env("DROVER_STORE", workspace.store());
     command
 }
 
@@ -133,10 +133,10 @@ fn publishing(sizes: Sizes) {
 /// A job of very many datums, which a hollow worker ends without running anything.
 fn many(sizes: Sizes) {
     let side = sizes.million.isqrt();
-    let place = Workspace::new();
+    let workspace = Workspace::new();
     for repo in ["a", "b"] {
         for number in 0..side {
-            place.file(&format!("{repo}/{number:05}"), number.to_string());
+            workspace.file(&format!("{repo}/{number:05}"), number.to_string());
         }
     }
     let mut spec = Spec::new("many").cmd(&["/bin/true"]);
@@ -145,11 +145,17 @@ fn many(sizes: Sizes) {
         {"pfs": {"repo": "b", "glob": "/*"}},
     ]});
     let url = shared().vhost();
-    let mut worker = hollow::command(&url, "many").spawn().expect("it starts");
+    let mut worker = noop::command(&url, "many").spawn().expect("it starts");
     let mut publish = Command::new(drover());
     publish
-        .args(["publish", "--wait", "--output", "json", &place.spec(&spec)])
-        .current_dir(place.store())
+        .args([
+            "publish",
+            "--wait",
+            "--output",
+            "json",
+            &workspace.spec(&spec),
+        ])
+        .current_dir(workspace.store())
         .env("DROVER_BROKER", &url);
     let cost = measure(&publish);
     let _ = worker.kill();

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::journal::Begin;
 
-/// What is noted while the mix goes on.
+/// What is noted while the scenario goes on.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
     /// What killed workers ran, and when they were killed.

@@ -24,8 +24,8 @@ pub(super) struct Begin {
 }
 
 /// All begins, in the order in which they were told.
-pub(super) fn begins(place: &Workspace) -> Vec<Begin> {
-    let told = fs::read_to_string(place.outside("begun")).unwrap_or_default();
+pub(super) fn begins(workspace: &Workspace) -> Vec<Begin> {
+    let told = fs::read_to_string(workspace.outside("begun")).unwrap_or_default();
     let begin = |line: &str| {
         let mut words = line.split(' ').map(ToOwned::to_owned);
         Some(Begin {
@@ -47,9 +47,9 @@ pub(super) fn times_begun(begins: &[Begin]) -> BTreeMap<&str, u32> {
 }
 
 /// What a worker runs at this moment, as far as was told.
-pub(super) fn running(place: &Workspace, worker: &str) -> Vec<String> {
-    let ended = place.tally("ended");
-    let begun = begins(place)
+pub(super) fn running(workspace: &Workspace, worker: &str) -> Vec<String> {
+    let ended = workspace.tally("ended");
+    let begun = begins(workspace)
         .into_iter()
         .filter(|begin| begin.worker == worker);
     begun

@@ -1,9 +1,9 @@
-//! The second mix: several workers and coordinators around a broker of their own, behind a network that is spoiled.
+//! The second scenario: several workers and coordinators around a broker of their own, behind a network that is spoiled.
 
-mod blow;
-mod crew;
+mod fault;
 mod figures;
 mod journal;
-mod mix;
+mod processes;
+mod scenario;
 
-pub(crate) use mix::Mix;
+pub(crate) use scenario::ChaosScenario;

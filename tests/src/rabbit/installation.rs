@@ -11,7 +11,7 @@ const ENTER: &str = r#"mount -t proc proc "$0/proc" && exec chroot "$0" "$@""#;
 
 /// What there is to test with.
 #[derive(Clone, Debug)]
-pub(super) enum Found {
+pub(super) enum BrokerSource {
     Installed(Installation),
     /// `DROVER_TEST_BROKER_URL`.
     Url(String),
@@ -26,7 +26,7 @@ pub(super) struct Installation {
     root: Option<PathBuf>,
 }
 
-impl Found {
+impl BrokerSource {
     /// Looks at `DROVER_TEST_RABBITMQ` (a folder with the script `rabbitmq-server`, or the root of another system),
     /// then at `DROVER_TEST_BROKER_URL`, then at what is installed here.
     pub(super) fn look() -> Self {

@@ -21,7 +21,7 @@ const BEFORE_THE_CUT: Duration = Duration::from_millis(50);
 
 /// What happens to a request.
 #[derive(Clone, Debug)]
-pub enum Harm {
+pub enum FaultKind {
     /// It is answered with this status and code, and not done.
     Answer(u16, &'static str),
     /// The connection is closed, and it is not done.
@@ -43,12 +43,12 @@ pub struct Fault {
     part: String,
     skip: usize,
     times: usize,
-    harm: Harm,
+    harm: FaultKind,
 }
 
 impl Fault {
     /// Happens to every request of this method whose path and query hold `part`.
-    pub fn on(method: &str, part: &str, harm: Harm) -> Self {
+    pub fn on(method: &str, part: &str, harm: FaultKind) -> Self {
         Self {
             method: method.parse().expect("a method"),
             part: part.to_owned(),
@@ -103,7 +103,7 @@ impl Faults {
         lock(&self.requests).clone()
     }
 
-    fn strike(&self, method: &Method, target: &str) -> Option<Harm> {
+    fn strike(&self, method: &Method, target: &str) -> Option<FaultKind> {
         lock(&self.requests).push(format!("{method} {target}"));
         let mut planned = lock(&self.planned);
         planned
@@ -122,18 +122,18 @@ impl Faults {
         let request = request.map(Body::from);
         match harm {
             None => Ok(service.call(request).await?),
-            Some(Harm::Answer(status, code)) => {
+            Some(FaultKind::Answer(status, code)) => {
                 drain(request).await?;
                 Ok(refusal(status, code))
             }
-            Some(Harm::Close) => Err(closed()),
-            Some(Harm::LoseAnswer) => {
+            Some(FaultKind::Close) => Err(closed()),
+            Some(FaultKind::LoseAnswer) => {
                 service.call(request).await?;
                 Err(closed())
             }
-            Some(Harm::Cut(after)) => cut(service.call(request).await?, after).await,
-            Some(Harm::Damage) => Ok(service.call(damage(request).await?).await?),
-            Some(Harm::Delay(time)) => {
+            Some(FaultKind::Cut(after)) => cut(service.call(request).await?, after).await,
+            Some(FaultKind::Damage) => Ok(service.call(damage(request).await?).await?),
+            Some(FaultKind::Delay(time)) => {
                 tokio::time::sleep(time).await;
                 Ok(service.call(request).await?)
             }

@@ -4,6 +4,6 @@ mod faults;
 mod objects;
 mod server;
 
-pub use faults::{Fault, Harm};
+pub use faults::{Fault, FaultKind};
 pub use objects::Listing;
 pub use server::S3;

@@ -25,7 +25,7 @@ const ACCESS_KEY: &str = "AKIDROVERTEST";
 const SECRET_KEY: &str = "the-secret-of-the-test";
 
 /// The buckets there are.
-const BUCKETS: [&str; 2] = ["herd", "other"];
+const BUCKETS: [&str; 2] = ["cluster", "other"];
 
 /// An S3 server on a port of this machine; ended when dropped.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub struct S3 {
 }
 
 impl S3 {
-    /// A server whose listings tell no `e_tag`, with the empty buckets `herd` and `other`.
+    /// A server whose listings tell no `e_tag`, with the empty buckets `cluster` and `other`.
     pub fn start() -> Self {
         Self::listing(Listing::default())
     }
@@ -94,7 +94,7 @@ impl S3 {
         command.envs(self.environment());
     }
 
-    /// Puts an object, as anybody would: `herd/in/a`. Control characters of keys are escaped as Drover does.
+    /// Puts an object, as anybody would: `cluster/in/a`. Control characters of keys are escaped as Drover does.
     pub fn put(&self, path: &str, bytes: impl Into<Vec<u8>>) {
         let target: String = path.bytes().map(escaped).collect();
         let request = Request::builder()

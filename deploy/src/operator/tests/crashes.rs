@@ -1,19 +1,19 @@
-//! The operator dies, or there are two of them.
+//! Crashes of the operator, and two operators at the same time.
 
 use serde_json::{Value, json};
 
-use super::farm::Farm;
+use crate::testing::Harness;
 
-/// What happens to a pipeline in its life, step by step.
-type Step = fn(&Farm);
+/// One event in the life of a pipeline.
+type Step = fn(&Harness);
 
 const LIFE: [Step; 6] = [
-    |farm| farm.apply("thumbs", spec("convert:1")),
-    |farm| farm.work(1, 300),
-    |farm| farm.pods(4, &[1]),
-    |farm| farm.apply("thumbs", spec("convert:2")),
-    |farm| farm.work(1, 1),
-    |farm| farm.delete("thumbs", "2026-01-01T00:00:00Z"),
+    |harness| harness.apply("thumbs", spec("convert:1")),
+    |harness| harness.set_backlog(1, 300),
+    |harness| harness.pods(4, &[1]),
+    |harness| harness.apply("thumbs", spec("convert:2")),
+    |harness| harness.set_backlog(1, 1),
+    |harness| harness.delete("thumbs", "2026-01-01T00:00:00Z"),
 ];
 
 fn spec(image: &str) -> Value {
@@ -24,14 +24,14 @@ fn spec(image: &str) -> Value {
     })
 }
 
-/// The world after each step, with an operator that comes to rest before the next one.
+/// The cluster after each step, with an operator that settles before the next step.
 async fn undisturbed() -> Vec<Value> {
-    let farm = Farm::new();
+    let harness = Harness::new();
     let mut pictures = Vec::new();
     for step in LIFE {
-        step(&farm);
-        farm.settle("thumbs").await;
-        pictures.push(farm.cluster.picture());
+        step(&harness);
+        harness.settle("thumbs").await;
+        pictures.push(harness.cluster.picture());
     }
     pictures
 }
@@ -40,17 +40,17 @@ async fn undisturbed() -> Vec<Value> {
 async fn an_operator_that_is_killed_anywhere_leaves_nothing_for_the_next_one_to_stumble_over() {
     let expected = undisturbed().await;
     for killed_after in 0..12 {
-        let farm = Farm::new();
+        let harness = Harness::new();
         for (step, expected) in LIFE.iter().zip(&expected) {
-            step(&farm);
-            farm.cluster.break_after(killed_after);
+            step(&harness);
+            harness.cluster.break_after(killed_after);
             for _ in 0..3 {
-                let _ = farm.look("thumbs").await;
+                let _ = harness.look("thumbs").await;
             }
-            farm.cluster.heal();
-            farm.settle("thumbs").await;
+            harness.cluster.heal();
+            harness.settle("thumbs").await;
             assert_eq!(
-                farm.cluster.picture(),
+                harness.cluster.picture(),
                 *expected,
                 "killed after {killed_after} requests"
             );
@@ -61,13 +61,13 @@ async fn an_operator_that_is_killed_anywhere_leaves_nothing_for_the_next_one_to_
 #[tokio::test]
 async fn two_operators_at_the_same_time_do_no_harm() {
     let expected = undisturbed().await;
-    let farm = Farm::new();
+    let harness = Harness::new();
     for (step, expected) in LIFE.iter().zip(&expected) {
-        step(&farm);
+        step(&harness);
         for _ in 0..4 {
-            let _ = tokio::join!(farm.look("thumbs"), farm.look("thumbs"));
+            let _ = tokio::join!(harness.look("thumbs"), harness.look("thumbs"));
         }
-        farm.settle("thumbs").await;
-        assert_eq!(farm.cluster.picture(), *expected);
+        harness.settle("thumbs").await;
+        assert_eq!(harness.cluster.picture(), *expected);
     }
 }

@@ -1,0 +1,63 @@
+//! Builds all objects of one pipeline.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use serde_json::Value;
+
+use super::{budget, config, deployment};
+use crate::desired::DesiredPipeline;
+use crate::settings::WorkerSettings;
+
+/// Input of the functions that build objects.
+#[derive(Clone, Copy, Debug)]
+pub struct ObjectInput<'a> {
+    /// The resource's name.
+    pub name: &'a str,
+    /// The resource's namespace.
+    pub namespace: &'a str,
+    /// Reference to the resource, for the garbage collector.
+    pub owner: &'a OwnerReference,
+    /// The desired state of the pipeline.
+    pub desired: &'a DesiredPipeline,
+    /// Cluster-wide settings of workers.
+    pub workers: &'a WorkerSettings,
+}
+
+/// The objects of a pipeline, in the order in which they are applied.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Objects {
+    /// The spec, for processes in the pod.
+    pub config_map: Value,
+    /// The disruption budget.
+    pub budget: Value,
+    /// The workers.
+    pub deployment: Value,
+}
+
+/// The spec describes a pod that Kubernetes cannot accept.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum InvalidPod {
+    /// `pod_patch` does not fit the pod.
+    #[error("pod_patch: {0}; `kubectl get deployment -o yaml` shows the pod that it is applied to")]
+    Patch(String),
+    /// `pod_spec` or `pod_patch` makes the pod invalid.
+    #[error("with pod_spec and pod_patch the pod is no longer valid: {0}")]
+    Pod(String),
+}
+
+/// The objects of a pipeline, scaled to zero.
+pub fn objects(input: &ObjectInput<'_>) -> Result<Objects, InvalidPod> {
+    Ok(Objects {
+        config_map: config::config_map(input),
+        budget: budget::budget(input),
+        deployment: deployment::deployment(input)?,
+    })
+}
+
+impl Objects {
+    /// The objects with `replicas` workers.
+    #[must_use]
+    pub fn scaled(mut self, replicas: u32) -> Self {
+        self.deployment["spec"]["replicas"] = replicas.into();
+        self
+    }
+}

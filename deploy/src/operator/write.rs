@@ -1,0 +1,136 @@
+//! The operator's writes to the cluster.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{Patch, PatchParams};
+use kube::runtime::events::{Event, EventType};
+use kube::{Api, Resource, ResourceExt};
+use serde_json::json;
+
+use super::{Context, OperatorError};
+use crate::crd::Pipeline;
+use crate::objects::{MANAGER, Objects, object_name};
+use crate::status::{PipelineEvent, ReconcileOutcome, events, pipeline_status};
+use crate::worker_probe::DELETION_COST;
+
+/// Maximum length of an event's note in the Kubernetes API.
+const MAX_NOTE_BYTES: usize = 1024;
+
+/// Server-side apply that takes back our fields from other managers.
+fn apply_params() -> PatchParams {
+    PatchParams::apply(MANAGER).force()
+}
+
+/// Applies the objects of a pipeline; the API server leaves unchanged objects untouched. Returns the current
+/// Deployment.
+pub(super) async fn apply_objects(
+    resource: &Pipeline,
+    objects: Objects,
+    context: &Context,
+) -> Result<Deployment, OperatorError> {
+    let name = object_name(&resource.name_any());
+    let namespace = resource.namespace().unwrap_or_default();
+    let client = &context.client;
+    let config_maps: Api<ConfigMap> = Api::namespaced(client.clone(), &namespace);
+    let budgets: Api<PodDisruptionBudget> = Api::namespaced(client.clone(), &namespace);
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), &namespace);
+    let (config_map, budget, deployment) = (
+        Patch::Apply(objects.config_map),
+        Patch::Apply(objects.budget),
+        Patch::Apply(objects.deployment),
+    );
+    let applied = config_maps.patch(&name, &apply_params(), &config_map).await;
+    applied.map_err(OperatorError::at("apply the ConfigMap"))?;
+    let applied = budgets.patch(&name, &apply_params(), &budget).await;
+    applied.map_err(OperatorError::at("apply the PodDisruptionBudget"))?;
+    let applied = deployments.patch(&name, &apply_params(), &deployment).await;
+    applied.map_err(OperatorError::at("apply the Deployment"))
+}
+
+/// Writes the deletion cost of each pod; a pod that was deleted meanwhile is skipped.
+pub(super) async fn set_deletion_costs(
+    resource: &Pipeline,
+    costs: &[(String, &'static str)],
+    context: &Context,
+) -> Result<(), OperatorError> {
+    let namespace = resource.namespace().unwrap_or_default();
+    let pods: Api<Pod> = Api::namespaced(context.client.clone(), &namespace);
+    for (pod, cost) in costs {
+        let patch = json!({ "metadata": { "annotations": { DELETION_COST: cost } } });
+        match pods
+            .patch_metadata(pod, &PatchParams::default(), &Patch::Merge(patch))
+            .await
+        {
+            Ok(_) => {}
+            Err(kube::Error::Api(status)) if status.is_not_found() => {}
+            Err(error) => return Err(OperatorError::at("mark a pod")(error)),
+        }
+    }
+    Ok(())
+}
+
+/// Writes the status if it changed, and publishes an event for each notable change.
+pub(super) async fn update_status(
+    resource: &Pipeline,
+    outcome: &ReconcileOutcome<'_>,
+    context: &Context,
+) -> Result<(), OperatorError> {
+    let before = resource.status.clone().unwrap_or_default();
+    let after = pipeline_status(
+        outcome,
+        &(context.link)(),
+        &before,
+        resource.metadata.generation,
+        Timestamp::now(),
+    );
+    if after == before {
+        return Ok(());
+    }
+    let namespace = resource.namespace().unwrap_or_default();
+    let pipelines: Api<Pipeline> = Api::namespaced(context.client.clone(), &namespace);
+    let patch = json!({
+        "apiVersion": Pipeline::api_version(&()),
+        "kind": Pipeline::kind(&()),
+        "status": after,
+    });
+    let patched = pipelines
+        .patch_status(&resource.name_any(), &apply_params(), &Patch::Apply(patch))
+        .await;
+    patched.map_err(OperatorError::at("update the status"))?;
+    for event in events(&before, &after) {
+        publish_event(resource, event, context).await;
+    }
+    Ok(())
+}
+
+/// Publishes an event. A failure is only logged, because events are informational.
+async fn publish_event(resource: &Pipeline, event: PipelineEvent, context: &Context) {
+    let mut note = event.note;
+    if note.len() > MAX_NOTE_BYTES {
+        let end = (0..=MAX_NOTE_BYTES)
+            .rev()
+            .find(|end| note.is_char_boundary(*end));
+        note.truncate(end.unwrap_or_default());
+    }
+    let event = Event {
+        type_: if event.warns {
+            EventType::Warning
+        } else {
+            EventType::Normal
+        },
+        reason: event.reason,
+        note: Some(note),
+        action: event.action.to_owned(),
+        secondary: None,
+    };
+    if let Err(error) = context
+        .recorder
+        .publish(&event, &resource.object_ref(&()))
+        .await
+    {
+        let error = &error as &dyn std::error::Error;
+        tracing::debug!(error, "cannot publish an event");
+    }
+}

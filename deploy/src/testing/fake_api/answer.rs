@@ -1,0 +1,163 @@
+//! Answers to requests.
+
+use serde_json::{Value, json};
+
+use super::RecordedRequest;
+use super::lists::refusal;
+use super::state::FakeApiState;
+
+type FakeResponse = (u16, Value);
+
+impl FakeApiState {
+    pub(super) fn answer(&mut self, request: &RecordedRequest) -> FakeResponse {
+        if let Some(left) = self.lets_through.as_mut() {
+            let Some(less) = left.checked_sub(1) else {
+                return failure(500, "InternalError", "the double is broken");
+            };
+            *left = less;
+        }
+        self.requests.push(request.clone());
+        if self.forbidden.iter().any(|kind| kind == request.kind()) {
+            return failure(403, "Forbidden", "you may not");
+        }
+        let Some(name) = request.name.clone() else {
+            return match request.method.as_str() {
+                "GET" => (200, self.list(request)),
+                _ => self.create(request),
+            };
+        };
+        let key = (request.collection.clone(), name);
+        let before = self.objects.get(&key).cloned();
+        match (request.method.as_str(), before) {
+            ("PATCH", before) if request.content_type == "application/apply-patch+yaml" => {
+                self.apply(request, key, before)
+            }
+            (_, None) => failure(404, "NotFound", "there is no such object"),
+            ("GET", Some(object)) => (200, object),
+            ("PUT", Some(before)) => self.replace(request, key, &before),
+            ("PATCH", Some(before)) => self.patch(request, key, before),
+            (method, _) => panic!("the double does not know {method}"),
+        }
+    }
+
+    fn list(&self, request: &RecordedRequest) -> Value {
+        let labels: Vec<_> = request
+            .parameter("labelSelector")
+            .into_iter()
+            .flat_map(|selector| selector.split(','))
+            .filter_map(|pair| pair.split_once('='))
+            .collect();
+        let fits = |object: &&Value| {
+            let has = &object["metadata"]["labels"];
+            labels.iter().all(|(key, value)| has[key] == *value)
+        };
+        let of_kind = self
+            .objects
+            .iter()
+            .filter(|((collection, _), _)| *collection == request.collection);
+        let items: Vec<_> = of_kind.map(|(_, object)| object).filter(fits).collect();
+        json!({ "kind": "List", "apiVersion": "v1", "metadata": { "resourceVersion": self.version() }, "items": items })
+    }
+
+    fn create(&mut self, request: &RecordedRequest) -> FakeResponse {
+        let name = request.body["metadata"]["name"]
+            .as_str()
+            .unwrap_or_default();
+        let key = (request.collection.clone(), name.to_owned());
+        if self.objects.contains_key(&key) {
+            return failure(409, "AlreadyExists", "there is one already");
+        }
+        (201, self.store(key, request.body.clone()))
+    }
+
+    fn replace(
+        &mut self,
+        request: &RecordedRequest,
+        key: (String, String),
+        before: &Value,
+    ) -> FakeResponse {
+        let version = &request.body["metadata"]["resourceVersion"];
+        if !version.is_null() && *version != before["metadata"]["resourceVersion"] {
+            return failure(409, "Conflict", "somebody else was quicker");
+        }
+        (200, self.store(key, request.body.clone()))
+    }
+
+    /// Server-side apply by a single manager: fields that the manager no longer applies are removed.
+    fn apply(
+        &mut self,
+        request: &RecordedRequest,
+        key: (String, String),
+        before: Option<Value>,
+    ) -> FakeResponse {
+        assert!(
+            request.parameter("fieldManager").is_some(),
+            "whose fields are they?"
+        );
+        if let Some(why) = refusal(&request.body) {
+            // A real server answers with neither a code nor a reason of its own.
+            return failure(500, "", &why);
+        }
+        let body = &request.body;
+        assert!(
+            body["apiVersion"].is_string() && body["kind"].is_string(),
+            "what is applied? {body}"
+        );
+        let Some(mut object) = before else {
+            if request.subresource.is_some() {
+                return failure(404, "NotFound", "there is no such object");
+            }
+            let mut object = body.clone();
+            object["metadata"]["uid"] = json!(format!("uid-of-{}", key.1));
+            return (201, self.store(key, object));
+        };
+        if request.subresource.is_some() {
+            object["status"] = body["status"].clone();
+            return (200, self.store(key, object));
+        }
+        for field in ["spec", "data"] {
+            if !body[field].is_null() {
+                object[field] = body[field].clone();
+            }
+        }
+        json_patch::merge(&mut object["metadata"], &body["metadata"]);
+        (200, self.store(key, object))
+    }
+
+    fn patch(
+        &mut self,
+        request: &RecordedRequest,
+        key: (String, String),
+        mut object: Value,
+    ) -> FakeResponse {
+        if request.content_type == "application/merge-patch+json" {
+            json_patch::merge(&mut object, &request.body);
+            return (200, self.store(key, object));
+        }
+        let mut patch: json_patch::Patch = serde_json::from_value(request.body.clone()).unwrap();
+        // A real server treats an absent value as null.
+        patch.0.retain(|operation| match operation {
+            json_patch::PatchOperation::Test(test) => {
+                !test.value.is_null() || object.pointer(test.path.as_str()).is_some()
+            }
+            _ => true,
+        });
+        match json_patch::patch(&mut object, &patch) {
+            Ok(()) => (200, self.store(key, object)),
+            Err(error) => failure(422, "Invalid", &error.to_string()),
+        }
+    }
+}
+
+fn failure(code: u16, reason: &str, message: &str) -> FakeResponse {
+    let status = json!({
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "code": code,
+        "reason": reason,
+        "message": message,
+    });
+    (code, status)
+}

@@ -1,0 +1,146 @@
+//! The processes of a cluster: killed, frozen, replaced.
+
+use drover_tests::{Random, Running, Signal, TestCluster};
+
+/// What a process does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Role {
+    Worker,
+    Coordinator,
+}
+
+/// Who is there at all times.
+const ROLES: [Role; 5] = [
+    Role::Worker,
+    Role::Worker,
+    Role::Worker,
+    Role::Coordinator,
+    Role::Coordinator,
+];
+
+/// Who begins while the way to the broker is spoiled waits until it is mended.
+const PATIENT: [&str; 2] = ["--connect-timeout", "10m"];
+
+/// All processes. Each has one of the ways to the broker, in turn.
+pub(super) struct Processes {
+    members: Vec<TestProcess>,
+    ways: Vec<String>,
+    joined: usize,
+}
+
+struct TestProcess {
+    role: Role,
+    running: Running,
+    /// Whether its end is our doing.
+    doomed: bool,
+    /// Steps until it is thawed; 0 when it is not frozen.
+    frozen: u64,
+}
+
+impl Processes {
+    pub(super) fn new(cluster: &TestCluster, ways: Vec<String>) -> Self {
+        let mut processes = Self {
+            members: Vec::new(),
+            ways,
+            joined: 0,
+        };
+        for role in ROLES {
+            processes.join(role, cluster);
+        }
+        processes
+    }
+
+    fn join(&mut self, role: Role, cluster: &TestCluster) {
+        let way = &self.ways[self.joined % self.ways.len()];
+        self.joined += 1;
+        let running = match role {
+            Role::Worker => {
+                let more = ["--slots", "2", "--grace", "300ms", "--term-grace", "100ms"];
+                let more = [&more[..], &PATIENT].concat();
+                cluster
+                    .workspace
+                    .start_command(cluster.worker_command(way, "made", &more))
+            }
+            Role::Coordinator => {
+                cluster.start(&[&["serve", "--broker", way], &PATIENT[..]].concat())
+            }
+        };
+        self.members.push(TestProcess {
+            role,
+            running,
+            doomed: false,
+            frozen: 0,
+        });
+    }
+
+    /// One who is up and about.
+    fn pick(&mut self, role: Role, random: &mut Random) -> Option<&mut TestProcess> {
+        let fit =
+            |member: &&mut TestProcess| member.role == role && !member.doomed && member.frozen == 0;
+        let mut fit: Vec<_> = self.members.iter_mut().filter(fit).collect();
+        if fit.is_empty() {
+            return None;
+        }
+        let chosen = random.index(fit.len());
+        Some(fit.swap_remove(chosen))
+    }
+
+    /// Ends one of them; returns the name of the worker that was killed, if it had one yet.
+    pub(super) fn end(
+        &mut self,
+        role: Role,
+        signal: Signal,
+        random: &mut Random,
+    ) -> Option<String> {
+        let member = self.pick(role, random)?;
+        member.doomed = true;
+        member.running.signal(signal);
+        name_of(&member.running)
+    }
+
+    pub(super) fn freeze(&mut self, role: Role, steps: u64, random: &mut Random) {
+        if let Some(member) = self.pick(role, random) {
+            member.frozen = steps;
+            member.running.signal(Signal::SIGSTOP);
+        }
+    }
+
+    /// A step passes: some thaw, and who has ended is replaced. Returns endings that nothing explains.
+    pub(super) fn step(&mut self, cluster: &TestCluster) -> Vec<String> {
+        for member in &mut self.members {
+            if member.frozen == 1 {
+                member.running.signal(Signal::SIGCONT);
+            }
+            member.frozen = member.frozen.saturating_sub(1);
+        }
+        let mut unexplained = Vec::new();
+        for mut member in std::mem::take(&mut self.members) {
+            if !member.running.has_ended() {
+                self.members.push(member);
+                continue;
+            }
+            self.join(member.role, cluster);
+            let outcome = member.running.finish();
+            // A signal of ours, or the code of somebody who drained or was cut short.
+            if !member.doomed || !matches!(outcome.status.code(), None | Some(0 | 3)) {
+                unexplained.push(format!("{:?} ended: {}", member.role, outcome.transcript()));
+            }
+        }
+        unexplained
+    }
+
+    /// Thaws all.
+    pub(super) fn thaw(&mut self) {
+        for member in &mut self.members {
+            member.frozen = member.frozen.min(1);
+        }
+    }
+}
+
+/// The name that a worker gave itself.
+fn name_of(worker: &Running) -> Option<String> {
+    let said = worker.stderr();
+    let (before, _) = said.split_once(" takes datums")?;
+    let (_, name) = before.rsplit_once("worker ")?;
+    Some(name.to_owned())
+}

@@ -1,0 +1,331 @@
+//! A cluster under disturbance: steps of trouble, then peace, in which everything is compared.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::thread::sleep;
+use std::time::Duration;
+
+use drover_tests::{Proxy, Rabbit, Random, Running, Signal, Spec, TestCluster};
+
+use super::fault::ClusterFault;
+use super::figures::{Figures, Notes};
+use super::journal::{self, begins, times_begun};
+use super::processes::Processes;
+use crate::counters::Counters;
+
+/// Notes its begin and its end, takes a moment but for the quick ones, and copies the file.
+const COMMAND: &str = r#"
+    read -r content < "$in"; read -r now idle < /proc/uptime; echo "$content $DROVER_WORKER $now" >> "$OUTSIDE/begun"
+    case $content in quick*) ;; *[147].*) sleep 0.4 ;; *) sleep 0.05 ;; esac
+    cp "$in" /pfs/out/; echo "$content" >> /pfs/out/common; echo "$content $DROVER_WORKER" >> "$OUTSIDE/ended""#;
+
+/// Ways to the broker that can be spoiled; one more goes straight to it.
+const WAYS: usize = 2;
+/// Input files, at most.
+const FILES: u64 = 1000;
+/// Input files besides that take no time: enough for workers to hold many of them.
+const QUICK: u64 = 500;
+
+/// The cluster. Those who work come before what they work on, to be gone before it.
+pub(crate) struct ChaosScenario {
+    processes: Processes,
+    errands: Vec<Running>,
+    cluster: TestCluster,
+    ways: [BrokerLink; WAYS],
+    rabbit: Rabbit,
+    /// The content of each input file; no content comes twice.
+    inputs: BTreeMap<String, String>,
+    versions: u64,
+    /// The datums that ended jobs called done, and which job it was.
+    acknowledged: BTreeMap<String, String>,
+    /// Jobs whose end was looked at.
+    seen: BTreeSet<String>,
+    notes: Notes,
+    duplicated: u64,
+    unexpected: u64,
+}
+
+struct BrokerLink {
+    proxy: Proxy,
+    /// Steps until it is mended; 0 when it is well.
+    spoiled: u64,
+}
+
+impl ChaosScenario {
+    /// Starts the broker and everybody.
+    pub(crate) fn start() -> Self {
+        let rabbit = Rabbit::start();
+        let cluster = TestCluster::at(rabbit.first_vhost());
+        let ways = [(); WAYS].map(|()| BrokerLink {
+            proxy: Proxy::to(rabbit.port()),
+            spoiled: 0,
+        });
+        let mut urls: Vec<_> = ways
+            .iter()
+            .map(|way| way.proxy.way_to(cluster.url()))
+            .collect();
+        urls.push(cluster.url().to_owned());
+        for url in &mut urls {
+            url.push_str("?heartbeat=3");
+        }
+        let mut scenario = Self {
+            processes: Processes::new(&cluster, urls),
+            errands: Vec::new(),
+            cluster,
+            ways,
+            rabbit,
+            inputs: BTreeMap::new(),
+            versions: 0,
+            acknowledged: BTreeMap::new(),
+            seen: BTreeSet::new(),
+            notes: Notes::default(),
+            duplicated: 0,
+            unexpected: 0,
+        };
+        for number in 0..100 {
+            scenario.write(&format!("{number:03}"));
+        }
+        scenario
+    }
+
+    /// Some steps of trouble, then peace. The counters are those since the start.
+    pub(crate) fn play(&mut self, steps: usize, random: &mut Random) -> Counters {
+        self.change(random);
+        self.publish();
+        for _ in 0..steps {
+            sleep(Duration::from_millis(100 + random.below(900)));
+            let fault = ClusterFault::any(random);
+            println!("{:.1}: {fault:?}", journal::now());
+            self.befall(fault, random);
+            self.step();
+        }
+        self.make_peace();
+        self.settle()
+    }
+
+    fn befall(&mut self, fault: ClusterFault, random: &mut Random) {
+        let steps = 1 + random.below(8);
+        match fault {
+            ClusterFault::Kill(role) => {
+                let moment = journal::now();
+                if let Some(worker) = self.processes.end(role, Signal::SIGKILL, random) {
+                    let ran = journal::running(&self.cluster.workspace, &worker);
+                    let cut_off = ran.into_iter().map(|content| (content, moment));
+                    self.notes.cut_off.extend(cut_off);
+                }
+            }
+            ClusterFault::Terminate(role) => {
+                self.processes.end(role, Signal::SIGTERM, random);
+            }
+            ClusterFault::Freeze(role) => self.processes.freeze(role, 2 * steps, random),
+            ClusterFault::RestartBroker => self.without_broker(Rabbit::stop),
+            ClusterFault::KillBroker => {
+                self.rabbit.remembers("made");
+                self.without_broker(Rabbit::kill);
+            }
+            ClusterFault::EmptyBroker => self.without_broker(Rabbit::lose_everything),
+            ClusterFault::Cut => self.spoil(Proxy::cut, steps, random),
+            ClusterFault::HalfOpen => self.spoil(Proxy::half_open, 2 * steps, random),
+            ClusterFault::Slow => self.spoil(|proxy| proxy.throttle(10_000), steps, random),
+            ClusterFault::Mute => self.spoil(Proxy::mute, steps.min(3), random),
+            ClusterFault::Publish => {
+                self.add(random);
+                self.publish();
+            }
+            ClusterFault::KillPublisher => {
+                let publisher = self.publisher();
+                sleep(Duration::from_millis(random.below(150)));
+                publisher.kill();
+            }
+            ClusterFault::Stop => self.errands.push(self.cluster.start(&["stop", "last"])),
+        }
+    }
+
+    fn without_broker(&mut self, end: fn(&Rabbit)) {
+        end(&self.rabbit);
+        self.rabbit.start_again();
+        self.notes.mended.push(journal::now());
+    }
+
+    fn spoil(&mut self, spoil: impl Fn(&Proxy), steps: u64, random: &mut Random) {
+        let way = &mut self.ways[random.index(WAYS)];
+        if way.spoiled == 0 {
+            way.spoiled = steps;
+            spoil(&way.proxy);
+        }
+    }
+
+    /// A step passes.
+    fn step(&mut self) {
+        for way in &mut self.ways {
+            if way.spoiled == 1 {
+                // What was swallowed never comes.
+                way.proxy.cut();
+                way.proxy.restore();
+                self.notes.mended.push(journal::now());
+            }
+            way.spoiled = way.spoiled.saturating_sub(1);
+        }
+        for problem in self.processes.step(&self.cluster) {
+            self.wonder(&problem);
+        }
+        let errands = std::mem::take(&mut self.errands);
+        for mut errand in errands {
+            if errand.has_ended() {
+                self.judge(errand);
+            } else {
+                self.errands.push(errand);
+            }
+        }
+    }
+
+    /// Everything is mended, everybody is there.
+    fn make_peace(&mut self) {
+        for way in &mut self.ways {
+            way.spoiled = way.spoiled.min(1);
+        }
+        self.processes.thaw();
+        self.step();
+        for errand in std::mem::take(&mut self.errands) {
+            self.judge(errand);
+        }
+    }
+
+    /// `stop` finds the last job in any state, also in none.
+    fn judge(&mut self, errand: Running) {
+        let outcome = errand.finish();
+        if !matches!(outcome.status.code(), Some(0..=3)) {
+            self.wonder(&format!("an errand: {}", outcome.transcript()));
+        }
+    }
+
+    fn wonder(&mut self, problem: &str) {
+        println!("unexpected: {problem}");
+        self.unexpected += 1;
+    }
+
+    fn publisher(&mut self) -> Running {
+        self.notes.published.push(journal::now());
+        let spec = self.cluster.workspace.spec(&spec());
+        self.cluster.start(&["publish", &spec])
+    }
+
+    fn publish(&mut self) -> Option<String> {
+        let outcome = self.publisher().finish();
+        if outcome.status.code() == Some(0) {
+            return Some(outcome.stdout.trim().to_owned());
+        }
+        self.wonder(&format!("publish: {}", outcome.transcript()));
+        None
+    }
+
+    /// Writes an input at once: whoever lists them sees all of it or nothing.
+    fn write(&mut self, name: &str) {
+        self.versions += 1;
+        let content = format!("{name}.{}", self.versions);
+        let draft = self.cluster.workspace.outside("draft");
+        let path = self.cluster.workspace.path(&format!("in/{name}"));
+        fs::create_dir_all(path.parent().expect("it lies in a repo")).expect("it is writable");
+        fs::write(&draft, format!("{content}\n")).expect("the workspace is writable");
+        fs::rename(&draft, path).expect("it is one file system");
+        self.inputs.insert(name.to_owned(), content);
+    }
+
+    /// Adds some inputs, which may be done while jobs run.
+    fn add(&mut self, random: &mut Random) {
+        for _ in 0..20 + random.below(40) {
+            let name = format!("{:03}", random.below(FILES));
+            if !self.inputs.contains_key(&name) {
+                self.write(&name);
+            }
+        }
+    }
+
+    /// Changes and removes some inputs, while no job runs.
+    fn change(&mut self, random: &mut Random) {
+        for _ in 0..100 {
+            let name = format!("{:03}", random.below(FILES));
+            if random.below(2) == 0 && self.inputs.remove(&name).is_some() {
+                self.cluster.workspace.remove(&format!("in/{name}"));
+            } else {
+                self.write(&name);
+            }
+        }
+        for number in 0..QUICK {
+            self.write(&format!("quick-{number:03}"));
+        }
+    }
+
+    /// Publishes in peace, waits for the end of everything, and compares.
+    fn settle(&mut self) -> Counters {
+        if let Some(last) = self.publish() {
+            self.cluster.wait(&last);
+        }
+        self.look_at_jobs();
+        let begins = begins(&self.cluster.workspace);
+        let times = times_begun(&begins);
+        println!("{}", Figures::of(&self.notes, &begins, times.len()));
+        let wrong = self.wrong();
+        let again = |content: &&String| times.get(content.as_str()).is_some_and(|times| *times > 1);
+        Counters {
+            attempted: begins.len() as u64,
+            acknowledged: self.acknowledged.len() as u64,
+            ok: self.inputs.len() as u64 + 1 - wrong,
+            lost: wrong,
+            recovered: self.inputs.values().filter(again).count() as u64,
+            unexpected: self.unexpected,
+            duplicated: self.duplicated,
+        }
+    }
+
+    /// Every job ended well or was stopped; what one of them called done, no other one did.
+    fn look_at_jobs(&mut self) {
+        let jobs = self.cluster.call(&["jobs", "--output", "json"]).code(0);
+        for job in jobs.lines() {
+            let id = job["job"].as_str().expect("a record has an id").to_owned();
+            if !matches!(job["state"].as_str(), Some("success" | "killed")) {
+                self.wonder(&format!("a job: {job}"));
+            }
+            if self.seen.insert(id.clone()) {
+                self.acknowledge(&id);
+            }
+        }
+    }
+
+    fn acknowledge(&mut self, job: &str) {
+        let args = ["datums", job, "--output", "json", "--state", "success"];
+        for datum in self.cluster.call(&args).code(0).lines() {
+            let id = datum["datum"].as_str().expect("a datum has an id");
+            let earlier = self.acknowledged.insert(id.to_owned(), job.to_owned());
+            if let Some(earlier) = earlier {
+                println!("twice, in {earlier} and {job}: {datum}");
+                self.duplicated += 1;
+            }
+        }
+    }
+
+    /// How many outputs are not what an undisturbed run makes of the inputs.
+    fn wrong(&self) -> u64 {
+        let line = |content: &String| format!("{content}\n");
+        let mut expected: BTreeMap<_, _> = self
+            .inputs
+            .iter()
+            .map(|(name, content)| (name.clone(), line(content)))
+            .collect();
+        let common = self.inputs.values().map(line).collect();
+        expected.insert("common".to_owned(), common);
+        let wrong = self.cluster.workspace.tree("made").differences(&expected);
+        for path in &wrong {
+            println!("wrong: {path}");
+        }
+        wrong.len() as u64
+    }
+}
+
+/// So many tries that who is killed by chance, again and again, is not taken for poison.
+fn spec() -> Spec {
+    Spec::new("made")
+        .reads("in", "/*")
+        .sh(COMMAND)
+        .set("datum_tries", 50)
+}
