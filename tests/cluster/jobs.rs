@@ -1,6 +1,6 @@
 //! Jobs on the broker: published, worked on by whoever is connected, coordinated by whoever is there.
 
-use drover_tests::{TestCluster, Signal, Spec, eventually};
+use drover_tests::{Signal, Spec, TestCluster, eventually};
 
 fn copies() -> Spec {
     Spec::new("made").reads("in", "/*").sh(r#"
@@ -18,7 +18,11 @@ fn a_job_is_published_by_one_coordinated_by_another_and_done_by_several() {
     assert_eq!(job.state(), "success", "{job:?}");
     assert_eq!(job.counts(), "60: 60 processed");
     assert_eq!(cluster.workspace.tree("made"), cluster.workspace.tree("in"));
-    assert_eq!(cluster.workspace.line_count("workers"), 60, "each datum ran once");
+    assert_eq!(
+        cluster.workspace.line_count("workers"),
+        60,
+        "each datum ran once"
+    );
     let again = cluster.wait(&cluster.publish(&copies()));
     assert_eq!(again.counts(), "60: 60 skipped");
 }
@@ -96,7 +100,10 @@ fn the_variable_alone_does_not_take_a_run_to_the_cluster() {
     let cluster = TestCluster::new();
     cluster.workspace.numbered_files("in", 3);
     let spec = cluster.workspace.spec(&copies());
-    let job = cluster.call(&["run", "--output", "json", &spec]).code(0).job();
+    let job = cluster
+        .call(&["run", "--output", "json", &spec])
+        .code(0)
+        .job();
     assert_eq!(job.counts(), "3: 3 processed", "no worker was needed");
 }
 
@@ -105,14 +112,19 @@ fn a_chain_published_at_once_runs_in_its_order() {
     let cluster = TestCluster::new();
     cluster.workspace.numbered_files("in", 4);
     let first = cluster.workspace.spec(&copies());
-    let second = cluster.workspace.spec(&Spec::new("copied").reads("made", "/*"));
+    let second = cluster
+        .workspace
+        .spec(&Spec::new("copied").reads("made", "/*"));
     let _service = cluster.serve();
     let _workers = [cluster.worker("made"), cluster.worker("copied")];
     let ids = cluster.call(&["publish", &second, &first]).code(0).stdout;
     for id in ids.lines() {
         assert_eq!(cluster.wait(id).state(), "success");
     }
-    assert_eq!(cluster.workspace.tree("copied"), cluster.workspace.tree("in"));
+    assert_eq!(
+        cluster.workspace.tree("copied"),
+        cluster.workspace.tree("in")
+    );
 }
 
 #[test]
@@ -125,7 +137,11 @@ fn who_waits_may_leave_and_the_job_goes_on() {
     cluster.wait_for_lines("started", 2);
     waiting.signal(Signal::SIGINT);
     let outcome = waiting.finish().code(5);
-    assert!(outcome.stderr.contains("continues"), "{}", outcome.transcript());
+    assert!(
+        outcome.stderr.contains("continues"),
+        "{}",
+        outcome.transcript()
+    );
     let _service = cluster.serve();
     cluster.workspace.open_gate("gate");
     let job = cluster.wait("last");
@@ -190,9 +206,21 @@ fn a_broker_that_cannot_be_reached_is_exit_code_4_and_tells_no_password() {
         vec!["serve", "--broker", url, "--connect-timeout", "1s"],
     ] {
         let outcome = cluster.workspace.call(&args).code(4);
-        assert!(!outcome.transcript().contains("hunter2"), "{}", outcome.transcript());
-        assert!(outcome.stderr.contains("127.0.0.1:9"), "{}", outcome.transcript());
+        assert!(
+            !outcome.transcript().contains("hunter2"),
+            "{}",
+            outcome.transcript()
+        );
+        assert!(
+            outcome.stderr.contains("127.0.0.1:9"),
+            "{}",
+            outcome.transcript()
+        );
     }
     let outcome = cluster.workspace.call(&["publish", &spec]).code(2);
-    assert!(outcome.stderr.contains("--broker"), "{}", outcome.transcript());
+    assert!(
+        outcome.stderr.contains("--broker"),
+        "{}",
+        outcome.transcript()
+    );
 }

@@ -1,6 +1,6 @@
 //! Registered pipelines on the broker: several services, one job for what changed.
 
-use drover_tests::{TestCluster, Job, Spec, eventually};
+use drover_tests::{Job, Spec, TestCluster, eventually};
 
 fn create(cluster: &TestCluster) {
     let copy = Spec::new("copy")
@@ -16,7 +16,8 @@ fn settles(cluster: &TestCluster, count: usize) -> Vec<Job> {
     eventually(&format!("copy holds {count} files"), || {
         let listed = cluster.call(&["jobs", "--output", "json"]).code(0);
         jobs = listed.lines().into_iter().map(Job).collect();
-        let holds = cluster.workspace.path("copy").is_dir() && cluster.workspace.tree("copy").len() == count;
+        let holds = cluster.workspace.path("copy").is_dir()
+            && cluster.workspace.tree("copy").len() == count;
         holds && jobs.iter().all(Job::has_ended)
     });
     jobs

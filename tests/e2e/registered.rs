@@ -108,7 +108,11 @@ fn a_chain_runs_through_unless_something_fails_upstream() {
     });
     workspace.file("in/a", "good\n");
     settles(&workspace, "reduce", &["all"]);
-    assert_eq!(jobs(&workspace, "reduce").len(), 1, "the failed job started it");
+    assert_eq!(
+        jobs(&workspace, "reduce").len(),
+        1,
+        "the failed job started it"
+    );
     let told = workspace.call(&["pipelines", "--graph"]).code(0);
     assert_eq!(told.stdout, "in\n└─▶ map\n    └─▶ reduce\n");
 }
@@ -121,7 +125,9 @@ fn another_spec_a_pause_and_an_end_are_heeded() {
     let _service = serve(&workspace);
     settles(&workspace, "copy", &["000", "001"]);
     let other = workspace.spec(&copy().sh(r#"cp "$in" /pfs/out/new-"$(basename "$in")""#));
-    workspace.call(&["update", "pipeline", "-f", &other]).code(0);
+    workspace
+        .call(&["update", "pipeline", "-f", &other])
+        .code(0);
     settles(&workspace, "copy", &["new-000", "new-001"]);
     workspace.call(&["pause", "pipeline", "copy"]).code(0);
     workspace.file("in/002", "2");
@@ -143,7 +149,10 @@ fn another_spec_a_pause_and_an_end_are_heeded() {
             .stdout,
         ""
     );
-    assert!(workspace.path("copy/new-002").exists(), "its output is gone");
+    assert!(
+        workspace.path("copy/new-002").exists(),
+        "its output is gone"
+    );
 }
 
 #[test]
@@ -226,12 +235,18 @@ fn what_makes_no_sense_is_refused() {
     let workspace = Workspace::new();
     create(&workspace, &[&Spec::new("a").reads("b", "/*").sh("true")]);
     let circle = workspace.spec(&Spec::new("b").reads("a", "/*").sh("true"));
-    let refused = workspace.call(&["create", "pipeline", "-f", &circle]).code(2);
+    let refused = workspace
+        .call(&["create", "pipeline", "-f", &circle])
+        .code(2);
     refused.says(&["in a circle: b, a"]);
     let again = workspace.spec(&Spec::new("a").reads("c", "/*").sh("true"));
-    let refused = workspace.call(&["create", "pipeline", "-f", &again]).code(2);
+    let refused = workspace
+        .call(&["create", "pipeline", "-f", &again])
+        .code(2);
     refused.says(&["drover update pipeline"]);
-    let none = workspace.call(&["update", "pipeline", "-f", &circle]).code(2);
+    let none = workspace
+        .call(&["update", "pipeline", "-f", &circle])
+        .code(2);
     none.says(&["circle"]);
 }
 
