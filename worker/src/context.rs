@@ -1,4 +1,4 @@
-//! The context of a worker: what all of its datums share.
+//! The context that the datums of a worker share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +19,7 @@ use crate::retry_budget::RetryBudget;
 use crate::slots::Scratch;
 use crate::slots::Slots;
 
-/// What all datums of a worker share.
+/// Settings, connections and state that the datums of a worker share.
 pub(crate) struct WorkerContext {
     pub(crate) settings: Settings,
     pub(crate) ledger: Ledger,

@@ -17,7 +17,7 @@ const ATTEMPTS: &str = "drover_attempts_total";
 const REDELIVERIES: &str = "drover_redeliveries_total";
 /// Messages by how they were settled: ack, `hand_back`, reject, silence.
 const MESSAGES: &str = "drover_messages_total";
-/// Runner processes that died while they ran a datum.
+/// Runner processes that died with a running datum.
 const RUNNER_DEATHS: &str = "drover_runner_deaths_total";
 
 /// Time to stage the inputs of a datum.
@@ -40,7 +40,7 @@ const IN_FLIGHT: &str = "drover_in_flight";
 /// 1 while the broker is connected, else 0.
 const QUEUE_LINK: &str = "drover_queue_link";
 
-/// Upper bounds of the histograms, in seconds: from a datum that does nothing to one that takes an hour.
+/// Upper bounds of the histograms in seconds: from empty datums to datums of an hour.
 pub(crate) const BUCKETS_S: [f64; 12] = [
     0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 30.0, 120.0, 600.0, 1800.0, 3600.0,
 ];
@@ -118,12 +118,12 @@ pub(crate) fn answered(answer: &'static str) {
     counter!(MESSAGES, "answer" => answer).increment(1);
 }
 
-/// Counts a runner that died while it ran a datum.
+/// Counts a dead runner.
 pub(crate) fn runner_died() {
     counter!(RUNNER_DEATHS).increment(1);
 }
 
-/// Counts an attempt: it succeeded, or failed for this cause.
+/// Counts an attempt: a success, or a failure for this cause.
 pub(crate) fn attempted(failure: Option<&Cause>) {
     let outcome = match failure {
         None => "success",

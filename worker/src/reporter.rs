@@ -65,7 +65,7 @@ impl Reporter {
                     let _ = timeout(BATCH_DELAY, reports.half_of(in_flight)).await;
                     return reports.send_all(pipeline, broker).await;
                 }
-                // The task that sent this report failed or was dropped; this report may be at fault, so send it alone.
+                // The task with this report failed or was dropped. Perhaps the report is at fault: send it again.
                 Err(TryRecvError::Closed) => {}
             }
         }

@@ -38,7 +38,7 @@ pub(crate) async fn listen_for_control(
     }
 }
 
-/// The job that a control message stops; none for any other message.
+/// The job of a `stop` message; none for other messages.
 fn stopped(body: &[u8]) -> Option<JobId> {
     match wire::decode(body) {
         Ok(Message::Control(Control::Stop { job })) => return Some(job),

@@ -30,7 +30,7 @@ pub(crate) struct ConsumerHandle {
     pub(crate) recalled: CancellationToken,
     /// Messages that were acked in the current window.
     done: AtomicU64,
-    /// The tasks that process the messages of this consumer.
+    /// The tasks that process the consumer's messages.
     tracker: TaskTracker,
 }
 
@@ -117,7 +117,7 @@ impl Subscription {
     }
 }
 
-/// Ends a consumer that was replaced by one with the given `prefetch`.
+/// Ends a consumer after its replacement by a consumer with the given `prefetch`.
 async fn retire(
     mut former: Box<dyn Consumer>,
     handle: Arc<ConsumerHandle>,

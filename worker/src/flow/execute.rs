@@ -42,9 +42,9 @@ pub(super) struct ExecutedDatum {
 pub(super) enum DatumOutcome<Files> {
     /// An attempt succeeded and wrote these files.
     Success(Files),
-    /// All attempts failed, the last one for this cause; `err_cmd` succeeded.
+    /// All attempts failed, but `err_cmd` succeeded; the cause is of the last attempt.
     Recovered(Cause),
-    /// All attempts failed, the last one for this cause.
+    /// All attempts failed; the cause is of the last attempt.
     Failed(Cause),
 }
 
@@ -177,7 +177,7 @@ impl DatumRun<'_> {
         }
     }
 
-    /// Runs one command to its end and stores its log.
+    /// Runs a command to its end and stores the log.
     async fn command(&mut self, role: CommandRole) -> Result<Execution, FlowError> {
         let begun = Instant::now();
         let runner = self

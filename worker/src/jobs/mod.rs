@@ -1,4 +1,4 @@
-//! The jobs whose datums a worker processes: their specs, their cancellation, and which of their datums are in flight.
+//! The jobs whose datums a worker processes: specs, cancellation, and datums in flight.
 
 mod cancellations;
 mod in_flight;

@@ -19,7 +19,7 @@ const NAME: &str = "drover-worker";
 #[derive(Debug, Parser)]
 #[command(name = NAME)]
 enum WorkerSubcommand {
-    /// Copy this binary, for example in an init container, so that another image can run it
+    /// Copy this binary, for example in an init container, for use by another image
     Install {
         /// The target file, or a directory
         path: PathBuf,

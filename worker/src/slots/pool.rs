@@ -20,7 +20,7 @@ pub(crate) struct Slots {
     idle: Mutex<Vec<Slot>>,
 }
 
-/// One slot; it has no runner after its runner died.
+/// A slot; without a runner after the death of the last one.
 #[derive(Debug)]
 struct Slot {
     settings: Arc<RunnerSettings>,
@@ -147,7 +147,7 @@ impl SlotLease<'_> {
         executed
     }
 
-    /// Kills the runner and all processes that it runs.
+    /// Kills the runner and all its processes.
     pub(crate) fn discard(&mut self) {
         if let Some(slot) = &mut self.slot {
             slot.runner = None;

@@ -167,7 +167,7 @@ impl<'a> LinkResolver<'a> {
 
     /// The names in a directory that exists only because inputs lie below it.
     fn frame(&self, real: &Path) -> Vec<OsString> {
-        // `/pfs` itself contains `out`, and thus this very link.
+        // `/pfs` contains `out`, and thus the link.
         let Ok(directory) = real.strip_prefix(self.runner.pfs()) else {
             return Vec::new();
         };

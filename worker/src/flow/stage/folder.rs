@@ -17,7 +17,7 @@ use crate::runner::{Mount, MountKind};
 /// Checks that the input is unchanged, and returns its mounts.
 pub(super) async fn stage(input: &DatumInput, leaf: &InputLeaf) -> Result<Vec<Mount>, FlowError> {
     match input.kind {
-        // One `stat`: to move it to another thread would cost more than the call.
+        // A `stat` costs less than the hand-over to another thread.
         InputKind::File => Ok(vec![file(input, leaf)?]),
         InputKind::Dir => {
             let (input, leaf) = (input.clone(), leaf.clone());

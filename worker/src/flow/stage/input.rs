@@ -1,4 +1,4 @@
-//! One input: its key in the store, its place below `/pfs`, and the check that it is unchanged.
+//! An input: the key in the store, the place below `/pfs`, and the check for changes.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! Stages the inputs of a datum one by one.
+//! Stages the inputs of a datum.
 
 use std::time::{Duration, Instant};
 
