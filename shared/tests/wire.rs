@@ -55,6 +55,8 @@ fn verdict(state: VerdictState, cause: Option<Cause>) -> Verdict {
         outputs: vec![Output {
             path: "/a/b".into(),
             size: 5,
+            hash: None,
+            version: None,
         }],
         stats: StageStats {
             download_bytes: 12,
@@ -371,6 +373,8 @@ fn any_message() -> impl Strategy<Value = Message> {
             verdict.outputs = vec![Output {
                 path: text,
                 size: index,
+                hash: None,
+                version: None,
             }];
             Event::Ended {
                 verdict: Box::new(verdict),

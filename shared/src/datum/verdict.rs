@@ -103,6 +103,15 @@ pub struct Output {
     pub path: String,
     /// Size in bytes.
     pub size: u64,
+    /// BLAKE3 hash of the bytes, as in the tags of inputs: `blake3:` and 32 hexadecimal digits. Absent in records of older
+    /// versions, and for sparse files that are too large to be hashed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
+    /// [`Entry::version`](crate::store::Entry::version) of the staged file just after it was stored, before anything was
+    /// published. A folder store only: as long as it is equal, the file is whole without being read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub version: Option<String>,
 }
 
 /// Costs of a datum; the sums over a job are the `stats` of the job record.

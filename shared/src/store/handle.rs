@@ -208,22 +208,28 @@ impl Store {
     /// Moves the file `from` to `key`: a rename in a folder of the same file system, else an upload
     /// (multipart when large) after which the file is removed. The stored file is read-only.
     pub async fn adopt(&self, from: &Path, key: &StoreKey) -> Result<(), StoreError> {
-        self.adopt_each(vec![(from.to_owned(), key.clone())]).await
+        let files = vec![(from.to_owned(), key.clone())];
+        self.adopt_each(files).await.map(drop)
     }
 
-    /// Moves every file to its key; see [`Store::adopt`].
-    pub async fn adopt_each(&self, files: Vec<(PathBuf, StoreKey)>) -> Result<(), StoreError> {
+    /// Moves every file to its key; see [`Store::adopt`]. Returns the entries of the stored files in the same order; a
+    /// bucket returns none, as each entry would cost a request.
+    pub async fn adopt_each(
+        &self,
+        files: Vec<(PathBuf, StoreKey)>,
+    ) -> Result<Vec<Entry>, StoreError> {
         match &self.backend {
             StoreBackend::Folder(folder) => {
                 let folder = folder.clone();
                 run_blocking(move || {
                     files
                         .iter()
-                        .try_for_each(|(from, key)| folder.adopt(from, key))
+                        .map(|(from, key)| folder.adopt(from, key))
+                        .collect()
                 })
                 .await
             }
-            StoreBackend::Bucket(bucket) => bucket.adopt_each(files).await,
+            StoreBackend::Bucket(bucket) => bucket.adopt_each(files).await.map(|()| Vec::new()),
         }
     }
 

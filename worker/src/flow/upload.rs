@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use drover_shared::datum::{Cause, Output};
-use drover_shared::store::{StoreError, StoreKey, layout};
+use drover_shared::store::{Entry, StoreError, StoreKey, layout};
 
 use super::claimed::ClaimedDatum;
+use super::collect::CollectedOutput;
 use super::execute::{DatumOutcome, ExecutedDatum};
 use crate::context::WorkerContext;
 use crate::flow_error::{FlowError, chain};
@@ -38,12 +39,12 @@ pub(super) async fn upload(
                 .zip(keys.clone())
                 .collect();
             let adopted = if files.is_empty() {
-                Ok(())
+                Ok(Vec::new())
             } else {
                 context.ledger.store().adopt_each(files).await
             };
             match adopted {
-                Ok(()) => DatumOutcome::Success(collected.into_outputs()),
+                Ok(entries) => DatumOutcome::Success(with_versions(collected, entries)),
                 Err(error) => {
                     delete_staged(keys, context).await;
                     DatumOutcome::Failed(refused_by_store(error)?)
@@ -61,6 +62,15 @@ pub(super) async fn upload(
         process_time: executed.process_time,
         upload_time: begun.elapsed(),
     })
+}
+
+/// The outputs, with the versions of the stored files where the store returns them.
+fn with_versions(collected: CollectedOutput, entries: Vec<Entry>) -> Vec<Output> {
+    let mut outputs = collected.into_outputs();
+    for (output, entry) in outputs.iter_mut().zip(entries) {
+        output.version = Some(entry.version);
+    }
+    outputs
 }
 
 /// The keys for the output files of a claim, in order.

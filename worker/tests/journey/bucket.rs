@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use drover_shared::datum::{Cause, Datum, InputKind, Verdict, VerdictState};
 use drover_shared::store::{Store, StoreKey, layout};
+use serde_json::json;
 
 use crate::farm::Farm;
 
@@ -69,4 +70,19 @@ async fn an_object_that_changed_or_vanished_fails_its_datum() {
             verdict.cause
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_to_an_empty_file_downloads_that_file_alone() {
+    let mut farm = farm("true").await;
+    let spec = json!({
+        "transform": {"cmd": ["sh", "-c", "ln -s /pfs/in/d/b /pfs/out/x; wc -c < /pfs/in/d/sub/c > /pfs/out/y"]},
+        "input": {"pfs": {"repo": "in", "glob": "/*", "empty_files": true}},
+    });
+    farm.open_job(spec).await;
+    let datum = farm.datum(0, "d");
+    let verdict = run(&mut farm, datum).await;
+    assert_eq!(verdict.state, VerdictState::Success, "{:?}", verdict.cause);
+    assert_eq!(stored(&farm, &verdict, 0).await, "B\n");
+    assert_eq!(stored(&farm, &verdict, 1).await, "0\n");
 }

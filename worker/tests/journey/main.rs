@@ -16,7 +16,8 @@ mod retries;
 mod returns;
 mod staging;
 
-use drover_shared::datum::{Output, VerdictState};
+use drover_shared::datum::{Output, VerdictState, content_hash};
+use drover_shared::store::layout;
 use farm::Farm;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -26,11 +27,15 @@ async fn a_datum_becomes_a_verdict_with_its_output() {
     let verdict = farm.run_one("a.txt").await;
     assert_eq!(verdict.state, VerdictState::Success, "{:?}", verdict.cause);
     assert_eq!(verdict.attempts, 1);
+    let staged = layout::staged_file(farm.job, &verdict.staged, 0);
+    let entry = farm.ledger.store().entry(&staged).await.unwrap();
     assert_eq!(
         verdict.outputs,
         [Output {
             path: "/upper.txt".into(),
-            size: 6
+            size: 6,
+            hash: Some(content_hash(&b"HELLO\n"[..]).unwrap()),
+            version: Some(entry.version),
         }]
     );
     assert_eq!(farm.output(&verdict, "/upper.txt"), "HELLO\n");

@@ -1,5 +1,9 @@
 //! What a command may leave in its output directory, and what becomes of it.
 
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
 use drover_shared::datum::{Cause, Verdict, VerdictState};
 use serde_json::json;
 
@@ -157,4 +161,43 @@ async fn a_directory_that_is_closed_to_us_is_collected_all_the_same() {
     let (farm, verdict) = run(script).await;
     assert_eq!(verdict.state, VerdictState::Success, "{:?}", verdict.cause);
     assert_eq!(farm.output(&verdict, "/a/b/x"), "1\n");
+}
+
+/// The file number and the number of names of a file.
+fn identity(file: &Path) -> (u64, u64) {
+    let metadata = std::fs::metadata(file).unwrap();
+    (metadata.ino(), metadata.nlink())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_output_is_never_a_second_name_for_a_file_of_the_user() {
+    let mut farm = Farm::new("ln -s $in /pfs/out/x").await;
+    farm.write("a", "A\n");
+    let input = farm.path("in/a");
+    std::fs::set_permissions(&input, Permissions::from_mode(0o444)).unwrap();
+    let verdict = farm.run_one("a").await;
+    assert_eq!(farm.output(&verdict, "/x"), "A\n");
+    assert_eq!(identity(&input).1, 1, "the input has one name");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_names_for_one_file_become_two_files() {
+    let (farm, verdict) = run("cd /pfs/out; echo 1 > x; ln x y; chmod 0 x").await;
+    assert_eq!(farm.output(&verdict, "/y"), "1\n");
+    assert_eq!(verdict.outputs[0].hash, verdict.outputs[1].hash);
+    let staged = farm.staged_files();
+    assert_eq!(staged.len(), 2);
+    for file in &staged {
+        assert_eq!(identity(file).1, 1, "{}", file.display());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_hole_is_not_read() {
+    let (_farm, verdict) = run("truncate -s 1T /pfs/out/x").await;
+    assert_eq!(verdict.state, VerdictState::Success, "{:?}", verdict.cause);
+    assert_eq!(
+        (verdict.outputs[0].size, &verdict.outputs[0].hash),
+        (1 << 40, &None)
+    );
 }

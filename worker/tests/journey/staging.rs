@@ -105,6 +105,23 @@ async fn empty_files_have_names_alone() {
     assert_eq!(farm.output(&verdict, "/seen"), "./d/a=\n");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_to_an_empty_file_is_stored_with_the_content() {
+    let script = "ln -s $in/a /pfs/out/x; ln -s ../in/d/sub /pfs/out/y; cat $in/a > /pfs/out/z";
+    let mut farm = Farm::with(json!({
+        "transform": {"cmd": ["sh", "-c", script]},
+        "input": {"pfs": {"repo": "in", "glob": "/*", "empty_files": true}},
+    }))
+    .await;
+    farm.write("d/a", "A");
+    farm.write("d/sub/b", "B");
+    let datum = farm.datum(0, "d");
+    let verdict = run(&mut farm, datum).await;
+    assert_eq!(verdict.state, VerdictState::Success, "{:?}", verdict.cause);
+    let texts = ["/x", "/y/b", "/z"].map(|path| farm.output(&verdict, path));
+    assert_eq!(texts, ["A", "B", ""]);
+}
+
 /// Something that happens to the input `in/a` after it was listed.
 type Change = fn(&Farm);
 

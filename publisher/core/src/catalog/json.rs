@@ -66,10 +66,18 @@ impl DatumJson {
                 attempts: verdict.attempts,
                 worker: Some(verdict.worker),
                 reason: verdict.cause.map(|cause| cause.to_string()),
-                outputs: verdict.outputs,
+                outputs: verdict.outputs.into_iter().map(without_version).collect(),
                 ..shown
             },
         }
+    }
+}
+
+/// The output without the version of its staged file, which means nothing to users.
+fn without_version(output: Output) -> Output {
+    Output {
+        version: None,
+        ..output
     }
 }
 
@@ -190,6 +198,8 @@ mod tests {
             outputs: vec![Output {
                 path: "/a.png".to_owned(),
                 size: 7,
+                hash: None,
+                version: None,
             }],
             stats: StageStats::default(),
             started: Timestamp::UNIX_EPOCH,

@@ -56,6 +56,8 @@ pub fn verdict(index: u64, state: VerdictState, outputs: &[(&str, u64)]) -> Verd
             .map(|(path, size)| Output {
                 path: (*path).to_owned(),
                 size: *size,
+                hash: None,
+                version: None,
             })
             .collect(),
         stats: StageStats {

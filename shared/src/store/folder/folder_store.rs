@@ -184,10 +184,11 @@ impl Folder {
             })
     }
 
-    pub(in crate::store) fn adopt(&self, from: &Path, key: &StoreKey) -> Result<(), StoreError> {
+    pub(in crate::store) fn adopt(&self, from: &Path, key: &StoreKey) -> Result<Entry, StoreError> {
         make_read_only(from)
             .and_then(|()| move_file(from, &self.path(key)))
-            .map_err(|error| writing(key, error))
+            .map_err(|error| writing(key, error))?;
+        self.entry(key)
     }
 
     pub(in crate::store) fn link(

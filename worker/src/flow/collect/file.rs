@@ -1,4 +1,4 @@
-//! The files of an output before they are taken out of the slot.
+//! The files of an output, before they are moved out of the slot.
 
 use std::path::PathBuf;
 
@@ -16,4 +16,6 @@ pub(super) enum OutputSource {
     Out,
     /// A link in the output directory leads to this file of the machine.
     Linked(PathBuf),
+    /// A link in the output directory leads to an input that is shown as an empty file; this file has the content.
+    Hidden(PathBuf),
 }

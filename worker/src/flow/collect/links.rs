@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
 use std::io;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{FileType, ioctl_ficlone};
@@ -14,7 +14,7 @@ use super::file::{OutputFile, OutputSource};
 use super::listing::special;
 use super::refusal::refused;
 use crate::flow_error::{FlowError, InfrastructureError};
-use crate::runner::{Mount, Runner};
+use crate::runner::{Mount, MountKind, Runner};
 
 /// The longest chain of links, as in the kernel.
 const MOST_HOPS: usize = 40;
@@ -32,6 +32,8 @@ pub(super) struct LinkResolver<'a> {
 /// The target of a link.
 enum Target {
     File(PathBuf),
+    /// An input that is shown as an empty file, by the file with its content.
+    Hidden(PathBuf),
     /// A directory of this machine.
     Directory(PathBuf),
     /// A directory that exists in the sandbox only, above inputs; with the names in it.
@@ -64,20 +66,8 @@ impl<'a> LinkResolver<'a> {
     ) -> Result<(), FlowError> {
         let real = self.resolve(path, inside)?;
         let names = match self.target(path, &real)? {
-            Target::File(source) => {
-                if found.len() >= MOST_FILES {
-                    return Err(refused(
-                        path,
-                        "its links stand for more than a million files",
-                    ));
-                }
-                let path = path.to_owned();
-                found.push(OutputFile {
-                    path,
-                    source: OutputSource::Linked(source),
-                });
-                return Ok(());
-            }
+            Target::File(source) => return add_file(path, OutputSource::Linked(source), found),
+            Target::Hidden(source) => return add_file(path, OutputSource::Hidden(source), found),
             Target::Directory(host) => names(&host).map_err(InfrastructureError::scratch(&host))?,
             Target::Frame(names) => names,
         };
@@ -146,6 +136,9 @@ impl<'a> LinkResolver<'a> {
     }
 
     fn target(&self, path: &str, real: &Path) -> Result<Target, FlowError> {
+        if let Some(source) = self.hidden(real) {
+            return Ok(Target::Hidden(source));
+        }
         if let Some(host) = self.runner.resolve(real) {
             return match fs::symlink_metadata(&host) {
                 Ok(metadata) if metadata.is_file() => Ok(Target::File(host)),
@@ -163,6 +156,13 @@ impl<'a> LinkResolver<'a> {
             return Err(refused(path, &problem));
         }
         Ok(Target::Frame(names))
+    }
+
+    /// The file with the content of an input that is shown as an empty file, if `real` is one.
+    fn hidden(&self, real: &Path) -> Option<PathBuf> {
+        let input = real.strip_prefix(self.runner.pfs()).ok()?;
+        let empty = |mount: &&Mount| mount.kind == MountKind::Empty && mount.target == input;
+        Some(self.mounts.iter().find(empty)?.source.clone())
     }
 
     /// The names in a directory that exists only because inputs lie below it.
@@ -185,6 +185,22 @@ impl<'a> LinkResolver<'a> {
         names.dedup();
         names
     }
+}
+
+fn add_file(
+    path: &str,
+    source: OutputSource,
+    found: &mut Vec<OutputFile>,
+) -> Result<(), FlowError> {
+    if found.len() >= MOST_FILES {
+        return Err(refused(
+            path,
+            "its links stand for more than a million files",
+        ));
+    }
+    let path = path.to_owned();
+    found.push(OutputFile { path, source });
+    Ok(())
 }
 
 /// The components of a path, without `.`.
@@ -224,14 +240,24 @@ fn unreachable_target(path: &str, real: &Path, host: &Path, error: io::Error) ->
     )
 }
 
-/// Makes `place` a file with the content of `source`. A hard link is made only to a file of the datum (`ours`) whose
-/// command has ended. Any other file is cloned or copied: its owner may write to it later, read-only or not.
+/// Makes `place` a file with the content of `source`. A hard link is made only to a file that nobody else has a name for:
+/// it is `ours` if it lies in the datum's own directories and the command has ended. Any other file is cloned or copied, so
+/// that nobody who writes to it changes the output.
 pub(super) fn duplicate(source: &Path, place: &Path, ours: bool) -> io::Result<()> {
     let mut from = File::open(source)?;
-    if ours && fs::hard_link(source, place).is_ok() {
+    let alone = ours && from.metadata()?.nlink() == 1;
+    if alone && fs::hard_link(source, place).is_ok() {
         return Ok(());
     }
     copy(&mut from, place)
+}
+
+/// Makes the file at `place` one with a single name, if the command gave it other names.
+pub(super) fn unshare(place: &Path) -> io::Result<()> {
+    let mut beside = place.as_os_str().to_owned();
+    beside.push(".whole");
+    copy(&mut File::open(place)?, Path::new(&beside))?;
+    fs::rename(beside, place)
 }
 
 /// Copies a file to `place`; the copy shares the blocks if the file system supports that.

@@ -1,11 +1,13 @@
 //! Moves the output files out of the slot.
 
-use std::fs::{self, File};
+use std::collections::BTreeSet;
+use std::fs::{self, File, Metadata, Permissions};
 use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use drover_shared::datum::Output;
+use drover_shared::datum::{Output, content_hash};
 
 use super::directory::OutputDirectory;
 use super::file::{OutputFile, OutputSource};
@@ -55,6 +57,9 @@ impl Drop for CollectedFiles {
     }
 }
 
+/// The largest hole in bytes that is read in order to hash a sparse file: half a minute's work.
+const MOST_HOLES: u64 = 64 << 30;
+
 /// Takes the output out of the slot.
 pub(in crate::flow) async fn collect(
     lease: &mut SlotLease<'_>,
@@ -69,9 +74,39 @@ pub(in crate::flow) async fn collect(
     } else {
         WriterState::Gone
     };
-    let collected =
-        lease.with_runner(move |runner| take_out(runner, writer, &mounts, &scratch, &claim));
-    collected.await.map_err(InfrastructureError::Runner)?
+    let taken = lease.with_runner(move |runner| {
+        let out = OutputDirectory::open(&runner.out())?;
+        let found = find(runner, &out, &mounts)?;
+        let missing = missing(&found);
+        if missing.is_empty() {
+            hold(&out, found, writer, &scratch, &claim).map(TakenOut::All)
+        } else {
+            Ok(TakenOut::Missing { found, missing })
+        }
+    });
+    match taken.await.map_err(InfrastructureError::Runner)?? {
+        TakenOut::All(collected) => Ok(collected),
+        TakenOut::Missing { found, missing } => {
+            staged.fetch(&missing).await?;
+            let scratch = Arc::clone(&context.scratch);
+            let claim = Arc::clone(&staged.claimed.claim);
+            let taken = lease.with_runner(move |runner| {
+                let out = OutputDirectory::open(&runner.out())?;
+                hold(&out, found, writer, &scratch, &claim)
+            });
+            taken.await.map_err(InfrastructureError::Runner)?
+        }
+    }
+}
+
+/// The result of a first look at the output directory.
+enum TakenOut {
+    All(CollectedOutput),
+    /// Links lead to inputs whose content has not been downloaded.
+    Missing {
+        found: Vec<OutputFile>,
+        missing: BTreeSet<PathBuf>,
+    },
 }
 
 /// The state of the command that wrote the output.
@@ -83,15 +118,13 @@ enum WriterState {
     Alive,
 }
 
-fn take_out(
+/// Lists the files of the output, those behind links included, in byte order of their paths.
+fn find(
     runner: &Runner,
-    writer: WriterState,
+    out: &OutputDirectory,
     mounts: &[Mount],
-    scratch: &Scratch,
-    claim: &str,
-) -> Result<CollectedOutput, FlowError> {
-    let out = OutputDirectory::open(&runner.out())?;
-    let listing = list(&out)?;
+) -> Result<Vec<OutputFile>, FlowError> {
+    let listing = list(out)?;
     let mut found: Vec<OutputFile> = listing
         .files
         .into_iter()
@@ -105,7 +138,16 @@ fn take_out(
         found.extend(inside.files_behind(link)?);
     }
     found.sort_unstable_by(|one, other| one.path.cmp(&other.path));
-    hold(&out, found, writer, scratch, claim)
+    Ok(found)
+}
+
+/// The files with the content of inputs that are not on this machine.
+fn missing(found: &[OutputFile]) -> BTreeSet<PathBuf> {
+    let hidden = found.iter().filter_map(|file| match &file.source {
+        OutputSource::Hidden(source) if !source.exists() => Some(source.clone()),
+        _ => None,
+    });
+    hidden.collect()
 }
 
 /// Moves every file to its place outside the slot. Targets of links come first, while they are still in their place.
@@ -122,7 +164,7 @@ fn hold(
         held: CollectedFiles((0..found.len()).map(place).collect()),
     };
     for (file, place) in found.iter().zip(&collected.held.0) {
-        if let OutputSource::Linked(source) = &file.source {
+        if let OutputSource::Linked(source) | OutputSource::Hidden(source) = &file.source {
             match (scratch.holds(source), writer) {
                 (true, WriterState::Alive) => {
                     let opened = scratch.open(source);
@@ -145,19 +187,49 @@ fn hold(
             (OutputSource::Out, WriterState::Alive) => {
                 copy(&file.path, out.open_file(&file.path, &mut parent)?, place)?;
             }
-            (OutputSource::Linked(_), _) => {}
+            (OutputSource::Linked(_) | OutputSource::Hidden(_), _) => {}
         }
-        let metadata = fs::symlink_metadata(place).map_err(InfrastructureError::scratch(place))?;
-        if !metadata.is_file() {
-            return Err(refused(&file.path, CHANGED));
-        }
-        let OutputFile { path, .. } = file;
-        collected.outputs.push(Output {
-            path: format!("/{path}"),
-            size: metadata.len(),
-        });
+        collected.outputs.push(describe(&file, place)?);
     }
     Ok(collected)
+}
+
+/// The output file at `place`, with its hash.
+fn describe(file: &OutputFile, place: &Path) -> Result<Output, FlowError> {
+    let metadata = fs::symlink_metadata(place).map_err(InfrastructureError::scratch(place))?;
+    if !metadata.is_file() {
+        return Err(refused(&file.path, CHANGED));
+    }
+    let hash = whole_file(&file.source, place, &metadata)
+        .and_then(|()| hash_of(place, &metadata))
+        .map_err(InfrastructureError::scratch(place))?;
+    Ok(Output {
+        path: format!("/{}", file.path),
+        size: metadata.len(),
+        hash,
+        version: None,
+    })
+}
+
+/// Gives a moved file a single name and read access. Names that the command gave to the file elsewhere would let others
+/// change the output.
+fn whole_file(source: &OutputSource, place: &Path, metadata: &Metadata) -> io::Result<()> {
+    if metadata.mode() & 0o400 == 0 {
+        fs::set_permissions(place, Permissions::from_mode(0o600))?;
+    }
+    if matches!(source, OutputSource::Out) && metadata.nlink() > 1 {
+        links::unshare(place)?;
+    }
+    Ok(())
+}
+
+/// The hash of the file at `place`; none if most of it is a hole and to read it would take minutes.
+fn hash_of(place: &Path, metadata: &Metadata) -> io::Result<Option<String>> {
+    let holes = metadata.len().saturating_sub(metadata.blocks() * 512);
+    if holes > MOST_HOLES {
+        return Ok(None);
+    }
+    content_hash(File::open(place)?).map(Some)
 }
 
 /// Copies an opened file to `place`, after a check that it is a regular file.

@@ -1,12 +1,13 @@
 //! Inputs in a bucket: downloaded before the command runs.
 
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use drover_shared::datum::{DatumInput, InputKind};
-use drover_shared::store::StoreKey;
-use futures::{StreamExt, TryStreamExt, stream};
+use drover_shared::store::{Store, StoreKey};
+use futures::{StreamExt, TryStreamExt, future, stream};
 use tokio::task::spawn_blocking;
 
 use super::input::{check_size, file_kind, key, target, unreadable};
@@ -25,7 +26,17 @@ const SIDE_BY_SIDE: usize = 16;
 #[derive(Debug)]
 pub(super) struct Downloads {
     directory: PathBuf,
+    /// The files that are shown as empty ones and were not downloaded, by their places.
+    hidden: HashMap<PathBuf, HiddenFile>,
     _scratch: Arc<Scratch>,
+}
+
+/// A file that is shown as an empty one: its store, its key and its listed version.
+#[derive(Debug)]
+struct HiddenFile {
+    store: Store,
+    key: StoreKey,
+    listed: String,
 }
 
 /// A file to download, its path below the input, and its listed version.
@@ -39,13 +50,14 @@ impl Downloads {
     pub(super) fn new(claimed: &ClaimedDatum, context: &WorkerContext) -> Self {
         Self {
             directory: context.scratch.staging(&claimed.claim),
+            hidden: HashMap::new(),
             _scratch: Arc::clone(&context.scratch),
         }
     }
 
     /// Downloads the `number`th input of the datum.
     pub(super) async fn stage(
-        &self,
+        &mut self,
         number: usize,
         input: &DatumInput,
         leaf: &InputLeaf,
@@ -60,10 +72,33 @@ impl Downloads {
             .buffer_unordered(SIDE_BY_SIDE)
             .try_collect()
             .await?;
-        if leaf.mode != InputMode::Empty {
+        if leaf.mode == InputMode::Empty {
+            let hidden = files.iter().map(|file| {
+                let hidden = HiddenFile {
+                    store: leaf.store.clone(),
+                    key: file.key.clone(),
+                    listed: file.listed.clone(),
+                };
+                (local(file, &place), hidden)
+            });
+            self.hidden.extend(hidden);
+        } else {
             check_size(input, sizes.into_iter().sum())?;
         }
         Ok(show(&files, input, leaf, &place))
+    }
+
+    /// Downloads hidden files, given by their places.
+    pub(super) async fn fetch_hidden(&self, places: &BTreeSet<PathBuf>) -> Result<(), FlowError> {
+        let mut fetches = Vec::with_capacity(places.len());
+        for place in places {
+            let file = &self.hidden[place];
+            fetches.push(download(&file.store, &file.key, &file.listed, place));
+        }
+        stream::iter(fetches)
+            .buffer_unordered(SIDE_BY_SIDE)
+            .try_for_each(|_| future::ready(Ok(())))
+            .await
     }
 }
 
@@ -117,14 +152,21 @@ async fn fetch(file: &ListedFile, leaf: &InputLeaf, place: &Path) -> Result<u64,
         return Ok(0);
     }
     let to = local(file, place);
+    download(&leaf.store, &file.key, &file.listed, &to).await
+}
+
+async fn download(
+    store: &Store,
+    key: &StoreKey,
+    listed: &str,
+    to: &Path,
+) -> Result<u64, FlowError> {
     if let Some(parent) = to.parent() {
         let made = tokio::fs::create_dir_all(parent).await;
         made.map_err(InfrastructureError::scratch(parent))?;
     }
-    leaf.store
-        .download_listed(&file.key, &file.listed, &to)
-        .await
-        .map_err(unreadable)
+    let downloaded = store.download_listed(key, listed, to).await;
+    downloaded.map_err(unreadable)
 }
 
 fn show(files: &[ListedFile], input: &DatumInput, leaf: &InputLeaf, place: &Path) -> Vec<Mount> {

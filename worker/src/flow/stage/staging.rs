@@ -1,5 +1,7 @@
 //! Stages the inputs of a datum.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use drover_shared::datum::{Cause, DatumInput};
@@ -19,7 +21,20 @@ pub(in crate::flow) struct StagedDatum {
     pub(in crate::flow) bytes: u64,
     pub(in crate::flow) time: Duration,
     /// Removes the downloads when dropped.
-    _downloads: Option<Downloads>,
+    downloads: Option<Downloads>,
+}
+
+impl StagedDatum {
+    /// Downloads the content of inputs that are shown as empty files to their places, the sources of their mounts.
+    pub(in crate::flow) async fn fetch(
+        &self,
+        missing: &BTreeSet<PathBuf>,
+    ) -> Result<(), FlowError> {
+        match &self.downloads {
+            Some(downloads) => downloads.fetch_hidden(missing).await,
+            None => Ok(()),
+        }
+    }
 }
 
 /// Makes the inputs available.
@@ -44,7 +59,7 @@ pub(in crate::flow) async fn stage(
         mounts,
         bytes: claimed.datum.inputs.iter().map(|input| input.size).sum(),
         time: begun.elapsed(),
-        _downloads: downloads,
+        downloads,
     })
 }
 
