@@ -244,6 +244,8 @@ impl Fixture {
         verdict.outputs = vec![Output {
             size: path.len() as u64,
             path,
+            hash: None,
+            version: None,
         }];
     }
 
