@@ -3,13 +3,17 @@
 use std::collections::HashSet;
 
 use super::document::{Node, Path, Position};
-use super::findings::{Finding, Severity};
+use super::findings::{Finding, FindingList, Severity};
 
 /// The findings of a document so far.
 pub(super) struct FindingCollector<'document> {
     file: &'document str,
     root: &'document Node,
-    findings: Vec<Finding>,
+    findings: FindingList,
+    /// Paths of errors.
+    wrong: HashSet<String>,
+    /// Paths of errors and of all enclosing values.
+    wrong_within: HashSet<String>,
     /// Fields suggested for misspelt ones.
     suggested: HashSet<String>,
 }
@@ -19,7 +23,9 @@ impl<'document> FindingCollector<'document> {
         Self {
             file,
             root,
-            findings: Vec::new(),
+            findings: FindingList::default(),
+            wrong: HashSet::new(),
+            wrong_within: HashSet::new(),
             suggested: HashSet::new(),
         }
     }
@@ -31,13 +37,7 @@ impl<'document> FindingCollector<'document> {
         message: impl Into<String>,
         advice: impl Into<String>,
     ) {
-        self.add(
-            Severity::Error,
-            self.root.position(path),
-            path,
-            message.into(),
-            advice.into(),
-        );
+        self.add(Severity::Error, None, path, message, advice);
     }
 
     /// Adds a note about the value at `path`.
@@ -47,23 +47,22 @@ impl<'document> FindingCollector<'document> {
         message: impl Into<String>,
         advice: impl Into<String>,
     ) {
-        self.add(
-            Severity::Note,
-            self.root.position(path),
-            path,
-            message.into(),
-            advice.into(),
-        );
+        self.add(Severity::Note, None, path, message, advice);
     }
 
-    /// Adds an error for an absent required field, unless the field or an enclosing object is
-    /// already known to be wrong or misspelt.
+    /// Adds an error for a required field that is absent or empty, unless the field, its content or an enclosing object
+    /// is already known to be wrong or misspelt.
     pub(super) fn missing(&mut self, path: &Path, advice: impl Into<String>) {
-        if !self.holds(path)
-            && !self.has_error_around(path)
-            && !self.suggested.contains(&path.to_string())
-        {
-            self.error(path, "is missing", advice);
+        let is_known = self.has_error_within(path)
+            || self.has_error_around(path)
+            || self.suggested.contains(&path.to_string());
+        if !is_known {
+            let message = if self.holds(path) {
+                "is empty"
+            } else {
+                "is missing"
+            };
+            self.error(path, message, advice);
         }
     }
 
@@ -74,20 +73,13 @@ impl<'document> FindingCollector<'document> {
 
     /// True if `path` or a value below it was refused already.
     pub(super) fn has_error_within(&self, path: &Path) -> bool {
-        let path = path.to_string();
-        self.errors().any(|finding| is_within(&finding.path, &path))
+        self.wrong_within.contains(&path.to_string())
     }
 
     /// True if `path` or an enclosing value was refused already.
     fn has_error_around(&self, path: &Path) -> bool {
-        let path = path.to_string();
-        self.errors().any(|finding| is_within(&path, &finding.path))
-    }
-
-    fn errors(&self) -> impl Iterator<Item = &Finding> {
-        self.findings
-            .iter()
-            .filter(|finding| finding.severity == Severity::Error)
+        let mut around = path.and_enclosing().into_iter();
+        around.any(|path| self.wrong.contains(&path))
     }
 
     /// True if the text holds a value at `path`.
@@ -95,41 +87,41 @@ impl<'document> FindingCollector<'document> {
         self.root.holds(path)
     }
 
-    /// Adds a finding at an explicit position, such as the position of a key.
+    /// Adds a finding, at an explicit position such as the position of a key, or at the value.
     pub(super) fn add(
         &mut self,
         severity: Severity,
-        at: Position,
+        at: Option<Position>,
         path: &Path,
-        message: String,
-        advice: String,
+        message: impl Into<String>,
+        advice: impl Into<String>,
     ) {
-        self.findings.push(Finding {
-            file: self.file.to_owned(),
-            line: at.line,
-            column: at.column,
-            path: path.to_string(),
-            message,
-            advice,
-            severity,
+        if severity == Severity::Error {
+            self.wrong.insert(path.to_string());
+            self.wrong_within.extend(path.and_enclosing());
+        }
+        let (file, root) = (self.file, self.root);
+        self.findings.add(severity, || {
+            let at = at.unwrap_or_else(|| root.position(path));
+            Finding {
+                file: file.to_owned(),
+                line: at.line,
+                column: at.column,
+                path: path.to_string(),
+                message: message.into(),
+                advice: advice.into(),
+                severity,
+            }
         });
     }
 
     /// True if the spec was refused so far.
     pub(super) fn refused(&self) -> bool {
-        self.errors().next().is_some()
+        self.findings.is_refused()
     }
 
-    /// All findings, in the order of the text.
-    pub(super) fn finish(mut self) -> Vec<Finding> {
-        self.findings
-            .sort_by_key(|finding| (finding.line, finding.column));
+    /// All findings.
+    pub(super) fn finish(self) -> FindingList {
         self.findings
     }
-}
-
-/// True if a path equals `context` or lies below it; every path lies below the empty path.
-fn is_within(path: &str, context: &str) -> bool {
-    let rest = path.strip_prefix(context);
-    rest.is_some_and(|rest| context.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']))
 }

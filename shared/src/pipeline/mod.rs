@@ -28,7 +28,7 @@ mod tests;
 pub use definition::{
     FailureLimit, OutputConflict, Parallelism, Pipeline, Reprocess, Retention, SetRule,
 };
-pub use findings::{Finding, Findings, Severity};
+pub use findings::{Finding, Findings, Severity, count_findings, limit_notes};
 pub use input::{CronInput, Input, PfsInput};
 pub use parse::{Parsed, from_value, parse};
 pub use schedule::Schedule;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::collector::FindingCollector;
 use super::document::{self, DocumentError, Node, Path};
-use super::findings::{Finding, Findings, Severity};
+use super::findings::{Finding, FindingList, Findings, Severity};
 use super::{Pipeline, check, resolve, spec};
 
 /// A pipeline read from a text.
@@ -39,7 +39,7 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Parsed>, Findings> {
     let documents =
         document::read(file, text).map_err(|error| Findings(vec![finding(file, error)]))?;
     let mut pipelines = Vec::new();
-    let mut findings = Vec::new();
+    let mut findings = FindingList::default();
     let mut names = HashMap::new();
     for root in &documents {
         let mut report = FindingCollector::new(file, root);
@@ -48,23 +48,17 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Parsed>, Findings> {
             refuse_repeated(pipeline, root, &mut names, &mut report);
         }
         let found = report.finish();
-        match resolved {
-            Some((pipeline, spec)) => {
-                findings.extend(found.iter().cloned());
-                pipelines.push(Parsed {
-                    pipeline,
-                    spec,
-                    notes: found,
-                });
-            }
-            None => findings.extend(found),
+        if let Some((pipeline, spec)) = resolved {
+            pipelines.push(Parsed {
+                pipeline,
+                spec,
+                notes: found.clone().finish(),
+            });
         }
+        findings.extend(found);
     }
-    if findings
-        .iter()
-        .any(|finding| finding.severity == Severity::Error)
-    {
-        return Err(Findings(findings));
+    if findings.is_refused() {
+        return Err(Findings(findings.finish()));
     }
     Ok(pipelines)
 }
@@ -76,7 +70,7 @@ pub fn from_value(spec: &Value) -> Result<Pipeline, Findings> {
     let resolved = resolve_document(&root, &mut report);
     resolved
         .map(|(pipeline, _)| pipeline)
-        .ok_or_else(|| Findings(report.finish()))
+        .ok_or_else(|| Findings(report.finish().finish()))
 }
 
 /// Resolves a document; returns the pipeline and the spec in normal form, or nothing if the document is refused.
@@ -109,7 +103,7 @@ fn refuse_repeated(
         Some(first) => report.error(
             &path,
             format!("there are two pipelines {name:?} in this file"),
-            format!("the first one is on line {first}; give each a name of its own"),
+            format!("the first one is on line {first}; give one of them a different name"),
         ),
         None => drop(names.insert(name.to_owned(), line)),
     }

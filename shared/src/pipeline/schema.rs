@@ -80,7 +80,7 @@ fn other_field(support: Support) -> Value {
         Support::Only(value, reason) => {
             json!({ "deprecated": true, "const": constant(value), "description": format!("Not used: {reason}.") })
         }
-        Support::Refused(reason) => {
+        Support::Refused(reason, _) => {
             json!({ "not": {}, "description": format!("Refused: {reason}.") })
         }
     }

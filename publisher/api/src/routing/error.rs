@@ -4,7 +4,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use drover_shared::ledger::RegistryError;
-use drover_shared::pipeline::{Finding, Findings};
+use drover_shared::pipeline::{Finding, Findings, count_findings};
 use drover_shared::queue::QueueError;
 use drover_shared::store::StoreError;
 use schemars::JsonSchema;
@@ -193,7 +193,7 @@ impl From<Findings> for Error {
     fn from(found: Findings) -> Self {
         let message = match found.0.as_slice() {
             [one] => format!("the spec is not valid: {one}"),
-            several => format!("the spec is not valid: {} findings", several.len()),
+            several => format!("the spec is not valid: {}", count_findings(several)),
         };
         let mut error = Self::unprocessable(message);
         error.detail.findings = found.0;

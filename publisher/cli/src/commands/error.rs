@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use drover_shared::id::{JobId, PipelineName};
 use drover_shared::ledger::{ReferenceError, RegistryError};
-use drover_shared::pipeline::Finding;
+use drover_shared::pipeline::{Finding, count_findings};
 use drover_shared::process::ProbeError;
 use drover_shared::queue::QueueError;
 use drover_shared::queue::rabbitmq::InvalidAddress;
@@ -309,7 +309,7 @@ fn exit_of_store(error: &StoreError) -> Exit {
 fn refused(findings: &[Finding]) -> String {
     match findings {
         [one] => format!("the spec is not valid: {one}"),
-        several => format!("the spec is not valid: {} findings", several.len()),
+        several => format!("the spec is not valid: {}", count_findings(several)),
     }
 }
 

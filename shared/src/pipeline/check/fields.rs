@@ -18,8 +18,8 @@ pub(in crate::pipeline) enum Support {
     Unused(&'static str),
     /// This value is ignored with a note; all others are refused.
     Only(&'static str, &'static str),
-    /// Refused.
-    Refused(&'static str),
+    /// Refused: the reason and the advice.
+    Refused(&'static str, &'static str),
 }
 
 use Support::{Only, Refused, Unused};
@@ -40,9 +40,12 @@ const NO_PROJECTS: &str = "there are no projects; a store is a namespace of its 
 const NO_SIDECAR: &str = "worker pods have no storage sidecar";
 const NO_S3_GATEWAY: &str =
     "Drover runs no S3 gateway; read inputs below `/pfs` and write output to `/pfs/out`";
-const NO_BUILDS: &str = "Drover builds no images; build and push it, and name it in `image`";
-const NOT_A_MANIFEST: &str =
-    "this looks like a Kubernetes resource; the pipeline spec is its field `spec`";
+const NO_BUILDS: &str = "Drover builds no images";
+const NOT_A_MANIFEST: &str = "this looks like a Kubernetes resource";
+
+const DELETE: &str = "delete it";
+const UNWRAP: &str = "write only the pipeline spec, the object in the field `spec`";
+const NAME_IMAGE: &str = "delete it; build and push the image, and name it in `image`";
 
 /// The table, in the order of the reference.
 pub(in crate::pipeline) const UNSUPPORTED_FIELDS: &[UnsupportedField] = &[
@@ -79,24 +82,30 @@ pub(in crate::pipeline) const UNSUPPORTED_FIELDS: &[UnsupportedField] = &[
     field(
         "Pipeline",
         "service",
-        Refused("a pipeline here ends; run a server as a Deployment of its own"),
+        Refused(
+            "a pipeline ends when its datums are done",
+            "delete it, and run the server as a Deployment of its own",
+        ),
     ),
     field(
         "Pipeline",
         "spout",
-        Refused("a pipeline here reads inputs and ends; put what arrives into a repo instead"),
+        Refused(
+            "a pipeline reads inputs and ends",
+            "delete it, write incoming data to a repo, and read that repo with `input`",
+        ),
     ),
     field(
         "Pipeline",
         "determined",
-        Refused("there is no integration with Determined"),
+        Refused("there is no integration with Determined", DELETE),
     ),
     field(
         "Pipeline",
         "tf_job",
-        Refused("there is no integration with Kubeflow"),
+        Refused("there is no integration with Kubeflow", DELETE),
     ),
-    field("Pipeline", "spec_commit", Refused(NO_VERSIONS)),
+    field("Pipeline", "spec_commit", Refused(NO_VERSIONS, DELETE)),
     field(
         "Pipeline",
         "update",
@@ -115,22 +124,29 @@ pub(in crate::pipeline) const UNSUPPORTED_FIELDS: &[UnsupportedField] = &[
         "dry_run",
         Only("false", "`drover plan` shows the datums of a spec"),
     ),
-    field("Pipeline", "apiVersion", Refused(NOT_A_MANIFEST)),
-    field("Pipeline", "kind", Refused(NOT_A_MANIFEST)),
-    field("Pipeline", "spec", Refused(NOT_A_MANIFEST)),
+    field(
+        "Pipeline",
+        "scale_down_threshold",
+        Unused("`standby_after` removes the pods of an idle pipeline"),
+    ),
+    field("Pipeline", "apiVersion", Refused(NOT_A_MANIFEST, UNWRAP)),
+    field("Pipeline", "kind", Refused(NOT_A_MANIFEST, UNWRAP)),
+    field("Pipeline", "spec", Refused(NOT_A_MANIFEST, UNWRAP)),
     field(
         "Transform",
         "debug",
         Unused("the log level is set by `DROVER_LOG`"),
     ),
-    field("Transform", "dockerfile", Refused(NO_BUILDS)),
-    field("Transform", "build", Refused(NO_BUILDS)),
+    field("Transform", "dockerfile", Refused(NO_BUILDS, NAME_IMAGE)),
+    field("Transform", "build", Refused(NO_BUILDS, NAME_IMAGE)),
     field(
         "Input",
         "git",
-        Refused("there is no hook for GitHub; push or sync the files into a repo"),
+        Refused(
+            "there is no hook for GitHub",
+            "write `pfs` instead, and push or sync the files into that repo",
+        ),
     ),
-    field("Input", "atom", Refused("renamed: write `pfs`")),
     field("Pfs", "project", Unused(NO_PROJECTS)),
     field(
         "Pfs",
@@ -138,20 +154,25 @@ pub(in crate::pipeline) const UNSUPPORTED_FIELDS: &[UnsupportedField] = &[
         Only("user", "there are only user repos"),
     ),
     field("Pfs", "branch", Only("master", NO_BRANCHES)),
-    field("Pfs", "commit", Refused(NO_VERSIONS)),
+    field("Pfs", "from_commit", Refused(NO_VERSIONS, DELETE)),
+    field("Pfs", "commit", Refused(NO_VERSIONS, DELETE)),
     field("Pfs", "s3", Only("false", NO_S3_GATEWAY)),
     field(
         "Pfs",
         "trigger",
         Refused(
-            "there are no commits to count; a job starts when it is told to, or when files change",
+            "there are no commits to count; a job starts on request or when files change",
+            DELETE,
         ),
     ),
     field("Cron", "project", Unused(NO_PROJECTS)),
     field(
         "Egress",
         "sql_database",
-        Refused("output goes to buckets only; load it into the database by a command of yours"),
+        Refused(
+            "output is copied to buckets and folders only",
+            "write `URL` instead, and load the output into the database by a command",
+        ),
     ),
 ];
 

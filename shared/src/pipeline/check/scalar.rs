@@ -22,6 +22,10 @@ impl InvalidValue {
 
     /// The wrong kind of value altogether.
     pub(super) fn expected(what: &str, node: &Node, advice: impl Into<String>) -> Self {
+        let advice = match advice.into() {
+            advice if advice.is_empty() => format!("write {what}, or delete the line"),
+            advice => advice,
+        };
         Self::new(
             format!("expected {what}, found {}", node.describe()),
             advice,

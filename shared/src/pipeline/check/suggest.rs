@@ -22,11 +22,11 @@ impl fmt::Display for FieldSuggestion<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Misspelt(field) => write!(out, "did you mean `{field}`?"),
-            Self::Misplaced(field, owner) => write!(out, "`{field}` belongs into {owner}"),
+            Self::Misplaced(field, owner) => write!(out, "move it: `{field}` belongs into {owner}"),
             Self::Unclear(known) if known.len() > 10 => {
-                out.write_str("docs/pipeline.md lists all fields")
+                out.write_str("delete it; docs/pipeline.md lists all fields")
             }
-            Self::Unclear(known) => write!(out, "known here: {}", known.join(", ")),
+            Self::Unclear(known) => write!(out, "delete it; known here: {}", known.join(", ")),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The walk through a document along the schema.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::fields::{self, Support, UnsupportedField};
 use super::scalar::{self, InvalidValue};
@@ -99,30 +99,69 @@ fn object(
     report: &mut FindingCollector<'_>,
 ) -> Result<Value, InvalidValue> {
     let Content::Map(entries) = &node.content else {
-        return Err(InvalidValue::expected(
-            "an object",
-            node,
-            object_advice(name, known),
-        ));
+        return gpus(node, name, path, report).unwrap_or_else(|| {
+            let advice = object_advice(name, known);
+            Err(InvalidValue::expected("an object", node, advice))
+        });
     };
     let mut checked = Map::new();
-    let mut seen = HashSet::new();
-    for entry in entries {
+    let mut seen = HashMap::new();
+    for entry in entries.iter().filter(|entry| entry.key != SCHEMA_KEY) {
         let field = known.iter().find(|(field, _)| entry.names(field));
         let canonical = field.map_or(entry.key.as_str(), |(field, _)| field);
-        if !seen.insert(canonical) {
-            repeated(entry, canonical, path, report);
-        } else if let Some((field, schema)) = field {
+        if let Some(first) = seen.get(canonical) {
+            repeated(first, entry, canonical, path, report);
+            continue;
+        }
+        seen.insert(canonical, entry);
+        if let Some((field, schema)) = field {
+            note_older_name(entry, field, path, report);
             if let Some(value) = value(&entry.value, schema, &path.field(field), report) {
                 checked.insert(field.clone(), value);
             }
         } else if let Some(field) = fields::find(name, |field| entry.names(field)) {
             unsupported(entry, field, path, report);
         } else {
-            unknown(entry, known, path, report);
+            unknown(entry, name, known, path, report);
         }
     }
     Ok(Value::Object(checked))
+}
+
+/// The key that editors use to find a schema; allowed in any object.
+const SCHEMA_KEY: &str = "$schema";
+
+/// Old specs give the number of GPUs alone. Nothing if this is no such number.
+fn gpus(
+    node: &Node,
+    name: &str,
+    path: &Path,
+    report: &mut FindingCollector<'_>,
+) -> Option<Result<Value, InvalidValue>> {
+    let number: u32 = node.scalar().filter(|_| name == "Gpu")?.parse().ok()?;
+    if number == 0 {
+        report.note(path, "is not used: 0 GPUs are none", "delete the line");
+        return Some(Ok(Value::Null));
+    }
+    let written = format!("{{type: {USUAL_GPU}, number: {number}}}");
+    report.note(
+        path,
+        format!("is read as `{written}`"),
+        format!("write `gpu: {written}`"),
+    );
+    Some(Ok(json!({ "type": USUAL_GPU, "number": number })))
+}
+
+/// The resource of GPUs given by their number alone.
+const USUAL_GPU: &str = "nvidia.com/gpu";
+
+fn note_older_name(entry: &Entry, field: &str, path: &Path, report: &mut FindingCollector<'_>) {
+    if entry.is_older_name_of(field) {
+        let message = format!("`{}` is the older name of `{field}`", entry.key);
+        let advice = format!("write `{field}`");
+        let at = Some(entry.key_at);
+        report.add(Severity::Note, at, &path.field(field), message, advice);
+    }
 }
 
 /// Advice for the expected object.
@@ -153,11 +192,14 @@ fn map(
         ));
     };
     let mut checked = Map::new();
-    let mut seen = HashSet::new();
+    let mut seen: HashMap<&str, &Entry> = HashMap::new();
     for entry in entries {
-        if !seen.insert(&entry.key) {
-            repeated(entry, &entry.key, path, report);
-        } else if entry.value.is_null() {
+        if let Some(first) = seen.get(entry.key.as_str()) {
+            repeated(first, entry, &entry.key, path, report);
+            continue;
+        }
+        seen.insert(&entry.key, entry);
+        if entry.value.is_null() {
             checked.insert(entry.key.clone(), Value::from(""));
         } else if let Some(value) = value(&entry.value, schema, &path.field(&entry.key), report) {
             checked.insert(entry.key.clone(), value);
@@ -205,16 +247,24 @@ fn list_advice(text: &str) -> String {
     }
 }
 
-fn repeated(entry: &Entry, field: &str, path: &Path, report: &mut FindingCollector<'_>) {
-    let advice = "keep one of them; the first one counts here".to_owned();
-    let message = "is given more than once".to_owned();
-    report.add(
-        Severity::Error,
-        entry.key_at,
-        &path.field(field),
-        message,
-        advice,
-    );
+/// The first of several equal values counts; different values are refused.
+fn repeated(
+    first: &Entry,
+    entry: &Entry,
+    field: &str,
+    path: &Path,
+    report: &mut FindingCollector<'_>,
+) {
+    let (severity, message, advice) = if first.value.equals(&entry.value) {
+        let message = "is given more than once, with the same value";
+        (Severity::Note, message, "delete one of them")
+    } else {
+        let message = "is given more than once, with different values";
+        let advice = "delete all but one of them; Pachyderm took the last one";
+        (Severity::Error, message, advice)
+    };
+    let at = Some(entry.key_at);
+    report.add(severity, at, &path.field(field), message, advice);
 }
 
 fn unsupported(
@@ -227,35 +277,44 @@ fn unsupported(
         return;
     }
     let path = path.field(field.name);
-    let unused = |reason: &str| format!("is not used: {reason}");
+    let at = Some(entry.key_at);
     let refused = |reason: &str| format!("is refused: {reason}");
-    let (severity, message) = match field.support {
-        Support::Unused(reason) => (Severity::Note, unused(reason)),
-        Support::Only(only, reason) if entry.value.scalar() == Some(only) => {
-            (Severity::Note, unused(reason))
+    match field.support {
+        Support::Only(only, reason) if entry.value.scalar() != Some(only) => {
+            let advice = format!("delete it, or write `{only}`");
+            report.add(Severity::Error, at, &path, refused(reason), advice);
         }
-        Support::Only(_, reason) | Support::Refused(reason) => (Severity::Error, refused(reason)),
-    };
-    report.add(severity, entry.key_at, &path, message, String::new());
+        Support::Unused(reason) | Support::Only(_, reason) => {
+            let message = format!("is not used: {reason}");
+            report.add(Severity::Note, at, &path, message, "");
+        }
+        Support::Refused(reason, advice) => {
+            report.add(Severity::Error, at, &path, refused(reason), advice);
+        }
+    }
 }
 
 fn unknown(
     entry: &Entry,
+    name: &str,
     known: &Map<String, Value>,
     path: &Path,
     report: &mut FindingCollector<'_>,
 ) {
+    let at = Some(entry.key_at);
+    let message = "there is no such field";
+    let field = path.field(&entry.key);
+    if name == "Pipeline" && entry.key == "inputs" {
+        report.add_suggestion(&path.field("input"));
+        let advice = "write `input: {cross: [{pfs: {…}}, …]}` with a `pfs` for each of the inputs";
+        report.add(Severity::Error, at, &field, message, advice);
+        return;
+    }
     let names: Vec<&str> = known.keys().map(String::as_str).collect();
     let suggestion = suggest::suggest(&entry.key, &names);
     if let FieldSuggestion::Misspelt(field) = suggestion {
         report.add_suggestion(&path.field(field));
     }
-    let message = "there is no such field".to_owned();
-    report.add(
-        Severity::Error,
-        entry.key_at,
-        &path.field(&entry.key),
-        message,
-        suggestion.to_string(),
-    );
+    let advice = suggestion.to_string();
+    report.add(Severity::Error, at, &field, message, advice);
 }

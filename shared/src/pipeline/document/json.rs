@@ -1,5 +1,7 @@
 //! JSON: one or several documents, back to back.
 
+use std::cell::Cell;
+
 use jsonc_parser::ast::Value;
 use jsonc_parser::common::Ranged;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
@@ -74,7 +76,7 @@ impl Reader<'_> {
         }
         if depth > MAX_DEPTH {
             let message = format!("nested more than {MAX_DEPTH} levels deep");
-            return Err(DocumentError::new(at, message, ""));
+            return Err(DocumentError::new(at, message, "is this a pipeline spec?"));
         }
         let content = match value {
             Value::StringLit(text) => Content::Quoted(text.value.to_string()),
@@ -109,6 +111,8 @@ impl Reader<'_> {
 struct Lines<'text> {
     text: &'text str,
     starts: Vec<usize>,
+    /// The last position found, with its offset: later positions of the same line are counted from there.
+    last: Cell<(usize, Position)>,
 }
 
 impl<'text> Lines<'text> {
@@ -118,19 +122,25 @@ impl<'text> Lines<'text> {
             .into_iter()
             .chain(breaks.map(|(offset, _)| offset + 1))
             .collect();
-        Self { text, starts }
+        let last = Cell::new((0, Position::START));
+        Self { text, starts, last }
     }
 
     fn position(&self, offset: usize) -> Position {
         let line = self.starts.partition_point(|start| *start <= offset);
-        let column = self
-            .text
-            .get(self.starts[line - 1]..offset)
-            .map_or(0, |before| before.chars().count());
-        Position {
+        let (known, at) = self.last.get();
+        let (from, column) = if at.line == line && known <= offset {
+            (known, at.column)
+        } else {
+            (self.starts[line - 1], 1)
+        };
+        let between = self.text.get(from..offset).unwrap_or_default();
+        let position = Position {
             line,
-            column: column + 1,
-        }
+            column: column + between.chars().count(),
+        };
+        self.last.set((offset, position));
+        position
     }
 }
 
@@ -152,7 +162,7 @@ fn syntax_error(text: &str, error: &serde_json::Error) -> DocumentError {
         .to_owned();
     let rest = line.get(before.len()..).unwrap_or_default();
     let advice = if rest.starts_with(['/', '#']) {
-        "JSON has no comments; YAML has"
+        "write comments with `#`, as in YAML"
     } else if rest.starts_with(['}', ']']) {
         "remove the comma before it"
     } else if message.contains("key must be a string") {

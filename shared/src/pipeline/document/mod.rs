@@ -51,11 +51,8 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<Node>, DocumentError> {
             "is this a pipeline spec?",
         ));
     }
-    let documents = if is_json(file, text) {
-        json::read(text)
-    } else {
-        yaml::read(text)
-    }?;
+    refuse_template(file, text)?;
+    let documents = flatten(parse(file, text)?);
     let documents: Vec<Node> = documents
         .into_iter()
         .filter(|node| !node.is_null())
@@ -71,15 +68,53 @@ pub(super) fn read(file: &str, text: &str) -> Result<Vec<Node>, DocumentError> {
     Ok(documents)
 }
 
-/// True if a text is read as JSON. JSON in a file named `.yaml` counts, unless the text is YAML
-/// that only begins like JSON.
-fn is_json(file: &str, text: &str) -> bool {
-    let ending = FilePath::new(file)
-        .extension()
-        .and_then(|ending| ending.to_str());
-    match ending {
-        Some("json") => true,
-        Some("yaml" | "yml") => text.trim_start().starts_with('{') && json::read(text).is_ok(),
-        _ => text.trim_start().starts_with(['{', '[']),
+/// Parses a text as JSON or YAML. JSON with the freedoms of YAML (comments, trailing commas, bare keys) is read as YAML.
+fn parse(file: &str, text: &str) -> Result<Vec<Node>, DocumentError> {
+    let ending = extension(file);
+    let begins_like_json = text.trim_start().starts_with(['{', '[']);
+    if ending != Some("json") && !begins_like_json {
+        return yaml::read(text);
     }
+    let error = match json::read(text) {
+        Ok(documents) => return Ok(documents),
+        Err(error) => error,
+    };
+    let is_collection = |node: &Node| node.scalar().is_none() || node.is_null();
+    match yaml::read(text) {
+        Ok(documents) if documents.iter().all(is_collection) => Ok(documents),
+        Err(error) if matches!(ending, Some("yaml" | "yml")) => Err(error),
+        _ => Err(error),
+    }
+}
+
+/// The documents, with the items of a list in its place.
+fn flatten(documents: Vec<Node>) -> Vec<Node> {
+    let items = |node: Node| match node.content {
+        Content::List(items) => items,
+        _ => vec![node],
+    };
+    documents.into_iter().flat_map(items).collect()
+}
+
+/// Jsonnet templates need values before they are specs.
+fn refuse_template(file: &str, text: &str) -> Result<(), DocumentError> {
+    let begins_like_one = || {
+        let code = text.trim_start();
+        code.starts_with("function(") || code.starts_with("local ")
+    };
+    if !matches!(extension(file), Some("jsonnet" | "libsonnet")) && !begins_like_one() {
+        return Ok(());
+    }
+    let name = FilePath::new(file).file_name().unwrap_or_default();
+    let name = match name.to_string_lossy() {
+        name if extension(file).is_some() => name.into_owned(),
+        _ => "FILE.jsonnet".to_owned(),
+    };
+    let advice = format!("render it first: `jsonnet {name} | drover validate -`");
+    let message = "this is a Jsonnet template, not a spec";
+    Err(DocumentError::new(Position::START, message, advice))
+}
+
+fn extension(file: &str) -> Option<&str> {
+    FilePath::new(file).extension()?.to_str()
 }

@@ -110,6 +110,26 @@ impl Node {
         !node.is_null()
     }
 
+    /// True if the values are equal, in any notation and at any position.
+    pub(in crate::pipeline) fn equals(&self, other: &Node) -> bool {
+        match (&self.content, &other.content) {
+            (Content::List(left), Content::List(right)) => {
+                left.len() == right.len()
+                    && left
+                        .iter()
+                        .zip(right)
+                        .all(|(left, right)| left.equals(right))
+            }
+            (Content::Map(left), Content::Map(right)) => {
+                let equals = |(left, right): (&Entry, &Entry)| {
+                    left.key == right.key && left.value.equals(&right.value)
+                };
+                left.len() == right.len() && left.iter().zip(right).all(equals)
+            }
+            _ => self.scalar().is_some() && self.scalar() == other.scalar(),
+        }
+    }
+
     fn child(&self, segment: &Segment) -> Option<(Position, &Node)> {
         match (segment, &self.content) {
             (Segment::Field(name), Content::Map(entries)) => {
@@ -128,10 +148,24 @@ impl Node {
     }
 }
 
+/// Older names of fields, and the names that replace them.
+const RENAMED: [(&str, &str); 1] = [("atom", "pfs")];
+
 impl Entry {
-    /// True if the key is a spelling of the field: identical, in camelCase, or in lower case.
+    /// True if the key is a spelling of the field: identical, in camelCase, in lower case, or an older name.
     pub(in crate::pipeline) fn names(&self, field: &str) -> bool {
-        self.key == field || self.key == camel_case(field) || self.key == field.to_lowercase()
+        self.key == field
+            || camel_case(field).eq(self.key.chars())
+            || field
+                .chars()
+                .flat_map(char::to_lowercase)
+                .eq(self.key.chars())
+            || self.is_older_name_of(field)
+    }
+
+    /// True if the key is an older name of the field.
+    pub(in crate::pipeline) fn is_older_name_of(&self, field: &str) -> bool {
+        RENAMED.contains(&(self.key.as_str(), field))
     }
 }
 
@@ -159,20 +193,21 @@ impl From<&Value> for Node {
 }
 
 /// `datum_set_spec` -> `datumSetSpec`.
-fn camel_case(field: &str) -> String {
-    let mut spelled = String::with_capacity(field.len());
+fn camel_case(field: &str) -> impl Iterator<Item = char> {
     let mut raise = false;
-    for each in field.chars() {
-        match each {
-            '_' => raise = true,
-            _ if raise => {
-                spelled.extend(each.to_uppercase());
-                raise = false;
-            }
-            _ => spelled.push(each),
+    field.chars().filter_map(move |each| {
+        if each == '_' {
+            raise = true;
+            return None;
         }
-    }
-    spelled
+        let spelled = if raise {
+            each.to_ascii_uppercase()
+        } else {
+            each
+        };
+        raise = false;
+        Some(spelled)
+    })
 }
 
 /// At most 40 characters of a text, for messages.

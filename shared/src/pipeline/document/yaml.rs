@@ -84,7 +84,7 @@ impl Builder {
     ) -> Result<(), DocumentError> {
         if self.open.len() > MAX_DEPTH {
             let message = format!("nested more than {MAX_DEPTH} levels deep");
-            return Err(DocumentError::new(at, message, ""));
+            return Err(DocumentError::new(at, message, "is this a pipeline spec?"));
         }
         self.open.push(Open {
             at,
@@ -140,7 +140,7 @@ impl Builder {
         let (nodes, depth) = extent(node);
         if self.open.len() + depth > MAX_DEPTH {
             let message = format!("nested more than {MAX_DEPTH} levels deep");
-            return Err(DocumentError::new(at, message, ""));
+            return Err(DocumentError::new(at, message, "is this a pipeline spec?"));
         }
         self.add(nodes, at)
     }

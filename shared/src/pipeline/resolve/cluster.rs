@@ -120,7 +120,10 @@ fn resources(spec: &spec::Pipeline, report: &mut FindingCollector<'_>) {
                 "name the resource, for example `nvidia.com/gpu`",
             );
         }
-        if gpu.number.is_none_or(|number| number == 0) {
+        if gpu.number == Some(0) {
+            let advice = "write 1 or more, or delete `gpu`";
+            report.error(&path.field("number"), "0 processors are none", advice);
+        } else if gpu.number.is_none() {
             report.missing(&path.field("number"), "say how many, 1 or more");
         }
     }

@@ -30,7 +30,11 @@ pub(super) fn transform(
         .as_ref()
         .is_some_and(|directory| directory.contains('\0'))
     {
-        report.error(&path.field("working_dir"), "holds a NUL character", "");
+        report.error(
+            &path.field("working_dir"),
+            "holds a NUL character",
+            "delete the character",
+        );
     }
     let secrets = secrets(&spec.secrets, &path.field("secrets"), report);
     Some(Transform {
@@ -74,7 +78,11 @@ fn argv(spec: &spec::Transform, path: &Path, report: &mut FindingCollector<'_>) 
     for (field, arguments) in [("cmd", &spec.cmd), ("err_cmd", &spec.err_cmd)] {
         for (index, argument) in arguments.iter().enumerate() {
             if argument.contains('\0') {
-                report.error(&path.field(field).index(index), "holds a NUL character", "");
+                report.error(
+                    &path.field(field).index(index),
+                    "holds a NUL character",
+                    "delete the character",
+                );
             }
         }
     }
@@ -97,7 +105,7 @@ fn environment(spec: &spec::Transform, path: &Path, report: &mut FindingCollecto
             );
         }
         if value.contains('\0') {
-            report.error(&path, "holds a NUL character", "");
+            report.error(&path, "holds a NUL character", "delete the character");
         }
     }
 }

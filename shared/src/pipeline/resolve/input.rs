@@ -29,7 +29,9 @@ pub(super) fn input(
     let path = Path::root().field("input");
     let Some(spec) = spec else {
         let advice = "say what to run over: `input: {pfs: {repo: texts, glob: \"/*\"}}`";
-        report.missing(&path, advice);
+        if !report.holds(&Path::root().field("spout")) {
+            report.missing(&path, advice);
+        }
         return None;
     };
     let context = TreeContext {
@@ -40,7 +42,9 @@ pub(super) fn input(
     let mut tree = Tree { report, leaves: 0 };
     let input = tree.node(spec, &path, context)?;
     if tree.leaves > u32::from(u16::MAX) {
-        report.error(&path, format!("combines more than {} inputs", u16::MAX), "");
+        let message = format!("combines more than {} inputs", u16::MAX);
+        let advice = "put the files of several inputs into one repo";
+        report.error(&path, message, advice);
     }
     names::refuse_shared_names(&input, &path, report);
     Some(input)

@@ -48,6 +48,6 @@ pub(super) fn check(text: &str, path: &Path, report: &mut FindingCollector<'_>) 
         Err(StoreError::Location { location, problem }) => {
             report.error(path, format!("{location} is no place for files"), problem);
         }
-        Err(error) => report.error(path, error.to_string(), ""),
+        Err(error) => report.error(path, error.to_string(), "write a folder or a bucket"),
     }
 }

@@ -170,7 +170,7 @@ fn every_field_that_is_not_ours_is_noted_or_refused_by_name() {
         let (value, is_refused) = match field.support {
             Support::Unused(_) => (json!({"whatever": 1}), false),
             Support::Only(value, _) => (json!(value), false),
-            Support::Refused(_) => (json!({"whatever": 1}), true),
+            Support::Refused(..) => (json!({"whatever": 1}), true),
         };
         let value = if value == "false" {
             json!(false)
@@ -201,6 +201,49 @@ fn every_field_that_is_not_ours_is_noted_or_refused_by_name() {
     }
 }
 
+/// Values at the edges of what a person may write.
+const EDGES: [&str; 12] = [
+    "null",
+    "\"\"",
+    "[]",
+    "[\"\"]",
+    "[null]",
+    "{}",
+    "{\"\": \"\"}",
+    "0",
+    "-1",
+    "1e300",
+    "18446744073709551615",
+    "false",
+];
+
+#[test]
+fn every_field_has_a_meaning_for_edge_values_or_refuses_them_with_advice() {
+    let mut accepted = Vec::new();
+    for (object, field) in fields_of(&CHECKED) {
+        for edge in EDGES {
+            let value: Value = serde_json::from_str(edge).unwrap();
+            let (text, path) = with_field(&object, &field, &value);
+            match parse("p.json", &text) {
+                Ok(_) if edge == "null" => {}
+                Ok(_) => accepted.push(format!("{path}: {edge}")),
+                Err(Findings(findings)) => {
+                    let errors = findings
+                        .iter()
+                        .filter(|each| each.severity == Severity::Error);
+                    let errors: Vec<&Finding> = errors.collect();
+                    assert!(!errors.is_empty(), "{text} is refused without an error");
+                    for error in errors {
+                        assert!(!error.advice.is_empty(), "{text}: {error}");
+                        assert!(error.line > 0, "{text}: {error}");
+                    }
+                }
+            }
+        }
+    }
+    insta::assert_snapshot!(accepted.join("\n"));
+}
+
 /// The minimal spec with an additional field, and the path of that field.
 fn with_field(object: &str, field: &str, value: &Value) -> (String, String) {
     let mut spec: Value = serde_json::from_str(LEAST).unwrap();
@@ -218,8 +261,35 @@ fn with_field(object: &str, field: &str, value: &Value) -> (String, String) {
             spec["egress"] = json!({"URL": "s3://b"});
             "/egress"
         }
+        "ObjectStorage" => {
+            spec["egress"] = json!({"object_storage": {}});
+            "/egress/object_storage"
+        }
+        "Metadata" => "/metadata",
+        "Parallelism" => "/parallelism_spec",
+        "DatumSet" => "/datum_set_spec",
+        "Retention" => "/retention",
+        "Scheduling" => "/scheduling_spec",
+        "Resources" => "/resource_limits",
+        "Gpu" => {
+            spec["resource_limits"] = json!({"gpu": {"type": "nvidia.com/gpu", "number": 1}});
+            "/resource_limits/gpu"
+        }
+        "Secret" => {
+            spec["transform"]["secrets"] = json!([{"name": "s", "mount_path": "/s"}]);
+            "/transform/secrets/0"
+        }
+        "Toleration" => {
+            spec["tolerations"] = json!([{"key": "a"}]);
+            "/tolerations/0"
+        }
         other => panic!("where does {other} stand?"),
     };
+    if let Some(name) = place.strip_prefix('/').filter(|name| !name.contains('/'))
+        && spec.get(name).is_none()
+    {
+        spec[name] = json!({});
+    }
     spec.pointer_mut(place).unwrap()[field] = value.clone();
     let path = format!("{place}/{field}")[1..].replace('/', ".");
     (spec.to_string(), path)

@@ -15,6 +15,21 @@ fn every_notation_means_the_same() {
             "nulls",
             LEAST.replacen('{', r#"{"egress": null, "salt": null, "#, 1),
         ),
+        ("a list of specs", format!("[{LEAST}]")),
+        (
+            "a list of specs in YAML",
+            format!("- {}\n", LEAST.replace('\n', " ")),
+        ),
+        ("a trailing comma", LEAST.replace("\"}}}", "\"},},}")),
+        ("comments", LEAST.replace('\n', " # for people\n")),
+        ("bare keys", LEAST.replace("\"pfs\"", "pfs")),
+        ("JSON after a mark", format!("---\n{LEAST}\n---\n")),
+        (
+            "the key of editors",
+            LEAST
+                .replacen('{', r#"{"$schema": "https://x", "#, 1)
+                .replace(r#"{"repo""#, r#"{"$schema": "y", "repo""#),
+        ),
         ("windows line ends", LEAST.replace('\n', "\r\n")),
         ("yaml", yaml.to_owned()),
         (
@@ -125,7 +140,7 @@ fn a_damaged_record_is_refused_not_guessed() {
 }
 
 #[test]
-fn a_repeated_key_is_refused_in_any_spelling() {
+fn a_repeated_key_with_different_values_is_refused_in_any_spelling() {
     let rows = [
         LEAST.replacen('{', r#"{"datum_tries": 1, "datum_tries": 2, "#, 1),
         LEAST.replacen('{', r#"{"datum_tries": 1, "datumTries": 2, "#, 1),
@@ -135,7 +150,114 @@ fn a_repeated_key_is_refused_in_any_spelling() {
     for text in rows {
         let errors = refused(&text);
         assert_eq!(errors.len(), 1, "{text}");
-        assert_eq!(errors[0].message, "is given more than once", "{text}");
+        assert_eq!(
+            errors[0].message, "is given more than once, with different values",
+            "{text}"
+        );
+        assert!(errors[0].advice.contains("Pachyderm took the last"));
+    }
+}
+
+#[test]
+fn a_repeated_key_with_equal_values_is_noted() {
+    let rows = [
+        LEAST.replacen('{', r#"{"datum_tries": 2, "datumTries": "2", "#, 1),
+        with_transform("env: {A: 1, A: '1'}"),
+        with_top("egress: {URL: 's3://b'}\negress: {URL: s3://b}"),
+    ];
+    for text in rows {
+        let notes = accepted(&text).notes;
+        assert_eq!(notes.len(), 1, "{text}: {notes:?}");
+        assert_eq!(
+            notes[0].message, "is given more than once, with the same value",
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn old_spellings_are_read_with_a_note() {
+    let rows = [
+        (
+            LEAST.replace("pfs", "atom"),
+            "input.pfs",
+            "older name of `pfs`",
+        ),
+        (
+            with_top("resource_limits: {gpu: 2}"),
+            "resource_limits.gpu",
+            "{type: nvidia.com/gpu, number: 2}",
+        ),
+        (
+            with_top("resource_limits: {gpu: 0}"),
+            "resource_limits.gpu",
+            "not used",
+        ),
+        (
+            with_top("scaleDownThreshold: 10m"),
+            "scale_down_threshold",
+            "standby_after",
+        ),
+    ];
+    for (text, path, says) in rows {
+        let notes = accepted(&text).notes;
+        assert_eq!(notes.len(), 1, "{text}: {notes:?}");
+        assert_eq!(notes[0].path, path, "{text}");
+        assert!(notes[0].to_string().contains(says), "{}", notes[0]);
+    }
+    assert_eq!(
+        accepted(&with_top("resource_limits: {gpu: 2}")).spec["resource_limits"]["gpu"],
+        serde_json::json!({"type": "nvidia.com/gpu", "number": 2})
+    );
+    assert_eq!(
+        accepted(&LEAST.replace("pfs", "atom")).spec,
+        accepted(LEAST).spec
+    );
+}
+
+#[test]
+fn a_spout_is_refused_once() {
+    let text = "pipeline: {name: p}\ntransform: {cmd: ['true']}\nspout: {}\n";
+    assert_eq!(refused(text).len(), 1, "{:?}", refused(text));
+}
+
+#[test]
+fn several_inputs_of_old_specs_are_sent_to_cross() {
+    let text = "pipeline: {name: p}\ntransform: {cmd: ['true']}\ninputs: [{repo: a}]\n";
+    let errors = refused(text);
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(
+        errors[0].advice.contains("`input: {cross:"),
+        "{}",
+        errors[0]
+    );
+}
+
+#[test]
+fn at_most_a_hundred_findings_are_reported_and_the_rest_is_counted() {
+    let fields: String = (0..3000)
+        .map(|number| format!("field{number}: 1\n"))
+        .collect();
+    let documents: String = (0..3000).map(|_| "---\nfield: 1\n").collect();
+    let variables: String = (0..3000)
+        .map(|number| format!("\"={number}\": x, "))
+        .collect();
+    let rows = [
+        (with_top(&fields), 2900),
+        (documents, 3000 * 4 - 100),
+        (with_transform(&format!("env: {{{variables}}}")), 2900),
+    ];
+    for (text, more) in rows {
+        let Err(Findings(findings)) = parse("p.yaml", &text) else {
+            panic!("accepted");
+        };
+        assert_eq!(findings.len(), 101);
+        let last = findings.last().unwrap();
+        assert!(
+            last.message.starts_with(&format!("{more} errors:")),
+            "{last}"
+        );
+        assert_eq!(count_findings(&findings), "more than 100 errors");
     }
 }
 

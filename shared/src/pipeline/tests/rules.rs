@@ -16,6 +16,7 @@ fn check_refusals(rows: &[(String, &str, &str)]) {
             told[0].contains(says),
             "{text}\n{told:#?}\ndoes not say {says:?}"
         );
+        assert!(!errors[0].advice.is_empty(), "{told:#?} has no advice");
         assert!(
             errors[0].line > 0 && errors[0].column > 0,
             "{told:#?} has no place"

@@ -105,6 +105,7 @@ pub(crate) fn check(texts: Vec<SourceText>) -> Result<CheckedSpecs, CommandError
             sources: texts,
         });
     }
+    pipeline::limit_notes(&mut checked.notes);
     checked.texts = texts;
     Ok(checked)
 }

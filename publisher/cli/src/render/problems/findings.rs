@@ -37,9 +37,15 @@ pub fn finding(finding: &Finding, sources: &[SourceText], colours: Palette) -> S
         .primary_title(title)
         .elements(Vec::<annotate_snippets::Element<'_>>::new());
     if let Some(source) = source {
-        let place = AnnotationKind::Primary.span(span(&source.text, finding.line, finding.column));
+        let line = source
+            .text
+            .lines()
+            .nth(finding.line - 1)
+            .unwrap_or_default();
+        let place = AnnotationKind::Primary.span(span(line, finding.column));
         group = group.element(
-            Snippet::source(&source.text)
+            Snippet::source(line)
+                .line_start(finding.line)
                 .path(&finding.file)
                 .annotation(place),
         );
@@ -55,20 +61,13 @@ pub fn finding(finding: &Finding, sources: &[SourceText], colours: Palette) -> S
     renderer.term_width(WIDTH).render(&[group])
 }
 
-/// Byte range of the word at a line and column, both counted from 1.
-fn span(text: &str, line: usize, column: usize) -> Range<usize> {
-    let begins = text
-        .split_inclusive('\n')
-        .take(line - 1)
-        .map(str::len)
-        .sum::<usize>();
-    let rest = text[begins..].lines().next().unwrap_or_default();
-    let at = rest
+/// Byte range of the word at a column, counted from 1.
+fn span(line: &str, column: usize) -> Range<usize> {
+    let at = line
         .char_indices()
         .nth(column.saturating_sub(1))
-        .map_or(rest.len(), |(at, _)| at);
-    let start = begins + at;
-    start..start + word(&rest[at..])
+        .map_or(line.len(), |(at, _)| at);
+    at..at + word(&line[at..])
 }
 
 /// Length of the word or quoted text at the begin of a text.
