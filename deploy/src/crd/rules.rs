@@ -90,7 +90,6 @@ pub(super) fn bounds(object: &str, field: &str) -> Map<String, Value> {
         ("Transform", "secrets") | ("Pipeline", "tolerations") => json!({ "maxItems": 64 }),
         ("Secret", "name") => json!({ "minLength": 1, "maxLength": 253 }),
         ("Gpu", "number") => json!({ "minimum": 1 }),
-        ("Parallelism", "constant") => json!({ "maximum": 100_000 }),
         _ => json!({}),
     };
     match bounds {

@@ -116,6 +116,13 @@ pub(super) fn number(node: &Node, schema: &Value) -> Result<Value, InvalidValue>
         .and_then(|text| text.parse().ok())
         .ok_or_else(not_a_number)?;
     let least = schema["minimum"].as_f64().unwrap_or(f64::NEG_INFINITY);
+    let most = schema["maximum"].as_f64().unwrap_or(f64::INFINITY);
+    if number > most {
+        return Err(InvalidValue::new(
+            format!("{number} is out of range"),
+            format!("it must be {most} or less"),
+        ));
+    }
     if number < least {
         let advice = format!("it must be {least} or more");
         return Err(InvalidValue::new(

@@ -105,7 +105,7 @@ fn object(
         });
     };
     let mut checked = Map::new();
-    let mut seen = HashMap::new();
+    let mut seen: HashMap<&str, &Entry> = HashMap::new();
     for entry in entries.iter().filter(|entry| entry.key != SCHEMA_KEY) {
         let field = known.iter().find(|(field, _)| entry.names(field));
         let canonical = field.map_or(entry.key.as_str(), |(field, _)| field);
@@ -218,11 +218,12 @@ fn list(
     let takes_one = definition["type"].is_array();
     match &node.content {
         Content::List(items) => {
-            let item = |(index, item)| value(item, schema, &path.index(index), report);
+            let item = |(index, item)| list_item(item, schema, &path.index(index), report);
             Ok(Value::Array(
                 items.iter().enumerate().filter_map(item).collect(),
             ))
         }
+        Content::Quoted(text) if takes_one && text.is_empty() => Ok(json!([])),
         Content::Quoted(_) | Content::Plain(_) if takes_one => {
             Ok(value(node, schema, path, report).into_iter().collect())
         }
@@ -236,6 +237,23 @@ fn list(
         )),
         _ => Err(InvalidValue::expected("a list", node, "")),
     }
+}
+
+/// An item without a value is the empty text in a list of texts, and refused in other lists.
+fn list_item(
+    item: &Node,
+    schema: &Value,
+    path: &Path,
+    report: &mut FindingCollector<'_>,
+) -> Option<Value> {
+    if !item.is_null() {
+        return value(item, schema, path, report);
+    }
+    if is_text(schema) {
+        return Some(Value::from(""));
+    }
+    report.error(path, "is empty", "write a value, or delete the item");
+    None
 }
 
 /// Advice for writing a text as a list.

@@ -41,6 +41,9 @@ pub(super) fn read(text: &str) -> Result<Vec<Node>, DocumentError> {
     Ok(documents)
 }
 
+/// The advice for comments of other languages, which YAML does not read either.
+pub(super) const COMMENTS: &str = "write comments with `#`, as in YAML";
+
 /// Builds nodes and counts them.
 struct Reader<'text> {
     lines: Lines<'text>,
@@ -161,8 +164,10 @@ fn syntax_error(text: &str, error: &serde_json::Error) -> DocumentError {
         .unwrap_or(&message)
         .to_owned();
     let rest = line.get(before.len()..).unwrap_or_default();
-    let advice = if rest.starts_with(['/', '#']) {
-        "write comments with `#`, as in YAML"
+    let advice = if rest.starts_with('/') {
+        COMMENTS
+    } else if rest.starts_with(',') {
+        "remove one of the commas"
     } else if rest.starts_with(['}', ']']) {
         "remove the comma before it"
     } else if message.contains("key must be a string") {

@@ -77,6 +77,7 @@ fn parse(file: &str, text: &str) -> Result<Vec<Node>, DocumentError> {
     }
     let error = match json::read(text) {
         Ok(documents) => return Ok(documents),
+        Err(error) if error.advice == json::COMMENTS => return Err(error),
         Err(error) => error,
     };
     let is_collection = |node: &Node| node.scalar().is_none() || node.is_null();

@@ -57,16 +57,20 @@ pub(super) fn transform(
 fn argv(spec: &spec::Transform, path: &Path, report: &mut FindingCollector<'_>) {
     let advice = "name a program and its arguments, for example `[\"python3\", \"/code/main.py\"]`; for a script, \
                   `cmd: [sh]` with the script in `stdin`; the entrypoint of an image is not used";
-    match spec.cmd.first() {
-        None => report.missing(&path.field("cmd"), advice),
-        Some(program) if program.is_empty() => {
-            report.error(
-                &path.field("cmd").index(0),
-                "the name of the program is empty",
-                advice,
-            );
+    if spec.cmd.is_empty() {
+        report.missing(&path.field("cmd"), advice);
+    }
+    for (field, arguments) in [("cmd", &spec.cmd), ("err_cmd", &spec.err_cmd)] {
+        if arguments.first().is_some_and(String::is_empty) {
+            let path = path.field(field).index(0);
+            report.error(&path, "the name of the program is empty", advice);
         }
-        Some(_) => {}
+    }
+    for (index, secret) in spec.image_pull_secrets.iter().enumerate() {
+        if secret.is_empty() {
+            let path = path.field("image_pull_secrets").index(index);
+            report.error(&path, "is empty", "name a Kubernetes secret, or delete it");
+        }
     }
     if spec.err_cmd.is_empty() && !spec.err_stdin.is_empty() {
         report.note(

@@ -116,7 +116,11 @@ fn glob(text: Option<&str>, path: &Path, report: &mut FindingCollector<'_>) -> O
 fn exclude(texts: &[String], path: &Path, report: &mut FindingCollector<'_>) -> Option<Vec<Glob>> {
     let mut globs = Vec::with_capacity(texts.len());
     for (index, text) in texts.iter().enumerate() {
-        match text.parse() {
+        match text.parse::<Glob>() {
+            Ok(glob) if glob.is_root() => {
+                let advice = "write a glob for the files to leave out, or delete it";
+                report.error(&path.index(index), "leaves out everything", advice);
+            }
             Ok(glob) => globs.push(glob),
             Err(error) => bad_glob(&path.index(index), &error, report),
         }

@@ -14,7 +14,7 @@ use super::Quantity;
 #[serde(default, deny_unknown_fields)]
 pub(in crate::pipeline) struct Resources {
     /// CPUs.
-    #[schemars(example = 0.5, range(min = 0))]
+    #[schemars(example = 0.5, range(min = 0, max = 100_000))]
     pub(in crate::pipeline) cpu: Option<f64>,
     /// Bytes of memory.
     #[schemars(example = &"512Mi")]

@@ -133,10 +133,10 @@ pub(in crate::pipeline) struct Metadata {
 #[serde(default, deny_unknown_fields)]
 pub(in crate::pipeline) struct Parallelism {
     /// A fixed number of workers; 0 means not given.
-    #[schemars(example = 4)]
+    #[schemars(example = 4, range(max = 100_000))]
     pub(in crate::pipeline) constant: Option<u32>,
     /// Workers for each eligible node: max(1, floor(coefficient × nodes)); 0 means not given.
-    #[schemars(example = 0.5, range(min = 0))]
+    #[schemars(example = 0.5, range(min = 0, max = 100_000))]
     pub(in crate::pipeline) coefficient: Option<f64>,
 }
 

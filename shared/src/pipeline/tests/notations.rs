@@ -1,7 +1,7 @@
 //! JSON and YAML in all notations.
 
 use super::*;
-use crate::pipeline::from_value;
+use crate::pipeline::{count_findings, from_value};
 
 #[test]
 fn every_notation_means_the_same() {

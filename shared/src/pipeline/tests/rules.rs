@@ -209,6 +209,36 @@ fn commands_that_cannot_run_are_refused() {
             "the entrypoint of an image is not used",
         ),
         (
+            missing_cmd.replace("image: x", "cmd: []"),
+            "transform.cmd",
+            "is empty",
+        ),
+        (
+            missing_cmd.replace("image: x", "cmd: ~, stdin: [ls]"),
+            "transform.cmd",
+            "is missing",
+        ),
+        (
+            missing_cmd.replace("image: x", "cmd: ['']"),
+            "transform.cmd[0]",
+            "program is empty",
+        ),
+        (
+            with_transform("err_cmd: ['']"),
+            "transform.err_cmd[0]",
+            "program is empty",
+        ),
+        (
+            with_transform("image_pull_secrets: ['']"),
+            "transform.image_pull_secrets[0]",
+            "is empty",
+        ),
+        (
+            with_input("{pfs: {repo: in, glob: '/*', exclude: /}}"),
+            "input.pfs.exclude[0]",
+            "leaves out everything",
+        ),
+        (
             with_transform("user: 'a:b:c'"),
             "transform.user",
             "is not a user",
@@ -290,6 +320,21 @@ fn contradictions_at_the_top_are_refused() {
             "parallelism_spec",
             "contradict",
         ),
+        (
+            top("parallelism_spec: {coefficient: 1e6}"),
+            "parallelism_spec.coefficient",
+            "100000 or less",
+        ),
+        (
+            top("tolerations: [{key: a}, ~]"),
+            "tolerations[1]",
+            "delete the item",
+        ),
+        (
+            top("parallelism_spec: {constant: 100001}"),
+            "parallelism_spec.constant",
+            "from 0 to 100000",
+        ),
         (top("max_datums: 0"), "max_datums", "1 or more"),
         (top("max_failures: -1"), "max_failures", "10"),
         (top("max_failures: 101%"), "max_failures", "100%"),
@@ -301,7 +346,7 @@ fn contradictions_at_the_top_are_refused() {
         (
             top("parallelism_spec: {constant: -1}"),
             "parallelism_spec.constant",
-            "0 or more",
+            "from 0 to 100000",
         ),
         (
             top("parallelism_spec: {coefficient: -0.5}"),
