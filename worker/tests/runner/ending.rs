@@ -183,7 +183,7 @@ async fn dropping_the_runner_kills_all_it_runs() {
 #[tokio::test]
 async fn killing_either_process_of_a_runner_leaves_nothing_running() {
     for mode in MODES {
-        for victim in ["keep", "serve"] {
+        for victim in ["supervise", "serve"] {
             let mut slot = Slot::with(mode).await;
             let marker = marker();
             let order = slot.sh(&format!(
