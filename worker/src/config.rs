@@ -26,6 +26,8 @@ pub struct Settings {
     pub scratch: PathBuf,
     /// The sandbox of the commands.
     pub sandbox: SandboxMode,
+    /// True if commands keep all capabilities of the worker.
+    pub privileged: bool,
     /// The binary to run as runner; see [`RunnerSettings::program`](crate::runner::RunnerSettings::program).
     pub runner: PathBuf,
     /// How long a command may take to end after TERM, before KILL.
@@ -52,6 +54,7 @@ impl Settings {
             further: 0,
             scratch,
             sandbox: SandboxMode::Auto,
+            privileged: false,
             runner: PathBuf::from("/proc/self/exe"),
             term_grace: Duration::from_secs(5),
             environment: inheritable(std::env::vars_os()),
@@ -63,8 +66,16 @@ impl Settings {
     }
 }
 
-/// Prefixes of variables that hold credentials of the broker or the store.
-const OURS: [&str; 6] = ["DROVER_", "AWS_", "GOOGLE_", "AZURE_", "AMQP_", "RABBITMQ_"];
+/// Prefixes of variables that hold credentials of the broker, the store or the trace collector.
+const OURS: [&str; 7] = [
+    "DROVER_",
+    "AWS_",
+    "GOOGLE_",
+    "AZURE_",
+    "AMQP_",
+    "RABBITMQ_",
+    "OTEL_",
+];
 
 /// The variables that a user's command inherits. Variables with credentials of the broker or the store are left out (a
 /// command gets its own by `transform.env` or `secrets`), and so is everything that is not UTF-8. A variable with the
@@ -106,6 +117,7 @@ mod tests {
             ("aws_access_key_id", false),
             ("GOOGLE_SERVICE_ACCOUNT", false),
             ("AZURE_STORAGE_ACCOUNT_KEY", false),
+            ("OTEL_EXPORTER_OTLP_HEADERS", false),
             ("DROVERS", true),
         ];
         for (name, expected) in rows {

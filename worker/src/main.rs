@@ -15,11 +15,11 @@ use drover_worker::runner;
 const LAST_CALLS: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
+    hardening::harden();
     // A runner is this binary, started by the worker. Checked first: a runner must stay single-threaded.
     if let Some(code) = runner::take_over().or_else(subcommand::take_over) {
         return code;
     }
-    hardening::keep_to_oneself();
     if let Some(code) = init::take_over() {
         return code;
     }

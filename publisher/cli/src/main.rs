@@ -5,9 +5,11 @@ use std::process::ExitCode;
 use drover::args::Cli;
 use drover::exit::Exit;
 use drover::{args, commands};
+use drover_worker::process::hardening;
 use drover_worker::runner;
 
 fn main() -> ExitCode {
+    hardening::harden();
     // A runner is this binary, started by itself. A runner must be single-threaded and sees no other argument.
     if let Some(code) = runner::take_over() {
         return code;

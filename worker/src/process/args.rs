@@ -119,6 +119,11 @@ pub struct Args {
     )]
     pub sandbox: SandboxMode,
 
+    /// Let commands keep all capabilities of the worker, such as the right to mount; others get those that containers
+    /// have by default
+    #[arg(long, env = "DROVER_PRIVILEGED", help_heading = "Running")]
+    pub privileged: bool,
+
     /// Working directories of the datums [default: .drover/scratch in a folder store, else the system's temporary folder]
     #[arg(
         long,

@@ -1,11 +1,15 @@
-//! Keeps the credentials of this process from the commands. A command often runs as the same user as the worker, and
-//! could otherwise read `/proc/<worker>/environ`.
+//! Hardening of this process: its memory and environment, which hold credentials, and its descriptors stay closed to
+//! the commands of pipelines, which often run as the same user.
 
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
-/// Makes this process non-dumpable: from now on only root can read its memory and environment. Executed programs are
-/// dumpable again; runners get none of the worker's variables.
-pub fn keep_to_oneself() {
-    // The kernel never refuses this value.
+/// The first descriptor after the standard streams.
+const FIRST_UNNAMED: i32 = 3;
+
+/// Must be the first line of `main`. From now on only root can read this process's memory and environment, and programs
+/// that it executes inherit no descriptors but the standard streams.
+pub fn harden() {
+    // The kernel never refuses this.
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    close_fds::set_fds_cloexec(FIRST_UNNAMED, &[]);
 }

@@ -46,6 +46,7 @@ impl WorkerRequest {
             look_ahead: args.look_ahead,
             further: if args.look_ahead == 0 { 0 } else { FURTHER },
             sandbox: args.sandbox,
+            privileged: args.privileged,
             term_grace: args.term_grace,
             pod: args.pod.clone(),
             namespace: args.namespace,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::settings::Sandbox;
-use super::{next_datum, server, supervisor};
+use super::{next_datum, server, spawner, supervisor};
 
 /// First argument of a process that is part of a runner.
 pub(super) const HIDDEN_ARGUMENT: &str = "__runner";
@@ -26,6 +26,7 @@ fn take_over_as_runner() -> Option<ExitCode> {
     let scratch = PathBuf::from(arguments.next()?);
     match role.to_str()? {
         "supervise" => Some(supervisor::supervise(sandbox, &scratch)),
+        "spawn" => Some(spawner::spawn_commands()),
         "serve" => Some(server::serve(sandbox)),
         _ => None,
     }

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::{Execution, Order, RunnerSettings};
+use super::{Execution, Order, Protection, RunnerSettings};
 
 /// Longer frames are refused; a datum with a million inputs fits.
 const LARGEST: u32 = 512 << 20;
@@ -38,6 +38,8 @@ pub(super) enum RunnerResponse {
         pfs: PathBuf,
         /// Path of the private temporary directory, as the command sees it.
         tmp: PathBuf,
+        /// The protection in force.
+        protection: Protection,
         /// Entries of `tmp` that belong to the machine.
         kept: Vec<PathBuf>,
     },
@@ -49,7 +51,7 @@ pub(super) enum RunnerResponse {
     Unfit(String),
 }
 
-fn pack(message: &impl Serialize) -> io::Result<Vec<u8>> {
+pub(super) fn pack(message: &impl Serialize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; size_of::<u32>()];
     serde_json::to_writer(&mut bytes, message)?;
     let length = u32::try_from(bytes.len() - size_of::<u32>()).unwrap_or(u32::MAX);

@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 use super::filesystem::{EMPTY, NEXT_DATUM_DIRECTORY};
 use super::frame::{self, RunnerRequest, RunnerResponse};
 use super::{
-    Execution, HIDDEN_ARGUMENT, Inputs, Mount, MountKind, Order, RunnerError, RunnerSettings,
-    Sandbox,
+    Execution, HIDDEN_ARGUMENT, Inputs, Mount, MountKind, Order, Protection, RunnerError,
+    RunnerSettings, Sandbox,
 };
 
 /// How long a runner may take to exit after its pipe was closed.
@@ -31,6 +31,7 @@ pub struct Runner {
     responses: BufReader<ChildStdout>,
     sandbox: Sandbox,
     refused: Vec<String>,
+    protection: Protection,
     pfs: PathBuf,
     tmp: PathBuf,
     /// Entries of `tmp` that belong to the machine.
@@ -66,19 +67,24 @@ impl Runner {
             return Err(RunnerError::Died { status: None });
         };
         let mut responses = BufReader::new(responses);
-        // A runner that has exited cannot be written to; its answer gives the reason.
-        let _ = frame::send(
+        send(
             &mut requests,
             &RunnerRequest::Setup(Cow::Borrowed(settings)),
         )
-        .await;
+        .await?;
         match answer(&mut process, &mut responses).await? {
-            RunnerResponse::Ready { pfs, tmp, kept } => Ok(Ok(Self {
+            RunnerResponse::Ready {
+                pfs,
+                tmp,
+                protection,
+                kept,
+            } => Ok(Ok(Self {
                 process,
                 requests,
                 responses,
                 sandbox,
                 refused: Vec::new(),
+                protection,
                 pfs,
                 kept: kept.iter().map(|name| tmp.join(name)).collect(),
                 tmp,
@@ -105,6 +111,11 @@ impl Runner {
     /// Why a better sandbox could not be set up: a line for each sandbox that was tried.
     pub fn refused(&self) -> &[String] {
         &self.refused
+    }
+
+    /// The protection in force.
+    pub fn protection(&self) -> &Protection {
+        &self.protection
     }
 
     /// Where commands see their inputs and `out`: `/pfs`, or a directory in scratch.
@@ -175,23 +186,22 @@ impl Runner {
         order: &Order,
         cancel: &CancellationToken,
     ) -> Result<Execution, RunnerError> {
-        // When the runner has exited, the read below reports the exit status.
         if !Arc::ptr_eq(&self.base, &order.base) {
             let base = RunnerRequest::Base(Cow::Borrowed(&order.base));
-            let _ = frame::send(&mut self.requests, &base).await;
+            send(&mut self.requests, &base).await?;
             self.base = Arc::clone(&order.base);
         }
-        let _ = frame::send(
+        send(
             &mut self.requests,
             &RunnerRequest::Run(Cow::Borrowed(order)),
         )
-        .await;
+        .await?;
         let ended = answer(&mut self.process, &mut self.responses);
         tokio::pin!(ended);
         let response = tokio::select! {
             response = &mut ended => response?,
             () = cancel.cancelled() => {
-                let _ = frame::send(&mut self.requests, &RunnerRequest::Cancel).await;
+                send(&mut self.requests, &RunnerRequest::Cancel).await?;
                 ended.await?
             }
         };
@@ -248,6 +258,15 @@ fn spawn(settings: &RunnerSettings, sandbox: Sandbox) -> Result<Child, RunnerErr
 async fn wait_for_exit(mut process: Child) {
     if timeout(END_TIMEOUT, process.wait()).await.is_err() {
         let _ = process.kill().await;
+    }
+}
+
+/// Sends a message. A runner that has exited cannot be written to; its exit is then reported by [`answer`], with the
+/// reason.
+async fn send(to: &mut ChildStdin, request: &RunnerRequest<'_>) -> Result<(), RunnerError> {
+    match frame::send(to, request).await {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        sent => sent.map_err(|source| RunnerError::Protocol { source }),
     }
 }
 

@@ -1,14 +1,15 @@
 //! The runner: a small, single-threaded, long-lived process for each slot. It gives each datum a private
-//! `/pfs` and `/tmp`, spawns the user's command with `posix_spawn`, writes the log, and leaves nothing behind.
+//! `/pfs` and `/tmp`, has the user's command spawned with restricted rights, writes the log, and leaves nothing behind.
 //!
 //! The runner is the worker's own binary, re-executed ([`take_over`]), connected to the worker by a pair of pipes.
 //! It knows nothing of jobs, stores and queues: it gets paths, a command and an environment, and returns an [`Execution`].
 //!
 //! ```text
-//! worker ── Runner (handle) ══ pipes ══ supervisor ── server ── the user's command ── next-datum
-//!                                       │             └ mounts, spawns, waits, kills   └ requests the next datum
-//!                                       └ unshares; ends the server when                 from the server
-//!                                         the worker exits                               (`datum_batching`)
+//! worker ── Runner (handle) ══ pipes ══ supervisor ── server ══ socket ══ spawner ── the user's command ── next-datum
+//!                                       │             └ mounts, logs,       └ restricts itself once,          └ requests
+//!                                       └ unshares; ends the    monitors      spawns, waits, kills              datums
+//!                                         server when the
+//!                                         worker exits
 //! ```
 
 mod command;
@@ -23,6 +24,7 @@ mod next_datum;
 mod order;
 mod server;
 mod settings;
+mod spawner;
 mod start_error;
 mod supervisor;
 
@@ -33,6 +35,7 @@ pub use handle::Runner;
 pub use next_datum::NEXT_DATUM;
 pub use order::{Inputs, Mount, MountKind, Order};
 pub use settings::{RunnerSettings, Sandbox, SandboxMode};
+pub use spawner::{Hiding, Isolation, Protection};
 
 pub(crate) use command::{USUAL_PATH, home_of_another};
 pub(crate) use filesystem::remove_all;

@@ -4,21 +4,21 @@ use std::fs;
 use std::io;
 
 use nix::sched::{self, CloneFlags};
-use rustix::process::{Gid, Uid, getegid, geteuid};
+use rustix::process::{DumpableBehavior, Gid, Uid, getegid, geteuid, set_dumpable_behavior};
 use rustix::thread::{
-    CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set,
-    configure_capability_in_ambient_set, set_capabilities,
+    CapabilitySet, CapabilitySets, capabilities, configure_capability_in_ambient_set,
+    set_capabilities,
 };
 
-/// Moves this process into a new mount namespace and, with `pids`, its future children into a new PID namespace.
+/// Moves this process into a new mount and a new IPC namespace and, with `pids`, its future children into a new PID namespace.
 pub(super) fn unshare(pids: bool) -> Result<(), String> {
     let (user, group) = (geteuid(), getegid());
-    let mut flags = CloneFlags::CLONE_NEWNS;
+    let mut flags = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC;
     flags.set(CloneFlags::CLONE_NEWPID, pids);
     if sched::unshare(flags).is_err() {
         sched::unshare(flags | CloneFlags::CLONE_NEWUSER)
             .map_err(|error| format!("the kernel grants no namespaces: {}", error.desc()))?;
-        map_identity(user, group)
+        map_identity_as_dumpable(user, group)
             .map_err(|error| format!("mapping user {user} into a namespace: {error}"))?;
     }
     if user.is_root() {
@@ -26,6 +26,15 @@ pub(super) fn unshare(pids: bool) -> Result<(), String> {
     }
     make_ambient(CapabilitySet::SYS_ADMIN)
         .map_err(|error| format!("keeping the right to mount: {error}"))
+}
+
+/// The files of a non-dumpable process belong to root, so the process is dumpable while it writes its mappings. It holds
+/// no secrets: its environment is empty.
+fn map_identity_as_dumpable(user: Uid, group: Gid) -> io::Result<()> {
+    set_dumpable_behavior(DumpableBehavior::Dumpable)?;
+    let mapped = map_identity(user, group);
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    mapped
 }
 
 /// Maps the user and the group of this process to themselves.
@@ -47,17 +56,4 @@ fn make_ambient(capability: CapabilitySet) -> rustix::io::Result<()> {
         },
     )?;
     configure_capability_in_ambient_set(capability, true)
-}
-
-/// Empties the ambient and inheritable sets, so that commands do not inherit the capability to mount.
-pub(super) fn withhold_capabilities() -> rustix::io::Result<()> {
-    clear_ambient_capability_set()?;
-    let owned = capabilities(None)?;
-    set_capabilities(
-        None,
-        CapabilitySets {
-            inheritable: CapabilitySet::empty(),
-            ..owned
-        },
-    )
 }

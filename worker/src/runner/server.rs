@@ -5,17 +5,19 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::fs::Mode;
 
+use super::Order;
 use super::command::{self, Attempt, AttemptOutcome, BatchCommand, IdleEnd};
 use super::filesystem::DatumFilesystem;
 use super::frame::{self, RunnerRequest, RunnerResponse};
 use super::settings::{RunnerSettings, Sandbox};
+use super::spawner::{Restrictions, Spawner};
 use super::start_error::StartError;
-use super::{Order, namespaces};
 
 /// The server's ends of the pipes to the worker.
 pub(super) struct WorkerPipes {
@@ -47,19 +49,23 @@ fn serve_on(mut pipes: WorkerPipes, sandbox: Sandbox) -> io::Result<()> {
     };
     match set_up(sandbox, &settings) {
         Err(reason) => frame::write(&mut pipes.responses, &RunnerResponse::Refused(reason)),
-        Ok(mut filesystem) => {
+        Ok((mut filesystem, spawner)) => {
             let ready = RunnerResponse::Ready {
                 pfs: filesystem.pfs().to_owned(),
                 tmp: filesystem.tmp().to_owned(),
+                protection: spawner.protection().clone(),
                 kept: filesystem.host_entries_in_tmp().to_vec(),
             };
             frame::write(&mut pipes.responses, &ready)?;
-            serve_orders(&mut pipes, &mut filesystem, &settings)
+            serve_orders(&mut pipes, &spawner, &mut filesystem, &settings)
         }
     }
 }
 
-fn set_up(sandbox: Sandbox, settings: &RunnerSettings) -> Result<DatumFilesystem, String> {
+fn set_up(
+    sandbox: Sandbox,
+    settings: &RunnerSettings,
+) -> Result<(DatumFilesystem, Rc<Spawner>), String> {
     if let Some(bits) = settings.umask {
         rustix::process::umask(Mode::from_bits_truncate(bits));
     }
@@ -69,14 +75,18 @@ fn set_up(sandbox: Sandbox, settings: &RunnerSettings) -> Result<DatumFilesystem
             .map_err(|error| format!("becoming a subreaper: {error}"))?;
     }
     let filesystem = DatumFilesystem::set_up(sandbox, settings)?;
-    // Only this process may mount from here on; commands may not.
-    namespaces::withhold_capabilities()
-        .map_err(|error| format!("giving up the right to mount: {error}"))?;
-    Ok(filesystem)
+    let spawner = Spawner::start(Restrictions {
+        sandbox,
+        privileged: settings.privileged,
+        hidden: settings.hidden.clone(),
+        own: filesystem.command_directories(),
+    })?;
+    Ok((filesystem, Rc::new(spawner)))
 }
 
 fn serve_orders(
     pipes: &mut WorkerPipes,
+    spawner: &Rc<Spawner>,
     filesystem: &mut DatumFilesystem,
     settings: &RunnerSettings,
 ) -> io::Result<()> {
@@ -97,6 +107,7 @@ fn serve_orders(
         };
         match attempt(
             &order,
+            spawner,
             filesystem,
             &mut batch_command,
             pipes,
@@ -136,6 +147,7 @@ fn next_request(
 /// Runs one attempt, from the preparation of `/pfs` to the end of the command.
 fn attempt(
     order: &Order,
+    spawner: &Rc<Spawner>,
     filesystem: &mut DatumFilesystem,
     batch_command: &mut Option<BatchCommand>,
     pipes: &mut WorkerPipes,
@@ -150,6 +162,7 @@ fn attempt(
     };
     let attempt = Attempt {
         order,
+        spawner,
         filesystem,
         identity,
         log_limit,

@@ -19,6 +19,10 @@ pub struct RunnerSettings {
     pub only_slot: bool,
     /// Directories that commands must be able to reach even below `/tmp`, such as the store.
     pub reachable: Vec<PathBuf>,
+    /// Directories of Drover's own that commands must not reach: `.drover` of a local store, for example.
+    pub hidden: Vec<PathBuf>,
+    /// True if commands keep all capabilities of the worker.
+    pub privileged: bool,
     /// Largest log of an attempt in bytes; the middle of a longer log is dropped.
     pub log_limit: u64,
     /// How long a `datum_batching` command is kept while no datum arrives.
@@ -36,6 +40,8 @@ impl RunnerSettings {
             mode: SandboxMode::Auto,
             only_slot: false,
             reachable: Vec::new(),
+            hidden: Vec::new(),
+            privileged: false,
             log_limit: 1 << 30,
             idle: Duration::from_secs(30),
             umask: None,

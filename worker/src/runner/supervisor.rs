@@ -10,10 +10,10 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, getpid, pidfd_open, set_child_subreaper, setsid};
 
-use super::command::orphans;
-use super::filesystem::SlotScratch;
+use super::filesystem::{SlotScratch, remove_links};
 use super::frame::{self, RunnerResponse};
 use super::settings::Sandbox;
+use super::spawner::orphans::{self, Reach};
 use super::{HIDDEN_ARGUMENT, namespaces};
 
 /// How long the server may take to clean up after the exit of the worker.
@@ -29,6 +29,9 @@ const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) fn supervise(sandbox: Sandbox, scratch: &Path) -> ExitCode {
     let watched = start_server(sandbox, scratch)
         .and_then(|server| watch(server).map_err(|error| format!("watching the runner: {error}")));
+    if sandbox == Sandbox::Links {
+        remove_links(scratch);
+    }
     // The next runner of the slot removes the rest.
     let _ = SlotScratch::remove(scratch);
     match watched {
@@ -72,7 +75,7 @@ fn watch(mut server: Child) -> io::Result<ExitCode> {
     }
     let _ = server.kill();
     let status = server.wait()?;
-    let _ = orphans::kill_orphans(KILL_TIMEOUT);
+    let _ = orphans::kill_orphans(Reach::Children, KILL_TIMEOUT);
     Ok(if status.success() {
         ExitCode::SUCCESS
     } else {

@@ -1,8 +1,9 @@
 //! The slots: one runner for each datum that may run at the same time.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use drover_shared::store::{Store, initial_umask};
+use drover_shared::store::{Store, initial_umask, layout};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
@@ -51,6 +52,8 @@ impl Slots {
                 mode: settings.sandbox,
                 only_slot: count == 1,
                 reachable: store.local_root().into_iter().map(Into::into).collect(),
+                hidden: hidden(store, scratch),
+                privileged: settings.privileged,
                 umask: initial_umask(),
                 ..RunnerSettings::new(scratch.slot(number))
             };
@@ -101,8 +104,23 @@ impl Slots {
     }
 }
 
-/// Warns if a better sandbox is not available.
+/// Directories that commands must not reach: the records in a local store, and the scratch of all workers.
+fn hidden(store: &Store, scratch: &Scratch) -> Vec<PathBuf> {
+    let records = store.local_path(&layout::scratch());
+    let records = records.and_then(|below| below.parent().map(Path::to_owned));
+    let scratch = scratch.of_all_workers().map(Path::to_owned);
+    let outside = |scratch: &PathBuf| !records.as_ref().is_some_and(|it| scratch.starts_with(it));
+    let scratch = scratch.filter(outside);
+    records.iter().cloned().chain(scratch).collect()
+}
+
+/// Logs the protection in force, and why there is no better sandbox.
 fn announce(runner: &Runner) {
+    let protection = runner.protection();
+    tracing::info!(sandbox = ?runner.sandbox(), "protection against commands: {protection}");
+    for reason in &protection.missing {
+        tracing::warn!("commands run with less protection than possible: {reason}");
+    }
     for reason in runner.refused() {
         tracing::warn!(
             "commands run in the sandbox {:?}, a better one is refused: {reason}",

@@ -49,7 +49,12 @@ impl Scratch {
         })
     }
 
-    /// The working directory of a slot's runner.
+    /// The directory with the scratch directories of all workers.
+    pub(crate) fn of_all_workers(&self) -> Option<&Path> {
+        self.path.parent()
+    }
+
+    /// Working directory of a slot's runner.
     pub(crate) fn slot(&self, number: usize) -> PathBuf {
         self.path.join("slots").join(number.to_string())
     }

@@ -3,9 +3,10 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Instant;
 
-use super::{ALONE, clean, end, told};
+use super::{ALONE, SOON, clean, end, told};
 
 /// A program as an ordinary user; needs to be root.
 fn as_nobody(program: &str) -> Command {
@@ -19,6 +20,28 @@ fn as_nobody(program: &str) -> Command {
         program,
     ]);
     command
+}
+
+#[test]
+fn the_processes_of_a_runner_are_unreadable_from_their_first_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let binary = open_to_all(folder.path());
+    for role in ["supervise", "serve", "spawn"] {
+        let mut command = as_nobody(&binary);
+        command
+            .args(["__runner", role, "environment"])
+            .arg(folder.path().join("scratch"))
+            .env("SECRET", "hunter2")
+            .stdin(Stdio::piped());
+        let mut runner = command.spawn().unwrap();
+        let begun = Instant::now();
+        // Until `setpriv` has executed the binary, and that its first line, the environment is readable.
+        while environment_of(runner.id()).status.success() {
+            assert!(begun.elapsed() < SOON, "{role} is readable");
+        }
+        runner.kill().unwrap();
+        end(runner);
+    }
 }
 
 /// A directory with the binary, accessible to all users.

@@ -46,7 +46,7 @@ async fn writing_to_inputs_leaves_the_store_as_it_was() {
 
 #[tokio::test]
 async fn file_systems_that_a_command_mounts_are_never_emptied() {
-    let mut slot = Slot::with(MODES[0]).await;
+    let mut slot = Slot::privileged(MODES[0]).await;
     let precious = slot.file("precious/file", "here");
     let order = slot.sh(
         "for d in /pfs/out/a /tmp/b; do mkdir $d; mount --bind $STORE/precious $d || mount --rbind / $d; done; true",

@@ -182,7 +182,7 @@ async fn each_datum_sees_its_own_inputs_and_none_of_the_last_datum() {
 
 #[tokio::test]
 async fn a_command_that_changes_mounts_changes_nothing_for_the_next_datum() {
-    let mut slot = Slot::with(MODES[0]).await;
+    let mut slot = Slot::privileged(MODES[0]).await;
     let (a, b) = (slot.file("a", "A\n"), slot.file("b", "B\n"));
     for harm in [
         "true",

@@ -7,6 +7,7 @@ mod commands;
 mod cost;
 mod ending;
 mod harm;
+mod hostile;
 mod inputs;
 mod logs;
 mod slot;

@@ -42,6 +42,29 @@ impl Slot {
         Self { runner, folder }
     }
 
+    /// A slot below a mount that propagates its mounts to the runner; needs to be root.
+    pub(crate) async fn with_shared_mounts(mode: SandboxMode) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_str().unwrap();
+        for arguments in [vec!["--bind", path, path], vec!["--make-shared", path]] {
+            let mounted = std::process::Command::new("mount").args(arguments).status();
+            assert!(mounted.unwrap().success());
+        }
+        let runner = Runner::start(&settings(folder.path(), mode)).await.unwrap();
+        Self { runner, folder }
+    }
+
+    /// A slot whose commands keep all capabilities.
+    pub(crate) async fn privileged(mode: SandboxMode) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = RunnerSettings {
+            privileged: true,
+            ..settings(folder.path(), mode)
+        };
+        let runner = Runner::start(&settings).await.unwrap();
+        Self { runner, folder }
+    }
+
     /// Starts another runner in its place.
     pub(crate) async fn renew(&mut self, mode: SandboxMode) {
         let runner = Runner::start(&settings(self.folder.path(), mode)).await;

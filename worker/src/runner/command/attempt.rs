@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::Identity;
@@ -12,12 +13,14 @@ use super::monitor::{CommandMonitor, MonitorEnd};
 use super::process::CommandProcess;
 use crate::runner::filesystem::DatumFilesystem;
 use crate::runner::server::WorkerPipes;
+use crate::runner::spawner::Spawner;
 use crate::runner::start_error::StartError;
 use crate::runner::{Ending, Execution, Order};
 
 /// The parameters of an attempt.
 pub(in crate::runner) struct Attempt<'a> {
     pub(in crate::runner) order: &'a Order,
+    pub(in crate::runner) spawner: &'a Rc<Spawner>,
     pub(in crate::runner) filesystem: &'a mut DatumFilesystem,
     pub(in crate::runner) identity: Option<Identity>,
     pub(in crate::runner) log_limit: u64,
@@ -57,7 +60,7 @@ impl Attempt<'_> {
     /// Starts the command.
     pub(super) fn launch(&self) -> Result<io::Result<CommandProcess>, StartError> {
         let reach = |file: &Path| self.filesystem.reach(file).into_owned();
-        launch(self.order, reach, self.identity).map(CommandProcess::of)
+        launch(self.order, self.spawner, reach, self.identity)
     }
 
     /// A new log for the attempt.

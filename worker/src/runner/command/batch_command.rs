@@ -178,7 +178,7 @@ impl Attempt<'_> {
     ) -> io::Result<MonitorEnd> {
         CommandMonitor::of(&mut batch_command.process, log, self.order, Instant::now())
             .with_fifos(fifo_writer)
-            .with_socket(&batch_command.next_datum_socket)
+            .with_socket(&mut batch_command.next_datum_socket)
             .watch(&mut pipes.requests)
     }
 

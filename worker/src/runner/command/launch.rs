@@ -1,22 +1,23 @@
 use std::fs::File;
-use std::os::unix::process::CommandExt;
+use std::io;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::rc::Rc;
 
 use super::Identity;
 use super::command_search::CommandSearch;
-use crate::runner::order::Order;
+use super::process::CommandProcess;
+use crate::runner::order::{Inputs, Order};
+use crate::runner::spawner::{CommandSpec, Spawner};
 use crate::runner::start_error::StartError;
 
-/// Starts the command in a process group of its own, with pipes for stdout and stderr.
-///
-/// The code avoids `pre_exec` and the `PATH` lookup of the standard library: either would make the library fork
-/// instead of `posix_spawn`.
+/// Has the spawner start the command in a process group of its own, with pipes for stdout and stderr.
 pub(super) fn launch(
     order: &Order,
+    spawner: &Rc<Spawner>,
     reach: impl Fn(&Path) -> PathBuf,
     identity: Option<Identity>,
-) -> Result<Child, StartError> {
+) -> Result<io::Result<CommandProcess>, StartError> {
     let name = order
         .argv
         .first()
@@ -26,35 +27,36 @@ pub(super) fn launch(
         path: path.map(String::as_str),
         directory: order.working_dir.as_deref(),
     };
-    let program = search.find(name).map_err(StartError::Order)?;
-    let mut command = Command::new(&program);
-    command
-        .arg0(name)
-        .args(&order.argv[1..])
-        .env_clear()
-        .envs(&*order.base)
-        .envs(&order.env)
-        .process_group(0);
-    command
-        .stdin(open_stdin(order.stdin.as_deref(), reach)?)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    if let Some(directory) = &order.working_dir {
-        command.current_dir(directory);
-    }
-    if let Some(identity) = identity {
-        command.uid(identity.user).gid(identity.group);
-    }
-    command
-        .spawn()
-        .map_err(|error| StartError::of(&error, search.explain(&program, &error)))
+    let stdin = open_stdin(order.stdin.as_deref(), reach)?;
+    let command = CommandSpec {
+        program: search.find(name).map_err(StartError::Order)?,
+        argv: order.argv.clone(),
+        base: (*order.base).clone(),
+        env: order.env.clone(),
+        working_dir: order.working_dir.clone(),
+        identity: identity.map(|identity| (identity.user, identity.group)),
+        fresh: matches!(order.inputs, Inputs::Fresh(_)),
+    };
+    let pipes = io::pipe().and_then(|stdout| Ok((stdout, io::pipe()?)));
+    let ((stdout, to_stdout), (stderr, to_stderr)) =
+        pipes.map_err(|error| StartError::Slot(format!("pipes cannot be made: {error}")))?;
+    let mut descriptors = vec![to_stdout.as_fd(), to_stderr.as_fd()];
+    descriptors.extend(stdin.as_ref().map(AsFd::as_fd));
+    spawner
+        .spawn(&command, &descriptors)
+        .map_err(|error| StartError::Slot(format!("the spawner cannot be reached: {error}")))?
+        .map_err(|error| StartError::of(&error, search.explain(&command.program, &error)))?;
+    Ok(CommandProcess::of(Rc::clone(spawner), stdout, stderr))
 }
 
-fn open_stdin(file: Option<&Path>, reach: impl Fn(&Path) -> PathBuf) -> Result<Stdio, StartError> {
+fn open_stdin(
+    file: Option<&Path>,
+    reach: impl Fn(&Path) -> PathBuf,
+) -> Result<Option<File>, StartError> {
     let Some(file) = file else {
-        return Ok(Stdio::null());
+        return Ok(None);
     };
-    let opened = File::open(reach(file)).map(Stdio::from);
+    let opened = File::open(reach(file)).map(Some);
     // The worker wrote the file, so a failure is the slot's fault.
     opened.map_err(|error| {
         StartError::Slot(format!(

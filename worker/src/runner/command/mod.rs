@@ -14,8 +14,6 @@ mod monitor;
 mod next_datum_socket;
 mod process;
 
-pub(super) mod orphans;
-
 pub(super) use attempt::{Attempt, AttemptOutcome};
 pub(super) use batch_command::{BatchCommand, IdleEnd};
 pub(crate) use command_search::USUAL_PATH;

@@ -12,28 +12,22 @@ use rustix::process::Signal;
 use super::fifo_writer::FifoWriter;
 use super::log::{CommandLog, Stream};
 use super::next_datum_socket::{NextDatumMessage, NextDatumRequest, NextDatumSocket};
-use super::orphans;
 use super::process::CommandProcess;
 use crate::runner::frame::{self, RunnerRequest};
 use crate::runner::order::Order;
-
-/// Interval for reaping orphans while the command runs.
-const REAP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Monitors a running command.
 pub(super) struct CommandMonitor<'a> {
     process: &'a mut CommandProcess,
     log: &'a mut CommandLog,
     fifo_writer: Option<FifoWriter>,
-    next_datum_socket: Option<&'a NextDatumSocket>,
+    next_datum_socket: Option<&'a mut NextDatumSocket>,
     /// Reason of a failure reported for the current datum.
     failed: Option<String>,
     deadline: Option<Instant>,
     /// Time from TERM to KILL; zero sends KILL at once.
     grace: Duration,
     stopping: Option<Termination>,
-    /// Time of the last reaping of orphans.
-    collected: Instant,
 }
 
 /// A command that is being terminated.
@@ -85,7 +79,6 @@ impl<'a> CommandMonitor<'a> {
             deadline: order.timeout.map(|timeout| started + timeout),
             grace: order.grace,
             stopping: None,
-            collected: started,
         }
     }
 
@@ -98,7 +91,7 @@ impl<'a> CommandMonitor<'a> {
     }
 
     /// Also accepts `next-datum` requests.
-    pub(super) fn with_socket(self, next_datum_socket: &'a NextDatumSocket) -> Self {
+    pub(super) fn with_socket(self, next_datum_socket: &'a mut NextDatumSocket) -> Self {
         Self {
             next_datum_socket: Some(next_datum_socket),
             ..self
@@ -108,13 +101,15 @@ impl<'a> CommandMonitor<'a> {
     /// Runs until the main process exits or requests a datum, or until the worker exits.
     pub(super) fn watch(mut self, requests: &mut File) -> io::Result<MonitorEnd> {
         loop {
+            if let Some(asked) = self.receive_requests() {
+                return Ok(asked);
+            }
             for event in self.wait(requests)? {
                 match event {
                     MonitorEvent::Output(stream) => self.process.take(stream, Some(self.log)),
                     MonitorEvent::Fifo => self.feed(),
                     MonitorEvent::Asked => {
-                        let request = self.next_datum_socket.and_then(NextDatumSocket::accept);
-                        if let Some(asked) = request.and_then(|request| self.handle(request)) {
+                        if let Some(asked) = self.receive_requests() {
                             return Ok(asked);
                         }
                     }
@@ -153,13 +148,9 @@ impl<'a> CommandMonitor<'a> {
             events.extend(filling.map(|pipe| (MonitorEvent::Fifo, pipe, PollFlags::OUT)));
         }
         // A command in termination gets no further datum.
-        if let Some(next_datum_socket) = self.next_datum_socket.filter(|_| self.stopping.is_none())
-        {
-            events.push((
-                MonitorEvent::Asked,
-                next_datum_socket.as_fd(),
-                PollFlags::IN,
-            ));
+        if let (Some(socket), None) = (&self.next_datum_socket, &self.stopping) {
+            let descriptors = socket.descriptors();
+            events.extend(descriptors.map(|each| (MonitorEvent::Asked, each, PollFlags::IN)));
         }
         events.push((MonitorEvent::Request, requests.as_fd(), PollFlags::IN));
         events.push((MonitorEvent::Ended, self.process.ending(), PollFlags::IN));
@@ -177,26 +168,20 @@ impl<'a> CommandMonitor<'a> {
         Ok(happened)
     }
 
-    /// Time until the next deadline or reaping.
+    /// Time until the next deadline.
     fn timeout(&self) -> Duration {
         let next = match &self.stopping {
             Some(stopping) => stopping.kill_at,
             None => self.deadline,
         };
-        next.map_or(REAP_INTERVAL, |moment| {
-            moment
-                .saturating_duration_since(Instant::now())
-                .min(REAP_INTERVAL)
+        next.map_or(Duration::MAX, |moment| {
+            moment.saturating_duration_since(Instant::now())
         })
     }
 
-    /// Reaps orphans, enforces the time limit and the grace period.
+    /// Enforces the time limit and the grace period.
     fn keep_time(&mut self) {
         let now = Instant::now();
-        if now >= self.collected + REAP_INTERVAL {
-            orphans::reap_except(self.process.id());
-            self.collected = now;
-        }
         match &mut self.stopping {
             Some(stopping) if stopping.kill_at.is_some_and(|moment| moment <= now) => {
                 stopping.kill_at = None;
@@ -223,9 +208,20 @@ impl<'a> CommandMonitor<'a> {
         });
     }
 
+    /// Handles complete `next-datum` requests; a command in termination gets no further datum.
+    fn receive_requests(&mut self) -> Option<MonitorEnd> {
+        while self.stopping.is_none() {
+            let request = self.next_datum_socket.as_mut()?.receive()?;
+            if let Some(asked) = self.handle(request) {
+                return Some(asked);
+            }
+        }
+        None
+    }
+
     /// Records a failure report. A second report, or a plain request, asks for the next datum.
     fn handle(&mut self, request: NextDatumRequest) -> Option<MonitorEnd> {
-        match &request.word {
+        match &request.message {
             NextDatumMessage::Failed(reason) if self.failed.is_none() => {
                 self.failed = Some(reason.clone());
                 request.acknowledge();

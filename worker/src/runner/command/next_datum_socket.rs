@@ -4,13 +4,13 @@
 //! answered with `datum` when the next datum is ready; `failed MESSAGE`, about the current datum, is answered with
 //! `noted` at once. A failure report does not request a datum, so a loop around `next-datum` misses none.
 
+use std::collections::VecDeque;
 use std::fs::{self, Permissions};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
@@ -21,14 +21,23 @@ const DATUM: &[u8] = b"datum\n";
 const NOTED: &[u8] = b"noted\n";
 
 /// Longer lines are cut.
-const LONGEST_LINE: u64 = 8 * 1024;
+const LONGEST_LINE: usize = 8 * 1024;
 
-/// How long a client may take to send its line.
-const READ_TIMEOUT: Duration = Duration::from_secs(1);
+/// Most clients whose line is incomplete; the oldest one is disconnected for a new one.
+const MAX_CLIENTS: usize = 64;
 
 /// A socket for requests of a batch command.
 pub(super) struct NextDatumSocket {
     listener: UnixListener,
+    /// Clients that have not sent a complete line yet.
+    clients: VecDeque<Client>,
+}
+
+/// A client that is sending its line.
+struct Client {
+    connection: UnixStream,
+    line: Vec<u8>,
+    closed: bool,
 }
 
 /// A message of a batch command.
@@ -42,7 +51,7 @@ pub(in crate::runner) enum NextDatumMessage {
 
 /// A client that sent a message and waits for the answer.
 pub(super) struct NextDatumRequest {
-    pub(super) word: NextDatumMessage,
+    pub(super) message: NextDatumMessage,
     connection: UnixStream,
 }
 
@@ -54,28 +63,67 @@ impl NextDatumSocket {
         let listener = UnixListener::bind(&socket)?;
         fs::set_permissions(&socket, Permissions::from_mode(0o666))?;
         listener.set_nonblocking(true)?;
-        Ok(Self { listener })
+        Ok(Self {
+            listener,
+            clients: VecDeque::new(),
+        })
     }
 
-    /// Accepts a connection and reads its message; `None` without a valid message.
-    pub(super) fn accept(&self) -> Option<NextDatumRequest> {
-        let (connection, _) = self.listener.accept().ok()?;
-        connection.set_nonblocking(false).ok()?;
-        connection.set_read_timeout(Some(READ_TIMEOUT)).ok()?;
-        let mut line = Vec::new();
-        BufReader::new((&connection).take(LONGEST_LINE))
-            .read_until(b'\n', &mut line)
-            .ok()?;
-        Some(NextDatumRequest {
-            word: NextDatumMessage::parse(String::from_utf8_lossy(&line).trim())?,
-            connection,
-        })
+    /// The next message of a client, if one is complete. Never blocks.
+    pub(super) fn receive(&mut self) -> Option<NextDatumRequest> {
+        while let Ok((connection, _)) = self.listener.accept() {
+            if connection.set_nonblocking(true).is_ok() {
+                self.clients.push_back(Client {
+                    connection,
+                    line: Vec::new(),
+                    closed: false,
+                });
+            }
+        }
+        let excess = self.clients.len().saturating_sub(MAX_CLIENTS);
+        self.clients.drain(..excess);
+        for client in &mut self.clients {
+            client.read();
+        }
+        while let Some(place) = self.clients.iter().position(Client::is_complete) {
+            let client = self.clients.remove(place)?;
+            let line = String::from_utf8_lossy(client.line.split(|&byte| byte == b'\n').next()?)
+                .trim()
+                .to_owned();
+            if let Some(message) = NextDatumMessage::parse(&line) {
+                return Some(NextDatumRequest {
+                    message,
+                    connection: client.connection,
+                });
+            }
+        }
+        None
+    }
+
+    /// The descriptors that become readable when [`receive`](Self::receive) has something to do.
+    pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let clients = self.clients.iter().map(|client| client.connection.as_fd());
+        std::iter::once(self.listener.as_fd()).chain(clients)
     }
 }
 
-impl AsFd for NextDatumSocket {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.listener.as_fd()
+impl Client {
+    /// Reads what the client has sent, without waiting.
+    fn read(&mut self) {
+        let mut buffer = [0; 1024];
+        while !self.is_complete() {
+            match self.connection.read(&mut buffer) {
+                Ok(0) => self.closed = true,
+                Ok(length) => self.line.extend_from_slice(&buffer[..length]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => self.closed = true,
+            }
+        }
+    }
+
+    fn is_complete(&self) -> bool {
+        self.closed || self.line.len() >= LONGEST_LINE || self.line.contains(&b'\n')
     }
 }
 
@@ -156,12 +204,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let deep = folder.path().join("a-name-that-is-long/".repeat(9));
         fs::create_dir_all(&deep).unwrap();
-        let next_datum_socket = NextDatumSocket::listen(&deep).unwrap();
-        assert!(next_datum_socket.accept().is_none(), "nobody asked yet");
+        let mut next_datum_socket = NextDatumSocket::listen(&deep).unwrap();
+        assert!(next_datum_socket.receive().is_none(), "nobody asked yet");
         let failed = NextDatumMessage::Failed("one\ntwo".to_owned());
         thread::scope(|scope| {
-            let accept = || loop {
-                if let Some(request) = next_datum_socket.accept() {
+            let mut accept = || loop {
+                if let Some(request) = next_datum_socket.receive() {
                     break request;
                 }
                 thread::yield_now();
@@ -169,20 +217,20 @@ mod tests {
             let telling = scope.spawn(|| send(&deep, &failed));
             let execution_of = accept();
             assert_eq!(
-                execution_of.word,
+                execution_of.message,
                 NextDatumMessage::Failed("one two".to_owned())
             );
             execution_of.acknowledge();
             telling.join().unwrap().unwrap();
             let waiting = scope.spawn(|| send(&deep, &NextDatumMessage::Next));
             let request = accept();
-            assert_eq!(request.word, NextDatumMessage::Next);
+            assert_eq!(request.message, NextDatumMessage::Next);
             assert!(request.deliver());
             waiting.join().unwrap().unwrap();
         });
         let mut gone = UnixStream::connect(short(&open(&deep).unwrap())).unwrap();
         gone.write_all(b"next\n").unwrap();
         drop(gone);
-        assert!(!next_datum_socket.accept().unwrap().deliver());
+        assert!(!next_datum_socket.receive().unwrap().deliver());
     }
 }

@@ -1,30 +1,28 @@
-//! Main process of a command, its process group, and the pipes of its output.
+//! A command's processes, as the server sees them through the spawner, and the pipes of their output.
 
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::process::{Child, ExitStatus};
+use std::io::{self, PipeReader};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::process::ExitStatus;
+use std::rc::Rc;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::{Errno, read};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::process::Signal;
 
 use super::log::{CommandLog, Stream};
 use super::monitor::wait_for;
-use super::orphans;
+use crate::runner::spawner::Spawner;
 
 /// Size of a read: the capacity of a pipe.
 const CHUNK: usize = 64 * 1024;
 
-/// How long processes may take to exit after KILL. A process that takes longer hangs in the kernel, and the slot is
-/// unfit.
-const KILL_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// A started command, not yet reaped.
+/// A started command whose end was not handled yet.
 pub(super) struct CommandProcess {
-    child: Child,
-    pidfd: OwnedFd,
-    group: Pid,
+    spawner: Rc<Spawner>,
+    /// Readable when the command has ended.
+    ended: UnixStream,
     outputs: Vec<Output>,
     buffer: Vec<u8>,
 }
@@ -32,38 +30,31 @@ pub(super) struct CommandProcess {
 /// A pipe that the command writes to.
 struct Output {
     stream: Stream,
-    pipe: OwnedFd,
+    pipe: PipeReader,
 }
 
 impl CommandProcess {
-    /// Takes over a command that was just started in a process group of its own.
-    pub(super) fn of(mut child: Child) -> io::Result<Self> {
-        let group = Pid::from_child(&child);
-        let stdout = child.stdout.take().map(|pipe| Output {
-            stream: Stream::Stdout,
-            pipe: pipe.into(),
-        });
-        let stderr = child.stderr.take().map(|pipe| Output {
-            stream: Stream::Stderr,
-            pipe: pipe.into(),
-        });
+    /// Takes over a command that `spawner` just started.
+    pub(super) fn of(
+        spawner: Rc<Spawner>,
+        stdout: PipeReader,
+        stderr: PipeReader,
+    ) -> io::Result<Self> {
+        let output = |stream, pipe| Output { stream, pipe };
         Ok(Self {
-            pidfd: pidfd_open(group, PidfdFlags::empty())?,
-            group,
-            child,
-            outputs: stdout.into_iter().chain(stderr).collect(),
+            ended: spawner.socket()?,
+            spawner,
+            outputs: vec![
+                output(Stream::Stdout, stdout),
+                output(Stream::Stderr, stderr),
+            ],
             buffer: Vec::new(),
         })
     }
 
-    /// Process id of the main process.
-    pub(super) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// A descriptor that becomes readable when the main process exits.
+    /// A descriptor that becomes readable when the main process and its descendants have ended.
     pub(super) fn ending(&self) -> BorrowedFd<'_> {
-        self.pidfd.as_fd()
+        self.ended.as_fd()
     }
 
     /// The pipes that are still open.
@@ -116,17 +107,13 @@ impl CommandProcess {
         Ok(())
     }
 
-    /// Signals the process group. The leader is not reaped yet, so its number cannot denote another group; an exited
-    /// group is no error.
+    /// Signals the process group; an exited group is no error.
     pub(super) fn signal(&self, signal: Signal) {
-        let _ = kill_process_group(self.group, signal);
+        self.spawner.signal(signal);
     }
 
-    /// Kills the group and all orphans, and returns the exit status of the main process.
+    /// Kills the remaining processes of the command, and returns the exit status of the main process.
     pub(super) fn end(&mut self) -> io::Result<ExitStatus> {
-        self.signal(Signal::KILL);
-        let status = self.child.wait()?;
-        orphans::kill_orphans(KILL_TIMEOUT)?;
-        Ok(status)
+        self.spawner.end()
     }
 }

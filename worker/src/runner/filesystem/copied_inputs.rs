@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
+use super::pfs_links;
 use super::slot_scratch::{ENV, SlotScratch};
 use super::target_check::conflict;
 use crate::runner::order::{Mount, MountKind};
@@ -35,7 +36,8 @@ impl CopiedInputs {
         }
     }
 
-    /// Commands see the copies at `pfs`, an existing directory that the worker alone uses, through links.
+    /// Commands see the copies at `pfs` through links. `pfs` is an existing directory with nothing in it but links of
+    /// slots that are gone.
     pub(super) fn linked_at(pfs: &Path, scratch: &SlotScratch) -> Result<Self, String> {
         let usable = |error: io::Error| {
             format!(
@@ -43,7 +45,7 @@ impl CopiedInputs {
                 pfs.display()
             )
         };
-        SlotScratch::empty(pfs)?;
+        pfs_links::take_over(pfs, scratch.root())?;
         symlink(scratch.out.path(), pfs.join("out")).map_err(usable)?;
         Ok(Self {
             copies: scratch.pfs(),

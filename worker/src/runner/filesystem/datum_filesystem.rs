@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::copied_inputs::CopiedInputs;
 use super::mounted_inputs::MountedInputs;
 use super::next_datum_directory::{NEXT_DATUM_DIRECTORY, NextDatumDirectory};
+use super::pfs_links;
 use super::slot_scratch::SlotScratch;
 use super::target_check;
 use crate::runner::command::{Fifo, Identity};
@@ -15,6 +16,11 @@ use crate::runner::start_error::StartError;
 
 /// Path of the inputs for commands, unless the inputs are in scratch.
 pub(super) const PFS: &str = "/pfs";
+
+/// Removes links from the machine's `/pfs` that the slot with this scratch directory made, or a slot that is gone.
+pub(in crate::runner) fn remove_links(scratch: &Path) {
+    pfs_links::remove_leftovers(Path::new(PFS), scratch);
+}
 
 /// File system of the commands of a slot.
 pub(in crate::runner) struct DatumFilesystem {
@@ -53,7 +59,10 @@ impl DatumFilesystem {
                 MountedInputs::set_up(&scratch, sandbox, settings)?,
             )),
             Sandbox::Links => InputView::Copied(CopiedInputs::linked_at(Path::new(PFS), &scratch)?),
-            Sandbox::Environment => InputView::Copied(CopiedInputs::in_scratch(&scratch)),
+            Sandbox::Environment => {
+                remove_links(&settings.scratch);
+                InputView::Copied(CopiedInputs::in_scratch(&scratch))
+            }
         };
         Ok(Self {
             scratch,
@@ -62,6 +71,20 @@ impl DatumFilesystem {
             owner: None,
             next_datum_directory: None,
         })
+    }
+
+    /// Directories of scratch that commands use directly.
+    pub(in crate::runner) fn command_directories(&self) -> Vec<PathBuf> {
+        let directories = [self.scratch.out.path(), self.scratch.tmp.path()];
+        let copies = match &self.view {
+            InputView::Mounted(_) => None,
+            InputView::Copied(copied) => Some(copied.copies().to_owned()),
+        };
+        directories
+            .into_iter()
+            .map(Path::to_owned)
+            .chain(copies)
+            .collect()
     }
 
     /// Path of the inputs and `out`, as the command sees it.
@@ -124,6 +147,9 @@ impl DatumFilesystem {
         if let Inputs::Fresh(_) = inputs {
             let kept = self.view.host_entries_in_tmp();
             self.scratch.tmp.empty(kept).map_err(StartError::Slot)?;
+            if let InputView::Mounted(mounted) = &mut self.view {
+                mounted.empty_shared_memory().map_err(StartError::Slot)?;
+            }
         }
         self.hand_over(identity).map_err(StartError::Order)
     }

@@ -5,11 +5,13 @@
 
 mod copied_inputs;
 mod datum_filesystem;
+mod hidden_directory;
 mod mount_namespace;
 mod mount_targets;
 mod mounted_inputs;
 mod mountinfo;
 mod next_datum_directory;
+mod pfs_links;
 mod remove;
 mod slot_scratch;
 mod target_check;
@@ -18,5 +20,6 @@ mod writable_directory;
 pub(crate) use remove::remove_all;
 
 pub(super) use datum_filesystem::DatumFilesystem;
+pub(super) use datum_filesystem::remove_links;
 pub(super) use next_datum_directory::NEXT_DATUM_DIRECTORY;
 pub(super) use slot_scratch::{EMPTY, SlotScratch};

@@ -16,8 +16,12 @@ use rustix::mount::{
 use rustix::process::{chdir, pivot_root};
 
 use super::datum_filesystem::PFS;
+use super::writable_directory::WritableDirectory;
 
 pub(super) const TMP: &str = "/tmp";
+
+/// Directory of POSIX shared memory.
+const SHARED_MEMORY: &str = "/dev/shm";
 
 /// Creates a mount namespace separate from the supervisor, which must not see mounts below scratch when it removes the
 /// directory. Mounts of the machine propagate into the namespace; mounts of the namespace do not propagate out.
@@ -29,6 +33,20 @@ pub(super) fn isolate_mounts() -> Result<(), String> {
         MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC,
     )
     .map_err(|error| format!("mounts cannot be made private: {error}"))
+}
+
+/// Mounts an empty file system for POSIX shared memory; `None` if the machine has no `/dev/shm`.
+pub(super) fn mount_shared_memory() -> Result<Option<WritableDirectory>, String> {
+    if !Path::new(SHARED_MEMORY).is_dir() {
+        return Ok(None);
+    }
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    let mounted = mount("tmpfs", SHARED_MEMORY, "tmpfs", flags, Some(c"mode=1777"));
+    mounted
+        .map_err(Into::into)
+        .and_then(|()| WritableDirectory::open(SHARED_MEMORY.into(), Mode::from(0o1777)))
+        .map(Some)
+        .map_err(|error: io::Error| format!("{SHARED_MEMORY} cannot be made private: {error}"))
 }
 
 /// Mounts a `/proc` for the PID namespace.

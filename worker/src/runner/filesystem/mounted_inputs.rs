@@ -11,15 +11,20 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 use rustix::io::Errno;
-use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, unmount};
+use rustix::mount::{
+    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive,
+    mount_change, unmount,
+};
 
 use super::datum_filesystem::PFS;
+use super::hidden_directory::HiddenDirectory;
 use super::mount_namespace::{self, PrivateTmp};
 use super::mount_targets::{HIDDEN, MountTargets};
-use super::mountinfo::{MountChanges, MountPoints};
+use super::mountinfo::{HostMounts, MountChanges, MountPoints};
 use super::slot_scratch::SlotScratch;
+use super::writable_directory::WritableDirectory;
 use crate::runner::order::{Mount, MountKind};
 use crate::runner::settings::{RunnerSettings, Sandbox};
 use crate::runner::start_error::StartError;
@@ -31,7 +36,9 @@ pub(super) struct MountedInputs {
     skeleton: PathBuf,
     out: PathBuf,
     tmp: Option<PrivateTmp>,
-    host_mount_points: MountPoints,
+    shared_memory: Option<WritableDirectory>,
+    hidden: Vec<HiddenDirectory>,
+    host: HostMounts,
     changes: MountChanges,
     /// Number of `/pfs` directories created so far.
     created: u64,
@@ -48,8 +55,8 @@ impl MountedInputs {
     ) -> Result<Self, String> {
         let working_dir = env::current_dir()
             .map_err(|error| format!("the working directory is unknown: {error}"))?;
-        let host_mount_points =
-            MountPoints::read().map_err(|error| format!("mounts cannot be listed: {error}"))?;
+        let host =
+            HostMounts::watch().map_err(|error| format!("mounts cannot be listed: {error}"))?;
         mount_namespace::isolate_mounts()?;
         if sandbox == Sandbox::Namespaces {
             mount_namespace::mount_proc()?;
@@ -64,6 +71,10 @@ impl MountedInputs {
             .cloned()
             .collect();
         let tmp = PrivateTmp::mount(scratch.tmp.path(), &needed)?;
+        let shared_memory = mount_namespace::mount_shared_memory()?;
+        let visible = tmp.is_none().then(|| scratch.tmp.path());
+        let hidden = hide(&settings.hidden, &scratch.skeleton(), &tmpfs, visible)
+            .map_err(|error| format!("Drover's directories cannot be hidden: {error}"))?;
         env::set_current_dir(&working_dir)
             .map_err(|error| format!("working directory {}: {error}", working_dir.display()))?;
         let changes =
@@ -74,7 +85,9 @@ impl MountedInputs {
             skeleton,
             out,
             tmp,
-            host_mount_points,
+            shared_memory,
+            hidden,
+            host,
             changes,
             created: 0,
             targets: None,
@@ -93,9 +106,20 @@ impl MountedInputs {
 
     /// Path under which this process reaches `path` of the machine.
     pub(super) fn reach<'a>(&self, path: &'a Path) -> Cow<'a, Path> {
-        self.tmp
-            .as_ref()
-            .map_or(Cow::Borrowed(path), |tmp| tmp.reach(path))
+        let hidden = self.hidden.iter().find(|hidden| hidden.holds(path));
+        match (hidden, &self.tmp) {
+            (Some(hidden), _) => hidden.reach(path),
+            (None, Some(tmp)) => tmp.reach(path),
+            (None, None) => Cow::Borrowed(path),
+        }
+    }
+
+    /// Removes the POSIX shared memory of the last datum.
+    pub(super) fn empty_shared_memory(&mut self) -> Result<(), String> {
+        match &mut self.shared_memory {
+            Some(directory) => directory.empty(&[]),
+            None => Ok(()),
+        }
     }
 
     /// Removes the inputs of the last attempt.
@@ -138,7 +162,9 @@ impl MountedInputs {
         if let Some(targets) = &mut self.targets {
             targets.add(&self.tmpfs, mounts)?;
         }
-        mounts.iter().try_for_each(|mount| self.show(mount))?;
+        for mount in mounts {
+            self.show(mount)?;
+        }
         self.changes.any(); // these were our own
         Ok(())
     }
@@ -174,20 +200,39 @@ impl MountedInputs {
         })
     }
 
+    /// Mounts a directory read-only, with all file systems mounted below.
+    fn show_directory(
+        &mut self,
+        source: &Path,
+        input: &Mount,
+        target: &Path,
+    ) -> rustix::io::Result<()> {
+        mount_bind_recursive(source, target)?;
+        // File systems that the machine mounts or unmounts from now on stay out.
+        mount_change(
+            target,
+            MountPropagationFlags::PRIVATE | MountPropagationFlags::REC,
+        )?;
+        mount_namespace::make_read_only(target)?;
+        if !self.host.has_mounts_below(&input.source)? {
+            return Ok(());
+        }
+        MountPoints::read()
+            .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?
+            .below(target)
+            .try_for_each(|below| mount_namespace::make_read_only(&target.join(below)))
+    }
+
     /// Mounts one input read-only.
-    fn show(&self, input: &Mount) -> Result<(), StartError> {
+    fn show(&mut self, input: &Mount) -> Result<(), StartError> {
         let target = Path::new(PFS).join(&input.target);
-        let source = self.reach(&input.source);
+        let source = self.reach(&input.source).into_owned();
         match input.kind {
             MountKind::Empty | MountKind::Fifo => Ok(()),
-            MountKind::File => mount_bind(&*source, &target)
-                .and_then(|()| mount_namespace::make_read_only(&target)),
-            MountKind::Dir => mount_bind_recursive(&*source, &target).and_then(|()| {
-                mount_namespace::make_read_only(&target)?;
-                self.host_mount_points
-                    .below(&input.source)
-                    .try_for_each(|below| mount_namespace::make_read_only(&target.join(below)))
-            }),
+            MountKind::File => {
+                mount_bind(&source, &target).and_then(|()| mount_namespace::make_read_only(&target))
+            }
+            MountKind::Dir => self.show_directory(&source, input, &target),
         }
         .map_err(|error| {
             let message = format!(
@@ -198,6 +243,27 @@ impl MountedInputs {
             StartError::of(&error.into(), message)
         })
     }
+}
+
+/// Covers `directories` by empty directories of the tmpfs.
+fn hide(
+    directories: &[PathBuf],
+    skeleton: &Path,
+    tmpfs: &OwnedFd,
+    visible: Option<&Path>,
+) -> io::Result<Vec<HiddenDirectory>> {
+    let mut hidden: Vec<HiddenDirectory> = Vec::new();
+    for (number, directory) in directories.iter().enumerate() {
+        let name = format!("cover-{number}");
+        mkdirat(tmpfs, &name, Mode::from(0o755))?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let covers = openat(tmpfs, &name, flags, Mode::empty())?;
+        let cover = skeleton.join(&name);
+        let reached = hidden.iter().find(|hidden| hidden.holds(&cover));
+        let cover = reached.map_or(Cow::Borrowed(&*cover), |hidden| hidden.reach(&cover));
+        hidden.extend(HiddenDirectory::cover(directory, &cover, &covers, visible)?);
+    }
+    Ok(hidden)
 }
 
 /// Mounts the tmpfs twice, one mount over the other: the hidden mount is writable for the runner, the visible mount is

@@ -2,11 +2,12 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read, Seek};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 const MOUNTINFO: &str = "/proc/self/mountinfo";
 
@@ -19,11 +20,45 @@ impl MountChanges {
         File::open(MOUNTINFO).map(Self)
     }
 
+    fn read(&self) -> io::Result<MountPoints> {
+        let mut list = Vec::new();
+        (&self.0).rewind()?;
+        (&self.0).read_to_end(&mut list)?;
+        Ok(MountPoints::parse(&list))
+    }
+
     /// True if mounts changed since the last call, or if the poll failed.
     pub(super) fn any(&self) -> bool {
         let mut list = [PollFd::new(&self.0, PollFlags::PRI)];
         let at_once = Timespec::default();
         poll(&mut list, Some(&at_once)) != Ok(0)
+    }
+}
+
+/// The mount points of the namespace that this process is in when watching starts, even after the process has left it.
+pub(super) struct HostMounts {
+    changes: MountChanges,
+    points: MountPoints,
+}
+
+impl HostMounts {
+    /// Starts to watch.
+    pub(super) fn watch() -> io::Result<Self> {
+        let changes = MountChanges::watch()?;
+        let points = changes.read()?;
+        Ok(Self { changes, points })
+    }
+
+    /// True if a file system is mounted strictly below `directory`, or was when this was last asked.
+    pub(super) fn has_mounts_below(&mut self, directory: &Path) -> rustix::io::Result<bool> {
+        let before = self.points.below(directory).next().is_some();
+        if self.changes.any() {
+            self.points = self
+                .changes
+                .read()
+                .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+        }
+        Ok(before || self.points.below(directory).next().is_some())
     }
 }
 

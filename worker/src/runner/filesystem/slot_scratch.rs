@@ -19,8 +19,14 @@ pub(in crate::runner) struct SlotScratch {
     pub(super) tmp: WritableDirectory,
 }
 
+/// Name of the directory behind `/pfs/out`.
+pub(super) const OUT: &str = "out";
+
+/// Name of the directory of copied inputs.
+pub(super) const COPIES: &str = "pfs";
+
 /// Names of the directories in scratch.
-const DIRECTORIES: [&str; 5] = ["out", "tmp", "pfs", "skeleton", "root"];
+const DIRECTORIES: [&str; 5] = [OUT, "tmp", COPIES, "skeleton", "root"];
 
 /// An empty file, the source of inputs that are shown empty.
 pub(in crate::runner) const EMPTY: &str = "empty";
@@ -49,14 +55,19 @@ impl SlotScratch {
         fs::set_permissions(root.join(EMPTY), Permissions::from_mode(0o444))?;
         Ok(Self {
             root: root.to_owned(),
-            out: WritableDirectory::open(root.join("out"), Mode::from(0o755))?,
+            out: WritableDirectory::open(root.join(OUT), Mode::from(0o755))?,
             tmp: WritableDirectory::open(root.join("tmp"), Mode::from(0o1777))?,
         })
     }
 
+    /// The scratch directory.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Directory of copied inputs.
     pub(super) fn pfs(&self) -> PathBuf {
-        self.root.join("pfs")
+        self.root.join(COPIES)
     }
 
     /// Mount point of the tmpfs with the mount targets.

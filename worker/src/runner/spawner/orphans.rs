@@ -15,15 +15,35 @@ const ALL_PROCESSES: Pid = Pid::from_raw(-1);
 /// Interval between checks of dying processes.
 const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
+/// The processes that are killed as orphans.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::runner) enum Reach {
+    /// All processes of this PID namespace but this one and init: one call reaches them all at once.
+    Namespace,
+    /// Children. Their children are reparented to this process when they die.
+    Children,
+}
+
+impl Reach {
+    /// The whole PID namespace if this process is its init.
+    pub(in crate::runner) fn of_this_process() -> Self {
+        if getpid().as_raw() == 1 {
+            Self::Namespace
+        } else {
+            Self::Children
+        }
+    }
+}
+
 /// Kills all descendants of this process and waits for their exit, at most `timeout`. The caller must need no child
 /// any more, and must be init of its PID namespace or a subreaper.
-pub(in crate::runner) fn kill_orphans(timeout: Duration) -> io::Result<()> {
+pub(in crate::runner) fn kill_orphans(reach: Reach, timeout: Duration) -> io::Result<()> {
     let deadline = Instant::now() + timeout;
     loop {
         if reap_all()? == Children::None {
             return Ok(());
         }
-        kill_all();
+        kill_all(reach);
         if Instant::now() > deadline {
             return Err(io::Error::new(
                 io::ErrorKind::TimedOut,
@@ -64,10 +84,8 @@ fn reap_all() -> io::Result<Children> {
     }
 }
 
-/// Init of a PID namespace reaches all processes by one call. A subreaper can tell only its children from foreign
-/// processes; their children are reparented to the subreaper when they die.
-fn kill_all() {
-    if getpid().as_raw() == 1 {
+fn kill_all(reach: Reach) {
+    if reach == Reach::Namespace {
         let _ = kill(ALL_PROCESSES, Signal::SIGKILL);
         return;
     }
