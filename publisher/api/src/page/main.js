@@ -1,4 +1,4 @@
-// Where the page begins: the session, the live connection, the keys, and the view that the address asks for.
+// Entry point of the page: session, live connection, keys, and the view of the address.
 
 import { h, morph } from "./core/dom.js";
 import * as events from "./core/events.js";
@@ -58,7 +58,7 @@ document.addEventListener("drover:session", showSession);
 events.on("state", showConnection);
 events.on("hello", greet);
 
-// What one may do must be known before buttons are drawn; should it not be, the view says so itself.
+// The permissions must be known before buttons are drawn; if loading fails, the view reports the error.
 await hello().catch(() => {});
 events.start();
 keys.start();

@@ -1,4 +1,4 @@
-// Dark or light, before the first paint: the one script that is not a module, for a module would come too late.
+// Sets dark or light before the first paint. A module would load too late, so that this script is not one.
 (() => {
   const CHOICES = ["auto", "light", "dark"];
   const KEY = "drover.theme";

@@ -2,7 +2,7 @@
 
 const BASE = "/api/v1";
 const TOKEN = "drover.token";
-/** The server gives up on a request after 30 s; so do we, a little later. */
+/** The server cancels a request after 30 s; the page does so a little later. */
 const PATIENCE_MS = 35_000;
 
 /** An answer that is not a success. `kind` is the API's, or `unreachable` when there was no answer at all. */
@@ -14,7 +14,7 @@ export class ApiError extends Error {
   }
 }
 
-// Session storage: the token goes when the tab does, and is never in an address.
+// Session storage: the token is dropped with the tab, and never appears in an address.
 export const token = {
   get: () => sessionStorage.getItem(TOKEN),
   set: (value) => sessionStorage.setItem(TOKEN, value),
@@ -23,7 +23,7 @@ export const token = {
 
 let signIn = async () => false;
 
-/** Says who asks for a token when the API wants one: resolves to whether there is one now. */
+/** Sets the function that asks for a token; it resolves to true if there is one. */
 export function onUnauthorized(ask) {
   signIn = ask;
 }

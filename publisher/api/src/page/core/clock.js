@@ -1,12 +1,12 @@
-// What ticks: elements that say how long something has lasted, kept right once a second while the page is seen.
+// Running durations: elements that are updated once a second while the page is visible.
 
 import { h } from "./dom.js";
 import { ticked } from "./format.js";
 
-// The server's clock less ours, so that durations are right on a computer whose clock is not.
+// Offset of the server's clock, so that durations are right on a computer with a wrong clock.
 let ahead = 0;
 
-/** Takes the server's time as the truth. */
+/** Synchronises with the server's time. */
 export function setServerTime(iso) {
   ahead = new Date(iso) - Date.now();
 }
@@ -14,7 +14,7 @@ export function setServerTime(iso) {
 /** Seconds since a moment, by the server's clock. */
 export const secondsSince = (iso) => Math.max(0, (Date.now() + ahead - new Date(iso)) / 1000);
 
-/** An element that says how long ago `iso` was, and goes on doing so. */
+/** An element with the running time since `iso`. */
 export function ticking(iso, suffix = "") {
   if (!iso) return "–";
   const text = ticked(secondsSince(iso)) + suffix;

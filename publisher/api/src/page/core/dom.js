@@ -1,11 +1,11 @@
-// Elements by description. Text stays text: nothing here, or anywhere on this page, parses markup out of data.
+// Element builders. Text stays text: the page never parses markup from data.
 
 const SVG = "http://www.w3.org/2000/svg";
 const HANDLERS = Symbol("handlers");
 
 /**
  * An HTML element. `props` are attributes, except for
- * `on` (event type → handler), `style` (property → value) and `key` (who it is among its siblings, see `morph`).
+ * `on` (event type → handler), `style` (property → value) and `key` (identity among siblings, see `morph`).
  * `null`, `undefined` and `false` leave an attribute or a child out.
  */
 export function h(tag, props, ...children) {
@@ -41,7 +41,7 @@ function setStyle(node, style) {
   for (const [property, value] of Object.entries(style)) node.style.setProperty(property, value);
 }
 
-// One listener a type, which looks the handler up when it is called: so `morph` can exchange handlers.
+// One listener per type, which looks up the handler when called, so that `morph` can exchange handlers.
 function listen(node, handlers) {
   node[HANDLERS] = handlers;
   for (const type of Object.keys(handlers)) node.addEventListener(type, dispatch);
@@ -52,9 +52,9 @@ function dispatch(event) {
 }
 
 /**
- * Makes `place` contain what `wanted` describes, by changing as little as possible: focus, selection, scroll
+ * Changes `place` to contain `wanted` with as few changes as possible: focus, selection, scroll
  * position and opened details survive. Elements with the same `key` are the same; others match by place and tag.
- * An element with `data-own` looks after itself once it is there.
+ * An element with `data-own` manages its own content.
  */
 export function morph(place, ...wanted) {
   const described = document.createElement("template").content;

@@ -1,13 +1,13 @@
 // Live updates: server-sent events read through `fetch`, as EventSource can't send the token.
-// It reconnects by itself, lets go while the page is hidden, and says in words how it stands.
+// The connection is closed while the page is hidden, reconnects automatically, and reports its state.
 
 import { open } from "./api.js";
 
-/** No word for this long (the server sends a comment every 15 s) means that the line is dead. */
+/** Silence for this long means that the connection is dead; the server sends a comment every 15 s. */
 const SILENCE_MS = 40_000;
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 30_000;
-/** After this many tries in a row it is no longer "reconnecting". */
+/** Number of consecutive tries after which the state is no longer "reconnecting". */
 const TRIES_OF_HOPE = 4;
 
 const listeners = new EventTarget();
@@ -19,12 +19,12 @@ let resting = null;
 /** `connecting`, `live`, `reconnecting` or `not connected`. */
 export const connectionState = () => state;
 
-/** Calls `handler` with the data of each event of this type until `signal` is aborted. Type `state` is ours. */
+/** Calls `handler` with the data of each event of this type until `signal` is aborted. Type `state` is internal. */
 export function on(type, handler, signal) {
   listeners.addEventListener(type, (event) => handler(event.detail), { signal });
 }
 
-/** Connects, and stays connected while the page is seen. */
+/** Connects, and stays connected while the page is visible. */
 export function start() {
   document.addEventListener("visibilitychange", () => (document.hidden ? stop() : connect()));
   connect();
@@ -44,7 +44,7 @@ async function connect() {
   try {
     await listen(await open("/events", mine.signal), mine);
   } catch {
-    // Whatever it was, the answer is the same: wait, and try again.
+    // Every error is handled alike: wait, and try again.
   }
   if (connection === mine) retry();
 }
@@ -75,7 +75,7 @@ async function listen(answer, mine) {
   }
 }
 
-// Gives out the whole events of the text, and returns what is left of it.
+// Dispatches the complete events of the text, and returns the rest.
 function take(text) {
   const blocks = text.split("\n\n");
   const rest = blocks.pop();

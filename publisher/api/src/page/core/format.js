@@ -40,7 +40,7 @@ export function duration(seconds) {
   return coarse(Math.round(seconds));
 }
 
-/** Whole seconds, for what ticks. */
+/** Whole seconds, for running durations. */
 export const ticked = (seconds) => (seconds < 60 ? `${Math.floor(seconds)} s` : coarse(Math.floor(seconds)));
 
 function coarse(seconds) {

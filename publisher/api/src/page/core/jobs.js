@@ -1,4 +1,4 @@
-// What is known of the open jobs beside their records: from live events.
+// Live figures of active jobs, from live events.
 
 const FIELDS = ["queued", "running", "rate", "eta"];
 
@@ -7,20 +7,20 @@ export class JobList {
   jobs = [];
   #now = new Map();
 
-  /** What the record of a job does not hold, if it is known. */
+  /** Live figures of a job, if known. */
   now = (id) => this.#now.get(id);
 
-  /** Takes what the API lists. */
+  /** Takes the jobs of a list from the API. */
   take(jobs) {
     this.jobs = jobs;
     const listed = new Set(jobs.map(({ job }) => job));
     for (const id of this.#now.keys()) if (!listed.has(id)) this.#now.delete(id);
   }
 
-  /** Whether a live event tells of a job that is newer than all of the list. */
+  /** True if a live event is about a job that is newer than the list. */
   misses = (event) => this.jobs.length === 0 || event.created > this.jobs[0].created;
 
-  /** Takes a live event; says whether it is about a job of the list. */
+  /** Takes a live event; returns true if the job is in the list. */
   update(event) {
     const at = this.jobs.findIndex(({ job }) => job === event.job);
     if (at < 0) return false;

@@ -1,4 +1,4 @@
-// The keyboard: a few keys of our own, where nobody is writing.
+// Keyboard shortcuts outside text fields.
 
 import { h } from "./dom.js";
 import { go } from "./router.js";
@@ -15,7 +15,7 @@ const HELP = [
 
 const PLACES = { o: "/", j: "/jobs", w: "/workers" };
 
-/** Listens. */
+/** Registers the listener. */
 export function start() {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || isWriting(event.target)) return;
@@ -26,7 +26,7 @@ export function start() {
 
 const isWriting = (node) => node.matches("input, select, textarea, [contenteditable]");
 
-// Whether the key meant anything.
+// True if the key was handled.
 function press(key) {
   if (key === "/") return focusSearch();
   if (key === "?") return help();

@@ -1,13 +1,13 @@
-// How far a job is: the five states of its datums, that always add up to the known total. Pure.
+// Progress of a job: the five states of its datums, which always add up to the known total. Pure.
 
 const OPEN = ["starting", "running", "publishing", "egressing"];
 
-/** Whether the job is still to end. */
+/** True for an active job. */
 export const isOpen = (record) => OPEN.includes(record.state);
 
 /**
- * What a job's bar shows. `now` holds what the record does not: `queued`, `running`, `rate`, `eta`, `expanded`;
- * without it, all that has not ended counts as queued.
+ * Figures of a job's bar. `now` has the live figures: `queued`, `running`, `rate`, `eta`, `expanded`;
+ * without live figures, all outstanding datums count as queued.
  */
 export function progressOf(record, now = {}) {
   const { total, processed, recovered, skipped, failed } = record.datums;
@@ -24,7 +24,7 @@ export function progressOf(record, now = {}) {
   };
 }
 
-/** The segments of the bar in their order: state, word, count. What a job that has ended left over was not run. */
+/** The segments of the bar in order: state, word, count. Outstanding datums of an ended job never ran. */
 export function segmentsOf(progress) {
   const { done, recovered, skipped, failed, running, queued, open } = progress;
   return [

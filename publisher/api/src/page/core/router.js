@@ -1,4 +1,4 @@
-// Addresses and views: which view an address means, and how to get from one to the next without loading the page.
+// Router: maps addresses to views, and navigates without loading the page.
 
 import { View } from "./view.js";
 
@@ -6,7 +6,7 @@ let routes = [];
 let view = null;
 let shown = null;
 
-/** Begins: `table` has rows of pattern, name in the navigation, and the function that opens the view. */
+/** Starts the router: `table` has rows of pattern, name in the navigation, and the function that opens the view. */
 export function start(table) {
   routes = table;
   document.addEventListener("click", follow);
@@ -25,7 +25,7 @@ export function go(href) {
 /** The address's query as an object. */
 export const query = () => Object.fromEntries(new URLSearchParams(location.search));
 
-/** Puts a new query into the address without opening the view anew. */
+/** Replaces the query of the address without opening the view again. */
 export function setQuery(values) {
   const given = Object.entries(values).filter(([, value]) => value !== null && value !== "");
   const text = given.length ? `?${new URLSearchParams(given)}` : "";
@@ -55,7 +55,7 @@ function mark(name) {
   }
 }
 
-// Plain clicks on links of our own; all others are the browser's.
+// Handles plain clicks on internal links; the browser handles all other clicks.
 function follow(event) {
   const link = event.target.closest("a[href]");
   if (!link || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;

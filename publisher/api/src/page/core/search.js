@@ -1,21 +1,21 @@
-// A search among the datums of a job: page by page, however many there are. Only the rows of one page are ever held.
+// A search among the datums of a job, page by page. Only the rows of one page are kept in memory.
 
 import { get } from "./api.js";
 
 /** Rows of a page: fewer where each is a card. */
 const PAGE = matchMedia("(max-width: 720px)").matches ? 25 : 100;
 
-/** A filter that lets all datums pass. */
+/** A filter that matches all datums. */
 export const NO_FILTER = { path: "", state: "", worker: "", group: "" };
 
 export class DatumSearch {
   filter = { ...NO_FILTER };
   rows = [];
-  /** How many datums were looked at for this page. */
+  /** Number of datums examined for this page. */
   looked = 0;
-  /** Whether it is still looking. */
+  /** True while searching. */
   busy = false;
-  /** What went wrong, if anything. */
+  /** The last error. */
   error = null;
 
   #job;
@@ -26,7 +26,7 @@ export class DatumSearch {
   #requests = 0;
   #looking = null;
 
-  /** `changed` is called whenever there is something new to show; `signal` ends it all. */
+  /** `changed` is called after every change; `signal` aborts the search. */
   constructor(job, changed, signal) {
     this.#job = job;
     this.#changed = changed;
@@ -38,7 +38,7 @@ export class DatumSearch {
   get page() { return this.#starts.length; }
   get isFiltered() { return Object.values(this.filter).some(Boolean); }
 
-  /** Looks from the start for what passes the filter. */
+  /** Searches from the start with the filter. */
   find(filter) {
     this.filter = { ...NO_FILTER, ...filter };
     this.#starts = [null];
@@ -62,15 +62,15 @@ export class DatumSearch {
     return this.#look();
   }
 
-  /** Looks at the same page again, unless that takes long. */
+  /** Reloads the same page, unless that takes long. */
   refresh() {
     return this.busy || this.#requests > 1 ? undefined : this.#look(true);
   }
 
-  /** Stops looking; what was found stays. */
+  /** Stops the search; the rows stay. */
   stop() { this.#looking?.abort(); }
 
-  // The server looks for half a second at a time and then says where to go on.
+  // The server searches for half a second at a time and returns where to continue.
   async #look(quietly = false) {
     this.stop();
     const mine = new AbortController();

@@ -1,4 +1,4 @@
-// Who we are to the server: the token, what it allows, and what the server says about itself.
+// The session: the token, its role, and the state of the server.
 
 import { get, onUnauthorized, token } from "./api.js";
 import { h } from "./dom.js";
@@ -8,23 +8,23 @@ import { modal } from "../parts/dialog.js";
 let current = null;
 let asking = null;
 
-/** Whether actions are offered: with a read-only token they are absent. */
+/** True if actions are permitted; false with a read-only token. */
 export const mayAct = () => current?.role === "full";
 
-/** What the server said about itself last; `null` before it has. */
+/** The latest session; `null` before the first answer. */
 export const session = () => current;
 
-/** Takes what the server says about itself. */
+/** Stores the session. */
 export function greet(hello) {
   current = hello;
   setServerTime(hello.time);
   document.dispatchEvent(new Event("drover:session"));
 }
 
-/** Asks the server who we are. */
+/** Loads the session. */
 export const hello = async () => greet(await get("/session"));
 
-/** Forgets the token and begins anew. */
+/** Forgets the token and reloads. */
 export function signOut() {
   token.forget();
   location.reload();

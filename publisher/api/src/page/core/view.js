@@ -1,4 +1,4 @@
-// What a view gets to work with: a place to show things, ways to stay up to date, and an end.
+// Context of a view: an element, ways to stay up to date, and an end.
 
 import { ApiError } from "./api.js";
 import { h, morph } from "./dom.js";
@@ -20,13 +20,13 @@ export class View {
   /** Aborted when the view is left. */
   get signal() { return this.#end.signal; }
 
-  /** Whether there was an answer yet. */
+  /** True after the first answer. */
   get isLoaded() { return this.#loaded; }
 
-  /** Leaves the view: nothing of it goes on. */
+  /** Leaves the view and aborts all its requests. */
   close() { this.#end.abort(); }
 
-  /** Says what the view looks like; called again by every `draw`. */
+  /** Sets the function that describes the view; called by every `draw`. */
   shows(title, render) {
     document.title = `${title} · Drover`;
     this.#render = render;
@@ -41,7 +41,7 @@ export class View {
     });
   }
 
-  /** Draws the view soon: for what may come many times a second. */
+  /** Draws the view soon, for events that come many times a second. */
   drawSoon() {
     this.#soon ??= setTimeout(() => {
       this.#soon = null;
@@ -49,14 +49,14 @@ export class View {
     }, EVENT_PAUSE_MS);
   }
 
-  /** Width of the place in pixels, for what must know it. */
+  /** Width of the element in pixels. */
   get width() { return this.#place.clientWidth; }
 
   /** Handles live events of a type for as long as the view is open. */
   on(type, handler) { on(type, handler, this.signal); }
 
   /**
-   * Calls `load` now and then again every `seconds()`: the slower, the better the live connection is.
+   * Calls `load` now and then every `seconds()`: more slowly while the live connection works.
    * Stops while the page is hidden. Returns a function that asks for a load soon.
    */
   every(seconds, load) {
@@ -87,7 +87,7 @@ export class View {
     return soon;
   }
 
-  // What happened meanwhile was not heard of. The first connection says nothing new.
+  // Events were missed before a reconnect. The first connection needs no reload.
   #whenConnectionChanges(soon) {
     let was = connectionState();
     this.on("state", (state) => {
@@ -112,21 +112,21 @@ export class View {
     this.draw();
   }
 
-  // There is no such thing: asking again would not help.
+  // The resource does not exist: asking again would not help.
   #lost(error) {
     this.close();
     morph(this.#place, notFound(error.message));
   }
 }
 
-/** What stands where nothing was found. */
+/** The view for a missing resource. */
 export const notFound = (message) =>
   h("section", { class: "panel empty" },
     h("h1", {}, "Not here"),
     h("p", {}, message),
     h("p", {}, h("a", { href: "/" }, "To the overview"), " or ", h("a", { href: "/jobs" }, "to all jobs"), "."));
 
-/** Says what is wrong, above all else, or that nothing is. */
+/** Shows an error at the top of the page, or clears it. */
 export function trouble(text) {
   const place = document.getElementById("trouble");
   if (text !== null) place.textContent = text;

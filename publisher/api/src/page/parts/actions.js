@@ -1,5 +1,5 @@
-// What a person may do. Before each click stands what will happen, with the count. With a read-only token there is
-// nothing here.
+// Actions. Each button says what will happen, with the count. With a read-only token there are
+// no buttons.
 
 import { get, post, remove } from "../core/api.js";
 import { h } from "../core/dom.js";
@@ -10,14 +10,14 @@ import { mayAct } from "../core/session.js";
 import { modal, toast } from "./dialog.js";
 import { button, code, note, strong } from "./pieces.js";
 
-/** A button for an action; nothing where actions are not allowed. `run` does it and returns what to say. */
+/** A button for an action; absent without permission. `run` performs the action and returns a message. */
 export function actionButton(text, run, { danger = false, label = null } = {}) {
   return mayAct() && button(text, (event) => guarded(event.currentTarget, run), {
     key: text, "data-action": true, class: danger ? "danger-quiet" : "", "aria-label": label,
   });
 }
 
-// Buttons whose action is under way. They are not disabled, for that would take the focus from them.
+// Buttons with a pending action. They are not disabled, because disabling would drop the focus.
 const acting = new WeakSet();
 
 async function guarded(pressed, run) {
@@ -53,10 +53,10 @@ export async function stopJob(id) {
   return toast(`Job ${id} is being stopped`);
 }
 
-/** How many datums of a job that has ended a retry of it would run: all that neither succeeded nor were skipped. */
+/** Number of datums that a retry of an ended job would run: neither successful nor skipped. */
 const unfinished = ({ datums: { total, processed, skipped } }) => total - processed - skipped;
 
-/** The button that runs what a job left undone; nothing while it is open, or when nothing is left. */
+/** The retry button; absent for active jobs and for jobs without unsuccessful datums. */
 export function retryButton(record) {
   if (isOpen(record) || unfinished(record) === 0) return null;
   const { failed, recovered } = record.datums;
@@ -64,14 +64,14 @@ export function retryButton(record) {
   return actionButton(text, () => retryJob(record));
 }
 
-/** The button that runs one group of a job's failures; nothing while anything of it was not run. */
+/** The retry button of one group of failures; absent if datums of the job never ran. */
 export function retryGroupButton(record, group) {
   const { failed, recovered } = record.datums;
   if (isOpen(record) || unfinished(record) > failed + recovered) return null;
   return actionButton("Retry this group", () => retryGroup(record, group), { label: `Retry this group: ${describe(group)}` });
 }
 
-/** Runs again what failed with one cause; goes to the new job. */
+/** Retries one group of failures; opens the new job. */
 async function retryGroup(record, group) {
   const { key, count: many } = group;
   const others = unfinished(record) - many;
@@ -92,7 +92,7 @@ async function retryGroup(record, group) {
   go(`/jobs/${job}`);
 }
 
-/** Runs again what a job left undone; goes to the new job. */
+/** Retries a job; opens the new job. */
 async function retryJob(record) {
   const { failed, recovered } = record.datums;
   const many = unfinished(record);
@@ -131,7 +131,7 @@ export async function pausePipeline({ pipeline, open_jobs: open }) {
   toast(`${pipeline} is paused`);
 }
 
-/** Lets a pipeline go on. */
+/** Resumes a pipeline. */
 export async function resumePipeline({ pipeline }) {
   const yes = await modal({
     title: `Resume ${pipeline}?`,
@@ -143,7 +143,7 @@ export async function resumePipeline({ pipeline }) {
   toast(`${pipeline} goes on`);
 }
 
-/** Starts a job now, whether or not anything has changed. */
+/** Starts a job now, even without changes. */
 export async function runPipeline({ pipeline, open_jobs: open }) {
   const yes = await modal({
     title: `Run ${pipeline} now?`,
@@ -160,7 +160,7 @@ export async function runPipeline({ pipeline, open_jobs: open }) {
   toast(`Job ${job} was started`, { link: { href: `/jobs/${job}`, text: "Look at it" } });
 }
 
-/** Deletes a pipeline, but not what it made. */
+/** Deletes a pipeline, but not its output. */
 export async function deletePipeline({ pipeline, open_jobs: open, outputs_to: readers }) {
   const yes = await modal({
     title: `Delete ${pipeline}?`,

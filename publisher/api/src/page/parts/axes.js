@@ -1,4 +1,4 @@
-// Axes: round numbers to mark, and places for them. Pure.
+// Axes: round tick values and their positions. Pure.
 
 /** About `wanted` round values from 0 to at least `most`. */
 export function ticks(most, wanted = 4) {

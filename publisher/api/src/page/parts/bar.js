@@ -35,7 +35,7 @@ function strip(progress) {
   })));
 }
 
-// The five states always have their number, also when it is 0; recovered is a mark on what is done.
+// The five states always show a number, even 0; recovered is a mark on the finished part.
 function legend(progress) {
   const items = segmentsOf(progress).filter(({ state, count }) => state !== "recovered" || count > 0);
   return h("ul", { class: "legend" },

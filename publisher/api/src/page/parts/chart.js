@@ -10,7 +10,7 @@ const EDGE = { left: 46, right: 12, top: 12, bottom: 24 };
 const AREA = { left: EDGE.left, right: SIZE.width - EDGE.right, top: EDGE.top, bottom: SIZE.height - EDGE.bottom };
 
 /**
- * A value per bucket of time. `unit` stands behind each value; `from` and `bucket` say when a bucket is.
+ * A value per bucket of time. `unit` follows each value; `from` and `bucket` give the times of the buckets.
  */
 export function series({ title, unit, from, bucket, values }) {
   const marks = ticks(Math.max(0, ...values));
@@ -29,7 +29,7 @@ export function series({ title, unit, from, bucket, values }) {
   ]), () => textTable(["Time", unit], values.map((value, at) => [when(at), measure(value)])));
 }
 
-/** A few named values as bars that lie. `rows` are `[name, value]`; `say` writes a value. */
+/** A few named values as horizontal bars. `rows` are `[name, value]`; `say` formats a value. */
 export function bars({ title, unit, rows, say }) {
   const marks = ticks(Math.max(0, ...rows.map(([, value]) => value)), 3);
   const x = scale(marks.at(-1), AREA.left, AREA.right - 56);
@@ -50,7 +50,7 @@ export function bars({ title, unit, rows, say }) {
   () => textTable(["", unit], rows.map(([name, value]) => [name, say(value)])));
 }
 
-/** What all charts have: a title, the picture, and the same as a table, made when it is asked for. */
+/** The frame of all charts: a title, the picture, and a table with the same values, rendered on demand. */
 function figure(title, unit, picture, makeTable) {
   return h("figure", { class: "panel chart-box", key: title },
     h("figcaption", {}, h("h3", {}, title), h("span", { class: "unit" }, unit)),

@@ -1,4 +1,4 @@
-// The datums of a job: searched and paged by the server, a page at a time on the screen.
+// The datums of a job, searched and paged by the server.
 
 import { h } from "../core/dom.js";
 import { bytes, count, number } from "../core/format.js";
@@ -74,7 +74,7 @@ const columns = (job) => [
   { head: "Came to", class: "wide", cell: outcome },
 ];
 
-/** The first few paths, and how many more. */
+/** The first few paths, and the number of further ones. */
 function paths(inputs) {
   const shown = inputs.slice(0, MOST_PATHS).map(({ repo, path }) => h("div", {}, dim(repo), path));
   const more = inputs.length - MOST_PATHS;

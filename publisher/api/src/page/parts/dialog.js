@@ -1,10 +1,10 @@
-// Questions and answers: one modal at a time, by <dialog>, which keeps the focus inside and gives it back.
+// Dialogs: one modal at a time, by <dialog>, which traps and restores the focus.
 
 import { h } from "../core/dom.js";
 
 /**
- * Asks, and resolves to whether the answer was yes. `must` leaves no way to say no;
- * `danger` colours the button of what can't be undone.
+ * Asks a question and resolves to true for yes. `must` removes the way to say no;
+ * `danger` colours the button of an irreversible action.
  */
 export function modal({ title, body, verb, danger = false, must = false, no = "Cancel" }) {
   return new Promise((resolve) => {
@@ -28,7 +28,7 @@ export function modal({ title, body, verb, danger = false, must = false, no = "C
 
 const TOAST_MS = 8000;
 
-/** Says what was done, for a while; `link` is where to look at it. */
+/** Shows a message for a while; `link` leads to the result. */
 export function toast(text, { bad = false, link = null } = {}) {
   const node = h("div", { class: bad ? "toast bad" : "toast" },
     h("span", {}, text),

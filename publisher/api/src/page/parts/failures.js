@@ -1,11 +1,11 @@
-// Failures grouped by cause: what people read when many datums failed.
+// Failures grouped by cause.
 
 import { h } from "../core/dom.js";
 import { count, number, percent } from "../core/format.js";
 import { retryGroupButton } from "./actions.js";
 import { button, code, commas, datumLink, dim, note, panel, strong } from "./pieces.js";
 
-/** The panel; nothing when nothing failed. `show(key)` lists a group's datums. */
+/** The panel; absent without failures. `show(key)` lists the datums of a group. */
 export function failuresPanel({ groups, others }, { record, show }) {
   const total = others + groups.reduce((sum, group) => sum + group.count, 0);
   if (total === 0) return null;

@@ -8,7 +8,7 @@ import { jobLink, pipelineLink, reason, shortId } from "./pieces.js";
 import { badge } from "./state.js";
 import { table } from "./table.js";
 
-/** The table; `now(id)` gives what the records don't hold (see `progressOf`), if it is known. */
+/** The table; `now(id)` returns live figures (see `progressOf`), if known. */
 export function jobsTable(jobs, { now, empty, caption = "Jobs, newest first", pipeline = true }) {
   const columns = [
     { head: "Job", class: "id", cell: ({ job }) => jobLink(job, shortId(job)) },
@@ -21,7 +21,7 @@ export function jobsTable(jobs, { now, empty, caption = "Jobs, newest first", pi
   return table({ caption, columns: columns.filter(Boolean), rows: jobs, keyOf: ({ job }) => job, empty });
 }
 
-/** How long a job ran, or has been running. */
+/** Duration of a job so far. */
 export function took(record) {
   if (isOpen(record)) return ticking(record.started ?? record.created);
   return record.started ? duration(between(record.started, record.finished)) : "–";

@@ -21,7 +21,7 @@ export function layout(nodes, edges) {
 
 const vertex = (node) => ({ node, height: node ? BOX.height : 8, before: [], after: [], y: 0 });
 
-// Longest path from a source. The server refuses cycles; should one come all the same, it is cut where it closes.
+// Longest path from a source. The server refuses cycles; an unexpected cycle is cut where it closes.
 function depths(vertices, edges) {
   const sources = new Map();
   for (const { from, to } of edges) sources.set(to, [...(sources.get(to) ?? []), from]);
@@ -39,7 +39,7 @@ function depths(vertices, edges) {
   return known;
 }
 
-// The stops of an edge: its ends, and a bend in each layer between.
+// Points of an edge: both ends, and a bend in each layer between.
 function route({ from, to }, vertices) {
   const [first, last] = [vertices.get(from), vertices.get(to)];
   const stops = [first];
@@ -63,7 +63,7 @@ function stack(vertices, routes) {
   return layers;
 }
 
-// Each vertex goes where the middle of its neighbours of the layer before (or after) is.
+// Sorts vertices by the barycentre of their neighbours in the previous (or next) layer.
 function reorder(layers, forward) {
   const side = forward ? "before" : "after";
   for (const layer of forward ? layers : layers.toReversed()) {
@@ -73,7 +73,7 @@ function reorder(layers, forward) {
   }
 }
 
-// Heights: first one below the other, then towards the neighbours as far as the order lets them.
+// Heights: stacked first, then moved towards the neighbours as far as the order permits.
 function place(layers) {
   for (const layer of layers) settle(layer, () => 0);
   for (let sweep = 0; sweep < SWEEPS; sweep += 1) {
@@ -84,7 +84,7 @@ function place(layers) {
   }
 }
 
-// Middles as near to the wishes as the distance between neighbours allows.
+// Centres as near to the desired positions as the minimum distance permits.
 function settle(layer, wish) {
   const wishes = layer.map(wish);
   let bottom = -Infinity;

@@ -1,4 +1,4 @@
-// The small pieces that all views are made of.
+// Small components that all views share.
 
 import { h } from "../core/dom.js";
 import { bytes, duration, number } from "../core/format.js";
@@ -6,7 +6,7 @@ import { bytes, duration, number } from "../core/format.js";
 export const link = (href, ...text) => h("a", { href }, text);
 export const pipelineLink = (name) => link(`/pipelines/${name}`, name);
 export const datumLink = (job, index, text = number(index)) => link(`/jobs/${job}/datums/${index}`, text);
-/** A link to a job by its whole id, or by the end of it, which tells jobs of a day apart. */
+/** A link to a job, with the whole id or the end of the id, which distinguishes jobs of a day. */
 export const jobLink = (id, text = id) => h("a", { class: "id", href: `/jobs/${id}`, title: id }, text);
 export const shortId = (id) => id.slice(-8);
 
@@ -18,7 +18,7 @@ export const empty = (...content) => h("p", { class: "empty" }, content);
 export const asking = () => empty("Asking …");
 export const reason = (text) => text && h("p", { class: "reason" }, text);
 
-/** Something that keeps work from going on, in a frame; nothing if there is no such thing. */
+/** An obstacle in a frame; absent without a text. */
 export const why = (text) => text && h("p", { class: "why", key: "why" }, strong("Why is nothing running? "), text);
 
 export const button = (text, press, props = {}) => h("button", { type: "button", on: { click: press }, ...props }, text);
@@ -26,14 +26,14 @@ export const button = (text, press, props = {}) => h("button", { type: "button",
 /** Nodes with commas between. */
 export const commas = (nodes) => nodes.flatMap((node, at) => (at > 0 ? [", ", node] : [node]));
 
-/** The way to where one is. */
+/** Breadcrumbs. */
 export const crumbs = (...links) => h("p", { class: "crumbs" }, links.flatMap((each) => [each, " / "]));
 
-/** A part of a view, with its title. */
+/** A section of a view with a title. */
 export const panel = (id, title, ...content) =>
   h("section", { class: "panel", key: id, id, "aria-labelledby": `${id}-title` }, h("h2", { id: `${id}-title` }, title), content);
 
-/** The head of a view: what it is about, and what one can do with it. */
+/** The head of a view: title and actions. */
 export const head = (about, ...actions) =>
   h("div", { class: "head", key: "head" }, h("div", {}, about), h("div", { class: "actions" }, actions));
 
@@ -41,7 +41,7 @@ export const head = (about, ...actions) =>
 export const factsList = (rows) => h("dl", { class: "facts-list" },
   rows.filter(Boolean).map(([name, value]) => h("div", { key: name }, h("dt", {}, name), h("dd", {}, value))));
 
-/** What a datum, or all datums of a job, cost. */
+/** Durations and sizes of a datum or a job. */
 export const costs = (stats) => [
   ["In commands", duration(stats.process_time_s)],
   ["Staging", `${duration(stats.download_time_s)}, ${bytes(stats.download_bytes)}`],

@@ -1,4 +1,4 @@
-// Pictures that can be read: the pointer or the arrow keys move a cursor, and what is there is said below in words.
+// Charts with a cursor: the pointer or the arrow keys move the cursor, and a text below describes the value.
 
 import { h, s } from "../core/dom.js";
 
@@ -8,7 +8,7 @@ const STEPS = {
 
 /**
  * A picture of `columns` × `rows` cells in the `area` (`left`, `right`, `top`, `bottom`) of an SVG of `size`.
- * `say(column, row)` reads a cell.
+ * `say(column, row)` describes a cell.
  */
 export function readable({ label, size, area, columns, rows = 1, say }, ...content) {
   const cell = { width: (area.right - area.left) / columns, height: (area.bottom - area.top) / rows };

@@ -4,7 +4,7 @@ import { h } from "../core/dom.js";
 
 /**
  * A table. `columns` are `{head, cell(row), class?}`; the first cell is the row's header and should hold its link.
- * `keyOf(row)` says which row is which when the table changes.
+ * `keyOf(row)` identifies a row when the table changes.
  */
 export function table({ caption, columns, rows, keyOf, empty }) {
   if (rows.length === 0) return h("div", { class: "empty" }, empty);

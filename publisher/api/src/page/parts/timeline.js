@@ -1,4 +1,4 @@
-// A job by worker over time: how busy each was, and when its datums failed.
+// A job by worker over time: utilization and failures.
 
 import { h, s } from "../core/dom.js";
 import { clockTime, count, measure, number, percent } from "../core/format.js";
@@ -9,7 +9,7 @@ const ROW = 24;
 const FOOT = 24;
 const LONGEST_NAME = 18;
 
-/** How many workers are drawn. */
+/** Number of workers that are drawn. */
 const MOST_WORKERS = 100;
 
 /** The timeline as the API gives it, `width` pixels wide. */

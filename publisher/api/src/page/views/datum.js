@@ -1,4 +1,4 @@
-// One datum: its inputs, what became of it, what its attempts printed, and its outputs.
+// One datum: inputs, state, logs of the attempts, and outputs.
 
 import { get } from "../core/api.js";
 import { ticking } from "../core/clock.js";

@@ -1,4 +1,4 @@
-// One job: how far it is, why it stands still, what failed, its datums, and where the time went.
+// One job: progress, obstacles, failures, datums, and timeline.
 
 import { get } from "../core/api.js";
 import { ticking } from "../core/clock.js";
@@ -19,7 +19,7 @@ import {
 import { badge } from "../parts/state.js";
 import { timeline } from "../parts/timeline.js";
 
-/** How many datums that run are named. */
+/** Number of running datums that are listed. */
 const MOST_RUNNING = 12;
 const BUCKETS = 120;
 /** Padding of the view and of its panel, in pixels. */
@@ -61,7 +61,7 @@ export function job(view, id) {
   search.find(query());
 }
 
-/** What is known of the job once a live event has told more. */
+/** Merges a live event into the details of the job. */
 function withEvent(detail, { queued, running, rate, eta, ...record }) {
   return { ...detail, record, queued, running, live: detail.live && { ...detail.live, rate, eta } };
 }
@@ -84,7 +84,7 @@ function page({ detail, failures, times }, search, find, width) {
   ];
 }
 
-/** What the bar needs beside the record. */
+/** Live figures for the bar. */
 const now = ({ queued, running, live }) => ({ queued, running, rate: live?.rate, eta: live?.eta, expanded: live?.expanded });
 
 function title({ record, stop_requested: stopping, parent, group }) {

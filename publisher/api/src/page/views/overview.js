@@ -1,4 +1,4 @@
-// What there is and how it goes: pipelines with their graph, and the newest jobs.
+// The overview: pipelines with their graph, and the newest jobs.
 
 import { get } from "../core/api.js";
 import { h } from "../core/dom.js";

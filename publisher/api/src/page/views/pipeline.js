@@ -1,4 +1,4 @@
-// One pipeline: what it reads, whether it stands ready, its jobs and its spec.
+// One pipeline: inputs, state, jobs and spec.
 
 import { get } from "../core/api.js";
 import { h } from "../core/dom.js";

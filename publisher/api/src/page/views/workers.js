@@ -1,4 +1,4 @@
-// The workers: what each runs and for how long, and which pipelines have none.
+// The workers with their running datums, and the pipelines without workers.
 
 import { get } from "../core/api.js";
 import { ticking } from "../core/clock.js";
@@ -31,7 +31,7 @@ function summary({ workers: all }) {
   return `${count(all.length, "worker")} · ${number(busy)} busy with ${count(datums, "datum")}`;
 }
 
-// Work that nobody would take: said first, for it is what people look for here.
+// Pipelines without workers come first, because they need attention.
 function lonely({ consumers }, pipelines) {
   const alone = pipelines.filter(({ pipeline, paused }) => !paused && !consumers[pipeline]);
   if (alone.length === 0) return null;
