@@ -155,12 +155,8 @@ impl FailureGroups {
 
 impl fmt::Display for FailureGroup {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = if self.count == 1 {
-            &self.example
-        } else {
-            &self.pattern
-        };
-        match line.as_str() {
+        // The words of one failure name the file at fault, which the pattern masks.
+        match self.example.as_str() {
             "" => out.write_str(&self.kind),
             line => write!(out, "{}: '{line}'", self.kind),
         }
@@ -282,17 +278,26 @@ mod tests {
         }
         assert_eq!(
             failures.summary(),
-            "exit 1: 'row #: no such column' (5), timeout (1)"
+            "exit 1: 'row 10: no such column' (5), timeout (1)"
         );
         assert_eq!(failures.by_count()[0].samples, [10, 11, 12]);
         assert_eq!(failures.count(), 6);
     }
 
     #[test]
-    fn a_single_failure_is_told_in_its_own_words() {
+    fn failures_are_described_in_the_words_of_the_first_one() {
         let mut failures = FailureGroups::default();
+        let start = Cause::Start {
+            message: "/bin/tool2 does not exist".to_owned(),
+        };
         failures.add(0, &exit("row 7: no such column"));
-        assert_eq!(failures.summary(), "exit 1: 'row 7: no such column' (1)");
+        failures.add(1, &exit("row 8: no such column"));
+        failures.add(2, &start);
+        failures.add(3, &start);
+        assert_eq!(
+            failures.summary(),
+            "exit 1: 'row 7: no such column' (2), cannot start: '/bin/tool2 does not exist' (2)"
+        );
     }
 
     #[test]

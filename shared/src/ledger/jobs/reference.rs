@@ -1,4 +1,4 @@
-//! References to jobs on the command line: `last`, or the beginning of an id.
+//! References to jobs on the command line: `last`, or the beginning or end of an id.
 
 use crate::id::JobId;
 use crate::ledger::Ledger;
@@ -6,6 +6,8 @@ use crate::store::StoreError;
 
 /// How many candidates an error names.
 const NAMED: usize = 5;
+/// Shortest end of an id that counts as a reference. Ends distinguish jobs of a day, which begin alike.
+const MIN_END: usize = 4;
 
 /// Why a text names no job.
 #[derive(Debug, thiserror::Error)]
@@ -13,8 +15,11 @@ pub enum ReferenceError {
     /// The store has no jobs.
     #[error("there are no jobs in this store; `drover run SPEC` makes one (is --store right?)")]
     NoJobs,
-    /// No job id begins with the text.
-    #[error("no job begins with {text:?}; the latest are {}", list(.latest))]
+    /// The text is empty, for example because a variable of a script is unset.
+    #[error("the id of the job is empty; give an id, its beginning or end, or `last`")]
+    Empty,
+    /// No job id begins or ends with the text.
+    #[error("no job begins or ends with {text:?}; the latest are {}", list(.latest))]
     Unknown {
         /// Text of the reference.
         text: String,
@@ -52,6 +57,9 @@ impl Ledger {
 
 /// The one of `jobs` (oldest first) that `text` refers to.
 fn resolve(text: &str, jobs: &[JobId]) -> Result<JobId, ReferenceError> {
+    if text.trim().is_empty() {
+        return Err(ReferenceError::Empty);
+    }
     let Some(last) = jobs.last() else {
         return Err(ReferenceError::NoJobs);
     };
@@ -59,12 +67,17 @@ fn resolve(text: &str, jobs: &[JobId]) -> Result<JobId, ReferenceError> {
         return Ok(*last);
     }
     let wanted = text.to_ascii_lowercase();
-    let fitting: Vec<JobId> = jobs
-        .iter()
-        .rev()
-        .filter(|job| job.to_string().starts_with(&wanted))
-        .copied()
-        .collect();
+    let find = |fits: &dyn Fn(&str) -> bool| -> Vec<JobId> {
+        let newest_first = jobs.iter().rev();
+        newest_first
+            .filter(|job| fits(&job.to_string()))
+            .copied()
+            .collect()
+    };
+    let mut fitting = find(&|id| id.starts_with(&wanted));
+    if fitting.is_empty() && wanted.len() >= MIN_END {
+        fitting = find(&|id| id.ends_with(&wanted));
+    }
     match fitting[..] {
         [job] => Ok(job),
         [] => Err(ReferenceError::Unknown {
@@ -94,23 +107,38 @@ mod tests {
     }
 
     #[test]
-    fn a_job_is_found_by_last_and_by_a_unique_beginning() {
-        let jobs = jobs();
+    fn a_job_is_found_by_last_and_by_a_unique_beginning_or_end() {
+        let mut jobs = jobs();
+        jobs[1] = "01abaaaaaaaaaaaaaaaaaazzzz".parse().unwrap();
         for (text, found) in [
             ("last", 2),
             ("01aa", 0),
             ("01AB", 1),
             ("01acaaaaaaaaaaaaaaaaaaaaaa", 2),
+            ("zzzz", 1),
+            ("AZZZZ", 1),
         ] {
             assert_eq!(resolve(text, &jobs).unwrap(), jobs[found], "{text}");
         }
     }
 
     #[test]
+    fn an_empty_text_names_no_job() {
+        for text in ["", " "] {
+            let refused = resolve(text, &jobs()[..1]).unwrap_err();
+            assert!(matches!(refused, ReferenceError::Empty), "{refused}");
+        }
+        assert!(matches!(
+            resolve("zzz", &jobs()),
+            Err(ReferenceError::Unknown { .. })
+        ));
+    }
+
+    #[test]
     fn a_text_that_names_no_single_job_is_answered_with_candidates() {
         let jobs = jobs();
         insta::assert_snapshot!(resolve("01", &jobs).unwrap_err(), @r#""01" fits 3 jobs: 01acaaaaaaaaaaaaaaaaaaaaaa, 01abaaaaaaaaaaaaaaaaaaaaaa, 01aaaaaaaaaaaaaaaaaaaaaaaa; give more of the id"#);
-        insta::assert_snapshot!(resolve("zz", &jobs).unwrap_err(), @r#"no job begins with "zz"; the latest are 01acaaaaaaaaaaaaaaaaaaaaaa, 01abaaaaaaaaaaaaaaaaaaaaaa, 01aaaaaaaaaaaaaaaaaaaaaaaa"#);
+        insta::assert_snapshot!(resolve("zz", &jobs).unwrap_err(), @r#"no job begins or ends with "zz"; the latest are 01acaaaaaaaaaaaaaaaaaaaaaa, 01abaaaaaaaaaaaaaaaaaaaaaa, 01aaaaaaaaaaaaaaaaaaaaaaaa"#);
         insta::assert_snapshot!(resolve("last", &[]).unwrap_err(), @"there are no jobs in this store; `drover run SPEC` makes one (is --store right?)");
     }
 }

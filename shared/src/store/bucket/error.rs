@@ -66,12 +66,24 @@ pub(super) fn one_line(error: &Error) -> String {
         }
         link = cause.source();
     }
-    if MACHINE_CREDENTIALS.iter().any(|host| text.contains(host)) {
-        text.push_str(
-            " (no credentials are in the environment; set those of the bucket: AWS_*, GOOGLE_* or AZURE_*)",
-        );
+    if let Some(advice) = advice(&text) {
+        text = format!("{text} ({advice})");
     }
     text
+}
+
+/// Advice for common mistakes; none for other errors.
+fn advice(text: &str) -> Option<&'static str> {
+    let says = |word: &&str| text.contains(*word);
+    if MACHINE_CREDENTIALS.iter().any(|host| text.contains(host)) {
+        Some("no credentials are in the environment; set those of the bucket: AWS_*, GOOGLE_* or AZURE_*")
+    } else if ["(Connect)", "dns error", "tcp connect error"].iter().any(says) {
+        Some("the endpoint does not answer: check that it is up, the network, and AWS_ENDPOINT if you set it")
+    } else if ["ExpiredToken", "TokenExpired", "token included in the request is expired"].iter().any(says) {
+        Some("the credentials have expired; renew them")
+    } else {
+        None
+    }
 }
 
 /// A text with an XML body reduced to code and message.

@@ -1,4 +1,4 @@
-//! Looking at jobs through the `drover` command, over books written by hand.
+//! Looking at jobs through the `drover` command, over records written by hand.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
@@ -15,13 +15,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 /// A store with a job `count` of four datums: one done, one failed, one skipped, one not looked at.
-struct Books {
+struct SampleStore {
     folder: tempfile::TempDir,
     ledger: Ledger,
     job: JobId,
 }
 
-impl Books {
+impl SampleStore {
     async fn new(state: JobState) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let location = Location::folder(folder.path()).unwrap();
@@ -141,23 +141,23 @@ fn verdict(index: u64, last_line: Option<&str>) -> Verdict {
 
 #[tokio::test]
 async fn a_job_whose_process_is_gone_is_seen_as_killed() {
-    let books = Books::new(JobState::Running).await;
-    let record = &books.json(&["job", "last"])[0];
+    let sample = SampleStore::new(JobState::Running).await;
+    let record = &sample.json(&["job", "last"])[0];
     assert_eq!(
         (&record["state"], &record["reason"]),
         (&json!("killed"), &json!("interrupted"))
     );
-    assert_eq!(books.drover(&["wait"]).status.code(), Some(3));
-    assert!(books.stdout(&["explain"]).contains("interrupted"));
+    assert_eq!(sample.drover(&["wait"]).status.code(), Some(3));
+    assert!(sample.stdout(&["explain"]).contains("interrupted"));
 
-    let lock = books
+    let lock = sample
         .ledger
         .try_lock(&"count".parse().unwrap())
         .await
         .unwrap();
-    assert_eq!(books.json(&["job", "last"])[0]["state"], "running");
+    assert_eq!(sample.json(&["job", "last"])[0]["state"], "running");
     assert_eq!(
-        books.drover(&["wait", "--timeout", "100ms"]).status.code(),
+        sample.drover(&["wait", "--timeout", "100ms"]).status.code(),
         Some(5)
     );
     drop(lock);
@@ -165,22 +165,22 @@ async fn a_job_whose_process_is_gone_is_seen_as_killed() {
 
 #[tokio::test]
 async fn datums_tell_what_became_of_them() {
-    let books = Books::new(JobState::Failure).await;
-    let rows = books.json(&["datums"]);
+    let sample = SampleStore::new(JobState::Failure).await;
+    let rows = sample.json(&["datums"]);
     let states: Vec<&str> = rows
         .iter()
         .filter_map(|row| row["state"].as_str())
         .collect();
     assert_eq!(states, ["success", "failed", "skipped", "queued"]);
     assert_eq!(rows[1]["reason"], "exit 1: no such column");
-    assert_eq!(books.json(&["datums", "--limit", "2"]).len(), 2);
+    assert_eq!(sample.json(&["datums", "--limit", "2"]).len(), 2);
     assert_eq!(
-        books
+        sample
             .json(&["datums", "--state", "failed", "--state", "queued"])
             .len(),
         2
     );
-    let cut = books.drover(&["datums", "--limit", "1"]);
+    let cut = sample.drover(&["datums", "--limit", "1"]);
     assert_eq!(
         String::from_utf8_lossy(&cut.stderr),
         "3 more datums; --limit 0 shows all\n"
@@ -189,102 +189,105 @@ async fn datums_tell_what_became_of_them() {
 
 #[tokio::test]
 async fn failures_are_grouped_from_the_verdicts() {
-    let books = Books::new(JobState::Failure).await;
-    let told = books.stdout(&["job"]);
+    let sample = SampleStore::new(JobState::Failure).await;
+    let told = sample.stdout(&["job"]);
     assert!(
         told.contains("1  exit 1: 'no such column'  (datum 1)"),
         "{told}"
     );
     assert!(
-        told.contains(&format!("drover logs {} --datum 1", books.job)),
+        told.contains(&format!("drover logs {} --datum 1", sample.job)),
         "{told}"
     );
     assert!(
-        told.contains(&format!("drover retry {}", books.job)),
+        told.contains(&format!("drover retry {}", sample.job)),
         "{told}"
     );
 }
 
 #[tokio::test]
 async fn logs_are_shown_by_datum_by_attempt_and_all_together() {
-    let books = Books::new(JobState::Failure).await;
+    let sample = SampleStore::new(JobState::Failure).await;
     let line = |text: &str| format!("2026-11-23T18:31:55.1Z stdout {text}\n");
-    books
+    sample
         .log(0, "c.000001.log", &(line("P half ") + &line("F line")))
         .await;
-    books.log(1, "c.000001.log", &line("F one")).await;
-    books.log(1, "c.000002.log", &line("F two")).await;
-    books.log(1, "c.err.log", &line("F sorry")).await;
+    sample.log(1, "c.000001.log", &line("F one")).await;
+    sample.log(1, "c.000002.log", &line("F two")).await;
+    sample.log(1, "c.err.log", &line("F sorry")).await;
     assert_eq!(
-        books.stdout(&["logs"]),
+        sample.stdout(&["logs"]),
         "0.1 | half line\n1.1 | one\n1.2 | two\n1.err | sorry\n"
     );
     assert_eq!(
-        books.stdout(&["logs", "--datum", "1", "--attempt", "2"]),
+        sample.stdout(&["logs", "--datum", "1", "--attempt", "2"]),
         "two\n"
     );
     let by_id = id(1).to_string();
     assert_eq!(
-        books.stdout(&["logs", "--datum", &by_id[..8]]),
+        sample.stdout(&["logs", "--datum", &by_id[..8]]),
         "one\ntwo\nsorry\n"
     );
     assert_eq!(
-        books.stdout(&["logs", "--datum", "0", "--timestamps"]),
+        sample.stdout(&["logs", "--datum", "0", "--timestamps"]),
         "2026-11-23T18:31:55.1Z half line\n"
     );
     assert_eq!(
-        books.json(&["logs", "--datum", "1"])[2]["attempt"],
+        sample.json(&["logs", "--datum", "1"])[2]["attempt"],
         Value::Null
     );
-    let skipped = books.drover(&["logs", "--datum", "2"]);
+    let skipped = sample.drover(&["logs", "--datum", "2"]);
     assert!(
         String::from_utf8_lossy(&skipped.stderr).contains("--datum 7"),
         "{skipped:?}"
     );
     assert_eq!(
-        books.drover(&["logs", "--datum", "99"]).status.code(),
+        sample.drover(&["logs", "--datum", "99"]).status.code(),
         Some(2)
     );
 }
 
 #[tokio::test]
 async fn a_damaged_record_is_named_and_hides_no_other() {
-    let books = Books::new(JobState::Success).await;
+    let sample = SampleStore::new(JobState::Success).await;
     let newer = JobRecord::new(
         JobId::generate(),
         "count".parse().unwrap(),
         Timestamp::now(),
     );
-    books.ledger.open_job(&newer, &json!({})).await.unwrap();
-    let path = format!(".drover/jobs/{}/record.json", books.job);
-    let path = books.folder.path().join(path);
+    sample.ledger.open_job(&newer, &json!({})).await.unwrap();
+    let path = format!(".drover/jobs/{}/record.json", sample.job);
+    let path = sample.folder.path().join(path);
     std::fs::remove_file(&path).unwrap();
     std::fs::write(&path, "{ \"job\": tru").unwrap();
-    let listed = books.drover(&["jobs"]);
+    let listed = sample.drover(&["jobs"]);
     assert!(
         String::from_utf8_lossy(&listed.stdout).contains(&newer.id.to_string()),
         "{listed:?}"
     );
     assert!(
-        String::from_utf8_lossy(&listed.stderr).contains(&books.job.to_string()),
+        String::from_utf8_lossy(&listed.stderr).contains(&sample.job.to_string()),
         "{listed:?}"
     );
     assert_eq!(
-        books.drover(&["job", &books.job.to_string()]).status.code(),
+        sample
+            .drover(&["job", &sample.job.to_string()])
+            .status
+            .code(),
         Some(4)
     );
 }
 
 #[tokio::test]
 async fn a_job_that_has_ended_is_not_stopped_again() {
-    let books = Books::new(JobState::Failure).await;
-    let stopped = books.drover(&["stop", "last"]);
+    let sample = SampleStore::new(JobState::Failure).await;
+    let stopped = sample.drover(&["stop", "last"]);
     assert!(stopped.status.success());
     assert!(
         String::from_utf8_lossy(&stopped.stderr).contains("has ended already: failure"),
         "{stopped:?}"
     );
-    assert!(!books.ledger.stop_requested(books.job).await.unwrap());
+    assert!(!sample.ledger.stop_requested(sample.job).await.unwrap());
 }
 
 #[test]
@@ -311,4 +314,63 @@ fn errors_are_json_where_json_was_asked_for() {
         assert_eq!(error["error"]["kind"], kind, "{error}");
         assert!(error["error"]["findings"].is_array(), "{error}");
     }
+}
+
+#[tokio::test]
+async fn an_empty_reference_is_an_error_and_not_the_last_job() {
+    let sample = SampleStore::new(JobState::Failure).await;
+    for arguments in [
+        &["wait", ""][..],
+        &["job", ""],
+        &["stop", ""],
+        &["retry", ""],
+        &["datums", ""],
+        &["logs", ""],
+        &["explain", ""],
+        &["logs", "last", "--datum", ""],
+        &["retry", "last", "--group", ""],
+        &["jobs", "--pipeline", ""],
+        &["pause", "pipeline", ""],
+    ] {
+        let output = sample.drover(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
+        assert!(output.stdout.is_empty(), "{arguments:?}: {output:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_job_is_found_by_the_short_id_of_the_page() {
+    let sample = SampleStore::new(JobState::Failure).await;
+    let id = sample.job.to_string();
+    assert_eq!(sample.json(&["job", &id[id.len() - 8..]])[0]["job"], id);
+}
+
+#[tokio::test]
+async fn the_log_of_a_command_that_never_started_tells_why() {
+    let sample = SampleStore::new(JobState::Failure).await;
+    let message = "/usr/bin/frob9 does not exist; install it".to_owned();
+    let start = Verdict {
+        cause: Some(Cause::Start { message }),
+        ..verdict(3, Some(""))
+    };
+    sample.ledger.commit(sample.job, &start).await.unwrap();
+    for arguments in [&["logs", "--datum", "3"][..], &["logs"]] {
+        let output = sample.drover(arguments);
+        assert!(output.status.success(), "{output:?}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("/usr/bin/frob9 does not exist"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_job_says_that_nothing_was_published_and_how_to_publish_the_rest() {
+    let sample = SampleStore::new(JobState::Failure).await;
+    let output = sample.drover(&["wait"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        said.contains("nothing was published: count/ is unchanged"),
+        "{said}"
+    );
+    assert!(said.contains("--on-error true"), "{said}");
 }
