@@ -101,6 +101,20 @@ pub struct Common {
     )]
     pub output: Format,
 
+    /// Print no progress, notes or summaries of successful jobs, only data and errors
+    #[arg(
+        long,
+        short,
+        global = true,
+        conflicts_with = "verbose",
+        hide_short_help = true
+    )]
+    pub quiet: bool,
+
+    /// Print log messages, as `--log info` does; `-vv` as `--log debug`
+    #[arg(long, short, global = true, action = clap::ArgAction::Count, hide_short_help = true)]
+    pub verbose: u8,
+
     /// Level of log messages on standard error: error, warn, info, debug, or `room=level,…`
     #[arg(
         long,

@@ -4,6 +4,7 @@
 mod cli;
 mod cluster;
 mod command;
+mod hints;
 mod inspect;
 mod limits;
 mod parse;
@@ -16,9 +17,10 @@ mod values;
 pub use cli::{Cli, Command, Common};
 pub use cluster::{Probe, Publish, Serve};
 pub use command::OneLiner;
+pub use hints::advice;
 pub use inspect::{Datums, Explain, Job, Jobs, Logs, Stop, Wait};
 pub use limits::Rows;
-pub use parse::{is_help, parse, wants_json};
+pub use parse::{is_help, parse, typed_words, wants_json};
 pub use pipelines::{
     Create, Delete, GraphFormat, Pause, PipelineArg, Pipelines, Resume, SpecFiles, Update,
 };

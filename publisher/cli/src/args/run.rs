@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::spec::Sources;
-use super::values::duration;
+use super::values::{concurrency, duration};
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -30,6 +30,10 @@ pub struct Run {
     /// Process everything, also datums that succeeded before
     #[arg(long, help_heading = "Running")]
     pub reprocess: bool,
+
+    /// Only preview the datums, as `drover plan` does
+    #[arg(long, help_heading = "Running")]
+    pub dry_run: bool,
 
     /// Options for running datums.
     #[command(flatten)]
@@ -66,7 +70,7 @@ pub struct Retry {
 #[command(next_help_heading = "Running")]
 pub struct Engine {
     /// Datums that run at the same time [default: the spec's `parallelism_spec.constant`, else one a CPU]
-    #[arg(long, short = 'j', value_name = "N")]
+    #[arg(long, short = 'j', value_name = "N", value_parser = concurrency)]
     pub workers: Option<NonZeroU16>,
 
     /// Datums staged ahead for each worker [default: the spec's `max_queue_size`, else 2]

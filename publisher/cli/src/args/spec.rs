@@ -16,7 +16,7 @@ Examples:
 #[derive(Clone, Debug, clap::Args)]
 pub struct Sources {
     /// Pipeline specs, JSON or YAML, one or several in a file; `-` reads standard input
-    #[arg(value_name = "SPEC", required_unless_present = "glob")]
+    #[arg(value_name = "SPEC", required_unless_present_any = ["glob", "files_from"])]
     pub specs: Vec<PathBuf>,
 
     /// Read a repo from another place, for example photos=/data/photos; may be repeated

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -107,6 +108,13 @@ impl FromStr for DatumChoice {
             ),
         }
     }
+}
+
+/// A number of concurrent datums, from 1 up.
+pub(super) fn concurrency(text: &str) -> Result<NonZeroU16, String> {
+    text.parse().map_err(|_| {
+        "give a number from 1 to 65535; leave the flag out for one datum a CPU".to_owned()
+    })
 }
 
 /// A duration above zero.

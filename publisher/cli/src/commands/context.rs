@@ -50,7 +50,10 @@ impl Context {
             source,
         };
         Ok(Self {
-            console: Console::new(common.output),
+            console: Console {
+                quiet: common.quiet,
+                ..Console::new(common.output)
+            },
             current_dir: std::env::current_dir().map_err(no_directory)?,
             broker: BrokerChoice {
                 url: common.broker.clone(),

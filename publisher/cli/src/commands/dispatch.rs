@@ -19,7 +19,12 @@ pub async fn execute(cli: Cli) -> Exit {
         Format::Text => telemetry::Format::Text,
         Format::Json => telemetry::Format::Json,
     };
-    let _telemetry = telemetry::start("drover", &cli.common.log, format);
+    let level = match cli.common.verbose {
+        0 => cli.common.log.as_str(),
+        1 => "info",
+        _ => "debug",
+    };
+    let _telemetry = telemetry::start("drover", level, format);
     match dispatch(cli).await {
         Ok(exit) => exit,
         Err(error) => {
@@ -38,10 +43,19 @@ pub fn refuse(refusal: &clap::Error) -> Exit {
         let _ = refusal.print();
         return Exit::Success;
     }
+    let advice = args::advice(refusal, &args::typed_words());
     if args::wants_json() {
-        render::usage_as_json(&refusal.to_string(), Console::new(Format::Json));
-    } else {
-        let _ = refusal.print();
+        render::usage_as_json(
+            &refusal.to_string(),
+            advice.as_deref(),
+            Console::new(Format::Json),
+        );
+        return Exit::Usage;
+    }
+    let _ = refusal.print();
+    if let Some(advice) = advice {
+        let console = Console::new(Format::Text);
+        console.error(format!("\n{}: {advice}", console.err.bold("advice")));
     }
     Exit::Usage
 }

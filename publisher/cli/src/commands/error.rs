@@ -40,6 +40,15 @@ pub enum CommandError {
         /// Description of the problem, and how to solve it.
         problem: String,
     },
+    /// An unreadable list of files.
+    #[error("cannot read --files-from {}", list.display())]
+    FileList {
+        /// The list as typed.
+        list: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
     /// An invalid one-liner.
     #[error(transparent)]
     OneLiner(#[from] OneLinerError),
@@ -104,7 +113,9 @@ pub enum CommandError {
     Local(#[from] LocalError),
     /// A command needs a broker, and none is named.
     #[error(
-        "no broker is named; give --broker URL or set DROVER_BROKER, for example amqp://user:password@host"
+        "no broker is named; give --broker URL or set DROVER_BROKER, for example amqp://user:password@host. \
+         Without a broker, `drover run` runs pipelines on this machine, and `drover create pipeline` registers them \
+         for `drover serve`"
     )]
     NoBroker,
     /// An invalid URL of a broker.
@@ -230,6 +241,7 @@ impl CommandError {
         match self {
             Self::Spec { .. } => "spec",
             Self::SpecFile { .. }
+            | Self::FileList { .. }
             | Self::OneLiner(_)
             | Self::Chain(_)
             | Self::Override { .. }

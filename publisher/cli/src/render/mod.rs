@@ -22,3 +22,4 @@ pub use terminal::console::{Console, LineWriter};
 pub use terminal::number::{count, counted};
 pub use terminal::palette::Palette;
 pub use terminal::table::Table;
+pub(crate) use terminal::text::printable;

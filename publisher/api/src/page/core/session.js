@@ -14,6 +14,9 @@ export const mayAct = () => current?.role === "full";
 /** The latest session; `null` before the first answer. */
 export const session = () => current;
 
+/** The command that starts a job: without a broker, jobs cannot be submitted. */
+export const startCommand = () => (session()?.broker === "embedded" ? "drover run SPEC" : "drover publish SPEC");
+
 /** Stores the session. */
 export function greet(hello) {
   current = hello;

@@ -113,10 +113,7 @@ async function retryJob(record) {
 }
 
 /** A failure group in one line. */
-export const describe = ({ kind, pattern, example, count: many }) => {
-  const line = many === 1 ? example : pattern;
-  return line ? `${kind}: ${line}` : kind;
-};
+export const describe = ({ kind, example }) => (example ? `${kind}: ${example}` : kind);
 
 /** Pauses a pipeline. */
 export async function pausePipeline({ pipeline, open_jobs: open }) {

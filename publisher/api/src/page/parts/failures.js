@@ -20,8 +20,8 @@ function cause(group, { total, record, show }) {
     h("div", { class: "cause-count" }, strong(number(many)), dim(percent(many, total)),
       h("i", { class: "share", "aria-hidden": "true", style: { width: `${(100 * many) / total}%` } })),
     h("div", { class: "cause-what" },
-      h("div", {}, h("span", { class: "badge bad" }, kind), " ", pattern ? code(pattern) : dim("printed nothing")),
-      example && example !== pattern && note("For example ", code(example)),
+      h("div", {}, h("span", { class: "badge bad" }, kind), " ", example ? code(example) : dim("printed nothing")),
+      many > 1 && example !== pattern && note("All like ", code(pattern)),
       note("Datums ", commas(samples.map((index) => datumLink(record.job, index))), " · ",
         button(`show all ${number(many)}`, () => show(key), { class: "link" })),
       retryGroupButton(record, group)));

@@ -5,6 +5,7 @@ import { h } from "../core/dom.js";
 import { number } from "../core/format.js";
 import { JobList } from "../core/jobs.js";
 import { query, setQuery } from "../core/router.js";
+import { startCommand } from "../core/session.js";
 import { jobsTable } from "../parts/jobs.js";
 import { asking, button, code, head } from "../parts/pieces.js";
 import { JOB_STATES } from "../parts/state.js";
@@ -74,4 +75,4 @@ function filters(filter, names, narrow) {
 
 const noJobs = ({ pipeline, state }) => (pipeline || state
   ? h("p", {}, "No job matches. Choose another pipeline or state.")
-  : h("p", {}, "No jobs yet. Start one: ", code("drover publish SPEC")));
+  : h("p", {}, "No jobs yet. Start one: ", code(startCommand())));

@@ -4,7 +4,7 @@ import { get } from "../core/api.js";
 import { h } from "../core/dom.js";
 import { count, time } from "../core/format.js";
 import { JobList } from "../core/jobs.js";
-import { hello, session } from "../core/session.js";
+import { hello, session, startCommand } from "../core/session.js";
 import { slimBar } from "../parts/bar.js";
 import { graph } from "../parts/graph.js";
 import { jobsTable } from "../parts/jobs.js";
@@ -73,7 +73,7 @@ const pipelinesTable = (pipelines, list) => table({
   ],
   empty: [
     h("p", {}, strong("No pipelines yet.")),
-    h("p", {}, "A pipeline stands and waits for data. Make the first one: ", code("drover create pipeline -f SPEC")),
+    h("p", {}, "A registered pipeline waits for data. Register the first one: ", code("drover create pipeline -f SPEC")),
   ],
 });
 
@@ -91,4 +91,4 @@ function lastJob({ last_job: last, open_jobs: open }, list) {
   ];
 }
 
-const noJobs = () => h("p", {}, "No jobs yet. Put a file into an input folder, or start one: ", code("drover publish SPEC"));
+const noJobs = () => h("p", {}, "No jobs yet. Put a file into an input folder, or start one: ", code(startCommand()));

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use drover_shared::id::JobId;
+use drover_shared::job::FailureGroup;
 use drover_shared::ledger::{Ledger, LogFile, ManifestEntry};
 use drover_shared::store::{Store, StoreKey};
 use tokio::time::sleep;
@@ -13,7 +14,7 @@ use tokio::time::sleep;
 use crate::args::{DatumChoice, Format, Logs};
 use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
-use crate::render::LineWriter;
+use crate::render::{LineWriter, counted, printable};
 use drover_core::catalog::{self, LogLine, LogLineJson, Origin};
 
 /// Interval at which new logs are polled for.
@@ -44,7 +45,9 @@ pub(crate) async fn logs(typed: &Logs, context: &Context) -> Result<Exit, Comman
         sleep(POLL_INTERVAL).await;
     }
     if printer.shown.is_empty() {
-        context.console.message(empty_log_message(only.as_ref()));
+        for line in empty_log_messages(&ledger, id, only.as_ref()).await? {
+            context.console.message(line);
+        }
     }
     Ok(Exit::Success)
 }
@@ -73,16 +76,35 @@ async fn find(
     })
 }
 
-fn empty_log_message(only: Option<&ManifestEntry>) -> String {
-    match only.and_then(|entry| entry.done) {
-        Some(done) => {
-            format!(
-                "this datum was skipped; the log of the earlier success: drover logs {} --datum {}",
-                done.job, done.index
-            )
-        }
-        None => "nothing was printed".to_owned(),
+/// Messages in place of a log: an attempt without output, or a command that never started.
+async fn empty_log_messages(
+    ledger: &Ledger,
+    id: JobId,
+    only: Option<&ManifestEntry>,
+) -> Result<Vec<String>, CommandError> {
+    if let Some(done) = only.and_then(|entry| entry.done) {
+        return Ok(vec![format!(
+            "this datum was skipped; the log of the earlier success: drover logs {} --datum {}",
+            done.job, done.index
+        )]);
     }
+    let mut messages = vec!["nothing was printed".to_owned()];
+    if let Some(entry) = only {
+        let verdict = ledger.committed(id, entry.datum.index).await?;
+        let cause = verdict.and_then(|verdict| verdict.cause);
+        messages.extend(
+            cause.map(|cause| format!("the datum failed: {}", printable(&cause.to_string()))),
+        );
+        return Ok(messages);
+    }
+    let record = catalog::record(ledger, id).await?;
+    let failures = catalog::failures(ledger, &record).await?;
+    let failed = |group: &FailureGroup| {
+        let datums = counted(group.count, "datum");
+        format!("{datums} failed: {}", printable(&group.to_string()))
+    };
+    messages.extend(failures.by_count().into_iter().map(failed));
+    Ok(messages)
 }
 
 /// Prints each log once.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use drover_shared::id::JobId;
-use drover_shared::job::{FailureGroups, JobRecord};
+use drover_shared::job::{FailureGroups, JobRecord, JobState};
 use drover_shared::ledger::Ledger;
 use tokio::time::{sleep, timeout};
 
@@ -53,6 +53,7 @@ pub(crate) fn print(
     let mut out = context.console.data();
     match context.console.format {
         Format::Json => out.json(record)?,
+        Format::Text if context.console.quiet && record.state == JobState::Success => {}
         Format::Text => {
             let output = context.output(record.pipeline.as_str());
             out.lines(&render::summary(

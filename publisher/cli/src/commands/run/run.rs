@@ -7,13 +7,13 @@ use drover_shared::pipeline::Pipeline;
 use drover_shared::process::{Lifecycle, ShutdownOutcome, Tokens};
 use tokio::sync::watch;
 
-use crate::args::{Engine, Format, Run};
+use crate::args::{Engine, Format, Plan, Rows, Run};
 use crate::commands::cluster::broker;
 use crate::commands::cluster::follow::{JobFollower, OnSignal};
 use crate::commands::inspect::wait;
 use crate::commands::run::local_worker::LocalWorker;
-use crate::commands::spec::sources;
 use crate::commands::spec::sources::{CheckedSpecs, PreparedPipeline};
+use crate::commands::spec::{plan, sources};
 use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use crate::render;
@@ -22,7 +22,17 @@ use drover_core::coordinator::{Assignment, Scope, Snapshot};
 use drover_core::local::{self, LocalSettings};
 
 pub(crate) async fn run(typed: &Run, context: &Context) -> Result<Exit, CommandError> {
+    if typed.dry_run {
+        let preview = Plan {
+            sources: typed.sources.clone(),
+            rows: Rows { limit: None },
+        };
+        return Box::pin(plan::plan(&preview, context)).await;
+    }
     let checked = sources::prepare(&typed.sources, context)?;
+    if typed.sources.one_liner.print_spec {
+        return plan::print_spec(&checked, context);
+    }
     print_notes(&checked, context);
     let ledger = context.ledger().await?;
     let job = |prepared: &PreparedPipeline| new_job(prepared, Scope::Everything, typed.reprocess);

@@ -1,6 +1,7 @@
 //! Commands about specs and one-liners, and the reading of both.
 
 pub(crate) mod completions;
+pub(crate) mod file_list;
 pub(crate) mod manifest;
 pub(crate) mod one_liner;
 pub(crate) mod plan;

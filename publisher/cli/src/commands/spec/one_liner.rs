@@ -6,6 +6,7 @@ use drover_shared::id::{InvalidId, PipelineName};
 use serde_json::{Value, json};
 
 use crate::args::OneLiner;
+use crate::commands::spec::file_list;
 use crate::commands::spec::shell::Script;
 
 /// Placeholders that the worker replaces in any command; `{NAME}` for each input is added.
@@ -22,6 +23,20 @@ pub enum OneLinerError {
         "--glob needs a command to run, after `--`: drover run --glob 'photos/*.jpg' --out thumbs -- COMMAND '{{}}'"
     )]
     NoCommand,
+    /// `--files-from` lists no files.
+    #[error("--files-from {list}: the list is empty")]
+    NoFiles {
+        /// The list as typed.
+        list: String,
+    },
+    /// The files of `--files-from` have no folder in common.
+    #[error(
+        "--files-from {list}: the files lie in different folders below /; put them below one folder"
+    )]
+    NoFolder {
+        /// The list as typed.
+        list: String,
+    },
     /// Two inputs have the same name.
     #[error(
         "two inputs have the name {name:?}; write a spec, where each input can have its own `name`"
@@ -40,8 +55,12 @@ pub(crate) struct OneLinerContext<'a> {
     pub current_dir: &'a Path,
 }
 
-/// Converts a one-liner to a spec.
-pub(crate) fn spec(typed: &OneLiner, context: OneLinerContext<'_>) -> Result<Value, OneLinerError> {
+/// Converts a one-liner to a spec; `files` are the paths of `--files-from`.
+pub(crate) fn spec(
+    typed: &OneLiner,
+    files: &[String],
+    context: OneLinerContext<'_>,
+) -> Result<Value, OneLinerError> {
     let out: PipelineName = typed
         .out
         .as_deref()
@@ -51,11 +70,14 @@ pub(crate) fn spec(typed: &OneLiner, context: OneLinerContext<'_>) -> Result<Val
     if typed.command.is_empty() {
         return Err(OneLinerError::NoCommand);
     }
-    let inputs: Vec<GlobInput> = typed
-        .glob
-        .iter()
-        .map(|glob| GlobInput::new(glob, &out, context))
-        .collect();
+    let inputs: Vec<GlobInput> = match &typed.files_from {
+        Some(list) => vec![GlobInput::of_files(files, list, &out, context)?],
+        None => typed
+            .glob
+            .iter()
+            .map(|glob| GlobInput::new(glob, &out, context))
+            .collect(),
+    };
     if let Some(name) = first_repeated(&inputs) {
         return Err(OneLinerError::SameName { name });
     }
@@ -90,44 +112,78 @@ struct GlobInput {
 }
 
 impl GlobInput {
+    /// The input of `--files-from`: the files as alternatives of one glob in the folder that they share.
+    fn of_files(
+        files: &[String],
+        list: &Path,
+        out: &PipelineName,
+        context: OneLinerContext<'_>,
+    ) -> Result<Self, OneLinerError> {
+        let list = || list.display().to_string();
+        let paths: Vec<PathBuf> = files
+            .iter()
+            .map(|file| normalised(&context.current_dir.join(file)))
+            .collect();
+        if paths.is_empty() {
+            return Err(OneLinerError::NoFiles { list: list() });
+        }
+        let folder = file_list::common_folder(&paths)
+            .ok_or_else(|| OneLinerError::NoFolder { list: list() })?;
+        let glob = file_list::glob(&paths, &folder);
+        Ok(Self::in_folder(&folder, glob, true, out, context))
+    }
+
     fn new(typed: &str, out: &PipelineName, context: OneLinerContext<'_>) -> Self {
         let (place, glob) = split(typed);
         let files_only = !glob.ends_with('/');
         let glob = format!("/{}", glob.trim_start_matches('/'));
-        let leaf = |name: &str, url: Option<String>, exclude: Option<String>| Self {
+        let leaf = |name: &str, url: Option<String>| Self {
             name: input_name(name),
             url,
-            glob,
+            glob: glob.clone(),
             files_only,
-            exclude,
+            exclude: None,
         };
         match place {
-            GlobRoot::Repo(repo) => leaf(repo, None, None),
+            GlobRoot::Repo(repo) => leaf(repo, None),
             GlobRoot::Url(url) => leaf(
                 url.rsplit('/').next().unwrap_or_default(),
                 Some(url.to_owned()),
-                None,
             ),
             GlobRoot::Folder(folder) => {
                 let folder = normalised(&context.current_dir.join(folder));
-                let name = folder
-                    .file_name()
-                    .map(|name| name.to_string_lossy().into_owned())
-                    .unwrap_or_default();
-                match context.store {
-                    Some(store) if folder.parent() == Some(store) && name == input_name(&name) => {
-                        leaf(&name, None, None)
-                    }
-                    store => {
-                        let output = store.map(|store| store.join(out.as_str()));
-                        let below = output.and_then(|output| {
-                            Some(output.strip_prefix(&folder).ok()?.to_path_buf())
-                        });
-                        let exclude = below.map(|below| format!("/{}", below.display()));
-                        leaf(&name, Some(folder.display().to_string()), exclude)
-                    }
-                }
+                Self::in_folder(&folder, glob, files_only, out, context)
             }
+        }
+    }
+
+    /// An input in a folder of this machine: a repo if the folder lies directly in the store.
+    fn in_folder(
+        folder: &Path,
+        glob: String,
+        files_only: bool,
+        out: &PipelineName,
+        context: OneLinerContext<'_>,
+    ) -> Self {
+        let name = folder
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let is_repo = context
+            .store
+            .is_some_and(|store| folder.parent() == Some(store) && name == input_name(&name));
+        let output = context.store.map(|store| store.join(out.as_str()));
+        let below = output
+            .as_ref()
+            .and_then(|output| output.strip_prefix(folder).ok());
+        Self {
+            name: input_name(&name),
+            url: (!is_repo).then(|| folder.display().to_string()),
+            glob,
+            files_only,
+            exclude: below
+                .filter(|_| !is_repo)
+                .map(|below| format!("/{}", below.display())),
         }
     }
 
@@ -360,6 +416,7 @@ mod tests {
         let here = Path::new("/home/ann");
         spec(
             &run.sources.one_liner,
+            &[],
             OneLinerContext {
                 store: Some(here),
                 current_dir: here,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
 use crate::args::{Format, Plan};
-use crate::commands::spec::sources::{self, PreparedPipeline};
+use crate::commands::spec::sources::{self, CheckedSpecs, PreparedPipeline};
 use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use crate::render::{self, Console};
@@ -18,6 +18,9 @@ const TABLE_CHUNK: usize = 1000;
 
 pub(crate) async fn plan(typed: &Plan, context: &Context) -> Result<Exit, CommandError> {
     let checked = sources::prepare(&typed.sources, context)?;
+    if typed.sources.one_liner.print_spec {
+        return print_spec(&checked, context);
+    }
     let store = context.open().await?;
     let most = typed.rows.most(context.console.format);
     for (at, PreparedPipeline { pipeline, .. }) in checked.pipelines.iter().enumerate() {
@@ -44,6 +47,22 @@ pub(crate) async fn plan(typed: &Plan, context: &Context) -> Result<Exit, Comman
         });
         printed.await.map_err(io::Error::other)??;
     }
+    Ok(Exit::Success)
+}
+
+/// Prints the specs of one-liners, as YAML or JSON.
+pub(crate) fn print_spec(checked: &CheckedSpecs, context: &Context) -> Result<Exit, CommandError> {
+    let mut out = context.console.data();
+    for each in &checked.pipelines {
+        match context.console.format {
+            Format::Json => out.json(&each.spec)?,
+            Format::Text => {
+                let text = serde_saphyr::to_string(&each.spec).map_err(io::Error::other)?;
+                out.line(text.trim_end())?;
+            }
+        }
+    }
+    out.finish()?;
     Ok(Exit::Success)
 }
 

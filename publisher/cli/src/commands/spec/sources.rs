@@ -7,8 +7,8 @@ use drover_shared::pipeline::{self, Finding, Pipeline};
 use drover_shared::store::Location;
 use serde_json::Value;
 
-use crate::args::{InputOverride, Sources};
-use crate::commands::spec::one_liner;
+use crate::args::{InputOverride, OneLiner, Sources};
+use crate::commands::spec::{file_list, one_liner};
 use crate::commands::{CommandError, Context};
 use crate::render::SourceText;
 use drover_core::catalog;
@@ -171,11 +171,30 @@ fn one_liner_text(typed: &Sources, context: &Context) -> Result<SourceText, Comm
         store,
         current_dir: &context.current_dir,
     };
-    let spec = one_liner::spec(&typed.one_liner, one_liner_context)?;
+    let files = listed_files(&typed.one_liner)?;
+    let spec = one_liner::spec(&typed.one_liner, &files, one_liner_context)?;
     Ok(SourceText {
         file: COMMAND_LINE.to_owned(),
         text: spec.to_string(),
     })
+}
+
+/// The paths of `--files-from`.
+fn listed_files(typed: &OneLiner) -> Result<Vec<String>, CommandError> {
+    let Some(list) = &typed.files_from else {
+        return Ok(Vec::new());
+    };
+    let bytes = if list.as_os_str() == STANDARD_INPUT {
+        read_standard_input()
+    } else {
+        std::fs::read(list)
+    };
+    bytes
+        .and_then(|bytes| file_list::parse(bytes, typed.null))
+        .map_err(|source| CommandError::FileList {
+            list: list.clone(),
+            source,
+        })
 }
 
 /// Makes every input of a repo read another place.

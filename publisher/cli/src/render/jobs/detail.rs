@@ -50,9 +50,28 @@ pub fn summary(
         lines.push(format!("  output: {}", output(record, context)));
     }
     lines.extend(failed(record, failures, context, colours));
+    if record.state == JobState::Failure {
+        lines.extend(unpublished(record, context));
+    }
     if record.state == JobState::Killed {
         lines.push(String::new());
         lines.push("finished datums stay finished: the next run continues from there".to_owned());
+    }
+    lines
+}
+
+/// A failed job changes no output; how to publish the successful datums all the same.
+fn unpublished(record: &JobRecord, context: SummaryContext<'_>) -> Vec<String> {
+    let place = printable(context.output);
+    let mut lines = vec![
+        String::new(),
+        format!("nothing was published: {place} is unchanged"),
+    ];
+    if record.datums.failed > 0 {
+        lines.push(
+            "publish without them: run again with --on-error true (in a spec: transform.err_cmd: [\"true\"])"
+                .to_owned(),
+        );
     }
     lines
 }
@@ -300,19 +319,22 @@ mod tests {
             context(Some("my store")),
             Palette::plain(),
         );
-        insta::assert_snapshot!(lines.join("\n"), @r"
+        insta::assert_snapshot!(lines.join("\n"), @r#"
         count 01j9zzzzzzzzzzzzzzzzzzzzzz failure after 1m 30s: 5 of 1237 datums failed: exit 1: 'row #: no such column' (4), signal 9 (1)
           1,237 datums: 1,200 processed, 30 skipped, 5 failed, 2 recovered
           read 1.23 MB, wrote 820 B; commands ran 4m 05s
 
         failed, by cause:
-              4  exit 1: 'row #: no such column'  (datums 3, 17, 40 …; group b7decab6b12e9569)
+              4  exit 1: 'row 3: no such column'  (datums 3, 17, 40 …; group b7decab6b12e9569)
               1  signal 9: '\u{1b}[31mred\u{1b}[0m'  (datum 99; group 597318338c0e06a3)
 
         show their output:  drover logs 01j9zzzzzzzzzzzzzzzzzzzzzz --datum 3 --store 'my store'
         run them again:     drover retry 01j9zzzzzzzzzzzzzzzzzzzzzz --store 'my store'
         only one cause:     drover retry 01j9zzzzzzzzzzzzzzzzzzzzzz --group b7decab6b12e9569 --store 'my store'
-        ");
+
+        nothing was published: count/ is unchanged
+        publish without them: run again with --on-error true (in a spec: transform.err_cmd: ["true"])
+        "#);
     }
 
     #[test]

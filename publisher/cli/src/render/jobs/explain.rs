@@ -205,7 +205,8 @@ fn next_steps(facts: &ExplainedJob<'_>) -> Vec<String> {
     }
     match facts.record.state {
         JobState::Failure if facts.record.datums.failed > 0 => sentences.push(format!(
-            "Successful datums are kept: `drover retry {id}` runs the failed ones again, `drover run` also new and changed ones."
+            "Nothing was published, but successful datums are kept: `drover retry {id}` runs the failed ones again, `drover run` also \
+             new and changed ones, and with `--on-error true` the output is published without the failed ones."
         )),
         JobState::Killed => {
             sentences.push("Finished datums are kept: the next `drover run` continues from there.".to_owned());
@@ -262,10 +263,10 @@ mod tests {
         insta::assert_snapshot!(told(&samples::failed(), &failures, None), @r"
         Job 01j9zzzzzzzzzzzzzzzzzzzzzz of count failed after 1m 30s.
         The reason: 5 of 1237 datums failed: exit 1: 'row #: no such column' (4), signal 9 (1).
-        4 datums failed with exit 127: 'sh: #: frob: not found'. Code 127 means that the shell did not find the command: is it installed, and in PATH?
+        4 datums failed with exit 127: 'sh: 0: frob: not found'. Code 127 means that the shell did not find the command: is it installed, and in PATH?
         1 datum failed with signal 9. A SIGKILL from outside usually means that memory ran out: try fewer --workers.
         `drover logs 01j9zzzzzzzzzzzzzzzzzzzzzz --datum 0` shows the output of a failed datum.
-        Successful datums are kept: `drover retry 01j9zzzzzzzzzzzzzzzzzzzzzz` runs the failed ones again, `drover run` also new and changed ones.
+        Nothing was published, but successful datums are kept: `drover retry 01j9zzzzzzzzzzzzzzzzzzzzzz` runs the failed ones again, `drover run` also new and changed ones, and with `--on-error true` the output is published without the failed ones.
         ");
     }
 

@@ -69,7 +69,7 @@ struct ProgressDisplay {
 
 impl ProgressDisplay {
     fn new(console: Console) -> Self {
-        let bar = std::io::stderr().is_terminal().then(bar);
+        let bar = (!console.quiet && std::io::stderr().is_terminal()).then(bar);
         Self { console, bar }
     }
 
@@ -301,6 +301,7 @@ mod tests {
     async fn following_ends_with_the_job() {
         let (sender, receiver) = tokio::sync::watch::channel(snapshot());
         let console = Console {
+            quiet: false,
             format: Format::Json,
             out: Palette::plain(),
             err: Palette::plain(),

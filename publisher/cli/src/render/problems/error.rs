@@ -19,21 +19,25 @@ pub fn error(
     console: Console,
 ) {
     match console.format {
-        Format::Json => console.message(json_error(kind, &chain(error), findings)),
+        Format::Json => console.error(json_error(kind, &chain(error), findings)),
         Format::Text => text_error(error, findings, sources, console.err)
             .iter()
-            .for_each(|line| console.message(line)),
+            .for_each(|line| console.error(line)),
     }
 }
 
 /// Reports an invalid command line as JSON.
-pub fn usage_as_json(text: &str, console: Console) {
+pub fn usage_as_json(text: &str, advice: Option<&str>, console: Console) {
     let message = text
         .split("\n\n")
         .next()
         .unwrap_or_default()
         .trim_start_matches("error: ");
-    console.message(json_error("usage", message, &[]));
+    let message = match advice {
+        Some(advice) => format!("{message}; {advice}"),
+        None => message.to_owned(),
+    };
+    console.error(json_error("usage", &message, &[]));
 }
 
 fn text_error(

@@ -12,6 +12,8 @@ use crate::render::Palette;
 pub struct Console {
     /// Format of data.
     pub format: Format,
+    /// True if only data and errors are printed.
+    pub quiet: bool,
     /// Colours of standard output.
     pub out: Palette,
     /// Colours of standard error.
@@ -23,6 +25,7 @@ impl Console {
     pub fn new(format: Format) -> Self {
         Self {
             format,
+            quiet: false,
             out: Palette::stdout(),
             err: Palette::stderr(),
         }
@@ -35,8 +38,15 @@ impl Console {
         }
     }
 
-    /// Writes a message to standard error. Failures are ignored: without a reader nothing is lost.
+    /// Writes a message to standard error, unless the console is quiet.
     pub fn message(&self, text: impl AsRef<str>) {
+        if !self.quiet {
+            self.error(text);
+        }
+    }
+
+    /// Writes an error to standard error. Failures are ignored: without a reader nothing is lost.
+    pub fn error(&self, text: impl AsRef<str>) {
         let _ = writeln!(io::stderr(), "{}", text.as_ref());
     }
 }

@@ -1,0 +1,153 @@
+//! Advice for common mistakes on the command line, which clap reports without knowing the intention.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+/// Words that other tools use for our commands, and the command to try.
+const SYNONYMS: &[(&[&str], &str)] = &[
+    (
+        &[
+            "ls", "list", "ps", "status", "show", "get", "history", "top",
+        ],
+        "`drover jobs` lists jobs, `drover job` shows the last one, `drover pipelines` lists registered pipelines",
+    ),
+    (
+        &["describe", "inspect", "info"],
+        "`drover job` shows a job, `drover datums` its datums, `drover explain` explains it",
+    ),
+    (
+        &["log", "tail"],
+        "`drover logs` shows the output of commands",
+    ),
+    (
+        &["watch", "follow"],
+        "`drover wait` waits for a job, `drover logs --follow` shows its output",
+    ),
+    (
+        &["kill", "cancel", "abort"],
+        "`drover stop JOB` stops a job",
+    ),
+    (
+        &["rerun", "again"],
+        "`drover retry` runs failed datums again",
+    ),
+    (
+        &["start", "exec", "submit", "apply"],
+        "`drover run` runs pipelines here, `drover publish` submits them to a cluster, `drover create pipeline` registers them",
+    ),
+    (
+        &["rm", "remove", "unregister"],
+        "`drover delete pipeline NAME` removes a registered pipeline",
+    ),
+    (&["check", "lint"], "`drover validate SPEC` checks a spec"),
+    (
+        &["server", "daemon", "up"],
+        "`drover serve` runs the service",
+    ),
+];
+
+/// Rewrites `help [COMMAND]` and `version`, which other tools have, to the flags.
+pub(super) fn rewrite(mut words: Vec<std::ffi::OsString>) -> Vec<std::ffi::OsString> {
+    match words.get(1).and_then(|word| word.to_str()) {
+        Some("version") => words[1] = "--version".into(),
+        Some("help") => {
+            words.remove(1);
+            words.push("--help".into());
+        }
+        _ => {}
+    }
+    words
+}
+
+/// Advice for an error of clap; none if clap's text is enough.
+pub fn advice(error: &clap::Error, words: &[String]) -> Option<String> {
+    match error.kind() {
+        ErrorKind::InvalidSubcommand => synonym(error),
+        ErrorKind::ArgumentConflict | ErrorKind::UnknownArgument => unquoted_glob(words),
+        _ => None,
+    }
+}
+
+fn synonym(error: &clap::Error) -> Option<String> {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
+        return None;
+    };
+    SYNONYMS
+        .iter()
+        .find(|(words, _)| words.contains(&word.as_str()))
+        .map(|(_, advice)| (*advice).to_owned())
+}
+
+/// Several words after `--glob` are the files that the shell made of a pattern.
+fn unquoted_glob(words: &[String]) -> Option<String> {
+    let at = words.iter().position(|word| word == "--glob")?;
+    let paths: Vec<&str> = words[at + 1..]
+        .iter()
+        .map(String::as_str)
+        .take_while(|word| !word.starts_with('-'))
+        .collect();
+    let (count, pattern) = (paths.len(), pattern(&paths)?);
+    Some(format!(
+        "{count} paths follow --glob, because the shell expanded the pattern; quote it: --glob '{pattern}' \
+         (or give a list of files: printf '%s\\n' {pattern} | drover run --files-from - …)"
+    ))
+}
+
+/// The pattern that paths probably come from: their folder, and their extension if they share it.
+fn pattern(paths: &[&str]) -> Option<String> {
+    let (first, others) = paths.split_first()?;
+    if others.is_empty() {
+        return None;
+    }
+    let folder = |path: &str| path.rfind('/').map_or("", |at| &path[..=at]).to_owned();
+    let extension = |path: &str| {
+        let name = &path[folder(path).len()..];
+        name.rfind('.').map_or("", |at| &name[at..]).to_owned()
+    };
+    let folder_of_all = if others.iter().all(|path| folder(path) == folder(first)) {
+        folder(first)
+    } else {
+        format!("{}*/", folder(folder(first).trim_end_matches('/')))
+    };
+    let extension_of_all = if others
+        .iter()
+        .all(|path| extension(path) == extension(first))
+    {
+        extension(first)
+    } else {
+        String::new()
+    };
+    Some(format!("{folder_of_all}*{extension_of_all}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pattern_that_a_shell_expanded_is_guessed() {
+        let rows: [(&[&str], Option<&str>); 6] = [
+            (&["in/1"], None),
+            (&["in/1", "in/2"], Some("in/*")),
+            (&["a.jpg", "b.jpg"], Some("*.jpg")),
+            (&["p/a.jpg", "p/b.png"], Some("p/*")),
+            (&["p/x/a.jpg", "p/y/b.jpg"], Some("p/*/*.jpg")),
+            (&[], None),
+        ];
+        for (paths, expected) in rows {
+            assert_eq!(pattern(paths).as_deref(), expected, "{paths:?}");
+        }
+    }
+
+    #[test]
+    fn help_and_version_are_flags_too() {
+        let rewritten = |line: &str| {
+            let words = rewrite(line.split(' ').map(Into::into).collect());
+            let words: Vec<&str> = words.iter().filter_map(|word| word.to_str()).collect();
+            words.join(" ")
+        };
+        assert_eq!(rewritten("drover help"), "drover --help");
+        assert_eq!(rewritten("drover help run"), "drover run --help");
+        assert_eq!(rewritten("drover version"), "drover --version");
+        assert_eq!(rewritten("drover job help"), "drover job help");
+    }
+}
