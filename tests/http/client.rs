@@ -14,6 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(40);
 pub(crate) struct Page {
     pub(crate) service: Running,
     address: String,
+    /// The token of the link that the service printed.
+    token: Option<String>,
 }
 
 /// A status and a body.
@@ -31,7 +33,7 @@ impl Page {
         let mut command = cluster.command(&args);
         command.envs(variables.iter().copied());
         let mut service = cluster.workspace.start_command(command);
-        let mut address = String::new();
+        let (mut address, mut token) = (String::new(), None);
         eventually("the service said where its page is", || {
             assert!(!service.has_ended(), "it ended: {}", service.stderr());
             let said = service.stderr();
@@ -40,9 +42,19 @@ impl Page {
                 .nth(1)
                 .and_then(|rest| rest.split('/').next());
             found.unwrap_or_default().clone_into(&mut address);
-            said.contains("the page is at http://") && !address.is_empty()
+            let link = said
+                .lines()
+                .find(|line| line.starts_with("the page is at http://"));
+            token = link
+                .and_then(|line| line.split("#token=").nth(1))
+                .map(str::to_owned);
+            link.is_some() && !address.is_empty()
         });
-        Self { service, address }
+        Self {
+            service,
+            address,
+            token,
+        }
     }
 
     /// Starts `drover serve`.
@@ -75,7 +87,16 @@ impl Page {
         for (name, value) in headers {
             head.extend([name, ": ", value, "\r\n"]);
         }
+        if !headers.iter().any(|(name, _)| *name == "authorization") {
+            head.push_str(&self.authorization());
+        }
         self.send(&[head.as_bytes(), b"\r\n", body].concat())
+    }
+
+    /// The header with the token of the link, if there is one.
+    fn authorization(&self) -> String {
+        let header = |token| format!("authorization: Bearer {token}\r\n");
+        self.token.as_ref().map(header).unwrap_or_default()
     }
 
     /// What comes back for these bytes, until the other end closes.
@@ -119,8 +140,9 @@ impl Page {
     pub(crate) fn events(&self) -> Events {
         let mut stream = self.connect();
         let head = format!(
-            "GET /api/v1/events HTTP/1.1\r\nhost: {}\r\n\r\n",
-            self.address
+            "GET /api/v1/events HTTP/1.1\r\nhost: {}\r\n{}\r\n",
+            self.address,
+            self.authorization()
         );
         stream.write_all(head.as_bytes()).expect("the page listens");
         Events(BufReader::new(stream))

@@ -31,13 +31,13 @@ fn what_makes_no_sense_is_refused_and_the_page_goes_on() {
     page.ask(
         "GET",
         "/api/v1/session",
-        &[("origin", "https://evil.example")],
+        &[("origin", "https://evil.example"), ("authorization", "")],
         b"",
     )
-    .is_error(403, "forbidden");
+    .is_error(401, "unauthorized");
     let foreign = page
         .send(b"GET /api/v1/session HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n");
-    foreign.is_error(403, "forbidden");
+    foreign.is_error(401, "unauthorized");
     let long = page.ask(
         "GET",
         "/api/v1/session",

@@ -4,6 +4,11 @@ use drover_tests::{TestCluster, eventually};
 
 use crate::client::Page;
 
+fn is_root() -> bool {
+    let about = std::fs::metadata("/proc/self").expect("there is a /proc");
+    std::os::unix::fs::MetadataExt::uid(&about) == 0
+}
+
 #[test]
 fn tokens_of_a_variable_and_of_a_file_open_what_their_roles_may_do() {
     let cluster = TestCluster::new();
@@ -50,12 +55,36 @@ fn tokens_of_a_variable_and_of_a_file_open_what_their_roles_may_do() {
 }
 
 #[test]
+fn without_a_flag_the_store_has_a_token_that_is_printed_once() {
+    let cluster = TestCluster::new();
+    let page = Page::of(&cluster);
+    let first = page.service.stderr();
+    assert!(first.contains("/#token="), "{first}");
+    assert_eq!(page.get("/api/v1/session")["role"], "full");
+    for given in ["", "Bearer wrong"] {
+        page.ask("GET", "/api/v1/jobs", &[("authorization", given)], b"")
+            .is_error(401, "unauthorized");
+    }
+    let token = cluster.workspace.path(".drover/token");
+    let token = std::fs::read_to_string(token).expect("the token is in the store");
+    assert!(first.contains(token.trim()), "{first}");
+    drop(page);
+    let again = Page::of(&cluster).service.stderr();
+    assert!(!again.contains(token.trim()), "{again}");
+}
+
+#[test]
 fn an_address_for_other_machines_needs_a_token() {
     let cluster = TestCluster::new();
+    let open = if is_root() {
+        "refused as root"
+    } else {
+        "needs a token"
+    };
     cluster
-        .call(&["serve", "--http", "0.0.0.0:0"])
+        .call(&["serve", "--http", "0.0.0.0:0", "--no-token"])
         .code(2)
-        .says(&["needs a token", "DROVER_TOKEN"]);
+        .says(&[open]);
     let mut command = cluster.command(&["serve", "--http", "127.0.0.1:0"]);
     command.env("DROVER_TOKEN", "two words");
     let refused = cluster

@@ -5,19 +5,21 @@ use std::process::Command;
 
 use drover_tests::{Running, Spec, Workspace, eventually, repository};
 
-/// The address that the service says its page is at.
-fn address(service: &Running) -> String {
-    let mut address = String::new();
+/// The address that the service says its page is at, and the token of the link.
+fn link(service: &Running) -> (String, String) {
+    let (mut address, mut token) = (String::new(), String::new());
     eventually("the page is there", || {
         let said = service.stderr();
         let line = said
             .lines()
             .find_map(|line| line.strip_prefix("the page is at "));
-        let found = line.unwrap_or_default().trim_end_matches('/');
+        let found = line.unwrap_or_default();
+        let (found, secret) = found.split_once("/#token=").unwrap_or_default();
         found.clone_into(&mut address);
+        secret.clone_into(&mut token);
         !address.is_empty()
     });
-    address
+    (address, token)
 }
 
 #[test]
@@ -46,11 +48,14 @@ fn every_view_of_a_service_at_work_is_sound() {
         jobs.iter().any(|job| job["state"] == "failure")
     });
     let shots = workspace.outside("shots");
+    let (address, token) = link(&service);
     for looks in ["light", "phone"] {
         let mut look = Command::new("python3");
         look.arg(repository().join("tests/page/look.py"))
-            .args(["--only", looks, "--base", &address(&service), "--into"])
-            .arg(&shots);
+            .args(["--only", looks, "--base", &address, "--into"])
+            .arg(&shots)
+            .args(["--token-env", "PAGE_TOKEN"])
+            .env("PAGE_TOKEN", &token);
         workspace.start_command(look).finish().code(0);
     }
 }

@@ -22,3 +22,4 @@ pub use routing::broker::BrokerHandle;
 pub use routing::metrics;
 pub use server::access::{Access, AccessError, Token};
 pub use server::listen::Server;
+pub use server::stored_token::{Secret, StoredToken, StoredTokenError, stored_token};

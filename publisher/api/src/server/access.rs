@@ -53,15 +53,30 @@ pub enum AccessError {
     /// Both roles have the same token.
     #[error("the token and the read-only token are the same; give two different tokens")]
     Same,
+    /// No tokens, as root.
+    #[error(
+        "--no-token is refused as root, because any user of this machine could run commands as root; \
+         leave the flag out, and use the link with the token that `drover serve` prints"
+    )]
+    Root,
     /// The address can be reached from other machines, and there is no token.
     #[error(
-        "--http {0} can be reached from other machines, so it needs a token: set DROVER_TOKEN (or DROVER_READ_TOKEN, \
-         for read-only access), or give --token-file FILE; 127.0.0.1 needs none"
+        "--http {0} can be reached from other machines, so it needs a token: leave --no-token out, set DROVER_TOKEN \
+         (or DROVER_READ_TOKEN, for read-only access), or give --token-file FILE"
     )]
     Open(SocketAddr),
 }
 
 impl Access {
+    /// Access without tokens, for every user of this machine; refused as root, because any user could then run commands
+    /// as root.
+    pub fn without_tokens() -> Result<Self, AccessError> {
+        if rustix::process::geteuid().is_root() {
+            return Err(AccessError::Root);
+        }
+        Ok(Self::default())
+    }
+
     /// Creates access control with these tokens; without tokens, for this machine only.
     pub fn new(full: Option<Token>, read: Option<Token>) -> Result<Self, AccessError> {
         match (full, read) {

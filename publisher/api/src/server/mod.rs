@@ -4,3 +4,4 @@ pub(crate) mod access;
 pub(crate) mod assets;
 pub(crate) mod listen;
 pub(crate) mod routes;
+pub(crate) mod stored_token;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Sources;
-use super::values::{Http, positive_duration};
+use super::values::{Http, concurrency, positive_duration};
 
 const PUBLISH_EXAMPLES: &str = "\
 Examples:
@@ -50,18 +50,25 @@ pub struct Serve {
 
     /// Address of the page and the HTTP API, or `none` [default: 127.0.0.1:7600]
     ///
-    /// An address that other machines can reach needs a token, for example `DROVER_TOKEN=… drover serve --http
-    /// 0.0.0.0:7600`. There is no TLS: on a foreign network, put a reverse proxy before the service.
+    /// There is no TLS: on a foreign network, put a reverse proxy before the service.
     #[arg(long, env = "DROVER_HTTP", value_name = "ADDRESS")]
     pub http: Option<Http>,
 
-    /// File with the token of the HTTP API; the variable `DROVER_TOKEN` can hold the token itself
+    /// File with the token of the HTTP API; the variable `DROVER_TOKEN` can hold the token itself [default: `.drover/token` in
+    /// the store]
+    ///
+    /// Without a token in a flag or variable, the first start makes one, keeps it in the store, readable for its owner only,
+    /// and prints a link to the page that contains it.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 
     /// File with a read-only token; the variable `DROVER_READ_TOKEN` can hold the token itself
     #[arg(long, value_name = "FILE")]
     pub read_token_file: Option<PathBuf>,
+
+    /// Require no token from programs and pages of this machine; refused as root and for other addresses
+    #[arg(long, conflicts_with_all = ["token_file", "read_token_file"])]
+    pub no_token: bool,
 
     /// Time for which inputs must stay unchanged before a job starts, so that half-written files start none
     #[arg(long, env = "DROVER_SETTLE", default_value = "1s", value_name = "TIME", value_parser = positive_duration)]
@@ -77,7 +84,7 @@ pub struct Serve {
     pub max_concurrent_jobs: Option<NonZeroU32>,
 
     /// Without a broker: datums of a job that run at the same time [default: the spec's constant, else one a CPU]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = concurrency)]
     pub workers: Option<NonZeroU16>,
 }
 

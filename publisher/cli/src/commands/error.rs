@@ -15,7 +15,7 @@ use drover_worker::WorkError;
 use crate::commands::spec::one_liner::OneLinerError;
 use crate::exit::Exit;
 use crate::render::SourceText;
-use drover_api::AccessError;
+use drover_api::{AccessError, StoredTokenError};
 use drover_core::catalog::{GroupError, LogError, OrderError, RetryError, SubmitError};
 use drover_core::coordinator::CoordinateError;
 use drover_core::expand::ExpandError;
@@ -153,6 +153,9 @@ pub enum CommandError {
     /// The page would be unsafe.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// The token of the store cannot be used.
+    #[error(transparent)]
+    StoredToken(#[from] StoredTokenError),
     /// An invalid or unreadable token.
     #[error("{place}: {problem}")]
     Token {
@@ -220,7 +223,8 @@ impl CommandError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Success,
-            Self::Store(error)
+            Self::StoredToken(StoredTokenError::Store(error))
+            | Self::Store(error)
             | Self::Job(ReferenceError::Store(error))
             | Self::Registry(RegistryError::Store(error)) => exit_of_store(error),
             Self::Expand(error) => exit_of_expand(error),
@@ -249,6 +253,7 @@ impl CommandError {
             | Self::BucketAlone
             | Self::NoBroker
             | Self::Access(_)
+            | Self::StoredToken(_)
             | Self::Token { .. }
             | Self::Address(_) => "usage",
             Self::Queue(_) | Self::Unfit { .. } => "broker",

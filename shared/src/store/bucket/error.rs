@@ -76,10 +76,24 @@ pub(super) fn one_line(error: &Error) -> String {
 fn advice(text: &str) -> Option<&'static str> {
     let says = |word: &&str| text.contains(*word);
     if MACHINE_CREDENTIALS.iter().any(|host| text.contains(host)) {
-        Some("no credentials are in the environment; set those of the bucket: AWS_*, GOOGLE_* or AZURE_*")
-    } else if ["(Connect)", "dns error", "tcp connect error"].iter().any(says) {
-        Some("the endpoint does not answer: check that it is up, the network, and AWS_ENDPOINT if you set it")
-    } else if ["ExpiredToken", "TokenExpired", "token included in the request is expired"].iter().any(says) {
+        Some(
+            "no credentials are in the environment; set those of the bucket: AWS_*, GOOGLE_* or AZURE_*",
+        )
+    } else if ["(Connect)", "dns error", "tcp connect error"]
+        .iter()
+        .any(says)
+    {
+        Some(
+            "the endpoint does not answer: check that it is up, the network, and AWS_ENDPOINT if you set it",
+        )
+    } else if [
+        "ExpiredToken",
+        "TokenExpired",
+        "token included in the request is expired",
+    ]
+    .iter()
+    .any(says)
+    {
         Some("the credentials have expired; renew them")
     } else {
         None

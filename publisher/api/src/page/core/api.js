@@ -14,12 +14,22 @@ export class ApiError extends Error {
   }
 }
 
-// Session storage: the token is dropped with the tab, and never appears in an address.
+// Session storage: the token is dropped with the tab. A link may carry it behind the `#`, which is never sent, and which
+// leaves the address at once.
 export const token = {
   get: () => sessionStorage.getItem(TOKEN),
   set: (value) => sessionStorage.setItem(TOKEN, value),
   forget: () => sessionStorage.removeItem(TOKEN),
 };
+
+function takeFromLink() {
+  const given = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (given === null) return;
+  token.set(given);
+  history.replaceState(history.state, "", location.pathname + location.search);
+}
+
+takeFromLink();
 
 let signIn = async () => false;
 

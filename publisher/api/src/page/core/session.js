@@ -45,8 +45,9 @@ async function askForToken() {
     title: "This Drover asks for a token",
     body: [
       refused && h("p", { class: "bad-text", role: "alert" }, "The token was refused."),
-      h("p", {}, "It is the value of ", h("code", {}, "DROVER_TOKEN"), " of the service, or of ",
-        h("code", {}, "DROVER_READ_TOKEN"), " to look only. It is kept in this tab alone."),
+      h("p", {}, "It is in the link that ", h("code", {}, "drover serve"), " printed at its first start and in the file ",
+        h("code", {}, ".drover/token"), " of the store, or the value of ", h("code", {}, "DROVER_TOKEN"), " or ",
+        h("code", {}, "DROVER_READ_TOKEN"), " of the service. It is kept in this tab alone."),
       h("label", { class: "field" }, "Token", field),
     ],
     verb: "Sign in",

@@ -49,8 +49,8 @@ async fn serve_all(
     working: &Tokens,
 ) -> Result<Exit, CommandError> {
     let probe = probes::bind(typed).await?;
-    let page = page::bind(typed, context).await?;
     let serving = ServeContext::open(typed, context, working).await?;
+    let page = page::bind(typed, serving.ledger.store(), context).await?;
     let api = Api::new(ApiContext {
         ledger: serving.ledger.clone(),
         broker: serving.reach(),

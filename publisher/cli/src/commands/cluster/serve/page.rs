@@ -2,28 +2,40 @@
 
 use std::convert::Infallible;
 use std::future::pending;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, IsTerminal};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use crate::args::{self, Http, Serve};
 use crate::commands::{CommandError, Context};
-use drover_api::{Access, Api, Server, Token};
+use drover_api::{Access, Api, Secret, Server, Token, stored_token};
+use drover_shared::store::Store;
 
 /// Default address of the page.
 const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7600);
 
+/// A bound page.
+pub(crate) struct Page {
+    server: Server,
+    /// Text of the token for the link, if it may be printed.
+    link_token: Option<Secret>,
+}
+
 /// Binds the server of the page, unless `--http none` is given. Without `--http`, an occupied port is only a warning.
-pub(crate) async fn bind(typed: &Serve, context: &Context) -> Result<Option<Server>, CommandError> {
+pub(crate) async fn bind(
+    typed: &Serve,
+    store: &Store,
+    context: &Context,
+) -> Result<Option<Page>, CommandError> {
     let address = match typed.http {
         Some(Http::Off) => return Ok(None),
         Some(Http::At(address)) => address,
         None => ADDRESS,
     };
-    let access = access(typed)?;
+    let (access, link_token) = access(typed, store).await?;
     access.suffices(address)?;
     match Server::bind(address, access).await {
-        Ok(server) => Ok(Some(server)),
+        Ok(server) => Ok(Some(Page { server, link_token })),
         Err(error) if typed.http.is_none() && error.kind() == ErrorKind::AddrInUse => {
             context.console.message(format!(
                 "warning: {address} is in use, perhaps by another `drover serve`; continuing without the page (--http ADDRESS gives another address)"
@@ -36,22 +48,25 @@ pub(crate) async fn bind(typed: &Serve, context: &Context) -> Result<Option<Serv
 
 /// Serves the page, if there is a server.
 pub(crate) async fn show(
-    server: Option<Server>,
+    page: Option<Page>,
     api: Api,
     context: &Context,
 ) -> Result<Infallible, CommandError> {
-    let Some(server) = server else {
+    let Some(Page { server, link_token }) = page else {
         return pending().await;
     };
     let address = server.address()?;
+    let fragment =
+        link_token.map_or_else(String::new, |token| format!("#token={}", token.reveal()));
     context
         .console
-        .message(format!("the page is at http://{address}/"));
+        .message(format!("the page is at http://{address}/{fragment}"));
     Ok(server.serve(api).await)
 }
 
-/// Tokens of the API.
-fn access(typed: &Serve) -> Result<Access, CommandError> {
+/// Tokens of the API: those of flags and variables, else the token of the store. Its text is returned for the link if it is
+/// new or a person looks on; it does not go into logs again.
+async fn access(typed: &Serve, store: &Store) -> Result<(Access, Option<Secret>), CommandError> {
     let known = args::api_tokens();
     let full = token(typed.token_file.as_deref(), "DROVER_TOKEN", known.full)?;
     let read = token(
@@ -59,7 +74,16 @@ fn access(typed: &Serve) -> Result<Access, CommandError> {
         "DROVER_READ_TOKEN",
         known.read,
     )?;
-    Ok(Access::new(full, read)?)
+    if full.is_some() || read.is_some() {
+        return Ok((Access::new(full, read)?, None));
+    }
+    if typed.no_token {
+        return Ok((Access::without_tokens()?, None));
+    }
+    let stored = stored_token(store).await?;
+    let is_shown = stored.is_new || std::io::stderr().is_terminal();
+    let access = Access::new(Some(stored.token), None)?;
+    Ok((access, is_shown.then_some(stored.text)))
 }
 
 /// The token of the file, else of the variable.
