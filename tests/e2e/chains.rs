@@ -100,3 +100,19 @@ fn a_linked_output_survives_its_source() {
     workspace.succeeds(&shout());
     assert_eq!(workspace.tree("linker"), files([("a", "ANT\n")]));
 }
+
+#[test]
+fn a_pipeline_that_writes_nothing_does_not_end_its_chain() {
+    let place = Workspace::new();
+    place.file("in/a", "ant\n");
+    let silent = place.spec(&shout().sh("true"));
+    let each = place.spec(&Spec::new("each").reads("shout", "/*").sh("false"));
+    let count = place.spec(
+        &Spec::new("count")
+            .reads("shout", "/")
+            .sh("ls /pfs/shout | wc -l > /pfs/out/n"),
+    );
+    place.call(&["run", &silent, &each, &count]).code(0);
+    assert_eq!(place.tree("count"), files([("n", "0\n")]));
+    assert!(place.tree("each").is_empty());
+}

@@ -113,3 +113,26 @@ fn its_failures_are_those_of_a_pipeline() {
         ])
         .says(&["nothing-here"]);
 }
+
+#[test]
+fn two_inputs_of_one_name_are_an_error_that_names_both_files() {
+    let place = Workspace::new();
+    place.file("in/x/a.txt", "one\n");
+    place.file("in/y/a.txt", "two\n");
+    let line = |more: &[&'static str], target: &'static str| {
+        let mut line = vec!["run", "--glob", "in/*/*.txt", "--out", "all"];
+        line.extend(more);
+        line.extend(["--", "cp", "{}", target]);
+        line
+    };
+    let clash = place.call(&line(&[], "{out}/{/}")).code(1).told();
+    for file in ["in:/x/a.txt", "in:/y/a.txt", "{rel}", "--concat"] {
+        assert!(clash.contains(file), "{file} is missing: {clash}");
+    }
+    assert!(place.tree("all").is_empty());
+    place.call(&line(&[], "{out}/{rel}")).code(0);
+    let mirrored = files([("x/a.txt", "one\n"), ("y/a.txt", "two\n")]);
+    assert_eq!(place.tree("all"), mirrored);
+    place.call(&line(&["--concat"], "{out}/{/}")).code(0);
+    assert_eq!(place.tree("all"), files([("a.txt", "one\ntwo\n")]));
+}

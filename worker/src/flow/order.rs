@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use drover_shared::pipeline::Transform;
+use drover_shared::datum::Datum;
+use drover_shared::pipeline::{Input, Transform};
 use jiff::Timestamp;
 
 use super::claimed::ClaimedDatum;
@@ -89,6 +90,7 @@ pub(super) fn order(
             &Placeholders {
                 datum,
                 pfs: runner.pfs(),
+                glob_directory: glob_directory(datum, &job.pipeline.input),
             },
         ),
         base: Arc::clone(&job.environment),
@@ -101,6 +103,16 @@ pub(super) fn order(
         batch,
         log: context.scratch.log(&role.log_name(&staged.claimed)),
     }
+}
+
+/// The directory of the first input's glob before the first wildcard.
+fn glob_directory<'a>(datum: &Datum, input: &'a Input) -> &'a str {
+    let first = datum.inputs.first().map(|input| input.leaf);
+    let leaf = input
+        .leaves()
+        .into_iter()
+        .find(|leaf| Some(leaf.leaf) == first);
+    leaf.map_or("", |leaf| leaf.glob.directory())
 }
 
 fn filled(argv: &[String], transform: &Transform, placeholders: &Placeholders<'_>) -> Vec<String> {

@@ -7,6 +7,7 @@
 //! | `{//}` | what comes before the last segment |
 //! | `{.}` | the path without its extension |
 //! | `{/.}` | the last segment without its extension |
+//! | `{rel}` | the path of the first input below the part of its glob before the first wildcard |
 //! | `{#}` | the datum's index, from 0 |
 //! | `{out}` | the output directory |
 //! | `{NAME}` | path of the input called NAME |
@@ -23,6 +24,8 @@ use super::environment::input_path;
 pub(super) struct Placeholders<'a> {
     pub(super) datum: &'a Datum,
     pub(super) pfs: &'a Path,
+    /// The directory of the first input's glob before the first wildcard; empty for the root.
+    pub(super) glob_directory: &'a str,
 }
 
 impl Placeholders<'_> {
@@ -60,11 +63,19 @@ impl Placeholders<'_> {
             "/." => first().map(|path| without_extension(last_segment(&path)).to_owned()),
             "#" => Some(self.datum.index.to_string()),
             "out" => Some(self.pfs.join("out").display().to_string()),
-            name => {
-                let input = self.datum.inputs.iter().rfind(|input| input.name == name)?;
-                Some(input_path(self.pfs, input))
-            }
+            name => match self.datum.inputs.iter().rfind(|input| input.name == name) {
+                Some(input) => Some(input_path(self.pfs, input)),
+                None if name == "rel" => self.relative(),
+                None => None,
+            },
         }
+    }
+
+    /// The path of the first input below the fixed part of its glob.
+    fn relative(&self) -> Option<String> {
+        let path = &self.datum.inputs.first()?.path;
+        let below = path.strip_prefix(self.glob_directory).unwrap_or(path);
+        Some(below.trim_start_matches('/').to_owned())
     }
 }
 
@@ -98,6 +109,7 @@ mod tests {
             ("{//}", "/pfs/photos/2026"),
             ("{.}", "/pfs/photos/2026/a.b"),
             ("{/.}", "a.b"),
+            ("{rel}", "2026/a.b.jpg"),
             ("{#}", "7"),
             ("{out}/{/.}.png", "/pfs/out/a.b.png"),
             ("{labels}", "/pfs/labels/.hidden"),
@@ -115,10 +127,40 @@ mod tests {
         let placeholders = Placeholders {
             datum: &datum,
             pfs: Path::new("/pfs"),
+            glob_directory: "",
         };
         for (argument, expected) in rows {
             assert_eq!(placeholders.fill(argument), expected, "{argument}");
         }
+    }
+
+    #[test]
+    fn a_relative_path_begins_after_the_fixed_part_of_the_glob() {
+        let rows = [
+            ("", "/2026/07/a.csv", "2026/07/a.csv"),
+            ("/2026", "/2026/07/a.csv", "07/a.csv"),
+            ("/2026/07", "/2026/07/a.csv", "a.csv"),
+        ];
+        for (glob_directory, path, expected) in rows {
+            let datum = datum_of(0, &[("in", path)]);
+            let placeholders = Placeholders {
+                datum: &datum,
+                pfs: Path::new("/pfs"),
+                glob_directory,
+            };
+            assert_eq!(placeholders.fill("{rel}"), expected, "{glob_directory}");
+        }
+    }
+
+    #[test]
+    fn an_input_named_rel_keeps_its_placeholder() {
+        let datum = datum_of(0, &[("rel", "/a")]);
+        let placeholders = Placeholders {
+            datum: &datum,
+            pfs: Path::new("/pfs"),
+            glob_directory: "",
+        };
+        assert_eq!(placeholders.fill("{rel}"), "/pfs/rel/a");
     }
 
     #[test]
@@ -127,6 +169,7 @@ mod tests {
         let placeholders = Placeholders {
             datum: &datum,
             pfs: Path::new("/pfs"),
+            glob_directory: "",
         };
         assert_eq!(placeholders.fill("{/}"), "{#}.txt");
     }

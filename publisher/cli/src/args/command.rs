@@ -55,6 +55,10 @@ pub struct OneLiner {
     #[arg(long, value_name = "FILE", requires = "files")]
     pub stdout: Option<String>,
 
+    /// Join what several datums write to one path, in the order of the inputs; by default that is an error
+    #[arg(long, requires = "files")]
+    pub concat: bool,
+
     /// Attempts for each datum, in all [default: 3]
     #[arg(long, value_name = "N", requires = "files")]
     pub tries: Option<NonZeroU32>,
@@ -74,8 +78,8 @@ pub struct OneLiner {
     /// The command and its arguments; a single argument with spaces in it is run by `sh`
     ///
     /// Replaced in it: {} the file's path, {/} its name, {.} the path without extension, {/.} the name
-    /// without extension, {//} its directory, {#} the datum's number from 0, {out} the output
-    /// directory, {NAME} the path of the input called NAME.
+    /// without extension, {//} its directory, {rel} the path below the glob's part without wildcards,
+    /// {#} the datum's number from 0, {out} the output directory, {NAME} the path of the input called NAME.
     #[arg(last = true, value_name = "COMMAND", requires = "files")]
     pub command: Vec<String>,
 }

@@ -1,11 +1,12 @@
 //! Listings of repos in stores.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use drover_shared::datum::ContentTag;
+use drover_shared::id::PipelineName;
 use drover_shared::pipeline::{PfsInput, Pipeline};
-use drover_shared::store::{Entry, Repos, Store, StoreError, StoreKey, Walk};
+use drover_shared::store::{Entry, Repos, Store, StoreError, StoreKey, Walk, layout};
 use tracing::warn;
 
 use super::{ExpandError, Listing, Listings, Selection};
@@ -15,6 +16,8 @@ use super::{ExpandError, Listing, Listings, Selection};
 pub struct StoreListings {
     /// Store and key of the repo, by leaf.
     places: HashMap<u16, (Store, StoreKey)>,
+    /// Leaves that read the output folder of a known pipeline, which is missing until the pipeline writes a file.
+    outputs: HashSet<u16>,
 }
 
 impl StoreListings {
@@ -23,6 +26,7 @@ impl StoreListings {
     pub async fn open(pipeline: &Pipeline, store: &Store) -> Result<Self, ExpandError> {
         let repos = Repos::new(store.clone());
         let mut places = HashMap::new();
+        let mut outputs = HashSet::new();
         for leaf in pipeline.input.leaves() {
             let input = || leaf.name.clone();
             let place = repos
@@ -35,6 +39,17 @@ impl StoreListings {
             if let Some(folder) = place.0.local_path(&place.1)
                 && !is_directory(&folder).await
             {
+                if is_output(leaf, store)
+                    .await
+                    .map_err(|source| ExpandError::List {
+                        input: input(),
+                        source,
+                    })?
+                {
+                    outputs.insert(leaf.leaf);
+                    places.insert(leaf.leaf, place);
+                    continue;
+                }
                 return Err(ExpandError::NoRepo {
                     input: input(),
                     repo: leaf.repo.clone(),
@@ -43,7 +58,16 @@ impl StoreListings {
             }
             places.insert(leaf.leaf, place);
         }
-        Ok(Self { places })
+        Ok(Self { places, outputs })
+    }
+}
+
+/// True if the leaf reads the output folder of a pipeline that the store knows.
+async fn is_output(leaf: &PfsInput, store: &Store) -> Result<bool, StoreError> {
+    let pipeline: Result<PipelineName, _> = leaf.repo.parse();
+    match (pipeline, &leaf.url) {
+        (Ok(pipeline), None) => Ok(!store.names(&layout::pipeline(&pipeline)).await?.is_empty()),
+        _ => Ok(false),
     }
 }
 
@@ -69,9 +93,13 @@ impl Listings for StoreListings {
         // If the fixed part of the glob is no legal key, the walk starts at the repo.
         let within = repo.join(selection.directory());
         let within = within.unwrap_or_else(|_| repo.clone());
-        let walk = store
-            .walk_within(repo, &within)?
-            .pruned(move |directory| pruning.reaches_below(directory).unwrap_or(true));
+        let walk = match store.walk_within(repo, &within) {
+            Err(StoreError::Missing { .. }) if self.outputs.contains(&leaf.leaf) => {
+                return Ok(Box::new(EmptyListing));
+            }
+            walk => walk?,
+        };
+        let walk = walk.pruned(move |directory| pruning.reaches_below(directory).unwrap_or(true));
         Ok(Box::new(RepoListing {
             walk,
             selection: selection.clone(),
@@ -85,6 +113,23 @@ impl Listings for StoreListings {
                 )
             }),
         }))
+    }
+}
+
+/// The listing of an output folder before its first file.
+struct EmptyListing;
+
+impl Listing for EmptyListing {
+    fn tag(&mut self, entry: &Entry) -> Result<ContentTag, StoreError> {
+        unreachable!("an empty listing has no entry {entry:?}")
+    }
+}
+
+impl Iterator for EmptyListing {
+    type Item = Result<Entry, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        None
     }
 }
 

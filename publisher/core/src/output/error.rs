@@ -7,16 +7,20 @@ use drover_shared::store::{StoreError, StoreKey};
 pub enum OutputError {
     /// Several datums wrote the same path, and `output_conflict` is `error`.
     #[error(
-        "datums {first} and {second} both wrote {path}; let each write a path of its own, or set \
-         output_conflict: concat"
+        "datums {first} and {second} both wrote {path}, from {first_input} and {second_input}; let each write a path of \
+         its own (such as {{out}}/{{rel}} in a one-liner), or join them: output_conflict: concat in a spec, --concat in a one-liner"
     )]
     Conflict {
         /// Path in the output folder.
         path: String,
         /// The first datum, by index.
         first: u64,
+        /// First input of the first datum.
+        first_input: String,
         /// A second datum, by index.
         second: u64,
+        /// First input of the second datum.
+        second_input: String,
     },
     /// A path would have to be both a file and a directory.
     #[error("{file} is a file, so {path} cannot be stored; datums must not write both")]

@@ -255,7 +255,9 @@ impl<'a> PlanBuilder<'a> {
             (OutputConflict::Error, [first, second, ..]) => Err(OutputError::Conflict {
                 path: making.path.clone(),
                 first: first.index,
+                first_input: String::new(),
                 second: second.index,
+                second_input: String::new(),
             }),
             (OutputConflict::Error | OutputConflict::Concat, _) => Ok(()),
         }

@@ -249,7 +249,7 @@ async fn two_datums_with_one_path_are_an_error_if_the_spec_says_so() {
         .publish_with(job, OutputConflict::Error, None)
         .await
         .unwrap_err();
-    insta::assert_snapshot!(error, @"datums 0 and 2 both wrote /a; let each write a path of its own, or set output_conflict: concat");
+    insta::assert_snapshot!(error, @"datums 0 and 2 both wrote /a, from in:/0 and in:/2; let each write a path of its own (such as {out}/{rel} in a one-liner), or join them: output_conflict: concat in a spec, --concat in a one-liner");
     assert_eq!(fixture.found(), BTreeMap::new(), "nothing is published");
 }
 

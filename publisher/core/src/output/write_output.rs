@@ -82,13 +82,19 @@ pub(super) async fn write_with(
     if !gathered.lost.is_empty() {
         return Err(lost(gathered.lost));
     }
-    let plan = make_plan(request, gathered, layout::output(request.pipeline)).await?;
+    let plan = match make_plan(request, gathered, layout::output(request.pipeline)).await {
+        Err(conflict @ OutputError::Conflict { .. }) => {
+            return Err(with_inputs(request, conflict).await?);
+        }
+        plan => plan?,
+    };
     let summary = OutputSummary {
         files: plan.files,
         changes: plan.changes,
         foreign: plan.foreign.clone(),
     };
     if plan.changes == 0 {
+        create_folder(request).await?;
         return Ok(summary);
     }
     if let Some((count, first)) = &plan.altered {
@@ -118,6 +124,56 @@ pub(super) async fn write_with(
             Err(error)
         }
     }
+}
+
+/// Names the inputs of two datums that wrote the same path; any other error stays as it is.
+async fn with_inputs(
+    request: &OutputRequest<'_>,
+    mut error: OutputError,
+) -> Result<OutputError, OutputError> {
+    let OutputError::Conflict {
+        first,
+        first_input,
+        second,
+        second_input,
+        ..
+    } = &mut error
+    else {
+        return Ok(error);
+    };
+    let (ledger, job) = (request.ledger, request.job);
+    for segment in ledger.segments(job).await? {
+        if !segment.contains(*first) && !segment.contains(*second) {
+            continue;
+        }
+        for entry in ledger.manifest(job, segment).await? {
+            let inputs = entry.datum.inputs.iter();
+            let inputs: Vec<_> = inputs
+                .map(|input| format!("{}:{}", input.repo, input.path))
+                .collect();
+            match entry.datum.index {
+                index if index == *first => *first_input = inputs.join(" and "),
+                index if index == *second => *second_input = inputs.join(" and "),
+                _ => {}
+            }
+        }
+    }
+    Ok(error)
+}
+
+/// Creates an output folder without files, so that pipelines that read it find an empty repo.
+async fn create_folder(request: &OutputRequest<'_>) -> Result<(), OutputError> {
+    let key = layout::output(request.pipeline);
+    let Some(folder) = request.ledger.store().local_path(&key) else {
+        return Ok(());
+    };
+    let created = tokio::fs::create_dir_all(folder).await;
+    created.map_err(|source| {
+        OutputError::Store(StoreError::Unavailable {
+            key,
+            source: source.into(),
+        })
+    })
 }
 
 /// Puts the record that announces the changes, applies the plan, and puts the final record.

@@ -10,7 +10,10 @@ use crate::commands::spec::file_list;
 use crate::commands::spec::shell::Script;
 
 /// Placeholders that the worker replaces in any command; `{NAME}` for each input is added.
-const PLACEHOLDERS: [&str; 7] = ["{}", "{/}", "{.}", "{/.}", "{//}", "{#}", "{out}"];
+const PLACEHOLDERS: [&str; 8] = ["{}", "{/}", "{.}", "{/.}", "{//}", "{rel}", "{#}", "{out}"];
+
+/// An output at the place of its input, whose directory is created before the command runs.
+const MIRRORED: &str = "{out}/{rel}";
 
 /// An invalid one-liner.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +93,9 @@ pub(crate) fn spec(
         "transform": transform,
         "input": tree(&inputs),
     });
+    if !typed.concat && !shares_stdout(typed, &inputs) {
+        spec["output_conflict"] = json!("error");
+    }
     if let Some(tries) = typed.tries {
         spec["datum_tries"] = json!(tries);
     }
@@ -317,19 +323,33 @@ fn argv(typed: &OneLiner, inputs: &[GlobInput]) -> Vec<String> {
         append_inputs(&mut command, inputs);
     }
     let is_redirected = typed.stdin || typed.stdout.is_some();
-    if !is_script(&typed.command) {
-        return if is_redirected {
-            redirect(words(&command), typed).into_argv()
-        } else {
-            command
-        };
+    let mirrors = command.iter().any(|word| word.contains(MIRRORED));
+    let mut script = if !is_script(&typed.command) {
+        if !is_redirected && !mirrors {
+            return command;
+        }
+        words(&command)
+    } else {
+        let mut script = Script::new(&command[0], &known);
+        if is_redirected {
+            script.text = format!("{{ {}\n}}", script.text);
+        }
+        script
+    };
+    if mirrors {
+        let path = script.parameter(MIRRORED);
+        script.text = format!("mkdir -p \"$(dirname \"{path}\")\" && {}", script.text);
     }
-    let mut script = Script::new(&command[0], &known);
-    if !is_redirected {
-        return script.into_argv();
-    }
-    script.text = format!("{{ {}\n}}", script.text);
     redirect(script, typed).into_argv()
+}
+
+/// True if `--stdout` names one file for all datums, which therefore holds all of their output.
+fn shares_stdout(typed: &OneLiner, inputs: &[GlobInput]) -> bool {
+    let known = placeholders(inputs);
+    typed
+        .stdout
+        .as_ref()
+        .is_some_and(|name| !known.iter().any(|each| name.contains(each.as_str())))
 }
 
 /// True if the command is a shell script: a single argument of several words.
@@ -397,7 +417,9 @@ fn redirect(mut script: Script, typed: &OneLiner) -> Script {
 /// True if the file name may contain a directory after replacement.
 fn has_directory(name: &str) -> bool {
     let without_names = name.replace("{/}", "").replace("{/.}", "");
-    without_names.contains('/') || without_names.contains("{}") || without_names.contains("{.}")
+    ["/", "{}", "{.}", "{rel}"]
+        .iter()
+        .any(|part| without_names.contains(part))
 }
 
 #[cfg(test)]
@@ -505,7 +527,19 @@ mod tests {
 
     #[test]
     fn a_command_gets_its_input_one_way_or_another() {
-        let rows: [(&[&str], &str); 12] = [
+        let rows: [(&[&str], &str); 15] = [
+            (
+                &["--", "cp", "{}", "{out}/{rel}"],
+                r#"sh | -c | mkdir -p "$(dirname "${4}")" && "${1}" "${2}" "${3}" | sh | cp | {} | {out}/{rel} | {out}/{rel}"#,
+            ),
+            (
+                &["--", "gzip <{} >{out}/{rel}"],
+                r#"sh | -c | mkdir -p "$(dirname "${4}")" && gzip <"${1}" >"${2}"/"${3}" | sh | {} | {out} | {rel} | {out}/{rel}"#,
+            ),
+            (
+                &["--stdout", "{rel}", "--", "wc", "{}"],
+                r#"sh | -c | mkdir -p "$(dirname "${3}")" && "${1}" "${2}" >"${3}" | sh | wc | {} | {out}/{rel}"#,
+            ),
             (
                 &["--", "convert", "{}", "{out}/{/}"],
                 "convert | {} | {out}/{/}",
@@ -567,6 +601,21 @@ mod tests {
         );
         assert_eq!(spec["pipeline"]["name"], "o");
         assert_eq!(spec["transform"]["placeholders"], true);
+    }
+
+    #[test]
+    fn several_writers_of_one_path_are_an_error_unless_that_is_asked_for() {
+        let rows = [
+            ("-- cp {} {out}/{/}", Some("error")),
+            ("--concat -- cp {} {out}/{/}", None),
+            ("--stdout all.txt -- wc", None),
+            ("--stdout {/} -- wc", Some("error")),
+        ];
+        for (typed, conflict) in rows {
+            let line = format!("--glob a/* --out o {typed}");
+            let spec = spec_of(&line.split(' ').collect::<Vec<_>>()).unwrap();
+            assert_eq!(spec["output_conflict"].as_str(), conflict, "{typed}");
+        }
     }
 
     #[test]

@@ -150,3 +150,16 @@ async fn a_link_disturbs_only_those_who_look_for_it() {
         "cannot list input \"in\": in/broken cannot be read as an input: it is a dangling link; remove the link or restore its target"
     );
 }
+
+#[tokio::test]
+async fn the_output_folder_of_a_known_pipeline_may_be_missing() {
+    let (directory, store) = folder(&["in/a"]).await;
+    let read = || expanded(pfs("first", "/*"), &store);
+    assert!(matches!(read().await, Err(ExpandError::NoRepo { .. })));
+    let record = StoreKey::parse(".drover/pipelines/first/lock").unwrap();
+    store.put(&record, Vec::new().into()).await.unwrap();
+    assert_eq!(read().await.unwrap(), [], "nothing was written yet");
+    fs::create_dir(directory.path().join("first")).unwrap();
+    fs::write(directory.path().join("first/x"), "x").unwrap();
+    assert_eq!(read().await.unwrap().len(), 1);
+}
