@@ -3,22 +3,35 @@
 use async_trait::async_trait;
 use drover_shared::id::{JobId, PipelineName};
 use drover_shared::job::JobRecord;
-use drover_shared::ledger::{Ledger, PipelineChange, RegistryError};
+use drover_shared::ledger::{LeaderTerm, Ledger, PipelineChange, RegistryError, TermError};
 use drover_shared::store::StoreError;
 use serde_json::Value;
 
 use super::{JobBacklog, JobStore, JobStoreError};
 
-/// A job store that reads and writes a ledger.
+/// A job store that reads and writes a ledger. Every write carries the leader's term.
 #[derive(Clone, Debug)]
 pub struct LedgerJobStore {
     ledger: Ledger,
+    term: LeaderTerm,
 }
 
 impl LedgerJobStore {
-    /// A job store on `ledger`.
-    pub fn new(ledger: Ledger) -> Self {
-        Self { ledger }
+    /// A job store on `ledger`, for the leader of `term`.
+    pub fn new(ledger: Ledger, term: LeaderTerm) -> Self {
+        Self { ledger, term }
+    }
+
+    /// Deletes the pipeline, if the pipeline is registered.
+    async fn delete(&self, pipeline: &PipelineName) -> Result<(), JobStoreError> {
+        let deleted = self
+            .ledger
+            .change_pipeline_in_term(pipeline, &PipelineChange::Delete, &self.term)
+            .await;
+        match deleted {
+            Ok(_) | Err(TermError::Registry(RegistryError::Missing(_))) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The newest job that is not yet folded into the done index, or else `last_reported`, which may have finished and
@@ -45,21 +58,18 @@ impl LedgerJobStore {
 impl JobStore for LedgerJobStore {
     async fn register(&self, pipeline: &PipelineName, spec: &Value) -> Result<(), JobStoreError> {
         let change = PipelineChange::Put(spec.clone());
-        self.ledger.change_pipeline(pipeline, &change).await?;
+        self.ledger
+            .change_pipeline_in_term(pipeline, &change, &self.term)
+            .await?;
         Ok(())
     }
 
     async fn unregister(&self, pipeline: &PipelineName) -> Result<u64, JobStoreError> {
         // The pipeline is deleted before its jobs are stopped, so that no new job starts.
-        match self
-            .ledger
-            .change_pipeline(pipeline, &PipelineChange::Delete)
-            .await
-        {
-            Ok(_) | Err(RegistryError::Missing(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
+        self.delete(pipeline).await?;
         let open = self.ledger.submitted(pipeline).await?;
+        // Fails if a later leader has registered the pipeline again: its jobs must not be stopped.
+        self.delete(pipeline).await?;
         for (record, _) in &open {
             self.ledger.request_stop(record.id).await?;
         }
@@ -95,6 +105,14 @@ mod tests {
 
     use super::*;
 
+    fn job_store(ledger: &Ledger, transitions: u64) -> LedgerJobStore {
+        let term = LeaderTerm {
+            lease: "farm/drover-operator".to_owned(),
+            transitions,
+        };
+        LedgerJobStore::new(ledger.clone(), term)
+    }
+
     async fn submitted(ledger: &Ledger, total: u64, processed: u64) -> JobRecord {
         let pipeline = "thumbs".parse().unwrap();
         let mut record = JobRecord::new(JobId::generate(), pipeline, Timestamp::now());
@@ -119,7 +137,7 @@ mod tests {
     #[tokio::test]
     async fn outstanding_datums_are_counted_over_all_unfinished_jobs() {
         let ledger = Ledger::new(Store::in_memory());
-        let job_store = LedgerJobStore::new(ledger.clone());
+        let job_store = job_store(&ledger, 1);
         let name = "thumbs".parse().unwrap();
         assert_eq!(
             job_store.backlog(&name, None).await.unwrap(),
@@ -139,7 +157,7 @@ mod tests {
     #[tokio::test]
     async fn the_outcome_of_a_folded_job_is_found() {
         let ledger = Ledger::new(Store::in_memory());
-        let job_store = LedgerJobStore::new(ledger.clone());
+        let job_store = job_store(&ledger, 1);
         let name = "thumbs".parse().unwrap();
         let mut job = submitted(&ledger, 0, 0).await;
         let last_reported = job_store
@@ -171,7 +189,7 @@ mod tests {
     #[tokio::test]
     async fn an_unregistered_pipeline_is_gone_and_its_jobs_are_asked_to_stop() {
         let ledger = Ledger::new(Store::in_memory());
-        let job_store = LedgerJobStore::new(ledger.clone());
+        let job_store = job_store(&ledger, 1);
         let name = "thumbs".parse().unwrap();
         job_store
             .register(&name, &json!({ "spec": 1 }))
@@ -197,5 +215,27 @@ mod tests {
             job_store.backlog(&name, None).await.unwrap().last_job,
             Some(job)
         );
+    }
+
+    #[tokio::test]
+    async fn a_leader_that_was_replaced_changes_nothing_any_more() {
+        let ledger = Ledger::new(Store::in_memory());
+        let (before, now) = (job_store(&ledger, 1), job_store(&ledger, 2));
+        let name = "thumbs".parse().unwrap();
+        before.register(&name, &json!({ "spec": 1 })).await.unwrap();
+        now.register(&name, &json!({ "spec": 1 })).await.unwrap();
+        let job = submitted(&ledger, 10, 0).await;
+        let refused = [
+            before.register(&name, &json!({ "spec": 2 })).await,
+            before.unregister(&name).await.map(|_| ()),
+        ];
+        for refused in refused {
+            assert!(matches!(refused, Err(JobStoreError::Superseded(_))));
+        }
+        assert!(!ledger.stop_requested(job.id).await.unwrap());
+        let registered = ledger.registered(&name).await.unwrap().unwrap();
+        assert_eq!(registered.spec, json!({ "spec": 1 }));
+        assert_eq!(now.unregister(&name).await.unwrap(), 1);
+        assert!(ledger.stop_requested(job.id).await.unwrap());
     }
 }

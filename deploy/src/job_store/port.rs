@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use drover_shared::id::{JobId, PipelineName};
 use drover_shared::job::JobRecord;
-use drover_shared::ledger::RegistryError;
+use drover_shared::ledger::{RegistryError, Superseded, TermError};
 use drover_shared::store::StoreError;
 use serde_json::Value;
 
@@ -27,6 +27,18 @@ pub enum JobStoreError {
     /// The registry of pipelines failed.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// Another operator leads; the write was refused.
+    #[error(transparent)]
+    Superseded(#[from] Superseded),
+}
+
+impl From<TermError> for JobStoreError {
+    fn from(error: TermError) -> Self {
+        match error {
+            TermError::Superseded(error) => error.into(),
+            TermError::Registry(error) => error.into(),
+        }
+    }
 }
 
 /// The operator's reads and writes of the store. Every call may be repeated.

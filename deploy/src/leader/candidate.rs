@@ -5,10 +5,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::PostParams;
 use kube::{Api, Client};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::observation::{
-    LEASE_DURATION, LeaseAction, LeaseObservation, RENEW_DEADLINE, RENEW_INTERVAL, RETRY_INTERVAL,
+    LEASE_DURATION, LeaseAction, LeaseObservation, RENEW_DEADLINE, RENEW_INTERVAL, REQUEST_TIMEOUT,
+    RETRY_INTERVAL,
 };
 
 /// The Lease was lost; another operator may lead now.
@@ -18,6 +19,29 @@ use super::observation::{
 )]
 pub struct LeaseLost {
     lease: String,
+}
+
+/// A failed request about the Lease.
+#[derive(Debug, thiserror::Error)]
+pub enum LeaseError {
+    /// The API server did not answer in time.
+    #[error("the API server did not answer within {}s", REQUEST_TIMEOUT.as_secs())]
+    Timeout,
+    /// A concurrent writer was faster.
+    #[error("the Lease was changed meanwhile")]
+    Conflict,
+    /// The API server refused the request.
+    #[error(transparent)]
+    Api(#[from] kube::Error),
+}
+
+/// A leadership: the state of the Lease after it was acquired.
+#[derive(Clone, Copy, Debug)]
+pub struct Leadership {
+    /// The Lease's count of transitions, which identifies the leadership.
+    pub transitions: u64,
+    /// Time before the successful request was sent.
+    renewed: Instant,
 }
 
 /// An operator that competes for the Lease.
@@ -39,33 +63,62 @@ impl LeaseCandidate {
     }
 
     /// Waits until this candidate holds the Lease. Cancel-safe: a Lease acquired meanwhile expires.
-    pub async fn acquire(&self) {
+    pub async fn acquire(&self) -> Leadership {
         let mut last = None;
         loop {
-            match self.try_acquire_or_renew(&mut last).await {
-                Ok(true) => return,
-                Ok(false) => {}
-                Err(error) => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(error, "cannot acquire the Lease {}; retrying", self.lease);
+            let sent = Instant::now();
+            match self.attempt(&mut last, sent + REQUEST_TIMEOUT).await {
+                Ok(Some(transitions)) => {
+                    return Leadership {
+                        transitions,
+                        renewed: sent,
+                    };
                 }
+                Ok(None) => {}
+                Err(error) => self.warn("acquire", &error),
             }
             sleep(RETRY_INTERVAL).await;
         }
     }
 
-    /// Renews the Lease until it is lost.
-    pub async fn renew_until_lost(&self) -> LeaseLost {
-        let mut renewed = Instant::now();
+    /// Leads: runs `work` and renews the Lease meanwhile. `work` is dropped when the Lease is lost, or when it could not
+    /// be renewed for [`RENEW_DEADLINE`].
+    pub async fn lead<T>(
+        &self,
+        leadership: Leadership,
+        work: impl Future<Output = T>,
+    ) -> Result<T, LeaseLost> {
+        tokio::select! {
+            biased;
+            lost = self.renew_until_lost(leadership) => Err(lost),
+            output = work => Ok(output),
+        }
+    }
+
+    /// Renews the Lease until it is lost. Returns at the latest [`RENEW_DEADLINE`] after the last successful renewal was
+    /// sent, even if the API server does not answer.
+    async fn renew_until_lost(&self, leadership: Leadership) -> LeaseLost {
+        let mut renewed = leadership.renewed;
         let mut last = None;
-        while renewed.elapsed() < RENEW_DEADLINE {
-            sleep(RENEW_INTERVAL).await;
-            match self.try_acquire_or_renew(&mut last).await {
-                Ok(true) => renewed = Instant::now(),
-                Ok(false) => break,
+        let mut pause = RENEW_INTERVAL;
+        loop {
+            let deadline = renewed + RENEW_DEADLINE;
+            sleep_until(deadline.min(Instant::now() + pause)).await;
+            let sent = Instant::now();
+            if sent >= deadline {
+                break;
+            }
+            pause = RENEW_INTERVAL;
+            match self
+                .attempt(&mut last, deadline.min(sent + REQUEST_TIMEOUT))
+                .await
+            {
+                Ok(Some(transitions)) if transitions == leadership.transitions => renewed = sent,
+                // Another candidate holds the Lease, or held it meanwhile.
+                Ok(_) => break,
                 Err(error) => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(error, "cannot renew the Lease {}; retrying", self.lease);
+                    self.warn("renew", &error);
+                    pause = RETRY_INTERVAL;
                 }
             }
         }
@@ -74,8 +127,31 @@ impl LeaseCandidate {
         }
     }
 
+    /// One attempt to acquire or renew the Lease before `deadline`.
+    async fn attempt(
+        &self,
+        last: &mut Option<LeaseObservation>,
+        deadline: Instant,
+    ) -> Result<Option<u64>, LeaseError> {
+        let attempt = timeout_at(deadline, self.try_acquire_or_renew(last)).await;
+        attempt.map_err(|_| LeaseError::Timeout)?
+    }
+
+    fn warn(&self, action: &str, error: &LeaseError) {
+        if matches!(error, LeaseError::Conflict) {
+            return;
+        }
+        let error = error as &dyn std::error::Error;
+        tracing::warn!(error, "cannot {action} the Lease {}; retrying", self.lease);
+    }
+
     /// Releases the Lease if this candidate holds it, so that the next candidate need not wait for the expiry.
-    pub async fn release(&self) -> Result<(), kube::Error> {
+    pub async fn release(&self) -> Result<(), LeaseError> {
+        let released = timeout_at(Instant::now() + REQUEST_TIMEOUT, self.try_release()).await;
+        released.map_err(|_| LeaseError::Timeout)?
+    }
+
+    async fn try_release(&self) -> Result<(), LeaseError> {
         let Some(mut lease) = self.leases.get_opt(&self.lease).await? else {
             return Ok(());
         };
@@ -87,43 +163,49 @@ impl LeaseCandidate {
             Some(holder) if *holder == self.me => holder.clear(),
             _ => return Ok(()),
         }
-        let released = self
-            .leases
-            .replace(&self.lease, &PostParams::default(), &lease)
-            .await;
-        written_or_lost(released).map(|_| ())
+        match self.write(&lease).await {
+            // The Lease belongs to another candidate already.
+            Err(LeaseError::Conflict) => Ok(()),
+            released => released.map(|_| ()),
+        }
     }
 
-    /// Acquires or renews the Lease if possible. Returns true if this candidate holds the Lease now.
+    /// Acquires or renews the Lease. Returns its count of transitions; `None` if another candidate holds the Lease.
     async fn try_acquire_or_renew(
         &self,
         last: &mut Option<LeaseObservation>,
-    ) -> Result<bool, kube::Error> {
+    ) -> Result<Option<u64>, LeaseError> {
         let Some(lease) = self.leases.get_opt(&self.lease).await? else {
             let lease = self.lease_held_by_me(Lease::default(), true);
-            return written_or_lost(self.leases.create(&PostParams::default(), &lease).await);
+            let created = self.leases.create(&PostParams::default(), &lease).await;
+            return Ok(Some(transitions(&conflict_apart(created)?)));
         };
         let now = Instant::now();
         let observation = LeaseObservation::of(&lease, last.take(), now);
-        let step = observation.step(&lease, &self.me, now);
+        let action = observation.step(&lease, &self.me, now);
         *last = Some(observation);
-        if step == LeaseAction::Wait {
-            return Ok(false);
+        if action == LeaseAction::Wait {
+            return Ok(None);
         }
-        let lease = self.lease_held_by_me(lease, step == LeaseAction::Acquire);
-        // The request carries the observed resource version: of two concurrent writers the API server refuses one.
-        written_or_lost(
-            self.leases
-                .replace(&self.lease, &PostParams::default(), &lease)
-                .await,
-        )
+        let lease = self.lease_held_by_me(lease, action == LeaseAction::Acquire);
+        Ok(Some(transitions(&self.write(&lease).await?)))
+    }
+
+    /// Replaces the Lease. The request carries the observed resource version: of two concurrent writers the API server
+    /// refuses one.
+    async fn write(&self, lease: &Lease) -> Result<Lease, LeaseError> {
+        let params = PostParams::default();
+        conflict_apart(self.leases.replace(&self.lease, &params, lease).await)
     }
 
     /// The Lease as held by this candidate.
     fn lease_held_by_me(&self, lease: Lease, is_new: bool) -> Lease {
         let now = MicroTime(Timestamp::now());
         let spec = lease.spec.unwrap_or_default();
-        let changes = spec.lease_transitions.unwrap_or(-1);
+        let transitions = match spec.lease_transitions {
+            Some(transitions) => transitions.saturating_add(i32::from(is_new)),
+            None => first_transitions(),
+        };
         Lease {
             metadata: ObjectMeta {
                 name: Some(self.lease.clone()),
@@ -138,20 +220,29 @@ impl LeaseCandidate {
                     spec.acquire_time
                 },
                 renew_time: Some(now),
-                lease_transitions: Some(changes.saturating_add(i32::from(is_new)).max(0)),
+                lease_transitions: Some(transitions),
                 ..spec
             }),
         }
     }
 }
 
-/// True if the Lease was written, false if another candidate wrote it first.
-fn written_or_lost(written: Result<Lease, kube::Error>) -> Result<bool, kube::Error> {
-    match written {
-        Ok(_) => Ok(true),
-        Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => {
-            Ok(false)
+/// The count of a Lease that is created: minutes since 1970. A Lease that was deleted and created again thus starts above
+/// every earlier count, and the store does not refuse its holder.
+fn first_transitions() -> i32 {
+    i32::try_from(Timestamp::now().as_second() / 60).unwrap_or_default()
+}
+
+fn transitions(lease: &Lease) -> u64 {
+    let transitions = lease.spec.as_ref().and_then(|spec| spec.lease_transitions);
+    transitions.map_or(0, |count| u64::try_from(count).unwrap_or_default())
+}
+
+fn conflict_apart(written: Result<Lease, kube::Error>) -> Result<Lease, LeaseError> {
+    written.map_err(|error| match error {
+        kube::Error::Api(status) if status.is_conflict() || status.is_already_exists() => {
+            LeaseError::Conflict
         }
-        Err(error) => Err(error),
-    }
+        error => error.into(),
+    })
 }

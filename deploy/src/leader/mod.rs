@@ -1,8 +1,9 @@
 //! Leader election by a Kubernetes Lease: one operator leads; the others wait until the Lease is released or expires.
 //!
 //! The clocks of different machines are not compared: the holder counts as alive as long as the Lease keeps changing
-//! while a candidate watches. Two operators may believe that they lead for a moment. Every write may be repeated and
-//! both apply the same fields, so this is harmless.
+//! while a candidate watches. A holder that cannot renew the Lease stops all work before another candidate may lead. A
+//! write that is already under way may still arrive late, so every write to the store carries the Lease's count of
+//! transitions, and the store refuses a count below the recorded one (`drover_shared::ledger::LeaderTerm`).
 
 mod candidate;
 mod observation;
@@ -10,4 +11,4 @@ mod observation;
 #[cfg(test)]
 mod tests;
 
-pub use candidate::{LeaseCandidate, LeaseLost};
+pub use candidate::{Leadership, LeaseCandidate, LeaseError, LeaseLost};

@@ -12,6 +12,8 @@ pub(super) const RENEW_INTERVAL: Duration = Duration::from_secs(4);
 /// Time without a successful renewal after which the holder steps down; well before another candidate may acquire the
 /// Lease.
 pub(super) const RENEW_DEADLINE: Duration = Duration::from_secs(10);
+/// Time for one request about the Lease. Short enough to try again on a new connection within [`RENEW_DEADLINE`].
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
 /// Interval between two looks of a candidate that does not hold the Lease.
 pub(super) const RETRY_INTERVAL: Duration = Duration::from_secs(2);
 

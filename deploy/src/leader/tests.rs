@@ -1,14 +1,16 @@
 //! Leader election among several candidates.
 
+use std::cell::Cell;
+use std::future::pending;
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use serde_json::json;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
-use super::LeaseCandidate;
 use super::observation::{LeaseAction, LeaseObservation};
-use crate::testing::FakeApi;
+use super::{Leadership, LeaseCandidate};
+use crate::testing::{FakeApi, FakeNetwork};
 
 fn lease(holder: &str, version: &str) -> Lease {
     serde_json::from_value(json!({
@@ -19,7 +21,7 @@ fn lease(holder: &str, version: &str) -> Lease {
 }
 
 #[test]
-fn a_lease_is_taken_only_when_it_is_free_or_has_not_moved_for_its_time() {
+fn a_lease_is_acquired_only_if_it_is_released_or_expired() {
     let begin = Instant::now();
     let at = |seconds| begin + Duration::from_secs(seconds);
     let rows = [
@@ -86,69 +88,112 @@ fn holder(cluster: &FakeApi) -> String {
     lease["spec"]["holderIdentity"].as_str().unwrap().to_owned()
 }
 
-/// Returns true if the candidate acquires the Lease within this many seconds.
-async fn wins(candidate: &LeaseCandidate, seconds: u64) -> bool {
+/// The leadership, if the candidate acquires the Lease within this many seconds.
+async fn acquires(candidate: &LeaseCandidate, seconds: u64) -> Option<Leadership> {
     timeout(Duration::from_secs(seconds), candidate.acquire())
         .await
-        .is_ok()
+        .ok()
+}
+
+/// Leads with work that never ends. Returns true if the Lease is lost within this many seconds.
+async fn loses(candidate: &LeaseCandidate, leadership: Leadership, seconds: u64) -> bool {
+    let lead = candidate.lead(leadership, pending::<()>());
+    timeout(Duration::from_secs(seconds), lead).await.is_ok()
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_second_one_wins_when_the_first_is_not_heard_of() {
+async fn the_second_candidate_leads_when_the_first_no_longer_renews() {
     let cluster = FakeApi::default();
     let (one, other) = (candidate(&cluster, "one"), candidate(&cluster, "other"));
-    assert!(wins(&one, 1).await);
+    let first = acquires(&one, 1).await.unwrap();
     assert_eq!(holder(&cluster), "one");
-    let reigning = async {
-        timeout(Duration::from_mins(1), one.renew_until_lost())
-            .await
-            .is_err()
-    };
-    let (still_reigns, won) = tokio::join!(reigning, wins(&other, 60));
-    assert!(still_reigns && !won, "as long as it is renewed");
-    assert!(!wins(&other, 10).await, "not at once");
-    assert!(wins(&other, 30).await);
+    let (lost, acquired) = tokio::join!(loses(&one, first, 60), acquires(&other, 60));
+    assert!(
+        !lost && acquired.is_none(),
+        "as long as the Lease is renewed"
+    );
+    assert!(acquires(&other, 10).await.is_none(), "not at once");
+    let second = acquires(&other, 30).await.unwrap();
     assert_eq!(holder(&cluster), "other");
+    assert!(second.transitions > first.transitions);
     // The first candidate notices the loss.
-    let lost = timeout(Duration::from_secs(30), one.renew_until_lost()).await;
-    assert!(lost.is_ok());
+    assert!(loses(&one, first, 30).await);
     assert_eq!(holder(&cluster), "other");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_that_is_given_back_is_had_at_once() {
+async fn a_released_lease_is_acquired_at_once() {
     let cluster = FakeApi::default();
     let (one, other) = (candidate(&cluster, "one"), candidate(&cluster, "other"));
-    assert!(wins(&one, 1).await);
+    assert!(acquires(&one, 1).await.is_some());
     other.release().await.unwrap();
-    assert_eq!(
-        holder(&cluster),
-        "one",
-        "nobody gives back what is another's"
-    );
+    assert_eq!(holder(&cluster), "one", "only the holder releases");
     one.release().await.unwrap();
-    assert!(wins(&other, 1).await);
+    assert!(acquires(&other, 1).await.is_some());
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_cannot_renew_steps_down_before_another_may_take_over() {
+async fn a_leader_whose_renewals_are_refused_steps_down_before_another_may_lead() {
     let cluster = FakeApi::default();
     let one = candidate(&cluster, "one");
-    assert!(wins(&one, 1).await);
+    let leadership = acquires(&one, 1).await.unwrap();
     cluster.break_after(0);
-    let began = Instant::now();
-    one.renew_until_lost().await;
-    assert!(
-        began.elapsed() < Duration::from_secs(15),
-        "{:?}",
-        began.elapsed()
-    );
+    assert!(loses(&one, leadership, 14).await);
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_two_who_come_at_the_same_time_one_wins() {
+async fn of_two_concurrent_candidates_one_leads() {
     let cluster = FakeApi::default();
     let (one, other) = (candidate(&cluster, "one"), candidate(&cluster, "other"));
-    let won = tokio::join!(wins(&one, 5), wins(&other, 5));
-    assert!(won.0 != won.1, "{won:?}");
+    let (first, second) = tokio::join!(acquires(&one, 5), acquires(&other, 5));
+    assert!(first.is_some() != second.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_whose_packets_are_lost_stops_all_work_before_another_may_lead() {
+    for (requests, responses) in [(true, false), (false, true), (true, true)] {
+        let case = format!("requests lost: {requests}, responses lost: {responses}");
+        let (cluster, network) = (FakeApi::default(), FakeNetwork::default());
+        let client = cluster.client_through(&network);
+        let one = LeaseCandidate::new(client, "farm", "drover-operator", "one");
+        let other = candidate(&cluster, "other");
+        let leadership = acquires(&one, 1).await.unwrap();
+        network.lose(requests, responses);
+        let began = Instant::now();
+        let last_work = Cell::new(began);
+        let work = async {
+            loop {
+                last_work.set(Instant::now());
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let leading = timeout(Duration::from_mins(2), one.lead::<()>(leadership, work));
+        let acquiring = async {
+            let acquired = acquires(&other, 120).await;
+            (acquired.is_some(), Instant::now())
+        };
+        let (led, (leads, other_began)) = tokio::join!(leading, acquiring);
+        assert!(led.is_ok(), "{case}: the first leader never steps down");
+        assert!(leads && last_work.get() < other_began, "{case}");
+        assert!(last_work.get() - began < Duration::from_secs(11), "{case}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_leadership_is_not_taken_up_again_in_the_same_term() {
+    let cluster = FakeApi::default();
+    let (one, other) = (candidate(&cluster, "one"), candidate(&cluster, "other"));
+    let leadership = acquires(&one, 1).await.unwrap();
+    assert!(acquires(&other, 60).await.is_some());
+    other.release().await.unwrap();
+    assert!(loses(&one, leadership, 10).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_is_deleted_and_created_again_counts_on() {
+    let cluster = FakeApi::default();
+    let before = acquires(&candidate(&cluster, "one"), 1).await.unwrap();
+    let anew = acquires(&candidate(&FakeApi::default(), "one"), 1).await;
+    assert!(anew.unwrap().transitions >= before.transitions);
+    assert!(before.transitions > 1_000_000);
 }

@@ -11,8 +11,7 @@ use kube::runtime::controller::Action;
 use kube::runtime::reflector::Store;
 use kube::{Api, Resource, ResourceExt};
 
-use super::error::chain;
-use super::write::{apply_objects, set_deletion_costs, update_status};
+use super::write::{apply_objects, set_deletion_costs, store_failed, update_status};
 use super::{Context, OperatorError};
 use crate::crd::Pipeline;
 use crate::desired::{DesiredPipeline, desired_pipeline, pipeline_name};
@@ -45,15 +44,7 @@ pub(super) async fn apply(resource: &Pipeline, context: &Context) -> Result<Acti
     };
     let backlog = match register(resource, &desired, context).await {
         Ok(backlog) => backlog,
-        Err(error) => {
-            update_status(
-                resource,
-                &ReconcileOutcome::StoreUnreachable(&chain(&error)),
-                context,
-            )
-            .await?;
-            return Err(OperatorError::JobStore(error));
-        }
+        Err(error) => return Err(store_failed(resource, error, context).await),
     };
     let existing = read_objects(resource, context).await?;
     let plan = decide(resource, &desired, &backlog, &existing, context).await?;

@@ -8,8 +8,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
-use super::error::chain;
-use super::write::update_status;
+use super::write::{store_failed, update_status};
 use super::{Context, OperatorError};
 use crate::crd::Pipeline;
 use crate::desired::pipeline_name;
@@ -49,15 +48,7 @@ async fn unregister(
 ) -> Result<u64, OperatorError> {
     match context.job_store.unregister(name).await {
         Ok(open) => Ok(open),
-        Err(error) => {
-            update_status(
-                resource,
-                &ReconcileOutcome::StoreUnreachable(&chain(&error)),
-                context,
-            )
-            .await?;
-            Err(OperatorError::JobStore(error))
-        }
+        Err(error) => Err(store_failed(resource, error, context).await),
     }
 }
 

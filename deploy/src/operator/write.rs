@@ -9,8 +9,10 @@ use kube::runtime::events::{Event, EventType};
 use kube::{Api, Resource, ResourceExt};
 use serde_json::json;
 
+use super::error::chain;
 use super::{Context, OperatorError};
 use crate::crd::Pipeline;
+use crate::job_store::JobStoreError;
 use crate::objects::{MANAGER, Objects, object_name};
 use crate::status::{PipelineEvent, ReconcileOutcome, events, pipeline_status};
 use crate::worker_probe::DELETION_COST;
@@ -103,6 +105,22 @@ pub(super) async fn update_status(
         publish_event(resource, event, context).await;
     }
     Ok(())
+}
+
+/// Reports a failure of the store in the status, unless another operator leads now and writes the status.
+pub(super) async fn store_failed(
+    resource: &Pipeline,
+    error: JobStoreError,
+    context: &Context,
+) -> OperatorError {
+    if !matches!(error, JobStoreError::Superseded(_)) {
+        let why = chain(&error);
+        let outcome = ReconcileOutcome::StoreUnreachable(&why);
+        if let Err(error) = update_status(resource, &outcome, context).await {
+            return error;
+        }
+    }
+    OperatorError::JobStore(error)
 }
 
 /// Publishes an event. A failure is only logged, because events are informational.

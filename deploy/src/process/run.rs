@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
-use drover_shared::ledger::Ledger;
+use drover_shared::ledger::{LeaderTerm, Ledger};
 use drover_shared::process::{MetricsExporter, Probe, Tokens};
 use drover_shared::queue::rabbitmq::RabbitMq;
 use drover_shared::queue::{Broker, Link, QueueError};
@@ -82,20 +82,22 @@ async fn serve(
     let candidate =
         LeaseCandidate::new(client.clone(), &config.namespace, &config.lease, &config.me);
     tracing::info!("waiting for the Lease {}", config.lease);
-    if stop
-        .run_until_cancelled(candidate.acquire())
-        .await
-        .is_none()
-    {
+    let Some(leadership) = stop.run_until_cancelled(candidate.acquire()).await else {
         return Ok(());
-    }
-    metrics::set_leader(true);
-    tracing::info!("leading in the namespace {}", config.namespace);
-    let reconciling = reconcile_all(&config, client, store, broker, stop.clone());
-    let ended = tokio::select! {
-        worked = Box::pin(reconciling) => worked,
-        lost = candidate.renew_until_lost() => return Err(lost.into()),
     };
+    metrics::set_leader(true);
+    tracing::info!(
+        term = leadership.transitions,
+        "leading in the namespace {}",
+        config.namespace
+    );
+    let term = LeaderTerm {
+        lease: format!("{}/{}", config.namespace, config.lease),
+        transitions: leadership.transitions,
+    };
+    let job_store = LedgerJobStore::new(Ledger::new(store), term);
+    let reconciling = reconcile_all(&config, client, job_store, broker, stop.clone());
+    let ended = candidate.lead(leadership, Box::pin(reconciling)).await?;
     if let Err(error) = candidate.release().await {
         let error = &error as &dyn std::error::Error;
         tracing::warn!(error, "cannot release the Lease; it expires by itself");
@@ -107,7 +109,7 @@ async fn serve(
 async fn reconcile_all(
     config: &OperatorConfig,
     client: Client,
-    store: Store,
+    job_store: LedgerJobStore,
     broker: RabbitMq,
     stop: tokio_util::sync::CancellationToken,
 ) -> Result<(), OperatorFailure> {
@@ -123,7 +125,7 @@ async fn reconcile_all(
     let context = |pipelines| Context {
         recorder: Recorder::new(cluster.clone(), reporter),
         client: cluster,
-        job_store: Arc::new(LedgerJobStore::new(Ledger::new(store))),
+        job_store: Arc::new(job_store),
         worker_probe: Arc::new(HttpWorkerProbe),
         link: Box::new(move || broker.link()),
         workers,

@@ -4,6 +4,6 @@ mod fake_api;
 mod fixtures;
 mod harness;
 
-pub(crate) use fake_api::{FakeApi, RecordedRequest};
+pub(crate) use fake_api::{FakeApi, FakeNetwork, RecordedRequest};
 pub(crate) use fixtures::workers;
 pub(crate) use harness::Harness;

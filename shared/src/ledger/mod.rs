@@ -19,5 +19,6 @@ pub use done::{DoneIndex, DoneRef};
 pub use handle::Ledger;
 pub use jobs::{ReferenceError, Scope, Submission};
 pub use pipelines::{
-    DeadLetter, Epoch, PipelineChange, PipelineLock, RegisteredPipeline, RegistryError,
+    DeadLetter, Epoch, LeaderTerm, PipelineChange, PipelineLock, RegisteredPipeline, RegistryError,
+    Superseded, TermError,
 };

@@ -6,9 +6,11 @@
 
 mod answer;
 mod lists;
+mod network;
 mod request;
 mod server;
 mod state;
 
+pub(crate) use network::FakeNetwork;
 pub(crate) use request::RecordedRequest;
 pub(crate) use server::FakeApi;

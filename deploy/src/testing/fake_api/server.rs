@@ -11,8 +11,8 @@ use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
 
-use super::RecordedRequest;
 use super::state::FakeApiState;
+use super::{FakeNetwork, RecordedRequest};
 
 /// Polling interval of a watch, and the number of polls before the watch ends.
 const BREATH: Duration = Duration::from_millis(5);
@@ -25,10 +25,20 @@ pub(crate) struct FakeApi(Arc<Mutex<FakeApiState>>);
 impl FakeApi {
     /// A client of this cluster.
     pub(crate) fn client(&self) -> Client {
-        let cluster = self.clone();
+        self.client_through(&FakeNetwork::default())
+    }
+
+    /// A client that reaches this cluster through `network`, which may lose packets.
+    pub(crate) fn client_through(&self, network: &FakeNetwork) -> Client {
+        let (cluster, network) = (self.clone(), network.clone());
         let service = tower::service_fn(move |request: Request<Body>| {
-            let cluster = cluster.clone();
-            async move { Ok::<_, Infallible>(cluster.answer(request).await) }
+            let (cluster, network) = (cluster.clone(), network.clone());
+            async move {
+                network.pass_request().await;
+                let response = cluster.answer(request).await;
+                network.pass_response().await;
+                Ok::<_, Infallible>(response)
+            }
         });
         Client::new(service, "farm")
     }

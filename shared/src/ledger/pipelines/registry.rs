@@ -10,6 +10,7 @@ use ulid::Ulid;
 
 use crate::id::PipelineName;
 use crate::ledger::Ledger;
+use crate::ledger::pipelines::leader_term::{LeaderTerm, Superseded};
 use crate::ledger::records::{advice, to_json};
 use crate::store::{StoreError, StoreKey, layout};
 
@@ -66,6 +67,23 @@ pub enum RegistryError {
     Store(#[from] StoreError),
 }
 
+/// Why the change of a leader was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum TermError {
+    /// The leader's term is over.
+    #[error(transparent)]
+    Superseded(#[from] Superseded),
+    /// The registry refuses the change, or the store failed.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}
+
+impl From<StoreError> for TermError {
+    fn from(error: StoreError) -> Self {
+        Self::Registry(error.into())
+    }
+}
+
 /// A revision as stored.
 #[derive(Debug, Deserialize, PartialEq, Serialize)]
 struct StoredRevision {
@@ -73,6 +91,17 @@ struct StoredRevision {
     unique: String,
     /// None: the pipeline was deleted.
     pipeline: Option<RegisteredPipeline>,
+    /// Newest leadership of a Kubernetes operator that changed the pipeline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    leader: Option<LeaderTerm>,
+}
+
+/// The highest revision of a pipeline; number 0 if the pipeline was never registered.
+#[derive(Default)]
+struct LatestRevision {
+    number: u64,
+    pipeline: Option<RegisteredPipeline>,
+    leader: Option<LeaderTerm>,
 }
 
 /// Applies a change to a pipeline; none stands for a pipeline that is not registered.
@@ -133,21 +162,57 @@ impl Ledger {
         name: &PipelineName,
         change: &PipelineChange,
     ) -> Result<Option<RegisteredPipeline>, RegistryError> {
+        match self.change(name, change, None).await {
+            Ok(pipeline) => Ok(pipeline),
+            Err(TermError::Registry(error)) => Err(error),
+            Err(TermError::Superseded(_)) => unreachable!("only a term can be superseded"),
+        }
+    }
+
+    /// Changes a registered pipeline on behalf of a leader. Fails if the change of a later leader is recorded. The term
+    /// is recorded even if the change has no effect, so that no earlier leader can change the pipeline afterwards.
+    pub async fn change_pipeline_in_term(
+        &self,
+        name: &PipelineName,
+        change: &PipelineChange,
+        term: &LeaderTerm,
+    ) -> Result<Option<RegisteredPipeline>, TermError> {
+        self.change(name, change, Some(term)).await
+    }
+
+    async fn change(
+        &self,
+        name: &PipelineName,
+        change: &PipelineChange,
+        term: Option<&LeaderTerm>,
+    ) -> Result<Option<RegisteredPipeline>, TermError> {
         loop {
-            let (last, current) = self.latest_revision(name).await?;
-            let revision = last + 1;
-            let pipeline = match apply(current.clone(), change, revision, Timestamp::now()) {
-                Ok(pipeline) => pipeline,
-                Err(ChangeRefusal::Same) => return Ok(current),
-                Err(ChangeRefusal::Exists) => return Err(RegistryError::Exists(name.clone())),
-                Err(ChangeRefusal::Missing) => return Err(RegistryError::Missing(name.clone())),
+            let latest = self.latest_revision(name).await?;
+            if let Some(term) = term {
+                term.check(latest.leader.as_ref())?;
+            }
+            let number = latest.number + 1;
+            let changed = apply(latest.pipeline.clone(), change, number, Timestamp::now());
+            let is_recorded = term.is_none() || term == latest.leader.as_ref();
+            let (pipeline, result) = match changed {
+                Ok(pipeline) => (pipeline.clone(), Ok(pipeline)),
+                Err(refusal) => {
+                    let result = match refusal {
+                        ChangeRefusal::Same => Ok(latest.pipeline.clone()),
+                        ChangeRefusal::Exists => Err(RegistryError::Exists(name.clone())),
+                        ChangeRefusal::Missing => Err(RegistryError::Missing(name.clone())),
+                    };
+                    if is_recorded {
+                        return Ok(result?);
+                    }
+                    (latest.pipeline, result)
+                }
             };
-            if self
-                .write_revision(name, revision, pipeline.as_ref())
-                .await?
-            {
-                self.store.delete(&layout::registration(name, last)).await?;
-                return Ok(pipeline);
+            let leader = term.cloned().or(latest.leader);
+            if self.write_revision(name, number, pipeline, leader).await? {
+                let previous = layout::registration(name, latest.number);
+                self.store.delete(&previous).await?;
+                return Ok(result?);
             }
         }
     }
@@ -156,13 +221,15 @@ impl Ledger {
     async fn write_revision(
         &self,
         name: &PipelineName,
-        revision: u64,
-        pipeline: Option<&RegisteredPipeline>,
+        number: u64,
+        pipeline: Option<RegisteredPipeline>,
+        leader: Option<LeaderTerm>,
     ) -> Result<bool, StoreError> {
-        let key = layout::registration(name, revision);
+        let key = layout::registration(name, number);
         let stored = StoredRevision {
             unique: Ulid::generate().to_string(),
-            pipeline: pipeline.cloned(),
+            pipeline,
+            leader,
         };
         match self.store.create(&key, to_json(&key, &stored)?).await {
             Ok(()) => Ok(true),
@@ -176,7 +243,7 @@ impl Ledger {
         &self,
         name: &PipelineName,
     ) -> Result<Option<RegisteredPipeline>, StoreError> {
-        Ok(self.latest_revision(name).await?.1)
+        Ok(self.latest_revision(name).await?.pipeline)
     }
 
     /// All registered pipelines, sorted by name.
@@ -193,22 +260,22 @@ impl Ledger {
         Ok(all)
     }
 
-    /// Number and content of the highest revision; 0 if the pipeline was never registered.
-    async fn latest_revision(
-        &self,
-        name: &PipelineName,
-    ) -> Result<(u64, Option<RegisteredPipeline>), StoreError> {
+    async fn latest_revision(&self, name: &PipelineName) -> Result<LatestRevision, StoreError> {
         loop {
             let names = self.store.names(&layout::revisions(name)).await?;
             let Some(last) = names.iter().filter_map(|name| number(name)).max() else {
-                return Ok((0, None));
+                return Ok(LatestRevision::default());
             };
             // A concurrent change may have removed the revision meanwhile.
             if let Some(stored) = self
                 .read_revision(&layout::registration(name, last))
                 .await?
             {
-                return Ok((last, stored.pipeline));
+                return Ok(LatestRevision {
+                    number: last,
+                    pipeline: stored.pipeline,
+                    leader: stored.leader,
+                });
             }
         }
     }
@@ -308,5 +375,85 @@ mod tests {
         futures::future::join_all(requests).await;
         let registered = ledger.registered(&name()).await.unwrap().unwrap();
         assert_eq!((registered.run_requests, registered.revision), (20, 21));
+    }
+
+    fn term(lease: &str, transitions: u64) -> LeaderTerm {
+        LeaderTerm {
+            lease: lease.to_owned(),
+            transitions,
+        }
+    }
+
+    fn put(spec: u32) -> PipelineChange {
+        PipelineChange::Put(json!(spec))
+    }
+
+    #[tokio::test]
+    async fn changes_of_an_earlier_leader_are_refused() {
+        let ledger = Ledger::new(Store::in_memory());
+        let change = async |change: PipelineChange, term: LeaderTerm| {
+            ledger
+                .change_pipeline_in_term(&name(), &change, &term)
+                .await
+        };
+        change(put(1), term("a/lease", 1)).await.unwrap();
+        // The second leader finds the spec as desired, and is recorded all the same.
+        let same = change(put(1), term("a/lease", 2)).await.unwrap().unwrap();
+        assert_eq!(same.revision, 1, "the pipeline did not change");
+        for refused in [put(2), put(1), PipelineChange::Delete] {
+            let refused = change(refused, term("a/lease", 1)).await.unwrap_err();
+            assert!(
+                matches!(
+                    refused,
+                    TermError::Superseded(Superseded {
+                        recorded: 2,
+                        own: 1,
+                        ..
+                    })
+                ),
+                "{refused}"
+            );
+        }
+        change(put(3), term("a/lease", 2)).await.unwrap();
+        let registered = ledger.registered(&name()).await.unwrap().unwrap();
+        assert_eq!(registered.spec, json!(3));
+    }
+
+    #[tokio::test]
+    async fn a_deleted_pipeline_is_not_created_again_by_an_earlier_leader() {
+        let ledger = Ledger::new(Store::in_memory());
+        let change = async |change: PipelineChange, term: LeaderTerm| {
+            ledger
+                .change_pipeline_in_term(&name(), &change, &term)
+                .await
+        };
+        // Deleted before it was ever registered: the term is recorded.
+        let missing = change(PipelineChange::Delete, term("a/lease", 2)).await;
+        assert!(matches!(
+            missing,
+            Err(TermError::Registry(RegistryError::Missing(_)))
+        ));
+        let refused = change(put(1), term("a/lease", 1)).await.unwrap_err();
+        assert!(matches!(refused, TermError::Superseded(_)), "{refused}");
+        assert_eq!(ledger.registered(&name()).await.unwrap(), None);
+        change(put(1), term("b/lease", 1)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_person_s_change_keeps_the_recorded_term() {
+        let ledger = Ledger::new(Store::in_memory());
+        let leader = term("a/lease", 2);
+        ledger
+            .change_pipeline_in_term(&name(), &put(1), &leader)
+            .await
+            .unwrap();
+        ledger
+            .change_pipeline(&name(), &PipelineChange::Pause)
+            .await
+            .unwrap();
+        let refused = ledger
+            .change_pipeline_in_term(&name(), &put(2), &term("a/lease", 1))
+            .await;
+        assert!(matches!(refused, Err(TermError::Superseded(_))));
     }
 }
