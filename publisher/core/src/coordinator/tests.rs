@@ -536,3 +536,45 @@ async fn an_output_edited_in_place_is_made_anew() {
     assert_eq!(last.datums, counts(20, 0, 20, 0));
     fixture.assert_output(20);
 }
+
+#[tokio::test]
+async fn a_touched_output_is_not_done_anew() {
+    let fixture = Fixture::new(20).await;
+    fixture.run(WRITES).await;
+    let touched = std::fs::File::open(fixture.folder.path().join("out/0004")).unwrap();
+    touched
+        .set_modified(std::time::SystemTime::UNIX_EPOCH)
+        .unwrap();
+    drop(touched);
+    let next = fixture.run(WRITES).await;
+    assert_eq!(
+        (next.state, next.datums),
+        (JobState::Success, counts(20, 0, 20, 0))
+    );
+    fixture.assert_output(20);
+}
+
+#[tokio::test]
+async fn a_copied_store_does_nothing_anew() {
+    let fixture = Fixture::new(20).await;
+    let first = fixture.run(WRITES).await;
+    // A copy has other inodes and times, and no links.
+    for index in 0..20 {
+        let staged = layout::staged_file(first.id, &format!("claim-{index}"), 0);
+        let staged = fixture.ledger.store().local_path(&staged).unwrap();
+        for path in [
+            staged,
+            fixture.folder.path().join(format!("out/{index:04}")),
+        ] {
+            let copy = path.with_extension("copy");
+            std::fs::copy(&path, &copy).unwrap();
+            std::fs::rename(&copy, &path).unwrap();
+        }
+    }
+    let next = fixture.run(WRITES).await;
+    assert_eq!(
+        (next.state, next.datums),
+        (JobState::Success, counts(20, 0, 20, 0))
+    );
+    fixture.assert_output(20);
+}

@@ -121,6 +121,8 @@ fn push_pieces(
             job,
             staged: verdict.staged.clone(),
             size: output.size,
+            hash: output.hash.clone(),
+            version: output.version.clone(),
         };
         pieces.push(OutputPiece {
             path: output.path.clone(),

@@ -28,6 +28,10 @@ pub(super) struct StagedFile {
     pub(super) staged: String,
     /// Size in bytes at commit.
     pub(super) size: u64,
+    /// Hash of the content at commit; none in records of older versions.
+    pub(super) hash: Option<String>,
+    /// Version of the staged file at commit, in a folder.
+    pub(super) version: Option<String>,
 }
 
 impl StagedFile {

@@ -37,8 +37,6 @@ pub(super) struct FileToWrite {
     pub(super) made_of: String,
     /// The pieces in order of concatenation.
     pub(super) sources: Vec<StagedFile>,
-    /// Version of the file found, if written from the same pieces and altered since.
-    pub(super) altered: Option<String>,
     /// True if a file exists at the path.
     pub(super) exists: bool,
     /// Versions of the pieces after the previous publication of the same pieces; empty if unknown.
@@ -162,13 +160,11 @@ impl<'a> PlanBuilder<'a> {
                 let exists = found.is_some();
                 let same = recorded
                     .filter(|recorded| recorded.made_of == made_of && recorded.version.is_some());
-                let known = same.clone().map(known_versions).unwrap_or_default();
-                let altered = same.and(found).map(|found| found.version);
+                let known = same.map(known_versions).unwrap_or_default();
                 self.write(FileToWrite {
                     path: desired.path,
                     made_of,
                     sources: desired.sources,
-                    altered,
                     exists,
                     known,
                 })

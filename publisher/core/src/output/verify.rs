@@ -1,8 +1,10 @@
 //! Makes sure, before the output folder is touched, that every staged file of a plan is whole.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::pin::pin;
 
+use drover_shared::datum::content_hash;
 use drover_shared::store::{Entry, Store, StoreError};
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -33,12 +35,16 @@ async fn lost_datums(store: &Store, file: &FileToWrite) -> Result<Vec<u64>, Outp
     let mut lost = Vec::new();
     for (n, source) in file.sources.iter().enumerate() {
         let whole = match store.entry(&source.key()).await {
-            Ok(entry) => is_whole(
+            Ok(entry) => match judge(
                 source,
                 &entry,
                 file.known_version(n),
-                file.altered.as_deref(),
-            ),
+                store.local_root().is_some(),
+            ) {
+                Judgement::Whole => true,
+                Judgement::Lost => false,
+                Judgement::Compare(hash) => hash_of(store, source).await?.as_deref() == Some(hash),
+            },
             Err(StoreError::Missing { .. }) => false,
             Err(error) => return Err(error.into()),
         };
@@ -49,17 +55,52 @@ async fn lost_datums(store: &Store, file: &FileToWrite) -> Result<Vec<u64>, Outp
     Ok(lost)
 }
 
-/// Pure: true if the staged file is as committed. `known` is its version after the previous publication; `altered` is the
-/// version of an altered output file, which shows a hard link to the staged file.
-fn is_whole(
-    source: &StagedFile,
+/// What size and version tell of a staged file.
+#[derive(Debug, Eq, PartialEq)]
+enum Judgement<'a> {
+    Whole,
+    Lost,
+    /// Its content must have this hash.
+    Compare(&'a str),
+}
+
+/// Pure: judges a staged file by its listing. `known` is its version after the previous publication. In a folder, where a
+/// published file may be a hard link to the staged one, an edit of the output changes the staged file. A bucket has no
+/// links, so the size is enough.
+fn judge<'a>(
+    source: &'a StagedFile,
     entry: &Entry,
     known: Option<&str>,
-    altered: Option<&str>,
-) -> bool {
-    entry.size == source.size
-        && known.is_none_or(|known| known == entry.version)
-        && altered != Some(entry.version.as_str())
+    in_folder: bool,
+) -> Judgement<'a> {
+    if entry.size != source.size {
+        return Judgement::Lost;
+    }
+    let versions = [known, source.version.as_deref()];
+    let is_known = versions.contains(&Some(entry.version.as_str()));
+    match &source.hash {
+        _ if !in_folder || is_known => Judgement::Whole,
+        Some(hash) => Judgement::Compare(hash),
+        // Records of older versions have neither: without a known version the file was never published.
+        None if versions == [None, None] => Judgement::Whole,
+        None => Judgement::Lost,
+    }
+}
+
+/// The hash of a staged file of a folder; none if the file has vanished.
+async fn hash_of(store: &Store, source: &StagedFile) -> Result<Option<String>, OutputError> {
+    let Some(path) = store.local_path(&source.key()) else {
+        return Ok(None);
+    };
+    let hashing = tokio::task::spawn_blocking(move || content_hash(File::open(path)?));
+    match hashing.await.map_err(std::io::Error::other).flatten() {
+        Ok(hash) => Ok(Some(hash)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(OutputError::Store(StoreError::Unavailable {
+            key: source.key(),
+            source: error.into(),
+        })),
+    }
 }
 
 #[cfg(test)]
@@ -68,34 +109,38 @@ mod tests {
     use drover_shared::id::JobId;
 
     #[test]
-    fn a_staged_file_is_whole_if_size_and_known_version_agree() {
-        let source = StagedFile {
+    fn size_and_version_tell_whether_a_staged_file_must_be_read() {
+        use Judgement::{Compare, Lost, Whole};
+        let source = |hash: Option<&str>, version: Option<&str>| StagedFile {
             index: 0,
             n: 0,
             job: JobId::generate(),
             staged: "claim-0".to_owned(),
             size: 1,
+            hash: hash.map(str::to_owned),
+            version: version.map(str::to_owned),
         };
+        let hash = Some("blake3:1");
         #[rustfmt::skip]
         let rows = [
-            ("never published",            1, "v", None,      None,      true),
-            ("cut off",                    0, "v", None,      None,      false),
-            ("as after the publication",   1, "v", Some("v"), None,      true),
-            ("altered after it",           1, "w", Some("v"), None,      false),
-            ("the output was replaced",    1, "v", Some("v"), Some("w"), true),
-            ("altered through the output", 1, "w", None,      Some("w"), false),
+            ("as committed",                source(hash, Some("v")), 1, "v", None,      true,  Whole),
+            ("cut off",                     source(hash, Some("v")), 0, "v", None,      true,  Lost),
+            ("as published",                source(hash, Some("v")), 1, "w", Some("w"), true,  Whole),
+            ("touched, copied or edited",   source(hash, Some("v")), 1, "x", Some("w"), true,  Compare("blake3:1")),
+            ("never published, copied",     source(hash, None),      1, "x", None,      true,  Compare("blake3:1")),
+            ("old record, never published", source(None, None),      1, "x", None,      true,  Whole),
+            ("old record, as published",    source(None, None),      1, "w", Some("w"), true,  Whole),
+            ("old record, edited",          source(None, None),      1, "x", Some("w"), true,  Lost),
+            ("in a bucket",                 source(hash, None),      1, "x", Some("w"), false, Whole),
+            ("in a bucket, cut off",        source(hash, None),      0, "x", Some("w"), false, Lost),
         ];
-        for (name, size, version, known, altered, expected) in rows {
+        for (name, source, size, version, known, in_folder, expected) in rows {
             let entry = Entry {
                 path: "/staged".to_owned(),
                 size,
                 version: version.to_owned(),
             };
-            assert_eq!(
-                is_whole(&source, &entry, known, altered),
-                expected,
-                "{name}"
-            );
+            assert_eq!(judge(&source, &entry, known, in_folder), expected, "{name}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use drover_shared::datum::{Cause, Datum, Output, Verdict, VerdictState};
+use drover_shared::datum::{Cause, Datum, Output, Verdict, VerdictState, content_hash};
 use drover_shared::id::JobId;
 use drover_shared::job::{Counts, JobRecord};
 use drover_shared::ledger::{Commit, Ledger};
@@ -240,12 +240,13 @@ impl Fixture {
         let file = self.scratch.path().join("staging");
         std::fs::write(&file, &path).unwrap();
         let key = layout::staged_file(job, &verdict.staged, 0);
-        self.ledger.store().adopt(&file, &key).await.unwrap();
+        let store = self.ledger.store();
+        store.adopt(&file, &key).await.unwrap();
         verdict.outputs = vec![Output {
             size: path.len() as u64,
+            hash: Some(content_hash(path.as_bytes()).unwrap()),
+            version: Some(store.entry(&key).await.unwrap().version),
             path,
-            hash: None,
-            version: None,
         }];
     }
 
