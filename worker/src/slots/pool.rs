@@ -1,6 +1,7 @@
 //! The slots: one runner for each datum that may run at the same time.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use drover_shared::store::{Store, initial_umask, layout};
@@ -10,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
 use crate::metrics;
-use crate::runner::{Execution, Order, Runner, RunnerError, RunnerSettings};
+use crate::runner::{Execution, Order, Runner, RunnerError, RunnerSettings, Sandbox};
 use crate::slots::Scratch;
 
 /// All slots of a worker.
@@ -19,6 +20,19 @@ pub(crate) struct Slots {
     free: Semaphore,
     count: u32,
     idle: Mutex<Vec<Slot>>,
+    spares: Option<Spares>,
+}
+
+/// The slots of datums that pause between attempts stay theirs, with runner and `/tmp`. Others run in spare slots then.
+#[derive(Debug)]
+struct Spares {
+    /// The settings of a runner, but for its directory.
+    settings: RunnerSettings,
+    /// The parent of the slots' directories.
+    directory: PathBuf,
+    /// Limits the slots of pausing datums.
+    pausing: Semaphore,
+    next: AtomicUsize,
 }
 
 /// A slot; without a runner after the death of the last one.
@@ -67,7 +81,9 @@ impl Slots {
             });
         }
         metrics::slots(u32::from(settings.slots.get()));
+        let spares = Spares::for_slots(&idle, scratch);
         Ok(Self {
+            spares,
             free: Semaphore::new(count),
             count: u32::from(settings.slots.get()),
             idle: Mutex::new(idle),
@@ -76,19 +92,26 @@ impl Slots {
 
     /// Acquires a slot, in the order of the requests.
     pub(crate) async fn lease(&self, share: SlotShare) -> SlotLease<'_> {
-        let wanted = match share {
-            SlotShare::One => 1,
-            SlotShare::All => self.count,
-        };
-        let permit = self.free.acquire_many(wanted).await;
-        let permit = permit.expect("the semaphore is never closed");
+        let permit = self.permit(share).await;
         let slot = self.lock().pop();
+        let slot = slot.or_else(|| Some(self.spares.as_ref()?.slot()));
         metrics::slots_busy(1);
         SlotLease {
             slots: self,
-            slot: Some(slot.expect("there are as many slots as permits")),
-            _permit: permit,
+            slot: Some(slot.expect("there are as many slots as permits, or spare ones")),
+            share,
+            permit: Some(permit),
+            pausing: None,
         }
+    }
+
+    async fn permit(&self, share: SlotShare) -> SemaphorePermit<'_> {
+        let slots = match share {
+            SlotShare::One => 1,
+            SlotShare::All => self.count,
+        };
+        let permit = self.free.acquire_many(slots).await;
+        permit.expect("the semaphore is never closed")
     }
 
     /// Ends all idle runners and waits for their exit.
@@ -101,6 +124,33 @@ impl Slots {
 
     fn lock(&self) -> MutexGuard<'_, Vec<Slot>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Spares {
+    /// None where commands find their inputs by links at `/pfs`, which is there once.
+    fn for_slots(slots: &[Slot], scratch: &Scratch) -> Option<Self> {
+        let first = slots.first()?;
+        let sandbox = first.runner.as_ref()?.sandbox();
+        (sandbox != Sandbox::Links).then(|| Self {
+            settings: (*first.settings).clone(),
+            directory: scratch.slots(),
+            pausing: Semaphore::new(slots.len()),
+            next: AtomicUsize::new(slots.len()),
+        })
+    }
+
+    /// A new slot; its runner is started when it is used.
+    fn slot(&self) -> Slot {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let settings = RunnerSettings {
+            scratch: self.directory.join(number.to_string()),
+            ..self.settings.clone()
+        };
+        Slot {
+            settings: Arc::new(settings),
+            runner: None,
+        }
     }
 }
 
@@ -135,10 +185,33 @@ pub(crate) struct SlotLease<'a> {
     slots: &'a Slots,
     /// None only while the lease is dropped.
     slot: Option<Slot>,
-    _permit: SemaphorePermit<'a>,
+    share: SlotShare,
+    /// None while the datum pauses.
+    permit: Option<SemaphorePermit<'a>>,
+    /// Held while the datum pauses.
+    pausing: Option<SemaphorePermit<'a>>,
 }
 
 impl SlotLease<'_> {
+    /// Lets other datums run until [`SlotLease::resume`]. Does nothing where there can be no spare slot, or where too many
+    /// datums pause already.
+    pub(crate) fn pause(&mut self) {
+        let spares = self.slots.spares.as_ref();
+        self.pausing = spares.and_then(|spares| spares.pausing.try_acquire().ok());
+        if self.pausing.is_some() && self.permit.take().is_some() {
+            metrics::slots_busy(-1);
+        }
+    }
+
+    /// Waits for the turn of a paused datum, which has the same slot as before. Cancel-safe.
+    pub(crate) async fn resume(&mut self) {
+        if self.permit.is_none() {
+            self.permit = Some(self.slots.permit(self.share).await);
+            metrics::slots_busy(1);
+        }
+        self.pausing = None;
+    }
+
     /// The slot's runner; a new one is started if the last one died.
     pub(crate) async fn runner(&mut self) -> Result<&mut Runner, RunnerError> {
         let slot = self.slot.as_mut().expect("a lease has its slot");
@@ -198,6 +271,8 @@ impl SlotLease<'_> {
 impl Drop for SlotLease<'_> {
     fn drop(&mut self) {
         self.slots.lock().extend(self.slot.take());
-        metrics::slots_busy(-1);
+        if self.permit.is_some() {
+            metrics::slots_busy(-1);
+        }
     }
 }

@@ -54,9 +54,14 @@ impl Scratch {
         self.path.parent()
     }
 
+    /// Parent of the working directories of the slots' runners.
+    pub(crate) fn slots(&self) -> PathBuf {
+        self.path.join("slots")
+    }
+
     /// Working directory of a slot's runner.
     pub(crate) fn slot(&self, number: usize) -> PathBuf {
-        self.path.join("slots").join(number.to_string())
+        self.slots().join(number.to_string())
     }
 
     /// The downloaded inputs of a claim.
