@@ -39,6 +39,7 @@ fn datum() -> Datum {
             group_by: None,
             tag: ContentTag::new("blake3:00"),
             leaf: 0,
+            version: None,
         }],
     }
 }
@@ -312,9 +313,10 @@ prop_compose! {
         name in any_text(), repo in any_text(), path in any_text(), tag in any_text(),
         dir in any::<bool>(), size in any::<u64>(), leaf in any::<u16>(),
         join_on in any::<Option<String>>(), group_by in any::<Option<String>>(),
+        version in any::<Option<String>>(),
     ) -> DatumInput {
         let kind = if dir { InputKind::Dir } else { InputKind::File };
-        DatumInput { name, repo, path, kind, size, join_on, group_by, tag: ContentTag::new(tag), leaf }
+        DatumInput { name, repo, path, kind, size, join_on, group_by, tag: ContentTag::new(tag), leaf, version }
     }
 }
 

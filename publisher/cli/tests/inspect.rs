@@ -98,6 +98,7 @@ fn entry(index: u64, job: JobId) -> ManifestEntry {
         group_by: None,
         tag: ContentTag::new("blake3:00"),
         leaf: 0,
+        version: None,
     };
     let datum = Datum {
         index,

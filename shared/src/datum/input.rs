@@ -41,6 +41,10 @@ pub struct DatumInput {
     pub tag: ContentTag,
     /// The pfs leaf of the spec that produced the input.
     pub leaf: u16,
+    /// Hash over what the listing told of the files of a local folder: inodes, times, sizes. As long as it is equal, the
+    /// content is the one of the tag. Absent for buckets, whose tags are made of the listing, and in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
 }
 
 /// File or directory.

@@ -4,10 +4,12 @@ mod cause;
 mod content_hash;
 mod identity;
 mod input;
+mod tree_hash;
 mod verdict;
 
 pub use cause::Cause;
 pub use content_hash::content_hash;
 pub use identity::{CodeFile, WorkIdentity};
 pub use input::{ContentTag, Datum, DatumInput, InputKind};
+pub use tree_hash::{TreeHash, short_version};
 pub use verdict::{DatumState, Output, StageStats, Verdict, VerdictState};

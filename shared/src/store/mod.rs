@@ -26,7 +26,7 @@ pub mod testing;
 
 pub use entry::Entry;
 pub use error::StoreError;
-pub use folder::initial_umask;
+pub use folder::{file_version, initial_umask};
 pub use handle::Store;
 pub use key::StoreKey;
 pub use location::Location;

@@ -11,7 +11,7 @@ use super::claimed::ClaimedDatum;
 use super::collect::{CollectedOutput, collect};
 use super::mark::AttemptMark;
 use super::order::{CommandRole, order};
-use super::stage::StagedDatum;
+use super::stage::{InputCheck, StagedDatum};
 use crate::context::WorkerContext;
 use crate::flow_error::{FlowError, InfrastructureError, Interruption};
 use crate::metrics;
@@ -64,15 +64,16 @@ impl ExecutedDatum {
 
 /// Runs the command in a slot until it succeeds or `datum_tries` is used up, then `err_cmd` if there is one.
 pub(super) async fn execute(
-    staged: StagedDatum,
+    mut staged: StagedDatum,
     context: &WorkerContext,
 ) -> Result<ExecutedDatum, FlowError> {
-    let claimed = &staged.claimed;
+    let claimed = staged.claimed.clone();
     let lease = context.slots.lease(claimed.suspicion().share());
     let lease = context.unless_interrupted(&claimed.job, lease).await?;
-    let mark = AttemptMark::leave(claimed, context).await?;
+    let mark = AttemptMark::leave(&claimed, context).await?;
+    let (download_bytes, download_time) = (staged.bytes, staged.time);
     let mut run = DatumRun {
-        staged: &staged,
+        staged: &mut staged,
         context,
         lease,
         fresh: true,
@@ -84,12 +85,12 @@ pub(super) async fn execute(
             outcome,
             attempts,
             mark,
-            download_bytes: staged.bytes,
-            download_time: staged.time,
+            download_bytes,
+            download_time,
             process_time: run.process_time,
         }),
         Err(failure) => {
-            mark.remove(claimed, context).await;
+            mark.remove(&claimed, context).await;
             Err(failure)
         }
     }
@@ -97,7 +98,7 @@ pub(super) async fn execute(
 
 /// A datum in its slot.
 struct DatumRun<'a> {
-    staged: &'a StagedDatum,
+    staged: &'a mut StagedDatum,
     context: &'a WorkerContext,
     lease: SlotLease<'a>,
     /// True until the slot's runner has been given the datum's inputs.
@@ -107,38 +108,65 @@ struct DatumRun<'a> {
     process_time: Duration,
 }
 
+/// A failed attempt.
+struct FailedAttempt {
+    cause: Cause,
+    /// True if no other attempt can succeed.
+    is_final: bool,
+}
+
 impl DatumRun<'_> {
     async fn all_attempts(&mut self) -> Result<(DatumOutcome<CollectedOutput>, u32), FlowError> {
         let tries = self.staged.claimed.job.pipeline.datum_tries.get();
         let mut delays = Backoff::new();
         let mut attempt = 1;
         loop {
-            let cause = match self.attempt(attempt).await {
+            let FailedAttempt { cause, is_final } = match self.attempt(attempt).await? {
                 Ok(collected) => return Ok((DatumOutcome::Success(collected), attempt)),
-                Err(FlowError::Datum(cause)) => cause,
-                Err(failure) => return Err(failure),
+                Err(failed) => failed,
             };
-            if attempt >= tries {
+            if is_final || attempt >= tries {
                 return Ok((self.rescue(cause, attempt).await?, attempt));
             }
             self.report_retry(attempt).await?;
-            let pause = tokio::time::sleep(delays.next().unwrap_or_default());
-            self.context
-                .unless_interrupted(&self.staged.claimed.job, pause)
-                .await?;
+            self.pause(delays.next().unwrap_or_default()).await?;
             attempt += 1;
         }
     }
 
-    /// One attempt: the command, then its output.
-    async fn attempt(&mut self, attempt: u32) -> Result<CollectedOutput, FlowError> {
-        let collected = self.run_and_collect(attempt).await;
-        match &collected {
-            Ok(_) => metrics::attempted(None),
-            Err(FlowError::Datum(cause)) => metrics::attempted(Some(cause)),
-            Err(FlowError::Infrastructure(_) | FlowError::Interrupted(_)) => {}
+    /// Waits before the next attempt. Other datums may use the slot meanwhile.
+    async fn pause(&mut self, pause: Duration) -> Result<(), FlowError> {
+        let claimed = &self.staged.claimed;
+        if !claimed.job.pipeline.transform.datum_batching {
+            self.lease.pause();
         }
-        collected
+        let slot = async {
+            tokio::time::sleep(pause).await;
+            self.lease.resume().await;
+        };
+        self.context.unless_interrupted(&claimed.job, slot).await
+    }
+
+    /// One attempt: the command, then its output, then another look at the inputs.
+    async fn attempt(
+        &mut self,
+        attempt: u32,
+    ) -> Result<Result<CollectedOutput, FailedAttempt>, FlowError> {
+        let collected = match self.run_and_collect(attempt).await {
+            Ok(collected) => Ok(collected),
+            Err(FlowError::Datum(cause)) => Err(FailedAttempt {
+                is_final: matches!(cause, Cause::Start { .. }),
+                cause,
+            }),
+            Err(failure) => return Err(failure),
+        };
+        let collected = match self.staged.check_inputs().await? {
+            InputCheck::Unchanged => collected,
+            InputCheck::Touched(input) => Err(void_attempt(&input, false)),
+            InputCheck::Changed(input) => Err(void_attempt(&input, true)),
+        };
+        metrics::attempted(collected.as_ref().err().map(|failed| &failed.cause));
+        Ok(collected)
     }
 
     async fn run_and_collect(&mut self, attempt: u32) -> Result<CollectedOutput, FlowError> {
@@ -199,15 +227,20 @@ impl DatumRun<'_> {
     /// Runs an order, and reports it as running if it takes long enough.
     async fn watched(&mut self, order: &Order, role: CommandRole) -> Result<Execution, FlowError> {
         let Self {
-            staged, context, ..
-        } = *self;
+            staged,
+            context,
+            lease,
+            fresh,
+            ..
+        } = self;
+        let claimed = &staged.claimed;
         let since = Timestamp::now();
-        self.fresh = false;
+        *fresh = false;
         let executed = tokio::select! {
             biased;
             () = context.tokens.hard.cancelled() => None,
-            executed = self.lease.run(order, &staged.claimed.job.stopped) => Some(executed),
-            never = report_when_long(staged, context, role, since) => match never {},
+            executed = lease.run(order, &claimed.job.stopped) => Some(executed),
+            never = report_when_long(claimed, context, role, since) => match never {},
         };
         match executed {
             None => {
@@ -295,9 +328,18 @@ impl DatumRun<'_> {
     }
 }
 
+/// The failure of an attempt that may have read another content than the listed one.
+fn void_attempt(input: &str, is_final: bool) -> FailedAttempt {
+    let message = format!("input {input} changed while its datum ran; run the pipeline again");
+    FailedAttempt {
+        cause: Cause::Input { message },
+        is_final,
+    }
+}
+
 /// Reports an attempt as running once it has taken long enough, then waits for ever.
 async fn report_when_long(
-    staged: &StagedDatum,
+    claimed: &ClaimedDatum,
     context: &WorkerContext,
     role: CommandRole,
     since: Timestamp,
@@ -307,7 +349,7 @@ async fn report_when_long(
         datum,
         redeliveries,
         ..
-    } = &staged.claimed;
+    } = claimed;
     if let CommandRole::Attempt(attempt) = role {
         tokio::time::sleep(REPORT_AFTER).await;
         let worker = context.settings.worker.clone();

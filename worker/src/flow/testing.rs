@@ -14,6 +14,7 @@ pub(super) fn datum_of(index: u64, inputs: &[(&str, &str)]) -> Datum {
         group_by: None,
         tag: ContentTag::new("blake3:00"),
         leaf: 0,
+        version: None,
     });
     let id = "00112233445566778899aabbccddeeff".parse().unwrap();
     Datum {

@@ -128,6 +128,7 @@ impl Farm {
                 group_by: None,
                 tag: ContentTag::new("blake3:00"),
                 leaf: 0,
+                version: None,
             }],
         }
     }

@@ -37,6 +37,40 @@ async fn a_datum_is_tried_as_often_as_the_spec_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_cannot_be_started_is_not_tried_again() {
+    for command in ["no-such-command", "/etc/hostname"] {
+        let spec = json!({"transform": {"cmd": [command]}, "datum_tries": 3});
+        let (_farm, verdict) = run(spec).await;
+        assert!(
+            matches!(verdict.cause, Some(Cause::Start { .. })),
+            "{:?}",
+            verdict.cause
+        );
+        assert_eq!(verdict.attempts, 1, "{command}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_datum_that_pauses_between_attempts_leaves_its_slot_to_others() {
+    // The datum `a` fails until `b` has run, and finds its `/tmp` again.
+    let script = "case $in in */a) echo x >> /tmp/n; if test -e $FARM/b; then cp /tmp/n /pfs/out/; else exit 1; fi;; *) touch $FARM/b;; esac";
+    let spec = json!({"transform": {"cmd": ["sh", "-c", script]}, "datum_tries": 9});
+    let mut farm = Farm::with(spec).await;
+    farm.write("a", "A");
+    farm.write("b", "B");
+    farm.publish(vec![farm.datum(0, "a")]).await;
+    farm.publish(vec![farm.datum(1, "b")]).await;
+    let worker = farm.work(farm.settings());
+    let (first, _) = farm.ended().await;
+    let (second, _) = farm.ended().await;
+    assert_eq!((first.index, second.index), (1, 0));
+    let attempts = usize::try_from(second.attempts).unwrap();
+    assert_eq!(farm.output(&second, "/n"), "x\n".repeat(attempts));
+    farm.tokens.soft.cancel();
+    worker.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_next_attempt_finds_an_empty_output_and_the_old_tmp() {
     let script =
         "test -e /tmp/before && { ls -A /pfs/out > /tmp/seen; mv /tmp/seen /pfs/out/seen; exit 0; }

@@ -2,10 +2,12 @@
 
 use std::os::unix::fs::symlink;
 
-use drover_shared::datum::{Cause, Datum, Verdict, VerdictState};
+use drover_shared::datum::{
+    Cause, Datum, InputKind, TreeHash, Verdict, VerdictState, short_version,
+};
 use serde_json::{Value, json};
 
-use crate::farm::Farm;
+use crate::farm::{Farm, WAIT_FOR_GO, exists, open};
 
 /// Shows all that a command sees below `/pfs/in`: path and text of each file, sorted.
 const SHOW: &str = "cd /pfs/in; find . -type f | sort | while read f; do echo \"$f=$(cat $f)\"; done > /pfs/out/seen";
@@ -149,6 +151,128 @@ async fn an_input_that_changed_or_vanished_fails_its_datum() {
             message.contains(expected) && message.contains("in/a"),
             "{message}"
         );
+    }
+}
+
+/// Runs a datum over `path` whose command waits, changes the inputs meanwhile, and lets it end.
+async fn change_while_running(farm: &mut Farm, path: &str, change: Change) -> Verdict {
+    let datum = listed(farm, path);
+    farm.publish(vec![datum]).await;
+    let worker = farm.work(farm.settings());
+    exists(&farm.path("running")).await;
+    change(farm);
+    open(&farm.path("go"));
+    let (verdict, _) = farm.ended().await;
+    worker.abort();
+    verdict
+}
+
+/// The datum of `path` with tag and version as a listing of the repo `in` finds them.
+fn listed(farm: &Farm, path: &str) -> Datum {
+    let mut datum = farm.datum(0, path);
+    let input = &mut datum.inputs[0];
+    let prefix = "in".parse().unwrap();
+    let mut walk = farm.ledger.store().walk(&prefix).unwrap();
+    let mut tree = TreeHash::default();
+    while let Some(entry) = walk.next() {
+        let entry = entry.unwrap();
+        let tag = walk.tag(&entry).unwrap();
+        if entry.path == input.path {
+            input.version = Some(short_version(&entry.version));
+            input.tag = tag;
+        } else if let Some(below) = entry.path.strip_prefix(&input.path) {
+            tree.add(below, entry.size, &tag, &entry.version);
+        }
+    }
+    if input.kind == InputKind::Dir {
+        input.version = tree.version_beside_tag();
+        input.tag = tree.tag();
+    }
+    datum
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_is_void_if_its_input_changed_meanwhile() {
+    let rows: [(&str, &str, Change); 6] = [
+        ("edited in place", "a", |farm| farm.write("a", "B")),
+        ("replaced", "a", |farm| {
+            farm.write("new", "A");
+            std::fs::rename(farm.path("in/new"), farm.path("in/a")).unwrap();
+        }),
+        ("removed", "a", |farm| {
+            std::fs::remove_file(farm.path("in/a")).unwrap();
+        }),
+        ("a file of the directory", "d", |farm| {
+            farm.write("d/b", "C")
+        }),
+        ("one more file", "d", |farm| farm.write("d/c", "C")),
+        ("a linked file of the directory", "l", |farm| {
+            farm.write("d/b", "C");
+        }),
+    ];
+    for (name, path, change) in rows {
+        let mut farm = Farm::new(WAIT_FOR_GO).await;
+        farm.write("a", "A");
+        farm.write("d/b", "B");
+        farm.write("l/other", "O");
+        symlink(farm.path("in/d/b"), farm.path("in/l/link")).unwrap();
+        let verdict = change_while_running(&mut farm, path, change).await;
+        assert_eq!(verdict.state, VerdictState::Failed, "{name}");
+        assert_eq!(verdict.attempts, 1, "{name}");
+        let message = input_error(&verdict);
+        let expected = format!("input in/{path} changed while its datum ran");
+        assert!(message.contains(&expected), "{name}: {message}");
+        assert!(verdict.outputs.is_empty() && farm.staged_files().is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_input_that_was_touched_meanwhile_costs_an_attempt() {
+    for path in ["a", "d"] {
+        let mut farm = Farm::new(WAIT_FOR_GO).await;
+        farm.write("a", "A");
+        farm.write("d/b", "B");
+        let touch: Change = |farm| {
+            farm.write("a", "A");
+            farm.write("d/b", "B");
+        };
+        let verdict = change_while_running(&mut farm, path, touch).await;
+        assert_eq!(verdict.state, VerdictState::Success, "{:?}", verdict.cause);
+        assert_eq!(verdict.attempts, 2, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_input_counts_by_its_content_if_it_looks_unlike_the_listing() {
+    let edits: [(&str, bool); 2] = [("A", true), ("B", false)];
+    for path in ["a", "d", "l"] {
+        for (text, is_same) in edits {
+            let mut farm = farm(json!({})).await;
+            farm.write("a", "A");
+            farm.write("d/b", "A");
+            farm.write("l/other", "O");
+            symlink(farm.path("in/d/b"), farm.path("in/l/link")).unwrap();
+            let datum = listed(&farm, path);
+            farm.write("new", text);
+            for file in ["in/a", "in/d/b"] {
+                std::fs::copy(farm.path("in/new"), farm.path("copy")).unwrap();
+                std::fs::rename(farm.path("copy"), farm.path(file)).unwrap();
+            }
+            let verdict = run(&mut farm, datum).await;
+            assert_eq!(
+                verdict.cause.is_none(),
+                is_same,
+                "{path} {text}: {:?}",
+                verdict.cause
+            );
+            if !is_same {
+                let message = input_error(&verdict);
+                assert!(
+                    message.contains("changed since the job listed it"),
+                    "{message}"
+                );
+            }
+        }
     }
 }
 

@@ -172,6 +172,7 @@ mod tests {
                 group_by: None,
                 tag: ContentTag::new("blake3:00"),
                 leaf: 0,
+                version: None,
             }],
         }
     }

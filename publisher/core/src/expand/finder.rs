@@ -2,12 +2,11 @@
 
 use std::collections::VecDeque;
 
-use drover_shared::datum::{ContentTag, InputKind};
+use drover_shared::datum::{ContentTag, InputKind, TreeHash, short_version};
 use drover_shared::glob::GlobTooComplex;
 use drover_shared::store::Entry;
 
 use super::selection::Selection;
-use super::subtree::Subtree;
 
 /// A file or directory selected as an input.
 #[derive(Debug, Eq, PartialEq)]
@@ -16,6 +15,7 @@ pub(super) struct MatchedInput {
     pub(super) kind: InputKind,
     pub(super) size: u64,
     pub(super) tag: ContentTag,
+    pub(super) version: Option<String>,
 }
 
 /// Consumes the files of a listing in byte order of their paths; the paths imply the directories.
@@ -42,7 +42,7 @@ struct OpenDirectory {
     /// True if the directory is an input, provided it has a file.
     selected: bool,
     /// Queue place, counted from the start of the listing, and the content so far.
-    passed: Option<(usize, Subtree)>,
+    passed: Option<(usize, TreeHash)>,
 }
 
 impl InputFinder {
@@ -87,7 +87,8 @@ impl InputFinder {
         self.claim_places();
         for directory in &mut self.open {
             if let Some((_, subtree)) = &mut directory.passed {
-                subtree.add(&entry.path[directory.path.len()..], entry.size, &tag);
+                let relative = &entry.path[directory.path.len()..];
+                subtree.add(relative, entry.size, &tag, &entry.version);
             }
         }
         if by_itself {
@@ -95,6 +96,7 @@ impl InputFinder {
                 path: entry.path.clone(),
                 kind: InputKind::File,
                 size: entry.size,
+                version: (tag.as_str() != entry.version).then(|| short_version(&entry.version)),
                 tag,
             }));
         }
@@ -147,7 +149,7 @@ impl InputFinder {
             .iter_mut()
             .filter(|directory| directory.selected && directory.passed.is_none())
         {
-            directory.passed = Some((self.returned + self.queue.len(), Subtree::default()));
+            directory.passed = Some((self.returned + self.queue.len(), TreeHash::default()));
             self.queue.push_back(None);
         }
     }
@@ -166,6 +168,7 @@ impl InputFinder {
             kind: InputKind::Dir,
             size: subtree.size(),
             tag: subtree.tag(),
+            version: subtree.version_beside_tag(),
         };
         self.queue[place - self.returned] = Some(found);
     }

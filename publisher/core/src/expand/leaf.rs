@@ -100,6 +100,7 @@ impl Leaf {
             size: found.size,
             tag: found.tag,
             leaf: settings.leaf,
+            version: found.version,
         })
     }
 }

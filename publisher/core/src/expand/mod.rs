@@ -19,7 +19,6 @@ mod listing;
 mod repos;
 mod selection;
 mod stream;
-mod subtree;
 mod tree;
 
 pub use datums::{DatumStream, expand};

@@ -24,6 +24,7 @@ pub fn datum(index: u64, size: u64) -> Datum {
         group_by: None,
         tag: ContentTag::new(format!("tag-{index}")),
         leaf: 0,
+        version: None,
     };
     Datum {
         index,

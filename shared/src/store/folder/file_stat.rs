@@ -27,9 +27,18 @@ impl FileStat {
         Entry {
             path,
             size: self.size,
-            version: format!("{:x}-{:x}-{:x}", self.inode, self.modified_ns, self.size),
+            version: self.version(),
         }
     }
+
+    fn version(self) -> String {
+        format!("{:x}-{:x}-{:x}", self.inode, self.modified_ns, self.size)
+    }
+}
+
+/// The [`Entry::version`] of a file in a folder store.
+pub fn file_version(metadata: &Metadata) -> String {
+    FileStat::of(metadata).version()
 }
 
 /// Nanoseconds since 1970; far-off times saturate.

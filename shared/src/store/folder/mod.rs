@@ -14,6 +14,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+pub use file_stat::file_version;
 pub(super) use folder_store::Folder;
 pub use group_umask::initial_umask;
 pub(super) use walk::FolderWalk;

@@ -5,12 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use drover_shared::datum::{DatumInput, InputKind};
-use drover_shared::store::{Store, StoreKey};
+use drover_shared::datum::{ContentTag, DatumInput, InputKind, TreeHash};
+use drover_shared::store::{Entry, Store, StoreKey};
 use futures::{StreamExt, TryStreamExt, future, stream};
 use tokio::task::spawn_blocking;
 
-use super::input::{check_size, file_kind, key, target, unreadable};
+use super::input::{changed, check_size, file_kind, key, target, unreadable};
 use super::selection;
 use crate::context::WorkerContext;
 use crate::flow::claimed::ClaimedDatum;
@@ -122,9 +122,12 @@ async fn list(input: &DatumInput, leaf: &InputLeaf) -> Result<Vec<ListedFile>, F
             listed: input.tag.to_string(),
         }]);
     }
-    let (input, leaf) = (input.clone(), leaf.clone());
-    let listed = spawn_blocking(move || selection::files(&input, &leaf)).await;
+    let listed = {
+        let (input, leaf) = (input.clone(), leaf.clone());
+        spawn_blocking(move || selection::files(&input, &leaf)).await
+    };
     let listed = listed.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
+    check_tag(input, &listed)?;
     let files = listed.into_iter().map(|entry| {
         let key = root
             .join(entry.path.trim_start_matches('/'))
@@ -136,6 +139,24 @@ async fn list(input: &DatumInput, leaf: &InputLeaf) -> Result<Vec<ListedFile>, F
         })
     });
     files.collect()
+}
+
+/// Fails the datum if the objects of its directory are not the listed ones. A tag of another form tells nothing of them.
+fn check_tag(input: &DatumInput, listed: &[Entry]) -> Result<(), FlowError> {
+    if !input.tag.as_str().starts_with("tree:") {
+        return Ok(());
+    }
+    let mut tree = TreeHash::default();
+    for entry in listed {
+        let tag = ContentTag::new(entry.version.as_str());
+        tree.add(&entry.path, entry.size, &tag, &entry.version);
+    }
+    check_size(input, tree.size())?;
+    if tree.tag() == input.tag {
+        Ok(())
+    } else {
+        Err(changed(input))
+    }
 }
 
 /// The place of a downloaded file: a directory input keeps its structure.

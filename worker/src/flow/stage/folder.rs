@@ -1,163 +1,152 @@
 //! Inputs in a folder of this machine: shown where they lie, without a copy.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use drover_shared::datum::{Cause, DatumInput, InputKind};
-use drover_shared::store::StoreKey;
+use drover_shared::datum::{DatumInput, InputKind, TreeHash, short_version};
+use drover_shared::store::{StoreKey, file_version};
 use tokio::task::spawn_blocking;
 
-use super::input::{check_size, file_kind, key, target};
-use super::{input, selection};
-use crate::flow_error::{FlowError, InfrastructureError};
+use super::file_state::FileState;
+use super::folder_file::{local_path, resolve, unreadable};
+use super::input::{changed, check_size, file_kind, key, target};
+use super::input_state::{InputState, ShownFiles};
+use super::plain_directory::PlainDirectory;
+use super::{content, input, selection};
+use crate::flow_error::FlowError;
 use crate::jobs::{InputLeaf, InputMode};
 use crate::runner::{Mount, MountKind};
 
-/// Checks that the input is unchanged, and returns its mounts.
-pub(super) async fn stage(input: &DatumInput, leaf: &InputLeaf) -> Result<Vec<Mount>, FlowError> {
-    match input.kind {
+/// Checks that the input is unchanged; returns its mounts and the state of its files.
+pub(super) async fn stage(
+    input: &DatumInput,
+    leaf: &InputLeaf,
+) -> Result<(Vec<Mount>, InputState), FlowError> {
+    let (mounts, files) = match input.kind {
         // A `stat` costs less than the hand-over to another thread.
-        InputKind::File => Ok(vec![file(input, leaf)?]),
-        InputKind::Dir => {
+        InputKind::File if is_listed(input, leaf)? => file(input, leaf)?,
+        kind => {
             let (input, leaf) = (input.clone(), leaf.clone());
-            let staged = spawn_blocking(move || directory(&input, &leaf)).await;
-            staged.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+            let staged = spawn_blocking(move || match kind {
+                InputKind::File => {
+                    check_content(&input, &leaf)?;
+                    file(&input, &leaf)
+                }
+                InputKind::Dir => directory(&input, &leaf),
+            });
+            let staged = staged.await;
+            staged.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?
         }
+    };
+    let state = InputState {
+        input: Arc::new(input.clone()),
+        leaf: leaf.clone(),
+        files,
+    };
+    Ok((mounts, state))
+}
+
+/// True if the file looks as in the listing. A listing of an older version tells nothing but the size.
+fn is_listed(input: &DatumInput, leaf: &InputLeaf) -> Result<bool, FlowError> {
+    let (_, metadata) = resolve(leaf, &key(input, leaf)?)?;
+    check_size(input, metadata.len())?;
+    let version = input.version.as_deref();
+    Ok(version.is_none_or(|listed| listed == short_version(&file_version(&metadata))))
+}
+
+/// Fails the datum if the content of its input is not the listed one. Reads the input.
+fn check_content(input: &DatumInput, leaf: &InputLeaf) -> Result<(), FlowError> {
+    if content::tag(input, leaf)? == input.tag {
+        Ok(())
+    } else {
+        Err(changed(input))
     }
 }
 
-fn file(input: &DatumInput, leaf: &InputLeaf) -> Result<Mount, FlowError> {
-    let key = key(input, leaf)?;
-    let (source, size) = resolve(leaf, &key)?;
-    check_size(input, size)?;
-    Ok(Mount {
+fn file(input: &DatumInput, leaf: &InputLeaf) -> Result<(Vec<Mount>, ShownFiles), FlowError> {
+    let (source, metadata) = resolve(leaf, &key(input, leaf)?)?;
+    let files = ShownFiles::Each(vec![(source.clone(), FileState::of(&metadata))]);
+    let mount = Mount {
         source,
         target: target(input, ""),
         kind: file_kind(leaf.mode),
-    })
-}
-
-/// The file behind a key, with links followed, and its size in bytes.
-fn resolve(leaf: &InputLeaf, key: &StoreKey) -> Result<(PathBuf, u64), FlowError> {
-    let path = local_path(leaf, key);
-    let looked = fs::symlink_metadata(&path).and_then(|metadata| {
-        if !metadata.is_symlink() {
-            return Ok((path.clone(), metadata));
-        }
-        let followed = inside(leaf, path.canonicalize()?)?;
-        let metadata = fs::metadata(&followed)?;
-        Ok((followed, metadata))
-    });
-    let (path, metadata) = looked.map_err(|error| unreadable(key, error))?;
-    if !metadata.is_file() {
-        return Err(fault(format!(
-            "{key} is no longer a file; run the pipeline again"
-        )));
-    }
-    Ok((path, metadata.len()))
-}
-
-/// Accepts a link target inside the store or the input's own folder only.
-fn inside(leaf: &InputLeaf, followed: PathBuf) -> io::Result<PathBuf> {
-    let root = leaf
-        .store
-        .local_root()
-        .unwrap_or(Path::new("/"))
-        .canonicalize()?;
-    let folder = local_path(leaf, &leaf.folder).canonicalize()?;
-    if followed.starts_with(root) || followed.starts_with(folder) {
-        return Ok(followed);
-    }
-    Err(io::Error::other(
-        "it is a link that leaves the store; copy the file in",
-    ))
+    };
+    Ok((vec![mount], files))
 }
 
 /// One mount for the whole directory if it contains exactly the listed files; else one mount a file, for example with
 /// `exclude`, links, `lazy` or `empty_files`.
-fn directory(input: &DatumInput, leaf: &InputLeaf) -> Result<Vec<Mount>, FlowError> {
+fn directory(input: &DatumInput, leaf: &InputLeaf) -> Result<(Vec<Mount>, ShownFiles), FlowError> {
     let key = key(input, leaf)?;
-    let path = local_path(leaf, &key);
-    if leaf.mode == InputMode::Whole && leaf.exclude.is_empty() {
-        let plain = plain_size(&path).map_err(|error| unreadable(&key, error))?;
-        if plain == Some(input.size) {
-            let source = path
-                .canonicalize()
-                .map_err(|error| unreadable(&key, error))?;
-            let (target, kind) = (target(input, ""), MountKind::Dir);
-            return Ok(vec![Mount {
-                source,
-                target,
-                kind,
-            }]);
-        }
+    if leaf.mode == InputMode::Whole
+        && leaf.exclude.is_empty()
+        && let Some(shown) = whole_directory(input, leaf, &key)?
+    {
+        return Ok(shown);
     }
     file_by_file(input, leaf, &key)
+}
+
+/// A directory of plain files with the listed content; none for any other.
+fn whole_directory(
+    input: &DatumInput,
+    leaf: &InputLeaf,
+    key: &StoreKey,
+) -> Result<Option<(Vec<Mount>, ShownFiles)>, FlowError> {
+    let failed = |error| unreadable(key, error);
+    let path = local_path(leaf, key);
+    let Some(listed) = PlainDirectory::list(&path).map_err(failed)? else {
+        return Ok(None);
+    };
+    let hash = listed.hash();
+    if hash.size() != input.size {
+        return Ok(None);
+    }
+    check_version(input, leaf, &hash)?;
+    let (root, files) = listed.state();
+    let source = path.canonicalize().map_err(failed)?;
+    let files = ShownFiles::Directory {
+        path: source.clone(),
+        root,
+        files,
+    };
+    let mount = Mount {
+        source,
+        target: target(input, ""),
+        kind: MountKind::Dir,
+    };
+    Ok(Some((vec![mount], files)))
 }
 
 fn file_by_file(
     input: &DatumInput,
     leaf: &InputLeaf,
     key: &StoreKey,
-) -> Result<Vec<Mount>, FlowError> {
+) -> Result<(Vec<Mount>, ShownFiles), FlowError> {
     let mut mounts = Vec::new();
-    let mut total = 0;
+    let mut files = Vec::new();
+    let mut hash = TreeHash::default();
     for entry in selection::files(input, leaf)? {
         let file = key
             .join(entry.path.trim_start_matches('/'))
             .map_err(input::unreadable)?;
-        let (source, size) = resolve(leaf, &file)?;
-        total += size;
-        let (target, kind) = (target(input, &entry.path), file_kind(leaf.mode));
+        let (source, metadata) = resolve(leaf, &file)?;
+        hash.add_version(&entry.path, metadata.len(), &file_version(&metadata));
+        files.push((source.clone(), FileState::of(&metadata)));
         mounts.push(Mount {
             source,
-            target,
-            kind,
+            target: target(input, &entry.path),
+            kind: file_kind(leaf.mode),
         });
     }
-    check_size(input, total)?;
-    Ok(mounts)
+    check_size(input, hash.size())?;
+    check_version(input, leaf, &hash)?;
+    Ok((mounts, ShownFiles::Each(files)))
 }
 
-/// The size of all files below a directory in bytes; none if it contains anything but files and directories.
-fn plain_size(directory: &Path) -> io::Result<Option<u64>> {
-    let mut total = 0;
-    let mut pending = vec![directory.canonicalize()?];
-    while let Some(directory) = pending.pop() {
-        for entry in fs::read_dir(directory)? {
-            let entry = entry?;
-            let kind = entry.file_type()?;
-            if kind.is_dir() {
-                pending.push(entry.path());
-            } else if kind.is_file() {
-                total += entry.metadata()?.len();
-            } else {
-                return Ok(None);
-            }
-        }
+/// Fails the datum if the directory neither looks as in the listing nor has the listed content.
+fn check_version(input: &DatumInput, leaf: &InputLeaf, hash: &TreeHash) -> Result<(), FlowError> {
+    match &input.version {
+        Some(listed) if *listed != hash.version() => check_content(input, leaf),
+        _ => Ok(()),
     }
-    Ok(Some(total))
-}
-
-fn local_path(leaf: &InputLeaf, key: &StoreKey) -> PathBuf {
-    leaf.store
-        .local_path(key)
-        .expect("the leaf lies in a folder")
-}
-
-fn unreadable(key: &StoreKey, error: io::Error) -> FlowError {
-    use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
-    match error.kind() {
-        NotFound | NotADirectory => fault(format!(
-            "{key} vanished since the job listed it; run the pipeline again"
-        )),
-        PermissionDenied => fault(format!("{key} may not be read: {error}")),
-        io::ErrorKind::Other => fault(format!("{key}: {error}")),
-        _ => InfrastructureError::scratch(key.as_str())(error),
-    }
-}
-
-fn fault(message: String) -> FlowError {
-    FlowError::Datum(Cause::Input { message })
 }

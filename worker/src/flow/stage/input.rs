@@ -67,3 +67,12 @@ pub(super) fn check_size(input: &DatumInput, found: u64) -> Result<(), FlowError
     );
     Err(FlowError::Datum(Cause::Input { message }))
 }
+
+/// The failure of a datum whose input has another content than the listed one.
+pub(super) fn changed(input: &DatumInput) -> FlowError {
+    let message = format!(
+        "{}{} changed since the job listed it; run the pipeline again",
+        input.repo, input.path,
+    );
+    FlowError::Datum(Cause::Input { message })
+}

@@ -8,6 +8,7 @@ use drover_shared::datum::{Cause, DatumInput};
 
 use super::download::Downloads;
 use super::folder;
+use super::input_state::{InputCheck, InputState};
 use crate::context::WorkerContext;
 use crate::flow::claimed::ClaimedDatum;
 use crate::flow_error::FlowError;
@@ -18,6 +19,8 @@ use crate::runner::Mount;
 pub(in crate::flow) struct StagedDatum {
     pub(in crate::flow) claimed: ClaimedDatum,
     pub(in crate::flow) mounts: Vec<Mount>,
+    /// The inputs in folders. Downloads are not looked at again: nobody else writes to them.
+    states: Vec<InputState>,
     pub(in crate::flow) bytes: u64,
     pub(in crate::flow) time: Duration,
     /// Removes the downloads when dropped.
@@ -25,6 +28,19 @@ pub(in crate::flow) struct StagedDatum {
 }
 
 impl StagedDatum {
+    /// Looks at the inputs again after an attempt, and remembers their state for the next one.
+    pub(in crate::flow) async fn check_inputs(&mut self) -> Result<InputCheck, FlowError> {
+        let mut found = InputCheck::Unchanged;
+        for state in &mut self.states {
+            match state.check().await? {
+                InputCheck::Unchanged => {}
+                touched @ InputCheck::Touched(_) => found = touched,
+                changed @ InputCheck::Changed(_) => return Ok(changed),
+            }
+        }
+        Ok(found)
+    }
+
     /// Downloads the content of inputs that are shown as empty files to their places, the sources of their mounts.
     pub(in crate::flow) async fn fetch(
         &self,
@@ -45,10 +61,13 @@ pub(in crate::flow) async fn stage(
     let begun = Instant::now();
     let mut downloads = None;
     let mut mounts = Vec::with_capacity(claimed.datum.inputs.len());
+    let mut states = Vec::new();
     for (number, input) in claimed.datum.inputs.iter().enumerate() {
         let leaf = claimed.job.leaf(input).ok_or_else(|| foreign(input))?;
         if leaf.store.local_root().is_some() {
-            mounts.extend(folder::stage(input, leaf).await?);
+            let (shown, state) = folder::stage(input, leaf).await?;
+            mounts.extend(shown);
+            states.push(state);
         } else {
             let downloads = downloads.get_or_insert_with(|| Downloads::new(claimed, context));
             mounts.extend(downloads.stage(number, input, leaf).await?);
@@ -57,6 +76,7 @@ pub(in crate::flow) async fn stage(
     Ok(StagedDatum {
         claimed: claimed.clone(),
         mounts,
+        states,
         bytes: claimed.datum.inputs.iter().map(|input| input.size).sum(),
         time: begun.elapsed(),
         downloads,

@@ -71,6 +71,7 @@ pub(crate) fn datum(index: u64) -> Datum {
         group_by: None,
         tag: ContentTag::new("blake3:00"),
         leaf: 0,
+        version: None,
     };
     Datum {
         index,

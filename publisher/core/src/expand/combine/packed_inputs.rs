@@ -27,6 +27,7 @@ struct PackedInput<'s> {
     join_on: Option<&'s str>,
     group_by: Option<&'s str>,
     tag: &'s str,
+    version: Option<&'s str>,
 }
 
 impl PackedInputs {
@@ -49,6 +50,7 @@ impl PackedInputs {
                 join_on: input.join_on.as_deref(),
                 group_by: input.group_by.as_deref(),
                 tag: input.tag.as_str(),
+                version: input.version.as_deref(),
             };
             let bytes = std::mem::take(&mut self.packed);
             self.packed = postcard::to_extend(&packed, bytes).expect("plain fields always pack");
@@ -84,6 +86,7 @@ impl PackedInputs {
             group_by: packed.group_by.map(str::to_owned),
             tag: ContentTag::new(packed.tag),
             leaf: packed.leaf,
+            version: packed.version.map(str::to_owned),
         }
     }
 }
