@@ -20,9 +20,10 @@ pub fn expand(
     listings: Arc<dyn Listings>,
 ) -> Result<DatumStream, ExpandError> {
     Ok(DatumStream {
-        combined: stream(&pipeline.input, &listings)?,
+        combined: stream(&pipeline.input, &listings, pipeline.max_datums)?,
         identity: WorkIdentity::new(pipeline, &[]),
         next: 0,
+        most: pipeline.max_datums,
     })
 }
 
@@ -31,13 +32,19 @@ pub struct DatumStream {
     combined: InputStream,
     identity: WorkIdentity,
     next: u64,
+    most: u64,
 }
 
 impl Iterator for DatumStream {
     type Item = Result<Datum, ExpandError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        let most = self.most;
         let inputs = match self.combined.next()? {
+            Ok(_) if self.next == most => {
+                self.combined = Box::new(iter::empty());
+                return Some(Err(ExpandError::TooMany { most }));
+            }
             Ok(inputs) => inputs,
             Err(error) => {
                 self.combined = Box::new(iter::empty());

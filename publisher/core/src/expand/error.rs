@@ -41,6 +41,14 @@ pub enum ExpandError {
         #[source]
         source: StoreError,
     },
+    /// The inputs make more datums than the pipeline allows.
+    #[error(
+        "the inputs make more than {most} datums, the limit of `max_datums`; narrow a glob or the `cross`, or raise `max_datums` in the spec"
+    )]
+    TooMany {
+        /// The limit.
+        most: u64,
+    },
     /// A glob with negations is too complex for some path.
     #[error("cannot tell what input {input:?} consists of")]
     Glob {

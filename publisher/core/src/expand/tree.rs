@@ -11,21 +11,22 @@ use super::leaf::leaf;
 use super::stream::InputStream;
 use super::{ExpandError, Listings};
 
-/// The stream of a node and all nodes below.
+/// The stream of a node and all nodes below. A cross with more than `most` combinations is refused.
 pub(super) fn stream(
     node: &Input,
     listings: &Arc<dyn Listings>,
+    most: u64,
 ) -> Result<InputStream, ExpandError> {
     let streams = |children: &[Input]| -> Result<Vec<InputStream>, ExpandError> {
         children
             .iter()
-            .map(|child| stream(child, listings))
+            .map(|child| stream(child, listings, most))
             .collect()
     };
     Ok(match node {
         Input::Pfs(settings) => leaf(settings, listings),
         Input::Cron(clock) => leaf(&clock.ticks, listings),
-        Input::Cross(children) => cross(streams(children)?),
+        Input::Cross(children) => cross(streams(children)?, most),
         Input::Union(children) => Box::new(streams(children)?.into_iter().flatten()),
         Input::Join(children) => join(streams(children)?, children.iter().map(is_outer).collect()),
         Input::Group(children) => group(streams(children)?),

@@ -5,25 +5,55 @@ use super::packed_inputs::PackedInputs;
 use crate::expand::ExpandError;
 use crate::expand::stream::{InputStream, Inputs, deferred};
 
-/// Streams over the first child; holds the inputs of the remaining children in memory.
-pub(crate) fn cross(children: Vec<InputStream>) -> InputStream {
+/// Combinations from which on the product is checked before the first datum.
+const MANY: u64 = 1000;
+
+/// Streams over the first child; holds the inputs of the remaining children in memory. A product above `most` is refused,
+/// if possible before the first datum.
+pub(crate) fn cross(children: Vec<InputStream>, most: u64) -> InputStream {
     deferred(move || {
         let mut children = children.into_iter();
         let Some(first) = children.next() else {
             return Ok(Box::new(std::iter::empty()));
         };
-        let rest: Result<Vec<PackedInputs>, ExpandError> = children.map(pack_all).collect();
+        let rest: Result<Vec<PackedInputs>, ExpandError> =
+            children.map(|child| pack_all(child, most)).collect();
+        let rest = rest?;
+        let combinations = rest.iter().fold(1, |product: u64, child| {
+            product.saturating_mul(child.len() as u64)
+        });
         Ok(Box::new(Cross {
-            first,
-            rest: rest?,
+            first: refuse_excess(first, combinations, most)?,
+            rest,
             current: None,
         }))
     })
 }
 
-fn pack_all(child: InputStream) -> Result<PackedInputs, ExpandError> {
+/// Refuses a first child that is too long for this number of combinations of the other children. Looks at `most /
+/// combinations + 1` inputs; for few combinations, the datums are counted as they come.
+fn refuse_excess(
+    mut first: InputStream,
+    combinations: u64,
+    most: u64,
+) -> Result<InputStream, ExpandError> {
+    if combinations < MANY {
+        return Ok(first);
+    }
+    let allowed = usize::try_from(most / combinations).unwrap_or(usize::MAX);
+    let ahead: Vec<_> = first.by_ref().take(allowed.saturating_add(1)).collect();
+    if ahead.len() > allowed && ahead.iter().all(Result::is_ok) {
+        return Err(ExpandError::TooMany { most });
+    }
+    Ok(Box::new(ahead.into_iter().chain(first)))
+}
+
+fn pack_all(child: InputStream, most: u64) -> Result<PackedInputs, ExpandError> {
     let mut packed_inputs = PackedInputs::default();
     for inputs in child {
+        if packed_inputs.len() as u64 == most {
+            return Err(ExpandError::TooMany { most });
+        }
         packed_inputs.push(&inputs?);
     }
     Ok(packed_inputs)

@@ -383,3 +383,34 @@ fn datums_come_before_the_listing_ends() {
     assert_eq!(memory.listed.load(Ordering::Relaxed), 201, "a cross keeps all children but the first");
     assert_eq!(stream.count(), 39_999);
 }
+
+#[test]
+fn more_datums_than_allowed_are_refused() {
+    let memory = Memory::of(numbered("a/", 0..30).chain(numbered("b/", 0..30)).chain(numbered("c/", 0..50)));
+    let (a, b, c) = (pfs("a", "/*"), pfs("b", "/*"), pfs("c", "/*"));
+    let rows = [
+        (a.clone(), 30, 30, true),
+        (a.clone(), 29, 29, false),
+        (Union(vec![a.clone(), b.clone()]), 59, 59, false),
+        (Cross(vec![a.clone(), b.clone()]), 900, 900, true),
+        (Cross(vec![a.clone(), b.clone()]), 899, 899, false),
+        (Cross(vec![a.clone(), b.clone()]), 29, 0, false),
+        (Cross(vec![a.clone(), b.clone(), c.clone()]), 45_000, 45_000, true),
+        (Cross(vec![a.clone(), b.clone(), c.clone()]), 44_999, 0, false),
+        (Cross(vec![a.clone(), Cross(vec![b, c.clone(), c.clone(), c])]), 44_999, 0, false),
+    ];
+    for (input, max_datums, before, all) in rows {
+        let pipeline = Pipeline { max_datums, ..pipeline(input) };
+        let stream = expand(&pipeline, Arc::new(memory.clone())).unwrap();
+        let (mut datums, mut errors) = (0, Vec::new());
+        for datum in stream {
+            match datum {
+                Ok(_) => datums += 1,
+                Err(error) => errors.push(error.to_string()),
+            }
+        }
+        assert_eq!(datums, before, "at most {max_datums}");
+        assert_eq!(errors.is_empty(), all, "at most {max_datums}: {errors:?}");
+        assert!(errors.iter().all(|error| error.contains("max_datums")), "{errors:?}");
+    }
+}
