@@ -49,6 +49,7 @@ pub enum Event {
         first: bool,
     },
     /// A worker has ended all its work of a stopped job.
+    #[serde(rename = "let_go")]
     Released {
         /// The worker.
         worker: WorkerId,
