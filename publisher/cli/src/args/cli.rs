@@ -7,7 +7,8 @@ use clap::{Parser, Subcommand};
 use super::values::positive_duration;
 use super::{
     Completions, Create, Datums, Delete, Explain, Format, Job, Jobs, Logs, Manifest, Pause,
-    Pipelines, Plan, Probe, Publish, Resume, Retry, Run, Serve, Stop, Update, Validate, Wait,
+    Pipelines, Plan, Probe, Publish, Redo, Report, Resume, Retry, Run, Serve, Stop, Update,
+    Validate, Verify, Wait,
 };
 
 const EXIT_CODES: &str = "\
@@ -209,6 +210,19 @@ pub enum Command {
     /// A new job takes over the successful datums and runs the others: failed, recovered or never started. The
     /// command refuses if inputs have changed since; `run` takes the present inputs.
     Retry(Retry),
+    /// Describe a job in one HTML file, to send to a colleague
+    ///
+    /// State, counts, failures by cause with the end of their logs, throughput and spec, below 1 MB, without links to anything
+    /// else.
+    Report(Report),
+    /// Read every byte of the stored outputs, and report what a run would do anew
+    ///
+    /// Exits with 1 if a file is missing or damaged. Nothing is changed.
+    Verify(Verify),
+    /// Forget chosen successes of a pipeline, so that the next job does them again
+    ///
+    /// The output folder stays as it is until then.
+    Redo(Redo),
     /// Explain why a job failed or makes no progress, or why a registered pipeline starts no job
     Explain(Explain),
     /// Print the completions for a shell

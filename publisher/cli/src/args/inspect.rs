@@ -1,6 +1,7 @@
 //! Commands that look at jobs and stop them.
 
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -25,7 +26,7 @@ pub struct Jobs {
 /// Shows one job.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Job {
-    /// The job: an id, a prefix of an id, or `last`
+    /// The job: an id, the beginning or end of one, or `last`
     #[arg(value_name = "JOB", default_value = "last")]
     pub job: String,
 }
@@ -36,7 +37,7 @@ pub struct Job {
     after_help = "Example: drover datums last --state failed --output json | jq -r '.inputs[].path'"
 )]
 pub struct Datums {
-    /// The job: an id, a prefix of an id, or `last`
+    /// The job: an id, the beginning or end of one, or `last`
     #[arg(value_name = "JOB", default_value = "last")]
     pub job: String,
 
@@ -52,7 +53,7 @@ pub struct Datums {
 /// Shows the output of commands.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Logs {
-    /// The job: an id, a prefix of an id, or `last`
+    /// The job: an id, the beginning or end of one, or `last`
     #[arg(value_name = "JOB", default_value = "last")]
     pub job: String,
 
@@ -73,10 +74,23 @@ pub struct Logs {
     pub timestamps: bool,
 }
 
+/// Describes a job in one HTML file.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Example: drover report last --file report.html")]
+pub struct Report {
+    /// The job: an id, the beginning or end of one, or `last`
+    #[arg(value_name = "JOB", default_value = "last")]
+    pub job: String,
+
+    /// Write to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
 /// Waits for the end of a job.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Wait {
-    /// The job: an id, a prefix of an id, or `last`
+    /// The job: an id, the beginning or end of one, or `last`
     #[arg(value_name = "JOB", default_value = "last")]
     pub job: String,
 
@@ -88,7 +102,7 @@ pub struct Wait {
 /// Stops a job.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Stop {
-    /// The job: an id, a prefix of an id, or `last`
+    /// The job: an id, the beginning or end of one, or `last`
     #[arg(value_name = "JOB")]
     pub job: String,
 
@@ -100,7 +114,7 @@ pub struct Stop {
 /// Explains a job or a registered pipeline.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Explain {
-    /// The job: an id, a prefix of an id, or `last`; or the name of a registered pipeline
+    /// The job: an id, the beginning or end of one, or `last`; or the name of a registered pipeline
     #[arg(value_name = "JOB", default_value = "last")]
     pub job: String,
 }

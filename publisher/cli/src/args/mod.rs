@@ -11,6 +11,7 @@ mod parse;
 mod pipelines;
 mod run;
 mod spec;
+mod store;
 mod tokens;
 mod values;
 
@@ -18,7 +19,7 @@ pub use cli::{Cli, Command, Common};
 pub use cluster::{Probe, Publish, Serve};
 pub use command::OneLiner;
 pub use hints::advice;
-pub use inspect::{Datums, Explain, Job, Jobs, Logs, Stop, Wait};
+pub use inspect::{Datums, Explain, Job, Jobs, Logs, Report, Stop, Wait};
 pub use limits::Rows;
 pub use parse::{is_help, parse, typed_words, wants_json};
 pub use pipelines::{
@@ -26,6 +27,7 @@ pub use pipelines::{
 };
 pub use run::{Engine, Retry, Run};
 pub use spec::{Completions, Manifest, Plan, Sources, Validate};
+pub use store::{Redo, Verify};
 pub use tokens::{ApiTokens, api_tokens};
 pub use values::{DatumChoice, Format, Http, InputOverride};
 

@@ -52,7 +52,7 @@ Successful datums are skipped. With --group, other failures stay as they are, so
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = RETRY_EXAMPLES)]
 pub struct Retry {
-    /// The job: an id, a prefix of an id, or `last`
+    /// The job: an id, the beginning or end of one, or `last`
     #[arg(value_name = "JOB", default_value = "last")]
     pub job: String,
 

@@ -36,6 +36,10 @@ pub struct Plan {
     #[command(flatten)]
     pub sources: Sources,
 
+    /// Say for each datum why it would run or be skipped: new, changed input, command or code, failed before
+    #[arg(long)]
+    pub why: bool,
+
     /// Limit of the list.
     #[command(flatten)]
     pub rows: Rows,

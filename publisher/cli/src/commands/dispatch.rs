@@ -3,10 +3,11 @@
 use drover_shared::process::telemetry;
 
 use super::cluster::{probe, publish, serve};
-use super::inspect::{datums, explain, job, jobs, logs, stop, wait};
+use super::inspect::{datums, explain, job, jobs, logs, report as job_report, stop, wait};
 use super::pipelines::pipelines;
 use super::run::{retry, run};
 use super::spec::{completions, manifest, plan, schema, validate};
+use super::store::{redo, verify};
 use super::{CommandError, Context};
 use crate::args::{self, Cli, Command, Format};
 use crate::exit::Exit;
@@ -83,6 +84,9 @@ async fn dispatch(cli: Cli) -> Result<Exit, CommandError> {
         Command::Wait(typed) => wait::wait(&typed, &context).await,
         Command::Stop(typed) => stop::stop(&typed, &context).await,
         Command::Retry(typed) => retry::retry(&typed, &context).await,
+        Command::Report(typed) => job_report::report(&typed, &context).await,
+        Command::Verify(typed) => verify::verify(&typed, &context).await,
+        Command::Redo(typed) => redo::redo(&typed, &context).await,
         Command::Explain(typed) => explain::explain(&typed, &context).await,
         Command::Completions(typed) => completions::completions(&typed, &context),
         Command::Probe(typed) => probe::probe(&typed),

@@ -16,7 +16,7 @@ use crate::commands::spec::one_liner::OneLinerError;
 use crate::exit::Exit;
 use crate::render::SourceText;
 use drover_api::{AccessError, StoredTokenError};
-use drover_core::catalog::{GroupError, LogError, OrderError, RetryError, SubmitError};
+use drover_core::catalog::{GroupError, LogError, OrderError, RedoError, RetryError, SubmitError};
 use drover_core::coordinator::CoordinateError;
 use drover_core::expand::ExpandError;
 use drover_core::local::LocalError;
@@ -97,6 +97,18 @@ pub enum CommandError {
     /// An unknown group of failures.
     #[error(transparent)]
     Group(#[from] GroupError),
+    /// The file of a report cannot be written.
+    #[error("cannot write the report to {}", file.display())]
+    ReportFile {
+        /// The file.
+        file: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Successes could not be forgotten.
+    #[error(transparent)]
+    Redo(#[from] RedoError),
     /// An unknown datum.
     #[error("job {job} has no datum {datum}; `drover datums {job}` lists them")]
     NoDatum {
@@ -224,12 +236,14 @@ impl CommandError {
         match self {
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Success,
             Self::StoredToken(StoredTokenError::Store(error))
+            | Self::Redo(RedoError::Store(error))
             | Self::Store(error)
             | Self::Job(ReferenceError::Store(error))
             | Self::Registry(RegistryError::Store(error)) => exit_of_store(error),
             Self::Expand(error) => exit_of_expand(error),
             Self::Local(error) => exit_of_local(error),
-            Self::Output(_)
+            Self::ReportFile { .. }
+            | Self::Output(_)
             | Self::System { .. }
             | Self::Listen { .. }
             | Self::Page { .. }
@@ -259,15 +273,21 @@ impl CommandError {
             Self::Queue(_) | Self::Unfit { .. } => "broker",
             Self::Registry(RegistryError::Missing(_) | RegistryError::Exists(_)) => "pipeline",
             Self::Store(_)
+            | Self::Redo(RedoError::Store(_))
             | Self::Job(ReferenceError::Store(_))
             | Self::Registry(RegistryError::Store(_)) => "store",
+            Self::Redo(RedoError::Unknown(_)) => "pipeline",
+            Self::Redo(RedoError::Glob(_)) => "usage",
+            Self::Redo(RedoError::Busy(_)) => "job",
             Self::Job(_) | Self::NotEnded { .. } | Self::Group(_) | Self::NoDatum { .. } => "job",
             Self::Expand(_) => "input",
             Self::NotReady(_) => "probe",
             Self::Local(_) | Self::Work(_) => "run",
-            Self::Output(_) | Self::System { .. } | Self::Listen { .. } | Self::Page { .. } => {
-                "system"
-            }
+            Self::ReportFile { .. }
+            | Self::Output(_)
+            | Self::System { .. }
+            | Self::Listen { .. }
+            | Self::Page { .. } => "system",
         }
     }
 }

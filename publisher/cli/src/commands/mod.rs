@@ -5,6 +5,7 @@ mod inspect;
 mod pipelines;
 mod run;
 mod spec;
+mod store;
 
 mod context;
 mod dispatch;

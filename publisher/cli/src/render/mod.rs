@@ -14,6 +14,8 @@ pub use jobs::detail::{SummaryContext, details, state, summary};
 pub use jobs::explain::{ExplainedJob, explain};
 pub use jobs::list::{DatumRow, datum, datums, jobs, plan, plan_total, planned, size};
 pub use jobs::progress::follow;
+pub use jobs::report::{JobReport, report};
+pub use jobs::verification::verification;
 pub use pipelines::explain::explain_pipeline;
 pub use pipelines::list::pipelines;
 pub use problems::error::{error, usage_as_json};

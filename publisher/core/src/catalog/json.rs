@@ -12,15 +12,18 @@ pub struct PlannedJson {
     index: u64,
     datum: DatumId,
     inputs: Vec<InputJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
 }
 
 impl PlannedJson {
     /// The JSON of a datum that is not run yet.
-    pub fn new(datum: Datum) -> Self {
+    pub fn new(datum: Datum, why: Option<String>) -> Self {
         Self {
             index: datum.index,
             datum: datum.id,
             inputs: InputJson::all(datum.inputs),
+            why,
         }
     }
 }
@@ -179,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_planned_datum_has_the_shape_of_the_contract() {
-        let json = serde_json::to_string(&PlannedJson::new(datum())).unwrap();
+        let json = serde_json::to_string(&PlannedJson::new(datum(), None)).unwrap();
         insta::assert_snapshot!(json, @r#"{"index":3,"datum":"000102030405060708090a0b0c0d0e0f","inputs":[{"name":"photos","repo":"photos","path":"/a.jpg","kind":"file","size":12,"join_on":"a","group_by":null}]}"#);
     }
 

@@ -16,6 +16,7 @@ mod record;
 
 mod retry;
 mod stop;
+mod stored_work;
 mod submit;
 
 pub use broker_view::{BrokerView, broker_view};
@@ -27,4 +28,7 @@ pub use pipeline_order::{OrderError, order, reads, with_registered};
 pub use record::{failures, record, running_before};
 pub use retry::{GroupError, RetryError, retry};
 pub use stop::broadcast_stop;
+pub use stored_work::{
+    DamagedOutput, PlanHistory, PlanReason, RedoError, RedoFilter, Verification, redo, verify,
+};
 pub use submit::{SubmitError, hint, submit};

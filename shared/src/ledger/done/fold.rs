@@ -93,9 +93,22 @@ impl Ledger {
         work: &[DatumId],
     ) -> Result<(), StoreError> {
         let index = self.read_done(pipeline).await?;
-        let work = work.to_vec();
+        let mut work = work.to_vec();
+        work.sort_unstable();
         self.replace_done(pipeline, move |to| index.without(&work, to))
             .await
+    }
+
+    /// The done index as last written, without unfolded jobs, for readers without the lock. Changes nothing: a damaged
+    /// index counts as empty until a job rebuilds it.
+    pub async fn written_done_index(
+        &self,
+        pipeline: &PipelineName,
+    ) -> Result<DoneIndex, StoreError> {
+        match self.store.get(&layout::done(pipeline)).await {
+            Err(StoreError::Missing { .. }) => Ok(DoneIndex::default()),
+            bytes => Ok(DoneIndex(DoneTable::parse(&bytes?).unwrap_or_default())),
+        }
     }
 
     /// The done index as last written. A damaged index counts as empty, and all jobs are folded again.

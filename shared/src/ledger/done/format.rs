@@ -126,15 +126,13 @@ impl DoneTable {
         to.end()
     }
 
-    /// Writes this index without the given work.
+    /// Writes this index without the given work, which is sorted.
     pub(super) fn without(&self, forgotten: &[DatumId], to: impl Write) -> io::Result<()> {
         let mut to = ChecksumWriter::begin(to, &self.jobs)?;
         for n in 0..self.records.len() / RECORD_BYTES {
             let record = self.record(n);
-            if !forgotten
-                .iter()
-                .any(|datum| datum.to_bytes()[..] == record[..16])
-            {
+            let found = forgotten.binary_search_by(|datum| datum.to_bytes()[..].cmp(&record[..16]));
+            if found.is_err() {
                 to.write_all(record)?;
             }
         }

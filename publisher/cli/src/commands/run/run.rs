@@ -25,6 +25,7 @@ pub(crate) async fn run(typed: &Run, context: &Context) -> Result<Exit, CommandE
     if typed.dry_run {
         let preview = Plan {
             sources: typed.sources.clone(),
+            why: false,
             rows: Rows { limit: None },
         };
         return Box::pin(plan::plan(&preview, context)).await;

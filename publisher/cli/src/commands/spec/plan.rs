@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use drover_shared::ledger::Ledger;
 use tokio::task::spawn_blocking;
 
 use crate::args::{Format, Plan};
@@ -10,7 +11,7 @@ use crate::commands::spec::sources::{self, CheckedSpecs, PreparedPipeline};
 use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use crate::render::{self, Console};
-use drover_core::catalog::PlannedJson;
+use drover_core::catalog::{PlanHistory, PlanReason, PlannedJson};
 use drover_core::expand::{DatumStream, ExpandError, StoreListings, expand};
 
 /// Rows that are measured together before they are printed.
@@ -23,7 +24,7 @@ pub(crate) async fn plan(typed: &Plan, context: &Context) -> Result<Exit, Comman
     }
     let store = context.open().await?;
     let most = typed.rows.most(context.console.format);
-    for (at, PreparedPipeline { pipeline, .. }) in checked.pipelines.iter().enumerate() {
+    for (at, PreparedPipeline { pipeline, spec }) in checked.pipelines.iter().enumerate() {
         let listings = match StoreListings::open(pipeline, &store).await {
             Ok(listings) => listings,
             Err(ExpandError::NoRepo { repo, .. })
@@ -38,12 +39,18 @@ pub(crate) async fn plan(typed: &Plan, context: &Context) -> Result<Exit, Comman
             Err(error) => return Err(error.into()),
         };
         let datums = expand(pipeline, Arc::new(listings))?;
+        let history = if typed.why {
+            let ledger = Ledger::new(store.clone());
+            Some(PlanHistory::load(&ledger, &pipeline.name, spec).await?)
+        } else {
+            None
+        };
         let console = context.console;
         let has_title = checked.pipelines.len() > 1;
         let title = has_title.then(|| console.out.bold(format!("{}:", pipeline.name)));
         let printed = spawn_blocking(move || match console.format {
-            Format::Json => print_json(datums, most, console),
-            Format::Text => print_table(datums, most, title.as_deref(), console),
+            Format::Json => print_json(datums, history.as_ref(), most, console),
+            Format::Text => print_table(datums, history.as_ref(), most, title.as_deref(), console),
         });
         printed.await.map_err(io::Error::other)??;
     }
@@ -73,11 +80,18 @@ fn is_made_by(pipelines: &[PreparedPipeline], repo: &str) -> bool {
         .any(|each| each.pipeline.name.as_str() == repo)
 }
 
-fn print_json(datums: DatumStream, most: u64, console: Console) -> Result<(), CommandError> {
+fn print_json(
+    datums: DatumStream,
+    history: Option<&PlanHistory>,
+    most: u64,
+    console: Console,
+) -> Result<(), CommandError> {
     let mut out = console.data();
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     for datum in datums.take(most) {
-        out.json(&PlannedJson::new(datum?))?;
+        let datum = datum?;
+        let why = history.map(|history| history.reason(&datum).to_string());
+        out.json(&PlannedJson::new(datum, why))?;
     }
     Ok(out.finish()?)
 }
@@ -85,6 +99,7 @@ fn print_json(datums: DatumStream, most: u64, console: Console) -> Result<(), Co
 /// Prints the first datums and the total.
 fn print_table(
     datums: DatumStream,
+    history: Option<&PlanHistory>,
     most: u64,
     title: Option<&str>,
     console: Console,
@@ -93,12 +108,14 @@ fn print_table(
     if let Some(title) = title {
         out.line(title)?;
     }
-    let mut table = render::plan();
-    let (mut count, mut bytes) = (0, 0_u64);
+    let mut table = render::plan(history.is_some());
+    let (mut count, mut bytes, mut skipped) = (0, 0_u64, 0);
     for datum in datums {
         let datum = datum?;
+        let reason = history.map(|history| history.reason(&datum));
+        skipped += u64::from(reason.as_ref().is_some_and(PlanReason::is_skipped));
         if count < most {
-            table.row(render::planned(&datum));
+            table.row(render::planned(&datum, reason.as_ref()));
         }
         if table.waiting() > TABLE_CHUNK {
             out.lines(&table.take_lines())?;
@@ -108,5 +125,9 @@ fn print_table(
     }
     out.lines(&table.take_lines())?;
     out.line(render::plan_total(count, count.min(most), bytes))?;
+    if history.is_some() {
+        let (todo, skipped) = (count - skipped, render::count(skipped));
+        out.line(format!("{} to do, {skipped} skipped", render::count(todo)))?;
+    }
     Ok(out.finish()?)
 }

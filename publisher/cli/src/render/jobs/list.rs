@@ -9,22 +9,29 @@ use crate::render::jobs::detail::{running_time, state};
 use crate::render::terminal::number::{bytes, count, counted, moment};
 use crate::render::terminal::text::printable;
 use crate::render::{Palette, Table};
+use drover_core::catalog::PlanReason;
 
 /// Maximum width of a reason in characters.
 const MAX_REASON_WIDTH: usize = 60;
 
 /// Table of a plan.
-pub fn plan() -> Table {
-    Table::new(&["INDEX>", "SIZE>", "INPUTS"])
+pub fn plan(with_reasons: bool) -> Table {
+    if with_reasons {
+        Table::new(&["INDEX>", "SIZE>", "INPUTS", "WHY"])
+    } else {
+        Table::new(&["INDEX>", "SIZE>", "INPUTS"])
+    }
 }
 
 /// One datum of a plan, as a row of the table made by [`plan`].
-pub fn planned(datum: &Datum) -> Vec<String> {
-    vec![
+pub fn planned(datum: &Datum, reason: Option<&PlanReason>) -> Vec<String> {
+    let mut cells = vec![
         datum.index.to_string(),
         bytes(size(datum)),
         inputs(&datum.inputs),
-    ]
+    ];
+    cells.extend(reason.map(|reason| printable(&reason.to_string())));
+    cells
 }
 
 /// The last line of a plan, with the total.
@@ -151,9 +158,9 @@ mod tests {
 
     #[test]
     fn a_plan_is_a_table() {
-        let mut table = plan();
-        table.row(planned(&samples::datum(0)));
-        table.row(planned(&samples::datum(1234)));
+        let mut table = plan(false);
+        table.row(planned(&samples::datum(0), None));
+        table.row(planned(&samples::datum(1234), None));
         let total = plan_total(3_000_000, 20, 4_500_000_000);
         insta::assert_snapshot!(format!("{}\n{total}", table.take_lines().join("\n")), @r#"
         INDEX     SIZE  INPUTS

@@ -5,3 +5,5 @@ pub(crate) mod detail;
 pub(crate) mod explain;
 pub(crate) mod list;
 pub(crate) mod progress;
+pub(crate) mod report;
+pub(crate) mod verification;
