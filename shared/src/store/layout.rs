@@ -96,6 +96,21 @@ pub fn lock(name: &PipelineName) -> StoreKey {
     pipeline(name).with("lock")
 }
 
+/// Held while a process changes the output folder of the pipeline.
+pub fn output_lock(name: &PipelineName) -> StoreKey {
+    pipeline(name).with("output-lock")
+}
+
+/// Marks of publications under way in a bucket.
+pub fn publications(name: &PipelineName) -> StoreKey {
+    pipeline(name).with("publications")
+}
+
+/// Mark of a publication under way.
+pub fn publication(name: &PipelineName, unique: &str) -> StoreKey {
+    publications(name).with(unique)
+}
+
 /// The coordinators of a pipeline.
 pub fn epochs(name: &PipelineName) -> StoreKey {
     pipeline(name).with("epochs")
@@ -164,6 +179,11 @@ pub fn spec(id: JobId) -> StoreKey {
 /// Instructions for the coordinator of a submitted job.
 pub fn submission(id: JobId) -> StoreKey {
     job(id).with("submission.json")
+}
+
+/// The time that a job has run so far, for its time limit.
+pub fn elapsed(id: JobId) -> StoreKey {
+    job(id).with("elapsed")
 }
 
 /// Mark of a requested stop.

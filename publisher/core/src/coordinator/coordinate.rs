@@ -9,12 +9,11 @@ use drover_shared::job::{JobEvent, JobRecord};
 use drover_shared::ledger::DoneIndex;
 use drover_shared::queue::{Consumer, Queue, QueueError};
 use futures::stream::FuturesUnordered;
-use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use super::dispatch::dispatcher::{BackPressure, Dispatcher, PendingSegment};
 use super::finish::close::{Ended, JobFinish, save_final};
-use super::finish::stop::{TimeLimit, reason_to_stop};
+use super::finish::stop::reason_to_stop;
 use super::manifest::redo;
 use super::manifest::retry::{self, RetryScope};
 use super::manifest::source::{DatumSource, continuation, expansion, nothing};
@@ -154,15 +153,11 @@ async fn run_to_end(
     pending: Vec<PendingSegment>,
 ) -> Result<JobRecord, CoordinateError> {
     let job = live.job();
-    let time = TimeLimit {
-        since: live.record().started.unwrap_or_else(Timestamp::now),
-        limit: assignment.pipeline.job_timeout,
-    };
     let mut stop = pin!(reason_to_stop(
         context.ledger.clone(),
         job,
         context.control.clone(),
-        time
+        assignment.pipeline.job_timeout,
     ));
     let run = async {
         let (mut source, mut pending) = (source, pending);
@@ -294,6 +289,9 @@ async fn work(
 /// Saves, as far as possible, that the job failed with `error`; not if another coordinator can resume the job.
 async fn record_failure(context: &JobContext, live: &mut LiveJob, error: &CoordinateError) {
     if context.fence.has_successors() && error.is_passing() {
+        return;
+    }
+    if context.fence.check().await.is_err() {
         return;
     }
     context.cancel.cancel();

@@ -62,14 +62,7 @@ impl CoordinateError {
             Self::Store(error)
             | Self::Expand(
                 ExpandError::List { source: error, .. } | ExpandError::Read { source: error, .. },
-            ) => {
-                matches!(
-                    error,
-                    StoreError::Unavailable { .. }
-                        | StoreError::Full { .. }
-                        | StoreError::Denied { .. }
-                )
-            }
+            ) => is_passing(error),
             Self::Queue(_) | Self::Machine(_) | Self::Deposed => true,
             Self::Expand(_)
             | Self::Incomplete { .. }
@@ -78,4 +71,12 @@ impl CoordinateError {
             | Self::Illegal(_) => false,
         }
     }
+}
+
+/// True if an operation may succeed once the store works again.
+pub(super) fn is_passing(error: &StoreError) -> bool {
+    matches!(
+        error,
+        StoreError::Unavailable { .. } | StoreError::Full { .. } | StoreError::Denied { .. }
+    )
 }

@@ -9,7 +9,7 @@ use drover_shared::wire::{Message, decode};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::{Control, CoordinateError, Scope, coordinate, resume};
+use super::{Control, CoordinateError, Fence, Scope, Snapshot, coordinate, resume};
 use crate::testing::fixture::{DEADLINE, Fixture, WorkerBehavior, cause, counts};
 
 #[tokio::test]
@@ -577,4 +577,125 @@ async fn a_copied_store_does_nothing_anew() {
         (JobState::Success, counts(20, 0, 20, 0))
     );
     fixture.assert_output(20);
+}
+
+#[tokio::test]
+async fn a_job_waits_for_another_writer_of_its_output_folder_and_can_be_stopped_meanwhile() {
+    for is_stopped in [false, true] {
+        let fixture = Fixture::new(5).await;
+        let assignment = fixture.assignment(Scope::Everything);
+        let pipeline = fixture.pipeline().name;
+        let lock = fixture
+            .ledger
+            .try_lock_output(&pipeline, "a frozen process");
+        let lock = lock.await.unwrap().expect("the lock is free");
+        let broker = fixture.broker().await;
+        let (control_sender, control) = watch::channel(Control::Run);
+        let context = fixture.context(&broker, control, &assignment.record);
+        let mut shown = context.watch.subscribe();
+        let mut reports = fixture.reports(&broker).await;
+        let releasing = async {
+            let is_publishing = |job: &Snapshot| job.record.state == JobState::Publishing;
+            shown.wait_for(is_publishing).await.unwrap();
+            sleep(Duration::from_millis(50)).await;
+            let folder = fixture.folder.path().join("out");
+            assert!(!folder.exists(), "written without the lock");
+            if is_stopped {
+                let reason = "enough".to_owned();
+                control_sender.send_replace(Control::Stop { reason });
+            } else {
+                drop(lock);
+            }
+            std::future::pending::<()>().await;
+        };
+        let record = tokio::select! {
+            ended = timeout(DEADLINE, coordinate(assignment, context, &mut *reports)) => ended.expect("the job hangs").unwrap(),
+            () = fixture.run_fake_worker(&broker, WRITES) => panic!("the worker died"),
+            () = releasing => unreachable!("it waits"),
+        };
+        let (state, files) = if is_stopped {
+            (JobState::Killed, 0)
+        } else {
+            (JobState::Success, 5)
+        };
+        assert_eq!(record.state, state);
+        if files > 0 {
+            fixture.assert_output(files);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_publication_that_meets_passing_trouble_goes_to_the_next_leader() {
+    let fixture = Fixture::new(5).await;
+    let assignment = fixture.assignment(Scope::Everything);
+    let pipeline = fixture.pipeline().name;
+    let broker = fixture.broker().await;
+    let (_control, control) = watch::channel(Control::Run);
+    let mut context = fixture.context(&broker, control, &assignment.record);
+    let epoch = fixture
+        .ledger
+        .begin_epoch(&pipeline, "first")
+        .await
+        .unwrap();
+    context.fence = Fence::Epoch {
+        ledger: fixture.ledger.clone(),
+        pipeline,
+        epoch,
+    };
+    context.scratch = fixture.scratch.path().join("swept");
+    let mut reports = fixture.reports(&broker).await;
+    let ended = tokio::select! {
+        ended = timeout(DEADLINE, coordinate(assignment.clone(), context, &mut *reports)) => ended.expect("the job hangs"),
+        () = fixture.run_fake_worker(&broker, WRITES) => panic!("the worker died"),
+    };
+    assert!(
+        matches!(ended, Err(CoordinateError::Machine(_))),
+        "{ended:?}"
+    );
+    let record = fixture.ledger.job(assignment.record.id).await.unwrap();
+    assert!(!record.state.is_final(), "{record:?}");
+    let record = fixture.resume(assignment, WRITES).await;
+    assert_eq!(record.state, JobState::Success);
+    fixture.assert_output(5);
+}
+
+#[tokio::test]
+async fn a_deposed_leader_does_not_say_that_its_job_failed() {
+    let fixture = Fixture::new(5).await;
+    let assignment = fixture.assignment(Scope::Everything);
+    let pipeline = fixture.pipeline().name;
+    let broker = fixture.broker().await;
+    let (_control, control) = watch::channel(Control::Run);
+    let mut context = fixture.context(&broker, control, &assignment.record);
+    let epoch = fixture
+        .ledger
+        .begin_epoch(&pipeline, "first")
+        .await
+        .unwrap();
+    context.fence = Fence::Epoch {
+        ledger: fixture.ledger.clone(),
+        pipeline: pipeline.clone(),
+        epoch,
+    };
+    let mut reports = fixture.reports(&broker).await;
+    let deposing = async {
+        let queue = Queue::Datums(pipeline.clone());
+        while broker.depth(&queue).await.unwrap().ready == 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+        fixture
+            .ledger
+            .begin_epoch(&pipeline, "second")
+            .await
+            .unwrap();
+        std::future::pending::<()>().await;
+    };
+    let ended = tokio::select! {
+        ended = timeout(DEADLINE, coordinate(assignment.clone(), context, &mut *reports)) => ended.expect("the job hangs"),
+        () = deposing => unreachable!("it waits"),
+    };
+    assert!(matches!(ended, Err(CoordinateError::Deposed)), "{ended:?}");
+    let record = fixture.ledger.job(assignment.record.id).await.unwrap();
+    assert!(!record.state.is_final(), "{record:?}");
 }

@@ -1,5 +1,7 @@
 //! Job records, specs and stop requests.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde_json::Value;
 
@@ -46,6 +48,26 @@ impl Ledger {
         match self.read(&layout::failures(job), advice::JOB).await {
             Err(StoreError::Missing { .. }) => Ok(FailureGroups::default()),
             failures => failures,
+        }
+    }
+
+    /// Saves how long a job has run so far.
+    pub async fn save_elapsed(&self, job: JobId, elapsed: Duration) -> Result<(), StoreError> {
+        let millis = elapsed.as_millis().to_string();
+        self.store.put(&layout::elapsed(job), millis.into()).await
+    }
+
+    /// How long a job had run when that was last saved.
+    pub async fn elapsed(&self, job: JobId) -> Result<Duration, StoreError> {
+        match self.store.get(&layout::elapsed(job)).await {
+            Ok(bytes) => {
+                let millis = std::str::from_utf8(&bytes)
+                    .ok()
+                    .and_then(|text| text.parse().ok());
+                Ok(Duration::from_millis(millis.unwrap_or_default()))
+            }
+            Err(StoreError::Missing { .. }) => Ok(Duration::ZERO),
+            Err(error) => Err(error),
         }
     }
 

@@ -1,9 +1,10 @@
-//! The lock of a pipeline: one job at a time on one machine.
+//! The locks of a pipeline: one job at a time on one machine, and one writer of the output folder.
 //!
 //! The lock is an `flock` on a file, so the kernel releases the lock when the process ends in any way. Buckets have no
 //! locks: there the leadership of the pipeline's queue guards the pipeline, and this lock is always free.
 
 use std::fs::File;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -31,15 +32,52 @@ impl Ledger {
         &self,
         pipeline: &PipelineName,
     ) -> Result<Option<PipelineLock>, StoreError> {
-        let key = layout::lock(pipeline);
-        match self.store.local_path(&key) {
+        self.try_lock_at(&layout::lock(pipeline)).await
+    }
+
+    async fn try_lock_at(&self, key: &StoreKey) -> Result<Option<PipelineLock>, StoreError> {
+        match self.store.local_path(key) {
             None => Ok(Some(PipelineLock { _file: None })),
             Some(path) => {
                 let file =
-                    open_and_lock(&key, path, FlockOperation::NonBlockingLockExclusive).await?;
+                    open_and_lock(key, path, FlockOperation::NonBlockingLockExclusive).await?;
                 Ok(file.map(|file| PipelineLock { _file: Some(file) }))
             }
         }
+    }
+
+    /// Acquires the lock on the pipeline's output folder, if the lock is free. `who` identifies the holder for people.
+    ///
+    /// The holder may freeze for any time, and still be the only process that changes the folder.
+    pub async fn try_lock_output(
+        &self,
+        pipeline: &PipelineName,
+        who: &str,
+    ) -> Result<Option<PipelineLock>, StoreError> {
+        let key = layout::output_lock(pipeline);
+        let lock = self.try_lock_at(&key).await?;
+        if let Some(PipelineLock { _file: Some(file) }) = &lock {
+            let (mut file, who) = (file.try_clone(), who.to_owned());
+            let noted = spawn_blocking(move || {
+                let file = file
+                    .as_mut()
+                    .map_err(|error| std::io::Error::from(error.kind()))?;
+                file.set_len(0)?;
+                file.write_all(who.as_bytes())
+            });
+            let noted = noted.await.map_err(std::io::Error::other).flatten();
+            noted.map_err(|error| lock_error(&key, error))?;
+        }
+        Ok(lock)
+    }
+
+    /// The last holder of the lock on the pipeline's output folder; empty if unknown.
+    pub async fn output_lock_holder(&self, pipeline: &PipelineName) -> String {
+        let holder = self.store.get(&layout::output_lock(pipeline)).await;
+        holder.map_or_else(
+            |_| String::new(),
+            |holder| String::from_utf8_lossy(&holder).into_owned(),
+        )
     }
 
     /// Acquires the pipeline's lock, waiting while another process holds the lock. Cancel-safe.

@@ -11,10 +11,11 @@ use drover_shared::store::StoreError;
 use tokio_util::sync::CancellationToken;
 
 use super::egress::{Egress, EgressError};
+use super::publication::Publication;
 use crate::coordinator::reason::chain;
 use crate::coordinator::track::live::LiveJob;
 use crate::coordinator::{Assignment, CoordinateError, JobContext};
-use crate::output::{self, FileProgress, OutputError, OutputRequest, OutputSummary};
+use crate::output::{FileProgress, OutputError, OutputSummary};
 
 /// A job whose datums have ended, or a stopped job.
 pub(crate) struct JobFinish<'a> {
@@ -119,8 +120,7 @@ impl JobFinish<'_> {
         live: &mut LiveJob,
         halt: &CancellationToken,
     ) -> Result<OutputOutcome, CoordinateError> {
-        self.context.fence.check().await?;
-        let files = match self.publish(live, halt).await {
+        let files = match self.publish(live, halt).await? {
             Ok(published) => published.files,
             Err(OutputError::Stopped) => return Ok(OutputOutcome::Stopped),
             Err(error) => return Ok(failed(error)),
@@ -146,23 +146,19 @@ impl JobFinish<'_> {
         &self,
         live: &LiveJob,
         halt: &CancellationToken,
-    ) -> Result<OutputSummary, OutputError> {
-        let pipeline = &self.assignment.pipeline;
-        let request = OutputRequest {
-            ledger: &self.context.ledger,
-            pipeline: &pipeline.name,
-            job: live.job(),
-            redone: live.tally.redone(),
-            conflict: pipeline.output_conflict,
-            scratch: &self.context.scratch,
-            stop: halt,
-        };
-        let published =
-            output::write_output(request, &|files| self.context.show_files(files)).await?;
-        if let Some((count, first)) = &published.foreign {
+    ) -> Result<Result<OutputSummary, OutputError>, CoordinateError> {
+        let pipeline = &self.assignment.pipeline.name;
+        let published = Publication::new(self.context, self.assignment, live, halt)
+            .run()
+            .await?;
+        if let Ok(OutputSummary {
+            foreign: Some((count, first)),
+            ..
+        }) = &published
+        {
             tracing::warn!(
-                pipeline.name = %pipeline.name,
-                "{count} files in the output folder {} are not Drover's and stay there, first {first}", pipeline.name,
+                pipeline.name = %pipeline,
+                "{count} files in the output folder {pipeline} are not Drover's and stay there, first {first}",
             );
         }
         Ok(published)

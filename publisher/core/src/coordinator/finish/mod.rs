@@ -2,4 +2,5 @@
 
 pub(crate) mod close;
 pub(crate) mod egress;
+pub(crate) mod publication;
 pub(crate) mod stop;

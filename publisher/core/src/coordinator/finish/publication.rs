@@ -1,0 +1,165 @@
+//! Writes the output folder as its only writer.
+//!
+//! In a folder the writer holds a lock that the kernel frees when the process ends, and checks its epoch under the lock:
+//! a frozen writer blocks its successor, and a deposed process never starts. A bucket has no locks, and a request may
+//! arrive long after its sender was replaced. There each publication leaves a mark until it has ended; a publication that
+//! finds the mark of another looks at the folder once more after the longest time that a request may take.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use drover_shared::id::{JobId, PipelineName};
+use drover_shared::ledger::{Ledger, PipelineLock};
+use drover_shared::pipeline::OutputConflict;
+use drover_shared::process::host_name;
+use drover_shared::store::{StoreError, layout};
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::coordinator::error::is_passing;
+use crate::coordinator::track::live::LiveJob;
+use crate::coordinator::{Assignment, CoordinateError, Fence, JobContext, Snapshot};
+use crate::output::{self, FileProgress, OutputError, OutputRequest, OutputSummary};
+
+/// Interval between attempts to acquire the lock.
+const RETRY: Duration = Duration::from_millis(200);
+/// The longest time between the first attempt of a request to a bucket and its arrival: the store retries for 30 seconds
+/// and gives an attempt 60 seconds.
+const REQUEST_LIFETIME: Duration = Duration::from_secs(100);
+
+/// A publication; owns what it needs, so that it ends in order even if its job is given up meanwhile.
+pub(crate) struct Publication {
+    ledger: Ledger,
+    fence: Fence,
+    pipeline: PipelineName,
+    job: JobId,
+    redone: BTreeMap<u64, u64>,
+    conflict: OutputConflict,
+    scratch: PathBuf,
+    watch: watch::Sender<Snapshot>,
+    stop: CancellationToken,
+}
+
+impl Publication {
+    pub(crate) fn new(
+        context: &JobContext,
+        assignment: &Assignment,
+        live: &LiveJob,
+        stop: &CancellationToken,
+    ) -> Self {
+        Self {
+            ledger: context.ledger.clone(),
+            fence: context.fence.clone(),
+            pipeline: assignment.pipeline.name.clone(),
+            job: live.job(),
+            redone: live.tally.redone().clone(),
+            conflict: assignment.pipeline.output_conflict,
+            scratch: context.scratch.clone(),
+            watch: context.watch.clone(),
+            stop: stop.clone(),
+        }
+    }
+
+    /// Publishes. If the future is dropped, the publication is stopped but keeps its lock until its last change has ended.
+    ///
+    /// # Errors
+    /// The outer error goes to the successor of this leader, if there can be one; the inner one fails the job.
+    pub(crate) async fn run(self) -> Result<Result<OutputSummary, OutputError>, CoordinateError> {
+        let stop_when_dropped = self.stop.clone().drop_guard();
+        let has_successors = self.fence.has_successors();
+        let published = tokio::spawn(self.write()).await;
+        stop_when_dropped.disarm();
+        match published.map_err(std::io::Error::other)?? {
+            Err(OutputError::Store(error)) if has_successors && is_passing(&error) => {
+                Err(error.into())
+            }
+            Err(OutputError::Scratch(error)) if has_successors => Err(error.into()),
+            published => Ok(published),
+        }
+    }
+
+    async fn write(self) -> Result<Result<OutputSummary, OutputError>, CoordinateError> {
+        let Some(_lock) = self
+            .stop
+            .run_until_cancelled(self.lock())
+            .await
+            .transpose()?
+        else {
+            return Ok(Err(OutputError::Stopped));
+        };
+        self.fence.check().await?;
+        let mark = self.mark().await?;
+        let mut published = self.write_once().await;
+        if let Some((mark, others)) = mark {
+            if published.is_ok() && !others.is_empty() {
+                sleep(REQUEST_LIFETIME).await;
+                self.fence.check().await?;
+                published = self.write_once().await;
+                self.ledger.store().delete_each(others).await?;
+            }
+            self.ledger.store().delete(&mark).await?;
+        }
+        Ok(published)
+    }
+
+    async fn write_once(&self) -> Result<OutputSummary, OutputError> {
+        let request = OutputRequest {
+            ledger: &self.ledger,
+            pipeline: &self.pipeline,
+            job: self.job,
+            redone: &self.redone,
+            conflict: self.conflict,
+            scratch: &self.scratch,
+            stop: &self.stop,
+        };
+        let progress = |files: FileProgress| {
+            self.watch
+                .send_modify(|snapshot| snapshot.files = Some(files));
+        };
+        output::write_output(request, &progress).await
+    }
+
+    /// The lock on the output folder. A holder that does not release it is named.
+    async fn lock(&self) -> Result<PipelineLock, StoreError> {
+        let who = format!("process {} on {}", std::process::id(), host_name());
+        let mut is_told = false;
+        loop {
+            if let Some(lock) = self.ledger.try_lock_output(&self.pipeline, &who).await? {
+                return Ok(lock);
+            }
+            if !is_told {
+                is_told = true;
+                tracing::warn!(
+                    pipeline.name = %self.pipeline,
+                    "waiting for the output folder {}, which {} is writing; end that process if it is frozen",
+                    self.pipeline, self.ledger.output_lock_holder(&self.pipeline).await,
+                );
+            }
+            sleep(RETRY).await;
+        }
+    }
+
+    /// Leaves a mark in a bucket; returns the mark, and the marks of publications that have not ended.
+    async fn mark(&self) -> Result<Option<Marks>, StoreError> {
+        let store = self.ledger.store();
+        if store.local_root().is_some() {
+            return Ok(None);
+        }
+        let mark = layout::publication(&self.pipeline, &JobId::generate().to_string());
+        let others = store.names(&layout::publications(&self.pipeline)).await?;
+        let others = others
+            .iter()
+            .map(|other| layout::publication(&self.pipeline, other));
+        let others = others.collect();
+        store.create(&mark, self.job.to_string().into()).await?;
+        Ok(Some((mark, others)))
+    }
+}
+
+/// A mark, and the marks of others.
+type Marks = (
+    drover_shared::store::StoreKey,
+    Vec<drover_shared::store::StoreKey>,
+);
