@@ -32,6 +32,20 @@ async fn files_are_stored_in_byte_order_of_their_paths() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn directories_nested_too_deep_fail_the_datum() {
+    let script = r#"python3 -c 'import os
+os.chdir("/pfs/out")
+for level in range(2500):
+    os.mkdir("d"); os.chdir("d")'"#;
+    let (_farm, verdict) = run(script).await;
+    let message = match verdict.cause {
+        Some(Cause::Output { message, .. }) => message,
+        other => panic!("{other:?}"),
+    };
+    assert!(message.contains("nested more than 500 levels"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn links_inside_the_datum_are_stored_as_files() {
     let rows = [
         (

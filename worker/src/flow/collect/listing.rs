@@ -9,6 +9,12 @@ use crate::flow_error::{FlowError, InfrastructureError};
 /// The longest path of an output file in bytes: hardly any tool can handle longer ones.
 const LONGEST_PATH: usize = 4096;
 
+/// The most directories on the path of an output file: each level costs an open call for each directory below.
+const DEEPEST: usize = 500;
+
+/// The most files, links and directories in the output of a datum.
+const MOST_NAMES: usize = 1_000_000;
+
 /// Paths below the output directory, in any order.
 #[derive(Debug, Default)]
 pub(super) struct OutputListing {
@@ -20,6 +26,7 @@ pub(super) struct OutputListing {
 pub(super) fn list(out: &OutputDirectory) -> Result<OutputListing, FlowError> {
     let mut listing = OutputListing::default();
     let mut pending = vec![String::new()];
+    let mut names = 0;
     while let Some(directory) = pending.pop() {
         let failed =
             |error: rustix::io::Errno| InfrastructureError::scratch(&directory)(error.into());
@@ -29,6 +36,13 @@ pub(super) fn list(out: &OutputDirectory) -> Result<OutputListing, FlowError> {
             let name = entry.file_name();
             if matches!(name.to_bytes(), b"." | b"..") {
                 continue;
+            }
+            names += 1;
+            if names > MOST_NAMES {
+                return Err(refused(
+                    "",
+                    "it holds more than 1,000,000 files and directories; pack them",
+                ));
             }
             let path = path(&directory, name)?;
             let kind = match entry.file_type() {
@@ -40,6 +54,13 @@ pub(super) fn list(out: &OutputDirectory) -> Result<OutputListing, FlowError> {
             };
             match kind {
                 FileType::RegularFile => listing.files.push(path),
+                FileType::Directory if path.split('/').count() > DEEPEST => {
+                    let beginning: String = path.chars().take(60).collect();
+                    return Err(refused(
+                        &format!("{beginning}…"),
+                        "its directories are nested more than 500 levels deep",
+                    ));
+                }
                 FileType::Directory => pending.push(path),
                 FileType::Symlink => listing.links.push(path),
                 other => return Err(refused(&path, special(other))),

@@ -142,6 +142,8 @@ fn remove_entry(
             remove_entry(entries.fd()?, entry.file_name(), top, depth + 1)?;
         }
     }
+    // A directory that is still open would be removed in two steps.
+    drop(entries);
     unlinkat(parent, name, AtFlags::REMOVEDIR)
 }
 
