@@ -5,7 +5,7 @@ import sys
 import helm_python as helm
 
 VALUES = {
-    "bucket": {"store": {"url": "s3://data", "secret": "drover-store"}},
+    "bucket": {"store": {"url": "s3://data", "secret": "drover-store"}, "monitoring": {"podMonitor": True}},
     "folder": {
         "store": {"url": "/data", "claim": "drover-data"},
         "images": {
@@ -15,6 +15,7 @@ VALUES = {
         },
         "operator": {"watchNodes": False},
         "networkPolicies": {"enabled": False},
+        "roles": {"aggregate": False},
         "serviceAccount": {"annotations": {"cloud/role": "drover"}},
     },
 }

@@ -14,6 +14,7 @@ pub mod status;
 pub mod job_store;
 pub mod worker_probe;
 
+pub mod health;
 pub mod leader;
 pub mod metrics;
 pub mod operator;

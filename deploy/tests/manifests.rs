@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -105,6 +106,8 @@ fn lost_of(object: &Value) -> Vec<String> {
         "Service" => lost::<Service>(object),
         "ServiceAccount" => lost::<ServiceAccount>(object),
         "StatefulSet" => lost::<StatefulSet>(object),
+        // No type of Kubernetes' own; its definition comes with the Prometheus operator.
+        "PodMonitor" => Vec::new(),
         other => panic!("{other} is not known here"),
     }
 }
@@ -173,4 +176,29 @@ fn the_chart_has_the_definition_that_is_committed() {
         read("helm/drover/crds/pipelines.yaml"),
         read("crd/pipelines.yaml")
     );
+}
+
+#[test]
+fn the_objects_of_a_file_are_in_one_namespace() {
+    for path in manifests() {
+        let objects = objects(&path);
+        let own = objects
+            .iter()
+            .map(|object| &object["metadata"]["namespace"]);
+        let subjects = objects
+            .iter()
+            .flat_map(|object| object["subjects"].as_array().into_iter().flatten());
+        let all: BTreeSet<_> = own
+            .chain(subjects.map(|subject| &subject["namespace"]))
+            .filter_map(Value::as_str)
+            .collect();
+        let namespaces = objects
+            .iter()
+            .filter(|object| object["kind"] == "Namespace");
+        for namespace in namespaces {
+            let name = namespace["metadata"]["name"].as_str().unwrap();
+            assert!(all.is_empty() || all.contains(name), "{}", path.display());
+        }
+        assert!(all.len() <= 1, "{}: {all:?}", path.display());
+    }
 }

@@ -52,11 +52,13 @@ impl Cluster {
     fn grant(&self) {
         let rbac =
             fs::read_to_string(repository().join("deploy/kubernetes/base/rbac.yaml")).unwrap();
+        let subject = "- kind: ServiceAccount\n    name: drover-operator\n";
         let here = rbac
             .replace(
-                "namespace: drover",
-                &format!("namespace: {}", self.namespace),
+                subject,
+                &format!("{subject}    namespace: {}\n", self.namespace),
             )
+            .replace("drover-operator-nodes.drover", &self.nodes_role())
             .replace("drover-operator-nodes", &self.nodes_role());
         self.apply_text(&here);
     }

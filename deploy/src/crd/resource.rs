@@ -30,6 +30,7 @@ use super::{rules, schema};
     printcolumn(name = "Wanted", type_ = "integer", json_path = ".status.wantedReplicas"),
     printcolumn(name = "Outstanding", type_ = "integer", json_path = ".status.outstanding"),
     printcolumn(name = "Last job", type_ = "string", json_path = ".status.lastJob.state"),
+    printcolumn(name = "Status age", type_ = "date", json_path = ".status.observedAt"),
     printcolumn(name = "Image", type_ = "string", json_path = ".spec.transform.image", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
 )]

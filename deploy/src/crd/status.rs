@@ -12,6 +12,9 @@ use serde_with::skip_serializing_none;
 pub struct PipelineStatus {
     /// Generation of the spec to which the status belongs.
     pub observed_generation: Option<i64>,
+    /// Time at which the operator looked last, updated about every 30 seconds; an older one means that no operator runs.
+    #[schemars(schema_with = "time")]
+    pub observed_at: Option<Time>,
     /// The conditions `Accepted`, `Registered`, `BrokerReachable` and `Ready`, each with a reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions")]

@@ -1,5 +1,7 @@
 //! Acquires, renews and releases the Lease.
 
+use std::sync::Arc;
+
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
@@ -11,6 +13,7 @@ use super::observation::{
     LEASE_DURATION, LeaseAction, LeaseObservation, RENEW_DEADLINE, RENEW_INTERVAL, REQUEST_TIMEOUT,
     RETRY_INTERVAL,
 };
+use crate::health::Health;
 
 /// The Lease was lost; another operator may lead now.
 #[derive(Debug, thiserror::Error)]
@@ -50,15 +53,23 @@ pub struct LeaseCandidate {
     leases: Api<Lease>,
     lease: String,
     me: String,
+    health: Arc<Health>,
 }
 
 impl LeaseCandidate {
     /// A candidate named `me`, which must be unique, for the Lease named `lease`.
-    pub fn new(client: Client, namespace: &str, lease: &str, me: &str) -> Self {
+    pub fn new(
+        client: Client,
+        namespace: &str,
+        lease: &str,
+        me: &str,
+        health: Arc<Health>,
+    ) -> Self {
         Self {
             leases: Api::namespaced(client, namespace),
             lease: lease.to_owned(),
             me: me.to_owned(),
+            health,
         }
     }
 
@@ -134,7 +145,12 @@ impl LeaseCandidate {
         deadline: Instant,
     ) -> Result<Option<u64>, LeaseError> {
         let attempt = timeout_at(deadline, self.try_acquire_or_renew(last)).await;
-        attempt.map_err(|_| LeaseError::Timeout)?
+        let attempt = attempt.unwrap_or(Err(LeaseError::Timeout));
+        match &attempt {
+            Ok(_) | Err(LeaseError::Conflict) => self.health.lease(None),
+            Err(error) => self.health.lease(Some(error)),
+        }
+        attempt
     }
 
     fn warn(&self, action: &str, error: &LeaseError) {

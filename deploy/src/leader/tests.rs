@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
@@ -80,7 +81,13 @@ fn a_lease_is_acquired_only_if_it_is_released_or_expired() {
 }
 
 fn candidate(cluster: &FakeApi, me: &str) -> LeaseCandidate {
-    LeaseCandidate::new(cluster.client(), "farm", "drover-operator", me)
+    LeaseCandidate::new(
+        cluster.client(),
+        "farm",
+        "drover-operator",
+        me,
+        Arc::default(),
+    )
 }
 
 fn holder(cluster: &FakeApi) -> String {
@@ -155,7 +162,7 @@ async fn a_leader_whose_packets_are_lost_stops_all_work_before_another_may_lead(
         let case = format!("requests lost: {requests}, responses lost: {responses}");
         let (cluster, network) = (FakeApi::default(), FakeNetwork::default());
         let client = cluster.client_through(&network);
-        let one = LeaseCandidate::new(client, "farm", "drover-operator", "one");
+        let one = LeaseCandidate::new(client, "farm", "drover-operator", "one", Arc::default());
         let other = candidate(&cluster, "other");
         let leadership = acquires(&one, 1).await.unwrap();
         network.lose(requests, responses);

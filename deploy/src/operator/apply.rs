@@ -43,7 +43,10 @@ pub(super) async fn apply(resource: &Pipeline, context: &Context) -> Result<Acti
         }
     };
     let backlog = match register(resource, &desired, context).await {
-        Ok(backlog) => backlog,
+        Ok(backlog) => {
+            context.health.store(None);
+            backlog
+        }
         Err(error) => return Err(store_failed(resource, error, context).await),
     };
     let existing = read_objects(resource, context).await?;

@@ -47,7 +47,10 @@ async fn unregister(
     context: &Context,
 ) -> Result<u64, OperatorError> {
     match context.job_store.unregister(name).await {
-        Ok(open) => Ok(open),
+        Ok(open) => {
+            context.health.store(None);
+            Ok(open)
+        }
         Err(error) => Err(store_failed(resource, error, context).await),
     }
 }

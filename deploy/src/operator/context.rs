@@ -10,6 +10,7 @@ use kube::runtime::reflector::Store;
 
 use super::Nodes;
 use crate::crd::Pipeline;
+use crate::health::Health;
 use crate::job_store::JobStore;
 use crate::settings::WorkerSettings;
 use crate::worker_probe::WorkerProbe;
@@ -32,6 +33,8 @@ pub struct Context {
     pub pipelines: Store<Pipeline>,
     /// Publishes Kubernetes events.
     pub recorder: Recorder,
+    /// The operator's health, for `/ready`.
+    pub health: Arc<Health>,
     /// Consecutive failures by pipeline.
     pub failures: FailureCounts,
 }

@@ -17,6 +17,7 @@ use kube::{Api, Client, ResourceExt};
 use super::{Context, reconcile, retry};
 use crate::crd::Pipeline;
 use crate::desired::pipeline_name;
+use crate::health::Health;
 use crate::objects::PIPELINE_LABEL;
 
 /// Maximum number of concurrent reconciliations.
@@ -44,6 +45,9 @@ pub async fn watch(
     let pipelines = controller.store();
     let by_name = pipelines.clone();
     let stop = stop.shared();
+    let context = Arc::new(context(pipelines.clone()));
+    let health = Arc::clone(&context.health);
+    let listing = report_first_list(pipelines.clone(), Arc::clone(&health));
     let never_started = stopped_too_early(pipelines.clone(), stop.clone());
     let running = controller
         .owns(
@@ -69,10 +73,11 @@ pub async fn watch(
         )
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .graceful_shutdown_on(stop)
-        .run(reconcile, retry, Arc::new(context(pipelines)));
+        .run(reconcile, retry, context);
     let working = running.for_each(|result| {
         // `retry` has already logged the failure of a reconciliation.
         if let Err(error @ controller::Error::QueueError(_)) = &result {
+            health.watch_failed(error);
             tracing::warn!(error = error as &dyn std::error::Error, "watch interrupted");
         }
         std::future::ready(())
@@ -80,7 +85,17 @@ pub async fn watch(
     tokio::select! {
         () = working => {}
         () = never_started => {}
+        () = listing => {}
     }
+}
+
+/// Reports to `/ready` if the first list of pipelines has arrived; never resolves.
+async fn report_first_list(pipelines: Store<Pipeline>, health: Arc<Health>) {
+    health.pipelines_listed(false);
+    if pipelines.wait_until_ready().await.is_ok() {
+        health.pipelines_listed(true);
+    }
+    std::future::pending().await
 }
 
 /// Resolves if `stop` resolves before the first list of pipelines. No reconciliation is running then, and a controller

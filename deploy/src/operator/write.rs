@@ -3,7 +3,8 @@
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::api::{Patch, PatchParams};
 use kube::runtime::events::{Event, EventType};
 use kube::{Api, Resource, ResourceExt};
@@ -11,7 +12,7 @@ use serde_json::json;
 
 use super::error::chain;
 use super::{Context, OperatorError};
-use crate::crd::Pipeline;
+use crate::crd::{Pipeline, PipelineStatus};
 use crate::job_store::JobStoreError;
 use crate::objects::{MANAGER, Objects, object_name};
 use crate::status::{PipelineEvent, ReconcileOutcome, events, pipeline_status};
@@ -19,6 +20,9 @@ use crate::worker_probe::DELETION_COST;
 
 /// Maximum length of an event's note in the Kubernetes API.
 const MAX_NOTE_BYTES: usize = 1024;
+
+/// Age of a status after which it is written again although nothing changed, so that users see a missing operator.
+const HEARTBEAT: SignedDuration = SignedDuration::from_secs(30);
 
 /// Server-side apply that takes back our fields from other managers.
 fn apply_params() -> PatchParams {
@@ -80,16 +84,18 @@ pub(super) async fn update_status(
     context: &Context,
 ) -> Result<(), OperatorError> {
     let before = resource.status.clone().unwrap_or_default();
-    let after = pipeline_status(
+    let now = Timestamp::now();
+    let mut after = pipeline_status(
         outcome,
         &(context.link)(),
         &before,
         resource.metadata.generation,
-        Timestamp::now(),
+        now,
     );
-    if after == before {
+    if after == before && !heartbeat_is_due(&before, now) {
         return Ok(());
     }
+    after.observed_at = Timestamp::from_second(now.as_second()).ok().map(Time);
     let namespace = resource.namespace().unwrap_or_default();
     let pipelines: Api<Pipeline> = Api::namespaced(context.client.clone(), &namespace);
     let patch = json!({
@@ -107,12 +113,19 @@ pub(super) async fn update_status(
     Ok(())
 }
 
+/// True if the time of the last observation is too old, or was never written.
+fn heartbeat_is_due(status: &PipelineStatus, now: Timestamp) -> bool {
+    let observed_at = status.observed_at.as_ref();
+    observed_at.is_none_or(|at| now.duration_since(at.0).abs() > HEARTBEAT)
+}
+
 /// Reports a failure of the store in the status, unless another operator leads now and writes the status.
 pub(super) async fn store_failed(
     resource: &Pipeline,
     error: JobStoreError,
     context: &Context,
 ) -> OperatorError {
+    context.health.store(Some(&error));
     if !matches!(error, JobStoreError::Superseded(_)) {
         let why = chain(&error);
         let outcome = ReconcileOutcome::StoreUnreachable(&why);

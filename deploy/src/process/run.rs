@@ -13,6 +13,7 @@ use drover_shared::store::{Store, StoreError};
 use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
 
+use crate::health::Health;
 use crate::job_store::LedgerJobStore;
 use crate::leader::{LeaseCandidate, LeaseLost};
 use crate::operator::{Context, hints, watch, watch_nodes};
@@ -52,9 +53,10 @@ type BrokerCell = Arc<OnceLock<RabbitMq>>;
 /// Runs until the process is asked to stop.
 pub async fn run(config: OperatorConfig, tokens: Tokens) -> Result<(), OperatorFailure> {
     let reached = BrokerCell::default();
-    let probes = serve_probes(config.listen, Arc::clone(&reached)).await?;
+    let health = Arc::new(Health::default());
+    let probes = serve_probes(config.listen, Arc::clone(&reached), Arc::clone(&health)).await?;
     tokio::select! {
-        ended = serve(config, reached, tokens) => ended,
+        ended = serve(config, reached, health, tokens) => ended,
         never = probes => match never {},
     }
 }
@@ -62,6 +64,7 @@ pub async fn run(config: OperatorConfig, tokens: Tokens) -> Result<(), OperatorF
 async fn serve(
     config: OperatorConfig,
     reached: BrokerCell,
+    health: Arc<Health>,
     tokens: Tokens,
 ) -> Result<(), OperatorFailure> {
     let stop = tokens.soft;
@@ -79,8 +82,13 @@ async fn serve(
         return Ok(());
     };
     let (client, store, broker) = connected?;
-    let candidate =
-        LeaseCandidate::new(client.clone(), &config.namespace, &config.lease, &config.me);
+    let candidate = LeaseCandidate::new(
+        client.clone(),
+        &config.namespace,
+        &config.lease,
+        &config.me,
+        Arc::clone(&health),
+    );
     tracing::info!("waiting for the Lease {}", config.lease);
     let Some(leadership) = stop.run_until_cancelled(candidate.acquire()).await else {
         return Ok(());
@@ -96,7 +104,7 @@ async fn serve(
         transitions: leadership.transitions,
     };
     let job_store = LedgerJobStore::new(Ledger::new(store), term);
-    let reconciling = reconcile_all(&config, client, job_store, broker, stop.clone());
+    let reconciling = reconcile_all(&config, client, job_store, broker, health, stop.clone());
     let ended = candidate.lead(leadership, Box::pin(reconciling)).await?;
     if let Err(error) = candidate.release().await {
         let error = &error as &dyn std::error::Error;
@@ -111,6 +119,7 @@ async fn reconcile_all(
     client: Client,
     job_store: LedgerJobStore,
     broker: RabbitMq,
+    health: Arc<Health>,
     stop: tokio_util::sync::CancellationToken,
 ) -> Result<(), OperatorFailure> {
     let (nodes, node_changes) = watch_nodes(client.clone());
@@ -131,6 +140,7 @@ async fn reconcile_all(
         workers,
         nodes,
         pipelines,
+        health,
         failures: crate::operator::FailureCounts::default(),
     };
     watch(
@@ -149,6 +159,7 @@ async fn reconcile_all(
 async fn serve_probes(
     listen: Option<SocketAddr>,
     reached: BrokerCell,
+    health: Arc<Health>,
 ) -> Result<impl Future<Output = Infallible>, OperatorFailure> {
     let refused = |address| move |source| OperatorFailure::Listen { address, source };
     let probe = match listen {
@@ -167,17 +178,16 @@ async fn serve_probes(
             return std::future::pending().await;
         };
         let link = Arc::clone(&reached);
-        let ready = move || readiness(reached.get());
+        let ready = move || readiness(reached.get(), &health);
         let look = move || metrics::set_queue_link(link.get().map(Broker::link) == Some(Link::Up));
         exporter.serve_on(probe, ready, look).await
     })
 }
 
-/// Ready once the broker was reached. A lost broker connection does not make the operator unready, because a restart
-/// would not help; conditions report the loss.
-fn readiness(broker: Option<&RabbitMq>) -> Result<(), String> {
+/// Ready once the broker was reached, while the Lease, the watches and the store are healthy.
+fn readiness(broker: Option<&RabbitMq>, health: &Health) -> Result<(), String> {
     match broker {
-        Some(_) => Ok(()),
+        Some(_) => health.readiness(),
         None => Err("starting".to_owned()),
     }
 }

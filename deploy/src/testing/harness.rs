@@ -16,6 +16,7 @@ use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
 
 use crate::crd::Pipeline;
+use crate::health::Health;
 use crate::job_store::{JobBacklog, JobStore, JobStoreError};
 use crate::operator::{Context, FailureCounts, Nodes, OperatorError, reconcile};
 use crate::testing::FakeApi;
@@ -103,6 +104,7 @@ impl WorkerProbe for FakeWorkerProbe {
 pub(crate) struct Harness {
     pub(crate) cluster: FakeApi,
     pub(crate) job_store: FakeJobStore,
+    pub(crate) health: Arc<Health>,
     worker_probe: FakeWorkerProbe,
 }
 
@@ -111,6 +113,7 @@ impl Harness {
         Self {
             cluster: FakeApi::default(),
             job_store: FakeJobStore::default(),
+            health: Arc::default(),
             worker_probe: FakeWorkerProbe::default(),
         }
     }
@@ -243,6 +246,7 @@ impl Harness {
             nodes,
             pipelines,
             recorder: Recorder::new(client.clone(), reporter),
+            health: Arc::clone(&self.health),
             failures: FailureCounts::default(),
             client,
         }

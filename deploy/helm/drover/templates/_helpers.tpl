@@ -15,7 +15,7 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end -}}
 
-{{/* What the operator and the service have in common. */}}
+{{/* The common part of the pods of operator and service. */}}
 {{- define "drover.pod" -}}
 enableServiceLinks: false
 terminationGracePeriodSeconds: 30
@@ -55,6 +55,7 @@ livenessProbe:
   httpGet: {path: /live, port: probe}
   periodSeconds: 10
   failureThreshold: 6
+  terminationGracePeriodSeconds: 10
 readinessProbe:
   httpGet: {path: /ready, port: probe}
   periodSeconds: 5

@@ -180,3 +180,16 @@ async fn an_operator_without_the_right_to_make_deployments_waits_for_it() {
     assert_eq!(error.to_string(), "cannot look for the Deployment");
     assert_eq!(error.pause(0), std::time::Duration::from_mins(2));
 }
+
+#[tokio::test]
+async fn the_status_shows_when_an_operator_looked_last() {
+    let harness = Harness::with(json!({})).await;
+    harness.look("thumbs").await.unwrap();
+    assert!(!harness.requests(false).contains("status"), "not each time");
+    let long_ago = json!("2026-01-01T00:00:00Z");
+    harness.cluster.change("pipelines", "thumbs", |resource| {
+        resource["status"]["observedAt"] = long_ago.clone();
+    });
+    harness.look("thumbs").await.unwrap();
+    assert!(harness.status("thumbs")["observedAt"].as_str() > long_ago.as_str());
+}

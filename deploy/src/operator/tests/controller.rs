@@ -64,6 +64,16 @@ impl Operator {
         }
     }
 
+    /// Waits until the readiness is as expected.
+    async fn readies(&self, expected: impl Fn(&Result<(), String>) -> bool) {
+        let began = Instant::now();
+        while !expected(&self.harness.health.readiness()) {
+            let readiness = self.harness.health.readiness();
+            assert!(began.elapsed() < SOON, "{readiness:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     /// Waits until the operator sends no more requests: the reconciliations after its own changes are finished.
     async fn rests(&self) {
         let mut silent = 0;
@@ -201,6 +211,44 @@ async fn where_nodes_may_not_be_seen_that_is_told_and_what_is_there_stays() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     operator.end().await;
+}
+
+#[tokio::test]
+async fn an_operator_is_ready_while_its_watches_work_and_the_store_answers() {
+    let operator = Operator::start(Harness::new());
+    let health = Arc::clone(&operator.harness.health);
+    health.lease(None);
+    operator.readies(|readiness| readiness.is_ok()).await;
+    operator.harness.apply("thumbs", json!({}));
+    operator.wants(1).await;
+    operator.harness.job_store.0.lock().unwrap().unreachable = true;
+    operator
+        .harness
+        .apply("thumbs", json!({ "datum_tries": 9 }));
+    let no_store = |readiness: &Result<(), String>| {
+        readiness
+            .as_ref()
+            .is_err_and(|why| why.contains("the store: ") && why.contains("no route"))
+    };
+    operator.readies(no_store).await;
+    operator.end().await;
+}
+
+#[tokio::test]
+async fn an_operator_whose_watches_are_refused_is_not_ready() {
+    for kind in ["pipelines", "deployments"] {
+        let harness = Harness::new();
+        harness.cluster.forbid(kind);
+        let operator = Operator::start(harness);
+        operator.harness.health.lease(None);
+        let refused = |readiness: &Result<(), String>| {
+            readiness
+                .as_ref()
+                .is_err_and(|why| why.contains("you may not"))
+        };
+        operator.readies(refused).await;
+        operator.end().await;
+    }
 }
 
 #[tokio::test]

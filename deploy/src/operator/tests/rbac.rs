@@ -1,6 +1,7 @@
 //! The operator's role grants exactly the requests that the operator sends.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -86,7 +87,13 @@ async fn the_role_allows_what_the_operator_asks_for_and_nothing_else() {
     harness.settle("thumbs").await;
     harness.delete("thumbs", "2026-01-01T00:00:00Z");
     harness.settle("thumbs").await;
-    let candidate = LeaseCandidate::new(harness.cluster.client(), "farm", "drover-operator", "me");
+    let candidate = LeaseCandidate::new(
+        harness.cluster.client(),
+        "farm",
+        "drover-operator",
+        "me",
+        Arc::default(),
+    );
     candidate.acquire().await;
     candidate.acquire().await;
     candidate.release().await.unwrap();

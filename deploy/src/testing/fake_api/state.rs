@@ -105,6 +105,7 @@ impl FakeApiState {
             object["metadata"]["generation"].take();
             object["status"]["idleSince"].take();
             object["status"]["observedGeneration"].take();
+            object["status"]["observedAt"].take();
             for condition in object["status"]["conditions"]
                 .as_array_mut()
                 .into_iter()
