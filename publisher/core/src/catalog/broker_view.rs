@@ -1,4 +1,4 @@
-//! A broker_view at the cluster that works on a pipeline.
+//! The state of a pipeline's queues on the broker.
 
 use drover_shared::id::PipelineName;
 use drover_shared::queue::{Broker, Link, Queue, QueueError};

@@ -1,24 +1,24 @@
-//! The datums of a job with what became of them, segment by segment.
+//! The datums of a job with their states, segment by segment.
 
 use drover_shared::datum::{Datum, DatumState, Verdict};
 use drover_shared::id::JobId;
 use drover_shared::ledger::{DoneRef, Ledger, ManifestEntry, Segment};
 use drover_shared::store::StoreError;
 
-/// A datum, and what became of it.
+/// A datum with its state and verdict.
 #[derive(Clone, Debug)]
 pub struct JobDatum {
     /// The datum.
     pub datum: Datum,
-    /// Where it stands, as far as the books tell.
+    /// State according to the ledger; a running datum counts as queued.
     pub state: DatumState,
-    /// How it ended, if it has and was not skipped.
+    /// The verdict; none before the datum has ended, and for a skipped one.
     pub verdict: Option<Verdict>,
-    /// Where the same work was done before, for one that is skipped.
+    /// The earlier job and index that did the same work, for a skipped datum.
     pub done: Option<DoneRef>,
 }
 
-/// The datums of a segment, in order, with the verdicts that the ledger has for it.
+/// The datums of a segment, in order, with their verdicts in the ledger.
 pub async fn datum_rows(
     ledger: &Ledger,
     job: JobId,
@@ -44,7 +44,7 @@ fn joined(entries: Vec<ManifestEntry>, verdicts: Vec<Verdict>) -> Vec<JobDatum> 
     entries.into_iter().map(row).collect()
 }
 
-/// Where a datum stands, from what the books say of it.
+/// The state of a datum according to its manifest entry and verdict.
 fn state_of(is_skipped: bool, verdict: Option<&Verdict>) -> DatumState {
     match verdict {
         Some(verdict) => verdict.state.into(),

@@ -17,7 +17,7 @@ pub struct PlannedJson {
 }
 
 impl PlannedJson {
-    /// The JSON of a datum that is not run yet.
+    /// The JSON of a datum before its job.
     pub fn new(datum: Datum, why: Option<String>) -> Self {
         Self {
             index: datum.index,
@@ -36,22 +36,22 @@ pub struct DatumJson<O = Output> {
     index: u64,
     /// Identity of the work.
     datum: DatumId,
-    /// Where it stands.
+    /// State.
     state: DatumState,
-    /// Attempts in all; 0 before it has ended.
+    /// Attempts in all; 0 before the datum has ended.
     attempts: u32,
-    /// Who ended it.
+    /// The worker that committed the verdict.
     worker: Option<WorkerId>,
-    /// Why it failed.
+    /// Cause of the failure.
     reason: Option<String>,
-    /// What it is made of.
+    /// Input files and directories.
     inputs: Vec<InputJson>,
-    /// The files that it wrote.
+    /// Output files.
     outputs: Vec<O>,
 }
 
 impl DatumJson {
-    /// The JSON of a datum, with what became of it.
+    /// The JSON of a datum with its state and verdict.
     pub fn new(datum: Datum, state: DatumState, verdict: Option<Verdict>) -> Self {
         let shown = Self {
             index: datum.index,
@@ -85,7 +85,7 @@ fn without_version(output: Output) -> Output {
 }
 
 impl<O> DatumJson<O> {
-    /// The same with more told of each output.
+    /// The same datum with every output mapped by `tell`.
     pub fn map_outputs<T>(self, tell: impl FnMut(O) -> T) -> DatumJson<T> {
         DatumJson {
             index: self.index,

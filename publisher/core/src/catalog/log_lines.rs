@@ -1,28 +1,28 @@
 //! Log files of attempts: lines of `2026-11-23T18:31:55.123456Z stdout F text`, as containers write them.
 //!
-//! `F` ends a line; `P` is a part of a long one. Text that is not of that form is shown as it is.
+//! `F` ends a line; `P` is a part of a long one. Text of another form is shown unchanged.
 
 use jiff::Timestamp;
 
 /// A whole line that a command printed.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct LogLine {
-    /// When it was printed, as far as it is known.
+    /// Time of printing, if known.
     pub time: Option<Timestamp>,
-    /// `stdout` or `stderr`; empty if it is not known.
+    /// `stdout` or `stderr`; empty if unknown.
     pub stream: String,
-    /// What was printed, without the line break.
+    /// The printed text without the line break.
     pub text: Vec<u8>,
 }
 
-/// Puts the parts of long lines together, for each of the two streams.
+/// Joins the parts of long lines, separately for each stream.
 #[derive(Clone, Debug, Default)]
 pub struct LogLines {
     open: Vec<LogLine>,
 }
 
 impl LogLines {
-    /// Takes a line of the file; gives the line that it completes, if it does.
+    /// Takes a line of the file; returns the line that is completed by this part, if any.
     pub fn push(&mut self, raw: &[u8]) -> Option<LogLine> {
         let Some((time, stream, is_whole, text)) = parsed(raw) else {
             return Some(LogLine {
@@ -45,7 +45,7 @@ impl LogLines {
         None
     }
 
-    /// What was printed last without a line break.
+    /// The remaining text without a line break.
     pub fn rest(&mut self) -> Vec<LogLine> {
         std::mem::take(&mut self.open)
     }

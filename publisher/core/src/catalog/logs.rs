@@ -10,7 +10,7 @@ use drover_shared::store::{Store, StoreError, StoreKey};
 
 use super::{LogLine, LogLines};
 
-/// Whose lines they are.
+/// The attempt that printed a line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Origin {
     /// The datum's place in its job.
@@ -19,7 +19,7 @@ pub struct Origin {
     pub attempt: Option<u32>,
 }
 
-/// The logs of a datum. Where a failure was taken over from an earlier job, they lie there.
+/// The logs of a datum. The logs of a failure that was taken over lie with the earlier job.
 pub async fn logs_of(ledger: &Ledger, job: JobId, index: u64) -> Result<Vec<LogFile>, StoreError> {
     let logs = ledger.logs(job, index).await?;
     if !logs.is_empty() {
@@ -32,7 +32,7 @@ pub async fn logs_of(ledger: &Ledger, job: JobId, index: u64) -> Result<Vec<LogF
     }
 }
 
-/// The attempt that a log is of, from its name `….<attempt>.log`; none for `err_cmd`.
+/// The attempt of a log, from the name `….<attempt>.log`; none for `err_cmd`.
 pub fn attempt(name: &str) -> Option<u32> {
     let stem = name.strip_suffix(".log").unwrap_or(name);
     stem.rsplit('.')
@@ -51,7 +51,7 @@ pub enum LogError {
     Io(#[from] io::Error),
 }
 
-/// Gives the lines of a log to `each`, until that has seen enough.
+/// Passes the lines of a log to `each` until `each` breaks.
 pub fn each_line(
     mut log: impl BufRead,
     mut each: impl FnMut(LogLine) -> io::Result<ControlFlow<()>>,
@@ -75,7 +75,7 @@ pub fn each_line(
     Ok(())
 }
 
-/// A log's bytes, however many they are.
+/// Opens a log for reading; a log in a bucket is downloaded to a temporary file first.
 pub async fn open_log(store: &Store, key: &StoreKey) -> Result<BufReader<File>, LogError> {
     if let Some(path) = store.local_path(key) {
         return Ok(BufReader::new(File::open(path)?));

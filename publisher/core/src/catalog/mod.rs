@@ -1,9 +1,7 @@
-//! The books as people ask about them, and what people may ask for: the command line and the HTTP API go through this
-//! one room, so that both say and do the same.
+//! Queries and requests that the command line and the HTTP API share, so that both say and do the same.
 //!
-//! It reads the ledger and puts together what it says ([`record`], [`datums`], [`logs`], [`broker_view`]); it opens the books of
-//! new jobs ([`submit`], [`retry`]) and passes on that one is to stop ([`stop`]). How any of it is shown is not its
-//! business.
+//! Queries read the ledger and the broker ([`record`], [`datums`], [`logs`], [`broker_view`]). Requests submit jobs
+//! ([`submit`], [`retry`]) and stop them ([`stop`]). Nothing here renders.
 
 mod pipeline_order;
 

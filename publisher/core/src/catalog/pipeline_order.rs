@@ -1,4 +1,4 @@
-//! The order of several pipelines in one run: what writes a folder comes before what reads it.
+//! The order of several pipelines in one run: the writer of a folder comes before its readers.
 
 use drover_shared::id::PipelineName;
 use drover_shared::ledger::Ledger;
@@ -11,13 +11,13 @@ pub enum OrderError {
     /// Two specs have one name.
     #[error("pipeline {0} is given twice; each needs a name, and an output folder, of its own")]
     Twice(PipelineName),
-    /// They wait for each other.
+    /// The pipelines form a cycle.
     #[error("these pipelines read each other's output in a circle: {0}; break it at one of them")]
     Circle(String),
 }
 
-/// The places of the pipelines, in the order to run them: as given, except that one which reads the output
-/// of another comes after it.
+/// Positions of the given pipelines in the order of execution: the given order, except that a reader of an output
+/// comes after its writer.
 pub fn order(pipelines: &[&Pipeline]) -> Result<Vec<usize>, OrderError> {
     for (at, pipeline) in pipelines.iter().enumerate() {
         if pipelines[..at]
@@ -43,7 +43,7 @@ pub fn order(pipelines: &[&Pipeline]) -> Result<Vec<usize>, OrderError> {
     Ok(order)
 }
 
-/// These pipelines, and those beside them that stand, without those that they take the place of.
+/// The given pipelines plus registered ones that they do not replace.
 pub async fn with_registered(
     ledger: &Ledger,
     coming: &[&Pipeline],
@@ -57,7 +57,7 @@ pub async fn with_registered(
     Ok(all)
 }
 
-/// Whether a pipeline reads the output folder of `name` in this store.
+/// True if a pipeline reads the output folder of `name` in this store.
 pub fn reads(pipeline: &Pipeline, name: &PipelineName) -> bool {
     pipeline
         .input

@@ -1,4 +1,4 @@
-//! Looking into the books of jobs that others run, or ran.
+//! Records and failures of jobs, whichever process runs them.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use drover_shared::ledger::Ledger;
 use drover_shared::store::StoreError;
 use tokio::time::sleep;
 
-/// Why a job is `killed` whose process is gone.
+/// Reason of a job whose process died.
 const INTERRUPTED: &str = "interrupted";
-/// Between two looks at a job that seems to be cut off. It may only just be ending or waiting its turn.
+/// Pause before the second check of a job that seems to be interrupted; the job may be ending just now.
 const SECOND_LOOK: Duration = Duration::from_millis(300);
 
-/// The record of a job as it is to be seen: one whose process is gone was killed, whatever it last said.
+/// The record of a job for display: a job whose process died counts as killed, whatever its last saved state.
 pub async fn record(ledger: &Ledger, id: JobId) -> Result<JobRecord, StoreError> {
     let record = ledger.job(id).await?;
     if !seems_cut_off(ledger, &record).await? {
@@ -28,7 +28,7 @@ pub async fn record(ledger: &Ledger, id: JobId) -> Result<JobRecord, StoreError>
     Ok(record)
 }
 
-/// Whether nobody holds the lock that a running job of this machine holds or waits for.
+/// True if no process holds the lock that a running job of this machine holds or waits for.
 async fn seems_cut_off(ledger: &Ledger, record: &JobRecord) -> Result<bool, StoreError> {
     Ok(!record.state.is_final()
         && ledger.is_locked(&record.pipeline).await? == Some(false)
@@ -36,7 +36,7 @@ async fn seems_cut_off(ledger: &Ledger, record: &JobRecord) -> Result<bool, Stor
         && ledger.submission(record.id).await?.is_none())
 }
 
-/// The failures of a job by cause: as its end wrote them down, else from what became of its datums so far.
+/// The failures of a job by cause: as saved at its end, else from the verdicts so far.
 pub async fn failures(ledger: &Ledger, record: &JobRecord) -> Result<FailureGroups, StoreError> {
     if record.datums.failed + record.datums.recovered == 0 {
         return Ok(FailureGroups::default());

@@ -1,4 +1,4 @@
-//! The datums of a job that did not succeed, as a new job; all of them, or those with one cause.
+//! Retries of a job: a new job with the datums that did not succeed, all of them or those of one cause.
 
 use drover_shared::id::JobId;
 use drover_shared::job::{CauseKey, FailureGroup, FailureGroups, JobRecord};
@@ -9,16 +9,16 @@ use drover_shared::store::StoreError;
 use super::record::failures;
 use crate::coordinator::Assignment;
 
-/// Groups that are named where one is asked for that is not there.
+/// Groups named in the error about an unknown group, at most.
 const MOST_NAMED: usize = 8;
 
-/// Why a job cannot be retried.
+/// Reasons for refusing a retry.
 #[derive(Debug, thiserror::Error)]
 pub enum RetryError {
-    /// Its spec is not valid here.
+    /// The spec is not valid for this version.
     #[error("the spec of the job is not valid here")]
     Spec(Findings),
-    /// It has no such failures.
+    /// The job has no such failures.
     #[error(transparent)]
     Group(#[from] GroupError),
     /// The store.
@@ -26,17 +26,17 @@ pub enum RetryError {
     Store(#[from] StoreError),
 }
 
-/// Why the failures of one cause cannot be retried.
+/// Reasons for refusing the retry of one cause.
 #[derive(Debug, thiserror::Error)]
 pub enum GroupError {
-    /// There are none, or the key is short of telling which.
+    /// No group has the key, or several groups begin with the given key.
     #[error("{}", missing(*job, typed, known))]
     Missing {
         /// The job.
         job: JobId,
-        /// The key as it was given.
+        /// The key as given.
         typed: String,
-        /// The failures that are there.
+        /// The failures of the job.
         known: FailureGroups,
     },
     /// The job was cut short.
@@ -47,7 +47,7 @@ pub enum GroupError {
     CutShort {
         /// The job.
         job: JobId,
-        /// How many datums never ended.
+        /// Number of datums that never ended.
         count: u64,
     },
 }
@@ -71,8 +71,8 @@ fn missing(job: JobId, typed: &str, known: &FailureGroups) -> String {
     )
 }
 
-/// A new job that runs again what did not succeed in one that has ended, and takes over the rest; or only what failed in
-/// it with the cause whose key, or so much of its beginning as tells it from others of the job, is `group`.
+/// Submits a new job that runs the datums that did not succeed in an ended job, and takes over the rest. With `group`, a
+/// key of a cause or an unambiguous beginning of a key, only the failures of that cause run.
 pub async fn retry(
     ledger: &Ledger,
     ended: &JobRecord,
@@ -90,8 +90,8 @@ pub async fn retry(
     Ok(Assignment::new(pipeline, spec, scope, false))
 }
 
-/// The cause that is meant, in a job that has such failures and leaves nothing else open: what never ended can neither
-/// be skipped nor be taken over as failed.
+/// The cause that `typed` names. Refused if some datums never ended: such a datum can neither be skipped nor be taken
+/// over as failed.
 async fn group_of(ledger: &Ledger, ended: &JobRecord, typed: &str) -> Result<CauseKey, RetryError> {
     let known = failures(ledger, ended).await?;
     let job = ended.id;
@@ -105,7 +105,7 @@ async fn group_of(ledger: &Ledger, ended: &JobRecord, typed: &str) -> Result<Cau
     }
 }
 
-/// The only group whose key begins like that.
+/// The only group whose key begins with the given text.
 fn the_one(known: &FailureGroups, typed: &str) -> Option<CauseKey> {
     let mut keys = known
         .groups

@@ -1,14 +1,14 @@
-//! Passing on that a job is to stop.
+//! The broadcast about a stopped job.
 
 use drover_shared::id::JobId;
 use drover_shared::queue::{Broker, QueueError};
 use drover_shared::wire::{Control, Message, encode};
 
-/// Tells workers that a job is to stop. A hint: the mark in the ledger is what stops it.
+/// Tells workers about a stopped job. The broadcast is a hint; the mark in the ledger stops the job.
 pub async fn broadcast_stop(broker: &dyn Broker, job: JobId) -> Result<(), QueueError> {
     match encode(&Message::Control(Control::Stop { job })) {
         Ok(body) => broker.broadcast(body).await,
-        // The message is of one size, always.
+        // The message has a fixed size, so encoding cannot fail.
         Err(_) => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! From pipelines to jobs on the broker: their books first, then the hint that they are there.
+//! Submission of jobs: records in the store first, then the hint on the broker.
 
 use drover_shared::id::JobId;
 use drover_shared::job::JobRecord;
@@ -10,7 +10,7 @@ use drover_shared::wire::{Control, Message, encode};
 use super::pipeline_order;
 use crate::coordinator::Assignment;
 
-/// Why a job could not be put on the broker.
+/// Reasons for a failed submission.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
     /// The store.
@@ -21,7 +21,7 @@ pub enum SubmitError {
     Queue(#[from] QueueError),
 }
 
-/// Opens the books of these jobs, which are in the order of their chain, and tells whoever coordinates.
+/// Submits jobs, given in the order of execution, and hints at them to the leaders.
 pub async fn submit(
     assignments: &[Assignment],
     ledger: &Ledger,
@@ -34,7 +34,7 @@ pub async fn submit(
             after: read_by(assignment, &assignments[..at]),
             fingerprint: None,
         };
-        // Before there is a job, so that one is not left behind that no broker can have.
+        // Checked before the job exists, so that no job stays behind that the broker would refuse.
         broker.declare(&assignment.pipeline.name).await?;
         ledger
             .submit(&assignment.record, &assignment.spec, &submission)
@@ -44,7 +44,7 @@ pub async fn submit(
     Ok(())
 }
 
-/// The jobs whose output this one reads.
+/// The jobs whose output a pipeline reads.
 fn read_by(assignment: &Assignment, earlier: &[Assignment]) -> Vec<JobId> {
     earlier
         .iter()
@@ -53,7 +53,7 @@ fn read_by(assignment: &Assignment, earlier: &[Assignment]) -> Vec<JobId> {
         .collect()
 }
 
-/// Coordinators that miss it find the job in the ledger a little later.
+/// Leaders that miss the hint find the job in the ledger a little later.
 pub async fn hint(record: &JobRecord, broker: &dyn Broker) {
     let hint = Control::Submitted {
         pipeline: record.pipeline.clone(),
@@ -67,6 +67,6 @@ pub async fn hint(record: &JobRecord, broker: &dyn Broker) {
         Err(error) => Err(error.to_string()),
     };
     if let Err(problem) = told {
-        tracing::warn!(job.id = %record.id, "coordinators could not be told of job {}; they find it by themselves: {problem}", record.id);
+        tracing::warn!(job.id = %record.id, "the hint about job {} was not sent; leaders find the job in the store a little later: {problem}", record.id);
     }
 }

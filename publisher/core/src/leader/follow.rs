@@ -1,4 +1,4 @@
-//! WatchContext a job that some process coordinates, this one perhaps.
+//! Watches a job that this or another process coordinates.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use tokio::time::sleep;
 
 use crate::coordinator::Snapshot;
 
-/// Between two looks at the record.
+/// Interval of reading the record.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// Waits for the end of a job and returns its final record. On the way, shows `watch` what the ledger tells that is
-/// news there: whoever coordinates in this process tells more, and earlier, its end too.
+/// Waits for the end of a job and returns its final record. Progress in the ledger is sent to `watch` where it is newer;
+/// a leader of this process sends more, and earlier.
 pub async fn follow(
     ledger: &Ledger,
     job: JobId,

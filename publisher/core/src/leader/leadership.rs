@@ -1,4 +1,4 @@
-//! The leadership: the reports of a pipeline, in the hands of the one process that coordinates it.
+//! Leadership of a pipeline: the subscription to its reports, which the broker serves to one process at a time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,44 +11,42 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::coordinator::REPORTS;
 
-/// How long a token is held before a new one takes its place: well below the half hour after which brokers take
-/// an unanswered message away.
+/// Interval of renewing the token: well below the half hour after which a broker takes an unacked message away
+/// (`consumer_timeout`).
 const RENEW_EVERY: Duration = Duration::from_mins(5);
 
-/// How often it is looked whether the token is still in held.
+/// Interval of checking that the token's channel is open.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// The reports of a pipeline without the tokens, which it sees to. Dropping it passes the token on.
+/// The reports of a pipeline; leader tokens are handled inside. Dropping the leadership releases the token.
 pub(super) struct Leadership {
     broker: Arc<dyn Broker>,
     pipeline: PipelineName,
     me: String,
     reports: Box<dyn Consumer>,
     held: HeldToken,
-    /// A report that came before any token.
+    /// A report that was delivered before any token.
     first: Option<Delivery>,
-    /// When to look after the token.
+    /// Time of the next check of the token.
     look: Instant,
     renew: Instant,
 }
 
-/// What has become of the token.
+/// State of the leader token.
 enum HeldToken {
-    /// None has come yet.
+    /// No token was delivered yet.
     Empty,
-    /// It is held, unless its channel was lost.
+    /// The token is held unacked, unless its channel closed.
     LeaderToken(Delivery),
-    /// Its channel was lost, and another one was sent after it. It comes back before that one does, and before whatever
-    /// else is sent, if the broker still has it.
+    /// Our channel closed and a new token was published; the broker redelivers the old one first, if it still has it.
     Lost,
 }
 
 impl Leadership {
-    /// Waits until the leadership is ours: whoever is given anything at all is the one that the broker serves. `me` names this
-    /// process to people.
+    /// Waits for the leadership: any delivery proves that the broker serves this process. `me` names the process to people.
     ///
-    /// Nothing is answered yet. Should this process freeze before it has begun its epoch, the leadership may go back to its
-    /// predecessor, who would miss the reports that were answered here.
+    /// No report is acked here. If this process freezes before its epoch begins, the leadership may return to the
+    /// predecessor, which would miss reports that were acked here.
     pub(super) async fn take(
         broker: Arc<dyn Broker>,
         pipeline: &PipelineName,
@@ -73,7 +71,7 @@ impl Leadership {
         Ok(leadership)
     }
 
-    /// The next report; none if it was a token, or time to look after it. Cancel-safe.
+    /// The next report; none after a token, or after a check of the token. Cancel-safe.
     async fn look(&mut self) -> Result<Option<Delivery>, QueueError> {
         tokio::select! {
             biased;
@@ -105,14 +103,17 @@ impl Leadership {
         Ok(())
     }
 
-    /// Holds the newest token; one is enough. A new one where the old one should have come back tells that the broker has
-    /// lost what it had, and with it what of the job was published.
+    /// Holds the newest token and acks the older one. A new token in place of the redelivered old one proves that the
+    /// broker lost its messages, and the published datums with them.
     async fn keep(&mut self, token: Delivery) -> Result<(), QueueError> {
         let is_new = token.redeliveries == 0;
         match std::mem::replace(&mut self.held, HeldToken::LeaderToken(token)) {
             HeldToken::LeaderToken(older) if older.is_live() => older.ack().await.map(drop),
             HeldToken::LeaderToken(_) | HeldToken::Lost if is_new => Err(QueueError::Unavailable {
-                message: format!("it came back without the messages of {}", self.pipeline),
+                message: format!(
+                    "the broker came back without the messages of {}",
+                    self.pipeline
+                ),
             }),
             HeldToken::LeaderToken(_) | HeldToken::Lost | HeldToken::Empty => Ok(()),
         }
@@ -163,11 +164,11 @@ mod tests {
 
     const SOON: Duration = Duration::from_secs(20);
 
-    /// A broker whose consumers go on elsewhere: at itself, after their channel was lost, or at another one.
+    /// A broker whose consumers reconnect, to the same queues or to those of another broker.
     struct Fragile(watch::Sender<Arc<Embedded>>);
 
     impl Fragile {
-        /// Such a broker, and a leadership there.
+        /// A fragile broker and a leadership on it.
         async fn with_a_seat(pipeline: &PipelineName) -> (Arc<Self>, Leadership) {
             let first = Arc::new(Embedded::new(9));
             let broker = Arc::new(Self(watch::Sender::new(first)));
@@ -179,12 +180,12 @@ mod tests {
             Arc::clone(&self.0.borrow())
         }
 
-        /// The channels of all consumers are lost.
+        /// Closes the channels of all consumers.
         fn restart(&self) {
             self.0.send_replace(self.inner());
         }
 
-        /// So is everything else; somebody has declared the queues again.
+        /// Loses all messages as well; another process has declared the queues again.
         async fn lose_everything(&self, pipeline: &PipelineName) {
             let empty = Arc::new(Embedded::new(9));
             empty.declare(pipeline).await.unwrap();
@@ -267,7 +268,7 @@ mod tests {
         "p".parse().unwrap()
     }
 
-    /// Waits for this report, as a coordinator does: it has other things to do, and gives up again and again.
+    /// Waits for the report as a coordinator does, whose waits are cancelled again and again.
     async fn hears(leadership: &mut Leadership, report: &str) {
         loop {
             let hasty = timeout(LOOK_EVERY / 7, leadership.next()).await;

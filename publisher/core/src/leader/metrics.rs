@@ -1,6 +1,6 @@
-//! What a coordinator counts and measures. The names are a contract (`docs/operations.md`), all of them stand here.
+//! Metrics of leaders. The names are a contract (`docs/operations.md`).
 //!
-//! Labels have few values, never a job's id. Without a recorder all of this does nothing.
+//! Labels have few values, never a job's id. Without a recorder the functions do nothing.
 
 use std::time::Duration;
 
@@ -9,31 +9,34 @@ use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 
-/// Jobs that this process saw to their end, by `state`: success, failure, killed.
+/// Jobs that this process coordinated to their end, by `state`: success, failure, killed.
 const JOBS: &str = "drover_jobs_total";
 /// Datums of those jobs, by `state`: processed, skipped, failed, recovered.
 const DATUMS: &str = "drover_job_datums_total";
-/// Jobs that this process is at.
+/// Jobs that this process coordinates.
 const COORDINATED: &str = "drover_jobs_coordinated";
 /// Time from a job's beginning to its end.
 const SECONDS: &str = "drover_job_seconds";
-/// Times that this process took a pipeline's jobs over.
+/// Leaderships that this process began.
 const LEADERSHIPS: &str = "drover_leaderships_total";
-/// Whether the connection to the broker is there: 1, or 0.
+/// 1 while the connection to the broker is up, else 0.
 const QUEUE_LINK: &str = "drover_queue_link";
 
-/// Upper bounds of the histogram, in seconds: from a job that skips all to one that takes days.
+/// Upper bounds of the histogram, in seconds: from a job that skips everything to a job of days.
 pub const BUCKETS_S: [f64; 8] = [
     1.0, 10.0, 60.0, 600.0, 3_600.0, 21_600.0, 86_400.0, 604_800.0,
 ];
 
-/// Tells the recorder what the names mean.
+/// Describes the metrics to the recorder.
 pub fn describe() {
-    describe_counter!(JOBS, "jobs that this process saw to their end, by state");
+    describe_counter!(
+        JOBS,
+        "jobs that this process coordinated to their end, by state"
+    );
     describe_counter!(DATUMS, "datums of those jobs, by state");
     describe_gauge!(COORDINATED, "jobs that this process coordinates");
     describe_histogram!(SECONDS, Unit::Seconds, "from a job's beginning to its end");
-    describe_counter!(LEADERSHIPS, "times that this process took over a pipeline");
+    describe_counter!(LEADERSHIPS, "leaderships that this process began");
     describe_gauge!(QUEUE_LINK, "whether the connection to the broker is there");
 }
 
@@ -41,7 +44,7 @@ pub(super) fn leadership_began() {
     counter!(LEADERSHIPS).increment(1);
 }
 
-/// A job that this process is at, until this is dropped.
+/// Counts a job as coordinated by this process until dropped.
 pub(super) struct CoordinatedGauge;
 
 impl CoordinatedGauge {

@@ -1,24 +1,24 @@
-//! Which job of a pipeline is next, and whether it can begin.
+//! Selection of the next job of a pipeline.
 
 use drover_shared::id::PipelineName;
 use drover_shared::job::{JobRecord, JobState};
 use drover_shared::ledger::{Ledger, Submission};
 use drover_shared::store::StoreError;
 
-/// What is to be done for a pipeline.
+/// The next step for a pipeline.
 #[derive(Debug)]
 pub(super) enum NextJob {
-    /// Nothing; all its jobs on the broker have ended.
+    /// All submitted jobs have ended.
     Nothing,
-    /// This job.
+    /// The job can begin.
     Job(Box<JobRecord>, Submission),
-    /// The next job waits for another one, of another pipeline.
+    /// The next job waits for an earlier job of another pipeline.
     Wait,
-    /// The next job reads what this other one did not write.
+    /// The next job (first) reads the output of an earlier job (second) that wrote none.
     InVain(Box<JobRecord>, Box<JobRecord>),
 }
 
-/// What is to be done next for a pipeline: its oldest job that has not ended.
+/// Selects the oldest job that has not ended.
 pub(super) async fn next_job(
     ledger: &Ledger,
     pipeline: &PipelineName,

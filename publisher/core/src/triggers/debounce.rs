@@ -1,40 +1,40 @@
-//! Pure: whether changed inputs have settled.
+//! Debounces changes of inputs. Pure.
 
 use std::time::{Duration, Instant};
 
-/// InputState that never come to rest are taken as they are after this many times the settling time.
+/// Inputs that change without end start a job after this many times the settling time.
 const PATIENCE: u32 = 20;
 
-/// What the inputs looked like since they began to change.
+/// The change that is being debounced, if any.
 #[derive(Debug, Default)]
 pub(super) struct Debounce(Option<Change>);
 
 #[derive(Debug)]
 struct Change {
-    /// When they were first seen to be others.
+    /// Time of the first difference.
     began: Instant,
-    /// What they looked like last.
+    /// The last fingerprint.
     last: String,
-    /// Since when they look like that.
+    /// Time of the last fingerprint's first sight.
     since: Instant,
 }
 
-/// What to do about inputs.
+/// Decision about changed inputs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Verdict {
-    /// Nothing: there is a job for them.
+    /// The newest job was started for these inputs.
     Covered,
-    /// Look again after this time.
+    /// Check again after this time.
     LookAgain(Duration),
     /// Start a job.
     NextWork,
 }
 
 impl Debounce {
-    /// What to do about inputs that look like `now_are`, when the newest job was started for `covered`.
+    /// Decides about inputs with the fingerprint `now_are` when the newest job was started for `covered`.
     ///
-    /// Half-written files don't start a job, and a burst of them starts one: inputs must look the same for the time
-    /// `settle`. A stream of files that never ends is not waited out.
+    /// Inputs must keep their fingerprint for the time `settle`, so that a half-written file starts no job and a burst
+    /// of files starts one job. An endless stream of files starts a job all the same.
     pub(super) fn judge(
         &mut self,
         now_are: &str,
@@ -70,7 +70,7 @@ mod tests {
 
     const SETTLE: Duration = Duration::from_secs(2);
 
-    /// Judges what is seen at these seconds.
+    /// Decisions for fingerprints seen at these seconds.
     fn judged(seen: &[(u64, &str)], covered: Option<&str>) -> Vec<Verdict> {
         let start = Instant::now();
         let mut settling = Debounce::default();

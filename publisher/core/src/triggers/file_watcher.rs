@@ -1,4 +1,4 @@
-//! Being told that something changed in some folders.
+//! Notifications about changes in folders (inotify).
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,8 +8,8 @@ use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 
-/// Tells of changes in folders of this machine. Where the system cannot tell (a bucket, a network's folder, too many
-/// folders), the clock is what remains.
+/// Notifies about changes in folders of this machine. Where the system cannot notify (a bucket, a network folder, too
+/// many folders), changes are found by the clock.
 #[derive(Debug, Default)]
 pub(super) struct FileWatcher {
     changed: Arc<Notify>,
@@ -18,7 +18,7 @@ pub(super) struct FileWatcher {
 }
 
 impl FileWatcher {
-    /// Watches these folders, and no others. Of one that does not exist yet, the folder that will hold it is watched.
+    /// Watches exactly these folders. For a missing folder the parent is watched.
     pub(super) fn watch(&mut self, folders: &BTreeSet<PathBuf>) {
         let wanted: BTreeSet<PathBuf> = folders.iter().map(|folder| place_of(folder)).collect();
         if wanted == self.watched {
@@ -45,7 +45,9 @@ impl FileWatcher {
             }
         };
         let mut watcher = notify::recommended_watcher(told)
-            .inspect_err(|error| tracing::warn!("changes are seen by the clock only: {error}"))
+            .inspect_err(|error| {
+                tracing::warn!("cannot watch files; changes are found by the clock only: {error}")
+            })
             .ok()?;
         for place in places {
             let mode = if folders.contains(place) {
@@ -55,7 +57,9 @@ impl FileWatcher {
             };
             if let Err(error) = watcher.watch(place, mode) {
                 let place = place.display();
-                tracing::warn!("changes in {place} are seen by the clock only: {error}");
+                tracing::warn!(
+                    "cannot watch {place}; changes there are found by the clock only: {error}"
+                );
             }
         }
         Some(watcher)
@@ -69,7 +73,7 @@ fn place_of(folder: &Path) -> PathBuf {
     }
 }
 
-/// Whether it is more than reading. A file that is being written tells again and again.
+/// True for an event other than reading. A file that is being written raises many events.
 fn is_change(kind: EventKind) -> bool {
     match kind {
         EventKind::Access(access) => access == AccessKind::Close(AccessMode::Write),

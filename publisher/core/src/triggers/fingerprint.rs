@@ -1,4 +1,4 @@
-//! What the inputs of a pipeline are now, in one short text.
+//! The fingerprint of a pipeline's inputs.
 
 use std::io;
 use std::sync::Arc;
@@ -12,24 +12,24 @@ use tokio::task::spawn_blocking;
 use crate::coordinator::reason::chain;
 use crate::expand::{DatumStream, ExpandError, StoreListings, expand};
 
-/// What the inputs of a pipeline are.
+/// State of a pipeline's inputs.
 #[derive(Debug)]
 pub(super) enum InputState {
-    /// They expand to datums.
+    /// The inputs expand to datums.
     Are {
-        /// Stands for all of the datums, for the spec, and for how often a person wanted a job.
+        /// Hash over all datum ids, the spec, and the count of requested runs.
         fingerprint: String,
-        /// Whether there is no datum.
+        /// True if there is no datum.
         empty: bool,
     },
-    /// They do not exist yet, or cannot be read, for this reason.
+    /// The inputs do not exist yet or cannot be read.
     Unknown {
-        /// For people.
+        /// The reason, for people.
         why: String,
     },
 }
 
-/// Looks at the inputs of a registered pipeline: lists all of them, and reads the files that are new.
+/// Computes the fingerprint: lists all inputs and reads new files.
 pub(super) async fn look(
     pipeline: &Pipeline,
     registered: &RegisteredPipeline,
@@ -63,7 +63,7 @@ fn sum(datums: DatumStream, mut hasher: Hasher) -> Result<InputState, ExpandErro
     Ok(InputState::Are { fingerprint, empty })
 }
 
-/// What keeps a person from being surprised: an input that is not there is waited for, a store that fails is trouble.
+/// A missing input is waited for; a failing store is an error.
 fn unknown(error: ExpandError) -> Result<InputState, StoreError> {
     match error {
         ExpandError::NoRepo { repo, .. } => Ok(InputState::Unknown {

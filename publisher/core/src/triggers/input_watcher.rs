@@ -1,4 +1,4 @@
-//! Keeping watch over one registered pipeline.
+//! Watches the inputs of one registered pipeline.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -20,16 +20,16 @@ use super::ticks::tick;
 use super::{Notifier, PendingJob, PipelineEvent, WaitReasons};
 use crate::catalog;
 
-/// Between two looks at whether the pipeline itself was changed, in a folder and in a bucket.
+/// Interval of checking the registered pipeline itself, in a folder and in a bucket.
 const ASK_EVERY: Duration = Duration::from_millis(500);
 const ASK_BUCKET_EVERY: Duration = Duration::from_secs(5);
 
-/// How closely inputs are watched.
+/// Intervals of watching inputs.
 #[derive(Clone, Copy, Debug)]
 pub struct WatchSettings {
-    /// How long inputs must look the same before a job is started for them.
+    /// Time for which inputs must stay the same before a job starts. Default: 1 s.
     pub settle: Duration,
-    /// How often inputs are looked at although nothing was told: what finds changes in buckets.
+    /// Interval of checking inputs without a notification, as for buckets. Default: 30 s.
     pub look_every: Duration,
 }
 
@@ -42,25 +42,25 @@ impl Default for WatchSettings {
     }
 }
 
-/// How registered pipelines are watched in one process.
+/// Settings and shared state of all input watchers of a process.
 #[derive(Clone, Debug, Default)]
 pub struct WatchContext {
-    /// How closely their inputs are watched.
+    /// Intervals of watching inputs.
     pub settings: WatchSettings,
-    /// Where is told what keeps them from starting jobs.
+    /// Reasons for starting no job.
     pub waiting: WaitReasons,
-    /// What happens in this process.
+    /// Events of this process.
     pub news: Notifier,
 }
 
-/// What there is to do for a registered pipeline.
+/// The next step for a registered pipeline.
 #[derive(Debug)]
 pub enum NextWork {
-    /// A job is to be started.
+    /// A job is due.
     Start(PendingJob),
-    /// A job was submitted by somebody else.
+    /// Another process submitted a job.
     Submitted,
-    /// Nothing: it is no registered pipeline (any more).
+    /// The pipeline is not registered (any more).
     Gone,
 }
 
@@ -75,14 +75,14 @@ pub struct InputWatcher {
     news: EventReceiver,
     notice: FileWatcher,
     settling: Debounce,
-    /// The revision that was looked at last.
+    /// Revision at the last check.
     revision: u64,
-    /// When to look at the inputs again.
+    /// Time of the next check of the inputs.
     look_at: Instant,
 }
 
 impl InputWatcher {
-    /// A keeper that has not looked yet.
+    /// A watcher whose first check is due at once.
     pub fn new(ledger: Ledger, name: PipelineName, watching: WatchContext) -> Self {
         Self {
             repos: Repos::new(ledger.store().clone()),
@@ -98,7 +98,7 @@ impl InputWatcher {
         }
     }
 
-    /// Waits until there is something to do. May be given up at any time, and asked again.
+    /// Waits for the next step. Cancel-safe.
     pub async fn next(&mut self) -> Result<NextWork, StoreError> {
         loop {
             if !self.ledger.submitted(&self.name).await?.is_empty() {
@@ -114,7 +114,7 @@ impl InputWatcher {
             let rest = self.look_at.saturating_duration_since(Instant::now());
             let rest = rest.min(self.ask_every());
             tokio::select! {
-                // A burst is not looked at file by file.
+                // One check for a burst of files.
                 () = self.notice.changed() => self.look_after(self.settings.settle / 4),
                 item = self.news.next() => {
                     if concerns(item.as_ref(), &registered) {
@@ -126,7 +126,7 @@ impl InputWatcher {
         }
     }
 
-    /// Looks at the inputs after this time at the latest.
+    /// Schedules the next check of the inputs no later than after this time.
     fn look_after(&mut self, rest: Duration) {
         self.look_at = self.look_at.min(Instant::now() + rest);
     }
@@ -138,7 +138,7 @@ impl InputWatcher {
         }
     }
 
-    /// The job that is to be started now, if one is.
+    /// The job that is due now, if any.
     async fn consider(
         &mut self,
         registered: &RegisteredPipeline,
@@ -211,7 +211,7 @@ impl InputWatcher {
         }))
     }
 
-    /// Lets the clocks tick, and is back when they tick next.
+    /// Writes due ticks and schedules a check for the next tick.
     async fn tick(
         &mut self,
         pipeline: &Pipeline,
@@ -228,7 +228,7 @@ impl InputWatcher {
         Ok(())
     }
 
-    /// The folders of this machine that the pipeline reads.
+    /// Folders of this machine that the pipeline reads.
     async fn folders(&self, pipeline: &Pipeline) -> Result<BTreeSet<PathBuf>, StoreError> {
         let mut folders = BTreeSet::new();
         for leaf in pipeline.input.leaves() {
@@ -238,7 +238,7 @@ impl InputWatcher {
         Ok(folders)
     }
 
-    /// A pipeline whose output this one reads and which is just being published: half of it may be old.
+    /// A pipeline that is writing an output which this one reads; half of that output may be old.
     async fn is_being_written(
         &self,
         pipeline: &Pipeline,
@@ -264,7 +264,7 @@ impl InputWatcher {
     }
 }
 
-/// Whether the inputs are to be looked at. Whatever it is, it is asked anew what was submitted.
+/// True if an event calls for a check of the inputs. Submitted jobs are checked after every event.
 fn concerns(item: Option<&PipelineEvent>, registered: &RegisteredPipeline) -> bool {
     match item {
         Some(PipelineEvent::Submitted(_)) => false,

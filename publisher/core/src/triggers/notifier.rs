@@ -1,17 +1,17 @@
-//! What keepers in one process tell each other, so that they need not wait for the clock.
+//! Events between the leaders and watchers of one process, which save waiting for the clock.
 
 use drover_shared::id::PipelineName;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::broadcast::{Receiver, Sender, channel};
 
-/// Notifier that nobody has taken yet, at most; who is slower looks by the clock.
+/// Pending events of a listener, at most; a slower listener falls back to the clock.
 const WAITING: usize = 64;
 
-/// What happened in this process, or was heard of from others. Cheap to clone.
+/// Sends events to all listeners of this process. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Notifier(Sender<PipelineEvent>);
 
-/// Something that happened.
+/// An event.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum PipelineEvent {
     /// A job of the pipeline was submitted.
@@ -27,9 +27,9 @@ impl Default for Notifier {
 }
 
 impl Notifier {
-    /// Tells everybody who is there.
+    /// Sends an event to all listeners.
     pub fn tell(&self, item: PipelineEvent) {
-        // It is no matter if nobody is.
+        // No listener is no error.
         let _ = self.0.send(item);
     }
 
@@ -38,12 +38,12 @@ impl Notifier {
     }
 }
 
-/// Hears the news.
+/// Receives events.
 #[derive(Debug)]
 pub(super) struct EventReceiver(Receiver<PipelineEvent>);
 
 impl EventReceiver {
-    /// The next news; none if some were missed. Cancel-safe.
+    /// The next event; none if events were missed. Cancel-safe.
     pub(super) async fn next(&mut self) -> Option<PipelineEvent> {
         match self.0.recv().await {
             Ok(item) => Some(item),

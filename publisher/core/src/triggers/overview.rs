@@ -14,54 +14,54 @@ use serde::Serialize;
 
 use super::WaitReasons;
 
-/// Jobs that are looked at to find the newest one of each pipeline, at most.
+/// Jobs read to find the newest one of each pipeline, at most.
 const MOST_JOBS: usize = 1000;
-/// Records that are read at the same time.
+/// Concurrent reads of records.
 const READS_AT_ONCE: usize = 32;
 
 /// A registered pipeline; its JSON is a contract (`docs/cli.md`).
 #[derive(Clone, Debug, JsonSchema, PartialEq, Serialize)]
 #[schemars(rename = "Overview")]
 pub struct PipelineOverview {
-    /// Its name.
+    /// Name.
     pub pipeline: PipelineName,
     /// Free text.
     pub description: String,
-    /// What it is doing.
+    /// State.
     pub state: PipelineState,
-    /// Why it waits, where this process knows.
+    /// Reason for waiting, where this process knows the reason.
     pub why: Option<String>,
-    /// When it was created.
+    /// Time of creation.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub created: Timestamp,
-    /// When it was last changed.
+    /// Time of the last change.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub updated: Timestamp,
-    /// How many changes there were.
+    /// Number of changes.
     pub revision: u64,
-    /// Whether it starts no jobs at the moment.
+    /// True while the pipeline starts no jobs.
     pub paused: bool,
-    /// What it reads.
+    /// Inputs.
     pub inputs: Vec<InputOverview>,
     /// The registered pipelines that read its output.
     pub outputs_to: Vec<PipelineName>,
-    /// Its newest job, if there is one among the newest of all.
+    /// The newest job, if it is among the newest of all pipelines.
     pub last_job: Option<JobRecord>,
-    /// Its submitted jobs that have not ended, oldest first.
+    /// Submitted jobs that have not ended, oldest first.
     pub open_jobs: Vec<JobRecord>,
 }
 
-/// What a registered pipeline is doing.
+/// State of a registered pipeline.
 #[derive(Clone, Copy, Debug, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PipelineState {
-    /// All that its inputs hold is done.
+    /// All inputs are processed.
     Idle,
-    /// A job is at work.
+    /// A job is running.
     Running,
-    /// It starts no jobs until it is resumed.
+    /// Starts no jobs until resumed.
     Paused,
-    /// It cannot start; `why` says why.
+    /// Cannot start a job; `why` gives the reason.
     Waiting,
 }
 
@@ -70,19 +70,19 @@ pub enum PipelineState {
 pub struct InputOverview {
     /// The directory below `/pfs`.
     pub name: String,
-    /// The folder of the store, or the URL that is read instead.
+    /// Folder of the store, or the URL in its place.
     pub repo: String,
-    /// Which files or directories of it are datums.
+    /// The glob that selects datums.
     pub glob: String,
-    /// What it is.
+    /// Kind.
     pub kind: InputKind,
     /// The registered pipeline that writes the folder.
     pub from: Option<PipelineName>,
-    /// When the clock ticks, for a cron input.
+    /// Schedule of a cron input.
     pub schedule: Option<String>,
 }
 
-/// What an input is.
+/// Kind of an input.
 #[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum InputKind {
@@ -92,8 +92,8 @@ pub enum InputKind {
     Cron,
 }
 
-/// All registered pipelines, sorted by name. `waiting` and `fresh` add what only this process knows: what keeps a pipeline from
-/// starting, and how far a job is.
+/// All registered pipelines, sorted by name. `waiting` and `fresh` add state of this process: reasons for starting no
+/// job, and the progress of jobs.
 pub async fn overview(
     ledger: &Ledger,
     waiting: &WaitReasons,
@@ -143,8 +143,8 @@ fn one(
     }
 }
 
-/// What a registered pipeline is doing, and why it does nothing, from its jobs that have not ended and what keeps it from
-/// starting one.
+/// The state of a registered pipeline with the reason for waiting, from its open jobs and the watcher's reason for
+/// starting none.
 fn state(
     registered: &RegisteredPipeline,
     open: &[JobRecord],
@@ -158,7 +158,7 @@ fn state(
     } else if let Some(why) = why_not {
         (PipelineState::Waiting, Some(why))
     } else if let Some(job) = open.first() {
-        let why = format!("its job {} is yet to begin", job.id);
+        let why = format!("job {} has not begun yet", job.id);
         (PipelineState::Waiting, Some(why))
     } else {
         (PipelineState::Idle, None)
@@ -185,7 +185,7 @@ fn inputs(input: &Input, names: &[PipelineName]) -> Vec<InputOverview> {
     input.leaves().into_iter().map(one).collect()
 }
 
-/// Every pipeline is told who reads its output.
+/// Fills in the readers of every pipeline's output.
 fn tell_of_readers(all: &mut [PipelineOverview]) {
     let mut readers: HashMap<PipelineName, Vec<PipelineName>> = HashMap::new();
     for pipeline in all.iter() {
@@ -205,7 +205,7 @@ fn tell_of_readers(all: &mut [PipelineOverview]) {
     }
 }
 
-/// The newest job of each of these pipelines, among the newest of all.
+/// The newest job of each given pipeline, among the newest jobs of all.
 async fn newest(
     ledger: &Ledger,
     names: &[PipelineName],
@@ -221,7 +221,7 @@ async fn newest(
             Ok(record) if names.contains(&record.pipeline) => {
                 newest.entry(record.pipeline.clone()).or_insert(record);
             }
-            // One that is damaged or just being made is not the last word.
+            // A damaged or half-written record is skipped.
             Ok(_) | Err(StoreError::Missing { .. } | StoreError::Corrupt { .. }) => {}
             Err(error) => return Err(error),
         }

@@ -1,4 +1,4 @@
-//! A job that is due.
+//! A job that is due and not submitted yet.
 
 use drover_shared::id::{JobId, PipelineName};
 use drover_shared::job::JobRecord;
@@ -7,19 +7,19 @@ use drover_shared::store::StoreError;
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// A job that is due: what a registered pipeline's inputs ask for.
+/// A job that the inputs of a registered pipeline call for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PendingJob {
     /// The pipeline.
     pub pipeline: PipelineName,
-    /// Its spec, normalised.
+    /// The spec, normalised.
     pub spec: Value,
-    /// What the job is started for.
+    /// The fingerprint of the inputs.
     pub fingerprint: String,
 }
 
 impl PendingJob {
-    /// Whether no job was started for this yet. Only who keeps all others from starting jobs gets an answer that lasts.
+    /// True if no job was started for the fingerprint yet. The answer lasts only for the leader of the pipeline.
     pub async fn is_due(&self, ledger: &Ledger) -> Result<bool, StoreError> {
         for (_, submission) in ledger.submitted(&self.pipeline).await? {
             if submission.fingerprint.as_ref() == Some(&self.fingerprint) {
@@ -29,7 +29,7 @@ impl PendingJob {
         Ok(ledger.started_for(&self.pipeline).await?.as_ref() != Some(&self.fingerprint))
     }
 
-    /// Opens the books of the job.
+    /// Submits the job.
     pub async fn submit(self, ledger: &Ledger) -> Result<JobRecord, StoreError> {
         let record = JobRecord::new(JobId::generate(), self.pipeline, Timestamp::now());
         let submission = Submission {

@@ -1,4 +1,4 @@
-//! Which registered pipeline reads what, as a graph.
+//! The graph of registered pipelines and the folders that they read.
 
 use std::collections::BTreeSet;
 
@@ -7,29 +7,29 @@ use serde::Serialize;
 
 use super::{InputKind, PipelineOverview, PipelineState};
 
-/// Folders, clocks and pipelines, and who reads what.
+/// Folders, clocks and pipelines, with an edge from each to its readers.
 #[derive(Clone, Debug, Default, JsonSchema, PartialEq, Serialize)]
 #[schemars(rename = "Graph")]
 pub struct PipelineGraph {
-    /// What there is, sorted.
+    /// Nodes, sorted.
     pub nodes: Vec<Node>,
-    /// Who reads what, sorted.
+    /// Edges, sorted.
     pub edges: Vec<Edge>,
 }
 
-/// Something that is read, or reads.
+/// A folder, a clock or a pipeline.
 #[derive(Clone, Debug, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct Node {
     /// A folder's name or URL, or a pipeline's name.
     pub id: String,
-    /// What it is.
+    /// Kind.
     pub kind: NodeKind,
-    /// What a pipeline does.
+    /// State of a pipeline.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<PipelineState>,
 }
 
-/// What a node is.
+/// Kind of a node.
 #[derive(Clone, Copy, Debug, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NodeKind {
@@ -41,14 +41,14 @@ pub enum NodeKind {
     Pipeline,
 }
 
-/// That `to` reads `from`.
+/// The pipeline `to` reads `from`.
 #[derive(Clone, Debug, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct Edge {
-    /// What is read.
+    /// The node that is read.
     pub from: String,
-    /// The pipeline that reads it.
+    /// The reading pipeline.
     pub to: String,
-    /// As what: the directory below `/pfs`.
+    /// The directory below `/pfs`.
     pub input: String,
 }
 
@@ -87,7 +87,7 @@ impl PipelineGraph {
         }
     }
 
-    /// For Graphviz.
+    /// The graph in Graphviz's format.
     pub fn dot(&self) -> Vec<String> {
         let mut lines = vec!["digraph drover {".to_owned(), "  rankdir=LR;".to_owned()];
         for node in &self.nodes {
@@ -105,7 +105,7 @@ impl PipelineGraph {
         lines
     }
 
-    /// For people: what nobody writes first, and below everything what reads it.
+    /// The graph as an indented tree for people: roots are nodes without a writer, children are readers.
     pub fn tree(&self) -> Vec<String> {
         let is_read_into = |id: &str| self.edges.iter().any(|edge| edge.to == id);
         let roots = self.nodes.iter().filter(|node| !is_read_into(&node.id));
@@ -137,7 +137,7 @@ impl PipelineGraph {
     }
 }
 
-/// As Graphviz reads it.
+/// A quoted name in Graphviz's format.
 fn quoted(id: &str) -> String {
     format!("\"{}\"", id.replace('\\', "\\\\").replace('"', "\\\""))
 }

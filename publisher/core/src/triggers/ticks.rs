@@ -1,15 +1,15 @@
-//! Ticks of a clock: empty files, named by the time that was scheduled.
+//! Ticks of a clock: empty files, named by their scheduled time.
 
 use bytes::Bytes;
 use drover_shared::pipeline::{CronInput, Pipeline};
 use drover_shared::store::{Store, StoreError, StoreKey};
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 
-/// Ticks that are made up for at once; a clock that missed more goes on the next time.
+/// Missed ticks written in one step, at most; the next step continues.
 const AT_ONCE: usize = 1000;
 
-/// Writes the ticks that are due, also those that were missed, and returns when the next one is; none if there is no
-/// next one. Several processes may do this at the same time.
+/// Writes due and missed ticks, and returns the time of the next tick, if any. Several processes may run this at the
+/// same time.
 pub(super) async fn tick(
     clock: &CronInput,
     created: Timestamp,
@@ -38,7 +38,7 @@ pub(super) async fn tick(
     Ok(next)
 }
 
-/// When the first of a pipeline's clocks ticks next, if it has any; in the past if nobody has written a tick that is due.
+/// The next tick of a pipeline's clocks, if any; in the past if a due tick is not written yet.
 pub async fn next_tick(
     pipeline: &Pipeline,
     created: Timestamp,
@@ -54,7 +54,7 @@ pub async fn next_tick(
     Ok(first)
 }
 
-/// The newest of the ticks among these names.
+/// The newest tick among the names.
 fn newest(names: &[String]) -> Option<Timestamp> {
     names.iter().filter_map(|name| name.parse().ok()).max()
 }

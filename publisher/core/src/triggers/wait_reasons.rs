@@ -1,21 +1,21 @@
-//! Why pipelines start no job, for people who wonder.
+//! Reasons for registered pipelines that start no job.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use drover_shared::id::PipelineName;
 
-/// What keeps registered pipelines from starting a job, as far as this process knows. Cheap to clone.
+/// Reasons for starting no job, known in this process. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct WaitReasons(Arc<Mutex<HashMap<PipelineName, String>>>);
 
 impl WaitReasons {
-    /// Why the pipeline starts no job; none if nothing is in its way.
+    /// The reason for starting no job, if any.
     pub fn why(&self, pipeline: &PipelineName) -> Option<String> {
         self.lock().get(pipeline).cloned()
     }
 
-    /// Says why the pipeline starts no job, and in the log if that is news.
+    /// Records the reason for starting no job, and logs a new reason.
     pub fn tell(&self, pipeline: &PipelineName, why: &str) {
         let mut all = self.lock();
         if all.get(pipeline).is_none_or(|told| told != why) {
@@ -24,7 +24,7 @@ impl WaitReasons {
         }
     }
 
-    /// Nothing is in its way (any more).
+    /// Removes the reason.
     pub(super) fn clear(&self, pipeline: &PipelineName) {
         self.lock().remove(pipeline);
     }
