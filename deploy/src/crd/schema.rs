@@ -152,7 +152,7 @@ fn is_ours(schema: &Value) -> bool {
     schema["deprecated"] != true && schema.get("not").is_none()
 }
 
-/// True for the one union of types that Kubernetes knows.
+/// True for the only union of types in Kubernetes.
 fn is_int_or_string(types: &Value) -> bool {
     *types == json!(["string", "integer"])
 }

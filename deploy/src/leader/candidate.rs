@@ -125,7 +125,7 @@ impl LeaseCandidate {
                 .await
             {
                 Ok(Some(transitions)) if transitions == leadership.transitions => renewed = sent,
-                // Another candidate holds the Lease, or held it meanwhile.
+                // Another candidate holds the Lease, or held the Lease meanwhile.
                 Ok(_) => break,
                 Err(error) => {
                     self.warn("renew", &error);

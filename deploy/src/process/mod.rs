@@ -1,4 +1,4 @@
-//! The operator as a process: its arguments, its configuration, its start and its end.
+//! The operator's process: arguments, configuration, start and end.
 
 mod args;
 mod config;

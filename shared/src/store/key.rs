@@ -16,7 +16,7 @@ impl StoreKey {
         Self::default()
     }
 
-    /// The key with this text; one leading slash is allowed.
+    /// Parses a key; a leading slash is allowed.
     pub fn parse(text: &str) -> Result<Self, StoreError> {
         let text = text.strip_prefix('/').unwrap_or(text);
         match problem_with(text) {
@@ -29,7 +29,7 @@ impl StoreKey {
         }
     }
 
-    /// The key of `path` below this key. One leading slash is allowed; `/` alone is this key.
+    /// The key of `path` below the key. A leading slash is allowed; `/` alone is the key itself.
     pub fn join(&self, path: &str) -> Result<Self, StoreError> {
         let below = Self::parse(path)?;
         Ok(self.with(below.as_str()))

@@ -19,7 +19,7 @@ pub(super) struct AttemptContext<'a> {
     pub(super) total: Option<u64>,
     /// Counted from 1.
     pub(super) number: u32,
-    /// The end of the attempt's time limit, if there is one.
+    /// The end of the attempt's time limit, if any.
     pub(super) deadline: Option<Timestamp>,
     pub(super) worker: &'a WorkerId,
     pub(super) pod: Option<&'a str>,

@@ -49,7 +49,7 @@ pub(super) enum DatumOutcome<Files> {
 }
 
 impl ExecutedDatum {
-    /// A datum that fails for this cause without an attempt.
+    /// A datum that fails for the cause without an attempt.
     pub(super) fn never(cause: Cause) -> Self {
         Self {
             outcome: DatumOutcome::Failed(cause),
@@ -103,7 +103,7 @@ struct DatumRun<'a> {
     lease: SlotLease<'a>,
     /// True until the slot's runner has been given the datum's inputs.
     fresh: bool,
-    /// The number of runners that died while they ran the datum.
+    /// Number of runners that died while running the datum.
     lost_runners: u32,
     process_time: Duration,
 }
@@ -147,7 +147,7 @@ impl DatumRun<'_> {
         self.context.unless_interrupted(&claimed.job, slot).await
     }
 
-    /// One attempt: the command, then its output, then another look at the inputs.
+    /// One attempt: run the command, collect the output, check the inputs again.
     async fn attempt(
         &mut self,
         attempt: u32,
@@ -328,7 +328,7 @@ impl DatumRun<'_> {
     }
 }
 
-/// The failure of an attempt that may have read another content than the listed one.
+/// The failure of an attempt whose inputs may differ from the listing.
 fn void_attempt(input: &str, is_final: bool) -> FailedAttempt {
     let message = format!("input {input} changed while its datum ran; run the pipeline again");
     FailedAttempt {

@@ -20,7 +20,7 @@ use crate::slots::Scratch;
 /// Jobs to remember beyond those with datums in flight. A worker meets few jobs at a time.
 const REMEMBERED: usize = 8;
 
-/// The data of a job that its datums need.
+/// The data of a job for running its datums.
 #[derive(Debug)]
 pub(crate) struct Job {
     pub(crate) id: JobId,

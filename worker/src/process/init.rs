@@ -36,7 +36,7 @@ pub fn take_over() -> Option<ExitCode> {
     }
     let runtime = runtime::Builder::new_current_thread().enable_io().build();
     let ended = runtime.and_then(|runtime| runtime.block_on(supervise_worker()));
-    // If the init cannot run, this process becomes the worker itself.
+    // If the init cannot run, the process becomes the worker itself.
     ended.ok()
 }
 
@@ -57,7 +57,7 @@ async fn supervise_worker() -> io::Result<ExitCode> {
         }));
         tokio::select! {
             (signal, ..) = passed_on => {
-                // If the worker has just ended, the other branch reaps it.
+                // A worker that has just ended is reaped by the other branch.
                 let _ = kill(worker, signal);
             }
             _ = ended.recv() => {

@@ -140,7 +140,7 @@ impl Spares {
         })
     }
 
-    /// A new slot; its runner is started when it is used.
+    /// A new slot; the runner starts at the first use.
     fn slot(&self) -> Slot {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let settings = RunnerSettings {

@@ -1,5 +1,4 @@
-//! The worker's scratch directory: made at its start and removed at its end; the next worker removes what a killed one
-//! left.
+//! The worker's scratch directory, made at start and removed at exit; the next worker removes the directory of a killed worker.
 
 use std::fs::{self, File, TryLockError};
 use std::io;

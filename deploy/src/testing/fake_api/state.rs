@@ -70,7 +70,7 @@ impl FakeApiState {
         object
     }
 
-    /// Objects of a watched collection that changed after this version.
+    /// Objects of a watched collection that changed after the version.
     pub(super) fn changed_since(&self, request: &RecordedRequest, known: u64) -> Vec<Value> {
         let version = |object: &Value| {
             object["metadata"]["resourceVersion"]

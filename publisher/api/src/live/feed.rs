@@ -107,7 +107,7 @@ impl Feed<'_> {
             self.send_job(last, &job.record, Some(job));
         }
         let here: Vec<JobId> = live.iter().map(|job| job.record.id).collect();
-        // Jobs that have just left this process have probably ended.
+        // Jobs that just left the process have probably ended.
         let mut elsewhere = std::mem::replace(&mut last.here, here.clone());
         if is_thorough {
             elsewhere = last.jobs.keys().copied().collect();

@@ -201,7 +201,7 @@ impl<'a> Scan<'a> {
         Ok(rows)
     }
 
-    /// The datum of this index, if the manifest has it.
+    /// The datum with the index, if the manifest has one.
     pub(crate) async fn one(&self, index: u64) -> Result<Option<JobDatum>, StoreError> {
         let segments = self.ledger.segments(self.job).await?;
         let Some(segment) = segments.into_iter().find(|segment| segment.contains(index)) else {

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use drover_core::catalog::{GroupError, LogError, RetryError, SubmitError};
 
-/// An error, with the HTTP status that goes with it.
+/// An error with its HTTP status.
 #[derive(Debug)]
 pub(crate) struct Error {
     status: StatusCode,

@@ -92,7 +92,7 @@ fn unquoted_glob(words: &[String]) -> Option<String> {
     ))
 }
 
-/// The pattern that paths probably come from: their folder, and their extension if they share it.
+/// The probable pattern of expanded paths: the common folder, and the extension if all paths share one.
 fn pattern(paths: &[&str]) -> Option<String> {
     let (first, others) = paths.split_first()?;
     if others.is_empty() {

@@ -26,7 +26,7 @@ pub struct Redo {
     #[arg(value_name = "PIPELINE")]
     pub pipeline: PipelineName,
 
-    /// Only datums with an input whose path in its repo matches this glob
+    /// Only datums with an input whose path in its repo matches the glob
     #[arg(long, value_name = "GLOB")]
     pub path: Option<Glob>,
 
@@ -34,7 +34,7 @@ pub struct Redo {
     #[arg(long, value_name = "ID", value_parser = datum_id)]
     pub datum: Option<String>,
 
-    /// Only what succeeded in this job or a later one
+    /// Only work of the given job or of later jobs
     #[arg(long, value_name = "JOB")]
     pub since: Option<String>,
 }

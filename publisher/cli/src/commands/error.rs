@@ -231,7 +231,7 @@ impl From<LogError> for CommandError {
 }
 
 impl CommandError {
-    /// Exit code of a command that ends with this error.
+    /// Exit code of a command that ends with the error.
     pub fn exit(&self) -> Exit {
         match self {
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Success,

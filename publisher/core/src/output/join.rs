@@ -8,7 +8,7 @@ use super::OutputError;
 use super::piece::DesiredFile;
 use super::record::RecordedFile;
 
-/// One path in the three streams; at least one stream has it.
+/// A path in the three streams, at least in one of them.
 #[derive(Debug)]
 pub(super) struct PathRow {
     /// Desired file.

@@ -238,7 +238,7 @@ impl InputWatcher {
         Ok(folders)
     }
 
-    /// A pipeline that is writing an output which this one reads; half of that output may be old.
+    /// An upstream pipeline that is writing its output; half of the output may be old.
     async fn is_being_written(
         &self,
         pipeline: &Pipeline,

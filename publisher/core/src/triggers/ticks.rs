@@ -59,7 +59,7 @@ fn newest(names: &[String]) -> Option<Timestamp> {
     names.iter().filter_map(|name| name.parse().ok()).max()
 }
 
-/// Pure: the ticks after the newest one that are due, and the one after them.
+/// Pure: the due ticks after the newest tick, and the tick after those.
 fn due(
     clock: &CronInput,
     newest: Option<Timestamp>,

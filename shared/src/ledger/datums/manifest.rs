@@ -18,7 +18,7 @@ pub struct ManifestEntry {
     /// Earlier completion of the same work, if the datum is skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done: Option<DoneRef>,
-    /// The earlier entry that this one replaces because its stored output was lost.
+    /// The earlier entry whose stored output was lost, for an entry that replaces it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redo: Option<Redo>,
 }

@@ -55,7 +55,7 @@ impl Ledger {
     }
 }
 
-/// The one of `jobs` (oldest first) that `text` refers to.
+/// The job among `jobs` (oldest first) named by `text`.
 fn resolve(text: &str, jobs: &[JobId]) -> Result<JobId, ReferenceError> {
     if text.trim().is_empty() {
         return Err(ReferenceError::Empty);

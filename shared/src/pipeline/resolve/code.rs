@@ -5,7 +5,7 @@ use crate::glob::Glob;
 use crate::pipeline::collector::FindingCollector;
 use crate::pipeline::document::Path;
 
-/// Checks paths and globs of code; returns nothing if one of them is refused.
+/// Checks paths and globs of code; returns none if a path is refused.
 pub(super) fn code(texts: &[String], report: &mut FindingCollector<'_>) -> Option<Vec<String>> {
     let path = Path::root().field("code");
     let mut fits = true;

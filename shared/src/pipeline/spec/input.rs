@@ -14,7 +14,7 @@ pub(in crate::pipeline) struct Input {
     pub(in crate::pipeline) pfs: Option<Pfs>,
     /// Every combination of the datums of the inputs.
     pub(in crate::pipeline) cross: Option<Vec<Input>>,
-    /// The datums of the inputs, one input after the other.
+    /// The datums of the inputs, input by input.
     pub(in crate::pipeline) union: Option<Vec<Input>>,
     /// The combinations of the inputs' datums with a common key, the `join_on` of each input.
     pub(in crate::pipeline) join: Option<Vec<Input>>,

@@ -22,7 +22,7 @@ const MAGIC: &[u8; 16] = b"drover-hashes 1\n";
 /// A file that was modified so recently may be modified again without a change of its time.
 const RACY_NS: i64 = 2_000_000_000;
 
-/// What is remembered of a file.
+/// The cached state of a file.
 #[derive(Debug, Eq, PartialEq)]
 struct CachedHash {
     path: String,
@@ -261,7 +261,7 @@ fn open_old(path: &Path) -> Option<BufReader<File>> {
     }
 }
 
-/// Whether the file may still change without its time of modification telling.
+/// True while the file may change without a new modification time.
 fn is_racy(stat: FileStat) -> bool {
     let now = i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
     stat.modified_ns > now.saturating_sub(RACY_NS)

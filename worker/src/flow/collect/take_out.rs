@@ -40,7 +40,7 @@ impl CollectedOutput {
     }
 }
 
-/// Files that are removed when dropped, unless they were moved away.
+/// Files removed on drop, unless moved away before.
 #[derive(Debug, Default)]
 struct CollectedFiles(Vec<PathBuf>);
 

@@ -26,12 +26,12 @@ const SIDE_BY_SIDE: usize = 16;
 #[derive(Debug)]
 pub(super) struct Downloads {
     directory: PathBuf,
-    /// The files that are shown as empty ones and were not downloaded, by their places.
+    /// Files shown without content and not downloaded, by place.
     hidden: HashMap<PathBuf, HiddenFile>,
     _scratch: Arc<Scratch>,
 }
 
-/// A file that is shown as an empty one: its store, its key and its listed version.
+/// A file shown without content: store, key and listed version.
 #[derive(Debug)]
 struct HiddenFile {
     store: Store,
@@ -141,7 +141,7 @@ async fn list(input: &DatumInput, leaf: &InputLeaf) -> Result<Vec<ListedFile>, F
     files.collect()
 }
 
-/// Fails the datum if the objects of its directory are not the listed ones. A tag of another form tells nothing of them.
+/// Fails the datum if the objects of the directory differ from the listing. A tag of another form proves nothing.
 fn check_tag(input: &DatumInput, listed: &[Entry]) -> Result<(), FlowError> {
     if !input.tag.as_str().starts_with("tree:") {
         return Ok(());

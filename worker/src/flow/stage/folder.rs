@@ -16,7 +16,7 @@ use crate::flow_error::FlowError;
 use crate::jobs::{InputLeaf, InputMode};
 use crate::runner::{Mount, MountKind};
 
-/// Checks that the input is unchanged; returns its mounts and the state of its files.
+/// Checks that the input is unchanged; returns the mounts and the state of the files.
 pub(super) async fn stage(
     input: &DatumInput,
     leaf: &InputLeaf,

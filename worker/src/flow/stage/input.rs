@@ -68,7 +68,7 @@ pub(super) fn check_size(input: &DatumInput, found: u64) -> Result<(), FlowError
     Err(FlowError::Datum(Cause::Input { message }))
 }
 
-/// The failure of a datum whose input has another content than the listed one.
+/// The failure of a datum whose input differs from the listing.
 pub(super) fn changed(input: &DatumInput) -> FlowError {
     let message = format!(
         "{}{} changed since the job listed it; run the pipeline again",

@@ -134,7 +134,7 @@ impl ShownFiles {
         }
     }
 
-    /// True if mounts of the other files show these ones.
+    /// True if mounts of `other` show the same files.
     fn is_shown_like(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Each(one), Self::Each(other)) => {

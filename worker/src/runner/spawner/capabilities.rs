@@ -21,7 +21,7 @@ const USUAL: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::AUDIT_WRITE)
     .union(CapabilitySet::SETFCAP);
 
-/// Numbers of capabilities; the kernel refuses those that it does not know.
+/// Numbers of capabilities; the kernel refuses unknown numbers.
 const NUMBERS: std::ops::Range<u32> = 0..64;
 
 /// Drops all other capabilities from the bounding, ambient and inheritable sets of this process. The process itself

@@ -151,7 +151,7 @@ impl Running {
 }
 
 impl Restrictions {
-    /// True if the spawner is in a PID namespace that holds nothing but this runner.
+    /// True if the spawner is in a PID namespace of the runner alone.
     pub(super) fn own_pid_namespace(&self) -> bool {
         self.sandbox == Sandbox::Namespaces
     }

@@ -128,7 +128,7 @@ fn allowed_beside(hidden: &[PathBuf]) -> BTreeSet<PathBuf> {
         .iter()
         .flat_map(|path| path.ancestors().skip(1))
         .collect();
-    // A hidden directory inside another one needs no rules of its own.
+    // A hidden directory inside another hidden directory needs no rule.
     directories.retain(|directory| !hidden.iter().any(|hidden| directory.starts_with(hidden)));
     directories
         .into_iter()

@@ -18,14 +18,14 @@ const POLL_INTERVAL: Duration = Duration::from_millis(1);
 /// The processes that are killed as orphans.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::runner) enum Reach {
-    /// All processes of this PID namespace but this one and init: one call reaches them all at once.
+    /// All processes of the PID namespace except the caller and init, in one call.
     Namespace,
-    /// Children. Their children are reparented to this process when they die.
+    /// Children; grandchildren are reparented to the caller when a child dies.
     Children,
 }
 
 impl Reach {
-    /// The whole PID namespace if this process is its init.
+    /// The whole PID namespace, if the caller is the init of the namespace.
     pub(in crate::runner) fn of_this_process() -> Self {
         if getpid().as_raw() == 1 {
             Self::Namespace

@@ -13,7 +13,7 @@ use crate::render::{self, DatumRow, counted};
 use drover_core::catalog::DatumJson;
 use drover_core::catalog::{self, JobDatum};
 
-/// Rows that are measured together before they are printed.
+/// Rows measured together before printing.
 const TABLE_CHUNK: usize = 1000;
 
 pub(crate) async fn datums(typed: &Datums, context: &Context) -> Result<Exit, CommandError> {

@@ -74,7 +74,7 @@ async fn explain_pipeline(
     Ok(found.map(|found| render::explain_pipeline(found, &all, tick)))
 }
 
-/// Time for a broker to report that it is blocked.
+/// Time for a broker to report an alarm.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// State of the cluster for an active job on the broker.

@@ -1,4 +1,4 @@
-//! Commands that run jobs from this machine: `run` and `retry`.
+//! Commands that run jobs on the local machine: `run` and `retry`.
 
 pub(crate) mod local_worker;
 pub(crate) mod retry;

@@ -1,4 +1,4 @@
-//! `drover run`: runs pipelines one after the other on this machine.
+//! `drover run`: runs pipelines in sequence on the local machine.
 
 use drover_shared::id::PipelineName;
 use drover_shared::job::{FailureGroups, JobRecord, JobState};

@@ -37,7 +37,7 @@ pub(crate) fn common_folder(paths: &[PathBuf]) -> Option<PathBuf> {
     folder.parent().is_some().then_some(folder)
 }
 
-/// A glob that matches exactly these paths below `folder`.
+/// A glob that matches exactly the given paths below `folder`.
 pub(crate) fn glob(paths: &[PathBuf], folder: &Path) -> String {
     let mut names: Vec<String> = paths
         .iter()

@@ -113,7 +113,7 @@ struct GlobInput {
     glob: String,
     /// True if directories are left out.
     files_only: bool,
-    /// The output folder, if it lies inside this input.
+    /// The output folder, if inside the input.
     exclude: Option<String>,
 }
 

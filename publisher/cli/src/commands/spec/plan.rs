@@ -14,7 +14,7 @@ use crate::render::{self, Console};
 use drover_core::catalog::{PlanHistory, PlanReason, PlannedJson};
 use drover_core::expand::{DatumStream, ExpandError, StoreListings, expand};
 
-/// Rows that are measured together before they are printed.
+/// Rows measured together before printing.
 const TABLE_CHUNK: usize = 1000;
 
 pub(crate) async fn plan(typed: &Plan, context: &Context) -> Result<Exit, CommandError> {

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use console::Style;
 
-/// Styles for one stream. Every style also has words, so that nothing is lost without colours.
+/// Styles for one stream. Every style also has words, so colours carry no information alone.
 #[derive(Clone, Copy, Debug)]
 pub struct Palette {
     coloured: bool,

@@ -27,7 +27,7 @@ pub enum PlanReason {
     CommandChanged(Vec<String>),
     /// Inputs and spec are equal, but the code that the command runs differs.
     CodeChanged,
-    /// The work failed in this job, for this reason.
+    /// The work failed in the job, for the reason.
     Failed(JobId, String),
     /// The newest job ended before the datum.
     Unfinished(JobId),

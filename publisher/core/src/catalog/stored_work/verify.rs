@@ -122,7 +122,7 @@ async fn verify_pipeline(
     Ok(found)
 }
 
-/// The difference of a stored file from its record, if there is one.
+/// The difference between a stored file and its record, if any.
 async fn check(
     store: &Store,
     key: StoreKey,

@@ -29,7 +29,7 @@ pub(crate) struct JobFinish<'a> {
 pub(crate) enum Ended {
     /// With its final record.
     Final(Box<JobRecord>),
-    /// The stored output of these places is lost; nothing was published.
+    /// The stored output of the given places is lost; no output was published.
     OutputLost(Vec<u64>),
 }
 

@@ -29,7 +29,7 @@ const RETRY: Duration = Duration::from_millis(200);
 /// and gives an attempt 60 seconds.
 const REQUEST_LIFETIME: Duration = Duration::from_secs(100);
 
-/// A publication; owns what it needs, so that it ends in order even if its job is given up meanwhile.
+/// A publication. Owns all its data, so that a publication ends in order even if the job is given up meanwhile.
 pub(crate) struct Publication {
     ledger: Ledger,
     fence: Fence,
