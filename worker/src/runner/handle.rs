@@ -13,7 +13,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::filesystem::{EMPTY, NEXT_DATUM_DIRECTORY};
+use super::filesystem::{EMPTY, NEXT_DATUM_DIRECTORY, link_files};
 use super::frame::{self, RunnerRequest, RunnerResponse};
 use super::{
     Execution, HIDDEN_ARGUMENT, Inputs, Mount, MountKind, Order, Protection, RunnerError,
@@ -37,6 +37,7 @@ pub struct Runner {
     /// Entries of `tmp` that belong to the machine.
     kept: Vec<PathBuf>,
     scratch: PathBuf,
+    max_file_mounts: usize,
     datum: Option<Vec<Mount>>,
     /// The base that was last sent to the runner.
     base: Arc<BTreeMap<String, String>>,
@@ -89,6 +90,7 @@ impl Runner {
                 kept: kept.iter().map(|name| tmp.join(name)).collect(),
                 tmp,
                 scratch: settings.scratch.clone(),
+                max_file_mounts: settings.max_file_mounts,
                 datum: None,
                 base: Arc::default(),
                 busy: false,
@@ -147,11 +149,17 @@ impl Runner {
             return Some(self.out().join(file));
         }
         if let Some(file) = below(&self.pfs).or_else(|| below(&self.scratch.join("pfs"))) {
-            return self
-                .datum
-                .iter()
-                .flatten()
-                .find_map(|mount| mount.host_path(file, &self.scratch));
+            let reached = |mounts: &[Mount]| {
+                let mut paths = mounts
+                    .iter()
+                    .map(|mount| mount.host_path(file, &self.scratch));
+                paths.find_map(|path| path)
+            };
+            let mounts = self.datum.as_deref().unwrap_or_default();
+            return reached(mounts).or_else(|| {
+                let linked = mounts.len() > self.max_file_mounts;
+                linked.then(|| reached(&link_files(mounts).0))?
+            });
         }
         if self.kept.iter().any(|kept| inside.starts_with(kept)) {
             return None;

@@ -15,8 +15,8 @@ use super::Order;
 use super::command::{self, Attempt, AttemptOutcome, BatchCommand, IdleEnd};
 use super::filesystem::DatumFilesystem;
 use super::frame::{self, RunnerRequest, RunnerResponse};
-use super::settings::{RunnerSettings, Sandbox};
-use super::spawner::{Restrictions, Spawner};
+use super::settings::{RunnerSettings, Sandbox, SandboxMode};
+use super::spawner::{Isolation, Restrictions, Spawner};
 use super::start_error::StartError;
 
 /// The server's ends of the pipes to the worker.
@@ -81,6 +81,12 @@ fn set_up(
         hidden: settings.hidden.clone(),
         own: filesystem.command_directories(),
     })?;
+    if settings.mode == SandboxMode::Strict {
+        let protection = spawner.protection();
+        if protection.isolation != Isolation::Full || !protection.capabilities_dropped {
+            return Err(format!("the protection is incomplete: {protection}"));
+        }
+    }
     Ok((filesystem, Rc::new(spawner)))
 }
 

@@ -23,6 +23,9 @@ pub struct RunnerSettings {
     pub hidden: Vec<PathBuf>,
     /// True if commands keep all capabilities of the worker.
     pub privileged: bool,
+    /// Most files that are mounted one by one for a datum; more are links into read-only mounts of their directories.
+    /// The kernel's limit of mounts is `fs.mount-max`, 100,000 by default.
+    pub max_file_mounts: usize,
     /// Largest log of an attempt in bytes; the middle of a longer log is dropped.
     pub log_limit: u64,
     /// How long a `datum_batching` command is kept while no datum arrives.
@@ -42,6 +45,7 @@ impl RunnerSettings {
             reachable: Vec::new(),
             hidden: Vec::new(),
             privileged: false,
+            max_file_mounts: 50_000,
             log_limit: 1 << 30,
             idle: Duration::from_secs(30),
             umask: None,
@@ -56,6 +60,8 @@ pub enum SandboxMode {
     /// The best sandbox that this machine allows.
     #[default]
     Auto,
+    /// Namespaces, dropped capabilities and a Landlock domain with all scopes, or fail.
+    Strict,
     /// Namespaces, or fail.
     Namespaces,
     /// A mount namespace without a PID namespace, or fail.
@@ -77,6 +83,7 @@ impl SandboxMode {
                 Sandbox::Environment,
             ],
             Self::Auto => vec![Sandbox::Namespaces, Sandbox::Mounts, Sandbox::Environment],
+            Self::Strict => vec![Sandbox::Namespaces],
             Self::Namespaces => vec![Sandbox::Namespaces, Sandbox::Mounts],
             Self::Mounts => vec![Sandbox::Mounts],
             Self::Links => vec![Sandbox::Links],

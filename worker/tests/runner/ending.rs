@@ -215,6 +215,28 @@ async fn killing_either_process_of_a_runner_leaves_nothing_running() {
     }
 }
 
+#[tokio::test]
+async fn killing_supervisor_and_server_together_leaves_nothing_running() {
+    for mode in MODES {
+        let mut slot = Slot::with(mode).await;
+        let marker = marker();
+        let order = slot.sh(&format!("setsid sleep {marker} & sleep {marker}"));
+        let scratch = slot.folder.path().join("scratch");
+        let never = CancellationToken::new();
+        let killing = async {
+            until("the command runs", || alive(&marker) == 2).await;
+            let victims = ["supervise", "serve"];
+            let victims = victims.map(|role| process_of(role, scratch.to_str().unwrap()));
+            for victim in victims {
+                kill(Pid::from_raw(victim), Signal::SIGKILL).unwrap();
+            }
+        };
+        tokio::select! { _ = slot.runner.run(&order, &never) => {} () = killing => {} }
+        drop(slot.runner);
+        until("all are dead", || alive(&marker) == 0).await;
+    }
+}
+
 /// The process of a runner that has `role` and `scratch` on its command line.
 fn process_of(role: &str, scratch: &str) -> i32 {
     let processes = fs::read_dir("/proc").unwrap().flatten();

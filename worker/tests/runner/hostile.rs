@@ -281,6 +281,58 @@ while True:
 }
 
 #[tokio::test]
+async fn a_datum_of_very_many_files_needs_few_mounts_and_cannot_change_them() {
+    for mode in MOUNTING {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = RunnerSettings {
+            max_file_mounts: 100,
+            ..settings(folder.path(), mode)
+        };
+        let runner = Runner::start(&settings).await.unwrap();
+        let mut slot = Slot { runner, folder };
+        let file = |number: u32| {
+            let (name, text) = (format!("{}/{number}", number % 3), number.to_string());
+            (slot.file(&format!("many/{name}"), &text), name)
+        };
+        let mounts = (0..2000).map(|number| {
+            let (source, name) = file(number);
+            input(&source, &format!("in/{name}"), MountKind::File)
+        });
+        let mut order = slot.sh(
+            "cat $PFS/in/*/* | wc -c; test $(grep -c /pfs /proc/self/mounts) -lt 100 && echo few; \
+             for f in $PFS/in/0/0 $PFS/.inputs/0/0; do (echo bad > $f) 2> /dev/null && echo written; done; true",
+        );
+        order.inputs = Inputs::Fresh(mounts.collect());
+        slot.run(&order).await;
+        let expected = "stdout F 6890\nstdout F few\n";
+        assert_eq!(slot.logged(), expected, "{mode:?}");
+        let shown = slot.runner.resolve(&slot.runner.pfs().join(".inputs/0/0"));
+        assert!(
+            shown.is_some_and(|path| path.ends_with("many/0/0")),
+            "{mode:?}"
+        );
+        let next = slot.sh("ls -A $PFS");
+        slot.run(&next).await;
+        assert_eq!(slot.logged(), "stdout F out\n", "{mode:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_strict_mode_demands_full_protection() {
+    let folder = tempfile::tempdir().unwrap();
+    let strict = settings(folder.path(), SandboxMode::Strict);
+    let runner = Runner::start(&strict).await.unwrap();
+    assert_eq!(runner.protection().isolation, Isolation::Full);
+    let weaker = RunnerSettings {
+        privileged: true,
+        scratch: folder.path().join("other"),
+        ..strict
+    };
+    let refusal = Runner::start(&weaker).await.unwrap_err().to_string();
+    assert!(refusal.contains("protection is incomplete"), "{refusal}");
+}
+
+#[tokio::test]
 async fn the_machines_devices_are_still_there() {
     for mode in MODES {
         let mut slot = slot_in_store(mode).await;

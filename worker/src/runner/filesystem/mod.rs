@@ -21,5 +21,6 @@ pub(crate) use remove::remove_all;
 
 pub(super) use datum_filesystem::DatumFilesystem;
 pub(super) use datum_filesystem::remove_links;
+pub(super) use mount_targets::link_files;
 pub(super) use next_datum_directory::NEXT_DATUM_DIRECTORY;
 pub(super) use slot_scratch::{EMPTY, SlotScratch};

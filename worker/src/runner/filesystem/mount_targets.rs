@@ -1,12 +1,14 @@
 //! Mount targets: the directories and files of a `/pfs` in a tmpfs that only the runner can write to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, linkat, mkdirat, mknodat, openat, unlinkat};
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, linkat, mkdirat, mknodat, openat, symlinkat, unlinkat,
+};
 use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, unmount};
 
@@ -22,6 +24,45 @@ pub(super) const HIDDEN: &str = "hidden";
 
 /// Up to this number, inputs are unmounted individually; above, unmounting the whole `/pfs` is faster.
 const FEW: usize = 2;
+
+/// The directory of `/pfs` with mounts of directories whose files are shown as links.
+const DIRECTORIES: &str = ".inputs";
+
+/// A link in place of a file mount.
+#[derive(Debug, Eq, PartialEq)]
+pub(in crate::runner) struct FileLink {
+    /// Relative to `/pfs`.
+    target: PathBuf,
+    /// The file in a mount of its directory.
+    file: PathBuf,
+}
+
+/// Pure: replaces file mounts by links into mounts of their directories.
+pub(in crate::runner) fn link_files(mounts: &[Mount]) -> (Vec<Mount>, Vec<FileLink>) {
+    let (mut others, mut links) = (Vec::new(), Vec::new());
+    let mut directories: BTreeMap<&Path, PathBuf> = BTreeMap::new();
+    for mount in mounts {
+        match (mount.source.parent(), mount.source.file_name()) {
+            (Some(directory), Some(name)) if mount.kind == MountKind::File => {
+                let number = directories.len().to_string();
+                let place = directories
+                    .entry(directory)
+                    .or_insert_with(|| Path::new(DIRECTORIES).join(number));
+                links.push(FileLink {
+                    target: mount.target.clone(),
+                    file: Path::new(PFS).join(&*place).join(name),
+                });
+            }
+            _ => others.push(mount.clone()),
+        }
+    }
+    others.extend(directories.into_iter().map(|(directory, place)| Mount {
+        source: directory.to_owned(),
+        target: place,
+        kind: MountKind::Dir,
+    }));
+    (others, links)
+}
 
 /// The mount targets of one `/pfs`.
 pub(super) struct MountTargets {
@@ -82,6 +123,29 @@ impl MountTargets {
         self.name_fifos_again(tmpfs, mounts).map_err(|error| {
             StartError::Slot(format!("FIFOs cannot be named a second time: {error}"))
         })
+    }
+
+    /// Creates links in place of file mounts.
+    pub(super) fn add_links(&mut self, links: &[FileLink]) -> Result<(), StartError> {
+        links.iter().try_for_each(|link| {
+            self.make_link(link).map_err(|error| {
+                let message = format!("input {} cannot be shown: {error}", link.target.display());
+                match error {
+                    Errno::EXIST | Errno::NOTDIR => StartError::Order(message),
+                    other => StartError::of(&other.into(), message),
+                }
+            })
+        })
+    }
+
+    fn make_link(&self, link: &FileLink) -> rustix::io::Result<()> {
+        match symlinkat(&link.file, &self.root, &link.target) {
+            Err(Errno::NOENT) => {
+                self.make_parents(&link.target)?;
+                symlinkat(&link.file, &self.root, &link.target)
+            }
+            done => done,
+        }
     }
 
     /// Writes `variables` to the `.env` file beside the inputs.
@@ -182,4 +246,40 @@ impl MountTargets {
 fn parents(mounts: &[Mount]) -> BTreeSet<PathBuf> {
     let above = mounts.iter().filter_map(|mount| mount.target.parent());
     above.map(Path::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_become_links_into_one_mount_of_each_directory() {
+        let mount = |source: &str, target: &str, kind| Mount {
+            source: source.into(),
+            target: target.into(),
+            kind,
+        };
+        let link = |target: &str, file: &str| FileLink {
+            target: target.into(),
+            file: file.into(),
+        };
+        let (mounts, links) = link_files(&[
+            mount("/s/a/1", "in/1", MountKind::File),
+            mount("/s/b/2", "in/2", MountKind::File),
+            mount("/s/c", "dir", MountKind::Dir),
+            mount("/s/a/3", "in/deep/3", MountKind::File),
+        ]);
+        let expected = [
+            mount("/s/c", "dir", MountKind::Dir),
+            mount("/s/a", ".inputs/0", MountKind::Dir),
+            mount("/s/b", ".inputs/1", MountKind::Dir),
+        ];
+        assert_eq!(mounts, expected);
+        let expected = [
+            link("in/1", "/pfs/.inputs/0/1"),
+            link("in/2", "/pfs/.inputs/1/2"),
+            link("in/deep/3", "/pfs/.inputs/0/3"),
+        ];
+        assert_eq!(links, expected);
+    }
 }

@@ -21,7 +21,7 @@ use rustix::mount::{
 use super::datum_filesystem::PFS;
 use super::hidden_directory::HiddenDirectory;
 use super::mount_namespace::{self, PrivateTmp};
-use super::mount_targets::{HIDDEN, MountTargets};
+use super::mount_targets::{HIDDEN, MountTargets, link_files};
 use super::mountinfo::{HostMounts, MountChanges, MountPoints};
 use super::slot_scratch::SlotScratch;
 use super::writable_directory::WritableDirectory;
@@ -40,6 +40,7 @@ pub(super) struct MountedInputs {
     hidden: Vec<HiddenDirectory>,
     host: HostMounts,
     changes: MountChanges,
+    max_file_mounts: usize,
     /// Number of `/pfs` directories created so far.
     created: u64,
     /// The targets currently mounted at `/pfs`.
@@ -89,6 +90,7 @@ impl MountedInputs {
             hidden,
             host,
             changes,
+            max_file_mounts: settings.max_file_mounts,
             created: 0,
             targets: None,
         })
@@ -151,6 +153,18 @@ impl MountedInputs {
 
     /// Mounts `mounts` and `out` at `/pfs`, after the last attempt was removed.
     pub(super) fn build(&mut self, mounts: &[Mount]) -> Result<(), StartError> {
+        if mounts.len() <= self.max_file_mounts {
+            return self.mount_all(mounts);
+        }
+        let (mounts, links) = link_files(mounts);
+        self.mount_all(&mounts)?;
+        match &mut self.targets {
+            Some(targets) => targets.add_links(&links),
+            None => Ok(()),
+        }
+    }
+
+    fn mount_all(&mut self, mounts: &[Mount]) -> Result<(), StartError> {
         if !self
             .targets
             .as_ref()
@@ -240,6 +254,10 @@ impl MountedInputs {
                 input.source.display(),
                 target.display()
             );
+            if error == Errno::NOSPC {
+                let message = format!("{message}; the datum needs more mounts than fs.mount-max");
+                return StartError::Order(message);
+            }
             StartError::of(&error.into(), message)
         })
     }
