@@ -124,6 +124,7 @@ mod tests {
         let submission = Submission {
             scope: Scope::Everything,
             reprocess: false,
+            keep_going: false,
             after: vec![],
             fingerprint: None,
         };

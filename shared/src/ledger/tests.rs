@@ -453,6 +453,7 @@ async fn submit(ledger: &Ledger, state: JobState, submission: Submission) -> Job
 const ALL: Submission = Submission {
     scope: Scope::Everything,
     reprocess: false,
+    keep_going: false,
     after: Vec::new(),
     fingerprint: None,
 };
@@ -464,6 +465,7 @@ async fn a_submission_comes_back_as_it_was_written() {
         let retry = Submission {
             scope: Scope::FailedOf(own),
             reprocess: true,
+            keep_going: false,
             after: vec![own],
             fingerprint: None,
         };

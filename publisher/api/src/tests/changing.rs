@@ -21,6 +21,7 @@ async fn a_job_that_runs_is_stopped_and_one_that_has_ended_is_not() {
     let submission = Submission {
         scope: Scope::Everything,
         reprocess: false,
+        keep_going: false,
         after: Vec::new(),
         fingerprint: None,
     };

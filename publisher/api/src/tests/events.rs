@@ -88,6 +88,7 @@ async fn whoever_listens_hears_of_a_job_until_its_end() {
     let submission = Submission {
         scope: Scope::Everything,
         reprocess: false,
+        keep_going: false,
         after: Vec::new(),
         fingerprint: None,
     };

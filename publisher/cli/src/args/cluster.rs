@@ -28,6 +28,10 @@ pub struct Publish {
     #[arg(long)]
     pub reprocess: bool,
 
+    /// Go on although the first datums (20, or twice the slots) all fail for one cause
+    #[arg(long)]
+    pub keep_going: bool,
+
     /// Follow the jobs to their end, and coordinate them unless a `drover serve` does
     ///
     /// Exits as `run` does. Ctrl-C ends this command only; the job continues as soon as a service coordinates it.

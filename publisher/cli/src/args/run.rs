@@ -31,6 +31,10 @@ pub struct Run {
     #[arg(long, help_heading = "Running")]
     pub reprocess: bool,
 
+    /// Go on although the first datums (20, or twice the slots) all fail for one cause
+    #[arg(long, help_heading = "Running")]
+    pub keep_going: bool,
+
     /// Only preview the datums, as `drover plan` does
     #[arg(long, help_heading = "Running")]
     pub dry_run: bool,

@@ -31,6 +31,7 @@ pub async fn submit(
         let submission = Submission {
             scope: assignment.scope,
             reprocess: assignment.reprocess,
+            keep_going: assignment.keep_going,
             after: read_by(assignment, &assignments[..at]),
             fingerprint: None,
         };

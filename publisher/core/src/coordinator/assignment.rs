@@ -20,6 +20,8 @@ pub struct Assignment {
     pub scope: Scope,
     /// True to repeat work that succeeded before, regardless of the spec.
     pub reprocess: bool,
+    /// True to go on although the first datums all fail alike.
+    pub keep_going: bool,
 }
 
 impl Assignment {
@@ -32,6 +34,7 @@ impl Assignment {
             record,
             scope,
             reprocess,
+            keep_going: false,
         }
     }
 }

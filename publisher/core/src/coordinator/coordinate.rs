@@ -22,6 +22,7 @@ use super::reason::chain;
 use super::recovery::open::read_done_work;
 use super::recovery::recover::{Recovered, recover};
 use super::track::collect::Collector;
+use super::track::failure_limit::FailureRule;
 use super::track::live::LiveJob;
 use super::track::tally::Tally;
 use super::{Assignment, CoordinateError, JobContext, Scope};
@@ -159,6 +160,11 @@ async fn run_to_end(
         context.control.clone(),
         assignment.pipeline.job_timeout,
     ));
+    live.failure_rule = FailureRule::new(
+        assignment.keep_going,
+        context.workers,
+        assignment.pipeline.max_failures,
+    );
     let run = async {
         let (mut source, mut pending) = (source, pending);
         for may_redo in (0..MAX_REDO_ROUNDS).map(|_| true).chain([false]) {

@@ -699,3 +699,51 @@ async fn a_deposed_leader_does_not_say_that_its_job_failed() {
     let record = fixture.ledger.job(assignment.record.id).await.unwrap();
     assert!(!record.state.is_final(), "{record:?}");
 }
+
+/// Every datum fails.
+const HOPELESS: WorkerBehavior = WorkerBehavior {
+    fails: Some(""),
+    ..WRITES
+};
+
+#[tokio::test]
+async fn a_job_whose_first_datums_all_fail_alike_ends_there() {
+    let fixture = Fixture::new(500).await;
+    let failed = fixture.run(HOPELESS).await;
+    assert_eq!(failed.state, JobState::Failure);
+    assert!(
+        (20..100).contains(&failed.datums.failed),
+        "{:?}",
+        failed.datums
+    );
+    let reason = failed.reason.unwrap();
+    assert!(
+        reason.starts_with("the first 20 datums all failed alike: exit 1"),
+        "{reason}"
+    );
+    assert!(reason.contains("--keep-going"), "{reason}");
+    let next = fixture.run(WRITES).await;
+    assert_eq!(
+        (next.state, next.datums),
+        (JobState::Success, counts(500, 500, 0, 0))
+    );
+}
+
+#[tokio::test]
+async fn a_job_that_keeps_going_fails_every_datum() {
+    let fixture = Fixture::new(100).await;
+    let mut assignment = fixture.assignment(Scope::Everything);
+    assignment.keep_going = true;
+    let broker = fixture.broker().await;
+    let (_control, control) = watch::channel(Control::Run);
+    let context = fixture.context(&broker, control, &assignment.record);
+    let mut reports = fixture.reports(&broker).await;
+    let record = tokio::select! {
+        ended = timeout(DEADLINE, coordinate(assignment, context, &mut *reports)) => ended.expect("the job hangs").unwrap(),
+        () = fixture.run_fake_worker(&broker, HOPELESS) => panic!("the worker died"),
+    };
+    assert_eq!(
+        (record.state, record.datums),
+        (JobState::Failure, counts(100, 0, 0, 100))
+    );
+}

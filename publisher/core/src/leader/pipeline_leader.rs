@@ -254,6 +254,7 @@ impl PipelineLeader {
             record,
             scope: submission.scope,
             reprocess: submission.reprocess,
+            keep_going: submission.keep_going,
         };
         tracing::info!(job.id = %job, pipeline.name = %name, "job {job} of {name} is taken up");
         let _at_it = metrics::CoordinatedGauge::begin();

@@ -25,6 +25,7 @@ async fn submit(fixture: &Fixture, after: Vec<JobId>) -> JobRecord {
     let submission = Submission {
         scope: Scope::Everything,
         reprocess: false,
+        keep_going: false,
         after,
         fingerprint: None,
     };

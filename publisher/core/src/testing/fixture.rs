@@ -93,6 +93,7 @@ impl Fixture {
             record,
             scope,
             reprocess: false,
+            keep_going: false,
         }
     }
 

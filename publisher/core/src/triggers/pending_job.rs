@@ -35,6 +35,7 @@ impl PendingJob {
         let submission = Submission {
             scope: Scope::Everything,
             reprocess: false,
+            keep_going: false,
             after: Vec::new(),
             fingerprint: Some(self.fingerprint),
         };

@@ -19,6 +19,9 @@ pub struct Submission {
     /// True if earlier successes run again, whatever the spec says.
     #[serde(default)]
     pub reprocess: bool,
+    /// True to go on although the first datums all fail alike.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keep_going: bool,
     /// Upstream jobs of the same submission; the job begins after their success.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<JobId>,

@@ -25,7 +25,10 @@ pub(crate) async fn publish(typed: &Publish, context: &Context) -> Result<Exit, 
         broker::check(&broker, &prepared.pipeline, context)?;
     }
     let ledger = context.ledger().await?;
-    let job = |prepared| run::new_job(prepared, Scope::Everything, typed.reprocess);
+    let job = |prepared| Assignment {
+        keep_going: typed.keep_going,
+        ..run::new_job(prepared, Scope::Everything, typed.reprocess)
+    };
     let assignments: Vec<Assignment> = checked.pipelines.iter().map(job).collect();
     catalog::submit(&assignments, &ledger, &broker).await?;
     if !typed.wait {

@@ -36,7 +36,10 @@ pub(crate) async fn run(typed: &Run, context: &Context) -> Result<Exit, CommandE
     }
     print_notes(&checked, context);
     let ledger = context.ledger().await?;
-    let job = |prepared: &PreparedPipeline| new_job(prepared, Scope::Everything, typed.reprocess);
+    let job = |prepared: &PreparedPipeline| Assignment {
+        keep_going: typed.keep_going,
+        ..new_job(prepared, Scope::Everything, typed.reprocess)
+    };
     let assignments = checked.pipelines.iter().map(job).collect();
     in_order(assignments, &typed.engine, &ledger, context).await
 }

@@ -220,6 +220,7 @@ mod tests {
                 group_by: None,
                 tag: ContentTag::new(tag),
                 leaf: 0,
+                version: None,
             }],
         }
     }

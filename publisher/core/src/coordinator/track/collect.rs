@@ -195,7 +195,9 @@ impl Collector<'_> {
 
     /// Withdraws remaining work if the job ends early, waits for seals, and saves the record.
     async fn conclude(&mut self, event: JobEvent) -> Result<JobEvent, CoordinateError> {
-        if self.is_stopped() || self.live.expansion == Expansion::Broken {
+        let is_complete = self.live.expansion == Expansion::Complete
+            && self.live.tally.counts().outstanding() == 0;
+        if self.is_stopped() || !is_complete {
             self.withdraw_work().await?;
         }
         while let Some(sealed) = self.sealing.next().await {

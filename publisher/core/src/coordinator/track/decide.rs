@@ -15,6 +15,8 @@ pub(crate) struct WorkState {
     pub(crate) outstanding: u64,
     /// Datums that failed.
     pub(crate) failed: u64,
+    /// True if the failures end the job before its last datum.
+    pub(crate) hopeless: bool,
 }
 
 /// How far the expansion of a job is.
@@ -37,6 +39,7 @@ pub(crate) fn decide(state: JobState, control: &Control, work: &WorkState) -> Op
     match (control, work.expansion) {
         (Control::Stop { .. }, _) => Some(JobEvent::Stopped),
         (_, Expansion::Broken) => Some(JobEvent::Failed),
+        _ if work.hopeless => Some(JobEvent::Failed),
         _ if state == JobState::Starting && work.known > 0 => Some(JobEvent::Began),
         (Control::Run, Expansion::Complete) if work.outstanding == 0 => Some(completion(work)),
         (Control::Run | Control::Drain, _) => None,
@@ -82,6 +85,7 @@ mod tests {
             ("all ended, more may come",        Running,    &Run,   WorkState { expansion: Underway, ..ended }, None),
             ("all ended",                       Running,    &Run,   ended,                              Some(JobEvent::Completed)),
             ("all ended, one failed",           Running,    &Run,   WorkState { failed: 1, ..ended },   Some(JobEvent::Failed)),
+            ("too many failed, others still run", Running,  &Run,   WorkState { failed: 1, hopeless: true, ..some }, Some(JobEvent::Failed)),
             ("one failed, others still run",    Running,    &Run,   WorkState { failed: 1, ..some },    None),
             ("there is nothing to do",          Starting,   &Run,   WorkState { expansion: Complete, ..none }, Some(JobEvent::Completed)),
             ("stopped while it runs",           Running,    &stop,  some,                               Some(JobEvent::Stopped)),
@@ -100,12 +104,12 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn every_decision_is_a_legal_step(
-            state in 0..7_usize, known in 0..3_u64, outstanding in 0..3_u64, failed in 0..2_u64,
+            state in 0..7_usize, known in 0..3_u64, outstanding in 0..3_u64, failed in 0..2_u64, hopeless in proptest::bool::ANY,
             expansion in proptest::sample::select(vec![Underway, Complete, Broken]),
             control in proptest::sample::select(vec![Run, Drain, Control::Stop { reason: String::new() }]),
         ) {
             let states = [Starting, Running, Publishing, JobState::Egressing, Success, JobState::Failure, JobState::Killed];
-            let work = WorkState { known, expansion, outstanding, failed };
+            let work = WorkState { known, expansion, outstanding, failed, hopeless };
             if let Some(event) = decide(states[state], &control, &work) {
                 proptest::prop_assert!(states[state].after(event).is_ok());
             }

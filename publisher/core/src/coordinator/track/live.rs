@@ -11,6 +11,7 @@ use drover_shared::wire::{Event, Report};
 use jiff::Timestamp;
 
 use super::decide::{Expansion, WorkState, decide};
+use super::failure_limit::{FailureRule, Failures, TooManyFailures};
 use super::rate::Rate;
 use super::tally::{Tally, TallyChange};
 use crate::coordinator::manifest::redo::Redone;
@@ -25,6 +26,8 @@ pub(crate) struct LiveJob {
     /// Workers that released the job after a stop.
     released: BTreeSet<WorkerId>,
     rate: Rate,
+    /// When failures end the job.
+    pub(crate) failure_rule: FailureRule,
     /// How far the expansion is.
     pub(crate) expansion: Expansion,
     /// Requested stop level.
@@ -40,6 +43,7 @@ impl LiveJob {
             running: BTreeMap::new(),
             released: BTreeSet::new(),
             rate: Rate::default(),
+            failure_rule: FailureRule::default(),
             expansion: Expansion::default(),
             control: Control::default(),
         }
@@ -121,10 +125,12 @@ impl LiveJob {
     /// Enters the next state if one is due, and returns the event.
     pub(crate) fn advance(&mut self) -> Result<Option<JobEvent>, InvalidTransition> {
         let counts = self.tally.counts();
+        let hopeless = self.check_failures();
         let work = WorkState {
             known: self.tally.known(),
             outstanding: counts.outstanding(),
             failed: counts.failed,
+            hopeless,
             expansion: self.expansion,
         };
         let event = decide(self.record.state, &self.control, &work);
@@ -132,6 +138,43 @@ impl LiveJob {
             self.enter(event)?;
         }
         Ok(event)
+    }
+
+    /// True if the failures end the job before its last datum; sets the reason.
+    fn check_failures(&mut self) -> bool {
+        let (counts, taken) = (self.tally.counts(), self.tally.taken());
+        let failures = Failures {
+            counts,
+            expanded: self.expansion == Expansion::Complete,
+            worked: self.tally.worked(),
+            failed: counts.failed - taken.failed,
+            causes: match counts.failed {
+                0 => return false,
+                _ => self.tally.failures().by_count().len(),
+            },
+        };
+        let broken_by = self.failure_rule.broken_by(&failures);
+        let summary = || self.tally.failures().summary();
+        let reason = match broken_by {
+            None => return false,
+            Some(TooManyFailures::AllAlike) => format!(
+                "the first {} datums all failed alike: {}; the others were not run, as they would most likely fail too: \
+                 --keep-going runs them",
+                failures.worked,
+                summary()
+            ),
+            Some(TooManyFailures::OverLimit) => format!(
+                "{} of {} datums failed, more than max_failures allows: {}",
+                counts.failed,
+                counts.total,
+                summary()
+            ),
+        };
+        if counts.outstanding() > 0 || !failures.expanded {
+            self.give_reason(reason);
+            return true;
+        }
+        false
     }
 
     /// Applies an event to the state; sets start and end times.

@@ -3,6 +3,7 @@
 pub(crate) mod collect;
 pub(crate) mod dead;
 pub(crate) mod decide;
+pub(crate) mod failure_limit;
 pub(crate) mod live;
 pub(crate) mod rate;
 pub(crate) mod tally;
