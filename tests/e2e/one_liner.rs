@@ -125,7 +125,7 @@ fn two_inputs_of_one_name_are_an_error_that_names_both_files() {
         line.extend(["--", "cp", "{}", target]);
         line
     };
-    let clash = place.call(&line(&[], "{out}/{/}")).code(1).told();
+    let clash = place.call(&line(&[], "{out}/{/}")).code(1).transcript();
     for file in ["in:/x/a.txt", "in:/y/a.txt", "{rel}", "--concat"] {
         assert!(clash.contains(file), "{file} is missing: {clash}");
     }

@@ -11,8 +11,9 @@ use super::rules;
 /// that depth; the operator checks the whole spec.
 const SPELT_OUT: usize = 1;
 
-/// Documented defaults that apply only beside another field, so the API server must not fill them in.
-const CONDITIONAL_DEFAULTS: [&str; 1] = ["standby_after"];
+/// Documented defaults that the API server must not fill in: they apply only beside another field, or are newer than
+/// resources that would change by them.
+const CONDITIONAL_DEFAULTS: [&str; 3] = ["standby_after", "max_datums", "tz"];
 
 /// The schema of a spec.
 pub(super) fn structural() -> Schema {

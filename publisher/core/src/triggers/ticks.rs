@@ -1,7 +1,7 @@
 //! Ticks of a clock: empty files, named by their scheduled time.
 
 use bytes::Bytes;
-use drover_shared::pipeline::{CronInput, Pipeline};
+use drover_shared::pipeline::{CronInput, Pipeline, Schedule};
 use drover_shared::store::{Store, StoreError, StoreKey};
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 
@@ -18,17 +18,17 @@ pub(super) async fn tick(
 ) -> Result<Option<Timestamp>, StoreError> {
     let repo = StoreKey::root().join(&clock.ticks.repo)?;
     let names = store.names(&repo).await?;
-    let (due, next) = due(clock, newest(&names), created, now);
-    let written = if clock.overwrite {
-        &due[due.len().saturating_sub(1)..]
+    let last = last_tick(clock, newest(&names, now), created);
+    let (due, next) = if clock.overwrite {
+        due_alone(&clock.schedule, last, now)
     } else {
-        &due[..]
+        due(&clock.schedule, last, now)
     };
-    for tick in written {
+    for tick in &due {
         let key = repo.join(&tick.to_string())?;
         store.put(&key, Bytes::new()).await?;
     }
-    if clock.overwrite && !written.is_empty() {
+    if clock.overwrite && !due.is_empty() {
         let old = names
             .iter()
             .filter(|name| name.parse::<Timestamp>().is_ok());
@@ -47,30 +47,38 @@ pub async fn next_tick(
     let mut first = None;
     for clock in pipeline.input.clocks() {
         let repo = StoreKey::root().join(&clock.ticks.repo)?;
-        let newest = newest(&store.names(&repo).await?);
-        let (_, next) = due(clock, newest, created, Timestamp::MIN);
+        let newest = newest(&store.names(&repo).await?, Timestamp::now());
+        let next = clock.schedule.next(last_tick(clock, newest, created));
         first = first.into_iter().chain(next).min();
     }
     Ok(first)
 }
 
-/// The newest tick among the names.
-fn newest(names: &[String]) -> Option<Timestamp> {
-    names.iter().filter_map(|name| name.parse().ok()).max()
+/// The newest tick among these names. Ticks of the future do not count: they come from a clock that was wrong, and the
+/// schedule would wait for them.
+fn newest(names: &[String], now: Timestamp) -> Option<Timestamp> {
+    let ticks = names.iter().filter_map(|name| name.parse().ok());
+    ticks.filter(|tick| *tick <= now).max()
 }
 
-/// Pure: the due ticks after the newest tick, and the tick after those.
+/// The tick, or the start of the schedule, after which the next tick is searched.
+fn last_tick(clock: &CronInput, newest: Option<Timestamp>, created: Timestamp) -> Timestamp {
+    match (newest, clock.start) {
+        (Some(newest), Some(start)) => newest.max(start),
+        (Some(newest), None) => newest,
+        (None, start) => start.unwrap_or_else(|| whole_second(created)),
+    }
+}
+
+/// Pure: the ticks after the last one that are due, and the tick after them.
 fn due(
-    clock: &CronInput,
-    newest: Option<Timestamp>,
-    created: Timestamp,
+    schedule: &Schedule,
+    mut last: Timestamp,
     now: Timestamp,
 ) -> (Vec<Timestamp>, Option<Timestamp>) {
-    let begin = || clock.start.unwrap_or_else(|| whole_second(created));
-    let mut last = newest.unwrap_or_else(begin);
     let mut due = Vec::new();
     loop {
-        match clock.schedule.next(last) {
+        match schedule.next(last) {
             Some(next) if next <= now && due.len() < AT_ONCE => {
                 due.push(next);
                 last = next;
@@ -78,6 +86,17 @@ fn due(
             next => return (due, next),
         }
     }
+}
+
+/// Pure: the newest tick that is due, and the tick after it, however many ticks were missed.
+fn due_alone(
+    schedule: &Schedule,
+    last: Timestamp,
+    now: Timestamp,
+) -> (Vec<Timestamp>, Option<Timestamp>) {
+    let due = schedule.last(last, now);
+    let next = schedule.next(due.unwrap_or(last));
+    (due.into_iter().collect(), next)
 }
 
 fn whole_second(time: Timestamp) -> Timestamp {
@@ -161,6 +180,46 @@ mod tests {
             (ticks, next),
             (vec!["03:00:00".to_owned()], Some(at("04:00:00")))
         );
+    }
+
+    #[tokio::test]
+    async fn with_overwrite_a_start_long_ago_is_one_tick_at_once() {
+        let cron = "spec: '@every 1s', overwrite: true, start: '1970-01-01T00:00:00Z'";
+        let (ticks, next) = ticks(cron, &["02:00:00.5"]).await;
+        assert_eq!(ticks, ["02:00:00"]);
+        assert_eq!(next, Some(at("02:00:01")));
+    }
+
+    #[tokio::test]
+    async fn a_start_after_the_newest_tick_counts() {
+        let (store, before) = (Store::in_memory(), pipeline("spec: '@hourly'"));
+        let created = at("00:00:00.5");
+        tick(before.input.clocks()[0], created, at("01:00:00"), &store)
+            .await
+            .unwrap();
+        let after = pipeline("spec: '@hourly', start: '2026-01-01T05:00:00Z'");
+        let next = tick(after.input.clocks()[0], created, at("02:30:00"), &store).await;
+        assert_eq!(next.unwrap(), Some(at("06:00:00")));
+    }
+
+    #[tokio::test]
+    async fn a_tick_of_the_future_stops_no_clock() {
+        for overwrite in [false, true] {
+            let cron = format!("spec: '@hourly', overwrite: {overwrite}");
+            let (store, pipeline) = (Store::in_memory(), pipeline(&cron));
+            let repo = StoreKey::root().join("p_tick").unwrap();
+            let wrong = repo.join("2030-01-01T00:00:00Z").unwrap();
+            store.put(&wrong, Bytes::new()).await.unwrap();
+            let clock = pipeline.input.clocks()[0];
+            let next = tick(clock, at("00:00:00.5"), at("01:10:00"), &store).await;
+            assert_eq!(next.unwrap(), Some(at("02:00:00")));
+            let names = store.names(&repo).await.unwrap();
+            assert!(
+                names.contains(&"2026-01-01T01:00:00Z".to_owned()),
+                "{names:?}"
+            );
+            assert_eq!(names.len(), if overwrite { 1 } else { 2 }, "{names:?}");
+        }
     }
 
     #[tokio::test]

@@ -1,11 +1,13 @@
 //! Ticks of a clock.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::input::TreeContext;
 use super::{names, non_empty};
 use crate::pipeline::collector::FindingCollector;
 use crate::pipeline::document::Path;
+use crate::pipeline::schedule::time_zone;
 use crate::pipeline::{CronInput, PfsInput, Schedule, spec};
 
 /// Resolves a cron input; `number` is the index of the leaf.
@@ -26,7 +28,14 @@ pub(super) fn cron(
         let advice = "say when, for example `@every 1h` or `30 4 * * *`";
         report.missing(&path.field("spec"), advice);
     }
+    let zone = zone_of(spec.tz.as_ref(), &path.field("tz"), report);
     let schedule = written.and_then(|text| schedule_of(&text, &path.field("spec"), report));
+    if let (Some(schedule), Some(_)) = (&schedule, &spec.tz)
+        && !schedule.has_fields()
+    {
+        let message = format!("is not used: `{}` has no cron fields", schedule.as_str());
+        report.note(&path.field("tz"), message, "delete it");
+    }
     let start = non_empty(spec.start.as_ref())
         .and_then(|start| start_of(&start, &path.field("start"), report));
     let by_default = || Some(format!("{}_{}", context.pipeline?, name.as_ref()?));
@@ -40,7 +49,7 @@ pub(super) fn cron(
     }
     Some(CronInput {
         ticks: ticks(name?, repo, number)?,
-        schedule: schedule?,
+        schedule: schedule?.in_zone(zone?),
         start,
         overwrite: spec.overwrite.unwrap_or_default(),
     })
@@ -67,12 +76,43 @@ fn ticks(name: String, repo: String, leaf: u16) -> Option<PfsInput> {
 /// A schedule, or a finding.
 fn schedule_of(text: &str, path: &Path, report: &mut FindingCollector<'_>) -> Option<Schedule> {
     match text.parse::<Schedule>() {
-        Ok(schedule) => Some(schedule),
+        Ok(schedule) if schedule.as_str() == Schedule::NEVER || schedule.ever_ticks() => {
+            Some(schedule)
+        }
+        Ok(_) => {
+            let advice = format!(
+                "correct day and month, or write `{}` for a clock that a person ticks",
+                Schedule::NEVER
+            );
+            report.error(
+                path,
+                format!("{text:?} names a date that never comes"),
+                advice,
+            );
+            None
+        }
         Err(advice) => {
             report.error(path, format!("{text:?} is not a schedule"), advice);
             None
         }
     }
+}
+
+/// UTC by default.
+fn zone_of(
+    name: Option<&String>,
+    path: &Path,
+    report: &mut FindingCollector<'_>,
+) -> Option<TimeZone> {
+    let Some(name) = non_empty(name) else {
+        return Some(TimeZone::UTC);
+    };
+    let zone = time_zone(&name);
+    if zone.is_none() {
+        let advice = "write a name of the IANA database, for example `Europe/Berlin`";
+        report.error(path, format!("{name:?} is not a time zone"), advice);
+    }
+    zone
 }
 
 fn start_of(text: &str, path: &Path, report: &mut FindingCollector<'_>) -> Option<Timestamp> {

@@ -71,9 +71,12 @@ pub(in crate::pipeline) struct Cron {
     pub(in crate::pipeline) name: Option<String>,
     /// The folder of the store for the ticks. By default `<pipeline>_<name>`.
     pub(in crate::pipeline) repo: Option<String>,
-    /// Five cron fields in UTC, `@every 90s`, `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly` or `@never`. Required.
+    /// Five cron fields, `@every 90s`, `@hourly`, `@daily`, `@weekly`, `@monthly`, `@yearly` or `@never`. Required.
     #[schemars(example = &"@every 1h", example = &"30 4 * * 1-5")]
     pub(in crate::pipeline) spec: Option<String>,
+    /// The time zone of the cron fields, from the IANA database.
+    #[schemars(extend("default" = "UTC"), example = &"Europe/Berlin")]
+    pub(in crate::pipeline) tz: Option<String>,
     /// Where the schedule begins, in RFC 3339. By default when the pipeline was created.
     #[schemars(example = &"2026-01-01T00:00:00Z")]
     pub(in crate::pipeline) start: Option<String>,

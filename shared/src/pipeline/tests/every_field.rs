@@ -35,7 +35,7 @@ input:
   - group:
     - pfs: {repo: r, glob: "/(*)", group_by: $1, empty_files: true, files_only: true}
   - cross:
-    - cron: {name: tick, repo: ticks, spec: "@daily", start: "2026-01-01T00:00:00Z", overwrite: true}
+    - cron: {name: tick, repo: ticks, spec: "@daily", tz: Europe/Berlin, start: "2026-01-01T00:00:00Z", overwrite: true}
 parallelism_spec: {constant: 2}
 datum_tries: 5
 max_failures: 5%
@@ -358,7 +358,7 @@ fn rows_of(document: &str) -> BTreeSet<(String, String)> {
             continue;
         };
         match (heading, field.rsplit_once('.')) {
-            ("Globs" | "Combining inputs" | "Environment of the command", _) => {}
+            ("Globs" | "Code" | "Combining inputs" | "Environment of the command", _) => {}
             ("`transform`", _) if field.starts_with('{') => {}
             ("Read but not used, and refused", Some((place, field))) => {
                 rows.insert((format!("`{place}`"), field.to_owned()));
