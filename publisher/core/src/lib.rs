@@ -2,6 +2,7 @@
 //!
 //! Modules in reading order. Nothing here knows the command line, HTTP or how a result is rendered.
 
+pub mod code;
 pub mod expand;
 
 pub mod coordinator;

@@ -59,6 +59,13 @@ pub struct OneLiner {
     #[arg(long, requires = "files")]
     pub concat: bool,
 
+    /// A file, directory or glob whose content counts as part of the command: a change runs the work again
+    ///
+    /// Files that words of the command name count without it, unless they lie in a directory of the system. Use it for
+    /// imported modules, models and the like. May be given several times.
+    #[arg(long, value_name = "PATH", requires = "files")]
+    pub code: Vec<String>,
+
     /// Attempts for each datum, in all [default: 3]
     #[arg(long, value_name = "N", requires = "files")]
     pub tries: Option<NonZeroU32>,

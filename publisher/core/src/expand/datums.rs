@@ -21,7 +21,7 @@ pub fn expand(
 ) -> Result<DatumStream, ExpandError> {
     Ok(DatumStream {
         combined: stream(&pipeline.input, &listings, pipeline.max_datums)?,
-        identity: WorkIdentity::new(pipeline, &[]),
+        identity: WorkIdentity::new(pipeline, listings.code()),
         next: 0,
         most: pipeline.max_datums,
     })

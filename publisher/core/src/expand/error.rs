@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use drover_shared::glob::GlobTooComplex;
 use drover_shared::store::StoreError;
 
+use crate::code::CodeError;
+
 /// Errors of an expansion.
 #[derive(Debug, thiserror::Error)]
 pub enum ExpandError {
@@ -49,6 +51,9 @@ pub enum ExpandError {
         /// The limit.
         most: u64,
     },
+    /// The code files of the pipeline cannot be found or read.
+    #[error(transparent)]
+    Code(#[from] CodeError),
     /// A glob with negations is too complex for some path.
     #[error("cannot tell what input {input:?} consists of")]
     Glob {

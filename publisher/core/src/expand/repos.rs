@@ -1,15 +1,17 @@
 //! Listings of repos in stores.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use drover_shared::datum::ContentTag;
+use drover_shared::datum::{CodeFile, ContentTag};
 use drover_shared::id::PipelineName;
 use drover_shared::pipeline::{PfsInput, Pipeline};
 use drover_shared::store::{Entry, Repos, Store, StoreError, StoreKey, Walk, layout};
+use tokio::task::spawn_blocking;
 use tracing::warn;
 
 use super::{ExpandError, Listing, Listings, Selection};
+use crate::code::{self, CodeError};
 
 /// The repos that a pipeline reads, opened.
 #[derive(Clone, Debug)]
@@ -18,6 +20,7 @@ pub struct StoreListings {
     places: HashMap<u16, (Store, StoreKey)>,
     /// Leaves that read the output folder of a known pipeline, which is missing until the pipeline writes a file.
     outputs: HashSet<u16>,
+    code: Vec<CodeFile>,
 }
 
 impl StoreListings {
@@ -58,8 +61,25 @@ impl StoreListings {
             }
             places.insert(leaf.leaf, place);
         }
-        Ok(Self { places, outputs })
+        let code = code_files(pipeline, store).await?;
+        Ok(Self {
+            places,
+            outputs,
+            code,
+        })
     }
+}
+
+async fn code_files(pipeline: &Pipeline, store: &Store) -> Result<Vec<CodeFile>, CodeError> {
+    let current = std::env::current_dir().unwrap_or_else(|_| Path::new("/").to_owned());
+    let (pipeline, store) = (pipeline.clone(), store.local_root().map(Path::to_owned));
+    let found = spawn_blocking(move || code::find(&pipeline, &current, store.as_deref()));
+    found.await.unwrap_or_else(|error| {
+        Err(CodeError::Read {
+            path: PathBuf::new(),
+            source: error.into(),
+        })
+    })
 }
 
 /// True if the leaf reads the output folder of a pipeline that the store knows.
@@ -83,6 +103,10 @@ async fn is_directory(path: &Path) -> bool {
 }
 
 impl Listings for StoreListings {
+    fn code(&self) -> &[CodeFile] {
+        &self.code
+    }
+
     fn list(&self, leaf: &PfsInput, selection: &Selection) -> Result<Box<dyn Listing>, StoreError> {
         let (store, repo) = self
             .places

@@ -17,9 +17,9 @@ use crate::commands::spec::{plan, sources};
 use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use crate::render;
-use drover_core::catalog;
 use drover_core::coordinator::{Assignment, Scope, Snapshot};
 use drover_core::local::{self, LocalSettings};
+use drover_core::{catalog, code};
 
 pub(crate) async fn run(typed: &Run, context: &Context) -> Result<Exit, CommandError> {
     if typed.dry_run {
@@ -36,6 +36,7 @@ pub(crate) async fn run(typed: &Run, context: &Context) -> Result<Exit, CommandE
     }
     print_notes(&checked, context);
     let ledger = context.ledger().await?;
+    print_code(&checked, &ledger, context);
     let job = |prepared: &PreparedPipeline| Assignment {
         keep_going: typed.keep_going,
         ..new_job(prepared, Scope::Everything, typed.reprocess)
@@ -49,6 +50,33 @@ pub(crate) fn print_notes(checked: &CheckedSpecs, context: &Context) {
     if context.console.format == Format::Text {
         let message = |note| context.console.message(format!("note: {note}"));
         checked.notes.iter().for_each(message);
+    }
+}
+
+/// Names the code files of each pipeline. Errors are left to the job.
+fn print_code(checked: &CheckedSpecs, ledger: &Ledger, context: &Context) {
+    if context.console.format != Format::Text {
+        return;
+    }
+    let store = ledger.store().local_root();
+    for PreparedPipeline { pipeline, .. } in &checked.pipelines {
+        let found = code::find(pipeline, &context.current_dir, store);
+        let names: Vec<String> = found.into_iter().flatten().map(|file| file.name).collect();
+        if let Some(names) = shortened(&names) {
+            let message = format!("watching code: {names} (a change runs the work again)");
+            context.console.message(message);
+        }
+    }
+}
+
+/// The first names, and the number of further ones; none without names.
+fn shortened(names: &[String]) -> Option<String> {
+    const MOST: usize = 5;
+    let shown = names.get(..MOST).unwrap_or(names).join(", ");
+    match names.len() {
+        0 => None,
+        count if count > MOST => Some(format!("{shown} and {} more", count - MOST)),
+        _ => Some(shown),
     }
 }
 

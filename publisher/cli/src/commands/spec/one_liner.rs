@@ -96,6 +96,9 @@ pub(crate) fn spec(
     if !typed.concat && !shares_stdout(typed, &inputs) {
         spec["output_conflict"] = json!("error");
     }
+    if !typed.code.is_empty() {
+        spec["code"] = json!(typed.code);
+    }
     if let Some(tries) = typed.tries {
         spec["datum_tries"] = json!(tries);
     }

@@ -1,0 +1,12 @@
+//! Code files: files whose content is part of the identity of a pipeline's work.
+//!
+//! These are the files named by words of the command, and the files of the spec's `code`. A changed file makes new work,
+//! as a changed command does. Relative paths start at the working directory of the command.
+
+mod content;
+mod error;
+mod files;
+mod words;
+
+pub use error::CodeError;
+pub use files::find;
