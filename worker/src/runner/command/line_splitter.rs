@@ -14,8 +14,10 @@ pub(super) struct LineSplitter {
     stream: Stream,
     /// The current line, except parts already in records.
     unfinished: Vec<u8>,
-    /// The beginning of a line that is partly in records.
-    begun: Option<Vec<u8>>,
+    /// The beginning of the current line as a terminal shows it: a progress bar writes over its text after each `\r`.
+    visible: Vec<u8>,
+    /// True after a `\r`, until other text follows.
+    is_returned: bool,
     last: Vec<u8>,
 }
 
@@ -24,7 +26,8 @@ impl LineSplitter {
         Self {
             stream,
             unfinished: Vec::new(),
-            begun: None,
+            visible: Vec::new(),
+            is_returned: false,
             last: Vec::new(),
         }
     }
@@ -45,7 +48,6 @@ impl LineSplitter {
         if self.is_amid_line() {
             self.remember();
             self.record('P', now, records);
-            self.begun = None;
         }
     }
 
@@ -60,11 +62,10 @@ impl LineSplitter {
     }
 
     fn continue_line(&mut self, mut piece: &[u8], now: &str, records: &mut Vec<u8>) {
+        self.show(piece);
         while self.unfinished.len() + piece.len() > LONGEST_RECORD {
             let (fits, rest) = piece.split_at(LONGEST_RECORD - self.unfinished.len());
             self.unfinished.extend_from_slice(fits);
-            self.begun
-                .get_or_insert_with(|| beginning(&self.unfinished).to_vec());
             self.record('P', now, records);
             piece = rest;
         }
@@ -74,19 +75,29 @@ impl LineSplitter {
     fn end_line(&mut self, now: &str, records: &mut Vec<u8>) {
         self.remember();
         self.record('F', now, records);
-        self.begun = None;
     }
 
-    /// Remembers the current line unless blank.
-    fn remember(&mut self) {
-        let line = self
-            .begun
-            .as_deref()
-            .unwrap_or_else(|| beginning(&self.unfinished));
-        if !line.trim_ascii().is_empty() {
-            self.last.clear();
-            self.last.extend_from_slice(line);
+    /// Adds a piece of the current line to its visible text.
+    fn show(&mut self, piece: &[u8]) {
+        for (number, text) in piece.split(|&byte| byte == b'\r').enumerate() {
+            self.is_returned |= number > 0;
+            if self.is_returned && !text.trim_ascii().is_empty() {
+                self.visible.clear();
+                self.is_returned = false;
+            }
+            let room = LONGEST_LAST_LINE - self.visible.len();
+            self.visible
+                .extend_from_slice(&text[..text.len().min(room)]);
         }
+    }
+
+    /// Remembers the visible text of the current line unless blank.
+    fn remember(&mut self) {
+        if !self.visible.trim_ascii().is_empty() {
+            std::mem::swap(&mut self.last, &mut self.visible);
+        }
+        self.visible.clear();
+        self.is_returned = false;
     }
 
     fn record(&mut self, tag: char, now: &str, records: &mut Vec<u8>) {
@@ -94,10 +105,6 @@ impl LineSplitter {
         records.append(&mut self.unfinished);
         records.push(b'\n');
     }
-}
-
-fn beginning(line: &[u8]) -> &[u8] {
-    &line[..line.len().min(LONGEST_LAST_LINE)]
 }
 
 #[cfg(test)]
@@ -146,6 +153,25 @@ mod tests {
                 (expected.to_owned(), last.map(str::to_owned)),
                 "{chunks:?}"
             );
+        }
+    }
+
+    #[test]
+    fn the_last_line_is_what_a_terminal_shows_of_a_progress_bar() {
+        let bar = "\rdownloading 100% of the archive".repeat(1_000);
+        let rows = [
+            (vec!["10%\r20%\rerror: quota\n"], "error: quota"),
+            (vec!["10%\r20%", "\r", "30", "%"], "30%"),
+            (vec!["error: no\r\n"], "error: no"),
+            (vec!["error: no\r", "\n", "\r\r  \r\n"], "error: no"),
+            (
+                vec![&bar, "\rerror: quota exceeded\n"],
+                "error: quota exceeded",
+            ),
+        ];
+        for (chunks, expected) in rows {
+            let chunks: Vec<&[u8]> = chunks.iter().map(|chunk| chunk.as_bytes()).collect();
+            assert_eq!(records(&chunks).1.as_deref(), Some(expected));
         }
     }
 
