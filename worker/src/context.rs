@@ -14,6 +14,7 @@ use crate::config::Settings;
 use crate::flow_error::{FlowError, Interruption};
 use crate::jobs::InFlightDatums;
 use crate::jobs::{Job, Jobs};
+use crate::pace::DatumPace;
 use crate::reporter::Reporter;
 use crate::retry_budget::RetryBudget;
 use crate::slots::Scratch;
@@ -29,6 +30,7 @@ pub(crate) struct WorkerContext {
     pub(crate) scratch: Arc<Scratch>,
     pub(crate) slots: Slots,
     pub(crate) in_flight: InFlightDatums,
+    pub(crate) pace: DatumPace,
     pub(crate) retry_budget: RetryBudget,
     /// Limits the datums that are staged, running or committing at the same time.
     pub(crate) admission: Semaphore,

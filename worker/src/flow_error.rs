@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use drover_shared::datum::Cause;
+use drover_shared::id::JobId;
 use drover_shared::queue::QueueError;
 use drover_shared::store::StoreError;
 
@@ -51,6 +52,15 @@ pub(crate) enum InfrastructureError {
     },
     #[error("commands cannot be run")]
     Runner(#[source] RunnerError),
+    #[error(
+        "job {job} is not in the store {store}, so this worker uses another store than the job's leader, or its mount is missing; check --store"
+    )]
+    UnknownJob {
+        job: JobId,
+        store: String,
+        #[source]
+        source: StoreError,
+    },
 }
 
 impl InfrastructureError {
@@ -98,7 +108,9 @@ impl From<QueueError> for FlowError {
 impl From<InfrastructureError> for WorkError {
     fn from(error: InfrastructureError) -> Self {
         match error {
-            InfrastructureError::Store(source) => Self::Store { source },
+            InfrastructureError::Store(source) | InfrastructureError::UnknownJob { source, .. } => {
+                Self::Store { source }
+            }
             InfrastructureError::Queue(source) => Self::Queue { source },
             InfrastructureError::Scratch { path, source } => Self::Scratch { path, source },
             InfrastructureError::Runner(source) => Self::Runner { source },

@@ -14,6 +14,7 @@ mod flow;
 mod context;
 mod jobs;
 mod metrics;
+mod pace;
 mod reporter;
 mod retry_budget;
 mod slots;

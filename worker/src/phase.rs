@@ -1,7 +1,7 @@
 //! The phase of a worker, for its health probe.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The phase of a worker.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -17,20 +17,47 @@ pub enum Phase {
 
 /// The phase of one worker. Cheap to clone; all clones share the phase.
 #[derive(Clone, Debug, Default)]
-pub struct WorkerPhase(Arc<AtomicU8>);
+pub struct WorkerPhase(Arc<PhaseState>);
+
+#[derive(Debug, Default)]
+struct PhaseState {
+    phase: AtomicU8,
+    problem: Mutex<Option<String>>,
+}
 
 impl WorkerPhase {
     /// The current phase.
     pub fn phase(&self) -> Phase {
-        match self.0.load(Ordering::Relaxed) {
+        match self.0.phase.load(Ordering::Relaxed) {
             0 => Phase::Starting,
             1 => Phase::Consuming,
             _ => Phase::Draining,
         }
     }
 
+    /// Why a worker that consumes messages cannot process them.
+    pub fn problem(&self) -> Option<String> {
+        self.0
+            .problem
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
     pub(crate) fn enter(&self, phase: Phase) {
-        self.0.store(phase as u8, Ordering::Relaxed);
+        self.0.phase.store(phase as u8, Ordering::Relaxed);
+    }
+
+    /// Sets or clears the problem; true if there was none of this kind before.
+    pub(crate) fn set_problem(&self, problem: Option<String>) -> bool {
+        let mut known = self
+            .0
+            .problem
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let is_new = *known != problem;
+        *known = problem;
+        is_new
     }
 }
 
@@ -47,5 +74,8 @@ mod tests {
             phase.enter(next);
             assert_eq!(clone.phase(), next);
         }
+        assert!(phase.set_problem(Some("no".to_owned())));
+        assert!(!phase.set_problem(Some("no".to_owned())));
+        assert_eq!(clone.problem().as_deref(), Some("no"));
     }
 }

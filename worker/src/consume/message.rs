@@ -1,6 +1,7 @@
 //! One message: its datums are processed, then the message is settled, exactly once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use drover_shared::datum::Datum;
 use drover_shared::id::JobId;
@@ -20,6 +21,9 @@ use crate::flow::{ClaimedDatum, journey};
 use crate::flow_error::{FlowError, InfrastructureError, Interruption};
 use crate::jobs::{Job, JobError};
 use crate::metrics;
+
+/// How long a message of an unknown job is kept from the other workers, so that it does not come back at once.
+const UNKNOWN_JOB_PAUSE: Duration = Duration::from_secs(2);
 
 /// How a message is settled.
 #[derive(Debug)]
@@ -55,20 +59,21 @@ pub(crate) async fn process_message(
     let (disposition, end) = match run_datums(&delivery, handle, context).await {
         Ok(()) => {
             context.retry_budget.restore();
+            context.settings.phase.set_problem(None);
             handle.count();
             (Disposition::Ack, Ok(()))
         }
         Err(MessageError::Reject(reason)) => (Disposition::Reject(reason), Ok(())),
-        Err(MessageError::FlowError(FlowError::Interrupted(interruption))) => {
+        Err(MessageError::Flow(FlowError::Interrupted(interruption))) => {
             if interruption == Interruption::Draining {
                 handle.closed.cancelled().await;
             }
             (disposition_after(interruption), Ok(()))
         }
-        Err(MessageError::FlowError(FlowError::Infrastructure(error))) => {
+        Err(MessageError::Flow(FlowError::Infrastructure(error))) => {
             (Disposition::HandBack, back_off(error, context).await)
         }
-        Err(MessageError::FlowError(FlowError::Datum(cause))) => {
+        Err(MessageError::Flow(FlowError::Datum(cause))) => {
             unreachable!("a journey ends a datum that failed: {cause:?}")
         }
     };
@@ -79,12 +84,12 @@ pub(crate) async fn process_message(
 /// Why a message was not processed to its end.
 enum MessageError {
     Reject(String),
-    FlowError(FlowError),
+    Flow(FlowError),
 }
 
 impl From<FlowError> for MessageError {
     fn from(failure: FlowError) -> Self {
-        Self::FlowError(failure)
+        Self::Flow(failure)
     }
 }
 
@@ -98,6 +103,10 @@ fn disposition_after(interruption: Interruption) -> Disposition {
 
 /// Backs off before the message is handed back. An error means that the retry budget is used up.
 async fn back_off(error: InfrastructureError, context: &WorkerContext) -> Result<(), WorkError> {
+    if let InfrastructureError::UnknownJob { .. } = error {
+        wait_for_store(&error, context).await;
+        return Ok(());
+    }
     let pause = context.retry_budget.pause().filter(|_| !error.is_final());
     let Some(pause) = pause else {
         return Err(error.into());
@@ -112,6 +121,18 @@ async fn back_off(error: InfrastructureError, context: &WorkerContext) -> Result
         .run_until_cancelled(tokio::time::sleep(pause))
         .await;
     Ok(())
+}
+
+/// Backs off from a store without the job, for as long as it takes: other workers may have the right one. They get the
+/// datums of this worker after each pause. The worker is not ready meanwhile.
+async fn wait_for_store(error: &InfrastructureError, context: &WorkerContext) {
+    let problem = error.to_string();
+    if context.settings.phase.set_problem(Some(problem.clone())) {
+        tracing::error!("{problem}; the datums are handed back");
+    }
+    let soft = &context.tokens.soft;
+    soft.run_until_cancelled(tokio::time::sleep(UNKNOWN_JOB_PAUSE))
+        .await;
 }
 
 async fn settle(delivery: Delivery, disposition: Disposition) {
@@ -207,6 +228,7 @@ async fn run_datum(
         again: message.again || in_flight.waited,
         claim: context.next_claim().into(),
         started: Timestamp::now(),
+        recalled: message.handle.recalled_staged.clone(),
         deaths: 0,
     };
     journey(claimed, permit, context).await
@@ -226,8 +248,10 @@ fn decode(body: &[u8]) -> Result<Task, MessageError> {
 
 async fn job(id: JobId, context: &WorkerContext) -> Result<Arc<Job>, MessageError> {
     context.jobs.get(id).await.map_err(|error| match error {
-        JobError::Store(StoreError::Missing { key }) => {
-            MessageError::Reject(format!("job {id} is unknown, {key} does not exist"))
+        JobError::Store(source @ StoreError::Missing { .. }) => {
+            let store = context.ledger.store().location().to_string();
+            let job = id;
+            FlowError::from(InfrastructureError::UnknownJob { job, store, source }).into()
         }
         JobError::Store(source) => FlowError::from(source).into(),
         JobError::Stdin { path, source } => InfrastructureError::scratch(path)(source).into(),

@@ -28,6 +28,8 @@ pub(crate) struct ConsumerHandle {
     pub(crate) closed: CancellationToken,
     /// Cancelled when messages whose datums have not begun must be handed back.
     pub(crate) recalled: CancellationToken,
+    /// Cancelled when messages whose datums wait for a slot must be handed back, too.
+    pub(crate) recalled_staged: CancellationToken,
     /// Messages that were acked in the current window.
     done: AtomicU64,
     /// The tasks that process the consumer's messages.
@@ -83,7 +85,9 @@ impl Subscription {
     /// Adapts the prefetch; called once a [window](crate::consume::prefetch::WINDOW).
     pub(crate) async fn adapt(&mut self, context: &Arc<WorkerContext>) {
         let done = self.handle.done.swap(0, Ordering::Relaxed);
-        let prefetch = self.prefetch.next(done, context.settings.slots.get());
+        let is_long = context.pace.is_long(self.prefetch == Prefetch::Running);
+        let slots = context.settings.slots.get();
+        let prefetch = self.prefetch.next(done, slots, is_long);
         if prefetch == self.prefetch {
             return;
         }
@@ -127,8 +131,13 @@ async fn retire(
     if let Err(error) = close(&mut *former, &handle, &context).await {
         tracing::debug!("the former consumer could not be stopped: {error}");
     }
-    if prefetch == Prefetch::Usual {
-        handle.recalled.cancel();
+    match prefetch {
+        Prefetch::Running => {
+            handle.recalled.cancel();
+            handle.recalled_staged.cancel();
+        }
+        Prefetch::Usual => handle.recalled.cancel(),
+        Prefetch::Further => {}
     }
     handle.tracker.close();
     handle.tracker.wait().await;

@@ -24,6 +24,7 @@ use crate::error::WorkError;
 use crate::jobs::Cancellations;
 use crate::jobs::InFlightDatums;
 use crate::jobs::Jobs;
+use crate::pace::DatumPace;
 use crate::phase::Phase;
 use crate::reporter::Reporter;
 use crate::retry_budget::RetryBudget;
@@ -80,6 +81,7 @@ async fn prepare(
         scratch,
         slots,
         in_flight: InFlightDatums::default(),
+        pace: DatumPace::default(),
         retry_budget: RetryBudget::new(settings.retry_budget),
         admission: Semaphore::new(usize::from(Prefetch::Usual.messages(&settings))),
         tokens,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use drover_shared::datum::Datum;
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 use super::suspicion::Suspicion;
 use crate::jobs::Job;
@@ -22,6 +23,8 @@ pub(crate) struct ClaimedDatum {
     /// The name of this delivery; see [`WorkerContext::next_claim`](crate::context::WorkerContext::next_claim).
     pub(crate) claim: Arc<str>,
     pub(crate) started: Timestamp,
+    /// Cancelled when the datum must be handed back unless it has a slot.
+    pub(crate) recalled: CancellationToken,
     /// The number of workers that died while they ran the datum.
     pub(crate) deaths: u32,
 }

@@ -62,14 +62,21 @@ impl ExecutedDatum {
     }
 }
 
-/// Runs the command in a slot until it succeeds or `datum_tries` is used up, then `err_cmd` if there is one.
+/// Runs the command in a slot until it succeeds or `datum_tries` is used up, then `err_cmd` if there is one. None if another
+/// worker committed the datum while this one waited for the slot.
 pub(super) async fn execute(
     mut staged: StagedDatum,
     context: &WorkerContext,
-) -> Result<ExecutedDatum, FlowError> {
+) -> Result<Option<ExecutedDatum>, FlowError> {
     let claimed = staged.claimed.clone();
     let lease = context.slots.lease(claimed.suspicion().share());
+    let lease = claimed.recalled.run_until_cancelled(lease);
     let lease = context.unless_interrupted(&claimed.job, lease).await?;
+    let lease = lease.ok_or(Interruption::Recalled)?;
+    if claimed.is_repeated() && is_committed(&claimed, context).await? {
+        return Ok(None);
+    }
+    let _running = context.pace.begin();
     let mark = AttemptMark::leave(&claimed, context).await?;
     let (download_bytes, download_time) = (staged.bytes, staged.time);
     let mut run = DatumRun {
@@ -81,19 +88,28 @@ pub(super) async fn execute(
         process_time: Duration::ZERO,
     };
     match run.all_attempts().await {
-        Ok((outcome, attempts)) => Ok(ExecutedDatum {
-            outcome,
-            attempts,
-            mark,
-            download_bytes,
-            download_time,
-            process_time: run.process_time,
-        }),
+        Ok((outcome, attempts)) => {
+            context.pace.ended(run.process_time, download_time);
+            Ok(Some(ExecutedDatum {
+                outcome,
+                attempts,
+                mark,
+                download_bytes,
+                download_time,
+                process_time: run.process_time,
+            }))
+        }
         Err(failure) => {
             mark.remove(&claimed, context).await;
             Err(failure)
         }
     }
+}
+
+async fn is_committed(claimed: &ClaimedDatum, context: &WorkerContext) -> Result<bool, FlowError> {
+    let (job, index) = (claimed.job.id, claimed.datum.index);
+    let verdict = context.ledger.committed(job, index).await?;
+    Ok(verdict.is_some())
 }
 
 /// A datum in its slot.

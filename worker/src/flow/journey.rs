@@ -23,9 +23,14 @@ pub(crate) async fn journey(
     permit: SemaphorePermit<'_>,
     context: &WorkerContext,
 ) -> Result<(), FlowError> {
-    let ended = match revisit(&mut claimed, context).await? {
-        Some(ended) => ended,
-        None => process(&claimed, context).await?,
+    let ended = loop {
+        if let Some(ended) = revisit(&mut claimed, context).await? {
+            break ended;
+        }
+        // None means that a verdict was committed meanwhile.
+        if let Some(ended) = process(&claimed, context).await? {
+            break ended;
+        }
     };
     drop(permit);
     let CommittedDatum { verdict, first } = ended;
@@ -45,17 +50,22 @@ pub(crate) async fn journey(
         .await
 }
 
+/// Runs the datum and commits its verdict. None if another worker committed one before the datum got a slot.
 async fn process(
     claimed: &ClaimedDatum,
     context: &WorkerContext,
-) -> Result<CommittedDatum, FlowError> {
+) -> Result<Option<CommittedDatum>, FlowError> {
     let staging = stage(claimed, context).instrument(info_span!(target: TRACE_TARGET, "download"));
     let executed = match staging.await {
         Ok(staged) => {
             let executing = execute(staged, context);
-            executing
+            let executed = executing
                 .instrument(info_span!(target: TRACE_TARGET, "process"))
-                .await?
+                .await?;
+            let Some(executed) = executed else {
+                return Ok(None);
+            };
+            executed
         }
         Err(FlowError::Datum(cause)) => ExecutedDatum::never(cause),
         Err(failure) => return Err(failure),
@@ -75,7 +85,7 @@ async fn process(
     if ended.is_err() {
         mark.remove(claimed, context).await;
     }
-    ended
+    ended.map(Some)
 }
 
 /// The verdict of a repeated datum: the one in the ledger, or a new one if the datum killed too many workers. None if

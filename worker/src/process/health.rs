@@ -22,7 +22,7 @@ impl WorkerHealth {
 
     /// Ok if the worker consumes messages; otherwise the reason why not.
     pub(crate) fn ready(&self) -> Result<(), String> {
-        judge(self.phase.phase(), self.link())
+        judge(self.phase.phase(), self.phase.problem(), self.link())
     }
 
     /// Updates the gauge of the broker connection.
@@ -40,11 +40,11 @@ impl WorkerHealth {
     }
 }
 
-fn judge(phase: Phase, link: Link) -> Result<(), String> {
+fn judge(phase: Phase, problem: Option<String>, link: Link) -> Result<(), String> {
     match (phase, link) {
         (Phase::Starting, _) => Err("starting".to_owned()),
         (Phase::Draining, _) => Err("draining".to_owned()),
-        (Phase::Consuming, Link::Up) => Ok(()),
+        (Phase::Consuming, Link::Up) => problem.map_or(Ok(()), Err),
         (Phase::Consuming, Link::Down { why }) => Err(format!("the broker is out of reach: {why}")),
         (Phase::Consuming, Link::Blocked { why }) => Err(format!("the broker is blocked: {why}")),
     }
@@ -78,9 +78,12 @@ mod tests {
             (Phase::Draining, Link::Up, Some("draining")),
         ];
         for (phase, link, expected) in rows {
-            let answer = judge(phase, link.clone());
+            let answer = judge(phase, None, link.clone());
             assert_eq!(answer.err().as_deref(), expected, "{phase:?} {link:?}");
         }
+        let problem = Some("another store".to_owned());
+        let answer = judge(Phase::Consuming, problem.clone(), Link::Up);
+        assert_eq!(answer.err(), problem);
     }
 
     #[test]

@@ -299,10 +299,6 @@ async fn what_is_not_understood_is_parked_and_the_queue_flows_on() {
         count: 1,
     }))
     .await;
-    let known = farm.job;
-    farm.job = JobId::generate();
-    farm.publish(vec![farm.datum(0, "a")]).await;
-    farm.job = known;
     farm.publish(vec![farm.datum(0, "a")]).await;
     let mut settings = farm.settings();
     settings.look_ahead = 0;
@@ -312,11 +308,37 @@ async fn what_is_not_understood_is_parked_and_the_queue_flows_on() {
     }
     let dead = Queue::Dead(farm.pipeline.clone());
     let mut dead = farm.broker.consume(&dead, 10).await.unwrap();
-    for reason in ["decoded", "version 9", "no segment 99", "is unknown"] {
+    for reason in ["decoded", "version 9", "no segment 99"] {
         let parked = timeout(SOON, dead.next()).await.unwrap().unwrap();
         let why = parked.dead_letter_reason.clone().unwrap_or_default();
         assert!(why.contains(reason), "{why}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_with_another_store_hands_datums_back_and_says_why() {
+    let mut farm = Farm::new("true").await;
+    farm.write("a", "A\n");
+    let known = farm.job;
+    farm.job = JobId::generate();
+    farm.publish(vec![farm.datum(0, "a")]).await;
+    farm.job = known;
+    let settings = farm.settings();
+    let phase = settings.phase.clone();
+    let _worker = farm.work(settings);
+    eventually("the worker is not ready", || phase.problem().is_some()).await;
+    let problem = phase.problem().unwrap();
+    assert!(
+        problem.contains("is not in the store") && problem.contains("--store"),
+        "{problem}"
+    );
+    farm.publish(vec![farm.datum(1, "a")]).await;
+    assert_eq!(farm.ended().await.0.index, 1);
+    assert_eq!(farm.dead().await, 0);
+    farm.tokens.soft.cancel();
+    farm.tokens.tracker.close();
+    farm.tokens.tracker.wait().await;
+    assert_eq!(farm.left().await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
