@@ -94,7 +94,13 @@ async fn marks_and_epochs_are_counted_once() {
     let ledger = Ledger::new(store().await);
     let job = JobId::generate();
     for n in 1..=4 {
-        assert_eq!(ledger.mark_attempt(job, 7).await.unwrap(), n);
+        assert_eq!(
+            ledger
+                .mark_attempt(job, 7, &"herd-1".parse().unwrap())
+                .await
+                .unwrap(),
+            n
+        );
     }
     let pipeline: PipelineName = "copy".parse().unwrap();
     let mut before = None;

@@ -40,6 +40,8 @@ pub struct Settings {
     pub namespace: Option<String>,
     /// Shared with the health probe.
     pub phase: WorkerPhase,
+    /// How long a worker that is thought dead may take to reconnect, before a datum is blamed for its death.
+    pub death_grace: Duration,
     /// How long store, broker or machine may fail without a success before the worker gives up.
     pub retry_budget: Duration,
 }
@@ -61,6 +63,7 @@ impl Settings {
             pod: None,
             namespace: None,
             phase: WorkerPhase::default(),
+            death_grace: Duration::from_secs(10),
             retry_budget: Duration::from_mins(1),
         }
     }

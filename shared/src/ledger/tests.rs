@@ -374,9 +374,9 @@ async fn attempts_are_marked_one_by_one_and_their_logs_kept() {
     let job = JobId::generate();
     assert_eq!(ledger.attempt_marks(job, 1).await.unwrap(), 0);
     for n in 1..=12 {
-        assert_eq!(ledger.mark_attempt(job, 1).await.unwrap(), n);
+        assert_eq!(ledger.mark_attempt(job, 1, &worker()).await.unwrap(), n);
     }
-    assert_eq!(ledger.mark_attempt(job, 11).await.unwrap(), 1);
+    assert_eq!(ledger.mark_attempt(job, 11, &worker()).await.unwrap(), 1);
     for (index, name) in [(1, "b.1.log"), (1, "a.2.log"), (11, "c.1.log")] {
         let file = folder.path().join(name);
         fs::write(&file, name).unwrap();
@@ -394,13 +394,25 @@ async fn attempts_are_marked_one_by_one_and_their_logs_kept() {
 async fn removed_marks_do_not_count() {
     let (_folder, ledger) = in_folder().await;
     let job = JobId::generate();
-    let first = ledger.mark_attempt(job, 1).await.unwrap();
-    let second = ledger.mark_attempt(job, 1).await.unwrap();
+    let first = ledger.mark_attempt(job, 1, &worker()).await.unwrap();
+    let second = ledger.mark_attempt(job, 1, &worker()).await.unwrap();
     ledger.unmark_attempt(job, 1, first).await.unwrap();
     assert_eq!(ledger.attempt_marks(job, 1).await.unwrap(), 1);
-    let third = ledger.mark_attempt(job, 1).await.unwrap();
+    let third = ledger.mark_attempt(job, 1, &worker()).await.unwrap();
     assert!(third != second, "two runs share a mark");
     assert_eq!(ledger.attempt_marks(job, 1).await.unwrap(), 2);
+    let old = layout::mark(job, 1, 99);
+    ledger
+        .store()
+        .put(&old, "01JD3GK6M8Q4V5W6X7Y8Z9A0BC".into())
+        .await
+        .unwrap();
+    let workers = ledger.marked_by(job, 1).await.unwrap();
+    assert_eq!(workers, [Some(worker()), Some(worker()), None]);
+}
+
+fn worker() -> WorkerId {
+    "herd-1".parse().unwrap()
 }
 
 #[tokio::test]

@@ -116,6 +116,9 @@ pub trait Broker: Send + Sync {
     /// never the truth. `name` is unique to the listener.
     async fn listen(&self, name: &str) -> Result<Box<dyn Consumer>, QueueError>;
 
+    /// True while a [listener](Broker::listen) of this name exists. False during the reconnection of a listener, too.
+    async fn is_listening(&self, name: &str) -> Result<bool, QueueError>;
+
     /// How the connection to the broker is.
     fn link(&self) -> Link;
 }

@@ -4,6 +4,24 @@ use super::claimed::ClaimedDatum;
 use crate::context::WorkerContext;
 use crate::flow_error::FlowError;
 
+/// The number of workers that died while they ran the datum. The mark of a worker counts once its control queue is gone: the
+/// broker removes the queue with the worker's connection.
+pub(super) async fn count_deaths(
+    claimed: &ClaimedDatum,
+    context: &WorkerContext,
+) -> Result<u32, FlowError> {
+    let (job, index) = (claimed.job.id, claimed.datum.index);
+    let mut deaths = 0;
+    for worker in context.ledger.marked_by(job, index).await? {
+        let lives = match worker {
+            Some(worker) => context.broker.is_listening(worker.as_str()).await?,
+            None => false,
+        };
+        deaths += u32::from(!lives);
+    }
+    Ok(deaths)
+}
+
 /// The mark of one run; none for a first delivery.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct AttemptMark(Option<u32>);
@@ -19,7 +37,8 @@ impl AttemptMark {
             return Ok(Self(None));
         }
         let (job, index) = (claimed.job.id, claimed.datum.index);
-        let mark = context.ledger.mark_attempt(job, index).await?;
+        let worker = &context.settings.worker;
+        let mark = context.ledger.mark_attempt(job, index, worker).await?;
         Ok(Self(Some(mark)))
     }
 

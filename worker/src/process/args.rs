@@ -91,7 +91,7 @@ pub struct Args {
 
     /// Datums staged ahead of processing for each slot, 0 to 65535
     ///
-    /// 0 suits datums that take minutes: then no worker holds a datum that an idle worker could run.
+    /// While datums take seconds, none is staged ahead unless staging takes long.
     #[arg(
         long,
         env = "DROVER_LOOK_AHEAD",

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use drover_shared::datum::{Cause, VerdictState};
+use drover_shared::id::WorkerId;
 use drover_shared::ledger::Commit;
 use drover_shared::wire::TaskDatums;
 use serde_json::json;
@@ -101,7 +102,7 @@ async fn a_datum_is_charged_with_two_deaths_at_the_least() {
     farm.write("a", "A\n");
     for (index, deaths) in [(0, 1), (1, 2)] {
         for _ in 0..deaths {
-            farm.ledger.mark_attempt(farm.job, index).await.unwrap();
+            farm.mark_death(index).await;
         }
     }
     farm.publish_again(TaskDatums::Inline(vec![
@@ -123,11 +124,61 @@ async fn a_datum_is_charged_with_two_deaths_at_the_least() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn marks_of_workers_that_live_are_no_deaths() {
+    let mut farm = Farm::new(&counted("true")).await;
+    farm.write("a", "A\n");
+    let mut listeners = Vec::new();
+    for name in ["one", "two", "three"] {
+        let worker = WorkerId::generate(name);
+        let marked = farm.ledger.mark_attempt(farm.job, 0, &worker).await;
+        marked.unwrap();
+        listeners.push(farm.broker.listen(worker.as_str()).await.unwrap());
+    }
+    farm.publish_again(TaskDatums::Inline(vec![farm.datum(0, "a")]))
+        .await;
+    let _worker = farm.work(farm.settings());
+    let (verdict, _) = farm.ended().await;
+    assert_eq!(
+        (verdict.state, verdict.attempts),
+        (VerdictState::Success, 1)
+    );
+    drop(listeners);
+    farm.publish_again(TaskDatums::Inline(vec![farm.datum(0, "a")]))
+        .await;
+    assert_eq!(farm.ended().await.0.attempts, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_datum_is_blamed_before_the_grace_for_reconnecting_workers_is_over() {
+    let mut farm = Farm::new(&counted("true")).await;
+    farm.write("a", "A\n");
+    let workers = ["one", "two", "three"].map(WorkerId::generate);
+    for worker in &workers {
+        let marked = farm.ledger.mark_attempt(farm.job, 0, worker).await;
+        marked.unwrap();
+    }
+    farm.publish_again(TaskDatums::Inline(vec![farm.datum(0, "a")]))
+        .await;
+    let mut settings = farm.settings();
+    settings.death_grace = SOON;
+    let broker = Breaking::around(&farm.broker);
+    farm.broker = Arc::new(broker.clone());
+    let _worker = farm.work(settings);
+    // The worker has looked for all three, in vain.
+    eventually("the deaths are counted", || broker.sought() >= 3).await;
+    assert!(!farm.path("runs").exists());
+    farm.tokens.soft.cancel();
+    farm.tokens.tracker.close();
+    farm.tokens.tracker.wait().await;
+    assert_eq!(farm.left().await, 1, "the datum is not failed meanwhile");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_suspect_runs_alone() {
     let script = "echo in >> $FARM/log; sleep 0.2; echo out >> $FARM/log";
     let mut farm = Farm::new(script).await;
     farm.write("a", "A\n");
-    farm.ledger.mark_attempt(farm.job, 0).await.unwrap();
+    farm.mark_death(0).await;
     farm.publish_again(TaskDatums::Inline(vec![farm.datum(0, "a")]))
         .await;
     farm.publish(vec![farm.datum(1, "a")]).await;

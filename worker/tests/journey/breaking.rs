@@ -1,6 +1,6 @@
 //! A broker in whose connection something breaks, and that remembers what it was asked for.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -17,6 +17,7 @@ pub(crate) struct Breaking {
     pub(crate) breaks: Arc<Notify>,
     pub(crate) broken: Arc<AtomicBool>,
     asked: Arc<Mutex<Vec<u16>>>,
+    sought: Arc<AtomicUsize>,
 }
 
 impl Breaking {
@@ -26,12 +27,18 @@ impl Breaking {
             breaks: Arc::default(),
             broken: Arc::default(),
             asked: Arc::default(),
+            sought: Arc::default(),
         }
     }
 
     /// How many messages consumers wanted to hold, in the order in which they came.
     pub(crate) fn asked(&self) -> Vec<u16> {
         self.asked.lock().unwrap().clone()
+    }
+
+    /// How often a listener was looked for.
+    pub(crate) fn sought(&self) -> usize {
+        self.sought.load(Ordering::Relaxed)
     }
 }
 
@@ -101,6 +108,11 @@ impl Broker for Breaking {
 
     async fn listen(&self, name: &str) -> Result<Box<dyn Consumer>, QueueError> {
         self.inner.listen(name).await
+    }
+
+    async fn is_listening(&self, name: &str) -> Result<bool, QueueError> {
+        self.sought.fetch_add(1, Ordering::Relaxed);
+        self.inner.is_listening(name).await
     }
 
     fn link(&self) -> Link {

@@ -195,12 +195,20 @@ impl Farm {
         }
     }
 
+    /// Leaves the mark of a worker that died while it ran the datum.
+    pub(crate) async fn mark_death(&self, index: u64) {
+        let worker = WorkerId::generate("gone");
+        let marked = self.ledger.mark_attempt(self.job, index, &worker).await;
+        marked.unwrap();
+    }
+
     /// Settings of a worker with one slot, whose commands find the farm's folder at `$FARM`.
     pub(crate) fn settings(&self) -> Settings {
         let scratch = self.path(layout::scratch().as_str());
         let mut settings = Settings::new(WorkerId::generate("test"), NonZeroU16::MIN, scratch);
         settings.runner = env!("CARGO_BIN_EXE_drover-worker").into();
         settings.term_grace = Duration::from_millis(500);
+        settings.death_grace = Duration::from_millis(100);
         settings
             .environment
             .insert("FARM".into(), self.dir.path().display().to_string());

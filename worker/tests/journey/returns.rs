@@ -157,7 +157,7 @@ async fn a_datum_that_takes_its_workers_down_is_failed_in_the_end() {
     let mut farm = Farm::with(spec).await;
     farm.write("a", "A\n");
     for _ in 0..2 {
-        farm.ledger.mark_attempt(farm.job, 0).await.unwrap();
+        farm.mark_death(0).await;
     }
     farm.publish(vec![farm.datum(0, "a")]).await;
     die_with_the_next(&farm).await;

@@ -224,6 +224,10 @@ mod tests {
             self.inner().listen(name).await
         }
 
+        async fn is_listening(&self, name: &str) -> Result<bool, QueueError> {
+            self.inner().is_listening(name).await
+        }
+
         async fn depth(&self, queue: &Queue) -> Result<Depth, QueueError> {
             self.inner().depth(queue).await
         }

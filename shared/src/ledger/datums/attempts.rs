@@ -5,7 +5,7 @@ use std::path::Path;
 use bytes::Bytes;
 use ulid::Ulid;
 
-use crate::id::JobId;
+use crate::id::{JobId, WorkerId};
 use crate::ledger::Ledger;
 use crate::store::{StoreError, StoreKey, layout};
 
@@ -19,11 +19,16 @@ pub struct LogFile {
 }
 
 impl Ledger {
-    /// Marks that a redelivered datum is about to run. Returns the number of the mark, which
+    /// Marks that `worker` is about to run a redelivered datum. Returns the number of the mark, which
     /// [`Ledger::unmark_attempt`] takes.
-    pub async fn mark_attempt(&self, job: JobId, index: u64) -> Result<u32, StoreError> {
+    pub async fn mark_attempt(
+        &self,
+        job: JobId,
+        index: u64,
+        worker: &WorkerId,
+    ) -> Result<u32, StoreError> {
         let mut n = self.attempt_marks(job, index).await? + 1;
-        let mine = Bytes::from(Ulid::generate().to_string());
+        let mine = Bytes::from(format!("{} {worker}", Ulid::generate()));
         loop {
             let key = layout::mark(job, index, n);
             match self.store.create(&key, mine.clone()).await {
@@ -51,9 +56,32 @@ impl Ledger {
 
     /// Number of times a redelivered datum was about to run without a later sign of life. Removed marks do not count.
     pub async fn attempt_marks(&self, job: JobId, index: u64) -> Result<u32, StoreError> {
+        let marks = self.mark_numbers(job, index).await?;
+        Ok(u32::try_from(marks.len()).unwrap_or(u32::MAX))
+    }
+
+    /// The workers that set the marks of a datum; none for a mark of an older version, which names no worker.
+    pub async fn marked_by(
+        &self,
+        job: JobId,
+        index: u64,
+    ) -> Result<Vec<Option<WorkerId>>, StoreError> {
+        let mut workers = Vec::new();
+        for n in self.mark_numbers(job, index).await? {
+            match self.store.get(&layout::mark(job, index, n)).await {
+                Ok(mark) => workers.push(worker_of(&mark)),
+                // Removed meanwhile.
+                Err(StoreError::Missing { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(workers)
+    }
+
+    async fn mark_numbers(&self, job: JobId, index: u64) -> Result<Vec<u32>, StoreError> {
         let names = self.store.names(&layout::marks(job)).await?;
-        let mine = named_for(index, &names).filter(|n| n.parse::<u32>().is_ok());
-        Ok(u32::try_from(mine.count()).unwrap_or(u32::MAX))
+        let numbers = named_for(index, &names).filter_map(|n| n.parse().ok());
+        Ok(numbers.collect())
     }
 
     /// Moves the log `file` of an attempt into the store. `name` is one path segment, unique among the datum's logs;
@@ -112,6 +140,12 @@ impl Ledger {
         });
         Ok(logs.collect())
     }
+}
+
+/// The worker that a mark names: `<unique id> <worker>`.
+fn worker_of(mark: &[u8]) -> Option<WorkerId> {
+    let (_, worker) = std::str::from_utf8(mark).ok()?.split_once(' ')?;
+    worker.parse().ok()
 }
 
 /// The part of each file name after the datum's index.

@@ -20,7 +20,7 @@ pub(super) const DELIVERY_LIMIT: u32 = 1_000;
 pub struct Embedded {
     capacity: usize,
     queues: Arc<Mutex<HashMap<Queue, Arc<Backlog>>>>,
-    listeners: Arc<Mutex<Vec<Weak<Backlog>>>>,
+    listeners: Arc<Mutex<Vec<(String, Weak<Backlog>)>>>,
 }
 
 impl Embedded {
@@ -88,7 +88,7 @@ impl Broker for Embedded {
             .listeners
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        listeners.retain(|listener| match listener.upgrade() {
+        listeners.retain(|(_, listener)| match listener.upgrade() {
             Some(backlog) => {
                 backlog.push_unbounded(body.clone());
                 true
@@ -98,14 +98,23 @@ impl Broker for Embedded {
         Ok(())
     }
 
-    async fn listen(&self, _name: &str) -> Result<Box<dyn Consumer>, QueueError> {
+    async fn listen(&self, name: &str) -> Result<Box<dyn Consumer>, QueueError> {
         let backlog = Arc::new(Backlog::new(self.capacity, None));
         let mut listeners = self
             .listeners
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        listeners.push(Arc::downgrade(&backlog));
+        listeners.push((name.to_owned(), Arc::downgrade(&backlog)));
         Ok(Box::new(EmbeddedConsumer::new(backlog, u16::MAX)))
+    }
+
+    async fn is_listening(&self, name: &str) -> Result<bool, QueueError> {
+        let listeners = self
+            .listeners
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut live = listeners.iter().filter(|(_, it)| it.strong_count() > 0);
+        Ok(live.any(|(listener, _)| listener == name))
     }
 
     fn link(&self) -> Link {

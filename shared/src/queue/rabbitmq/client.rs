@@ -11,7 +11,8 @@ use tracing::info;
 
 use super::connection::{Address, BrokerConnector, ConnectError, Connection};
 use super::consumer::{ConsumerContext, ConsumerHealthRegistry, RabbitConsumer, Subscription};
-use super::operation::run_operation;
+use super::error::exists;
+use super::operation::{run_on_channel, run_operation};
 use super::preflight::Version;
 use super::publisher::{MessagePublisher, PublishTarget};
 use super::retry::RetryDelays;
@@ -172,6 +173,21 @@ impl Broker for RabbitMq {
     async fn listen(&self, name: &str) -> Result<Box<dyn Consumer>, QueueError> {
         let name = name.to_owned();
         self.subscribe(Subscription::Broadcast { name }).await
+    }
+
+    async fn is_listening(&self, name: &str) -> Result<bool, QueueError> {
+        run_on_channel(&self.consuming, |channel| {
+            let queue = topology::control_name(name).into();
+            async move {
+                let options = QueueDeclareOptions {
+                    passive: true,
+                    ..QueueDeclareOptions::default()
+                };
+                let found = channel.queue_declare(queue, options, FieldTable::default());
+                exists(found.await)
+            }
+        })
+        .await
     }
 
     fn link(&self) -> Link {

@@ -20,6 +20,7 @@ pub(super) enum BrokerFailure {
 mod code {
     pub(super) const ACCESS_REFUSED: u16 = 403;
     pub(super) const NOT_FOUND: u16 = 404;
+    pub(super) const RESOURCE_LOCKED: u16 = 405;
     pub(super) const PRECONDITION_FAILED: u16 = 406;
     pub(super) const NOT_ALLOWED: u16 = 530;
     pub(super) const NOT_IMPLEMENTED: u16 = 540;
@@ -72,6 +73,18 @@ impl BrokerFailure {
             )),
             _ => Self::Transient(text),
         }
+    }
+}
+
+/// True if a passive declaration found a queue. Another connection's exclusive queue is locked, and thus exists.
+pub(super) fn exists<T>(declared: lapin::Result<T>) -> lapin::Result<bool> {
+    match declared {
+        Ok(_) => Ok(true),
+        Err(error) => match error.kind() {
+            ErrorKind::ProtocolError(said) if said.get_id() == code::RESOURCE_LOCKED => Ok(true),
+            ErrorKind::ProtocolError(said) if said.get_id() == code::NOT_FOUND => Ok(false),
+            _ => Err(error),
+        },
     }
 }
 

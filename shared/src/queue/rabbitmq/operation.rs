@@ -21,9 +21,53 @@ pub(super) async fn run_operation<T, Work>(
 where
     Work: Future<Output = lapin::Result<T>>,
 {
+    run(connection, work)
+        .await
+        .map_err(|failure| match failure {
+            OperationFailure::QueueMissing => QueueError::Missing {
+                queue: queue.clone(),
+            },
+            OperationFailure::Other(error) => error,
+        })
+}
+
+/// As [`run_operation`], for work that concerns no queue of a pipeline.
+pub(super) async fn run_on_channel<T, Work>(
+    connection: &Connection,
+    work: impl Fn(Channel) -> Work,
+) -> Result<T, QueueError>
+where
+    Work: Future<Output = lapin::Result<T>>,
+{
+    run(connection, work)
+        .await
+        .map_err(|failure| match failure {
+            OperationFailure::QueueMissing => QueueError::Refused {
+                message: "the queue does not exist".to_owned(),
+            },
+            OperationFailure::Other(error) => error,
+        })
+}
+
+/// A failure that a retry does not help.
+enum OperationFailure {
+    QueueMissing,
+    Other(QueueError),
+}
+
+async fn run<T, Work>(
+    connection: &Connection,
+    work: impl Fn(Channel) -> Work,
+) -> Result<T, OperationFailure>
+where
+    Work: Future<Output = lapin::Result<T>>,
+{
     let mut delays = RetryDelays::new();
     loop {
-        let live = connection.connected().await?;
+        let live = connection
+            .connected()
+            .await
+            .map_err(OperationFailure::Other)?;
         let done = async { work(live.create_channel().await?).await };
         let failure = match while_connected(|| live.status().connected(), done).await {
             Some(Ok(result)) => return Ok(result),
@@ -32,11 +76,10 @@ where
         };
         match failure {
             BrokerFailure::Transient(why) => debug!("repeating an operation at the broker: {why}"),
-            BrokerFailure::QueueMissing => {
-                let queue = queue.clone();
-                return Err(QueueError::Missing { queue });
+            BrokerFailure::QueueMissing => return Err(OperationFailure::QueueMissing),
+            BrokerFailure::Refused(message) => {
+                return Err(OperationFailure::Other(QueueError::Refused { message }));
             }
-            BrokerFailure::Refused(message) => return Err(QueueError::Refused { message }),
         }
         delays.wait().await;
     }

@@ -235,6 +235,17 @@ async fn a_broadcast_reaches_every_listener(fixture: QueueFixture) {
     for listener in [&mut one, &mut other] {
         while next_in_time(&mut **listener).await.body != name.as_str() {}
     }
+    let found = async |number| {
+        let listener = format!("{name}-{number}");
+        let found = fixture.broker.is_listening(&listener).await;
+        found.expect("is_listening")
+    };
+    assert!(found(1).await && found(2).await && !found(3).await);
+    drop(one);
+    while found(1).await {
+        tokio::task::yield_now().await;
+    }
+    assert!(found(2).await);
 }
 
 async fn the_depth_counts_ready_messages_and_consumers(fixture: QueueFixture) {
