@@ -12,7 +12,6 @@ pub mod catalog;
 pub mod triggers;
 
 pub mod leader;
-pub mod local;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -77,7 +77,7 @@ async fn whoever_listens_hears_of_a_job_until_its_end() {
     assert_eq!(answer.headers()["content-type"], "text/event-stream");
     let mut events = Events::of(answer.into_body());
     let leader = PipelineLeader {
-        shown,
+        live_jobs: shown,
         ..PipelineLeader::on_broker(
             fixture.ledger.clone(),
             Arc::clone(&broker) as _,

@@ -19,7 +19,7 @@ use drover_api::{AccessError, StoredTokenError};
 use drover_core::catalog::{GroupError, LogError, OrderError, RedoError, RetryError, SubmitError};
 use drover_core::coordinator::CoordinateError;
 use drover_core::expand::ExpandError;
-use drover_core::local::LocalError;
+use drover_core::leader::LeadError;
 
 /// An error of a command.
 #[derive(Debug, thiserror::Error)]
@@ -122,7 +122,7 @@ pub enum CommandError {
     Expand(#[from] ExpandError),
     /// A local job broke off.
     #[error(transparent)]
-    Local(#[from] LocalError),
+    Lead(#[from] LeadError),
     /// A command needs a broker, and none is named.
     #[error(
         "no broker is named; give --broker URL or set DROVER_BROKER, for example amqp://user:password@host. \
@@ -241,7 +241,7 @@ impl CommandError {
             | Self::Job(ReferenceError::Store(error))
             | Self::Registry(RegistryError::Store(error)) => exit_of_store(error),
             Self::Expand(error) => exit_of_expand(error),
-            Self::Local(error) => exit_of_local(error),
+            Self::Lead(error) => exit_of_lead(error),
             Self::ReportFile { .. }
             | Self::Output(_)
             | Self::System { .. }
@@ -282,7 +282,7 @@ impl CommandError {
             Self::Job(_) | Self::NotEnded { .. } | Self::Group(_) | Self::NoDatum { .. } => "job",
             Self::Expand(_) => "input",
             Self::NotReady(_) => "probe",
-            Self::Local(_) | Self::Work(_) => "run",
+            Self::Lead(_) | Self::Work(_) => "run",
             Self::ReportFile { .. }
             | Self::Output(_)
             | Self::System { .. }
@@ -293,12 +293,12 @@ impl CommandError {
 }
 
 /// A refused job is a usage error; for a broken job, the cause decides.
-fn exit_of_local(error: &LocalError) -> Exit {
+fn exit_of_lead(error: &LeadError) -> Exit {
     let is_refused = matches!(
         error,
-        LocalError::Busy { .. }
-            | LocalError::OnBroker { .. }
-            | LocalError::Coordinate(
+        LeadError::Busy { .. }
+            | LeadError::OnBroker { .. }
+            | LeadError::Coordinate(
                 CoordinateError::Incomplete { .. } | CoordinateError::Changed { .. }
             )
     );
@@ -378,7 +378,7 @@ mod tests {
         let missing = StoreError::Missing {
             key: StoreKey::root(),
         };
-        let coordinate = |error| CommandError::Local(LocalError::Coordinate(error));
+        let coordinate = |error| CommandError::Lead(LeadError::Coordinate(error));
         let rows = [
             (IoError::from(ErrorKind::BrokenPipe).into(), Exit::Success),
             (
@@ -393,7 +393,7 @@ mod tests {
                 Exit::Unreachable,
             ),
             (no_folder().into(), Exit::Usage),
-            (LocalError::Begin(down()).into(), Exit::Unreachable),
+            (LeadError::Begin(down()).into(), Exit::Unreachable),
             (
                 coordinate(CoordinateError::Expand(no_folder())),
                 Exit::Usage,

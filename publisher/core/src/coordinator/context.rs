@@ -3,12 +3,10 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use drover_shared::ledger::Ledger;
 use drover_shared::queue::Broker;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 use super::{Control, CoordinateError, Fence, Snapshot};
 use crate::output::FileProgress;
@@ -24,14 +22,8 @@ pub struct JobContext {
     pub fence: Fence,
     /// Receives a snapshot of the job several times a second.
     pub watch: watch::Sender<Snapshot>,
-    /// Requested stop level.
-    pub control: watch::Receiver<Control>,
-    /// Cancelled by the coordinator to kill running commands of the job.
-    pub cancel: CancellationToken,
-    /// Cancelled by the owner of the workers once none of them holds a datum of the job.
-    pub idle: CancellationToken,
-    /// Longest wait for workers to release a stopped job.
-    pub drain_timeout: Duration,
+    /// Stops the job.
+    pub control: Control,
     /// Existing local folder for sorting and temporary files; not shared.
     pub scratch: PathBuf,
     /// Datums that run at the same time, all workers together.

@@ -1,8 +1,6 @@
 //! Runs a job to its final record.
 
-use std::future::Future;
 use std::mem::{replace, take};
-use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use drover_shared::job::{JobEvent, JobRecord};
@@ -13,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::dispatch::dispatcher::{BackPressure, Dispatcher, PendingSegment};
 use super::finish::close::{Ended, JobFinish, save_final};
-use super::finish::stop::reason_to_stop;
+use super::finish::stop::watch_for_stop;
 use super::manifest::redo;
 use super::manifest::retry::{self, RetryScope};
 use super::manifest::source::{DatumSource, continuation, expansion, nothing};
@@ -24,7 +22,6 @@ use super::recovery::recover::{Recovered, recover};
 use super::track::collect::Collector;
 use super::track::failure_limit::FailureRule;
 use super::track::live::LiveJob;
-use super::track::tally::Tally;
 use super::{Assignment, CoordinateError, JobContext, Scope};
 use crate::expand::{DatumStream, StoreListings, expand};
 
@@ -37,47 +34,27 @@ const MAX_REDO_ROUNDS: u32 = 3;
 /// Manifest events buffered for the collector.
 const EVENTS: usize = 16;
 
-/// Creates a job and runs it to its final record. `reports` consumes the reports queue of the pipeline. The caller must
-/// hold [`JobContext::fence`].
-///
-/// Failed and killed jobs are not errors. After an error committed datums stay, and the next job skips them.
-pub async fn coordinate(
-    assignment: Assignment,
-    context: JobContext,
-    reports: &mut dyn Consumer,
-) -> Result<JobRecord, CoordinateError> {
-    let done = read_done_work(&context.ledger, &assignment).await?;
-    let source = open_source(&assignment, &context, done, &Recovered::default()).await?;
-    context
-        .ledger
-        .open_job(&assignment.record, &assignment.spec)
-        .await?;
-    let live = LiveJob::new(assignment.record.clone(), Tally::default());
-    // The future is large.
-    Box::pin(run_to_end(
-        &assignment,
-        &context,
-        reports,
-        live,
-        source,
-        Vec::new(),
-    ))
-    .await
-}
-
-/// Continues a job whose record exists, whatever its progress, and runs it to its final record.
+/// Runs a job to its final record, from whatever point the ledger says: a job without a record is created first.
+/// `reports` consumes the reports queue of the pipeline. The caller must hold [`JobContext::fence`].
 ///
 /// Outstanding datums are published again, because their earlier messages may be lost; a second verdict on a datum does
-/// not count. A [transient](CoordinateError) error leaves the job as it is; any other error fails the job.
+/// not count. Failed and killed jobs are not errors. No job is created if the inputs of a new one cannot be expanded. A
+/// later [transient](CoordinateError) error leaves the job as it is; any other error fails the job.
 pub async fn resume(
     assignment: Assignment,
     context: JobContext,
     reports: &mut dyn Consumer,
 ) -> Result<JobRecord, CoordinateError> {
+    let job = assignment.record.id;
     let done = read_done_work(&context.ledger, &assignment).await?;
     let queue = Queue::Datums(assignment.pipeline.name.clone());
     context.broker.purge(&queue).await?;
-    let mut recovered = recover(&context.ledger, assignment.record.id).await?;
+    let is_new = !context.ledger.has_job(job).await?;
+    let mut recovered = if is_new {
+        Recovered::default()
+    } else {
+        recover(&context.ledger, job).await?
+    };
     let source = if recovered.expanded {
         Ok(nothing())
     } else {
@@ -85,23 +62,28 @@ pub async fn resume(
     };
     let (tally, pending) = (take(&mut recovered.tally), take(&mut recovered.pending));
     let mut live = LiveJob::resumed(assignment.record.clone(), tally);
-    match source {
-        Ok(source) => {
-            Box::pin(run_to_end(
-                &assignment,
-                &context,
-                reports,
-                live,
-                source,
-                pending,
-            ))
-            .await
-        }
+    let source = match source {
+        Ok(source) => source,
+        Err(error) if is_new => return Err(error),
         Err(error) => {
             record_failure(&context, &mut live, &error).await;
-            Err(error)
+            return Err(error);
         }
+    };
+    if is_new {
+        let (record, spec) = (&assignment.record, &assignment.spec);
+        context.ledger.open_job(record, spec).await?;
     }
+    // The future is large.
+    Box::pin(run_to_end(
+        &assignment,
+        &context,
+        reports,
+        live,
+        source,
+        pending,
+    ))
+    .await
 }
 
 /// The source of datums beyond `known`. Missing inputs are reported here, before a job exists.
@@ -154,12 +136,7 @@ async fn run_to_end(
     pending: Vec<PendingSegment>,
 ) -> Result<JobRecord, CoordinateError> {
     let job = live.job();
-    let mut stop = pin!(reason_to_stop(
-        context.ledger.clone(),
-        job,
-        context.control.clone(),
-        assignment.pipeline.job_timeout,
-    ));
+    let limit = assignment.pipeline.job_timeout;
     live.failure_rule = FailureRule::new(
         assignment.keep_going,
         context.workers,
@@ -175,7 +152,6 @@ async fn run_to_end(
                 &mut live,
                 replace(&mut source, nothing()),
                 take(&mut pending),
-                stop.as_mut(),
             )
             .await?;
             let finish = JobFinish {
@@ -184,7 +160,7 @@ async fn run_to_end(
                 may_redo,
             };
             let ended = tokio::select! {
-                ended = finish.run(&mut live, event, stop.as_mut()) => ended?,
+                ended = finish.run(&mut live, event) => ended?,
                 // Late reports must be acked, or they would fill the prefetch.
                 error = ack_late_reports(reports) => return Err(error.into()),
             };
@@ -197,6 +173,7 @@ async fn run_to_end(
     };
     let ended = tokio::select! {
         ended = run => ended,
+        never = watch_for_stop(&context.ledger, job, limit, &context.control) => match never {},
         deposed = context.fence.deposed() => Err(deposed),
     };
     if let Err(error) = &ended {
@@ -248,7 +225,6 @@ async fn work(
     live: &mut LiveJob,
     source: DatumSource,
     pending: Vec<PendingSegment>,
-    stop: Pin<&mut (impl Future<Output = String> + Send)>,
 ) -> Result<JobEvent, CoordinateError> {
     let job = live.job();
     let pipeline = &assignment.pipeline;
@@ -287,7 +263,7 @@ async fn work(
         std::future::pending::<Result<JobEvent, CoordinateError>>().await
     };
     tokio::select! {
-        event = collector.run(stop) => event,
+        event = collector.run() => event,
         error = helpers => error,
     }
 }
@@ -300,7 +276,7 @@ async fn record_failure(context: &JobContext, live: &mut LiveJob, error: &Coordi
     if context.fence.check().await.is_err() {
         return;
     }
-    context.cancel.cancel();
+    context.control.cancel_commands();
     live.give_reason(chain(error));
     // Every state that is not final accepts a failure.
     let _ = live.enter(JobEvent::Failed);

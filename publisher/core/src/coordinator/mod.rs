@@ -1,4 +1,4 @@
-//! The coordinator: owns a job from its creation until its record is final.
+//! The coordinator: resumes a job, a new one too, and runs it to its final record.
 //!
 //! It reads what earlier jobs did ([`recovery`]); writes the job's datums into the [`manifest`]; publishes their
 //! messages ([`dispatch`]); follows what the workers report ([`track`]); and writes output and final record ([`finish`]).
@@ -25,8 +25,8 @@ mod tests;
 
 pub use assignment::Assignment;
 pub use context::JobContext;
-pub use control::Control;
-pub use coordinate::{REPORTS, coordinate, resume};
+pub use control::{Control, StopRequest};
+pub use coordinate::{REPORTS, resume};
 pub use drover_shared::ledger::Scope;
 pub use error::CoordinateError;
 pub use fence::Fence;

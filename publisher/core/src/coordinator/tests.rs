@@ -6,11 +6,10 @@ use drover_shared::job::{CauseKey, Counts, JobState};
 use drover_shared::queue::{Broker, Queue};
 use drover_shared::store::layout;
 use drover_shared::wire::{Message, decode};
-use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::{Control, CoordinateError, Fence, Scope, Snapshot, coordinate, resume};
-use crate::testing::fixture::{DEADLINE, Fixture, WorkerBehavior, cause, counts};
+use super::{CoordinateError, Fence, Scope, Snapshot, resume};
+use crate::testing::fixture::{DEADLINE, Fixture, WorkerBehavior, cause, control, counts};
 
 #[tokio::test]
 async fn a_job_ends_when_its_manifest_says_so_whatever_is_told_twice() {
@@ -292,8 +291,8 @@ async fn a_stopped_job_is_killed_with_its_reason_and_what_it_did_counts() {
     let assignment = fixture.assignment(Scope::Everything);
     let job = assignment.record.id;
     let broker = fixture.broker().await;
-    let (control_sender, control) = watch::channel(Control::Run);
-    let context = fixture.context(&broker, control, &assignment.record);
+    let control = control();
+    let context = fixture.context(&broker, &control, &assignment.record);
     let mut reports = fixture.reports(&broker).await;
     let stopping = async {
         let behavior = WorkerBehavior {
@@ -301,13 +300,11 @@ async fn a_stopped_job_is_killed_with_its_reason_and_what_it_did_counts() {
             ..WorkerBehavior::default()
         };
         fixture.run_fake_worker(&broker, behavior).await;
-        control_sender.send_replace(Control::Stop {
-            reason: "enough".to_owned(),
-        });
+        control.stop("enough".to_owned());
         std::future::pending::<()>().await;
     };
     let record = tokio::select! {
-        ended = timeout(DEADLINE, coordinate(assignment, context, &mut *reports)) => ended.expect("the job hangs").unwrap(),
+        ended = timeout(DEADLINE, resume(assignment, context, &mut *reports)) => ended.expect("the job hangs").unwrap(),
         () = stopping => panic!("the worker died"),
     };
     assert_eq!(
@@ -329,8 +326,7 @@ async fn a_datum_that_no_worker_could_take_fails_with_the_reason() {
     let assignment = fixture.assignment(Scope::Everything);
     let job = assignment.record.id;
     let broker = fixture.broker().await;
-    let (_pace, control) = watch::channel(Control::Run);
-    let context = fixture.context(&broker, control, &assignment.record);
+    let context = fixture.context(&broker, &control(), &assignment.record);
     let mut reports = fixture.reports(&broker).await;
     let refusing = async {
         let queue = Queue::Datums(fixture.pipeline().name);
@@ -343,7 +339,7 @@ async fn a_datum_that_no_worker_could_take_fails_with_the_reason() {
             .await;
     };
     let record = tokio::select! {
-        ended = timeout(DEADLINE, coordinate(assignment, context, &mut *reports)) => ended.expect("the job hangs").unwrap(),
+        ended = timeout(DEADLINE, resume(assignment, context, &mut *reports)) => ended.expect("the job hangs").unwrap(),
         () = refusing => panic!("the worker died"),
     };
     assert_eq!(
@@ -360,8 +356,7 @@ async fn what_nobody_understands_is_parked_and_the_job_goes_on() {
     let assignment = fixture.assignment(Scope::Everything);
     let pipeline = fixture.pipeline().name;
     let broker = fixture.broker().await;
-    let (_pace, control) = watch::channel(Control::Run);
-    let context = fixture.context(&broker, control, &assignment.record);
+    let context = fixture.context(&broker, &control(), &assignment.record);
     let mut reports = fixture.reports(&broker).await;
     let reports_queue = Queue::Reports(pipeline.clone());
     let strange: [&'static [u8]; 2] = [b"\xff\xfe", br#"{"kind":"gossip","version":7}"#];
@@ -378,7 +373,7 @@ async fn what_nobody_understands_is_parked_and_the_job_goes_on() {
             .await;
     };
     let record = tokio::select! {
-        ended = timeout(DEADLINE, coordinate(assignment, context, &mut *reports)) => ended.expect("the job hangs").unwrap(),
+        ended = timeout(DEADLINE, resume(assignment, context, &mut *reports)) => ended.expect("the job hangs").unwrap(),
         () = working => panic!("the worker died"),
     };
     assert_eq!(record.state, JobState::Success);
@@ -401,8 +396,7 @@ async fn a_resumed_job_says_that_its_datums_may_come_again() {
     let mut assignment = fixture.cut_off(behavior).await;
     assignment.record = fixture.ledger.job(assignment.record.id).await.unwrap();
     let broker = fixture.broker().await;
-    let (_pace, control) = watch::channel(Control::Run);
-    let context = fixture.context(&broker, control, &assignment.record);
+    let context = fixture.context(&broker, &control(), &assignment.record);
     let mut reports = fixture.reports(&broker).await;
     let looking = async {
         let queue = Queue::Datums(fixture.pipeline().name);
@@ -590,8 +584,8 @@ async fn a_job_waits_for_another_writer_of_its_output_folder_and_can_be_stopped_
             .try_lock_output(&pipeline, "a frozen process");
         let lock = lock.await.unwrap().expect("the lock is free");
         let broker = fixture.broker().await;
-        let (control_sender, control) = watch::channel(Control::Run);
-        let context = fixture.context(&broker, control, &assignment.record);
+        let control = control();
+        let context = fixture.context(&broker, &control, &assignment.record);
         let mut shown = context.watch.subscribe();
         let mut reports = fixture.reports(&broker).await;
         let releasing = async {
@@ -602,14 +596,14 @@ async fn a_job_waits_for_another_writer_of_its_output_folder_and_can_be_stopped_
             assert!(!folder.exists(), "written without the lock");
             if is_stopped {
                 let reason = "enough".to_owned();
-                control_sender.send_replace(Control::Stop { reason });
+                control.stop(reason);
             } else {
                 drop(lock);
             }
             std::future::pending::<()>().await;
         };
         let record = tokio::select! {
-            ended = timeout(DEADLINE, coordinate(assignment, context, &mut *reports)) => ended.expect("the job hangs").unwrap(),
+            ended = timeout(DEADLINE, resume(assignment, context, &mut *reports)) => ended.expect("the job hangs").unwrap(),
             () = fixture.run_fake_worker(&broker, WRITES) => panic!("the worker died"),
             () = releasing => unreachable!("it waits"),
         };
@@ -631,8 +625,8 @@ async fn a_publication_that_meets_passing_trouble_goes_to_the_next_leader() {
     let assignment = fixture.assignment(Scope::Everything);
     let pipeline = fixture.pipeline().name;
     let broker = fixture.broker().await;
-    let (_control, control) = watch::channel(Control::Run);
-    let mut context = fixture.context(&broker, control, &assignment.record);
+    let control = control();
+    let mut context = fixture.context(&broker, &control, &assignment.record);
     let epoch = fixture
         .ledger
         .begin_epoch(&pipeline, "first")
@@ -646,7 +640,7 @@ async fn a_publication_that_meets_passing_trouble_goes_to_the_next_leader() {
     context.scratch = fixture.scratch.path().join("swept");
     let mut reports = fixture.reports(&broker).await;
     let ended = tokio::select! {
-        ended = timeout(DEADLINE, coordinate(assignment.clone(), context, &mut *reports)) => ended.expect("the job hangs"),
+        ended = timeout(DEADLINE, resume(assignment.clone(), context, &mut *reports)) => ended.expect("the job hangs"),
         () = fixture.run_fake_worker(&broker, WRITES) => panic!("the worker died"),
     };
     assert!(
@@ -666,8 +660,8 @@ async fn a_deposed_leader_does_not_say_that_its_job_failed() {
     let assignment = fixture.assignment(Scope::Everything);
     let pipeline = fixture.pipeline().name;
     let broker = fixture.broker().await;
-    let (_control, control) = watch::channel(Control::Run);
-    let mut context = fixture.context(&broker, control, &assignment.record);
+    let control = control();
+    let mut context = fixture.context(&broker, &control, &assignment.record);
     let epoch = fixture
         .ledger
         .begin_epoch(&pipeline, "first")
@@ -692,7 +686,7 @@ async fn a_deposed_leader_does_not_say_that_its_job_failed() {
         std::future::pending::<()>().await;
     };
     let ended = tokio::select! {
-        ended = timeout(DEADLINE, coordinate(assignment.clone(), context, &mut *reports)) => ended.expect("the job hangs"),
+        ended = timeout(DEADLINE, resume(assignment.clone(), context, &mut *reports)) => ended.expect("the job hangs"),
         () = deposing => unreachable!("it waits"),
     };
     assert!(matches!(ended, Err(CoordinateError::Deposed)), "{ended:?}");
@@ -735,11 +729,11 @@ async fn a_job_that_keeps_going_fails_every_datum() {
     let mut assignment = fixture.assignment(Scope::Everything);
     assignment.keep_going = true;
     let broker = fixture.broker().await;
-    let (_control, control) = watch::channel(Control::Run);
-    let context = fixture.context(&broker, control, &assignment.record);
+    let control = control();
+    let context = fixture.context(&broker, &control, &assignment.record);
     let mut reports = fixture.reports(&broker).await;
     let record = tokio::select! {
-        ended = timeout(DEADLINE, coordinate(assignment, context, &mut *reports)) => ended.expect("the job hangs").unwrap(),
+        ended = timeout(DEADLINE, resume(assignment, context, &mut *reports)) => ended.expect("the job hangs").unwrap(),
         () = fixture.run_fake_worker(&broker, HOPELESS) => panic!("the worker died"),
     };
     assert_eq!(

@@ -85,7 +85,7 @@ impl LeaderService {
         if let Some(again) = self.busy.get_mut(&pipeline) {
             *again = true;
             if let Some(watching) = &self.leader.watching {
-                watching.news.tell(PipelineEvent::Submitted(pipeline));
+                watching.notifier.tell(PipelineEvent::Submitted(pipeline));
             }
             return;
         }

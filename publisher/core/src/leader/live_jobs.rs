@@ -44,7 +44,7 @@ impl LiveJobs {
 
     /// Shows this job to nobody any more, and waits until this process does nothing more for it: its books are closed
     /// after it has ended.
-    pub async fn let_go(&self, job: JobId) {
+    pub async fn released(&self, job: JobId) {
         let coordinated = {
             let mut jobs = self.lock();
             jobs.wanted.remove(&job);
@@ -90,17 +90,17 @@ mod tests {
             jiff::Timestamp::UNIX_EPOCH,
         );
         assert!(
-            shown.let_go(record.id).now_or_never().is_some(),
+            shown.released(record.id).now_or_never().is_some(),
             "it is not at it"
         );
         shown.show(record.id, watch::Sender::new(Snapshot::new(record.clone())));
         let coordinator = shown.watch(&record);
-        let mut let_go = Box::pin(shown.let_go(record.id));
-        assert!((&mut let_go).now_or_never().is_none());
+        let mut released = Box::pin(shown.released(record.id));
+        assert!((&mut released).now_or_never().is_none());
         coordinator.send_modify(|_| ());
-        assert!((&mut let_go).now_or_never().is_none());
+        assert!((&mut released).now_or_never().is_none());
         drop(coordinator);
-        assert!(let_go.now_or_never().is_some());
+        assert!(released.now_or_never().is_some());
         assert!(shown.all().is_empty());
     }
 }

@@ -1,117 +1,88 @@
-//! One pipeline's leader.
+//! The leader of one pipeline.
 
-use std::io;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use drover_shared::backoff::Backoff;
-use drover_shared::id::{JobId, PipelineName};
+use drover_shared::id::PipelineName;
 use drover_shared::job::{JobEvent, JobRecord};
 use drover_shared::ledger::{Ledger, PipelineLock, Submission};
-use drover_shared::pipeline::{self, Pipeline};
-use drover_shared::process::Tokens;
-use drover_shared::queue::{Broker, Queue, QueueError};
-use drover_shared::store::StoreError;
-use drover_worker::WorkError;
+use drover_shared::pipeline;
+use drover_shared::queue::{Broker, Consumer};
 use jiff::Timestamp;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
 
 use super::leadership::Leadership;
 use super::next_job::{NextJob, next_job};
-use super::{LiveJobs, LocalWorkers, metrics, scratch};
+use super::{LeadError, LiveJobs, LocalWorkers, metrics};
 use crate::catalog;
-use crate::coordinator::{Assignment, Control, CoordinateError, Fence, JobContext, resume};
+use crate::coordinator::{Assignment, CoordinateError, Fence};
 use crate::triggers::{InputWatcher, NextWork, PendingJob, PipelineEvent, WatchContext};
 
-/// Messages that are out at the same time, at most: what bounds the backlog of the queue.
-const WINDOW: u64 = 2_048;
-/// How long workers may take to let go of a job that is stopped; one that is frozen does not keep it from ending.
-const LETTING_GO: Duration = Duration::from_secs(15);
-/// Between two looks at what another pipeline's job has come to, or at a lock.
+/// Between two looks at another pipeline's job, or at a lock.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// How often workers are told that a job is stopped, until it has ended: a hint may be missed.
-const TELL_EVERY: Duration = Duration::from_secs(1);
 
-/// Sees submitted jobs through, and starts those of registered pipelines. Cheap to clone.
+/// Resumes submitted jobs, and starts those of registered pipelines. Cheap to clone.
 #[derive(Clone)]
 pub struct PipelineLeader {
-    /// The books.
+    /// The ledger of the store.
     pub ledger: Ledger,
-    /// The broker.
+    /// The queues.
     pub broker: Arc<dyn Broker>,
     /// The name of this process, for people.
     pub me: String,
-    /// Who wants to see jobs in this process.
-    pub shown: LiveJobs,
-    /// Who works.
+    /// Jobs that this process coordinates.
+    pub live_jobs: LiveJobs,
+    /// The workers of the datums.
     pub workers: Workers,
-    /// How the inputs of registered pipelines are watched; none leaves them to others.
+    /// Settings for watching the inputs of registered pipelines; none leaves that to other processes.
     pub watching: Option<WatchContext>,
-    /// How many jobs this process is at, at most.
+    /// Bounds the jobs that this process coordinates at the same time.
     pub limit: Arc<Semaphore>,
 }
 
-/// Who works on the datums.
+/// The workers of a leader's datums.
 #[derive(Clone, Debug)]
 pub enum Workers {
-    /// Processes that the broker serves, and it sees to it that one process coordinates a pipeline.
+    /// Processes connected to the broker, which gives the leadership of a pipeline to one process at a time.
     OnBroker,
     /// This process, with a queue of its own. The lock in the store keeps others from the pipeline.
     Local(LocalWorkers),
 }
 
-/// What there is to do for a pipeline.
+/// Work for the leader of a pipeline.
 enum LeaderWork {
-    /// Jobs are submitted.
+    /// Submitted jobs.
     Submitted,
     /// A job of the registered pipeline is due.
     Due(PendingJob),
 }
 
-/// How a lead ended.
+/// The end of a leadership without an error.
 enum LeadEnd {
-    /// There is nothing to do for the pipeline, and won't be.
+    /// The pipeline has no work, and cannot get any, as it is not registered.
     ForGood,
-    /// There is nothing to do at the moment.
+    /// The pipeline has no work at the moment.
     ForNow,
 }
 
-/// Why a lead ended before its time.
-#[derive(Debug, thiserror::Error)]
-enum LeadError {
-    #[error("cannot coordinate the job")]
-    Coordinate(#[from] CoordinateError),
-    #[error("cannot read what is to be done")]
-    Store(#[from] StoreError),
-    #[error("cannot take part in coordinating")]
-    Queue(#[from] QueueError),
-    #[error("cannot make a scratch folder")]
-    Scratch(#[from] io::Error),
-    #[error("the worker of this process ended")]
-    Work(#[source] WorkError),
-    #[error("asked to stop")]
-    Stopped,
-}
-
 impl PipelineLeader {
-    /// Sees through what others submitted to this broker, as long as there is anything.
+    /// A leader of submitted jobs, with the workers on the broker.
     pub fn on_broker(ledger: Ledger, broker: Arc<dyn Broker>, me: String) -> Self {
         Self {
             ledger,
             broker,
             me,
-            shown: LiveJobs::default(),
+            live_jobs: LiveJobs::default(),
             workers: Workers::OnBroker,
             watching: None,
             limit: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
         }
     }
 
-    /// Sees the jobs of a pipeline through, until none is left, whoever did it, and none can come as it is no standing
-    /// pipeline. What fails is tried again, later and later.
+    /// Sees to the jobs of a pipeline until all have ended, here or elsewhere, and none can come because the pipeline is
+    /// not registered. Retries after an error, with growing delays.
     pub async fn run(&self, pipeline: &PipelineName) {
         let mut delays = Backoff::new();
         let mut watcher = self.input_watcher(pipeline);
@@ -126,10 +97,10 @@ impl PipelineLeader {
             };
             let delay = delays.next().unwrap_or_default();
             if matches!(error, LeadError::Coordinate(CoordinateError::Deposed)) {
-                tracing::info!(pipeline.name = %pipeline, "another process coordinates {pipeline} now");
+                tracing::info!(pipeline.name = %pipeline, "another process leads {pipeline} now");
             } else {
                 let error = &error as &dyn std::error::Error;
-                tracing::warn!(pipeline.name = %pipeline, error, "coordinating {pipeline} failed; again in {delay:.1?}");
+                tracing::warn!(pipeline.name = %pipeline, error, "leading {pipeline} failed; again in {delay:.1?}");
             }
             sleep(delay).await;
         }
@@ -141,7 +112,7 @@ impl PipelineLeader {
         Some(InputWatcher::new(ledger, name, watching))
     }
 
-    /// Takes the leadership once there is work, and sees jobs through as long as there are any and the leadership is ours.
+    /// Acquires the leadership once there is work, and resumes jobs while there are any and the leadership lasts.
     async fn lead(
         &self,
         pipeline: &PipelineName,
@@ -153,7 +124,7 @@ impl PipelineLeader {
         let _lock = self.lock(pipeline).await?;
         let mut leadership = Leadership::take(Arc::clone(&self.broker), pipeline, &self.me).await?;
         let epoch = self.ledger.begin_epoch(pipeline, &self.me).await?;
-        tracing::info!(pipeline.name = %pipeline, "this process coordinates {pipeline}");
+        tracing::info!(pipeline.name = %pipeline, "this process leads {pipeline}");
         metrics::leadership_began();
         let fence = Fence::Epoch {
             ledger: self.ledger.clone(),
@@ -169,17 +140,17 @@ impl PipelineLeader {
                 NextJob::Wait => {
                     self.wait_for_work(pipeline, None).await?;
                 }
-                NextJob::InVain(record, earlier) => self.end(*record, &in_vain(&earlier)).await?,
+                NextJob::InVain(record, earlier) => self.fail(*record, &in_vain(&earlier)).await?,
                 NextJob::Job(record, submission) => {
-                    self.see_through(*record, submission, &fence, &mut leadership)
+                    self.lead_job(*record, submission, &fence, &mut leadership)
                         .await?;
                 }
             }
         }
     }
 
-    /// Waits while the next job waits for others, or the registered pipeline for its inputs; none if there is nothing
-    /// to wait for.
+    /// Waits while the next job waits for others, or the registered pipeline for its inputs; none if the pipeline can
+    /// get no work.
     async fn wait_for_work(
         &self,
         pipeline: &PipelineName,
@@ -203,12 +174,12 @@ impl PipelineLeader {
         }
     }
 
-    /// Starts the job that was due when the leadership was not ours yet, unless somebody else did.
+    /// Submits the job that was due before the leadership began, unless another process did.
     async fn start(&self, pending: PendingJob, fence: &Fence) -> Result<(), LeadError> {
         if pending.is_due(&self.ledger).await? {
             fence.check().await?;
             let record = pending.submit(&self.ledger).await?;
-            // For whoever scales workers.
+            // Whatever scales the workers listens to this hint.
             catalog::hint(&record, self.broker.as_ref()).await;
             let (job, name) = (record.id, record.pipeline);
             tracing::info!(job.id = %job, pipeline.name = %name, "the inputs of {name} changed; job {job} is started");
@@ -216,7 +187,7 @@ impl PipelineLeader {
         Ok(())
     }
 
-    /// The lock that keeps others from the pipeline, where the broker does not.
+    /// The lock that keeps other processes from the pipeline, where the broker does not.
     async fn lock(&self, pipeline: &PipelineName) -> Result<Option<PipelineLock>, LeadError> {
         match self.workers {
             Workers::OnBroker => Ok(None),
@@ -224,106 +195,51 @@ impl PipelineLeader {
         }
     }
 
-    async fn see_through(
+    /// Resumes a submitted job.
+    async fn lead_job(
         &self,
         record: JobRecord,
         submission: Submission,
         fence: &Fence,
-        leadership: &mut Leadership,
+        reports: &mut dyn Consumer,
     ) -> Result<(), LeadError> {
         let (job, name) = (record.id, record.pipeline.clone());
         let spec = self.ledger.spec(job).await?;
         let Ok(pipeline) = pipeline::from_value(&spec) else {
             let reason = "its spec is not valid here; bring all Drover processes to one version";
-            return self.end(record, reason).await;
+            return self.fail(record, reason).await;
         };
         if matches!(self.workers, Workers::OnBroker) {
             self.wait_for_lock(&name).await?;
         }
         let _permit = self.limit.acquire().await;
-        if let Some(covers) = &submission.fingerprint {
+        if let Some(fingerprint) = &submission.fingerprint {
             fence.check().await?;
-            self.ledger.save_started_for(&name, covers).await?;
+            self.ledger.save_started_for(&name, fingerprint).await?;
         }
-        let scratch = scratch::make(self.ledger.store(), &name)?;
-        let cancel = CancellationToken::new();
-        let tools = self.tools(&record, fence, &cancel, scratch.path()).await?;
+        let watch = self.live_jobs.watch(&record);
         let assignment = Assignment {
-            pipeline: pipeline.clone(),
+            pipeline,
             spec,
             record,
             scope: submission.scope,
             reprocess: submission.reprocess,
             keep_going: submission.keep_going,
         };
-        tracing::info!(job.id = %job, pipeline.name = %name, "job {job} of {name} is taken up");
-        let _at_it = metrics::CoordinatedGauge::begin();
-        let part = match &self.workers {
-            Workers::OnBroker => Tokens::new(),
-            Workers::Local(local) => local.tokens.child(),
-        };
-        let working = self.work(pipeline, part.clone());
-        tokio::pin!(working);
-        let ended = tokio::select! {
-            ended = resume(assignment, tools, leadership) => ended,
-            never = self.broadcast_stop(job, &cancel) => match never {},
-            error = &mut working => return Err(error),
-        };
-        part.soft.cancel();
-        if matches!(self.workers, Workers::Local(_)) {
-            working.await;
+        tracing::info!(job.id = %job, pipeline.name = %name, "job {job} of {name} is resumed");
+        let _coordinated = metrics::CoordinatedGauge::begin();
+        let record = self.resume_job(assignment, fence, watch, reports).await?;
+        metrics::ended(&record);
+        if let Some(watching) = &self.watching {
+            watching
+                .notifier
+                .tell(PipelineEvent::Published(name.clone()));
         }
-        match ended {
-            Ok(record) => {
-                metrics::ended(&record);
-                if let Some(watching) = &self.watching {
-                    watching.news.tell(PipelineEvent::Published(name.clone()));
-                }
-                tracing::info!(job.id = %job, pipeline.name = %name, state = ?record.state, "job {job} of {name} has ended");
-                Ok(())
-            }
-            Err(error) => Err(error.into()),
-        }
+        tracing::info!(job.id = %job, pipeline.name = %name, state = ?record.state, "job {job} of {name} has ended");
+        Ok(())
     }
 
-    /// Works on the pipeline's datums, where that is this process's business; returns when it cannot go on.
-    async fn work(&self, pipeline: Pipeline, tokens: Tokens) -> LeadError {
-        let Workers::Local(local) = &self.workers else {
-            return std::future::pending().await;
-        };
-        let (ledger, broker) = (self.ledger.clone(), Arc::clone(&self.broker));
-        match local.work(&pipeline, ledger, broker, tokens).await {
-            Ok(()) => LeadError::Stopped,
-            Err(error) => LeadError::Work(error),
-        }
-    }
-
-    async fn tools(
-        &self,
-        record: &JobRecord,
-        fence: &Fence,
-        cancel: &CancellationToken,
-        scratch: &std::path::Path,
-    ) -> Result<JobContext, LeadError> {
-        let queue = Queue::Datums(record.pipeline.clone());
-        let workers = self.broker.depth(&queue).await?.consumers;
-        let (_, control) = watch::channel(Control::Run);
-        Ok(JobContext {
-            ledger: self.ledger.clone(),
-            broker: Arc::clone(&self.broker),
-            fence: fence.clone(),
-            watch: self.shown.watch(record),
-            control,
-            cancel: cancel.clone(),
-            idle: CancellationToken::new(),
-            drain_timeout: LETTING_GO,
-            scratch: scratch.to_owned(),
-            workers: NonZeroU32::new(workers).unwrap_or(NonZeroU32::MIN),
-            window: WINDOW,
-        })
-    }
-
-    /// Waits while somebody on this machine works on the same pipeline in their own way.
+    /// Waits while another process of this machine runs a job of the pipeline.
     async fn wait_for_lock(&self, pipeline: &PipelineName) -> Result<PipelineLock, LeadError> {
         if let Some(lock) = self.ledger.try_lock(pipeline).await? {
             return Ok(lock);
@@ -332,23 +248,8 @@ impl PipelineLeader {
         Ok(self.ledger.lock(pipeline).await?)
     }
 
-    /// Tells workers, again and again, that the job is stopped, from when it is.
-    async fn broadcast_stop(
-        &self,
-        job: JobId,
-        cancel: &CancellationToken,
-    ) -> std::convert::Infallible {
-        cancel.cancelled().await;
-        loop {
-            if let Err(error) = catalog::broadcast_stop(self.broker.as_ref(), job).await {
-                tracing::debug!(job.id = %job, "workers cannot be told that a job is stopped: {error}");
-            }
-            sleep(TELL_EVERY).await;
-        }
-    }
-
-    /// Ends a job that cannot begin.
-    async fn end(&self, mut record: JobRecord, reason: &str) -> Result<(), LeadError> {
+    /// Fails a job that cannot begin.
+    async fn fail(&self, mut record: JobRecord, reason: &str) -> Result<(), LeadError> {
         // A job that has not ended can always fail.
         if let Ok(state) = record.state.after(JobEvent::Failed) {
             record.state = state;

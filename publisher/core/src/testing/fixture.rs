@@ -17,12 +17,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
 use super::samples::verdict;
 use crate::coordinator::{
-    Assignment, Control, CoordinateError, Fence, JobContext, REPORTS, Scope, Snapshot, coordinate,
-    resume,
+    Assignment, Control, CoordinateError, Fence, JobContext, REPORTS, Scope, Snapshot, resume,
 };
 
 /// Longest wait in a test.
@@ -111,20 +109,15 @@ impl Fixture {
     pub fn context(
         &self,
         broker: &Arc<Embedded>,
-        control: watch::Receiver<Control>,
+        control: &Control,
         record: &JobRecord,
     ) -> JobContext {
-        let idle = CancellationToken::new();
-        idle.cancel();
         JobContext {
             ledger: self.ledger.clone(),
             broker: Arc::clone(broker) as _,
             fence: Fence::Lock,
             watch: watch::channel(Snapshot::new(record.clone())).0,
-            control,
-            cancel: CancellationToken::new(),
-            idle,
-            drain_timeout: DEADLINE,
+            control: control.clone(),
             scratch: self.scratch.path().to_owned(),
             workers: NonZeroU32::MIN,
             window: 4,
@@ -143,11 +136,10 @@ impl Fixture {
     ) -> Result<JobRecord, CoordinateError> {
         let assignment = self.assignment(scope);
         let broker = self.broker().await;
-        let (_pace, control) = watch::channel(Control::Run);
-        let context = self.context(&broker, control, &assignment.record);
+        let context = self.context(&broker, &control(), &assignment.record);
         let mut reports = self.reports(&broker).await;
         tokio::select! {
-            ended = timeout(DEADLINE, coordinate(assignment, context, &mut *reports)) => ended.expect("the job hangs"),
+            ended = timeout(DEADLINE, resume(assignment, context, &mut *reports)) => ended.expect("the job hangs"),
             () = self.run_fake_worker(&broker, behavior) => panic!("the worker died"),
         }
     }
@@ -160,11 +152,10 @@ impl Fixture {
     pub async fn cut_off_scope(&self, scope: Scope, behavior: WorkerBehavior) -> Assignment {
         let assignment = self.assignment(scope);
         let broker = self.broker().await;
-        let (_pace, control) = watch::channel(Control::Run);
-        let context = self.context(&broker, control, &assignment.record);
+        let context = self.context(&broker, &control(), &assignment.record);
         let mut reports = self.reports(&broker).await;
         tokio::select! {
-            ended = timeout(DEADLINE, coordinate(assignment.clone(), context, &mut *reports)) => panic!("it ended: {ended:?}"),
+            ended = timeout(DEADLINE, resume(assignment.clone(), context, &mut *reports)) => panic!("it ended: {ended:?}"),
             () = self.run_fake_worker(&broker, behavior) => assignment,
         }
     }
@@ -173,8 +164,7 @@ impl Fixture {
     pub async fn resume(&self, mut assignment: Assignment, behavior: WorkerBehavior) -> JobRecord {
         assignment.record = self.ledger.job(assignment.record.id).await.unwrap();
         let broker = self.broker().await;
-        let (_pace, control) = watch::channel(Control::Run);
-        let context = self.context(&broker, control, &assignment.record);
+        let context = self.context(&broker, &control(), &assignment.record);
         let mut reports = self.reports(&broker).await;
         tokio::select! {
             ended = timeout(DEADLINE, resume(assignment, context, &mut *reports)) => ended.expect("the job hangs").unwrap(),
@@ -305,6 +295,13 @@ impl Fixture {
         }
         verdicts
     }
+}
+
+/// The control of a job whose workers hold nothing once it is stopped.
+pub fn control() -> Control {
+    let control = Control::new(DEADLINE);
+    control.release();
+    control
 }
 
 fn outcome(datum: &Datum, behavior: WorkerBehavior) -> Verdict {

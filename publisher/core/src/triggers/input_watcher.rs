@@ -50,7 +50,7 @@ pub struct WatchContext {
     /// Reasons for starting no job.
     pub waiting: WaitReasons,
     /// Events of this process.
-    pub news: Notifier,
+    pub notifier: Notifier,
 }
 
 /// The next step for a registered pipeline.
@@ -90,7 +90,7 @@ impl InputWatcher {
             name,
             settings: watching.settings,
             waiting: watching.waiting,
-            news: watching.news.listen(),
+            news: watching.notifier.listen(),
             notice: FileWatcher::default(),
             settling: Debounce::default(),
             revision: 0,

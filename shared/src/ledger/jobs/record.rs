@@ -33,6 +33,15 @@ impl Ledger {
         self.read(&layout::record(job), advice::JOB).await
     }
 
+    /// True if the job has a record.
+    pub async fn has_job(&self, job: JobId) -> Result<bool, StoreError> {
+        match self.job(job).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::Missing { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Saves the failures of a job, grouped by cause.
     pub async fn save_failures(
         &self,

@@ -43,11 +43,11 @@ impl JobFollower {
     ) -> Result<Exit, CommandError> {
         let broker = Arc::new(self.broker.clone());
         let leader = PipelineLeader::on_broker(self.ledger.clone(), broker, process_name());
-        let shown = leader.shown.clone();
-        let _stewards = spawn_leaders(&leader, &assignments);
+        let live_jobs = leader.live_jobs.clone();
+        let _leaders = spawn_leaders(&leader, &assignments);
         let mut worst = Exit::Success;
         for (at, assignment) in assignments.iter().enumerate() {
-            let Some(record) = self.follow_one(&assignment.record, &shown).await? else {
+            let Some(record) = self.follow_one(&assignment.record, &live_jobs).await? else {
                 self.report_detached(&assignments[at..]);
                 return Ok(worst.worse(Exit::StillRunning));
             };
@@ -60,10 +60,10 @@ impl JobFollower {
     async fn follow_one(
         &self,
         record: &JobRecord,
-        shown: &LiveJobs,
+        live_jobs: &LiveJobs,
     ) -> Result<Option<JobRecord>, CommandError> {
         let (sender, receiver) = watch::channel(Snapshot::new(record.clone()));
-        shown.show(record.id, sender.clone());
+        live_jobs.show(record.id, sender.clone());
         let last = receiver.clone();
         let progress = render::follow(receiver, self.tokens.soft.clone(), self.context.console);
         let progress = self.tokens.tracker.spawn(progress);
@@ -87,7 +87,9 @@ impl JobFollower {
         }
         drop(sender);
         let soft = &self.tokens.soft;
-        let _ = soft.run_until_cancelled(shown.let_go(record.id)).await;
+        let _ = soft
+            .run_until_cancelled(live_jobs.released(record.id))
+            .await;
         Ok(Some(record))
     }
 

@@ -35,14 +35,14 @@ pub(crate) async fn publish(typed: &Publish, context: &Context) -> Result<Exit, 
         return print(&assignments, context);
     }
     let lifecycle = Lifecycle::new(GRACE).map_err(run::signal_error)?;
-    let cluster = JobFollower {
+    let follower = JobFollower {
         ledger: Ledger::clone(&ledger),
         broker,
         context: context.clone(),
         tokens: lifecycle.tokens(),
         on_signal: OnSignal::LeaveThem,
     };
-    let worst = lifecycle.spawn_main(async move { cluster.follow_all(assignments).await });
+    let worst = lifecycle.spawn_main(async move { follower.follow_all(assignments).await });
     if lifecycle.run().await == ShutdownOutcome::CutShort && !worst.is_finished() {
         return Ok(Exit::StillRunning);
     }

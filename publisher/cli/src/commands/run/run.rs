@@ -1,24 +1,26 @@
 //! `drover run`: runs pipelines in sequence on the local machine.
 
+use std::sync::Arc;
+
 use drover_shared::id::PipelineName;
 use drover_shared::job::{FailureGroups, JobRecord, JobState};
 use drover_shared::ledger::Ledger;
-use drover_shared::pipeline::Pipeline;
-use drover_shared::process::{Lifecycle, ShutdownOutcome, Tokens};
+use drover_shared::process::{Lifecycle, ShutdownOutcome, Tokens, process_name};
+use drover_shared::queue::Embedded;
 use tokio::sync::watch;
 
 use crate::args::{Engine, Format, Plan, Rows, Run};
 use crate::commands::cluster::broker;
 use crate::commands::cluster::follow::{JobFollower, OnSignal};
 use crate::commands::inspect::wait;
-use crate::commands::run::local_worker::LocalWorker;
+use crate::commands::run::broker_worker;
 use crate::commands::spec::sources::{CheckedSpecs, PreparedPipeline};
 use crate::commands::spec::{plan, sources};
 use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use crate::render;
 use drover_core::coordinator::{Assignment, Scope, Snapshot};
-use drover_core::local::{self, LocalSettings};
+use drover_core::leader::{LocalWorkers, OnShutdown, PipelineLeader, QUEUE_CAPACITY, Workers};
 use drover_core::{catalog, code};
 
 pub(crate) async fn run(typed: &Run, context: &Context) -> Result<Exit, CommandError> {
@@ -97,10 +99,14 @@ pub(crate) async fn in_order(
         return on_broker(assignments, engine, ledger, context).await;
     }
     let lifecycle = Lifecycle::new(engine.grace).map_err(signal_error)?;
+    let queue = Arc::new(Embedded::new(QUEUE_CAPACITY));
     let jobs = LocalJobs {
-        engine: engine.clone(),
+        leader: PipelineLeader {
+            workers: Workers::Local(local_workers(engine, lifecycle.tokens())),
+            ..PipelineLeader::on_broker(ledger.clone(), queue, process_name())
+        },
+        wait_for_lock: !engine.no_wait,
         tokens: lifecycle.tokens(),
-        ledger: ledger.clone(),
         context: context.clone(),
     };
     let worst = lifecycle.spawn_main(async move { jobs.run(assignments).await });
@@ -133,8 +139,10 @@ async fn on_broker(
         broker::check(&broker, &assignment.pipeline, context)?;
     }
     catalog::submit(&assignments, ledger, &broker).await?;
-    let helper = LocalWorker::new(&assignments, engine, ledger, &broker, &lifecycle.tokens());
-    let cluster = JobFollower {
+    let workers = local_workers(engine, lifecycle.tokens());
+    let pipelines = assignments.iter().map(|each| each.pipeline.clone());
+    let working = broker_worker::work(workers, pipelines.collect(), ledger.clone(), broker.clone());
+    let follower = JobFollower {
         ledger: ledger.clone(),
         broker,
         context: context.clone(),
@@ -143,8 +151,8 @@ async fn on_broker(
     };
     let worst = lifecycle.spawn_main(async move {
         tokio::select! {
-            worst = cluster.follow_all(assignments) => worst,
-            failed = helper.work() => Err(failed),
+            worst = follower.follow_all(assignments) => worst,
+            failed = working => Err(failed.into()),
         }
     });
     if lifecycle.run().await == ShutdownOutcome::CutShort && !worst.is_finished() {
@@ -157,9 +165,9 @@ async fn on_broker(
 
 /// Context of the jobs of one command.
 struct LocalJobs {
-    engine: Engine,
+    leader: PipelineLeader,
+    wait_for_lock: bool,
     tokens: Tokens,
-    ledger: Ledger,
     context: Context,
 }
 
@@ -198,21 +206,16 @@ impl LocalJobs {
             let name = &assignment.pipeline.name;
             console.message(format!("{name}: the command runs on this machine; transform.image is for workers in containers"));
         }
-        let settings = settings(&self.engine, &assignment.pipeline);
         let (sender, receiver) = watch::channel(Snapshot::new(assignment.record.clone()));
         let last = receiver.clone();
         let progress =
             self.tokens
                 .tracker
                 .spawn(render::follow(receiver, self.tokens.soft.clone(), console));
-        let ended = local::run(
-            assignment,
-            self.ledger.clone(),
-            settings,
-            &self.tokens,
-            sender,
-        )
-        .await;
+        let ended = self
+            .leader
+            .run_own_job(assignment, self.wait_for_lock, &self.tokens.soft, sender)
+            .await;
         let _ = progress.await;
         let record = ended?;
         let failures = last.borrow().failures.clone();
@@ -231,15 +234,14 @@ impl LocalJobs {
     }
 }
 
-/// Settings for running a pipeline on this machine.
-pub(crate) fn settings(engine: &Engine, pipeline: &Pipeline) -> LocalSettings {
-    LocalSettings {
-        slots: engine
-            .workers
-            .unwrap_or_else(|| local::slots(pipeline.parallelism)),
-        look_ahead: engine.look_ahead.unwrap_or(pipeline.look_ahead),
+/// The workers of this command, as the command line sets them.
+fn local_workers(engine: &Engine, tokens: Tokens) -> LocalWorkers {
+    LocalWorkers {
+        slots: engine.workers,
+        look_ahead: engine.look_ahead,
         term_grace: engine.term_grace,
         scratch: engine.scratch.clone(),
-        wait: !engine.no_wait,
+        tokens,
+        on_shutdown: OnShutdown::EndJob,
     }
 }

@@ -1,7 +1,6 @@
 //! From the last datum to the final record: output folder, egress, done index.
 
-use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::time::Instant;
 
 use drover_shared::id::DatumId;
@@ -56,16 +55,15 @@ enum OutputOutcome {
 }
 
 impl JobFinish<'_> {
-    /// Finishes the job after `event` and returns the final record. `stop` resolves to the reason for a stop.
+    /// Finishes the job after `event` and returns the final record.
     pub(crate) async fn run(
         &self,
         live: &mut LiveJob,
         event: JobEvent,
-        stop: Pin<&mut (impl Future<Output = String> + Send)>,
     ) -> Result<Ended, CoordinateError> {
         let mut lost = Vec::new();
         match event {
-            JobEvent::Completed => match self.produce_output(live, stop).await? {
+            JobEvent::Completed => match self.produce_output(live).await? {
                 Produced::Ended(output_lost) => lost = output_lost,
                 Produced::Lost(lost) => return Ok(Ended::OutputLost(lost)),
             },
@@ -77,18 +75,14 @@ impl JobFinish<'_> {
     }
 
     /// Publishes and copies unless stopped, and enters the final state unless datums must run again.
-    async fn produce_output(
-        &self,
-        live: &mut LiveJob,
-        stop: Pin<&mut (impl Future<Output = String> + Send)>,
-    ) -> Result<Produced, CoordinateError> {
+    async fn produce_output(&self, live: &mut LiveJob) -> Result<Produced, CoordinateError> {
         let halt = CancellationToken::new();
         let mut why = None;
         let outcome = {
             let mut work = pin!(self.publish_and_copy(live, &halt));
             tokio::select! {
                 outcome = &mut work => outcome?,
-                reason = stop => {
+                reason = self.context.control.stopped() => {
                     why = Some(reason);
                     halt.cancel();
                     work.await?

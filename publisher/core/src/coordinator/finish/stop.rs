@@ -1,10 +1,11 @@
-//! Early ends of a job: a stop request, a signal, or the job's time limit.
+//! Requests the stop of a job for a stop mark in the ledger, or for the job's time limit.
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::time::Duration;
 
 use drover_shared::id::JobId;
 use drover_shared::ledger::Ledger;
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use crate::coordinator::Control;
@@ -15,29 +16,19 @@ const ASK_EVERY: Duration = Duration::from_millis(500);
 /// Interval between two records of the time that the job has run.
 const SAVE_EVERY: Duration = Duration::from_secs(2);
 
-/// Resolves to the reason once the job must stop.
-pub(crate) async fn reason_to_stop(
-    ledger: Ledger,
+/// Requests a stop through `control` once the ledger holds a stop mark or the time limit is over. Never returns.
+pub(crate) async fn watch_for_stop(
+    ledger: &Ledger,
     job: JobId,
-    control: watch::Receiver<Control>,
     limit: Option<Duration>,
-) -> String {
-    tokio::select! {
-        reason = told_to(control) => reason,
-        reason = asked_to(&ledger, job) => reason,
-        reason = out_of_time(&ledger, job, limit) => reason,
-    }
-}
-
-async fn told_to(mut control: watch::Receiver<Control>) -> String {
-    loop {
-        if let Control::Stop { reason } = &*control.borrow_and_update() {
-            return reason.clone();
-        }
-        if control.changed().await.is_err() {
-            return std::future::pending().await;
-        }
-    }
+    control: &Control,
+) -> Infallible {
+    let reason = tokio::select! {
+        reason = asked_to(ledger, job) => reason,
+        reason = out_of_time(ledger, job, limit) => reason,
+    };
+    control.stop(reason);
+    pending().await
 }
 
 async fn asked_to(ledger: &Ledger, job: JobId) -> String {
@@ -58,7 +49,7 @@ async fn asked_to(ledger: &Ledger, job: JobId) -> String {
 /// compared with the clock of another machine; time without a leader does not count.
 async fn out_of_time(ledger: &Ledger, job: JobId, limit: Option<Duration>) -> String {
     let Some(limit) = limit else {
-        return std::future::pending().await;
+        return pending().await;
     };
     let before = read_elapsed(ledger, job).await;
     let since = Instant::now();
@@ -99,60 +90,45 @@ mod tests {
     use super::*;
     use drover_shared::store::Store;
 
+    async fn reason(ledger: &Ledger, job: JobId, limit: Option<Duration>) -> String {
+        let control = Control::new(Duration::ZERO);
+        tokio::select! {
+            never = watch_for_stop(ledger, job, limit, &control) => match never {},
+            reason = control.stopped() => reason,
+        }
+    }
+
     #[tokio::test]
     async fn a_request_in_the_ledger_stops_the_job() {
         let ledger = Ledger::new(Store::in_memory());
         let job = JobId::generate();
         ledger.request_stop(job).await.unwrap();
-        let (_pace, control) = watch::channel(Control::Drain);
-        assert_eq!(
-            reason_to_stop(ledger, job, control, None).await,
-            "stopped on request"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_word_from_the_process_stops_the_job_and_a_drain_alone_does_not() {
-        let ledger = Ledger::new(Store::in_memory());
-        let (sender, control) = watch::channel(Control::Drain);
-        let waiting = reason_to_stop(ledger, JobId::generate(), control, None);
-        let telling = async {
-            tokio::task::yield_now().await;
-            sender.send_replace(Control::Stop {
-                reason: "interrupted".to_owned(),
-            });
-        };
-        let (reason, ()) = tokio::join!(waiting, telling);
-        assert_eq!(reason, "interrupted");
+        assert_eq!(reason(&ledger, job, None).await, "stopped on request");
     }
 
     #[tokio::test]
     async fn the_time_limit_counts_what_earlier_leaders_ran() {
         let ledger = Ledger::new(Store::in_memory());
-        let (_sender, control) = watch::channel(Control::Run);
         let job = JobId::generate();
         ledger
             .save_elapsed(job, Duration::from_secs(100))
             .await
             .unwrap();
-        let limit = Some(Duration::from_secs(90));
-        let reason = reason_to_stop(ledger, job, control, limit).await;
+        let reason = reason(&ledger, job, Some(Duration::from_secs(90))).await;
         assert_eq!(reason, "took longer than its job_timeout of 90s");
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_time_that_a_job_has_run_is_saved_for_its_next_leader() {
         let ledger = Ledger::new(Store::in_memory());
-        let (_sender, control) = watch::channel(Control::Run);
         let job = JobId::generate();
         let limit = Some(Duration::from_secs(90));
-        let leading = reason_to_stop(ledger.clone(), job, control.clone(), limit);
         tokio::select! {
-            reason = leading => panic!("{reason}"),
+            reason = reason(&ledger, job, limit) => panic!("{reason}"),
             () = sleep(Duration::from_secs(61)) => {}
         }
         let since = Instant::now();
-        reason_to_stop(ledger, job, control, limit).await;
+        reason(&ledger, job, limit).await;
         let rest = since.elapsed();
         assert!(rest <= Duration::from_secs(31), "{rest:?}");
     }

@@ -13,7 +13,7 @@ use drover_shared::wire::{Message, decode};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
+use tokio::time::{Duration, MissedTickBehavior, interval};
 
 use super::dead;
 use super::decide::Expansion;
@@ -21,7 +21,7 @@ use super::live::LiveJob;
 use super::tally::TallyChange;
 use crate::coordinator::dispatch::dispatcher::{BackPressure, PendingSegment};
 use crate::coordinator::manifest::write::ManifestEvent;
-use crate::coordinator::{Control, CoordinateError, JobContext};
+use crate::coordinator::{CoordinateError, JobContext, StopRequest};
 
 /// Interval between two snapshots for display.
 const SHOW_EVERY: Duration = Duration::from_millis(100);
@@ -49,12 +49,9 @@ pub(crate) struct Collector<'a> {
 pub(crate) type Sealing = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
 
 impl Collector<'_> {
-    /// Runs until all datums have ended or the job is stopped. `stop` resolves to the reason for a stop.
-    pub(crate) async fn run(
-        &mut self,
-        mut stop: Pin<&mut (impl Future<Output = String> + Send)>,
-    ) -> Result<JobEvent, CoordinateError> {
-        let mut control = self.context.control.clone();
+    /// Runs until all datums have ended or the job is stopped.
+    pub(crate) async fn run(&mut self) -> Result<JobEvent, CoordinateError> {
+        let mut requests = self.context.control.requests();
         let mut clock = interval(SHOW_EVERY);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut shown = 0;
@@ -63,8 +60,7 @@ impl Collector<'_> {
                 // A segment must be known before reports on its datums are counted.
                 biased;
                 Some(event) = self.events.recv() => self.take_manifest_event(event),
-                reason = &mut stop, if !self.is_stopped() => self.stop(reason),
-                Ok(()) = control.changed() => self.slow_down(&control.borrow_and_update().clone()),
+                Ok(()) = requests.changed() => self.take_stop_request(requests.borrow_and_update().clone()),
                 Some(sealed) = self.sealing.next() => sealed?,
                 delivery = self.reports.next() => self.take(delivery?).await?,
                 delivery = self.dead.next() => self.fail_dead_lettered(delivery?).await?,
@@ -127,20 +123,11 @@ impl Collector<'_> {
         }
     }
 
-    /// Stops dispatching. A full stop arrives with its reason through [`stop`](crate::coordinator::finish::stop).
-    fn slow_down(&mut self, control: &Control) {
-        if *control != Control::Run && self.live.control == Control::Run {
-            self.live.control = Control::Drain;
+    fn take_stop_request(&mut self, request: StopRequest) {
+        if let StopRequest::Stop { reason } = &request {
+            self.live.give_reason(reason.clone());
         }
-    }
-
-    fn is_stopped(&self) -> bool {
-        matches!(self.live.control, Control::Stop { .. })
-    }
-
-    fn stop(&mut self, reason: String) {
-        self.live.give_reason(reason.clone());
-        self.live.control = Control::Stop { reason };
+        self.live.stop_request = request;
     }
 
     async fn take(&mut self, delivery: Delivery) -> Result<(), CoordinateError> {
@@ -187,7 +174,7 @@ impl Collector<'_> {
         let pressure = BackPressure {
             ended: self.live.tally.worked() - self.ended_before,
             total: (expansion == Expansion::Complete).then_some(counts.total),
-            closed: self.live.control != Control::Run || expansion == Expansion::Broken,
+            closed: self.live.stop_request != StopRequest::Run || expansion == Expansion::Broken,
         };
         self.pressure
             .send_if_modified(|now| std::mem::replace(now, pressure) != pressure);
@@ -197,7 +184,7 @@ impl Collector<'_> {
     async fn conclude(&mut self, event: JobEvent) -> Result<JobEvent, CoordinateError> {
         let is_complete = self.live.expansion == Expansion::Complete
             && self.live.tally.counts().outstanding() == 0;
-        if self.is_stopped() || !is_complete {
+        if self.live.stop_request.is_stop() || !is_complete {
             self.withdraw_work().await?;
         }
         while let Some(sealed) = self.sealing.next().await {
@@ -211,19 +198,16 @@ impl Collector<'_> {
     pub(crate) async fn withdraw_work(&mut self) -> Result<(), CoordinateError> {
         let queue = Queue::Datums(self.live.record().pipeline);
         self.context.broker.purge(&queue).await?;
-        self.context.cancel.cancel();
+        self.context.control.cancel_commands();
         let workers = self.context.broker.depth(&queue).await?.consumers;
-        let mut workers_idle = pin!(timeout(
-            self.context.drain_timeout,
-            self.context.idle.cancelled()
-        ));
+        let mut released = pin!(self.context.control.released());
         while self.live.released() < workers {
             tokio::select! {
                 biased;
                 // Reports must be drained meanwhile: a worker releases the job only after its reports were taken.
                 Ok(delivery) = self.reports.next() => self.take(delivery).await?,
                 Some(sealed) = self.sealing.next() => sealed?,
-                _ = &mut workers_idle => break,
+                () = &mut released => break,
             }
         }
         self.read_ledger().await

@@ -2,7 +2,7 @@
 
 use drover_shared::job::{JobEvent, JobState};
 
-use crate::coordinator::Control;
+use crate::coordinator::StopRequest;
 
 /// Progress of the work at one moment.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -32,17 +32,17 @@ pub(crate) enum Expansion {
 }
 
 /// The event that is due for a job in `state`; none while the job only has to wait.
-pub(crate) fn decide(state: JobState, control: &Control, work: &WorkState) -> Option<JobEvent> {
+pub(crate) fn decide(state: JobState, request: &StopRequest, work: &WorkState) -> Option<JobEvent> {
     if !matches!(state, JobState::Starting | JobState::Running) {
         return None;
     }
-    match (control, work.expansion) {
-        (Control::Stop { .. }, _) => Some(JobEvent::Stopped),
+    match (request, work.expansion) {
+        (StopRequest::Stop { .. }, _) => Some(JobEvent::Stopped),
         (_, Expansion::Broken) => Some(JobEvent::Failed),
         _ if work.hopeless => Some(JobEvent::Failed),
         _ if state == JobState::Starting && work.known > 0 => Some(JobEvent::Began),
-        (Control::Run, Expansion::Complete) if work.outstanding == 0 => Some(completion(work)),
-        (Control::Run | Control::Drain, _) => None,
+        (StopRequest::Run, Expansion::Complete) if work.outstanding == 0 => Some(completion(work)),
+        (StopRequest::Run | StopRequest::Drain, _) => None,
     }
 }
 
@@ -57,9 +57,9 @@ fn completion(work: &WorkState) -> JobEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Control::{Drain, Run};
     use Expansion::{Broken, Complete, Underway};
     use JobState::{Publishing, Running, Starting, Success};
+    use StopRequest::{Drain, Run};
 
     #[test]
     fn the_facts_decide_what_a_job_comes_to() {
@@ -74,7 +74,7 @@ mod tests {
             expansion: Complete,
             ..none
         };
-        let stop = Control::Stop {
+        let stop = StopRequest::Stop {
             reason: "enough".to_owned(),
         };
         #[rustfmt::skip]
@@ -96,8 +96,8 @@ mod tests {
             ("a late report while publishing",  Publishing, &Run,   ended,                              None),
             ("a late report after the end",     Success,    &stop,  ended,                              None),
         ];
-        for (name, state, control, work, event) in rows {
-            assert_eq!(decide(state, control, &work), event, "{name}");
+        for (name, state, request, work, event) in rows {
+            assert_eq!(decide(state, request, &work), event, "{name}");
         }
     }
 
@@ -106,11 +106,11 @@ mod tests {
         fn every_decision_is_a_legal_step(
             state in 0..7_usize, known in 0..3_u64, outstanding in 0..3_u64, failed in 0..2_u64, hopeless in proptest::bool::ANY,
             expansion in proptest::sample::select(vec![Underway, Complete, Broken]),
-            control in proptest::sample::select(vec![Run, Drain, Control::Stop { reason: String::new() }]),
+            request in proptest::sample::select(vec![Run, Drain, StopRequest::Stop { reason: String::new() }]),
         ) {
             let states = [Starting, Running, Publishing, JobState::Egressing, Success, JobState::Failure, JobState::Killed];
             let work = WorkState { known, expansion, outstanding, failed, hopeless };
-            if let Some(event) = decide(states[state], &control, &work) {
+            if let Some(event) = decide(states[state], &request, &work) {
                 proptest::prop_assert!(states[state].after(event).is_ok());
             }
         }

@@ -15,7 +15,7 @@ use super::failure_limit::{FailureRule, Failures, TooManyFailures};
 use super::rate::Rate;
 use super::tally::{Tally, TallyChange};
 use crate::coordinator::manifest::redo::Redone;
-use crate::coordinator::{Control, RunningDatum, Snapshot};
+use crate::coordinator::{RunningDatum, Snapshot, StopRequest};
 
 /// State of a running job.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(crate) struct LiveJob {
     /// How far the expansion is.
     pub(crate) expansion: Expansion,
     /// Requested stop level.
-    pub(crate) control: Control,
+    pub(crate) stop_request: StopRequest,
 }
 
 impl LiveJob {
@@ -45,7 +45,7 @@ impl LiveJob {
             rate: Rate::default(),
             failure_rule: FailureRule::default(),
             expansion: Expansion::default(),
-            control: Control::default(),
+            stop_request: StopRequest::default(),
         }
     }
 
@@ -133,7 +133,7 @@ impl LiveJob {
             hopeless,
             expansion: self.expansion,
         };
-        let event = decide(self.record.state, &self.control, &work);
+        let event = decide(self.record.state, &self.stop_request, &work);
         if let Some(event) = event {
             self.enter(event)?;
         }

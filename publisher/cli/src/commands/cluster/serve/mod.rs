@@ -54,7 +54,7 @@ async fn serve_all(
     let api = Api::new(ApiContext {
         ledger: serving.ledger.clone(),
         broker: serving.reach(),
-        shown: serving.shown.clone(),
+        shown: serving.live_jobs.clone(),
         waiting: serving.watching.waiting.clone(),
     });
     tokio::select! {

@@ -14,8 +14,9 @@ use crate::commands::cluster::broker;
 use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use drover_api::BrokerHandle;
-use drover_core::leader::{LeaderService, LiveJobs, LocalWorkers, PipelineLeader, Workers};
-use drover_core::local::QUEUE_CAPACITY;
+use drover_core::leader::{
+    LeaderService, LiveJobs, LocalWorkers, OnShutdown, PipelineLeader, QUEUE_CAPACITY, Workers,
+};
 use drover_core::triggers::{WatchContext, WatchSettings};
 
 /// Time between SIGTERM and SIGKILL for commands of this process.
@@ -31,7 +32,7 @@ pub(crate) struct ServeContext {
     pub(crate) reached: BrokerCell,
     pub(crate) workers: Workers,
     pub(crate) watching: WatchContext,
-    pub(crate) shown: LiveJobs,
+    pub(crate) live_jobs: LiveJobs,
     limit: usize,
 }
 
@@ -66,7 +67,7 @@ impl ServeContext {
                 settings,
                 ..WatchContext::default()
             },
-            shown: LiveJobs::default(),
+            live_jobs: LiveJobs::default(),
             limit: most.map_or(Semaphore::MAX_PERMITS, |most| most.get() as usize),
         })
     }
@@ -91,7 +92,7 @@ impl ServeContext {
         let leader = PipelineLeader {
             workers: self.workers.clone(),
             watching: Some(self.watching.clone()),
-            shown: self.shown.clone(),
+            live_jobs: self.live_jobs.clone(),
             limit: Arc::new(Semaphore::new(self.limit)),
             ..PipelineLeader::on_broker(self.ledger.clone(), Arc::clone(&broker), process_name())
         };
@@ -107,8 +108,11 @@ impl ServeContext {
 fn local(slots: Option<NonZeroU16>, working: &Tokens) -> LocalWorkers {
     LocalWorkers {
         slots,
+        look_ahead: None,
         term_grace: TERM_GRACE,
+        scratch: None,
         tokens: working.clone(),
+        on_shutdown: OnShutdown::LeaveJob,
     }
 }
 

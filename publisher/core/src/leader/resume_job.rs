@@ -1,0 +1,225 @@
+//! One job, from wherever it stands to its final record, with the workers of its leader.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::num::NonZeroU32;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use drover_shared::id::JobId;
+use drover_shared::job::{JobRecord, JobState};
+use drover_shared::process::Tokens;
+use drover_shared::queue::{Consumer, Queue};
+use drover_worker::{Cancellations, WorkError};
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::local_workers::OnShutdown;
+use super::scratch::LeaderScratch;
+use super::{LeadError, LocalWorkers, PipelineLeader, Workers};
+use crate::catalog;
+use crate::coordinator::{Assignment, Control, Fence, JobContext, Snapshot, resume};
+
+/// Messages that are out at the same time on a broker, at most. They bound the backlog of its queue.
+const WINDOW: u64 = 2_048;
+/// Messages that are out at the same time on the embedded queue, for each one that the local workers hold.
+const BACKLOG: u64 = 4;
+/// The least number of messages out at the same time, so that a pause of the coordinator leaves no worker idle.
+const SMALLEST_WINDOW: u64 = 64;
+
+/// How long workers on a broker may take to release a stopped job; a frozen worker does not keep the job from ending.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(15);
+/// The same for local workers, which end by themselves well before.
+const LOCAL_RELEASE_TIMEOUT: Duration = Duration::from_mins(1);
+/// How often the workers on a broker are told that a job is stopped, until it has ended; a broadcast may be missed.
+const BROADCAST_EVERY: Duration = Duration::from_secs(1);
+
+impl PipelineLeader {
+    /// Resumes a job, or begins a new one, and sees it to its final record.
+    pub(super) async fn resume_job(
+        &self,
+        assignment: Assignment,
+        fence: &Fence,
+        watch: watch::Sender<Snapshot>,
+        reports: &mut dyn Consumer,
+    ) -> Result<JobRecord, LeadError> {
+        match &self.workers {
+            Workers::OnBroker => {
+                let control = Control::new(RELEASE_TIMEOUT);
+                let scratch =
+                    LeaderScratch::unique(self.ledger.store(), &assignment.pipeline.name)?;
+                let job = assignment.record.id;
+                let consumers = self.broker.depth(&datums_of(&assignment)).await?.consumers;
+                let context = JobContext {
+                    ledger: self.ledger.clone(),
+                    broker: Arc::clone(&self.broker),
+                    fence: fence.clone(),
+                    watch,
+                    control: control.clone(),
+                    scratch: scratch.path().to_owned(),
+                    workers: NonZeroU32::new(consumers).unwrap_or(NonZeroU32::MIN),
+                    window: WINDOW,
+                };
+                tokio::select! {
+                    ended = resume(assignment, context, reports) => Ok(ended?),
+                    never = self.broadcast_stop(job, &control) => match never {},
+                }
+            }
+            Workers::Local(workers) => {
+                let job = LocalJob::new(self, workers, assignment.record.id);
+                job.run(assignment, fence, watch, reports).await
+            }
+        }
+    }
+
+    /// Tells the workers on the broker, again and again, that the job is stopped, from when it is.
+    async fn broadcast_stop(&self, job: JobId, control: &Control) -> Infallible {
+        control.commands_cancelled().await;
+        loop {
+            if let Err(error) = catalog::broadcast_stop(self.broker.as_ref(), job).await {
+                tracing::debug!(job.id = %job, "cannot broadcast that a job is stopped: {error}");
+            }
+            sleep(BROADCAST_EVERY).await;
+        }
+    }
+}
+
+/// A job with local workers, which live as long as the job.
+struct LocalJob<'a> {
+    leader: &'a PipelineLeader,
+    workers: &'a LocalWorkers,
+    job: JobId,
+    control: Control,
+    cancellations: Cancellations,
+    /// The workers of this job alone.
+    tokens: Tokens,
+}
+
+impl<'a> LocalJob<'a> {
+    fn new(leader: &'a PipelineLeader, workers: &'a LocalWorkers, job: JobId) -> Self {
+        Self {
+            leader,
+            workers,
+            job,
+            control: Control::new(LOCAL_RELEASE_TIMEOUT),
+            cancellations: Cancellations::new(&workers.tokens.hard),
+            tokens: workers.tokens.child(),
+        }
+    }
+
+    async fn run(
+        &self,
+        assignment: Assignment,
+        fence: &Fence,
+        watch: watch::Sender<Snapshot>,
+        reports: &mut dyn Consumer,
+    ) -> Result<JobRecord, LeadError> {
+        let pipeline = assignment.pipeline.clone();
+        let scratch = LeaderScratch::of_lock_holder(self.leader.ledger.store(), &pipeline.name)?;
+        let context = self.context(&assignment, fence, watch, &scratch);
+        let mut coordinating = pin!(async {
+            let ended = resume(assignment, context, reports).await;
+            self.end_workers();
+            ended
+        });
+        let mut working = pin!(async {
+            let worked = self
+                .workers
+                .work(
+                    &[&pipeline],
+                    self.leader.ledger.clone(),
+                    Arc::clone(&self.leader.broker),
+                    self.cancellations.clone(),
+                    self.tokens.clone(),
+                )
+                .await;
+            self.control.release();
+            worked
+        });
+        let (ended, worked) = tokio::select! {
+            biased;
+            ended = &mut coordinating => (ended, working.await),
+            worked = &mut working => {
+                self.end_or_leave(&worked)?;
+                (coordinating.await, worked)
+            }
+            never = self.pass_on() => match never {},
+        };
+        let record = ended?;
+        match worked {
+            Err(error) if record.state != JobState::Success => Err(error.into()),
+            _ => Ok(record),
+        }
+    }
+
+    /// Lets the workers of the job end; commands that the coordinator cancelled are killed.
+    fn end_workers(&self) {
+        if self.control.is_cancelled() {
+            self.cancellations.stop(self.job);
+        }
+        self.tokens.soft.cancel();
+    }
+
+    /// Stops a job whose workers have ended before it; an error leaves the job to the next leader.
+    fn end_or_leave(&self, worked: &Result<(), WorkError>) -> Result<(), LeadError> {
+        match self.workers.on_shutdown {
+            OnShutdown::LeaveJob if !self.control.is_cancelled() => Err(LeadError::WorkersEnded),
+            OnShutdown::LeaveJob => Ok(()),
+            OnShutdown::EndJob => {
+                self.control.stop(reason_of(worked));
+                Ok(())
+            }
+        }
+    }
+
+    /// Passes on that the process is asked to end, to the coordinator, and that the job must end, to the workers.
+    async fn pass_on(&self) -> Infallible {
+        let draining = async {
+            self.tokens.soft.cancelled().await;
+            if self.workers.on_shutdown == OnShutdown::EndJob {
+                self.control.drain();
+            }
+            pending().await
+        };
+        tokio::select! {
+            never = draining => never,
+            () = self.control.commands_cancelled() => self.end_workers(),
+        }
+        pending().await
+    }
+
+    fn context(
+        &self,
+        assignment: &Assignment,
+        fence: &Fence,
+        watch: watch::Sender<Snapshot>,
+        scratch: &LeaderScratch,
+    ) -> JobContext {
+        let slots = self.workers.slots(&assignment.pipeline);
+        let look_ahead = u64::from(self.workers.look_ahead(&assignment.pipeline));
+        let held = u64::from(slots.get()).saturating_mul(1 + look_ahead);
+        JobContext {
+            ledger: self.leader.ledger.clone(),
+            broker: Arc::clone(&self.leader.broker),
+            fence: fence.clone(),
+            watch,
+            control: self.control.clone(),
+            scratch: scratch.path().to_owned(),
+            workers: NonZeroU32::from(slots),
+            window: held.saturating_mul(BACKLOG).max(SMALLEST_WINDOW),
+        }
+    }
+}
+
+/// The reason of a job whose local workers have ended before it.
+fn reason_of(worked: &Result<(), WorkError>) -> String {
+    match worked {
+        Ok(()) => "stopped by a signal".to_owned(),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn datums_of(assignment: &Assignment) -> Queue {
+    Queue::Datums(assignment.pipeline.name.clone())
+}
