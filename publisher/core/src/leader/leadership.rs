@@ -1,4 +1,4 @@
-//! Leadership of a pipeline: the subscription to its reports, which the broker serves to one process at a time.
+//! Leadership of a pipeline: this process is the one consumer of the reports queue that the broker serves.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,47 +7,52 @@ use async_trait::async_trait;
 use drover_shared::id::PipelineName;
 use drover_shared::queue::{Broker, Consumer, Delivery, Queue, QueueError};
 use drover_shared::wire::{LeaderToken, Message, decode, encode};
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep_until};
 
 use crate::coordinator::REPORTS;
 
-/// Interval of renewing the token: well below the half hour after which a broker takes an unacked message away
-/// (`consumer_timeout`).
+/// A leader token is renewed after this time, well below the half hour after which brokers take back an unacked message.
 const RENEW_EVERY: Duration = Duration::from_mins(5);
 
-/// Interval of checking that the token's channel is open.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Interval between two checks of the leader token.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// The reports of a pipeline; leader tokens are handled inside. Dropping the leadership releases the token.
+/// The reports of a pipeline, without the leader tokens, which are handled here. Dropping the leadership releases it.
 pub(super) struct Leadership {
     broker: Arc<dyn Broker>,
     pipeline: PipelineName,
     me: String,
     reports: Box<dyn Consumer>,
-    held: HeldToken,
-    /// A report that was delivered before any token.
+    token: TokenState,
+    /// A report that arrived before any token.
     first: Option<Delivery>,
-    /// Time of the next check of the token.
-    look: Instant,
-    renew: Instant,
+    /// Publishes and acks of tokens under way. A caller may drop [`Consumer::next`] at any time, so they live here.
+    under_way: FuturesUnordered<BoxFuture<'static, Result<(), QueueError>>>,
+    check_at: Instant,
+    renew_at: Instant,
 }
 
 /// State of the leader token.
-enum HeldToken {
-    /// No token was delivered yet.
-    Empty,
-    /// The token is held unacked, unless its channel closed.
-    LeaderToken(Delivery),
-    /// Our channel closed and a new token was published; the broker redelivers the old one first, if it still has it.
+enum TokenState {
+    /// No token has arrived yet.
+    Missing,
+    /// The token is held unacked, unless its channel has closed meanwhile.
+    Held(Delivery),
+    /// The channel of the token closed, and a new token was published. The broker redelivers the old one first, if the
+    /// broker still has it.
     Lost,
 }
 
 impl Leadership {
-    /// Waits for the leadership: any delivery proves that the broker serves this process. `me` names the process to people.
+    /// Waits for the leadership: the broker serves one consumer at a time, so any delivery proves it. `me` names this
+    /// process for people.
     ///
-    /// No report is acked here. If this process freezes before its epoch begins, the leadership may return to the
-    /// predecessor, which would miss reports that were acked here.
-    pub(super) async fn take(
+    /// Nothing is acked here. If this process freezes before its epoch begins, the leadership may return to the
+    /// predecessor, which would miss the acked reports.
+    pub(super) async fn acquire(
         broker: Arc<dyn Broker>,
         pipeline: &PipelineName,
         me: &str,
@@ -60,78 +65,83 @@ impl Leadership {
             pipeline: pipeline.clone(),
             me: me.to_owned(),
             reports,
-            held: HeldToken::Empty,
+            token: TokenState::Missing,
             first: None,
-            look: Instant::now(),
-            renew: Instant::now(),
+            under_way: FuturesUnordered::new(),
+            check_at: Instant::now(),
+            renew_at: Instant::now(),
         };
-        while matches!(leadership.held, HeldToken::Empty) && leadership.first.is_none() {
-            leadership.first = leadership.look().await?;
+        while matches!(leadership.token, TokenState::Missing) && leadership.first.is_none() {
+            leadership.first = leadership.step().await?;
         }
         Ok(leadership)
     }
 
-    /// The next report; none after a token, or after a check of the token. Cancel-safe.
-    async fn look(&mut self) -> Result<Option<Delivery>, QueueError> {
+    /// The next report; none after anything else. Cancel-safe.
+    async fn step(&mut self) -> Result<Option<Delivery>, QueueError> {
         tokio::select! {
             biased;
+            Some(done) = self.under_way.next() => done.map(|()| None),
             delivery = self.reports.next() => {
                 let delivery = delivery?;
                 if matches!(decode(&delivery.body), Ok(Message::LeaderToken(_))) {
-                    self.keep(delivery).await?;
+                    self.hold(delivery)?;
                     return Ok(None);
                 }
                 Ok(Some(delivery))
             }
-            () = sleep_until(self.look) => {
-                self.check_token().await?;
-                self.look = Instant::now() + LOOK_EVERY;
+            () = sleep_until(self.check_at) => {
+                self.check_at = Instant::now() + CHECK_EVERY;
+                self.check_token()?;
                 Ok(None)
             }
         }
     }
 
-    async fn check_token(&mut self) -> Result<(), QueueError> {
-        let lost = matches!(&self.held, HeldToken::LeaderToken(token) if !token.is_live());
-        if lost || self.renew <= Instant::now() {
-            self.publish_token().await?;
-            self.renew = Instant::now() + RENEW_EVERY;
+    /// Publishes a new token if the present one is lost or old.
+    fn check_token(&mut self) -> Result<(), QueueError> {
+        let is_lost = matches!(&self.token, TokenState::Held(token) if !token.is_live());
+        if is_lost {
+            self.token = TokenState::Lost;
         }
-        if lost {
-            self.held = HeldToken::Lost;
+        if is_lost || self.renew_at <= Instant::now() {
+            self.renew_at = Instant::now() + RENEW_EVERY;
+            self.publish_token()?;
         }
         Ok(())
     }
 
-    /// Holds the newest token and acks the older one. A new token in place of the redelivered old one proves that the
-    /// broker lost its messages, and the published datums with them.
-    async fn keep(&mut self, token: Delivery) -> Result<(), QueueError> {
+    /// Holds the newest token, and acks the older one. A new token in place of a redelivered one tells that the broker
+    /// has lost its messages, those of the job included.
+    fn hold(&mut self, token: Delivery) -> Result<(), QueueError> {
         let is_new = token.redeliveries == 0;
-        match std::mem::replace(&mut self.held, HeldToken::LeaderToken(token)) {
-            HeldToken::LeaderToken(older) if older.is_live() => older.ack().await.map(drop),
-            HeldToken::LeaderToken(_) | HeldToken::Lost if is_new => Err(QueueError::Unavailable {
-                message: format!(
-                    "the broker came back without the messages of {}",
-                    self.pipeline
-                ),
+        match std::mem::replace(&mut self.token, TokenState::Held(token)) {
+            TokenState::Held(older) if older.is_live() => {
+                self.under_way
+                    .push(Box::pin(async move { older.ack().await.map(drop) }));
+                Ok(())
+            }
+            TokenState::Held(_) | TokenState::Lost if is_new => Err(QueueError::Unavailable {
+                message: format!("it came back without the messages of {}", self.pipeline),
             }),
-            HeldToken::LeaderToken(_) | HeldToken::Lost | HeldToken::Empty => Ok(()),
+            TokenState::Held(_) | TokenState::Lost | TokenState::Missing => Ok(()),
         }
     }
 
-    async fn publish_token(&mut self) -> Result<(), QueueError> {
+    fn publish_token(&self) -> Result<(), QueueError> {
         let token = Message::LeaderToken(LeaderToken {
             from: self.me.clone(),
         });
-        match encode(&token) {
-            Ok(body) => {
-                let queue = Queue::Reports(self.pipeline.clone());
-                self.broker.publish(&queue, body).await
-            }
-            Err(error) => Err(QueueError::Unavailable {
-                message: error.to_string(),
-            }),
-        }
+        let body = encode(&token).map_err(|error| QueueError::Unavailable {
+            message: error.to_string(),
+        })?;
+        let (broker, queue) = (
+            Arc::clone(&self.broker),
+            Queue::Reports(self.pipeline.clone()),
+        );
+        self.under_way
+            .push(Box::pin(async move { broker.publish(&queue, body).await }));
+        Ok(())
     }
 }
 
@@ -142,7 +152,7 @@ impl Consumer for Leadership {
             return Ok(first);
         }
         loop {
-            if let Some(report) = self.look().await? {
+            if let Some(report) = self.step().await? {
                 return Ok(report);
             }
         }
@@ -155,6 +165,8 @@ impl Consumer for Leadership {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use bytes::Bytes;
     use drover_shared::queue::{Depth, Embedded, Link};
     use tokio::sync::watch;
@@ -164,32 +176,48 @@ mod tests {
 
     const SOON: Duration = Duration::from_secs(20);
 
-    /// A broker whose consumers reconnect, to the same queues or to those of another broker.
-    struct Fragile(watch::Sender<Arc<Embedded>>);
+    /// A broker whose consumers can lose their channels, and whose state can be lost.
+    struct Fragile {
+        inner: watch::Sender<Arc<Embedded>>,
+        /// Time until a message is confirmed.
+        confirm_after: Duration,
+        published: AtomicU32,
+    }
 
     impl Fragile {
-        /// A fragile broker and a leadership on it.
-        async fn with_a_seat(pipeline: &PipelineName) -> (Arc<Self>, Leadership) {
+        /// Such a broker, and a leadership on it.
+        async fn with_leadership(pipeline: &PipelineName) -> (Arc<Self>, Leadership) {
+            Self::with_slow_confirms(pipeline, Duration::ZERO).await
+        }
+
+        async fn with_slow_confirms(
+            pipeline: &PipelineName,
+            confirm_after: Duration,
+        ) -> (Arc<Self>, Leadership) {
             let first = Arc::new(Embedded::new(9));
-            let broker = Arc::new(Self(watch::Sender::new(first)));
-            let leadership = Leadership::take(broker.clone(), pipeline, "me").await;
+            let broker = Arc::new(Self {
+                inner: watch::Sender::new(first),
+                confirm_after,
+                published: AtomicU32::new(0),
+            });
+            let leadership = Leadership::acquire(broker.clone(), pipeline, "me").await;
             (broker, leadership.unwrap())
         }
 
         fn inner(&self) -> Arc<Embedded> {
-            Arc::clone(&self.0.borrow())
+            Arc::clone(&self.inner.borrow())
         }
 
-        /// Closes the channels of all consumers.
+        /// The channels of all consumers are lost.
         fn restart(&self) {
-            self.0.send_replace(self.inner());
+            self.inner.send_replace(self.inner());
         }
 
-        /// Loses all messages as well; another process has declared the queues again.
+        /// So is everything else; somebody has declared the queues again.
         async fn lose_everything(&self, pipeline: &PipelineName) {
             let empty = Arc::new(Embedded::new(9));
             empty.declare(pipeline).await.unwrap();
-            self.0.send_replace(empty);
+            self.inner.send_replace(empty);
         }
     }
 
@@ -200,7 +228,10 @@ mod tests {
         }
 
         async fn publish(&self, queue: &Queue, body: Bytes) -> Result<(), QueueError> {
-            self.inner().publish(queue, body).await
+            self.published.fetch_add(1, Ordering::Relaxed);
+            self.inner().publish(queue, body).await?;
+            sleep(self.confirm_after).await;
+            Ok(())
         }
 
         async fn consume(
@@ -211,7 +242,7 @@ mod tests {
             Ok(Box::new(FragileConsumer {
                 queue: queue.clone(),
                 prefetch,
-                brokers: self.0.subscribe(),
+                brokers: self.inner.subscribe(),
                 consumer: self.inner().consume(queue, prefetch).await?,
             }))
         }
@@ -272,10 +303,10 @@ mod tests {
         "p".parse().unwrap()
     }
 
-    /// Waits for the report as a coordinator does, whose waits are cancelled again and again.
+    /// Waits for this report, as a coordinator does: it has other things to do, and gives up again and again.
     async fn hears(leadership: &mut Leadership, report: &str) {
         loop {
-            let hasty = timeout(LOOK_EVERY / 7, leadership.next()).await;
+            let hasty = timeout(CHECK_EVERY / 7, leadership.next()).await;
             let Ok(next) = hasty else { continue };
             let next = next.unwrap();
             assert_eq!(next.body, report);
@@ -285,7 +316,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_candidate_that_goes_before_its_reign_has_answered_no_report() {
+    async fn a_candidate_that_dies_before_its_epoch_has_acked_no_report() {
         let broker: Arc<dyn Broker> = Arc::new(Embedded::new(9));
         let pipeline = pipeline();
         broker.declare(&pipeline).await.unwrap();
@@ -293,9 +324,11 @@ mod tests {
         for report in ["one", "two"] {
             broker.publish(&queue, report.into()).await.unwrap();
         }
-        let frozen = Leadership::take(Arc::clone(&broker), &pipeline, "frozen").await;
+        let frozen = Leadership::acquire(Arc::clone(&broker), &pipeline, "frozen").await;
         drop(frozen.unwrap());
-        let mut leadership = Leadership::take(broker, &pipeline, "next").await.unwrap();
+        let mut leadership = Leadership::acquire(broker, &pipeline, "next")
+            .await
+            .unwrap();
         for report in ["one", "two"] {
             timeout(SOON, hears(&mut leadership, report))
                 .await
@@ -304,14 +337,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_gets_the_baton_back_goes_on() {
+    async fn a_leader_that_gets_its_token_back_goes_on() {
         let pipeline = pipeline();
-        let (broker, mut leadership) = Fragile::with_a_seat(&pipeline).await;
+        let (broker, mut leadership) = Fragile::with_leadership(&pipeline).await;
         let queue = Queue::Reports(pipeline);
         for report in ["one", "two", "three"] {
             broker.restart();
             let later = async {
-                sleep(LOOK_EVERY * 3).await;
+                sleep(CHECK_EVERY * 3).await;
                 broker.publish(&queue, report.into()).await.unwrap();
             };
             futures::future::join(hears(&mut leadership, report), later).await;
@@ -319,9 +352,9 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_does_not_get_the_baton_back_learns_that_everything_is_lost() {
+    async fn a_leader_that_does_not_get_its_token_back_learns_of_the_loss() {
         let pipeline = pipeline();
-        let (broker, mut leadership) = Fragile::with_a_seat(&pipeline).await;
+        let (broker, mut leadership) = Fragile::with_leadership(&pipeline).await;
         broker.lose_everything(&pipeline).await;
         let error = timeout(SOON, leadership.next())
             .await
@@ -329,5 +362,17 @@ mod tests {
         let error = error.map(|report| report.body);
         let error = error.expect_err("there is no report").to_string();
         assert!(error.ends_with("without the messages of p"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_confirms_do_not_multiply_the_tokens() {
+        let pipeline = pipeline();
+        let slow = Duration::from_secs(30);
+        let (broker, mut leadership) = Fragile::with_slow_confirms(&pipeline, slow).await;
+        for _ in 0..200 {
+            let hasty = timeout(CHECK_EVERY / 7, leadership.next()).await;
+            assert!(hasty.is_err(), "there is no report");
+        }
+        assert_eq!(broker.published.load(Ordering::Relaxed), 1);
     }
 }

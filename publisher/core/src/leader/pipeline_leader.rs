@@ -122,7 +122,8 @@ impl PipelineLeader {
             return Ok(LeadEnd::ForGood);
         };
         let _lock = self.lock(pipeline).await?;
-        let mut leadership = Leadership::take(Arc::clone(&self.broker), pipeline, &self.me).await?;
+        let mut leadership =
+            Leadership::acquire(Arc::clone(&self.broker), pipeline, &self.me).await?;
         let epoch = self.ledger.begin_epoch(pipeline, &self.me).await?;
         tracing::info!(pipeline.name = %pipeline, "this process leads {pipeline}");
         metrics::leadership_began();
