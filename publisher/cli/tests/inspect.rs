@@ -224,6 +224,16 @@ async fn logs_are_shown_by_datum_by_attempt_and_all_together() {
         sample.stdout(&["logs", "--datum", "1", "--attempt", "2"]),
         "two\n"
     );
+    assert_eq!(
+        sample.stdout(&["logs", "--datum", "1", "--tail", "1"]),
+        "one\ntwo\nsorry\n"
+    );
+    let numbers: String = (0..9).map(|n| line(&format!("F {n}"))).collect();
+    sample.log(3, "c.000001.log", &numbers).await;
+    assert_eq!(
+        sample.stdout(&["logs", "--datum", "3", "--tail", "2"]),
+        "7\n8\n"
+    );
     let by_id = id(1).to_string();
     assert_eq!(
         sample.stdout(&["logs", "--datum", &by_id[..8]]),

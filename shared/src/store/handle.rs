@@ -1,8 +1,12 @@
 //! A handle for every kind of store.
 
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use rustix::fs::OFlags;
 use tokio::task::spawn_blocking;
 
 use super::bucket::Bucket;
@@ -80,6 +84,18 @@ impl Store {
             StoreBackend::Folder(folder) => Some(folder.path(key)),
             StoreBackend::Bucket(_) => None,
         }
+    }
+
+    /// Opens an object as a local file; none for other stores. Links are not followed and only regular files are opened, since
+    /// a command that reaches the store could have put something else there. Blocking.
+    pub fn open_local(&self, key: &StoreKey) -> Option<io::Result<File>> {
+        let path = self.local_path(key)?;
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let opened = OpenOptions::new().read(true).custom_flags(flags).open(path);
+        Some(opened.and_then(|file| match file.metadata()?.is_file() {
+            true => Ok(file),
+            false => Err(io::Error::other("it is no regular file")),
+        }))
     }
 
     /// Bytes at `key`; [`StoreError::Missing`] if the key does not exist.

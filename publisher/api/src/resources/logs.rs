@@ -12,7 +12,7 @@ use crate::routing::error::Error;
 use crate::routing::query::Bounded;
 use crate::routing::route::ApiRequest;
 use drover_core::catalog::LogLineJson;
-use drover_core::catalog::{self, LogError};
+use drover_core::catalog::{self, LogError, LogTail};
 
 /// Maximum text of an answer in bytes.
 const MAX_TEXT_BYTES: usize = 4 * 1024 * 1024;
@@ -25,13 +25,15 @@ pub(crate) struct LogsQuery {
     /// How many lines, at most.
     #[serde(default)]
     limit: Bounded<1000, 10_000>,
+    /// The last so many lines instead of the first `limit`.
+    tail: Option<Bounded<1000, 10_000>>,
 }
 
 /// Log lines of the command.
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct LogPage {
     lines: Vec<LogLineJson>,
-    /// True if lines were left out.
+    /// True if lines were left out: after these, or before them with `tail`.
     truncated: bool,
 }
 
@@ -46,12 +48,14 @@ pub(crate) async fn list(
     if !segments.iter().any(|segment| segment.contains(index)) {
         return Err(no_datum(id, index));
     }
-    let mut collector = LogCollector {
-        index,
-        lines: Vec::new(),
-        most_lines: query.limit.get(),
-        text_left: MAX_TEXT_BYTES,
-        truncated: false,
+    let mut collector = match query.tail {
+        Some(most) => LogCollector::Last(LogTail::new(most.get(), MAX_TEXT_BYTES)),
+        None => LogCollector::First {
+            lines: Vec::new(),
+            most_lines: query.limit.get(),
+            text_left: MAX_TEXT_BYTES,
+            truncated: false,
+        },
     };
     for file in catalog::logs_of(ledger, id, index).await? {
         let attempt = catalog::attempt(&file.name);
@@ -62,45 +66,78 @@ pub(crate) async fn list(
             Err(LogError::Store(StoreError::Missing { .. })) => continue,
             opened => opened?,
         };
-        let reading = spawn_blocking(move || collector.take(log, attempt));
+        let reading = spawn_blocking(move || collector.take(log, attempt, index));
         collector = reading
             .await
             .map_err(std::io::Error::other)
             .and_then(|read| read)
             .map_err(LogError::Io)?;
     }
-    Ok(LogPage {
-        lines: collector.lines,
-        truncated: collector.truncated,
-    })
+    Ok(collector.finish())
 }
 
 /// Collects lines up to the limits of an answer.
-struct LogCollector {
-    index: u64,
-    lines: Vec<LogLineJson>,
-    most_lines: usize,
-    text_left: usize,
-    truncated: bool,
+enum LogCollector {
+    /// The first lines.
+    First {
+        lines: Vec<LogLineJson>,
+        most_lines: usize,
+        text_left: usize,
+        truncated: bool,
+    },
+    /// The last lines.
+    Last(LogTail<LogLineJson>),
 }
 
 impl LogCollector {
-    fn take(mut self, log: impl std::io::BufRead, attempt: Option<u32>) -> std::io::Result<Self> {
+    fn take(
+        mut self,
+        log: impl std::io::BufRead,
+        attempt: Option<u32>,
+        index: u64,
+    ) -> std::io::Result<Self> {
         catalog::each_line(log, |line| {
-            if self.lines.len() == self.most_lines || line.text.len() > self.text_left {
-                self.truncated = true;
-                return Ok(Break(()));
-            }
-            self.text_left -= line.text.len();
-            self.lines.push(LogLineJson {
-                index: self.index,
+            let size = line.text.len();
+            let json = LogLineJson {
+                index,
                 attempt,
                 time: line.time,
                 stream: line.stream,
                 text: String::from_utf8_lossy(&line.text).into_owned(),
-            });
+            };
+            match &mut self {
+                Self::Last(tail) => tail.push(json, size),
+                Self::First {
+                    lines,
+                    most_lines,
+                    text_left,
+                    truncated,
+                } => {
+                    if lines.len() == *most_lines || size > *text_left {
+                        *truncated = true;
+                        return Ok(Break(()));
+                    }
+                    *text_left -= size;
+                    lines.push(json);
+                }
+            }
             Ok(Continue(()))
         })?;
         Ok(self)
+    }
+
+    fn finish(self) -> LogPage {
+        match self {
+            Self::First {
+                lines, truncated, ..
+            } => LogPage { lines, truncated },
+            Self::Last(tail) => {
+                let (lines, dropped) = tail.finish();
+                LogPage {
+                    lines,
+                    truncated: dropped > 0,
+                }
+            }
+        }
     }
 }

@@ -65,6 +65,15 @@ impl Operation {
         operation
     }
 
+    /// Names of the parameters in the query.
+    pub(crate) fn query_names(&self) -> Vec<String> {
+        let parameters = self.0["parameters"].as_array().into_iter().flatten();
+        parameters
+            .filter(|parameter| parameter["in"] == "query")
+            .filter_map(|parameter| parameter["name"].as_str().map(str::to_owned))
+            .collect()
+    }
+
     /// Describes a route that answers with a stream of events.
     pub(crate) fn stream(generator: &mut SchemaGenerator, about: &str) -> Self {
         let answer = json!({
@@ -108,7 +117,7 @@ impl Document {
     }
 
     pub(crate) fn finish(mut self) -> Value {
-        json!({
+        let mut document = json!({
             "openapi": "3.1.0",
             "info": { "title": "Drover", "version": env!("CARGO_PKG_VERSION"), "description": ABOUT },
             "paths": self.paths,
@@ -117,7 +126,31 @@ impl Document {
                 "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
             },
             "security": [{ "token": [] }, {}],
-        })
+        });
+        plain_enumerations(&mut document);
+        document
+    }
+}
+
+/// Replaces alternatives of constants, which hold a description each, by enumerations, which generators of clients know.
+fn plain_enumerations(schema: &mut Value) {
+    match schema {
+        Value::Array(items) => items.iter_mut().for_each(plain_enumerations),
+        Value::Object(fields) => {
+            let alternatives = fields.get("oneOf").and_then(Value::as_array);
+            let words: Option<Vec<Value>> = alternatives.and_then(|all| {
+                let word =
+                    |each: &Value| each.get("const").filter(|word| word.is_string()).cloned();
+                all.iter().map(word).collect()
+            });
+            if let Some(words) = words {
+                fields.remove("oneOf");
+                fields.insert("type".to_owned(), json!("string"));
+                fields.insert("enum".to_owned(), Value::Array(words));
+            }
+            fields.values_mut().for_each(plain_enumerations);
+        }
+        _ => {}
     }
 }
 
@@ -137,13 +170,19 @@ fn parameters<T: JsonSchema>(place: &str) -> Vec<Value> {
         let about = schema
             .as_object_mut()
             .and_then(|schema| schema.remove("description"));
-        json!({
+        let mut parameter = json!({
             "name": name,
             "in": place,
             "required": place == "path" || required.contains(&json!(name)),
             "description": about,
             "schema": schema,
-        })
+        });
+        if parameter["schema"]["type"] == "array" {
+            // Values separated by commas.
+            parameter["style"] = json!("form");
+            parameter["explode"] = json!(false);
+        }
+        parameter
     };
     fields.into_iter().map(parameter).collect()
 }

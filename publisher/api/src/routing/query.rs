@@ -38,8 +38,9 @@ impl<T: JsonSchema> JsonSchema for WordList<T> {
         format!("WordsOf{}", T::schema_name()).into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string" })
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let word = generator.subschema_for::<T>();
+        json_schema!({ "type": "array", "items": word })
     }
 }
 

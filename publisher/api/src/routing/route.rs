@@ -2,6 +2,7 @@
 //! describes the types of the function in the `OpenAPI` document.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -104,11 +105,15 @@ impl Routes {
         H: Fn(ApiRequest<P, Q, B>) -> F + Clone + Send + Sync + 'static,
     {
         let operation = Operation::of::<P, Q, B, A>(self.document.generator(), status, about);
+        let known: Arc<[String]> = operation.query_names().into();
         self.document.add(&method, path, operation);
         let filter = MethodFilter::try_from(method).unwrap_or(MethodFilter::GET);
         let endpoint = move |State(api): State<Api>, request: Request| {
-            let handler = handler.clone();
-            let answer = async move { handler(extract(api, request).await?).await };
+            let (handler, known) = (handler.clone(), Arc::clone(&known));
+            let answer = async move {
+                refuse_unknown(request.uri().query(), &known)?;
+                handler(extract(api, request).await?).await
+            };
             async move {
                 match timeout(REQUEST_TIMEOUT, answer).await {
                     Ok(Ok(answer)) => respond(status, &answer),
@@ -139,6 +144,28 @@ impl Routes {
     {
         self.add((Method::GET, path), StatusCode::OK, about, handler)
     }
+}
+
+/// Refuses query parameters that the route does not have: a misspelt filter would match everything.
+fn refuse_unknown(query: Option<&str>, known: &[String]) -> Result<(), Error> {
+    let names = query
+        .unwrap_or_default()
+        .split('&')
+        .filter_map(|pair| pair.split('=').next());
+    let Some(unknown) = names
+        .filter(|name| !name.is_empty())
+        .find(|name| !known.iter().any(|known| known == name))
+    else {
+        return Ok(());
+    };
+    let advice = match known {
+        [] => "this path has no parameters".to_owned(),
+        known => format!("the parameters are {}", known.join(", ")),
+    };
+    let shown: String = unknown.chars().take(100).collect();
+    Err(Error::invalid(format!(
+        "there is no query parameter {shown:?}; {advice}"
+    )))
 }
 
 async fn extract<P, Q, B>(api: Api, request: Request) -> Result<ApiRequest<P, Q, B>, Error>

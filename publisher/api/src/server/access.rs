@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
+use super::connections::Trust;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, HOST, ORIGIN, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
@@ -148,6 +149,9 @@ pub(crate) async fn guard(
         Ok(role) => {
             if let Some(role) = role {
                 request.extensions_mut().insert(role);
+                if let Some(trust) = request.extensions().get::<Trust>() {
+                    trust.earn();
+                }
             }
             next.run(request).await
         }

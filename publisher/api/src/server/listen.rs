@@ -1,6 +1,6 @@
 //! The server: bounded connections, and security headers on every answer.
 //!
-//! A client can occupy at most one connection out of [`MAX_CONNECTIONS`] for a limited time: heads are small and must
+//! Connections are bounded by the trust in their clients ([`connections`](super::connections)): heads are small and must
 //! arrive within a timeout, routes bound the bodies, clients that do not read their answers are disconnected, and
 //! every connection has a maximum lifetime.
 
@@ -9,28 +9,26 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::Request;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::access::{self, Access};
+use super::connections::{Connections, Trust};
 use super::{assets, routes};
 use crate::live::feed;
 use crate::routing::api::Api;
 use crate::routing::metrics;
 
-/// The largest number of open connections; further clients wait in the backlog of the system.
-const MAX_CONNECTIONS: usize = 64;
 /// Maximum size of a request's head in bytes.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 /// Maximum number of headers.
@@ -88,14 +86,15 @@ pub(crate) fn router(api: Api, access: Access) -> Router {
 }
 
 async fn accept(listener: &TcpListener, router: &Router) -> Infallible {
-    let mut clients = JoinSet::new();
+    let mut connections = Connections::default();
     loop {
-        while clients.try_join_next().is_some() {}
-        if clients.len() >= MAX_CONNECTIONS {
-            clients.join_next().await;
-        }
+        connections.room().await;
         match listener.accept().await {
-            Ok((client, _)) => drop(clients.spawn(serve_connection(client, router.clone()))),
+            Ok((client, _)) => {
+                let trust = Trust::default();
+                let router = router.clone().layer(Extension(trust.clone()));
+                connections.add(serve_connection(client, router), trust);
+            }
             Err(_) => sleep(ACCEPT_BACKOFF).await,
         }
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod assets;
+pub(crate) mod connections;
 pub(crate) mod listen;
 pub(crate) mod routes;
 pub(crate) mod stored_token;

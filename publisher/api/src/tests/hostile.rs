@@ -1,9 +1,16 @@
 //! Requests that no friend would send.
 
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::Method;
 use drover_shared::id::JobId;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
+use super::super::{Access, Server};
 use super::{Site, assert_error, request, told};
 
 #[tokio::test]
@@ -33,6 +40,10 @@ async fn ids_and_names_that_are_none_are_refused_before_anything_is_touched() {
         ),
         (format!("/api/v1/jobs/{unknown}/datums/.."), 400),
         (format!("/api/v1/jobs/{unknown}/timeline"), 404),
+        ("/api/v1/jobs?stat=failure".to_owned(), 400),
+        ("/api/v1/jobs?limit=5&limt=6".to_owned(), 400),
+        ("/api/v1/session?x".to_owned(), 400),
+        (format!("/api/v1/jobs/{unknown}?datum=1"), 400),
         ("/api/v1/jobs?limit=0".to_owned(), 400),
         ("/api/v1/jobs?limit=501".to_owned(), 400),
         ("/api/v1/jobs?limit=many".to_owned(), 400),
@@ -120,4 +131,33 @@ async fn a_method_that_means_nothing_is_refused() {
         let answer = site.exchange(method, path, "").await;
         assert_error(path, &answer, 405, "invalid");
     }
+}
+
+#[tokio::test]
+async fn silent_clients_do_not_keep_out_one_with_a_token() {
+    let token = "secret".parse().unwrap();
+    let access = Access::new(Some(token), None).unwrap();
+    let server = Server::bind((Ipv4Addr::LOCALHOST, 0).into(), access)
+        .await
+        .unwrap();
+    let address = server.address().unwrap();
+    let site = Site::new();
+    let serving = tokio::spawn(server.serve(site.api.clone()));
+    let mut silent = Vec::new();
+    for _ in 0..200 {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    let asking = async {
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let head =
+            b"GET /api/v1/session HTTP/1.1\r\nhost: x\r\nauthorization: Bearer secret\r\n\r\n";
+        client.write_all(head).await.unwrap();
+        let mut answer = [0; 12];
+        client.read_exact(&mut answer).await.unwrap();
+        answer
+    };
+    // Less than a silent client may wait with its head.
+    let answer = timeout(Duration::from_secs(8), asking).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    serving.abort();
 }

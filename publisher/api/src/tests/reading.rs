@@ -152,6 +152,13 @@ async fn a_datum_is_told_with_its_verdict_its_logs_and_who_wrote_its_files() {
         (&json!([first]), &json!(true))
     );
     let logs = site
+        .sees(&format!("/api/v1/jobs/{id}/datums/3/logs?tail=1"))
+        .await;
+    assert_eq!(
+        (&logs["lines"][0]["text"], &logs["truncated"]),
+        (&json!("second"), &json!(true))
+    );
+    let logs = site
         .sees(&format!("/api/v1/jobs/{id}/datums/3/logs?attempt=2"))
         .await;
     assert_eq!(logs["lines"], json!([]));

@@ -65,6 +65,10 @@ pub struct Logs {
     #[arg(long, value_name = "N")]
     pub attempt: Option<NonZeroU32>,
 
+    /// Only the last lines of each log
+    #[arg(long, value_name = "N")]
+    pub tail: Option<usize>,
+
     /// Continue with new output until the job has ended
     #[arg(long, short)]
     pub follow: bool,

@@ -4,6 +4,9 @@
 
 use jiff::Timestamp;
 
+/// Longest text of a line in bytes. A longer line is given in parts, so that no line of a command costs more memory.
+pub(super) const MAX_LINE_BYTES: usize = 1024 * 1024;
+
 /// A whole line that a command printed.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct LogLine {
@@ -13,12 +16,25 @@ pub struct LogLine {
     pub stream: String,
     /// The printed text without the line break.
     pub text: Vec<u8>,
+    /// True if the line was too long, and goes on in the next one of this stream.
+    pub continues: bool,
 }
 
 /// Joins the parts of long lines, separately for each stream.
 #[derive(Clone, Debug, Default)]
 pub struct LogLines {
     open: Vec<LogLine>,
+}
+
+impl LogLine {
+    /// Time and stream of the line, without its text.
+    fn head(&self) -> Self {
+        Self {
+            time: self.time,
+            stream: self.stream.clone(),
+            ..Self::default()
+        }
+    }
 }
 
 impl LogLines {
@@ -35,11 +51,19 @@ impl LogLines {
             time: Some(time),
             stream: stream.to_owned(),
             text: Vec::new(),
+            continues: false,
         };
         let mut line = open.map_or_else(fresh, |at| self.open.swap_remove(at));
         line.text.extend_from_slice(text);
         if is_whole {
             return Some(line);
+        }
+        if line.text.len() >= MAX_LINE_BYTES {
+            self.open.push(line.head());
+            return Some(LogLine {
+                continues: true,
+                ..line
+            });
         }
         self.open.push(line);
         None
@@ -105,6 +129,27 @@ mod tests {
         assert_eq!(
             texts("hello there\n\n2026 stdout F x"),
             ["|hello there", "|", "|2026 stdout F x"]
+        );
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_comes_in_parts() {
+        let part = "x".repeat(MAX_LINE_BYTES / 2);
+        let raw = format!("2026-11-23T18:31:55.1Z stdout P {part}");
+        let mut lines = LogLines::default();
+        let mut given = Vec::new();
+        for _ in 0..5 {
+            given.extend(lines.push(raw.as_bytes()));
+        }
+        given.extend(lines.push(b"2026-11-23T18:31:55.2Z stdout F end"));
+        let sizes: Vec<_> = given
+            .iter()
+            .map(|line| (line.text.len(), line.continues))
+            .collect();
+        let last = (MAX_LINE_BYTES / 2 + 3, false);
+        assert_eq!(
+            sizes,
+            [(MAX_LINE_BYTES, true), (MAX_LINE_BYTES, true), last]
         );
     }
 

@@ -21,7 +21,7 @@ pub use broker_view::{BrokerView, broker_view};
 pub use datums::{JobDatum, datum_rows};
 pub use json::{DatumJson, LogLineJson, PlannedJson};
 pub use log_lines::{LogLine, LogLines};
-pub use logs::{LogError, Origin, attempt, each_line, logs_of, open_log};
+pub use logs::{LogError, LogTail, Origin, attempt, each_line, logs_of, open_log};
 pub use pipeline_order::{OrderError, order, reads, with_registered};
 pub use record::{failures, record, running_before};
 pub use retry::{GroupError, RetryError, retry};

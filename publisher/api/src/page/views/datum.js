@@ -36,7 +36,7 @@ export function datum(view, id, index) {
     [it, record] = [asked, job.record];
     await Promise.all(it.attempts_logged.map(async (attempt) => {
       if (logs.has(attempt) && isFinal(it)) return;
-      logs.set(attempt, await get(`${path}/logs`, { attempt, limit: MOST_LINES }, view.signal));
+      logs.set(attempt, await get(`${path}/logs`, { attempt, tail: MOST_LINES }, view.signal));
     }));
   });
 }
@@ -112,7 +112,7 @@ const attempts = ({ attempts_logged: logged }, logs) => panel("logs", "What it p
     logs.has(attempt) && log(logs.get(attempt)))));
 
 const log = ({ lines, truncated }) => [
-  truncated && note(`It is long: only ${count(lines.length, "line")} are shown here. All of it: `, code("drover logs")),
+  truncated && note(`It is long: only the last ${count(lines.length, "line")} are shown here. All of it: `, code("drover logs")),
   h("div", { class: "log-box", tabindex: 0, role: "log", "aria-live": "off" }, lines.map(logLine)),
 ];
 

@@ -15,8 +15,10 @@ use crate::args::{DatumChoice, Format, Logs};
 use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use crate::render::{LineWriter, counted, printable};
-use drover_core::catalog::{self, LogLine, LogLineJson, Origin};
+use drover_core::catalog::{self, LogLine, LogLineJson, LogTail, Origin};
 
+/// Maximum text of a tail in bytes.
+const MAX_TAIL_BYTES: usize = 64 * 1024 * 1024;
 /// Interval at which new logs are polled for.
 const POLL_INTERVAL: Duration = Duration::from_millis(300);
 
@@ -31,6 +33,7 @@ pub(crate) async fn logs(typed: &Logs, context: &Context) -> Result<Exit, Comman
         typed,
         context,
         shown: HashSet::new(),
+        in_line: false,
     };
     loop {
         // The state is read before the logs, so that the last pass sees all logs.
@@ -112,6 +115,8 @@ struct Printer<'a> {
     typed: &'a Logs,
     context: &'a Context,
     shown: HashSet<StoreKey>,
+    /// True after a part of a line that goes on.
+    in_line: bool,
 }
 
 impl Printer<'_> {
@@ -161,16 +166,29 @@ impl Printer<'_> {
             return Ok(());
         }
         let opened = catalog::open_log(store, &log.key).await?;
+        let Some(most) = self.typed.tail else {
+            catalog::each_line(opened, |line| {
+                self.write(line, origin, prefix, out)?;
+                Ok(ControlFlow::Continue(()))
+            })?;
+            self.shown.insert(log.key);
+            return Ok(());
+        };
+        let mut tail = LogTail::new(most, MAX_TAIL_BYTES);
         catalog::each_line(opened, |line| {
-            self.write(line, origin, prefix, out)?;
+            let size = line.text.len();
+            tail.push(line, size);
             Ok(ControlFlow::Continue(()))
         })?;
+        for line in tail.finish().0 {
+            self.write(line, origin, prefix, out)?;
+        }
         self.shown.insert(log.key);
         Ok(())
     }
 
     fn write(
-        &self,
+        &mut self,
         line: LogLine,
         origin: Origin,
         prefix: &str,
@@ -189,6 +207,14 @@ impl Printer<'_> {
         let time = shown_time
             .map(|time| format!("{time} "))
             .unwrap_or_default();
-        out.raw(&[prefix.as_bytes(), time.as_bytes(), &line.text].concat())
+        if !self.in_line {
+            out.raw_part(&[prefix.as_bytes(), time.as_bytes()].concat())?;
+        }
+        self.in_line = line.continues;
+        if line.continues {
+            out.raw_part(&line.text)
+        } else {
+            out.raw(&line.text)
+        }
     }
 }

@@ -80,6 +80,11 @@ impl LineWriter {
         self.out.write_all(b"\n")
     }
 
+    /// Writes bytes unchanged, without a line break.
+    pub fn raw_part(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.out.write_all(bytes)
+    }
+
     /// Flushes the buffer.
     pub fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
