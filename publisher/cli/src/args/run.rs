@@ -96,4 +96,8 @@ pub struct Engine {
     /// Working directories of the datums; best on the store's own file system [default: .drover/scratch in the store]
     #[arg(long, value_name = "DIR")]
     pub scratch: Option<PathBuf>,
+
+    /// Let commands keep all capabilities of this process, such as the right to mount
+    #[arg(long)]
+    pub privileged: bool,
 }

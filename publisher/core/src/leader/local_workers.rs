@@ -28,6 +28,8 @@ pub struct LocalWorkers {
     /// Parent of the working directories; by default below the store's `.drover`, or the system's temporary folder if
     /// the store is a bucket.
     pub scratch: Option<PathBuf>,
+    /// True if commands keep all capabilities of this process.
+    pub privileged: bool,
     /// The life of the process: on a soft cancellation the workers finish what runs.
     pub tokens: Tokens,
     /// Fate of the running job when the process is asked to end.
@@ -81,6 +83,7 @@ impl LocalWorkers {
         Settings {
             look_ahead: u16::try_from(self.look_ahead(pipeline)).unwrap_or(u16::MAX),
             term_grace: self.term_grace,
+            privileged: self.privileged,
             ..Settings::new(worker, self.slots(pipeline), scratch)
         }
     }

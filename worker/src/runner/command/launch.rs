@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
@@ -28,11 +29,12 @@ pub(super) fn launch(
         directory: order.working_dir.as_deref(),
     };
     let stdin = open_stdin(order.stdin.as_deref(), reach)?;
+    let program = search.find(name).map_err(StartError::Order)?;
     let command = CommandSpec {
-        program: search.find(name).map_err(StartError::Order)?,
-        argv: order.argv.clone(),
-        base: (*order.base).clone(),
-        env: order.env.clone(),
+        program: program.clone(),
+        argv: Cow::Borrowed(&order.argv),
+        base: Cow::Borrowed(&order.base),
+        env: Cow::Borrowed(&order.env),
         working_dir: order.working_dir.clone(),
         identity: identity.map(|identity| (identity.user, identity.group)),
         fresh: matches!(order.inputs, Inputs::Fresh(_)),
@@ -43,9 +45,9 @@ pub(super) fn launch(
     let mut descriptors = vec![to_stdout.as_fd(), to_stderr.as_fd()];
     descriptors.extend(stdin.as_ref().map(AsFd::as_fd));
     spawner
-        .spawn(&command, &descriptors)
+        .spawn(command, &descriptors)
         .map_err(|error| StartError::Slot(format!("the spawner cannot be reached: {error}")))?
-        .map_err(|error| StartError::of(&error, search.explain(&command.program, &error)))?;
+        .map_err(|error| StartError::of(&error, search.explain(&program, &error)))?;
     Ok(CommandProcess::of(Rc::clone(spawner), stdout, stderr))
 }
 

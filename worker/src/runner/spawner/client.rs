@@ -59,11 +59,11 @@ impl Spawner {
     /// Starts a command. The inner error is that of the system call that failed.
     pub(in crate::runner) fn spawn(
         &self,
-        command: &CommandSpec,
+        command: CommandSpec<'_>,
         descriptors: &[BorrowedFd<'_>],
     ) -> io::Result<io::Result<()>> {
         let running = self.running.borrow();
-        let request = SpawnerRequest::Start(Cow::Borrowed(command));
+        let request = SpawnerRequest::Start(command);
         send(&running.socket, &request, descriptors)?;
         match running.receive()? {
             Some(SpawnerResponse::Started) => Ok(Ok(())),

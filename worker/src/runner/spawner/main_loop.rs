@@ -175,7 +175,7 @@ impl CommandLoop<'_> {
         }
     }
 
-    fn start(&mut self, spec: &CommandSpec, descriptors: Vec<OwnedFd>) -> io::Result<()> {
+    fn start(&mut self, spec: &CommandSpec<'_>, descriptors: Vec<OwnedFd>) -> io::Result<()> {
         if self.private_ipc && spec.fresh {
             unshare(CloneFlags::CLONE_NEWIPC)?;
         }
@@ -187,8 +187,8 @@ impl CommandLoop<'_> {
             .stderr(standard())
             .stdin(standard())
             .env_clear()
-            .envs(&spec.base)
-            .envs(&spec.env)
+            .envs(&*spec.base)
+            .envs(&*spec.env)
             .process_group(0);
         if let Some((name, arguments)) = spec.argv.split_first() {
             command.arg0(name).args(arguments);

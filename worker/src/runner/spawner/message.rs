@@ -29,7 +29,7 @@ pub(super) enum SpawnerRequest<'a> {
     /// The first message, sent once.
     Restrict(Cow<'a, Restrictions>),
     /// Start a command; stdout, stderr and, if any, stdin are attached.
-    Start(Cow<'a, CommandSpec>),
+    Start(CommandSpec<'a>),
     /// Signal the process group of the command.
     Signal(i32),
     /// Kill the command and all its descendants.
@@ -68,14 +68,14 @@ pub(in crate::runner) struct Restrictions {
 
 /// A command to start.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(in crate::runner) struct CommandSpec {
+pub(in crate::runner) struct CommandSpec<'a> {
     pub(in crate::runner) program: PathBuf,
     /// The command's argv.
-    pub(in crate::runner) argv: Vec<String>,
+    pub(in crate::runner) argv: Cow<'a, [String]>,
     /// Variables of many commands.
-    pub(in crate::runner) base: BTreeMap<String, String>,
+    pub(in crate::runner) base: Cow<'a, BTreeMap<String, String>>,
     /// Variables of this command, set over `base`.
-    pub(in crate::runner) env: BTreeMap<String, String>,
+    pub(in crate::runner) env: Cow<'a, BTreeMap<String, String>>,
     /// Working directory; `None` keeps the spawner's.
     pub(in crate::runner) working_dir: Option<PathBuf>,
     /// User and group; `None` keeps the spawner's.

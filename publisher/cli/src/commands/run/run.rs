@@ -241,6 +241,7 @@ fn local_workers(engine: &Engine, tokens: Tokens) -> LocalWorkers {
         look_ahead: engine.look_ahead,
         term_grace: engine.term_grace,
         scratch: engine.scratch.clone(),
+        privileged: engine.privileged,
         tokens,
         on_shutdown: OnShutdown::EndJob,
     }

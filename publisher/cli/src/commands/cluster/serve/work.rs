@@ -111,6 +111,7 @@ fn local(slots: Option<NonZeroU16>, working: &Tokens) -> LocalWorkers {
         look_ahead: None,
         term_grace: TERM_GRACE,
         scratch: None,
+        privileged: false,
         tokens: working.clone(),
         on_shutdown: OnShutdown::LeaveJob,
     }
