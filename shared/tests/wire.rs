@@ -169,6 +169,14 @@ fn golden() -> Vec<(&'static str, &'static str, Message)> {
             }),
         ),
         (
+            "report-committed",
+            include_str!("wire/v1/report-committed.json"),
+            report(Event::Committed {
+                index: 7,
+                first: true,
+            }),
+        ),
+        (
             "report-let-go",
             include_str!("wire/v1/report-let-go.json"),
             report(Event::Released { worker: worker() }),

@@ -17,7 +17,7 @@ pub struct Report {
     pub event: Event,
 }
 
-/// An event of a datum or of a worker. Only `Ended` is durable; the other events may be lost.
+/// An event of a datum or of a worker. Only `Ended` and `Committed` are durable; the other events may be lost.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
@@ -45,6 +45,13 @@ pub enum Event {
     Ended {
         /// The committed verdict.
         verdict: Box<Verdict>,
+        /// True if this delivery committed the verdict.
+        first: bool,
+    },
+    /// As [`Event::Ended`], for a verdict that is too large for a message: the receiver reads the verdict from the ledger.
+    Committed {
+        /// The datum's place in the job.
+        index: u64,
         /// True if this delivery committed the verdict.
         first: bool,
     },

@@ -1,6 +1,6 @@
 //! All stages of a datum, in order.
 
-use drover_shared::datum::Cause;
+use drover_shared::datum::{Cause, Verdict};
 use drover_shared::process::telemetry::TRACE_TARGET;
 use drover_shared::wire::Event;
 use tokio::sync::SemaphorePermit;
@@ -16,6 +16,12 @@ use super::upload::upload;
 use crate::context::WorkerContext;
 use crate::flow_error::FlowError;
 use crate::metrics;
+
+/// Bytes of outputs in a report beyond which the leader reads the verdict from the ledger. A message has at most 16 MiB.
+const LARGEST_REPORT: usize = 256 * 1024;
+
+/// Bytes of an output in a report beside its path: size, hash and version.
+const OUTPUT_BYTES: usize = 160;
 
 /// Brings a datum to its verdict and reports it to the leader. `permit` is released before the report is sent, so that
 /// the next datum can be staged meanwhile.
@@ -42,13 +48,23 @@ pub(crate) async fn journey(
         claimed.datum.index,
         verdict.state
     );
-    let event = Event::Ended {
+    context
+        .report(&claimed.job, claimed.redeliveries, event(verdict, first))
+        .await
+}
+
+/// The report on a verdict: the verdict itself, or its place in the ledger if the verdict is large.
+fn event(verdict: Verdict, first: bool) -> Event {
+    let sizes = verdict.outputs.iter();
+    let size: usize = sizes.map(|output| output.path.len() + OUTPUT_BYTES).sum();
+    if size > LARGEST_REPORT {
+        let index = verdict.index;
+        return Event::Committed { index, first };
+    }
+    Event::Ended {
         verdict: Box::new(verdict),
         first,
-    };
-    context
-        .report(&claimed.job, claimed.redeliveries, event)
-        .await
+    }
 }
 
 /// Runs the datum and commits its verdict. None if another worker committed one before the datum got a slot.

@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use drover_shared::datum::{Cause, Verdict, VerdictState};
+use drover_shared::wire::Event;
 use serde_json::json;
 
 use crate::farm::Farm;
@@ -204,6 +205,29 @@ async fn two_names_for_one_file_become_two_files() {
     for file in &staged {
         assert_eq!(identity(file).1, 1, "{}", file.display());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_report_on_very_many_files_refers_to_the_ledger() {
+    let mut farm = Farm::new("cd /pfs/out; seq 3000 | xargs touch").await;
+    farm.write("a", "A");
+    farm.publish(vec![farm.datum(7, "a")]).await;
+    let _worker = farm.work(farm.settings());
+    let event = loop {
+        match farm.report().await.event {
+            Event::Running { .. } => {}
+            event => break event,
+        }
+    };
+    assert_eq!(
+        event,
+        Event::Committed {
+            index: 7,
+            first: true
+        }
+    );
+    let verdict = farm.ledger.committed(farm.job, 7).await.unwrap().unwrap();
+    assert_eq!(verdict.outputs.len(), 3000);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -196,6 +196,7 @@ async fn whoever_watches_hears_of_long_attempts_and_of_retries() {
                 heard.push(format!("{:?} {}", verdict.state, verdict.attempts));
                 break;
             }
+            Event::Committed { index, .. } => panic!("the verdict of datum {index} is small"),
             Event::Released { worker } => {
                 panic!("nobody stopped the job, but {worker} let go of it")
             }

@@ -34,6 +34,23 @@ async fn a_job_ends_when_its_manifest_says_so_whatever_is_told_twice() {
 }
 
 #[tokio::test]
+async fn verdicts_that_reports_refer_to_are_read_from_the_ledger() {
+    let fixture = Fixture::new(30).await;
+    let record = fixture
+        .run(WorkerBehavior {
+            refers: true,
+            fails: Some("7"),
+            ..WorkerBehavior::default()
+        })
+        .await;
+    assert_eq!(
+        (record.state, record.datums.outstanding()),
+        (JobState::Failure, 0)
+    );
+    assert_eq!(fixture.verdicts(record.id).await.len(), 30);
+}
+
+#[tokio::test]
 async fn the_next_job_skips_what_succeeded_even_in_a_failed_one() {
     let fixture = Fixture::new(20).await;
     let failed = fixture
@@ -419,6 +436,7 @@ const WRITES: WorkerBehavior = WorkerBehavior {
     fails_otherwise: None,
     writes: true,
     stutters: false,
+    refers: false,
     dies_after: None,
     dies_silently: false,
 };

@@ -45,6 +45,8 @@ pub struct WorkerBehavior {
     pub writes: bool,
     /// Every report is sent twice.
     pub stutters: bool,
+    /// Reports refer to verdicts in the ledger.
+    pub refers: bool,
     /// The whole process dies after so many commits.
     pub dies_after: Option<u64>,
     /// The process dies between the last commit and its report.
@@ -204,9 +206,12 @@ impl Fixture {
                 if behavior.dies_after == Some(committed) && behavior.dies_silently {
                     return;
                 }
-                let event = Event::Ended {
-                    verdict: Box::new(verdict),
-                    first,
+                let event = if behavior.refers {
+                    let index = verdict.index;
+                    Event::Committed { index, first }
+                } else {
+                    let verdict = Box::new(verdict);
+                    Event::Ended { verdict, first }
                 };
                 let report = encode(&Message::Reports(vec![Report {
                     job: task.job,

@@ -9,7 +9,7 @@ use drover_shared::job::JobEvent;
 use drover_shared::ledger::Segment;
 use drover_shared::queue::{Consumer, Delivery, Queue};
 use drover_shared::store::StoreError;
-use drover_shared::wire::{Message, decode};
+use drover_shared::wire::{Event, Message, Report, decode};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
@@ -135,6 +135,7 @@ impl Collector<'_> {
             Ok(Message::Reports(reports)) => {
                 let job = self.live.job();
                 for report in reports.into_iter().filter(|report| report.job == job) {
+                    let report = with_verdict(report, self.context).await?;
                     if let Some((segment, verdicts)) = self.live.note(report) {
                         self.seal(segment, verdicts);
                     }
@@ -229,4 +230,17 @@ impl Collector<'_> {
         }
         Ok(())
     }
+}
+
+/// The report with the verdict that it refers to, if it does.
+async fn with_verdict(report: Report, context: &JobContext) -> Result<Report, CoordinateError> {
+    let Event::Committed { index, first } = report.event else {
+        return Ok(report);
+    };
+    let verdict = context.ledger.committed(report.job, index).await?;
+    let event = match verdict.map(Box::new) {
+        Some(verdict) => Event::Ended { verdict, first },
+        None => report.event,
+    };
+    Ok(Report { event, ..report })
 }

@@ -88,6 +88,10 @@ impl LiveJob {
                 self.running.remove(&index);
                 None
             }
+            Event::Committed { index, .. } => {
+                tracing::warn!(job.id = %self.record.id, datum.index = index, "a report refers to a verdict that is not in the ledger");
+                None
+            }
             Event::Released { worker } => {
                 self.released.insert(worker);
                 None
