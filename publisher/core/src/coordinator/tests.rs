@@ -759,3 +759,28 @@ async fn a_job_that_keeps_going_fails_every_datum() {
         (JobState::Failure, counts(100, 0, 0, 100))
     );
 }
+
+#[tokio::test]
+async fn a_retry_of_a_job_that_did_lost_output_anew_has_each_datum_once() {
+    let fixture = Fixture::new(20).await;
+    let first = fixture.run(WRITES).await;
+    for index in [3, 7] {
+        fixture.lose_output(first.id, index).await;
+    }
+    let fails = WorkerBehavior {
+        fails: Some("7"),
+        ..WRITES
+    };
+    let failed = fixture.run(fails).await;
+    assert_eq!(
+        (failed.state, failed.datums),
+        (JobState::Failure, counts(20, 1, 18, 1))
+    );
+    let retried = fixture.run_scope(Scope::FailedOf(failed.id), WRITES).await;
+    let retried = retried.unwrap();
+    assert_eq!(
+        (retried.state, retried.datums),
+        (JobState::Success, counts(20, 1, 19, 0))
+    );
+    fixture.assert_output(20);
+}

@@ -1,12 +1,12 @@
 //! The datums of an earlier job, for a retry. Successes are taken over. Failures run again if their inputs still exist;
 //! a retry of one cause takes failures of other causes over.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use drover_shared::datum::{Datum, Verdict, VerdictState};
 use drover_shared::id::{DatumId, JobId};
 use drover_shared::job::CauseKey;
-use drover_shared::ledger::{DoneRef, Ledger, ManifestEntry, Redo, Segment};
+use drover_shared::ledger::{DoneRef, Ledger, ManifestEntry, Segment};
 use drover_shared::store::StoreError;
 use tokio::sync::mpsc;
 
@@ -57,8 +57,9 @@ type Unfinished = HashMap<DatumId, (u64, String)>;
 
 async fn unfinished(ledger: &Ledger, again: RetryScope) -> Result<Unfinished, StoreError> {
     let mut unfinished = Unfinished::new();
+    let redone = redone(ledger, again.job).await?;
     for segment in ledger.segments(again.job).await? {
-        let planned = planned(ledger, again, segment).await?;
+        let planned = planned(ledger, again, segment, &redone).await?;
         for Datum { id, index, inputs } in planned.into_iter().filter_map(to_run) {
             let path = inputs
                 .first()
@@ -107,8 +108,9 @@ async fn feed(
     first: u64,
     sender: mpsc::Sender<PlannedDatum>,
 ) -> Result<(), StoreError> {
+    let redone = redone(ledger, again.job).await?;
     for segment in ledger.segments(again.job).await? {
-        for planned in planned(ledger, again, segment).await? {
+        for planned in planned(ledger, again, segment, &redone).await? {
             if planned.entry.datum.index >= first && sender.send(planned).await.is_err() {
                 return Ok(());
             }
@@ -122,10 +124,22 @@ async fn planned(
     ledger: &Ledger,
     again: RetryScope,
     segment: Segment,
+    redone: &Redone,
 ) -> Result<Vec<PlannedDatum>, StoreError> {
-    let entries = ledger.manifest(again.job, segment).await?;
+    let mut entries = ledger.manifest(again.job, segment).await?;
+    entries.retain(|entry| entry.redo.is_none());
     let verdicts = ledger.verdicts(again.job, segment).await?;
-    Ok(taken_over(entries, verdicts, again))
+    let mut planned = taken_over(entries, verdicts, again);
+    for datum in &mut planned {
+        if let Some((index, verdict)) = redone.get(&datum.entry.datum.index) {
+            let entry = ManifestEntry {
+                done: None,
+                ..datum.entry.clone()
+            };
+            *datum = plan(entry, verdict.clone(), *index, again);
+        }
+    }
+    Ok(planned)
 }
 
 /// Pure: joins entries and verdicts of an earlier job, both sorted by index.
@@ -135,30 +149,59 @@ fn taken_over(
     again: RetryScope,
 ) -> Vec<PlannedDatum> {
     let mut verdicts = verdicts.into_iter().peekable();
-    let take = |mut entry: ManifestEntry| {
-        // The replaced entry succeeded or was skipped, so the new job skips it.
-        entry.redo = entry.redo.map(|redo| Redo {
-            skipped: true,
-            ..redo
-        });
+    let take = |entry: ManifestEntry| {
         let index = entry.datum.index;
         let verdict = verdicts.next_if(|verdict| verdict.index == index);
-        match verdict.map(|verdict| retry_decision(verdict, again)) {
-            None | Some(RetryDecision::RunAgain) => entry.into(),
-            Some(RetryDecision::Done) => {
-                entry.done = Some(DoneRef {
-                    job: again.job,
-                    index,
-                });
-                entry.into()
-            }
-            Some(RetryDecision::TakeOver(verdict)) => PlannedDatum {
-                entry,
-                verdict: Some(verdict),
-            },
-        }
+        plan(entry, verdict, index, again)
     };
     entries.into_iter().map(take).collect()
+}
+
+/// Pure: plans a datum of an earlier job. `index` is the index of its `verdict` there.
+fn plan(
+    mut entry: ManifestEntry,
+    verdict: Option<Verdict>,
+    index: u64,
+    again: RetryScope,
+) -> PlannedDatum {
+    match verdict.map(|verdict| retry_decision(verdict, again)) {
+        None | Some(RetryDecision::RunAgain) => entry.into(),
+        Some(RetryDecision::Done) => {
+            entry.done = Some(DoneRef {
+                job: again.job,
+                index,
+            });
+            entry.into()
+        }
+        Some(RetryDecision::TakeOver(mut verdict)) => {
+            verdict.index = entry.datum.index;
+            PlannedDatum {
+                entry,
+                verdict: Some(verdict),
+            }
+        }
+    }
+}
+
+/// Datums that the earlier job did anew because their output was lost: index and verdict of the newest entry, by place.
+type Redone = BTreeMap<u64, (u64, Option<Verdict>)>;
+
+/// Reads the entries that replace others; these end the manifest.
+async fn redone(ledger: &Ledger, job: JobId) -> Result<Redone, StoreError> {
+    let mut redone = Redone::new();
+    for segment in ledger.segments(job).await?.into_iter().rev() {
+        let entries = ledger.manifest(job, segment).await?;
+        if entries.iter().all(|entry| entry.redo.is_none()) {
+            break;
+        }
+        let mut verdicts = ledger.verdicts(job, segment).await?.into_iter().peekable();
+        for entry in entries {
+            let index = entry.datum.index;
+            let verdict = verdicts.next_if(|verdict| verdict.index == index);
+            redone.entry(entry.place()).or_insert((index, verdict));
+        }
+    }
+    Ok(redone)
 }
 
 /// Decision on a datum of an earlier job.
