@@ -23,7 +23,7 @@ const NOTED: &[u8] = b"noted\n";
 /// Longer lines are cut.
 const LONGEST_LINE: usize = 8 * 1024;
 
-/// Most clients whose line is incomplete; the oldest one is disconnected for a new one.
+/// Limit of clients with an incomplete line; beyond the limit the oldest client is disconnected.
 const MAX_CLIENTS: usize = 64;
 
 /// A socket for requests of a batch command.
@@ -100,7 +100,7 @@ impl NextDatumSocket {
         None
     }
 
-    /// The descriptors that become readable when [`receive`](Self::receive) has something to do.
+    /// Descriptors to poll before the next call of [`receive`](Self::receive).
     pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let clients = self.clients.iter().map(|client| client.connection.as_fd());
         std::iter::once(self.listener.as_fd()).chain(clients)

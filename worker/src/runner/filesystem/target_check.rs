@@ -45,7 +45,7 @@ fn check_shape(target: &Path) -> Result<(), String> {
     ))
 }
 
-/// The message for an input that overlaps with another input of `all`.
+/// The message for overlapping inputs.
 pub(super) fn conflict(input: &Mount, all: &[Mount]) -> String {
     let in_the_way = |other: &&Mount| {
         !std::ptr::eq(*other, input)

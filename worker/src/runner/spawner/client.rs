@@ -92,7 +92,7 @@ impl Spawner {
         }
     }
 
-    /// Replaces a spawner that was killed or stopped, after all processes that it left behind were killed.
+    /// Replaces a killed or stopped spawner, after its orphans were killed.
     fn replace(&self) -> io::Result<ExitStatus> {
         let mut running = self.running.borrow_mut();
         let _ = running.process.kill();

@@ -9,6 +9,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use landlock::{
@@ -130,6 +131,9 @@ fn allowed_beside(hidden: &[PathBuf]) -> BTreeSet<PathBuf> {
         .collect();
     // A hidden directory inside another hidden directory needs no rule.
     directories.retain(|directory| !hidden.iter().any(|hidden| directory.starts_with(hidden)));
+    // A rule is about the directory itself, whatever its name: one for a second mount of a directory on the way would
+    // allow everything.
+    let on_the_way_itself: BTreeSet<_> = directories.iter().filter_map(|it| identity(it)).collect();
     directories
         .into_iter()
         .filter_map(|directory| fs::read_dir(directory).ok())
@@ -137,7 +141,14 @@ fn allowed_beside(hidden: &[PathBuf]) -> BTreeSet<PathBuf> {
         .flatten()
         .map(|entry| entry.path())
         .filter(|path| !on_the_way(path) && !path.is_symlink())
+        .filter(|path| identity(path).is_some_and(|it| !on_the_way_itself.contains(&it)))
         .collect()
+}
+
+/// Device and inode.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let found = fs::metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
 }
 
 #[cfg(test)]
