@@ -6,6 +6,7 @@
 //! pipeline that has jobs; [`follow`] watches a job that some leader coordinates. `drover run` has a leader with
 //! [`LocalWorkers`] and a queue of its own, which runs [jobs that belong to the command](own_job).
 
+mod candidacy;
 mod error;
 mod follow;
 mod leader_service;

@@ -5,23 +5,24 @@ use std::time::Duration;
 
 use drover_shared::backoff::Backoff;
 use drover_shared::id::PipelineName;
-use drover_shared::job::{JobEvent, JobRecord};
-use drover_shared::ledger::{Ledger, PipelineLock, Submission};
+use drover_shared::job::{JobEvent, JobRecord, JobState};
+use drover_shared::ledger::{Ledger, Submission};
 use drover_shared::pipeline;
 use drover_shared::queue::{Broker, Consumer};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
-use super::leadership::Leadership;
 use super::next_job::{NextJob, next_job};
 use super::{LeadError, LiveJobs, LocalWorkers, metrics};
 use crate::catalog;
 use crate::coordinator::{Assignment, CoordinateError, Fence};
 use crate::triggers::{InputWatcher, NextWork, PendingJob, PipelineEvent, WatchContext};
 
-/// Between two looks at another pipeline's job, or at a lock.
+/// Between two looks at another pipeline's job.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Reason of a job that is stopped before it begins.
+const STOPPED: &str = "stopped on request";
 
 /// Resumes submitted jobs, and starts those of registered pipelines. Cheap to clone.
 #[derive(Clone)]
@@ -112,7 +113,8 @@ impl PipelineLeader {
         Some(InputWatcher::new(ledger, name, watching))
     }
 
-    /// Acquires the leadership once there is work, and resumes jobs while there are any and the leadership lasts.
+    /// Acquires the leadership once there is work and capacity, and resumes jobs while there are any and the leadership
+    /// lasts.
     async fn lead(
         &self,
         pipeline: &PipelineName,
@@ -121,9 +123,9 @@ impl PipelineLeader {
         let Some(work) = self.wait_for_work(pipeline, watcher).await? else {
             return Ok(LeadEnd::ForGood);
         };
-        let _lock = self.lock(pipeline).await?;
-        let mut leadership =
-            Leadership::acquire(Arc::clone(&self.broker), pipeline, &self.me).await?;
+        let Some(mut candidacy) = self.win_leadership(pipeline).await? else {
+            return Ok(LeadEnd::ForNow);
+        };
         let epoch = self.ledger.begin_epoch(pipeline, &self.me).await?;
         tracing::info!(pipeline.name = %pipeline, "this process leads {pipeline}");
         metrics::leadership_began();
@@ -137,14 +139,29 @@ impl PipelineLeader {
         }
         loop {
             match next_job(&self.ledger, pipeline).await? {
-                NextJob::Nothing => return Ok(LeadEnd::ForNow),
-                NextJob::Wait => {
-                    self.wait_for_work(pipeline, None).await?;
-                }
-                NextJob::InVain(record, earlier) => self.fail(*record, &in_vain(&earlier)).await?,
-                NextJob::Job(record, submission) => {
-                    self.lead_job(*record, submission, &fence, &mut leadership)
+                // The wait for another pipeline's job needs no leadership, and must not take capacity from that job.
+                NextJob::Nothing | NextJob::Wait => return Ok(LeadEnd::ForNow),
+                NextJob::InVain(record, earlier) => {
+                    self.end(*record, JobEvent::Failed, &in_vain(&earlier))
                         .await?;
+                }
+                NextJob::Job(record, submission) => {
+                    let is_stopped = self.ledger.stop_requested(record.id).await?;
+                    if is_stopped && record.state == JobState::Starting {
+                        fence.check().await?;
+                        self.end(*record, JobEvent::Stopped, STOPPED).await?;
+                        continue;
+                    }
+                    let may_run = is_stopped || candidacy.permit.is_some();
+                    if !may_run || self.is_locked_elsewhere(pipeline).await? {
+                        return Ok(LeadEnd::ForNow);
+                    }
+                    self.lead_job(*record, submission, &fence, &mut candidacy.leadership)
+                        .await?;
+                    // Other pipelines that wait for capacity come first.
+                    if self.limit.available_permits() == 0 {
+                        return Ok(LeadEnd::ForNow);
+                    }
                 }
             }
         }
@@ -188,14 +205,6 @@ impl PipelineLeader {
         Ok(())
     }
 
-    /// The lock that keeps other processes from the pipeline, where the broker does not.
-    async fn lock(&self, pipeline: &PipelineName) -> Result<Option<PipelineLock>, LeadError> {
-        match self.workers {
-            Workers::OnBroker => Ok(None),
-            Workers::Local(_) => Ok(Some(self.wait_for_lock(pipeline).await?)),
-        }
-    }
-
     /// Resumes a submitted job.
     async fn lead_job(
         &self,
@@ -208,12 +217,8 @@ impl PipelineLeader {
         let spec = self.ledger.spec(job).await?;
         let Ok(pipeline) = pipeline::from_value(&spec) else {
             let reason = "its spec is not valid here; bring all Drover processes to one version";
-            return self.fail(record, reason).await;
+            return self.end(record, JobEvent::Failed, reason).await;
         };
-        if matches!(self.workers, Workers::OnBroker) {
-            self.wait_for_lock(&name).await?;
-        }
-        let _permit = self.limit.acquire().await;
         if let Some(fingerprint) = &submission.fingerprint {
             fence.check().await?;
             self.ledger.save_started_for(&name, fingerprint).await?;
@@ -240,19 +245,15 @@ impl PipelineLeader {
         Ok(())
     }
 
-    /// Waits while another process of this machine runs a job of the pipeline.
-    async fn wait_for_lock(&self, pipeline: &PipelineName) -> Result<PipelineLock, LeadError> {
-        if let Some(lock) = self.ledger.try_lock(pipeline).await? {
-            return Ok(lock);
-        }
-        tracing::info!(pipeline.name = %pipeline, "waiting for another process of this machine that runs a job of {pipeline}");
-        Ok(self.ledger.lock(pipeline).await?)
-    }
-
-    /// Fails a job that cannot begin.
-    async fn fail(&self, mut record: JobRecord, reason: &str) -> Result<(), LeadError> {
-        // A job that has not ended can always fail.
-        if let Ok(state) = record.state.after(JobEvent::Failed) {
+    /// Ends a job that cannot or must not begin.
+    async fn end(
+        &self,
+        mut record: JobRecord,
+        event: JobEvent,
+        reason: &str,
+    ) -> Result<(), LeadError> {
+        // A job that has not ended can always fail or stop.
+        if let Ok(state) = record.state.after(event) {
             record.state = state;
         }
         record.reason = Some(reason.to_owned());

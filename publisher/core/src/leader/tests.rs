@@ -6,10 +6,11 @@ use std::time::Duration;
 use drover_shared::id::JobId;
 use drover_shared::job::{JobRecord, JobState};
 use drover_shared::ledger::{Scope, Submission};
-use drover_shared::queue::{Broker, Embedded};
+use drover_shared::queue::{Broker, Embedded, Queue};
 use drover_shared::store::layout;
 use drover_shared::wire::{Control, Message, decode, encode};
 use futures::future::join;
+use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use super::{LeaderService, PipelineLeader};
@@ -245,4 +246,83 @@ async fn the_service_takes_up_jobs_that_were_there_and_those_it_is_told_of() {
         record = publishing => record,
     };
     assert_eq!(record.state, JobState::Success);
+}
+
+#[tokio::test]
+async fn a_process_with_capacity_gets_the_pipeline_before_one_without() {
+    let fixture = Fixture::new(5).await;
+    let broker = fixture.broker().await;
+    let job = submit(&fixture, vec![]).await;
+    let busy = PipelineLeader {
+        limit: Arc::new(Semaphore::new(0)),
+        ..leader(&fixture, &broker, "busy")
+    };
+    let idle = leader(&fixture, &broker, "idle");
+    let later = async {
+        // The busy process comes first.
+        sleep(Duration::from_millis(100)).await;
+        timeout(DEADLINE, idle.run(&job.pipeline)).await
+    };
+    tokio::select! {
+        () = busy.run(&job.pipeline) => {}
+        ended = later => ended.expect("the busy process keeps the leadership"),
+        () = fixture.run_fake_worker(&broker, WorkerBehavior::default()) => panic!("the worker died"),
+    }
+    let record = fixture.ledger.job(job.id).await.unwrap();
+    assert_eq!(record.state, JobState::Success);
+}
+
+#[tokio::test]
+async fn a_candidate_that_loses_its_capacity_withdraws() {
+    let fixture = Fixture::new(5).await;
+    let broker = fixture.broker().await;
+    let job = submit(&fixture, vec![]).await;
+    let limit = Arc::new(Semaphore::new(1));
+    let first = leader(&fixture, &broker, "first");
+    let candidate = PipelineLeader {
+        limit: Arc::clone(&limit),
+        ..leader(&fixture, &broker, "candidate")
+    };
+    let reports = Queue::Reports(job.pipeline.clone());
+    let candidates = async |count| {
+        let look = async {
+            while broker.depth(&reports).await.unwrap().consumers != count {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let looked = timeout(DEADLINE, look).await;
+        looked.unwrap_or_else(|_| panic!("there are not {count} candidates"));
+    };
+    let watching = async {
+        candidates(2).await;
+        let permit = limit.acquire().await;
+        candidates(1).await;
+        drop(permit);
+        candidates(2).await;
+    };
+    tokio::select! {
+        () = first.run(&job.pipeline) => panic!("there is no worker"),
+        () = candidate.run(&job.pipeline) => panic!("there is no worker"),
+        () = watching => {}
+    }
+}
+
+#[tokio::test]
+async fn a_stopped_job_ends_although_no_capacity_is_left() {
+    let fixture = Fixture::new(5).await;
+    let broker = fixture.broker().await;
+    let job = submit(&fixture, vec![]).await;
+    let busy = PipelineLeader {
+        limit: Arc::new(Semaphore::new(0)),
+        ..leader(&fixture, &broker, "busy")
+    };
+    fixture.ledger.request_stop(job.id).await.unwrap();
+    timeout(DEADLINE, busy.run(&job.pipeline))
+        .await
+        .expect("the stop waits for capacity");
+    let record = fixture.ledger.job(job.id).await.unwrap();
+    assert_eq!(
+        (record.state, record.reason.as_deref()),
+        (JobState::Killed, Some("stopped on request"))
+    );
 }
