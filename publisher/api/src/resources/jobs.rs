@@ -1,5 +1,7 @@
 //! Jobs: list, details, stop and retry.
 
+use std::time::Duration;
+
 use drover_shared::id::{JobId, PipelineName, WorkerId};
 use drover_shared::job::{CauseKey, JobRecord, JobState};
 use drover_shared::ledger::Scope;
@@ -16,6 +18,8 @@ use crate::routing::query::{Bounded, WordList};
 use crate::routing::route::{ApiRequest, Empty, JsonBody};
 use drover_core::catalog;
 use drover_core::coordinator::{RunningDatum, Snapshot};
+/// Time limit of the broker for a submission.
+const SUBMIT_LIMIT: Duration = Duration::from_secs(10);
 
 /// Records that are read concurrently.
 pub(crate) const CONCURRENT_READS: usize = 16;
@@ -308,6 +312,13 @@ pub(crate) async fn retry(
     let group = body.0.group.map(|group| group.to_string());
     let assignment = catalog::retry(api.ledger(), &record, group.as_deref()).await?;
     let job = assignment.record.id;
-    catalog::submit(&[assignment], api.ledger(), broker.as_ref()).await?;
+    catalog::submit(
+        &[assignment],
+        api.ledger(),
+        broker.as_ref(),
+        SUBMIT_LIMIT,
+        |_| {},
+    )
+    .await?;
     Ok(StartedJob { job })
 }

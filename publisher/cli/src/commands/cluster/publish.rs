@@ -2,6 +2,7 @@
 
 use drover_shared::ledger::Ledger;
 use drover_shared::process::{Lifecycle, ShutdownOutcome};
+use drover_shared::queue::rabbitmq::RabbitMq;
 use std::time::Duration;
 
 use crate::args::{Format, Publish};
@@ -20,29 +21,62 @@ const GRACE: Duration = Duration::from_secs(2);
 pub(crate) async fn publish(typed: &Publish, context: &Context) -> Result<Exit, CommandError> {
     let checked = sources::prepare(&typed.sources, context)?;
     run::print_notes(&checked, context);
-    let broker = broker::connect(context).await?;
-    for prepared in &checked.pipelines {
-        broker::check(&broker, &prepared.pipeline, context)?;
-    }
-    let ledger = context.ledger().await?;
     let job = |prepared| Assignment {
         keep_going: typed.keep_going,
         ..run::new_job(prepared, Scope::Everything, typed.reprocess)
     };
     let assignments: Vec<Assignment> = checked.pipelines.iter().map(job).collect();
-    catalog::submit(&assignments, &ledger, &broker).await?;
     if !typed.wait {
-        return print(&assignments, context);
+        let mut printed = Ok(());
+        submit(&assignments, context, |assignment| {
+            if printed.is_ok() {
+                printed = print(assignment, context);
+            }
+        })
+        .await?;
+        return printed.map(|()| Exit::Success);
     }
+    submit_and_follow(assignments, context).await
+}
+
+/// Submits the jobs, and calls `on_submitted` for each job that the store has.
+async fn submit(
+    assignments: &[Assignment],
+    context: &Context,
+    on_submitted: impl FnMut(&Assignment),
+) -> Result<(RabbitMq, Ledger), CommandError> {
+    let limit = context.broker.timeout;
+    let broker = broker::connect(context).await?;
+    for assignment in assignments {
+        broker::check(&broker, &assignment.pipeline, context)?;
+    }
+    let ledger = context.ledger().await?;
+    catalog::submit(assignments, &ledger, &broker, limit, on_submitted).await?;
+    Ok((broker, ledger))
+}
+
+/// Submits the jobs and follows them. A signal detaches the command at any moment; submitted jobs continue.
+async fn submit_and_follow(
+    assignments: Vec<Assignment>,
+    context: &Context,
+) -> Result<Exit, CommandError> {
     let lifecycle = Lifecycle::new(GRACE).map_err(run::signal_error)?;
-    let follower = JobFollower {
-        ledger: Ledger::clone(&ledger),
-        broker,
-        context: context.clone(),
-        tokens: lifecycle.tokens(),
-        on_signal: OnSignal::LeaveThem,
-    };
-    let worst = lifecycle.spawn_main(async move { follower.follow_all(assignments).await });
+    let (tokens, context) = (lifecycle.tokens(), context.clone());
+    let worst = lifecycle.spawn_main(async move {
+        let submitting = submit(&assignments, &context, |_| {});
+        let Some(submitted) = tokens.soft.run_until_cancelled(submitting).await else {
+            return Ok(Exit::StillRunning);
+        };
+        let (broker, ledger) = submitted?;
+        let follower = JobFollower {
+            ledger,
+            broker,
+            context,
+            tokens,
+            on_signal: OnSignal::LeaveThem,
+        };
+        follower.follow_all(assignments).await
+    });
     if lifecycle.run().await == ShutdownOutcome::CutShort && !worst.is_finished() {
         return Ok(Exit::StillRunning);
     }
@@ -51,15 +85,12 @@ pub(crate) async fn publish(typed: &Publish, context: &Context) -> Result<Exit, 
         .map_err(|error| CommandError::from(std::io::Error::other(error)))?
 }
 
-/// Prints the ids, one a line, or the records as JSON.
-fn print(assignments: &[Assignment], context: &Context) -> Result<Exit, CommandError> {
+/// Prints the id, or the record as JSON.
+fn print(assignment: &Assignment, context: &Context) -> Result<(), CommandError> {
     let mut out = context.console.data();
-    for assignment in assignments {
-        match context.console.format {
-            Format::Json => out.json(&assignment.record)?,
-            Format::Text => out.lines(&[assignment.record.id.to_string()])?,
-        }
+    match context.console.format {
+        Format::Json => out.json(&assignment.record)?,
+        Format::Text => out.lines(&[assignment.record.id.to_string()])?,
     }
-    out.finish()?;
-    Ok(Exit::Success)
+    Ok(out.finish()?)
 }

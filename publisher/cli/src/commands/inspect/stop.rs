@@ -55,8 +55,12 @@ async fn stop_on_broker(
 ) -> Result<JobRecord, CommandError> {
     let job = record.id;
     let broker = broker::connect_if_named(context).await;
-    if let Some(broker) = &broker {
-        catalog::broadcast_stop(broker, job).await?;
+    if let Some(broker) = &broker
+        && let Err(error) = catalog::broadcast_stop(broker, job).await
+    {
+        context.console.message(format!(
+            "the workers could not be told, and find the stop in the store: {error}"
+        ));
     }
     if typed.no_wait {
         return Ok(record);

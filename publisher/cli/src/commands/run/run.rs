@@ -138,7 +138,14 @@ async fn on_broker(
     for assignment in &assignments {
         broker::check(&broker, &assignment.pipeline, context)?;
     }
-    catalog::submit(&assignments, ledger, &broker).await?;
+    catalog::submit(
+        &assignments,
+        ledger,
+        &broker,
+        context.broker.timeout,
+        |_| {},
+    )
+    .await?;
     let workers = local_workers(engine, lifecycle.tokens());
     let pipelines = assignments.iter().map(|each| each.pipeline.clone());
     let working = broker_worker::work(workers, pipelines.collect(), ledger.clone(), broker.clone());

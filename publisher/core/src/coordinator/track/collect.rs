@@ -13,7 +13,7 @@ use drover_shared::wire::{Event, Message, Report, decode};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Duration, MissedTickBehavior, interval};
+use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
 
 use super::dead;
 use super::decide::Expansion;
@@ -25,6 +25,8 @@ use crate::coordinator::{CoordinateError, JobContext, StopRequest};
 
 /// Interval between two snapshots for display.
 const SHOW_EVERY: Duration = Duration::from_millis(100);
+/// Time limit of a request to the broker for a stopped job.
+const BROKER_LIMIT: Duration = Duration::from_secs(5);
 /// The record is saved with every n-th snapshot.
 const SHOWN_TO_SAVED: u32 = 20;
 
@@ -198,9 +200,18 @@ impl Collector<'_> {
     /// Purges the queue, cancels running datums, and waits until the workers have released the job.
     pub(crate) async fn withdraw_work(&mut self) -> Result<(), CoordinateError> {
         let queue = Queue::Datums(self.live.record().pipeline);
-        self.context.broker.purge(&queue).await?;
+        // A broker out of reach must not delay a stop: the workers find the stop mark in the store.
+        let broker = &self.context.broker;
+        let purged = timeout(BROKER_LIMIT, broker.purge(&queue)).await;
+        if !matches!(purged, Ok(Ok(_))) {
+            tracing::warn!(job.id = %self.live.job(), "cannot purge the queue of a stopped job; its messages will find the job ended");
+        }
         self.context.control.cancel_commands();
-        let workers = self.context.broker.depth(&queue).await?.consumers;
+        let workers = match timeout(BROKER_LIMIT, broker.depth(&queue)).await {
+            Ok(Ok(depth)) => depth.consumers,
+            // Unknown, so the release timeout decides.
+            Ok(Err(_)) | Err(_) => u32::MAX,
+        };
         let mut released = pin!(self.context.control.released());
         while self.live.released() < workers {
             tokio::select! {
