@@ -103,6 +103,8 @@ mod tests {
 
     use super::*;
 
+    type Make = fn(&Path, &Path) -> io::Result<()>;
+
     fn names(directory: &Path) -> Vec<String> {
         let entries = fs::read_dir(directory).unwrap();
         let mut names: Vec<_> = entries
@@ -132,7 +134,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (pfs, other) = (folder.path().join("pfs"), folder.path().join("other"));
         fs::create_dir_all(other.join("pfs/photos")).unwrap();
-        type Make = fn(&Path, &Path) -> io::Result<()>;
         let rows: [(Make, &str); 6] = [
             (
                 |pfs, _| fs::write(pfs.join("precious"), "x"),

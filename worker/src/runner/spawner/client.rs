@@ -66,11 +66,10 @@ impl Spawner {
         let request = SpawnerRequest::Start(command);
         send(&running.socket, &request, descriptors)?;
         match running.receive()? {
-            Some(SpawnerResponse::Started) => Ok(Ok(())),
+            // A command that killed the spawner at once is noticed as the end of the command.
+            Some(SpawnerResponse::Started) | None => Ok(Ok(())),
             Some(SpawnerResponse::Failed(errno)) => Ok(Err(io::Error::from_raw_os_error(errno))),
             Some(_) => Err(io::ErrorKind::InvalidData.into()),
-            // The command killed the spawner at once, which is noticed as the end of the command.
-            None => Ok(Ok(())),
         }
     }
 

@@ -40,9 +40,12 @@ pub(super) fn enter(restrictions: &Restrictions, mounts: bool) -> Domain {
         Err(_) => enter_with(restrictions, hide, false),
         Ok(()) => scoped,
     };
-    let hiding = |entered: bool| match hide && entered {
-        true => Hiding::Landlock,
-        false => Hiding::None,
+    let hiding = |entered: bool| {
+        if hide && entered {
+            Hiding::Landlock
+        } else {
+            Hiding::None
+        }
     };
     match entered {
         Ok(()) if has_scopes() => Domain {
