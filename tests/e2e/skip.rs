@@ -295,3 +295,55 @@ fn somebody_elses_file_in_the_output_folder_is_left_alone() {
     let expected = files([("a", "APE\n"), ("b", "BEE\n"), ("notes", "mine\n")]);
     assert_eq!(workspace.tree("capitals"), expected);
 }
+
+#[test]
+fn an_edited_script_named_in_the_command_runs_again() {
+    let workspace = Workspace::new();
+    workspace.file("in/a.txt", "ant\n");
+    workspace.file("s.sh", "cat \"$1\"\n");
+    let line = |format: &'static [&'static str]| {
+        let rest = [
+            "--glob", "in/*", "--out", "c", "--stdout", "{/}", "--", "/bin/sh", "s.sh", "{}",
+        ];
+        let mut line = vec!["run"];
+        line.extend(format);
+        line.extend(rest);
+        line
+    };
+    let json = line(&["--output", "json"]);
+    let counts = || workspace.call(&json).code(0).job().counts();
+    assert_eq!(counts(), "1: 1 processed");
+    assert_eq!(counts(), "1: 1 skipped");
+    workspace.file("s.sh", "cat \"$1\"\n");
+    assert_eq!(counts(), "1: 1 skipped", "the same bytes are no change");
+    workspace.file("s.sh", "tr a-z A-Z < \"$1\"\n");
+    assert_eq!(counts(), "1: 1 processed");
+    assert_eq!(workspace.tree("c"), files([("a.txt", "ANT\n")]));
+    workspace
+        .call(&line(&[]))
+        .code(0)
+        .says(&["watching code: s.sh"]);
+}
+
+#[test]
+fn code_that_no_word_names_is_given_by_an_option() {
+    let workspace = Workspace::new();
+    workspace.file("in/a.txt", "ant\n");
+    workspace.file("lib/deep/m.sh", "cat\n");
+    let line = [
+        "run", "--output", "json", "--glob", "in/*", "--out", "c", "--code", "lib", "--", "true",
+        "{}",
+    ];
+    let counts = || workspace.call(&line).code(0).job().counts();
+    assert_eq!(counts(), "1: 1 processed");
+    assert_eq!(counts(), "1: 1 skipped");
+    workspace.file("lib/deep/m.sh", "tac\n");
+    assert_eq!(counts(), "1: 1 processed");
+    let missing = [
+        "run", "--glob", "in/*", "--out", "c", "--code", "library", "--", "true", "{}",
+    ];
+    workspace
+        .call(&missing)
+        .code(2)
+        .says(&["library", "no file is found"]);
+}

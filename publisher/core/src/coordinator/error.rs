@@ -22,10 +22,10 @@ pub enum CoordinateError {
         /// The job.
         job: JobId,
     },
-    /// Inputs of a job to retry have changed.
+    /// Inputs or code files of a job to retry have changed.
     #[error(
-        "the inputs of {count} datums of job {job} have changed since, first {path}; use `drover run` to take \
-         what is there now"
+        "the inputs or the code files of {count} datums of job {job} have changed since, first {path}; use `drover run` to \
+         take what is there now"
     )]
     Changed {
         /// The job.
