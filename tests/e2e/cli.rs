@@ -128,10 +128,13 @@ fn a_list_of_datums_has_the_documented_shape() {
             ],
         );
     }
+    let output = &lines[0]["outputs"][0];
     assert_eq!(
-        lines[0]["outputs"],
-        json!([{ "path": "/copy-a", "size": 2 }])
+        (&output["path"], &output["size"]),
+        (&json!("/copy-a"), &json!(2))
     );
+    let hash = output["hash"].as_str().unwrap();
+    assert!(hash.starts_with("blake3:") && hash.len() == 39, "{hash}");
     assert_eq!(lines[0]["attempts"], 1);
     assert_eq!(lines[0]["reason"], Value::Null);
     assert!(
