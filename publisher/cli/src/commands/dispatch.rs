@@ -29,7 +29,8 @@ pub async fn execute(cli: Cli) -> Exit {
     match dispatch(cli).await {
         Ok(exit) => exit,
         Err(error) => {
-            let exit = error.exit();
+            let known = error.downcast_ref::<CommandError>();
+            let exit = known.map_or(Exit::Unreachable, CommandError::exit);
             if exit != Exit::Success {
                 report(&error, console);
             }
@@ -61,9 +62,9 @@ pub fn refuse(refusal: &clap::Error) -> Exit {
     Exit::Usage
 }
 
-async fn dispatch(cli: Cli) -> Result<Exit, CommandError> {
+async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     let context = Context::new(&cli.common)?;
-    match cli.command {
+    let done = match cli.command {
         Command::Run(typed) => run::run(&typed, &context).await,
         Command::Publish(typed) => publish::publish(&typed, &context).await,
         Command::Serve(typed) => serve::serve(&typed, &context).await,
@@ -90,13 +91,16 @@ async fn dispatch(cli: Cli) -> Result<Exit, CommandError> {
         Command::Explain(typed) => explain::explain(&typed, &context).await,
         Command::Completions(typed) => completions::completions(&typed, &context),
         Command::Probe(typed) => probe::probe(&typed),
-    }
+    };
+    Ok(done?)
 }
 
-fn report(error: &CommandError, console: Console) {
-    let (findings, sources) = match error {
-        CommandError::Spec { findings, sources } => (findings.as_slice(), sources.as_slice()),
+fn report(error: &anyhow::Error, console: Console) {
+    let known = error.downcast_ref::<CommandError>();
+    let (findings, sources) = match known {
+        Some(CommandError::Spec { findings, sources }) => (findings.as_slice(), sources.as_slice()),
         _ => (&[][..], &[][..]),
     };
-    render::error(error.kind(), error, findings, sources, console);
+    let kind = known.map_or("system", CommandError::kind);
+    render::error(kind, error, findings, sources, console);
 }

@@ -1,7 +1,5 @@
 //! Errors, on standard error: for people, or as JSON.
 
-use std::error::Error;
-
 use drover_shared::pipeline::{Finding, Severity};
 use serde::Serialize;
 
@@ -13,13 +11,13 @@ use crate::render::{Console, Palette};
 /// Reports an error with its findings.
 pub fn error(
     kind: &str,
-    error: &(dyn Error + 'static),
+    error: &anyhow::Error,
     findings: &[Finding],
     sources: &[SourceText],
     console: Console,
 ) {
     match console.format {
-        Format::Json => console.error(json_error(kind, &chain(error), findings)),
+        Format::Json => console.error(json_error(kind, &with_causes(error), findings)),
         Format::Text => text_error(error, findings, sources, console.err)
             .iter()
             .for_each(|line| console.error(line)),
@@ -41,12 +39,12 @@ pub fn usage_as_json(text: &str, advice: Option<&str>, console: Console) {
 }
 
 fn text_error(
-    error: &(dyn Error + 'static),
+    error: &anyhow::Error,
     findings: &[Finding],
     sources: &[SourceText],
     colours: Palette,
 ) -> Vec<String> {
-    let summary = format!("{}: {}", colours.bad("error"), chain(error));
+    let summary = format!("{}: {}", colours.bad("error"), with_causes(error));
     let mut lines: Vec<String> = findings
         .iter()
         .map(|each| finding(each, sources, colours) + "\n")
@@ -101,13 +99,7 @@ fn json_error(kind: &str, message: &str, findings: &[Finding]) -> String {
     serde_json::to_string(&ErrorJson { error }).unwrap_or_default()
 }
 
-/// The error with its chain of causes.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(link) = cause {
-        text = format!("{text}: {link}");
-        cause = link.source();
-    }
-    printable(&text)
+/// The error with its causes.
+fn with_causes(error: &anyhow::Error) -> String {
+    printable(&format!("{error:#}"))
 }
