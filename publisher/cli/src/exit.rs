@@ -1,8 +1,8 @@
-//! Exit codes. Scripts depend on them: a code never changes its meaning.
+//! Exit codes. Scripts depend on the codes: a meaning never changes.
 
 use drover_shared::job::{JobRecord, JobState};
 
-/// Result of a command, for the process that started it.
+/// Result of a command, for the parent process.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Exit {
     /// The command did everything.

@@ -10,7 +10,7 @@ use drover_worker::runner;
 
 fn main() -> ExitCode {
     hardening::harden();
-    // A runner is this binary, started by itself. A runner must be single-threaded and sees no other argument.
+    // A runner is the same binary, started by itself. A runner must be single-threaded and sees no other argument.
     if let Some(code) = runner::take_over() {
         return code;
     }

@@ -135,8 +135,8 @@ impl Feed<'_> {
         Ok(())
     }
 
-    /// Sends a job of the store, except for a job that had ended before the first scan. Jobs found by later scans are
-    /// always sent, because their times may come from the clock of another machine.
+    /// Sends a job of the store, except for a job that had ended before the first scan. Jobs of later scans are
+    /// always sent, because the times may come from the clock of another machine.
     fn send_record(&self, last: &mut LastSent, id: JobId, record: &JobRecord) {
         if last.has_scanned || is_recent(record) {
             self.send_job(last, record, None);

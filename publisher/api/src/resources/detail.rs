@@ -69,7 +69,7 @@ struct DatumEnd {
     finished: Timestamp,
     /// Duration and size of each stage.
     stats: StageStats,
-    /// The earlier job whose failure was taken over, so that the datum did not run again.
+    /// The earlier job of the failure, if the datum did not run again.
     taken_from: Option<JobId>,
 }
 
@@ -142,8 +142,8 @@ pub(crate) fn no_datum(job: JobId, index: u64) -> Error {
     ))
 }
 
-/// The datums that wrote each file; none if the search would take too long. Skipped datums have their verdicts in
-/// earlier jobs, so jobs that skip are not searched.
+/// The writers of each file; none if the search would take too long. Skipped datums have verdicts in earlier jobs
+/// only, so jobs with skipped datums are not searched.
 async fn writers(
     ledger: &Ledger,
     record: &JobRecord,

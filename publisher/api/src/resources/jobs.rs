@@ -284,8 +284,8 @@ pub(crate) async fn stop_job(api: &Api, job: JobId) -> Result<(), Error> {
 /// Scope of a retry.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct RetryBody {
-    /// Only this group of failures, by its key; others stay failed, and the new job fails for them. 422 if the job has no
-    /// such failures, 409 if datums of it never ended.
+    /// Only the group of failures with the given key; other failures stay, and the new job fails for them. 422 for an
+    /// unknown key, 409 if datums of the job never ended.
     group: Option<CauseKey>,
 }
 

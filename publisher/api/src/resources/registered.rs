@@ -159,7 +159,7 @@ pub(crate) async fn run(
     Ok(RequestedRun::not_yet(&api, &path.name))
 }
 
-/// Refuses a pipeline that would wait for its own output, directly or through other pipelines.
+/// Refuses a pipeline in a circle, directly or through other pipelines.
 async fn refuse_circles(api: &Api, new: &Pipeline) -> Result<(), Error> {
     let all = catalog::with_registered(api.ledger(), &[new]).await?;
     match catalog::order(&all.iter().collect::<Vec<_>>()) {

@@ -12,7 +12,7 @@ use drover_shared::store::StoreError;
 use drover_core::catalog::{self, JobDatum};
 use drover_core::coordinator::{RunningDatum, Snapshot};
 
-/// Time that a request may spend on searching before it answers with a partial result.
+/// Time for a search, before a request answers with a partial result.
 const SCAN_TIME: Duration = Duration::from_millis(500);
 
 /// Time that a request may spend on searching.
@@ -69,8 +69,8 @@ impl Filter {
                 .is_none_or(|wanted| failed_for(Some(verdict), wanted))
     }
 
-    /// True if only datums with verdicts in this job can match, so that the manifest of a segment without a matching
-    /// verdict is not read.
+    /// True if only datums with a verdict in the job can match; a segment without a matching verdict is then skipped
+    /// without a look at the manifest.
     fn is_of_verdicts(&self) -> bool {
         use DatumState::{Failed, Recovered, Success};
         let has_verdict = |state: &DatumState| matches!(state, Success | Failed | Recovered);
@@ -153,7 +153,7 @@ impl<'a> Scan<'a> {
             .into_iter()
             .filter(|segment| segment.indexes().end > from);
         for segment in ahead {
-            // At least one segment is read, so that repeated requests make progress.
+            // A segment is always read, so that repeated requests make progress.
             if found.looked_at > 0 && budget.is_over() {
                 found.complete = false;
                 found.next = segment.first.checked_sub(1);
@@ -179,7 +179,7 @@ impl<'a> Scan<'a> {
         filter.takes(row, self.running.get(&row.datum.index))
     }
 
-    /// The datums of a segment; empty if the verdicts alone show that nothing can match.
+    /// The datums of a segment; empty if the verdicts alone exclude a match.
     async fn rows(&self, segment: Segment, filter: &Filter) -> Result<Vec<JobDatum>, StoreError> {
         let is_run = self.running.keys().any(|index| segment.contains(*index));
         if filter.is_of_running() && !is_run {

@@ -139,7 +139,7 @@ struct TimelineBuilder {
     bucket: f64,
     workers: BTreeMap<WorkerId, WorkerTotals>,
     throughput: Vec<u64>,
-    /// By bucket, the number of datums that began and the sum of their ages.
+    /// By bucket, the number of begun datums and the sum of the ages.
     begun: Vec<(u64, f64)>,
     /// By bucket, a histogram of the latencies of ended datums.
     latencies: Vec<LatencyHistogram>,
@@ -288,7 +288,7 @@ fn quantile(classes: &LatencyHistogram, part: f64) -> Option<f64> {
     })
 }
 
-/// Class of a latency. Classes grow by a constant ratio, so that there are few.
+/// Class of a latency. The classes grow by a constant ratio, so that few suffice.
 fn class(seconds: f64) -> i32 {
     let class = (seconds.max(MIN_LATENCY_S) / MIN_LATENCY_S).ln() / CLASS_RATIO.ln();
     #[expect(clippy::cast_possible_truncation, reason = "centuries are class 800")]

@@ -51,7 +51,7 @@ pub(crate) async fn why(
     })
 }
 
-/// The unfinished job that must end before this job can begin.
+/// The unfinished job to wait for.
 async fn earlier_job(
     api: &Api,
     record: &JobRecord,

@@ -1,4 +1,4 @@
-//! Workers that this process knows.
+//! Workers known to the process.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,10 +19,10 @@ use drover_core::coordinator::Snapshot;
 /// Timeout for questions to the broker.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Workers that this process knows.
+/// Workers known to the process.
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct Workers {
-    /// Workers that run datums of this process's jobs.
+    /// Workers with running datums of the process's jobs.
     workers: Vec<Worker>,
     /// Workers connected to the queue of each pipeline; only pipelines about which the broker answers.
     consumers: BTreeMap<String, u32>,

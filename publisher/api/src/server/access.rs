@@ -60,7 +60,7 @@ pub enum AccessError {
          leave the flag out, and use the link with the token that `drover serve` prints"
     )]
     Root,
-    /// The address can be reached from other machines, and there is no token.
+    /// The address is not a loopback address, and there is no token.
     #[error(
         "--http {0} can be reached from other machines, so it needs a token: leave --no-token out, set DROVER_TOKEN \
          (or DROVER_READ_TOKEN, for read-only access), or give --token-file FILE"
@@ -78,7 +78,7 @@ impl Access {
         Ok(Self::default())
     }
 
-    /// Creates access control with these tokens; without tokens, for this machine only.
+    /// Creates access control with tokens; without tokens, for the local machine only.
     pub fn new(full: Option<Token>, read: Option<Token>) -> Result<Self, AccessError> {
         match (full, read) {
             (Some(one), Some(other)) if one == other => Err(AccessError::Same),
@@ -139,7 +139,7 @@ impl Access {
     }
 }
 
-/// Middleware that refuses requests without access, and adds the role to the others.
+/// Middleware: refuses requests without access, and adds the role to the others.
 pub(crate) async fn guard(
     State(access): State<Access>,
     mut request: Request,
@@ -166,8 +166,7 @@ pub(crate) async fn guard(
     }
 }
 
-/// Without a token, refuses host names that a foreign page could point here (DNS rebinding) and pages of other
-/// origins (CSRF).
+/// Without a token, refuses host names of foreign pages (DNS rebinding) and pages of other origins (CSRF).
 fn local(uri: &Uri, headers: &HeaderMap) -> Result<(), Error> {
     let host = uri
         .authority()

@@ -1,5 +1,4 @@
-//! Open connections, bounded by what the clients have shown: a client that never sent a permitted request cannot keep out one
-//! that has a token.
+//! Open connections, bounded by trust: clients without a permitted request cannot keep out a client with a token.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,7 +8,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 /// The largest number of connections whose clients have sent a permitted request.
 pub(crate) const MAX_TRUSTED: usize = 64;
-/// The largest number of other connections; a further client takes the place of the oldest one.
+/// The largest number of untrusted connections; a further client replaces the oldest.
 pub(crate) const MAX_UNTRUSTED: usize = 32;
 
 /// The trust in the client of a connection, for the handlers of its requests.
@@ -49,7 +48,7 @@ impl Connections {
         }
     }
 
-    /// Adds a connection, and closes the oldest untrusted one if there are too many.
+    /// Adds a connection, and closes the oldest untrusted connection if there are too many.
     pub(crate) fn add(&mut self, serve: impl Future<Output = ()> + Send + 'static, trust: Trust) {
         self.untrusted
             .retain(|(task, trust)| !task.is_finished() && !trust.is_earned());

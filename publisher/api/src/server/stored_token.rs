@@ -1,4 +1,4 @@
-//! The token that the service makes at its first start and keeps in the store.
+//! The token of the store, created at the first start of a service.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
@@ -77,8 +77,8 @@ pub enum StoredTokenError {
     Store(#[from] StoreError),
 }
 
-/// Reads the token of a store, and creates it first if there is none. Of several services that start together, one
-/// creates the token and all use it.
+/// Reads the token of a store, or creates the token. Of several services with a common start, a single one creates
+/// the token and all use it.
 pub async fn stored_token(store: &Store) -> Result<StoredToken, StoredTokenError> {
     let key = StoreKey::parse(PLACE)?;
     match store.local_path(&key) {
@@ -121,7 +121,7 @@ fn in_folder(path: &Path) -> Result<StoredToken, StoredTokenError> {
     parsed(path.display().to_string(), &text, is_new)
 }
 
-/// Creates the file whole and readable for its owner only; false if another process was faster.
+/// Creates the file atomically with mode 0600; false if another process was faster.
 fn create(path: &Path) -> io::Result<bool> {
     let folder = path.parent().map(PathBuf::from).unwrap_or_default();
     std::fs::create_dir_all(&folder)?;

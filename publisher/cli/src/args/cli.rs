@@ -199,7 +199,7 @@ pub enum Command {
     Logs(Logs),
     /// Wait until a job has ended
     ///
-    /// Prints its record and exits with its code, as `run` does.
+    /// Prints the record and exits with the code of the job, as `run` does.
     Wait(Wait),
     /// Stop a job; finished datums stay finished
     ///
@@ -210,18 +210,18 @@ pub enum Command {
     /// A new job takes over the successful datums and runs the others: failed, recovered or never started. The
     /// command refuses if inputs have changed since; `run` takes the present inputs.
     Retry(Retry),
-    /// Describe a job in one HTML file, to send to a colleague
+    /// Describe a job in one HTML file, for a colleague
     ///
-    /// State, counts, failures by cause with the end of their logs, throughput and spec, below 1 MB, without links to anything
-    /// else.
+    /// State, counts, failures by cause with the end of the logs, throughput and spec, below 1 MB, without external
+    /// links.
     Report(Report),
-    /// Read every byte of the stored outputs, and report what a run would do anew
+    /// Read every byte of the stored outputs, and report the work that a run would repeat
     ///
-    /// Exits with 1 if a file is missing or damaged. Nothing is changed.
+    /// Exits with 1 if a file is missing or damaged. Changes nothing.
     Verify(Verify),
-    /// Forget chosen successes of a pipeline, so that the next job does them again
+    /// Forget chosen successes of a pipeline, so that the next job repeats the work
     ///
-    /// The output folder stays as it is until then.
+    /// The output folder stays unchanged until then.
     Redo(Redo),
     /// Explain why a job failed or makes no progress, or why a registered pipeline starts no job
     Explain(Explain),

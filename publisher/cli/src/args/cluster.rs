@@ -32,9 +32,9 @@ pub struct Publish {
     #[arg(long)]
     pub keep_going: bool,
 
-    /// Follow the jobs to their end, and coordinate them unless a `drover serve` does
+    /// Follow the jobs to the end, and coordinate them unless a `drover serve` does
     ///
-    /// Exits as `run` does. Ctrl-C ends this command only; the job continues as soon as a service coordinates it.
+    /// Exits as `run` does. Ctrl-C ends the command only; the job continues as soon as a service coordinates it.
     #[arg(long)]
     pub wait: bool,
 }
@@ -70,7 +70,7 @@ pub struct Serve {
     #[arg(long, value_name = "FILE")]
     pub read_token_file: Option<PathBuf>,
 
-    /// Require no token from programs and pages of this machine; refused as root and for other addresses
+    /// Require no token from local programs and pages; refused as root and for other addresses
     #[arg(long, conflicts_with_all = ["token_file", "read_token_file"])]
     pub no_token: bool,
 
@@ -83,7 +83,7 @@ pub struct Serve {
     #[arg(long, env = "DROVER_LOOK_EVERY", default_value = "30s", value_name = "TIME", value_parser = positive_duration)]
     pub look_every: Duration,
 
-    /// Maximum number of jobs that this process coordinates at a time, one for each pipeline [default: any number]
+    /// Maximum number of jobs to coordinate at a time, one for each pipeline [default: any number]
     #[arg(long, env = "DROVER_MAX_CONCURRENT_JOBS", value_name = "N")]
     pub max_concurrent_jobs: Option<NonZeroU32>,
 
@@ -92,7 +92,7 @@ pub struct Serve {
     pub workers: Option<NonZeroU16>,
 }
 
-/// Asks a process whether it is ready; for health checks of containers without another tool.
+/// Asks a process for its readiness; for health checks of containers without another tool.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Probe {
     /// The `--listen` address of the process

@@ -2,7 +2,7 @@
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-/// Words that other tools use for our commands, and the command to try.
+/// Verbs of foreign tools, and the command to try.
 const SYNONYMS: &[(&[&str], &str)] = &[
     (
         &[

@@ -1,4 +1,4 @@
-//! Commands that look at jobs and stop them.
+//! Commands to inspect and stop jobs.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;

@@ -6,13 +6,11 @@ mod cluster;
 mod command;
 mod hints;
 mod inspect;
-mod limits;
 mod parse;
 mod pipelines;
 mod run;
 mod spec;
 mod store;
-mod tokens;
 mod values;
 
 pub use cli::{Cli, Command, Common};
@@ -20,7 +18,6 @@ pub use cluster::{Probe, Publish, Serve};
 pub use command::OneLiner;
 pub use hints::advice;
 pub use inspect::{Datums, Explain, Job, Jobs, Logs, Report, Stop, Wait};
-pub use limits::Rows;
 pub use parse::{is_help, parse, typed_words, wants_json};
 pub use pipelines::{
     Create, Delete, GraphFormat, Pause, PipelineArg, Pipelines, Resume, SpecFiles, Update,
@@ -28,8 +25,7 @@ pub use pipelines::{
 pub use run::{Engine, Retry, Run};
 pub use spec::{Completions, Manifest, Plan, Sources, Validate};
 pub use store::{Redo, Verify};
-pub use tokens::{ApiTokens, api_tokens};
-pub use values::{DatumChoice, Format, Http, InputOverride};
+pub use values::{ApiTokens, DatumChoice, Format, Http, InputOverride, Rows, api_tokens};
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! Commands that run datums on this machine.
+//! Commands to run datums on the local machine.
 
 use std::num::NonZeroU16;
 use std::path::PathBuf;

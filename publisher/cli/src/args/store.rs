@@ -30,7 +30,7 @@ pub struct Redo {
     #[arg(long, value_name = "GLOB")]
     pub path: Option<Glob>,
 
-    /// Only the datum with this id, or the beginning of one, as `drover datums --output json` prints them
+    /// Only the datum with the given id or prefix of an id, as `drover datums --output json` prints them
     #[arg(long, value_name = "ID", value_parser = datum_id)]
     pub datum: Option<String>,
 

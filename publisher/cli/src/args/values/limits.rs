@@ -1,6 +1,6 @@
 //! Number of rows in lists.
 
-use super::Format;
+use super::parsers::Format;
 
 /// Default number of rows in text output.
 const DEFAULT_ROWS: u64 = 20;

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use drover_shared::id::DatumId;
-pub(super) use drover_shared::units::duration;
+pub(in crate::args) use drover_shared::units::duration;
 
 /// Output format.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
@@ -111,14 +111,14 @@ impl FromStr for DatumChoice {
 }
 
 /// A number of concurrent datums, from 1 up.
-pub(super) fn concurrency(text: &str) -> Result<NonZeroU16, String> {
+pub(in crate::args) fn concurrency(text: &str) -> Result<NonZeroU16, String> {
     text.parse().map_err(|_| {
         "give a number from 1 to 65535; leave the flag out for one datum a CPU".to_owned()
     })
 }
 
 /// A duration above zero.
-pub(super) fn positive_duration(text: &str) -> Result<Duration, String> {
+pub(in crate::args) fn positive_duration(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err("must be more than zero; leave the flag out for no limit".to_owned()),
         positive => Ok(positive),

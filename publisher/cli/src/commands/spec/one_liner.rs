@@ -121,7 +121,7 @@ struct GlobInput {
 }
 
 impl GlobInput {
-    /// The input of `--files-from`: the files as alternatives of one glob in the folder that they share.
+    /// The input of `--files-from`: the files as alternatives of a glob in their common folder.
     fn of_files(
         files: &[String],
         list: &Path,

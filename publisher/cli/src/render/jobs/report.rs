@@ -1,4 +1,4 @@
-//! `drover report`: a job as one HTML file without references to other files.
+//! `drover report`: a job as a self-contained HTML file.
 
 use std::fmt::Write;
 

@@ -6,7 +6,7 @@ use crate::render::Palette;
 use crate::render::terminal::number::{bytes, count, counted};
 use crate::render::terminal::text::printable;
 
-/// Damaged files that are listed for a pipeline; JSON lists all of them.
+/// Number of listed damaged files of a pipeline; JSON lists all.
 const MAX_LISTED: usize = 50;
 
 /// The stored outputs of a pipeline, and what is damaged.

@@ -64,8 +64,8 @@ pub(crate) async fn show(
     Ok(server.serve(api).await)
 }
 
-/// Tokens of the API: those of flags and variables, else the token of the store. Its text is returned for the link if it is
-/// new or a person looks on; it does not go into logs again.
+/// Tokens of the API from flags and variables, else the token of the store. Returns the text of a new token for the
+/// link, and on a terminal also of a known one; logs never get the token again.
 async fn access(typed: &Serve, store: &Store) -> Result<(Access, Option<Secret>), CommandError> {
     let known = args::api_tokens();
     let full = token(typed.token_file.as_deref(), "DROVER_TOKEN", known.full)?;
