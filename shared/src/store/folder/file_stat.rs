@@ -5,11 +5,13 @@ use std::os::unix::fs::MetadataExt;
 
 use crate::store::Entry;
 
-/// Inode, modification time and size: as long as these stay, so do the bytes.
+/// Inode, times and size: as long as all of them stay, so do the bytes. A user can set the modification time, but
+/// not the change time, which the kernel sets at every write, rename and change of attributes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct FileStat {
     pub(super) inode: u64,
     pub(super) modified_ns: i64,
+    pub(super) changed_ns: i64,
     pub(super) size: u64,
 }
 
@@ -18,11 +20,13 @@ impl FileStat {
         Self {
             inode: metadata.ino(),
             modified_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+            changed_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
             size: metadata.size(),
         }
     }
 
-    /// The entry of the file at `path`.
+    /// The entry of the file at `path`. The version leaves out the change time: a hard link to the file, made by a
+    /// publication, changes that time and not the bytes.
     pub(super) fn entry(self, path: String) -> Entry {
         Entry {
             path,

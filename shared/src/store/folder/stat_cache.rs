@@ -1,14 +1,18 @@
-//! The stat cache: content hashes of the files of a folder, remembered by inode, modification time and size.
+//! The stat cache: content hashes of the files of a folder, remembered by inode, times and size.
 //!
-//! One file a walked folder, sorted by path, read along with the walk. It is rewritten only from the first
-//! difference on, and put in its place at the end; whatever goes wrong with it only costs time.
+//! Each walked folder has a cache file, sorted by path and read along with the walk. A walk rewrites the file from the
+//! first difference on and renames the new file into place at the end. A failure of the cache only costs time.
+//!
+//! The change time of a file (`ctime`) is part of the key, because tools set the modification time back (`cp -p`,
+//! `touch -d`, unpackers). Times have a grain, so a second change within the grain is invisible: a file that changed
+//! shortly before its hash was taken is not remembered, as in git's index.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use tracing::warn;
+use tracing::{debug, warn};
 use ulid::Ulid;
 
 use super::file_stat::FileStat;
@@ -17,12 +21,16 @@ use super::file_stat::FileStat;
 pub(super) type ContentHash = [u8; 16];
 
 /// Begins every cache file; the number is the version.
-const MAGIC: &[u8; 16] = b"drover-hashes 1\n";
+const MAGIC: &[u8; 16] = b"drover-hashes 2\n";
 
-/// A file that was modified so recently may be modified again without a change of its time.
-const RACY_NS: i64 = 2_000_000_000;
+/// Begins the cache files of every version.
+const MAGIC_NAME: &[u8] = b"drover-hashes ";
 
-/// The cached state of a file.
+/// Coarsest grain of the times of a file system (FAT). A file that changed less than this before the read may change
+/// again without a trace in its times.
+const GRAIN_NS: u64 = 2_000_000_000;
+
+/// The remembered hash of a file.
 #[derive(Debug, Eq, PartialEq)]
 struct CachedHash {
     path: String,
@@ -102,9 +110,15 @@ impl StatCache {
         Some(hash)
     }
 
-    /// Remembers the hash of the file that the walk is at.
-    pub(super) fn remember(&mut self, path: &str, stat: FileStat, hash: ContentHash) {
-        if self.file.is_none() || is_racy(stat) {
+    /// Remembers the hash of the current file, which was read at `read_at`.
+    pub(super) fn remember(
+        &mut self,
+        path: &str,
+        stat: FileStat,
+        hash: ContentHash,
+        read_at: Timestamp,
+    ) {
+        if self.file.is_none() || is_racy(stat, read_at) {
             return;
         }
         self.change();
@@ -254,23 +268,29 @@ fn open_old(path: &Path) -> Option<BufReader<File>> {
     let mut magic = [0; MAGIC.len()];
     match old.read_exact(&mut magic) {
         Ok(()) if magic == *MAGIC => Some(old),
+        Ok(()) if magic.starts_with(MAGIC_NAME) => {
+            debug!("the cache of content hashes is of another version; rebuilding it");
+            None
+        }
         _ => {
-            warn!("the cache of content hashes is damaged or of another version; rebuilding it");
+            warn!("the cache of content hashes is damaged; rebuilding it");
             None
         }
     }
 }
 
-/// True while the file may change without a new modification time.
-fn is_racy(stat: FileStat) -> bool {
-    let now = i64::try_from(Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
-    stat.modified_ns > now.saturating_sub(RACY_NS)
+/// True if a change after `read_at` could leave the times of the file as they are.
+fn is_racy(stat: FileStat, read_at: Timestamp) -> bool {
+    let read_ns = i64::try_from(read_at.as_nanosecond()).unwrap_or(i64::MAX);
+    let near = |time_ns: i64| time_ns.abs_diff(read_ns) <= GRAIN_NS;
+    near(stat.modified_ns) || near(stat.changed_ns)
 }
 
-/// A record in a file: length of the path (2 bytes), path, inode, time, size (8 each), hash (16); little-endian.
+/// A record in the file: length of the path (2 bytes), path, inode, modification time, change time, size (8 each), hash
+/// (16); little-endian.
 impl CachedHash {
     fn len(&self) -> u64 {
-        2 + self.path.len() as u64 + 24 + 16
+        2 + self.path.len() as u64 + 32 + 16
     }
 
     fn write(&self, to: &mut impl Write) -> io::Result<()> {
@@ -282,6 +302,7 @@ impl CachedHash {
         to.write_all(self.path.as_bytes())?;
         to.write_all(&self.stat.inode.to_le_bytes())?;
         to.write_all(&self.stat.modified_ns.to_le_bytes())?;
+        to.write_all(&self.stat.changed_ns.to_le_bytes())?;
         to.write_all(&self.stat.size.to_le_bytes())?;
         to.write_all(&self.hash)
     }
@@ -299,6 +320,7 @@ impl CachedHash {
             stat: FileStat {
                 inode: u64::from_le_bytes(array(from)?),
                 modified_ns: i64::from_le_bytes(array(from)?),
+                changed_ns: i64::from_le_bytes(array(from)?),
                 size: u64::from_le_bytes(array(from)?),
             },
             hash: array(from)?,
@@ -323,6 +345,7 @@ mod tests {
     const STAT: FileStat = FileStat {
         inode: 7,
         modified_ns: 1,
+        changed_ns: 1,
         size: 3,
     };
 
@@ -341,7 +364,7 @@ mod tests {
                 match cache.recall(path, STAT) {
                     Some(hash) if hash == [*number; 16] => recalled.push(path.clone()),
                     Some(_) => panic!("a wrong hash for {path}"),
-                    None => cache.remember(path, STAT, [*number; 16]),
+                    None => cache.remember(path, STAT, [*number; 16], Timestamp::now()),
                 }
             }
         }
@@ -386,7 +409,7 @@ mod tests {
         for (path, known) in [("/e", true), ("/ee", false)] {
             cache.pass(path);
             assert_eq!(cache.recall(path, STAT).is_some(), known, "{path}");
-            cache.remember(path, STAT, [2; 16]);
+            cache.remember(path, STAT, [2; 16], Timestamp::now());
         }
         // … and is interrupted before the end.
         drop(cache);
@@ -423,20 +446,53 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_may_still_change_is_not_remembered() {
+    fn a_file_that_changed_within_the_grain_of_its_read_is_not_remembered() {
         let caches = tempfile::tempdir().unwrap();
-        let now = i64::try_from(Timestamp::now().as_nanosecond()).unwrap();
-        let fresh = FileStat {
-            modified_ns: now,
-            ..STAT
+        let read_at = Timestamp::now();
+        let at = |seconds| {
+            let time = read_at + jiff::SignedDuration::from_secs(seconds);
+            i64::try_from(time.as_nanosecond()).unwrap()
         };
-        let mut cache = StatCache::open(Some(caches.path()), Path::new("/walked"));
-        cache.pass("/a");
-        cache.remember("/a", fresh, [1; 16]);
-        cache.finish();
-        let mut cache = StatCache::open(Some(caches.path()), Path::new("/walked"));
-        cache.pass("/a");
-        assert_eq!(cache.recall("/a", fresh), None);
+        let rows = [
+            (at(-60), at(-60), true),
+            (at(-1), at(-60), false),
+            (at(-60), at(-1), false),
+            (at(-60), at(1), false),
+            (at(3600), at(-60), true),
+        ];
+        for (n, (modified_ns, changed_ns, remembered)) in rows.into_iter().enumerate() {
+            let stat = FileStat {
+                modified_ns,
+                changed_ns,
+                ..STAT
+            };
+            let walked = PathBuf::from(format!("/walked-{n}"));
+            let mut cache = StatCache::open(Some(caches.path()), &walked);
+            cache.pass("/a");
+            cache.remember("/a", stat, [1; 16], read_at);
+            cache.finish();
+            let mut cache = StatCache::open(Some(caches.path()), &walked);
+            cache.pass("/a");
+            assert_eq!(cache.recall("/a", stat).is_some(), remembered, "row {n}");
+        }
+    }
+
+    #[test]
+    fn a_cache_of_an_older_version_is_rebuilt() {
+        let caches = tempfile::tempdir().unwrap();
+        let all = files(&["/a", "/b/c"]);
+        walk(caches.path(), &all, |_| true);
+        let file = fs::read_dir(caches.path())
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
+            .path();
+        let mut old = fs::read(&file).unwrap();
+        old[..MAGIC.len()].copy_from_slice(b"drover-hashes 1\n");
+        fs::write(&file, old).unwrap();
+        assert!(walk(caches.path(), &all, |_| true).is_empty());
+        assert_eq!(walk(caches.path(), &all, |_| true).len(), 2);
     }
 
     proptest! {

@@ -218,6 +218,33 @@ fn unfinished_files_of_a_killed_process_are_swept_when_they_are_old() {
     assert!(!tmp.join("old").exists() && tmp.join("young").exists());
 }
 
+/// The content tag of each file in a folder, hashed or recalled.
+fn tags(folder: &Folder, prefix: &str) -> Vec<String> {
+    let mut walk = folder.walk(&key(prefix)).unwrap();
+    let mut found = vec![];
+    while let Some(entry) = walk.advance(&|_| true) {
+        found.push(walk.tag(&entry.unwrap()).unwrap().to_string());
+    }
+    found
+}
+
+#[test]
+fn new_content_of_the_same_size_and_modification_time_is_noticed() {
+    let (place, folder) = folder(&["in/f"]);
+    let file = place.path().join("in/f");
+    let old_time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_577_836_800);
+    let replace = |bytes: &[u8]| {
+        fs::write(&file, bytes).unwrap();
+        let opened = fs::File::options().write(true).open(&file).unwrap();
+        opened.set_modified(old_time).unwrap();
+    };
+    replace(b"version=1");
+    let first = tags(&folder, "in");
+    assert_eq!(tags(&folder, "in"), first);
+    replace(b"version=2");
+    assert_ne!(tags(&folder, "in"), first);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use rustix::fs::{AtFlags, Mode, OFlags, fstat, openat, statat};
 use rustix::io::Errno;
 
@@ -196,6 +197,10 @@ impl FolderWalk {
                         stat.st_mtime,
                         i64::try_from(stat.st_mtime_nsec).unwrap_or_default(),
                     ),
+                    changed_ns: nanoseconds(
+                        stat.st_ctime,
+                        i64::try_from(stat.st_ctime_nsec).unwrap_or_default(),
+                    ),
                     size: u64::try_from(stat.st_size).unwrap_or_default(),
                 };
                 self.cache.pass(&found.path);
@@ -216,11 +221,13 @@ impl FolderWalk {
         {
             return Ok(tag_of(hash));
         }
+        // Taken before the read: a change during a long read must not look old at its end.
+        let read_at = Timestamp::now();
         let (hash, stat) = self
             .hash(&entry.path)
             .map_err(|error| self.failed(&entry.path, error))?;
         if listed == Some(stat) {
-            self.cache.remember(&entry.path, stat, hash);
+            self.cache.remember(&entry.path, stat, hash, read_at);
         }
         Ok(tag_of(hash))
     }
