@@ -436,3 +436,25 @@ fn excluded_files_are_not_there() {
     workspace.succeeds(&Spec::new("copies").set("input", input));
     assert_eq!(workspace.tree("copies"), files([("a/x.txt", "1")]));
 }
+
+#[test]
+fn excluded_links_and_special_files_hinder_nothing() {
+    let place = Workspace::new();
+    place.file("in/a/x.txt", "1");
+    let odd = place.path("in/a/odd");
+    std::fs::create_dir(&odd).unwrap();
+    std::os::unix::fs::symlink("/etc", odd.join("leaves")).unwrap();
+    std::os::unix::fs::symlink("nowhere", odd.join("dangles")).unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .arg(odd.join("fifo"))
+        .status();
+    assert!(made.unwrap().success());
+    std::os::unix::fs::symlink("/etc", place.path("in/a/link.odd")).unwrap();
+    for glob in ["/*", "/"] {
+        let exclude = ["/a/odd", "/**.odd"];
+        let input =
+            serde_json::json!({ "pfs": { "repo": "in", "glob": glob, "exclude": exclude } });
+        place.succeeds(&Spec::new("copies").set("input", input));
+        assert_eq!(place.tree("copies"), files([("a/x.txt", "1")]), "{glob}");
+    }
+}

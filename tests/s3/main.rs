@@ -3,6 +3,7 @@
 mod faults;
 mod field;
 mod journey;
+mod keys;
 mod large;
 mod names;
 mod places;

@@ -68,7 +68,7 @@ fn inputs(field: &Field) -> BTreeSet<String> {
 #[test]
 fn a_key_that_could_leave_the_datum_is_refused_by_name() {
     for key in ["in/../../escaped", "in//escaped", "in/./escaped"] {
-        let field = Field::listing(Listing::WithKey(key.to_owned()));
+        let field = Field::listing(Listing::WithKey(key.to_owned(), 1));
         field.put("in/a", "x");
         for glob in ["/*", "/"] {
             let before = everything(&field);
@@ -80,7 +80,7 @@ fn a_key_that_could_leave_the_datum_is_refused_by_name() {
                 outcome.transcript()
             );
             assert!(
-                outcome.transcript().contains(&key[3..]),
+                outcome.transcript().contains(key),
                 "{key}: {}",
                 outcome.transcript()
             );

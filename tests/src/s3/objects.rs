@@ -24,8 +24,8 @@ pub enum Listing {
     WithoutTags,
     /// An `e_tag` too, as Amazon's does.
     WithTags,
-    /// This key too, which no file can have.
-    WithKey(String),
+    /// This key too, which no file can have, with this size.
+    WithKey(String, i64),
 }
 
 /// A server's objects. Cheap to clone.
@@ -98,13 +98,13 @@ impl S3 for Objects {
                     self.tag(object, &asked).await?;
                 }
             }
-            Listing::WithKey(key) if key.starts_with(&prefix) => contents.push(Object {
+            Listing::WithKey(key, size) if key.starts_with(&prefix) => contents.push(Object {
                 key: Some(key.clone()),
                 last_modified: Some(std::time::SystemTime::UNIX_EPOCH.into()),
-                size: Some(1),
+                size: Some(*size),
                 ..Default::default()
             }),
-            Listing::WithoutTags | Listing::WithKey(_) => {}
+            Listing::WithoutTags | Listing::WithKey(..) => {}
         }
         Ok(listed)
     }

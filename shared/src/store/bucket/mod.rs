@@ -2,6 +2,8 @@
 
 mod download;
 mod error;
+mod foreign_keys;
+mod listing_client;
 mod multipart;
 mod names;
 mod objects;

@@ -1,9 +1,10 @@
-//! A multipart upload, which is aborted if it cannot be completed.
+//! A multipart upload, which is aborted if it cannot be completed, and also if its caller is cancelled.
 
 use std::mem;
 
 use bytes::Bytes;
 use object_store::{MultipartUpload, PutPayload, Result};
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 /// Parts in flight at the same time, which bounds the memory of an upload.
@@ -11,7 +12,8 @@ const AT_ONCE: usize = 4;
 
 /// Cuts its input into parts of one size (the last part may be smaller) and uploads the parts.
 pub(super) struct MultipartParts {
-    upload: Box<dyn MultipartUpload>,
+    /// None once the upload is completed or aborted.
+    upload: Option<Box<dyn MultipartUpload>>,
     part_bytes: usize,
     /// Bytes that do not fill a part yet, and their number.
     waiting: (Vec<Bytes>, usize),
@@ -21,7 +23,7 @@ pub(super) struct MultipartParts {
 impl MultipartParts {
     pub(super) fn of(upload: Box<dyn MultipartUpload>, part_bytes: usize) -> Self {
         Self {
-            upload,
+            upload: Some(upload),
             part_bytes,
             waiting: Default::default(),
             in_flight: JoinSet::new(),
@@ -48,20 +50,33 @@ impl MultipartParts {
             self.send_part().await?;
         }
         self.wait_until_in_flight(0).await?;
-        self.upload.complete().await.map(drop)
+        if let Some(upload) = &mut self.upload {
+            upload.complete().await?;
+            self.upload = None;
+        }
+        Ok(())
+    }
+
+    /// Keeps an upload that was completed although its answer was lost.
+    pub(super) fn keep(mut self) {
+        self.upload = None;
     }
 
     /// Aborts the upload after waiting for the parts in flight: a part that arrived later would stay for ever.
     pub(super) async fn abort(mut self) -> Result<()> {
-        while self.in_flight.join_next().await.is_some() {}
-        self.upload.abort().await
+        match self.upload.take() {
+            Some(upload) => abort(upload, mem::take(&mut self.in_flight)).await,
+            None => Ok(()),
+        }
     }
 
     async fn send_part(&mut self) -> Result<()> {
         self.wait_until_in_flight(AT_ONCE - 1).await?;
         let (part, _) = mem::take(&mut self.waiting);
-        let sent = self.upload.put_part(PutPayload::from_iter(part));
-        self.in_flight.spawn(sent);
+        if let Some(upload) = &mut self.upload {
+            let sent = upload.put_part(PutPayload::from_iter(part));
+            self.in_flight.spawn(sent);
+        }
         Ok(())
     }
 
@@ -74,4 +89,29 @@ impl MultipartParts {
         }
         Ok(())
     }
+}
+
+/// Aborts an upload whose caller was cancelled: another file of the same output failed, or the job was stopped.
+impl Drop for MultipartParts {
+    fn drop(&mut self) {
+        let (Some(upload), Ok(runtime)) = (self.upload.take(), Handle::try_current()) else {
+            return;
+        };
+        let in_flight = mem::take(&mut self.in_flight);
+        runtime.spawn(async move {
+            if let Err(error) = abort(upload, in_flight).await {
+                tracing::warn!(
+                    "a cancelled multipart upload could not be aborted, its parts remain: {error}"
+                );
+            }
+        });
+    }
+}
+
+async fn abort(
+    mut upload: Box<dyn MultipartUpload>,
+    mut in_flight: JoinSet<Result<()>>,
+) -> Result<()> {
+    while in_flight.join_next().await.is_some() {}
+    upload.abort().await
 }

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::error::failed;
+use super::listing_client::ListingClient;
 use super::objects::Bucket;
 use super::retry::{RETRY_BUDGET, TIMEOUTS, retries};
 use crate::store::error::Cause;
@@ -134,7 +135,7 @@ fn client(scheme: &ObjectStoreScheme, url: &Url) -> object_store::Result<Arc<dyn
     })
 }
 
-/// Makes HTTP clients with the bundled root certificates.
+/// Makes HTTP clients with the bundled root certificates, which survive foreign keys in listings.
 #[derive(Debug)]
 struct RootCertificateConnector;
 
@@ -144,7 +145,8 @@ impl HttpConnector for RootCertificateConnector {
         for authority in crate::tls::authorities() {
             options = options.with_root_certificate(Certificate::from_der(authority)?);
         }
-        ReqwestConnector::default().connect(&options)
+        let client = ReqwestConnector::default().connect(&options)?;
+        Ok(HttpClient::new(ListingClient(client)))
     }
 }
 

@@ -91,8 +91,11 @@ impl Bucket {
         let mut sent = self.send_all(pieces, &mut parts, to).await;
         if sent.is_ok()
             && let Err(error) = parts.complete().await
-            && !self.is_new(to, size, before.as_deref()).await
         {
+            if self.is_new(to, size, before.as_deref()).await {
+                parts.keep();
+                return Ok(());
+            }
             sent = Err(failed(to, error));
         }
         if sent.is_err() {

@@ -306,7 +306,7 @@ fn remove_below(path: &Path) -> io::Result<()> {
 }
 
 /// The error for a name in `folder` that is not UTF-8.
-pub(super) fn not_utf8(folder: &str, name: &[u8]) -> StoreError {
+fn not_utf8(folder: &str, name: &[u8]) -> StoreError {
     StoreError::Name {
         name: format!("{folder}/{}", String::from_utf8_lossy(name)),
         problem: "it is not UTF-8; rename the file",

@@ -107,7 +107,7 @@ fn special_files_are_named_and_the_walk_continues() {
     insta::assert_snapshot!(found, @r#"
     /a
     ! in/fifo cannot be read as an input: it is a device, FIFO or socket; remove or exclude it
-    ! "in/la�tin" cannot be a name in the store: it is not UTF-8; rename the file
+    ! in/la�tin cannot be read as an input: its name is not UTF-8; rename or exclude it
     ! in/linked-fifo cannot be read as an input: it is a link to a device, FIFO or socket; remove or exclude it
     /z
     "#);

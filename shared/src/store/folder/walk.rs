@@ -13,7 +13,6 @@ use rustix::io::Errno;
 
 use super::error::reading;
 use super::file_stat::{FileStat, nanoseconds};
-use super::folder_store::not_utf8;
 use super::links::LinkBounds;
 use super::listing::{DirectoryListing, EntryKind};
 use super::stat_cache::{ContentHash, StatCache};
@@ -113,10 +112,15 @@ impl FolderWalk {
                         path: format!("{}/{name}", level.path),
                         kind,
                     }),
-                    Err(_) => Err(not_utf8(
-                        &format!("{}{}", self.prefix.as_str(), level.path),
-                        name,
-                    )),
+                    Err(_) => Err(StoreError::Irregular {
+                        path: format!(
+                            "{}{}/{}",
+                            self.prefix.as_str(),
+                            level.path,
+                            String::from_utf8_lossy(name)
+                        ),
+                        problem: "its name is not UTF-8; rename or exclude it",
+                    }),
                 });
             }
             self.levels.pop();

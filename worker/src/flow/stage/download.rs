@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use drover_shared::datum::{ContentTag, DatumInput, InputKind, TreeHash};
+use drover_shared::datum::{Cause, ContentTag, DatumInput, InputKind, TreeHash};
 use drover_shared::store::{Entry, Store, StoreKey};
 use futures::{StreamExt, TryStreamExt, future, stream};
 use tokio::task::spawn_blocking;
@@ -127,6 +127,14 @@ async fn list(input: &DatumInput, leaf: &InputLeaf) -> Result<Vec<ListedFile>, F
         spawn_blocking(move || selection::files(&input, &leaf)).await
     };
     let listed = listed.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
+    let paths = listed.iter().map(|entry| entry.path.as_str());
+    if let Some((object, below)) = file_and_folder(paths) {
+        return Err(FlowError::Datum(Cause::Input {
+            message: format!(
+                "{root}{object} is an object and also the folder of {root}{below}, which no directory can hold; rename or exclude one of them"
+            ),
+        }));
+    }
     check_tag(input, &listed)?;
     let files = listed.into_iter().map(|entry| {
         let key = root
@@ -157,6 +165,26 @@ fn check_tag(input: &DatumInput, listed: &[Entry]) -> Result<(), FlowError> {
     } else {
         Err(changed(input))
     }
+}
+
+/// A path that is also the folder of another path, with that path. `paths` are in byte order.
+fn file_and_folder<'p>(paths: impl Iterator<Item = &'p str>) -> Option<(&'p str, &'p str)> {
+    // The paths that begin the current path, shortest first; others cannot be its folder.
+    let mut beginnings: Vec<&str> = Vec::new();
+    for path in paths {
+        while beginnings
+            .pop_if(|begin| !path.starts_with(*begin))
+            .is_some()
+        {}
+        let folder = beginnings
+            .iter()
+            .find(|begin| path[begin.len()..].starts_with('/'));
+        if let Some(folder) = folder {
+            return Some((folder, path));
+        }
+        beginnings.push(path);
+    }
+    None
 }
 
 /// The place of a downloaded file: a directory input keeps its structure.
@@ -205,4 +233,30 @@ fn show(files: &[ListedFile], input: &DatumInput, leaf: &InputLeaf, place: &Path
         kind: file_kind(leaf.mode),
     });
     mounts.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_that_is_also_a_folder_is_found() {
+        let rows: [(&[&str], Option<(&str, &str)>); 5] = [
+            (&[], None),
+            (&["/a", "/a.b", "/a0", "/b/c"], None),
+            (&["/a", "/a-", "/a.b", "/a/b"], Some(("/a", "/a/b"))),
+            (&["/a", "/ab", "/ab/c"], Some(("/ab", "/ab/c"))),
+            (
+                &["/a", "/ab", "/abc", "/b/c", "/b/c/d"],
+                Some(("/b/c", "/b/c/d")),
+            ),
+        ];
+        for (paths, expected) in rows {
+            assert_eq!(
+                file_and_folder(paths.iter().copied()),
+                expected,
+                "{paths:?}"
+            );
+        }
+    }
 }

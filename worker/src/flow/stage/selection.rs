@@ -2,7 +2,7 @@
 
 use drover_shared::datum::{Cause, DatumInput};
 use drover_shared::glob::Glob;
-use drover_shared::store::Entry;
+use drover_shared::store::{Entry, StoreError};
 
 use super::input::{key, unreadable};
 use crate::flow_error::{FlowError, chain};
@@ -11,15 +11,27 @@ use crate::jobs::InputLeaf;
 /// The files of a directory input that are not excluded, with paths relative to the directory. Blocking.
 pub(super) fn files(input: &DatumInput, leaf: &InputLeaf) -> Result<Vec<Entry>, FlowError> {
     let directory = input.path.trim_end_matches('/');
-    let walk = leaf.store.walk(&key(input, leaf)?).map_err(unreadable)?;
+    let root = key(input, leaf)?;
+    let (exclude, above) = (leaf.exclude.clone(), directory.to_owned());
+    // An error of a glob is reported below, for the files of the directory.
+    let is_included = move |below: &str| !excluded(&exclude, &above, below).unwrap_or(false);
+    let walk = leaf.store.walk(&root).map_err(unreadable)?;
     let mut files = Vec::new();
-    for entry in walk {
-        let entry = entry.map_err(unreadable)?;
-        if !excluded(&leaf.exclude, directory, &entry.path)? {
-            files.push(entry);
+    for entry in walk.pruned(is_included) {
+        match entry {
+            Ok(entry) if excluded(&leaf.exclude, directory, &entry.path)? => {}
+            Err(StoreError::Irregular { ref path, .. })
+                if excluded(&leaf.exclude, directory, &below(root.as_str(), path))? => {}
+            entry => files.push(entry.map_err(unreadable)?),
         }
     }
     Ok(files)
+}
+
+/// The path of an irregular entry relative to the walked folder, beginning with `/`.
+fn below(root: &str, path: &str) -> String {
+    let below = path.strip_prefix(root).unwrap_or(path);
+    format!("/{}", below.trim_start_matches('/'))
 }
 
 /// True if a glob matches the file `below` the directory, or one of its parents inside the directory.
