@@ -53,11 +53,11 @@ fn a_foreign_key_hinders_only_those_that_select_it() {
         assert_eq!(job.counts(), "1: 1 processed", "{key:?}");
         let refused = field.run(&copy("/"));
         assert_ne!(refused.status.code(), Some(0), "{key:?}");
-        let named = refused.told().contains("in/bad");
+        let named = refused.transcript().contains("in/bad");
         assert!(
-            named && refused.told().contains("rename or exclude"),
+            named && refused.transcript().contains("rename or exclude"),
             "{}",
-            refused.told()
+            refused.transcript()
         );
     }
 }
@@ -71,10 +71,10 @@ fn an_object_that_is_also_a_folder_fails_its_directory_by_name() {
     let failed = field.run(&copy("/d")).code(1);
     assert!(
         failed
-            .told()
+            .transcript()
             .contains("in/d/a is an object and also the folder of in/d/a/b"),
         "{}",
-        failed.told()
+        failed.transcript()
     );
 }
 
