@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::OutputError;
 use super::piece::{OutputPiece, StagedFile};
-use super::sorter::{Sorted, Sorter};
+use super::sorted::sorter::{Sorted, Sorter};
 
 /// A skipped datum with the job and index of its success. Sorts by these, so that each old result is read once.
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]

@@ -6,7 +6,6 @@
 //! Drover, and a repetition ends in the same folder. Foreign files are never touched.
 
 mod apply;
-mod clash;
 mod decide;
 mod error;
 mod gather;
@@ -15,7 +14,7 @@ mod piece;
 mod plan;
 mod progress;
 mod record;
-mod sorter;
+mod sorted;
 mod undo;
 mod verify;
 mod write_output;

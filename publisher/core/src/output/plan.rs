@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
 use super::OutputError;
-use super::clash::PathClashes;
 use super::decide::{PathAction, decide};
 use super::join::{PathJoin, PathRow};
 use super::piece::{DesiredFile, StagedFile};
 use super::record::{RecordWriter, RecordedFile};
+use super::sorted::clash::PathClashes;
 
 /// Step for a path of Drover.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]

@@ -21,7 +21,7 @@ const BUFFER: usize = 8192;
 ///
 /// The scratch file has no name, so that a crash leaves nothing behind.
 #[derive(Debug)]
-pub(super) struct Sorter<T> {
+pub(crate) struct Sorter<T> {
     scratch: PathBuf,
     fresh: Vec<T>,
     spilled: Option<Spilled>,
@@ -36,7 +36,7 @@ struct Spilled {
 
 impl<T: Ord + Serialize + DeserializeOwned> Sorter<T> {
     /// A sorter that spills into the folder `scratch`.
-    pub(super) fn new(scratch: &Path) -> Self {
+    pub(crate) fn new(scratch: &Path) -> Self {
         Self {
             scratch: scratch.to_owned(),
             fresh: Vec::new(),
@@ -45,7 +45,7 @@ impl<T: Ord + Serialize + DeserializeOwned> Sorter<T> {
     }
 
     /// Adds an item.
-    pub(super) fn push(&mut self, item: T) -> io::Result<()> {
+    pub(crate) fn push(&mut self, item: T) -> io::Result<()> {
         self.fresh.push(item);
         if self.fresh.len() >= RUN {
             self.spill()
@@ -77,7 +77,7 @@ impl<T: Ord + Serialize + DeserializeOwned> Sorter<T> {
     }
 
     /// All items, sorted, read lazily.
-    pub(super) fn sorted(mut self) -> io::Result<Sorted<T>> {
+    pub(crate) fn sorted(mut self) -> io::Result<Sorted<T>> {
         self.fresh.sort_unstable();
         let mut runs = vec![SortedRun::Memory(self.fresh.into_iter())];
         if let Some(spilled) = self.spilled {
@@ -105,7 +105,7 @@ impl<T: Ord + Serialize + DeserializeOwned> Sorter<T> {
 
 /// Sorted items, merged lazily from the runs.
 #[derive(Debug)]
-pub(super) struct Sorted<T> {
+pub(crate) struct Sorted<T> {
     runs: Vec<SortedRun<T>>,
     heads: BinaryHeap<Reverse<(T, usize)>>,
 }

@@ -2,14 +2,14 @@
 
 /// Consumes paths in byte order. Paths such as `/a.b` may sort between `/a` and `/a/b`.
 #[derive(Debug, Default)]
-pub(super) struct PathClashes {
+pub(crate) struct PathClashes {
     /// Earlier paths that are prefixes of the last path, each a prefix of the next.
     trail: Vec<String>,
 }
 
 impl PathClashes {
     /// Adds the next path; returns an earlier path that would have to be both file and directory.
-    pub(super) fn note(&mut self, path: &str) -> Option<&str> {
+    pub(crate) fn note(&mut self, path: &str) -> Option<&str> {
         while self
             .trail
             .last()
