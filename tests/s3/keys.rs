@@ -1,6 +1,6 @@
 //! Every combination of keys: each object is part of a datum or refused by name, and no other object hinders a job.
 
-use drover_tests::s3::{Fault, Harm, Listing};
+use drover_tests::s3::{Fault, FaultKind, Listing};
 use drover_tests::{Spec, eventually};
 use serde_json::json;
 use std::time::Duration;
@@ -82,12 +82,12 @@ fn an_object_that_is_also_a_folder_fails_its_directory_by_name() {
 fn uploads_are_aborted_when_another_file_of_the_output_fails() {
     let field = Field::new();
     field.put("in/large", vec![7; 40 * 1024 * 1024]);
-    let slow = Harm::Delay(Duration::from_millis(200));
+    let slow = FaultKind::Delay(Duration::from_millis(200));
     field.s3.harm(Fault::on("PUT", ".0?partNumber", slow));
     field.s3.harm(Fault::on(
         "PUT",
         ".1?partNumber=1",
-        Harm::Answer(403, "AccessDenied"),
+        FaultKind::Answer(403, "AccessDenied"),
     ));
     let spec = Spec::new("copy")
         .reads("in", "/*")

@@ -4,6 +4,7 @@
 //! datum ended; every other record can be rebuilt from those. Every record is JSON (the done index apart). Readers
 //! ignore unknown fields, so an older Drover reads the records of a newer one.
 
+mod checksum;
 mod datums;
 mod done;
 mod handle;

@@ -1,10 +1,13 @@
 //! Encoding of records as JSON and JSON lines, and advice on damaged records.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Ledger;
+use super::checksum::{verified, with_checksum};
 use crate::store::{StoreError, StoreKey};
 
 /// Advice on damaged records.
@@ -32,8 +35,31 @@ impl Ledger {
         key: &StoreKey,
         advice: &'static str,
     ) -> Result<T, StoreError> {
-        let bytes = self.store.get(key).await?;
-        serde_json::from_slice(&bytes).map_err(|error| damaged(key, advice, error))
+        let record = self.record_bytes(key, advice).await?;
+        serde_json::from_slice(&record).map_err(|error| damaged(key, advice, error))
+    }
+
+    /// The bytes of the record or records at `key`, without their checksum.
+    pub(super) async fn record_bytes(
+        &self,
+        key: &StoreKey,
+        advice: &'static str,
+    ) -> Result<Bytes, StoreError> {
+        let bytes = match self.store.get(key).await {
+            Err(StoreError::Corrupt { key, source, .. }) => {
+                return Err(StoreError::Corrupt {
+                    key,
+                    advice,
+                    source,
+                });
+            }
+            read => read?,
+        };
+        match verified(key, &bytes) {
+            Ok(Cow::Borrowed(_)) => Ok(bytes),
+            Ok(Cow::Owned(record)) => Ok(record.into()),
+            Err(problem) => Err(damaged(key, advice, problem)),
+        }
     }
 
     /// Reads the JSON records at `key`, which has a record per line.
@@ -42,8 +68,8 @@ impl Ledger {
         key: &StoreKey,
         advice: &'static str,
     ) -> Result<Vec<T>, StoreError> {
-        let bytes = self.store.get(key).await?;
-        serde_json::Deserializer::from_slice(&bytes)
+        let records = self.record_bytes(key, advice).await?;
+        serde_json::Deserializer::from_slice(&records)
             .into_iter()
             .collect::<Result<_, _>>()
             .map_err(|error| damaged(key, advice, error))
@@ -56,8 +82,8 @@ impl Ledger {
         nth: usize,
         advice: &'static str,
     ) -> Result<Vec<T>, StoreError> {
-        let bytes = self.store.get(key).await?;
-        let lines = bytes.split(|byte| *byte == b'\n');
+        let records = self.record_bytes(key, advice).await?;
+        let lines = records.split(|byte| *byte == b'\n');
         lines
             .filter(|line| !line.is_empty())
             .step_by(nth)
@@ -69,7 +95,7 @@ impl Ledger {
 /// The bytes of a record.
 pub(super) fn to_json(key: &StoreKey, record: &impl Serialize) -> Result<Bytes, StoreError> {
     serde_json::to_vec(record)
-        .map(Bytes::from)
+        .map(|bytes| with_checksum(key, bytes))
         .map_err(|error| unwritable(key, error))
 }
 
@@ -83,7 +109,7 @@ pub(super) fn to_json_lines(
         serde_json::to_writer(&mut bytes, record).map_err(|error| unwritable(key, error))?;
         bytes.push(b'\n');
     }
-    Ok(bytes.into())
+    Ok(with_checksum(key, bytes))
 }
 
 pub(super) fn damaged(

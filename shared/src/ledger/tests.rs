@@ -15,7 +15,7 @@ use super::{Commit, DeadLetter, DoneRef, Ledger, ManifestEntry, Scope, Segment, 
 use crate::datum::{Datum, StageStats, Verdict, VerdictState};
 use crate::id::{DatumId, JobId, PipelineName, WorkerId};
 use crate::job::{JobRecord, JobState};
-use crate::store::{Location, Store, StoreKey, layout};
+use crate::store::{Location, Store, StoreError, StoreKey, layout};
 
 /// A ledger in a folder of its own.
 async fn in_folder() -> (TempDir, Ledger) {
@@ -112,6 +112,135 @@ async fn a_job_comes_back_as_it_was_written() {
     assert!(!ledger.stop_requested(job).await.unwrap());
     ledger.request_stop(job).await.unwrap();
     assert!(ledger.stop_requested(job).await.unwrap());
+}
+
+#[tokio::test]
+async fn of_two_leaders_only_one_writes_what_follows_an_index() {
+    for (_folder, ledger) in everywhere().await {
+        let (job, segments) = job_of(&ledger, 3).await;
+        let append = async |indexes: std::ops::Range<u64>| {
+            let entries: Vec<ManifestEntry> = indexes.map(entry).collect();
+            ledger.write_manifest(job, &entries).await
+        };
+        let first = append(3..5).await.unwrap();
+        assert_eq!(append(3..5).await.unwrap(), first, "a lost answer");
+        let other = append(3..9).await;
+        assert!(matches!(other, Err(StoreError::Exists { .. })), "{other:?}");
+        assert_eq!(ledger.segments(job).await.unwrap(), [segments[0], first]);
+        let early = ledger.complete_manifest(job, 3).await;
+        assert!(matches!(early, Err(StoreError::Exists { .. })), "{early:?}");
+        assert!(!ledger.is_manifest_complete(job).await.unwrap());
+        for _ in 0..2 {
+            ledger.complete_manifest(job, 5).await.unwrap();
+        }
+        assert!(ledger.is_manifest_complete(job).await.unwrap());
+        let late = append(5..6).await;
+        assert!(matches!(late, Err(StoreError::Exists { .. })), "{late:?}");
+        assert_eq!(ledger.segments(job).await.unwrap(), [segments[0], first]);
+        assert_eq!(ledger.datums(job, 3, 4..9).await.unwrap(), [entry(4).datum]);
+        let none = ledger.datums(job, 4, 4..9).await;
+        assert!(matches!(none, Err(StoreError::Missing { .. })), "{none:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_without_datums_can_be_complete() {
+    let ledger = Ledger::new(Store::in_memory());
+    let (job, _) = job_of(&ledger, 0).await;
+    assert!(!ledger.is_manifest_complete(job).await.unwrap());
+    ledger.complete_manifest(job, 0).await.unwrap();
+    assert!(ledger.is_manifest_complete(job).await.unwrap());
+    assert!(ledger.segments(job).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_manifest_of_an_older_version_is_read_and_continued() {
+    let ledger = Ledger::new(Store::in_memory());
+    let (job, _) = job_of(&ledger, 0).await;
+    let lines = |indexes: std::ops::Range<u64>| {
+        let lines = indexes.map(|index| serde_json::to_string(&entry(index)).unwrap() + "\n");
+        Bytes::from(lines.collect::<String>())
+    };
+    let old = [
+        Segment { first: 0, count: 2 },
+        Segment { first: 2, count: 3 },
+    ];
+    for segment in old {
+        let key = layout::old_manifest(job, &segment.to_string());
+        ledger
+            .store()
+            .put(&key, lines(segment.indexes()))
+            .await
+            .unwrap();
+    }
+    assert_eq!(ledger.segments(job).await.unwrap(), old);
+    assert_eq!(ledger.manifest(job, old[1]).await.unwrap().len(), 3);
+    assert_eq!(
+        ledger.datums(job, 2, 0..9).await.unwrap().len(),
+        2,
+        "of 2 to 4, 3 is skipped"
+    );
+    let new = ledger.write_manifest(job, &[entry(5)]).await.unwrap();
+    assert_eq!(ledger.segments(job).await.unwrap(), [old[0], old[1], new]);
+    let (other, _) = job_of(&ledger, 0).await;
+    ledger
+        .store()
+        .put(&layout::expanded(other), Bytes::new())
+        .await
+        .unwrap();
+    assert!(ledger.is_manifest_complete(other).await.unwrap());
+}
+
+#[tokio::test]
+async fn the_first_final_record_of_a_job_stays() {
+    for (_folder, ledger) in everywhere().await {
+        let (job, _) = job_of(&ledger, 0).await;
+        let mut record = ledger.job(job).await.unwrap();
+        record.state = JobState::Running;
+        ledger.save(&record).await.unwrap();
+        let finals =
+            [JobState::Success, JobState::Failure, JobState::Killed].map(|state| JobRecord {
+                state,
+                ..record.clone()
+            });
+        let saved = join_all(finals.iter().map(|each| ledger.save(each))).await;
+        let won: Vec<_> = (0..3).filter(|n| saved[*n].is_ok()).collect();
+        assert_eq!(won.len(), 1, "{saved:?}");
+        let late = ledger.save(&record).await;
+        assert!(matches!(late, Err(StoreError::Exists { .. })), "{late:?}");
+        ledger.save(&finals[won[0]]).await.unwrap();
+        assert_eq!(ledger.job(job).await.unwrap(), finals[won[0]]);
+    }
+}
+
+#[tokio::test]
+async fn a_record_at_the_place_of_another_one_is_damaged() {
+    let ledger = Ledger::new(Store::in_memory());
+    let job = JobId::generate();
+    ledger.commit(job, &success(1)).await.unwrap();
+    let bytes = ledger.store().get(&layout::commit(job, 1)).await.unwrap();
+    ledger
+        .store()
+        .put(&layout::commit(job, 2), bytes)
+        .await
+        .unwrap();
+    let other = ledger.committed(job, 2).await;
+    assert!(
+        matches!(other, Err(StoreError::Corrupt { .. })),
+        "{other:?}"
+    );
+    // An older Drover wrote no checksum; the index tells.
+    let bytes = serde_json::to_vec(&success(1)).unwrap();
+    ledger
+        .store()
+        .put(&layout::commit(job, 2), bytes.into())
+        .await
+        .unwrap();
+    let other = ledger.committed(job, 2).await;
+    assert!(
+        matches!(other, Err(StoreError::Corrupt { .. })),
+        "{other:?}"
+    );
 }
 
 #[tokio::test]
@@ -342,7 +471,7 @@ async fn a_damaged_record_is_named_with_the_way_out() {
             .unwrap();
     };
     damage(layout::record(job)).await;
-    damage(layout::manifest(job, &segments[0].to_string())).await;
+    damage(layout::manifest(job, segments[0].first)).await;
     damage(layout::commit(job, 0)).await;
     ledger.commit(job, &success(1)).await.unwrap();
     let told = [
@@ -356,7 +485,7 @@ async fn a_damaged_record_is_named_with_the_way_out() {
         .join("\n");
     insta::assert_snapshot!(told, @"
     .drover/jobs/<job>/record.json is damaged: remove the job's folder to forget the job; the pipeline remembers the successes
-    .drover/jobs/<job>/manifest/00000000000000000000-3.jsonl is damaged: remove the job's folder and run the pipeline again; datums that are remembered as done are skipped
+    .drover/jobs/<job>/manifest/00000000000000000000.jsonl is damaged: remove the job's folder and run the pipeline again; datums that are remembered as done are skipped
     .drover/jobs/<job>/commits/00000000000000000/00000000000000000000.json is damaged: remove the file; the datum runs again with the next run
     .drover/jobs/<job>/commits/00000000000000000/00000000000000000000.json is damaged: remove the file; the datum runs again with the next run
     ");

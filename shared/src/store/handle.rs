@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 use super::bucket::Bucket;
 use super::folder::Folder;
 use super::walk::WalkBackend;
-use super::{Entry, Location, StoreError, StoreKey, Walk};
+use super::{Entry, Location, ObjectVersion, StoreError, StoreKey, Walk};
 
 /// An open folder or bucket. Cheap to clone.
 ///
@@ -106,6 +106,38 @@ impl Store {
                 run_blocking(move || folder.get(&key)).await
             }
             StoreBackend::Bucket(bucket) => bucket.get(key).await,
+        }
+    }
+
+    /// Bytes at `key` and their version, for [`Store::replace`].
+    pub async fn get_versioned(
+        &self,
+        key: &StoreKey,
+    ) -> Result<(Bytes, ObjectVersion), StoreError> {
+        match &self.backend {
+            StoreBackend::Folder(folder) => {
+                let (folder, key) = (folder.clone(), key.clone());
+                run_blocking(move || folder.get_versioned(&key)).await
+            }
+            StoreBackend::Bucket(bucket) => bucket.get_versioned(key).await,
+        }
+    }
+
+    /// Replaces the object at `key` if it still has this version, else [`StoreError::Changed`]. A folder locks the key
+    /// for the moment; the lock ends with its process. A bucket puts conditionally on the `e_tag`. On a bucket, the
+    /// changed object may be the caller's own, as with [`Store::create`].
+    pub async fn replace(
+        &self,
+        key: &StoreKey,
+        bytes: Bytes,
+        version: &ObjectVersion,
+    ) -> Result<(), StoreError> {
+        match &self.backend {
+            StoreBackend::Folder(folder) => {
+                let (folder, key, version) = (folder.clone(), key.clone(), version.clone());
+                run_blocking(move || folder.replace(&key, &bytes, &version)).await
+            }
+            StoreBackend::Bucket(bucket) => bucket.replace(key, bytes, version).await,
         }
     }
 

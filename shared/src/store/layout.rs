@@ -3,6 +3,7 @@
 //! ```text
 //! <store>/<repo>/…                                   inputs
 //! <store>/<pipeline>/…                               outputs
+//! <store>/.drover/locks/<n>                          held for the moment of a conditional put
 //! <store>/.drover/tmp/<unique>                       files being written
 //! <store>/.drover/spare/<unique>                     files of removed records, for recycling
 //! <store>/.drover/scratch/<worker>/                  working directories of a running worker
@@ -19,10 +20,9 @@
 //! <store>/.drover/jobs/<id>/spec.json                the spec it runs, normalised
 //! <store>/.drover/jobs/<id>/submission.json          for a submitted job: instructions for its coordinator
 //! <store>/.drover/jobs/<id>/stop                     a stop of the job was requested
-//! <store>/.drover/jobs/<id>/manifest/<segment>.jsonl datums; a segment is `<first index>-<count>`
-//! <store>/.drover/jobs/<id>/expanded                 the manifest holds all datums of the job
+//! <store>/.drover/jobs/<id>/manifest/<first>.jsonl   datums of a segment, or the end of the manifest
 //! <store>/.drover/jobs/<id>/failures.json            failures of the job, grouped by cause
-//! <store>/.drover/jobs/<id>/results/<segment>.jsonl  verdicts of a whole segment
+//! <store>/.drover/jobs/<id>/results/<segment>.jsonl  verdicts of a segment `<first index>-<count>`
 //! <store>/.drover/jobs/<id>/commits/<shard>/<index>.json  verdict of one datum, until its segment is sealed
 //! <store>/.drover/jobs/<id>/marks/<index>.<n>        mark of an attempt at a redelivered datum
 //! <store>/.drover/jobs/<id>/logs/<shard>/<index>.<name>   output of an attempt
@@ -54,6 +54,11 @@ pub fn tmp() -> StoreKey {
 /// Files of removed records, for recycling.
 pub fn recycled() -> StoreKey {
     drover_folder().with("spare")
+}
+
+/// Lock file for conditional puts; several keys share a file.
+pub fn put_lock(n: u8) -> StoreKey {
+    drover_folder().with(&format!("locks/{n}"))
 }
 
 /// Working directories of workers on this machine.
@@ -191,7 +196,7 @@ pub fn stop(id: JobId) -> StoreKey {
     job(id).with("stop")
 }
 
-/// Mark of a complete manifest.
+/// Mark of a complete manifest, by an older Drover.
 pub fn expanded(id: JobId) -> StoreKey {
     job(id).with("expanded")
 }
@@ -206,8 +211,13 @@ pub fn manifests(id: JobId) -> StoreKey {
     job(id).with("manifest")
 }
 
-/// The datums of a segment.
-pub fn manifest(id: JobId, segment: &str) -> StoreKey {
+/// The segment of the manifest that begins at index `first`, or the end of the manifest.
+pub fn manifest(id: JobId, first: u64) -> StoreKey {
+    manifests(id).with(&format!("{first:020}.jsonl"))
+}
+
+/// A segment of the manifest by an older Drover, `<first>-<count>`.
+pub fn old_manifest(id: JobId, segment: &str) -> StoreKey {
     manifests(id).with(&format!("{segment}.jsonl"))
 }
 

@@ -14,6 +14,7 @@ mod location;
 
 mod entry;
 mod handle;
+mod object_version;
 mod open_with_retry;
 mod repos;
 mod walk;
@@ -30,5 +31,6 @@ pub use folder::{file_version, initial_umask};
 pub use handle::Store;
 pub use key::StoreKey;
 pub use location::Location;
+pub use object_version::ObjectVersion;
 pub use repos::Repos;
 pub use walk::Walk;

@@ -281,25 +281,12 @@ async fn from_manifest(
         first,
         count,
     } = range;
-    let segments = context
-        .ledger
-        .segments(job)
-        .await
-        .map_err(FlowError::from)?;
-    let Some(segment) = segments.into_iter().find(|it| it.first == segment) else {
-        return Err(MessageError::Reject(format!(
-            "job {job} has no segment {segment}"
-        )));
-    };
-    let entries = context
-        .ledger
-        .manifest(job, segment)
-        .await
-        .map_err(FlowError::from)?;
     let range = first..first.saturating_add(count);
-    let todo = entries.into_iter().filter(|entry| entry.done.is_none());
-    Ok(todo
-        .map(|entry| entry.datum)
-        .filter(|datum| range.contains(&datum.index))
-        .collect())
+    match context.ledger.datums(job, segment, range).await {
+        Ok(datums) => Ok(datums),
+        Err(StoreError::Missing { .. }) => Err(MessageError::Reject(format!(
+            "job {job} has no segment {segment}"
+        ))),
+        Err(error) => Err(MessageError::FlowError(FlowError::from(error))),
+    }
 }

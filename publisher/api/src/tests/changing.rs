@@ -105,7 +105,7 @@ async fn one_group_of_failures_is_retried_alone_and_one_that_is_not_there_is_ref
         ..record.datums
     };
     let cut_short = JobRecord { datums, ..record };
-    site.ledger.save(&cut_short).await.unwrap();
+    site.replace_record(&cut_short).await;
     let refused = site.post(&retry, &json!({ "group": group })).await;
     assert_error("never ended", &refused, 409, "conflict");
     let bad = site

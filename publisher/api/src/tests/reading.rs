@@ -170,7 +170,7 @@ async fn a_datum_is_told_with_its_verdict_its_logs_and_who_wrote_its_files() {
     // A job with skipped datums does not know all writers; another one does.
     let mut record = site.ledger.job(id).await.unwrap();
     record.datums.skipped = 0;
-    site.ledger.save(&record).await.unwrap();
+    site.replace_record(&record).await;
     let datum = site.sees(&format!("/api/v1/jobs/{id}/datums/0")).await;
     assert_eq!(
         datum["outputs"],

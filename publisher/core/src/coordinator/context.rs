@@ -33,9 +33,10 @@ pub struct JobContext {
 }
 
 impl JobContext {
-    /// Publishes a snapshot for display; saves the record if `save` is true.
+    /// Publishes a snapshot for display; saves the record if `save` is true, except a final one, which is written once,
+    /// with its reason, at the very end.
     pub(super) async fn show(&self, snapshot: Snapshot, save: bool) -> Result<(), CoordinateError> {
-        if save {
+        if save && !snapshot.record.state.is_final() {
             self.fence.check().await?;
             self.ledger.save(&snapshot.record).await?;
         }

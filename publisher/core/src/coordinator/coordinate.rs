@@ -227,6 +227,7 @@ async fn work(
     pending: Vec<PendingSegment>,
 ) -> Result<JobEvent, CoordinateError> {
     let job = live.job();
+    let first = live.tally.known();
     let pipeline = &assignment.pipeline;
     let (event_sender, events) = mpsc::channel(EVENTS);
     let (pending_sender, pending_receiver) = mpsc::unbounded_channel();
@@ -258,7 +259,7 @@ async fn work(
     }
     let helpers = async {
         let dispatch = dispatcher.run(pending_receiver, pressure_receiver);
-        let manifest = write::write(&context.ledger, job, source, event_sender);
+        let manifest = write::write(&context.ledger, job, first, source, event_sender);
         futures::future::try_join(dispatch, manifest).await?;
         std::future::pending::<Result<JobEvent, CoordinateError>>().await
     };

@@ -40,7 +40,7 @@ pub enum CoordinateError {
     Deposed,
     /// The store failed.
     #[error("the store failed while the job ran")]
-    Store(#[from] StoreError),
+    Store(#[source] StoreError),
     /// The queue failed.
     #[error("the queue failed while the job ran")]
     Queue(#[from] QueueError),
@@ -79,4 +79,14 @@ pub(super) fn is_passing(error: &StoreError) -> bool {
         error,
         StoreError::Unavailable { .. } | StoreError::Full { .. } | StoreError::Denied { .. }
     )
+}
+
+/// What a leader creates and finds written differently was written by another leader.
+impl From<StoreError> for CoordinateError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Exists { .. } => Self::Deposed,
+            error => Self::Store(error),
+        }
+    }
 }

@@ -258,7 +258,11 @@ impl PipelineLeader {
         }
         record.reason = Some(reason.to_owned());
         record.finished = Some(Timestamp::now());
-        Ok(self.ledger.save(&record).await?)
+        match self.ledger.save(&record).await {
+            // The job has ended meanwhile.
+            Ok(()) | Err(StoreError::Exists { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

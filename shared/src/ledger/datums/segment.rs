@@ -23,7 +23,7 @@ impl Segment {
         self.first..self.first.saturating_add(self.count)
     }
 
-    /// The segments among the names of a listing, ascending.
+    /// The sealed segments among the names of a listing, ascending.
     pub(in crate::ledger) fn among(names: &[String]) -> Vec<Self> {
         let segments = names
             .iter()

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::datum::Verdict;
 use crate::id::JobId;
-use crate::ledger::records::{advice, to_json, to_json_lines};
+use crate::ledger::records::{advice, damaged, to_json, to_json_lines};
 use crate::ledger::{Ledger, Segment};
 use crate::store::{StoreError, layout};
 
@@ -84,7 +84,6 @@ impl Ledger {
     ) -> Result<Option<Verdict>, StoreError> {
         match self.try_single(job, index).await {
             // The record may have been sealed and its file recycled while we read.
-            Ok(Some(verdict)) if verdict.index != index => self.try_single(job, index).await,
             Err(StoreError::Corrupt { .. }) => self.try_single(job, index).await,
             read => read,
         }
@@ -92,8 +91,12 @@ impl Ledger {
 
     async fn try_single(&self, job: JobId, index: u64) -> Result<Option<Verdict>, StoreError> {
         let key = layout::commit(job, index);
-        match self.read(&key, advice::VERDICT).await {
-            Ok(verdict) => Ok(Some(verdict)),
+        match self.read::<Verdict>(&key, advice::VERDICT).await {
+            Ok(verdict) if verdict.index == index => Ok(Some(verdict)),
+            Ok(verdict) => {
+                let problem = format!("it is the verdict of datum {}", verdict.index);
+                Err(damaged(&key, advice::VERDICT, problem))
+            }
             Err(StoreError::Missing { .. }) => Ok(None),
             Err(error) => Err(error),
         }
@@ -126,7 +129,7 @@ impl Ledger {
             .await
     }
 
-    /// Writes the verdicts of a segment as one object, then removes the single records. Every datum of the segment has
+    /// Writes the verdicts of a segment as one object, then removes the single records. The first seal counts. Every datum of the segment has
     /// ended or was skipped; `verdicts` is sorted by index.
     pub async fn seal(
         &self,
@@ -135,7 +138,15 @@ impl Ledger {
         verdicts: &[Verdict],
     ) -> Result<(), StoreError> {
         let key = layout::result(job, &segment.to_string());
-        self.store.put(&key, to_json_lines(&key, verdicts)?).await?;
+        let bytes = to_json_lines(&key, verdicts)?;
+        match self.store.create(&key, bytes.clone()).await {
+            // Sealed before, by us or by an earlier leader. A damaged seal is replaced.
+            Err(StoreError::Exists { .. }) => match self.record_bytes(&key, advice::DETAIL).await {
+                Err(StoreError::Corrupt { .. }) => self.store.put(&key, bytes).await?,
+                sealed => drop(sealed?),
+            },
+            created => created?,
+        }
         let singles = verdicts
             .iter()
             .map(|verdict| layout::commit(job, verdict.index));

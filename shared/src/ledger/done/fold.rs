@@ -114,11 +114,12 @@ impl Ledger {
     /// The done index as last written. A damaged index counts as empty, and all jobs are folded again.
     async fn read_done(&self, pipeline: &PipelineName) -> Result<DoneTable, StoreError> {
         let key = layout::done(pipeline);
-        let bytes = match self.store.get(&key).await {
+        let parsed = match self.store.get(&key).await {
             Err(StoreError::Missing { .. }) => return Ok(DoneTable::default()),
-            bytes => bytes?,
+            Err(StoreError::Corrupt { .. }) => Err("it is not a file"),
+            bytes => DoneTable::parse(&bytes?),
         };
-        match DoneTable::parse(&bytes) {
+        match parsed {
             Ok(index) => Ok(index),
             Err(problem) => {
                 warn!(pipeline.name = %pipeline, problem, "{key} is damaged; rebuilding it from the jobs");
@@ -175,9 +176,12 @@ impl Ledger {
         let mut summaries = vec![];
         for index in self.committed_indexes(job, segment).await? {
             match self
-                .read(&layout::commit(job, index), advice::VERDICT)
+                .read::<VerdictSummary>(&layout::commit(job, index), advice::VERDICT)
                 .await
             {
+                Ok(summary) if summary.index != index => {
+                    warn!(job.id = %job, "the verdict at index {index} is that of datum {}; the datum runs again", summary.index);
+                }
                 Ok(summary) => summaries.push(summary),
                 Err(error) => skip_damaged(job, error)?,
             }

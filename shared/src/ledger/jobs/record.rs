@@ -22,10 +22,33 @@ impl Ledger {
         self.save(record).await
     }
 
-    /// Replaces the record.
+    /// Saves the record, which replaces an earlier one unless that is final: the first final record of a job stays.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] if the job has another final record.
     pub async fn save(&self, record: &JobRecord) -> Result<(), StoreError> {
         let key = layout::record(record.id);
-        self.store.put(&key, to_json(&key, record)?).await
+        let bytes = to_json(&key, record)?;
+        loop {
+            let saved = match self.store.get_versioned(&key).await {
+                Ok((current, _)) if current == bytes => Ok(()),
+                Ok((_, version)) => {
+                    // A damaged record is replaced.
+                    let current = self.job(record.id).await;
+                    if current.is_ok_and(|current| current.state.is_final()) {
+                        return Err(StoreError::Exists { key });
+                    }
+                    self.store.replace(&key, bytes.clone(), &version).await
+                }
+                Err(StoreError::Missing { .. }) => self.store.create(&key, bytes.clone()).await,
+                Err(error) => Err(error),
+            };
+            match saved {
+                // Another process saved a record meanwhile.
+                Err(StoreError::Changed { .. } | StoreError::Exists { .. }) => {}
+                saved => return saved,
+            }
+        }
     }
 
     /// The record of a job.

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::memory::InMemory;
-use object_store::{GetResult, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
+use object_store::{
+    GetResult, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload, UpdateVersion,
+};
 use tokio::runtime::Handle;
 
 use super::BucketWalk;
@@ -15,7 +17,7 @@ use super::error::failed;
 use super::names::{to_key, to_path};
 use super::retry::retry_transient;
 use super::version;
-use crate::store::{Entry, StoreError, StoreKey};
+use crate::store::{Entry, ObjectVersion, StoreError, StoreKey};
 
 /// S3 cannot copy larger objects in one request.
 const COPY_BYTES: u64 = 5 * 1024 * 1024 * 1024;
@@ -53,6 +55,38 @@ impl Bucket {
             Ok(bytes)
         } else {
             Err(cut_short(key, bytes.len() as u64, size))
+        }
+    }
+
+    pub(in crate::store) async fn get_versioned(
+        &self,
+        key: &StoreKey,
+    ) -> Result<(Bytes, ObjectVersion), StoreError> {
+        let result = self.open_object(key).await?;
+        let version = ObjectVersion {
+            e_tag: result.meta.e_tag.clone(),
+            version: result.meta.version.clone(),
+        };
+        let bytes = result.bytes().await.map_err(|error| failed(key, error))?;
+        Ok((bytes, version))
+    }
+
+    pub(in crate::store) async fn replace(
+        &self,
+        key: &StoreKey,
+        bytes: Bytes,
+        version: &ObjectVersion,
+    ) -> Result<(), StoreError> {
+        let ObjectVersion { e_tag, version } = version.clone();
+        let mode = match e_tag {
+            Some(_) => PutMode::Update(UpdateVersion { e_tag, version }),
+            None => PutMode::Overwrite,
+        };
+        match self.put_as(key, bytes, mode).await {
+            Err(StoreError::Exists { key } | StoreError::Missing { key }) => {
+                Err(StoreError::Changed { key })
+            }
+            put => put,
         }
     }
 

@@ -14,8 +14,9 @@ use super::FolderWalk;
 use super::error::{reading, writing};
 use super::file_stat::FileStat;
 use super::group_umask;
+use super::own_records;
 use super::temp_files::{TempFiles, make_read_only, move_file, with_parent};
-use crate::store::{Entry, StoreError, StoreKey, layout};
+use crate::store::{Entry, ObjectVersion, StoreError, StoreKey, layout};
 
 /// A folder as a store. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -75,13 +76,22 @@ impl Folder {
     }
 
     pub(in crate::store) fn get(&self, key: &StoreKey) -> Result<Bytes, StoreError> {
+        if own_records::is_own(key) {
+            return own_records::read(&self.root, key);
+        }
         fs::read(self.path(key))
             .map(Bytes::from)
             .map_err(|error| reading(key, error))
     }
 
     pub(in crate::store) fn entry(&self, key: &StoreKey) -> Result<Entry, StoreError> {
-        match fs::metadata(self.path(key)) {
+        let path = self.path(key);
+        let looked = if own_records::is_own(key) {
+            fs::symlink_metadata(path)
+        } else {
+            fs::metadata(path)
+        };
+        match looked {
             Ok(metadata) if metadata.is_file() => {
                 Ok(FileStat::of(&metadata).entry(format!("/{}", key.as_str())))
             }
@@ -102,6 +112,41 @@ impl Folder {
             .record(bytes)
             .and_then(|temp_file| temp_file.create(&self.path(key)))
             .map_err(|error| writing(key, error))
+    }
+
+    pub(in crate::store) fn get_versioned(
+        &self,
+        key: &StoreKey,
+    ) -> Result<(Bytes, ObjectVersion), StoreError> {
+        let bytes = self.get(key)?;
+        let version = version_of(&bytes);
+        Ok((bytes, version))
+    }
+
+    pub(in crate::store) fn replace(
+        &self,
+        key: &StoreKey,
+        bytes: &[u8],
+        version: &ObjectVersion,
+    ) -> Result<(), StoreError> {
+        let changed = || StoreError::Changed { key: key.clone() };
+        let _lock = self.lock(key).map_err(|error| writing(key, error))?;
+        match self.get(key) {
+            Ok(current) if version_of(&current) == *version => self.put(key, bytes),
+            Ok(_) | Err(StoreError::Missing { .. }) => Err(changed()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits for the lock of conditional puts at `key`. The kernel releases the lock when the file is closed.
+    fn lock(&self, key: &StoreKey) -> io::Result<File> {
+        let n = blake3::hash(key.as_str().as_bytes()).as_bytes()[0];
+        let path = self.path(&layout::put_lock(n));
+        // Opened for writing: a network file system locks exclusively only then.
+        let options = || File::options().create(true).append(true).open(&path);
+        let file = with_parent(&path, options)?;
+        file.lock()?;
+        Ok(file)
     }
 
     pub(in crate::store) fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {
@@ -175,13 +220,21 @@ impl Folder {
     }
 
     pub(in crate::store) fn download(&self, key: &StoreKey, to: &Path) -> Result<u64, StoreError> {
-        let mut from = File::open(self.path(key)).map_err(|error| reading(key, error))?;
+        let mut from = self.open_file(key)?;
         File::create_new(to)
             .and_then(|mut to| io::copy(&mut from, &mut to))
             .map_err(|error| StoreError::Unavailable {
                 key: key.clone(),
                 source: error.into(),
             })
+    }
+
+    /// Opens the file at `key` to read it.
+    pub(in crate::store) fn open_file(&self, key: &StoreKey) -> Result<File, StoreError> {
+        if own_records::is_own(key) {
+            return own_records::open(&self.root, key);
+        }
+        File::open(self.path(key)).map_err(|error| reading(key, error))
     }
 
     pub(in crate::store) fn adopt(&self, from: &Path, key: &StoreKey) -> Result<Entry, StoreError> {
@@ -310,5 +363,12 @@ fn not_utf8(folder: &str, name: &[u8]) -> StoreError {
     StoreError::Name {
         name: format!("{folder}/{}", String::from_utf8_lossy(name)),
         problem: "it is not UTF-8; rename the file",
+    }
+}
+
+fn version_of(bytes: &[u8]) -> ObjectVersion {
+    ObjectVersion {
+        e_tag: Some(blake3::hash(bytes).to_string()),
+        version: None,
     }
 }

@@ -6,6 +6,7 @@ mod folder_store;
 mod group_umask;
 mod links;
 mod listing;
+mod own_records;
 mod recycled_files;
 mod stat_cache;
 mod temp_files;

@@ -121,6 +121,61 @@ fn our_own_folder_is_no_input() {
 }
 
 #[test]
+fn whatever_stands_in_the_place_of_a_record_is_named_damage() {
+    let (place, folder) = folder(&[".drover/jobs/good", ".drover/jobs/deep/file"]);
+    let at = |name: &str| place.path().join(".drover/jobs").join(name);
+    fs::create_dir(at("directory")).unwrap();
+    mknodat(CWD, at("fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+    symlink("/dev/zero", at("zero")).unwrap();
+    symlink("good", at("linked")).unwrap();
+    symlink("deep", at("linked-deep")).unwrap();
+    let huge = fs::File::create(at("huge")).unwrap();
+    huge.set_len(1 << 40).unwrap();
+    let names = [
+        "directory",
+        "fifo",
+        "zero",
+        "linked",
+        "linked-deep/file",
+        "huge",
+    ];
+    for name in names {
+        let key = key(&format!(".drover/jobs/{name}"));
+        let read = folder.get(&key);
+        assert!(
+            matches!(read, Err(StoreError::Corrupt { .. })),
+            "{name}: {read:?}"
+        );
+        let to = place.path().join("copy");
+        if name != "huge" {
+            let copied = folder.download(&key, &to);
+            assert!(
+                matches!(copied, Err(StoreError::Corrupt { .. })),
+                "{name}: {copied:?}"
+            );
+        }
+    }
+    assert_eq!(
+        folder.get(&key(".drover/jobs/good")).unwrap(),
+        ".drover/jobs/good"
+    );
+    let missing = folder.get(&key(".drover/jobs/none"));
+    assert!(
+        matches!(missing, Err(StoreError::Missing { .. })),
+        "{missing:?}"
+    );
+}
+
+#[test]
+fn drovers_own_folder_may_be_a_link_to_another_disk() {
+    let (place, folder) = folder(&[]);
+    let other = tempfile::tempdir().unwrap();
+    symlink(other.path(), place.path().join(".drover")).unwrap();
+    folder.put(&key(".drover/jobs/a"), b"x").unwrap();
+    assert_eq!(folder.get(&key(".drover/jobs/a")).unwrap(), "x");
+}
+
+#[test]
 fn a_folder_that_is_not_there_is_missing() {
     let (_place, folder) = folder(&["file"]);
     for prefix in ["none", "file", "file/below"] {

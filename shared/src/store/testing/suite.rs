@@ -43,6 +43,7 @@ const ODD_NAMES: [&str; 16] = [
 pub async fn suite(store: &Store) {
     put_bytes_are_read_back(store).await;
     the_first_of_many_creators_wins(store).await;
+    a_changed_object_is_not_replaced(store).await;
     deleting_is_repeatable(store).await;
     names_are_sorted_and_directories_marked(store).await;
     every_name_round_trips(store).await;
@@ -116,6 +117,24 @@ async fn the_first_of_many_creators_wins(store: &Store) {
             "{outcome:?}"
         );
     }
+}
+
+async fn a_changed_object_is_not_replaced(store: &Store) {
+    let at = key(".drover/replace/record");
+    store.put(&at, Bytes::from_static(b"0")).await.unwrap();
+    let (bytes, version) = store.get_versioned(&at).await.unwrap();
+    assert_eq!(bytes, "0");
+    let next = |text: String| store.replace(&at, Bytes::from(text), &version);
+    let outcomes = join_all((1..9).map(|n| next(n.to_string()))).await;
+    let winners: Vec<usize> = (0..8).filter(|n| outcomes[*n].is_ok()).collect();
+    assert_eq!(winners.len(), 1, "{outcomes:?}");
+    let now = (winners[0] + 1).to_string();
+    assert_eq!(store.get(&at).await.unwrap(), now);
+    let late = next("late".to_owned()).await;
+    assert!(matches!(late, Err(StoreError::Changed { .. })), "{late:?}");
+    store.delete(&at).await.unwrap();
+    let gone = next("gone".to_owned()).await;
+    assert!(matches!(gone, Err(StoreError::Changed { .. })), "{gone:?}");
 }
 
 async fn deleting_is_repeatable(store: &Store) {

@@ -35,20 +35,22 @@ pub(crate) enum ManifestEvent {
     Broken(String),
 }
 
-/// Writes segments until the source ends; sends an event for each segment.
+/// Writes segments until the source ends, and then the end of the manifest; sends an event for each. `first` is the
+/// index of the first datum of the source.
 pub(crate) async fn write(
     ledger: &Ledger,
     job: JobId,
+    first: u64,
     source: DatumSource,
     events: mpsc::Sender<ManifestEvent>,
 ) -> Result<(), CoordinateError> {
     let DatumSource { mut entries, feed } = source;
     let write = write_segments(ledger, job, &mut entries, &events);
     let (fed, written) = futures::future::join(feed, write).await;
-    written?;
+    let total = first + written?;
     let last = match fed {
         Ok(()) => {
-            ledger.complete_manifest(job).await?;
+            ledger.complete_manifest(job, total).await?;
             ManifestEvent::Expanded
         }
         Err(FeedError::Inputs(reason)) => ManifestEvent::Broken(reason),
@@ -59,17 +61,20 @@ pub(crate) async fn write(
     Ok(())
 }
 
+/// Writes segments until the source ends; returns the number of datums written.
 async fn write_segments(
     ledger: &Ledger,
     job: JobId,
     entries: &mut mpsc::Receiver<PlannedDatum>,
     events: &mpsc::Sender<ManifestEvent>,
-) -> Result<(), CoordinateError> {
+) -> Result<u64, CoordinateError> {
+    let mut written = 0;
     for number in 0.. {
         let batch = next_batch(entries, size(number)).await;
         if batch.is_empty() {
             break;
         }
+        written += batch.len() as u64;
         if events
             .send(write_segment(ledger, job, batch).await?)
             .await
@@ -78,7 +83,7 @@ async fn write_segments(
             break;
         }
     }
-    Ok(())
+    Ok(written)
 }
 
 /// Writes a segment. Verdicts that are taken over are committed first, so that a reader of the segment never runs

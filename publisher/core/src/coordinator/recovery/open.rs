@@ -23,15 +23,20 @@ pub(crate) async fn read_done_work(
     assignment: &Assignment,
 ) -> Result<Option<Arc<DoneIndex>>, StoreError> {
     let pipeline = &assignment.pipeline;
-    close_interrupted(ledger, &pipeline.name).await?;
+    close_interrupted(ledger, &pipeline.name, assignment.record.id).await?;
     let done = ledger.done_index(&pipeline.name).await?;
     let anew = assignment.reprocess || pipeline.reprocess == Reprocess::EveryJob;
     Ok((!anew).then(|| Arc::new(done)))
 }
 
-/// Writes the final record of every interrupted job of the pipeline.
-async fn close_interrupted(ledger: &Ledger, pipeline: &PipelineName) -> Result<(), StoreError> {
-    for job in ledger.unfolded(pipeline).await? {
+/// Writes the final record of every interrupted job of the pipeline, except the assigned job, which is resumed.
+async fn close_interrupted(
+    ledger: &Ledger,
+    pipeline: &PipelineName,
+    assigned: JobId,
+) -> Result<(), StoreError> {
+    let unfolded = ledger.unfolded(pipeline).await?;
+    for job in unfolded.into_iter().filter(|job| *job != assigned) {
         match close(ledger, job).await {
             // The job was interrupted before its record was written.
             Ok(()) | Err(StoreError::Missing { .. }) => {}
