@@ -224,8 +224,9 @@ impl Ledger {
             .split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty());
         let begin = lines.next().unwrap_or_default();
-        let entry: ManifestEntry =
-            serde_json::from_slice(begin).map_err(|error| damaged(&key, advice::DETAIL, error))?;
+        let Ok(entry) = serde_json::from_slice::<ManifestEntry>(begin) else {
+            return Ok(LastElement::DAMAGED);
+        };
         Ok(LastElement {
             count: 1 + lines.count() as u64,
             is_complete: is_redo(&[entry]),
