@@ -287,6 +287,6 @@ async fn from_manifest(
         Err(StoreError::Missing { .. }) => Err(MessageError::Reject(format!(
             "job {job} has no segment {segment}"
         ))),
-        Err(error) => Err(MessageError::FlowError(FlowError::from(error))),
+        Err(error) => Err(MessageError::from(FlowError::from(error))),
     }
 }
