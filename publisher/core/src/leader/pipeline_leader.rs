@@ -9,6 +9,7 @@ use drover_shared::job::{JobEvent, JobRecord, JobState};
 use drover_shared::ledger::{Ledger, Submission};
 use drover_shared::pipeline;
 use drover_shared::queue::{Broker, Consumer};
+use drover_shared::store::StoreError;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
