@@ -278,7 +278,7 @@ async fn a_retry_of_inputs_that_changed_is_refused_with_the_way_out() {
         .await
         .unwrap_err();
     let text = refused.to_string().replace(&failed.id.to_string(), "JOB");
-    insta::assert_snapshot!(text, @"the inputs of 1 datums of job JOB have changed since, first in:/0017; use `drover run` to take what is there now");
+    insta::assert_snapshot!(text, @"the inputs or the code files of 1 datums of job JOB have changed since, first in:/0017; use `drover run` to take what is there now");
 }
 
 #[tokio::test]
