@@ -3,6 +3,7 @@
 //! A lost broker connection does not make the operator unready, because a restart would not help; conditions report it.
 
 use std::error::Error;
+use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -84,7 +85,7 @@ fn text(part: &str, error: &(dyn Error + 'static)) -> String {
     let mut text = format!("{part}: {error}");
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
+        let _ = write!(text, ": {error}");
         cause = error.source();
     }
     text

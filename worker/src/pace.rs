@@ -41,28 +41,28 @@ pub(crate) struct RunningDatum<'a> {
 impl DatumPace {
     /// Counts a datum as running.
     pub(crate) fn begin(&self) -> RunningDatum<'_> {
-        let mut state = self.lock();
-        let number = state.next;
-        state.next += 1;
-        state.running.insert(number, Instant::now());
+        let mut pace = self.lock();
+        let number = pace.next;
+        pace.next += 1;
+        pace.running.insert(number, Instant::now());
         RunningDatum { pace: self, number }
     }
 
     /// Takes the times of a datum that has ended into account.
     pub(crate) fn ended(&self, run: Duration, stage: Duration) {
-        let mut state = self.lock();
-        state.run = (state.run + run) / 2;
-        state.stage = (state.stage + stage) / 2;
+        let mut pace = self.lock();
+        pace.run = (pace.run + run) / 2;
+        pace.stage = (pace.stage + stage) / 2;
     }
 
     /// True if datums take so long that none should be held ahead. `was` is the last answer.
     pub(crate) fn is_long(&self, was: bool) -> bool {
-        let state = self.lock();
-        let oldest = state.running.values().map(Instant::elapsed).max();
+        let pace = self.lock();
+        let oldest = pace.running.values().map(Instant::elapsed).max();
         let oldest = oldest.unwrap_or_default();
         let limit = if was { NO_LONGER_LONG } else { LONG };
-        let is_long = oldest >= LONG || state.run >= limit;
-        is_long && state.stage * STAGING_SHARE < oldest.max(state.run)
+        let is_long = oldest >= LONG || pace.run >= limit;
+        is_long && pace.stage * STAGING_SHARE < oldest.max(pace.run)
     }
 
     fn lock(&self) -> MutexGuard<'_, PaceState> {

@@ -34,7 +34,7 @@ struct PipelineReports {
     waiting: Mutex<Vec<PendingReport>>,
     /// Notified for each new report.
     more: Notify,
-    /// CollectedFiles by whose message is on its way.
+    /// Held while a message is on its way.
     sending: tokio::sync::Mutex<()>,
 }
 

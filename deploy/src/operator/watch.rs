@@ -95,7 +95,7 @@ async fn report_first_list(pipelines: Store<Pipeline>, health: Arc<Health>) {
     if pipelines.wait_until_ready().await.is_ok() {
         health.pipelines_listed(true);
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Resolves if `stop` resolves before the first list of pipelines. No reconciliation is running then, and a controller

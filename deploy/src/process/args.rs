@@ -160,7 +160,7 @@ pub struct WorkerArgs {
     #[arg(long, env = "DROVER_STORE_SECRET", value_name = "NAME")]
     pub store_secret: Option<String>,
 
-    /// The claim of a ReadWriteMany volume that holds a store in a folder
+    /// The claim of a `ReadWriteMany` volume that holds a store in a folder
     #[arg(long, env = "DROVER_STORE_CLAIM", value_name = "NAME")]
     pub store_claim: Option<String>,
 

@@ -218,7 +218,7 @@ async fn an_operator_is_ready_while_its_watches_work_and_the_store_answers() {
     let operator = Operator::start(Harness::new());
     let health = Arc::clone(&operator.harness.health);
     health.lease(None);
-    operator.readies(|readiness| readiness.is_ok()).await;
+    operator.readies(Result::is_ok).await;
     operator.harness.apply("thumbs", json!({}));
     operator.wants(1).await;
     operator.harness.job_store.0.lock().unwrap().unreachable = true;

@@ -82,11 +82,15 @@ async fn code_files(pipeline: &Pipeline, store: &Store) -> Result<Vec<CodeFile>,
     })
 }
 
-/// True if the leaf reads the output folder of a pipeline that the store knows.
+/// True if the leaf reads the output of a pipeline that has published once: its folder may be missing, and is empty then.
 async fn is_output(leaf: &PfsInput, store: &Store) -> Result<bool, StoreError> {
     let pipeline: Result<PipelineName, _> = leaf.repo.parse();
     match (pipeline, &leaf.url) {
-        (Ok(pipeline), None) => Ok(!store.names(&layout::pipeline(&pipeline)).await?.is_empty()),
+        (Ok(pipeline), None) => match store.entry(&layout::published(&pipeline)).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::Missing { .. }) => Ok(false),
+            Err(error) => Err(error),
+        },
         _ => Ok(false),
     }
 }

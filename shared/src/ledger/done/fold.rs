@@ -152,7 +152,7 @@ impl Ledger {
         for segment in self.segments(job).await? {
             match self.verdict_summaries(job, segment).await {
                 Ok(summaries) => {
-                    successes.extend(summaries.into_iter().filter_map(VerdictSummary::success))
+                    successes.extend(summaries.into_iter().filter_map(VerdictSummary::success));
                 }
                 Err(error) => skip_damaged(job, error)?,
             }

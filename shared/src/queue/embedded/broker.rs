@@ -20,8 +20,11 @@ pub(super) const DELIVERY_LIMIT: u32 = 1_000;
 pub struct Embedded {
     capacity: usize,
     queues: Arc<Mutex<HashMap<Queue, Arc<Backlog>>>>,
-    listeners: Arc<Mutex<Vec<(String, Weak<Backlog>)>>>,
+    listeners: Listeners,
 }
+
+/// Control subscriptions by name.
+type Listeners = Arc<Mutex<Vec<(String, Weak<Backlog>)>>>;
 
 impl Embedded {
     /// A broker whose queues hold at most `capacity` ready messages each; publishing waits beyond the limit. Requeued

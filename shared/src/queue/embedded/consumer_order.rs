@@ -12,7 +12,7 @@ pub(super) struct ConsumerOrder {
 }
 
 impl ConsumerOrder {
-    /// A place at the end of the consumer_order.
+    /// Takes a place at the end of the order.
     pub(super) fn join(&self) -> u64 {
         let place = self.given.fetch_add(1, Ordering::Relaxed);
         self.places.send_modify(|places| places.push(place));
@@ -28,7 +28,7 @@ impl ConsumerOrder {
             .await;
     }
 
-    /// Leaves the consumer_order.
+    /// Leaves the order.
     pub(super) fn leave(&self, place: u64) {
         self.places
             .send_modify(|places| places.retain(|other| *other != place));

@@ -182,7 +182,7 @@ fn hold(
     for (file, place) in found.into_iter().zip(&collected.held.0) {
         match (&file.source, writer) {
             (OutputSource::Out, WriterState::Gone) => {
-                out.move_out(&file.path, place, &mut parent)?
+                out.move_out(&file.path, place, &mut parent)?;
             }
             (OutputSource::Out, WriterState::Alive) => {
                 copy(&file.path, out.open_file(&file.path, &mut parent)?, place)?;

@@ -241,7 +241,11 @@ mod tests {
 
     #[test]
     fn an_object_that_is_also_a_folder_is_found() {
-        let rows: [(&[&str], Option<(&str, &str)>); 5] = [
+        type Row = (
+            &'static [&'static str],
+            Option<(&'static str, &'static str)>,
+        );
+        let rows: [Row; 5] = [
             (&[], None),
             (&["/a", "/a.b", "/a0", "/b/c"], None),
             (&["/a", "/a-", "/a.b", "/a/b"], Some(("/a", "/a/b"))),

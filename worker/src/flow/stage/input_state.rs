@@ -54,28 +54,28 @@ impl InputState {
             && files.len() == 1
             && self.files.now().is_ok_and(|now| now.is(&self.files))
         {
-            return Ok(InputCheck::Unchanged);
+            return InputCheck::Unchanged;
         }
         let mut state = self.clone();
         let checked = spawn_blocking(move || {
             let check = state.look_again();
-            check.map(|check| (state, check))
+            (state, check)
         });
         let checked = checked.await;
         let (state, check) =
-            checked.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
+            checked.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
         *self = state;
         Ok(check)
     }
 
     /// Blocking.
-    fn look_again(&mut self) -> Result<InputCheck, FlowError> {
+    fn look_again(&mut self) -> InputCheck {
         let name = format!("{}{}", self.input.repo, self.input.path);
         let Ok(now) = self.files.now() else {
-            return Ok(InputCheck::Changed(name));
+            return InputCheck::Changed(name);
         };
         if now.is(&self.files) {
-            return Ok(InputCheck::Unchanged);
+            return InputCheck::Unchanged;
         }
         let shown = now.is_shown_like(&self.files);
         self.files = now;
@@ -83,11 +83,11 @@ impl InputState {
             && content::tag(&self.input, &self.leaf).is_ok_and(|content| content == self.input.tag)
             // Unless the content changed while it was read.
             && self.files.now().is_ok_and(|now| now.is(&self.files));
-        Ok(if is_listed {
+        if is_listed {
             InputCheck::Touched(name)
         } else {
             InputCheck::Changed(name)
-        })
+        }
     }
 }
 

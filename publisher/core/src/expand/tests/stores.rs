@@ -156,7 +156,7 @@ async fn the_output_folder_of_a_known_pipeline_may_be_missing() {
     let (directory, store) = folder(&["in/a"]).await;
     let read = || expanded(pfs("first", "/*"), &store);
     assert!(matches!(read().await, Err(ExpandError::NoRepo { .. })));
-    let record = StoreKey::parse(".drover/pipelines/first/lock").unwrap();
+    let record = StoreKey::parse(".drover/pipelines/first/published").unwrap();
     store.put(&record, Vec::new().into()).await.unwrap();
     assert_eq!(read().await.unwrap(), [], "nothing was written yet");
     fs::create_dir(directory.path().join("first")).unwrap();
