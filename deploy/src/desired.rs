@@ -112,6 +112,14 @@ pub struct Toleration {
     pub seconds: Option<i64>,
 }
 
+impl PodSettings {
+    /// True if the user changes the pod with `pod_spec` or `pod_patch`.
+    pub fn is_patched(&self) -> bool {
+        let patches = [&self.pod_spec, &self.pod_patch];
+        patches.into_iter().flatten().any(|text| !text.is_empty())
+    }
+}
+
 impl DesiredPipeline {
     /// True if the number of workers depends on the number of nodes.
     pub fn counts_nodes(&self) -> bool {

@@ -8,6 +8,31 @@ use tokio::task::block_in_place;
 use crate::bench::{Bench, next, receives, text, within};
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_publishes_nothing_learns_of_an_alarm_by_a_probe() {
+    let rabbit = Rabbit::start();
+    let watermark = |limit: &str| {
+        block_in_place(|| rabbit.ctl(&["set_vm_memory_high_watermark", "absolute", limit]));
+    };
+    let bench = Bench::at(&rabbit.vhost()).await;
+    bench.broker.probe_alarm().await;
+    assert_eq!(bench.broker.link(), Link::Up);
+    watermark("1");
+    let is_blocked = |link: &Link| matches!(link, Link::Blocked { .. });
+    let probes = async {
+        loop {
+            bench.broker.probe_alarm().await;
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    tokio::select! {
+        () = probes => {}
+        () = bench.link_is("blocked", is_blocked) => {}
+    }
+    watermark("1GB");
+    bench.link_is("up", |link| *link == Link::Up).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_alarm_holds_up_publishing_and_nothing_else() {
     let rabbit = Rabbit::start();
     let watermark = |limit: &str| {

@@ -15,7 +15,7 @@ pub struct PipelineStatus {
     /// Time at which the operator looked last, updated about every 30 seconds; an older one means that no operator runs.
     #[schemars(schema_with = "time")]
     pub observed_at: Option<Time>,
-    /// The conditions `Accepted`, `Registered`, `BrokerReachable` and `Ready`, each with a reason.
+    /// The conditions `Accepted`, `Registered`, `BrokerReachable`, `Ready` and `JobSucceeded`, each with a reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,

@@ -224,6 +224,15 @@ fn kubernetes_waits_longer_than_the_worker_drains() {
 }
 
 #[test]
+fn a_hung_worker_is_replaced_within_a_minute_and_a_half() {
+    let probe = &pod(plain(), &workers())["containers"][0]["livenessProbe"];
+    let seconds = |field: &str| probe[field].as_u64().unwrap();
+    let detected =
+        seconds("periodSeconds") * seconds("failureThreshold") + seconds("timeoutSeconds");
+    assert!(detected + seconds("terminationGracePeriodSeconds") <= 90);
+}
+
+#[test]
 fn a_pod_runs_as_whom_the_spec_says_with_no_more_rights_than_that_takes() {
     let none = Value::Null;
     let some = json!([

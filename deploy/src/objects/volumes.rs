@@ -6,12 +6,12 @@ use serde_json::{Map, Value, json};
 use super::{ObjectInput, config, names};
 use crate::settings::Binary;
 
-/// Folder of the worker's binary.
-pub(super) const BINARY: &str = "/drover/bin";
+/// Folder of the worker's binary. No image has a file or folder of this name, so the runtime can create the mount points.
+pub(super) const BINARY: &str = "/.drover-pod/bin";
 /// Folder of the spec.
-const SPEC: &str = "/drover/spec";
+const SPEC: &str = "/.drover-pod/spec";
 /// Working directories of datums, unless the store is a volume.
-pub(super) const SCRATCH: &str = "/drover/scratch";
+pub(super) const SCRATCH: &str = "/.drover-pod/scratch";
 
 /// The volumes of the pod.
 pub(super) fn volumes(input: &ObjectInput<'_>) -> Vec<Value> {

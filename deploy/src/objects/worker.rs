@@ -19,6 +19,9 @@ const TERM_GRACE: Duration = Duration::from_secs(5);
 /// Margin between the worker's grace and the pod's termination grace.
 const LAST_WORDS: Duration = Duration::from_secs(15);
 
+/// Time for a worker to end after its liveness probe has failed.
+const HUNG_GRACE: Duration = Duration::from_secs(10);
+
 /// Time for a worker to reach store and broker before it exits and is restarted.
 const CONNECT_TIMEOUT: &str = "2m";
 
@@ -49,7 +52,7 @@ pub(super) fn container(input: &ObjectInput<'_>) -> Value {
         "env": variables(input),
         "ports": [{ "name": "probe", "containerPort": PORT, "protocol": "TCP" }],
         "startupProbe": probe("/live", 2, 30),
-        "livenessProbe": probe("/live", 10, 6),
+        "livenessProbe": liveness(),
         "readinessProbe": probe("/ready", 5, 2),
         "resources": resources::of_worker(&input.desired.pods),
         "securityContext": security::worker(input),
@@ -113,6 +116,10 @@ fn variables(input: &ObjectInput<'_>) -> Vec<Value> {
         from_field("POD_NAME", "metadata.name"),
         from_field("POD_NAMESPACE", "metadata.namespace"),
     ];
+    // A pod as the operator makes it may create no namespace; without this, each worker would warn about it.
+    if !input.desired.pods.is_patched() {
+        variables.push(plain("DROVER_SANDBOX", "links"));
+    }
     if input.workers.store_claim.is_none() {
         variables.push(plain("DROVER_SCRATCH", volumes::SCRATCH));
     }
@@ -126,6 +133,13 @@ fn plain(name: &str, value: &str) -> Value {
 
 fn from_field(name: &str, field: &str) -> Value {
     json!({ "name": name, "valueFrom": { "fieldRef": { "fieldPath": field } } })
+}
+
+/// A worker that hangs is killed after a minute without an answer; the pod's grace does not apply to such a worker.
+fn liveness() -> Value {
+    let mut liveness = probe("/live", 10, 6);
+    liveness["terminationGracePeriodSeconds"] = json!(HUNG_GRACE.as_secs());
+    liveness
 }
 
 fn probe(path: &str, period_s: u32, failures: u32) -> Value {

@@ -61,6 +61,8 @@ pub(super) async fn apply(resource: &Pipeline, context: &Context) -> Result<Acti
         pods: &existing.pods,
         work: &backlog,
         plan: &plan,
+        unready_nodes: &context.nodes.unready(),
+        link: &(context.link)(),
         nodes_hidden: context.nodes.are_hidden() && desired.counts_nodes(),
         notes: &desired.notes,
     };

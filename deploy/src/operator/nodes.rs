@@ -1,6 +1,6 @@
 //! The nodes of the cluster, kept current by a watch. Only fields that matter for scheduling are kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::{Stream, StreamExt, future};
@@ -10,7 +10,7 @@ use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, ResourceExt};
 
-use crate::plan::{NodeFit, fitting};
+use crate::plan::{NodeFit, fitting, is_node_ready};
 
 /// The current nodes. Cheap to clone; all clones share the same data.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +32,13 @@ impl Nodes {
     pub fn fitting(&self, fit: &NodeFit<'_>) -> Option<u32> {
         let cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         cache.complete.then(|| fitting(cache.nodes.values(), fit))
+    }
+
+    /// The names of the nodes that are not ready.
+    pub fn unready(&self) -> BTreeSet<String> {
+        let cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let unready = cache.nodes.iter().filter(|(_, node)| !is_node_ready(node));
+        unready.map(|(name, _)| name.clone()).collect()
     }
 
     /// True if the operator has no right to list nodes.

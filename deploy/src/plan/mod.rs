@@ -9,5 +9,5 @@ mod scaling;
 #[cfg(test)]
 mod tests;
 
-pub use node_fit::{NodeFit, fitting};
+pub use node_fit::{NodeFit, fitting, is_node_ready};
 pub use scaling::{IdleState, ScalingInput, ScalingPlan, ScalingRules, plan};

@@ -32,7 +32,7 @@ impl<'a> NodeFit<'a> {
             .and_then(|spec| spec.taints.as_deref())
             .unwrap_or_default();
         !is_cordoned
-            && is_ready(node)
+            && is_node_ready(node)
             && self.selects(node)
             && taints.iter().all(|taint| self.tolerates(taint))
     }
@@ -55,7 +55,8 @@ pub fn fitting<'a>(nodes: impl IntoIterator<Item = &'a Node>, fit: &NodeFit<'_>)
     u32::try_from(fitting).unwrap_or(u32::MAX)
 }
 
-fn is_ready(node: &Node) -> bool {
+/// True if the kubelet of the node reports that it is ready.
+pub fn is_node_ready(node: &Node) -> bool {
     let conditions = node
         .status
         .as_ref()

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use drover_shared::ledger::{LeaderTerm, Ledger};
 use drover_shared::process::{MetricsExporter, Probe, Tokens};
@@ -46,6 +47,9 @@ pub enum OperatorFailure {
     #[error(transparent)]
     LeaseLost(#[from] LeaseLost),
 }
+
+/// Interval between two probes of the broker's alarms.
+const ALARM_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The broker, once it is connected.
 type BrokerCell = Arc<OnceLock<RabbitMq>>;
@@ -130,6 +134,7 @@ async fn reconcile_all(
         controller: objects::MANAGER.to_owned(),
         instance: Some(config.me.clone()),
     };
+    let probed = broker.clone();
     let (workers, cluster) = (config.workers.clone(), client.clone());
     let context = |pipelines| Context {
         recorder: Recorder::new(cluster.clone(), reporter),
@@ -143,16 +148,26 @@ async fn reconcile_all(
         health,
         failures: crate::operator::FailureCounts::default(),
     };
-    watch(
+    let watching = watch(
         client,
         &config.namespace,
         context,
         node_changes,
         hints,
         stop.cancelled_owned(),
-    )
-    .await;
-    Ok(())
+    );
+    tokio::select! {
+        () = watching => Ok(()),
+        never = probe_alarms(&probed) => match never {},
+    }
+}
+
+/// Asks the broker for alarms forever, so that a condition reports an alarm although the operator publishes nothing.
+async fn probe_alarms(broker: &RabbitMq) -> Infallible {
+    loop {
+        broker.probe_alarm().await;
+        tokio::time::sleep(ALARM_INTERVAL).await;
+    }
 }
 
 /// Binds the probe's address. The returned future serves probes forever.

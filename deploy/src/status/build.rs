@@ -1,5 +1,7 @@
 //! Builds the status of a pipeline.
 
+use std::collections::BTreeSet;
+
 use drover_shared::job::JobRecord;
 use drover_shared::queue::Link;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -8,9 +10,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
 use super::conditions::{
-    ACCEPTED, BROKER_REACHABLE, ConditionUpdate, READY, REGISTERED, conditions,
+    ACCEPTED, BROKER_REACHABLE, ConditionUpdate, JOB_SUCCEEDED, READY, REGISTERED, conditions,
 };
-use super::diagnosis::diagnosis;
+use super::diagnosis::{Diagnosis, diagnosis};
 use crate::crd::{LastJob, PipelineStatus};
 use crate::job_store::JobBacklog;
 use crate::plan::{IdleState, ScalingPlan};
@@ -43,6 +45,10 @@ pub struct RunningPipeline<'a> {
     pub work: &'a JobBacklog,
     /// The scaling decision.
     pub plan: &'a ScalingPlan,
+    /// Nodes that are not ready.
+    pub unready_nodes: &'a BTreeSet<String>,
+    /// The state of the connection to the broker.
+    pub link: &'a Link,
     /// True if the scaling depends on nodes and the operator may not list them.
     pub nodes_hidden: bool,
     /// Notes about the spec.
@@ -84,7 +90,9 @@ pub fn pipeline_status(
         ReconcileOutcome::Deleting(jobs) => deleting(*jobs),
         ReconcileOutcome::Running(running) => {
             count(&mut status, running);
-            run(running, &status, now)
+            let mut updates = run(running, &status, now);
+            updates.extend(status.last_job.as_ref().map(job_succeeded));
+            updates
         }
     };
     updates.push(broker(link));
@@ -175,7 +183,8 @@ fn ready(
         );
     }
     if there < desired {
-        let (reason, why) = diagnosis(running.deployment, running.pods, now)
+        let (reason, why) = diagnosis(running.deployment, running.pods, running.unready_nodes, now)
+            .or_else(|| broker_down(running.link))
             .unwrap_or_else(|| ("Starting", "the other workers are starting".to_owned()));
         return ConditionUpdate::new(READY, false, reason, format!("{count}: {why}"));
     }
@@ -189,6 +198,41 @@ fn ready(
         "Idle"
     };
     ConditionUpdate::new(READY, true, reason, count)
+}
+
+/// Workers do not become ready without the broker.
+fn broker_down(link: &Link) -> Option<Diagnosis> {
+    match link {
+        Link::Down { why } => Some((
+            "BrokerUnreachable",
+            format!("workers wait for the broker, which is unreachable: {why}"),
+        )),
+        Link::Up | Link::Blocked { .. } => None,
+    }
+}
+
+/// How the last job ended.
+fn job_succeeded(job: &LastJob) -> ConditionUpdate {
+    let id = &job.id;
+    let why = job.reason.as_deref().unwrap_or("no reason was recorded");
+    let drover = "kubectl exec deployment/drover-service -- /drover";
+    let (holds, reason, message) = match job.state.as_str() {
+        "success" => (Some(true), "JobSucceeded", format!("job {id} succeeded")),
+        "failure" => (
+            Some(false),
+            "JobFailed",
+            format!(
+                "job {id} failed: {why}; `{drover} explain {id}` tells more, `{drover} retry {id}` runs the failed datums again"
+            ),
+        ),
+        "killed" => (
+            Some(false),
+            "JobStopped",
+            format!("job {id} was stopped: {why}; `{drover} retry {id}` runs the remaining datums"),
+        ),
+        state => (None, "JobUnfinished", format!("job {id} is {state}")),
+    };
+    ConditionUpdate::new(JOB_SUCCEEDED, holds, reason, message)
 }
 
 fn broker(link: &Link) -> ConditionUpdate {

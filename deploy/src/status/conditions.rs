@@ -9,6 +9,8 @@ pub const ACCEPTED: &str = "Accepted";
 pub const REGISTERED: &str = "Registered";
 /// The operator is connected to the broker; workers usually are too then.
 pub const BROKER_REACHABLE: &str = "BrokerReachable";
+/// The last job succeeded.
+pub const JOB_SUCCEEDED: &str = "JobSucceeded";
 /// All desired workers are ready to take datums.
 pub const READY: &str = "Ready";
 

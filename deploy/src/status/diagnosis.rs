@@ -1,5 +1,7 @@
 //! Explains missing or unready workers by the states of Deployment and pods.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
@@ -15,12 +17,17 @@ const SETUP_TIMEOUT: SignedDuration = SignedDuration::from_secs(30);
 pub(super) fn diagnosis(
     deployment: Option<&Deployment>,
     pods: &[Pod],
+    unready_nodes: &BTreeSet<String>,
     now: Timestamp,
 ) -> Option<Diagnosis> {
     let of_pods = |look: fn(&Pod) -> Option<Diagnosis>| pods.iter().find_map(look);
     refused(deployment)
         .or_else(|| of_pods(not_pulled))
         .or_else(|| of_pods(not_configured))
+        .or_else(|| {
+            pods.iter()
+                .find_map(|pod| on_unready_node(pod, unready_nodes))
+        })
         .or_else(|| pods.iter().find_map(|pod| not_set_up(pod, now)))
         .or_else(|| of_pods(failing))
         .or_else(|| of_pods(not_placed))
@@ -82,6 +89,18 @@ fn not_configured(pod: &Pod) -> Option<Diagnosis> {
         is_config.then(|| {
             ("ContainerNotStarted", format!("a worker's container cannot be started: {}; {advice}", message.unwrap_or(reason)))
         })
+    })
+}
+
+/// A pod on a node whose kubelet no longer reports.
+fn on_unready_node(pod: &Pod, unready_nodes: &BTreeSet<String>) -> Option<Diagnosis> {
+    let node = pod.spec.as_ref()?.node_name.as_deref()?;
+    unready_nodes.contains(node).then(|| {
+        let advice = "Kubernetes starts its workers elsewhere after five minutes";
+        (
+            "NodeNotReady",
+            format!("the node {node} is not ready; {advice}; `kubectl describe node {node}` shows its conditions"),
+        )
     })
 }
 
@@ -205,7 +224,7 @@ mod tests {
                     "type": "PodReadyToStartContainers", "status": "False", "lastTransitionTime": since,
                 }] },
             }));
-            diagnosis(None, &[pod.unwrap()], now)
+            diagnosis(None, &[pod.unwrap()], &BTreeSet::new(), now)
         };
         let long_ago = "2026-01-01T00:00:00Z";
         let volumes = json!([
@@ -219,5 +238,23 @@ mod tests {
         assert!(!message.contains("Secret"), "{message}");
         assert_eq!(diagnose("2026-01-01T00:00:50Z", "Pending", json!([])), None);
         assert_eq!(diagnose(long_ago, "Failed", json!([])), None, "it is gone");
+    }
+
+    #[test]
+    fn a_node_that_is_not_ready_is_named() {
+        let pod: Pod = serde_json::from_value(json!({
+            "spec": { "containers": [], "nodeName": "n1" },
+            "status": { "conditions": [{ "type": "Ready", "status": "False" }] },
+        }))
+        .unwrap();
+        let now = Timestamp::now();
+        let diagnose = |node: &str| {
+            let unready = BTreeSet::from([node.to_owned()]);
+            diagnosis(None, std::slice::from_ref(&pod), &unready, now)
+        };
+        let (reason, message) = diagnose("n1").unwrap();
+        assert_eq!(reason, "NodeNotReady");
+        assert!(message.contains("the node n1 is not ready"), "{message}");
+        assert_eq!(diagnose("n2"), None);
     }
 }

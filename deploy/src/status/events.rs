@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::conditions::READY;
+use super::conditions::{JOB_SUCCEEDED, READY};
 use crate::crd::PipelineStatus;
 
 /// A Kubernetes event about a pipeline.
@@ -32,14 +32,22 @@ pub fn events(before: &PipelineStatus, after: &PipelineStatus) -> Vec<PipelineEv
 /// Event for a changed condition; among the initial `True` states only `Ready` is reported.
 fn changed(before: &PipelineStatus, now: &Condition) -> Option<PipelineEvent> {
     let then = before.conditions.iter().find(|it| it.type_ == now.type_);
-    let is_same = then.is_some_and(|then| then.status == now.status && then.reason == now.reason);
+    // Each job has an event of its own, and its message names the job.
+    let is_of_same_job =
+        |then: &Condition| now.type_ != JOB_SUCCEEDED || then.message == now.message;
+    let is_same = then.is_some_and(|then| {
+        then.status == now.status && then.reason == now.reason && is_of_same_job(then)
+    });
     let is_well = now.status == "True";
     let was_well = then.is_none_or(|then| then.status == "True");
     let is_worth_it = match (is_well, was_well) {
         (true, true) => false,
         (true, false) => true,
-        // A pipeline that is starting or being deleted needs no attention.
-        (false, _) => !matches!(now.reason.as_str(), "Starting" | "Deleting"),
+        // A pipeline that is starting, working or being deleted needs no attention.
+        (false, _) => !matches!(
+            now.reason.as_str(),
+            "Starting" | "Deleting" | "JobUnfinished"
+        ),
     };
     (!is_same && is_worth_it).then(|| PipelineEvent {
         warns: !is_well,

@@ -6,5 +6,5 @@ mod diagnosis;
 mod events;
 
 pub use build::{ReconcileOutcome, RunningPipeline, SpecRefusal, pipeline_status};
-pub use conditions::{ACCEPTED, BROKER_REACHABLE, READY, REGISTERED};
+pub use conditions::{ACCEPTED, BROKER_REACHABLE, JOB_SUCCEEDED, READY, REGISTERED};
 pub use events::{PipelineEvent, events};

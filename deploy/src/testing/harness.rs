@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use drover_shared::id::{JobId, PipelineName};
+use drover_shared::job::JobRecord;
 use drover_shared::queue::Link;
 use drover_shared::store::StoreError;
 use kube::runtime::controller::Action;
@@ -30,7 +31,7 @@ const PODS: &str = "/api/v1/namespaces/farm/pods";
 #[derive(Default)]
 pub(crate) struct FakeStoreState {
     pub(crate) registered: BTreeMap<PipelineName, Value>,
-    pub(crate) work: BTreeMap<PipelineName, JobBacklog>,
+    pub(crate) backlog: BTreeMap<PipelineName, JobBacklog>,
     /// True if stopped jobs never finish.
     pub(crate) jobs_never_end: bool,
     pub(crate) unreachable: bool,
@@ -65,11 +66,11 @@ impl JobStore for FakeJobStore {
         let mut store = self.reach()?;
         store.registered.remove(pipeline);
         let open = store
-            .work
+            .backlog
             .get(pipeline)
             .map_or(0, |work| work.unfinished_jobs);
         if !store.jobs_never_end {
-            store.work.remove(pipeline);
+            store.backlog.remove(pipeline);
         }
         Ok(open)
     }
@@ -81,7 +82,7 @@ impl JobStore for FakeJobStore {
     ) -> Result<JobBacklog, JobStoreError> {
         Ok(self
             .reach()?
-            .work
+            .backlog
             .get(pipeline)
             .cloned()
             .unwrap_or_default())
@@ -105,6 +106,7 @@ pub(crate) struct Harness {
     pub(crate) cluster: FakeApi,
     pub(crate) job_store: FakeJobStore,
     pub(crate) health: Arc<Health>,
+    pub(crate) link: Arc<Mutex<Link>>,
     worker_probe: FakeWorkerProbe,
 }
 
@@ -114,6 +116,7 @@ impl Harness {
             cluster: FakeApi::default(),
             job_store: FakeJobStore::default(),
             health: Arc::default(),
+            link: Arc::new(Mutex::new(Link::Up)),
             worker_probe: FakeWorkerProbe::default(),
         }
     }
@@ -169,7 +172,17 @@ impl Harness {
             last_job: None,
         };
         let mut store = self.job_store.0.lock().unwrap();
-        store.work.insert("thumbs".parse().unwrap(), work);
+        store.backlog.insert("thumbs".parse().unwrap(), work);
+    }
+
+    /// Sets the last job; all jobs are finished.
+    pub(crate) fn set_last_job(&self, record: JobRecord) {
+        let backlog = JobBacklog {
+            last_job: Some(record),
+            ..JobBacklog::default()
+        };
+        let mut store = self.job_store.0.lock().unwrap();
+        store.backlog.insert("thumbs".parse().unwrap(), backlog);
     }
 
     /// Creates `count` ready pods, as the Deployment's controller would; `busy` lists the numbers of busy workers.
@@ -241,7 +254,10 @@ impl Harness {
         Context {
             job_store: Arc::new(self.job_store.clone()),
             worker_probe: Arc::new(self.worker_probe.clone()),
-            link: Box::new(|| Link::Up),
+            link: {
+                let link = Arc::clone(&self.link);
+                Box::new(move || link.lock().unwrap().clone())
+            },
             workers: workers(),
             nodes,
             pipelines,

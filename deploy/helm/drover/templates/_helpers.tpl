@@ -50,7 +50,7 @@ imagePullPolicy: {{ . }}
 startupProbe:
   httpGet: {path: /live, port: probe}
   periodSeconds: 2
-  failureThreshold: 30
+  failureThreshold: 75
 livenessProbe:
   httpGet: {path: /live, port: probe}
   periodSeconds: 10

@@ -2,6 +2,10 @@
 
 use std::fmt::Write;
 
+use drover_shared::id::JobId;
+use drover_shared::job::{JobRecord, JobState};
+use drover_shared::queue::Link;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::testing::Harness;
@@ -192,4 +196,72 @@ async fn the_status_shows_when_an_operator_looked_last() {
     });
     harness.look("thumbs").await.unwrap();
     assert!(harness.status("thumbs")["observedAt"].as_str() > long_ago.as_str());
+}
+
+#[tokio::test]
+async fn a_failed_job_makes_a_condition_and_an_event() {
+    let harness = Harness::with(json!({})).await;
+    let job = |state, reason: Option<&str>| {
+        let mut record = JobRecord::new(
+            JobId::generate(),
+            "thumbs".parse().unwrap(),
+            Timestamp::now(),
+        );
+        record.state = state;
+        record.reason = reason.map(str::to_owned);
+        record
+    };
+    let failed = job(
+        JobState::Failure,
+        Some("2 of 9 datums failed: exit 1: no such font (2)"),
+    );
+    harness.set_last_job(failed.clone());
+    harness.settle("thumbs").await;
+    let condition = harness.condition("thumbs", "JobSucceeded");
+    let expected = format!(
+        "False JobFailed: job {} failed: 2 of 9 datums failed: exit 1: no such font (2);",
+        failed.id
+    );
+    assert!(condition.starts_with(&expected), "{condition}");
+    assert!(
+        condition.contains(&format!("drover retry {}", failed.id)),
+        "{condition}"
+    );
+    let events = |requests: &str| {
+        requests
+            .matches(r#"create events: "Warning" "JobFailed""#)
+            .count()
+    };
+    assert_eq!(events(&harness.requests(false)), 1);
+    // The next job fails as well.
+    harness.set_last_job(job(JobState::Failure, Some("another reason")));
+    harness.settle("thumbs").await;
+    assert_eq!(events(&harness.requests(false)), 1);
+    harness.set_last_job(job(JobState::Running, None));
+    harness.settle("thumbs").await;
+    let condition = harness.condition("thumbs", "JobSucceeded");
+    assert!(
+        condition.starts_with("Unknown JobUnfinished"),
+        "{condition}"
+    );
+    harness.set_last_job(job(JobState::Success, None));
+    harness.settle("thumbs").await;
+    let condition = harness.condition("thumbs", "JobSucceeded");
+    assert!(condition.starts_with("True JobSucceeded"), "{condition}");
+    let requests = harness.requests(false);
+    assert!(!requests.contains("Warning"), "{requests}");
+}
+
+#[tokio::test]
+async fn while_the_broker_is_unreachable_workers_are_not_said_to_start() {
+    let harness = Harness::with(json!({ "parallelism_spec": { "constant": 1 } })).await;
+    let why = "connection refused".to_owned();
+    *harness.link.lock().unwrap() = Link::Down { why };
+    harness.settle("thumbs").await;
+    let ready = harness.condition("thumbs", "Ready");
+    assert!(
+        ready.starts_with("False BrokerUnreachable: 0 of 1 workers are ready")
+            && ready.ends_with("connection refused"),
+        "{ready}"
+    );
 }

@@ -7,6 +7,7 @@ use blake3::Hasher;
 use drover_shared::ledger::RegisteredPipeline;
 use drover_shared::pipeline::Pipeline;
 use drover_shared::store::{Store, StoreError};
+use serde_json::Value;
 use tokio::task::spawn_blocking;
 
 use crate::coordinator::reason::chain;
@@ -44,13 +45,32 @@ pub(super) async fn look(
         Err(error) => return unknown(error),
     };
     let mut hasher = Hasher::new();
-    hasher.update(registered.spec.to_string().as_bytes());
+    hasher.update(
+        without_scaling(registered.spec.clone())
+            .to_string()
+            .as_bytes(),
+    );
     hasher.update(&registered.run_requests.to_le_bytes());
     match spawn_blocking(move || sum(datums, hasher)).await {
         Ok(Ok(inputs)) => Ok(inputs),
         Ok(Err(error)) => unknown(error),
         Err(error) => unavailable(io::Error::other(error)),
     }
+}
+
+/// Fields of a spec that only affect the number of workers: changing one of them starts no job.
+const SCALING_FIELDS: [&str; 4] = [
+    "parallelism_spec",
+    "autoscaling",
+    "standby",
+    "standby_after",
+];
+
+fn without_scaling(mut spec: Value) -> Value {
+    if let Some(fields) = spec.as_object_mut() {
+        fields.retain(|field, _| !SCALING_FIELDS.contains(&field.as_str()));
+    }
+    spec
 }
 
 fn sum(datums: DatumStream, mut hasher: Hasher) -> Result<InputState, ExpandError> {
@@ -83,4 +103,49 @@ fn unavailable(error: io::Error) -> Result<InputState, StoreError> {
         key: drover_shared::store::StoreKey::root(),
         source: error.into(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use drover_shared::pipeline;
+    use jiff::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+
+    async fn fingerprint(change: &Value, store: &Store) -> String {
+        let mut spec = json!({
+            "pipeline": { "name": "made" },
+            "transform": { "cmd": ["true"] },
+            "input": { "pfs": { "repo": "in", "glob": "/*" } },
+        });
+        for (field, value) in change.as_object().unwrap() {
+            spec[field] = value.clone();
+        }
+        let registered = RegisteredPipeline {
+            revision: 1,
+            created: Timestamp::UNIX_EPOCH,
+            updated: Timestamp::UNIX_EPOCH,
+            paused: false,
+            spec: spec.clone(),
+            run_requests: 0,
+        };
+        let pipeline = pipeline::from_value(&spec).unwrap();
+        match look(&pipeline, &registered, store).await.unwrap() {
+            InputState::Are { fingerprint, .. } => fingerprint,
+            InputState::Unknown { why } => panic!("{why}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_change_of_the_scaling_alone_is_no_change_of_the_inputs() {
+        let store = Store::in_memory();
+        let key = "in/a".parse().unwrap();
+        store.put(&key, "content".into()).await.unwrap();
+        let before = fingerprint(&json!({}), &store).await;
+        let scaled = json!({ "parallelism_spec": { "constant": 4 }, "autoscaling": true });
+        assert_eq!(fingerprint(&scaled, &store).await, before);
+        let other = json!({ "transform": { "cmd": ["false"] } });
+        assert_ne!(fingerprint(&other, &store).await, before);
+    }
 }

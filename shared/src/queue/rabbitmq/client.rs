@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use lapin::options::{QueueDeclareOptions, QueuePurgeOptions};
+use lapin::BasicProperties;
+use lapin::options::{BasicPublishOptions, QueueDeclareOptions, QueuePurgeOptions};
 use lapin::types::FieldTable;
 use tracing::info;
 
@@ -19,6 +20,11 @@ use super::retry::RetryDelays;
 use super::topology;
 use crate::id::PipelineName;
 use crate::queue::{Broker, Consumer, Depth, Link, Queue, QueueError};
+
+/// The name of a queue that does not exist.
+const ALARM_PROBE: &str = "drover.alarm-probe";
+/// Time for the probe of an alarm.
+const ALARM_PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A broker reached over the network. Cheap to clone; the connections close after the last clone and the last consumer
 /// are dropped.
@@ -64,6 +70,27 @@ impl RabbitMq {
     /// The broker's version at the time of the connection; see [`preflight`](super::preflight).
     pub fn version(&self) -> Version {
         self.version
+    }
+
+    /// Publishes an empty message that no queue receives, so that the broker reports a memory or disk alarm: a broker
+    /// sends alarms only to connections that publish. [`Broker::link`] is `Blocked` soon afterwards. Does nothing unless
+    /// the link is up.
+    pub async fn probe_alarm(&self) {
+        if self.link() != Link::Up {
+            return;
+        }
+        let probe = async {
+            let live = self.publishing.connected().await.ok()?;
+            let channel = live.create_channel().await.ok()?;
+            let options = BasicPublishOptions::default();
+            let properties = BasicProperties::default();
+            let (exchange, key) = ("".into(), ALARM_PROBE.into());
+            let published = channel.basic_publish(exchange, key, options, b"", properties);
+            published.await.ok()?;
+            channel.close(200, "".into()).await.ok()
+        };
+        // During an alarm the broker does not answer on this connection.
+        let _ = tokio::time::timeout(ALARM_PROBE_TIMEOUT, probe).await;
     }
 
     async fn subscribe(&self, source: Subscription) -> Result<Box<dyn Consumer>, QueueError> {
