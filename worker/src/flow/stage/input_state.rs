@@ -48,7 +48,7 @@ pub(in crate::flow) enum InputCheck {
 
 impl InputState {
     /// Looks at the files again, and remembers their state for the next look.
-    pub(super) async fn check(&mut self) -> Result<InputCheck, FlowError> {
+    pub(super) async fn check(&mut self) -> InputCheck {
         // A `stat` costs less than the hand-over to another thread.
         if let ShownFiles::Each(files) = &self.files
             && files.len() == 1
@@ -65,7 +65,7 @@ impl InputState {
         let (state, check) =
             checked.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
         *self = state;
-        Ok(check)
+        check
     }
 
     /// Blocking.

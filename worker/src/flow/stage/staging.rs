@@ -32,7 +32,7 @@ impl StagedDatum {
     pub(in crate::flow) async fn check_inputs(&mut self) -> Result<InputCheck, FlowError> {
         let mut found = InputCheck::Unchanged;
         for state in &mut self.states {
-            match state.check().await? {
+            match state.check().await {
                 InputCheck::Unchanged => {}
                 touched @ InputCheck::Touched(_) => found = touched,
                 changed @ InputCheck::Changed(_) => return Ok(changed),
