@@ -11,7 +11,6 @@ use tokio::task::spawn_blocking;
 use super::content;
 use super::file_state::FileState;
 use super::plain_directory::PlainDirectory;
-use crate::flow_error::FlowError;
 use crate::jobs::InputLeaf;
 
 /// An input in a folder, with the state of its files before the command.
