@@ -10,7 +10,7 @@ use metrics::{
 const RECONCILES: &str = "drover_operator_reconciles_total";
 /// Duration of a reconciliation.
 const RECONCILE_SECONDS: &str = "drover_operator_reconcile_seconds";
-/// 1 if this process leads, else 0.
+/// 1 if the current process leads, else 0.
 const LEADER: &str = "drover_operator_leader";
 /// 1 if the connection to the broker is up, else 0.
 const QUEUE_LINK: &str = "drover_queue_link";
@@ -36,7 +36,7 @@ pub(crate) fn reconciled(failure: Option<&'static str>, took: Duration) {
     histogram!(RECONCILE_SECONDS).record(took.as_secs_f64());
 }
 
-/// Records if this process leads.
+/// Records if the current process leads.
 pub(crate) fn set_leader(leads: bool) {
     gauge!(LEADER).set(f64::from(u8::from(leads)));
 }

@@ -39,7 +39,7 @@ pub enum Binary {
         /// The path of the binary in the image.
         command: String,
     },
-    /// The user's image contains the binary at this path.
+    /// The user's image contains the binary at the path.
     Path(String),
 }
 

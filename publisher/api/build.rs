@@ -1,4 +1,4 @@
-//! Lists the files of the page, so that the binary contains all of them without a table kept by hand.
+//! Lists the files of the page, so the binary contains all of them without a table kept by hand.
 
 use std::fs;
 use std::io::{self, Write};

@@ -8,7 +8,7 @@ const FIRST: Duration = Duration::from_millis(250);
 /// The longest delay.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Delays that double up to a maximum, each randomized by ±25 % so that callers that failed together do not retry
+/// Delays that double up to a maximum, each randomized by ±25 % so callers that failed together do not retry
 /// together. The iterator never ends.
 #[derive(Clone, Debug)]
 pub struct Backoff {

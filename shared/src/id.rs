@@ -64,7 +64,7 @@ impl FromStr for PipelineName {
     }
 }
 
-/// The identity of a job: a ULID in lower case, so that ids sort by the time of creation.
+/// The identity of a job: a ULID in lower case, so ids sort by the time of creation.
 #[derive(
     Clone,
     Copy,
@@ -83,7 +83,7 @@ pub struct JobId(
 );
 
 impl JobId {
-    /// A new id, greater than all ids made by this process, and than ids made by other processes in an earlier
+    /// A new id, greater than all ids made by the current process, and than ids made by other processes in an earlier
     /// millisecond.
     pub fn generate() -> Self {
         static GENERATOR: Mutex<Generator> = Mutex::new(Generator::new());

@@ -37,7 +37,7 @@ pub enum WorkError {
     /// A panic; its message was written to standard error.
     #[error("the worker ends because of a bug; please report the panic message above")]
     Bug,
-    /// No command can be run on this machine.
+    /// No command can be run on the local machine.
     #[error("the worker cannot run commands on this machine")]
     Runner {
         /// The cause.

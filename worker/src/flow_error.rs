@@ -14,7 +14,7 @@ use crate::runner::RunnerError;
 /// Why a datum did not get through the flow.
 #[derive(Debug)]
 pub(crate) enum FlowError {
-    /// The datum or its command is at fault: the datum fails for this cause, and the worker goes on.
+    /// The datum or its command is at fault: the datum fails for the cause, and the worker goes on.
     Datum(Cause),
     /// Store, broker or machine are at fault: the datum is handed back, and the worker backs off.
     Infrastructure(InfrastructureError),

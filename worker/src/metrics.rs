@@ -7,7 +7,7 @@ use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 
-/// Datums that ended by this worker's verdict, by `state`: success, failed, recovered.
+/// Datums that ended by the current worker's verdict, by `state`: success, failed, recovered.
 const DATUMS: &str = "drover_datums_total";
 /// Datums that already had a verdict.
 const DUPLICATES: &str = "drover_duplicates_total";
@@ -126,7 +126,7 @@ pub(crate) fn runner_died() {
     counter!(RUNNER_DEATHS).increment(1);
 }
 
-/// Counts an attempt: a success, or a failure for this cause.
+/// Counts an attempt: a success, or a failure for the cause.
 pub(crate) fn attempted(failure: Option<&Cause>) {
     let outcome = match failure {
         None => "success",
@@ -143,7 +143,7 @@ pub(crate) fn attempted(failure: Option<&Cause>) {
     counter!(ATTEMPTS, "outcome" => outcome).increment(1);
 }
 
-/// Counts a datum that has ended; `first` is true if this worker wrote the verdict.
+/// Counts a datum that has ended; `first` is true if the current worker wrote the verdict.
 pub(crate) fn ended(verdict: &Verdict, first: bool) {
     if !first {
         counter!(DUPLICATES).increment(1);

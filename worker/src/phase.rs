@@ -35,7 +35,7 @@ impl WorkerPhase {
         }
     }
 
-    /// Why a worker that consumes messages cannot process them.
+    /// The reason why a consuming worker cannot process messages.
     pub fn problem(&self) -> Option<String> {
         self.0
             .problem

@@ -1,6 +1,6 @@
 //! Validation by the API server beyond types: CEL rules across fields, and the bounds that limit the cost of each rule.
 //!
-//! The rules repeat checks of `drover validate`, so that `kubectl apply` refuses the same mistakes immediately.
+//! The rules repeat checks of `drover validate`, so `kubectl apply` refuses the same mistakes immediately.
 
 use serde_json::{Map, Value, json};
 

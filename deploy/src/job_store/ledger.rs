@@ -65,7 +65,7 @@ impl JobStore for LedgerJobStore {
     }
 
     async fn unregister(&self, pipeline: &PipelineName) -> Result<u64, JobStoreError> {
-        // The pipeline is deleted before its jobs are stopped, so that no new job starts.
+        // The pipeline is deleted before its jobs are stopped, so no new job starts.
         self.delete(pipeline).await?;
         let open = self.ledger.submitted(pipeline).await?;
         // Fails if a later leader has registered the pipeline again: its jobs must not be stopped.

@@ -161,7 +161,7 @@ impl LeaseCandidate {
         tracing::warn!(error, "cannot {action} the Lease {}; retrying", self.lease);
     }
 
-    /// Releases the Lease if this candidate holds it, so that the next candidate need not wait for the expiry.
+    /// Releases the Lease if this candidate holds it, so the next candidate need not wait for the expiry.
     pub async fn release(&self) -> Result<(), LeaseError> {
         let released = timeout_at(Instant::now() + REQUEST_TIMEOUT, self.try_release()).await;
         released.map_err(|_| LeaseError::Timeout)?

@@ -95,14 +95,14 @@ fn holder(cluster: &FakeApi) -> String {
     lease["spec"]["holderIdentity"].as_str().unwrap().to_owned()
 }
 
-/// The leadership, if the candidate acquires the Lease within this many seconds.
+/// The leadership, if the candidate acquires the Lease within so many seconds.
 async fn acquires(candidate: &LeaseCandidate, seconds: u64) -> Option<Leadership> {
     timeout(Duration::from_secs(seconds), candidate.acquire())
         .await
         .ok()
 }
 
-/// Leads with work that never ends. Returns true if the Lease is lost within this many seconds.
+/// Leads with work that never ends. Returns true if the Lease is lost within so many seconds.
 async fn loses(candidate: &LeaseCandidate, leadership: Leadership, seconds: u64) -> bool {
     let lead = candidate.lead(leadership, pending::<()>());
     timeout(Duration::from_secs(seconds), lead).await.is_ok()

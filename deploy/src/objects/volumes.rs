@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{ObjectInput, config, names};
 use crate::settings::Binary;
 
-/// Folder of the worker's binary. No image has a file or folder of this name, so the runtime can create the mount points.
+/// Folder of the worker's binary. No image has a file or folder of the name, so the runtime can create the mount points.
 pub(super) const BINARY: &str = "/.drover-pod/bin";
 /// Folder of the spec.
 const SPEC: &str = "/.drover-pod/spec";
@@ -61,7 +61,7 @@ pub(super) fn mounts(input: &ObjectInput<'_>) -> Vec<Value> {
     mounts
 }
 
-/// The size is the disk limit of the pod, so that a pod that fills the volume is evicted and its neighbours are not
+/// The size is the disk limit of the pod, so a pod that fills the volume is evicted and its neighbours are not
 /// affected.
 fn scratch(input: &ObjectInput<'_>) -> Value {
     let mut scratch = Map::new();

@@ -59,7 +59,7 @@ impl OperatorError {
         }
     }
 
-    /// The back-off after this many consecutive failures.
+    /// The back-off after so many consecutive failures.
     pub(super) fn pause(&self, failures: u32) -> Duration {
         match self {
             // Not a failure: the jobs are stopping.

@@ -1,4 +1,4 @@
-//! Hints from the broker that a job was submitted, so that a pipeline in standby wakes up at once.
+//! Hints from the broker that a job was submitted, so a pipeline in standby wakes up at once.
 
 use drover_shared::id::PipelineName;
 use drover_shared::queue::{Broker, Consumer, QueueError};

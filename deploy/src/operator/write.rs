@@ -21,7 +21,7 @@ use crate::worker_probe::DELETION_COST;
 /// Maximum length of an event's note in the Kubernetes API.
 const MAX_NOTE_BYTES: usize = 1024;
 
-/// Age of a status after which it is written again although nothing changed, so that users see a missing operator.
+/// Age of a status after which it is written again although nothing changed, so users see a missing operator.
 const HEARTBEAT: SignedDuration = SignedDuration::from_secs(30);
 
 /// Server-side apply that takes back our fields from other managers.

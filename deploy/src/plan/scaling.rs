@@ -56,7 +56,7 @@ pub struct ScalingInput {
 pub enum IdleState {
     /// Some job is unfinished.
     Busy,
-    /// No job has been unfinished since this time.
+    /// No job has been unfinished since the time.
     Since(Timestamp),
 }
 

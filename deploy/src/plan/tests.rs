@@ -49,7 +49,7 @@ fn rest() -> ScalingInput {
     }
 }
 
-/// A job with this many outstanding datums.
+/// A job with so many outstanding datums.
 fn work(outstanding: u64) -> ScalingInput {
     ScalingInput {
         unfinished_jobs: 1,

@@ -162,7 +162,7 @@ async fn reconcile_all(
     }
 }
 
-/// Asks the broker for alarms forever, so that a condition reports an alarm although the operator publishes nothing.
+/// Asks the broker for alarms forever, so a condition reports an alarm although the operator publishes nothing.
 async fn probe_alarms(broker: &RabbitMq) -> Infallible {
     loop {
         broker.probe_alarm().await;

@@ -66,7 +66,7 @@ pub enum ReconcileOutcome<'a> {
     ObjectsRefused(&'a str),
     /// The pipeline is running.
     Running(RunningPipeline<'a>),
-    /// The resource is being deleted; this many jobs have not finished.
+    /// The resource is being deleted; so many jobs have not finished.
     Deleting(u64),
 }
 

@@ -244,7 +244,7 @@ impl Harness {
         self.context(self.pipeline_store(), Nodes::default())
     }
 
-    /// The context of an operator with these pipelines and nodes.
+    /// The context of an operator with the given pipelines and nodes.
     pub(crate) fn context(&self, pipelines: reflector::Store<Pipeline>, nodes: Nodes) -> Context {
         let client = self.cluster.client();
         let reporter = Reporter {

@@ -1,4 +1,4 @@
-//! Asks the running workers which of them are busy, so that idle pods are removed first.
+//! Asks the running workers which of them are busy, so idle pods are removed first.
 
 mod deletion_cost;
 mod probe;

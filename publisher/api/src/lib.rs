@@ -6,7 +6,7 @@
 //! generated from the types of these functions. The folder [`resources`] has a file for each subject, and [`live`]
 //! sends updates. The files of the page are [assets](server::assets) of the binary.
 //!
-//! The API stores nothing: every answer comes from the store, the broker or the pipeline leaders of this process. The
+//! The API stores nothing: every answer comes from the store, the broker or the pipeline leaders of the current process. The
 //! server has no TLS; a reverse proxy adds it.
 
 mod live;

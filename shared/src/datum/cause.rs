@@ -22,7 +22,7 @@ pub enum Cause {
         /// The last line on stderr, whole.
         last_line: String,
     },
-    /// A batching command reported an error for this datum.
+    /// A batching command reported an error for the datum.
     GaveUp {
         /// The message of the command.
         message: String,
@@ -47,12 +47,12 @@ pub enum Cause {
         /// The problem and the remedy.
         message: String,
     },
-    /// No worker could accept the message of this datum.
+    /// No worker could accept the message of the datum.
     Undeliverable {
         /// Why, and the way out.
         message: String,
     },
-    /// The worker died repeatedly while running this datum.
+    /// The worker died repeatedly while running the datum.
     WorkerDied {
         /// How many times.
         times: u32,

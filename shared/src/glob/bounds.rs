@@ -1,4 +1,4 @@
-//! The part of a tree that a glob can match, so that a walk can skip the rest.
+//! The part of a tree that a glob can match, so a walk can skip the rest.
 
 use super::syntax::{Class, Member, Quantity, Sequence, Token};
 

@@ -36,7 +36,7 @@ pub struct GlobTooComplex {
 pub struct Captures<'p>(Vec<&'p str>);
 
 impl Captures<'_> {
-    /// The capture with this number: empty if the group took no part in the match or does not exist.
+    /// The capture with the number: empty if the group took no part in the match or does not exist.
     pub fn get(&self, number: usize) -> &str {
         self.0.get(number).copied().unwrap_or_default()
     }

@@ -63,7 +63,7 @@ impl JobRecord {
 pub struct Counts {
     /// All datums of the job.
     pub total: u64,
-    /// Done by this job.
+    /// Done by the job.
     pub processed: u64,
     /// Done by an earlier job.
     pub skipped: u64,

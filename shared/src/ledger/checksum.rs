@@ -52,7 +52,7 @@ pub(super) fn verified<'b>(key: &StoreKey, bytes: &'b [u8]) -> Result<Cow<'b, [u
     }
 }
 
-/// What comes before the checksum in a line, and the checksum.
+/// A line split into the record and its checksum.
 fn split_checksum(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let rest = line.strip_suffix(END)?;
     let (rest, found) = rest.split_at_checked(rest.len().checked_sub(HEX_DIGITS)?)?;
@@ -118,7 +118,7 @@ mod tests {
             let whole = with_checksum(&key("k"), record.into());
             assert!(verified(&key("other"), &whole).is_err(), "{record}");
             let is_same = |bytes: &[u8]| {
-                // What is left may be read as a record of an older Drover, if it is the same record.
+                // The rest may parse as a record of an older Drover with equal content.
                 verified(&key("k"), bytes).is_err()
                     || serde_json::Deserializer::from_slice(bytes)
                         .into_iter::<serde_json::Value>()

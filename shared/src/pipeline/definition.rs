@@ -121,11 +121,11 @@ pub enum SetRule {
     /// A datum for each message (the default).
     #[default]
     Single,
-    /// At most this number of datums for each message.
+    /// At most the number of datums for each message.
     Number(NonZeroU32),
-    /// A set is closed once its inputs hold this number of bytes.
+    /// A set is closed once its inputs hold the number of bytes.
     SizeBytes(u64),
-    /// About this number of sets for each worker.
+    /// About the number of sets for each worker.
     PerWorker(NonZeroU32),
 }
 

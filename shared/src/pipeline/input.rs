@@ -30,7 +30,7 @@ pub enum Input {
 )]
 pub struct PfsInput {
     /// The leaf's number in the spec, counted from 0 in the order written. An input of a datum
-    /// refers to its leaf by this number.
+    /// refers to its leaf by the number.
     pub leaf: u16,
     /// The directory below `/pfs`.
     pub name: String,

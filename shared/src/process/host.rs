@@ -8,7 +8,7 @@ pub fn host_name() -> String {
         .to_owned()
 }
 
-/// A name for this process, for people who inspect the broker, the store or a cluster.
+/// A name for the current process, for people who inspect the broker, the store or a cluster.
 pub fn process_name() -> String {
     format!("{}-{}", host_name(), std::process::id())
 }

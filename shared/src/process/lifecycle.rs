@@ -47,7 +47,7 @@ impl Tokens {
     }
 
     /// Tokens for a part of the process: cancelled with the parent, but not the other way round. The tracker is
-    /// separate, so that callers can wait for the part.
+    /// separate, so callers can wait for the part.
     #[must_use]
     pub fn child(&self) -> Self {
         Self {

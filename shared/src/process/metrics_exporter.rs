@@ -11,7 +11,7 @@ use super::probe::{Probe, ProbeHandlers};
 /// Interval of histogram upkeep between scrapes.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The metrics of this process, recorded from [installation](MetricsExporter::install) on. Cheap to clone.
+/// The metrics of the current process, recorded from [installation](MetricsExporter::install) on. Cheap to clone.
 #[derive(Clone)]
 pub struct MetricsExporter(PrometheusHandle);
 
@@ -49,7 +49,7 @@ impl MetricsExporter {
         }
     }
 
-    /// Moves recorded samples into the histograms periodically, so that memory stays bounded without scrapes.
+    /// Moves recorded samples into the histograms periodically, so memory stays bounded without scrapes.
     async fn run_upkeep_forever(&self) -> Infallible {
         loop {
             sleep(UPKEEP_INTERVAL).await;

@@ -55,7 +55,7 @@ pub enum QueueError {
         /// The queue.
         queue: Queue,
     },
-    /// The consumer or connection was closed by this process.
+    /// The consumer or connection was closed by the current process.
     #[error("the queue is closed")]
     Closed,
 }
@@ -69,10 +69,10 @@ pub struct Depth {
     pub consumers: u32,
 }
 
-/// State of the connection between this process and the broker.
+/// State of the connection between the current process and the broker.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Link {
-    /// Connected, and every consumer of this process receives.
+    /// Connected, and every consumer of the current process receives.
     Up,
     /// Reconnecting; publishing waits.
     Down {
@@ -116,7 +116,7 @@ pub trait Broker: Send + Sync {
     /// never the truth. `name` is unique to the listener.
     async fn listen(&self, name: &str) -> Result<Box<dyn Consumer>, QueueError>;
 
-    /// True while a [listener](Broker::listen) of this name exists. False during the reconnection of a listener, too.
+    /// True while a [listener](Broker::listen) of the name exists. False during the reconnection of a listener, too.
     async fn is_listening(&self, name: &str) -> Result<bool, QueueError>;
 
     /// How the connection to the broker is.

@@ -29,7 +29,7 @@ pub trait Settle: Send + Sync + std::fmt::Debug {
     async fn requeue(self: Box<Self>) -> Result<bool, QueueError>;
     /// Moves the message to the dead queue for this reason; rejecting a message of the dead queue removes the message.
     async fn reject(self: Box<Self>, reason: &str) -> Result<bool, QueueError>;
-    /// True if the broker would still accept an answer, as far as this process knows.
+    /// True if the broker would still accept an answer, as far as the current process knows.
     fn is_live(&self) -> bool;
 }
 

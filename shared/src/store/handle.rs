@@ -126,7 +126,7 @@ impl Store {
         }
     }
 
-    /// Replaces the object at `key` if it still has this version, else [`StoreError::Changed`]. A folder locks the key
+    /// Replaces the object at `key` if it still has the version, else [`StoreError::Changed`]. A folder locks the key
     /// for the moment; the lock ends with its process. A bucket puts conditionally on the `e_tag`. On a bucket, the
     /// changed object may be the caller's own, as with [`Store::create`].
     pub async fn replace(

@@ -35,7 +35,7 @@ impl StoreKey {
         Ok(self.with(below.as_str()))
     }
 
-    /// The key of `path` below this key, for a `path` made of ids and constants.
+    /// The key of `path` below the key, for a `path` made of ids and constants.
     pub(super) fn with(&self, path: &str) -> Self {
         match (self.is_root(), path.is_empty()) {
             (_, true) => self.clone(),

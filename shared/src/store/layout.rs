@@ -11,7 +11,7 @@
 //! <store>/.drover/pipelines/<name>/done              index of all work that ever succeeded (binary, sorted)
 //! <store>/.drover/pipelines/<name>/published         origins of the files in the output folder
 //! <store>/.drover/pipelines/<name>/unfolded/<job>    jobs whose successes are not in `done` yet
-//! <store>/.drover/pipelines/<name>/lock              held while a job of the pipeline runs on this machine
+//! <store>/.drover/pipelines/<name>/lock              held while a job of the pipeline runs on the local machine
 //! <store>/.drover/pipelines/<name>/epochs/<n>        its coordinators; the highest epoch counts
 //! <store>/.drover/pipelines/<name>/parked/<unique>.json  dead letters, with the reason
 //! <store>/.drover/pipelines/<name>/standing/<n>.json     the registered pipeline; the highest revision counts
@@ -29,7 +29,7 @@
 //! <store>/.drover/jobs/<id>/staged/<claim>.<n>       output files before their publication
 //! ```
 //!
-//! Indexes are padded with zeros, so that names sort like numbers. A shard holds [`SHARD`] consecutive
+//! Indexes are padded with zeros, so names sort like numbers. A shard holds [`SHARD`] consecutive
 //! indexes: directories stay small, and creating a directory is paid once for many datums.
 
 use super::StoreKey;
@@ -61,7 +61,7 @@ pub fn put_lock(n: u8) -> StoreKey {
     drover_folder().with(&format!("locks/{n}"))
 }
 
-/// Working directories of workers on this machine.
+/// Working directories of workers on the local machine.
 pub fn scratch() -> StoreKey {
     drover_folder().with("scratch")
 }

@@ -15,7 +15,7 @@ const BUCKET_SCHEMES: [&str; 8] = ["s3", "s3a", "gs", "az", "azure", "abfs", "ab
 /// Never contains credentials; they come from the environment (`AWS_*`, `GOOGLE_*`, `AZURE_*`).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Location {
-    /// A folder of this machine, absolute.
+    /// A folder of the local machine, absolute.
     Folder(PathBuf),
     /// A bucket with an optional prefix.
     Bucket(Url),

@@ -41,7 +41,7 @@ pub enum Event {
         /// The worker that ran the attempt.
         worker: WorkerId,
     },
-    /// The datum has ended and a verdict is in the ledger, written by this worker or earlier.
+    /// The datum has ended and a verdict is in the ledger, written by the current worker or earlier.
     Ended {
         /// The committed verdict.
         verdict: Box<Verdict>,

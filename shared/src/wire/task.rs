@@ -17,7 +17,7 @@ pub struct Task {
     /// The number of datums in the job, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
-    /// True if an earlier message may have delivered these datums: the worker first looks for their verdicts, as after
+    /// True if an earlier message may have delivered the datums: the worker first looks for their verdicts, as after
     /// a redelivery.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,

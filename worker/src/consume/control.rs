@@ -1,4 +1,4 @@
-//! The control listener. A broadcast `stop` cancels the job in this worker at once, and the pipeline's leader is told
+//! The control listener. A broadcast `stop` cancels the job in the current worker at once, and the pipeline's leader is told
 //! when none of the job's datums runs any more. A missed broadcast does no harm: the ledger holds the stop request as
 //! well, and the worker reads it with the job's next datum.
 
@@ -50,7 +50,7 @@ fn stopped(body: &[u8]) -> Option<JobId> {
 }
 
 /// Cancels a job, waits until none of its datums runs here, and reports that to the pipeline's leader. Jobs of
-/// pipelines that this worker does not consume are not reported.
+/// pipelines that the current worker does not consume are not reported.
 async fn release_job(job: JobId, pipelines: Arc<[PipelineName]>, context: Arc<WorkerContext>) {
     let pipeline = match context.jobs.stop(job).await {
         Ok(pipeline) => pipeline,

@@ -22,7 +22,7 @@ use crate::flow_error::{FlowError, InfrastructureError, Interruption};
 use crate::jobs::{Job, JobError};
 use crate::metrics;
 
-/// How long a message of an unknown job is kept from the other workers, so that it does not come back at once.
+/// How long a message of an unknown job is kept from the other workers, so it does not come back at once.
 const UNKNOWN_JOB_PAUSE: Duration = Duration::from_secs(2);
 
 /// How a message is settled.
@@ -49,7 +49,7 @@ impl Disposition {
     }
 }
 
-/// Processes a message and settles it. An error ends this worker.
+/// Processes a message and settles it. An error ends the current worker.
 pub(crate) async fn process_message(
     delivery: Delivery,
     handle: &ConsumerHandle,
@@ -124,7 +124,7 @@ async fn back_off(error: InfrastructureError, context: &WorkerContext) -> Result
 }
 
 /// Backs off from a store without the job, for as long as it takes: other workers may have the right one. They get the
-/// datums of this worker after each pause. The worker is not ready meanwhile.
+/// datums of the current worker after each pause. The worker is not ready meanwhile.
 async fn wait_for_store(error: &InfrastructureError, context: &WorkerContext) {
     let problem = error.to_string();
     if context.settings.phase.set_problem(Some(problem.clone())) {

@@ -133,7 +133,7 @@ fn listed(pipelines: &[PipelineName]) -> String {
     names.join(", ")
 }
 
-/// The first error that ends this worker.
+/// The first error that ends the current worker.
 type FirstError = Arc<Mutex<Option<WorkError>>>;
 
 /// Consumes one subscription until the worker drains, then waits for the datums in flight.

@@ -1,4 +1,4 @@
-//! A datum that this worker has claimed: the input of all stages.
+//! A datum that the current worker has claimed: the input of all stages.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::suspicion::Suspicion;
 use crate::jobs::Job;
 
-/// A datum that this worker has claimed.
+/// A datum that the current worker has claimed.
 #[derive(Clone, Debug)]
 pub(crate) struct ClaimedDatum {
     pub(crate) job: Arc<Job>,

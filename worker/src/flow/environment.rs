@@ -98,7 +98,7 @@ fn set_attempt_variables(attempt: &AttemptContext<'_>, variables: &mut BTreeMap<
     set_job_variables(attempt, variables);
 }
 
-/// Sets the variables that are the same for all datums of a job in this worker.
+/// Sets the variables that are the same for all datums of a job in the current worker.
 fn set_job_variables(attempt: &AttemptContext<'_>, variables: &mut BTreeMap<String, String>) {
     let mut set = |name: &str, value: String| {
         variables.insert(name.to_owned(), value);

@@ -40,7 +40,7 @@ pub(super) struct ExecutedDatum {
 /// The outcome of a datum.
 #[derive(Debug)]
 pub(super) enum DatumOutcome<Files> {
-    /// An attempt succeeded and wrote these files.
+    /// An attempt succeeded and wrote the files.
     Success(Files),
     /// All attempts failed, but `err_cmd` succeeded; the cause is of the last attempt.
     Recovered(Cause),
@@ -195,7 +195,7 @@ impl DatumRun<'_> {
         collect(&mut self.lease, self.staged, self.context).await
     }
 
-    /// Runs `err_cmd`, if there is one.
+    /// Runs `err_cmd`, if any.
     async fn rescue(
         &mut self,
         cause: Cause,

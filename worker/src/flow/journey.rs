@@ -23,7 +23,7 @@ const LARGEST_REPORT: usize = 256 * 1024;
 /// Bytes of an output in a report beside its path: size, hash and version.
 const OUTPUT_BYTES: usize = 160;
 
-/// Brings a datum to its verdict and reports it to the leader. `permit` is released before the report is sent, so that
+/// Brings a datum to its verdict and reports it to the leader. `permit` is released before the report is sent, so
 /// the next datum can be staged meanwhile.
 pub(crate) async fn journey(
     mut claimed: ClaimedDatum,

@@ -1,4 +1,4 @@
-//! The flow of a datum: stage, execute, upload, commit. Each stage takes the type that the stage before returns, so that
+//! The flow of a datum: stage, execute, upload, commit. Each stage takes the type that the stage before returns, so
 //! no stage can be skipped or repeated.
 //!
 //! Every stage may run twice, as messages are redelivered. The flow does not know the message that delivered a datum.

@@ -13,7 +13,7 @@ const PROOF: u32 = 2;
 pub(super) enum Suspicion {
     /// No worker died while it ran the datum.
     Innocent,
-    /// A worker died while it ran this datum or a neighbour; the datum runs alone.
+    /// A worker died while it ran the datum or a neighbour; the datum runs alone.
     Suspect,
     /// The datum is not run again.
     Poison,

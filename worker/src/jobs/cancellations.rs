@@ -1,4 +1,4 @@
-//! The cancellation of jobs: one token a job, for all of its datums in this worker.
+//! The cancellation of jobs: one token a job, for all of its datums in the current worker.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

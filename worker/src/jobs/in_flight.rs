@@ -1,4 +1,4 @@
-//! The datums in flight in this worker, each of them once.
+//! The datums in flight in the current worker, each of them once.
 //!
 //! A message may be delivered again while its datum still runs here: the channel was lost, or the message was published
 //! twice. The second delivery waits until the first has ended, and then finds the verdict.
@@ -34,7 +34,7 @@ impl InFlightDatums {
     pub(crate) async fn take(&self, job: JobId, index: u64) -> InFlightDatum<'_> {
         let mut waited = false;
         loop {
-            // Registered before the check, so that no notification between the two is missed.
+            // Registered before the check, so no notification between the two is missed.
             let ended = self.ended.notified();
             if self.lock().entry(job).or_default().insert(index) {
                 metrics::in_flight(1);

@@ -117,7 +117,7 @@ impl InputLeaf {
     }
 }
 
-/// The jobs that this worker has met lately.
+/// The jobs that the current worker has met lately.
 #[derive(Debug)]
 pub(crate) struct Jobs {
     ledger: Ledger,
@@ -186,7 +186,7 @@ impl Jobs {
     }
 
     async fn read(&self, id: JobId) -> Result<Job, JobError> {
-        // Taken before the ledger is read, so that no stop between the two is missed.
+        // Taken before the ledger is read, so no stop between the two is missed.
         let stopped = self.cancellations.token(id);
         let is_over = self.ledger.job(id).await?.state.is_final();
         if is_over || self.ledger.stop_requested(id).await? {

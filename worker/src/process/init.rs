@@ -29,7 +29,7 @@ const PASSED_ON: [Signal; 6] = [
 /// A process killed by signal n exits with this plus n, as in a shell.
 const BY_SIGNAL: i32 = 128;
 
-/// Runs as the init if this process is PID 1. Must be called before any thread is started.
+/// Runs as the init if the current process is PID 1. Must be called before any thread is started.
 pub fn take_over() -> Option<ExitCode> {
     if std::process::id() != 1 {
         return None;
@@ -41,7 +41,7 @@ pub fn take_over() -> Option<ExitCode> {
 }
 
 async fn supervise_worker() -> io::Result<ExitCode> {
-    // The handlers come first, so that no signal is missed while the worker starts.
+    // The handlers come first, so no signal is missed while the worker starts.
     let mut ended = signal(SignalKind::child())?;
     let mut asked = PASSED_ON
         .map(|it| signal(SignalKind::from_raw(it as i32)).map(|stream| (it, stream)))

@@ -68,7 +68,7 @@ impl WorkerRequest {
         &self.settings.worker
     }
 
-    /// The settings of the worker for this store.
+    /// The settings of the worker for the store.
     pub(crate) fn settings(&self, store: &Store) -> Settings {
         Settings {
             scratch: scratch_for(store, self.scratch.clone()),

@@ -118,7 +118,7 @@ async fn reach(
     Ok((Ledger::new(store), broker))
 }
 
-/// Binds the address of the probe, if there is one; the returned future answers for ever.
+/// Binds the address of the probe, if any; the returned future answers for ever.
 async fn answer(
     listen: Option<SocketAddr>,
     health: WorkerHealth,

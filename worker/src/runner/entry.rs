@@ -10,7 +10,7 @@ use super::{next_datum, server, spawner, supervisor};
 /// First argument of a process that is part of a runner.
 pub(super) const HIDDEN_ARGUMENT: &str = "__runner";
 
-/// Runs this process as a runner process or as `next-datum` if it was started as such, and returns its exit code. Must
+/// Runs the current process as a runner process or as `next-datum` if it was started as such, and returns its exit code. Must
 /// be the first line of `main`, before any thread is started.
 pub fn take_over() -> Option<ExitCode> {
     next_datum::take_over().or_else(take_over_as_runner)

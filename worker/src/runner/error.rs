@@ -15,7 +15,7 @@ pub enum RunnerError {
         #[source]
         source: io::Error,
     },
-    /// No sandbox of the requested kind can be set up on this machine.
+    /// No sandbox of the requested kind can be set up on the local machine.
     #[error("no sandbox can be set up: {}", reasons.join("; "))]
     NoSandbox {
         /// The reason for each sandbox that was tried.

@@ -45,7 +45,7 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Starts a runner in the best sandbox that `settings` permit and this machine allows.
+    /// Starts a runner in the best sandbox that `settings` permit and the local machine allows.
     pub async fn start(settings: &RunnerSettings) -> Result<Self, RunnerError> {
         let mut refused = Vec::new();
         for sandbox in settings.mode.candidates(settings.only_slot) {
@@ -141,7 +141,7 @@ impl Runner {
         self.scratch.join("out")
     }
 
-    /// The file of this machine behind `inside`, a path below `/pfs`.
+    /// The file of the local machine behind `inside`, a path below `/pfs`.
     pub fn resolve(&self, inside: &Path) -> Option<PathBuf> {
         let inside = without_dots(inside)?;
         let below = |directory: &Path| inside.strip_prefix(directory).ok();
@@ -232,7 +232,7 @@ impl Runner {
 }
 
 impl Mount {
-    /// The file of this machine behind `inside`, a path below `/pfs`.
+    /// The file of the local machine behind `inside`, a path below `/pfs`.
     fn host_path(&self, inside: &Path, scratch: &Path) -> Option<PathBuf> {
         let below = inside.strip_prefix(&self.target).ok()?;
         match self.kind {

@@ -10,7 +10,7 @@ use rustix::thread::{
     set_capabilities,
 };
 
-/// Moves this process into a new mount and a new IPC namespace and, with `pids`, its future children into a new PID namespace.
+/// Moves the current process into a new mount and a new IPC namespace and, with `pids`, its future children into a new PID namespace.
 pub(super) fn unshare(pids: bool) -> Result<(), String> {
     let (user, group) = (geteuid(), getegid());
     let mut flags = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWIPC;
@@ -37,7 +37,7 @@ fn map_identity_as_dumpable(user: Uid, group: Gid) -> io::Result<()> {
     mapped
 }
 
-/// Maps the user and the group of this process to themselves.
+/// Maps the user and the group of the current process to themselves.
 fn map_identity(user: Uid, group: Gid) -> io::Result<()> {
     // An ordinary user may map a group only with setgroups denied.
     fs::write("/proc/self/setgroups", "deny")?;
@@ -45,7 +45,7 @@ fn map_identity(user: Uid, group: Gid) -> io::Result<()> {
     fs::write("/proc/self/gid_map", format!("{0} {0} 1", group.as_raw()))
 }
 
-/// Adds `capability` to the ambient set, so that the next executed program has the capability without being root.
+/// Adds `capability` to the ambient set, so the next executed program has the capability without being root.
 fn make_ambient(capability: CapabilitySet) -> rustix::io::Result<()> {
     let owned = capabilities(None)?;
     set_capabilities(

@@ -30,7 +30,7 @@ pub struct Order {
     /// From TERM to KILL; zero kills at once.
     pub grace: Duration,
     /// Contents of `/pfs/.env` for a command that runs datum after datum (`datum_batching`); `None` starts a command
-    /// for this datum alone. The runner reuses a running command that was started with the same argv, environment,
+    /// for the datum alone. The runner reuses a running command that was started with the same argv, environment,
     /// input, user and directory.
     pub batch: Option<String>,
     /// Log file for the lines of stdout and stderr, created at the first output. The parent directory must exist.
@@ -50,7 +50,7 @@ pub enum Inputs {
 /// An input of the sandbox.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Mount {
-    /// A file or directory of this machine, absolute.
+    /// A file or directory of the local machine, absolute.
     pub source: PathBuf,
     /// Place relative to `/pfs`: `<input>/<path>`.
     pub target: PathBuf,

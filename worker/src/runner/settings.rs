@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct RunnerSettings {
     /// The binary to re-execute; its `main` must call [`take_over`](super::take_over) first.
     pub program: PathBuf,
-    /// Directory of this slot alone, absolute, on the file system of a local store. The runner creates the directory
+    /// Directory of the slot alone, absolute, on the file system of a local store. The runner creates the directory
     /// and removes it at its end.
     pub scratch: PathBuf,
     /// The sandbox to set up.
@@ -57,7 +57,7 @@ impl RunnerSettings {
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum SandboxMode {
-    /// The best sandbox that this machine allows.
+    /// The best sandbox that the local machine allows.
     #[default]
     Auto,
     /// Namespaces, dropped capabilities and a Landlock domain with all scopes, or fail.
@@ -118,7 +118,7 @@ impl Sandbox {
         }
     }
 
-    /// The sandbox with this name.
+    /// The sandbox with the name.
     pub(super) fn named(name: &str) -> Option<Self> {
         [
             Self::Namespaces,

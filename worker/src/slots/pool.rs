@@ -52,7 +52,7 @@ pub(crate) enum SlotShare {
 }
 
 impl Slots {
-    /// Starts all runners, so that a machine that cannot run commands is found at once.
+    /// Starts all runners, so a machine that cannot run commands is found at once.
     pub(crate) async fn start(
         settings: &Settings,
         store: &Store,

@@ -10,7 +10,7 @@ use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 
 use crate::runner::remove_all;
 
-/// The parent of the workers' scratch directories: `chosen`, else a folder below a folder store, so that nothing needs
+/// The parent of the workers' scratch directories: `chosen`, else a folder below a folder store, so nothing needs
 /// copying, else (for a bucket) a folder below the system's temporary folder.
 pub fn scratch_for(store: &Store, chosen: Option<PathBuf>) -> PathBuf {
     chosen
@@ -18,7 +18,7 @@ pub fn scratch_for(store: &Store, chosen: Option<PathBuf>) -> PathBuf {
         .unwrap_or_else(|| std::env::temp_dir().join("drover"))
 }
 
-/// The scratch directory of this worker. A locked file lies beside the directory: the kernel releases the lock with the
+/// The scratch directory of the current worker. A locked file lies beside the directory: the kernel releases the lock with the
 /// process, so a directory whose lock is free belongs to no worker.
 #[derive(Debug)]
 pub(crate) struct Scratch {
@@ -130,7 +130,7 @@ fn sweep(parent: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes the directory before its lock file, so that a directory always has a lock file.
+/// Removes the directory before its lock file, so a directory always has a lock file.
 fn remove(path: &Path, lock: &Path) {
     let removed = match remove_all(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

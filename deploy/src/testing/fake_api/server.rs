@@ -110,7 +110,7 @@ impl FakeApi {
         std::mem::take(&mut self.state().requests)
     }
 
-    /// Answers this many further requests and then fails all of them, as if the operator had died.
+    /// Answers so many further requests and then fails all of them, as if the operator had died.
     pub(crate) fn break_after(&self, requests: usize) {
         self.state().lets_through = Some(requests);
     }

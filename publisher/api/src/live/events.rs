@@ -53,7 +53,7 @@ pub(crate) enum BrokerState {
     Down,
     /// The broker accepts no messages at present.
     Blocked,
-    /// The queue is inside this process.
+    /// The queue is inside the current process.
     Embedded,
 }
 

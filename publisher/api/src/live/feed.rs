@@ -20,7 +20,7 @@ use crate::routing::api::Api;
 use crate::routing::updates::{Update, Updates};
 use drover_core::coordinator::Snapshot;
 
-/// Interval at which jobs of this process are polled.
+/// Interval at which jobs of the current process are polled.
 const POLL_EVERY: Duration = Duration::from_millis(250);
 /// Polls between two scans of a store in a folder for jobs of other processes.
 const POLLS_PER_SCAN_OF_FOLDER: u64 = 8;
@@ -41,7 +41,7 @@ struct LastSent {
     jobs: HashMap<JobId, LastJobUpdate>,
     /// By pipeline.
     pipelines: HashMap<PipelineName, Arc<str>>,
-    /// The jobs of this process at the last poll.
+    /// The jobs of the current process at the last poll.
     here: Vec<JobId>,
     broker: Option<BrokerState>,
     /// The newest jobs whose records were read.

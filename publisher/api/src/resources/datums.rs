@@ -19,9 +19,9 @@ pub(crate) struct DatumsQuery {
     /// Only datums in these states, separated by commas.
     #[serde(default)]
     state: WordList<DatumState>,
-    /// Only datums with this text in the path of an input; case is ignored.
+    /// Only datums with the text in the path of an input; case is ignored.
     path: Option<String>,
-    /// Only datums that this worker runs or ended.
+    /// Only datums that the current worker runs or ended.
     worker: Option<WorkerId>,
     /// Only failures of this group, by its key.
     group: Option<CauseKey>,
@@ -38,7 +38,7 @@ pub(crate) struct DatumsPage {
     datums: Vec<DatumJson>,
     /// Value of `after` for the next page; null at the end.
     next: Option<u64>,
-    /// False if the time for the search ran out before the page was full, so that more datums may follow.
+    /// False if the time for the search ran out before the page was full, so more datums may follow.
     complete: bool,
     /// Number of examined datums.
     looked_at: u64,

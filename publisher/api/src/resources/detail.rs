@@ -39,7 +39,7 @@ pub(crate) struct DatumDetails {
     datum: DatumJson<WrittenFile>,
     /// How the datum ended; null for active and skipped datums.
     verdict: Option<DatumEnd>,
-    /// The running attempt, if this process coordinates the job.
+    /// The running attempt, if the current process coordinates the job.
     running: Option<Running>,
     /// The earlier success, if the datum was skipped.
     done: Option<EarlierWork>,

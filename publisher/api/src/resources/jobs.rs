@@ -33,7 +33,7 @@ pub(crate) struct JobPath {
 /// Filter and page of the list.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct JobsQuery {
-    /// Only jobs of this pipeline.
+    /// Only jobs of the pipeline.
     pipeline: Option<PipelineName>,
     /// Only jobs in these states, separated by commas.
     #[serde(default)]
@@ -69,7 +69,7 @@ pub(crate) struct JobOverview {
 }
 
 impl JobOverview {
-    /// Combines a record with the live snapshot, if this process coordinates the job.
+    /// Combines a record with the live snapshot, if the current process coordinates the job.
     pub(crate) fn of(record: JobRecord, live: Option<&Snapshot>) -> Self {
         let (queued, running) = queued_and_running(&record, live);
         Self {
@@ -141,7 +141,7 @@ pub(crate) struct JobDetails {
     running: u64,
     /// True if a stop was requested.
     stop_requested: bool,
-    /// The job of which this job is a retry.
+    /// The job of which the job is a retry.
     parent: Option<JobId>,
     /// The group of failures that is retried; null for a retry of all unsuccessful datums.
     group: Option<CauseKey>,
@@ -158,7 +158,7 @@ struct LiveJob {
     eta: Option<f64>,
     /// Running datums, oldest first; at most 64.
     running: Vec<Running>,
-    /// True if all datums are known, so that the total is final.
+    /// True if all datums are known, so the total is final.
     expanded: bool,
     /// Progress of the output folder while files are published or copied.
     files: Option<PublishedFiles>,

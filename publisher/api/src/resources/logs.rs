@@ -20,7 +20,7 @@ const MAX_TEXT_BYTES: usize = 4 * 1024 * 1024;
 /// Filter and limit of the list.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct LogsQuery {
-    /// Only lines of this attempt, counted from 1.
+    /// Only lines of the attempt, counted from 1.
     attempt: Option<u32>,
     /// How many lines, at most.
     #[serde(default)]

@@ -57,7 +57,7 @@ pub(crate) async fn show(
     })
 }
 
-/// The registered pipeline of this name, or a 404 error.
+/// The registered pipeline of the name, or a 404 error.
 pub(crate) async fn named(api: &Api, name: &PipelineName) -> Result<PipelineOverview, Error> {
     let mut all = all(api).await?.into_iter();
     all.find(|pipeline| pipeline.pipeline == *name)

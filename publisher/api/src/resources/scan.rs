@@ -123,7 +123,7 @@ pub(crate) struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    /// Creates a search; `live` is the snapshot if this process coordinates the job.
+    /// Creates a search; `live` is the snapshot if the current process coordinates the job.
     pub(crate) fn of(ledger: &'a Ledger, job: JobId, live: Option<&Snapshot>) -> Self {
         let running = live.map(|live| live.running.as_slice()).unwrap_or_default();
         Self {
@@ -153,7 +153,7 @@ impl<'a> Scan<'a> {
             .into_iter()
             .filter(|segment| segment.indexes().end > from);
         for segment in ahead {
-            // A segment is always read, so that repeated requests make progress.
+            // A segment is always read, so repeated requests make progress.
             if found.looked_at > 0 && budget.is_over() {
                 found.complete = false;
                 found.next = segment.first.checked_sub(1);

@@ -101,7 +101,7 @@ pub(crate) async fn show(
     let step = usize::try_from(nth).unwrap_or(usize::MAX);
     for segment in spread(&segments) {
         let sample = api.ledger().sample_verdicts(path.id, segment, step).await?;
-        // Verdicts taken over from an earlier job took no time in this job.
+        // Verdicts taken over from an earlier job took no time in the job.
         let own = |verdict: &&Verdict| verdict.taken_from.is_none();
         sample
             .iter()
@@ -288,7 +288,7 @@ fn quantile(classes: &LatencyHistogram, part: f64) -> Option<f64> {
     })
 }
 
-/// Class of a latency. The classes grow by a constant ratio, so that few suffice.
+/// Class of a latency. The classes grow by a constant ratio, so few suffice.
 fn class(seconds: f64) -> i32 {
     let class = (seconds.max(MIN_LATENCY_S) / MIN_LATENCY_S).ln() / CLASS_RATIO.ln();
     #[expect(clippy::cast_possible_truncation, reason = "centuries are class 800")]

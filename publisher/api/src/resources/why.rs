@@ -16,7 +16,7 @@ use drover_core::catalog::BrokerView;
 /// Timeout for questions to the broker.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Reason why an active job makes no progress, as far as this process can tell.
+/// Reason why an active job makes no progress, as far as the current process can tell.
 pub(crate) async fn why(
     api: &Api,
     record: &JobRecord,

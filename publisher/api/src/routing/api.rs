@@ -25,9 +25,9 @@ const MAX_STREAMS: usize = 32;
 pub struct ApiContext {
     /// Records of the store.
     pub ledger: Ledger,
-    /// Broker of this process.
+    /// Broker of the current process.
     pub broker: BrokerHandle,
-    /// Snapshots of the jobs of this process.
+    /// Snapshots of the jobs of the current process.
     pub shown: LiveJobs,
     /// Reasons why registered pipelines cannot start a job.
     pub waiting: WaitReasons,
@@ -84,12 +84,12 @@ impl Api {
         self.0.context.shown.all()
     }
 
-    /// Snapshot of a job, if this process coordinates the job.
+    /// Snapshot of a job, if the current process coordinates the job.
     pub(crate) fn live(&self, job: JobId) -> Option<Snapshot> {
         self.0.context.shown.get(job)
     }
 
-    /// The record of a job: from memory if this process coordinates the job, else from the store.
+    /// The record of a job: from memory if the current process coordinates the job, else from the store.
     pub(crate) async fn record(&self, job: JobId) -> Result<JobRecord, StoreError> {
         match self.live(job) {
             Some(snapshot) => Ok(snapshot.record),

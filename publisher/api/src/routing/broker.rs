@@ -7,7 +7,7 @@ use drover_shared::queue::{Broker, Link};
 /// Broker of the process that offers the API.
 #[derive(Clone)]
 pub enum BrokerHandle {
-    /// A queue inside this process.
+    /// A queue inside the current process.
     Embedded(Arc<dyn Broker>),
     /// A remote broker; the cell is empty until the first connection.
     Remote(Arc<OnceLock<Arc<dyn Broker>>>),

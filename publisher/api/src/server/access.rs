@@ -1,4 +1,4 @@
-//! Access control by tokens with roles. Without tokens, only requests from this machine are accepted.
+//! Access control by tokens with roles. Without tokens, only requests from the local machine are accepted.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -69,7 +69,7 @@ pub enum AccessError {
 }
 
 impl Access {
-    /// Access without tokens, for every user of this machine; refused as root, because any user could then run commands
+    /// Access without tokens, for every user of the local machine; refused as root, because any user could then run commands
     /// as root.
     pub fn without_tokens() -> Result<Self, AccessError> {
         if rustix::process::geteuid().is_root() {
@@ -195,7 +195,7 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// True if `host`, with or without a port, is a loopback name of this machine.
+/// True if `host`, with or without a port, is a loopback name of the local machine.
 fn is_loopback(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|each| each.is_ascii_digit()) => name,

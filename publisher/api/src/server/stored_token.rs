@@ -27,7 +27,7 @@ pub struct StoredToken {
     pub token: Token,
     /// Text of the token, for the link to the page.
     pub text: Secret,
-    /// True if this call created the token.
+    /// True if the call created the token.
     pub is_new: bool,
 }
 

@@ -176,7 +176,7 @@ pub enum CommandError {
         /// Description of the problem, without the token.
         problem: String,
     },
-    /// The worker inside this command failed.
+    /// The worker inside the command failed.
     #[error(transparent)]
     Work(#[from] WorkError),
     /// The store.

@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 
-/// Longest text of a line in bytes. A longer line is given in parts, so that no line of a command costs more memory.
+/// Longest text of a line in bytes. A longer line is given in parts, so no line of a command costs more memory.
 pub(super) const MAX_LINE_BYTES: usize = 1024 * 1024;
 
 /// A whole line that a command printed.

@@ -48,7 +48,7 @@ pub enum LogError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// This machine.
+    /// The local machine.
     #[error(transparent)]
     Io(#[from] io::Error),
 }

@@ -1,4 +1,4 @@
-//! Queries and requests that the command line and the HTTP API share, so that both say and do the same.
+//! Queries and requests that the command line and the HTTP API share, so both say and do the same.
 //!
 //! Queries read the ledger and the broker ([`record`], [`datums`], [`logs`], [`broker_view`]). Requests submit jobs
 //! ([`submit`], [`retry`]) and stop them ([`stop`]). Nothing here renders.

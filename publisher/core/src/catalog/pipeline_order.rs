@@ -57,7 +57,7 @@ pub async fn with_registered(
     Ok(all)
 }
 
-/// True if a pipeline reads the output folder of `name` in this store.
+/// True if a pipeline reads the output folder of `name` in the store.
 pub fn reads(pipeline: &Pipeline, name: &PipelineName) -> bool {
     pipeline
         .input

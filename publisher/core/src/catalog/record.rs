@@ -28,7 +28,7 @@ pub async fn record(ledger: &Ledger, id: JobId) -> Result<JobRecord, StoreError>
     Ok(record)
 }
 
-/// True if no process holds the lock that a running job of this machine holds or waits for.
+/// True if no process holds the lock that a running job of the local machine holds or waits for.
 async fn seems_cut_off(ledger: &Ledger, record: &JobRecord) -> Result<bool, StoreError> {
     Ok(!record.state.is_final()
         && ledger.is_locked(&record.pipeline).await? == Some(false)

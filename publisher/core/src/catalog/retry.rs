@@ -15,7 +15,7 @@ const MOST_NAMED: usize = 8;
 /// Reasons for refusing a retry.
 #[derive(Debug, thiserror::Error)]
 pub enum RetryError {
-    /// The spec is not valid for this version.
+    /// The spec is not valid for the version.
     #[error("the spec of the job is not valid here")]
     Spec(Findings),
     /// The job has no such failures.

@@ -38,7 +38,7 @@ pub async fn submit(
     limit: Duration,
     mut on_submitted: impl FnMut(&Assignment),
 ) -> Result<(), SubmitError> {
-    // Before the first job exists, so that no job stays behind that the broker would refuse.
+    // Before the first job exists, so no job stays behind that the broker would refuse.
     declare(assignments, broker, limit).await?;
     for (at, assignment) in assignments.iter().enumerate() {
         let submission = Submission {

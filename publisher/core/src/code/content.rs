@@ -1,4 +1,4 @@
-//! Hashes of code files, remembered by this process.
+//! Hashes of code files, remembered by the current process.
 
 use std::collections::HashMap;
 use std::fs::{File, Metadata};

@@ -22,7 +22,7 @@ const SYSTEM: [&str; 16] = [
     "/run", "/boot", "/nix", "/snap", "/pfs",
 ];
 
-/// Directories that hold no code of the user, though they lie beside it.
+/// Directories beside the user's code without code of the user.
 const SKIPPED: [&str; 3] = ["__pycache__", ".git", layout::DROVER_FOLDER];
 
 /// The code files of a pipeline, sorted by name. `current` is the current directory, `store` the folder of the store:

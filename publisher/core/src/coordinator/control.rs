@@ -1,4 +1,4 @@
-//! Stopping one job before its time: one handle for the coordinator, for its workers and for everybody who may stop it.
+//! The handle for stopping a job early, shared by the coordinator, the workers and all callers.
 
 use std::time::Duration;
 

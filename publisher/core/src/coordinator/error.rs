@@ -81,7 +81,7 @@ pub(super) fn is_passing(error: &StoreError) -> bool {
     )
 }
 
-/// What a leader creates and finds written differently was written by another leader.
+/// A record that exists with another content was written by another leader.
 impl From<StoreError> for CoordinateError {
     fn from(error: StoreError) -> Self {
         match error {

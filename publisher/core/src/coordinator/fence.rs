@@ -14,7 +14,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Exclusive right of a process to coordinate a pipeline.
 #[derive(Clone, Debug)]
 pub enum Fence {
-    /// The pipeline's lock on this machine, held until the job ends.
+    /// The pipeline's lock on the local machine, held until the job ends.
     Lock,
     /// The pipeline's latest epoch. Leadership granted by the broker is not enough: a leader that was frozen or
     /// disconnected does not notice its replacement.

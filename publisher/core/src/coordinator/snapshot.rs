@@ -13,7 +13,7 @@ pub struct Snapshot {
     pub record: JobRecord,
     /// True while the job waits for the pipeline's lock.
     pub waiting_for_lock: bool,
-    /// True if all datums are known, so that the record's total is final.
+    /// True if all datums are known, so the record's total is final.
     pub expanded: bool,
     /// Datums that wait for a worker, published or not.
     pub queued: u64,

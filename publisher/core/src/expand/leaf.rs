@@ -12,7 +12,7 @@ use super::selection::Selection;
 use super::stream::{InputStream, Inputs, deferred};
 use super::{ExpandError, Listing, Listings};
 
-/// The inputs of a leaf, one per datum. The listing is opened lazily, so that the second of two leaves over one folder
+/// The inputs of a leaf, one per datum. The listing is opened lazily, so the second of two leaves over one folder
 /// finds the content hashes cached by the first.
 pub(super) fn leaf(settings: &PfsInput, listings: &Arc<dyn Listings>) -> InputStream {
     let (settings, listings) = (settings.clone(), listings.clone());

@@ -1,7 +1,7 @@
 //! From work for a pipeline to its leadership, which only a process with capacity asks for.
 //!
 //! The order is the same everywhere: lock, leadership, permit, term. The permit is never waited for, so nothing that
-//! another process may need is held while this process lacks capacity.
+//! another process may need is held while the current process lacks capacity.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use super::leadership::Leadership;
 use super::{LeadError, PipelineLeader, Workers};
 
-/// Between two looks at stop marks and at the capacity of this process.
+/// Between two looks at stop marks and at the capacity of the current process.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// The leadership of a pipeline, with all that it needs.
@@ -23,7 +23,7 @@ pub(super) struct Candidacy {
     pub(super) leadership: Leadership,
     /// Capacity for a job; none if the leadership serves only to end stopped jobs.
     pub(super) permit: Option<OwnedSemaphorePermit>,
-    /// Keeps other processes of this machine from the pipeline, where the broker does not.
+    /// Keeps other processes of the local machine from the pipeline, where the broker does not.
     _lock: Option<PipelineLock>,
 }
 
@@ -45,7 +45,7 @@ impl PipelineLeader {
     ) -> Result<Option<Candidacy>, LeadError> {
         let purpose = self.wait_for_purpose(pipeline).await?;
         let lock = self.wait_for_lock(pipeline).await?;
-        // Workers on the broker need no lock for the job, but a job of this machine must have ended.
+        // Workers on the broker need no lock for the job, but a job of the local machine must have ended.
         let lock = matches!(self.workers, Workers::Local(_)).then_some(lock);
         let broker = Arc::clone(&self.broker);
         let leadership = tokio::select! {
@@ -80,7 +80,7 @@ impl PipelineLeader {
         }
     }
 
-    /// Waits until this process has no capacity any more. A candidate without capacity would keep the leadership from
+    /// Waits until the current process has no capacity any more. A candidate without capacity would keep the leadership from
     /// processes that have some.
     async fn capacity_lost(&self) {
         while self.limit.available_permits() > 0 {
@@ -88,7 +88,7 @@ impl PipelineLeader {
         }
     }
 
-    /// True if another process of this machine runs a job of the pipeline. A leader of local workers holds the lock
+    /// True if another process of the local machine runs a job of the pipeline. A leader of local workers holds the lock
     /// itself.
     pub(super) async fn is_locked_elsewhere(
         &self,
@@ -100,7 +100,7 @@ impl PipelineLeader {
         }
     }
 
-    /// Waits while another process of this machine runs a job of the pipeline.
+    /// Waits while another process of the local machine runs a job of the pipeline.
     async fn wait_for_lock(&self, pipeline: &PipelineName) -> Result<PipelineLock, LeadError> {
         if let Some(lock) = self.ledger.try_lock(pipeline).await? {
             return Ok(lock);

@@ -13,7 +13,7 @@ use crate::coordinator::CoordinateError;
 /// Why a leader could not see a job to its end. The ledger keeps everything that was committed.
 #[derive(Debug, thiserror::Error)]
 pub enum LeadError {
-    /// Another job of the pipeline runs on this machine, and the caller does not wait for it.
+    /// Another job of the pipeline runs on the local machine, and the caller does not wait for it.
     #[error(
         "another job of pipeline {pipeline} runs here already; wait for it, or leave out --no-wait"
     )]
@@ -21,7 +21,7 @@ pub enum LeadError {
         /// The pipeline.
         pipeline: PipelineName,
     },
-    /// A submitted job of the pipeline has not ended, so this command cannot run another one.
+    /// A submitted job of the pipeline has not ended, so the command cannot run another one.
     #[error(
         "job {job} of pipeline {pipeline} is on the broker and has not ended; wait for it, stop it, or run with --broker"
     )]
@@ -31,7 +31,7 @@ pub enum LeadError {
         /// The job.
         job: JobId,
     },
-    /// The store failed before a job of this command began.
+    /// The store failed before a job of the command began.
     #[error("cannot begin a job in this store")]
     Begin(#[source] StoreError),
     /// The store failed while the leader looked for jobs.

@@ -15,7 +15,7 @@ use crate::coordinator::Snapshot;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Waits for the end of a job and returns its final record. Progress in the ledger is sent to `watch` where it is newer;
-/// a leader of this process sends more, and earlier.
+/// a leader of the current process sends more, and earlier.
 pub async fn follow(
     ledger: &Ledger,
     job: JobId,

@@ -22,7 +22,7 @@ const SEARCH_BUCKET_EVERY: Duration = Duration::from_secs(10);
 pub struct LeaderService {
     leader: PipelineLeader,
     hints: Box<dyn Consumer>,
-    /// Pipelines whose leaders are at it; true if there was another hint meanwhile.
+    /// Pipelines with a running leader; true if a further hint arrived meanwhile.
     busy: HashMap<PipelineName, bool>,
     leaders: JoinSet<PipelineName>,
 }

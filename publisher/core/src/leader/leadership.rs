@@ -1,4 +1,4 @@
-//! Leadership of a pipeline: this process is the one consumer of the reports queue that the broker serves.
+//! Leadership of a pipeline: the current process is the one consumer of the reports queue that the broker serves.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::coordinator::REPORTS;
 
-/// A leader token is renewed after this time, well below the half hour after which brokers take back an unacked message.
+/// A leader token is renewed after the time, well below the half hour after which brokers take back an unacked message.
 const RENEW_EVERY: Duration = Duration::from_mins(5);
 
 /// Interval between two checks of the leader token.
@@ -50,7 +50,7 @@ impl Leadership {
     /// Waits for the leadership: the broker serves one consumer at a time, so any delivery proves it. `me` names this
     /// process for people.
     ///
-    /// Nothing is acked here. If this process freezes before its epoch begins, the leadership may return to the
+    /// Nothing is acked here. If the current process freezes before its epoch begins, the leadership may return to the
     /// predecessor, which would miss the acked reports.
     pub(super) async fn acquire(
         broker: Arc<dyn Broker>,

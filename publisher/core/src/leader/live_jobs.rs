@@ -1,4 +1,4 @@
-//! Who wants to see a job while this process coordinates it, and which jobs these are.
+//! Live snapshots of the jobs that the current process coordinates.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::coordinator::Snapshot;
 
-/// The jobs that people look at in this process. Cheap to clone.
+/// The jobs that people look at in the current process. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct LiveJobs(Arc<Mutex<Jobs>>);
 
@@ -17,17 +17,17 @@ pub struct LiveJobs(Arc<Mutex<Jobs>>);
 struct Jobs {
     /// Where jobs are to be shown.
     wanted: HashMap<JobId, watch::Sender<Snapshot>>,
-    /// What is shown of those coordinated here.
+    /// Snapshots of coordinated jobs.
     coordinated: HashMap<JobId, watch::Receiver<Snapshot>>,
 }
 
 impl LiveJobs {
-    /// Shows this job to `watch`.
+    /// Shows the job to `watch`.
     pub fn show(&self, job: JobId, watch: watch::Sender<Snapshot>) {
         self.lock().wanted.insert(job, watch);
     }
 
-    /// The jobs that this process coordinates now, as they are now.
+    /// Snapshots of all jobs coordinated by the current process.
     pub fn all(&self) -> Vec<Snapshot> {
         let mut jobs = self.lock();
         jobs.coordinated.retain(|_, watch| is_shown(watch));
@@ -35,14 +35,14 @@ impl LiveJobs {
         now.map(|watch| watch.borrow().clone()).collect()
     }
 
-    /// A job as it is now, if this process coordinates it.
+    /// The snapshot of a job, if coordinated by the current process.
     pub fn get(&self, job: JobId) -> Option<Snapshot> {
         let jobs = self.lock();
         let watch = jobs.coordinated.get(&job).filter(|watch| is_shown(watch))?;
         Some(watch.borrow().clone())
     }
 
-    /// Shows this job to nobody any more, and waits until this process does nothing more for it: its books are closed
+    /// Shows the job to nobody any more, and waits until the current process does nothing more for it: its books are closed
     /// after it has ended.
     pub async fn released(&self, job: JobId) {
         let coordinated = {
@@ -70,7 +70,7 @@ impl LiveJobs {
     }
 }
 
-/// Whether anybody may still show something there.
+/// True while a sender exists.
 fn is_shown(watch: &watch::Receiver<Snapshot>) -> bool {
     watch.has_changed().is_ok()
 }

@@ -16,7 +16,7 @@ use drover_worker::{Cancellations, Settings, WorkError, scratch_for, work};
 /// Messages that each embedded queue holds; more than a leader ever publishes ahead.
 pub const QUEUE_CAPACITY: usize = 4096;
 
-/// Settings of the workers inside this process. Cheap to clone.
+/// Settings of the workers inside the current process. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct LocalWorkers {
     /// Datums that run at the same time; by default the spec's constant, else one a CPU.
@@ -28,7 +28,7 @@ pub struct LocalWorkers {
     /// Parent of the working directories; by default below the store's `.drover`, or the system's temporary folder if
     /// the store is a bucket.
     pub scratch: Option<PathBuf>,
-    /// True if commands keep all capabilities of this process.
+    /// True if commands keep all capabilities of the current process.
     pub privileged: bool,
     /// The life of the process: on a soft cancellation the workers finish what runs.
     pub tokens: Tokens,
@@ -57,7 +57,7 @@ impl LocalWorkers {
         self.look_ahead.unwrap_or(pipeline.look_ahead)
     }
 
-    /// Works on the datums of these pipelines until `tokens` are cancelled; the first one decides the slots. The tokens
+    /// Works on the datums of the given pipelines until `tokens` are cancelled; the first one decides the slots. The tokens
     /// are a [child](Tokens::child) of [`LocalWorkers::tokens`], and `cancellations` are made from their hard token.
     pub async fn work(
         &self,

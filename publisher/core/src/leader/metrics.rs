@@ -9,15 +9,15 @@ use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 
-/// Jobs that this process coordinated to their end, by `state`: success, failure, killed.
+/// Jobs that the current process coordinated to their end, by `state`: success, failure, killed.
 const JOBS: &str = "drover_jobs_total";
 /// Datums of those jobs, by `state`: processed, skipped, failed, recovered.
 const DATUMS: &str = "drover_job_datums_total";
-/// Jobs that this process coordinates.
+/// Jobs that the current process coordinates.
 const COORDINATED: &str = "drover_jobs_coordinated";
 /// Time from a job's beginning to its end.
 const SECONDS: &str = "drover_job_seconds";
-/// Leaderships that this process began.
+/// Leaderships that the current process began.
 const LEADERSHIPS: &str = "drover_leaderships_total";
 /// 1 while the connection to the broker is up, else 0.
 const QUEUE_LINK: &str = "drover_queue_link";
@@ -44,7 +44,7 @@ pub(super) fn leadership_began() {
     counter!(LEADERSHIPS).increment(1);
 }
 
-/// Counts a job as coordinated by this process until dropped.
+/// Counts a job as coordinated by the current process until dropped.
 pub(super) struct CoordinatedGauge;
 
 impl CoordinatedGauge {

@@ -1,4 +1,4 @@
-//! A job that belongs to one command: no other leader takes it up, and it ends with its command.
+//! A job of one command: no other leader resumes the job, and the job ends with the command.
 
 use drover_shared::id::PipelineName;
 use drover_shared::job::{JobEvent, JobRecord, JobState};
@@ -15,7 +15,7 @@ impl PipelineLeader {
     /// Runs one new job and returns its final record, whatever the ending: failed and killed jobs are not errors. The
     /// leader has local workers and a queue of its own, as the lock of the pipeline is what fences the job.
     ///
-    /// `wait` waits for another job of the pipeline on this machine, until `soft` is cancelled; otherwise the job is
+    /// `wait` waits for another job of the pipeline on the local machine, until `soft` is cancelled; otherwise the job is
     /// refused.
     pub async fn run_own_job(
         &self,

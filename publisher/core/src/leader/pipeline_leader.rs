@@ -32,15 +32,15 @@ pub struct PipelineLeader {
     pub ledger: Ledger,
     /// The queues.
     pub broker: Arc<dyn Broker>,
-    /// The name of this process, for people.
+    /// The name of the current process, for people.
     pub me: String,
-    /// Jobs that this process coordinates.
+    /// Jobs that the current process coordinates.
     pub live_jobs: LiveJobs,
     /// The workers of the datums.
     pub workers: Workers,
     /// Settings for watching the inputs of registered pipelines; none leaves that to other processes.
     pub watching: Option<WatchContext>,
-    /// Bounds the jobs that this process coordinates at the same time.
+    /// Bounds the jobs that the current process coordinates at the same time.
     pub limit: Arc<Semaphore>,
 }
 
@@ -49,7 +49,7 @@ pub struct PipelineLeader {
 pub enum Workers {
     /// Processes connected to the broker, which gives the leadership of a pipeline to one process at a time.
     OnBroker,
-    /// This process, with a queue of its own. The lock in the store keeps others from the pipeline.
+    /// The current process, with a queue of its own. The lock in the store keeps others from the pipeline.
     Local(LocalWorkers),
 }
 

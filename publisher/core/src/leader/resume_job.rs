@@ -1,4 +1,4 @@
-//! One job, from wherever it stands to its final record, with the workers of its leader.
+//! Resumes one job and runs the job to its final record with the leader's workers.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -25,7 +25,7 @@ use crate::coordinator::{Assignment, Control, Fence, JobContext, Snapshot, resum
 const WINDOW: u64 = 2_048;
 /// Messages that are out at the same time on the embedded queue, for each one that the local workers hold.
 const BACKLOG: u64 = 4;
-/// The least number of messages out at the same time, so that a pause of the coordinator leaves no worker idle.
+/// The least number of messages out at the same time, so a pause of the coordinator leaves no worker idle.
 const SMALLEST_WINDOW: u64 = 64;
 
 /// How long workers on a broker may take to release a stopped job; a frozen worker does not keep the job from ending.
@@ -92,7 +92,7 @@ struct LocalJob<'a> {
     job: JobId,
     control: Control,
     cancellations: Cancellations,
-    /// The workers of this job alone.
+    /// The workers of the job alone.
     tokens: Tokens,
 }
 

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::LeadError;
 
-/// A folder of this machine for one job. Dropping it removes the folder.
+/// A folder of the local machine for one job. Dropping it removes the folder.
 pub(super) struct LeaderScratch(PathBuf);
 
 impl LeaderScratch {
@@ -18,7 +18,7 @@ impl LeaderScratch {
         store: &Store,
         pipeline: &PipelineName,
     ) -> Result<Self, LeadError> {
-        // Other stores may have a pipeline of this name, so a bucket's folder belongs to this process alone.
+        // Other stores may have a pipeline of the name, so a bucket's folder belongs to the current process alone.
         let elsewhere = || std::env::temp_dir().join(format!("drover-{}", std::process::id()));
         let parent = store.local_path(&layout::tmp()).unwrap_or_else(elsewhere);
         let path = parent.join(format!("publication-{pipeline}"));

@@ -12,7 +12,7 @@ use super::OutputError;
 use super::piece::{OutputPiece, StagedFile};
 use super::sorted::sorter::{Sorted, Sorter};
 
-/// A skipped datum with the job and index of its success. Sorts by these, so that each old result is read once.
+/// A skipped datum with the job and index of its success. Sorts by these, so each old result is read once.
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 struct SkippedDatum {
     job: JobId,

@@ -332,7 +332,7 @@ async fn writing_into_an_output_is_noticed_even_if_its_size_stays() {
     let fixture = Fixture::new().await;
     let job = fixture.job(&[wrote(&[("/a", "1")])]).await;
     fixture.publish(job).await.unwrap();
-    // As root would with an editor: in place, so that a hard-linked piece changes with it.
+    // As root would with an editor: in place, so a hard-linked piece changes with it.
     let mut permissions = std::fs::metadata(fixture.path("a")).unwrap().permissions();
     std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o644);
     std::fs::set_permissions(fixture.path("a"), permissions).unwrap();
@@ -460,7 +460,7 @@ async fn a_damaged_record_is_named_with_the_way_out() {
     assert_eq!(fixture.found(), holding(&[("/a", "1")]));
 }
 
-/// Files of a datum; the alphabet is small, so that datums and jobs meet on paths, and has no directory that
+/// Files of a datum; the alphabet is small, so datums and jobs meet on paths, and has no directory that
 /// is also a file.
 fn files() -> impl Strategy<Value = Vec<(String, String)>> {
     proptest::collection::btree_map("/(a|b|c\\.d|d/[ef])", "[xyz]{0,2}", 0..4)

@@ -1,4 +1,4 @@
-//! Backups of changed files, so that an interrupted publication leaves the output folder as it was.
+//! Backups of changed files, so an interrupted publication leaves the output folder as it was.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -52,7 +52,7 @@ impl<'a> UndoLog<'a> {
         Ok(log)
     }
 
-    /// Backs up the file at `key`, if there is one. Must be called before the file changes.
+    /// Backs up the file at `key`, if any. Must be called before the file changes.
     pub(super) async fn back_up(&self, key: &StoreKey) -> Result<(), StoreError> {
         let Some(prefix) = &self.prefix else {
             return Ok(());

@@ -55,7 +55,7 @@ async fn lost_datums(store: &Store, file: &FileToWrite) -> Result<Vec<u64>, Outp
     Ok(lost)
 }
 
-/// What size and version tell of a staged file.
+/// Evidence of size and version about a staged file.
 #[derive(Debug, Eq, PartialEq)]
 enum Judgement<'a> {
     Whole,

@@ -161,7 +161,7 @@ async fn with_inputs(
     Ok(error)
 }
 
-/// Creates an empty output folder, so that readers find an empty repo.
+/// Creates an empty output folder, so readers find an empty repo.
 async fn create_folder(request: &OutputRequest<'_>) -> Result<(), OutputError> {
     let key = layout::output(request.pipeline);
     let Some(folder) = request.ledger.store().local_path(&key) else {

@@ -302,7 +302,7 @@ impl Fixture {
     }
 }
 
-/// The control of a job whose workers hold nothing once it is stopped.
+/// The control of a job whose workers release everything at a stop.
 pub fn control() -> Control {
     let control = Control::new(DEADLINE);
     control.release();

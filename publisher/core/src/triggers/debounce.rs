@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Inputs that change without end start a job after this many times the settling time.
+/// Inputs that change without end start a job after so many times the settling time.
 const PATIENCE: u32 = 20;
 
 /// The change that is being debounced, if any.
@@ -24,7 +24,7 @@ struct Change {
 pub(super) enum Verdict {
     /// The newest job was started for these inputs.
     Covered,
-    /// Check again after this time.
+    /// Check again after the time.
     LookAgain(Duration),
     /// Start a job.
     NextWork,
@@ -33,7 +33,7 @@ pub(super) enum Verdict {
 impl Debounce {
     /// Decides about inputs with the fingerprint `now_are` when the newest job was started for `covered`.
     ///
-    /// Inputs must keep their fingerprint for the time `settle`, so that a half-written file starts no job and a burst
+    /// Inputs must keep their fingerprint for the time `settle`, so a half-written file starts no job and a burst
     /// of files starts one job. An endless stream of files starts a job all the same.
     pub(super) fn judge(
         &mut self,

@@ -8,7 +8,7 @@ use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 
-/// Notifies about changes in folders of this machine. Where the system cannot notify (a bucket, a network folder, too
+/// Notifies about changes in folders of the local machine. Where the system cannot notify (a bucket, a network folder, too
 /// many folders), changes are found by the clock.
 #[derive(Debug, Default)]
 pub(super) struct FileWatcher {

@@ -49,7 +49,7 @@ pub struct WatchContext {
     pub settings: WatchSettings,
     /// Reasons for starting no job.
     pub waiting: WaitReasons,
-    /// Events of this process.
+    /// Events of the current process.
     pub notifier: Notifier,
 }
 
@@ -126,7 +126,7 @@ impl InputWatcher {
         }
     }
 
-    /// Schedules the next check of the inputs no later than after this time.
+    /// Schedules the next check of the inputs no later than after the time.
     fn look_after(&mut self, rest: Duration) {
         self.look_at = self.look_at.min(Instant::now() + rest);
     }
@@ -228,7 +228,7 @@ impl InputWatcher {
         Ok(())
     }
 
-    /// Folders of this machine that the pipeline reads.
+    /// Folders of the local machine that the pipeline reads.
     async fn folders(&self, pipeline: &Pipeline) -> Result<BTreeSet<PathBuf>, StoreError> {
         let mut folders = BTreeSet::new();
         for leaf in pipeline.input.leaves() {

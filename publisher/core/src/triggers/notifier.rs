@@ -7,7 +7,7 @@ use tokio::sync::broadcast::{Receiver, Sender, channel};
 /// Pending events of a listener, at most; a slower listener falls back to the clock.
 const WAITING: usize = 64;
 
-/// Sends events to all listeners of this process. Cheap to clone.
+/// Sends events to all listeners of the current process. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Notifier(Sender<PipelineEvent>);
 

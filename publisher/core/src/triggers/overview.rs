@@ -29,7 +29,7 @@ pub struct PipelineOverview {
     pub description: String,
     /// State.
     pub state: PipelineState,
-    /// Reason for waiting, where this process knows the reason.
+    /// Reason for waiting, where the current process knows the reason.
     pub why: Option<String>,
     /// Time of creation.
     #[schemars(with = "String", extend("format" = "date-time"))]
@@ -92,7 +92,7 @@ pub enum InputKind {
     Cron,
 }
 
-/// All registered pipelines, sorted by name. `waiting` and `fresh` add state of this process: reasons for starting no
+/// All registered pipelines, sorted by name. `waiting` and `fresh` add state of the current process: reasons for starting no
 /// job, and the progress of jobs.
 pub async fn overview(
     ledger: &Ledger,

@@ -53,7 +53,7 @@ pub struct Edge {
 }
 
 impl PipelineGraph {
-    /// The graph of these pipelines.
+    /// The graph of the given pipelines.
     pub fn of(pipelines: &[PipelineOverview]) -> Self {
         let mut nodes = BTreeSet::new();
         let mut edges = BTreeSet::new();

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use drover_shared::id::PipelineName;
 
-/// Reasons for starting no job, known in this process. Cheap to clone.
+/// Reasons for starting no job, known in the current process. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct WaitReasons(Arc<Mutex<HashMap<PipelineName, String>>>);
 

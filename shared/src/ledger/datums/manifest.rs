@@ -26,7 +26,7 @@ pub struct ManifestEntry {
     /// Earlier completion of the same work, if the datum is skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub done: Option<DoneRef>,
-    /// The earlier entry whose stored output was lost, for an entry that replaces it.
+    /// The replaced earlier entry, whose stored output was lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redo: Option<Redo>,
 }
@@ -75,7 +75,7 @@ impl ElementName {
     }
 }
 
-/// What the last element of the log tells.
+/// Content of the last element of the log.
 struct LastElement {
     /// Number of datums; 0 at the end.
     count: u64,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A run of consecutive datums of a job. The name is `<first>-<count>`, padded so that names sort like segments.
+/// A run of consecutive datums of a job. The name is `<first>-<count>`, padded so names sort like segments.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Segment {
     /// Index of the first datum.
@@ -13,7 +13,7 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// True if the datum with this index belongs to the segment.
+    /// True if the datum with the index belongs to the segment.
     pub fn contains(&self, index: u64) -> bool {
         self.indexes().contains(&index)
     }

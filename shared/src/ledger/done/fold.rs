@@ -86,7 +86,7 @@ impl Ledger {
         self.store.delete(&layout::unfolded(pipeline, job)).await
     }
 
-    /// Removes work from the done index so that the work runs again: its output was lost.
+    /// Removes work from the done index so the work runs again: its output was lost.
     pub async fn forget(
         &self,
         pipeline: &PipelineName,

@@ -83,7 +83,7 @@ impl DoneTable {
         }
     }
 
-    /// Writes this index merged with the successes of `job` (sorted by datum, then index). For equal work the later
+    /// Writes the index merged with the successes of `job` (sorted by datum, then index). For equal work the later
     /// job counts, and within a job the first datum.
     pub(super) fn merge(
         &self,
@@ -126,7 +126,7 @@ impl DoneTable {
         to.end()
     }
 
-    /// Writes this index without the given work, which is sorted.
+    /// Writes the index without the given work, which is sorted.
     pub(super) fn without(&self, forgotten: &[DatumId], to: impl Write) -> io::Result<()> {
         let mut to = ChecksumWriter::begin(to, &self.jobs)?;
         for n in 0..self.records.len() / RECORD_BYTES {

@@ -1,4 +1,4 @@
-//! Submissions: jobs for the broker, recorded completely before any coordinator starts, so that every later
+//! Submissions: jobs for the broker, recorded completely before any coordinator starts, so every later
 //! coordinator can finish them.
 
 use serde::{Deserialize, Serialize};

@@ -90,12 +90,12 @@ impl Ledger {
         }
     }
 
-    /// True if a job of the pipeline runs on this machine; none if the store cannot tell.
+    /// True if a job of the pipeline runs on the local machine; none if the store cannot tell.
     pub async fn is_locked(&self, pipeline: &PipelineName) -> Result<Option<bool>, StoreError> {
         let key = layout::lock(pipeline);
         match self.store.local_path(&key) {
             None => Ok(None),
-            // A shared lock, so that readers do not see each other.
+            // A shared lock, so readers do not see each other.
             Some(path) => {
                 match open_and_lock(&key, path, FlockOperation::NonBlockingLockShared).await {
                     Ok(taken) => Ok(Some(taken.is_none())),

@@ -170,7 +170,7 @@ impl Ledger {
     }
 
     /// Changes a registered pipeline on behalf of a leader. Fails if the change of a later leader is recorded. The term
-    /// is recorded even if the change has no effect, so that no earlier leader can change the pipeline afterwards.
+    /// is recorded even if the change has no effect, so no earlier leader can change the pipeline afterwards.
     pub async fn change_pipeline_in_term(
         &self,
         name: &PipelineName,

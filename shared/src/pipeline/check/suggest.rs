@@ -60,7 +60,7 @@ pub(super) fn similar<'known>(
         .map(|(_, candidate)| candidate)
 }
 
-/// The most usual object with a field of exactly this name.
+/// The most usual object with a field of exactly the name.
 fn owner(field: &str) -> Option<&'static str> {
     let has = |object: &str| {
         let schema = if object == "Pipeline" {

@@ -16,10 +16,10 @@ pub(super) use path::Path;
 /// Greatest size of a spec file, in bytes.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
 
-/// Greatest depth of nesting, so that no text can exhaust the stack.
+/// Greatest depth of nesting, so no text can exhaust the stack.
 const MAX_DEPTH: usize = 64;
 
-/// Greatest number of nodes in a file, aliases expanded, so that no text can exhaust memory.
+/// Greatest number of nodes in a file, aliases expanded, so no text can exhaust memory.
 const MAX_NODES: usize = 200_000;
 
 /// Why a text is no document, and where.

@@ -29,7 +29,7 @@ impl Path {
         self.with(Segment::Index(index))
     }
 
-    /// The names of the document, of all values around this place, and of the place itself.
+    /// The names of the document, of all values around the place, and of the place itself.
     pub(in crate::pipeline) fn and_enclosing(&self) -> Vec<String> {
         let around = (0..=self.0.len()).map(|length| Self(self.0[..length].to_vec()).to_string());
         around.collect()

@@ -107,7 +107,7 @@ impl Tree<'_, '_> {
         None
     }
 
-    /// Resolves every child, so that the findings of all children are reported.
+    /// Resolves every child, so the findings of all children are reported.
     fn children(
         &mut self,
         specs: &[spec::Input],

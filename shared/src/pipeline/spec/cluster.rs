@@ -77,9 +77,9 @@ pub(in crate::pipeline) struct Toleration {
 /// How a taint is compared.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub(in crate::pipeline) enum Operator {
-    /// The taint has this key and this value.
+    /// The taint has the key and this value.
     Equal,
-    /// The taint has this key.
+    /// The taint has the key.
     Exists,
 }
 

@@ -158,7 +158,7 @@ pub(in crate::pipeline) struct DatumSet {
     /// Datums in each set; 0 means not given.
     #[schemars(example = 100)]
     pub(in crate::pipeline) number: Option<u32>,
-    /// A set is closed once its inputs hold this number of bytes; 0 means not given. With this field, `number` is not
+    /// A set is closed once its inputs hold the number of bytes; 0 means not given. With the field, `number` is not
     /// used.
     #[schemars(example = 100_000_000)]
     pub(in crate::pipeline) size_bytes: Option<u64>,

@@ -11,7 +11,7 @@ use serde_with::skip_serializing_none;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::pipeline) struct Transform {
-    /// The container image of the worker pods. Not used by `drover run`, which runs the command on this machine.
+    /// The container image of the worker pods. Not used by `drover run`, which runs the command on the local machine.
     #[schemars(example = &"python:3.13-slim")]
     pub(in crate::pipeline) image: Option<String>,
     /// The command and its arguments, executed without a shell, once for each datum. Required.

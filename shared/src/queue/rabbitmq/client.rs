@@ -72,7 +72,7 @@ impl RabbitMq {
         self.version
     }
 
-    /// Publishes an empty message that no queue receives, so that the broker reports a memory or disk alarm: a broker
+    /// Publishes an empty message that no queue receives, so the broker reports a memory or disk alarm: a broker
     /// sends alarms only to connections that publish. [`Broker::link`] is `Blocked` soon afterwards. Does nothing unless
     /// the link is up.
     pub async fn probe_alarm(&self) {

@@ -74,7 +74,7 @@ pub enum Advice {
     Warning(String),
 }
 
-/// Advice on a broker of this version, where a message may stay unacked for at most `longest` (none: unlimited).
+/// Advice on a broker of the version, where a message may stay unacked for at most `longest` (none: unlimited).
 pub fn preflight(version: &Version, longest: Option<Duration>) -> Vec<Advice> {
     if *version < OLDEST {
         return vec![Advice::Refusal(format!(

@@ -126,7 +126,7 @@ impl MessagePublisher {
     }
 
     /// Publishes on a channel of its own. The broker closed the shared channel because of one message; only a refusal
-    /// on the own channel proves that this message is at fault.
+    /// on the own channel proves that the message is at fault.
     async fn send_on_own_channel(
         &self,
         target: &PublishTarget,

@@ -10,7 +10,7 @@ use crate::backoff::Backoff;
 pub(super) const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(1);
 
-/// Delays that double up to a second, with jitter, so that clients that lost the same broker do not return at once.
+/// Delays that double up to a second, with jitter, so clients that lost the same broker do not return at once.
 #[derive(Debug)]
 pub(super) struct RetryDelays(Backoff);
 

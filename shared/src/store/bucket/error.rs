@@ -112,7 +112,7 @@ fn without_xml_body(text: &str) -> String {
     cut(format!("{before}{}", said.join(", ")).trim_end_matches([' ', ':']))
 }
 
-/// Text of the first element with this name.
+/// Text of the first element with the name.
 fn element<'b>(body: &'b str, name: &str) -> Option<&'b str> {
     let (_, rest) = body.split_once(&format!("<{name}>"))?;
     let (text, _) = rest.split_once(&format!("</{name}>"))?;

@@ -1,4 +1,4 @@
-//! An HTTP client that rewrites listings, so that a foreign key does not fail the whole listing.
+//! An HTTP client that rewrites listings, so a foreign key does not fail the whole listing.
 
 use bytes::Bytes;
 use object_store::client::{

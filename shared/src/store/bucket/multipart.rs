@@ -80,7 +80,7 @@ impl MultipartParts {
         Ok(())
     }
 
-    /// Waits until at most this many parts are in flight.
+    /// Waits until at most so many parts are in flight.
     async fn wait_until_in_flight(&mut self, all_but: usize) -> Result<()> {
         while self.in_flight.len() > all_but
             && let Some(arrived) = self.in_flight.join_next().await

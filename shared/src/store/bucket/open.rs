@@ -22,7 +22,7 @@ use super::retry::{RETRY_BUDGET, TIMEOUTS, retries};
 use crate::store::error::Cause;
 use crate::store::{StoreError, StoreKey};
 
-/// Time limit for the first answer of a bucket: a little longer than the retry budget, so that the cause of a failure
+/// Time limit for the first answer of a bucket: a little longer than the retry budget, so the cause of a failure
 /// is reported.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(RETRY_BUDGET.as_secs() + 10);
 

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use super::error::one_line;
 use crate::backoff::Backoff;
 
-/// Retries end after this time.
+/// Retries end after the time.
 pub(super) const RETRY_BUDGET: Duration = Duration::from_secs(30);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);

@@ -22,7 +22,7 @@ const MULTIPART_BYTES: u64 = 16 * 1024 * 1024;
 /// Smallest part, apart from the last part.
 const PART_BYTES: u64 = 8 * 1024 * 1024;
 
-/// S3 accepts at most this many parts.
+/// S3 accepts at most so many parts.
 const MOST_PARTS: u64 = 10_000;
 
 /// Files in flight at the same time.

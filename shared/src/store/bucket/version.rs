@@ -14,7 +14,7 @@ pub(super) fn of(meta: &ObjectMeta) -> String {
     }
 }
 
-/// True if an object has this version, as far as both tell. Headers give modification times in seconds only, and some
+/// True if an object has the version, as far as both tell. Headers give modification times in seconds only, and some
 /// servers send an `e_tag` in headers but not in listings. A text that is no version of a bucket matches every object.
 pub(super) fn matches(meta: &ObjectMeta, version: &str) -> bool {
     let Some((told, size)) = version.rsplit_once(':') else {

@@ -168,7 +168,7 @@ impl Folder {
         recycled.map_err(|error| writing(keys.first().unwrap_or(&layout::recycled()), error))
     }
 
-    /// Removes emptied directories so that a file can take their name. Repos stay, and so do Drover's own directories,
+    /// Removes emptied directories so a file can take their name. Repos stay, and so do Drover's own directories,
     /// which fill again.
     fn prune_above(&self, key: &StoreKey) {
         if key.top() == layout::DROVER_FOLDER {

@@ -14,7 +14,7 @@ const SHARED: u32 = 0o2020;
 /// The umask before the change; none without a change.
 static INITIAL_UMASK: Mutex<Option<u32>> = Mutex::new(None);
 
-/// In a shared folder, relaxes the umask so that the group may write to everything this process creates: otherwise the
+/// In a shared folder, relaxes the umask so the group may write to everything the current process creates: otherwise the
 /// first user of a store would lock the other users out of its directories. Drover creates nothing in a store that is
 /// private to one user.
 pub(super) fn share_with_group(folder: &Metadata) {
@@ -30,7 +30,7 @@ pub(super) fn share_with_group(folder: &Metadata) {
     }
 }
 
-/// The umask at the start of this process, for user commands; none if the umask was not changed.
+/// The umask at the start of the current process, for user commands; none if the umask was not changed.
 pub fn initial_umask() -> Option<u32> {
     *INITIAL_UMASK.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -37,7 +37,7 @@ pub(super) fn read(root: &Path, key: &StoreKey) -> Result<Bytes, StoreError> {
         ));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
-    // One byte more than the size, so that the end is seen with the last bytes.
+    // One byte more than the size, so the end is seen with the last bytes.
     let read = file.take(MAX_BYTES).read_to_end(&mut bytes);
     read.map_err(|error| reading(key, error))?;
     Ok(bytes.into())

@@ -20,7 +20,7 @@ const MAX_KEPT: usize = 2048;
 /// As many are taken at once.
 const CLAIM_BATCH: usize = 64;
 
-/// After the folder was found empty, this many records are created before the next look.
+/// After the folder was found empty, so many records are created before the next look.
 const RECORDS_BETWEEN_LOOKS: usize = 64;
 
 /// The recycled files of a store.
@@ -30,7 +30,7 @@ pub(super) struct RecycledFiles {
     claimed: Mutex<ClaimedFiles>,
 }
 
-/// Files claimed by this process.
+/// Files claimed by the current process.
 #[derive(Debug, Default)]
 struct ClaimedFiles {
     taken: Vec<TempFile>,

@@ -15,7 +15,7 @@ use ulid::Ulid;
 
 use super::recycled_files::RecycledFiles;
 
-/// Unfinished files older than this many seconds are abandoned.
+/// Unfinished files older than so many seconds are abandoned.
 const ABANDONED_S: i64 = 24 * 60 * 60;
 
 /// Mode of stored files: a file may have several links, so it must not be written to.
@@ -116,7 +116,7 @@ fn sweep(folder: &Path, abandoned_s: i64) {
 #[derive(Debug)]
 pub(super) struct TempFile {
     path: PathBuf,
-    /// True if a rename has moved the file into place, so that nothing is left to remove.
+    /// True if a rename has moved the file into place, so nothing is left to remove.
     placed: bool,
 }
 

@@ -18,7 +18,7 @@ fn key(text: &str) -> StoreKey {
     text.parse().unwrap()
 }
 
-/// A folder with these files, each holding its own path.
+/// A folder with the files, each holding its own path.
 fn folder(files: &[&str]) -> (TempDir, Folder) {
     let place = tempfile::tempdir().unwrap();
     for file in files {

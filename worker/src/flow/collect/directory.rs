@@ -1,4 +1,4 @@
-//! The output directory, held open. All access goes through open directories, so that a link that replaces a directory
+//! The output directory, held open. All access goes through open directories, so a link that replaces a directory
 //! meanwhile leads nowhere.
 
 use std::fs::File;

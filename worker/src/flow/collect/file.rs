@@ -14,8 +14,8 @@ pub(super) struct OutputFile {
 pub(super) enum OutputSource {
     /// The file lies in the output directory.
     Out,
-    /// A link in the output directory leads to this file of the machine.
+    /// A link in the output directory leads to the file of the machine.
     Linked(PathBuf),
-    /// A link in the output directory leads to an input that is shown as an empty file; this file has the content.
+    /// A link in the output directory leads to an input that is shown as an empty file; the file has the content.
     Hidden(PathBuf),
 }

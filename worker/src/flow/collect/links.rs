@@ -34,7 +34,7 @@ enum Target {
     File(PathBuf),
     /// An input that is shown as an empty file, by the file with its content.
     Hidden(PathBuf),
-    /// A directory of this machine.
+    /// A directory of the local machine.
     Directory(PathBuf),
     /// A directory that exists in the sandbox only, above inputs; with the names in it.
     Frame(Vec<OsString>),

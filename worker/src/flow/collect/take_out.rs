@@ -141,7 +141,7 @@ fn find(
     Ok(found)
 }
 
-/// The files with the content of inputs that are not on this machine.
+/// The files with the content of inputs that are not on the local machine.
 fn missing(found: &[OutputFile]) -> BTreeSet<PathBuf> {
     let hidden = found.iter().filter_map(|file| match &file.source {
         OutputSource::Hidden(source) if !source.exists() => Some(source.clone()),

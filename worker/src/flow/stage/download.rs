@@ -169,7 +169,7 @@ fn check_tag(input: &DatumInput, listed: &[Entry]) -> Result<(), FlowError> {
 
 /// A path that is also the folder of another path, with that path. `paths` are in byte order.
 fn file_and_folder<'p>(paths: impl Iterator<Item = &'p str>) -> Option<(&'p str, &'p str)> {
-    // The paths that begin the current path, shortest first; others cannot be its folder.
+    // Prefixes of the current path, shortest first; no other path can be its folder.
     let mut beginnings: Vec<&str> = Vec::new();
     for path in paths {
         while beginnings

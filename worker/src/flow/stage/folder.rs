@@ -1,4 +1,4 @@
-//! Inputs in a folder of this machine: shown where they lie, without a copy.
+//! Inputs in a folder of the local machine: shown where they lie, without a copy.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The file of this machine behind a key of a folder.
+//! The file of the local machine behind a key of a folder.
 
 use std::fs::{self, Metadata};
 use std::io;

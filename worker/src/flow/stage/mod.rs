@@ -1,4 +1,4 @@
-//! Stage: makes the inputs of a datum available on this machine, and checks that they are unchanged since they were
+//! Stage: makes the inputs of a datum available on the local machine, and checks that they are unchanged since they were
 //! listed. Inputs in a folder are shown where they lie; inputs in a bucket are downloaded first.
 
 mod content;

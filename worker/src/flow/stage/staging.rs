@@ -14,7 +14,7 @@ use crate::flow::claimed::ClaimedDatum;
 use crate::flow_error::FlowError;
 use crate::runner::Mount;
 
-/// A datum whose inputs are on this machine.
+/// A datum whose inputs are on the local machine.
 #[derive(Debug)]
 pub(in crate::flow) struct StagedDatum {
     pub(in crate::flow) claimed: ClaimedDatum,

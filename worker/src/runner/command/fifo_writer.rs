@@ -1,6 +1,6 @@
 //! Writes the bytes of inputs into FIFOs, for each reader, as often as a FIFO is opened.
 //!
-//! A FIFO is armed by holding both ends open, so that opening it for reading never blocks; inotify reports readers.
+//! A FIFO is armed by holding both ends open, so opening it for reading never blocks; inotify reports readers.
 //! The runner opens a second name outside `/pfs`, because opening the visible name would be reported as a reader.
 
 use std::collections::HashMap;

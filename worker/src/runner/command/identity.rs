@@ -12,7 +12,7 @@ pub(in crate::runner) struct Identity {
 }
 
 impl Identity {
-    /// User and group of this process.
+    /// User and group of the current process.
     pub(in crate::runner) fn own() -> Self {
         Self {
             user: geteuid().as_raw(),
@@ -21,7 +21,7 @@ impl Identity {
     }
 }
 
-/// The identity for `name|uid[:group|gid]`; `None` if this process has the identity already.
+/// The identity for `name|uid[:group|gid]`; `None` if the current process has the identity already.
 pub(in crate::runner) fn identity(user: Option<&str>) -> Result<Option<Identity>, String> {
     let Some(user) = user else { return Ok(None) };
     let read = |path| fs::read_to_string(path).unwrap_or_default();
@@ -38,7 +38,7 @@ pub(in crate::runner) fn identity(user: Option<&str>) -> Result<Option<Identity>
 }
 
 /// Home directory for `name|uid[:group|gid]` as a container runtime sets it: `/` for a user that is not in
-/// `/etc/passwd`. `None` for the user of this process, whose `HOME` is inherited.
+/// `/etc/passwd`. `None` for the user of the current process, whose `HOME` is inherited.
 pub(crate) fn home_of_another(user: &str) -> Option<String> {
     let requested = identity(Some(user)).ok().flatten()?;
     if requested.user == Identity::own().user {

@@ -3,7 +3,7 @@
 
 use super::log::Stream;
 
-/// Longer lines are split into records of this size.
+/// Longer lines are split into records of the size.
 const LONGEST_RECORD: usize = 16 * 1024;
 
 /// Limit for the last line.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::log::now;
 
-/// A log within its limit consists of at least this many pieces, so that the kept amount does not depend on the size
+/// A log within its limit consists of at least so many pieces, so the kept amount does not depend on the size
 /// of single writes.
 const PIECES: u64 = 64;
 

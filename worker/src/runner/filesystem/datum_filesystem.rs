@@ -105,7 +105,7 @@ impl DatumFilesystem {
         }
     }
 
-    /// How this process reaches `path` of the machine while a private `/tmp` is mounted.
+    /// How the current process reaches `path` of the machine while a private `/tmp` is mounted.
     pub(in crate::runner) fn reach<'a>(&self, path: &'a Path) -> Cow<'a, Path> {
         match &self.view {
             InputView::Mounted(mounted) => mounted.reach(path),

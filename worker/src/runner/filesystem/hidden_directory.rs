@@ -41,7 +41,7 @@ impl HiddenDirectory {
         Ok(Some(hidden))
     }
 
-    /// Path under which this process reaches `path` of the machine.
+    /// Path under which the current process reaches `path` of the machine.
     pub(super) fn reach<'a>(&self, path: &'a Path) -> Cow<'a, Path> {
         match path.strip_prefix(&self.path) {
             Ok(below) => Cow::Owned(

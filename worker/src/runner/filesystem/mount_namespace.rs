@@ -177,7 +177,7 @@ impl PrivateTmp {
         &self.kept
     }
 
-    /// Path under which this process reaches `path` of the machine.
+    /// Path under which the current process reaches `path` of the machine.
     pub(super) fn reach<'a>(&self, path: &'a Path) -> Cow<'a, Path> {
         match path.strip_prefix(TMP) {
             Ok(below) => Cow::Owned(

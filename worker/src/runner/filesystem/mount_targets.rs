@@ -22,7 +22,7 @@ use crate::runner::start_error::StartError;
 /// Directory of the tmpfs with the second names of FIFOs.
 pub(super) const HIDDEN: &str = "hidden";
 
-/// Up to this number, inputs are unmounted individually; above, unmounting the whole `/pfs` is faster.
+/// Up to the number, inputs are unmounted individually; above, unmounting the whole `/pfs` is faster.
 const FEW: usize = 2;
 
 /// The directory of `/pfs` with mounts of directories whose files are shown as links.

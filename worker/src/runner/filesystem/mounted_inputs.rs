@@ -106,7 +106,7 @@ impl MountedInputs {
         self.tmp.as_ref().map_or(&[], PrivateTmp::kept)
     }
 
-    /// Path under which this process reaches `path` of the machine.
+    /// Path under which the current process reaches `path` of the machine.
     pub(super) fn reach<'a>(&self, path: &'a Path) -> Cow<'a, Path> {
         let hidden = self.hidden.iter().find(|hidden| hidden.holds(path));
         match (hidden, &self.tmp) {

@@ -35,7 +35,7 @@ impl MountChanges {
     }
 }
 
-/// The mount points of the namespace that this process is in when watching starts, even after the process has left it.
+/// The mount points of the namespace that the current process is in when watching starts, even after the process has left it.
 pub(super) struct HostMounts {
     changes: MountChanges,
     points: MountPoints,
@@ -66,7 +66,7 @@ impl HostMounts {
 pub(super) struct MountPoints(Vec<PathBuf>);
 
 impl MountPoints {
-    /// Reads the mount points that this process sees.
+    /// Reads the mount points that the current process sees.
     pub(super) fn read() -> io::Result<Self> {
         Ok(Self::parse(&fs::read(MOUNTINFO)?))
     }

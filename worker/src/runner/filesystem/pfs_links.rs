@@ -9,7 +9,7 @@ use super::slot_scratch::{COPIES, ENV, OUT};
 /// An entry of a `/pfs`.
 #[derive(Debug, Eq, PartialEq)]
 enum Entry {
-    /// A link into the scratch directory of a slot that is gone, or of this slot.
+    /// A link into the scratch directory of a slot that is gone, or of the slot.
     Leftover,
     /// A link into the scratch directory of a slot that exists.
     InUse(PathBuf),
@@ -44,7 +44,7 @@ pub(super) fn take_over(pfs: &Path, own: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Removes the links of slots that are gone and of the slot `own` from `pfs`, if there is one, and leaves everything else.
+/// Removes the links of slots that are gone and of the slot `own` from `pfs`, if any, and leaves everything else.
 pub(super) fn remove_leftovers(pfs: &Path, own: &Path) {
     for entry in fs::read_dir(pfs).into_iter().flatten().flatten() {
         let path = entry.path();

@@ -12,7 +12,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-/// Deeper directories are moved to the top before they are emptied, so that neither stack nor descriptors run out.
+/// Deeper directories are moved to the top before they are emptied, so neither stack nor descriptors run out.
 const DEEPEST: usize = 64;
 
 /// Removes the contents of the directory `path`.

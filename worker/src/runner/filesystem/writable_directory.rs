@@ -79,7 +79,7 @@ impl WritableDirectory {
         remove::empty_opened(&mut self.opened, kept)
     }
 
-    /// Changes the owner to `identity`, or to the user of this process.
+    /// Changes the owner to `identity`, or to the user of the current process.
     pub(super) fn hand_over(&self, identity: Option<Identity>) -> Result<(), String> {
         let identity = identity.unwrap_or_else(Identity::own);
         let given = self.opened.fd().map_err(Into::into);

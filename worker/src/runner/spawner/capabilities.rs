@@ -24,7 +24,7 @@ const USUAL: CapabilitySet = CapabilitySet::CHOWN
 /// Numbers of capabilities; the kernel refuses unknown numbers.
 const NUMBERS: std::ops::Range<u32> = 0..64;
 
-/// Drops all other capabilities from the bounding, ambient and inheritable sets of this process. The process itself
+/// Drops all other capabilities from the bounding, ambient and inheritable sets of the current process. The process itself
 /// keeps `SYS_ADMIN` with `keep_admin`, to create IPC namespaces; commands do not get it. False if commands may keep more.
 pub(super) fn drop_all_but_usual(keep_admin: bool) -> rustix::io::Result<bool> {
     clear_ambient()?;

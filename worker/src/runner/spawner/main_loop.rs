@@ -66,7 +66,7 @@ fn serve(socket: &UnixStream) -> io::Result<()> {
     }
 }
 
-/// Restricts this process and its future commands.
+/// Restricts the current process and its future commands.
 fn restrict(restrictions: &Restrictions) -> Result<Protection, String> {
     set_child_subreaper(Some(getpid()))
         .map_err(|error| format!("becoming a subreaper: {error}"))?;

@@ -74,7 +74,7 @@ pub(in crate::runner) struct CommandSpec<'a> {
     pub(in crate::runner) argv: Cow<'a, [String]>,
     /// Variables of many commands.
     pub(in crate::runner) base: Cow<'a, BTreeMap<String, String>>,
-    /// Variables of this command, set over `base`.
+    /// Variables of the command, set over `base`.
     pub(in crate::runner) env: Cow<'a, BTreeMap<String, String>>,
     /// Working directory; `None` keeps the spawner's.
     pub(in crate::runner) working_dir: Option<PathBuf>,

@@ -35,7 +35,7 @@ impl Reach {
     }
 }
 
-/// Kills all descendants of this process and waits for their exit, at most `timeout`. The caller must need no child
+/// Kills all descendants of the current process and waits for their exit, at most `timeout`. The caller must need no child
 /// any more, and must be init of its PID namespace or a subreaper.
 pub(in crate::runner) fn kill_orphans(reach: Reach, timeout: Duration) -> io::Result<()> {
     let deadline = Instant::now() + timeout;

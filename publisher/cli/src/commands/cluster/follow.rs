@@ -118,7 +118,7 @@ impl JobFollower {
 /// The command detached from the job.
 struct Detached;
 
-/// Leaders for the pipelines of these jobs; they end when the set is dropped.
+/// Leaders for the pipelines of the given jobs; they end when the set is dropped.
 fn spawn_leaders(leader: &PipelineLeader, assignments: &[Assignment]) -> JoinSet<()> {
     let mut names: Vec<PipelineName> = assignments
         .iter()

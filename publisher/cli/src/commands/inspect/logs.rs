@@ -36,7 +36,7 @@ pub(crate) async fn logs(typed: &Logs, context: &Context) -> Result<Exit, Comman
         in_line: false,
     };
     loop {
-        // The state is read before the logs, so that the last pass sees all logs.
+        // The state is read before the logs, so the last pass sees all logs.
         let is_final = catalog::record(&ledger, id).await?.state.is_final();
         match &only {
             Some(entry) => printer.print_datum(&ledger, id, entry.datum.index).await?,

@@ -126,7 +126,7 @@ pub(crate) fn signal_error(source: std::io::Error) -> CommandError {
     }
 }
 
-/// Submits jobs to the broker and follows them, with a worker inside this process.
+/// Submits jobs to the broker and follows them, with a worker inside the current process.
 async fn on_broker(
     assignments: Vec<Assignment>,
     engine: &Engine,
@@ -241,7 +241,7 @@ impl LocalJobs {
     }
 }
 
-/// The workers of this command, as the command line sets them.
+/// The workers of the command, as the command line sets them.
 fn local_workers(engine: &Engine, tokens: Tokens) -> LocalWorkers {
     LocalWorkers {
         slots: engine.workers,

@@ -166,7 +166,7 @@ impl GlobInput {
         }
     }
 
-    /// An input in a folder of this machine: a repo if the folder lies directly in the store.
+    /// An input in a folder of the local machine: a repo if the folder lies directly in the store.
     fn in_folder(
         folder: &Path,
         glob: String,
@@ -216,7 +216,7 @@ impl GlobInput {
 enum GlobRoot<'a> {
     /// A folder of the store.
     Repo(&'a str),
-    /// A folder of this machine, relative to the current directory.
+    /// A folder of the local machine, relative to the current directory.
     Folder(&'a str),
     /// A bucket.
     Url(&'a str),

@@ -73,7 +73,7 @@ pub(crate) fn print_spec(checked: &CheckedSpecs, context: &Context) -> Result<Ex
     Ok(Exit::Success)
 }
 
-/// True if a repo is the output of one of these pipelines.
+/// True if a repo is the output of one of the given pipelines.
 fn is_made_by(pipelines: &[PreparedPipeline], repo: &str) -> bool {
     pipelines
         .iter()

@@ -1,7 +1,7 @@
 //! Shell scripts with placeholders: file names are passed as parameters and never become part of the script.
 //!
 //! `gzip -c {} > '{out}/my {/}'` becomes `gzip -c "${1}" > "${2}"'/my '"${3}"` with the parameters `{}`, `{out}` and
-//! `{/}`, so that the shell never interprets a file name.
+//! `{/}`, so the shell never interprets a file name.
 
 /// A script whose placeholders have become positional parameters.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -70,7 +70,7 @@ fn waiting(ready: u64) -> String {
     }
 }
 
-/// Sentence about dead letters, if there are any; `last` is the newest one.
+/// Sentence about dead letters, if any; `last` is the newest one.
 pub(crate) fn parked(count_of: usize, last: Option<&DeadLetter>, pipeline: &str) -> Option<String> {
     let last = last?;
     let count_of = u64::try_from(count_of).unwrap_or(u64::MAX);

@@ -1,4 +1,4 @@
-//! The two streams: standard output carries data, standard error carries messages. All output goes through this file.
+//! The two streams: standard output carries data, standard error carries messages. All output goes through the file.
 
 use std::io::{self, BufWriter, Stdout, Write};
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::args::Format;
 use crate::render::Palette;
 
-/// The two streams of this process.
+/// The two streams of the current process.
 #[derive(Clone, Copy, Debug)]
 pub struct Console {
     /// Format of data.
@@ -21,7 +21,7 @@ pub struct Console {
 }
 
 impl Console {
-    /// Creates the console of this process.
+    /// Creates the console of the current process.
     pub fn new(format: Format) -> Self {
         Self {
             format,

@@ -1,6 +1,6 @@
 //! Makes foreign text (file names, output of commands) safe for a terminal and for a shell.
 
-/// Escapes control characters, so that no text can move the cursor.
+/// Escapes control characters, so no text can move the cursor.
 pub(crate) fn printable(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for each in text.chars() {

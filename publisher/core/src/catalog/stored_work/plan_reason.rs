@@ -17,7 +17,7 @@ const MAX_NAMED: usize = 3;
 /// Why a run would process or skip a datum.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PlanReason {
-    /// The same work succeeded in this job.
+    /// The same work succeeded in the job.
     Skipped(JobId),
     /// The newest job had no datum with these inputs.
     New,
@@ -31,7 +31,7 @@ pub enum PlanReason {
     Failed(JobId, String),
     /// The newest job ended before the datum.
     Unfinished(JobId),
-    /// The work succeeded in this job, and its success was forgotten or lost.
+    /// The work succeeded in the job, and its success was forgotten or lost.
     Forgotten(JobId),
 }
 

@@ -1,4 +1,4 @@
-//! Forgetting of chosen successes, so that the next job does their work again.
+//! Forgetting of chosen successes, so the next job does their work again.
 
 use drover_shared::glob::{Glob, GlobTooComplex};
 use drover_shared::id::{DatumId, JobId, PipelineName};

@@ -30,7 +30,7 @@ pub struct Verification {
     pub files: u64,
     /// Their size in bytes, according to the records.
     pub bytes: u64,
-    /// Files whose records have no hash, so that only the size was compared.
+    /// Files whose records have no hash, so only the size was compared.
     pub unhashed: u64,
     /// The damaged files.
     pub damaged: Vec<DamagedOutput>,

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use drover_shared::datum::Datum;
 use drover_shared::pipeline::SetRule;
 
-/// Upper limit of datums per set for every rule, so that a message stays small.
+/// Upper limit of datums per set for every rule, so a message stays small.
 const LARGEST_SET: usize = 4096;
 
 /// Cuts `datums` into consecutive sets by `rule`, for `workers` workers.

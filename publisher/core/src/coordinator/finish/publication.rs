@@ -29,7 +29,7 @@ const RETRY: Duration = Duration::from_millis(200);
 /// and gives an attempt 60 seconds.
 const REQUEST_LIFETIME: Duration = Duration::from_secs(100);
 
-/// A publication. Owns all its data, so that a publication ends in order even if the job is given up meanwhile.
+/// A publication. Owns all its data, so a publication ends in order even if the job is given up meanwhile.
 pub(crate) struct Publication {
     ledger: Ledger,
     fence: Fence,
@@ -65,7 +65,7 @@ impl Publication {
     /// Publishes. If the future is dropped, the publication is stopped but keeps its lock until its last change has ended.
     ///
     /// # Errors
-    /// The outer error goes to the successor of this leader, if there can be one; the inner one fails the job.
+    /// The outer error goes to the successor of the current leader, if there can be one; the inner one fails the job.
     pub(crate) async fn run(self) -> Result<Result<OutputSummary, OutputError>, CoordinateError> {
         let stop_when_dropped = self.stop.clone().drop_guard();
         let has_successors = self.fence.has_successors();

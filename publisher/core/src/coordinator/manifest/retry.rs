@@ -22,7 +22,7 @@ const AHEAD: usize = 1024;
 pub(crate) struct RetryScope {
     /// The earlier job.
     pub(crate) job: JobId,
-    /// Restricts the retry to failures with this cause.
+    /// Restricts the retry to failures with the cause.
     pub(crate) group: Option<CauseKey>,
 }
 
@@ -186,7 +186,7 @@ fn plan(
 /// Datums that the earlier job did anew because their output was lost: index and verdict of the newest entry, by place.
 type Redone = BTreeMap<u64, (u64, Option<Verdict>)>;
 
-/// Reads the entries that replace others; these end the manifest.
+/// Reads the replacing entries at the end of the manifest.
 async fn redone(ledger: &Ledger, job: JobId) -> Result<Redone, StoreError> {
     let mut redone = Redone::new();
     for segment in ledger.segments(job).await?.into_iter().rev() {

@@ -1,4 +1,4 @@
-//! Streams of datums for a new manifest, each with a reference to an earlier success, if there is one.
+//! Streams of datums for a new manifest, each with a reference to an earlier success, if any.
 
 use std::future::Future;
 use std::pin::Pin;

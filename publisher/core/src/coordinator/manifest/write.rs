@@ -86,7 +86,7 @@ async fn write_segments(
     Ok(written)
 }
 
-/// Writes a segment. Verdicts that are taken over are committed first, so that a reader of the segment never runs
+/// Writes a segment. Verdicts that are taken over are committed first, so a reader of the segment never runs
 /// their datums.
 async fn write_segment(
     ledger: &Ledger,

@@ -243,7 +243,7 @@ impl Collector<'_> {
     }
 }
 
-/// The report with the verdict that it refers to, if it does.
+/// The report with the verdict from the ledger, if reported by reference.
 async fn with_verdict(report: Report, context: &JobContext) -> Result<Report, CoordinateError> {
     let Event::Committed { index, first } = report.event else {
         return Ok(report);

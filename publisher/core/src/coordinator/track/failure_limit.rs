@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use drover_shared::job::Counts;
 use drover_shared::pipeline::FailureLimit;
 
-/// The fewest datums that tell that the others would fail as well.
+/// The fewest failures that end a job early.
 const FEWEST: u64 = 20;
 
 /// When failures end a job.
@@ -17,7 +17,7 @@ pub(crate) struct FailureRule {
     most: Option<FailureLimit>,
 }
 
-/// What is known of the datums that a job has run.
+/// Counts of the datums that a job has run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Failures {
     /// All datums by outcome.

@@ -16,7 +16,7 @@ impl Rate {
     /// Adds the sample `count` at `now`; returns the rate per second over the window.
     pub(crate) fn note(&mut self, now: Instant, count: u64) -> f64 {
         self.samples.push_back((now, count));
-        // One sample older than the window stays, so that the whole window is covered.
+        // One sample older than the window stays, so the whole window is covered.
         while self
             .samples
             .get(1)

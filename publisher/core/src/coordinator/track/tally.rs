@@ -120,7 +120,7 @@ impl Tally {
         }
     }
 
-    /// True while datums of this segment are outstanding.
+    /// True while datums of the segment are outstanding.
     pub(crate) fn is_open(&self, segment: Segment) -> bool {
         self.open.contains_key(&segment.first)
     }

@@ -30,7 +30,7 @@ pub(crate) fn cross(children: Vec<InputStream>, most: u64) -> InputStream {
     })
 }
 
-/// Refuses a first child that is too long for this number of combinations of the other children. Looks at `most /
+/// Refuses a first child that is too long for the number of combinations of the other children. Looks at `most /
 /// combinations + 1` inputs; for few combinations, the datums are counted as they come.
 fn refuse_excess(
     mut first: InputStream,

@@ -19,7 +19,7 @@ const BUFFER: usize = 8192;
 
 /// Accepts items in any order and returns them sorted, with duplicates.
 ///
-/// The scratch file has no name, so that a crash leaves nothing behind.
+/// The scratch file has no name, so a crash leaves nothing behind.
 #[derive(Debug)]
 pub(crate) struct Sorter<T> {
     scratch: PathBuf,

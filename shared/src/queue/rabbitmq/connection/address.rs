@@ -19,7 +19,7 @@ const PARAMETERS: [&str; 4] = ["heartbeat", "channel_max", "frame_max", "auth_me
 /// A broker's address: `amqp[s]://[USER[:PASSWORD]@]HOST[:PORT][/VHOST][?PARAMETERS]`.
 ///
 /// User and password are `guest` by default, the port is 5672 (5671 with TLS), the vhost is `/`; a vhost is
-/// percent-encoded, so that `/%2fjobs` names `/jobs`. Parameters, as `RabbitMQ`'s other clients know them:
+/// percent-encoded, so `/%2fjobs` names `/jobs`. Parameters, as `RabbitMQ`'s other clients know them:
 ///
 /// - `heartbeat`: seconds, default 10. A frozen or cut-off process is noticed after three of them.
 /// - `cacertfile`: PEM file of authorities to trust beside those that the system trusts; only with `amqps`.

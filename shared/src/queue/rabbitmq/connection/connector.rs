@@ -17,7 +17,7 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 
 /// Connects to one address.
 ///
-/// The pool prevents overlapping attempts and limits their time. A connection leaves the pool at once, so that holders
+/// The pool prevents overlapping attempts and limits their time. A connection leaves the pool at once, so holders
 /// of a broken connection do not block the next attempt.
 #[derive(Debug)]
 pub(in crate::queue::rabbitmq) struct BrokerConnector {

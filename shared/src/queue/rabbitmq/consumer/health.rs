@@ -1,4 +1,4 @@
-//! Health of the consumers of this process.
+//! Health of the consumers of the current process.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lapin::ChannelStatus;
 
-/// Health of every consumer of one broker in this process, by number.
+/// Health of every consumer of one broker in the current process, by number.
 #[derive(Debug, Default)]
 pub(in crate::queue::rabbitmq) struct ConsumerHealthRegistry {
     given: AtomicU64,

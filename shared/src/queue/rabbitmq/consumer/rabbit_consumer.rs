@@ -41,7 +41,7 @@ pub(in crate::queue::rabbitmq) struct ConsumerContext {
 
 enum ConsumerState {
     Receiving(ConsumerSession),
-    /// Subscribing again. The future is kept here so that a cancelled caller loses no progress.
+    /// Subscribing again. The future is kept here so a cancelled caller loses no progress.
     Resubscribing {
         since: Instant,
         session: BoxFuture<'static, Result<ConsumerSession, QueueError>>,

@@ -18,7 +18,7 @@ use work::ServeContext;
 
 /// A coordinator has no work of its own to finish.
 const GRACE: Duration = Duration::from_secs(1);
-/// Time for the datums of this process to finish.
+/// Time for the datums of the current process to finish.
 const WORK_GRACE: Duration = Duration::from_secs(30);
 
 pub(crate) async fn serve(typed: &Serve, context: &Context) -> Result<Exit, CommandError> {
@@ -64,7 +64,7 @@ async fn serve_all(
     }
 }
 
-/// Returns after a stop request, when the tasks of this process have finished.
+/// Returns after a stop request, when the tasks of the current process have finished.
 async fn finished(working: &Tokens) {
     working.soft.cancelled().await;
     working.tracker.close();

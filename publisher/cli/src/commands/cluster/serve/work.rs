@@ -19,7 +19,7 @@ use drover_core::leader::{
 };
 use drover_core::triggers::{WatchContext, WatchSettings};
 
-/// Time between SIGTERM and SIGKILL for commands of this process.
+/// Time between SIGTERM and SIGKILL for commands of the current process.
 const TERM_GRACE: Duration = Duration::from_secs(10);
 
 /// The broker; empty before the first connection.
@@ -28,7 +28,7 @@ pub(crate) type BrokerCell = Arc<OnceLock<Arc<dyn Broker>>>;
 /// Context of a service.
 pub(crate) struct ServeContext {
     pub(crate) ledger: Ledger,
-    /// The named broker, or the queue inside this process.
+    /// The named broker, or the queue inside the current process.
     pub(crate) reached: BrokerCell,
     pub(crate) workers: Workers,
     pub(crate) watching: WatchContext,

@@ -1,4 +1,4 @@
-//! What leaders promise, over a real folder and the embedded queue, with a worker that only pretends to run commands.
+//! Promises of leaders over a real folder and the embedded queue, with a worker that only pretends to run commands.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,7 +128,7 @@ async fn a_steward_that_was_deposed_ends_nothing_before_it_is_chosen_again() {
     let broker = fixture.broker().await;
     let job = submit(&fixture, vec![]).await;
     let frozen = leader(&fixture, &broker, "frozen");
-    // It is cut off from the work, and another epoch begins behind its back.
+    // The leader is cut off, and another epoch begins meanwhile.
     let deposed = async {
         eventually(&fixture, job.id, |record| record.state == JobState::Running).await;
         let successor = fixture.ledger.begin_epoch(&job.pipeline, "successor").await;
