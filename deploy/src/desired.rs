@@ -22,7 +22,7 @@ pub struct DesiredPipeline {
     pub notes: Vec<String>,
 }
 
-/// Pod settings of a spec. Only the operator needs these fields, so it reads them from the validated normal form.
+/// Pod settings of a spec. Only the operator needs the fields, so it reads them from the validated normal form.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct PodSettings {

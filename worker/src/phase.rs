@@ -48,7 +48,7 @@ impl WorkerPhase {
         self.0.phase.store(phase as u8, Ordering::Relaxed);
     }
 
-    /// Sets or clears the problem; true if there was none of this kind before.
+    /// Sets or clears the problem; true if there was none of the kind before.
     pub(crate) fn set_problem(&self, problem: Option<String>) -> bool {
         let mut known = self
             .0

@@ -21,7 +21,7 @@ const CONCURRENCY: usize = 32;
 /// Asks one worker for its utilization.
 #[async_trait]
 pub trait WorkerProbe: Send + Sync {
-    /// True if the worker at this address is busy; `None` without an answer.
+    /// True if the worker at the address is busy; `None` without an answer.
     async fn is_busy(&self, address: IpAddr) -> Option<bool>;
 }
 

@@ -42,7 +42,7 @@ impl Exit {
         }
     }
 
-    /// Exit of `run`, `wait`, `job` and `retry` for a job in this state.
+    /// Exit of `run`, `wait`, `job` and `retry` for a job in the state.
     pub fn of_job(record: &JobRecord) -> Self {
         match record.state {
             JobState::Success => Self::Success,

@@ -25,7 +25,7 @@ pub struct CodeFile {
 
 /// Computes datum ids for the work of a pipeline. The part shared by all datums is hashed once.
 ///
-/// The hash is BLAKE3 over, in this order: the text `drover work 1`; the pipeline's name; of the transform `image`,
+/// The hash is BLAKE3 over, in order: the text `drover work 1`; the pipeline's name; of the transform `image`,
 /// `cmd`, `stdin`, `env` (names and values, sorted by name), `user`, `working_dir`, `accept_return_code`,
 /// `datum_batching`, `placeholders`; then for each input, in the order of the datum, the name, the path and the content
 /// tag. A text is encoded as a length in bytes (64 bits, little-endian) and the bytes; a list as a length and the

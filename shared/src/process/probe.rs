@@ -147,7 +147,7 @@ mod tests {
         (address, probe.serve(handlers))
     }
 
-    /// The answer to these bytes, until the server closes the connection.
+    /// The answer to some bytes, until the server closes the connection.
     async fn ask(address: SocketAddr, bytes: &[u8]) -> String {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(bytes).await.unwrap();

@@ -84,7 +84,7 @@ mod tests {
 
     use super::*;
 
-    /// Queries a server that answers with these bytes and closes the connection.
+    /// Queries a server that answers with the given bytes and closes the connection.
     fn told(answer: &'static str) -> Result<(), ProbeError> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();

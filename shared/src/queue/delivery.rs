@@ -27,7 +27,7 @@ pub trait Settle: Send + Sync + std::fmt::Debug {
     async fn ack(self: Box<Self>) -> Result<bool, QueueError>;
     /// Requeues the message at the head of the queue, for the next consumer with room.
     async fn requeue(self: Box<Self>) -> Result<bool, QueueError>;
-    /// Moves the message to the dead queue for this reason; rejecting a message of the dead queue removes the message.
+    /// Moves the message to the dead queue for the reason; rejecting a message of the dead queue removes the message.
     async fn reject(self: Box<Self>, reason: &str) -> Result<bool, QueueError>;
     /// True if the broker would still accept an answer, as far as the current process knows.
     fn is_live(&self) -> bool;

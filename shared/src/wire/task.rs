@@ -7,7 +7,7 @@ use crate::datum::Datum;
 use crate::id::JobId;
 
 /// Datums to process, in one message: a single datum, or a set. The set is acked as a whole, the datums are committed
-/// one by one.
+/// singly.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Task {
     /// The job; the spec is in the ledger.

@@ -32,7 +32,7 @@ enum Disposition {
     Ack,
     /// Requeued: another delivery may succeed.
     HandBack,
-    /// Dead-lettered, for this reason: no delivery can succeed.
+    /// Dead-lettered, for the reason: no delivery can succeed.
     Reject(String),
     /// Not settled: the worker ends at once, or the channel is gone; the broker redelivers the message.
     Silence,

@@ -63,7 +63,7 @@ impl ExecutedDatum {
 }
 
 /// Runs the command in a slot until it succeeds or `datum_tries` is used up, then `err_cmd` if there is one. None if another
-/// worker committed the datum while this one waited for the slot.
+/// worker committed the datum while the current one waited for the slot.
 pub(super) async fn execute(
     mut staged: StagedDatum,
     context: &WorkerContext,

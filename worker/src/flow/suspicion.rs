@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use crate::slots::SlotShare;
 
 /// The least number of deaths that prove a datum to be poison. The first death may be caused by a datum that ran beside
-/// this one.
+/// the current one.
 const PROOF: u32 = 2;
 
 /// How likely a datum is to kill its worker.

@@ -33,7 +33,7 @@ pub enum Ending {
     Signaled(i32),
     /// The command called `next-datum` after success.
     Asked,
-    /// The command called `next-datum --error` with this reason, then `next-datum`.
+    /// The command called `next-datum --error` with the reason, then `next-datum`.
     GaveUp(String),
     /// The runner ended the command at its timeout.
     TimedOut,

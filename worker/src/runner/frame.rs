@@ -43,11 +43,11 @@ pub(super) enum RunnerResponse {
         /// Entries of `tmp` that belong to the machine.
         kept: Vec<PathBuf>,
     },
-    /// Answer to `Setup`: the sandbox cannot be set up, for this reason.
+    /// Answer to `Setup`: the sandbox cannot be set up, for the reason.
     Refused(String),
     /// Answer to `Run`.
     Ended(Box<Execution>),
-    /// Last answer to `Run`: no command ran because the slot is unfit, for this reason.
+    /// Last answer to `Run`: no command ran because the slot is unfit, for the reason.
     Unfit(String),
 }
 

@@ -24,7 +24,7 @@ pub const NEXT_DATUM: &str = "DROVER_NEXT_DATUM";
                   Exit codes: 0 a datum is there, or its failure is noted; 2 there is nobody to ask."
 )]
 struct Args {
-    /// Say only that the current datum has failed, for this reason; the next call asks for another datum
+    /// Say only that the current datum has failed, and why; the next call asks for another datum
     #[arg(long, value_name = "MESSAGE")]
     error: Option<OsString>,
     /// Directory of the socket

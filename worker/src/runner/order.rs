@@ -17,7 +17,7 @@ pub struct Order {
     /// Environment variables shared by many orders. The worker sends the map to the runner only when it changes.
     #[serde(skip)]
     pub base: Arc<BTreeMap<String, String>>,
-    /// Variables of this order, set over `base`. The runner looks the command up in their `PATH`.
+    /// Variables of the order, set over `base`. The runner looks the command up in their `PATH`.
     pub env: BTreeMap<String, String>,
     /// The file to read as standard input; `None` means empty.
     pub stdin: Option<PathBuf>,

@@ -23,7 +23,7 @@ pub struct RunnerSettings {
     pub hidden: Vec<PathBuf>,
     /// True if commands keep all capabilities of the worker.
     pub privileged: bool,
-    /// Most files that are mounted one by one for a datum; more are links into read-only mounts of their directories.
+    /// Most files that are mounted singly for a datum; more are links into read-only mounts of their directories.
     /// The kernel's limit of mounts is `fs.mount-max`, 100,000 by default.
     pub max_file_mounts: usize,
     /// Largest log of an attempt in bytes; the middle of a longer log is dropped.

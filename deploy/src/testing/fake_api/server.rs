@@ -120,7 +120,7 @@ impl FakeApi {
         self.state().lets_through = None;
     }
 
-    /// Forbids reading and writing objects of this kind.
+    /// Forbids reading and writing objects of the kind.
     pub(crate) fn forbid(&self, kind: &str) {
         self.state().forbidden.push(kind.to_owned());
     }

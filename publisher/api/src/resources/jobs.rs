@@ -41,7 +41,7 @@ pub(crate) struct JobsQuery {
     /// How many jobs, at most.
     #[serde(default)]
     limit: Bounded<50, 500>,
-    /// Only jobs older than this one.
+    /// Only jobs older than the current one.
     before: Option<JobId>,
 }
 

@@ -1,4 +1,4 @@
-//! Rendering: pure functions from records to text, and the two output streams. Only this module writes to standard
+//! Rendering: pure functions from records to text, and the two output streams. Only `render` writes to standard
 //! output.
 
 mod jobs;

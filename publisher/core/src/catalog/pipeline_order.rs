@@ -5,7 +5,7 @@ use drover_shared::ledger::Ledger;
 use drover_shared::pipeline::{self, Pipeline};
 use drover_shared::store::StoreError;
 
-/// Why pipelines cannot be run one after the other.
+/// Why pipelines cannot be run in sequence.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum OrderError {
     /// Two specs have one name.

@@ -1,4 +1,4 @@
-//! Leaders of pipelines: each resumes the jobs of one pipeline, one after the other.
+//! Leaders of pipelines: each resumes the jobs of one pipeline, in sequence.
 //!
 //! A [`PipelineLeader`] acquires the [`leadership`] of its pipeline, which the broker gives to one process at a time;
 //! begins an epoch, which fences the leaders before it; and resumes the jobs from what the ledger says. A leader

@@ -54,7 +54,7 @@ pub async fn next_tick(
     Ok(first)
 }
 
-/// The newest tick among these names. Ticks of the future do not count: they come from a clock that was wrong, and the
+/// The newest tick among the names. Ticks of the future do not count: they come from a clock that was wrong, and the
 /// schedule would wait for them.
 fn newest(names: &[String], now: Timestamp) -> Option<Timestamp> {
     let ticks = names.iter().filter_map(|name| name.parse().ok());

@@ -65,7 +65,7 @@ pub(super) fn check_input(name: &str, field: &str, path: &Path, report: &mut Fin
     }
 }
 
-/// Refuses equal names within a datum. Returns the names that a datum of this input may hold.
+/// Refuses equal names within a datum. Returns the names that a datum of the input may hold.
 pub(super) fn refuse_shared_names(
     input: &Input,
     path: &Path,

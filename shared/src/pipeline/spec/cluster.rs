@@ -77,7 +77,7 @@ pub(in crate::pipeline) struct Toleration {
 /// How a taint is compared.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub(in crate::pipeline) enum Operator {
-    /// The taint has the key and this value.
+    /// The taint has the given key and value.
     Equal,
     /// The taint has the key.
     Exists,

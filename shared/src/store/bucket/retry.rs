@@ -54,7 +54,7 @@ pub(super) fn retries() -> RetryConfig {
 }
 
 /// Retries an attempt while the connection is at fault. `object_store` does so itself, except for requests that could
-/// find their own work done (a conditional put, a bulk delete): use this function only where the caller handles that
+/// find their own work done (a conditional put, a bulk delete): use the function only where the caller handles that
 /// case.
 pub(super) async fn retry_transient<T, F>(mut attempt: impl FnMut() -> F) -> object_store::Result<T>
 where

@@ -153,7 +153,7 @@ mod tests {
         }
     }
 
-    /// Walks a listing of these keys and sizes below `in`, without the directory `/no`; returns paths, and errors as
+    /// Walks a listing of the keys and sizes below `in`, without the directory `/no`; returns paths, and errors as
     /// text.
     async fn walked(objects: &[(&str, u64)]) -> Vec<String> {
         let listed: Vec<_> = objects.iter().map(|each| Ok(meta(*each))).collect();

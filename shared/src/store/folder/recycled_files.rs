@@ -1,7 +1,7 @@
 //! Removed records, whose files are recycled for new records.
 //!
 //! Small records come and go by the thousand, and some file systems are slow to allocate inodes after many were freed
-//! (ext4 without a journal skips the inodes freed in the last minute, one by one). So a removed record moves to a
+//! (ext4 without a journal skips the inodes freed in the last minute, singly). So a removed record moves to a
 //! folder from which every process of the store may take files: workers create the records that a coordinator removes.
 //! A rename decides between concurrent takers.
 

@@ -90,7 +90,7 @@ fn path(directory: &str, name: &std::ffi::CStr) -> Result<String, FlowError> {
     Ok(path)
 }
 
-/// The reason why a file of this kind cannot be stored.
+/// The reason why a file of the kind cannot be stored.
 pub(super) fn special(kind: FileType) -> &'static str {
     match kind {
         FileType::Fifo => "it is a FIFO; only files can be stored",

@@ -30,7 +30,7 @@ pub(in crate::runner) struct Attempt<'a> {
 pub(in crate::runner) enum AttemptOutcome {
     /// The attempt ended; the worker gets this result.
     Ended(Execution),
-    /// The attempt did not start because the slot is unfit, for this reason.
+    /// The attempt did not start because the slot is unfit, for the reason.
     Unfit(String),
     /// The worker has exited; all processes of the attempt have ended.
     WorkerGone,

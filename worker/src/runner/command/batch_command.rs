@@ -37,7 +37,7 @@ pub(in crate::runner) enum IdleEnd {
 }
 
 impl BatchCommand {
-    /// True if this order would start the same command.
+    /// True if the order would start the same command.
     pub(in crate::runner) fn matches(&self, order: &Order) -> bool {
         let own = &self.order;
         order.batch.is_some()

@@ -63,7 +63,7 @@ enum MonitorEvent {
 }
 
 impl<'a> CommandMonitor<'a> {
-    /// Monitors `process`, which was given this order at `started`.
+    /// Monitors `process`, which was given the order at `started`.
     pub(super) fn of(
         process: &'a mut CommandProcess,
         log: &'a mut CommandLog,

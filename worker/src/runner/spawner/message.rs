@@ -42,7 +42,7 @@ pub(super) enum SpawnerRequest<'a> {
 pub(super) enum SpawnerResponse {
     /// Answer to `Restrict`.
     Ready(Protection),
-    /// Answer to `Restrict`: a restriction failed, for this reason.
+    /// Answer to `Restrict`: a restriction failed, for the reason.
     Refused(String),
     /// Answer to `Start`.
     Started,

@@ -54,7 +54,7 @@ pub(crate) fn check(
 }
 
 /// Longest time for which a worker may hold a message of the pipeline unacked: the messages before it are processed
-/// first, and its own datums run one after the other. None without a limit.
+/// first, and its own datums run in sequence. None without a limit.
 fn longest(pipeline: &Pipeline) -> Option<Duration> {
     let commands = pipeline.datum_tries.get() + u32::from(!pipeline.transform.err_cmd.is_empty());
     let datums = match pipeline.datum_set {

@@ -45,7 +45,7 @@ async fn asked_to(ledger: &Ledger, job: JobId) -> String {
     }
 }
 
-/// Resolves once the job has run for `limit`. Time is counted by the leaders of the job, one after the other, and never
+/// Resolves once the job has run for `limit`. Time is counted by the leaders of the job, in sequence, and never
 /// compared with the clock of another machine; time without a leader does not count.
 async fn out_of_time(ledger: &Ledger, job: JobId, limit: Option<Duration>) -> String {
     let Some(limit) = limit else {

@@ -50,7 +50,7 @@ pub(crate) type Feed = Pin<Box<dyn Future<Output = Result<(), FeedError>> + Send
 /// Why an expansion ended early.
 #[derive(Debug)]
 pub(crate) enum FeedError {
-    /// An input cannot be read: the job fails with this reason.
+    /// An input cannot be read: the job fails with the reason.
     Inputs(String),
     /// Store, queue or machine failed.
     Infrastructure(CoordinateError),

@@ -31,7 +31,7 @@ pub(crate) enum ManifestEvent {
     },
     /// The manifest is complete.
     Expanded,
-    /// An input cannot be read, for this reason; the manifest stays incomplete.
+    /// An input cannot be read, for the reason; the manifest stays incomplete.
     Broken(String),
 }
 

@@ -19,7 +19,7 @@ use crate::queue::{Link, QueueError};
 const LOOK: Duration = Duration::from_secs(1);
 
 /// A connection that is established on first use and re-established after every loss. A single task does so for any
-/// number of waiting callers, and ends with this value.
+/// number of waiting callers, and ends with the value.
 #[derive(Debug)]
 pub(in crate::queue::rabbitmq) struct Connection {
     reconnector: Arc<Reconnector>,
