@@ -109,6 +109,10 @@ pub(super) fn to_json_lines(
         serde_json::to_writer(&mut bytes, record).map_err(|error| unwritable(key, error))?;
         bytes.push(b'\n');
     }
+    if records.is_empty() {
+        // No records are an empty line: an empty object is a damaged one.
+        bytes.push(b'\n');
+    }
     Ok(with_checksum(key, bytes))
 }
 

@@ -683,6 +683,20 @@ async fn a_pipeline_is_locked_until_the_lock_is_dropped() {
     );
 }
 
+#[tokio::test]
+async fn a_seal_without_verdicts_is_whole_and_an_empty_object_is_damage() {
+    let ledger = Ledger::new(Store::in_memory());
+    let job = JobId::generate();
+    ledger.write_manifest(job, &[entry(0)]).await.unwrap();
+    let segment = ledger.segments(job).await.unwrap()[0];
+    ledger.seal(job, segment, &[]).await.unwrap();
+    assert_eq!(ledger.verdicts(job, segment).await.unwrap(), []);
+    let key = layout::result(job, &segment.to_string());
+    ledger.store().put(&key, Bytes::new()).await.unwrap();
+    let damaged = ledger.verdicts(job, segment).await.unwrap_err();
+    assert!(matches!(damaged, StoreError::Corrupt { .. }), "{damaged}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 

@@ -300,9 +300,14 @@ async fn a_candidate_that_loses_its_capacity_withdraws() {
         drop(permit);
         candidates(2).await;
     };
+    // The first candidate is the active consumer, so the second one stays a candidate.
+    let later = async {
+        candidates(1).await;
+        candidate.run(&job.pipeline).await;
+    };
     tokio::select! {
         () = first.run(&job.pipeline) => panic!("there is no worker"),
-        () = candidate.run(&job.pipeline) => panic!("there is no worker"),
+        () = later => panic!("there is no worker"),
         () = watching => {}
     }
 }
