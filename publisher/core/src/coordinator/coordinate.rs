@@ -48,6 +48,8 @@ pub async fn resume(
     let job = assignment.record.id;
     let done = read_done_work(&context.ledger, &assignment).await?;
     let queue = Queue::Datums(assignment.pipeline.name.clone());
+    // A leader that was deposed meanwhile would purge the messages of its successor.
+    context.fence.check().await?;
     context.broker.purge(&queue).await?;
     let is_new = !context.ledger.has_job(job).await?;
     let mut recovered = if is_new {
