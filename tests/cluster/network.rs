@@ -134,7 +134,7 @@ fn a_slow_line_makes_a_job_slow_and_nothing_else() {
     let _service = scene.cluster.serve_at(&scene.url);
     let worker = scene.cluster.worker_at(&scene.url, "made");
     eventually("it is connected", || {
-        worker.stderr().contains("takes datums")
+        worker.stderr().contains("consumes")
     });
     scene.proxy.throttle(20_000);
     let id = scene.cluster.publish(&recording_spec());

@@ -2,9 +2,9 @@
 
 import json
 import time
-from unittest.mock import PAGE
 
 from browser import DEADLINE, Failure
+from mock import PAGE
 
 MOST_BYTES = 120 * 1024
 WAIT = "new Promise(done => requestAnimationFrame(() => setTimeout(done, 50)))"

@@ -17,10 +17,9 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True  # nothing is to be left in the source tree
 
-from unittest.mock import Mock
-
 import checks
 from browser import Browser, Failure, NoBrowser
+from mock import Mock
 from promises import PROMISES
 
 LOOKS = [("light", {}), ("dark", {"dark": True}), ("phone", {"width": 360, "height": 780, "still": True})]

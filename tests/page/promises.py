@@ -2,9 +2,9 @@
 
 import json
 import time
-from unittest.mock import Mock
 
 from checks import button, job_of, must, no_complaints, opened, text, wait_for
+from mock import Mock
 
 
 def paging_a_million(browser, folder):

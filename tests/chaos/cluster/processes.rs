@@ -140,7 +140,7 @@ impl Processes {
 /// The name that a worker gave itself.
 fn name_of(worker: &Running) -> Option<String> {
     let said = worker.stderr();
-    let (before, _) = said.split_once(" takes datums")?;
+    let (before, _) = said.split_once(" consumes datums")?;
     let (_, name) = before.rsplit_once("worker ")?;
     Some(name.to_owned())
 }
