@@ -133,9 +133,7 @@ fn a_slow_line_makes_a_job_slow_and_nothing_else() {
     let scene = Scene::of(60);
     let _service = scene.cluster.serve_at(&scene.url);
     let worker = scene.cluster.worker_at(&scene.url, "made");
-    eventually("it is connected", || {
-        worker.stderr().contains("consumes")
-    });
+    eventually("it is connected", || worker.stderr().contains("consumes"));
     scene.proxy.throttle(20_000);
     let id = scene.cluster.publish(&recording_spec());
     scene.assert_guarantees(&id);

@@ -113,9 +113,12 @@ impl S3 for Objects {
         &self,
         request: S3Request<PutObjectInput>,
     ) -> S3Result<S3Response<PutObjectOutput>> {
-        let _alone = match request.input.if_none_match {
-            Some(_) => Some(self.deciding.lock().await),
-            None => None,
+        let is_conditional =
+            request.input.if_none_match.is_some() || request.input.if_match.is_some();
+        let _alone = if is_conditional {
+            Some(self.deciding.lock().await)
+        } else {
+            None
         };
         self.files.put_object(request).await
     }

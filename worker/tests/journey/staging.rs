@@ -203,7 +203,7 @@ async fn an_attempt_is_void_if_its_input_changed_meanwhile() {
             std::fs::remove_file(farm.path("in/a")).unwrap();
         }),
         ("a file of the directory", "d", |farm| {
-            farm.write("d/b", "C")
+            farm.write("d/b", "C");
         }),
         ("one more file", "d", |farm| farm.write("d/c", "C")),
         ("a linked file of the directory", "l", |farm| {

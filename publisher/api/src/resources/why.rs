@@ -31,9 +31,7 @@ pub(crate) async fn why(
     if let Some(earlier) = earlier_job(api, record, submission).await? {
         return Ok(Some(format!(
             "waits for job {} of {}, which is {}",
-            earlier.id,
-            earlier.pipeline,
-            earlier.state.to_string()
+            earlier.id, earlier.pipeline, earlier.state
         )));
     }
     if submission.is_none() {

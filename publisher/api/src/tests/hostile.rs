@@ -142,6 +142,10 @@ async fn silent_clients_do_not_keep_out_one_with_a_token() {
         .unwrap();
     let address = server.address().unwrap();
     let site = Site::new();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the task ends with the test's runtime"
+    )]
     let serving = tokio::spawn(server.serve(site.api.clone()));
     let mut silent = Vec::new();
     for _ in 0..200 {

@@ -7,6 +7,10 @@ use std::time::Duration;
 use super::values::positive_duration;
 
 /// A pipeline written on the command line instead of in a file.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "One-liner, instead of a SPEC")]
 pub struct OneLiner {

@@ -4,8 +4,8 @@ use drover_shared::process::telemetry;
 
 use super::cluster::{probe, publish, serve};
 use super::inspect::{datums, explain, job, jobs, logs, report as job_report, stop, wait};
-use super::pipelines::pipelines;
-use super::run::{retry, run};
+use super::pipelines::registry;
+use super::run::{local_run, retry};
 use super::spec::{completions, manifest, plan, schema, validate};
 use super::store::{redo, verify};
 use super::{CommandError, Context};
@@ -65,15 +65,15 @@ pub fn refuse(refusal: &clap::Error) -> Exit {
 async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     let context = Context::new(&cli.common)?;
     let done = match cli.command {
-        Command::Run(typed) => run::run(&typed, &context).await,
+        Command::Run(typed) => local_run::run(&typed, &context).await,
         Command::Publish(typed) => publish::publish(&typed, &context).await,
         Command::Serve(typed) => serve::serve(&typed, &context).await,
-        Command::Create(typed) => pipelines::create(&typed, &context).await,
-        Command::Update(typed) => pipelines::update(&typed, &context).await,
-        Command::Delete(typed) => pipelines::delete(&typed, &context).await,
-        Command::Pause(typed) => pipelines::pause(&typed, &context).await,
-        Command::Resume(typed) => pipelines::resume(&typed, &context).await,
-        Command::Pipelines(typed) => pipelines::pipelines(&typed, &context).await,
+        Command::Create(typed) => registry::create(&typed, &context).await,
+        Command::Update(typed) => registry::update(&typed, &context).await,
+        Command::Delete(typed) => registry::delete(&typed, &context).await,
+        Command::Pause(typed) => registry::pause(&typed, &context).await,
+        Command::Resume(typed) => registry::resume(&typed, &context).await,
+        Command::Pipelines(typed) => registry::pipelines(&typed, &context).await,
         Command::Plan(typed) => plan::plan(&typed, &context).await,
         Command::Validate(typed) => validate::validate(&typed, &context),
         Command::Schema => schema::schema(&context),

@@ -269,17 +269,20 @@ impl CommandError {
             | Self::Access(_)
             | Self::StoredToken(_)
             | Self::Token { .. }
-            | Self::Address(_) => "usage",
+            | Self::Address(_)
+            | Self::Redo(RedoError::Glob(_)) => "usage",
             Self::Queue(_) | Self::Unfit { .. } => "broker",
-            Self::Registry(RegistryError::Missing(_) | RegistryError::Exists(_)) => "pipeline",
+            Self::Registry(RegistryError::Missing(_) | RegistryError::Exists(_))
+            | Self::Redo(RedoError::Unknown(_)) => "pipeline",
             Self::Store(_)
             | Self::Redo(RedoError::Store(_))
             | Self::Job(ReferenceError::Store(_))
             | Self::Registry(RegistryError::Store(_)) => "store",
-            Self::Redo(RedoError::Unknown(_)) => "pipeline",
-            Self::Redo(RedoError::Glob(_)) => "usage",
-            Self::Redo(RedoError::Busy(_)) => "job",
-            Self::Job(_) | Self::NotEnded { .. } | Self::Group(_) | Self::NoDatum { .. } => "job",
+            Self::Redo(RedoError::Busy(_))
+            | Self::Job(_)
+            | Self::NotEnded { .. }
+            | Self::Group(_)
+            | Self::NoDatum { .. } => "job",
             Self::Expand(_) => "input",
             Self::NotReady(_) => "probe",
             Self::Lead(_) | Self::Work(_) => "run",

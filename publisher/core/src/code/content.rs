@@ -6,12 +6,12 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
 
 use drover_shared::datum::ContentTag;
+use jiff::Timestamp;
 
-/// A file that changed more recently than this may change again without other attributes.
-const CLOCK_GRAIN: Duration = Duration::from_secs(2);
+/// Age in seconds below which a changed file may change again with the same attributes.
+const CLOCK_GRAIN_S: i64 = 2;
 
 /// Attributes that change with the content.
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -36,9 +36,8 @@ impl FileAttributes {
 
     /// True if a later change must change the attributes.
     fn is_settled(self) -> bool {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let settled = now.unwrap_or_default().saturating_sub(CLOCK_GRAIN);
-        u64::try_from(self.changed.0).is_ok_and(|seconds| seconds < settled.as_secs())
+        let settled = Timestamp::now().as_second().saturating_sub(CLOCK_GRAIN_S);
+        self.changed.0 < settled
     }
 }
 

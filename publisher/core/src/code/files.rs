@@ -154,8 +154,8 @@ impl Walk<'_> {
                 continue;
             };
             let path = format!("{path}/{name}");
-            let matches = |glob: &Glob| glob.matches(&path).unwrap_or(true);
-            let matched = matched || self.glob.is_some_and(matches);
+            let is_match = |glob: &Glob| glob.matches(&path).unwrap_or(true);
+            let matched = matched || self.glob.is_some_and(is_match);
             let kind = child.file_type().map_err(failed)?;
             if kind.is_dir() {
                 let may_match = |glob: &Glob| glob.may_match_below(&path);

@@ -15,7 +15,7 @@ pub(super) fn candidates(cmd: &[String], placeholders: bool) -> Vec<&str> {
             words.extend(words_of(argument));
         }
     }
-    words.retain(|word| !word.is_empty() && !(placeholders && word.contains(['{', '}'])));
+    words.retain(|word| !(word.is_empty() || placeholders && word.contains(['{', '}'])));
     words
 }
 

@@ -68,7 +68,7 @@ impl PipelineLeader {
             }
             Workers::Local(workers) => {
                 let job = LocalJob::new(self, workers, assignment.record.id);
-                job.run(assignment, fence, watch, reports).await
+                Box::pin(job.run(assignment, fence, watch, reports)).await
             }
         }
     }
@@ -180,7 +180,7 @@ impl<'a> LocalJob<'a> {
             if self.workers.on_shutdown == OnShutdown::EndJob {
                 self.control.drain();
             }
-            pending().await
+            pending::<()>().await;
         };
         tokio::select! {
             never = draining => never,

@@ -185,7 +185,7 @@ impl<'a> PlanBuilder<'a> {
                 PathRow {
                     found: Some(found), ..
                 },
-            ) => self.leave(found),
+            ) => self.leave(&found),
             (
                 PathAction::Refuse,
                 PathRow {
@@ -226,7 +226,7 @@ impl<'a> PlanBuilder<'a> {
         self.step(&PlanStep::Delete(recorded.path))
     }
 
-    fn leave(&mut self, found: Entry) -> Result<(), OutputError> {
+    fn leave(&mut self, found: &Entry) -> Result<(), OutputError> {
         self.check_clash(&found.path)?;
         count(&mut self.foreign, &found.path);
         Ok(())

@@ -1,5 +1,15 @@
 //! Test support: jobs on a real folder and the embedded queue, and records as examples.
 
-#[expect(missing_docs, reason = "the names of a test fixture say enough")]
+#[expect(
+    missing_docs,
+    clippy::missing_panics_doc,
+    clippy::struct_excessive_bools,
+    clippy::unwrap_used,
+    reason = "a fixture fails a test by panicking, and its names say enough"
+)]
 pub mod fixture;
+#[expect(
+    clippy::missing_panics_doc,
+    reason = "an example that does not parse fails its test"
+)]
 pub mod samples;

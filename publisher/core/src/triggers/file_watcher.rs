@@ -46,7 +46,7 @@ impl FileWatcher {
         };
         let mut watcher = notify::recommended_watcher(told)
             .inspect_err(|error| {
-                tracing::warn!("cannot watch files; changes are found by the clock only: {error}")
+                tracing::warn!("cannot watch files; changes are found by the clock only: {error}");
             })
             .ok()?;
         for place in places {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::args::{Format, Publish};
 use crate::commands::cluster::broker;
 use crate::commands::cluster::follow::{JobFollower, OnSignal};
-use crate::commands::run::run;
+use crate::commands::run::local_run;
 use crate::commands::spec::sources;
 use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
@@ -20,10 +20,10 @@ const GRACE: Duration = Duration::from_secs(2);
 
 pub(crate) async fn publish(typed: &Publish, context: &Context) -> Result<Exit, CommandError> {
     let checked = sources::prepare(&typed.sources, context)?;
-    run::print_notes(&checked, context);
+    local_run::print_notes(&checked, context);
     let job = |prepared| Assignment {
         keep_going: typed.keep_going,
-        ..run::new_job(prepared, Scope::Everything, typed.reprocess)
+        ..local_run::new_job(prepared, Scope::Everything, typed.reprocess)
     };
     let assignments: Vec<Assignment> = checked.pipelines.iter().map(job).collect();
     if !typed.wait {
@@ -60,7 +60,7 @@ async fn submit_and_follow(
     assignments: Vec<Assignment>,
     context: &Context,
 ) -> Result<Exit, CommandError> {
-    let lifecycle = Lifecycle::new(GRACE).map_err(run::signal_error)?;
+    let lifecycle = Lifecycle::new(GRACE).map_err(local_run::signal_error)?;
     let (tokens, context) = (lifecycle.tokens(), context.clone());
     let worst = lifecycle.spawn_main(async move {
         let submitting = submit(&assignments, &context, |_| {});

@@ -39,16 +39,15 @@ pub(crate) async fn report(typed: &Report, context: &Context) -> Result<Exit, Co
         store: &context.location()?.to_string(),
         now: Timestamp::now(),
     });
-    match &typed.file {
-        Some(file) => std::fs::write(file, html).map_err(|source| CommandError::ReportFile {
+    if let Some(file) = &typed.file {
+        std::fs::write(file, html).map_err(|source| CommandError::ReportFile {
             file: file.clone(),
             source,
-        })?,
-        None => {
-            let mut out = context.console.data();
-            out.raw(html.trim_end().as_bytes())?;
-            out.finish()?;
-        }
+        })?;
+    } else {
+        let mut out = context.console.data();
+        out.raw(html.trim_end().as_bytes())?;
+        out.finish()?;
     }
     Ok(Exit::Success)
 }

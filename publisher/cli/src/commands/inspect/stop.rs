@@ -20,10 +20,9 @@ pub(crate) async fn stop(typed: &Stop, context: &Context) -> Result<Exit, Comman
     let id = ledger.resolve(&typed.job).await?;
     let mut record = catalog::record(&ledger, id).await?;
     if record.state.is_final() {
-        context.console.message(format!(
-            "job {id} has ended already: {}",
-            record.state.to_string()
-        ));
+        context
+            .console
+            .message(format!("job {id} has ended already: {}", record.state));
     } else {
         let (ended, left) = (
             count(record.datums.ended()),

@@ -1,3 +1,3 @@
 //! Commands that change and list the registered pipelines.
 
-pub(crate) mod pipelines;
+pub(crate) mod registry;

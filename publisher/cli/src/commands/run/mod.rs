@@ -1,5 +1,5 @@
 //! Commands that run jobs on the local machine: `run` and `retry`.
 
 pub(crate) mod broker_worker;
+pub(crate) mod local_run;
 pub(crate) mod retry;
-pub(crate) mod run;

@@ -1,7 +1,7 @@
 //! `drover retry`: runs the failed datums of a job, or of one group of failures, as a new job.
 
 use crate::args::Retry;
-use crate::commands::run::run;
+use crate::commands::run::local_run;
 use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use drover_core::catalog;
@@ -17,5 +17,5 @@ pub(crate) async fn retry(typed: &Retry, context: &Context) -> Result<Exit, Comm
         });
     }
     let assignment = catalog::retry(&ledger, &record, typed.group.as_deref()).await?;
-    run::in_order(vec![assignment], &typed.engine, &ledger, context).await
+    local_run::in_order(vec![assignment], &typed.engine, &ledger, context).await
 }

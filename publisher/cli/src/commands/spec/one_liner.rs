@@ -327,17 +327,17 @@ fn argv(typed: &OneLiner, inputs: &[GlobInput]) -> Vec<String> {
     }
     let is_redirected = typed.stdin || typed.stdout.is_some();
     let mirrors = command.iter().any(|word| word.contains(MIRRORED));
-    let mut script = if !is_script(&typed.command) {
-        if !is_redirected && !mirrors {
-            return command;
-        }
-        words(&command)
-    } else {
+    let mut script = if is_script(&typed.command) {
         let mut script = Script::new(&command[0], &known);
         if is_redirected {
             script.text = format!("{{ {}\n}}", script.text);
         }
         script
+    } else {
+        if !is_redirected && !mirrors {
+            return command;
+        }
+        words(&command)
     };
     if mirrors {
         let path = script.parameter(MIRRORED);

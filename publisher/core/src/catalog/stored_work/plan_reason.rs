@@ -61,10 +61,10 @@ impl fmt::Display for PlanReason {
 }
 
 fn listed(names: &[String]) -> String {
-    let named = names.iter().take(MAX_NAMED).map(String::as_str);
+    let first = names.iter().take(MAX_NAMED).map(String::as_str);
     let more = names.len().saturating_sub(MAX_NAMED);
     let more = (more > 0).then(|| format!("and {more} more"));
-    let all: Vec<&str> = named.chain(more.as_deref()).collect();
+    let all: Vec<&str> = first.chain(more.as_deref()).collect();
     all.join(", ")
 }
 

@@ -129,21 +129,20 @@ async fn check(
     output: &Output,
 ) -> Result<Option<String>, StoreError> {
     let output = output.clone();
-    let (path, copy) = match store.local_path(&key) {
-        Some(path) => (path, None),
-        None => {
-            let folder = tempfile::tempdir().map_err(|error| StoreError::Unavailable {
-                key: key.clone(),
-                source: error.into(),
-            })?;
-            let path = folder.path().join("output");
-            match store.download(&key, &path).await {
-                Ok(_) => (path, Some(folder)),
-                Err(StoreError::Missing { .. }) => {
-                    return Ok(Some("the file is missing".to_owned()));
-                }
-                Err(error) => return Err(error),
+    let (path, copy) = if let Some(path) = store.local_path(&key) {
+        (path, None)
+    } else {
+        let folder = tempfile::tempdir().map_err(|error| StoreError::Unavailable {
+            key: key.clone(),
+            source: error.into(),
+        })?;
+        let path = folder.path().join("output");
+        match store.download(&key, &path).await {
+            Ok(_) => (path, Some(folder)),
+            Err(StoreError::Missing { .. }) => {
+                return Ok(Some("the file is missing".to_owned()));
             }
+            Err(error) => return Err(error),
         }
     };
     let compared = spawn_blocking(move || {

@@ -69,6 +69,10 @@ impl Publication {
     pub(crate) async fn run(self) -> Result<Result<OutputSummary, OutputError>, CoordinateError> {
         let stop_when_dropped = self.stop.clone().drop_guard();
         let has_successors = self.fence.has_successors();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a dropped publication ends in order, and its lock keeps others waiting until then"
+        )]
         let published = tokio::spawn(self.write()).await;
         stop_when_dropped.disarm();
         match published.map_err(std::io::Error::other)?? {

@@ -54,11 +54,11 @@ async fn out_of_time(ledger: &Ledger, job: JobId, limit: Option<Duration>) -> St
     let before = read_elapsed(ledger, job).await;
     let since = Instant::now();
     loop {
-        let elapsed = before + since.elapsed();
-        if elapsed >= limit {
+        let left = limit.saturating_sub(before + since.elapsed());
+        if left.is_zero() {
             return format!("took longer than its job_timeout of {}", words(limit));
         }
-        sleep(SAVE_EVERY.min(limit - elapsed)).await;
+        sleep(SAVE_EVERY.min(left)).await;
         if let Err(error) = ledger.save_elapsed(job, before + since.elapsed()).await {
             let error = &error as &dyn std::error::Error;
             tracing::debug!(job.id = %job, error, "cannot save how long the job has run");

@@ -10,7 +10,7 @@ use std::time::Duration;
 use drover_shared::process::{Lifecycle, ShutdownOutcome, Tokens};
 
 use crate::args::Serve;
-use crate::commands::run::run;
+use crate::commands::run::local_run;
 use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use drover_api::{Api, ApiContext};
@@ -24,7 +24,7 @@ const WORK_GRACE: Duration = Duration::from_secs(30);
 pub(crate) async fn serve(typed: &Serve, context: &Context) -> Result<Exit, CommandError> {
     let has_broker = context.broker.url.is_some();
     let grace = if has_broker { GRACE } else { WORK_GRACE };
-    let lifecycle = Lifecycle::new(grace).map_err(run::signal_error)?;
+    let lifecycle = Lifecycle::new(grace).map_err(local_run::signal_error)?;
     let tokens = lifecycle.tokens();
     let (typed, context) = (typed.clone(), context.clone());
     let main = lifecycle.spawn_main(Box::pin(async move {

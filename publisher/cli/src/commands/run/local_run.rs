@@ -109,7 +109,7 @@ pub(crate) async fn in_order(
         tokens: lifecycle.tokens(),
         context: context.clone(),
     };
-    let worst = lifecycle.spawn_main(async move { jobs.run(assignments).await });
+    let worst = lifecycle.spawn_main(async move { Box::pin(jobs.run(assignments)).await });
     if lifecycle.run().await == ShutdownOutcome::CutShort && !worst.is_finished() {
         return Ok(Exit::Stopped);
     }
@@ -197,7 +197,7 @@ impl LocalJobs {
             if self.tokens.soft.is_cancelled() {
                 return Ok(worst.worse(Exit::Stopped));
             }
-            let exit = self.one(assignment).await?;
+            let exit = Box::pin(self.one(assignment)).await?;
             if exit != Exit::Success {
                 without_output.push(name);
             }

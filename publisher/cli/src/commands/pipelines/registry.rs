@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::args::{
     Create, Delete, Format, GraphFormat, Pause, Pipelines, Resume, SpecFiles, Update,
 };
-use crate::commands::run::run;
+use crate::commands::run::local_run;
 use crate::commands::spec::sources::{self, PreparedPipeline};
 use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
@@ -86,7 +86,7 @@ async fn put(
     context: &Context,
 ) -> Result<Exit, CommandError> {
     let checked = sources::check(sources::read_all(&typed.files)?)?;
-    run::print_notes(&checked, context);
+    local_run::print_notes(&checked, context);
     let ledger = context.ledger().await?;
     refuse_circles(&ledger, &checked.pipelines).await?;
     for PreparedPipeline { pipeline, spec } in checked.pipelines {
@@ -115,7 +115,7 @@ pub(crate) async fn pipelines(typed: &Pipelines, context: &Context) -> Result<Ex
     match (typed.graph, context.console.format) {
         (Some(GraphFormat::Dot), _) => out.lines(&PipelineGraph::of(&pipelines).dot())?,
         (Some(GraphFormat::Text), Format::Text) => {
-            out.lines(&PipelineGraph::of(&pipelines).tree())?
+            out.lines(&PipelineGraph::of(&pipelines).tree())?;
         }
         (Some(GraphFormat::Text), Format::Json) => out.json(&PipelineGraph::of(&pipelines))?,
         (None, Format::Json) => pipelines.iter().try_for_each(|each| out.json(each))?,
