@@ -43,7 +43,7 @@ pub fn order(pipelines: &[&Pipeline]) -> Result<Vec<usize>, OrderError> {
     Ok(order)
 }
 
-/// The given pipelines plus registered ones that they do not replace.
+/// The given pipelines plus the registered pipelines without a given namesake.
 pub async fn with_registered(
     ledger: &Ledger,
     coming: &[&Pipeline],

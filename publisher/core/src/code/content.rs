@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
-use drover_shared::datum::ContentTag;
+use drover_shared::datum::{ContentTag, content_hash};
 use jiff::Timestamp;
 
 /// Age in seconds below which a changed file may change again with the same attributes.
@@ -54,8 +54,7 @@ pub(super) fn tag(path: &Path) -> io::Result<ContentTag> {
         return Ok(tag.clone());
     }
     let is_settled = attributes.is_settled();
-    let hash = blake3::Hasher::new().update_reader(file)?.finalize();
-    let tag = ContentTag::new(format!("blake3:{}", &hash.to_hex()[..32]));
+    let tag = ContentTag::new(content_hash(file)?);
     if is_settled {
         known().insert(path.to_owned(), (attributes, tag.clone()));
     }

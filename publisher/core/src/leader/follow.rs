@@ -1,4 +1,4 @@
-//! Watches a job that this or another process coordinates.
+//! Watches a job, whichever process coordinates the job.
 
 use std::time::Duration;
 
