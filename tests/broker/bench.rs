@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use drover_shared::id::PipelineName;
-use drover_shared::queue::rabbitmq::Address;
+use drover_shared::queue::rabbitmq::{Address, ConnectOptions};
 use drover_shared::queue::{Broker, Consumer, Delivery, Link, Queue, QueueError, RabbitMq};
 use drover_tests::{DEADLINE, unique};
 use lapin::options::{QueueDeclareOptions, QueueDeleteOptions};
@@ -112,7 +112,18 @@ impl Bench {
 
 pub(crate) async fn connect(url: &str) -> Result<RabbitMq, QueueError> {
     let address: Address = url.parse().expect("a URL");
-    RabbitMq::connect(&address, "test", PATIENCE).await
+    RabbitMq::connect(&address, "test", ConnectOptions::within(PATIENCE)).await
+}
+
+/// Connects with a pool of at most `size` publishing connections.
+pub(crate) async fn connect_pooled(url: &str, size: &str) -> RabbitMq {
+    let address: Address = url.parse().expect("a URL");
+    let options = ConnectOptions {
+        publish_connections: size.parse().expect("a size"),
+        ..ConnectOptions::within(PATIENCE)
+    };
+    let connected = RabbitMq::connect(&address, "test", options).await;
+    connected.expect("the broker is up")
 }
 
 /// A channel that knows nothing of Drover; it keeps its connection.

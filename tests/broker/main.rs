@@ -5,5 +5,6 @@ mod behaviour;
 mod bench;
 mod healing;
 mod lone;
+mod pool;
 mod refusals;
 mod tls;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use drover_shared::queue::rabbitmq::{Address, Version};
+use drover_shared::queue::rabbitmq::{Address, ConnectOptions, Version};
 use drover_shared::queue::{Broker as _, Queue, QueueError, RabbitMq};
 use drover_tests::{Proxy, Rabbit, shared, unique};
 
@@ -50,7 +50,7 @@ async fn a_port_where_nobody_listens_is_unavailable_after_the_patience() {
             .unwrap();
         let patience = Duration::from_millis(700);
         let begun = Instant::now();
-        let error = RabbitMq::connect(&address, "test", patience)
+        let error = RabbitMq::connect(&address, "test", ConnectOptions::within(patience))
             .await
             .unwrap_err();
         assert!(begun.elapsed() >= patience);

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use drover_shared::queue::QueueError;
-use drover_shared::queue::rabbitmq::Address;
+use drover_shared::queue::rabbitmq::{Address, ConnectOptions};
 use drover_shared::queue::{Broker as _, Link, RabbitMq};
 use drover_tests::Rabbit;
 use tempfile::TempDir;
@@ -52,7 +52,7 @@ async fn both_sides_show_their_certificates() {
     ] {
         let begun = Instant::now();
         let address: Address = url(parameters).parse().unwrap();
-        match RabbitMq::connect(&address, "test", PATIENCE).await {
+        match RabbitMq::connect(&address, "test", ConnectOptions::within(PATIENCE)).await {
             Err(QueueError::Refused { message }) => {
                 assert!(
                     message.contains("certfile") || message.contains("/no/such"),

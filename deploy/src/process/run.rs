@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use drover_shared::ledger::{LeaderTerm, Ledger};
 use drover_shared::process::{MetricsExporter, Probe, Tokens};
-use drover_shared::queue::rabbitmq::RabbitMq;
+use drover_shared::queue::rabbitmq::{ConnectOptions, RabbitMq};
 use drover_shared::queue::{Broker, Link, QueueError};
 use drover_shared::store::{Store, StoreError};
 use kube::Client;
@@ -76,8 +76,9 @@ async fn serve(
         let client = Client::try_default()
             .await
             .map_err(|error| OperatorFailure::Cluster(Box::new(error)))?;
+        let options = ConnectOptions::within(config.connect_timeout);
         let store = Store::open_with_retry(&config.store, config.connect_timeout).await;
-        let broker = RabbitMq::connect(&config.broker, &config.me, config.connect_timeout).await;
+        let broker = RabbitMq::connect(&config.broker, &config.me, options).await;
         let store = store.map_err(OperatorFailure::Store)?;
         let broker = broker.map_err(OperatorFailure::Broker)?;
         Ok::<_, OperatorFailure>((client, store, reached.get_or_init(|| broker).clone()))

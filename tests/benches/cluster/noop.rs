@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use drover_shared::datum::{Datum, StageStats, Verdict, VerdictState};
 use drover_shared::id::JobId;
+use drover_shared::queue::rabbitmq::ConnectOptions;
 use drover_shared::queue::{Broker, Delivery, Queue, RabbitMq};
 use drover_shared::wire::{Event, Message, Report, TaskDatums, decode, encode};
 use futures::StreamExt;
@@ -35,7 +36,8 @@ pub(super) fn take_over() -> Option<ExitCode> {
 
 async fn work(url: &str, pipeline: &str) {
     let address = url.parse().expect("an address");
-    let broker = RabbitMq::connect(&address, "hollow", Duration::from_secs(30)).await;
+    let options = ConnectOptions::within(Duration::from_secs(30));
+    let broker = RabbitMq::connect(&address, "hollow", options).await;
     let broker = broker.expect("the broker is up");
     let pipeline = pipeline.parse().expect("a name");
     broker.declare(&pipeline).await.expect("declared");

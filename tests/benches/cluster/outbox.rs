@@ -4,6 +4,7 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use bytes::Bytes;
+use drover_shared::queue::rabbitmq::ConnectOptions;
 use drover_shared::queue::{Broker, Queue, RabbitMq};
 use futures::StreamExt;
 
@@ -54,7 +55,8 @@ async fn by_the_client(url: &str, count: u64) {
 
 async fn by_drover(url: &str, count: u64) {
     let address = url.parse().expect("an address");
-    let broker = RabbitMq::connect(&address, "bench", Duration::from_secs(30)).await;
+    let options = ConnectOptions::within(Duration::from_secs(30));
+    let broker = RabbitMq::connect(&address, "bench", options).await;
     let broker = broker.expect("the broker is up");
     let pipeline = "outbox".parse().expect("a name");
     broker.declare(&pipeline).await.expect("declared");

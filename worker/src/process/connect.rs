@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use drover_shared::queue::rabbitmq::{Address, Advice, RabbitMq, preflight};
+use drover_shared::queue::rabbitmq::{Address, Advice, ConnectOptions, RabbitMq, preflight};
 use drover_shared::queue::{Broker, QueueError};
 
 /// Connects to the broker within `timeout`, and checks that its version and settings are supported.
@@ -12,7 +12,7 @@ pub(crate) async fn broker(
     process: &str,
     timeout: Duration,
 ) -> Result<Arc<dyn Broker>, QueueError> {
-    let broker = RabbitMq::connect(address, process, timeout).await?;
+    let broker = RabbitMq::connect(address, process, ConnectOptions::within(timeout)).await?;
     // The publishing side checks `datum_timeout` against the broker's settings: it knows the specs.
     for advice in preflight(&broker.version(), Some(Duration::ZERO)) {
         match advice {

@@ -5,6 +5,8 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use drover_shared::queue::rabbitmq::PublishConnections;
+
 use super::Sources;
 use super::values::{Http, concurrency, positive_duration};
 
@@ -86,6 +88,17 @@ pub struct Serve {
     /// Maximum number of jobs to coordinate at a time, one for each pipeline [default: any number]
     #[arg(long, env = "DROVER_MAX_CONCURRENT_JOBS", value_name = "N")]
     pub max_concurrent_jobs: Option<NonZeroU32>,
+
+    /// Maximum number of connections to the broker for publishing, shared by all jobs and the HTTP API, from 1 to 64
+    ///
+    /// A connection is opened when messages are under way on the others, and replaced when lost.
+    #[arg(
+        long,
+        env = "DROVER_PUBLISH_CONNECTIONS",
+        default_value = "2",
+        value_name = "N"
+    )]
+    pub publish_connections: PublishConnections,
 
     /// Without a broker: datums of a job that run at the same time [default: the spec's constant, else one a CPU]
     #[arg(long, value_name = "N", value_parser = concurrency)]

@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use lapin::BasicProperties;
-use lapin::options::{BasicPublishOptions, QueueDeclareOptions, QueuePurgeOptions};
+use lapin::options::{QueueDeclareOptions, QueuePurgeOptions};
 use lapin::types::FieldTable;
 use tracing::info;
 
@@ -15,14 +14,12 @@ use super::consumer::{ConsumerContext, ConsumerHealthRegistry, RabbitConsumer, S
 use super::error::exists;
 use super::operation::{run_on_channel, run_operation};
 use super::preflight::Version;
-use super::publisher::{MessagePublisher, PublishTarget};
+use super::publisher::{MessagePublisher, PublishConnections, PublishPool, PublishTarget};
 use super::retry::RetryDelays;
 use super::topology;
 use crate::id::PipelineName;
 use crate::queue::{Broker, Consumer, Depth, Link, Queue, QueueError};
 
-/// The name of a queue that does not exist.
-const ALARM_PROBE: &str = "drover.alarm-probe";
 /// Time for the probe of an alarm.
 const ALARM_PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -32,13 +29,31 @@ const ALARM_PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct RabbitMq {
     version: Version,
     consuming: Arc<Connection>,
-    publishing: Arc<Connection>,
     publisher: Arc<MessagePublisher>,
     consumers: Arc<ConsumerHealthRegistry>,
 }
 
+/// Connections of a client: one to consume, and a pool to publish.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectOptions {
+    /// Time limit for the first connection.
+    pub time_limit: Duration,
+    /// Largest number of publishing connections, which are opened when needed.
+    pub publish_connections: PublishConnections,
+}
+
+impl ConnectOptions {
+    /// Options with a time limit and one publishing connection.
+    pub fn within(time_limit: Duration) -> Self {
+        Self {
+            time_limit,
+            publish_connections: PublishConnections::ONE,
+        }
+    }
+}
+
 impl RabbitMq {
-    /// Connects within `time_limit`. `process` is the connection name shown by the broker, for example a worker's id.
+    /// Connects. `process` is the connection name shown by the broker, for example a worker's id.
     ///
     /// # Errors
     ///
@@ -47,22 +62,25 @@ impl RabbitMq {
     pub async fn connect(
         address: &Address,
         process: &str,
-        time_limit: Duration,
+        options: ConnectOptions,
     ) -> Result<Self, QueueError> {
         let connector =
             |purpose: &str| BrokerConnector::new(address.clone(), format!("{process} {purpose}"));
+        let ConnectOptions {
+            time_limit,
+            publish_connections,
+        } = options;
         let begun = Instant::now();
-        let consuming = Arc::new(Connection::new("consuming", connector("consuming")));
+        let consuming = Arc::new(Connection::new(connector("consuming")));
         consuming.wait_until_connected(time_limit).await?;
         let left = time_limit.saturating_sub(begun.elapsed());
         let version = version(address, &connector("greeting"), left).await?;
         info!("connected to RabbitMQ {version} at {address}");
-        let publishing = Arc::new(Connection::new("publishing", connector("publishing")));
+        let publishing = PublishPool::new(connector("publishing"), publish_connections);
         Ok(Self {
             version,
             consuming,
-            publisher: Arc::new(MessagePublisher::new(Arc::clone(&publishing))),
-            publishing,
+            publisher: Arc::new(MessagePublisher::new(publishing)),
             consumers: Arc::default(),
         })
     }
@@ -79,16 +97,7 @@ impl RabbitMq {
         if self.link() != Link::Up {
             return;
         }
-        let probe = async {
-            let live = self.publishing.connected().await.ok()?;
-            let channel = live.create_channel().await.ok()?;
-            let options = BasicPublishOptions::default();
-            let properties = BasicProperties::default();
-            let (exchange, key) = ("".into(), ALARM_PROBE.into());
-            let published = channel.basic_publish(exchange, key, options, b"", properties);
-            published.await.ok()?;
-            channel.close(200, "".into()).await.ok()
-        };
+        let probe = self.publisher.publish(&PublishTarget::AlarmProbe, b"");
         // During an alarm the broker does not answer on this connection.
         let _ = tokio::time::timeout(ALARM_PROBE_TIMEOUT, probe).await;
     }
@@ -218,7 +227,7 @@ impl Broker for RabbitMq {
     }
 
     fn link(&self) -> Link {
-        let (consuming, publishing) = (self.consuming.link(), self.publishing.link());
+        let (consuming, publishing) = (self.consuming.link(), self.publisher.link());
         match (consuming, publishing, self.consumers.interruption()) {
             (down @ Link::Down { .. }, ..) | (_, down @ Link::Down { .. }, _) => down,
             (.., Some(why)) => Link::Down { why },

@@ -2,7 +2,7 @@
 //!
 //! [`topology`] describes the queues and the exchange as data; [`preflight`](mod@preflight) says what to know about a
 //! broker before work starts. The [`connection`] room holds addresses and connections that are re-established. A client
-//! has two of them, one to consume and one to publish: during an alarm the broker reads nothing from a connection that
+//! has one to consume and a pool of others to publish: during an alarm the broker reads nothing from a connection that
 //! has published, acks included. [`publisher`] publishes with confirms, [`consumer`] consumes, [`operation`] runs
 //! short operations such as a declaration. [`error`] classifies lapin's errors, [`retry`] delays the next attempt, and
 //! [`liveness`] bounds every wait for lapin.
@@ -26,6 +26,7 @@ mod publisher;
 mod retry;
 mod topology;
 
-pub use self::client::RabbitMq;
+pub use self::client::{ConnectOptions, RabbitMq};
 pub use self::connection::{Address, BrokerUrl, InvalidAddress};
 pub use self::preflight::{Advice, InvalidVersion, Version, preflight};
+pub use self::publisher::PublishConnections;

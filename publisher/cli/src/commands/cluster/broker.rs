@@ -4,16 +4,30 @@ use std::time::Duration;
 
 use drover_shared::pipeline::{Pipeline, SetRule};
 use drover_shared::process::process_name;
-use drover_shared::queue::rabbitmq::{Address, Advice, RabbitMq, preflight};
+use drover_shared::queue::rabbitmq::{
+    Address, Advice, ConnectOptions, PublishConnections, RabbitMq, preflight,
+};
 
 use crate::commands::{CommandError, Context};
 
 /// Connects to the broker of the flag or variable.
 pub(crate) async fn connect(context: &Context) -> Result<RabbitMq, CommandError> {
+    connect_with(context, PublishConnections::ONE).await
+}
+
+/// Connects with a pool of publishing connections.
+pub(crate) async fn connect_with(
+    context: &Context,
+    publish_connections: PublishConnections,
+) -> Result<RabbitMq, CommandError> {
     let choice = &context.broker;
     let url = choice.url.as_deref().ok_or(CommandError::NoBroker)?;
     let address: Address = url.parse()?;
-    Ok(RabbitMq::connect(&address, &process_name(), choice.timeout).await?)
+    let options = ConnectOptions {
+        time_limit: choice.timeout,
+        publish_connections,
+    };
+    Ok(RabbitMq::connect(&address, &process_name(), options).await?)
 }
 
 /// Connects if a broker is named; reports a failure as a message and returns none. For commands that work without a

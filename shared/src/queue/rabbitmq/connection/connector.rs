@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleResult};
-use deadpool_lapin::Runtime;
+use deadpool::managed::{Manager, Metrics, RecycleResult};
 use lapin::tcp::AMQPUriTcpExt;
 use lapin::{Connect, ConnectionProperties, ErrorKind};
+use tokio::time::timeout;
 
 use super::address::Address;
 use super::handshake;
@@ -15,83 +15,27 @@ use crate::queue::rabbitmq::preflight::Version;
 /// Time limit of an attempt, from the DNS look-up to the opened vhost.
 const ATTEMPT: Duration = Duration::from_secs(10);
 
-/// Connects to one address.
-///
-/// The pool prevents overlapping attempts and limits their time. A connection leaves the pool at once, so holders
-/// of a broken connection do not block the next attempt.
-#[derive(Debug)]
+/// Connects to one address: deadpool-lapin's manager with support for certificates and a time limit.
 pub(in crate::queue::rabbitmq) struct BrokerConnector {
-    pool: Pool<ConnectionManager>,
+    address: Address,
+    name: String,
+    plain: deadpool_lapin::Manager,
 }
 
 /// Reason for a failed attempt.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(in crate::queue::rabbitmq) enum ConnectError {
     /// A retry may succeed.
+    #[error("{0}")]
     Transient(String),
     /// The broker will refuse again.
+    #[error("{0}")]
     Refused(String),
 }
 
 impl BrokerConnector {
     /// `name` is the connection name shown by the broker.
     pub(in crate::queue::rabbitmq) fn new(address: Address, name: String) -> Self {
-        let pool = Pool::builder(ConnectionManager::new(address, name))
-            .max_size(1)
-            .create_timeout(Some(ATTEMPT))
-            .runtime(Runtime::Tokio1)
-            .build()
-            .expect("a pool with a runtime can have time limits");
-        Self { pool }
-    }
-
-    /// Address of the broker.
-    pub(in crate::queue::rabbitmq) fn address(&self) -> &Address {
-        &self.pool.manager().address
-    }
-
-    /// Makes one attempt to connect.
-    pub(in crate::queue::rabbitmq) async fn connect(
-        &self,
-    ) -> Result<lapin::Connection, ConnectError> {
-        match self.pool.get().await {
-            Ok(connection) => Ok(Object::take(connection)),
-            Err(PoolError::Backend(error)) => Err(ConnectError::from(&error)),
-            Err(PoolError::Timeout(_)) => Err(ConnectError::Transient(format!(
-                "no answer within {} s",
-                ATTEMPT.as_secs()
-            ))),
-            Err(other) => Err(ConnectError::Transient(other.to_string())),
-        }
-    }
-
-    /// Reads the broker's version from the greeting, on a connection of its own: lapin does not expose the greeting.
-    pub(in crate::queue::rabbitmq) async fn version(&self) -> Result<Version, ConnectError> {
-        tokio::time::timeout(ATTEMPT, self.pool.manager().read_version())
-            .await
-            .unwrap_or_else(|_| Err(ConnectError::Transient("no greeting".to_owned())))
-    }
-}
-
-impl From<&lapin::Error> for ConnectError {
-    fn from(error: &lapin::Error) -> Self {
-        match BrokerFailure::from(error) {
-            BrokerFailure::Refused(why) => Self::Refused(why),
-            BrokerFailure::Transient(why) => Self::Transient(why),
-            BrokerFailure::QueueMissing => Self::Transient(error.to_string()),
-        }
-    }
-}
-
-/// deadpool-lapin's manager with support for certificates.
-struct ConnectionManager {
-    address: Address,
-    name: String,
-    plain: deadpool_lapin::Manager,
-}
-
-impl ConnectionManager {
-    fn new(address: Address, name: String) -> Self {
         let properties = {
             let name = name.clone();
             move || properties(&name)
@@ -103,6 +47,18 @@ impl ConnectionManager {
             name,
             plain,
         }
+    }
+
+    /// Address of the broker.
+    pub(in crate::queue::rabbitmq) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Reads the broker's version from the greeting, on a connection of its own: lapin does not expose the greeting.
+    pub(in crate::queue::rabbitmq) async fn version(&self) -> Result<Version, ConnectError> {
+        timeout(ATTEMPT, self.read_version())
+            .await
+            .unwrap_or_else(|_| Err(ConnectError::Transient("no greeting".to_owned())))
     }
 
     async fn read_version(&self) -> Result<Version, ConnectError> {
@@ -117,24 +73,8 @@ impl ConnectionManager {
             .map_err(passing)?;
         handshake::version(&mut stream).await.map_err(passing)
     }
-}
 
-fn properties(name: &str) -> ConnectionProperties {
-    ConnectionProperties::default().with_connection_name(name.into())
-}
-
-impl std::fmt::Debug for ConnectionManager {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // deadpool-lapin's manager would show the password.
-        write!(out, "ConnectionManager({}, {})", self.address, self.name)
-    }
-}
-
-impl Manager for ConnectionManager {
-    type Type = lapin::Connection;
-    type Error = lapin::Error;
-
-    async fn create(&self) -> Result<lapin::Connection, lapin::Error> {
+    async fn connect_unlimited(&self) -> lapin::Result<lapin::Connection> {
         let unreadable = |why| lapin::Error::from(ErrorKind::AuthProviderError(why));
         let Some(certificates) = self.address.certificates().map_err(unreadable)? else {
             return self.plain.create().await;
@@ -144,12 +84,50 @@ impl Manager for ConnectionManager {
         uri.connect_with_config(properties(&self.name), certificates, runtime)
             .await
     }
+}
+
+impl Manager for BrokerConnector {
+    type Type = lapin::Connection;
+    type Error = ConnectError;
+
+    /// Makes one attempt to connect.
+    async fn create(&self) -> Result<lapin::Connection, ConnectError> {
+        match timeout(ATTEMPT, self.connect_unlimited()).await {
+            Ok(attempted) => attempted.map_err(|error| ConnectError::from(&error)),
+            Err(_) => Err(ConnectError::Transient(format!(
+                "no answer within {} s",
+                ATTEMPT.as_secs()
+            ))),
+        }
+    }
 
     async fn recycle(
         &self,
         connection: &mut lapin::Connection,
         metrics: &Metrics,
-    ) -> RecycleResult<lapin::Error> {
-        self.plain.recycle(connection, metrics).await
+    ) -> RecycleResult<ConnectError> {
+        let recycled = self.plain.recycle(connection, metrics).await;
+        recycled.map_err(|error| ConnectError::Transient(error.to_string()).into())
+    }
+}
+
+impl From<&lapin::Error> for ConnectError {
+    fn from(error: &lapin::Error) -> Self {
+        match BrokerFailure::from(error) {
+            BrokerFailure::Refused(why) => Self::Refused(why),
+            BrokerFailure::Transient(why) => Self::Transient(why),
+            BrokerFailure::QueueMissing => Self::Transient(error.to_string()),
+        }
+    }
+}
+
+fn properties(name: &str) -> ConnectionProperties {
+    ConnectionProperties::default().with_connection_name(name.into())
+}
+
+impl std::fmt::Debug for BrokerConnector {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // deadpool-lapin's manager would show the password.
+        write!(out, "BrokerConnector({}, {})", self.address, self.name)
     }
 }

@@ -5,9 +5,11 @@ mod broker_url;
 mod connector;
 mod handshake;
 mod reconnector;
+mod watch;
 
 pub use address::{Address, InvalidAddress};
 pub use broker_url::BrokerUrl;
 
 pub(super) use connector::{BrokerConnector, ConnectError};
 pub(super) use reconnector::Connection;
+pub(super) use watch::watch_until_lost;

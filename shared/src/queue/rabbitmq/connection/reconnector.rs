@@ -3,8 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use futures::{Stream, StreamExt};
-use lapin::Event;
+use deadpool::managed::Manager as _;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -12,11 +11,9 @@ use tracing::{debug, info, warn};
 
 use super::address::Address;
 use super::connector::{BrokerConnector, ConnectError};
+use super::watch::watch_until_lost;
 use crate::queue::rabbitmq::retry::{FIRST_DELAY, RetryDelays};
 use crate::queue::{Link, QueueError};
-
-/// Some connections end without an event, so the state is polled at this interval.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// A connection that is established on first use and re-established after every loss. A single task does so for any
 /// number of waiting callers, and ends with the value.
@@ -28,8 +25,6 @@ pub(in crate::queue::rabbitmq) struct Connection {
 
 #[derive(Debug)]
 struct Reconnector {
-    /// For the log: `consuming` or `publishing`.
-    purpose: &'static str,
     connector: BrokerConnector,
     state: watch::Sender<ConnectionState>,
 }
@@ -40,29 +35,21 @@ enum ConnectionState {
     Idle,
     /// Connecting.
     Down(ConnectError),
-    Up {
-        connection: Arc<lapin::Connection>,
-        /// The broker's reason for blocking the connection.
-        blocked: Option<String>,
-    },
+    Up(Arc<lapin::Connection>),
 }
 
 impl ConnectionState {
     fn usable(&self) -> Option<&Arc<lapin::Connection>> {
         match self {
-            Self::Up { connection, .. } if connection.status().connected() => Some(connection),
+            Self::Up(connection) if connection.status().connected() => Some(connection),
             _ => None,
         }
     }
 }
 
 impl Connection {
-    pub(in crate::queue::rabbitmq) fn new(
-        purpose: &'static str,
-        connector: BrokerConnector,
-    ) -> Self {
+    pub(in crate::queue::rabbitmq) fn new(connector: BrokerConnector) -> Self {
         let reconnector = Reconnector {
-            purpose,
             connector,
             state: watch::Sender::new(ConnectionState::Idle),
         };
@@ -92,7 +79,7 @@ impl Connection {
                 Err(not_connected(address, time_limit, why))
             }
             ConnectionState::Idle => Err(not_connected(address, time_limit, "no answer yet")),
-            ConnectionState::Up { .. } => Ok(()),
+            ConnectionState::Up(_) => Ok(()),
         }
     }
 
@@ -108,24 +95,17 @@ impl Connection {
         state.usable().map(Arc::clone).ok_or(QueueError::Closed)
     }
 
-    /// State of the connection; an unused connection counts as up.
+    /// State of the connection; an unused connection counts as up. The broker never blocks a connection that
+    /// publishes nothing.
     pub(in crate::queue::rabbitmq) fn link(&self) -> Link {
         match &*self.reconnector.state.borrow() {
-            ConnectionState::Down(ConnectError::Transient(why) | ConnectError::Refused(why)) => {
-                Link::Down { why: why.clone() }
-            }
-            ConnectionState::Up { connection, .. } if !connection.status().connected() => {
-                Link::Down {
-                    why: "the connection was lost".to_owned(),
-                }
-            }
-            ConnectionState::Up {
-                connection,
-                blocked,
-            } if connection.status().blocked() => Link::Blocked {
-                why: blocked.clone().unwrap_or_else(|| "an alarm".to_owned()),
+            ConnectionState::Down(failed) => Link::Down {
+                why: failed.to_string(),
             },
-            ConnectionState::Idle | ConnectionState::Up { .. } => Link::Up,
+            ConnectionState::Up(connection) if !connection.status().connected() => Link::Down {
+                why: "the connection was lost".to_owned(),
+            },
+            ConnectionState::Idle | ConnectionState::Up(_) => Link::Up,
         }
     }
 
@@ -154,16 +134,11 @@ impl Reconnector {
             let connection = Arc::new(self.connect_with_retries(lost).await);
             let events = connection.events_listener();
             let since = Instant::now();
-            self.state.send_replace(ConnectionState::Up {
-                connection: Arc::clone(&connection),
-                blocked: None,
-            });
-            let why = self.watch(&connection, events).await;
-            warn!(
-                "the {} connection to {} was lost: {why}; reconnecting",
-                self.purpose,
-                self.connector.address()
-            );
+            self.state
+                .send_replace(ConnectionState::Up(Arc::clone(&connection)));
+            let why = watch_until_lost(connection.status(), events, |_| {}).await;
+            let address = self.connector.address();
+            warn!("the consuming connection to {address} was lost: {why}; reconnecting");
             self.state
                 .send_replace(ConnectionState::Down(ConnectError::Transient(why)));
             lost = Some(Instant::now());
@@ -173,15 +148,15 @@ impl Reconnector {
     }
 
     async fn connect_with_retries(&self, lost: Option<Instant>) -> lapin::Connection {
-        let (purpose, address) = (self.purpose, self.connector.address());
+        let address = self.connector.address();
         let mut delays = RetryDelays::new();
         let mut logged = false;
         loop {
-            match self.connector.connect().await {
+            match self.connector.create().await {
                 Ok(connection) => {
                     if let Some(lost) = lost {
                         info!(
-                            "the {purpose} connection to {address} was re-established after {:.1?}",
+                            "the consuming connection to {address} was re-established after {:.1?}",
                             lost.elapsed()
                         );
                     }
@@ -199,47 +174,11 @@ impl Reconnector {
     /// Logs the first failure as a warning and the following ones at debug level: a broker's restart takes many
     /// attempts.
     fn log_failure(&self, again: bool, failed: &ConnectError) {
-        let (ConnectError::Transient(why) | ConnectError::Refused(why)) = failed;
-        let (purpose, address) = (self.purpose, self.connector.address());
-        if again {
-            debug!("another attempt at the {purpose} connection to {address} failed: {why}");
-        } else {
-            warn!("the {purpose} connection to {address} failed: {why}; retrying");
-        }
-    }
-
-    /// Waits for the connection's end; returns why.
-    async fn watch(
-        &self,
-        connection: &lapin::Connection,
-        events: impl Stream<Item = Event>,
-    ) -> String {
-        let mut events = std::pin::pin!(events);
-        let mut why = "it was closed".to_owned();
-        while connection.status().connected() {
-            match timeout(LOOK, events.next()).await {
-                Ok(Some(Event::ConnectionBlocked(reason))) => self.blocked(Some(reason)),
-                Ok(Some(Event::ConnectionUnblocked)) => self.blocked(None),
-                // Of a channel, unless the connection went too.
-                Ok(Some(Event::Error(error))) => why = error.to_string(),
-                Ok(Some(_)) | Err(_) => {}
-                Ok(None) => break,
-            }
-        }
-        why
-    }
-
-    fn blocked(&self, reason: Option<String>) {
         let address = self.connector.address();
-        if let Some(reason) = &reason {
-            warn!("the broker {address} is blocked: {reason}; publishing waits");
+        if again {
+            debug!("another attempt at the consuming connection to {address} failed: {failed}");
         } else {
-            info!("the broker {address} is no longer blocked");
+            warn!("the consuming connection to {address} failed: {failed}; retrying");
         }
-        self.state.send_modify(|state| {
-            if let ConnectionState::Up { blocked, .. } = state {
-                *blocked = reason;
-            }
-        });
     }
 }

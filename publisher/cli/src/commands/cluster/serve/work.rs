@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use drover_shared::ledger::Ledger;
 use drover_shared::process::{Tokens, process_name};
+use drover_shared::queue::rabbitmq::PublishConnections;
 use drover_shared::queue::{Broker, Embedded};
 use tokio::sync::Semaphore;
 
@@ -34,6 +35,7 @@ pub(crate) struct ServeContext {
     pub(crate) watching: WatchContext,
     pub(crate) live_jobs: LiveJobs,
     limit: usize,
+    publish_connections: PublishConnections,
 }
 
 impl ServeContext {
@@ -69,6 +71,7 @@ impl ServeContext {
             },
             live_jobs: LiveJobs::default(),
             limit: most.map_or(Semaphore::MAX_PERMITS, |most| most.get() as usize),
+            publish_connections: typed.publish_connections,
         })
     }
 
@@ -87,7 +90,10 @@ impl ServeContext {
                 Arc::clone(queue),
                 "running jobs in this process, without a broker, and",
             ),
-            None => (reach(context).await?, "coordinating submitted jobs, and"),
+            None => (
+                self.connect(context).await?,
+                "coordinating submitted jobs, and",
+            ),
         };
         let leader = PipelineLeader {
             workers: self.workers.clone(),
@@ -103,6 +109,11 @@ impl ServeContext {
         ));
         Err(service.run().await.into())
     }
+
+    async fn connect(&self, context: &Context) -> Result<Arc<dyn Broker>, CommandError> {
+        let broker = broker::connect_with(context, self.publish_connections).await?;
+        Ok(Arc::new(broker))
+    }
 }
 
 fn local(slots: Option<NonZeroU16>, working: &Tokens) -> LocalWorkers {
@@ -115,8 +126,4 @@ fn local(slots: Option<NonZeroU16>, working: &Tokens) -> LocalWorkers {
         tokens: working.clone(),
         on_shutdown: OnShutdown::LeaveJob,
     }
-}
-
-async fn reach(context: &Context) -> Result<Arc<dyn Broker>, CommandError> {
-    Ok(Arc::new(broker::connect(context).await?))
 }
