@@ -3,9 +3,10 @@
 //! A lost broker connection does not make the operator unready, because a restart would not help; conditions report it.
 
 use std::error::Error;
-use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use drover_shared::causes::with_causes;
 
 /// Time after which a failed watch counts as resumed. The watches retry at least every 30 seconds.
 const WATCH_FAILURE_LASTS: Duration = Duration::from_secs(45);
@@ -80,13 +81,6 @@ impl Health {
     }
 }
 
-/// A failure with all its causes.
 fn text(part: &str, error: &(dyn Error + 'static)) -> String {
-    let mut text = format!("{part}: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let _ = write!(text, ": {error}");
-        cause = error.source();
-    }
-    text
+    format!("{part}: {}", with_causes(error))
 }

@@ -7,8 +7,10 @@ use std::time::Duration;
 use clap::Parser;
 use clap::error::ErrorKind;
 use drover_operator::crd;
-use drover_operator::process::{self, Args, OperatorConfig, OperatorFailure, OperatorSubcommand};
+use drover_operator::process::{self, Args, OperatorConfig, OperatorSubcommand};
 use drover_shared::process::{Lifecycle, ShutdownOutcome, telemetry};
+use drover_shared::queue::QueueError;
+use drover_shared::store::StoreError;
 
 /// Time for running reconciliations to finish after a stop signal.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(20);
@@ -50,20 +52,20 @@ async fn run(config: OperatorConfig) -> ExitCode {
     match operator.await {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) => {
-            tracing::error!(
-                error = &error as &dyn std::error::Error,
-                "the operator exits"
-            );
-            match error {
-                OperatorFailure::Store(_) | OperatorFailure::Broker(_) => UNREACHABLE.into(),
-                OperatorFailure::Listen { .. }
-                | OperatorFailure::Cluster(_)
-                | OperatorFailure::LeaseLost(_) => UNFIT.into(),
-            }
+            let cause: &(dyn std::error::Error + 'static) = error.as_ref();
+            tracing::error!(error = cause, "the operator exits");
+            exit_of(&error)
         }
         // A panic has already printed its message.
         Err(_) => UNFIT.into(),
     }
+}
+
+fn exit_of(error: &anyhow::Error) -> ExitCode {
+    let is_remote = error
+        .chain()
+        .any(|cause| cause.is::<StoreError>() || cause.is::<QueueError>());
+    if is_remote { UNREACHABLE } else { UNFIT }.into()
 }
 
 fn print_crd() -> ExitCode {

@@ -19,6 +19,7 @@ pub mod queue;
 pub mod wire;
 
 pub mod backoff;
+pub mod causes;
 pub mod process;
 mod tls;
 pub mod units;

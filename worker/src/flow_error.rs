@@ -117,15 +117,3 @@ impl From<InfrastructureError> for WorkError {
         }
     }
 }
-
-/// An error with its chain of sources, on one line, for a [`Cause`].
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
-}

@@ -64,8 +64,9 @@ async fn run(args: Args) -> Exit {
     match worker.await {
         Ok(Ok(())) => Exit::Drained,
         Ok(Err(error)) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "the worker ends");
-            error.exit()
+            let cause: &(dyn std::error::Error + 'static) = error.as_ref();
+            tracing::error!(error = cause, "the worker ends");
+            Exit::from(&error)
         }
         // A panic; its message is on standard error.
         Err(_) => Exit::Unfit,

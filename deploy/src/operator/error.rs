@@ -1,6 +1,5 @@
 //! Errors of a reconciliation, and the back-off of each.
 
-use std::error::Error;
 use std::time::Duration;
 
 use kube::core::Status;
@@ -111,16 +110,4 @@ impl From<finalizer::Error<Self>> for OperatorError {
             other => Self::Finalizer(Box::new(other)),
         }
     }
-}
-
-/// The error with all its causes, for users.
-pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(link) = cause {
-        text.push_str(": ");
-        text.push_str(&link.to_string());
-        cause = link.source();
-    }
-    text
 }

@@ -1,5 +1,6 @@
 //! The operator's writes to the cluster.
 
+use drover_shared::causes::with_causes;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -10,7 +11,6 @@ use kube::runtime::events::{Event, EventType};
 use kube::{Api, Resource, ResourceExt};
 use serde_json::json;
 
-use super::error::chain;
 use super::{Context, OperatorError};
 use crate::crd::{Pipeline, PipelineStatus};
 use crate::job_store::JobStoreError;
@@ -127,7 +127,7 @@ pub(super) async fn store_failed(
 ) -> OperatorError {
     context.health.store(Some(&error));
     if !matches!(error, JobStoreError::Superseded(_)) {
-        let why = chain(&error);
+        let why = with_causes(&error);
         let outcome = ReconcileOutcome::StoreUnreachable(&why);
         if let Err(error) = update_status(resource, &outcome, context).await {
             return error;

@@ -6,4 +6,4 @@ mod run;
 
 pub use args::{Args, LogFormat, OperatorSubcommand, PullPolicy, WorkerArgs};
 pub use config::OperatorConfig;
-pub use run::{OperatorFailure, run};
+pub use run::run;

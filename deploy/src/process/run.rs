@@ -1,52 +1,33 @@
 //! The operator's life: connect to cluster, store and broker, acquire the Lease, reconcile, release the Lease.
 
 use std::convert::Infallible;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use drover_shared::ledger::{LeaderTerm, Ledger};
 use drover_shared::process::{MetricsExporter, Probe, Tokens};
 use drover_shared::queue::rabbitmq::{ConnectOptions, RabbitMq};
-use drover_shared::queue::{Broker, Link, QueueError};
-use drover_shared::store::{Store, StoreError};
+use drover_shared::queue::{Broker, Link};
+use drover_shared::store::Store;
 use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
 
 use crate::health::Health;
 use crate::job_store::LedgerJobStore;
-use crate::leader::{LeaseCandidate, LeaseLost};
+use crate::leader::LeaseCandidate;
 use crate::operator::{Context, hints, watch, watch_nodes};
 use crate::process::config::OperatorConfig;
 use crate::worker_probe::HttpWorkerProbe;
 use crate::{metrics, objects};
 
-/// A fatal error of the operator.
-#[derive(Debug, thiserror::Error)]
-pub enum OperatorFailure {
-    /// The probe's address cannot be bound.
-    #[error("cannot listen on {address}; give --listen another address")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// The cause.
-        #[source]
-        source: io::Error,
-    },
-    /// No Kubernetes cluster is configured.
-    #[error("cannot find the cluster; run it in a pod with a service account, or set KUBECONFIG")]
-    Cluster(#[source] Box<kube::Error>),
-    /// The store was not reached.
-    #[error("cannot start without the store; check --store, the network and its credentials")]
-    Store(#[source] StoreError),
-    /// The broker was not reached, or refused the connection.
-    #[error("cannot start without the broker; check --broker, the network and its credentials")]
-    Broker(#[source] QueueError),
-    /// Another operator may lead.
-    #[error(transparent)]
-    LeaseLost(#[from] LeaseLost),
-}
+const NO_CLUSTER: &str =
+    "cannot find the cluster; run it in a pod with a service account, or set KUBECONFIG";
+const NO_STORE: &str =
+    "cannot start without the store; check --store, the network and its credentials";
+const NO_BROKER: &str =
+    "cannot start without the broker; check --broker, the network and its credentials";
 
 /// Interval between two probes of the broker's alarms.
 const ALARM_INTERVAL: Duration = Duration::from_secs(10);
@@ -55,7 +36,7 @@ const ALARM_INTERVAL: Duration = Duration::from_secs(10);
 type BrokerCell = Arc<OnceLock<RabbitMq>>;
 
 /// Runs until the process is asked to stop.
-pub async fn run(config: OperatorConfig, tokens: Tokens) -> Result<(), OperatorFailure> {
+pub async fn run(config: OperatorConfig, tokens: Tokens) -> anyhow::Result<()> {
     let reached = BrokerCell::default();
     let health = Arc::new(Health::default());
     let probes = serve_probes(config.listen, Arc::clone(&reached), Arc::clone(&health)).await?;
@@ -70,18 +51,16 @@ async fn serve(
     reached: BrokerCell,
     health: Arc<Health>,
     tokens: Tokens,
-) -> Result<(), OperatorFailure> {
+) -> anyhow::Result<()> {
     let stop = tokens.soft;
     let connecting = async {
-        let client = Client::try_default()
-            .await
-            .map_err(|error| OperatorFailure::Cluster(Box::new(error)))?;
+        let client = Client::try_default().await.context(NO_CLUSTER)?;
         let options = ConnectOptions::within(config.connect_timeout);
         let store = Store::open_with_retry(&config.store, config.connect_timeout).await;
         let broker = RabbitMq::connect(&config.broker, &config.me, options).await;
-        let store = store.map_err(OperatorFailure::Store)?;
-        let broker = broker.map_err(OperatorFailure::Broker)?;
-        Ok::<_, OperatorFailure>((client, store, reached.get_or_init(|| broker).clone()))
+        let store = store.context(NO_STORE)?;
+        let broker = broker.context(NO_BROKER)?;
+        anyhow::Ok((client, store, reached.get_or_init(|| broker).clone()))
     };
     let Some(connected) = stop.run_until_cancelled(connecting).await else {
         return Ok(());
@@ -126,11 +105,9 @@ async fn reconcile_all(
     broker: RabbitMq,
     health: Arc<Health>,
     stop: tokio_util::sync::CancellationToken,
-) -> Result<(), OperatorFailure> {
+) -> anyhow::Result<()> {
     let (nodes, node_changes) = watch_nodes(client.clone());
-    let hints = hints(&broker, &config.me)
-        .await
-        .map_err(OperatorFailure::Broker)?;
+    let hints = hints(&broker, &config.me).await.context(NO_BROKER)?;
     let reporter = Reporter {
         controller: objects::MANAGER.to_owned(),
         instance: Some(config.me.clone()),
@@ -176,17 +153,11 @@ async fn serve_probes(
     listen: Option<SocketAddr>,
     reached: BrokerCell,
     health: Arc<Health>,
-) -> Result<impl Future<Output = Infallible>, OperatorFailure> {
-    let refused = |address| move |source| OperatorFailure::Listen { address, source };
+) -> anyhow::Result<impl Future<Output = Infallible>> {
     let probe = match listen {
-        Some(address) => {
-            let probe = Probe::bind(address).await.map_err(refused(address))?;
-            let exporter = MetricsExporter::install(&metrics::BUCKETS_S, &[]);
-            let exporter = exporter.map_err(|error| refused(address)(io::Error::other(error)))?;
-            metrics::describe();
-            metrics::set_leader(false);
-            Some((probe, exporter))
-        }
+        Some(address) => Some(listen_on(address).await.with_context(|| {
+            format!("cannot listen on {address}; give --listen another address")
+        })?),
         None => None,
     };
     Ok(async move {
@@ -198,6 +169,14 @@ async fn serve_probes(
         let look = move || metrics::set_queue_link(link.get().map(Broker::link) == Some(Link::Up));
         exporter.serve_on(probe, ready, look).await
     })
+}
+
+async fn listen_on(address: SocketAddr) -> anyhow::Result<(Probe, MetricsExporter)> {
+    let probe = Probe::bind(address).await?;
+    let exporter = MetricsExporter::install(&metrics::BUCKETS_S, &[])?;
+    metrics::describe();
+    metrics::set_leader(false);
+    Ok((probe, exporter))
 }
 
 /// Ready once the broker was reached, while the Lease, the watches and the store are healthy.

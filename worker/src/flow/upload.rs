@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use drover_shared::causes::with_causes;
 use drover_shared::datum::{Cause, Output};
 use drover_shared::store::{Entry, StoreError, StoreKey, layout};
 
@@ -9,7 +10,7 @@ use super::claimed::ClaimedDatum;
 use super::collect::CollectedOutput;
 use super::execute::{DatumOutcome, ExecutedDatum};
 use crate::context::WorkerContext;
-use crate::flow_error::{FlowError, chain};
+use crate::flow_error::FlowError;
 
 /// A datum whose output files are in the store.
 #[derive(Debug)]
@@ -91,7 +92,7 @@ pub(super) async fn delete_staged(keys: Vec<StoreKey>, context: &WorkerContext) 
 fn refused_by_store(error: StoreError) -> Result<Cause, FlowError> {
     match error {
         StoreError::Name { .. } | StoreError::Irregular { .. } => Ok(Cause::Output {
-            message: chain(&error),
+            message: with_causes(&error),
         }),
         other => Err(other.into()),
     }

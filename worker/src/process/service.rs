@@ -1,65 +1,30 @@
 //! The service: connects to store and broker, runs the worker, and answers the health probe meanwhile.
 
 use std::convert::Infallible;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use drover_shared::ledger::Ledger;
 use drover_shared::process::{MetricsExporter, Probe, Tokens};
-use drover_shared::queue::{Broker, QueueError};
-use drover_shared::store::{Store, StoreError};
+use drover_shared::queue::Broker;
+use drover_shared::store::Store;
 
 use crate::config::Settings;
 use crate::consume::work;
-use crate::error::WorkError;
 use crate::jobs::Cancellations;
 use crate::metrics;
 use crate::process::connect;
-use crate::process::exit::Exit;
 use crate::process::health::WorkerHealth;
 use crate::process::request::WorkerRequest;
 
-/// An error that ends the service.
-#[derive(Debug, thiserror::Error)]
-pub enum ServiceError {
-    /// The probe cannot listen on its address.
-    #[error("cannot listen on {address}; give --listen another address")]
-    Listen {
-        /// The address of `--listen`.
-        address: SocketAddr,
-        /// The cause.
-        #[source]
-        source: io::Error,
-    },
-    /// The store could not be opened within the connect timeout.
-    #[error("cannot begin without the store; check --store, the network and its credentials")]
-    Store(#[source] StoreError),
-    /// The broker could not be reached within the connect timeout, or refuses the worker.
-    #[error("cannot begin without the broker; check --broker, the network and its credentials")]
-    Broker(#[source] QueueError),
-    /// The worker ended because of an error.
-    #[error(transparent)]
-    Work(#[from] WorkError),
-}
-
-impl ServiceError {
-    /// The exit code of the process.
-    pub fn exit(&self) -> Exit {
-        match self {
-            Self::Store(_)
-            | Self::Broker(_)
-            | Self::Work(WorkError::Queue { .. } | WorkError::Store { .. }) => Exit::Unreachable,
-            Self::Listen { .. }
-            | Self::Work(WorkError::Scratch { .. } | WorkError::Runner { .. } | WorkError::Bug) => {
-                Exit::Unfit
-            }
-        }
-    }
-}
+const NO_STORE: &str =
+    "cannot begin without the store; check --store, the network and its credentials";
+const NO_BROKER: &str =
+    "cannot begin without the broker; check --broker, the network and its credentials";
 
 /// Runs the worker until it has drained, and answers the health probe meanwhile.
-pub async fn run(request: WorkerRequest, tokens: Tokens) -> Result<(), ServiceError> {
+pub async fn run(request: WorkerRequest, tokens: Tokens) -> anyhow::Result<()> {
     let health = WorkerHealth::default();
     let answering = answer(request.listen, health.clone()).await?;
     tokio::select! {
@@ -72,7 +37,7 @@ async fn serve(
     request: &WorkerRequest,
     health: &WorkerHealth,
     tokens: Tokens,
-) -> Result<(), ServiceError> {
+) -> anyhow::Result<()> {
     let reaching = tokens.soft.run_until_cancelled(reach(request, health));
     let Some(reached) = reaching.await else {
         tracing::info!("stopped before store and broker were connected");
@@ -101,19 +66,16 @@ async fn serve(
 async fn reach(
     request: &WorkerRequest,
     health: &WorkerHealth,
-) -> Result<(Ledger, Arc<dyn Broker>), ServiceError> {
+) -> anyhow::Result<(Ledger, Arc<dyn Broker>)> {
     let timeout = request.connect_timeout;
     let store = Store::open_with_retry(&request.store, timeout)
         .await
-        .map_err(ServiceError::Store)?;
+        .context(NO_STORE)?;
     let broker = connect::broker(&request.broker, request.worker().as_str(), timeout);
-    let broker = broker.await.map_err(ServiceError::Broker)?;
+    let broker = broker.await.context(NO_BROKER)?;
     health.watch(&broker);
     for pipeline in &request.pipelines {
-        broker
-            .declare(pipeline)
-            .await
-            .map_err(ServiceError::Broker)?;
+        broker.declare(pipeline).await.context(NO_BROKER)?;
     }
     Ok((Ledger::new(store), broker))
 }
@@ -122,7 +84,7 @@ async fn reach(
 async fn answer(
     listen: Option<SocketAddr>,
     health: WorkerHealth,
-) -> Result<impl Future<Output = Infallible>, ServiceError> {
+) -> anyhow::Result<impl Future<Output = Infallible>> {
     let probe = match listen {
         Some(address) => Some(listen_on(address).await?),
         None => None,
@@ -138,13 +100,17 @@ async fn answer(
     })
 }
 
-async fn listen_on(address: SocketAddr) -> Result<(Probe, MetricsExporter), ServiceError> {
-    let refused = |source| ServiceError::Listen { address, source };
-    let probe = Probe::bind(address).await.map_err(refused)?;
-    let exporter = MetricsExporter::install(&metrics::BUCKETS_S, &[])
-        .map_err(|error| refused(io::Error::other(error)))?;
+async fn listen_on(address: SocketAddr) -> anyhow::Result<(Probe, MetricsExporter)> {
+    let bound = async {
+        let probe = Probe::bind(address).await?;
+        let exporter = MetricsExporter::install(&metrics::BUCKETS_S, &[])?;
+        let address = probe.address()?;
+        anyhow::Ok((probe, exporter, address))
+    };
+    let (probe, exporter, address) = bound
+        .await
+        .with_context(|| format!("cannot listen on {address}; give --listen another address"))?;
     metrics::describe();
-    let address = probe.address().map_err(refused)?;
     tracing::info!("answering /live, /ready and /metrics on http://{address}");
     Ok((probe, exporter))
 }

@@ -121,7 +121,7 @@ impl LogCollector {
                     lines.push(json);
                 }
             }
-            Ok(Continue(()))
+            Ok::<_, std::io::Error>(Continue(()))
         })?;
         Ok(self)
     }

@@ -1,5 +1,6 @@
 //! Context of a command: the console, the store and the broker.
 
+use anyhow::Context as _;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +11,6 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::args::Common;
-use crate::commands::CommandError;
 use crate::render::{Console, SummaryContext};
 
 const DEFAULT_STORE: &str = ".";
@@ -44,17 +44,13 @@ impl fmt::Debug for BrokerChoice {
 }
 
 impl Context {
-    pub(crate) fn new(common: &Common) -> Result<Self, CommandError> {
-        let no_directory = |source| CommandError::System {
-            what: "find the current directory",
-            source,
-        };
+    pub(crate) fn new(common: &Common) -> anyhow::Result<Self> {
         Ok(Self {
             console: Console {
                 quiet: common.quiet,
                 ..Console::new(common.output)
             },
-            current_dir: std::env::current_dir().map_err(no_directory)?,
+            current_dir: std::env::current_dir().context("cannot find the current directory")?,
             broker: BrokerChoice {
                 url: common.broker.clone(),
                 is_typed: common.broker_is_typed,
@@ -65,17 +61,17 @@ impl Context {
     }
 
     /// Location of the store.
-    pub(crate) fn location(&self) -> Result<Location, CommandError> {
+    pub(crate) fn location(&self) -> anyhow::Result<Location> {
         Ok(Location::parse(&self.store, &self.current_dir)?)
     }
 
     /// Opens the store.
-    pub(crate) async fn open(&self) -> Result<Store, CommandError> {
+    pub(crate) async fn open(&self) -> anyhow::Result<Store> {
         Ok(Store::open(&self.location()?).await?)
     }
 
     /// Opens the records of the store.
-    pub(crate) async fn ledger(&self) -> Result<Ledger, CommandError> {
+    pub(crate) async fn ledger(&self) -> anyhow::Result<Ledger> {
         Ok(Ledger::new(self.open().await?))
     }
 

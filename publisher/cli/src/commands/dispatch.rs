@@ -8,7 +8,8 @@ use super::pipelines::registry;
 use super::run::{local_run, retry};
 use super::spec::{completions, manifest, plan, schema, validate};
 use super::store::{redo, verify};
-use super::{CommandError, Context};
+use super::class::ErrorClass;
+use super::{Context, UsageError};
 use crate::args::{self, Cli, Command, Format};
 use crate::exit::Exit;
 use crate::render::{self, Console};
@@ -29,12 +30,11 @@ pub async fn execute(cli: Cli) -> Exit {
     match dispatch(cli).await {
         Ok(exit) => exit,
         Err(error) => {
-            let known = error.downcast_ref::<CommandError>();
-            let exit = known.map_or(Exit::Unreachable, CommandError::exit);
-            if exit != Exit::Success {
-                report(&error, console);
+            let class = ErrorClass::of(&error);
+            if class.exit != Exit::Success {
+                report(&error, class, console);
             }
-            exit
+            class.exit
         }
     }
 }
@@ -64,7 +64,7 @@ pub fn refuse(refusal: &clap::Error) -> Exit {
 
 async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
     let context = Context::new(&cli.common)?;
-    let done = match cli.command {
+    match cli.command {
         Command::Run(typed) => local_run::run(&typed, &context).await,
         Command::Publish(typed) => publish::publish(&typed, &context).await,
         Command::Serve(typed) => serve::serve(&typed, &context).await,
@@ -91,16 +91,13 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Explain(typed) => explain::explain(&typed, &context).await,
         Command::Completions(typed) => completions::completions(&typed, &context),
         Command::Probe(typed) => probe::probe(&typed),
-    };
-    Ok(done?)
+    }
 }
 
-fn report(error: &anyhow::Error, console: Console) {
-    let known = error.downcast_ref::<CommandError>();
-    let (findings, sources) = match known {
-        Some(CommandError::Spec { findings, sources }) => (findings.as_slice(), sources.as_slice()),
+fn report(error: &anyhow::Error, class: ErrorClass, console: Console) {
+    let (findings, sources) = match error.downcast_ref() {
+        Some(UsageError::Spec { findings, sources }) => (findings.as_slice(), sources.as_slice()),
         _ => (&[][..], &[][..]),
     };
-    let kind = known.map_or("system", CommandError::kind);
-    render::error(kind, error, findings, sources, console);
+    render::error(class.kind, error, findings, sources, console);
 }

@@ -7,10 +7,11 @@ mod run;
 mod spec;
 mod store;
 
+mod class;
 mod context;
 mod dispatch;
-mod error;
+mod usage_error;
 
 use context::Context;
 pub use dispatch::{execute, refuse};
-pub use error::CommandError;
+use usage_error::UsageError;

@@ -20,7 +20,7 @@ pub use pipelines::explain::explain_pipeline;
 pub use pipelines::list::pipelines;
 pub use problems::error::{error, usage_as_json};
 pub use problems::findings::{SourceText, finding};
-pub use terminal::console::{Console, LineWriter};
+pub use terminal::console::{Console, LineWriter, OutputError};
 pub use terminal::number::{count, counted};
 pub use terminal::palette::Palette;
 pub use terminal::table::Table;

@@ -54,10 +54,10 @@ pub enum LogError {
 }
 
 /// Passes the lines of a log to `each` until `each` breaks.
-pub fn each_line(
+pub fn each_line<E: From<io::Error>>(
     mut log: impl BufRead,
-    mut each: impl FnMut(LogLine) -> io::Result<ControlFlow<()>>,
-) -> io::Result<()> {
+    mut each: impl FnMut(LogLine) -> Result<ControlFlow<()>, E>,
+) -> Result<(), E> {
     let mut lines = LogLines::default();
     let mut raw = Vec::new();
     // A record is longer than a line by its head only, unless something else wrote the file.
@@ -143,7 +143,7 @@ mod tests {
         let mut sizes = Vec::new();
         let read = each_line(BufReader::new(endless), |line| {
             sizes.push(line.text.len());
-            Ok(ControlFlow::Continue(()))
+            io::Result::Ok(ControlFlow::Continue(()))
         });
         read.unwrap();
         assert_eq!(sizes, [2 * MAX_LINE_BYTES; 10]);

@@ -3,6 +3,7 @@
 use std::mem::{replace, take};
 use std::sync::Arc;
 
+use drover_shared::causes::with_causes;
 use drover_shared::job::{JobEvent, JobRecord};
 use drover_shared::ledger::DoneIndex;
 use drover_shared::queue::{Consumer, Queue, QueueError};
@@ -16,7 +17,6 @@ use super::manifest::redo;
 use super::manifest::retry::{self, RetryScope};
 use super::manifest::source::{DatumSource, continuation, expansion, nothing};
 use super::manifest::write;
-use super::reason::chain;
 use super::recovery::open::read_done_work;
 use super::recovery::recover::{Recovered, recover};
 use super::track::collect::Collector;
@@ -280,7 +280,7 @@ async fn record_failure(context: &JobContext, live: &mut LiveJob, error: &Coordi
         return;
     }
     context.control.cancel_commands();
-    live.give_reason(chain(error));
+    live.give_reason(with_causes(error));
     // Every state that is not final accepts a failure.
     let _ = live.enter(JobEvent::Failed);
     if let Err(error) = save_final(&context.ledger, &live.record(), live).await {

@@ -9,7 +9,6 @@ mod context;
 mod control;
 mod error;
 mod fence;
-pub mod reason;
 mod snapshot;
 
 mod dispatch;

@@ -4,13 +4,13 @@ use std::io;
 use std::sync::Arc;
 
 use blake3::Hasher;
+use drover_shared::causes::with_causes;
 use drover_shared::ledger::RegisteredPipeline;
 use drover_shared::pipeline::Pipeline;
 use drover_shared::store::{Store, StoreError};
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 
-use crate::coordinator::reason::chain;
 use crate::expand::{DatumStream, ExpandError, StoreListings, expand};
 
 /// State of a pipeline's inputs.
@@ -94,7 +94,9 @@ fn unknown(error: ExpandError) -> Result<InputState, StoreError> {
         {
             Err(source)
         }
-        other => Ok(InputState::Unknown { why: chain(&other) }),
+        other => Ok(InputState::Unknown {
+            why: with_causes(&other),
+        }),
     }
 }
 

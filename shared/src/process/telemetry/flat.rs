@@ -11,6 +11,8 @@ use tracing_subscriber::fmt::format::{JsonFields, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormattedFields};
 use tracing_subscriber::registry::{LookupSpan, Scope};
 
+use crate::causes::with_causes;
+
 /// The format; fields of inner spans win over fields of outer spans.
 pub(super) struct FlatJson;
 
@@ -78,14 +80,7 @@ impl Visit for Fields<'_> {
 
     /// An error with its chain of sources.
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        let mut text = value.to_string();
-        let mut source = value.source();
-        while let Some(error) = source {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            source = error.source();
-        }
-        self.insert(field, text);
+        self.insert(field, with_causes(value));
     }
 }
 

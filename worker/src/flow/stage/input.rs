@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use drover_shared::causes::with_causes;
 use drover_shared::datum::{Cause, DatumInput};
 use drover_shared::store::{StoreError, StoreKey};
 
-use crate::flow_error::{FlowError, InfrastructureError, chain};
+use crate::flow_error::{FlowError, InfrastructureError};
 use crate::jobs::{InputLeaf, InputMode};
 use crate::runner::MountKind;
 
@@ -18,7 +19,7 @@ pub(super) fn key(input: &DatumInput, leaf: &InputLeaf) -> Result<StoreKey, Flow
     };
     key.map_err(|error| {
         FlowError::Datum(Cause::Input {
-            message: chain(&error),
+            message: with_causes(&error),
         })
     })
 }
@@ -49,7 +50,7 @@ pub(super) fn unreadable(error: StoreError) -> FlowError {
         }),
         StoreError::Denied { .. } | StoreError::Name { .. } | StoreError::Irregular { .. } => {
             FlowError::Datum(Cause::Input {
-                message: chain(&error),
+                message: with_causes(&error),
             })
         }
         other => FlowError::Infrastructure(InfrastructureError::Store(other)),

@@ -1,11 +1,12 @@
 //! Selects the files of a directory input that `exclude` does not match.
 
+use drover_shared::causes::with_causes;
 use drover_shared::datum::{Cause, DatumInput};
 use drover_shared::glob::Glob;
 use drover_shared::store::{Entry, StoreError};
 
 use super::input::{key, unreadable};
-use crate::flow_error::{FlowError, chain};
+use crate::flow_error::FlowError;
 use crate::jobs::InputLeaf;
 
 /// The files of a directory input that are not excluded, with paths relative to the directory. Blocking.
@@ -52,7 +53,7 @@ fn excluded(exclude: &[Glob], directory: &str, below: &str) -> Result<bool, Flow
 fn matches(glob: &Glob, path: &str) -> Result<bool, FlowError> {
     glob.matches(path).map_err(|error| {
         FlowError::Datum(Cause::Input {
-            message: chain(&error),
+            message: with_causes(&error),
         })
     })
 }

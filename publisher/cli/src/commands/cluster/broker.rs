@@ -8,10 +8,10 @@ use drover_shared::queue::rabbitmq::{
     Address, Advice, ConnectOptions, PublishConnections, RabbitMq, preflight,
 };
 
-use crate::commands::{CommandError, Context};
+use crate::commands::{Context, UsageError};
 
 /// Connects to the broker of the flag or variable.
-pub(crate) async fn connect(context: &Context) -> Result<RabbitMq, CommandError> {
+pub(crate) async fn connect(context: &Context) -> anyhow::Result<RabbitMq> {
     connect_with(context, PublishConnections::ONE).await
 }
 
@@ -19,9 +19,9 @@ pub(crate) async fn connect(context: &Context) -> Result<RabbitMq, CommandError>
 pub(crate) async fn connect_with(
     context: &Context,
     publish_connections: PublishConnections,
-) -> Result<RabbitMq, CommandError> {
+) -> anyhow::Result<RabbitMq> {
     let choice = &context.broker;
-    let url = choice.url.as_deref().ok_or(CommandError::NoBroker)?;
+    let url = choice.url.as_deref().ok_or(UsageError::NoBroker)?;
     let address: Address = url.parse()?;
     let options = ConnectOptions {
         time_limit: choice.timeout,
@@ -39,7 +39,7 @@ pub(crate) async fn connect_if_named(context: &Context) -> Option<RabbitMq> {
         Err(error) => {
             context
                 .console
-                .message(format!("continuing without the broker: {error}"));
+                .message(format!("continuing without the broker: {error:#}"));
             None
         }
     }
@@ -50,14 +50,12 @@ pub(crate) fn check(
     broker: &RabbitMq,
     pipeline: &Pipeline,
     context: &Context,
-) -> Result<(), CommandError> {
+) -> anyhow::Result<()> {
     for advice in preflight(&broker.version(), longest(pipeline)) {
         match advice {
             Advice::Refusal(problem) => {
-                return Err(CommandError::Unfit {
-                    pipeline: pipeline.name.clone(),
-                    problem,
-                });
+                let pipeline = pipeline.name.clone();
+                return Err(UsageError::Unfit { pipeline, problem }.into());
             }
             Advice::Warning(warning) => context
                 .console

@@ -10,8 +10,8 @@ use drover_shared::queue::rabbitmq::RabbitMq;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::commands::Context;
 use crate::commands::inspect::wait;
-use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use crate::render;
 use drover_core::coordinator::{Assignment, Snapshot};
@@ -37,10 +37,7 @@ pub(crate) struct JobFollower {
 
 impl JobFollower {
     /// Follows the jobs in their order and prints the record of each; returns the worst exit.
-    pub(crate) async fn follow_all(
-        &self,
-        assignments: Vec<Assignment>,
-    ) -> Result<Exit, CommandError> {
+    pub(crate) async fn follow_all(&self, assignments: Vec<Assignment>) -> anyhow::Result<Exit> {
         let broker = Arc::new(self.broker.clone());
         let leader = PipelineLeader::on_broker(self.ledger.clone(), broker, process_name());
         let live_jobs = leader.live_jobs.clone();
@@ -61,7 +58,7 @@ impl JobFollower {
         &self,
         record: &JobRecord,
         live_jobs: &LiveJobs,
-    ) -> Result<Option<JobRecord>, CommandError> {
+    ) -> anyhow::Result<Option<JobRecord>> {
         let (sender, receiver) = watch::channel(Snapshot::new(record.clone()));
         live_jobs.show(record.id, sender.clone());
         let last = receiver.clone();
@@ -94,7 +91,7 @@ impl JobFollower {
     }
 
     /// Returns when the command detaches from the job; after a stop request the job is followed to its end.
-    async fn on_stop_signal(&self, record: &JobRecord) -> Result<Detached, CommandError> {
+    async fn on_stop_signal(&self, record: &JobRecord) -> anyhow::Result<Detached> {
         self.tokens.soft.cancelled().await;
         match self.on_signal {
             OnSignal::LeaveThem => Ok(Detached),

@@ -3,10 +3,9 @@
 use drover_shared::process::probe_ready;
 
 use crate::args::Probe;
-use crate::commands::CommandError;
 use crate::exit::Exit;
 
-pub(crate) fn probe(typed: &Probe) -> Result<Exit, CommandError> {
+pub(crate) fn probe(typed: &Probe) -> anyhow::Result<Exit> {
     probe_ready(typed.address)?;
     Ok(Exit::Success)
 }

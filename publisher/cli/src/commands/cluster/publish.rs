@@ -1,16 +1,17 @@
 //! `drover publish`: submits jobs to the broker.
 
+use anyhow::Context as _;
 use drover_shared::ledger::Ledger;
 use drover_shared::process::{Lifecycle, ShutdownOutcome};
 use drover_shared::queue::rabbitmq::RabbitMq;
 use std::time::Duration;
 
 use crate::args::{Format, Publish};
+use crate::commands::Context;
 use crate::commands::cluster::broker;
 use crate::commands::cluster::follow::{JobFollower, OnSignal};
 use crate::commands::run::local_run;
 use crate::commands::spec::sources;
-use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use drover_core::catalog;
 use drover_core::coordinator::{Assignment, Scope};
@@ -18,7 +19,7 @@ use drover_core::coordinator::{Assignment, Scope};
 /// Time for a following command to end.
 const GRACE: Duration = Duration::from_secs(2);
 
-pub(crate) async fn publish(typed: &Publish, context: &Context) -> Result<Exit, CommandError> {
+pub(crate) async fn publish(typed: &Publish, context: &Context) -> anyhow::Result<Exit> {
     let checked = sources::prepare(&typed.sources, context)?;
     local_run::print_notes(&checked, context);
     let job = |prepared| Assignment {
@@ -44,7 +45,7 @@ async fn submit(
     assignments: &[Assignment],
     context: &Context,
     on_submitted: impl FnMut(&Assignment),
-) -> Result<(RabbitMq, Ledger), CommandError> {
+) -> anyhow::Result<(RabbitMq, Ledger)> {
     let limit = context.broker.timeout;
     let broker = broker::connect(context).await?;
     for assignment in assignments {
@@ -59,8 +60,8 @@ async fn submit(
 async fn submit_and_follow(
     assignments: Vec<Assignment>,
     context: &Context,
-) -> Result<Exit, CommandError> {
-    let lifecycle = Lifecycle::new(GRACE).map_err(local_run::signal_error)?;
+) -> anyhow::Result<Exit> {
+    let lifecycle = Lifecycle::new(GRACE).context("cannot listen for signals")?;
     let (tokens, context) = (lifecycle.tokens(), context.clone());
     let worst = lifecycle.spawn_main(async move {
         let submitting = submit(&assignments, &context, |_| {});
@@ -80,13 +81,11 @@ async fn submit_and_follow(
     if lifecycle.run().await == ShutdownOutcome::CutShort && !worst.is_finished() {
         return Ok(Exit::StillRunning);
     }
-    worst
-        .await
-        .map_err(|error| CommandError::from(std::io::Error::other(error)))?
+    worst.await.context("a task of the command failed")?
 }
 
 /// Prints the id, or the record as JSON.
-fn print(assignment: &Assignment, context: &Context) -> Result<(), CommandError> {
+fn print(assignment: &Assignment, context: &Context) -> anyhow::Result<()> {
     let mut out = context.console.data();
     match context.console.format {
         Format::Json => out.json(&assignment.record)?,

@@ -7,7 +7,7 @@ use drover_shared::id::JobId;
 use drover_shared::ledger::Ledger;
 
 use crate::args::{Datums, Format};
-use crate::commands::{CommandError, Context};
+use crate::commands::Context;
 use crate::exit::Exit;
 use crate::render::{self, DatumRow, counted};
 use drover_core::catalog::DatumJson;
@@ -16,7 +16,7 @@ use drover_core::catalog::{self, JobDatum};
 /// Rows measured together before printing.
 const TABLE_CHUNK: usize = 1000;
 
-pub(crate) async fn datums(typed: &Datums, context: &Context) -> Result<Exit, CommandError> {
+pub(crate) async fn datums(typed: &Datums, context: &Context) -> anyhow::Result<Exit> {
     if typed.state.iter().any(|state| is_live(*state)) {
         context.console.message(
             "running datums are listed as queued; the page and the API of `drover serve` show what runs where",
@@ -41,7 +41,7 @@ fn is_live(state: DatumState) -> bool {
     matches!(state, DatumState::Running | DatumState::Retrying)
 }
 
-async fn print_json(listed: &DatumQuery, context: &Context) -> Result<(), CommandError> {
+async fn print_json(listed: &DatumQuery, context: &Context) -> anyhow::Result<()> {
     let mut out = context.console.data();
     let mut shown = 0;
     let each = |row: JobDatum| {
@@ -56,7 +56,7 @@ async fn print_json(listed: &DatumQuery, context: &Context) -> Result<(), Comman
     Ok(out.finish()?)
 }
 
-async fn print_table(listed: &DatumQuery, context: &Context) -> Result<(), CommandError> {
+async fn print_table(listed: &DatumQuery, context: &Context) -> anyhow::Result<()> {
     let mut out = context.console.data();
     let mut table = render::datums();
     let mut count = 0;
@@ -96,8 +96,8 @@ impl DatumQuery {
     /// Calls `each` for every selected datum until it breaks.
     async fn each(
         &self,
-        mut each: impl FnMut(JobDatum) -> Result<ControlFlow<()>, CommandError>,
-    ) -> Result<(), CommandError> {
+        mut each: impl FnMut(JobDatum) -> anyhow::Result<ControlFlow<()>>,
+    ) -> anyhow::Result<()> {
         for segment in self.ledger.segments(self.job).await? {
             let verdicts = self.ledger.verdicts(self.job, segment).await?;
             for row in catalog::datum_rows(&self.ledger, self.job, segment, verdicts).await? {

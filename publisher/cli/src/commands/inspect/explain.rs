@@ -6,19 +6,20 @@ use drover_shared::id::PipelineName;
 use drover_shared::job::JobRecord;
 use drover_shared::ledger::Ledger;
 use drover_shared::pipeline;
+use drover_shared::queue::QueueError;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::args::{Explain, Format};
+use crate::commands::Context;
 use crate::commands::cluster::broker;
-use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use crate::render::{self, ClusterView, ExplainedJob};
 use drover_core::catalog;
 use drover_core::triggers::{WaitReasons, next_tick, overview};
 
-pub(crate) async fn explain(typed: &Explain, context: &Context) -> Result<Exit, CommandError> {
+pub(crate) async fn explain(typed: &Explain, context: &Context) -> anyhow::Result<Exit> {
     let ledger = context.ledger().await?;
     if let Some(sentences) = explain_pipeline(&ledger, &typed.job).await? {
         let json = json!({ "pipeline": typed.job, "explanation": sentences });
@@ -43,7 +44,7 @@ pub(crate) async fn explain(typed: &Explain, context: &Context) -> Result<Exit, 
     print(&json, &sentences, context)
 }
 
-fn print(json: &Value, sentences: &[String], context: &Context) -> Result<Exit, CommandError> {
+fn print(json: &Value, sentences: &[String], context: &Context) -> anyhow::Result<Exit> {
     let mut out = context.console.data();
     match context.console.format {
         Format::Json => out.json(json)?,
@@ -54,10 +55,7 @@ fn print(json: &Value, sentences: &[String], context: &Context) -> Result<Exit, 
 }
 
 /// Explains a registered pipeline; none if `typed` is not the name of one.
-async fn explain_pipeline(
-    ledger: &Ledger,
-    typed: &str,
-) -> Result<Option<Vec<String>>, CommandError> {
+async fn explain_pipeline(ledger: &Ledger, typed: &str) -> anyhow::Result<Option<Vec<String>>> {
     let Ok(name) = typed.parse::<PipelineName>() else {
         return Ok(None);
     };
@@ -82,7 +80,7 @@ async fn cluster_view(
     ledger: &Ledger,
     record: &JobRecord,
     context: &Context,
-) -> Result<Option<ClusterView>, CommandError> {
+) -> anyhow::Result<Option<ClusterView>> {
     if record.state.is_final() || ledger.submission(record.id).await?.is_none() {
         return Ok(None);
     }
@@ -100,7 +98,9 @@ async fn cluster_view(
                     ClusterView::Seen,
                 )
         }
-        Err(CommandError::Queue(error)) => ClusterView::Unreachable(error.to_string()),
-        Err(error) => return Err(error),
+        Err(error) => match error.downcast::<QueueError>() {
+            Ok(error) => ClusterView::Unreachable(error.to_string()),
+            Err(error) => return Err(error),
+        },
     }))
 }

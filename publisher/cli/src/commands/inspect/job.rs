@@ -1,12 +1,12 @@
 //! `drover job`: shows one job.
 
 use crate::args::{Format, Job};
-use crate::commands::{CommandError, Context};
+use crate::commands::Context;
 use crate::exit::Exit;
 use crate::render;
 use drover_core::catalog;
 
-pub(crate) async fn job(typed: &Job, context: &Context) -> Result<Exit, CommandError> {
+pub(crate) async fn job(typed: &Job, context: &Context) -> anyhow::Result<Exit> {
     let ledger = context.ledger().await?;
     let id = ledger.resolve(&typed.job).await?;
     let record = catalog::record(&ledger, id).await?;

@@ -7,12 +7,12 @@ use drover_shared::store::StoreError;
 use jiff::Timestamp;
 
 use crate::args::{Format, Jobs};
-use crate::commands::{CommandError, Context};
+use crate::commands::Context;
 use crate::exit::Exit;
 use crate::render;
 use drover_core::catalog;
 
-pub(crate) async fn jobs(typed: &Jobs, context: &Context) -> Result<Exit, CommandError> {
+pub(crate) async fn jobs(typed: &Jobs, context: &Context) -> anyhow::Result<Exit> {
     let ledger = context.ledger().await?;
     let most = typed.rows.most(context.console.format);
     let mut records = Vec::new();
@@ -43,7 +43,7 @@ pub(crate) async fn jobs(typed: &Jobs, context: &Context) -> Result<Exit, Comman
     Ok(Exit::Success)
 }
 
-fn print(records: &[JobRecord], context: &Context) -> Result<(), CommandError> {
+fn print(records: &[JobRecord], context: &Context) -> anyhow::Result<()> {
     let mut out = context.console.data();
     match context.console.format {
         Format::Json => records.iter().try_for_each(|record| out.json(record))?,
@@ -68,7 +68,7 @@ async fn readable(
     ledger: &Ledger,
     id: JobId,
     context: &Context,
-) -> Result<Option<JobRecord>, CommandError> {
+) -> anyhow::Result<Option<JobRecord>> {
     match catalog::record(ledger, id).await {
         Ok(record) => Ok(Some(record)),
         Err(error @ (StoreError::Corrupt { .. } | StoreError::Missing { .. })) => {

@@ -12,9 +12,9 @@ use drover_shared::store::{Store, StoreKey};
 use tokio::time::sleep;
 
 use crate::args::{DatumChoice, Format, Logs};
-use crate::commands::{CommandError, Context};
+use crate::commands::{Context, UsageError};
 use crate::exit::Exit;
-use crate::render::{LineWriter, counted, printable};
+use crate::render::{LineWriter, OutputError, counted, printable};
 use drover_core::catalog::{self, LogLine, LogLineJson, LogTail, Origin};
 
 /// Maximum text of a tail in bytes.
@@ -22,7 +22,7 @@ const MAX_TAIL_BYTES: usize = 64 * 1024 * 1024;
 /// Interval at which new logs are polled for.
 const POLL_INTERVAL: Duration = Duration::from_millis(300);
 
-pub(crate) async fn logs(typed: &Logs, context: &Context) -> Result<Exit, CommandError> {
+pub(crate) async fn logs(typed: &Logs, context: &Context) -> anyhow::Result<Exit> {
     let ledger = context.ledger().await?;
     let id = ledger.resolve(&typed.job).await?;
     let only = match &typed.datum {
@@ -56,11 +56,7 @@ pub(crate) async fn logs(typed: &Logs, context: &Context) -> Result<Exit, Comman
 }
 
 /// Finds the chosen datum.
-async fn find(
-    ledger: &Ledger,
-    id: JobId,
-    choice: &DatumChoice,
-) -> Result<ManifestEntry, CommandError> {
+async fn find(ledger: &Ledger, id: JobId, choice: &DatumChoice) -> anyhow::Result<ManifestEntry> {
     for segment in ledger.segments(id).await? {
         if matches!(choice, DatumChoice::Index(index) if !segment.contains(*index)) {
             continue;
@@ -73,10 +69,11 @@ async fn find(
             return Ok(entry);
         }
     }
-    Err(CommandError::NoDatum {
+    Err(UsageError::NoDatum {
         job: id,
         datum: choice.to_string(),
-    })
+    }
+    .into())
 }
 
 /// Messages in place of a log: an attempt without output, or a command that never started.
@@ -84,7 +81,7 @@ async fn empty_log_messages(
     ledger: &Ledger,
     id: JobId,
     only: Option<&ManifestEntry>,
-) -> Result<Vec<String>, CommandError> {
+) -> anyhow::Result<Vec<String>> {
     if let Some(done) = only.and_then(|entry| entry.done) {
         return Ok(vec![format!(
             "this datum was skipped; the log of the earlier success: drover logs {} --datum {}",
@@ -120,12 +117,7 @@ struct Printer<'a> {
 }
 
 impl Printer<'_> {
-    async fn print_datum(
-        &mut self,
-        ledger: &Ledger,
-        id: JobId,
-        index: u64,
-    ) -> Result<(), CommandError> {
+    async fn print_datum(&mut self, ledger: &Ledger, id: JobId, index: u64) -> anyhow::Result<()> {
         let mut out = self.context.console.data();
         for log in catalog::logs_of(ledger, id, index).await? {
             let origin = Origin {
@@ -138,7 +130,7 @@ impl Printer<'_> {
         Ok(out.finish()?)
     }
 
-    async fn print_job(&mut self, ledger: &Ledger, id: JobId) -> Result<(), CommandError> {
+    async fn print_job(&mut self, ledger: &Ledger, id: JobId) -> anyhow::Result<()> {
         let mut out = self.context.console.data();
         for shard in ledger.log_shards(id).await? {
             for (index, log) in ledger.logs_of_shard(id, shard).await? {
@@ -160,7 +152,7 @@ impl Printer<'_> {
         origin: Origin,
         prefix: &str,
         out: &mut LineWriter,
-    ) -> Result<(), CommandError> {
+    ) -> anyhow::Result<()> {
         let wanted = self.typed.attempt.map(NonZeroU32::get);
         if self.shown.contains(&log.key) || (wanted.is_some() && wanted != origin.attempt) {
             return Ok(());
@@ -169,7 +161,7 @@ impl Printer<'_> {
         let Some(most) = self.typed.tail else {
             catalog::each_line(opened, |line| {
                 self.write(line, origin, prefix, out)?;
-                Ok(ControlFlow::Continue(()))
+                anyhow::Ok(ControlFlow::Continue(()))
             })?;
             self.shown.insert(log.key);
             return Ok(());
@@ -178,7 +170,7 @@ impl Printer<'_> {
         catalog::each_line(opened, |line| {
             let size = line.text.len();
             tail.push(line, size);
-            Ok(ControlFlow::Continue(()))
+            anyhow::Ok(ControlFlow::Continue(()))
         })?;
         for line in tail.finish().0 {
             self.write(line, origin, prefix, out)?;
@@ -193,7 +185,7 @@ impl Printer<'_> {
         origin: Origin,
         prefix: &str,
         out: &mut LineWriter,
-    ) -> std::io::Result<()> {
+    ) -> Result<(), OutputError> {
         if self.context.console.format == Format::Json {
             return out.json(&LogLineJson {
                 index: origin.index,

@@ -1,5 +1,6 @@
 //! `drover report`: describes a job in one HTML file.
 
+use anyhow::Context as _;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
@@ -11,7 +12,7 @@ use drover_shared::store::StoreError;
 use jiff::Timestamp;
 
 use crate::args::Report;
-use crate::commands::{CommandError, Context};
+use crate::commands::Context;
 use crate::exit::Exit;
 use crate::render::{self, JobReport};
 
@@ -24,12 +25,12 @@ const BARS: usize = 100;
 /// Verdicts that are read for the chart, about.
 const SAMPLED_VERDICTS: u64 = 100_000;
 
-pub(crate) async fn report(typed: &Report, context: &Context) -> Result<Exit, CommandError> {
+pub(crate) async fn report(typed: &Report, context: &Context) -> anyhow::Result<Exit> {
     let ledger = context.ledger().await?;
     let id = ledger.resolve(&typed.job).await?;
     let record = catalog::record(&ledger, id).await?;
     let failures = catalog::failures(&ledger, &record).await?;
-    let spec = serde_saphyr::to_string(&ledger.spec(id).await?).map_err(std::io::Error::other)?;
+    let spec = serde_saphyr::to_string(&ledger.spec(id).await?).context("cannot show the spec")?;
     let html = render::report(&JobReport {
         record: &record,
         failures: &failures,
@@ -40,10 +41,8 @@ pub(crate) async fn report(typed: &Report, context: &Context) -> Result<Exit, Co
         now: Timestamp::now(),
     });
     if let Some(file) = &typed.file {
-        std::fs::write(file, html).map_err(|source| CommandError::ReportFile {
-            file: file.clone(),
-            source,
-        })?;
+        std::fs::write(file, html)
+            .with_context(|| format!("cannot write the report to {}", file.display()))?;
     } else {
         let mut out = context.console.data();
         out.raw(html.trim_end().as_bytes())?;
@@ -57,7 +56,7 @@ async fn logs(
     ledger: &Ledger,
     job: JobId,
     failures: &FailureGroups,
-) -> Result<Vec<String>, CommandError> {
+) -> anyhow::Result<Vec<String>> {
     let mut logs = Vec::new();
     for group in failures.by_count().into_iter().take(MAX_LOGS) {
         let mut lines: VecDeque<String> = VecDeque::new();
@@ -72,7 +71,7 @@ async fn logs(
                     if lines.len() > LOG_LINES {
                         lines.pop_front();
                     }
-                    Ok(ControlFlow::Continue(()))
+                    anyhow::Ok(ControlFlow::Continue(()))
                 })?;
             }
         }
@@ -82,7 +81,7 @@ async fn logs(
 }
 
 /// Ended datums in equal parts of the job's time; of a large job a sample.
-async fn throughput(ledger: &Ledger, record: &JobRecord) -> Result<Vec<u64>, CommandError> {
+async fn throughput(ledger: &Ledger, record: &JobRecord) -> anyhow::Result<Vec<u64>> {
     let mut bars = vec![0; BARS];
     let from = record.started.unwrap_or(record.created);
     let to = record.finished.unwrap_or_else(Timestamp::now);

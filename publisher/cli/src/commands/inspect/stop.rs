@@ -7,15 +7,15 @@ use drover_shared::ledger::Ledger;
 use drover_shared::process::process_name;
 
 use crate::args::Stop;
+use crate::commands::Context;
 use crate::commands::cluster::broker;
 use crate::commands::inspect::wait;
-use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use crate::render::{count, counted};
 use drover_core::catalog;
 use drover_core::leader::PipelineLeader;
 
-pub(crate) async fn stop(typed: &Stop, context: &Context) -> Result<Exit, CommandError> {
+pub(crate) async fn stop(typed: &Stop, context: &Context) -> anyhow::Result<Exit> {
     let ledger = context.ledger().await?;
     let id = ledger.resolve(&typed.job).await?;
     let mut record = catalog::record(&ledger, id).await?;
@@ -51,7 +51,7 @@ async fn stop_on_broker(
     ledger: &Ledger,
     typed: &Stop,
     context: &Context,
-) -> Result<JobRecord, CommandError> {
+) -> anyhow::Result<JobRecord> {
     let job = record.id;
     let broker = broker::connect_if_named(context).await;
     if let Some(broker) = &broker

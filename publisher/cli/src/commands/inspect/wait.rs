@@ -8,7 +8,7 @@ use drover_shared::ledger::Ledger;
 use tokio::time::{sleep, timeout};
 
 use crate::args::{Format, Wait};
-use crate::commands::{CommandError, Context};
+use crate::commands::Context;
 use crate::exit::Exit;
 use crate::render;
 use drover_core::catalog;
@@ -16,7 +16,7 @@ use drover_core::catalog;
 /// Interval at which the record is polled.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-pub(crate) async fn wait(typed: &Wait, context: &Context) -> Result<Exit, CommandError> {
+pub(crate) async fn wait(typed: &Wait, context: &Context) -> anyhow::Result<Exit> {
     let ledger = context.ledger().await?;
     let id = ledger.resolve(&typed.job).await?;
     let end = until_final(&ledger, id);
@@ -34,7 +34,7 @@ pub(crate) async fn wait(typed: &Wait, context: &Context) -> Result<Exit, Comman
 }
 
 /// Waits until the job has ended, and returns the final record.
-pub(crate) async fn until_final(ledger: &Ledger, id: JobId) -> Result<JobRecord, CommandError> {
+pub(crate) async fn until_final(ledger: &Ledger, id: JobId) -> anyhow::Result<JobRecord> {
     loop {
         let record = catalog::record(ledger, id).await?;
         if record.state.is_final() {
@@ -49,7 +49,7 @@ pub(crate) fn print(
     record: &JobRecord,
     failures: &FailureGroups,
     context: &Context,
-) -> Result<(), CommandError> {
+) -> anyhow::Result<()> {
     let mut out = context.console.data();
     match context.console.format {
         Format::Json => out.json(record)?,

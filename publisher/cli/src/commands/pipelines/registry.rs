@@ -8,26 +8,26 @@ use serde_json::Value;
 use crate::args::{
     Create, Delete, Format, GraphFormat, Pause, Pipelines, Resume, SpecFiles, Update,
 };
+use crate::commands::Context;
 use crate::commands::run::local_run;
 use crate::commands::spec::sources::{self, PreparedPipeline};
-use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use crate::render;
 use drover_core::catalog;
 use drover_core::triggers::{PipelineGraph, WaitReasons, overview};
 
-pub(crate) async fn create(typed: &Create, context: &Context) -> Result<Exit, CommandError> {
+pub(crate) async fn create(typed: &Create, context: &Context) -> anyhow::Result<Exit> {
     let Create::Pipeline(files) = typed;
     let done = "is registered; `drover serve` starts its jobs";
     put(files, PipelineChange::Create, done, context).await
 }
 
-pub(crate) async fn update(typed: &Update, context: &Context) -> Result<Exit, CommandError> {
+pub(crate) async fn update(typed: &Update, context: &Context) -> anyhow::Result<Exit> {
     let Update::Pipeline(files) = typed;
     put(files, PipelineChange::Update, "has a new spec", context).await
 }
 
-pub(crate) async fn delete(typed: &Delete, context: &Context) -> Result<Exit, CommandError> {
+pub(crate) async fn delete(typed: &Delete, context: &Context) -> anyhow::Result<Exit> {
     let Delete::Pipeline(named) = typed;
     let ledger = context.ledger().await?;
     ledger
@@ -44,7 +44,7 @@ pub(crate) async fn delete(typed: &Delete, context: &Context) -> Result<Exit, Co
     Ok(Exit::Success)
 }
 
-pub(crate) async fn pause(typed: &Pause, context: &Context) -> Result<Exit, CommandError> {
+pub(crate) async fn pause(typed: &Pause, context: &Context) -> anyhow::Result<Exit> {
     let Pause::Pipeline(named) = typed;
     change(
         &named.name,
@@ -55,7 +55,7 @@ pub(crate) async fn pause(typed: &Pause, context: &Context) -> Result<Exit, Comm
     .await
 }
 
-pub(crate) async fn resume(typed: &Resume, context: &Context) -> Result<Exit, CommandError> {
+pub(crate) async fn resume(typed: &Resume, context: &Context) -> anyhow::Result<Exit> {
     let Resume::Pipeline(named) = typed;
     change(
         &named.name,
@@ -71,7 +71,7 @@ async fn change(
     change: &PipelineChange,
     done: &str,
     context: &Context,
-) -> Result<Exit, CommandError> {
+) -> anyhow::Result<Exit> {
     let ledger = context.ledger().await?;
     ledger.change_pipeline(name, change).await?;
     context.console.message(format!("pipeline {name} {done}"));
@@ -84,7 +84,7 @@ async fn put(
     change: fn(Value) -> PipelineChange,
     done: &str,
     context: &Context,
-) -> Result<Exit, CommandError> {
+) -> anyhow::Result<Exit> {
     let checked = sources::check(sources::read_all(&typed.files)?)?;
     local_run::print_notes(&checked, context);
     let ledger = context.ledger().await?;
@@ -101,14 +101,14 @@ async fn put(
 }
 
 /// Refuses pipelines that would wait for each other, also through registered pipelines.
-async fn refuse_circles(ledger: &Ledger, coming: &[PreparedPipeline]) -> Result<(), CommandError> {
+async fn refuse_circles(ledger: &Ledger, coming: &[PreparedPipeline]) -> anyhow::Result<()> {
     let coming: Vec<&Pipeline> = coming.iter().map(|each| &each.pipeline).collect();
     let all = catalog::with_registered(ledger, &coming).await?;
     catalog::order(&all.iter().collect::<Vec<_>>())?;
     Ok(())
 }
 
-pub(crate) async fn pipelines(typed: &Pipelines, context: &Context) -> Result<Exit, CommandError> {
+pub(crate) async fn pipelines(typed: &Pipelines, context: &Context) -> anyhow::Result<Exit> {
     let ledger = context.ledger().await?;
     let pipelines = overview(&ledger, &WaitReasons::default(), |record| record).await?;
     let mut out = context.console.data();

@@ -1,5 +1,6 @@
 //! `drover run`: runs pipelines in sequence on the local machine.
 
+use anyhow::Context as _;
 use std::sync::Arc;
 
 use drover_shared::id::PipelineName;
@@ -10,20 +11,20 @@ use drover_shared::queue::Embedded;
 use tokio::sync::watch;
 
 use crate::args::{Engine, Format, Plan, Rows, Run};
+use crate::commands::Context;
 use crate::commands::cluster::broker;
 use crate::commands::cluster::follow::{JobFollower, OnSignal};
 use crate::commands::inspect::wait;
 use crate::commands::run::broker_worker;
 use crate::commands::spec::sources::{CheckedSpecs, PreparedPipeline};
 use crate::commands::spec::{plan, sources};
-use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use crate::render;
 use drover_core::coordinator::{Assignment, Scope, Snapshot};
 use drover_core::leader::{LocalWorkers, OnShutdown, PipelineLeader, QUEUE_CAPACITY, Workers};
 use drover_core::{catalog, code};
 
-pub(crate) async fn run(typed: &Run, context: &Context) -> Result<Exit, CommandError> {
+pub(crate) async fn run(typed: &Run, context: &Context) -> anyhow::Result<Exit> {
     if typed.dry_run {
         let preview = Plan {
             sources: typed.sources.clone(),
@@ -94,11 +95,11 @@ pub(crate) async fn in_order(
     engine: &Engine,
     ledger: &Ledger,
     context: &Context,
-) -> Result<Exit, CommandError> {
+) -> anyhow::Result<Exit> {
     if context.broker.is_typed {
         return on_broker(assignments, engine, ledger, context).await;
     }
-    let lifecycle = Lifecycle::new(engine.grace).map_err(signal_error)?;
+    let lifecycle = Lifecycle::new(engine.grace).context("cannot listen for signals")?;
     let queue = Arc::new(Embedded::new(QUEUE_CAPACITY));
     let jobs = LocalJobs {
         leader: PipelineLeader {
@@ -113,17 +114,7 @@ pub(crate) async fn in_order(
     if lifecycle.run().await == ShutdownOutcome::CutShort && !worst.is_finished() {
         return Ok(Exit::Stopped);
     }
-    worst
-        .await
-        .map_err(|error| CommandError::from(std::io::Error::other(error)))?
-}
-
-/// Error of a process that cannot listen for signals.
-pub(crate) fn signal_error(source: std::io::Error) -> CommandError {
-    CommandError::System {
-        what: "listen for signals",
-        source,
-    }
+    worst.await.context("a task of the command failed")?
 }
 
 /// Submits jobs to the broker and follows them, with a worker inside the current process.
@@ -132,8 +123,8 @@ async fn on_broker(
     engine: &Engine,
     ledger: &Ledger,
     context: &Context,
-) -> Result<Exit, CommandError> {
-    let lifecycle = Lifecycle::new(engine.grace).map_err(signal_error)?;
+) -> anyhow::Result<Exit> {
+    let lifecycle = Lifecycle::new(engine.grace).context("cannot listen for signals")?;
     let broker = broker::connect(context).await?;
     for assignment in &assignments {
         broker::check(&broker, &assignment.pipeline, context)?;
@@ -165,9 +156,7 @@ async fn on_broker(
     if lifecycle.run().await == ShutdownOutcome::CutShort && !worst.is_finished() {
         return Ok(Exit::Stopped);
     }
-    worst
-        .await
-        .map_err(|error| CommandError::from(std::io::Error::other(error)))?
+    worst.await.context("a task of the command failed")?
 }
 
 /// Context of the jobs of one command.
@@ -179,7 +168,7 @@ struct LocalJobs {
 }
 
 impl LocalJobs {
-    async fn run(&self, assignments: Vec<Assignment>) -> Result<Exit, CommandError> {
+    async fn run(&self, assignments: Vec<Assignment>) -> anyhow::Result<Exit> {
         let mut worst = Exit::Success;
         let mut without_output: Vec<PipelineName> = Vec::new();
         for assignment in assignments {
@@ -207,7 +196,7 @@ impl LocalJobs {
     }
 
     /// Runs one job with progress and prints the record.
-    async fn one(&self, assignment: Assignment) -> Result<Exit, CommandError> {
+    async fn one(&self, assignment: Assignment) -> anyhow::Result<Exit> {
         let console = self.context.console;
         if !assignment.pipeline.transform.image.is_empty() && console.format == Format::Text {
             let name = &assignment.pipeline.name;
@@ -230,7 +219,7 @@ impl LocalJobs {
         Ok(Exit::of_job(&record))
     }
 
-    fn print(&self, record: &JobRecord, failures: &FailureGroups) -> Result<(), CommandError> {
+    fn print(&self, record: &JobRecord, failures: &FailureGroups) -> anyhow::Result<()> {
         wait::print(record, failures, &self.context)?;
         if record.state == JobState::Success && record.datums.total == 0 {
             self.context

@@ -2,20 +2,34 @@
 
 use crate::args::Retry;
 use crate::commands::run::local_run;
-use crate::commands::{CommandError, Context};
+use crate::commands::{Context, UsageError};
 use crate::exit::Exit;
-use drover_core::catalog;
+use drover_core::catalog::{self, RetryError};
 
-pub(crate) async fn retry(typed: &Retry, context: &Context) -> Result<Exit, CommandError> {
+pub(crate) async fn retry(typed: &Retry, context: &Context) -> anyhow::Result<Exit> {
     let ledger = context.ledger().await?;
     let id = ledger.resolve(&typed.job).await?;
     let record = catalog::record(&ledger, id).await?;
     if !record.state.is_final() {
-        return Err(CommandError::NotEnded {
+        return Err(UsageError::NotEnded {
             job: id,
             state: record.state.to_string(),
-        });
+        }
+        .into());
     }
-    let assignment = catalog::retry(&ledger, &record, typed.group.as_deref()).await?;
+    let assignment = catalog::retry(&ledger, &record, typed.group.as_deref())
+        .await
+        .map_err(with_findings)?;
     local_run::in_order(vec![assignment], &typed.engine, &ledger, context).await
+}
+
+fn with_findings(error: RetryError) -> anyhow::Error {
+    match error {
+        RetryError::Spec(found) => UsageError::Spec {
+            findings: found.0,
+            sources: Vec::new(),
+        }
+        .into(),
+        other => other.into(),
+    }
 }

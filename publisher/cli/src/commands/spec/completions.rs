@@ -3,10 +3,10 @@
 use clap::CommandFactory;
 
 use crate::args::{Cli, Completions};
-use crate::commands::{CommandError, Context};
+use crate::commands::Context;
 use crate::exit::Exit;
 
-pub(crate) fn completions(typed: &Completions, context: &Context) -> Result<Exit, CommandError> {
+pub(crate) fn completions(typed: &Completions, context: &Context) -> anyhow::Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(typed.shell, &mut Cli::command(), "drover", &mut script);
     let mut out = context.console.data();

@@ -1,17 +1,18 @@
 //! `drover manifest`: converts specs to resources for Kubernetes.
 
+use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use crate::args::{Format, Manifest};
+use crate::commands::Context;
 use crate::commands::spec::sources;
-use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use crate::render;
 
 /// Maximum length of a resource's name, because derived objects append to it.
 const MAX_NAME_LENGTH: usize = 50;
 
-pub(crate) fn manifest(typed: &Manifest, context: &Context) -> Result<Exit, CommandError> {
+pub(crate) fn manifest(typed: &Manifest, context: &Context) -> anyhow::Result<Exit> {
     let checked = sources::check(sources::read_all(&typed.specs)?)?;
     let mut out = context.console.data();
     for each in &checked.pipelines {
@@ -54,8 +55,8 @@ fn resource_name(pipeline: &str) -> String {
     cut.trim_end_matches('-').to_owned()
 }
 
-fn yaml(resource: &Value) -> Result<String, CommandError> {
-    let text = serde_saphyr::to_string(resource).map_err(std::io::Error::other)?;
+fn yaml(resource: &Value) -> anyhow::Result<String> {
+    let text = serde_saphyr::to_string(resource).context("cannot show the resource")?;
     Ok(text.trim_end().to_owned())
 }
 

@@ -17,7 +17,7 @@ const MIRRORED: &str = "{out}/{rel}";
 
 /// An invalid one-liner.
 #[derive(Debug, thiserror::Error)]
-pub enum OneLinerError {
+pub(crate) enum OneLinerError {
     /// `--out` is no valid name of a pipeline.
     #[error("--out names the pipeline and its output folder")]
     Out(#[source] InvalidId),

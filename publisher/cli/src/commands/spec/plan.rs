@@ -1,14 +1,14 @@
 //! `drover plan`: previews the datums of a run while they are found.
 
-use std::io;
+use anyhow::Context as _;
 use std::sync::Arc;
 
 use drover_shared::ledger::Ledger;
 use tokio::task::spawn_blocking;
 
 use crate::args::{Format, Plan};
+use crate::commands::Context;
 use crate::commands::spec::sources::{self, CheckedSpecs, PreparedPipeline};
-use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use crate::render::{self, Console};
 use drover_core::catalog::{PlanHistory, PlanReason, PlannedJson};
@@ -17,7 +17,7 @@ use drover_core::expand::{DatumStream, ExpandError, StoreListings, expand};
 /// Rows measured together before printing.
 const TABLE_CHUNK: usize = 1000;
 
-pub(crate) async fn plan(typed: &Plan, context: &Context) -> Result<Exit, CommandError> {
+pub(crate) async fn plan(typed: &Plan, context: &Context) -> anyhow::Result<Exit> {
     let checked = sources::prepare(&typed.sources, context)?;
     if typed.sources.one_liner.print_spec {
         return print_spec(&checked, context);
@@ -52,19 +52,19 @@ pub(crate) async fn plan(typed: &Plan, context: &Context) -> Result<Exit, Comman
             Format::Json => print_json(datums, history.as_ref(), most, console),
             Format::Text => print_table(datums, history.as_ref(), most, title.as_deref(), console),
         });
-        printed.await.map_err(io::Error::other)??;
+        printed.await.context("a task of the command failed")??;
     }
     Ok(Exit::Success)
 }
 
 /// Prints the specs of one-liners, as YAML or JSON.
-pub(crate) fn print_spec(checked: &CheckedSpecs, context: &Context) -> Result<Exit, CommandError> {
+pub(crate) fn print_spec(checked: &CheckedSpecs, context: &Context) -> anyhow::Result<Exit> {
     let mut out = context.console.data();
     for each in &checked.pipelines {
         match context.console.format {
             Format::Json => out.json(&each.spec)?,
             Format::Text => {
-                let text = serde_saphyr::to_string(&each.spec).map_err(io::Error::other)?;
+                let text = serde_saphyr::to_string(&each.spec).context("cannot show the spec")?;
                 out.line(text.trim_end())?;
             }
         }
@@ -85,7 +85,7 @@ fn print_json(
     history: Option<&PlanHistory>,
     most: u64,
     console: Console,
-) -> Result<(), CommandError> {
+) -> anyhow::Result<()> {
     let mut out = console.data();
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     for datum in datums.take(most) {
@@ -103,7 +103,7 @@ fn print_table(
     most: u64,
     title: Option<&str>,
     console: Console,
-) -> Result<(), CommandError> {
+) -> anyhow::Result<()> {
     let mut out = console.data();
     if let Some(title) = title {
         out.line(title)?;

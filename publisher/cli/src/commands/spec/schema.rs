@@ -2,10 +2,10 @@
 
 use drover_shared::pipeline;
 
-use crate::commands::{CommandError, Context};
+use crate::commands::Context;
 use crate::exit::Exit;
 
-pub(crate) fn schema(context: &Context) -> Result<Exit, CommandError> {
+pub(crate) fn schema(context: &Context) -> anyhow::Result<Exit> {
     let mut out = context.console.data();
     out.line(format!("{:#}", pipeline::schema()))?;
     out.finish()?;

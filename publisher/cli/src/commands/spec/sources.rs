@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::args::{InputOverride, OneLiner, Sources};
 use crate::commands::spec::{file_list, one_liner};
-use crate::commands::{CommandError, Context};
+use crate::commands::{Context, UsageError};
 use crate::render::SourceText;
 use drover_core::catalog;
 
@@ -39,7 +39,7 @@ pub(crate) struct CheckedSpecs {
 }
 
 /// Reads the pipelines for `run` and `plan`, sorted by dependency.
-pub(crate) fn prepare(typed: &Sources, context: &Context) -> Result<CheckedSpecs, CommandError> {
+pub(crate) fn prepare(typed: &Sources, context: &Context) -> anyhow::Result<CheckedSpecs> {
     let mut checked = match typed.one_liner.out {
         Some(_) => check(vec![one_liner_text(typed, context)?])?,
         None => check(read_all(&typed.specs)?)?,
@@ -62,23 +62,24 @@ pub(crate) fn prepare(typed: &Sources, context: &Context) -> Result<CheckedSpecs
 }
 
 /// Refuses clocks, because only registered pipelines have ticks.
-fn refuse_clocks(prepared: &PreparedPipeline) -> Result<(), CommandError> {
+fn refuse_clocks(prepared: &PreparedPipeline) -> anyhow::Result<()> {
     match prepared.pipeline.input.clocks().first() {
         None => Ok(()),
-        Some(clock) => Err(CommandError::Clock {
+        Some(clock) => Err(UsageError::Clock {
             pipeline: prepared.pipeline.name.clone(),
             input: clock.ticks.name.clone(),
-        }),
+        }
+        .into()),
     }
 }
 
 /// Reads all files; fails at the first unreadable one.
-pub(crate) fn read_all(paths: &[impl AsRef<Path>]) -> Result<Vec<SourceText>, CommandError> {
+pub(crate) fn read_all(paths: &[impl AsRef<Path>]) -> anyhow::Result<Vec<SourceText>> {
     paths.iter().map(|path| read(path.as_ref())).collect()
 }
 
 /// Parses specs; an error holds the findings of all of them.
-pub(crate) fn check(texts: Vec<SourceText>) -> Result<CheckedSpecs, CommandError> {
+pub(crate) fn check(texts: Vec<SourceText>) -> anyhow::Result<CheckedSpecs> {
     let mut checked = CheckedSpecs {
         pipelines: Vec::new(),
         notes: Vec::new(),
@@ -100,10 +101,11 @@ pub(crate) fn check(texts: Vec<SourceText>) -> Result<CheckedSpecs, CommandError
         }
     }
     if !findings.is_empty() {
-        return Err(CommandError::Spec {
+        return Err(UsageError::Spec {
             findings,
             sources: texts,
-        });
+        }
+        .into());
     }
     pipeline::limit_notes(&mut checked.notes);
     checked.texts = texts;
@@ -122,23 +124,24 @@ fn placed(finding: Finding) -> Finding {
     }
 }
 
-fn read(path: &Path) -> Result<SourceText, CommandError> {
+fn read(path: &Path) -> anyhow::Result<SourceText> {
     let file = path.display().to_string();
     let bytes = if file == STANDARD_INPUT {
         read_standard_input()
     } else {
         std::fs::read(path)
     };
-    let refusal = |problem: String| CommandError::SpecFile {
+    let refusal = |problem: String| UsageError::SpecFile {
         path: path.to_path_buf(),
         problem,
     };
     let bytes = bytes.map_err(|error| refusal(advice(path, &error)))?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(SourceText { file, text }),
-        Err(_) => Err(refusal(
-            "it is not UTF-8 text; a spec is JSON or YAML".to_owned(),
-        )),
+        Err(_) => {
+            let problem = "it is not UTF-8 text; a spec is JSON or YAML".to_owned();
+            Err(refusal(problem).into())
+        }
     }
 }
 
@@ -161,7 +164,7 @@ fn advice(path: &Path, error: &std::io::Error) -> String {
     }
 }
 
-fn one_liner_text(typed: &Sources, context: &Context) -> Result<SourceText, CommandError> {
+fn one_liner_text(typed: &Sources, context: &Context) -> anyhow::Result<SourceText> {
     let location = context.location()?;
     let store = match &location {
         Location::Folder(folder) => Some(folder.as_path()),
@@ -180,7 +183,7 @@ fn one_liner_text(typed: &Sources, context: &Context) -> Result<SourceText, Comm
 }
 
 /// The paths of `--files-from`.
-fn listed_files(typed: &OneLiner) -> Result<Vec<String>, CommandError> {
+fn listed_files(typed: &OneLiner) -> anyhow::Result<Vec<String>> {
     let Some(list) = &typed.files_from else {
         return Ok(Vec::new());
     };
@@ -189,12 +192,11 @@ fn listed_files(typed: &OneLiner) -> Result<Vec<String>, CommandError> {
     } else {
         std::fs::read(list)
     };
-    bytes
-        .and_then(|bytes| file_list::parse(bytes, typed.null))
-        .map_err(|source| CommandError::FileList {
-            list: list.clone(),
-            source,
-        })
+    let parsed = bytes.and_then(|bytes| file_list::parse(bytes, typed.null));
+    parsed.map_err(|source| {
+        let list = list.clone();
+        UsageError::FileList { list, source }.into()
+    })
 }
 
 /// Makes every input of a repo read another place.
@@ -202,7 +204,7 @@ fn replace_input(
     pipelines: &mut [PreparedPipeline],
     wanted: &InputOverride,
     context: &Context,
-) -> Result<(), CommandError> {
+) -> anyhow::Result<()> {
     let url = match Location::parse(&wanted.place, &context.current_dir)? {
         Location::Folder(folder) => folder.display().to_string(),
         _ => wanted.place.clone(),
@@ -211,11 +213,10 @@ fn replace_input(
     for each in pipelines.iter_mut() {
         let here = replace_below(&mut each.spec["input"], &wanted.repo, &url);
         if here > 0 {
-            each.pipeline =
-                pipeline::from_value(&each.spec).map_err(|found| CommandError::Spec {
-                    findings: found.0,
-                    sources: Vec::new(),
-                })?;
+            each.pipeline = pipeline::from_value(&each.spec).map_err(|found| UsageError::Spec {
+                findings: found.0,
+                sources: Vec::new(),
+            })?;
         }
         replaced += here;
     }
@@ -228,10 +229,11 @@ fn replace_input(
     let mut known: Vec<&str> = leaves.map(|leaf| leaf.repo.as_str()).collect();
     known.sort_unstable();
     known.dedup();
-    Err(CommandError::Override {
+    Err(UsageError::Override {
         repo: wanted.repo.clone(),
         known: known.join(", "),
-    })
+    }
+    .into())
 }
 
 /// Sets the `url` of every pfs leaf of `repo` below a node of the input tree; returns the number of leaves.

@@ -1,12 +1,12 @@
 //! `drover validate`: checks specs and prints all findings.
 
 use crate::args::{Format, Validate};
+use crate::commands::Context;
 use crate::commands::spec::sources;
-use crate::commands::{CommandError, Context};
 use crate::exit::Exit;
 use crate::render;
 
-pub(crate) fn validate(typed: &Validate, context: &Context) -> Result<Exit, CommandError> {
+pub(crate) fn validate(typed: &Validate, context: &Context) -> anyhow::Result<Exit> {
     let checked = sources::check(sources::read_all(&typed.specs)?)?;
     let mut out = context.console.data();
     for each in &checked.pipelines {

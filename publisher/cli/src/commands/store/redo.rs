@@ -4,11 +4,11 @@ use drover_core::catalog::{self, RedoFilter};
 use serde_json::json;
 
 use crate::args::{Format, Redo};
-use crate::commands::{CommandError, Context};
+use crate::commands::Context;
 use crate::exit::Exit;
 use crate::render::counted;
 
-pub(crate) async fn redo(typed: &Redo, context: &Context) -> Result<Exit, CommandError> {
+pub(crate) async fn redo(typed: &Redo, context: &Context) -> anyhow::Result<Exit> {
     let ledger = context.ledger().await?;
     let since = match &typed.since {
         Some(text) => Some(ledger.resolve(text).await?),

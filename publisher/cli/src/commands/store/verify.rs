@@ -3,11 +3,11 @@
 use drover_core::catalog::{self, Verification};
 
 use crate::args::{Format, Verify};
-use crate::commands::{CommandError, Context};
+use crate::commands::Context;
 use crate::exit::Exit;
 use crate::render;
 
-pub(crate) async fn verify(typed: &Verify, context: &Context) -> Result<Exit, CommandError> {
+pub(crate) async fn verify(typed: &Verify, context: &Context) -> anyhow::Result<Exit> {
     let ledger = context.ledger().await?;
     let found = catalog::verify(&ledger, typed.pipeline.as_ref()).await?;
     let mut out = context.console.data();

@@ -51,6 +51,18 @@ impl Console {
     }
 }
 
+/// Standard output cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to standard output")]
+pub struct OutputError(#[from] io::Error);
+
+impl OutputError {
+    /// True if the reader of standard output is gone.
+    pub fn is_broken_pipe(&self) -> bool {
+        self.0.kind() == io::ErrorKind::BrokenPipe
+    }
+}
+
 /// Line writer for standard output; call [`LineWriter::finish`] at the end.
 #[derive(Debug)]
 pub struct LineWriter {
@@ -59,39 +71,39 @@ pub struct LineWriter {
 
 impl LineWriter {
     /// Writes a text and a line break.
-    pub fn line(&mut self, text: impl AsRef<str>) -> io::Result<()> {
-        writeln!(self.out, "{}", text.as_ref())
+    pub fn line(&mut self, text: impl AsRef<str>) -> Result<(), OutputError> {
+        Ok(writeln!(self.out, "{}", text.as_ref())?)
     }
 
     /// Writes each text as a line.
-    pub fn lines(&mut self, texts: &[String]) -> io::Result<()> {
+    pub fn lines(&mut self, texts: &[String]) -> Result<(), OutputError> {
         texts.iter().try_for_each(|text| self.line(text))
     }
 
     /// Writes a JSON object as a line.
-    pub fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
-        serde_json::to_writer(&mut self.out, value)?;
-        self.out.write_all(b"\n")
+    pub fn json(&mut self, value: &impl Serialize) -> Result<(), OutputError> {
+        serde_json::to_writer(&mut self.out, value).map_err(io::Error::from)?;
+        Ok(self.out.write_all(b"\n")?)
     }
 
     /// Writes bytes unchanged, and a line break.
-    pub fn raw(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub fn raw(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
         self.out.write_all(bytes)?;
-        self.out.write_all(b"\n")
+        Ok(self.out.write_all(b"\n")?)
     }
 
     /// Writes bytes unchanged, without a line break.
-    pub fn raw_part(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.out.write_all(bytes)
+    pub fn raw_part(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
+        Ok(self.out.write_all(bytes)?)
     }
 
     /// Flushes the buffer.
-    pub fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
+    pub fn flush(&mut self) -> Result<(), OutputError> {
+        Ok(self.out.flush()?)
     }
 
     /// Flushes the buffer and ends the output.
-    pub fn finish(mut self) -> io::Result<()> {
-        self.out.flush()
+    pub fn finish(mut self) -> Result<(), OutputError> {
+        self.flush()
     }
 }

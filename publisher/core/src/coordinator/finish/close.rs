@@ -3,6 +3,7 @@
 use std::pin::pin;
 use std::time::Instant;
 
+use drover_shared::causes::with_causes;
 use drover_shared::id::DatumId;
 use drover_shared::job::{JobEvent, JobRecord, JobState};
 use drover_shared::ledger::Ledger;
@@ -11,7 +12,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::egress::{Egress, EgressError};
 use super::publication::Publication;
-use crate::coordinator::reason::chain;
 use crate::coordinator::track::live::LiveJob;
 use crate::coordinator::{Assignment, CoordinateError, JobContext};
 use crate::output::{FileProgress, OutputError, OutputSummary};
@@ -130,7 +130,7 @@ impl JobFinish<'_> {
             Ok(()) => Ok(OutputOutcome::Written),
             Err(EgressError::Stopped) => Ok(OutputOutcome::Stopped),
             Err(error) => Ok(OutputOutcome::Failed {
-                reason: chain(&error),
+                reason: with_causes(&error),
                 lost: Vec::new(),
             }),
         }
@@ -231,7 +231,7 @@ impl JobFinish<'_> {
 }
 
 fn failed(error: OutputError) -> OutputOutcome {
-    let reason = chain(&error);
+    let reason = with_causes(&error);
     match error {
         OutputError::Lost { datums } => OutputOutcome::Failed {
             reason,

@@ -4,13 +4,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use drover_shared::causes::with_causes;
 use drover_shared::datum::{Datum, Verdict};
 use drover_shared::id::DatumId;
 use drover_shared::ledger::{DoneIndex, ManifestEntry};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::coordinator::CoordinateError;
-use crate::coordinator::reason::chain;
 use crate::expand::ExpandError;
 
 /// Datums expanded ahead of the manifest: enough for the thread to seldom wait.
@@ -78,7 +78,7 @@ pub(crate) fn continuation(
     let (sender, entries) = mpsc::channel(AHEAD);
     let feed = on_thread(move || match datums.nth(place) {
         Some(Ok(datum)) if datum.id == last => feed(datums, done.as_deref(), &sender),
-        Some(Err(error)) => Err(FeedError::Inputs(chain(&error))),
+        Some(Err(error)) => Err(FeedError::Inputs(with_causes(&error))),
         Some(Ok(_)) | None => Err(FeedError::Inputs(MOVED.to_owned())),
     })?;
     Ok(DatumSource { entries, feed })
@@ -107,7 +107,7 @@ fn feed(
     entries: &mpsc::Sender<PlannedDatum>,
 ) -> Result<(), FeedError> {
     for datum in datums {
-        let datum = datum.map_err(|error| FeedError::Inputs(chain(&error)))?;
+        let datum = datum.map_err(|error| FeedError::Inputs(with_causes(&error)))?;
         let done = done.and_then(|done| done.get(datum.id));
         let entry = ManifestEntry {
             datum,

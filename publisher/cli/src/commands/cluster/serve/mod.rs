@@ -5,13 +5,13 @@ mod page;
 mod probes;
 mod work;
 
+use anyhow::Context as _;
 use std::time::Duration;
 
 use drover_shared::process::{Lifecycle, ShutdownOutcome, Tokens};
 
 use crate::args::Serve;
-use crate::commands::run::local_run;
-use crate::commands::{CommandError, Context};
+use crate::commands::Context;
 use crate::exit::Exit;
 use drover_api::{Api, ApiContext};
 use work::ServeContext;
@@ -21,10 +21,10 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Time for the datums of the current process to finish.
 const WORK_GRACE: Duration = Duration::from_secs(30);
 
-pub(crate) async fn serve(typed: &Serve, context: &Context) -> Result<Exit, CommandError> {
+pub(crate) async fn serve(typed: &Serve, context: &Context) -> anyhow::Result<Exit> {
     let has_broker = context.broker.url.is_some();
     let grace = if has_broker { GRACE } else { WORK_GRACE };
-    let lifecycle = Lifecycle::new(grace).map_err(local_run::signal_error)?;
+    let lifecycle = Lifecycle::new(grace).context("cannot listen for signals")?;
     let tokens = lifecycle.tokens();
     let (typed, context) = (typed.clone(), context.clone());
     let main = lifecycle.spawn_main(Box::pin(async move {
@@ -38,16 +38,11 @@ pub(crate) async fn serve(typed: &Serve, context: &Context) -> Result<Exit, Comm
     if lifecycle.run().await == ShutdownOutcome::CutShort && !main.is_finished() {
         return Ok(Exit::Success);
     }
-    main.await
-        .map_err(|error| CommandError::from(std::io::Error::other(error)))?
+    main.await.context("a task of the command failed")?
 }
 
 /// Runs the leaders, the probes and the page.
-async fn serve_all(
-    typed: &Serve,
-    context: &Context,
-    working: &Tokens,
-) -> Result<Exit, CommandError> {
+async fn serve_all(typed: &Serve, context: &Context, working: &Tokens) -> anyhow::Result<Exit> {
     let probe = probes::bind(typed).await?;
     let serving = ServeContext::open(typed, context, working).await?;
     let page = page::bind(typed, serving.ledger.store(), context).await?;

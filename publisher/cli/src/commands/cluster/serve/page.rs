@@ -1,5 +1,6 @@
 //! Address and access of the page and the HTTP API.
 
+use anyhow::Context as _;
 use std::convert::Infallible;
 use std::future::pending;
 use std::io::{ErrorKind, IsTerminal};
@@ -7,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use crate::args::{self, Http, Serve};
-use crate::commands::{CommandError, Context};
+use crate::commands::{Context, UsageError};
 use drover_api::{Access, Api, Secret, Server, Token, stored_token};
 use drover_shared::store::Store;
 
@@ -26,7 +27,7 @@ pub(crate) async fn bind(
     typed: &Serve,
     store: &Store,
     context: &Context,
-) -> Result<Option<Page>, CommandError> {
+) -> anyhow::Result<Option<Page>> {
     let address = match typed.http {
         Some(Http::Off) => return Ok(None),
         Some(Http::At(address)) => address,
@@ -42,7 +43,9 @@ pub(crate) async fn bind(
             ));
             Ok(None)
         }
-        Err(source) => Err(CommandError::Page { address, source }),
+        Err(error) => Err(error).with_context(|| {
+            format!("cannot listen on {address} for the page; give --http another address, or none")
+        }),
     }
 }
 
@@ -51,7 +54,7 @@ pub(crate) async fn show(
     page: Option<Page>,
     api: Api,
     context: &Context,
-) -> Result<Infallible, CommandError> {
+) -> anyhow::Result<Infallible> {
     let Some(Page { server, link_token }) = page else {
         return pending().await;
     };
@@ -66,7 +69,7 @@ pub(crate) async fn show(
 
 /// Tokens of the API from flags and variables, else the token of the store. Returns the text of a new token for the
 /// link, and on a terminal also of a known one; logs never get the token again.
-async fn access(typed: &Serve, store: &Store) -> Result<(Access, Option<Secret>), CommandError> {
+async fn access(typed: &Serve, store: &Store) -> anyhow::Result<(Access, Option<Secret>)> {
     let known = args::api_tokens();
     let full = token(typed.token_file.as_deref(), "DROVER_TOKEN", known.full)?;
     let read = token(
@@ -91,7 +94,7 @@ fn token(
     file: Option<&Path>,
     variable: &str,
     known: Option<String>,
-) -> Result<Option<Token>, CommandError> {
+) -> anyhow::Result<Option<Token>> {
     let (place, text) = match (file, known) {
         (Some(file), _) => {
             let place = file.display().to_string();
@@ -99,7 +102,7 @@ fn token(
                 Ok(text) => (place, text.trim_end().to_owned()),
                 Err(error) => {
                     let problem = format!("the token cannot be read: {error}");
-                    return Err(CommandError::Token { place, problem });
+                    return Err(UsageError::Token { place, problem }.into());
                 }
             }
         }
@@ -108,9 +111,9 @@ fn token(
     };
     match text.parse() {
         Ok(token) => Ok(Some(token)),
-        Err(problem) => Err(CommandError::Token {
-            place,
-            problem: problem.to_owned(),
-        }),
+        Err(problem) => {
+            let problem = problem.to_owned();
+            Err(UsageError::Token { place, problem }.into())
+        }
     }
 }

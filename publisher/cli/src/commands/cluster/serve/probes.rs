@@ -1,5 +1,6 @@
 //! Health checks and metrics of `drover serve`.
 
+use anyhow::Context as _;
 use std::convert::Infallible;
 use std::future::pending;
 use std::sync::Arc;
@@ -9,23 +10,24 @@ use drover_shared::queue::Link;
 
 use super::work::BrokerCell;
 use crate::args::Serve;
-use crate::commands::CommandError;
 use drover_core::leader::metrics;
 
 /// Binds the probe, if `--listen` is given.
-pub(crate) async fn bind(typed: &Serve) -> Result<Option<Probe>, CommandError> {
+pub(crate) async fn bind(typed: &Serve) -> anyhow::Result<Option<Probe>> {
     let Some(address) = typed.listen else {
         return Ok(None);
     };
-    let refused = |source| CommandError::Listen { address, source };
-    Probe::bind(address).await.map(Some).map_err(refused)
+    let probe = Probe::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; give --listen another address"))?;
+    Ok(Some(probe))
 }
 
 /// Answers probes, if there is a listener.
 pub(crate) async fn answer(
     probe: Option<Probe>,
     reached: &BrokerCell,
-) -> Result<Infallible, CommandError> {
+) -> anyhow::Result<Infallible> {
     let Some(probe) = probe else {
         return pending().await;
     };
@@ -33,8 +35,8 @@ pub(crate) async fn answer(
         drover_api::metrics::SECONDS,
         &drover_api::metrics::BUCKETS_S[..],
     );
-    let measures = MetricsExporter::install(&metrics::BUCKETS_S, &[of_requests])
-        .map_err(|error| CommandError::from(std::io::Error::other(error)))?;
+    let measures =
+        MetricsExporter::install(&metrics::BUCKETS_S, &[of_requests]).context("cannot measure")?;
     metrics::describe();
     drover_api::metrics::describe();
     let (ready, linked) = (Arc::clone(reached), Arc::clone(reached));

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::args::Serve;
 use crate::commands::cluster::broker;
-use crate::commands::{CommandError, Context};
+use crate::commands::{Context, UsageError};
 use crate::exit::Exit;
 use drover_api::BrokerHandle;
 use drover_core::leader::{
@@ -45,13 +45,13 @@ impl ServeContext {
         typed: &Serve,
         context: &Context,
         working: &Tokens,
-    ) -> Result<Self, CommandError> {
+    ) -> anyhow::Result<Self> {
         let ledger = context.ledger().await?;
         let reached = BrokerCell::default();
         let workers = if context.broker.url.is_some() {
             Workers::OnBroker
         } else if ledger.store().local_root().is_none() {
-            return Err(CommandError::BucketAlone);
+            return Err(UsageError::BucketAlone.into());
         } else {
             reached.get_or_init(|| Arc::new(Embedded::new(QUEUE_CAPACITY)));
             Workers::Local(local(typed.workers, working))
@@ -84,7 +84,7 @@ impl ServeContext {
     }
 
     /// Runs the leaders; returns only with an error.
-    pub(crate) async fn work(&self, context: &Context) -> Result<Exit, CommandError> {
+    pub(crate) async fn work(&self, context: &Context) -> anyhow::Result<Exit> {
         let (broker, manner) = match self.reached.get() {
             Some(queue) => (
                 Arc::clone(queue),
@@ -110,7 +110,7 @@ impl ServeContext {
         Err(service.run().await.into())
     }
 
-    async fn connect(&self, context: &Context) -> Result<Arc<dyn Broker>, CommandError> {
+    async fn connect(&self, context: &Context) -> anyhow::Result<Arc<dyn Broker>> {
         let broker = broker::connect_with(context, self.publish_connections).await?;
         Ok(Arc::new(broker))
     }

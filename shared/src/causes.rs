@@ -1,9 +1,9 @@
-//! Pure: formats an error as the one-line reason of a job.
+//! An error with its causes on one line, for records, messages and logs.
 
 use std::error::Error;
 
 /// The error and all of its causes, joined by colons.
-pub fn chain(error: &dyn Error) -> String {
+pub fn with_causes(error: &dyn Error) -> String {
     let mut line = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -27,7 +27,10 @@ mod tests {
     struct Inner;
 
     #[test]
-    fn every_link_of_the_chain_is_told_once() {
-        assert_eq!(chain(&Outer(Inner)), "cannot do this: that is missing");
+    fn every_cause_is_told_once() {
+        assert_eq!(
+            with_causes(&Outer(Inner)),
+            "cannot do this: that is missing"
+        );
     }
 }

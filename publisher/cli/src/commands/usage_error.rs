@@ -1,0 +1,127 @@
+//! Mistakes of the user, and jobs that do not allow a command.
+
+use std::path::PathBuf;
+
+use drover_shared::id::{JobId, PipelineName};
+use drover_shared::pipeline::{Finding, count_findings};
+
+use crate::render::SourceText;
+
+/// A request that the command refuses; nothing was done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UsageError {
+    /// Invalid specs.
+    #[error("{}", refused(findings))]
+    Spec {
+        /// The findings.
+        findings: Vec<Finding>,
+        /// Texts of the specs.
+        sources: Vec<SourceText>,
+    },
+    /// An unreadable spec.
+    #[error("cannot read the spec {}: {problem}", path.display())]
+    SpecFile {
+        /// The file.
+        path: PathBuf,
+        /// Description of the problem, and how to solve it.
+        problem: String,
+    },
+    /// An unreadable list of files.
+    #[error("cannot read --files-from {}", list.display())]
+    FileList {
+        /// The list as typed.
+        list: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A cron input in a job that a person starts.
+    #[error(
+        "{pipeline} has the cron input {input:?}, which ticks for registered pipelines only; \
+         `drover create pipeline` registers it, and `drover serve` starts its jobs"
+    )]
+    Clock {
+        /// The pipeline.
+        pipeline: PipelineName,
+        /// Name of the cron input.
+        input: String,
+    },
+    /// `--input` names no repo of the specs.
+    #[error("--input {repo}=…: no spec here reads a repo called {repo:?}; they read {known}")]
+    Override {
+        /// The named repo.
+        repo: String,
+        /// Repos of the specs.
+        known: String,
+    },
+    /// A bucket without a broker.
+    #[error(
+        "a store in a bucket needs a broker: nothing else keeps two services apart; \
+         give --broker URL, or a store in a folder"
+    )]
+    BucketAlone,
+    /// The job is still active.
+    #[error("job {job} is still {state}; wait for the job, or stop it, and try again")]
+    NotEnded {
+        /// The job.
+        job: JobId,
+        /// State of the job.
+        state: String,
+    },
+    /// An unknown datum.
+    #[error("job {job} has no datum {datum}; `drover datums {job}` lists them")]
+    NoDatum {
+        /// The job.
+        job: JobId,
+        /// The datum on the command line.
+        datum: String,
+    },
+    /// A command needs a broker, and none is named.
+    #[error(
+        "no broker is named; give --broker URL or set DROVER_BROKER, for example amqp://user:password@host. \
+         Without a broker, `drover run` runs pipelines on this machine, and `drover create pipeline` registers them \
+         for `drover serve`"
+    )]
+    NoBroker,
+    /// The broker cannot serve the pipeline.
+    #[error("the broker cannot serve {pipeline}: {problem}")]
+    Unfit {
+        /// The pipeline.
+        pipeline: PipelineName,
+        /// Description of the obstacle, and how to solve it.
+        problem: String,
+    },
+    /// An invalid or unreadable token.
+    #[error("{place}: {problem}")]
+    Token {
+        /// Name of the variable or file.
+        place: String,
+        /// Description of the problem, without the token.
+        problem: String,
+    },
+}
+
+impl UsageError {
+    /// Field `kind` of the error in JSON.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Spec { .. } => "spec",
+            Self::SpecFile { .. }
+            | Self::FileList { .. }
+            | Self::Clock { .. }
+            | Self::Override { .. }
+            | Self::BucketAlone
+            | Self::NoBroker
+            | Self::Token { .. } => "usage",
+            Self::Unfit { .. } => "broker",
+            Self::NotEnded { .. } | Self::NoDatum { .. } => "job",
+        }
+    }
+}
+
+fn refused(findings: &[Finding]) -> String {
+    match findings {
+        [one] => format!("the spec is not valid: {one}"),
+        several => format!("the spec is not valid: {}", count_findings(several)),
+    }
+}
