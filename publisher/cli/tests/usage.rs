@@ -130,3 +130,27 @@ fn a_one_liner_can_be_previewed_and_saved_as_a_spec() {
         assert!(valid.status.success(), "{valid:?}");
     }
 }
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let folder = folder_with(&[]);
+    let output = drover(folder.path(), &["man", "share/man1"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    for (page, words) in [
+        ("drover.1", "drover\\-publish(1)"),
+        ("drover-run.1", "\\-\\-workers"),
+        ("drover-create-pipeline.1", "SPEC"),
+    ] {
+        let page = fs::read_to_string(folder.path().join("share/man1").join(page)).unwrap();
+        assert!(page.contains(".TH"), "{page}");
+        assert!(page.contains(words), "{page}");
+    }
+    fs::write(folder.path().join("file"), "").unwrap();
+    let output = drover(folder.path(), &["man", "file"]);
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("cannot write manual pages into file"),
+        "{said}"
+    );
+}

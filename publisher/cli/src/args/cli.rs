@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use super::values::positive_duration;
 use super::{
-    Completions, Create, Datums, Delete, Explain, Format, Job, Jobs, Logs, Manifest, Pause,
+    Completions, Create, Datums, Delete, Explain, Format, Job, Jobs, Logs, Man, Manifest, Pause,
     Pipelines, Plan, Probe, Publish, Redo, Report, Resume, Retry, Run, Serve, Stop, Update,
     Validate, Verify, Wait,
 };
@@ -233,4 +233,9 @@ pub enum Command {
     /// tool.
     #[command(hide = true)]
     Probe(Probe),
+    /// Write the manual pages of all commands into a directory
+    ///
+    /// One page for each command, `drover.1`, `drover-run.1` and so on. For packages of distributions.
+    #[command(hide = true)]
+    Man(Man),
 }

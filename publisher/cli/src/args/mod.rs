@@ -23,7 +23,7 @@ pub use pipelines::{
     Create, Delete, GraphFormat, Pause, PipelineArg, Pipelines, Resume, SpecFiles, Update,
 };
 pub use run::{Engine, Retry, Run};
-pub use spec::{Completions, Manifest, Plan, Sources, Validate};
+pub use spec::{Completions, Man, Manifest, Plan, Sources, Validate};
 pub use store::{Redo, Verify};
 pub use values::{ApiTokens, DatumChoice, Format, Http, InputOverride, Rows, api_tokens};
 

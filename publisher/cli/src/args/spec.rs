@@ -77,3 +77,12 @@ pub struct Completions {
     /// The shell
     pub shell: Shell,
 }
+
+/// Writes manual pages.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "For example: drover man /usr/local/share/man/man1")]
+pub struct Man {
+    /// The directory, which is made if it is missing
+    #[arg(value_name = "DIRECTORY")]
+    pub directory: PathBuf,
+}

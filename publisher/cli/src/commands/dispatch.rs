@@ -2,13 +2,13 @@
 
 use drover_shared::process::telemetry;
 
+use super::class::ErrorClass;
 use super::cluster::{probe, publish, serve};
 use super::inspect::{datums, explain, job, jobs, logs, report as job_report, stop, wait};
 use super::pipelines::registry;
 use super::run::{local_run, retry};
-use super::spec::{completions, manifest, plan, schema, validate};
+use super::spec::{completions, man, manifest, plan, schema, validate};
 use super::store::{redo, verify};
-use super::class::ErrorClass;
 use super::{Context, UsageError};
 use crate::args::{self, Cli, Command, Format};
 use crate::exit::Exit;
@@ -91,6 +91,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Explain(typed) => explain::explain(&typed, &context).await,
         Command::Completions(typed) => completions::completions(&typed, &context),
         Command::Probe(typed) => probe::probe(&typed),
+        Command::Man(typed) => man::man(&typed, &context),
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod completions;
 pub(crate) mod file_list;
+pub(crate) mod man;
 pub(crate) mod manifest;
 pub(crate) mod one_liner;
 pub(crate) mod plan;
