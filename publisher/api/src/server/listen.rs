@@ -21,6 +21,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, Predicate, SizeAbove};
 
 use super::access::{self, Access};
 use super::connections::{Connections, Trust};
@@ -41,6 +44,9 @@ const UNREAD_TIMEOUT_MS: u32 = 30_000;
 const CONNECTION_LIFETIME: Duration = Duration::from_secs(15 * 60);
 /// Delay after a failed `accept`, for example when no file descriptors are left.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
+
+/// Size of an answer below which compression costs more than the transfer.
+const MIN_COMPRESSED_BYTES: u64 = 1024;
 
 /// Content security policy of the page: only its own files may be loaded.
 const POLICY: &str = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
@@ -82,7 +88,16 @@ pub(crate) fn router(api: Api, access: Access) -> Router {
         .layer(from_fn_with_state(access, access::guard))
         .layer(from_fn(secure))
         .layer(from_fn(metrics::count))
+        .layer(compression())
         .with_state(api)
+}
+
+/// Compresses large answers for clients that accept gzip, except images and event streams.
+fn compression() -> CompressionLayer<impl Predicate> {
+    let worthwhile = DefaultPredicate::new().and(SizeAbove::new(MIN_COMPRESSED_BYTES));
+    CompressionLayer::new()
+        .quality(CompressionLevel::Fastest)
+        .compress_when(worthwhile)
 }
 
 async fn accept(listener: &TcpListener, router: &Router) -> Infallible {

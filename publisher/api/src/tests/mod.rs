@@ -2,6 +2,7 @@
 
 mod access;
 mod changing;
+mod compression;
 mod document;
 mod events;
 mod fuzz;
