@@ -21,6 +21,8 @@ use super::{Entry, Location, ObjectVersion, StoreError, StoreKey, Walk};
 pub struct Store {
     location: Location,
     backend: StoreBackend,
+    #[cfg(any(test, feature = "testing"))]
+    watcher: super::testing::Watcher,
 }
 
 #[derive(Clone, Debug)]
@@ -37,18 +39,28 @@ impl Store {
             Location::Bucket(url) => StoreBackend::Bucket(Bucket::open(url).await?),
             Location::Memory => StoreBackend::Bucket(Bucket::in_memory()),
         };
-        Ok(Self {
-            location: location.clone(),
-            backend,
-        })
+        Ok(Self::with(location.clone(), backend))
     }
 
     /// A store in memory, for tests.
     pub fn in_memory() -> Self {
+        let backend = StoreBackend::Bucket(Bucket::in_memory());
+        Self::with(Location::Memory, backend)
+    }
+
+    fn with(location: Location, backend: StoreBackend) -> Self {
         Self {
-            location: Location::Memory,
-            backend: StoreBackend::Bucket(Bucket::in_memory()),
+            location,
+            backend,
+            #[cfg(any(test, feature = "testing"))]
+            watcher: super::testing::Watcher::default(),
         }
+    }
+
+    /// The same store, whose changes are told to `watcher`.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn watched(self, watcher: super::testing::Watcher) -> Self {
+        Self { watcher, ..self }
     }
 
     /// The same store with the stat cache of `other`.
@@ -138,7 +150,8 @@ impl Store {
         match &self.backend {
             StoreBackend::Folder(folder) => {
                 let (folder, key, version) = (folder.clone(), key.clone(), version.clone());
-                run_blocking(move || folder.replace(&key, &bytes, &version)).await
+                self.change(move || folder.replace(&key, &bytes, &version))
+                    .await
             }
             StoreBackend::Bucket(bucket) => bucket.replace(key, bytes, version).await,
         }
@@ -160,7 +173,7 @@ impl Store {
         match &self.backend {
             StoreBackend::Folder(folder) => {
                 let (folder, key) = (folder.clone(), key.clone());
-                run_blocking(move || folder.put(&key, &bytes)).await
+                self.change(move || folder.put(&key, &bytes)).await
             }
             StoreBackend::Bucket(bucket) => bucket.put(key, bytes).await,
         }
@@ -173,7 +186,7 @@ impl Store {
         match &self.backend {
             StoreBackend::Folder(folder) => {
                 let (folder, key) = (folder.clone(), key.clone());
-                run_blocking(move || folder.create(&key, &bytes)).await
+                self.change(move || folder.create(&key, &bytes)).await
             }
             StoreBackend::Bucket(bucket) => bucket.create(key, bytes).await,
         }
@@ -190,9 +203,37 @@ impl Store {
         match &self.backend {
             StoreBackend::Folder(folder) => {
                 let folder = folder.clone();
-                run_blocking(move || keys.iter().try_for_each(|key| folder.delete(key))).await
+                self.change(move || keys.iter().try_for_each(|key| folder.delete(key)))
+                    .await
             }
             StoreBackend::Bucket(bucket) => bucket.delete_each(keys).await,
+        }
+    }
+
+    /// Forces everything that was written so far to the disk, in the store and in the folders at `keys`, which may lie on other
+    /// file systems. A bucket has nothing to do: what it confirmed, it keeps.
+    pub async fn sync(&self, keys: &[StoreKey]) -> Result<(), StoreError> {
+        match &self.backend {
+            StoreBackend::Folder(folder) => {
+                #[cfg(any(test, feature = "testing"))]
+                self.watcher.syncs();
+                let (folder, keys) = (folder.clone(), keys.to_vec());
+                self.change(move || folder.sync(&keys)).await
+            }
+            StoreBackend::Bucket(_) => Ok(()),
+        }
+    }
+
+    /// Forces the object at `key` to the disk; see [`Store::sync`].
+    pub async fn persist(&self, key: &StoreKey) -> Result<(), StoreError> {
+        match &self.backend {
+            StoreBackend::Folder(folder) => {
+                #[cfg(any(test, feature = "testing"))]
+                self.watcher.persists(key);
+                let (folder, key) = (folder.clone(), key.clone());
+                self.change(move || folder.persist(&key)).await
+            }
+            StoreBackend::Bucket(_) => Ok(()),
         }
     }
 
@@ -202,7 +243,7 @@ impl Store {
         match &self.backend {
             StoreBackend::Folder(folder) => {
                 let folder = folder.clone();
-                run_blocking(move || folder.recycle(&keys)).await
+                self.change(move || folder.recycle(&keys)).await
             }
             StoreBackend::Bucket(bucket) => bucket.delete_each(keys).await,
         }
@@ -213,7 +254,7 @@ impl Store {
         match &self.backend {
             StoreBackend::Folder(folder) => {
                 let (folder, prefix) = (folder.clone(), prefix.clone());
-                run_blocking(move || folder.delete_all(&prefix)).await
+                self.change(move || folder.delete_all(&prefix)).await
             }
             StoreBackend::Bucket(bucket) => bucket.delete_all(prefix).await,
         }
@@ -272,7 +313,7 @@ impl Store {
         match &self.backend {
             StoreBackend::Folder(folder) => {
                 let folder = folder.clone();
-                run_blocking(move || {
+                self.change(move || {
                     files
                         .iter()
                         .map(|(from, key)| folder.adopt(from, key))
@@ -290,7 +331,7 @@ impl Store {
         match &self.backend {
             StoreBackend::Folder(folder) => {
                 let (folder, from, to) = (folder.clone(), from.clone(), to.clone());
-                run_blocking(move || folder.link(&from, &to)).await
+                self.change(move || folder.link(&from, &to)).await
             }
             StoreBackend::Bucket(bucket) => bucket.link(from, to).await,
         }
@@ -301,7 +342,7 @@ impl Store {
         match &self.backend {
             StoreBackend::Folder(folder) => {
                 let (folder, parts, to) = (folder.clone(), parts.to_vec(), to.clone());
-                run_blocking(move || folder.concat(&parts, &to)).await
+                self.change(move || folder.concat(&parts, &to)).await
             }
             StoreBackend::Bucket(bucket) => bucket.concat(parts, to).await,
         }
@@ -323,6 +364,19 @@ impl Store {
             }
         };
         Ok(Walk::new(source))
+    }
+}
+
+impl Store {
+    /// Changes a folder, on a blocking thread.
+    async fn change<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let done = run_blocking(work).await;
+        #[cfg(any(test, feature = "testing"))]
+        self.watcher.changed();
+        done
     }
 }
 

@@ -3,11 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::StoreError;
 
 /// Location of an object in the store: `/`-separated segments, none of them empty, `.` or `..`. The empty key is the
 /// store itself. A segment may contain any UTF-8 except NUL.
-#[derive(Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(try_from = "String")]
 pub struct StoreKey(String);
 
 impl StoreKey {
@@ -80,6 +83,14 @@ impl FromStr for StoreKey {
 
     fn from_str(text: &str) -> Result<Self, StoreError> {
         Self::parse(text)
+    }
+}
+
+impl TryFrom<String> for StoreKey {
+    type Error = StoreError;
+
+    fn try_from(text: String) -> Result<Self, StoreError> {
+        Self::parse(&text)
     }
 }
 

@@ -10,6 +10,8 @@
 //! <store>/.drover/cache/<folder>                     content hashes of local files
 //! <store>/.drover/pipelines/<name>/done              index of all work that ever succeeded (binary, sorted)
 //! <store>/.drover/pipelines/<name>/published         origins of the files in the output folder
+//! <store>/.drover/pipelines/<name>/undo/log          changes of a publication whose job has not ended
+//! <store>/.drover/pipelines/<name>/undo/<n>          former content of a changed file
 //! <store>/.drover/pipelines/<name>/unfolded/<job>    jobs whose successes are not in `done` yet
 //! <store>/.drover/pipelines/<name>/lock              held while a job of the pipeline runs on the local machine
 //! <store>/.drover/pipelines/<name>/epochs/<n>        its coordinators; the highest epoch counts
@@ -19,6 +21,7 @@
 //! <store>/.drover/jobs/<id>/record.json              the job record
 //! <store>/.drover/jobs/<id>/spec.json                the spec it runs, normalised
 //! <store>/.drover/jobs/<id>/submission.json          for a submitted job: instructions for its coordinator
+//! <store>/.drover/jobs/<id>/synced                   the outputs of the job were forced to the disk
 //! <store>/.drover/jobs/<id>/stop                     a stop of the job was requested
 //! <store>/.drover/jobs/<id>/manifest/<first>.jsonl   datums of a segment, or the end of the manifest
 //! <store>/.drover/jobs/<id>/failures.json            failures of the job, grouped by cause
@@ -84,6 +87,21 @@ pub fn done(name: &PipelineName) -> StoreKey {
 /// Origins of the files in the output folder.
 pub fn published(name: &PipelineName) -> StoreKey {
     pipeline(name).with("published")
+}
+
+/// Undo log and backups of a publication whose job has not ended.
+pub fn undo(name: &PipelineName) -> StoreKey {
+    pipeline(name).with("undo")
+}
+
+/// The undo log of a publication.
+pub fn undo_log(name: &PipelineName) -> StoreKey {
+    undo(name).with("log")
+}
+
+/// The `n`th backup of a publication.
+pub fn backup(name: &PipelineName, n: u64) -> StoreKey {
+    undo(name).with(&n.to_string())
 }
 
 /// Marks of jobs whose successes are not in the done index yet.
@@ -189,6 +207,11 @@ pub fn submission(id: JobId) -> StoreKey {
 /// The time that a job has run so far, for its time limit.
 pub fn elapsed(id: JobId) -> StoreKey {
     job(id).with("elapsed")
+}
+
+/// Mark of a job whose outputs were forced to the disk.
+pub fn synced(id: JobId) -> StoreKey {
+    job(id).with("synced")
 }
 
 /// Mark of a requested stop.

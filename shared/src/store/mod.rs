@@ -3,8 +3,8 @@
 //! The only room that knows `object_store`. A local folder is served by `std::fs` directly, for hard links, a sorted
 //! walk, every UTF-8 name, and no detour per datum.
 //!
-//! Every write is atomic, also when a process dies. Nothing is forced to the disk: after a power cut the writes of the
-//! last seconds may be missing or damaged, which the ledger notices and repeats.
+//! Every write is atomic, also when a process dies. A power cut may undo or damage what was written since the last
+//! [`Store::sync`] or [`Store::persist`], which the ledger notices and repeats.
 
 pub mod layout;
 

@@ -147,6 +147,8 @@ impl Ledger {
             },
             created => created?,
         }
+        // The single records are removed next.
+        self.store.persist(&key).await?;
         let singles = verdicts
             .iter()
             .map(|verdict| layout::commit(job, verdict.index));

@@ -208,7 +208,9 @@ impl Ledger {
         });
         let written = written.await.map_err(io::Error::other).flatten();
         let file = written.map_err(|error| write_error(&key, error))?;
-        self.store.adopt(&file, &key).await
+        self.store.adopt(&file, &key).await?;
+        // The marks of folded jobs are removed next.
+        self.store.persist(&key).await
     }
 }
 

@@ -51,6 +51,33 @@ impl Ledger {
         }
     }
 
+    /// Forces everything that the processes of the local machine wrote for the pipeline to the disk: staged files, verdicts, seals
+    /// and output folder. A bucket has nothing to do.
+    pub async fn sync(&self, pipeline: &PipelineName) -> Result<(), StoreError> {
+        let elsewhere = [layout::drover_folder(), layout::output(pipeline)];
+        self.store.sync(&elsewhere).await
+    }
+
+    /// Saves the final record of a job and forces it to the disk. [`Ledger::sync`] comes first.
+    pub async fn save_final(&self, record: &JobRecord) -> Result<(), StoreError> {
+        self.save(record).await?;
+        self.store.persist(&layout::record(record.id)).await
+    }
+
+    /// Marks that every output of the job was forced to the disk by the leader that saw the job from its start.
+    pub async fn mark_synced(&self, job: JobId) -> Result<(), StoreError> {
+        self.store.put(&layout::synced(job), Bytes::new()).await
+    }
+
+    /// True if no power cut can have damaged the outputs of the job.
+    pub async fn is_synced(&self, job: JobId) -> Result<bool, StoreError> {
+        match self.store.entry(&layout::synced(job)).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::Missing { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The record of a job.
     pub async fn job(&self, job: JobId) -> Result<JobRecord, StoreError> {
         self.read(&layout::record(job), advice::JOB).await

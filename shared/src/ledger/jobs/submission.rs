@@ -68,7 +68,7 @@ impl Scope {
 }
 
 impl Ledger {
-    /// Creates the records of a submitted job.
+    /// Creates the records of a submitted job, which outlive a power cut.
     pub async fn submit(
         &self,
         record: &JobRecord,
@@ -77,7 +77,11 @@ impl Ledger {
     ) -> Result<(), StoreError> {
         let key = layout::submission(record.id);
         self.store.put(&key, to_json(&key, submission)?).await?;
-        self.open_job(record, spec).await
+        self.open_job(record, spec).await?;
+        for key in [key, layout::spec(record.id), layout::record(record.id)] {
+            self.store.persist(&key).await?;
+        }
+        Ok(())
     }
 
     /// Submission of a job; none if the job was not submitted to the broker.

@@ -232,7 +232,11 @@ impl Ledger {
             leader,
         };
         match self.store.create(&key, to_json(&key, &stored)?).await {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                // The previous revision is removed next.
+                self.store.persist(&key).await?;
+                Ok(true)
+            }
             Err(StoreError::Exists { .. }) => Ok(self.read_revision(&key).await? == Some(stored)),
             Err(error) => Err(error),
         }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use rustix::fs::ioctl_ficlone;
 
 use super::FolderWalk;
+use super::durability;
 use super::error::{reading, writing};
 use super::file_stat::FileStat;
 use super::group_umask;
@@ -130,7 +131,7 @@ impl Folder {
         version: &ObjectVersion,
     ) -> Result<(), StoreError> {
         let changed = || StoreError::Changed { key: key.clone() };
-        let _lock = self.lock(key).map_err(|error| writing(key, error))?;
+        let _lock = self.lock(key)?;
         match self.get(key) {
             Ok(current) if version_of(&current) == *version => self.put(key, bytes),
             Ok(_) | Err(StoreError::Missing { .. }) => Err(changed()),
@@ -139,9 +140,18 @@ impl Folder {
     }
 
     /// Waits for the lock of conditional puts at `key`. The kernel releases the lock when the file is closed.
-    fn lock(&self, key: &StoreKey) -> io::Result<File> {
-        let n = blake3::hash(key.as_str().as_bytes()).as_bytes()[0];
-        let path = self.path(&layout::put_lock(n));
+    fn lock(&self, key: &StoreKey) -> Result<File, StoreError> {
+        let lock = layout::put_lock(blake3::hash(key.as_str().as_bytes()).as_bytes()[0]);
+        self.lock_at(&lock).map_err(|error| match error.kind() {
+            io::ErrorKind::IsADirectory => {
+                own_records::damaged(&lock, "it is not a file".to_owned())
+            }
+            _ => writing(&lock, error),
+        })
+    }
+
+    fn lock_at(&self, lock: &StoreKey) -> io::Result<File> {
+        let path = self.path(lock);
         // Opened for writing: a network file system locks exclusively only then.
         let options = || File::options().create(true).append(true).open(&path);
         let file = with_parent(&path, options)?;
@@ -159,6 +169,19 @@ impl Folder {
                 Ok(())
             }
         }
+    }
+
+    /// Forces all writes to the file systems of the store, and of the folders at `keys`, to the disk.
+    pub(in crate::store) fn sync(&self, keys: &[StoreKey]) -> Result<(), StoreError> {
+        let mut paths = vec![self.root.to_path_buf()];
+        paths.extend(keys.iter().map(|key| self.path(key)));
+        durability::sync_file_systems(&paths)
+            .map_err(|error| writing(&layout::drover_folder(), error))
+    }
+
+    /// Forces the file at `key` to the disk.
+    pub(in crate::store) fn persist(&self, key: &StoreKey) -> Result<(), StoreError> {
+        durability::persist(&self.path(key)).map_err(|error| writing(key, error))
     }
 
     /// Removes records and keeps their files for recycling.

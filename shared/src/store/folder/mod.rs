@@ -1,5 +1,6 @@
 //! A local folder as a store, by `std::fs` alone. Everything here blocks.
 
+mod durability;
 mod error;
 mod file_stat;
 mod folder_store;

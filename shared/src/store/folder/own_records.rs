@@ -85,7 +85,8 @@ fn refused(key: &StoreKey, error: io::Error) -> StoreError {
     }
 }
 
-fn damaged(key: &StoreKey, problem: String) -> StoreError {
+/// The error for something at `key` that is no record.
+pub(super) fn damaged(key: &StoreKey, problem: String) -> StoreError {
     StoreError::Corrupt {
         key: key.clone(),
         advice: ADVICE,
