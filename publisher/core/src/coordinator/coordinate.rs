@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::dispatch::dispatcher::{BackPressure, Dispatcher, PendingSegment};
 use super::finish::close::{Ended, JobFinish, save_final};
+use super::finish::publication::settle;
 use super::finish::stop::watch_for_stop;
 use super::manifest::redo;
 use super::manifest::retry::{self, RetryScope};
@@ -47,6 +48,7 @@ pub async fn resume(
 ) -> Result<JobRecord, CoordinateError> {
     let job = assignment.record.id;
     let done = read_done_work(&context.ledger, &assignment).await?;
+    settle(&context.ledger, &assignment.pipeline.name).await?;
     let queue = Queue::Datums(assignment.pipeline.name.clone());
     // A leader that was deposed meanwhile would purge the messages of its successor.
     context.fence.check().await?;

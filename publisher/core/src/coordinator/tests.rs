@@ -1,5 +1,7 @@
 //! Guarantees of the coordinator, over a real folder and the embedded queue.
 
+mod power_cuts;
+
 use std::time::Duration;
 
 use drover_shared::job::{CauseKey, Counts, JobState};

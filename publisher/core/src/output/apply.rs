@@ -11,9 +11,9 @@ use futures::{StreamExt, stream};
 use tempfile::NamedTempFile;
 use tokio_util::sync::CancellationToken;
 
+use super::checked_lines::LineWriter;
 use super::plan::{FileToWrite, Plan, PlanStep};
-use super::record::{RecordWriter, RecordedFile};
-use super::undo::UndoLog;
+use super::record::RecordedFile;
 use super::{FileProgress, OutputError};
 
 /// Files written or removed at the same time: enough to hide a bucket's latency.
@@ -23,7 +23,6 @@ const AT_ONCE: usize = 16;
 pub(super) struct OutputFolder<'a> {
     pub(super) store: &'a Store,
     pub(super) folder: &'a StoreKey,
-    pub(super) undo: &'a UndoLog<'a>,
     /// Local folder for temporary files.
     pub(super) scratch: &'a Path,
     /// Stops between two changes.
@@ -81,7 +80,6 @@ async fn remove(
 
 async fn remove_file(site: &OutputFolder<'_>, path: &str) -> Result<(), OutputError> {
     let key = super::key_of(site.folder, path)?;
-    site.undo.back_up(&key).await?;
     Ok(site.store.delete(&key).await?)
 }
 
@@ -90,7 +88,7 @@ async fn write(
     plan: &Plan,
     progress: &mut FileProgress,
 ) -> Result<AppliedPlan, OutputError> {
-    let mut after = RecordWriter::new(site.scratch)?;
+    let mut after = LineWriter::new(site.scratch)?;
     let mut lost = BTreeSet::new();
     let note = |(made, changed)| {
         match made {
@@ -151,11 +149,6 @@ async fn make_file(site: &OutputFolder<'_>, file: FileToWrite) -> Result<WriteRe
         .iter()
         .map(super::piece::StagedFile::key)
         .collect();
-    if file.exists {
-        site.undo.back_up(&to).await?;
-    } else {
-        site.undo.note_created(&to);
-    }
     let entry = match parts.as_slice() {
         [part] => site.store.link(part, &to).await,
         parts => site.store.concat(parts, &to).await,

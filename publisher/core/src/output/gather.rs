@@ -1,16 +1,14 @@
 //! Collects the output pieces of all datums of a job, processed and skipped, from the ledger.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-
 use drover_shared::datum::{Verdict, VerdictState};
 use drover_shared::id::{DatumId, JobId};
 use drover_shared::ledger::{Ledger, ManifestEntry, Segment};
+use drover_shared::store::StoreError;
 use serde::{Deserialize, Serialize};
 
-use super::OutputError;
 use super::piece::{OutputPiece, StagedFile};
 use super::sorted::sorter::{Sorted, Sorter};
+use super::{OutputError, OutputRequest};
 
 /// A skipped datum with the job and index of its success. Sorts by these, so each old result is read once.
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -27,14 +25,16 @@ pub(super) struct JobPieces {
     pub(super) lost: Vec<u64>,
 }
 
-/// Collects the pieces of `job`. All of its datums must have ended. `redone` names the newest entry of a place, if it is
-/// not the expanded one.
-pub(super) async fn gather(
-    ledger: &Ledger,
-    job: JobId,
-    redone: &BTreeMap<u64, u64>,
-    scratch: &Path,
-) -> Result<JobPieces, OutputError> {
+/// Collects the pieces of the job. All of its datums must have ended.
+pub(super) async fn gather(request: &OutputRequest<'_>) -> Result<JobPieces, OutputError> {
+    let OutputRequest {
+        ledger,
+        job,
+        redone,
+        scratch,
+        from_start,
+        ..
+    } = *request;
     let mut pieces = Sorter::new(scratch);
     let mut skipped = Sorter::new(scratch);
     let mut lost = Vec::new();
@@ -49,7 +49,9 @@ pub(super) async fn gather(
                 continue;
             }
             match output_of(&entry, verdict.as_ref()) {
-                DatumOutput::Own(verdict) => push_pieces(&mut pieces, job, place, verdict)?,
+                DatumOutput::Own(verdict) => {
+                    push_pieces(&mut pieces, job, place, verdict, from_start)?;
+                }
                 DatumOutput::Earlier(earlier) => skipped.push(earlier)?,
                 DatumOutput::Unknown => lost.push(place),
             }
@@ -96,20 +98,25 @@ async fn gather_skipped(
     let mut earlier = EarlierVerdicts::default();
     for skipped in skipped {
         let skipped = skipped?;
-        let verdict = earlier.verdict(ledger, skipped.job, skipped.index).await?;
+        let (verdict, is_synced) = earlier.verdict(ledger, skipped.job, skipped.index).await?;
         match verdict.filter(|verdict| verdict.datum == skipped.datum) {
-            Some(verdict) => push_pieces(pieces, skipped.job, skipped.place, verdict)?,
+            Some(verdict) => {
+                push_pieces(pieces, skipped.job, skipped.place, verdict, is_synced)?;
+            }
             None => lost.push(skipped.place),
         }
     }
     Ok(())
 }
 
+/// Adds the pieces of a datum. Unless `is_synced`, a power cut may have damaged its staged files and left their attributes,
+/// so their versions at commit prove nothing, and their hashes are compared.
 fn push_pieces(
     pieces: &mut Sorter<OutputPiece>,
     job: JobId,
     place: u64,
     verdict: &Verdict,
+    is_synced: bool,
 ) -> std::io::Result<()> {
     if verdict.state != VerdictState::Success {
         return Ok(());
@@ -122,7 +129,10 @@ fn push_pieces(
             staged: verdict.staged.clone(),
             size: output.size,
             hash: output.hash.clone(),
-            version: output.version.clone(),
+            version: output
+                .version
+                .clone()
+                .filter(|_| is_synced || output.hash.is_none()),
         };
         pieces.push(OutputPiece {
             path: output.path.clone(),
@@ -136,21 +146,23 @@ fn push_pieces(
 #[derive(Default)]
 struct EarlierVerdicts {
     job: Option<JobId>,
+    is_synced: bool,
     segments: Vec<Segment>,
     open: Option<Segment>,
     verdicts: Vec<Verdict>,
 }
 
 impl EarlierVerdicts {
-    /// The verdict on datum `place` of `job`, if successful.
+    /// The verdict on datum `place` of `job`, if successful; true if the job's outputs were forced to the disk.
     async fn verdict(
         &mut self,
         ledger: &Ledger,
         job: JobId,
         place: u64,
-    ) -> Result<Option<&Verdict>, OutputError> {
+    ) -> Result<(Option<&Verdict>, bool), OutputError> {
         if self.job != Some(job) {
             self.segments = ledger.segments(job).await?;
+            self.is_synced = ledger.is_synced(job).await?;
             self.open = None;
             self.job = Some(job);
         }
@@ -161,18 +173,35 @@ impl EarlierVerdicts {
                 .copied()
                 .find(|segment| holds(*segment, place))
             else {
-                return Ok(None);
+                return Ok((None, self.is_synced));
             };
-            self.verdicts = ledger.verdicts(job, segment).await?;
+            self.verdicts = whole_verdicts(ledger, job, segment).await?;
             self.open = Some(segment);
         }
         let found = self
             .verdicts
             .binary_search_by_key(&place, |verdict| verdict.index)
             .ok();
-        Ok(found
+        let verdict = found
             .map(|at| &self.verdicts[at])
-            .filter(|verdict| verdict.state == VerdictState::Success))
+            .filter(|verdict| verdict.state == VerdictState::Success);
+        Ok((verdict, self.is_synced))
+    }
+}
+
+/// The verdicts of a segment of an earlier job. Damaged ones do not count, so their datums run again.
+async fn whole_verdicts(
+    ledger: &Ledger,
+    job: JobId,
+    segment: Segment,
+) -> Result<Vec<Verdict>, OutputError> {
+    match ledger.verdicts(job, segment).await {
+        Err(error @ StoreError::Corrupt { .. }) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(job.id = %job, error, "damaged verdicts of job {job} do not count; their datums run again");
+            Ok(Vec::new())
+        }
+        verdicts => Ok(verdicts?),
     }
 }
 

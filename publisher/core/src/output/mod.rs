@@ -3,9 +3,11 @@
 //! [`gather`] the pieces of all datums, processed and skipped; sort them into files ([`piece`]); [`plan`] by reading
 //! desired, recorded and found files side by side ([`join`]) and [`decide`] path by path; [`apply`] the plan. Planning
 //! changes nothing. Applying may be interrupted anywhere: the [`record`], written before and after, names the files of
-//! Drover, and a repetition ends in the same folder. Foreign files are never touched.
+//! Drover, and the [`undo`] log, which stands until the job has ended, takes back what a job without success changed.
+//! Foreign files are never touched.
 
 mod apply;
+mod checked_lines;
 mod decide;
 mod error;
 mod gather;
@@ -24,6 +26,7 @@ mod tests;
 
 pub use error::OutputError;
 pub use progress::FileProgress;
+pub(crate) use undo::{has_undo_log, keep_changes, settle};
 pub use write_output::{OutputRequest, OutputSummary, write_output};
 
 use drover_shared::store::{StoreError, StoreKey};

@@ -1,7 +1,8 @@
 //! Plans a publication from desired, recorded and found files. Changes nothing.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Seek, Write};
+use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use drover_shared::pipeline::OutputConflict;
@@ -10,10 +11,11 @@ use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
 use super::OutputError;
+use super::checked_lines::LineWriter;
 use super::decide::{PathAction, decide};
 use super::join::{PathJoin, PathRow};
 use super::piece::{DesiredFile, StagedFile};
-use super::record::{RecordWriter, RecordedFile};
+use super::record::RecordedFile;
 use super::sorted::clash::PathClashes;
 
 /// Step for a path of Drover.
@@ -71,11 +73,27 @@ impl Plan {
     pub(super) fn steps(
         &self,
     ) -> std::io::Result<impl Iterator<Item = std::io::Result<PlanStep>> + use<>> {
-        let mut file = self.steps.try_clone()?;
-        file.rewind()?;
+        let file = PositionedReader {
+            file: self.steps.try_clone()?,
+            at: 0,
+        };
         Ok(BufReader::new(file)
             .lines()
             .map(|line| Ok(serde_json::from_str(&line?)?)))
+    }
+}
+
+/// A reader with a position of its own: clones of a file share theirs.
+struct PositionedReader {
+    file: File,
+    at: u64,
+}
+
+impl Read for PositionedReader {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.file.read_at(bytes, self.at)?;
+        self.at += read as u64;
+        Ok(read)
     }
 }
 
@@ -104,7 +122,7 @@ struct PlanBuilder<'a> {
     folder: &'a StoreKey,
     clashes: PathClashes,
     steps: BufWriter<File>,
-    before: RecordWriter,
+    before: LineWriter,
     files: u64,
     changes: u64,
     foreign: Option<(u64, String)>,
@@ -122,7 +140,7 @@ impl<'a> PlanBuilder<'a> {
             folder,
             clashes: PathClashes::default(),
             steps: BufWriter::new(tempfile::tempfile_in(scratch)?),
-            before: RecordWriter::new(scratch)?,
+            before: LineWriter::new(scratch)?,
             files: 0,
             changes: 0,
             foreign: None,

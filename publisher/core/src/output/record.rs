@@ -4,11 +4,11 @@
 //! Drover's, files about to change without a version; *after* the last change it names the files in the folder. So files
 //! of Drover are recognised whenever the process dies.
 
-use std::io::{self, BufRead, BufWriter, Write};
-use std::path::Path;
+use std::io::{self, BufRead};
 
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
+
+use super::checked_lines::LineReader;
 
 /// A file that Drover wrote into the output folder.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -25,35 +25,17 @@ pub(super) struct RecordedFile {
     pub(super) pieces: Vec<String>,
 }
 
-/// Reads a record, line by line.
+/// Reads a record, line by line. The last line fails if the record is damaged.
 pub(super) fn read(reader: impl BufRead) -> impl Iterator<Item = io::Result<RecordedFile>> {
-    reader.lines().map(|line| Ok(serde_json::from_str(&line?)?))
-}
-
-/// Writes a record, line by line, into a temporary file.
-#[derive(Debug)]
-pub(super) struct RecordWriter {
-    file: BufWriter<NamedTempFile>,
-}
-
-impl RecordWriter {
-    /// A record in the folder `scratch`.
-    pub(super) fn new(scratch: &Path) -> io::Result<Self> {
-        Ok(Self {
-            file: BufWriter::new(NamedTempFile::new_in(scratch)?),
-        })
-    }
-
-    /// Adds a line; lines come sorted by path.
-    pub(super) fn write(&mut self, recorded: &RecordedFile) -> io::Result<()> {
-        serde_json::to_writer(&mut self.file, recorded)?;
-        self.file.write_all(b"\n")
-    }
-
-    /// The finished file.
-    pub(super) fn finish(self) -> io::Result<NamedTempFile> {
-        self.file
-            .into_inner()
-            .map_err(std::io::IntoInnerError::into_error)
-    }
+    let mut lines = LineReader::new(reader);
+    let mut is_over = false;
+    std::iter::from_fn(move || {
+        let line = if is_over {
+            None
+        } else {
+            lines.read().transpose()
+        };
+        is_over = !matches!(line, Some(Ok(_)));
+        line
+    })
 }

@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
 
-use super::undo::UndoLog;
-use super::write_output::write_with;
+use super::undo::{keep_changes, settle};
+use super::write_output::attempt;
 use super::{OutputError, OutputRequest, OutputSummary, write_output};
 use crate::output::FileProgress;
 use crate::testing::samples::{datum_id, entry, verdict};
@@ -115,7 +115,11 @@ impl Fixture {
                 stop.cancel();
             }
         };
-        write_output(self.request(job, conflict, &stop), &progress).await
+        let written = write_output(self.request(job, conflict, &stop), &progress).await?;
+        keep_changes(self.ledger.store(), &self.pipeline, job)
+            .await
+            .unwrap();
+        Ok(written)
     }
 
     /// Publishes; dies after `changes` changes.
@@ -126,9 +130,9 @@ impl Fixture {
                 stop.cancel();
             }
         };
-        let undo = UndoLog::disabled(self.ledger.store());
+        settle(&self.ledger, &self.pipeline).await.unwrap();
         let request = self.request(job, OutputConflict::Concat, &stop);
-        write_with(&request, undo, &progress).await
+        attempt(&request, &progress).await
     }
 
     fn request<'a>(
@@ -143,6 +147,7 @@ impl Fixture {
             pipeline: &self.pipeline,
             job,
             redone: &NONE,
+            from_start: true,
             conflict,
             scratch: self.scratch.path(),
             stop,
@@ -399,6 +404,53 @@ async fn a_publication_that_fails_leaves_the_folder_as_it_was() {
         assert!(failed.is_err(), "{cause}: {failed:?}");
         assert_eq!(fixture.found(), expected, "{cause}");
     }
+}
+
+#[tokio::test]
+async fn a_publication_that_dies_at_any_change_is_taken_back() {
+    let before = holding(&[("/a", "1"), ("/b", "2"), ("/d/c", "3")]);
+    for changes in 0..6 {
+        let (fixture, next) = published_and_next().await;
+        let died = fixture.die_publishing(next, changes).await;
+        if changes < 5 {
+            assert!(matches!(died, Err(OutputError::Stopped)), "{died:?}");
+        }
+        for _ in 0..2 {
+            settle(&fixture.ledger, &fixture.pipeline).await.unwrap();
+            assert_eq!(fixture.found(), before, "died after {changes} changes");
+        }
+        let summary = fixture.publish(next).await.unwrap();
+        assert_eq!(summary.foreign, None, "died after {changes} changes");
+        assert_eq!(
+            fixture.found(),
+            holding(&[("/a", "newer"), ("/e", "4"), ("/f", "5")])
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_a_user_made_after_a_publication_died_stays() {
+    let (fixture, next) = published_and_next().await;
+    fixture.die_publishing(next, 1).await.unwrap_err();
+    let _ = std::fs::remove_file(fixture.path("f"));
+    std::fs::write(fixture.path("f"), "mine").unwrap();
+    settle(&fixture.ledger, &fixture.pipeline).await.unwrap();
+    assert_eq!(fixture.found()["/f"], "mine");
+}
+
+#[tokio::test]
+async fn a_damaged_undo_log_hinders_no_later_publication() {
+    let (fixture, next) = published_and_next().await;
+    fixture.die_publishing(next, 2).await.unwrap_err();
+    let log = layout::undo_log(&fixture.pipeline);
+    let path = fixture.ledger.store().local_path(&log).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir_all(path.join("below")).unwrap();
+    fixture.publish(next).await.unwrap();
+    assert_eq!(
+        fixture.found(),
+        holding(&[("/a", "newer"), ("/e", "4"), ("/f", "5")])
+    );
 }
 
 #[tokio::test]

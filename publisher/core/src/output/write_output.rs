@@ -17,7 +17,7 @@ use super::join::PathJoin;
 use super::piece;
 use super::plan::{Plan, plan};
 use super::record;
-use super::undo::UndoLog;
+use super::undo::{self, settle};
 use super::verify::find_lost;
 use super::{FileProgress, OutputError};
 
@@ -32,6 +32,8 @@ pub struct OutputRequest<'a> {
     pub job: JobId,
     /// Newest entry of each place whose datum ran again, see [`ManifestEntry::place`](drover_shared::ledger::ManifestEntry::place).
     pub redone: &'a BTreeMap<u64, u64>,
+    /// True if no power cut can have damaged the job's staged files: its leader saw the job from the start.
+    pub from_start: bool,
     /// Policy for two datums that wrote the same path.
     pub conflict: OutputConflict,
     /// Local folder for sorting and temporary files.
@@ -51,34 +53,44 @@ pub struct OutputSummary {
     pub foreign: Option<(u64, String)>,
 }
 
-/// Makes the output folder hold the union of the outputs of the job's datums. Safe to repeat; not safe concurrently with
-/// another publication of the same pipeline.
+/// Makes the output folder hold the union of the outputs of the job's datums. Safe to repeat; only for the holder of the
+/// lock on the output folder.
 ///
-/// After an error a folder is as it was. On a bucket a publication that fails after its first change leaves some files
-/// new, until the next publication; a stop is ignored from then on.
+/// After an error a folder is as it was; after a success, [`keep_changes`](super::undo::keep_changes) follows once the job
+/// has its final record. On a bucket a publication that fails after its first change leaves some files new, until the next
+/// publication; a stop is ignored from then on.
 pub async fn write_output(
     request: OutputRequest<'_>,
     progress: &(dyn Fn(FileProgress) + Sync),
 ) -> Result<OutputSummary, OutputError> {
-    let store = request.ledger.store();
-    let undo = UndoLog::start(store, request.pipeline).await?;
+    let (ledger, pipeline) = (request.ledger, request.pipeline);
+    settle(ledger, pipeline).await?;
     let never = CancellationToken::new();
-    let stop = if undo.is_enabled() {
+    let stop = if ledger.store().local_root().is_some() {
         request.stop
     } else {
         &never
     };
-    write_with(&OutputRequest { stop, ..request }, undo, progress).await
+    let written = attempt(&OutputRequest { stop, ..request }, progress).await;
+    if written.is_err()
+        && let Err(error) = settle(ledger, pipeline).await
+    {
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(
+            pipeline.name = %pipeline, error,
+            "cannot restore the output folder {pipeline}; the next job restores it",
+        );
+    }
+    written
 }
 
-/// Publishes; takes the changes back after an error if `undo` can.
-pub(super) async fn write_with(
+/// Publishes. After an error, changes may have to be taken back.
+pub(super) async fn attempt(
     request: &OutputRequest<'_>,
-    undo: UndoLog<'_>,
     progress: &(dyn Fn(FileProgress) + Sync),
 ) -> Result<OutputSummary, OutputError> {
     let store = request.ledger.store();
-    let gathered = gather(request.ledger, request.job, request.redone, request.scratch).await?;
+    let gathered = gather(request).await?;
     if !gathered.lost.is_empty() {
         return Err(lost(gathered.lost));
     }
@@ -108,22 +120,9 @@ pub(super) async fn write_with(
     if !lost_datums.is_empty() {
         return Err(lost(lost_datums.into_iter().collect()));
     }
-    match change_folder(request, &plan, &undo, progress).await {
-        Ok(()) => {
-            undo.discard().await?;
-            Ok(summary)
-        }
-        Err(error) => {
-            if let Err(error) = undo.roll_back().await {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(
-                    pipeline.name = %request.pipeline, error,
-                    "cannot restore the output folder {}; the next job that succeeds brings it up to date", request.pipeline,
-                );
-            }
-            Err(error)
-        }
-    }
+    undo::begin(store, request.pipeline, request.job, &plan, request.scratch).await?;
+    change_folder(request, &plan, progress).await?;
+    Ok(summary)
 }
 
 /// Names the inputs of two datums that wrote the same path; any other error stays as it is.
@@ -180,17 +179,14 @@ async fn create_folder(request: &OutputRequest<'_>) -> Result<(), OutputError> {
 async fn change_folder(
     request: &OutputRequest<'_>,
     plan: &Plan,
-    undo: &UndoLog<'_>,
     progress: &(dyn Fn(FileProgress) + Sync),
 ) -> Result<(), OutputError> {
     let store = request.ledger.store();
     let key = layout::published(request.pipeline);
-    undo.back_up(&key).await?;
     store.adopt(plan.before.path(), &key).await?;
     let site = OutputFolder {
         store,
         folder: &layout::output(request.pipeline),
-        undo,
         scratch: request.scratch,
         stop: request.stop,
         progress,
@@ -220,6 +216,16 @@ async fn make_plan(
     let planning = tokio::task::spawn_blocking(move || {
         let desired =
             piece::files(gathered.pieces).map(|desired| desired.map_err(OutputError::from));
+        let found = walk(&store, &folder)?.into_iter().flatten();
+        let mut found = found
+            .map(|entry| entry.map_err(OutputError::from))
+            .peekable();
+        // An older Drover wrote an empty record for an empty folder.
+        let is_record = |file: &BufReader<File>| file.get_ref().metadata().map(|it| it.len() > 0);
+        let recorded = match recorded {
+            Some(file) if found.peek().is_some() || is_record(&file)? => Some(file),
+            _ => None,
+        };
         let recorded = recorded.into_iter().flat_map(record::read);
         let recorded = recorded.map(|line| {
             line.map_err(|source| OutputError::Damaged {
@@ -227,8 +233,6 @@ async fn make_plan(
                 source,
             })
         });
-        let found = walk(&store, &folder)?.into_iter().flatten();
-        let found = found.map(|entry| entry.map_err(OutputError::from));
         plan(
             PathJoin::new(desired, recorded, found),
             conflict,
@@ -261,6 +265,12 @@ async fn open_record(
     match store.download(key, &copy).await {
         Ok(_) => {}
         Err(StoreError::Missing { .. }) => return Ok(None),
+        Err(StoreError::Corrupt { key, source, .. }) => {
+            return Err(OutputError::Damaged {
+                key,
+                source: io::Error::other(source),
+            });
+        }
         Err(error) => return Err(error.into()),
     }
     let file = File::open(&copy)?;

@@ -55,8 +55,12 @@ pub struct WorkerBehavior {
 
 impl Fixture {
     pub async fn new(files: u64) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("in")).unwrap();
+        Self::at(tempfile::tempdir().unwrap(), files).await
+    }
+
+    /// A store in `folder`, with `files` more input files.
+    pub async fn at(folder: tempfile::TempDir, files: u64) -> Self {
+        std::fs::create_dir_all(folder.path().join("in")).unwrap();
         for file in 0..files {
             std::fs::write(
                 folder.path().join(format!("in/{file:04}")),

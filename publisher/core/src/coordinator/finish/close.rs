@@ -4,14 +4,14 @@ use std::pin::pin;
 use std::time::Instant;
 
 use drover_shared::causes::with_causes;
-use drover_shared::id::DatumId;
+use drover_shared::id::{DatumId, JobId};
 use drover_shared::job::{JobEvent, JobRecord, JobState};
 use drover_shared::ledger::Ledger;
 use drover_shared::store::StoreError;
 use tokio_util::sync::CancellationToken;
 
 use super::egress::{Egress, EgressError};
-use super::publication::Publication;
+use super::publication::{self, Publication};
 use crate::coordinator::track::live::LiveJob;
 use crate::coordinator::{Assignment, CoordinateError, JobContext};
 use crate::output::{FileProgress, OutputError, OutputSummary};
@@ -124,8 +124,13 @@ impl JobFinish<'_> {
         };
         live.enter(JobEvent::Published)?;
         self.context
+            .ledger
+            .sync(&self.assignment.pipeline.name)
+            .await?;
+        self.context
             .show(live.snapshot(Instant::now()), true)
             .await?;
+        self.keep_changes(live.job()).await?;
         match self.copy(url, files, halt).await {
             Ok(()) => Ok(OutputOutcome::Written),
             Err(EgressError::Stopped) => Ok(OutputOutcome::Stopped),
@@ -192,6 +197,9 @@ impl JobFinish<'_> {
         let record = live.record();
         self.context.fence.check().await?;
         save_final(ledger, &record, live).await?;
+        if record.state == JobState::Success {
+            self.keep_changes(record.id).await?;
+        }
         self.context
             .show(live.snapshot(Instant::now()), false)
             .await?;
@@ -210,12 +218,14 @@ impl JobFinish<'_> {
         Ok(record)
     }
 
+    /// The output of the job stays from now on, whatever happens.
+    async fn keep_changes(&self, job: JobId) -> Result<(), StoreError> {
+        let pipeline = &self.assignment.pipeline.name;
+        publication::keep_changes(&self.context.ledger, pipeline, job).await
+    }
+
     /// The ids of the datums at `datums`, which are ascending indexes.
-    async fn datum_ids(
-        &self,
-        job: drover_shared::id::JobId,
-        datums: &[u64],
-    ) -> Result<Vec<DatumId>, StoreError> {
+    async fn datum_ids(&self, job: JobId, datums: &[u64]) -> Result<Vec<DatumId>, StoreError> {
         let mut ids = Vec::new();
         for segment in self.context.ledger.segments(job).await? {
             if datums.iter().any(|index| segment.contains(*index)) {
@@ -244,7 +254,7 @@ fn failed(error: OutputError) -> OutputOutcome {
     }
 }
 
-/// Saves the final record of a job, and its failures.
+/// Saves the final record of a job, and its failures, after everything that the job wrote was forced to the disk.
 pub(crate) async fn save_final(
     ledger: &Ledger,
     record: &JobRecord,
@@ -253,5 +263,9 @@ pub(crate) async fn save_final(
     ledger
         .save_failures(record.id, live.tally.failures())
         .await?;
-    ledger.save(record).await
+    ledger.sync(&record.pipeline).await?;
+    if live.from_start {
+        ledger.mark_synced(record.id).await?;
+    }
+    ledger.save_final(record).await
 }

@@ -36,6 +36,7 @@ pub(crate) struct Publication {
     pipeline: PipelineName,
     job: JobId,
     redone: BTreeMap<u64, u64>,
+    from_start: bool,
     conflict: OutputConflict,
     scratch: PathBuf,
     watch: watch::Sender<Snapshot>,
@@ -55,6 +56,7 @@ impl Publication {
             pipeline: assignment.pipeline.name.clone(),
             job: live.job(),
             redone: live.tally.redone().clone(),
+            from_start: live.from_start,
             conflict: assignment.pipeline.output_conflict,
             scratch: context.scratch.clone(),
             watch: context.watch.clone(),
@@ -87,7 +89,7 @@ impl Publication {
     async fn write(self) -> Result<Result<OutputSummary, OutputError>, CoordinateError> {
         let Some(_lock) = self
             .stop
-            .run_until_cancelled(self.lock())
+            .run_until_cancelled(lock_output(&self.ledger, &self.pipeline))
             .await
             .transpose()?
         else {
@@ -114,6 +116,7 @@ impl Publication {
             pipeline: &self.pipeline,
             job: self.job,
             redone: &self.redone,
+            from_start: self.from_start,
             conflict: self.conflict,
             scratch: &self.scratch,
             stop: &self.stop,
@@ -123,26 +126,6 @@ impl Publication {
                 .send_modify(|snapshot| snapshot.files = Some(files));
         };
         output::write_output(request, &progress).await
-    }
-
-    /// The lock on the output folder. A holder that does not release it is named.
-    async fn lock(&self) -> Result<PipelineLock, StoreError> {
-        let who = format!("process {} on {}", std::process::id(), host_name());
-        let mut is_told = false;
-        loop {
-            if let Some(lock) = self.ledger.try_lock_output(&self.pipeline, &who).await? {
-                return Ok(lock);
-            }
-            if !is_told {
-                is_told = true;
-                tracing::warn!(
-                    pipeline.name = %self.pipeline,
-                    "waiting for the output folder {}, which {} is writing; end that process if it is frozen",
-                    self.pipeline, self.ledger.output_lock_holder(&self.pipeline).await,
-                );
-            }
-            sleep(RETRY).await;
-        }
     }
 
     /// Leaves a mark in a bucket; returns the mark, and the marks of publications that have not ended.
@@ -160,6 +143,52 @@ impl Publication {
         store.create(&mark, self.job.to_string().into()).await?;
         Ok(Some((mark, others)))
     }
+}
+
+/// Settles a publication that was cut off, if there is one.
+pub(crate) async fn settle(ledger: &Ledger, pipeline: &PipelineName) -> Result<(), StoreError> {
+    if !output::has_undo_log(ledger.store(), pipeline).await? {
+        return Ok(());
+    }
+    let _lock = lock_output(ledger, pipeline).await?;
+    output::settle(ledger, pipeline).await
+}
+
+/// Makes the changes of `job` final. A successor that holds the lock settles them by itself.
+pub(crate) async fn keep_changes(
+    ledger: &Ledger,
+    pipeline: &PipelineName,
+    job: JobId,
+) -> Result<(), StoreError> {
+    match ledger.try_lock_output(pipeline, &holder()).await? {
+        Some(_lock) => output::keep_changes(ledger.store(), pipeline, job).await,
+        None => Ok(()),
+    }
+}
+
+/// The lock on the output folder. A holder that does not release it is named.
+async fn lock_output(ledger: &Ledger, pipeline: &PipelineName) -> Result<PipelineLock, StoreError> {
+    let who = holder();
+    let mut is_told = false;
+    loop {
+        if let Some(lock) = ledger.try_lock_output(pipeline, &who).await? {
+            return Ok(lock);
+        }
+        if !is_told {
+            is_told = true;
+            tracing::warn!(
+                pipeline.name = %pipeline,
+                "waiting for the output folder {pipeline}, which {} is writing; end that process if it is frozen",
+                ledger.output_lock_holder(pipeline).await,
+            );
+        }
+        sleep(RETRY).await;
+    }
+}
+
+/// The text that names the process to people.
+fn holder() -> String {
+    format!("process {} on {}", std::process::id(), host_name())
 }
 
 /// A mark, and the marks of others.

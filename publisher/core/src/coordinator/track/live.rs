@@ -26,6 +26,8 @@ pub(crate) struct LiveJob {
     /// Workers that released the job after a stop.
     released: BTreeSet<WorkerId>,
     rate: Rate,
+    /// True if no datum had a verdict before this process followed the job.
+    pub(crate) from_start: bool,
     /// When failures end the job.
     pub(crate) failure_rule: FailureRule,
     /// How far the expansion is.
@@ -39,6 +41,7 @@ impl LiveJob {
     pub(crate) fn new(record: JobRecord, tally: Tally) -> Self {
         Self {
             record,
+            from_start: tally.worked() == 0,
             tally,
             running: BTreeMap::new(),
             released: BTreeSet::new(),
