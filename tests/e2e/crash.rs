@@ -1,6 +1,8 @@
 //! kill -9 at any moment, run again: the output is that of an undisturbed run, and nothing committed is done twice.
 
 use std::collections::BTreeSet;
+use std::thread;
+use std::time::Duration;
 
 use drover_tests::{Random, Running, Spec, Tree, Workspace, eventually};
 
@@ -112,6 +114,50 @@ fn killed_while_it_publishes_it_ends_as_if_undisturbed() {
         format!("{DATUMS}: {DATUMS} skipped")
     );
     assert_eq!(workspace.line_count("runs"), runs);
+}
+
+#[test]
+fn killed_at_any_moment_of_publishing_a_job_that_fails_shows_the_last_success() {
+    let workspace = Workspace::new();
+    let many = Spec::new("made").reads("in", "/*").sh(r#"
+        case "$in" in *bad) exit 1;; esac
+        for n in $(seq 60); do cp "$in" "/pfs/out/$n-$(basename "$in")"; done"#);
+    let write = |version: u64| {
+        for number in 0..10 {
+            workspace.file(&format!("in/{number}"), format!("{version}\n"));
+        }
+    };
+    write(0);
+    workspace.succeeds(&many);
+    let mut random = Random::new(7);
+    let mut killed_in_the_middle = 0;
+    for version in 1..=8 {
+        let old = workspace.tree("made");
+        write(version);
+        let log = workspace.path(".drover/pipelines/made/undo/log");
+        let mut running = workspace.start_run(&many, &[]);
+        eventually("it publishes", || log.exists() || running.has_ended());
+        thread::sleep(Duration::from_micros(random.below(60_000)));
+        running.kill();
+        killed_in_the_middle += u32::from(log.exists());
+        let last = workspace.call(&["job", "last", "--output", "json"]).job();
+        workspace.file("in/bad", "");
+        workspace.fails(&many);
+        if last.state() != "success" {
+            assert_eq!(workspace.tree("made"), old, "version {version}");
+        }
+        workspace.remove("in/bad");
+        workspace.succeeds(&many);
+        let new = workspace.tree("made");
+        let content = format!("{version}\n");
+        let expected = new
+            .paths()
+            .into_iter()
+            .map(|path| (path.to_owned(), content.clone()));
+        assert_eq!(new.differences(&expected.collect()), Vec::<String>::new());
+        assert_eq!(new.len(), 600);
+    }
+    assert!(killed_in_the_middle > 1, "it was never caught publishing");
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod chains;
 mod cli;
 mod commands;
 mod crash;
+mod damage;
 mod errors;
 mod examples;
 mod lists;
