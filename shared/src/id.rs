@@ -240,6 +240,48 @@ impl FromStr for WorkerId {
     }
 }
 
+/// The identity of a store, made once: 16 random characters.
+#[derive(Clone, Debug, Eq, Hash, PartialEq, DeserializeFromStr, SerializeDisplay)]
+pub struct StoreId(String);
+
+impl StoreId {
+    /// A new id.
+    pub fn generate() -> Self {
+        let ulid = Ulid::generate().to_string().to_ascii_lowercase();
+        Self(ulid[10..].to_owned())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for StoreId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let holds_well = text
+            .chars()
+            .all(|each| each.is_ascii_lowercase() || each.is_ascii_digit());
+        if holds_well && text.len() == 16 {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidId {
+                kind: "store id",
+                rule: "16 lower-case letters and digits",
+                text: text.to_owned(),
+            })
+        }
+    }
+}
+
+impl fmt::Display for StoreId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
 impl fmt::Display for PipelineName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.0)
@@ -264,6 +306,8 @@ mod tests {
         assert_eq!(datum.to_string().parse(), Ok(datum));
         let worker = WorkerId::generate("host ümlaut");
         assert_eq!(worker.to_string().parse(), Ok(worker));
+        let store = StoreId::generate();
+        assert_eq!(store.to_string().parse(), Ok(store));
     }
 
     #[test]

@@ -100,6 +100,7 @@ fn golden() -> Vec<(&'static str, &'static str, Message)> {
                 datums: TaskDatums::Inline(vec![datum()]),
                 total: Some(9),
                 again: false,
+                store: None,
                 trace: None,
             }),
         ),
@@ -115,6 +116,7 @@ fn golden() -> Vec<(&'static str, &'static str, Message)> {
                 }),
                 total: None,
                 again: false,
+                store: None,
                 trace: None,
             }),
         ),
@@ -130,6 +132,23 @@ fn golden() -> Vec<(&'static str, &'static str, Message)> {
                 }),
                 total: None,
                 again: true,
+                store: None,
+                trace: None,
+            }),
+        ),
+        (
+            "task-store",
+            include_str!("wire/v1/task-store.json"),
+            Message::Task(Task {
+                job: job(),
+                datums: TaskDatums::Manifest(ManifestRange {
+                    segment: 8,
+                    first: 10,
+                    count: 3,
+                }),
+                total: None,
+                again: false,
+                store: Some("7q2m4n6p8r0s2t4v".parse().unwrap()),
                 trace: None,
             }),
         ),
@@ -298,6 +317,7 @@ fn a_message_over_the_limit_is_neither_made_nor_read() {
         datums: TaskDatums::Inline(vec![large]),
         total: None,
         again: false,
+        store: None,
         trace: None,
     };
     let made = encode(&Message::Task(task));
@@ -368,6 +388,7 @@ fn any_message() -> impl Strategy<Value = Message> {
             datums,
             total,
             again: false,
+            store: None,
             trace: None,
         })
     });

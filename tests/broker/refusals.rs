@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use drover_shared::id::StoreId;
+use drover_shared::ledger::StoreIdentity;
 use drover_shared::queue::rabbitmq::{Address, ConnectOptions, Version};
 use drover_shared::queue::{Broker as _, Queue, QueueError, RabbitMq};
 use drover_tests::{Proxy, Rabbit, shared, unique};
@@ -123,6 +125,47 @@ async fn a_queue_of_another_shape_is_refused_with_the_way_out() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_queues_of_another_store_are_refused_and_both_stores_are_named() {
+    let url = shared().vhost();
+    let pipeline = unique("pipeline").parse().unwrap();
+    let [first, second] = ["/data/first", "/data/second"].map(|made_at| StoreIdentity {
+        id: StoreId::generate(),
+        made_at: made_at.to_owned(),
+    });
+    let plain = connect(&url).await.unwrap();
+    plain.declare(&pipeline).await.unwrap();
+    assert!(
+        !plain.has_owner(&pipeline).await.unwrap(),
+        "an older Drover"
+    );
+    let of_first = plain.clone().for_store(Some(first.clone()));
+    let of_second = plain.clone().for_store(Some(second.clone()));
+    for _ in 0..2 {
+        of_first.declare(&pipeline).await.unwrap();
+    }
+    assert!(plain.has_owner(&pipeline).await.unwrap());
+    let refused = of_second.declare(&pipeline).await;
+    let Err(QueueError::Refused { message }) = refused else {
+        panic!("{refused:?}");
+    };
+    for named in [
+        first.id.as_str(),
+        second.id.as_str(),
+        "vhost",
+        "delete_queue",
+    ] {
+        assert!(message.contains(named), "{named} is missing: {message}");
+    }
+    plain.declare(&pipeline).await.unwrap();
+    let bench = Bench {
+        broker: plain,
+        pipeline,
+    };
+    bench.delete_queue(&url).await;
+    of_second.declare(&bench.pipeline).await.unwrap();
 }
 
 /// The broker closes the channel over such a message, and with it fail all others that are on their way.

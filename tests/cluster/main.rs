@@ -13,4 +13,5 @@ mod poison;
 mod registered;
 mod stop;
 mod store;
+mod stores;
 mod workers;

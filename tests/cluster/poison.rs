@@ -1,6 +1,6 @@
 //! Datums that take their workers down with them.
 
-use drover_tests::{Spec, TestCluster};
+use drover_tests::{Spec, TestCluster, shared};
 
 #[test]
 fn a_datum_that_kills_its_workers_is_failed_and_its_neighbours_are_not() {
@@ -32,4 +32,47 @@ fn a_datum_that_kills_its_workers_is_failed_and_its_neighbours_are_not() {
     let reason = "worker died 3 times while running it";
     assert!(job.reason().contains(reason), "{}", job.reason());
     assert!((3..=5).contains(&deaths), "{deaths} workers died");
+}
+
+#[test]
+fn a_delivery_limit_of_the_broker_fails_no_datum_that_a_dead_worker_merely_held() {
+    let cluster = TestCluster::new();
+    let vhost = cluster.url().rsplit('/').next().expect("a URL has a vhost");
+    let limit = r#"{"delivery-limit":3}"#;
+    shared().ctl(&[
+        "set_policy",
+        "-p",
+        vhost,
+        "--apply-to",
+        "queues",
+        "limit",
+        "^drover",
+        limit,
+    ]);
+    cluster.workspace.numbered_files("in", 8);
+    let _service = cluster.serve();
+    // So many tries that no datum is thought to kill workers.
+    let spec = Spec::new("made")
+        .reads("in", "/*")
+        .sh(r#"
+            echo >> "$OUTSIDE/started"
+            while [ ! -e "$OUTSIDE/gate" ]; do sleep 0.01; done
+            cp "$in" /pfs/out/"#)
+        .set("datum_tries", 20);
+    let id = cluster.publish(&spec);
+    for _ in 0..6 {
+        let started = cluster.workspace.line_count("started");
+        let worker = cluster.worker("made");
+        cluster.wait_for_lines("started", started + 1);
+        worker.kill();
+    }
+    cluster.workspace.open_gate("gate");
+    let _worker = cluster.worker("made");
+    let job = cluster.wait(&id);
+    assert_eq!(
+        (job.state(), job.counts().as_str()),
+        ("success", "8: 8 processed"),
+        "{}",
+        job.reason()
+    );
 }

@@ -96,7 +96,7 @@ async fn marks_and_epochs_are_counted_once() {
     for n in 1..=4 {
         assert_eq!(
             ledger
-                .mark_attempt(job, 7, &"herd-1".parse().unwrap())
+                .mark_attempt(job, 7, "herd-1.0", &"herd-1".parse().unwrap())
                 .await
                 .unwrap(),
             n

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use drover_shared::id::PipelineName;
+use drover_shared::id::{PipelineName, StoreId};
 use drover_shared::ledger::Ledger;
 use drover_shared::process::Tokens;
 use drover_shared::queue::Broker;
+use drover_shared::store::StoreError;
 use drover_shared::wire::{Event, Report};
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 
 use crate::config::Settings;
 use crate::flow_error::{FlowError, Interruption};
@@ -24,6 +25,8 @@ use crate::slots::Slots;
 pub(crate) struct WorkerContext {
     pub(crate) settings: Settings,
     pub(crate) ledger: Ledger,
+    /// The id of the store, once it is known.
+    pub(crate) store: OnceCell<StoreId>,
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) reporter: Reporter,
     pub(crate) jobs: Jobs,
@@ -71,6 +74,17 @@ impl WorkerContext {
             .reporter
             .send(report, pipeline, &self.in_flight, &*self.broker);
         Ok(self.unless_cut_short(sent).await??)
+    }
+
+    /// The id of the store; none if the store has none (yet).
+    pub(crate) async fn store_id(&self) -> Result<Option<&StoreId>, StoreError> {
+        if let Some(known) = self.store.get() {
+            return Ok(Some(known));
+        }
+        let identity = self.ledger.identity().await?;
+        // Another task may have set the same id meanwhile.
+        let _ = identity.map(|identity| self.store.set(identity.id));
+        Ok(self.store.get())
     }
 
     /// The interruption behind a cancelled job token. The hard stop of the worker cancels the tokens of all jobs, too.

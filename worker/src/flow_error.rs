@@ -4,9 +4,9 @@ use std::io;
 use std::path::PathBuf;
 
 use drover_shared::datum::Cause;
-use drover_shared::id::JobId;
+use drover_shared::id::{JobId, StoreId};
 use drover_shared::queue::QueueError;
-use drover_shared::store::StoreError;
+use drover_shared::store::{StoreError, layout};
 
 use crate::error::WorkError;
 use crate::runner::RunnerError;
@@ -61,6 +61,10 @@ pub(crate) enum InfrastructureError {
         #[source]
         source: StoreError,
     },
+    #[error(
+        "the leader's store is {theirs}, which is not the store {store} of this worker; check --store and its mount"
+    )]
+    OtherStore { theirs: StoreId, store: String },
 }
 
 impl InfrastructureError {
@@ -78,6 +82,11 @@ impl From<Interruption> for FlowError {
 }
 
 impl InfrastructureError {
+    /// True if the worker uses another store than the leader.
+    pub(crate) fn is_wrong_store(&self) -> bool {
+        matches!(self, Self::UnknownJob { .. } | Self::OtherStore { .. })
+    }
+
     /// True if a retry cannot succeed.
     pub(crate) fn is_final(&self) -> bool {
         matches!(
@@ -109,6 +118,11 @@ impl From<InfrastructureError> for WorkError {
     fn from(error: InfrastructureError) -> Self {
         match error {
             InfrastructureError::Store(source) | InfrastructureError::UnknownJob { source, .. } => {
+                Self::Store { source }
+            }
+            InfrastructureError::OtherStore { .. } => {
+                let key = layout::identity();
+                let source = StoreError::Missing { key };
                 Self::Store { source }
             }
             InfrastructureError::Queue(source) => Self::Queue { source },

@@ -8,6 +8,7 @@ mod checksum;
 mod datums;
 mod done;
 mod handle;
+mod identity;
 mod jobs;
 mod pipelines;
 mod records;
@@ -18,6 +19,7 @@ mod tests;
 pub use datums::{Commit, LogFile, ManifestEntry, Redo, Segment};
 pub use done::{DoneIndex, DoneRef};
 pub use handle::Ledger;
+pub use identity::StoreIdentity;
 pub use jobs::{ReferenceError, Scope, Submission};
 pub use pipelines::{
     DeadLetter, Epoch, LeaderTerm, PipelineChange, PipelineLock, RegisteredPipeline, RegistryError,

@@ -503,9 +503,21 @@ async fn attempts_are_marked_one_by_one_and_their_logs_kept() {
     let job = JobId::generate();
     assert_eq!(ledger.attempt_marks(job, 1).await.unwrap(), 0);
     for n in 1..=12 {
-        assert_eq!(ledger.mark_attempt(job, 1, &worker()).await.unwrap(), n);
+        assert_eq!(
+            ledger
+                .mark_attempt(job, 1, "claim-1", &worker())
+                .await
+                .unwrap(),
+            n
+        );
     }
-    assert_eq!(ledger.mark_attempt(job, 11, &worker()).await.unwrap(), 1);
+    assert_eq!(
+        ledger
+            .mark_attempt(job, 11, "claim-2", &worker())
+            .await
+            .unwrap(),
+        1
+    );
     for (index, name) in [(1, "b.1.log"), (1, "a.2.log"), (11, "c.1.log")] {
         let file = folder.path().join(name);
         fs::write(&file, name).unwrap();
@@ -523,11 +535,20 @@ async fn attempts_are_marked_one_by_one_and_their_logs_kept() {
 async fn removed_marks_do_not_count() {
     let (_folder, ledger) = in_folder().await;
     let job = JobId::generate();
-    let first = ledger.mark_attempt(job, 1, &worker()).await.unwrap();
-    let second = ledger.mark_attempt(job, 1, &worker()).await.unwrap();
+    let first = ledger
+        .mark_attempt(job, 1, "claim-3", &worker())
+        .await
+        .unwrap();
+    let second = ledger
+        .mark_attempt(job, 1, "claim-4", &worker())
+        .await
+        .unwrap();
     ledger.unmark_attempt(job, 1, first).await.unwrap();
     assert_eq!(ledger.attempt_marks(job, 1).await.unwrap(), 1);
-    let third = ledger.mark_attempt(job, 1, &worker()).await.unwrap();
+    let third = ledger
+        .mark_attempt(job, 1, "claim-5", &worker())
+        .await
+        .unwrap();
     assert!(third != second, "two runs share a mark");
     assert_eq!(ledger.attempt_marks(job, 1).await.unwrap(), 2);
     let old = layout::mark(job, 1, 99);

@@ -16,6 +16,9 @@ pub struct Delivery {
     pub redeliveries: u32,
     /// Reason for a message in the dead queue, if known.
     pub dead_letter_reason: Option<String>,
+    /// True if the broker gave up on a message that no process rejected: too many deliveries, too old, or too many
+    /// messages, as policies of the broker may demand.
+    pub given_up: bool,
     settle: Box<dyn Settle>,
 }
 
@@ -40,6 +43,7 @@ impl Delivery {
             body,
             redeliveries,
             dead_letter_reason: None,
+            given_up: false,
             settle,
         }
     }
@@ -48,6 +52,13 @@ impl Delivery {
     #[must_use]
     pub fn with_dead_letter_reason(mut self, reason: Option<String>) -> Self {
         self.dead_letter_reason = reason;
+        self
+    }
+
+    /// Sets whether the broker gave up on the message.
+    #[must_use]
+    pub fn with_given_up(mut self, given_up: bool) -> Self {
+        self.given_up = given_up;
         self
     }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! <store>/<repo>/…                                   inputs
 //! <store>/<pipeline>/…                               outputs
+//! <store>/.drover/store.json                         the identity of the store
 //! <store>/.drover/locks/<n>                          held for the moment of a conditional put
 //! <store>/.drover/tmp/<unique>                       files being written
 //! <store>/.drover/spare/<unique>                     files of removed records, for recycling
@@ -47,6 +48,11 @@ pub const SHARD: u64 = 4096;
 /// Everything of ours.
 pub fn drover_folder() -> StoreKey {
     StoreKey::root().with(DROVER_FOLDER)
+}
+
+/// The identity of the store.
+pub fn identity() -> StoreKey {
+    drover_folder().with("store.json")
 }
 
 /// Files being written.

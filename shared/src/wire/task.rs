@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::datum::Datum;
-use crate::id::JobId;
+use crate::id::{JobId, StoreId};
 
 /// Datums to process, in one message: a single datum, or a set. The set is acked as a whole, the datums are committed
 /// singly.
@@ -21,6 +21,9 @@ pub struct Task {
     /// a redelivery.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
+    /// The store of the job; none from an older Drover, and without a broker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreId>,
     /// The trace context; none without tracing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Trace>,

@@ -1,10 +1,11 @@
 //! One message: its datums are processed, then the message is settled, exactly once.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use drover_shared::datum::Datum;
-use drover_shared::id::JobId;
+use drover_shared::id::{JobId, StoreId};
 use drover_shared::process::telemetry::continue_trace;
 use drover_shared::queue::Delivery;
 use drover_shared::store::StoreError;
@@ -12,6 +13,8 @@ use drover_shared::wire::{self, ManifestRange, Message, Task, TaskDatums};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::consume::subscription::ConsumerHandle;
@@ -22,8 +25,11 @@ use crate::flow_error::{FlowError, InfrastructureError, Interruption};
 use crate::jobs::{Job, JobError};
 use crate::metrics;
 
-/// How long a message of an unknown job is kept from the other workers, so it does not come back at once.
-const UNKNOWN_JOB_PAUSE: Duration = Duration::from_secs(2);
+/// How long a message of an unknown job or another store is kept from the other workers, so it does not come back at once.
+const WRONG_STORE_PAUSE: Duration = Duration::from_secs(2);
+
+/// Interval between two looks at the claim on a message.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// How a message is settled.
 #[derive(Debug)]
@@ -103,10 +109,11 @@ fn disposition_after(interruption: Interruption) -> Disposition {
 
 /// Backs off before the message is handed back. An error means that the retry budget is used up.
 async fn back_off(error: InfrastructureError, context: &WorkerContext) -> Result<(), WorkError> {
-    if let InfrastructureError::UnknownJob { .. } = error {
+    if error.is_wrong_store() {
         wait_for_store(&error, context).await;
         return Ok(());
     }
+    restore_scratch(context);
     let pause = context.retry_budget.pause().filter(|_| !error.is_final());
     let Some(pause) = pause else {
         return Err(error.into());
@@ -115,15 +122,18 @@ async fn back_off(error: InfrastructureError, context: &WorkerContext) -> Result
         error = &error as &dyn std::error::Error,
         "a datum is handed back to the queue; backing off for {pause:.1?}"
     );
-    context
-        .tokens
-        .soft
-        .run_until_cancelled(tokio::time::sleep(pause))
-        .await;
+    context.tokens.soft.run_until_cancelled(sleep(pause)).await;
     Ok(())
 }
 
-/// Backs off from a store without the job, for as long as it takes: other workers may have the right one. They get the
+/// Makes anew what is missing in the scratch directory: the trouble may come from its absence.
+fn restore_scratch(context: &WorkerContext) {
+    if let Err(error) = context.scratch.restore() {
+        tracing::warn!("the scratch directory cannot be made anew: {error}");
+    }
+}
+
+/// Backs off from a store that is not the job's, for as long as it takes: other workers may have the right one. They get the
 /// datums of the current worker after each pause. The worker is not ready meanwhile.
 async fn wait_for_store(error: &InfrastructureError, context: &WorkerContext) {
     let problem = error.to_string();
@@ -131,8 +141,7 @@ async fn wait_for_store(error: &InfrastructureError, context: &WorkerContext) {
         tracing::error!("{problem}; the datums are handed back");
     }
     let soft = &context.tokens.soft;
-    soft.run_until_cancelled(tokio::time::sleep(UNKNOWN_JOB_PAUSE))
-        .await;
+    soft.run_until_cancelled(sleep(WRONG_STORE_PAUSE)).await;
 }
 
 async fn settle(delivery: Delivery, disposition: Disposition) {
@@ -166,11 +175,14 @@ async fn run_datums(
     context: &WorkerContext,
 ) -> Result<(), MessageError> {
     let task = decode(&delivery.body)?;
+    check_store(task.store.as_ref(), context).await?;
     let job = job(task.job, context).await?;
     let datums = datums(task.datums, task.job, context);
     let datums = context.unless_interrupted(&job, datums).await??;
+    let claim_lost = CancellationToken::new();
     let message = MessageContext {
         delivery,
+        claim_lost: &claim_lost,
         handle,
         job: &job,
         total: task.total,
@@ -187,17 +199,34 @@ async fn run_datums(
         }
         journeys.push(run_datum(datum, &message, context).instrument(span));
     }
-    let mut result = Ok(());
-    while let Some(ended) = journeys.next().await {
-        // After an error the other datums go on: their verdicts are found when the message is redelivered.
-        result = result.and(ended);
+    let all = async {
+        let mut result = Ok(());
+        while let Some(ended) = journeys.next().await {
+            // After an error the other datums go on: their verdicts are found when the message is redelivered.
+            result = result.and(ended);
+        }
+        result
+    };
+    tokio::select! {
+        biased;
+        result = all => Ok(result?),
+        never = watch_claim(delivery, &claim_lost) => match never {},
     }
-    Ok(result?)
+}
+
+/// Cancels `lost` once the claim on the message is lost.
+async fn watch_claim(delivery: &Delivery, lost: &CancellationToken) -> Infallible {
+    while delivery.is_live() {
+        sleep(LOOK_EVERY).await;
+    }
+    lost.cancel();
+    std::future::pending().await
 }
 
 /// The message that delivered a datum.
 struct MessageContext<'a> {
     delivery: &'a Delivery,
+    claim_lost: &'a CancellationToken,
     handle: &'a ConsumerHandle,
     job: &'a Arc<Job>,
     total: Option<u64>,
@@ -229,6 +258,7 @@ async fn run_datum(
         claim: context.next_claim().into(),
         started: Timestamp::now(),
         recalled: message.handle.recalled_staged.clone(),
+        claim_lost: message.claim_lost.clone(),
         deaths: 0,
     };
     journey(claimed, permit, context).await
@@ -244,6 +274,19 @@ fn decode(body: &[u8]) -> Result<Task, MessageError> {
         }
         Err(error) => Err(MessageError::Reject(error.to_string())),
     }
+}
+
+/// Fails if a message is about another store than the worker's. An older Drover names no store.
+async fn check_store(theirs: Option<&StoreId>, context: &WorkerContext) -> Result<(), FlowError> {
+    let Some(theirs) = theirs else { return Ok(()) };
+    if context.store_id().await? == Some(theirs) {
+        return Ok(());
+    }
+    Err(InfrastructureError::OtherStore {
+        theirs: theirs.clone(),
+        store: context.ledger.store().location().to_string(),
+    }
+    .into())
 }
 
 async fn job(id: JobId, context: &WorkerContext) -> Result<Arc<Job>, MessageError> {

@@ -10,7 +10,7 @@ use drover_shared::process::Tokens;
 use drover_shared::queue::{Broker, QueueError};
 use futures::FutureExt;
 use futures::future::join_all;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::Instrument;
 
@@ -76,6 +76,7 @@ async fn prepare(
             settings.environment.clone(),
         ),
         ledger,
+        store: OnceCell::new(),
         broker,
         reporter: Reporter::default(),
         scratch,

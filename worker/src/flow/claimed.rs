@@ -25,6 +25,8 @@ pub(crate) struct ClaimedDatum {
     pub(crate) started: Timestamp,
     /// Cancelled when the datum must be handed back unless it has a slot.
     pub(crate) recalled: CancellationToken,
+    /// Cancelled when the claim is lost: the broker redelivers the message.
+    pub(crate) claim_lost: CancellationToken,
     /// The number of workers that died while they ran the datum.
     pub(crate) deaths: u32,
 }

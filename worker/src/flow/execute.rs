@@ -11,6 +11,7 @@ use super::claimed::ClaimedDatum;
 use super::collect::{CollectedOutput, collect};
 use super::mark::AttemptMark;
 use super::order::{CommandRole, order};
+use super::scratch_check::check_scratch;
 use super::stage::{InputCheck, StagedDatum};
 use crate::context::WorkerContext;
 use crate::flow_error::{FlowError, InfrastructureError, Interruption};
@@ -77,7 +78,7 @@ pub(super) async fn execute(
         return Ok(None);
     }
     let _running = context.pace.begin();
-    let mark = AttemptMark::leave(&claimed, context).await?;
+    let mut mark = AttemptMark::leave(&claimed, context).await?;
     let (download_bytes, download_time) = (staged.bytes, staged.time);
     let mut run = DatumRun {
         staged: &mut staged,
@@ -87,7 +88,8 @@ pub(super) async fn execute(
         lost_runners: 0,
         process_time: Duration::ZERO,
     };
-    match run.all_attempts().await {
+    let attempts = run.all_attempts();
+    match mark.while_claimed(attempts, &claimed, context).await {
         Ok((outcome, attempts)) => {
             context.pace.ended(run.process_time, download_time);
             Ok(Some(ExecutedDatum {
@@ -170,10 +172,13 @@ impl DatumRun<'_> {
     ) -> Result<Result<CollectedOutput, FailedAttempt>, FlowError> {
         let collected = match self.run_and_collect(attempt).await {
             Ok(collected) => Ok(collected),
-            Err(FlowError::Datum(cause)) => Err(FailedAttempt {
-                is_final: matches!(cause, Cause::Start { .. }),
-                cause,
-            }),
+            Err(FlowError::Datum(cause)) => {
+                self.exclude_scratch_trouble().await?;
+                Err(FailedAttempt {
+                    is_final: matches!(cause, Cause::Start { .. }),
+                    cause,
+                })
+            }
             Err(failure) => return Err(failure),
         };
         let collected = match self.staged.check_inputs().await? {
@@ -183,6 +188,12 @@ impl DatumRun<'_> {
         };
         metrics::attempted(collected.as_ref().err().map(|failed| &failed.cause));
         Ok(collected)
+    }
+
+    /// Fails if the scratch directory may be to blame for a failed attempt.
+    async fn exclude_scratch_trouble(&mut self) -> Result<(), FlowError> {
+        self.fresh |= check_scratch(&mut self.lease, self.staged, self.context).await?;
+        Ok(())
     }
 
     async fn run_and_collect(&mut self, attempt: u32) -> Result<CollectedOutput, FlowError> {
@@ -312,6 +323,7 @@ impl DatumRun<'_> {
         let ClaimedDatum { job, datum, .. } = &self.staged.claimed;
         if let Some(trouble) = &execution.log_trouble {
             tracing::warn!(job.id = %job.id, datum.index, "the log of an attempt is incomplete: {trouble}");
+            let _ = self.context.scratch.restore();
         }
         if execution.log_bytes == 0 {
             return;

@@ -1,4 +1,8 @@
-//! Attempt marks: a mark that stays in the ledger tells that a worker died while it ran the datum.
+//! Attempt marks: a mark that stays in the ledger tells that a worker died while it ran the datum by its claim.
+
+use std::pin::pin;
+
+use futures::future::join;
 
 use super::claimed::ClaimedDatum;
 use crate::context::WorkerContext;
@@ -38,8 +42,28 @@ impl AttemptMark {
         }
         let (job, index) = (claimed.job.id, claimed.datum.index);
         let worker = &context.settings.worker;
-        let mark = context.ledger.mark_attempt(job, index, worker).await?;
-        Ok(Self(Some(mark)))
+        let ledger = &context.ledger;
+        let mark = ledger.mark_attempt(job, index, &claimed.claim, worker);
+        Ok(Self(Some(mark.await?)))
+    }
+
+    /// Waits for `work` on the datum, and takes the mark back if the claim is lost meanwhile: the broker has given the datum
+    /// to another worker then, and the later end of this one proves nothing about the datum.
+    pub(super) async fn while_claimed<T>(
+        &mut self,
+        work: impl Future<Output = T>,
+        claimed: &ClaimedDatum,
+        context: &WorkerContext,
+    ) -> T {
+        let mut work = pin!(work);
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            () = claimed.claim_lost.cancelled() => {}
+        }
+        let mark = std::mem::take(self);
+        let (done, ()) = join(work, mark.remove(claimed, context)).await;
+        done
     }
 
     /// Removes the mark: the datum got no verdict here, but the worker is alive.

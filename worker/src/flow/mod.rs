@@ -12,6 +12,7 @@ mod journey;
 mod mark;
 mod order;
 mod placeholders;
+mod scratch_check;
 mod stage;
 mod suspicion;
 mod upload;

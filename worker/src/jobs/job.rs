@@ -20,6 +20,10 @@ use crate::slots::Scratch;
 /// Jobs to remember beyond those with datums in flight. A worker meets few jobs at a time.
 const REMEMBERED: usize = 8;
 
+/// Names of a job's files with the standard input of `cmd` and of `err_cmd`.
+const STDIN: &str = "stdin";
+const ERR_STDIN: &str = "err_stdin";
+
 /// The data of a job for running its datums.
 #[derive(Debug)]
 pub(crate) struct Job {
@@ -152,6 +156,7 @@ impl Jobs {
             && let Some(job) = recent.remove(place)
         {
             recent.push_front(Arc::clone(&job));
+            self.restore_lines(&job)?;
             return Ok(job);
         }
         let read = self
@@ -203,8 +208,8 @@ impl Jobs {
         Ok(Job {
             id,
             environment: environment(&self.inherited, another, transform).into(),
-            stdin: self.lines(&format!("{id}.stdin"), &transform.stdin)?,
-            err_stdin: self.lines(&format!("{id}.err_stdin"), &transform.err_stdin)?,
+            stdin: self.lines(id, STDIN, &transform.stdin)?,
+            err_stdin: self.lines(id, ERR_STDIN, &transform.err_stdin)?,
             stopped,
             leaves,
             pipeline,
@@ -212,16 +217,31 @@ impl Jobs {
     }
 
     /// Writes the lines to a file; none without lines.
-    fn lines(&self, name: &str, lines: &[String]) -> Result<Option<PathBuf>, JobError> {
+    fn lines(&self, id: JobId, name: &str, lines: &[String]) -> Result<Option<PathBuf>, JobError> {
         if lines.is_empty() {
             return Ok(None);
         }
-        let path = self.scratch.stdin(name);
+        let path = self.scratch.stdin(&format!("{id}.{name}"));
         let text = lines.join("\n") + "\n";
-        match std::fs::write(&path, text) {
+        let restored = self.scratch.restore();
+        match restored.and_then(|()| std::fs::write(&path, text)) {
             Ok(()) => Ok(Some(path)),
             Err(source) => Err(JobError::Stdin { path, source }),
         }
+    }
+
+    /// Writes the files of a job again if somebody has removed them.
+    fn restore_lines(&self, job: &Job) -> Result<(), JobError> {
+        let transform = &job.pipeline.transform;
+        for (file, name, lines) in [
+            (&job.stdin, STDIN, &transform.stdin),
+            (&job.err_stdin, ERR_STDIN, &transform.err_stdin),
+        ] {
+            if file.as_ref().is_some_and(|file| !file.exists()) {
+                self.lines(job.id, name, lines)?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -1,17 +1,16 @@
 //! The connection to the broker.
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use drover_shared::queue::QueueError;
 use drover_shared::queue::rabbitmq::{Address, Advice, ConnectOptions, RabbitMq, preflight};
-use drover_shared::queue::{Broker, QueueError};
 
 /// Connects to the broker within `timeout`, and checks that its version and settings are supported.
 pub(crate) async fn broker(
     address: &Address,
     process: &str,
     timeout: Duration,
-) -> Result<Arc<dyn Broker>, QueueError> {
+) -> Result<RabbitMq, QueueError> {
     let broker = RabbitMq::connect(address, process, ConnectOptions::within(timeout)).await?;
     // The publishing side checks `datum_timeout` against the broker's settings: it knows the specs.
     for advice in preflight(&broker.version(), Some(Duration::ZERO)) {
@@ -20,5 +19,5 @@ pub(crate) async fn broker(
             Advice::Warning(message) => tracing::warn!("{message}"),
         }
     }
-    Ok(Arc::new(broker))
+    Ok(broker)
 }

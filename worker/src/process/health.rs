@@ -42,7 +42,7 @@ impl WorkerHealth {
 
 fn judge(phase: Phase, problem: Option<String>, link: Link) -> Result<(), String> {
     match (phase, link) {
-        (Phase::Starting, _) => Err("starting".to_owned()),
+        (Phase::Starting, _) => Err(problem.unwrap_or_else(|| "starting".to_owned())),
         (Phase::Draining, _) => Err("draining".to_owned()),
         (Phase::Consuming, Link::Up) => problem.map_or(Ok(()), Err),
         (Phase::Consuming, Link::Down { why }) => Err(format!("the broker is out of reach: {why}")),
@@ -82,8 +82,10 @@ mod tests {
             assert_eq!(answer.err().as_deref(), expected, "{phase:?} {link:?}");
         }
         let problem = Some("another store".to_owned());
-        let answer = judge(Phase::Consuming, problem.clone(), Link::Up);
-        assert_eq!(answer.err(), problem);
+        for phase in [Phase::Starting, Phase::Consuming] {
+            let answer = judge(phase, problem.clone(), Link::Up);
+            assert_eq!(answer.err(), problem);
+        }
     }
 
     #[test]

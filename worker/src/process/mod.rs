@@ -7,6 +7,7 @@ pub mod exit;
 pub mod hardening;
 mod health;
 pub mod init;
+mod own_store;
 pub mod request;
 pub mod service;
 pub mod subcommand;

@@ -16,11 +16,12 @@ use crate::jobs::Cancellations;
 use crate::metrics;
 use crate::process::connect;
 use crate::process::health::WorkerHealth;
+use crate::process::own_store::own_store;
 use crate::process::request::WorkerRequest;
 
-const NO_STORE: &str =
+pub(super) const NO_STORE: &str =
     "cannot begin without the store; check --store, the network and its credentials";
-const NO_BROKER: &str =
+pub(super) const NO_BROKER: &str =
     "cannot begin without the broker; check --broker, the network and its credentials";
 
 /// Runs the worker until it has drained, and answers the health probe meanwhile.
@@ -71,13 +72,16 @@ async fn reach(
     let store = Store::open_with_retry(&request.store, timeout)
         .await
         .context(NO_STORE)?;
+    let ledger = Ledger::new(store);
     let broker = connect::broker(&request.broker, request.worker().as_str(), timeout);
     let broker = broker.await.context(NO_BROKER)?;
+    let store = own_store(&ledger, &broker, &request.pipelines, &health.phase).await?;
+    let broker: Arc<dyn Broker> = Arc::new(broker.for_store(store));
     health.watch(&broker);
     for pipeline in &request.pipelines {
         broker.declare(pipeline).await.context(NO_BROKER)?;
     }
-    Ok((Ledger::new(store), broker))
+    Ok((ledger, broker))
 }
 
 /// Binds the address of the probe, if any; the returned future answers for ever.

@@ -141,6 +141,15 @@ impl Runner {
         self.scratch.join("out")
     }
 
+    /// The directories of the slot that exist whatever its commands do.
+    pub fn directories(&self) -> Vec<PathBuf> {
+        match self.sandbox {
+            // Commands cannot remove the mount points of these.
+            Sandbox::Namespaces | Sandbox::Mounts => vec![self.out(), self.scratch.join("tmp")],
+            Sandbox::Links | Sandbox::Environment => vec![self.scratch.clone()],
+        }
+    }
+
     /// The file of the local machine behind `inside`, a path below `/pfs`.
     pub fn resolve(&self, inside: &Path) -> Option<PathBuf> {
         let inside = without_dots(inside)?;

@@ -3,6 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use drover_shared::id::WorkerId;
 use drover_shared::store::{Store, layout};
@@ -24,8 +25,11 @@ pub fn scratch_for(store: &Store, chosen: Option<PathBuf>) -> PathBuf {
 pub(crate) struct Scratch {
     path: PathBuf,
     lock: PathBuf,
-    _locked: File,
+    locked: Mutex<File>,
 }
+
+/// The directories below the worker's own.
+const DIRECTORIES: [&str; 4] = ["slots", "staging", "hold", "logs"];
 
 impl Scratch {
     /// Makes the worker's directory below `parent`, and removes the directories of killed workers.
@@ -34,18 +38,23 @@ impl Scratch {
         sweep(parent)?;
         let path = parent.join(worker.as_str());
         let lock = lock_file(&path);
-        // Locked under another name first: another worker must never see the lock file unlocked.
-        let locked = File::create_new(&path)?;
-        locked.try_lock()?;
-        fs::rename(&path, &lock)?;
-        for name in ["slots", "staging", "hold", "logs"] {
-            fs::create_dir_all(path.join(name))?;
-        }
+        let locked = Mutex::new(take_lock(&lock)?);
+        make_directories(&path)?;
         Ok(Self {
             path: fs::canonicalize(path)?,
             lock,
-            _locked: locked,
+            locked,
         })
+    }
+
+    /// Makes anew what somebody has removed, such as a job that tidies up temporary files.
+    pub(crate) fn restore(&self) -> io::Result<()> {
+        if !self.lock.exists() {
+            fs::create_dir_all(self.path.parent().unwrap_or(&self.path))?;
+            let locked = take_lock(&self.lock)?;
+            *self.locked.lock().unwrap_or_else(PoisonError::into_inner) = locked;
+        }
+        make_directories(&self.path)
     }
 
     /// The directory with the scratch directories of all workers.
@@ -102,6 +111,21 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         remove(&self.path, &self.lock);
     }
+}
+
+fn make_directories(path: &Path) -> io::Result<()> {
+    DIRECTORIES
+        .iter()
+        .try_for_each(|name| fs::create_dir_all(path.join(name)))
+}
+
+/// Makes the lock file and locks it, under another name first: another worker must never see the lock file unlocked.
+fn take_lock(lock: &Path) -> io::Result<File> {
+    let unlocked = lock.with_extension("new");
+    let file = File::create(&unlocked)?;
+    file.try_lock()?;
+    fs::rename(&unlocked, lock)?;
+    Ok(file)
 }
 
 fn lock_file(path: &Path) -> PathBuf {
@@ -170,6 +194,24 @@ mod tests {
         fs::write(scratch.log("x"), "y").unwrap();
         drop(scratch);
         assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_scratch_that_was_swept_away_is_made_anew_and_stays_locked() {
+        let parent = tempfile::tempdir().unwrap();
+        let scratch = Scratch::make(parent.path(), &worker("a-1")).unwrap();
+        for entry in fs::read_dir(parent.path()).unwrap() {
+            let path = entry.unwrap().path();
+            let removed = remove_all(&path).or_else(|_| fs::remove_file(&path));
+            removed.unwrap();
+        }
+        scratch.restore().unwrap();
+        fs::write(scratch.log("x"), "y").unwrap();
+        let _other = Scratch::make(parent.path(), &worker("b-1")).unwrap();
+        assert!(
+            scratch.log("x").exists(),
+            "another worker took it for a dead one's"
+        );
     }
 
     #[test]

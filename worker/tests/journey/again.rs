@@ -58,6 +58,31 @@ async fn a_lost_channel_kills_nothing_and_what_runs_is_not_run_beside_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_live_worker_that_loses_its_claim_takes_its_mark_back_and_goes_on() {
+    let mut farm = Farm::new(&counted(WAIT_FOR_GO)).await;
+    farm.write("a", "A\n");
+    let breaking = Breaking::around(&farm.broker);
+    farm.broker = Arc::new(breaking.clone());
+    farm.publish_again(TaskDatums::Inline(vec![farm.datum(0, "a")]))
+        .await;
+    let _worker = farm.work(farm.settings());
+    exists(&farm.path("running")).await;
+    let marks = async || farm.ledger.attempt_marks(farm.job, 0).await.unwrap();
+    assert_eq!(marks().await, 1);
+    breaking.breaks.notify_one();
+    let taken_back = async {
+        while marks().await > 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    timeout(SOON, taken_back).await.expect("the mark stays");
+    open(&farm.path("go"));
+    let (verdict, first) = farm.ended().await;
+    assert_eq!((verdict.state, first), (VerdictState::Success, true));
+    assert_eq!(runs(&farm), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_message_waits_for_the_first_and_is_looked_up() {
     let mut farm = Farm::new(&counted("sleep 0.3; echo x > /pfs/out/x")).await;
     farm.write("a", "A\n");
@@ -130,7 +155,10 @@ async fn marks_of_workers_that_live_are_no_deaths() {
     let mut listeners = Vec::new();
     for name in ["one", "two", "three"] {
         let worker = WorkerId::generate(name);
-        let marked = farm.ledger.mark_attempt(farm.job, 0, &worker).await;
+        let marked = farm
+            .ledger
+            .mark_attempt(farm.job, 0, &format!("{worker}.0"), &worker)
+            .await;
         marked.unwrap();
         listeners.push(farm.broker.listen(worker.as_str()).await.unwrap());
     }
@@ -154,7 +182,10 @@ async fn no_datum_is_blamed_before_the_grace_for_reconnecting_workers_is_over() 
     farm.write("a", "A\n");
     let workers = ["one", "two", "three"].map(WorkerId::generate);
     for worker in &workers {
-        let marked = farm.ledger.mark_attempt(farm.job, 0, worker).await;
+        let marked = farm
+            .ledger
+            .mark_attempt(farm.job, 0, &format!("{worker}.0"), worker)
+            .await;
         marked.unwrap();
     }
     farm.publish_again(TaskDatums::Inline(vec![farm.datum(0, "a")]))

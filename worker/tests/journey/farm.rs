@@ -147,11 +147,13 @@ impl Farm {
     }
 
     async fn publish_datums(&self, datums: TaskDatums, again: bool) {
+        let identity = self.ledger.identity().await.unwrap();
         let task = Task {
             job: self.job,
             datums,
             total: None,
             again,
+            store: identity.map(|identity| identity.id),
             trace: None,
         };
         self.publish_body(wire::encode(&Message::Task(task)).unwrap())
@@ -198,7 +200,10 @@ impl Farm {
     /// Leaves the mark of a worker that died while it ran the datum.
     pub(crate) async fn mark_death(&self, index: u64) {
         let worker = WorkerId::generate("gone");
-        let marked = self.ledger.mark_attempt(self.job, index, &worker).await;
+        let marked = self
+            .ledger
+            .mark_attempt(self.job, index, &format!("{worker}.0"), &worker)
+            .await;
         marked.unwrap();
     }
 

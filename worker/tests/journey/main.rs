@@ -14,6 +14,7 @@ mod output;
 mod prefetch;
 mod retries;
 mod returns;
+mod scratch;
 mod staging;
 
 use drover_shared::datum::{Output, VerdictState, content_hash};

@@ -342,6 +342,27 @@ async fn a_worker_with_another_store_hands_datums_back_and_says_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_message_about_another_store_is_handed_back_and_the_worker_is_not_ready() {
+    let mut farm = Farm::new("true").await;
+    farm.write("a", "A\n");
+    farm.ledger.ensure_identity().await.unwrap();
+    let record = farm.path(".drover/store.json");
+    let of_the_leader = std::fs::read(&record).unwrap();
+    farm.publish(vec![farm.datum(0, "a")]).await;
+    std::fs::remove_file(&record).unwrap();
+    let settings = farm.settings();
+    let phase = settings.phase.clone();
+    let _worker = farm.work(settings);
+    eventually("the worker is not ready", || phase.problem().is_some()).await;
+    let problem = phase.problem().unwrap();
+    assert!(problem.contains("not the store") && problem.contains("mount"));
+    std::fs::write(&record, of_the_leader).unwrap();
+    let (verdict, _) = farm.ended().await;
+    assert_eq!(verdict.state, VerdictState::Success);
+    eventually("the worker is ready", || phase.problem().is_none()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_slot_whose_directories_are_gone_is_made_anew_and_no_datum_pays() {
     let script =
         "echo x > /pfs/out/x; touch $FARM/running; until test -e $FARM/go; do sleep 0.01; done";

@@ -255,6 +255,7 @@ async fn work(
         pending: Some(pending_sender),
         pressure,
         sealing: FuturesUnordered::new(),
+        republishing: FuturesUnordered::new(),
         ended_before: live.tally.worked(),
         live,
     };

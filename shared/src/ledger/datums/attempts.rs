@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use ulid::Ulid;
 
 use crate::id::{JobId, WorkerId};
 use crate::ledger::Ledger;
@@ -19,16 +18,17 @@ pub struct LogFile {
 }
 
 impl Ledger {
-    /// Marks that `worker` is about to run a redelivered datum. Returns the number of the mark, which
-    /// [`Ledger::unmark_attempt`] takes.
+    /// Marks that `worker` is about to run a redelivered datum by the `claim`, a name unique among all deliveries. Returns
+    /// the number of the mark, which [`Ledger::unmark_attempt`] takes.
     pub async fn mark_attempt(
         &self,
         job: JobId,
         index: u64,
+        claim: &str,
         worker: &WorkerId,
     ) -> Result<u32, StoreError> {
         let mut n = self.attempt_marks(job, index).await? + 1;
-        let mine = Bytes::from(format!("{} {worker}", Ulid::generate()));
+        let mine = Bytes::from(format!("{claim} {worker}"));
         loop {
             let key = layout::mark(job, index, n);
             match self.store.create(&key, mine.clone()).await {
@@ -142,7 +142,7 @@ impl Ledger {
     }
 }
 
-/// The worker that a mark names: `<unique id> <worker>`.
+/// The worker that a mark names: `<claim> <worker>`.
 fn worker_of(mark: &[u8]) -> Option<WorkerId> {
     let (_, worker) = std::str::from_utf8(mark).ok()?.split_once(' ')?;
     worker.parse().ok()

@@ -5,8 +5,11 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use lapin::options::{QueueDeclareOptions, QueuePurgeOptions};
-use lapin::types::FieldTable;
+use lapin::ExchangeKind;
+use lapin::options::{
+    ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions, QueuePurgeOptions,
+};
+use lapin::types::{FieldTable, ShortString};
 use tracing::info;
 
 use super::connection::{Address, BrokerConnector, ConnectError, Connection};
@@ -18,6 +21,7 @@ use super::publisher::{MessagePublisher, PublishConnections, PublishPool, Publis
 use super::retry::RetryDelays;
 use super::topology;
 use crate::id::PipelineName;
+use crate::ledger::StoreIdentity;
 use crate::queue::{Broker, Consumer, Depth, Link, Queue, QueueError};
 
 /// Time for the probe of an alarm.
@@ -28,6 +32,8 @@ const ALARM_PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct RabbitMq {
     version: Version,
+    /// The store whose queues the client uses; none leaves them to whatever store they belong to.
+    store: Option<Arc<StoreIdentity>>,
     consuming: Arc<Connection>,
     publisher: Arc<MessagePublisher>,
     consumers: Arc<ConsumerHealthRegistry>,
@@ -79,6 +85,7 @@ impl RabbitMq {
         let publishing = PublishPool::new(connector("publishing"), publish_connections);
         Ok(Self {
             version,
+            store: None,
             consuming,
             publisher: Arc::new(MessagePublisher::new(publishing)),
             consumers: Arc::default(),
@@ -88,6 +95,66 @@ impl RabbitMq {
     /// The broker's version at the time of the connection; see [`preflight`](super::preflight).
     pub fn version(&self) -> Version {
         self.version
+    }
+
+    /// The client for the queues of one store: [`Broker::declare`] records the store at the queues of a pipeline, and
+    /// refuses queues of another store.
+    #[must_use]
+    pub fn for_store(self, store: Option<StoreIdentity>) -> Self {
+        let store = store.map(Arc::new);
+        Self { store, ..self }
+    }
+
+    /// True if a store is recorded at the queues of the pipeline.
+    pub async fn has_owner(&self, pipeline: &PipelineName) -> Result<bool, QueueError> {
+        run_on_channel(&self.consuming, |channel| {
+            let name = topology::owner_name(pipeline).into();
+            async move {
+                let options = ExchangeDeclareOptions {
+                    passive: true,
+                    ..ExchangeDeclareOptions::default()
+                };
+                let kind = ExchangeKind::Fanout;
+                let found = channel.exchange_declare(name, kind, options, FieldTable::default());
+                exists(found.await)
+            }
+        })
+        .await
+    }
+
+    /// Records the store at the queues of the pipeline, unless they belong to another store.
+    async fn claim_queues(
+        &self,
+        pipeline: &PipelineName,
+        store: &StoreIdentity,
+    ) -> Result<(), QueueError> {
+        let queue = Queue::Datums(pipeline.clone());
+        let claimed = run_operation(&self.consuming, &queue, |channel| {
+            let name: ShortString = topology::owner_name(pipeline).into();
+            let (queue, owner) = (queue.to_string().into(), topology::owner_arguments(store));
+            async move {
+                let options = ExchangeDeclareOptions {
+                    durable: true,
+                    auto_delete: true,
+                    ..ExchangeDeclareOptions::default()
+                };
+                let (kind, nothing) = (ExchangeKind::Fanout, FieldTable::default());
+                channel
+                    .exchange_declare(name.clone(), kind, options, owner)
+                    .await?;
+                let options = QueueBindOptions::default();
+                channel
+                    .queue_bind(queue, name, "".into(), options, nothing)
+                    .await
+            }
+        });
+        claimed.await.map_err(|error| match error {
+            QueueError::Refused { message } => QueueError::Refused {
+                message: topology::refused_by(&message)
+                    .map_or(message, |other| foreign_queues(pipeline, &other, store)),
+            },
+            error => error,
+        })
     }
 
     /// Publishes an empty message that no queue receives, so the broker reports a memory or disk alarm: a broker
@@ -112,6 +179,15 @@ impl RabbitMq {
             RabbitConsumer::open(context, self.consumers.join()).await?,
         ))
     }
+}
+
+fn foreign_queues(pipeline: &PipelineName, other: &str, store: &StoreIdentity) -> String {
+    format!(
+        "the queues of the pipeline {pipeline} on this vhost belong to the store {other}, and this store is {store}; check --store and its mount, \
+         or give this store another vhost in the broker's URL, or the pipeline another name; if the other store is gone for good, delete the queue \
+         {} (rabbitmqctl delete_queue)",
+        Queue::Datums(pipeline.clone())
+    )
 }
 
 /// Asks for the version until the broker answers, for about `time_limit`: the broker may go down right after a
@@ -153,7 +229,10 @@ impl Broker for RabbitMq {
             })
             .await?;
         }
-        Ok(())
+        match &self.store {
+            Some(store) => self.claim_queues(pipeline, store).await,
+            None => Ok(()),
+        }
     }
 
     async fn publish(&self, queue: &Queue, body: Bytes) -> Result<(), QueueError> {

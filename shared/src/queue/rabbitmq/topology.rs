@@ -6,6 +6,7 @@ use std::time::Duration;
 use lapin::types::{AMQPValue, FieldTable};
 
 use crate::id::PipelineName;
+use crate::ledger::StoreIdentity;
 use crate::queue::Queue;
 
 /// The exchange that copies broadcasts to every listener.
@@ -38,6 +39,43 @@ pub(super) fn queues(pipeline: &PipelineName) -> [Declaration; 3] {
         declaration(Queue::Datums(pipeline.clone()), with_dead),
         declaration(Queue::Reports(pipeline.clone()), one_at_a_time),
     ]
+}
+
+/// The exchange that records the store of a pipeline's queues: no message ever passes it. RabbitMQ compares one argument
+/// of an exchange with that of an earlier declaration, its alternate exchange, so the text in that argument decides in
+/// one step, on all nodes of a cluster, who came first. The exchange is bound to the datums queue and deletes itself with
+/// that queue.
+pub(super) fn owner_name(pipeline: &PipelineName) -> String {
+    format!("drover.{pipeline}.store")
+}
+
+/// The argument that names the store. A refusal quotes both texts within 255 bytes, so the location is cut.
+pub(super) fn owner_arguments(owner: &StoreIdentity) -> FieldTable {
+    let mut arguments = FieldTable::default();
+    let value = format!("drover.{}@{}", owner.id, tail(&owner.made_at));
+    arguments.insert("alternate-exchange".into(), text(&value));
+    arguments
+}
+
+/// The store that a refusal of [`owner_arguments`] names as the present one; cut where the broker cut its reply.
+pub(super) fn refused_by(reply: &str) -> Option<String> {
+    let (_, current) = reply
+        .split_once("alternate-exchange")?
+        .1
+        .split_once("current is ")?;
+    let (_, owner) = current.split_once("drover.")?;
+    let owner = owner.split('\'').next()?.trim_end_matches('.');
+    Some(match owner.split_once('@') {
+        Some((id, made_at)) => format!("{id} (made at …{made_at})"),
+        None => owner.to_owned(),
+    })
+}
+
+/// The last characters of a location.
+fn tail(location: &str) -> &str {
+    const MOST: usize = 20;
+    let ascii: &str = if location.is_ascii() { location } else { "" };
+    &ascii[ascii.len().saturating_sub(MOST)..]
 }
 
 /// Name of a listener's own queue. A server-made name would change when the queue is declared again after a lost
@@ -123,6 +161,20 @@ mod tests {
             AMQPValue::Boolean(truth) => truth.to_string(),
             other => panic!("an unexpected argument {other:?}"),
         }
+    }
+
+    #[test]
+    fn a_refusal_names_the_store_that_came_first_also_when_the_reply_was_cut() {
+        let reply = "PRECONDITION_FAILED - inequivalent arg 'alternate-exchange' for exchange 'drover.words.store' in vhost '/': \
+                     received 'drover.aaaaaaaaaaaaaaaa@/data/a' but current is 'drover.bbbbbbbbbbbbbbbb@/data/b'";
+        let named = refused_by(reply);
+        assert_eq!(
+            named.as_deref(),
+            Some("bbbbbbbbbbbbbbbb (made at …/data/b)")
+        );
+        let cut = refused_by(&format!("{}...", &reply[..reply.len() - 9]));
+        assert_eq!(cut.as_deref(), Some("bbbbbbbbbbbbbbbb"));
+        assert_eq!(refused_by("NOT_FOUND - no queue"), None);
     }
 
     #[test]

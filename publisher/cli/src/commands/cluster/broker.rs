@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use drover_shared::ledger::Ledger;
 use drover_shared::pipeline::{Pipeline, SetRule};
 use drover_shared::process::process_name;
 use drover_shared::queue::rabbitmq::{
@@ -10,13 +11,32 @@ use drover_shared::queue::rabbitmq::{
 
 use crate::commands::{Context, UsageError};
 
-/// Connects to the broker of the flag or variable.
-pub(crate) async fn connect(context: &Context) -> anyhow::Result<RabbitMq> {
-    connect_with(context, PublishConnections::ONE).await
+/// Connects to the broker of the flag or variable, to submit or lead jobs of the store. The first command to do so gives
+/// the store its identity.
+pub(crate) async fn connect(context: &Context, ledger: &Ledger) -> anyhow::Result<RabbitMq> {
+    connect_with(context, ledger, PublishConnections::ONE).await
 }
 
 /// Connects with a pool of publishing connections.
 pub(crate) async fn connect_with(
+    context: &Context,
+    ledger: &Ledger,
+    publish_connections: PublishConnections,
+) -> anyhow::Result<RabbitMq> {
+    let broker = reach(context, publish_connections).await?;
+    Ok(broker.for_store(Some(ledger.ensure_identity().await?)))
+}
+
+/// Connects to the broker of the flag or variable, to look at the queues of the store.
+pub(crate) async fn connect_to_look(
+    context: &Context,
+    ledger: &Ledger,
+) -> anyhow::Result<RabbitMq> {
+    let broker = reach(context, PublishConnections::ONE).await?;
+    Ok(broker.for_store(ledger.identity().await?))
+}
+
+async fn reach(
     context: &Context,
     publish_connections: PublishConnections,
 ) -> anyhow::Result<RabbitMq> {
@@ -32,9 +52,9 @@ pub(crate) async fn connect_with(
 
 /// Connects if a broker is named; reports a failure as a message and returns none. For commands that work without a
 /// broker too.
-pub(crate) async fn connect_if_named(context: &Context) -> Option<RabbitMq> {
+pub(crate) async fn connect_if_named(context: &Context, ledger: &Ledger) -> Option<RabbitMq> {
     context.broker.url.as_ref()?;
-    match connect(context).await {
+    match connect_to_look(context, ledger).await {
         Ok(broker) => Some(broker),
         Err(error) => {
             context

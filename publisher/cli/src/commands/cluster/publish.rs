@@ -47,11 +47,11 @@ async fn submit(
     on_submitted: impl FnMut(&Assignment),
 ) -> anyhow::Result<(RabbitMq, Ledger)> {
     let limit = context.broker.timeout;
-    let broker = broker::connect(context).await?;
+    let ledger = context.ledger().await?;
+    let broker = broker::connect(context, &ledger).await?;
     for assignment in assignments {
         broker::check(&broker, &assignment.pipeline, context)?;
     }
-    let ledger = context.ledger().await?;
     catalog::submit(assignments, &ledger, &broker, limit, on_submitted).await?;
     Ok((broker, ledger))
 }

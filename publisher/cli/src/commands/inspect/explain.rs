@@ -87,7 +87,7 @@ async fn cluster_view(
     if context.broker.url.is_none() {
         return Ok(Some(ClusterView::Unnamed));
     }
-    Ok(Some(match broker::connect(context).await {
+    Ok(Some(match broker::connect_to_look(context, ledger).await {
         Ok(broker) => {
             // A broker that is short of memory reports the block only to publishers.
             let _ = timeout(BROKER_TIMEOUT, catalog::hint(record, &broker)).await;

@@ -53,7 +53,7 @@ async fn stop_on_broker(
     context: &Context,
 ) -> anyhow::Result<JobRecord> {
     let job = record.id;
-    let broker = broker::connect_if_named(context).await;
+    let broker = broker::connect_if_named(context, ledger).await;
     if let Some(broker) = &broker
         && let Err(error) = catalog::broadcast_stop(broker, job).await
     {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use drover_shared::datum::{Datum, Verdict};
-use drover_shared::id::{JobId, PipelineName};
+use drover_shared::id::{JobId, PipelineName, StoreId};
 use drover_shared::ledger::{Ledger, Segment};
 use drover_shared::pipeline::SetRule;
 use drover_shared::process::telemetry::{TRACE_TARGET, trace_context};
@@ -61,6 +61,13 @@ impl PendingSegment {
     }
 }
 
+/// The content of a message beside its datums.
+struct TaskHeader {
+    total: Option<u64>,
+    again: bool,
+    store: Option<StoreId>,
+}
+
 /// Progress that limits how much the dispatcher may publish.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct BackPressure {
@@ -80,6 +87,8 @@ impl Dispatcher {
         mut pressure: watch::Receiver<BackPressure>,
     ) -> Result<(), CoordinateError> {
         let queue = Queue::Datums(self.pipeline.clone());
+        let identity = self.ledger.identity().await?;
+        let store = identity.map(|identity| identity.id);
         let mut in_flight = InFlightMessages::default();
         let mut published = 0;
         while let Some(pending) = in_flight.meanwhile(segments.recv()).await? {
@@ -98,7 +107,12 @@ impl Dispatcher {
                 if pressure.closed {
                     return Ok(());
                 }
-                let message = self.message(segment, set, pressure.total, again)?;
+                let header = TaskHeader {
+                    total: pressure.total,
+                    again,
+                    store: store.clone(),
+                };
+                let message = self.message(segment, set, header)?;
                 let (broker, queue) = (Arc::clone(&self.broker), queue.clone());
                 let publish = async move { broker.publish(&queue, message).await };
                 in_flight.add(Box::pin(publish)).await?;
@@ -127,8 +141,7 @@ impl Dispatcher {
         &self,
         segment: Segment,
         set: Vec<Datum>,
-        total: Option<u64>,
-        again: bool,
+        header: TaskHeader,
     ) -> Result<Bytes, WireError> {
         let range = range(segment, &set);
         let span = tracing::info_span!(
@@ -142,8 +155,9 @@ impl Dispatcher {
             Message::Task(Task {
                 job: self.job,
                 datums,
-                total,
-                again,
+                total: header.total,
+                again: header.again,
+                store: header.store.clone(),
                 trace: trace.clone(),
             })
         };

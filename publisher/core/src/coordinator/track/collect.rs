@@ -2,12 +2,14 @@
 
 use std::future::Future;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use drover_shared::datum::Verdict;
 use drover_shared::job::JobEvent;
 use drover_shared::ledger::Segment;
-use drover_shared::queue::{Consumer, Delivery, Queue};
+use drover_shared::queue::{Consumer, Delivery, Queue, QueueError};
 use drover_shared::store::StoreError;
 use drover_shared::wire::{Event, Message, Report, decode};
 use futures::StreamExt;
@@ -15,7 +17,7 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
 
-use super::dead;
+use super::dead::{DeadLetterOutcome, handle_dead_letter};
 use super::decide::Expansion;
 use super::live::LiveJob;
 use super::tally::TallyChange;
@@ -43,12 +45,17 @@ pub(crate) struct Collector<'a> {
     pub(crate) pending: Option<mpsc::UnboundedSender<PendingSegment>>,
     pub(crate) pressure: watch::Sender<BackPressure>,
     pub(crate) sealing: FuturesUnordered<Sealing>,
+    /// Dead letters that are being published again.
+    pub(crate) republishing: FuturesUnordered<Republishing>,
     /// Datums finished by workers before the collector started.
     pub(crate) ended_before: u64,
 }
 
 /// A segment being sealed.
 pub(crate) type Sealing = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
+
+/// A dead letter that is being published again.
+pub(crate) type Republishing = Pin<Box<dyn Future<Output = Result<(), QueueError>> + Send>>;
 
 impl Collector<'_> {
     /// Runs until all datums have ended or the job is stopped.
@@ -65,7 +72,8 @@ impl Collector<'_> {
                 Ok(()) = requests.changed() => self.take_stop_request(requests.borrow_and_update().clone()),
                 Some(sealed) = self.sealing.next() => sealed?,
                 delivery = self.reports.next() => self.take(delivery?).await?,
-                delivery = self.dead.next() => self.fail_dead_lettered(delivery?).await?,
+                delivery = self.dead.next() => self.take_dead_letter(delivery?).await?,
+                Some(republished) = self.republishing.next() => republished?,
                 _ = clock.tick() => {
                     shown += 1;
                     self.show(shown % SHOWN_TO_SAVED == 0).await?;
@@ -153,15 +161,34 @@ impl Collector<'_> {
         Ok(())
     }
 
-    /// Fails the datums of a dead-lettered message.
-    async fn fail_dead_lettered(&mut self, delivery: Delivery) -> Result<(), CoordinateError> {
-        for verdict in dead::fail_dead_lettered(&delivery, self.context, self.live).await? {
+    /// Fails the datums of a dead-lettered message, or publishes the message again.
+    async fn take_dead_letter(&mut self, delivery: Delivery) -> Result<(), CoordinateError> {
+        let verdicts = match handle_dead_letter(&delivery, self.context, self.live).await? {
+            DeadLetterOutcome::Failed(verdicts) => verdicts,
+            DeadLetterOutcome::Again(body) => {
+                self.publish_again(delivery, body);
+                return Ok(());
+            }
+        };
+        for verdict in verdicts {
             if let Some((segment, verdicts)) = self.live.note_verdict(verdict) {
                 self.seal(segment, verdicts);
             }
         }
         delivery.ack().await?;
         Ok(())
+    }
+
+    /// Publishes a dead-lettered message again, and acks the dead letter once the broker has confirmed the message. The
+    /// broker may take its time, so the collector does not wait.
+    fn publish_again(&self, delivery: Delivery, body: Bytes) {
+        let broker = Arc::clone(&self.context.broker);
+        let queue = Queue::Datums(self.live.record().pipeline);
+        self.republishing.push(Box::pin(async move {
+            broker.publish(&queue, body).await?;
+            delivery.ack().await?;
+            Ok(())
+        }));
     }
 
     fn seal(&self, segment: Segment, verdicts: Vec<Verdict>) {

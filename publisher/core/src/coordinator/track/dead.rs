@@ -1,10 +1,12 @@
-//! Dead letters: datums of the job fail with the broker's reason; other messages are saved for inspection.
+//! Dead letters. Datums of the job that a worker rejected fail with the reason; those that the broker gave up on are
+//! published again; other messages are saved for inspection.
 
+use bytes::Bytes;
 use drover_shared::datum::{Cause, Datum, StageStats, Verdict, VerdictState};
 use drover_shared::ledger::{Commit, DeadLetter, Ledger};
 use drover_shared::queue::Delivery;
 use drover_shared::store::StoreError;
-use drover_shared::wire::{Message, Task, TaskDatums, decode};
+use drover_shared::wire::{Message, Task, TaskDatums, decode, encode};
 use jiff::Timestamp;
 
 use super::live::LiveJob;
@@ -13,28 +15,47 @@ use crate::coordinator::{CoordinateError, JobContext};
 /// Named as the worker in the verdict on a dead-lettered datum.
 const COORDINATOR: &str = "coordinator";
 
-/// Handles a dead letter; returns the verdicts on failed datums of the running job.
-pub(crate) async fn fail_dead_lettered(
+/// The consequence of a dead letter.
+pub(crate) enum DeadLetterOutcome {
+    /// The datums failed, with these verdicts; none for a message that is not about the running job.
+    Failed(Vec<Verdict>),
+    /// The message goes to the workers again. A policy of the broker, such as a delivery limit, ended its life, and that
+    /// says nothing about its datums: prefetched neighbours of a datum that kills workers are delivered as often as it.
+    /// The marks of dead workers tell which datum is at fault.
+    Again(Bytes),
+}
+
+/// Handles a dead letter of the pipeline.
+pub(crate) async fn handle_dead_letter(
     delivery: &Delivery,
     context: &JobContext,
     live: &LiveJob,
-) -> Result<Vec<Verdict>, CoordinateError> {
+) -> Result<DeadLetterOutcome, CoordinateError> {
     let reason = delivery
         .dead_letter_reason
         .as_deref()
         .unwrap_or("for a reason unknown");
     match decode(&delivery.body) {
+        Ok(Message::Task(task)) if task.job == live.job() && delivery.given_up => {
+            tracing::warn!(job.id = %task.job, "a message of the job was {reason}, by a policy of the broker; publishing it again");
+            let task = Task {
+                again: true,
+                ..task
+            };
+            Ok(DeadLetterOutcome::Again(encode(&Message::Task(task))?))
+        }
         Ok(Message::Task(task)) if task.job == live.job() => {
-            Ok(fail(task, reason, &context.ledger).await?)
+            let verdicts = fail(task, reason, &context.ledger).await?;
+            Ok(DeadLetterOutcome::Failed(verdicts))
         }
         // The message belongs to a job that has ended.
-        Ok(Message::Task(_)) => Ok(Vec::new()),
+        Ok(Message::Task(_)) => Ok(DeadLetterOutcome::Failed(Vec::new())),
         Ok(_) | Err(_) => {
             let pipeline = live.record().pipeline;
             tracing::warn!(pipeline.name = %pipeline, "saved a dead letter of {} bytes: {reason}", delivery.body.len());
             let parked = DeadLetter::new(&delivery.body, reason);
             context.ledger.save_dead_letter(&pipeline, &parked).await?;
-            Ok(Vec::new())
+            Ok(DeadLetterOutcome::Failed(Vec::new()))
         }
     }
 }

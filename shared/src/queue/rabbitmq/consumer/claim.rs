@@ -14,6 +14,9 @@ use crate::queue::rabbitmq::liveness::while_connected;
 use crate::queue::rabbitmq::publisher::{MessagePublisher, REASON};
 use crate::queue::{Delivery, Queue, QueueError, Settle};
 
+/// Header with the broker's reason for a dead letter.
+const DEATH: &str = "x-first-death-reason";
+
 /// State shared by all claims of a channel.
 #[derive(Debug)]
 pub(in crate::queue::rabbitmq) struct ClaimChannel {
@@ -58,13 +61,16 @@ pub(in crate::queue::rabbitmq) fn delivery(
     let headers = message.properties.headers().as_ref();
     let redeliveries = redeliveries(headers, message.redelivered);
     let dead_letter_reason = headers.and_then(dead_letter_reason);
+    let given_up = headers.is_some_and(given_up);
     let body = Bytes::from(message.data);
     let claim = RabbitClaim {
         acker: message.acker,
         body: body.clone(),
         claim_channel: Arc::clone(claim_channel),
     };
-    Delivery::new(body, redeliveries, Box::new(claim)).with_dead_letter_reason(dead_letter_reason)
+    Delivery::new(body, redeliveries, Box::new(claim))
+        .with_dead_letter_reason(dead_letter_reason)
+        .with_given_up(given_up)
 }
 
 /// Wraps a broadcast as a delivery, which needs no answer.
@@ -96,12 +102,8 @@ fn whole(value: &AMQPValue) -> Option<u32> {
 
 /// Our own reason, else the broker's.
 fn dead_letter_reason(headers: &FieldTable) -> Option<String> {
-    let text = |name: &str| match headers.inner().get(name) {
-        Some(AMQPValue::LongString(text)) => Some(text.to_string()),
-        _ => None,
-    };
-    text(REASON).or_else(|| {
-        let reason = text("x-first-death-reason")?;
+    header(headers, REASON).or_else(|| {
+        let reason = header(headers, DEATH)?;
         Some(match reason.as_str() {
             "delivery_limit" => "delivered too often without an answer".to_owned(),
             "rejected" => "rejected without a reason".to_owned(),
@@ -110,6 +112,20 @@ fn dead_letter_reason(headers: &FieldTable) -> Option<String> {
             other => format!("the broker says {other:?}"),
         })
     })
+}
+
+/// True if the broker dead-lettered the message without an answer of a process.
+fn given_up(headers: &FieldTable) -> bool {
+    let reason = header(headers, DEATH);
+    let by_broker = reason.is_some_and(|reason| reason != "rejected");
+    by_broker && header(headers, REASON).is_none()
+}
+
+fn header(headers: &FieldTable, name: &str) -> Option<String> {
+    match headers.inner().get(name) {
+        Some(AMQPValue::LongString(text)) => Some(text.to_string()),
+        _ => None,
+    }
 }
 
 #[async_trait]
@@ -211,6 +227,7 @@ mod tests {
         let broker = ("x-first-death-reason", text("delivery_limit"));
         let ours = (REASON, text("it is odd"));
         let both = headers(&[broker.clone(), ours]);
+        assert!(!given_up(&both));
         assert_eq!(dead_letter_reason(&both).as_deref(), Some("it is odd"));
         let reason = dead_letter_reason(&headers(&[broker]));
         assert_eq!(
@@ -218,5 +235,13 @@ mod tests {
             Some("delivered too often without an answer")
         );
         assert_eq!(dead_letter_reason(&headers(&[])), None);
+        for (reason, expected) in [
+            ("delivery_limit", true),
+            ("expired", true),
+            ("rejected", false),
+        ] {
+            let headers = headers(&[(DEATH, text(reason))]);
+            assert_eq!(given_up(&headers), expected, "{reason}");
+        }
     }
 }

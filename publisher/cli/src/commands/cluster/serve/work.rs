@@ -111,8 +111,8 @@ impl ServeContext {
     }
 
     async fn connect(&self, context: &Context) -> anyhow::Result<Arc<dyn Broker>> {
-        let broker = broker::connect_with(context, self.publish_connections).await?;
-        Ok(Arc::new(broker))
+        let broker = broker::connect_with(context, &self.ledger, self.publish_connections);
+        Ok(Arc::new(broker.await?))
     }
 }
 
