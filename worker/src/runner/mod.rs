@@ -19,9 +19,11 @@ mod execution;
 mod filesystem;
 mod frame;
 mod handle;
+mod identity;
 mod namespaces;
 mod next_datum;
 mod order;
+mod protection;
 mod server;
 mod settings;
 mod spawner;
@@ -34,10 +36,11 @@ pub use execution::{Ending, Execution};
 pub use handle::Runner;
 pub use next_datum::NEXT_DATUM;
 pub use order::{Inputs, Mount, MountKind, Order};
+pub use protection::{Hiding, Isolation, Protection};
 pub use settings::{RunnerSettings, Sandbox, SandboxMode};
-pub use spawner::{Hiding, Isolation, Protection};
 
-pub(crate) use command::{USUAL_PATH, home_of_another};
+pub(crate) use command::USUAL_PATH;
 pub(crate) use filesystem::remove_all;
+pub(crate) use identity::home_of_another;
 
 use entry::HIDDEN_ARGUMENT;

@@ -12,17 +12,19 @@ use std::time::Duration;
 use rustix::fs::Mode;
 
 use super::Order;
-use super::command::{self, Attempt, AttemptOutcome, BatchCommand, IdleEnd};
+use super::command::{Attempt, AttemptOutcome, BatchCommand, IdleEnd};
 use super::filesystem::DatumFilesystem;
 use super::frame::{self, RunnerRequest, RunnerResponse};
+use super::identity::identity;
+use super::protection::Isolation;
 use super::settings::{RunnerSettings, Sandbox, SandboxMode};
-use super::spawner::{Isolation, Restrictions, Spawner};
+use super::spawner::{Restrictions, Spawner};
 use super::start_error::StartError;
 
 /// The server's ends of the pipes to the worker.
-pub(super) struct WorkerPipes {
+struct WorkerPipes {
     /// Requests of the worker. The end of the stream means that the worker has exited.
-    pub(super) requests: File,
+    requests: File,
     responses: File,
 }
 
@@ -162,7 +164,7 @@ fn attempt(
     if let Some(other) = batch_command.take_if(|batch_command| !batch_command.matches(order)) {
         other.terminate(filesystem)?;
     }
-    let identity = match command::identity(order.user.as_deref()) {
+    let identity = match identity(order.user.as_deref()) {
         Ok(identity) => identity,
         Err(message) => return Ok(StartError::Order(message).into()),
     };
@@ -174,7 +176,7 @@ fn attempt(
         log_limit,
     };
     match &order.batch {
-        None => attempt.run(pipes),
-        Some(variables) => attempt.run_batch(variables, batch_command, pipes),
+        None => attempt.run(&mut pipes.requests),
+        Some(variables) => attempt.run_batch(variables, batch_command, &mut pipes.requests),
     }
 }

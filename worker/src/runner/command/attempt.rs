@@ -1,18 +1,18 @@
 //! An attempt with a command of its own.
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::Identity;
 use super::fifo_writer::FifoWriter;
 use super::launch::launch;
 use super::log::CommandLog;
 use super::monitor::{CommandMonitor, MonitorEnd};
 use super::process::CommandProcess;
 use crate::runner::filesystem::DatumFilesystem;
-use crate::runner::server::WorkerPipes;
+use crate::runner::identity::Identity;
 use crate::runner::spawner::Spawner;
 use crate::runner::start_error::StartError;
 use crate::runner::{Ending, Execution, Order};
@@ -38,7 +38,7 @@ pub(in crate::runner) enum AttemptOutcome {
 
 impl Attempt<'_> {
     /// Shows the datum, runs the command to its end, and ends all its processes.
-    pub(in crate::runner) fn run(self, pipes: &mut WorkerPipes) -> io::Result<AttemptOutcome> {
+    pub(in crate::runner) fn run(self, requests: &mut File) -> io::Result<AttemptOutcome> {
         let prepared = self.filesystem.prepare(&self.order.inputs, self.identity);
         let mut process = match prepared.and_then(|()| self.launch()) {
             Ok(process) => process?,
@@ -49,7 +49,7 @@ impl Attempt<'_> {
         let fifo_writer = FifoWriter::arm(self.filesystem.fifos())?;
         let watched = CommandMonitor::of(&mut process, &mut log, self.order, started)
             .with_fifos(fifo_writer)
-            .watch(&mut pipes.requests)?;
+            .watch(requests)?;
         let mut outcome = finish(watched, process, log, started)?;
         if let AttemptOutcome::Ended(execution) = &mut outcome {
             execution.output = self.filesystem.has_output_left();

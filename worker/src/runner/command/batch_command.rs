@@ -8,12 +8,12 @@ use rustix::event::{PollFd, PollFlags};
 
 use super::attempt::{Attempt, AttemptOutcome, execution_of, finish};
 use super::fifo_writer::FifoWriter;
-use super::log::{CommandLog, Stream};
-use super::monitor::{CommandMonitor, MonitorEnd, wait_for};
-use super::next_datum_socket::{NextDatumRequest, NextDatumSocket};
-use super::process::CommandProcess;
+use super::line_splitter::Stream;
+use super::log::CommandLog;
+use super::monitor::{CommandMonitor, MonitorEnd};
+use super::process::{CommandProcess, wait_for};
 use crate::runner::filesystem::DatumFilesystem;
-use crate::runner::server::WorkerPipes;
+use crate::runner::next_datum::{NextDatumRequest, NextDatumSocket};
 use crate::runner::start_error::StartError;
 use crate::runner::{Ending, Execution, Order};
 
@@ -102,7 +102,7 @@ impl Attempt<'_> {
         mut self,
         variables: &str,
         kept: &mut Option<BatchCommand>,
-        pipes: &mut WorkerPipes,
+        requests: &mut File,
     ) -> io::Result<AttemptOutcome> {
         let started = Instant::now();
         let mut log = self.log();
@@ -125,13 +125,13 @@ impl Attempt<'_> {
                     break;
                 }
             }
-            match self.watch(&mut batch_command, &mut log, None, pipes)? {
+            match self.watch(&mut batch_command, &mut log, None, requests)? {
                 MonitorEnd::Asked(request, _) => batch_command.pending = Some(request),
                 other => return self.finish_with(batch_command, other, log, started),
             }
         }
         let fifo_writer = FifoWriter::arm(self.filesystem.fifos())?;
-        match self.watch(&mut batch_command, &mut log, fifo_writer, pipes)? {
+        match self.watch(&mut batch_command, &mut log, fifo_writer, requests)? {
             MonitorEnd::Asked(request, failed) => {
                 let ending = failed.map_or(Ending::Asked, Ending::GaveUp);
                 batch_command.process.drain(&mut log)?;
@@ -174,12 +174,12 @@ impl Attempt<'_> {
         batch_command: &mut BatchCommand,
         log: &mut CommandLog,
         fifo_writer: Option<FifoWriter>,
-        pipes: &mut WorkerPipes,
+        requests: &mut File,
     ) -> io::Result<MonitorEnd> {
         CommandMonitor::of(&mut batch_command.process, log, self.order, Instant::now())
             .with_fifos(fifo_writer)
             .with_socket(&mut batch_command.next_datum_socket)
-            .watch(&mut pipes.requests)
+            .watch(requests)
     }
 
     /// The command ended, and the attempt with it.

@@ -18,21 +18,13 @@ use rustix::io::Errno;
 use rustix::pipe::{SpliceFlags, splice};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::runner::filesystem::Fifo;
+
 /// Size of a transfer: the capacity of a FIFO.
 const CHUNK: usize = 64 * 1024;
 
 /// Buffer size for events of long names.
 const EVENTS: usize = 16 * 1024;
-
-/// A FIFO and its source.
-pub(in crate::runner) struct Fifo {
-    /// Path for readers.
-    pub(in crate::runner) seen_at: PathBuf,
-    /// Second name, for the runner.
-    pub(in crate::runner) hidden_at: PathBuf,
-    /// The file with the bytes.
-    pub(in crate::runner) source: PathBuf,
-}
 
 /// The FIFOs of an attempt.
 pub(super) struct FifoWriter {

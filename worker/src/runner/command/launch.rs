@@ -5,9 +5,9 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::Identity;
 use super::command_search::CommandSearch;
 use super::process::CommandProcess;
+use crate::runner::identity::Identity;
 use crate::runner::order::{Inputs, Order};
 use crate::runner::spawner::{CommandSpec, Spawner};
 use crate::runner::start_error::StartError;

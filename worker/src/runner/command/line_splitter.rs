@@ -1,7 +1,22 @@
 //! Splits the bytes of a stream into log records in the format of Kubernetes' container logs:
 //! `2026-11-23T18:31:55.123456Z stdout F text`, with `P` where the line continues in the next record of the stream.
 
-use super::log::Stream;
+/// The source of a line.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+impl Stream {
+    /// Name of the stream in the log.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
+}
 
 /// Longer lines are split into records of the size.
 const LONGEST_RECORD: usize = 16 * 1024;

@@ -2,27 +2,8 @@
 
 use std::path::PathBuf;
 
-use jiff::Timestamp;
-
-use super::line_splitter::LineSplitter;
-use super::log_file::LogFile;
-
-/// The source of a line.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Stream {
-    Stdout,
-    Stderr,
-}
-
-impl Stream {
-    /// Name of the stream in the log.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Stdout => "stdout",
-            Self::Stderr => "stderr",
-        }
-    }
-}
+use super::line_splitter::{LineSplitter, Stream};
+use super::log_file::{LogFile, now};
 
 /// The log of a running attempt.
 pub(super) struct CommandLog {
@@ -85,9 +66,4 @@ impl CommandLog {
             trouble,
         }
     }
-}
-
-/// The current time in the format of log lines.
-pub(super) fn now() -> String {
-    format!("{:.6}", Timestamp::now())
 }

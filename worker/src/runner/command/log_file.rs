@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::log::now;
+use jiff::Timestamp;
 
 /// A log within its limit consists of at least so many pieces, so the kept amount does not depend on the size
 /// of single writes.
@@ -240,6 +240,11 @@ fn pieces(mut records: &[u8], most: u64) -> impl Iterator<Item = &[u8]> {
 /// A log record by Drover.
 fn remark(text: &str) -> Vec<u8> {
     format!("{} stderr F [drover: {text}]\n", now()).into_bytes()
+}
+
+/// The current time in the format of log lines.
+pub(super) fn now() -> String {
+    format!("{:.6}", Timestamp::now())
 }
 
 #[cfg(test)]

@@ -5,15 +5,15 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::event::{PollFd, PollFlags};
 use rustix::process::Signal;
 
 use super::fifo_writer::FifoWriter;
-use super::log::{CommandLog, Stream};
-use super::next_datum_socket::{NextDatumMessage, NextDatumRequest, NextDatumSocket};
-use super::process::CommandProcess;
+use super::line_splitter::Stream;
+use super::log::CommandLog;
+use super::process::{CommandProcess, wait_for};
 use crate::runner::frame::{self, RunnerRequest};
+use crate::runner::next_datum::{NextDatumMessage, NextDatumRequest, NextDatumSocket};
 use crate::runner::order::Order;
 
 /// Monitors a running command.
@@ -238,17 +238,5 @@ impl<'a> CommandMonitor<'a> {
             self.fifo_writer = None;
             self.stop(MonitorEnd::InputLost(lost));
         }
-    }
-}
-
-/// Waits for an event on a descriptor, at most `timeout`.
-pub(super) fn wait_for(watched: &mut [PollFd<'_>], timeout: Duration) -> io::Result<()> {
-    let timeout = Timespec::try_from(timeout).unwrap_or(Timespec {
-        tv_sec: i64::MAX,
-        tv_nsec: 0,
-    });
-    match poll(watched, Some(&timeout)) {
-        Ok(_) | Err(Errno::INTR) => Ok(()),
-        Err(error) => Err(error.into()),
     }
 }

@@ -7,12 +7,12 @@ use std::process::ExitStatus;
 use std::rc::Rc;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, read};
 use rustix::process::Signal;
 
-use super::log::{CommandLog, Stream};
-use super::monitor::wait_for;
+use super::line_splitter::Stream;
+use super::log::CommandLog;
 use crate::runner::spawner::Spawner;
 
 /// Size of a read: the capacity of a pipe.
@@ -115,5 +115,17 @@ impl CommandProcess {
     /// Kills the remaining processes of the command, and returns the exit status of the main process.
     pub(super) fn end(&mut self) -> io::Result<ExitStatus> {
         self.spawner.end()
+    }
+}
+
+/// Waits for an event on a descriptor, at most `timeout`.
+pub(super) fn wait_for(watched: &mut [PollFd<'_>], timeout: Duration) -> io::Result<()> {
+    let timeout = Timespec::try_from(timeout).unwrap_or(Timespec {
+        tv_sec: i64::MAX,
+        tv_nsec: 0,
+    });
+    match poll(watched, Some(&timeout)) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }

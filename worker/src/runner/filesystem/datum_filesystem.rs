@@ -7,15 +7,12 @@ use super::copied_inputs::CopiedInputs;
 use super::mounted_inputs::MountedInputs;
 use super::next_datum_directory::{NEXT_DATUM_DIRECTORY, NextDatumDirectory};
 use super::pfs_links;
-use super::slot_scratch::SlotScratch;
+use super::slot_scratch::{PFS, SlotScratch};
 use super::target_check;
-use crate::runner::command::{Fifo, Identity};
+use crate::runner::identity::Identity;
 use crate::runner::order::{Inputs, Mount, MountKind};
 use crate::runner::settings::{RunnerSettings, Sandbox};
 use crate::runner::start_error::StartError;
-
-/// Path of the inputs for commands, unless the inputs are in scratch.
-pub(super) const PFS: &str = "/pfs";
 
 /// Removes links from the machine's `/pfs` that the slot with this scratch directory made, or a slot that is gone.
 pub(in crate::runner) fn remove_links(scratch: &Path) {
@@ -45,6 +42,16 @@ impl InputView {
             Self::Copied(_) => &[],
         }
     }
+}
+
+/// A FIFO and its source.
+pub(in crate::runner) struct Fifo {
+    /// Path for readers.
+    pub(in crate::runner) seen_at: PathBuf,
+    /// Second name, for the runner.
+    pub(in crate::runner) hidden_at: PathBuf,
+    /// The file with the bytes.
+    pub(in crate::runner) source: PathBuf,
 }
 
 impl DatumFilesystem {

@@ -19,8 +19,7 @@ mod writable_directory;
 
 pub(crate) use remove::remove_all;
 
-pub(super) use datum_filesystem::DatumFilesystem;
-pub(super) use datum_filesystem::remove_links;
+pub(super) use datum_filesystem::{DatumFilesystem, Fifo, remove_links};
 pub(super) use mount_targets::link_files;
 pub(super) use next_datum_directory::NEXT_DATUM_DIRECTORY;
 pub(super) use slot_scratch::{EMPTY, SlotScratch};

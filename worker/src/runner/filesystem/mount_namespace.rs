@@ -15,7 +15,7 @@ use rustix::mount::{
 };
 use rustix::process::{chdir, pivot_root};
 
-use super::datum_filesystem::PFS;
+use super::slot_scratch::PFS;
 use super::writable_directory::WritableDirectory;
 
 pub(super) const TMP: &str = "/tmp";

@@ -12,9 +12,8 @@ use rustix::fs::{
 use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, unmount};
 
-use super::datum_filesystem::PFS;
 use super::remove;
-use super::slot_scratch::ENV;
+use super::slot_scratch::{ENV, PFS};
 use super::target_check::conflict;
 use crate::runner::order::{Mount, MountKind};
 use crate::runner::start_error::StartError;

@@ -18,12 +18,11 @@ use rustix::mount::{
     mount_change, unmount,
 };
 
-use super::datum_filesystem::PFS;
 use super::hidden_directory::HiddenDirectory;
 use super::mount_namespace::{self, PrivateTmp};
 use super::mount_targets::{HIDDEN, MountTargets, link_files};
 use super::mountinfo::{HostMounts, MountChanges, MountPoints};
-use super::slot_scratch::SlotScratch;
+use super::slot_scratch::{PFS, SlotScratch};
 use super::writable_directory::WritableDirectory;
 use crate::runner::order::{Mount, MountKind};
 use crate::runner::settings::{RunnerSettings, Sandbox};

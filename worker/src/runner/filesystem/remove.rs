@@ -155,6 +155,14 @@ fn is_named(path: &Path, name: &CStr) -> bool {
     path.as_os_str().as_encoded_bytes() == name.to_bytes()
 }
 
+/// The message for files that cannot be removed from `directory`.
+pub(super) fn cannot_be_removed(directory: &Path, error: &io::Error) -> String {
+    format!(
+        "what the last datum left cannot be removed from {}: {error}",
+        directory.display()
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs::{self, Permissions};

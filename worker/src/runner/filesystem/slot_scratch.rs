@@ -19,6 +19,9 @@ pub(in crate::runner) struct SlotScratch {
     pub(super) tmp: WritableDirectory,
 }
 
+/// Path of the inputs for commands, unless the inputs are in scratch.
+pub(super) const PFS: &str = "/pfs";
+
 /// Name of the directory behind `/pfs/out`.
 pub(super) const OUT: &str = "out";
 
@@ -82,7 +85,7 @@ impl SlotScratch {
 
     /// Removes the contents of `directory`.
     pub(super) fn empty(directory: &Path) -> Result<(), String> {
-        remove::empty(directory).map_err(|error| cannot_be_removed(directory, &error))
+        remove::empty(directory).map_err(|error| remove::cannot_be_removed(directory, &error))
     }
 
     /// Removes the scratch directory. Only for a process without mounts there.
@@ -101,12 +104,4 @@ impl SlotScratch {
         drop(parent);
         fs::remove_dir(root)
     }
-}
-
-/// The message for files that cannot be removed from `directory`.
-pub(super) fn cannot_be_removed(directory: &Path, error: &io::Error) -> String {
-    format!(
-        "what the last datum left cannot be removed from {}: {error}",
-        directory.display()
-    )
 }

@@ -8,8 +8,7 @@ use rustix::fs::{CWD, Dir, Mode, OFlags, Stat, fchmod, openat};
 use rustix::io::Errno;
 
 use super::remove;
-use super::slot_scratch::cannot_be_removed;
-use crate::runner::command::Identity;
+use crate::runner::identity::Identity;
 
 /// A directory that commands can write to. The directory is held open: a lookup of its name per datum would cost time,
 /// and in `/tmp` the name may denote another directory meanwhile.
@@ -62,7 +61,7 @@ impl WritableDirectory {
     /// Removes the contents except the names in `kept`, and restores the access rights for the next command.
     pub(super) fn empty(&mut self, kept: &[PathBuf]) -> Result<(), String> {
         self.reset(kept)
-            .map_err(|error| cannot_be_removed(&self.path, &error.into()))
+            .map_err(|error| remove::cannot_be_removed(&self.path, &error.into()))
     }
 
     fn reset(&mut self, kept: &[PathBuf]) -> rustix::io::Result<()> {

@@ -13,8 +13,8 @@ use rustix::process::Signal;
 
 use super::message::{CommandSpec, Restrictions, SpawnerRequest, SpawnerResponse, receive, send};
 use super::orphans;
-use super::protection::Protection;
 use crate::runner::HIDDEN_ARGUMENT;
+use crate::runner::protection::Protection;
 use crate::runner::settings::Sandbox;
 
 /// How long the spawner may take to kill a command with all its descendants.

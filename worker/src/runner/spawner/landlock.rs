@@ -18,7 +18,7 @@ use landlock::{
 };
 
 use super::message::Restrictions;
-use super::protection::{Hiding, Isolation};
+use crate::runner::protection::{Hiding, Isolation};
 
 /// The latest ABI whose file rights are handled.
 const FILES: ABI = ABI::V5;

@@ -16,8 +16,8 @@ use rustix::process::{
 
 use super::message::{CommandSpec, Restrictions, SpawnerRequest, SpawnerResponse, receive, send};
 use super::orphans::{self, Reach};
-use super::protection::{Hiding, Protection};
 use super::{capabilities, landlock};
+use crate::runner::protection::{Hiding, Protection};
 use crate::runner::settings::Sandbox;
 
 /// How long processes may take to exit after KILL. A process that takes longer hangs in the kernel, and the slot is unfit.

@@ -15,8 +15,8 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::protection::Protection;
 use crate::runner::frame;
+use crate::runner::protection::Protection;
 use crate::runner::settings::Sandbox;
 
 /// Most descriptors of a message: stdout, stderr, stdin.

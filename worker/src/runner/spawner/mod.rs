@@ -8,11 +8,9 @@ mod client;
 mod landlock;
 mod main_loop;
 mod message;
-mod protection;
 
 pub(super) mod orphans;
 
 pub(super) use client::Spawner;
 pub(super) use main_loop::spawn_commands;
 pub(super) use message::{CommandSpec, Restrictions};
-pub use protection::{Hiding, Isolation, Protection};

@@ -27,7 +27,7 @@ const LONGEST_LINE: usize = 8 * 1024;
 const MAX_CLIENTS: usize = 64;
 
 /// A socket for requests of a batch command.
-pub(super) struct NextDatumSocket {
+pub(in crate::runner) struct NextDatumSocket {
     listener: UnixListener,
     /// Clients that have not sent a complete line yet.
     clients: VecDeque<Client>,
@@ -50,14 +50,14 @@ pub(in crate::runner) enum NextDatumMessage {
 }
 
 /// A client that sent a message and waits for the answer.
-pub(super) struct NextDatumRequest {
-    pub(super) message: NextDatumMessage,
+pub(in crate::runner) struct NextDatumRequest {
+    pub(in crate::runner) message: NextDatumMessage,
     connection: UnixStream,
 }
 
 impl NextDatumSocket {
     /// Listens in `directory`, for all users.
-    pub(super) fn listen(directory: &Path) -> io::Result<Self> {
+    pub(in crate::runner) fn listen(directory: &Path) -> io::Result<Self> {
         let opened = open(directory)?;
         let socket = short(&opened);
         let listener = UnixListener::bind(&socket)?;
@@ -70,7 +70,7 @@ impl NextDatumSocket {
     }
 
     /// The next message of a client, if one is complete. Never blocks.
-    pub(super) fn receive(&mut self) -> Option<NextDatumRequest> {
+    pub(in crate::runner) fn receive(&mut self) -> Option<NextDatumRequest> {
         while let Ok((connection, _)) = self.listener.accept() {
             if connection.set_nonblocking(true).is_ok() {
                 self.clients.push_back(Client {
@@ -101,7 +101,7 @@ impl NextDatumSocket {
     }
 
     /// Descriptors to poll before the next call of [`receive`](Self::receive).
-    pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+    pub(in crate::runner) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let clients = self.clients.iter().map(|client| client.connection.as_fd());
         std::iter::once(self.listener.as_fd()).chain(clients)
     }
@@ -129,12 +129,12 @@ impl Client {
 
 impl NextDatumRequest {
     /// Sends the answer that the next datum is ready; false if the client has gone.
-    pub(super) fn deliver(mut self) -> bool {
+    pub(in crate::runner) fn deliver(mut self) -> bool {
         self.connection.write_all(DATUM).is_ok()
     }
 
     /// Sends the answer that the failure was noted.
-    pub(super) fn acknowledge(mut self) {
+    pub(in crate::runner) fn acknowledge(mut self) {
         let _ = self.connection.write_all(NOTED); // whoever is gone has been accept all the same
     }
 }

@@ -8,10 +8,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use super::command::{NextDatumMessage, send};
+use super::socket::{NextDatumMessage, send};
 
 /// Program name of `next-datum`.
-pub(super) const NAME: &str = "next-datum";
+pub(in crate::runner) const NAME: &str = "next-datum";
 
 /// Environment variable with the directory of the socket.
 pub const NEXT_DATUM: &str = "DROVER_NEXT_DATUM";
@@ -33,7 +33,7 @@ struct Args {
 }
 
 /// Runs `next-datum` if the process has that program name, and returns the exit code.
-pub(super) fn take_over() -> Option<ExitCode> {
+pub(in crate::runner) fn take_over() -> Option<ExitCode> {
     let called = PathBuf::from(std::env::args_os().next()?);
     (called.file_name()? == NAME).then(|| match Args::try_parse() {
         Ok(args) => next(args),
