@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use blake3::Hasher;
 
-use super::{ContentTag, DatumInput};
+use super::DatumInput;
 use crate::id::DatumId;
 use crate::pipeline::{Pipeline, Transform};
+use crate::store::ContentTag;
 
 /// Begins every hash; a new number makes all work new.
 const ENCODING: &str = "drover work 1";

@@ -7,9 +7,10 @@ mod input;
 mod tree_hash;
 mod verdict;
 
+pub use crate::store::ContentTag;
 pub use cause::Cause;
 pub use content_hash::content_hash;
 pub use identity::{CodeFile, WorkIdentity};
-pub use input::{ContentTag, Datum, DatumInput, InputKind};
+pub use input::{Datum, DatumInput, InputKind};
 pub use tree_hash::{TreeHash, short_version};
 pub use verdict::{DatumState, Output, StageStats, Verdict, VerdictState};

@@ -1,6 +1,6 @@
 //! Content tag and version of a directory input.
 
-use super::ContentTag;
+use crate::store::ContentTag;
 
 /// Hashes the files below a directory, in byte order of their paths.
 #[derive(Debug, Default)]

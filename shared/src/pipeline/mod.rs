@@ -16,6 +16,7 @@ mod parse;
 mod document;
 mod spec;
 
+mod fields;
 mod schema;
 
 mod check;

@@ -7,7 +7,7 @@ use schemars::transform::RecursiveTransform;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
-use super::check::{Support, UNSUPPORTED_FIELDS};
+use super::fields::{Support, UNSUPPORTED_FIELDS};
 use super::spec;
 
 /// The JSON Schema (draft 2020-12) of a pipeline spec, with descriptions, defaults and examples.

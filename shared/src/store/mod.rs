@@ -12,6 +12,7 @@ mod error;
 mod key;
 mod location;
 
+mod content_tag;
 mod entry;
 mod handle;
 mod object_version;
@@ -25,6 +26,7 @@ mod folder;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+pub use content_tag::ContentTag;
 pub use entry::Entry;
 pub use error::StoreError;
 pub use folder::{file_version, initial_umask};

@@ -1,9 +1,9 @@
 //! The sorted walk over files below a prefix.
 
+use super::ContentTag;
 use super::bucket::BucketWalk;
 use super::folder::FolderWalk;
 use super::{Entry, StoreError};
-use crate::datum::ContentTag;
 
 /// All files below a prefix in byte order of their keys, lazily. Blocking.
 ///

@@ -12,8 +12,8 @@ use std::io::{self, Write};
 use std::iter::Peekable;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
-use super::DoneRef;
 use crate::id::{DatumId, JobId};
 
 const MAGIC: &[u8; 16] = b"drover-done   1\n";
@@ -21,6 +21,15 @@ const CHECKSUM_BYTES: usize = 16;
 
 /// Size of a record.
 pub(super) const RECORD_BYTES: usize = 28;
+
+/// Where a piece of work was done: datum `index` of `job`.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+pub struct DoneRef {
+    /// The job.
+    pub job: JobId,
+    /// Index of the datum in the job.
+    pub index: u64,
+}
 
 /// A done index, whole and checked.
 #[derive(Clone, Debug, Default)]

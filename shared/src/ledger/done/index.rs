@@ -1,18 +1,7 @@
 //! The done index: all work of a pipeline that ever succeeded, and the location of its output.
 
-use serde::{Deserialize, Serialize};
-
-use super::format::{DoneTable, RECORD_BYTES};
-use crate::id::{DatumId, JobId};
-
-/// Where a piece of work was done: datum `index` of `job`.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
-pub struct DoneRef {
-    /// The job.
-    pub job: JobId,
-    /// Index of the datum in the job.
-    pub index: u64,
-}
+use super::format::{DoneRef, DoneTable, RECORD_BYTES};
+use crate::id::DatumId;
 
 /// All work of a pipeline that ever succeeded, for look-up by datum id. Takes 28 bytes of memory per datum. Cheap to
 /// clone.

@@ -4,4 +4,5 @@ mod fold;
 mod format;
 mod index;
 
-pub use index::{DoneIndex, DoneRef};
+pub use format::DoneRef;
+pub use index::DoneIndex;

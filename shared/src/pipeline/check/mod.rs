@@ -3,12 +3,8 @@
 //! Walks the document along the schema and collects all errors. The result is the spec in
 //! `snake_case` with lenient spellings corrected, ready to be deserialized.
 
-mod fields;
 mod scalar;
 mod suggest;
 mod walk;
 
-#[cfg(test)]
-pub(super) use fields::OBJECTS;
-pub(super) use fields::{Support, UNSUPPORTED_FIELDS};
 pub(super) use walk::check;

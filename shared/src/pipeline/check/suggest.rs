@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::fields::OBJECTS;
+use crate::pipeline::fields::OBJECTS;
 use crate::pipeline::schema::{CHECKED, properties};
 
 /// The least similarity of a suggestion, from 0 to 1: a typing error in a short word passes.

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use super::fields::{self, Support, UnsupportedField};
 use super::scalar::{self, InvalidValue};
 use super::suggest::{self, FieldSuggestion};
 use crate::pipeline::collector::FindingCollector;
 use crate::pipeline::document::{Content, Entry, Node, Path};
+use crate::pipeline::fields::{self, Support, UnsupportedField};
 use crate::pipeline::findings::Severity;
 use crate::pipeline::schema::{CHECKED, properties, resolve};
 

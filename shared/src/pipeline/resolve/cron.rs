@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::input::TreeContext;
+use super::tree_context::TreeContext;
 use super::{names, non_empty};
 use crate::pipeline::collector::FindingCollector;
 use crate::pipeline::document::Path;

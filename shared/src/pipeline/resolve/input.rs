@@ -1,5 +1,6 @@
 //! The tree of inputs.
 
+use super::tree_context::TreeContext;
 use super::{cron, leaf, names};
 use crate::id::PipelineName;
 use crate::pipeline::collector::FindingCollector;
@@ -8,17 +9,6 @@ use crate::pipeline::{Input, spec};
 
 /// The kinds of input.
 const KINDS: [&str; 6] = ["pfs", "cross", "union", "join", "group", "cron"];
-
-/// The surroundings of a leaf in the input tree.
-#[derive(Clone, Copy)]
-pub(super) struct TreeContext<'tree> {
-    /// The pipeline, if its name is valid.
-    pub(super) pipeline: Option<&'tree PipelineName>,
-    /// True below a `join`.
-    pub(super) join: bool,
-    /// True below a `group`.
-    pub(super) group: bool,
-}
 
 /// Resolves the tree of inputs.
 pub(super) fn input(

@@ -1,7 +1,7 @@
 //! A leaf of the input tree: files or directories of a repo.
 
-use super::input::TreeContext;
 use super::non_empty;
+use super::tree_context::TreeContext;
 use super::{names, place};
 use crate::glob::{Glob, InvalidGlob, Template};
 use crate::pipeline::collector::FindingCollector;

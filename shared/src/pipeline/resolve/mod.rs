@@ -12,6 +12,7 @@ mod leaf;
 mod names;
 mod pipeline;
 mod place;
+mod tree_context;
 
 pub(super) use pipeline::pipeline;
 

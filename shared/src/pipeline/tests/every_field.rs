@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::pipeline::check::{OBJECTS, Support, UNSUPPORTED_FIELDS};
+use crate::pipeline::fields::{OBJECTS, Support, UNSUPPORTED_FIELDS};
 use crate::pipeline::schema;
 use crate::pipeline::schema::{CHECKED, properties, resolve};
 

@@ -7,9 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::broker::DELIVERY_LIMIT;
 use super::consumer_order::ConsumerOrder;
 use crate::queue::Depth;
+
+/// Number of deliveries without an answer after which a message moves to the dead queue. A safety net: Drover's own
+/// limit on worker deaths (`datum_tries`) is far lower.
+pub(super) const DELIVERY_LIMIT: u32 = 1_000;
 
 /// A published message.
 #[derive(Debug)]

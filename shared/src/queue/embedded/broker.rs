@@ -11,10 +11,6 @@ use super::consumer::EmbeddedConsumer;
 use crate::id::PipelineName;
 use crate::queue::{Broker, Consumer, Depth, Link, Queue, QueueError};
 
-/// Number of deliveries without an answer after which a message moves to the dead queue. A safety net: Drover's own
-/// limit on worker deaths (`datum_tries`) is far lower.
-pub(super) const DELIVERY_LIMIT: u32 = 1_000;
-
 /// A broker inside one process, with bounded memory. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Embedded {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use tokio::time::timeout;
 
 use super::Embedded;
-use super::broker::DELIVERY_LIMIT;
+use super::backlog::DELIVERY_LIMIT;
 use crate::id::PipelineName;
 use crate::queue::testing::suite;
 use crate::queue::{Broker, Delivery, Queue};

@@ -8,7 +8,7 @@ use object_store::{GetOptions, GetRange, GetResult, ObjectMeta};
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
-use super::error::failed;
+use super::error::{cut_short, failed};
 use super::names::to_path;
 use super::objects::Bucket;
 use super::version;
@@ -118,14 +118,6 @@ async fn receive(
         *size += piece.len() as u64;
     }
     Ok(())
-}
-
-/// The error for a body shorter than announced.
-pub(super) fn cut_short(key: &StoreKey, size: u64, whole: u64) -> StoreError {
-    StoreError::Unavailable {
-        key: key.clone(),
-        source: format!("the object has {whole} bytes, but only {size} arrived").into(),
-    }
 }
 
 /// The failure of a local file on behalf of `key`.

@@ -72,6 +72,14 @@ pub(super) fn one_line(error: &Error) -> String {
     text
 }
 
+/// The error for a body shorter than announced.
+pub(super) fn cut_short(key: &StoreKey, size: u64, whole: u64) -> StoreError {
+    StoreError::Unavailable {
+        key: key.clone(),
+        source: format!("the object has {whole} bytes, but only {size} arrived").into(),
+    }
+}
+
 /// Advice for common mistakes; none for other errors.
 fn advice(text: &str) -> Option<&'static str> {
     let says = |word: &&str| text.contains(*word);

@@ -6,17 +6,13 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::memory::InMemory;
-use object_store::{
-    GetResult, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload, UpdateVersion,
-};
+use object_store::{GetResult, ObjectStore, ObjectStoreExt, PutMode, PutPayload, UpdateVersion};
 use tokio::runtime::Handle;
 
-use super::BucketWalk;
-use super::download::cut_short;
-use super::error::failed;
+use super::error::{cut_short, failed};
 use super::names::{to_key, to_path};
 use super::retry::retry_transient;
-use super::version;
+use super::walk::{BucketWalk, entry};
 use crate::store::{Entry, ObjectVersion, StoreError, StoreKey};
 
 /// S3 cannot copy larger objects in one request.
@@ -216,14 +212,5 @@ impl Bucket {
             prefix.clone(),
             self.runtime.clone(),
         ))
-    }
-}
-
-/// The entry of an object from a listing or an answer.
-pub(super) fn entry(meta: &ObjectMeta, path: String) -> Entry {
-    Entry {
-        path,
-        size: meta.size,
-        version: version::of(meta),
     }
 }

@@ -9,8 +9,8 @@ use object_store::ObjectStoreExt;
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 
-use super::download::{cut_short, local};
-use super::error::failed;
+use super::download::local;
+use super::error::{cut_short, failed};
 use super::multipart::MultipartParts;
 use super::names::to_path;
 use super::objects::Bucket;

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use super::error::failed;
 use super::foreign_keys::decode;
 use super::names::to_key;
-use super::objects::entry;
+use super::version;
 use crate::store::{Entry, StoreError, StoreKey, layout};
 
 /// Longest name of a file on Linux in bytes; a longer part of a key cannot be staged.
@@ -131,6 +131,15 @@ fn irregular(key: &str, problem: &'static str) -> StoreError {
     StoreError::Irregular {
         path: key.to_owned(),
         problem,
+    }
+}
+
+/// The entry of an object from a listing or an answer.
+pub(super) fn entry(meta: &ObjectMeta, path: String) -> Entry {
+    Entry {
+        path,
+        size: meta.size,
+        version: version::of(meta),
     }
 }
 

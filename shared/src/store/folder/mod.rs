@@ -10,6 +10,7 @@ mod listing;
 mod own_records;
 mod recycled_files;
 mod stat_cache;
+mod temp_file;
 mod temp_files;
 mod walk;
 

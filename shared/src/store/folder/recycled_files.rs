@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ulid::Ulid;
 
-use super::temp_files::{TempFile, with_parent};
+use super::temp_file::{TempFile, with_parent};
 
 /// Number of files kept; further removals delete the file.
 const MAX_KEPT: usize = 2048;

@@ -5,21 +5,18 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
-use rustix::fs::{CWD, RenameFlags, renameat_with};
 use ulid::Ulid;
 
 use super::recycled_files::RecycledFiles;
+use super::temp_file::{TempFile, with_parent};
 
 /// Unfinished files older than so many seconds are abandoned.
 const ABANDONED_S: i64 = 24 * 60 * 60;
-
-/// Mode of stored files: a file may have several links, so it must not be written to.
-const STORED_MODE: u32 = 0o444;
 
 /// Creates files in a temporary folder and renames them into place.
 #[derive(Debug)]
@@ -53,7 +50,7 @@ impl TempFiles {
         write: impl FnOnce(&mut File) -> io::Result<T>,
     ) -> io::Result<(TempFile, T)> {
         let temp_file = self.temp_file();
-        let mut file = with_parent(&temp_file.path, || File::create_new(&temp_file.path))?;
+        let mut file = with_parent(temp_file.path(), || File::create_new(temp_file.path()))?;
         let written = write(&mut file)?;
         Ok((temp_file, written))
     }
@@ -110,104 +107,4 @@ fn sweep(folder: &Path, abandoned_s: i64) {
             let _ = fs::remove_file(entry.path());
         }
     }
-}
-
-/// A finished file that is not in place yet; removed on drop.
-#[derive(Debug)]
-pub(super) struct TempFile {
-    path: PathBuf,
-    /// True if a rename has moved the file into place, so nothing is left to remove.
-    placed: bool,
-}
-
-impl TempFile {
-    fn at(path: PathBuf) -> Self {
-        Self {
-            path,
-            placed: false,
-        }
-    }
-
-    /// Makes the file read-only.
-    pub(super) fn read_only(&self) -> io::Result<()> {
-        make_read_only(&self.path)
-    }
-
-    /// Renames the file to `path`, replacing an existing file.
-    pub(super) fn replace(self, path: &Path) -> io::Result<()> {
-        move_file(&self.path, path)?;
-        // `rename` does nothing if both names are links to one inode; `drop` removes ours.
-        Ok(())
-    }
-
-    /// Renames the file to `path` if `path` does not exist; of several racers exactly one succeeds.
-    pub(super) fn create(mut self, path: &Path) -> io::Result<()> {
-        self.placed = with_parent(path, || {
-            match renameat_with(CWD, &self.path, CWD, path, RenameFlags::NOREPLACE) {
-                // File systems without `RENAME_NOREPLACE` (NFS) have `link`, which does not replace either.
-                Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
-                    fs::hard_link(&self.path, path).map(|()| false)
-                }
-                renamed => renamed.map(|()| true).map_err(io::Error::from),
-            }
-        })?;
-        Ok(())
-    }
-
-    /// Path of the temporary file.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-}
-
-impl Drop for TempFile {
-    fn drop(&mut self) {
-        if !self.placed {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-/// Renames `from` to `to`; across file systems by a copy beside `to`.
-pub(super) fn move_file(from: &Path, to: &Path) -> io::Result<()> {
-    match with_parent(to, || fs::rename(from, to)) {
-        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-            let beside = TempFile::at(beside(to));
-            fs::copy(from, &beside.path)?;
-            fs::rename(&beside.path, to)?;
-            fs::remove_file(from)
-        }
-        // An empty directory does not exist, as in a bucket.
-        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
-            fs::remove_dir(to)?;
-            fs::rename(from, to)
-        }
-        moved => moved,
-    }
-}
-
-/// Suffix of files being copied from another file system; walks skip such files.
-pub(super) const UNFINISHED: &str = ".drover-tmp";
-
-fn beside(path: &Path) -> PathBuf {
-    path.with_file_name(format!(".{}{UNFINISHED}", Ulid::generate()))
-}
-
-/// Runs `act`, and again after creating the missing parent directory of `path` (repeatedly, because another process
-/// may prune the directory).
-pub(super) fn with_parent<T>(path: &Path, act: impl Fn() -> io::Result<T>) -> io::Result<T> {
-    for _ in 0..3 {
-        match act() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                path.parent().map_or(Ok(()), fs::create_dir_all)?;
-            }
-            done => return done,
-        }
-    }
-    act()
-}
-
-/// Keeps a stored file from being written to.
-pub(super) fn make_read_only(path: &Path) -> io::Result<()> {
-    fs::set_permissions(path, fs::Permissions::from_mode(STORED_MODE))
 }

@@ -16,7 +16,7 @@ use super::file_stat::{FileStat, nanoseconds};
 use super::links::LinkBounds;
 use super::listing::{DirectoryListing, EntryKind};
 use super::stat_cache::{ContentHash, StatCache};
-use crate::datum::ContentTag;
+use crate::store::ContentTag;
 use crate::store::{Entry, StoreError, StoreKey};
 
 /// Bytes of a file read at once while hashing.
