@@ -7,6 +7,7 @@ mod run;
 mod spec;
 mod store;
 
+mod broker;
 mod class;
 mod context;
 mod dispatch;

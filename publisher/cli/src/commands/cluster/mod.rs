@@ -1,6 +1,5 @@
-//! Commands of a cluster: `publish`, `serve` and `probe`, and the connection to the broker.
+//! Commands of a cluster: `publish`, `serve` and `probe`.
 
-pub(crate) mod broker;
 pub(crate) mod follow;
 pub(crate) mod probe;
 pub(crate) mod publish;

@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use crate::args::{Format, Publish};
 use crate::commands::Context;
-use crate::commands::cluster::broker;
+use crate::commands::broker;
 use crate::commands::cluster::follow::{JobFollower, OnSignal};
-use crate::commands::run::local_run;
-use crate::commands::spec::sources;
+use crate::commands::spec::sources::{self, PreparedPipeline};
 use crate::exit::Exit;
 use drover_core::catalog;
 use drover_core::coordinator::{Assignment, Scope};
@@ -21,10 +20,10 @@ const GRACE: Duration = Duration::from_secs(2);
 
 pub(crate) async fn publish(typed: &Publish, context: &Context) -> anyhow::Result<Exit> {
     let checked = sources::prepare(&typed.sources, context)?;
-    local_run::print_notes(&checked, context);
-    let job = |prepared| Assignment {
+    checked.print_notes(context);
+    let job = |prepared: &PreparedPipeline| Assignment {
         keep_going: typed.keep_going,
-        ..local_run::new_job(prepared, Scope::Everything, typed.reprocess)
+        ..prepared.new_job(Scope::Everything, typed.reprocess)
     };
     let assignments: Vec<Assignment> = checked.pipelines.iter().map(job).collect();
     if !typed.wait {

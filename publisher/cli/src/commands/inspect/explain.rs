@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::args::{Explain, Format};
 use crate::commands::Context;
-use crate::commands::cluster::broker;
+use crate::commands::broker;
 use crate::exit::Exit;
 use crate::render::{self, ClusterView, ExplainedJob};
 use drover_core::catalog;

@@ -8,7 +8,7 @@ use drover_shared::process::process_name;
 
 use crate::args::Stop;
 use crate::commands::Context;
-use crate::commands::cluster::broker;
+use crate::commands::broker;
 use crate::commands::inspect::wait;
 use crate::exit::Exit;
 use crate::render::{count, counted};

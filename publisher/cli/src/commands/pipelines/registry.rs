@@ -9,7 +9,6 @@ use crate::args::{
     Create, Delete, Format, GraphFormat, Pause, Pipelines, Resume, SpecFiles, Update,
 };
 use crate::commands::Context;
-use crate::commands::run::local_run;
 use crate::commands::spec::sources::{self, PreparedPipeline};
 use crate::exit::Exit;
 use crate::render;
@@ -86,7 +85,7 @@ async fn put(
     context: &Context,
 ) -> anyhow::Result<Exit> {
     let checked = sources::check(sources::read_all(&typed.files)?)?;
-    local_run::print_notes(&checked, context);
+    checked.print_notes(context);
     let ledger = context.ledger().await?;
     refuse_circles(&ledger, &checked.pipelines).await?;
     for PreparedPipeline { pipeline, spec } in checked.pipelines {

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::args::{Engine, Format, Plan, Rows, Run};
 use crate::commands::Context;
-use crate::commands::cluster::broker;
+use crate::commands::broker;
 use crate::commands::cluster::follow::{JobFollower, OnSignal};
 use crate::commands::inspect::wait;
 use crate::commands::run::broker_worker;
@@ -37,23 +37,15 @@ pub(crate) async fn run(typed: &Run, context: &Context) -> anyhow::Result<Exit> 
     if typed.sources.one_liner.print_spec {
         return plan::print_spec(&checked, context);
     }
-    print_notes(&checked, context);
+    checked.print_notes(context);
     let ledger = context.ledger().await?;
     print_code(&checked, &ledger, context);
     let job = |prepared: &PreparedPipeline| Assignment {
         keep_going: typed.keep_going,
-        ..new_job(prepared, Scope::Everything, typed.reprocess)
+        ..prepared.new_job(Scope::Everything, typed.reprocess)
     };
     let assignments = checked.pipelines.iter().map(job).collect();
     in_order(assignments, &typed.engine, &ledger, context).await
-}
-
-/// Prints the notes about the specs.
-pub(crate) fn print_notes(checked: &CheckedSpecs, context: &Context) {
-    if context.console.format == Format::Text {
-        let message = |note| context.console.message(format!("note: {note}"));
-        checked.notes.iter().for_each(message);
-    }
 }
 
 /// Names the code files of each pipeline. Errors are left to the job.
@@ -81,12 +73,6 @@ fn shortened(names: &[String]) -> Option<String> {
         count if count > MOST => Some(format!("{shown} and {} more", count - MOST)),
         _ => Some(shown),
     }
-}
-
-/// A new job of a pipeline.
-pub(crate) fn new_job(prepared: &PreparedPipeline, scope: Scope, reprocess: bool) -> Assignment {
-    let PreparedPipeline { pipeline, spec } = prepared.clone();
-    Assignment::new(pipeline, spec, scope, reprocess)
 }
 
 /// Runs jobs in order, except jobs whose input should have come from a failed job.

@@ -7,11 +7,12 @@ use drover_shared::pipeline::{self, Finding, Pipeline};
 use drover_shared::store::Location;
 use serde_json::Value;
 
-use crate::args::{InputOverride, OneLiner, Sources};
+use crate::args::{Format, InputOverride, OneLiner, Sources};
 use crate::commands::spec::{file_list, one_liner};
 use crate::commands::{Context, UsageError};
 use crate::render::SourceText;
 use drover_core::catalog;
+use drover_core::coordinator::{Assignment, Scope};
 
 /// Name of a one-liner in findings.
 const COMMAND_LINE: &str = "the command line";
@@ -36,6 +37,24 @@ pub(crate) struct CheckedSpecs {
     pub notes: Vec<Finding>,
     /// Texts of the specs.
     pub texts: Vec<SourceText>,
+}
+
+impl PreparedPipeline {
+    /// A new job of the pipeline.
+    pub(crate) fn new_job(&self, scope: Scope, reprocess: bool) -> Assignment {
+        let Self { pipeline, spec } = self.clone();
+        Assignment::new(pipeline, spec, scope, reprocess)
+    }
+}
+
+impl CheckedSpecs {
+    /// Prints the notes about the specs.
+    pub(crate) fn print_notes(&self, context: &Context) {
+        if context.console.format == Format::Text {
+            let message = |note| context.console.message(format!("note: {note}"));
+            self.notes.iter().for_each(message);
+        }
+    }
 }
 
 /// Reads the pipelines for `run` and `plan`, sorted by dependency.

@@ -11,7 +11,7 @@ use drover_shared::queue::{Broker, Embedded};
 use tokio::sync::Semaphore;
 
 use crate::args::Serve;
-use crate::commands::cluster::broker;
+use crate::commands::broker;
 use crate::commands::{Context, UsageError};
 use crate::exit::Exit;
 use drover_api::BrokerHandle;
