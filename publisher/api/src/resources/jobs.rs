@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 use super::scan::TimeBudget;
 use super::why;
 use crate::routing::api::Api;
+use crate::routing::body::{Empty, JsonBody};
 use crate::routing::error::Error;
 use crate::routing::query::{Bounded, WordList};
-use crate::routing::route::{ApiRequest, Empty, JsonBody};
+use crate::routing::route::ApiRequest;
 use drover_core::catalog;
 use drover_core::coordinator::{RunningDatum, Snapshot};
 /// Time limit of the broker for a submission.

@@ -13,8 +13,9 @@ use tokio::time::{Instant, sleep};
 use super::jobs;
 use super::pipelines::{self, PipelinePath};
 use crate::routing::api::Api;
+use crate::routing::body::{Body, Empty};
 use crate::routing::error::Error;
-use crate::routing::route::{ApiRequest, Body, Empty};
+use crate::routing::route::ApiRequest;
 use drover_core::catalog;
 use drover_core::triggers::PipelineOverview;
 

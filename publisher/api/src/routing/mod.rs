@@ -1,6 +1,7 @@
 //! The framework of routes: shared state, requests, answers, errors, and the document.
 
 pub(crate) mod api;
+pub(crate) mod body;
 pub(crate) mod broker;
 pub(crate) mod error;
 pub mod metrics;

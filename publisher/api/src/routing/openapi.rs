@@ -5,8 +5,8 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
+use super::body::Body;
 use super::error::ErrorBody;
-use super::route::Body;
 
 /// Path of the document.
 pub(crate) const PATH: &str = "/api/v1/openapi.json";
