@@ -35,13 +35,14 @@ test-cluster: ## Run the operator's tests on the Kubernetes that KUBECONFIG name
 test-compose: ## Run docker-compose.yml for real, with images from the Dockerfiles; installs docker's engine if there is none
 	tests/compose/run
 
-check: ## Check format, lints, documentation, dependencies, language, and files that no compiler sees
+check: ## Check format, lints, documentation, dependencies, language, imports, and files that no compiler sees
 	@.ci/needs cc awk python3
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps
 	.ci/check-dependencies
 	.ci/check-language
+	.ci/check-imports
 	.ci/check-files
 	deploy/check
 
