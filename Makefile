@@ -1,6 +1,6 @@
 # The verbs of this repository; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-broker4 test-cluster test-compose test-page check bench chaos
+.PHONY: help run test test-broker4 test-cluster test-compose test-dist test-page check dist bench chaos
 
 SEED ?= 1
 MINUTES ?= 5
@@ -34,6 +34,14 @@ test-cluster: ## Run the operator's tests on the Kubernetes that KUBECONFIG name
 
 test-compose: ## Run docker-compose.yml for real, with images from the Dockerfiles; installs docker's engine if there is none
 	tests/compose/run
+
+dist: ## Build what a release hands out, in dist/: archive, Debian package, Python wheel, checksums
+	@.ci/needs cc python3 dpkg-deb
+	packaging/dist
+
+test-dist: dist ## Build the packages, install each in an empty Debian without a compiler, and work with it
+	@.ci/needs debootstrap unshare
+	tests/dist/run
 
 check: ## Check format, lints, documentation, dependencies, language, imports, and files that no compiler sees
 	@.ci/needs cc awk python3

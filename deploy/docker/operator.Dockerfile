@@ -6,13 +6,15 @@
 ARG RUST=rust:1.95-slim-bookworm
 
 FROM ${RUST} AS build
+# The commit, for --version.
+ARG REVISION=
 WORKDIR /src
 COPY . .
 # As in worker.Dockerfile, with the same caches.
 RUN --mount=type=cache,id=drover-registry,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,id=drover-target,target=/src/target,sharing=locked \
     target="$(rustc --print host-tuple)" && \
-    RUSTFLAGS="-C target-feature=+crt-static" \
+    DROVER_COMMIT="${REVISION}" RUSTFLAGS="-C target-feature=+crt-static" \
     cargo build --locked --release --package drover-operator --target "$target" && \
     install -D "target/$target/release/drover-operator" /out/drover-operator && \
     install -d -m 1777 /out/tmp

@@ -10,6 +10,8 @@ ARG RUST=rust:1.95-slim-bookworm
 ARG BASE=debian:bookworm-slim
 
 FROM ${RUST} AS build
+# The commit, for --version.
+ARG REVISION=
 WORKDIR /src
 COPY . .
 # glibc linked in, so that the binary runs whatever C library an image has, or none. That needs a target named, as build
@@ -17,7 +19,7 @@ COPY . .
 RUN --mount=type=cache,id=drover-registry,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,id=drover-target,target=/src/target,sharing=locked \
     target="$(rustc --print host-tuple)" && \
-    RUSTFLAGS="-C target-feature=+crt-static" \
+    DROVER_COMMIT="${REVISION}" RUSTFLAGS="-C target-feature=+crt-static" \
     cargo build --locked --release --package drover-worker --target "$target" && \
     install -D "target/$target/release/drover-worker" /out/drover-worker
 

@@ -57,7 +57,7 @@ class Mock(ThreadingHTTPServer):
         return {self.token: "full", self.read_token: "read"}.get(given)
 
     def session(self, role):
-        return {"role": role, "version": "0.1.0", "store": "file:///srv/drover", "broker": "up", "broker_why": None, "time": iso(time.time())}
+        return {"role": role, "version": "0.2.0", "store": "file:///srv/drover", "broker": "up", "broker_why": None, "time": iso(time.time())}
 
     def handle_error(self, request, address):
         pass  # a browser that goes away is no news

@@ -1,10 +1,11 @@
 //! Command line and environment of `drover-operator`.
 
 use std::net::SocketAddr;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
-use drover_shared::process::telemetry;
+use drover_shared::process::{describe_build, telemetry};
 use drover_shared::queue::rabbitmq::BrokerUrl;
 use drover_shared::units::duration;
 
@@ -20,11 +21,15 @@ Exit codes:
 Credentials: those of the broker in DROVER_BROKER, those of a bucket in AWS_*, GOOGLE_* or AZURE_*.
 Workers get theirs from the Secrets named here; the operator reads no Secret.";
 
+/// The text of `--version`. The commit is known to packages, whose build sets the variable.
+static BUILD: LazyLock<String> =
+    LazyLock::new(|| describe_build(env!("CARGO_PKG_VERSION"), option_env!("DROVER_COMMIT")));
+
 /// Keeps the desired number of Drover workers running for every Pipeline of a namespace.
 ///
 /// Run two replicas for safety: one leads, the other takes over when the leader fails.
 #[derive(Debug, Parser)]
-#[command(name = "drover-operator", version, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(name = "drover-operator", version, long_version = BUILD.as_str(), after_help = AFTER_HELP, max_term_width = 100)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Args {
     /// A subcommand instead.

@@ -6,9 +6,11 @@ mod metrics_exporter;
 mod probe;
 mod probe_client;
 pub mod telemetry;
+mod version;
 
 pub use host::{host_name, process_name};
 pub use lifecycle::{Lifecycle, ShutdownOutcome, Tokens};
 pub use metrics_exporter::MetricsExporter;
 pub use probe::Probe;
 pub use probe_client::{ProbeError, probe_ready, scrape_metrics};
+pub use version::describe_build;

@@ -5,12 +5,13 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Parser, ValueEnum};
 use drover_shared::id::PipelineName;
-use drover_shared::process::telemetry;
+use drover_shared::process::{describe_build, telemetry};
 use drover_shared::queue::rabbitmq::BrokerUrl;
 use drover_shared::units::duration;
 
@@ -36,12 +37,16 @@ Examples:
   drover-worker --pipeline thumbs --broker amqps://rabbit.example.com --store s3://data
   drover-worker --pipeline map,reduce --slots 4 --store /mnt/data --listen 0.0.0.0:9090";
 
+/// The text of `--version`. The commit is known to packages, whose build sets the variable.
+static BUILD: LazyLock<String> =
+    LazyLock::new(|| describe_build(env!("CARGO_PKG_VERSION"), option_env!("DROVER_COMMIT")));
+
 /// Takes the datums of pipelines from the broker and runs their commands.
 ///
 /// Start as many workers as you like, on any machines that reach the same broker and the same store. If a worker dies,
 /// nothing is lost: its datums go to the other workers.
 #[derive(Debug, Parser)]
-#[command(name = "drover-worker", version, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(name = "drover-worker", version, long_version = BUILD.as_str(), after_help = AFTER_HELP, max_term_width = 100)]
 pub struct Args {
     /// The pipelines whose datums the worker takes; separate several by commas or repeat the flag
     #[arg(

@@ -1,8 +1,10 @@
 //! The whole command line: the common options, and the list of commands.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use drover_shared::process::describe_build;
 
 use super::values::positive_duration;
 use super::{
@@ -28,12 +30,16 @@ Start here:
   drover run pipeline.yaml
   drover jobs";
 
+/// The text of `--version`. The build script sets the variable where the commit is known.
+static BUILD: LazyLock<String> =
+    LazyLock::new(|| describe_build(env!("CARGO_PKG_VERSION"), option_env!("DROVER_COMMIT")));
+
 /// Runs a command over every file of a folder or bucket, without losing or repeating anything.
 ///
 /// Files become datums, the units of work; each datum runs the command once, in a sandbox of its own. Finished datums
 /// are not repeated: the next run processes only new and changed files.
 #[derive(Debug, Parser)]
-#[command(name = "drover", version, after_help = EXIT_CODES, arg_required_else_help = true, max_term_width = 100)]
+#[command(name = "drover", version, long_version = BUILD.as_str(), after_help = EXIT_CODES, arg_required_else_help = true, max_term_width = 100)]
 #[command(subcommand_value_name = "COMMAND", disable_help_subcommand = true)]
 pub struct Cli {
     /// Options of all commands.
