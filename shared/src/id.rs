@@ -94,6 +94,12 @@ impl JobId {
         Self(id)
     }
 
+    /// The last eight characters of the id, for people. They are random, so they distinguish all jobs of a store in practice,
+    /// and each command takes them.
+    pub fn short(self) -> String {
+        self.to_string().split_off(18)
+    }
+
     /// The 16 bytes of the id, in sorting order.
     pub fn to_bytes(self) -> [u8; 16] {
         self.0.to_bytes()

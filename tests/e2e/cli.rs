@@ -400,6 +400,99 @@ fn validate_prints_no_finding_for_a_good_spec_and_schema_is_json() {
 }
 
 #[test]
+fn shells_complete_the_jobs_and_pipelines_of_the_store() {
+    let workspace = three_files();
+    let job = workspace.succeeds(&copies());
+    let offered = |words: &[&str]| {
+        let mut command = workspace.command(&[&["--", "drover"], words].concat());
+        command.env("COMPLETE", "fish");
+        workspace.start_command(command).finish().code(0).stdout
+    };
+    let id = job.short_id();
+    let first = offered(&["logs", ""]);
+    assert!(
+        first.starts_with(&format!("{id}\tcopies success\nlast\tthe newest job\n")),
+        "{first}"
+    );
+    assert_eq!(offered(&["job", "la"]), "last\tthe newest job\n");
+    assert_eq!(offered(&["pause", "pipeline", "c"]), "copies\n");
+    assert_eq!(offered(&["jobs", "--pipeline", ""]), "copies\n");
+}
+
+#[test]
+fn people_see_the_short_id_of_a_job_and_every_command_takes_it() {
+    let workspace = three_files();
+    let job = workspace.fails(&copies().sh("exit 3"));
+    let id = job.short_id();
+    for verb in ["jobs", "explain"] {
+        let listed = workspace.call(&[verb]).code(0);
+        assert!(
+            listed.stdout.contains(id) && !listed.stdout.contains(job.id()),
+            "{}",
+            listed.transcript()
+        );
+    }
+    let told = workspace.call(&["job", id]).code(0);
+    assert!(
+        told.stdout.contains(&format!("drover logs {id} ")),
+        "{}",
+        told.transcript()
+    );
+    for verb in ["datums", "logs", "report"] {
+        workspace.call(&[verb, id]).code(0);
+    }
+    workspace.call(&["wait", id]).code(1);
+}
+
+#[test]
+fn the_log_of_a_datum_is_found_by_the_path_of_its_input() {
+    let workspace = three_files();
+    workspace.file("in/a b/c", "");
+    workspace.succeeds(&Spec::new("copies").reads("in", "/**").sh("ls /pfs/in"));
+    let log = |path: &str| workspace.call(&["logs", "--datum", path]);
+    for path in [
+        "in/a b/c",
+        "/a b/c",
+        "a b/c",
+        workspace.path("in/a b/c").to_str().unwrap(),
+    ] {
+        log(path).code(0);
+    }
+    log("in/z").code(2).says(&["has no datum in/z"]);
+    log("in/c").code(0);
+    log("c")
+        .code(2)
+        .says(&["2 datums", "choose one by its index"]);
+}
+
+#[test]
+fn a_pipe_fails_with_any_of_its_commands_but_may_leave_its_writer_unread() {
+    let workspace = three_files();
+    let run = |script: &str| {
+        workspace.call(&[
+            "run", "--tries", "1", "--glob", "in/*", "--out", "o", "--stdout", "{/}", "--", script,
+        ])
+    };
+    run("cat {} | false | cat").code(1);
+    run("yes | head -1; cat {}").code(0);
+    run("cat {} | yes | head -1").code(0);
+    run("false || cat {}").code(0);
+}
+
+#[test]
+fn files_that_commands_leave_in_the_working_directory_are_named() {
+    let workspace = three_files();
+    let run = |script: &str| {
+        workspace
+            .call(&["run", "--glob", "in/*", "--out", "o", "--", script])
+            .code(0)
+    };
+    run("cat {} > result.txt").says(&["warning: result.txt appeared in the working directory"]);
+    let quiet = run("cat {} > {out}/{/}").transcript();
+    assert!(!quiet.contains("warning"), "{quiet}");
+}
+
+#[test]
 fn help_and_version_and_completions_work() {
     let workspace = Workspace::new();
     assert!(

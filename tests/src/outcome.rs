@@ -100,6 +100,12 @@ impl Job {
         self.0["job"].as_str().expect("a record has an id")
     }
 
+    /// The end of its id, as people see it.
+    pub fn short_id(&self) -> &str {
+        let id = self.id();
+        &id[id.len() - 8..]
+    }
+
     /// Its state.
     pub fn state(&self) -> &str {
         self.0["state"].as_str().expect("a record has a state")

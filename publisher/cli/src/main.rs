@@ -14,6 +14,7 @@ fn main() -> ExitCode {
     if let Some(code) = runner::take_over() {
         return code;
     }
+    commands::answer_shell();
     match args::parse() {
         Ok(cli) => run(cli).into(),
         Err(refusal) => commands::refuse(&refusal).into(),

@@ -15,7 +15,7 @@ use super::values::{DatumChoice, duration};
 #[derive(Clone, Debug, clap::Args)]
 pub struct Jobs {
     /// Only jobs of this pipeline
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "PIPELINE")]
     pub pipeline: Option<PipelineName>,
 
     /// Limit of the list.
@@ -57,7 +57,7 @@ pub struct Logs {
     #[arg(value_name = "JOB", default_value = "last")]
     pub job: String,
 
-    /// Only this datum: an index in the job, or a prefix of a datum id
+    /// Only this datum: an index in the job, a prefix of a datum id, or the path of an input
     #[arg(long, value_name = "DATUM")]
     pub datum: Option<DatumChoice>,
 

@@ -51,7 +51,7 @@ fn what_makes_no_sense_is_refused() {
             "more than zero",
         ),
         ("drover datums last --state done", "--state"),
-        ("drover logs last --datum photo.jpg", "index"),
+        ("drover logs last --datum /", "index"),
         ("drover jobs --pipeline a/b", "a/b"),
         ("drover --output xml jobs", "--output"),
         ("drover stop", "required"),

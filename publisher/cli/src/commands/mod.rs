@@ -15,4 +15,5 @@ mod usage_error;
 
 use context::Context;
 pub use dispatch::{execute, refuse};
+pub use spec::completions::answer_shell;
 use usage_error::UsageError;

@@ -61,7 +61,7 @@ pub(crate) enum UsageError {
     )]
     BucketAlone,
     /// The job is still active.
-    #[error("job {job} is still {state}; wait for the job, or stop it, and try again")]
+    #[error("job {} is still {state}; wait for the job, or stop it, and try again", .job.short())]
     NotEnded {
         /// The job.
         job: JobId,
@@ -69,12 +69,24 @@ pub(crate) enum UsageError {
         state: String,
     },
     /// An unknown datum.
-    #[error("job {job} has no datum {datum}; `drover datums {job}` lists them")]
+    #[error("job {0} has no datum {datum}; `drover datums {0}` lists them", .job.short())]
     NoDatum {
         /// The job.
         job: JobId,
         /// The datum on the command line.
         datum: String,
+    },
+    /// A path that several datums read.
+    #[error("{count} datums of job {} read {path:?}; choose one by its index: {candidates}", .job.short())]
+    SeveralDatums {
+        /// The job.
+        job: JobId,
+        /// The path on the command line.
+        path: String,
+        /// How many datums read it.
+        count: usize,
+        /// Indexes of the first of them.
+        candidates: String,
     },
     /// A command needs a broker, and none is named.
     #[error(
@@ -114,7 +126,7 @@ impl UsageError {
             | Self::NoBroker
             | Self::Token { .. } => "usage",
             Self::Unfit { .. } => "broker",
-            Self::NotEnded { .. } | Self::NoDatum { .. } => "job",
+            Self::NotEnded { .. } | Self::NoDatum { .. } | Self::SeveralDatums { .. } => "job",
         }
     }
 }

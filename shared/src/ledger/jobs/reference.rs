@@ -43,7 +43,7 @@ pub enum ReferenceError {
 
 fn list(jobs: &[JobId]) -> String {
     jobs.iter()
-        .map(JobId::to_string)
+        .map(|job| job.short())
         .collect::<Vec<_>>()
         .join(", ")
 }
@@ -136,9 +136,10 @@ mod tests {
 
     #[test]
     fn a_text_that_names_no_single_job_is_answered_with_candidates() {
-        let jobs = jobs();
-        insta::assert_snapshot!(resolve("01", &jobs).unwrap_err(), @r#""01" fits 3 jobs: 01acaaaaaaaaaaaaaaaaaaaaaa, 01abaaaaaaaaaaaaaaaaaaaaaa, 01aaaaaaaaaaaaaaaaaaaaaaaa; give more of the id"#);
-        insta::assert_snapshot!(resolve("zz", &jobs).unwrap_err(), @r#"no job begins or ends with "zz"; the latest are 01acaaaaaaaaaaaaaaaaaaaaaa, 01abaaaaaaaaaaaaaaaaaaaaaa, 01aaaaaaaaaaaaaaaaaaaaaaaa"#);
+        let jobs =
+            ["0", "1", "2"].map(|end| format!("01aaaaaaaaaaaaaaaaaaaaaaa{end}").parse().unwrap());
+        insta::assert_snapshot!(resolve("01", &jobs).unwrap_err(), @r#""01" fits 3 jobs: aaaaaaa2, aaaaaaa1, aaaaaaa0; give more of the id"#);
+        insta::assert_snapshot!(resolve("zz", &jobs).unwrap_err(), @r#"no job begins or ends with "zz"; the latest are aaaaaaa2, aaaaaaa1, aaaaaaa0"#);
         insta::assert_snapshot!(resolve("last", &[]).unwrap_err(), @"there are no jobs in this store; `drover run SPEC` makes one (is --store right?)");
     }
 }

@@ -6,7 +6,7 @@ use std::num::NonZeroU16;
 use std::str::FromStr;
 use std::time::Duration;
 
-use drover_shared::id::DatumId;
+use drover_shared::datum::{Datum, DatumInput};
 pub(in crate::args) use drover_shared::units::duration;
 
 /// Output format.
@@ -65,30 +65,40 @@ impl FromStr for Http {
     }
 }
 
-/// A datum on the command line: an index in the job, or a prefix of an id.
+/// A datum on the command line: an index in the job, a prefix of an id, or the path of an input.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum DatumChoice {
     /// Index in the job, counted from 0.
     Index(u64),
     /// Prefix of an id in lower case; at least six digits.
     Id(String),
+    /// Path of an input, or its last components.
+    Path(String),
 }
 
 impl DatumChoice {
     /// True if the datum matches.
-    pub fn matches(&self, index: u64, id: DatumId) -> bool {
+    pub fn matches(&self, datum: &Datum) -> bool {
         match self {
-            Self::Index(wanted) => index == *wanted,
-            Self::Id(prefix) => id.to_string().starts_with(prefix.as_str()),
+            Self::Index(wanted) => datum.index == *wanted,
+            Self::Id(prefix) => datum.id.to_string().starts_with(prefix.as_str()),
+            Self::Path(path) => datum.inputs.iter().any(|input| is_named(input, path)),
         }
     }
+}
+
+/// True if a path names an input: with or without its repo and directories, or with directories above the repo.
+fn is_named(input: &DatumInput, path: &str) -> bool {
+    let full = format!("/{}{}", input.repo, input.path);
+    let wanted = format!("/{}", path.trim_start_matches("./").trim_matches('/'));
+    full.ends_with(&wanted) || wanted.ends_with(&full)
 }
 
 impl fmt::Display for DatumChoice {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Index(index) => index.fmt(out),
-            Self::Id(prefix) => out.write_str(prefix),
+            Self::Id(text) | Self::Path(text) => out.write_str(text),
         }
     }
 }
@@ -96,16 +106,18 @@ impl fmt::Display for DatumChoice {
 impl FromStr for DatumChoice {
     type Err = &'static str;
 
-    /// A text of 1 to 18 decimal digits is an index, unless it is long enough to be a whole id.
+    /// A text of 1 to 18 decimal digits is an index, unless it is long enough to be a whole id. A text of 6 to 32 hexadecimal
+    /// digits is an id, every other one a path.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let is_id =
             (6..=32).contains(&text.len()) && text.bytes().all(|each| each.is_ascii_hexdigit());
         match text.parse() {
             Ok(index) if text.len() < 19 => Ok(Self::Index(index)),
             _ if is_id => Ok(Self::Id(text.to_ascii_lowercase())),
-            _ => Err(
-                "give an index, or at least the first six hex digits of a datum id, as `drover datums` prints them",
+            _ if text.trim_matches(['.', '/']).is_empty() => Err(
+                "give an index or at least six hex digits of a datum id, as `drover datums` prints them, or the path of an input",
             ),
+            _ => Ok(Self::Path(text.to_owned())),
         }
     }
 }
@@ -127,6 +139,8 @@ pub(in crate::args) fn positive_duration(text: &str) -> Result<Duration, String>
 
 #[cfg(test)]
 mod tests {
+    use drover_shared::datum::{ContentTag, InputKind};
+
     use super::*;
 
     #[test]
@@ -136,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_datum_is_named_by_index_or_by_the_beginning_of_its_id() {
+    fn a_datum_is_named_by_its_index_or_by_the_beginning_of_its_id() {
         assert_eq!("17".parse(), Ok(DatumChoice::Index(17)));
         assert_eq!("123456".parse(), Ok(DatumChoice::Index(123_456)));
         assert_eq!(
@@ -145,11 +159,41 @@ mod tests {
         );
         let digits = "12345678901234567890123456789012";
         assert_eq!(digits.parse(), Ok(DatumChoice::Id(digits.to_owned())));
-        for text in ["", "abc", "xyzxyz", "-1", "photo.jpg"] {
+        for text in ["", "/", ".", "./"] {
             assert!(
                 text.parse::<DatumChoice>().is_err(),
                 "{text:?} was accepted"
             );
+        }
+    }
+
+    #[test]
+    fn a_datum_is_named_by_the_path_of_an_input_or_its_end() {
+        let input = DatumInput {
+            name: "in".to_owned(),
+            repo: "photos".to_owned(),
+            path: "/2026/a b.jpg".to_owned(),
+            kind: InputKind::File,
+            size: 1,
+            join_on: None,
+            group_by: None,
+            tag: ContentTag::new("1"),
+            leaf: 0,
+            version: None,
+        };
+        let rows = [
+            ("a b.jpg", true),
+            ("/a b.jpg", true),
+            ("2026/a b.jpg", true),
+            ("photos/2026/a b.jpg", true),
+            ("./photos/2026/a b.jpg", true),
+            ("/home/ann/photos/2026/a b.jpg", true),
+            ("b.jpg", false),
+            ("2025/a b.jpg", false),
+            ("/home/ann/drafts/2026/a b.jpg", false),
+        ];
+        for (path, expected) in rows {
+            assert_eq!(is_named(&input, path), expected, "{path}");
         }
     }
 

@@ -104,7 +104,7 @@ impl JobFollower {
 
     fn report_detached(&self, left: &[Assignment]) {
         for assignment in left {
-            let (id, name) = (assignment.record.id, &assignment.pipeline.name);
+            let (id, name) = (assignment.record.id.short(), &assignment.pipeline.name);
             self.context.console.message(format!(
                 "job {id} of {name} continues while a `drover serve` coordinates it; `drover wait {id}` follows the job, `drover stop {id}` stops it"
             ));

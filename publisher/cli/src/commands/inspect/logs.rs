@@ -55,25 +55,65 @@ pub(crate) async fn logs(typed: &Logs, context: &Context) -> anyhow::Result<Exit
     Ok(Exit::Success)
 }
 
+/// How many datums the error about an ambiguous path names.
+const NAMED: usize = 5;
+
 /// Finds the chosen datum.
 async fn find(ledger: &Ledger, id: JobId, choice: &DatumChoice) -> anyhow::Result<ManifestEntry> {
+    let mut found: Vec<ManifestEntry> = Vec::new();
+    let mut count = 0;
     for segment in ledger.segments(id).await? {
         if matches!(choice, DatumChoice::Index(index) if !segment.contains(*index)) {
             continue;
         }
         let entries = ledger.manifest(id, segment).await?;
-        let found = entries
+        for entry in entries
             .into_iter()
-            .find(|entry| choice.matches(entry.datum.index, entry.datum.id));
-        if let Some(entry) = found {
-            return Ok(entry);
+            .filter(|entry| choice.matches(&entry.datum))
+        {
+            // Datums of equal content have one id and one log, so the first is as good as the others.
+            if !matches!(choice, DatumChoice::Path(_)) {
+                return Ok(entry);
+            }
+            count += 1;
+            if found.len() < NAMED {
+                found.push(entry);
+            }
         }
     }
-    Err(UsageError::NoDatum {
-        job: id,
-        datum: choice.to_string(),
+    one_of(found, count, id, choice)
+}
+
+/// The one datum that a path names, or an error that lists the candidates.
+fn one_of(
+    mut found: Vec<ManifestEntry>,
+    count: usize,
+    job: JobId,
+    choice: &DatumChoice,
+) -> anyhow::Result<ManifestEntry> {
+    match (count, found.pop()) {
+        (1, Some(entry)) => Ok(entry),
+        (0, _) | (_, None) => Err(UsageError::NoDatum {
+            job,
+            datum: choice.to_string(),
+        }
+        .into()),
+        (count, Some(last)) => {
+            found.push(last);
+            let named = found.iter().map(|entry| entry.datum.index.to_string());
+            let mut candidates = named.collect::<Vec<_>>().join(", ");
+            if count > found.len() {
+                candidates.push_str(" …");
+            }
+            Err(UsageError::SeveralDatums {
+                job,
+                path: choice.to_string(),
+                count,
+                candidates,
+            }
+            .into())
+        }
     }
-    .into())
 }
 
 /// Messages in place of a log: an attempt without output, or a command that never started.
@@ -85,7 +125,8 @@ async fn empty_log_messages(
     if let Some(done) = only.and_then(|entry| entry.done) {
         return Ok(vec![format!(
             "this datum was skipped; the log of the earlier success: drover logs {} --datum {}",
-            done.job, done.index
+            done.job.short(),
+            done.index
         )]);
     }
     let mut messages = vec!["nothing was printed".to_owned()];

@@ -20,16 +20,19 @@ pub(crate) async fn stop(typed: &Stop, context: &Context) -> anyhow::Result<Exit
     let id = ledger.resolve(&typed.job).await?;
     let mut record = catalog::record(&ledger, id).await?;
     if record.state.is_final() {
-        context
-            .console
-            .message(format!("job {id} has ended already: {}", record.state));
+        context.console.message(format!(
+            "job {} has ended already: {}",
+            id.short(),
+            record.state
+        ));
     } else {
         let (ended, left) = (
             count(record.datums.ended()),
             counted(record.datums.outstanding(), "datum"),
         );
         context.console.message(format!(
-            "stopping job {id} of {}: {ended} done, {left} left",
+            "stopping job {} of {}: {ended} done, {left} left",
+            id.short(),
             record.pipeline
         ));
         ledger.request_stop(id).await?;

@@ -16,6 +16,7 @@ use crate::commands::broker;
 use crate::commands::cluster::follow::{JobFollower, OnSignal};
 use crate::commands::inspect::wait;
 use crate::commands::run::broker_worker;
+use crate::commands::run::working_dir::WorkingDir;
 use crate::commands::spec::sources::{CheckedSpecs, PreparedPipeline};
 use crate::commands::spec::{plan, sources};
 use crate::exit::Exit;
@@ -44,8 +45,18 @@ pub(crate) async fn run(typed: &Run, context: &Context) -> anyhow::Result<Exit> 
         keep_going: typed.keep_going,
         ..prepared.new_job(Scope::Everything, typed.reprocess)
     };
-    let assignments = checked.pipelines.iter().map(job).collect();
-    in_order(assignments, &typed.engine, &ledger, context).await
+    let assignments: Vec<Assignment> = checked.pipelines.iter().map(job).collect();
+    let working_dir = WorkingDir::look(&context.current_dir);
+    let exit = in_order(assignments, &typed.engine, &ledger, context).await?;
+    if context.console.format == Format::Text {
+        let outputs = checked.pipelines.iter();
+        let outputs: Vec<&str> = outputs.map(|each| each.pipeline.name.as_str()).collect();
+        let warning = working_dir.warning(&outputs);
+        warning
+            .into_iter()
+            .for_each(|text| context.console.message(text));
+    }
+    Ok(exit)
 }
 
 /// Names the code files of each pipeline. Errors are left to the job.

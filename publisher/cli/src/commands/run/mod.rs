@@ -3,3 +3,4 @@
 pub(crate) mod broker_worker;
 pub(crate) mod local_run;
 pub(crate) mod retry;
+mod working_dir;

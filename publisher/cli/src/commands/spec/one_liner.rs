@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::args::OneLiner;
 use crate::commands::spec::file_list;
-use crate::commands::spec::shell::Script;
+use crate::commands::spec::shell::{PipeShell, Script};
 
 /// Placeholders that the worker replaces in any command; `{NAME}` for each input is added.
 const PLACEHOLDERS: [&str; 8] = ["{}", "{/}", "{.}", "{/.}", "{//}", "{rel}", "{#}", "{out}"];
@@ -56,6 +56,7 @@ pub(crate) struct OneLinerContext<'a> {
     /// Folder of the store; none for a bucket.
     pub store: Option<&'a Path>,
     pub current_dir: &'a Path,
+    pub pipes: PipeShell,
 }
 
 /// Converts a one-liner to a spec; `files` are the paths of `--files-from`.
@@ -84,9 +85,10 @@ pub(crate) fn spec(
     if let Some(name) = first_repeated(&inputs) {
         return Err(OneLinerError::SameName { name });
     }
-    let mut transform = json!({ "cmd": argv(typed, &inputs), "placeholders": true });
+    let mut transform = json!({ "cmd": argv(typed, &inputs, context.pipes), "placeholders": true });
     if let Some(command) = &typed.on_error {
-        transform["err_cmd"] = json!(Script::new(command, &placeholders(&inputs)).into_argv());
+        transform["err_cmd"] =
+            json!(Script::new(command, &placeholders(&inputs)).into_argv(context.pipes));
     }
     let mut spec = json!({
         "pipeline": { "name": out },
@@ -319,7 +321,7 @@ fn placeholders(inputs: &[GlobInput]) -> Vec<String> {
 
 /// The command for the worker: inputs are appended if the command mentions none (as in GNU parallel), and a shell is
 /// added where one is needed.
-fn argv(typed: &OneLiner, inputs: &[GlobInput]) -> Vec<String> {
+fn argv(typed: &OneLiner, inputs: &[GlobInput], pipes: PipeShell) -> Vec<String> {
     let known = placeholders(inputs);
     let mut command = typed.command.clone();
     if !typed.stdin && !mentions_input(&command, inputs, &known) {
@@ -343,7 +345,7 @@ fn argv(typed: &OneLiner, inputs: &[GlobInput]) -> Vec<String> {
         let path = script.parameter(MIRRORED);
         script.text = format!("mkdir -p \"$(dirname \"{path}\")\" && {}", script.text);
     }
-    redirect(script, typed).into_argv()
+    redirect(script, typed).into_argv(pipes)
 }
 
 /// True if `--stdout` names one file for all datums, which therefore holds all of their output.
@@ -445,6 +447,7 @@ mod tests {
             OneLinerContext {
                 store: Some(here),
                 current_dir: here,
+                pipes: PipeShell::Plain,
             },
         )
     }

@@ -8,6 +8,7 @@ use drover_shared::store::Location;
 use serde_json::Value;
 
 use crate::args::{Format, InputOverride, OneLiner, Sources};
+use crate::commands::spec::shell::PipeShell;
 use crate::commands::spec::{file_list, one_liner};
 use crate::commands::{Context, UsageError};
 use crate::render::SourceText;
@@ -192,6 +193,7 @@ fn one_liner_text(typed: &Sources, context: &Context) -> anyhow::Result<SourceTe
     let one_liner_context = one_liner::OneLinerContext {
         store,
         current_dir: &context.current_dir,
+        pipes: pipe_shell(&typed.one_liner, context),
     };
     let files = listed_files(&typed.one_liner)?;
     let spec = one_liner::spec(&typed.one_liner, &files, one_liner_context)?;
@@ -199,6 +201,15 @@ fn one_liner_text(typed: &Sources, context: &Context) -> anyhow::Result<SourceTe
         file: COMMAND_LINE.to_owned(),
         text: spec.to_string(),
     })
+}
+
+/// The shell for pipes, if the one-liner has any. Workers on other machines may have other shells.
+fn pipe_shell(typed: &OneLiner, context: &Context) -> PipeShell {
+    let scripts = typed.command.iter().chain(&typed.on_error);
+    if context.broker.is_typed || !scripts.into_iter().any(|text| text.contains('|')) {
+        return PipeShell::Plain;
+    }
+    PipeShell::find()
 }
 
 /// The paths of `--files-from`.

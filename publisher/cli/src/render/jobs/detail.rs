@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::render::Palette;
+use crate::render::jobs::advice::advice;
 use crate::render::terminal::number::{bytes, count, counted, length, moment, seconds};
 use crate::render::terminal::text::{printable, shell_word};
 
@@ -119,7 +120,7 @@ fn headline(record: &JobRecord, now: Timestamp, colours: Palette) -> String {
     format!(
         "{} {} {} {} {time}{}",
         colours.bold(&record.pipeline),
-        record.id,
+        record.id.short(),
         state(record.state, colours),
         if record.state.is_final() {
             "after"
@@ -188,7 +189,7 @@ fn output(record: &JobRecord, context: SummaryContext<'_>) -> String {
     let place = printable(context.output);
     let all_is_new = record.datums.processed > 0 && record.datums.skipped == 0;
     if all_is_new && record.stats.upload_bytes == 0 {
-        let command = context.command(&format!("logs {}", record.id));
+        let command = context.command(&format!("logs {}", record.id.short()));
         return format!("no bytes in {place}; output of the commands: {command}");
     }
     place
@@ -222,18 +223,19 @@ fn failed(
         lines.push(format!("{:>7}  with other causes", count(unlisted)));
     }
     lines.push(String::new());
+    lines.extend(advice(first).map(|advice| format!("advice:             {advice}")));
     if let Some(sample) = first.samples.first() {
-        let command = context.command(&format!("logs {} --datum {sample}", record.id));
+        let command = context.command(&format!("logs {} --datum {sample}", record.id.short()));
         lines.push(format!("show their output:  {command}"));
     }
     if record.datums.failed > 0 {
         lines.push(format!(
             "run them again:     {}",
-            context.command(&format!("retry {}", record.id))
+            context.command(&format!("retry {}", record.id.short()))
         ));
     }
     if record.datums.failed > 0 && groups.len() > 1 {
-        let retry = format!("retry {} --group {}", record.id, first.key());
+        let retry = format!("retry {} --group {}", record.id.short(), first.key());
         lines.push(format!("only one cause:     {}", context.command(&retry)));
     }
     lines
@@ -304,7 +306,7 @@ mod tests {
             Palette::plain(),
         );
         insta::assert_snapshot!(lines.join("\n"), @"
-        count 01j9zzzzzzzzzzzzzzzzzzzzzz success after 1m 30s
+        count zzzzzzzz success after 1m 30s
           1,232 datums: 1,200 processed, 30 skipped, 2 recovered
           read 1.23 MB, wrote 820 B; commands ran 4m 05s
           output: count/
@@ -320,7 +322,7 @@ mod tests {
             Palette::plain(),
         );
         insta::assert_snapshot!(lines.join("\n"), @r#"
-        count 01j9zzzzzzzzzzzzzzzzzzzzzz failure after 1m 30s: 5 of 1237 datums failed: exit 1: 'row #: no such column' (4), signal 9 (1)
+        count zzzzzzzz failure after 1m 30s: 5 of 1237 datums failed: exit 1: 'row #: no such column' (4), signal 9 (1)
           1,237 datums: 1,200 processed, 30 skipped, 5 failed, 2 recovered
           read 1.23 MB, wrote 820 B; commands ran 4m 05s
 
@@ -328,9 +330,9 @@ mod tests {
               4  exit 1: 'row 3: no such column'  (datums 3, 17, 40 …; group b7decab6b12e9569)
               1  signal 9: '\u{1b}[31mred\u{1b}[0m'  (datum 99; group 597318338c0e06a3)
 
-        show their output:  drover logs 01j9zzzzzzzzzzzzzzzzzzzzzz --datum 3 --store 'my store'
-        run them again:     drover retry 01j9zzzzzzzzzzzzzzzzzzzzzz --store 'my store'
-        only one cause:     drover retry 01j9zzzzzzzzzzzzzzzzzzzzzz --group b7decab6b12e9569 --store 'my store'
+        show their output:  drover logs zzzzzzzz --datum 3 --store 'my store'
+        run them again:     drover retry zzzzzzzz --store 'my store'
+        only one cause:     drover retry zzzzzzzz --group b7decab6b12e9569 --store 'my store'
 
         nothing was published: count/ is unchanged
         publish without them: run again with --on-error true (in a spec: transform.err_cmd: ["true"])
@@ -350,7 +352,7 @@ mod tests {
             Palette::plain(),
         );
         insta::assert_snapshot!(lines.join("\n"), @"
-        count 01j9zzzzzzzzzzzzzzzzzzzzzz killed after 1m 30s: stopped by SIGINT
+        count zzzzzzzz killed after 1m 30s: stopped by SIGINT
           1,237 datums: 1,200 processed, 30 skipped, 2 recovered, 5 not done
           read 1.23 MB, wrote 820 B; commands ran 4m 05s
 
@@ -375,7 +377,7 @@ mod tests {
             Palette::plain(),
         );
         insta::assert_snapshot!(lines.join("\n"), @r"
-        count 01j9zzzzzzzzzzzzzzzzzzzzzz running for 1m 59s
+        count zzzzzzzz running for 1m 59s
           job:       01j9zzzzzzzzzzzzzzzzzzzzzz
           pipeline:  count
           created:   2026-11-23 18:08:00

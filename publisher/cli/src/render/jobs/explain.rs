@@ -4,6 +4,7 @@ use drover_shared::job::{FailureGroup, FailureGroups, JobRecord, JobState};
 use drover_shared::ledger::DeadLetter;
 use jiff::Timestamp;
 
+use crate::render::jobs::advice::advice;
 use crate::render::jobs::cluster::{self, ClusterView};
 use crate::render::jobs::detail::running_time;
 use crate::render::terminal::number::{count, counted};
@@ -49,35 +50,42 @@ fn opening(facts: &ExplainedJob<'_>) -> String {
     match record.state {
         JobState::Starting => format!(
             "Job {} of {} has been starting for {time}.",
-            record.id, record.pipeline
+            record.id.short(),
+            record.pipeline
         ),
         JobState::Running => format!(
             "Job {} of {} has been running for {time}.",
-            record.id, record.pipeline
+            record.id.short(),
+            record.pipeline
         ),
         JobState::Publishing => {
             format!(
                 "Job {} of {} has finished its datums and updates the output folder.",
-                record.id, record.pipeline
+                record.id.short(),
+                record.pipeline
             )
         }
         JobState::Egressing => {
             format!(
                 "Job {} of {} has published its output and copies it to the egress URL.",
-                record.id, record.pipeline
+                record.id.short(),
+                record.pipeline
             )
         }
         JobState::Success => format!(
             "Job {} of {} succeeded after {time}.",
-            record.id, record.pipeline
+            record.id.short(),
+            record.pipeline
         ),
         JobState::Failure => format!(
             "Job {} of {} failed after {time}.",
-            record.id, record.pipeline
+            record.id.short(),
+            record.pipeline
         ),
         JobState::Killed => format!(
             "Job {} of {} was stopped after {time}.",
-            record.id, record.pipeline
+            record.id.short(),
+            record.pipeline
         ),
     }
 }
@@ -118,7 +126,7 @@ fn waiting(facts: &ExplainedJob<'_>) -> String {
     match facts.blocked_by {
         Some(other) => format!(
             "It waits for job {} of the same pipeline, which has been {} for {}; jobs of a pipeline run one after the other.",
-            other.id,
+            other.id.short(),
             crate::render::jobs::detail::state(other.state, crate::render::Palette::plain()),
             running_time(other, facts.now)
         ),
@@ -167,31 +175,9 @@ fn cause(group: &FailureGroup) -> String {
     )
 }
 
-fn advice(group: &FailureGroup) -> Option<&'static str> {
-    match group.kind.as_str() {
-        "exit 126" => Some(
-            "Code 126 means that the shell could not execute the command: is the file executable?",
-        ),
-        "exit 127" => Some(
-            "Code 127 means that the shell did not find the command: is it installed, and in PATH?",
-        ),
-        "exit 137" | "signal 9" => {
-            Some("A SIGKILL from outside usually means that memory ran out: try fewer --workers.")
-        }
-        "exit 139" | "signal 11" => Some("SIGSEGV: the command itself crashed."),
-        "timeout" => Some(
-            "It was still running at `datum_timeout`; raise the limit, or make the datums smaller.",
-        ),
-        "input" => Some(
-            "The inputs changed or vanished while the job ran; `drover run` takes the present inputs.",
-        ),
-        _ => None,
-    }
-}
-
 /// Next steps.
 fn next_steps(facts: &ExplainedJob<'_>) -> Vec<String> {
-    let id = facts.record.id;
+    let id = facts.record.id.short();
     let mut sentences = Vec::new();
     if let Some(sample) = facts
         .failures
@@ -261,12 +247,12 @@ mod tests {
             },
         );
         insta::assert_snapshot!(told(&samples::failed(), &failures, None), @r"
-        Job 01j9zzzzzzzzzzzzzzzzzzzzzz of count failed after 1m 30s.
+        Job zzzzzzzz of count failed after 1m 30s.
         The reason: 5 of 1237 datums failed: exit 1: 'row #: no such column' (4), signal 9 (1).
         4 datums failed with exit 127: 'sh: 0: frob: not found'. Code 127 means that the shell did not find the command: is it installed, and in PATH?
         1 datum failed with signal 9. A SIGKILL from outside usually means that memory ran out: try fewer --workers.
-        `drover logs 01j9zzzzzzzzzzzzzzzzzzzzzz --datum 0` shows the output of a failed datum.
-        Nothing was published, but successful datums are kept: `drover retry 01j9zzzzzzzzzzzzzzzzzzzzzz` runs the failed ones again, `drover run` also new and changed ones, and with `--on-error true` the output is published without the failed ones.
+        `drover logs zzzzzzzz --datum 0` shows the output of a failed datum.
+        Nothing was published, but successful datums are kept: `drover retry zzzzzzzz` runs the failed ones again, `drover run` also new and changed ones, and with `--on-error true` the output is published without the failed ones.
         ");
     }
 
@@ -276,15 +262,15 @@ mod tests {
         starting.state = JobState::Starting;
         starting.started = None;
         insta::assert_snapshot!(told(&starting, &FailureGroups::default(), Some(&samples::running())), @r"
-        Job 01j9zzzzzzzzzzzzzzzzzzzzzz of count has been starting for 2m 00s.
-        It waits for job 01j9zzzzzzzzzzzzzzzzzzzzzz of the same pipeline, which has been running for 1m 59s; jobs of a pipeline run one after the other.
+        Job zzzzzzzz of count has been starting for 2m 00s.
+        It waits for job zzzzzzzz of the same pipeline, which has been running for 1m 59s; jobs of a pipeline run one after the other.
         ");
         insta::assert_snapshot!(told(&starting, &FailureGroups::default(), None), @"
-        Job 01j9zzzzzzzzzzzzzzzzzzzzzz of count has been starting for 2m 00s.
+        Job zzzzzzzz of count has been starting for 2m 00s.
         It lists its inputs; new files are read once to compute their hashes.
         ");
         insta::assert_snapshot!(told(&samples::running(), &FailureGroups::default(), None), @r"
-        Job 01j9zzzzzzzzzzzzzzzzzzzzzz of count has been running for 1m 59s.
+        Job zzzzzzzz of count has been running for 1m 59s.
         1,232 of 5,000 datums known so far have ended; 3,768 remain.
         ");
     }
@@ -296,12 +282,12 @@ mod tests {
         record.datums.processed = 0;
         record.datums.recovered = 0;
         insta::assert_snapshot!(told(&record, &FailureGroups::default(), None), @r"
-        Job 01j9zzzzzzzzzzzzzzzzzzzzzz of count succeeded after 1m 30s.
+        Job zzzzzzzz of count succeeded after 1m 30s.
         There was nothing to do: earlier jobs had finished all 1,232 datums. `--reprocess` repeats everything.
         ");
         record.datums = drover_shared::job::Counts::default();
         insta::assert_snapshot!(told(&record, &FailureGroups::default(), None), @"
-        Job 01j9zzzzzzzzzzzzzzzzzzzzzz of count succeeded after 1m 30s.
+        Job zzzzzzzz of count succeeded after 1m 30s.
         It had no datums: no file matched its globs. `drover plan SPEC` shows what they match.
         ");
     }

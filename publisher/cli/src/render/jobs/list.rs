@@ -89,7 +89,7 @@ pub fn jobs(
     ]);
     for record in records {
         table.row(vec![
-            record.id.to_string(),
+            record.id.short(),
             record.pipeline.to_string(),
             state(record.state, colours),
             moment(record.created, zone),
@@ -195,10 +195,10 @@ mod tests {
         let records = [samples::running(), samples::succeeded(), samples::failed()];
         let lines = jobs(&records, now, &TimeZone::UTC, Palette::plain());
         insta::assert_snapshot!(lines.join("\n"), @"
-        JOB                         PIPELINE  STATE    CREATED                TIME         DONE  REASON
-        01j9zzzzzzzzzzzzzzzzzzzzzz  count     running  2026-11-23 18:08:00  1m 59s  1,232/5,000
-        01j9zzzzzzzzzzzzzzzzzzzzzz  count     success  2026-11-23 18:08:00  1m 30s  1,232/1,232
-        01j9zzzzzzzzzzzzzzzzzzzzzz  count     failure  2026-11-23 18:08:00  1m 30s  1,237/1,237  5 of 1237 datums failed: exit 1: 'row #: no such column' (4…
+        JOB       PIPELINE  STATE    CREATED                TIME         DONE  REASON
+        zzzzzzzz  count     running  2026-11-23 18:08:00  1m 59s  1,232/5,000
+        zzzzzzzz  count     success  2026-11-23 18:08:00  1m 30s  1,232/1,232
+        zzzzzzzz  count     failure  2026-11-23 18:08:00  1m 30s  1,237/1,237  5 of 1237 datums failed: exit 1: 'row #: no such column' (4…
         ");
     }
 }

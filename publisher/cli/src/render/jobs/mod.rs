@@ -1,5 +1,6 @@
 //! Jobs: their progress, details, lists and explanations.
 
+mod advice;
 pub(crate) mod cluster;
 pub(crate) mod detail;
 pub(crate) mod explain;

@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use console::Term;
 use drover_shared::job::JobState;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::{SignedDuration, Timestamp};
@@ -21,6 +22,8 @@ const FRAME_INTERVAL: Duration = Duration::from_millis(100);
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 /// Running time from which the oldest datum is named.
 const LONG_RUNNING: SignedDuration = SignedDuration::from_secs(3);
+/// Terminals with fewer columns show no bar.
+const NARROW: u16 = 64;
 /// Smallest rate from which the remaining time is estimated.
 const MIN_RATE: f64 = 1e-6;
 
@@ -106,12 +109,24 @@ impl ProgressDisplay {
 
 fn bar() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-    let style = ProgressStyle::with_template("{prefix} {bar:24.cyan/dim} {wide_msg}");
-    bar.with_style(
-        style
-            .unwrap_or_else(|_| ProgressStyle::default_bar())
-            .progress_chars("━╸─"),
-    )
+    bar.with_style(style(columns()))
+}
+
+/// Width of the terminal on standard error.
+fn columns() -> u16 {
+    Term::stderr().size().1
+}
+
+/// The layout of a line: in a narrow terminal the numbers need the room of the bar.
+fn style(columns: u16) -> ProgressStyle {
+    let template = if columns < NARROW {
+        "{prefix} {wide_msg}"
+    } else {
+        "{prefix} {bar:24.cyan/dim} {wide_msg}"
+    };
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("━╸─")
 }
 
 fn draw(bar: &ProgressBar, snapshot: &Snapshot, colours: Palette) {
@@ -119,6 +134,7 @@ fn draw(bar: &ProgressBar, snapshot: &Snapshot, colours: Palette) {
         (JobState::Publishing | JobState::Egressing, Some(files)) => (files.done, files.total),
         _ => (snapshot.record.datums.ended(), snapshot.record.datums.total),
     };
+    bar.set_style(style(columns()));
     bar.set_prefix(colours.bold(&snapshot.record.pipeline));
     bar.set_length(total);
     bar.set_position(done);
@@ -160,6 +176,9 @@ fn progress(snapshot: &Snapshot, now: Timestamp, colours: Palette) -> String {
         return "waiting for another job of this pipeline".to_owned();
     }
     let datums = &snapshot.record.datums;
+    if datums.total == 0 && !snapshot.expanded {
+        return "listing and hashing the inputs".to_owned();
+    }
     let open_end = if snapshot.expanded { "" } else { "+" };
     let mut parts = vec![format!(
         "{}/{}{open_end} datums",

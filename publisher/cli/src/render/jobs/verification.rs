@@ -35,7 +35,7 @@ pub fn verification(found: &Verification, colours: Palette) -> Vec<String> {
             printable(&damaged.path),
             damaged.problem,
             damaged.index,
-            damaged.job
+            damaged.job.short()
         ));
     }
     let more = found.damaged.len().saturating_sub(MAX_LISTED) as u64;

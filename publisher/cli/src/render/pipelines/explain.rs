@@ -23,7 +23,8 @@ pub fn explain_pipeline(
         let state = crate::render::jobs::detail::state(job.state, crate::render::Palette::plain());
         return vec![format!(
             "Pipeline {name} has a job, {}, which is {state}; changes in the meantime are for the next job. `drover explain {}` tells more.",
-            job.id, job.id
+            job.id.short(),
+            job.id.short()
         )];
     }
     let mut sentences = vec![format!("Pipeline {name} has no active job.")];
@@ -38,7 +39,7 @@ pub fn explain_pipeline(
     {
         sentences.push(format!(
             "Its last job, {}, failed, and is not repeated automatically: `drover retry {}` runs the failed datums, new data starts another job.",
-            job.id, job.id
+            job.id.short(), job.id.short()
         ));
     }
     sentences.push(
@@ -65,7 +66,7 @@ fn one_upstream(writer: &PipelineOverview) -> Option<String> {
     if let Some(job) = writer.open_jobs.first() {
         return Some(format!(
             "It reads the output of {name}, whose job {} is active: it starts after the success of that job.",
-            job.id
+            job.id.short()
         ));
     }
     if writer.paused {
@@ -78,12 +79,12 @@ fn one_upstream(writer: &PipelineOverview) -> Option<String> {
         Some(job) if job.state == JobState::Success => None,
         Some(job) => Some(format!(
             "It reads the output of {name}, whose last job, {}, did not succeed and so published nothing{}; `drover explain {}` tells why.",
-            job.id,
+            job.id.short(),
             job.reason
                 .as_ref()
                 .map(|reason| format!(" ({})", printable(reason)))
                 .unwrap_or_default(),
-            job.id
+            job.id.short()
         )),
     }
 }
@@ -158,7 +159,7 @@ mod tests {
             ..paused
         };
         let tick = Some("2026-11-23T19:00:00Z");
-        insta::assert_snapshot!(told(&busy, &[], tick), @"Pipeline count has a job, 01j9zzzzzzzzzzzzzzzzzzzzzz, which is running; changes in the meantime are for the next job. `drover explain 01j9zzzzzzzzzzzzzzzzzzzzzz` tells more.");
+        insta::assert_snapshot!(told(&busy, &[], tick), @"Pipeline count has a job, zzzzzzzz, which is running; changes in the meantime are for the next job. `drover explain zzzzzzzz` tells more.");
     }
 
     #[test]
@@ -190,20 +191,20 @@ mod tests {
         It reads the output of tokenize, which has had no job yet.
 
         Pipeline count has no active job.
-        It reads the output of tokenize, whose last job, 01j9zzzzzzzzzzzzzzzzzzzzzz, did not succeed and so published nothing (5 of 1237 datums failed: exit 1: 'row #: no such column' (4), signal 9 (1)); `drover explain 01j9zzzzzzzzzzzzzzzzzzzzzz` tells why.
+        It reads the output of tokenize, whose last job, zzzzzzzz, did not succeed and so published nothing (5 of 1237 datums failed: exit 1: 'row #: no such column' (4), signal 9 (1)); `drover explain zzzzzzzz` tells why.
 
         Pipeline count has no active job.
         It reads the output of tokenize, which is paused.
 
         Pipeline count has no active job.
-        It reads the output of tokenize, whose job 01j9zzzzzzzzzzzzzzzzzzzzzz is active: it starts after the success of that job.
+        It reads the output of tokenize, whose job zzzzzzzz is active: it starts after the success of that job.
         ");
         let failed = reader(None, Some(samples::failed()));
         let tick = Some("2026-11-23T19:00:00Z");
         insta::assert_snapshot!(told(&failed, &[], tick), @r"
         Pipeline count has no active job.
         Its clock ticks next at 2026-11-23T19:00:00Z.
-        Its last job, 01j9zzzzzzzzzzzzzzzzzzzzzz, failed, and is not repeated automatically: `drover retry 01j9zzzzzzzzzzzzzzzzzzzzzz` runs the failed datums, new data starts another job.
+        Its last job, zzzzzzzz, failed, and is not repeated automatically: `drover retry zzzzzzzz` runs the failed datums, new data starts another job.
         ");
     }
 }

@@ -17,7 +17,7 @@ pub fn pipelines(pipelines: &[PipelineOverview], zone: &TimeZone, colours: Palet
             pipeline.pipeline.to_string(),
             word(pipeline.state).to_owned(),
             reads(&pipeline.inputs),
-            job.map_or_else(|| "none yet".to_owned(), |job| job.id.to_string()),
+            job.map_or_else(|| "none yet".to_owned(), |job| job.id.short()),
             job.map(|job| state(job.state, colours)).unwrap_or_default(),
             moment(pipeline.updated, zone),
         ]);

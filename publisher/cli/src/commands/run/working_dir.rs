@@ -1,0 +1,87 @@
+//! Notices files that commands leave in the working directory, where nobody collects them.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// Directories with more entries are not watched.
+const MOST_ENTRIES: usize = 10_000;
+/// How many files the warning names.
+const NAMED: usize = 3;
+
+/// The entries of a directory before the commands run; none if there are too many, or it cannot be read.
+#[derive(Debug)]
+pub(super) struct WorkingDir {
+    path: PathBuf,
+    before: Option<BTreeSet<OsString>>,
+}
+
+impl WorkingDir {
+    pub(super) fn look(path: &Path) -> Self {
+        Self {
+            path: path.to_path_buf(),
+            before: entries(path),
+        }
+    }
+
+    /// The warning about entries that have appeared since, except those that Drover made.
+    pub(super) fn warning(&self, of_drover: &[&str]) -> Option<String> {
+        let after = entries(&self.path)?;
+        let appeared: Vec<String> = after
+            .difference(self.before.as_ref()?)
+            .map(|name| name.to_string_lossy().into_owned())
+            .filter(|name| !name.starts_with('.') && !of_drover.contains(&name.as_str()))
+            .collect();
+        warning(&appeared)
+    }
+}
+
+fn entries(path: &Path) -> Option<BTreeSet<OsString>> {
+    let mut names = BTreeSet::new();
+    for entry in std::fs::read_dir(path).ok()? {
+        names.insert(entry.ok()?.file_name());
+        if names.len() > MOST_ENTRIES {
+            return None;
+        }
+    }
+    Some(names)
+}
+
+fn warning(appeared: &[String]) -> Option<String> {
+    let shown = appeared.get(..NAMED).unwrap_or(appeared).join(", ");
+    let more = match appeared.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    (!appeared.is_empty()).then(|| {
+        format!(
+            "warning: {shown}{more} appeared in the working directory while the commands ran; only files in {{out}} become output"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_appear_beside_the_output_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let touch = |name: &str| std::fs::write(folder.path().join(name), "").unwrap();
+        touch("before.txt");
+        let watched = WorkingDir::look(folder.path());
+        assert_eq!(watched.warning(&["out"]), None);
+        for name in ["out", ".drover"] {
+            touch(name);
+        }
+        assert_eq!(watched.warning(&["out"]), None);
+        for name in ["result.txt", "b", "c", "d"] {
+            touch(name);
+        }
+        let warning = watched.warning(&["out"]).unwrap();
+        assert!(
+            warning.starts_with("warning: b, c, d and 1 more appeared"),
+            "{warning}"
+        );
+    }
+}
