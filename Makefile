@@ -8,13 +8,10 @@ MINUTES ?= 5
 help: ## List these verbs
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-run: ## Build Drover and count the words of three books with it; run it again to see work skipped
-	@.ci/needs cc
+run: ## Build Drover and run a demo: 240 weather stations, a failure, its mending, and a run that does the rest alone
+	@.ci/needs cc awk
 	cargo build --release --package drover
-	@mkdir -p target/example && cp -R examples/word-count/. target/example
-	cd target/example && ../release/drover run pipelines.yaml
-	@echo; echo "the most frequent words, from target/example/counts/counts.txt:"
-	@sort -k2,2nr -k1,1 target/example/counts/counts.txt | sed 10q
+	@demo/run $(CURDIR)/target/release/drover $(CURDIR)/target/demo
 
 test: ## Run all tests: every room's own, end to end, and a short chaos round
 	@.ci/needs cc awk unshare setpriv openssl rabbitmq-server chromium python3

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
-use drover_tests::{Tree, Workspace, repository};
+use drover_tests::{Tree, Workspace, drover, repository};
 
 #[test]
 fn word_count_adds_up_over_books_and_letters() {
@@ -43,6 +44,23 @@ fn an_err_cmd_forgives_what_it_recognises() {
 #[test]
 fn a_command_that_stays_prepares_itself_once() {
     gives_its_expected_output("stay-loaded");
+}
+
+#[test]
+fn the_demo_explains_a_failure_and_then_does_one_station_alone() {
+    let workspace = Workspace::new();
+    let mut demo = Command::new(repository().join("demo/run"));
+    demo.arg(drover()).arg(workspace.path("demo"));
+    let told = workspace.start_command(demo).finish().code(0);
+    for promised in [
+        "240 datums: 239 processed, 1 failed",
+        "station-017.csv line 4711: \"ERR\" is no temperature\n",
+        "240 datums: 1 processed, 239 skipped",
+    ] {
+        assert!(told.stdout.contains(promised), "{}", told.transcript());
+    }
+    let ranking = fs::read_to_string(workspace.path("demo/climate/climate.csv")).unwrap();
+    assert_eq!(ranking.lines().count(), 240, "{ranking}");
 }
 
 #[test]
