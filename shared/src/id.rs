@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 use ulid::{Generator, Overflow, Ulid};
@@ -103,6 +104,12 @@ impl JobId {
     /// The 16 bytes of the id, in sorting order.
     pub fn to_bytes(self) -> [u8; 16] {
         self.0.to_bytes()
+    }
+
+    /// The time at which the id was made, to the millisecond.
+    pub fn time(self) -> Timestamp {
+        let millis = i64::try_from(self.0.timestamp_ms()).unwrap_or(i64::MAX);
+        Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
     }
 
     /// The id back from [`JobId::to_bytes`].

@@ -235,7 +235,7 @@ mod tests {
             |pipeline| pipeline.description = "better".to_owned(),
             |pipeline| pipeline.look_ahead = 7,
             |pipeline| pipeline.max_datums = 7,
-            |pipeline| pipeline.retention.jobs = 7,
+            |pipeline| pipeline.retention.jobs = Some(7),
             |pipeline| pipeline.datum_timeout = Some(std::time::Duration::from_secs(1)),
         ];
         for change in changes {

@@ -25,6 +25,8 @@ pub(super) mod advice {
         "remove the file; dead letters are for people to read only";
     /// For the identity of a store.
     pub(in crate::ledger) const IDENTITY: &str = "restore the file; or remove the file and the queues of the store's pipelines, and a new identity is made";
+    /// For the retention of a store.
+    pub(in crate::ledger) const RETENTION: &str = "set it again with `drover gc --set`";
     /// For the verdict of a datum.
     pub(in crate::ledger) const VERDICT: &str =
         "remove the file; the datum runs again with the next run";

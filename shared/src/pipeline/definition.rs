@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Input, Transform};
+use super::{Input, Retention, Transform};
 use crate::id::PipelineName;
 
 /// A resolved pipeline. Fields used only on Kubernetes stay in the typed spec.
@@ -80,27 +80,6 @@ impl FailureLimit {
         match self {
             Self::Datums(most) => failed > most,
             Self::Percent(most) => failed as f64 * 100.0 > most * total as f64,
-        }
-    }
-}
-
-/// Finished jobs and logs to keep. Inputs, outputs and the records of skippable work are never removed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Retention {
-    /// The number of finished jobs; default 50.
-    pub jobs: u32,
-    /// The age at which logs of successful datums are removed; default 30 days.
-    pub logs: Duration,
-    /// The age at which logs of failed and recovered datums are removed; default 90 days.
-    pub failed_logs: Duration,
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self {
-            jobs: 50,
-            logs: Duration::from_hours(30 * 24),
-            failed_logs: Duration::from_hours(90 * 24),
         }
     }
 }

@@ -7,6 +7,7 @@
 
 mod definition;
 mod input;
+mod retention;
 mod schedule;
 mod transform;
 
@@ -26,12 +27,11 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 
-pub use definition::{
-    FailureLimit, OutputConflict, Parallelism, Pipeline, Reprocess, Retention, SetRule,
-};
+pub use definition::{FailureLimit, OutputConflict, Parallelism, Pipeline, Reprocess, SetRule};
 pub use findings::{Finding, Findings, Severity, count_findings, limit_notes};
 pub use input::{CronInput, Input, PfsInput};
 pub use parse::{Parsed, from_value, parse};
+pub use retention::{Retention, RetentionLimits};
 pub use schedule::Schedule;
 pub use schema::schema;
 pub use transform::{GIVEN_PREFIX, Secret, Transform};

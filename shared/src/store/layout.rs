@@ -14,11 +14,15 @@
 //! <store>/.drover/pipelines/<name>/undo/log          changes of a publication whose job has not ended
 //! <store>/.drover/pipelines/<name>/undo/<n>          former content of a changed file
 //! <store>/.drover/pipelines/<name>/unfolded/<job>    jobs whose successes are not in `done` yet
+//! <store>/.drover/pipelines/<name>/jobs/<job>        its jobs that have a record
+//! <store>/.drover/pipelines/<name>/sweep/<job>       jobs with files to be removed
 //! <store>/.drover/pipelines/<name>/lock              held while a job of the pipeline runs on the local machine
 //! <store>/.drover/pipelines/<name>/epochs/<n>        its coordinators; the highest epoch counts
 //! <store>/.drover/pipelines/<name>/parked/<unique>.json  dead letters, with the reason
 //! <store>/.drover/pipelines/<name>/standing/<n>.json     the registered pipeline; the highest revision counts
 //! <store>/.drover/pipelines/<name>/covered           input fingerprint of the newest job of the registered pipeline
+//! <store>/.drover/retention.json                     default retention of the pipelines
+//! <store>/.drover/expired/<job>.<pipeline>           removed jobs whose outputs are still in use
 //! <store>/.drover/jobs/<id>/record.json              the job record
 //! <store>/.drover/jobs/<id>/spec.json                the spec it runs, normalised
 //! <store>/.drover/jobs/<id>/submission.json          for a submitted job: instructions for its coordinator
@@ -30,6 +34,7 @@
 //! <store>/.drover/jobs/<id>/commits/<shard>/<index>.json  verdict of one datum, until its segment is sealed
 //! <store>/.drover/jobs/<id>/marks/<index>.<n>        mark of an attempt at a redelivered datum
 //! <store>/.drover/jobs/<id>/logs/<shard>/<index>.<name>   output of an attempt
+//! <store>/.drover/jobs/<id>/logs-removed             which logs were removed because of their age
 //! <store>/.drover/jobs/<id>/staged/<claim>.<n>       output files before their publication
 //! ```
 //!
@@ -118,6 +123,41 @@ pub fn unfolded_jobs(name: &PipelineName) -> StoreKey {
 /// Mark of a job whose successes are not in the done index yet.
 pub fn unfolded(name: &PipelineName, job: JobId) -> StoreKey {
     unfolded_jobs(name).with(&job.to_string())
+}
+
+/// The jobs of a pipeline that have a record.
+pub fn pipeline_jobs(name: &PipelineName) -> StoreKey {
+    pipeline(name).with("jobs")
+}
+
+/// Mark of a job of a pipeline.
+pub fn pipeline_job(name: &PipelineName, job: JobId) -> StoreKey {
+    pipeline_jobs(name).with(&job.to_string())
+}
+
+/// Jobs of a pipeline with files to be removed.
+pub fn sweeps(name: &PipelineName) -> StoreKey {
+    pipeline(name).with("sweep")
+}
+
+/// Mark of a job with files to be removed.
+pub fn sweep(name: &PipelineName, job: JobId) -> StoreKey {
+    sweeps(name).with(&job.to_string())
+}
+
+/// The default retention of the pipelines.
+pub fn retention() -> StoreKey {
+    drover_folder().with("retention.json")
+}
+
+/// Removed jobs with outputs in use, of all pipelines.
+pub fn expired_jobs() -> StoreKey {
+    drover_folder().with("expired")
+}
+
+/// Mark of a removed job.
+pub fn expired_job(name: &PipelineName, job: JobId) -> StoreKey {
+    expired_jobs().with(&format!("{job}.{name}"))
 }
 
 /// Held while a job of the pipeline runs.
@@ -293,6 +333,11 @@ pub fn log_shard(id: JobId, shard: u64) -> StoreKey {
 /// A log of a datum; `name` is a single segment.
 pub fn log(id: JobId, index: u64, name: &str) -> StoreKey {
     log_shard(id, index / SHARD).with(&format!("{index:020}.{name}"))
+}
+
+/// Note about logs that were removed for age.
+pub fn logs_removed(id: JobId) -> StoreKey {
+    job(id).with("logs-removed")
 }
 
 /// Output file `n` of the attempt that staged under `staged`.

@@ -99,6 +99,33 @@ impl Ledger {
             .await
     }
 
+    /// Removes the work for which `keep` (given its [position](DoneIndex::position) in `index`) is false. Returns false,
+    /// and changes nothing, if the stored index is another one meanwhile.
+    pub async fn retain_done(
+        &self,
+        pipeline: &PipelineName,
+        index: &DoneIndex,
+        keep: impl Fn(usize) -> bool,
+    ) -> Result<bool, StoreError> {
+        let key = layout::done(pipeline);
+        let (bytes, version) = match self.store.get_versioned(&key).await {
+            Err(StoreError::Missing { .. }) => return Ok(false),
+            found => found?,
+        };
+        if !DoneTable::parse(&bytes).is_ok_and(|found| found == index.0) {
+            return Ok(false);
+        }
+        let mut retained = Vec::with_capacity(bytes.len());
+        index
+            .0
+            .retain(keep, &mut retained)
+            .map_err(|error| write_error(&key, error))?;
+        match self.store.replace(&key, retained.into(), &version).await {
+            Err(StoreError::Changed { .. }) => Ok(false),
+            replaced => replaced.map(|()| true),
+        }
+    }
+
     /// The done index as last written, without unfolded jobs, for readers without the lock. Changes nothing: a damaged
     /// index counts as empty until a job rebuilds it.
     pub async fn written_done_index(
@@ -132,16 +159,23 @@ impl Ledger {
 
     /// Marks all jobs of the pipeline as not folded yet.
     async fn unfold_all(&self, pipeline: &PipelineName) -> Result<(), StoreError> {
+        let mut jobs = Vec::new();
+        for (job, of) in self.expired_jobs().await? {
+            if of == *pipeline {
+                jobs.push(job);
+            }
+        }
         for job in self.jobs().await? {
             match self.job(job).await {
-                Ok(record) if record.pipeline == *pipeline => {
-                    self.store
-                        .put(&layout::unfolded(pipeline, job), Bytes::new())
-                        .await?;
-                }
+                Ok(record) if record.pipeline == *pipeline => jobs.push(job),
                 Ok(_) | Err(StoreError::Missing { .. }) => {}
                 Err(error) => skip_damaged(job, error)?,
             }
+        }
+        for job in jobs {
+            self.store
+                .put(&layout::unfolded(pipeline, job), Bytes::new())
+                .await?;
         }
         Ok(())
     }

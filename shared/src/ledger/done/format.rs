@@ -32,7 +32,7 @@ pub struct DoneRef {
 }
 
 /// A done index, whole and checked.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct DoneTable {
     jobs: Vec<JobId>,
     pub(super) records: Bytes,
@@ -144,6 +144,42 @@ impl DoneTable {
             if found.is_err() {
                 to.write_all(record)?;
             }
+        }
+        to.end()
+    }
+}
+
+impl DoneTable {
+    /// Writes the records for which `keep` (given their number) is true, and lists only jobs that are in use.
+    pub(super) fn retain(&self, keep: impl Fn(usize) -> bool, to: impl Write) -> io::Result<()> {
+        let kept = || {
+            (0..self.records.len() / RECORD_BYTES)
+                .filter(|n| keep(*n))
+                .map(|n| self.record(n))
+        };
+        let mut is_used = vec![false; self.jobs.len()];
+        for record in kept() {
+            is_used[self.job_number(record)] = true;
+        }
+        let used = self
+            .jobs
+            .iter()
+            .zip(&is_used)
+            .filter(|(_, is_used)| **is_used);
+        let jobs: Vec<JobId> = used.map(|(job, _)| *job).collect();
+        let mut next = 0;
+        let numbers: Vec<u32> = is_used
+            .iter()
+            .map(|is_used| {
+                next += u32::from(*is_used);
+                next.saturating_sub(1)
+            })
+            .collect();
+        let mut to = ChecksumWriter::begin(to, &jobs)?;
+        for record in kept() {
+            to.write_all(&record[..16])?;
+            to.write_all(&numbers[self.job_number(record)].to_le_bytes())?;
+            to.write_all(&record[20..])?;
         }
         to.end()
     }

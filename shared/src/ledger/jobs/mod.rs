@@ -1,5 +1,6 @@
 //! Jobs: their records, specs and submissions, and how people refer to them.
 
+mod expiry;
 mod record;
 mod reference;
 mod submission;

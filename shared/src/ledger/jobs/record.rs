@@ -1,5 +1,6 @@
 //! Job records, specs and stop requests.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,11 +13,13 @@ use crate::ledger::records::{advice, to_json};
 use crate::store::{StoreError, StoreKey, layout};
 
 impl Ledger {
-    /// Creates the records of a new job: the unfolded mark, the spec, and last the job record, which makes the job
-    /// exist.
+    /// Creates the records of a new job: its marks in the pipeline, the spec, and last the job record, which makes the
+    /// job exist.
     pub async fn open_job(&self, record: &JobRecord, spec: &Value) -> Result<(), StoreError> {
-        let unfolded = layout::unfolded(&record.pipeline, record.id);
-        self.store.put(&unfolded, Bytes::new()).await?;
+        for mark in [layout::unfolded, layout::pipeline_job] {
+            let mark = mark(&record.pipeline, record.id);
+            self.store.put(&mark, Bytes::new()).await?;
+        }
         let key = layout::spec(record.id);
         self.store.put(&key, to_json(&key, spec)?).await?;
         self.save(record).await
@@ -135,9 +138,15 @@ impl Ledger {
         self.read(&layout::spec(job), advice::JOB).await
     }
 
-    /// All jobs, oldest first.
+    /// All jobs, oldest first, without the expired ones.
     pub async fn jobs(&self) -> Result<Vec<JobId>, StoreError> {
-        self.job_ids(&layout::jobs()).await
+        let mut jobs = self.job_ids(&layout::jobs()).await?;
+        let expired = self.expired_jobs().await?;
+        if !expired.is_empty() {
+            let expired: HashSet<JobId> = expired.into_iter().map(|(job, _)| job).collect();
+            jobs.retain(|job| !expired.contains(job));
+        }
+        Ok(jobs)
     }
 
     /// Jobs of a pipeline whose successes are not in the done index yet, oldest first.
@@ -146,7 +155,10 @@ impl Ledger {
     }
 
     /// The names below `prefix` that are job ids; other names are ignored.
-    async fn job_ids(&self, prefix: &StoreKey) -> Result<Vec<JobId>, StoreError> {
+    pub(in crate::ledger) async fn job_ids(
+        &self,
+        prefix: &StoreKey,
+    ) -> Result<Vec<JobId>, StoreError> {
         let names = self.store.names(prefix).await?;
         let ids = names
             .iter()

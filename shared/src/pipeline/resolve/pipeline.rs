@@ -166,16 +166,12 @@ fn datum_set(spec: &spec::Pipeline, report: &mut FindingCollector<'_>) -> SetRul
 }
 
 fn retention(spec: Option<&spec::Retention>) -> Retention {
-    let default = Retention::default();
-    let Some(spec) = spec else {
-        return default;
-    };
-    let age = |age: Option<spec::Duration>, default| age.map_or(default, |spec::Duration(age)| age);
-    Retention {
-        jobs: spec.jobs.unwrap_or(default.jobs),
-        logs: age(spec.logs, default.logs),
-        failed_logs: age(spec.failed_logs, default.failed_logs),
-    }
+    let age = |age: Option<spec::Duration>| age.map(|spec::Duration(age)| age);
+    spec.map_or_else(Retention::default, |spec| Retention {
+        jobs: spec.jobs,
+        logs: age(spec.logs),
+        failed_logs: age(spec.failed_logs),
+    })
 }
 
 fn standby_after(spec: &spec::Pipeline, report: &mut FindingCollector<'_>) -> Option<Duration> {

@@ -512,7 +512,7 @@ fn values_mean_what_they_say() {
     assert_eq!(
         meaning("retention: {logs: 2d}").retention,
         Retention {
-            logs: Duration::from_hours(48),
+            logs: Some(Duration::from_hours(48)),
             ..Retention::default()
         }
     );

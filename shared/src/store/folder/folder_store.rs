@@ -234,7 +234,10 @@ impl Folder {
             let entry = entry.map_err(|error| reading(prefix, error))?;
             let name = entry.file_name().into_string();
             let mut name = name.map_err(|name| not_utf8(prefix.as_str(), name.as_bytes()))?;
-            if entry.path().is_dir() {
+            let is_folder = entry
+                .file_type()
+                .is_ok_and(|kind| kind.is_dir() || kind.is_symlink() && entry.path().is_dir());
+            if is_folder {
                 name.push('/');
             }
             names.push(name);
