@@ -8,8 +8,8 @@ use drover_shared::process::describe_build;
 
 use super::values::positive_duration;
 use super::{
-    Completions, Create, Datums, Delete, Explain, Format, Job, Jobs, Logs, Man, Manifest, Pause,
-    Pipelines, Plan, Probe, Publish, Redo, Report, Resume, Retry, Run, Serve, Stop, Update,
+    Completions, Create, Datums, Delete, Du, Explain, Format, Gc, Job, Jobs, Logs, Man, Manifest,
+    Pause, Pipelines, Plan, Probe, Publish, Redo, Report, Resume, Retry, Run, Serve, Stop, Update,
     Validate, Verify, Wait,
 };
 
@@ -229,6 +229,15 @@ pub enum Command {
     ///
     /// The output folder stays unchanged until then.
     Redo(Redo),
+    /// Remove finished jobs, superseded outputs and old logs, as far as `retention` allows
+    ///
+    /// `serve` and the end of `run` do the same, in small steps, for the pipeline of the job. This command works through
+    /// the whole store. A pipeline with an active job is left out. It may be ended at any moment.
+    Gc(Gc),
+    /// Tell the space that the jobs and records of a store take, by pipeline, job and kind
+    ///
+    /// Inputs and output folders do not count. In a folder, staged outputs share their blocks with the output folder.
+    Du(Du),
     /// Explain why a job failed or makes no progress, or why a registered pipeline starts no job
     Explain(Explain),
     /// Print the completions for a shell

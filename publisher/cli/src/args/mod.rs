@@ -24,7 +24,7 @@ pub use pipelines::{
 };
 pub use run::{Engine, Retry, Run};
 pub use spec::{Completions, Man, Manifest, Plan, Sources, Validate};
-pub use store::{Redo, Verify};
+pub use store::{Du, Gc, Redo, StoreRetention, Verify};
 pub use values::{ApiTokens, DatumChoice, Format, Http, InputOverride, Rows, api_tokens};
 
 #[cfg(test)]

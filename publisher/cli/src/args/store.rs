@@ -2,6 +2,7 @@
 
 use drover_shared::glob::Glob;
 use drover_shared::id::PipelineName;
+use drover_shared::pipeline::Retention;
 
 /// Reads all stored outputs.
 #[derive(Clone, Debug, clap::Args)]
@@ -37,6 +38,62 @@ pub struct Redo {
     /// Only work of the given job or of later jobs
     #[arg(long, value_name = "JOB")]
     pub since: Option<String>,
+}
+
+const GC_EXAMPLES: &str = "\
+Examples:
+  drover gc --dry-run                   what would be removed
+  drover gc                             remove it
+  drover gc thumbs                      of one pipeline
+  drover gc --set jobs=500,logs=7d      keep more jobs, and logs for a week, in the whole store
+  drover gc --set default               back to 50 jobs, logs 30 days, logs of failures 90 days
+
+Each pipeline keeps its newest finished jobs, its newest success, and jobs that an unfinished job
+refers to. Inputs, output folders, and whatever lets a later job skip work are never removed. Work
+is forgotten once its job is gone and neither the newest success nor a kept job has its datum.";
+
+/// Removes old jobs, outputs and logs.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = GC_EXAMPLES)]
+pub struct Gc {
+    /// Only this pipeline [default: all pipelines]
+    #[arg(value_name = "PIPELINE")]
+    pub pipeline: Option<PipelineName>,
+
+    /// Only tell what would be removed
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// First save the retention of pipelines without one in the spec: `jobs=N,logs=TIME,failed_logs=TIME`, or `default`
+    #[arg(long, value_name = "RETENTION", value_parser = store_retention, conflicts_with = "dry_run")]
+    pub set: Option<StoreRetention>,
+}
+
+/// The retention of a store as it was typed; none for the default.
+#[derive(Clone, Debug)]
+pub struct StoreRetention(pub Option<String>);
+
+fn store_retention(text: &str) -> Result<StoreRetention, String> {
+    if text == "default" {
+        return Ok(StoreRetention(None));
+    }
+    text.parse::<Retention>()
+        .map(|_| StoreRetention(Some(text.to_owned())))
+}
+
+const DU_EXAMPLES: &str = "\
+Examples:
+  drover du                     a row for each pipeline
+  drover du thumbs              a row for each of its jobs
+  drover du --output json       a line for each job, with bytes and files of every kind";
+
+/// Tells the space of a store.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = DU_EXAMPLES)]
+pub struct Du {
+    /// The jobs of this pipeline [default: all pipelines]
+    #[arg(value_name = "PIPELINE")]
+    pub pipeline: Option<PipelineName>,
 }
 
 /// At least six hexadecimal digits of a datum id.

@@ -68,6 +68,9 @@ pub(crate) enum UsageError {
         /// State of the job.
         state: String,
     },
+    /// A pipeline without a job.
+    #[error("no job of pipeline {0} is in this store; `drover jobs` lists the jobs")]
+    NoJobOf(PipelineName),
     /// An unknown datum.
     #[error("job {0} has no datum {datum}; `drover datums {0}` lists them", .job.short())]
     NoDatum {
@@ -125,6 +128,7 @@ impl UsageError {
             | Self::BucketAlone
             | Self::NoBroker
             | Self::Token { .. } => "usage",
+            Self::NoJobOf(_) => "pipeline",
             Self::Unfit { .. } => "broker",
             Self::NotEnded { .. } | Self::NoDatum { .. } | Self::SeveralDatums { .. } => "job",
         }

@@ -4,6 +4,7 @@
 mod jobs;
 mod pipelines;
 mod problems;
+mod store;
 mod terminal;
 
 #[cfg(test)]
@@ -15,11 +16,13 @@ pub use jobs::explain::{ExplainedJob, explain};
 pub use jobs::list::{DatumRow, datum, datums, jobs, plan, plan_total, planned, size};
 pub use jobs::progress::follow;
 pub use jobs::report::{JobReport, report};
-pub use jobs::verification::verification;
 pub use pipelines::explain::explain_pipeline;
 pub use pipelines::list::pipelines;
 pub use problems::error::{error, usage_as_json};
 pub use problems::findings::{SourceText, finding};
+pub use store::collection::{collection_json, collections};
+pub use store::usage::{usage_by_job, usage_by_pipeline, usage_json};
+pub use store::verification::verification;
 pub use terminal::console::{Console, LineWriter, OutputError};
 pub use terminal::number::{count, counted};
 pub use terminal::palette::Palette;

@@ -26,6 +26,7 @@ pub use pipeline_order::{OrderError, order, reads, with_registered};
 pub use record::{failures, record, running_before};
 pub use retry::{GroupError, RetryError, retry};
 pub use stop::broadcast_stop;
+pub(crate) use stored_work::jobs_by_pipeline;
 pub use stored_work::{
     DamagedOutput, PlanHistory, PlanReason, RedoError, RedoFilter, Verification, redo, verify,
 };

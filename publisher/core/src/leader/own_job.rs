@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{LeadError, PipelineLeader};
 use crate::coordinator::{Assignment, Fence, REPORTS, Snapshot};
+use crate::retention::tidy_up;
 
 impl PipelineLeader {
     /// Runs one new job and returns its final record, whatever the ending: failed and killed jobs are not errors. The
@@ -34,8 +35,14 @@ impl PipelineLeader {
         self.broker.declare(&pipeline).await?;
         let reports = Queue::Reports(pipeline);
         let mut reports = self.broker.consume(&reports, REPORTS).await?;
-        self.resume_job(assignment, &Fence::Lock, watch, reports.as_mut())
-            .await
+        let retention = assignment.pipeline.retention;
+        let record = self
+            .resume_job(assignment, &Fence::Lock, watch, reports.as_mut())
+            .await?;
+        if !soft.is_cancelled() {
+            tidy_up(&self.ledger, &record, retention).await;
+        }
+        Ok(record)
     }
 
     /// Acquires the pipeline's lock, and shows when it has to wait.

@@ -18,6 +18,7 @@ use super::next_job::{NextJob, next_job};
 use super::{LeadError, LiveJobs, LocalWorkers, metrics};
 use crate::catalog;
 use crate::coordinator::{Assignment, CoordinateError, Fence};
+use crate::retention::tidy_up;
 use crate::triggers::{InputWatcher, NextWork, PendingJob, PipelineEvent, WatchContext};
 
 /// Between two looks at another pipeline's job.
@@ -235,6 +236,7 @@ impl PipelineLeader {
         };
         tracing::info!(job.id = %job, pipeline.name = %name, "job {job} of {name} is resumed");
         let _coordinated = metrics::CoordinatedGauge::begin();
+        let retention = assignment.pipeline.retention;
         let record = self.resume_job(assignment, fence, watch, reports).await?;
         metrics::ended(&record);
         if let Some(watching) = &self.watching {
@@ -243,6 +245,8 @@ impl PipelineLeader {
                 .tell(PipelineEvent::Published(name.clone()));
         }
         tracing::info!(job.id = %job, pipeline.name = %name, state = ?record.state, "job {job} of {name} has ended");
+        fence.check().await?;
+        tidy_up(&self.ledger, &record, retention).await;
         Ok(())
     }
 

@@ -1,9 +1,12 @@
 //! `drover jobs`: lists the jobs of a store, newest first.
 
+use std::pin::pin;
+
 use drover_shared::id::JobId;
 use drover_shared::job::JobRecord;
 use drover_shared::ledger::Ledger;
 use drover_shared::store::StoreError;
+use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
 use crate::args::{Format, Jobs};
@@ -12,13 +15,19 @@ use crate::exit::Exit;
 use crate::render;
 use drover_core::catalog;
 
+/// Records read at once; a list may be long, and its store far away.
+const CONCURRENT_READS: usize = 32;
+
 pub(crate) async fn jobs(typed: &Jobs, context: &Context) -> anyhow::Result<Exit> {
     let ledger = context.ledger().await?;
     let most = typed.rows.most(context.console.format);
     let mut records = Vec::new();
     let mut are_more = false;
-    for id in ledger.jobs().await?.into_iter().rev() {
-        let Some(record) = readable(&ledger, id, context).await? else {
+    let newest_first = ledger.jobs().await?.into_iter().rev();
+    let reading = stream::iter(newest_first.map(|id| readable(&ledger, id, context)));
+    let mut reading = pin!(reading.buffered(CONCURRENT_READS));
+    while let Some(record) = reading.try_next().await? {
+        let Some(record) = record else {
             continue;
         };
         if typed

@@ -7,4 +7,3 @@ pub(crate) mod explain;
 pub(crate) mod list;
 pub(crate) mod progress;
 pub(crate) mod report;
-pub(crate) mod verification;

@@ -7,4 +7,5 @@ mod verify;
 
 pub use plan_reason::{PlanHistory, PlanReason};
 pub use redo::{RedoError, RedoFilter, redo};
+pub(crate) use successes::jobs_by_pipeline;
 pub use verify::{DamagedOutput, Verification, verify};

@@ -5,7 +5,7 @@ use drover_shared::id::{DatumId, JobId, PipelineName};
 use drover_shared::ledger::{Ledger, ManifestEntry};
 use drover_shared::store::StoreError;
 
-use super::successes::{Successes, jobs_by_pipeline};
+use super::successes::{Successes, jobs_with_output};
 
 /// The successes to forget; all conditions must hold, and without any every success is chosen.
 #[derive(Clone, Debug, Default)]
@@ -64,7 +64,7 @@ pub async fn redo(
     if !ledger.submitted(pipeline).await?.is_empty() {
         return Err(busy());
     }
-    let jobs = jobs_by_pipeline(ledger).await?.remove(pipeline);
+    let jobs = jobs_with_output(ledger).await?.remove(pipeline);
     let jobs = jobs.ok_or_else(|| RedoError::Unknown(pipeline.clone()))?;
     // Folds in the successes of an interrupted job, which could not be forgotten otherwise.
     let done = ledger.done_index(pipeline).await?;

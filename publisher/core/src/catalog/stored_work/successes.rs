@@ -6,18 +6,39 @@ use drover_shared::datum::{Verdict, VerdictState};
 use drover_shared::id::{JobId, PipelineName};
 use drover_shared::ledger::{DoneIndex, DoneRef, Ledger, ManifestEntry, Segment};
 use drover_shared::store::StoreError;
+use futures::{StreamExt, stream};
 
-/// The jobs of each pipeline, oldest first. Damaged and unfinished records are left out.
-pub(super) async fn jobs_by_pipeline(
+/// Records read at once.
+const CONCURRENT_READS: usize = 32;
+
+/// The jobs of each pipeline, oldest first. Damaged and unfinished records are left out, and so are expired jobs.
+pub(crate) async fn jobs_by_pipeline(
     ledger: &Ledger,
 ) -> Result<BTreeMap<PipelineName, Vec<JobId>>, StoreError> {
+    let read = |id: JobId| async move { (id, ledger.job(id).await) };
+    let mut records =
+        stream::iter(ledger.jobs().await?.into_iter().map(read)).buffered(CONCURRENT_READS);
     let mut jobs: BTreeMap<PipelineName, Vec<JobId>> = BTreeMap::new();
-    for id in ledger.jobs().await? {
-        match ledger.job(id).await {
+    while let Some((id, record)) = records.next().await {
+        match record {
             Ok(record) => jobs.entry(record.pipeline).or_default().push(id),
             Err(StoreError::Corrupt { .. } | StoreError::Missing { .. }) => {}
             Err(error) => return Err(error),
         }
+    }
+    Ok(jobs)
+}
+
+/// The jobs of each pipeline, oldest first, expired jobs with reused outputs included.
+pub(super) async fn jobs_with_output(
+    ledger: &Ledger,
+) -> Result<BTreeMap<PipelineName, Vec<JobId>>, StoreError> {
+    let mut jobs = jobs_by_pipeline(ledger).await?;
+    for (job, pipeline) in ledger.expired_jobs().await? {
+        jobs.entry(pipeline).or_default().push(job);
+    }
+    for jobs in jobs.values_mut() {
+        jobs.sort_unstable();
     }
     Ok(jobs)
 }

@@ -12,7 +12,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use tokio::task::spawn_blocking;
 
-use super::successes::{Successes, jobs_by_pipeline};
+use super::successes::{Successes, jobs_with_output};
 
 /// Files read at once.
 const CONCURRENT_FILES: usize = 4;
@@ -56,7 +56,7 @@ pub async fn verify(
     only: Option<&PipelineName>,
 ) -> Result<Vec<Verification>, StoreError> {
     let mut all = Vec::new();
-    for (pipeline, jobs) in jobs_by_pipeline(ledger).await? {
+    for (pipeline, jobs) in jobs_with_output(ledger).await? {
         if only.is_none_or(|only| *only == pipeline) {
             all.push(verify_pipeline(ledger, pipeline, &jobs).await?);
         }
