@@ -15,6 +15,7 @@ mod monitoring;
 mod one_liner;
 mod output;
 mod registered;
+mod retention;
 mod sandbox;
 mod signals;
 mod skip;

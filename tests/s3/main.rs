@@ -7,5 +7,6 @@ mod keys;
 mod large;
 mod names;
 mod places;
+mod retention;
 mod skip;
 mod suite;
