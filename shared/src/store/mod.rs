@@ -29,7 +29,7 @@ pub mod testing;
 pub use content_tag::ContentTag;
 pub use entry::Entry;
 pub use error::StoreError;
-pub use folder::{file_version, initial_umask};
+pub use folder::{FileAttributes, file_version, initial_umask};
 pub use handle::Store;
 pub use key::StoreKey;
 pub use location::Location;

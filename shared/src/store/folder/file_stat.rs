@@ -40,6 +40,33 @@ impl FileStat {
     }
 }
 
+/// Device and attributes of a file, to notice within one process that the file was changed or replaced.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct FileAttributes {
+    device: u64,
+    stat: FileStat,
+}
+
+impl FileAttributes {
+    /// The attributes in `metadata`.
+    pub fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            stat: FileStat::of(metadata),
+        }
+    }
+
+    /// True if both belong to one file: a mount of the file still shows the file.
+    pub fn is_same_file(&self, other: &Self) -> bool {
+        (self.device, self.stat.inode) == (other.device, other.stat.inode)
+    }
+
+    /// Time of the last change, in nanoseconds since 1970.
+    pub fn changed_ns(&self) -> i64 {
+        self.stat.changed_ns
+    }
+}
+
 /// The [`Entry::version`] of a file in a folder store.
 pub fn file_version(metadata: &Metadata) -> String {
     FileStat::of(metadata).version()

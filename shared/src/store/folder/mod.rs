@@ -17,7 +17,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use file_stat::file_version;
+pub use file_stat::{FileAttributes, file_version};
 pub(super) use folder_store::Folder;
 pub use group_umask::initial_umask;
 pub(super) use walk::FolderWalk;

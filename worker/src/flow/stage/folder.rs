@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use drover_shared::datum::{DatumInput, InputKind, TreeHash, short_version};
-use drover_shared::store::{StoreKey, file_version};
+use drover_shared::store::{FileAttributes, StoreKey, file_version};
 use tokio::task::spawn_blocking;
 
-use super::file_state::FileState;
 use super::folder_file::{local_path, resolve, unreadable};
 use super::input::{changed, check_size, file_kind, key, target};
 use super::input_state::{InputState, ShownFiles};
@@ -64,7 +63,7 @@ fn check_content(input: &DatumInput, leaf: &InputLeaf) -> Result<(), FlowError> 
 
 fn file(input: &DatumInput, leaf: &InputLeaf) -> Result<(Vec<Mount>, ShownFiles), FlowError> {
     let (source, metadata) = resolve(leaf, &key(input, leaf)?)?;
-    let files = ShownFiles::Each(vec![(source.clone(), FileState::of(&metadata))]);
+    let files = ShownFiles::Each(vec![(source.clone(), FileAttributes::of(&metadata))]);
     let mount = Mount {
         source,
         target: target(input, ""),
@@ -131,7 +130,7 @@ fn file_by_file(
             .map_err(input::unreadable)?;
         let (source, metadata) = resolve(leaf, &file)?;
         hash.add_version(&entry.path, metadata.len(), &file_version(&metadata));
-        files.push((source.clone(), FileState::of(&metadata)));
+        files.push((source.clone(), FileAttributes::of(&metadata)));
         mounts.push(Mount {
             source,
             target: target(input, &entry.path),

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use drover_shared::datum::DatumInput;
+use drover_shared::store::FileAttributes;
 use tokio::task::spawn_blocking;
 
 use super::content;
-use super::file_state::FileState;
 use super::plain_directory::PlainDirectory;
 use crate::jobs::InputLeaf;
 
@@ -25,11 +25,11 @@ pub(super) struct InputState {
 #[derive(Clone, Debug)]
 pub(super) enum ShownFiles {
     /// One by one.
-    Each(Vec<(PathBuf, FileState)>),
+    Each(Vec<(PathBuf, FileAttributes)>),
     /// A whole directory, with a hash over the states of its files.
     Directory {
         path: PathBuf,
-        root: FileState,
+        root: FileAttributes,
         files: String,
     },
 }
@@ -97,7 +97,7 @@ impl ShownFiles {
             Self::Each(files) => {
                 let now = files.iter().map(|(path, _)| {
                     let metadata = fs::symlink_metadata(path)?;
-                    Ok((path.clone(), FileState::of(&metadata)))
+                    Ok((path.clone(), FileAttributes::of(&metadata)))
                 });
                 now.collect::<io::Result<_>>().map(Self::Each)
             }

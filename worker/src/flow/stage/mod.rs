@@ -3,7 +3,6 @@
 
 mod content;
 mod download;
-mod file_state;
 mod folder;
 mod folder_file;
 mod input;

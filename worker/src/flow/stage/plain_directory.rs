@@ -5,9 +5,7 @@ use std::io;
 use std::path::Path;
 
 use drover_shared::datum::TreeHash;
-use drover_shared::store::file_version;
-
-use super::file_state::FileState;
+use drover_shared::store::{FileAttributes, file_version};
 
 /// The files of a directory in byte order of their paths, which begin with `/`.
 pub(super) struct PlainDirectory {
@@ -55,12 +53,12 @@ impl PlainDirectory {
     }
 
     /// The state of the directory itself, and a hash over the states of its files.
-    pub(super) fn state(&self) -> (FileState, String) {
+    pub(super) fn state(&self) -> (FileAttributes, String) {
         let mut tree = TreeHash::default();
         for (path, metadata) in &self.files {
-            let state = FileState::of(metadata);
+            let state = FileAttributes::of(metadata);
             tree.add_version(path, metadata.len(), &format!("{state:?}"));
         }
-        (FileState::of(&self.root), tree.version())
+        (FileAttributes::of(&self.root), tree.version())
     }
 }
