@@ -57,7 +57,7 @@ fn objects(path: &Path) -> Vec<Value> {
         .collect()
 }
 
-/// What is lost of an object on its way through its type.
+/// Fields of an object that its Kubernetes type does not keep.
 fn lost<T: DeserializeOwned + Serialize>(object: &Value) -> Vec<String> {
     let typed: T = serde_json::from_value(object.clone()).unwrap();
     let mut lost = Vec::new();
@@ -69,7 +69,7 @@ fn compare(written: &Value, kept: &Value, path: &str, lost: &mut Vec<String>) {
     match (written, kept) {
         (Value::Object(fields), _) => {
             for (field, value) in fields {
-                // What is empty may be left out.
+                // Empty values may be left out.
                 let is_empty = value.is_null()
                     || value.as_array().is_some_and(Vec::is_empty)
                     || value.as_object().is_some_and(serde_json::Map::is_empty);

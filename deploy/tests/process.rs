@@ -1,4 +1,4 @@
-//! The operator's binary, as whoever starts it sees it.
+//! The operator's binary on the command line.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 

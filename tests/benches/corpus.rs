@@ -49,9 +49,9 @@ pub(crate) fn shell_in(workspace: &Workspace, script: &str) -> Command {
 /// Forgets all that Drover knows. It is put aside: some file systems are slow to give out inodes for minutes after
 /// thousands were freed, which the next run would pay for.
 pub(crate) fn forget(workspace: &Workspace) {
-    let books: PathBuf = workspace.path(".drover");
-    if books.exists() {
+    let records: PathBuf = workspace.path(".drover");
+    if records.exists() {
         let aside = workspace.path(&unique("forgotten"));
-        fs::rename(books, aside).expect("the store is writable");
+        fs::rename(records, aside).expect("the store is writable");
     }
 }

@@ -1,4 +1,4 @@
-//! Many datums that do nothing: what is left is the cost of Drover itself.
+//! Many datums without work: the rest is the overhead of Drover.
 
 use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -95,7 +95,7 @@ fn bare_loop(count: u64) -> Command {
     command
 }
 
-/// Is the bare spawn loop, if that is what this process was started as.
+/// Runs the bare spawn loop, if the process was started for the loop.
 pub(crate) fn take_over() -> Option<ExitCode> {
     let mut args = std::env::args().skip(1);
     if args.next()? != MARK {

@@ -1,7 +1,8 @@
-//! What a command and all its descendants cost.
+//! Cost of a command and all its descendants.
 //!
-//! The kernel sums the costs of children that were waited for, and keeps the peak of the largest. To have these for
-//! one command alone, a small process of our own (this program again) runs it, adopts what it orphans, and reports.
+//! The kernel sums the costs of children that were waited for, and keeps the peak of the largest. To have these
+//! figures for one command alone, a small process of our own (the same program again) runs the command, adopts the
+//! orphans, and reports.
 
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
@@ -14,7 +15,7 @@ use serde_json::{Value, json};
 
 const MARK: &str = "__measure";
 
-/// The cost of one run.
+/// Cost of one run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cost {
     /// Seconds from start to end.
@@ -96,7 +97,7 @@ fn middle(costs: &[Cost]) -> Cost {
     }
 }
 
-/// Is the meter, if that is what this process was started as.
+/// Runs the meter, if the process was started as the meter.
 pub(crate) fn take_over() -> Option<ExitCode> {
     let mut args = std::env::args_os().skip(1);
     if args.next()? != MARK {

@@ -45,7 +45,7 @@ async fn an_alarm_holds_up_publishing_and_nothing_else() {
 
     watermark("1");
     let mut blocked = std::pin::pin!(bench.publish("blocked"));
-    // That it is blocked is known a moment before the reason is.
+    // The block is known a moment before the reason.
     let tells_why = |link: &Link| matches!(link, Link::Blocked { why } if why.contains("memory"));
     tokio::select! {
         () = &mut blocked => panic!("a message was taken during an alarm"),

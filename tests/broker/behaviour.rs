@@ -1,4 +1,4 @@
-//! What every broker does.
+//! The conformance suite of every broker.
 
 use std::sync::Arc;
 

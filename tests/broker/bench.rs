@@ -13,7 +13,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use tokio::time::{Instant, sleep, timeout};
 
 /// How long a connection may take; nodes of tests are up before they are connected to.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A connected broker with a pipeline of its own.
 pub(crate) struct Bench {
@@ -112,7 +112,7 @@ impl Bench {
 
 pub(crate) async fn connect(url: &str) -> Result<RabbitMq, QueueError> {
     let address: Address = url.parse().expect("a URL");
-    RabbitMq::connect(&address, "test", ConnectOptions::within(PATIENCE)).await
+    RabbitMq::connect(&address, "test", ConnectOptions::within(CONNECT_TIMEOUT)).await
 }
 
 /// Connects with a pool of at most `size` publishing connections.
@@ -120,20 +120,20 @@ pub(crate) async fn connect_pooled(url: &str, size: &str) -> RabbitMq {
     let address: Address = url.parse().expect("a URL");
     let options = ConnectOptions {
         publish_connections: size.parse().expect("a size"),
-        ..ConnectOptions::within(PATIENCE)
+        ..ConnectOptions::within(CONNECT_TIMEOUT)
     };
     let connected = RabbitMq::connect(&address, "test", options).await;
     connected.expect("the broker is up")
 }
 
-/// A channel that knows nothing of Drover; it keeps its connection.
+/// A channel of the bare client, which keeps its connection open.
 async fn by_hand(url: &str) -> lapin::Channel {
     let connection = lapin::Connection::connect(url, lapin::ConnectionProperties::default()).await;
     let connection = connection.expect("the broker is up");
     connection.create_channel().await.expect("a channel")
 }
 
-/// What must come to an end does so in time.
+/// Awaits `work` with a deadline.
 pub(crate) async fn within<T>(work: impl Future<Output = T>) -> T {
     timeout(DEADLINE, work).await.expect("it ends in time")
 }
@@ -143,7 +143,7 @@ pub(crate) async fn next(consumer: &mut dyn Consumer) -> Delivery {
     within(consumer.next()).await.expect("a delivery")
 }
 
-/// What a delivery says.
+/// The text of a delivery.
 pub(crate) fn text(delivery: &Delivery) -> String {
     String::from_utf8_lossy(&delivery.body).into_owned()
 }
@@ -169,7 +169,7 @@ pub(crate) async fn is_lost(held: &Delivery) {
     }
 }
 
-/// A port that nobody uses at the moment.
+/// A port that is free at the moment.
 pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     listener.local_addr().expect("it is bound").port()

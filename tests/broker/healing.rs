@@ -46,7 +46,7 @@ async fn survives(rabbit: &Rabbit, fault: impl FnOnce(&Rabbit)) {
     assert!(!late, "an old ack was taken");
     let hear = async { text(&next(&mut *listener).await) };
     let tell = async {
-        // What is broadcast before the listener is back is lost.
+        // A broadcast before the listener is back is lost.
         loop {
             bench
                 .broker
@@ -224,7 +224,7 @@ async fn giving_up_waiting_again_and_again_does_not_keep_a_consumer_from_coming_
     proxy.restore();
     // The network is slow now: to come back takes many of the waits below.
     proxy.delay(Duration::from_millis(20));
-    bench.publish("patience").await;
+    bench.publish("again").await;
     let delivery = async {
         loop {
             if let Ok(delivery) = timeout(Duration::from_millis(5), consumer.next()).await {
@@ -233,7 +233,7 @@ async fn giving_up_waiting_again_and_again_does_not_keep_a_consumer_from_coming_
         }
     };
     let delivery = timeout(DEADLINE, delivery).await.expect("it comes back");
-    assert_eq!(text(&delivery), "patience");
+    assert_eq!(text(&delivery), "again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -243,8 +243,8 @@ async fn who_gives_up_while_beginning_to_consume_leaves_no_consumer_behind() {
     let queue = Queue::Reports(bench.pipeline.clone());
     // Each answer takes its time, so that giving up hits every step of beginning.
     proxy.delay(Duration::from_millis(40));
-    for patience in (20..400).step_by(20).map(Duration::from_millis) {
-        let begun = timeout(patience, bench.broker.consume(&queue, 1)).await;
+    for limit in (20..400).step_by(20).map(Duration::from_millis) {
+        let begun = timeout(limit, bench.broker.consume(&queue, 1)).await;
         drop(begun);
     }
     proxy.restore();

@@ -1,4 +1,4 @@
-//! Who goes leaves nothing behind.
+//! A dropped client leaves nothing behind.
 
 use bytes::Bytes;
 use drover_shared::queue::Broker as _;

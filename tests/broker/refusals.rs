@@ -1,4 +1,4 @@
-//! What does not become better by waiting is said at once, with the way out and without the password.
+//! Permanent failures are reported at once, with the way out and without the password.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use drover_tests::{Proxy, Rabbit, shared, unique};
 
 use futures::StreamExt as _;
 
-use crate::bench::{Bench, PATIENCE, connect, free_port, next, receives, within};
+use crate::bench::{Bench, CONNECT_TIMEOUT, connect, free_port, next, receives, within};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_password_or_vhost_is_refused_at_once() {
@@ -33,7 +33,7 @@ async fn a_wrong_password_or_vhost_is_refused_at_once() {
             other => panic!("{wrong}: {other:?}"),
         }
         assert!(
-            begun.elapsed() < PATIENCE / 3,
+            begun.elapsed() < CONNECT_TIMEOUT / 3,
             "after {:?}",
             begun.elapsed()
         );
@@ -41,7 +41,7 @@ async fn a_wrong_password_or_vhost_is_refused_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_port_where_nobody_listens_is_unavailable_after_the_patience() {
+async fn a_port_where_nobody_listens_is_unavailable_after_the_timeout() {
     let proxy = Proxy::to(1);
     proxy.cut();
     let silent = Proxy::to(shared().port());
@@ -50,17 +50,13 @@ async fn a_port_where_nobody_listens_is_unavailable_after_the_patience() {
         let address: Address = format!("amqp://user:s3cret@127.0.0.1:{port}")
             .parse()
             .unwrap();
-        let patience = Duration::from_millis(700);
+        let timeout = Duration::from_millis(700);
         let begun = Instant::now();
-        let error = RabbitMq::connect(&address, "test", ConnectOptions::within(patience))
+        let error = RabbitMq::connect(&address, "test", ConnectOptions::within(timeout))
             .await
             .unwrap_err();
-        assert!(begun.elapsed() >= patience);
-        assert!(
-            begun.elapsed() < patience * 5,
-            "after {:?}",
-            begun.elapsed()
-        );
+        assert!(begun.elapsed() >= timeout);
+        assert!(begun.elapsed() < timeout * 5, "after {:?}", begun.elapsed());
         match error {
             QueueError::Unavailable { message } => {
                 assert!(
@@ -75,7 +71,7 @@ async fn a_port_where_nobody_listens_is_unavailable_after_the_patience() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broker_that_comes_up_within_the_patience_is_waited_for() {
+async fn a_broker_that_comes_up_within_the_timeout_is_waited_for() {
     let proxy = Proxy::to(shared().port());
     proxy.cut();
     let url = shared().vhost_at(proxy.port());
@@ -91,7 +87,7 @@ async fn a_broker_that_comes_up_within_the_patience_is_waited_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_goes_before_it_tells_its_version_is_waited_for_too() {
     let proxy = Proxy::to(shared().port());
-    // The first connection is the one that stays, the second one asks for the version.
+    // The first connection stays, the second connection asks for the version.
     proxy.admit(1);
     let url = shared().vhost_at(proxy.port());
     let connected = connect(&url);
@@ -168,7 +164,7 @@ async fn the_queues_of_another_store_are_refused_and_both_stores_are_named() {
     of_second.declare(&bench.pipeline).await.unwrap();
 }
 
-/// The broker closes the channel over such a message, and with it fail all others that are on their way.
+/// The broker closes the channel because of such a message, and all messages in flight on the channel fail.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_is_too_large_is_refused_alone() {
     let rabbit = Rabbit::configured("max_message_size = 20000\n");

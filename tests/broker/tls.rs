@@ -10,7 +10,7 @@ use drover_shared::queue::{Broker as _, Link, RabbitMq};
 use drover_tests::Rabbit;
 use tempfile::TempDir;
 
-use crate::bench::{Bench, PATIENCE, free_port, receives};
+use crate::bench::{Bench, CONNECT_TIMEOUT, free_port, receives};
 
 /// Whoever connects must show a certificate.
 const STRICT: &str = "\
@@ -52,7 +52,7 @@ async fn both_sides_show_their_certificates() {
     ] {
         let begun = Instant::now();
         let address: Address = url(parameters).parse().unwrap();
-        match RabbitMq::connect(&address, "test", ConnectOptions::within(PATIENCE)).await {
+        match RabbitMq::connect(&address, "test", ConnectOptions::within(CONNECT_TIMEOUT)).await {
             Err(QueueError::Refused { message }) => {
                 assert!(
                     message.contains("certfile") || message.contains("/no/such"),

@@ -1,4 +1,4 @@
-//! What came of it all.
+//! The outcome of all rounds.
 
 use std::fmt;
 use std::ops::AddAssign;
@@ -8,7 +8,7 @@ use std::ops::AddAssign;
 pub(crate) struct Counters {
     /// Commands that began.
     pub(crate) attempted: u64,
-    /// Pieces of work that the books called done at some moment.
+    /// Datums that the records called done at some moment.
     pub(crate) acknowledged: u64,
     /// Outputs that were right in the end.
     pub(crate) ok: u64,
@@ -16,14 +16,14 @@ pub(crate) struct Counters {
     pub(crate) lost: u64,
     /// Pieces of work that were cut off and done later.
     pub(crate) recovered: u64,
-    /// Endings that no disturbance explains.
+    /// Endings that no fault explains.
     pub(crate) unexpected: u64,
     /// Pieces of work that were acknowledged and done again.
     pub(crate) duplicated: u64,
 }
 
 impl Counters {
-    /// Whether every promise was kept.
+    /// True if every promise was kept.
     pub(crate) fn is_clean(&self) -> bool {
         self.lost == 0 && self.unexpected == 0 && self.duplicated == 0
     }

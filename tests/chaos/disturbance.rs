@@ -1,4 +1,4 @@
-//! What may befall a running `drover`.
+//! Faults of a running `drover`.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use drover_tests::{Outcome, Random, Running, Signal, eventually};
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
-/// One thing that befalls it.
+/// A fault.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Disturbance {
     /// SIGKILL, as a power cut.
@@ -20,7 +20,7 @@ pub(crate) enum Disturbance {
     Freeze,
     /// SIGSTOP, then SIGKILL.
     FreezeAndKill,
-    /// SIGKILL to one of its own helpers.
+    /// SIGKILL to a helper process.
     KillHelper,
 }
 
@@ -43,7 +43,7 @@ impl Disturbance {
     pub(crate) fn befall(self, mut running: Running, delay: Duration) -> Result<Outcome, String> {
         pass(delay, &mut running);
         if matches!(self, Self::Terminate | Self::InterruptTwice) {
-            // Before that, a signal ends it as it ends any program.
+            // Before the handlers are installed, a signal ends the process as usual.
             eventually("it listens for signals", || {
                 listens(&running) || running.has_ended()
             });
@@ -84,7 +84,8 @@ fn pass(time: Duration, running: &mut Running) {
     });
 }
 
-/// Whether it catches SIGTERM and SIGINT: bits of a mask in `/proc`, in hexadecimal, the first one for signal 1.
+/// True if the process catches SIGTERM and SIGINT: bits of a mask in `/proc`, in hexadecimal, the first bit for
+/// signal 1.
 fn listens(running: &Running) -> bool {
     let status = fs::read_to_string(format!("/proc/{}/status", running.pid())).unwrap_or_default();
     let caught = status

@@ -21,7 +21,7 @@ struct Round {
     /// The content of each input file; no content comes twice.
     inputs: BTreeMap<String, String>,
     versions: u64,
-    /// What the books called done, and how often its command had begun by then.
+    /// Datums that the records called done, with the number of starts of their commands by then.
     acknowledged: BTreeMap<String, u32>,
     unexpected: u64,
 }
@@ -82,13 +82,13 @@ impl Round {
         self.acknowledge();
     }
 
-    /// Notes what the books of the last job call done.
+    /// Notes the datums that the records of the last job call done.
     fn acknowledge(&mut self) {
         let datums = self
             .workspace
             .call(&["datums", "last", "--output", "json", "--state", "success"]);
         if datums.status.code() != Some(0) {
-            return; // cut off before its books were opened
+            return; // cut off before its records existed
         }
         let begun = self.workspace.tally("begun");
         for datum in datums.lines() {

@@ -4,7 +4,7 @@ use drover_tests::{Rabbit, TestCluster};
 
 use crate::guarantees::{assert_guarantees, recording_spec};
 
-/// What a coordinator says of a broker that does not give it back what it held.
+/// Message of a coordinator when the broker does not redeliver a held message.
 const EMPTY: &str = "came back without the messages";
 
 #[test]
@@ -46,7 +46,7 @@ fn survives(fault: fn(&Rabbit)) -> String {
     for worker in &mut workers {
         assert!(!worker.has_ended(), "{}", worker.stderr());
     }
-    // And whoever was there takes up the next job.
+    // A waiting candidate takes up the next job.
     cluster.workspace.numbered_files("in", 151);
     let next = cluster.wait(&cluster.publish(&recording_spec()));
     assert_eq!(next.counts(), "151: 1 processed, 150 skipped");

@@ -1,5 +1,5 @@
-//! What befalls coordinators and publishers: killed, frozen, several at once. One of them is at work at a time, and whoever
-//! comes next goes on.
+//! Faults of coordinators and publishers: killed, frozen, several at once. One leader is at work at a time, and the
+//! next leader continues.
 
 use drover_tests::{Random, Signal, Spec, TestCluster, eventually};
 
@@ -132,7 +132,7 @@ fn a_frozen_coordinator_that_wakes_writes_nothing_more() {
         (job.state(), job.counts().as_str()),
         ("success", "40: 40 processed")
     );
-    // Another job changes the output before the frozen one wakes.
+    // A second job changes the output before the frozen leader wakes.
     cluster.workspace.remove("in/007");
     let later = cluster.wait(&cluster.publish(&gated));
     assert_eq!(later.counts(), "39: 39 skipped");

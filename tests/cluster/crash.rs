@@ -24,7 +24,7 @@ fn a_worker_killed_between_upload_and_commit_loses_nothing_and_leaves_no_half_ou
     let script = format!(
         r#"i=0; while [ $i -lt {FILES} ]; do : > "/pfs/out/$DROVER_DATUM_INDEX.$i"; i=$((i+1)); done"#
     );
-    // Those who die with one datum again and again make it look like poison; so many tries are more than that.
+    // Repeated deaths with one datum look like poison, so the limit of tries is above their number.
     let many = Spec::new("made")
         .reads("in", "/*")
         .sh(&script)

@@ -29,7 +29,7 @@ fn script(cluster: &TestCluster) -> Outcome {
     cluster.workspace.start_command(script).finish()
 }
 
-/// What the script said of each region, without the id of its job.
+/// Output of the script for each region, without the ids of jobs.
 fn fates(outcome: &Outcome) -> Vec<String> {
     let lines = outcome.stdout.lines().map(|line| line.split(' '));
     lines

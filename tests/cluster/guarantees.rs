@@ -1,11 +1,11 @@
-//! What every job comes to, whatever befell it on the way: nothing lost, nothing done twice, no innocent failed, and the
-//! output of an undisturbed run.
+//! Guarantees for every job, whatever fault occurred on the way: nothing lost, nothing done twice, no innocent datum
+//! failed, and the output of an undisturbed run.
 
 use std::collections::BTreeSet;
 
 use drover_tests::{Job, Spec, TestCluster, Tree, eventually};
 
-/// Notes that it runs, copies its input, and adds it to a file that all datums write in their order.
+/// Notes the start, copies the input, and appends the input to a file that all datums share, in their order.
 pub(crate) fn recording_spec() -> Spec {
     script("sleep 0.02")
 }

@@ -1,4 +1,4 @@
-//! Jobs on the broker: published, worked on by whoever is connected, coordinated by whoever is there.
+//! Jobs on the broker: published, processed by all connected workers, coordinated by any service.
 
 use drover_tests::{Signal, Spec, TestCluster, eventually};
 

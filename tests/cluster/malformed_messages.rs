@@ -1,4 +1,4 @@
-//! Messages that nobody understands, on the queue of a running job.
+//! Malformed messages on the queue of a running job.
 
 use std::fs;
 
@@ -30,7 +30,7 @@ fn a_message_that_is_too_large_is_parked_and_the_job_flows_on() {
     is_parked(&cluster, &vec![b'x'; TOO_MUCH], "larger than the limit");
 }
 
-/// So few datums that the message behind them is taken while they run.
+/// Few enough datums for the message behind them to be delivered while the datums run.
 const FEW: usize = 4;
 
 fn is_parked(cluster: &TestCluster, body: &[u8], reason: &str) {

@@ -119,7 +119,7 @@ fn a_coordinator_behind_a_dead_line_is_replaced_after_three_heartbeats() {
     scene.proxy.half_open();
     let _next = scene.cluster.serve();
     scene.assert_guarantees(&id);
-    // What was held up arrives now, and changes nothing.
+    // The delayed messages arrive now, and change nothing.
     scene.proxy.restore();
     let last = scene
         .cluster
@@ -154,7 +154,7 @@ fn a_worker_whose_confirms_are_lost_reports_again_and_runs_nothing_twice() {
     wait_for_processed(&scene.cluster, &id, 1);
     scene.proxy.mute();
     scene.cluster.workspace.open_gate("gate");
-    // A report arrives, but it does not learn of that; what ends meanwhile waits for the road.
+    // A report arrives, but its confirm is lost; reports of datums that end meanwhile wait for the connection.
     wait_for_processed(&scene.cluster, &id, 2);
     scene.break_off();
     scene.assert_guarantees(&id);

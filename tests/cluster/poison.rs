@@ -1,4 +1,4 @@
-//! Datums that take their workers down with them.
+//! Datums that kill their workers.
 
 use drover_tests::{Spec, TestCluster, shared};
 
@@ -7,7 +7,7 @@ fn a_datum_that_kills_its_workers_is_failed_and_its_neighbours_are_not() {
     let cluster = TestCluster::new();
     cluster.workspace.numbered_files("in", 12);
     let _service = cluster.serve();
-    // A worker dies whenever datum 3 runs: this test sees to that, as the kernel would to one that eats all memory.
+    // The test kills a worker whenever datum 3 runs, as the kernel kills a process that uses up the memory.
     let spec = Spec::new("made")
         .reads("in", "/*")
         .sh(r#"

@@ -2,7 +2,7 @@
 
 use drover_tests::{Spec, TestCluster, eventually};
 
-/// Runs until it is killed.
+/// Runs until killed.
 fn endless() -> Spec {
     Spec::new("made")
         .reads("in", "/*")

@@ -1,10 +1,10 @@
-//! What befalls workers: killed, frozen, drained. Nothing is lost, nothing is committed twice, no innocent fails.
+//! Faults of workers: killed, frozen, drained. Nothing is lost, nothing is committed twice, no innocent datum fails.
 
 use std::time::{Duration, Instant};
 
 use drover_tests::{Proxy, Running, Signal, Spec, TestCluster, eventually, files, shared};
 
-/// Says that it started, waits for the gate, says that it ended, and copies its input.
+/// Notes the start, waits for the gate, notes the end, and copies the input.
 fn gated_spec() -> Spec {
     Spec::new("made").reads("in", "/*").sh(r#"
         echo "$DROVER_DATUM_INDEX" >> "$OUTSIDE/started"
@@ -32,7 +32,7 @@ fn what_a_killed_worker_ran_runs_elsewhere_within_a_second() {
     let killed = Instant::now();
     worker.kill();
     cluster.workspace.open_gate("gate");
-    // Whatever the dead one ran must begin again.
+    // The datums of the dead worker must begin again.
     let job = cluster.wait(&id);
     assert!(killed.elapsed() < Duration::from_secs(60));
     assert_eq!(
@@ -162,7 +162,7 @@ fn a_frozen_worker_that_wakes_can_neither_commit_nor_overwrite() {
     );
     let made = cluster.workspace.tree("made");
     frozen.signal(Signal::SIGCONT);
-    // It ends its commands, loses every commit, and takes part again.
+    // The worker ends its commands, loses every commit, and subscribes again.
     cluster.wait_for_lines("ended", 6);
     let again = cluster.wait(&cluster.publish(&spec));
     assert_eq!(again.counts(), "4: 4 skipped");

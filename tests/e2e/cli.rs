@@ -1,4 +1,4 @@
-//! What scripts depend on: exit codes, and JSON in exactly these shapes.
+//! Interfaces for scripts: exit codes, and JSON in exactly these shapes.
 
 use std::collections::BTreeSet;
 

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use drover_tests::{Job, Spec, Workspace, files, is_root};
 
-/// A workspace with one file `in/a` that holds `ant`.
+/// A workspace with the file `in/a`, whose content is `ant`.
 fn one_file() -> Workspace {
     let workspace = Workspace::new();
     workspace.file("in/a", "ant\n");

@@ -15,7 +15,7 @@ fn spec() -> Spec {
         cp "$in" /pfs/out/; cat "$in" > /pfs/out/all; ln -s "$in" "/pfs/out/link-$(basename "$in")""#)
 }
 
-/// What an undisturbed run makes.
+/// Output of an undisturbed run.
 fn undisturbed() -> Tree {
     let workspace = Workspace::new();
     workspace.numbered_files("in", DATUMS);
@@ -23,11 +23,11 @@ fn undisturbed() -> Tree {
     workspace.tree("made")
 }
 
-/// The indexes that the last job committed, as far as its books tell.
+/// The indexes that the last job committed, according to its records.
 fn committed(workspace: &Workspace) -> BTreeSet<String> {
     let datums = workspace.call(&["datums", "last", "--output", "json", "--state", "success"]);
     if datums.status.code() != Some(0) {
-        return BTreeSet::new(); // killed before its books were opened
+        return BTreeSet::new(); // killed before its records existed
     }
     datums
         .lines()

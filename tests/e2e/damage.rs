@@ -57,7 +57,7 @@ impl Damage {
     }
 }
 
-/// One damage to one file of a store.
+/// A damage to a file of a store.
 #[derive(Clone, Debug)]
 struct Case {
     store: &'static str,
@@ -111,7 +111,7 @@ fn damaged_soon(finished: bool) -> Workspace {
     workspace
 }
 
-/// What a fresh store has in the end.
+/// Final content of a fresh store.
 fn expected() -> Tree {
     let workspace = Workspace::new();
     workspace.file("in/a", "");
@@ -172,7 +172,7 @@ fn follow_advice(workspace: &Workspace, path: &Path) {
     }
 }
 
-/// The failures of one case.
+/// Failures of one case.
 fn judge(case: &Case, base: &Workspace, expected: &Tree) {
     let workspace = Workspace::new();
     copy(base, &workspace);

@@ -31,7 +31,7 @@ fn in_mount_namespace(workspace: &Workspace, spec: &Spec, script: &str) -> Outco
     workspace.start_command(command).finish()
 }
 
-/// Asserts that it did not succeed and that it says each of `words`.
+/// Asserts a failure whose message contains each of `words`.
 #[track_caller]
 fn refuses(outcome: &Outcome, words: &[&str]) {
     assert!(
@@ -224,7 +224,7 @@ fn staged_output_that_vanished_is_made_again() {
     let job = workspace.succeeds(&copies());
     fs::remove_dir_all(workspace.path(&format!(".drover/jobs/{}", job.id()))).unwrap();
     fs::remove_dir_all(workspace.path("copies")).unwrap();
-    // One run may have to find out; the one after it must be whole.
+    // The first run may have to notice the damage; the next run must be whole.
     let first = workspace.run(&copies());
     if first.status.code() != Some(0) {
         workspace.succeeds(&copies());

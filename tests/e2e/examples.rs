@@ -1,4 +1,4 @@
-//! Every example gives the output that lies beside it.
+//! Every example produces its expected output.
 
 use std::fs;
 use std::path::Path;

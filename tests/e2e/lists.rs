@@ -1,4 +1,4 @@
-//! Looking at jobs, waiting for them, stopping and retrying them.
+//! Commands that show, await, stop and retry jobs.
 
 use drover_tests::{Spec, Workspace, eventually};
 

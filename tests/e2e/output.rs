@@ -1,4 +1,4 @@
-//! What commands leave in `/pfs/out` becomes the output folder, in order, and nothing else does.
+//! The files of commands in `/pfs/out`, and no others, become the output folder, in order.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -21,7 +21,7 @@ fn fails_saying(script: &str, words: &[&str]) {
     assert!(workspace.tree("made").is_empty());
 }
 
-/// Runs `script` over one file `in/a` (`ant`) and gives what it made.
+/// Runs `script` over the file `in/a` (`ant`) and returns the output.
 fn made_by(script: &str) -> drover_tests::Tree {
     let workspace = Workspace::new();
     workspace.file("in/a", "ant\n");

@@ -118,7 +118,7 @@ fn a_chain_runs_through_unless_something_fails_upstream() {
 }
 
 #[test]
-fn another_spec_a_pause_and_an_end_are_heeded() {
+fn another_spec_a_pause_and_an_end_take_effect() {
     let workspace = Workspace::new();
     workspace.numbered_files("in", 2);
     create(&workspace, &[&copy()]);

@@ -1,4 +1,4 @@
-//! A command sees its own datum and nothing else, and nothing of it stays.
+//! A command sees its own datum only, and leaves nothing behind.
 
 use std::fs;
 use std::path::Path;
@@ -135,12 +135,13 @@ fn background_children_neither_survive_nor_delay_the_datum() {
     for (number, stray) in strays.iter().enumerate() {
         workspace.file(&format!("in/{number}"), format!("{stray}\n"));
     }
-    // Each shares stdout and stderr with its parent, so that whoever waits for the end of those waits for ever.
+    // Each process shares stdout and stderr with its parent, so a reader that waits for the end of the pipes waits
+    // for ever.
     workspace.succeeds(&spec(
         r#"sh "$in"; echo done > "/pfs/out/$(basename "$in")""#,
     ));
     assert_eq!(workspace.tree("made").len(), strays.len());
-    // That none is left is asserted when the workspace is dropped.
+    // Dropping the workspace asserts that no process is left.
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use drover_tests::{Running, Signal, Spec, Workspace, eventually};
 
-/// Says that it started, then waits for the gate.
+/// Notes the start, then waits for the gate.
 const GATED: &str = r#"
     echo >> "$OUTSIDE/started"
     while [ ! -e "$OUTSIDE/gate" ]; do sleep 0.01; done

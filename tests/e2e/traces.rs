@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 
-/// A collector: takes whatever is posted, and keeps its spans.
+/// A collector that accepts every post and keeps the spans.
 struct Collector {
     port: u16,
     spans: Arc<Mutex<Vec<Span>>>,
@@ -31,7 +31,7 @@ impl Collector {
         Self { port, spans }
     }
 
-    /// The spans by their names; the last one of each.
+    /// Spans by name; of several spans with a name, the last.
     fn by_name(&self) -> BTreeMap<String, Span> {
         let spans = self.spans.lock().expect("nobody panicked");
         spans
@@ -41,7 +41,7 @@ impl Collector {
     }
 }
 
-/// Answers the requests of one client until it hangs up.
+/// Answers the requests of one client until the connection closes.
 fn serve(mut client: &TcpStream, kept: &Mutex<Vec<Span>>) {
     let mut reader = BufReader::new(client);
     loop {

@@ -8,9 +8,9 @@ use drover_tests::{Running, TestCluster, eventually};
 use serde_json::Value;
 
 /// How long a client waits for anything.
-const PATIENCE: Duration = Duration::from_secs(40);
+const READ_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// A service that shows its page.
+/// A service with its page.
 pub(crate) struct Page {
     pub(crate) service: Running,
     address: String,
@@ -66,12 +66,12 @@ impl Page {
     pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(&self.address).expect("the page listens");
         stream
-            .set_read_timeout(Some(PATIENCE))
+            .set_read_timeout(Some(READ_TIMEOUT))
             .expect("a socket has a timeout");
         stream
     }
 
-    /// What comes back for a request.
+    /// The answer to a request.
     pub(crate) fn ask(
         &self,
         method: &str,
@@ -99,7 +99,7 @@ impl Page {
         self.token.as_ref().map(header).unwrap_or_default()
     }
 
-    /// What comes back for these bytes, until the other end closes.
+    /// The answer to raw bytes, until the other end closes.
     pub(crate) fn send(&self, bytes: &[u8]) -> Answer {
         let mut stream = self.connect();
         // A refusal may come, and the connection be closed, before all is sent.
@@ -119,7 +119,7 @@ impl Page {
         }
     }
 
-    /// The JSON at a path that must be there.
+    /// The JSON at a path that must exist.
     #[track_caller]
     pub(crate) fn get(&self, path: &str) -> Value {
         let answer = self.ask("GET", path, &[], b"");
@@ -155,7 +155,7 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// Asserts that it is an error of the contract's shape.
+    /// Asserts an error in the shape of the contract.
     #[track_caller]
     pub(crate) fn is_error(&self, status: u16, kind: &str) {
         assert_eq!(self.status, status, "{self:?}");
@@ -190,7 +190,7 @@ impl Events {
             line.clear();
         }
         panic!(
-            "the stream ended, or nothing came for {PATIENCE:?}, before the {kind} that was wanted"
+            "the stream ended, or nothing came for {READ_TIMEOUT:?}, before the {kind} that was wanted"
         );
     }
 }

@@ -89,7 +89,7 @@ fn clients_that_never_finish_are_let_go_and_block_nobody_for_long() {
     );
     let mut silent = idle.swap_remove(0);
     let mut rest = Vec::new();
-    // It is closed, however; what it is told before does not matter.
+    // The connection is closed; an answer before the close does not matter.
     let _ = silent.read_to_end(&mut rest);
     assert!(
         begun.elapsed() < Duration::from_secs(30),

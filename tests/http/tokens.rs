@@ -1,4 +1,4 @@
-//! Who is let in.
+//! Access by tokens.
 
 use drover_tests::{TestCluster, eventually};
 

@@ -10,7 +10,7 @@ use std::sync::Once;
 use drover_tests::{repository, unique};
 use serde_json::{Value, json};
 
-/// A namespace of its own in the cluster; it goes when this is dropped.
+/// A namespace of the test in the cluster; deleted on drop.
 pub(crate) struct Cluster {
     pub(crate) namespace: String,
 }
@@ -48,7 +48,7 @@ impl Cluster {
         Some(cluster)
     }
 
-    /// The roles as they are installed, in this namespace.
+    /// The roles as installed, in the namespace of the test.
     fn grant(&self) {
         let rbac =
             fs::read_to_string(repository().join("deploy/kubernetes/base/rbac.yaml")).unwrap();
@@ -107,7 +107,7 @@ impl Cluster {
         assert!(output.status.success(), "{}", said(&output));
     }
 
-    /// What the cluster says to these objects.
+    /// Answers of the cluster to these objects.
     pub(crate) fn refusal(&self, object: &Value) -> String {
         let output = self.try_to_apply(&object.to_string());
         assert!(!output.status.success(), "it was not refused: {object}");
@@ -156,7 +156,7 @@ impl Cluster {
         ]));
     }
 
-    /// What a pod answers over HTTP, by way of the API server; nothing while it does not.
+    /// Answer of a pod over HTTP, by way of the API server; none while the pod does not answer.
     pub(crate) fn ask_pod(&self, name: &str, port: u16, path: &str) -> String {
         let (namespace, pod) = (&self.namespace, format!("{name}:{port}"));
         let url = format!("/api/v1/namespaces/{namespace}/pods/{pod}/proxy{path}");
@@ -184,7 +184,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // Nobody is there any more to take finalizers away.
+        // No operator is left to remove finalizers.
         let pipelines = self.kubectl(["get", "pipelines", "--output=name"]).output();
         for name in pipelines
             .iter()
@@ -208,7 +208,7 @@ impl Drop for Cluster {
     }
 }
 
-/// A setting of these tests.
+/// A setting of the tests.
 #[expect(
     clippy::disallowed_methods,
     reason = "tests have no command line of their own"
@@ -258,7 +258,7 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// What a call that must succeed writes.
+/// Output of a call that must succeed.
 #[track_caller]
 fn done(mut command: impl std::borrow::BorrowMut<Command>) -> String {
     let command = command.borrow_mut();

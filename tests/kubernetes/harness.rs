@@ -45,7 +45,7 @@ impl OperatorHarness {
         Running::start(command, &self.drover.workspace.outside(&name))
     }
 
-    /// Applies a pipeline with these fields beside the least that one has.
+    /// Applies a minimal pipeline with these additional fields.
     pub(crate) fn apply(&self, name: &str, fields: &Value) {
         self.cluster.apply(&resource(name, fields));
     }
@@ -81,7 +81,7 @@ impl OperatorHarness {
     }
 }
 
-/// A pipeline with these fields beside the least that one has. Its pods fit no node, so that none of them runs.
+/// A minimal pipeline with these additional fields. Its pods fit no node, so none of the pods runs.
 pub(crate) fn resource(name: &str, fields: &Value) -> Value {
     let mut spec = json!({
         "transform": { "image": "example.invalid/nothing:1", "cmd": ["true"] },

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::cluster::{self, Cluster};
 use crate::harness::OperatorHarness;
 
-/// A node that is only pretended; it goes when this is dropped.
+/// A fake node; deleted on drop.
 struct Node<'a> {
     cluster: &'a Cluster,
     name: String,

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, variable};
 
-/// What real pods need.
+/// Requirements of real pods.
 struct Surroundings {
     image: String,
     worker: [String; 2],
@@ -31,7 +31,7 @@ struct Surroundings {
 }
 
 impl Surroundings {
-    /// What the environment says; none if it does not, and that is told.
+    /// The value of the variable; none, with a message, if the variable is missing.
     fn given() -> Option<Self> {
         let given = || {
             let worker = match variable("DROVER_TEST_WORKER_PATH") {
@@ -74,7 +74,7 @@ struct Field {
     cluster: Cluster,
     around: Surroundings,
     folder: tempfile::TempDir,
-    /// What stands in the bucket because of this test.
+    /// Objects of the test in the bucket.
     pipelines: RefCell<Vec<String>>,
 }
 
@@ -126,7 +126,7 @@ impl Field {
         Running::start(command, &self.folder.path().join("service"))
     }
 
-    /// Runs `drover` to its end and returns what it writes.
+    /// Runs `drover` to the end and returns the output.
     fn call(&self, arguments: &[&str]) -> String {
         let output = self.command(drover()).args(arguments).output().unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
@@ -174,7 +174,7 @@ impl Field {
         self.pipelines.borrow_mut().push(name.to_owned());
     }
 
-    /// The job that the service starts for the pipeline once it has something to read.
+    /// The job that the service starts for the pipeline once inputs exist.
     fn started(&self, name: &str) -> String {
         let mut job = None;
         eventually("a job is started", || {
@@ -198,7 +198,7 @@ impl Field {
 }
 
 impl Drop for Field {
-    /// Else whoever serves this bucket next would start their jobs.
+    /// Otherwise the next service on the bucket would start the jobs of the test.
     fn drop(&mut self) {
         for name in self.pipelines.borrow().iter() {
             let mut command = self.command(drover());
@@ -217,12 +217,12 @@ fn a_pod_that_is_killed_in_the_middle_of_a_datum_costs_nothing_but_time() {
     let script = format!("sleep 3; cp /pfs/{repo}/* /pfs/out/");
     field.pipeline(&name, &repo, &script);
     let ready = || field.cluster.get("pipeline", &name)["status"]["readyReplicas"] == 2;
-    // Nobody publishes it: a job of somebody's would find all done by the one that the service starts.
+    // The test publishes no job: a second job would skip all work of the job that the service starts.
     let job = field.started(&name);
     eventually("both workers are ready", ready);
     let is_busy = |pod: &String| {
-        let measures = field.cluster.ask_pod(pod, 9090, "/metrics");
-        measures.lines().any(|line| line == "drover_slots_busy 1")
+        let metrics = field.cluster.ask_pod(pod, 9090, "/metrics");
+        metrics.lines().any(|line| line == "drover_slots_busy 1")
     };
     let mut victim = None;
     eventually("a datum runs in a pod", || {

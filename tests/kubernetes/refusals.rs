@@ -1,4 +1,4 @@
-//! What the API server refuses by itself, and what the operator tells.
+//! Refusals of the API server itself, and the reports of the operator.
 
 use serde_json::{Value, json};
 

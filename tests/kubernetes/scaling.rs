@@ -72,7 +72,7 @@ fn before_workers_go_all_are_marked_with_what_their_removal_costs() {
                 pod["metadata"]["annotations"]["controller.kubernetes.io/pod-deletion-cost"].clone()
             })
             .collect();
-        // It runs nowhere, so it can't say whether it is busy.
+        // The pod runs nowhere, so the pod cannot tell its utilization.
         costs == ["100"]
     });
 }

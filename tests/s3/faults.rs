@@ -7,7 +7,7 @@ use drover_tests::{Outcome, Spec};
 
 use crate::field::Field;
 
-/// Nobody waits longer for a bucket that is gone.
+/// No command waits longer for a bucket that is gone.
 const A_MINUTE: Duration = Duration::from_secs(60);
 
 /// Copies, and notes each run in `runs`.
@@ -16,7 +16,7 @@ fn copy() -> Spec {
     Spec::new("copy").reads("in", "/*").sh(script)
 }
 
-/// Runs a command with a store that is not there.
+/// Runs a command with a store that does not exist.
 fn lists_jobs(field: &Field, store: &str, environment: &[(&str, &str)]) -> Outcome {
     let mut command = field.command(&["jobs"]);
     command
@@ -90,7 +90,7 @@ fn what_arrives_damaged_is_refused_and_sent_again() {
     assert_eq!(field.tree("copy"), field.tree("in"));
 }
 
-/// Each of them waits for patience to end, so all wait at once.
+/// Each command waits for the end of its retry budget, so all wait at the same time.
 #[test]
 fn long_trouble_is_told_within_a_minute() {
     std::thread::scope(|scope| {

@@ -39,7 +39,7 @@ impl Field {
         command
     }
 
-    /// Runs `drover` with these arguments to its end.
+    /// Runs `drover` with the arguments to the end.
     #[track_caller]
     pub(crate) fn call(&self, args: &[&str]) -> Outcome {
         self.workspace.start_command(self.command(args)).finish()
@@ -75,7 +75,7 @@ impl Field {
         self.s3.put(&format!("cluster/{path}"), bytes);
     }
 
-    /// What lies below a folder of the store.
+    /// The files below a folder of the store.
     pub(crate) fn tree(&self, folder: &str) -> Tree {
         self.s3.tree(&format!("cluster/{folder}"))
     }

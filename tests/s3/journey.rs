@@ -1,4 +1,4 @@
-//! What `drover run` promises on a folder, it keeps on a bucket.
+//! The promises of `drover run` on a folder hold on a bucket.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -126,7 +126,7 @@ fn kill_after(field: &Field, mut running: Running, runs: usize) {
 fn done(field: &Field) -> Vec<String> {
     let datums = field.call(&["datums", "last", "--output", "json", "--state", "success"]);
     if datums.status.code() != Some(0) {
-        return Vec::new(); // killed before its books were opened
+        return Vec::new(); // killed before its records existed
     }
     let lines = datums.lines();
     lines

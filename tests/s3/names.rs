@@ -89,7 +89,8 @@ fn a_key_that_could_leave_the_datum_is_refused_by_name() {
     }
 }
 
-/// What lies around the datums: the place of the test, the output, and the system's folder for temporary files.
+/// The surroundings of the datums: the directory of the test, the output, and the folder of the system for temporary
+/// files.
 fn everything(field: &Field) -> (Tree, Tree, bool) {
     let outside = Tree::read(&field.workspace.outside(""));
     let escaped = Path::new("/pfs/escaped").exists() || Path::new("/tmp/escaped").exists();

@@ -56,7 +56,7 @@ fn build() -> Option<PathBuf> {
         // all of them would be compiled once more.
         cargo.args(["--workspace", "--bins", "--test", "e2e"]);
     }
-    // What cargo tells the test about its package would make build scripts believe that everything has changed.
+    // Cargo's variables about the package of the test would make build scripts believe that everything has changed.
     for (name, _) in std::env::vars_os() {
         let told = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"];
         if told

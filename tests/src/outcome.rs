@@ -1,11 +1,11 @@
-//! What a finished `drover` said.
+//! Result of a finished `drover`.
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use serde_json::Value;
 
-/// How a process ended, and what it wrote.
+/// Exit status and output of a process.
 #[derive(Debug)]
 pub struct Outcome {
     /// How it ended.
@@ -111,17 +111,17 @@ impl Job {
         self.0["state"].as_str().expect("a record has a state")
     }
 
-    /// Whether it is over.
+    /// True if the job is in a final state.
     pub fn has_ended(&self) -> bool {
         ["success", "failure", "killed"].contains(&self.state())
     }
 
-    /// Why it failed or was killed; empty when it was not.
+    /// Reason of a failed or killed job; empty for other jobs.
     pub fn reason(&self) -> &str {
         self.0["reason"].as_str().unwrap_or_default()
     }
 
-    /// One of its counts: `total`, `processed`, `skipped`, `failed` or `recovered`.
+    /// A count of the job: `total`, `processed`, `skipped`, `failed` or `recovered`.
     pub fn count(&self, of: &str) -> u64 {
         self.0["datums"][of]
             .as_u64()

@@ -10,15 +10,15 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum NetworkFault {
     Fair,
-    /// Nothing arrives, nothing is refused: as if a cable were pulled. What was sent arrives afterwards.
+    /// Nothing arrives and nothing is refused, as with a pulled cable. The delayed bytes arrive afterwards.
     Stalled,
-    /// What is sent arrives, what is answered is lost.
+    /// Requests arrive, answers are lost.
     Mute,
     /// Connections break, and new ones break at once.
     Cut,
 }
 
-/// A port that leads to another one of this machine, for as long as the test lets it.
+/// A port that forwards to another port of the machine, with the faults that a test sets.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
@@ -39,7 +39,7 @@ struct State {
     bytes_per_second: Option<u32>,
     /// So many more connections are made, then each new one breaks at once.
     admitted: Option<usize>,
-    /// Connections that broke as soon as they were made.
+    /// Connections that were cut right after the accept.
     turned_away: usize,
     /// Both ends of all connections.
     streams: Vec<TcpStream>,
@@ -84,8 +84,8 @@ impl Proxy {
         self.network.turn(NetworkFault::Stalled);
     }
 
-    /// Swallows what the other side answers, so that nobody learns what became of what they sent. End it by
-    /// [`Proxy::cut`]: what was swallowed never arrives.
+    /// Swallows the answers of the other side, so the outcome of requests stays unknown. End the fault by
+    /// [`Proxy::cut`]: swallowed answers never arrive.
     pub fn mute(&self) {
         self.network.turn(NetworkFault::Mute);
     }
@@ -132,13 +132,13 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         self.network.lock().over = true;
         self.network.turn(NetworkFault::Cut);
-        // Wakes the thread that accepts.
+        // Wakes the accepting thread.
         let _ = TcpStream::connect(self.address);
     }
 }
 
 impl State {
-    /// Whether another connection is made; if so, it is counted.
+    /// True if a further connection is admitted; the connection is counted then.
     fn admits(&mut self) -> bool {
         let admitted = self.admitted.is_none_or(|left| left > 0);
         self.admitted = self.admitted.map(|left| left.saturating_sub(1));

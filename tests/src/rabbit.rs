@@ -39,7 +39,7 @@ enum BrokerKind {
 #[derive(Debug)]
 struct Node {
     installation: Installation,
-    /// What holds all of the node's files, as the node sees it.
+    /// Root of the node's files, as the node sees them.
     folder: PathBuf,
     port: u16,
     distribution_port: u16,
@@ -48,7 +48,7 @@ struct Node {
     _cleaner: Cleaner,
 }
 
-/// The broker that all tests of this process share, each with a [`Rabbit::vhost`] of its own.
+/// The broker that all tests of a process share, each with a [`Rabbit::vhost`] of its own.
 pub fn shared() -> &'static Rabbit {
     static SHARED: OnceLock<Rabbit> = OnceLock::new();
     SHARED.get_or_init(|| match BrokerSource::look() {
@@ -85,7 +85,7 @@ impl Rabbit {
         }
     }
 
-    /// A URL of a vhost that nobody else uses. Of somebody else's broker, that broker's own URL.
+    /// A URL of a fresh vhost; for an external broker, the URL of that broker.
     pub fn vhost(&self) -> String {
         match &self.place {
             BrokerKind::Url(url) => url.clone(),
@@ -93,7 +93,7 @@ impl Rabbit {
         }
     }
 
-    /// A URL of the vhost that every broker has, also one that has lost everything.
+    /// A URL of the default vhost, which exists also after a loss of all data.
     pub fn first_vhost(&self) -> String {
         self.url(self.port(), "%2f")
     }
@@ -103,30 +103,31 @@ impl Rabbit {
         self.url(port, &self.fresh_vhost())
     }
 
-    /// The port that it listens on.
+    /// Port of the listener.
     pub fn port(&self) -> u16 {
         self.node().port
     }
 
-    /// Runs `rabbitmqctl` with these arguments; returns what it says.
+    /// Runs `rabbitmqctl` with these arguments; returns the output.
     pub fn ctl(&self, arguments: &[&str]) -> String {
         self.node().ctl(arguments)
     }
 
-    /// Stops it in good order and starts it again.
+    /// Restarts the node in good order.
     pub fn restart(&self) {
         self.stop();
         self.start_again();
     }
 
-    /// Stops it in good order.
+    /// Stops the node in good order.
     pub fn stop(&self) {
         self.node().end(Signal::SIGTERM);
     }
 
-    /// Waits until it has written down that the queues of this pipeline exist, which it does some time after it said so:
-    /// before that, a queue does not survive [`Rabbit::kill`]. It comes back as a member of nothing that never elects a
-    /// leader (seen with 3.10.8, whose `ra_directory` leaves its table's writes to the table's delay).
+    /// Waits until the node has written down that the queues of the pipeline exist, some time after their
+    /// confirmation: before that, a queue does not survive [`Rabbit::kill`], and comes back without members that
+    /// could elect a leader (seen with 3.10.8, whose `ra_directory` leaves the writes of its table to the table's
+    /// delay).
     pub fn remembers(&self, pipeline: &str) {
         let node = self.node();
         let names = format!("data/{}/quorum/{0}/names.dets", node.name());
@@ -144,7 +145,7 @@ impl Rabbit {
         self.node().end(Signal::SIGKILL);
     }
 
-    /// Ends it at once, with all that it has stored.
+    /// Kills the node at once; stored messages stay on disk.
     pub fn lose_everything(&self) {
         self.kill();
         let data = self.node().outside().join("data");
@@ -206,7 +207,7 @@ impl Node {
             .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
     }
 
-    /// The folder as this process sees it.
+    /// The folder as the current process sees it.
     fn outside(&self) -> PathBuf {
         self.installation.outside(&self.folder)
     }
@@ -229,7 +230,7 @@ impl Node {
             }
             TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok()
         });
-        // Somebody has to notice its end.
+        // The end of the process has to be reaped.
         std::thread::spawn(move || server.wait());
     }
 
@@ -284,7 +285,8 @@ impl Node {
         let boots = |pid: &Pid| {
             let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             let command = String::from_utf8_lossy(&command).into_owned();
-            // `rabbitmqctl` is a virtual machine as well, and the script that starts one names what it starts.
+            // `rabbitmqctl` is a virtual machine as well, and the script that starts such a machine names the started
+            // program.
             command.contains("/beam") && command.contains("\0rabbit\0boot\0")
         };
         let machine = cleaner::processes_of(&self.folder).into_iter().find(boots);
@@ -295,7 +297,7 @@ impl Node {
         format!("drover-test-{}@localhost", self.port)
     }
 
-    /// One of the installation's commands, told where this node is.
+    /// A command of the installation, with the address of the node.
     fn command(&self, name: &str) -> Command {
         let mut command = self.installation.command(name);
         let inside = |name: &str| self.folder.join(name);
@@ -327,7 +329,7 @@ impl Node {
     }
 }
 
-/// Ports that nobody uses, and that nobody is given who does not name them: they stay free until the node has them.
+/// Free ports outside of the range for clients: they stay free until the node binds them.
 fn free_ports() -> [u16; 3] {
     let listeners = [(); 3].map(|()| {
         loop {
@@ -339,7 +341,7 @@ fn free_ports() -> [u16; 3] {
     listeners.map(|listener| listener.local_addr().expect("it is bound").port())
 }
 
-/// Below those that systems choose from for clients, and for who binds to port 0.
+/// Below the range from which systems choose ports for clients and for listeners on port 0.
 fn any_port() -> u16 {
     let any = RandomState::new().build_hasher().finish();
     10_000 + u16::try_from(any % 22_000).expect("it is less than 22000")

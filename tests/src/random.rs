@@ -19,7 +19,7 @@ impl Random {
         (mixed ^ (mixed >> 31)) % limit
     }
 
-    /// An index into something of this length, which is not 0.
+    /// An index into a sequence of this length, which is not 0.
     pub fn index(&mut self, length: usize) -> usize {
         usize::try_from(self.below(length as u64)).expect("it is below a length")
     }

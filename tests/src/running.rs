@@ -1,4 +1,4 @@
-//! A `drover` that is still at it.
+//! A running `drover`.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 
 use crate::{Outcome, eventually};
 
-/// A started process; killed when dropped. Its output goes to files, so that nobody has to drain it.
+/// A started process; killed when dropped. The output goes to files, so no reader has to drain pipes.
 #[derive(Debug)]
 pub struct Running {
     child: Child,
@@ -41,7 +41,7 @@ impl Running {
         self.child.id()
     }
 
-    /// Sends it a signal, unless it has ended.
+    /// Sends a signal, unless the process has ended.
     pub fn signal(&mut self, signal: Signal) {
         if !self.has_ended() {
             let pid = Pid::from_raw(self.child.id().try_into().expect("a pid is small"));
@@ -49,7 +49,7 @@ impl Running {
         }
     }
 
-    /// Whether it has ended.
+    /// True if the process has ended.
     pub fn has_ended(&mut self) -> bool {
         if self.ended.is_none() {
             self.ended = self.child.try_wait().expect("a child can be waited for");
@@ -57,7 +57,7 @@ impl Running {
         self.ended.is_some()
     }
 
-    /// What it has said so far on stderr.
+    /// Standard error so far.
     pub fn stderr(&self) -> String {
         read(&self.said.with_extension("stderr"))
     }

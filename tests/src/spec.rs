@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 pub struct Spec(pub Value);
 
 impl Spec {
-    /// A pipeline that copies each input to its output, once it has an input.
+    /// A pipeline that copies each input to the output, once an input is set.
     pub fn new(name: &str) -> Self {
         Self(json!({ "pipeline": { "name": name }, "datum_tries": 1, "transform": {} }))
             .sh("mkdir -p /pfs/out; for each in /pfs/*/*; do case $each in /pfs/out/*) ;; *) cp -R \"$each\" /pfs/out/;; esac; done")

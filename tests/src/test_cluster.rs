@@ -6,19 +6,19 @@ use std::process::Command;
 use crate::s3::S3;
 use crate::{Job, Outcome, Running, Spec, Workspace, drover_worker, eventually, rabbit};
 
-/// A store, a vhost of the broker, and those who meet there. Put it before the processes that it starts, so that they
-/// are gone before it.
+/// A store, a vhost of the broker, and the processes of a cluster. Declare the value before the processes, so that
+/// the processes are dropped first.
 #[derive(Debug)]
 pub struct TestCluster {
-    /// The store, and what lies beside it.
+    /// The store and its surroundings.
     pub workspace: Workspace,
     url: String,
-    /// What else its processes are told, such as where a bucket is.
+    /// Further variables of the processes, such as the address of a bucket.
     environment: Vec<(&'static str, String)>,
 }
 
 impl TestCluster {
-    /// A store and a vhost that nobody has used.
+    /// A fresh store and a fresh vhost.
     pub fn new() -> Self {
         Self::at(rabbit::shared().vhost())
     }
@@ -59,12 +59,12 @@ impl TestCluster {
         command
     }
 
-    /// Starts `drover` with these arguments.
+    /// Starts `drover` with the arguments.
     pub fn start(&self, args: &[impl AsRef<OsStr>]) -> Running {
         self.workspace.start_command(self.command(args))
     }
 
-    /// Runs `drover` with these arguments to its end.
+    /// Runs `drover` with the arguments to the end.
     #[track_caller]
     pub fn call(&self, args: &[impl AsRef<OsStr>]) -> Outcome {
         self.start(args).finish()

@@ -5,11 +5,11 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-/// Every file below a folder with its bytes. Links and empty directories show as what they are.
+/// Every file below a folder with its bytes. Links and empty directories are shown as such.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Tree(BTreeMap<String, String>);
 
-/// The tree that holds exactly these files.
+/// The tree with exactly these files.
 pub fn files<const N: usize>(files: [(&str, &str); N]) -> Tree {
     Tree(
         files
@@ -20,7 +20,7 @@ pub fn files<const N: usize>(files: [(&str, &str); N]) -> Tree {
 }
 
 impl Tree {
-    /// What lies below `folder`; a folder that does not exist is empty.
+    /// The files below `folder`; none if the folder does not exist.
     pub fn read(folder: &Path) -> Self {
         let mut tree = BTreeMap::new();
         if folder.exists() {
@@ -39,7 +39,7 @@ impl Tree {
         self.0.len()
     }
 
-    /// The paths whose content differs from `expected`, or that only one side has.
+    /// Paths with a content other than in `expected`, or on one side only.
     pub fn differences(&self, expected: &BTreeMap<String, String>) -> Vec<String> {
         let all: BTreeSet<&String> = self.0.keys().chain(expected.keys()).collect();
         let differ = all
@@ -48,7 +48,7 @@ impl Tree {
         differ.cloned().collect()
     }
 
-    /// Whether there are none.
+    /// True if there are no files.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -13,10 +13,8 @@ use tempfile::TempDir;
 
 use crate::{Outcome, Running, Spec, Tree, drover, eventually, processes_marked};
 
-/// A store in a folder of its own, with a folder beside it for what commands tell behind Drover's back.
-///
-/// When it is dropped, no process that was started in it may be left. That of a test that fails is kept, for people to
-/// look into.
+/// A store in a folder of its own, with a folder beside the store for notes of commands. When the workspace is
+/// dropped, no process that was started in it may be left. The workspace of a failed test is kept for inspection.
 #[derive(Debug)]
 pub struct Workspace {
     root: TempDir,
@@ -24,7 +22,7 @@ pub struct Workspace {
     ordinary_user: bool,
 }
 
-/// Whether the tests run as root.
+/// True if the tests run as root.
 pub fn is_root() -> bool {
     Uid::effective().is_root()
 }
@@ -97,7 +95,7 @@ impl Workspace {
         copy(folder, &self.store());
     }
 
-    /// Writes `count` files `<repo>/000`, `<repo>/001` … that hold their own numbers.
+    /// Writes `count` files `<repo>/000`, `<repo>/001` … with their own numbers as content.
     pub fn numbered_files(&self, repo: &str, count: usize) {
         for number in 0..count {
             self.file(&format!("{repo}/{number:03}"), format!("{number}\n"));
@@ -110,7 +108,7 @@ impl Workspace {
             .unwrap_or_else(|error| panic!("cannot remove {path}: {error}"));
     }
 
-    /// What lies below a folder of the store.
+    /// The files below a folder of the store.
     pub fn tree(&self, folder: &str) -> Tree {
         Tree::read(&self.path(folder))
     }
@@ -187,12 +185,12 @@ impl Workspace {
         Running::start(command, &self.root.path().join(format!("call-{call}")))
     }
 
-    /// Starts `drover` with these arguments.
+    /// Starts `drover` with the arguments.
     pub fn start(&self, args: &[impl AsRef<OsStr>]) -> Running {
         self.start_command(self.command(args))
     }
 
-    /// Runs `drover` with these arguments to its end.
+    /// Runs `drover` with the arguments to the end.
     #[track_caller]
     pub fn call(&self, args: &[impl AsRef<OsStr>]) -> Outcome {
         self.start(args).finish()
@@ -222,7 +220,7 @@ impl Workspace {
         self.run(spec).code(1).job()
     }
 
-    /// The processes that work in this workspace.
+    /// The processes of the workspace.
     pub fn processes(&self) -> Vec<String> {
         processes_marked(
             self.root
@@ -242,7 +240,7 @@ impl Default for Workspace {
 impl Drop for Workspace {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            // What its processes said is what tells why.
+            // The output of the processes gives the reason.
             self.root.disable_cleanup(true);
         } else {
             let mut left = Vec::new();

@@ -20,13 +20,13 @@ pub struct PipelineEvent {
 
 /// The events between two statuses.
 pub fn events(before: &PipelineStatus, after: &PipelineStatus) -> Vec<PipelineEvent> {
-    let mut news: Vec<_> = after
+    let mut events: Vec<_> = after
         .conditions
         .iter()
         .filter_map(|now| changed(before, now))
         .collect();
-    news.extend(scaled(before, after));
-    news
+    events.extend(scaled(before, after));
+    events
 }
 
 /// Event for a changed condition; among the initial `True` states only `Ready` is reported.

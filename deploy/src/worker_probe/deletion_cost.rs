@@ -30,8 +30,8 @@ impl From<Option<bool>> for Utilization {
 }
 
 /// The deletion cost: removing a busy worker cuts off its datum or waits for it.
-pub fn cost(standing: Utilization) -> &'static str {
-    match standing {
+pub fn cost(utilization: Utilization) -> &'static str {
+    match utilization {
         Utilization::Idle => "0",
         Utilization::Unknown => "100",
         Utilization::Busy => "1000",
@@ -46,10 +46,10 @@ pub fn costs_to_set(
     let mut to_set = Vec::new();
     for pod in pods {
         let name = pod.name_any();
-        let Some(standing) = utilizations.get(&name) else {
+        let Some(utilization) = utilizations.get(&name) else {
             continue;
         };
-        let desired = cost(*standing);
+        let desired = cost(*utilization);
         let has = pod
             .annotations()
             .get(DELETION_COST)

@@ -52,11 +52,11 @@ pub async fn probe_all(
 }
 
 async fn ask(worker_probe: &dyn WorkerProbe, pod: &Pod) -> (String, Utilization) {
-    let standing = match address(pod) {
+    let utilization = match address(pod) {
         Some(address) => Utilization::from(worker_probe.is_busy(address).await),
         None => Utilization::Unknown,
     };
-    (pod.name_any(), standing)
+    (pod.name_any(), utilization)
 }
 
 /// The pod's address, if it is ready and not terminating.
@@ -78,8 +78,8 @@ pub fn is_ready(pod: &Pod) -> bool {
 }
 
 /// True if the metrics show a busy slot.
-fn busy(measures: &str) -> Option<bool> {
-    let value = measures
+fn busy(metrics: &str) -> Option<bool> {
+    let value = metrics
         .lines()
         .find_map(|line| line.strip_prefix(BUSY)?.strip_prefix(' '))?;
     Some(value.trim().parse::<f64>().ok()? > 0.0)
@@ -99,8 +99,8 @@ mod tests {
             ("drover_slots_busy much\n", None),
             ("", None),
         ];
-        for (measures, expected) in rows {
-            assert_eq!(busy(&format!("{help}{measures}")), expected, "{measures}");
+        for (metrics, expected) in rows {
+            assert_eq!(busy(&format!("{help}{metrics}")), expected, "{metrics}");
         }
     }
 }

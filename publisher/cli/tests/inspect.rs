@@ -14,7 +14,7 @@ use drover_shared::store::{Location, Store};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-/// A store with a job `count` of four datums: one done, one failed, one skipped, one not looked at.
+/// A store with a job `count` of four datums: one succeeded, one failed, one was skipped, one never started.
 struct SampleStore {
     folder: tempfile::TempDir,
     ledger: Ledger,

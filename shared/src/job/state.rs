@@ -78,7 +78,7 @@ impl JobState {
         matches!(self, Self::Success | Self::Failure | Self::Killed)
     }
 
-    /// The state after `event`. No news undoes an ending.
+    /// The state after `event`. No event changes a final state.
     pub fn after(self, event: JobEvent) -> Result<Self, InvalidTransition> {
         use {JobEvent as E, JobState as S};
         match (self, event) {

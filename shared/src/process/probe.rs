@@ -36,7 +36,7 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 pub(super) struct ProbeHandlers {
     /// `Ok` if the process accepts work; the error is the reason, without credentials.
     pub(super) ready: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
-    /// All measures, in Prometheus' text format.
+    /// All metrics, in Prometheus' text format.
     pub(super) metrics: Box<dyn Fn() -> String + Send + Sync>,
 }
 

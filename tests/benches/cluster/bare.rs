@@ -19,7 +19,7 @@ const MARK: &str = "__lapin-loop";
 /// Messages held, and messages on their way to the broker.
 const PREFETCH: u16 = 32;
 const WINDOW: usize = 256;
-/// A loop that hangs is a bug of this program.
+/// A loop that hangs is a bug of the program.
 const DEADLINE: Duration = Duration::from_mins(10);
 
 /// The command that runs the loop over `count` messages.
@@ -29,7 +29,7 @@ pub(super) fn command(url: &str, count: u64) -> Command {
     command
 }
 
-/// Is the loop, if that is what this process was started as.
+/// Runs the loop, if the process was started for the loop.
 pub(super) fn take_over() -> Option<ExitCode> {
     let mut args = std::env::args().skip(1);
     if args.next()? != MARK {
@@ -75,7 +75,7 @@ pub(super) async fn channel(url: &str, queue: &str) -> Channel {
     channel
 }
 
-/// Sends one message and waits for its confirmation.
+/// Sends a message and waits for the confirmation.
 pub(super) async fn send(channel: &Channel, queue: &str, body: &[u8]) {
     let options = BasicPublishOptions {
         mandatory: true,

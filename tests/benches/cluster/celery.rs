@@ -64,7 +64,7 @@ pub(super) fn command(url: &str, queue: &str, count: u64) -> Result<Command, Str
     Ok(command)
 }
 
-/// A Python of its own with Celery in it.
+/// A separate Python environment with Celery.
 fn install() -> Result<PathBuf, String> {
     let home = repository().join("target/celery");
     if home.join("bin/celery").exists() {

@@ -13,7 +13,7 @@ use crate::corpus::{every_file_in_sets, forget, shell_in, small_files};
 use crate::measure::{Cost, measure, medians};
 use crate::{Sizes, say};
 
-/// Is one of this room's processes, if that is what this one was started as.
+/// Runs a helper process of the benches, if the current process was started as such.
 pub(crate) fn take_over() -> Option<ExitCode> {
     bare::take_over()
         .or_else(outbox::take_over)
@@ -106,7 +106,7 @@ fn row(who: &str, sizes: Sizes, cost: Cost, bare: Cost, floor: Cost) {
     ));
 }
 
-/// What the broker room's publishing costs over the bare client's.
+/// Cost of publishing through Drover's queue over the cost of the bare client.
 fn publishing(sizes: Sizes) {
     say(&format!(
         "\n{} messages of 300 bytes published, confirmed, {} on their way",
@@ -130,7 +130,7 @@ fn publishing(sizes: Sizes) {
     }
 }
 
-/// A job of very many datums, which a hollow worker ends without running anything.
+/// A job of very many datums, which a no-op worker ends without running anything.
 fn many(sizes: Sizes) {
     let side = sizes.million.isqrt();
     let workspace = Workspace::new();

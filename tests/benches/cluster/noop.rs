@@ -1,4 +1,5 @@
-//! A worker that runs nothing: it takes every datum and says that it succeeded. What is left is the publisher's work.
+//! A worker that runs nothing: the worker accepts every datum and reports a success. The rest is the work of the
+//! publisher.
 
 use std::process::{Command, ExitCode};
 use std::time::Duration;
@@ -22,7 +23,7 @@ pub(super) fn command(url: &str, pipeline: &str) -> Command {
     command
 }
 
-/// Is the worker, if that is what this process was started as.
+/// Runs the worker, if the process was started as the worker.
 pub(super) fn take_over() -> Option<ExitCode> {
     let mut args = std::env::args().skip(1);
     if args.next()? != MARK {
@@ -37,7 +38,7 @@ pub(super) fn take_over() -> Option<ExitCode> {
 async fn work(url: &str, pipeline: &str) {
     let address = url.parse().expect("an address");
     let options = ConnectOptions::within(Duration::from_secs(30));
-    let broker = RabbitMq::connect(&address, "hollow", options).await;
+    let broker = RabbitMq::connect(&address, "noop", options).await;
     let broker = broker.expect("the broker is up");
     let pipeline = pipeline.parse().expect("a name");
     broker.declare(&pipeline).await.expect("declared");
@@ -76,7 +77,7 @@ fn ended(job: JobId, datum: &Datum) -> Report {
         datum: datum.id,
         state: VerdictState::Success,
         attempts: 1,
-        worker: "hollow".parse().expect("an id"),
+        worker: "noop".parse().expect("an id"),
         cause: None,
         staged: String::new(),
         outputs: Vec::new(),

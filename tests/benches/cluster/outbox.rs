@@ -21,7 +21,7 @@ pub(super) fn command(url: &str, who: &str, count: u64) -> Command {
     command
 }
 
-/// Publishes, if that is what this process was started for.
+/// Publishes, if the process was started for publishing.
 pub(super) fn take_over() -> Option<ExitCode> {
     let mut args = std::env::args().skip(1);
     if args.next()? != MARK {

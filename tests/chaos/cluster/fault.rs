@@ -1,10 +1,10 @@
-//! What may befall a cluster.
+//! Faults of a cluster.
 
 use drover_tests::Random;
 
 use super::processes::Role;
 
-/// One thing that befalls it.
+/// A fault.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum ClusterFault {
     /// SIGKILL, as a power cut.
@@ -27,7 +27,7 @@ pub(super) enum ClusterFault {
     Slow,
     /// A way to the broker swallows answers, then breaks.
     Mute,
-    /// There are new inputs, and a job for them.
+    /// New inputs, and a job for the inputs.
     Publish,
     /// The publisher of a job is killed.
     KillPublisher,
@@ -36,7 +36,7 @@ pub(super) enum ClusterFault {
 }
 
 impl ClusterFault {
-    /// Any of them, the cheap ones more often.
+    /// Any fault, the cheap faults more often.
     pub(super) fn any(random: &mut Random) -> Self {
         use Role::{Coordinator, Worker};
         let all = [

@@ -4,10 +4,10 @@ use std::fmt;
 
 use super::journal::Begin;
 
-/// What is noted while the scenario goes on.
+/// Notes of the running scenario.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
-    /// What killed workers ran, and when they were killed.
+    /// Datums that killed workers ran, and the times of the kills.
     pub(super) cut_off: Vec<(String, f64)>,
     /// When the broker, or a way to it, was well again.
     pub(super) mended: Vec<f64>,
@@ -15,7 +15,7 @@ pub(super) struct Notes {
     pub(super) published: Vec<f64>,
 }
 
-/// What came of it.
+/// The outcome.
 #[derive(Debug)]
 pub(super) struct Figures {
     /// From the kill of a worker to the next begin of what it ran.

@@ -1,4 +1,4 @@
-//! What the commands told of themselves, and when.
+//! Notes of the commands, with their times.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -46,7 +46,7 @@ pub(super) fn times_begun(begins: &[Begin]) -> BTreeMap<&str, u32> {
     times
 }
 
-/// What a worker runs at this moment, as far as was told.
+/// The datums that a worker runs at the moment, according to the notes.
 pub(super) fn running(workspace: &Workspace, worker: &str) -> Vec<String> {
     let ended = workspace.tally("ended");
     let begun = begins(workspace)

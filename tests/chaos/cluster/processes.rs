@@ -2,14 +2,14 @@
 
 use drover_tests::{Random, Running, Signal, TestCluster};
 
-/// What a process does.
+/// Role of a process.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Role {
     Worker,
     Coordinator,
 }
 
-/// Who is there at all times.
+/// The processes that exist at all times.
 const ROLES: [Role; 5] = [
     Role::Worker,
     Role::Worker,
@@ -18,7 +18,7 @@ const ROLES: [Role; 5] = [
     Role::Coordinator,
 ];
 
-/// Who begins while the way to the broker is spoiled waits until it is mended.
+/// A process that starts during a network fault waits until the network is repaired.
 const PATIENT: [&str; 2] = ["--connect-timeout", "10m"];
 
 /// All processes. Each has one of the ways to the broker, in turn.
@@ -31,9 +31,9 @@ pub(super) struct Processes {
 struct TestProcess {
     role: Role,
     running: Running,
-    /// Whether its end is our doing.
+    /// True if the scenario ended the process.
     doomed: bool,
-    /// Steps until it is thawed; 0 when it is not frozen.
+    /// Steps until the process is thawed; 0 when the process is not frozen.
     frozen: u64,
 }
 
@@ -73,7 +73,7 @@ impl Processes {
         });
     }
 
-    /// One who is up and about.
+    /// A running process.
     fn pick(&mut self, role: Role, random: &mut Random) -> Option<&mut TestProcess> {
         let fit =
             |member: &&mut TestProcess| member.role == role && !member.doomed && member.frozen == 0;
@@ -85,7 +85,7 @@ impl Processes {
         Some(fit.swap_remove(chosen))
     }
 
-    /// Ends one of them; returns the name of the worker that was killed, if it had one yet.
+    /// Ends a process; returns the name of a killed worker, if the worker had a name yet.
     pub(super) fn end(
         &mut self,
         role: Role,
@@ -137,7 +137,7 @@ impl Processes {
     }
 }
 
-/// The name that a worker gave itself.
+/// The name that a worker chose.
 fn name_of(worker: &Running) -> Option<String> {
     let said = worker.stderr();
     let (before, _) = said.split_once(" consumes datums")?;

@@ -19,14 +19,14 @@ const COMMAND: &str = r#"
     case $content in quick*) ;; *[147].*) sleep 0.4 ;; *) sleep 0.05 ;; esac
     cp "$in" /pfs/out/; echo "$content" >> /pfs/out/common; echo "$content $DROVER_WORKER" >> "$OUTSIDE/ended""#;
 
-/// Ways to the broker that can be spoiled; one more goes straight to it.
+/// Proxies to the broker with faults; a further connection goes straight to the broker.
 const WAYS: usize = 2;
 /// Input files, at most.
 const FILES: u64 = 1000;
 /// Input files besides that take no time: enough for workers to hold many of them.
 const QUICK: u64 = 500;
 
-/// The cluster. Those who work come before what they work on, to be gone before it.
+/// The cluster. The processes come before the broker and the store, so that the processes are dropped first.
 pub(crate) struct ChaosScenario {
     processes: Processes,
     errands: Vec<Running>,
@@ -47,12 +47,12 @@ pub(crate) struct ChaosScenario {
 
 struct BrokerLink {
     proxy: Proxy,
-    /// Steps until it is mended; 0 when it is well.
+    /// Steps until the proxy is repaired; 0 when the proxy works.
     spoiled: u64,
 }
 
 impl ChaosScenario {
-    /// Starts the broker and everybody.
+    /// Starts the broker and all processes.
     pub(crate) fn start() -> Self {
         let rabbit = Rabbit::start();
         let cluster = TestCluster::at(rabbit.first_vhost());
@@ -159,7 +159,7 @@ impl ChaosScenario {
     fn step(&mut self) {
         for way in &mut self.ways {
             if way.spoiled == 1 {
-                // What was swallowed never comes.
+                // Swallowed bytes never arrive.
                 way.proxy.cut();
                 way.proxy.restore();
                 self.notes.mended.push(journal::now());
@@ -179,7 +179,7 @@ impl ChaosScenario {
         }
     }
 
-    /// Everything is mended, everybody is there.
+    /// All faults are repaired, all processes run.
     fn make_peace(&mut self) {
         for way in &mut self.ways {
             way.spoiled = way.spoiled.min(1);
@@ -219,7 +219,7 @@ impl ChaosScenario {
         None
     }
 
-    /// Writes an input at once: whoever lists them sees all of it or nothing.
+    /// Writes an input atomically: a listing sees the whole input or nothing.
     fn write(&mut self, name: &str) {
         self.versions += 1;
         let content = format!("{name}.{}", self.versions);
@@ -278,7 +278,7 @@ impl ChaosScenario {
         }
     }
 
-    /// Every job ended well or was stopped; what one of them called done, no other one did.
+    /// Every job succeeded or was stopped; no job repeated the finished work of another job.
     fn look_at_jobs(&mut self) {
         let jobs = self.cluster.call(&["jobs", "--output", "json"]).code(0);
         for job in jobs.lines() {

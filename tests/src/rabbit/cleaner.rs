@@ -10,8 +10,8 @@ use nix::unistd::Pid;
 
 const PREFIX: &str = "drover-rabbit-";
 
-/// A small process that waits for this one to end, or for its own drop, and then ends all processes of a node (its
-/// folder stands in their environment) and removes the folder.
+/// A small process that waits for the end of the current process, or for its own drop, and then ends all processes of
+/// a node (the folder of the node stands in their environment) and removes the folder.
 #[derive(Debug)]
 pub(super) struct Cleaner(Child);
 
@@ -33,7 +33,7 @@ impl Cleaner {
             .args(["-c", CLEAN, "cleaner"])
             .arg(inside)
             .arg(outside);
-        // In a group of its own, so that what interrupts the tests does not interrupt it.
+        // In a process group of its own, so an interrupt of the tests does not reach the cleaner.
         command.stdin(Stdio::piped()).process_group(0);
         Self(command.spawn().expect("a shell can be started"))
     }
@@ -54,7 +54,7 @@ pub(super) fn new_folder(base: &Path) -> PathBuf {
     Path::new("/var/tmp").join(name)
 }
 
-/// Removes what test runs left behind whose cleaner was killed with them.
+/// Removes the leftovers of test runs whose cleaner was killed, too.
 pub(super) fn sweep(base: &Path) {
     let entries = fs::read_dir(base).into_iter().flatten().flatten();
     for folder in entries.map(|entry| entry.path()) {
@@ -77,7 +77,7 @@ fn owner(folder: &Path) -> Option<u32> {
     name.split('-').next()?.parse().ok()
 }
 
-/// The processes of the node whose folder this is.
+/// The processes of the node with this folder.
 pub(super) fn processes_of(folder: &Path) -> Vec<Pid> {
     let processes = crate::processes_marked(&folder.to_string_lossy());
     let pids = processes

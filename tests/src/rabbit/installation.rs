@@ -9,7 +9,7 @@ const SCRIPTS: &str = "usr/lib/rabbitmq/bin";
 /// Enters another system's root; a node looks into `/proc` for the memory there is. The mount is seen by nobody else.
 const ENTER: &str = r#"mount -t proc proc "$0/proc" && exec chroot "$0" "$@""#;
 
-/// What there is to test with.
+/// Ways to run RabbitMQ.
 #[derive(Clone, Debug)]
 pub(super) enum BrokerSource {
     Installed(Installation),
@@ -22,7 +22,7 @@ pub(super) enum BrokerSource {
 pub(super) struct Installation {
     /// The folder of `rabbitmq-server` and `rabbitmqctl`, as seen from the root.
     scripts: PathBuf,
-    /// A system of its own that it lies in.
+    /// A root file system of its own.
     root: Option<PathBuf>,
 }
 
@@ -101,7 +101,7 @@ impl Installation {
         }
     }
 
-    /// A path that a node knows, as this process knows it.
+    /// A path of the node, as the current process sees the file.
     pub(super) fn outside(&self, inside: &Path) -> PathBuf {
         match (&self.root, inside.strip_prefix("/")) {
             (Some(root), Ok(inside)) => root.join(inside),
@@ -109,7 +109,7 @@ impl Installation {
         }
     }
 
-    /// Where nodes have their folders, as this process knows it.
+    /// Parent of the nodes' folders, as the current process sees it.
     pub(super) fn base(&self) -> PathBuf {
         self.outside(Path::new("/var/tmp"))
     }

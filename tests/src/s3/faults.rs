@@ -1,4 +1,4 @@
-//! What goes wrong between a client and the server: told for some requests, and done to these.
+//! Faults between a client and the server, set for some requests and applied to these.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,13 +16,13 @@ use s3s::{Body, StdError};
 /// The largest body that is looked into.
 const MOST_BYTES: usize = 256 * 1024 * 1024;
 
-/// How long a cut body waits before it breaks off, so that what came before is on its way.
+/// Delay before a cut body breaks off, so that the bytes before are on the way.
 const BEFORE_THE_CUT: Duration = Duration::from_millis(50);
 
-/// What happens to a request.
+/// A fault of a request.
 #[derive(Clone, Debug)]
 pub enum FaultKind {
-    /// It is answered with this status and code, and not done.
+    /// The request is answered with this status and code, and not executed.
     Answer(u16, &'static str),
     /// The connection is closed, and it is not done.
     Close,
@@ -30,13 +30,13 @@ pub enum FaultKind {
     LoseAnswer,
     /// Its answer breaks off after so many bytes of the body.
     Cut(usize),
-    /// One byte of what it carries is another one when it arrives.
+    /// One byte of the body is changed on the way.
     Damage,
     /// It waits for so long first.
     Delay(Duration),
 }
 
-/// Something that will happen to requests of a kind.
+/// A planned fault for requests of a kind.
 #[derive(Clone, Debug)]
 pub struct Fault {
     method: Method,
@@ -68,7 +68,7 @@ impl Fault {
         Self { skip, ..self }
     }
 
-    /// Whether it happens to this request; each time counts.
+    /// True if the fault applies to the request; each time counts.
     fn strikes(&mut self, method: &Method, target: &str) -> bool {
         if *method != self.method || !target.contains(&self.part) || self.times == 0 {
             return false;

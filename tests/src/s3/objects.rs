@@ -16,7 +16,7 @@ use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
 use tokio::sync::Mutex;
 
-/// What listings of the server tell.
+/// Changes to listings of the server.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub enum Listing {
     /// Names, sizes and times.
@@ -24,7 +24,7 @@ pub enum Listing {
     WithoutTags,
     /// An `e_tag` too, as Amazon's does.
     WithTags,
-    /// This key too, which no file can have, with this size.
+    /// An additional key, which no file can have, with this size.
     WithKey(String, i64),
 }
 

@@ -74,7 +74,7 @@ impl S3 {
         }
     }
 
-    /// What `drover` finds the server by, and its credentials.
+    /// Variables with the address of the server and the credentials for `drover`.
     pub fn environment(&self) -> [(&'static str, String); 4] {
         [
             ("AWS_ENDPOINT", format!("http://{}", self.address)),
@@ -84,7 +84,7 @@ impl S3 {
         ]
     }
 
-    /// The secret of its credentials, which nobody may tell.
+    /// The secret key, which must never be printed.
     pub fn secret(&self) -> &'static str {
         SECRET_KEY
     }
@@ -110,7 +110,7 @@ impl S3 {
         assert!(put.status().is_success(), "{path}: {}", put.status());
     }
 
-    /// Puts `count` objects `<folder>/000`, `<folder>/001` … that hold their own numbers.
+    /// Puts `count` objects `<folder>/000`, `<folder>/001` … with their own numbers as content.
     pub fn put_numbered(&self, folder: &str, count: usize) {
         for number in 0..count {
             self.put(&format!("{folder}/{number:03}"), format!("{number}\n"));

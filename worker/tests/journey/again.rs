@@ -1,4 +1,4 @@
-//! Datums that come again while they are in hand, and those that workers died of.
+//! Redelivered datums that are in flight, and datums that killed workers.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

@@ -1,4 +1,4 @@
-//! A broker in whose connection something breaks, and that remembers what it was asked for.
+//! A broker whose connection can be broken, and that records its calls.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

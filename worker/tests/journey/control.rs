@@ -18,7 +18,7 @@ async fn broadcast(farm: &Farm, control: Control) {
 }
 
 /// Waits until a job is let go, and says whether the worker has told of it as nothing but that.
-async fn let_go(farm: &mut Farm, job: JobId) {
+async fn released(farm: &mut Farm, job: JobId) {
     loop {
         let report = farm.report().await;
         match report.event {
@@ -45,12 +45,12 @@ async fn a_stop_kills_the_job_s_commands_and_lets_go_once_none_runs() {
     exists(&farm.path("running")).await;
     let stopped = farm.job;
     broadcast(&farm, Control::Stop { job: stopped }).await;
-    let_go(&mut farm, stopped).await;
+    released(&mut farm, stopped).await;
     assert!(
         farm.path("ended").exists(),
         "it was let go while a command ran"
     );
-    // The worker goes on with other jobs, and what comes of this one is dropped.
+    // The worker goes on with other jobs and drops the results of the stopped job.
     farm.publish(vec![farm.datum(3, "a")]).await;
     farm.open_job(json!({"transform": {"cmd": ["true"]}})).await;
     farm.publish(vec![farm.datum(0, "a")]).await;
@@ -72,7 +72,7 @@ async fn a_job_that_was_never_met_is_let_go_at_once_and_stays_stopped() {
     take_one(&mut farm).await;
     broadcast(&farm, Control::Stop { job: farm.job }).await;
     let job = farm.job;
-    let_go(&mut farm, job).await;
+    released(&mut farm, job).await;
     farm.publish(vec![farm.datum(0, "a")]).await;
     take_one(&mut farm).await;
     assert!(!farm.path("running").exists());
@@ -110,7 +110,7 @@ async fn jobs_of_other_pipelines_and_what_is_not_understood_are_ignored() {
         .unwrap();
     let job = farm.job;
     broadcast(&farm, Control::Stop { job }).await;
-    let_go(&mut farm, job).await;
+    released(&mut farm, job).await;
 }
 
 async fn of_another_pipeline(ledger: &Ledger) -> JobId {

@@ -23,10 +23,10 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// What must happen happens within this time.
+/// Deadline for every expected condition.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
-/// A script that says that it runs, then waits for the gate.
+/// A script that notes its start, then waits for the gate.
 pub(crate) const WAIT_FOR_GO: &str =
     "touch $FARM/running; until test -e $FARM/go; do sleep 0.01; done; echo x > /pfs/out/x";
 
@@ -40,7 +40,7 @@ pub(crate) struct Farm {
     pub(crate) tokens: Tokens,
     pub(crate) stops: Cancellations,
     reports: Box<dyn Consumer>,
-    /// Reports that came with others.
+    /// Reports of messages that held several.
     heard: VecDeque<Report>,
 }
 
@@ -78,7 +78,7 @@ impl Farm {
         farm
     }
 
-    /// Opens a job of this spec, the one that is meant from now on.
+    /// Opens a job of the spec; later steps refer to the job.
     pub(crate) async fn open_job(&mut self, mut spec: Value) {
         spec["pipeline"] = json!({"name": self.pipeline});
         if spec.get("input").is_none() {
@@ -179,7 +179,7 @@ impl Farm {
         self.broker.depth(&dead).await.unwrap().ready
     }
 
-    /// A success of somebody else.
+    /// A success of another worker.
     pub(crate) fn verdict_of_another(&self, index: u64) -> Verdict {
         Verdict {
             index,
@@ -259,7 +259,7 @@ impl Farm {
         }
     }
 
-    /// Runs one datum over `path` on a worker of its own to its end.
+    /// Runs one datum over `path` to the end, on a worker of its own.
     pub(crate) async fn run_one(&mut self, path: &str) -> Verdict {
         self.publish(vec![self.datum(0, path)]).await;
         let worker = self.work(self.settings());
@@ -294,7 +294,7 @@ impl Farm {
         }
     }
 
-    /// All logs of a datum, one after the other.
+    /// All logs of a datum, concatenated.
     pub(crate) async fn logs(&self, index: u64) -> Vec<String> {
         let mut texts = Vec::new();
         for log in self.ledger.logs(self.job, index).await.unwrap() {

@@ -1,4 +1,4 @@
-//! What a command may leave in its output directory, and what becomes of it.
+//! Files that a command may leave in its output directory, and the stored result.
 
 use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -110,7 +110,7 @@ async fn links_inside_the_datum_are_stored_as_files() {
             .collect();
         let files: Vec<_> = files.iter().map(|(path, text)| (*path, &**text)).collect();
         assert_eq!(files, expected, "{name}");
-        // What is stored is no second name for the user's file.
+        // A stored file is no second name of the user's file.
         let input = farm.path("in/d/a.txt");
         assert!(
             !std::fs::metadata(&input).unwrap().permissions().readonly(),

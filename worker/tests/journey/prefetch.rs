@@ -48,7 +48,7 @@ async fn while_datums_are_short_more_messages_are_held_and_go_back_when_one_take
         farm.publish(vec![farm.datum(index, "a")]).await;
     }
     exists(&farm.path("running")).await;
-    // What has begun stays, and the usual number comes besides.
+    // Datums that have begun stay, and the usual number is added.
     let ready = async {
         while farm.broker.depth(&farm.datums()).await.unwrap().ready < 50 - 2 - 2 {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;

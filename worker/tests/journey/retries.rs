@@ -1,4 +1,4 @@
-//! Attempts: how many, with what, and how a datum ends that has used them up.
+//! Attempts: their number, their environment, and the end of a datum without further attempts.
 
 use drover_shared::datum::{Cause, VerdictState};
 use drover_shared::wire::Event;

@@ -189,7 +189,7 @@ async fn a_runner_that_is_killed_costs_an_attempt_and_no_more() {
     assert_eq!(farm.output(&verdict, "/x"), "A\n");
 }
 
-/// A process that this farm's worker has started: its environment tells.
+/// A process that the worker of the test has started, found by its environment.
 fn running_in(farm: &Path) -> PathBuf {
     let mark = format!("FARM={}\0", farm.display());
     let mut processes = std::fs::read_dir("/proc")

@@ -68,7 +68,7 @@ async fn a_slot_that_is_swept_away_under_a_running_command_is_not_charged_to_its
 struct Disk(PathBuf);
 
 impl Disk {
-    /// None for users that cannot mount one.
+    /// None for users without the right to mount a file system.
     fn mount(place: PathBuf) -> Option<Self> {
         if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
             return None;

@@ -1,4 +1,4 @@
-//! What the command sees of its inputs.
+//! The inputs as the command sees them.
 
 use std::os::unix::fs::symlink;
 
@@ -124,7 +124,7 @@ async fn a_link_to_an_empty_file_is_stored_with_the_content() {
     assert_eq!(texts, ["A", "B", ""]);
 }
 
-/// Something that happens to the input `in/a` after it was listed.
+/// A change of the input `in/a` after the listing.
 type Change = fn(&Farm);
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::slot::{MODES, Slot};
 
 /// Long enough for anything but a hang.
-const PATIENCE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A word that only processes of this test have on their command line.
 fn marker() -> String {
@@ -37,7 +37,7 @@ fn alive(marker: &str) -> usize {
 }
 
 async fn until(what: &str, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + DEADLINE;
     while !condition() {
         assert!(Instant::now() < deadline, "never happened: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -66,7 +66,7 @@ async fn orphans_of_a_command_are_killed() {
                 "{mode:?} {script}"
             );
             assert!(
-                begun.elapsed() < PATIENCE,
+                begun.elapsed() < DEADLINE,
                 "{mode:?} {script}: did not wait for strays"
             );
             assert_eq!(alive(&marker), 0, "{mode:?} {script}");

@@ -12,7 +12,7 @@ impl FakeApiState {
     pub(super) fn answer(&mut self, request: &RecordedRequest) -> FakeResponse {
         if let Some(left) = self.lets_through.as_mut() {
             let Some(less) = left.checked_sub(1) else {
-                return failure(500, "InternalError", "the double is broken");
+                return failure(500, "InternalError", "the fake API is broken");
             };
             *left = less;
         }
@@ -36,7 +36,7 @@ impl FakeApiState {
             ("GET", Some(object)) => (200, object),
             ("PUT", Some(before)) => self.replace(request, key, &before),
             ("PATCH", Some(before)) => self.patch(request, key, before),
-            (method, _) => panic!("the double does not know {method}"),
+            (method, _) => panic!("the fake API does not know {method}"),
         }
     }
 

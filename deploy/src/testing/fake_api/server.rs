@@ -68,10 +68,10 @@ impl FakeApi {
             .parameter("resourceVersion")
             .and_then(|version| version.parse().ok());
         for _ in 0..LONGEST_WATCH {
-            let news = self.state().changed_since(request, known.unwrap_or(0));
-            if !news.is_empty() {
+            let changes = self.state().changed_since(request, known.unwrap_or(0));
+            if !changes.is_empty() {
                 let event = |object: Value| json!({ "type": "MODIFIED", "object": object });
-                let lines = news
+                let lines = changes
                     .into_iter()
                     .map(|object| format!("{}\n", event(object)));
                 return lines.collect();

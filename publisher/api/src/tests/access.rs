@@ -1,4 +1,4 @@
-//! Who is let in, and with what on every answer.
+//! Access control, and the headers of every answer.
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode};

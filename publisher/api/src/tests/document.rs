@@ -15,7 +15,7 @@ fn filled(path: &str, job: &str) -> String {
         .replace("{index}", "3")
 }
 
-/// What is to be sent to a route so that it does its work.
+/// A request that lets a route do its work.
 fn body(method: &str, path: &str) -> String {
     match (method, path) {
         ("post", "/api/v1/pipelines") => spec("new", "in").to_string(),
@@ -34,7 +34,7 @@ async fn every_route_answers_as_the_document_says() {
             if path == "/api/v1/events" {
                 continue;
             }
-            // Each on a site of its own, as one ends what another asks for.
+            // Each route on a site of its own, because one route may end the job of another.
             let site = Site::new();
             let create = PipelineChange::Create(spec("made", "in"));
             site.ledger

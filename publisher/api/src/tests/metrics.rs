@@ -1,4 +1,4 @@
-//! What is counted of requests.
+//! Metrics of requests.
 
 use metrics_exporter_prometheus::PrometheusBuilder;
 

@@ -1,4 +1,4 @@
-//! What the API promises, over a ledger in memory and the embedded queue.
+//! The promises of the API, over a ledger in memory and the embedded queue.
 
 mod access;
 mod changing;
@@ -33,7 +33,7 @@ use drover_core::leader::LiveJobs;
 use drover_core::testing::samples::{entry, verdict};
 use drover_core::triggers::WaitReasons;
 
-/// An API that nobody listens for: requests are put to it directly.
+/// An API without a listener: requests are put to the router directly.
 struct Site {
     ledger: Ledger,
     api: Api,

@@ -1,4 +1,4 @@
-//! What is told of jobs, datums, logs and pipelines.
+//! Answers about jobs, datums, logs and pipelines.
 
 use drover_shared::id::JobId;
 use drover_shared::job::{CauseKey, JobRecord};

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// What of `value` is not as `schema` says, with the place; the schemas that are referred to are `shared`.
+/// The parts of `value` that violate `schema`, with their places; `shared` holds the referenced schemas.
 pub(super) fn differences(value: &Value, schema: &Value, shared: &Value) -> Vec<String> {
     let mut found = Vec::new();
     compare(value, schema, shared, "", &mut found);

@@ -50,7 +50,7 @@ impl LeaderService {
             tokio::select! {
                 hint = self.hints.next() => match hint {
                     Ok(hint) => {
-                        self.heed(&hint.body);
+                        self.apply_hint(&hint.body);
                         // A hint is settled as it is delivered.
                         let _ = hint.ack().await;
                     }
@@ -72,7 +72,7 @@ impl LeaderService {
         }
     }
 
-    fn heed(&mut self, body: &[u8]) {
+    fn apply_hint(&mut self, body: &[u8]) {
         match decode(body) {
             Ok(Message::Control(Control::Submitted { pipeline, .. })) => self.attend(pipeline),
             Ok(_) => {}

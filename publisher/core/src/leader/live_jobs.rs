@@ -42,8 +42,8 @@ impl LiveJobs {
         Some(watch.borrow().clone())
     }
 
-    /// Shows the job to nobody any more, and waits until the current process does nothing more for it: its books are closed
-    /// after it has ended.
+    /// Hides the job, and waits until the current process has released it: the last records are written after the
+    /// job has ended.
     pub async fn released(&self, job: JobId) {
         let coordinated = {
             let mut jobs = self.lock();

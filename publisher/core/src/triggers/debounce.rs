@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// Inputs that change without end start a job after so many times the settling time.
-const PATIENCE: u32 = 20;
+/// Inputs that change without end start a job after so many times the debounce time.
+const MAX_DELAYS: u32 = 20;
 
 /// The change that is being debounced, if any.
 #[derive(Debug, Default)]
@@ -56,7 +56,7 @@ impl Debounce {
             change.since = now;
         }
         let rest = settle.saturating_sub(now - change.since);
-        if rest.is_zero() || now - change.began >= settle * PATIENCE {
+        if rest.is_zero() || now - change.began >= settle * MAX_DELAYS {
             self.0 = None;
             return Verdict::NextWork;
         }
@@ -73,11 +73,11 @@ mod tests {
     /// Decisions for fingerprints seen at these seconds.
     fn judged(seen: &[(u64, &str)], covered: Option<&str>) -> Vec<Verdict> {
         let start = Instant::now();
-        let mut settling = Debounce::default();
+        let mut debounce = Debounce::default();
         seen.iter()
             .map(|(at, inputs)| {
                 let now = start + Duration::from_secs(*at);
-                settling.judge(inputs, covered, SETTLE, now)
+                debounce.judge(inputs, covered, SETTLE, now)
             })
             .collect()
     }

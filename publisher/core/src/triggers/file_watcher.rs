@@ -89,26 +89,26 @@ mod tests {
 
     use super::*;
 
-    async fn is_told(notice: &FileWatcher) -> bool {
-        let told = timeout(Duration::from_secs(20), notice.changed());
+    async fn is_notified(watcher: &FileWatcher) -> bool {
+        let told = timeout(Duration::from_secs(20), watcher.changed());
         told.await.is_ok()
     }
 
     #[tokio::test]
-    async fn a_file_that_is_new_changed_or_gone_is_told_of() {
+    async fn a_file_that_is_new_changed_or_gone_is_notified_of() {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("in");
-        let mut notice = FileWatcher::default();
+        let mut watcher = FileWatcher::default();
         let watched = BTreeSet::from([folder.clone()]);
-        notice.watch(&watched);
+        watcher.watch(&watched);
         std::fs::create_dir_all(folder.join("deep")).unwrap();
-        assert!(is_told(&notice).await, "the folder is there now");
-        notice.watch(&watched);
+        assert!(is_notified(&watcher).await, "the folder is there now");
+        watcher.watch(&watched);
         let file = folder.join("deep/file");
         std::fs::write(&file, "a").unwrap();
-        assert!(is_told(&notice).await, "a file is new");
+        assert!(is_notified(&watcher).await, "a file is new");
         std::fs::remove_file(&file).unwrap();
-        assert!(is_told(&notice).await, "a file is gone");
+        assert!(is_notified(&watcher).await, "a file is gone");
     }
 
     #[test]

@@ -72,9 +72,9 @@ pub struct InputWatcher {
     name: PipelineName,
     settings: WatchSettings,
     waiting: WaitReasons,
-    news: EventReceiver,
-    notice: FileWatcher,
-    settling: Debounce,
+    events: EventReceiver,
+    file_watcher: FileWatcher,
+    debounce: Debounce,
     /// Revision at the last check.
     revision: u64,
     /// Time of the next check of the inputs.
@@ -90,9 +90,9 @@ impl InputWatcher {
             name,
             settings: watching.settings,
             waiting: watching.waiting,
-            news: watching.notifier.listen(),
-            notice: FileWatcher::default(),
-            settling: Debounce::default(),
+            events: watching.notifier.listen(),
+            file_watcher: FileWatcher::default(),
+            debounce: Debounce::default(),
             revision: 0,
             look_at: Instant::now(),
         }
@@ -115,8 +115,8 @@ impl InputWatcher {
             let rest = rest.min(self.ask_every());
             tokio::select! {
                 // One check for a burst of files.
-                () = self.notice.changed() => self.look_after(self.settings.settle / 4),
-                item = self.news.next() => {
+                () = self.file_watcher.changed() => self.look_after(self.settings.settle / 4),
+                item = self.events.next() => {
                     if concerns(item.as_ref(), &registered) {
                         self.look_after(Duration::ZERO);
                     }
@@ -162,7 +162,7 @@ impl InputWatcher {
             return Ok(None);
         };
         self.tick(&pipeline, registered).await?;
-        self.notice.watch(&self.folders(&pipeline).await?);
+        self.file_watcher.watch(&self.folders(&pipeline).await?);
         if let Some(writer) = self.is_being_written(&pipeline).await? {
             self.waiting.tell(
                 &self.name,
@@ -193,7 +193,7 @@ impl InputWatcher {
         }
         let settle = self.settings.settle;
         let verdict = self
-            .settling
+            .debounce
             .judge(&fingerprint, covered.as_deref(), settle, Instant::now());
         if let Verdict::LookAgain(after) = verdict {
             self.waiting.tell(

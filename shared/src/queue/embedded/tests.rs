@@ -147,7 +147,7 @@ async fn follow(steps: Vec<Step>) {
         consumers.push(broker.consume(&queue, PREFETCH).await.unwrap());
     }
     let mut model = Model::default();
-    let mut in_hand: Vec<(usize, u64, Delivery)> = Vec::new();
+    let mut in_flight: Vec<(usize, u64, Delivery)> = Vec::new();
     for step in steps {
         match step {
             Step::Publish => {
@@ -166,36 +166,36 @@ async fn follow(steps: Vec<Step>) {
                 if let (Some(number), Some(delivery)) = (expected, delivery) {
                     model.ready.remove(&number);
                     model.unsettled[who].insert(number);
-                    in_hand.push((who, number, delivery));
+                    in_flight.push((who, number, delivery));
                 }
             }
             Step::Ack(at) => {
-                if let Some((who, number, delivery)) = take(&mut in_hand, at) {
+                if let Some((who, number, delivery)) = take(&mut in_flight, at) {
                     let unsettled = model.unsettled[who].remove(&number);
                     assert_eq!(delivery.ack().await.unwrap(), unsettled);
                 }
             }
             Step::Requeue(at) => {
-                if let Some((who, number, delivery)) = take(&mut in_hand, at) {
+                if let Some((who, number, delivery)) = take(&mut in_flight, at) {
                     let unsettled = model.unsettled[who].remove(&number);
                     model.ready.extend(unsettled.then_some(number));
                     assert_eq!(delivery.requeue().await.unwrap(), unsettled);
                 }
             }
             Step::Reject(at) => {
-                if let Some((who, number, delivery)) = take(&mut in_hand, at) {
+                if let Some((who, number, delivery)) = take(&mut in_flight, at) {
                     let unsettled = model.unsettled[who].remove(&number);
                     model.dead.extend(unsettled.then_some(number));
                     assert_eq!(delivery.reject("why").await.unwrap(), unsettled);
                 }
             }
-            Step::Forget(at) => drop(take(&mut in_hand, at)),
+            Step::Forget(at) => drop(take(&mut in_flight, at)),
             Step::Replace(who) => {
                 consumers[who] = broker.consume(&queue, PREFETCH).await.unwrap();
                 let abandoned = std::mem::take(&mut model.unsettled[who]);
                 model.ready.extend(abandoned);
                 // The claims are lost now, so answers must have no effect.
-                for (_, _, late) in in_hand.extract_if(.., |(whose, ..)| *whose == who) {
+                for (_, _, late) in in_flight.extract_if(.., |(whose, ..)| *whose == who) {
                     assert!(!late.ack().await.unwrap());
                 }
             }
@@ -221,8 +221,8 @@ async fn follow(steps: Vec<Step>) {
     );
 }
 
-fn take(in_hand: &mut Vec<(usize, u64, Delivery)>, at: usize) -> Option<(usize, u64, Delivery)> {
-    (!in_hand.is_empty()).then(|| in_hand.swap_remove(at % in_hand.len()))
+fn take(in_flight: &mut Vec<(usize, u64, Delivery)>, at: usize) -> Option<(usize, u64, Delivery)> {
+    (!in_flight.is_empty()).then(|| in_flight.swap_remove(at % in_flight.len()))
 }
 
 fn number(delivery: &Delivery) -> u64 {

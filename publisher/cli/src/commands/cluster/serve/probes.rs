@@ -35,7 +35,7 @@ pub(crate) async fn answer(
         drover_api::metrics::SECONDS,
         &drover_api::metrics::BUCKETS_S[..],
     );
-    let measures =
+    let exporter =
         MetricsExporter::install(&metrics::BUCKETS_S, &[of_requests]).context("cannot measure")?;
     metrics::describe();
     drover_api::metrics::describe();
@@ -44,7 +44,7 @@ pub(crate) async fn answer(
     let look = move || {
         metrics::queue_link(linked.get().map(|broker| broker.link()) == Some(Link::Up));
     };
-    Ok(measures.serve_on(probe, ready, look).await)
+    Ok(exporter.serve_on(probe, ready, look).await)
 }
 
 /// The readiness: an error says why jobs cannot be coordinated.
