@@ -15,7 +15,7 @@ pub(super) struct MultipartParts {
     /// None once the upload is completed or aborted.
     upload: Option<Box<dyn MultipartUpload>>,
     part_bytes: usize,
-    /// Bytes that do not fill a part yet, and their number.
+    /// Bytes of an incomplete part, and their number.
     waiting: (Vec<Bytes>, usize),
     in_flight: JoinSet<Result<()>>,
 }

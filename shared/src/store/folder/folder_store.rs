@@ -16,8 +16,7 @@ use super::error::{reading, writing};
 use super::file_stat::FileStat;
 use super::group_umask;
 use super::own_records;
-use super::temp_file::{make_read_only, move_file, with_parent};
-use super::temp_files::TempFiles;
+use super::temporary::{TempFiles, make_read_only, move_file, with_parent};
 use crate::store::{Entry, ObjectVersion, StoreError, StoreKey, layout};
 
 /// A folder as a store. Cheap to clone.

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 
 use rustix::fs::{AtFlags, FileType, RawDir, statat};
 
-use super::temp_file::UNFINISHED;
+use super::temporary::UNFINISHED;
 use crate::store::layout;
 
 /// Bytes read from the kernel at once.

@@ -8,10 +8,8 @@ mod group_umask;
 mod links;
 mod listing;
 mod own_records;
-mod recycled_files;
 mod stat_cache;
-mod temp_file;
-mod temp_files;
+mod temporary;
 mod walk;
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ pub(super) fn open(root: &Path, key: &StoreKey) -> Result<File, StoreError> {
 fn open_without_links(root: &Path, key: &StoreKey) -> io::Result<File> {
     // Not to wait for the writer of a pipe.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    // `.drover` itself may be a link, to another disk.
+    // `.drover` itself may be a link to another disk.
     let ours = rustix::fs::open(
         root.join(layout::DROVER_FOLDER),
         OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
@@ -85,7 +85,7 @@ fn refused(key: &StoreKey, error: io::Error) -> StoreError {
     }
 }
 
-/// The error for something at `key` that is no record.
+/// The error for an entry at `key` that is no record.
 pub(super) fn damaged(key: &StoreKey, problem: String) -> StoreError {
     StoreError::Corrupt {
         key: key.clone(),

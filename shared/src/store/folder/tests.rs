@@ -313,7 +313,7 @@ proptest! {
     }
 }
 
-/// Paths of files, none of them a directory of another.
+/// Paths of files; no path is a directory of another.
 fn tree() -> impl Strategy<Value = BTreeSet<String>> {
     let name = "[a-c.!0-]{1,3}".prop_filter("dots", |name| name != "." && name != "..");
     let path = prop::collection::vec(name, 1..4).prop_map(|names| names.join("/"));

@@ -17,7 +17,7 @@ use crate::store::StoreKey;
 /// Files by path below the root.
 type Files = BTreeMap<PathBuf, Content>;
 
-/// The bytes and attributes of a file; its names share them.
+/// The bytes and attributes of a file, shared by its names.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Content {
     inode: u64,
@@ -25,7 +25,7 @@ struct Content {
     bytes: Vec<u8>,
 }
 
-/// What a cut does to bytes that were not forced to the disk.
+/// Effect of a cut on bytes that were not forced to the disk.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Unforced {
     /// The file is empty.

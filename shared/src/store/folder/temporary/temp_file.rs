@@ -13,14 +13,14 @@ const STORED_MODE: u32 = 0o444;
 
 /// A finished file that is not in place yet; removed on drop.
 #[derive(Debug)]
-pub(super) struct TempFile {
+pub(in crate::store::folder) struct TempFile {
     path: PathBuf,
     /// True if a rename has moved the file into place, so nothing is left to remove.
     placed: bool,
 }
 
 impl TempFile {
-    pub(super) fn at(path: PathBuf) -> Self {
+    pub(in crate::store::folder) fn at(path: PathBuf) -> Self {
         Self {
             path,
             placed: false,
@@ -28,19 +28,19 @@ impl TempFile {
     }
 
     /// Makes the file read-only.
-    pub(super) fn read_only(&self) -> io::Result<()> {
+    pub(in crate::store::folder) fn read_only(&self) -> io::Result<()> {
         make_read_only(&self.path)
     }
 
     /// Renames the file to `path`, replacing an existing file.
-    pub(super) fn replace(self, path: &Path) -> io::Result<()> {
+    pub(in crate::store::folder) fn replace(self, path: &Path) -> io::Result<()> {
         move_file(&self.path, path)?;
         // `rename` does nothing if both names are links to one inode; `drop` removes ours.
         Ok(())
     }
 
     /// Renames the file to `path` if `path` does not exist; of several racers exactly one succeeds.
-    pub(super) fn create(mut self, path: &Path) -> io::Result<()> {
+    pub(in crate::store::folder) fn create(mut self, path: &Path) -> io::Result<()> {
         self.placed = with_parent(path, || {
             match renameat_with(CWD, &self.path, CWD, path, RenameFlags::NOREPLACE) {
                 // File systems without `RENAME_NOREPLACE` (NFS) have `link`, which does not replace either.
@@ -54,7 +54,7 @@ impl TempFile {
     }
 
     /// Path of the temporary file.
-    pub(super) fn path(&self) -> &Path {
+    pub(in crate::store::folder) fn path(&self) -> &Path {
         &self.path
     }
 }
@@ -68,7 +68,7 @@ impl Drop for TempFile {
 }
 
 /// Renames `from` to `to`; across file systems by a copy beside `to`.
-pub(super) fn move_file(from: &Path, to: &Path) -> io::Result<()> {
+pub(in crate::store::folder) fn move_file(from: &Path, to: &Path) -> io::Result<()> {
     match with_parent(to, || fs::rename(from, to)) {
         Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
             let beside = TempFile::at(beside(to));
@@ -86,7 +86,7 @@ pub(super) fn move_file(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Suffix of files being copied from another file system; walks skip such files.
-pub(super) const UNFINISHED: &str = ".drover-tmp";
+pub(in crate::store::folder) const UNFINISHED: &str = ".drover-tmp";
 
 fn beside(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{}{UNFINISHED}", Ulid::generate()))
@@ -94,7 +94,10 @@ fn beside(path: &Path) -> PathBuf {
 
 /// Runs `act`, and again after creating the missing parent directory of `path` (repeatedly, because another process
 /// may prune the directory).
-pub(super) fn with_parent<T>(path: &Path, act: impl Fn() -> io::Result<T>) -> io::Result<T> {
+pub(in crate::store::folder) fn with_parent<T>(
+    path: &Path,
+    act: impl Fn() -> io::Result<T>,
+) -> io::Result<T> {
     for _ in 0..3 {
         match act() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -107,6 +110,6 @@ pub(super) fn with_parent<T>(path: &Path, act: impl Fn() -> io::Result<T>) -> io
 }
 
 /// Keeps a stored file from being written to.
-pub(super) fn make_read_only(path: &Path) -> io::Result<()> {
+pub(in crate::store::folder) fn make_read_only(path: &Path) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(STORED_MODE))
 }

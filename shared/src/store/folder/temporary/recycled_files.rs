@@ -25,7 +25,7 @@ const RECORDS_BETWEEN_LOOKS: usize = 64;
 
 /// The recycled files of a store.
 #[derive(Debug)]
-pub(super) struct RecycledFiles {
+pub(in crate::store::folder) struct RecycledFiles {
     folder: PathBuf,
     claimed: Mutex<ClaimedFiles>,
 }
@@ -48,19 +48,22 @@ impl ClaimedFiles {
 }
 
 impl RecycledFiles {
-    pub(super) fn new(folder: PathBuf) -> Self {
+    pub(in crate::store::folder) fn new(folder: PathBuf) -> Self {
         Self {
             folder,
             claimed: Mutex::default(),
         }
     }
 
-    pub(super) fn folder(&self) -> &Path {
+    pub(in crate::store::folder) fn folder(&self) -> &Path {
         &self.folder
     }
 
     /// Takes a recycled file, if the folder has any; `temp_file` names the claimed file.
-    pub(super) fn take(&self, temp_file: impl Fn() -> TempFile) -> Option<TempFile> {
+    pub(in crate::store::folder) fn take(
+        &self,
+        temp_file: impl Fn() -> TempFile,
+    ) -> Option<TempFile> {
         let mut claimed = self.claimed();
         if claimed.taken.is_empty() && claimed.may_look() {
             claimed.taken = self.claim_some(temp_file);
@@ -88,7 +91,7 @@ impl RecycledFiles {
     }
 
     /// Removes the records at `paths` and keeps their files. Readers with an open record may see the bytes change.
-    pub(super) fn give(&self, paths: &[PathBuf]) -> io::Result<()> {
+    pub(in crate::store::folder) fn give(&self, paths: &[PathBuf]) -> io::Result<()> {
         let kept = fs::read_dir(&self.folder).map_or(0, Iterator::count);
         let (keep, remove) = paths.split_at(paths.len().min(MAX_KEPT.saturating_sub(kept)));
         let batch = Ulid::generate();
@@ -120,7 +123,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::store::folder::temp_files::TempFiles;
+    use crate::store::folder::temporary::temp_files::TempFiles;
 
     /// The temporary files of one process of a store.
     fn temp_files(place: &TempDir) -> TempFiles {

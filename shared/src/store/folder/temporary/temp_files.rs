@@ -20,7 +20,7 @@ const ABANDONED_S: i64 = 24 * 60 * 60;
 
 /// Creates files in a temporary folder and renames them into place.
 #[derive(Debug)]
-pub(super) struct TempFiles {
+pub(in crate::store::folder) struct TempFiles {
     folder: PathBuf,
     unique: Ulid,
     count: AtomicU64,
@@ -29,7 +29,7 @@ pub(super) struct TempFiles {
 
 impl TempFiles {
     /// Temporary files in `folder`, which reuse the files in `recycled`.
-    pub(super) fn new(folder: PathBuf, recycled: PathBuf) -> Self {
+    pub(in crate::store::folder) fn new(folder: PathBuf, recycled: PathBuf) -> Self {
         Self {
             folder,
             unique: Ulid::generate(),
@@ -39,13 +39,13 @@ impl TempFiles {
     }
 
     /// A temporary file with a unique name, not created yet.
-    pub(super) fn temp_file(&self) -> TempFile {
+    pub(in crate::store::folder) fn temp_file(&self) -> TempFile {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
         TempFile::at(self.folder.join(format!("{}-{count}", self.unique)))
     }
 
     /// A new temporary file, filled by `write`.
-    pub(super) fn make<T>(
+    pub(in crate::store::folder) fn make<T>(
         &self,
         write: impl FnOnce(&mut File) -> io::Result<T>,
     ) -> io::Result<(TempFile, T)> {
@@ -56,7 +56,7 @@ impl TempFiles {
     }
 
     /// A temporary file with a small record, written over a recycled file if possible.
-    pub(super) fn record(&self, bytes: &[u8]) -> io::Result<TempFile> {
+    pub(in crate::store::folder) fn record(&self, bytes: &[u8]) -> io::Result<TempFile> {
         let recycled = self.recycled.take(|| self.temp_file());
         // A recycled file of another user may not be writable.
         match recycled.filter(|recycled| write_over(recycled.path(), bytes).is_ok()) {
@@ -69,12 +69,12 @@ impl TempFiles {
 
     /// Removes the records at `paths` and keeps their files for recycling. Readers with an open record may see the
     /// bytes change.
-    pub(super) fn recycle(&self, paths: &[PathBuf]) -> io::Result<()> {
+    pub(in crate::store::folder) fn recycle(&self, paths: &[PathBuf]) -> io::Result<()> {
         self.recycled.give(paths)
     }
 
     /// Removes abandoned temporary files and old recycled files.
-    pub(super) fn sweep(&self) {
+    pub(in crate::store::folder) fn sweep(&self) {
         let abandoned_s = Timestamp::now().as_second() - ABANDONED_S;
         for folder in [&*self.folder, self.recycled.folder()] {
             sweep(folder, abandoned_s);

@@ -1,0 +1,8 @@
+//! Files before they are in place: temporary files, and files of removed records that are used again.
+
+mod recycled_files;
+mod temp_file;
+mod temp_files;
+
+pub(super) use temp_file::{UNFINISHED, make_read_only, move_file, with_parent};
+pub(super) use temp_files::TempFiles;
