@@ -11,9 +11,9 @@ use futures::{StreamExt, stream};
 use tempfile::NamedTempFile;
 use tokio_util::sync::CancellationToken;
 
-use super::checked_lines::LineWriter;
+use super::durable::LineWriter;
+use super::durable::RecordedFile;
 use super::plan::{FileToWrite, Plan, PlanStep};
-use super::record::RecordedFile;
 use super::{FileProgress, OutputError};
 
 /// Files written or removed at the same time: enough to hide a bucket's latency.

@@ -2,7 +2,7 @@
 
 use drover_shared::store::Entry;
 
-use super::record::RecordedFile;
+use super::durable::RecordedFile;
 
 /// Action for a path.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

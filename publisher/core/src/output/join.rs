@@ -5,8 +5,8 @@ use std::iter::Peekable;
 use drover_shared::store::Entry;
 
 use super::OutputError;
+use super::durable::RecordedFile;
 use super::piece::DesiredFile;
-use super::record::RecordedFile;
 
 /// A path in the three streams, at least in one of them.
 #[derive(Debug)]

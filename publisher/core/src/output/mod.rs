@@ -2,20 +2,19 @@
 //!
 //! [`gather`] the pieces of all datums, processed and skipped; sort them into files ([`piece`]); [`plan`] by reading
 //! desired, recorded and found files side by side ([`join`]) and [`decide`] path by path; [`apply`] the plan. Planning
-//! changes nothing. Applying may be interrupted anywhere: the [`record`], written before and after, names the files of
+//! changes nothing. Applying may be interrupted anywhere: the record ([`durable`]), written before and after, names the files of
 //! Drover, and the [`undo`] log, which stands until the job has ended, takes back what a job without success changed.
 //! Foreign files are never touched.
 
 mod apply;
-mod checked_lines;
 mod decide;
+mod durable;
 mod error;
 mod gather;
 mod join;
 mod piece;
 mod plan;
 mod progress;
-mod record;
 mod sorted;
 mod undo;
 mod verify;

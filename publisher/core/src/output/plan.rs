@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
 use super::OutputError;
-use super::checked_lines::LineWriter;
 use super::decide::{PathAction, decide};
+use super::durable::LineWriter;
+use super::durable::RecordedFile;
 use super::join::{PathJoin, PathRow};
 use super::piece::{DesiredFile, StagedFile};
-use super::record::RecordedFile;
 use super::sorted::clash::PathClashes;
 
 /// Step for a path of Drover.

@@ -18,7 +18,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
 use super::OutputError;
-use super::checked_lines::{LineReader, LineWriter};
+use super::durable::{LineReader, LineWriter};
 use super::plan::{Plan, PlanStep};
 
 /// Backups made at the same time.

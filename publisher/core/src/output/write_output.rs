@@ -12,11 +12,11 @@ use drover_shared::store::{Store, StoreError, StoreKey, Walk, layout};
 use tokio_util::sync::CancellationToken;
 
 use super::apply::{OutputFolder, apply};
+use super::durable;
 use super::gather::{JobPieces, gather};
 use super::join::PathJoin;
 use super::piece;
 use super::plan::{Plan, plan};
-use super::record;
 use super::undo::{self, settle};
 use super::verify::find_lost;
 use super::{FileProgress, OutputError};
@@ -226,7 +226,7 @@ async fn make_plan(
             Some(file) if found.peek().is_some() || is_record(&file)? => Some(file),
             _ => None,
         };
-        let recorded = recorded.into_iter().flat_map(record::read);
+        let recorded = recorded.into_iter().flat_map(durable::read);
         let recorded = recorded.map(|line| {
             line.map_err(|source| OutputError::Damaged {
                 key: key.clone(),

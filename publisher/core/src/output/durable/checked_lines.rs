@@ -17,7 +17,7 @@ const HEX_DIGITS: usize = 32;
 
 /// Writes lines into a temporary file.
 #[derive(Debug)]
-pub(super) struct LineWriter {
+pub(in crate::output) struct LineWriter {
     file: BufWriter<NamedTempFile>,
     hasher: blake3::Hasher,
     /// Position of the checksum; none before the first line.
@@ -26,7 +26,7 @@ pub(super) struct LineWriter {
 
 impl LineWriter {
     /// A file in the folder `scratch`.
-    pub(super) fn new(scratch: &Path) -> io::Result<Self> {
+    pub(in crate::output) fn new(scratch: &Path) -> io::Result<Self> {
         Ok(Self {
             file: BufWriter::new(NamedTempFile::new_in(scratch)?),
             hasher: blake3::Hasher::new(),
@@ -35,7 +35,7 @@ impl LineWriter {
     }
 
     /// Adds `record`, which is a JSON object with a field at least, as a line.
-    pub(super) fn write(&mut self, record: &impl Serialize) -> io::Result<()> {
+    pub(in crate::output) fn write(&mut self, record: &impl Serialize) -> io::Result<()> {
         let mut line = serde_json::to_vec(record)?;
         self.hasher.update(&line);
         self.hasher.update(b"\n");
@@ -52,7 +52,7 @@ impl LineWriter {
     }
 
     /// The finished file.
-    pub(super) fn finish(mut self) -> io::Result<NamedTempFile> {
+    pub(in crate::output) fn finish(mut self) -> io::Result<NamedTempFile> {
         match self.checksum_at {
             Some(at) => {
                 self.file.seek(SeekFrom::Start(at))?;
@@ -69,7 +69,7 @@ impl LineWriter {
 }
 
 /// Reads lines. The last read fails if the checksum is wrong, so no line may be acted on before.
-pub(super) struct LineReader<R> {
+pub(in crate::output) struct LineReader<R> {
     from: R,
     hasher: blake3::Hasher,
     lines: u64,
@@ -77,7 +77,7 @@ pub(super) struct LineReader<R> {
 }
 
 impl<R: BufRead> LineReader<R> {
-    pub(super) fn new(from: R) -> Self {
+    pub(in crate::output) fn new(from: R) -> Self {
         Self {
             from,
             hasher: blake3::Hasher::new(),
@@ -87,7 +87,7 @@ impl<R: BufRead> LineReader<R> {
     }
 
     /// The next record; none at the end of a whole file.
-    pub(super) fn read<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
+    pub(in crate::output) fn read<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
         let mut line = Vec::new();
         if self.from.read_until(b'\n', &mut line)? == 0 {
             return self.check().map(|()| None);

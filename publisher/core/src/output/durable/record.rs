@@ -12,21 +12,23 @@ use super::checked_lines::LineReader;
 
 /// A file that Drover wrote into the output folder.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub(super) struct RecordedFile {
+pub(in crate::output) struct RecordedFile {
     /// Path, beginning with `/`.
-    pub(super) path: String,
+    pub(in crate::output) path: String,
     /// Hash of the pieces, see [`DesiredFile::made_of`](super::piece::DesiredFile::made_of).
-    pub(super) made_of: String,
+    pub(in crate::output) made_of: String,
     /// Version in the listing right after writing; none while the file is about to change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) version: Option<String>,
+    pub(in crate::output) version: Option<String>,
     /// Versions of the pieces right after writing. Empty if unknown, or if the file is a hard link to its only piece.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) pieces: Vec<String>,
+    pub(in crate::output) pieces: Vec<String>,
 }
 
 /// Reads a record, line by line. The last line fails if the record is damaged.
-pub(super) fn read(reader: impl BufRead) -> impl Iterator<Item = io::Result<RecordedFile>> {
+pub(in crate::output) fn read(
+    reader: impl BufRead,
+) -> impl Iterator<Item = io::Result<RecordedFile>> {
     let mut lines = LineReader::new(reader);
     let mut is_over = false;
     std::iter::from_fn(move || {
