@@ -9,7 +9,7 @@ use tokio::time::Instant;
 /// Datums that take longer are not held ahead: another worker may be idle.
 const LONG: Duration = Duration::from_secs(3);
 
-/// Datums count as long until their mean is below this again.
+/// Datums count as long until their mean falls below the bound again.
 const NO_LONGER_LONG: Duration = Duration::from_secs(2);
 
 /// Inputs that take a larger part of a datum's time to stage are staged ahead all the same.

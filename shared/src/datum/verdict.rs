@@ -78,8 +78,8 @@ pub struct Verdict {
     pub started: Timestamp,
     /// The time of this record.
     pub finished: Timestamp,
-    /// The job that produced this verdict, if the verdict was taken over and nothing was run; the logs belong to that
-    /// job.
+    /// The job that produced the verdict, if the verdict was taken over and nothing was run; the logs belong to the
+    /// named job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_from: Option<JobId>,
 }

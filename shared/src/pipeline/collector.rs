@@ -66,7 +66,7 @@ impl<'document> FindingCollector<'document> {
         }
     }
 
-    /// Remembers that the field was suggested for a misspelt one.
+    /// Remembers the suggestion of the field for a misspelt name.
     pub(super) fn add_suggestion(&mut self, path: &Path) {
         self.suggested.insert(path.to_string());
     }

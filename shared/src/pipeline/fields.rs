@@ -16,7 +16,7 @@ pub(in crate::pipeline) struct UnsupportedField {
 pub(in crate::pipeline) enum Support {
     /// Any value is ignored with a note.
     Unused(&'static str),
-    /// This value is ignored with a note; all others are refused.
+    /// The value is ignored with a note; all other values are refused.
     Only(&'static str, &'static str),
     /// Refused: the reason and the advice.
     Refused(&'static str, &'static str),

@@ -5,6 +5,11 @@ use std::time::Duration;
 use drover_shared::queue::QueueError;
 use drover_shared::queue::rabbitmq::{Address, Advice, ConnectOptions, RabbitMq, preflight};
 
+pub(super) const NO_STORE: &str =
+    "cannot begin without the store; check --store, the network and its credentials";
+pub(super) const NO_BROKER: &str =
+    "cannot begin without the broker; check --broker, the network and its credentials";
+
 /// Connects to the broker within `timeout`, and checks that its version and settings are supported.
 pub(crate) async fn broker(
     address: &Address,

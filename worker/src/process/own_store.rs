@@ -8,7 +8,7 @@ use drover_shared::ledger::{Ledger, StoreIdentity};
 use drover_shared::queue::RabbitMq;
 use tokio::time::sleep;
 
-use super::service::{NO_BROKER, NO_STORE};
+use super::connect::{NO_BROKER, NO_STORE};
 use crate::phase::WorkerPhase;
 
 /// Interval between two looks at a store without an identity.

@@ -19,11 +19,6 @@ use crate::process::health::WorkerHealth;
 use crate::process::own_store::own_store;
 use crate::process::request::WorkerRequest;
 
-pub(super) const NO_STORE: &str =
-    "cannot begin without the store; check --store, the network and its credentials";
-pub(super) const NO_BROKER: &str =
-    "cannot begin without the broker; check --broker, the network and its credentials";
-
 /// Runs the worker until it has drained, and answers the health probe meanwhile.
 pub async fn run(request: WorkerRequest, tokens: Tokens) -> anyhow::Result<()> {
     let health = WorkerHealth::default();
@@ -71,15 +66,15 @@ async fn reach(
     let timeout = request.connect_timeout;
     let store = Store::open_with_retry(&request.store, timeout)
         .await
-        .context(NO_STORE)?;
+        .context(connect::NO_STORE)?;
     let ledger = Ledger::new(store);
     let broker = connect::broker(&request.broker, request.worker().as_str(), timeout);
-    let broker = broker.await.context(NO_BROKER)?;
+    let broker = broker.await.context(connect::NO_BROKER)?;
     let store = own_store(&ledger, &broker, &request.pipelines, &health.phase).await?;
     let broker: Arc<dyn Broker> = Arc::new(broker.for_store(store));
     health.watch(&broker);
     for pipeline in &request.pipelines {
-        broker.declare(pipeline).await.context(NO_BROKER)?;
+        broker.declare(pipeline).await.context(connect::NO_BROKER)?;
     }
     Ok((ledger, broker))
 }

@@ -47,7 +47,7 @@ impl Scratch {
         })
     }
 
-    /// Makes anew what somebody has removed, such as a job that tidies up temporary files.
+    /// Restores a removed directory; a job that tidies up temporary files may have removed the directory.
     pub(crate) fn restore(&self) -> io::Result<()> {
         if !self.lock.exists() {
             fs::create_dir_all(self.path.parent().unwrap_or(&self.path))?;

@@ -7,7 +7,7 @@ use drover_shared::pipeline::{Finding, count_findings};
 
 use crate::render::SourceText;
 
-/// A request that the command refuses; nothing was done.
+/// A refused request; nothing was done.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UsageError {
     /// Invalid specs.

@@ -81,7 +81,7 @@ pub(super) fn is_passing(error: &StoreError) -> bool {
     )
 }
 
-/// A record that exists with another content was written by another leader.
+/// Another leader wrote the record with other content.
 impl From<StoreError> for CoordinateError {
     fn from(error: StoreError) -> Self {
         match error {

@@ -18,7 +18,7 @@ use super::{LeadError, PipelineLeader, Workers};
 /// Between two looks at stop marks and at the capacity of the current process.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// The leadership of a pipeline, with all that it needs.
+/// The leadership of a pipeline, with its context.
 pub(super) struct Candidacy {
     pub(super) leadership: Leadership,
     /// Capacity for a job; none if the leadership serves only to end stopped jobs.

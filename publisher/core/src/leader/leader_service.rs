@@ -39,7 +39,7 @@ impl LeaderService {
         })
     }
 
-    /// Works for ever; may be dropped at any moment, and its jobs go on with the next one who is there.
+    /// Works for ever. The future may be dropped at any moment; the next leader continues the jobs.
     pub async fn run(mut self) -> QueueError {
         let mut search = interval(match self.leader.ledger.store().local_root() {
             Some(_) => SEARCH_EVERY,
@@ -97,7 +97,7 @@ impl LeaderService {
         });
     }
 
-    /// Looks for pipelines with jobs that nobody told us of.
+    /// Looks for pipelines with jobs that no hint named.
     async fn search(&mut self) -> Result<(), StoreError> {
         let ledger = self.leader.ledger.clone();
         for pipeline in ledger.pipelines().await? {

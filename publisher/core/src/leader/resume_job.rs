@@ -36,7 +36,7 @@ const LOCAL_RELEASE_TIMEOUT: Duration = Duration::from_mins(1);
 const BROADCAST_EVERY: Duration = Duration::from_secs(1);
 
 impl PipelineLeader {
-    /// Resumes a job, or begins a new one, and sees it to its final record.
+    /// Resumes a job, or begins a new one, and coordinates the job to its final record.
     pub(super) async fn resume_job(
         &self,
         assignment: Assignment,

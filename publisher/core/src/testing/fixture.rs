@@ -166,7 +166,7 @@ impl Fixture {
         }
     }
 
-    /// Resumes an interrupted job and runs it to its end.
+    /// Resumes an interrupted job and runs the job to its end.
     pub async fn resume(&self, mut assignment: Assignment, behavior: WorkerBehavior) -> JobRecord {
         assignment.record = self.ledger.job(assignment.record.id).await.unwrap();
         let broker = self.broker().await;

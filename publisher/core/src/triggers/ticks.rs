@@ -70,7 +70,7 @@ fn last_tick(clock: &CronInput, newest: Option<Timestamp>, created: Timestamp) -
     }
 }
 
-/// Pure: the ticks after the last one that are due, and the tick after them.
+/// Pure: the due ticks after the last tick, and the next tick.
 fn due(
     schedule: &Schedule,
     mut last: Timestamp,

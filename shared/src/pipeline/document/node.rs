@@ -148,7 +148,7 @@ impl Node {
     }
 }
 
-/// Older names of fields, and the names that replace them.
+/// Older names of fields, with their present names.
 const RENAMED: [(&str, &str); 1] = [("atom", "pfs")];
 
 impl Entry {

@@ -131,7 +131,8 @@ struct Model {
 }
 
 proptest! {
-    /// Whatever happens: nothing acked comes again, nothing unacked is lost, the oldest ready message comes first.
+    /// Under any sequence of steps: acked messages stay away, unacked messages are not lost, the oldest ready message
+    /// comes first.
     #[test]
     fn every_message_is_in_exactly_one_place(steps in proptest::collection::vec(step(), 1..200)) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

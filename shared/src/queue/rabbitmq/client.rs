@@ -32,7 +32,7 @@ const ALARM_PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct RabbitMq {
     version: Version,
-    /// The store whose queues the client uses; none leaves them to whatever store they belong to.
+    /// The store that owns the queues of the client; none keeps the present owners.
     store: Option<Arc<StoreIdentity>>,
     consuming: Arc<Connection>,
     publisher: Arc<MessagePublisher>,

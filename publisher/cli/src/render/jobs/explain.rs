@@ -10,7 +10,7 @@ use crate::render::jobs::detail::running_time;
 use crate::render::terminal::number::{count, counted};
 use crate::render::terminal::text::printable;
 
-/// A job with everything that is known from outside its coordinator.
+/// A job with all facts from outside its coordinator.
 #[derive(Clone, Debug)]
 pub struct ExplainedJob<'a> {
     /// Record of the job.

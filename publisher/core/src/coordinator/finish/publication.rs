@@ -145,7 +145,7 @@ impl Publication {
     }
 }
 
-/// Settles a publication that was cut off, if there is one.
+/// Settles an interrupted publication, if any.
 pub(crate) async fn settle(ledger: &Ledger, pipeline: &PipelineName) -> Result<(), StoreError> {
     if !output::has_undo_log(ledger.store(), pipeline).await? {
         return Ok(());
@@ -154,7 +154,7 @@ pub(crate) async fn settle(ledger: &Ledger, pipeline: &PipelineName) -> Result<(
     output::settle(ledger, pipeline).await
 }
 
-/// Makes the changes of `job` final. A successor that holds the lock settles them by itself.
+/// Makes the changes of `job` final. A successor with the lock settles the changes by itself.
 pub(crate) async fn keep_changes(
     ledger: &Ledger,
     pipeline: &PipelineName,

@@ -210,7 +210,7 @@ enum RetryDecision {
     Done,
     /// The datum runs again.
     RunAgain,
-    /// The datum failed with another cause; its verdict is taken over.
+    /// The datum failed for another cause; the verdict is taken over.
     TakeOver(Box<Verdict>),
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct Failures {
     pub(crate) counts: Counts,
     /// True if the total is final.
     pub(crate) expanded: bool,
-    /// Datums run to their end by the job itself.
+    /// Datums that the job itself ran to the end.
     pub(crate) worked: u64,
     /// Of those, failures.
     pub(crate) failed: u64,
