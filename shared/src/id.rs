@@ -295,6 +295,40 @@ impl fmt::Display for StoreId {
     }
 }
 
+/// A name that a script gives to a submission, so that repeating it submits nothing: 1–200 visible ASCII characters.
+#[derive(Clone, Debug, Eq, Hash, PartialEq, DeserializeFromStr, SerializeDisplay)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for IdempotencyKey {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let is_visible = text.chars().all(|each| each.is_ascii_graphic());
+        if is_visible && (1..=200).contains(&text.len()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidId {
+                kind: "key",
+                rule: "1 to 200 visible ASCII characters, without spaces",
+                text: text.to_owned(),
+            })
+        }
+    }
+}
+
+impl fmt::Display for IdempotencyKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
 impl fmt::Display for PipelineName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.0)
@@ -321,6 +355,15 @@ mod tests {
         assert_eq!(worker.to_string().parse(), Ok(worker));
         let store = StoreId::generate();
         assert_eq!(store.to_string().parse(), Ok(store));
+    }
+
+    #[test]
+    fn a_key_is_short_and_visible() {
+        for text in ["", "a b", "ä", "a\n", &"a".repeat(201)] {
+            assert!(text.parse::<IdempotencyKey>().is_err(), "{text:?}");
+        }
+        let key: IdempotencyKey = "nightly/2026-11-28".parse().unwrap();
+        assert_eq!(key.to_string().parse(), Ok(key));
     }
 
     #[test]

@@ -54,6 +54,50 @@ fn a_job_that_nobody_coordinates_can_be_stopped() {
 }
 
 #[test]
+fn a_stop_takes_effect_while_neither_a_broker_nor_a_coordinator_is_there() {
+    let cluster = TestCluster::new();
+    cluster.workspace.numbered_files("in", 3);
+    let id = cluster.publish(&endless());
+    let away = "amqp://guest:s3cret@127.0.0.1:1/none";
+    let stop = [
+        "stop",
+        "--broker",
+        away,
+        "--connect-timeout",
+        "1s",
+        "--output",
+        "json",
+        &id,
+    ];
+    let outcome = cluster.call(&stop).code(0);
+    assert_eq!(outcome.job().state(), "killed");
+    assert!(!outcome.stderr.contains("s3cret"), "{}", outcome.stderr);
+    // And the next job is not held up by the stopped one.
+    let _service = cluster.serve();
+    let _worker = cluster.worker("made");
+    let next = cluster.publish(&Spec::new("made").reads("in", "/*"));
+    assert_eq!(cluster.wait(&next).counts(), "3: 3 processed");
+}
+
+#[test]
+fn a_repeated_publish_with_a_key_prints_the_first_id_and_submits_nothing() {
+    let cluster = TestCluster::new();
+    cluster.workspace.numbered_files("in", 3);
+    let spec = cluster.workspace.spec(&Spec::new("made").reads("in", "/*"));
+    let publish = |key: &str| {
+        let outcome = cluster.call(&["publish", "--key", key, &spec]).code(0);
+        outcome.stdout.trim().to_owned()
+    };
+    let first = publish("night-1");
+    assert_eq!(publish("night-1"), first);
+    assert_ne!(publish("night-2"), first);
+    assert_eq!(cluster.call(&["jobs", "--output", "json"]).lines().len(), 2);
+    cluster
+        .call(&["publish", "--key", "no spaces", &spec])
+        .code(2);
+}
+
+#[test]
 fn job_timeout_ends_a_job_on_the_cluster() {
     let cluster = TestCluster::new();
     cluster.workspace.numbered_files("in", 3);

@@ -27,6 +27,9 @@ pub(super) mod advice {
     pub(in crate::ledger) const IDENTITY: &str = "restore the file; or remove the file and the queues of the store's pipelines, and a new identity is made";
     /// For the retention of a store.
     pub(in crate::ledger) const RETENTION: &str = "set it again with `drover gc --set`";
+    /// For the jobs of an idempotency key.
+    pub(in crate::ledger) const KEY: &str =
+        "remove the file; the next submission with the key makes new jobs";
     /// For the verdict of a datum.
     pub(in crate::ledger) const VERDICT: &str =
         "remove the file; the datum runs again with the next run";

@@ -23,6 +23,7 @@
 //! <store>/.drover/pipelines/<name>/covered           input fingerprint of the newest job of the registered pipeline
 //! <store>/.drover/retention.json                     default retention of the pipelines
 //! <store>/.drover/expired/<job>.<pipeline>           removed jobs whose outputs are still in use
+//! <store>/.drover/keys/<hash>.json                   the jobs of a submission with an idempotency key
 //! <store>/.drover/jobs/<id>/record.json              the job record
 //! <store>/.drover/jobs/<id>/spec.json                the spec it runs, normalised
 //! <store>/.drover/jobs/<id>/submission.json          for a submitted job: instructions for its coordinator
@@ -42,7 +43,7 @@
 //! indexes: directories stay small, and creating a directory is paid once for many datums.
 
 use super::StoreKey;
-use crate::id::{JobId, PipelineName};
+use crate::id::{IdempotencyKey, JobId, PipelineName};
 
 /// Drover's own folder in the store.
 pub const DROVER_FOLDER: &str = ".drover";
@@ -223,6 +224,12 @@ pub fn pipelines() -> StoreKey {
 /// The output folder of a pipeline.
 pub fn output(name: &PipelineName) -> StoreKey {
     StoreKey::root().with(name.as_str())
+}
+
+/// The jobs of a submission with a key.
+pub fn submission_key(key: &IdempotencyKey) -> StoreKey {
+    let hash = blake3::hash(key.as_str().as_bytes()).to_hex();
+    drover_folder().with(&format!("keys/{}.json", &hash[..32]))
 }
 
 /// All jobs.

@@ -17,7 +17,7 @@ use crate::routing::body::{Empty, JsonBody};
 use crate::routing::error::Error;
 use crate::routing::query::{Bounded, WordList};
 use crate::routing::route::ApiRequest;
-use drover_core::catalog;
+use drover_core::catalog::{self, SubmitOptions};
 use drover_core::coordinator::{RunningDatum, Snapshot};
 /// Time limit of the broker for a submission.
 const SUBMIT_LIMIT: Duration = Duration::from_secs(10);
@@ -298,7 +298,11 @@ pub(crate) struct StartedJob {
 
 pub(crate) async fn retry(
     ApiRequest {
-        api, path, body, ..
+        api,
+        path,
+        body,
+        key,
+        ..
     }: ApiRequest<JobPath, Empty, JsonBody<RetryBody>>,
 ) -> Result<StartedJob, Error> {
     let record = api.named(path.id).await?;
@@ -312,14 +316,20 @@ pub(crate) async fn retry(
     let broker = api.broker()?;
     let group = body.0.group.map(|group| group.to_string());
     let assignment = catalog::retry(api.ledger(), &record, group.as_deref()).await?;
-    let job = assignment.record.id;
+    let options = SubmitOptions {
+        limit: SUBMIT_LIMIT,
+        key,
+    };
+    let mut submitted = [assignment];
     catalog::submit(
-        &[assignment],
+        &mut submitted,
         api.ledger(),
         broker.as_ref(),
-        SUBMIT_LIMIT,
+        &options,
         |_| {},
     )
     .await?;
-    Ok(StartedJob { job })
+    Ok(StartedJob {
+        job: submitted[0].record.id,
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use drover_shared::id::{JobId, PipelineName};
+use drover_shared::id::{IdempotencyKey, JobId, PipelineName};
 use drover_shared::ledger::PipelineChange;
 use drover_shared::pipeline::{self, Parsed, Pipeline};
 use schemars::{JsonSchema, SchemaGenerator};
@@ -140,8 +140,16 @@ impl RequestedRun {
 }
 
 pub(crate) async fn run(
-    ApiRequest { api, path, .. }: ApiRequest<PipelinePath>,
+    ApiRequest { api, path, key, .. }: ApiRequest<PipelinePath>,
 ) -> Result<RequestedRun, Error> {
+    if let Some(key) = key
+        && let Some(job) = run_of_key(&api, &path.name, &key).await?
+    {
+        return Ok(RequestedRun {
+            job: Some(job),
+            why: None,
+        });
+    }
     let before = api.ledger().unfolded(&path.name).await?;
     api.ledger()
         .change_pipeline(&path.name, &PipelineChange::RequestRun)
@@ -158,6 +166,32 @@ pub(crate) async fn run(
         sleep(LOOK_EVERY).await;
     }
     Ok(RequestedRun::not_yet(&api, &path.name))
+}
+
+/// The job that the first request with the key led to; none if there is no such job yet. The key is kept with an id of the
+/// time of its first request, and the next job of the pipeline has a later id.
+async fn run_of_key(
+    api: &Api,
+    name: &PipelineName,
+    key: &IdempotencyKey,
+) -> Result<Option<JobId>, Error> {
+    let own = JobId::generate();
+    let ledger = api.ledger();
+    let asked = ledger.jobs_of_key(key, vec![own]).await?;
+    let asked = asked.first().copied().unwrap_or(own);
+    if asked == own {
+        return Ok(None);
+    }
+    for job in ledger.jobs().await? {
+        if job <= asked {
+            continue;
+        }
+        let record = api.readable(job).await?;
+        if record.is_some_and(|record| record.pipeline == *name) {
+            return Ok(Some(job));
+        }
+    }
+    Ok(None)
 }
 
 /// Refuses a pipeline in a circle, directly or through other pipelines.

@@ -147,6 +147,7 @@ impl From<SubmitError> for Error {
         match error {
             SubmitError::Store(error) => error.into(),
             SubmitError::Queue(error) => error.into(),
+            error @ SubmitError::Key { .. } => Self::conflict(error.to_string()),
         }
     }
 }

@@ -10,9 +10,10 @@ use axum::body::to_bytes;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{FromRequestParts, Path, Query, Request, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
+use drover_shared::id::IdempotencyKey;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -39,7 +40,12 @@ pub(crate) struct ApiRequest<P = Empty, Q = Empty, B = Empty> {
     /// Parameters in the query.
     pub(crate) query: Q,
     pub(crate) body: B,
+    /// The header `Idempotency-Key`.
+    pub(crate) key: Option<IdempotencyKey>,
 }
+
+/// Header with the name that a client gives to a request, so that repeating the request starts no second job.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// The routes of the API, and the document about them.
 #[derive(Default)]
@@ -138,6 +144,7 @@ where
     let (mut parts, body) = request.into_parts();
     let Path(path) = Path::from_request_parts(&mut parts, &api).await?;
     let Query(query) = Query::from_request_parts(&mut parts, &api).await?;
+    let key = idempotency_key(&parts.headers)?;
     let header = |name| {
         parts
             .headers
@@ -159,7 +166,18 @@ where
         path,
         query,
         body,
+        key,
     })
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Error> {
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else {
+        return Ok(None);
+    };
+    let text = value.to_str().unwrap_or_default();
+    let key = text.parse();
+    key.map(Some)
+        .map_err(|error| Error::invalid(format!("the header Idempotency-Key: {error}")))
 }
 
 fn too_large() -> Error {

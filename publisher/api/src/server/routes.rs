@@ -119,7 +119,7 @@ fn of_jobs(routes: Routes) -> Routes {
         .add(
             (Method::POST, "/api/v1/jobs/{id}/retry"),
             StatusCode::ACCEPTED,
-            "Runs the unsuccessful datums of a job again, as a new job.",
+            "Runs the unsuccessful datums of a job again, as a new job. A request with the `Idempotency-Key` of an earlier one answers with the job of that one.",
             jobs::retry,
         )
         .get(

@@ -5,6 +5,7 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use drover_shared::id::IdempotencyKey;
 use drover_shared::queue::rabbitmq::PublishConnections;
 
 use super::Sources;
@@ -16,6 +17,7 @@ Examples:
   drover publish pipeline.yaml                  prints the id of the job, and returns
   drover publish --wait pipeline.yaml           shows the progress, and exits as the job does
   id=$(drover publish pipeline.yaml) && drover wait $id
+  drover publish --key night-$(date +%F) p.yaml may be repeated after any failure; there is one job a night
   drover publish map.yaml reduce.yaml           a chain: the second job begins once the first has succeeded";
 
 /// Submits jobs to a cluster.
@@ -33,6 +35,10 @@ pub struct Publish {
     /// Go on although the first datums (20, or twice the slots) all fail for one cause
     #[arg(long)]
     pub keep_going: bool,
+
+    /// Name of this submission: a repeated `publish` with the same key submits nothing and prints the ids of the first one
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<IdempotencyKey>,
 
     /// Follow the jobs to the end, and coordinate them unless a `drover serve` does
     ///

@@ -61,7 +61,8 @@ fn of_request(link: Link<'_>) -> Option<ErrorClass> {
     if let Some(error) = link.downcast_ref::<UsageError>() {
         return Some(ErrorClass::usage(error.kind()));
     }
-    let is_usage = link.is::<OneLinerError>()
+    let is_usage = matches!(link.downcast_ref(), Some(SubmitError::Key { .. }))
+        || link.is::<OneLinerError>()
         || link.is::<OrderError>()
         || link.is::<InvalidAddress>()
         || link.is::<AccessError>();

@@ -25,9 +25,9 @@ pub use logs::{LogError, LogTail, Origin, attempt, each_line, logs_of, open_log}
 pub use pipeline_order::{OrderError, order, reads, with_registered};
 pub use record::{failures, record, running_before};
 pub use retry::{GroupError, RetryError, retry};
-pub use stop::broadcast_stop;
 pub(crate) use stored_work::jobs_by_pipeline;
+pub use stop::{broadcast_stop, end_stopped};
 pub use stored_work::{
     DamagedOutput, PlanHistory, PlanReason, RedoError, RedoFilter, Verification, redo, verify,
 };
-pub use submit::{SubmitError, hint, submit};
+pub use submit::{SubmitError, SubmitOptions, hint, submit};

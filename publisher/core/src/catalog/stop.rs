@@ -1,8 +1,12 @@
-//! The broadcast about a stopped job.
+//! Stopped jobs: the broadcast to the workers, and the end of a job that no leader ends.
 
 use drover_shared::id::JobId;
+use drover_shared::job::{JobEvent, JobRecord};
+use drover_shared::ledger::Ledger;
 use drover_shared::queue::{Broker, QueueError};
+use drover_shared::store::StoreError;
 use drover_shared::wire::{Control, Message, encode};
+use jiff::Timestamp;
 use tokio::time::timeout;
 
 use super::submit::HINT_LIMIT;
@@ -19,5 +23,28 @@ pub async fn broadcast_stop(broker: &dyn Broker, job: JobId) -> Result<(), Queue
         Err(_) => Err(QueueError::Unavailable {
             message: format!("it did not confirm a broadcast within {HINT_LIMIT:?}"),
         }),
+    }
+}
+
+/// Reason of a job that was stopped while no leader could be had.
+const STOPPED: &str = "stopped on request, without a coordinator";
+
+/// Ends a job whose stop was requested, for a process that cannot get the leadership because the broker is away. The new
+/// epoch deposes a leader that cannot be reached; the first final record counts. `who` names the process for people.
+pub async fn end_stopped(ledger: &Ledger, job: JobId, who: &str) -> Result<JobRecord, StoreError> {
+    let pipeline = ledger.job(job).await?.pipeline;
+    ledger.begin_epoch(&pipeline, who).await?;
+    let mut record = ledger.job(job).await?;
+    let Ok(state) = record.state.after(JobEvent::Stopped) else {
+        return Ok(record);
+    };
+    record.state = state;
+    record.reason = Some(STOPPED.to_owned());
+    record.finished = Some(Timestamp::now());
+    match ledger.save(&record).await {
+        Ok(()) => Ok(record),
+        // Somebody has ended the job meanwhile.
+        Err(StoreError::Exists { .. }) => ledger.job(job).await,
+        Err(error) => Err(error),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use drover_shared::id::JobId;
+use drover_shared::id::{IdempotencyKey, JobId};
 use drover_shared::job::JobRecord;
 use drover_shared::ledger::{Ledger, Submission};
 use drover_shared::queue::{Broker, QueueError};
@@ -26,20 +26,43 @@ pub enum SubmitError {
     /// The broker.
     #[error(transparent)]
     Queue(#[from] QueueError),
+    /// The idempotency key belongs to a submission of another number of jobs.
+    #[error(
+        "the key {key} was used for another submission, whose first job is {first}; give this one a key of its own"
+    )]
+    Key {
+        /// The key.
+        key: IdempotencyKey,
+        /// The first job of the earlier submission.
+        first: JobId,
+    },
+}
+
+/// Limits and options of a submission.
+#[derive(Clone, Debug)]
+pub struct SubmitOptions {
+    /// Bounds what the broker does before the jobs exist, and each hint afterwards.
+    pub limit: Duration,
+    /// Makes a repeated submission return the jobs of the first one.
+    pub key: Option<IdempotencyKey>,
 }
 
 /// Submits jobs, given in the order of execution, and hints at them to the leaders. Calls `on_submitted` for each job as
-/// soon as the store has it; whatever the broker does from then on, the job exists. `limit` bounds the declaration of
-/// all queues.
+/// soon as the store has it; whatever the broker does from then on, the job exists. A repeated submission with a key takes
+/// over the ids of the first one, and submits only jobs that the first one did not get to.
 pub async fn submit(
-    assignments: &[Assignment],
+    assignments: &mut [Assignment],
     ledger: &Ledger,
     broker: &dyn Broker,
-    limit: Duration,
+    options: &SubmitOptions,
     mut on_submitted: impl FnMut(&Assignment),
 ) -> Result<(), SubmitError> {
     // Before the first job exists, so no job stays behind that the broker would refuse.
-    declare(assignments, broker, limit).await?;
+    declare(assignments, broker, options.limit).await?;
+    if let Some(key) = &options.key {
+        take_ids(key, assignments, ledger).await?;
+    }
+    let assignments = &*assignments;
     for (at, assignment) in assignments.iter().enumerate() {
         let submission = Submission {
             scope: assignment.scope,
@@ -48,12 +71,35 @@ pub async fn submit(
             after: read_by(assignment, &assignments[..at]),
             fingerprint: None,
         };
-        ledger
-            .submit(&assignment.record, &assignment.spec, &submission)
-            .await?;
+        if !ledger.has_job(assignment.record.id).await? {
+            ledger
+                .submit(&assignment.record, &assignment.spec, &submission)
+                .await?;
+        }
         on_submitted(assignment);
     }
-    join_all(assignments.iter().map(|each| hint(&each.record, broker))).await;
+    let limit = options.limit.min(HINT_LIMIT);
+    let hints = assignments.iter();
+    join_all(hints.map(|each| hint_within(limit, &each.record, broker))).await;
+    Ok(())
+}
+
+/// Gives the assignments the ids of the first submission with the key.
+async fn take_ids(
+    key: &IdempotencyKey,
+    assignments: &mut [Assignment],
+    ledger: &Ledger,
+) -> Result<(), SubmitError> {
+    let own = assignments.iter().map(|each| each.record.id).collect();
+    let jobs = ledger.jobs_of_key(key, own).await?;
+    if jobs.len() != assignments.len() {
+        let (key, first) = (key.clone(), jobs.first().copied());
+        let first = first.unwrap_or_else(JobId::generate);
+        return Err(SubmitError::Key { key, first });
+    }
+    for (assignment, job) in assignments.iter_mut().zip(jobs) {
+        assignment.record.id = job;
+    }
     Ok(())
 }
 
@@ -88,16 +134,18 @@ fn read_by(assignment: &Assignment, earlier: &[Assignment]) -> Vec<JobId> {
 /// Hints at a job to the leaders, for a few seconds at most. Leaders that miss the hint find the job in the ledger a
 /// little later.
 pub async fn hint(record: &JobRecord, broker: &dyn Broker) {
+    hint_within(HINT_LIMIT, record, broker).await;
+}
+
+async fn hint_within(limit: Duration, record: &JobRecord, broker: &dyn Broker) {
     let hint = Control::Submitted {
         pipeline: record.pipeline.clone(),
         job: record.id,
     };
     let told = match encode(&Message::Control(hint)) {
-        Ok(body) => match timeout(HINT_LIMIT, broker.broadcast(body)).await {
+        Ok(body) => match timeout(limit, broker.broadcast(body)).await {
             Ok(sent) => sent.map_err(|error| error.to_string()),
-            Err(_) => Err(format!(
-                "the broker did not confirm it within {HINT_LIMIT:?}"
-            )),
+            Err(_) => Err(format!("the broker did not confirm it within {limit:?}")),
         },
         Err(error) => Err(error.to_string()),
     };
@@ -113,7 +161,7 @@ mod tests {
     use async_trait::async_trait;
     use bytes::Bytes;
     use drover_shared::id::PipelineName;
-    use drover_shared::queue::{Consumer, Depth, Link, Queue};
+    use drover_shared::queue::{Consumer, Depth, Embedded, Link, Queue};
 
     use super::*;
     use crate::coordinator::Scope;
@@ -174,28 +222,73 @@ mod tests {
     #[tokio::test]
     async fn a_job_is_told_of_once_the_store_has_it_whatever_the_broker_does() {
         let fixture = Fixture::new(3).await;
-        let assignments = [
+        let mut assignments = [
             fixture.assignment(Scope::Everything),
             fixture.assignment(Scope::Everything),
         ];
         tokio::time::pause();
         let mut told = Vec::new();
         let blocked = Blocked { declares: true };
-        let submitting = submit(&assignments, &fixture.ledger, &blocked, LIMIT, |job| {
-            told.push(job.record.id);
-        });
+        let submitting = submit(
+            &mut assignments,
+            &fixture.ledger,
+            &blocked,
+            &options(None),
+            |job| {
+                told.push(job.record.id);
+            },
+        );
         let submitted = timeout(HANG, submitting).await;
         submitted.expect("it hangs").unwrap();
         assert_eq!(told, [assignments[0].record.id, assignments[1].record.id]);
     }
 
+    fn options(key: Option<&str>) -> SubmitOptions {
+        SubmitOptions {
+            limit: LIMIT,
+            key: key.map(|key| key.parse().unwrap()),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_repeated_submission_with_a_key_gets_the_jobs_of_the_first() {
+        let fixture = Fixture::new(3).await;
+        let ledger = &fixture.ledger;
+        let broker = Embedded::new(9);
+        let mut told = Vec::new();
+        for key in [Some("nightly"), Some("nightly"), None] {
+            let mut assignments = [fixture.assignment(Scope::Everything)];
+            let submitting = submit(&mut assignments, ledger, &broker, &options(key), |job| {
+                told.push(job.record.id);
+            });
+            submitting.await.unwrap();
+        }
+        assert_eq!(told[0], told[1]);
+        assert_eq!(ledger.jobs().await.unwrap(), [told[0], told[2]]);
+        let mut two = [
+            fixture.assignment(Scope::Everything),
+            fixture.assignment(Scope::Everything),
+        ];
+        let refused = submit(&mut two, ledger, &broker, &options(Some("nightly")), |_| {}).await;
+        assert!(
+            matches!(refused, Err(SubmitError::Key { .. })),
+            "{refused:?}"
+        );
+    }
+
     #[tokio::test]
     async fn no_job_is_left_behind_by_a_broker_that_declares_nothing() {
         let fixture = Fixture::new(3).await;
-        let assignments = [fixture.assignment(Scope::Everything)];
+        let mut assignments = [fixture.assignment(Scope::Everything)];
         tokio::time::pause();
         let blocked = Blocked { declares: false };
-        let submitting = submit(&assignments, &fixture.ledger, &blocked, LIMIT, |_| {});
+        let submitting = submit(
+            &mut assignments,
+            &fixture.ledger,
+            &blocked,
+            &options(None),
+            |_| {},
+        );
         let submitted = timeout(HANG, submitting).await;
         assert!(submitted.expect("it hangs").is_err());
         let job = assignments[0].record.id;

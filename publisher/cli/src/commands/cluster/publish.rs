@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use drover_shared::ledger::Ledger;
 use drover_shared::process::{Lifecycle, ShutdownOutcome};
 use drover_shared::queue::rabbitmq::RabbitMq;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::args::{Format, Publish};
 use crate::commands::Context;
@@ -12,7 +12,7 @@ use crate::commands::broker;
 use crate::commands::cluster::follow::{JobFollower, OnSignal};
 use crate::commands::spec::sources::{self, PreparedPipeline};
 use crate::exit::Exit;
-use drover_core::catalog;
+use drover_core::catalog::{self, SubmitOptions};
 use drover_core::coordinator::{Assignment, Scope};
 
 /// Time for a following command to end.
@@ -25,10 +25,10 @@ pub(crate) async fn publish(typed: &Publish, context: &Context) -> anyhow::Resul
         keep_going: typed.keep_going,
         ..prepared.new_job(Scope::Everything, typed.reprocess)
     };
-    let assignments: Vec<Assignment> = checked.pipelines.iter().map(job).collect();
+    let mut assignments: Vec<Assignment> = checked.pipelines.iter().map(job).collect();
     if !typed.wait {
         let mut printed = Ok(());
-        submit(&assignments, context, |assignment| {
+        submit(&mut assignments, typed, context, |assignment| {
             if printed.is_ok() {
                 printed = print(assignment, context);
             }
@@ -36,34 +36,41 @@ pub(crate) async fn publish(typed: &Publish, context: &Context) -> anyhow::Resul
         .await?;
         return printed.map(|()| Exit::Success);
     }
-    submit_and_follow(assignments, context).await
+    submit_and_follow(assignments, typed.clone(), context).await
 }
 
-/// Submits the jobs, and calls `on_submitted` for each job that the store has.
+/// Submits the jobs, and calls `on_submitted` for each job that the store has. The connect timeout bounds all that the
+/// broker does.
 async fn submit(
-    assignments: &[Assignment],
+    assignments: &mut [Assignment],
+    typed: &Publish,
     context: &Context,
     on_submitted: impl FnMut(&Assignment),
 ) -> anyhow::Result<(RabbitMq, Ledger)> {
-    let limit = context.broker.timeout;
+    let begun = Instant::now();
     let ledger = context.ledger().await?;
     let broker = broker::connect(context, &ledger).await?;
-    for assignment in assignments {
+    for assignment in &*assignments {
         broker::check(&broker, &assignment.pipeline, context)?;
     }
-    catalog::submit(assignments, &ledger, &broker, limit, on_submitted).await?;
+    let options = SubmitOptions {
+        limit: context.broker.timeout.saturating_sub(begun.elapsed()),
+        key: typed.key.clone(),
+    };
+    catalog::submit(assignments, &ledger, &broker, &options, on_submitted).await?;
     Ok((broker, ledger))
 }
 
 /// Submits the jobs and follows them. A signal detaches the command at any moment; submitted jobs continue.
 async fn submit_and_follow(
-    assignments: Vec<Assignment>,
+    mut assignments: Vec<Assignment>,
+    typed: Publish,
     context: &Context,
 ) -> anyhow::Result<Exit> {
     let lifecycle = Lifecycle::new(GRACE).context("cannot listen for signals")?;
     let (tokens, context) = (lifecycle.tokens(), context.clone());
     let worst = lifecycle.spawn_main(async move {
-        let submitting = submit(&assignments, &context, |_| {});
+        let submitting = submit(&mut assignments, &typed, &context, |_| {});
         let Some(submitted) = tokens.soft.run_until_cancelled(submitting).await else {
             return Ok(Exit::StillRunning);
         };

@@ -1,10 +1,14 @@
 //! `drover stop`: requests the stop of a job.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use drover_shared::job::JobRecord;
+use drover_shared::id::JobId;
+use drover_shared::job::{JobRecord, JobState};
 use drover_shared::ledger::Ledger;
 use drover_shared::process::process_name;
+use drover_shared::queue::{Broker, Link};
+use tokio::time::{Instant, sleep};
 
 use crate::args::Stop;
 use crate::commands::Context;
@@ -14,6 +18,13 @@ use crate::exit::Exit;
 use crate::render::{count, counted};
 use drover_core::catalog;
 use drover_core::leader::PipelineLeader;
+
+/// How long a coordinator may take to end a stopped job before the command ends the job itself. Longer than a coordinator
+/// waits for a frozen worker.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Interval between two looks at the broker and the job afterwards.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 pub(crate) async fn stop(typed: &Stop, context: &Context) -> anyhow::Result<Exit> {
     let ledger = context.ledger().await?;
@@ -55,6 +66,7 @@ async fn stop_on_broker(
     typed: &Stop,
     context: &Context,
 ) -> anyhow::Result<JobRecord> {
+    let begun = Instant::now();
     let job = record.id;
     let broker = broker::connect_if_named(context, ledger).await;
     if let Some(broker) = &broker
@@ -71,13 +83,44 @@ async fn stop_on_broker(
         context.console.message(
             "waiting for the coordinator of the job; with --broker URL this command coordinates if no service does",
         );
-        return wait::until_final(ledger, job).await;
+        return tokio::select! {
+            record = wait::until_final(ledger, job) => record,
+            ended = end_alone(&record, begun, ledger, context, || true) => ended,
+        };
     };
+    let link = broker.clone();
     let leader = PipelineLeader::on_broker(ledger.clone(), Arc::new(broker), process_name());
     let ended = wait::until_final(ledger, job);
     tokio::pin!(ended);
     tokio::select! {
         record = &mut ended => record,
         () = leader.run(&record.pipeline) => ended.await,
+        ended = end_alone(&record, begun, ledger, context, || link.link() != Link::Up) => ended,
     }
+}
+
+/// Ends the job in the store if no coordinator does within the patience and `is_cut_off` holds: then no leadership can be
+/// had, and the stop would wait for the broker.
+async fn end_alone(
+    record: &JobRecord,
+    begun: Instant,
+    ledger: &Ledger,
+    context: &Context,
+    is_cut_off: impl Fn() -> bool,
+) -> anyhow::Result<JobRecord> {
+    sleep(PATIENCE.saturating_sub(begun.elapsed())).await;
+    // A job that is being published is about to end.
+    while !is_cut_off() || !runs(ledger, record.id).await? {
+        sleep(LOOK_EVERY).await;
+    }
+    context.console.message(
+        "no coordinator has ended the job, so this command ends it in the store; workers notice that at their next datum",
+    );
+    Ok(catalog::end_stopped(ledger, record.id, &process_name()).await?)
+}
+
+/// True if the datums of the job have not all ended.
+async fn runs(ledger: &Ledger, job: JobId) -> anyhow::Result<bool> {
+    let state = catalog::record(ledger, job).await?.state;
+    Ok(matches!(state, JobState::Starting | JobState::Running))
 }

@@ -21,9 +21,10 @@ use crate::commands::spec::sources::{CheckedSpecs, PreparedPipeline};
 use crate::commands::spec::{plan, sources};
 use crate::exit::Exit;
 use crate::render;
+use drover_core::catalog::{self, SubmitOptions};
+use drover_core::code;
 use drover_core::coordinator::{Assignment, Scope, Snapshot};
 use drover_core::leader::{LocalWorkers, OnShutdown, PipelineLeader, QUEUE_CAPACITY, Workers};
-use drover_core::{catalog, code};
 
 pub(crate) async fn run(typed: &Run, context: &Context) -> anyhow::Result<Exit> {
     if typed.dry_run {
@@ -116,7 +117,7 @@ pub(crate) async fn in_order(
 
 /// Submits jobs to the broker and follows them, with a worker inside the current process.
 async fn on_broker(
-    assignments: Vec<Assignment>,
+    mut assignments: Vec<Assignment>,
     engine: &Engine,
     ledger: &Ledger,
     context: &Context,
@@ -126,14 +127,11 @@ async fn on_broker(
     for assignment in &assignments {
         broker::check(&broker, &assignment.pipeline, context)?;
     }
-    catalog::submit(
-        &assignments,
-        ledger,
-        &broker,
-        context.broker.timeout,
-        |_| {},
-    )
-    .await?;
+    let options = SubmitOptions {
+        limit: context.broker.timeout,
+        key: None,
+    };
+    catalog::submit(&mut assignments, ledger, &broker, &options, |_| {}).await?;
     let workers = local_workers(engine, lifecycle.tokens());
     let pipelines = assignments.iter().map(|each| each.pipeline.clone());
     let working = broker_worker::work(workers, pipelines.collect(), ledger.clone(), broker.clone());
