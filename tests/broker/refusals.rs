@@ -164,6 +164,61 @@ async fn the_queues_of_another_store_are_refused_and_both_stores_are_named() {
     of_second.declare(&bench.pipeline).await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_that_may_not_write_is_refused_before_any_job_exists() {
+    let url = shared().vhost();
+    let vhost = url.rsplit('/').next().unwrap();
+    let user = unique("reader");
+    shared().ctl(&["add_user", &user, "s3cret"]);
+    shared().ctl(&["set_permissions", "-p", vhost, &user, ".*", "", ".*"]);
+    let readers = url.replace("guest:guest", &format!("{user}:s3cret"));
+    let reader = connect(&readers);
+    let store = StoreIdentity {
+        id: StoreId::generate(),
+        made_at: "/data".to_owned(),
+    };
+    let reader = reader.await.unwrap().for_store(Some(store));
+    let declared = reader.declare(&unique("pipeline").parse().unwrap()).await;
+    assert!(
+        matches!(&declared, Err(QueueError::Refused { message }) if message.contains("set_permissions")),
+        "{declared:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_hosts_of_a_broker_are_tried_in_turn() {
+    let url = shared().vhost();
+    let (dead, live) = (free_port(), shared().port().to_string());
+    let several = [
+        url.replace(&live, &format!("{dead},127.0.0.1:{live}")),
+        format!("amqp://a:s3cret@127.0.0.1:{dead}/x,{url}"),
+    ];
+    for several in several {
+        let begun = Instant::now();
+        let broker = connect(&several).await.expect("one of the hosts is up");
+        broker
+            .declare(&unique("pipeline").parse().unwrap())
+            .await
+            .unwrap();
+        assert!(begun.elapsed() < PATIENCE / 2);
+    }
+    let nowhere: Address = format!(
+        "amqp://a:s3cret@127.0.0.1:{dead},127.0.0.1:{}/x",
+        free_port()
+    )
+    .parse()
+    .unwrap();
+    let options = ConnectOptions::within(Duration::from_millis(700));
+    let error = RabbitMq::connect(&nowhere, "test", options)
+        .await
+        .unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains(&dead.to_string()) && !text.contains("s3cret"),
+        "{text}"
+    );
+}
+
 /// The broker closes the channel because of such a message, and all messages in flight on the channel fail.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_is_too_large_is_refused_alone() {

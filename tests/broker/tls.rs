@@ -49,13 +49,16 @@ async fn both_sides_show_their_certificates() {
         (client.as_str(), "an authority that nobody trusts"),
         (authority.as_str(), "no certificate of one's own"),
         ("cacertfile=/no/such/file.pem", "a file that is not there"),
+        ("cacertfile=/etc/passwd", "a file without certificates"),
     ] {
         let begun = Instant::now();
         let address: Address = url(parameters).parse().unwrap();
         match RabbitMq::connect(&address, "test", ConnectOptions::within(CONNECT_TIMEOUT)).await {
             Err(QueueError::Refused { message }) => {
                 assert!(
-                    message.contains("certfile") || message.contains("/no/such"),
+                    ["certfile", "/no/such", "/etc/passwd"]
+                        .iter()
+                        .any(|named| message.contains(named)),
                     "{what}: {message}"
                 );
             }
@@ -66,6 +69,31 @@ async fn both_sides_show_their_certificates() {
             "{what}: {:?}",
             begun.elapsed()
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scheme_that_does_not_fit_the_port_is_refused_with_the_right_one() {
+    let certificates = Certificates::make();
+    let tls = free_port();
+    let rabbit = Rabbit::prepared(
+        &format!(
+            "listeners.ssl.1 = 127.0.0.1:{tls}\nssl_options.cacertfile = FOLDER/authority.pem\n\
+             ssl_options.certfile = FOLDER/server.pem\nssl_options.keyfile = FOLDER/server.key\n"
+        ),
+        |folder| certificates.copy_to(folder),
+    );
+    for (scheme, port, right) in [
+        ("amqp", tls, "amqps://"),
+        ("amqps", rabbit.port(), "amqp://"),
+    ] {
+        let address: Address = format!("{scheme}://guest:guest@localhost:{port}")
+            .parse()
+            .unwrap();
+        match RabbitMq::connect(&address, "test", ConnectOptions::within(PATIENCE)).await {
+            Err(QueueError::Refused { message }) => assert!(message.contains(right), "{message}"),
+            other => panic!("{scheme}: {other:?}"),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod done;
 mod handle;
 mod identity;
 mod jobs;
+mod notices;
 mod pipelines;
 mod records;
 

@@ -5,6 +5,7 @@ mod lifecycle;
 mod metrics_exporter;
 mod probe;
 mod probe_client;
+mod readiness;
 pub mod telemetry;
 mod version;
 
@@ -13,4 +14,5 @@ pub use lifecycle::{Lifecycle, ShutdownOutcome, Tokens};
 pub use metrics_exporter::MetricsExporter;
 pub use probe::Probe;
 pub use probe_client::{ProbeError, probe_ready, scrape_metrics};
+pub use readiness::Readiness;
 pub use version::describe_build;

@@ -119,6 +119,9 @@ pub trait Broker: Send + Sync {
     /// True while a [listener](Broker::listen) of the name exists. False during the reconnection of a listener, too.
     async fn is_listening(&self, name: &str) -> Result<bool, QueueError>;
 
+    /// Has the broker report an alarm, after which [`Broker::link`] is `Blocked`: a broker tells only publishers of it.
+    async fn probe_alarm(&self) {}
+
     /// How the connection to the broker is.
     fn link(&self) -> Link;
 }

@@ -23,6 +23,7 @@
 //! <store>/.drover/pipelines/<name>/covered           input fingerprint of the newest job of the registered pipeline
 //! <store>/.drover/retention.json                     default retention of the pipelines
 //! <store>/.drover/expired/<job>.<pipeline>           removed jobs whose outputs are still in use
+//! <store>/.drover/notices/<hash>                     a warning that was printed
 //! <store>/.drover/keys/<hash>.json                   the jobs of a submission with an idempotency key
 //! <store>/.drover/jobs/<id>/record.json              the job record
 //! <store>/.drover/jobs/<id>/spec.json                the spec it runs, normalised
@@ -64,6 +65,11 @@ pub fn identity() -> StoreKey {
 /// Files being written.
 pub fn tmp() -> StoreKey {
     drover_folder().with("tmp")
+}
+
+/// An object that the process `who` writes and removes to find out if the store can be written.
+pub fn readiness_probe(who: &str) -> StoreKey {
+    tmp().with(&format!("ready-{who}"))
 }
 
 /// Files of removed records, for recycling.
@@ -228,8 +234,16 @@ pub fn output(name: &PipelineName) -> StoreKey {
 
 /// The jobs of a submission with a key.
 pub fn submission_key(key: &IdempotencyKey) -> StoreKey {
-    let hash = blake3::hash(key.as_str().as_bytes()).to_hex();
-    drover_folder().with(&format!("keys/{}.json", &hash[..32]))
+    drover_folder().with(&format!("keys/{}.json", hash_of(key.as_str())))
+}
+
+/// Mark of a warning that was printed.
+pub fn notice(text: &str) -> StoreKey {
+    drover_folder().with(&format!("notices/{}", hash_of(text)))
+}
+
+fn hash_of(text: &str) -> String {
+    blake3::hash(text.as_bytes()).to_hex()[..32].to_owned()
 }
 
 /// All jobs.

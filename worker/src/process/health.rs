@@ -1,8 +1,12 @@
 //! The readiness of the worker, for the health probe.
 
+use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};
 
+use drover_shared::id::WorkerId;
+use drover_shared::process::Readiness;
 use drover_shared::queue::{Broker, Link};
+use drover_shared::store::Store;
 
 use crate::metrics;
 use crate::phase::{Phase, WorkerPhase};
@@ -12,6 +16,7 @@ use crate::phase::{Phase, WorkerPhase};
 pub(crate) struct WorkerHealth {
     pub(crate) phase: WorkerPhase,
     broker: Arc<OnceLock<Arc<dyn Broker>>>,
+    readiness: Readiness,
 }
 
 impl WorkerHealth {
@@ -22,7 +27,14 @@ impl WorkerHealth {
 
     /// Ok if the worker consumes messages; otherwise the reason why not.
     pub(crate) fn ready(&self) -> Result<(), String> {
-        judge(self.phase.phase(), self.phase.problem(), self.link())
+        let problem = self.phase.problem().or_else(|| self.readiness.problem());
+        judge(self.phase.phase(), problem, self.link())
+    }
+
+    /// Looks at the store and the broker for ever.
+    pub(crate) async fn look(&self, store: &Store, worker: &WorkerId) -> Infallible {
+        let broker = || self.broker.get().map(Arc::clone);
+        self.readiness.watch(store, worker.as_str(), broker).await
     }
 
     /// Updates the gauge of the broker connection.

@@ -46,16 +46,26 @@ async fn serve(
     };
     let cancellations = Cancellations::new(&tokens.hard);
     let pipelines = request.pipelines.clone();
+    let store = ledger.store().clone();
+    let looking = async {
+        match request.listen {
+            Some(_) => health.look(&store, request.worker()).await,
+            None => std::future::pending().await,
+        }
+    };
     // Boxed: the future of a worker is large.
-    Ok(Box::pin(work(
+    let working = Box::pin(work(
         settings,
         ledger,
         broker,
         pipelines,
         cancellations,
         tokens,
-    ))
-    .await?)
+    ));
+    tokio::select! {
+        worked = working => Ok(worked?),
+        never = looking => match never {},
+    }
 }
 
 /// Connects to the store and the broker, and declares the pipelines' queues.

@@ -65,10 +65,11 @@ pub(crate) async fn connect_if_named(context: &Context, ledger: &Ledger) -> Opti
     }
 }
 
-/// Refuses a broker that cannot serve the pipeline, and prints warnings.
-pub(crate) fn check(
+/// Refuses a broker that cannot serve the pipeline, and prints each warning once in the life of the store.
+pub(crate) async fn check(
     broker: &RabbitMq,
     pipeline: &Pipeline,
+    ledger: &Ledger,
     context: &Context,
 ) -> anyhow::Result<()> {
     for advice in preflight(&broker.version(), longest(pipeline)) {
@@ -77,9 +78,12 @@ pub(crate) fn check(
                 let pipeline = pipeline.name.clone();
                 return Err(UsageError::Unfit { pipeline, problem }.into());
             }
-            Advice::Warning(warning) => context
-                .console
-                .message(format!("warning: {}: {warning}", pipeline.name)),
+            Advice::Warning(warning) => {
+                let warning = format!("warning: {}: {warning}", pipeline.name);
+                if ledger.is_first_notice(&warning).await? {
+                    context.console.message(warning);
+                }
+            }
         }
     }
     Ok(())

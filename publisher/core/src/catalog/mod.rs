@@ -25,8 +25,8 @@ pub use logs::{LogError, LogTail, Origin, attempt, each_line, logs_of, open_log}
 pub use pipeline_order::{OrderError, order, reads, with_registered};
 pub use record::{failures, record, running_before};
 pub use retry::{GroupError, RetryError, retry};
-pub(crate) use stored_work::jobs_by_pipeline;
 pub use stop::{broadcast_stop, end_stopped};
+pub(crate) use stored_work::jobs_by_pipeline;
 pub use stored_work::{
     DamagedOutput, PlanHistory, PlanReason, RedoError, RedoFilter, Verification, redo, verify,
 };

@@ -229,11 +229,12 @@ mod tests {
         tokio::time::pause();
         let mut told = Vec::new();
         let blocked = Blocked { declares: true };
+        let options = options(None);
         let submitting = submit(
             &mut assignments,
             &fixture.ledger,
             &blocked,
-            &options(None),
+            &options,
             |job| {
                 told.push(job.record.id);
             },
@@ -258,7 +259,8 @@ mod tests {
         let mut told = Vec::new();
         for key in [Some("nightly"), Some("nightly"), None] {
             let mut assignments = [fixture.assignment(Scope::Everything)];
-            let submitting = submit(&mut assignments, ledger, &broker, &options(key), |job| {
+            let options = options(key);
+            let submitting = submit(&mut assignments, ledger, &broker, &options, |job| {
                 told.push(job.record.id);
             });
             submitting.await.unwrap();
@@ -282,11 +284,12 @@ mod tests {
         let mut assignments = [fixture.assignment(Scope::Everything)];
         tokio::time::pause();
         let blocked = Blocked { declares: false };
+        let options = options(None);
         let submitting = submit(
             &mut assignments,
             &fixture.ledger,
             &blocked,
-            &options(None),
+            &options,
             |_| {},
         );
         let submitted = timeout(HANG, submitting).await;

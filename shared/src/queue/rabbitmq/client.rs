@@ -10,6 +10,7 @@ use lapin::options::{
     ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions, QueuePurgeOptions,
 };
 use lapin::types::{FieldTable, ShortString};
+use tokio::time::timeout;
 use tracing::info;
 
 use super::connection::{Address, BrokerConnector, ConnectError, Connection};
@@ -24,6 +25,8 @@ use crate::id::PipelineName;
 use crate::ledger::StoreIdentity;
 use crate::queue::{Broker, Consumer, Depth, Link, Queue, QueueError};
 
+/// Least time to wait for the broker's greeting.
+const SHORTEST_ATTEMPT: Duration = Duration::from_millis(100);
 /// Time for the probe of an alarm.
 const ALARM_PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -71,7 +74,7 @@ impl RabbitMq {
         options: ConnectOptions,
     ) -> Result<Self, QueueError> {
         let connector =
-            |purpose: &str| BrokerConnector::new(address.clone(), format!("{process} {purpose}"));
+            |purpose: &str| BrokerConnector::new(address.clone(), &format!("{process} {purpose}"));
         let ConnectOptions {
             time_limit,
             publish_connections,
@@ -157,18 +160,6 @@ impl RabbitMq {
         })
     }
 
-    /// Publishes an empty message that no queue receives, so the broker reports a memory or disk alarm: a broker
-    /// sends alarms only to connections that publish. [`Broker::link`] is `Blocked` soon afterwards. Does nothing unless
-    /// the link is up.
-    pub async fn probe_alarm(&self) {
-        if self.link() != Link::Up {
-            return;
-        }
-        let probe = self.publisher.publish(&PublishTarget::AlarmProbe, b"");
-        // During an alarm the broker does not answer on this connection.
-        let _ = tokio::time::timeout(ALARM_PROBE_TIMEOUT, probe).await;
-    }
-
     async fn subscribe(&self, source: Subscription) -> Result<Box<dyn Consumer>, QueueError> {
         let context = ConsumerContext {
             connection: Arc::clone(&self.consuming),
@@ -200,7 +191,10 @@ async fn version(
     let begun = Instant::now();
     let mut delays = RetryDelays::new();
     loop {
-        match connector.version().await {
+        let left = time_limit.saturating_sub(begun.elapsed());
+        let asked = timeout(left.max(SHORTEST_ATTEMPT), connector.version()).await;
+        let no_answer = || Err(ConnectError::Transient("no greeting".to_owned()));
+        match asked.unwrap_or_else(|_| no_answer()) {
             Ok(version) => return Ok(version),
             Err(ConnectError::Refused(why)) => {
                 let message = format!("{address}: {why}");
@@ -303,6 +297,16 @@ impl Broker for RabbitMq {
             }
         })
         .await
+    }
+
+    /// Publishes an empty message that no queue receives. Does nothing unless the link is up.
+    async fn probe_alarm(&self) {
+        if self.link() != Link::Up {
+            return;
+        }
+        let probe = self.publisher.publish(&PublishTarget::AlarmProbe, b"");
+        // During an alarm the broker does not answer on this connection.
+        let _ = timeout(ALARM_PROBE_TIMEOUT, probe).await;
     }
 
     fn link(&self) -> Link {

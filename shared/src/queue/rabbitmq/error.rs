@@ -31,9 +31,7 @@ impl From<&lapin::Error> for BrokerFailure {
         match error.kind() {
             ErrorKind::ProtocolError(said) => Self::said_by_the_broker(said),
             ErrorKind::IOError(error) if error.kind() == io::ErrorKind::InvalidData => {
-                Self::Refused(format!(
-                    "TLS failed: {error}; check cacertfile, certfile and keyfile, and that the port speaks TLS"
-                ))
+                Self::Refused(tls_failure(&error.to_string()))
             }
             ErrorKind::InvalidProtocolVersion(_) => {
                 Self::Refused("the server does not speak AMQP 0-9-1; check the port".to_owned())
@@ -74,6 +72,26 @@ impl BrokerFailure {
             _ => Self::Transient(text),
         }
     }
+}
+
+/// The text of rustls, with the way out.
+fn tls_failure(text: &str) -> String {
+    let advice = if text.contains("CaUsedAsEndEntity") {
+        "the server presents a self-signed CA certificate as its own; give the server a certificate that is signed by the CA"
+    } else if text.contains("UnknownIssuer") {
+        "no trusted authority signed the server's certificate; name the CA's PEM file by ?cacertfile=FILE"
+    } else if text.contains("NotValidForName") {
+        "the server's certificate is for another host name; use that name in the URL"
+    } else if text.contains("Expired") || text.contains("NotValidYet") {
+        "renew the server's certificate, and check the clock of this machine"
+    } else if text.contains("corrupt message") || text.contains("InvalidContentType") {
+        "the port does not speak TLS; write amqp:// in place of amqps://, or give the TLS port (5671)"
+    } else if text.contains("CertificateRequired") || text.contains("HandshakeFailure") {
+        "the server wants a certificate of the client; name PEM files by ?certfile=FILE&keyfile=FILE"
+    } else {
+        "check cacertfile, certfile and keyfile, and that the port speaks TLS"
+    };
+    format!("TLS failed: {text}; {advice}")
 }
 
 /// True if a passive declaration found a queue. Another connection's exclusive queue is locked, and thus exists.
@@ -126,6 +144,28 @@ mod tests {
             ),
         ] {
             match failure(kind, text) {
+                BrokerFailure::Refused(message) => assert!(message.contains(advice), "{message}"),
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn each_tls_failure_says_what_to_do() {
+        for (text, advice) in [
+            (
+                "invalid peer certificate: Other(CaUsedAsEndEntity)",
+                "self-signed",
+            ),
+            ("invalid peer certificate: UnknownIssuer", "cacertfile"),
+            (
+                "received corrupt message of type InvalidContentType",
+                "amqp://",
+            ),
+        ] {
+            let failed = io::Error::new(io::ErrorKind::InvalidData, text);
+            let failed = lapin::Error::from(ErrorKind::IOError(std::sync::Arc::new(failed)));
+            match BrokerFailure::from(&failed) {
                 BrokerFailure::Refused(message) => assert!(message.contains(advice), "{message}"),
                 other => panic!("{text}: {other:?}"),
             }

@@ -51,7 +51,7 @@ async fn submit(
     let ledger = context.ledger().await?;
     let broker = broker::connect(context, &ledger).await?;
     for assignment in &*assignments {
-        broker::check(&broker, &assignment.pipeline, context)?;
+        broker::check(&broker, &assignment.pipeline, &ledger, context).await?;
     }
     let options = SubmitOptions {
         limit: context.broker.timeout.saturating_sub(begun.elapsed()),

@@ -125,7 +125,7 @@ async fn on_broker(
     let lifecycle = Lifecycle::new(engine.grace).context("cannot listen for signals")?;
     let broker = broker::connect(context, ledger).await?;
     for assignment in &assignments {
-        broker::check(&broker, &assignment.pipeline, context)?;
+        broker::check(&broker, &assignment.pipeline, ledger, context).await?;
     }
     let options = SubmitOptions {
         limit: context.broker.timeout,

@@ -1,50 +1,26 @@
-//! Addresses of brokers, with credentials.
+//! The address of a broker: one host, or several that are tried in turn.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use lapin::tcp::{OwnedIdentity, OwnedTLSConfig};
-use lapin::uri::{AMQPScheme, AMQPUri};
-use pem::Pem;
-use url::Url;
+use super::endpoint::Endpoint;
 
-/// Seconds between heartbeats, unless the URL says otherwise. A connection counts as lost after three missed
-/// heartbeats.
-const HEARTBEAT_S: u16 = 10;
-
-/// Parameters of the URL's query that lapin parses.
-const PARAMETERS: [&str; 4] = ["heartbeat", "channel_max", "frame_max", "auth_mechanism"];
-
-/// A broker's address: `amqp[s]://[USER[:PASSWORD]@]HOST[:PORT][/VHOST][?PARAMETERS]`.
+/// The address of a broker: `amqp[s]://[USER[:PASSWORD]@]HOST[:PORT][,HOST[:PORT]…][/VHOST][?PARAMETERS]`, or several such
+/// URLs with commas in between, for the nodes of one cluster. The hosts are tried in turn.
 ///
 /// User and password are `guest` by default, the port is 5672 (5671 with TLS), the vhost is `/`; a vhost is
-/// percent-encoded, so `/%2fjobs` names `/jobs`. Parameters, as `RabbitMQ`'s other clients know them:
-///
-/// - `heartbeat`: seconds, default 10. A frozen or cut-off process is noticed after three of them.
-/// - `cacertfile`: PEM file of authorities to trust beside those that the system trusts; only with `amqps`.
-/// - `certfile`, `keyfile`: PEM files of the client's certificate (chain) and its private key; only with `amqps`.
-///   They are read anew for each connection, so they may be renewed under a running process.
-/// - `auth_mechanism`: `plain` by default; `external` where the certificate says who one is.
-/// - `channel_max`, `frame_max`: limits below those of the broker.
+/// percent-encoded, so `/%2fjobs` names `/jobs`. Parameters: `heartbeat`, `cacertfile`, `certfile`, `keyfile`,
+/// `auth_mechanism`, `channel_max`, `frame_max`.
 ///
 /// ```
 /// use drover_shared::queue::rabbitmq::Address;
-/// let address: Address = "amqps://drover:s3cret@mq.example?cacertfile=/etc/drover/ca.pem".parse().unwrap();
-/// assert_eq!(address.to_string(), "amqps://drover@mq.example:5671/%2f");
+/// let address: Address = "amqps://drover:s3cret@mq1,mq2:7?cacertfile=/etc/drover/ca.pem".parse().unwrap();
+/// assert_eq!(address.to_string(), "amqps://drover@mq1:5671/%2f, amqps://drover@mq2:7/%2f");
 /// ```
 #[derive(Clone, Eq, PartialEq)]
 pub struct Address {
-    uri: AMQPUri,
-    certificates: Certificates,
-}
-
-/// Files for TLS.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-struct Certificates {
-    authorities: Option<PathBuf>,
-    /// Certificate chain and key of the client.
-    client: Option<(PathBuf, PathBuf)>,
+    /// At least one.
+    endpoints: Vec<Endpoint>,
 }
 
 /// Reason why a text is not a broker's address. Never contains the text, which may hold a password.
@@ -54,153 +30,83 @@ pub struct InvalidAddress {
     problem: String,
 }
 
-impl Address {
-    /// The URI for lapin, with the password.
-    pub(in crate::queue::rabbitmq) fn uri(&self) -> &AMQPUri {
-        &self.uri
-    }
-
-    /// The URI as text. An IPv6 host is percent-encoded, because lapin does not parse IPv6 hosts.
-    pub(in crate::queue::rabbitmq) fn url(&self) -> String {
-        let mut uri = self.uri.clone();
-        uri.authority.host = uri.authority.host.replace(':', "%3A");
-        uri.to_string()
-    }
-
-    /// Certificates beside those of the system: the files named in the address, and the bundled authorities if the
-    /// system has none. None if neither applies.
-    pub(in crate::queue::rabbitmq) fn certificates(
-        &self,
-    ) -> Result<Option<OwnedTLSConfig>, String> {
-        let Certificates {
-            authorities,
-            client,
-        } = &self.certificates;
-        let authorities = match authorities {
-            Some(file) => Some(read(file)?),
-            None => self.usual_authorities(),
-        };
-        let client = client.as_ref().map(|(chain, key)| {
-            Ok::<_, String>(OwnedIdentity::PKCS8 {
-                pem: read(chain)?.into_bytes(),
-                key: read(key)?.into_bytes(),
-            })
-        });
-        let client = client.transpose()?;
-        let is_needed = authorities.is_some() || client.is_some();
-        Ok(is_needed.then_some(OwnedTLSConfig {
-            identity: client,
-            cert_chain: authorities,
-        }))
-    }
-
-    /// The bundled authorities as PEM; none without TLS.
-    fn usual_authorities(&self) -> Option<String> {
-        if self.uri.scheme != AMQPScheme::AMQPS {
-            return None;
+impl InvalidAddress {
+    pub(super) fn new(problem: impl Into<String>) -> Self {
+        Self {
+            problem: problem.into(),
         }
-        let authorities = crate::tls::authorities();
-        let blocks = authorities
-            .iter()
-            .map(|der| Pem::new("CERTIFICATE", der.as_ref()));
-        (!authorities.is_empty()).then(|| pem::encode_many(&blocks.collect::<Vec<_>>()))
     }
 }
 
-fn read(path: &Path) -> Result<String, String> {
-    std::fs::read_to_string(path)
-        .map_err(|error| format!("cannot read {}: {error}", path.display()))
+impl Address {
+    /// The hosts, in the order of the text; at least one.
+    pub(in crate::queue::rabbitmq) fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
+    }
 }
 
 impl FromStr for Address {
     type Err = InvalidAddress;
 
     fn from_str(text: &str) -> Result<Self, InvalidAddress> {
-        let invalid = |problem: &str| InvalidAddress {
-            problem: problem.to_owned(),
-        };
-        let url = Url::parse(text).map_err(|error| invalid(&format!("is not a URL ({error})")))?;
-        if !matches!(url.scheme(), "amqp" | "amqps") {
-            return Err(invalid("does not begin with amqp:// or amqps://"));
-        }
-        let host = match url.host() {
-            Some(url::Host::Ipv6(host)) => Some(host.to_string()),
-            Some(_) => None,
-            None => return Err(invalid("names no host")),
-        };
-        let certificates = Certificates::of(&url)?;
-        let mut uri: AMQPUri = text.parse().map_err(|_| invalid("has an invalid part"))?;
-        if let Some(host) = host {
-            uri.authority.host = host;
-        }
-        if uri.vhost.is_empty() {
-            "/".clone_into(&mut uri.vhost);
-        }
-        uri.query.heartbeat.get_or_insert(HEARTBEAT_S);
-        Ok(Self { uri, certificates })
-    }
-}
-
-impl Certificates {
-    fn of(url: &Url) -> Result<Self, InvalidAddress> {
-        let invalid = |problem: String| InvalidAddress { problem };
-        let (mut authorities, mut chain, mut key) = (None, None, None);
-        for (name, value) in url.query_pairs() {
-            let file = match name.as_ref() {
-                "cacertfile" => &mut authorities,
-                "certfile" => &mut chain,
-                "keyfile" => &mut key,
-                name if PARAMETERS.contains(&name) => continue,
-                other => {
-                    return Err(invalid(format!(
-                        "has a parameter {other:?}; there are {}, cacertfile, certfile and keyfile",
-                        PARAMETERS.join(", ")
-                    )));
-                }
-            };
-            *file = Some(PathBuf::from(value.into_owned()));
-        }
-        let client = match (chain, key) {
-            (Some(chain), Some(key)) => Some((chain, key)),
-            (None, None) => None,
-            _ => {
-                return Err(invalid(
-                    "has certfile or keyfile without the other".to_owned(),
-                ));
+        let mut endpoints = Vec::new();
+        for url in urls(text) {
+            // Else the second password would be taken for a part of the vhost, and shown.
+            if url.matches("://").count() > 1 {
+                let problem = "lists another URL that does not begin with amqp:// or amqps://";
+                return Err(InvalidAddress::new(problem));
             }
-        };
-        let certificates = Self {
-            authorities,
-            client,
-        };
-        if url.scheme() == "amqp" && certificates != Self::default() {
-            return Err(invalid(
-                "names certificates, which need amqps://".to_owned(),
-            ));
+            for one in hosts(url) {
+                endpoints.push(one.parse()?);
+            }
         }
-        Ok(certificates)
+        Ok(Self { endpoints })
     }
 }
 
-/// Shows the address without the password.
+/// The URLs of a list. Only a comma before a scheme separates URLs: a password may contain commas.
+fn urls(text: &str) -> Vec<&str> {
+    let mut urls = Vec::new();
+    let mut rest = text;
+    let next = |text: &str| {
+        text.match_indices(',')
+            .map(|(at, _)| at)
+            .find(|at| text[at + 1..].trim_start().starts_with("amqp"))
+            .filter(|at| text[at + 1..].contains("://"))
+    };
+    while let Some(at) = next(rest) {
+        urls.push(rest[..at].trim());
+        rest = &rest[at + 1..];
+    }
+    urls.push(rest.trim());
+    urls
+}
+
+/// The URL once for each of its hosts.
+fn hosts(url: &str) -> Vec<String> {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return vec![url.to_owned()];
+    };
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let (user, hosts) = match authority.rfind('@') {
+        Some(at) => authority.split_at(at + 1),
+        None => ("", authority),
+    };
+    hosts
+        .split(',')
+        .map(|host| format!("{scheme}://{user}{}{path}", host.trim()))
+        .collect()
+}
+
+/// Shows the address without passwords.
 impl fmt::Display for Address {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let AMQPUri {
-            scheme,
-            authority,
-            vhost,
-            ..
-        } = &self.uri;
-        let host = match (&authority.host, scheme) {
-            (host, _) if host.contains(':') => format!("[{host}]"),
-            (host, AMQPScheme::AMQP | AMQPScheme::AMQPS) => host.clone(),
-        };
-        let (user, port) = (&authority.userinfo.username, authority.port);
-        write!(
-            out,
-            "{scheme}://{user}@{host}:{port}/{}",
-            vhost.replace('/', "%2f")
-        )
+        for (at, endpoint) in self.endpoints.iter().enumerate() {
+            let comma = if at == 0 { "" } else { ", " };
+            write!(out, "{comma}{endpoint}")?;
+        }
+        Ok(())
     }
 }
 
@@ -214,57 +120,31 @@ impl fmt::Debug for Address {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Address {
-        text.parse().unwrap()
-    }
-
     #[test]
-    fn a_password_is_never_shown() {
-        let address = parse("amqp://drover:s3cret@mq:1234/%2fjobs");
-        for shown in [address.to_string(), format!("{address:?}")] {
-            assert!(shown.contains("drover@mq:1234/%2fjobs"), "{shown}");
-            assert!(!shown.contains("s3cret"), "{shown}");
+    fn hosts_and_urls_are_listed_in_turn_without_their_passwords() {
+        for (text, shown) in [
+            ("amqp://me:s3cret@a/v", "amqp://me@a:5672/v"),
+            (
+                "amqp://me:s3cret@a:1, b,[::1]:2/v?heartbeat=3",
+                "amqp://me@a:1/v, amqp://me@b:5672/v, amqp://me@[::1]:2/v",
+            ),
+            (
+                "amqp://me:s3,cret@a/v , amqps://you:s3cret@b",
+                "amqp://me@a:5672/v, amqps://you@b:5671/%2f",
+            ),
+        ] {
+            let address: Address = text.parse().unwrap();
+            assert_eq!(address.to_string(), shown);
+            assert!(!format!("{address:?}").contains("cret"));
         }
         for wrong in [
-            "amqp:s3cret",
-            "http://drover:s3cret@mq",
-            "amqp://drover:s3cret@mq:port",
-            "amqp://drover:s3cret@mq?heartbeat=often",
-            "amqp://drover:s3cret@mq?verify=s3cret&other",
+            "amqp://me:s3cret@a,,b",
+            "amqp://me:s3cret@a,b:port",
+            "amqp://me:s3cret@a,http://me:s3cret@b",
+            "amqp://me:s3cret@a,amqp://me:s3cret@b?odd=1",
         ] {
             let error = wrong.parse::<Address>().unwrap_err().to_string();
-            assert!(!error.contains("s3cret@"), "{error}");
-            assert!(error.contains("amqp://USER:PASSWORD@HOST"), "{error}");
+            assert!(!error.contains("s3cret"), "{error}");
         }
-    }
-
-    #[test]
-    fn omitted_parts_have_the_usual_defaults() {
-        let address = parse("amqp://mq");
-        assert_eq!(address.url(), "amqp://guest:guest@mq:5672/%2F?heartbeat=10");
-        assert_eq!(parse("amqp://mq/"), address, "no vhost is called nothing");
-        let address = parse("amqps://mq?heartbeat=3");
-        assert_eq!(address.url(), "amqps://guest:guest@mq:5671/%2F?heartbeat=3");
-    }
-
-    #[test]
-    fn an_ipv6_address_reaches_lapin() {
-        let address = parse("amqp://[::1]:7/x");
-        assert_eq!(address.to_string(), "amqp://guest@[::1]:7/x");
-        assert_eq!(address.url().parse::<AMQPUri>().as_ref(), Ok(address.uri()));
-    }
-
-    #[test]
-    fn certificates_come_in_the_right_company() {
-        assert_eq!(parse("amqp://mq").certificates(), Ok(None));
-        for wrong in [
-            "amqp://mq?cacertfile=/ca",
-            "amqps://mq?certfile=/c",
-            "amqps://mq?keyfile=/k",
-        ] {
-            assert!(wrong.parse::<Address>().is_err(), "{wrong}");
-        }
-        let missing = parse("amqps://mq?cacertfile=/no/such.pem").certificates();
-        assert!(missing.unwrap_err().contains("/no/such.pem"));
     }
 }

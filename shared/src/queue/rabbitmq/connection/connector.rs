@@ -1,51 +1,32 @@
-//! Connects to a broker: one attempt at a time, each with a time limit.
+//! Connects to a broker: its hosts are tried in turn, beginning with the one that answered last.
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use deadpool::managed::{Manager, Metrics, RecycleResult};
-use lapin::tcp::AMQPUriTcpExt;
-use lapin::{Connect, ConnectionProperties, ErrorKind};
-use tokio::time::timeout;
 
 use super::address::Address;
-use super::handshake;
-use crate::queue::rabbitmq::error::BrokerFailure;
+use super::endpoint_connector::{ConnectError, EndpointConnector};
 use crate::queue::rabbitmq::preflight::Version;
 
-/// Time limit of an attempt, from the DNS look-up to the opened vhost.
-const ATTEMPT: Duration = Duration::from_secs(10);
-
-/// Connects to one address: deadpool-lapin's manager with support for certificates and a time limit.
+/// Connects to the first host of an address that answers.
+#[derive(Debug)]
 pub(in crate::queue::rabbitmq) struct BrokerConnector {
     address: Address,
-    name: String,
-    plain: deadpool_lapin::Manager,
-}
-
-/// Reason for a failed attempt.
-#[derive(Clone, Debug, thiserror::Error)]
-pub(in crate::queue::rabbitmq) enum ConnectError {
-    /// A retry may succeed.
-    #[error("{0}")]
-    Transient(String),
-    /// The broker will refuse again.
-    #[error("{0}")]
-    Refused(String),
+    /// At least one.
+    hosts: Vec<EndpointConnector>,
+    /// Index of the host that answered last.
+    last: AtomicUsize,
 }
 
 impl BrokerConnector {
     /// `name` is the connection name shown by the broker.
-    pub(in crate::queue::rabbitmq) fn new(address: Address, name: String) -> Self {
-        let properties = {
-            let name = name.clone();
-            move || properties(&name)
-        };
-        let runtime = lapin::runtime::default_runtime().expect("lapin is built for tokio");
-        let plain = deadpool_lapin::Manager::new(address.url(), properties, runtime);
+    pub(in crate::queue::rabbitmq) fn new(address: Address, name: &str) -> Self {
+        let hosts = address.endpoints().iter();
+        let hosts = hosts.map(|host| EndpointConnector::new(host.clone(), name.to_owned()));
         Self {
+            hosts: hosts.collect(),
             address,
-            name,
-            plain,
+            last: AtomicUsize::new(0),
         }
     }
 
@@ -54,35 +35,27 @@ impl BrokerConnector {
         &self.address
     }
 
-    /// Reads the broker's version from the greeting, on a connection of its own: lapin does not expose the greeting.
+    /// Reads the broker's version from the greeting.
     pub(in crate::queue::rabbitmq) async fn version(&self) -> Result<Version, ConnectError> {
-        timeout(ATTEMPT, self.read_version())
-            .await
-            .unwrap_or_else(|_| Err(ConnectError::Transient("no greeting".to_owned())))
+        let mut failures = Failures::default();
+        for (at, host) in self.in_turn() {
+            match host.version().await {
+                Ok(version) => return Ok(self.answered(at, version)),
+                Err(failure) => failures.add(host, failure),
+            }
+        }
+        Err(failures.into_error())
     }
 
-    async fn read_version(&self) -> Result<Version, ConnectError> {
-        let passing = |error: std::io::Error| ConnectError::Transient(error.to_string());
-        let certificates = self.address.certificates().map_err(ConnectError::Refused)?;
-        let certificates = certificates.unwrap_or_default();
-        let runtime = lapin::runtime::default_runtime().expect("lapin is built for tokio");
-        let uri = self.address.uri();
-        let mut stream = uri
-            .connect_with_config_async(certificates.as_ref(), &runtime)
-            .await
-            .map_err(passing)?;
-        handshake::version(&mut stream).await.map_err(passing)
+    fn in_turn(&self) -> impl Iterator<Item = (usize, &EndpointConnector)> {
+        let (first, count) = (self.last.load(Ordering::Relaxed), self.hosts.len());
+        let indexes = (first..first + count).map(move |at| at % count);
+        indexes.map(|at| (at, &self.hosts[at]))
     }
 
-    async fn connect_unlimited(&self) -> lapin::Result<lapin::Connection> {
-        let unreadable = |why| lapin::Error::from(ErrorKind::AuthProviderError(why));
-        let Some(certificates) = self.address.certificates().map_err(unreadable)? else {
-            return self.plain.create().await;
-        };
-        let uri = self.address.uri().clone();
-        let runtime = lapin::runtime::default_runtime()?;
-        uri.connect_with_config(properties(&self.name), certificates, runtime)
-            .await
+    fn answered<T>(&self, at: usize, answer: T) -> T {
+        self.last.store(at, Ordering::Relaxed);
+        answer
     }
 }
 
@@ -90,44 +63,57 @@ impl Manager for BrokerConnector {
     type Type = lapin::Connection;
     type Error = ConnectError;
 
-    /// Makes one attempt to connect.
+    /// Makes one attempt to connect to each host, until one answers.
     async fn create(&self) -> Result<lapin::Connection, ConnectError> {
-        match timeout(ATTEMPT, self.connect_unlimited()).await {
-            Ok(attempted) => attempted.map_err(|error| ConnectError::from(&error)),
-            Err(_) => Err(ConnectError::Transient(format!(
-                "no answer within {} s",
-                ATTEMPT.as_secs()
-            ))),
+        let mut failures = Failures::default();
+        for (at, host) in self.in_turn() {
+            match host.connect().await {
+                Ok(connection) => return Ok(self.answered(at, connection)),
+                Err(failure) => failures.add(host, failure),
+            }
         }
+        Err(failures.into_error())
     }
 
     async fn recycle(
         &self,
         connection: &mut lapin::Connection,
-        metrics: &Metrics,
+        _: &Metrics,
     ) -> RecycleResult<ConnectError> {
-        let recycled = self.plain.recycle(connection, metrics).await;
-        recycled.map_err(|error| ConnectError::Transient(error.to_string()).into())
-    }
-}
-
-impl From<&lapin::Error> for ConnectError {
-    fn from(error: &lapin::Error) -> Self {
-        match BrokerFailure::from(error) {
-            BrokerFailure::Refused(why) => Self::Refused(why),
-            BrokerFailure::Transient(why) => Self::Transient(why),
-            BrokerFailure::QueueMissing => Self::Transient(error.to_string()),
+        if connection.status().connected() {
+            return Ok(());
         }
+        Err(ConnectError::Transient("the connection was lost".to_owned()).into())
     }
 }
 
-fn properties(name: &str) -> ConnectionProperties {
-    ConnectionProperties::default().with_connection_name(name.into())
-}
+/// Failures of the hosts of one round.
+#[derive(Default)]
+struct Failures(Vec<(String, ConnectError)>);
 
-impl std::fmt::Debug for BrokerConnector {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // deadpool-lapin's manager would show the password.
-        write!(out, "BrokerConnector({}, {})", self.address, self.name)
+impl Failures {
+    fn add(&mut self, host: &EndpointConnector, failure: ConnectError) {
+        self.0.push((host.endpoint().to_string(), failure));
+    }
+
+    /// The only failure; of several failures, a refusal if all hosts refuse.
+    fn into_error(mut self) -> ConnectError {
+        if self.0.len() == 1
+            && let Some((_, failure)) = self.0.pop()
+        {
+            return failure;
+        }
+        let is_refused = |(_, failure): &(_, _)| matches!(failure, ConnectError::Refused(_));
+        let all_refuse = self.0.iter().all(is_refused);
+        let lines = self.0.iter();
+        let lines: Vec<_> = lines
+            .map(|(host, failure)| format!("{host}: {failure}"))
+            .collect();
+        let text = lines.join("; ");
+        if all_refuse {
+            ConnectError::Refused(text)
+        } else {
+            ConnectError::Transient(text)
+        }
     }
 }

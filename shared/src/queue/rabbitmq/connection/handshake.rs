@@ -1,6 +1,7 @@
 //! The greeting of a broker: `connection.start`, with product and version.
 
 use std::io;
+use std::time::Duration;
 
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use lapin::types::parsing::parse_field_table;
@@ -16,6 +17,9 @@ const FRAME_HEADER: usize = 7;
 const METHOD_HEADER: usize = 6;
 const METHOD_FRAME: u8 = 1;
 const CONNECTION_START: [u8; 4] = [0, 10, 0, 10];
+
+/// Time limit of a look at a port.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// No broker's greeting is longer.
 const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
@@ -37,6 +41,18 @@ pub(in crate::queue::rabbitmq) async fn version(
     let mut payload = vec![0; size];
     stream.read_exact(&mut payload).await?;
     version_in(&payload).ok_or_else(unexpected_greeting)
+}
+
+/// True if the port answers the greeting of AMQP with a TLS alert.
+pub(super) async fn speaks_tls(host: &str, port: u16) -> bool {
+    const ALERT: u8 = 21;
+    let looking = async {
+        let mut stream = tokio::net::TcpStream::connect((host, port)).await?;
+        tokio::io::AsyncWriteExt::write_all(&mut stream, PROTOCOL_HEADER).await?;
+        tokio::io::AsyncReadExt::read_u8(&mut stream).await
+    };
+    let first = tokio::time::timeout(LOOK, looking).await;
+    matches!(first, Ok(Ok(ALERT)))
 }
 
 fn version_in(payload: &[u8]) -> Option<Version> {

@@ -3,6 +3,8 @@
 mod address;
 mod broker_url;
 mod connector;
+mod endpoint;
+mod endpoint_connector;
 mod handshake;
 mod reconnector;
 mod watch;
@@ -10,6 +12,7 @@ mod watch;
 pub use address::{Address, InvalidAddress};
 pub use broker_url::BrokerUrl;
 
-pub(super) use connector::{BrokerConnector, ConnectError};
+pub(super) use connector::BrokerConnector;
+pub(super) use endpoint_connector::ConnectError;
 pub(super) use reconnector::Connection;
 pub(super) use watch::watch_until_lost;

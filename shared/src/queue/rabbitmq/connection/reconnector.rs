@@ -10,7 +10,8 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
 use super::address::Address;
-use super::connector::{BrokerConnector, ConnectError};
+use super::connector::BrokerConnector;
+use super::endpoint_connector::ConnectError;
 use super::watch::watch_until_lost;
 use crate::queue::rabbitmq::retry::{FIRST_DELAY, RetryDelays};
 use crate::queue::{Link, QueueError};

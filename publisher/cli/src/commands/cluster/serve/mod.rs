@@ -54,7 +54,7 @@ async fn serve_all(typed: &Serve, context: &Context, working: &Tokens) -> anyhow
     });
     tokio::select! {
         ended = serving.work(context) => ended,
-        never = probes::answer(probe, &serving.reached) => match never? {},
+        never = probes::answer(probe, serving.ledger.store(), &serving.reached) => match never? {},
         never = page::show(page, api, context) => match never? {},
     }
 }

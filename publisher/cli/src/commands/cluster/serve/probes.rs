@@ -5,8 +5,9 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::sync::Arc;
 
-use drover_shared::process::{MetricsExporter, Probe};
+use drover_shared::process::{MetricsExporter, Probe, Readiness, process_name};
 use drover_shared::queue::Link;
+use drover_shared::store::Store;
 
 use super::work::BrokerCell;
 use crate::args::Serve;
@@ -26,6 +27,7 @@ pub(crate) async fn bind(typed: &Serve) -> anyhow::Result<Option<Probe>> {
 /// Answers probes, if there is a listener.
 pub(crate) async fn answer(
     probe: Option<Probe>,
+    store: &Store,
     reached: &BrokerCell,
 ) -> anyhow::Result<Infallible> {
     let Some(probe) = probe else {
@@ -40,18 +42,25 @@ pub(crate) async fn answer(
     metrics::describe();
     drover_api::metrics::describe();
     let (ready, linked) = (Arc::clone(reached), Arc::clone(reached));
-    let ready = move || judge(ready.get().map(|broker| broker.link()));
+    let readiness = Readiness::default();
+    let watched = readiness.clone();
+    let ready = move || judge(ready.get().map(|broker| broker.link()), readiness.problem());
     let look = move || {
         metrics::queue_link(linked.get().map(|broker| broker.link()) == Some(Link::Up));
     };
-    Ok(exporter.serve_on(probe, ready, look).await)
+    let broker = || reached.get().map(Arc::clone);
+    let who = process_name();
+    Ok(tokio::select! {
+        never = exporter.serve_on(probe, ready, look) => never,
+        never = watched.watch(store, &who, broker) => never,
+    })
 }
 
 /// The readiness: an error says why jobs cannot be coordinated.
-fn judge(link: Option<Link>) -> Result<(), String> {
+fn judge(link: Option<Link>, problem: Option<String>) -> Result<(), String> {
     match link {
         None => Err("starting".to_owned()),
-        Some(Link::Up) => Ok(()),
+        Some(Link::Up) => problem.map_or(Ok(()), Err),
         Some(Link::Down { why }) => Err(format!("the broker cannot be reached: {why}")),
         Some(Link::Blocked { why }) => Err(format!("the broker is blocked: {why}")),
     }
