@@ -16,7 +16,7 @@ use crate::routing::api::Api;
 use crate::routing::body::{Body, Empty};
 use crate::routing::error::Error;
 use crate::routing::route::ApiRequest;
-use drover_core::catalog;
+use drover_core::catalog::{self, Registration};
 use drover_core::triggers::PipelineOverview;
 
 /// Time to wait for a requested job before the answer is sent without an id.
@@ -59,8 +59,7 @@ pub(crate) async fn create(
     ApiRequest { api, body, .. }: ApiRequest<Empty, Empty, SpecBody>,
 ) -> Result<PipelineOverview, Error> {
     let Parsed { pipeline, spec, .. } = body.0;
-    refuse_circles(&api, &pipeline).await?;
-    change(&api, &pipeline.name, &PipelineChange::Create(spec)).await
+    register(&api, pipeline, PipelineChange::Create(spec)).await
 }
 
 pub(crate) async fn update(
@@ -75,8 +74,7 @@ pub(crate) async fn update(
             "the spec is of {one}, and the path names {other}; a pipeline keeps its name"
         )));
     }
-    refuse_circles(&api, &pipeline).await?;
-    change(&api, &path.name, &PipelineChange::Update(spec)).await
+    register(&api, pipeline, PipelineChange::Update(spec)).await
 }
 
 pub(crate) async fn pause(
@@ -194,11 +192,14 @@ async fn run_of_key(
     Ok(None)
 }
 
-/// Refuses a pipeline in a circle, directly or through other pipelines.
-async fn refuse_circles(api: &Api, new: &Pipeline) -> Result<(), Error> {
-    let all = catalog::with_registered(api.ledger(), &[new]).await?;
-    match catalog::order(&all.iter().collect::<Vec<_>>()) {
-        Ok(_) => Ok(()),
-        Err(circle) => Err(Error::conflict(circle.to_string())),
-    }
+/// Creates or updates a pipeline, unless it would be in a circle.
+async fn register(
+    api: &Api,
+    pipeline: Pipeline,
+    change: PipelineChange,
+) -> Result<PipelineOverview, Error> {
+    let name = pipeline.name.clone();
+    let registration = Registration { pipeline, change };
+    catalog::register(api.ledger(), &[registration]).await?;
+    pipelines::named(api, &name).await
 }

@@ -10,7 +10,7 @@ use drover_shared::store::StoreError;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use drover_core::catalog::{GroupError, LogError, RetryError, SubmitError};
+use drover_core::catalog::{GroupError, LogError, RegisterError, RetryError, SubmitError};
 
 /// An error with its HTTP status.
 #[derive(Debug)]
@@ -186,6 +186,16 @@ impl From<RegistryError> for Error {
                 "pipeline {name} is not registered; POST /api/v1/pipelines registers it"
             )),
             RegistryError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RegisterError> for Error {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::Order(circle) => Self::conflict(circle.to_string()),
+            RegisterError::Registry(error) => error.into(),
+            RegisterError::Store(error) => error.into(),
         }
     }
 }

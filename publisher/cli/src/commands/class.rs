@@ -3,7 +3,9 @@
 use std::error::Error;
 
 use drover_api::{AccessError, StoredTokenError};
-use drover_core::catalog::{GroupError, LogError, OrderError, RedoError, RetryError, SubmitError};
+use drover_core::catalog::{
+    GroupError, LogError, OrderError, RedoError, RegisterError, RetryError, SubmitError,
+};
 use drover_core::coordinator::CoordinateError;
 use drover_core::expand::ExpandError;
 use drover_core::leader::LeadError;
@@ -85,11 +87,15 @@ fn of_records(link: Link<'_>) -> Option<ErrorClass> {
             RedoError::Busy(_) => ErrorClass::usage("job"),
         });
     }
-    if let Some(error) = link.downcast_ref::<RegistryError>() {
+    if let Some(error) = link.downcast_ref::<RegisterError>() {
         return Some(match error {
-            RegistryError::Store(error) => ErrorClass::store(error),
-            RegistryError::Missing(_) | RegistryError::Exists(_) => ErrorClass::usage("pipeline"),
+            RegisterError::Order(_) => ErrorClass::usage("usage"),
+            RegisterError::Registry(error) => of_registry(error),
+            RegisterError::Store(error) => ErrorClass::store(error),
         });
+    }
+    if let Some(error) = link.downcast_ref::<RegistryError>() {
+        return Some(of_registry(error));
     }
     if let Some(error) = link.downcast_ref::<ReferenceError>() {
         return Some(match error {
@@ -105,6 +111,13 @@ fn of_records(link: Link<'_>) -> Option<ErrorClass> {
         });
     }
     link.is::<GroupError>().then(|| ErrorClass::usage("job"))
+}
+
+fn of_registry(error: &RegistryError) -> ErrorClass {
+    match error {
+        RegistryError::Store(error) => ErrorClass::store(error),
+        RegistryError::Missing(_) | RegistryError::Exists(_) => ErrorClass::usage("pipeline"),
+    }
 }
 
 /// Errors of inputs, jobs, broker and store.

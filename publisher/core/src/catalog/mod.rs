@@ -11,6 +11,7 @@ mod json;
 mod log_lines;
 mod logs;
 mod record;
+mod register;
 
 mod retry;
 mod stop;
@@ -22,8 +23,9 @@ pub use datums::{JobDatum, datum_rows};
 pub use json::{DatumJson, LogLineJson, PlannedJson};
 pub use log_lines::{LogLine, LogLines};
 pub use logs::{LogError, LogTail, Origin, attempt, each_line, logs_of, open_log};
-pub use pipeline_order::{OrderError, order, reads, with_registered};
+pub use pipeline_order::{OrderError, order, reads};
 pub use record::{failures, record, running_before};
+pub use register::{RegisterError, Registration, register};
 pub use retry::{GroupError, RetryError, retry};
 pub use stop::{broadcast_stop, end_stopped};
 pub(crate) use stored_work::jobs_by_pipeline;

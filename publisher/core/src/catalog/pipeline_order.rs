@@ -44,7 +44,7 @@ pub fn order(pipelines: &[&Pipeline]) -> Result<Vec<usize>, OrderError> {
 }
 
 /// The given pipelines plus the registered pipelines without a given namesake.
-pub async fn with_registered(
+pub(super) async fn with_registered(
     ledger: &Ledger,
     coming: &[&Pipeline],
 ) -> Result<Vec<Pipeline>, StoreError> {

@@ -1,6 +1,6 @@
 //! The graph of registered pipelines and the folders that they read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -105,35 +105,80 @@ impl PipelineGraph {
         lines
     }
 
-    /// The graph as an indented tree for people: roots are nodes without a writer, children are readers.
+    /// The graph as an indented tree for people: roots are nodes without a writer, children are readers. Each node has one
+    /// line; a pipeline with several writers stands below one of them and names the others.
     pub fn tree(&self) -> Vec<String> {
-        let is_read_into = |id: &str| self.edges.iter().any(|edge| edge.to == id);
-        let roots = self.nodes.iter().filter(|node| !is_read_into(&node.id));
-        let mut lines = Vec::new();
-        for root in roots {
-            lines.push(root.id.clone());
-            self.below(&root.id, "", &mut lines);
+        let mut tree = Tree::of(self);
+        let written: BTreeSet<&str> = self.edges.iter().map(|edge| edge.to.as_str()).collect();
+        let is_root = |node: &&Node| !written.contains(node.id.as_str());
+        let roots = self.nodes.iter().filter(is_root);
+        // Pipelines in a circle have no root.
+        for node in roots.chain(&self.nodes) {
+            tree.add_root(&node.id);
         }
-        lines
+        tree.lines
+    }
+}
+
+/// A tree that is being drawn.
+struct Tree<'a> {
+    readers: BTreeMap<&'a str, BTreeSet<&'a str>>,
+    writers: BTreeMap<&'a str, BTreeSet<&'a str>>,
+    drawn: BTreeSet<&'a str>,
+    lines: Vec<String>,
+}
+
+impl<'a> Tree<'a> {
+    fn of(graph: &'a PipelineGraph) -> Self {
+        let mut tree = Self {
+            readers: BTreeMap::new(),
+            writers: BTreeMap::new(),
+            drawn: BTreeSet::new(),
+            lines: Vec::new(),
+        };
+        for Edge { from, to, .. } in &graph.edges {
+            tree.readers.entry(from).or_default().insert(to);
+            tree.writers.entry(to).or_default().insert(from);
+        }
+        tree
     }
 
-    fn below(&self, id: &str, indent: &str, lines: &mut Vec<String>) {
-        let readers: BTreeSet<&str> = self
-            .edges
-            .iter()
-            .filter(|edge| edge.from == id)
-            .map(|edge| edge.to.as_str())
-            .collect();
-        let last = readers.len().saturating_sub(1);
-        for (at, reader) in readers.into_iter().enumerate() {
+    fn add_root(&mut self, id: &'a str) {
+        if self.drawn.insert(id) {
+            self.lines.push(self.line(id, None));
+            self.add_readers(id, "");
+        }
+    }
+
+    fn add_readers(&mut self, id: &'a str, indent: &str) {
+        let readers = self.readers.get(id).cloned().unwrap_or_default();
+        let mut left: Vec<&str> = readers.into_iter().collect();
+        left.retain(|reader| !self.drawn.contains(reader));
+        self.drawn.extend(&left);
+        let last = left.len().saturating_sub(1);
+        for (at, reader) in left.into_iter().enumerate() {
             let (branch, trunk) = if at == last {
                 ("└─▶ ", "    ")
             } else {
                 ("├─▶ ", "│   ")
             };
-            lines.push(format!("{indent}{branch}{reader}"));
-            self.below(reader, &format!("{indent}{trunk}"), lines);
+            let line = self.line(reader, Some(id));
+            self.lines.push(format!("{indent}{branch}{line}"));
+            self.add_readers(reader, &format!("{indent}{trunk}"));
         }
+    }
+
+    /// The node, with the writers that it does not stand below.
+    fn line(&self, id: &str, below: Option<&str>) -> String {
+        let writers = self.writers.get(id).into_iter().flatten();
+        let others: Vec<&str> = writers
+            .copied()
+            .filter(|writer| Some(*writer) != below)
+            .collect();
+        if others.is_empty() {
+            return id.to_owned();
+        }
+        format!("{id} (reads {} too)", others.join(", "))
     }
 }
 
@@ -178,13 +223,10 @@ mod tests {
     fn a_graph_is_drawn_for_people_and_for_graphviz() {
         insta::assert_snapshot!(graph().tree().join("\n"), @r#"
         in
-        └─▶ map
+        └─▶ map (reads a"b too)
             ├─▶ reduce
             └─▶ report
         a"b
-        └─▶ map
-            ├─▶ reduce
-            └─▶ report
         "#);
         insta::assert_snapshot!(graph().dot().join("\n"), @r#"
         digraph drover {
@@ -200,5 +242,36 @@ mod tests {
           "map" -> "report";
         }
         "#);
+    }
+
+    #[test]
+    fn each_pipeline_has_one_line_also_in_many_layers_and_in_a_circle() {
+        let names: Vec<[String; 2]> = (0..20)
+            .map(|layer| [format!("a{layer}"), format!("b{layer}")])
+            .collect();
+        let mut graph = PipelineGraph::default();
+        for name in names.iter().flatten() {
+            graph.nodes.push(Node {
+                id: name.clone(),
+                kind: NodeKind::Pipeline,
+                state: None,
+            });
+        }
+        let mut connect = |from: &String, to: &String| {
+            graph.edges.push(Edge {
+                from: from.clone(),
+                to: to.clone(),
+                input: from.clone(),
+            });
+        };
+        for layers in names.windows(2) {
+            for from in &layers[0] {
+                layers[1].iter().for_each(|to| connect(from, to));
+            }
+        }
+        connect(&names[19][0], &names[0][0]);
+        connect(&names[19][0], &names[0][1]);
+        let lines = graph.tree();
+        assert_eq!(lines.len(), 40, "{lines:#?}");
     }
 }

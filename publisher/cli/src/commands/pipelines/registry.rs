@@ -1,8 +1,7 @@
 //! `drover create`, `update`, `delete`, `pause`, `resume` and `pipelines`: the registered pipelines.
 
 use drover_shared::id::PipelineName;
-use drover_shared::ledger::{Ledger, PipelineChange};
-use drover_shared::pipeline::Pipeline;
+use drover_shared::ledger::PipelineChange;
 use serde_json::Value;
 
 use crate::args::{
@@ -12,7 +11,7 @@ use crate::commands::Context;
 use crate::commands::spec::sources::{self, PreparedPipeline};
 use crate::exit::Exit;
 use crate::render;
-use drover_core::catalog;
+use drover_core::catalog::{self, Registration};
 use drover_core::triggers::{PipelineGraph, WaitReasons, overview};
 
 pub(crate) async fn create(typed: &Create, context: &Context) -> anyhow::Result<Exit> {
@@ -87,24 +86,20 @@ async fn put(
     let checked = sources::check(sources::read_all(&typed.files)?)?;
     checked.print_notes(context);
     let ledger = context.ledger().await?;
-    refuse_circles(&ledger, &checked.pipelines).await?;
-    for PreparedPipeline { pipeline, spec } in checked.pipelines {
-        ledger
-            .change_pipeline(&pipeline.name, &change(spec))
-            .await?;
+    let coming = checked.pipelines.into_iter();
+    let coming: Vec<Registration> = coming
+        .map(|PreparedPipeline { pipeline, spec }| Registration {
+            pipeline,
+            change: change(spec),
+        })
+        .collect();
+    catalog::register(&ledger, &coming).await?;
+    for Registration { pipeline, .. } in &coming {
         context
             .console
             .message(format!("pipeline {} {done}", pipeline.name));
     }
     Ok(Exit::Success)
-}
-
-/// Refuses pipelines that would wait for each other, also through registered pipelines.
-async fn refuse_circles(ledger: &Ledger, coming: &[PreparedPipeline]) -> anyhow::Result<()> {
-    let coming: Vec<&Pipeline> = coming.iter().map(|each| &each.pipeline).collect();
-    let all = catalog::with_registered(ledger, &coming).await?;
-    catalog::order(&all.iter().collect::<Vec<_>>())?;
-    Ok(())
 }
 
 pub(crate) async fn pipelines(typed: &Pipelines, context: &Context) -> anyhow::Result<Exit> {
