@@ -90,7 +90,7 @@ async fn a_scheme_that_does_not_fit_the_port_is_refused_with_the_right_one() {
         let address: Address = format!("{scheme}://guest:guest@localhost:{port}")
             .parse()
             .unwrap();
-        match RabbitMq::connect(&address, "test", ConnectOptions::within(PATIENCE)).await {
+        match RabbitMq::connect(&address, "test", ConnectOptions::within(CONNECT_TIMEOUT)).await {
             Err(QueueError::Refused { message }) => assert!(message.contains(right), "{message}"),
             other => panic!("{scheme}: {other:?}"),
         }
