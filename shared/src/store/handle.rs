@@ -59,6 +59,7 @@ impl Store {
 
     /// The same store, whose changes are told to `watcher`.
     #[cfg(any(test, feature = "testing"))]
+    #[must_use]
     pub fn watched(self, watcher: super::testing::Watcher) -> Self {
         Self { watcher, ..self }
     }

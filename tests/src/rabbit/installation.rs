@@ -9,7 +9,7 @@ const SCRIPTS: &str = "usr/lib/rabbitmq/bin";
 /// Enters another system's root; a node looks into `/proc` for the memory there is. The mount is seen by nobody else.
 const ENTER: &str = r#"mount -t proc proc "$0/proc" && exec chroot "$0" "$@""#;
 
-/// Ways to run RabbitMQ.
+/// Ways to run `RabbitMQ`.
 #[derive(Clone, Debug)]
 pub(super) enum BrokerSource {
     Installed(Installation),

@@ -41,7 +41,7 @@ pub(super) fn queues(pipeline: &PipelineName) -> [Declaration; 3] {
     ]
 }
 
-/// The exchange that records the store of a pipeline's queues: no message ever passes it. RabbitMQ compares one argument
+/// The exchange that records the store of a pipeline's queues: no message ever passes it. `RabbitMQ` compares one argument
 /// of an exchange with that of an earlier declaration, its alternate exchange, so the text in that argument decides in
 /// one step, on all nodes of a cluster, who came first. The exchange is bound to the datums queue and deletes itself with
 /// that queue.

@@ -30,9 +30,10 @@ impl PooledConnection {
         let mut watch = JoinSet::new();
         watch.spawn(async move {
             let on_block = |reason: Option<String>| {
-                match &reason {
-                    Some(why) => warn!("the broker {address} is blocked: {why}; publishing waits"),
-                    None => info!("the broker {address} is no longer blocked"),
+                if let Some(why) = &reason {
+                    warn!("the broker {address} is blocked: {why}; publishing waits");
+                } else {
+                    info!("the broker {address} is no longer blocked");
                 }
                 report.set(reason);
             };
