@@ -100,11 +100,11 @@ async fn a_killed_publishing_connection_is_replaced_and_loses_no_confirmed_messa
         }
         confirmed
     }));
-    let killer = async {
+    let closing = async {
         let mut killed = BTreeSet::new();
         let begun = Instant::now();
         while killed.len() < 4 {
-            assert!(begun.elapsed() < DEADLINE, "killed alone: {killed:?}");
+            assert!(begun.elapsed() < DEADLINE, "killed so far: {killed:?}");
             for connection in publishing(&rabbit) {
                 if killed.insert(connection.clone()) {
                     block_in_place(|| rabbit.ctl(&["close_connection", &connection, "test"]));
@@ -116,7 +116,7 @@ async fn a_killed_publishing_connection_is_replaced_and_loses_no_confirmed_messa
         stop.store(true, Ordering::Relaxed);
         killed
     };
-    let (confirmed, killed) = futures::join!(publishers, killer);
+    let (confirmed, killed) = futures::join!(publishers, closing);
     let left = publishing(&rabbit);
     assert!(left.iter().all(|connection| !killed.contains(connection)));
     assert!((1..=2).contains(&left.len()), "{left:?}");

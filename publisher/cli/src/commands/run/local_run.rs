@@ -52,10 +52,9 @@ pub(crate) async fn run(typed: &Run, context: &Context) -> anyhow::Result<Exit> 
     if context.console.format == Format::Text {
         let outputs = checked.pipelines.iter();
         let outputs: Vec<&str> = outputs.map(|each| each.pipeline.name.as_str()).collect();
-        let warning = working_dir.warning(&outputs);
-        warning
-            .into_iter()
-            .for_each(|text| context.console.message(text));
+        if let Some(warning) = working_dir.warning(&outputs) {
+            context.console.message(warning);
+        }
     }
     Ok(exit)
 }

@@ -156,13 +156,9 @@ fn read(path: &Path) -> anyhow::Result<SourceText> {
         problem,
     };
     let bytes = bytes.map_err(|error| refusal(advice(path, &error)))?;
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(SourceText { file, text }),
-        Err(_) => {
-            let problem = "it is not UTF-8 text; a spec is JSON or YAML".to_owned();
-            Err(refusal(problem).into())
-        }
-    }
+    let not_text = |_| refusal("it is not UTF-8 text; a spec is JSON or YAML".to_owned());
+    let text = String::from_utf8(bytes).map_err(not_text)?;
+    Ok(SourceText { file, text })
 }
 
 fn read_standard_input() -> std::io::Result<Vec<u8>> {

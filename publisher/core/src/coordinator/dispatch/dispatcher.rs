@@ -112,7 +112,7 @@ impl Dispatcher {
                     again,
                     store: store.clone(),
                 };
-                let message = self.message(segment, set, header)?;
+                let message = self.message(segment, set, &header)?;
                 let (broker, queue) = (Arc::clone(&self.broker), queue.clone());
                 let publish = async move { broker.publish(&queue, message).await };
                 in_flight.add(Box::pin(publish)).await?;
@@ -141,7 +141,7 @@ impl Dispatcher {
         &self,
         segment: Segment,
         set: Vec<Datum>,
-        header: TaskHeader,
+        header: &TaskHeader,
     ) -> Result<Bytes, WireError> {
         let range = range(segment, &set);
         let span = tracing::info_span!(
