@@ -16,6 +16,8 @@ use super::debounce::{Debounce, Verdict};
 use super::file_watcher::FileWatcher;
 use super::fingerprint::{InputState, look};
 use super::notifier::EventReceiver;
+use super::records_stamp::RecordsStamp;
+use super::shared_watcher::SharedWatcher;
 use super::ticks::tick;
 use super::{Notifier, PendingJob, PipelineEvent, WaitReasons};
 use crate::catalog;
@@ -51,6 +53,17 @@ pub struct WatchContext {
     pub waiting: WaitReasons,
     /// Events of the current process.
     pub notifier: Notifier,
+    files: SharedWatcher,
+}
+
+impl WatchContext {
+    /// The context of a process.
+    pub fn new(settings: WatchSettings) -> Self {
+        Self {
+            settings,
+            ..Self::default()
+        }
+    }
 }
 
 /// The next step for a registered pipeline.
@@ -75,6 +88,8 @@ pub struct InputWatcher {
     events: EventReceiver,
     file_watcher: FileWatcher,
     debounce: Debounce,
+    /// The records at the last check.
+    records: RecordsStamp,
     /// Revision at the last check.
     revision: u64,
     /// Time of the next check of the inputs.
@@ -86,27 +101,36 @@ impl InputWatcher {
     pub fn new(ledger: Ledger, name: PipelineName, watching: WatchContext) -> Self {
         Self {
             repos: Repos::new(ledger.store().clone()),
+            records: RecordsStamp::default(),
             ledger,
-            name,
             settings: watching.settings,
             waiting: watching.waiting,
             events: watching.notifier.listen(),
-            file_watcher: FileWatcher::default(),
+            file_watcher: FileWatcher::new(&name, watching.files),
             debounce: Debounce::default(),
             revision: 0,
             look_at: Instant::now(),
+            name,
         }
     }
 
     /// Waits for the next step. Cancel-safe.
     pub async fn next(&mut self) -> Result<NextWork, StoreError> {
+        let mut known = None;
         loop {
-            if !self.ledger.submitted(&self.name).await?.is_empty() {
-                return Ok(NextWork::Submitted);
-            }
-            let Some(registered) = self.ledger.registered(&self.name).await? else {
-                self.waiting.clear(&self.name);
-                return Ok(NextWork::Gone);
+            let have_changed = self.records.have_changed(&self.ledger, &self.name);
+            let registered = match known.take().filter(|_| !have_changed) {
+                Some(registered) => registered,
+                None => {
+                    if !self.ledger.submitted(&self.name).await?.is_empty() {
+                        return Ok(NextWork::Submitted);
+                    }
+                    let Some(registered) = self.ledger.registered(&self.name).await? else {
+                        self.waiting.clear(&self.name);
+                        return Ok(NextWork::Gone);
+                    };
+                    registered
+                }
             };
             if let Some(pending) = self.consider(&registered).await? {
                 return Ok(NextWork::Start(pending));
@@ -123,6 +147,7 @@ impl InputWatcher {
                 }
                 () = sleep(rest) => {}
             }
+            known = Some(registered);
         }
     }
 

@@ -17,6 +17,8 @@ mod notifier;
 mod overview;
 mod pending_job;
 mod pipeline_graph;
+mod records_stamp;
+mod shared_watcher;
 mod ticks;
 mod wait_reasons;
 

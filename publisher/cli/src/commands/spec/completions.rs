@@ -80,7 +80,7 @@ fn pipelines(known: &KnownNames) -> Vec<CompletionCandidate> {
         .collect()
 }
 
-/// What a store knows by name.
+/// Names that a store knows.
 #[derive(Debug, Default)]
 struct KnownNames {
     /// The newest jobs, newest first.

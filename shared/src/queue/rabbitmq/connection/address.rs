@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::endpoint::Endpoint;
+use super::invalid_address::InvalidAddress;
 
 /// The address of a broker: `amqp[s]://[USER[:PASSWORD]@]HOST[:PORT][,HOST[:PORT]…][/VHOST][?PARAMETERS]`, or several such
 /// URLs with commas in between, for the nodes of one cluster. The hosts are tried in turn.
@@ -21,21 +22,6 @@ use super::endpoint::Endpoint;
 pub struct Address {
     /// At least one.
     endpoints: Vec<Endpoint>,
-}
-
-/// Reason why a text is not a broker's address. Never contains the text, which may hold a password.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("the broker's URL {problem}; expected amqp://USER:PASSWORD@HOST:5672/VHOST")]
-pub struct InvalidAddress {
-    problem: String,
-}
-
-impl InvalidAddress {
-    pub(super) fn new(problem: impl Into<String>) -> Self {
-        Self {
-            problem: problem.into(),
-        }
-    }
 }
 
 impl Address {

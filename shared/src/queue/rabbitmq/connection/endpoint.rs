@@ -11,7 +11,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use url::Url;
 
-use super::InvalidAddress;
+use super::invalid_address::InvalidAddress;
 
 /// Seconds between heartbeats, unless the URL says otherwise. A connection counts as lost after three missed
 /// heartbeats.

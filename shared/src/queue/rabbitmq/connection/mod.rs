@@ -6,11 +6,13 @@ mod connector;
 mod endpoint;
 mod endpoint_connector;
 mod handshake;
+mod invalid_address;
 mod reconnector;
 mod watch;
 
-pub use address::{Address, InvalidAddress};
+pub use address::Address;
 pub use broker_url::BrokerUrl;
+pub use invalid_address::InvalidAddress;
 
 pub(super) use connector::BrokerConnector;
 pub(super) use endpoint_connector::ConnectError;

@@ -65,10 +65,7 @@ impl ServeContext {
             ledger,
             reached,
             workers,
-            watching: WatchContext {
-                settings,
-                ..WatchContext::default()
-            },
+            watching: WatchContext::new(settings),
             live_jobs: LiveJobs::default(),
             limit: most.map_or(Semaphore::MAX_PERMITS, |most| most.get() as usize),
             publish_connections: typed.publish_connections,
