@@ -14,7 +14,7 @@ use crate::crd;
 pub struct DesiredPipeline {
     /// The parsed pipeline.
     pub pipeline: pipeline::Pipeline,
-    /// The spec in its normal form, as the store keeps it.
+    /// The spec in the normal form of the store.
     pub spec: Value,
     /// Settings of the worker pods.
     pub pods: PodSettings,

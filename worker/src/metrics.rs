@@ -84,7 +84,7 @@ pub(crate) fn describe() {
     describe_gauge!(SLOTS_BUSY, "slots in use");
     describe_gauge!(IN_FLIGHT, "datums in flight: running, staged, or waiting");
     describe_gauge!(QUEUE_LINK, "1 while the broker is connected, else 0");
-    // A worker that has run no datum yet shows its gauges, too.
+    // A new worker without a datum shows all gauges, too.
     slots_busy(0);
     in_flight(0);
 }

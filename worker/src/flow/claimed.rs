@@ -27,7 +27,7 @@ pub(crate) struct ClaimedDatum {
     pub(crate) recalled: CancellationToken,
     /// Cancelled when the claim is lost: the broker redelivers the message.
     pub(crate) claim_lost: CancellationToken,
-    /// The number of workers that died while they ran the datum.
+    /// The number of worker deaths while the datum ran.
     pub(crate) deaths: u32,
 }
 

@@ -1,4 +1,4 @@
-//! Attempt marks: a mark that stays in the ledger tells that a worker died while it ran the datum by its claim.
+//! Attempt marks: a remaining mark in the ledger means the death of a worker while the datum ran.
 
 use std::pin::pin;
 

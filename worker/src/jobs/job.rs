@@ -230,7 +230,7 @@ impl Jobs {
         }
     }
 
-    /// Writes the files of a job again if somebody has removed them.
+    /// Writes removed files of a job again.
     fn restore_lines(&self, job: &Job) -> Result<(), JobError> {
         let transform = &job.pipeline.transform;
         for (file, name, lines) in [

@@ -57,7 +57,7 @@ async fn supervise_worker() -> io::Result<ExitCode> {
         }));
         tokio::select! {
             (signal, ..) = passed_on => {
-                // A worker that has just ended is reaped by the other branch.
+                // The other branch reaps an ended worker.
                 let _ = kill(worker, signal);
             }
             _ = ended.recv() => {

@@ -141,7 +141,7 @@ impl Runner {
         self.scratch.join("out")
     }
 
-    /// The directories of the slot that outlive its commands.
+    /// The lasting directories of the slot.
     pub fn directories(&self) -> Vec<PathBuf> {
         match self.sandbox {
             // Commands cannot remove the mount points of these.

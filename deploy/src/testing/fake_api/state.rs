@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::RecordedRequest;
 
-/// All objects, by the path of their collection and their name.
+/// All objects, by path of the collection and name.
 #[derive(Default)]
 pub(super) struct FakeApiState {
     pub(super) objects: BTreeMap<(String, String), Value>,

@@ -1,4 +1,4 @@
-//! Retries of a job: a new job with the datums that did not succeed, all of them or those of one cause.
+//! Retries of a job: a new job with the unsuccessful datums, all or by one cause.
 
 use drover_shared::id::JobId;
 use drover_shared::job::{CauseKey, FailureGroup, FailureGroups, JobRecord};

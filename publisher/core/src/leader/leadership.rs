@@ -176,7 +176,7 @@ mod tests {
 
     const SOON: Duration = Duration::from_secs(20);
 
-    /// A broker with consumers that lose their channels, and with messages that can be lost.
+    /// A broker with losable channels and messages.
     struct Fragile {
         inner: watch::Sender<Arc<Embedded>>,
         /// Time until a message is confirmed.

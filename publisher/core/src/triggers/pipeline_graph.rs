@@ -1,4 +1,4 @@
-//! The graph of registered pipelines and the folders that they read.
+//! The graph of registered pipelines and input folders.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -168,7 +168,7 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// The node, with the writers that it does not stand below.
+    /// The node, with the writers elsewhere in the tree.
     fn line(&self, id: &str, below: Option<&str>) -> String {
         let writers = self.writers.get(id).into_iter().flatten();
         let others: Vec<&str> = writers

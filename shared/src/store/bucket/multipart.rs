@@ -57,7 +57,7 @@ impl MultipartParts {
         Ok(())
     }
 
-    /// Keeps an upload that was completed although its answer was lost.
+    /// Keeps a completed upload whose answer was lost.
     pub(super) fn keep(mut self) {
         self.upload = None;
     }

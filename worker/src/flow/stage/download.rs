@@ -167,7 +167,7 @@ fn check_tag(input: &DatumInput, listed: &[Entry]) -> Result<(), FlowError> {
     }
 }
 
-/// A path that is also the folder of another path, with that path. `paths` are in byte order.
+/// A path that is a folder of a second path, with the second path. `paths` are in byte order.
 fn file_and_folder<'p>(paths: impl Iterator<Item = &'p str>) -> Option<(&'p str, &'p str)> {
     // Prefixes of the current path, shortest first; no other path can be its folder.
     let mut beginnings: Vec<&str> = Vec::new();

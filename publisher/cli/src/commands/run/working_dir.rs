@@ -1,4 +1,4 @@
-//! Notices files that commands leave in the working directory, where nobody collects them.
+//! Notices files of commands in the working directory, where Drover collects no output.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;

@@ -24,7 +24,7 @@ pub(crate) struct Failures {
     pub(crate) counts: Counts,
     /// True if the total is final.
     pub(crate) expanded: bool,
-    /// Datums that the job itself ran to the end.
+    /// Datums with a verdict of the job.
     pub(crate) worked: u64,
     /// Of those, failures.
     pub(crate) failed: u64,
