@@ -119,18 +119,15 @@ impl InputWatcher {
         let mut known = None;
         loop {
             let have_changed = self.records.have_changed(&self.ledger, &self.name);
-            let registered = match known.take().filter(|_| !have_changed) {
-                Some(registered) => registered,
-                None => {
-                    if !self.ledger.submitted(&self.name).await?.is_empty() {
-                        return Ok(NextWork::Submitted);
-                    }
-                    let Some(registered) = self.ledger.registered(&self.name).await? else {
-                        self.waiting.clear(&self.name);
-                        return Ok(NextWork::Gone);
-                    };
-                    registered
+            if have_changed || known.is_none() {
+                if !self.ledger.submitted(&self.name).await?.is_empty() {
+                    return Ok(NextWork::Submitted);
                 }
+                known = self.ledger.registered(&self.name).await?;
+            }
+            let Some(registered) = known.take() else {
+                self.waiting.clear(&self.name);
+                return Ok(NextWork::Gone);
             };
             if let Some(pending) = self.consider(&registered).await? {
                 return Ok(NextWork::Start(pending));
