@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::settings::Sandbox;
-use super::{next_datum, server, spawner, supervisor};
+use super::{guard, next_datum, server, spawner};
 
 /// First argument of a process that is part of a runner.
 pub(super) const HIDDEN_ARGUMENT: &str = "__runner";
@@ -25,7 +25,8 @@ fn take_over_as_runner() -> Option<ExitCode> {
     let sandbox = arguments.next()?.to_str().and_then(Sandbox::named)?;
     let scratch = PathBuf::from(arguments.next()?);
     match role.to_str()? {
-        "supervise" => Some(supervisor::supervise(sandbox, &scratch)),
+        "guard" => Some(guard::guard(sandbox, &scratch)),
+        "supervise" => Some(guard::supervise(sandbox, &scratch)),
         "spawn" => Some(spawner::spawn_commands()),
         "serve" => Some(server::serve(sandbox)),
         _ => None,

@@ -258,7 +258,7 @@ impl Mount {
 fn spawn(settings: &RunnerSettings, sandbox: Sandbox) -> Result<Child, RunnerError> {
     Command::new(&settings.program)
         .arg0("drover-runner")
-        .args([HIDDEN_ARGUMENT, "supervise", sandbox.name()])
+        .args([HIDDEN_ARGUMENT, "guard", sandbox.name()])
         .arg(&settings.scratch)
         // Commands could read them; the variables of a command come with each order.
         .env_clear()

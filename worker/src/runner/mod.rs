@@ -5,19 +5,22 @@
 //! It knows nothing of jobs, stores and queues: it gets paths, a command and an environment, and returns an [`Execution`].
 //!
 //! ```text
-//! worker ── Runner (handle) ══ pipes ══ supervisor ── server ══ socket ══ spawner ── the user's command ── next-datum
-//!                                       │             └ mounts, logs,       └ restricts itself once,          └ requests
-//!                                       └ unshares; ends the    monitors      spawns, waits, kills              datums
-//!                                         server when the
-//!                                         worker exits
+//! worker ── Runner (handle) ══ pipes ══ guard ── supervisor ── server ══ socket ══ spawner ── the user's command ── next-datum
+//!                                       │        │             └ mounts, logs,       └ restricts itself once,          └ requests
+//!                                       │        └ unshares; ends the    monitors      spawns, waits, kills              datums
+//!                                       │          server when the
+//!                                       └ ends     worker exits
+//!                                         what is left
 //! ```
 
 mod command;
+mod control_group;
 mod entry;
 mod error;
 mod execution;
 mod filesystem;
 mod frame;
+mod guard;
 mod handle;
 mod identity;
 mod namespaces;
@@ -28,7 +31,6 @@ mod server;
 mod settings;
 mod spawner;
 mod start_error;
-mod supervisor;
 
 pub use entry::take_over;
 pub use error::RunnerError;

@@ -15,6 +15,8 @@ pub struct Protection {
     pub hiding: Hiding,
     /// True if each datum has an IPC namespace and a `/dev/shm` of its own.
     pub private_ipc: bool,
+    /// True if the processes of the slot are in a control group, which limits their number and ends them together.
+    pub control_group: bool,
     /// Reasons for missing protection.
     pub missing: Vec<String>,
 }
@@ -46,7 +48,7 @@ pub enum Hiding {
 impl fmt::Display for Protection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let isolation = match self.isolation {
-            Isolation::Full => "no tracing, no signals (Landlock)",
+            Isolation::Full => "no tracing, no signals (Landlock ABI 6 or later)",
             Isolation::Trace => "no tracing (Landlock before ABI 6)",
             Isolation::None => "none",
         };
@@ -65,9 +67,10 @@ impl fmt::Display for Protection {
         } else {
             "shared with the machine"
         };
+        let group = if self.control_group { "yes" } else { "no" };
         write!(
             f,
-            "other processes: {isolation}; Drover's directories: {hiding}; capabilities: {capabilities}; shared memory: {ipc}"
+            "other processes: {isolation}; Drover's directories: {hiding}; capabilities: {capabilities}; shared memory: {ipc}; control group: {group}"
         )
     }
 }

@@ -1,4 +1,4 @@
-//! Runner server, the second of the two processes of a runner: sets up the sandbox, then runs one order after the
+//! Runner server, the third process of a runner: sets up the sandbox, then runs one order after the
 //! other.
 
 use std::fs::File;

@@ -108,8 +108,8 @@ pub enum Sandbox {
 }
 
 impl Sandbox {
-    /// The name of the sandbox on the runner's command line.
-    pub(super) fn name(self) -> &'static str {
+    /// The name of the sandbox, as on the runner's command line.
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Namespaces => "namespaces",
             Self::Mounts => "mounts",

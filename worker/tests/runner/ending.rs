@@ -183,7 +183,7 @@ async fn dropping_the_runner_kills_all_it_runs() {
 #[tokio::test]
 async fn killing_either_process_of_a_runner_leaves_nothing_running() {
     for mode in MODES {
-        for victim in ["supervise", "serve"] {
+        for victim in ["guard", "supervise", "serve"] {
             let mut slot = Slot::with(mode).await;
             let marker = marker();
             let order = slot.sh(&format!(
@@ -216,7 +216,7 @@ async fn killing_either_process_of_a_runner_leaves_nothing_running() {
 }
 
 #[tokio::test]
-async fn killing_supervisor_and_server_together_leaves_nothing_running() {
+async fn killing_supervisor_server_and_spawner_together_leaves_nothing_running() {
     for mode in MODES {
         let mut slot = Slot::with(mode).await;
         let marker = marker();
@@ -225,16 +225,29 @@ async fn killing_supervisor_and_server_together_leaves_nothing_running() {
         let never = CancellationToken::new();
         let killing = async {
             until("the command runs", || alive(&marker) == 2).await;
-            let victims = ["supervise", "serve"];
-            let victims = victims.map(|role| process_of(role, scratch.to_str().unwrap()));
+            let [supervisor, server] =
+                ["supervise", "serve"].map(|role| process_of(role, scratch.to_str().unwrap()));
+            let victims = [supervisor, server, child_of(server)];
             for victim in victims {
-                kill(Pid::from_raw(victim), Signal::SIGKILL).unwrap();
+                // The end of the server, an init, may be that of the spawner.
+                let _ = kill(Pid::from_raw(victim), Signal::SIGKILL);
             }
         };
-        tokio::select! { _ = slot.runner.run(&order, &never) => {} () = killing => {} }
-        drop(slot.runner);
-        until("all are dead", || alive(&marker) == 0).await;
+        let (ended, ()) = tokio::join!(slot.runner.run(&order, &never), killing);
+        assert!(
+            matches!(ended, Err(RunnerError::Died { .. })),
+            "{mode:?} {ended:?}"
+        );
+        assert_eq!(alive(&marker), 0, "{mode:?}: dead before the error is told");
+        assert!(!scratch.exists(), "{mode:?}: scratch is gone, too");
     }
+}
+
+/// The first child of a process.
+fn child_of(parent: i32) -> i32 {
+    let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
+    let children = children.unwrap();
+    children.split(' ').next().unwrap().parse().unwrap()
 }
 
 /// The process of a runner that has `role` and `scratch` on its command line.

@@ -137,7 +137,7 @@ async fn a_refused_sandbox_has_removed_its_scratch_before_the_next_is_tried() {
     // A runner that refuses the first sandbox, as its server does, and exits with a delay.
     let script = format!(
         "#!/bin/sh
-        if test $2 = supervise -a $3 = namespaces; then
+        if test $2 = guard -a $3 = namespaces; then
             mkdir -p \"$4\"; printf '\\020\\000\\000\\000{{\"refused\":\"no\"}}'
             sleep 0.3; rm -r \"$4\" && touch {}/cleared; exit 1
         fi

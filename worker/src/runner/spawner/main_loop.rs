@@ -16,7 +16,9 @@ use rustix::process::{
 
 use super::message::{CommandSpec, Restrictions, SpawnerRequest, SpawnerResponse, receive, send};
 use super::orphans::{self, Reach};
+use super::shared_memory::SharedMemory;
 use super::{capabilities, landlock};
+use crate::runner::control_group::is_in_control_group;
 use crate::runner::protection::{Hiding, Protection};
 use crate::runner::settings::Sandbox;
 
@@ -58,6 +60,7 @@ fn serve(socket: &UnixStream) -> io::Result<()> {
                     Reach::Children
                 },
                 private_ipc,
+                shared_memory: SharedMemory::of(restrictions.sandbox),
                 running: None,
             }
             .run()
@@ -92,6 +95,7 @@ fn restrict(restrictions: &Restrictions) -> Result<Protection, String> {
             domain.hiding
         },
         private_ipc: mounts,
+        control_group: is_in_control_group(),
         missing,
     })
 }
@@ -100,6 +104,7 @@ struct CommandLoop<'a> {
     socket: &'a UnixStream,
     reach: Reach,
     private_ipc: bool,
+    shared_memory: Option<SharedMemory>,
     running: Option<RunningCommand>,
 }
 
@@ -199,6 +204,10 @@ impl CommandLoop<'_> {
         if let Some((user, group)) = spec.identity {
             command.uid(user).gid(group);
         }
+        if let Some(memory) = &mut self.shared_memory {
+            let own = rustix::process::geteuid().as_raw();
+            memory.used_by(spec.identity.map_or(own, |(user, _)| user));
+        }
         let child = command.spawn()?;
         let group = Pid::from_child(&child);
         self.running = Some(RunningCommand {
@@ -227,6 +236,9 @@ impl CommandLoop<'_> {
             Ok(()) => SpawnerResponse::Exited(status.into_raw()),
             Err(error) => SpawnerResponse::Stuck(error.to_string()),
         };
+        if let Some(memory) = &self.shared_memory {
+            memory.clean();
+        }
         send(self.socket, &response, &[])
     }
 

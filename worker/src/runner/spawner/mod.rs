@@ -8,6 +8,7 @@ mod client;
 mod landlock;
 mod main_loop;
 mod message;
+mod shared_memory;
 
 pub(super) mod orphans;
 

@@ -1,0 +1,197 @@
+//! A control group for the processes of a slot, where the machine lets the worker make one: as root with a writable
+//! `/sys/fs/cgroup`, or in a part of it that is delegated to the worker's user.
+//!
+//! The group limits the number of processes, and ends all of them at once, faster than they can fork. Both kinds of
+//! hierarchies are used: the unified one for `cgroup.kill`, and the one of the `pids` controller for the limit.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// The beginning of the names of groups.
+const NAME: &str = "drover-slot-";
+
+/// Most processes and threads of a slot at the same time.
+const MAX_PROCESSES: u32 = 32_768;
+
+/// Interval between two looks at dying processes.
+const POLL_INTERVAL: Duration = Duration::from_millis(1);
+
+/// The control group of a slot, in one or two hierarchies.
+#[derive(Debug)]
+pub(super) struct ControlGroup {
+    levels: Vec<Level>,
+}
+
+/// The directory of the group in one hierarchy, and the directory above it, which the current process belongs to.
+#[derive(Debug)]
+struct Level {
+    group: PathBuf,
+    above: PathBuf,
+}
+
+/// True if the current process is in the control group of a slot.
+pub(super) fn is_in_control_group() -> bool {
+    fs::read_to_string("/proc/self/cgroup").is_ok_and(|groups| {
+        let mut parts = groups.lines().flat_map(|line| line.split('/'));
+        parts.any(|part| part.starts_with(NAME))
+    })
+}
+
+impl ControlGroup {
+    /// A new group without processes; none where the current process may not make any.
+    pub(super) fn create() -> Option<Self> {
+        let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+        let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+        let levels: Vec<Level> = hierarchies(&groups, &mounts)
+            .into_iter()
+            .filter_map(|above| Level::create(above).ok())
+            .collect();
+        (!levels.is_empty()).then_some(Self { levels })
+    }
+
+    /// Runs `start` while the current process is in the group, so that the started process and its descendants are in
+    /// the group from their first moment.
+    pub(super) fn start_inside<T>(&self, start: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        for level in &self.levels {
+            // A hierarchy that refuses gives no protection and does no harm.
+            let _ = enter(&level.group);
+        }
+        let started = start();
+        for level in &self.levels {
+            enter(&level.above)?;
+        }
+        started
+    }
+
+    /// Kills all processes of the group, waits for their exit at most `timeout`, and removes the group.
+    pub(super) fn end(self, timeout: Duration) {
+        let deadline = Instant::now() + timeout;
+        for level in &self.levels {
+            level.end(deadline);
+        }
+    }
+}
+
+impl Level {
+    fn create(above: PathBuf) -> io::Result<Self> {
+        // The process is there already; it must be able to return from the new group.
+        enter(&above)?;
+        remove_empty_groups(&above);
+        let group = above.join(format!("{NAME}{}", std::process::id()));
+        fs::create_dir(&group)?;
+        // Only the hierarchy of the controller has the file.
+        let _ = fs::write(group.join("pids.max"), MAX_PROCESSES.to_string());
+        Ok(Self { group, above })
+    }
+
+    fn end(&self, deadline: Instant) {
+        // No process can fork any more.
+        let _ = fs::write(self.group.join("pids.max"), "0");
+        while fs::remove_dir(&self.group).is_err() && Instant::now() < deadline {
+            if fs::write(self.group.join("cgroup.kill"), "1").is_err() {
+                for process in processes(&self.group) {
+                    let _ = kill(process, Signal::SIGKILL);
+                }
+            }
+            std::thread::sleep(POLL_INTERVAL);
+        }
+    }
+}
+
+/// Moves the current process into a group.
+fn enter(group: &Path) -> io::Result<()> {
+    fs::write(group.join("cgroup.procs"), "0")
+}
+
+fn processes(group: &Path) -> Vec<Pid> {
+    let list = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
+    // A process of another PID namespace is shown as 0.
+    let numbers = list.lines().filter_map(|line| line.parse().ok());
+    numbers
+        .filter(|number| *number > 0)
+        .map(Pid::from_raw)
+        .collect()
+}
+
+/// Removes groups that killed guards left. The kernel removes no group that has processes.
+fn remove_empty_groups(above: &Path) {
+    for entry in fs::read_dir(above).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(NAME) {
+            let _ = fs::remove_dir(entry.path());
+        }
+    }
+}
+
+/// The directories of the current process in the unified hierarchy and in that of the `pids` controller, from the texts
+/// of `/proc/self/cgroup` and `/proc/self/mountinfo`.
+fn hierarchies(groups: &str, mounts: &str) -> Vec<PathBuf> {
+    let of = |is_ours: &dyn Fn(&str) -> bool| {
+        let mut lines = groups.lines().filter_map(|line| {
+            let (_, rest) = line.split_once(':')?;
+            rest.split_once(':')
+        });
+        lines.find_map(|(controllers, path)| is_ours(controllers).then_some(path))
+    };
+    let unified = of(&str::is_empty).zip(mount_of(mounts, "cgroup2", None));
+    let pids = of(&|controllers| controllers.split(',').any(|it| it == "pids")).zip(mount_of(
+        mounts,
+        "cgroup",
+        Some("pids"),
+    ));
+    let directories = [unified, pids].into_iter().flatten();
+    directories
+        .filter_map(|(path, (root, mounted_at))| {
+            let below = Path::new(path).strip_prefix(root).ok()?;
+            Some(mounted_at.join(below))
+        })
+        .collect()
+}
+
+/// Root and mount point of the hierarchy of a file system type, with the option.
+fn mount_of(mounts: &str, kind: &str, option: Option<&str>) -> Option<(PathBuf, PathBuf)> {
+    mounts.lines().find_map(|line| {
+        let (mount, filesystem) = line.split_once(" - ")?;
+        let mut filesystem = filesystem.split(' ');
+        let is_kind = filesystem.next() == Some(kind);
+        let options = filesystem.nth(1).unwrap_or_default();
+        let has_option = option.is_none_or(|option| options.split(',').any(|it| it == option));
+        let mut fields = mount.split(' ').skip(3);
+        (is_kind && has_option).then_some((fields.next()?.into(), fields.next()?.into()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOUNTS: &str = "\
+30 24 0:26 / /sys/fs/cgroup/unified rw,relatime shared:4 - cgroup2 cgroup2 rw
+31 24 0:27 /box /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
+32 24 0:28 /box /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids
+";
+
+    #[test]
+    fn the_directories_of_both_hierarchies_are_found() {
+        let groups = "8:pids:/box/here\n4:memory:/box\n0::/deep/down\n";
+        assert_eq!(
+            hierarchies(groups, MOUNTS),
+            [
+                "/sys/fs/cgroup/unified/deep/down",
+                "/sys/fs/cgroup/pids/here"
+            ]
+            .map(PathBuf::from)
+        );
+    }
+
+    #[test]
+    fn a_group_outside_of_what_is_mounted_is_not_found() {
+        let groups = "8:pids:/elsewhere\n4:memory:/box\n";
+        assert_eq!(hierarchies(groups, MOUNTS), Vec::<PathBuf>::new());
+        assert_eq!(hierarchies("0::/", ""), Vec::<PathBuf>::new());
+    }
+}
