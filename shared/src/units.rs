@@ -19,6 +19,11 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Ok(length)
 }
 
+/// The sum of sizes in bytes, at most `u64::MAX`: two sparse files may be larger together than a number holds.
+pub fn total_bytes(sizes: impl Iterator<Item = u64>) -> u64 {
+    sizes.fold(0, u64::saturating_add)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -23,6 +23,14 @@ impl TestCluster {
         Self::at(rabbit::shared().vhost())
     }
 
+    /// A store and a vhost that nobody has used, where Drover runs as an ordinary user, even if the tests run as root.
+    pub fn of_ordinary_user() -> Self {
+        Self {
+            workspace: Workspace::of_ordinary_user(),
+            ..Self::new()
+        }
+    }
+
     /// A store, and the broker at `url`.
     pub fn at(url: String) -> Self {
         Self {
@@ -82,7 +90,7 @@ impl TestCluster {
 
     /// `drover-worker` for a pipeline, with more arguments; it reaches the broker at `url`.
     pub fn worker_command(&self, url: &str, pipeline: &str, more: &[&str]) -> Command {
-        let mut command = Command::new(drover_worker());
+        let mut command = self.workspace.program(drover_worker());
         command
             .args(["--pipeline", pipeline])
             .args(more)

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use nix::unistd::Uid;
 use tempfile::TempDir;
 
-use crate::{Outcome, Running, Spec, Tree, drover, eventually, processes_marked};
+use crate::{Outcome, Running, Spec, Tree, drover, drover_worker, eventually, processes_marked};
 
 /// A store in a folder of its own, with a folder beside the store for notes of commands. When the workspace is
 /// dropped, no process that was started in it may be left. The workspace of a failed test is kept for inspection.
@@ -60,8 +60,9 @@ impl Workspace {
                 open(&folder).expect("the workspace is ours");
             }
             // The repository may lie where only root may look.
-            fs::copy(drover(), workspace.root.path().join("drover"))
-                .expect("the binary can be copied");
+            for binary in [drover(), drover_worker()] {
+                fs::copy(binary, workspace.beside(binary)).expect("the binary can be copied");
+            }
         }
         workspace
     }
@@ -152,14 +153,7 @@ impl Workspace {
 
     /// `drover` with these arguments in the store, its environment free of our own settings.
     pub fn command(&self, args: &[impl AsRef<OsStr>]) -> Command {
-        let mut command = if self.ordinary_user {
-            let mut command = Command::new("setpriv");
-            command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
-            command.arg(self.root.path().join("drover"));
-            command
-        } else {
-            Command::new(drover())
-        };
+        let mut command = self.program(drover());
         command
             .args(args)
             .current_dir(self.store())
@@ -177,6 +171,23 @@ impl Workspace {
             command.env_remove(ours);
         }
         command
+    }
+
+    /// One of our binaries, as the user of the workspace.
+    pub(crate) fn program(&self, binary: &Path) -> Command {
+        if !self.ordinary_user {
+            return Command::new(binary);
+        }
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
+        command.arg(self.beside(binary));
+        command
+    }
+
+    /// The copy of a binary that an ordinary user may run.
+    fn beside(&self, binary: &Path) -> PathBuf {
+        let name = binary.file_name().expect("a binary has a name");
+        self.root.path().join(name)
     }
 
     /// Starts a command of this workspace.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use drover_shared::id::{PipelineName, StoreId};
+use drover_shared::job::JobKey;
 use drover_shared::ledger::Ledger;
 use drover_shared::process::Tokens;
 use drover_shared::queue::Broker;
@@ -61,18 +62,19 @@ impl WorkerContext {
             redeliveries,
             event,
         };
-        self.send(report, &job.pipeline.name).await
+        self.send(report, job.key, &job.pipeline.name).await
     }
 
-    /// Sends a report to the leader of a pipeline.
+    /// Sends a report on the job with the key to the leader of its pipeline.
     pub(crate) async fn send(
         &self,
         report: Report,
+        key: Option<JobKey>,
         pipeline: &PipelineName,
     ) -> Result<(), FlowError> {
         let sent = self
             .reporter
-            .send(report, pipeline, &self.in_flight, &*self.broker);
+            .send(report, key, pipeline, &self.in_flight, &*self.broker);
         Ok(self.unless_cut_short(sent).await??)
     }
 

@@ -26,5 +26,5 @@ pub use config::{Settings, inheritable};
 pub use consume::work;
 pub use error::WorkError;
 pub use jobs::Cancellations;
-pub use phase::{Phase, WorkerPhase};
+pub use phase::{Phase, WorkerPhase, WorkerProtection};
 pub use slots::scratch_for;

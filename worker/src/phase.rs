@@ -1,7 +1,12 @@
 //! The phase of a worker, for its health probe.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use serde::Serialize;
+
+use crate::runner::{Protection, Sandbox};
 
 /// The phase of a worker.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -23,6 +28,24 @@ pub struct WorkerPhase(Arc<PhaseState>);
 struct PhaseState {
     phase: AtomicU8,
     problem: Mutex<Option<String>>,
+    protection: OnceLock<WorkerProtection>,
+}
+
+/// The protection of a worker against the commands that it runs.
+#[derive(Clone, Debug, Serialize)]
+pub struct WorkerProtection {
+    /// The sandbox of the commands.
+    pub sandbox: Sandbox,
+    /// The protection within the sandbox.
+    pub protection: Protection,
+}
+
+impl fmt::Display for WorkerProtection {
+    /// In a line: `sandbox: namespaces; other processes: …`.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.sandbox.name();
+        write!(out, "sandbox: {name}; {}", self.protection)
+    }
 }
 
 impl WorkerPhase {
@@ -42,6 +65,16 @@ impl WorkerPhase {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// The protection of the worker, once the slots are started.
+    pub fn protection(&self) -> Option<&WorkerProtection> {
+        self.0.protection.get()
+    }
+
+    /// Sets the protection; that of the first start of a worker stays.
+    pub(crate) fn set_protection(&self, protection: WorkerProtection) -> &WorkerProtection {
+        self.0.protection.get_or_init(|| protection)
     }
 
     pub(crate) fn enter(&self, phase: Phase) {

@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use drover_shared::id::PipelineName;
+use drover_shared::id::{JobId, PipelineName};
+use drover_shared::job::JobKey;
 use drover_shared::queue::{Broker, Queue, QueueError};
-use drover_shared::wire::{Message, Report, WireError, encode};
+use drover_shared::wire::{Message, Report, WireError, encode_for};
 use tokio::sync::Notify;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::time::timeout;
@@ -42,22 +43,25 @@ struct PipelineReports {
 #[derive(Debug)]
 struct PendingReport {
     report: Report,
+    /// The key of its job.
+    key: Option<JobKey>,
     arrived: oneshot::Sender<()>,
 }
 
 impl Reporter {
-    /// Sends a report to the leader of `pipeline`, together with others if many datums are `in_flight`. Returns once the
+    /// Sends a report on the job with the `key` to the leader of `pipeline`, together with others if many datums are `in_flight`. Returns once the
     /// broker has confirmed the message. A report may arrive twice. Dropping the future does not delay other reports.
     pub(crate) async fn send(
         &self,
         report: Report,
+        key: Option<JobKey>,
         pipeline: &PipelineName,
         in_flight: &InFlightDatums,
         broker: &dyn Broker,
     ) -> Result<(), QueueError> {
         let reports = self.reports_of(pipeline);
         loop {
-            let mut arrived = reports.put(report.clone());
+            let mut arrived = reports.put(report.clone(), key);
             let _sending = reports.sending.lock().await;
             match arrived.try_recv() {
                 Ok(()) => return Ok(()),
@@ -84,9 +88,13 @@ impl Reporter {
 }
 
 impl PipelineReports {
-    fn put(&self, report: Report) -> oneshot::Receiver<()> {
+    fn put(&self, report: Report, key: Option<JobKey>) -> oneshot::Receiver<()> {
         let (arrived, receiver) = oneshot::channel();
-        self.waiting().push(PendingReport { report, arrived });
+        self.waiting().push(PendingReport {
+            report,
+            key,
+            arrived,
+        });
         self.more.notify_one();
         receiver
     }
@@ -105,13 +113,26 @@ impl PipelineReports {
         broker: &dyn Broker,
     ) -> Result<(), QueueError> {
         let pending = std::mem::take(&mut *self.waiting());
-        let (reports, waiting): (Vec<_>, Vec<_>) = pending
-            .into_iter()
-            .map(|each| (each.report, each.arrived))
-            .unzip();
+        let mut waiting = Vec::with_capacity(pending.len());
+        let mut jobs: Vec<(JobId, Option<JobKey>, Vec<Report>)> = Vec::new();
+        for PendingReport {
+            report,
+            key,
+            arrived,
+        } in pending
+        {
+            waiting.push(arrived);
+            match jobs.iter_mut().find(|(job, ..)| *job == report.job) {
+                Some((_, _, reports)) => reports.push(report),
+                None => jobs.push((report.job, key, vec![report])),
+            }
+        }
         let queue = Queue::Reports(pipeline.clone());
-        for body in bodies(reports) {
-            broker.publish(&queue, body).await?;
+        // The key of the job authenticates the message, so a message is about one job.
+        for (_, key, reports) in jobs {
+            for body in bodies(reports, key.as_ref()) {
+                broker.publish(&queue, body).await?;
+            }
         }
         for arrived in waiting {
             let _ = arrived.send(()); // the sender may have been dropped
@@ -124,15 +145,15 @@ impl PipelineReports {
     }
 }
 
-/// Encodes the reports in as few messages as possible.
-fn bodies(reports: Vec<Report>) -> Vec<Bytes> {
+/// Encodes the reports on a job in as few messages as possible.
+fn bodies(reports: Vec<Report>, key: Option<&JobKey>) -> Vec<Bytes> {
     let several = reports.len() > 1;
     let message = Message::Reports(reports);
-    match (encode(&message), message) {
+    match (encode_for(&message, key), message) {
         (Ok(body), _) => vec![body],
         (Err(WireError::TooLarge { .. }), Message::Reports(mut first)) if several => {
             let second = first.split_off(first.len() / 2);
-            let (mut first, second) = (bodies(first), bodies(second));
+            let (mut first, second) = (bodies(first, key), bodies(second, key));
             first.extend(second);
             first
         }
@@ -209,7 +230,7 @@ mod tests {
         let (broker, mut reports) = narrow().await;
         let (reporter, pipeline, in_flight) =
             (Reporter::default(), pipeline(), InFlightDatums::default());
-        let send = |index| reporter.send(report(index, 1), &pipeline, &in_flight, &broker);
+        let send = |index| reporter.send(report(index, 1), None, &pipeline, &in_flight, &broker);
         send(0).await.unwrap();
         let sending = join_all((1..=9).map(send));
         let taking = async {
@@ -229,7 +250,7 @@ mod tests {
         let (broker, mut reports) = narrow().await;
         let (reporter, pipeline, in_flight) =
             (Reporter::default(), pipeline(), InFlightDatums::default());
-        let send = |index| reporter.send(report(index, 1), &pipeline, &in_flight, &broker);
+        let send = |index| reporter.send(report(index, 1), None, &pipeline, &in_flight, &broker);
         send(0).await.unwrap();
         let mut first = pin!(send(1));
         let mut sender = Box::pin(send(2));
@@ -251,7 +272,7 @@ mod tests {
         let (broker, mut reports) = narrow().await;
         let (reporter, pipeline, in_flight) =
             (Reporter::default(), pipeline(), InFlightDatums::default());
-        let send = |index| reporter.send(report(index, 1), &pipeline, &in_flight, &broker);
+        let send = |index| reporter.send(report(index, 1), None, &pipeline, &in_flight, &broker);
         let job = JobId::generate();
         let mut holds = Vec::new();
         for index in 0..4 {
@@ -286,7 +307,10 @@ mod tests {
             report(2, mebibytes(17)),
             report(3, mebibytes(7)),
         ];
-        let sent: Vec<_> = bodies(reports).iter().map(|body| indexes(body)).collect();
+        let sent: Vec<_> = bodies(reports, None)
+            .iter()
+            .map(|body| indexes(body))
+            .collect();
         assert_eq!(sent, [vec![0, 1], vec![3]]);
     }
 }

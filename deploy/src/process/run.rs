@@ -167,7 +167,9 @@ async fn serve_probes(
         let link = Arc::clone(&reached);
         let ready = move || readiness(reached.get(), &health);
         let look = move || metrics::set_queue_link(link.get().map(Broker::link) == Some(Link::Up));
-        exporter.serve_on(probe, ready, look).await
+        exporter
+            .serve_on(probe, ready, || serde_json::json!({}), look)
+            .await
     })
 }
 

@@ -22,7 +22,7 @@ impl TreeHash {
     /// Adds a file without its tag. [`TreeHash::tag`] has no meaning then.
     pub fn add_version(&mut self, relative: &str, size: u64, version: &str) {
         add(&mut self.versions, [relative, version]);
-        self.size += size;
+        self.size = self.size.saturating_add(size);
     }
 
     /// Bytes of all files.

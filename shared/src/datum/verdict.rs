@@ -128,3 +128,20 @@ pub struct StageStats {
     /// Seconds of storing the output.
     pub upload_time_s: f64,
 }
+
+impl StageStats {
+    /// Longest time of a stage that a worker reports: a hundred years.
+    const MAX_TIME_S: f64 = 3.2e9;
+
+    /// True if the times are finite, not negative, and such as a worker may measure. Every number of bytes is plausible: a
+    /// sparse file has as many as its command likes.
+    pub fn is_plausible(&self) -> bool {
+        let times = [
+            self.download_time_s,
+            self.process_time_s,
+            self.upload_time_s,
+        ];
+        let range = 0.0..=Self::MAX_TIME_S;
+        times.iter().all(|time| range.contains(time))
+    }
+}

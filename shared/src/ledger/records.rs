@@ -15,6 +15,9 @@ pub(super) mod advice {
     /// For a job's record or spec.
     pub(in crate::ledger) const JOB: &str =
         "remove the job's folder to forget the job; the pipeline remembers the successes";
+    /// For the key of a job.
+    pub(in crate::ledger) const JOB_KEY: &str =
+        "remove the file; the next leader of the job makes a new key";
     /// For the details of a job.
     pub(in crate::ledger) const DETAIL: &str = "remove the job's folder and run the pipeline again; datums that are remembered as done are skipped";
     /// For a revision of a registered pipeline.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use bytes::Bytes;
 use futures::future::join_all;
@@ -112,6 +113,29 @@ async fn a_job_comes_back_as_it_was_written() {
     assert!(!ledger.stop_requested(job).await.unwrap());
     ledger.request_stop(job).await.unwrap();
     assert!(ledger.stop_requested(job).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_job_has_one_key_which_is_for_its_user_alone() {
+    for (folder, ledger) in everywhere().await {
+        let (job, _) = job_of(&ledger, 0).await;
+        let key = ledger.job_key(job).await.unwrap();
+        assert!(key.is_some());
+        assert_eq!(Some(ledger.ensure_job_key(job).await.unwrap()), key);
+        let old = JobId::generate();
+        assert_eq!(ledger.job_key(old).await.unwrap(), None);
+        let racers = join_all((0..4).map(|_| ledger.ensure_job_key(old))).await;
+        let keys: Vec<_> = racers.into_iter().map(Result::unwrap).collect();
+        assert!(
+            keys.iter()
+                .all(|each| *each == keys[0] && Some(*each) != key)
+        );
+        if let Some(folder) = folder {
+            let path = folder.path().join(layout::job_key(job).as_str());
+            let mode = fs::metadata(path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+    }
 }
 
 #[tokio::test]

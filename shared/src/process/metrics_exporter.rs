@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
+use serde_json::Value;
 use tokio::time::sleep;
 
 use super::probe::{Probe, ProbeHandlers};
@@ -27,17 +28,19 @@ impl MetricsExporter {
         Ok(Self(recorder.install_recorder()?))
     }
 
-    /// Serves all metrics on `probe`, for ever: `ready` tells if the process accepts work, and `look` updates the
-    /// metrics that are measured only on demand.
+    /// Serves all metrics on `probe`, for ever: `ready` tells if the process accepts work, `about` gives facts about the
+    /// process as a JSON object, and `look` updates the metrics that are measured only on demand.
     pub async fn serve_on(
         self,
         probe: Probe,
         ready: impl Fn() -> Result<(), String> + Send + Sync + 'static,
+        about: impl Fn() -> Value + Send + Sync + 'static,
         look: impl Fn() + Send + Sync + 'static,
     ) -> Infallible {
         let shown = self.clone();
         let handlers = ProbeHandlers {
             ready: Box::new(ready),
+            about: Box::new(about),
             metrics: Box::new(move || {
                 look();
                 shown.0.render()

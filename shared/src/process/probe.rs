@@ -1,7 +1,8 @@
 //! A tiny HTTP server for health and metrics: `/live`, `/ready`, `/metrics`.
 //!
 //! The server answers one `GET` for each connection and bounds all input: size and number of headers, the time to send
-//! them, concurrent connections. There is neither TLS nor a password, and no answer is secret.
+//! them, concurrent connections. There is neither TLS nor a password, and no answer is secret. `/ready` answers in JSON to a
+//! client that accepts it.
 
 use std::convert::Infallible;
 use std::io;
@@ -12,11 +13,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -29,6 +31,8 @@ const MAX_HEADERS: usize = 32;
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most concurrent clients; further clients wait in the system's queue.
 const MAX_CLIENTS: usize = 32;
+/// The media type of JSON.
+const JSON: &str = "application/json";
 /// Pause after a failed accept, as when no file descriptors are left.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
@@ -36,6 +40,8 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 pub(super) struct ProbeHandlers {
     /// `Ok` if the process accepts work; the error is the reason, without credentials.
     pub(super) ready: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
+    /// Facts about the process for the JSON of `/ready`, an object without credentials.
+    pub(super) about: Box<dyn Fn() -> Value + Send + Sync>,
     /// All metrics, in Prometheus' text format.
     pub(super) metrics: Box<dyn Fn() -> String + Send + Sync>,
 }
@@ -80,7 +86,7 @@ impl Probe {
 /// Serves a single request. Errors only affect the client.
 async fn serve_connection(client: TcpStream, handlers: Arc<ProbeHandlers>) {
     let service = service_fn(|request: Request<Incoming>| {
-        let response = answer(request.method(), request.uri().path(), &handlers);
+        let response = answer(&request, &handlers);
         async { Ok::<_, Infallible>(response) }
     });
     let connection = http1::Builder::new()
@@ -93,7 +99,8 @@ async fn serve_connection(client: TcpStream, handlers: Arc<ProbeHandlers>) {
     let _ = timeout(EXCHANGE_TIMEOUT, connection).await;
 }
 
-fn answer(method: &Method, path: &str, handlers: &ProbeHandlers) -> Response<Full<Bytes>> {
+fn answer<Body>(request: &Request<Body>, handlers: &ProbeHandlers) -> Response<Full<Bytes>> {
+    let (method, path) = (request.method(), request.uri().path());
     if !matches!(path, "/live" | "/ready" | "/metrics") {
         return text(StatusCode::NOT_FOUND, "ask for /live, /ready or /metrics\n");
     }
@@ -105,12 +112,38 @@ fn answer(method: &Method, path: &str, handlers: &ProbeHandlers) -> Response<Ful
     }
     match path {
         "/metrics" => text(StatusCode::OK, (handlers.metrics)()),
+        "/ready" if accepts_json(request) => ready_in_json(handlers),
         "/ready" => match (handlers.ready)() {
             Ok(()) => text(StatusCode::OK, "ready\n"),
             Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, why + "\n"),
         },
         _ => text(StatusCode::OK, "alive\n"),
     }
+}
+
+fn accepts_json<Body>(request: &Request<Body>) -> bool {
+    let accepted = request.headers().get(ACCEPT);
+    accepted.is_some_and(|accepted| accepted.as_bytes().starts_with(JSON.as_bytes()))
+}
+
+/// `{"ready": true}` or `{"ready": false, "why": "…"}`, and the facts about the process.
+fn ready_in_json(handlers: &ProbeHandlers) -> Response<Full<Bytes>> {
+    let mut body = (handlers.about)();
+    let status = match (handlers.ready)() {
+        Ok(()) => {
+            body["ready"] = true.into();
+            StatusCode::OK
+        }
+        Err(why) => {
+            body["ready"] = false.into();
+            body["why"] = why.into();
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+    };
+    let mut response = text(status, body.to_string() + "\n");
+    let json = HeaderValue::from_static(JSON);
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    response
 }
 
 fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
@@ -142,6 +175,7 @@ mod tests {
                 let is_ready = ready.load(Ordering::Relaxed);
                 is_ready.then_some(()).ok_or_else(|| "no broker".to_owned())
             }),
+            about: Box::new(|| serde_json::json!({"protection": "strong"})),
             metrics: Box::new(|| "drover_slots 2\n".to_owned()),
         };
         (address, probe.serve(handlers))
@@ -184,8 +218,20 @@ mod tests {
                     "{path}: {answer}"
                 );
             }
+            let json = b"GET /ready HTTP/1.1\r\nhost: x\r\naccept: application/json\r\n\r\n";
+            let answer = ask(address, json).await;
+            let body = r#"{"protection":"strong","ready":false,"why":"no broker"}"#;
+            assert!(
+                answer.starts_with("HTTP/1.1 503 ") && answer.contains(body),
+                "{answer}"
+            );
             ready.store(true, Ordering::Relaxed);
             assert!(get("/ready").await.ends_with("ready\n"));
+            let answer = ask(address, json).await;
+            assert!(
+                answer.contains(r#"{"protection":"strong","ready":true}"#),
+                "{answer}"
+            );
         };
         tokio::select! { never = serving => match never {}, () = asking => {} }
     }

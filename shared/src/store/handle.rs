@@ -193,6 +193,18 @@ impl Store {
         }
     }
 
+    /// [Creates](Store::create) an object that only its owner may read: on a folder, a file for the user alone, and for
+    /// the group if the group shares the folder. On a bucket, the rights are those of the bucket.
+    pub async fn create_private(&self, key: &StoreKey, bytes: Bytes) -> Result<(), StoreError> {
+        match &self.backend {
+            StoreBackend::Folder(folder) => {
+                let (folder, key) = (folder.clone(), key.clone());
+                run_blocking(move || folder.create_private(&key, &bytes)).await
+            }
+            StoreBackend::Bucket(bucket) => bucket.create(key, bytes).await,
+        }
+    }
+
     /// Removes `key`; a missing key is no error. On a folder, emptied directories (except repos) are removed too, so
     /// that a file can take their name.
     pub async fn delete(&self, key: &StoreKey) -> Result<(), StoreError> {

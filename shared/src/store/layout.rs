@@ -27,8 +27,10 @@
 //! <store>/.drover/keys/<hash>.json                   the jobs of a submission with an idempotency key
 //! <store>/.drover/jobs/<id>/record.json              the job record
 //! <store>/.drover/jobs/<id>/spec.json                the spec it runs, normalised
+//! <store>/.drover/jobs/<id>/key                      authenticates messages about the job; private
 //! <store>/.drover/jobs/<id>/submission.json          for a submitted job: instructions for its coordinator
 //! <store>/.drover/jobs/<id>/synced                   the outputs of the job were forced to the disk
+//! <store>/.drover/jobs/<id>/workers/<worker>.json    protection against commands on a worker
 //! <store>/.drover/jobs/<id>/stop                     a stop of the job was requested
 //! <store>/.drover/jobs/<id>/manifest/<first>.jsonl   datums of a segment, or the end of the manifest
 //! <store>/.drover/jobs/<id>/failures.json            failures of the job, grouped by cause
@@ -44,7 +46,7 @@
 //! indexes: directories stay small, and creating a directory is paid once for many datums.
 
 use super::StoreKey;
-use crate::id::{IdempotencyKey, JobId, PipelineName};
+use crate::id::{IdempotencyKey, JobId, PipelineName, WorkerId};
 
 /// Drover's own folder in the store.
 pub const DROVER_FOLDER: &str = ".drover";
@@ -266,6 +268,11 @@ pub fn spec(id: JobId) -> StoreKey {
     job(id).with("spec.json")
 }
 
+/// The key that authenticates messages about a job.
+pub fn job_key(id: JobId) -> StoreKey {
+    job(id).with("key")
+}
+
 /// Instructions for the coordinator of a submitted job.
 pub fn submission(id: JobId) -> StoreKey {
     job(id).with("submission.json")
@@ -279,6 +286,16 @@ pub fn elapsed(id: JobId) -> StoreKey {
 /// Mark of a job whose outputs were forced to the disk.
 pub fn synced(id: JobId) -> StoreKey {
     job(id).with("synced")
+}
+
+/// Protection against commands on the workers of a job.
+pub fn protections(id: JobId) -> StoreKey {
+    job(id).with("workers")
+}
+
+/// Protection against commands on a worker.
+pub fn protection(id: JobId, worker: &WorkerId) -> StoreKey {
+    protections(id).with(&format!("{worker}.json"))
 }
 
 /// Mark of a requested stop.

@@ -135,7 +135,7 @@ fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, WireError> {
     })
 }
 
-fn within_limit(body: &[u8]) -> Result<(), WireError> {
+pub(super) fn within_limit(body: &[u8]) -> Result<(), WireError> {
     if body.len() > SIZE_LIMIT {
         return Err(WireError::TooLarge {
             size: body.len(),

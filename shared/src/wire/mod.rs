@@ -1,8 +1,9 @@
 //! Messages between processes: their queues and their encoding.
 //!
 //! Each message is JSON that begins with `kind` and `version`. Unknown fields are ignored; unknown kinds and versions
-//! are refused by name.
+//! are refused by name. A message about a job carries an authentication code by the key of the job.
 
+mod authentication;
 mod codec;
 
 mod control;
@@ -10,6 +11,7 @@ mod leader_token;
 mod report;
 mod task;
 
+pub use authentication::{Authenticity, authenticity, encode_for};
 pub use codec::{Message, SIZE_LIMIT, WireError, decode, encode};
 pub use control::Control;
 pub use leader_token::LeaderToken;

@@ -17,6 +17,19 @@ pub struct Report {
     pub event: Event,
 }
 
+impl Report {
+    /// True if all numbers are such as a worker reports.
+    pub fn is_plausible(&self) -> bool {
+        match &self.event {
+            Event::Ended { verdict, .. } => verdict.stats.is_plausible(),
+            Event::Running { .. }
+            | Event::Retrying { .. }
+            | Event::Committed { .. }
+            | Event::Released { .. } => true,
+        }
+    }
+}
+
 /// An event of a datum or of a worker. Only `Ended` and `Committed` are durable; the other events may be lost.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]

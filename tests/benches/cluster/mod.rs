@@ -145,7 +145,9 @@ fn many(sizes: Sizes) {
         {"pfs": {"repo": "b", "glob": "/*"}},
     ]});
     let url = shared().vhost();
-    let mut worker = noop::command(&url, "many").spawn().expect("it starts");
+    let mut worker = noop::command(&url, "many", &workspace.store())
+        .spawn()
+        .expect("it starts");
     let mut publish = Command::new(drover());
     publish
         .args([

@@ -5,12 +5,14 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use drover_shared::id::{JobId, PipelineName};
 use drover_shared::queue::Consumer;
 use drover_shared::wire::{self, Control, Event, Message, Report};
 use tracing::Instrument;
 
 use crate::context::WorkerContext;
+use crate::jobs::StoppedJob;
 
 /// Handles control messages for ever.
 pub(crate) async fn listen_for_control(
@@ -30,7 +32,8 @@ pub(crate) async fn listen_for_control(
             }
         };
         if let Some(job) = stopped(&message.body) {
-            let released = release_job(job, Arc::clone(&pipelines), Arc::clone(context));
+            let body = message.body.clone();
+            let released = release_job(job, body, Arc::clone(&pipelines), Arc::clone(context));
             context.tokens.tracker.spawn(released.in_current_span());
         }
         // A lost ack redelivers the message; to handle a stop twice is harmless.
@@ -51,9 +54,18 @@ fn stopped(body: &[u8]) -> Option<JobId> {
 
 /// Cancels a job, waits until none of its datums runs here, and reports that to the pipeline's leader. Jobs of
 /// pipelines that the current worker does not consume are not reported.
-async fn release_job(job: JobId, pipelines: Arc<[PipelineName]>, context: Arc<WorkerContext>) {
-    let pipeline = match context.jobs.stop(job).await {
-        Ok(pipeline) => pipeline,
+async fn release_job(
+    job: JobId,
+    message: Bytes,
+    pipelines: Arc<[PipelineName]>,
+    context: Arc<WorkerContext>,
+) {
+    let StoppedJob { pipeline, key } = match context.jobs.stop(job, &message).await {
+        Ok(Some(stopped)) => stopped,
+        Ok(None) => {
+            tracing::warn!(job.id = %job, "ignoring a message that job {job} was stopped: its sender does not have the key of the job, and the store has no request for a stop");
+            return;
+        }
         Err(error) => {
             tracing::warn!(job.id = %job, "job {job} was stopped, but its record cannot be read: {error}");
             return;
@@ -70,7 +82,7 @@ async fn release_job(job: JobId, pipelines: Arc<[PipelineName]>, context: Arc<Wo
         redeliveries: 0,
         event: Event::Released { worker },
     };
-    if context.send(report, &pipeline).await.is_err() {
+    if context.send(report, key, &pipeline).await.is_err() {
         tracing::warn!(job.id = %job, "the leader was not told that job {job} runs here no more");
     }
 }

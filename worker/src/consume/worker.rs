@@ -69,12 +69,7 @@ async fn prepare(
         .await
         .map_err(|source| WorkError::Runner { source })?;
     Ok(WorkerContext {
-        jobs: Jobs::new(
-            &ledger,
-            cancellations,
-            Arc::clone(&scratch),
-            settings.environment.clone(),
-        ),
+        jobs: Jobs::new(&ledger, cancellations, Arc::clone(&scratch), &settings),
         ledger,
         store: OnceCell::new(),
         broker,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use drover_shared::datum::{StageStats, Verdict, VerdictState};
 use drover_shared::ledger::Commit;
+use drover_shared::units::total_bytes;
 use jiff::Timestamp;
 
 use super::claimed::ClaimedDatum;
@@ -67,7 +68,7 @@ fn verdict(uploaded: UploadedDatum, claimed: &ClaimedDatum, context: &WorkerCont
         },
         stats: StageStats {
             download_bytes: uploaded.download_bytes,
-            upload_bytes: outputs.iter().map(|output| output.size).sum(),
+            upload_bytes: total_bytes(outputs.iter().map(|output| output.size)),
             download_time_s: seconds(uploaded.download_time),
             process_time_s: seconds(uploaded.process_time),
             upload_time_s: seconds(uploaded.upload_time),

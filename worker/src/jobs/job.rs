@@ -6,14 +6,18 @@ use std::sync::Arc;
 
 use drover_shared::datum::DatumInput;
 use drover_shared::glob::Glob;
-use drover_shared::id::{JobId, PipelineName};
+use drover_shared::id::{JobId, PipelineName, WorkerId};
+use drover_shared::job::JobKey;
 use drover_shared::ledger::Ledger;
 use drover_shared::pipeline::{self, Findings, PfsInput, Pipeline, Transform};
 use drover_shared::store::{Repos, Store, StoreError, StoreKey};
+use drover_shared::wire::{Authenticity, authenticity};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::Settings;
 use crate::jobs::Cancellations;
+use crate::phase::WorkerPhase;
 use crate::runner::home_of_another;
 use crate::slots::Scratch;
 
@@ -29,6 +33,8 @@ const ERR_STDIN: &str = "err_stdin";
 pub(crate) struct Job {
     pub(crate) id: JobId,
     pub(crate) pipeline: Pipeline,
+    /// Authenticates messages about the job; none if an older Drover submitted and leads the job.
+    pub(crate) key: Option<JobKey>,
     /// Inherited variables and `transform.env`.
     pub(crate) environment: Arc<BTreeMap<String, String>>,
     /// File with the standard input of the command; none if it is empty.
@@ -38,6 +44,13 @@ pub(crate) struct Job {
     /// Cancelled when the job is stopped.
     pub(crate) stopped: CancellationToken,
     leaves: HashMap<u16, InputLeaf>,
+}
+
+/// A job that was stopped from elsewhere.
+#[derive(Debug)]
+pub(crate) struct StoppedJob {
+    pub(crate) pipeline: PipelineName,
+    pub(crate) key: Option<JobKey>,
 }
 
 /// One `pfs` input of the spec: where its files lie, and how they are shown to the command.
@@ -129,6 +142,8 @@ pub(crate) struct Jobs {
     cancellations: Cancellations,
     scratch: Arc<Scratch>,
     inherited: BTreeMap<String, String>,
+    worker: WorkerId,
+    phase: WorkerPhase,
     recent: Mutex<VecDeque<Arc<Job>>>,
 }
 
@@ -137,14 +152,16 @@ impl Jobs {
         ledger: &Ledger,
         cancellations: Cancellations,
         scratch: Arc<Scratch>,
-        inherited: BTreeMap<String, String>,
+        settings: &Settings,
     ) -> Self {
         Self {
             repos: Repos::new(ledger.store().clone()),
             ledger: ledger.clone(),
             cancellations,
             scratch,
-            inherited,
+            inherited: settings.environment.clone(),
+            worker: settings.worker.clone(),
+            phase: settings.phase.clone(),
             recent: Mutex::default(),
         }
     }
@@ -169,10 +186,37 @@ impl Jobs {
         Ok(job)
     }
 
-    /// Cancels a job; returns the name of its pipeline.
-    pub(crate) async fn stop(&self, id: JobId) -> Result<PipelineName, StoreError> {
-        self.cancellations.stop(id);
-        Ok(self.ledger.job(id).await?.pipeline)
+    /// Cancels the job that `message`, a broadcast, says was stopped. None, and nothing is cancelled, if the message is not
+    /// authentic and the ledger knows of no stop.
+    pub(crate) async fn stop(
+        &self,
+        id: JobId,
+        message: &[u8],
+    ) -> Result<Option<StoppedJob>, StoreError> {
+        let key = self.key(id).await?;
+        let is_authentic =
+            key.is_some_and(|key| authenticity(message, &key) == Authenticity::Authentic);
+        if is_authentic {
+            self.cancellations.stop(id);
+        }
+        let record = self.ledger.job(id).await?;
+        if !is_authentic {
+            if !record.state.is_final() && !self.ledger.stop_requested(id).await? {
+                return Ok(None);
+            }
+            self.cancellations.stop(id);
+        }
+        let pipeline = record.pipeline;
+        Ok(Some(StoppedJob { pipeline, key }))
+    }
+
+    /// The key of a job, from memory if the worker has met the job lately.
+    async fn key(&self, id: JobId) -> Result<Option<JobKey>, StoreError> {
+        let recent = self.recent.lock().await;
+        match recent.iter().find(|job| job.id == id) {
+            Some(job) => Ok(job.key),
+            None => self.ledger.job_key(id).await,
+        }
     }
 
     /// Forgets the jobs that were met longest ago, except for those with datums in flight: these need the token.
@@ -197,6 +241,8 @@ impl Jobs {
         if is_over || self.ledger.stop_requested(id).await? {
             self.cancellations.stop(id);
         }
+        self.note_protection(id).await;
+        let key = self.ledger.job_key(id).await?;
         let spec = self.ledger.spec(id).await?;
         let pipeline = pipeline::from_value(&spec).map_err(JobError::Spec)?;
         let mut leaves = HashMap::new();
@@ -213,7 +259,19 @@ impl Jobs {
             stopped,
             leaves,
             pipeline,
+            key,
         })
+    }
+
+    /// Notes for people how the commands of the job are confined. The job does not depend on it.
+    async fn note_protection(&self, id: JobId) {
+        let Some(protection) = self.phase.protection() else {
+            return;
+        };
+        let line = protection.to_string();
+        if let Err(error) = self.ledger.note_protection(id, &self.worker, &line).await {
+            tracing::debug!(job.id = %id, "the protection of the worker could not be noted: {error}");
+        }
     }
 
     /// Writes the lines to a file; none without lines.

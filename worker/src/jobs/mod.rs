@@ -6,4 +6,4 @@ mod job;
 
 pub use cancellations::Cancellations;
 pub(crate) use in_flight::InFlightDatums;
-pub(crate) use job::{InputLeaf, InputMode, Job, JobError, Jobs};
+pub(crate) use job::{InputLeaf, InputMode, Job, JobError, Jobs, StoppedJob};

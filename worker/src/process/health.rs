@@ -7,6 +7,7 @@ use drover_shared::id::WorkerId;
 use drover_shared::process::Readiness;
 use drover_shared::queue::{Broker, Link};
 use drover_shared::store::Store;
+use serde_json::{Value, json};
 
 use crate::metrics;
 use crate::phase::{Phase, WorkerPhase};
@@ -35,6 +36,14 @@ impl WorkerHealth {
     pub(crate) async fn look(&self, store: &Store, worker: &WorkerId) -> Infallible {
         let broker = || self.broker.get().map(Arc::clone);
         self.readiness.watch(store, worker.as_str(), broker).await
+    }
+
+    /// The protection of the worker against commands, once the slots are started.
+    pub(crate) fn about(&self) -> Value {
+        match self.phase.protection() {
+            Some(protection) => json!(protection),
+            None => json!({}),
+        }
     }
 
     /// Updates the gauge of the broker connection.

@@ -102,9 +102,14 @@ async fn answer(
         let Some((probe, exporter)) = probe else {
             return std::future::pending().await;
         };
-        let (ready, link) = (health.clone(), health);
+        let (ready, about, link) = (health.clone(), health.clone(), health);
         exporter
-            .serve_on(probe, move || ready.ready(), move || link.measure_link())
+            .serve_on(
+                probe,
+                move || ready.ready(),
+                move || about.about(),
+                move || link.measure_link(),
+            )
             .await
     })
 }

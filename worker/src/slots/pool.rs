@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
 use crate::metrics;
+use crate::phase::{WorkerPhase, WorkerProtection};
 use crate::runner::{Execution, Order, Runner, RunnerError, RunnerSettings, Sandbox};
 use crate::slots::Scratch;
 
@@ -59,6 +60,7 @@ impl Slots {
         scratch: &Scratch,
     ) -> Result<Self, RunnerError> {
         let count = usize::from(settings.slots.get());
+        let phase = &settings.phase;
         let mut idle = Vec::with_capacity(count);
         for number in 0..count {
             let settings = RunnerSettings {
@@ -73,7 +75,7 @@ impl Slots {
             };
             let runner = Runner::start(&settings).await?;
             if number == 0 {
-                announce(&runner);
+                announce(&runner, phase);
             }
             idle.push(Slot {
                 settings: Arc::new(settings),
@@ -164,10 +166,14 @@ fn hidden(store: &Store, scratch: &Scratch) -> Vec<PathBuf> {
     records.iter().cloned().chain(scratch).collect()
 }
 
-/// Logs the protection in force, and why there is no better sandbox.
-fn announce(runner: &Runner) {
+/// Logs the protection in force in a line, and why there is no better one; the health probe tells it, too.
+fn announce(runner: &Runner, phase: &WorkerPhase) {
     let protection = runner.protection();
-    tracing::info!(sandbox = ?runner.sandbox(), "protection against commands: {protection}");
+    let in_force = phase.set_protection(WorkerProtection {
+        sandbox: runner.sandbox(),
+        protection: protection.clone(),
+    });
+    tracing::info!("protection against commands: {in_force}");
     for reason in &protection.missing {
         tracing::warn!("commands run with less protection than possible: {reason}");
     }

@@ -1,9 +1,11 @@
 //! Jobs that are stopped from elsewhere.
 
+use std::num::NonZeroU16;
+
 use bytes::Bytes;
 use drover_shared::datum::VerdictState;
 use drover_shared::id::{JobId, PipelineName};
-use drover_shared::job::{JobRecord, JobState};
+use drover_shared::job::{JobKey, JobRecord, JobState};
 use drover_shared::ledger::Ledger;
 use drover_shared::wire::{self, Control, Event, ManifestRange, Message, TaskDatums};
 use jiff::Timestamp;
@@ -13,7 +15,11 @@ use tokio::time::timeout;
 use crate::farm::{Farm, SOON, exists};
 
 async fn broadcast(farm: &Farm, control: Control) {
-    let body = wire::encode(&Message::Control(control)).unwrap();
+    let Control::Stop { job } = control else {
+        panic!("{control:?} is not about a stop");
+    };
+    let key = farm.ledger.job_key(job).await.unwrap();
+    let body = wire::encode_for(&Message::Control(control), key.as_ref()).unwrap();
     farm.broker.broadcast(body).await.unwrap();
 }
 
@@ -62,6 +68,33 @@ async fn a_stop_kills_the_job_s_commands_and_lets_go_once_none_runs() {
     for index in 0..4 {
         assert_eq!(farm.ledger.committed(stopped, index).await.unwrap(), None);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_without_the_key_of_the_job_counts_only_if_the_store_has_the_request() {
+    let mut farm = Farm::new("touch $FARM/running; sleep 1000").await;
+    farm.write("a", "A\n");
+    farm.publish(vec![farm.datum(0, "a")]).await;
+    let mut settings = farm.settings();
+    settings.slots = NonZeroU16::new(2).unwrap();
+    let _worker = farm.work(settings);
+    exists(&farm.path("running")).await;
+    let job = farm.job;
+    let other = JobKey::generate().unwrap();
+    let stop = Message::Control(Control::Stop { job });
+    let forged = [None, Some(&other)].map(|key| wire::encode_for(&stop, key).unwrap());
+    for body in forged.clone() {
+        farm.broker.broadcast(body).await.unwrap();
+    }
+    // The second job's end shows that the messages before it were heard.
+    take_one(&mut farm).await;
+    assert!(!farm.stops.token(job).is_cancelled());
+    farm.ledger.request_stop(job).await.unwrap();
+    for body in forged {
+        farm.broker.broadcast(body).await.unwrap();
+    }
+    released(&mut farm, job).await;
+    assert!(farm.stops.token(job).is_cancelled());
 }
 
 #[tokio::test(flavor = "multi_thread")]

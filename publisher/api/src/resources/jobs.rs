@@ -275,7 +275,7 @@ pub(crate) async fn stop(
 pub(crate) async fn stop_job(api: &Api, job: JobId) -> Result<(), Error> {
     api.ledger().request_stop(job).await?;
     if let Some(broker) = api.broker_handle().get()
-        && let Err(error) = catalog::broadcast_stop(broker.as_ref(), job).await
+        && let Err(error) = catalog::broadcast_stop(broker.as_ref(), api.ledger(), job).await
     {
         tracing::debug!(job.id = %job, "the stop request could not be published to the workers: {error}");
     }

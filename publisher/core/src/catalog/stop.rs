@@ -5,7 +5,7 @@ use drover_shared::job::{JobEvent, JobRecord};
 use drover_shared::ledger::Ledger;
 use drover_shared::queue::{Broker, QueueError};
 use drover_shared::store::StoreError;
-use drover_shared::wire::{Control, Message, encode};
+use drover_shared::wire::{Control, Message, encode_for};
 use jiff::Timestamp;
 use tokio::time::timeout;
 
@@ -13,12 +13,22 @@ use super::submit::HINT_LIMIT;
 
 /// Tells workers about a stopped job, within a few seconds or not at all. The broadcast is a hint; the mark in the ledger
 /// stops the job.
-pub async fn broadcast_stop(broker: &dyn Broker, job: JobId) -> Result<(), QueueError> {
-    let Ok(body) = encode(&Message::Control(Control::Stop { job })) else {
-        // The message has a fixed size, so encoding cannot fail.
-        return Ok(());
+pub async fn broadcast_stop(
+    broker: &dyn Broker,
+    ledger: &Ledger,
+    job: JobId,
+) -> Result<(), QueueError> {
+    let send = async {
+        // Workers look for the mark if the message is not authentic.
+        let key = ledger.job_key(job).await.unwrap_or_default();
+        let message = Message::Control(Control::Stop { job });
+        match encode_for(&message, key.as_ref()) {
+            Ok(body) => broker.broadcast(body).await,
+            // The message has a fixed size, so encoding cannot fail.
+            Err(_) => Ok(()),
+        }
     };
-    match timeout(HINT_LIMIT, broker.broadcast(body)).await {
+    match timeout(HINT_LIMIT, send).await {
         Ok(sent) => sent,
         Err(_) => Err(QueueError::Unavailable {
             message: format!("it did not confirm a broadcast within {HINT_LIMIT:?}"),

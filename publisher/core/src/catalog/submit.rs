@@ -301,9 +301,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_broadcast_stop_has_a_time_limit() {
         let blocked = Blocked { declares: true };
+        let ledger = Ledger::new(drover_shared::store::Store::in_memory());
         let told = timeout(
             HANG,
-            super::super::broadcast_stop(&blocked, JobId::generate()),
+            super::super::broadcast_stop(&blocked, &ledger, JobId::generate()),
         )
         .await;
         assert!(told.expect("it hangs").is_err());

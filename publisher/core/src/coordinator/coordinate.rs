@@ -249,6 +249,7 @@ async fn work(
     let dead = context.broker.consume(&dead, DEAD).await?;
     let mut collector = Collector {
         context,
+        key: context.ledger.ensure_job_key(job).await?,
         reports,
         dead,
         events,

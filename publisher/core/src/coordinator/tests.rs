@@ -4,14 +4,17 @@ mod power_cuts;
 
 use std::time::Duration;
 
-use drover_shared::job::{CauseKey, Counts, JobState};
+use drover_shared::datum::VerdictState;
+use drover_shared::id::JobId;
+use drover_shared::job::{CauseKey, Counts, JobKey, JobState};
 use drover_shared::queue::{Broker, Queue};
 use drover_shared::store::layout;
-use drover_shared::wire::{Message, decode};
+use drover_shared::wire::{Event, Message, Report, decode, encode_for};
 use tokio::time::{sleep, timeout};
 
 use super::{CoordinateError, Fence, Scope, Snapshot, resume};
 use crate::testing::fixture::{DEADLINE, Fixture, WorkerBehavior, cause, control, counts};
+use crate::testing::samples::verdict;
 
 #[tokio::test]
 async fn a_job_ends_when_its_manifest_says_so_whatever_is_told_twice() {
@@ -50,6 +53,92 @@ async fn verdicts_that_reports_refer_to_are_read_from_the_ledger() {
         (JobState::Failure, 0)
     );
     assert_eq!(fixture.verdicts(record.id).await.len(), 30);
+}
+
+#[tokio::test]
+async fn the_verdicts_that_workers_of_an_older_version_report_are_read_from_the_ledger() {
+    let fixture = Fixture::new(30).await;
+    let record = fixture
+        .run(WorkerBehavior {
+            is_old: true,
+            fails: Some("7"),
+            ..WorkerBehavior::default()
+        })
+        .await;
+    assert_eq!(record.state, JobState::Failure);
+    assert_eq!(record.datums, counts(30, 27, 0, 3));
+    assert_eq!(fixture.verdicts(record.id).await.len(), 30);
+}
+
+/// A report that a datum succeeded.
+fn success(job: JobId, index: u64) -> Message {
+    let verdict = Box::new(verdict(index, VerdictState::Success, &[]));
+    let first = true;
+    Message::Reports(vec![Report {
+        job,
+        redeliveries: 0,
+        event: Event::Ended { verdict, first },
+    }])
+}
+
+#[tokio::test]
+async fn whoever_reaches_the_broker_without_the_key_of_the_job_ends_no_datum() {
+    let fixture = Fixture::new(30).await;
+    let assignment = fixture.assignment(Scope::Everything);
+    let job = assignment.record.id;
+    let broker = fixture.broker().await;
+    let context = fixture.context(&broker, &control(), &assignment.record);
+    let mut reports = fixture.reports(&broker).await;
+    let other = JobKey::generate().unwrap();
+    let forge = async {
+        // The datums are known once the first one is published.
+        while broker
+            .depth(&Queue::Datums(fixture.pipeline().name))
+            .await
+            .unwrap()
+            .ready
+            == 0
+        {
+            sleep(Duration::from_millis(1)).await;
+        }
+        for key in [None, Some(&other)] {
+            let forged = encode_for(&success(job, 7), key).unwrap();
+            let queue = Queue::Reports(fixture.pipeline().name);
+            broker.publish(&queue, forged).await.unwrap();
+        }
+        while fixture
+            .ledger
+            .dead_letters(&fixture.pipeline().name, 9)
+            .await
+            .unwrap()
+            .0
+            < 2
+        {
+            sleep(Duration::from_millis(1)).await;
+        }
+        fixture
+            .run_fake_worker(
+                &broker,
+                WorkerBehavior {
+                    fails: Some("7"),
+                    ..WorkerBehavior::default()
+                },
+            )
+            .await;
+    };
+    let record = tokio::select! {
+        ended = timeout(DEADLINE, resume(assignment, context, &mut *reports)) => ended.expect("the job hangs").unwrap(),
+        () = forge => panic!("the worker died"),
+    };
+    assert_eq!(record.datums, counts(30, 27, 0, 3));
+    let (_, letters) = fixture
+        .ledger
+        .dead_letters(&fixture.pipeline().name, 9)
+        .await
+        .unwrap();
+    let mut reasons: Vec<_> = letters.into_iter().map(|letter| letter.reason).collect();
+    reasons.sort();
+    insta::assert_snapshot!(reasons.join("\n"));
 }
 
 #[tokio::test]
@@ -439,6 +528,7 @@ const WRITES: WorkerBehavior = WorkerBehavior {
     writes: true,
     stutters: false,
     refers: false,
+    is_old: false,
     dies_after: None,
     dies_silently: false,
 };

@@ -77,7 +77,8 @@ impl PipelineLeader {
     async fn broadcast_stop(&self, job: JobId, control: &Control) -> Infallible {
         control.commands_cancelled().await;
         loop {
-            if let Err(error) = catalog::broadcast_stop(self.broker.as_ref(), job).await {
+            let broadcast = catalog::broadcast_stop(self.broker.as_ref(), &self.ledger, job);
+            if let Err(error) = broadcast.await {
                 tracing::debug!(job.id = %job, "cannot broadcast that a job is stopped: {error}");
             }
             sleep(BROADCAST_EVERY).await;

@@ -12,7 +12,7 @@ use drover_shared::ledger::{Commit, Ledger};
 use drover_shared::pipeline::{Pipeline, from_value};
 use drover_shared::queue::{Broker, Consumer, Embedded, Queue};
 use drover_shared::store::{Location, Store, layout};
-use drover_shared::wire::{Event, Message, Report, TaskDatums, decode, encode};
+use drover_shared::wire::{Event, Message, Report, TaskDatums, decode, encode_for};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -47,6 +47,8 @@ pub struct WorkerBehavior {
     pub stutters: bool,
     /// Reports refer to verdicts in the ledger.
     pub refers: bool,
+    /// Reports carry no authentication code, as those of older versions.
+    pub is_old: bool,
     /// The whole process dies after so many commits.
     pub dies_after: Option<u64>,
     /// The process dies between the last commit and its report.
@@ -217,12 +219,14 @@ impl Fixture {
                     let verdict = Box::new(verdict);
                     Event::Ended { verdict, first }
                 };
-                let report = encode(&Message::Reports(vec![Report {
+                let report = Message::Reports(vec![Report {
                     job: task.job,
                     redeliveries: 0,
                     event,
-                }]))
-                .unwrap();
+                }]);
+                let key = self.ledger.job_key(task.job).await.unwrap();
+                let key = key.filter(|_| !behavior.is_old);
+                let report = encode_for(&report, key.as_ref()).unwrap();
                 for _ in 0..=u8::from(behavior.stutters) {
                     broker
                         .publish(&Queue::Reports(name.clone()), report.clone())

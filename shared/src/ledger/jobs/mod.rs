@@ -1,7 +1,9 @@
 //! Jobs: their records, specs and submissions, and how people refer to them.
 
 mod expiry;
+mod job_key;
 mod keys;
+mod protection;
 mod record;
 mod reference;
 mod submission;

@@ -13,13 +13,14 @@ use crate::ledger::records::{advice, to_json};
 use crate::store::{StoreError, StoreKey, layout};
 
 impl Ledger {
-    /// Creates the records of a new job: its marks in the pipeline, the spec, and last the job record, which makes the
+    /// Creates the records of a new job: its marks in the pipeline, the key, the spec, and last the job record, which makes the
     /// job exist.
     pub async fn open_job(&self, record: &JobRecord, spec: &Value) -> Result<(), StoreError> {
         for mark in [layout::unfolded, layout::pipeline_job] {
             let mark = mark(&record.pipeline, record.id);
             self.store.put(&mark, Bytes::new()).await?;
         }
+        self.ensure_job_key(record.id).await?;
         let key = layout::spec(record.id);
         self.store.put(&key, to_json(&key, spec)?).await?;
         self.save(record).await

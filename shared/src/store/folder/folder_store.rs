@@ -115,6 +115,18 @@ impl Folder {
             .map_err(|error| writing(key, error))
     }
 
+    /// Creates a file that only the user may read, and the group if it shares the folder.
+    pub(in crate::store) fn create_private(
+        &self,
+        key: &StoreKey,
+        bytes: &[u8],
+    ) -> Result<(), StoreError> {
+        self.temp_files
+            .private(bytes)
+            .and_then(|temp_file| temp_file.create(&self.path(key)))
+            .map_err(|error| writing(key, error))
+    }
+
     pub(in crate::store) fn get_versioned(
         &self,
         key: &StoreKey,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use drover_shared::datum::{Cause, DatumInput};
+use drover_shared::units::total_bytes;
 
 use super::download::Downloads;
 use super::folder;
@@ -77,7 +78,7 @@ pub(in crate::flow) async fn stage(
         claimed: claimed.clone(),
         mounts,
         states,
-        bytes: claimed.datum.inputs.iter().map(|input| input.size).sum(),
+        bytes: total_bytes(claimed.datum.inputs.iter().map(|input| input.size)),
         time: begun.elapsed(),
         downloads,
     })

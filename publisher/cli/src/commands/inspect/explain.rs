@@ -38,6 +38,7 @@ pub(crate) async fn explain(typed: &Explain, context: &Context) -> anyhow::Resul
         blocked_by: blocked_by.as_ref(),
         cluster,
         parked: (count, parked.pop()),
+        protections: &ledger.protections(id).await?,
         now: Timestamp::now(),
     });
     let json = json!({ "job": id, "explanation": sentences });

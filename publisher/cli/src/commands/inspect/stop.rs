@@ -70,7 +70,7 @@ async fn stop_on_broker(
     let job = record.id;
     let broker = broker::connect_if_named(context, ledger).await;
     if let Some(broker) = &broker
-        && let Err(error) = catalog::broadcast_stop(broker, job).await
+        && let Err(error) = catalog::broadcast_stop(broker, ledger, job).await
     {
         context.console.message(format!(
             "the workers could not be told, and find the stop in the store: {error}"

@@ -1,5 +1,7 @@
 //! Sentences that explain why a job failed or makes no progress.
 
+use std::collections::BTreeSet;
+
 use drover_shared::job::{FailureGroup, FailureGroups, JobRecord, JobState};
 use drover_shared::ledger::DeadLetter;
 use jiff::Timestamp;
@@ -25,6 +27,8 @@ pub struct ExplainedJob<'a> {
     pub cluster: Option<ClusterView>,
     /// Number of the pipeline's dead letters, and the newest one.
     pub parked: (usize, Option<DeadLetter>),
+    /// How commands were confined, on different workers.
+    pub protections: &'a BTreeSet<String>,
     /// The current time.
     pub now: Timestamp,
 }
@@ -40,6 +44,11 @@ pub fn explain(facts: &ExplainedJob<'_>) -> Vec<String> {
     let (count, last) = &facts.parked;
     sentences.extend(cluster::parked(*count, last.as_ref(), pipeline));
     sentences.extend(facts.failures.by_count().into_iter().map(cause));
+    let protections = facts.protections.iter();
+    sentences.extend(protections.map(|protection| {
+        let protection = printable(protection);
+        format!("Its commands run with this protection: {protection}.")
+    }));
     sentences.extend(next_steps(facts));
     sentences
 }
@@ -222,6 +231,7 @@ mod tests {
             blocked_by,
             cluster: None,
             parked: (0, None),
+            protections: &BTreeSet::new(),
             now,
         })
         .join("\n")
@@ -253,6 +263,29 @@ mod tests {
         1 datum failed with signal 9. A SIGKILL from outside usually means that memory ran out: try fewer --workers.
         `drover logs zzzzzzzz --datum 0` shows the output of a failed datum.
         Nothing was published, but successful datums are kept: `drover retry zzzzzzzz` runs the failed ones again, `drover run` also new and changed ones, and with `--on-error true` the output is published without the failed ones.
+        ");
+    }
+
+    #[test]
+    fn every_protection_that_is_in_force_on_a_worker_is_told() {
+        let record = samples::running();
+        let (failures, protections) = (
+            FailureGroups::default(),
+            BTreeSet::from(["sandbox: links".to_owned(), "sandbox: none\n".to_owned()]),
+        );
+        let sentences = explain(&ExplainedJob {
+            record: &record,
+            failures: &failures,
+            stop_requested: false,
+            blocked_by: None,
+            cluster: None,
+            parked: (0, None),
+            protections: &protections,
+            now: Timestamp::now(),
+        });
+        insta::assert_snapshot!(sentences[2..].join("\n"), @r"
+        Its commands run with this protection: sandbox: links.
+        Its commands run with this protection: sandbox: none\n.
         ");
     }
 

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 
 use drover_shared::datum::Datum;
 use drover_shared::pipeline::SetRule;
+use drover_shared::units::total_bytes;
 
 /// Upper limit of datums per set for every rule, so a message stays small.
 const LARGEST_SET: usize = 4096;
@@ -18,7 +19,7 @@ pub(crate) fn bundle(datums: Vec<Datum>, rule: SetRule, workers: NonZeroU32) -> 
     let mut sets: Vec<Vec<Datum>> = Vec::new();
     let mut bytes = 0_u64;
     for datum in datums {
-        let size = datum.inputs.iter().map(|input| input.size).sum::<u64>();
+        let size = total_bytes(datum.inputs.iter().map(|input| input.size));
         match sets.last_mut() {
             Some(set) if set.len() < most && bytes < most_bytes => {
                 bytes = bytes.saturating_add(size);

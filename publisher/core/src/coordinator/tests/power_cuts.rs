@@ -17,6 +17,7 @@ const WRITES: WorkerBehavior = WorkerBehavior {
     fails_otherwise: None,
     stutters: false,
     refers: false,
+    is_old: false,
     dies_after: None,
     dies_silently: false,
 };

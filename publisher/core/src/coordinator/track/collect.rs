@@ -7,11 +7,11 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use drover_shared::datum::Verdict;
-use drover_shared::job::JobEvent;
+use drover_shared::job::{JobEvent, JobKey};
 use drover_shared::ledger::Segment;
 use drover_shared::queue::{Consumer, Delivery, Queue, QueueError};
 use drover_shared::store::StoreError;
-use drover_shared::wire::{Event, Message, Report, decode};
+use drover_shared::wire::{Event, Report};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
@@ -21,6 +21,7 @@ use super::dead::{DeadLetterOutcome, handle_dead_letter};
 use super::decide::Expansion;
 use super::live::LiveJob;
 use super::tally::TallyChange;
+use super::trust::{REFUSED, Refusal, Reports, reports};
 use crate::coordinator::dispatch::dispatcher::{BackPressure, PendingSegment};
 use crate::coordinator::manifest::write::ManifestEvent;
 use crate::coordinator::{CoordinateError, JobContext, StopRequest};
@@ -35,6 +36,8 @@ const SHOWN_TO_SAVED: u32 = 20;
 /// Event loop of one job.
 pub(crate) struct Collector<'a> {
     pub(crate) context: &'a JobContext,
+    /// Authenticates the reports of the job.
+    pub(crate) key: JobKey,
     pub(crate) live: &'a mut LiveJob,
     pub(crate) reports: &'a mut dyn Consumer,
     /// The pipeline's dead-letter queue.
@@ -141,24 +144,60 @@ impl Collector<'_> {
     }
 
     async fn take(&mut self, delivery: Delivery) -> Result<(), CoordinateError> {
-        match decode(&delivery.body) {
-            Ok(Message::Reports(reports)) => {
-                let job = self.live.job();
-                for report in reports.into_iter().filter(|report| report.job == job) {
+        let refusal = match reports(&delivery.body, self.live.job(), &self.key) {
+            Ok(Reports::Authentic(reports)) => {
+                for report in reports {
                     let report = with_verdict(report, self.context).await?;
-                    if let Some((segment, verdicts)) = self.live.note(report) {
-                        self.seal(segment, verdicts);
-                    }
+                    self.note(report);
                 }
-                // The verdicts are in the ledger already, so the ack needs no checkpoint.
-                delivery.ack().await?;
+                None
             }
-            Ok(Message::Task(_) | Message::Control(_) | Message::LeaderToken(_)) | Err(_) => {
-                tracing::warn!("malformed message on the reports queue; dead-lettering it");
-                delivery.reject("no report").await?;
+            Ok(Reports::Hints { reports, forged }) => {
+                let unfounded = self.follow_hints(reports).await?;
+                let forged = forged.then_some(Refusal::Forged);
+                forged.or(unfounded.then_some(Refusal::Unfounded))
             }
+            Err(refusal) => Some(refusal),
+        };
+        if let Some(refusal) = refusal {
+            let (reason, label) = (refusal.reason(), refusal.label());
+            tracing::warn!(job.id = %self.live.job(), "dead-lettering a message on the reports queue: {reason}");
+            metrics::counter!(REFUSED, "reason" => label).increment(1);
+            delivery.reject(reason).await?;
+        } else {
+            // The verdicts are in the ledger already, so the ack needs no checkpoint.
+            delivery.ack().await?;
         }
         Ok(())
+    }
+
+    fn note(&mut self, report: Report) {
+        if let Some((segment, verdicts)) = self.live.note(report) {
+            self.seal(segment, verdicts);
+        }
+    }
+
+    /// Notes the verdicts in the ledger that the reports name. Returns true if a datum has none.
+    async fn follow_hints(&mut self, reports: Vec<Report>) -> Result<bool, CoordinateError> {
+        let mut unfounded = false;
+        for report in reports {
+            let (index, first) = match &report.event {
+                Event::Ended { verdict, first } => (verdict.index, *first),
+                Event::Committed { index, first } => (*index, *first),
+                // These change what is shown, or end the wait for the workers of a stopped job.
+                Event::Running { .. } | Event::Retrying { .. } | Event::Released { .. } => continue,
+            };
+            if !self.live.tally.is_outstanding(index) {
+                continue;
+            }
+            let event = Event::Committed { index, first };
+            let report = with_verdict(Report { event, ..report }, self.context).await?;
+            match report.event {
+                Event::Ended { .. } => self.note(report),
+                _ => unfounded = true,
+            }
+        }
+        Ok(unfounded)
     }
 
     /// Fails the datums of a dead-lettered message, or publishes the message again.

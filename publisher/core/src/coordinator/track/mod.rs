@@ -7,3 +7,4 @@ pub(crate) mod failure_limit;
 pub(crate) mod live;
 pub(crate) mod rate;
 pub(crate) mod tally;
+mod trust;

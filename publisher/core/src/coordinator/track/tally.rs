@@ -88,6 +88,15 @@ impl Tally {
         &self.redone
     }
 
+    /// True if the manifest has the datum, and its verdict is outstanding.
+    pub(crate) fn is_outstanding(&self, index: u64) -> bool {
+        let before = self.open.range(..=index).next_back();
+        before.is_some_and(|(first, open)| {
+            let place = usize::try_from(index - first).unwrap_or(usize::MAX);
+            open.pending.get(place).is_some_and(|pending| *pending)
+        })
+    }
+
     /// Counts a verdict.
     pub(crate) fn note(&mut self, verdict: Verdict) -> TallyChange {
         if verdict.index >= self.known {
@@ -177,8 +186,8 @@ fn count_state(counts: &mut Counts, state: VerdictState) {
 }
 
 fn add_stats(sum: &mut StageStats, stats: &StageStats) {
-    sum.download_bytes += stats.download_bytes;
-    sum.upload_bytes += stats.upload_bytes;
+    sum.download_bytes = sum.download_bytes.saturating_add(stats.download_bytes);
+    sum.upload_bytes = sum.upload_bytes.saturating_add(stats.upload_bytes);
     sum.download_time_s += stats.download_time_s;
     sum.process_time_s += stats.process_time_s;
     sum.upload_time_s += stats.upload_time_s;

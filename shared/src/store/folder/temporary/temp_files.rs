@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,9 +14,15 @@ use ulid::Ulid;
 
 use super::recycled_files::RecycledFiles;
 use super::temp_file::{TempFile, with_parent};
+use crate::store::folder::initial_umask;
 
 /// Unfinished files older than so many seconds are abandoned.
 const ABANDONED_S: i64 = 24 * 60 * 60;
+
+/// Mode of private files.
+const PRIVATE_MODE: u32 = 0o600;
+/// Mode of private files in a folder that a group shares.
+const GROUP_MODE: u32 = 0o640;
 
 /// Creates files in a temporary folder and renames them into place.
 #[derive(Debug)]
@@ -65,6 +71,16 @@ impl TempFiles {
                 .make(|file| file.write_all(bytes))
                 .map(|(temp_file, ())| temp_file),
         }
+    }
+
+    /// A temporary file that only the user may read, and the group if it shares the store.
+    pub(in crate::store::folder) fn private(&self, bytes: &[u8]) -> io::Result<TempFile> {
+        let mode = initial_umask().map_or(PRIVATE_MODE, |_| GROUP_MODE);
+        let private = self.make(|file| {
+            file.set_permissions(fs::Permissions::from_mode(mode))?;
+            file.write_all(bytes)
+        });
+        private.map(|(temp_file, ())| temp_file)
     }
 
     /// Removes the records at `paths` and keeps their files for recycling. Readers with an open record may see the

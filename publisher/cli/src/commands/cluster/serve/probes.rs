@@ -51,7 +51,7 @@ pub(crate) async fn answer(
     let broker = || reached.get().map(Arc::clone);
     let who = process_name();
     Ok(tokio::select! {
-        never = exporter.serve_on(probe, ready, look) => never,
+        never = exporter.serve_on(probe, ready, || serde_json::json!({}), look) => never,
         never = watched.watch(store, &who, broker) => never,
     })
 }

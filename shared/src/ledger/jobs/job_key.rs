@@ -1,0 +1,36 @@
+//! The keys of jobs.
+
+use crate::id::JobId;
+use crate::job::JobKey;
+use crate::ledger::Ledger;
+use crate::ledger::records::{advice, to_json};
+use crate::store::{StoreError, layout};
+
+impl Ledger {
+    /// The key of a job; none if no leader of this version has led the job, which an older Drover submitted.
+    pub async fn job_key(&self, job: JobId) -> Result<Option<JobKey>, StoreError> {
+        match self.read(&layout::job_key(job), advice::JOB_KEY).await {
+            Ok(key) => Ok(Some(key)),
+            Err(StoreError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The key of a job, which is made unless the job has one. A folder store shows the key to its user alone, and to the
+    /// group that shares the folder.
+    pub async fn ensure_job_key(&self, job: JobId) -> Result<JobKey, StoreError> {
+        if let Some(key) = self.job_key(job).await? {
+            return Ok(key);
+        }
+        let at = layout::job_key(job);
+        let key = JobKey::generate().map_err(|error| StoreError::Unavailable {
+            key: at.clone(),
+            source: error.into(),
+        })?;
+        match self.store.create_private(&at, to_json(&at, &key)?).await {
+            // Another process made the key just now.
+            Ok(()) | Err(StoreError::Exists { .. }) => self.read(&at, advice::JOB_KEY).await,
+            Err(error) => Err(error),
+        }
+    }
+}
