@@ -1,0 +1,92 @@
+//! Attacks by whoever reaches the broker and does not have the key of the job.
+
+use std::fs;
+
+use drover_tests::{Spec, TestCluster, eventually};
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::{BasicProperties, Connection, ConnectionProperties};
+use serde_json::{Value, json};
+
+/// Waits for the gate; the third datum fails.
+const SCRIPT: &str = r#"
+    echo "$DROVER_DATUM_INDEX" >> "$OUTSIDE/runs"
+    while [ ! -e "$OUTSIDE/gate" ]; do sleep 0.01; done
+    cp "$in" /pfs/out/; [ "$DROVER_DATUM_INDEX" != 2 ]"#;
+
+/// A report that a datum of the job succeeded, in no time or in a time that spoils every sum.
+fn ended(job: &str, index: u64, seconds: f64) -> Value {
+    json!({
+        "kind": "report", "version": 1, "job": job, "redeliveries": 0,
+        "event": {"event": "ended", "first": true, "verdict": {
+            "index": index, "datum": "00112233445566778899aabbccddeeff", "state": "success", "attempts": 1,
+            "worker": "forger", "started": "2026-01-01T00:00:00Z", "finished": "2026-01-01T00:00:00Z",
+            "stats": {
+                "download_bytes": 0, "upload_bytes": u64::MAX, "download_time_s": 0.0,
+                "process_time_s": seconds, "upload_time_s": -1.0,
+            },
+        }},
+    })
+}
+
+#[test]
+fn no_forged_report_or_stop_ends_or_spoils_anything() {
+    let cluster = TestCluster::new();
+    cluster.workspace.numbered_files("in", 4);
+    let _service = cluster.serve();
+    let _worker = cluster.worker("made");
+    let spec = Spec::new("made").reads("in", "/*").sh(SCRIPT);
+    let id = cluster.publish(&spec);
+    cluster.wait_for_lines("runs", 2);
+    let mut forged = Vec::new();
+    for index in 0..4 {
+        for seconds in [1.0, 1e308] {
+            let report = ended(&id, index, seconds);
+            let unsigned = report.to_string();
+            let content = unsigned.strip_suffix('}').expect("it is an object");
+            let signed = format!("{content},\"mac\":\"{}\"}}", "0".repeat(64));
+            forged.extend([unsigned, signed]);
+        }
+    }
+    let count = forged.len();
+    let stop = json!({"kind": "control", "version": 1, "event": "stop", "job": id});
+    publish(cluster.url(), "", "drover.made.reports", &forged);
+    publish(cluster.url(), "drover.control", "", &[stop.to_string()]);
+    let parked = cluster.workspace.path(".drover/pipelines/made/parked");
+    eventually("every forged report was dead-lettered", || {
+        fs::read_dir(&parked).map_or(0, Iterator::count) == count
+    });
+    assert_eq!(cluster.job(&id).count("processed"), 0);
+    let explained = cluster.call(&["explain", &id]).code(0).stdout;
+    assert!(explained.contains("authentication code"), "{explained}");
+    cluster.workspace.open_gate("gate");
+    let job = cluster.wait(&id);
+    assert_eq!(
+        (job.state(), job.counts()),
+        ("failure", "4: 3 processed, 1 failed".to_owned())
+    );
+    assert_eq!(cluster.workspace.line_count("runs"), 4, "each ran once");
+}
+
+/// Publishes messages as a stranger would.
+fn publish(url: &str, exchange: &str, key: &str, messages: &[String]) {
+    let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
+    runtime.block_on(async {
+        let connection = Connection::connect(url, ConnectionProperties::default()).await;
+        let connection = connection.expect("the broker is there");
+        let channel = connection.create_channel().await.expect("a channel opens");
+        let confirms = channel.confirm_select(ConfirmSelectOptions::default());
+        confirms.await.expect("confirms are known");
+        for message in messages {
+            let sent = channel.basic_publish(
+                exchange.into(),
+                key.into(),
+                BasicPublishOptions::default(),
+                message.as_bytes(),
+                BasicProperties::default(),
+            );
+            let confirmed = sent.await.expect("it is sent").await;
+            assert!(confirmed.expect("it is answered").is_ack());
+        }
+        connection.close(200, "".into()).await.expect("it ends");
+    });
+}
