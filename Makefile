@@ -1,9 +1,10 @@
 # The verbs of this repository; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-broker4 test-cluster test-compose test-dist test-page check dist bench chaos
+.PHONY: help run test fuzz test-broker4 test-cluster test-compose test-dist test-page check dist bench chaos
 
 SEED ?= 1
 MINUTES ?= 5
+SECONDS ?= 60
 
 help: ## List these verbs
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -39,6 +40,10 @@ dist: ## Build what a release hands out, in dist/: archive, Debian package, Pyth
 test-dist: dist ## Build the packages, install each in an empty Debian without a compiler, and work with it
 	@.ci/needs debootstrap unshare
 	tests/dist/run
+
+fuzz: ## Read mutated specs, globs, messages and records, each for a while: make fuzz SECONDS=60
+	@.ci/needs cc
+	FUZZ_SECONDS=$(SECONDS) cargo test --workspace --test fuzz -- --nocapture
 
 check: ## Check format, lints, documentation, dependencies, language, imports, and files that no compiler sees
 	@.ci/needs cc awk python3
