@@ -38,20 +38,22 @@ impl Damage {
     ];
 
     fn inflict(self, path: &Path) {
-        let mut bytes = fs::read(path).unwrap();
-        fs::remove_file(path).unwrap();
+        let mut bytes = fs::read(path).expect("the file is readable");
+        fs::remove_file(path).expect("the store is writable");
         match self {
-            Self::Empty => fs::write(path, "").unwrap(),
-            Self::Half => fs::write(path, &bytes[..bytes.len() / 2]).unwrap(),
+            Self::Empty => fs::write(path, "").expect("the store is writable"),
+            Self::Half => {
+                fs::write(path, &bytes[..bytes.len() / 2]).expect("the store is writable");
+            }
             Self::Flipped => {
                 let middle = bytes.len() / 2;
                 if let Some(byte) = bytes.get_mut(middle) {
                     *byte ^= 1;
                 }
-                fs::write(path, bytes).unwrap();
+                fs::write(path, bytes).expect("the store is writable");
             }
-            Self::Directory => fs::create_dir(path).unwrap(),
-            Self::EndlessLink => symlink("/dev/zero", path).unwrap(),
+            Self::Directory => fs::create_dir(path).expect("the store is writable"),
+            Self::EndlessLink => symlink("/dev/zero", path).expect("the store is writable"),
             Self::Deleted => {}
         }
     }
@@ -133,7 +135,7 @@ fn copy(from: &Workspace, to: &Workspace) {
         .arg("-aT")
         .args([from.store(), to.store()])
         .status();
-    assert!(status.unwrap().success());
+    assert!(status.expect("cp runs").success());
 }
 
 /// Runs `drover` to its end; no panic, no signal, no hang.
@@ -156,19 +158,21 @@ fn call(workspace: &Workspace, arguments: &[&str], what: &str) -> Outcome {
 
 /// Follows the advice of the error: removes the record, the folder of its job, or the output with its record.
 fn follow_advice(workspace: &Workspace, path: &Path) {
-    let mut parts = path.iter().map(|part| part.to_str().unwrap());
+    let mut parts = path
+        .iter()
+        .map(|part| part.to_str().expect("a name is UTF-8"));
     let gone = match (parts.nth(1), parts.next()) {
         (Some("jobs"), Some(job)) => Path::new(".drover/jobs").join(job),
         _ => path.to_owned(),
     };
     if path.ends_with("published") {
-        fs::remove_dir_all(workspace.path("capitals")).unwrap();
+        fs::remove_dir_all(workspace.path("capitals")).expect("the store is writable");
     }
-    let gone = workspace.path(gone.to_str().unwrap());
+    let gone = workspace.path(gone.to_str().expect("a name is UTF-8"));
     if gone.is_dir() && !gone.is_symlink() {
-        fs::remove_dir_all(gone).unwrap();
+        fs::remove_dir_all(gone).expect("the store is writable");
     } else if gone.is_symlink() || gone.exists() {
-        fs::remove_file(gone).unwrap();
+        fs::remove_file(gone).expect("the store is writable");
     }
 }
 
@@ -179,7 +183,7 @@ fn judge(case: &Case, base: &Workspace, expected: &Tree) {
     let what = case.to_string();
     workspace.open_gate("gate");
     case.damage
-        .inflict(&workspace.path(case.path.to_str().unwrap()));
+        .inflict(&workspace.path(case.path.to_str().expect("a name is UTF-8")));
     let looks: &[&[&str]] = if case.store == "finished" {
         &[
             &["jobs"],
@@ -199,7 +203,12 @@ fn judge(case: &Case, base: &Workspace, expected: &Tree) {
     let run = ["run", "--output", "json", spec.as_str()];
     let ran = call(&workspace, &run, &what);
     if ran.status.code() != Some(0) {
-        let name = case.path.file_name().unwrap().to_str().unwrap();
+        let name = case
+            .path
+            .file_name()
+            .expect("a name is UTF-8")
+            .to_str()
+            .expect("a name is UTF-8");
         // Without a record, published files count as a user's, and are named.
         let is_gone = matches!(case.damage, Damage::Deleted) && name == "published";
         let told = ran.transcript();

@@ -94,11 +94,11 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let folder = root.path().join("in");
         let mut watcher = new_watcher(&SharedWatcher::default());
-        let watched = BTreeSet::from([folder.clone()]);
-        watcher.watch(&watched);
+        let folders = BTreeSet::from([folder.clone()]);
+        watcher.watch(&folders);
         std::fs::create_dir_all(folder.join("deep")).unwrap();
         assert!(is_notified(&watcher).await, "the folder is there now");
-        watcher.watch(&watched);
+        watcher.watch(&folders);
         let file = folder.join("deep/file");
         std::fs::write(&file, "a").unwrap();
         assert!(is_notified(&watcher).await, "a file is new");

@@ -144,9 +144,9 @@ mod tests {
     fn written(records: &[Value]) -> Vec<u8> {
         let scratch = tempfile::tempdir().unwrap();
         let mut writer = LineWriter::new(scratch.path()).unwrap();
-        records
-            .iter()
-            .for_each(|record| writer.write(record).unwrap());
+        for record in records {
+            writer.write(record).unwrap();
+        }
         std::fs::read(writer.finish().unwrap().path()).unwrap()
     }
 
@@ -163,7 +163,8 @@ mod tests {
             vec![json!({"a": 1}), json!({"b": 2})],
         ] {
             assert_eq!(read(&written(&records)).unwrap(), records);
-            let old: String = records.iter().map(|record| format!("{record}\n")).collect();
+            let lines: Vec<String> = records.iter().map(|record| format!("{record}\n")).collect();
+            let old = lines.concat();
             if !records.is_empty() {
                 assert_eq!(read(old.as_bytes()).unwrap(), records);
             }
