@@ -142,6 +142,10 @@ impl LiveJob {
         };
         let event = decide(self.record.state, &self.stop_request, &work);
         if let Some(event) = event {
+            // Before the state is seen: nobody finds a failed job without its reason.
+            if event == JobEvent::Failed && counts.failed > 0 {
+                self.give_reason(self.failure_reason());
+            }
             self.enter(event)?;
         }
         Ok(event)
