@@ -1,4 +1,4 @@
-"""Packs the binaries of Drover into a Python wheel, so that `pip install` puts them into the PATH.
+"""Packs the binaries of Drover into a Python wheel, so that `pip install` puts them into the PATH, and the Python client.
 
 usage: wheel.py BINARIES VERSION MACHINE OUT
 

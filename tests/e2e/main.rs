@@ -14,6 +14,7 @@ mod lists;
 mod monitoring;
 mod one_liner;
 mod output;
+mod python;
 mod registered;
 mod retention;
 mod sandbox;
