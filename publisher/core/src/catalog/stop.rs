@@ -29,7 +29,7 @@ pub async fn broadcast_stop(
         }
     };
     match timeout(HINT_LIMIT, send).await {
-        Ok(sent) => sent,
+        Ok(outcome) => outcome,
         Err(_) => Err(QueueError::Unavailable {
             message: format!("it did not confirm a broadcast within {HINT_LIMIT:?}"),
         }),
