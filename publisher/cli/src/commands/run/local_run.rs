@@ -202,10 +202,11 @@ impl LocalJobs {
             self.tokens
                 .tracker
                 .spawn(render::follow(receiver, self.tokens.soft.clone(), console));
-        let ended = self
-            .leader
-            .run_own_job(assignment, self.wait_for_lock, &self.tokens.soft, sender)
-            .await;
+        let running =
+            self.leader
+                .run_own_job(assignment, self.wait_for_lock, &self.tokens.soft, sender);
+        // Boxed: the future of a leader is large.
+        let ended = Box::pin(running).await;
         let _ = progress.await;
         let record = ended?;
         let failures = last.borrow().failures.clone();
