@@ -29,13 +29,11 @@ fn directories_without_end_fail_their_datum_by_name() {
         cluster.workspace.numbered_files("in", 1);
         let _service = cluster.serve();
         let _worker = worker(&cluster, sandbox);
-        let script = format!(
-            r#"
+        let script = r#"
             python3 -c 'import os
 os.chdir("'"$out"'")
-for _ in range(3000): os.mkdir("d"); os.chdir("d")'; true"#
-        );
-        let spec = attack(&cluster, &script).set("datum_timeout", "60s");
+for _ in range(3000): os.mkdir("d"); os.chdir("d")'; true"#;
+        let spec = attack(&cluster, script).set("datum_timeout", "60s");
         let id = cluster.publish(&spec);
         let job = cluster.wait(&id);
         assert_eq!(job.counts(), "1: 1 failed", "{sandbox}: {job:?}");
