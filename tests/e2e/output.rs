@@ -295,3 +295,23 @@ fn output_does_not_change_when_the_command_kept_its_file_open() {
     workspace.open_gate("gate");
     assert_eq!(workspace.tree("open"), files([("x", "early\n")]));
 }
+
+#[test]
+fn an_output_path_that_does_not_fit_the_output_folder_fails_its_datum_alone() {
+    let workspace = Workspace::new();
+    workspace.file("in/good", "1");
+    workspace.file("in/long", "2");
+    let spec = Spec::new("made").reads("in", "/*").sh(r#"
+        cd /pfs/out
+        if [ "$(basename "$in")" = long ]; then
+            name=$(printf 'd%.0s' $(seq 230))
+            for n in $(seq 17); do mkdir $name; cd -P $name; done
+            cp "$in" $(printf 'f%.0s' $(seq 160))
+        else cp "$in" .; fi"#);
+    let job = workspace.fails(&spec);
+    assert_eq!(job.counts(), "2: 1 processed, 1 failed");
+    let told = workspace.call(&["explain", "last"]).transcript();
+    assert!(told.contains("more than 4,095 bytes"), "{told}");
+    workspace.remove("in/long");
+    assert_eq!(workspace.succeeds(&spec).counts(), "1: 1 skipped");
+}

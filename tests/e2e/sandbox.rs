@@ -221,3 +221,46 @@ fn a_thousand_inputs_in_one_datum_are_fine() {
     workspace.succeeds(&spec("cat /pfs/in/* | wc -l > /pfs/out/count").set("input", group));
     assert_eq!(workspace.tree("made"), files([("count", "1000\n")]));
 }
+
+#[test]
+fn repo_store_scratch_and_working_directory_may_be_reached_through_links() {
+    let workspace = Workspace::new();
+    // Commands have a `/tmp` of their own.
+    let far = tempfile::tempdir_in("/tmp").unwrap();
+    std::fs::write(far.path().join("a"), "1").unwrap();
+    std::fs::create_dir(far.path().join("deep")).unwrap();
+    std::fs::write(far.path().join("deep/b"), "2").unwrap();
+    let link = |target: &std::path::Path, name: &str| {
+        let link = workspace.outside(name);
+        std::os::unix::fs::symlink(target, &link).unwrap();
+        link.to_str().unwrap().to_owned()
+    };
+    std::os::unix::fs::symlink(far.path(), workspace.path("in")).unwrap();
+    let store = link(&workspace.store(), "store");
+    std::fs::create_dir(workspace.outside("real")).unwrap();
+    let scratch = link(&workspace.outside("real"), "scratch");
+    let script = r#"cat "$in" > "/pfs/out/$(basename "$in")""#;
+    for (repo, glob) in [("files", "/**"), ("directories", "/deep")] {
+        let script = if repo == "files" {
+            script
+        } else {
+            r#"cp "$in"/* /pfs/out/"#
+        };
+        let spec = Spec::new(repo).reads("in", glob).sh(script);
+        let spec = workspace.spec(&spec);
+        let mut command = workspace.command(&[
+            "run",
+            "--output",
+            "json",
+            "--store",
+            &store,
+            "--scratch",
+            &scratch,
+            &spec,
+        ]);
+        command.current_dir(&store);
+        workspace.start_command(command).finish().code(0);
+    }
+    assert_eq!(workspace.tree("files"), files([("a", "1"), ("b", "2")]));
+    assert_eq!(workspace.tree("directories"), files([("b", "2")]));
+}

@@ -1,9 +1,10 @@
 //! All of it works without root, too.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::process::Command;
 
-use drover_tests::{Spec, Workspace, eventually, files};
+use drover_tests::{Spec, Workspace, drover, eventually, files, is_root};
 
 #[test]
 fn an_ordinary_user_gets_the_same_output_and_the_same_sandbox() {
@@ -103,4 +104,34 @@ fn a_file_that_cannot_be_read_is_named() {
         workspace.tree("copies"),
         files([("open", "1"), ("closed", "2")])
     );
+}
+
+/// The kernel refuses a second name for a file of another user (`fs.protected_hardlinks`).
+#[test]
+fn a_changed_file_is_replaced_by_another_user_of_the_folder() {
+    if !is_root() {
+        return; // There is no second user.
+    }
+    let workspace = Workspace::of_ordinary_user();
+    chown(workspace.store(), None, Some(65534)).unwrap();
+    fs::set_permissions(workspace.store(), fs::Permissions::from_mode(0o2777)).unwrap();
+    workspace.file("in/a", "1");
+    let spec = Spec::new("made").reads("in", "/*").sh(r#"
+        echo >> "$OUTSIDE/runs"; cp "$in" /pfs/out/"#);
+    let as_root = || {
+        let mut command = Command::new(drover());
+        command
+            .args(["run", "--output", "json", &workspace.spec(&spec)])
+            .current_dir(workspace.store())
+            .env("OUTSIDE", workspace.outside(""));
+        workspace.start_command(command).finish().code(0);
+    };
+    as_root();
+    fs::set_permissions(workspace.outside("runs"), fs::Permissions::from_mode(0o666)).unwrap();
+    workspace.file("in/a", "2");
+    as_root();
+    workspace.file("in/a", "1");
+    assert_eq!(workspace.succeeds(&spec).counts(), "1: 1 skipped");
+    assert_eq!(workspace.tree("made"), files([("a", "1")]));
+    assert_eq!(workspace.line_count("runs"), 2);
 }

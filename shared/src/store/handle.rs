@@ -14,6 +14,12 @@ use super::folder::Folder;
 use super::walk::WalkBackend;
 use super::{Entry, Location, ObjectVersion, StoreError, StoreKey, Walk};
 
+/// Longest key of S3, Google Cloud Storage and Azure.
+const MOST_KEY_BYTES: usize = 1024;
+
+/// Longest path that the kernel takes, with the zero byte at its end.
+const MOST_PATH_BYTES: usize = 4096;
+
 /// An open folder or bucket. Cheap to clone.
 ///
 /// Every operation is atomic for its key and may be repeated; blocking calls run on blocking threads.
@@ -97,6 +103,20 @@ impl Store {
             StoreBackend::Folder(folder) => Some(folder.path(key)),
             StoreBackend::Bucket(_) => None,
         }
+    }
+
+    /// Reason why no object can have this key: its name is too long for the store.
+    pub fn problem_with(&self, key: &StoreKey) -> Option<&'static str> {
+        let name = match (&self.location, self.local_path(key)) {
+            (Location::Bucket(url), _) => {
+                return (url.path().len() + key.as_str().len() > MOST_KEY_BYTES)
+                    .then_some("its key in the bucket has more than 1,024 bytes");
+            }
+            (_, Some(path)) => path,
+            (_, None) => return None,
+        };
+        (name.as_os_str().len() >= MOST_PATH_BYTES)
+            .then_some("its path in the store has more than 4,095 bytes")
     }
 
     /// Opens an object as a local file; none for other stores. Links are not followed and only regular files are opened, since

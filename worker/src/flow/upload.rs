@@ -4,13 +4,16 @@ use std::time::{Duration, Instant};
 
 use drover_shared::causes::with_causes;
 use drover_shared::datum::{Cause, Output};
-use drover_shared::store::{Entry, StoreError, StoreKey, layout};
+use drover_shared::store::{Entry, Store, StoreError, StoreKey, layout};
 
 use super::claimed::ClaimedDatum;
 use super::collect::CollectedOutput;
 use super::execute::{DatumOutcome, ExecutedDatum};
 use crate::context::WorkerContext;
 use crate::flow_error::FlowError;
+
+/// How much of a long path a message shows.
+const SHOWN_CHARS: usize = 100;
 
 /// A datum whose output files are in the store.
 #[derive(Debug)]
@@ -39,12 +42,15 @@ pub(super) async fn upload(
                 .cloned()
                 .zip(keys.clone())
                 .collect();
-            let adopted = if files.is_empty() {
+            let store = context.ledger.store();
+            let refusal = unpublishable(collected.outputs(), claimed, store);
+            let adopted = if files.is_empty() || refusal.is_some() {
                 Ok(Vec::new())
             } else {
-                context.ledger.store().adopt_each(files).await
+                store.adopt_each(files).await
             };
             match adopted {
+                Ok(_) if let Some(cause) = refusal => DatumOutcome::Failed(cause),
                 Ok(entries) => DatumOutcome::Success(with_versions(collected, entries)),
                 Err(error) => {
                     delete_staged(keys, context).await;
@@ -62,6 +68,19 @@ pub(super) async fn upload(
         download_time: executed.download_time,
         process_time: executed.process_time,
         upload_time: begun.elapsed(),
+    })
+}
+
+/// The failure of a datum whose output has a path that does not fit the output folder. Found here, it fails its datum
+/// alone; found by the publication, it would fail every job.
+fn unpublishable(outputs: &[Output], claimed: &ClaimedDatum, store: &Store) -> Option<Cause> {
+    let folder = layout::output(&claimed.job.pipeline.name);
+    outputs.iter().find_map(|output| {
+        let key = folder.join(&output.path).ok()?;
+        let problem = store.problem_with(&key)?;
+        let beginning: String = output.path.chars().take(SHOWN_CHARS).collect();
+        let message = format!("output {beginning}…: {problem}; write a shorter path");
+        Some(Cause::Output { message })
     })
 }
 

@@ -141,8 +141,9 @@ fn sweep(parent: &Path) -> io::Result<()> {
         if lock.extension().is_none_or(|extension| extension != "lock") {
             continue;
         }
-        // Another worker may have removed it.
-        let Ok(file) = File::open(&lock) else {
+        // Opened for writing: a network file system locks exclusively only then. The worker of the lock may have removed
+        // it, or be another user's.
+        let Ok(file) = File::options().read(true).write(true).open(&lock) else {
             continue;
         };
         match file.try_lock() {

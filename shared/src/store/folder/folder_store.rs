@@ -16,7 +16,7 @@ use super::error::{reading, writing};
 use super::file_stat::FileStat;
 use super::group_umask;
 use super::own_records;
-use super::temporary::{TempFiles, make_read_only, move_file, with_parent};
+use super::temporary::{TempFile, TempFiles, make_read_only, move_file, second_names, with_parent};
 use crate::store::{Entry, ObjectVersion, StoreError, StoreKey, layout};
 
 /// A folder as a store. Cheap to clone.
@@ -27,7 +27,7 @@ pub(in crate::store) struct Folder {
     cache: Option<PathBuf>,
     temp_files: Arc<TempFiles>,
     /// False once the file system has refused a reflink.
-    reflinks: Arc<AtomicBool>,
+    pub(super) reflinks: Arc<AtomicBool>,
 }
 
 impl Folder {
@@ -109,10 +109,30 @@ impl Folder {
     }
 
     pub(in crate::store) fn create(&self, key: &StoreKey, bytes: &[u8]) -> Result<(), StoreError> {
-        self.temp_files
-            .record(bytes)
-            .and_then(|temp_file| temp_file.create(&self.path(key)))
-            .map_err(|error| writing(key, error))
+        let path = self.path(key);
+        let created =
+            self.temp_files
+                .record(bytes)
+                .and_then(|mut temp_file| match temp_file.create(&path) {
+                    Err(error) if second_names::is_refused(&error) => Ok(Some(temp_file)),
+                    created => created.map(|()| None),
+                });
+        match created.map_err(|error| writing(key, error))? {
+            None => Ok(()),
+            Some(temp_file) => self.create_locked(key, temp_file),
+        }
+    }
+
+    /// Creates a file where the file system has no operation that does so: every creator holds the lock of the key.
+    fn create_locked(&self, key: &StoreKey, temp_file: TempFile) -> Result<(), StoreError> {
+        let _lock = self.lock(key)?;
+        let path = self.path(key);
+        match fs::symlink_metadata(&path) {
+            Ok(_) => Err(StoreError::Exists { key: key.clone() }),
+            Err(_) => temp_file
+                .replace(&path)
+                .map_err(|error| writing(key, error)),
+        }
     }
 
     /// Creates a file that only the user may read, and the group if it shares the folder.
@@ -318,27 +338,26 @@ impl Folder {
         temp_file.replace(to)
     }
 
-    /// A second name for the same bytes; a copy if a hard link is impossible (other file system, too many links).
+    /// A second name for the same bytes, or a copy where a second name is refused.
     fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
-        use io::ErrorKind::{
-            AlreadyExists, CrossesDevices, PermissionDenied, TooManyLinks, Unsupported,
-        };
-        match with_parent(to, || fs::hard_link(from, to)) {
-            Err(error) if error.kind() == AlreadyExists => {
-                let temp_file = self.temp_files.temp_file();
-                with_parent(temp_file.path(), || fs::hard_link(from, temp_file.path()))?;
-                temp_file.replace(to)
-            }
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    CrossesDevices | PermissionDenied | TooManyLinks | Unsupported
-                ) =>
-            {
-                self.copy(&[from], to)
+        let linked = match with_parent(to, || second_names::link(from, to)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.replace_by_link(from, to)
             }
             linked => linked,
+        };
+        match linked {
+            Err(error) if second_names::is_refused(&error) => self.copy(&[from], to),
+            linked => linked,
         }
+    }
+
+    fn replace_by_link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let temp_file = self.temp_files.temp_file();
+        with_parent(temp_file.path(), || {
+            second_names::link(from, temp_file.path())
+        })?;
+        temp_file.replace(to)
     }
 
     pub(in crate::store) fn concat(

@@ -6,12 +6,14 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use proptest::prelude::*;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use tempfile::TempDir;
 
 use super::Folder;
+use super::temporary::second_names::testing::without_links;
 use crate::store::{StoreError, StoreKey};
 
 fn key(text: &str) -> StoreKey {
@@ -226,6 +228,43 @@ fn linking_takes_no_second_copy_and_leaves_nothing_behind() {
             .count(),
         0
     );
+}
+
+#[test]
+fn without_hard_links_everything_works_by_copies() {
+    use rustix::io::Errno;
+    for refusal in [Errno::PERM, Errno::OPNOTSUPP, Errno::XDEV, Errno::MLINK] {
+        let (place, folder) = folder(&["from", "old"]);
+        let read = |name: &str| fs::read(place.path().join(name)).unwrap();
+        without_links(refusal, || {
+            folder.reflinks.store(false, Ordering::Relaxed);
+            for to in ["new", "old"] {
+                folder.link(&key("from"), &key(to)).unwrap();
+                assert_eq!(read(to), read("from"), "{refusal}");
+            }
+            folder.create(&key("record"), b"mine").unwrap();
+            let again = folder.create(&key("record"), b"yours");
+            assert!(matches!(again, Err(StoreError::Exists { .. })), "{again:?}");
+            assert_eq!(read("record"), b"mine", "{refusal}");
+        });
+        let left = fs::read_dir(place.path().join(".drover/tmp")).unwrap();
+        assert_eq!(left.count(), 0, "{refusal}");
+    }
+}
+
+#[test]
+fn the_65001st_output_of_one_file_is_a_copy_of_it() {
+    let (place, folder) = folder(&["from"]);
+    let from = place.path().join("from");
+    fs::create_dir(place.path().join("links")).unwrap();
+    let links = (0..70_000).take_while(|n| {
+        let link = place.path().join(format!("links/{n}"));
+        fs::hard_link(&from, link).is_ok()
+    });
+    links.count();
+    folder.link(&key("from"), &key("to")).unwrap();
+    let read = |name: &str| fs::read(place.path().join(name)).unwrap();
+    assert_eq!(read("to"), read("from"));
 }
 
 #[test]

@@ -34,6 +34,11 @@ impl CollectedOutput {
         &self.held.0
     }
 
+    /// The outputs, in byte order of their paths.
+    pub(in crate::flow) fn outputs(&self) -> &[Output] {
+        &self.outputs
+    }
+
     /// The outputs. The files must have been moved away; files that are still there are removed.
     pub(in crate::flow) fn into_outputs(self) -> Vec<Output> {
         self.outputs

@@ -10,14 +10,16 @@ use drover_shared::store::StoreKey;
 use crate::flow_error::{FlowError, InfrastructureError};
 use crate::jobs::InputLeaf;
 
-/// The file behind a key, with links followed, and its metadata.
+/// The file behind a key, with links followed, and its metadata. The path has no link in any place: a link may lead
+/// through `/tmp`, which commands do not see.
 pub(super) fn resolve(leaf: &InputLeaf, key: &StoreKey) -> Result<(PathBuf, Metadata), FlowError> {
     let path = local_path(leaf, key);
-    let looked = fs::symlink_metadata(&path).and_then(|metadata| {
-        if !metadata.is_symlink() {
-            return Ok((path.clone(), metadata));
-        }
-        let followed = inside(leaf, path.canonicalize()?)?;
+    let looked = path.canonicalize().and_then(|followed| {
+        let followed = if followed == path {
+            followed
+        } else {
+            inside(leaf, followed)?
+        };
         let metadata = fs::metadata(&followed)?;
         Ok((followed, metadata))
     });

@@ -5,8 +5,10 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use ulid::Ulid;
+
+use super::second_names;
 
 /// Mode of stored files: a file may have several links, so it must not be written to.
 const STORED_MODE: u32 = 0o444;
@@ -40,16 +42,8 @@ impl TempFile {
     }
 
     /// Renames the file to `path` if `path` does not exist; of several racers exactly one succeeds.
-    pub(in crate::store::folder) fn create(mut self, path: &Path) -> io::Result<()> {
-        self.placed = with_parent(path, || {
-            match renameat_with(CWD, &self.path, CWD, path, RenameFlags::NOREPLACE) {
-                // File systems without `RENAME_NOREPLACE` (NFS) have `link`, which does not replace either.
-                Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
-                    fs::hard_link(&self.path, path).map(|()| false)
-                }
-                renamed => renamed.map(|()| true).map_err(io::Error::from),
-            }
-        })?;
+    pub(in crate::store::folder) fn create(&mut self, path: &Path) -> io::Result<()> {
+        self.placed = with_parent(path, || second_names::rename_to_new(&self.path, path))?;
         Ok(())
     }
 
@@ -109,7 +103,17 @@ pub(in crate::store::folder) fn with_parent<T>(
     act()
 }
 
-/// Keeps a stored file from being written to.
+/// Keeps a stored file from being written to, where the file system has modes.
 pub(in crate::store::folder) fn make_read_only(path: &Path) -> io::Result<()> {
-    fs::set_permissions(path, fs::Permissions::from_mode(STORED_MODE))
+    match fs::set_permissions(path, fs::Permissions::from_mode(STORED_MODE)) {
+        Err(error)
+            if matches!(
+                Errno::from_io_error(&error),
+                Some(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS)
+            ) =>
+        {
+            Ok(())
+        }
+        done => done,
+    }
 }
