@@ -8,6 +8,7 @@ mod cli;
 mod commands;
 mod crash;
 mod damage;
+mod edits;
 mod errors;
 mod examples;
 mod lists;
