@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::time::{Duration, SystemTime};
 
-use drover_tests::{Spec, Workspace, files};
+use drover_tests::{Spec, Workspace, eventually, files};
 
 /// Notes each run in `runs`, then turns a file into capitals.
 fn capitals() -> Spec {
@@ -346,4 +346,30 @@ fn code_that_no_word_names_is_given_by_an_option() {
         .call(&missing)
         .code(2)
         .says(&["library", "no file is found"]);
+}
+
+#[test]
+fn code_that_changes_while_a_job_runs_voids_the_attempt_and_is_never_skipped_to() {
+    let workspace = Workspace::new();
+    workspace.file("in/a", "ant\n");
+    let code = workspace.path("code.sh");
+    let script = |version: u8| {
+        format!(
+            r#"echo >> "$OUTSIDE/runs"; while [ ! -e "$OUTSIDE/gate" ]; do sleep 0.01; done
+            echo {version} > /pfs/out/a"#
+        )
+    };
+    workspace.file("code.sh", script(1));
+    let spec = Spec::new("made").reads("in", "/*");
+    let spec = spec.cmd(&["sh", code.to_str().unwrap()]);
+    let running = workspace.start_run(&spec, &[]);
+    eventually("the command ran", || workspace.line_count("runs") == 1);
+    workspace.file("code.sh", script(2));
+    workspace.open_gate("gate");
+    let told = running.finish().code(1).transcript();
+    assert!(told.contains("code.sh changed while"), "{told}");
+    // The former code is back; nothing of the void attempt counts.
+    workspace.file("code.sh", script(1));
+    assert_eq!(workspace.succeeds(&spec).counts(), "1: 1 processed");
+    assert_eq!(workspace.tree("made"), files([("a", "1\n")]));
 }

@@ -1,8 +1,10 @@
 //! The identity of work: the hash behind a datum's id.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use blake3::Hasher;
+use serde::{Deserialize, Serialize};
 
 use super::DatumInput;
 use crate::id::DatumId;
@@ -16,12 +18,14 @@ const ENCODING: &str = "drover work 1";
 const ENCODING_WITH_CODE: &str = "drover work 2";
 
 /// A file of code whose content is part of the identity of the work.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct CodeFile {
     /// The path as found from the pipeline's spec or command.
     pub name: String,
     /// Fingerprint of the content.
     pub tag: ContentTag,
+    /// The absolute path on the machine of the leader.
+    pub path: PathBuf,
 }
 
 /// Computes datum ids for the work of a pipeline. The part shared by all datums is hashed once.
@@ -207,6 +211,7 @@ mod tests {
         let file = |name: &str, tag: &str| CodeFile {
             name: name.to_owned(),
             tag: ContentTag::new(tag),
+            path: PathBuf::new(),
         };
         let of = |code: &[CodeFile]| {
             WorkIdentity::new(&pipeline(), code).of(&[input("images", "/a.png", "blake3:00")])

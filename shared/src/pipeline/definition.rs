@@ -26,6 +26,8 @@ pub struct Pipeline {
     pub datum_tries: NonZeroU32,
     /// The job is stopped once more datums than this have failed; none by default.
     pub max_failures: Option<FailureLimit>,
+    /// True to go on although the first datums of a job all fail for one cause.
+    pub keep_going: bool,
     /// The most datums of a job; default 10 million.
     pub max_datums: u64,
     /// Time limit of an attempt, counted from exec; none by default.

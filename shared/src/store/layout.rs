@@ -29,6 +29,7 @@
 //! <store>/.drover/jobs/<id>/spec.json                the spec it runs, normalised
 //! <store>/.drover/jobs/<id>/key                      authenticates messages about the job; private
 //! <store>/.drover/jobs/<id>/submission.json          for a submitted job: instructions for its coordinator
+//! <store>/.drover/jobs/<id>/code.json                the code files of the job, if it has any
 //! <store>/.drover/jobs/<id>/synced                   the outputs of the job were forced to the disk
 //! <store>/.drover/jobs/<id>/workers/<worker>.json    protection against commands on a worker
 //! <store>/.drover/jobs/<id>/stop                     a stop of the job was requested
@@ -281,6 +282,11 @@ pub fn submission(id: JobId) -> StoreKey {
 /// The time that a job has run so far, for its time limit.
 pub fn elapsed(id: JobId) -> StoreKey {
     job(id).with("elapsed")
+}
+
+/// The code files of a job.
+pub fn code(id: JobId) -> StoreKey {
+    job(id).with("code.json")
 }
 
 /// Mark of a job whose outputs were forced to the disk.

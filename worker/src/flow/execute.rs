@@ -1,5 +1,6 @@
 //! Execute: runs the user's command until an attempt succeeds or `datum_tries` is used up.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use drover_shared::backoff::Backoff;
@@ -15,6 +16,7 @@ use super::scratch_check::check_scratch;
 use super::stage::{InputCheck, StagedDatum};
 use crate::context::WorkerContext;
 use crate::flow_error::{FlowError, InfrastructureError, Interruption};
+use crate::jobs::{CodeCheck, CodeMoment};
 use crate::metrics;
 use crate::runner::{Ending, Execution, Order, RunnerError};
 use crate::slots::SlotLease;
@@ -170,6 +172,7 @@ impl DatumRun<'_> {
         &mut self,
         attempt: u32,
     ) -> Result<Result<CollectedOutput, FailedAttempt>, FlowError> {
+        let begun = self.staged.claimed.job.code.moment();
         let collected = match self.run_and_collect(attempt).await {
             Ok(collected) => Ok(collected),
             Err(FlowError::Datum(cause)) => {
@@ -183,8 +186,13 @@ impl DatumRun<'_> {
         };
         let collected = match self.staged.check_inputs().await? {
             InputCheck::Unchanged => collected,
-            InputCheck::Touched(input) => Err(void_attempt(&input, false)),
-            InputCheck::Changed(input) => Err(void_attempt(&input, true)),
+            InputCheck::Touched(input) => Err(void_attempt(&format!("input {input}"), false)),
+            InputCheck::Changed(input) => Err(void_attempt(&format!("input {input}"), true)),
+        };
+        let collected = match self.check_code(begun).await {
+            CodeCheck::Unchanged => collected,
+            CodeCheck::Touched(file) => Err(void_attempt(&format!("code file {file}"), false)),
+            CodeCheck::Changed(file) => Err(void_attempt(&format!("code file {file}"), true)),
         };
         metrics::attempted(collected.as_ref().err().map(|failed| &failed.cause));
         Ok(collected)
@@ -194,6 +202,16 @@ impl DatumRun<'_> {
     async fn exclude_scratch_trouble(&mut self) -> Result<(), FlowError> {
         self.fresh |= check_scratch(&mut self.lease, self.staged, self.context).await?;
         Ok(())
+    }
+
+    /// Looks at the code files again.
+    async fn check_code(&self, begun: CodeMoment) -> CodeCheck {
+        let code = Arc::clone(&self.staged.claimed.job.code);
+        if code.is_empty() {
+            return CodeCheck::Unchanged;
+        }
+        let checked = tokio::task::spawn_blocking(move || code.check(begun)).await;
+        checked.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
     }
 
     async fn run_and_collect(&mut self, attempt: u32) -> Result<CollectedOutput, FlowError> {
@@ -356,9 +374,9 @@ impl DatumRun<'_> {
     }
 }
 
-/// The failure of an attempt whose inputs may differ from the listing.
-fn void_attempt(input: &str, is_final: bool) -> FailedAttempt {
-    let message = format!("input {input} changed while its datum ran; run the pipeline again");
+/// The failure of an attempt whose inputs or code, named by `what`, may differ from those of its id.
+fn void_attempt(what: &str, is_final: bool) -> FailedAttempt {
+    let message = format!("{what} changed while its datum ran; run the pipeline again");
     FailedAttempt {
         cause: Cause::Input { message },
         is_final,

@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
-use crate::jobs::Cancellations;
+use crate::jobs::{Cancellations, CodeWatch};
 use crate::phase::WorkerPhase;
 use crate::runner::home_of_another;
 use crate::slots::Scratch;
@@ -41,6 +41,8 @@ pub(crate) struct Job {
     pub(crate) stdin: Option<PathBuf>,
     /// File with the standard input of `err_cmd`; none if it is empty.
     pub(crate) err_stdin: Option<PathBuf>,
+    /// The files that the ids of the datums depend on.
+    pub(crate) code: Arc<CodeWatch>,
     /// Cancelled when the job is stopped.
     pub(crate) stopped: CancellationToken,
     leaves: HashMap<u16, InputLeaf>,
@@ -249,6 +251,11 @@ impl Jobs {
         for input in pipeline.input.leaves() {
             leaves.insert(input.leaf, InputLeaf::find(input, &self.repos).await?);
         }
+        let code = self.ledger.code(id).await?;
+        let watching = tokio::task::spawn_blocking(move || CodeWatch::begin(code));
+        let code = watching
+            .await
+            .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
         let transform = &pipeline.transform;
         let another = transform.user.as_deref().and_then(home_of_another);
         Ok(Job {
@@ -256,6 +263,7 @@ impl Jobs {
             environment: environment(&self.inherited, another, transform).into(),
             stdin: self.lines(id, STDIN, &transform.stdin)?,
             err_stdin: self.lines(id, ERR_STDIN, &transform.err_stdin)?,
+            code: code.into(),
             stopped,
             leaves,
             pipeline,

@@ -46,7 +46,7 @@ pub fn find(
         if is_code(&path, pipeline, store)
             && let Ok(tag) = tag(&path)
         {
-            files.insert(word.to_owned(), tag);
+            files.insert(word.to_owned(), (tag, path));
         }
     }
     for entry in &pipeline.code {
@@ -64,12 +64,15 @@ pub fn find(
             });
         }
         for (name, path) in found {
-            let tag = tag(&path).map_err(|source| CodeError::Read { path, source })?;
-            files.insert(name, tag);
+            match tag(&path) {
+                Ok(tag) => drop(files.insert(name, (tag, path))),
+                Err(source) => return Err(CodeError::Read { path, source }),
+            }
         }
     }
     let files = files.into_iter();
-    Ok(files.map(|(name, tag)| CodeFile { name, tag }).collect())
+    let files = files.map(|(name, (tag, path))| CodeFile { name, tag, path });
+    Ok(files.collect())
 }
 
 /// True for a regular file outside system directories and outside the pipeline's own output.

@@ -4,6 +4,7 @@ use std::mem::{replace, take};
 use std::sync::Arc;
 
 use drover_shared::causes::with_causes;
+use drover_shared::datum::CodeFile;
 use drover_shared::job::{JobEvent, JobRecord};
 use drover_shared::ledger::DoneIndex;
 use drover_shared::queue::{Consumer, Queue, QueueError};
@@ -24,7 +25,7 @@ use super::track::collect::Collector;
 use super::track::failure_limit::FailureRule;
 use super::track::live::LiveJob;
 use super::{Assignment, CoordinateError, JobContext, Scope};
-use crate::expand::{DatumStream, StoreListings, expand};
+use crate::expand::{DatumStream, Listings, StoreListings, expand};
 
 /// Prefetch of the reports consumer.
 pub const REPORTS: u16 = 512;
@@ -60,13 +61,13 @@ pub async fn resume(
         recover(&context.ledger, job).await?
     };
     let source = if recovered.expanded {
-        Ok(nothing())
+        Ok((nothing(), Vec::new()))
     } else {
         open_source(&assignment, &context, done, &recovered).await
     };
     let (tally, pending) = (take(&mut recovered.tally), take(&mut recovered.pending));
     let mut live = LiveJob::resumed(assignment.record.clone(), tally);
-    let source = match source {
+    let (source, code) = match source {
         Ok(source) => source,
         Err(error) if is_new => return Err(error),
         Err(error) => {
@@ -78,6 +79,7 @@ pub async fn resume(
         let (record, spec) = (&assignment.record, &assignment.spec);
         context.ledger.open_job(record, spec).await?;
     }
+    context.ledger.save_code(job, &code).await?;
     // The future is large.
     Box::pin(run_to_end(
         &assignment,
@@ -96,9 +98,9 @@ async fn open_source(
     context: &JobContext,
     done: Option<Arc<DoneIndex>>,
     known: &Recovered,
-) -> Result<DatumSource, CoordinateError> {
-    let datums = open_inputs(assignment, context).await?;
-    match (assignment.scope, known.last) {
+) -> Result<(DatumSource, Vec<CodeFile>), CoordinateError> {
+    let (datums, code) = open_inputs(assignment, context).await?;
+    let source = match (assignment.scope, known.last) {
         (Scope::Everything, None) => expansion(datums, done),
         (Scope::Everything, Some(last)) => continuation(datums, done, known.tally.known(), last),
         (Scope::FailedOf(job) | Scope::GroupOf { job, .. }, last) => {
@@ -112,22 +114,25 @@ async fn open_source(
             let first = known.tally.known();
             Ok(retry::datums_of(context.ledger.clone(), again, first))
         }
-    }
+    };
+    Ok((source?, code))
 }
 
 async fn open_inputs(
     assignment: &Assignment,
     context: &JobContext,
-) -> Result<DatumStream, CoordinateError> {
+) -> Result<(DatumStream, Vec<CodeFile>), CoordinateError> {
     let pipeline = assignment.pipeline.clone();
     let listings = StoreListings::open(&pipeline, context.ledger.store())
         .await
         .map_err(CoordinateError::Expand)?;
+    let code = listings.code().to_vec();
     let opened = tokio::task::spawn_blocking(move || expand(&pipeline, Arc::new(listings)));
-    opened
+    let datums = opened
         .await
         .map_err(std::io::Error::other)?
-        .map_err(CoordinateError::Expand)
+        .map_err(CoordinateError::Expand)?;
+    Ok((datums, code))
 }
 
 /// Runs a job. `source` yields datums that are not in the manifest yet; `pending` are known segments.
@@ -142,7 +147,7 @@ async fn run_to_end(
     let job = live.job();
     let limit = assignment.pipeline.job_timeout;
     live.failure_rule = FailureRule::new(
-        assignment.keep_going,
+        assignment.keep_going || assignment.pipeline.keep_going,
         context.workers,
         assignment.pipeline.max_failures,
     );

@@ -6,10 +6,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::Value;
 
+use crate::datum::CodeFile;
 use crate::id::{JobId, PipelineName};
 use crate::job::{FailureGroups, JobRecord};
 use crate::ledger::Ledger;
-use crate::ledger::records::{advice, to_json};
+use crate::ledger::records::{advice, to_json, to_json_lines};
 use crate::store::{StoreError, StoreKey, layout};
 
 impl Ledger {
@@ -137,6 +138,26 @@ impl Ledger {
     /// The normalised spec of a job.
     pub async fn spec(&self, job: JobId) -> Result<Value, StoreError> {
         self.read(&layout::spec(job), advice::JOB).await
+    }
+
+    /// Records the code files of a job, which its datums' ids depend on. The first record counts.
+    pub async fn save_code(&self, job: JobId, files: &[CodeFile]) -> Result<(), StoreError> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        let key = layout::code(job);
+        match self.store.create(&key, to_json_lines(&key, files)?).await {
+            Err(StoreError::Exists { .. }) => Ok(()),
+            created => created,
+        }
+    }
+
+    /// The code files of a job.
+    pub async fn code(&self, job: JobId) -> Result<Vec<CodeFile>, StoreError> {
+        match self.read_lines(&layout::code(job), advice::JOB).await {
+            Err(StoreError::Missing { .. }) => Ok(Vec::new()),
+            files => files,
+        }
     }
 
     /// All jobs, oldest first, without the expired ones.

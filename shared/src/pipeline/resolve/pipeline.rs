@@ -49,6 +49,7 @@ pub(in crate::pipeline) fn pipeline(
             .and_then(NonZeroU32::new)
             .unwrap_or(DATUM_TRIES),
         max_failures: spec.max_failures.map(|spec::FailureLimit(limit)| limit),
+        keep_going: spec.keep_going.unwrap_or(false),
         max_datums: spec.max_datums.unwrap_or(MAX_DATUMS),
         datum_timeout,
         job_timeout,

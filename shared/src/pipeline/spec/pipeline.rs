@@ -35,6 +35,9 @@ pub(in crate::pipeline) struct Pipeline {
     /// Datums that may fail before the job is stopped: a number, or a share of all datums. No limit by default.
     #[schemars(example = 10, example = &"5%")]
     pub(in crate::pipeline) max_failures: Option<FailureLimit>,
+    /// True to go on although the first datums of a job all fail for one cause.
+    #[schemars(extend("default" = false))]
+    pub(in crate::pipeline) keep_going: Option<bool>,
     /// The most datums of a job; a job with more of them is refused.
     #[schemars(extend("default" = 10_000_000), range(min = 1), example = 50_000_000)]
     pub(in crate::pipeline) max_datums: Option<u64>,

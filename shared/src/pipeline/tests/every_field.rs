@@ -39,6 +39,7 @@ input:
 parallelism_spec: {constant: 2}
 datum_tries: 5
 max_failures: 5%
+keep_going: true
 max_datums: 1000
 datum_timeout: 5m
 job_timeout: 1h
