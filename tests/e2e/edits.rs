@@ -1,6 +1,7 @@
 //! Random edits between runs: the output is always that of a fresh store.
 //!
 //! `DROVER_TEST_EDITS_S` sets for how many seconds edits go on, `DROVER_TEST_EDITS_SEED` with which seed they begin.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -221,6 +222,10 @@ impl Edited {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the environment says how long the test goes on"
+)]
 fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |text| {
         text.parse()

@@ -63,7 +63,7 @@ impl Store {
         }
     }
 
-    /// The same store, whose changes are told to `watcher`.
+    /// The same store, which tells its changes to `watcher`.
     #[cfg(any(test, feature = "testing"))]
     #[must_use]
     pub fn watched(self, watcher: super::testing::Watcher) -> Self {

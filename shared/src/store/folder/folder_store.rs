@@ -109,17 +109,14 @@ impl Folder {
     }
 
     pub(in crate::store) fn create(&self, key: &StoreKey, bytes: &[u8]) -> Result<(), StoreError> {
-        let path = self.path(key);
-        let created =
-            self.temp_files
-                .record(bytes)
-                .and_then(|mut temp_file| match temp_file.create(&path) {
-                    Err(error) if second_names::is_refused(&error) => Ok(Some(temp_file)),
-                    created => created.map(|()| None),
-                });
-        match created.map_err(|error| writing(key, error))? {
-            None => Ok(()),
-            Some(temp_file) => self.create_locked(key, temp_file),
+        let made = self.temp_files.record(bytes);
+        self.create_from(key, made.map_err(|error| writing(key, error))?)
+    }
+
+    fn create_from(&self, key: &StoreKey, mut temp_file: TempFile) -> Result<(), StoreError> {
+        match temp_file.create(&self.path(key)) {
+            Err(error) if second_names::is_refused(&error) => self.create_locked(key, temp_file),
+            created => created.map_err(|error| writing(key, error)),
         }
     }
 
@@ -141,10 +138,8 @@ impl Folder {
         key: &StoreKey,
         bytes: &[u8],
     ) -> Result<(), StoreError> {
-        self.temp_files
-            .private(bytes)
-            .and_then(|temp_file| temp_file.create(&self.path(key)))
-            .map_err(|error| writing(key, error))
+        let made = self.temp_files.private(bytes);
+        self.create_from(key, made.map_err(|error| writing(key, error))?)
     }
 
     pub(in crate::store) fn get_versioned(
