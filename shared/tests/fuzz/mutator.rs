@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -51,7 +52,7 @@ pub(crate) fn corpus(folder: &Path) -> Vec<Vec<u8>> {
 /// shown with the number that repeats the round: `FUZZ_SEED`.
 pub(crate) fn fuzz(seeds: &[Vec<u8>], read: impl Fn(&[u8]) + Send + 'static) {
     assert!(!seeds.is_empty(), "the corpus is empty");
-    let number = setting("FUZZ_SEED").map_or_else(|| fastrand::u64(..), |text| text as u64);
+    let number = setting("FUZZ_SEED").unwrap_or_else(|| fastrand::u64(..));
     let time = Duration::from_secs_f64(setting("FUZZ_SECONDS").unwrap_or(SHORT_ROUND_S));
     let current = Arc::new(Mutex::new(Vec::new()));
     let (shown, seeds) = (Arc::clone(&current), seeds.to_vec());
@@ -85,7 +86,7 @@ pub(crate) fn fuzz(seeds: &[Vec<u8>], read: impl Fn(&[u8]) + Send + 'static) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the settings of a test")]
-fn setting(name: &str) -> Option<f64> {
+fn setting<T: FromStr>(name: &str) -> Option<T> {
     std::env::var(name).ok()?.parse().ok()
 }
 
