@@ -170,7 +170,8 @@ impl Edited {
             }
             Edit::Link => {
                 let _ = fs::remove_file(&one);
-                symlink(pool, one).unwrap();
+                let target = Path::new("../pool").join(pool.file_name().unwrap());
+                symlink(target, one).unwrap();
             }
             Edit::Delete => {
                 if let Ok(content) = fs::read(&one) {
