@@ -101,6 +101,7 @@ fn golden() -> Vec<(&'static str, &'static str, Message)> {
                 total: Some(9),
                 again: false,
                 store: None,
+                term: None,
                 trace: None,
             }),
         ),
@@ -117,6 +118,7 @@ fn golden() -> Vec<(&'static str, &'static str, Message)> {
                 total: None,
                 again: false,
                 store: None,
+                term: None,
                 trace: None,
             }),
         ),
@@ -133,6 +135,7 @@ fn golden() -> Vec<(&'static str, &'static str, Message)> {
                 total: None,
                 again: true,
                 store: None,
+                term: None,
                 trace: None,
             }),
         ),
@@ -149,7 +152,30 @@ fn golden() -> Vec<(&'static str, &'static str, Message)> {
                 total: None,
                 again: false,
                 store: Some("7q2m4n6p8r0s2t4v".parse().unwrap()),
+                term: None,
                 trace: None,
+            }),
+        ),
+        (
+            "task-term",
+            include_str!("wire/v1/task-term.json"),
+            Message::Task(Task {
+                job: job(),
+                datums: TaskDatums::Inline(vec![datum()]),
+                total: None,
+                again: true,
+                store: None,
+                term: Some(3),
+                trace: None,
+            }),
+        ),
+        (
+            "report-held",
+            include_str!("wire/v1/report-held.json"),
+            report(Event::Held {
+                inquiry: "01jd3gk6m8q4v5w6x7y8z9a0bd".into(),
+                worker: worker(),
+                datums: [7, 8, 12].into_iter().collect(),
             }),
         ),
         (
@@ -224,6 +250,16 @@ fn golden() -> Vec<(&'static str, &'static str, Message)> {
             Message::Control(Control::Submitted {
                 pipeline: "thumbs".parse().unwrap(),
                 job: job(),
+            }),
+        ),
+        (
+            "control-report-held",
+            include_str!("wire/v1/control-report-held.json"),
+            Message::Control(Control::ReportHeld {
+                pipeline: "thumbs".parse().unwrap(),
+                job: job(),
+                inquiry: "01jd3gk6m8q4v5w6x7y8z9a0bd".into(),
+                term: Some(3),
             }),
         ),
         (
@@ -318,6 +354,7 @@ fn a_message_over_the_limit_is_neither_made_nor_read() {
         total: None,
         again: false,
         store: None,
+        term: None,
         trace: None,
     };
     let made = encode(&Message::Task(task));
@@ -389,6 +426,7 @@ fn any_message() -> impl Strategy<Value = Message> {
             total,
             again: false,
             store: None,
+            term: None,
             trace: None,
         })
     });

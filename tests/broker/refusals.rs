@@ -259,6 +259,7 @@ async fn what_the_broker_gave_up_says_so_in_plain_words() {
         dead.dead_letter_reason.as_deref(),
         Some("delivered too often without an answer")
     );
+    assert!(dead.given_up);
 }
 
 /// The broker tells of an undeliverable message apart from its confirmation, and lapin joins the two by order alone.

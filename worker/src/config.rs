@@ -42,6 +42,8 @@ pub struct Settings {
     pub phase: WorkerPhase,
     /// How long a worker that is thought dead may take to reconnect, before a datum is blamed for its death.
     pub death_grace: Duration,
+    /// How long a segment of the manifest may be missing: longer than a network file system keeps a stale listing.
+    pub late_segment_wait: Duration,
     /// How long store, broker or machine may fail without a success before the worker gives up.
     pub retry_budget: Duration,
 }
@@ -64,6 +66,7 @@ impl Settings {
             namespace: None,
             phase: WorkerPhase::default(),
             death_grace: Duration::from_secs(10),
+            late_segment_wait: Duration::from_secs(90),
             retry_budget: Duration::from_mins(1),
         }
     }

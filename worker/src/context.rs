@@ -14,8 +14,7 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use crate::config::Settings;
 use crate::flow_error::{FlowError, Interruption};
-use crate::jobs::InFlightDatums;
-use crate::jobs::{Job, Jobs};
+use crate::jobs::{HeldTasks, InFlightDatums, Job, Jobs, LateSegments, Terms};
 use crate::pace::DatumPace;
 use crate::reporter::Reporter;
 use crate::retry_budget::RetryBudget;
@@ -33,6 +32,9 @@ pub(crate) struct WorkerContext {
     pub(crate) jobs: Jobs,
     pub(crate) scratch: Arc<Scratch>,
     pub(crate) slots: Slots,
+    pub(crate) held: HeldTasks,
+    pub(crate) terms: Terms,
+    pub(crate) late_segments: LateSegments,
     pub(crate) in_flight: InFlightDatums,
     pub(crate) pace: DatumPace,
     pub(crate) retry_budget: RetryBudget,

@@ -65,6 +65,16 @@ pub(crate) enum InfrastructureError {
         "the leader's store is {theirs}, which is not the store {store} of this worker; check --store and its mount"
     )]
     OtherStore { theirs: StoreId, store: String },
+    #[error(
+        "the datums from {segment} on of job {job} are not in the store {store}; a network file system may show them late"
+    )]
+    LateSegment {
+        job: JobId,
+        segment: u64,
+        store: String,
+        #[source]
+        source: StoreError,
+    },
 }
 
 impl InfrastructureError {
@@ -82,9 +92,12 @@ impl From<Interruption> for FlowError {
 }
 
 impl InfrastructureError {
-    /// True if the worker uses another store than the leader.
+    /// True if the worker uses another store than the leader, or its store lags behind.
     pub(crate) fn is_wrong_store(&self) -> bool {
-        matches!(self, Self::UnknownJob { .. } | Self::OtherStore { .. })
+        matches!(
+            self,
+            Self::UnknownJob { .. } | Self::OtherStore { .. } | Self::LateSegment { .. }
+        )
     }
 
     /// True if a retry cannot succeed.
@@ -117,9 +130,9 @@ impl From<QueueError> for FlowError {
 impl From<InfrastructureError> for WorkError {
     fn from(error: InfrastructureError) -> Self {
         match error {
-            InfrastructureError::Store(source) | InfrastructureError::UnknownJob { source, .. } => {
-                Self::Store { source }
-            }
+            InfrastructureError::Store(source)
+            | InfrastructureError::UnknownJob { source, .. }
+            | InfrastructureError::LateSegment { source, .. } => Self::Store { source },
             InfrastructureError::OtherStore { .. } => {
                 let key = layout::identity();
                 let source = StoreError::Missing { key };

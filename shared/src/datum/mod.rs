@@ -3,6 +3,7 @@
 mod cause;
 mod content_hash;
 mod identity;
+mod index_ranges;
 mod input;
 mod tree_hash;
 mod verdict;
@@ -11,6 +12,7 @@ pub use crate::store::ContentTag;
 pub use cause::Cause;
 pub use content_hash::content_hash;
 pub use identity::{CodeFile, WorkIdentity};
+pub use index_ranges::IndexRanges;
 pub use input::{Datum, DatumInput, InputKind};
 pub use tree_hash::{TreeHash, short_version};
 pub use verdict::{DatumState, Output, StageStats, Verdict, VerdictState};

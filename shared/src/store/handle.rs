@@ -70,6 +70,16 @@ impl Store {
         Self { watcher, ..self }
     }
 
+    /// A store in memory over `objects`, for tests.
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn with_objects(objects: std::sync::Arc<dyn object_store::ObjectStore>) -> Self {
+        Self {
+            location: Location::Memory,
+            backend: StoreBackend::Bucket(Bucket::new(objects)),
+            watcher: super::testing::Watcher::default(),
+        }
+    }
+
     /// The same store with the stat cache of `other`.
     pub(super) fn with_cache_of(self, other: &Self) -> Self {
         let backend = match (self.backend, &other.backend) {

@@ -18,6 +18,7 @@
 //! <store>/.drover/pipelines/<name>/sweep/<job>       jobs with files to be removed
 //! <store>/.drover/pipelines/<name>/lock              held while a job of the pipeline runs on the local machine
 //! <store>/.drover/pipelines/<name>/epochs/<n>        its coordinators; the highest epoch counts
+//! <store>/.drover/pipelines/<name>/outputs/<n>.json   the job of the n-th publication; the highest counts
 //! <store>/.drover/pipelines/<name>/parked/<unique>.json  dead letters, with the reason
 //! <store>/.drover/pipelines/<name>/standing/<n>.json     the registered pipeline; the highest revision counts
 //! <store>/.drover/pipelines/<name>/covered           input fingerprint of the newest job of the registered pipeline
@@ -188,6 +189,16 @@ pub fn publications(name: &PipelineName) -> StoreKey {
 /// Mark of a publication under way.
 pub fn publication(name: &PipelineName, unique: &str) -> StoreKey {
     publications(name).with(unique)
+}
+
+/// Which job is published to the output folder of the pipeline, by number.
+pub fn output_publications(name: &PipelineName) -> StoreKey {
+    pipeline(name).with("outputs")
+}
+
+/// The job of the `n`th publication.
+pub fn output_publication(name: &PipelineName, n: u64) -> StoreKey {
+    output_publications(name).with(&format!("{n:020}.json"))
 }
 
 /// The coordinators of a pipeline.

@@ -16,6 +16,19 @@ pub enum Control {
         /// The job.
         job: JobId,
     },
+    /// To workers: the leader asks for the datums of a job that they hold. Each worker of the pipeline answers with
+    /// [`Event::Held`](super::Event::Held).
+    ReportHeld {
+        /// The pipeline.
+        pipeline: PipelineName,
+        /// The job.
+        job: JobId,
+        /// Name of the inquiry, unique, to be repeated in the answer.
+        inquiry: String,
+        /// The term of the leader, if it has one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        term: Option<u64>,
+    },
     /// To workers: a job was stopped. Workers kill the job's commands and drop its queued datums.
     Stop {
         /// The job.

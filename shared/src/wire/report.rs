@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::datum::Verdict;
+use crate::datum::{IndexRanges, Verdict};
 use crate::id::{JobId, WorkerId};
 
 /// A report about a job, usually about one of its datums.
@@ -25,6 +25,7 @@ impl Report {
             Event::Running { .. }
             | Event::Retrying { .. }
             | Event::Committed { .. }
+            | Event::Held { .. }
             | Event::Released { .. } => true,
         }
     }
@@ -67,6 +68,16 @@ pub enum Event {
         index: u64,
         /// True if this delivery committed the verdict.
         first: bool,
+    },
+    /// The datums that a worker holds, in answer to an inquiry of the leader: their messages have been delivered and are
+    /// not settled yet.
+    Held {
+        /// Name of the inquiry.
+        inquiry: String,
+        /// The worker.
+        worker: WorkerId,
+        /// The datums of the job.
+        datums: IndexRanges,
     },
     /// A worker has ended all its work of a stopped job.
     #[serde(rename = "let_go")]

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::datum::Datum;
+use crate::datum::{Datum, IndexRanges};
 use crate::id::{JobId, StoreId};
 
 /// Datums to process, in one message: a single datum, or a set. The set is acked as a whole, the datums are committed
@@ -24,9 +24,22 @@ pub struct Task {
     /// The store of the job; none from an older Drover, and without a broker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreId>,
+    /// The term of the leader that published the message; none from an older Drover, and without a broker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub term: Option<u64>,
     /// The trace context; none without tracing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Trace>,
+}
+
+impl TaskDatums {
+    /// The indexes of the datums; those of a range that were skipped, too.
+    pub fn indexes(&self) -> IndexRanges {
+        match self {
+            Self::Inline(datums) => datums.iter().map(|datum| datum.index).collect(),
+            Self::Manifest(range) => vec![(range.first, range.count)].into(),
+        }
+    }
 }
 
 /// Trace context of a message.

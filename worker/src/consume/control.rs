@@ -1,18 +1,24 @@
-//! The control listener. A broadcast `stop` cancels the job in the current worker at once, and the pipeline's leader is told
-//! when none of the job's datums runs any more. A missed broadcast does no harm: the ledger holds the stop request as
-//! well, and the worker reads it with the job's next datum.
+//! The control listener. A broadcast `stop` cancels the job in the current worker at once, and the pipeline's leader is
+//! told when none of the job's datums runs any more. A missed broadcast does no harm: the ledger holds the stop request
+//! as well, and the worker reads it with the job's next datum. A leader may also ask for the datums of a job that the
+//! current worker holds.
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use drover_shared::id::{JobId, PipelineName};
-use drover_shared::queue::Consumer;
+use drover_shared::queue::{Consumer, Queue};
 use drover_shared::wire::{self, Control, Event, Message, Report};
+use tokio::time::timeout;
 use tracing::Instrument;
 
 use crate::context::WorkerContext;
 use crate::jobs::StoppedJob;
+
+/// Time limit of the answer to an inquiry; the leader does not wait longer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Handles control messages for ever.
 pub(crate) async fn listen_for_control(
@@ -31,20 +37,62 @@ pub(crate) async fn listen_for_control(
                 return std::future::pending().await;
             }
         };
-        if let Some(job) = stopped(&message.body) {
-            let body = message.body.clone();
-            let released = release_job(job, body, Arc::clone(&pipelines), Arc::clone(context));
-            context.tokens.tracker.spawn(released.in_current_span());
+        match requested(&message.body) {
+            Some(Request::Release(job)) => {
+                let released = release_job(
+                    job,
+                    message.body.clone(),
+                    Arc::clone(&pipelines),
+                    Arc::clone(context),
+                );
+                context.tokens.tracker.spawn(released.in_current_span());
+            }
+            Some(Request::ReportHeld(inquiry)) if pipelines.contains(&inquiry.pipeline) => {
+                let reported = report_held(inquiry, Arc::clone(context));
+                context.tokens.tracker.spawn(reported.in_current_span());
+            }
+            Some(Request::ReportHeld(_)) | None => {}
         }
         // A lost ack redelivers the message; to handle a stop twice is harmless.
         let _ = message.ack().await;
     }
 }
 
-/// The job of a `stop` message; none for other messages.
-fn stopped(body: &[u8]) -> Option<JobId> {
+/// A control message for workers.
+#[derive(Debug, Eq, PartialEq)]
+enum Request {
+    /// The job was stopped.
+    Release(JobId),
+    /// The leader asks for the datums that the worker holds.
+    ReportHeld(Inquiry),
+}
+
+/// See [`Control::ReportHeld`].
+#[derive(Debug, Eq, PartialEq)]
+struct Inquiry {
+    pipeline: PipelineName,
+    job: JobId,
+    name: String,
+    term: Option<u64>,
+}
+
+/// The request in a message; none for messages to others.
+fn requested(body: &[u8]) -> Option<Request> {
     match wire::decode(body) {
-        Ok(Message::Control(Control::Stop { job })) => return Some(job),
+        Ok(Message::Control(Control::Stop { job })) => return Some(Request::Release(job)),
+        Ok(Message::Control(Control::ReportHeld {
+            pipeline,
+            job,
+            inquiry,
+            term,
+        })) => {
+            return Some(Request::ReportHeld(Inquiry {
+                pipeline,
+                job,
+                name: inquiry,
+                term,
+            }));
+        }
         Ok(Message::Control(Control::Submitted { .. })) => {}
         Ok(_) => tracing::debug!("ignoring a message of another kind on the control queue"),
         Err(error) => tracing::debug!("ignoring a malformed control message: {error}"),
@@ -87,16 +135,63 @@ async fn release_job(
     }
 }
 
+/// Answers an inquiry with the datums of the job that the current worker holds. The answer is a message of its own, as an
+/// older leader does not understand it.
+async fn report_held(inquiry: Inquiry, context: Arc<WorkerContext>) {
+    if let Some(term) = inquiry.term {
+        context.terms.is_over(&inquiry.pipeline, term);
+    }
+    let event = Event::Held {
+        inquiry: inquiry.name,
+        worker: context.settings.worker.clone(),
+        datums: context.held.datums(inquiry.job),
+    };
+    let report = Message::Reports(vec![Report {
+        job: inquiry.job,
+        redeliveries: 0,
+        event,
+    }]);
+    let key = match context.ledger.job_key(inquiry.job).await {
+        Ok(key) => key,
+        Err(error) => return tracing::debug!("the key of a job cannot be read: {error}"),
+    };
+    let answer = match wire::encode_for(&report, key.as_ref()) {
+        Ok(answer) => answer,
+        Err(error) => return tracing::error!("the tasks held cannot be reported: {error}"),
+    };
+    let queue = Queue::Reports(inquiry.pipeline);
+    let answered = timeout(ANSWER_TIMEOUT, context.broker.publish(&queue, answer)).await;
+    if !matches!(answered, Ok(Ok(()))) {
+        tracing::debug!("the tasks held could not be reported; the leader asks again");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn only_a_stop_message_stops_a_job() {
+    fn only_messages_to_workers_request_something() {
         let job = JobId::generate();
-        let pipeline = "p".parse().unwrap();
+        let pipeline: PipelineName = "p".parse().unwrap();
         let encode = |control| wire::encode(&Message::Control(control)).unwrap();
-        assert_eq!(stopped(&encode(Control::Stop { job })), Some(job));
+        assert_eq!(
+            requested(&encode(Control::Stop { job })),
+            Some(Request::Release(job))
+        );
+        let inquiry = Inquiry {
+            pipeline: pipeline.clone(),
+            job,
+            name: "1".to_owned(),
+            term: None,
+        };
+        let asked = encode(Control::ReportHeld {
+            pipeline: pipeline.clone(),
+            job,
+            inquiry: "1".to_owned(),
+            term: None,
+        });
+        assert_eq!(requested(&asked), Some(Request::ReportHeld(inquiry)));
         let rows = [
             encode(Control::Submitted { pipeline, job }),
             "garbage".into(),
@@ -104,7 +199,7 @@ mod tests {
             r#"{"kind":"control","version":1,"event":"unheard of"}"#.into(),
         ];
         for body in rows {
-            assert_eq!(stopped(&body), None, "{body:?}");
+            assert_eq!(requested(&body), None, "{body:?}");
         }
     }
 }

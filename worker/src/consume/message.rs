@@ -62,7 +62,14 @@ pub(crate) async fn process_message(
     context: &WorkerContext,
 ) -> Result<(), WorkError> {
     metrics::delivered(delivery.redeliveries);
-    let (disposition, end) = match run_datums(&delivery, handle, context).await {
+    let task = decode(&delivery.body);
+    // The leader may ask for the task until it is settled.
+    let _held = task.as_ref().ok().map(|task| context.held.hold(task));
+    let processed = match task {
+        Ok(task) => run_datums(task, &delivery, handle, context).await,
+        Err(error) => Err(error),
+    };
+    let (disposition, end) = match processed {
         Ok(()) => {
             context.retry_budget.restore();
             context.settings.phase.set_problem(None);
@@ -133,7 +140,7 @@ fn restore_scratch(context: &WorkerContext) {
     }
 }
 
-/// Backs off from a store that is not the job's, for as long as it takes: other workers may have the right one. They get the
+/// Backs off from a store that is not the job's, or lacks its manifest, for as long as it takes: other workers may have the right one. They get the
 /// datums of the current worker after each pause. The worker is not ready meanwhile.
 async fn wait_for_store(error: &InfrastructureError, context: &WorkerContext) {
     let problem = error.to_string();
@@ -170,13 +177,16 @@ async fn settle(delivery: Delivery, disposition: Disposition) {
 
 /// Processes every datum of the message.
 async fn run_datums(
+    task: Task,
     delivery: &Delivery,
     handle: &ConsumerHandle,
     context: &WorkerContext,
 ) -> Result<(), MessageError> {
-    let task = decode(&delivery.body)?;
     check_store(task.store.as_ref(), context).await?;
     let job = job(task.job, context).await?;
+    let is_of_older_term = task
+        .term
+        .is_some_and(|term| context.terms.is_over(&job.pipeline.name, term));
     let datums = datums(task.datums, task.job, context);
     let datums = context.unless_interrupted(&job, datums).await??;
     let claim_lost = CancellationToken::new();
@@ -186,7 +196,7 @@ async fn run_datums(
         handle,
         job: &job,
         total: task.total,
-        again: task.again,
+        again: task.again || is_of_older_term,
     };
     let mut journeys = FuturesUnordered::new();
     for datum in datums {
@@ -313,7 +323,8 @@ async fn datums(
     }
 }
 
-/// The datums of a range that have no verdict yet.
+/// The datums of a range that are to be done. A network file system may show a segment late, so a missing segment is
+/// no reason for a rejection at first.
 async fn from_manifest(
     range: ManifestRange,
     job: JobId,
@@ -325,8 +336,21 @@ async fn from_manifest(
         count,
     } = range;
     let range = first..first.saturating_add(count);
+    let wait = context.settings.late_segment_wait;
     match context.ledger.datums(job, segment, range).await {
         Ok(datums) => Ok(datums),
+        Err(source @ StoreError::Missing { .. })
+            if !context.late_segments.is_lost(job, segment, wait) =>
+        {
+            let store = context.ledger.store().location().to_string();
+            let late = InfrastructureError::LateSegment {
+                job,
+                segment,
+                store,
+                source,
+            };
+            Err(MessageError::from(FlowError::from(late)))
+        }
         Err(StoreError::Missing { .. }) => Err(MessageError::Reject(format!(
             "job {job} has no segment {segment}"
         ))),

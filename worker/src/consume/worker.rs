@@ -21,9 +21,7 @@ use crate::consume::prefetch::{Prefetch, WINDOW};
 use crate::consume::subscription::Subscription;
 use crate::context::WorkerContext;
 use crate::error::WorkError;
-use crate::jobs::Cancellations;
-use crate::jobs::InFlightDatums;
-use crate::jobs::Jobs;
+use crate::jobs::{Cancellations, HeldTasks, InFlightDatums, Jobs, LateSegments, Terms};
 use crate::pace::DatumPace;
 use crate::phase::Phase;
 use crate::reporter::Reporter;
@@ -76,6 +74,9 @@ async fn prepare(
         reporter: Reporter::default(),
         scratch,
         slots,
+        held: HeldTasks::default(),
+        terms: Terms::default(),
+        late_segments: LateSegments::default(),
         in_flight: InFlightDatums::default(),
         pace: DatumPace::default(),
         retry_budget: RetryBudget::new(settings.retry_budget),

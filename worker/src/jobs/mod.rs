@@ -1,11 +1,17 @@
-//! The jobs whose datums a worker processes: specs, cancellation, and datums in flight.
+//! The jobs whose datums a worker processes: specs, cancellation, tasks held, and datums in flight.
 
 mod cancellations;
 mod code_watch;
+mod held;
 mod in_flight;
 mod job;
+mod late_segments;
+mod terms;
 
 pub use cancellations::Cancellations;
 pub(crate) use code_watch::{CodeCheck, CodeMoment, CodeWatch};
+pub(crate) use held::HeldTasks;
 pub(crate) use in_flight::InFlightDatums;
 pub(crate) use job::{InputLeaf, InputMode, Job, JobError, Jobs, StoppedJob};
+pub(crate) use late_segments::LateSegments;
+pub(crate) use terms::Terms;

@@ -15,8 +15,8 @@ use tokio::time::timeout;
 use crate::farm::{Farm, SOON, exists};
 
 async fn broadcast(farm: &Farm, control: Control) {
-    let Control::Stop { job } = control else {
-        panic!("{control:?} is not about a stop");
+    let (Control::Stop { job } | Control::ReportHeld { job, .. }) = control else {
+        panic!("{control:?} is not about a job");
     };
     let key = farm.ledger.job_key(job).await.unwrap();
     let body = wire::encode_for(&Message::Control(control), key.as_ref()).unwrap();
@@ -33,6 +33,80 @@ async fn released(farm: &mut Farm, job: JobId) {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// Asks the worker what it holds, as the leader of `term`.
+async fn held(farm: &mut Farm, term: u64) -> Vec<u64> {
+    let inquiry = JobId::generate().to_string();
+    let asked = Control::ReportHeld {
+        pipeline: farm.pipeline.clone(),
+        job: farm.job,
+        inquiry: inquiry.clone(),
+        term: Some(term),
+    };
+    broadcast(farm, asked).await;
+    loop {
+        match farm.report().await.event {
+            Event::Held {
+                inquiry: answered,
+                datums,
+                ..
+            } => {
+                assert_eq!(answered, inquiry);
+                return datums.ranges().flatten().collect();
+            }
+            Event::Running { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_tells_the_leader_that_asks_which_datums_it_holds_running_and_waiting() {
+    let mut farm =
+        Farm::new("touch $FARM/running; until [ -e $FARM/gate ]; do sleep 0.01; done").await;
+    farm.write("a", "A\n");
+    let worker = farm.work(farm.settings());
+    let set = vec![farm.datum(3, "a"), farm.datum(4, "a")];
+    farm.publish(set).await;
+    exists(&farm.path("running")).await;
+    farm.publish(vec![farm.datum(9, "a")]).await;
+    while held(&mut farm, 1).await.len() < 3 {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(held(&mut farm, 1).await, [3, 4, 9]);
+    std::fs::write(farm.path("gate"), "").unwrap();
+    for _ in 0..3 {
+        farm.ended().await;
+    }
+    while !held(&mut farm, 1).await.is_empty() {}
+    farm.tokens.soft.cancel();
+    timeout(SOON, worker).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_of_an_older_term_is_looked_up_before_anything_runs() {
+    let mut farm = Farm::new("echo >> $FARM/runs").await;
+    farm.write("a", "A\n");
+    for index in 0..3 {
+        let committed = farm.verdict_of_another(index);
+        farm.ledger.commit(farm.job, &committed).await.unwrap();
+    }
+    let worker = farm.work(farm.settings());
+    let datum = |farm: &Farm, index| TaskDatums::Inline(vec![farm.datum(index, "a")]);
+    farm.publish_in_term(datum(&farm, 0), true, Some(8)).await;
+    assert!(!farm.ended().await.1);
+    farm.publish_in_term(datum(&farm, 1), false, Some(7)).await;
+    assert!(!farm.ended().await.1);
+    held(&mut farm, 9).await;
+    farm.publish_in_term(datum(&farm, 2), false, Some(8)).await;
+    assert!(!farm.ended().await.1);
+    assert!(
+        !farm.path("runs").exists(),
+        "it ran for a leader of the past"
+    );
+    farm.tokens.soft.cancel();
+    timeout(SOON, worker).await.unwrap().unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -147,6 +147,11 @@ impl Farm {
     }
 
     async fn publish_datums(&self, datums: TaskDatums, again: bool) {
+        self.publish_in_term(datums, again, None).await;
+    }
+
+    /// Publishes datums as the leader of a term.
+    pub(crate) async fn publish_in_term(&self, datums: TaskDatums, again: bool, term: Option<u64>) {
         let identity = self.ledger.identity().await.unwrap();
         let task = Task {
             job: self.job,
@@ -154,6 +159,7 @@ impl Farm {
             total: None,
             again,
             store: identity.map(|identity| identity.id),
+            term,
             trace: None,
         };
         self.publish_body(wire::encode(&Message::Task(task)).unwrap())
@@ -214,6 +220,7 @@ impl Farm {
         settings.runner = env!("CARGO_BIN_EXE_drover-worker").into();
         settings.term_grace = Duration::from_millis(500);
         settings.death_grace = Duration::from_millis(100);
+        settings.late_segment_wait = Duration::from_millis(100);
         settings
             .environment
             .insert("FARM".into(), self.dir.path().display().to_string());

@@ -197,6 +197,7 @@ async fn whoever_watches_hears_of_long_attempts_and_of_retries() {
                 break;
             }
             Event::Committed { index, .. } => panic!("the verdict of datum {index} is small"),
+            Event::Held { worker, .. } => panic!("nobody asked {worker} what it holds"),
             Event::Released { worker } => {
                 panic!("nobody stopped the job, but {worker} let go of it")
             }

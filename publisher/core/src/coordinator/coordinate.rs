@@ -11,7 +11,8 @@ use drover_shared::queue::{Consumer, Queue, QueueError};
 use futures::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
 
-use super::dispatch::dispatcher::{BackPressure, Dispatcher, PendingSegment};
+use super::dispatch::dispatcher::{BackPressure, Dispatcher};
+use super::dispatch::tasks::{PendingSegment, TaskMessages};
 use super::finish::close::{Ended, JobFinish, save_final};
 use super::finish::publication::settle;
 use super::finish::stop::watch_for_stop;
@@ -19,6 +20,7 @@ use super::manifest::redo;
 use super::manifest::retry::{self, RetryScope};
 use super::manifest::source::{DatumSource, continuation, expansion, nothing};
 use super::manifest::write;
+use super::messages::watch::MessageWatch;
 use super::recovery::open::read_done_work;
 use super::recovery::recover::{Recovered, recover};
 use super::track::collect::Collector;
@@ -136,7 +138,7 @@ async fn open_inputs(
 }
 
 /// Runs a job. `source` yields datums that are not in the manifest yet; `pending` are known segments.
-async fn run_to_end(
+pub(super) async fn run_to_end(
     assignment: &Assignment,
     context: &JobContext,
     reports: &mut dyn Consumer,
@@ -241,15 +243,24 @@ async fn work(
     let (event_sender, events) = mpsc::channel(EVENTS);
     let (pending_sender, pending_receiver) = mpsc::unbounded_channel();
     let (pressure, pressure_receiver) = watch::channel(BackPressure::default());
-    let dispatcher = Dispatcher {
+    let messages = TaskMessages {
         ledger: context.ledger.clone(),
         broker: Arc::clone(&context.broker),
         pipeline: pipeline.name.clone(),
         job,
         rule: pipeline.datum_set,
         workers: context.workers,
-        window: context.window,
+        term: context.fence.term(),
+        store: context.ledger.identity().await?.map(|identity| identity.id),
     };
+    let (published, published_receiver) = mpsc::unbounded_channel();
+    let dispatcher = Dispatcher {
+        messages: messages.clone(),
+        window: context.window,
+        published,
+    };
+    // Only datums of an earlier leader may be in the hands of workers.
+    let (held, new): (Vec<_>, Vec<_>) = pending.into_iter().partition(|segment| segment.again);
     let dead = Queue::Dead(pipeline.name.clone());
     let dead = context.broker.consume(&dead, DEAD).await?;
     let mut collector = Collector {
@@ -258,14 +269,15 @@ async fn work(
         reports,
         dead,
         events,
-        pending: Some(pending_sender),
+        pending: pending_sender,
         pressure,
+        messages: MessageWatch::new(messages, published_receiver, held),
         sealing: FuturesUnordered::new(),
         republishing: FuturesUnordered::new(),
         ended_before: live.tally.worked(),
         live,
     };
-    for segment in pending {
+    for segment in new {
         collector.dispatch(segment);
     }
     let helpers = async {

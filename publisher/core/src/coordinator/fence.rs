@@ -57,6 +57,14 @@ impl Fence {
         }
     }
 
+    /// The number of the leadership; none without a broker.
+    pub(super) fn term(&self) -> Option<u64> {
+        match self {
+            Self::Lock => None,
+            Self::Epoch { epoch, .. } => Some(epoch.number()),
+        }
+    }
+
     /// True if another process can resume the job.
     pub(super) fn has_successors(&self) -> bool {
         matches!(self, Self::Epoch { .. })

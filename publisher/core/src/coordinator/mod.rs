@@ -1,7 +1,7 @@
 //! The coordinator: resumes a job, a new one too, and runs it to its final record.
 //!
 //! It reads what earlier jobs did ([`recovery`]); writes the job's datums into the [`manifest`]; publishes their
-//! messages ([`dispatch`]); follows what the workers report ([`track`]); and writes output and final record ([`finish`]).
+//! messages ([`dispatch`]) and watches over them ([`messages`]); follows what the workers report ([`track`]); and writes output and final record ([`finish`]).
 //! It holds no truth of its own: [`recovery`] rebuilds all its state from the ledger.
 
 mod assignment;
@@ -14,11 +14,14 @@ mod snapshot;
 mod dispatch;
 mod finish;
 mod manifest;
+mod messages;
 mod recovery;
 mod track;
 
 mod coordinate;
 
+#[cfg(test)]
+mod interleavings;
 #[cfg(test)]
 mod tests;
 

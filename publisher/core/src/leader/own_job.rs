@@ -1,16 +1,23 @@
 //! A job of one command: no other leader resumes the job, and the job ends with the command.
 
+use std::time::Duration;
+
 use drover_shared::id::PipelineName;
 use drover_shared::job::{JobEvent, JobRecord, JobState};
 use drover_shared::ledger::PipelineLock;
 use drover_shared::queue::Queue;
+use drover_shared::store::StoreError;
 use jiff::Timestamp;
 use tokio::sync::watch;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{LeadError, PipelineLeader};
 use crate::coordinator::{Assignment, Fence, REPORTS, Snapshot};
 use crate::retention::tidy_up;
+
+/// Longer than a look at the lock lasts.
+const LOOK_LASTS: Duration = Duration::from_millis(100);
 
 impl PipelineLeader {
     /// Runs one new job and returns its final record, whatever the ending: failed and killed jobs are not errors. The
@@ -52,7 +59,7 @@ impl PipelineLeader {
         wait: bool,
         watch: &watch::Sender<Snapshot>,
     ) -> Result<PipelineLock, LeadError> {
-        let free = self.ledger.try_lock(pipeline).await;
+        let free = self.try_lock_twice(pipeline).await;
         match free.map_err(LeadError::Begin)? {
             Some(lock) => Ok(lock),
             None if !wait => Err(LeadError::Busy {
@@ -66,6 +73,20 @@ impl PipelineLeader {
                 Ok(lock)
             }
         }
+    }
+
+    /// Acquires the lock unless it is held for longer than a moment: a process that only looks whether a job runs holds
+    /// the lock, too.
+    async fn try_lock_twice(
+        &self,
+        pipeline: &PipelineName,
+    ) -> Result<Option<PipelineLock>, StoreError> {
+        let lock = self.ledger.try_lock(pipeline).await?;
+        if lock.is_some() {
+            return Ok(lock);
+        }
+        sleep(LOOK_LASTS).await;
+        self.ledger.try_lock(pipeline).await
     }
 
     /// Refuses the job if a submitted one is open. Only with the lock in hand: other leaders wait for the lock before

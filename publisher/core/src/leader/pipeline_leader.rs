@@ -144,14 +144,14 @@ impl PipelineLeader {
                 // The wait for another pipeline's job needs no leadership, and must not take capacity from that job.
                 NextJob::Nothing | NextJob::Wait => return Ok(LeadEnd::ForNow),
                 NextJob::InVain(record, earlier) => {
-                    self.end(*record, JobEvent::Failed, &in_vain(&earlier))
+                    self.end(*record, JobEvent::Failed, &in_vain(&earlier), &fence)
                         .await?;
                 }
                 NextJob::Job(record, submission) => {
                     let is_stopped = self.ledger.stop_requested(record.id).await?;
                     if is_stopped && record.state == JobState::Starting {
-                        fence.check().await?;
-                        self.end(*record, JobEvent::Stopped, STOPPED).await?;
+                        self.end(*record, JobEvent::Stopped, STOPPED, &fence)
+                            .await?;
                         continue;
                     }
                     let may_run = is_stopped || candidacy.permit.is_some();
@@ -219,7 +219,7 @@ impl PipelineLeader {
         let spec = self.ledger.spec(job).await?;
         let Ok(pipeline) = pipeline::from_value(&spec) else {
             let reason = "its spec is not valid here; bring all Drover processes to one version";
-            return self.end(record, JobEvent::Failed, reason).await;
+            return self.end(record, JobEvent::Failed, reason, fence).await;
         };
         if let Some(fingerprint) = &submission.fingerprint {
             fence.check().await?;
@@ -256,7 +256,9 @@ impl PipelineLeader {
         mut record: JobRecord,
         event: JobEvent,
         reason: &str,
+        fence: &Fence,
     ) -> Result<(), LeadError> {
+        fence.check().await?;
         // A job that has not ended can always fail or stop.
         if let Ok(state) = record.state.after(event) {
             record.state = state;

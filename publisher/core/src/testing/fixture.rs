@@ -1,18 +1,21 @@
 //! A coordinator under test: a real folder, the embedded queue, and a fake worker without commands.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use drover_shared::datum::{Cause, Datum, Output, Verdict, VerdictState, content_hash};
+use drover_shared::datum::{
+    Cause, Datum, IndexRanges, Output, Verdict, VerdictState, content_hash,
+};
 use drover_shared::id::JobId;
 use drover_shared::job::{Counts, JobRecord};
 use drover_shared::ledger::{Commit, Ledger};
 use drover_shared::pipeline::{Pipeline, from_value};
 use drover_shared::queue::{Broker, Consumer, Embedded, Queue};
 use drover_shared::store::{Location, Store, layout};
-use drover_shared::wire::{Event, Message, Report, TaskDatums, decode, encode_for};
+use drover_shared::wire::{self, Event, Message, Report, TaskDatums, decode, encode_for};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -180,8 +183,15 @@ impl Fixture {
         }
     }
 
-    /// Consumes datums and commits verdicts until the worker dies.
+    /// Consumes datums and commits verdicts until the worker dies. It never holds a datum when it is asked.
     pub async fn run_fake_worker(&self, broker: &Arc<Embedded>, behavior: WorkerBehavior) {
+        tokio::select! {
+            () = self.consume_datums(broker, behavior) => {}
+            never = answer_inquiries(broker.as_ref(), &self.ledger, "worker-1", &IndexRanges::default) => match never {},
+        }
+    }
+
+    async fn consume_datums(&self, broker: &Arc<Embedded>, behavior: WorkerBehavior) {
         let name = self.pipeline().name;
         let mut tasks = broker
             .consume(&Queue::Datums(name.clone()), 2)
@@ -307,6 +317,44 @@ impl Fixture {
             }
         }
         verdicts
+    }
+}
+
+/// Answers the leader's inquiries, as the worker of the name, with the datums that `held` tells.
+pub async fn answer_inquiries(
+    broker: &Embedded,
+    ledger: &Ledger,
+    name: &str,
+    held: &dyn Fn() -> IndexRanges,
+) -> Infallible {
+    let mut hints = broker.listen(name).await.unwrap();
+    loop {
+        let hint = hints.next().await.unwrap();
+        let asked = decode(&hint.body);
+        hint.ack().await.unwrap();
+        let Ok(Message::Control(wire::Control::ReportHeld {
+            pipeline,
+            job,
+            inquiry,
+            ..
+        })) = asked
+        else {
+            continue;
+        };
+        let event = Event::Held {
+            inquiry,
+            worker: name.parse().unwrap(),
+            datums: held(),
+        };
+        let answer = Message::Reports(vec![Report {
+            job,
+            redeliveries: 0,
+            event,
+        }]);
+        let key = ledger.job_key(job).await.unwrap();
+        let answer = encode_for(&answer, key.as_ref());
+        let queue = Queue::Reports(pipeline);
+        broker.publish(&queue, answer.unwrap()).await.unwrap();
     }
 }
 

@@ -11,6 +11,13 @@ use crate::store::{StoreError, layout};
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Epoch(u64);
 
+impl Epoch {
+    /// Counts the coordinators of the pipeline.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
 impl Ledger {
     /// Begins a new epoch, which ends all earlier epochs. `who` identifies the coordinator for people who look into
     /// the store.

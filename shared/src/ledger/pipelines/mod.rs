@@ -4,10 +4,12 @@ mod dead_letters;
 mod epoch;
 mod leader_term;
 mod lock;
+mod publication;
 mod registry;
 
 pub use dead_letters::DeadLetter;
 pub use epoch::Epoch;
 pub use leader_term::{LeaderTerm, Superseded};
 pub use lock::PipelineLock;
+pub use publication::PublicationNumber;
 pub use registry::{PipelineChange, RegisteredPipeline, RegistryError, TermError};

@@ -32,7 +32,7 @@ impl Bucket {
         Self::new(Arc::new(InMemory::new()))
     }
 
-    pub(super) fn new(objects: Arc<dyn ObjectStore>) -> Self {
+    pub(in crate::store) fn new(objects: Arc<dyn ObjectStore>) -> Self {
         Self {
             objects,
             runtime: Handle::current(),

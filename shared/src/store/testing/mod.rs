@@ -1,6 +1,7 @@
-//! Test support: the conformance suite that every store passes, and power cuts.
+//! Test support: the conformance suite that every store passes, stores with scheduled calls, and power cuts.
 
 mod power_cut;
+pub mod scheduled;
 pub mod suite;
 mod watcher;
 

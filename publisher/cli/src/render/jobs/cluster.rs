@@ -50,6 +50,10 @@ fn seen(view: &BrokerView, pipeline: &str) -> Vec<String> {
     }
     sentences.push(match (view.workers, view.ready) {
         (0, _) => format!("No worker is connected to its queue: start `drover-worker --pipeline {pipeline}` with this store and broker."),
+        (workers, 0) if view.coordinators > 0 => format!(
+            "{} connected; no message waits in the queue. Of the datums that remain, the coordinator publishes again, within \
+             seconds, those that no worker holds.", are(workers)
+        ),
         (workers, 0) => format!("{} connected; no message waits in the queue.", are(workers)),
         (workers, ready) => format!(
             "{} connected; {} in the queue.", are(workers), waiting(ready)
@@ -98,7 +102,11 @@ mod tests {
 
     #[test]
     fn whatever_keeps_a_job_from_moving_is_named_with_the_way_out() {
-        insta::assert_snapshot!(told(Link::Up, 1, 3, 0), @"3 workers are connected; no message waits in the queue.");
+        insta::assert_snapshot!(told(Link::Up, 1, 3, 0), @"3 workers are connected; no message waits in the queue. Of the datums that remain, the coordinator publishes again, within seconds, those that no worker holds.");
+        insta::assert_snapshot!(told(Link::Up, 0, 1, 0), @"
+        No process coordinates the job: start `drover serve` with this store and broker.
+        1 worker is connected; no message waits in the queue.
+        ");
         insta::assert_snapshot!(told(Link::Up, 1, 1, 2048), @"1 worker is connected; 2,048 messages wait in the queue.");
         insta::assert_snapshot!(told(Link::Up, 0, 0, 0), @"
         No process coordinates the job: start `drover serve` with this store and broker.

@@ -2,3 +2,4 @@
 
 pub(crate) mod dispatcher;
 pub(crate) mod sets;
+pub(crate) mod tasks;

@@ -4,13 +4,14 @@
 //! a frozen writer blocks its successor, and a deposed process never starts. A bucket has no locks, and a request may
 //! arrive long after its sender was replaced. There each publication leaves a mark until it has ended; a publication that
 //! finds the mark of another looks at the folder once more after the longest time that a request may take.
+//! Either way the publication has a number, and a later number supersedes.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use drover_shared::id::{JobId, PipelineName};
-use drover_shared::ledger::{Ledger, PipelineLock};
+use drover_shared::ledger::{Ledger, PipelineLock, PublicationNumber};
 use drover_shared::pipeline::OutputConflict;
 use drover_shared::process::host_name;
 use drover_shared::store::{StoreError, layout};
@@ -25,6 +26,8 @@ use crate::output::{self, FileProgress, OutputError, OutputRequest, OutputSummar
 
 /// Interval between attempts to acquire the lock.
 const RETRY: Duration = Duration::from_millis(200);
+/// Interval between two looks for a later publication.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The longest time between the first attempt of a request to a bucket and its arrival: the store retries for 30 seconds
 /// and gives an attempt 60 seconds.
 const REQUEST_LIFETIME: Duration = Duration::from_secs(100);
@@ -96,18 +99,55 @@ impl Publication {
             return Ok(Err(OutputError::Stopped));
         };
         self.fence.check().await?;
+        // Under the lock no other process can claim a later number.
+        let number = self.claim().await?;
         let mark = self.mark().await?;
-        let mut published = self.write_once().await;
-        if let Some((mark, others)) = mark {
-            if published.is_ok() && !others.is_empty() {
-                sleep(REQUEST_LIFETIME).await;
-                self.fence.check().await?;
-                published = self.write_once().await;
-                self.ledger.store().delete_each(others).await?;
-            }
-            self.ledger.store().delete(&mark).await?;
+        let Some((mark, others)) = mark else {
+            return Ok(self.write_once().await);
+        };
+        let mut published = self.write_until_superseded(number).await?;
+        if published.is_ok() && !others.is_empty() {
+            sleep(REQUEST_LIFETIME).await;
+            self.fence.check().await?;
+            published = self.write_until_superseded(number).await?;
+            self.ledger.store().delete_each(others).await?;
         }
+        self.ledger.store().delete(&mark).await?;
         Ok(published)
+    }
+
+    /// Claims the publication; a job that another leader has ended is left alone.
+    async fn claim(&self) -> Result<PublicationNumber, CoordinateError> {
+        let term = self.fence.term();
+        let claimed = self
+            .ledger
+            .claim_publication(&self.pipeline, self.job, term);
+        claimed.await?.ok_or(CoordinateError::Deposed)
+    }
+
+    /// Writes without a lock; a mark of a deposed writer stays for its successor.
+    async fn write_until_superseded(
+        &self,
+        number: PublicationNumber,
+    ) -> Result<Result<OutputSummary, OutputError>, CoordinateError> {
+        tokio::select! {
+            biased;
+            () = self.superseded(number) => Err(CoordinateError::Deposed),
+            deposed = self.fence.deposed() => Err(deposed),
+            published = self.write_once() => Ok(published),
+        }
+    }
+
+    /// Resolves once a later publication was claimed. Failures of the store are ignored.
+    async fn superseded(&self, number: PublicationNumber) {
+        while !matches!(
+            self.ledger
+                .is_latest_publication(&self.pipeline, number)
+                .await,
+            Ok(false)
+        ) {
+            sleep(LOOK_EVERY).await;
+        }
     }
 
     async fn write_once(&self) -> Result<OutputSummary, OutputError> {

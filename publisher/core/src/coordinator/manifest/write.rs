@@ -44,8 +44,9 @@ pub(crate) async fn write(
     source: DatumSource,
     events: mpsc::Sender<ManifestEvent>,
 ) -> Result<(), CoordinateError> {
-    let DatumSource { mut entries, feed } = source;
-    let write = write_segments(ledger, job, &mut entries, &events);
+    let DatumSource { entries, feed } = source;
+    // The feed ends once the receiver is dropped, also after an error of the store.
+    let write = write_segments(ledger, job, entries, &events);
     let (fed, written) = futures::future::join(feed, write).await;
     let total = first + written?;
     let last = match fed {
@@ -65,12 +66,12 @@ pub(crate) async fn write(
 async fn write_segments(
     ledger: &Ledger,
     job: JobId,
-    entries: &mut mpsc::Receiver<PlannedDatum>,
+    mut entries: mpsc::Receiver<PlannedDatum>,
     events: &mpsc::Sender<ManifestEvent>,
 ) -> Result<u64, CoordinateError> {
     let mut written = 0;
     for number in 0.. {
-        let batch = next_batch(entries, size(number)).await;
+        let batch = next_batch(&mut entries, size(number)).await;
         if batch.is_empty() {
             break;
         }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use drover_shared::datum::IndexRanges;
 use drover_shared::id::{DatumId, JobId};
 use drover_shared::ledger::Ledger;
 use drover_shared::store::StoreError;
 
-use crate::coordinator::dispatch::dispatcher::PendingSegment;
+use crate::coordinator::dispatch::tasks::PendingSegment;
 use crate::coordinator::track::tally::{Tally, TallyChange};
 
 /// State of a job according to the ledger.
@@ -35,10 +36,10 @@ pub(crate) async fn recover(ledger: &Ledger, job: JobId) -> Result<Recovered, St
         recovered.last = entries.last().map(|entry| entry.datum.id);
         recovered.tally.open(segment, &skipped);
         recovered.tally.replace(&entries);
-        let mut ended = BTreeSet::new();
+        let mut left_out = IndexRanges::default();
         let mut is_open = skipped.contains(&false);
         for verdict in ledger.verdicts(job, segment).await? {
-            ended.insert(verdict.index);
+            left_out.insert(verdict.index..verdict.index + 1);
             if let TallyChange::Complete(segment, verdicts) = recovered.tally.note(verdict) {
                 is_open = false;
                 if !sealed.contains(&segment) {
@@ -49,7 +50,7 @@ pub(crate) async fn recover(ledger: &Ledger, job: JobId) -> Result<Recovered, St
         if is_open {
             recovered.pending.push(PendingSegment {
                 segment,
-                ended,
+                left_out,
                 again: true,
             });
         }

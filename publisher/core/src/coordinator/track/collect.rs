@@ -22,8 +22,11 @@ use super::decide::Expansion;
 use super::live::LiveJob;
 use super::tally::TallyChange;
 use super::trust::{REFUSED, Refusal, Reports, reports};
-use crate::coordinator::dispatch::dispatcher::{BackPressure, PendingSegment};
+use crate::coordinator::dispatch::dispatcher::BackPressure;
+use crate::coordinator::dispatch::tasks::PendingSegment;
 use crate::coordinator::manifest::write::ManifestEvent;
+use crate::coordinator::messages::inquiry::Answer;
+use crate::coordinator::messages::watch::{MessageWatch, Observation};
 use crate::coordinator::{CoordinateError, JobContext, StopRequest};
 
 /// Interval between two snapshots for display.
@@ -43,10 +46,11 @@ pub(crate) struct Collector<'a> {
     /// The pipeline's dead-letter queue.
     pub(crate) dead: Box<dyn Consumer>,
     pub(crate) events: mpsc::Receiver<ManifestEvent>,
-    /// To the dispatcher; closed once all datums are known. Unbounded, because the collector must never wait for the
-    /// dispatcher; small, because a segment is one entry.
-    pub(crate) pending: Option<mpsc::UnboundedSender<PendingSegment>>,
+    /// To the dispatcher. Unbounded, because the collector must never wait for the dispatcher; small, because a segment is
+    /// one entry.
+    pub(crate) pending: mpsc::UnboundedSender<PendingSegment>,
     pub(crate) pressure: watch::Sender<BackPressure>,
+    pub(crate) messages: MessageWatch,
     pub(crate) sealing: FuturesUnordered<Sealing>,
     /// Dead letters that are being published again.
     pub(crate) republishing: FuturesUnordered<Republishing>,
@@ -77,6 +81,7 @@ impl Collector<'_> {
                 delivery = self.reports.next() => self.take(delivery?).await?,
                 delivery = self.dead.next() => self.take_dead_letter(delivery?).await?,
                 Some(republished) = self.republishing.next() => republished?,
+                observed = self.messages.next() => self.take_observation(observed?),
                 _ = clock.tick() => {
                     shown += 1;
                     self.show(shown % SHOWN_TO_SAVED == 0).await?;
@@ -114,12 +119,17 @@ impl Collector<'_> {
             }
             ManifestEvent::Expanded => {
                 self.live.expansion = Expansion::Complete;
-                self.pending = None;
             }
             ManifestEvent::Broken(reason) => {
                 self.live.expansion = Expansion::Broken;
                 self.live.give_reason(reason);
             }
+        }
+    }
+
+    fn take_observation(&mut self, observed: Observation) {
+        for segment in self.messages.take(observed, self.live) {
+            self.dispatch(segment);
         }
     }
 
@@ -130,10 +140,8 @@ impl Collector<'_> {
 
     /// Passes a segment to the dispatcher.
     pub(crate) fn dispatch(&self, segment: PendingSegment) {
-        if let Some(pending) = &self.pending {
-            // The dispatcher stops receiving once no new datum may begin.
-            let _ = pending.send(segment);
-        }
+        // The dispatcher stops receiving once no new datum may begin.
+        let _ = self.pending.send(segment);
     }
 
     fn take_stop_request(&mut self, request: StopRequest) {
@@ -147,6 +155,16 @@ impl Collector<'_> {
         let refusal = match reports(&delivery.body, self.live.job(), &self.key) {
             Ok(Reports::Authentic(reports)) => {
                 for report in reports {
+                    if let Event::Held {
+                        inquiry,
+                        worker,
+                        datums,
+                    } = report.event
+                    {
+                        self.messages
+                            .take_answer(&inquiry, Answer { worker, datums });
+                        continue;
+                    }
                     let report = with_verdict(report, self.context).await?;
                     self.note(report);
                 }
@@ -185,7 +203,10 @@ impl Collector<'_> {
                 Event::Ended { verdict, first } => (verdict.index, *first),
                 Event::Committed { index, first } => (*index, *first),
                 // These change what is shown, or end the wait for the workers of a stopped job.
-                Event::Running { .. } | Event::Retrying { .. } | Event::Released { .. } => continue,
+                Event::Running { .. }
+                | Event::Retrying { .. }
+                | Event::Held { .. }
+                | Event::Released { .. } => continue,
             };
             if !self.live.tally.is_outstanding(index) {
                 continue;
@@ -243,7 +264,7 @@ impl Collector<'_> {
         let pressure = BackPressure {
             ended: self.live.tally.worked() - self.ended_before,
             total: (expansion == Expansion::Complete).then_some(counts.total),
-            closed: self.live.stop_request != StopRequest::Run || expansion == Expansion::Broken,
+            closed: !self.live.may_publish(),
         };
         self.pressure
             .send_if_modified(|now| std::mem::replace(now, pressure) != pressure);

@@ -95,6 +95,7 @@ impl LiveJob {
                 tracing::warn!(job.id = %self.record.id, datum.index = index, "a report refers to a verdict that is not in the ledger");
                 None
             }
+            Event::Held { .. } => None,
             Event::Released { worker } => {
                 self.released.insert(worker);
                 None
@@ -105,6 +106,19 @@ impl LiveJob {
                 self.note_verdict(*verdict)
             }
         }
+    }
+
+    /// Datums reported as running, at most [`Snapshot::MOST_RUNNING`], and by which worker.
+    pub(crate) fn running(&self) -> Vec<(WorkerId, u64)> {
+        let running = self.running.values();
+        running
+            .map(|datum| (datum.worker.clone(), datum.index))
+            .collect()
+    }
+
+    /// True while datums may be published.
+    pub(crate) fn may_publish(&self) -> bool {
+        self.stop_request == StopRequest::Run && self.expansion != Expansion::Broken
     }
 
     /// Number of workers that released the job after a stop.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use drover_shared::datum::{StageStats, Verdict, VerdictState};
+use drover_shared::datum::{IndexRanges, StageStats, Verdict, VerdictState};
 use drover_shared::job::{Counts, FailureGroups};
 use drover_shared::ledger::{ManifestEntry, Segment};
 
@@ -139,6 +139,18 @@ impl Tally {
         self.open.values().map(|open| open.segment).collect()
     }
 
+    /// Datums without a verdict.
+    pub(crate) fn outstanding(&self) -> IndexRanges {
+        let mut outstanding = IndexRanges::default();
+        for open in self.open.values() {
+            let pending = open.segment.indexes().zip(&open.pending);
+            for (index, _) in pending.filter(|(_, pending)| **pending) {
+                outstanding.insert(index..index + 1);
+            }
+        }
+        outstanding
+    }
+
     /// Number of datums known so far; all smaller indexes are known.
     pub(crate) fn known(&self) -> u64 {
         self.known
@@ -261,6 +273,8 @@ mod tests {
             "a complete segment is closed"
         );
         assert_eq!(tally.open_segments(), [segment(0, 4)]);
+        let outstanding = [0, 2, 3].into_iter().collect();
+        assert_eq!(tally.outstanding(), outstanding, "1 is skipped");
     }
 
     #[test]

@@ -83,6 +83,8 @@ impl MessagePublisher {
                 PublishOutcome::Confirmed => return Ok(()),
                 PublishOutcome::Unroutable => return Err(target.missing()),
                 PublishOutcome::Nacked => {
+                    // RabbitMQ 3.10 nacks on a channel for ever once the queue was full.
+                    connection.channels.remove(target, &channel);
                     warn!("the broker nacked a message; publishing it again");
                 }
                 PublishOutcome::ChannelLost(BrokerFailure::Transient(why)) => {

@@ -1,0 +1,132 @@
+//! Makes the messages with the datums of a job, and publishes them.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use drover_shared::datum::{Datum, IndexRanges};
+use drover_shared::id::{JobId, PipelineName, StoreId};
+use drover_shared::ledger::{Ledger, Segment};
+use drover_shared::pipeline::SetRule;
+use drover_shared::process::telemetry::{TRACE_TARGET, trace_context};
+use drover_shared::queue::{Broker, Queue, QueueError};
+use drover_shared::wire::{ManifestRange, Message, Task, TaskDatums, Trace, WireError, encode};
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+
+use super::sets::bundle;
+use crate::coordinator::CoordinateError;
+
+/// Bytes of the largest message with inline datums; a larger one refers to a range of the manifest.
+const INLINE: usize = 256 * 1024;
+
+/// Maker of the messages of a job. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct TaskMessages {
+    pub(crate) ledger: Ledger,
+    pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) pipeline: PipelineName,
+    pub(crate) job: JobId,
+    pub(crate) rule: SetRule,
+    pub(crate) workers: NonZeroU32,
+    /// The term of the leader; none without a broker.
+    pub(crate) term: Option<u64>,
+    /// The identity of the store.
+    pub(crate) store: Option<StoreId>,
+}
+
+/// A segment to be published.
+#[derive(Clone, Debug)]
+pub(crate) struct PendingSegment {
+    pub(crate) segment: Segment,
+    /// Datums that are left out: they have ended, or a worker holds them.
+    pub(crate) left_out: IndexRanges,
+    /// True if workers must look for a verdict first: an earlier message may have brought the datums, or a range
+    /// covers datums that have ended.
+    pub(crate) again: bool,
+}
+
+/// A message under way; resolves to its datums once the broker has confirmed it.
+pub(crate) type MessageInFlight = BoxFuture<'static, Result<IndexRanges, QueueError>>;
+
+impl TaskMessages {
+    /// The sets of a segment's datums that are neither skipped nor left out.
+    pub(crate) async fn sets(
+        &self,
+        pending: &PendingSegment,
+    ) -> Result<Vec<Vec<Datum>>, CoordinateError> {
+        let entries = self.ledger.manifest(self.job, pending.segment).await?;
+        let is_open = |datum: &Datum| !pending.left_out.contains(datum.index);
+        let datums = entries
+            .into_iter()
+            .filter(|entry| entry.done.is_none())
+            .map(|entry| entry.datum);
+        Ok(bundle(
+            datums.filter(is_open).collect(),
+            self.rule,
+            self.workers,
+        ))
+    }
+
+    /// Publishes a set of the segment; `total` is the number of the job's datums, once known.
+    pub(crate) fn publish(
+        &self,
+        pending: &PendingSegment,
+        set: Vec<Datum>,
+        total: Option<u64>,
+    ) -> Result<MessageInFlight, WireError> {
+        let indexes = set.iter().map(|datum| datum.index).collect();
+        let message = self.message(pending, set, total)?;
+        let (broker, queue) = (
+            Arc::clone(&self.broker),
+            Queue::Datums(self.pipeline.clone()),
+        );
+        Ok(Box::pin(async move {
+            broker.publish(&queue, message).await?;
+            Ok(indexes)
+        }))
+    }
+
+    fn message(
+        &self,
+        pending: &PendingSegment,
+        set: Vec<Datum>,
+        total: Option<u64>,
+    ) -> Result<Bytes, WireError> {
+        let range = range(pending.segment, &set);
+        let span = tracing::info_span!(
+            target: TRACE_TARGET, parent: None, "publish", job.id = %self.job, datum.index = range.first
+        );
+        let trace = trace_context(&span).map(|parent| Trace {
+            parent,
+            published: Timestamp::now(),
+        });
+        let task = |datums| {
+            Message::Task(Task {
+                job: self.job,
+                datums,
+                total,
+                again: pending.again,
+                term: self.term,
+                store: self.store.clone(),
+                trace: trace.clone(),
+            })
+        };
+        match encode(&task(TaskDatums::Inline(set))) {
+            Ok(inline) if inline.len() <= INLINE => Ok(inline),
+            Ok(_) | Err(WireError::TooLarge { .. }) => encode(&task(TaskDatums::Manifest(range))),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The range of the manifest spanned by `set`, which is not empty.
+fn range(segment: Segment, set: &[Datum]) -> ManifestRange {
+    let first = set.first().map_or(segment.first, |datum| datum.index);
+    let last = set.last().map_or(first, |datum| datum.index);
+    ManifestRange {
+        segment: segment.first,
+        first,
+        count: last - first + 1,
+    }
+}

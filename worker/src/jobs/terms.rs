@@ -1,0 +1,50 @@
+//! The newest term of each pipeline that the current worker has heard of.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use drover_shared::id::PipelineName;
+
+/// The newest terms. A task of an older term was published by a leader that has a successor, which may have published
+/// the datums again.
+#[derive(Debug, Default)]
+pub(crate) struct Terms(Mutex<HashMap<PipelineName, u64>>);
+
+impl Terms {
+    /// Notes a term; true if a later one is known.
+    pub(crate) fn is_over(&self, pipeline: &PipelineName, term: u64) -> bool {
+        let mut terms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match terms.get_mut(pipeline) {
+            Some(newest) if *newest > term => true,
+            Some(newest) => {
+                *newest = term;
+                false
+            }
+            None => {
+                terms.insert(pipeline.clone(), term);
+                false
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_term_is_over_once_a_later_one_of_the_same_pipeline_is_known() {
+        let terms = Terms::default();
+        let [one, other] = ["a", "b"].map(|name| name.parse().unwrap());
+        let told = [
+            (&one, 2),
+            (&one, 2),
+            (&other, 1),
+            (&one, 3),
+            (&one, 2),
+            (&one, 3),
+        ];
+        let over = told.map(|(pipeline, term)| terms.is_over(pipeline, term));
+        assert_eq!(over, [false, false, false, false, true, false]);
+    }
+}
