@@ -16,7 +16,7 @@ pub enum Control {
         /// The job.
         job: JobId,
     },
-    /// To workers: the leader asks for the datums of a job that they hold. Each worker of the pipeline answers with
+    /// To workers: the leader asks for the held datums of a job. Each worker of the pipeline answers with
     /// [`Event::Held`](super::Event::Held).
     ReportHeld {
         /// The pipeline.
@@ -25,7 +25,7 @@ pub enum Control {
         job: JobId,
         /// Name of the inquiry, unique, to be repeated in the answer.
         inquiry: String,
-        /// The term of the leader, if it has one.
+        /// The term of the leader; none without a broker.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         term: Option<u64>,
     },

@@ -69,8 +69,7 @@ pub enum Event {
         /// True if this delivery committed the verdict.
         first: bool,
     },
-    /// The datums that a worker holds, in answer to an inquiry of the leader: their messages have been delivered and are
-    /// not settled yet.
+    /// The datums held by a worker, in answer to an inquiry of the leader: in messages delivered and not settled yet.
     Held {
         /// Name of the inquiry.
         inquiry: String,

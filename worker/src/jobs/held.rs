@@ -1,4 +1,4 @@
-//! The tasks that the current worker holds: delivered, and not settled yet.
+//! The tasks held by the current worker: delivered, and not settled yet.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use drover_shared::datum::IndexRanges;
 use drover_shared::id::JobId;
 use drover_shared::wire::Task;
 
-/// The tasks held, for the leader that asks for them.
+/// The tasks held, for inquiries of the leader.
 #[derive(Debug, Default)]
 pub(crate) struct HeldTasks {
     tasks: Mutex<TasksByJob>,

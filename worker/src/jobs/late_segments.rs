@@ -1,4 +1,4 @@
-//! Segments of manifests that the current worker did not find in the store yet.
+//! Segments of manifests not found in the store yet.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -1,12 +1,12 @@
-//! The newest term of each pipeline that the current worker has heard of.
+//! The newest known term of each pipeline.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use drover_shared::id::PipelineName;
 
-/// The newest terms. A task of an older term was published by a leader that has a successor, which may have published
-/// the datums again.
+/// The newest terms. A task of an older term comes from a leader with a successor, which may have published the datums
+/// again.
 #[derive(Debug, Default)]
 pub(crate) struct Terms(Mutex<HashMap<PipelineName, u64>>);
 

@@ -1,6 +1,6 @@
 //! The real leader under thousands of schedules: several leaders at one job, during expansion and publication.
 //!
-//! Every call of the store waits a time that a seed decides, on a paused clock, and processes freeze now and then. Later
+//! Every call of the store waits a time decided by a seed, on a paused clock, and processes freeze now and then. Later
 //! leaders begin while earlier ones are still at work, as after a lost connection.
 
 use std::cell::RefCell;
@@ -35,7 +35,7 @@ const DATUMS: u64 = 20;
 /// No schedule takes longer, by the paused clock.
 const DEADLINE: Duration = Duration::from_secs(3600);
 
-/// What all processes of a schedule share.
+/// State shared by all processes of a schedule.
 #[derive(Clone)]
 struct World {
     memory: SharedMemory,
@@ -63,7 +63,7 @@ impl World {
         }
     }
 
-    /// Leads the jobs, one after the other, from whatever point they are at.
+    /// Leads the jobs in sequence, each from its present state.
     async fn lead(&self, seed: u64) -> Result<(), CoordinateError> {
         let scheduler = Scheduler::new(seed);
         let ledger = Ledger::new(self.memory.store(scheduler.clone()));
@@ -113,7 +113,7 @@ impl World {
         }
     }
 
-    /// Works, and tells leaders what it holds.
+    /// Works, and answers the inquiries of leaders.
     async fn work(&self, seed: u64) {
         let name = format!("worker-{seed}");
         let in_hand = RefCell::new(IndexRanges::default());
@@ -263,7 +263,7 @@ impl World {
     }
 }
 
-/// The datums from `first` on, at a pace that the schedule decides, so that leaders cut other segments.
+/// The datums from `first` on, at a pace decided by the schedule, so leaders cut different segments.
 fn expansion(scheduler: Scheduler, first: u64) -> DatumSource {
     let (sender, entries) = mpsc::channel(4);
     let feed = async move {
@@ -281,7 +281,7 @@ fn expansion(scheduler: Scheduler, first: u64) -> DatumSource {
     }
 }
 
-/// One schedule: leaders begin at random times, each before the one before has ended.
+/// A schedule: leaders begin at random times, before their predecessors have ended.
 async fn run_schedule(seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
     let world = World::new().await;

@@ -23,6 +23,8 @@ mod coordinate;
 #[cfg(test)]
 mod interleavings;
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
 
 pub use assignment::Assignment;

@@ -1,6 +1,6 @@
-//! Stores of several simulated processes over one memory, whose every call is a point where others may run.
+//! Stores of several simulated processes over one memory, with a scheduling point in every call.
 //!
-//! For tests on a paused clock: a call waits a time that the seed decides, before and after it takes effect, so the
+//! For tests on a paused clock: a call waits a time decided by the seed, before and after its effect, so the
 //! seed decides the order of all calls. Now and then a whole process freezes.
 
 use std::fmt;
@@ -71,12 +71,12 @@ impl Scheduler {
     }
 }
 
-/// The memory of a store that several simulated processes share.
+/// The memory of a store, shared by several simulated processes.
 #[derive(Clone, Debug, Default)]
 pub struct SharedMemory(Arc<InMemory>);
 
 impl SharedMemory {
-    /// The store as a process with this schedule has it.
+    /// The store of a process with the given schedule.
     pub fn store(&self, scheduler: Scheduler) -> Store {
         Store::with_objects(Arc::new(ScheduledObjects {
             memory: Arc::clone(&self.0),

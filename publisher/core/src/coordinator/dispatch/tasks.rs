@@ -1,4 +1,4 @@
-//! Makes the messages with the datums of a job, and publishes them.
+//! Makes and publishes the messages with the datums of a job.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -39,14 +39,14 @@ pub(crate) struct TaskMessages {
 #[derive(Clone, Debug)]
 pub(crate) struct PendingSegment {
     pub(crate) segment: Segment,
-    /// Datums that are left out: they have ended, or a worker holds them.
+    /// Datums left out: ended, or in the hands of a worker.
     pub(crate) left_out: IndexRanges,
     /// True if workers must look for a verdict first: an earlier message may have brought the datums, or a range
     /// covers datums that have ended.
     pub(crate) again: bool,
 }
 
-/// A message under way; resolves to its datums once the broker has confirmed it.
+/// A message under way; resolves to its datums after the confirmation by the broker.
 pub(crate) type MessageInFlight = BoxFuture<'static, Result<IndexRanges, QueueError>>;
 
 impl TaskMessages {

@@ -1,4 +1,4 @@
-//! Asks the workers of a pipeline for the datums of a job that they hold.
+//! Asks the workers of a pipeline for the datums of a job in their hands.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::missing::Holdings;
 
-/// The shortest wait for answers: a worker that drains answers, too, and is no consumer any more.
+/// The shortest wait for answers: a draining worker answers, too, but is no consumer any more.
 const LEAST_WAIT: Duration = Duration::from_millis(300);
 /// The longest wait for answers.
 const MOST_WAIT: Duration = Duration::from_secs(2);
 /// Time limit of the broadcast, which a broker under an alarm does not take.
 const BROADCAST_LIMIT: Duration = Duration::from_secs(5);
 
-/// An answer of a worker: the datums that it holds.
+/// An answer of a worker: the datums in its hands.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) worker: WorkerId,
@@ -35,7 +35,7 @@ pub(crate) struct Inquiry {
     pub(crate) term: Option<u64>,
     /// Unique; the answers repeat it.
     pub(crate) name: String,
-    /// Datums that were reported as running, and by which worker. One that does not answer holds them while it lives.
+    /// Datums reported as running, with the worker. A living worker without an answer counts as the holder.
     pub(crate) running: Vec<(WorkerId, u64)>,
 }
 
@@ -99,7 +99,7 @@ fn number(depth: Depth) -> usize {
     usize::try_from(depth.consumers).unwrap_or(usize::MAX)
 }
 
-/// The depth of the datums queue. A queue that is gone is declared again, and is empty.
+/// The depth of the datums queue. A missing queue is declared again, and is empty.
 pub(crate) async fn depth(
     broker: &dyn Broker,
     pipeline: &PipelineName,

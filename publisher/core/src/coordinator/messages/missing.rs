@@ -1,8 +1,8 @@
 //! Pure: which published datums have lost their message.
 //!
-//! A message may be lost in many ways: the queue was purged or deleted by hand, or by a leader that was frozen; a policy
-//! let the queue expire, or cut it. The datum of a lost message is outstanding, the queue is empty, and no worker holds
-//! it. A datum that looks like that twice in a row is a suspect, and the workers are asked. The wait between the looks
+//! A message may be lost in many ways: the queue was purged or deleted by hand, or by a frozen leader; a policy let the
+//! queue expire. The datum of a lost message is outstanding, the queue is empty, and no worker holds the datum. Such a
+//! datum is a suspect. After two looks in a row with the same suspects the workers are asked; the wait between the looks
 //! leaves time to messages on their way.
 
 use std::time::Duration;
@@ -10,11 +10,11 @@ use std::time::Duration;
 use drover_shared::datum::IndexRanges;
 use tokio::time::Instant;
 
-/// A worker that was found to hold a datum is asked again after the time, as it may have died with the message.
+/// The holder of a datum is asked again after the time, as the worker may have died with the message.
 const HELD_FOR: Duration = Duration::from_secs(30);
 
-/// How long workers that do not answer may hold datums: frozen ones, which the broker notices within three heartbeats of
-/// ten seconds, and those of an older Drover. Doubled each time, as an older Drover never answers.
+/// How long workers without an answer may hold datums: frozen workers, noticed by the broker within three heartbeats of
+/// ten seconds, and workers of an older Drover. Doubled each time, as an older Drover never answers.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Answers of the workers to an inquiry.
@@ -24,12 +24,12 @@ pub(crate) struct Holdings {
     pub(crate) ready: u64,
     /// True if every consumer of the queue has answered.
     pub(crate) is_complete: bool,
-    /// Datums that a worker holds.
+    /// Datums in the hands of workers.
     pub(crate) held: IndexRanges,
 }
 
 impl Holdings {
-    /// The broker did not answer: there may be messages, and nothing is known to be held.
+    /// The broker did not answer: messages may be ready, and no holder is known.
     pub(crate) fn unknown() -> Self {
         Self {
             ready: 1,
@@ -39,15 +39,15 @@ impl Holdings {
     }
 }
 
-/// The published datums of a job, and what is known of their messages.
+/// The published datums of a job, and the knowledge about their messages.
 #[derive(Debug)]
 pub(crate) struct MissingDatums {
-    /// Datums whose messages were confirmed by the broker, or that a worker held at the beginning.
+    /// Datums with a message confirmed by the broker or held by a worker at the beginning.
     published: IndexRanges,
-    /// Datums that a worker held at the last complete inquiry.
+    /// Datums held by workers at the last complete inquiry.
     held: IndexRanges,
     held_at: Instant,
-    /// Outstanding datums that were neither ready nor held at the last look.
+    /// Outstanding datums neither ready nor held at the last look.
     suspects: IndexRanges,
     /// Since when workers have not answered.
     unanswered_since: Option<Instant>,
@@ -55,7 +55,7 @@ pub(crate) struct MissingDatums {
 }
 
 impl MissingDatums {
-    /// Nothing is published yet.
+    /// No datum is published yet.
     pub(crate) fn new(now: Instant) -> Self {
         Self {
             published: IndexRanges::default(),
@@ -72,7 +72,7 @@ impl MissingDatums {
         self.published.extend(datums);
     }
 
-    /// Notes the datums that workers hold as a leader begins.
+    /// Notes the datums in the hands of workers as a leader begins.
     pub(crate) fn note_held(&mut self, holdings: &Holdings, now: Instant) {
         self.note_published(&holdings.held);
         self.held = holdings.held.clone();
@@ -96,8 +96,8 @@ impl MissingDatums {
         must_ask
     }
 
-    /// Judges the answers to an inquiry. Returns the datums to be published again; they count as published once they
-    /// are [noted](Self::note_published).
+    /// Judges the answers to an inquiry. Returns the datums to be published again, which count as published once
+    /// [noted](Self::note_published).
     pub(crate) fn judge(
         &mut self,
         holdings: &Holdings,

@@ -1,4 +1,4 @@
-//! Watches the messages of a running job, and publishes again what neither the queue nor a worker has any more.
+//! Watches the messages of a running job, and publishes lost messages again.
 
 pub(crate) mod inquiry;
 pub(crate) mod missing;

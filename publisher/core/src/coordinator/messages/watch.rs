@@ -25,11 +25,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 pub(crate) struct MessageWatch {
     messages: TaskMessages,
     missing: MissingDatums,
-    /// The datums of messages that the dispatcher has published.
+    /// The datums of messages published by the dispatcher.
     published: mpsc::UnboundedReceiver<IndexRanges>,
     under_way: FuturesUnordered<BoxFuture<'static, Result<Observation, CoordinateError>>>,
     open_inquiry: Option<OpenInquiry>,
-    /// Segments of an earlier leader, to be published once it is known what the workers hold.
+    /// Segments of an earlier leader, to be published after the inquiry.
     pending: Vec<PendingSegment>,
     look_at: Instant,
 }
@@ -169,7 +169,7 @@ impl MessageWatch {
         }));
     }
 
-    /// Publishes lost datums again, beside the dispatcher and its window, which counts them already.
+    /// Publishes lost datums again, beside the dispatcher, whose window counts the datums already.
     fn publish_again(&mut self, missing: IndexRanges, segments: Vec<Segment>) {
         let messages = self.messages.clone();
         tracing::warn!(
