@@ -1,5 +1,4 @@
 //! Damaged records: whatever happens to one file below `.drover`, no command panics or hangs, and no run is silently wrong.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fmt;
 use std::fs;

@@ -152,7 +152,7 @@ mod tests {
     fn pairs_from_the_network_may_overlap_and_overflow() {
         let set: IndexRanges =
             serde_json::from_str("[[5,3],[0,0],[6,4],[18446744073709551615,9]]").unwrap();
-        assert_eq!(set.ranges().collect::<Vec<_>>(), [5..10]);
+        assert!(set.ranges().eq(std::iter::once(5..10)));
     }
 
     proptest! {

@@ -18,7 +18,7 @@ pub(crate) struct CodeWatch {
     seen: Mutex<SeenCode>,
 }
 
-/// What the last look found.
+/// The result of the last look.
 #[derive(Debug, Default)]
 struct SeenCode {
     states: Vec<Option<FileAttributes>>,

@@ -323,6 +323,7 @@ async fn run_schedule(seed: u64) {
 }
 
 /// Shows a step of a leader if only one seed is run.
+#[expect(clippy::disallowed_methods, reason = "a setting of a test")]
 fn tell(step: std::fmt::Arguments<'_>) {
     if std::env::var_os(SEED).is_some() {
         eprintln!("{:?}: {step}", tokio::time::Instant::now());
@@ -334,6 +335,7 @@ const SEED: &str = "DROVER_SEED";
 const SCHEDULES: &str = "DROVER_SCHEDULES";
 
 /// The seeds to run.
+#[expect(clippy::disallowed_methods, reason = "settings of a test")]
 fn seeds() -> Range<u64> {
     let number = |name| std::env::var(name).ok().map(|text| text.parse().unwrap());
     match number(SEED) {

@@ -32,6 +32,10 @@ enum Guard {
 }
 
 /// A job in the store.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, of which every combination is a state"
+)]
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 struct StoredJob {
     /// Number of datums in the manifest, a log whose next key is this number.

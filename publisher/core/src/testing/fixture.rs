@@ -150,7 +150,7 @@ impl Fixture {
         let context = self.context(&broker, &control(), &assignment.record);
         let mut reports = self.reports(&broker).await;
         tokio::select! {
-            ended = timeout(DEADLINE, resume(assignment, context, &mut *reports)) => ended.expect("the job hangs"),
+            ended = timeout(DEADLINE, Box::pin(resume(assignment, context, &mut *reports))) => ended.expect("the job hangs"),
             () = self.run_fake_worker(&broker, behavior) => panic!("the worker died"),
         }
     }
@@ -166,7 +166,7 @@ impl Fixture {
         let context = self.context(&broker, &control(), &assignment.record);
         let mut reports = self.reports(&broker).await;
         tokio::select! {
-            ended = timeout(DEADLINE, resume(assignment.clone(), context, &mut *reports)) => panic!("it ended: {ended:?}"),
+            ended = timeout(DEADLINE, Box::pin(resume(assignment.clone(), context, &mut *reports))) => panic!("it ended: {ended:?}"),
             () = self.run_fake_worker(&broker, behavior) => assignment,
         }
     }
@@ -178,7 +178,7 @@ impl Fixture {
         let context = self.context(&broker, &control(), &assignment.record);
         let mut reports = self.reports(&broker).await;
         tokio::select! {
-            ended = timeout(DEADLINE, resume(assignment, context, &mut *reports)) => ended.expect("the job hangs").unwrap(),
+            ended = timeout(DEADLINE, Box::pin(resume(assignment, context, &mut *reports))) => ended.expect("the job hangs").unwrap(),
             () = self.run_fake_worker(&broker, behavior) => panic!("the worker died"),
         }
     }

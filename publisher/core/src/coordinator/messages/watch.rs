@@ -16,7 +16,6 @@ use super::inquiry::{Answer, Inquiry, depth};
 use super::missing::{Holdings, MissingDatums};
 use crate::coordinator::CoordinateError;
 use crate::coordinator::dispatch::tasks::{PendingSegment, TaskMessages};
-use crate::coordinator::track::live::LiveJob;
 
 /// Interval between two looks at the queue.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -32,6 +31,18 @@ pub(crate) struct MessageWatch {
     /// Segments of an earlier leader, to be published after the inquiry.
     pending: Vec<PendingSegment>,
     look_at: Instant,
+}
+
+/// The work of a job without a verdict, as its leader knows it.
+pub(crate) trait OpenWork {
+    /// Datums without a verdict.
+    fn outstanding(&self) -> IndexRanges;
+    /// Segments with outstanding datums.
+    fn open_segments(&self) -> Vec<Segment>;
+    /// Running datums and their workers, as reported.
+    fn running(&self) -> Vec<(WorkerId, u64)>;
+    /// True while messages for workers may be published.
+    fn may_publish(&self) -> bool;
 }
 
 /// An inquiry under way.
@@ -91,15 +102,19 @@ impl MessageWatch {
     }
 
     /// Draws the conclusion from an observation. Returns segments for the dispatcher.
-    pub(crate) fn take(&mut self, observed: Observation, live: &LiveJob) -> Vec<PendingSegment> {
+    pub(crate) fn take(
+        &mut self,
+        observed: Observation,
+        work: &dyn OpenWork,
+    ) -> Vec<PendingSegment> {
         let now = Instant::now();
         match observed {
             Observation::Nothing => {}
             Observation::Published(datums) => self.missing.note_published(&datums),
             Observation::Looked(depth) => {
-                let outstanding = live.tally.outstanding();
-                if self.missing.look(depth.ready, &outstanding, now) && live.may_publish() {
-                    self.ask(live.running());
+                let outstanding = work.outstanding();
+                if self.missing.look(depth.ready, &outstanding, now) && work.may_publish() {
+                    self.ask(work.running());
                 }
             }
             Observation::Inquired(holdings) if !self.pending.is_empty() => {
@@ -111,10 +126,10 @@ impl MessageWatch {
                 return pending;
             }
             Observation::Inquired(holdings) => {
-                let outstanding = live.tally.outstanding();
+                let outstanding = work.outstanding();
                 let missing = self.missing.judge(&holdings, &outstanding, now);
-                if !missing.is_empty() && live.may_publish() {
-                    self.publish_again(missing, live.tally.open_segments());
+                if !missing.is_empty() && work.may_publish() {
+                    self.publish_again(missing, work.open_segments());
                 }
             }
         }

@@ -26,7 +26,7 @@ use crate::coordinator::dispatch::dispatcher::BackPressure;
 use crate::coordinator::dispatch::tasks::PendingSegment;
 use crate::coordinator::manifest::write::ManifestEvent;
 use crate::coordinator::messages::inquiry::Answer;
-use crate::coordinator::messages::watch::{MessageWatch, Observation};
+use crate::coordinator::messages::watch::{MessageWatch, Observation, OpenWork};
 use crate::coordinator::{CoordinateError, JobContext, StopRequest};
 
 /// Interval between two snapshots for display.

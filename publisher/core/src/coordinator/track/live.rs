@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use drover_shared::datum::Verdict;
+use drover_shared::datum::{IndexRanges, Verdict};
 use drover_shared::id::{JobId, WorkerId};
 use drover_shared::job::{InvalidTransition, JobEvent, JobRecord, JobState};
 use drover_shared::ledger::Segment;
@@ -15,6 +15,7 @@ use super::failure_limit::{FailureRule, Failures, TooManyFailures};
 use super::rate::Rate;
 use super::tally::{Tally, TallyChange};
 use crate::coordinator::manifest::redo::Redone;
+use crate::coordinator::messages::watch::OpenWork;
 use crate::coordinator::{RunningDatum, Snapshot, StopRequest};
 
 /// State of a running job.
@@ -106,19 +107,6 @@ impl LiveJob {
                 self.note_verdict(*verdict)
             }
         }
-    }
-
-    /// Datums reported as running, at most [`Snapshot::MOST_RUNNING`], and by which worker.
-    pub(crate) fn running(&self) -> Vec<(WorkerId, u64)> {
-        let running = self.running.values();
-        running
-            .map(|datum| (datum.worker.clone(), datum.index))
-            .collect()
-    }
-
-    /// True while datums may be published.
-    pub(crate) fn may_publish(&self) -> bool {
-        self.stop_request == StopRequest::Run && self.expansion != Expansion::Broken
     }
 
     /// Number of workers that released the job after a stop.
@@ -269,6 +257,27 @@ impl LiveJob {
             files: None,
             record,
         }
+    }
+}
+
+impl OpenWork for LiveJob {
+    fn outstanding(&self) -> IndexRanges {
+        self.tally.outstanding()
+    }
+
+    fn open_segments(&self) -> Vec<Segment> {
+        self.tally.open_segments()
+    }
+
+    fn running(&self) -> Vec<(WorkerId, u64)> {
+        let running = self.running.values();
+        running
+            .map(|datum| (datum.worker.clone(), datum.index))
+            .collect()
+    }
+
+    fn may_publish(&self) -> bool {
+        self.stop_request == StopRequest::Run && self.expansion != Expansion::Broken
     }
 }
 
