@@ -40,13 +40,14 @@ pub(crate) fn cluster_of(user: User) -> TestCluster {
     }
 }
 
-/// Makes a root with a `/pfs`, as a container has, and runs the rest of the command line in it. If `FOREIGN` is set, that
+/// Makes a root with a `/pfs` and a `/dev/shm` of its own, as a container has, and runs the rest of the command line in it. If `FOREIGN` is set, that
 /// folder is the `/pfs`, else an empty one.
 const CONTAINER: &str = r#"
     root="$OUTSIDE/root"; mkdir -p "$root" && mount -t tmpfs none "$root" || exit 71
     for each in /*; do
         if [ -L "$each" ]; then cp -P "$each" "$root"; elif [ -d "$each" ]; then mkdir "$root$each" && mount --rbind "$each" "$root$each"; fi
     done
+    mount -t tmpfs -o mode=1777 none "$root/dev/shm" || exit 75
     mkdir "$root/pfs" && chmod 777 "$root/pfs" || exit 72
     [ -z "$FOREIGN" ] || mount --bind "$FOREIGN" "$root/pfs" || exit 73
     mkdir "$root/old" && here=$PWD && cd "$root" && pivot_root . old && umount -l /old && rmdir /old || exit 74

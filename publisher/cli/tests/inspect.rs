@@ -197,11 +197,11 @@ async fn failures_are_grouped_from_the_verdicts() {
         "{told}"
     );
     assert!(
-        told.contains(&format!("drover logs {} --datum 1", sample.job)),
+        told.contains(&format!("drover logs {} --datum 1", sample.job.short())),
         "{told}"
     );
     assert!(
-        told.contains(&format!("drover retry {}", sample.job)),
+        told.contains(&format!("drover retry {}", sample.job.short())),
         "{told}"
     );
 }
@@ -273,7 +273,7 @@ async fn a_damaged_record_is_named_and_hides_no_other() {
     std::fs::write(&path, "{ \"job\": tru").unwrap();
     let listed = sample.drover(&["jobs"]);
     assert!(
-        String::from_utf8_lossy(&listed.stdout).contains(&newer.id.to_string()),
+        String::from_utf8_lossy(&listed.stdout).contains(&newer.id.short()),
         "{listed:?}"
     );
     assert!(

@@ -94,7 +94,7 @@ impl Drop for Disk {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_scratch_disk_fails_no_datum_and_a_datum_that_fills_it_fails() {
-    let script = "touch $FARM/running; until test -e $FARM/go; do sleep 0.01; done; \
+    let script = "touch $FARM/running; until test -e $FARM/go; do touch $FARM/waiting; sleep 0.01; done; \
                   head -c $(cat $in) /dev/zero > /pfs/out/x";
     let transform = json!({"cmd": ["sh", "-c", script]});
     let mut farm = Farm::with(json!({"transform": transform, "datum_tries": 1})).await;
@@ -116,7 +116,12 @@ async fn a_full_scratch_disk_fails_no_datum_and_a_datum_that_fills_it_fails() {
     // The datum comes again and again while the disk is full.
     eventually("it was handed back", || farm.path("running").exists()).await;
     assert!(farm.ledger.committed(farm.job, 0).await.unwrap().is_none());
+    // Space comes back while an attempt waits: between a failure and the look at the disk it would blame the datum.
+    std::fs::remove_file(farm.path("waiting")).unwrap();
+    std::fs::remove_file(farm.path("go")).unwrap();
+    exists(&farm.path("waiting")).await;
     std::fs::remove_file(disk.0.join("ballast")).unwrap();
+    open(&farm.path("go"));
     let (verdict, _) = farm.ended().await;
     assert_eq!(verdict.state, VerdictState::Success, "{:?}", verdict.cause);
     farm.publish(vec![farm.datum(1, "large")]).await;

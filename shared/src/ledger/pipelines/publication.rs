@@ -32,9 +32,11 @@ impl Ledger {
         job: JobId,
         term: Option<u64>,
     ) -> Result<Option<PublicationNumber>, StoreError> {
+        // The highest number that is taken, though a listing may not show it.
+        let mut taken = 0;
         let number = loop {
             let numbers = self.publications(pipeline).await?;
-            let latest = numbers.last().copied().unwrap_or_default();
+            let latest = numbers.last().copied().unwrap_or_default().max(taken);
             if latest > 0 && self.published_job(pipeline, latest).await? == Some(job) {
                 break latest;
             }
@@ -48,7 +50,7 @@ impl Ledger {
                     break latest + 1;
                 }
                 // Another process has claimed the number, or the record is ours and the answer was lost.
-                Err(StoreError::Exists { .. }) => {}
+                Err(StoreError::Exists { .. }) => taken = latest + 1,
                 Err(error) => return Err(error),
             }
         };
@@ -100,7 +102,7 @@ mod tests {
 
     use super::*;
     use crate::job::{JobRecord, JobState};
-    use crate::store::Store;
+    use crate::store::{Location, Store};
 
     async fn job(ledger: &Ledger, pipeline: &PipelineName) -> JobRecord {
         let record = JobRecord::new(JobId::generate(), pipeline.clone(), Timestamp::now());
@@ -139,5 +141,18 @@ mod tests {
         );
         let two = claim(second.id).await.unwrap();
         assert!(ledger.is_latest_publication(&pipeline, two).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_number_that_a_directory_takes_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let location = Location::folder(folder.path()).unwrap();
+        let ledger = Ledger::new(Store::open(&location).await.unwrap());
+        let pipeline: PipelineName = "p".parse().unwrap();
+        let key = layout::output_publication(&pipeline, 1);
+        std::fs::create_dir_all(folder.path().join(key.to_string())).unwrap();
+        let job = job(&ledger, &pipeline).await;
+        let claimed = ledger.claim_publication(&pipeline, job.id, None).await;
+        assert_eq!(claimed.unwrap(), Some(PublicationNumber(2)));
     }
 }
