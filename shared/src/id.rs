@@ -295,7 +295,7 @@ impl fmt::Display for StoreId {
     }
 }
 
-/// A name that a script gives to a submission, so that repeating it submits nothing: 1–200 visible ASCII characters.
+/// Name of a submission, chosen by a script; a repeated submission with the same key submits nothing: 1–200 visible ASCII characters.
 #[derive(Clone, Debug, Eq, Hash, PartialEq, DeserializeFromStr, SerializeDisplay)]
 pub struct IdempotencyKey(String);
 

@@ -31,7 +31,7 @@ struct PhaseState {
     protection: OnceLock<WorkerProtection>,
 }
 
-/// The protection of a worker against the commands that it runs.
+/// The protection of a worker against its commands.
 #[derive(Clone, Debug, Serialize)]
 pub struct WorkerProtection {
     /// The sandbox of the commands.

@@ -14,7 +14,7 @@ pub struct JobBacklog {
     pub unfinished_jobs: u64,
     /// Known datums of unfinished jobs that have not finished.
     pub outstanding: u64,
-    /// The job that was submitted last, if the store still knows it.
+    /// The job submitted last, if the store still has the job.
     pub last_job: Option<JobRecord>,
 }
 

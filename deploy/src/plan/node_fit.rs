@@ -55,7 +55,7 @@ pub fn fitting<'a>(nodes: impl IntoIterator<Item = &'a Node>, fit: &NodeFit<'_>)
     u32::try_from(fitting).unwrap_or(u32::MAX)
 }
 
-/// True if the kubelet of the node reports that it is ready.
+/// True if the kubelet of the node reports ready.
 pub fn is_node_ready(node: &Node) -> bool {
     let conditions = node
         .status

@@ -7,7 +7,7 @@ const LINKAGE: &str = if cfg!(target_feature = "crt-static") {
     "dynamic"
 };
 
-/// The features of each build; there are no optional ones.
+/// The features of each build; no feature is optional.
 const FEATURES: &str = "\
 stores:   folder, s3://, gs://, az://
 queues:   embedded, RabbitMQ (amqp://, amqps://)

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::datum::{IndexRanges, Verdict};
 use crate::id::{JobId, WorkerId};
 
-/// A report about a job, usually about one of its datums.
+/// A report about a job, usually about a datum of the job.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Report {
     /// The job.

@@ -374,7 +374,7 @@ impl DatumRun<'_> {
     }
 }
 
-/// The failure of an attempt whose inputs or code, named by `what`, may differ from those of its id.
+/// The failure of an attempt whose inputs or code, named by `what`, may differ from the content in the datum's id.
 fn void_attempt(what: &str, is_final: bool) -> FailedAttempt {
     let message = format!("{what} changed while its datum ran; run the pipeline again");
     FailedAttempt {

@@ -67,7 +67,7 @@ fn event(verdict: Verdict, first: bool) -> Event {
     }
 }
 
-/// Runs the datum and commits its verdict. None if another worker committed one before the datum got a slot.
+/// Runs the datum and commits its verdict. None if another worker committed a verdict before the datum got a slot.
 async fn process(
     claimed: &ClaimedDatum,
     context: &WorkerContext,

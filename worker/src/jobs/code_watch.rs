@@ -35,14 +35,14 @@ pub(crate) struct CodeMoment(u64);
 pub(crate) enum CodeCheck {
     /// Nothing changed.
     Unchanged,
-    /// The named file changed and has its content again. The attempt may have seen another one.
+    /// The named file changed and has its old content again. The attempt may have seen other content.
     Touched(String),
     /// The named file is no longer the one that the ids depend on.
     Changed(String),
 }
 
 impl CodeWatch {
-    /// Watches those of `files` that are on the local machine. Blocking.
+    /// Watches all `files` on the local machine. Blocking.
     pub(crate) fn begin(files: Vec<CodeFile>) -> Self {
         let mut files = files;
         files.retain(|file| file.path.is_file());

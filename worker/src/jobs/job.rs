@@ -221,7 +221,7 @@ impl Jobs {
         }
     }
 
-    /// Forgets the jobs that were met longest ago, except for those with datums in flight: these need the token.
+    /// Forgets the jobs met longest ago, except for jobs with datums in flight, which need the token.
     fn forget_idle(&self, recent: &mut VecDeque<Arc<Job>>) {
         while recent.len() > REMEMBERED {
             let idle = recent.iter().rposition(|job| Arc::strong_count(job) == 1);

@@ -83,7 +83,7 @@ fn start() -> io::Result<Pid> {
     Ok(Pid::from_raw(pid))
 }
 
-/// Reaps all children that have ended; returns the exit code of the worker, if it is among them.
+/// Reaps all ended children; returns the exit code of the worker, if the worker has ended.
 fn reap(worker: Pid) -> Option<ExitCode> {
     loop {
         match waitpid(None, Some(WaitPidFlag::WNOHANG)) {

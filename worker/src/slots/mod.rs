@@ -1,4 +1,4 @@
-//! The places where commands run, and the directory that all of them share.
+//! The places where commands run, and their common directory.
 
 mod pool;
 mod scratch;

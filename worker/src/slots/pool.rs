@@ -218,7 +218,7 @@ impl SlotLease<'_> {
         self.pausing = None;
     }
 
-    /// The slot's runner; a new one is started if the last one died.
+    /// The slot's runner; a new runner is started if the last runner died.
     pub(crate) async fn runner(&mut self) -> Result<&mut Runner, RunnerError> {
         let slot = self.slot.as_mut().expect("a lease has its slot");
         match &mut slot.runner {

@@ -23,7 +23,7 @@ use crate::triggers::{InputWatcher, NextWork, PendingJob, PipelineEvent, WatchCo
 
 /// Between two looks at another pipeline's job.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Reason of a job that was stopped before its start.
+/// Reason of a job stopped before its start.
 const STOPPED: &str = "stopped on request";
 
 /// Resumes submitted jobs, and starts those of registered pipelines. Cheap to clone.

@@ -213,7 +213,7 @@ impl<'a> LocalJob<'a> {
     }
 }
 
-/// The reason of a job whose local workers have ended before it.
+/// The reason of a job whose local workers have ended before the job.
 fn reason_of(worked: &Result<(), WorkError>) -> String {
     match worked {
         Ok(()) => "stopped by a signal".to_owned(),

@@ -74,7 +74,7 @@ pub(super) async fn begin(
     Ok(store.persist(&key).await?)
 }
 
-/// The keys that `plan` changes, removals first as in their execution, and whether a file is there.
+/// The keys changed by `plan`, removals first as in the execution; true if a file is there.
 fn changed_keys(
     plan: &Plan,
     output: &StoreKey,

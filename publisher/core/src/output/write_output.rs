@@ -125,7 +125,7 @@ pub(super) async fn attempt(
     Ok(summary)
 }
 
-/// Names the inputs of two datums that wrote the same path; any other error stays as it is.
+/// Names the inputs of two datums that wrote the same path; other errors are unchanged.
 async fn with_inputs(
     request: &OutputRequest<'_>,
     mut error: OutputError,

@@ -1,7 +1,7 @@
 //! Retention: removes finished jobs, superseded outputs and old logs, and tells the space that a store takes.
 //!
 //! The decisions are pure: [expiring jobs](expiry), [unused work](unused_work), [old logs](log_age), and the
-//! [remaining files](remains) of an expired job. A [pass](pass) carries the decisions out for one pipeline. Inputs and output
+//! [remaining files](remains) of an expired job. A [pass] carries the decisions out for one pipeline. Inputs and output
 //! folders are never touched. A pass may end at any moment: marks in the store hold the rest of the work.
 
 mod expiry;

@@ -1,4 +1,4 @@
-//! Random histories: whatever is needed stays, everything else goes, and a pass that is cut off loses nothing.
+//! Random histories: needed files stay, all other files go, and an interrupted pass loses nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;

@@ -80,7 +80,7 @@ impl SharedWatcher {
             // A folder that is gone is not watched any more.
             let _ = instance.unwatch(place);
         }
-        // The instance watches each folder once, also one inside another.
+        // The instance watches each folder once, also a folder inside another folder.
         for (place, depth) in affected {
             let _ = self.begin(&place, depth);
         }

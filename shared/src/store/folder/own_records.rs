@@ -57,7 +57,7 @@ pub(super) fn open(root: &Path, key: &StoreKey) -> Result<File, StoreError> {
 fn open_without_links(root: &Path, key: &StoreKey) -> io::Result<File> {
     // Not to wait for the writer of a pipe.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    // `.drover` itself may be a link to another disk.
+    // The directory `.drover` may be a link to another disk.
     let ours = rustix::fs::open(
         root.join(layout::DROVER_FOLDER),
         OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,

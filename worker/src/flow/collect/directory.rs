@@ -73,7 +73,7 @@ impl OutputDirectory {
         moved.map_err(|error| InfrastructureError::scratch(path)(error.into()))
     }
 
-    /// Opens the file at `path` to read it. The caller must check that it still is a regular file.
+    /// Opens the file at `path` for reading. The caller must check that the file is still regular.
     pub(super) fn open_file(&self, path: &str, parent: &mut Parent) -> Result<File, FlowError> {
         let (open, name) = self.parent_of(path, parent)?;
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;

@@ -252,7 +252,7 @@ pub(super) fn duplicate(source: &Path, place: &Path, ours: bool) -> io::Result<(
     copy(&mut from, place)
 }
 
-/// Makes the file at `place` one with a single name, if the command gave it other names.
+/// Replaces the file at `place` by a file with a single name, if the command gave the file other names.
 pub(super) fn unshare(place: &Path) -> io::Result<()> {
     let mut beside = place.as_os_str().to_owned();
     beside.push(".whole");

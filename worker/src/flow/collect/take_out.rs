@@ -117,7 +117,7 @@ enum TakenOut {
 /// The state of the command that wrote the output.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum WriterState {
-    /// The command has ended, and so have all processes that it started.
+    /// The command and all processes started by the command have ended.
     Gone,
     /// The command runs and may have the files open, so they are copied.
     Alive,

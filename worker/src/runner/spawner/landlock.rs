@@ -134,8 +134,8 @@ fn allowed_beside(hidden: &[PathBuf]) -> BTreeSet<PathBuf> {
         .collect();
     // A hidden directory inside another hidden directory needs no rule.
     directories.retain(|directory| !hidden.iter().any(|hidden| directory.starts_with(hidden)));
-    // A rule is about the directory itself, whatever its name: one for a second mount of a directory on the way would
-    // allow everything.
+    // A rule is about the directory, not about a name: a rule
+    // for a second mount of a directory on the way would allow everything.
     let on_the_way_itself: BTreeSet<_> = directories.iter().filter_map(|it| identity(it)).collect();
     directories
         .into_iter()

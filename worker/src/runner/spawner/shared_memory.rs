@@ -25,7 +25,7 @@ pub(super) struct SharedMemory {
 }
 
 impl SharedMemory {
-    /// Shared memory to clean in `sandbox`; none where commands have their own, or where others may use it.
+    /// Shared memory to clean in `sandbox`; none where commands have a private one, or where other programs may use the directory.
     pub(super) fn of(sandbox: Sandbox) -> Option<Self> {
         (sandbox == Sandbox::Links).then(|| Self::watch(Path::new(DIRECTORY)))
     }
@@ -43,7 +43,7 @@ impl SharedMemory {
         self.users.insert(user);
     }
 
-    /// Removes what commands have left, once all their processes have ended.
+    /// Removes the leavings of commands, after the end of all processes of the command.
     pub(super) fn clean(&self) {
         for name in names(&self.directory).filter(|name| !self.kept.contains(name)) {
             let path = self.directory.join(name);

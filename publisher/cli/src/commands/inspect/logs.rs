@@ -71,7 +71,7 @@ async fn find(ledger: &Ledger, id: JobId, choice: &DatumChoice) -> anyhow::Resul
             .into_iter()
             .filter(|entry| choice.matches(&entry.datum))
         {
-            // Datums of equal content have one id and one log, so the first is as good as the others.
+            // Datums of equal content share the id and the log, so the first datum stands for all.
             if !matches!(choice, DatumChoice::Path(_)) {
                 return Ok(entry);
             }
@@ -84,7 +84,7 @@ async fn find(ledger: &Ledger, id: JobId, choice: &DatumChoice) -> anyhow::Resul
     one_of(found, count, id, choice)
 }
 
-/// The one datum that a path names, or an error that lists the candidates.
+/// The single datum with the path, or an error with the candidates.
 fn one_of(
     mut found: Vec<ManifestEntry>,
     count: usize,

@@ -24,7 +24,7 @@ impl WorkingDir {
         }
     }
 
-    /// The warning about entries that have appeared since, except those that Drover made.
+    /// The warning about entries that have appeared since, except entries made by Drover.
     pub(super) fn warning(&self, of_drover: &[&str]) -> Option<String> {
         let after = entries(&self.path)?;
         let appeared: Vec<String> = after

@@ -23,7 +23,7 @@ const MOST_JOBS: usize = 20;
 /// Longest time for looking into the store: somebody waits at the keyboard.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Prints the script that makes a shell ask this binary.
+/// Prints the script by which a shell asks the binary `drover`.
 pub(crate) fn completions(typed: &Completions, context: &Context) -> anyhow::Result<Exit> {
     let mut script = Vec::new();
     let shell = typed.shell.to_string();
@@ -63,7 +63,7 @@ fn offering(arg: Arg, values: fn(&KnownNames) -> Vec<CompletionCandidate>) -> Ar
     }))
 }
 
-/// The jobs by their short ids, each with its pipeline and state.
+/// The jobs by short id, with pipeline and state.
 fn jobs(known: &KnownNames) -> Vec<CompletionCandidate> {
     let candidate = |record: &JobRecord| {
         let about = format!("{} {}", record.pipeline, record.state);

@@ -11,7 +11,7 @@ use drover_shared::wire::{Authenticity, Message, Report, authenticity, decode};
 /// Messages on the reports queue that were refused, by `reason`.
 pub(crate) const REFUSED: &str = "drover_reports_refused_total";
 
-/// The reports of a message about one job, by their trustworthiness.
+/// The reports of a message about one job, by trustworthiness.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Reports {
     /// From a worker of the job.
@@ -19,7 +19,7 @@ pub(crate) enum Reports {
     /// From an older worker or a stranger.
     Hints {
         reports: Vec<Report>,
-        /// True if the message claims an authenticity that it does not have.
+        /// True if the message has a wrong authentication code.
         forged: bool,
     },
 }

@@ -1,4 +1,4 @@
-//! Connects to a broker: its hosts are tried in turn, beginning with the one that answered last.
+//! Connects to a broker: the hosts are tried in turn, beginning with the host that answered last.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -63,7 +63,7 @@ impl Manager for BrokerConnector {
     type Type = lapin::Connection;
     type Error = ConnectError;
 
-    /// Makes one attempt to connect to each host, until one answers.
+    /// Attempts to connect to each host once, until a host answers.
     async fn create(&self) -> Result<lapin::Connection, ConnectError> {
         let mut failures = Failures::default();
         for (at, host) in self.in_turn() {

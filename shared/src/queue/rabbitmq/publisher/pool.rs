@@ -149,7 +149,7 @@ impl Drop for InFlightMessage<'_> {
 pub struct PublishConnections(NonZeroUsize);
 
 impl PublishConnections {
-    /// Enough for a process that publishes for one pipeline at a time.
+    /// Enough for a process with one leader at a time.
     pub const ONE: Self = Self(NonZeroUsize::MIN);
 
     /// More would burden the broker without publishing more.
