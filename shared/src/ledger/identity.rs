@@ -28,11 +28,8 @@ impl Ledger {
     /// The identity of the store; none in a store that no leader or publisher has used with a broker, or only an older
     /// Drover.
     pub async fn identity(&self) -> Result<Option<StoreIdentity>, StoreError> {
-        match self.read(&layout::identity(), advice::IDENTITY).await {
-            Ok(identity) => Ok(Some(identity)),
-            Err(StoreError::Missing { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+        self.read_optional(&layout::identity(), advice::IDENTITY)
+            .await
     }
 
     /// The identity of the store, made now if there is none. A worker never makes one: its store may be an empty folder
@@ -46,12 +43,9 @@ impl Ledger {
             made_at: self.store.location().to_string(),
         };
         let key = layout::identity();
-        match self.store.create(&key, to_json(&key, &identity)?).await {
-            Ok(()) => Ok(identity),
-            // Another process was first, or the answer to an earlier attempt was lost.
-            Err(StoreError::Exists { .. }) => self.read(&key, advice::IDENTITY).await,
-            Err(error) => Err(error),
-        }
+        let created = self.store.create(&key, to_json(&key, &identity)?).await;
+        self.first_created(created, identity, &key, advice::IDENTITY)
+            .await
     }
 }
 

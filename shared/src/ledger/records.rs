@@ -49,6 +49,35 @@ impl Ledger {
         serde_json::from_slice(&record).map_err(|error| damaged(key, advice, error))
     }
 
+    /// The JSON record at `key`; none if there is no object.
+    pub(super) async fn read_optional<T: DeserializeOwned>(
+        &self,
+        key: &StoreKey,
+        advice: &'static str,
+    ) -> Result<Option<T>, StoreError> {
+        match self.read(key, advice).await {
+            Ok(record) => Ok(Some(record)),
+            Err(StoreError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The record at `key` after an attempt to create `mine` there: the first record counts.
+    pub(super) async fn first_created<T: DeserializeOwned>(
+        &self,
+        created: Result<(), StoreError>,
+        mine: T,
+        key: &StoreKey,
+        advice: &'static str,
+    ) -> Result<T, StoreError> {
+        match created {
+            Ok(()) => Ok(mine),
+            // Another process was first, or the answer to an earlier attempt was lost.
+            Err(StoreError::Exists { .. }) => self.read(key, advice).await,
+            Err(error) => Err(error),
+        }
+    }
+
     /// The bytes of the record or records at `key`, without their checksum.
     pub(super) async fn record_bytes(
         &self,

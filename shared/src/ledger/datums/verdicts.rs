@@ -91,14 +91,12 @@ impl Ledger {
 
     async fn try_single(&self, job: JobId, index: u64) -> Result<Option<Verdict>, StoreError> {
         let key = layout::commit(job, index);
-        match self.read::<Verdict>(&key, advice::VERDICT).await {
-            Ok(verdict) if verdict.index == index => Ok(Some(verdict)),
-            Ok(verdict) => {
+        match self.read_optional::<Verdict>(&key, advice::VERDICT).await? {
+            Some(verdict) if verdict.index != index => {
                 let problem = format!("it is the verdict of datum {}", verdict.index);
                 Err(damaged(&key, advice::VERDICT, problem))
             }
-            Err(StoreError::Missing { .. }) => Ok(None),
-            Err(error) => Err(error),
+            verdict => Ok(verdict),
         }
     }
 

@@ -22,14 +22,12 @@ impl Ledger {
     /// The default retention of the pipelines; empty without a setting.
     pub async fn retention(&self) -> Result<Retention, StoreError> {
         let key = layout::retention();
-        match self.read::<StoreRetention>(&key, advice::RETENTION).await {
-            Ok(saved) => {
-                let parsed = saved.retention.parse();
-                parsed.map_err(|problem: String| damaged(&key, advice::RETENTION, problem))
-            }
-            Err(StoreError::Missing { .. }) => Ok(Retention::default()),
-            Err(error) => Err(error),
-        }
+        let saved = self.read_optional::<StoreRetention>(&key, advice::RETENTION);
+        let Some(saved) = saved.await? else {
+            return Ok(Retention::default());
+        };
+        let parsed = saved.retention.parse();
+        parsed.map_err(|problem: String| damaged(&key, advice::RETENTION, problem))
     }
 
     /// Sets the default retention of the pipelines, in the notation of [`Retention`]; none removes the setting.

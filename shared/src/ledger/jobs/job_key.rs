@@ -9,11 +9,8 @@ use crate::store::{StoreError, layout};
 impl Ledger {
     /// The key of a job; none if no leader of this version has led the job, which an older Drover submitted.
     pub async fn job_key(&self, job: JobId) -> Result<Option<JobKey>, StoreError> {
-        match self.read(&layout::job_key(job), advice::JOB_KEY).await {
-            Ok(key) => Ok(Some(key)),
-            Err(StoreError::Missing { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+        self.read_optional(&layout::job_key(job), advice::JOB_KEY)
+            .await
     }
 
     /// The key of a job, which is made unless the job has one. A folder store shows the key to its user alone, and to the
@@ -27,10 +24,7 @@ impl Ledger {
             key: at.clone(),
             source: error.into(),
         })?;
-        match self.store.create_private(&at, to_json(&at, &key)?).await {
-            // Another process made the key just now.
-            Ok(()) | Err(StoreError::Exists { .. }) => self.read(&at, advice::JOB_KEY).await,
-            Err(error) => Err(error),
-        }
+        let created = self.store.create_private(&at, to_json(&at, &key)?).await;
+        self.first_created(created, key, &at, advice::JOB_KEY).await
     }
 }

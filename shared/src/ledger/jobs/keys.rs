@@ -29,14 +29,9 @@ impl Ledger {
             key: key.clone(),
             jobs,
         };
-        match self.store.create(&at, to_json(&at, &mine)?).await {
-            Ok(()) => Ok(mine.jobs),
-            Err(StoreError::Exists { .. }) => {
-                let first: KeyedSubmission = self.read(&at, advice::KEY).await?;
-                Ok(first.jobs)
-            }
-            Err(error) => Err(error),
-        }
+        let created = self.store.create(&at, to_json(&at, &mine)?).await;
+        let first = self.first_created(created, mine, &at, advice::KEY).await?;
+        Ok(first.jobs)
     }
 }
 

@@ -86,11 +86,8 @@ impl Ledger {
 
     /// Submission of a job; none if the job was not submitted to the broker.
     pub async fn submission(&self, job: JobId) -> Result<Option<Submission>, StoreError> {
-        match self.read(&layout::submission(job), advice::JOB).await {
-            Ok(submission) => Ok(Some(submission)),
-            Err(StoreError::Missing { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+        self.read_optional(&layout::submission(job), advice::JOB)
+            .await
     }
 
     /// Submitted jobs of a pipeline that have not ended, oldest first, with their submissions.

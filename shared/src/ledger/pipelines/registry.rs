@@ -285,11 +285,7 @@ impl Ledger {
     }
 
     async fn read_revision(&self, key: &StoreKey) -> Result<Option<StoredRevision>, StoreError> {
-        match self.read(key, advice::REGISTERED).await {
-            Ok(stored) => Ok(Some(stored)),
-            Err(StoreError::Missing { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+        self.read_optional(key, advice::REGISTERED).await
     }
 
     /// Input fingerprint of the newest job of a registered pipeline, if the pipeline started a job.
