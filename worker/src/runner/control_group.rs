@@ -24,14 +24,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(1);
 /// The control group of a slot, in one or two hierarchies.
 #[derive(Debug)]
 pub(super) struct ControlGroup {
-    levels: Vec<Level>,
-}
-
-/// The directory of the group in one hierarchy, and the directory above it, which the current process belongs to.
-#[derive(Debug)]
-struct Level {
-    group: PathBuf,
-    above: PathBuf,
+    /// The group's directory in each hierarchy.
+    directories: Vec<PathBuf>,
 }
 
 /// True if the current process is in the control group of a slot.
@@ -42,72 +36,62 @@ pub(super) fn is_in_control_group() -> bool {
     })
 }
 
+/// Moves the current process into the group with the directories. Processes that it starts later are in the group from
+/// their first moment. A move takes milliseconds.
+pub(super) fn enter(directories: &[PathBuf]) {
+    for directory in directories {
+        // A hierarchy that refuses gives no protection and does no harm.
+        let _ = fs::write(directory.join("cgroup.procs"), "0");
+    }
+}
+
 impl ControlGroup {
     /// A new group without processes; none where the current process may not make any.
     pub(super) fn create() -> Option<Self> {
         let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
         let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
-        let levels: Vec<Level> = hierarchies(&groups, &mounts)
-            .into_iter()
-            .filter_map(|above| Level::create(above).ok())
+        let above = hierarchies(&groups, &mounts);
+        let directories: Vec<PathBuf> = above
+            .iter()
+            .filter_map(|above| create_below(above).ok())
             .collect();
-        (!levels.is_empty()).then_some(Self { levels })
+        (!directories.is_empty()).then_some(Self { directories })
     }
 
-    /// Runs `start` while the current process is in the group, so that the started process and its descendants are in
-    /// the group from their first moment.
-    pub(super) fn start_inside<T>(&self, start: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        for level in &self.levels {
-            // A hierarchy that refuses gives no protection and does no harm.
-            let _ = enter(&level.group);
-        }
-        let started = start();
-        for level in &self.levels {
-            enter(&level.above)?;
-        }
-        started
+    /// The group's directory in each hierarchy, for [`enter`].
+    pub(super) fn directories(&self) -> &[PathBuf] {
+        &self.directories
     }
 
     /// Kills all processes of the group, waits for their exit at most `timeout`, and removes the group.
     pub(super) fn end(self, timeout: Duration) {
         let deadline = Instant::now() + timeout;
-        for level in &self.levels {
-            level.end(deadline);
+        for group in &self.directories {
+            end_in_hierarchy(group, deadline);
         }
     }
 }
 
-impl Level {
-    fn create(above: PathBuf) -> io::Result<Self> {
-        // The process must be able to return from the new group. Opening the file tells; a move costs milliseconds.
-        fs::OpenOptions::new()
-            .write(true)
-            .open(above.join("cgroup.procs"))?;
-        remove_empty_groups(&above);
-        let group = above.join(format!("{NAME}{}", std::process::id()));
-        fs::create_dir(&group)?;
-        // Only the hierarchy of the controller has the file.
-        let _ = fs::write(group.join("pids.max"), MAX_PROCESSES.to_string());
-        Ok(Self { group, above })
-    }
+fn create_below(above: &Path) -> io::Result<PathBuf> {
+    remove_empty_groups(above);
+    let group = above.join(format!("{NAME}{}", std::process::id()));
+    fs::create_dir(&group)?;
+    // Only the hierarchy of the controller has the file.
+    let _ = fs::write(group.join("pids.max"), MAX_PROCESSES.to_string());
+    Ok(group)
+}
 
-    fn end(&self, deadline: Instant) {
-        // No process can fork any more.
-        let _ = fs::write(self.group.join("pids.max"), "0");
-        while fs::remove_dir(&self.group).is_err() && Instant::now() < deadline {
-            if fs::write(self.group.join("cgroup.kill"), "1").is_err() {
-                for process in processes(&self.group) {
-                    let _ = kill(process, Signal::SIGKILL);
-                }
+fn end_in_hierarchy(group: &Path, deadline: Instant) {
+    // No process can fork any more.
+    let _ = fs::write(group.join("pids.max"), "0");
+    while fs::remove_dir(group).is_err() && Instant::now() < deadline {
+        if fs::write(group.join("cgroup.kill"), "1").is_err() {
+            for process in processes(group) {
+                let _ = kill(process, Signal::SIGKILL);
             }
-            std::thread::sleep(POLL_INTERVAL);
         }
+        std::thread::sleep(POLL_INTERVAL);
     }
-}
-
-/// Moves the current process into a group.
-fn enter(group: &Path) -> io::Result<()> {
-    fs::write(group.join("cgroup.procs"), "0")
 }
 
 fn processes(group: &Path) -> Vec<Pid> {

@@ -26,7 +26,10 @@ fn take_over_as_runner() -> Option<ExitCode> {
     let scratch = PathBuf::from(arguments.next()?);
     match role.to_str()? {
         "guard" => Some(guard::guard(sandbox, &scratch)),
-        "supervise" => Some(guard::supervise(sandbox, &scratch)),
+        "supervise" => {
+            let group: Vec<_> = arguments.map(PathBuf::from).collect();
+            Some(guard::supervise(sandbox, &scratch, &group))
+        }
         "spawn" => Some(spawner::spawn_commands()),
         "serve" => Some(server::serve(sandbox)),
         _ => None,

@@ -1,7 +1,8 @@
 //! The processes that end what others leave: the guard, the first process of a runner, and the supervisor, the second.
 
+mod guard_process;
+mod next_process;
 mod supervisor;
-mod watch;
 
+pub(super) use guard_process::guard;
 pub(super) use supervisor::supervise;
-pub(super) use watch::guard;

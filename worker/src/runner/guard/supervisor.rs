@@ -2,20 +2,14 @@
 //! server with its command when the worker exits, even when the server hangs. The supervisor stays outside the mounts of
 //! the server, so it can safely remove the scratch directory.
 
-use std::io;
-use std::path::Path;
-use std::process::{Child, Command, ExitCode};
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitCode};
 
 use rustix::event::Timespec;
-use rustix::process::{getpid, set_child_subreaper};
 
-use super::watch::watch;
-use crate::runner::filesystem::{SlotScratch, remove_links};
-use crate::runner::frame::{self, RunnerResponse};
+use super::next_process::{clean_up, end_orphans, process, start, watch};
 use crate::runner::settings::Sandbox;
-use crate::runner::spawner::orphans::{self, Reach};
-use crate::runner::{HIDDEN_ARGUMENT, namespaces};
+use crate::runner::{control_group, namespaces};
 
 /// How long the server may take to clean up after the exit of the worker.
 const CLEANUP_TIMEOUT: Timespec = Timespec {
@@ -23,27 +17,18 @@ const CLEANUP_TIMEOUT: Timespec = Timespec {
     tv_nsec: 0,
 };
 
-/// How long processes may take to exit after KILL.
-const KILL_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Supervises a server in `sandbox` until the server or the worker exits.
-pub(in crate::runner) fn supervise(sandbox: Sandbox, scratch: &Path) -> ExitCode {
-    let watched = start_server(sandbox, scratch).and_then(|server| {
-        watch(server, &CLEANUP_TIMEOUT).map_err(|error| format!("watching the runner: {error}"))
-    });
-    let _ = orphans::kill_orphans(Reach::Children, KILL_TIMEOUT);
-    if sandbox == Sandbox::Links {
-        remove_links(scratch);
-    }
-    // The next runner of the slot removes the rest.
-    let _ = SlotScratch::remove(scratch);
-    match watched {
-        Ok(code) => code,
-        Err(reason) => {
-            let _ = frame::write(&mut io::stdout(), &RunnerResponse::Refused(reason));
-            ExitCode::FAILURE
-        }
-    }
+/// Supervises a server in `sandbox` until the server or the worker exits. Everything below is in the control group with
+/// the directories `group`.
+pub(in crate::runner) fn supervise(
+    sandbox: Sandbox,
+    scratch: &Path,
+    group: &[PathBuf],
+) -> ExitCode {
+    control_group::enter(group);
+    let started = start_server(sandbox, scratch);
+    let watched = started.and_then(|server| watch(server, &CLEANUP_TIMEOUT));
+    end_orphans();
+    clean_up(watched, sandbox, scratch)
 }
 
 fn start_server(sandbox: Sandbox, scratch: &Path) -> Result<Child, String> {
@@ -52,11 +37,5 @@ fn start_server(sandbox: Sandbox, scratch: &Path) -> Result<Child, String> {
         Sandbox::Mounts => namespaces::unshare(false)?,
         Sandbox::Links | Sandbox::Environment => {}
     }
-    set_child_subreaper(Some(getpid()))
-        .map_err(|error| format!("becoming a subreaper: {error}"))?;
-    Command::new("/proc/self/exe")
-        .args([HIDDEN_ARGUMENT, "serve", sandbox.name()])
-        .arg(scratch)
-        .spawn()
-        .map_err(|error| format!("starting the runner: {error}"))
+    start(process("serve", sandbox, scratch))
 }
