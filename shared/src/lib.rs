@@ -20,6 +20,8 @@ pub mod wire;
 
 pub mod backoff;
 pub mod causes;
+pub mod names;
 pub mod process;
+pub mod random;
 mod tls;
 pub mod units;

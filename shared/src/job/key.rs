@@ -1,10 +1,11 @@
 //! The key of a job, which authenticates the job's messages.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 
 use serde::{Deserialize, Serialize};
+
+use crate::random::random_bytes;
 
 /// Length of a key, in bytes.
 const BYTES: usize = 32;
@@ -18,9 +19,7 @@ pub struct JobKey([u8; BYTES]);
 impl JobKey {
     /// A new key from the random numbers of the kernel.
     pub fn generate() -> io::Result<Self> {
-        let mut key = [0; BYTES];
-        File::open("/dev/urandom")?.read_exact(&mut key)?;
-        Ok(Self(key))
+        random_bytes().map(Self)
     }
 
     /// A hasher for an authentication code: BLAKE3 in its keyed mode.

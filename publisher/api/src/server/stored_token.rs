@@ -1,11 +1,12 @@
 //! The token of the store, created at the first start of a service.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use drover_shared::random::random_bytes;
 use drover_shared::store::{Store, StoreError, StoreKey};
 use rustix::fs::OFlags;
 
@@ -169,8 +170,7 @@ fn parsed(place: String, text: &str, is_new: bool) -> Result<StoredToken, Stored
 }
 
 fn random() -> io::Result<String> {
-    let mut bytes = [0; RANDOM_BYTES];
-    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    let bytes = random_bytes::<RANDOM_BYTES>()?;
     Ok(blake3::hash(&bytes).to_hex()[..TOKEN_LENGTH].to_owned())
 }
 

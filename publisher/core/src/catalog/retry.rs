@@ -3,6 +3,7 @@
 use drover_shared::id::JobId;
 use drover_shared::job::{CauseKey, FailureGroup, FailureGroups, JobRecord};
 use drover_shared::ledger::{Ledger, Scope};
+use drover_shared::names::first_names;
 use drover_shared::pipeline::{self, Findings};
 use drover_shared::store::StoreError;
 
@@ -60,14 +61,10 @@ fn missing(job: JobId, typed: &str, known: &FailureGroups) -> String {
         return format!("nothing failed in job {job}, so there is no group {typed:?} to retry");
     }
     let name = |group: &&FailureGroup| format!("{} ({} × {group})", group.key(), group.count);
-    let named: Vec<String> = groups.iter().take(MOST_NAMED).map(name).collect();
-    let more = match groups.len().saturating_sub(MOST_NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
+    let named: Vec<String> = groups.iter().map(name).collect();
     format!(
-        "not one group of failures of job {job} has a key that begins with {typed:?}; its groups are {}{more}",
-        named.join(", ")
+        "not one group of failures of job {job} has a key that begins with {typed:?}; its groups are {}",
+        first_names(&named, MOST_NAMED)
     )
 }
 

@@ -158,7 +158,8 @@ impl PipelineLeader {
                     if !may_run || self.is_locked_elsewhere(pipeline).await? {
                         return Ok(LeadEnd::ForNow);
                     }
-                    self.lead_job(*record, submission, &fence, &mut candidacy.leadership)
+                    // The future is large.
+                    Box::pin(self.lead_job(*record, submission, &fence, &mut candidacy.leadership))
                         .await?;
                     // Other pipelines that wait for capacity come first.
                     if self.limit.available_permits() == 0 {

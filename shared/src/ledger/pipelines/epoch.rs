@@ -54,9 +54,6 @@ impl Ledger {
 
     /// Begun epochs, ascending; early epochs may be missing.
     async fn epochs(&self, pipeline: &PipelineName) -> Result<Vec<u64>, StoreError> {
-        let names = self.store.names(&layout::epochs(pipeline)).await?;
-        let mut epochs: Vec<u64> = names.iter().filter_map(|name| name.parse().ok()).collect();
-        epochs.sort_unstable();
-        Ok(epochs)
+        self.numbers(&layout::epochs(pipeline), "").await
     }
 }

@@ -4,6 +4,7 @@ mod dead_letters;
 mod epoch;
 mod leader_term;
 mod lock;
+mod numbers;
 mod publication;
 mod registry;
 

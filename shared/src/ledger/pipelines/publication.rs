@@ -85,13 +85,7 @@ impl Ledger {
     /// The numbers claimed, ascending; early ones may be missing.
     async fn publications(&self, pipeline: &PipelineName) -> Result<Vec<u64>, StoreError> {
         let prefix = layout::output_publications(pipeline);
-        let names = self.store.names(&prefix).await?;
-        let numbers = names.iter();
-        let mut numbers: Vec<u64> = numbers
-            .filter_map(|name| name.strip_suffix(".json")?.parse().ok())
-            .collect();
-        numbers.sort_unstable();
-        Ok(numbers)
+        self.numbers(&prefix, ".json").await
     }
 }
 

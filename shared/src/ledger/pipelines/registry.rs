@@ -266,8 +266,8 @@ impl Ledger {
 
     async fn latest_revision(&self, name: &PipelineName) -> Result<LatestRevision, StoreError> {
         loop {
-            let names = self.store.names(&layout::revisions(name)).await?;
-            let Some(last) = names.iter().filter_map(|name| number(name)).max() else {
+            let revisions = self.numbers(&layout::revisions(name), ".json").await?;
+            let Some(last) = revisions.last().copied() else {
                 return Ok(LatestRevision::default());
             };
             // A concurrent change may have removed the revision meanwhile.
@@ -306,10 +306,6 @@ impl Ledger {
         let text = fingerprint.to_owned().into();
         self.store.put(&layout::started_for(name), text).await
     }
-}
-
-fn number(name: &str) -> Option<u64> {
-    name.strip_suffix(".json")?.parse().ok()
 }
 
 #[cfg(test)]

@@ -1,11 +1,16 @@
 //! `drover run`: runs pipelines in sequence on the local machine.
 
-use anyhow::Context as _;
 use std::sync::Arc;
 
+use anyhow::Context as _;
+use drover_core::catalog::{self, SubmitOptions};
+use drover_core::code;
+use drover_core::coordinator::{Assignment, Scope, Snapshot};
+use drover_core::leader::{LocalWorkers, OnShutdown, PipelineLeader, QUEUE_CAPACITY, Workers};
 use drover_shared::id::PipelineName;
 use drover_shared::job::{FailureGroups, JobRecord, JobState};
 use drover_shared::ledger::Ledger;
+use drover_shared::names::first_names;
 use drover_shared::process::{Lifecycle, ShutdownOutcome, Tokens, process_name};
 use drover_shared::queue::Embedded;
 use tokio::sync::watch;
@@ -21,10 +26,9 @@ use crate::commands::spec::sources::{CheckedSpecs, PreparedPipeline};
 use crate::commands::spec::{plan, sources};
 use crate::exit::Exit;
 use crate::render;
-use drover_core::catalog::{self, SubmitOptions};
-use drover_core::code;
-use drover_core::coordinator::{Assignment, Scope, Snapshot};
-use drover_core::leader::{LocalWorkers, OnShutdown, PipelineLeader, QUEUE_CAPACITY, Workers};
+
+/// How many code files of a pipeline are named.
+const MOST_NAMED: usize = 5;
 
 pub(crate) async fn run(typed: &Run, context: &Context) -> anyhow::Result<Exit> {
     if typed.dry_run {
@@ -68,21 +72,11 @@ fn print_code(checked: &CheckedSpecs, ledger: &Ledger, context: &Context) {
     for PreparedPipeline { pipeline, .. } in &checked.pipelines {
         let found = code::find(pipeline, &context.current_dir, store);
         let names: Vec<String> = found.into_iter().flatten().map(|file| file.name).collect();
-        if let Some(names) = shortened(&names) {
+        if !names.is_empty() {
+            let names = first_names(&names, MOST_NAMED);
             let message = format!("watching code: {names} (a change runs the work again)");
             context.console.message(message);
         }
-    }
-}
-
-/// The first names, and the number of further ones; none without names.
-fn shortened(names: &[String]) -> Option<String> {
-    const MOST: usize = 5;
-    let shown = names.get(..MOST).unwrap_or(names).join(", ");
-    match names.len() {
-        0 => None,
-        count if count > MOST => Some(format!("{shown} and {} more", count - MOST)),
-        _ => Some(shown),
     }
 }
 

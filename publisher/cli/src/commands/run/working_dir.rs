@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use drover_shared::names::first_names;
+
 /// Directories with more entries are not watched.
 const MOST_ENTRIES: usize = 10_000;
 /// How many files the warning names.
@@ -48,14 +50,10 @@ fn entries(path: &Path) -> Option<BTreeSet<OsString>> {
 }
 
 fn warning(appeared: &[String]) -> Option<String> {
-    let shown = appeared.get(..NAMED).unwrap_or(appeared).join(", ");
-    let more = match appeared.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
+    let shown = first_names(appeared, NAMED);
     (!appeared.is_empty()).then(|| {
         format!(
-            "warning: {shown}{more} appeared in the working directory while the commands ran; only files in {{out}} become output"
+            "warning: {shown} appeared in the working directory while the commands ran; only files in {{out}} become output"
         )
     })
 }

@@ -37,10 +37,21 @@ impl BrokerConnector {
 
     /// Reads the broker's version from the greeting.
     pub(in crate::queue::rabbitmq) async fn version(&self) -> Result<Version, ConnectError> {
+        self.first_answer(EndpointConnector::version).await
+    }
+
+    /// The first answer of the hosts, which are asked in turn.
+    async fn first_answer<T>(
+        &self,
+        ask: impl AsyncFn(&EndpointConnector) -> Result<T, ConnectError>,
+    ) -> Result<T, ConnectError> {
         let mut failures = Failures::default();
         for (at, host) in self.in_turn() {
-            match host.version().await {
-                Ok(version) => return Ok(self.answered(at, version)),
+            match ask(host).await {
+                Ok(answer) => {
+                    self.last.store(at, Ordering::Relaxed);
+                    return Ok(answer);
+                }
                 Err(failure) => failures.add(host, failure),
             }
         }
@@ -52,11 +63,6 @@ impl BrokerConnector {
         let indexes = (first..first + count).map(move |at| at % count);
         indexes.map(|at| (at, &self.hosts[at]))
     }
-
-    fn answered<T>(&self, at: usize, answer: T) -> T {
-        self.last.store(at, Ordering::Relaxed);
-        answer
-    }
 }
 
 impl Manager for BrokerConnector {
@@ -65,14 +71,7 @@ impl Manager for BrokerConnector {
 
     /// Attempts to connect to each host once, until a host answers.
     async fn create(&self) -> Result<lapin::Connection, ConnectError> {
-        let mut failures = Failures::default();
-        for (at, host) in self.in_turn() {
-            match host.connect().await {
-                Ok(connection) => return Ok(self.answered(at, connection)),
-                Err(failure) => failures.add(host, failure),
-            }
-        }
-        Err(failures.into_error())
+        self.first_answer(EndpointConnector::connect).await
     }
 
     async fn recycle(
