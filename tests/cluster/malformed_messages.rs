@@ -2,9 +2,7 @@
 
 use std::fs;
 
-use drover_tests::{Rabbit, TestCluster, eventually};
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::{BasicProperties, Connection, ConnectionProperties};
+use drover_tests::{Rabbit, TestCluster, eventually, publish_as_stranger};
 
 use crate::guarantees::{assert_guarantees, gated_spec};
 
@@ -39,7 +37,7 @@ fn is_parked(cluster: &TestCluster, body: &[u8], reason: &str) {
     let mut worker = cluster.worker("made");
     let id = cluster.publish(&gated_spec());
     cluster.wait_for_lines("runs", 2);
-    smuggle(cluster.url(), "drover.made.datums", body);
+    publish_as_stranger(cluster.url(), "", "drover.made.datums", &[body]);
     let folder = cluster.workspace.path(".drover/pipelines/made/parked");
     let mut parked = Vec::new();
     eventually("it was parked", || {
@@ -58,26 +56,4 @@ fn is_parked(cluster: &TestCluster, body: &[u8], reason: &str) {
     assert_guarantees(cluster, &id, FEW);
     assert!(!worker.has_ended(), "{}", worker.stderr());
     assert_eq!(cluster.workspace.line_count("runs"), FEW);
-}
-
-/// Publishes a message as a stranger would.
-fn smuggle(url: &str, queue: &str, body: &[u8]) {
-    let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
-    runtime.block_on(async {
-        let connection = Connection::connect(url, ConnectionProperties::default()).await;
-        let connection = connection.expect("the broker is there");
-        let channel = connection.create_channel().await.expect("a channel opens");
-        let confirms = channel.confirm_select(ConfirmSelectOptions::default());
-        confirms.await.expect("confirms are known");
-        let sent = channel.basic_publish(
-            "".into(),
-            queue.into(),
-            BasicPublishOptions::default(),
-            body,
-            BasicProperties::default(),
-        );
-        let confirmed = sent.await.expect("it is sent").await;
-        assert!(confirmed.expect("it is answered").is_ack());
-        connection.close(200, "".into()).await.expect("it ends");
-    });
 }

@@ -113,7 +113,7 @@ impl Edited {
         self.workspace.path("in").join(name)
     }
 
-    /// A content that others have too, mostly of one size.
+    /// Content for a file: shared with other files, and mostly of the same size.
     fn content(&mut self) -> String {
         let letter = ["k", "l", "m"][self.random.index(3)];
         format!("{letter}{}\n", self.random.below(11))

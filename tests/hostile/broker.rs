@@ -2,9 +2,7 @@
 
 use std::fs;
 
-use drover_tests::{Spec, TestCluster, eventually};
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::{BasicProperties, Connection, ConnectionProperties};
+use drover_tests::{Spec, TestCluster, eventually, publish_as_stranger};
 use serde_json::{Value, json};
 
 /// Waits for the gate; the third datum fails.
@@ -49,8 +47,10 @@ fn no_forged_report_or_stop_ends_or_spoils_anything() {
     }
     let count = forged.len();
     let stop = json!({"kind": "control", "version": 1, "event": "stop", "job": id});
-    publish(cluster.url(), "", "drover.made.reports", &forged);
-    publish(cluster.url(), "drover.control", "", &[stop.to_string()]);
+    let forged: Vec<&[u8]> = forged.iter().map(String::as_bytes).collect();
+    publish_as_stranger(cluster.url(), "", "drover.made.reports", &forged);
+    let stop = stop.to_string();
+    publish_as_stranger(cluster.url(), "drover.control", "", &[stop.as_bytes()]);
     let parked = cluster.workspace.path(".drover/pipelines/made/parked");
     eventually("every forged report was dead-lettered", || {
         fs::read_dir(&parked).map_or(0, Iterator::count) == count
@@ -65,28 +65,4 @@ fn no_forged_report_or_stop_ends_or_spoils_anything() {
         ("failure", "4: 3 processed, 1 failed".to_owned())
     );
     assert_eq!(cluster.workspace.line_count("runs"), 4, "each ran once");
-}
-
-/// Publishes messages as a stranger would.
-fn publish(url: &str, exchange: &str, key: &str, messages: &[String]) {
-    let runtime = tokio::runtime::Runtime::new().expect("threads can be started");
-    runtime.block_on(async {
-        let connection = Connection::connect(url, ConnectionProperties::default()).await;
-        let connection = connection.expect("the broker is there");
-        let channel = connection.create_channel().await.expect("a channel opens");
-        let confirms = channel.confirm_select(ConfirmSelectOptions::default());
-        confirms.await.expect("confirms are known");
-        for message in messages {
-            let sent = channel.basic_publish(
-                exchange.into(),
-                key.into(),
-                BasicPublishOptions::default(),
-                message.as_bytes(),
-                BasicProperties::default(),
-            );
-            let confirmed = sent.await.expect("it is sent").await;
-            assert!(confirmed.expect("it is answered").is_ack());
-        }
-        connection.close(200, "".into()).await.expect("it ends");
-    });
 }

@@ -1,4 +1,4 @@
-//! Commands that kill what they can reach, and processes that want to outlive Drover.
+//! Commands that kill every process within reach, and descendants of commands that try to outlive Drover.
 
 use std::fs;
 

@@ -32,7 +32,7 @@ pub use leftovers::processes_marked;
 pub use nix::sys::signal::Signal;
 pub use outcome::{Job, Outcome};
 pub use proxy::Proxy;
-pub use rabbit::{Rabbit, shared};
+pub use rabbit::{Rabbit, publish_as_stranger, shared};
 pub use random::Random;
 pub use running::Running;
 pub use spec::Spec;

@@ -2,6 +2,7 @@
 
 mod cleaner;
 mod installation;
+mod stranger;
 
 use std::fs;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -17,6 +18,8 @@ use nix::unistd::Pid;
 use crate::eventually;
 use cleaner::Cleaner;
 use installation::{BrokerSource, Installation};
+
+pub use stranger::publish_as_stranger;
 
 /// Vhosts are made this many at a time: each call of `rabbitmqctl` takes a second.
 const VHOSTS: usize = 16;

@@ -242,29 +242,18 @@ async fn a_record_at_the_place_of_another_one_is_damaged() {
     let ledger = Ledger::new(Store::in_memory());
     let job = JobId::generate();
     ledger.commit(job, &success(1)).await.unwrap();
-    let bytes = ledger.store().get(&layout::commit(job, 1)).await.unwrap();
-    ledger
-        .store()
-        .put(&layout::commit(job, 2), bytes)
-        .await
-        .unwrap();
-    let other = ledger.committed(job, 2).await;
-    assert!(
-        matches!(other, Err(StoreError::Corrupt { .. })),
-        "{other:?}"
-    );
+    let checked = ledger.store().get(&layout::commit(job, 1)).await.unwrap();
     // An older Drover wrote no checksum; the index tells.
-    let bytes = serde_json::to_vec(&success(1)).unwrap();
-    ledger
-        .store()
-        .put(&layout::commit(job, 2), bytes.into())
-        .await
-        .unwrap();
-    let other = ledger.committed(job, 2).await;
-    assert!(
-        matches!(other, Err(StoreError::Corrupt { .. })),
-        "{other:?}"
-    );
+    let unchecked = serde_json::to_vec(&success(1)).unwrap().into();
+    let elsewhere = layout::commit(job, 2);
+    for bytes in [checked, unchecked] {
+        ledger.store().put(&elsewhere, bytes).await.unwrap();
+        let other = ledger.committed(job, 2).await;
+        assert!(
+            matches!(other, Err(StoreError::Corrupt { .. })),
+            "{other:?}"
+        );
+    }
 }
 
 #[tokio::test]

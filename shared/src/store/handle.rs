@@ -254,7 +254,7 @@ impl Store {
     }
 
     /// Forces everything that was written so far to the disk, in the store and in the folders at `keys`, which may lie on other
-    /// file systems. A bucket has nothing to do: what it confirmed, it keeps.
+    /// file systems. A bucket keeps every confirmed object, so nothing is to be forced.
     pub async fn sync(&self, keys: &[StoreKey]) -> Result<(), StoreError> {
         match &self.backend {
             StoreBackend::Folder(folder) => {

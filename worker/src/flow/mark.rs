@@ -48,7 +48,7 @@ impl AttemptMark {
     }
 
     /// Waits for `work` on the datum, and takes the mark back if the claim is lost meanwhile: the broker has given the datum
-    /// to another worker then, and the later end of this one proves nothing about the datum.
+    /// to another worker, so a later death of the current worker is no evidence against the datum.
     pub(super) async fn while_claimed<T>(
         &mut self,
         work: impl Future<Output = T>,

@@ -1,4 +1,4 @@
-//! A broker whose connection can be broken, and that records its calls.
+//! A broker for tests: records all calls, and can lose its connection.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

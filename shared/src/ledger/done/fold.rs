@@ -100,7 +100,7 @@ impl Ledger {
     }
 
     /// Removes the work for which `keep` (given its [position](DoneIndex::position) in `index`) is false. Returns false,
-    /// and changes nothing, if the stored index is another one meanwhile.
+    /// and changes nothing, if the stored index differs from `index` by now.
     pub async fn retain_done(
         &self,
         pipeline: &PipelineName,

@@ -57,7 +57,7 @@ impl Ledger {
     }
 
     /// Forces everything that the processes of the local machine wrote for the pipeline to the disk: staged files, verdicts, seals
-    /// and output folder. A bucket has nothing to do.
+    /// and output folder. In a bucket every confirmed object is durable already.
     pub async fn sync(&self, pipeline: &PipelineName) -> Result<(), StoreError> {
         let elsewhere = [layout::drover_folder(), layout::output(pipeline)];
         self.store.sync(&elsewhere).await

@@ -6,7 +6,7 @@ use super::target::PublishTarget;
 
 /// Messages under way, by connection and by target.
 ///
-/// All messages that are under way to one target use one connection, so they keep their order on one channel. A target
+/// All messages under way to a target use the same connection and channel, so their order is kept. A target
 /// without messages under way gets the connection with the fewest; so publishers that take turns share the first
 /// connection, and publishers at the same time spread over all.
 #[derive(Debug)]
