@@ -24,4 +24,5 @@ pub mod names;
 pub mod process;
 pub mod random;
 mod tls;
+pub mod trace_parent;
 pub mod units;

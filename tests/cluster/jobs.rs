@@ -224,3 +224,24 @@ fn a_broker_that_cannot_be_reached_is_exit_code_4_and_tells_no_password() {
         outcome.transcript()
     );
 }
+
+#[test]
+fn a_command_on_a_worker_runs_in_the_trace_of_the_publisher() {
+    let cluster = TestCluster::new();
+    cluster.workspace.numbered_files("in", 2);
+    let parent = |id: &str| format!("00-0af7651916cd43dd8448eb211c80319c-{id}-01");
+    let spec = copies().sh(r#"echo "$TRACEPARENT" >> "$OUTSIDE/traces""#);
+    let spec = cluster.workspace.spec(&spec);
+    let mut publish = cluster.command(&["publish", &spec]);
+    publish.env("TRACEPARENT", parent("b7ad6b7169203331"));
+    let published = cluster.workspace.start_command(publish).finish().code(0);
+    let mut worker = cluster.worker_command(cluster.url(), "made", &[]);
+    worker.env("TRACEPARENT", parent("0000000000000bad"));
+    let _worker = cluster.workspace.start_command(worker);
+    let _service = cluster.serve();
+    assert_eq!(cluster.wait(published.stdout.trim()).state(), "success");
+    assert_eq!(
+        cluster.workspace.tally("traces"),
+        [(parent("b7ad6b7169203331"), 2)].into()
+    );
+}

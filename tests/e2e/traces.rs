@@ -31,6 +31,11 @@ impl Collector {
         Self { port, spans }
     }
 
+    /// Finds the collector.
+    fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     /// Spans by name; of several spans with a name, the last.
     fn by_name(&self) -> BTreeMap<String, Span> {
         let spans = self.spans.lock().expect("nobody panicked");
@@ -90,8 +95,7 @@ fn a_datum_is_one_trace_from_its_publication_to_its_commit() {
             .sh("cp /pfs/in/a /pfs/out/"),
     );
     let mut command = workspace.command(&["run", &spec]);
-    let endpoint = format!("http://127.0.0.1:{}", collector.port);
-    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint);
+    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint());
     workspace.start_command(command).finish().code(0);
     let names = [
         "commit", "datum", "download", "process", "publish", "queue", "upload",
@@ -125,4 +129,73 @@ fn a_collector_that_is_not_there_hinders_nobody() {
     let mut command = workspace.command(&["run", &spec]);
     command.env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9");
     workspace.start_command(command).finish().code(0);
+}
+
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+/// A pipeline whose command tells its trace context; the second attempt succeeds.
+fn tells_its_trace() -> Spec {
+    Spec::new("made")
+        .reads("in", "/*")
+        .set("datum_tries", 2)
+        .sh(r#"echo "$TRACEPARENT" >> "$OUTSIDE/traces"; [ "$DROVER_ATTEMPT" = 2 ]"#)
+}
+
+#[test]
+fn a_command_runs_in_the_trace_of_the_caller_also_without_a_collector() {
+    let workspace = Workspace::new();
+    workspace.file("in/a", "a");
+    let spec = workspace.spec(&tells_its_trace());
+    let mut command = workspace.command(&["run", &spec]);
+    command.env("TRACEPARENT", PARENT);
+    workspace.start_command(command).finish().code(0);
+    assert_eq!(workspace.tally("traces"), [(PARENT.to_owned(), 2)].into());
+}
+
+#[test]
+fn each_attempt_of_a_command_is_told_a_span_of_its_own_in_the_trace_of_the_caller() {
+    let collector = Collector::start();
+    let workspace = Workspace::new();
+    workspace.file("in/a", "a");
+    let spec = workspace.spec(&tells_its_trace());
+    let mut command = workspace.command(&["run", &spec]);
+    command
+        .env("TRACEPARENT", PARENT)
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint());
+    workspace.start_command(command).finish().code(0);
+    let hex = |id: &[u8]| -> String { id.iter().map(|byte| format!("{byte:02x}")).collect() };
+    let commands = || -> BTreeMap<String, u32> {
+        let spans = collector.spans.lock().expect("nobody panicked");
+        let commands = spans.iter().filter(|span| span.name == "command");
+        let told =
+            commands.map(|span| format!("00-{}-{}-01", hex(&span.trace_id), hex(&span.span_id)));
+        told.map(|told| (told, 1)).collect()
+    };
+    eventually("the spans of both attempts have come", || {
+        commands().len() == 2
+    });
+    assert_eq!(workspace.tally("traces"), commands());
+    eventually("the span of the publication has come", || {
+        collector.by_name().contains_key("publish")
+    });
+    let publish = &collector.by_name()["publish"];
+    assert_eq!(hex(&publish.trace_id), TRACE);
+    assert_eq!(hex(&publish.parent_span_id), "b7ad6b7169203331");
+}
+
+#[test]
+fn a_malformed_trace_context_is_told_and_ignored() {
+    let workspace = Workspace::new();
+    workspace.file("in/a", "a");
+    let spec = workspace.spec(&tells_its_trace());
+    let mut command = workspace.command(&["run", &spec]);
+    command.env("TRACEPARENT", "00-nonsense");
+    let outcome = workspace.start_command(command).finish().code(0);
+    assert!(
+        outcome.stderr.contains("TRACEPARENT is ignored"),
+        "{}",
+        outcome.transcript()
+    );
+    assert_eq!(workspace.tally("traces"), [(String::new(), 2)].into());
 }

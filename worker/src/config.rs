@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use drover_shared::id::WorkerId;
 use drover_shared::pipeline::GIVEN_PREFIX;
+use drover_shared::trace_parent::TraceParent;
 
 use crate::phase::WorkerPhase;
 use crate::runner::SandboxMode;
@@ -83,8 +84,11 @@ const OURS: [&str; 7] = [
     "OTEL_",
 ];
 
+/// The trace context of the worker's own start, which has nothing to do with the datums of its jobs.
+const FOREIGN_TRACE: [&str; 2] = [TraceParent::VARIABLE, "TRACESTATE"];
+
 /// The variables that a user's command inherits. Variables with credentials of the broker or the store are left out (a
-/// command gets its own by `transform.env` or `secrets`), and so is everything that is not UTF-8. A variable with the
+/// command gets its own by `transform.env` or `secrets`), and so are the worker's own trace context and everything that is not UTF-8. A variable with the
 /// prefix [`GIVEN_PREFIX`] is inherited without the prefix, and replaces another variable of that name.
 pub fn inheritable(
     variables: impl IntoIterator<Item = (std::ffi::OsString, std::ffi::OsString)>,
@@ -98,7 +102,7 @@ pub fn inheritable(
         .partition(|(name, _)| name.starts_with(GIVEN_PREFIX));
     let is_ours = |name: &str| {
         let name = name.to_ascii_uppercase();
-        OURS.iter().any(|ours| name.starts_with(ours))
+        OURS.iter().any(|ours| name.starts_with(ours)) || FOREIGN_TRACE.contains(&name.as_str())
     };
     let mut inherited: BTreeMap<_, _> =
         own.into_iter().filter(|(name, _)| !is_ours(name)).collect();
@@ -125,6 +129,8 @@ mod tests {
             ("AZURE_STORAGE_ACCOUNT_KEY", false),
             ("OTEL_EXPORTER_OTLP_HEADERS", false),
             ("DROVERS", true),
+            ("TRACEPARENT", false),
+            ("TRACESTATE", false),
         ];
         for (name, expected) in rows {
             let inherited = inheritable([(name.into(), "value".into())]);

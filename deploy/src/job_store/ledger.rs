@@ -127,6 +127,7 @@ mod tests {
             keep_going: false,
             after: vec![],
             fingerprint: None,
+            trace: None,
         };
         ledger
             .submit(&record, &json!({}), &submission)

@@ -631,6 +631,7 @@ const ALL: Submission = Submission {
     keep_going: false,
     after: Vec::new(),
     fingerprint: None,
+    trace: None,
 };
 
 #[tokio::test]
@@ -643,6 +644,7 @@ async fn a_submission_comes_back_as_it_was_written() {
             keep_going: false,
             after: vec![own],
             fingerprint: None,
+            trace: None,
         };
         for submission in [ALL, retry] {
             let record = submit(&ledger, JobState::Starting, submission.clone()).await;

@@ -9,6 +9,7 @@ use drover_shared::id::{JobId, StoreId};
 use drover_shared::process::telemetry::continue_trace;
 use drover_shared::queue::Delivery;
 use drover_shared::store::StoreError;
+use drover_shared::trace_parent::TraceParent;
 use drover_shared::wire::{self, ManifestRange, Message, Task, TaskDatums};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -197,6 +198,10 @@ async fn run_datums(
         job: &job,
         total: task.total,
         again: task.again || is_of_older_term,
+        trace: task
+            .trace
+            .as_ref()
+            .and_then(|trace| trace.parent.parse().ok()),
     };
     let mut journeys = FuturesUnordered::new();
     for datum in datums {
@@ -241,6 +246,8 @@ struct MessageContext<'a> {
     job: &'a Arc<Job>,
     total: Option<u64>,
     again: bool,
+    /// The trace context of the message; a malformed one counts as none.
+    trace: Option<TraceParent>,
 }
 
 async fn run_datum(
@@ -269,6 +276,7 @@ async fn run_datum(
         started: Timestamp::now(),
         recalled: message.handle.recalled_staged.clone(),
         claim_lost: message.claim_lost.clone(),
+        trace: message.trace.clone(),
         deaths: 0,
     };
     journey(claimed, permit, context).await

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use drover_shared::datum::Datum;
+use drover_shared::trace_parent::TraceParent;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +28,8 @@ pub(crate) struct ClaimedDatum {
     pub(crate) recalled: CancellationToken,
     /// Cancelled when the claim is lost: the broker redelivers the message.
     pub(crate) claim_lost: CancellationToken,
+    /// The trace context of the message.
+    pub(crate) trace: Option<TraceParent>,
     /// The number of worker deaths while the datum ran.
     pub(crate) deaths: u32,
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use drover_shared::datum::{Datum, DatumInput};
 use drover_shared::id::{JobId, PipelineName, WorkerId};
+use drover_shared::trace_parent::TraceParent;
 use jiff::Timestamp;
 
 use crate::runner::{NEXT_DATUM, USUAL_PATH};
@@ -21,6 +22,8 @@ pub(super) struct AttemptContext<'a> {
     pub(super) number: u32,
     /// The end of the attempt's time limit, if any.
     pub(super) deadline: Option<Timestamp>,
+    /// The trace context of the attempt.
+    pub(super) trace: Option<TraceParent>,
     pub(super) worker: &'a WorkerId,
     pub(super) pod: Option<&'a str>,
     pub(super) namespace: Option<&'a str>,
@@ -95,6 +98,9 @@ fn set_attempt_variables(attempt: &AttemptContext<'_>, variables: &mut BTreeMap<
     if let Some(deadline) = attempt.deadline {
         set("DROVER_DEADLINE", deadline.to_string());
     }
+    if let Some(trace) = &attempt.trace {
+        set(TraceParent::VARIABLE, trace.to_string());
+    }
     set_job_variables(attempt, variables);
 }
 
@@ -148,6 +154,7 @@ mod tests {
             total: None,
             number: 1,
             deadline: None,
+            trace: None,
             worker: &worker,
             pod: None,
             namespace: None,
@@ -197,6 +204,9 @@ mod tests {
             attempt.total = Some(9);
             attempt.number = 2;
             attempt.deadline = Some("2026-11-23T18:31:55Z".parse().unwrap());
+            attempt.trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+                .parse()
+                .ok();
             attempt.pod = Some("herd-0");
             attempt.namespace = Some("farm");
         });
@@ -209,6 +219,7 @@ mod tests {
             "PACH_DATUM_in_JOIN_ON=2026",
             "PPS_NAMESPACE=farm",
             "PPS_POD_NAME=herd-0",
+            "TRACEPARENT=00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         ]
         "#);
     }

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 
 use drover_shared::backoff::Backoff;
 use drover_shared::datum::Cause;
+use drover_shared::process::telemetry::TRACE_TARGET;
 use drover_shared::wire::Event;
 use jiff::Timestamp;
+use tracing::Instrument;
 
 use super::claimed::ClaimedDatum;
 use super::collect::{CollectedOutput, collect};
@@ -250,8 +252,13 @@ impl DatumRun<'_> {
         }
     }
 
-    /// Runs a command to its end and stores the log.
+    /// Runs a command to its end, in a span of its own, and stores the log.
     async fn command(&mut self, role: CommandRole) -> Result<Execution, FlowError> {
+        let span = tracing::info_span!(target: TRACE_TARGET, "command", role = ?role);
+        self.traced_command(role).instrument(span).await
+    }
+
+    async fn traced_command(&mut self, role: CommandRole) -> Result<Execution, FlowError> {
         let begun = Instant::now();
         let runner = self
             .lease

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use drover_shared::datum::Datum;
 use drover_shared::pipeline::{Input, Transform};
+use drover_shared::process::telemetry::trace_context;
 use jiff::Timestamp;
+use tracing::Span;
 
 use super::claimed::ClaimedDatum;
 use super::environment::{AttemptContext, dotenv, environment, lasting_environment};
@@ -48,7 +50,11 @@ pub(super) fn order(
     context: &WorkerContext,
 ) -> Order {
     let ClaimedDatum {
-        job, datum, total, ..
+        job,
+        datum,
+        total,
+        trace,
+        ..
     } = &staged.claimed;
     let settings = &context.settings;
     let transform = &job.pipeline.transform;
@@ -64,6 +70,7 @@ pub(super) fn order(
         total: *total,
         number,
         deadline: timeout.and_then(|timeout| Timestamp::now().checked_add(timeout).ok()),
+        trace: trace_context(&Span::current()).or_else(|| trace.clone()),
         worker: &settings.worker,
         pod: settings.pod.as_deref(),
         namespace: settings.namespace.as_deref(),

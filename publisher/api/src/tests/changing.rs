@@ -24,6 +24,7 @@ async fn a_job_that_runs_is_stopped_and_one_that_has_ended_is_not() {
         keep_going: false,
         after: Vec::new(),
         fingerprint: None,
+        trace: None,
     };
     site.ledger
         .submit(&record, &spec("made", "in"), &submission)

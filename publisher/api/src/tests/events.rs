@@ -91,6 +91,7 @@ async fn whoever_listens_hears_of_a_job_until_its_end() {
         keep_going: false,
         after: Vec::new(),
         fingerprint: None,
+        trace: None,
     };
     let listening = async {
         let (kind, session) = events.next().await;

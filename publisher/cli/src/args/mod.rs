@@ -25,7 +25,9 @@ pub use pipelines::{
 pub use run::{Engine, Retry, Run};
 pub use spec::{Completions, Man, Manifest, Plan, Sources, Validate};
 pub use store::{Du, Gc, Redo, StoreRetention, Verify};
-pub use values::{ApiTokens, DatumChoice, Format, Http, InputOverride, Rows, api_tokens};
+pub use values::{
+    ApiTokens, DatumChoice, Format, Http, InputOverride, Rows, api_tokens, trace_parent,
+};
 
 #[cfg(test)]
 mod tests;

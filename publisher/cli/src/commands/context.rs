@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use drover_shared::ledger::Ledger;
 use drover_shared::store::{Location, Store};
+use drover_shared::trace_parent::TraceParent;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::args::Common;
+use crate::args::{self, Common};
 use crate::render::{Console, SummaryContext};
 
 const DEFAULT_STORE: &str = ".";
@@ -90,6 +91,20 @@ impl Context {
         match self.store.as_str() {
             DEFAULT_STORE => format!("{pipeline}/"),
             store => format!("{}/{pipeline}/", store.trim_end_matches('/')),
+        }
+    }
+
+    /// The trace context in the environment, for the jobs that the command submits. A malformed one starts no trace, as the
+    /// recommendation demands, and is told to the user.
+    pub(crate) fn trace_parent(&self) -> Option<TraceParent> {
+        match args::trace_parent()? {
+            Ok(parent) => Some(parent),
+            Err(error) => {
+                let name = TraceParent::VARIABLE;
+                self.console
+                    .message(format!("note: {name} is ignored: {error}"));
+                None
+            }
         }
     }
 

@@ -70,6 +70,7 @@ pub async fn submit(
             keep_going: assignment.keep_going,
             after: read_by(assignment, &assignments[..at]),
             fingerprint: None,
+            trace: assignment.trace.clone(),
         };
         if !ledger.has_job(assignment.record.id).await? {
             ledger

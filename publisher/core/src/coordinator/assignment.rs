@@ -4,6 +4,7 @@ use drover_shared::id::JobId;
 use drover_shared::job::JobRecord;
 use drover_shared::ledger::Scope;
 use drover_shared::pipeline::Pipeline;
+use drover_shared::trace_parent::TraceParent;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -22,6 +23,8 @@ pub struct Assignment {
     pub reprocess: bool,
     /// True to go on although the first datums all fail alike.
     pub keep_going: bool,
+    /// The trace context of the submitter, which the datums continue.
+    pub trace: Option<TraceParent>,
 }
 
 impl Assignment {
@@ -35,6 +38,7 @@ impl Assignment {
             scope,
             reprocess,
             keep_going: false,
+            trace: None,
         }
     }
 }

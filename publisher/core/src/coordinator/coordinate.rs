@@ -252,6 +252,7 @@ async fn work(
         workers: context.workers,
         term: context.fence.term(),
         store: context.ledger.identity().await?.map(|identity| identity.id),
+        trace: assignment.trace.clone(),
     };
     let (published, published_receiver) = mpsc::unbounded_channel();
     let dispatcher = Dispatcher {

@@ -234,6 +234,7 @@ impl PipelineLeader {
             scope: submission.scope,
             reprocess: submission.reprocess,
             keep_going: submission.keep_going,
+            trace: submission.trace.clone(),
         };
         tracing::info!(job.id = %job, pipeline.name = %name, "job {job} of {name} is resumed");
         let _coordinated = metrics::CoordinatedGauge::begin();

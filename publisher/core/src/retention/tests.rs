@@ -370,6 +370,7 @@ async fn a_job_that_an_unfinished_one_refers_to_stays() {
         keep_going: false,
         after: vec![jobs[2]],
         fingerprint: None,
+        trace: None,
     };
     ledger
         .submit(&waiting, &json!({}), &submission)

@@ -103,6 +103,7 @@ impl Fixture {
             scope,
             reprocess: false,
             keep_going: false,
+            trace: None,
         }
     }
 

@@ -38,6 +38,7 @@ impl PendingJob {
             keep_going: false,
             after: Vec::new(),
             fingerprint: Some(self.fingerprint),
+            trace: None,
         };
         ledger.submit(&record, &self.spec, &submission).await?;
         Ok(record)

@@ -9,6 +9,7 @@ use crate::job::{CauseKey, JobRecord};
 use crate::ledger::Ledger;
 use crate::ledger::records::{advice, to_json};
 use crate::store::{StoreError, layout};
+use crate::trace_parent::TraceParent;
 
 /// Instructions for the coordinator of a submitted job. A job without a submission belongs to the process that began
 /// the job.
@@ -29,6 +30,9 @@ pub struct Submission {
     /// [`Ledger::started_for`].
     #[serde(rename = "covers", default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
+    /// The trace context of the submitter, which the datums of the job continue; none if the submitter had none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceParent>,
 }
 
 /// Which datums make up a job.

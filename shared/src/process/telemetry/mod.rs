@@ -13,7 +13,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use flat::FlatJson;
-pub use traces::{TRACE_TARGET, continue_trace, trace_context};
+pub use traces::{TRACE_TARGET, continue_trace, join_trace, trace_context};
 
 /// How events are written.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

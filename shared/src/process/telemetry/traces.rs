@@ -18,6 +18,8 @@ use opentelemetry_sdk::trace::{SdkTracerProvider, Tracer};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
+use crate::trace_parent::TraceParent;
+
 /// The target of spans for traces only, not for the log.
 pub const TRACE_TARGET: &str = "drover_trace";
 
@@ -57,21 +59,33 @@ pub(super) fn tracer(provider: &SdkTracerProvider) -> Tracer {
     provider.tracer("drover")
 }
 
-/// The context of a span, as sent in a message; none if the span is not traced.
-pub fn trace_context(span: &Span) -> Option<String> {
+/// Makes `span` a child of the span that `parent` names.
+pub fn join_trace(span: &Span, parent: &TraceParent) {
+    if !span.is_disabled() {
+        // Fails only for a span that is not traced.
+        let _ = span.set_parent(context_of(parent.as_str()));
+    }
+}
+
+fn context_of(parent: &str) -> Context {
+    let carrier = HashMap::from([(PARENT.to_owned(), parent.to_owned())]);
+    TraceContextPropagator::new().extract(&carrier)
+}
+
+/// The context of a span, as sent in a message and given to commands; none if the span is not traced.
+pub fn trace_context(span: &Span) -> Option<TraceParent> {
     // The common case: called for every message.
     if span.is_disabled() {
         return None;
     }
     let mut carrier = HashMap::new();
     TraceContextPropagator::new().inject_context(&span.context(), &mut carrier);
-    carrier.remove(PARENT)
+    carrier.remove(PARENT)?.parse().ok()
 }
 
 /// Continues the trace of a message in `span`, and records the message's waiting time.
 pub fn continue_trace(span: &Span, parent: &str, published: Timestamp) {
-    let carrier = HashMap::from([(PARENT.to_owned(), parent.to_owned())]);
-    let context = TraceContextPropagator::new().extract(&carrier);
+    let context = context_of(parent);
     record_wait(&context, published);
     // A malformed parent is ignored.
     let _ = span.set_parent(context);

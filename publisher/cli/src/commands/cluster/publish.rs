@@ -21,8 +21,10 @@ const GRACE: Duration = Duration::from_secs(2);
 pub(crate) async fn publish(typed: &Publish, context: &Context) -> anyhow::Result<Exit> {
     let checked = sources::prepare(&typed.sources, context)?;
     checked.print_notes(context);
+    let trace = context.trace_parent();
     let job = |prepared: &PreparedPipeline| Assignment {
         keep_going: typed.keep_going,
+        trace: trace.clone(),
         ..prepared.new_job(Scope::Everything, typed.reprocess)
     };
     let mut assignments: Vec<Assignment> = checked.pipelines.iter().map(job).collect();

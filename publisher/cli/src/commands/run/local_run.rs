@@ -46,8 +46,10 @@ pub(crate) async fn run(typed: &Run, context: &Context) -> anyhow::Result<Exit> 
     checked.print_notes(context);
     let ledger = context.ledger().await?;
     print_code(&checked, &ledger, context);
+    let trace = context.trace_parent();
     let job = |prepared: &PreparedPipeline| Assignment {
         keep_going: typed.keep_going,
+        trace: trace.clone(),
         ..prepared.new_job(Scope::Everything, typed.reprocess)
     };
     let assignments: Vec<Assignment> = checked.pipelines.iter().map(job).collect();

@@ -5,6 +5,7 @@ use crate::commands::run::local_run;
 use crate::commands::{Context, UsageError};
 use crate::exit::Exit;
 use drover_core::catalog::{self, RetryError};
+use drover_core::coordinator::Assignment;
 
 pub(crate) async fn retry(typed: &Retry, context: &Context) -> anyhow::Result<Exit> {
     let ledger = context.ledger().await?;
@@ -20,6 +21,10 @@ pub(crate) async fn retry(typed: &Retry, context: &Context) -> anyhow::Result<Ex
     let assignment = catalog::retry(&ledger, &record, typed.group.as_deref())
         .await
         .map_err(with_findings)?;
+    let assignment = Assignment {
+        trace: context.trace_parent(),
+        ..assignment
+    };
     local_run::in_order(vec![assignment], &typed.engine, &ledger, context).await
 }
 

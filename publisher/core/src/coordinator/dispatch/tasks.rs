@@ -8,8 +8,9 @@ use drover_shared::datum::{Datum, IndexRanges};
 use drover_shared::id::{JobId, PipelineName, StoreId};
 use drover_shared::ledger::{Ledger, Segment};
 use drover_shared::pipeline::SetRule;
-use drover_shared::process::telemetry::{TRACE_TARGET, trace_context};
+use drover_shared::process::telemetry::{TRACE_TARGET, join_trace, trace_context};
 use drover_shared::queue::{Broker, Queue, QueueError};
+use drover_shared::trace_parent::TraceParent;
 use drover_shared::wire::{ManifestRange, Message, Task, TaskDatums, Trace, WireError, encode};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -33,6 +34,8 @@ pub(crate) struct TaskMessages {
     pub(crate) term: Option<u64>,
     /// The identity of the store.
     pub(crate) store: Option<StoreId>,
+    /// The trace context of the submitter.
+    pub(crate) trace: Option<TraceParent>,
 }
 
 /// A segment to be published.
@@ -94,13 +97,7 @@ impl TaskMessages {
         total: Option<u64>,
     ) -> Result<Bytes, WireError> {
         let range = range(pending.segment, &set);
-        let span = tracing::info_span!(
-            target: TRACE_TARGET, parent: None, "publish", job.id = %self.job, datum.index = range.first
-        );
-        let trace = trace_context(&span).map(|parent| Trace {
-            parent,
-            published: Timestamp::now(),
-        });
+        let trace = self.trace(range.first);
         let task = |datums| {
             Message::Task(Task {
                 job: self.job,
@@ -117,6 +114,22 @@ impl TaskMessages {
             Ok(_) | Err(WireError::TooLarge { .. }) => encode(&task(TaskDatums::Manifest(range))),
             Err(error) => Err(error),
         }
+    }
+
+    /// The trace context of the message whose first datum has this index. A process without a collector passes on the
+    /// context of the submitter.
+    fn trace(&self, index: u64) -> Option<Trace> {
+        let span = tracing::info_span!(
+            target: TRACE_TARGET, parent: None, "publish", job.id = %self.job, datum.index = index
+        );
+        if let Some(parent) = &self.trace {
+            join_trace(&span, parent);
+        }
+        let parent = trace_context(&span).or_else(|| self.trace.clone())?;
+        Some(Trace {
+            parent: parent.to_string(),
+            published: Timestamp::now(),
+        })
     }
 }
 

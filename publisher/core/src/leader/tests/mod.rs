@@ -29,6 +29,7 @@ async fn submit(fixture: &Fixture, after: Vec<JobId>) -> JobRecord {
         keep_going: false,
         after,
         fingerprint: None,
+        trace: None,
     };
     fixture
         .ledger
