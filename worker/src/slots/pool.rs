@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use drover_shared::store::{Store, initial_umask, layout};
+use futures::future::join_all;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
@@ -36,7 +37,7 @@ struct Spares {
     next: AtomicUsize,
 }
 
-/// A slot; without a runner after the death of the last one.
+/// A slot; without a runner before its first use, and after the death of the last one.
 #[derive(Debug)]
 struct Slot {
     settings: Arc<RunnerSettings>,
@@ -53,41 +54,36 @@ pub(crate) enum SlotShare {
 }
 
 impl Slots {
-    /// Starts all runners, so a machine that cannot run commands is found at once.
+    /// Starts the runner of the first slot, so a machine that cannot run commands is found at once. The runners of the
+    /// other slots start at their first use, side by side.
     pub(crate) async fn start(
         settings: &Settings,
         store: &Store,
         scratch: &Scratch,
     ) -> Result<Self, RunnerError> {
-        let count = usize::from(settings.slots.get());
-        let phase = &settings.phase;
-        let mut idle = Vec::with_capacity(count);
-        for number in 0..count {
-            let settings = RunnerSettings {
-                program: settings.runner.clone(),
-                mode: settings.sandbox,
-                only_slot: count == 1,
-                reachable: store.local_root().into_iter().map(Into::into).collect(),
-                hidden: hidden(store, scratch),
-                privileged: settings.privileged,
-                umask: initial_umask(),
-                ..RunnerSettings::new(scratch.slot(number))
-            };
-            let runner = Runner::start(&settings).await?;
-            if number == 0 {
-                announce(&runner, phase);
-            }
-            idle.push(Slot {
-                settings: Arc::new(settings),
-                runner: Some(runner),
-            });
-        }
-        metrics::slots(u32::from(settings.slots.get()));
-        let spares = Spares::for_slots(&idle, scratch);
+        let count = settings.slots.get();
+        let base = runner_settings(settings, store, scratch);
+        let runner = Runner::start(&base).await?;
+        announce(&runner, &settings.phase);
+        let spares = Spares::for_slots(&runner, &base, count, scratch);
+        // The slot with a runner is the last one, and thereby the first in use.
+        let others = (1..usize::from(count)).rev().map(|number| Slot {
+            settings: Arc::new(RunnerSettings {
+                scratch: scratch.slot(number),
+                ..base.clone()
+            }),
+            runner: None,
+        });
+        let mut idle: Vec<_> = others.collect();
+        idle.push(Slot {
+            settings: Arc::new(base),
+            runner: Some(runner),
+        });
+        metrics::slots(u32::from(count));
         Ok(Self {
             spares,
-            free: Semaphore::new(count),
-            count: u32::from(settings.slots.get()),
+            free: Semaphore::new(usize::from(count)),
+            count: u32::from(count),
             idle: Mutex::new(idle),
         })
     }
@@ -119,9 +115,8 @@ impl Slots {
     /// Ends all idle runners and waits for their exit.
     pub(crate) async fn end(&self) {
         let idle = std::mem::take(&mut *self.lock());
-        for runner in idle.into_iter().filter_map(|slot| slot.runner) {
-            runner.end().await;
-        }
+        let runners = idle.into_iter().filter_map(|slot| slot.runner);
+        join_all(runners.map(Runner::end)).await;
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Slot>> {
@@ -131,14 +126,17 @@ impl Slots {
 
 impl Spares {
     /// None where commands find their inputs by links at `/pfs`, which is there once.
-    fn for_slots(slots: &[Slot], scratch: &Scratch) -> Option<Self> {
-        let first = slots.first()?;
-        let sandbox = first.runner.as_ref()?.sandbox();
-        (sandbox != Sandbox::Links).then(|| Self {
-            settings: (*first.settings).clone(),
+    fn for_slots(
+        first: &Runner,
+        settings: &RunnerSettings,
+        slots: u16,
+        scratch: &Scratch,
+    ) -> Option<Self> {
+        (first.sandbox() != Sandbox::Links).then(|| Self {
+            settings: settings.clone(),
             directory: scratch.slots(),
-            pausing: Semaphore::new(slots.len()),
-            next: AtomicUsize::new(slots.len()),
+            pausing: Semaphore::new(usize::from(slots)),
+            next: AtomicUsize::new(usize::from(slots)),
         })
     }
 
@@ -153,6 +151,20 @@ impl Spares {
             settings: Arc::new(settings),
             runner: None,
         }
+    }
+}
+
+/// The settings of the first slot's runner.
+fn runner_settings(settings: &Settings, store: &Store, scratch: &Scratch) -> RunnerSettings {
+    RunnerSettings {
+        program: settings.runner.clone(),
+        mode: settings.sandbox,
+        only_slot: settings.slots.get() == 1,
+        reachable: store.local_root().into_iter().map(Into::into).collect(),
+        hidden: hidden(store, scratch),
+        privileged: settings.privileged,
+        umask: initial_umask(),
+        ..RunnerSettings::new(scratch.slot(0))
     }
 }
 
