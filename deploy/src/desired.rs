@@ -16,6 +16,8 @@ pub struct DesiredPipeline {
     pub pipeline: pipeline::Pipeline,
     /// The spec in the normal form of the store.
     pub spec: Value,
+    /// The number of workers set through the scale subresource; `None` leaves the number to `parallelism_spec`.
+    pub replicas: Option<u32>,
     /// Settings of the worker pods.
     pub pods: PodSettings,
     /// Notes for the user, one sentence each.
@@ -123,10 +125,11 @@ impl PodSettings {
 impl DesiredPipeline {
     /// True if the number of workers depends on the number of nodes.
     pub fn counts_nodes(&self) -> bool {
-        matches!(
+        let per_node = matches!(
             self.pipeline.parallelism,
             pipeline::Parallelism::Coefficient(_)
-        )
+        );
+        per_node && self.replicas.is_none()
     }
 }
 
@@ -148,16 +151,25 @@ pub fn desired_pipeline(resource: &crd::Pipeline) -> Result<DesiredPipeline, Vec
     Ok(DesiredPipeline {
         pipeline: parsed.pipeline,
         spec: parsed.spec,
+        replicas: replicas(resource),
         pods,
         notes: sentences(&Findings(parsed.notes)),
     })
 }
 
-/// The spec with a pipeline name: `pipeline.name`, or else the resource's name.
+/// The value of the field that the scale subresource writes.
+fn replicas(resource: &crd::Pipeline) -> Option<u32> {
+    let replicas = resource.spec.0[crd::REPLICAS].as_u64()?;
+    Some(u32::try_from(replicas).unwrap_or(u32::MAX))
+}
+
+/// The spec as the parser takes it: with a pipeline name (`pipeline.name`, or else the resource's name), and without the
+/// number of the scale subresource.
 fn named(resource: &crd::Pipeline) -> Value {
     let mut spec = resource.spec.0.clone();
     // The schema demands an object; the parser reports any other type.
     if let Some(fields) = spec.as_object_mut() {
+        fields.remove(crd::REPLICAS);
         let identity = fields.entry("pipeline").or_insert_with(|| json!({}));
         if let Some(identity) = identity.as_object_mut() {
             identity
@@ -199,6 +211,17 @@ mod tests {
         let mut spec = spec;
         spec["pipeline"] = json!({ "name": "Thumbs_2" });
         assert_eq!(read(spec).unwrap().pipeline.name.as_str(), "Thumbs_2");
+    }
+
+    #[test]
+    fn the_number_of_the_scale_subresource_is_no_part_of_the_pipeline() {
+        let mut spec = json!({ "transform": { "cmd": ["x"] }, "input": { "pfs": { "repo": "in", "glob": "/*" } } });
+        let before = read(spec.clone()).unwrap();
+        spec["replicas"] = json!(4);
+        let scaled = read(spec).unwrap();
+        assert_eq!((before.replicas, scaled.replicas), (None, Some(4)));
+        assert_eq!(scaled.spec, before.spec, "the store sees no other spec");
+        assert!(before.counts_nodes() && !scaled.counts_nodes());
     }
 
     #[test]

@@ -142,6 +142,12 @@ impl Cluster {
         ]));
     }
 
+    /// Scales a pipeline, as people do.
+    pub(crate) fn scale(&self, name: &str, replicas: u32) {
+        let replicas = format!("--replicas={replicas}");
+        done(self.kubectl(["scale", &format!("pipeline/{name}"), &replicas]));
+    }
+
     /// Says of an object what a kubelet would.
     pub(crate) fn set_status(&self, kind: &str, name: &str, status: &Value) {
         let patch = json!({ "status": status }).to_string();

@@ -9,8 +9,12 @@ fn specs_that_make_no_sense_are_refused_at_once() {
     let Some(harness) = OperatorHarness::reach() else {
         return;
     };
-    let rows: [(Value, &str); 9] = [
-        (json!({ "input": {} }), "input"),
+    let pfs = json!({ "repo": "in", "glob": "/*" });
+    let two_kinds = json!({ "pfs": pfs, "cron": { "name": "c", "spec": "@daily" } });
+    let rows: [(Value, &str); 11] = [
+        (json!({ "input": {} }), "the input is empty"),
+        (json!({ "input": two_kinds }), "the input has two kinds"),
+        (json!({ "replicas": -1 }), "replicas"),
         (json!({ "transform": { "cmd": [] } }), "cmd"),
         (json!({ "transform": {} }), "cmd"),
         (

@@ -76,3 +76,24 @@ fn before_workers_go_all_are_marked_with_what_their_removal_costs() {
         costs == ["100"]
     });
 }
+
+#[test]
+fn a_pipeline_is_scaled_by_hand_paused_and_given_back() {
+    let Some(harness) = OperatorHarness::reach() else {
+        return;
+    };
+    let _operator = harness.operator();
+    harness.apply("made", &json!({ "parallelism_spec": { "coefficient": 1 } }));
+    harness.says("made", "Accepted", "Accepted");
+    harness.cluster.scale("made", 3);
+    harness.wants("made", 3);
+    harness.cluster.scale("made", 0);
+    harness.wants("made", 0);
+    harness.says("made", "Ready", "Paused");
+    let selector = harness.status("made")["selector"].clone();
+    let expected = "app.kubernetes.io/name=drover-worker,drover.dev/pipeline=made";
+    assert_eq!(selector, expected);
+    let back = json!({ "spec": { "replicas": null, "parallelism_spec": { "coefficient": null, "constant": 2 } } });
+    harness.cluster.merge("pipeline", "made", &back);
+    harness.wants("made", 2);
+}

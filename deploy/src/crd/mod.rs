@@ -11,4 +11,5 @@ mod status;
 
 pub use manifest::{definition, to_yaml};
 pub use resource::{Pipeline, PipelineSpec};
+pub(crate) use schema::REPLICAS;
 pub use status::{LastJob, PipelineStatus};

@@ -13,6 +13,9 @@ pub(super) const NAME: Rule = (
     "the name of a Pipeline has at most 50 characters, as the objects made for it are named after it",
 );
 
+/// The largest number of items in a list whose items have rules of their own.
+pub(super) const MAX_ITEMS: u32 = 1000;
+
 /// The CEL rules of an object, by the name of its schema.
 pub(super) fn rules(object: &str) -> &'static [Rule] {
     match object {
@@ -29,6 +32,18 @@ pub(super) fn rules(object: &str) -> &'static [Rule] {
             (
                 "!(has(self.datum_set_spec) && has(self.chunk_spec))",
                 "`chunk_spec` is the older name of `datum_set_spec`; keep one of them",
+            ),
+        ],
+        "Input" => &[
+            (
+                "has(self.pfs) || has(self.cross) || has(self.union) || has(self.join) || has(self.group) || has(self.cron)",
+                "the input is empty: give one of `pfs`, `cross`, `union`, `join`, `group` and `cron`",
+            ),
+            (
+                "(has(self.pfs) ? 1 : 0) + (has(self.cross) ? 1 : 0) + (has(self.union) ? 1 : 0) + (has(self.join) ? 1 : 0) \
+                 + (has(self.group) ? 1 : 0) + (has(self.cron) ? 1 : 0) <= 1",
+                "the input has two kinds: keep one of `pfs`, `cross`, `union`, `join`, `group` and `cron`, or combine \
+                 several inputs by `cross`, `union`, `join` or `group`",
             ),
         ],
         "Parallelism" => &[(

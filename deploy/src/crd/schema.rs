@@ -15,11 +15,28 @@ const SPELT_OUT: usize = 1;
 /// resources that would change by them.
 const CONDITIONAL_DEFAULTS: [&str; 3] = ["standby_after", "max_datums", "tz"];
 
+/// The field that the scale subresource writes. Only the operator reads the field; a spec in the store has none.
+pub(crate) const REPLICAS: &str = "replicas";
+
+/// The largest value of [`REPLICAS`], as of `parallelism_spec.constant`.
+const MAX_REPLICAS: u32 = 100_000;
+
+const REPLICAS_MEANING: &str = "The number of workers that `kubectl scale` or an autoscaler asks for; it takes the place of \
+    `parallelism_spec`, whether constant or coefficient. 0 pauses the pipeline: its jobs wait. Without the field \
+    `parallelism_spec` holds.";
+
 /// The schema of a spec.
 pub(super) fn structural() -> Schema {
     let whole = pipeline::schema();
     let definitions = Definitions(&whole["$defs"]);
-    let spec = definitions.object("Pipeline", &whole, 0);
+    let mut spec = definitions.object("Pipeline", &whole, 0);
+    spec["properties"][REPLICAS] = json!({
+        "type": "integer",
+        "format": "int32",
+        "minimum": 0,
+        "maximum": MAX_REPLICAS,
+        "description": REPLICAS_MEANING,
+    });
     Schema::from(spec)
 }
 
@@ -29,7 +46,7 @@ struct Definitions<'a>(&'a Value);
 impl Definitions<'_> {
     /// The schema of an object: fields, required fields and CEL rules.
     fn object(&self, name: &str, schema: &Value, depth: usize) -> Map<String, Value> {
-        let mut structural = keep(schema, &["description", "minProperties", "maxProperties"]);
+        let mut structural = keep(schema, &["description"]);
         structural.insert("type".to_owned(), json!("object"));
         let mut fields = Map::new();
         for (field, schema) in schema["properties"].as_object().into_iter().flatten() {
@@ -105,6 +122,10 @@ impl Definitions<'_> {
         match kind {
             "array" => {
                 let items = self.value(&schema["items"], depth);
+                if items.contains_key("x-kubernetes-validations") {
+                    // The API server multiplies the cost of a rule by the length of the list.
+                    structural.insert("maxItems".to_owned(), json!(rules::MAX_ITEMS));
+                }
                 structural.insert("items".to_owned(), items.into());
             }
             "object" => {

@@ -19,6 +19,8 @@ pub struct PipelineStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,
+    /// The label selector of the workers, for the scale subresource.
+    pub selector: Option<String>,
     /// Existing workers, ready or not.
     pub replicas: Option<i32>,
     /// Desired workers.
@@ -45,6 +47,8 @@ pub struct LastJob {
     pub id: String,
     /// The job's state: `starting`, `running`, `publishing`, `egressing`, `success`, `failure` or `killed`.
     pub state: String,
+    /// Ended datums and all datums that are known, for example `3/10`.
+    pub completions: Option<String>,
     /// Reason of a failed or killed job.
     pub reason: Option<String>,
 }

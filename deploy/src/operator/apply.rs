@@ -57,6 +57,8 @@ pub(super) async fn apply(resource: &Pipeline, context: &Context) -> Result<Acti
     }
     let deployment = applied?;
     let running = RunningPipeline {
+        name: &resource.name_any(),
+        is_paused: desired.replicas == Some(0),
         deployment: Some(&deployment),
         pods: &existing.pods,
         work: &backlog,
@@ -169,7 +171,7 @@ async fn decide(
     existing: &ClusterObjects,
     context: &Context,
 ) -> Result<ScalingPlan, OperatorError> {
-    let scale = ScalingRules::of(&desired.pipeline);
+    let scale = ScalingRules::of(&desired.pipeline, desired.replicas);
     let observed = observe(resource, desired, backlog, existing, context);
     let now = Timestamp::now();
     let first = plan(&scale, &observed, now);

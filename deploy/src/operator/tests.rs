@@ -5,5 +5,8 @@ mod conditions;
 mod controller;
 mod crashes;
 mod lifecycle;
+
 mod rbac;
+mod refusals;
+mod scale;
 mod scaling;

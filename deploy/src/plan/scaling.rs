@@ -11,6 +11,8 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 pub struct ScalingRules {
     /// The maximum number of workers; without autoscaling the exact number.
     pub parallelism: Parallelism,
+    /// The number of workers set by hand or by an autoscaler, in place of `parallelism`; 0 pauses the pipeline.
+    pub replicas: Option<u32>,
     /// Idle time after which the pipeline is scaled to zero; `None` keeps the workers.
     pub standby_after: Option<Duration>,
     /// True if the number of workers follows the outstanding datums.
@@ -20,10 +22,11 @@ pub struct ScalingRules {
 }
 
 impl ScalingRules {
-    /// The scaling settings of a pipeline.
-    pub fn of(pipeline: &Pipeline) -> Self {
+    /// The scaling settings of a pipeline, with the number of the scale subresource.
+    pub fn of(pipeline: &Pipeline, replicas: Option<u32>) -> Self {
         Self {
             parallelism: pipeline.parallelism,
+            replicas,
             standby_after: pipeline.standby_after,
             autoscaling: pipeline.autoscaling,
             together: match pipeline.datum_set {
@@ -73,10 +76,10 @@ pub struct ScalingPlan {
 
 /// The plan at `now`.
 ///
-/// The number is at least 1 while a job is unfinished, at most the limit, and at least the number of busy workers if
+/// The number is at most the limit, at least 1 while a job is unfinished unless the limit is 0, and at least the number of busy workers if
 /// only the outstanding datums have become few.
 pub fn plan(scale: &ScalingRules, observed: &ScalingInput, now: Timestamp) -> ScalingPlan {
-    let Some(limit) = limit(scale.parallelism, observed.nodes) else {
+    let Some(limit) = limit(scale, observed.nodes) else {
         return hold(scale, observed, now);
     };
     if observed.unfinished_jobs > 0 {
@@ -97,8 +100,11 @@ pub fn plan(scale: &ScalingRules, observed: &ScalingInput, now: Timestamp) -> Sc
 }
 
 /// The maximum number of workers; `None` if it depends on unknown nodes.
-fn limit(parallelism: Parallelism, nodes: Option<u32>) -> Option<u32> {
-    match parallelism {
+fn limit(scale: &ScalingRules, nodes: Option<u32>) -> Option<u32> {
+    if let Some(replicas) = scale.replicas {
+        return Some(replicas.min(MOST));
+    }
+    match scale.parallelism {
         Parallelism::Constant(number) => Some(number.get()),
         Parallelism::Coefficient(coefficient) => Some(share(coefficient, nodes?)),
     }
@@ -136,7 +142,7 @@ fn at_work(scale: &ScalingRules, observed: &ScalingInput, limit: u32) -> u32 {
     }
     let useful = observed.outstanding.div_ceil(scale.together.max(1));
     let useful = u32::try_from(useful).unwrap_or(u32::MAX);
-    useful.max(observed.busy).clamp(1, limit)
+    useful.max(observed.busy).max(1).min(limit)
 }
 
 /// The number of workers after `idle` without an unfinished job.
@@ -146,7 +152,11 @@ fn at_rest(
     limit: u32,
     idle: SignedDuration,
 ) -> (u32, Option<Duration>) {
-    let resting = if scale.autoscaling { 1 } else { limit };
+    let resting = if scale.autoscaling {
+        limit.min(1)
+    } else {
+        limit
+    };
     let Some(grace) = scale.standby_after else {
         return (resting, None);
     };

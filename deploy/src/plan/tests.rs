@@ -21,6 +21,7 @@ fn constant(number: u32) -> Parallelism {
 fn scale(parallelism: Parallelism) -> ScalingRules {
     ScalingRules {
         parallelism,
+        replicas: None,
         standby_after: None,
         autoscaling: false,
         together: 1,
@@ -76,6 +77,10 @@ fn idle_for(observed: ScalingInput, seconds: i64) -> ScalingInput {
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn the_number_of_workers_is_what_the_spec_says_of_what_is_seen() {
     let four = scale(constant(4));
+    let by_hand = |replicas, scale| ScalingRules {
+        replicas: Some(replicas),
+        ..scale
+    };
     let each = |coefficient| scale(Parallelism::Coefficient(coefficient));
     let busy = |observed, busy| ScalingInput { busy, ..observed };
     let nodes = |nodes| ScalingInput { nodes, ..rest() };
@@ -172,6 +177,50 @@ fn the_number_of_workers_is_what_the_spec_says_of_what_is_seen() {
             idle_for(running(rest(), 3), 5),
             1,
         ),
+        ("scaled by hand", by_hand(7, four), rest(), 7),
+        (
+            "scaled by hand, per node",
+            by_hand(7, each(1.0)),
+            work(1),
+            7,
+        ),
+        (
+            "scaled by hand, nodes can't be seen",
+            by_hand(7, each(1.0)),
+            nodes(None),
+            7,
+        ),
+        (
+            "scaled by hand in standby",
+            by_hand(7, standby(four)),
+            idle_for(running(rest(), 7), 60),
+            0,
+        ),
+        (
+            "scaled by hand, awake",
+            by_hand(7, standby(four)),
+            running(work(0), 0),
+            7,
+        ),
+        (
+            "scaled by hand with autoscaling",
+            by_hand(7, auto(four)),
+            work(300),
+            7,
+        ),
+        ("paused", by_hand(0, four), work(300), 0),
+        (
+            "paused with autoscaling",
+            by_hand(0, auto(four)),
+            busy(running(work(9), 4), 3),
+            0,
+        ),
+        (
+            "paused with autoscaling, at rest",
+            by_hand(0, auto(four)),
+            rest(),
+            0,
+        ),
         (
             "autoscaling, datums that travel together",
             ScalingRules {
@@ -209,9 +258,11 @@ fn any_scale() -> impl Strategy<Value = ScalingRules> {
         (0.0..20.0f64).prop_map(Parallelism::Coefficient),
     ];
     let grace = proptest::option::of((0..200u64).prop_map(Duration::from_secs));
-    (parallelism, grace, any::<bool>(), 1..50u64).prop_map(
-        |(parallelism, standby_after, autoscaling, together)| ScalingRules {
+    let replicas = proptest::option::of(0..200u32);
+    (parallelism, replicas, grace, any::<bool>(), 1..50u64).prop_map(
+        |(parallelism, replicas, standby_after, autoscaling, together)| ScalingRules {
             parallelism,
+            replicas,
             standby_after,
             autoscaling,
             together,
@@ -237,6 +288,9 @@ fn any_observation() -> impl Strategy<Value = ScalingInput> {
 
 /// The maximum number of workers.
 fn most(scale: &ScalingRules, observed: &ScalingInput) -> u32 {
+    if let Some(replicas) = scale.replicas {
+        return replicas;
+    }
     match (scale.parallelism, observed.nodes) {
         (Parallelism::Constant(number), _) => number.get(),
         (Parallelism::Coefficient(coefficient), Some(nodes)) => {
@@ -268,11 +322,12 @@ proptest! {
         let plan = plan(&scale, &observed, NOW);
         prop_assert!(plan.replicas <= most(&scale, &observed));
         if observed.unfinished_jobs > 0 {
-            prop_assert!(plan.replicas >= 1, "nobody is left at work");
+            prop_assert!(plan.replicas >= 1 || scale.replicas == Some(0), "nobody is left at work");
             prop_assert_eq!(plan.idle, IdleState::Busy);
         }
         if plan.replicas == 0 {
-            prop_assert!(scale.standby_after.is_some(), "only standby means no workers");
+            let is_asked_for = scale.standby_after.is_some() || scale.replicas == Some(0);
+            prop_assert!(is_asked_for, "only standby and a pause mean no workers");
         }
         if !scale.autoscaling && observed.unfinished_jobs > 0 {
             prop_assert_eq!(plan.replicas, most(&scale, &observed));

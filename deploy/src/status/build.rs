@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use drover_shared::job::JobRecord;
+use drover_shared::job::{Counts, JobRecord};
 use drover_shared::queue::Link;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
@@ -15,6 +15,7 @@ use super::conditions::{
 use super::diagnosis::{Diagnosis, diagnosis};
 use crate::crd::{LastJob, PipelineStatus};
 use crate::job_store::JobBacklog;
+use crate::objects::pods_of;
 use crate::plan::{IdleState, ScalingPlan};
 
 const REGISTERED_MESSAGE: &str =
@@ -37,6 +38,10 @@ pub enum SpecRefusal {
 /// The observed state of an accepted pipeline.
 #[derive(Clone, Copy, Debug)]
 pub struct RunningPipeline<'a> {
+    /// The resource's name.
+    pub name: &'a str,
+    /// True if the pipeline is scaled to 0 by hand.
+    pub is_paused: bool,
     /// The Deployment.
     pub deployment: Option<&'a Deployment>,
     /// The pods.
@@ -174,6 +179,17 @@ fn ready(
         status.desired_replicas.unwrap_or(0),
     );
     let count = format!("{there} of {desired} workers are ready");
+    if running.is_paused {
+        let name = running.name;
+        return ConditionUpdate::new(
+            READY,
+            true,
+            "Paused",
+            format!(
+                "`replicas` is 0, so jobs wait; `kubectl scale pipeline/{name} --replicas=1` goes on"
+            ),
+        );
+    }
     if desired == 0 {
         return ConditionUpdate::new(
             READY,
@@ -263,6 +279,7 @@ fn count(status: &mut PipelineStatus, running: &RunningPipeline<'_>) {
         .deployment
         .and_then(|deployment| deployment.status.as_ref());
     let saturate = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    status.selector = Some(pods_of(running.name));
     status.replicas = Some(deployed.and_then(|it| it.replicas).unwrap_or(0));
     status.ready_replicas = Some(deployed.and_then(|it| it.ready_replicas).unwrap_or(0));
     status.desired_replicas = Some(i32::try_from(running.plan.replicas).unwrap_or(i32::MAX));
@@ -287,6 +304,12 @@ fn last_job(record: &JobRecord) -> LastJob {
             |_| String::new(),
             |word| word.as_str().unwrap_or_default().to_owned(),
         ),
+        completions: Some(completions(&record.datums)),
         reason: record.reason.clone().map(super::conditions::truncated),
     }
+}
+
+/// Ended datums of all known datums.
+fn completions(datums: &Counts) -> String {
+    format!("{}/{}", datums.ended(), datums.total)
 }

@@ -130,31 +130,52 @@ impl Harness {
         harness
     }
 
-    /// Applies a pipeline, as a user would.
-    pub(crate) fn apply(&self, name: &str, fields: impl Borrow<Value>) {
+    /// The pipeline with these fields, as a user writes it.
+    fn resource(name: &str, fields: &Value) -> Value {
         let mut spec = json!({
             "transform": { "image": "convert:1", "cmd": ["convert"] },
             "input": { "pfs": { "repo": "photos", "glob": "/*" } },
         });
-        json_patch::merge(&mut spec, fields.borrow());
+        json_patch::merge(&mut spec, fields);
+        json!({
+            "apiVersion": "drover.dev/v1alpha1",
+            "kind": "Pipeline",
+            "metadata": { "name": name, "namespace": "farm" },
+            "spec": spec,
+        })
+    }
+
+    /// Applies a pipeline as a user does. Fails with the message of the API server's refusal.
+    pub(crate) fn try_to_apply(&self, name: &str, fields: &Value) -> Result<Value, String> {
+        let path = format!("{PIPELINES}/{name}?fieldManager=user");
+        let apply = "application/apply-patch+yaml";
+        self.cluster
+            .send("PATCH", &path, apply, &Self::resource(name, fields))
+    }
+
+    /// Scales a pipeline as `kubectl scale` does. Fails with the message of the API server's refusal.
+    pub(crate) fn scale(&self, name: &str, replicas: i64) -> Result<Value, String> {
+        let path = format!("{PIPELINES}/{name}/scale");
+        let patch = json!({ "spec": { "replicas": replicas } });
+        self.cluster
+            .send("PATCH", &path, "application/merge-patch+json", &patch)
+    }
+
+    /// Stores a pipeline. The spec is not validated: it may be older than the definition.
+    pub(crate) fn apply(&self, name: &str, fields: impl Borrow<Value>) {
+        let mut resource = Self::resource(name, fields.borrow());
         if self.cluster.object("pipelines", name).is_some() {
+            let spec = resource["spec"].take();
             return self
                 .cluster
-                .change("pipelines", name, |resource| resource["spec"] = spec);
+                .change("pipelines", name, |stored| stored["spec"] = spec);
         }
         let created = format!(
             "2026-01-01T00:00:{:02}Z",
             self.cluster.objects("pipelines").len()
         );
-        self.cluster.put(
-            PIPELINES,
-            json!({
-                "apiVersion": "drover.dev/v1alpha1",
-                "kind": "Pipeline",
-                "metadata": { "name": name, "namespace": "farm", "creationTimestamp": created },
-                "spec": spec,
-            }),
-        );
+        resource["metadata"]["creationTimestamp"] = json!(created);
+        self.cluster.put(PIPELINES, resource);
     }
 
     /// Deletes a pipeline, as a user would; the resource disappears with its finalizer.

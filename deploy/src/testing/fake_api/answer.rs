@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::RecordedRequest;
 use super::lists::refusal;
 use super::state::FakeApiState;
+use super::{builtin, scale, schema};
 
 type FakeResponse = (u16, Value);
 
@@ -33,6 +34,19 @@ impl FakeApiState {
                 self.apply(request, key, before)
             }
             (_, None) => failure(404, "NotFound", "there is no such object"),
+            ("GET", Some(object)) if request.is_scale() => scale::read(&object).map_or_else(
+                || {
+                    failure(
+                        500,
+                        "InternalError",
+                        "the spec replicas field \".spec.replicas\" does not exist",
+                    )
+                },
+                |scale| (200, scale),
+            ),
+            ("PUT" | "PATCH", Some(before)) if request.is_scale() => {
+                self.scale(request, key, &before)
+            }
             ("GET", Some(object)) => (200, object),
             ("PUT", Some(before)) => self.replace(request, key, &before),
             ("PATCH", Some(before)) => self.patch(request, key, before),
@@ -67,7 +81,66 @@ impl FakeApiState {
         if self.objects.contains_key(&key) {
             return failure(409, "AlreadyExists", "there is one already");
         }
-        (201, self.store(key, request.body.clone()))
+        self.accept(request, key, None, request.body.clone())
+    }
+
+    fn scale(
+        &mut self,
+        request: &RecordedRequest,
+        key: (String, String),
+        before: &Value,
+    ) -> FakeResponse {
+        let written = match scale::written(request, before) {
+            Ok(object) => self.accept(request, key, Some(before), object),
+            Err(why) => failure(422, "Invalid", &why),
+        };
+        match written {
+            (200, object) => (200, scale::read(&object).unwrap_or_default()),
+            refused => refused,
+        }
+    }
+
+    /// Stores the object that a request leads to, unless it is invalid, or the request names an older version. A request
+    /// to a subresource changes its own part only, and a request to the object itself no status.
+    fn accept(
+        &mut self,
+        request: &RecordedRequest,
+        key: (String, String),
+        before: Option<&Value>,
+        mut object: Value,
+    ) -> FakeResponse {
+        if let Some(before) = before {
+            let (theirs, ours) = (
+                &object["metadata"]["resourceVersion"],
+                &before["metadata"]["resourceVersion"],
+            );
+            if !theirs.is_null() && theirs != ours {
+                return failure(
+                    409,
+                    "Conflict",
+                    "the object has been modified; please apply your changes to the latest version",
+                );
+            }
+            object["metadata"]["resourceVersion"] = ours.clone();
+        }
+        if request.subresource.as_deref() == Some("status") {
+            let status = object["status"].take();
+            object = before.cloned().unwrap_or_default();
+            object["status"] = status;
+        } else {
+            keep_status(&mut object, before);
+        }
+        let why = match request.kind() {
+            "pipelines" => schema::refusals(&object, before).join(", "),
+            kind => builtin::invalid(kind, before, &object).unwrap_or_default(),
+        };
+        if !why.is_empty() {
+            return failure(422, "Invalid", &why);
+        }
+        (
+            if before.is_some() { 200 } else { 201 },
+            self.store(key, object),
+        )
     }
 
     fn replace(
@@ -76,11 +149,7 @@ impl FakeApiState {
         key: (String, String),
         before: &Value,
     ) -> FakeResponse {
-        let version = &request.body["metadata"]["resourceVersion"];
-        if !version.is_null() && *version != before["metadata"]["resourceVersion"] {
-            return failure(409, "Conflict", "somebody else was quicker");
-        }
-        (200, self.store(key, request.body.clone()))
+        self.accept(request, key, Some(before), request.body.clone())
     }
 
     /// Server-side apply by a single manager: fields that the manager no longer applies are removed.
@@ -98,6 +167,25 @@ impl FakeApiState {
             // A real server answers with neither a code nor a reason of its own.
             return failure(500, "", &why);
         }
+        match builtin::undeclared_field(request.kind(), &request.body) {
+            Ok(None) => {}
+            Ok(Some(path)) => {
+                return failure(
+                    500,
+                    "",
+                    &format!(
+                        "failed to create typed patch object: {path}: field not declared in schema"
+                    ),
+                );
+            }
+            Err(why) => {
+                return failure(
+                    500,
+                    "",
+                    &format!("failed to create typed patch object: {why}"),
+                );
+            }
+        }
         let body = &request.body;
         assert!(
             body["apiVersion"].is_string() && body["kind"].is_string(),
@@ -109,11 +197,12 @@ impl FakeApiState {
             }
             let mut object = body.clone();
             object["metadata"]["uid"] = json!(format!("uid-of-{}", key.1));
-            return (201, self.store(key, object));
+            return self.accept(request, key, None, object);
         };
+        let before = object.clone();
         if request.subresource.is_some() {
             object["status"] = body["status"].clone();
-            return (200, self.store(key, object));
+            return self.accept(request, key, Some(&before), object);
         }
         for field in ["spec", "data"] {
             if !body[field].is_null() {
@@ -121,7 +210,7 @@ impl FakeApiState {
             }
         }
         json_patch::merge(&mut object["metadata"], &body["metadata"]);
-        (200, self.store(key, object))
+        self.accept(request, key, Some(&before), object)
     }
 
     fn patch(
@@ -131,9 +220,11 @@ impl FakeApiState {
         mut object: Value,
     ) -> FakeResponse {
         if request.content_type == "application/merge-patch+json" {
+            let before = object.clone();
             json_patch::merge(&mut object, &request.body);
-            return (200, self.store(key, object));
+            return self.accept(request, key, Some(&before), object);
         }
+        let before = object.clone();
         let mut patch: json_patch::Patch = serde_json::from_value(request.body.clone()).unwrap();
         // A real server treats an absent value as null.
         patch.0.retain(|operation| match operation {
@@ -143,9 +234,20 @@ impl FakeApiState {
             _ => true,
         });
         match json_patch::patch(&mut object, &patch) {
-            Ok(()) => (200, self.store(key, object)),
+            Ok(()) => self.accept(request, key, Some(&before), object),
             Err(error) => failure(422, "Invalid", &error.to_string()),
         }
+    }
+}
+
+/// The status is written through its own subresource.
+fn keep_status(object: &mut Value, before: Option<&Value>) {
+    let status = before.and_then(|before| before.get("status")).cloned();
+    if let Some(fields) = object.as_object_mut() {
+        match status {
+            Some(status) => fields.insert("status".to_owned(), status),
+            None => fields.remove("status"),
+        };
     }
 }
 

@@ -1,13 +1,18 @@
 //! A fake Kubernetes API server. It keeps objects as a real server does, as far as the operator can tell, and records
 //! each request.
 //!
-//! Schemas, rights and quotas are checked by a real server only. The fake does refuse a repeated key in a keyed list, as
-//! server-side apply does for every schema.
+//! The fake validates pipelines by the definition that users install, CEL rules included. Of other objects it refuses
+//! unknown fields, repeated keys in keyed lists and changes of immutable fields. Rights, quotas and admission are those of
+//! a real server only.
 
 mod answer;
+mod builtin;
+mod cel;
 mod lists;
 mod network;
 mod request;
+mod scale;
+mod schema;
 mod server;
 mod state;
 

@@ -50,6 +50,10 @@ impl RecordedRequest {
         self.collection.rsplit('/').next().unwrap_or_default()
     }
 
+    pub(super) fn is_scale(&self) -> bool {
+        self.subresource.as_deref() == Some("scale")
+    }
+
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         let pair = self.query.iter().find(|(key, _)| key == name);
         pair.map(|(_, value)| value.as_str())

@@ -100,6 +100,29 @@ impl FakeApi {
         self.state().put(collection, object);
     }
 
+    /// Sends a request, as another client would: `path` of an object or its subresource, `body`, and its content type.
+    /// Fails with the message of a refusal.
+    pub(crate) fn send(
+        &self,
+        method: &str,
+        path: &str,
+        content_type: &str,
+        body: &Value,
+    ) -> Result<Value, String> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("content-type", content_type);
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        let (status, answer) = self
+            .state()
+            .answer(&RecordedRequest::of(&head, body.to_string().as_bytes()));
+        if status < 300 {
+            return Ok(answer);
+        }
+        Err(answer["message"].as_str().unwrap_or_default().to_owned())
+    }
+
     /// Changes an object, as another client would.
     pub(crate) fn change(&self, kind: &str, name: &str, change: impl FnOnce(&mut Value)) {
         self.state().change(kind, name, change);
