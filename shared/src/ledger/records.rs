@@ -33,6 +33,8 @@ pub(super) mod advice {
     /// For the jobs of an idempotency key.
     pub(in crate::ledger) const KEY: &str =
         "remove the file; the next submission with the key makes new jobs";
+    /// For the done index.
+    pub(in crate::ledger) const DONE: &str = "remove it; the next run makes it again from the jobs";
     /// For the verdict of a datum.
     pub(in crate::ledger) const VERDICT: &str =
         "remove the file; the datum runs again with the next run";

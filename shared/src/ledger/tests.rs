@@ -95,6 +95,22 @@ async fn job_of(ledger: &Ledger, count: u64) -> (JobId, Vec<Segment>) {
     (job, segments)
 }
 
+/// Opens a job that did one piece of work.
+async fn job_of_work(ledger: &Ledger, n: u64) -> JobId {
+    let job = JobId::generate();
+    let record = JobRecord::new(job, pipeline(), Timestamp::now());
+    ledger.open_job(&record, &json!({})).await.unwrap();
+    let mut entry = entry(0);
+    entry.datum.id = work(n);
+    ledger.write_manifest(job, &[entry]).await.unwrap();
+    let verdict = Verdict {
+        datum: work(n),
+        ..success(0)
+    };
+    ledger.commit(job, &verdict).await.unwrap();
+    job
+}
+
 #[tokio::test]
 async fn a_job_comes_back_as_it_was_written() {
     let (_folder, ledger) = in_folder().await;
@@ -432,6 +448,87 @@ async fn commits_of_an_interrupted_job_count() {
         .unwrap();
     let done = ledger.done_index(&pipeline()).await.unwrap();
     assert_eq!((done.len(), done.get(work(1))), (3, None));
+}
+
+#[tokio::test]
+async fn whoever_changes_the_done_index_at_the_same_time_no_work_is_forgotten() {
+    for (_folder, ledger) in everywhere().await {
+        let (old, segments) = job_of(&ledger, 3).await;
+        ledger
+            .seal(old, segments[0], &[success(0), success(2)])
+            .await
+            .unwrap();
+        ledger.fold(&pipeline(), old).await.unwrap();
+        let mut jobs = Vec::new();
+        for n in 10..26 {
+            jobs.push(job_of_work(&ledger, n).await);
+        }
+        let name = pipeline();
+        let folds = jobs.iter().map(|job| ledger.fold(&name, *job));
+        let lost = [work(2)];
+        let (folded, forgotten) = tokio::join!(join_all(folds), ledger.forget(&name, &lost));
+        folded.into_iter().collect::<Result<(), _>>().unwrap();
+        forgotten.unwrap();
+        let done = ledger.done_index(&name).await.unwrap();
+        for (n, job) in (10..).zip(&jobs) {
+            let expected = DoneRef {
+                job: *job,
+                index: 0,
+            };
+            assert_eq!(done.get(work(n)), Some(expected), "{n}");
+        }
+        assert!(done.get(work(0)).is_some() && done.get(work(2)).is_none());
+    }
+}
+
+#[tokio::test]
+async fn two_processes_that_find_the_done_index_damaged_forget_nothing() {
+    for (_folder, ledger) in everywhere().await {
+        let mut jobs = Vec::new();
+        for n in 0..8 {
+            let job = job_of_work(&ledger, n).await;
+            ledger.fold(&pipeline(), job).await.unwrap();
+            jobs.push(job);
+        }
+        let key = layout::done(&pipeline());
+        for _ in 0..8 {
+            let damage = Bytes::from_static(b"damage");
+            ledger.store().put(&key, damage).await.unwrap();
+            let name = pipeline();
+            let both = [0, 1].map(|_| ledger.done_index(&name));
+            for read in join_all(both).await {
+                read.unwrap();
+            }
+            assert_eq!(ledger.done_index(&name).await.unwrap().len(), 8);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_verdict_on_other_work_than_the_manifest_names_is_not_done_work() {
+    for (_folder, ledger) in everywhere().await {
+        for is_sealed in [false, true] {
+            let (job, segments) = job_of(&ledger, 3).await;
+            let other = Verdict {
+                datum: work(77),
+                ..success(2)
+            };
+            if is_sealed {
+                ledger
+                    .seal(job, segments[0], &[success(0), other])
+                    .await
+                    .unwrap();
+            } else {
+                ledger.commit(job, &success(0)).await.unwrap();
+                ledger.commit(job, &other).await.unwrap();
+            }
+            ledger.fold(&pipeline(), job).await.unwrap();
+            let done = ledger.done_index(&pipeline()).await.unwrap();
+            assert_eq!((done.get(work(77)), done.get(work(2))), (None, None));
+            let kept = DoneRef { job, index: 0 };
+            assert_eq!(done.get(work(0)), Some(kept), "sealed: {is_sealed}");
+        }
+    }
 }
 
 #[tokio::test]

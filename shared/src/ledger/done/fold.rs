@@ -1,8 +1,8 @@
 //! Maintenance of the done index: folding in finished jobs, and rebuilding a damaged index.
 
 use std::cmp::Reverse;
-use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -13,9 +13,20 @@ use super::DoneIndex;
 use super::format::{DoneTable, Success};
 use crate::datum::VerdictState;
 use crate::id::{DatumId, JobId, PipelineName};
-use crate::ledger::records::advice;
+use crate::ledger::records::{advice, damaged};
 use crate::ledger::{Ledger, Segment};
-use crate::store::{StoreError, StoreKey, layout};
+use crate::store::{ObjectVersion, StoreError, StoreKey, layout};
+
+/// Conditional puts of the done index before a change is given up. Each one that fails is a success of another process.
+const MOST_TRIES: u32 = 1000;
+
+/// The done index as found in the store.
+enum StoredDone {
+    /// With its version, if there is an object.
+    Whole(DoneTable, Option<ObjectVersion>),
+    /// The kind of damage, and the version of the damaged object; none if it is not a file.
+    Damaged(&'static str, Option<ObjectVersion>),
+}
 
 /// As much of a verdict as the done index needs.
 #[derive(Deserialize)]
@@ -50,8 +61,8 @@ fn skip_damaged(job: JobId, error: StoreError) -> Result<(), StoreError> {
 
 impl Ledger {
     /// The done index of a pipeline. Folds in the successes of unfolded jobs first (and writes the index back), so
-    /// that an interrupted job counts; submitted jobs that have not ended are skipped. The caller holds the pipeline's
-    /// lock and has not opened the next job yet.
+    /// that an interrupted job counts; submitted jobs that have not ended are skipped. The caller leads the pipeline and has
+    /// not opened the next job yet.
     pub async fn done_index(&self, pipeline: &PipelineName) -> Result<DoneIndex, StoreError> {
         self.read_done(pipeline).await?; // Damage is noticed before the jobs to fold are listed.
         for job in self.unfolded(pipeline).await? {
@@ -59,7 +70,8 @@ impl Ledger {
                 self.fold(pipeline, job).await?;
             }
         }
-        self.read_done(pipeline).await.map(DoneIndex)
+        let (index, _) = self.read_done(pipeline).await?;
+        Ok(DoneIndex(index))
     }
 
     /// True if a job was submitted to the broker and has not ended.
@@ -75,12 +87,11 @@ impl Ledger {
         }
     }
 
-    /// Adds the successes of an ended job to the pipeline's done index. Safe to repeat.
+    /// Adds the successes of an ended job to the pipeline's done index. Safe to repeat, and whatever other processes do.
     pub async fn fold(&self, pipeline: &PipelineName, job: JobId) -> Result<(), StoreError> {
-        let successes = self.successes(job).await?;
+        let successes: Arc<[Success]> = self.successes(job).await?.into();
         if !successes.is_empty() {
-            let index = self.read_done(pipeline).await?;
-            self.replace_done(pipeline, move |to| index.merge(job, &successes, to))
+            self.change_done(pipeline, move |index, to| index.merge(job, &successes, to))
                 .await?;
         }
         self.store.delete(&layout::unfolded(pipeline, job)).await
@@ -92,10 +103,10 @@ impl Ledger {
         pipeline: &PipelineName,
         work: &[DatumId],
     ) -> Result<(), StoreError> {
-        let index = self.read_done(pipeline).await?;
         let mut work = work.to_vec();
         work.sort_unstable();
-        self.replace_done(pipeline, move |to| index.without(&work, to))
+        let work: Arc<[DatumId]> = work.into();
+        self.change_done(pipeline, move |index, to| index.without(&work, to))
             .await
     }
 
@@ -138,23 +149,97 @@ impl Ledger {
         }
     }
 
-    /// The done index as last written. A damaged index counts as empty, and all jobs are folded again.
-    async fn read_done(&self, pipeline: &PipelineName) -> Result<DoneTable, StoreError> {
-        let key = layout::done(pipeline);
-        let parsed = match self.store.get(&key).await {
-            Err(StoreError::Missing { .. }) => return Ok(DoneTable::default()),
-            Err(StoreError::Corrupt { .. }) => Err("it is not a file"),
-            bytes => DoneTable::parse(&bytes?),
-        };
-        match parsed {
-            Ok(index) => Ok(index),
-            Err(problem) => {
+    /// The done index as last written, and its version; none before the first work. A damaged index is replaced by an
+    /// empty one, and all jobs are folded again.
+    async fn read_done(
+        &self,
+        pipeline: &PipelineName,
+    ) -> Result<(DoneTable, Option<ObjectVersion>), StoreError> {
+        match self.stored_done(pipeline).await? {
+            StoredDone::Whole(index, version) => return Ok((index, version)),
+            StoredDone::Damaged(problem, version) => {
+                let key = layout::done(pipeline);
                 warn!(pipeline.name = %pipeline, problem, "{key} is damaged; rebuilding it from the jobs");
-                self.unfold_all(pipeline).await?;
-                self.store.delete(&key).await?;
-                Ok(DoneTable::default())
+                self.empty_done(pipeline, version).await?;
             }
         }
+        match self.stored_done(pipeline).await? {
+            StoredDone::Whole(index, version) => Ok((index, version)),
+            StoredDone::Damaged(problem, _) => {
+                Err(damaged(&layout::done(pipeline), advice::DONE, problem))
+            }
+        }
+    }
+
+    async fn stored_done(&self, pipeline: &PipelineName) -> Result<StoredDone, StoreError> {
+        let (bytes, version) = match self.store.get_versioned(&layout::done(pipeline)).await {
+            Err(StoreError::Missing { .. }) => {
+                return Ok(StoredDone::Whole(DoneTable::default(), None));
+            }
+            Err(StoreError::Corrupt { .. }) => {
+                return Ok(StoredDone::Damaged("it is not a file", None));
+            }
+            read => read?,
+        };
+        Ok(match DoneTable::parse(&bytes) {
+            Ok(index) => StoredDone::Whole(index, Some(version)),
+            Err(problem) => StoredDone::Damaged(problem, Some(version)),
+        })
+    }
+
+    /// Marks all jobs for folding, and puts an empty index in place of the damaged one, unless another process has made
+    /// the index again meanwhile. The marks are there first, so a process that ends in between forgets nothing.
+    async fn empty_done(
+        &self,
+        pipeline: &PipelineName,
+        damaged: Option<ObjectVersion>,
+    ) -> Result<(), StoreError> {
+        self.unfold_all(pipeline).await?;
+        let key = layout::done(pipeline);
+        let Some(version) = damaged else {
+            // Another process may have folded the jobs before the removal.
+            self.store.delete(&key).await?;
+            return self.unfold_all(pipeline).await;
+        };
+        let mut empty = Vec::new();
+        let written = DoneTable::default().without(&[], &mut empty);
+        written.map_err(|error| write_error(&key, error))?;
+        match self.store.replace(&key, empty.into(), &version).await {
+            Err(StoreError::Changed { .. }) => Ok(()),
+            replaced => replaced,
+        }
+    }
+
+    /// Replaces the done index by the output of `change`, given the present index. The put is conditional on what was
+    /// read, and repeated with what another process has written meanwhile, so no change is lost.
+    async fn change_done(
+        &self,
+        pipeline: &PipelineName,
+        change: impl Fn(&DoneTable, &mut Vec<u8>) -> io::Result<()> + Clone + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let key = layout::done(pipeline);
+        for _ in 0..MOST_TRIES {
+            let (index, version) = self.read_done(pipeline).await?;
+            let change = change.clone();
+            let changed = spawn_blocking(move || {
+                let mut changed = Vec::with_capacity(index.records.len());
+                change(&index, &mut changed).map(|()| changed)
+            });
+            let changed = changed.await.map_err(io::Error::other).flatten();
+            let changed = changed.map_err(|error| write_error(&key, error))?;
+            let put = match version {
+                Some(version) => self.store.replace(&key, changed.into(), &version).await,
+                None => self.store.create(&key, changed.into()).await,
+            };
+            match put {
+                Err(StoreError::Changed { .. } | StoreError::Exists { .. }) => {}
+                // The marks of folded jobs are removed next.
+                Ok(()) => return self.store.persist(&key).await,
+                Err(error) => return Err(error),
+            }
+        }
+        let busy = io::Error::other("other processes change it all the time");
+        Err(write_error(&key, busy))
     }
 
     /// Marks all jobs of the pipeline as not folded yet.
@@ -185,7 +270,8 @@ impl Ledger {
         let mut successes = vec![];
         for segment in self.segments(job).await? {
             match self.verdict_summaries(job, segment).await {
-                Ok(summaries) => {
+                Ok(mut summaries) => {
+                    self.retain_named(job, segment, &mut summaries).await?;
                     successes.extend(summaries.into_iter().filter_map(VerdictSummary::success));
                 }
                 Err(error) => skip_damaged(job, error)?,
@@ -194,6 +280,33 @@ impl Ledger {
         // Of equal work the newest counts: earlier output may have been lost.
         successes.sort_unstable_by_key(|success| (success.datum, Reverse(success.index)));
         Ok(successes)
+    }
+
+    /// Removes verdicts on other work than the manifest names at their index. All stay if the manifest is damaged.
+    async fn retain_named(
+        &self,
+        job: JobId,
+        segment: Segment,
+        summaries: &mut Vec<VerdictSummary>,
+    ) -> Result<(), StoreError> {
+        let entries = match self.manifest(job, segment).await {
+            Err(error @ StoreError::Corrupt { .. }) => {
+                let error = &error as &dyn std::error::Error;
+                warn!(job.id = %job, error, "the verdicts of a damaged segment of job {job} count unseen");
+                return Ok(());
+            }
+            entries => entries?,
+        };
+        summaries.retain(|summary| {
+            let at = summary.index.checked_sub(segment.first);
+            let entry = at.and_then(|at| entries.get(usize::try_from(at).ok()?));
+            let is_named = entry.is_some_and(|entry| entry.datum.id == summary.datum);
+            if !is_named {
+                warn!(job.id = %job, "the verdict at index {} of job {job} is on other work; the datum runs again", summary.index);
+            }
+            is_named
+        });
+        Ok(())
     }
 
     /// How the datums of a segment ended.
@@ -221,30 +334,6 @@ impl Ledger {
             }
         }
         Ok(summaries)
-    }
-
-    /// Replaces the done index by the output of `write`, through a file because the index may be large.
-    async fn replace_done(
-        &self,
-        pipeline: &PipelineName,
-        write: impl FnOnce(BufWriter<&File>) -> io::Result<()> + Send + 'static,
-    ) -> Result<(), StoreError> {
-        let key = layout::done(pipeline);
-        let folder = self
-            .store
-            .local_path(&layout::tmp())
-            .unwrap_or_else(std::env::temp_dir);
-        let written = spawn_blocking(move || {
-            std::fs::create_dir_all(&folder)?;
-            let file = tempfile::NamedTempFile::new_in(folder)?;
-            write(BufWriter::new(file.as_file()))?;
-            Ok(file.into_temp_path())
-        });
-        let written = written.await.map_err(io::Error::other).flatten();
-        let file = written.map_err(|error| write_error(&key, error))?;
-        self.store.adopt(&file, &key).await?;
-        // The marks of folded jobs are removed next.
-        self.store.persist(&key).await
     }
 }
 

@@ -44,14 +44,7 @@ impl Bucket {
     }
 
     pub(in crate::store) async fn get(&self, key: &StoreKey) -> Result<Bytes, StoreError> {
-        let result = self.open_object(key).await?;
-        let size = result.meta.size;
-        let bytes = result.bytes().await.map_err(|error| failed(key, error))?;
-        if bytes.len() as u64 == size {
-            Ok(bytes)
-        } else {
-            Err(cut_short(key, bytes.len() as u64, size))
-        }
+        whole(key, self.open_object(key).await?).await
     }
 
     pub(in crate::store) async fn get_versioned(
@@ -63,8 +56,7 @@ impl Bucket {
             e_tag: result.meta.e_tag.clone(),
             version: result.meta.version.clone(),
         };
-        let bytes = result.bytes().await.map_err(|error| failed(key, error))?;
-        Ok((bytes, version))
+        Ok((whole(key, result).await?, version))
     }
 
     pub(in crate::store) async fn replace(
@@ -212,5 +204,16 @@ impl Bucket {
             prefix.clone(),
             self.runtime.clone(),
         ))
+    }
+}
+
+/// The bytes of an object; an error if the connection ended before all had come.
+async fn whole(key: &StoreKey, result: GetResult) -> Result<Bytes, StoreError> {
+    let size = result.meta.size;
+    let bytes = result.bytes().await.map_err(|error| failed(key, error))?;
+    if bytes.len() as u64 == size {
+        Ok(bytes)
+    } else {
+        Err(cut_short(key, bytes.len() as u64, size))
     }
 }

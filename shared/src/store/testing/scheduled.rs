@@ -1,10 +1,12 @@
 //! Stores of several simulated processes over one memory, with a scheduling point in every call.
 //!
 //! For tests on a paused clock: a call waits a time decided by the seed, before and after its effect, so the
-//! seed decides the order of all calls. Now and then a whole process freezes.
+//! seed decides the order of all calls. Now and then a whole process freezes. A test may have writes refused for a while,
+//! and listings delayed.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -13,11 +15,11 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::store::Store;
+use crate::store::{Store, StoreKey};
 
 /// Decides when the calls of one simulated process happen. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -71,29 +73,66 @@ impl Scheduler {
     }
 }
 
-/// The memory of a store, shared by several simulated processes.
+/// The memory of a store, shared by several simulated processes. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct SharedMemory(Arc<InMemory>);
+pub struct SharedMemory {
+    objects: Arc<InMemory>,
+    weather: Arc<Mutex<Weather>>,
+}
+
+/// Trouble of a store.
+#[derive(Debug, Default)]
+struct Weather {
+    /// Writes below the path fail until then.
+    refused: Option<(Path, Instant)>,
+    /// How late listings show the objects of other processes, as on a network file system.
+    lag: Duration,
+    /// Process and time of the last write of each object.
+    written: HashMap<Path, (u64, Instant)>,
+    processes: u64,
+}
 
 impl SharedMemory {
     /// The store of a process with the given schedule.
     pub fn store(&self, scheduler: Scheduler) -> Store {
+        let mut weather = self.weather();
+        weather.processes += 1;
         Store::with_objects(Arc::new(ScheduledObjects {
-            memory: Arc::clone(&self.0),
+            memory: self.clone(),
             scheduler,
+            process: weather.processes,
+            seen: Mutex::new(HashMap::new()),
         }))
     }
 
     /// The store as seen by the test itself.
     pub fn at_once(&self) -> Store {
-        Store::with_objects(Arc::clone(&self.0) as _)
+        Store::with_objects(Arc::clone(&self.objects) as _)
+    }
+
+    /// From now on writes below `key` fail for the time, except those by the test itself.
+    pub fn refuse_writes(&self, key: &StoreKey, lasts: Duration) {
+        self.weather().refused = Some((Path::from(key.as_str()), Instant::now() + lasts));
+    }
+
+    /// From now on a listing is as old as `lag`, but never older than an earlier listing of the process or its own last
+    /// write there: a network file system keeps directories for a while.
+    pub fn delay_listings(&self, lag: Duration) {
+        self.weather().lag = lag;
+    }
+
+    fn weather(&self) -> MutexGuard<'_, Weather> {
+        self.weather.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[derive(Debug)]
 struct ScheduledObjects {
-    memory: Arc<InMemory>,
+    memory: SharedMemory,
     scheduler: Scheduler,
+    process: u64,
+    /// Age of the view of each folder.
+    seen: Mutex<HashMap<Path, Instant>>,
 }
 
 impl ScheduledObjects {
@@ -102,6 +141,51 @@ impl ScheduledObjects {
         let answer = call.await;
         self.scheduler.point().await;
         answer
+    }
+
+    /// Fails while writes at the path are refused.
+    fn may_write(&self, at: &Path) -> Result<()> {
+        match &self.memory.weather().refused {
+            Some((below, until)) if at.prefix_matches(below) && Instant::now() < *until => {
+                Err(object_store::Error::Generic {
+                    store: "scheduled",
+                    source: "503 Service Unavailable".into(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn note_write(&self, at: &Path) {
+        let written = (self.process, Instant::now());
+        self.memory.weather().written.insert(at.clone(), written);
+    }
+
+    /// Removes from a listing of `folder` the objects that the process does not see yet.
+    fn view(&self, folder: &Path, mut listed: ListResult) -> ListResult {
+        let weather = self.memory.weather();
+        if weather.lag.is_zero() {
+            return listed;
+        }
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = weather.written.iter();
+        let own = own
+            .filter(|(path, (process, _))| *process == self.process && path.prefix_matches(folder));
+        let own = own.map(|(_, (_, at))| *at).max();
+        let as_of = [
+            Instant::now().checked_sub(weather.lag),
+            seen.get(folder).copied(),
+            own,
+        ];
+        let Some(as_of) = as_of.into_iter().flatten().max() else {
+            return listed;
+        };
+        seen.insert(folder.clone(), as_of);
+        listed.objects.retain(|object| {
+            let written = weather.written.get(&object.location);
+            written.is_none_or(|(_, at)| *at <= as_of)
+        });
+        listed
     }
 }
 
@@ -114,11 +198,20 @@ impl fmt::Display for ScheduledObjects {
 #[async_trait::async_trait]
 impl ObjectStore for ScheduledObjects {
     async fn get_opts(&self, at: &Path, how: GetOptions) -> Result<GetResult> {
-        self.scheduled(self.memory.get_opts(at, how)).await
+        self.scheduled(self.memory.objects.get_opts(at, how)).await
     }
 
     async fn put_opts(&self, at: &Path, bytes: PutPayload, how: PutOptions) -> Result<PutResult> {
-        self.scheduled(self.memory.put_opts(at, bytes, how)).await
+        self.scheduled(async {
+            self.may_write(at)?;
+            let is_new = how.mode == PutMode::Create;
+            let put = self.memory.objects.put_opts(at, bytes, how).await?;
+            if is_new {
+                self.note_write(at);
+            }
+            Ok(put)
+        })
+        .await
     }
 
     async fn put_multipart_opts(
@@ -126,7 +219,7 @@ impl ObjectStore for ScheduledObjects {
         at: &Path,
         how: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        self.memory.put_multipart_opts(at, how).await
+        self.memory.objects.put_multipart_opts(at, how).await
     }
 
     fn delete_stream(
@@ -141,20 +234,26 @@ impl ObjectStore for ScheduledObjects {
                 path
             }
         });
-        self.memory.delete_stream(paths.boxed())
+        self.memory.objects.delete_stream(paths.boxed())
     }
 
     /// Not a point: a walk runs on a thread, during which a paused clock stands still.
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.memory.list(prefix)
+        self.memory.objects.list(prefix)
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.scheduled(self.memory.list_with_delimiter(prefix))
-            .await
+        let listed = self
+            .scheduled(self.memory.objects.list_with_delimiter(prefix))
+            .await?;
+        Ok(self.view(prefix.unwrap_or(&Path::default()), listed))
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, how: CopyOptions) -> Result<()> {
-        self.scheduled(self.memory.copy_opts(from, to, how)).await
+        self.scheduled(async {
+            self.may_write(to)?;
+            self.memory.objects.copy_opts(from, to, how).await
+        })
+        .await
     }
 }
