@@ -7,7 +7,9 @@ use std::sync::Arc;
 use drover_shared::ledger::Ledger;
 use drover_shared::queue::Broker;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
+use super::patience::patiently;
 use super::{Control, CoordinateError, Fence, Snapshot};
 use crate::output::FileProgress;
 
@@ -37,8 +39,12 @@ impl JobContext {
     /// with its reason, at the very end.
     pub(super) async fn show(&self, snapshot: Snapshot, save: bool) -> Result<(), CoordinateError> {
         if save && !snapshot.record.state.is_final() {
-            self.fence.check().await?;
-            self.ledger.save(&snapshot.record).await?;
+            let what = format!("the record of job {}", snapshot.record.id);
+            patiently(&self.fence, &CancellationToken::new(), &what, || async {
+                self.fence.check().await?;
+                Ok(self.ledger.save(&snapshot.record).await?)
+            })
+            .await?;
         }
         self.watch.send_replace(snapshot);
         Ok(())

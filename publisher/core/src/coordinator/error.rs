@@ -73,6 +73,21 @@ impl CoordinateError {
     }
 }
 
+impl CoordinateError {
+    /// True for trouble that often passes within minutes, without a change by people.
+    pub(super) fn may_pass_soon(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        match self {
+            Self::Store(error) => matches!(
+                error,
+                StoreError::Unavailable { .. } | StoreError::Full { .. }
+            ),
+            Self::Machine(error) => matches!(error.kind(), StorageFull | QuotaExceeded),
+            _ => false,
+        }
+    }
+}
+
 /// True if an operation may succeed once the store works again.
 pub(super) fn is_passing(error: &StoreError) -> bool {
     matches!(

@@ -9,6 +9,7 @@ mod context;
 mod control;
 mod error;
 mod fence;
+mod patience;
 mod snapshot;
 
 mod dispatch;

@@ -1,6 +1,7 @@
 //! Guarantees of the coordinator, over a real folder and the embedded queue.
 
 mod power_cuts;
+mod store_trouble;
 
 use std::time::Duration;
 

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::egress::{Egress, EgressError};
 use super::publication::{self, Publication};
+use crate::coordinator::patience::patiently;
 use crate::coordinator::track::live::LiveJob;
 use crate::coordinator::{Assignment, CoordinateError, JobContext};
 use crate::output::{FileProgress, OutputError, OutputSummary};
@@ -123,10 +124,12 @@ impl JobFinish<'_> {
             return Ok(OutputOutcome::Written);
         };
         live.enter(JobEvent::Published)?;
-        self.context
-            .ledger
-            .sync(&self.assignment.pipeline.name)
-            .await?;
+        let (ledger, pipeline) = (&self.context.ledger, &self.assignment.pipeline.name);
+        let what = format!("forcing the output of {pipeline} to the disk");
+        patiently(&self.context.fence, halt, &what, || async {
+            Ok(ledger.sync(pipeline).await?)
+        })
+        .await?;
         self.context
             .show(live.snapshot(Instant::now()), true)
             .await?;
@@ -195,8 +198,13 @@ impl JobFinish<'_> {
     ) -> Result<JobRecord, CoordinateError> {
         let ledger = &self.context.ledger;
         let record = live.record();
-        self.context.fence.check().await?;
-        save_final(ledger, &record, live).await?;
+        let what = format!("the final record of job {}", record.id);
+        let (fence, never) = (&self.context.fence, CancellationToken::new());
+        patiently(fence, &never, &what, || async {
+            fence.check().await?;
+            Ok(save_final(ledger, &record, live).await?)
+        })
+        .await?;
         if record.state == JobState::Success {
             self.keep_changes(record.id).await?;
         }

@@ -20,6 +20,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::coordinator::error::is_passing;
+use crate::coordinator::patience::patiently;
 use crate::coordinator::track::live::LiveJob;
 use crate::coordinator::{Assignment, CoordinateError, Fence, JobContext, Snapshot};
 use crate::output::{self, FileProgress, OutputError, OutputRequest, OutputSummary};
@@ -32,7 +33,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// and gives an attempt 60 seconds.
 const REQUEST_LIFETIME: Duration = Duration::from_secs(100);
 
+/// What a publication wrote, or why the job fails.
+type Published = Result<OutputSummary, OutputError>;
+
 /// A publication. Owns all its data, so a publication ends in order even if the job is given up meanwhile.
+#[derive(Clone)]
 pub(crate) struct Publication {
     ledger: Ledger,
     fence: Fence,
@@ -70,26 +75,40 @@ impl Publication {
     /// Publishes. If the future is dropped, the publication is stopped but keeps its lock until its last change has ended.
     ///
     /// # Errors
-    /// The outer error goes to the successor of the current leader, if there can be one; the inner one fails the job.
-    pub(crate) async fn run(self) -> Result<Result<OutputSummary, OutputError>, CoordinateError> {
+    /// The outer error goes to the successor of the current leader, if there can be one; the inner one fails the job. Where
+    /// no successor can be, trouble of the store that may pass is waited for.
+    pub(crate) async fn run(self) -> Result<Published, CoordinateError> {
         let stop_when_dropped = self.stop.clone().drop_guard();
-        let has_successors = self.fence.has_successors();
+        let what = format!("publishing the output of {}", self.pipeline);
+        let published = patiently(&self.fence, &self.stop, &what, || {
+            self.clone().write_in_order()
+        })
+        .await;
+        stop_when_dropped.disarm();
+        match published {
+            published if self.fence.has_successors() => published,
+            Err(_) if self.stop.is_cancelled() => Ok(Err(OutputError::Stopped)),
+            Err(CoordinateError::Store(error)) => Ok(Err(OutputError::Store(error))),
+            Err(CoordinateError::Machine(error)) => Ok(Err(OutputError::Scratch(error))),
+            published => published,
+        }
+    }
+
+    /// Publishes in a task of its own. Passing trouble of store and scratch space is an outer error.
+    async fn write_in_order(self) -> Result<Published, CoordinateError> {
         #[expect(
             clippy::disallowed_methods,
             reason = "a dropped publication ends in order, and its lock keeps others waiting until then"
         )]
-        let published = tokio::spawn(self.write()).await;
-        stop_when_dropped.disarm();
-        match published.map_err(std::io::Error::other)?? {
-            Err(OutputError::Store(error)) if has_successors && is_passing(&error) => {
-                Err(error.into())
-            }
-            Err(OutputError::Scratch(error)) if has_successors => Err(error.into()),
+        let written = tokio::spawn(self.write()).await;
+        match written.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))? {
+            Err(OutputError::Store(error)) if is_passing(&error) => Err(error.into()),
+            Err(OutputError::Scratch(error)) => Err(error.into()),
             published => Ok(published),
         }
     }
 
-    async fn write(self) -> Result<Result<OutputSummary, OutputError>, CoordinateError> {
+    async fn write(self) -> Result<Published, CoordinateError> {
         let Some(_lock) = self
             .stop
             .run_until_cancelled(lock_output(&self.ledger, &self.pipeline))
@@ -129,7 +148,7 @@ impl Publication {
     async fn write_until_superseded(
         &self,
         number: PublicationNumber,
-    ) -> Result<Result<OutputSummary, OutputError>, CoordinateError> {
+    ) -> Result<Published, CoordinateError> {
         tokio::select! {
             biased;
             () = self.superseded(number) => Err(CoordinateError::Deposed),
@@ -150,7 +169,7 @@ impl Publication {
         }
     }
 
-    async fn write_once(&self) -> Result<OutputSummary, OutputError> {
+    async fn write_once(&self) -> Published {
         let request = OutputRequest {
             ledger: &self.ledger,
             pipeline: &self.pipeline,

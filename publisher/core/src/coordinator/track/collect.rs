@@ -10,12 +10,12 @@ use drover_shared::datum::Verdict;
 use drover_shared::job::{JobEvent, JobKey};
 use drover_shared::ledger::Segment;
 use drover_shared::queue::{Consumer, Delivery, Queue, QueueError};
-use drover_shared::store::StoreError;
 use drover_shared::wire::{Event, Report};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::dead::{DeadLetterOutcome, handle_dead_letter};
 use super::decide::Expansion;
@@ -27,6 +27,7 @@ use crate::coordinator::dispatch::tasks::PendingSegment;
 use crate::coordinator::manifest::write::ManifestEvent;
 use crate::coordinator::messages::inquiry::Answer;
 use crate::coordinator::messages::watch::{MessageWatch, Observation, OpenWork};
+use crate::coordinator::patience::patiently;
 use crate::coordinator::{CoordinateError, JobContext, StopRequest};
 
 /// Interval between two snapshots for display.
@@ -59,7 +60,7 @@ pub(crate) struct Collector<'a> {
 }
 
 /// A segment being sealed.
-pub(crate) type Sealing = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
+pub(crate) type Sealing = Pin<Box<dyn Future<Output = Result<(), CoordinateError>> + Send>>;
 
 /// A dead letter that is being published again.
 pub(crate) type Republishing = Pin<Box<dyn Future<Output = Result<(), QueueError>> + Send>>;
@@ -253,8 +254,13 @@ impl Collector<'_> {
 
     fn seal(&self, segment: Segment, verdicts: Vec<Verdict>) {
         let (ledger, job) = (self.context.ledger.clone(), self.live.job());
+        let fence = self.context.fence.clone();
         self.sealing.push(Box::pin(async move {
-            ledger.seal(job, segment, &verdicts).await
+            let what = format!("the seal of segment {segment} of job {job}");
+            patiently(&fence, &CancellationToken::new(), &what, || async {
+                Ok(ledger.seal(job, segment, &verdicts).await?)
+            })
+            .await
         }));
     }
 
