@@ -33,6 +33,24 @@ fn unchanged_input_is_not_run_again() {
 }
 
 #[test]
+fn a_job_whose_work_is_all_done_starts_no_worker() {
+    let workspace = after_a_first_job();
+    let scratch = workspace.path("scratch");
+    let arguments = ["--scratch", scratch.to_str().unwrap()];
+    let again = || {
+        workspace
+            .start_run(&capitals(), &arguments)
+            .finish()
+            .code(0)
+    };
+    assert_eq!(again().job().counts(), "2: 2 skipped");
+    assert!(!scratch.exists(), "a worker made its scratch directory");
+    workspace.file("in/c", "cat\n");
+    assert_eq!(again().job().counts(), "3: 1 processed, 2 skipped");
+    assert!(scratch.exists());
+}
+
+#[test]
 fn a_touched_file_is_not_run_again() {
     let workspace = after_a_first_job();
     let file = File::options()

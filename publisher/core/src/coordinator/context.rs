@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use drover_shared::ledger::Ledger;
 use drover_shared::queue::Broker;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::patience::patiently;
@@ -32,6 +32,9 @@ pub struct JobContext {
     pub workers: NonZeroU32,
     /// Most messages in flight, which bounds the backlog of the queue.
     pub window: u64,
+    /// Notified once there is work for workers, or none is known to be done. Workers that live as long as the job start
+    /// then.
+    pub work: Arc<Notify>,
 }
 
 impl JobContext {

@@ -51,6 +51,9 @@ pub async fn resume(
 ) -> Result<JobRecord, CoordinateError> {
     let job = assignment.record.id;
     let done = read_done_work(&context.ledger, &assignment).await?;
+    if done.as_ref().is_none_or(|done| done.is_empty()) {
+        context.work.notify_one();
+    }
     settle(&context.ledger, &assignment.pipeline.name).await?;
     let queue = Queue::Datums(assignment.pipeline.name.clone());
     // A leader that was deposed meanwhile would purge the messages of its successor.
@@ -259,6 +262,7 @@ async fn work(
         messages: messages.clone(),
         window: context.window,
         published,
+        work: Arc::clone(&context.work),
     };
     // Only datums of an earlier leader may be in the hands of workers.
     let (held, new): (Vec<_>, Vec<_>) = pending.into_iter().partition(|segment| segment.again);

@@ -110,6 +110,7 @@ impl World {
             scratch: self.fixture.scratch.path().to_owned(),
             workers: NonZeroU32::MIN,
             window: 4,
+            work: Arc::default(),
         }
     }
 

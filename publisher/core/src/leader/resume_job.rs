@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use drover_shared::id::JobId;
 use drover_shared::job::{JobRecord, JobState};
+use drover_shared::pipeline::Pipeline;
 use drover_shared::process::Tokens;
 use drover_shared::queue::{Consumer, Queue};
 use drover_worker::{Cancellations, WorkError};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 
 use super::local_workers::OnShutdown;
@@ -60,6 +61,7 @@ impl PipelineLeader {
                     scratch: scratch.path().to_owned(),
                     workers: NonZeroU32::new(consumers).unwrap_or(NonZeroU32::MIN),
                     window: WINDOW,
+                    work: Arc::default(),
                 };
                 tokio::select! {
                     ended = resume(assignment, context, reports) => Ok(ended?),
@@ -95,6 +97,8 @@ struct LocalJob<'a> {
     cancellations: Cancellations,
     /// The workers of the job alone.
     tokens: Tokens,
+    /// Notified once there is work for the workers.
+    work: Arc<Notify>,
 }
 
 impl<'a> LocalJob<'a> {
@@ -106,6 +110,7 @@ impl<'a> LocalJob<'a> {
             control: Control::new(LOCAL_RELEASE_TIMEOUT),
             cancellations: Cancellations::new(&workers.tokens.hard),
             tokens: workers.tokens.child(),
+            work: Arc::default(),
         }
     }
 
@@ -125,16 +130,7 @@ impl<'a> LocalJob<'a> {
             ended
         });
         let mut working = pin!(async {
-            let worked = self
-                .workers
-                .work(
-                    &[&pipeline],
-                    self.leader.ledger.clone(),
-                    Arc::clone(&self.leader.broker),
-                    self.cancellations.clone(),
-                    self.tokens.clone(),
-                )
-                .await;
+            let worked = self.work_on(&pipeline).await;
             self.control.release();
             worked
         });
@@ -152,6 +148,24 @@ impl<'a> LocalJob<'a> {
             Err(error) if record.state != JobState::Success => Err(error.into()),
             _ => Ok(record),
         }
+    }
+
+    /// Starts the workers once there is work for them, so a job without work starts no runner, and waits for their end.
+    async fn work_on(&self, pipeline: &Pipeline) -> Result<(), WorkError> {
+        let soft = &self.tokens.soft;
+        if soft
+            .run_until_cancelled(self.work.notified())
+            .await
+            .is_none()
+        {
+            return Ok(());
+        }
+        let ledger = self.leader.ledger.clone();
+        let broker = Arc::clone(&self.leader.broker);
+        let (cancellations, tokens) = (self.cancellations.clone(), self.tokens.clone());
+        self.workers
+            .work(&[pipeline], ledger, broker, cancellations, tokens)
+            .await
     }
 
     /// Lets the workers of the job end; commands that the coordinator cancelled are killed.
@@ -209,6 +223,7 @@ impl<'a> LocalJob<'a> {
             scratch: scratch.path().to_owned(),
             workers: NonZeroU32::from(slots),
             window: held.saturating_mul(BACKLOG).max(SMALLEST_WINDOW),
+            work: Arc::clone(&self.work),
         }
     }
 }

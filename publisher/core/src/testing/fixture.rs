@@ -133,6 +133,7 @@ impl Fixture {
             scratch: self.scratch.path().to_owned(),
             workers: NonZeroU32::MIN,
             window: 4,
+            work: Arc::default(),
         }
     }
 

@@ -1,13 +1,14 @@
 //! Publishes the datums of the manifest as messages, segment by segment, within the window.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use drover_shared::datum::{IndexRanges, Verdict};
 use drover_shared::ledger::Segment;
 use drover_shared::queue::QueueError;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::tasks::{MessageInFlight, PendingSegment, TaskMessages};
 use crate::coordinator::CoordinateError;
@@ -22,6 +23,8 @@ pub(crate) struct Dispatcher {
     pub(crate) window: u64,
     /// Receives the datums of each confirmed message.
     pub(crate) published: mpsc::UnboundedSender<IndexRanges>,
+    /// Notified of each message.
+    pub(crate) work: Arc<Notify>,
 }
 
 impl PendingSegment {
@@ -74,6 +77,7 @@ impl Dispatcher {
                     return Ok(());
                 }
                 let message = self.messages.publish(&pending, set, pressure.total)?;
+                self.work.notify_one();
                 in_flight.add(message).await?;
                 published += size;
             }
