@@ -12,7 +12,6 @@ use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
-use tokio::sync::broadcast::error::RecvError;
 
 use crate::routing::api::Api;
 use crate::routing::broker::BrokerHandle;
@@ -96,15 +95,9 @@ pub(crate) async fn stream(State(api): State<Api>, Extension(role): Extension<Ro
     let first = hello(&api, role);
     let permit = (permit, StreamGauge::begin());
     let listener = (api.updates().subscribe(), api, permit);
-    let updates = stream::unfold(listener, move |(mut updates, api, permit)| async move {
-        loop {
-            match updates.recv().await {
-                Ok(update) => return Some((event(update, &api, role), (updates, api, permit))),
-                // The next change of a job or pipeline repeats the dropped state.
-                Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => return None,
-            }
-        }
+    let updates = stream::unfold(listener, move |(mut place, api, permit)| async move {
+        let update = api.updates().next(&mut place).await?;
+        Some((event(update, &api, role), (place, api, permit)))
     });
     let events = stream::iter([first]).chain(updates);
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);

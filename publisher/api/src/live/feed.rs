@@ -17,7 +17,7 @@ use super::events::BrokerState;
 use crate::resources::jobs::{CONCURRENT_READS, JobOverview};
 use crate::resources::pipelines;
 use crate::routing::api::Api;
-use crate::routing::updates::{Update, Updates};
+use crate::routing::updates::{Subject, Update, Updates};
 use drover_core::coordinator::Snapshot;
 
 /// Interval at which jobs of the current process are polled.
@@ -100,7 +100,7 @@ impl Feed<'_> {
             .replace(broker)
             .is_some_and(|before| before != broker)
         {
-            self.0.send(Update::Session);
+            self.0.send(Subject::Session, Update::Session);
         }
         let live = api.coordinated();
         for job in &live {
@@ -154,7 +154,9 @@ impl Feed<'_> {
             .get(&record.id)
             .is_none_or(|last| last.data != data);
         if is_changed {
-            self.0.send(Update::Resource("job", Arc::clone(&data)));
+            let subject = Subject::Job(record.id);
+            self.0
+                .send(subject, Update::Resource("job", Arc::clone(&data)));
         }
         let is_final = record.state.is_final();
         last.jobs
@@ -170,13 +172,16 @@ impl Feed<'_> {
             let data: Arc<str> = data.into();
             let before = gone.remove(&pipeline.pipeline);
             if before.as_ref() != Some(&data) {
-                self.0.send(Update::Resource("pipeline", Arc::clone(&data)));
+                let subject = Subject::Pipeline(pipeline.pipeline.clone());
+                let update = Update::Resource("pipeline", Arc::clone(&data));
+                self.0.send(subject, update);
             }
             last.pipelines.insert(pipeline.pipeline.clone(), data);
         }
         for name in gone.into_keys() {
             let data = json!({ "pipeline": name, "deleted": true }).to_string();
-            self.0.send(Update::Resource("pipeline", data.into()));
+            let update = Update::Resource("pipeline", data.into());
+            self.0.send(Subject::Pipeline(name), update);
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Method;
+use drover_shared::id::JobId;
 use drover_shared::ledger::{Scope, Submission};
 use drover_shared::queue::Broker;
 use futures::StreamExt;
@@ -14,6 +15,7 @@ use tower::ServiceExt;
 
 use super::super::{Access, Api, ApiContext, BrokerHandle};
 use super::{Site, assert_error, request, told};
+use crate::routing::updates::{Subject, Update};
 use crate::server::listen::router;
 use drover_core::leader::{LiveJobs, PipelineLeader};
 use drover_core::testing::fixture::{DEADLINE, Fixture, WorkerBehavior};
@@ -200,4 +202,27 @@ async fn a_comment_tells_that_the_line_is_not_dead() {
         .await
         .expect("nothing came");
     assert!(sign.unwrap().unwrap().starts_with(b":"));
+}
+
+#[tokio::test]
+async fn a_client_that_lagged_hears_the_last_state_of_each_job() {
+    let site = Site::new();
+    let stream = request(Method::GET, "/api/v1/events")
+        .body(Body::empty())
+        .unwrap();
+    let mut events = Events::of(site.ask(stream).await.into_body());
+    let (ended, busy) = (JobId::generate(), JobId::generate());
+    let send = |job: JobId, state: &str| {
+        let data = serde_json::json!({ "job": job, "state": state }).to_string();
+        let update = Update::Resource("job", data.into());
+        site.api.updates().send(Subject::Job(job), update);
+    };
+    send(ended, "running");
+    send(ended, "success");
+    for _ in 0..1000 {
+        send(busy, "running");
+    }
+    assert_eq!(events.next().await.0, "hello");
+    let told = timeout(DEADLINE, events.next()).await.expect("it is told");
+    assert_eq!(told.1["state"], "success");
 }
