@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
-use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
+use jiff::{SignedDuration, Timestamp};
 
 use super::spec;
 
@@ -79,10 +79,10 @@ impl Schedule {
     pub fn last(&self, since: Timestamp, until: Timestamp) -> Option<Timestamp> {
         if let Rule::Every(every) = &self.rule {
             let elapsed = Duration::try_from(until.duration_since(since)).ok()?;
-            let ticks = elapsed.as_nanos().checked_div(every.as_nanos())?;
-            let after = every.as_nanos().checked_mul(ticks)?;
-            let after = Duration::from_nanos(u64::try_from(after).ok()?);
-            return since.checked_add(after).ok().filter(|_| ticks > 0);
+            let rest = elapsed.as_nanos().checked_rem(every.as_nanos())?;
+            // Less than the interval, which is no longer than the elapsed time.
+            let rest = SignedDuration::from_nanos_i128(i128::try_from(rest).ok()?);
+            return until.checked_sub(rest).ok().filter(|_| elapsed >= *every);
         }
         let mut back = Duration::from_hours(1);
         loop {
@@ -107,7 +107,11 @@ impl Schedule {
 /// Searches from one change of the offset to the next: between them, local time runs evenly.
 fn next_in(zone: &TimeZone, cron: &Cron, is_interval: bool, last: Timestamp) -> Option<Timestamp> {
     let mut offset = zone.to_offset(last);
-    let mut local = next_local(cron, offset.to_datetime(last), false)?;
+    let now = offset.to_datetime(last);
+    let mut local = match repeated_until(zone, last) {
+        Some(end) if !is_interval && now < end => next_local(cron, end, true)?,
+        _ => next_local(cron, now, false)?,
+    };
     for change in zone.following(last) {
         let at = change.timestamp();
         let tick = offset.to_timestamp(local).ok()?;
@@ -127,6 +131,14 @@ fn next_in(zone: &TimeZone, cron: &Cron, is_interval: bool, last: Timestamp) -> 
         local = next_local(cron, from, true)?;
     }
     offset.to_timestamp(local).ok()
+}
+
+/// The local time up to which the present one has happened before, if the last change of the offset went back.
+fn repeated_until(zone: &TimeZone, now: Timestamp) -> Option<DateTime> {
+    let instant = SignedDuration::from_nanos(1);
+    let change = zone.preceding(now.checked_add(instant).ok()?).next()?;
+    let before = zone.to_offset(change.timestamp().checked_sub(instant).ok()?);
+    Some(before.to_datetime(change.timestamp()))
 }
 
 /// The next local time of a schedule; `inclusive` if `from` itself may be one.

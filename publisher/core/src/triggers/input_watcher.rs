@@ -94,6 +94,8 @@ pub struct InputWatcher {
     revision: u64,
     /// Time of the next check of the inputs.
     look_at: Instant,
+    /// The next tick of the clocks, by the time of day, which may jump.
+    tick_at: Option<Timestamp>,
 }
 
 impl InputWatcher {
@@ -110,6 +112,7 @@ impl InputWatcher {
             debounce: Debounce::default(),
             revision: 0,
             look_at: Instant::now(),
+            tick_at: None,
             name,
         }
     }
@@ -174,7 +177,8 @@ impl InputWatcher {
             self.revision = registered.revision;
             self.look_at = Instant::now();
         }
-        if self.look_at > Instant::now() {
+        let is_tick_due = self.tick_at.is_some_and(|tick| tick <= Timestamp::now());
+        if self.look_at > Instant::now() && !is_tick_due {
             return Ok(None);
         }
         self.look_at = Instant::now() + self.settings.look_every;
@@ -183,7 +187,12 @@ impl InputWatcher {
             self.waiting.tell(&self.name, why);
             return Ok(None);
         };
-        self.tick(&pipeline, registered).await?;
+        if let Some(behind) = self.tick(&pipeline, registered).await? {
+            let why = format!("its clock {behind} makes up for ticks that it missed");
+            self.waiting.tell(&self.name, &why);
+            self.look_at = Instant::now();
+            return Ok(None);
+        }
         self.file_watcher.watch(&self.folders(&pipeline).await?);
         if let Some(writer) = self.is_being_written(&pipeline).await? {
             self.waiting.tell(
@@ -233,21 +242,28 @@ impl InputWatcher {
         }))
     }
 
-    /// Writes due ticks and schedules a check for the next tick.
+    /// Writes due ticks and schedules a check for the next tick. Returns the name of a clock that missed more ticks than are
+    /// written at once.
     async fn tick(
         &mut self,
         pipeline: &Pipeline,
         registered: &RegisteredPipeline,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<String>, StoreError> {
         let now = Timestamp::now();
+        let mut behind = None;
+        self.tick_at = None;
         for clock in pipeline.input.clocks() {
             let next = tick(clock, registered.created, now, self.ledger.store()).await?;
             if let Some(next) = next {
                 let rest = Duration::try_from(next.duration_since(now)).unwrap_or_default();
                 self.look_after(rest);
+                self.tick_at = self.tick_at.into_iter().chain([next]).min();
+                if next <= now {
+                    behind = Some(clock.ticks.name.clone());
+                }
             }
         }
-        Ok(())
+        Ok(behind)
     }
 
     /// Folders of the local machine that the pipeline reads.

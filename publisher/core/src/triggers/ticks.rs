@@ -3,10 +3,23 @@
 use bytes::Bytes;
 use drover_shared::pipeline::{CronInput, Pipeline, Schedule};
 use drover_shared::store::{Store, StoreError, StoreKey};
-use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
+use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 
 /// Missed ticks written in one step, at most; the next step continues.
 const AT_ONCE: usize = 1000;
+
+/// How far a tick may lie in the future and still count as made: the clocks of two machines differ, and a clock may be set
+/// back a little. A tick further ahead comes from a clock that was wrong, and the schedule must not wait for it.
+const SKEW: SignedDuration = SignedDuration::from_mins(1);
+
+/// The consequence of a look at a clock.
+#[derive(Debug, PartialEq)]
+struct ClockStep {
+    /// Ticks to write now, oldest first; those that were missed, too.
+    due: Vec<Timestamp>,
+    /// The tick after them; not after the present if more ticks were missed than a step writes.
+    next: Option<Timestamp>,
+}
 
 /// Writes due and missed ticks, and returns the time of the next tick, if any. Several processes may run this at the
 /// same time.
@@ -18,20 +31,17 @@ pub(super) async fn tick(
 ) -> Result<Option<Timestamp>, StoreError> {
     let repo = StoreKey::root().join(&clock.ticks.repo)?;
     let names = store.names(&repo).await?;
-    let last = last_tick(clock, newest(&names, now), created);
-    let (due, next) = if clock.overwrite {
-        due_alone(&clock.schedule, last, now)
-    } else {
-        due(&clock.schedule, last, now)
-    };
+    let ClockStep { due, next } = step(clock, &made(&names), created, now);
     for tick in &due {
         let key = repo.join(&tick.to_string())?;
         store.put(&key, Bytes::new()).await?;
     }
     if clock.overwrite && !due.is_empty() {
-        let old = names
-            .iter()
-            .filter(|name| name.parse::<Timestamp>().is_ok());
+        let is_old = |name: &&String| {
+            let tick = name.parse::<Timestamp>();
+            tick.is_ok_and(|tick| !due.contains(&tick))
+        };
+        let old = names.iter().filter(is_old);
         let old: Result<Vec<StoreKey>, StoreError> = old.map(|name| repo.join(name)).collect();
         store.delete_each(old?).await?;
     }
@@ -47,27 +57,53 @@ pub async fn next_tick(
     let mut first = None;
     for clock in pipeline.input.clocks() {
         let repo = StoreKey::root().join(&clock.ticks.repo)?;
-        let newest = newest(&store.names(&repo).await?, Timestamp::now());
-        let next = clock.schedule.next(last_tick(clock, newest, created));
+        let made = made(&store.names(&repo).await?);
+        let last = last_tick(clock, &made, created, Timestamp::now());
+        let next = clock.schedule.next(last);
         first = first.into_iter().chain(next).min();
     }
     Ok(first)
 }
 
-/// The newest tick among the names. Ticks of the future do not count: they come from a clock that was wrong, and the
-/// schedule would wait for them.
-fn newest(names: &[String], now: Timestamp) -> Option<Timestamp> {
-    let ticks = names.iter().filter_map(|name| name.parse().ok());
-    ticks.filter(|tick| *tick <= now).max()
+/// The ticks among the names of files.
+fn made(names: &[String]) -> Vec<Timestamp> {
+    names.iter().filter_map(|name| name.parse().ok()).collect()
+}
+
+/// Pure: what is due, given the ticks that were made.
+fn step(clock: &CronInput, made: &[Timestamp], created: Timestamp, now: Timestamp) -> ClockStep {
+    let last = last_tick(clock, made, created, now);
+    let (due, next) = if clock.overwrite {
+        due_alone(&clock.schedule, last, now)
+    } else {
+        due(&clock.schedule, last, now)
+    };
+    ClockStep { due, next }
 }
 
 /// The tick, or the start of the schedule, after which the next tick is searched.
-fn last_tick(clock: &CronInput, newest: Option<Timestamp>, created: Timestamp) -> Timestamp {
+fn last_tick(
+    clock: &CronInput,
+    made: &[Timestamp],
+    created: Timestamp,
+    now: Timestamp,
+) -> Timestamp {
+    let newest = newest(&clock.schedule, made, now);
     match (newest, clock.start) {
         (Some(newest), Some(start)) => newest.max(start),
         (Some(newest), None) => newest,
         (None, start) => start.unwrap_or_else(|| whole_second(created)),
     }
+}
+
+/// The newest tick, without those that are too far in the future.
+fn newest(schedule: &Schedule, made: &[Timestamp], now: Timestamp) -> Option<Timestamp> {
+    let is_coming = |tick: Timestamp| {
+        tick.duration_since(now) <= SKEW && schedule.next(now).is_none_or(|next| tick <= next)
+    };
+    let past = made.iter().copied().filter(|tick| *tick <= now).max();
+    let ahead = made.iter().copied().filter(|tick| *tick > now);
+    ahead.filter(|tick| is_coming(*tick)).max().or(past)
 }
 
 /// Pure: the due ticks after the last tick, and the next tick.
@@ -109,6 +145,7 @@ fn whole_second(time: Timestamp) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use drover_shared::pipeline;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -225,5 +262,142 @@ mod tests {
     #[tokio::test]
     async fn never_is_never() {
         assert_eq!(ticks("spec: '@never'", &["12:00:00"]).await, (vec![], None));
+    }
+    fn step_at(cron: &str, made: &[&str], now: &str) -> (Vec<String>, Option<String>) {
+        let pipeline = pipeline(cron);
+        let clock = pipeline.input.clocks()[0];
+        let made: Vec<Timestamp> = made.iter().map(|tick| tick.parse().unwrap()).collect();
+        let created = "2026-01-01T00:00:00Z".parse().unwrap();
+        let ClockStep { due, next } = step(clock, &made, created, now.parse().unwrap());
+        let due = due.iter().map(Timestamp::to_string).collect();
+        (due, next.map(|next| next.to_string()))
+    }
+
+    #[test]
+    fn whatever_time_jumps_and_earlier_ticks_are_the_next_tick_is_right() {
+        let hourly = "spec: '@hourly'";
+        let alone = "spec: '@hourly', overwrite: true";
+        let rows: [(&str, &[&str], &str, &[&str], &str); 9] = [
+            // The clock of another machine is a little ahead, or the own one was set back.
+            (
+                hourly,
+                &["2026-01-01T12:00:00Z"],
+                "2026-01-01T11:59:58Z",
+                &[],
+                "2026-01-01T13:00:00Z",
+            ),
+            (
+                alone,
+                &["2026-01-01T12:00:00Z"],
+                "2026-01-01T11:59:58Z",
+                &[],
+                "2026-01-01T13:00:00Z",
+            ),
+            // The clock was an hour ahead.
+            (
+                alone,
+                &["2026-01-01T13:00:00Z"],
+                "2026-01-01T12:00:30Z",
+                &["2026-01-01T12:00:00Z"],
+                "2026-01-01T13:00:00Z",
+            ),
+            // The clock was years ahead.
+            (
+                hourly,
+                &["2026-01-01T11:00:00Z", "2030-01-01T00:00:00Z"],
+                "2026-01-01T12:00:30Z",
+                &["2026-01-01T12:00:00Z"],
+                "2026-01-01T13:00:00Z",
+            ),
+            // The machine slept for some hours.
+            (
+                alone,
+                &["2026-01-01T09:00:00Z"],
+                "2026-01-01T12:00:30Z",
+                &["2026-01-01T12:00:00Z"],
+                "2026-01-01T13:00:00Z",
+            ),
+            (
+                hourly,
+                &["2026-01-01T10:00:00Z"],
+                "2026-01-01T12:00:30Z",
+                &["2026-01-01T11:00:00Z", "2026-01-01T12:00:00Z"],
+                "2026-01-01T13:00:00Z",
+            ),
+            // A tick made by hand, between two of the schedule.
+            (
+                hourly,
+                &["2026-01-01T11:17:03Z"],
+                "2026-01-01T12:00:30Z",
+                &["2026-01-01T12:00:00Z"],
+                "2026-01-01T13:00:00Z",
+            ),
+            // A start before all calendars.
+            (
+                "spec: '@every 1h', overwrite: true, start: '0001-01-01T00:00:00Z'",
+                &[],
+                "2026-01-01T12:00:30Z",
+                &["2026-01-01T12:00:00Z"],
+                "2026-01-01T13:00:00Z",
+            ),
+            // A start in the future.
+            (
+                "spec: '@hourly', start: '2026-03-01T00:30:00Z'",
+                &["2026-01-01T11:00:00Z"],
+                "2026-01-01T12:00:30Z",
+                &[],
+                "2026-03-01T01:00:00Z",
+            ),
+        ];
+        for (cron, made, now, due, next) in rows {
+            let due = due.iter().map(ToString::to_string).collect();
+            let expected = (due, Some(next.to_owned()));
+            assert_eq!(
+                step_at(cron, made, now),
+                expected,
+                "{cron} with {made:?} at {now}"
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_step_leaves_nothing_due_and_its_next_tick_is_in_the_future(
+            schedule in prop_oneof![
+                (1u32..5000).prop_map(|seconds| format!("@every {seconds}s")),
+                (0u32..60, 0u32..24).prop_map(|(minute, hour)| format!("{minute} {hour} * * *")),
+                (1u32..31).prop_map(|minutes| format!("*/{minutes} * * * *")),
+            ],
+            overwrite in any::<bool>(),
+            start in proptest::option::of(-200_000i64..200_000),
+            made in proptest::collection::vec(-200_000i64..200_000, 0..4),
+            now in 0i64..200_000,
+        ) {
+            let time = |seconds: i64| Timestamp::from_second(1_774_700_000 + seconds).unwrap();
+            let start = start.map_or(String::new(), |start| format!(", start: '{}'", time(start)));
+            let pipeline = pipeline(&format!("spec: '{schedule}', overwrite: {overwrite}{start}"));
+            let clock = pipeline.input.clocks()[0];
+            let mut made: Vec<Timestamp> = made.into_iter().map(time).collect();
+            let now = time(now);
+            let mut steps = 0;
+            loop {
+                let ClockStep { due, next } = step(clock, &made, time(0), now);
+                prop_assert!(due.iter().all(|tick| *tick <= now && !made.contains(tick)));
+                prop_assert!(due.is_sorted());
+                if overwrite && !due.is_empty() {
+                    prop_assert_eq!(due.len(), 1);
+                    made.clear();
+                }
+                made.extend(&due);
+                if due.len() < AT_ONCE {
+                    prop_assert!(next.is_some_and(|next| next > now));
+                    let again = step(clock, &made, time(0), now);
+                    prop_assert_eq!(again, ClockStep { due: Vec::new(), next });
+                    break;
+                }
+                steps += 1;
+                prop_assert!(steps < 1000);
+            }
+        }
     }
 }

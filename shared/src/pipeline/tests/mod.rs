@@ -1,5 +1,6 @@
 //! Tests over all steps of this module.
 
+mod clocks;
 mod every_field;
 mod laws;
 mod messages;
