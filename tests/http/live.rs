@@ -71,7 +71,19 @@ fn what_failed_is_looked_into_and_retried() {
     assert_eq!(datum["attempts_logged"], serde_json::json!([1]), "{datum}");
     cluster.workspace.open_gate("mended");
     let retry = format!(r#"{{"group": "{key}"}}"#);
-    let retried = page.post(&format!("{job}/retry"), &retry);
+    let again = || {
+        let headers = [
+            ("content-type", "application/json"),
+            ("idempotency-key", "mended-1"),
+        ];
+        page.ask("POST", &format!("{job}/retry"), &headers, retry.as_bytes())
+    };
+    let retried = again().json();
+    assert_eq!(
+        again().json(),
+        retried,
+        "a repeated request makes no other job"
+    );
     let retried = retried["job"].as_str().expect("a job was made");
     assert_eq!(cluster.wait(retried).counts(), "6: 1 processed, 5 skipped");
     assert_eq!(page.get(&format!("/api/v1/jobs/{retried}"))["parent"], *id);

@@ -81,8 +81,8 @@ pub async fn submit(
     }
     let limit = options.limit.min(HINT_LIMIT);
     let hints = assignments.iter();
-    join_all(hints.map(|each| hint_within(limit, &each.record, broker))).await;
-    Ok(())
+    let hints = join_all(hints.map(|each| hint_within(limit, &each.record, broker))).await;
+    Ok(hints.into_iter().collect::<Result<(), _>>()?)
 }
 
 /// Gives the assignments the ids of the first submission with the key.
@@ -135,23 +135,36 @@ fn read_by(assignment: &Assignment, earlier: &[Assignment]) -> Vec<JobId> {
 /// Hints at a job to the leaders, for a few seconds at most. Leaders that miss the hint find the job in the ledger a
 /// little later.
 pub async fn hint(record: &JobRecord, broker: &dyn Broker) {
-    hint_within(HINT_LIMIT, record, broker).await;
+    // A refusal was logged.
+    let _ = hint_within(HINT_LIMIT, record, broker).await;
 }
 
-async fn hint_within(limit: Duration, record: &JobRecord, broker: &dyn Broker) {
+/// Fails only if the broker refuses the hint: then the submitter lacks a permission, which no later attempt brings.
+async fn hint_within(
+    limit: Duration,
+    record: &JobRecord,
+    broker: &dyn Broker,
+) -> Result<(), QueueError> {
     let hint = Control::Submitted {
         pipeline: record.pipeline.clone(),
         job: record.id,
     };
-    let told = match encode(&Message::Control(hint)) {
-        Ok(body) => match timeout(limit, broker.broadcast(body)).await {
-            Ok(sent) => sent.map_err(|error| error.to_string()),
-            Err(_) => Err(format!("the broker did not confirm it within {limit:?}")),
-        },
-        Err(error) => Err(error.to_string()),
+    let sent = match encode(&Message::Control(hint)) {
+        Ok(body) => timeout(limit, broker.broadcast(body)).await,
+        // The message has a fixed size, so encoding cannot fail.
+        Err(_) => return Ok(()),
     };
-    if let Err(problem) = told {
-        tracing::warn!(job.id = %record.id, "the hint about job {} was not sent; leaders find the job in the store a little later: {problem}", record.id);
+    let problem = match sent {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) => error,
+        Err(_) => QueueError::Unavailable {
+            message: format!("it did not confirm a message within {limit:?}"),
+        },
+    };
+    tracing::warn!(job.id = %record.id, "the hint about job {} was not sent; leaders find the job in the store a little later: {problem}", record.id);
+    match problem {
+        refused @ QueueError::Refused { .. } => Err(refused),
+        _ => Ok(()),
     }
 }
 
@@ -169,8 +182,11 @@ mod tests {
     use crate::testing::fixture::Fixture;
 
     /// A broker that accepts no message, as under an alarm, and perhaps not even a declaration.
+    #[derive(Default)]
     struct Blocked {
         declares: bool,
+        /// The user may not write.
+        refuses: bool,
     }
 
     #[async_trait]
@@ -191,6 +207,10 @@ mod tests {
         }
 
         async fn broadcast(&self, _: Bytes) -> Result<(), QueueError> {
+            if self.refuses {
+                let message = "ACCESS_REFUSED".to_owned();
+                return Err(QueueError::Refused { message });
+            }
             pending().await
         }
 
@@ -229,7 +249,10 @@ mod tests {
         ];
         tokio::time::pause();
         let mut told = Vec::new();
-        let blocked = Blocked { declares: true };
+        let blocked = Blocked {
+            declares: true,
+            ..Blocked::default()
+        };
         let options = options(None);
         let submitting = submit(
             &mut assignments,
@@ -284,7 +307,7 @@ mod tests {
         let fixture = Fixture::new(3).await;
         let mut assignments = [fixture.assignment(Scope::Everything)];
         tokio::time::pause();
-        let blocked = Blocked { declares: false };
+        let blocked = Blocked::default();
         let options = options(None);
         let submitting = submit(
             &mut assignments,
@@ -299,9 +322,36 @@ mod tests {
         assert!(!fixture.ledger.has_job(job).await.unwrap());
     }
 
+    #[tokio::test]
+    async fn a_submitter_that_may_not_write_hears_of_it_after_the_id_of_the_job() {
+        let fixture = Fixture::new(3).await;
+        let mut assignments = [fixture.assignment(Scope::Everything)];
+        let refusing = Blocked {
+            declares: true,
+            refuses: true,
+        };
+        let (mut told, options) = (0, options(None));
+        let submitting = submit(
+            &mut assignments,
+            &fixture.ledger,
+            &refusing,
+            &options,
+            |_| told += 1,
+        );
+        let refused = submitting.await;
+        assert!(
+            matches!(refused, Err(SubmitError::Queue(QueueError::Refused { .. }))),
+            "{refused:?}"
+        );
+        assert_eq!(told, 1);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_broadcast_stop_has_a_time_limit() {
-        let blocked = Blocked { declares: true };
+        let blocked = Blocked {
+            declares: true,
+            ..Blocked::default()
+        };
         let ledger = Ledger::new(drover_shared::store::Store::in_memory());
         let told = timeout(
             HANG,
