@@ -1,4 +1,7 @@
-//! Long lists of names in messages.
+//! Names in messages: long lists, and suggestions for mistyped ones.
+
+/// The least similarity of a suggestion, from 0 to 1: a typing error in a short word passes.
+const MIN_SIMILARITY: f64 = 0.7;
 
 /// The first `most` names, and the number of further ones: `a, b and 3 more`.
 pub fn first_names(names: &[String], most: usize) -> String {
@@ -7,6 +10,23 @@ pub fn first_names(names: &[String], most: usize) -> String {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }
+}
+
+/// The candidate most like a text, if any is alike.
+pub fn similar<'known>(
+    text: &str,
+    known: impl Iterator<Item = &'known str>,
+) -> Option<&'known str> {
+    known
+        .map(|candidate| {
+            (
+                strsim::normalized_damerau_levenshtein(text, candidate),
+                candidate,
+            )
+        })
+        .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
+        .max_by(|left, right| left.0.total_cmp(&right.0))
+        .map(|(_, candidate)| candidate)
 }
 
 #[cfg(test)]

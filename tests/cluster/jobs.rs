@@ -1,6 +1,6 @@
 //! Jobs on the broker: published, processed by all connected workers, coordinated by any service.
 
-use drover_tests::{Signal, Spec, TestCluster, eventually};
+use drover_tests::{Signal, Spec, TestCluster, eventually, shared};
 
 fn copies() -> Spec {
     Spec::new("made").reads("in", "/*").sh(r#"
@@ -244,4 +244,22 @@ fn a_command_on_a_worker_runs_in_the_trace_of_the_publisher() {
         cluster.workspace.tally("traces"),
         [(parent("b7ad6b7169203331"), 2)].into()
     );
+}
+
+#[test]
+fn without_a_quorum_the_queues_are_named_and_not_a_missing_coordinator() {
+    let cluster = TestCluster::new();
+    cluster.workspace.numbered_files("in", 5);
+    let _service = cluster.serve();
+    let id = cluster.publish(&copies());
+    eventually("the job is led", || cluster.job(&id).state() == "running");
+    let (_, vhost) = cluster.url().rsplit_once('/').expect("a URL has a vhost");
+    shared().stop_queues(vhost);
+    let told = cluster.call(&["explain", &id]).code(0).stdout;
+    shared().start_queues(vhost);
+    assert!(told.contains("no quorum"), "{told}");
+    assert!(!told.contains("No process coordinates"), "{told}");
+    assert!(!told.contains("No worker is connected"), "{told}");
+    let _worker = cluster.worker("made");
+    assert_eq!(cluster.wait(&id).state(), "success");
 }

@@ -11,6 +11,7 @@ mod lost_messages;
 mod malformed_messages;
 mod network;
 mod poison;
+mod queues;
 mod registered;
 mod stop;
 mod store;

@@ -96,6 +96,9 @@ fn a_full_disk_fails_no_datum_and_everything_goes_on_when_there_is_room() {
     eventually("it is told that no space is left", || {
         worker.stderr().contains("no space left")
     });
+    let told = cluster.call(&["explain", &id]).code(0).stdout;
+    assert!(told.contains("cannot write to the store"), "{told}");
+    assert!(!told.contains("No process coordinates"), "{told}");
     disk.make_room();
     assert_guarantees(&cluster, &id, 20);
     let next = cluster.wait(&cluster.publish(&recording_spec()));

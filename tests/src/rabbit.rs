@@ -127,6 +127,24 @@ impl Rabbit {
         self.node().end(Signal::SIGTERM);
     }
 
+    /// Stops the processes of all queues of a vhost, which then have no leader, as without a majority of their nodes.
+    pub fn stop_queues(&self, vhost: &str) {
+        self.on_queues(vhost, "ra:stop_server");
+    }
+
+    /// Starts them again.
+    pub fn start_queues(&self, vhost: &str) {
+        self.on_queues(vhost, "ra:restart_server");
+    }
+
+    fn on_queues(&self, vhost: &str, function: &str) {
+        let expression = format!(
+            "[{function}(quorum_queues, amqqueue:get_pid(Q)) || Q <- rabbit_amqqueue:list(<<\"{vhost}\">>), \
+             amqqueue:get_type(Q) == rabbit_quorum_queue]."
+        );
+        self.ctl(&["eval", &expression]);
+    }
+
     /// Waits until the node has written down that the queues of the pipeline exist, some time after their
     /// confirmation: before that, a queue does not survive [`Rabbit::kill`], and comes back without members that
     /// could elect a leader (seen with 3.10.8, whose `ra_directory` leaves the writes of its table to the table's

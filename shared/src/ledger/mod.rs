@@ -23,6 +23,6 @@ pub use handle::Ledger;
 pub use identity::StoreIdentity;
 pub use jobs::{ReferenceError, Scope, Submission};
 pub use pipelines::{
-    DeadLetter, Epoch, LeaderTerm, PipelineChange, PipelineLock, PublicationNumber,
-    RegisteredPipeline, RegistryError, Superseded, TermError,
+    DeadLetter, Epoch, IdleQueues, IdleReason, LeaderTerm, PipelineChange, PipelineLock,
+    PublicationNumber, RegisteredPipeline, RegistryError, Superseded, TermError,
 };

@@ -28,6 +28,9 @@ pub(super) mod advice {
         "remove the file; dead letters are for people to read only";
     /// For the identity of a store.
     pub(in crate::ledger) const IDENTITY: &str = "restore the file; or remove the file and the queues of the store's pipelines, and a new identity is made";
+    /// For the note about idle queues.
+    pub(in crate::ledger) const IDLE_QUEUES: &str =
+        "remove the file; then idle queues of the pipeline stay at the broker";
     /// For the retention of a store.
     pub(in crate::ledger) const RETENTION: &str = "set it again with `drover gc --set`";
     /// For the jobs of an idempotency key.

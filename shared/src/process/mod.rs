@@ -14,5 +14,5 @@ pub use lifecycle::{Lifecycle, ShutdownOutcome, Tokens};
 pub use metrics_exporter::MetricsExporter;
 pub use probe::Probe;
 pub use probe_client::{ProbeError, probe_ready, scrape_metrics};
-pub use readiness::Readiness;
+pub use readiness::{Readiness, check_writable};
 pub use version::describe_build;

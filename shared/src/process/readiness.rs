@@ -13,6 +13,9 @@ use crate::store::{Store, StoreError, layout};
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 const BUCKET_LOOKS: u32 = 6;
 
+/// Size of the written object: a full disk takes empty files, and may take a few bytes more.
+const PROBE_BYTES: usize = 64 * 1024;
+
 /// The state of the store as of the last look. Cheap to clone; all clones share the state.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness(Arc<Mutex<Option<String>>>);
@@ -41,7 +44,7 @@ impl Readiness {
         };
         for look in 0_u32.. {
             if look.is_multiple_of(looks) {
-                self.set(write(store, who).await.err());
+                self.set(check_writable(store, who).await.err());
             }
             if let Some(broker) = broker() {
                 broker.probe_alarm().await;
@@ -57,9 +60,10 @@ impl Readiness {
     }
 }
 
-async fn write(store: &Store, who: &str) -> Result<(), StoreError> {
+/// Writes a small object to the store and removes it again. `who` is unique to the process, and a legal name.
+pub async fn check_writable(store: &Store, who: &str) -> Result<(), StoreError> {
     let key = layout::readiness_probe(who);
-    store.put(&key, "".into()).await?;
+    store.put(&key, vec![0; PROBE_BYTES].into()).await?;
     store.delete(&key).await
 }
 

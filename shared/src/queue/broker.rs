@@ -106,6 +106,11 @@ pub trait Broker: Send + Sync {
     /// Removes all ready messages (unsettled deliveries stay). Returns their number.
     async fn purge(&self, queue: &Queue) -> Result<u64, QueueError>;
 
+    /// Deletes the queues of a pipeline with all that they hold. Consumers find them missing.
+    async fn delete_queues(&self, _pipeline: &PipelineName) -> Result<(), QueueError> {
+        Ok(())
+    }
+
     /// How much lies in a queue.
     async fn depth(&self, queue: &Queue) -> Result<Depth, QueueError>;
 

@@ -24,6 +24,7 @@
 //! <store>/.drover/pipelines/<name>/covered           input fingerprint of the newest job of the registered pipeline
 //! <store>/.drover/retention.json                     default retention of the pipelines
 //! <store>/.drover/expired/<job>.<pipeline>           removed jobs whose outputs are still in use
+//! <store>/.drover/idle-queues/<pipeline>.json         queues that a service may delete at the broker
 //! <store>/.drover/notices/<hash>                     a warning that was printed
 //! <store>/.drover/keys/<hash>.json                   the jobs of a submission with an idempotency key
 //! <store>/.drover/jobs/<id>/record.json              the job record
@@ -249,6 +250,16 @@ pub fn output(name: &PipelineName) -> StoreKey {
 /// The jobs of a submission with a key.
 pub fn submission_key(key: &IdempotencyKey) -> StoreKey {
     drover_folder().with(&format!("keys/{}.json", hash_of(key.as_str())))
+}
+
+/// Notes about queues that may be idle.
+pub fn idle_queues() -> StoreKey {
+    drover_folder().with("idle-queues")
+}
+
+/// The note about the queues of one pipeline.
+pub fn idle_queues_of(name: &PipelineName) -> StoreKey {
+    idle_queues().with(&format!("{name}.json"))
 }
 
 /// Mark of a warning that was printed.

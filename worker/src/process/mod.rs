@@ -11,3 +11,4 @@ mod own_store;
 pub mod request;
 pub mod service;
 pub mod subcommand;
+mod unknown_pipeline;

@@ -18,6 +18,7 @@ use crate::process::connect;
 use crate::process::health::WorkerHealth;
 use crate::process::own_store::own_store;
 use crate::process::request::WorkerRequest;
+use crate::process::unknown_pipeline::note_unknown;
 
 /// Runs the worker until it has drained, and answers the health probe meanwhile.
 pub async fn run(request: WorkerRequest, tokens: Tokens) -> anyhow::Result<()> {
@@ -81,6 +82,9 @@ async fn reach(
     let broker = connect::broker(&request.broker, request.worker().as_str(), timeout);
     let broker = broker.await.context(connect::NO_BROKER)?;
     let store = own_store(&ledger, &broker, &request.pipelines, &health.phase).await?;
+    if store.is_some() {
+        note_unknown(&ledger, &request.pipelines).await?;
+    }
     let broker: Arc<dyn Broker> = Arc::new(broker.for_store(store));
     health.watch(&broker);
     for pipeline in &request.pipelines {

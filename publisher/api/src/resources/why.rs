@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use drover_shared::job::{JobRecord, JobState};
 use drover_shared::ledger::Submission;
+use drover_shared::process::{check_writable, process_name};
 use drover_shared::queue::Link;
 use drover_shared::store::StoreError;
 
@@ -11,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::routing::api::Api;
 use drover_core::catalog;
-use drover_core::catalog::BrokerView;
+use drover_core::catalog::{BrokerView, ClusterError};
 
 /// Timeout for questions to the broker.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(3);
@@ -41,12 +42,19 @@ pub(crate) async fn why(
     let Some(broker) = api.broker_handle().get().filter(|_| link == Link::Up) else {
         return Ok(link_problem(&link));
     };
-    let look = catalog::broker_view(broker.as_ref(), &record.pipeline);
-    Ok(match timeout(BROKER_TIMEOUT, look).await {
-        Ok(Ok(view)) => obstacle(record, &view),
-        Ok(Err(error)) => Some(error.to_string()),
-        Err(_) => Some("the broker does not answer".to_owned()),
-    })
+    let look = catalog::broker_view(broker.as_ref(), api.ledger(), &record.pipeline);
+    let view = match timeout(BROKER_TIMEOUT, look).await {
+        Ok(Ok(view)) => view,
+        Ok(Err(ClusterError::Store(error))) => return Err(error),
+        Ok(Err(ClusterError::Queue(error))) => return Ok(Some(error.to_string())),
+        Err(_) => return Ok(Some("the broker does not answer".to_owned())),
+    };
+    if view.coordinators == 0
+        && let Err(error) = check_writable(api.ledger().store(), &process_name()).await
+    {
+        return Ok(Some(format!("the store cannot be written: {error}")));
+    }
+    Ok(obstacle(record, &view))
 }
 
 /// The unfinished job to wait for.
@@ -87,6 +95,13 @@ fn obstacle(record: &JobRecord, view: &BrokerView) -> Option<String> {
     match view {
         BrokerView { link, .. } if *link != Link::Up => link_problem(link),
         BrokerView {
+            coordinators: 0,
+            connected_leader: Some(leader),
+            ..
+        } => Some(format!(
+            "{leader} coordinates {name} and receives no reports: it tries again after a failure that its log names, or the queues have no quorum"
+        )),
+        BrokerView {
             coordinators: 0, ..
         } => Some(format!(
             "no process coordinates {name}; start `drover serve` with this store and broker"
@@ -112,6 +127,7 @@ mod tests {
         let view = |coordinators, workers| BrokerView {
             link: Link::Up,
             coordinators,
+            connected_leader: None,
             workers,
             ready: 3,
         };
@@ -119,6 +135,11 @@ mod tests {
         assert!(why(view(0, 0)).starts_with("no process coordinates made"));
         assert!(why(view(1, 0)).starts_with("no worker of made is connected"));
         assert_eq!(why(view(1, 2)), "");
+        let waiting = BrokerView {
+            connected_leader: Some("host-1".to_owned()),
+            ..view(0, 0)
+        };
+        assert!(why(waiting).starts_with("host-1 coordinates made"));
         let down = Link::Down {
             why: "cut".to_owned(),
         };

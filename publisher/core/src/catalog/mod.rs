@@ -7,6 +7,7 @@ mod pipeline_order;
 
 mod broker_view;
 mod datums;
+mod idle_queues;
 mod json;
 mod log_lines;
 mod logs;
@@ -18,8 +19,9 @@ mod stop;
 mod stored_work;
 mod submit;
 
-pub use broker_view::{BrokerView, broker_view};
+pub use broker_view::{BrokerView, ClusterError, broker_view};
 pub use datums::{JobDatum, datum_rows};
+pub use idle_queues::delete_idle_queues;
 pub use json::{DatumJson, LogLineJson, PlannedJson};
 pub use log_lines::{LogLine, LogLines};
 pub use logs::{LogError, LogTail, Origin, attempt, each_line, logs_of, open_log};

@@ -4,19 +4,25 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use drover_shared::id::PipelineName;
-use drover_shared::queue::{Consumer, QueueError};
+use drover_shared::ledger::Ledger;
+use drover_shared::queue::{Broker, Consumer, QueueError};
 use drover_shared::store::StoreError;
 use drover_shared::wire::{Control, Message, decode};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::PipelineLeader;
+use crate::catalog;
 use crate::triggers::PipelineEvent;
 
 /// How often the ledger is searched for jobs and registered pipelines, in a folder and in a bucket; hints make it quicker,
 /// as a rule.
 const SEARCH_EVERY: Duration = Duration::from_secs(1);
 const SEARCH_BUCKET_EVERY: Duration = Duration::from_secs(10);
+
+/// How often idle queues are looked for, and how long the broker may take for them.
+const TIDY_EVERY: Duration = Duration::from_secs(5);
+const TIDY_LIMIT: Duration = Duration::from_secs(5);
 
 /// Keeps a leader for every pipeline that stands or has submitted jobs.
 pub struct LeaderService {
@@ -46,6 +52,8 @@ impl LeaderService {
             None => SEARCH_BUCKET_EVERY,
         });
         search.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut tidy = interval(TIDY_EVERY);
+        tidy.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 hint = self.hints.next() => match hint {
@@ -62,6 +70,7 @@ impl LeaderService {
                         self.attend(pipeline);
                     }
                 }
+                _ = tidy.tick() => tidy_up_queues(&self.leader.ledger, self.leader.broker.as_ref()).await,
                 _ = search.tick() => {
                     if let Err(error) = self.search().await {
                         let error = &error as &dyn std::error::Error;
@@ -110,5 +119,14 @@ impl LeaderService {
             }
         }
         Ok(())
+    }
+}
+
+/// Deletes the queues of pipelines that were deleted.
+async fn tidy_up_queues(ledger: &Ledger, broker: &dyn Broker) {
+    let deleting = catalog::delete_idle_queues(ledger, broker);
+    if let Ok(Err(error)) = timeout(TIDY_LIMIT, deleting).await {
+        let error = &error as &dyn std::error::Error;
+        tracing::debug!(error, "idle queues could not be deleted; trying again");
     }
 }

@@ -42,6 +42,22 @@ impl Ledger {
         Ok(Epoch(n))
     }
 
+    /// The coordinator of the latest epoch, as that coordinator named itself; none before the first epoch.
+    pub async fn latest_leader(
+        &self,
+        pipeline: &PipelineName,
+    ) -> Result<Option<String>, StoreError> {
+        let Some(latest) = self.epochs(pipeline).await?.last().copied() else {
+            return Ok(None);
+        };
+        match self.store.get(&layout::epoch(pipeline, latest)).await {
+            Ok(who) => Ok(Some(String::from_utf8_lossy(&who).into_owned())),
+            // A later epoch has begun meanwhile.
+            Err(StoreError::Missing { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// True if no epoch is later than this epoch.
     pub async fn is_latest(
         &self,

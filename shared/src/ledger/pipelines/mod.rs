@@ -1,7 +1,8 @@
-//! Records of a pipeline: registration, lock, epochs of coordinators, dead letters.
+//! Records of a pipeline: registration, lock, epochs of coordinators, dead letters, idle queues.
 
 mod dead_letters;
 mod epoch;
+mod idle_queues;
 mod leader_term;
 mod lock;
 mod numbers;
@@ -10,6 +11,7 @@ mod registry;
 
 pub use dead_letters::DeadLetter;
 pub use epoch::Epoch;
+pub use idle_queues::{IdleQueues, IdleReason};
 pub use leader_term::{LeaderTerm, Superseded};
 pub use lock::PipelineLock;
 pub use publication::PublicationNumber;

@@ -10,6 +10,7 @@ use ulid::Ulid;
 
 use crate::id::PipelineName;
 use crate::ledger::Ledger;
+use crate::ledger::pipelines::idle_queues::IdleReason;
 use crate::ledger::pipelines::leader_term::{LeaderTerm, Superseded};
 use crate::ledger::records::{advice, to_json};
 use crate::store::{StoreError, StoreKey, layout};
@@ -212,9 +213,23 @@ impl Ledger {
             if self.write_revision(name, number, pipeline, leader).await? {
                 let previous = layout::registration(name, latest.number);
                 self.store.delete(&previous).await?;
+                self.note_deletion(name, change).await?;
                 return Ok(result?);
             }
         }
+    }
+
+    /// After a deletion, notes that the queues may be idle, if a broker was ever used.
+    async fn note_deletion(
+        &self,
+        name: &PipelineName,
+        change: &PipelineChange,
+    ) -> Result<(), StoreError> {
+        let is_deletion = matches!(change, PipelineChange::Delete);
+        if is_deletion && self.identity().await?.is_some() {
+            self.note_idle_queues(name, IdleReason::Deleted).await?;
+        }
+        Ok(())
     }
 
     /// Writes a revision; false if another writer created the revision first.

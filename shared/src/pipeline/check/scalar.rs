@@ -2,7 +2,7 @@
 
 use serde_json::{Number, Value, json};
 
-use super::suggest;
+use crate::names::similar;
 use crate::pipeline::document::{Content, Node};
 use crate::pipeline::spec::{Duration, FailureLimit, Quantity};
 
@@ -152,7 +152,7 @@ pub(super) fn word(node: &Node, words: &[&str]) -> Result<Value, InvalidValue> {
     if let Some(word) = words.iter().find(|word| folded(word) == folded(text)) {
         return Ok(json!(word));
     }
-    let advice = match suggest::similar(text, words.iter().copied()) {
+    let advice = match similar(text, words.iter().copied()) {
         Some(similar) => format!("did you mean `{similar}`?"),
         None => format!("one of: {}", words.join(", ")),
     };

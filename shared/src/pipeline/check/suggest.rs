@@ -2,11 +2,9 @@
 
 use std::fmt;
 
+use crate::names::similar;
 use crate::pipeline::fields::OBJECTS;
 use crate::pipeline::schema::{CHECKED, properties};
-
-/// The least similarity of a suggestion, from 0 to 1: a typing error in a short word passes.
-const MIN_SIMILARITY: f64 = 0.7;
 
 /// The probable meaning of an unknown field.
 pub(super) enum FieldSuggestion<'known> {
@@ -41,23 +39,6 @@ pub(super) fn suggest<'known>(unknown: &str, known: &[&'known str]) -> FieldSugg
         Some(owner) => FieldSuggestion::Misplaced(unknown, owner),
         None => FieldSuggestion::Unclear(known.to_vec()),
     }
-}
-
-/// The candidate most like a text, if any is alike.
-pub(super) fn similar<'known>(
-    text: &str,
-    known: impl Iterator<Item = &'known str>,
-) -> Option<&'known str> {
-    known
-        .map(|candidate| {
-            (
-                strsim::normalized_damerau_levenshtein(text, candidate),
-                candidate,
-            )
-        })
-        .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
-        .max_by(|left, right| left.0.total_cmp(&right.0))
-        .map(|(_, candidate)| candidate)
 }
 
 /// The most usual object with a field of exactly the name.

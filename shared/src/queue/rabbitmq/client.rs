@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use lapin::ExchangeKind;
 use lapin::options::{
-    ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions, QueuePurgeOptions,
+    BasicGetOptions, BasicNackOptions, ExchangeDeclareOptions, QueueBindOptions,
+    QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions,
 };
 use lapin::types::{FieldTable, ShortString};
 use tokio::time::timeout;
@@ -123,6 +124,27 @@ impl RabbitMq {
             }
         })
         .await
+    }
+
+    /// True if the queue answers: its leader is up, which needs a majority of the nodes that hold it. A passive declaration
+    /// does not tell. A broker that cannot serve the queue may close the connection of the client, so this is for
+    /// clients without consumers.
+    pub async fn answers(&self, queue: &Queue, limit: Duration) -> bool {
+        let asked = run_operation(&self.consuming, queue, |channel| {
+            let name = queue.to_string().into();
+            async move {
+                let message = channel.basic_get(name, BasicGetOptions::default()).await?;
+                if let Some(message) = message {
+                    let requeue = BasicNackOptions {
+                        requeue: true,
+                        ..BasicNackOptions::default()
+                    };
+                    message.acker.nack(requeue).await?;
+                }
+                Ok(())
+            }
+        });
+        matches!(timeout(limit, asked).await, Ok(Ok(())))
     }
 
     /// Records the store at the queues of the pipeline, unless they belong to another store.
@@ -251,6 +273,22 @@ impl Broker for RabbitMq {
             }
         });
         purged.await.map(u64::from)
+    }
+
+    /// The dead queue goes last, because the others refer to it.
+    async fn delete_queues(&self, pipeline: &PipelineName) -> Result<(), QueueError> {
+        for declaration in topology::queues(pipeline).into_iter().rev() {
+            run_operation(&self.consuming, &declaration.queue, |channel| {
+                let name = declaration.queue.to_string().into();
+                async move {
+                    channel
+                        .queue_delete(name, QueueDeleteOptions::default())
+                        .await
+                }
+            })
+            .await?;
+        }
+        Ok(())
     }
 
     async fn depth(&self, queue: &Queue) -> Result<Depth, QueueError> {

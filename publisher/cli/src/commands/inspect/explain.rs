@@ -6,7 +6,9 @@ use drover_shared::id::PipelineName;
 use drover_shared::job::JobRecord;
 use drover_shared::ledger::Ledger;
 use drover_shared::pipeline;
-use drover_shared::queue::QueueError;
+use drover_shared::process::{check_writable, process_name};
+use drover_shared::queue::rabbitmq::RabbitMq;
+use drover_shared::queue::{Queue, QueueError};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -16,7 +18,7 @@ use crate::commands::Context;
 use crate::commands::broker;
 use crate::exit::Exit;
 use crate::render::{self, ClusterView, ExplainedJob};
-use drover_core::catalog;
+use drover_core::catalog::{self, ClusterError};
 use drover_core::triggers::{WaitReasons, next_tick, overview};
 
 pub(crate) async fn explain(typed: &Explain, context: &Context) -> anyhow::Result<Exit> {
@@ -30,6 +32,10 @@ pub(crate) async fn explain(typed: &Explain, context: &Context) -> anyhow::Resul
     let failures = catalog::failures(&ledger, &record).await?;
     let blocked_by = catalog::running_before(&ledger, &record).await?;
     let cluster = cluster_view(&ledger, &record, context).await?;
+    let store_problem = match &cluster {
+        None => None,
+        Some(_) => check_writable(ledger.store(), &process_name()).await.err(),
+    };
     let (count, mut parked) = ledger.dead_letters(&record.pipeline, 1).await?;
     let sentences = render::explain(&ExplainedJob {
         record: &record,
@@ -37,6 +43,7 @@ pub(crate) async fn explain(typed: &Explain, context: &Context) -> anyhow::Resul
         stop_requested: ledger.stop_requested(id).await?,
         blocked_by: blocked_by.as_ref(),
         cluster,
+        store_problem: store_problem.map(|error| error.to_string()),
         parked: (count, parked.pop()),
         protections: &ledger.protections(id).await?,
         now: Timestamp::now(),
@@ -73,7 +80,7 @@ async fn explain_pipeline(ledger: &Ledger, typed: &str) -> anyhow::Result<Option
     Ok(found.map(|found| render::explain_pipeline(found, &all, tick)))
 }
 
-/// Time for a broker to report an alarm.
+/// Time for a broker to report an alarm, and for a queue to answer.
 const BROKER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// State of the cluster for an active job on the broker.
@@ -92,16 +99,41 @@ async fn cluster_view(
         Ok(broker) => {
             // A broker that is short of memory reports the block only to publishers.
             let _ = timeout(BROKER_TIMEOUT, catalog::hint(record, &broker)).await;
-            catalog::broker_view(&broker, &record.pipeline)
-                .await
-                .map_or_else(
-                    |error| ClusterView::Unreachable(error.to_string()),
-                    ClusterView::Seen,
-                )
+            look(&broker, ledger, &record.pipeline).await?
         }
         Err(error) => match error.downcast::<QueueError>() {
             Ok(error) => ClusterView::Unreachable(error.to_string()),
             Err(error) => return Err(error),
         },
     }))
+}
+
+/// Looks at the queues of the pipeline. A broker without a majority of its nodes counts no consumer, and so does one that
+/// has none, so a queue without consumers is asked for a message.
+async fn look(
+    broker: &RabbitMq,
+    ledger: &Ledger,
+    pipeline: &PipelineName,
+) -> anyhow::Result<ClusterView> {
+    let view = match timeout(
+        BROKER_TIMEOUT,
+        catalog::broker_view(broker, ledger, pipeline),
+    )
+    .await
+    {
+        Ok(Ok(view)) => view,
+        Ok(Err(ClusterError::Store(error))) => return Err(error.into()),
+        Ok(Err(ClusterError::Queue(error))) => {
+            return Ok(ClusterView::Unreachable(error.to_string()));
+        }
+        Err(_) => {
+            let problem = format!("no answer about the queues within {BROKER_TIMEOUT:?}");
+            return Ok(ClusterView::Unreachable(problem));
+        }
+    };
+    let dead = Queue::Dead(pipeline.clone());
+    if view.coordinators == 0 && !broker.answers(&dead, BROKER_TIMEOUT).await {
+        return Ok(ClusterView::Silent);
+    }
+    Ok(ClusterView::Seen(view))
 }

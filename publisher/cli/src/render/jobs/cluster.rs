@@ -14,12 +14,14 @@ pub enum ClusterView {
     Unnamed,
     /// The broker does not answer; the text is the reason.
     Unreachable(String),
+    /// The broker answers, and the queues of the pipeline do not.
+    Silent,
     /// The broker's view.
     Seen(BrokerView),
 }
 
-/// Sentences about an active job of `pipeline`.
-pub(crate) fn sentences(cluster: &ClusterView, pipeline: &str) -> Vec<String> {
+/// Sentences about an active job of `pipeline`; `is_writable` is false if the store cannot be written from here.
+pub(crate) fn sentences(cluster: &ClusterView, is_writable: bool, pipeline: &str) -> Vec<String> {
     match cluster {
         ClusterView::Unnamed => vec![
             "The job is on the broker: with --broker URL, this command tells whether workers are connected.".to_owned(),
@@ -27,11 +29,15 @@ pub(crate) fn sentences(cluster: &ClusterView, pipeline: &str) -> Vec<String> {
         ClusterView::Unreachable(problem) => vec![format!(
             "The broker does not answer, so the job makes no progress: {}.", printable(problem)
         )],
-        ClusterView::Seen(view) => seen(view, pipeline),
+        ClusterView::Silent => vec![format!(
+            "The broker answers, but the queues of {pipeline} do not: they have no quorum, that is, no majority of the nodes that hold them \
+             is up. Start the missing nodes of the broker, and the job continues."
+        )],
+        ClusterView::Seen(view) => seen(view, is_writable, pipeline),
     }
 }
 
-fn seen(view: &BrokerView, pipeline: &str) -> Vec<String> {
+fn seen(view: &BrokerView, is_writable: bool, pipeline: &str) -> Vec<String> {
     let mut sentences = Vec::new();
     match &view.link {
         Link::Up => {}
@@ -43,10 +49,7 @@ fn seen(view: &BrokerView, pipeline: &str) -> Vec<String> {
         )),
     }
     if view.coordinators == 0 {
-        sentences.push(
-            "No process coordinates the job: start `drover serve` with this store and broker."
-                .to_owned(),
-        );
+        sentences.push(without_coordinator(view, is_writable));
     }
     sentences.push(match (view.workers, view.ready) {
         (0, _) => format!("No worker is connected to its queue: start `drover-worker --pipeline {pipeline}` with this store and broker."),
@@ -60,6 +63,21 @@ fn seen(view: &BrokerView, pipeline: &str) -> Vec<String> {
         ),
     });
     sentences
+}
+
+/// A coordinator that failed consumes no reports until it tries again.
+fn without_coordinator(view: &BrokerView, is_writable: bool) -> String {
+    match &view.connected_leader {
+        Some(leader) => format!(
+            "Process {} coordinates the job and tries again after a failure, which its log names.",
+            printable(leader)
+        ),
+        None if !is_writable => "At this moment no process coordinates the job; if none is about to try again, start `drover serve` with this \
+             store and broker."
+            .to_owned(),
+        None => "No process coordinates the job: start `drover serve` with this store and broker."
+            .to_owned(),
+    }
 }
 
 fn are(workers: u32) -> String {
@@ -94,10 +112,11 @@ mod tests {
         let view = BrokerView {
             link,
             coordinators,
+            connected_leader: None,
             workers,
             ready,
         };
-        sentences(&ClusterView::Seen(view), "count").join("\n")
+        sentences(&ClusterView::Seen(view), true, "count").join("\n")
     }
 
     #[test]
@@ -120,6 +139,23 @@ mod tests {
         2 workers are connected; 1 message waits in the queue.
         ");
         let unreachable = ClusterView::Unreachable("connection refused".to_owned());
-        insta::assert_snapshot!(sentences(&unreachable, "count").join("\n"), @"The broker does not answer, so the job makes no progress: connection refused.");
+        insta::assert_snapshot!(sentences(&unreachable, true, "count").join("\n"), @"The broker does not answer, so the job makes no progress: connection refused.");
+    }
+    #[test]
+    fn a_job_whose_coordinator_is_in_trouble_is_not_called_without_one() {
+        let view = |leader: Option<&str>| {
+            ClusterView::Seen(BrokerView {
+                link: Link::Up,
+                coordinators: 0,
+                connected_leader: leader.map(str::to_owned),
+                workers: 1,
+                ready: 0,
+            })
+        };
+        let first =
+            |view: &ClusterView, is_writable| sentences(view, is_writable, "count").swap_remove(0);
+        insta::assert_snapshot!(first(&view(Some("host-7")), true), @"Process host-7 coordinates the job and tries again after a failure, which its log names.");
+        insta::assert_snapshot!(first(&view(None), false), @"At this moment no process coordinates the job; if none is about to try again, start `drover serve` with this store and broker.");
+        insta::assert_snapshot!(first(&ClusterView::Silent, true), @"The broker answers, but the queues of count do not: they have no quorum, that is, no majority of the nodes that hold them is up. Start the missing nodes of the broker, and the job continues.");
     }
 }

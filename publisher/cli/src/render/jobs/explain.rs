@@ -25,6 +25,8 @@ pub struct ExplainedJob<'a> {
     pub blocked_by: Option<&'a JobRecord>,
     /// State of the cluster, for active jobs on the broker.
     pub cluster: Option<ClusterView>,
+    /// Why an active job's store cannot be written from here.
+    pub store_problem: Option<String>,
     /// Number of the pipeline's dead letters, and the newest one.
     pub parked: (usize, Option<DeadLetter>),
     /// How commands were confined, on different workers.
@@ -38,8 +40,15 @@ pub fn explain(facts: &ExplainedJob<'_>) -> Vec<String> {
     let mut sentences = vec![opening(facts)];
     sentences.extend(by_state(facts));
     let pipeline = facts.record.pipeline.as_str();
+    sentences.extend(
+        facts
+            .store_problem
+            .iter()
+            .map(|problem| unwritable(problem)),
+    );
     if let Some(seen) = &facts.cluster {
-        sentences.extend(cluster::sentences(seen, pipeline));
+        let is_writable = facts.store_problem.is_none();
+        sentences.extend(cluster::sentences(seen, is_writable, pipeline));
     }
     let (count, last) = &facts.parked;
     sentences.extend(cluster::parked(*count, last.as_ref(), pipeline));
@@ -167,6 +176,14 @@ fn running(facts: &ExplainedJob<'_>) -> Vec<String> {
     sentences
 }
 
+fn unwritable(problem: &str) -> String {
+    format!(
+        "This command cannot write to the store: {}. Processes that cannot write either try again and again, and the job continues \
+         once they can.",
+        printable(problem)
+    )
+}
+
 /// A group of failures with advice.
 fn cause(group: &FailureGroup) -> String {
     let verb = if group.count == 1 {
@@ -230,6 +247,7 @@ mod tests {
             stop_requested: false,
             blocked_by,
             cluster: None,
+            store_problem: None,
             parked: (0, None),
             protections: &BTreeSet::new(),
             now,
@@ -279,6 +297,7 @@ mod tests {
             stop_requested: false,
             blocked_by: None,
             cluster: None,
+            store_problem: None,
             parked: (0, None),
             protections: &protections,
             now: Timestamp::now(),
