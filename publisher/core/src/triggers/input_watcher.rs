@@ -23,8 +23,11 @@ use super::{Notifier, PendingJob, PipelineEvent, WaitReasons};
 use crate::catalog;
 
 /// Interval of checking the registered pipeline itself, in a folder and in a bucket.
-const ASK_EVERY: Duration = Duration::from_millis(500);
+const ASK_EVERY: Duration = Duration::from_secs(1);
 const ASK_BUCKET_EVERY: Duration = Duration::from_secs(5);
+
+/// Interval of looking whether a writer of an input has ended.
+const WRITTEN_EVERY: Duration = Duration::from_millis(500);
 
 /// Intervals of watching inputs.
 #[derive(Clone, Copy, Debug)]
@@ -199,7 +202,7 @@ impl InputWatcher {
                 &self.name,
                 &format!("{writer}, which it reads, is publishing"),
             );
-            self.look_at = Instant::now() + ASK_EVERY;
+            self.look_at = Instant::now() + WRITTEN_EVERY;
             return Ok(None);
         }
         self.look(&pipeline, registered).await

@@ -1,13 +1,14 @@
 //! A cheap look at a pipeline's records in a folder: hundreds of idle pipelines must not read them twice a second.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use drover_shared::id::PipelineName;
 use drover_shared::ledger::Ledger;
-use drover_shared::store::{StoreKey, layout};
+use drover_shared::store::layout;
 
 /// The records are read at least this often: a job's record appears later than its mark.
-const READ_EVERY: Duration = Duration::from_secs(5);
+const READ_EVERY: Duration = Duration::from_secs(15);
 
 /// A directory that changed later than this before the look may change once more without a new time.
 const GRAIN: Duration = Duration::from_secs(2);
@@ -16,6 +17,8 @@ const GRAIN: Duration = Duration::from_secs(2);
 /// lose files.
 #[derive(Debug, Default)]
 pub(super) struct RecordsStamp {
+    /// The directories; none before the first look, and no paths in a bucket.
+    places: Option<[Option<PathBuf>; 2]>,
     seen: Option<[Option<SystemTime>; 2]>,
     read: Option<Instant>,
 }
@@ -23,7 +26,8 @@ pub(super) struct RecordsStamp {
 impl RecordsStamp {
     /// True if the records may have changed since the last call that returned true.
     pub(super) fn have_changed(&mut self, ledger: &Ledger, pipeline: &PipelineName) -> bool {
-        let now = now(ledger, pipeline);
+        let places = self.places.get_or_insert_with(|| places(ledger, pipeline));
+        let now = modified(places);
         let is_fresh = self.read.is_some_and(|read| read.elapsed() < READ_EVERY);
         let is_known = now.is_some() && now == self.seen && now.is_some_and(is_settled);
         if is_fresh && is_known {
@@ -35,16 +39,18 @@ impl RecordsStamp {
     }
 }
 
-/// The times; none for a bucket.
-fn now(ledger: &Ledger, pipeline: &PipelineName) -> Option<[Option<SystemTime>; 2]> {
-    let store = ledger.store();
-    let modified = |key: &StoreKey| {
-        let metadata = std::fs::metadata(store.local_path(key)?).ok()?;
-        metadata.modified().ok()
-    };
-    store.local_root()?;
+fn places(ledger: &Ledger, pipeline: &PipelineName) -> [Option<PathBuf>; 2] {
     let keys = [layout::revisions(pipeline), layout::unfolded_jobs(pipeline)];
-    Some(keys.map(|key| modified(&key)))
+    keys.map(|key| ledger.store().local_path(&key))
+}
+
+/// The times; none for a bucket.
+fn modified(places: &[Option<PathBuf>; 2]) -> Option<[Option<SystemTime>; 2]> {
+    let [Some(revisions), Some(jobs)] = places else {
+        return None;
+    };
+    let modified = |place: &PathBuf| std::fs::metadata(place).ok()?.modified().ok();
+    Some([modified(revisions), modified(jobs)])
 }
 
 fn is_settled(times: [Option<SystemTime>; 2]) -> bool {
