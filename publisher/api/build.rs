@@ -1,31 +1,50 @@
-//! Lists the files of the page, so the binary contains all of them without a table kept by hand.
+//! Gathers the files of the page, so the binary contains all of them without a table kept by hand, and joins the modules of
+//! the page's script into one file, so that a browser loads them with one request.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+#[path = "build/bundle.rs"]
+mod bundle;
+
 /// Folder of the page, relative to this package.
 const PAGE: &str = "src/page";
+/// The module that loads all others.
+const MAIN: &str = "main.js";
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed={PAGE}");
+    println!("cargo::rerun-if-changed=build");
     let root = PathBuf::from(variable("CARGO_MANIFEST_DIR")?).join(PAGE);
+    let out = PathBuf::from(variable("OUT_DIR")?);
     let mut files = Vec::new();
     gather(&root, &mut files)?;
+    let mut modules = bundle::Modules::new();
     let mut named = Vec::new();
-    for file in &files {
-        let name = file.strip_prefix(&root).map_err(io::Error::other)?;
-        named.push((text(name)?, text(file)?));
+    for file in files {
+        let name = text(file.strip_prefix(&root).map_err(io::Error::other)?)?.to_owned();
+        // The modules lie in folders, beside the main one.
+        if name == MAIN || name.contains('/') && name.ends_with(".js") {
+            modules.insert(name, fs::read_to_string(&file)?);
+        } else {
+            named.push((name, text(&file)?.to_owned()));
+        }
     }
-    // By name as text, which is not the order of paths.
+    let script = out.join(MAIN);
+    fs::write(
+        &script,
+        bundle::bundle(MAIN, &modules).map_err(io::Error::other)?,
+    )?;
+    named.push((MAIN.to_owned(), text(&script)?.to_owned()));
     named.sort_unstable();
-    let list = PathBuf::from(variable("OUT_DIR")?).join("page.rs");
-    let mut list = fs::File::create(list)?;
-    writeln!(list, "&[")?;
+    let mut table = String::from("&[\n");
     for (name, file) in named {
-        writeln!(list, "    ({name:?}, include_bytes!({file:?})),")?;
+        writeln!(table, "    ({name:?}, include_bytes!({file:?})),").map_err(io::Error::other)?;
     }
-    writeln!(list, "]")
+    table.push(']');
+    fs::File::create(out.join("page.rs"))?.write_all(table.as_bytes())
 }
 
 #[expect(

@@ -13,6 +13,7 @@ mod live;
 mod resources;
 mod routing;
 mod server;
+mod timeline;
 
 #[cfg(test)]
 mod tests;
@@ -21,5 +22,6 @@ pub use routing::api::{Api, ApiContext};
 pub use routing::broker::BrokerHandle;
 pub use routing::metrics;
 pub use server::access::{Access, AccessError, Token};
+pub use server::base_path::BasePath;
 pub use server::listen::Server;
 pub use server::stored_token::{Secret, StoredToken, StoredTokenError, stored_token};

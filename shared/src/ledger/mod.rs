@@ -4,6 +4,7 @@
 //! datum ended; every other record can be rebuilt from those. Every record is JSON (the done index apart). Readers
 //! ignore unknown fields, so an older Drover reads the records of a newer one.
 
+mod audit;
 mod checksum;
 mod datums;
 mod done;
@@ -17,6 +18,7 @@ mod records;
 #[cfg(test)]
 mod tests;
 
+pub use audit::AuditEntry;
 pub use datums::{Commit, LogFile, ManifestEntry, Redo, Segment};
 pub use done::{DoneIndex, DoneRef};
 pub use handle::Ledger;

@@ -26,6 +26,7 @@
 //! <store>/.drover/expired/<job>.<pipeline>           removed jobs whose outputs are still in use
 //! <store>/.drover/idle-queues/<pipeline>.json         queues that a service may delete at the broker
 //! <store>/.drover/notices/<hash>                     a warning that was printed
+//! <store>/.drover/audit/<unique>.json                an action through the HTTP API
 //! <store>/.drover/keys/<hash>.json                   the jobs of a submission with an idempotency key
 //! <store>/.drover/jobs/<id>/record.json              the job record
 //! <store>/.drover/jobs/<id>/spec.json                the spec it runs, normalised
@@ -269,6 +270,16 @@ pub fn notice(text: &str) -> StoreKey {
 
 fn hash_of(text: &str) -> String {
     blake3::hash(text.as_bytes()).to_hex()[..32].to_owned()
+}
+
+/// The audit log of the HTTP API.
+pub fn audit() -> StoreKey {
+    drover_folder().with("audit")
+}
+
+/// An action in the audit log.
+pub fn audit_entry(unique: &str) -> StoreKey {
+    audit().with(&format!("{unique}.json"))
 }
 
 /// All jobs.

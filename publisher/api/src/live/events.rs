@@ -101,7 +101,9 @@ pub(crate) async fn stream(State(api): State<Api>, Extension(role): Extension<Ro
     });
     let events = stream::iter([first]).chain(updates);
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
-    Sse::new(events).keep_alive(keep_alive).into_response()
+    // Proxies such as nginx would keep events back to fill their buffers.
+    let unbuffered = [("x-accel-buffering", "no")];
+    (unbuffered, Sse::new(events).keep_alive(keep_alive)).into_response()
 }
 
 fn event(update: Update, api: &Api, role: Role) -> Result<Event, axum::Error> {

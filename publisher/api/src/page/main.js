@@ -7,7 +7,11 @@ import { start as route } from "./core/router.js";
 import { greet, hello, session, signOut } from "./core/session.js";
 import { token } from "./core/api.js";
 import { notFound } from "./core/view.js";
+import { audit } from "./views/audit.js";
+import { changes } from "./views/changes.js";
 import { datum } from "./views/datum.js";
+import { editor } from "./views/editor.js";
+import { files } from "./views/files.js";
 import { job } from "./views/job.js";
 import { jobs } from "./views/jobs.js";
 import { overview } from "./views/overview.js";
@@ -16,11 +20,16 @@ import { workers } from "./views/workers.js";
 
 const ROUTES = [
   [/^\/$/, "overview", overview],
+  [/^\/pipelines$/, "overview", (view) => editor(view)],
   [/^\/pipelines\/([\w-]+)$/, "overview", pipeline],
+  [/^\/pipelines\/([\w-]+)\/edit$/, "overview", editor],
   [/^\/jobs$/, "jobs", jobs],
   [/^\/jobs\/(\w+)$/, "jobs", job],
   [/^\/jobs\/(\w+)\/datums\/(\d+)$/, "jobs", datum],
+  [/^\/jobs\/(\w+)\/changes$/, "jobs", changes],
   [/^\/workers$/, "workers", workers],
+  [/^\/files$/, "files", files],
+  [/^\/audit$/, "audit", audit],
   [/^/, "", nowhere],
 ];
 

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use drover_shared::id::{JobId, PipelineName, WorkerId};
+use drover_shared::id::{IdempotencyKey, JobId, PipelineName, WorkerId};
 use drover_shared::job::{CauseKey, JobRecord, JobState};
 use drover_shared::ledger::Scope;
+use drover_shared::queue::Broker;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -18,7 +19,8 @@ use crate::routing::error::Error;
 use crate::routing::query::{Bounded, WordList};
 use crate::routing::route::ApiRequest;
 use drover_core::catalog::{self, SubmitOptions};
-use drover_core::coordinator::{RunningDatum, Snapshot};
+use drover_core::coordinator::{Assignment, RunningDatum, Snapshot};
+
 /// Time limit of the broker for a submission.
 const SUBMIT_LIMIT: Duration = Duration::from_secs(10);
 
@@ -224,7 +226,7 @@ impl LiveJob {
 /// Queued and running datums of a job; jobs of other processes count all datums as queued.
 fn queued_and_running(record: &JobRecord, live: Option<&Snapshot>) -> (u64, u64) {
     match live {
-        Some(live) => (live.queued, live.running.len() as u64),
+        Some(live) => (live.queued, live.running_count),
         None if record.state.is_final() => (0, 0),
         None => (record.datums.outstanding(), 0),
     }
@@ -316,20 +318,22 @@ pub(crate) async fn retry(
     let broker = api.broker()?;
     let group = body.0.group.map(|group| group.to_string());
     let assignment = catalog::retry(api.ledger(), &record, group.as_deref()).await?;
+    let job = submit_one(&api, broker.as_ref(), assignment, key).await?;
+    Ok(StartedJob { job })
+}
+
+/// Submits a job; returns its id.
+pub(crate) async fn submit_one(
+    api: &Api,
+    broker: &dyn Broker,
+    assignment: Assignment,
+    key: Option<IdempotencyKey>,
+) -> Result<JobId, Error> {
     let options = SubmitOptions {
         limit: SUBMIT_LIMIT,
         key,
     };
     let mut submitted = [assignment];
-    catalog::submit(
-        &mut submitted,
-        api.ledger(),
-        broker.as_ref(),
-        &options,
-        |_| {},
-    )
-    .await?;
-    Ok(StartedJob {
-        job: submitted[0].record.id,
-    })
+    catalog::submit(&mut submitted, api.ledger(), broker, &options, |_| {}).await?;
+    Ok(submitted[0].record.id)
 }

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use super::broker::BrokerHandle;
 use super::error::Error;
 use super::updates::Updates;
+use crate::timeline::SampleCache;
 use drover_core::catalog;
 use drover_core::coordinator::Snapshot;
 use drover_core::leader::LiveJobs;
@@ -41,6 +42,7 @@ struct SharedState {
     context: ApiContext,
     updates: Updates,
     streams: Arc<Semaphore>,
+    samples: SampleCache,
 }
 
 impl Api {
@@ -50,6 +52,7 @@ impl Api {
             context,
             updates: Updates::default(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            samples: SampleCache::default(),
         }))
     }
 
@@ -74,6 +77,11 @@ impl Api {
 
     pub(crate) fn streams(&self) -> &Arc<Semaphore> {
         &self.0.streams
+    }
+
+    /// Ends of datums that were read for timelines.
+    pub(crate) fn samples(&self) -> &SampleCache {
+        &self.0.samples
     }
 
     pub(crate) fn waiting(&self) -> &WaitReasons {

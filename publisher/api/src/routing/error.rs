@@ -10,7 +10,9 @@ use drover_shared::store::StoreError;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use drover_core::catalog::{GroupError, LogError, RegisterError, RetryError, SubmitError};
+use drover_core::catalog::{
+    GroupError, LogError, RedoError, RegisterError, RetryError, SubmitError,
+};
 
 /// An error with its HTTP status.
 #[derive(Debug)]
@@ -89,6 +91,11 @@ impl Error {
         Self::new(ErrorKind::Unavailable, message)
     }
 
+    /// True if the resource does not exist.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND
+    }
+
     /// Replaces the status.
     pub(crate) fn with_status(self, status: StatusCode) -> Self {
         Self { status, ..self }
@@ -163,6 +170,17 @@ impl From<RetryError> for Error {
             RetryError::Group(error @ GroupError::CutShort { .. }) => {
                 Self::conflict(error.to_string())
             }
+        }
+    }
+}
+
+impl From<RedoError> for Error {
+    fn from(error: RedoError) -> Self {
+        match error {
+            RedoError::Store(error) => error.into(),
+            error @ RedoError::Unknown(_) => Self::not_found(error.to_string()),
+            error @ RedoError::Busy(_) => Self::conflict(error.to_string()),
+            error @ RedoError::Glob(_) => Self::unprocessable(error.to_string()),
         }
     }
 }

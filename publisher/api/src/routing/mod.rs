@@ -6,6 +6,7 @@ pub(crate) mod broker;
 pub(crate) mod error;
 pub mod metrics;
 pub(crate) mod openapi;
+pub(crate) mod produced;
 pub(crate) mod query;
 pub(crate) mod role;
 pub(crate) mod route;

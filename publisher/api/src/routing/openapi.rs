@@ -74,6 +74,19 @@ impl Operation {
             .collect()
     }
 
+    /// Describes a route that answers with bytes of the media type `kind`.
+    pub(crate) fn bytes<P: JsonSchema, Q: JsonSchema>(
+        generator: &mut SchemaGenerator,
+        kind: &str,
+        about: &str,
+    ) -> Self {
+        let mut asked = parameters::<P>("path");
+        asked.extend(parameters::<Q>("query"));
+        let content = json!({ kind: { "schema": { "type": "string", "format": "binary" } } });
+        let answer = json!({ "description": "The bytes.", "content": content });
+        Self::new(generator, StatusCode::OK, about, &asked, &answer)
+    }
+
     /// Describes a route that answers with a stream of events.
     pub(crate) fn stream(generator: &mut SchemaGenerator, about: &str) -> Self {
         let answer = json!({

@@ -57,7 +57,7 @@ pub(crate) struct Routes {
 impl Routes {
     /// Adds a route that answers with `status` and the result of `handler`.
     pub(crate) fn add<P, Q, B, A, F, H>(
-        mut self,
+        self,
         (method, path): (Method, &'static str),
         status: StatusCode,
         about: &'static str,
@@ -71,19 +71,61 @@ impl Routes {
         F: Future<Output = Result<A, Error>> + Send + 'static,
         H: Fn(ApiRequest<P, Q, B>) -> F + Clone + Send + Sync + 'static,
     {
-        let operation = Operation::of::<P, Q, B, A>(self.document.generator(), status, about);
+        let mut routes = self;
+        let operation = Operation::of::<P, Q, B, A>(routes.document.generator(), status, about);
+        routes.add_with(method, path, operation, handler, move |answer| {
+            respond(status, &answer)
+        })
+    }
+
+    /// Adds a route to `GET` bytes of the media type `kind`.
+    pub(crate) fn bytes<P, Q, F, H>(
+        self,
+        path: &'static str,
+        kind: &'static str,
+        about: &'static str,
+        handler: H,
+    ) -> Self
+    where
+        P: DeserializeOwned + JsonSchema + Send + 'static,
+        Q: DeserializeOwned + JsonSchema + Send + 'static,
+        F: Future<Output = Result<Response, Error>> + Send + 'static,
+        H: Fn(ApiRequest<P, Q, Empty>) -> F + Clone + Send + Sync + 'static,
+    {
+        let mut routes = self;
+        let operation = Operation::bytes::<P, Q>(routes.document.generator(), kind, about);
+        routes.add_with(Method::GET, path, operation, handler, |answer| answer)
+    }
+
+    fn add_with<P, Q, B, A, F, H>(
+        mut self,
+        method: Method,
+        path: &'static str,
+        operation: Operation,
+        handler: H,
+        respond: impl Fn(A) -> Response + Clone + Send + Sync + 'static,
+    ) -> Self
+    where
+        P: DeserializeOwned + Send + 'static,
+        Q: DeserializeOwned + Send + 'static,
+        B: Body + Send + 'static,
+        A: 'static,
+        F: Future<Output = Result<A, Error>> + Send + 'static,
+        H: Fn(ApiRequest<P, Q, B>) -> F + Clone + Send + Sync + 'static,
+    {
         let known: Arc<[String]> = operation.query_names().into();
         self.document.add(&method, path, operation);
         let filter = MethodFilter::try_from(method).unwrap_or(MethodFilter::GET);
         let endpoint = move |State(api): State<Api>, request: Request| {
             let (handler, known) = (handler.clone(), Arc::clone(&known));
+            let respond = respond.clone();
             let answer = async move {
                 refuse_unknown(request.uri().query(), &known)?;
                 handler(extract(api, request).await?).await
             };
             async move {
                 match timeout(REQUEST_TIMEOUT, answer).await {
-                    Ok(Ok(answer)) => respond(status, &answer),
+                    Ok(Ok(answer)) => respond(answer),
                     Ok(Err(error)) => error.into_response(),
                     Err(_) => {
                         Error::unavailable("the request took longer than 30 s and was cancelled")

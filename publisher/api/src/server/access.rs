@@ -98,8 +98,8 @@ impl Access {
         self.full.is_none() && self.read.is_none()
     }
 
-    /// Role of the token in the request's headers.
-    fn role(&self, headers: &HeaderMap) -> Result<Role, Error> {
+    /// Role of the token in the request's headers, and the name of the token for the audit log.
+    fn role(&self, headers: &HeaderMap) -> Result<(Role, Who), Error> {
         let sent = headers.get(AUTHORIZATION).and_then(|value| {
             let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then_some(token)
@@ -110,8 +110,8 @@ impl Access {
         };
         let sent: Option<Token> = sent.parse().ok();
         match sent {
-            Some(_) if sent == self.full => Ok(Role::Full),
-            Some(_) if sent == self.read => Ok(Role::Read),
+            Some(token) if sent == self.full => Ok((Role::Full, Who::of("full", token))),
+            Some(token) if sent == self.read => Ok((Role::Read, Who::of("read", token))),
             _ => Err(Error::new(
                 ErrorKind::Unauthorized,
                 "the token is wrong: `drover serve` was started with another one",
@@ -120,22 +120,34 @@ impl Access {
     }
 
     /// Role of a request; none for paths that need no role.
-    fn admit(&self, request: &Request) -> Result<Option<Role>, Error> {
+    fn admit(&self, request: &Request) -> Result<Option<(Role, Who)>, Error> {
         if self.is_open() {
             local(request.uri(), request.headers())?;
-            return Ok(Some(Role::Full));
+            return Ok(Some((Role::Full, Who("local".to_owned()))));
         }
         let path = request.uri().path();
         if !path.starts_with("/api/") || path == openapi::PATH {
             return Ok(None);
         }
-        let role = self.role(request.headers())?;
+        let (role, who) = self.role(request.headers())?;
         if role == Role::Read && !matches!(*request.method(), Method::GET | Method::HEAD) {
             let message =
                 "this token permits reading only; stop, retry and changes need the full token";
             return Err(Error::new(ErrorKind::Forbidden, message));
         }
-        Ok(Some(role))
+        Ok(Some((role, who)))
+    }
+}
+
+/// The client of a permitted request, for the audit log: `full 3f9a01bc` is the role and the beginning of the hash of the
+/// token's hash, from which nobody learns the token.
+#[derive(Clone, Debug)]
+pub(crate) struct Who(pub(crate) String);
+
+impl Who {
+    fn of(role: &str, Token(hash): Token) -> Self {
+        let again = blake3::hash(hash.as_bytes()).to_hex();
+        Self(format!("{role} {}", &again[..8]))
     }
 }
 
@@ -146,9 +158,10 @@ pub(crate) async fn guard(
     next: Next,
 ) -> Response {
     match access.admit(&request) {
-        Ok(role) => {
-            if let Some(role) = role {
+        Ok(admitted) => {
+            if let Some((role, who)) = admitted {
                 request.extensions_mut().insert(role);
+                request.extensions_mut().insert(who);
                 if let Some(trust) = request.extensions().get::<Trust>() {
                     trust.earn();
                 }

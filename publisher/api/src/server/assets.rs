@@ -1,40 +1,119 @@
 //! The files of the page, which are part of the binary.
 
-use std::sync::LazyLock;
+use std::borrow::Cow;
+use std::sync::{Arc, LazyLock};
 
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 
+use super::base_path::BasePath;
 use crate::routing::error::Error;
 
 /// Name and content of each file, sorted by name.
 pub(crate) const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
-/// `ETag` of each file, in the order of [`FILES`].
-static TAGS: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let tag = |(_, content): &(_, &[u8])| format!("\"{}\"", &blake3::hash(content).to_hex()[..16]);
-    FILES.iter().map(tag).collect()
-});
+/// Name of the document that shows every view.
+const INDEX: &str = "index.html";
 
-/// Serves a file below `/page/`; every other path is a view of the page and gets `index.html`.
-pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
-    if !matches!(method, Method::GET | Method::HEAD) {
-        return Error::invalid("the page supports GET only")
-            .with_status(StatusCode::METHOD_NOT_ALLOWED)
-            .into_response();
+/// First segments of the addresses of views.
+const VIEWS: [&str; 6] = ["", "audit", "files", "jobs", "pipelines", "workers"];
+
+/// `ETag` of each file, in the order of [`FILES`].
+static TAGS: LazyLock<Vec<String>> =
+    LazyLock::new(|| FILES.iter().map(|(_, content)| tag(content)).collect());
+
+fn tag(content: &[u8]) -> String {
+    format!("\"{}\"", &blake3::hash(content).to_hex()[..16])
+}
+
+/// The page below a base path.
+#[derive(Clone, Debug)]
+pub(crate) struct Assets {
+    base: Arc<str>,
+    /// The document, whose links begin with the base path.
+    index: Arc<[u8]>,
+}
+
+impl Assets {
+    pub(crate) fn below(base: &BasePath) -> Self {
+        let base = base.as_str();
+        let plain = FILES.binary_search_by_key(&INDEX, |(name, _)| name);
+        let plain = plain.map_or(&b""[..], |at| FILES[at].1);
+        let index = String::from_utf8_lossy(plain)
+            .replace("=\"/", &format!("=\"{base}/"))
+            .replace("data-base=\"\"", &format!("data-base=\"{base}\""));
+        Self {
+            base: base.into(),
+            index: index.into_bytes().into(),
+        }
     }
-    let name = uri.path().strip_prefix("/page/").unwrap_or("index.html");
-    match FILES.binary_search_by_key(&name, |(name, _)| name) {
-        Ok(at) => file(at, &headers),
-        Err(_) => Error::not_found("the page has no such file").into_response(),
+
+    /// Serves a file below `/page/` or a view of the page; a browser gets the page for every other path, too, with the
+    /// status 404.
+    pub(crate) fn serve(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Response {
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            return Error::invalid("the page supports GET only")
+                .with_status(StatusCode::METHOD_NOT_ALLOWED)
+                .into_response();
+        }
+        let path = uri.path();
+        // A router removes the base path, except where nothing but a slash follows.
+        let path = path.strip_prefix(&*self.base).unwrap_or(path);
+        let path = path.trim_start_matches('/');
+        let first = path.split('/').next().unwrap_or_default();
+        let accepted = headers
+            .get(ACCEPT)
+            .and_then(|accepted| accepted.to_str().ok());
+        match path {
+            "favicon.ico" => {
+                Redirect::permanent(&format!("{}/page/icon.svg", self.base)).into_response()
+            }
+            "metrics" => Error::not_found(
+                "metrics are at the address of `drover serve --listen`, not at that of the page",
+            )
+            .into_response(),
+            _ if first == "page" => {
+                self.file(path.strip_prefix("page/").unwrap_or_default(), headers)
+            }
+            _ if VIEWS.contains(&first) => self.file(INDEX, headers),
+            _ if accepted.is_some_and(|accepted| accepted.contains("text/html")) => {
+                (StatusCode::NOT_FOUND, self.file(INDEX, &HeaderMap::new())).into_response()
+            }
+            _ => Error::not_found("the page has no such view; the API is below /api/v1")
+                .into_response(),
+        }
+    }
+
+    fn file(&self, name: &str, headers: &HeaderMap) -> Response {
+        let Ok(at) = FILES.binary_search_by_key(&name, |(name, _)| name) else {
+            return Error::not_found("the page has no such file").into_response();
+        };
+        let (name, content) = FILES[at];
+        if name == INDEX {
+            return answer(
+                name,
+                Cow::Owned(self.index.to_vec()),
+                &tag(&self.index),
+                headers,
+            );
+        }
+        answer(name, Cow::Borrowed(content), &TAGS[at], headers)
     }
 }
 
-fn file(at: usize, headers: &HeaderMap) -> Response {
-    let ((name, content), tag) = (FILES[at], TAGS[at].as_str());
-    let about = [(ETAG, tag), (CACHE_CONTROL, "no-cache")];
-    if headers.get(IF_NONE_MATCH).is_some_and(|known| known == tag) {
+fn answer(name: &str, content: Cow<'static, [u8]>, tag: &str, headers: &HeaderMap) -> Response {
+    let about = [
+        (ETAG, tag.to_owned()),
+        (CACHE_CONTROL, "no-cache".to_owned()),
+    ];
+    // A proxy that compresses makes a weak tag of it.
+    let is_known = |known: &axum::http::HeaderValue| {
+        known
+            .to_str()
+            .is_ok_and(|known| known.trim_start_matches("W/") == tag)
+    };
+    if headers.get(IF_NONE_MATCH).is_some_and(is_known) {
         return (StatusCode::NOT_MODIFIED, about).into_response();
     }
     (about, [(CONTENT_TYPE, kind(name))], content).into_response()

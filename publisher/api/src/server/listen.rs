@@ -13,6 +13,7 @@ use axum::extract::Request;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
+use axum::http::{HeaderMap, Method, Uri};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::{Extension, Router};
@@ -26,8 +27,10 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, Predicate, SizeAbove};
 
 use super::access::{self, Access};
+use super::assets::Assets;
+use super::base_path::BasePath;
 use super::connections::{Connections, Trust};
-use super::{assets, routes};
+use super::{audit, routes};
 use crate::live::feed;
 use crate::routing::api::Api;
 use crate::routing::metrics;
@@ -49,20 +52,31 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 const MIN_COMPRESSED_BYTES: u64 = 1024;
 
 /// Content security policy of the page: only its own files may be loaded.
-const POLICY: &str = "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+const POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; media-src blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 /// A bound server.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
     access: Access,
+    base: BasePath,
 }
 
 impl Server {
     /// Binds `address`; port 0 takes a free port.
     pub async fn bind(address: SocketAddr, access: Access) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
-        Ok(Self { listener, access })
+        Ok(Self {
+            listener,
+            access,
+            base: BasePath::default(),
+        })
+    }
+
+    /// Also serves below a path, for a reverse proxy that passes the path on; links of the page begin with the path.
+    #[must_use]
+    pub fn below(self, base: BasePath) -> Self {
+        Self { base, ..self }
     }
 
     /// The bound address.
@@ -72,7 +86,7 @@ impl Server {
 
     /// Serves requests until the future is dropped, which closes all connections.
     pub async fn serve(self, api: Api) -> Infallible {
-        let router = router(api.clone(), self.access);
+        let router = router_below(&self.base, api.clone(), self.access);
         tokio::select! {
             never = accept(&self.listener, &router) => never,
             never = feed::run(&api) => never,
@@ -80,11 +94,28 @@ impl Server {
     }
 }
 
+/// The router for the requests of a proxy that passes the base path on, and of one that removes it.
+pub(crate) fn router_below(base: &BasePath, api: Api, access: Access) -> Router {
+    let router = router(base, api, access);
+    if base.as_str().is_empty() {
+        return router;
+    }
+    Router::new()
+        .nest(base.as_str(), router.clone())
+        .fallback_service(router)
+}
+
 /// The router with all middleware.
-pub(crate) fn router(api: Api, access: Access) -> Router {
+fn router(base: &BasePath, api: Api, access: Access) -> Router {
     let (routes, _) = routes::routes();
+    let assets = Assets::below(base);
+    let page = move |method: Method, uri: Uri, headers: HeaderMap| {
+        let answer = assets.serve(&method, &uri, &headers);
+        async move { answer }
+    };
     routes
-        .fallback(assets::serve)
+        .fallback(page)
+        .layer(from_fn_with_state(api.clone(), audit::note))
         .layer(from_fn_with_state(access, access::guard))
         .layer(from_fn(secure))
         .layer(from_fn(metrics::count))

@@ -2,6 +2,8 @@
 
 pub(crate) mod access;
 pub(crate) mod assets;
+pub(crate) mod audit;
+pub(crate) mod base_path;
 pub(crate) mod connections;
 pub(crate) mod listen;
 pub(crate) mod routes;

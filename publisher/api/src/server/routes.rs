@@ -10,8 +10,10 @@ use axum::routing::get;
 use serde_json::Value;
 
 use crate::live::events;
+use crate::resources::pipelines::registered;
 use crate::resources::{
-    datums, detail, failures, graph, jobs, logs, pipelines, registered, timeline, workers,
+    attention, audit, changes, datums, detail, failures, files, jobs, logs, pipelines, redo,
+    timeline, workers,
 };
 use crate::routing::api::Api;
 use crate::routing::error::Error;
@@ -20,7 +22,7 @@ use crate::routing::route::Routes;
 
 /// The routes of the API without middleware, and the document about them.
 pub(crate) fn routes() -> (Router<Api>, Value) {
-    let mut all = of_jobs(of_pipelines(Routes::default()))
+    let mut all = of_files(of_jobs(of_pipelines(Routes::default())))
         .get(
             "/api/v1/session",
             "The client's role, and the state of this service.",
@@ -30,6 +32,16 @@ pub(crate) fn routes() -> (Router<Api>, Value) {
             "/api/v1/workers",
             "Workers that this process knows.",
             workers::list,
+        )
+        .get(
+            "/api/v1/attention",
+            "What needs a person: failures, jobs that stand still, pipelines that wait.",
+            attention::list,
+        )
+        .get(
+            "/api/v1/audit",
+            "Actions through this API, newest first; the newest 10,000 are kept.",
+            audit::list,
         );
     let about =
         "Live updates: `hello` (the session) first, then `job` and `pipeline` as they change.";
@@ -98,7 +110,36 @@ fn of_pipelines(routes: Routes) -> Routes {
             "Starts a job now, even if nothing changed.",
             registered::run,
         )
-        .get("/api/v1/graph", "The graph of pipelines.", graph::graph)
+        .add(
+            (Method::POST, "/api/v1/validate"),
+            StatusCode::OK,
+            "Checks a spec without registering it.",
+            registered::validate,
+        )
+        .get("/api/v1/graph", "The graph of pipelines.", pipelines::graph)
+}
+
+fn of_files(routes: Routes) -> Routes {
+    routes
+        .get("/api/v1/files", "A folder of the store.", files::list)
+        .bytes(
+            "/api/v1/files/content",
+            "application/octet-stream",
+            "A file of the store.",
+            files::content,
+        )
+        .bytes(
+            "/api/v1/jobs/{id}/datums/{index}/output",
+            "application/octet-stream",
+            "A file that a datum wrote, as it was written.",
+            files::output,
+        )
+        .bytes(
+            "/api/v1/jobs/{id}/datums/{index}/log",
+            "text/plain",
+            "The whole log of a datum as a text file.",
+            logs::download,
+        )
 }
 
 fn of_jobs(routes: Routes) -> Routes {
@@ -121,6 +162,17 @@ fn of_jobs(routes: Routes) -> Routes {
             StatusCode::ACCEPTED,
             "Runs the unsuccessful datums of a job again, as a new job. A request with the `Idempotency-Key` of an earlier one answers with the job of that one.",
             jobs::retry,
+        )
+        .add(
+            (Method::POST, "/api/v1/jobs/{id}/redo"),
+            StatusCode::ACCEPTED,
+            "Does the work of all matching datums of a job again, as a new job over what the inputs hold now. Refused while a job of the pipeline is active.",
+            redo::redo,
+        )
+        .get(
+            "/api/v1/jobs/{id}/changes",
+            "What changed between an earlier job and this one: datums and spec.",
+            changes::show,
         )
         .get(
             "/api/v1/jobs/{id}/datums",

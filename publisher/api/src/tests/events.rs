@@ -15,8 +15,9 @@ use tower::ServiceExt;
 
 use super::super::{Access, Api, ApiContext, BrokerHandle};
 use super::{Site, assert_error, request, told};
+use crate::BasePath;
 use crate::routing::updates::{Subject, Update};
-use crate::server::listen::router;
+use crate::server::listen::router_below;
 use drover_core::leader::{LiveJobs, PipelineLeader};
 use drover_core::testing::fixture::{DEADLINE, Fixture, WorkerBehavior};
 use drover_core::triggers::WaitReasons;
@@ -71,7 +72,7 @@ async fn whoever_listens_hears_of_a_job_until_its_end() {
         shown: shown.clone(),
         waiting: WaitReasons::default(),
     });
-    let site = router(api.clone(), Access::default());
+    let site = router_below(&BasePath::default(), api.clone(), Access::default());
     let stream = request(Method::GET, "/api/v1/events")
         .body(Body::empty())
         .unwrap();

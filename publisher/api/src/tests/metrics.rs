@@ -14,6 +14,7 @@ async fn requests_are_counted_by_the_template_of_their_route() {
     site.sees(&format!("/api/v1/jobs/{ended}")).await;
     site.get("/api/v1/jobs/01jd9x3k5m7n9p1q3r5s7t9v0w").await;
     site.get("/api/v1/nowhere/secret").await;
+    site.get("/jobs").await;
     site.get("/no-such-file").await;
     let counted = handle.render();
     let rows = [
@@ -21,6 +22,7 @@ async fn requests_are_counted_by_the_template_of_their_route() {
         r#"{route="/api/v1/jobs/{id}",method="GET",status="4xx"} 1"#,
         r#"{route="/api/{*path}",method="GET",status="4xx"} 1"#,
         r#"{route="page",method="GET",status="2xx"} 1"#,
+        r#"{route="page",method="GET",status="4xx"} 1"#,
     ];
     for row in rows {
         let line = format!("drover_http_requests_total{row}");

@@ -7,6 +7,7 @@ mod document;
 mod events;
 mod fuzz;
 mod hostile;
+mod looking;
 mod metrics;
 mod million;
 mod reading;
@@ -17,18 +18,19 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, Response, StatusCode};
+use bytes::Bytes;
 use drover_shared::datum::{Cause, Verdict, VerdictState};
 use drover_shared::id::JobId;
 use drover_shared::job::{Counts, JobRecord, JobState};
 use drover_shared::ledger::{Ledger, ManifestEntry};
 use drover_shared::queue::{Broker, Embedded};
-use drover_shared::store::Store;
+use drover_shared::store::{Store, layout};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use super::server::listen::router;
-use super::{Access, Api, ApiContext, BrokerHandle};
+use super::server::listen::router_below;
+use super::{Access, Api, ApiContext, BasePath, BrokerHandle};
 use drover_core::leader::LiveJobs;
 use drover_core::testing::samples::{entry, verdict};
 use drover_core::triggers::WaitReasons;
@@ -64,7 +66,7 @@ impl Site {
             waiting: waiting.clone(),
         });
         Self {
-            router: router(api.clone(), access),
+            router: router_below(&BasePath::default(), api.clone(), access),
             ledger,
             api,
             waiting,
@@ -146,6 +148,20 @@ impl Site {
             .await
             .unwrap();
         id
+    }
+}
+
+impl Site {
+    /// Stores an input, and the output `/all` of datum 0 of [`Site::ended_job`].
+    async fn some_files(&self, job: JobId) {
+        let store = self.ledger.store();
+        let input = "in/a.png".parse().unwrap();
+        store
+            .put(&input, Bytes::from_static(b"a picture"))
+            .await
+            .unwrap();
+        let staged = layout::staged_file(job, &ending(0).staged, 0);
+        store.put(&staged, Bytes::from_static(b"x")).await.unwrap();
     }
 }
 

@@ -5,6 +5,7 @@ use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use drover_api::BasePath;
 use drover_shared::id::IdempotencyKey;
 use drover_shared::queue::rabbitmq::PublishConnections;
 
@@ -65,6 +66,16 @@ pub struct Serve {
     /// There is no TLS: on a foreign network, put a reverse proxy before the service.
     #[arg(long, env = "DROVER_HTTP", value_name = "ADDRESS")]
     pub http: Option<Http>,
+
+    /// Path below which a reverse proxy shows the page and the API, for example /drover [default: none]
+    #[arg(
+        long,
+        env = "DROVER_BASE_PATH",
+        default_value = "",
+        hide_default_value = true,
+        value_name = "PATH"
+    )]
+    pub base_path: BasePath,
 
     /// File with the token of the HTTP API; the variable `DROVER_TOKEN` can hold the token itself [default: `.drover/token` in
     /// the store]

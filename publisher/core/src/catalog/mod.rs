@@ -32,6 +32,7 @@ pub use retry::{GroupError, RetryError, retry};
 pub use stop::{broadcast_stop, end_stopped};
 pub(crate) use stored_work::jobs_by_pipeline;
 pub use stored_work::{
-    DamagedOutput, PlanHistory, PlanReason, RedoError, RedoFilter, Verification, redo, verify,
+    DamagedOutput, PlanHistory, PlanReason, RedoError, RedoFilter, Verification, redo, redo_datums,
+    verify,
 };
 pub use submit::{SubmitError, SubmitOptions, hint, submit};

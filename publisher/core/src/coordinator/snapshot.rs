@@ -17,6 +17,8 @@ pub struct Snapshot {
     pub expanded: bool,
     /// Datums that wait for a worker, published or not.
     pub queued: u64,
+    /// Number of datums that run. Those that are too short to be reported are counted by the time that they take.
+    pub running_count: u64,
     /// Running datums, oldest first, at most [`Snapshot::MOST_RUNNING`]. Very short attempts are left out.
     pub running: Vec<RunningDatum>,
     /// Datums finished per second over the last few seconds, without skipped datums.
@@ -51,6 +53,7 @@ impl Snapshot {
             waiting_for_lock: false,
             expanded: false,
             queued: 0,
+            running_count: 0,
             running: Vec::new(),
             rate: 0.0,
             failures: FailureGroups::default(),

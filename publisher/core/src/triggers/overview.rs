@@ -29,7 +29,7 @@ pub struct PipelineOverview {
     pub description: String,
     /// State.
     pub state: PipelineState,
-    /// Reason for waiting, where the current process knows the reason.
+    /// Reason for waiting, where the current process knows the reason, or for the failure of the newest job.
     pub why: Option<String>,
     /// Time of creation.
     #[schemars(with = "String", extend("format" = "date-time"))]
@@ -57,6 +57,8 @@ pub struct PipelineOverview {
 pub enum PipelineState {
     /// All inputs are processed.
     Idle,
+    /// The newest job failed or was stopped, and no other one is open; `why` gives the reason.
+    Failed,
     /// A job is running.
     Running,
     /// Starts no jobs until resumed.
@@ -122,7 +124,7 @@ fn one(
     open_jobs: Vec<JobRecord>,
     why_not: Option<String>,
 ) -> PipelineOverview {
-    let (state, why) = state(registered, &open_jobs, why_not);
+    let (state, why) = state(registered, &open_jobs, last_job.as_ref(), why_not);
     let meant = pipeline::from_value(&registered.spec).ok();
     PipelineOverview {
         state,
@@ -143,11 +145,12 @@ fn one(
     }
 }
 
-/// The state of a registered pipeline with the reason for waiting, from its open jobs and the watcher's reason for
-/// starting none.
+/// The state of a registered pipeline with the reason for it, from its open jobs, its newest job and the watcher's reason
+/// for starting none.
 fn state(
     registered: &RegisteredPipeline,
     open: &[JobRecord],
+    newest: Option<&JobRecord>,
     why_not: Option<String>,
 ) -> (PipelineState, Option<String>) {
     let has_begun = |job: &JobRecord| job.state != JobState::Starting;
@@ -160,9 +163,17 @@ fn state(
     } else if let Some(job) = open.first() {
         let why = format!("job {} has not begun yet", job.id);
         (PipelineState::Waiting, Some(why))
+    } else if let Some(job) = newest.filter(|job| has_failed(job)) {
+        let reason = job.reason.as_deref().unwrap_or("without a reason");
+        let why = format!("job {} ended in {}: {reason}", job.id, job.state);
+        (PipelineState::Failed, Some(why))
     } else {
         (PipelineState::Idle, None)
     }
+}
+
+fn has_failed(job: &JobRecord) -> bool {
+    matches!(job.state, JobState::Failure | JobState::Killed)
 }
 
 fn inputs(input: &Input, names: &[PipelineName]) -> Vec<InputOverview> {
@@ -295,9 +306,25 @@ mod tests {
             (false, vec![], None, PipelineState::Idle),
         ];
         for (paused, open, why_not, expected) in rows {
-            let (state, why) = state(&registered(paused), &open, why_not);
+            let (state, why) = state(&registered(paused), &open, None, why_not);
             assert_eq!(state, expected);
             assert_eq!(why.is_some(), expected == PipelineState::Waiting, "{why:?}");
+        }
+        for (last, expected) in [
+            (JobState::Success, PipelineState::Idle),
+            (JobState::Failure, PipelineState::Failed),
+            (JobState::Killed, PipelineState::Failed),
+        ] {
+            let last = JobRecord {
+                reason: Some("disk full".to_owned()),
+                ..job(last)
+            };
+            let seen = |open| state(&registered(false), open, Some(&last), None);
+            let (found, why) = seen(&[]);
+            assert_eq!(found, expected);
+            let is_told = why.is_some_and(|why| why.ends_with("disk full"));
+            assert_eq!(is_told, expected == PipelineState::Failed);
+            assert_eq!(seen(&[job(JobState::Running)]).0, PipelineState::Running);
         }
     }
 }

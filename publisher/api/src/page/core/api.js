@@ -1,16 +1,19 @@
 // Requests to the API: JSON, the token in a header, errors as `ApiError`.
 
-const BASE = "/api/v1";
+/** The path below which a proxy shows the page; empty at the root of its host. */
+export const BASE_PATH = document.documentElement.dataset.base ?? "";
+const BASE = `${BASE_PATH}/api/v1`;
 const TOKEN = "drover.token";
 /** The server cancels a request after 30 s; the page does so a little later. */
 const PATIENCE_MS = 35_000;
 
 /** An answer that is not a success. `kind` is the API's, or `unreachable` when there was no answer at all. */
 export class ApiError extends Error {
-  constructor(status, kind, message) {
+  constructor(status, kind, message, findings = []) {
     super(message);
     this.status = status;
     this.kind = kind;
+    this.findings = findings;
   }
 }
 
@@ -40,10 +43,15 @@ export function onUnauthorized(ask) {
 
 export const get = (path, query, signal) => request("GET", path + queryString(query), undefined, signal);
 export const post = (path, body = {}) => request("POST", path, body);
+/** Sends a text, such as a spec in YAML. */
+export const sendText = (method, path, text) => request(method, path, new Blob([text], { type: "application/yaml" }));
 export const remove = (path) => request("DELETE", path);
 
 /** A streaming answer (server-sent events). */
 export const open = (path, signal) => send("GET", path, undefined, signal);
+
+/** The bytes of an answer. */
+export const getBlob = async (path, query, signal) => (await send("GET", path + queryString(query), undefined, signal)).blob();
 
 async function request(method, path, body, signal) {
   const patience = AbortSignal.timeout(PATIENCE_MS);
@@ -60,23 +68,25 @@ async function send(method, path, body, signal) {
 
 async function tryOnce(method, path, body, signal) {
   try {
-    return await fetch(BASE + path, { method, headers: headers(body), body: body && JSON.stringify(body), signal });
+    return await fetch(BASE + path, { method, headers: headers(body), body: encoded(body), signal });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError(0, "unreachable", "drover serve does not answer");
   }
 }
 
+const encoded = (body) => (body instanceof Blob || body === undefined ? body : JSON.stringify(body));
+
 function headers(body) {
   const given = {};
   if (token.get()) given.Authorization = `Bearer ${token.get()}`;
-  if (body) given["Content-Type"] = "application/json";
+  if (body) given["Content-Type"] = body instanceof Blob ? body.type : "application/json";
   return given;
 }
 
 async function errorOf(answer) {
   const { error } = await answer.json().catch(() => ({}));
-  return new ApiError(answer.status, error?.kind ?? "internal", error?.message ?? `HTTP ${answer.status}`);
+  return new ApiError(answer.status, error?.kind ?? "internal", error?.message ?? `HTTP ${answer.status}`, error?.findings);
 }
 
 function queryString(query) {

@@ -1,12 +1,13 @@
 // Element builders. Text stays text: the page never parses markup from data.
 
+const BASE_PATH = document.documentElement.dataset.base ?? "";
 const SVG = "http://www.w3.org/2000/svg";
 const HANDLERS = Symbol("handlers");
 
 /**
  * An HTML element. `props` are attributes, except for
  * `on` (event type → handler), `style` (property → value) and `key` (identity among siblings, see `morph`).
- * `null`, `undefined` and `false` leave an attribute or a child out.
+ * `null`, `undefined` and `false` leave an attribute or a child out. Links are given without the base path of a proxy.
  */
 export function h(tag, props, ...children) {
   return fill(document.createElement(tag), props, children);
@@ -23,6 +24,7 @@ function fill(node, props, children) {
     if (name === "on") listen(node, value);
     else if (name === "style") setStyle(node, value);
     else if (name === "key") node.dataset.key = value;
+    else if (name === "href" && value.startsWith("/")) node.setAttribute(name, BASE_PATH + value);
     else node.setAttribute(name, value === true ? "" : value);
   }
   append(node, children);

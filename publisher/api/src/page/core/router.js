@@ -1,5 +1,6 @@
 // Router: maps addresses to views, and navigates without loading the page.
 
+import { BASE_PATH } from "./api.js";
 import { View } from "./view.js";
 
 let routes = [];
@@ -14,9 +15,12 @@ export function start(table) {
   show();
 }
 
-/** Goes to an address of this page. */
+/** Path of the address, without the base path. */
+const path = () => location.pathname.slice(BASE_PATH.length) || "/";
+
+/** Goes to an address of this page, given without the base path. */
 export function go(href) {
-  history.pushState(null, "", href);
+  history.pushState(null, "", BASE_PATH + href);
   show();
   window.scrollTo(0, 0);
   document.getElementById("main").focus({ preventScroll: true });
@@ -40,7 +44,7 @@ function show() {
   view?.close();
   view = new View();
   for (const [pattern, name, openView] of routes) {
-    const match = pattern.exec(location.pathname);
+    const match = pattern.exec(path());
     if (!match) continue;
     mark(name);
     openView(view, ...match.slice(1));
@@ -60,7 +64,7 @@ function follow(event) {
   const link = event.target.closest("a[href]");
   if (!link || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   const href = link.getAttribute("href");
-  if (!href.startsWith("/") || href.startsWith("/api/") || link.target) return;
+  if (!href.startsWith(`${BASE_PATH}/`) || link.target || link.hasAttribute("download")) return;
   event.preventDefault();
-  go(href);
+  go(href.slice(BASE_PATH.length));
 }

@@ -1,7 +1,7 @@
 // Actions. Each button says what will happen, with the count. With a read-only token there are
 // no buttons.
 
-import { get, post, remove } from "../core/api.js";
+import { get, post, remove, sendText } from "../core/api.js";
 import { h } from "../core/dom.js";
 import { count, number } from "../core/format.js";
 import { isOpen, progressOf } from "../core/progress.js";
@@ -155,6 +155,65 @@ export async function runPipeline({ pipeline, open_jobs: open }) {
     return;
   }
   toast(`Job ${job} was started`, { link: { href: `/jobs/${job}`, text: "Look at it" } });
+}
+
+/** Changes the number of datums that run at the same time. */
+export async function scalePipeline({ pipeline, spec }) {
+  const now = spec.parallelism_spec?.constant ?? "";
+  const field = h("input", { type: "number", min: 1, max: 65535, value: now, required: true, autofocus: true });
+  const yes = await modal({
+    title: `Scale ${pipeline}?`,
+    body: [
+      h("label", { class: "field" }, "Workers", field),
+      note("On Kubernetes the operator keeps so many workers; without a broker so many datums run at the same time. ",
+        "Workers that were started by hand do not change. No job starts."),
+    ],
+    verb: "Scale",
+  });
+  if (!yes) return;
+  const scaled = { ...spec, parallelism_spec: { constant: Number(field.value) } };
+  await sendText("PUT", `/pipelines/${pipeline}`, JSON.stringify(scaled));
+  toast(`${pipeline} has ${count(Number(field.value), "worker")} now`);
+}
+
+/** Does the work of all datums that match a filter again. */
+export async function redoMatching(record, filter) {
+  const told = Object.entries(filter).filter(([, value]) => value).map(([name, value]) => `${name} ${value}`).join(", ");
+  const yes = await modal({
+    title: "Do all that match again?",
+    body: [
+      h("p", {}, "All datums of job ", code(record.job), " with ", strong(told), " are run again, as a new job over what the inputs hold now. ",
+        "What failed before runs, too."),
+      note("Their present output stays until the new job has succeeded."),
+    ],
+    verb: "Do them again",
+  });
+  if (!yes) return;
+  const { state, ...rest } = filter;
+  const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value));
+  const { job, datums } = await post(`/jobs/${record.job}/redo`, { ...given, state: state ? [state] : [] });
+  toast(`Job ${job} does ${count(datums, "datum")} again`);
+  go(`/jobs/${job}`);
+}
+
+/** Retries the newest job of each pipeline among the given ones, where it failed. */
+export async function retryAll(jobs) {
+  const newest = new Map();
+  for (const record of jobs) if (!newest.has(record.pipeline)) newest.set(record.pipeline, record);
+  const failed = [...newest.values()].filter((record) => !isOpen(record) && unfinished(record) > 0);
+  if (failed.length === 0) return toast("None of these pipelines has a newest job with datums to retry");
+  const many = failed.reduce((sum, record) => sum + unfinished(record), 0);
+  const yes = await modal({
+    title: `Retry ${count(failed.length, "job")}?`,
+    body: [
+      h("p", {}, "The newest listed job of each pipeline is retried where it left something: ", strong(count(many, "datum")), "."),
+      h("ul", {}, failed.map((record) => h("li", {}, `${record.pipeline}: ${count(unfinished(record), "datum")}`))),
+    ],
+    verb: `Retry ${count(failed.length, "job")}`,
+  });
+  if (!yes) return undefined;
+  for (const record of failed) await post(`/jobs/${record.job}/retry`, {});
+  return toast(`${count(failed.length, "job")} started`);
 }
 
 /** Deletes a pipeline, but not its output. */

@@ -10,23 +10,27 @@ const EDGE = { left: 46, right: 12, top: 12, bottom: 24 };
 const AREA = { left: EDGE.left, right: SIZE.width - EDGE.right, top: EDGE.top, bottom: SIZE.height - EDGE.bottom };
 
 /**
- * A value per bucket of time. `unit` follows each value; `from` and `bucket` give the times of the buckets.
+ * A value per bucket of time, `null` where there is none, which is a gap. `unit` follows each value; `from` and `bucket` give the times of the buckets.
  */
 export function series({ title, unit, from, bucket, values }) {
-  const marks = ticks(Math.max(0, ...values));
+  const marks = ticks(Math.max(0, ...values.map((value) => value ?? 0)));
   const y = scale(marks.at(-1), AREA.bottom, AREA.top);
   const x = scale(values.length, AREA.left, AREA.right);
   const start = new Date(from).getTime();
   const when = (at) => clockTime(start + 1000 * bucket * at);
-  const reading = (at) => `${when(at)} · ${measure(values[at])} ${unit}`;
+  const say = (value) => (value === null ? "nothing" : measure(value));
+  const reading = (at) => `${when(at)} · ${say(values[at])} ${values[at] === null ? "began" : unit}`;
   const foot = (at) => `${round(x(at + 0.5))},${AREA.bottom}`;
-  const points = values.map((value, at) => `${round(x(at + 0.5))},${round(y(value))}`);
+  const point = (at) => `${round(x(at + 0.5))},${round(y(values[at]))}`;
   return figure(title, unit, readable({ label: title, size: SIZE, area: AREA, columns: values.length, say: reading }, [
     grid(marks, y),
-    s("polygon", { class: "area", points: [foot(0), ...points, foot(values.length - 1)].join(" ") }),
-    s("polyline", { class: "line", points: points.join(" ") }),
+    runsOf(values).map((run) => [
+      s("polygon", { class: "area", points: [foot(run[0]), ...run.map(point), foot(run.at(-1))].join(" ") }),
+      run.length === 1 ? s("circle", { class: "dot", cx: x(run[0] + 0.5), cy: y(values[run[0]]), r: 2 })
+        : s("polyline", { class: "line", points: run.map(point).join(" ") }),
+    ]),
     timeMarks(when, values.length, x),
-  ]), () => textTable(["Time", unit], values.map((value, at) => [when(at), measure(value)])));
+  ]), () => textTable(["Time", unit], values.map((value, at) => [when(at), say(value)])));
 }
 
 /** A few named values as horizontal bars. `rows` are `[name, value]`; `say` formats a value. */
@@ -78,6 +82,17 @@ function timeMarks(when, count, x) {
   const rows = [[0, "start"], [count / 2, "middle"], [count, "end"]];
   return rows.map(([at, anchor]) =>
     s("text", { class: "mark", x: x(at), y: SIZE.height - 7, "text-anchor": anchor }, when(at)));
+}
+
+/** Runs of neighbouring buckets that have a value. */
+function runsOf(values) {
+  const runs = [];
+  values.forEach((value, at) => {
+    if (value === null) return;
+    if (at > 0 && values[at - 1] !== null) runs.at(-1).push(at);
+    else runs.push([at]);
+  });
+  return runs;
 }
 
 const round = (value) => Math.round(value * 10) / 10;

@@ -2,7 +2,7 @@
 
 import { h } from "../core/dom.js";
 import { bytes, count, number } from "../core/format.js";
-import { describe } from "./actions.js";
+import { actionButton, describe } from "./actions.js";
 import { button, datumLink, dim, panel, reason } from "./pieces.js";
 import { badge, DATUM_STATES } from "./state.js";
 import { table } from "./table.js";
@@ -11,13 +11,17 @@ const MOST_PATHS = 2;
 const TYPING_MS = 300;
 let typing = null;
 
-/** The panel. `find(filter)` is called with a new filter; `known` names the workers and groups to choose from. */
-export function datumsPanel(search, { job, total, workers, groups, find }) {
+/**
+ * The panel. `find(filter)` is called with a new filter, `redo(filter)`, if given, to do all that match again; `workers` and
+ * `groups` are those to choose from.
+ */
+export function datumsPanel(search, { job, total, workers, groups, find, redo }) {
   const rows = { rows: search.rows, columns: columns(job), keyOf: ({ index }) => `d${index}`, empty: emptyText(search) };
   return panel("datums", "Datums",
     filters(search.filter, { workers, groups, find }),
     h("p", { class: "note", "aria-live": "polite", key: "status" }, status(search, total),
       search.busy && [" ", button("Stop looking", () => search.stop(), { class: "quiet" })]),
+    redo && search.isFiltered && search.rows.length > 0 && actionButton("Do all that match again", () => redo(search.filter)),
     search.error && h("p", { class: "bad-text", role: "alert" }, search.error),
     table({ caption: "Datums", ...rows }),
     pager(search));

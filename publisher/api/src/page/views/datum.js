@@ -3,15 +3,16 @@
 import { get } from "../core/api.js";
 import { ticking } from "../core/clock.js";
 import { h } from "../core/dom.js";
-import { between, bytes, count, duration, number, time } from "../core/format.js";
+import { between, duration, number, time } from "../core/format.js";
+import { LogReader } from "../core/log.js";
+import { fileList } from "../parts/files.js";
+import { logPanel } from "../parts/log.js";
 import {
-  asking, code, commas, costs, crumbs, datumLink, dim, empty, factsList, head, jobLink, link, note, panel, pipelineLink, reason,
+  asking, code, costs, crumbs, datumLink, dim, empty, factsList, head, jobLink, link, note, panel, pipelineLink, reason,
 } from "../parts/pieces.js";
 import { badge } from "../parts/state.js";
-import { table } from "../parts/table.js";
 
 const FINAL = ["success", "failed", "recovered", "skipped"];
-const MOST_LINES = 1000;
 
 const isFinal = ({ state }) => FINAL.includes(state);
 
@@ -19,25 +20,24 @@ const isFinal = ({ state }) => FINAL.includes(state);
 export function datum(view, id, index) {
   const at = Number(index);
   const path = `/jobs/${id}/datums/${at}`;
-  const logs = new Map();
+  const log = new LogReader(path, () => view.draw(), view.signal);
+  let logged = null;
   let it = null;
   let record = null;
 
   view.shows(`Datum ${number(at)}`, () => (it === null ? asking() : [
     title(it, record),
     h("section", { class: "panel", key: "facts", "aria-label": "What became of it" }, facts(it)),
-    inputs(it),
-    outputs(it, id),
-    attempts(it, logs),
+    h("div", { class: "sides", key: "sides" }, inputs(it, view.signal), outputs(it, path, view.signal)),
+    logPanel(log, `${id}-datum-${at}.log`),
   ]));
 
   view.every(() => (it !== null && isFinal(it) ? 60 : 2), async () => {
     const [asked, job] = await Promise.all([get(path, {}, view.signal), get(`/jobs/${id}`, {}, view.signal)]);
     [it, record] = [asked, job.record];
-    await Promise.all(it.attempts_logged.map(async (attempt) => {
-      if (logs.has(attempt) && isFinal(it)) return;
-      logs.set(attempt, await get(`${path}/logs`, { attempt, tail: MOST_LINES }, view.signal));
-    }));
+    const now = `${it.state} ${it.attempts_logged}`;
+    if (now !== logged) await log.end();
+    logged = now;
   });
 }
 
@@ -67,56 +67,27 @@ const facts = ({ datum: identity, attempts: tries, worker, verdict, running }) =
   ["Identity", code(identity)],
 ]);
 
-const inputs = ({ inputs: all }) => panel("inputs", ["Inputs ", dim(number(all.length))], table({
-  caption: "Inputs",
-  rows: all,
-  keyOf: ({ name, repo, path }) => `${name} ${repo}${path}`,
-  empty: "It has no inputs.",
-  columns: [
-    { head: "Path", class: "wide path", cell: ({ repo, path }) => [dim(repo), path] },
-    { head: "Name", cell: ({ name }) => code(name) },
-    { head: "Kind", cell: ({ kind }) => (kind === "dir" ? "folder" : "file") },
-    { head: "Size", class: "number", cell: ({ size }) => bytes(size) },
-    { head: "Joined on", cell: ({ join_on: join, group_by: group }) => join ?? group ?? "–" },
-  ],
-}));
+const inputs = ({ inputs: all }, signal) => panel("inputs", ["Inputs ", dim(number(all.length))],
+  all.length ? fileList(all.map(inputFile), { signal, isOpen: true }) : empty("It has no inputs."));
 
-const outputs = (it, job) => panel("outputs", ["Outputs ", dim(number(it.outputs.length))], table({
-  caption: "Outputs",
-  rows: it.outputs,
-  keyOf: ({ path }) => path,
-  empty: noOutputs(it),
-  columns: [
-    { head: "Path", class: "wide path", cell: ({ path }) => path },
-    { head: "Size", class: "number", cell: ({ size }) => bytes(size) },
-    { head: "Made from", cell: ({ from }) => madeFrom(from ?? [], job) },
-  ],
-}));
+function inputFile({ repo, path, kind, size }) {
+  const name = `${repo}${path}`;
+  if (/^\w+:\/\//.test(repo)) return { name, why: "outside the store" };
+  if (kind === "dir") return { name: name.replace(/\/$/, ""), href: `/files?${new URLSearchParams({ path: name })}` };
+  return { name, size, path: "/files/content", query: { path: name } };
+}
 
-/** Other datums may have written the same file. */
-const madeFrom = (indexes, job) => (indexes.length > 1
-  ? ["the inputs of datums ", commas(indexes.map((index) => datumLink(job, index)))]
-  : "the inputs above");
+const outputs = (it, path, signal) => panel("outputs", ["Outputs ", dim(number(it.outputs.length))],
+  it.outputs.length ? fileList(it.outputs.map(outputFile(path)), { signal, isOpen: true }) : empty(noOutputs(it)),
+  it.outputs.filter(({ from }) => from?.length > 1).map(({ path: file, from }) =>
+    note(`${file} was written by datums ${from.map(number).join(", ")}.`)));
+
+const outputFile = (datumPath) => ({ path: file, size }) =>
+  ({ name: file, size, path: `${datumPath}/output`, query: { path: file } });
 
 function noOutputs(it) {
+  if (it.done) return ["An earlier job made its outputs: ", datumLink(it.done.job, it.done.index, "look at them there"), "."];
   if (it.state === "skipped") return "An earlier job made its outputs; they stand in the output folder.";
   if (it.state === "success") return "It wrote no files.";
   return isFinal(it) ? "None: it did not succeed." : "None yet.";
 }
-
-const attempts = ({ attempts_logged: logged }, logs) => panel("logs", "What it printed",
-  logged.length === 0 && empty("Nothing was logged."),
-  logged.map((attempt, at) => h("details", { class: "log", key: `a${attempt}`, open: at === logged.length - 1 },
-    h("summary", {}, attempt === null ? "err_cmd " : `Attempt ${attempt} `,
-      dim(logs.has(attempt) ? count(logs.get(attempt).lines.length, "line") : "asking …")),
-    logs.has(attempt) && log(logs.get(attempt)))));
-
-const log = ({ lines, truncated }) => [
-  truncated && note(`It is long: only the last ${count(lines.length, "line")} are shown here. All of it: `, code("drover logs")),
-  h("div", { class: "log-box", tabindex: 0, role: "log", "aria-live": "off" }, lines.map(logLine)),
-];
-
-const logLine = ({ time: at, stream, text }) => h("div", { class: `log-line ${stream}` },
-  h("span", { class: "log-time", title: at }, at?.slice(11, 23)),
-  h("span", { class: "log-stream" }, stream === "stderr" ? "err" : "out"),
-  h("span", { class: "log-text" }, text));

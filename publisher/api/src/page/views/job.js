@@ -7,7 +7,7 @@ import { count, duration, number, time } from "../core/format.js";
 import { isOpen } from "../core/progress.js";
 import { query, setQuery } from "../core/router.js";
 import { DatumSearch } from "../core/search.js";
-import { actionButton, retryButton, stopJob } from "../parts/actions.js";
+import { actionButton, redoMatching, retryButton, stopJob } from "../parts/actions.js";
 import { bar } from "../parts/bar.js";
 import { bars, series } from "../parts/chart.js";
 import { datumsPanel } from "../parts/datums.js";
@@ -22,6 +22,11 @@ import { timeline } from "../parts/timeline.js";
 /** Number of running datums that are listed. */
 const MOST_RUNNING = 12;
 const BUCKETS = 120;
+/** Ends that the API reads of a large job at most; then it reads no more. */
+const MOST_SAMPLED = 20_000;
+/** Ends that a bucket of the throughput has on average at least, since a rate of less is noise. */
+const LEAST_ENDS = 5;
+const LEAST_BUCKETS = 10;
 /** Padding of the view and of its panel, in pixels. */
 const AROUND_TIMELINE = 82;
 const LEAST_WIDTH = 280;
@@ -44,7 +49,9 @@ export function job(view, id) {
     it.detail = await get(`/jobs/${id}`, {}, view.signal);
     if (was && was !== it.detail.record.state) reloadRest();
   });
-  const reloadRest = view.every(() => (open() ? 5 : 60), async () => {
+  // A large job is read bit by bit, each request further than the one before.
+  const isWhole = () => it.times === null || it.times.sampled * it.detail.record.datums.total > MOST_SAMPLED || it.times.sampled === 1;
+  const reloadRest = view.every(() => (open() ? 5 : isWhole() ? 60 : 2), async () => {
     [it.failures, it.times] = await Promise.all([
       get(`/jobs/${id}/failures`, {}, view.signal),
       get(`/jobs/${id}/timeline`, { buckets: BUCKETS }, view.signal),
@@ -79,7 +86,10 @@ function page({ detail, failures, times }, search, find, width) {
     h("section", { class: "panel", key: "progress", "aria-label": "Progress" }, bar(record, now(detail)), facts(detail)),
     runningPanel(detail),
     failuresPanel(failures, { record, show }),
-    datumsPanel(search, { job: record.job, total: record.datums.total, workers, groups: failures.groups, find }),
+    datumsPanel(search, {
+      job: record.job, total: record.datums.total, workers, groups: failures.groups, find,
+      redo: !isOpen(record) && ((filter) => redoMatching(record, filter)),
+    }),
     workers.length > 0 && times.throughput.length > 0 && timePanels(times, Math.max(LEAST_WIDTH, width - AROUND_TIMELINE)),
   ];
 }
@@ -96,6 +106,7 @@ function title({ record, stop_requested: stopping, parent, group }) {
     parent && h("p", { class: "facts" }, group ? "retries one group of failures of " : "retries ", jobLink(parent)),
   ],
   isOpen(record) && (stopping ? h("span", { class: "badge warn" }, "being stopped") : stop()),
+  h("a", { class: "button", href: `/jobs/${record.job}/changes`, key: "changes" }, "What changed"),
   retryButton(record));
 }
 
@@ -129,7 +140,17 @@ function timePanels(times, width) {
   return h("div", { key: "times" },
     panel("timeline", "Timeline by worker", timeline(times, width)),
     h("div", { class: "charts" },
-      series({ title: "Throughput", unit: "datums/s", from, bucket, values: throughput.map((ended) => ended / bucket) }),
-      bars({ title: "Latency of a datum", unit: "from start to end", rows: quantiles, say: duration }),
-      series({ title: "Age in the queue", unit: "s", from, bucket, values: ages })));
+      series({ title: "Throughput", unit: "datums/s", from, ...rates(throughput, bucket) }),
+      bars({ title: "Latency of a datum", unit: "staging, command, storing", rows: quantiles, say: duration }),
+      series({ title: "Wait until the start", unit: "s", from, bucket, values: ages })));
+}
+
+/** Rates over buckets so long that each has some ends. */
+function rates(ends, bucket) {
+  const total = ends.reduce((sum, each) => sum + each, 0);
+  const wanted = Math.max(LEAST_BUCKETS, total / LEAST_ENDS);
+  const joined = [1, 2, 3, 4, 6, 12].find((each) => ends.length / each <= wanted) ?? 12;
+  const sums = Array.from({ length: Math.ceil(ends.length / joined) }, (_, at) =>
+    ends.slice(at * joined, (at + 1) * joined).reduce((sum, each) => sum + each, 0));
+  return { bucket: bucket * joined, values: sums.map((sum) => sum / (bucket * joined)) };
 }

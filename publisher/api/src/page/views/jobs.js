@@ -6,6 +6,7 @@ import { number } from "../core/format.js";
 import { JobList } from "../core/jobs.js";
 import { query, setQuery } from "../core/router.js";
 import { startCommand } from "../core/session.js";
+import { actionButton, retryAll } from "../parts/actions.js";
 import { jobsTable } from "../parts/jobs.js";
 import { asking, button, code, head } from "../parts/pieces.js";
 import { JOB_STATES } from "../parts/state.js";
@@ -31,7 +32,8 @@ export function jobs(view) {
   });
 
   view.shows("Jobs", () => [
-    head(h("h1", {}, "Jobs")),
+    head(h("h1", {}, "Jobs"), (filter.state === "failure" || filter.state === "killed") && list.jobs.length > 0
+      && actionButton("Retry all listed", () => retryAll(list.jobs))),
     h("section", { class: "panel", key: "jobs", "aria-label": "Jobs" },
       filters(filter, names, narrow),
       view.isLoaded ? jobsTable(list.jobs, { now: list.now, empty: noJobs(filter) }) : asking(),

@@ -3,8 +3,12 @@
 import { get } from "../core/api.js";
 import { h } from "../core/dom.js";
 import { count, time } from "../core/format.js";
+import { isOpen } from "../core/progress.js";
+import { connectionState } from "../core/events.js";
 import { JobList } from "../core/jobs.js";
-import { hello, session, startCommand } from "../core/session.js";
+import { graphOf } from "../core/pipelines.js";
+import { hello, mayAct, session, startCommand } from "../core/session.js";
+import { attentionPanel } from "../parts/attention.js";
 import { slimBar } from "../parts/bar.js";
 import { graph } from "../parts/graph.js";
 import { jobsTable } from "../parts/jobs.js";
@@ -17,37 +21,42 @@ const NEWEST = 12;
 /** Opens the overview. */
 export function overview(view) {
   let pipelines = null;
+  let attention = [];
   let drawing = null;
   const list = new JobList();
 
   view.shows("Overview", () => (pipelines === null ? asking() : [
-    head(h("h1", {}, "Overview"), h("p", { class: "facts" }, facts(pipelines))),
+    head([h("h1", {}, "Overview"), h("p", { class: "facts" }, facts(pipelines))]),
     brokerTrouble(),
-    panel("pipelines", "Pipelines", drawing.nodes.length > 0 && graph(drawing), pipelinesTable(pipelines, list)),
+    attentionPanel(attention),
+    panel("pipelines", ["Pipelines ", mayAct() && link("/pipelines", "New pipeline")], drawing.nodes.length > 0 && graph(drawing), pipelinesTable(pipelines, list)),
     panel("newest", ["Newest jobs ", link("/jobs", "All jobs")], jobsTable(list.jobs, { now: list.now, empty: noJobs() })),
   ]));
 
   const reload = view.every((live) => (live ? 20 : 4), async () => {
-    const [all, edges, newest] = await Promise.all([
+    const [all, troubles, newest] = await Promise.all([
       get("/pipelines", {}, view.signal),
-      get("/graph", {}, view.signal),
+      get("/attention", {}, view.signal),
       get("/jobs", { limit: NEWEST }, view.signal),
-      hello(),
+      // The live connection tells changes of the session by itself.
+      connectionState() === "not connected" && hello(),
     ]);
     pipelines = all.pipelines;
-    drawing = edges;
+    attention = troubles.items;
+    drawing = graphOf(pipelines);
     list.take(newest.jobs);
   });
   view.on("job", (event) => {
+    const ended = !isOpen(event);
     if (list.update(event)) view.drawSoon();
-    else if (list.misses(event)) reload();
+    if (ended || list.misses(event)) reload();
   });
   view.on("pipeline", reload);
 }
 
 function facts(pipelines) {
   const inState = (state) => pipelines.filter((pipeline) => pipeline.state === state).length;
-  const states = ["running", "waiting", "paused"].filter(inState).map((state) => `${inState(state)} ${state}`);
+  const states = ["failed", "running", "waiting", "paused"].filter(inState).map((state) => `${inState(state)} ${state}`);
   return [
     [count(pipelines.length, "pipeline"), ...states].join(" · "),
     session() && [" · store ", code(session().store)],

@@ -4,10 +4,12 @@ import { get } from "../core/api.js";
 import { h } from "../core/dom.js";
 import { number, time } from "../core/format.js";
 import { JobList } from "../core/jobs.js";
-import { actionButton, deletePipeline, pausePipeline, resumePipeline, runPipeline } from "../parts/actions.js";
+import { graphOf } from "../core/pipelines.js";
+import { mayAct } from "../core/session.js";
+import { actionButton, deletePipeline, pausePipeline, resumePipeline, runPipeline, scalePipeline } from "../parts/actions.js";
 import { graph } from "../parts/graph.js";
 import { jobsTable } from "../parts/jobs.js";
-import { asking, code, commas, crumbs, head, link, note, panel, pipelineLink, why } from "../parts/pieces.js";
+import { asking, code, commas, crumbs, head, link, note, panel, pipelineLink, reason, why } from "../parts/pieces.js";
 import { badge } from "../parts/state.js";
 import { table } from "../parts/table.js";
 
@@ -21,21 +23,21 @@ export function pipeline(view, name) {
 
   view.shows(name, () => (it === null ? asking() : [
     title(it),
-    why(it.why),
-    panel("inputs", "Reads and feeds", graph(drawing, name), inputsTable(it), readers(it)),
+    it.state === "failed" ? reason(it.why) : why(it.why),
+    panel("inputs", ["Reads and feeds ", link(`/files?path=${name}`, "Its output folder")], graph(drawing, name), inputsTable(it), readers(it)),
     panel("jobs", ["Jobs ", link(`/jobs?pipeline=${name}`, "All its jobs")],
       jobsTable(list.jobs, { now: list.now, pipeline: false, empty: noJobs(it) })),
     spec(it),
   ]));
 
   const reload = view.every((live) => (live ? 20 : 4), async () => {
-    const [asked, edges, newest] = await Promise.all([
+    const [asked, all, newest] = await Promise.all([
       get(`/pipelines/${name}`, {}, view.signal),
-      get("/graph", {}, view.signal),
+      get("/pipelines", {}, view.signal),
       get("/jobs", { pipeline: name, limit: NEWEST }, view.signal),
     ]);
     it = asked;
-    drawing = edges;
+    drawing = graphOf(all.pipelines);
     list.take(newest.jobs);
   });
   view.on("job", (event) => {
@@ -56,6 +58,8 @@ function title(it) {
       `revision ${number(it.revision)} · created `, time(it.created), " · updated ", time(it.updated)),
   ],
   act("Run now", runPipeline),
+  mayAct() && h("a", { class: "button", "data-action": true, href: `/pipelines/${it.pipeline}/edit` }, "Edit"),
+  act("Scale", scalePipeline),
   it.paused ? act("Resume", resumePipeline) : act("Pause", pausePipeline),
   act("Delete", deletePipeline, { danger: true }));
 }
@@ -74,7 +78,7 @@ const inputsTable = ({ inputs }) => table({
 
 function source({ from, repo, kind }) {
   if (kind === "cron") return "schedule";
-  return from ? ["pipeline ", pipelineLink(from)] : ["folder ", code(repo)];
+  return from ? ["pipeline ", pipelineLink(from)] : ["folder ", /^\w+:\/\//.test(repo) ? code(repo) : link(`/files?path=${repo}`, repo)];
 }
 
 const readers = ({ outputs_to: names }) => (names.length

@@ -31,6 +31,7 @@ fn word(state: PipelineState) -> &'static str {
         PipelineState::Paused => "paused",
         PipelineState::Waiting => "waiting",
         PipelineState::Idle => "idle",
+        PipelineState::Failed => "failed",
     }
 }
 

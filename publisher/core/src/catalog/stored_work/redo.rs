@@ -2,7 +2,7 @@
 
 use drover_shared::glob::{Glob, GlobTooComplex};
 use drover_shared::id::{DatumId, JobId, PipelineName};
-use drover_shared::ledger::{Ledger, ManifestEntry};
+use drover_shared::ledger::{Ledger, ManifestEntry, PipelineLock};
 use drover_shared::store::StoreError;
 
 use super::successes::{Successes, jobs_with_output};
@@ -59,11 +59,7 @@ pub async fn redo(
     pipeline: &PipelineName,
     filter: &RedoFilter,
 ) -> Result<u64, RedoError> {
-    let busy = || RedoError::Busy(pipeline.clone());
-    let _lock = ledger.try_lock(pipeline).await?.ok_or_else(busy)?;
-    if !ledger.submitted(pipeline).await?.is_empty() {
-        return Err(busy());
-    }
+    let _lock = idle(ledger, pipeline).await?;
     let jobs = jobs_with_output(ledger).await?.remove(pipeline);
     let jobs = jobs.ok_or_else(|| RedoError::Unknown(pipeline.clone()))?;
     // Folds in the successes of an interrupted job, which could not be forgotten otherwise.
@@ -88,4 +84,27 @@ pub async fn redo(
         ledger.forget(pipeline, &chosen).await?;
     }
     Ok(chosen.len() as u64)
+}
+
+/// Forgets the successes of the given work of a pipeline.
+pub async fn redo_datums(
+    ledger: &Ledger,
+    pipeline: &PipelineName,
+    work: &[DatumId],
+) -> Result<(), RedoError> {
+    let _lock = idle(ledger, pipeline).await?;
+    // Folds in the successes of an interrupted job.
+    ledger.done_index(pipeline).await?;
+    ledger.forget(pipeline, work).await?;
+    Ok(())
+}
+
+/// Locks a pipeline without an active job.
+async fn idle(ledger: &Ledger, pipeline: &PipelineName) -> Result<PipelineLock, RedoError> {
+    let busy = || RedoError::Busy(pipeline.clone());
+    let lock = ledger.try_lock(pipeline).await?.ok_or_else(busy)?;
+    if !ledger.submitted(pipeline).await?.is_empty() {
+        return Err(busy());
+    }
+    Ok(lock)
 }

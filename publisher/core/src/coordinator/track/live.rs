@@ -13,10 +13,14 @@ use jiff::Timestamp;
 use super::decide::{Expansion, WorkState, decide};
 use super::failure_limit::{FailureRule, Failures, TooManyFailures};
 use super::rate::Rate;
+use super::short_datums::ShortDatums;
 use super::tally::{Tally, TallyChange};
 use crate::coordinator::manifest::redo::Redone;
 use crate::coordinator::messages::watch::OpenWork;
 use crate::coordinator::{RunningDatum, Snapshot, StopRequest};
+
+/// The largest number of running datums that are told apart.
+const MOST_TRACKED: usize = 65_536;
 
 /// State of a running job.
 #[derive(Debug)]
@@ -27,6 +31,7 @@ pub(crate) struct LiveJob {
     /// Workers that released the job after a stop.
     released: BTreeSet<WorkerId>,
     rate: Rate,
+    short_datums: ShortDatums,
     /// True if no datum had a verdict before this process followed the job.
     pub(crate) from_start: bool,
     /// When failures end the job.
@@ -47,6 +52,7 @@ impl LiveJob {
             running: BTreeMap::new(),
             released: BTreeSet::new(),
             rate: Rate::default(),
+            short_datums: ShortDatums::default(),
             failure_rule: FailureRule::default(),
             expansion: Expansion::default(),
             stop_request: StopRequest::default(),
@@ -75,7 +81,7 @@ impl LiveJob {
                 worker,
                 since,
             } => {
-                if self.running.len() < Snapshot::MOST_RUNNING {
+                if self.running.len() < MOST_TRACKED {
                     self.running.insert(
                         index,
                         RunningDatum {
@@ -102,7 +108,9 @@ impl LiveJob {
                 None
             }
             Event::Ended { verdict, .. } => {
-                self.running.remove(&verdict.index);
+                if self.running.remove(&verdict.index).is_none() {
+                    self.short_datums.note(&verdict);
+                }
                 self.record.redelivered += u64::from(report.redeliveries > 0);
                 self.note_verdict(*verdict)
             }
@@ -246,11 +254,13 @@ impl LiveJob {
         let record = self.record();
         let counts = record.datums;
         let running: Vec<RunningDatum> = self.running.values().cloned().collect();
-        let busy = u64::try_from(running.len()).unwrap_or(0);
+        let reported = u64::try_from(running.len()).unwrap_or(0);
+        let busy = (reported + self.short_datums.running(now)).min(counts.outstanding());
         Snapshot {
             waiting_for_lock: false,
             expanded: self.expansion == Expansion::Complete,
-            queued: counts.outstanding().saturating_sub(busy),
+            queued: counts.outstanding() - busy,
+            running_count: busy,
             rate: self.rate.note(now, self.tally.worked()),
             running: by_age(running),
             failures: self.tally.failures().clone(),
@@ -283,5 +293,6 @@ impl OpenWork for LiveJob {
 
 fn by_age(mut running: Vec<RunningDatum>) -> Vec<RunningDatum> {
     running.sort_by_key(|datum| datum.since);
+    running.truncate(Snapshot::MOST_RUNNING);
     running
 }

@@ -6,5 +6,6 @@ pub(crate) mod decide;
 pub(crate) mod failure_limit;
 pub(crate) mod live;
 pub(crate) mod rate;
+mod short_datums;
 pub(crate) mod tally;
 mod trust;

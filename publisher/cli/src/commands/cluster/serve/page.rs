@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::args::{self, Http, Serve};
 use crate::commands::{Context, UsageError};
-use drover_api::{Access, Api, Secret, Server, Token, stored_token};
+use drover_api::{Access, Api, BasePath, Secret, Server, Token, stored_token};
 use drover_shared::store::Store;
 
 /// Default address of the page.
@@ -18,6 +18,7 @@ const ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCAL
 /// A bound page.
 pub(crate) struct Page {
     server: Server,
+    base: BasePath,
     /// Text of the token for the link, if it may be printed.
     link_token: Option<Secret>,
 }
@@ -36,7 +37,11 @@ pub(crate) async fn bind(
     let (access, link_token) = access(typed, store).await?;
     access.suffices(address)?;
     match Server::bind(address, access).await {
-        Ok(server) => Ok(Some(Page { server, link_token })),
+        Ok(server) => Ok(Some(Page {
+            server: server.below(typed.base_path.clone()),
+            base: typed.base_path.clone(),
+            link_token,
+        })),
         Err(error) if typed.http.is_none() && error.kind() == ErrorKind::AddrInUse => {
             context.console.message(format!(
                 "warning: {address} is in use, perhaps by another `drover serve`; continuing without the page (--http ADDRESS gives another address)"
@@ -55,7 +60,12 @@ pub(crate) async fn show(
     api: Api,
     context: &Context,
 ) -> anyhow::Result<Infallible> {
-    let Some(Page { server, link_token }) = page else {
+    let Some(Page {
+        server,
+        base,
+        link_token,
+    }) = page
+    else {
         return pending().await;
     };
     let address = server.address()?;
@@ -63,7 +73,7 @@ pub(crate) async fn show(
         link_token.map_or_else(String::new, |token| format!("#token={}", token.reveal()));
     context
         .console
-        .message(format!("the page is at http://{address}/{fragment}"));
+        .message(format!("the page is at http://{address}{base}/{fragment}"));
     Ok(server.serve(api).await)
 }
 

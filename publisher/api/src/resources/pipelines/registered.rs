@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use drover_shared::id::{IdempotencyKey, JobId, PipelineName};
 use drover_shared::ledger::PipelineChange;
-use drover_shared::pipeline::{self, Parsed, Pipeline};
+use drover_shared::pipeline::{self, Finding, Parsed, Pipeline};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::jobs;
-use super::pipelines::{self, PipelinePath};
+use super::list::{self, PipelinePath};
+use crate::resources::jobs;
 use crate::routing::api::Api;
 use crate::routing::body::{Body, Empty};
 use crate::routing::error::Error;
@@ -48,11 +48,82 @@ impl Body for SpecBody {
         }
     }
 
-    fn schema(_: &mut SchemaGenerator) -> Option<(&'static [&'static str], Value)> {
-        let about = "A pipeline spec; `drover schema` prints the schema of it.";
-        let schema = json!({ "type": "object", "description": about });
-        Some((&["application/json", "application/yaml"], schema))
+    fn schema(generator: &mut SchemaGenerator) -> Option<(&'static [&'static str], Value)> {
+        Some((
+            &["application/json", "application/yaml"],
+            spec_schema(generator),
+        ))
     }
+}
+
+/// The schema of specs, as `drover schema` prints it, with its definitions among those of the document.
+fn spec_schema(generator: &mut SchemaGenerator) -> Value {
+    let mut schema = pipeline::schema();
+    if let Some(Value::Object(definitions)) = schema
+        .as_object_mut()
+        .and_then(|schema| schema.remove("$defs"))
+    {
+        for (name, mut definition) in definitions {
+            refer_to_components(&mut definition);
+            generator
+                .definitions_mut()
+                .entry(format!("Spec{name}"))
+                .or_insert(definition);
+        }
+    }
+    refer_to_components(&mut schema);
+    generator
+        .definitions_mut()
+        .entry(SPEC.to_owned())
+        .or_insert(schema);
+    json!({ "$ref": format!("#/components/schemas/{SPEC}") })
+}
+
+/// Name of the schema of specs in the document.
+const SPEC: &str = "Spec";
+
+/// Changes references to the definitions of the schema of specs into references to the schemas of the document.
+fn refer_to_components(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            fields.remove("$schema");
+            if let Some(Value::String(reference)) = fields.get_mut("$ref")
+                && let Some(name) = reference.strip_prefix("#/$defs/")
+            {
+                *reference = format!("#/components/schemas/Spec{name}");
+            }
+            fields.values_mut().for_each(refer_to_components);
+        }
+        Value::Array(items) => items.iter_mut().for_each(refer_to_components),
+        _ => {}
+    }
+}
+
+/// A valid spec.
+#[derive(JsonSchema, Serialize)]
+pub(crate) struct ValidSpec {
+    /// Name of the pipeline.
+    pipeline: PipelineName,
+    /// The normalised spec.
+    spec: Value,
+    /// Fields that are accepted and not used.
+    notes: Vec<Finding>,
+}
+
+/// Checks a spec without registering it; the error of an invalid one has all findings with their lines.
+pub(crate) async fn validate(
+    ApiRequest { body, .. }: ApiRequest<Empty, Empty, SpecBody>,
+) -> Result<ValidSpec, Error> {
+    let Parsed {
+        pipeline,
+        spec,
+        notes,
+    } = body.0;
+    Ok(ValidSpec {
+        pipeline: pipeline.name,
+        spec,
+        notes,
+    })
 }
 
 pub(crate) async fn create(
@@ -95,7 +166,7 @@ async fn change(
     change: &PipelineChange,
 ) -> Result<PipelineOverview, Error> {
     api.ledger().change_pipeline(name, change).await?;
-    pipelines::named(api, name).await
+    list::named(api, name).await
 }
 
 pub(crate) async fn delete(
@@ -201,5 +272,5 @@ async fn register(
     let name = pipeline.name.clone();
     let registration = Registration { pipeline, change };
     catalog::register(api.ledger(), &[registration]).await?;
-    pipelines::named(api, &name).await
+    list::named(api, &name).await
 }
