@@ -56,6 +56,8 @@ def look_at(browser, base, path, folder, name, options, token):
     tab = browser.tab(**options)
     try:
         sign_in(tab, base, token)
+        if path == "/nowhere":
+            tab.allowed.append("404")
         tab.open(base + path)
         tab.until(READY, f"{path} shows its facts")
         tab.until("document.getElementById('connection').innerText === 'live'", "it is live")
@@ -84,12 +86,15 @@ def views_of(browser, base, token):
         tab.open(base + "/")
         ask = lambda path: checks.answer(tab, path, token)
         pipelines, jobs = ask("/pipelines")["pipelines"], ask("/jobs?limit=20")["jobs"]
-        views = {"overview": "/", "jobs": "/jobs", "workers": "/workers", "missing": "/nowhere"}
+        views = {"overview": "/", "jobs": "/jobs", "workers": "/workers", "missing": "/nowhere", "files": "/files", "actions": "/audit", "new": "/pipelines"}
         if pipelines:
             views["pipeline"] = f"/pipelines/{pipelines[0]['pipeline']}"
+            views["edit"] = f"/pipelines/{pipelines[0]['pipeline']}/edit"
         for state in {job["state"] for job in jobs}:
             job = next(job for job in jobs if job["state"] == state)
             views[f"job-{state}"] = f"/jobs/{job['job']}"
+            if state == "failure":
+                views["changes"] = f"/jobs/{job['job']}/changes"
             if job["datums"]["total"] and state in ("failure", "success"):
                 failed = ask(f"/jobs/{job['job']}/failures")["groups"]
                 index = failed[0]["samples"][0] if failed else 0

@@ -15,13 +15,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 sys.dont_write_bytecode = True  # nothing is to be left in the source tree
 
-from world import World, iso
+from world import World, content_of, iso
 
 PAGE = Path(__file__).resolve().parents[2] / "publisher/api/src/page"
 TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 SECURITY = {
     "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; media-src blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
 }
 EVENT_PAUSE = 0.5
 
@@ -82,6 +82,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         self.api("POST", urlsplit(self.path))
 
+    def do_PUT(self):
+        self.api("PUT", urlsplit(self.path))
+
     def do_DELETE(self):
         self.api("DELETE", urlsplit(self.path))
 
@@ -95,7 +98,8 @@ class Handler(BaseHTTPRequestHandler):
         server, path = self.server, url.path.removeprefix("/api/v1")
         server.requests.append((time.time(), method, path + ("?" + url.query if url.query else "")))
         length = int(self.headers.get("Content-Length") or 0)
-        body = json.loads(self.rfile.read(length) or b"{}")
+        body = self.rfile.read(length)
+        body = body.decode() if "yaml" in self.headers.get("Content-Type", "") else json.loads(body or b"{}")
         role = server.role(self.headers.get("Authorization"))
         try:
             if role is None:
@@ -104,6 +108,10 @@ class Handler(BaseHTTPRequestHandler):
                 raise Refusal(403, "forbidden", "this token may only look")
             if path == "/events":
                 return self.events(role)
+            if path.endswith(("/output", "/content")):
+                return self.answer(200, content_of(dict(parse_qsl(url.query))["path"]), "application/octet-stream")
+            if path.endswith("/log"):
+                return self.answer(200, b"the whole log\n", "text/plain")
             self.json(*self.route(method, path, dict(parse_qsl(url.query)), body, role))
         except Refusal as refusal:
             self.json(refusal.status, refusal.body)
@@ -111,12 +119,17 @@ class Handler(BaseHTTPRequestHandler):
     def route(self, method, path, query, body, role):
         world = self.server.world
         fixed = {
-            "/session": lambda: self.server.session(role), "/graph": world.graph, "/workers": world.workers,
+            "/session": lambda: self.server.session(role), "/attention": world.attention, "/workers": world.workers,
+            "/files": lambda: world.folder(query.get("path", "")), "/audit": self.audit,
             "/pipelines": lambda: {"pipelines": [world.pipeline(name) for name in world.names()]},
             "/jobs": lambda: self.jobs(query),
         }
         if method == "GET" and path in fixed:
             return 200, fixed[path]()
+        if path == "/validate":
+            return 200, self.checked(body)
+        if method == "POST" and path == "/pipelines":
+            return 201, {"pipeline": self.checked(body)["pipeline"]}
         if match := re.fullmatch(r"/pipelines/([\w-]+)(/\w+)?", path):
             return self.pipeline(method, match[1], match[2])
         if match := re.fullmatch(r"/jobs/(\w+)(/.*)?", path):
@@ -125,6 +138,21 @@ class Handler(BaseHTTPRequestHandler):
                 raise Refusal(404, "not_found", f"there is no job {match[1]}; `drover jobs` lists all")
             return self.job(method, job, match[2] or "", query, body)
         raise Refusal(404, "not_found", f"there is no {path}")
+
+    def checked(self, text):
+        """Finds fault with lines that say so."""
+        findings = [{"file": "body.yaml", "line": at, "column": 1, "path": "input", "message": "there is no such field", "advice": "did you mean `glob`?", "severity": "error"}
+                    for at, line in enumerate(text.split("\n"), 1) if "wrong" in line]
+        if findings:
+            refusal = Refusal(422, "invalid", "the spec is not valid: 1 error")
+            refusal.body["error"]["findings"] = findings
+            raise refusal
+        return {"pipeline": "thumbs", "spec": {}, "notes": []}
+
+    def audit(self):
+        actions = [{"id": f"{at:04d}", "time": iso(when), "who": "full 3f9a01bc", "method": method, "path": "/api/v1" + path, "status": 202}
+                   for at, (when, method, path) in enumerate(self.server.requests) if method != "GET"]
+        return {"actions": actions[::-1], "next": None}
 
     def jobs(self, query):
         states = [state for state in query.get("state", "").split(",") if state]
@@ -154,14 +182,16 @@ class Handler(BaseHTTPRequestHandler):
         if method == "POST" and rest == "/stop":
             job.fixed, job.state, job.reason = job.ended(), "killed", "stopped by a person"
             return 202, job.record()
+        if method == "POST" and rest == "/redo":
+            return 202, {**self.server.world.start(job.pipeline), "datums": 2}
         if method == "POST" and rest == "/retry":
             return 202, self.server.world.start(job.pipeline, parent=job.id, group=body.get("group"))
         if match := re.fullmatch(r"/datums/(\d+)(/logs)?", rest):
             index = int(match[1])
             if index >= job.total:
                 raise Refusal(404, "not_found", f"job {job.id} has no datum {index}: it has {job.total}")
-            return 200, job.logs(index, int(query.get("attempt", 1))) if match[2] else job.datum_page(index)
-        parts = {"": job.detail, "/failures": job.failures, "/datums": lambda: job.find(query),
+            return 200, job.logs(index, query) if match[2] else job.datum_page(index)
+        parts = {"": job.detail, "/failures": job.failures, "/datums": lambda: job.find(query), "/changes": lambda: self.server.world.changes(job),
                  "/timeline": lambda: job.timeline(int(query.get("buckets", 120)))}
         if rest not in parts:
             raise Refusal(404, "not_found", f"there is no {rest}")

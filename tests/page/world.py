@@ -4,7 +4,9 @@ A datum's state follows from its index by a cycle of 1,000, so a million of them
 """
 
 import hashlib
+import struct
 import time
+import zlib
 from datetime import datetime, timezone
 
 CYCLE = 1000
@@ -39,6 +41,17 @@ def mixed(index):
 
 def fine(index):
     return "skipped" if (index * 389 + 17) % CYCLE < 400 else "success"
+
+
+def content_of(name):
+    """The bytes of a file by its ending."""
+    if name.endswith((".png", ".jpg")):
+        rows = b"".join(b"\0" + bytes((29, 79 + y, 145) * 24) for y in range(16))
+        chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 24, 16, 8, 2, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+    if name.endswith(".wav"):
+        return b"RIFF" + struct.pack("<I", 44) + b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8000, 8000, 1, 8) + b"data" + struct.pack("<I", 8) + bytes([128] * 8)
+    return b'name,count\n"a, b",1\n' + HOSTILE.encode() + b",2\n"
 
 
 class Job:
@@ -158,15 +171,21 @@ class Job:
                 "download_bytes": 20_480, "upload_bytes": 5_000, "download_time_s": 0.0004, "process_time_s": 0.0207, "upload_time_s": 0.0002}}
         for output in datum["outputs"]:
             output["from"] = [index, index + 1] if index % 5 == 0 and index + 1 < self.total else None
-        return {**datum, "verdict": verdict, "running": running, "attempts_logged": list(range(1, datum["attempts"] + 1))}
+        return {**datum, "verdict": verdict, "running": running, "done": {"job": self.id, "index": index} if datum["state"] == "skipped" else None, "attempts_logged": list(range(1, datum["attempts"] + 1))}
 
-    def logs(self, index, attempt):
-        many = 1000 if index % 4 == 2 else 6
+    def logs(self, index, query):
+        many = 3000 if index % 4 == 2 else 6
+        attempt = max(1, self.datum(index)["attempts"])
         texts = ["loading the model", f"reading {self.path(index)}", "warning: no colour profile, taking sRGB",
                  f"<b>bold</b> & {HOSTILE}", "a long line " + "with many words " * 20, "done"]
-        return {"truncated": many == 1000, "lines": [
-            {"index": index, "attempt": attempt, "time": iso(self.created + 0.01 * line),
-             "stream": "stderr" if line % 6 in (2, 3) else "stdout", "text": texts[line % 6]} for line in range(many)]}
+        wanted = query.get("contains", "").lower()
+        lines = [{"line": line, "index": index, "attempt": attempt, "time": iso(self.created + 0.01 * line),
+                  "stream": "stderr" if line % 6 in (2, 3) else "stdout", "text": texts[line % 6]} for line in range(many)
+                 if wanted in texts[line % 6].lower() and line >= int(query.get("offset", 0))]
+        if "tail" in query:
+            return {"truncated": len(lines) > int(query["tail"]), "lines": lines[-int(query["tail"]):]}
+        limit = int(query.get("limit", 1000))
+        return {"truncated": len(lines) > limit, "lines": lines[:limit]}
 
     def find(self, query):
         """A page of datums: looks for a while, then says where to go on."""
@@ -202,7 +221,7 @@ class Job:
             "from": iso(self.created), "to": iso(self.created + span), "bucket": span / max(1, buckets), "workers": workers,
             "throughput": [per * (0.7 + 0.6 * ((at * 17) % 23) / 23) * min(1, at / 8) for at in range(buckets)],
             "latency": {"p50": 0.021, "p90": 0.048, "p99": 0.31}, "sampled": 0.05 if self.total > 10_000 else 1.0,
-            "queue_age": [span * share * at / max(1, buckets) * 0.4 + (at % 9) * 0.1 for at in range(buckets)],
+            "queue_age": [None if at % 11 == 5 else span * share * at / max(1, buckets) * 0.4 + (at % 9) * 0.1 for at in range(buckets)],
         }
 
 
@@ -249,7 +268,8 @@ class World:
         jobs = [job for job in self.jobs if job.pipeline == name]
         opened = [job.record() for job in jobs if job.open]
         waits = any(job.why for job in jobs if job.open)
-        state = "paused" if name in self.paused else "waiting" if waits else "running" if opened else "idle"
+        failed = jobs and jobs[0].state in ("failure", "killed")
+        state = "paused" if name in self.paused else "waiting" if waits else "running" if opened else "failed" if failed else "idle"
         return {
             "pipeline": name, "description": "Small pictures of large ones" if name == "thumbs" else "", "state": state,
             "why": "no worker of index is connected" if waits else "reads captions, which has published nothing yet" if name.startswith("archive") else None,
@@ -261,16 +281,21 @@ class World:
     def names(self):
         return sorted(name for name in self.pipelines if name not in self.deleted)
 
-    def graph(self):
-        nodes, edges = {}, []
-        for name in self.names():
-            nodes[name] = {"id": name, "kind": "pipeline", "state": self.pipeline(name)["state"]}
-        for name in self.names():
-            for each in self.pipelines[name]:
-                if each["repo"] not in nodes:
-                    nodes[each["repo"]] = {"id": each["repo"], "kind": "cron" if each["kind"] == "cron" else "repo"}
-                edges.append({"from": each["repo"], "to": name, "input": each["name"]})
-        return {"nodes": list(nodes.values()), "edges": edges}
+    def attention(self):
+        stalled = [{"kind": "stalled", "pipeline": job.pipeline, "job": job.id, "why": job.why, "since": iso(job.created)} for job in self.jobs if job.open and job.why]
+        failed = [{"kind": "failed", "pipeline": job.pipeline, "job": job.id, "why": job.reason, "since": iso(job.created)} for job in self.jobs if job.state == "failure"]
+        return {"items": failed + stalled}
+
+    def folder(self, path):
+        names = {"": ["photos/", "thumbs/", "notes.txt"], "photos": ["2026/", "a.png", "rows.csv", "sound.wav"]}.get(path.strip("/"), [])
+        entries = [{"name": name.rstrip("/"), "folder": name.endswith("/"), "size": None if name.endswith("/") else len(content_of(name))} for name in names]
+        return {"entries": entries, "next": None, "total": len(entries)}
+
+    def changes(self, job):
+        before = next((each for each in self.jobs[self.jobs.index(job) + 1:] if each.pipeline == job.pipeline), None)
+        named = {"count": 1, "first": [{"index": 0, "inputs": ["photos" + job.path(0)]}]}
+        return {"with": before and before.record(), "same": max(0, job.total - 2), "changed": named, "added": named, "removed": {"count": 0, "first": []},
+                "spec": [{"path": "transform.cmd", "before": '["thumb", "1"]', "after": '["thumb", "2"]'}]}
 
     def start(self, pipeline, total=3, parent=None, group=None):
         job = Job(10 + len(self.jobs), pipeline, "running", total, 1, ended=0, parent=parent, group=group)

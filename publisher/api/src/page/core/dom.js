@@ -1,6 +1,7 @@
 // Element builders. Text stays text: the page never parses markup from data.
 
-const BASE_PATH = document.documentElement.dataset.base ?? "";
+import { BASE_PATH } from "./api.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 const HANDLERS = Symbol("handlers");
 
