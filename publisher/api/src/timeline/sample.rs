@@ -69,7 +69,7 @@ pub(crate) struct Sample {
     pub(super) step: u64,
 }
 
-/// What is remembered of a job.
+/// The segments of a job that were read.
 #[derive(Default)]
 struct KnownSegments {
     step: u64,
