@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{InvalidPod, ObjectInput, names, patch, pod};
+use super::{InvalidPod, ObjectInput, names, patch, pod, volumes};
 
 /// The annotation with the pipeline's name, which need not be a valid label value.
 const NAME_ANNOTATION: &str = "drover.dev/pipeline-name";
+
+/// The annotation with the volumes that are no reason for the cluster autoscaler to keep a node.
+const LOCAL_VOLUMES: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes";
 
 /// The Deployment, scaled to zero.
 ///
@@ -50,7 +53,8 @@ fn annotations(input: &ObjectInput<'_>) -> BTreeMap<String, String> {
             super::worker::NAME.to_owned(),
         ),
     ];
-    let mut annotations = input.desired.pods.metadata.annotations.clone();
+    let mut annotations = BTreeMap::from([(LOCAL_VOLUMES.to_owned(), volumes::temporary(input))]);
+    annotations.extend(input.desired.pods.metadata.annotations.clone());
     annotations.extend(ours.map(|(key, value)| (key.to_owned(), value)));
     annotations
 }

@@ -40,6 +40,18 @@ pub(super) fn volumes(input: &ObjectInput<'_>) -> Vec<Value> {
     volumes
 }
 
+/// The names of the volumes that may be lost with the pod, with commas.
+pub(super) fn temporary(input: &ObjectInput<'_>) -> String {
+    let volumes = volumes(input);
+    let temporary = volumes
+        .iter()
+        .filter(|volume| volume["emptyDir"].is_object());
+    let names: Vec<_> = temporary
+        .filter_map(|volume| volume["name"].as_str())
+        .collect();
+    names.join(",")
+}
+
 /// The mounts of the worker's container.
 pub(super) fn mounts(input: &ObjectInput<'_>) -> Vec<Value> {
     let mut mounts = vec![

@@ -11,15 +11,19 @@ use kube::runtime::controller::Action;
 use kube::runtime::reflector::Store;
 use kube::{Api, Resource, ResourceExt};
 
-use super::write::{apply_objects, set_deletion_costs, store_failed, update_status};
+use super::write::{
+    annotate, apply_objects, delete_pod, set_deletion_costs, store_failed, update_status,
+};
 use super::{Context, OperatorError};
 use crate::crd::Pipeline;
 use crate::desired::{DesiredPipeline, desired_pipeline, pipeline_name};
 use crate::job_store::{JobBacklog, JobStoreError};
 use crate::objects::{ObjectInput, Objects, object_name, objects, pods_of};
-use crate::plan::{NodeFit, ScalingInput, ScalingPlan, ScalingRules, plan};
+use crate::plan::{NodeFit, ScalingInput, ScalingPlan, ScalingRules, plan, pods_to_leave};
 use crate::status::{ReconcileOutcome, RunningPipeline, SpecRefusal};
-use crate::worker_probe::{Utilization, costs_to_set, probe_all};
+use crate::worker_probe::{
+    WorkerLoad, costs_to_set, is_any_protected, probe_all, protection_changes,
+};
 
 /// Reconcile interval of a pipeline with unfinished jobs; hints and watches trigger earlier.
 const BUSY_INTERVAL: Duration = Duration::from_secs(5);
@@ -50,6 +54,7 @@ pub(super) async fn apply(resource: &Pipeline, context: &Context) -> Result<Acti
         Err(error) => return Err(store_failed(resource, error, context).await),
     };
     let existing = read_objects(resource, context).await?;
+    leave_nodes(resource, &existing.pods, context).await?;
     let plan = decide(resource, &desired, &backlog, &existing, context).await?;
     let applied = apply_objects(resource, objects.scaled(plan.replicas), context).await;
     if let Some(why) = applied.as_ref().err().and_then(OperatorError::refusal) {
@@ -162,8 +167,24 @@ async fn read_objects(
     })
 }
 
-/// Computes the plan. Before a scale-in, probes the workers, plans with the busy ones, and marks idle pods to be
-/// removed first.
+/// Deletes the pods on nodes that go soon, whoever takes the nodes away: their workers take no more datums.
+async fn leave_nodes(
+    resource: &Pipeline,
+    pods: &[Pod],
+    context: &Context,
+) -> Result<(), OperatorError> {
+    let going = context.nodes.going();
+    for pod in pods_to_leave(pods, &going) {
+        tracing::info!(
+            pod.name = pod.name_any(),
+            "the node of a worker goes; the worker stops"
+        );
+        delete_pod(resource, pod, context).await?;
+    }
+    Ok(())
+}
+
+/// Computes the plan, with the busy workers. Protects busy pods, and marks idle ones to be removed first by a scale-in.
 async fn decide(
     resource: &Pipeline,
     desired: &DesiredPipeline,
@@ -175,24 +196,22 @@ async fn decide(
     let observed = observe(resource, desired, backlog, existing, context);
     let now = Timestamp::now();
     let first = plan(&scale, &observed, now);
-    let scales_in = observed
-        .desired
-        .is_some_and(|desired| first.replicas < desired);
-    if !scales_in || first.replicas == 0 {
+    let scales_in = |plan: &ScalingPlan| observed.desired.is_some_and(|it| plan.replicas < it);
+    let has_work = backlog.unfinished_jobs > 0;
+    if !has_work && !is_any_protected(&existing.pods) && (!scales_in(&first) || first.replicas == 0)
+    {
         return Ok(first);
     }
-    let utilizations = probe_all(context.worker_probe.as_ref(), &existing.pods).await;
-    let busy = utilizations
-        .values()
-        .filter(|it| **it == Utilization::Busy)
-        .count();
+    let loads = probe_all(context.worker_probe.as_ref(), &existing.pods).await;
+    let own = &desired.pods.metadata.annotations;
+    for (pod, change) in protection_changes(&existing.pods, &loads, own) {
+        annotate(resource, &pod, &change.into(), context).await?;
+    }
+    let busy = loads.values().filter(|it| **it == WorkerLoad::Busy).count();
     let busy = u32::try_from(busy).unwrap_or(u32::MAX);
     let planned = plan(&scale, &ScalingInput { busy, ..observed }, now);
-    if observed
-        .desired
-        .is_some_and(|desired| planned.replicas < desired)
-    {
-        let costs = costs_to_set(&existing.pods, &utilizations);
+    if scales_in(&planned) && planned.replicas > 0 {
+        let costs = costs_to_set(&existing.pods, &loads);
         set_deletion_costs(resource, &costs, context).await?;
     }
     Ok(planned)

@@ -10,7 +10,7 @@ use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, ResourceExt};
 
-use crate::plan::{NodeFit, fitting, is_node_ready};
+use crate::plan::{NodeFit, fitting, is_going, is_node_ready};
 
 /// The current nodes. Cheap to clone; all clones share the same data.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +28,18 @@ struct NodeCache {
 }
 
 impl Nodes {
-    /// The number of nodes on which workers can be scheduled; `None` if the nodes are uncache.
+    /// Nodes as after a complete list.
+    #[cfg(test)]
+    pub(crate) fn of(nodes: impl IntoIterator<Item = Node>) -> Self {
+        let known = Self::default();
+        let events = nodes.into_iter().map(Event::InitApply);
+        for event in events.chain([Event::InitDone]) {
+            known.record(Ok(event));
+        }
+        known
+    }
+
+    /// The number of nodes on which workers can be scheduled; `None` if the nodes are unknown.
     pub fn fitting(&self, fit: &NodeFit<'_>) -> Option<u32> {
         let cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         cache.complete.then(|| fitting(cache.nodes.values(), fit))
@@ -39,6 +50,13 @@ impl Nodes {
         let cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let unready = cache.nodes.iter().filter(|(_, node)| !is_node_ready(node));
         unready.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The names of the nodes that go soon.
+    pub fn going(&self) -> BTreeSet<String> {
+        let cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let going = cache.nodes.iter().filter(|(_, node)| is_going(node));
+        going.map(|(name, _)| name.clone()).collect()
     }
 
     /// True if the operator has no right to list nodes.

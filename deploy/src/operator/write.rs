@@ -6,10 +6,10 @@ use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use kube::api::{Patch, PatchParams};
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::runtime::events::{Event, EventType};
 use kube::{Api, Resource, ResourceExt};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Context, OperatorError};
 use crate::crd::{Pipeline, PipelineStatus};
@@ -55,26 +55,56 @@ pub(super) async fn apply_objects(
     applied.map_err(OperatorError::at("apply the Deployment"))
 }
 
-/// Writes the deletion cost of each pod; a pod that was deleted meanwhile is skipped.
+/// Writes the deletion cost of each pod.
 pub(super) async fn set_deletion_costs(
     resource: &Pipeline,
     costs: &[(String, &'static str)],
     context: &Context,
 ) -> Result<(), OperatorError> {
-    let namespace = resource.namespace().unwrap_or_default();
-    let pods: Api<Pod> = Api::namespaced(context.client.clone(), &namespace);
     for (pod, cost) in costs {
-        let patch = json!({ "metadata": { "annotations": { DELETION_COST: cost } } });
-        match pods
-            .patch_metadata(pod, &PatchParams::default(), &Patch::Merge(patch))
-            .await
-        {
-            Ok(_) => {}
-            Err(kube::Error::Api(status)) if status.is_not_found() => {}
-            Err(error) => return Err(OperatorError::at("mark a pod")(error)),
-        }
+        annotate(resource, pod, &json!({ DELETION_COST: cost }), context).await?;
     }
     Ok(())
+}
+
+/// Writes annotations of a pod; a null value removes one. A pod that was deleted meanwhile is skipped.
+pub(super) async fn annotate(
+    resource: &Pipeline,
+    pod: &str,
+    annotations: &Value,
+    context: &Context,
+) -> Result<(), OperatorError> {
+    let namespace = resource.namespace().unwrap_or_default();
+    let pods: Api<Pod> = Api::namespaced(context.client.clone(), &namespace);
+    let patch = Patch::Merge(json!({ "metadata": { "annotations": annotations } }));
+    let patched = pods
+        .patch_metadata(pod, &PatchParams::default(), &patch)
+        .await;
+    match patched {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        Err(error) => Err(OperatorError::at("mark a pod")(error)),
+    }
+}
+
+/// Deletes a pod: its worker takes no more datums, and finishes what it runs within its grace. Another pod of the same
+/// name is left alone.
+pub(super) async fn delete_pod(
+    resource: &Pipeline,
+    pod: &Pod,
+    context: &Context,
+) -> Result<(), OperatorError> {
+    let namespace = resource.namespace().unwrap_or_default();
+    let pods: Api<Pod> = Api::namespaced(context.client.clone(), &namespace);
+    let only_this = DeleteParams::default().preconditions(Preconditions {
+        uid: pod.uid(),
+        resource_version: None,
+    });
+    match pods.delete(&pod.name_any(), &only_this).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
+        Err(error) => Err(OperatorError::at("delete a pod of a node that goes")(error)),
+    }
 }
 
 /// Writes the status if it changed, and publishes an event for each notable change.

@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use drover_shared::id::{JobId, PipelineName};
@@ -22,7 +23,7 @@ use crate::job_store::{JobBacklog, JobStore, JobStoreError};
 use crate::operator::{Context, FailureCounts, Nodes, OperatorError, reconcile};
 use crate::testing::FakeApi;
 use crate::testing::workers;
-use crate::worker_probe::WorkerProbe;
+use crate::worker_probe::{WorkerLoad, WorkerProbe};
 
 const PIPELINES: &str = "/apis/drover.dev/v1alpha1/namespaces/farm/pipelines";
 const PODS: &str = "/api/v1/namespaces/farm/pods";
@@ -95,9 +96,15 @@ struct FakeWorkerProbe(Arc<Mutex<(BTreeSet<IpAddr>, BTreeSet<IpAddr>)>>);
 
 #[async_trait]
 impl WorkerProbe for FakeWorkerProbe {
-    async fn is_busy(&self, address: IpAddr) -> Option<bool> {
+    async fn load(&self, address: IpAddr) -> WorkerLoad {
         let (busy, mute) = &*self.0.lock().unwrap();
-        (!mute.contains(&address)).then(|| busy.contains(&address))
+        match (mute.contains(&address), busy.contains(&address)) {
+            (true, _) => WorkerLoad::Unknown,
+            (false, true) => WorkerLoad::Busy,
+            (false, false) => WorkerLoad::Idle {
+                since: Duration::MAX,
+            },
+        }
     }
 }
 
@@ -108,6 +115,7 @@ pub(crate) struct Harness {
     pub(crate) health: Arc<Health>,
     pub(crate) link: Arc<Mutex<Link>>,
     worker_probe: FakeWorkerProbe,
+    nodes: Arc<Mutex<Nodes>>,
 }
 
 impl Harness {
@@ -118,7 +126,16 @@ impl Harness {
             health: Arc::default(),
             link: Arc::new(Mutex::new(Link::Up)),
             worker_probe: FakeWorkerProbe::default(),
+            nodes: Arc::default(),
         }
+    }
+
+    /// Taints the node of the worker with this number; all other nodes are unknown.
+    pub(crate) fn taint_node_of(&self, number: u8, key: &str) {
+        let taint = json!({ "key": key, "effect": "NoSchedule" });
+        let node =
+            json!({ "metadata": { "name": node_name(number) }, "spec": { "taints": [taint] } });
+        *self.nodes.lock().unwrap() = Nodes::of([serde_json::from_value(node).unwrap()]);
     }
 
     /// A harness with one pipeline, after the operator has settled.
@@ -221,6 +238,11 @@ impl Harness {
             .change("deployments", "drover-thumbs", |deployment| {
                 deployment["status"] = json!({ "replicas": count, "readyReplicas": count });
             });
+        self.make_busy(busy);
+    }
+
+    /// Makes the workers with these numbers busy, and the others idle.
+    pub(crate) fn make_busy(&self, busy: &[u8]) {
         self.worker_probe.0.lock().unwrap().0 =
             busy.iter().map(|number| address(*number)).collect();
     }
@@ -262,7 +284,7 @@ impl Harness {
     }
 
     fn operator_context(&self) -> Context {
-        self.context(self.pipeline_store(), Nodes::default())
+        self.context(self.pipeline_store(), self.nodes.lock().unwrap().clone())
     }
 
     /// The context of an operator with the given pipelines and nodes.
@@ -358,6 +380,11 @@ fn pod(number: u8, mut status: Value) -> Value {
             "namespace": "farm",
             "labels": { "app.kubernetes.io/name": "drover-worker", "drover.dev/pipeline": "thumbs" },
         },
+        "spec": { "nodeName": node_name(number), "containers": [] },
         "status": status,
     })
+}
+
+fn node_name(number: u8) -> String {
+    format!("node-{number}")
 }

@@ -1,4 +1,4 @@
-//! Asks workers for their utilization.
+//! Asks workers for their load.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -9,20 +9,17 @@ use futures::future::join_all;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
-use super::Utilization;
+use super::WorkerLoad;
 use crate::objects::PORT;
-
-/// The worker's gauge of busy slots.
-const BUSY: &str = "drover_slots_busy";
 
 /// Maximum number of concurrent requests.
 const CONCURRENCY: usize = 32;
 
-/// Asks one worker for its utilization.
+/// Asks one worker for its load.
 #[async_trait]
 pub trait WorkerProbe: Send + Sync {
-    /// True if the worker at the address is busy; `None` without an answer.
-    async fn is_busy(&self, address: IpAddr) -> Option<bool>;
+    /// The load of the worker at the address.
+    async fn load(&self, address: IpAddr) -> WorkerLoad;
 }
 
 /// Reads the metrics endpoint of each worker.
@@ -31,32 +28,35 @@ pub struct HttpWorkerProbe;
 
 #[async_trait]
 impl WorkerProbe for HttpWorkerProbe {
-    async fn is_busy(&self, address: IpAddr) -> Option<bool> {
+    async fn load(&self, address: IpAddr) -> WorkerLoad {
         let worker = SocketAddr::new(address, PORT);
         let asking = tokio::task::spawn_blocking(move || scrape_metrics(worker));
-        busy(&asking.await.ok()?.ok()?)
+        match asking.await {
+            Ok(Ok(metrics)) => WorkerLoad::of(&metrics),
+            Ok(Err(_)) | Err(_) => WorkerLoad::Unknown,
+        }
     }
 }
 
-/// The utilization of every pod, by pod name; pods that are not ready count as unknown.
+/// The load of every pod, by pod name; pods that are not ready count as unknown.
 pub async fn probe_all(
     worker_probe: &dyn WorkerProbe,
     pods: &[Pod],
-) -> BTreeMap<String, Utilization> {
-    let mut utilizations = BTreeMap::new();
+) -> BTreeMap<String, WorkerLoad> {
+    let mut loads = BTreeMap::new();
     for some in pods.chunks(CONCURRENCY) {
         let asking: Vec<_> = some.iter().map(|pod| ask(worker_probe, pod)).collect();
-        utilizations.extend(join_all(asking).await);
+        loads.extend(join_all(asking).await);
     }
-    utilizations
+    loads
 }
 
-async fn ask(worker_probe: &dyn WorkerProbe, pod: &Pod) -> (String, Utilization) {
-    let utilization = match address(pod) {
-        Some(address) => Utilization::from(worker_probe.is_busy(address).await),
-        None => Utilization::Unknown,
+async fn ask(worker_probe: &dyn WorkerProbe, pod: &Pod) -> (String, WorkerLoad) {
+    let load = match address(pod) {
+        Some(address) => worker_probe.load(address).await,
+        None => WorkerLoad::Unknown,
     };
-    (pod.name_any(), utilization)
+    (pod.name_any(), load)
 }
 
 /// The pod's address, if it is ready and not terminating.
@@ -75,32 +75,4 @@ pub fn is_ready(pod: &Pod) -> bool {
         .and_then(|status| status.conditions.as_deref());
     let mut conditions = conditions.unwrap_or_default().iter();
     conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
-}
-
-/// True if the metrics show a busy slot.
-fn busy(metrics: &str) -> Option<bool> {
-    let value = metrics
-        .lines()
-        .find_map(|line| line.strip_prefix(BUSY)?.strip_prefix(' '))?;
-    Some(value.trim().parse::<f64>().ok()? > 0.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_worker_s_measures_tell_whether_it_is_busy() {
-        let help = "# HELP drover_slots_busy slots in use\n# TYPE drover_slots_busy gauge\n";
-        let rows = [
-            ("drover_slots 4\ndrover_slots_busy 2\n", Some(true)),
-            ("drover_slots_busy 0\n", Some(false)),
-            ("drover_slots 4\n", None),
-            ("drover_slots_busy much\n", None),
-            ("", None),
-        ];
-        for (metrics, expected) in rows {
-            assert_eq!(busy(&format!("{help}{metrics}")), expected, "{metrics}");
-        }
-    }
 }

@@ -85,6 +85,8 @@ async fn the_role_allows_what_the_operator_asks_for_and_nothing_else() {
     harness.settle("thumbs").await;
     harness.pods(3, &[]);
     harness.settle("thumbs").await;
+    harness.taint_node_of(1, "karpenter.sh/disrupted");
+    harness.settle("thumbs").await;
     harness.delete("thumbs", "2026-01-01T00:00:00Z");
     harness.settle("thumbs").await;
     let candidate = LeaseCandidate::new(

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::testing::Harness;
-use crate::worker_probe::DELETION_COST;
+use crate::worker_probe::{DELETION_COST, PROTECTION};
 
 #[tokio::test]
 async fn a_standby_pipeline_wakes_with_a_job_and_rests_after_its_grace() {
@@ -84,5 +84,70 @@ async fn a_pipeline_at_work_is_looked_at_again_soon() {
     assert_eq!(
         action,
         kube::runtime::controller::Action::requeue(std::time::Duration::from_secs(5))
+    );
+}
+
+fn protections(harness: &Harness) -> Vec<(u8, usize)> {
+    let has = |number: u8| {
+        let pod = harness
+            .cluster
+            .object("pods", &format!("drover-thumbs-{number}"))
+            .unwrap();
+        let annotations = pod["metadata"]["annotations"].clone();
+        let keys = PROTECTION
+            .iter()
+            .filter(|(key, value)| annotations[key] == *value);
+        (number, keys.count())
+    };
+    (0..3).map(has).collect()
+}
+
+#[tokio::test]
+async fn busy_workers_are_protected_from_autoscalers_of_nodes_and_idle_ones_are_not() {
+    let harness = Harness::with(json!({ "parallelism_spec": { "constant": 3 } })).await;
+    harness.pods(3, &[0, 2]);
+    harness.set_backlog(1, 9);
+    harness.settle("thumbs").await;
+    assert_eq!(protections(&harness), [(0, 2), (1, 0), (2, 2)]);
+    harness.cluster.requests();
+    harness.look("thumbs").await.unwrap();
+    assert!(
+        !harness.requests(false).contains("pods"),
+        "a worker that stays busy is written once"
+    );
+    // Worker 0 does not answer; worker 1 takes work from worker 2.
+    harness.make_busy(&[1]);
+    harness.mute(&[0]);
+    harness.settle("thumbs").await;
+    assert_eq!(protections(&harness), [(0, 2), (1, 2), (2, 0)]);
+    harness.mute(&[]);
+    harness.make_busy(&[]);
+    harness.set_backlog(0, 0);
+    harness.settle("thumbs").await;
+    assert_eq!(
+        protections(&harness),
+        [(0, 0), (1, 0), (2, 0)],
+        "also after the last job"
+    );
+}
+
+#[tokio::test]
+async fn workers_leave_a_node_whose_end_is_announced() {
+    let harness = Harness::with(json!({ "parallelism_spec": { "constant": 3 } })).await;
+    harness.pods(3, &[0, 1, 2]);
+    harness.set_backlog(1, 9);
+    harness.settle("thumbs").await;
+    harness.taint_node_of(1, "aws-node-termination-handler/spot-itn");
+    harness.cluster.requests();
+    harness.settle("thumbs").await;
+    let requests = harness.requests(false);
+    let deletions: Vec<_> = requests
+        .lines()
+        .filter(|line| line.starts_with("delete"))
+        .collect();
+    assert_eq!(
+        deletions,
+        ["delete pods/drover-thumbs-1"],
+        "once, and no other one"
     );
 }

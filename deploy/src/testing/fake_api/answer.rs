@@ -48,6 +48,7 @@ impl FakeApiState {
                 self.scale(request, key, &before)
             }
             ("GET", Some(object)) => (200, object),
+            ("DELETE", Some(object)) => self.delete(request, key, object),
             ("PUT", Some(before)) => self.replace(request, key, &before),
             ("PATCH", Some(before)) => self.patch(request, key, before),
             (method, _) => panic!("the fake API does not know {method}"),
@@ -150,6 +151,31 @@ impl FakeApiState {
         before: &Value,
     ) -> FakeResponse {
         self.accept(request, key, Some(before), request.body.clone())
+    }
+
+    /// Deletes an object, which disappears with its last finalizer; a pod goes after its grace.
+    fn delete(
+        &mut self,
+        request: &RecordedRequest,
+        key: (String, String),
+        mut object: Value,
+    ) -> FakeResponse {
+        let (theirs, ours) = (
+            &request.body["preconditions"]["uid"],
+            &object["metadata"]["uid"],
+        );
+        if !theirs.is_null() && theirs != ours {
+            return failure(
+                409,
+                "Conflict",
+                "the UID in the precondition does not match the UID in record",
+            );
+        }
+        object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        if request.kind() == "pods" {
+            object["metadata"]["finalizers"] = json!(["grace"]);
+        }
+        (200, self.store(key, object))
     }
 
     /// Server-side apply by a single manager: fields that the manager no longer applies are removed.

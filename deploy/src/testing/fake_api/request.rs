@@ -74,6 +74,7 @@ impl fmt::Display for RecordedRequest {
             ("GET", _) => "get",
             ("POST", _) => "create",
             ("PUT", _) => "replace",
+            ("DELETE", _) => "delete",
             ("PATCH", "application/apply-patch+yaml") => "apply",
             ("PATCH", "application/merge-patch+json") => "merge",
             ("PATCH", "application/json-patch+json") => "patch",
