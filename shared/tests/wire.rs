@@ -65,6 +65,7 @@ fn verdict(state: VerdictState, cause: Option<Cause>) -> Verdict {
             download_time_s: 0.25,
             process_time_s: 1.5,
             upload_time_s: 0.125,
+            wasted_time_s: 0.0,
         },
         started: "2026-11-23T18:31:55.5Z".parse().unwrap(),
         finished: "2026-11-23T18:31:57Z".parse().unwrap(),

@@ -2,6 +2,9 @@
 //!
 //! Labels have few values and never hold the id of a job or a datum. Without a recorder (`drover run`) nothing is counted.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use drover_shared::datum::{Cause, Verdict, VerdictState};
 use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
@@ -17,6 +20,8 @@ const ATTEMPTS: &str = "drover_attempts_total";
 const REDELIVERIES: &str = "drover_redeliveries_total";
 /// Messages by how they were settled: ack, `hand_back`, reject, silence.
 const MESSAGES: &str = "drover_messages_total";
+/// Time of runs that were cut off because their worker had to leave.
+const WASTED: &str = "drover_wasted_seconds_total";
 /// Runner processes that died with a running datum.
 const RUNNER_DEATHS: &str = "drover_runner_deaths_total";
 
@@ -35,6 +40,8 @@ const UPLOADED: &str = "drover_uploaded_bytes_total";
 const SLOTS: &str = "drover_slots";
 /// Slots in use.
 const SLOTS_BUSY: &str = "drover_slots_busy";
+/// Time since a slot was last in use.
+const IDLE: &str = "drover_idle_seconds";
 /// Datums in flight: running, staged or waiting.
 const IN_FLIGHT: &str = "drover_in_flight";
 /// 1 while the broker is connected, else 0.
@@ -59,6 +66,11 @@ pub(crate) fn describe() {
         RUNNER_DEATHS,
         "runner processes that died while they ran a datum"
     );
+    describe_counter!(
+        WASTED,
+        Unit::Seconds,
+        "time of earlier runs, cut off because their worker had to leave, of datums that ended here"
+    );
     describe_histogram!(STAGE, Unit::Seconds, "time to stage the inputs of a datum");
     describe_histogram!(
         EXECUTE,
@@ -82,6 +94,7 @@ pub(crate) fn describe() {
     );
     describe_gauge!(SLOTS, "datums that can run at the same time");
     describe_gauge!(SLOTS_BUSY, "slots in use");
+    describe_gauge!(IDLE, Unit::Seconds, "time since a slot was last in use");
     describe_gauge!(IN_FLIGHT, "datums in flight: running, staged, or waiting");
     describe_gauge!(QUEUE_LINK, "1 while the broker is connected, else 0");
     // A new worker without a datum shows all gauges, too.
@@ -96,7 +109,46 @@ pub(crate) fn slots(count: u32) {
 
 /// Changes the number of slots in use.
 pub(crate) fn slots_busy(change: i32) {
+    USE.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .change(change);
     gauge!(SLOTS_BUSY).increment(change);
+}
+
+/// Sets the time since a slot was last in use.
+pub(crate) fn idle() {
+    let idle = USE
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .idle_for(Instant::now());
+    gauge!(IDLE).set(idle.as_secs_f64());
+}
+
+static USE: Mutex<SlotUse> = Mutex::new(SlotUse {
+    busy: 0,
+    since: None,
+});
+
+/// The use of the slots of all workers of the process.
+#[derive(Debug)]
+struct SlotUse {
+    busy: i32,
+    /// Time of the last change; `None` before the first.
+    since: Option<Instant>,
+}
+
+impl SlotUse {
+    fn change(&mut self, change: i32) {
+        self.busy += change;
+        self.since = Some(Instant::now());
+    }
+
+    fn idle_for(&self, now: Instant) -> Duration {
+        match self.since {
+            Some(since) if self.busy == 0 => now.duration_since(since),
+            Some(_) | None => Duration::ZERO,
+        }
+    }
 }
 
 /// Changes the number of datums in flight.
@@ -155,6 +207,7 @@ pub(crate) fn ended(verdict: &Verdict, first: bool) {
         VerdictState::Recovered => "recovered",
     };
     counter!(DATUMS, "state" => state).increment(1);
+    counter!(WASTED).increment(whole_seconds(verdict.stats.wasted_time_s));
     if verdict.attempts == 0 {
         return;
     }
@@ -164,4 +217,34 @@ pub(crate) fn ended(verdict: &Verdict, first: bool) {
     histogram!(UPLOAD).record(took.upload_time_s);
     counter!(DOWNLOADED).increment(took.download_bytes);
     counter!(UPLOADED).increment(took.upload_bytes);
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a cast from a float saturates, and a time is not negative"
+)]
+fn whole_seconds(seconds: f64) -> u64 {
+    seconds.round() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_is_idle_since_its_last_slot_was_released() {
+        let mut slots = SlotUse {
+            busy: 0,
+            since: None,
+        };
+        let later = || Instant::now() + Duration::from_secs(60);
+        assert_eq!(slots.idle_for(later()), Duration::ZERO, "not started yet");
+        slots.change(1);
+        slots.change(1);
+        slots.change(-1);
+        assert_eq!(slots.idle_for(later()), Duration::ZERO);
+        slots.change(-1);
+        assert!(slots.idle_for(later()) >= Duration::from_secs(59));
+    }
 }

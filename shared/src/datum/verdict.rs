@@ -127,6 +127,14 @@ pub struct StageStats {
     pub process_time_s: f64,
     /// Seconds of storing the output.
     pub upload_time_s: f64,
+    /// Seconds of earlier runs that were cut off because their worker had to leave; absent if there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub wasted_time_s: f64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_zero(seconds: &f64) -> bool {
+    *seconds == 0.0
 }
 
 impl StageStats {
@@ -140,6 +148,7 @@ impl StageStats {
             self.download_time_s,
             self.process_time_s,
             self.upload_time_s,
+            self.wasted_time_s,
         ];
         let range = 0.0..=Self::MAX_TIME_S;
         times.iter().all(|time| range.contains(time))

@@ -19,7 +19,7 @@ mod records;
 mod tests;
 
 pub use audit::AuditEntry;
-pub use datums::{Commit, LogFile, ManifestEntry, Redo, Segment};
+pub use datums::{Commit, LogFile, ManifestEntry, PastRuns, Redo, Segment};
 pub use done::{DoneIndex, DoneRef};
 pub use handle::Ledger;
 pub use identity::StoreIdentity;

@@ -12,7 +12,9 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use super::{Commit, DeadLetter, DoneRef, Ledger, ManifestEntry, Scope, Segment, Submission};
+use super::{
+    Commit, DeadLetter, DoneRef, Ledger, ManifestEntry, PastRuns, Scope, Segment, Submission,
+};
 use crate::datum::{Datum, StageStats, Verdict, VerdictState};
 use crate::id::{DatumId, JobId, PipelineName, WorkerId};
 use crate::job::{JobRecord, JobState};
@@ -667,8 +669,35 @@ async fn removed_marks_do_not_count() {
         .put(&old, "01JD3GK6M8Q4V5W6X7Y8Z9A0BC".into())
         .await
         .unwrap();
-    let workers = ledger.marked_by(job, 1).await.unwrap();
-    assert_eq!(workers, [Some(worker()), Some(worker()), None]);
+    let past = ledger.past_runs(job, 1).await.unwrap();
+    assert_eq!(past.marked_by, [Some(worker()), Some(worker()), None]);
+}
+
+#[tokio::test]
+async fn the_time_of_runs_that_were_cut_off_adds_up() {
+    for (_folder, ledger) in everywhere().await {
+        let job = JobId::generate();
+        let note = async |index, claim, seconds| {
+            ledger.note_waste(job, index, claim, seconds).await.unwrap();
+        };
+        note(1, "herd-1.0", 2.5).await;
+        note(1, "herd-1.0", 7.5).await;
+        note(1, "herd-2.0", 1.25).await;
+        note(1, "herd-3.0", 99.0).await;
+        note(11, "herd-3.0", 99.0).await;
+        ledger.forget_waste(job, 1, "herd-3.0").await.unwrap();
+        ledger
+            .mark_attempt(job, 1, "herd-4.0", &worker())
+            .await
+            .unwrap();
+        let past = ledger.past_runs(job, 1).await.unwrap();
+        let expected = PastRuns {
+            marked_by: vec![Some(worker())],
+            wasted_s: 8.75,
+        };
+        assert_eq!(past, expected);
+        assert_eq!(ledger.attempt_marks(job, 1).await.unwrap(), 1);
+    }
 }
 
 fn worker() -> WorkerId {

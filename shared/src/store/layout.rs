@@ -49,6 +49,8 @@
 //! Indexes are padded with zeros, so names sort like numbers. A shard holds [`SHARD`] consecutive
 //! indexes: directories stay small, and creating a directory is paid once for many datums.
 
+use std::fmt::Display;
+
 use super::StoreKey;
 use crate::id::{IdempotencyKey, JobId, PipelineName, WorkerId};
 
@@ -392,9 +394,9 @@ pub fn marks(id: JobId) -> StoreKey {
     job(id).with("marks")
 }
 
-/// The `n`th attempt mark of a datum.
-pub fn mark(id: JobId, index: u64, n: u32) -> StoreKey {
-    marks(id).with(&format!("{index:020}.{n}"))
+/// The attempt mark of a datum with the number or name.
+pub fn mark(id: JobId, index: u64, name: impl Display) -> StoreKey {
+    marks(id).with(&format!("{index:020}.{name}"))
 }
 
 /// The logs of a job, in shards.

@@ -278,6 +278,7 @@ async fn run_datum(
         claim_lost: message.claim_lost.clone(),
         trace: message.trace.clone(),
         deaths: 0,
+        wasted_s: 0.0,
     };
     journey(claimed, permit, context).await
 }

@@ -32,6 +32,8 @@ pub(crate) struct ClaimedDatum {
     pub(crate) trace: Option<TraceParent>,
     /// The number of worker deaths while the datum ran.
     pub(crate) deaths: u32,
+    /// Seconds of earlier runs that were cut off on workers that had to leave.
+    pub(crate) wasted_s: f64,
 }
 
 impl ClaimedDatum {

@@ -72,6 +72,7 @@ fn verdict(uploaded: UploadedDatum, claimed: &ClaimedDatum, context: &WorkerCont
             download_time_s: seconds(uploaded.download_time),
             process_time_s: seconds(uploaded.process_time),
             upload_time_s: seconds(uploaded.upload_time),
+            wasted_time_s: claimed.wasted_s,
         },
         outputs,
         started: claimed.started,

@@ -16,6 +16,7 @@ use super::mark::AttemptMark;
 use super::order::{CommandRole, order};
 use super::scratch_check::check_scratch;
 use super::stage::{InputCheck, StagedDatum};
+use super::waste::noting_waste;
 use crate::context::WorkerContext;
 use crate::flow_error::{FlowError, InfrastructureError, Interruption};
 use crate::jobs::{CodeCheck, CodeMoment};
@@ -92,8 +93,8 @@ pub(super) async fn execute(
         lost_runners: 0,
         process_time: Duration::ZERO,
     };
-    let attempts = run.all_attempts();
-    match mark.while_claimed(attempts, &claimed, context).await {
+    let attempts = noting_waste(run.all_attempts(), &claimed, context);
+    match mark.while_evidence(attempts, &claimed, context).await {
         Ok((outcome, attempts)) => {
             context.pace.ended(run.process_time, download_time);
             Ok(Some(ExecutedDatum {

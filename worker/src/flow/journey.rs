@@ -9,7 +9,7 @@ use tracing::{Instrument, info_span};
 use super::claimed::ClaimedDatum;
 use super::commit::{CommittedDatum, commit};
 use super::execute::{ExecutedDatum, execute};
-use super::mark::count_deaths;
+use super::mark::look_back;
 use super::stage::stage;
 use super::suspicion::Suspicion;
 use super::upload::upload;
@@ -121,12 +121,12 @@ async fn revisit(
             first: false,
         }));
     }
-    claimed.deaths = count_deaths(claimed, context).await?;
+    look_back(claimed, context).await?;
     if claimed.suspicion() == Suspicion::Poison {
         // Live workers may be reconnecting: after a restart of the broker all control queues are gone for a moment.
         let grace = tokio::time::sleep(context.settings.death_grace);
         context.unless_interrupted(&claimed.job, grace).await?;
-        claimed.deaths = count_deaths(claimed, context).await?;
+        look_back(claimed, context).await?;
     }
     if claimed.suspicion() != Suspicion::Poison {
         return Ok(None);

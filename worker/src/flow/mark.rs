@@ -8,22 +8,26 @@ use super::claimed::ClaimedDatum;
 use crate::context::WorkerContext;
 use crate::flow_error::FlowError;
 
-/// The number of workers that died while they ran the datum. The mark of a worker counts once its control queue is gone: the
-/// broker removes the queue with the worker's connection.
-pub(super) async fn count_deaths(
-    claimed: &ClaimedDatum,
+/// Looks at the earlier runs of a redelivered datum: how many workers died while they ran it, and how much time was lost on
+/// workers that had to leave. The mark of a worker counts once its control queue is gone: the broker removes the queue with
+/// the worker's connection.
+pub(super) async fn look_back(
+    claimed: &mut ClaimedDatum,
     context: &WorkerContext,
-) -> Result<u32, FlowError> {
+) -> Result<(), FlowError> {
     let (job, index) = (claimed.job.id, claimed.datum.index);
+    let past = context.ledger.past_runs(job, index).await?;
     let mut deaths = 0;
-    for worker in context.ledger.marked_by(job, index).await? {
+    for worker in past.marked_by {
         let lives = match worker {
             Some(worker) => context.broker.is_listening(worker.as_str()).await?,
             None => false,
         };
         deaths += u32::from(!lives);
     }
-    Ok(deaths)
+    claimed.deaths = deaths;
+    claimed.wasted_s = past.wasted_s;
+    Ok(())
 }
 
 /// The mark of one run; none for a first delivery.
@@ -47,9 +51,10 @@ impl AttemptMark {
         Ok(Self(Some(mark.await?)))
     }
 
-    /// Waits for `work` on the datum, and takes the mark back if the claim is lost meanwhile: the broker has given the datum
-    /// to another worker, so a later death of the current worker is no evidence against the datum.
-    pub(super) async fn while_claimed<T>(
+    /// Waits for `work` on the datum, and takes the mark back once a later death of the current worker is no evidence against
+    /// the datum: the claim is lost, so the broker has given the datum to another worker; or the worker was told to leave, so
+    /// whoever told it may end it at any moment.
+    pub(super) async fn while_evidence<T>(
         &mut self,
         work: impl Future<Output = T>,
         claimed: &ClaimedDatum,
@@ -60,6 +65,7 @@ impl AttemptMark {
             biased;
             done = &mut work => return done,
             () = claimed.claim_lost.cancelled() => {}
+            () = context.tokens.soft.cancelled() => {}
         }
         let mark = std::mem::take(self);
         let (done, ()) = join(work, mark.remove(claimed, context)).await;

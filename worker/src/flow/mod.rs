@@ -16,9 +16,12 @@ mod scratch_check;
 mod stage;
 mod suspicion;
 mod upload;
+mod waste;
 
 pub(crate) use claimed::ClaimedDatum;
 pub(crate) use journey::journey;
 
+#[cfg(test)]
+mod reclaims;
 #[cfg(test)]
 mod testing;

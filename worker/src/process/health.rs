@@ -46,8 +46,9 @@ impl WorkerHealth {
         }
     }
 
-    /// Updates the gauge of the broker connection.
-    pub(crate) fn measure_link(&self) {
+    /// Updates the gauges that are measured on demand: the broker connection and the idle time.
+    pub(crate) fn measure(&self) {
+        metrics::idle();
         metrics::queue_link(matches!(self.link(), Link::Up));
     }
 

@@ -112,7 +112,7 @@ async fn answer(
                 probe,
                 move || ready.ready(),
                 move || about.about(),
-                move || link.measure_link(),
+                move || link.measure(),
             )
             .await
     })

@@ -1,4 +1,4 @@
-//! Records of attempts: marks of redelivered datums about to run, and logs.
+//! Records of attempts: marks of redelivered datums about to run, notes of time that was lost, and logs.
 
 use std::path::Path;
 
@@ -7,6 +7,18 @@ use bytes::Bytes;
 use crate::id::{JobId, WorkerId};
 use crate::ledger::Ledger;
 use crate::store::{StoreError, StoreKey, layout};
+
+/// First letter of the name of a note; the names of marks are numbers, and older versions pass over others.
+const WASTE: &str = "w";
+
+/// Earlier runs of a datum that came to no verdict.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PastRuns {
+    /// The workers that set marks; none for a mark of an older version, which names no worker.
+    pub marked_by: Vec<Option<WorkerId>>,
+    /// Seconds of runs that were cut off on workers that had to leave.
+    pub wasted_s: f64,
+}
 
 /// The log of one attempt.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -60,22 +72,50 @@ impl Ledger {
         Ok(u32::try_from(marks.len()).unwrap_or(u32::MAX))
     }
 
-    /// The workers that set the marks of a datum; none for a mark of an older version, which names no worker.
-    pub async fn marked_by(
+    /// Earlier runs of a datum that came to no verdict.
+    pub async fn past_runs(&self, job: JobId, index: u64) -> Result<PastRuns, StoreError> {
+        let names = self.store.names(&layout::marks(job)).await?;
+        let mut past = PastRuns::default();
+        for name in named_for(index, &names) {
+            let content = match self.store.get(&layout::mark(job, index, name)).await {
+                Ok(content) => content,
+                // Removed meanwhile.
+                Err(StoreError::Missing { .. }) => continue,
+                Err(error) => return Err(error),
+            };
+            if name.starts_with(WASTE) {
+                past.wasted_s += seconds(&content);
+            } else if name.parse::<u32>().is_ok() {
+                past.marked_by.push(worker_of(&content));
+            }
+        }
+        Ok(past)
+    }
+
+    /// Notes that the run of a datum by `claim` has lasted for so many seconds, on a worker that must leave. The note is
+    /// replaced while the run lasts, and stays if it comes to no verdict.
+    pub async fn note_waste(
         &self,
         job: JobId,
         index: u64,
-    ) -> Result<Vec<Option<WorkerId>>, StoreError> {
-        let mut workers = Vec::new();
-        for n in self.mark_numbers(job, index).await? {
-            match self.store.get(&layout::mark(job, index, n)).await {
-                Ok(mark) => workers.push(worker_of(&mark)),
-                // Removed meanwhile.
-                Err(StoreError::Missing { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(workers)
+        claim: &str,
+        seconds: f64,
+    ) -> Result<(), StoreError> {
+        let key = layout::mark(job, index, format!("{WASTE}{claim}"));
+        self.store
+            .put(&key, Bytes::from(format!("{seconds:.3}")))
+            .await
+    }
+
+    /// Removes the note of a run that came to its end.
+    pub async fn forget_waste(
+        &self,
+        job: JobId,
+        index: u64,
+        claim: &str,
+    ) -> Result<(), StoreError> {
+        let key = layout::mark(job, index, format!("{WASTE}{claim}"));
+        self.store.delete(&key).await
     }
 
     async fn mark_numbers(&self, job: JobId, index: u64) -> Result<Vec<u32>, StoreError> {
@@ -146,6 +186,17 @@ impl Ledger {
 fn worker_of(mark: &[u8]) -> Option<WorkerId> {
     let (_, worker) = std::str::from_utf8(mark).ok()?.split_once(' ')?;
     worker.parse().ok()
+}
+
+/// The seconds of a note; 0 for a note that makes no sense.
+fn seconds(note: &[u8]) -> f64 {
+    let text = std::str::from_utf8(note).unwrap_or_default();
+    let seconds = text.parse().unwrap_or(0.0);
+    if f64::is_finite(seconds) {
+        seconds.max(0.0)
+    } else {
+        0.0
+    }
 }
 
 /// The part of each file name after the datum's index.

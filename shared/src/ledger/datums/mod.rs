@@ -5,7 +5,7 @@ mod manifest;
 mod segment;
 mod verdicts;
 
-pub use attempts::LogFile;
+pub use attempts::{LogFile, PastRuns};
 pub use manifest::{ManifestEntry, Redo};
 pub use segment::Segment;
 pub use verdicts::Commit;

@@ -1,5 +1,7 @@
 //! One job as text: the summary at the end, and `drover job`.
 
+use std::fmt::Write as _;
+
 use drover_shared::job::{Counts, FailureGroup, FailureGroups, JobRecord, JobState};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -176,12 +178,17 @@ fn counts(datums: &Counts) -> String {
 /// `read 1.20 MB, wrote 300 kB; commands ran 5.1s`.
 fn stats(record: &JobRecord) -> String {
     let stats = &record.stats;
-    format!(
+    let mut work = format!(
         "read {}, wrote {}; commands ran {}",
         bytes(stats.download_bytes),
         bytes(stats.upload_bytes),
         seconds(stats.process_time_s)
-    )
+    );
+    if stats.wasted_time_s > 0.0 {
+        let wasted = seconds(stats.wasted_time_s);
+        let _ = write!(work, "; {wasted} were lost with workers that had to leave");
+    }
+    work
 }
 
 /// Folder of the output, and a hint if the output is empty.

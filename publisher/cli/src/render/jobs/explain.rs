@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::render::jobs::advice::advice;
 use crate::render::jobs::cluster::{self, ClusterView};
 use crate::render::jobs::detail::running_time;
-use crate::render::terminal::number::{count, counted};
+use crate::render::terminal::number::{count, counted, seconds};
 use crate::render::terminal::text::printable;
 
 /// A job with all facts from outside its coordinator.
@@ -53,6 +53,7 @@ pub fn explain(facts: &ExplainedJob<'_>) -> Vec<String> {
     let (count, last) = &facts.parked;
     sentences.extend(cluster::parked(*count, last.as_ref(), pipeline));
     sentences.extend(facts.failures.by_count().into_iter().map(cause));
+    sentences.extend(wasted(facts.record));
     let protections = facts.protections.iter();
     sentences.extend(protections.map(|protection| {
         let protection = printable(protection);
@@ -60,6 +61,18 @@ pub fn explain(facts: &ExplainedJob<'_>) -> Vec<String> {
     }));
     sentences.extend(next_steps(facts));
     sentences
+}
+
+/// The time that was lost with workers that had to leave.
+fn wasted(record: &JobRecord) -> Option<String> {
+    let wasted = record.stats.wasted_time_s;
+    let share = 100.0 * wasted / (wasted + record.stats.process_time_s);
+    (wasted > 0.0).then(|| {
+        format!(
+            "Workers had to leave before their datums had ended: {} of commands ({share:.1} %) were run again, which costs no datum an attempt.",
+            seconds(wasted)
+        )
+    })
 }
 
 fn opening(facts: &ExplainedJob<'_>) -> String {
@@ -282,6 +295,14 @@ mod tests {
         `drover logs zzzzzzzz --datum 0` shows the output of a failed datum.
         Nothing was published, but successful datums are kept: `drover retry zzzzzzzz` runs the failed ones again, `drover run` also new and changed ones, and with `--on-error true` the output is published without the failed ones.
         ");
+    }
+
+    #[test]
+    fn time_that_was_lost_with_workers_is_told() {
+        let mut record = samples::running();
+        record.stats.wasted_time_s = 12.3;
+        let told = told(&record, &FailureGroups::default(), None);
+        assert!(told.contains("\nWorkers had to leave before their datums had ended: 12.3s of commands (4.8 %) were run again"), "{told}");
     }
 
     #[test]

@@ -203,6 +203,7 @@ fn add_stats(sum: &mut StageStats, stats: &StageStats) {
     sum.download_time_s += stats.download_time_s;
     sum.process_time_s += stats.process_time_s;
     sum.upload_time_s += stats.upload_time_s;
+    sum.wasted_time_s += stats.wasted_time_s;
 }
 
 fn count<T>(items: impl Iterator<Item = T>) -> u64 {
