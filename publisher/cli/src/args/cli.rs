@@ -8,9 +8,9 @@ use drover_shared::process::describe_build;
 
 use super::values::positive_duration;
 use super::{
-    Completions, Create, Datums, Delete, Du, Explain, Format, Gc, Job, Jobs, Logs, Man, Manifest,
-    Pause, Pipelines, Plan, Probe, Publish, Redo, Report, Resume, Retry, Run, Serve, Stop, Update,
-    Validate, Verify, Wait,
+    Completions, Create, Datums, Delete, Du, Explain, Format, Gc, Import, Job, Jobs, Logs, Man,
+    Manifest, Pause, Pipelines, Plan, Probe, Publish, Redo, Report, Resume, Retry, Run, Serve,
+    Stop, Update, Validate, Verify, Wait,
 };
 
 const EXIT_CODES: &str = "\
@@ -189,6 +189,9 @@ pub enum Command {
     /// Prints one `Pipeline` resource for each spec, in YAML, or in JSON with `--output json`. Drover's operator runs
     /// these resources.
     Manifest(Manifest),
+    /// Make specs of what another system prints
+    #[command(subcommand)]
+    Import(Import),
     /// List jobs, newest first
     Jobs(Jobs),
     /// Show one job: its state, counts and failures by cause

@@ -23,7 +23,7 @@ pub use pipelines::{
     Create, Delete, GraphFormat, Pause, PipelineArg, Pipelines, Resume, SpecFiles, Update,
 };
 pub use run::{Engine, Retry, Run};
-pub use spec::{Completions, Man, Manifest, Plan, Sources, Validate};
+pub use spec::{Completions, Import, Man, Manifest, PachydermFiles, Plan, Sources, Validate};
 pub use store::{Du, Gc, Redo, StoreRetention, Verify};
 pub use values::{
     ApiTokens, DatumChoice, Format, Http, InputOverride, Rows, api_tokens, trace_parent,

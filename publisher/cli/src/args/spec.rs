@@ -68,6 +68,32 @@ pub struct Manifest {
     pub namespace: Option<String>,
 }
 
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  pachctl list pipeline -o json | drover import pachyderm - > specs.yaml
+  drover import pachyderm dump.json --into specs && drover validate specs/*.yaml";
+
+/// Makes specs of what another system prints.
+#[derive(Clone, Debug, clap::Subcommand)]
+#[command(after_help = IMPORT_EXAMPLES)]
+pub enum Import {
+    /// Specs that run here from what `pachctl` prints (`inspect pipeline`, `list pipeline`, `extract`), and what has no counterpart
+    Pachyderm(PachydermFiles),
+}
+
+/// Files with pipelines of Pachyderm.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = IMPORT_EXAMPLES)]
+pub struct PachydermFiles {
+    /// JSON or YAML, one or several documents; `-` reads standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+
+    /// Write a file NAME.yaml for each pipeline into this directory, instead of printing all; existing files are left alone
+    #[arg(long, value_name = "DIRECTORY")]
+    pub into: Option<PathBuf>,
+}
+
 /// Prints completions.
 #[derive(Clone, Debug, clap::Args)]
 #[command(

@@ -7,7 +7,7 @@ use super::cluster::{probe, publish, serve};
 use super::inspect::{datums, explain, job, jobs, logs, report as job_report, stop, wait};
 use super::pipelines::registry;
 use super::run::{local_run, retry};
-use super::spec::{completions, man, manifest, plan, schema, validate};
+use super::spec::{completions, import, man, manifest, plan, schema, validate};
 use super::store::{du, gc, redo, verify};
 use super::{Context, UsageError};
 use crate::args::{self, Cli, Command, Format};
@@ -78,6 +78,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Validate(typed) => validate::validate(&typed, &context),
         Command::Schema => schema::schema(&context),
         Command::Manifest(typed) => manifest::manifest(&typed, &context),
+        Command::Import(typed) => import::import(&typed, &context),
         Command::Jobs(typed) => jobs::jobs(&typed, &context).await,
         Command::Job(typed) => job::job(&typed, &context).await,
         Command::Datums(typed) => datums::datums(&typed, &context).await,

@@ -15,8 +15,11 @@ export function start(table) {
   show();
 }
 
-/** Path of the address, without the base path. */
-const path = () => location.pathname.slice(BASE_PATH.length) || "/";
+/** Path of the address, without the base path, with which a service is not always asked. */
+const path = () => {
+  const { pathname } = location;
+  return (pathname.startsWith(`${BASE_PATH}/`) ? pathname.slice(BASE_PATH.length) : pathname) || "/";
+};
 
 /** Goes to an address of this page, given without the base path. */
 export function go(href) {

@@ -2,9 +2,11 @@
 
 pub(crate) mod completions;
 pub(crate) mod file_list;
+pub(crate) mod import;
 pub(crate) mod man;
 pub(crate) mod manifest;
 pub(crate) mod one_liner;
+mod pachyderm;
 pub(crate) mod plan;
 pub(crate) mod schema;
 pub(crate) mod shell;
