@@ -85,7 +85,7 @@ pub(super) async fn apply(resource: &Pipeline, context: &Context) -> Result<Acti
 }
 
 /// The parsed resource and its objects, scaled to zero.
-fn accept(
+pub(super) fn accept(
     resource: &Pipeline,
     context: &Context,
 ) -> Result<Result<(DesiredPipeline, Objects), SpecRefusal>, OperatorError> {

@@ -1,21 +1,18 @@
-//! Cleanup of a deleted resource: delete the pipeline from the store, stop its jobs, then let the garbage collector
-//! remove the objects.
-
-use std::time::Duration;
+//! Cleanup of a deleted resource: delete the pipeline from the store and ask its jobs to stop, then let the garbage
+//! collector remove the objects.
+//!
+//! The operator does not wait for the jobs: the request to stop is in the store, where `drover serve` finds it, whenever one
+//! runs. So a resource goes at once, also where the operator goes soon after, as with its namespace.
 
 use drover_shared::id::PipelineName;
-use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
-use super::write::{store_failed, update_status};
+use super::write::store_failed;
 use super::{Context, OperatorError};
 use crate::crd::Pipeline;
 use crate::desired::pipeline_name;
-use crate::status::{ACCEPTED, REGISTERED, ReconcileOutcome};
-
-/// Time to wait for stopped jobs. Without a running `drover serve` they remain unfinished until one starts.
-const JOBS_END_TIMEOUT: Duration = Duration::from_mins(2);
+use crate::status::{ACCEPTED, REGISTERED};
 
 /// Removes the pipeline of a resource that is being deleted. The finalizer is removed after `Ok`.
 pub(super) async fn cleanup(
@@ -30,13 +27,9 @@ pub(super) async fn cleanup(
         Ok(name) => unregister(&name, resource, context).await?,
         Err(_) => 0,
     };
-    if open > 0 && !has_timed_out(resource, Timestamp::now()) {
-        update_status(resource, &ReconcileOutcome::Deleting(open), context).await?;
-        return Err(OperatorError::JobsOpen(open));
-    }
     tracing::info!(
         pipeline.name = resource.name_any(),
-        "pipeline unregistered; {open} of its jobs have not finished"
+        "pipeline unregistered; {open} unfinished jobs are asked to stop"
     );
     Ok(Action::await_change())
 }
@@ -61,10 +54,4 @@ fn was_never_accepted(resource: &Pipeline) -> bool {
     let conditions = || conditions.into_iter().flatten();
     let is_refused = conditions().any(|it| it.type_ == ACCEPTED && it.status == "False");
     is_refused && !conditions().any(|it| it.type_ == REGISTERED)
-}
-
-fn has_timed_out(resource: &Pipeline, now: Timestamp) -> bool {
-    let since = resource.metadata.deletion_timestamp.as_ref();
-    let timeout = SignedDuration::try_from(JOBS_END_TIMEOUT).unwrap_or(SignedDuration::MAX);
-    since.is_some_and(|since| now.duration_since(since.0) > timeout)
 }

@@ -29,9 +29,6 @@ pub enum OperatorError {
     /// The store failed.
     #[error("cannot use the store")]
     JobStore(#[source] JobStoreError),
-    /// The resource is being deleted, and some of its jobs have not finished.
-    #[error("waiting for {0} stopped jobs to end")]
-    JobsOpen(u64),
     /// The resource has no name or no uid.
     #[error("the resource has no uid")]
     Nameless,
@@ -61,8 +58,6 @@ impl OperatorError {
     /// The back-off after so many consecutive failures.
     pub(super) fn pause(&self, failures: u32) -> Duration {
         match self {
-            // Not a failure: the jobs are stopping.
-            Self::JobsOpen(_) => Duration::from_secs(2),
             // A concurrent write; the next reconciliation sees its result.
             Self::Kube {
                 source: kube::Error::Api(status),
@@ -83,7 +78,6 @@ impl OperatorError {
     /// The value of the metrics label.
     pub(super) fn kind(&self) -> &'static str {
         match self {
-            Self::JobsOpen(_) => "waiting",
             Self::JobStore(_) => "store",
             Self::Kube { .. } | Self::Nameless | Self::Finalizer(_) => "kubernetes",
         }

@@ -71,8 +71,6 @@ pub enum ReconcileOutcome<'a> {
     ObjectsRefused(&'a str),
     /// The pipeline is running.
     Running(RunningPipeline<'a>),
-    /// The resource is being deleted; so many jobs have not finished.
-    Deleting(u64),
 }
 
 /// The status after this outcome, derived from the status `before`.
@@ -92,7 +90,6 @@ pub fn pipeline_status(
         ReconcileOutcome::Refused(refusal) => refused(refusal),
         ReconcileOutcome::StoreUnreachable(why) => store_unreachable(why, before),
         ReconcileOutcome::ObjectsRefused(why) => objects_refused(why),
-        ReconcileOutcome::Deleting(jobs) => deleting(*jobs),
         ReconcileOutcome::Running(running) => {
             count(&mut status, running);
             let mut updates = run(running, &status, now);
@@ -142,14 +139,6 @@ fn objects_refused(why: &str) -> Vec<ConditionUpdate> {
         ConditionUpdate::new(REGISTERED, true, "Registered", REGISTERED_MESSAGE),
         ConditionUpdate::new(READY, false, "ObjectsRefused", format!("{why}; {advice}")),
     ]
-}
-
-fn deleting(jobs: u64) -> Vec<ConditionUpdate> {
-    let message = match jobs {
-        0 => "the pipeline is deleted from the store".to_owned(),
-        jobs => format!("waiting for {jobs} stopped jobs to finish; `drover serve` finishes them"),
-    };
-    vec![ConditionUpdate::new(READY, false, "Deleting", message)]
 }
 
 fn run(

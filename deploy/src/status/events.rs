@@ -43,11 +43,8 @@ fn changed(before: &PipelineStatus, now: &Condition) -> Option<PipelineEvent> {
     let is_worth_it = match (is_well, was_well) {
         (true, true) => false,
         (true, false) => true,
-        // A pipeline that is starting, working or being deleted needs no attention.
-        (false, _) => !matches!(
-            now.reason.as_str(),
-            "Starting" | "Deleting" | "JobUnfinished"
-        ),
+        // A pipeline that is starting or working needs no attention.
+        (false, _) => !matches!(now.reason.as_str(), "Starting" | "JobUnfinished"),
     };
     (!is_same && is_worth_it).then(|| PipelineEvent {
         warns: !is_well,

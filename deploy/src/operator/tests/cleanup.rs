@@ -2,43 +2,49 @@
 
 use serde_json::json;
 
-use crate::operator::OperatorError;
+use crate::operator::FINALIZER;
 use crate::testing::Harness;
 
 const NOW: &str = "2999-01-01T00:00:00Z";
 const LONG_AGO: &str = "2026-01-01T00:00:00Z";
 
 #[tokio::test]
-async fn a_deleted_pipeline_leaves_the_store_first_and_then_the_cluster() {
+async fn a_deleted_pipeline_leaves_the_store_and_goes_without_a_wait_for_its_jobs() {
     let harness = Harness::with(json!({})).await;
     harness.set_backlog(2, 9);
+    // No service runs, so the jobs never end: that of a deleted namespace went with it.
+    harness.job_store.0.lock().unwrap().jobs_never_end = true;
     harness.delete("thumbs", NOW);
-    let waiting = harness.look("thumbs").await.unwrap_err();
-    assert!(matches!(waiting, OperatorError::JobsOpen(2)), "{waiting}");
-    assert!(
-        harness.job_store.0.lock().unwrap().registered.is_empty(),
-        "no more jobs are started"
-    );
-    assert!(
-        harness
-            .condition("thumbs", "Ready")
-            .contains("waiting for 2 stopped jobs")
-    );
     harness.look("thumbs").await.unwrap();
+    let store = harness.job_store.0.lock().unwrap();
+    assert!(store.registered.is_empty(), "no more jobs are started");
     assert!(harness.cluster.object("pipelines", "thumbs").is_none());
 }
 
 #[tokio::test]
-async fn where_nobody_ends_jobs_the_pipeline_goes_after_a_while_all_the_same() {
+async fn only_a_resource_with_a_pipeline_in_the_store_has_a_finalizer() {
     let harness = Harness::with(json!({})).await;
-    harness.set_backlog(1, 9);
-    harness.job_store.0.lock().unwrap().jobs_never_end = true;
-    harness.delete("thumbs", NOW);
-    harness.look("thumbs").await.unwrap_err();
-    harness.look("thumbs").await.unwrap_err();
-    harness.delete("thumbs", LONG_AGO);
-    harness.look("thumbs").await.unwrap();
-    assert!(harness.cluster.object("pipelines", "thumbs").is_none());
+    let finalizers = |name: &str| {
+        harness
+            .cluster
+            .object("pipelines", name)
+            .map(|it| it["metadata"]["finalizers"].clone())
+    };
+    assert_eq!(finalizers("thumbs"), Some(json!([FINALIZER])));
+    harness.apply("wrong", json!({ "datum_timeout": "soon" }));
+    harness.settle("wrong").await;
+    assert!(
+        harness
+            .condition("wrong", "Accepted")
+            .starts_with("False InvalidSpec")
+    );
+    assert_eq!(finalizers("wrong"), Some(json!(null)));
+    // Accepted later, and spoilt afterwards: the pipeline is in the store.
+    harness.apply("wrong", json!({}));
+    harness.settle("wrong").await;
+    harness.apply("wrong", json!({ "datum_timeout": "soon" }));
+    harness.settle("wrong").await;
+    assert_eq!(finalizers("wrong"), Some(json!([FINALIZER])));
 }
 
 #[tokio::test]
