@@ -3,6 +3,7 @@
 .PHONY: help run test fuzz test-broker4 test-cluster test-compose test-dist test-page check dist bench chaos
 
 SEED ?= 1
+SCHEDULES ?= 4000
 MINUTES ?= 5
 SECONDS ?= 60
 
@@ -60,6 +61,7 @@ bench: ## Print Drover's figures beside xargs, GNU parallel, find, bare loops an
 	@.ci/needs cc find xargs parallel python3 rabbitmq-server
 	cargo bench --package drover-tests --bench figures
 
-chaos: ## Kill, stop and freeze Drover, its broker and its network at random: make chaos SEED=7 MINUTES=10
+chaos: ## Run leaders in thousands of interleavings, then kill, stop and freeze Drover, its broker and its network at random: make chaos SEED=7 SCHEDULES=4000 MINUTES=10
 	@.ci/needs cc rabbitmq-server
+	DROVER_SEED=$(SEED)000000 DROVER_SCHEDULES=$(SCHEDULES) cargo test --workspace --lib interleavings
 	SEED=$(SEED) MINUTES=$(MINUTES) cargo test --release --package drover-tests --test chaos -- --nocapture

@@ -13,3 +13,4 @@ pub mod fixture;
     reason = "an example that does not parse fails its test"
 )]
 pub mod samples;
+pub mod schedules;

@@ -169,7 +169,7 @@ impl Ledger {
         Ok(self.manifest_log(job).await?.segments)
     }
 
-    /// Reads the names of the log, and its last element.
+    /// Reads the names of the log, its last element, and elements that the listing lacks.
     async fn manifest_log(&self, job: JobId) -> Result<ManifestLog, StoreError> {
         let names = self.store.names(&layout::manifests(job)).await?;
         let mut names: Vec<_> = names
@@ -192,18 +192,41 @@ impl Ledger {
                 }
             };
             if count == 0 {
-                break; // the end
+                return Ok(log); // the end
             }
             log.segments.push(Segment {
                 first: name.first,
                 count,
             });
         }
+        if names.last().is_none_or(|last| last.count.is_none()) {
+            self.read_beyond(job, &mut log).await?;
+        }
         // An older Drover marked the end with a file of its own.
         if !log.is_complete && names.last().is_none_or(|last| last.count.is_some()) {
             log.is_complete = !is_missing(self.store.entry(&layout::expanded(job)).await)?;
         }
         Ok(log)
+    }
+
+    /// Adds the elements beyond the listing, by their keys: on a network file system, listings lag behind.
+    async fn read_beyond(&self, job: JobId, log: &mut ManifestLog) -> Result<(), StoreError> {
+        loop {
+            let first = log
+                .segments
+                .last()
+                .map_or(0, |segment| segment.indexes().end);
+            let element = match self.last_element(job, first).await {
+                Err(StoreError::Missing { .. }) => return Ok(()),
+                element => element?,
+            };
+            log.is_complete = element.is_complete;
+            if element.count == 0 {
+                return Ok(());
+            }
+            let count = element.count;
+            log.segments.push(Segment { first, count });
+        }
     }
 
     /// Reads the last element of the log.

@@ -1,5 +1,7 @@
 //! Promises of leaders over a real folder and the embedded queue, with a worker that only pretends to run commands.
 
+mod interleavings;
+
 use std::sync::Arc;
 use std::time::Duration;
 
