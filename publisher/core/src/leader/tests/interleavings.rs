@@ -69,9 +69,10 @@ async fn run_schedule(seed: u64) {
             limit: Arc::new(Semaphore::new(1)),
             ..leader(&busy, &broker, process)
         };
+        // Both pipelines at once, so a process wins the leadership of both while it has capacity for one.
+        let pause = Duration::from_millis(random.u64(0..2000));
         for fixture in [&busy, &quick] {
             let (leader, name) = (leader.clone(), fixture.pipeline().name);
-            let pause = Duration::from_millis(random.u64(0..2000));
             processes.push(spawn_local(async move {
                 sleep(pause).await;
                 leader.run(&name).await;

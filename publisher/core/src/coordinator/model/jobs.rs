@@ -1,16 +1,14 @@
-//! A model of the protocol of leaders, checked in all its states: two leaders, two workers, two jobs of three datums.
+//! Two leaders, two workers, two jobs of three datums, from the manifest to the final record, in a folder.
 //!
 //! The model has no fence: a leader goes on with old knowledge for as long as the store lets it, which covers a freeze of
-//! any length at any instruction. Leaders and workers crash, messages are purged. Each guard of the store can be taken
-//! out, and then a promise must break.
-
-use std::collections::HashMap;
-use std::hash::Hash;
+//! any length at any instruction. Leaders and workers crash, messages are purged. The datums of a job are one segment for
+//! its seal.
 
 use drover_shared::job::{JobEvent, JobState};
 
-use super::StopRequest;
-use super::track::decide::{Expansion, WorkState, decide};
+use super::explore::{Machine, explore};
+use crate::coordinator::StopRequest;
+use crate::coordinator::track::decide::{Expansion, WorkState, decide};
 
 const DATUMS: u8 = 3;
 const ALL: u8 = (1 << DATUMS) - 1;
@@ -23,6 +21,10 @@ enum Guard {
     ManifestKey,
     /// The first verdict of a datum counts.
     FirstVerdict,
+    /// After its commit, a worker looks whether the segment was sealed meanwhile.
+    LookAtSeal,
+    /// The seal is written before the single verdicts are removed.
+    SealFirst,
     /// The output folder has one writer at a time.
     OutputLock,
     /// A publication looks whether its job has ended, after the claim.
@@ -43,11 +45,22 @@ struct StoredJob {
     is_complete: bool,
     /// Two segments hold the same datum.
     overlaps: bool,
-    /// One bit for each datum.
-    verdicts: u8,
+    /// Single verdicts: one bit for each datum.
+    singles: u8,
+    /// The seal, with all verdicts, exists.
+    is_sealed: bool,
     /// A verdict was replaced.
     has_second_verdict: bool,
+    /// Verdicts were removed that no seal has.
+    has_forgotten: bool,
     has_ended: bool,
+}
+
+impl StoredJob {
+    /// The datums with a verdict.
+    fn verdicts(&self) -> u8 {
+        if self.is_sealed { ALL } else { self.singles }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -59,6 +72,10 @@ enum Step {
     Purge,
     /// Expanding and waiting for verdicts.
     Work,
+    /// About to write the seal.
+    Seal,
+    /// About to remove the single verdicts.
+    Sweep,
     /// About to take the lock on the output folder.
     Lock,
     /// About to claim a publication.
@@ -106,6 +123,9 @@ impl State {
                 worker.take_if(|(held, _)| *held == job);
             }
         }
+        for job in self.jobs.iter_mut().filter(|job| job.is_sealed) {
+            job.singles = 0;
+        }
         for leader in &mut self.leaders {
             if leader.step != Step::Work {
                 leader.known = 0;
@@ -117,27 +137,8 @@ impl State {
         self
     }
 
-    fn is_done(&self) -> bool {
-        self.jobs.iter().all(|job| job.has_ended)
-    }
-
     fn is_held(&self, job: usize, datum: u8) -> bool {
         self.workers.contains(&Some((job, datum)))
-    }
-
-    /// The broken promise, if any.
-    fn broken(&self) -> Option<&'static str> {
-        let newest_ended = self.jobs.iter().rposition(|job| job.has_ended);
-        let newest = newest_ended.map_or(0, |job| job + 1);
-        if self.jobs.iter().any(|job| job.overlaps) {
-            Some("the manifest is one sequence")
-        } else if self.jobs.iter().any(|job| job.has_second_verdict) {
-            Some("a datum has one verdict")
-        } else if self.folder < newest {
-            Some("an older job never overwrites a newer one")
-        } else {
-            None
-        }
     }
 }
 
@@ -147,25 +148,12 @@ struct Protocol {
     without: Option<Guard>,
 }
 
-/// A next state, and whether it is calm: reached without a crash, and without a leader beside a living one.
+/// A next state, and whether it is calm.
 type Next = (State, bool);
 
 impl Protocol {
     fn has(self, guard: Guard) -> bool {
         self.without != Some(guard)
-    }
-
-    fn next(self, state: &State) -> Vec<Next> {
-        let mut next = Vec::new();
-        for leader in 0..state.leaders.len() {
-            self.lead(state, leader, &mut next);
-        }
-        for worker in 0..state.workers.len() {
-            self.work(state, worker, &mut next);
-        }
-        next.into_iter()
-            .map(|(state, calm)| (state.canonical(), calm))
-            .collect()
     }
 
     fn work(self, state: &State, worker: usize, next: &mut Vec<Next>) {
@@ -187,9 +175,14 @@ impl Protocol {
         let mut committed = *state;
         committed.workers[worker] = None;
         let stored = &mut committed.jobs[job];
-        let is_second = stored.verdicts & (1 << datum) != 0;
-        stored.has_second_verdict |= is_second && !self.has(Guard::FirstVerdict);
-        stored.verdicts |= 1 << datum;
+        // A seal between the commit and the look at the seal has the verdict, so both are one step.
+        stored.has_second_verdict |= if stored.is_sealed {
+            !self.has(Guard::LookAtSeal)
+        } else {
+            let is_taken = stored.singles & (1 << datum) != 0;
+            stored.singles |= 1 << datum;
+            is_taken && !self.has(Guard::FirstVerdict)
+        };
         next.push((committed, true));
     }
 
@@ -230,6 +223,23 @@ impl Protocol {
                 true,
             )),
             Step::Work => self.expand_and_publish(state, me, next),
+            Step::Seal | Step::Sweep => next.push((
+                with(&|state, leader| {
+                    let stored = &mut state.jobs[job];
+                    if (leader.step == Step::Seal) == self.has(Guard::SealFirst) {
+                        stored.is_sealed = true;
+                    } else {
+                        stored.has_forgotten |= !stored.is_sealed;
+                        stored.singles = 0;
+                    }
+                    leader.step = if leader.step == Step::Seal {
+                        Step::Sweep
+                    } else {
+                        Step::Lock
+                    };
+                }),
+                true,
+            )),
             Step::Lock => {
                 let is_free = state.leaders.iter().all(|leader| !leader.has_lock);
                 if is_free || !self.has(Guard::OutputLock) {
@@ -293,7 +303,7 @@ impl Protocol {
             changed.jobs[job].is_complete = true;
             with(changed);
         }
-        let outstanding = !stored.verdicts & ((1 << leader.known) - 1) & !state.ready[job];
+        let outstanding = !stored.verdicts() & ((1 << leader.known) - 1) & !state.ready[job];
         let held = bits(outstanding).filter(|datum| state.is_held(job, *datum));
         let lost = held.fold(outstanding, |lost, datum| lost & !(1 << datum));
         let may_repeat = self.has(Guard::PublishAgain) && lost != 0;
@@ -315,13 +325,13 @@ impl Protocol {
             } else {
                 Expansion::Underway
             },
-            outstanding: u64::from((!stored.verdicts & ALL).count_ones()),
+            outstanding: u64::from((!stored.verdicts() & ALL).count_ones()),
             failed: 0,
             hopeless: false,
         };
         if decide(JobState::Running, &StopRequest::Run, &work) == Some(JobEvent::Completed) {
             let mut changed = *state;
-            changed.leaders[me].step = Step::Lock;
+            changed.leaders[me].step = Step::Seal;
             with(changed);
         }
     }
@@ -331,52 +341,46 @@ fn bits(set: u8) -> impl Iterator<Item = u8> {
     (0..DATUMS).filter(move |bit| set & (1 << bit) != 0)
 }
 
-/// Explores all states. Returns their number, or the first broken promise.
-fn explore(protocol: Protocol) -> Result<usize, &'static str> {
-    let mut numbers = HashMap::from([(State::default(), 0_usize)]);
-    let mut states = vec![State::default()];
-    let mut before: Vec<Vec<usize>> = vec![Vec::new()];
-    let mut at = 0;
-    while let Some(state) = states.get(at).copied() {
-        if let Some(broken) = state.broken() {
-            return Err(broken);
-        }
-        for (next, is_calm) in protocol.next(&state) {
-            let number = *numbers.entry(next).or_insert_with(|| {
-                states.push(next);
-                before.push(Vec::new());
-                states.len() - 1
-            });
-            if is_calm {
-                before[number].push(at);
-            }
-        }
-        at += 1;
-    }
-    if leads_to_the_end(&states, &before) {
-        Ok(states.len())
-    } else {
-        Err("no job stands for ever")
-    }
-}
+impl Machine for Protocol {
+    type State = State;
 
-/// True if from every state both jobs end, without further crashes.
-fn leads_to_the_end(states: &[State], before: &[Vec<usize>]) -> bool {
-    let mut ends: Vec<bool> = states.iter().map(State::is_done).collect();
-    let mut open: Vec<usize> = (0..states.len()).filter(|number| ends[*number]).collect();
-    while let Some(number) = open.pop() {
-        for earlier in &before[number] {
-            if !std::mem::replace(&mut ends[*earlier], true) {
-                open.push(*earlier);
-            }
+    fn next(&self, state: &State) -> Vec<Next> {
+        let mut next = Vec::new();
+        for leader in 0..state.leaders.len() {
+            self.lead(state, leader, &mut next);
+        }
+        for worker in 0..state.workers.len() {
+            self.work(state, worker, &mut next);
+        }
+        next.into_iter()
+            .map(|(state, is_calm)| (state.canonical(), is_calm))
+            .collect()
+    }
+
+    fn broken(&self, state: &State) -> Option<&'static str> {
+        let newest_ended = state.jobs.iter().rposition(|job| job.has_ended);
+        let newest = newest_ended.map_or(0, |job| job + 1);
+        if state.jobs.iter().any(|job| job.overlaps) {
+            Some("the manifest is one sequence")
+        } else if state.jobs.iter().any(|job| job.has_second_verdict) {
+            Some("a datum has one verdict")
+        } else if state.jobs.iter().any(|job| job.has_forgotten) {
+            Some("work that succeeded is not forgotten")
+        } else if state.folder < newest {
+            Some("an older job never overwrites a newer one")
+        } else {
+            None
         }
     }
-    ends.into_iter().all(|ends| ends)
+
+    fn is_done(&self, state: &State) -> bool {
+        state.jobs.iter().all(|job| job.has_ended)
+    }
 }
 
 #[test]
 fn whatever_leaders_and_workers_do_the_promises_hold_in_every_state() {
-    let states = explore(Protocol { without: None });
+    let states = explore(&Protocol { without: None });
     assert!(states.is_ok_and(|states| states > 10_000), "{states:?}");
 }
 
@@ -385,6 +389,8 @@ fn without_any_of_its_guards_the_protocol_breaks_a_promise() {
     let guards = [
         (Guard::ManifestKey, "the manifest is one sequence"),
         (Guard::FirstVerdict, "a datum has one verdict"),
+        (Guard::LookAtSeal, "a datum has one verdict"),
+        (Guard::SealFirst, "work that succeeded is not forgotten"),
         (
             Guard::OutputLock,
             "an older job never overwrites a newer one",
@@ -397,6 +403,6 @@ fn without_any_of_its_guards_the_protocol_breaks_a_promise() {
     ];
     for (guard, promise) in guards {
         let without = Some(guard);
-        assert_eq!(explore(Protocol { without }), Err(promise), "{guard:?}");
+        assert_eq!(explore(&Protocol { without }), Err(promise), "{guard:?}");
     }
 }
