@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::join_all;
@@ -18,6 +19,7 @@ use super::{
 use crate::datum::{Datum, StageStats, Verdict, VerdictState};
 use crate::id::{DatumId, JobId, PipelineName, WorkerId};
 use crate::job::{JobRecord, JobState};
+use crate::store::testing::scheduled::{Scheduler, SharedMemory};
 use crate::store::{Location, Store, StoreError, StoreKey, layout};
 
 /// A ledger in a folder of its own.
@@ -450,6 +452,23 @@ async fn commits_of_an_interrupted_job_count() {
         .unwrap();
     let done = ledger.done_index(&pipeline()).await.unwrap();
     assert_eq!((done.len(), done.get(work(1))), (3, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn listings_that_lag_behind_hide_no_segment_and_no_end_of_a_manifest() {
+    let memory = SharedMemory::default();
+    memory.delay_listings(Duration::from_secs(60));
+    let [writer, reader] = [1, 2].map(|seed| Ledger::new(memory.store(Scheduler::new(seed))));
+    let (job, segments) = job_of(&writer, 7).await;
+    let listed = reader.store().names(&layout::manifests(job)).await;
+    assert_eq!(listed.unwrap(), Vec::<String>::new());
+    assert_eq!(reader.segments(job).await.unwrap(), segments);
+    let datums = reader.datums(job, 3, 3..6).await.unwrap();
+    assert_eq!(datums.len(), 1, "the others are skipped");
+    assert!(!reader.is_manifest_complete(job).await.unwrap());
+    writer.complete_manifest(job, 7).await.unwrap();
+    assert!(reader.is_manifest_complete(job).await.unwrap());
+    assert_eq!(reader.segments(job).await.unwrap(), segments);
 }
 
 #[tokio::test]
