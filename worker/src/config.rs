@@ -10,7 +10,7 @@ use drover_shared::pipeline::GIVEN_PREFIX;
 use drover_shared::trace_parent::TraceParent;
 
 use crate::phase::WorkerPhase;
-use crate::runner::SandboxMode;
+use crate::runner::{CommandLimits, SandboxMode};
 
 /// The settings of a worker.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct Settings {
     pub sandbox: SandboxMode,
     /// True if commands keep all capabilities of the worker.
     pub privileged: bool,
+    /// Limits of the resources of commands.
+    pub limits: CommandLimits,
     /// The binary to run as runner; see [`RunnerSettings::program`](crate::runner::RunnerSettings::program).
     pub runner: PathBuf,
     /// How long a command may take to end after TERM, before KILL.
@@ -60,6 +62,7 @@ impl Settings {
             scratch,
             sandbox: SandboxMode::Auto,
             privileged: false,
+            limits: CommandLimits::default(),
             runner: PathBuf::from("/proc/self/exe"),
             term_grace: Duration::from_secs(5),
             environment: inheritable(std::env::vars_os()),

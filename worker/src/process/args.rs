@@ -16,7 +16,7 @@ use drover_shared::queue::rabbitmq::BrokerUrl;
 use drover_shared::units::duration;
 
 use crate::process::exit::Exit;
-use crate::runner::SandboxMode;
+use crate::runner::{CommandLimits, SandboxMode};
 
 const AFTER_HELP: &str = "\
 Signals: the first SIGTERM or SIGINT drains the worker. It takes no more messages, finishes the
@@ -128,6 +128,31 @@ pub struct Args {
     /// have by default
     #[arg(long, env = "DROVER_PRIVILEGED", help_heading = "Running")]
     pub privileged: bool,
+
+    /// Files that a process of a command has open at the same time, at least 64
+    #[arg(
+        long,
+        env = "DROVER_MAX_OPEN_FILES",
+        value_name = "N",
+        default_value_t = CommandLimits::default().open_files,
+        value_parser = clap::value_parser!(u32).range(i64::from(CommandLimits::LEAST_OPEN_FILES)..),
+        help_heading = "Running"
+    )]
+    pub max_open_files: u32,
+
+    /// Processes and threads of a command, at least 16
+    ///
+    /// A limit for each slot where the worker can make control groups; elsewhere for the command's user on this machine,
+    /// and not for root.
+    #[arg(
+        long,
+        env = "DROVER_MAX_PROCESSES",
+        value_name = "N",
+        default_value_t = CommandLimits::default().processes,
+        value_parser = clap::value_parser!(u32).range(i64::from(CommandLimits::LEAST_PROCESSES)..),
+        help_heading = "Running"
+    )]
+    pub max_processes: u32,
 
     /// Working directories of the datums [default: .drover/scratch in a folder store, else the system's temporary folder]
     #[arg(
@@ -287,6 +312,14 @@ mod tests {
             ("--pipeline p --broker x --sandbox chroot", "namespaces"),
             ("--pipeline p --broker x --listen 9090", "--listen"),
             ("--pipeline p --broker x --log-format xml", "--log-format"),
+            (
+                "--pipeline p --broker x --max-open-files 3",
+                "--max-open-files",
+            ),
+            (
+                "--pipeline p --broker x --max-processes 0",
+                "--max-processes",
+            ),
             ("--pipeline a/b --broker x", "a/b"),
             ("--broker x --pipeline", "--pipeline"),
         ];

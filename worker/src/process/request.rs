@@ -12,6 +12,7 @@ use drover_shared::store::{Location, Store};
 use crate::config::Settings;
 use crate::consume::FURTHER;
 use crate::process::args::Args;
+use crate::runner::CommandLimits;
 use crate::slots::scratch_for;
 
 /// The worker that the command line asks for.
@@ -47,6 +48,10 @@ impl WorkerRequest {
             further: if args.look_ahead == 0 { 0 } else { FURTHER },
             sandbox: args.sandbox,
             privileged: args.privileged,
+            limits: CommandLimits {
+                open_files: args.max_open_files,
+                processes: args.max_processes,
+            },
             term_grace: args.term_grace,
             pod: args.pod.clone(),
             namespace: args.namespace,

@@ -15,8 +15,11 @@ use nix::unistd::Pid;
 /// The beginning of the names of groups.
 const NAME: &str = "drover-slot-";
 
-/// Most processes and threads of a slot at the same time.
+/// Most processes and threads of a slot at the same time, until [`limit_processes`] sets another limit.
 const MAX_PROCESSES: u32 = 32_768;
+
+/// Processes of Drover in the group of a slot.
+const OWN_PROCESSES: u32 = 4;
 
 /// Interval between two looks at dying processes.
 const POLL_INTERVAL: Duration = Duration::from_millis(1);
@@ -51,6 +54,24 @@ pub(super) fn enter(directories: &[PathBuf]) {
         // A hierarchy that refuses gives no protection and does no harm.
         let _ = opened.and_then(|mut members| members.write_all(b"0"));
     }
+}
+
+/// Limits the processes and threads that commands have in the group of the current process. False if the process is in no
+/// group of a slot, or its hierarchies have no such limit.
+pub(super) fn limit_processes(most: u32) -> bool {
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    let own = hierarchies(&read("/proc/self/cgroup"), &read("/proc/self/mountinfo"));
+    let limit = most.saturating_add(OWN_PROCESSES).to_string();
+    let mut limited = false;
+    for group in own.iter().filter(|group| is_of_slot(group)) {
+        limited |= fs::write(group.join("pids.max"), &limit).is_ok();
+    }
+    limited
+}
+
+fn is_of_slot(group: &Path) -> bool {
+    let name = group.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name.starts_with(NAME))
 }
 
 impl ControlGroup {

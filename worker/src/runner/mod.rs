@@ -39,7 +39,7 @@ pub use handle::Runner;
 pub use next_datum::NEXT_DATUM;
 pub use order::{Inputs, Mount, MountKind, Order};
 pub use protection::{Hiding, Isolation, Protection};
-pub use settings::{RunnerSettings, Sandbox, SandboxMode};
+pub use settings::{CommandLimits, RunnerSettings, Sandbox, SandboxMode};
 
 pub(crate) use command::USUAL_PATH;
 pub(crate) use filesystem::remove_all;

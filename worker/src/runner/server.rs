@@ -13,6 +13,7 @@ use rustix::fs::Mode;
 
 use super::Order;
 use super::command::{Attempt, AttemptOutcome, BatchCommand, IdleEnd};
+use super::control_group::limit_processes;
 use super::filesystem::DatumFilesystem;
 use super::frame::{self, RunnerRequest, RunnerResponse};
 use super::identity::identity;
@@ -71,6 +72,8 @@ fn set_up(
     if let Some(bits) = settings.umask {
         rustix::process::umask(Mode::from_bits_truncate(bits));
     }
+    // Before anything is mounted over the files of control groups.
+    let processes_limited = limit_processes(settings.limits.processes);
     if sandbox != Sandbox::Namespaces {
         let own = rustix::process::getpid();
         rustix::process::set_child_subreaper(Some(own))
@@ -80,6 +83,8 @@ fn set_up(
     let spawner = Spawner::start(Restrictions {
         sandbox,
         privileged: settings.privileged,
+        limits: settings.limits,
+        processes_limited,
         hidden: settings.hidden.clone(),
         own: filesystem.command_directories(),
     })?;

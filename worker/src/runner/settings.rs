@@ -23,6 +23,8 @@ pub struct RunnerSettings {
     pub hidden: Vec<PathBuf>,
     /// True if commands keep all capabilities of the worker.
     pub privileged: bool,
+    /// Limits of the resources of commands.
+    pub limits: CommandLimits,
     /// Most files that are mounted singly for a datum; more are links into read-only mounts of their directories.
     /// The kernel's limit of mounts is `fs.mount-max`, 100,000 by default.
     pub max_file_mounts: usize,
@@ -45,10 +47,37 @@ impl RunnerSettings {
             reachable: Vec::new(),
             hidden: Vec::new(),
             privileged: false,
+            limits: CommandLimits::default(),
             max_file_mounts: 50_000,
             log_limit: 1 << 30,
             idle: Duration::from_secs(30),
             umask: None,
+        }
+    }
+}
+
+/// Limits of the commands of a slot. Commands leave no core dumps, whatever the limits.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct CommandLimits {
+    /// Files that a process has open at the same time. A lower hard limit of the worker stays.
+    pub open_files: u32,
+    /// Processes and threads: of the slot, where the worker can make a control group with a limit; elsewhere of the
+    /// command's user on the machine, and root's are not limited.
+    pub processes: u32,
+}
+
+impl CommandLimits {
+    /// Fewest open files that may be allowed: programs need descriptors for their start.
+    pub const LEAST_OPEN_FILES: u32 = 64;
+    /// Fewest processes that may be allowed: a pipe of a few programs.
+    pub const LEAST_PROCESSES: u32 = 16;
+}
+
+impl Default for CommandLimits {
+    fn default() -> Self {
+        Self {
+            open_files: 65_536,
+            processes: 32_768,
         }
     }
 }

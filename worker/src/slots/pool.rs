@@ -163,6 +163,7 @@ fn runner_settings(settings: &Settings, store: &Store, scratch: &Scratch) -> Run
         reachable: store.local_root().into_iter().map(Into::into).collect(),
         hidden: hidden(store, scratch),
         privileged: settings.privileged,
+        limits: settings.limits,
         umask: initial_umask(),
         ..RunnerSettings::new(scratch.slot(0))
     }

@@ -6,7 +6,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use drover_worker::runner::{
-    Ending, Hiding, Inputs, Isolation, MountKind, NEXT_DATUM, Runner, RunnerSettings, SandboxMode,
+    CommandLimits, Ending, Hiding, Inputs, Isolation, MountKind, NEXT_DATUM, Runner,
+    RunnerSettings, SandboxMode,
 };
 
 use crate::slot::{MODES, Slot, input, settings};
@@ -154,6 +155,50 @@ async fn root_has_the_capabilities_of_a_container_at_most() {
         for word in ["mounted", "device", "immutable"] {
             assert!(!logged.contains(word), "{mode:?} {logged}");
         }
+    }
+}
+
+/// A slot whose commands are closely limited.
+async fn limited_slot(mode: SandboxMode) -> Slot {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = RunnerSettings {
+        limits: CommandLimits {
+            open_files: 100,
+            processes: 40,
+        },
+        ..settings(folder.path(), mode)
+    };
+    let runner = Runner::start(&settings).await.unwrap();
+    Slot { runner, folder }
+}
+
+#[tokio::test]
+async fn open_files_and_core_dumps_of_commands_are_limited() {
+    for mode in MODES {
+        let mut slot = limited_slot(mode).await;
+        let look =
+            slot.sh("ulimit -Hn; ulimit -Sc; ulimit -Hc; ulimit -n 200 2> /dev/null; ulimit -Hn");
+        slot.run(&look).await;
+        let logged = slot.logged();
+        // Root may raise a limit in no sandbox: the capability is gone.
+        let expected = "stdout F 100\nstdout F 0\nstdout F 0\nstdout F 100\n";
+        assert_eq!(logged, expected, "{mode:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_processes_of_commands_are_limited_and_the_next_datum_has_room_again() {
+    for mode in MODES {
+        let mut slot = limited_slot(mode).await;
+        if is_root() && !slot.runner.protection().control_group {
+            return;
+        }
+        let many = "i=0; while [ $i -lt 100 ]; do sleep 60 & i=$((i + 1)); done; echo all";
+        slot.run(&slot.sh(many)).await;
+        assert!(!slot.logged().contains("stdout F all"), "{mode:?}");
+        let few = slot.sh("sleep 0 & sleep 0 & wait; echo few");
+        slot.run(&few).await;
+        assert!(slot.logged().contains("stdout F few"), "{mode:?}");
     }
 }
 

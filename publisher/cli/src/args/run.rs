@@ -4,6 +4,8 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use drover_worker::runner::CommandLimits;
+
 use super::spec::Sources;
 use super::values::{concurrency, duration};
 
@@ -100,4 +102,25 @@ pub struct Engine {
     /// Let commands keep all capabilities of this process, such as the right to mount
     #[arg(long)]
     pub privileged: bool,
+
+    /// Files that a process of a command has open at the same time, at least 64
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = CommandLimits::default().open_files,
+        value_parser = clap::value_parser!(u32).range(i64::from(CommandLimits::LEAST_OPEN_FILES)..)
+    )]
+    pub max_open_files: u32,
+
+    /// Processes and threads of a command, at least 16
+    ///
+    /// A limit for each datum where control groups can be made, as by root; elsewhere for all processes of the command's
+    /// user on this machine, and not for root.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = CommandLimits::default().processes,
+        value_parser = clap::value_parser!(u32).range(i64::from(CommandLimits::LEAST_PROCESSES)..)
+    )]
+    pub max_processes: u32,
 }

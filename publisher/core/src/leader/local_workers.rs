@@ -11,6 +11,7 @@ use drover_shared::ledger::Ledger;
 use drover_shared::pipeline::{Parallelism, Pipeline};
 use drover_shared::process::{Tokens, host_name};
 use drover_shared::queue::Broker;
+use drover_worker::runner::CommandLimits;
 use drover_worker::{Cancellations, Settings, WorkError, scratch_for, work};
 
 /// Messages that each embedded queue holds; more than a leader ever publishes ahead.
@@ -30,6 +31,8 @@ pub struct LocalWorkers {
     pub scratch: Option<PathBuf>,
     /// True if commands keep all capabilities of the current process.
     pub privileged: bool,
+    /// Limits of the resources of commands.
+    pub limits: CommandLimits,
     /// The life of the process: on a soft cancellation the workers finish what runs.
     pub tokens: Tokens,
     /// Fate of the running job when the process is asked to end.
@@ -84,6 +87,7 @@ impl LocalWorkers {
             look_ahead: u16::try_from(self.look_ahead(pipeline)).unwrap_or(u16::MAX),
             term_grace: self.term_grace,
             privileged: self.privileged,
+            limits: self.limits,
             ..Settings::new(worker, self.slots(pipeline), scratch)
         }
     }

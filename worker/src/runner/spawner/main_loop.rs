@@ -17,7 +17,7 @@ use rustix::process::{
 use super::message::{CommandSpec, Restrictions, SpawnerRequest, SpawnerResponse, receive, send};
 use super::orphans::{self, Reach};
 use super::shared_memory::SharedMemory;
-use super::{capabilities, landlock};
+use super::{capabilities, landlock, limits};
 use crate::runner::control_group::is_in_control_group;
 use crate::runner::protection::{Hiding, Protection};
 use crate::runner::settings::Sandbox;
@@ -73,6 +73,8 @@ fn serve(socket: &UnixStream) -> io::Result<()> {
 fn restrict(restrictions: &Restrictions) -> Result<Protection, String> {
     set_child_subreaper(Some(getpid()))
         .map_err(|error| format!("becoming a subreaper: {error}"))?;
+    limits::lower(restrictions.limits, restrictions.processes_limited)
+        .map_err(|error| format!("the limits of commands cannot be set: {error}"))?;
     let mounts = matches!(restrictions.sandbox, Sandbox::Namespaces | Sandbox::Mounts);
     let mut missing = Vec::new();
     let capabilities_dropped = if restrictions.privileged {

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::runner::frame;
 use crate::runner::protection::Protection;
-use crate::runner::settings::Sandbox;
+use crate::runner::settings::{CommandLimits, Sandbox};
 
 /// Most descriptors of a message: stdout, stderr, stdin.
 const MAX_DESCRIPTORS: usize = 3;
@@ -60,6 +60,9 @@ pub(in crate::runner) struct Restrictions {
     pub(in crate::runner) sandbox: Sandbox,
     /// True if commands keep all capabilities and may mount.
     pub(in crate::runner) privileged: bool,
+    pub(in crate::runner) limits: CommandLimits,
+    /// True if a control group limits the number of processes.
+    pub(in crate::runner) processes_limited: bool,
     /// Directories that commands must not reach.
     pub(in crate::runner) hidden: Vec<PathBuf>,
     /// Directories inside hidden directories that commands use.

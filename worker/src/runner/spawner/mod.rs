@@ -6,6 +6,7 @@
 mod capabilities;
 mod client;
 mod landlock;
+mod limits;
 mod main_loop;
 mod message;
 mod shared_memory;

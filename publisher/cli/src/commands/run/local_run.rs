@@ -13,6 +13,7 @@ use drover_shared::ledger::Ledger;
 use drover_shared::names::first_names;
 use drover_shared::process::{Lifecycle, ShutdownOutcome, Tokens, process_name};
 use drover_shared::queue::Embedded;
+use drover_worker::runner::CommandLimits;
 use tokio::sync::watch;
 
 use crate::args::{Engine, Format, Plan, Rows, Run};
@@ -229,6 +230,10 @@ fn local_workers(engine: &Engine, tokens: Tokens) -> LocalWorkers {
         term_grace: engine.term_grace,
         scratch: engine.scratch.clone(),
         privileged: engine.privileged,
+        limits: CommandLimits {
+            open_files: engine.max_open_files,
+            processes: engine.max_processes,
+        },
         tokens,
         on_shutdown: OnShutdown::EndJob,
     }

@@ -19,6 +19,7 @@ use drover_core::leader::{
     LeaderService, LiveJobs, LocalWorkers, OnShutdown, PipelineLeader, QUEUE_CAPACITY, Workers,
 };
 use drover_core::triggers::{WatchContext, WatchSettings};
+use drover_worker::runner::CommandLimits;
 
 /// Time between SIGTERM and SIGKILL for commands of the current process.
 const TERM_GRACE: Duration = Duration::from_secs(10);
@@ -120,6 +121,7 @@ fn local(slots: Option<NonZeroU16>, working: &Tokens) -> LocalWorkers {
         term_grace: TERM_GRACE,
         scratch: None,
         privileged: false,
+        limits: CommandLimits::default(),
         tokens: working.clone(),
         on_shutdown: OnShutdown::LeaveJob,
     }
