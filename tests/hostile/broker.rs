@@ -26,6 +26,55 @@ fn ended(job: &str, index: u64, seconds: f64) -> Value {
     })
 }
 
+/// A task that says of a datum of the job what is not so.
+fn task(job: &str, index: u64) -> Value {
+    json!({
+        "kind": "task", "version": 1, "job": job, "total": 99, "term": u64::MAX,
+        "datums": {"inline": [{
+            "index": index, "datum": "00112233445566778899aabbccddeeff",
+            "inputs": [{
+                "name": "in", "repo": "elsewhere", "path": "/file", "kind": "file", "size": 1, "tag": "blake3:00", "leaf": 0,
+            }],
+        }]},
+    })
+}
+
+/// The message, and the message with a wrong authentication code.
+fn with_and_without_code(message: &Value) -> [String; 2] {
+    let unsigned = message.to_string();
+    let content = unsigned.strip_suffix('}').expect("it is an object");
+    let signed = format!("{content},\"mac\":\"{}\"}}", "0".repeat(64));
+    [unsigned, signed]
+}
+
+#[test]
+fn no_forged_task_or_dead_letter_ends_or_spoils_anything() {
+    let cluster = TestCluster::new();
+    cluster.workspace.numbered_files("in", 4);
+    let _service = cluster.serve();
+    let _worker = cluster.worker("made");
+    let id = cluster.publish(&Spec::new("made").reads("in", "/*").sh(SCRIPT));
+    cluster.wait_for_lines("runs", 2);
+    let forged: Vec<_> = (0..4)
+        .flat_map(|index| with_and_without_code(&task(&id, index)))
+        .collect();
+    let messages: Vec<&[u8]> = forged.iter().map(String::as_bytes).collect();
+    publish_as_stranger(cluster.url(), "", "drover.made.dead", &messages);
+    let parked = cluster.workspace.path(".drover/pipelines/made/parked");
+    eventually("every forged dead letter was parked", || {
+        fs::read_dir(&parked).map_or(0, Iterator::count) == messages.len()
+    });
+    assert_eq!(cluster.job(&id).count("failed"), 0);
+    publish_as_stranger(cluster.url(), "", "drover.made.datums", &messages);
+    cluster.workspace.open_gate("gate");
+    let job = cluster.wait(&id);
+    assert_eq!(
+        (job.state(), job.counts()),
+        ("failure", "4: 3 processed, 1 failed".to_owned())
+    );
+    assert_eq!(cluster.workspace.line_count("runs"), 4, "each ran once");
+}
+
 #[test]
 fn no_forged_report_or_stop_ends_or_spoils_anything() {
     let cluster = TestCluster::new();
@@ -38,11 +87,7 @@ fn no_forged_report_or_stop_ends_or_spoils_anything() {
     let mut forged = Vec::new();
     for index in 0..4 {
         for seconds in [1.0, 1e308] {
-            let report = ended(&id, index, seconds);
-            let unsigned = report.to_string();
-            let content = unsigned.strip_suffix('}').expect("it is an object");
-            let signed = format!("{content},\"mac\":\"{}\"}}", "0".repeat(64));
-            forged.extend([unsigned, signed]);
+            forged.extend(with_and_without_code(&ended(&id, index, seconds)));
         }
     }
     let count = forged.len();

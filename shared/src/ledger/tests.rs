@@ -845,6 +845,48 @@ async fn a_dead_letter_keeps_its_reason_and_beginning() {
 }
 
 #[tokio::test]
+async fn of_any_number_of_dead_letters_the_newest_thousand_are_kept() {
+    let (folder, ledger) = in_folder().await;
+    let letters = folder
+        .path()
+        .join(layout::dead_letters(&pipeline()).as_str());
+    fs::create_dir_all(&letters).unwrap();
+    let older = serde_json::to_string(&DeadLetter::new(b"", "older")).unwrap();
+    for n in 0..1_005 {
+        fs::write(letters.join(format!("{n:05}.json")), &older).unwrap();
+    }
+    let newest = DeadLetter::new(b"", "newest");
+    ledger.save_dead_letter(&pipeline(), &newest).await.unwrap();
+    let (count, kept) = ledger.dead_letters(&pipeline(), 2).await.unwrap();
+    assert_eq!((count, kept[0].reason.as_str()), (1_000, "newest"));
+    assert!(letters.join("00006.json").exists());
+    assert!(!letters.join("00005.json").exists());
+}
+
+#[tokio::test]
+async fn the_datums_of_any_indexes_are_read_from_their_segments() {
+    for (_folder, ledger) in everywhere().await {
+        let job = JobId::generate();
+        for first in [0, 4] {
+            let entries: Vec<_> = (first..first + 4).map(entry).collect();
+            ledger.write_manifest(job, &entries).await.unwrap();
+        }
+        let at = async |indexes: &[u64]| {
+            let indexes = indexes.iter().copied().collect();
+            let datums = ledger.datums_at(job, &indexes).await?;
+            Ok(datums.iter().map(|datum| datum.index).collect::<Vec<_>>())
+        };
+        // Datums with odd indexes are skipped.
+        assert_eq!(at(&[6, 1, 2, 3]).await.unwrap(), [2, 6]);
+        let beyond: Result<_, StoreError> = at(&[2, 8]).await;
+        assert!(
+            matches!(beyond, Err(StoreError::Missing { .. })),
+            "{beyond:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_pipeline_is_locked_until_the_lock_is_dropped() {
     let (_folder, ledger) = in_folder().await;
     let pipeline = pipeline();

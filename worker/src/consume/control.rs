@@ -10,7 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use drover_shared::id::{JobId, PipelineName};
 use drover_shared::queue::{Consumer, Queue};
-use drover_shared::wire::{self, Control, Event, Message, Report};
+use drover_shared::wire::{self, Authenticity, Control, Event, Message, Report, authenticity};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::Instrument;
 
@@ -20,6 +21,10 @@ use crate::jobs::StoppedJob;
 /// Time limit of the answer to an inquiry; the leader does not wait longer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Most control messages handled at the same time. Whoever reaches the broker can send any number; what is dropped comes again,
+/// since leaders repeat themselves.
+const MOST_HANDLED: usize = 64;
+
 /// Handles control messages for ever.
 pub(crate) async fn listen_for_control(
     mut messages: Box<dyn Consumer>,
@@ -27,6 +32,7 @@ pub(crate) async fn listen_for_control(
     context: &Arc<WorkerContext>,
 ) -> Infallible {
     let pipelines: Arc<[PipelineName]> = pipelines.into();
+    let room = Arc::new(Semaphore::new(MOST_HANDLED));
     loop {
         let message = match messages.next().await {
             Ok(message) => message,
@@ -37,24 +43,38 @@ pub(crate) async fn listen_for_control(
                 return std::future::pending().await;
             }
         };
-        match requested(&message.body) {
-            Some(Request::Release(job)) => {
-                let released = release_job(
-                    job,
-                    message.body.clone(),
-                    Arc::clone(&pipelines),
-                    Arc::clone(context),
-                );
-                context.tokens.tracker.spawn(released.in_current_span());
-            }
-            Some(Request::ReportHeld(inquiry)) if pipelines.contains(&inquiry.pipeline) => {
-                let reported = report_held(inquiry, Arc::clone(context));
-                context.tokens.tracker.spawn(reported.in_current_span());
-            }
-            Some(Request::ReportHeld(_)) | None => {}
+        let room = Arc::clone(&room).try_acquire_owned();
+        if let (Some(request), Ok(room)) = (requested(&message.body), room) {
+            let message = message.body.clone();
+            let handled = handle(
+                request,
+                message,
+                Arc::clone(&pipelines),
+                Arc::clone(context),
+            );
+            let handled = async move {
+                handled.await;
+                drop(room);
+            };
+            context.tokens.tracker.spawn(handled.in_current_span());
         }
         // A lost ack redelivers the message; to handle a stop twice is harmless.
         let _ = message.ack().await;
+    }
+}
+
+async fn handle(
+    request: Request,
+    message: Bytes,
+    pipelines: Arc<[PipelineName]>,
+    context: Arc<WorkerContext>,
+) {
+    match request {
+        Request::Release(job) => release_job(job, message, pipelines, context).await,
+        Request::ReportHeld(inquiry) if pipelines.contains(&inquiry.pipeline) => {
+            report_held(inquiry, &message, &context).await;
+        }
+        Request::ReportHeld(_) => {}
     }
 }
 
@@ -136,10 +156,25 @@ async fn release_job(
 }
 
 /// Answers an inquiry with the datums of the job that the current worker holds. The answer is a message of its own, as an
-/// older leader does not understand it.
-async fn report_held(inquiry: Inquiry, context: Arc<WorkerContext>) {
-    if let Some(term) = inquiry.term {
-        context.terms.is_over(&inquiry.pipeline, term);
+/// older leader does not understand it. An older leader asks without an authentication code, and gets an answer; only an
+/// authentic inquiry tells the term.
+async fn report_held(inquiry: Inquiry, message: &[u8], context: &WorkerContext) {
+    let key = match context.jobs.key(inquiry.job).await {
+        Ok(key) => key,
+        Err(error) => return tracing::debug!("the key of a job cannot be read: {error}"),
+    };
+    match key.map_or(Authenticity::Unsigned, |key| authenticity(message, &key)) {
+        Authenticity::Authentic => {
+            if let Some(term) = inquiry.term {
+                context.terms.is_over(&inquiry.pipeline, term);
+            }
+        }
+        Authenticity::Unsigned => {}
+        Authenticity::Forged => {
+            return tracing::debug!(
+                "ignoring an inquiry: its sender does not have the key of the job"
+            );
+        }
     }
     let event = Event::Held {
         inquiry: inquiry.name,
@@ -151,10 +186,6 @@ async fn report_held(inquiry: Inquiry, context: Arc<WorkerContext>) {
         redeliveries: 0,
         event,
     }]);
-    let key = match context.ledger.job_key(inquiry.job).await {
-        Ok(key) => key,
-        Err(error) => return tracing::debug!("the key of a job cannot be read: {error}"),
-    };
     let answer = match wire::encode_for(&report, key.as_ref()) {
         Ok(answer) => answer,
         Err(error) => return tracing::error!("the tasks held cannot be reported: {error}"),

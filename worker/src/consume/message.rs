@@ -10,7 +10,7 @@ use drover_shared::process::telemetry::continue_trace;
 use drover_shared::queue::Delivery;
 use drover_shared::store::StoreError;
 use drover_shared::trace_parent::TraceParent;
-use drover_shared::wire::{self, ManifestRange, Message, Task, TaskDatums};
+use drover_shared::wire::{self, ManifestRange, Message, Task};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
@@ -19,11 +19,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::consume::subscription::ConsumerHandle;
+use crate::consume::trust::{FORGED, TrustedDatums, TrustedTask, trusted};
 use crate::context::WorkerContext;
 use crate::error::WorkError;
 use crate::flow::{ClaimedDatum, journey};
 use crate::flow_error::{FlowError, InfrastructureError, Interruption};
-use crate::jobs::{Job, JobError};
+use crate::jobs::{HeldTask, Job, JobError};
 use crate::metrics;
 
 /// How long a message of an unknown job or another store is kept from the other workers, so it does not come back at once.
@@ -63,12 +64,14 @@ pub(crate) async fn process_message(
     context: &WorkerContext,
 ) -> Result<(), WorkError> {
     metrics::delivered(delivery.redeliveries);
-    let task = decode(&delivery.body);
     // The leader may ask for the task until it is settled.
-    let _held = task.as_ref().ok().map(|task| context.held.hold(task));
-    let processed = match task {
-        Ok(task) => run_datums(task, &delivery, handle, context).await,
-        Err(error) => Err(error),
+    let (_held, processed) = match decode(&delivery.body) {
+        Ok(task) => {
+            let held = context.held.hold(&task);
+            let processed = run_datums(task, &held, &delivery, handle, context).await;
+            (Some(held), processed)
+        }
+        Err(error) => (None, Err(error)),
     };
     let (disposition, end) = match processed {
         Ok(()) => {
@@ -179,17 +182,20 @@ async fn settle(delivery: Delivery, disposition: Disposition) {
 /// Processes every datum of the message.
 async fn run_datums(
     task: Task,
+    held: &HeldTask<'_>,
     delivery: &Delivery,
     handle: &ConsumerHandle,
     context: &WorkerContext,
 ) -> Result<(), MessageError> {
     check_store(task.store.as_ref(), context).await?;
     let job = job(task.job, context).await?;
+    let task = trusted_task(task, &delivery.body, context).await?;
     let is_of_older_term = task
         .term
         .is_some_and(|term| context.terms.is_over(&job.pipeline.name, term));
-    let datums = datums(task.datums, task.job, context);
+    let datums = datums(task.datums, job.id, context);
     let datums = context.unless_interrupted(&job, datums).await??;
+    held.replace(datums.iter().map(|datum| datum.index).collect());
     let claim_lost = CancellationToken::new();
     let message = MessageContext {
         delivery,
@@ -321,32 +327,42 @@ async fn job(id: JobId, context: &WorkerContext) -> Result<Arc<Job>, MessageErro
     })
 }
 
-async fn datums(
-    datums: TaskDatums,
-    job: JobId,
+/// The task, as far as it is believed.
+async fn trusted_task(
+    task: Task,
+    body: &[u8],
     context: &WorkerContext,
-) -> Result<Vec<Datum>, MessageError> {
-    match datums {
-        TaskDatums::Inline(datums) => Ok(datums),
-        TaskDatums::Manifest(range) => from_manifest(range, job, context).await,
-    }
+) -> Result<TrustedTask, MessageError> {
+    let key = context.jobs.key(task.job).await.map_err(FlowError::from)?;
+    let trusted = trusted(task, body, key.as_ref());
+    trusted.ok_or_else(|| MessageError::Reject(FORGED.to_owned()))
 }
 
-/// The datums of a range that are to be done. A network file system may show a segment late, so a missing segment is
-/// no reason for a rejection at first.
-async fn from_manifest(
-    range: ManifestRange,
+/// The datums of a task that are to be done. A network file system may show a segment late, so missing datums are no reason
+/// for a rejection at first.
+async fn datums(
+    datums: TrustedDatums,
     job: JobId,
     context: &WorkerContext,
 ) -> Result<Vec<Datum>, MessageError> {
-    let ManifestRange {
-        segment,
-        first,
-        count,
-    } = range;
-    let range = first..first.saturating_add(count);
+    let ledger = &context.ledger;
+    let (segment, read) = match datums {
+        TrustedDatums::Sent(datums) => return Ok(datums),
+        TrustedDatums::InSegment(ManifestRange {
+            segment,
+            first,
+            count,
+        }) => {
+            let indexes = first..first.saturating_add(count);
+            (segment, ledger.datums(job, segment, indexes).await)
+        }
+        TrustedDatums::InManifest(indexes) => {
+            let first = indexes.first().unwrap_or_default();
+            (first, ledger.datums_at(job, &indexes).await)
+        }
+    };
     let wait = context.settings.late_segment_wait;
-    match context.ledger.datums(job, segment, range).await {
+    match read {
         Ok(datums) => Ok(datums),
         Err(source @ StoreError::Missing { .. })
             if !context.late_segments.is_lost(job, segment, wait) =>

@@ -4,6 +4,7 @@ mod control;
 mod message;
 mod prefetch;
 mod subscription;
+mod trust;
 mod worker;
 
 pub(crate) use prefetch::FURTHER;

@@ -56,6 +56,15 @@ impl HeldTasks {
     }
 }
 
+impl HeldTask<'_> {
+    /// Notes other datums for the task.
+    pub(crate) fn replace(&self, datums: IndexRanges) {
+        let mut tasks = self.held.lock();
+        let of_job = tasks.jobs.entry(self.job).or_default();
+        of_job.insert(self.number, datums);
+    }
+}
+
 impl Drop for HeldTask<'_> {
     fn drop(&mut self) {
         let mut tasks = self.held.lock();
@@ -100,6 +109,8 @@ mod tests {
         assert_eq!(held.datums(job), [3, 4, 5].into_iter().collect());
         drop(first);
         assert_eq!(held.datums(job), [4, 5].into_iter().collect());
+        second.replace([4].into_iter().collect());
+        assert_eq!(held.datums(job), [4].into_iter().collect());
         drop(second);
         assert!(held.datums(job).is_empty());
         assert_eq!(held.lock().jobs.len(), 1, "the job is forgotten");

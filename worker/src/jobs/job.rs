@@ -212,12 +212,13 @@ impl Jobs {
         Ok(Some(StoppedJob { pipeline, key }))
     }
 
-    /// The key of a job, from memory if the worker has met the job lately.
-    async fn key(&self, id: JobId) -> Result<Option<JobKey>, StoreError> {
+    /// The key of a job, from memory if the worker has met the job lately. A job of an older Drover may get its key later.
+    pub(crate) async fn key(&self, id: JobId) -> Result<Option<JobKey>, StoreError> {
         let recent = self.recent.lock().await;
-        match recent.iter().find(|job| job.id == id) {
-            Some(job) => Ok(job.key),
+        let known = recent.iter().find(|job| job.id == id);
+        match known.and_then(|job| job.key) {
             None => self.ledger.job_key(id).await,
+            key => Ok(key),
         }
     }
 

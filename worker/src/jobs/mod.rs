@@ -10,7 +10,7 @@ mod terms;
 
 pub use cancellations::Cancellations;
 pub(crate) use code_watch::{CodeCheck, CodeMoment, CodeWatch};
-pub(crate) use held::HeldTasks;
+pub(crate) use held::{HeldTask, HeldTasks};
 pub(crate) use in_flight::InFlightDatums;
 pub(crate) use job::{InputLeaf, InputMode, Job, JobError, Jobs, StoppedJob};
 pub(crate) use late_segments::LateSegments;

@@ -162,8 +162,9 @@ impl Farm {
             term,
             trace: None,
         };
-        self.publish_body(wire::encode(&Message::Task(task)).unwrap())
-            .await;
+        let key = self.ledger.job_key(self.job).await.unwrap();
+        let task = wire::encode_for(&Message::Task(task), key.as_ref());
+        self.publish_body(task.unwrap()).await;
     }
 
     pub(crate) async fn publish_body(&self, body: Bytes) {

@@ -16,6 +16,7 @@ mod retries;
 mod returns;
 mod scratch;
 mod staging;
+mod trust;
 
 use drover_shared::datum::{Output, VerdictState, content_hash};
 use drover_shared::store::layout;

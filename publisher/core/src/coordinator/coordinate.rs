@@ -246,11 +246,13 @@ async fn work(
     let (event_sender, events) = mpsc::channel(EVENTS);
     let (pending_sender, pending_receiver) = mpsc::unbounded_channel();
     let (pressure, pressure_receiver) = watch::channel(BackPressure::default());
+    let key = context.ledger.ensure_job_key(job).await?;
     let messages = TaskMessages {
         ledger: context.ledger.clone(),
         broker: Arc::clone(&context.broker),
         pipeline: pipeline.name.clone(),
         job,
+        key,
         rule: pipeline.datum_set,
         workers: context.workers,
         term: context.fence.term(),
@@ -270,7 +272,7 @@ async fn work(
     let dead = context.broker.consume(&dead, DEAD).await?;
     let mut collector = Collector {
         context,
-        key: context.ledger.ensure_job_key(job).await?,
+        key,
         reports,
         dead,
         events,

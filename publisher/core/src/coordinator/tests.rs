@@ -10,7 +10,9 @@ use drover_shared::id::JobId;
 use drover_shared::job::{CauseKey, Counts, JobKey, JobState};
 use drover_shared::queue::{Broker, Queue};
 use drover_shared::store::layout;
-use drover_shared::wire::{Event, Message, Report, decode, encode_for};
+use drover_shared::wire::{
+    Event, ManifestRange, Message, Report, Task, TaskDatums, decode, encode_for,
+};
 use tokio::time::{sleep, timeout};
 
 use super::{CoordinateError, Fence, Scope, Snapshot, resume};
@@ -492,6 +494,51 @@ async fn what_nobody_understands_is_parked_and_the_job_goes_on() {
     assert!(
         texts.contains(&r#"{"kind":"gossip","version":7}"#),
         "{texts:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_dead_letter_without_the_key_of_the_job_ends_nothing() {
+    let fixture = Fixture::new(3).await;
+    let assignment = fixture.assignment(Scope::Everything);
+    let pipeline = fixture.pipeline().name;
+    let broker = fixture.broker().await;
+    let context = fixture.context(&broker, &control(), &assignment.record);
+    let mut reports = fixture.reports(&broker).await;
+    let other = JobKey::generate().unwrap();
+    let task = Message::Task(Task {
+        job: assignment.record.id,
+        datums: TaskDatums::Manifest(ManifestRange {
+            segment: 0,
+            first: 0,
+            count: 3,
+        }),
+        total: None,
+        again: false,
+        store: None,
+        term: None,
+        trace: None,
+    });
+    for key in [None, Some(&other)] {
+        let body = encode_for(&task, key).unwrap();
+        let dead = Queue::Dead(pipeline.clone());
+        broker.publish(&dead, body).await.unwrap();
+    }
+    let working = async {
+        while fixture.ledger.dead_letters(&pipeline, 9).await.unwrap().0 < 2 {
+            sleep(Duration::from_millis(5)).await;
+        }
+        fixture
+            .run_fake_worker(&broker, WorkerBehavior::default())
+            .await;
+    };
+    let record = tokio::select! {
+        ended = timeout(DEADLINE, resume(assignment, context, &mut *reports)) => ended.expect("the job hangs").unwrap(),
+        () = working => panic!("the worker died"),
+    };
+    assert_eq!(
+        (record.state, record.datums),
+        (JobState::Success, counts(3, 3, 0, 0))
     );
 }
 

@@ -58,7 +58,7 @@ impl LeaderService {
             tokio::select! {
                 hint = self.hints.next() => match hint {
                     Ok(hint) => {
-                        self.apply_hint(&hint.body);
+                        self.apply_hint(&hint.body).await;
                         // A hint is settled as it is delivered.
                         let _ = hint.ack().await;
                     }
@@ -81,11 +81,26 @@ impl LeaderService {
         }
     }
 
-    fn apply_hint(&mut self, body: &[u8]) {
-        match decode(body) {
-            Ok(Message::Control(Control::Submitted { pipeline, .. })) => self.attend(pipeline),
-            Ok(_) => {}
-            Err(error) => tracing::debug!("a hint is not understood: {error}"),
+    /// Follows a hint. Whoever reaches the broker can name any number of pipelines, so the store decides which of them exist.
+    async fn apply_hint(&mut self, body: &[u8]) {
+        let pipeline = match decode(body) {
+            Ok(Message::Control(Control::Submitted { pipeline, .. })) => pipeline,
+            Ok(_) => return,
+            Err(error) => return tracing::debug!("a hint is not understood: {error}"),
+        };
+        if self.busy.contains_key(&pipeline) {
+            return self.attend(pipeline);
+        }
+        match has_work(&self.leader.ledger, &pipeline).await {
+            Ok(true) => self.attend(pipeline),
+            Ok(false) => {
+                tracing::debug!(
+                    "ignoring a hint: the store has no work of the pipeline {pipeline}"
+                );
+            }
+            Err(error) => {
+                tracing::debug!("a hint cannot be followed; the next search finds the job: {error}")
+            }
         }
     }
 
@@ -110,11 +125,7 @@ impl LeaderService {
     async fn search(&mut self) -> Result<(), StoreError> {
         let ledger = self.leader.ledger.clone();
         for pipeline in ledger.pipelines().await? {
-            let has_work = async || -> Result<bool, StoreError> {
-                Ok(!ledger.submitted(&pipeline).await?.is_empty()
-                    || ledger.registered(&pipeline).await?.is_some())
-            };
-            if !self.busy.contains_key(&pipeline) && has_work().await? {
+            if !self.busy.contains_key(&pipeline) && has_work(&ledger, &pipeline).await? {
                 self.attend(pipeline);
             }
         }
@@ -129,4 +140,10 @@ async fn tidy_up_queues(ledger: &Ledger, broker: &dyn Broker) {
         let error = &error as &dyn std::error::Error;
         tracing::debug!(error, "idle queues could not be deleted; trying again");
     }
+}
+
+/// True if a job of the pipeline waits, or the pipeline is registered.
+async fn has_work(ledger: &Ledger, pipeline: &PipelineName) -> Result<bool, StoreError> {
+    Ok(!ledger.submitted(pipeline).await?.is_empty()
+        || ledger.registered(pipeline).await?.is_some())
 }

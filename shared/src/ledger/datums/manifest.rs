@@ -10,7 +10,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::datum::Datum;
+use crate::datum::{Datum, IndexRanges};
 use crate::id::JobId;
 use crate::ledger::checksum::verified;
 use crate::ledger::records::{advice, damaged, to_json, to_json_lines};
@@ -280,6 +280,33 @@ impl Ledger {
             .map(|entry| entry.datum)
             .filter(|datum| indexes.contains(&datum.index))
             .collect())
+    }
+
+    /// The unskipped datums with the given indexes, in whatever segments. [`StoreError::Missing`] if the manifest does not
+    /// have one of the indexes.
+    pub async fn datums_at(
+        &self,
+        job: JobId,
+        indexes: &IndexRanges,
+    ) -> Result<Vec<Datum>, StoreError> {
+        let (mut datums, mut missing) = (Vec::new(), indexes.clone());
+        for segment in self.segments(job).await? {
+            let known = IndexRanges::from(vec![(segment.first, segment.count)]);
+            if known.intersection(&missing).is_empty() {
+                continue;
+            }
+            missing = missing.difference(&known);
+            let entries = self.manifest(job, segment).await?;
+            let todo = entries.into_iter().filter(|entry| entry.done.is_none());
+            let todo = todo.map(|entry| entry.datum);
+            datums.extend(todo.filter(|datum| indexes.contains(datum.index)));
+        }
+        match missing.first() {
+            None => Ok(datums),
+            Some(first) => Err(StoreError::Missing {
+                key: layout::manifest(job, first),
+            }),
+        }
     }
 
     /// The datums of a segment.

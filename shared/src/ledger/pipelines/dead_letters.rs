@@ -12,6 +12,9 @@ use crate::store::{StoreError, layout};
 /// Longest saved part of a message.
 const MAX_TEXT_BYTES: usize = 64 * 1024;
 
+/// Dead letters kept for a pipeline: whoever reaches the broker can make any number of them.
+const MAX_KEPT: usize = 1_000;
+
 /// A malformed message.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct DeadLetter {
@@ -39,7 +42,7 @@ impl DeadLetter {
 }
 
 impl Ledger {
-    /// Saves a malformed message.
+    /// Saves a malformed message. Of more than a thousand of a pipeline, the oldest are removed.
     pub async fn save_dead_letter(
         &self,
         pipeline: &PipelineName,
@@ -47,7 +50,13 @@ impl Ledger {
     ) -> Result<(), StoreError> {
         let unique = Ulid::generate().to_string().to_ascii_lowercase();
         let key = layout::dead_letter(pipeline, &unique);
-        self.store.put(&key, to_json(&key, dead_letter)?).await
+        self.store.put(&key, to_json(&key, dead_letter)?).await?;
+        let folder = layout::dead_letters(pipeline);
+        let names = self.store.names(&folder).await?;
+        for name in &names[..names.len().saturating_sub(MAX_KEPT)] {
+            self.store.delete(&folder.join(name)?).await?;
+        }
+        Ok(())
     }
 
     /// The dead letters of a pipeline, newest first, at most `most` of them, after their total number.
@@ -60,7 +69,10 @@ impl Ledger {
         let names = self.store.names(&folder).await?;
         let mut dead_letter = Vec::new();
         for name in names.iter().rev().take(most) {
-            dead_letter.push(self.read(&folder.join(name)?, advice::DEAD_LETTER).await?);
+            let key = folder.join(name)?;
+            // A dead letter that was removed meanwhile is one of too many.
+            let kept = self.read_optional(&key, advice::DEAD_LETTER).await?;
+            dead_letter.extend(kept);
         }
         Ok((names.len(), dead_letter))
     }

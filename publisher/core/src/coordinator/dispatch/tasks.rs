@@ -6,12 +6,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use drover_shared::datum::{Datum, IndexRanges};
 use drover_shared::id::{JobId, PipelineName, StoreId};
+use drover_shared::job::JobKey;
 use drover_shared::ledger::{Ledger, Segment};
 use drover_shared::pipeline::SetRule;
 use drover_shared::process::telemetry::{TRACE_TARGET, join_trace, trace_context};
 use drover_shared::queue::{Broker, Queue, QueueError};
 use drover_shared::trace_parent::TraceParent;
-use drover_shared::wire::{ManifestRange, Message, Task, TaskDatums, Trace, WireError, encode};
+use drover_shared::wire::{ManifestRange, Message, Task, TaskDatums, Trace, WireError, encode_for};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
@@ -28,6 +29,8 @@ pub(crate) struct TaskMessages {
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) pipeline: PipelineName,
     pub(crate) job: JobId,
+    /// Authenticates the messages.
+    pub(crate) key: JobKey,
     pub(crate) rule: SetRule,
     pub(crate) workers: NonZeroU32,
     /// The term of the leader; none without a broker.
@@ -109,9 +112,10 @@ impl TaskMessages {
                 trace: trace.clone(),
             })
         };
-        match encode(&task(TaskDatums::Inline(set))) {
+        let encode = |datums| encode_for(&task(datums), Some(&self.key));
+        match encode(TaskDatums::Inline(set)) {
             Ok(inline) if inline.len() <= INLINE => Ok(inline),
-            Ok(_) | Err(WireError::TooLarge { .. }) => encode(&task(TaskDatums::Manifest(range))),
+            Ok(_) | Err(WireError::TooLarge { .. }) => encode(TaskDatums::Manifest(range)),
             Err(error) => Err(error),
         }
     }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use drover_shared::datum::IndexRanges;
 use drover_shared::id::{JobId, PipelineName, WorkerId};
+use drover_shared::job::JobKey;
 use drover_shared::queue::{Broker, Depth, Queue, QueueError};
-use drover_shared::wire::{Control, Message, encode};
+use drover_shared::wire::{Control, Message, encode_for};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -32,6 +33,8 @@ pub(crate) struct Inquiry {
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) pipeline: PipelineName,
     pub(crate) job: JobId,
+    /// Authenticates the question.
+    pub(crate) key: JobKey,
     pub(crate) term: Option<u64>,
     /// Unique; the answers repeat it.
     pub(crate) name: String,
@@ -83,7 +86,8 @@ impl Inquiry {
             inquiry: self.name.clone(),
             term: self.term,
         });
-        let question = encode(&question).map_err(|error| QueueError::Unavailable {
+        let question = encode_for(&question, Some(&self.key));
+        let question = question.map_err(|error| QueueError::Unavailable {
             message: error.to_string(),
         })?;
         let sent = timeout(BROADCAST_LIMIT, self.broker.broadcast(question)).await;

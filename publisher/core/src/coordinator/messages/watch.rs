@@ -168,6 +168,7 @@ impl MessageWatch {
             broker: self.messages.broker.clone(),
             pipeline: self.messages.pipeline.clone(),
             job: self.messages.job,
+            key: self.messages.key,
             term: self.messages.term,
             name: name.clone(),
             running,

@@ -224,13 +224,14 @@ impl Collector<'_> {
 
     /// Fails the datums of a dead-lettered message, or publishes the message again.
     async fn take_dead_letter(&mut self, delivery: Delivery) -> Result<(), CoordinateError> {
-        let verdicts = match handle_dead_letter(&delivery, self.context, self.live).await? {
-            DeadLetterOutcome::Failed(verdicts) => verdicts,
-            DeadLetterOutcome::Again(body) => {
-                self.publish_again(delivery, body);
-                return Ok(());
-            }
-        };
+        let verdicts =
+            match handle_dead_letter(&delivery, self.context, self.live, &self.key).await? {
+                DeadLetterOutcome::Failed(verdicts) => verdicts,
+                DeadLetterOutcome::Again(body) => {
+                    self.publish_again(delivery, body);
+                    return Ok(());
+                }
+            };
         for verdict in verdicts {
             if let Some((segment, verdicts)) = self.live.note_verdict(verdict) {
                 self.seal(segment, verdicts);

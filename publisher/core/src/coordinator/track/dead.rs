@@ -1,12 +1,16 @@
 //! Dead letters. Datums of the job that a worker rejected fail with the reason; those that the broker gave up on are
-//! published again; other messages are saved for inspection.
+//! published again; other messages are saved for inspection. A task without the authentication code of the job's key is one
+//! of these others: it ends nothing, and if an older leader published it, its datums count as lost and are published again.
 
 use bytes::Bytes;
 use drover_shared::datum::{Cause, Datum, StageStats, Verdict, VerdictState};
+use drover_shared::job::JobKey;
 use drover_shared::ledger::{Commit, DeadLetter, Ledger};
 use drover_shared::queue::Delivery;
 use drover_shared::store::StoreError;
-use drover_shared::wire::{Message, Task, TaskDatums, decode, encode};
+use drover_shared::wire::{
+    Authenticity, Message, Task, TaskDatums, authenticity, decode, encode_for,
+};
 use jiff::Timestamp;
 
 use super::live::LiveJob;
@@ -25,31 +29,36 @@ pub(crate) enum DeadLetterOutcome {
     Again(Bytes),
 }
 
-/// Handles a dead letter of the pipeline.
+/// Handles a dead letter of the pipeline; `key` is that of the running job.
 pub(crate) async fn handle_dead_letter(
     delivery: &Delivery,
     context: &JobContext,
     live: &LiveJob,
+    key: &JobKey,
 ) -> Result<DeadLetterOutcome, CoordinateError> {
     let reason = delivery
         .dead_letter_reason
         .as_deref()
         .unwrap_or("for a reason unknown");
+    let is_authentic = authenticity(&delivery.body, key) == Authenticity::Authentic;
     match decode(&delivery.body) {
-        Ok(Message::Task(task)) if task.job == live.job() && delivery.given_up => {
+        // The message belongs to a job that has ended.
+        Ok(Message::Task(task)) if task.job != live.job() => {
+            Ok(DeadLetterOutcome::Failed(Vec::new()))
+        }
+        Ok(Message::Task(task)) if is_authentic && delivery.given_up => {
             tracing::warn!(job.id = %task.job, "a message of the job was {reason}, by a policy of the broker; publishing it again");
             let task = Task {
                 again: true,
                 ..task
             };
-            Ok(DeadLetterOutcome::Again(encode(&Message::Task(task))?))
+            let message = encode_for(&Message::Task(task), Some(key))?;
+            Ok(DeadLetterOutcome::Again(message))
         }
-        Ok(Message::Task(task)) if task.job == live.job() => {
+        Ok(Message::Task(task)) if is_authentic => {
             let verdicts = fail(task, reason, &context.ledger).await?;
             Ok(DeadLetterOutcome::Failed(verdicts))
         }
-        // The message belongs to a job that has ended.
-        Ok(Message::Task(_)) => Ok(DeadLetterOutcome::Failed(Vec::new())),
         Ok(_) | Err(_) => {
             let pipeline = live.record().pipeline;
             tracing::warn!(pipeline.name = %pipeline, "saved a dead letter of {} bytes: {reason}", delivery.body.len());

@@ -1,0 +1,114 @@
+//! How far a task is believed.
+//!
+//! A task with the authentication code of the job's key comes from a leader of the job, and counts as it is. A task without
+//! a code comes from an older Drover, or from a stranger at the broker: only the indexes of its datums count. The datums are
+//! then those of the manifest, and their verdicts are looked up first. So a stranger makes a worker do at most what the job
+//! demands anyway. A task with a wrong code is refused.
+
+use drover_shared::datum::{Datum, IndexRanges};
+use drover_shared::job::JobKey;
+use drover_shared::wire::{Authenticity, ManifestRange, Task, TaskDatums, Trace, authenticity};
+
+/// Reason for the rejection of a task with a wrong code.
+pub(super) const FORGED: &str =
+    "the authentication code of the task is wrong: the sender does not have the key of the job";
+
+/// A task, as far as it is believed.
+#[derive(Debug, PartialEq)]
+pub(super) struct TrustedTask {
+    pub(super) datums: TrustedDatums,
+    pub(super) total: Option<u64>,
+    pub(super) again: bool,
+    pub(super) term: Option<u64>,
+    pub(super) trace: Option<Trace>,
+}
+
+/// The datums of a task.
+#[derive(Debug, PartialEq)]
+pub(super) enum TrustedDatums {
+    /// As a leader of the job sent them.
+    Sent(Vec<Datum>),
+    /// In a segment of the manifest.
+    InSegment(ManifestRange),
+    /// In any segments of the manifest.
+    InManifest(IndexRanges),
+}
+
+/// The task that was decoded from `body`, as far as it is believed; none if its code is wrong. Without a key, which the
+/// store lacks only for a job of an older Drover, every task counts as one without a code.
+pub(super) fn trusted(task: Task, body: &[u8], key: Option<&JobKey>) -> Option<TrustedTask> {
+    match key.map_or(Authenticity::Unsigned, |key| authenticity(body, key)) {
+        Authenticity::Authentic => Some(as_sent(task)),
+        Authenticity::Unsigned => Some(as_hint(&task.datums)),
+        Authenticity::Forged => None,
+    }
+}
+
+fn as_sent(task: Task) -> TrustedTask {
+    TrustedTask {
+        datums: match task.datums {
+            TaskDatums::Inline(datums) => TrustedDatums::Sent(datums),
+            TaskDatums::Manifest(range) => TrustedDatums::InSegment(range),
+        },
+        total: task.total,
+        again: task.again,
+        term: task.term,
+        trace: task.trace,
+    }
+}
+
+fn as_hint(datums: &TaskDatums) -> TrustedTask {
+    TrustedTask {
+        datums: match datums {
+            TaskDatums::Inline(_) => TrustedDatums::InManifest(datums.indexes()),
+            TaskDatums::Manifest(range) => TrustedDatums::InSegment(*range),
+        },
+        total: None,
+        again: true,
+        term: None,
+        trace: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use drover_shared::id::JobId;
+    use drover_shared::wire::{Message, encode_for};
+
+    use super::*;
+
+    #[test]
+    fn only_the_indexes_of_a_task_without_the_job_s_key_count() {
+        let range = ManifestRange {
+            segment: 0,
+            first: 3,
+            count: 2,
+        };
+        let sent = Task {
+            job: JobId::generate(),
+            datums: TaskDatums::Manifest(range),
+            total: Some(9),
+            again: false,
+            store: None,
+            term: Some(u64::MAX),
+            trace: None,
+        };
+        let (key, other) = (JobKey::generate().unwrap(), JobKey::generate().unwrap());
+        let read = |signed_with: Option<&JobKey>, key| {
+            let body = encode_for(&Message::Task(sent.clone()), signed_with).unwrap();
+            trusted(sent.clone(), &body, key)
+        };
+        let believed = |total, again, term| TrustedTask {
+            datums: TrustedDatums::InSegment(range),
+            total,
+            again,
+            term,
+            trace: None,
+        };
+        let authentic = believed(Some(9), false, Some(u64::MAX));
+        assert_eq!(read(Some(&key), Some(&key)), Some(authentic));
+        assert_eq!(read(Some(&other), Some(&key)), None);
+        assert_eq!(read(None, Some(&key)), Some(believed(None, true, None)));
+        assert_eq!(read(Some(&key), None), Some(believed(None, true, None)));
+    }
+}
