@@ -21,6 +21,10 @@ pub struct WorkerSettings {
     pub store_secret: Option<String>,
     /// The Secret and key with the broker's URL.
     pub broker_secret: SecretKey,
+    /// Further Secrets that no pipeline may name.
+    pub protected_secrets: Vec<String>,
+    /// True if pipelines may change their pods by `pod_spec` and `pod_patch`.
+    pub allow_pod_spec: bool,
     /// The service account of worker pods, for example for a cloud's workload identity.
     pub service_account: Option<String>,
     /// The numeric user and group of workers, unless a pipeline sets `transform.user`.

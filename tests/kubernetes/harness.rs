@@ -41,7 +41,8 @@ impl OperatorHarness {
             .arg("--store")
             .arg(self.drover.workspace.store())
             .args(["--namespace", &self.cluster.namespace, "--name", &name])
-            .args(["--worker-path", "/usr/local/bin/drover-worker"]);
+            .args(["--worker-path", "/usr/local/bin/drover-worker"])
+            .arg("--allow-pod-spec");
         Running::start(command, &self.drover.workspace.outside(&name))
     }
 

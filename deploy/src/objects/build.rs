@@ -3,7 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde_json::Value;
 
-use super::{budget, config, deployment};
+use super::{budget, config, credentials, deployment};
 use crate::desired::DesiredPipeline;
 use crate::settings::WorkerSettings;
 
@@ -33,7 +33,7 @@ pub struct Objects {
     pub deployment: Value,
 }
 
-/// The spec describes a pod that Kubernetes cannot accept.
+/// The spec describes a pod that Kubernetes or the operator cannot accept.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum InvalidPod {
     /// `pod_patch` does not fit the pod.
@@ -42,10 +42,22 @@ pub enum InvalidPod {
     /// `pod_spec` or `pod_patch` makes the pod invalid.
     #[error("with pod_spec and pod_patch the pod is no longer valid: {0}")]
     Pod(String),
+    /// The operator does not allow changes of pods.
+    #[error(
+        "pod_spec and pod_patch can make a pod privileged and show it the files of its node, so they are not allowed here; \
+         --allow-pod-spec of the operator (DROVER_ALLOW_POD_SPEC) allows them"
+    )]
+    ChangeNotAllowed,
+    /// A Secret with Drover's own credentials.
+    #[error(
+        "transform.secrets: the Secret {0} holds credentials of Drover, which no pipeline may use; copy what the command needs to another Secret"
+    )]
+    OwnSecret(String),
 }
 
 /// The objects of a pipeline, scaled to zero.
 pub fn objects(input: &ObjectInput<'_>) -> Result<Objects, InvalidPod> {
+    credentials::check(input)?;
     Ok(Objects {
         config_map: config::config_map(input),
         budget: budget::budget(input),

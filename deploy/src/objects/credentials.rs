@@ -6,7 +6,24 @@
 use drover_shared::pipeline::{GIVEN_PREFIX, Secret};
 use serde_json::{Value, json};
 
-use super::ObjectInput;
+use super::{InvalidPod, ObjectInput};
+use crate::settings::WorkerSettings;
+
+/// Refuses Secrets of Drover for commands: users who may create pipelines need not be trusted with Drover's own credentials.
+pub(super) fn check(input: &ObjectInput<'_>) -> Result<(), InvalidPod> {
+    let mut named = input.desired.pipeline.transform.secrets.iter();
+    match named.find(|secret| is_own(&secret.name, input.workers)) {
+        Some(secret) => Err(InvalidPod::OwnSecret(secret.name.clone())),
+        None => Ok(()),
+    }
+}
+
+fn is_own(secret: &str, workers: &WorkerSettings) -> bool {
+    let listed = [&workers.image_pull_secrets, &workers.protected_secrets];
+    secret == workers.broker_secret.name
+        || workers.store_secret.as_deref() == Some(secret)
+        || listed.into_iter().flatten().any(|own| own == secret)
+}
 
 /// The worker's variables with credentials, and the variables that it passes to commands.
 pub(super) fn variables(input: &ObjectInput<'_>) -> Vec<Value> {

@@ -17,7 +17,8 @@ const LOCAL_VOLUMES: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict-loca
 /// A new spec replaces workers without a surge, because the cluster may have no room for more pods, and waiting work is
 /// not lost.
 pub fn deployment(input: &ObjectInput<'_>) -> Result<Value, InvalidPod> {
-    let pod = patch::patched(pod::pod(input), &input.desired.pods)?;
+    let allowed = input.workers.allow_pod_spec;
+    let pod = patch::patched(pod::pod(input), &input.desired.pods, allowed)?;
     Ok(json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",

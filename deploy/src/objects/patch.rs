@@ -1,4 +1,5 @@
-//! Applies `pod_spec` and then `pod_patch` to the pod.
+//! Applies `pod_spec` and then `pod_patch` to the pod, where the operator allows it: users who may create pipelines need not be
+//! trusted with the nodes of the cluster.
 
 use json_patch::Patch;
 use k8s_openapi::api::core::v1::PodSpec;
@@ -9,7 +10,14 @@ use crate::desired::PodSettings;
 
 /// The patched pod. The result is checked against the type of a pod, because the API server's error would be less clear
 /// and would not name the spec.
-pub(super) fn patched(mut pod: Value, pods: &PodSettings) -> Result<Value, InvalidPod> {
+pub(super) fn patched(
+    mut pod: Value,
+    pods: &PodSettings,
+    allowed: bool,
+) -> Result<Value, InvalidPod> {
+    if pods.is_patched() && !allowed {
+        return Err(InvalidPod::ChangeNotAllowed);
+    }
     if let Some(merge) = pods.pod_spec.as_deref().filter(|text| !text.is_empty()) {
         let merge =
             serde_json::from_str(merge).map_err(|error| InvalidPod::Pod(error.to_string()))?;

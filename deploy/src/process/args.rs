@@ -169,6 +169,26 @@ pub struct WorkerArgs {
     #[arg(long, env = "DROVER_STORE_CLAIM", value_name = "NAME")]
     pub store_claim: Option<String>,
 
+    /// Further Secrets that no pipeline may name, separated by commas; those of the broker, the store and images are
+    /// protected anyway
+    #[arg(
+        long = "protected-secret",
+        env = "DROVER_PROTECTED_SECRETS",
+        value_name = "NAME",
+        default_value = "drover-tokens",
+        value_delimiter = ','
+    )]
+    pub protected_secrets: Vec<String>,
+
+    /// Let pipelines change their pods by `pod_spec` and `pod_patch`, which can make them privileged and show them the
+    /// files of nodes
+    #[arg(
+        long,
+        env = "DROVER_ALLOW_POD_SPEC",
+        value_parser = clap::builder::FalseyValueParser::new()
+    )]
+    pub allow_pod_spec: bool,
+
     /// The service account of worker pods, for example for a cloud's workload identity
     #[arg(long, env = "DROVER_WORKER_SERVICE_ACCOUNT", value_name = "NAME")]
     pub worker_service_account: Option<String>,
@@ -239,6 +259,8 @@ impl WorkerArgs {
             store_claim: given(self.store_claim),
             store_secret: given(self.store_secret),
             broker_secret: self.broker_secret,
+            protected_secrets: self.protected_secrets,
+            allow_pod_spec: self.allow_pod_spec,
             service_account: given(self.worker_service_account),
             user: self.worker_user,
             drain: self.drain,

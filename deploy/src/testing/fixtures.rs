@@ -21,6 +21,8 @@ pub(crate) fn workers() -> WorkerSettings {
             name: "drover-broker".to_owned(),
             key: "url".to_owned(),
         },
+        protected_secrets: vec!["drover-tokens".to_owned()],
+        allow_pod_spec: true,
         service_account: None,
         user: 65532,
         drain: Duration::from_mins(10),

@@ -332,3 +332,46 @@ fn patches_come_last_and_must_leave_a_pod() {
     ));
     insta::assert_snapshot!(refused(json!({ "pod_spec": r#"{"containers": 3}"# })));
 }
+
+#[test]
+fn a_pod_is_changed_by_its_pipeline_only_where_the_operator_allows_it() {
+    let strict = WorkerSettings {
+        allow_pod_spec: false,
+        ..workers()
+    };
+    for fields in [
+        json!({ "pod_spec": r#"{"hostname": "one"}"# }),
+        json!({ "pod_patch": r#"[{"op": "add", "path": "/hostPID", "value": true}]"# }),
+    ] {
+        let refused = made(with(fields), &strict).unwrap_err();
+        assert_eq!(refused, InvalidPod::ChangeNotAllowed);
+    }
+    let unchanged = json!({ "pod_spec": "", "pod_patch": "" });
+    assert!(made(with(unchanged), &strict).is_ok());
+}
+
+#[test]
+fn no_pipeline_names_a_secret_with_credentials_of_drover() {
+    let workers = WorkerSettings {
+        image_pull_secrets: vec!["registry".to_owned()],
+        ..workers()
+    };
+    let named = |name: &str, fields: Value| {
+        let mut secret = json!({ "name": name });
+        json_patch::merge(&mut secret, &fields);
+        made(
+            with(json!({ "transform": { "secrets": [secret] } })),
+            &workers,
+        )
+    };
+    for own in ["drover-broker", "drover-store", "drover-tokens", "registry"] {
+        for fields in [
+            json!({ "mount_path": "/stolen" }),
+            json!({ "env_var": "STOLEN", "key": "url" }),
+        ] {
+            let refused = named(own, fields).unwrap_err();
+            assert_eq!(refused, InvalidPod::OwnSecret(own.to_owned()));
+        }
+    }
+    assert!(named("mine", json!({ "mount_path": "/mine" })).is_ok());
+}
