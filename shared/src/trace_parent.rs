@@ -1,4 +1,4 @@
-//! The trace context of W3C's recommendation: which span of which trace caused a piece of work.
+//! The trace context of W3C's recommendation: the span and the trace behind a piece of work.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,7 +15,7 @@ const LENGTHS: [usize; 4] = [2, 32, 16, 2];
 pub struct TraceParent(String);
 
 impl TraceParent {
-    /// Name of the environment variable that passes a trace context to a process.
+    /// Name of the environment variable with the trace context of a process.
     pub const VARIABLE: &str = "TRACEPARENT";
 
     /// The context as text.
@@ -27,7 +27,7 @@ impl TraceParent {
 impl FromStr for TraceParent {
     type Err = InvalidId;
 
-    /// A later version may append further fields, which version 00 does not know.
+    /// A later version may append further fields, unknown to version 00.
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let is_hex = |field: &&str| {
             field

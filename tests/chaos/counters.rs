@@ -18,6 +18,10 @@ pub(crate) struct Counters {
     pub(crate) recovered: u64,
     /// Endings that no fault explains.
     pub(crate) unexpected: u64,
+    /// Datums that failed, though no command fails for good.
+    pub(crate) innocents: u64,
+    /// Executions of what had begun before that no fault explains.
+    pub(crate) unexplained: u64,
     /// Pieces of work that were acknowledged and done again.
     pub(crate) duplicated: u64,
 }
@@ -25,7 +29,7 @@ pub(crate) struct Counters {
 impl Counters {
     /// True if every promise was kept.
     pub(crate) fn is_clean(&self) -> bool {
-        self.lost == 0 && self.unexpected == 0 && self.duplicated == 0
+        self.lost + self.unexpected + self.innocents + self.unexplained + self.duplicated == 0
     }
 }
 
@@ -37,6 +41,8 @@ impl AddAssign for Counters {
         self.lost += other.lost;
         self.recovered += other.recovered;
         self.unexpected += other.unexpected;
+        self.innocents += other.innocents;
+        self.unexplained += other.unexplained;
         self.duplicated += other.duplicated;
     }
 }
@@ -45,14 +51,16 @@ impl fmt::Display for Counters {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             out,
-            "{} attempted, {} acknowledged, {} ok, {} lost, {} recovered, {} unexpected, {} duplicated",
+            "{} attempted, {} acknowledged, {} ok, {} lost, {} recovered, {} unexpected, {} duplicated; {} innocents failed, {} repetitions unexplained",
             self.attempted,
             self.acknowledged,
             self.ok,
             self.lost,
             self.recovered,
             self.unexpected,
-            self.duplicated
+            self.duplicated,
+            self.innocents,
+            self.unexplained
         )
     }
 }

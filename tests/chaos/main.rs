@@ -32,8 +32,9 @@ fn nothing_is_lost_or_done_twice_whatever_happens() {
 
 #[test]
 fn a_cluster_loses_nothing_and_commits_nothing_twice_whatever_happens() {
-    let mut scenario = ChaosScenario::start();
-    let steps = STEPS[usize::from(setting("MINUTES").is_some())];
+    let has_time = setting("MINUTES").is_some();
+    let mut scenario = ChaosScenario::start(has_time);
+    let steps = STEPS[usize::from(has_time)];
     rounds("a cluster", 1, |random| scenario.play(steps, random));
 }
 

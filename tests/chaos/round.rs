@@ -127,6 +127,8 @@ impl Round {
                 .filter(|content| begun.get(*content).is_some_and(|times| *times > 1))
                 .count() as u64,
             unexpected: self.unexpected,
+            innocents: 0,
+            unexplained: 0,
             duplicated: self.acknowledged.iter().filter(ran_again).count() as u64,
         }
     }

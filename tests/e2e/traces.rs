@@ -164,7 +164,11 @@ fn each_attempt_of_a_command_is_told_a_span_of_its_own_in_the_trace_of_the_calle
         .env("TRACEPARENT", PARENT)
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.endpoint());
     workspace.start_command(command).finish().code(0);
-    let hex = |id: &[u8]| -> String { id.iter().map(|byte| format!("{byte:02x}")).collect() };
+    let hex = |id: &[u8]| -> String {
+        let digits = id.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let digits = digits.filter_map(|digit| char::from_digit(digit.into(), 16));
+        digits.collect()
+    };
     let commands = || -> BTreeMap<String, u32> {
         let spans = collector.spans.lock().expect("nobody panicked");
         let commands = spans.iter().filter(|span| span.name == "command");

@@ -21,6 +21,8 @@ pub(super) enum ClusterFault {
     EmptyBroker,
     /// A way to the broker breaks for some steps.
     Cut,
+    /// All connections on a way to the broker break, and can be made again at once.
+    Disconnect,
     /// Nothing arrives any more on a way to the broker, for some steps.
     HalfOpen,
     /// A way to the broker is slow for some steps.
@@ -38,7 +40,7 @@ pub(super) enum ClusterFault {
 impl ClusterFault {
     /// Any fault, the cheap faults more often.
     pub(super) fn any(random: &mut Random) -> Self {
-        use Role::{Coordinator, Worker};
+        use Role::{Coordinator, LongWorker, Worker};
         let all = [
             Self::Kill(Worker),
             Self::Kill(Worker),
@@ -47,15 +49,22 @@ impl ClusterFault {
             Self::Kill(Worker),
             Self::Kill(Coordinator),
             Self::Kill(Coordinator),
+            Self::Kill(LongWorker),
             Self::Terminate(Worker),
             Self::Terminate(Coordinator),
+            Self::Terminate(Coordinator),
+            Self::Terminate(Coordinator),
             Self::Freeze(Worker),
+            Self::Freeze(LongWorker),
             Self::Freeze(Coordinator),
             Self::RestartBroker,
             Self::KillBroker,
             Self::EmptyBroker,
             Self::Cut,
             Self::Cut,
+            Self::Disconnect,
+            Self::Disconnect,
+            Self::Disconnect,
             Self::HalfOpen,
             Self::Slow,
             Self::Mute,

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::journal::Begin;
+use super::journal::{self, Begin};
+use super::repetitions::{Harm, HarmKind};
 
 /// Notes of the running scenario.
 #[derive(Debug, Default)]
@@ -13,6 +14,41 @@ pub(super) struct Notes {
     pub(super) mended: Vec<f64>,
     /// When a job was published: what is idle until then is not slow to recover.
     pub(super) published: Vec<f64>,
+    /// What befell the workers.
+    pub(super) harms: Vec<Harm>,
+}
+
+impl Notes {
+    /// Notes harm of this moment to a worker, or to all.
+    pub(super) fn harm(&mut self, kind: HarmKind, worker: Option<String>) {
+        self.harms.push(Harm::at(kind, worker, journal::now()));
+    }
+
+    /// Notes harm to a worker, or to all, that goes on.
+    pub(super) fn begin_harm(&mut self, kind: HarmKind, worker: Option<String>) {
+        let from = journal::now();
+        self.harms.push(Harm {
+            kind,
+            worker,
+            from,
+            until: f64::INFINITY,
+        });
+    }
+
+    /// Ends the harm of a kind to a worker, or to all.
+    pub(super) fn end_harm(&mut self, kind: HarmKind, worker: Option<&str>) {
+        let now = journal::now();
+        let is_its = |harm: &&mut Harm| harm.kind == kind && harm.worker.as_deref() == worker;
+        for harm in self.harms.iter_mut().filter(is_its) {
+            harm.until = harm.until.min(now);
+        }
+    }
+
+    /// How often a worker was killed while it ran a datum.
+    pub(super) fn deaths(&self, content: &str) -> usize {
+        let deaths = self.cut_off.iter();
+        deaths.filter(|(killed, _)| killed == content).count()
+    }
 }
 
 /// The outcome.

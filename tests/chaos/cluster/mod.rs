@@ -3,7 +3,9 @@
 mod fault;
 mod figures;
 mod journal;
+mod long_job;
 mod processes;
+mod repetitions;
 mod scenario;
 
 pub(crate) use scenario::ChaosScenario;

@@ -2,14 +2,18 @@
 
 use drover_tests::{Random, Running, Signal, TestCluster};
 
+use super::long_job;
+
 /// Role of a process.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Role {
     Worker,
+    /// A worker of the pipeline with the long datums.
+    LongWorker,
     Coordinator,
 }
 
-/// The processes that exist at all times.
+/// The processes that exist at all times, beside [`LONG`].
 const ROLES: [Role; 5] = [
     Role::Worker,
     Role::Worker,
@@ -17,6 +21,9 @@ const ROLES: [Role; 5] = [
     Role::Coordinator,
     Role::Coordinator,
 ];
+
+/// The processes that exist if there are long datums.
+const LONG: [Role; 2] = [Role::LongWorker, Role::LongWorker];
 
 /// A process that starts during a network fault waits until the network is repaired.
 const PATIENT: [&str; 2] = ["--connect-timeout", "10m"];
@@ -30,6 +37,8 @@ pub(super) struct Processes {
 
 struct TestProcess {
     role: Role,
+    /// Number of its way to the broker.
+    way: usize,
     running: Running,
     /// True if the scenario ended the process.
     doomed: bool,
@@ -38,28 +47,41 @@ struct TestProcess {
 }
 
 impl Processes {
-    pub(super) fn new(cluster: &TestCluster, ways: Vec<String>) -> Self {
+    pub(super) fn new(cluster: &TestCluster, ways: Vec<String>, has_long: bool) -> Self {
         let mut processes = Self {
             members: Vec::new(),
             ways,
             joined: 0,
         };
-        for role in ROLES {
-            processes.join(role, cluster);
+        let long = LONG.iter().filter(|_| has_long);
+        for role in ROLES.iter().chain(long) {
+            processes.join(*role, cluster);
         }
         processes
     }
 
     fn join(&mut self, role: Role, cluster: &TestCluster) {
-        let way = &self.ways[self.joined % self.ways.len()];
+        let number = self.joined % self.ways.len();
+        let way = &self.ways[number];
         self.joined += 1;
         let running = match role {
-            Role::Worker => {
-                let more = ["--slots", "2", "--grace", "300ms", "--term-grace", "100ms"];
+            Role::Worker | Role::LongWorker => {
+                let (pipeline, slots) = match role {
+                    Role::LongWorker => (long_job::PIPELINE, "4"),
+                    _ => ("made", "2"),
+                };
+                let more = [
+                    "--slots",
+                    slots,
+                    "--grace",
+                    "300ms",
+                    "--term-grace",
+                    "100ms",
+                ];
                 let more = [&more[..], &PATIENT].concat();
                 cluster
                     .workspace
-                    .start_command(cluster.worker_command(way, "made", &more))
+                    .start_command(cluster.worker_command(way, pipeline, &more))
             }
             Role::Coordinator => {
                 cluster.start(&[&["serve", "--broker", way], &PATIENT[..]].concat())
@@ -67,6 +89,7 @@ impl Processes {
         };
         self.members.push(TestProcess {
             role,
+            way: number,
             running,
             doomed: false,
             frozen: 0,
@@ -85,31 +108,47 @@ impl Processes {
         Some(fit.swap_remove(chosen))
     }
 
-    /// Ends a process; returns the name of a killed worker, if the worker had a name yet.
+    /// Ends a process unless `is_spared` of its name; returns the name of a worker that has chosen one.
     pub(super) fn end(
         &mut self,
         role: Role,
         signal: Signal,
+        is_spared: impl Fn(&str) -> bool,
         random: &mut Random,
     ) -> Option<String> {
         let member = self.pick(role, random)?;
+        let name = name_of(&member.running);
+        if name.as_deref().is_some_and(is_spared) {
+            return None;
+        }
         member.doomed = true;
         member.running.signal(signal);
+        name
+    }
+
+    /// Freezes a process; returns the name of a worker.
+    pub(super) fn freeze(&mut self, role: Role, steps: u64, random: &mut Random) -> Option<String> {
+        let member = self.pick(role, random)?;
+        member.frozen = steps;
+        member.running.signal(Signal::SIGSTOP);
         name_of(&member.running)
     }
 
-    pub(super) fn freeze(&mut self, role: Role, steps: u64, random: &mut Random) {
-        if let Some(member) = self.pick(role, random) {
-            member.frozen = steps;
-            member.running.signal(Signal::SIGSTOP);
-        }
+    /// The workers on a way to the broker.
+    pub(super) fn workers_on(&self, way: usize) -> Vec<String> {
+        let members = self.members.iter().filter(|member| member.way == way);
+        members
+            .filter_map(|member| name_of(&member.running))
+            .collect()
     }
 
-    /// A step passes: some thaw, and who has ended is replaced. Returns endings that nothing explains.
-    pub(super) fn step(&mut self, cluster: &TestCluster) -> Vec<String> {
+    /// A step passes: some thaw, whose names go to `thawed`, and who has ended is replaced. Returns endings that nothing
+    /// explains.
+    pub(super) fn step(&mut self, cluster: &TestCluster, thawed: &mut Vec<String>) -> Vec<String> {
         for member in &mut self.members {
             if member.frozen == 1 {
                 member.running.signal(Signal::SIGCONT);
+                thawed.extend(name_of(&member.running));
             }
             member.frozen = member.frozen.saturating_sub(1);
         }

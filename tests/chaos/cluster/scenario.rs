@@ -10,7 +10,9 @@ use drover_tests::{Proxy, Rabbit, Random, Running, Signal, Spec, TestCluster};
 use super::fault::ClusterFault;
 use super::figures::{Figures, Notes};
 use super::journal::{self, begins, times_begun};
-use super::processes::Processes;
+use super::long_job;
+use super::processes::{Processes, Role};
+use super::repetitions::{Harm, HarmKind, by_kind, repetitions};
 use crate::counters::Counters;
 
 /// Notes its begin and its end, takes a moment but for the quick ones, and copies the file.
@@ -43,22 +45,30 @@ pub(crate) struct ChaosScenario {
     notes: Notes,
     duplicated: u64,
     unexpected: u64,
+    innocents: u64,
+    /// Repetitions that were printed.
+    told: usize,
+    /// The rounds of long datums; none without them.
+    long_rounds: Option<u64>,
 }
 
 struct BrokerLink {
     proxy: Proxy,
     /// Steps until the proxy is repaired; 0 when the proxy works.
     spoiled: u64,
+    /// The workers that were on the way when the fault began.
+    workers: Vec<String>,
 }
 
 impl ChaosScenario {
-    /// Starts the broker and all processes.
-    pub(crate) fn start() -> Self {
+    /// Starts the broker and all processes, with long datums if there is time for them.
+    pub(crate) fn start(has_long: bool) -> Self {
         let rabbit = Rabbit::start();
         let cluster = TestCluster::at(rabbit.first_vhost());
         let ways = [(); WAYS].map(|()| BrokerLink {
             proxy: Proxy::to(rabbit.port()),
             spoiled: 0,
+            workers: Vec::new(),
         });
         let mut urls: Vec<_> = ways
             .iter()
@@ -69,7 +79,7 @@ impl ChaosScenario {
             url.push_str("?heartbeat=3");
         }
         let mut scenario = Self {
-            processes: Processes::new(&cluster, urls),
+            processes: Processes::new(&cluster, urls, has_long),
             errands: Vec::new(),
             cluster,
             ways,
@@ -81,6 +91,9 @@ impl ChaosScenario {
             notes: Notes::default(),
             duplicated: 0,
             unexpected: 0,
+            innocents: 0,
+            told: 0,
+            long_rounds: has_long.then_some(0),
         };
         for number in 0..100 {
             scenario.write(&format!("{number:03}"));
@@ -92,6 +105,7 @@ impl ChaosScenario {
     pub(crate) fn play(&mut self, steps: usize, random: &mut Random) -> Counters {
         self.change(random);
         self.publish();
+        self.begin_long();
         for _ in 0..steps {
             sleep(Duration::from_millis(100 + random.below(900)));
             let fault = ClusterFault::any(random);
@@ -108,22 +122,38 @@ impl ChaosScenario {
         match fault {
             ClusterFault::Kill(role) => {
                 let moment = journal::now();
-                if let Some(worker) = self.processes.end(role, Signal::SIGKILL, random) {
+                let (notes, workspace) = (&self.notes, &self.cluster.workspace);
+                let is_spared = |worker: &str| {
+                    let ran = journal::running(workspace, worker);
+                    let deaths = ran.iter().map(|content| notes.deaths(content));
+                    role == Role::LongWorker && deaths.max().unwrap_or(0) >= long_job::DEATHS
+                };
+                let ended = self.processes.end(role, Signal::SIGKILL, is_spared, random);
+                if let Some(worker) = ended {
                     let ran = journal::running(&self.cluster.workspace, &worker);
                     let cut_off = ran.into_iter().map(|content| (content, moment));
                     self.notes.cut_off.extend(cut_off);
+                    self.notes.harm(HarmKind::Killed, Some(worker));
                 }
             }
             ClusterFault::Terminate(role) => {
-                self.processes.end(role, Signal::SIGTERM, random);
+                let ended = self.processes.end(role, Signal::SIGTERM, |_| false, random);
+                if let Some(worker) = ended {
+                    self.notes.harm(HarmKind::Terminated, Some(worker));
+                }
             }
-            ClusterFault::Freeze(role) => self.processes.freeze(role, 2 * steps, random),
+            ClusterFault::Freeze(role) => {
+                if let Some(worker) = self.processes.freeze(role, 2 * steps, random) {
+                    self.notes.begin_harm(HarmKind::Frozen, Some(worker));
+                }
+            }
             ClusterFault::RestartBroker => self.without_broker(Rabbit::stop),
             ClusterFault::KillBroker => {
                 self.rabbit.remembers("made");
                 self.without_broker(Rabbit::kill);
             }
             ClusterFault::EmptyBroker => self.without_broker(Rabbit::lose_everything),
+            ClusterFault::Disconnect => self.disconnect(random),
             ClusterFault::Cut => self.spoil(Proxy::cut, steps, random),
             ClusterFault::HalfOpen => self.spoil(Proxy::half_open, 2 * steps, random),
             ClusterFault::Slow => self.spoil(|proxy| proxy.throttle(10_000), steps, random),
@@ -137,20 +167,51 @@ impl ChaosScenario {
                 sleep(Duration::from_millis(random.below(150)));
                 publisher.kill();
             }
-            ClusterFault::Stop => self.errands.push(self.cluster.start(&["stop", "last"])),
+            ClusterFault::Stop => {
+                self.notes.harm(HarmKind::JobStopped, None);
+                self.errands.push(self.cluster.start(&["stop", "last"]));
+            }
         }
     }
 
     fn without_broker(&mut self, end: fn(&Rabbit)) {
+        let from = journal::now();
         end(&self.rabbit);
         self.rabbit.start_again();
+        let until = journal::now();
+        self.notes.mended.push(until);
+        self.notes.harms.push(Harm {
+            from,
+            ..Harm::at(HarmKind::BrokerLost, None, until)
+        });
+    }
+
+    /// Breaks the connections on a way, which is well again at once.
+    fn disconnect(&mut self, random: &mut Random) {
+        let number = random.index(WAYS);
+        let way = &self.ways[number];
+        if way.spoiled > 0 {
+            return;
+        }
+        for worker in self.processes.workers_on(number) {
+            self.notes.harm(HarmKind::Disconnected, Some(worker));
+        }
+        self.notes.harm(HarmKind::Requeued, None);
+        way.proxy.cut();
+        way.proxy.restore();
         self.notes.mended.push(journal::now());
     }
 
     fn spoil(&mut self, spoil: impl Fn(&Proxy), steps: u64, random: &mut Random) {
-        let way = &mut self.ways[random.index(WAYS)];
+        let number = random.index(WAYS);
+        let way = &mut self.ways[number];
         if way.spoiled == 0 {
             way.spoiled = steps;
+            way.workers = self.processes.workers_on(number);
+            for worker in way.workers.clone() {
+                self.notes.begin_harm(HarmKind::Disconnected, Some(worker));
+            }
+            self.notes.begin_harm(HarmKind::Requeued, None);
             spoil(&way.proxy);
         }
     }
@@ -163,11 +224,20 @@ impl ChaosScenario {
                 way.proxy.cut();
                 way.proxy.restore();
                 self.notes.mended.push(journal::now());
+                for worker in std::mem::take(&mut way.workers) {
+                    let worker = Some(worker.as_str());
+                    self.notes.end_harm(HarmKind::Disconnected, worker);
+                }
+                self.notes.end_harm(HarmKind::Requeued, None);
             }
             way.spoiled = way.spoiled.saturating_sub(1);
         }
-        for problem in self.processes.step(&self.cluster) {
+        let mut thawed = Vec::new();
+        for problem in self.processes.step(&self.cluster, &mut thawed) {
             self.wonder(&problem);
+        }
+        for worker in thawed {
+            self.notes.end_harm(HarmKind::Frozen, Some(&worker));
         }
         let errands = std::mem::take(&mut self.errands);
         for mut errand in errands {
@@ -205,13 +275,41 @@ impl ChaosScenario {
     }
 
     fn publisher(&mut self) -> Running {
+        self.publisher_of(&spec())
+    }
+
+    fn publisher_of(&mut self, spec: &Spec) -> Running {
         self.notes.published.push(journal::now());
-        let spec = self.cluster.workspace.spec(&spec());
+        let spec = self.cluster.workspace.spec(spec);
         self.cluster.start(&["publish", &spec])
     }
 
     fn publish(&mut self) -> Option<String> {
-        let outcome = self.publisher().finish();
+        self.publish_job(&spec())
+    }
+
+    /// Publishes new long datums, if there are to be any.
+    fn begin_long(&mut self) {
+        if let Some(round) = &mut self.long_rounds {
+            *round += 1;
+            long_job::renew_inputs(&self.cluster, *round);
+            self.publish_job(&long_job::spec());
+        }
+    }
+
+    /// Waits for the long datums, and compares.
+    fn settle_long(&mut self) -> u64 {
+        let Some(round) = self.long_rounds else {
+            return 0;
+        };
+        if let Some(last) = self.publish_job(&long_job::spec()) {
+            long_job::wait(&self.cluster, &last);
+        }
+        long_job::wrong(&self.cluster, round)
+    }
+
+    fn publish_job(&mut self, spec: &Spec) -> Option<String> {
+        let outcome = self.publisher_of(spec).finish();
         if outcome.status.code() == Some(0) {
             return Some(outcome.stdout.trim().to_owned());
         }
@@ -261,11 +359,18 @@ impl ChaosScenario {
         if let Some(last) = self.publish() {
             self.cluster.wait(&last);
         }
+        let wrong = self.wrong() + self.settle_long();
         self.look_at_jobs();
         let begins = begins(&self.cluster.workspace);
         let times = times_begun(&begins);
         println!("{}", Figures::of(&self.notes, &begins, times.len()));
-        let wrong = self.wrong();
+        let repeated = repetitions(&begins, &self.notes.harms);
+        for repetition in repeated.iter().skip(self.told) {
+            println!("{repetition}");
+        }
+        println!("repetitions by cause: {:?}", by_kind(&repeated));
+        let unexplained = repeated.iter().filter(|each| each.harm.is_none()).count() as u64;
+        self.told = repeated.len();
         let again = |content: &&String| times.get(content.as_str()).is_some_and(|times| *times > 1);
         Counters {
             attempted: begins.len() as u64,
@@ -274,6 +379,8 @@ impl ChaosScenario {
             lost: wrong,
             recovered: self.inputs.values().filter(again).count() as u64,
             unexpected: self.unexpected,
+            innocents: self.innocents,
+            unexplained,
             duplicated: self.duplicated,
         }
     }
@@ -287,6 +394,7 @@ impl ChaosScenario {
                 self.wonder(&format!("a job: {job}"));
             }
             if self.seen.insert(id.clone()) {
+                self.innocents += job["datums"]["failed"].as_u64().unwrap_or_default();
                 self.acknowledge(&id);
             }
         }

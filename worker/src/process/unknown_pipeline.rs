@@ -1,4 +1,4 @@
-//! A worker of a pipeline that its store does not know: the name is mistyped, or its first job is still to come.
+//! A worker of a pipeline unknown to the store: the name is mistyped, or the first job is still to come.
 
 use anyhow::Context as _;
 use drover_shared::id::PipelineName;
@@ -10,8 +10,8 @@ use super::connect::NO_STORE;
 /// How many of the store's pipelines are named.
 const MOST_NAMED: usize = 5;
 
-/// Says which of the pipelines the store does not know, and notes that their queues may be idle: the worker is about to
-/// declare them.
+/// Names the pipelines unknown to the store, and notes that the queues of these pipelines may be idle: the worker is about
+/// to declare the queues.
 pub(super) async fn note_unknown(
     ledger: &Ledger,
     pipelines: &[PipelineName],
@@ -33,7 +33,7 @@ pub(super) async fn note_unknown(
     Ok(())
 }
 
-/// The pipeline that is meant, or those that there are.
+/// The pipeline meant, or the known pipelines.
 fn hint(typed: &PipelineName, known: &[PipelineName]) -> String {
     let names: Vec<String> = known.iter().map(PipelineName::to_string).collect();
     match similar(typed.as_str(), names.iter().map(String::as_str)) {

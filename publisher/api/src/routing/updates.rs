@@ -1,4 +1,4 @@
-//! The updates from the feed to the event streams. A stream that is read slowly skips states, and never the last one.
+//! The updates from the feed to the event streams. A slow stream skips states of a subject, and never the last state.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,11 +23,11 @@ pub(crate) enum Subject {
 pub(crate) enum Update {
     /// The state of the broker changed: every client gets a new `hello` event.
     Session,
-    /// A job or pipeline changed: kind of the event, and its data.
+    /// A job or pipeline changed: kind and data of the event.
     Resource(&'static str, Arc<str>),
 }
 
-/// The newest update of each subject, in the order of their arrival.
+/// The newest update of each subject, in the order of arrival.
 #[derive(Debug)]
 pub(crate) struct Updates {
     kept: Mutex<KeptUpdates>,
@@ -76,7 +76,7 @@ impl Updates {
         self.newest.send_replace(number);
     }
 
-    /// The next update that the subscription has not returned yet. Cancel-safe.
+    /// The next update of the subscription. Cancel-safe.
     pub(crate) async fn next(&self, subscription: &mut UpdateSubscription) -> Option<Update> {
         loop {
             let newest = *subscription.newest.borrow_and_update();

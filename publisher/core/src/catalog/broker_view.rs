@@ -12,10 +12,10 @@ pub struct BrokerView {
     pub link: Link,
     /// Processes that lead the pipeline, or would at once.
     pub coordinators: u32,
-    /// Without coordinators: the service that led the pipeline last, if that service is still connected. It is about to
-    /// lead again, or the broker cannot serve it.
+    /// Without coordinators: the last leader of the pipeline, if still connected. The leader is about to try again, or the
+    /// broker cannot serve the reports queue.
     pub connected_leader: Option<String>,
-    /// Workers connected to its queue.
+    /// Workers connected to the datums queue.
     pub workers: u32,
     /// Messages ready for delivery.
     pub ready: u64,

@@ -1,4 +1,4 @@
-//! The queues of pipelines that were deleted, or that the store does not know.
+//! The queues of deleted pipelines, and of pipelines unknown to the store.
 
 use drover_shared::id::PipelineName;
 use drover_shared::ledger::{IdleQueues, IdleReason, Ledger};
@@ -8,10 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::ClusterError;
 
-/// How long the queues of an unknown pipeline stay: its first job may be about to be published.
+/// How long the queues of an unknown pipeline stay: a first job may be about to be published.
 const GRACE: SignedDuration = SignedDuration::from_mins(10);
 
-/// What the store knows about a pipeline.
+/// The knowledge of the store about a pipeline.
 #[derive(Clone, Copy, Debug)]
 struct Knowledge {
     is_registered: bool,
@@ -23,11 +23,11 @@ struct Knowledge {
 /// The fate of the queues of a pipeline.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Fate {
-    /// The pipeline needs them.
+    /// The pipeline needs the queues.
     Keep,
-    /// It is too early to say.
+    /// Too early to say.
     Wait,
-    /// No process needs them.
+    /// No process needs the queues.
     Delete,
 }
 
@@ -57,17 +57,22 @@ async fn knowledge(ledger: &Ledger, pipeline: &PipelineName) -> Result<Knowledge
 
 /// Pure.
 fn fate(idle: &IdleQueues, knowledge: Knowledge, now: Timestamp) -> Fate {
-    match idle.reason {
-        _ if knowledge.is_registered => Fate::Keep,
-        IdleReason::Deleted if knowledge.has_open_jobs => Fate::Wait,
-        IdleReason::Deleted => Fate::Delete,
-        IdleReason::Unknown if knowledge.is_known => Fate::Keep,
-        IdleReason::Unknown if now.duration_since(idle.since) < GRACE => Fate::Wait,
-        IdleReason::Unknown => Fate::Delete,
+    let is_needed = match idle.reason {
+        IdleReason::Deleted => knowledge.is_registered,
+        IdleReason::Unknown => knowledge.is_registered || knowledge.is_known,
+    };
+    let is_early = match idle.reason {
+        IdleReason::Deleted => knowledge.has_open_jobs,
+        IdleReason::Unknown => now.duration_since(idle.since) < GRACE,
+    };
+    match (is_needed, is_early) {
+        (true, _) => Fate::Keep,
+        (false, true) => Fate::Wait,
+        (false, false) => Fate::Delete,
     }
 }
 
-/// Deletes the queues, unless a process consumes them; true if nothing is left to do.
+/// Deletes the queues, unless a process consumes them; true if the note is settled.
 async fn delete(idle: &IdleQueues, broker: &dyn Broker) -> Result<bool, QueueError> {
     let pipeline = &idle.pipeline;
     match broker.declare(pipeline).await {
@@ -97,9 +102,9 @@ mod tests {
 
     #[test]
     fn only_queues_that_nobody_needs_are_deleted() {
+        use IdleReason::{Deleted, Unknown};
         let now = Timestamp::now();
         let (young, old) = (now - GRACE / 2, now - GRACE * 2);
-        use IdleReason::{Deleted, Unknown};
         let rows = [
             // reason, since, registered, open jobs, known
             (Deleted, young, false, false, true, Fate::Delete),

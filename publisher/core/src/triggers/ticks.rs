@@ -9,15 +9,15 @@ use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 const AT_ONCE: usize = 1000;
 
 /// How far a tick may lie in the future and still count as made: the clocks of two machines differ, and a clock may be set
-/// back a little. A tick further ahead comes from a clock that was wrong, and the schedule must not wait for it.
+/// back a little. A tick further ahead comes from a wrong clock, and the schedule must not wait for such a tick.
 const SKEW: SignedDuration = SignedDuration::from_mins(1);
 
 /// The consequence of a look at a clock.
 #[derive(Debug, PartialEq)]
 struct ClockStep {
-    /// Ticks to write now, oldest first; those that were missed, too.
+    /// Due and missed ticks, oldest first.
     due: Vec<Timestamp>,
-    /// The tick after them; not after the present if more ticks were missed than a step writes.
+    /// The tick after the due ticks; in the past if more ticks were missed than a step writes.
     next: Option<Timestamp>,
 }
 
@@ -70,7 +70,7 @@ fn made(names: &[String]) -> Vec<Timestamp> {
     names.iter().filter_map(|name| name.parse().ok()).collect()
 }
 
-/// Pure: what is due, given the ticks that were made.
+/// Pure: the due ticks, given the ticks so far.
 fn step(clock: &CronInput, made: &[Timestamp], created: Timestamp, now: Timestamp) -> ClockStep {
     let last = last_tick(clock, made, created, now);
     let (due, next) = if clock.overwrite {
@@ -96,7 +96,7 @@ fn last_tick(
     }
 }
 
-/// The newest tick, without those that are too far in the future.
+/// The newest tick, without ticks too far in the future.
 fn newest(schedule: &Schedule, made: &[Timestamp], now: Timestamp) -> Option<Timestamp> {
     let is_coming = |tick: Timestamp| {
         tick.duration_since(now) <= SKEW && schedule.next(now).is_none_or(|next| tick <= next)
@@ -273,11 +273,20 @@ mod tests {
         (due, next.map(|next| next.to_string()))
     }
 
+    /// A clock, the ticks that were made, the present, the due ticks, and the next tick.
+    type StepRow = (
+        &'static str,
+        &'static [&'static str],
+        &'static str,
+        &'static [&'static str],
+        &'static str,
+    );
+
     #[test]
     fn whatever_time_jumps_and_earlier_ticks_are_the_next_tick_is_right() {
         let hourly = "spec: '@hourly'";
         let alone = "spec: '@hourly', overwrite: true";
-        let rows: [(&str, &[&str], &str, &[&str], &str); 9] = [
+        let rows: [StepRow; 9] = [
             // The clock of another machine is a little ahead, or the own one was set back.
             (
                 hourly,

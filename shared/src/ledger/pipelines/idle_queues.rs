@@ -1,4 +1,4 @@
-//! Queues that no process may need any more. A service deletes them at the broker.
+//! Notes about idle queues, to be deleted at the broker by a service.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use crate::store::{StoreError, layout};
 pub enum IdleReason {
     /// The registered pipeline was deleted.
     Deleted,
-    /// A worker declared the queues of a pipeline that the store does not know.
+    /// A worker declared the queues of a pipeline unknown to the store.
     Unknown,
 }
 
@@ -23,7 +23,7 @@ pub enum IdleReason {
 pub struct IdleQueues {
     /// The pipeline.
     pub pipeline: PipelineName,
-    /// Why its queues may be idle.
+    /// Why the queues may be idle.
     pub reason: IdleReason,
     /// Time of the note.
     pub since: Timestamp,

@@ -75,7 +75,7 @@ impl Model<'_> {
         )
     }
 
-    /// Whether a whole minute is a tick.
+    /// True if a whole minute is a tick.
     fn is_tick(&self, time: Timestamp) -> bool {
         let local = self.zone.to_datetime(time);
         if self.is_interval() {
@@ -93,7 +93,7 @@ impl Model<'_> {
             if self.strikes(skipped) {
                 return true;
             }
-            skipped = skipped + 1.minute();
+            skipped += 1.minute();
         }
         false
     }

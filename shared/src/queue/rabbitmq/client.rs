@@ -126,8 +126,8 @@ impl RabbitMq {
         .await
     }
 
-    /// True if the queue answers: its leader is up, which needs a majority of the nodes that hold it. A passive declaration
-    /// does not tell. A broker that cannot serve the queue may close the connection of the client, so this is for
+    /// True if the queue answers: the queue's leader is up, by a majority of the nodes with the queue. A passive declaration
+    /// does not tell. A broker that cannot serve the queue may close the connection of the client, so the call is for
     /// clients without consumers.
     pub async fn answers(&self, queue: &Queue, limit: Duration) -> bool {
         let asked = run_operation(&self.consuming, queue, |channel| {

@@ -33,7 +33,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// and gives an attempt 60 seconds.
 const REQUEST_LIFETIME: Duration = Duration::from_secs(100);
 
-/// What a publication wrote, or why the job fails.
+/// The outcome of a publication: the written files, or the reason why the job fails.
 type Published = Result<OutputSummary, OutputError>;
 
 /// A publication. Owns all its data, so a publication ends in order even if the job is given up meanwhile.
