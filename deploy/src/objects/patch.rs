@@ -1,4 +1,4 @@
-//! Applies `pod_spec` and then `pod_patch` to the pod, where the operator allows it: users who may create pipelines need not be
+//! Applies `pod_spec` and then `pod_patch` to the pod, where the operator allows changes: users who may create pipelines need not be
 //! trusted with the nodes of the cluster.
 
 use json_patch::Patch;

@@ -169,7 +169,7 @@ pub struct WorkerArgs {
     #[arg(long, env = "DROVER_STORE_CLAIM", value_name = "NAME")]
     pub store_claim: Option<String>,
 
-    /// Further Secrets that no pipeline may name, separated by commas; those of the broker, the store and images are
+    /// Further Secrets that no pipeline may name, separated by commas; the Secrets of the broker, the store and images are
     /// protected anyway
     #[arg(
         long = "protected-secret",
@@ -180,7 +180,7 @@ pub struct WorkerArgs {
     )]
     pub protected_secrets: Vec<String>,
 
-    /// Let pipelines change their pods by `pod_spec` and `pod_patch`, which can make them privileged and show them the
+    /// Let pipelines change their pods by `pod_spec` and `pod_patch`, which can make pods privileged and show pods the
     /// files of nodes
     #[arg(
         long,

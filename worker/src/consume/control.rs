@@ -21,8 +21,8 @@ use crate::jobs::StoppedJob;
 /// Time limit of the answer to an inquiry; the leader does not wait longer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Most control messages handled at the same time. Whoever reaches the broker can send any number; what is dropped comes again,
-/// since leaders repeat themselves.
+/// Most control messages handled at the same time. A stranger at the broker can send any number; dropped messages of leaders are
+/// repeated.
 const MOST_HANDLED: usize = 64;
 
 /// Handles control messages for ever.
@@ -155,9 +155,9 @@ async fn release_job(
     }
 }
 
-/// Answers an inquiry with the datums of the job that the current worker holds. The answer is a message of its own, as an
-/// older leader does not understand it. An older leader asks without an authentication code, and gets an answer; only an
-/// authentic inquiry tells the term.
+/// Answers an inquiry with the datums of the job that the current worker holds. The answer is a separate message, as an
+/// older leader does not understand answers among reports. An older leader asks without an authentication code, and gets an
+/// answer; only an authentic inquiry tells the term.
 async fn report_held(inquiry: Inquiry, message: &[u8], context: &WorkerContext) {
     let key = match context.jobs.key(inquiry.job).await {
         Ok(key) => key,

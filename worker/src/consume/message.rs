@@ -327,7 +327,7 @@ async fn job(id: JobId, context: &WorkerContext) -> Result<Arc<Job>, MessageErro
     })
 }
 
-/// The task, as far as it is believed.
+/// The believed part of the task.
 async fn trusted_task(
     task: Task,
     body: &[u8],
@@ -338,7 +338,7 @@ async fn trusted_task(
     trusted.ok_or_else(|| MessageError::Reject(FORGED.to_owned()))
 }
 
-/// The datums of a task that are to be done. A network file system may show a segment late, so missing datums are no reason
+/// The datums of a task, without skipped datums. A network file system may show a segment late, so missing datums are no reason
 /// for a rejection at first.
 async fn datums(
     datums: TrustedDatums,

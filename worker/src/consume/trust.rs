@@ -1,9 +1,9 @@
 //! How far a task is believed.
 //!
-//! A task with the authentication code of the job's key comes from a leader of the job, and counts as it is. A task without
-//! a code comes from an older Drover, or from a stranger at the broker: only the indexes of its datums count. The datums are
-//! then those of the manifest, and their verdicts are looked up first. So a stranger makes a worker do at most what the job
-//! demands anyway. A task with a wrong code is refused.
+//! A task with the authentication code of the job's key comes from a leader of the job, and is believed. A task without a code
+//! comes from an older Drover, or from a stranger at the broker: only the indexes of the datums count. The datums are read
+//! from the manifest, and verdicts are looked up first. So a stranger makes a worker do no more than the job demands. A task
+//! with a wrong code is refused.
 
 use drover_shared::datum::{Datum, IndexRanges};
 use drover_shared::job::JobKey;
@@ -13,7 +13,7 @@ use drover_shared::wire::{Authenticity, ManifestRange, Task, TaskDatums, Trace, 
 pub(super) const FORGED: &str =
     "the authentication code of the task is wrong: the sender does not have the key of the job";
 
-/// A task, as far as it is believed.
+/// The believed part of a task.
 #[derive(Debug, PartialEq)]
 pub(super) struct TrustedTask {
     pub(super) datums: TrustedDatums,
@@ -26,7 +26,7 @@ pub(super) struct TrustedTask {
 /// The datums of a task.
 #[derive(Debug, PartialEq)]
 pub(super) enum TrustedDatums {
-    /// As a leader of the job sent them.
+    /// From a leader of the job.
     Sent(Vec<Datum>),
     /// In a segment of the manifest.
     InSegment(ManifestRange),
@@ -34,8 +34,8 @@ pub(super) enum TrustedDatums {
     InManifest(IndexRanges),
 }
 
-/// The task that was decoded from `body`, as far as it is believed; none if its code is wrong. Without a key, which the
-/// store lacks only for a job of an older Drover, every task counts as one without a code.
+/// The believed part of the task decoded from `body`; none if the code is wrong. Without a key, which the store lacks only for
+/// a job of an older Drover, every task counts as a task without a code.
 pub(super) fn trusted(task: Task, body: &[u8], key: Option<&JobKey>) -> Option<TrustedTask> {
     match key.map_or(Authenticity::Unsigned, |key| authenticity(body, key)) {
         Authenticity::Authentic => Some(as_sent(task)),

@@ -212,7 +212,7 @@ impl Jobs {
         Ok(Some(StoppedJob { pipeline, key }))
     }
 
-    /// The key of a job, from memory if the worker has met the job lately. A job of an older Drover may get its key later.
+    /// The key of a job, from memory if the worker has met the job lately. A job of an older Drover may get a key later.
     pub(crate) async fn key(&self, id: JobId) -> Result<Option<JobKey>, StoreError> {
         let recent = self.recent.lock().await;
         let known = recent.iter().find(|job| job.id == id);

@@ -81,7 +81,7 @@ impl LeaderService {
         }
     }
 
-    /// Follows a hint. Whoever reaches the broker can name any number of pipelines, so the store decides which of them exist.
+    /// Follows a hint. A stranger at the broker can name any number of pipelines, so the store decides which pipelines exist.
     async fn apply_hint(&mut self, body: &[u8]) {
         let pipeline = match decode(body) {
             Ok(Message::Control(Control::Submitted { pipeline, .. })) => pipeline,

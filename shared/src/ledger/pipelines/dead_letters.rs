@@ -12,7 +12,7 @@ use crate::store::{StoreError, layout};
 /// Longest saved part of a message.
 const MAX_TEXT_BYTES: usize = 64 * 1024;
 
-/// Dead letters kept for a pipeline: whoever reaches the broker can make any number of them.
+/// Dead letters kept for a pipeline: a stranger at the broker can make any number.
 const MAX_KEPT: usize = 1_000;
 
 /// A malformed message.
@@ -70,7 +70,7 @@ impl Ledger {
         let mut dead_letter = Vec::new();
         for name in names.iter().rev().take(most) {
             let key = folder.join(name)?;
-            // A dead letter that was removed meanwhile is one of too many.
+            // A dead letter may be removed meanwhile, as the oldest of too many.
             let kept = self.read_optional(&key, advice::DEAD_LETTER).await?;
             dead_letter.extend(kept);
         }

@@ -1,6 +1,6 @@
 //! Dead letters. Datums of the job that a worker rejected fail with the reason; those that the broker gave up on are
-//! published again; other messages are saved for inspection. A task without the authentication code of the job's key is one
-//! of these others: it ends nothing, and if an older leader published it, its datums count as lost and are published again.
+//! published again; further messages are saved for inspection. A task without the authentication code of the job's key is saved,
+//! too, and ends no datum. If an older leader published the task, the datums count as lost and are published again.
 
 use bytes::Bytes;
 use drover_shared::datum::{Cause, Datum, StageStats, Verdict, VerdictState};
@@ -29,7 +29,7 @@ pub(crate) enum DeadLetterOutcome {
     Again(Bytes),
 }
 
-/// Handles a dead letter of the pipeline; `key` is that of the running job.
+/// Handles a dead letter of the pipeline; `key` belongs to the running job.
 pub(crate) async fn handle_dead_letter(
     delivery: &Delivery,
     context: &JobContext,
