@@ -26,7 +26,9 @@ fn main() -> io::Result<()> {
     for file in files {
         let name = text(file.strip_prefix(&root).map_err(io::Error::other)?)?.to_owned();
         // The modules lie in folders, beside the main one.
-        if name == MAIN || name.contains('/') && name.ends_with(".js") {
+        if name == MAIN
+            || name.contains('/') && file.extension().is_some_and(|ending| ending == "js")
+        {
             modules.insert(name, fs::read_to_string(&file)?);
         } else {
             named.push((name, text(&file)?.to_owned()));

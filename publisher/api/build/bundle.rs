@@ -1,5 +1,5 @@
-//! Joins ES modules into one. Each module becomes a function that returns its exports, called once, after the modules that it
-//! imports.
+//! Joins ES modules into one. Each module becomes a function with the exports as its result, called once, after the imported
+//! modules.
 //!
 //! The modules keep to a few forms, and every other form is an error: `import { a, b as c } from "./x.js";`,
 //! `import * as x from "./x.js";`, and `export` before a `function`, `async function`, `class` or `const`.
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// Source of each module by its path.
 pub(crate) type Modules = BTreeMap<String, String>;
 
-/// The module `main` with all that it imports. Only `main` may await at its top.
+/// The module `main` with all imported ones. Only `main` may await at its top.
 pub(crate) fn bundle(main: &str, modules: &Modules) -> Result<String, String> {
     let mut bundled = String::new();
     let mut begun = Vec::new();
@@ -49,9 +49,15 @@ fn add(
     } else {
         let variable = variable(name);
         let exports = exports.join(", ");
-        bundled.push_str(&format!(
-            "const {variable} = (() => {{\n{body}return {{ {exports} }};\n}})();\n"
-        ));
+        bundled.extend([
+            "const ",
+            &variable,
+            " = (() => {\n",
+            &body,
+            "return { ",
+            &exports,
+            " };\n})();\n",
+        ]);
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     commands::answer_shell();
     match args::parse() {
         Ok(cli) => run(cli).into(),
-        Err(refusal) => commands::refuse(&refusal).into(),
+        Err(refusal) => commands::refuse(refusal).into(),
     }
 }
 

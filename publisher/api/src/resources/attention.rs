@@ -1,4 +1,4 @@
-//! Pipelines and jobs that need a person: what failed, what stands still, and why.
+//! Pipelines and jobs in need of a person: failures and standstills, with their reasons.
 
 use drover_shared::id::{JobId, PipelineName};
 use drover_shared::job::{JobRecord, JobState};
@@ -14,23 +14,23 @@ use crate::routing::error::Error;
 use crate::routing::route::ApiRequest;
 use drover_core::triggers::{PipelineOverview, PipelineState};
 
-/// Newest jobs that are looked at for pipelines that are not registered.
+/// Newest jobs in which failures of unregistered pipelines are looked for.
 const NEWEST_JOBS: usize = 100;
 /// Active jobs whose obstacles are looked for.
 const MOST_OPEN: usize = 20;
 
-/// All that needs a person, failures first.
+/// Everything in need of a person, failures first.
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct Attention {
     items: Vec<AttentionItem>,
 }
 
-/// A pipeline or job that needs a person.
+/// A pipeline or job in need of a person.
 #[derive(JsonSchema, Serialize)]
 struct AttentionItem {
     kind: AttentionKind,
     pipeline: PipelineName,
-    /// The job; null for a pipeline that cannot start one.
+    /// The job; null for a pipeline without a job.
     job: Option<JobId>,
     /// The reason.
     why: String,
@@ -101,7 +101,7 @@ async fn newest_jobs(api: &Api) -> Result<Vec<JobRecord>, Error> {
 fn of_pipeline(pipeline: &PipelineOverview) -> Option<AttentionItem> {
     match pipeline.state {
         PipelineState::Failed => failure(pipeline.last_job.as_ref()?),
-        // A pipeline that waits for its open job is told by the job.
+        // An open job tells of its pipeline.
         PipelineState::Waiting if pipeline.open_jobs.is_empty() => Some(AttentionItem {
             kind: AttentionKind::Waiting,
             pipeline: pipeline.pipeline.clone(),
@@ -113,7 +113,7 @@ fn of_pipeline(pipeline: &PipelineOverview) -> Option<AttentionItem> {
     }
 }
 
-/// The failure of a job; a job that a person stopped needs nobody.
+/// The failure of a job; a stopped job needs nobody.
 fn failure(job: &JobRecord) -> Option<AttentionItem> {
     (job.state == JobState::Failure).then(|| AttentionItem {
         kind: AttentionKind::Failed,

@@ -16,9 +16,9 @@ use crate::routing::api::Api;
 use crate::routing::error::Error;
 use crate::routing::route::ApiRequest;
 
-/// Largest job that is compared.
+/// Largest compared job.
 const MAX_DATUMS: u64 = 200_000;
-/// Datums of each kind that are named.
+/// Named datums of each kind.
 const MAX_NAMED: usize = 100;
 
 /// The job to compare with.
@@ -31,17 +31,17 @@ pub(crate) struct ChangesQuery {
 /// Differences from an earlier job.
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct Changes {
-    /// The earlier job; null if there is none.
+    /// The earlier job; null without an earlier job.
     with: Option<JobRecord>,
-    /// Number of datums that are equal in both jobs.
+    /// Number of equal datums.
     same: u64,
     /// Datums of equal inputs whose content, command or code differs.
     changed: ChangedDatums,
-    /// Datums that only the later job has.
+    /// Datums of the later job alone.
     added: ChangedDatums,
-    /// Datums that only the earlier job has, by their places there.
+    /// Datums of the earlier job alone, by their places there.
     removed: ChangedDatums,
-    /// Fields of the spec that differ.
+    /// Differing fields of the spec.
     spec: Vec<ChangedField>,
 }
 
@@ -177,7 +177,7 @@ async fn datums_of(
     Ok(datums)
 }
 
-/// The fields of two specs that differ.
+/// The differing fields of two specs.
 fn fields(before: &Value, after: &Value) -> Vec<ChangedField> {
     let (mut old, mut new) = (BTreeMap::new(), BTreeMap::new());
     leaves(before, String::new(), &mut old);
@@ -194,7 +194,7 @@ fn fields(before: &Value, after: &Value) -> Vec<ChangedField> {
     changed.collect()
 }
 
-/// The values of an object that are no objects, by their paths.
+/// The plain values and lists of an object, by their paths.
 fn leaves(value: &Value, path: String, found: &mut BTreeMap<String, String>) {
     match value {
         Value::Object(fields) => {

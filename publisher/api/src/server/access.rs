@@ -139,8 +139,8 @@ impl Access {
     }
 }
 
-/// The client of a permitted request, for the audit log: `full 3f9a01bc` is the role and the beginning of the hash of the
-/// token's hash, from which nobody learns the token.
+/// The client of a permitted request, for the audit log: `full 3f9a01bc` is the role and the beginning of a hash of the
+/// token's hash, which reveals nothing about the token.
 #[derive(Clone, Debug)]
 pub(crate) struct Who(pub(crate) String);
 

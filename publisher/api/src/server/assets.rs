@@ -13,7 +13,7 @@ use crate::routing::error::Error;
 /// Name and content of each file, sorted by name.
 pub(crate) const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/page.rs"));
 
-/// Name of the document that shows every view.
+/// Name of the document of all views.
 const INDEX: &str = "index.html";
 
 /// First segments of the addresses of views.
@@ -58,7 +58,7 @@ impl Assets {
                 .into_response();
         }
         let path = uri.path();
-        // A router removes the base path, except where nothing but a slash follows.
+        // A router removes the base path, except before a single slash.
         let path = path.strip_prefix(&*self.base).unwrap_or(path);
         let path = path.trim_start_matches('/');
         let first = path.split('/').next().unwrap_or_default();
@@ -107,7 +107,7 @@ fn answer(name: &str, content: Cow<'static, [u8]>, tag: &str, headers: &HeaderMa
         (ETAG, tag.to_owned()),
         (CACHE_CONTROL, "no-cache".to_owned()),
     ];
-    // A proxy that compresses makes a weak tag of it.
+    // A compressing proxy makes the tag weak.
     let is_known = |known: &axum::http::HeaderValue| {
         known
             .to_str()

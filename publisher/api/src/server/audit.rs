@@ -1,4 +1,4 @@
-//! Middleware that notes every permitted action in the audit log.
+//! Middleware: notes every permitted action in the audit log.
 
 use axum::extract::{Request, State};
 use axum::http::Method;
@@ -10,10 +10,10 @@ use jiff::Timestamp;
 use super::access::Who;
 use crate::routing::api::Api;
 
-/// Longest path that is noted, in characters.
+/// Longest noted path, in characters.
 const MAX_PATH: usize = 300;
 
-/// Notes requests that change something, with the status of the answer.
+/// Notes changing requests, with the status of the answer.
 pub(crate) async fn note(State(api): State<Api>, request: Request, next: Next) -> Response {
     let is_action = !matches!(*request.method(), Method::GET | Method::HEAD);
     let who = request.extensions().get::<Who>().cloned();

@@ -73,7 +73,7 @@ impl Server {
         })
     }
 
-    /// Also serves below a path, for a reverse proxy that passes the path on; links of the page begin with the path.
+    /// Also serves below a path, for reverse proxies; links of the page begin with the path.
     #[must_use]
     pub fn below(self, base: BasePath) -> Self {
         Self { base, ..self }
@@ -94,7 +94,7 @@ impl Server {
     }
 }
 
-/// The router for the requests of a proxy that passes the base path on, and of one that removes it.
+/// The router for proxies, with and without the base path in their requests.
 pub(crate) fn router_below(base: &BasePath, api: Api, access: Access) -> Router {
     let router = router(base, api, access);
     if base.as_str().is_empty() {

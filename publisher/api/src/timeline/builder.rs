@@ -42,10 +42,10 @@ struct WorkerTotals {
     failed: Vec<f64>,
 }
 
-/// Read ends that also stand for the unread segments after them.
+/// Read ends, standing for the unread segments after them too.
 struct Stretch<'a> {
     ends: &'a [EndedDatum],
-    /// Number of datums that each end stands for.
+    /// Number of datums for each end.
     weight: f64,
     /// The end of the unread segments, if there are any.
     until: Option<Timestamp>,
@@ -199,10 +199,10 @@ impl TimelineBuilder {
     }
 }
 
-/// The read segments with the time that each covers: its own, and that of unread segments until the next one that was read.
+/// The read segments, each with the time up to the next read segment.
 fn stretches(sample: &Sample) -> Vec<Stretch<'_>> {
     let mut stretches: Vec<(Stretch<'_>, u64, u64)> = Vec::new();
-    // Unread segments before the first one that was read count for that one.
+    // Unread segments at the beginning count for the first read segment.
     let mut unread = 0;
     for (segment, ends) in &sample.segments {
         let ends = ends.as_deref().filter(|ends| !ends.is_empty());

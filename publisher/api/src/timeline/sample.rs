@@ -1,7 +1,7 @@
 //! The ends of a job's datums, read segment by segment and remembered.
 //!
-//! A sealed segment never changes, so each is read once. Where the time of a request does not suffice for all, the answer is
-//! an estimate, and the next request reads on.
+//! A sealed segment never changes, so each is read once. If the time of a request does not suffice for all segments, the
+//! answer is an estimate, and the next request reads on.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,9 +12,9 @@ use drover_shared::ledger::{Ledger, Segment};
 use drover_shared::store::StoreError;
 use jiff::Timestamp;
 
-/// Approximate number of verdicts that are decoded of a large job, more than a chart can show.
+/// Approximate number of decoded verdicts of a large job, more than a chart can show.
 const SAMPLED_VERDICTS: u64 = 50_000;
-/// The number of jobs whose samples are remembered.
+/// The number of remembered samples.
 const REMEMBERED_JOBS: usize = 8;
 
 /// An ended datum, as much of it as a chart needs.
@@ -46,7 +46,7 @@ impl EndedDatum {
             process_time_s + upload_time_s,
             download_time_s + process_time_s + upload_time_s,
         );
-        // A worker that was not asked for times has none; the time since the claim is the best there is.
+        // Without times of the worker, the time since the claim is the best there is.
         let is_timed = latency > 0.0;
         Self {
             finished: verdict.finished,
@@ -58,18 +58,18 @@ impl EndedDatum {
     }
 }
 
-/// A segment with the ends that are known of it; none for a segment that was not read.
+/// A segment with its known ends; none for an unread segment.
 pub(super) type SampledSegment = (Segment, Option<Vec<EndedDatum>>);
 
 /// The sample of a job.
 pub(crate) struct Sample {
     /// All segments, in order.
     pub(super) segments: Vec<SampledSegment>,
-    /// Number of datums that each end stands for.
+    /// Number of datums for each end.
     pub(super) step: u64,
 }
 
-/// The segments of a job that were read.
+/// The read segments of a job.
 #[derive(Default)]
 struct KnownSegments {
     step: u64,
@@ -107,7 +107,7 @@ impl KnownSegments {
     }
 }
 
-/// The samples of the jobs that were asked for lately.
+/// The samples of recent requests.
 #[derive(Default)]
 pub(crate) struct SampleCache(Mutex<VecDeque<(JobId, KnownSegments)>>);
 
@@ -178,8 +178,8 @@ impl SampleCache {
     }
 }
 
-/// The segments to read: open ones first, in which a job is at work, then unknown sealed ones in an order of which every
-/// prefix is spread evenly over the job.
+/// The segments to read: first the open ones, then unknown sealed ones in an order of which every prefix is spread evenly
+/// over the job.
 fn to_read(
     segments: &[Segment],
     sealed: &HashSet<u64>,

@@ -58,6 +58,12 @@ pub(super) fn rewrite(mut words: Vec<std::ffi::OsString>) -> Vec<std::ffi::OsStr
     words
 }
 
+/// Removes clap's guess at a command, which is by similar letters, where there is advice by meaning.
+pub fn without_guess(mut error: clap::Error) -> clap::Error {
+    error.remove(ContextKind::SuggestedSubcommand);
+    error
+}
+
 /// Advice for an error of clap; none if clap's text is enough.
 pub fn advice(error: &clap::Error, words: &[String]) -> Option<String> {
     match error.kind() {
@@ -136,6 +142,23 @@ mod tests {
         for (paths, expected) in rows {
             assert_eq!(pattern(paths).as_deref(), expected, "{paths:?}");
         }
+    }
+
+    #[test]
+    fn a_foreign_verb_gets_advice_instead_of_a_guess() {
+        use clap::Parser;
+        let words = ["drover".to_owned(), "status".to_owned()];
+        let error = crate::args::Cli::try_parse_from(&words).unwrap_err();
+        assert!(
+            error.to_string().contains("tip:"),
+            "the guess is clap's: {error}"
+        );
+        assert!(advice(&error, &words).is_some_and(|advice| advice.contains("drover jobs")));
+        let shown = without_guess(error).to_string();
+        assert!(
+            !shown.contains("tip:") && shown.contains("status"),
+            "{shown}"
+        );
     }
 
     #[test]

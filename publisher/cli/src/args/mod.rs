@@ -16,7 +16,7 @@ mod values;
 pub use cli::{Cli, Command, Common};
 pub use cluster::{Probe, Publish, Serve};
 pub use command::OneLiner;
-pub use hints::advice;
+pub use hints::{advice, without_guess};
 pub use inspect::{Datums, Explain, Job, Jobs, Logs, Report, Stop, Wait};
 pub use parse::{is_help, parse, typed_words, wants_json};
 pub use pipelines::{

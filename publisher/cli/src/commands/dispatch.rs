@@ -40,12 +40,16 @@ pub async fn execute(cli: Cli) -> Exit {
 }
 
 /// Prints clap's error, or the requested help.
-pub fn refuse(refusal: &clap::Error) -> Exit {
-    if args::is_help(refusal) {
+pub fn refuse(refusal: clap::Error) -> Exit {
+    if args::is_help(&refusal) {
         let _ = refusal.print();
         return Exit::Success;
     }
-    let advice = args::advice(refusal, &args::typed_words());
+    let advice = args::advice(&refusal, &args::typed_words());
+    let refusal = match advice {
+        Some(_) => args::without_guess(refusal),
+        None => refusal,
+    };
     if args::wants_json() {
         render::usage_as_json(
             &refusal.to_string(),

@@ -17,7 +17,7 @@ pub struct Snapshot {
     pub expanded: bool,
     /// Datums that wait for a worker, published or not.
     pub queued: u64,
-    /// Number of datums that run. Those that are too short to be reported are counted by the time that they take.
+    /// Number of running datums. Very short datums are counted by their time.
     pub running_count: u64,
     /// Running datums, oldest first, at most [`Snapshot::MOST_RUNNING`]. Very short attempts are left out.
     pub running: Vec<RunningDatum>,

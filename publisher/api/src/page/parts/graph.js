@@ -57,7 +57,7 @@ function box(node, here, edges) {
   const look = `node ${node.kind}${here ? " here" : ""}`;
   const props = { class: look, transform: `translate(${node.x},${node.y})`, key: node.id };
   if (node.kind !== "pipeline") return s("g", { ...props, role: "img", "aria-label": says }, content);
-  return s("a", { ...props, href: `/pipelines/${node.id}`, "aria-label": says }, content);
+  return s("a", { ...props, href: `/pipelines/${node.id}` }, content);
 }
 
 function secondLine(node) {

@@ -8,7 +8,7 @@ import { h } from "../core/dom.js";
  */
 export function table({ caption, columns, rows, keyOf, empty }) {
   if (rows.length === 0) return h("div", { class: "empty" }, empty);
-  return h("div", { class: "table-box", role: "region", "aria-label": caption, tabindex: -1 },
+  return h("div", { class: "table-box", role: "group", "aria-label": caption, tabindex: -1 },
     h("table", { on: { keydown: walk } },
       h("caption", { class: "sr" }, caption),
       h("thead", {}, h("tr", {}, columns.map((column) => h("th", { scope: "col", class: column.class }, column.head)))),

@@ -65,8 +65,8 @@ pub(crate) async fn list(
     let page = &names[from..names.len().min(from + query.limit.get())];
     let next = page.last().filter(|_| from + page.len() < names.len());
     let read = page
-        .to_vec()
-        .into_iter()
+        .iter()
+        .cloned()
         .map(|name| entry(store.clone(), key.clone(), name));
     Ok(FolderPage {
         next: next.cloned(),

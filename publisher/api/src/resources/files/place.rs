@@ -1,4 +1,4 @@
-//! Where a file lies, and what keeps a request inside the data of the store.
+//! The place of a file, inside the data of the store.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 
 use crate::routing::error::Error;
 
-/// The largest object of a bucket that is fetched for a client, since the service keeps a copy meanwhile.
+/// The largest object fetched from a bucket for a client; the service keeps a copy meanwhile.
 const MAX_FETCHED_BYTES: u64 = 256 * 1024 * 1024;
 
 /// The key of a path below the store. Drover's own records are not data.
@@ -66,7 +66,7 @@ fn open_inside(root: &Path, path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Checks that a folder of the store is data of the store after all links are followed.
+/// Checks that a folder is data of the store, with all links followed.
 pub(super) fn check_folder(store: &Store, key: &StoreKey) -> Result<(), Error> {
     let (Some(root), Some(path)) = (store.local_root(), store.local_path(key)) else {
         return Ok(());

@@ -1,4 +1,4 @@
-//! `drover import pachyderm`: writes specs that run here from what `pachctl` prints or extracts.
+//! `drover import pachyderm`: makes specs of the output of `pachctl`.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -42,7 +42,7 @@ pub(crate) fn import(typed: &Import, context: &Context) -> anyhow::Result<Exit> 
     }
     Err(UsageError::Spec {
         findings,
-        // Lines of what `pachctl` printed would not help: the findings are about the specs in it.
+        // The findings are about translated specs, so lines of the input would not help.
         sources: Vec::new(),
     }
     .into())
@@ -70,7 +70,7 @@ fn write(imported: &[Imported], files: &PachydermFiles, context: &Context) -> an
     Ok(())
 }
 
-/// Writes a file that does not exist yet.
+/// Writes a new file.
 fn create(path: &Path, text: &str) -> anyhow::Result<()> {
     let created = OpenOptions::new().write(true).create_new(true).open(path);
     let written = created.and_then(|mut file| file.write_all(text.as_bytes()));

@@ -1,4 +1,4 @@
-//! Pure: how many datums run that are too short to be reported as running.
+//! Pure: the number of running datums too short for a report of their start.
 
 use std::time::Instant;
 
@@ -6,11 +6,10 @@ use drover_shared::datum::Verdict;
 
 use super::rate::Rate;
 
-/// Longest time of an attempt that workers do not report, with a margin, in milliseconds.
+/// Longest time of an unreported attempt, with a margin, in milliseconds.
 const SHORT_MS: f64 = 250.0;
 
-/// Datums that ended without having been reported. The time that they took in a second is the number of them that run at
-/// the same time.
+/// Datums without a report of their start. Their time in a second is the number of datums running at the same time.
 #[derive(Debug, Default)]
 pub(crate) struct ShortDatums {
     busy_ms: f64,

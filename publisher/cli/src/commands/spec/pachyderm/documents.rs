@@ -1,8 +1,8 @@
-//! The documents of a text: JSON one after another, as `pachctl` prints them, or YAML.
+//! The documents of a text: JSON one after another, as printed by `pachctl`, or YAML.
 
 use serde_json::{Deserializer, Value};
 
-/// All values of a text; the reason if it is neither JSON nor YAML.
+/// All values of a text; the reason if the text is neither JSON nor YAML.
 pub(super) fn documents(text: &str) -> Result<Vec<Value>, String> {
     let stream: Result<Vec<Value>, _> = Deserializer::from_str(text).into_iter().collect();
     match stream {
@@ -14,7 +14,7 @@ pub(super) fn documents(text: &str) -> Result<Vec<Value>, String> {
     }
 }
 
-/// The pipelines in a value: a spec itself, what `inspect pipeline` and `list pipeline` print, the operations of `extract`,
+/// The pipelines in a value: a spec, the output of `inspect pipeline` and `list pipeline`, the operations of `extract`,
 /// and lists of these. Anything else, such as repos and commits, is passed over.
 pub(super) fn pipelines(value: Value, found: &mut Vec<Value>) {
     match value {
@@ -51,7 +51,7 @@ pub(super) fn pipelines(value: Value, found: &mut Vec<Value>) {
     }
 }
 
-/// True for `{"name": "edges"}`, which makes an object a spec or a description of a pipeline.
+/// True for `{"name": "edges"}`, the mark of a spec or of a description of a pipeline.
 fn is_name(pipeline: &Value) -> bool {
     pipeline.get("name").is_some_and(Value::is_string) && pipeline.get("transform").is_none()
 }

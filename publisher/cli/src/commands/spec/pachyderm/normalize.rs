@@ -1,8 +1,8 @@
-//! From the description of a pipeline to the spec in it.
+//! From the description of a pipeline to the contained spec.
 
 use serde_json::{Map, Value};
 
-/// State that the server adds to a spec: no part of what the author wrote.
+/// State added by the server, no part of the author's text.
 const STATE: &[&str] = &[
     "auth_token",
     "commit_time",
@@ -30,7 +30,7 @@ const STATE: &[&str] = &[
     "workers_requested",
 ];
 
-/// Fields that hold whole numbers, which the JSON of protobuf writes as text.
+/// Fields of whole numbers, written as text in the JSON of protobuf.
 const NUMBERS: &[&str] = &[
     "constant",
     "datum_tries",
@@ -43,8 +43,8 @@ const NUMBERS: &[&str] = &[
     "uid",
 ];
 
-/// The spec of a description, in `snake_case`: the text that the author wrote if the server kept it, else the fields of the
-/// description without state, without defaults that say nothing, and with numbers as numbers.
+/// The spec of a description, in `snake_case`: the author's text if the server kept that text, else the fields of the
+/// description without state and plain defaults, and with numbers as numbers.
 pub(super) fn spec(described: Value) -> Value {
     let Value::Object(mut fields) = snake_cased(described) else {
         return Value::Null;
@@ -59,13 +59,15 @@ pub(super) fn spec(described: Value) -> Value {
     if let Some(written) = written(&whole) {
         return snake_cased(written);
     }
-    STATE.iter().for_each(|name| drop(whole.remove(*name)));
+    for name in STATE {
+        whole.remove(*name);
+    }
     let mut spec = Value::Object(whole);
     tidy(&mut spec);
     spec
 }
 
-/// The spec as its author wrote it, which newer servers keep.
+/// The text of the author, kept by newer servers.
 fn written(fields: &Map<String, Value>) -> Option<Value> {
     let text = fields.get("user_spec_json")?.as_str()?;
     let written: Value = serde_json::from_str(text).ok()?;
@@ -102,7 +104,7 @@ fn snake_case(name: &str) -> String {
     snake
 }
 
-/// Removes empty values, which stand for absent ones in descriptions, and reads numbers.
+/// Removes empty values, the absent ones of descriptions, and reads numbers.
 fn tidy(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(tidy),
@@ -139,7 +141,7 @@ fn is_nothing(value: &Value) -> bool {
     }
 }
 
-/// Fields that a server fills in with the value that holds without them.
+/// Fields filled in by a server with their default value.
 fn is_default(name: &str, value: &Value) -> bool {
     matches!(
         (name, value.as_str()),

@@ -1,4 +1,4 @@
-//! From a spec of Pachyderm to one that runs here, with a list of what was left out.
+//! From a spec of Pachyderm to a spec of Drover, with a list of the fields left out.
 
 use std::path::PathBuf;
 
@@ -10,10 +10,10 @@ use super::normalize;
 
 /// Fields that may be left out of a spec, at most.
 const MOST_LOST: usize = 100;
-/// Fields without which a spec means something else, so that they are never left out.
+/// Essential fields, never left out: without one of these a spec means something else.
 const ESSENTIAL: &[&str] = &["pipeline", "transform", "input", "spout", "service"];
 
-/// A pipeline that was found.
+/// An imported pipeline.
 #[derive(Debug)]
 pub(crate) struct Imported {
     /// Name of the pipeline.
@@ -127,7 +127,7 @@ fn told(finding: &Finding) -> String {
     format!("{}: {}{advice}", finding.path, finding.message)
 }
 
-/// True for a field without which the pipeline would do other work: parts of the command and which files it reads.
+/// True for a field without which the pipeline would do other work: parts of the command and the choice of files.
 fn is_essential(path: &str) -> bool {
     let parts: Vec<&str> = path.split(['.', '[']).collect();
     let last = parts.last().copied().unwrap_or_default();
@@ -156,11 +156,11 @@ fn is_essential(path: &str) -> bool {
 /// Removes the field at `input.cross[1].pfs.lazy`; false if there is none.
 fn remove(spec: &mut Value, path: &str) -> bool {
     let (parent, field) = path.rsplit_once('.').unwrap_or(("", path));
-    let pointer: String = parent
-        .split(['.', '['])
-        .filter(|part| !part.is_empty())
-        .map(|part| format!("/{}", part.trim_end_matches(']')))
-        .collect();
+    let mut pointer = String::new();
+    for part in parent.split(['.', '[']).filter(|part| !part.is_empty()) {
+        pointer.push('/');
+        pointer.push_str(part.trim_end_matches(']'));
+    }
     let parent = spec.pointer_mut(&pointer).and_then(Value::as_object_mut);
     parent.is_some_and(|parent| parent.remove(field).is_some())
 }
