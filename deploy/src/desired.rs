@@ -157,7 +157,7 @@ pub fn desired_pipeline(resource: &crd::Pipeline) -> Result<DesiredPipeline, Vec
     })
 }
 
-/// The value of the field that the scale subresource writes.
+/// The value of the field of the scale subresource.
 fn replicas(resource: &crd::Pipeline) -> Option<u32> {
     let replicas = resource.spec.0[crd::REPLICAS].as_u64()?;
     Some(u32::try_from(replicas).unwrap_or(u32::MAX))

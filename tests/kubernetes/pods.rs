@@ -229,7 +229,13 @@ fn a_pod_that_is_killed_in_the_middle_of_a_datum_costs_nothing_but_time() {
         victim = field.pods(&name).into_iter().find(is_busy);
         victim.is_some()
     });
-    field.cluster.kill_pod(&victim.unwrap());
+    let victim = victim.unwrap();
+    eventually("autoscalers of nodes leave the busy pod alone", || {
+        let annotations = field.cluster.get("pod", &victim)["metadata"]["annotations"].clone();
+        annotations["karpenter.sh/do-not-disrupt"] == "true"
+            && annotations["cluster-autoscaler.kubernetes.io/safe-to-evict"] == "false"
+    });
+    field.cluster.kill_pod(&victim);
     let record: Value =
         serde_json::from_str(&field.call(&["wait", &job, "--output", "json"])).unwrap();
     assert_eq!(record["state"], "success", "{record}");

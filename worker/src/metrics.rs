@@ -20,7 +20,7 @@ const ATTEMPTS: &str = "drover_attempts_total";
 const REDELIVERIES: &str = "drover_redeliveries_total";
 /// Messages by how they were settled: ack, `hand_back`, reject, silence.
 const MESSAGES: &str = "drover_messages_total";
-/// Time of runs that were cut off because their worker had to leave.
+/// Time of runs cut off with leaving workers.
 const WASTED: &str = "drover_wasted_seconds_total";
 /// Runner processes that died with a running datum.
 const RUNNER_DEATHS: &str = "drover_runner_deaths_total";

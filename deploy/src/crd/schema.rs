@@ -15,7 +15,7 @@ const SPELT_OUT: usize = 1;
 /// resources that would change by them.
 const CONDITIONAL_DEFAULTS: [&str; 3] = ["standby_after", "max_datums", "tz"];
 
-/// The field that the scale subresource writes. Only the operator reads the field; a spec in the store has none.
+/// The field of the scale subresource. Only the operator reads the field; a spec in the store has none.
 pub(crate) const REPLICAS: &str = "replicas";
 
 /// The largest value of [`REPLICAS`], as of `parallelism_spec.constant`.

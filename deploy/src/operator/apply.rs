@@ -167,7 +167,7 @@ async fn read_objects(
     })
 }
 
-/// Deletes the pods on nodes that go soon, whoever takes the nodes away: their workers take no more datums.
+/// Deletes the pods on nodes with an announced end, so the workers take no more datums.
 async fn leave_nodes(
     resource: &Pipeline,
     pods: &[Pod],
@@ -184,7 +184,7 @@ async fn leave_nodes(
     Ok(())
 }
 
-/// Computes the plan, with the busy workers. Protects busy pods, and marks idle ones to be removed first by a scale-in.
+/// Computes the plan, with the busy workers. Protects busy pods, and marks idle pods to be removed first by a scale-in.
 async fn decide(
     resource: &Pipeline,
     desired: &DesiredPipeline,

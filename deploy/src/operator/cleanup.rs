@@ -1,8 +1,8 @@
 //! Cleanup of a deleted resource: delete the pipeline from the store and ask its jobs to stop, then let the garbage
 //! collector remove the objects.
 //!
-//! The operator does not wait for the jobs: the request to stop is in the store, where `drover serve` finds it, whenever one
-//! runs. So a resource goes at once, also where the operator goes soon after, as with its namespace.
+//! The operator does not wait for the jobs: the request to stop is in the store, where the next
+//! `drover serve` finds the request. So a resource goes at once, also where the operator goes soon after, as with a namespace.
 
 use drover_shared::id::PipelineName;
 use kube::ResourceExt;

@@ -52,7 +52,7 @@ impl Nodes {
         unready.map(|(name, _)| name.clone()).collect()
     }
 
-    /// The names of the nodes that go soon.
+    /// The names of the nodes with an announced end.
     pub fn going(&self) -> BTreeSet<String> {
         let cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let going = cache.nodes.iter().filter(|(_, node)| is_going(node));

@@ -87,7 +87,7 @@ pub(super) async fn annotate(
     }
 }
 
-/// Deletes a pod: its worker takes no more datums, and finishes what it runs within its grace. Another pod of the same
+/// Deletes a pod: the worker takes no more datums, and finishes running datums within the grace. A newer pod of the same
 /// name is left alone.
 pub(super) async fn delete_pod(
     resource: &Pipeline,

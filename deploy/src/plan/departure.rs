@@ -1,10 +1,10 @@
-//! Nodes that go soon, by the taints that announce it.
+//! Nodes with an announced end, by their taints.
 
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::{Node, Pod};
 
-/// The taints of whoever takes nodes away: the notice of a spot instance, or a scale-in that has begun.
+/// Taints before the end of a node: the notice of a spot instance, or the begin of a scale-in.
 const NOTICES: [&str; 8] = [
     "ToBeDeletedByClusterAutoscaler",
     "aws-node-termination-handler/asg-lifecycle-termination",
@@ -23,7 +23,7 @@ pub fn is_going(node: &Node) -> bool {
     taints.any(|taint| NOTICES.contains(&taint.key.as_str()))
 }
 
-/// The pods on the nodes `going`. Terminating pods are skipped, and pods that tolerate a notice: they would come back to
+/// The pods on the nodes `going`. Terminating pods are skipped, and pods with a toleration of a notice, which would come back to
 /// the same node.
 pub fn pods_to_leave<'a>(
     pods: &'a [Pod],

@@ -130,7 +130,7 @@ impl Harness {
         }
     }
 
-    /// Taints the node of the worker with this number; all other nodes are unknown.
+    /// Taints the node of the worker with the number, the only known node.
     pub(crate) fn taint_node_of(&self, number: u8, key: &str) {
         let taint = json!({ "key": key, "effect": "NoSchedule" });
         let node =
@@ -147,7 +147,7 @@ impl Harness {
         harness
     }
 
-    /// The pipeline with these fields, as a user writes it.
+    /// The resource of a user with the fields.
     fn resource(name: &str, fields: &Value) -> Value {
         let mut spec = json!({
             "transform": { "image": "convert:1", "cmd": ["convert"] },
@@ -172,13 +172,13 @@ impl Harness {
 
     /// Scales a pipeline as `kubectl scale` does. Fails with the message of the API server's refusal.
     pub(crate) fn scale(&self, name: &str, replicas: i64) -> Result<Value, String> {
-        let path = format!("{PIPELINES}/{name}/scale");
+        let scale = format!("{PIPELINES}/{name}/scale");
         let patch = json!({ "spec": { "replicas": replicas } });
         self.cluster
-            .send("PATCH", &path, "application/merge-patch+json", &patch)
+            .send("PATCH", &scale, "application/merge-patch+json", &patch)
     }
 
-    /// Stores a pipeline. The spec is not validated: it may be older than the definition.
+    /// Stores a pipeline without validation, like a resource from before the definition.
     pub(crate) fn apply(&self, name: &str, fields: impl Borrow<Value>) {
         let mut resource = Self::resource(name, fields.borrow());
         if self.cluster.object("pipelines", name).is_some() {
@@ -241,7 +241,7 @@ impl Harness {
         self.make_busy(busy);
     }
 
-    /// Makes the workers with these numbers busy, and the others idle.
+    /// Makes exactly the workers with the numbers busy.
     pub(crate) fn make_busy(&self, busy: &[u8]) {
         self.worker_probe.0.lock().unwrap().0 =
             busy.iter().map(|number| address(*number)).collect();

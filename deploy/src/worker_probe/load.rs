@@ -1,4 +1,4 @@
-//! The load of a worker, as its metrics tell it.
+//! The load of a worker, by its metrics.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ const IDLE: &str = "drover_idle_seconds";
 pub enum WorkerLoad {
     /// The worker runs no datum.
     Idle {
-        /// Time since it last ran one; the longest possible time for a worker of an older version.
+        /// Time since the last datum; the longest possible time for a worker of an older version.
         since: Duration,
     },
     /// The worker does not answer.

@@ -1,6 +1,6 @@
 //! Protection of busy workers: annotations by which autoscalers of nodes leave a pod alone.
 //!
-//! A worker is protected as soon as it is seen busy, and released once it has been idle for a while, so that a worker
+//! A busy worker is protected at once, and an idle worker is released after a while, so a worker
 //! between two datums causes no write.
 
 use std::collections::BTreeMap;
@@ -21,8 +21,8 @@ pub const PROTECTION: [(&str, &str); 2] = [
 /// Time for which a worker is idle before it is released.
 const SETTLED: Duration = Duration::from_secs(30);
 
-/// The annotations that change, by pod; a null value removes an annotation. `own` are the annotations that the user sets
-/// for all workers, which are left alone. Terminating pods and workers that do not answer are skipped.
+/// The annotations to change, by pod; a null value removes an annotation. `own` are the annotations of the user
+/// for all workers, which are left alone. Terminating pods and workers without an answer are skipped.
 pub fn protection_changes(
     pods: &[Pod],
     loads: &BTreeMap<String, WorkerLoad>,

@@ -127,7 +127,7 @@ pub struct StageStats {
     pub process_time_s: f64,
     /// Seconds of storing the output.
     pub upload_time_s: f64,
-    /// Seconds of earlier runs that were cut off because their worker had to leave; absent if there are none.
+    /// Seconds of earlier runs, cut off with leaving workers; absent if 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub wasted_time_s: f64,
 }

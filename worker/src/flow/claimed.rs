@@ -7,7 +7,7 @@ use drover_shared::trace_parent::TraceParent;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::suspicion::Suspicion;
+use super::evidence::Suspicion;
 use crate::jobs::Job;
 
 /// A datum that the current worker has claimed.
@@ -32,7 +32,7 @@ pub(crate) struct ClaimedDatum {
     pub(crate) trace: Option<TraceParent>,
     /// The number of worker deaths while the datum ran.
     pub(crate) deaths: u32,
-    /// Seconds of earlier runs that were cut off on workers that had to leave.
+    /// Seconds of earlier runs, cut off with leaving workers.
     pub(crate) wasted_s: f64,
 }
 

@@ -12,11 +12,10 @@ use tracing::Instrument;
 
 use super::claimed::ClaimedDatum;
 use super::collect::{CollectedOutput, collect};
-use super::mark::AttemptMark;
+use super::evidence::{AttemptMark, noting_waste};
 use super::order::{CommandRole, order};
 use super::scratch_check::check_scratch;
 use super::stage::{InputCheck, StagedDatum};
-use super::waste::noting_waste;
 use crate::context::WorkerContext;
 use crate::flow_error::{FlowError, InfrastructureError, Interruption};
 use crate::jobs::{CodeCheck, CodeMoment};

@@ -8,10 +8,9 @@ use tracing::{Instrument, info_span};
 
 use super::claimed::ClaimedDatum;
 use super::commit::{CommittedDatum, commit};
+use super::evidence::{Suspicion, look_back};
 use super::execute::{ExecutedDatum, execute};
-use super::mark::look_back;
 use super::stage::stage;
-use super::suspicion::Suspicion;
 use super::upload::upload;
 use crate::context::WorkerContext;
 use crate::flow_error::FlowError;

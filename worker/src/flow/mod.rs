@@ -7,21 +7,17 @@ mod claimed;
 mod collect;
 mod commit;
 mod environment;
+mod evidence;
 mod execute;
 mod journey;
-mod mark;
 mod order;
 mod placeholders;
 mod scratch_check;
 mod stage;
-mod suspicion;
 mod upload;
-mod waste;
 
 pub(crate) use claimed::ClaimedDatum;
 pub(crate) use journey::journey;
 
-#[cfg(test)]
-mod reclaims;
 #[cfg(test)]
 mod testing;

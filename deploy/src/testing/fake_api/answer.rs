@@ -101,8 +101,8 @@ impl FakeApiState {
         }
     }
 
-    /// Stores the object that a request leads to, unless it is invalid, or the request names an older version. A request
-    /// to a subresource changes its own part only, and a request to the object itself no status.
+    /// Stores the changed object, unless the object is invalid or the request names an older version. A request
+    /// to a subresource changes only the part of the subresource, and a request to the object no status.
     fn accept(
         &mut self,
         request: &RecordedRequest,

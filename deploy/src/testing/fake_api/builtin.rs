@@ -1,4 +1,4 @@
-//! Validation of the objects that the operator applies: unknown fields, and fields that never change.
+//! Validation of the objects of the operator: unknown fields and immutable fields.
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// The path of the first field that the type of the object does not have. Fails if a field has another type.
+/// The path of the first field that is unknown to the type of the object. Fails if a field has a wrong type.
 pub(super) fn undeclared_field(kind: &str, object: &Value) -> Result<Option<String>, String> {
     match kind {
         "configmaps" => lost::<ConfigMap>(object),
@@ -41,7 +41,7 @@ fn first_lost(written: &Value, kept: &Value, path: &str) -> Option<String> {
     }
 }
 
-/// True for a value that a type may leave out.
+/// True for a value without content, which a type may leave out.
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,

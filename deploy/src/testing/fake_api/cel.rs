@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 /// The operators of comparison, the longer ones first.
 const COMPARISONS: [&str; 6] = ["==", "!=", "<=", ">=", "<", ">"];
 
-/// The value of an expression, or the reason why it has none.
+/// The value of an expression, or the reason for its absence.
 type Evaluated = Result<Value, String>;
 
-/// True if the rule holds for `object`, whose state before an update was `old`. Fails if the rule has no value.
+/// True if the rule holds for `object`; `old` is the object before an update. Fails if the rule has no value.
 pub(super) fn holds(rule: &str, object: &Value, old: Option<&Value>) -> Result<bool, String> {
     let mut expression = Expression {
         text: rule,
@@ -162,7 +162,7 @@ impl<'a> Expression<'a> {
         &rest[..end]
     }
 
-    /// Takes the token if it comes next. `!` does not begin `!=`.
+    /// Takes the token if the rest begins with the token. `!` does not begin `!=`.
     fn takes(&mut self, token: &str) -> bool {
         let rest = self.rest.trim_start();
         let is_part = token == "!" && rest.starts_with("!=");
@@ -185,7 +185,7 @@ impl<'a> Expression<'a> {
     }
 }
 
-/// The value of `&&` or `||`: one operand that is `decisive` is enough.
+/// The value of `&&` or `||`: a single `decisive` operand is enough.
 fn decided_by(decisive: bool, left: Evaluated, right: Evaluated) -> Evaluated {
     match (truth(left), truth(right)) {
         (Ok(value), _) | (_, Ok(value)) if value == decisive => Ok(json!(decisive)),

@@ -1,9 +1,9 @@
 //! A fake Kubernetes API server. It keeps objects as a real server does, as far as the operator can tell, and records
 //! each request.
 //!
-//! The fake validates pipelines by the definition that users install, CEL rules included. Of other objects it refuses
-//! unknown fields, repeated keys in keyed lists and changes of immutable fields. Rights, quotas and admission are those of
-//! a real server only.
+//! The fake validates pipelines by the installed definition, CEL rules included. Of other objects the fake refuses
+//! unknown fields, repeated keys in keyed lists and changes of immutable fields. Rights, quotas and admission are left to
+//! a real server.
 
 mod answer;
 mod builtin;

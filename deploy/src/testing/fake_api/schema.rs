@@ -1,4 +1,4 @@
-//! Validation of custom resources by the definition that users install: types, bounds, unknown fields and CEL rules.
+//! Validation of custom resources by the installed definition: types, bounds, unknown fields and CEL rules.
 
 use std::sync::LazyLock;
 
@@ -39,7 +39,7 @@ fn check(
     path: &str,
     refusals: &mut Vec<String>,
 ) {
-    // Values that were stored under an older definition stay valid until they change.
+    // Values from before the current definition stay valid until a change.
     if old == Some(value) {
         return;
     }
@@ -108,8 +108,9 @@ fn is_of(kind: &str, value: &Value) -> bool {
 }
 
 fn check_bounds(schema: &Value, value: &Value, path: &str, refusals: &mut Vec<String>) {
-    let length = value.as_str().map(|text| text.chars().count() as f64);
-    let items = value.as_array().map(|items| items.len() as f64);
+    let count = |count: usize| u32::try_from(count).map_or(f64::INFINITY, f64::from);
+    let length = value.as_str().map(|text| count(text.chars().count()));
+    let items = value.as_array().map(|items| count(items.len()));
     let bounds = [
         ("minimum", value.as_f64(), true),
         ("maximum", value.as_f64(), false),
@@ -122,7 +123,8 @@ fn check_bounds(schema: &Value, value: &Value, path: &str, refusals: &mut Vec<St
         let Some((is, bound)) = is.zip(schema[keyword].as_f64()) else {
             continue;
         };
-        if is != bound && (is < bound) == is_lower {
+        let is_outside = if is_lower { is < bound } else { is > bound };
+        if is_outside {
             refusals.push(format!(
                 "{path}: Invalid value: {value}: {keyword} is {bound}"
             ));

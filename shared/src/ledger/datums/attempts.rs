@@ -11,12 +11,12 @@ use crate::store::{StoreError, StoreKey, layout};
 /// First letter of the name of a note; the names of marks are numbers, and older versions pass over others.
 const WASTE: &str = "w";
 
-/// Earlier runs of a datum that came to no verdict.
+/// Earlier runs of a datum without a verdict.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PastRuns {
     /// The workers that set marks; none for a mark of an older version, which names no worker.
     pub marked_by: Vec<Option<WorkerId>>,
-    /// Seconds of runs that were cut off on workers that had to leave.
+    /// Seconds of runs cut off with leaving workers.
     pub wasted_s: f64,
 }
 
@@ -92,8 +92,8 @@ impl Ledger {
         Ok(past)
     }
 
-    /// Notes that the run of a datum by `claim` has lasted for so many seconds, on a worker that must leave. The note is
-    /// replaced while the run lasts, and stays if it comes to no verdict.
+    /// Notes the seconds of a run by `claim`, on a leaving worker. A later note of the run replaces the note, which stays
+    /// if the run comes to no verdict.
     pub async fn note_waste(
         &self,
         job: JobId,
@@ -107,7 +107,7 @@ impl Ledger {
             .await
     }
 
-    /// Removes the note of a run that came to its end.
+    /// Removes the note of a finished run.
     pub async fn forget_waste(
         &self,
         job: JobId,
@@ -188,7 +188,7 @@ fn worker_of(mark: &[u8]) -> Option<WorkerId> {
     worker.parse().ok()
 }
 
-/// The seconds of a note; 0 for a note that makes no sense.
+/// The seconds of a note; 0 for a damaged note.
 fn seconds(note: &[u8]) -> f64 {
     let text = std::str::from_utf8(note).unwrap_or_default();
     let seconds = text.parse().unwrap_or(0.0);

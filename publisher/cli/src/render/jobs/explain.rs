@@ -63,7 +63,7 @@ pub fn explain(facts: &ExplainedJob<'_>) -> Vec<String> {
     sentences
 }
 
-/// The time that was lost with workers that had to leave.
+/// The time lost with leaving workers.
 fn wasted(record: &JobRecord) -> Option<String> {
     let wasted = record.stats.wasted_time_s;
     let share = 100.0 * wasted / (wasted + record.stats.process_time_s);

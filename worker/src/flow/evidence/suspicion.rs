@@ -10,7 +10,7 @@ const PROOF: u32 = 2;
 
 /// How likely a datum is to kill its worker.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Suspicion {
+pub(in crate::flow) enum Suspicion {
     /// No worker died while it ran the datum.
     Innocent,
     /// A worker died while it ran the datum or a neighbour; the datum runs alone.
@@ -21,7 +21,7 @@ pub(super) enum Suspicion {
 
 impl Suspicion {
     /// Judges a datum by the number of `deaths` and the `datum_tries` of its spec.
-    pub(super) fn of(deaths: u32, tries: NonZeroU32) -> Self {
+    pub(in crate::flow) fn of(deaths: u32, tries: NonZeroU32) -> Self {
         match deaths {
             0 => Self::Innocent,
             _ if deaths < tries.get().max(PROOF) => Self::Suspect,
@@ -30,7 +30,7 @@ impl Suspicion {
     }
 
     /// The slots that the datum occupies.
-    pub(super) fn share(self) -> SlotShare {
+    pub(in crate::flow) fn share(self) -> SlotShare {
         match self {
             Self::Innocent => SlotShare::One,
             Self::Suspect | Self::Poison => SlotShare::All,

@@ -4,14 +4,14 @@ use std::pin::pin;
 
 use futures::future::join;
 
-use super::claimed::ClaimedDatum;
 use crate::context::WorkerContext;
+use crate::flow::claimed::ClaimedDatum;
 use crate::flow_error::FlowError;
 
-/// Looks at the earlier runs of a redelivered datum: how many workers died while they ran it, and how much time was lost on
-/// workers that had to leave. The mark of a worker counts once its control queue is gone: the broker removes the queue with
+/// Looks at the earlier runs of a redelivered datum: the number of workers that died during a run, and the time lost with
+/// leaving workers. The mark of a worker counts once the worker's control queue is gone: the broker removes the queue with
 /// the worker's connection.
-pub(super) async fn look_back(
+pub(in crate::flow) async fn look_back(
     claimed: &mut ClaimedDatum,
     context: &WorkerContext,
 ) -> Result<(), FlowError> {
@@ -32,12 +32,12 @@ pub(super) async fn look_back(
 
 /// The mark of one run; none for a first delivery.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct AttemptMark(Option<u32>);
+pub(in crate::flow) struct AttemptMark(Option<u32>);
 
 impl AttemptMark {
     /// Writes a mark just before the datum runs. The first delivery writes none: most datums have no other, and so the
     /// mark costs them nothing.
-    pub(super) async fn leave(
+    pub(in crate::flow) async fn leave(
         claimed: &ClaimedDatum,
         context: &WorkerContext,
     ) -> Result<Self, FlowError> {
@@ -52,9 +52,9 @@ impl AttemptMark {
     }
 
     /// Waits for `work` on the datum, and takes the mark back once a later death of the current worker is no evidence against
-    /// the datum: the claim is lost, so the broker has given the datum to another worker; or the worker was told to leave, so
-    /// whoever told it may end it at any moment.
-    pub(super) async fn while_evidence<T>(
+    /// the datum: the claim is lost, so the broker has given the datum to another worker; or the worker was told to leave, and
+    /// may be ended at any moment.
+    pub(in crate::flow) async fn while_evidence<T>(
         &mut self,
         work: impl Future<Output = T>,
         claimed: &ClaimedDatum,
@@ -73,7 +73,7 @@ impl AttemptMark {
     }
 
     /// Removes the mark: the datum got no verdict here, but the worker is alive.
-    pub(super) async fn remove(self, claimed: &ClaimedDatum, context: &WorkerContext) {
+    pub(in crate::flow) async fn remove(self, claimed: &ClaimedDatum, context: &WorkerContext) {
         let Some(mark) = self.0 else { return };
         let (job, index) = (claimed.job.id, claimed.datum.index);
         if let Err(error) = context.ledger.unmark_attempt(job, index, mark).await {

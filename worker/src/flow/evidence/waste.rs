@@ -1,37 +1,37 @@
-//! Time that is lost when a worker has to leave before its datum has a verdict.
+//! Time lost when a worker has to leave before the verdict of a datum.
 //!
-//! A worker that was told to leave notes in the ledger how long its datum has been running, again and again: whoever told it
-//! may end it at any moment. The worker that brings the datum to its verdict adds up the notes.
+//! A leaving worker may be ended at any moment, so the worker notes in the ledger, again and again, the running time of the
+//! datum. The worker that brings the datum to a verdict adds up the notes.
 
 use std::convert::Infallible;
-use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use super::claimed::ClaimedDatum;
 use crate::context::WorkerContext;
+use crate::flow::claimed::ClaimedDatum;
 use crate::flow_error::{FlowError, Interruption};
 
 /// Interval between two notes; the most that a note lacks.
 const NOTE_EVERY: Duration = Duration::from_secs(5);
 
 /// Waits for the run of a datum. The time of a run that the end of the worker cuts off is noted.
-pub(super) async fn noting_waste<T>(
+pub(in crate::flow) async fn noting_waste<T>(
     run: impl Future<Output = Result<T, FlowError>>,
     claimed: &ClaimedDatum,
     context: &WorkerContext,
 ) -> Result<T, FlowError> {
     let begun = Instant::now();
-    let mut run = pin!(run);
+    // Boxed: the future of a run is large.
+    let mut run = Box::pin(run);
     let soft = &context.tokens.soft;
-    let done = match soft.run_until_cancelled(&mut run).await {
-        Some(done) => return done,
-        None => tokio::select! {
-            biased;
-            done = run => done,
-            never = note_for_ever(begun, claimed, context) => match never {},
-        },
+    if let Some(done) = soft.run_until_cancelled(&mut run).await {
+        return done;
+    }
+    let done = tokio::select! {
+        biased;
+        done = run => done,
+        never = note_for_ever(begun, claimed, context) => match never {},
     };
     match &done {
         Err(FlowError::Interrupted(Interruption::CutShort)) => note(begun, claimed, context).await,

@@ -1,5 +1,5 @@
-//! Workers on machines that are taken away with a short notice: a simulation in simulated time, over the real records of the
-//! ledger and the real judgement of datums.
+//! Workers on machines with a short notice: a simulation in simulated time, over the real records of the ledger and the
+//! real judgement of datums.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -11,7 +11,7 @@ use drover_shared::store::Store;
 
 use super::suspicion::Suspicion;
 
-/// Machines with a worker of one slot each; a new machine comes when an old one gets its notice.
+/// Machines, each with a worker of a single slot; a new machine comes with each notice.
 const MACHINES: usize = 200;
 const RECLAIMS_PER_HOUR: u64 = 100;
 /// Time from the notice to the end of the machine, in milliseconds, as all times here.
@@ -36,7 +36,7 @@ impl Dice {
 
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Happens {
-    /// The run of the machine ends, if it is still the same run.
+    /// The run of the machine ends, unless a newer run began.
     Ended {
         machine: usize,
         run: u64,
@@ -78,7 +78,7 @@ struct Simulation {
     durations: Vec<u64>,
     runs: u64,
     deaths: u32,
-    /// Milliseconds of runs that came to a verdict, and those noted as lost.
+    /// Milliseconds of runs with a verdict.
     useful: u64,
     wasted_s: f64,
     done: Vec<bool>,
@@ -158,7 +158,7 @@ impl Simulation {
         let mut mark = None;
         if redeliveries > 0 {
             let past = self.ledger.past_runs(self.job, datum).await.unwrap();
-            // Each mark that is left is of a worker that is gone.
+            // A remaining mark is of a dead worker.
             let deaths = u32::try_from(past.marked_by.len()).unwrap();
             self.deaths += deaths;
             let suspicion = Suspicion::of(deaths, NonZeroU32::new(3).unwrap());
@@ -201,7 +201,7 @@ impl Simulation {
         self.done[usize::try_from(running.datum).unwrap()] = true;
     }
 
-    /// A machine gets its notice: the worker takes its mark back, and finishes what fits.
+    /// A machine gets a notice: the worker takes the mark back, and goes on until the end.
     async fn reclaim(&mut self) {
         let machine = usize::try_from(self.dice.below(self.machines.len() as u64)).unwrap();
         if self.machines[machine].told_to_leave || !self.machines[machine].is_there {
