@@ -1,6 +1,7 @@
 //! Work that was done is not done again; work that changed is.
 
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, SystemTime};
 
 use drover_tests::{Spec, Workspace, eventually, files};
@@ -341,6 +342,90 @@ fn an_edited_script_named_in_the_command_runs_again() {
         .call(&line(&[]))
         .code(0)
         .says(&["watching code: s.sh"]);
+}
+
+/// How a command names its code: the file, what it holds (`VERSION` is replaced), and the command.
+type NamedCode = (&'static str, &'static str, &'static [&'static str]);
+
+#[test]
+fn code_is_noticed_however_the_command_names_it() {
+    const SH: &str = "#!/bin/sh\necho VERSION > \"$1/f\"\n";
+    const PY: &str = "import sys\nopen(sys.argv[1] + '/f', 'w').write('VERSION\\n')\n";
+    let rows: [NamedCode; 11] = [
+        ("my code/s.sh", SH, &["sh 'my code/s.sh' {out} {}"]),
+        ("my code/s.sh", SH, &["sh my\\ code/s.sh {out} {}"]),
+        ("s.sh", SH, &["sh ~/s.sh {out} {}"]),
+        ("s.sh", SH, &["D=$HOME; sh \"$D/s.sh\" {out} {}"]),
+        ("lib/s.sh", SH, &["cd lib && sh s.sh {out} {}"]),
+        (
+            "lib/s.sh",
+            SH,
+            &["sh", "-c", "bash -c \"sh lib/s.sh $1\"", "x", "{out}", "{}"],
+        ),
+        ("bin/mytool", SH, &["mytool", "{out}", "{}"]),
+        ("bin/mytool", SH, &["true && mytool {out} {}"]),
+        ("mod.py", PY, &["python3", "-m", "mod", "{out}", "{}"]),
+        (
+            "pkg/deep/mod.py",
+            PY,
+            &["python3", "-m", "pkg.deep.mod", "{out}", "{}"],
+        ),
+        ("app/__main__.py", PY, &["python3", "app", "{out}", "{}"]),
+    ];
+    for (file, content, cmd) in rows {
+        let workspace = Workspace::new();
+        workspace.file("in/a.txt", "ant\n");
+        let write = |version: &str| {
+            workspace.file(file, content.replace("VERSION", version));
+            let rights = fs::Permissions::from_mode(0o755);
+            fs::set_permissions(workspace.path(file), rights).unwrap();
+        };
+        let path = std::env::var("PATH").unwrap();
+        let path = format!("{}:{path}", workspace.path("bin").display());
+        let counts = || {
+            let mut line = vec![
+                "run", "--output", "json", "--glob", "in/*", "--out", "c", "--",
+            ];
+            line.extend(cmd);
+            let mut command = workspace.command(&line);
+            command.env("HOME", workspace.store()).env("PATH", &path);
+            let ran = workspace.start_command(command).finish();
+            ran.code(0).job().counts()
+        };
+        write("1");
+        assert_eq!(counts(), "1: 1 processed", "{cmd:?}");
+        assert_eq!(counts(), "1: 1 skipped", "{cmd:?}");
+        write("2");
+        assert_eq!(counts(), "1: 1 processed", "{cmd:?}");
+        assert_eq!(workspace.tree("c"), files([("f", "2\n")]), "{cmd:?}");
+    }
+}
+
+#[test]
+fn a_plan_names_the_code_that_changed() {
+    let workspace = Workspace::new();
+    workspace.file("in/a.txt", "ant\n");
+    workspace.file("s.sh", "true\n");
+    workspace.file("lib/m", "1\n");
+    let rest = [
+        "--glob", "in/*", "--out", "c", "--code", "lib", "--", "/bin/sh", "s.sh", "{}",
+    ];
+    let line = |verb: &[&'static str]| [verb, &rest].concat();
+    workspace.call(&line(&["run"])).code(0);
+    workspace.file("s.sh", "exit 0\n");
+    let told = workspace.call(&line(&["plan", "--why"])).code(0);
+    assert!(
+        told.stdout.contains("code changed: s.sh"),
+        "{}",
+        told.stdout
+    );
+    workspace.file("lib/m", "2\n");
+    let told = workspace.call(&line(&["plan", "--why"])).code(0);
+    assert!(
+        told.stdout.contains("code changed: lib/m, s.sh"),
+        "{}",
+        told.stdout
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use drover_tests::s3::Listing;
 use drover_tests::{Spec, eventually, files};
+use serde_json::json;
 
 use crate::field::Field;
 
@@ -124,4 +125,32 @@ fn only_what_a_glob_can_reach_is_listed() {
         !listed.is_empty() && listed.iter().all(|request| request.contains("2024%2F02")),
         "{listed:?}"
     );
+}
+
+#[test]
+fn code_in_the_bucket_is_part_of_the_work() {
+    for listing in [Listing::WithoutTags, Listing::WithTags] {
+        let field = Field::listing(listing);
+        field.put("in/a", "ant\n");
+        field.put("code/lib/m.py", "1");
+        field.put("model.bin", "1");
+        field.put("code/notes.txt", "1");
+        let code = json!(["code/**.py", "model.bin"]);
+        let spec = capitals().set("code", code);
+        assert_eq!(field.succeeds(&spec).counts(), "1: 1 processed");
+        assert_eq!(field.succeeds(&spec).counts(), "1: 1 skipped");
+        for changed in ["code/lib/m.py", "model.bin", "code/added.py"] {
+            field.put(changed, "other bytes");
+            assert_eq!(
+                field.succeeds(&spec).counts(),
+                "1: 1 processed",
+                "{changed}"
+            );
+        }
+        field.put("code/notes.txt", "other bytes");
+        assert_eq!(field.succeeds(&spec).counts(), "1: 1 skipped");
+        let missing = field.run(&capitals().set("code", json!("cod")));
+        assert_eq!(missing.status.code(), Some(2));
+        assert!(missing.transcript().contains("where no file is found"));
+    }
 }

@@ -24,7 +24,7 @@ pub struct CodeFile {
     pub name: String,
     /// Fingerprint of the content.
     pub tag: ContentTag,
-    /// The absolute path on the machine of the leader.
+    /// The absolute path on the machine of the leader; empty for an object of a bucket, whose key is the name.
     pub path: PathBuf,
 }
 

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use drover_shared::store::StoreError;
+
 /// Errors of the search for code files.
 #[derive(Debug, thiserror::Error)]
 pub enum CodeError {
@@ -28,5 +30,14 @@ pub enum CodeError {
         /// The error of the system.
         #[source]
         source: io::Error,
+    },
+    /// The objects of an entry of `code` cannot be listed.
+    #[error("cannot look for the code {entry:?} in the store")]
+    Object {
+        /// The entry as written.
+        entry: String,
+        /// The error of the store.
+        #[source]
+        source: StoreError,
     },
 }

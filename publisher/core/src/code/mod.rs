@@ -4,9 +4,14 @@
 //! as a changed command does. Relative paths start at the working directory of the command.
 
 mod content;
+mod entry;
 mod error;
 mod files;
+mod find;
+mod named;
+mod objects;
+mod shell;
 mod words;
 
 pub use error::CodeError;
-pub use files::find;
+pub use find::find;

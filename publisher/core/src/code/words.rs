@@ -1,52 +1,149 @@
-//! The words of a command that may name code files.
+//! The words of a command that may name code.
 
-/// Characters that separate words in a shell script.
-const SEPARATORS: [char; 12] = [';', '|', '&', '<', '>', '(', ')', '"', '\'', '`', '=', '$'];
+use drover_shared::pipeline::Transform;
 
-/// Words that may be paths, in order: the arguments, and the words within arguments that look like scripts. The program
-/// counts only if it is a path, and not if it is found on the `PATH`. Words after `>` are written, not read.
-pub(super) fn candidates(cmd: &[String], placeholders: bool) -> Vec<&str> {
-    let mut words = Vec::new();
-    for (index, argument) in cmd.iter().enumerate() {
-        if index > 0 || argument.contains('/') {
-            words.push(argument.as_str());
-        }
-        if argument.contains(char::is_whitespace) || argument.contains(SEPARATORS) {
-            words.extend(words_of(argument));
+use super::shell::{Lookup, shell_words};
+
+/// Scripts inside scripts that are looked into: `sh -c "bash -c '…'"`.
+const DEPTH: usize = 4;
+
+/// A word that may name code.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Candidate {
+    /// A path of a file or directory.
+    Path(String),
+    /// A name without a slash, which may be a program on the `PATH`.
+    Program(String),
+    /// A dotted name after `-m`: a module of Python.
+    Module(String),
+}
+
+/// Words that may name code, in order: arguments, and words of arguments and standard input that look like scripts.
+/// Variables in scripts are expanded by the transform's `env` and by `lookup`. Words after `>` are written, not read.
+pub(super) fn candidates(transform: &Transform, lookup: &Lookup<'_>) -> Vec<Candidate> {
+    let variable = |name: &str| {
+        let own = transform.env.get(name).cloned();
+        own.or_else(|| lookup(name))
+    };
+    let mut found = Vec::new();
+    let words: Vec<String> = transform.cmd.clone();
+    if let Some((program, arguments)) = words.split_first() {
+        add_word(program, true, &mut found);
+        add_script(program, &variable, DEPTH, &mut found);
+        add_arguments(arguments, &mut found);
+        for argument in arguments {
+            add_script(argument, &variable, DEPTH, &mut found);
         }
     }
-    words.retain(|word| !(word.is_empty() || placeholders && word.contains(['{', '}'])));
-    words
+    for line in &transform.stdin {
+        add_script(line, &variable, DEPTH, &mut found);
+    }
+    if transform.placeholders {
+        found.retain(|candidate| !candidate.text().contains(['{', '}']));
+    }
+    found
 }
 
-fn words_of(script: &str) -> impl Iterator<Item = &str> {
-    let mut rest = script;
-    let mut is_written = false;
-    std::iter::from_fn(move || {
-        loop {
-            let start = rest.find(|each: char| !is_separator(each))?;
-            is_written |= rest[..start].contains('>');
-            let word = &rest[start..];
-            let end = word.find(is_separator).unwrap_or(word.len());
-            rest = &word[end..];
-            if !std::mem::take(&mut is_written) {
-                return Some(&word[..end]);
-            }
+impl Candidate {
+    /// The word.
+    pub(super) fn text(&self) -> &str {
+        match self {
+            Self::Path(text) | Self::Program(text) | Self::Module(text) => text,
         }
-    })
+    }
 }
 
-fn is_separator(each: char) -> bool {
-    each.is_whitespace() || SEPARATORS.contains(&each)
+/// A word, and the part after `=` as in `--config=c.toml`.
+fn add_word(word: &str, may_be_program: bool, found: &mut Vec<Candidate>) {
+    if word.is_empty() {
+        return;
+    }
+    if may_be_program && !word.contains('/') {
+        found.push(Candidate::Program(word.to_owned()));
+    } else {
+        found.push(Candidate::Path(word.to_owned()));
+    }
+    if let Some((_, value)) = word.split_once('=')
+        && !value.is_empty()
+    {
+        found.push(Candidate::Path(value.to_owned()));
+    }
+}
+
+/// Arguments of a program; the one after `-m` is a module.
+fn add_arguments(arguments: &[String], found: &mut Vec<Candidate>) {
+    let mut is_module = false;
+    for argument in arguments {
+        if is_module {
+            found.push(Candidate::Module(argument.clone()));
+        }
+        add_word(argument, false, found);
+        is_module = argument == "-m";
+    }
+}
+
+/// The words of a script, and of scripts in its words. A path after `cd DIRECTORY` counts in both directories.
+fn add_script(script: &str, variable: &Lookup<'_>, depth: usize, found: &mut Vec<Candidate>) {
+    let is_script = |text: &str| text.contains(|each: char| !is_plain(each));
+    if depth == 0 || !is_script(script) {
+        return;
+    }
+    let words = shell_words(script, variable);
+    let (mut directory, mut previous) = (None, "");
+    for word in &words {
+        match previous {
+            "cd" => directory = Some(word.clone()),
+            "-m" => found.push(Candidate::Module(word.clone())),
+            _ => {}
+        }
+        found.push(Candidate::Program(word.clone()));
+        add_word(word, false, found);
+        if let Some(directory) = &directory {
+            found.push(Candidate::Path(format!("{directory}/{word}")));
+        }
+        // A word that is the whole script would be looked into for ever.
+        if word != script {
+            add_script(word, variable, depth - 1, found);
+        }
+        previous = word;
+    }
+}
+
+/// True for a character that has no meaning in a shell.
+fn is_plain(each: char) -> bool {
+    each.is_alphanumeric() || "/._-+,:@%=".contains(each)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn lookup(name: &str) -> Option<String> {
+        (name == "HOME").then(|| "/home/ann".to_owned())
+    }
+
+    fn found(cmd: &[&str], stdin: &[&str]) -> Vec<Candidate> {
+        let spec = serde_json::json!({
+            "pipeline": {"name": "p"},
+            "transform": {"cmd": cmd, "stdin": stdin, "placeholders": stdin.is_empty(), "env": {"LIB": "/lib 1"}},
+            "input": {"pfs": {"repo": "in", "glob": "/*"}},
+        });
+        let pipeline =
+            drover_shared::pipeline::from_value(&spec).unwrap_or_else(|error| panic!("{error}"));
+        candidates(&pipeline.transform, &lookup)
+    }
+
+    fn paths(cmd: &[&str]) -> Vec<String> {
+        let paths = found(cmd, &[]).into_iter();
+        paths
+            .filter(|candidate| matches!(candidate, Candidate::Path(_)))
+            .map(|candidate| candidate.text().to_owned())
+            .collect()
+    }
+
     #[test]
-    fn arguments_and_the_words_of_scripts_are_candidates() {
-        let rows: [(&[&str], &[&str]); 7] = [
+    fn arguments_and_the_words_of_scripts_are_paths() {
+        let rows: [(&[&str], &[&str]); 14] = [
             (&["python3", "s.py", "-v"], &["s.py", "-v"]),
             (&["./run.sh", "{}"], &["./run.sh"]),
             (
@@ -55,35 +152,85 @@ mod tests {
             ),
             (
                 &["sh", "-c", "python3 s.py {} > log.txt && ./x.sh"],
-                &["-c", "python3", "s.py", "&&", "./x.sh"],
+                &["-c", "python3", "s.py", "./x.sh"],
             ),
             (&["sh", "-c", "cat <a.txt >>b.txt"], &["-c", "cat", "a.txt"]),
-            (
-                &["tool", "--config=c.toml"],
-                &["--config=c.toml", "--config", "c.toml"],
-            ),
+            (&["tool", "--config=c.toml"], &["--config=c.toml", "c.toml"]),
             (&["python3"], &[]),
+            (
+                &["sh", "-c", "sh 'my code/s.sh' x"],
+                &["-c", "sh", "my code/s.sh", "my", "code/s.sh", "x"],
+            ),
+            (
+                &["sh", "-c", r"sh my\ code/s.sh"],
+                &["-c", "sh", "my code/s.sh", "my", "code/s.sh"],
+            ),
+            (&["sh", "-c", "sh ~/s.sh"], &["-c", "sh", "/home/ann/s.sh"]),
+            (
+                &["sh", "-c", "sh $HOME/s.sh \"${HOME}/t.sh\""],
+                &["-c", "sh", "/home/ann/s.sh", "/home/ann/t.sh"],
+            ),
+            (
+                &["sh", "-c", "D=lib; sh $D/s.sh"],
+                &["-c", "lib; sh $D/s.sh", "D=lib", "lib", "sh", "lib/s.sh"],
+            ),
+            (
+                &["sh", "-c", "cd lib && sh s.sh"],
+                &[
+                    "-c", "cd", "lib", "lib/lib", "sh", "lib/sh", "s.sh", "lib/s.sh",
+                ],
+            ),
+            (
+                &["sh", "-c", "bash -c 'sh s.sh'"],
+                &["-c", "bash", "-c", "sh s.sh", "sh", "s.sh"],
+            ),
         ];
         for (cmd, expected) in rows {
-            let cmd: Vec<String> = cmd.iter().map(|word| (*word).to_owned()).collect();
-            let words = candidates(&cmd, true);
+            let words = paths(cmd);
+            // The whole script is a candidate, too.
+            let script = cmd.last().filter(|_| cmd.contains(&"-c"));
             let words: Vec<&str> = words
-                .into_iter()
-                .filter(|word| !word.contains(" > ") && !word.contains(" <"))
-                .collect();
-            let expected: Vec<&str> = expected
                 .iter()
-                .copied()
-                .filter(|word| *word != "&&")
+                .map(String::as_str)
+                .filter(|word| Some(word) != script)
                 .collect();
             assert_eq!(words, expected, "{cmd:?}");
         }
     }
 
     #[test]
+    fn modules_and_programs_are_told_apart_from_paths() {
+        let module = Candidate::Module("pkg.mod".to_owned());
+        assert!(found(&["python3", "-m", "pkg.mod"], &[]).contains(&module));
+        assert!(found(&["sh", "-c", "python3 -m pkg.mod {}"], &[]).contains(&module));
+        let program = Candidate::Program("mytool".to_owned());
+        assert!(found(&["mytool", "x"], &[]).contains(&program));
+        assert!(found(&["sh", "-c", "true; mytool {}"], &[]).contains(&program));
+        assert!(!found(&["tool", "mytool"], &[]).contains(&program));
+    }
+
+    #[test]
+    fn standard_input_is_a_script_and_variables_of_the_spec_are_known() {
+        let found = found(&["sh"], &["sh \"$LIB/s.sh\""]);
+        let script = Candidate::Path("/lib 1/s.sh".to_owned());
+        assert!(found.contains(&script), "{found:?}");
+    }
+
+    #[test]
     fn braces_are_words_where_they_are_no_placeholders() {
-        let cmd = ["sh".to_owned(), "{a}".to_owned()];
-        assert_eq!(candidates(&cmd, false), ["{a}"]);
-        assert!(candidates(&cmd, true).is_empty());
+        let transform = |placeholders| {
+            let spec = serde_json::json!({
+                "pipeline": {"name": "p"},
+                "transform": {"cmd": ["sh", "{a}"], "placeholders": placeholders},
+                "input": {"pfs": {"repo": "in", "glob": "/*"}},
+            });
+            drover_shared::pipeline::from_value(&spec).map(|pipeline| pipeline.transform)
+        };
+        let braces = Candidate::Path("{a}".to_owned());
+        for (placeholders, expected) in [(false, true), (true, false)] {
+            let found = transform(placeholders).map(|each| candidates(&each, &lookup));
+            let found = found.unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(found.contains(&braces), expected);
+        }
     }
 }

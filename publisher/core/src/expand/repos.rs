@@ -1,13 +1,12 @@
 //! Listings of repos in stores.
 
 use std::collections::{HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use drover_shared::datum::{CodeFile, ContentTag};
 use drover_shared::id::PipelineName;
 use drover_shared::pipeline::{PfsInput, Pipeline};
 use drover_shared::store::{Entry, Repos, Store, StoreError, StoreKey, Walk, layout};
-use tokio::task::spawn_blocking;
 use tracing::warn;
 
 use super::{ExpandError, Listing, Listings, Selection};
@@ -72,14 +71,7 @@ impl StoreListings {
 
 async fn code_files(pipeline: &Pipeline, store: &Store) -> Result<Vec<CodeFile>, CodeError> {
     let current = std::env::current_dir().unwrap_or_else(|_| Path::new("/").to_owned());
-    let (pipeline, store) = (pipeline.clone(), store.local_root().map(Path::to_owned));
-    let found = spawn_blocking(move || code::find(&pipeline, &current, store.as_deref()));
-    found.await.unwrap_or_else(|error| {
-        Err(CodeError::Read {
-            path: PathBuf::new(),
-            source: error.into(),
-        })
-    })
+    code::find(pipeline, &current, store).await
 }
 
 /// True if the leaf reads the output of a pipeline that has published once: its folder may be missing, and is empty then.

@@ -46,7 +46,7 @@ pub(crate) async fn run(typed: &Run, context: &Context) -> anyhow::Result<Exit> 
     }
     checked.print_notes(context);
     let ledger = context.ledger().await?;
-    print_code(&checked, &ledger, context);
+    print_code(&checked, &ledger, context).await;
     let trace = context.trace_parent();
     let job = |prepared: &PreparedPipeline| Assignment {
         keep_going: typed.keep_going,
@@ -67,13 +67,12 @@ pub(crate) async fn run(typed: &Run, context: &Context) -> anyhow::Result<Exit> 
 }
 
 /// Names the code files of each pipeline. Errors are left to the job.
-fn print_code(checked: &CheckedSpecs, ledger: &Ledger, context: &Context) {
+async fn print_code(checked: &CheckedSpecs, ledger: &Ledger, context: &Context) {
     if context.console.format != Format::Text {
         return;
     }
-    let store = ledger.store().local_root();
     for PreparedPipeline { pipeline, .. } in &checked.pipelines {
-        let found = code::find(pipeline, &context.current_dir, store);
+        let found = code::find(pipeline, &context.current_dir, ledger.store()).await;
         let names: Vec<String> = found.into_iter().flatten().map(|file| file.name).collect();
         if !names.is_empty() {
             let names = first_names(&names, MOST_NAMED);

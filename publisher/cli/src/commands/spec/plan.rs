@@ -12,7 +12,7 @@ use crate::commands::spec::sources::{self, CheckedSpecs, PreparedPipeline};
 use crate::exit::Exit;
 use crate::render::{self, Console};
 use drover_core::catalog::{PlanHistory, PlanReason, PlannedJson};
-use drover_core::expand::{DatumStream, ExpandError, StoreListings, expand};
+use drover_core::expand::{DatumStream, ExpandError, Listings as _, StoreListings, expand};
 
 /// Rows measured together before printing.
 const TABLE_CHUNK: usize = 1000;
@@ -38,13 +38,14 @@ pub(crate) async fn plan(typed: &Plan, context: &Context) -> anyhow::Result<Exit
             }
             Err(error) => return Err(error.into()),
         };
-        let datums = expand(pipeline, Arc::new(listings))?;
         let history = if typed.why {
             let ledger = Ledger::new(store.clone());
-            Some(PlanHistory::load(&ledger, &pipeline.name, spec).await?)
+            let code = listings.code();
+            Some(PlanHistory::load(&ledger, &pipeline.name, spec, code).await?)
         } else {
             None
         };
+        let datums = expand(pipeline, Arc::new(listings))?;
         let console = context.console;
         let has_title = checked.pipelines.len() > 1;
         let title = has_title.then(|| console.out.bold(format!("{}:", pipeline.name)));

@@ -1,9 +1,9 @@
 //! Reasons for planned work: why a run would process or skip each datum.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
-use drover_shared::datum::{ContentTag, Datum, VerdictState};
+use drover_shared::datum::{CodeFile, ContentTag, Datum, VerdictState};
 use drover_shared::id::{DatumId, JobId, PipelineName};
 use drover_shared::ledger::{DoneIndex, DoneRef, Ledger};
 use drover_shared::store::StoreError;
@@ -13,6 +13,19 @@ use super::successes::jobs_by_pipeline;
 
 /// Inputs that are named in a reason.
 const MAX_NAMED: usize = 3;
+
+/// Fields of `transform` that are part of the identity of the work.
+const IDENTITY_FIELDS: [&str; 9] = [
+    "image",
+    "cmd",
+    "stdin",
+    "env",
+    "user",
+    "working_dir",
+    "accept_return_code",
+    "datum_batching",
+    "placeholders",
+];
 
 /// Why a run would process or skip a datum.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,8 +38,8 @@ pub enum PlanReason {
     InputsChanged(Vec<String>),
     /// These fields of the spec differ from the newest job.
     CommandChanged(Vec<String>),
-    /// Inputs and spec are equal, but the code that the command runs differs.
-    CodeChanged,
+    /// Inputs and spec are equal, but these code files differ from the newest job.
+    CodeChanged(Vec<String>),
     /// The work failed in the job, for the reason.
     Failed(JobId, String),
     /// The newest job ended before the datum.
@@ -49,7 +62,8 @@ impl fmt::Display for PlanReason {
             Self::New => out.write_str("new"),
             Self::InputsChanged(inputs) => write!(out, "input changed: {}", listed(inputs)),
             Self::CommandChanged(fields) => write!(out, "command changed: {}", listed(fields)),
-            Self::CodeChanged => out.write_str("code changed: a file that the command runs"),
+            Self::CodeChanged(files) if files.is_empty() => out.write_str("code changed"),
+            Self::CodeChanged(files) => write!(out, "code changed: {}", listed(files)),
             Self::Failed(job, reason) => write!(out, "failed in job {job}: {reason}"),
             Self::Unfinished(job) => write!(out, "not finished by job {job}"),
             Self::Forgotten(job) => write!(
@@ -89,14 +103,16 @@ pub struct PlanHistory {
     /// By hash of names and paths of the inputs.
     earlier: HashMap<[u8; 16], Earlier>,
     changed_fields: Vec<String>,
+    changed_code: Vec<String>,
 }
 
 impl PlanHistory {
-    /// Reads the history of a pipeline; `spec` is its normalised spec now.
+    /// Reads the history of a pipeline; `spec` is its normalised spec now, `code` are its code files now.
     pub async fn load(
         ledger: &Ledger,
         pipeline: &PipelineName,
         spec: &Value,
+        code: &[CodeFile],
     ) -> Result<Self, StoreError> {
         let done = ledger.written_done_index(pipeline).await?;
         let jobs = jobs_by_pipeline(ledger).await?.remove(pipeline);
@@ -139,6 +155,7 @@ impl PlanHistory {
             newest: Some(newest),
             earlier,
             changed_fields: changed(&before, spec),
+            changed_code: changed_code(&ledger.code(newest).await?, code),
         })
     }
 
@@ -165,7 +182,7 @@ impl PlanHistory {
         match (changed.is_empty(), self.changed_fields.is_empty()) {
             (false, _) => PlanReason::InputsChanged(changed),
             (true, false) => PlanReason::CommandChanged(self.changed_fields.clone()),
-            (true, true) => PlanReason::CodeChanged,
+            (true, true) => PlanReason::CodeChanged(self.changed_code.clone()),
         }
     }
 }
@@ -184,7 +201,24 @@ fn place(datum: &Datum) -> [u8; 16] {
     place
 }
 
-/// The fields of `transform` that differ between two specs.
+/// Names of the code files that were edited, added or taken away.
+fn changed_code(before: &[CodeFile], now: &[CodeFile]) -> Vec<String> {
+    let tags = |files: &[CodeFile]| -> BTreeMap<String, ContentTag> {
+        let files = files.iter();
+        files
+            .map(|file| (file.name.clone(), file.tag.clone()))
+            .collect()
+    };
+    let (before, now) = (tags(before), tags(now));
+    let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
+    let changed = names.into_iter();
+    changed
+        .filter(|name| before.get(*name) != now.get(*name))
+        .cloned()
+        .collect()
+}
+
+/// The fields of `transform` that differ between two specs and are part of the identity of the work.
 fn changed(before: &Value, now: &Value) -> Vec<String> {
     let empty = Map::new();
     let fields = |spec: &Value| spec["transform"].as_object().unwrap_or(&empty).clone();
@@ -194,6 +228,7 @@ fn changed(before: &Value, now: &Value) -> Vec<String> {
     names.dedup();
     names
         .into_iter()
+        .filter(|name| IDENTITY_FIELDS.contains(&name.as_str()))
         .filter(|name| before.get(*name) != now.get(*name))
         .map(|name| format!("transform.{name}"))
         .collect()
@@ -201,6 +236,8 @@ fn changed(before: &Value, now: &Value) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use drover_shared::datum::{DatumInput, InputKind};
     use serde_json::json;
 
@@ -236,6 +273,7 @@ mod tests {
             newest: Some("01jd9x3k5m7n9p1q3r5s7t9v0w".parse().unwrap()),
             earlier: HashMap::from([(place(&known), earlier)]),
             changed_fields: changed_fields.iter().map(ToString::to_string).collect(),
+            changed_code: vec!["s.py".to_owned()],
             ..PlanHistory::default()
         }
     }
@@ -251,11 +289,7 @@ mod tests {
                 datum(2, "old"),
                 "command changed: transform.cmd",
             ),
-            (
-                history(None, &[]),
-                datum(2, "old"),
-                "code changed: a file that the command runs",
-            ),
+            (history(None, &[]), datum(2, "old"), "code changed: s.py"),
             (
                 history(failed(), &[]),
                 datum(1, "old"),
@@ -275,8 +309,20 @@ mod tests {
     #[test]
     fn changed_fields_are_named() {
         let before = json!({ "transform": { "cmd": ["a"], "env": { "X": "1" } } });
-        let now = json!({ "transform": { "cmd": ["b"], "image": "i" } });
+        let now = json!({ "transform": { "cmd": ["b"], "image": "i", "err_cmd": ["c"] } });
         let fields = ["transform.cmd", "transform.env", "transform.image"];
         assert_eq!(changed(&before, &now), fields);
+    }
+
+    #[test]
+    fn code_that_was_edited_added_or_taken_away_is_named() {
+        let file = |name: &str, tag: &str| CodeFile {
+            name: name.to_owned(),
+            tag: ContentTag::new(tag),
+            path: PathBuf::new(),
+        };
+        let before = [file("edited", "1"), file("gone", "1"), file("same", "1")];
+        let now = [file("added", "1"), file("edited", "2"), file("same", "1")];
+        assert_eq!(changed_code(&before, &now), ["added", "edited", "gone"]);
     }
 }
