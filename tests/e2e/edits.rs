@@ -30,13 +30,15 @@ enum Edit {
     Restore,
     Code,
     OutputInPlace,
+    OutputInPlaceWithTimeKept,
+    OutputLink,
     OutputReplaced,
     OutputDeleted,
     Copy,
     Kill,
 }
 
-const EDITS: [Edit; 14] = [
+const EDITS: [Edit; 16] = [
     Edit::Write,
     Edit::WriteWithTimeKept,
     Edit::Rename,
@@ -47,6 +49,8 @@ const EDITS: [Edit; 14] = [
     Edit::Restore,
     Edit::Code,
     Edit::OutputInPlace,
+    Edit::OutputInPlaceWithTimeKept,
+    Edit::OutputLink,
     Edit::OutputReplaced,
     Edit::OutputDeleted,
     Edit::Copy,
@@ -188,7 +192,11 @@ impl Edited {
                 let version = self.random.below(4);
                 write_code(&self.workspace, version);
             }
-            Edit::OutputInPlace | Edit::OutputReplaced | Edit::OutputDeleted => {
+            Edit::OutputInPlace
+            | Edit::OutputInPlaceWithTimeKept
+            | Edit::OutputLink
+            | Edit::OutputReplaced
+            | Edit::OutputDeleted => {
                 self.spoil_output(edit);
             }
             Edit::Copy => {
@@ -208,11 +216,20 @@ impl Edited {
     fn spoil_output(&mut self, edit: Edit) {
         let Some(output) = self.output() else { return };
         match edit {
-            Edit::OutputInPlace => {
+            Edit::OutputInPlace | Edit::OutputInPlaceWithTimeKept if !output.is_symlink() => {
                 fs::set_permissions(&output, fs::Permissions::from_mode(0o644)).unwrap();
-                let size = fs::metadata(&output).unwrap().len();
-                let content = "#".repeat(usize::try_from(size).unwrap());
+                let before = fs::metadata(&output).unwrap();
+                let content = "#".repeat(usize::try_from(before.len()).unwrap());
                 fs::write(&output, content).unwrap();
+                if matches!(edit, Edit::OutputInPlaceWithTimeKept) {
+                    let file = File::options().write(true).open(&output).unwrap();
+                    file.set_modified(before.modified().unwrap()).unwrap();
+                }
+            }
+            Edit::OutputLink => {
+                fs::remove_file(&output).unwrap();
+                let target = ["nowhere", "/etc/hostname", "../in"][self.random.index(3)];
+                symlink(target, &output).unwrap();
             }
             Edit::OutputReplaced => {
                 fs::remove_file(&output).unwrap();

@@ -1,10 +1,17 @@
 //! Work that was done is not done again; work that changed is.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use drover_tests::{Spec, Workspace, eventually, files};
+use serde_json::json;
 
 /// Notes each run in `runs`, then turns a file into capitals.
 fn capitals() -> Spec {
@@ -303,6 +310,121 @@ fn deleted_and_altered_output_is_made_right_again() {
     workspace.file("capitals/b", "scribble\n");
     workspace.succeeds(&capitals());
     assert_eq!(workspace.tree("capitals"), good);
+}
+
+/// Writes other bytes of the same number into a file, and puts the time of its modification back.
+fn edit_secretly(path: &Path) {
+    let before = fs::metadata(path).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(path, "#".repeat(usize::try_from(before.len()).unwrap())).unwrap();
+    let file = File::options().write(true).open(path).unwrap();
+    file.set_modified(before.modified().unwrap()).unwrap();
+}
+
+#[test]
+fn an_output_that_was_edited_with_its_time_kept_is_made_anew() {
+    let workspace = after_a_first_job();
+    let good = workspace.tree("capitals");
+    edit_secretly(&workspace.path("capitals/a"));
+    let told = workspace.run(&capitals()).code(0);
+    assert_eq!(workspace.tree("capitals"), good);
+    assert_eq!(told.job().counts(), "2: 1 processed, 1 skipped");
+    // A new link or other rights change no byte: nothing runs, nothing is written.
+    let output = workspace.path("capitals/a");
+    let inode = || fs::metadata(&output).unwrap().ino();
+    let before = inode();
+    fs::hard_link(&output, workspace.outside("link")).unwrap();
+    let told = workspace.run(&capitals()).code(0);
+    assert_eq!(told.job().counts(), "2: 2 skipped");
+    assert_eq!(inode(), before);
+    assert!(!told.stderr.contains("written again"), "{}", told.stderr);
+    // Beside a change of another file, too.
+    edit_secretly(&output);
+    workspace.file("in/b", "bat\n");
+    workspace.succeeds(&capitals());
+    let expected = files([("a", "ANT\n"), ("b", "BAT\n")]);
+    assert_eq!(workspace.tree("capitals"), expected);
+}
+
+#[test]
+fn an_input_that_was_edited_with_its_time_kept_before_its_datum_runs_is_noticed() {
+    const FILES: usize = 60;
+    for below in ["", "/x"] {
+        let workspace = Workspace::new();
+        // The last file is not staged yet while the first datum runs.
+        let path = |n: usize| format!("in/{n:03}{below}");
+        for n in 0..FILES {
+            workspace.file(&path(n), "ant\n");
+            let file = File::options().write(true).open(workspace.path(&path(n)));
+            file.unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        }
+        let spec = Spec::new("made").reads("in", "/*").sh(r#"
+            echo >> "$OUTSIDE/runs"; while [ ! -e "$OUTSIDE/gate" ]; do sleep 0.01; done
+            cat $(find -L "$in" -type f) > "/pfs/out/$(basename "$in")""#);
+        let spec = spec.set("parallelism_spec", json!({"constant": 1}));
+        let running = workspace.start_run(&spec, &[]);
+        eventually("every file was listed", || {
+            let told = workspace.call(&["job", "last", "--output", "json"]);
+            told.status.success() && told.job().count("total") == FILES as u64
+        });
+        eventually("a command ran", || workspace.line_count("runs") > 0);
+        edit_secretly(&workspace.path(&path(FILES - 1)));
+        workspace.open_gate("gate");
+        let told = running.finish().code(1).transcript();
+        assert!(told.contains("059"), "{told}");
+        workspace.file(&path(FILES - 1), "ant\n");
+        workspace.succeeds(&spec);
+        let expected = (0..FILES).map(|n| (format!("{n:03}"), "ant\n".to_owned()));
+        let expected: BTreeMap<_, _> = expected.collect();
+        let made = expected.keys().map(|name| {
+            let made = fs::read_to_string(workspace.path("made").join(name));
+            (name.clone(), made.unwrap())
+        });
+        assert_eq!(made.collect::<BTreeMap<_, _>>(), expected, "{told}");
+    }
+}
+
+#[test]
+fn whatever_lies_in_the_output_folder_hinders_no_job() {
+    let workspace = after_a_first_job();
+    let folder = workspace.path("capitals");
+    let good = fs::read(folder.join("b")).unwrap();
+    symlink("nowhere", folder.join("broken")).unwrap();
+    symlink("loop", folder.join("loop")).unwrap();
+    symlink("/etc", folder.join("leaves")).unwrap();
+    symlink("../in", folder.join("inputs")).unwrap();
+    let _socket = UnixListener::bind(folder.join("socket")).unwrap();
+    let made = Command::new("mkfifo").arg(folder.join("fifo")).status();
+    assert!(made.unwrap().success());
+    fs::write(folder.join(OsStr::from_bytes(b"\xff")), "x").unwrap();
+    workspace.file("in/a", "ape\n");
+    workspace.succeeds(&capitals());
+    assert_eq!(fs::read(folder.join("a")).unwrap(), b"APE\n");
+    // In the place of an output, it is an edit of the output.
+    let places: [&dyn Fn(&Path); 4] = [
+        &|path| symlink("nowhere", path).unwrap(),
+        &|path| symlink("/etc/hostname", path).unwrap(),
+        &|path| symlink("../in/b", path).unwrap(),
+        &|path| drop(UnixListener::bind(path).unwrap()),
+    ];
+    for (n, place) in places.iter().enumerate() {
+        fs::remove_file(folder.join("b")).unwrap();
+        place(&folder.join("b"));
+        let told = workspace.run(&capitals()).code(0);
+        assert!(
+            told.stderr.contains("written again"),
+            "{n}: {}",
+            told.stderr
+        );
+        let metadata = folder.join("b").symlink_metadata().unwrap();
+        assert!(metadata.is_file(), "{n}");
+        assert_eq!(fs::read(folder.join("b")).unwrap(), good, "{n}");
+    }
+    assert_eq!(
+        fs::read_link(folder.join("broken")).unwrap(),
+        Path::new("nowhere")
+    );
+    assert_eq!(fs::read(workspace.path("in/b")).unwrap(), b"bee\n");
 }
 
 #[test]

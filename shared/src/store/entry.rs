@@ -7,7 +7,7 @@ pub struct Entry {
     pub path: String,
     /// Size in bytes.
     pub size: u64,
-    /// Changes with every replacement of or write to the object: inode, mtime and size for files, `e_tag` or
+    /// Changes with every replacement of or write to the object: inode, mtime, size and ctime for files, `e_tag` or
     /// modification time and size for buckets. Cheap; does not compare content.
     pub version: String,
 }

@@ -380,6 +380,21 @@ impl Store {
         }
     }
 
+    /// Makes `to` what lies at `from`: as [`Store::link`], and for links and special files of a folder, too. False if nothing
+    /// lies at `from`.
+    pub async fn preserve(&self, from: &StoreKey, to: &StoreKey) -> Result<bool, StoreError> {
+        match &self.backend {
+            StoreBackend::Folder(folder) => {
+                let (folder, from, to) = (folder.clone(), from.clone(), to.clone());
+                self.change(move || folder.preserve(&from, &to)).await
+            }
+            StoreBackend::Bucket(bucket) => match bucket.link(from, to).await {
+                Err(StoreError::Missing { .. }) => Ok(false),
+                linked => linked.map(|_| true),
+            },
+        }
+    }
+
     /// Makes `to` the concatenation of the parts, atomically, replacing an existing object.
     pub async fn concat(&self, parts: &[StoreKey], to: &StoreKey) -> Result<Entry, StoreError> {
         match &self.backend {
@@ -395,6 +410,17 @@ impl Store {
     /// [`StoreError::Missing`] if `prefix` is not a folder of a local store.
     pub fn walk(&self, prefix: &StoreKey) -> Result<Walk, StoreError> {
         self.walk_within(prefix, prefix)
+    }
+
+    /// Like [`Store::walk`], but follows no links: links and special files of a folder are entries like any other.
+    pub fn walk_names(&self, prefix: &StoreKey) -> Result<Walk, StoreError> {
+        match &self.backend {
+            StoreBackend::Folder(folder) => {
+                let walk = folder.walk(prefix)?.of_all_names();
+                Ok(Walk::new(WalkBackend::Folder(Box::new(walk))))
+            }
+            StoreBackend::Bucket(_) => self.walk(prefix),
+        }
     }
 
     /// Like [`Store::walk`], but a bucket lists only `within`, a folder below `prefix`. A folder walks everything

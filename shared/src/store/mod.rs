@@ -18,6 +18,7 @@ mod handle;
 mod object_version;
 mod open_with_retry;
 mod repos;
+mod version_match;
 mod walk;
 
 mod bucket;
@@ -35,4 +36,5 @@ pub use key::StoreKey;
 pub use location::Location;
 pub use object_version::ObjectVersion;
 pub use repos::Repos;
+pub use version_match::VersionMatch;
 pub use walk::Walk;

@@ -1,6 +1,6 @@
 //! Pure: the action for one path of the output folder.
 
-use drover_shared::store::Entry;
+use drover_shared::store::{Entry, VersionMatch};
 
 use super::durable::RecordedFile;
 
@@ -9,6 +9,8 @@ use super::durable::RecordedFile;
 pub(super) enum PathAction {
     /// The file is as desired.
     Keep,
+    /// The file is as desired if its bytes are: it was touched since Drover wrote it.
+    Compare,
     /// The file must be written, or written again.
     Write,
     /// The file is Drover's and no longer desired.
@@ -28,10 +30,13 @@ pub(super) fn decide(
     found: Option<&Entry>,
 ) -> PathAction {
     match (made_of, recorded, found) {
-        (Some(made_of), Some(recorded), Some(found))
-            if is_as_recorded(made_of, recorded, found) =>
-        {
-            PathAction::Keep
+        (Some(made_of), Some(recorded), Some(found)) if recorded.made_of == made_of => {
+            let version = recorded.version.as_deref();
+            match version.map(|version| VersionMatch::of(version, &found.version)) {
+                Some(VersionMatch::Same) => PathAction::Keep,
+                Some(VersionMatch::Touched) => PathAction::Compare,
+                Some(VersionMatch::Other) | None => PathAction::Write,
+            }
         }
         (Some(_), None, Some(_)) => PathAction::Refuse,
         (Some(_), _, _) => PathAction::Write,
@@ -39,10 +44,6 @@ pub(super) fn decide(
         (None, None, Some(_)) => PathAction::Leave,
         (None, _, None) => PathAction::Forget,
     }
-}
-
-fn is_as_recorded(made_of: &str, recorded: &RecordedFile, found: &Entry) -> bool {
-    recorded.made_of == made_of && recorded.version.as_ref() == Some(&found.version)
 }
 
 #[cfg(test)]
@@ -78,6 +79,20 @@ mod tests {
                 recorded("x", Some("1")),
                 found("1"),
                 PathAction::Keep,
+            ),
+            (
+                "recorded by an older Drover",
+                Some("x"),
+                recorded("x", Some("1-a-5")),
+                found("1-a-5-c"),
+                PathAction::Keep,
+            ),
+            (
+                "touched",
+                Some("x"),
+                recorded("x", Some("1-a-5-c")),
+                found("1-a-5-d"),
+                PathAction::Compare,
             ),
             ("new", Some("x"), None, None, PathAction::Write),
             (

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use drover_shared::pipeline::OutputConflict;
-use drover_shared::store::{Entry, StoreKey};
+use drover_shared::store::{Entry, StoreKey, VersionMatch};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
@@ -62,6 +62,8 @@ pub(super) struct Plan {
     pub(super) files: u64,
     /// Number of files to be written or removed.
     pub(super) changes: u64,
+    /// True if files that stay are recorded anew.
+    pub(super) has_news: bool,
     /// Foreign files in the folder: count and first path.
     pub(super) foreign: Option<(u64, String)>,
     /// Drover's files that were altered and are now replaced or removed: count and first path.
@@ -97,11 +99,15 @@ impl Read for PositionedReader {
     }
 }
 
+/// Tells whether the file at a path of the output folder has the content of the staged file.
+pub(super) type HasContent<'a> = dyn Fn(&str, &StagedFile) -> Result<bool, OutputError> + 'a;
+
 /// Plans from three streams sorted by path. `folder` is the output folder, for messages.
 pub(super) fn plan<W, R, F>(
     mut rows: PathJoin<W, R, F>,
     conflict: OutputConflict,
     folder: &StoreKey,
+    has_content: &HasContent<'_>,
     scratch: &Path,
 ) -> Result<Plan, OutputError>
 where
@@ -109,7 +115,7 @@ where
     R: Iterator<Item = Result<RecordedFile, OutputError>>,
     F: Iterator<Item = Result<Entry, OutputError>>,
 {
-    let mut builder = PlanBuilder::new(conflict, folder, scratch)?;
+    let mut builder = PlanBuilder::new(conflict, folder, has_content, scratch)?;
     while let Some(row) = rows.next_row()? {
         builder.add(row)?;
     }
@@ -120,11 +126,13 @@ where
 struct PlanBuilder<'a> {
     conflict: OutputConflict,
     folder: &'a StoreKey,
+    has_content: &'a HasContent<'a>,
     clashes: PathClashes,
     steps: BufWriter<File>,
     before: LineWriter,
     files: u64,
     changes: u64,
+    has_news: bool,
     foreign: Option<(u64, String)>,
     altered: Option<(u64, String)>,
 }
@@ -133,16 +141,19 @@ impl<'a> PlanBuilder<'a> {
     fn new(
         conflict: OutputConflict,
         folder: &'a StoreKey,
+        has_content: &'a HasContent<'a>,
         scratch: &Path,
     ) -> Result<Self, OutputError> {
         Ok(Self {
             conflict,
             folder,
+            has_content,
             clashes: PathClashes::default(),
             steps: BufWriter::new(tempfile::tempfile_in(scratch)?),
             before: LineWriter::new(scratch)?,
             files: 0,
             changes: 0,
+            has_news: false,
             foreign: None,
             altered: None,
         })
@@ -150,21 +161,25 @@ impl<'a> PlanBuilder<'a> {
 
     fn add(&mut self, row: PathRow) -> Result<(), OutputError> {
         let made_of = row.desired.as_ref().map(DesiredFile::made_of);
-        match (
-            decide(
-                made_of.as_deref(),
-                row.recorded.as_ref(),
-                row.found.as_ref(),
-            ),
-            row,
-        ) {
+        let action = decide(
+            made_of.as_deref(),
+            row.recorded.as_ref(),
+            row.found.as_ref(),
+        );
+        let action = match action {
+            PathAction::Compare if self.is_whole(&row)? => PathAction::Keep,
+            PathAction::Compare => PathAction::Write,
+            action => action,
+        };
+        match (action, row) {
             (
                 PathAction::Keep,
                 PathRow {
                     recorded: Some(recorded),
+                    found,
                     ..
                 },
-            ) => self.keep(recorded),
+            ) => self.keep(recorded, found),
             (
                 PathAction::Write,
                 PathRow {
@@ -212,6 +227,7 @@ impl<'a> PlanBuilder<'a> {
             ) => Err(self.in_the_way(&found.path)?),
             (
                 PathAction::Keep
+                | PathAction::Compare
                 | PathAction::Write
                 | PathAction::Delete
                 | PathAction::Leave
@@ -222,8 +238,28 @@ impl<'a> PlanBuilder<'a> {
         }
     }
 
-    fn keep(&mut self, recorded: RecordedFile) -> Result<(), OutputError> {
+    /// True if the bytes of a touched file are those of its only piece.
+    fn is_whole(&self, row: &PathRow) -> Result<bool, OutputError> {
+        match &row.desired {
+            Some(DesiredFile { path, sources }) => match sources.as_slice() {
+                [source] => (self.has_content)(path, source),
+                _ => Ok(false),
+            },
+            None => Ok(false),
+        }
+    }
+
+    fn keep(
+        &mut self,
+        mut recorded: RecordedFile,
+        found: Option<Entry>,
+    ) -> Result<(), OutputError> {
         self.check_clash(&recorded.path)?;
+        let version = found.map(|found| found.version);
+        if recorded.version != version {
+            recorded.version = version;
+            self.has_news = true;
+        }
         self.files += 1;
         self.before.write(&recorded)?;
         self.step(&PlanStep::Keep(recorded))
@@ -253,7 +289,7 @@ impl<'a> PlanBuilder<'a> {
     fn note_altered(&mut self, recorded: Option<&RecordedFile>, found: Option<&Entry>) {
         if let (Some(recorded), Some(found)) = (recorded, found)
             && let Some(version) = &recorded.version
-            && *version != found.version
+            && VersionMatch::of(version, &found.version) != VersionMatch::Same
         {
             count(&mut self.altered, &found.path);
         }
@@ -303,6 +339,7 @@ impl<'a> PlanBuilder<'a> {
             before: self.before.finish()?,
             files: self.files,
             changes: self.changes,
+            has_news: self.has_news,
             foreign: self.foreign,
             altered: self.altered,
         })

@@ -61,7 +61,7 @@ pub(super) async fn begin(
     let changes = stream::iter((0..).zip(changes)).map(|(n, changed)| async move {
         let (key, exists) = changed?;
         let backup = layout::backup(pipeline, n);
-        let is_backed_up = exists && back_up(store, &key, &backup).await?;
+        let is_backed_up = exists && store.preserve(&key, &backup).await?;
         let backup = is_backed_up.then_some(n);
         Ok::<_, OutputError>(Change { key, backup })
     });
@@ -94,15 +94,6 @@ fn changed_keys(
         let (path, exists) = changed?;
         Ok((super::key_of(&output, &path)?, exists))
     }))
-}
-
-/// Links the file at `key` to `backup`; false if there is no file.
-async fn back_up(store: &Store, key: &StoreKey, backup: &StoreKey) -> Result<bool, StoreError> {
-    match store.link(key, backup).await {
-        Ok(_) => Ok(true),
-        Err(StoreError::Missing { .. }) => Ok(false),
-        Err(error) => Err(error),
-    }
 }
 
 /// True if a log stands, which must be settled before the output folder is used or changed.
@@ -201,12 +192,8 @@ async fn roll_back(
 ) -> Result<(), StoreError> {
     for Change { key, backup } in changes.into_iter().rev() {
         match backup.map(|n| layout::backup(pipeline, n)) {
-            Some(backup) => match store.link(&backup, &key).await {
-                Ok(_) => {}
-                // A power cut took the backup, and with it all later changes.
-                Err(StoreError::Missing { key }) if key == backup => {}
-                Err(error) => return Err(error),
-            },
+            // A missing backup was taken by a power cut, and with it all later changes.
+            Some(backup) => drop(store.preserve(&backup, &key).await?),
             None if is_ours(store, &key) => store.delete(&key).await?,
             None => {}
         }

@@ -1,11 +1,10 @@
 //! Makes sure, before the output folder is touched, that every staged file of a plan is whole.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::pin::pin;
 
 use drover_shared::datum::content_hash;
-use drover_shared::store::{Entry, Store, StoreError};
+use drover_shared::store::{Entry, Store, StoreError, StoreKey, VersionMatch};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::OutputError;
@@ -43,7 +42,12 @@ async fn lost_datums(store: &Store, file: &FileToWrite) -> Result<Vec<u64>, Outp
             ) {
                 Judgement::Whole => true,
                 Judgement::Lost => false,
-                Judgement::Compare(hash) => hash_of(store, source).await?.as_deref() == Some(hash),
+                Judgement::Compare(hash) => {
+                    let (store, key, hash) = (store.clone(), source.key(), hash.to_owned());
+                    let reading =
+                        tokio::task::spawn_blocking(move || has_hash(&store, &key, &hash));
+                    reading.await.map_err(std::io::Error::other)??
+                }
             },
             Err(StoreError::Missing { .. }) => false,
             Err(error) => return Err(error.into()),
@@ -77,7 +81,8 @@ fn judge<'a>(
         return Judgement::Lost;
     }
     let versions = [known, source.version.as_deref()];
-    let is_known = versions.contains(&Some(entry.version.as_str()));
+    let is_same = |version| VersionMatch::of(version, &entry.version) == VersionMatch::Same;
+    let is_known = versions.into_iter().flatten().any(is_same);
     match &source.hash {
         _ if !in_folder || is_known => Judgement::Whole,
         Some(hash) => Judgement::Compare(hash),
@@ -87,17 +92,16 @@ fn judge<'a>(
     }
 }
 
-/// The hash of a staged file of a folder; none if the file has vanished.
-async fn hash_of(store: &Store, source: &StagedFile) -> Result<Option<String>, OutputError> {
-    let Some(path) = store.local_path(&source.key()) else {
-        return Ok(None);
+/// True if the file of a folder has the hash. Reads the file; blocking.
+pub(super) fn has_hash(store: &Store, key: &StoreKey, hash: &str) -> Result<bool, OutputError> {
+    let Some(opened) = store.open_local(key) else {
+        return Ok(false);
     };
-    let hashing = tokio::task::spawn_blocking(move || content_hash(File::open(path)?));
-    match hashing.await.map_err(std::io::Error::other).flatten() {
-        Ok(hash) => Ok(Some(hash)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+    match opened.and_then(content_hash) {
+        Ok(found) => Ok(found == hash),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(OutputError::Store(StoreError::Unavailable {
-            key: source.key(),
+            key: key.clone(),
             source: error.into(),
         })),
     }

@@ -15,10 +15,10 @@ use super::apply::{OutputFolder, apply};
 use super::durable;
 use super::gather::{JobPieces, gather};
 use super::join::PathJoin;
-use super::piece;
+use super::piece::{self, StagedFile};
 use super::plan::{Plan, plan};
 use super::undo::{self, settle};
-use super::verify::find_lost;
+use super::verify::{find_lost, has_hash};
 use super::{FileProgress, OutputError};
 
 /// A publication to be made.
@@ -105,20 +105,21 @@ pub(super) async fn attempt(
         changes: plan.changes,
         foreign: plan.foreign.clone(),
     };
-    if plan.changes == 0 {
+    if plan.changes == 0 && !plan.has_news {
         create_folder(request).await?;
         return Ok(summary);
-    }
-    if let Some((count, first)) = &plan.altered {
-        tracing::warn!(
-            pipeline.name = %request.pipeline,
-            "{count} files in the output folder {} were altered since Drover wrote them, first {first}; they are replaced",
-            request.pipeline,
-        );
     }
     let lost_datums = find_lost(store, &plan).await?;
     if !lost_datums.is_empty() {
         return Err(lost(lost_datums.into_iter().collect()));
+    }
+    if let Some((count, first)) = &plan.altered {
+        let files = if *count == 1 { "file" } else { "files" };
+        tracing::warn!(
+            pipeline.name = %request.pipeline,
+            "{count} {files} of Drover in the output folder {} were edited, replaced or copied, first {first}; they are written again",
+            request.pipeline,
+        );
     }
     undo::begin(store, request.pipeline, request.job, &plan, request.scratch).await?;
     change_folder(request, &plan, progress).await?;
@@ -217,6 +218,8 @@ async fn make_plan(
         let desired =
             piece::files(gathered.pieces).map(|desired| desired.map_err(OutputError::from));
         let found = walk(&store, &folder)?.into_iter().flatten();
+        // A name that no output can have hinders nothing.
+        let found = found.filter(|entry| !matches!(entry, Err(StoreError::Irregular { .. })));
         let mut found = found
             .map(|entry| entry.map_err(OutputError::from))
             .peekable();
@@ -233,10 +236,15 @@ async fn make_plan(
                 source,
             })
         });
+        let has_content = |path: &str, source: &StagedFile| match &source.hash {
+            Some(hash) => has_hash(&store, &super::key_of(&folder, path)?, hash),
+            None => Ok(false),
+        };
         plan(
             PathJoin::new(desired, recorded, found),
             conflict,
             &folder,
+            &has_content,
             &scratch,
         )
     });
@@ -247,7 +255,7 @@ async fn make_plan(
 
 /// The files of the output folder; none if the folder is missing.
 fn walk(store: &Store, folder: &StoreKey) -> Result<Option<Walk>, StoreError> {
-    match store.walk(folder) {
+    match store.walk_names(folder) {
         Ok(walk) => Ok(Some(walk)),
         Err(StoreError::Missing { .. }) => Ok(None),
         Err(error) => Err(error),

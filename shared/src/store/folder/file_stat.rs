@@ -25,8 +25,7 @@ impl FileStat {
         }
     }
 
-    /// The entry of the file at `path`. The version leaves out the change time: a hard link to the file, made by a
-    /// publication, changes that time and not the bytes.
+    /// The entry of the file at `path`.
     pub(super) fn entry(self, path: String) -> Entry {
         Entry {
             path,
@@ -36,7 +35,10 @@ impl FileStat {
     }
 
     fn version(self) -> String {
-        format!("{:x}-{:x}-{:x}", self.inode, self.modified_ns, self.size)
+        format!(
+            "{:x}-{:x}-{:x}-{:x}",
+            self.inode, self.modified_ns, self.size, self.changed_ns
+        )
     }
 }
 

@@ -382,6 +382,29 @@ impl Folder {
         temp_file.replace(to)
     }
 
+    /// Makes `to` a second name, or a copy, of what lies at `from`, be it a link or a special file; false if nothing lies there.
+    pub(in crate::store) fn preserve(
+        &self,
+        from: &StoreKey,
+        to: &StoreKey,
+    ) -> Result<bool, StoreError> {
+        use io::ErrorKind::{NotADirectory, NotFound};
+        let source = self.path(from);
+        match fs::symlink_metadata(&source) {
+            Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(false),
+            Err(error) => Err(reading(from, error)),
+            Ok(metadata) if metadata.is_dir() => Ok(false),
+            Ok(metadata) if metadata.is_file() => match self.link(from, to) {
+                Err(StoreError::Missing { key }) if key == *from => Ok(false),
+                linked => linked.map(|_| true),
+            },
+            Ok(_) => {
+                let named = self.replace_by_link(&source, &self.path(to));
+                named.map(|()| true).map_err(|error| writing(to, error))
+            }
+        }
+    }
+
     pub(in crate::store) fn walk(&self, prefix: &StoreKey) -> Result<FolderWalk, StoreError> {
         FolderWalk::new(&self.root, prefix, self.cache.as_deref())
     }

@@ -32,6 +32,8 @@ pub(in crate::store) struct FolderWalk {
     current: Option<FileStat>,
     cache: StatCache,
     buffer: Vec<u8>,
+    /// False if links and special files are entries like any other.
+    is_input: bool,
 }
 
 /// A directory on the current path of the walk.
@@ -65,12 +67,21 @@ impl FolderWalk {
             levels: vec![],
             current: None,
             buffer: vec![],
+            is_input: true,
         };
         let directory =
             open_directory(&walk.folder).map_err(|error| reading(prefix, error.into()))?;
         walk.enter(directory, String::new())
             .map_err(|error| reading(prefix, error.into()))?;
         Ok(walk)
+    }
+
+    /// A walk that follows no links: links and special files are entries like any other.
+    pub(in crate::store) fn of_all_names(self) -> Self {
+        Self {
+            is_input: false,
+            ..self
+        }
     }
 
     /// The next file in included directories.
@@ -84,6 +95,11 @@ impl FolderWalk {
                 Err(error) => return Some(Err(error)),
             };
             let step = match found.kind {
+                EntryKind::LinkedDirectory | EntryKind::LinkedFile | EntryKind::Special
+                    if !self.is_input =>
+                {
+                    self.entry_of(found.path)
+                }
                 EntryKind::Directory | EntryKind::LinkedDirectory if !included(&found.path) => {
                     self.cache.keep_below(&found.path);
                     Ok(None)
@@ -186,14 +202,20 @@ impl FolderWalk {
                 ));
             }
         }
+        self.entry_of(found.path)
+    }
+
+    /// The entry of the path in the innermost level; of a link itself, unless links are followed.
+    fn entry_of(&mut self, path: String) -> Result<Option<Entry>, StoreError> {
         let Some(level) = self.levels.last() else {
             return Ok(None);
         };
-        match statat(
-            &level.directory,
-            last_segment(&found.path),
-            AtFlags::empty(),
-        ) {
+        let flags = if self.is_input {
+            AtFlags::empty()
+        } else {
+            AtFlags::SYMLINK_NOFOLLOW
+        };
+        match statat(&level.directory, last_segment(&path), flags) {
             Ok(stat) => {
                 let stat = FileStat {
                     inode: stat.st_ino,
@@ -207,13 +229,13 @@ impl FolderWalk {
                     ),
                     size: u64::try_from(stat.st_size).unwrap_or_default(),
                 };
-                self.cache.pass(&found.path);
+                self.cache.pass(&path);
                 self.current = Some(stat);
-                Ok(Some(stat.entry(found.path)))
+                Ok(Some(stat.entry(path)))
             }
             // The file is gone since its directory was read.
             Err(Errno::NOENT) => Ok(None),
-            Err(error) => Err(self.failed(&found.path, error.into())),
+            Err(error) => Err(self.failed(&path, error.into())),
         }
     }
 
