@@ -11,6 +11,7 @@ mod damage;
 mod edits;
 mod errors;
 mod examples;
+mod file_systems;
 mod lists;
 mod monitoring;
 mod one_liner;

@@ -2,6 +2,7 @@
 
 mod faults;
 mod field;
+mod foreign;
 mod journey;
 mod keys;
 mod large;

@@ -1,7 +1,7 @@
 //! Pure: what two versions of one key tell about its bytes.
 
-/// Comparison of a recorded version with the one of a listing.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// Comparison of a recorded version with the one of a listing, from the surest one.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum VersionMatch {
     /// The bytes are the recorded ones.
     Same,

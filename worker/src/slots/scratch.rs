@@ -1,7 +1,8 @@
 //! The worker's scratch directory, made at start and removed at exit; the next worker removes the directory of a killed worker.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, Permissions, TryLockError};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -11,12 +12,35 @@ use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 
 use crate::runner::remove_all;
 
+/// Where scratch lies beside a folder store that cannot hold it: a private `/tmp` would hide the folder from commands.
+const BESIDE_STORE: &str = "/var/tmp/drover";
+
 /// The parent of the workers' scratch directories: `chosen`, else a folder below a folder store, so nothing needs
-/// copying, else (for a bucket) a folder below the system's temporary folder.
+/// copying, else (for a bucket) a folder below the system's temporary folder. Slots need files with rights, so a store on a
+/// file system without (exFAT, SMB) has its scratch in `/var/tmp`.
 pub fn scratch_for(store: &Store, chosen: Option<PathBuf>) -> PathBuf {
-    chosen
-        .or_else(|| store.local_path(&layout::scratch()))
-        .unwrap_or_else(|| std::env::temp_dir().join("drover"))
+    let default = || match store.local_path(&layout::scratch()) {
+        Some(folder) if has_rights(&folder) => folder,
+        Some(_) => PathBuf::from(BESIDE_STORE),
+        None => std::env::temp_dir().join("drover"),
+    };
+    chosen.unwrap_or_else(default)
+}
+
+/// True if a file in the folder keeps the rights that it is given. A folder that cannot be written is another matter, about which
+/// its user complains.
+fn has_rights(folder: &Path) -> bool {
+    let probe = || -> io::Result<bool> {
+        fs::create_dir_all(folder)?;
+        let file = tempfile::NamedTempFile::new_in(folder)?;
+        let keeps = |mode: u32| {
+            let set = fs::set_permissions(file.path(), Permissions::from_mode(mode));
+            let rights = set.and_then(|()| file.path().metadata());
+            rights.is_ok_and(|found| found.permissions().mode() & 0o777 == mode)
+        };
+        Ok(keeps(0o600) && keeps(0o444))
+    };
+    probe().unwrap_or(true)
 }
 
 /// The scratch directory of the current worker. A locked file lies beside the directory: the kernel releases the lock with the

@@ -28,14 +28,21 @@ pub enum SubmitError {
     Queue(#[from] QueueError),
     /// The idempotency key belongs to a submission of another number of jobs.
     #[error(
-        "the key {key} was used for another submission, whose first job is {first}; give this one a key of its own"
+        "the key {key} was used for another submission, {}; give this one a key of its own",
+        known_by(*first)
     )]
     Key {
         /// The key.
         key: IdempotencyKey,
-        /// The first job of the earlier submission.
-        first: JobId,
+        /// The first job of the earlier submission; none for a submission without jobs.
+        first: Option<JobId>,
     },
+}
+
+fn known_by(first: Option<JobId>) -> String {
+    first.map_or("of no job".to_owned(), |first| {
+        format!("whose first job is {first}")
+    })
 }
 
 /// Limits and options of a submission.
@@ -95,7 +102,6 @@ async fn take_ids(
     let jobs = ledger.jobs_of_key(key, own).await?;
     if jobs.len() != assignments.len() {
         let (key, first) = (key.clone(), jobs.first().copied());
-        let first = first.unwrap_or_else(JobId::generate);
         return Err(SubmitError::Key { key, first });
     }
     for (assignment, job) in assignments.iter_mut().zip(jobs) {

@@ -18,12 +18,16 @@ pub(super) enum Candidate {
     Module(String),
 }
 
+/// Variables that scripts use for directories of code. Others tend to name data, which the command itself may change.
+const VARIABLES: [&str; 2] = ["HOME", "PWD"];
+
 /// Words that may name code, in order: arguments, and words of arguments and standard input that look like scripts.
-/// Variables in scripts are expanded by the transform's `env` and by `lookup`. Words after `>` are written, not read.
+/// Variables in scripts are expanded by the transform's `env`, and `HOME` and `PWD` by `lookup`. Words after `>` are
+/// written, not read.
 pub(super) fn candidates(transform: &Transform, lookup: &Lookup<'_>) -> Vec<Candidate> {
     let variable = |name: &str| {
         let own = transform.env.get(name).cloned();
-        own.or_else(|| lookup(name))
+        own.or_else(|| VARIABLES.contains(&name).then(|| lookup(name))?)
     };
     let mut found = Vec::new();
     let words: Vec<String> = transform.cmd.clone();

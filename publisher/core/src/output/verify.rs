@@ -81,13 +81,16 @@ fn judge<'a>(
         return Judgement::Lost;
     }
     let versions = [known, source.version.as_deref()];
-    let is_same = |version| VersionMatch::of(version, &entry.version) == VersionMatch::Same;
-    let is_known = versions.into_iter().flatten().any(is_same);
+    let matched = versions.into_iter().flatten();
+    let best = matched
+        .map(|version| VersionMatch::of(version, &entry.version))
+        .min();
     match &source.hash {
-        _ if !in_folder || is_known => Judgement::Whole,
+        _ if !in_folder || best == Some(VersionMatch::Same) => Judgement::Whole,
         Some(hash) => Judgement::Compare(hash),
-        // Records of older versions have neither: without a known version the file was never published.
-        None if versions == [None, None] => Judgement::Whole,
+        // Without a hash (older versions, huge sparse files) a touched file passes, and so does one without a known version,
+        // which was never published.
+        None if versions == [None, None] || best == Some(VersionMatch::Touched) => Judgement::Whole,
         None => Judgement::Lost,
     }
 }
@@ -135,6 +138,8 @@ mod tests {
             ("old record, never published", source(None, None),      1, "x", None,      true,  Whole),
             ("old record, as published",    source(None, None),      1, "w", Some("w"), true,  Whole),
             ("old record, edited",          source(None, None),      1, "x", Some("w"), true,  Lost),
+            ("a new link to it",            source(hash, None),      1, "1-2-1-4", Some("1-2-1-3"), true, Compare("blake3:1")),
+            ("the same without a hash",     source(None, None),      1, "1-2-1-4", Some("1-2-1-3"), true, Whole),
             ("in a bucket",                 source(hash, None),      1, "x", Some("w"), false, Whole),
             ("in a bucket, cut off",        source(hash, None),      0, "x", Some("w"), false, Lost),
         ];

@@ -1,5 +1,6 @@
 //! Removal of files that commands left. The removal never leaves the directory: it follows no links and enters no
-//! mounts, since a command that runs as root may have mounted the machine's root there.
+//! mounts, since a command that runs as root may have mounted the machine's root there. Another process may remove the same
+//! files at the same moment, as the processes of a killed worker do: what is gone is removed.
 
 use std::ffi::CStr;
 use std::io;
@@ -34,7 +35,15 @@ pub(super) fn remove(parent: impl AsFd, name: &Path) -> io::Result<()> {
         other => other?,
     };
     empty_opened(&mut Dir::new(directory)?, &[])?;
-    Ok(unlinkat(parent, name, AtFlags::REMOVEDIR)?)
+    Ok(unless_gone(unlinkat(parent, name, AtFlags::REMOVEDIR))?)
+}
+
+/// No error for a file that is gone.
+fn unless_gone(removed: rustix::io::Result<()>) -> rustix::io::Result<()> {
+    match removed {
+        Err(Errno::NOENT) => Ok(()),
+        removed => removed,
+    }
 }
 
 const READ: OFlags = OFlags::RDONLY
@@ -124,27 +133,34 @@ fn remove_entry(
     match unlinked {
         // Linux returns EISDIR for directories, POSIX EPERM.
         Err(Errno::ISDIR | Errno::PERM) => {}
-        done => return done,
+        done => return unless_gone(done),
     }
     if depth == DEEPEST {
         *top.moved += 1;
-        return renameat(
+        return unless_gone(renameat(
             parent,
             name,
             top.directory,
             format!(".deep-{}-{}", std::process::id(), top.moved),
-        );
+        ));
     }
-    let mut entries = Dir::new(open_below(parent, name)?)?;
+    let opened = match open_below(parent, name) {
+        Err(Errno::NOENT) => return Ok(()),
+        opened => opened?,
+    };
+    let mut entries = Dir::new(opened)?;
     while let Some(entry) = entries.read() {
-        let entry = entry?;
+        let entry = match entry {
+            Err(Errno::NOENT) => break,
+            entry => entry?,
+        };
         if !is_dots(entry.file_name()) {
             remove_entry(entries.fd()?, entry.file_name(), top, depth + 1)?;
         }
     }
     // A directory that is still open would be removed in two steps.
     drop(entries);
-    unlinkat(parent, name, AtFlags::REMOVEDIR)
+    unless_gone(unlinkat(parent, name, AtFlags::REMOVEDIR))
 }
 
 fn is_dots(name: &CStr) -> bool {
@@ -208,5 +224,22 @@ mod tests {
         }
         empty(folder.path()).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_tree_that_is_removed_by_two_at_the_same_time_goes() {
+        for _ in 0..200 {
+            let folder = tempfile::tempdir().unwrap();
+            let tree = folder.path().join("tree");
+            for n in 0..20 {
+                fs::create_dir_all(tree.join(format!("slots/{n}/out"))).unwrap();
+                fs::write(tree.join(format!("slots/{n}/empty")), "").unwrap();
+            }
+            let other = tree.join("slots");
+            let other = std::thread::spawn(move || fs::remove_dir_all(other));
+            remove_all(&tree).unwrap();
+            drop(other.join().unwrap());
+            assert!(!tree.exists());
+        }
     }
 }
