@@ -1,10 +1,12 @@
 //! Drover's figures beside those of other tools, all from one run on one machine. Nothing is asserted.
 //!
-//! Sizes are settings, so that it can be tried small: `DATUMS=500 MANY=2000 MILLION=10000 FILES=5000 REPEATS=1 make bench`; and in parts: `ONLY=cluster make bench`.
+//! Sizes are settings, so that it can be tried small: `DATUMS=500 MANY=2000 MILLION=10000 FILES=5000 JOBS=200 REPEATS=1 make bench`; and in parts: `ONLY=cluster make bench`.
 
 mod cluster;
 mod corpus;
 mod floor;
+mod guards;
+mod history;
 mod measure;
 mod memory;
 mod plan;
@@ -22,6 +24,8 @@ struct Sizes {
     million: u64,
     /// Files in the plan.
     files: u64,
+    /// Jobs in the history: two weeks of a job a minute.
+    jobs: u64,
     /// Measurements of which the median is shown.
     repeats: u64,
 }
@@ -32,6 +36,7 @@ type Part = (&'static str, fn(Sizes));
 fn main() -> ExitCode {
     if let Some(exit) = measure::take_over()
         .or_else(floor::take_over)
+        .or_else(guards::take_over)
         .or_else(cluster::take_over)
     {
         return exit;
@@ -41,6 +46,7 @@ fn main() -> ExitCode {
         many: setting("MANY", 100_000),
         million: setting("MILLION", 1_000_000),
         files: setting("FILES", 1_000_000),
+        jobs: setting("JOBS", 20_160),
         repeats: setting("REPEATS", 3),
     };
     say(&format!(
@@ -48,11 +54,13 @@ fn main() -> ExitCode {
         std::thread::available_parallelism().map_or(0, usize::from)
     ));
     let only = wanted();
-    let parts: [Part; 4] = [
+    let parts: [Part; 6] = [
         ("floor", floor::show),
         ("cluster", cluster::show),
         ("memory", memory::show),
         ("plan", plan::show),
+        ("guards", guards::show),
+        ("history", history::show),
     ];
     for (name, show) in parts {
         if only.is_empty() || only == name {

@@ -9,7 +9,7 @@ use drover_shared::ledger::{DoneIndex, DoneRef, Ledger};
 use drover_shared::store::StoreError;
 use serde_json::{Map, Value};
 
-use super::successes::jobs_by_pipeline;
+use super::successes::newest_job;
 
 /// Inputs that are named in a reason.
 const MAX_NAMED: usize = 3;
@@ -115,8 +115,7 @@ impl PlanHistory {
         code: &[CodeFile],
     ) -> Result<Self, StoreError> {
         let done = ledger.written_done_index(pipeline).await?;
-        let jobs = jobs_by_pipeline(ledger).await?.remove(pipeline);
-        let Some(newest) = jobs.and_then(|jobs| jobs.last().copied()) else {
+        let Some(newest) = newest_job(ledger, pipeline).await? else {
             return Ok(Self {
                 done,
                 ..Self::default()

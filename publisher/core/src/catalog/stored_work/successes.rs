@@ -1,6 +1,6 @@
 //! Stored successes: datums whose output later jobs reuse.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use drover_shared::datum::{Verdict, VerdictState};
 use drover_shared::id::{JobId, PipelineName};
@@ -11,22 +11,51 @@ use futures::{StreamExt, stream};
 /// Records read at once.
 const CONCURRENT_READS: usize = 32;
 
-/// The jobs of each pipeline, oldest first. Damaged and unfinished records are left out, and so are expired jobs.
+/// The jobs of each pipeline, oldest first, without expired ones. Reads the records of jobs that are not noted among those of
+/// their pipelines, as those of an older Drover; damaged and unfinished records of these are left out.
 pub(crate) async fn jobs_by_pipeline(
     ledger: &Ledger,
 ) -> Result<BTreeMap<PipelineName, Vec<JobId>>, StoreError> {
+    let all = ledger.jobs().await?;
+    let mut owners: HashMap<JobId, PipelineName> = HashMap::new();
+    for pipeline in ledger.pipelines().await? {
+        let noted = ledger.jobs_of(&pipeline).await?;
+        owners.extend(noted.into_iter().map(|job| (job, pipeline.clone())));
+    }
     let read = |id: JobId| async move { (id, ledger.job(id).await) };
-    let mut records =
-        stream::iter(ledger.jobs().await?.into_iter().map(read)).buffered(CONCURRENT_READS);
-    let mut jobs: BTreeMap<PipelineName, Vec<JobId>> = BTreeMap::new();
+    let unknown = all.iter().filter(|job| !owners.contains_key(*job)).copied();
+    let unknown: Vec<JobId> = unknown.collect();
+    let mut records = stream::iter(unknown.into_iter().map(read)).buffered(CONCURRENT_READS);
     while let Some((id, record)) = records.next().await {
         match record {
-            Ok(record) => jobs.entry(record.pipeline).or_default().push(id),
+            Ok(record) => drop(owners.insert(id, record.pipeline)),
             Err(StoreError::Corrupt { .. } | StoreError::Missing { .. }) => {}
             Err(error) => return Err(error),
         }
     }
+    let mut jobs: BTreeMap<PipelineName, Vec<JobId>> = BTreeMap::new();
+    for job in all {
+        if let Some(pipeline) = owners.remove(&job) {
+            jobs.entry(pipeline).or_default().push(job);
+        }
+    }
     Ok(jobs)
+}
+
+/// The newest job of a pipeline whose record can be read.
+pub(super) async fn newest_job(
+    ledger: &Ledger,
+    pipeline: &PipelineName,
+) -> Result<Option<JobId>, StoreError> {
+    let jobs = jobs_by_pipeline(ledger).await?.remove(pipeline);
+    for job in jobs.unwrap_or_default().into_iter().rev() {
+        match ledger.job(job).await {
+            Ok(_) => return Ok(Some(job)),
+            Err(StoreError::Corrupt { .. } | StoreError::Missing { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
 }
 
 /// The jobs of each pipeline, oldest first, expired jobs with reused outputs included.
