@@ -1,11 +1,11 @@
-//! Pure: what two versions of one key tell about its bytes.
+//! Pure: comparison of two versions of a key.
 
-/// Comparison of a recorded version with the one of a listing, from the surest one.
+/// Comparison of a recorded version with a listed version, from the surest result.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum VersionMatch {
     /// The bytes are the recorded ones.
     Same,
-    /// The same file was changed: a new link to it, other rights, or other bytes with the time of modification put back.
+    /// The same file was changed: a new link, new rights, or new bytes with the time of modification put back.
     Touched,
     /// Another file, or one that was written to.
     Other,

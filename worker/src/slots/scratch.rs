@@ -27,8 +27,8 @@ pub fn scratch_for(store: &Store, chosen: Option<PathBuf>) -> PathBuf {
     chosen.unwrap_or_else(default)
 }
 
-/// True if a file in the folder keeps the rights that it is given. A folder that cannot be written is another matter, about which
-/// its user complains.
+/// True if files in the folder keep the rights they are given. For an unwritable folder, the result is true, and its user reports
+/// the error.
 fn has_rights(folder: &Path) -> bool {
     let probe = || -> io::Result<bool> {
         fs::create_dir_all(folder)?;

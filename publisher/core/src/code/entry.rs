@@ -9,7 +9,7 @@ pub(super) const MOST: usize = 10_000;
 /// Directories beside the user's code without code of the user.
 pub(super) const SKIPPED: [&str; 3] = ["__pycache__", ".git", layout::DROVER_FOLDER];
 
-/// A directory, and the glob that files below it must match.
+/// A directory, and the glob for the files below the directory.
 pub(super) struct CodeEntry<'text> {
     /// The entry as written.
     pub(super) text: &'text str,

@@ -64,7 +64,7 @@ fn find_blocking(
     Ok(files.collect())
 }
 
-/// A file by its name: the fingerprint of its content, and its path, which is empty for an object.
+/// Name, fingerprint and path of a file; the path of an object is empty.
 type Found = (String, (ContentTag, PathBuf));
 
 /// The files of an entry in the first place that has some.
@@ -150,7 +150,7 @@ mod tests {
         Store::open(&location).await.unwrap()
     }
 
-    /// A bucket with these objects, which hold their keys.
+    /// A bucket in which each object holds its key.
     async fn bucket(keys: &[&str]) -> Store {
         let bucket = Store::in_memory();
         for key in keys {

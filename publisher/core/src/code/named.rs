@@ -88,7 +88,7 @@ impl<'a> NamedCode<'a> {
         }
     }
 
-    /// A module of Python by its dotted name, with all of its package.
+    /// All Python files of the package of a dotted name.
     fn module(&self, name: &str) -> Vec<(String, PathBuf)> {
         let package = name.split('.').next().unwrap_or(name);
         if package.is_empty() || package.contains('/') {

@@ -1,4 +1,4 @@
-//! The words of a shell script, as far as they can be told without running it.
+//! The words of a shell script, without running the script.
 
 use std::collections::HashMap;
 use std::iter::Peekable;

@@ -18,7 +18,7 @@ pub(super) enum Candidate {
     Module(String),
 }
 
-/// Variables that scripts use for directories of code. Others tend to name data, which the command itself may change.
+/// Variables for directories of code. Other variables tend to name data, and the command may change the data.
 const VARIABLES: [&str; 2] = ["HOME", "PWD"];
 
 /// Words that may name code, in order: arguments, and words of arguments and standard input that look like scripts.

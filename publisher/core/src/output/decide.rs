@@ -9,7 +9,7 @@ use super::durable::RecordedFile;
 pub(super) enum PathAction {
     /// The file is as desired.
     Keep,
-    /// The file is as desired if its bytes are: it was touched since Drover wrote it.
+    /// The file was touched since Drover wrote the file; a comparison of the bytes decides.
     Compare,
     /// The file must be written, or written again.
     Write,

@@ -238,7 +238,7 @@ impl<'a> PlanBuilder<'a> {
         }
     }
 
-    /// True if the bytes of a touched file are those of its only piece.
+    /// True if a touched file has the bytes of the only piece.
     fn is_whole(&self, row: &PathRow) -> Result<bool, OutputError> {
         match &row.desired {
             Some(DesiredFile { path, sources }) => match sources.as_slice() {

@@ -218,7 +218,7 @@ async fn make_plan(
         let desired =
             piece::files(gathered.pieces).map(|desired| desired.map_err(OutputError::from));
         let found = walk(&store, &folder)?.into_iter().flatten();
-        // A name that no output can have hinders nothing.
+        // Names outside UTF-8 cannot be outputs, so such files are left alone.
         let found = found.filter(|entry| !matches!(entry, Err(StoreError::Irregular { .. })));
         let mut found = found
             .map(|entry| entry.map_err(OutputError::from))

@@ -382,7 +382,7 @@ impl Folder {
         temp_file.replace(to)
     }
 
-    /// Makes `to` a second name, or a copy, of what lies at `from`, be it a link or a special file; false if nothing lies there.
+    /// Makes `to` a second name, or a copy, of the file, link or special file at `from`; false if `from` is missing.
     pub(in crate::store) fn preserve(
         &self,
         from: &StoreKey,

@@ -76,7 +76,7 @@ impl FolderWalk {
         Ok(walk)
     }
 
-    /// A walk that follows no links: links and special files are entries like any other.
+    /// A walk without following links: links and special files are entries, too.
     pub(in crate::store) fn of_all_names(self) -> Self {
         Self {
             is_input: false,

@@ -11,8 +11,8 @@ use futures::{StreamExt, stream};
 /// Records read at once.
 const CONCURRENT_READS: usize = 32;
 
-/// The jobs of each pipeline, oldest first, without expired ones. Reads the records of jobs that are not noted among those of
-/// their pipelines, as those of an older Drover; damaged and unfinished records of these are left out.
+/// The jobs of each pipeline, oldest first, without expired jobs. Only records of jobs without a note (of an older Drover) are
+/// read; damaged and unfinished records are left out.
 pub(crate) async fn jobs_by_pipeline(
     ledger: &Ledger,
 ) -> Result<BTreeMap<PipelineName, Vec<JobId>>, StoreError> {
