@@ -47,7 +47,8 @@ fn every_key_that_can_be_a_path_is_copied_and_no_other_key_hinders_it() {
     let mut longest = "in".to_owned();
     while longest.len() < MOST_KEY_BYTES {
         let length = (MOST_KEY_BYTES - longest.len() - 1).min(200);
-        longest += &format!("/{}", "d".repeat(length));
+        longest.push('/');
+        longest.extend(std::iter::repeat_n('d', length));
     }
     let keys = [
         "in/a",

@@ -43,8 +43,7 @@ fn find_blocking(
     base: &Path,
     store: &Store,
 ) -> Result<Vec<CodeFile>, CodeError> {
-    let lookup = |name: &str| std::env::var(name).ok();
-    let named = NamedCode::new(pipeline, base, store.local_root(), &lookup);
+    let named = NamedCode::new(pipeline, base, store.local_root(), &variable);
     let mut files: BTreeMap<String, (ContentTag, PathBuf)> = named
         .files()
         .into_iter()
@@ -62,6 +61,15 @@ fn find_blocking(
     let files = files.into_iter();
     let files = files.map(|(name, (tag, path))| CodeFile { name, tag, path });
     Ok(files.collect())
+}
+
+/// A variable of commands, which have those of the current process.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the variables are no settings of Drover"
+)]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// Name, fingerprint and path of a file; the path of an object is empty.
