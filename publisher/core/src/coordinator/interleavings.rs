@@ -263,7 +263,7 @@ impl World {
         for _ in 0..random.u64(0..4) {
             let millis = if random.bool() { 3_000 } else { 30_000 };
             sleep(Duration::from_millis(random.u64(0..millis))).await;
-            lost += u64::from(self.broker.purge(&queue).await.unwrap());
+            lost += self.broker.purge(&queue).await.unwrap();
         }
         lost
     }

@@ -1,7 +1,7 @@
 //! Patience with a store in passing trouble, where no other process can go on with the job.
 //!
-//! A leader with successors leaves the job to the next one. A job that ends with its command has no next leader, so each
-//! step of its end is repeated for a while before the trouble fails the job.
+//! A leader with successors leaves the job to the next leader. The job of a single command has no next leader, so each step
+//! of the end is repeated for a while before the trouble fails the job.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{CoordinateError, Fence};
 
-/// Repetitions of a step end after the time, counted from its first failure.
+/// Repetitions of a step end after the time, counted from the first failure.
 const BUDGET: Duration = Duration::from_mins(2);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Runs `act` until it succeeds, the trouble does not pass, the budget is spent, or `stop` is cancelled; returns the last
-/// result. `what` names the step for people. Without effect if the job has another leader to go to.
+/// Runs `act` until success, lasting trouble, the end of the budget, or a cancelled `stop`; returns the last result.
+/// `what` names the step for people. Without effect if the job has another leader to go to.
 pub(super) async fn patiently<T, F>(
     fence: &Fence,
     stop: &CancellationToken,
@@ -76,7 +76,7 @@ mod tests {
         StoreError::Denied { key, source }.into()
     }
 
-    /// Calls of a step that fails as told for a while, and its result.
+    /// Calls of a step with failures for a while, and the result.
     async fn calls(
         fence: &Fence,
         stop: &CancellationToken,

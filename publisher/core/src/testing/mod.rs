@@ -13,4 +13,9 @@ pub mod fixture;
     reason = "an example that does not parse fails its test"
 )]
 pub mod samples;
+#[expect(
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    reason = "a setting that is no number fails its test"
+)]
 pub mod schedules;

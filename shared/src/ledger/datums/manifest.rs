@@ -169,7 +169,7 @@ impl Ledger {
         Ok(self.manifest_log(job).await?.segments)
     }
 
-    /// Reads the names of the log, its last element, and elements that the listing lacks.
+    /// Reads the names of the log, the last element, and elements beyond the listing.
     async fn manifest_log(&self, job: JobId) -> Result<ManifestLog, StoreError> {
         let names = self.store.names(&layout::manifests(job)).await?;
         let mut names: Vec<_> = names

@@ -17,14 +17,14 @@ use crate::ledger::records::{advice, damaged};
 use crate::ledger::{Ledger, Segment};
 use crate::store::{ObjectVersion, StoreError, StoreKey, layout};
 
-/// Conditional puts of the done index before a change is given up. Each one that fails is a success of another process.
+/// Conditional puts of the done index before a change is given up. Each failed put is a success of a second process.
 const MOST_TRIES: u32 = 1000;
 
 /// The done index as found in the store.
 enum StoredDone {
     /// With its version, if there is an object.
     Whole(DoneTable, Option<ObjectVersion>),
-    /// The kind of damage, and the version of the damaged object; none if it is not a file.
+    /// The kind of damage, and the version of the damaged object; none if no file.
     Damaged(&'static str, Option<ObjectVersion>),
 }
 
@@ -187,8 +187,8 @@ impl Ledger {
         })
     }
 
-    /// Marks all jobs for folding, and puts an empty index in place of the damaged one, unless another process has made
-    /// the index again meanwhile. The marks are there first, so a process that ends in between forgets nothing.
+    /// Marks all jobs for folding, and puts an empty index in place of the damaged index, unless a second process has made
+    /// the index again meanwhile. The marks come first, so a crash in between forgets nothing.
     async fn empty_done(
         &self,
         pipeline: &PipelineName,
@@ -210,8 +210,8 @@ impl Ledger {
         }
     }
 
-    /// Replaces the done index by the output of `change`, given the present index. The put is conditional on what was
-    /// read, and repeated with what another process has written meanwhile, so no change is lost.
+    /// Replaces the done index by the output of `change`, given the present index. The put is conditional on the version
+    /// read, and repeated if a second process has changed the index meanwhile, so no change is lost.
     async fn change_done(
         &self,
         pipeline: &PipelineName,

@@ -85,7 +85,7 @@ pub struct SharedMemory {
 struct Weather {
     /// Writes below the path fail until then.
     refused: Option<(Path, Instant)>,
-    /// How late listings show the objects of other processes, as on a network file system.
+    /// Delay until listings show objects of a second process, as on a network file system.
     lag: Duration,
     /// Process and time of the last write of each object.
     written: HashMap<Path, (u64, Instant)>,
@@ -110,13 +110,13 @@ impl SharedMemory {
         Store::with_objects(Arc::clone(&self.objects) as _)
     }
 
-    /// From now on writes below `key` fail for the time, except those by the test itself.
+    /// From now on writes below `key` by simulated processes fail for the time.
     pub fn refuse_writes(&self, key: &StoreKey, lasts: Duration) {
         self.weather().refused = Some((Path::from(key.as_str()), Instant::now() + lasts));
     }
 
-    /// From now on a listing is as old as `lag`, but never older than an earlier listing of the process or its own last
-    /// write there: a network file system keeps directories for a while.
+    /// From now on a listing is as old as `lag`, but never older than an earlier listing or the last write of the same
+    /// process: a network file system keeps directories for a while.
     pub fn delay_listings(&self, lag: Duration) {
         self.weather().lag = lag;
     }

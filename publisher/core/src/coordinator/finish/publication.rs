@@ -135,7 +135,7 @@ impl Publication {
         Ok(published)
     }
 
-    /// Claims the publication; a job that another leader has ended is left alone.
+    /// Claims the publication; an ended job is left alone.
     async fn claim(&self) -> Result<PublicationNumber, CoordinateError> {
         let term = self.fence.term();
         let claimed = self
@@ -225,7 +225,7 @@ pub(crate) async fn keep_changes(
     }
 }
 
-/// The lock on the output folder. A holder that does not release it is named.
+/// The lock on the output folder. A holder of long standing is named.
 async fn lock_output(ledger: &Ledger, pipeline: &PipelineName) -> Result<PipelineLock, StoreError> {
     let who = holder();
     let mut is_told = false;

@@ -1,8 +1,8 @@
 //! The publication in a bucket, which has no locks: a request may land long after its sender was replaced.
 //!
-//! A publication leaves a mark, sends its requests, and removes the mark. One that finds the mark of another waits until
-//! no request of the other can be under way, and sends its requests again. The one assumption about time: no leader freezes
-//! between its look at the epoch and its next request for longer than that wait.
+//! A publication leaves a mark, sends requests, and removes the mark. A publication that finds an earlier mark waits until
+//! no request of the earlier publication can be under way, and sends all requests again. The only assumption about time: no
+//! leader freezes between a look at the epoch and the next request for longer than the wait.
 
 use super::explore::{Machine, explore};
 
@@ -15,7 +15,7 @@ const PROMISE: &str = "at rest the folder is that of the newest successful job";
 enum Guard {
     /// A publication leaves a mark until it has ended.
     Mark,
-    /// After the mark of another, the requests are sent again.
+    /// After an earlier mark, the requests are sent again.
     SecondLook,
     /// The second look follows after the longest time of a request.
     Wait,
@@ -28,13 +28,13 @@ enum Step {
     /// Not leading.
     #[default]
     Out,
-    /// About to list the marks and leave its own.
+    /// About to list the marks and leave a mark.
     Mark,
     /// About to send a request.
     Send,
     /// The request is under way.
     Answer,
-    /// Waits until no request of another publication can be under way.
+    /// Waits until no request of an earlier publication can be under way.
     Wait,
     /// About to remove the marks.
     Unmark,
@@ -52,13 +52,13 @@ struct Leader {
     job: usize,
     /// No later leader has begun.
     is_latest: bool,
-    /// Its own mark exists.
+    /// The mark of the leader exists.
     has_mark: bool,
-    /// It found a mark without a leader.
+    /// The listing had a mark without a leader.
     saw_stray: bool,
-    /// It found the mark of the other leader.
+    /// The listing had the mark of the second leader.
     saw_other: bool,
-    /// A mark without a leader came after it listed the marks.
+    /// A mark without a leader came after the listing.
     has_new_stray: bool,
     is_second_look: bool,
 }
@@ -93,7 +93,7 @@ impl State {
         self.leaders.iter().all(is_out) && self.late == [false; JOBS]
     }
 
-    /// The leader is gone; its mark and its request stay.
+    /// The leader is gone; mark and request stay.
     fn leave(&mut self, me: usize) {
         let leader = std::mem::take(&mut self.leaders[me]);
         self.late[leader.job] |= leader.step == Step::Answer;

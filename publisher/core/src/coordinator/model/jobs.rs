@@ -1,8 +1,7 @@
 //! Two leaders, two workers, two jobs of three datums, from the manifest to the final record, in a folder.
 //!
-//! The model has no fence: a leader goes on with old knowledge for as long as the store lets it, which covers a freeze of
-//! any length at any instruction. Leaders and workers crash, messages are purged. The datums of a job are one segment for
-//! its seal.
+//! The model has no fence: a leader goes on with old knowledge for as long as the store allows, which covers a freeze of
+//! any length at any instruction. Leaders and workers crash, messages are purged. The seal of a job covers all datums.
 
 use drover_shared::job::{JobEvent, JobState};
 
@@ -58,7 +57,7 @@ struct StoredJob {
 
 impl StoredJob {
     /// The datums with a verdict.
-    fn verdicts(&self) -> u8 {
+    fn verdicts(self) -> u8 {
         if self.is_sealed { ALL } else { self.singles }
     }
 }

@@ -59,8 +59,8 @@ pub(crate) async fn recover(ledger: &Ledger, job: JobId) -> Result<Recovered, St
     Ok(recovered)
 }
 
-/// The verdict, if the manifest names its work. A verdict on other work says nothing about the datum, which counts as done
-/// with lost output: the publication finds the mismatch, and the datum runs again in the same job.
+/// The verdict, if on the work in the manifest. Any other verdict says nothing about the datum, which counts as done with
+/// lost output: the publication finds the mismatch, and the datum runs again in the same job.
 fn on_its_own_work(
     job: JobId,
     segment: Segment,

@@ -17,6 +17,9 @@ const FILES: u64 = 5;
 const DEADLINE: Duration = Duration::from_secs(600);
 const OUTAGE: Duration = Duration::from_secs(40);
 
+/// A key that a job writes.
+type KeyOfJob = fn(JobId) -> StoreKey;
+
 /// A store in memory with inputs.
 struct World {
     memory: SharedMemory,
@@ -82,7 +85,7 @@ impl World {
 
 #[tokio::test(start_paused = true)]
 async fn a_job_of_one_command_waits_for_the_store_wherever_its_end_meets_trouble() {
-    let rows: [(&str, fn(JobId) -> StoreKey); 5] = [
+    let rows: [(&str, KeyOfJob); 5] = [
         ("the output folder", |_| "out".parse().unwrap()),
         ("the number of the publication", |_| {
             layout::output_publications(&"out".parse().unwrap())
@@ -135,8 +138,7 @@ async fn a_job_of_one_command_fails_clearly_if_the_trouble_stays() {
 
 #[tokio::test(start_paused = true)]
 async fn a_leader_with_successors_leaves_the_job_to_them_and_the_job_goes_on() {
-    let rows: [fn(JobId) -> StoreKey; 3] =
-        [|_| "out".parse().unwrap(), layout::results, layout::synced];
+    let rows: [KeyOfJob; 3] = [|_| "out".parse().unwrap(), layout::results, layout::synced];
     for key in rows {
         let world = World::new().await;
         let assignment = world.job();
