@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::journal::{self, Begin};
+use super::long_job;
 use super::repetitions::{Harm, HarmKind};
 
 /// Notes of the running scenario.
@@ -54,7 +55,7 @@ impl Notes {
 /// The outcome.
 #[derive(Debug)]
 pub(super) struct Figures {
-    /// From the kill of a worker to the next begin of what it ran.
+    /// From the kill of a worker to the next begin of a short datum that it ran.
     redelivery: Spread,
     /// From the mending of the broker or of a way to it to the next begin of anything.
     recovery: Spread,
@@ -69,7 +70,9 @@ impl Figures {
             let next = later.find(|begin| begin.content == content)?;
             Some(next.at - after)
         };
-        let redelivery = notes.cut_off.iter();
+        // A long datum waits for a slot, as all slots for long datums are busy.
+        let cut_off = notes.cut_off.iter();
+        let redelivery = cut_off.filter(|(content, _)| !long_job::is_long(content));
         let redelivery = redelivery.filter_map(|(content, killed)| next(content, *killed));
         let recovery = notes.mended.iter().filter_map(|mended| {
             let next = begins.iter().find(|begin| begin.at >= *mended)?.at;

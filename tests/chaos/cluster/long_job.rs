@@ -30,6 +30,11 @@ pub(super) fn spec() -> Spec {
         .set("datum_tries", 3)
 }
 
+/// True if the content is that of a long datum.
+pub(super) fn is_long(content: &str) -> bool {
+    content.starts_with(PIPELINE)
+}
+
 /// Replaces the inputs by those of a round.
 pub(super) fn renew_inputs(cluster: &TestCluster, round: u64) {
     let folder = cluster.workspace.path("slow");
