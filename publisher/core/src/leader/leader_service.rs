@@ -99,7 +99,9 @@ impl LeaderService {
                 );
             }
             Err(error) => {
-                tracing::debug!("a hint cannot be followed; the next search finds the job: {error}")
+                tracing::debug!(
+                    "a hint cannot be followed; the next search finds the job: {error}"
+                );
             }
         }
     }
