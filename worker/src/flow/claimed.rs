@@ -7,7 +7,6 @@ use drover_shared::trace_parent::TraceParent;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::evidence::Suspicion;
 use crate::jobs::Job;
 
 /// A datum that the current worker has claimed.
@@ -40,10 +39,5 @@ impl ClaimedDatum {
     /// True if a worker may have run the datum before: there may be a verdict or an attempt mark.
     pub(crate) fn is_repeated(&self) -> bool {
         self.redeliveries > 0 || self.again
-    }
-
-    /// How likely the datum is to kill its worker.
-    pub(super) fn suspicion(&self) -> Suspicion {
-        Suspicion::of(self.deaths, self.job.pipeline.datum_tries)
     }
 }

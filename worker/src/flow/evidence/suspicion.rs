@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 
+use crate::flow::claimed::ClaimedDatum;
 use crate::slots::SlotShare;
 
 /// The least number of deaths that prove a datum to be poison. The first death may be caused by a datum that ran beside
@@ -19,9 +20,16 @@ pub(in crate::flow) enum Suspicion {
     Poison,
 }
 
+impl ClaimedDatum {
+    /// How likely the datum is to kill its worker.
+    pub(in crate::flow) fn suspicion(&self) -> Suspicion {
+        Suspicion::of(self.deaths, self.job.pipeline.datum_tries)
+    }
+}
+
 impl Suspicion {
     /// Judges a datum by the number of `deaths` and the `datum_tries` of its spec.
-    pub(in crate::flow) fn of(deaths: u32, tries: NonZeroU32) -> Self {
+    pub(super) fn of(deaths: u32, tries: NonZeroU32) -> Self {
         match deaths {
             0 => Self::Innocent,
             _ if deaths < tries.get().max(PROOF) => Self::Suspect,
