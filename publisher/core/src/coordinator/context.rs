@@ -9,7 +9,7 @@ use drover_shared::queue::Broker;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::patience::patiently;
+use super::store_retry::retry_passing_trouble;
 use super::{Control, CoordinateError, Fence, Snapshot};
 use crate::output::FileProgress;
 
@@ -43,7 +43,7 @@ impl JobContext {
     pub(super) async fn show(&self, snapshot: Snapshot, save: bool) -> Result<(), CoordinateError> {
         if save && !snapshot.record.state.is_final() {
             let what = format!("the record of job {}", snapshot.record.id);
-            patiently(&self.fence, &CancellationToken::new(), &what, || async {
+            retry_passing_trouble(&self.fence, &CancellationToken::new(), &what, || async {
                 self.fence.check().await?;
                 Ok(self.ledger.save(&snapshot.record).await?)
             })

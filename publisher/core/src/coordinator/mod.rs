@@ -9,8 +9,8 @@ mod context;
 mod control;
 mod error;
 mod fence;
-mod patience;
 mod snapshot;
+mod store_retry;
 
 mod dispatch;
 mod finish;

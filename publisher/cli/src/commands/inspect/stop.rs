@@ -21,7 +21,7 @@ use drover_core::leader::PipelineLeader;
 
 /// How long a coordinator may take to end a stopped job before the command ends the job itself. Longer than a coordinator
 /// waits for a frozen worker.
-const PATIENCE: Duration = Duration::from_secs(20);
+const LEADER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Interval between two looks at the broker and the job afterwards.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -99,7 +99,7 @@ async fn stop_on_broker(
     }
 }
 
-/// Ends the job in the store if no coordinator does within the patience and `is_cut_off` holds: then no leadership can be
+/// Ends the job in the store if no coordinator does within [`LEADER_TIMEOUT`] and `is_cut_off` holds: then no leadership can be
 /// had, and the stop would wait for the broker.
 async fn end_alone(
     record: &JobRecord,
@@ -108,7 +108,7 @@ async fn end_alone(
     context: &Context,
     is_cut_off: impl Fn() -> bool,
 ) -> anyhow::Result<JobRecord> {
-    sleep(PATIENCE.saturating_sub(begun.elapsed())).await;
+    sleep(LEADER_TIMEOUT.saturating_sub(begun.elapsed())).await;
     // A job that is being published is about to end.
     while !is_cut_off() || !runs(ledger, record.id).await? {
         sleep(LOOK_EVERY).await;

@@ -21,7 +21,7 @@ const VARIABLE: &str = "COMPLETE";
 /// How many jobs are offered, newest first.
 const MOST_JOBS: usize = 20;
 /// Longest time for looking into the store: somebody waits at the keyboard.
-const PATIENCE: Duration = Duration::from_secs(2);
+const NAMES_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Prints the script by which a shell asks the binary `drover`.
 pub(crate) fn completions(typed: &Completions, context: &Context) -> anyhow::Result<Exit> {
@@ -96,7 +96,7 @@ fn look() -> KnownNames {
     let Ok(runtime) = runtime else {
         return KnownNames::default();
     };
-    let found = runtime.block_on(async { timeout(PATIENCE, known_names()).await });
+    let found = runtime.block_on(async { timeout(NAMES_TIMEOUT, known_names()).await });
     runtime.shutdown_background();
     found.ok().and_then(Result::ok).unwrap_or_default()
 }

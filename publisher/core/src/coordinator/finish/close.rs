@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::egress::{Egress, EgressError};
 use super::publication::{self, Publication};
-use crate::coordinator::patience::patiently;
+use crate::coordinator::store_retry::retry_passing_trouble;
 use crate::coordinator::track::live::LiveJob;
 use crate::coordinator::{Assignment, CoordinateError, JobContext};
 use crate::output::{FileProgress, OutputError, OutputSummary};
@@ -126,7 +126,7 @@ impl JobFinish<'_> {
         live.enter(JobEvent::Published)?;
         let (ledger, pipeline) = (&self.context.ledger, &self.assignment.pipeline.name);
         let what = format!("forcing the output of {pipeline} to the disk");
-        patiently(&self.context.fence, halt, &what, || async {
+        retry_passing_trouble(&self.context.fence, halt, &what, || async {
             Ok(ledger.sync(pipeline).await?)
         })
         .await?;
@@ -200,7 +200,7 @@ impl JobFinish<'_> {
         let record = live.record();
         let what = format!("the final record of job {}", record.id);
         let (fence, never) = (&self.context.fence, CancellationToken::new());
-        patiently(fence, &never, &what, || async {
+        retry_passing_trouble(fence, &never, &what, || async {
             fence.check().await?;
             Ok(save_final(ledger, &record, live).await?)
         })

@@ -20,7 +20,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::coordinator::error::is_passing;
-use crate::coordinator::patience::patiently;
+use crate::coordinator::store_retry::retry_passing_trouble;
 use crate::coordinator::track::live::LiveJob;
 use crate::coordinator::{Assignment, CoordinateError, Fence, JobContext, Snapshot};
 use crate::output::{self, FileProgress, OutputError, OutputRequest, OutputSummary};
@@ -80,7 +80,7 @@ impl Publication {
     pub(crate) async fn run(self) -> Result<Published, CoordinateError> {
         let stop_when_dropped = self.stop.clone().drop_guard();
         let what = format!("publishing the output of {}", self.pipeline);
-        let published = patiently(&self.fence, &self.stop, &what, || {
+        let published = retry_passing_trouble(&self.fence, &self.stop, &what, || {
             self.clone().write_in_order()
         })
         .await;

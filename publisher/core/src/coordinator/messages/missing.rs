@@ -15,7 +15,7 @@ const HELD_FOR: Duration = Duration::from_secs(30);
 
 /// How long workers without an answer may hold datums: frozen workers, noticed by the broker within three heartbeats of
 /// ten seconds, and workers of an older Drover. Doubled each time, as an older Drover never answers.
-const PATIENCE: Duration = Duration::from_mins(1);
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Answers of the workers to an inquiry.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -51,7 +51,7 @@ pub(crate) struct MissingDatums {
     suspects: IndexRanges,
     /// Since when workers have not answered.
     unanswered_since: Option<Instant>,
-    patience: Duration,
+    answer_timeout: Duration,
 }
 
 impl MissingDatums {
@@ -63,7 +63,7 @@ impl MissingDatums {
             held_at: now,
             suspects: IndexRanges::default(),
             unanswered_since: None,
-            patience: PATIENCE,
+            answer_timeout: ANSWER_TIMEOUT,
         }
     }
 
@@ -113,14 +113,14 @@ impl MissingDatums {
         if holdings.is_complete {
             self.held = holdings.held.clone();
             self.held_at = now;
-            self.patience = PATIENCE;
+            self.answer_timeout = ANSWER_TIMEOUT;
         } else {
             let since = *self.unanswered_since.get_or_insert(now);
-            if now.duration_since(since) < self.patience {
+            if now.duration_since(since) < self.answer_timeout {
                 self.suspects = missing;
                 return IndexRanges::default();
             }
-            self.patience = self.patience.saturating_mul(2);
+            self.answer_timeout = self.answer_timeout.saturating_mul(2);
         }
         self.clear_suspects();
         self.published = self.published.difference(&missing);

@@ -27,7 +27,7 @@ use crate::coordinator::dispatch::tasks::PendingSegment;
 use crate::coordinator::manifest::write::ManifestEvent;
 use crate::coordinator::messages::inquiry::Answer;
 use crate::coordinator::messages::watch::{MessageWatch, Observation, OpenWork};
-use crate::coordinator::patience::patiently;
+use crate::coordinator::store_retry::retry_passing_trouble;
 use crate::coordinator::{CoordinateError, JobContext, StopRequest};
 
 /// Interval between two snapshots for display.
@@ -258,7 +258,7 @@ impl Collector<'_> {
         let fence = self.context.fence.clone();
         self.sealing.push(Box::pin(async move {
             let what = format!("the seal of segment {segment} of job {job}");
-            patiently(&fence, &CancellationToken::new(), &what, || async {
+            retry_passing_trouble(&fence, &CancellationToken::new(), &what, || async {
                 Ok(ledger.seal(job, segment, &verdicts).await?)
             })
             .await

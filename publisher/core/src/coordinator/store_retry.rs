@@ -1,4 +1,4 @@
-//! Patience with a store in passing trouble, where no other process can go on with the job.
+//! Retries of steps that a store in passing trouble refuses, where no other process can go on with the job.
 //!
 //! A leader with successors leaves the job to the next leader. The job of a single command has no next leader, so each step
 //! of the end is repeated for a while before the trouble fails the job.
@@ -18,7 +18,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Runs `act` until success, lasting trouble, the end of the budget, or a cancelled `stop`; returns the last result.
 /// `what` names the step for people. Without effect if the job has another leader to go to.
-pub(super) async fn patiently<T, F>(
+pub(super) async fn retry_passing_trouble<T, F>(
     fence: &Fence,
     stop: &CancellationToken,
     what: &str,
@@ -84,7 +84,7 @@ mod tests {
         error: fn() -> CoordinateError,
     ) -> (u32, bool) {
         let (begun, calls) = (Instant::now(), Cell::new(0));
-        let ended = patiently(fence, stop, "a step", || {
+        let ended = retry_passing_trouble(fence, stop, "a step", || {
             calls.set(calls.get() + 1);
             let is_over = begun.elapsed() >= lasts;
             std::future::ready(if is_over { Ok(()) } else { Err(error()) })
