@@ -7,6 +7,7 @@ mod crash;
 mod examples;
 mod guarantees;
 mod jobs;
+mod leaders;
 mod lost_messages;
 mod malformed_messages;
 mod network;
