@@ -130,10 +130,18 @@ async fn open_and_lock(
 }
 
 fn lock_error(key: &StoreKey, error: std::io::Error) -> StoreError {
-    use std::io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem};
+    use std::io::ErrorKind::{
+        InvalidInput, IsADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem,
+    };
     let key = key.clone();
     match error.kind() {
         NotFound => StoreError::Missing { key },
+        // A directory or a device is in the place of the file, and stays there whatever the wait.
+        IsADirectory | InvalidInput => StoreError::Corrupt {
+            key,
+            advice: "it is no file; remove it while no other process of Drover runs on the store",
+            source: error.into(),
+        },
         PermissionDenied | ReadOnlyFilesystem => StoreError::Denied {
             key,
             source: error.into(),
