@@ -34,7 +34,7 @@ fn output_lines(cluster: &TestCluster) -> usize {
     all.expect("the job wrote its output").lines().count()
 }
 
-fn expand_while_connections_are_cut(services: usize) {
+fn expand_while_connections_are_cut(services: u8) {
     let cluster = TestCluster::new();
     cluster.workspace.numbered_files("rows", SIDE);
     cluster.workspace.numbered_files("columns", SIDE / 2);
@@ -47,7 +47,7 @@ fn expand_while_connections_are_cut(services: usize) {
     assert_eq!(first.state(), "success", "{first:?}");
     cluster.workspace.numbered_files("columns", SIDE);
     let id = cluster.publish(&crossing_spec());
-    let mut random = Random::new(u64::try_from(services).unwrap());
+    let mut random = Random::new(u64::from(services));
     for _ in 0..CUTS {
         sleep(Duration::from_millis(random.below(40)));
         proxy.cut();
