@@ -163,7 +163,7 @@ async fn report_held(inquiry: Inquiry, message: &[u8], context: &WorkerContext) 
         Ok(key) => key,
         Err(error) => return tracing::debug!("the key of a job cannot be read: {error}"),
     };
-    match key.map_or(Authenticity::Unsigned, |key| authenticity(message, &key)) {
+    match authenticity(message, key.as_ref()) {
         Authenticity::Authentic => {
             if let Some(term) = inquiry.term {
                 context.terms.is_over(&inquiry.pipeline, term);

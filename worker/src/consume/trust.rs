@@ -34,10 +34,9 @@ pub(super) enum TrustedDatums {
     InManifest(IndexRanges),
 }
 
-/// The believed part of the task decoded from `body`; none if the code is wrong. Without a key, which the store lacks only for
-/// a job of an older Drover, every task counts as a task without a code.
+/// The believed part of the task decoded from `body`; none if the code is wrong.
 pub(super) fn trusted(task: Task, body: &[u8], key: Option<&JobKey>) -> Option<TrustedTask> {
-    match key.map_or(Authenticity::Unsigned, |key| authenticity(body, key)) {
+    match authenticity(body, key) {
         Authenticity::Authentic => Some(as_sent(task)),
         Authenticity::Unsigned => Some(as_hint(&task.datums)),
         Authenticity::Forged => None,

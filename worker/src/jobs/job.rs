@@ -196,8 +196,7 @@ impl Jobs {
         message: &[u8],
     ) -> Result<Option<StoppedJob>, StoreError> {
         let key = self.key(id).await?;
-        let is_authentic =
-            key.is_some_and(|key| authenticity(message, &key) == Authenticity::Authentic);
+        let is_authentic = authenticity(message, key.as_ref()) == Authenticity::Authentic;
         if is_authentic {
             self.cancellations.stop(id);
         }

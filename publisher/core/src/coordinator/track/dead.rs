@@ -40,7 +40,7 @@ pub(crate) async fn handle_dead_letter(
         .dead_letter_reason
         .as_deref()
         .unwrap_or("for a reason unknown");
-    let is_authentic = authenticity(&delivery.body, key) == Authenticity::Authentic;
+    let is_authentic = authenticity(&delivery.body, Some(key)) == Authenticity::Authentic;
     match decode(&delivery.body) {
         // The message belongs to a job that has ended.
         Ok(Message::Task(task)) if task.job != live.job() => {

@@ -73,7 +73,7 @@ pub(crate) fn reports(body: &[u8], job: JobId, key: &JobKey) -> Result<Reports, 
         // The code, if any, is by the key of another job.
         return Ok(Reports::Authentic(reports));
     }
-    match authenticity(body, key) {
+    match authenticity(body, Some(key)) {
         Authenticity::Authentic if reports.iter().all(Report::is_plausible) => {
             Ok(Reports::Authentic(reports))
         }
