@@ -15,9 +15,6 @@ use nix::unistd::Pid;
 /// The beginning of the names of groups.
 const NAME: &str = "drover-slot-";
 
-/// Most processes and threads of a slot at the same time, until [`limit_processes`] sets another limit.
-const MAX_PROCESSES: u32 = 32_768;
-
 /// Processes of Drover in the group of a slot.
 const OWN_PROCESSES: u32 = 4;
 
@@ -44,34 +41,32 @@ pub(super) fn is_in_control_group() -> bool {
 ///
 /// The first version of control groups can move a single thread, by the file `tasks`. For that the kernel takes no lock
 /// over all forks of the machine, whose first taking waits for about 10 ms.
-pub(super) fn enter(directories: &[PathBuf]) {
-    for directory in directories {
-        let mut write = OpenOptions::new();
-        let entry = write.write(true);
-        let opened = entry
-            .open(directory.join("tasks"))
-            .or_else(|_| entry.open(directory.join("cgroup.procs")));
-        // A hierarchy that refuses gives no protection and does no harm.
-        let _ = opened.and_then(|mut members| members.write_all(b"0"));
-    }
+///
+/// Returns the directories of the hierarchies that took the process; one that refuses gives no protection and does no harm.
+pub(super) fn enter(directories: &[PathBuf]) -> Vec<&PathBuf> {
+    let has_entered = |directory: &&PathBuf| enter_one(directory).is_ok();
+    directories.iter().filter(has_entered).collect()
 }
 
-/// Limits the processes and threads that commands have in the group of the current process. False if the process is in no
-/// group of a slot, or its hierarchies have no such limit.
-pub(super) fn limit_processes(most: u32) -> bool {
-    let read = |path| fs::read_to_string(path).unwrap_or_default();
-    let own = hierarchies(&read("/proc/self/cgroup"), &read("/proc/self/mountinfo"));
+fn enter_one(directory: &Path) -> io::Result<()> {
+    let mut write = OpenOptions::new();
+    let members = write.write(true);
+    let opened = members
+        .open(directory.join("tasks"))
+        .or_else(|_| members.open(directory.join("cgroup.procs")));
+    opened?.write_all(b"0")
+}
+
+/// Limits the processes and threads that commands have in the group with the directories, which the current process has
+/// entered. False if no hierarchy has such a limit.
+pub(super) fn limit_processes(directories: &[PathBuf], most: u32) -> bool {
     let limit = most.saturating_add(OWN_PROCESSES).to_string();
     let mut limited = false;
-    for group in own.iter().filter(|group| is_of_slot(group)) {
-        limited |= fs::write(group.join("pids.max"), &limit).is_ok();
+    for directory in directories {
+        // Only the hierarchy of the controller has the file.
+        limited |= fs::write(directory.join("pids.max"), &limit).is_ok();
     }
     limited
-}
-
-fn is_of_slot(group: &Path) -> bool {
-    let name = group.file_name().and_then(|name| name.to_str());
-    name.is_some_and(|name| name.starts_with(NAME))
 }
 
 impl ControlGroup {
@@ -105,8 +100,6 @@ fn create_below(above: &Path) -> io::Result<PathBuf> {
     remove_empty_groups(above);
     let group = above.join(format!("{NAME}{}", std::process::id()));
     fs::create_dir(&group)?;
-    // Only the hierarchy of the controller has the file.
-    let _ = fs::write(group.join("pids.max"), MAX_PROCESSES.to_string());
     Ok(group)
 }
 

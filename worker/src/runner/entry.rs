@@ -24,14 +24,12 @@ fn take_over_as_runner() -> Option<ExitCode> {
     let role = arguments.next()?;
     let sandbox = arguments.next()?.to_str().and_then(Sandbox::named)?;
     let scratch = PathBuf::from(arguments.next()?);
+    let group: Vec<_> = arguments.map(PathBuf::from).collect();
     match role.to_str()? {
         "guard" => Some(guard::guard(sandbox, &scratch)),
-        "supervise" => {
-            let group: Vec<_> = arguments.map(PathBuf::from).collect();
-            Some(guard::supervise(sandbox, &scratch, &group))
-        }
+        "supervise" => Some(guard::supervise(sandbox, &scratch, &group)),
         "spawn" => Some(spawner::spawn_commands()),
-        "serve" => Some(server::serve(sandbox)),
+        "serve" => Some(server::serve(sandbox, &group)),
         _ => None,
     }
 }

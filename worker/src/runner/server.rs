@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -30,8 +31,8 @@ struct WorkerPipes {
 }
 
 /// Serves the worker at the other end of stdin and stdout until the worker closes the pipes.
-pub(super) fn serve(sandbox: Sandbox) -> ExitCode {
-    match WorkerPipes::of_this_process().and_then(|pipes| serve_on(pipes, sandbox)) {
+pub(super) fn serve(sandbox: Sandbox, group: &[PathBuf]) -> ExitCode {
+    match WorkerPipes::of_this_process().and_then(|pipes| serve_on(pipes, sandbox, group)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
@@ -46,11 +47,11 @@ impl WorkerPipes {
     }
 }
 
-fn serve_on(mut pipes: WorkerPipes, sandbox: Sandbox) -> io::Result<()> {
+fn serve_on(mut pipes: WorkerPipes, sandbox: Sandbox, group: &[PathBuf]) -> io::Result<()> {
     let Some(RunnerRequest::Setup(settings)) = frame::read(&mut pipes.requests)? else {
         return Err(io::ErrorKind::InvalidData.into());
     };
-    match set_up(sandbox, &settings) {
+    match set_up(sandbox, group, &settings) {
         Err(reason) => frame::write(&mut pipes.responses, &RunnerResponse::Refused(reason)),
         Ok((mut filesystem, spawner)) => {
             let ready = RunnerResponse::Ready {
@@ -67,13 +68,14 @@ fn serve_on(mut pipes: WorkerPipes, sandbox: Sandbox) -> io::Result<()> {
 
 fn set_up(
     sandbox: Sandbox,
+    group: &[PathBuf],
     settings: &RunnerSettings,
 ) -> Result<(DatumFilesystem, Rc<Spawner>), String> {
     if let Some(bits) = settings.umask {
         rustix::process::umask(Mode::from_bits_truncate(bits));
     }
     // Before anything is mounted over the files of control groups.
-    let processes_limited = limit_processes(settings.limits.processes);
+    let processes_limited = limit_processes(group, settings.limits.processes);
     if sandbox != Sandbox::Namespaces {
         let own = rustix::process::getpid();
         rustix::process::set_child_subreaper(Some(own))

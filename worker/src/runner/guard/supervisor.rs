@@ -24,18 +24,20 @@ pub(in crate::runner) fn supervise(
     scratch: &Path,
     group: &[PathBuf],
 ) -> ExitCode {
-    control_group::enter(group);
-    let started = start_server(sandbox, scratch);
+    let entered = control_group::enter(group);
+    let started = start_server(sandbox, scratch, &entered);
     let watched = started.and_then(|server| watch(server, &CLEANUP_TIMEOUT));
     end_orphans();
     clean_up(watched, sandbox, scratch)
 }
 
-fn start_server(sandbox: Sandbox, scratch: &Path) -> Result<Child, String> {
+fn start_server(sandbox: Sandbox, scratch: &Path, group: &[&PathBuf]) -> Result<Child, String> {
     match sandbox {
         Sandbox::Namespaces => namespaces::unshare(true)?,
         Sandbox::Mounts => namespaces::unshare(false)?,
         Sandbox::Links | Sandbox::Environment => {}
     }
-    start(process("serve", sandbox, scratch))
+    let mut server = process("serve", sandbox, scratch);
+    server.args(group);
+    start(server)
 }
