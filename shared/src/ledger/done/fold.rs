@@ -64,13 +64,18 @@ impl Ledger {
     /// that an interrupted job counts; submitted jobs that have not ended are skipped. The caller leads the pipeline and has
     /// not opened the next job yet.
     pub async fn done_index(&self, pipeline: &PipelineName) -> Result<DoneIndex, StoreError> {
-        self.read_done(pipeline).await?; // Damage is noticed before the jobs to fold are listed.
+        // Damage is noticed before the jobs to fold are listed.
+        let (mut index, _) = self.read_done(pipeline).await?;
+        let mut has_changed = false;
         for job in self.unfolded(pipeline).await? {
             if !self.is_unfinished_submission(job).await? {
                 self.fold(pipeline, job).await?;
+                has_changed = true;
             }
         }
-        let (index, _) = self.read_done(pipeline).await?;
+        if has_changed {
+            (index, _) = self.read_done(pipeline).await?;
+        }
         Ok(DoneIndex(index))
     }
 
