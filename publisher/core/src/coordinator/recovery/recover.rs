@@ -67,7 +67,8 @@ fn on_its_own_work(
     entries: &[ManifestEntry],
     verdict: Verdict,
 ) -> Verdict {
-    let at = usize::try_from(verdict.index - segment.first).ok();
+    let at = verdict.index.checked_sub(segment.first);
+    let at = at.and_then(|at| usize::try_from(at).ok());
     let entry = at.and_then(|at| entries.get(at));
     if entry.is_none_or(|entry| entry.datum.id == verdict.datum) {
         return verdict;
