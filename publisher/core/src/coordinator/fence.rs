@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use drover_shared::id::PipelineName;
 use drover_shared::ledger::{Epoch, Ledger};
+use drover_shared::store::StoreError;
 use tokio::time::sleep;
 
 use super::CoordinateError;
@@ -29,6 +30,19 @@ pub enum Fence {
 }
 
 impl Fence {
+    /// Begins an epoch of the pipeline in the name of `who`; leaders of earlier epochs are deposed.
+    pub async fn begin(
+        ledger: &Ledger,
+        pipeline: &PipelineName,
+        who: &str,
+    ) -> Result<Self, StoreError> {
+        Ok(Self::Epoch {
+            ledger: ledger.clone(),
+            pipeline: pipeline.clone(),
+            epoch: ledger.begin_epoch(pipeline, who).await?,
+        })
+    }
+
     /// [`CoordinateError::Deposed`] if another coordinator took over.
     pub async fn check(&self) -> Result<(), CoordinateError> {
         match self {

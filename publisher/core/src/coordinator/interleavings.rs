@@ -71,13 +71,8 @@ impl World {
         let scheduler = Scheduler::new(seed);
         let ledger = Ledger::new(self.memory.store(scheduler.clone()));
         let pipeline = self.fixture.pipeline().name;
-        let epoch = ledger.begin_epoch(&pipeline, &seed.to_string()).await?;
-        let fence = Fence::Epoch {
-            ledger: ledger.clone(),
-            pipeline: pipeline.clone(),
-            epoch,
-        };
-        tell(format_args!("{epoch:?} begins"));
+        let fence = Fence::begin(&ledger, &pipeline, &seed.to_string()).await?;
+        tell(format_args!("term {:?} begins", fence.term()));
         let reports = Queue::Reports(pipeline.clone());
         let mut reports = self.broker.consume(&reports, REPORTS).await?;
         for job in &self.jobs {
@@ -87,7 +82,10 @@ impl World {
             }
             self.broker.purge(&Queue::Datums(pipeline.clone())).await?;
             let mut recovered = recover(&ledger, record.id).await?;
-            tell(format_args!("{epoch:?} recovers {recovered:?}"));
+            tell(format_args!(
+                "term {:?} recovers {recovered:?}",
+                fence.term()
+            ));
             let source = if recovered.expanded {
                 nothing()
             } else {

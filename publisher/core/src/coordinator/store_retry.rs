@@ -113,12 +113,7 @@ mod tests {
     async fn a_leader_with_successors_does_not_wait() {
         let ledger = Ledger::new(Store::in_memory());
         let pipeline: PipelineName = "p".parse().unwrap();
-        let epoch = ledger.begin_epoch(&pipeline, "me").await.unwrap();
-        let fence = Fence::Epoch {
-            ledger,
-            pipeline,
-            epoch,
-        };
+        let fence = Fence::begin(&ledger, &pipeline, "me").await.unwrap();
         let never = CancellationToken::new();
         let outage = Duration::from_secs(40);
         assert_eq!(calls(&fence, &never, outage, trouble).await, (1, false));

@@ -15,7 +15,7 @@ use drover_shared::wire::{
 };
 use tokio::time::{sleep, timeout};
 
-use super::{CoordinateError, Fence, Scope, Snapshot, resume};
+use super::{CoordinateError, Scope, Snapshot, resume};
 use crate::testing::fixture::{DEADLINE, Fixture, WorkerBehavior, cause, control, counts};
 use crate::testing::samples::verdict;
 
@@ -781,20 +781,10 @@ async fn a_job_waits_for_another_writer_of_its_output_folder_and_can_be_stopped_
 async fn a_publication_that_meets_passing_trouble_goes_to_the_next_leader() {
     let fixture = Fixture::new(5).await;
     let assignment = fixture.assignment(Scope::Everything);
-    let pipeline = fixture.pipeline().name;
     let broker = fixture.broker().await;
     let control = control();
     let mut context = fixture.context(&broker, &control, &assignment.record);
-    let epoch = fixture
-        .ledger
-        .begin_epoch(&pipeline, "first")
-        .await
-        .unwrap();
-    context.fence = Fence::Epoch {
-        ledger: fixture.ledger.clone(),
-        pipeline,
-        epoch,
-    };
+    context.fence = fixture.fence("first").await;
     context.scratch = fixture.scratch.path().join("swept");
     let mut reports = fixture.reports(&broker).await;
     let ended = tokio::select! {
@@ -820,27 +810,14 @@ async fn a_deposed_leader_does_not_say_that_its_job_failed() {
     let broker = fixture.broker().await;
     let control = control();
     let mut context = fixture.context(&broker, &control, &assignment.record);
-    let epoch = fixture
-        .ledger
-        .begin_epoch(&pipeline, "first")
-        .await
-        .unwrap();
-    context.fence = Fence::Epoch {
-        ledger: fixture.ledger.clone(),
-        pipeline: pipeline.clone(),
-        epoch,
-    };
+    context.fence = fixture.fence("first").await;
     let mut reports = fixture.reports(&broker).await;
     let deposing = async {
-        let queue = Queue::Datums(pipeline.clone());
+        let queue = Queue::Datums(pipeline);
         while broker.depth(&queue).await.unwrap().ready == 0 {
             sleep(Duration::from_millis(5)).await;
         }
-        fixture
-            .ledger
-            .begin_epoch(&pipeline, "second")
-            .await
-            .unwrap();
+        fixture.fence("second").await;
         std::future::pending::<()>().await;
     };
     let ended = tokio::select! {

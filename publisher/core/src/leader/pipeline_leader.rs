@@ -128,14 +128,9 @@ impl PipelineLeader {
         let Some(mut candidacy) = self.win_leadership(pipeline).await? else {
             return Ok(LeadEnd::ForNow);
         };
-        let epoch = self.ledger.begin_epoch(pipeline, &self.me).await?;
+        let fence = Fence::begin(&self.ledger, pipeline, &self.me).await?;
         tracing::info!(pipeline.name = %pipeline, "this process leads {pipeline}");
         metrics::leadership_began();
-        let fence = Fence::Epoch {
-            ledger: self.ledger.clone(),
-            pipeline: pipeline.clone(),
-            epoch,
-        };
         if let LeaderWork::Due(pending) = work {
             self.start(pending, &fence).await?;
         }

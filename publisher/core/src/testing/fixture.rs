@@ -137,6 +137,12 @@ impl Fixture {
         }
     }
 
+    /// A leadership of the pipeline by `who`; deposes earlier leaders.
+    pub async fn fence(&self, who: &str) -> Fence {
+        let pipeline = self.pipeline().name;
+        Fence::begin(&self.ledger, &pipeline, who).await.unwrap()
+    }
+
     /// Runs a job to its end.
     pub async fn run(&self, behavior: WorkerBehavior) -> JobRecord {
         self.run_scope(Scope::Everything, behavior).await.unwrap()

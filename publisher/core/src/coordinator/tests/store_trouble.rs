@@ -9,7 +9,7 @@ use drover_shared::store::testing::scheduled::{Scheduler, SharedMemory};
 use drover_shared::store::{StoreKey, layout};
 use tokio::time::{Instant, timeout};
 
-use crate::coordinator::{Assignment, CoordinateError, Fence, Scope, resume};
+use crate::coordinator::{Assignment, CoordinateError, Scope, resume};
 use crate::testing::fixture::{Fixture, WorkerBehavior, control};
 
 const FILES: u64 = 5;
@@ -54,13 +54,7 @@ impl World {
             .fixture
             .context(&broker, &control(), &assignment.record);
         if as_epoch {
-            let (ledger, pipeline) = (self.fixture.ledger.clone(), self.fixture.pipeline().name);
-            let epoch = ledger.begin_epoch(&pipeline, "me").await.unwrap();
-            context.fence = Fence::Epoch {
-                ledger,
-                pipeline,
-                epoch,
-            };
+            context.fence = self.fixture.fence("me").await;
         }
         let mut reports = self.fixture.reports(&broker).await;
         let behavior = WorkerBehavior {
