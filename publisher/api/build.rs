@@ -1,5 +1,5 @@
-//! Gathers the files of the page, so the binary contains all of them without a table kept by hand, and joins the modules of
-//! the page's script into one file, so that a browser loads them with one request.
+//! Gathers the files of the page, so the binary contains all of them without a table kept by hand. The script's modules are
+//! joined into one file, which a browser loads with one request.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -13,7 +13,7 @@ use crate::corpus::{drover_in, every_file, forget, small_files};
 use crate::measure::medians;
 use crate::{Sizes, say};
 
-/// Starts this program as the process that makes sure.
+/// Starts the bench program in the role of the process that repeats the checks.
 const MARK: &str = "__guards";
 
 /// Prints CPU for runs without and with outputs, and the share of the guards.

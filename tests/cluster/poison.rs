@@ -4,6 +4,12 @@ use std::fs;
 
 use drover_tests::{Signal, Spec, TestCluster, eventually, shared};
 
+/// Notes the start, and copies the input after `$OUTSIDE/gate` was opened.
+const WAITING: &str = r#"
+    echo >> "$OUTSIDE/started"
+    while [ ! -e "$OUTSIDE/gate" ]; do sleep 0.01; done
+    cp "$in" /pfs/out/"#;
+
 #[test]
 fn a_datum_that_kills_its_workers_is_failed_and_its_neighbours_are_not() {
     let cluster = TestCluster::new();
@@ -56,10 +62,7 @@ fn a_delivery_limit_of_the_broker_fails_no_datum_that_a_dead_worker_merely_held(
     // So many tries that no datum is thought to kill workers.
     let spec = Spec::new("made")
         .reads("in", "/*")
-        .sh(r#"
-            echo >> "$OUTSIDE/started"
-            while [ ! -e "$OUTSIDE/gate" ]; do sleep 0.01; done
-            cp "$in" /pfs/out/"#)
+        .sh(WAITING)
         .set("datum_tries", 20);
     let id = cluster.publish(&spec);
     for _ in 0..6 {
@@ -86,10 +89,7 @@ fn workers_that_are_told_to_leave_and_killed_before_their_grace_is_over_charge_n
     let _service = cluster.serve();
     let spec = Spec::new("made")
         .reads("in", "/*")
-        .sh(r#"
-            echo >> "$OUTSIDE/started"
-            while [ ! -e "$OUTSIDE/gate" ]; do sleep 0.01; done
-            cp "$in" /pfs/out/"#)
+        .sh(WAITING)
         .set("datum_tries", 1);
     let id = cluster.publish(&spec);
     let notes = || {

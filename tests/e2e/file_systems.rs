@@ -8,7 +8,7 @@ use std::process::Command;
 use drover_tests::{Spec, Workspace, files};
 use tempfile::TempDir;
 
-/// File systems without hard links: the program that makes one, and the one that mounts it.
+/// For each kind of file system without hard links: the program that formats an image, and the command that mounts the image.
 const KINDS: [(&str, &[&str]); 2] = [
     ("mkfs.vfat", &["mount", "-t", "vfat"]),
     ("mkfs.exfat", &["mount.exfat-fuse"]),

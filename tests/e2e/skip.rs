@@ -334,7 +334,7 @@ fn an_output_that_was_edited_with_its_time_kept_is_made_anew() {
     let told = workspace.run(&capitals()).code(0);
     assert_eq!(workspace.tree("capitals"), good);
     assert_eq!(told.job().counts(), "2: 1 processed, 1 skipped");
-    // A new link or other rights change no byte: nothing runs, nothing is written.
+    // A new hard link and a change of rights leave all bytes as they are, so no datum runs, and no output is written.
     let output = workspace.path("capitals/a");
     let inode = || fs::metadata(&output).unwrap().ino();
     let before = inode();

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use drover_tests::{Spec, TestCluster, eventually, publish_as_stranger};
+use drover_tests::{Running, Spec, TestCluster, eventually, publish_as_stranger};
 use serde_json::{Value, json};
 
 /// Waits for the gate; the third datum fails.
@@ -47,16 +47,47 @@ fn with_and_without_code(message: &Value) -> [String; 2] {
     [unsigned, signed]
 }
 
+/// A job of four datums, two of which run and wait for the gate.
+struct Scene {
+    job: String,
+    // The processes are dropped before the cluster.
+    _processes: [Running; 2],
+    cluster: TestCluster,
+}
+
+impl Scene {
+    fn set() -> Self {
+        let cluster = TestCluster::new();
+        cluster.workspace.numbered_files("in", 4);
+        let processes = [cluster.serve(), cluster.worker("made")];
+        let job = cluster.publish(&Spec::new("made").reads("in", "/*").sh(SCRIPT));
+        cluster.wait_for_lines("runs", 2);
+        Self {
+            job,
+            _processes: processes,
+            cluster,
+        }
+    }
+
+    /// Opens the gate: the job ends as if nothing had happened.
+    fn assert_undisturbed(&self) {
+        self.cluster.workspace.open_gate("gate");
+        let job = self.cluster.wait(&self.job);
+        assert_eq!(
+            (job.state(), job.counts()),
+            ("failure", "4: 3 processed, 1 failed".to_owned())
+        );
+        let runs = self.cluster.workspace.line_count("runs");
+        assert_eq!(runs, 4, "each ran once");
+    }
+}
+
 #[test]
 fn no_forged_task_or_dead_letter_ends_or_spoils_anything() {
-    let cluster = TestCluster::new();
-    cluster.workspace.numbered_files("in", 4);
-    let _service = cluster.serve();
-    let _worker = cluster.worker("made");
-    let id = cluster.publish(&Spec::new("made").reads("in", "/*").sh(SCRIPT));
-    cluster.wait_for_lines("runs", 2);
+    let scene = Scene::set();
+    let (cluster, id) = (&scene.cluster, &scene.job);
     let forged: Vec<_> = (0..4)
-        .flat_map(|index| with_and_without_code(&task(&id, index)))
+        .flat_map(|index| with_and_without_code(&task(id, index)))
         .collect();
     let messages: Vec<&[u8]> = forged.iter().map(String::as_bytes).collect();
     publish_as_stranger(cluster.url(), "", "drover.made.dead", &messages);
@@ -64,30 +95,19 @@ fn no_forged_task_or_dead_letter_ends_or_spoils_anything() {
     eventually("every forged dead letter was parked", || {
         fs::read_dir(&parked).map_or(0, Iterator::count) == messages.len()
     });
-    assert_eq!(cluster.job(&id).count("failed"), 0);
+    assert_eq!(cluster.job(id).count("failed"), 0);
     publish_as_stranger(cluster.url(), "", "drover.made.datums", &messages);
-    cluster.workspace.open_gate("gate");
-    let job = cluster.wait(&id);
-    assert_eq!(
-        (job.state(), job.counts()),
-        ("failure", "4: 3 processed, 1 failed".to_owned())
-    );
-    assert_eq!(cluster.workspace.line_count("runs"), 4, "each ran once");
+    scene.assert_undisturbed();
 }
 
 #[test]
 fn no_forged_report_or_stop_ends_or_spoils_anything() {
-    let cluster = TestCluster::new();
-    cluster.workspace.numbered_files("in", 4);
-    let _service = cluster.serve();
-    let _worker = cluster.worker("made");
-    let spec = Spec::new("made").reads("in", "/*").sh(SCRIPT);
-    let id = cluster.publish(&spec);
-    cluster.wait_for_lines("runs", 2);
+    let scene = Scene::set();
+    let (cluster, id) = (&scene.cluster, &scene.job);
     let mut forged = Vec::new();
     for index in 0..4 {
         for seconds in [1.0, 1e308] {
-            forged.extend(with_and_without_code(&ended(&id, index, seconds)));
+            forged.extend(with_and_without_code(&ended(id, index, seconds)));
         }
     }
     let count = forged.len();
@@ -100,14 +120,8 @@ fn no_forged_report_or_stop_ends_or_spoils_anything() {
     eventually("every forged report was dead-lettered", || {
         fs::read_dir(&parked).map_or(0, Iterator::count) == count
     });
-    assert_eq!(cluster.job(&id).count("processed"), 0);
-    let explained = cluster.call(&["explain", &id]).code(0).stdout;
+    assert_eq!(cluster.job(id).count("processed"), 0);
+    let explained = cluster.call(&["explain", id]).code(0).stdout;
     assert!(explained.contains("authentication code"), "{explained}");
-    cluster.workspace.open_gate("gate");
-    let job = cluster.wait(&id);
-    assert_eq!(
-        (job.state(), job.counts()),
-        ("failure", "4: 3 processed, 1 failed".to_owned())
-    );
-    assert_eq!(cluster.workspace.line_count("runs"), 4, "each ran once");
+    scene.assert_undisturbed();
 }

@@ -99,7 +99,7 @@ async fn job_of(ledger: &Ledger, count: u64) -> (JobId, Vec<Segment>) {
     (job, segments)
 }
 
-/// Opens a job that did one piece of work.
+/// Opens a job with one successful datum.
 async fn job_of_work(ledger: &Ledger, n: u64) -> JobId {
     let job = JobId::generate();
     let record = JobRecord::new(job, pipeline(), Timestamp::now());

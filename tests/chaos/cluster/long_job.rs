@@ -17,7 +17,7 @@ pub(super) const DEATHS: usize = 2;
 const MINUTES: u32 = 10;
 const STILL_RUNNING: i32 = 5;
 
-/// Notes its begin and its end as the short ones do.
+/// The script of a long datum, which notes begin and end as the script of short datums does.
 const COMMAND: &str = r#"
     read -r content < "$slow"; read -r now idle < /proc/uptime; echo "$content $DROVER_WORKER $now" >> "$OUTSIDE/begun"
     sleep 60

@@ -22,7 +22,7 @@ const ROLES: [Role; 5] = [
     Role::Coordinator,
 ];
 
-/// The processes that exist if there are long datums.
+/// The additional processes of a round with long datums.
 const LONG: [Role; 2] = [Role::LongWorker, Role::LongWorker];
 
 /// A process that starts during a network fault waits until the network is repaired.

@@ -10,7 +10,7 @@ use super::normalize;
 
 /// Fields that may be left out of a spec, at most.
 const MOST_LOST: usize = 100;
-/// Essential fields, never left out: without one of these a spec means something else.
+/// Fields that are never left out: a spec without such a field would describe other work.
 const ESSENTIAL: &[&str] = &["pipeline", "transform", "input", "spout", "service"];
 
 /// An imported pipeline.
