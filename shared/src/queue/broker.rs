@@ -106,7 +106,8 @@ pub trait Broker: Send + Sync {
     /// Removes all ready messages (unsettled deliveries stay). Returns their number.
     async fn purge(&self, queue: &Queue) -> Result<u64, QueueError>;
 
-    /// Deletes the queues of a pipeline with all messages. Consumers find the queues missing.
+    /// Deletes the queues of a pipeline with all messages. Consumers find the queues missing. By default nothing is deleted:
+    /// queues in memory end with their process.
     async fn delete_queues(&self, _pipeline: &PipelineName) -> Result<(), QueueError> {
         Ok(())
     }
