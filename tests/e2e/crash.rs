@@ -202,7 +202,8 @@ fn a_crash_leaves_no_litter_behind_for_good() {
         &[],
     );
     kill_after(&workspace, running, 1);
+    let scratch = || workspace.tree(".drover/scratch");
+    assert!(!scratch().is_empty(), "nothing to remove");
     workspace.succeeds(&spec());
-    let scratch = workspace.tree(".drover/scratch");
-    assert!(scratch.is_empty(), "left in scratch: {scratch:?}");
+    assert!(scratch().is_empty(), "left in scratch: {:?}", scratch());
 }

@@ -1,10 +1,12 @@
-//! The worker's scratch directory, made at start and removed at exit; the next worker removes the directory of a killed worker.
+//! The worker's scratch directory, made at start and removed at exit. Other workers remove the directory of a killed worker, at
+//! their start and at their exit.
 
 use std::fs::{self, File, Permissions, TryLockError};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use drover_shared::id::WorkerId;
 use drover_shared::store::{Store, layout};
@@ -134,6 +136,11 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         remove(&self.path, &self.lock);
+        // A worker that was killed just before the start of this worker may have held its lock for a moment longer, by a
+        // process between fork and exec.
+        if let Some(Err(error)) = self.of_all_workers().map(sweep) {
+            tracing::debug!("cannot sweep the scratch directories of killed workers: {error}");
+        }
     }
 }
 
@@ -181,12 +188,29 @@ fn sweep(parent: &Path) -> io::Result<()> {
 
 /// Removes the directory before its lock file, so a directory always has a lock file.
 fn remove(path: &Path, lock: &Path) {
-    let removed = match remove_all(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    };
-    if let Err(error) = removed.and_then(|()| fs::remove_file(lock)) {
+    if let Err(error) = remove_surely(path).and_then(|()| fs::remove_file(lock)) {
         tracing::debug!("cannot remove {}: {error}", path.display());
+    }
+}
+
+/// How long the processes of a killed worker may go on making files in its directory. A runner that was being started makes
+/// the directories of its slot before it sees the end of its worker.
+const LATE_FILES: Duration = Duration::from_secs(1);
+
+/// Removes the directory, again when another process has made a file in the directory meanwhile.
+fn remove_surely(path: &Path) -> io::Result<()> {
+    let deadline = Instant::now() + LATE_FILES;
+    loop {
+        match remove_all(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+                if Instant::now() >= deadline {
+                    return Err(error);
+                }
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            other => return other,
+        }
     }
 }
 
@@ -271,5 +295,40 @@ mod tests {
         let _next = Scratch::make(parent.path(), &worker("next-3")).unwrap();
         assert!(!killed.exists() && !lock_file(&killed).exists());
         assert!(living.path.join("slots").exists());
+    }
+
+    #[test]
+    fn a_killed_worker_whose_runner_was_still_starting_leaves_nothing() {
+        let parent = tempfile::tempdir().unwrap();
+        let killed = parent.path().join("killed-1");
+        fs::create_dir_all(killed.join("slots")).unwrap();
+        File::create(lock_file(&killed)).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut made = 0;
+                while made < 20 {
+                    match fs::create_dir(killed.join("slots/0")) {
+                        Ok(()) => made += 1,
+                        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                        Err(_) => return, // the worker's directory is gone
+                    }
+                }
+            });
+            Scratch::make(parent.path(), &worker("next-2")).unwrap();
+        });
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_worker_that_ends_removes_what_a_killed_worker_still_held_at_its_start() {
+        let parent = tempfile::tempdir().unwrap();
+        let killed = parent.path().join("killed-1");
+        fs::create_dir(&killed).unwrap();
+        let held = take_lock(&lock_file(&killed)).unwrap();
+        let next = Scratch::make(parent.path(), &worker("next-2")).unwrap();
+        assert!(killed.exists());
+        drop(held);
+        drop(next);
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
     }
 }
