@@ -98,7 +98,9 @@ impl CopiedInputs {
 
     fn copy(&self, input: &Mount, all: &[Mount]) -> Result<(), StartError> {
         let target = self.copies.join(&input.target);
-        make_copy(input, &target).map_err(|error| match error.kind() {
+        let made =
+            make_parents(&self.copies, &input.target).and_then(|()| make_copy(input, &target));
+        made.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
                 StartError::Order(conflict(input, all))
             }
@@ -138,10 +140,24 @@ impl CopiedInputs {
     }
 }
 
-fn make_copy(input: &Mount, target: &Path) -> io::Result<()> {
-    if let Some(above) = target.parent() {
-        fs::create_dir_all(above)?;
+/// Makes the directories between `copies` and `copies/target`, never `copies` itself or what lies above: when the worker was
+/// killed, another worker has removed them for good.
+fn make_parents(copies: &Path, target: &Path) -> io::Result<()> {
+    let above = target.ancestors().skip(1).collect::<Vec<_>>();
+    for directory in above
+        .into_iter()
+        .rev()
+        .filter(|path| *path != Path::new(""))
+    {
+        match fs::create_dir(copies.join(directory)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => made?,
+        }
     }
+    Ok(())
+}
+
+fn make_copy(input: &Mount, target: &Path) -> io::Result<()> {
     match input.kind {
         MountKind::Dir => copy_directory(&input.source, target),
         MountKind::File => copy_file(&input.source, target),

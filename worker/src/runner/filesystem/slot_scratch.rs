@@ -50,7 +50,8 @@ impl SlotScratch {
 
     fn make(root: &Path) -> io::Result<Self> {
         Self::remove(root)?;
-        fs::create_dir_all(root)?;
+        // Never the directories above: when the worker was killed, another worker has removed them for good.
+        fs::create_dir(root)?;
         for directory in DIRECTORIES {
             fs::create_dir(root.join(directory))?;
         }
@@ -103,5 +104,18 @@ impl SlotScratch {
         })?;
         drop(parent);
         fs::remove_dir(root)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_of_a_killed_worker_does_not_come_back() {
+        let parent = tempfile::tempdir().unwrap();
+        let slots = parent.path().join("worker/slots");
+        assert!(SlotScratch::create(&slots.join("0")).is_err());
+        assert!(!parent.path().join("worker").exists());
     }
 }
