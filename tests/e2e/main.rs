@@ -14,6 +14,7 @@ mod examples;
 mod file_systems;
 mod lists;
 mod monitoring;
+mod notifications;
 mod one_liner;
 mod output;
 mod python;

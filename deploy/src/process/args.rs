@@ -175,7 +175,7 @@ pub struct WorkerArgs {
         long = "protected-secret",
         env = "DROVER_PROTECTED_SECRETS",
         value_name = "NAME",
-        default_value = "drover-tokens",
+        default_value = "drover-tokens,drover-notify-keys",
         value_delimiter = ','
     )]
     pub protected_secrets: Vec<String>,

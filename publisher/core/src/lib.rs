@@ -9,6 +9,7 @@ pub mod coordinator;
 pub mod output;
 
 pub mod catalog;
+pub mod notifications;
 pub mod retention;
 pub mod triggers;
 

@@ -12,6 +12,7 @@ mod handle;
 mod identity;
 mod jobs;
 mod notices;
+mod notifications;
 mod pipelines;
 mod records;
 
@@ -24,6 +25,7 @@ pub use done::{DoneIndex, DoneRef};
 pub use handle::Ledger;
 pub use identity::StoreIdentity;
 pub use jobs::{ReferenceError, Scope, Submission};
+pub use notifications::{Delivery, JobDeliveries, Standstill};
 pub use pipelines::{
     DeadLetter, Epoch, IdleQueues, IdleReason, LeaderTerm, PipelineChange, PipelineLock,
     PublicationNumber, RegisteredPipeline, RegistryError, Superseded, TermError,

@@ -33,6 +33,9 @@ pub(super) mod advice {
         "remove the file; then idle queues of the pipeline stay at the broker";
     /// For the retention of a store.
     pub(in crate::ledger) const RETENTION: &str = "set it again with `drover gc --set`";
+    /// For the deliveries of a job's events.
+    pub(in crate::ledger) const DELIVERIES: &str =
+        "remove the file; then no further events of the job are sent";
     /// For an entry of the audit log.
     pub(in crate::ledger) const AUDIT: &str =
         "remove the file; the audit log is for people to read only";

@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Input, Retention, Transform};
+use super::{Input, Notification, Retention, Transform};
 use crate::id::PipelineName;
 
 /// A resolved pipeline. Fields used only on Kubernetes stay in the typed spec.
@@ -52,6 +52,8 @@ pub struct Pipeline {
     pub autoscaling: bool,
     /// A URL to copy the output to, after success.
     pub egress: Option<String>,
+    /// Who is told of the end or the standstill of a job.
+    pub notify: Vec<Notification>,
 }
 
 /// How many workers a pipeline wants. See `docs/pipeline.md`.

@@ -177,7 +177,7 @@ pub(in crate::pipeline) const UNSUPPORTED_FIELDS: &[UnsupportedField] = &[
 ];
 
 /// The objects of the schema and their places in a spec, the most usual first.
-pub(in crate::pipeline) const OBJECTS: [(&str, &str); 17] = [
+pub(in crate::pipeline) const OBJECTS: [(&str, &str); 18] = [
     ("Pipeline", "the top level"),
     ("Identity", "`pipeline`"),
     ("Metadata", "`metadata`"),
@@ -191,6 +191,7 @@ pub(in crate::pipeline) const OBJECTS: [(&str, &str); 17] = [
     ("Retention", "`retention`"),
     ("Egress", "`egress`"),
     ("ObjectStorage", "`egress.object_storage`"),
+    ("Notification", "`notify`"),
     ("Resources", "`resource_limits`"),
     ("Gpu", "`resource_limits.gpu`"),
     ("Scheduling", "`scheduling_spec`"),

@@ -7,6 +7,7 @@
 
 mod definition;
 mod input;
+mod notify;
 mod retention;
 mod schedule;
 mod transform;
@@ -30,6 +31,7 @@ mod tests;
 pub use definition::{FailureLimit, OutputConflict, Parallelism, Pipeline, Reprocess, SetRule};
 pub use findings::{Finding, Findings, Severity, count_findings, limit_notes};
 pub use input::{CronInput, Input, PfsInput};
+pub use notify::{Notification, NotifyEvent, Receiver};
 pub use parse::{Parsed, from_value, parse};
 pub use retention::{Retention, RetentionLimits};
 pub use schedule::Schedule;

@@ -8,6 +8,7 @@ mod probe_client;
 mod readiness;
 pub mod telemetry;
 mod version;
+mod web_client;
 
 pub use host::{host_name, process_name};
 pub use lifecycle::{Lifecycle, ShutdownOutcome, Tokens};
@@ -16,3 +17,4 @@ pub use probe::Probe;
 pub use probe_client::{ProbeError, probe_ready, scrape_metrics};
 pub use readiness::{Readiness, check_writable};
 pub use version::describe_build;
+pub use web_client::{WebClient, WebError};

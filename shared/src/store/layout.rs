@@ -26,6 +26,7 @@
 //! <store>/.drover/expired/<job>.<pipeline>           removed jobs whose outputs are still in use
 //! <store>/.drover/idle-queues/<pipeline>.json         queues that a service may delete at the broker
 //! <store>/.drover/notices/<hash>                     a warning that was printed
+//! <store>/.drover/notify/<job>.json                  events of the job that are to be sent
 //! <store>/.drover/audit/<unique>.json                an action through the HTTP API
 //! <store>/.drover/keys/<hash>.json                   the jobs of a submission with an idempotency key
 //! <store>/.drover/jobs/<id>/record.json              the job record
@@ -272,6 +273,16 @@ pub fn notice(text: &str) -> StoreKey {
 
 fn hash_of(text: &str) -> String {
     blake3::hash(text.as_bytes()).to_hex()[..32].to_owned()
+}
+
+/// Jobs with events that are to be sent.
+pub fn deliveries() -> StoreKey {
+    drover_folder().with("notify")
+}
+
+/// Deliveries of the events of a job.
+pub fn deliveries_of(job: JobId) -> StoreKey {
+    deliveries().with(&format!("{job}.json"))
 }
 
 /// The audit log of the HTTP API.

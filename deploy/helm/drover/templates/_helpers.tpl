@@ -36,6 +36,10 @@ securityContext:
 volumes:
   - name: tmp
     emptyDir: {}
+  {{- with .notifyKeys }}
+  - name: notify-keys
+    secret: {secretName: {{ . }}, optional: true}
+  {{- end }}
   {{- with .Values.store.claim }}
   - name: store
     persistentVolumeClaim:
@@ -68,6 +72,11 @@ terminationMessagePolicy: FallbackToLogsOnError
 volumeMounts:
   - name: tmp
     mountPath: /tmp
+  {{- if .notifyKeys }}
+  - name: notify-keys
+    mountPath: /notify-keys
+    readOnly: true
+  {{- end }}
   {{- if .Values.store.claim }}
   - name: store
     mountPath: {{ .Values.store.url }}

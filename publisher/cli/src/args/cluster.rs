@@ -46,6 +46,10 @@ pub struct Publish {
     /// Exits as `run` does. Ctrl-C ends the command only; the job continues as soon as a service coordinates it.
     #[arg(long)]
     pub wait: bool,
+
+    /// Directory with the signing keys of `notify`, for --wait; a file for each key [default: none]
+    #[arg(long, env = "DROVER_NOTIFY_KEYS", value_name = "DIR")]
+    pub notify_keys: Option<PathBuf>,
 }
 
 const SERVE_EXAMPLES: &str = "\
@@ -116,6 +120,14 @@ pub struct Serve {
         value_name = "N"
     )]
     pub publish_connections: PublishConnections,
+
+    /// Directory with the signing keys of `notify`, a file for each key [default: none]
+    #[arg(long, env = "DROVER_NOTIFY_KEYS", value_name = "DIR")]
+    pub notify_keys: Option<PathBuf>,
+
+    /// Run the commands of `notify` in the environment of this process; whoever may register pipelines may then run them
+    #[arg(long, env = "DROVER_ALLOW_NOTIFY_COMMANDS")]
+    pub allow_notify_commands: bool,
 
     /// Without a broker: datums of a job that run at the same time [default: the spec's constant, else one a CPU]
     #[arg(long, value_name = "N", value_parser = concurrency)]

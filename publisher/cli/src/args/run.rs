@@ -99,6 +99,10 @@ pub struct Engine {
     #[arg(long, value_name = "DIR")]
     pub scratch: Option<PathBuf>,
 
+    /// Directory with the signing keys of `notify`, a file for each key [default: none]
+    #[arg(long, env = "DROVER_NOTIFY_KEYS", value_name = "DIR")]
+    pub notify_keys: Option<PathBuf>,
+
     /// Let commands keep all capabilities of this process, such as the right to mount
     #[arg(long)]
     pub privileged: bool,

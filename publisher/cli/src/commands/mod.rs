@@ -11,6 +11,7 @@ mod broker;
 mod class;
 mod context;
 mod dispatch;
+mod notify;
 mod usage_error;
 
 use context::Context;

@@ -11,6 +11,7 @@ mod idle_queues;
 mod json;
 mod log_lines;
 mod logs;
+mod obstacle;
 mod record;
 mod register;
 
@@ -25,6 +26,7 @@ pub use idle_queues::delete_idle_queues;
 pub use json::{DatumJson, LogLineJson, PlannedJson};
 pub use log_lines::{LogLine, LogLines};
 pub use logs::{LogError, LogTail, Origin, attempt, each_line, logs_of, open_log};
+pub use obstacle::obstacle;
 pub use pipeline_order::{OrderError, order, reads};
 pub use record::{failures, record, running_before};
 pub use register::{RegisterError, Registration, register};

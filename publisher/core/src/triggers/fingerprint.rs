@@ -46,7 +46,7 @@ pub(super) async fn look(
     };
     let mut hasher = Hasher::new();
     hasher.update(
-        without_scaling(registered.spec.clone())
+        without_fields_apart(registered.spec.clone())
             .to_string()
             .as_bytes(),
     );
@@ -58,17 +58,18 @@ pub(super) async fn look(
     }
 }
 
-/// Fields of a spec that only affect the number of workers: changing one of them starts no job.
-const SCALING_FIELDS: [&str; 4] = [
+/// Fields of a spec that affect only the number of workers, or who is told of a job: changing one of them starts no job.
+const FIELDS_APART: [&str; 5] = [
+    "notify",
     "parallelism_spec",
     "autoscaling",
     "standby",
     "standby_after",
 ];
 
-fn without_scaling(mut spec: Value) -> Value {
+fn without_fields_apart(mut spec: Value) -> Value {
     if let Some(fields) = spec.as_object_mut() {
-        fields.retain(|field, _| !SCALING_FIELDS.contains(&field.as_str()));
+        fields.retain(|field, _| !FIELDS_APART.contains(&field.as_str()));
     }
     spec
 }
@@ -145,7 +146,11 @@ mod tests {
         let key = "in/a".parse().unwrap();
         store.put(&key, "content".into()).await.unwrap();
         let before = fingerprint(&json!({}), &store).await;
-        let scaled = json!({ "parallelism_spec": { "constant": 4 }, "autoscaling": true });
+        let scaled = json!({
+            "parallelism_spec": { "constant": 4 },
+            "autoscaling": true,
+            "notify": [{ "command": ["mail"] }],
+        });
         assert_eq!(fingerprint(&scaled, &store).await, before);
         let other = json!({ "transform": { "cmd": ["false"] } });
         assert_ne!(fingerprint(&other, &store).await, before);

@@ -24,6 +24,9 @@ impl Ledger {
         self.ensure_job_key(record.id).await?;
         let key = layout::spec(record.id);
         self.store.put(&key, to_json(&key, spec)?).await?;
+        if has_receivers(spec) {
+            self.note_receivers(record.id).await?;
+        }
         self.save(record).await
     }
 
@@ -201,4 +204,10 @@ impl Ledger {
             Err(error) => Err(error),
         }
     }
+}
+
+/// True if the spec of a job names receivers of its events.
+fn has_receivers(spec: &Value) -> bool {
+    let receivers = spec.get("notify").and_then(Value::as_array);
+    receivers.is_some_and(|receivers| !receivers.is_empty())
 }

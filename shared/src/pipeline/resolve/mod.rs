@@ -10,6 +10,7 @@ mod cron;
 mod input;
 mod leaf;
 mod names;
+mod notify;
 mod pipeline;
 mod place;
 mod tree_context;

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{cluster, code, command, input, place};
+use super::{cluster, code, command, input, notify, place};
 use crate::id::PipelineName;
 use crate::pipeline::collector::FindingCollector;
 use crate::pipeline::document::Path;
@@ -36,6 +36,7 @@ pub(in crate::pipeline) fn pipeline(
     let datum_set = datum_set(spec, report);
     let code = code::code(&spec.code, report);
     let egress = place::egress(spec.egress.as_ref(), report);
+    let notify = notify::notify(&spec.notify, report);
     let standby_after = standby_after(spec, report);
     cluster::check(spec, report);
     Some(Pipeline {
@@ -65,6 +66,7 @@ pub(in crate::pipeline) fn pipeline(
         standby_after,
         autoscaling: spec.autoscaling.unwrap_or_default(),
         egress,
+        notify,
     })
 }
 

@@ -5,12 +5,14 @@
 
 mod cluster;
 mod input;
+mod notify;
 mod pipeline;
 mod transform;
 mod values;
 
 pub(super) use cluster::{Effect, Operator, Resources, Scheduling, Toleration};
 pub(super) use input::{Cron, Input, Pfs};
+pub(super) use notify::Notification;
 pub(super) use pipeline::{Egress, Parallelism, Pipeline, Reprocess, Retention};
 pub(super) use transform::{Secret, Transform};
 pub(super) use values::{Duration, FailureLimit, Quantity};

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
 use super::input::one_or_many;
-use super::{Duration, FailureLimit, Input, Resources, Scheduling, Toleration, Transform};
+use super::{
+    Duration, FailureLimit, Input, Notification, Resources, Scheduling, Toleration, Transform,
+};
 use crate::pipeline::OutputConflict;
 
 /// A pipeline: a command, the files it runs over, and settings.
@@ -68,6 +70,9 @@ pub(in crate::pipeline) struct Pipeline {
     pub(in crate::pipeline) output_conflict: Option<OutputConflict>,
     /// Where to copy the output after each successful job.
     pub(in crate::pipeline) egress: Option<Egress>,
+    /// Who is told of the success, the failure or the standstill of a job.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::pipeline) notify: Vec<Notification>,
     /// Keep no worker pods while the pipeline is idle.
     pub(in crate::pipeline) standby: Option<bool>,
     /// How long to be idle before the pods go; sets `standby`.

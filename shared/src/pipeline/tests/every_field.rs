@@ -50,6 +50,7 @@ code: [lib, "models/*.bin"]
 retention: {jobs: 10, logs: 7d, failed_logs: 14d}
 output_conflict: error
 egress: {URL: "s3://b/out"}
+notify: [{on: [failure, standstill], webhook: "https://h.example/x", signing_key: k, timeout: 1m, standstill_after: 1h}]
 standby: true
 standby_after: 10m
 autoscaling: true
@@ -62,13 +63,14 @@ pod_patch: "[]"
 "#;
 
 /// Fields that contradict a field of [`EVERYTHING`], each with its object.
-const ELSEWHERE: [(&str, &str, &str); 6] = [
+const ELSEWHERE: [(&str, &str, &str); 7] = [
     ("Pipeline", "chunk_spec", "chunk_spec: {number: 1}"),
     (
         "Parallelism",
         "coefficient",
         "parallelism_spec: {coefficient: 0.5}",
     ),
+    ("Notification", "command", "notify: [{command: [mail]}]"),
     ("DatumSet", "size_bytes", "datum_set_spec: {size_bytes: 5}"),
     ("DatumSet", "per_worker", "datum_set_spec: {per_worker: 5}"),
     (
@@ -279,6 +281,10 @@ fn with_field(object: &str, field: &str, value: &Value) -> (String, String) {
         "Secret" => {
             spec["transform"]["secrets"] = json!([{"name": "s", "mount_path": "/s"}]);
             "/transform/secrets/0"
+        }
+        "Notification" => {
+            spec["notify"] = json!([{"webhook": "https://h.example/x"}]);
+            "/notify/0"
         }
         "Toleration" => {
             spec["tolerations"] = json!([{"key": "a"}]);

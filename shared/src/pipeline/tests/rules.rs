@@ -335,6 +335,46 @@ fn contradictions_at_the_top_are_refused() {
             "parallelism_spec.constant",
             "from 0 to 100000",
         ),
+        (
+            top("notify: [{webhook: 'https://h', command: [x]}]"),
+            "notify[0]",
+            "name a receiver each",
+        ),
+        (
+            top("notify: [{on: [failure]}]"),
+            "notify[0].webhook",
+            "command",
+        ),
+        (
+            top("notify: [{webhook: 'ftp://h/'}]"),
+            "notify[0].webhook",
+            "neither http nor https",
+        ),
+        (
+            top("notify: [{webhook: 'https://me:secret@h/'}]"),
+            "notify[0].webhook",
+            "holds credentials",
+        ),
+        (
+            top("notify: [{webhook: 'https://h', signing_key: ../token}]"),
+            "notify[0].signing_key",
+            "name of a file",
+        ),
+        (
+            top("notify: [{command: ['']}]"),
+            "notify[0].command",
+            "name of the program is empty",
+        ),
+        (
+            top("notify: [{command: [x], timeout: 1h}]"),
+            "notify[0].timeout",
+            "at most 5m",
+        ),
+        (
+            top("notify: [{command: [x], on: [sucess]}]"),
+            "notify[0].on[0]",
+            "success",
+        ),
         (top("max_datums: 0"), "max_datums", "1 or more"),
         (top("max_failures: -1"), "max_failures", "10"),
         (top("max_failures: 101%"), "max_failures", "100%"),

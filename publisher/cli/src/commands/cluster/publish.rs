@@ -10,6 +10,7 @@ use crate::args::{Format, Publish};
 use crate::commands::Context;
 use crate::commands::broker;
 use crate::commands::cluster::follow::{JobFollower, OnSignal};
+use crate::commands::notify::EndedJobs;
 use crate::commands::spec::sources::{self, PreparedPipeline};
 use crate::exit::Exit;
 use drover_core::catalog::{self, SubmitOptions};
@@ -77,14 +78,20 @@ async fn submit_and_follow(
             return Ok(Exit::StillRunning);
         };
         let (broker, ledger) = submitted?;
+        let jobs = EndedJobs::of(&assignments, typed.notify_keys.clone());
         let follower = JobFollower {
-            ledger,
+            ledger: ledger.clone(),
             broker,
-            context,
-            tokens,
+            context: context.clone(),
+            tokens: tokens.clone(),
             on_signal: OnSignal::LeaveThem,
         };
-        follower.follow_all(assignments).await
+        let exit = follower.follow_all(assignments).await;
+        let _ = tokens
+            .soft
+            .run_until_cancelled(jobs.tell(&ledger, &context))
+            .await;
+        exit
     });
     if lifecycle.run().await == ShutdownOutcome::CutShort && !worst.is_finished() {
         return Ok(Exit::StillRunning);

@@ -21,6 +21,7 @@ use crate::commands::Context;
 use crate::commands::broker;
 use crate::commands::cluster::follow::{JobFollower, OnSignal};
 use crate::commands::inspect::wait;
+use crate::commands::notify::EndedJobs;
 use crate::commands::run::broker_worker;
 use crate::commands::run::working_dir::WorkingDir;
 use crate::commands::spec::sources::{CheckedSpecs, PreparedPipeline};
@@ -89,9 +90,23 @@ pub(crate) async fn in_order(
     ledger: &Ledger,
     context: &Context,
 ) -> anyhow::Result<Exit> {
-    if context.broker.is_typed {
-        return on_broker(assignments, engine, ledger, context).await;
-    }
+    let jobs = EndedJobs::of(&assignments, engine.notify_keys.clone());
+    let exit = if context.broker.is_typed {
+        on_broker(assignments, engine, ledger, context).await
+    } else {
+        on_this_machine(assignments, engine, ledger, context).await
+    };
+    jobs.tell(ledger, context).await;
+    exit
+}
+
+/// Runs jobs on the local machine, with a queue inside the current process.
+async fn on_this_machine(
+    assignments: Vec<Assignment>,
+    engine: &Engine,
+    ledger: &Ledger,
+    context: &Context,
+) -> anyhow::Result<Exit> {
     let lifecycle = Lifecycle::new(engine.grace).context("cannot listen for signals")?;
     let queue = Arc::new(Embedded::new(QUEUE_CAPACITY));
     let jobs = LocalJobs {

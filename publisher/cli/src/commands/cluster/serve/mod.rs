@@ -52,8 +52,10 @@ async fn serve_all(typed: &Serve, context: &Context, working: &Tokens) -> anyhow
         shown: serving.live_jobs.clone(),
         waiting: serving.watching.waiting.clone(),
     });
+    let deliveries = serving.deliveries(typed)?;
     tokio::select! {
         ended = serving.work(context) => ended,
+        never = deliveries.run() => match never {},
         never = probes::answer(probe, serving.ledger.store(), &serving.reached) => match never? {},
         never = page::show(page, api, context) => match never? {},
     }

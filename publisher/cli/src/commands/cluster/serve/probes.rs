@@ -40,6 +40,7 @@ pub(crate) async fn answer(
     let exporter =
         MetricsExporter::install(&metrics::BUCKETS_S, &[of_requests]).context("cannot measure")?;
     metrics::describe();
+    drover_core::notifications::describe();
     drover_api::metrics::describe();
     let (ready, linked) = (Arc::clone(reached), Arc::clone(reached));
     let readiness = Readiness::default();

@@ -4,6 +4,8 @@ use std::num::NonZeroU16;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use anyhow::Context as _;
+
 use drover_shared::ledger::Ledger;
 use drover_shared::process::{Tokens, process_name};
 use drover_shared::queue::rabbitmq::PublishConnections;
@@ -18,6 +20,7 @@ use drover_api::BrokerHandle;
 use drover_core::leader::{
     LeaderService, LiveJobs, LocalWorkers, OnShutdown, PipelineLeader, QUEUE_CAPACITY, Workers,
 };
+use drover_core::notifications::{BrokerSource, DeliveryService, NotifySettings};
 use drover_core::triggers::{WatchContext, WatchSettings};
 use drover_worker::runner::CommandLimits;
 
@@ -79,6 +82,18 @@ impl ServeContext {
             (Workers::Local(_), Some(queue)) => BrokerHandle::Embedded(Arc::clone(queue)),
             _ => BrokerHandle::Remote(Arc::clone(&self.reached)),
         }
+    }
+
+    /// The service that sends the events of jobs.
+    pub(crate) fn deliveries(&self, typed: &Serve) -> anyhow::Result<DeliveryService> {
+        let settings = NotifySettings {
+            keys: typed.notify_keys.clone(),
+            allow_commands: typed.allow_notify_commands,
+        };
+        let reached = Arc::clone(&self.reached);
+        let broker: BrokerSource = Arc::new(move || reached.get().cloned());
+        DeliveryService::new(self.ledger.clone(), settings, broker)
+            .context("cannot make a client for webhooks")
     }
 
     /// Runs the leaders; returns only with an error.

@@ -1,0 +1,137 @@
+//! Sends the events of all jobs of a store, for as long as the process lives.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use drover_shared::id::JobId;
+use drover_shared::ledger::Ledger;
+use drover_shared::process::{WebClient, WebError};
+use drover_shared::queue::Broker;
+use drover_shared::store::StoreError;
+use futures::{StreamExt, stream};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::NotifySettings;
+use super::claim::{JobLook, LookResult};
+use super::send::Sender;
+
+/// How often the notes of jobs are listed, in a folder and in a bucket.
+const LIST_EVERY: Duration = Duration::from_secs(1);
+const LIST_BUCKET_EVERY: Duration = Duration::from_secs(10);
+/// How often obstacles of an active job are looked for.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// Jobs that are looked at together.
+const TOGETHER: usize = 16;
+
+/// The broker of the process, once connected.
+pub type BrokerSource = Arc<dyn Fn() -> Option<Arc<dyn Broker>> + Send + Sync>;
+
+/// Sends the events of the jobs of a store. Several processes may do so: each try is claimed in the store.
+#[derive(Clone)]
+pub struct DeliveryService {
+    ledger: Ledger,
+    sender: Sender,
+    broker: BrokerSource,
+}
+
+impl DeliveryService {
+    /// A service for all jobs in `ledger`.
+    pub fn new(
+        ledger: Ledger,
+        settings: NotifySettings,
+        broker: BrokerSource,
+    ) -> Result<Self, WebError> {
+        let client = WebClient::new()?;
+        let sender = Sender { settings, client };
+        Ok(Self {
+            ledger,
+            sender,
+            broker,
+        })
+    }
+
+    /// Works for ever. The future may be dropped at any moment: what was under way is sent again by the next service.
+    pub async fn run(&self) -> Infallible {
+        let mut list = interval(match self.ledger.store().local_root() {
+            Some(_) => LIST_EVERY,
+            None => LIST_BUCKET_EVERY,
+        });
+        list.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut active = HashMap::new();
+        loop {
+            list.tick().await;
+            if let Err(error) = self.pass(&mut active).await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "cannot look for events to send; trying again");
+            }
+        }
+    }
+
+    /// Looks at all jobs with receivers, at the active ones now and then.
+    async fn pass(&self, active: &mut HashMap<JobId, Instant>) -> Result<(), StoreError> {
+        let jobs = self.ledger.jobs_with_receivers().await?;
+        active.retain(|job, _| jobs.contains(job));
+        let mut due = Vec::new();
+        for job in jobs {
+            if self.is_to_be_seen(job, active).await? {
+                due.push(job);
+            }
+        }
+        let looks = due.into_iter().map(|job| async move {
+            let looked = self.look(job).await;
+            (job, looked)
+        });
+        let mut looks = stream::iter(looks).buffer_unordered(TOGETHER);
+        while let Some((job, looked)) = looks.next().await {
+            match looked {
+                Ok(LookResult::Active) => {
+                    active.insert(job, Instant::now());
+                }
+                Ok(LookResult::Left | LookResult::Finished) => {}
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(job.id = %job, error, "cannot send the events of job {job}; trying again");
+                    active.insert(job, Instant::now());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// An active job is looked at less often than one that has ended.
+    async fn is_to_be_seen(
+        &self,
+        job: JobId,
+        active: &HashMap<JobId, Instant>,
+    ) -> Result<bool, StoreError> {
+        let Some(seen) = active.get(&job) else {
+            return Ok(true);
+        };
+        if seen.elapsed() >= LOOK_EVERY {
+            return Ok(true);
+        }
+        match self.ledger.job(job).await {
+            Ok(record) => Ok(record.state.is_final()),
+            Err(StoreError::Missing { .. } | StoreError::Corrupt { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Tries once to send what is due about the given job; true if the job has ended and deliveries are left.
+    pub async fn try_once(&self, job: JobId) -> Result<bool, StoreError> {
+        Ok(self.look(job).await? == LookResult::Left)
+    }
+
+    async fn look(&self, job: JobId) -> Result<LookResult, StoreError> {
+        let broker = (self.broker)();
+        let look = JobLook {
+            ledger: &self.ledger,
+            sender: &self.sender,
+            broker: broker.as_deref(),
+            job,
+        };
+        look.run().await
+    }
+}

@@ -1,0 +1,141 @@
+//! Jobs with events to be sent, and the state of their deliveries.
+//!
+//! A job whose spec has receivers is noted here before it begins, so that no end of a process loses an event. The note goes
+//! when every event of the ended job was delivered or given up.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Ledger;
+use super::records::{advice, to_json};
+use crate::id::JobId;
+use crate::store::{ObjectVersion, StoreError, layout};
+
+/// Deliveries of the events of one job.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
+pub struct JobDeliveries {
+    /// By `<event>.<number of the receiver>`.
+    pub deliveries: BTreeMap<String, Delivery>,
+    /// The present standstill.
+    pub standstill: Option<Standstill>,
+    /// Standstills of the job so far, the present one included.
+    pub standstills: u32,
+}
+
+/// The delivery of one event to one receiver.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Delivery {
+    /// Time of the first try.
+    pub since: Timestamp,
+    /// Tries that have begun.
+    pub tries: u32,
+    /// No process tries before then: the pause after a failure, or the time limit of the try under way.
+    pub not_before: Timestamp,
+    /// True once the event was delivered or given up.
+    pub ended: bool,
+}
+
+/// A job that makes no progress.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Standstill {
+    /// When the obstacle was first seen.
+    pub since: Timestamp,
+    /// The obstacle, as first seen.
+    pub why: String,
+}
+
+impl Ledger {
+    /// Notes that events of the job are to be sent.
+    pub async fn note_receivers(&self, job: JobId) -> Result<(), StoreError> {
+        let key = layout::deliveries_of(job);
+        let created = self
+            .store
+            .create(&key, to_json(&key, &JobDeliveries::default())?);
+        match created.await {
+            Ok(()) | Err(StoreError::Exists { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Jobs with events to be sent, oldest first.
+    pub async fn jobs_with_receivers(&self) -> Result<Vec<JobId>, StoreError> {
+        let names = self.store.names(&layout::deliveries()).await?;
+        let ids = names
+            .iter()
+            .filter_map(|name| name.strip_suffix(".json")?.parse().ok());
+        Ok(ids.collect())
+    }
+
+    /// The deliveries of a job, for [`Ledger::change_deliveries`]; none if the job has none, or no longer. A damaged record
+    /// counts as new: an event may be delivered twice, and its id is the same.
+    pub async fn deliveries(
+        &self,
+        job: JobId,
+    ) -> Result<Option<(JobDeliveries, ObjectVersion)>, StoreError> {
+        let key = layout::deliveries_of(job);
+        let version = match self.store.get_versioned(&key).await {
+            Ok((_, version)) => version,
+            Err(StoreError::Missing { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let read = self.read_optional(&key, advice::DELIVERIES).await;
+        match read {
+            Ok(state) => Ok(state.map(|state| (state, version))),
+            Err(StoreError::Corrupt { .. }) => Ok(Some((JobDeliveries::default(), version))),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Replaces the deliveries of a job; false if another process changed them since they were read.
+    pub async fn change_deliveries(
+        &self,
+        job: JobId,
+        state: &JobDeliveries,
+        version: &ObjectVersion,
+    ) -> Result<bool, StoreError> {
+        let key = layout::deliveries_of(job);
+        match self
+            .store
+            .replace(&key, to_json(&key, state)?, version)
+            .await
+        {
+            Ok(()) => Ok(true),
+            Err(StoreError::Changed { .. } | StoreError::Missing { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes the deliveries of a job.
+    pub async fn forget_deliveries(&self, job: JobId) -> Result<(), StoreError> {
+        self.store.delete(&layout::deliveries_of(job)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Store;
+
+    #[tokio::test]
+    async fn of_two_processes_that_change_the_deliveries_one_is_told_that_it_was_late() {
+        let ledger = Ledger::new(Store::in_memory());
+        let job = JobId::generate();
+        assert!(ledger.deliveries(job).await.unwrap().is_none());
+        ledger.note_receivers(job).await.unwrap();
+        let (mut state, version) = ledger.deliveries(job).await.unwrap().unwrap();
+        state.standstills = 1;
+        for expected in [true, false] {
+            let changed = ledger.change_deliveries(job, &state, &version).await;
+            assert_eq!(changed.unwrap(), expected);
+        }
+        ledger.note_receivers(job).await.unwrap();
+        let (stored, _) = ledger.deliveries(job).await.unwrap().unwrap();
+        assert_eq!(stored.standstills, 1, "a second note changes nothing");
+        assert_eq!(ledger.jobs_with_receivers().await.unwrap(), [job]);
+        ledger.forget_deliveries(job).await.unwrap();
+        assert_eq!(ledger.jobs_with_receivers().await.unwrap(), []);
+    }
+}
