@@ -42,9 +42,10 @@ test-dist: dist ## Build the packages, install each in an empty Debian without a
 	@.ci/needs debootstrap unshare
 	tests/dist/run
 
-fuzz: ## Read mutated specs, globs, messages and records, each for a while: make fuzz SECONDS=60
+fuzz: ## Read mutated specs, globs, messages, records, requests and runner frames, each for a while: make fuzz SECONDS=60
 	@.ci/needs cc
 	FUZZ_SECONDS=$(SECONDS) cargo test --workspace --test fuzz -- --nocapture
+	FUZZ_SECONDS=$(SECONDS) cargo test --workspace --lib fuzz:: -- --nocapture
 
 check: ## Check format, lints, documentation, dependencies, language, imports, and files that no compiler sees
 	@.ci/needs cc awk python3

@@ -23,6 +23,8 @@ pub mod causes;
 pub mod names;
 pub mod process;
 pub mod random;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod tls;
 pub mod trace_parent;
 pub mod units;

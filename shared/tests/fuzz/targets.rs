@@ -8,10 +8,9 @@ use drover_shared::job::{JobKey, JobRecord};
 use drover_shared::ledger::{Ledger, Segment};
 use drover_shared::pipeline;
 use drover_shared::store::{Store, StoreKey, layout};
+use drover_shared::testing::{corpus, fuzz};
 use drover_shared::wire::{Message, authenticity, decode, encode};
 use serde_json::Value;
-
-use crate::mutator::{corpus, fuzz};
 
 fn repository() -> &'static Path {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -70,6 +70,13 @@ fn check(length: u32) -> io::Result<usize> {
     Ok(length as usize)
 }
 
+fn parse<T: DeserializeOwned>(body: &[u8], length: usize) -> io::Result<Option<T>> {
+    if body.len() < length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(Some(serde_json::from_slice(body)?))
+}
+
 /// Reads the next frame; `None` at the end of the stream.
 pub(super) fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<T>> {
     let mut length = [0; size_of::<u32>()];
@@ -77,9 +84,11 @@ pub(super) fn read<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Opti
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         other => other?,
     }
-    let mut body = vec![0; check(u32::from_le_bytes(length))?];
-    from.read_exact(&mut body)?;
-    Ok(Some(serde_json::from_slice(&body)?))
+    let length = check(u32::from_le_bytes(length))?;
+    // The buffer grows with what arrives: a length alone costs nothing.
+    let mut body = Vec::new();
+    from.take(length as u64).read_to_end(&mut body)?;
+    parse(&body, length)
 }
 
 /// Writes a frame.
@@ -97,9 +106,10 @@ pub(super) async fn receive<T: DeserializeOwned>(
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
         other => other?,
     };
-    let mut body = vec![0; check(u32::from_le_bytes(length))?];
-    from.read_exact(&mut body).await?;
-    Ok(Some(serde_json::from_slice(&body)?))
+    let length = check(u32::from_le_bytes(length))?;
+    let mut body = Vec::new();
+    from.take(length as u64).read_to_end(&mut body).await?;
+    parse(&body, length)
 }
 
 /// Writes a frame.
@@ -108,4 +118,82 @@ pub(super) async fn send(
     message: &impl Serialize,
 ) -> io::Result<()> {
     to.write_all(&pack(message)?).await
+}
+
+#[cfg(test)]
+mod fuzz {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use drover_shared::testing::fuzz;
+
+    use super::*;
+    use crate::runner::{Inputs, Mount, MountKind};
+
+    fn order() -> Order {
+        let mount = Mount {
+            source: "/store/in/file".into(),
+            target: "in/file".into(),
+            kind: MountKind::File,
+        };
+        Order {
+            inputs: Inputs::Fresh(vec![mount]),
+            argv: vec!["cp".to_owned(), "/pfs/in/file".to_owned()],
+            base: Arc::default(),
+            env: BTreeMap::from([("NAME".to_owned(), "value".to_owned())]),
+            stdin: Some("/store/stdin".into()),
+            user: Some("nobody".to_owned()),
+            working_dir: None,
+            timeout: Some(Duration::from_secs(9)),
+            grace: Duration::ZERO,
+            batch: None,
+            log: "/scratch/log".into(),
+        }
+    }
+
+    /// Frames of every kind, as the worker and the runner write them.
+    fn seeds() -> Vec<Vec<u8>> {
+        let settings = RunnerSettings::new("/scratch");
+        let variables = BTreeMap::from([("NAME".to_owned(), "value".to_owned())]);
+        let requests = [
+            RunnerRequest::Setup(Cow::Owned(settings)),
+            RunnerRequest::Base(Cow::Owned(variables)),
+            RunnerRequest::Run(Cow::Owned(order())),
+            RunnerRequest::Cancel,
+        ];
+        let responses = [
+            RunnerResponse::Refused("no mounts".to_owned()),
+            RunnerResponse::Unfit("no space".to_owned()),
+        ];
+        let requests = requests.iter().map(|request| pack(request).unwrap());
+        let responses = responses.iter().map(|response| pack(response).unwrap());
+        requests.chain(responses).collect()
+    }
+
+    /// Reads frames to the end of the input, or to the first that is none.
+    fn frames<T: DeserializeOwned>(mut input: &[u8]) -> usize {
+        let mut frames = 0;
+        while let Ok(Some(_)) = read::<T>(&mut input) {
+            frames += 1;
+        }
+        frames
+    }
+
+    #[test]
+    fn frames_of_whatever_content_are_read_or_refused() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.unwrap();
+        fuzz(&seeds(), move |input| {
+            frames::<RunnerRequest<'_>>(input);
+            let responses = frames::<RunnerResponse>(input);
+            let received = runtime.block_on(async {
+                let (mut rest, mut received) = (input, 0);
+                while let Ok(Some(_)) = receive::<RunnerResponse>(&mut rest).await {
+                    received += 1;
+                }
+                received
+            });
+            assert_eq!(received, responses, "both readers agree");
+        });
+    }
 }

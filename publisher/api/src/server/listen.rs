@@ -20,6 +20,7 @@ use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use tower_http::CompressionLevel;
@@ -151,13 +152,22 @@ async fn serve_connection(client: TcpStream, router: Router) {
     if rustix::net::sockopt::set_tcp_user_timeout(&client, UNREAD_TIMEOUT_MS).is_err() {
         return;
     }
-    let connection = http1::Builder::new()
+    let conversation = converse(client, router);
+    let _ = timeout(CONNECTION_LIFETIME, conversation).await;
+}
+
+/// Answers the requests that arrive on `stream`, until its end or the first malformed one.
+pub(crate) async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    router: Router,
+) -> hyper::Result<()> {
+    http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(MAX_HEAD_BYTES)
         .max_headers(MAX_HEADERS)
-        .serve_connection(TokioIo::new(client), TowerToHyperService::new(router));
-    let _ = timeout(CONNECTION_LIFETIME, connection).await;
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .await
 }
 
 /// Adds the security headers to an answer.

@@ -1,13 +1,19 @@
 //! Whatever is put into the parameters and bodies of the document: an answer of the contract, and never a failure of ours.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{Method, Request};
+use drover_shared::testing::fuzz;
 use proptest::prelude::{Strategy, any};
 use proptest::sample::{Index, select};
 use proptest::{prop_assert, prop_oneof};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
 
 use super::{Site, spec, told};
+use crate::server::listen::converse;
 use crate::server::routes::routes;
 
 /// Values that are odd somewhere.
@@ -123,4 +129,56 @@ proptest::proptest! {
             prop_assert!(answer["error"]["kind"].is_string() && answer["error"]["message"].is_string(), "{what}: {status} {answer}");
         }
     }
+}
+
+/// Requests as they arrive on a connection, with all kinds of parameters.
+fn requests(job: &str) -> Vec<Vec<u8>> {
+    let paths = [
+        format!("/api/v1/jobs?pipeline=made&state=success,failure&before={job}&limit=5"),
+        format!(
+            "/api/v1/jobs/{job}/datums?state=failed&group=0011223344556677&worker=w&after=3&limit=7"
+        ),
+        format!("/api/v1/jobs/{job}/datums/3/logs?attempt=2&offset=9&limit=8"),
+        format!("/api/v1/jobs/{job}/timeline?buckets=20"),
+        "/api/v1/pipelines/made%2f?x=%c3%a9#fragment".to_owned(),
+        "/page/main.js".to_owned(),
+    ];
+    let heads = paths
+        .iter()
+        .map(|path| format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"));
+    let chunked = "POST /api/v1/pipelines HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n2\r\n{}\r\n0\r\n\r\n";
+    heads
+        .chain([chunked.to_owned()])
+        .map(String::into_bytes)
+        .collect()
+}
+
+#[test]
+fn whatever_arrives_on_a_connection_is_answered_and_is_no_failure_of_ours() {
+    // The clock jumps while nothing else is to be done, so time limits cost nothing.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    let (site, job) = runtime.block_on(async {
+        let site = Site::new();
+        let job = site.ended_job().await.to_string();
+        (site, job)
+    });
+    fuzz(&requests(&job), move |input| {
+        runtime.block_on(async {
+            let (mut client, server) = tokio::io::duplex(1 << 20);
+            client.write_all(input).await.unwrap();
+            let mut answer = Vec::new();
+            let talking = async {
+                let _ = converse(server, site.router.clone()).await;
+                client.read_to_end(&mut answer).await.unwrap();
+            };
+            timeout(Duration::from_mins(10), talking).await.unwrap();
+            let text = String::from_utf8_lossy(&answer);
+            // A body that never ends is cut off by the time limit of its request, with 503.
+            assert!(!text.starts_with("HTTP/1.1 500"), "{text}");
+        });
+    });
 }

@@ -1,4 +1,6 @@
-//! Mutates the inputs of a corpus for a while and watches what reads them.
+//! Fuzzing by seeded mutation: mutates the inputs of a corpus for a while and watches what reads them.
+//!
+//! `FUZZ_SECONDS` is the time of a target, `FUZZ_SEED` the number that repeats a round.
 
 use std::fs;
 use std::path::Path;
@@ -36,7 +38,7 @@ const PIECES: [&str; 16] = [
 ];
 
 /// Reads all files of a folder, by name.
-pub(crate) fn corpus(folder: &Path) -> Vec<Vec<u8>> {
+pub fn corpus(folder: &Path) -> Vec<Vec<u8>> {
     let entries = fs::read_dir(folder).expect("the corpus is part of the repository");
     let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     paths.sort();
@@ -50,7 +52,7 @@ pub(crate) fn corpus(folder: &Path) -> Vec<Vec<u8>> {
 
 /// Gives `read` every seed, and mutations of the seeds until the time is over. An input at which `read` panics or hangs is
 /// shown with the number that repeats the round: `FUZZ_SEED`.
-pub(crate) fn fuzz(seeds: &[Vec<u8>], read: impl Fn(&[u8]) + Send + 'static) {
+pub fn fuzz(seeds: &[Vec<u8>], read: impl Fn(&[u8]) + Send + 'static) {
     assert!(!seeds.is_empty(), "the corpus is empty");
     let number = setting("FUZZ_SEED").unwrap_or_else(|| fastrand::u64(..));
     let time = Duration::from_secs_f64(setting("FUZZ_SECONDS").unwrap_or(SHORT_ROUND_S));
