@@ -59,10 +59,20 @@ pub(crate) fn worker(cluster: &TestCluster, sandbox: &str) -> Running {
     cluster.workspace.start_command(command)
 }
 
-/// A worker of one slot for the pipeline `made`, with a secret in its environment.
+/// The URL of the broker in a file beside the store, which every user may read.
+fn broker_in_file(cluster: &TestCluster) -> String {
+    let folder = cluster.workspace.store().with_file_name("credentials");
+    fs::create_dir_all(&folder).expect("the workspace is writable");
+    let file = folder.join("broker");
+    fs::write(&file, cluster.url()).expect("the workspace is writable");
+    format!("file:{}", file.display())
+}
+
+/// A worker of one slot for the pipeline `made`, with a secret in its environment and another one in a file.
 pub(crate) fn worker_command(cluster: &TestCluster, sandbox: &str) -> Command {
     let arguments = ["--slots", "1", "--sandbox", sandbox];
-    let mut command = cluster.worker_command(cluster.url(), "made", &arguments);
+    let broker = broker_in_file(cluster);
+    let mut command = cluster.worker_command(&broker, "made", &arguments);
     for name in [
         "OTEL_EXPORTER_OTLP_HEADERS",
         "AZURE_STORAGE_KEY",

@@ -17,6 +17,7 @@ fn records_credentials_and_other_datums_are_out_of_reach() {
         cat "$DOT"/jobs/*/record.json > /dev/null && found "reads a record"
         cat "$DOT"/jobs/*/key > /dev/null && found "reads the key of a job"
         cat "$DOT"/token > /dev/null && found "reads the token"
+        grep -q amqp: "$STORE/../credentials/broker" && found "reads the password of the broker"
         for file in "$DOT"/jobs/*/record.json "$DOT"/jobs/*/logs/*/*; do
             (echo forged >> "$file") && found "writes $file"
             ln -sfn /proc/self/environ "$file" && found "replaces $file"

@@ -35,6 +35,8 @@ pub struct Settings {
     pub runner: PathBuf,
     /// How long a command may take to end after TERM, before KILL.
     pub term_grace: Duration,
+    /// Files with credentials that commands must not read, beside the records of the store.
+    pub hidden: Vec<PathBuf>,
     /// The variables that commands inherit: [`inheritable`] of the worker's own, as a rule.
     pub environment: BTreeMap<String, String>,
     /// Name of the worker's pod, for `PPS_POD_NAME`.
@@ -65,6 +67,7 @@ impl Settings {
             limits: CommandLimits::default(),
             runner: PathBuf::from("/proc/self/exe"),
             term_grace: Duration::from_secs(5),
+            hidden: Vec::new(),
             environment: inheritable(std::env::vars_os()),
             pod: None,
             namespace: None,

@@ -70,6 +70,9 @@ pub struct Args {
     pub store: String,
 
     /// The broker, a `RabbitMQ`: amqp://USER:PASSWORD@HOST:PORT/VHOST, or amqps:// for TLS
+    ///
+    /// `file:PATH` names a file that contains the URL. Commands cannot read the file, if the kernel has Landlock or the
+    /// sandbox has mounts.
     #[arg(
         long,
         env = "DROVER_BROKER",

@@ -36,6 +36,7 @@ impl WorkerRequest {
     /// contains a password.
     pub fn of(args: Args, base: &Path, host: &str) -> Result<Self, Vec<String>> {
         let store = Location::parse(&args.store, base).map_err(|error| format!("--store: {error}"));
+        let credentials = args.broker.file().map(|file| base.join(file));
         let broker = args.broker.address();
         let broker = broker.map_err(|error| format!("--broker: {error}"));
         let (store, broker) = match (store, broker) {
@@ -53,6 +54,7 @@ impl WorkerRequest {
                 processes: args.max_processes,
             },
             term_grace: args.term_grace,
+            hidden: credentials.into_iter().collect(),
             pod: args.pod.clone(),
             namespace: args.namespace,
             ..Settings::new(WorkerId::generate(name), args.slots, PathBuf::new())

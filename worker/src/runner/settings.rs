@@ -19,7 +19,7 @@ pub struct RunnerSettings {
     pub only_slot: bool,
     /// Directories that commands must be able to reach even below `/tmp`, such as the store.
     pub reachable: Vec<PathBuf>,
-    /// Directories of Drover's own that commands must not reach: `.drover` of a local store, for example.
+    /// Directories and files of Drover's own that commands must not reach: `.drover` of a local store, for example.
     pub hidden: Vec<PathBuf>,
     /// True if commands keep all capabilities of the worker.
     pub privileged: bool,

@@ -161,7 +161,9 @@ fn runner_settings(settings: &Settings, store: &Store, scratch: &Scratch) -> Run
         mode: settings.sandbox,
         only_slot: settings.slots.get() == 1,
         reachable: store.local_root().into_iter().map(Into::into).collect(),
-        hidden: hidden(store, scratch),
+        hidden: hidden(store, scratch)
+            .chain(settings.hidden.iter().cloned())
+            .collect(),
         privileged: settings.privileged,
         limits: settings.limits,
         umask: initial_umask(),
@@ -170,13 +172,13 @@ fn runner_settings(settings: &Settings, store: &Store, scratch: &Scratch) -> Run
 }
 
 /// Directories that commands must not reach: the records in a local store, and the scratch of all workers.
-fn hidden(store: &Store, scratch: &Scratch) -> Vec<PathBuf> {
+fn hidden(store: &Store, scratch: &Scratch) -> impl Iterator<Item = PathBuf> {
     let records = store.local_path(&layout::scratch());
     let records = records.and_then(|below| below.parent().map(Path::to_owned));
     let scratch = scratch.of_all_workers().map(Path::to_owned);
     let outside = |scratch: &PathBuf| !records.as_ref().is_some_and(|it| scratch.starts_with(it));
     let scratch = scratch.filter(outside);
-    records.iter().cloned().chain(scratch).collect()
+    records.into_iter().chain(scratch)
 }
 
 /// Logs the protection in force in a line, and why there is no better one; the health probe tells it, too.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use drover_shared::process::describe_build;
+use drover_shared::queue::rabbitmq::BrokerUrl;
 
 use super::values::positive_duration;
 use super::{
@@ -71,7 +72,7 @@ pub struct Common {
 
     /// The `RabbitMQ` broker that workers are connected to, for example `amqp://user:password@host:5672/vhost`
     ///
-    /// `amqps://` for TLS. `run` and `retry` use it only when the flag is typed: the variable alone does not take their work to
+    /// `amqps://` for TLS, `file:PATH` for a file that contains the URL. `run` and `retry` use it only when the flag is typed: the variable alone does not take their work to
     /// a cluster.
     #[arg(
         long,
@@ -80,7 +81,7 @@ pub struct Common {
         hide_env_values = true,
         value_name = "URL"
     )]
-    pub broker: Option<String>,
+    pub broker: Option<BrokerUrl>,
 
     /// How long the broker may take to be reached before a command gives up with exit code 4
     #[arg(

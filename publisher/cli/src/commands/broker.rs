@@ -6,7 +6,7 @@ use drover_shared::ledger::Ledger;
 use drover_shared::pipeline::{Pipeline, SetRule};
 use drover_shared::process::process_name;
 use drover_shared::queue::rabbitmq::{
-    Address, Advice, ConnectOptions, PublishConnections, RabbitMq, preflight,
+    Advice, ConnectOptions, PublishConnections, RabbitMq, preflight,
 };
 
 use crate::commands::{Context, UsageError};
@@ -41,8 +41,8 @@ async fn reach(
     publish_connections: PublishConnections,
 ) -> anyhow::Result<RabbitMq> {
     let choice = &context.broker;
-    let url = choice.url.as_deref().ok_or(UsageError::NoBroker)?;
-    let address: Address = url.parse()?;
+    let url = choice.url.as_ref().ok_or(UsageError::NoBroker)?;
+    let address = url.address()?;
     let options = ConnectOptions {
         time_limit: choice.timeout,
         publish_connections,

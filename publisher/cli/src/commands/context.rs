@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use drover_shared::ledger::Ledger;
+use drover_shared::queue::rabbitmq::BrokerUrl;
 use drover_shared::store::{Location, Store};
 use drover_shared::trace_parent::TraceParent;
 use jiff::Timestamp;
@@ -30,8 +31,8 @@ pub(crate) struct Context {
 /// Options about the broker.
 #[derive(Clone)]
 pub(crate) struct BrokerChoice {
-    /// URL, which may contain a password and is never shown.
-    pub url: Option<String>,
+    /// URL, or the file that contains the URL.
+    pub url: Option<BrokerUrl>,
     /// True if the URL is on the command line, and not only in the environment.
     pub is_typed: bool,
     /// Timeout of the connection.

@@ -1,4 +1,5 @@
-//! Directories of Drover's own, covered by empty read-only directories in the mount namespace of commands.
+//! Directories of Drover's own, covered by empty read-only directories in the mount namespace of commands; and files,
+//! covered by the null device.
 
 use std::borrow::Cow;
 use std::fs;
@@ -16,7 +17,8 @@ pub(super) struct HiddenDirectory {
 }
 
 impl HiddenDirectory {
-    /// Covers `path` by the empty directory `cover`; `None` if there is no such directory. `visible` is a directory in
+    /// Covers `path` by the empty directory `cover`; `None` if there is no such directory. A file, which the runner never
+    /// reads, is covered for the runner as well; `None` then, too. `visible` is a directory in
     /// `path` that commands must still reach under its own name; `covers` is `cover`, writable.
     pub(super) fn cover(
         path: &Path,
@@ -27,6 +29,10 @@ impl HiddenDirectory {
         let Ok(path) = fs::canonicalize(path) else {
             return Ok(None);
         };
+        if !path.is_dir() {
+            mount_bind("/dev/null", &path)?;
+            return Ok(None);
+        }
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let covered = openat(CWD, &path, flags, Mode::empty())?;
         let hidden = Self { path, covered };
