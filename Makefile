@@ -1,6 +1,6 @@
 # The verbs of this repository; `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz test-broker4 test-cluster test-compose test-dist test-page check dist bench chaos
+.PHONY: help run test fuzz test-broker4 test-cluster test-compose test-dist test-page check dist bench bench-real chaos
 
 SEED ?= 1
 SCHEDULES ?= 4000
@@ -61,6 +61,10 @@ check: ## Check format, lints, documentation, dependencies, language, imports, a
 bench: ## Print Drover's figures beside xargs, GNU parallel, find, bare loops and Celery; ONLY=cluster for a part
 	@.ci/needs cc find xargs parallel python3 rabbitmq-server
 	cargo bench --package drover-tests --bench figures
+
+bench-real: ## Compare Drover with its peers on real data of the distribution: IMAGES=600 PDFS=12 DOCUMENTS=2000 (0 for all) KILL_EVERY=5
+	@.ci/needs cc xargs parallel python3 rabbitmq-server rsvg-convert montage pdftoppm tesseract openclipart-svg texlive-latex-recommended-doc linux-doc-6.1
+	ONLY=real cargo bench --package drover-tests --bench figures
 
 chaos: ## Run leaders in thousands of interleavings, then kill, stop and freeze Drover, its broker and its network at random: make chaos SEED=7 SCHEDULES=4000 MINUTES=10
 	@.ci/needs cc rabbitmq-server

@@ -1,6 +1,7 @@
 //! Drover's figures beside those of other tools, all from one run on one machine. Nothing is asserted.
 //!
 //! Sizes are settings, so that it can be tried small: `DATUMS=500 MANY=2000 MILLION=10000 FILES=5000 JOBS=200 REPEATS=1 make bench`; and in parts: `ONLY=cluster make bench`.
+//! Real data and tools beside their peers take longer and are asked for by name: `make bench-real`.
 
 mod cluster;
 mod corpus;
@@ -10,6 +11,7 @@ mod history;
 mod measure;
 mod memory;
 mod plan;
+mod real;
 
 use std::process::ExitCode;
 
@@ -29,6 +31,9 @@ struct Sizes {
     /// Measurements of which the median is shown.
     repeats: u64,
 }
+
+/// The part that runs only when it is asked for.
+const REAL: &str = "real";
 
 /// Figures that can be asked for alone, by name.
 type Part = (&'static str, fn(Sizes));
@@ -54,16 +59,17 @@ fn main() -> ExitCode {
         std::thread::available_parallelism().map_or(0, usize::from)
     ));
     let only = wanted();
-    let parts: [Part; 6] = [
+    let parts: [Part; 7] = [
         ("floor", floor::show),
         ("cluster", cluster::show),
         ("memory", memory::show),
         ("plan", plan::show),
         ("guards", guards::show),
         ("history", history::show),
+        (REAL, real::show),
     ];
     for (name, show) in parts {
-        if only.is_empty() || only == name {
+        if only == name || only.is_empty() && name != REAL {
             show(sizes);
         }
     }

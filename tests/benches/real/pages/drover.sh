@@ -1,0 +1,1 @@
+drover run drover.yaml
