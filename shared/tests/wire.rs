@@ -6,7 +6,8 @@
 )]
 
 use drover_shared::datum::{
-    Cause, ContentTag, Datum, DatumInput, InputKind, Output, StageStats, Verdict, VerdictState,
+    Cause, CommitUnit, ContentTag, Datum, DatumInput, InputKind, Output, StageStats, Verdict,
+    VerdictState,
 };
 use drover_shared::id::{DatumId, JobId, WorkerId};
 use drover_shared::wire::{
@@ -99,6 +100,7 @@ fn golden() -> Vec<(&'static str, &'static str, Message)> {
             Message::Task(Task {
                 job: job(),
                 datums: TaskDatums::Inline(vec![datum()]),
+                unit: None,
                 total: Some(9),
                 again: false,
                 store: None,
@@ -116,6 +118,7 @@ fn golden() -> Vec<(&'static str, &'static str, Message)> {
                     first: 10,
                     count: 3,
                 }),
+                unit: None,
                 total: None,
                 again: false,
                 store: None,
@@ -133,6 +136,7 @@ fn golden() -> Vec<(&'static str, &'static str, Message)> {
                     first: 10,
                     count: 3,
                 }),
+                unit: None,
                 total: None,
                 again: true,
                 store: None,
@@ -150,6 +154,7 @@ fn golden() -> Vec<(&'static str, &'static str, Message)> {
                     first: 10,
                     count: 3,
                 }),
+                unit: None,
                 total: None,
                 again: false,
                 store: Some("7q2m4n6p8r0s2t4v".parse().unwrap()),
@@ -163,10 +168,47 @@ fn golden() -> Vec<(&'static str, &'static str, Message)> {
             Message::Task(Task {
                 job: job(),
                 datums: TaskDatums::Inline(vec![datum()]),
+                unit: None,
                 total: None,
                 again: true,
                 store: None,
                 term: Some(3),
+                trace: None,
+            }),
+        ),
+        (
+            "task-set",
+            include_str!("wire/v1/task-set.json"),
+            Message::Task(Task {
+                job: job(),
+                datums: TaskDatums::Manifest(ManifestRange {
+                    segment: 8,
+                    first: 10,
+                    count: 3,
+                }),
+                unit: Some(CommitUnit::Set(10)),
+                total: None,
+                again: false,
+                store: None,
+                term: None,
+                trace: None,
+            }),
+        ),
+        (
+            "task-single",
+            include_str!("wire/v1/task-single.json"),
+            Message::Task(Task {
+                job: job(),
+                datums: TaskDatums::Manifest(ManifestRange {
+                    segment: 8,
+                    first: 10,
+                    count: 1,
+                }),
+                unit: Some(CommitUnit::Single),
+                total: None,
+                again: false,
+                store: None,
+                term: None,
                 trace: None,
             }),
         ),
@@ -352,6 +394,7 @@ fn a_message_over_the_limit_is_neither_made_nor_read() {
     let task = Task {
         job: job(),
         datums: TaskDatums::Inline(vec![large]),
+        unit: None,
         total: None,
         again: false,
         store: None,
@@ -420,17 +463,21 @@ fn any_message() -> impl Strategy<Value = Message> {
             })
         }),
     ];
-    let task = (job.clone(), datums, any::<Option<u64>>()).prop_map(|(job, datums, total)| {
-        Message::Task(Task {
-            job,
-            datums,
-            total,
-            again: false,
-            store: None,
-            term: None,
-            trace: None,
-        })
-    });
+    let unit = any::<Option<Option<u64>>>()
+        .prop_map(|unit| unit.map(|set| set.map_or(CommitUnit::Single, CommitUnit::Set)));
+    let task =
+        (job.clone(), datums, unit, any::<Option<u64>>()).prop_map(|(job, datums, unit, total)| {
+            Message::Task(Task {
+                job,
+                datums,
+                unit,
+                total,
+                again: false,
+                store: None,
+                term: None,
+                trace: None,
+            })
+        });
     let ended = (
         any::<Option<(u32, bool)>>(),
         proptest::option::of(any_cause()),

@@ -31,7 +31,7 @@ impl ScalingRules {
             autoscaling: pipeline.autoscaling,
             together: match pipeline.datum_set {
                 SetRule::Number(number) => u64::from(number.get()),
-                SetRule::Single | SetRule::SizeBytes(_) | SetRule::PerWorker(_) => 1,
+                SetRule::Automatic | SetRule::SizeBytes(_) | SetRule::PerWorker(_) => 1,
             },
         }
     }

@@ -1,6 +1,7 @@
 //! A datum: the unit of work, its verdict, and the cause of a failure.
 
 mod cause;
+mod commit_unit;
 mod content_hash;
 mod identity;
 mod index_ranges;
@@ -10,6 +11,7 @@ mod verdict;
 
 pub use crate::store::ContentTag;
 pub use cause::Cause;
+pub use commit_unit::CommitUnit;
 pub use content_hash::content_hash;
 pub use identity::{CodeFile, WorkIdentity};
 pub use index_ranges::IndexRanges;

@@ -20,7 +20,9 @@ mod records;
 mod tests;
 
 pub use audit::AuditEntry;
-pub use datums::{Commit, LogFile, ManifestEntry, PastRuns, Redo, Segment};
+pub use datums::{
+    Commit, LogFile, ManifestEntry, PastRuns, Redo, Segment, SegmentSets, SetLog, SetVerdict,
+};
 pub use done::{DoneIndex, DoneRef};
 pub use handle::Ledger;
 pub use identity::StoreIdentity;

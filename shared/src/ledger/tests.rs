@@ -1,5 +1,7 @@
 //! Behaviour of the ledger, on a folder and in memory.
 
+mod sets;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -101,9 +101,9 @@ pub enum Reprocess {
 /// How datums are bundled into messages.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum SetRule {
-    /// A datum for each message (the default).
+    /// As many as take a moment, by the measured duration (the default).
     #[default]
-    Single,
+    Automatic,
     /// At most the number of datums for each message.
     Number(NonZeroU32),
     /// A set is closed once its inputs hold the number of bytes.

@@ -40,7 +40,9 @@
 //! <store>/.drover/jobs/<id>/manifest/<first>.jsonl   datums of a segment, or the end of the manifest
 //! <store>/.drover/jobs/<id>/failures.json            failures of the job, grouped by cause
 //! <store>/.drover/jobs/<id>/results/<segment>.jsonl  verdicts of a segment `<first index>-<count>`
+//! <store>/.drover/jobs/<id>/sets/<first>.json        sets of the segment that begins at this index
 //! <store>/.drover/jobs/<id>/commits/<shard>/<index>.json  verdict of one datum, until its segment is sealed
+//! <store>/.drover/jobs/<id>/commits/<shard>/<first>.<n>.jsonl  `n`th commit of a set, until its segment is sealed
 //! <store>/.drover/jobs/<id>/marks/<index>.<n>        mark of an attempt at a redelivered datum
 //! <store>/.drover/jobs/<id>/logs/<shard>/<index>.<name>   output of an attempt
 //! <store>/.drover/jobs/<id>/logs-removed             which logs were removed because of their age
@@ -400,6 +402,21 @@ pub fn commit(id: JobId, index: u64) -> StoreKey {
     commit_shard(id, index / SHARD).with(&format!("{index:020}.json"))
 }
 
+/// The `n`th commit of the set whose first datum has the index `first`.
+pub fn set_commit(id: JobId, first: u64, n: u32) -> StoreKey {
+    commit_shard(id, first / SHARD).with(&format!("{first:020}.{n:06}.jsonl"))
+}
+
+/// The records of the sets of a job.
+pub fn set_cuts(id: JobId) -> StoreKey {
+    job(id).with("sets")
+}
+
+/// The sets of the segment that begins at index `first`.
+pub fn set_cut(id: JobId, first: u64) -> StoreKey {
+    set_cuts(id).with(&format!("{first:020}.json"))
+}
+
 /// The attempt marks of a job.
 pub fn marks(id: JobId) -> StoreKey {
     job(id).with("marks")
@@ -430,7 +447,12 @@ pub fn logs_removed(id: JobId) -> StoreKey {
     job(id).with("logs-removed")
 }
 
+/// The output files of the attempts of a job.
+pub fn staged(id: JobId) -> StoreKey {
+    job(id).with("staged")
+}
+
 /// Output file `n` of the attempt that staged under `staged`.
 pub fn staged_file(id: JobId, staged: &str, n: usize) -> StoreKey {
-    job(id).with(&format!("staged/{staged}.{n}"))
+    self::staged(id).with(&format!("{staged}.{n}"))
 }

@@ -3,17 +3,19 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::datum::{Datum, IndexRanges};
+use crate::datum::{CommitUnit, Datum, IndexRanges};
 use crate::id::{JobId, StoreId};
 
-/// Datums to process, in one message: a single datum, or a set. The set is acked as a whole, the datums are committed
-/// singly.
+/// Datums to process, in one message: a single datum, or datums of a set.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Task {
     /// The job; the spec is in the ledger.
     pub job: JobId,
     /// The datums.
     pub datums: TaskDatums,
+    /// How all the datums are committed; none from an older Drover.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<CommitUnit>,
     /// The number of datums in the job, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,

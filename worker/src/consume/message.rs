@@ -1,16 +1,17 @@
 //! One message: its datums are processed, then the message is settled, exactly once.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use drover_shared::datum::Datum;
+use drover_shared::datum::{CommitUnit, Datum};
 use drover_shared::id::{JobId, StoreId};
 use drover_shared::process::telemetry::continue_trace;
 use drover_shared::queue::Delivery;
 use drover_shared::store::StoreError;
 use drover_shared::trace_parent::TraceParent;
-use drover_shared::wire::{self, ManifestRange, Message, Task};
+use drover_shared::wire::{self, ManifestRange, Message, Task, TaskDatums};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
@@ -18,11 +19,12 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use crate::consume::pass_on::PassedOn;
 use crate::consume::subscription::ConsumerHandle;
 use crate::consume::trust::{FORGED, TrustedDatums, TrustedTask, trusted};
 use crate::context::WorkerContext;
 use crate::error::WorkError;
-use crate::flow::{ClaimedDatum, journey};
+use crate::flow::{ClaimedDatum, SetCommits, journey};
 use crate::flow_error::{FlowError, InfrastructureError, Interruption};
 use crate::jobs::{HeldTask, Job, JobError};
 use crate::metrics;
@@ -189,6 +191,11 @@ async fn run_datums(
 ) -> Result<(), MessageError> {
     check_store(task.store.as_ref(), context).await?;
     let job = job(task.job, context).await?;
+    let without_datums = Task {
+        datums: TaskDatums::Inline(Vec::new()),
+        again: task.again || delivery.redeliveries > 0,
+        ..task.clone()
+    };
     let task = trusted_task(task, &delivery.body, context).await?;
     let is_of_older_term = task
         .term
@@ -196,11 +203,16 @@ async fn run_datums(
     let datums = datums(task.datums, job.id, context);
     let datums = context.unless_interrupted(&job, datums).await??;
     held.replace(datums.iter().map(|datum| datum.index).collect());
+    let sets = sets(task.unit, datums, job.id, context);
+    let sets = context.unless_interrupted(&job, sets).await??;
     let claim_lost = CancellationToken::new();
+    let some_set = sets.first().and_then(|(_, set)| set.as_ref());
+    let passed_on = PassedOn::nothing(without_datums, some_set, &job, handle);
     let message = MessageContext {
         delivery,
         claim_lost: &claim_lost,
         handle,
+        passed_on: &passed_on,
         job: &job,
         total: task.total,
         again: task.again || is_of_older_term,
@@ -210,7 +222,7 @@ async fn run_datums(
             .and_then(|trace| trace.parent.parse().ok()),
     };
     let mut journeys = FuturesUnordered::new();
-    for datum in datums {
+    for (datum, set) in sets {
         let span = tracing::info_span!(
             "datum",
             job.id = %job.id, datum.index, datum.id = %datum.id
@@ -218,7 +230,7 @@ async fn run_datums(
         if let Some(trace) = &task.trace {
             continue_trace(&span, &trace.parent, trace.published);
         }
-        journeys.push(run_datum(datum, &message, context).instrument(span));
+        journeys.push(run_datum(datum, set, &message, context).instrument(span));
     }
     let all = async {
         let mut result = Ok(());
@@ -226,12 +238,17 @@ async fn run_datums(
             // After an error the other datums go on: their verdicts are found when the message is redelivered.
             result = result.and(ended);
         }
-        result
+        result?;
+        passed_on
+            .publish(held, context)
+            .await
+            .map_err(FlowError::from)
     };
     tokio::select! {
         biased;
         result = all => Ok(result?),
         never = watch_claim(delivery, &claim_lost) => match never {},
+        never = passed_on.watch(held, context) => match never {},
     }
 }
 
@@ -249,6 +266,7 @@ struct MessageContext<'a> {
     delivery: &'a Delivery,
     claim_lost: &'a CancellationToken,
     handle: &'a ConsumerHandle,
+    passed_on: &'a PassedOn<'a>,
     job: &'a Arc<Job>,
     total: Option<u64>,
     again: bool,
@@ -256,15 +274,35 @@ struct MessageContext<'a> {
     trace: Option<TraceParent>,
 }
 
+/// Runs a datum, unless the datum is passed on before it begins.
 async fn run_datum(
     datum: Datum,
+    set: Option<Arc<SetCommits>>,
+    message: &MessageContext<'_>,
+    context: &WorkerContext,
+) -> Result<(), FlowError> {
+    let datum = Arc::new(datum);
+    match bring_to_verdict(Arc::clone(&datum), set, message, context).await {
+        Err(FlowError::Interrupted(Interruption::Recalled))
+            if message.passed_on.take(&datum, message.handle) =>
+        {
+            Ok(())
+        }
+        ended => ended,
+    }
+}
+
+async fn bring_to_verdict(
+    datum: Arc<Datum>,
+    set: Option<Arc<SetCommits>>,
     message: &MessageContext<'_>,
     context: &WorkerContext,
 ) -> Result<(), FlowError> {
     let job = message.job;
+    let _member = set.as_ref().map(|set| set.member());
     let in_flight = context.in_flight.take(job.id, datum.index);
     let in_flight = context.unless_interrupted(job, in_flight).await?;
-    let recalled = &message.handle.recalled;
+    let recalled = &message.passed_on.recalled;
     let permit = recalled.run_until_cancelled(context.admission.acquire());
     let permit = context.unless_interrupted(job, permit).await?;
     let permit = permit.ok_or(Interruption::Recalled)?;
@@ -274,13 +312,14 @@ async fn run_datum(
     }
     let claimed = ClaimedDatum {
         job: Arc::clone(job),
-        datum: Arc::new(datum),
+        datum,
+        set: set.clone(),
         total: message.total,
         redeliveries: message.delivery.redeliveries,
         again: message.again || in_flight.waited,
         claim: context.next_claim().into(),
         started: Timestamp::now(),
-        recalled: message.handle.recalled_staged.clone(),
+        recalled: message.passed_on.recalled_staged.clone(),
         claim_lost: message.claim_lost.clone(),
         trace: message.trace.clone(),
         deaths: 0,
@@ -336,6 +375,38 @@ async fn trusted_task(
     let key = context.jobs.key(task.job).await.map_err(FlowError::from)?;
     let trusted = trusted(task, body, key.as_ref());
     trusted.ok_or_else(|| MessageError::Reject(FORGED.to_owned()))
+}
+
+/// The datums, each with the set that it is committed with; none for a datum on its own.
+async fn sets(
+    unit: Option<CommitUnit>,
+    datums: Vec<Datum>,
+    job: JobId,
+    context: &WorkerContext,
+) -> Result<Vec<(Datum, Option<Arc<SetCommits>>)>, FlowError> {
+    let indexes: Vec<u64> = datums.iter().map(|datum| datum.index).collect();
+    let units = match unit {
+        Some(unit) => vec![unit; datums.len()],
+        None => context.ledger.units_of(job, &indexes).await?,
+    };
+    let mut counts: BTreeMap<u64, usize> = BTreeMap::new();
+    for unit in &units {
+        if let CommitUnit::Set(first) = unit {
+            *counts.entry(*first).or_default() += 1;
+        }
+    }
+    let sets: BTreeMap<u64, Arc<SetCommits>> = counts
+        .into_iter()
+        .map(|(first, count)| (first, Arc::new(SetCommits::new(job, first, count))))
+        .collect();
+    let set_of = |unit| match unit {
+        CommitUnit::Set(first) => sets.get(&first).cloned(),
+        CommitUnit::Single => None,
+    };
+    Ok(datums
+        .into_iter()
+        .zip(units.into_iter().map(set_of))
+        .collect())
 }
 
 /// The datums of a task, without skipped datums. A network file system may show a segment late, so missing datums are no reason

@@ -2,6 +2,7 @@
 
 mod control;
 mod message;
+mod pass_on;
 mod prefetch;
 mod subscription;
 mod trust;

@@ -2,10 +2,10 @@
 //!
 //! A task with the authentication code of the job's key comes from a leader of the job, and is believed. A task without a code
 //! comes from an older Drover, or from a stranger at the broker: only the indexes of the datums count. The datums are read
-//! from the manifest, and verdicts are looked up first. So a stranger makes a worker do no more than the job demands. A task
+//! from the manifest, their sets from the records of the job, and verdicts are looked up first. So a stranger makes a worker do no more than the job demands. A task
 //! with a wrong code is refused.
 
-use drover_shared::datum::{Datum, IndexRanges};
+use drover_shared::datum::{CommitUnit, Datum, IndexRanges};
 use drover_shared::job::JobKey;
 use drover_shared::wire::{Authenticity, ManifestRange, Task, TaskDatums, Trace, authenticity};
 
@@ -17,6 +17,8 @@ pub(super) const FORGED: &str =
 #[derive(Debug, PartialEq)]
 pub(super) struct TrustedTask {
     pub(super) datums: TrustedDatums,
+    /// How the datums are committed; none if the records of the job must tell.
+    pub(super) unit: Option<CommitUnit>,
     pub(super) total: Option<u64>,
     pub(super) again: bool,
     pub(super) term: Option<u64>,
@@ -49,6 +51,7 @@ fn as_sent(task: Task) -> TrustedTask {
             TaskDatums::Inline(datums) => TrustedDatums::Sent(datums),
             TaskDatums::Manifest(range) => TrustedDatums::InSegment(range),
         },
+        unit: task.unit,
         total: task.total,
         again: task.again,
         term: task.term,
@@ -62,6 +65,7 @@ fn as_hint(datums: &TaskDatums) -> TrustedTask {
             TaskDatums::Inline(_) => TrustedDatums::InManifest(datums.indexes()),
             TaskDatums::Manifest(range) => TrustedDatums::InSegment(*range),
         },
+        unit: None,
         total: None,
         again: true,
         term: None,
@@ -86,6 +90,7 @@ mod tests {
         let sent = Task {
             job: JobId::generate(),
             datums: TaskDatums::Manifest(range),
+            unit: Some(CommitUnit::Set(3)),
             total: Some(9),
             again: false,
             store: None,
@@ -97,17 +102,24 @@ mod tests {
             let body = encode_for(&Message::Task(sent.clone()), signed_with).unwrap();
             trusted(sent.clone(), &body, key)
         };
-        let believed = |total, again, term| TrustedTask {
+        let believed = |unit, total, again, term| TrustedTask {
             datums: TrustedDatums::InSegment(range),
+            unit,
             total,
             again,
             term,
             trace: None,
         };
-        let authentic = believed(Some(9), false, Some(u64::MAX));
+        let authentic = believed(Some(CommitUnit::Set(3)), Some(9), false, Some(u64::MAX));
         assert_eq!(read(Some(&key), Some(&key)), Some(authentic));
         assert_eq!(read(Some(&other), Some(&key)), None);
-        assert_eq!(read(None, Some(&key)), Some(believed(None, true, None)));
-        assert_eq!(read(Some(&key), None), Some(believed(None, true, None)));
+        assert_eq!(
+            read(None, Some(&key)),
+            Some(believed(None, None, true, None))
+        );
+        assert_eq!(
+            read(Some(&key), None),
+            Some(believed(None, None, true, None))
+        );
     }
 }

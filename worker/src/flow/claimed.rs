@@ -7,6 +7,7 @@ use drover_shared::trace_parent::TraceParent;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use super::set_commits::SetCommits;
 use crate::jobs::Job;
 
 /// A datum that the current worker has claimed.
@@ -14,6 +15,8 @@ use crate::jobs::Job;
 pub(crate) struct ClaimedDatum {
     pub(crate) job: Arc<Job>,
     pub(crate) datum: Arc<Datum>,
+    /// The set that the datum is committed with; none for a datum on its own.
+    pub(crate) set: Option<Arc<SetCommits>>,
     /// The number of the job's datums, once it is known.
     pub(crate) total: Option<u64>,
     /// Earlier deliveries of the message.

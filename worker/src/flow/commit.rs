@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use drover_shared::datum::{StageStats, Verdict, VerdictState};
-use drover_shared::ledger::Commit;
+use drover_shared::ledger::{Commit, SetVerdict};
+use drover_shared::store::StoreError;
 use drover_shared::units::total_bytes;
 use jiff::Timestamp;
 
@@ -31,20 +32,38 @@ pub(super) async fn commit(
     context: &WorkerContext,
 ) -> Result<CommittedDatum, FlowError> {
     let verdict = verdict(uploaded, claimed, context);
-    match context.ledger.commit(claimed.job.id, &verdict).await? {
-        Commit::Won => Ok(CommittedDatum {
-            verdict,
-            first: true,
-        }),
-        Commit::Lost(earlier) => {
-            if verdict.staged != earlier.staged {
-                delete_staged(staged(claimed, verdict.outputs.len()), context).await;
-            }
-            Ok(CommittedDatum {
+    let (own, outputs) = (verdict.staged.clone(), verdict.outputs.len());
+    let committed = match &claimed.set {
+        Some(set) => {
+            let SetVerdict { verdict, first } = set.commit(verdict, &context.ledger).await?;
+            CommittedDatum { verdict, first }
+        }
+        None => match context.ledger.commit(claimed.job.id, &verdict).await? {
+            Commit::Won => CommittedDatum {
+                verdict,
+                first: true,
+            },
+            Commit::Lost(earlier) => CommittedDatum {
                 verdict: *earlier,
                 first: false,
-            })
-        }
+            },
+        },
+    };
+    if committed.verdict.staged != own {
+        delete_staged(staged(claimed, outputs), context).await;
+    }
+    Ok(committed)
+}
+
+/// The verdict of the datum in the ledger, if it has one.
+pub(super) async fn committed(
+    claimed: &ClaimedDatum,
+    context: &WorkerContext,
+) -> Result<Option<Verdict>, StoreError> {
+    let (job, index) = (claimed.job.id, claimed.datum.index);
+    match &claimed.set {
+        Some(set) => set.committed(index, &context.ledger).await,
+        None => context.ledger.committed_alone(job, index).await,
     }
 }
 

@@ -12,6 +12,7 @@ use tracing::Instrument;
 
 use super::claimed::ClaimedDatum;
 use super::collect::{CollectedOutput, collect};
+use super::commit::committed;
 use super::evidence::{AttemptMark, noting_waste};
 use super::order::{CommandRole, order};
 use super::scratch_check::check_scratch;
@@ -78,10 +79,11 @@ pub(super) async fn execute(
     let lease = claimed.recalled.run_until_cancelled(lease);
     let lease = context.unless_interrupted(&claimed.job, lease).await?;
     let lease = lease.ok_or(Interruption::Recalled)?;
-    if claimed.is_repeated() && is_committed(&claimed, context).await? {
+    if claimed.is_repeated() && committed(&claimed, context).await?.is_some() {
         return Ok(None);
     }
     let _running = context.pace.begin();
+    let _in_set = claimed.set.as_ref().map(|set| set.run(claimed.datum.index));
     let mut mark = AttemptMark::leave(&claimed, context).await?;
     let (download_bytes, download_time) = (staged.bytes, staged.time);
     let mut run = DatumRun {
@@ -110,12 +112,6 @@ pub(super) async fn execute(
             Err(failure)
         }
     }
-}
-
-async fn is_committed(claimed: &ClaimedDatum, context: &WorkerContext) -> Result<bool, FlowError> {
-    let (job, index) = (claimed.job.id, claimed.datum.index);
-    let verdict = context.ledger.committed(job, index).await?;
-    Ok(verdict.is_some())
 }
 
 /// A datum in its slot.

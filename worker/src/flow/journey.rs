@@ -7,7 +7,7 @@ use tokio::sync::SemaphorePermit;
 use tracing::{Instrument, info_span};
 
 use super::claimed::ClaimedDatum;
-use super::commit::{CommittedDatum, commit};
+use super::commit::{CommittedDatum, commit, committed};
 use super::evidence::{Suspicion, look_back};
 use super::execute::{ExecutedDatum, execute};
 use super::stage::stage;
@@ -22,19 +22,20 @@ const LARGEST_REPORT: usize = 256 * 1024;
 /// Bytes of an output in a report beside its path: size, hash and version.
 const OUTPUT_BYTES: usize = 160;
 
-/// Brings a datum to its verdict and reports it to the leader. `permit` is released before the report is sent, so
-/// the next datum can be staged meanwhile.
+/// Brings a datum to its verdict and reports it to the leader. `permit` is released before the report is sent, and before the
+/// verdict waits for others of its set, so the next datum can be staged meanwhile.
 pub(crate) async fn journey(
     mut claimed: ClaimedDatum,
     permit: SemaphorePermit<'_>,
     context: &WorkerContext,
 ) -> Result<(), FlowError> {
+    let mut permit = Some(permit);
     let ended = loop {
         if let Some(ended) = revisit(&mut claimed, context).await? {
             break ended;
         }
         // None means that a verdict was committed meanwhile.
-        if let Some(ended) = process(&claimed, context).await? {
+        if let Some(ended) = process(&claimed, &mut permit, context).await? {
             break ended;
         }
     };
@@ -69,6 +70,7 @@ fn event(verdict: Verdict, first: bool) -> Event {
 /// Runs the datum and commits its verdict. None if another worker committed a verdict before the datum got a slot.
 async fn process(
     claimed: &ClaimedDatum,
+    permit: &mut Option<SemaphorePermit<'_>>,
     context: &WorkerContext,
 ) -> Result<Option<CommittedDatum>, FlowError> {
     let staging = stage(claimed, context).instrument(info_span!(target: TRACE_TARGET, "download"));
@@ -91,6 +93,11 @@ async fn process(
         upload(executed, claimed, context).instrument(info_span!(target: TRACE_TARGET, "upload"));
     let ended = match context.unless_cut_short(uploading).await {
         Ok(Ok(uploaded)) => {
+            if claimed.set.is_some() {
+                // The datum has ended, whatever happens while it waits.
+                mark.remove(claimed, context).await;
+                *permit = None;
+            }
             let committing = commit(uploaded, claimed, context);
             committing
                 .instrument(info_span!(target: TRACE_TARGET, "commit"))
@@ -113,8 +120,7 @@ async fn revisit(
     if !claimed.is_repeated() {
         return Ok(None);
     }
-    let (job, index) = (claimed.job.id, claimed.datum.index);
-    if let Some(verdict) = context.ledger.committed(job, index).await? {
+    if let Some(verdict) = committed(claimed, context).await? {
         return Ok(Some(CommittedDatum {
             verdict,
             first: false,

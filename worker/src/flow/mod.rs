@@ -13,11 +13,13 @@ mod journey;
 mod order;
 mod placeholders;
 mod scratch_check;
+mod set_commits;
 mod stage;
 mod upload;
 
 pub(crate) use claimed::ClaimedDatum;
 pub(crate) use journey::journey;
+pub(crate) use set_commits::SetCommits;
 
 #[cfg(test)]
 mod testing;

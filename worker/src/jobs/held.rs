@@ -65,6 +65,17 @@ impl HeldTask<'_> {
     }
 }
 
+impl HeldTask<'_> {
+    /// Notes that these datums are no longer held: they are in another message.
+    pub(crate) fn release(&self, datums: &IndexRanges) {
+        let mut tasks = self.held.lock();
+        let of_job = tasks.jobs.get_mut(&self.job);
+        if let Some(held) = of_job.and_then(|of_job| of_job.get_mut(&self.number)) {
+            *held = held.difference(datums);
+        }
+    }
+}
+
 impl Drop for HeldTask<'_> {
     fn drop(&mut self) {
         let mut tasks = self.held.lock();
@@ -91,6 +102,7 @@ mod tests {
                 first,
                 count,
             }),
+            unit: None,
             total: None,
             again: false,
             term: None,
@@ -109,7 +121,7 @@ mod tests {
         assert_eq!(held.datums(job), [3, 4, 5].into_iter().collect());
         drop(first);
         assert_eq!(held.datums(job), [4, 5].into_iter().collect());
-        second.replace([4].into_iter().collect());
+        second.release(&[5].into_iter().collect());
         assert_eq!(held.datums(job), [4].into_iter().collect());
         drop(second);
         assert!(held.datums(job).is_empty());

@@ -156,6 +156,7 @@ impl Farm {
         let task = Task {
             job: self.job,
             datums,
+            unit: None,
             total: None,
             again,
             store: identity.map(|identity| identity.id),

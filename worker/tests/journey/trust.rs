@@ -14,6 +14,7 @@ fn task(farm: &Farm, datums: TaskDatums) -> Message {
     Message::Task(Task {
         job: farm.job,
         datums,
+        unit: None,
         total: Some(u64::MAX),
         again: false,
         store: None,

@@ -94,7 +94,7 @@ pub(crate) async fn check(
 fn longest(pipeline: &Pipeline) -> Option<Duration> {
     let commands = pipeline.datum_tries.get() + u32::from(!pipeline.transform.err_cmd.is_empty());
     let datums = match pipeline.datum_set {
-        SetRule::Single => 1,
+        SetRule::Automatic => 1,
         SetRule::Number(number) => number.get(),
         SetRule::SizeBytes(_) | SetRule::PerWorker(_) => return None,
     };

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use drover_shared::causes::with_causes;
 use drover_shared::datum::CodeFile;
+use drover_shared::id::JobId;
 use drover_shared::job::{JobEvent, JobRecord};
-use drover_shared::ledger::DoneIndex;
+use drover_shared::ledger::{DoneIndex, Ledger, SegmentSets};
 use drover_shared::queue::{Consumer, Queue, QueueError};
+use drover_shared::store::StoreError;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
 
@@ -63,7 +65,9 @@ pub async fn resume(
     let mut recovered = if is_new {
         Recovered::default()
     } else {
-        recover(&context.ledger, job).await?
+        let recovered = recover(&context.ledger, job).await?;
+        keep_singles(&context.ledger, job, &recovered.pending).await?;
+        recovered
     };
     let source = if recovered.expanded {
         Ok((nothing(), Vec::new()))
@@ -95,6 +99,22 @@ pub async fn resume(
         pending,
     ))
     .await
+}
+
+/// Leaves the datums of a job on their own if a leader of an older Drover published them so.
+async fn keep_singles(
+    ledger: &Ledger,
+    job: JobId,
+    pending: &[PendingSegment],
+) -> Result<(), StoreError> {
+    if pending.is_empty() || ledger.has_sets(job).await? {
+        return Ok(());
+    }
+    for known in pending {
+        let singles = SegmentSets::singles();
+        ledger.agree_on_sets(job, known.segment, singles).await?;
+    }
+    Ok(())
 }
 
 /// The source of datums beyond `known`. Missing inputs are reported here, before a job exists.

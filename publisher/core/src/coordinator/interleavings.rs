@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use drover_shared::datum::{IndexRanges, Output, VerdictState};
 use drover_shared::job::{JobRecord, JobState};
-use drover_shared::ledger::{Commit, Ledger};
+use drover_shared::ledger::Ledger;
 use drover_shared::queue::{Broker, Embedded, Queue};
 use drover_shared::store::testing::scheduled::{Scheduler, SharedMemory};
 use drover_shared::store::{StoreError, StoreKey, layout};
@@ -133,6 +133,7 @@ impl World {
         let pipeline = self.fixture.pipeline().name;
         let tasks = Queue::Datums(pipeline.clone());
         let mut tasks = self.broker.consume(&tasks, 2).await.unwrap();
+        let mut random = fastrand::Rng::with_seed(seed);
         for claim in 0.. {
             let delivery = tasks.next().await.unwrap();
             let Ok(Message::Task(task)) = decode(&delivery.body) else {
@@ -142,6 +143,8 @@ impl World {
             let TaskDatums::Inline(datums) = task.datums else {
                 panic!("not inline")
             };
+            let mut ended = Vec::new();
+            let last = datums.last().map(|datum| datum.index);
             for datum in datums {
                 let content = task.job.to_string();
                 let staged = format!("claim-{seed}-{claim}-{}", datum.index);
@@ -160,25 +163,32 @@ impl World {
                     hash: None,
                     version: None,
                 }];
-                let ended = loop {
-                    match ledger.commit(task.job, &mine).await {
-                        Ok(Commit::Won) => break mine,
-                        Ok(Commit::Lost(earlier)) => break *earlier,
+                ended.push(mine);
+                // A set is committed as a whole, or in parts.
+                if Some(datum.index) != last && random.u8(0..4) > 0 {
+                    continue;
+                }
+                let unit = task.unit.expect("every leader is of this version");
+                let committed = loop {
+                    match ledger.commit_all(task.job, unit, ended.clone()).await {
+                        Ok(committed) => break committed,
                         // Sealed, and the listing of seals lags behind.
                         Err(StoreError::Missing { .. }) => sleep(Duration::from_secs(1)).await,
                         Err(error) => panic!("{error}"),
                     }
                 };
-                let report = Report {
+                ended.clear();
+                let reports = committed.into_iter().map(|committed| Report {
                     job: task.job,
                     redeliveries: 0,
                     event: Event::Ended {
-                        verdict: Box::new(ended),
-                        first: true,
+                        verdict: Box::new(committed.verdict),
+                        first: committed.first,
                     },
-                };
+                });
+                let reports = Message::Reports(reports.collect());
                 let key = ledger.job_key(task.job).await.unwrap();
-                let report = encode_for(&Message::Reports(vec![report]), key.as_ref()).unwrap();
+                let report = encode_for(&reports, key.as_ref()).unwrap();
                 let queue = Queue::Reports(pipeline.clone());
                 self.broker.publish(&queue, report).await.unwrap();
             }

@@ -513,6 +513,7 @@ async fn a_dead_letter_without_the_key_of_the_job_ends_nothing() {
             first: 0,
             count: 3,
         }),
+        unit: None,
         total: None,
         again: false,
         store: None,

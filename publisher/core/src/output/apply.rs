@@ -16,8 +16,11 @@ use super::durable::RecordedFile;
 use super::plan::{FileToWrite, Plan, PlanStep};
 use super::{FileProgress, OutputError};
 
-/// Files written or removed at the same time: enough to hide a bucket's latency.
-const AT_ONCE: usize = 16;
+/// Files of a folder written or removed at the same time.
+const IN_FOLDER: usize = 16;
+
+/// The same in a bucket: enough to hide the latency.
+const IN_BUCKET: usize = 64;
 
 /// Target of a plan.
 pub(super) struct OutputFolder<'a> {
@@ -75,7 +78,7 @@ async fn remove(
         Err(error) => Some(Err(OutputError::from(error))),
     });
     let remove = |path: Result<String, _>| async { remove_file(site, &path?).await };
-    each(removals, remove, |()| site.advance(progress)).await
+    each(site, removals, remove, |()| site.advance(progress)).await
 }
 
 async fn remove_file(site: &OutputFolder<'_>, path: &str) -> Result<(), OutputError> {
@@ -105,7 +108,7 @@ async fn write(
         Ok(())
     };
     let make = |step: io::Result<PlanStep>| async { make(site, step?).await };
-    each(plan.steps()?, make, note).await?;
+    each(site, plan.steps()?, make, note).await?;
     Ok(AppliedPlan {
         after: after.finish()?,
         lost,
@@ -116,13 +119,16 @@ async fn write(
 /// error no step starts, but started steps are awaited: a file written after the end of its publication would be
 /// foreign to the next one.
 async fn each<S, T, F: Future<Output = Result<T, OutputError>>>(
+    site: &OutputFolder<'_>,
     steps: impl Iterator<Item = S>,
     work: impl Fn(S) -> F,
     mut pass_on: impl FnMut(T) -> Result<(), OutputError>,
 ) -> Result<(), OutputError> {
+    let is_local = site.store.local_root().is_some();
+    let at_once = if is_local { IN_FOLDER } else { IN_BUCKET };
     let is_over = AtomicBool::new(false);
     let steps = steps.take_while(|_| !is_over.load(Ordering::Relaxed));
-    let mut results = pin!(stream::iter(steps).map(work).buffered(AT_ONCE));
+    let mut results = pin!(stream::iter(steps).map(work).buffered(at_once));
     let mut ended = Ok(());
     while let Some(result) = results.next().await {
         if ended.is_ok() {

@@ -16,6 +16,7 @@ mod piece;
 mod plan;
 mod progress;
 mod sorted;
+mod staged_sizes;
 mod undo;
 mod verify;
 mod write_output;

@@ -10,6 +10,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::OutputError;
 use super::piece::StagedFile;
 use super::plan::{FileToWrite, Plan, PlanStep};
+use super::staged_sizes::StagedSizes;
 
 /// Files looked at concurrently: enough to hide the latency of a bucket.
 const AT_ONCE: usize = 64;
@@ -21,7 +22,8 @@ pub(super) async fn find_lost(store: &Store, plan: &Plan) -> Result<BTreeSet<u64
         Ok(PlanStep::Keep(_) | PlanStep::Delete(_)) => None,
         Err(error) => Some(Err(OutputError::from(error))),
     });
-    let looks = stream::iter(files).map(|file| async { lost_datums(store, &file?).await });
+    let sizes = listed_sizes(store, plan).await?;
+    let looks = stream::iter(files).map(|file| async { lost_datums(store, &sizes, &file?).await });
     let mut looks = pin!(looks.buffer_unordered(AT_ONCE));
     let mut lost = BTreeSet::new();
     while let Some(datums) = looks.try_next().await? {
@@ -30,9 +32,26 @@ pub(super) async fn find_lost(store: &Store, plan: &Plan) -> Result<BTreeSet<u64
     Ok(lost)
 }
 
-async fn lost_datums(store: &Store, file: &FileToWrite) -> Result<Vec<u64>, OutputError> {
+/// The sizes that spare a look at each staged file of a bucket, where the size is enough.
+async fn listed_sizes(store: &Store, plan: &Plan) -> Result<StagedSizes, OutputError> {
+    if store.local_root().is_some() {
+        return Ok(StagedSizes::default());
+    }
+    let (store, steps) = (store.clone(), plan.steps()?);
+    let listing = tokio::task::spawn_blocking(move || StagedSizes::list(&store, steps));
+    listing.await.map_err(std::io::Error::other)?
+}
+
+async fn lost_datums(
+    store: &Store,
+    sizes: &StagedSizes,
+    file: &FileToWrite,
+) -> Result<Vec<u64>, OutputError> {
     let mut lost = Vec::new();
     for (n, source) in file.sources.iter().enumerate() {
+        if sizes.show(source) {
+            continue;
+        }
         let whole = match store.entry(&source.key()).await {
             Ok(entry) => match judge(
                 source,

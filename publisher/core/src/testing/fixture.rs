@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use drover_shared::datum::{
-    Cause, Datum, IndexRanges, Output, Verdict, VerdictState, content_hash,
+    Cause, CommitUnit, Datum, IndexRanges, Output, Verdict, VerdictState, content_hash,
 };
 use drover_shared::id::JobId;
 use drover_shared::job::{Counts, JobRecord};
-use drover_shared::ledger::{Commit, Ledger};
+use drover_shared::ledger::{Ledger, SetVerdict};
 use drover_shared::pipeline::{Pipeline, from_value};
 use drover_shared::queue::{Broker, Consumer, Embedded, Queue};
 use drover_shared::store::{Location, Store, layout};
@@ -222,10 +222,9 @@ impl Fixture {
                 if behavior.writes && mine.state == VerdictState::Success {
                     self.write_output(task.job, &datum, &mut mine).await;
                 }
-                let (verdict, first) = match self.ledger.commit(task.job, &mine).await.unwrap() {
-                    Commit::Won => (mine, true),
-                    Commit::Lost(earlier) => (*earlier, false),
-                };
+                let unit = task.unit.unwrap_or(CommitUnit::Single);
+                let commits = self.ledger.commit_all(task.job, unit, vec![mine]);
+                let SetVerdict { verdict, first } = commits.await.unwrap().remove(0);
                 committed += 1;
                 if behavior.dies_after == Some(committed) && behavior.dies_silently {
                     return;

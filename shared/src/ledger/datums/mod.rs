@@ -3,9 +3,14 @@
 mod attempts;
 mod manifest;
 mod segment;
+mod set_commits;
+mod set_cuts;
+mod unsealed;
 mod verdicts;
 
 pub use attempts::{LogFile, PastRuns};
 pub use manifest::{ManifestEntry, Redo};
 pub use segment::Segment;
+pub use set_commits::{SetLog, SetVerdict};
+pub use set_cuts::SegmentSets;
 pub use verdicts::Commit;

@@ -1,10 +1,10 @@
-//! Verdicts: one commit record per datum, sealed segment by segment.
+//! Verdicts: commit records of single datums and of sets, sealed segment by segment.
 //!
 //! Sealing a segment writes all verdicts of the segment as one object, which is the truth from then on; the single
 //! records are removed afterwards. A commit that arrives after the seal (from a frozen worker) finds the index free,
 //! so a slow worker checks the sealed segments again after its commit.
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::datum::Verdict;
@@ -15,10 +15,7 @@ use crate::store::{StoreError, layout};
 
 /// A datum that took less time than this cannot have been run and sealed by another worker meanwhile, except by a
 /// coincidence that costs one stray record. Such a commit skips the second check.
-const QUICK: SignedDuration = SignedDuration::from_secs(1);
-
-/// Records read at once.
-const READS_AT_ONCE: usize = 16;
+pub(super) const QUICK: SignedDuration = SignedDuration::from_secs(1);
 
 /// Records written at once.
 const WRITES_AT_ONCE: usize = 16;
@@ -45,7 +42,8 @@ impl Ledger {
                     Ok(outcome(verdict, earlier))
                 }
             },
-            Err(StoreError::Exists { .. }) => match self.committed(job, verdict.index).await? {
+            Err(StoreError::Exists { .. }) => match self.committed_alone(job, verdict.index).await?
+            {
                 Some(earlier) => Ok(outcome(verdict, earlier)),
                 // Sealed, or removed as damaged, between our two looks.
                 None => Err(StoreError::Missing { key }),
@@ -70,6 +68,21 @@ impl Ledger {
 
     /// Verdict of a datum, if the datum has ended.
     pub async fn committed(&self, job: JobId, index: u64) -> Result<Option<Verdict>, StoreError> {
+        match self.single(job, index).await? {
+            Some(verdict) => Ok(Some(verdict)),
+            None => match self.of_some_set(job, index).await? {
+                Some(verdict) => Ok(Some(verdict)),
+                None => self.sealed(job, index).await,
+            },
+        }
+    }
+
+    /// Verdict of a datum that has a unit of its own, or whose segment is sealed.
+    pub async fn committed_alone(
+        &self,
+        job: JobId,
+        index: u64,
+    ) -> Result<Option<Verdict>, StoreError> {
         match self.single(job, index).await? {
             Some(verdict) => Ok(Some(verdict)),
             None => self.sealed(job, index).await,
@@ -102,13 +115,20 @@ impl Ledger {
 
     /// The verdict of a datum in a sealed segment.
     async fn sealed(&self, job: JobId, index: u64) -> Result<Option<Verdict>, StoreError> {
+        let sealed = self.sealed_with(job, index).await?;
+        Ok(sealed.into_iter().find(|verdict| verdict.index == index))
+    }
+
+    /// The verdicts of the sealed segment with the datum; none if its segment is not sealed.
+    pub(in crate::ledger) async fn sealed_with(
+        &self,
+        job: JobId,
+        index: u64,
+    ) -> Result<Vec<Verdict>, StoreError> {
         let sealed = self.sealed_segments(job).await?;
         match sealed.into_iter().find(|segment| segment.contains(index)) {
-            Some(segment) => {
-                let verdicts = self.sealed_verdicts(job, segment).await?;
-                Ok(verdicts.into_iter().find(|verdict| verdict.index == index))
-            }
-            None => Ok(None),
+            Some(segment) => self.sealed_verdicts(job, segment).await,
+            None => Ok(Vec::new()),
         }
     }
 
@@ -127,7 +147,7 @@ impl Ledger {
             .await
     }
 
-    /// Writes the verdicts of a segment as one object, then removes the single records. The first seal counts. Every datum of the segment has
+    /// Writes the verdicts of a segment as one object, then removes the commit records. The first seal counts. Every datum of the segment has
     /// ended or was skipped; `verdicts` is sorted by index.
     pub async fn seal(
         &self,
@@ -145,12 +165,11 @@ impl Ledger {
             },
             created => created?,
         }
-        // The single records are removed next.
+        // The commit records are removed next.
         self.store.persist(&key).await?;
-        let singles = verdicts
-            .iter()
-            .map(|verdict| layout::commit(job, verdict.index));
-        self.store.recycle_each(singles.collect()).await
+        let records = self.commit_records(job, segment).await?;
+        let records = records.into_iter().map(|record| record.key(job));
+        self.store.recycle_each(records.collect()).await
     }
 
     /// The verdicts of a segment, sealed or not, sorted by index.
@@ -169,43 +188,11 @@ impl Ledger {
         let key = layout::result(job, &segment.to_string());
         match self.sample_lines(&key, nth, advice::DETAIL).await {
             Err(StoreError::Missing { .. }) => {
-                let verdicts = self.single_verdicts(job, segment).await?;
-                Ok(verdicts.into_iter().step_by(nth).collect())
+                let verdicts = self.unsealed_verdicts(job, segment).await?;
+                Ok(verdicts.into_values().step_by(nth).collect())
             }
             sampled => sampled,
         }
-    }
-
-    /// The verdicts of a segment in single records.
-    async fn single_verdicts(
-        &self,
-        job: JobId,
-        segment: Segment,
-    ) -> Result<Vec<Verdict>, StoreError> {
-        let committed = self.committed_indexes(job, segment).await?;
-        stream::iter(committed.into_iter().map(|index| self.single(job, index)))
-            .buffered(READS_AT_ONCE)
-            .try_filter_map(|verdict| std::future::ready(Ok(verdict)))
-            .try_collect()
-            .await
-    }
-
-    /// Indexes of a segment that have single records, ascending.
-    pub(in crate::ledger) async fn committed_indexes(
-        &self,
-        job: JobId,
-        segment: Segment,
-    ) -> Result<Vec<u64>, StoreError> {
-        let mut committed = vec![];
-        let indexes = segment.indexes();
-        for shard in indexes.start / layout::SHARD..indexes.end.div_ceil(layout::SHARD) {
-            let names = self.store.names(&layout::commit_shard(job, shard)).await?;
-            let all = names
-                .iter()
-                .filter_map(|name| name.strip_suffix(".json")?.parse().ok());
-            committed.extend(all.filter(|index| indexes.contains(index)));
-        }
-        Ok(committed)
     }
 }
 

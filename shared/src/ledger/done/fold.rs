@@ -1,6 +1,7 @@
 //! Maintenance of the done index: folding in finished jobs, and rebuilding a damaged index.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
@@ -325,20 +326,24 @@ impl Ledger {
             Err(StoreError::Missing { .. }) => {}
             summaries => return summaries,
         }
-        let mut summaries = vec![];
-        for index in self.committed_indexes(job, segment).await? {
-            match self
-                .read::<VerdictSummary>(&layout::commit(job, index), advice::VERDICT)
-                .await
-            {
-                Ok(summary) if summary.index != index => {
-                    warn!(job.id = %job, "the verdict at index {index} is that of datum {}; the datum runs again", summary.index);
+        let mut summaries: BTreeMap<u64, VerdictSummary> = BTreeMap::new();
+        for record in self.commit_records(job, segment).await? {
+            let key = record.key(job);
+            let of_record = self.read_lines::<VerdictSummary>(&key, advice::VERDICT);
+            match of_record.await {
+                Ok(of_record) => {
+                    for summary in of_record {
+                        if record.is_about(summary.index) {
+                            summaries.entry(summary.index).or_insert(summary);
+                        } else {
+                            warn!(job.id = %job, "the verdict of datum {} is in the record of another datum, which runs again", summary.index);
+                        }
+                    }
                 }
-                Ok(summary) => summaries.push(summary),
                 Err(error) => skip_damaged(job, error)?,
             }
         }
-        Ok(summaries)
+        Ok(summaries.into_values().collect())
     }
 }
 

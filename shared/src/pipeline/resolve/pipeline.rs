@@ -139,22 +139,22 @@ fn datum_set(spec: &spec::Pipeline, report: &mut FindingCollector<'_>) -> SetRul
                 message,
                 "keep one of them",
             );
-            return SetRule::Single;
+            return SetRule::Automatic;
         }
         (Some(set), None) => ("datum_set_spec", set),
         (None, Some(set)) => ("chunk_spec", set),
-        (None, None) => return SetRule::Single,
+        (None, None) => return SetRule::Automatic,
     };
     let path = Path::root().field(field);
     let number = set.number.and_then(NonZeroU32::new);
     let size_bytes = set.size_bytes.filter(|size| *size > 0);
     match (number, size_bytes, set.per_worker.and_then(NonZeroU32::new)) {
-        (None, None, None) => SetRule::Single,
+        (None, None, None) => SetRule::Automatic,
         (None, None, Some(sets)) => SetRule::PerWorker(sets),
         (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => {
             let message = "`per_worker` contradicts `number` and `size_bytes`";
             report.error(&path, message, "keep one of them");
-            SetRule::Single
+            SetRule::Automatic
         }
         (number, Some(size), None) => {
             if number.is_some() {

@@ -509,7 +509,7 @@ fn defaults_are_filled_in() {
     assert_eq!((pipeline.datum_timeout, pipeline.job_timeout), (None, None));
     assert_eq!(pipeline.reprocess, Reprocess::UntilSuccess);
     assert_eq!(pipeline.look_ahead, 2);
-    assert_eq!(pipeline.datum_set, SetRule::Single);
+    assert_eq!(pipeline.datum_set, SetRule::Automatic);
     assert_eq!(pipeline.standby_after, None);
     assert_eq!(pipeline.max_failures, None);
     assert_eq!(pipeline.max_datums, 10_000_000);
@@ -529,7 +529,7 @@ fn zero_means_not_given_as_in_the_reference() {
     .pipeline;
     assert_eq!(pipeline.parallelism, Parallelism::Coefficient(1.0));
     assert_eq!((pipeline.datum_tries.get(), pipeline.look_ahead), (3, 2));
-    assert_eq!(pipeline.datum_set, SetRule::Single);
+    assert_eq!(pipeline.datum_set, SetRule::Automatic);
     let nothing_ahead = accepted(&with_top("max_queue_size: 0")).pipeline;
     assert_eq!(
         nothing_ahead.look_ahead, 0,

@@ -184,12 +184,18 @@ impl Bucket {
         from: &StoreKey,
         to: &StoreKey,
     ) -> Result<Entry, StoreError> {
-        if self.entry(from).await?.size > COPY_BYTES {
-            return self.concat(std::slice::from_ref(from), to).await;
-        }
         let copied = self.objects.copy(&to_path(from)?, &to_path(to)?).await;
-        copied.map_err(|error| failed(from, error))?;
-        self.entry(to).await
+        match copied.map_err(|error| failed(from, error)) {
+            Ok(()) => self.entry(to).await,
+            Err(missing @ StoreError::Missing { .. }) => Err(missing),
+            // Only after a refusal is a request for the size worth its while.
+            Err(error) => match self.entry(from).await {
+                Ok(entry) if entry.size > COPY_BYTES => {
+                    self.concat(std::slice::from_ref(from), to).await
+                }
+                Ok(_) | Err(_) => Err(error),
+            },
+        }
     }
 
     /// All objects below `within`, a folder below `prefix`.

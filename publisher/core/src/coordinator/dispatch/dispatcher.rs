@@ -1,7 +1,9 @@
 //! Publishes the datums of the manifest as messages, segment by segment, within the window.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use drover_shared::datum::{IndexRanges, Verdict};
 use drover_shared::ledger::Segment;
@@ -9,12 +11,19 @@ use drover_shared::queue::QueueError;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::timeout;
 
 use super::tasks::{MessageInFlight, PendingSegment, TaskMessages};
 use crate::coordinator::CoordinateError;
 
 /// Unconfirmed messages at the same time: enough for the broker to write them in batches.
 const AT_ONCE: usize = 256;
+
+/// Datums published before the pace of the job matters: the first two segments.
+const FIRST_DATUMS: u64 = 72;
+
+/// Longest wait for the first datum to end. Datums that take longer are best on their own.
+const PACE_WAIT: Duration = Duration::from_millis(500);
 
 /// Publishes messages for the workers.
 pub(crate) struct Dispatcher {
@@ -47,6 +56,8 @@ pub(crate) struct BackPressure {
     pub(crate) total: Option<u64>,
     /// True if nothing more may be published.
     pub(crate) closed: bool,
+    /// Datums for each automatic set; none as long as no datum has ended.
+    pub(crate) set_size: Option<NonZeroU32>,
 }
 
 impl Dispatcher {
@@ -62,9 +73,18 @@ impl Dispatcher {
         };
         let mut published = 0;
         while let Some(pending) = in_flight.meanwhile(segments.recv()).await? {
-            let mut sets = VecDeque::from(self.messages.sets(&pending).await?);
+            if published >= FIRST_DATUMS {
+                let is_known =
+                    |pressure: &BackPressure| pressure.closed || pressure.set_size.is_some();
+                let known = async {
+                    let _ = timeout(PACE_WAIT, pressure.wait_for(is_known)).await;
+                };
+                in_flight.meanwhile(known).await?;
+            }
+            let size = pressure.borrow().set_size.unwrap_or(NonZeroU32::MIN);
+            let mut sets = VecDeque::from(self.messages.sets(&pending, size).await?);
             while let Some(set) = sets.pop_front() {
-                let size = u64::try_from(set.len()).unwrap_or(u64::MAX);
+                let size = u64::try_from(set.datums.len()).unwrap_or(u64::MAX);
                 let most = self.window.saturating_mul(size);
                 let room = |pressure: &BackPressure| {
                     pressure.closed || published + size <= pressure.ended + most

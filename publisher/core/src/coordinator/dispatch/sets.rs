@@ -1,46 +1,91 @@
-//! Pure: bundles the datums of a segment into sets; a set is one message.
+//! Pure: cuts the datums of a segment into sets; a set is one message and one commit.
 
 use std::num::NonZeroU32;
 
-use drover_shared::datum::Datum;
+use drover_shared::datum::{CommitUnit, Datum};
+use drover_shared::ledger::SegmentSets;
 use drover_shared::pipeline::SetRule;
+use drover_shared::store::layout;
 use drover_shared::units::total_bytes;
 
 /// Upper limit of datums per set for every rule, so a message stays small.
 const LARGEST_SET: usize = 4096;
 
-/// Cuts `datums` into consecutive sets by `rule`, for `workers` workers.
-pub(crate) fn bundle(datums: Vec<Datum>, rule: SetRule, workers: NonZeroU32) -> Vec<Vec<Datum>> {
-    let most = most_datums(rule, datums.len(), workers);
-    let most_bytes = match rule {
-        SetRule::SizeBytes(bytes) => bytes,
-        SetRule::Single | SetRule::Number(_) | SetRule::PerWorker(_) => u64::MAX,
-    };
-    let mut sets: Vec<Vec<Datum>> = Vec::new();
-    let mut bytes = 0_u64;
-    for datum in datums {
-        let size = total_bytes(datum.inputs.iter().map(|input| input.size));
-        match sets.last_mut() {
-            Some(set) if set.len() < most && bytes < most_bytes => {
-                bytes = bytes.saturating_add(size);
-                set.push(datum);
-            }
-            _ => {
-                bytes = size;
-                sets.push(vec![datum]);
-            }
-        }
-    }
-    sets
+/// Datums that are published and committed together.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct DatumSet {
+    pub(crate) unit: CommitUnit,
+    /// In order, not empty.
+    pub(crate) datums: Vec<Datum>,
 }
 
-fn most_datums(rule: SetRule, available: usize, workers: NonZeroU32) -> usize {
-    let limit = match rule {
-        SetRule::Single => 1,
+/// What the size of a set depends on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CutRule {
+    pub(crate) rule: SetRule,
+    pub(crate) workers: NonZeroU32,
+    /// Datums for each set of [`SetRule::Automatic`].
+    pub(crate) automatic: NonZeroU32,
+}
+
+/// Cuts `datums` of a segment into sets.
+pub(crate) fn cut(datums: &[Datum], rule: CutRule) -> SegmentSets {
+    let most = most_datums(rule, datums.len());
+    let most_bytes = match rule.rule {
+        SetRule::SizeBytes(bytes) => bytes,
+        SetRule::Automatic | SetRule::Number(_) | SetRule::PerWorker(_) => u64::MAX,
+    };
+    let mut firsts: Vec<u64> = Vec::new();
+    let (mut count, mut bytes) = (0, 0_u64);
+    for datum in datums {
+        let size = total_bytes(datum.inputs.iter().map(|input| input.size));
+        let is_new = match firsts.last() {
+            Some(first) => {
+                count >= most
+                    || bytes >= most_bytes
+                    || first / layout::SHARD != datum.index / layout::SHARD
+            }
+            None => true,
+        };
+        if is_new {
+            firsts.push(datum.index);
+            (count, bytes) = (0, 0);
+        }
+        count += 1;
+        bytes = bytes.saturating_add(size);
+    }
+    if firsts.len() == datums.len() {
+        SegmentSets::singles()
+    } else {
+        SegmentSets::beginning_at(firsts)
+    }
+}
+
+/// Puts `datums`, ascending, into the sets that were agreed upon.
+pub(crate) fn grouped(datums: Vec<Datum>, sets: &SegmentSets) -> Vec<DatumSet> {
+    let mut groups: Vec<DatumSet> = Vec::new();
+    for datum in datums {
+        let unit = sets.unit_of(datum.index);
+        match groups.last_mut() {
+            Some(group) if group.unit == unit && unit != CommitUnit::Single => {
+                group.datums.push(datum);
+            }
+            _ => groups.push(DatumSet {
+                unit,
+                datums: vec![datum],
+            }),
+        }
+    }
+    groups
+}
+
+fn most_datums(rule: CutRule, available: usize) -> usize {
+    let limit = match rule.rule {
+        SetRule::Automatic => usize_of(rule.automatic),
         SetRule::Number(number) => usize_of(number),
         SetRule::SizeBytes(_) => LARGEST_SET,
         SetRule::PerWorker(number) => {
-            available / usize_of(workers).saturating_mul(usize_of(number))
+            available / usize_of(rule.workers).saturating_mul(usize_of(number))
         }
     };
     limit.clamp(1, LARGEST_SET)
@@ -58,84 +103,83 @@ mod tests {
     /// Name, sizes of the datums, rule, workers, and how many datums each set holds.
     type Row = (&'static str, &'static [u64], SetRule, u32, &'static [usize]);
 
-    fn sizes(sizes: &[u64], rule: SetRule, workers: u32) -> Vec<usize> {
-        let datums = (0_u64..)
-            .zip(sizes)
-            .map(|(index, size)| datum(index, *size))
-            .collect();
-        bundle(datums, rule, NonZeroU32::new(workers).unwrap())
-            .iter()
-            .map(Vec::len)
-            .collect()
+    fn number(number: u32) -> NonZeroU32 {
+        NonZeroU32::new(number).unwrap()
+    }
+
+    fn cut_by(rule: SetRule, workers: u32) -> CutRule {
+        CutRule {
+            rule,
+            workers: number(workers),
+            automatic: number(3),
+        }
+    }
+
+    fn sets(datums: Vec<Datum>, rule: CutRule) -> Vec<DatumSet> {
+        let sets = cut(&datums, rule);
+        grouped(datums, &sets)
     }
 
     #[test]
     fn a_rule_decides_where_a_set_ends() {
-        let number = |number| NonZeroU32::new(number).unwrap();
-        let rows: [Row; 9] = [
-            ("one by one", &[1; 3], SetRule::Single, 1, &[1, 1, 1]),
-            (
-                "by number",
-                &[1; 5],
-                SetRule::Number(number(2)),
-                1,
-                &[2, 2, 1],
-            ),
-            (
-                "by number, all in one",
-                &[1; 3],
-                SetRule::Number(number(9)),
-                1,
-                &[3],
-            ),
-            (
-                "by size: closed once it holds them",
-                &[4, 4, 4, 4],
-                SetRule::SizeBytes(8),
-                1,
-                &[2, 2],
-            ),
-            (
-                "by size: a large one stays alone",
-                &[9, 9, 1],
-                SetRule::SizeBytes(8),
-                1,
-                &[1, 1, 1],
-            ),
-            (
-                "by size: empty files join",
-                &[0, 0, 8, 0],
-                SetRule::SizeBytes(8),
-                1,
-                &[3, 1],
-            ),
-            (
-                "by worker",
-                &[1; 8],
-                SetRule::PerWorker(number(2)),
-                2,
-                &[2, 2, 2, 2],
-            ),
-            (
-                "by worker, few datums",
-                &[1; 2],
-                SetRule::PerWorker(number(4)),
-                4,
-                &[1, 1],
-            ),
-            ("nothing", &[], SetRule::Number(number(2)), 1, &[]),
+        #[rustfmt::skip]
+        let rows: [Row; 10] = [
+            ("as measured",                         &[1; 7],        SetRule::Automatic,             1, &[3, 3, 1]),
+            ("one by one",                          &[1; 3],        SetRule::Number(number(1)),     1, &[1, 1, 1]),
+            ("by number",                           &[1; 5],        SetRule::Number(number(2)),     1, &[2, 2, 1]),
+            ("by number, all in one",               &[1; 3],        SetRule::Number(number(9)),     1, &[3]),
+            ("by size: closed once it holds them",  &[4, 4, 4, 4],  SetRule::SizeBytes(8),          1, &[2, 2]),
+            ("by size: a large one stays alone",    &[9, 9, 1],     SetRule::SizeBytes(8),          1, &[1, 1, 1]),
+            ("by size: empty files join",           &[0, 0, 8, 0],  SetRule::SizeBytes(8),          1, &[3, 1]),
+            ("by worker",                           &[1; 8],        SetRule::PerWorker(number(2)),  2, &[2, 2, 2, 2]),
+            ("by worker, few datums",               &[1; 2],        SetRule::PerWorker(number(4)),  4, &[1, 1]),
+            ("nothing",                             &[],            SetRule::Number(number(2)),     1, &[]),
         ];
-        for (name, datums, rule, workers, expected) in rows {
-            assert_eq!(sizes(datums, rule, workers), expected, "{name}");
+        for (name, sizes, rule, workers, expected) in rows {
+            let datums = (0_u64..)
+                .zip(sizes)
+                .map(|(index, size)| datum(index, *size));
+            let sets = sets(datums.collect(), cut_by(rule, workers));
+            let found: Vec<_> = sets.iter().map(|set| set.datums.len()).collect();
+            assert_eq!(found, expected, "{name}");
         }
+    }
+
+    #[test]
+    fn a_set_is_committed_as_one_and_never_crosses_a_shard() {
+        let begin = layout::SHARD - 2;
+        let datums = (begin..begin + 4).map(|index| datum(index, 1)).collect();
+        let units: Vec<_> = sets(datums, cut_by(SetRule::Automatic, 1))
+            .iter()
+            .map(|set| (set.unit, set.datums.len()))
+            .collect();
+        let set = CommitUnit::Set;
+        assert_eq!(units, [(set(begin), 2), (set(layout::SHARD), 2)]);
+    }
+
+    #[test]
+    fn datums_that_are_left_out_do_not_move_the_others() {
+        let datums: Vec<_> = (0..9).map(|index| datum(index, 1)).collect();
+        let agreed = cut(&datums, cut_by(SetRule::Automatic, 1));
+        let left: Vec<_> = datums
+            .into_iter()
+            .filter(|datum| datum.index % 4 != 0)
+            .collect();
+        let units: Vec<_> = grouped(left, &agreed)
+            .iter()
+            .map(|set| (set.unit, set.datums.len()))
+            .collect();
+        let set = CommitUnit::Set;
+        assert_eq!(units, [(set(0), 2), (set(3), 2), (set(6), 2)]);
     }
 
     proptest::proptest! {
         #[test]
         fn no_datum_is_lost_or_moved(input in proptest::collection::vec(0..10_u64, 0..50), bytes in 1..20_u64) {
             let datums: Vec<_> = (0_u64..).zip(&input).map(|(index, size)| datum(index, *size)).collect();
-            let sets = bundle(datums.clone(), SetRule::SizeBytes(bytes), NonZeroU32::MIN);
-            proptest::prop_assert_eq!(sets.concat(), datums);
+            let sets = sets(datums.clone(), cut_by(SetRule::SizeBytes(bytes), 1));
+            let all: Vec<_> = sets.into_iter().flat_map(|set| set.datums).collect();
+            proptest::prop_assert_eq!(all, datums);
         }
     }
 }

@@ -16,7 +16,7 @@ use drover_shared::wire::{ManifestRange, Message, Task, TaskDatums, Trace, WireE
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
-use super::sets::bundle;
+use super::sets::{CutRule, DatumSet, cut, grouped};
 use crate::coordinator::CoordinateError;
 
 /// Bytes of the largest message with inline datums; a larger one refers to a range of the manifest.
@@ -56,32 +56,36 @@ pub(crate) struct PendingSegment {
 pub(crate) type MessageInFlight = BoxFuture<'static, Result<IndexRanges, QueueError>>;
 
 impl TaskMessages {
-    /// The sets of a segment's datums that are neither skipped nor left out.
+    /// The sets of a segment's datums that are neither skipped nor left out. The first leader that asks decides on the cut of
+    /// the segment; `automatic` is the size of sets without a rule.
     pub(crate) async fn sets(
         &self,
         pending: &PendingSegment,
-    ) -> Result<Vec<Vec<Datum>>, CoordinateError> {
+        automatic: NonZeroU32,
+    ) -> Result<Vec<DatumSet>, CoordinateError> {
         let entries = self.ledger.manifest(self.job, pending.segment).await?;
-        let is_open = |datum: &Datum| !pending.left_out.contains(datum.index);
-        let datums = entries
-            .into_iter()
-            .filter(|entry| entry.done.is_none())
-            .map(|entry| entry.datum);
-        Ok(bundle(
-            datums.filter(is_open).collect(),
-            self.rule,
-            self.workers,
-        ))
+        let todo = entries.into_iter().filter(|entry| entry.done.is_none());
+        let mut datums: Vec<Datum> = todo.map(|entry| entry.datum).collect();
+        let rule = CutRule {
+            rule: self.rule,
+            workers: self.workers,
+            automatic,
+        };
+        let mine = cut(&datums, rule);
+        let agreed = self.ledger.agree_on_sets(self.job, pending.segment, mine);
+        let agreed = agreed.await?;
+        datums.retain(|datum| !pending.left_out.contains(datum.index));
+        Ok(grouped(datums, &agreed))
     }
 
     /// Publishes a set of the segment; `total` is the number of the job's datums, once known.
     pub(crate) fn publish(
         &self,
         pending: &PendingSegment,
-        set: Vec<Datum>,
+        set: DatumSet,
         total: Option<u64>,
     ) -> Result<MessageInFlight, WireError> {
-        let indexes = set.iter().map(|datum| datum.index).collect();
+        let indexes = set.datums.iter().map(|datum| datum.index).collect();
         let message = self.message(pending, set, total)?;
         let (broker, queue) = (
             Arc::clone(&self.broker),
@@ -96,15 +100,17 @@ impl TaskMessages {
     fn message(
         &self,
         pending: &PendingSegment,
-        set: Vec<Datum>,
+        set: DatumSet,
         total: Option<u64>,
     ) -> Result<Bytes, WireError> {
+        let DatumSet { unit, datums: set } = set;
         let range = range(pending.segment, &set);
         let trace = self.trace(range.first);
         let task = |datums| {
             Message::Task(Task {
                 job: self.job,
                 datums,
+                unit: Some(unit),
                 total,
                 again: pending.again,
                 term: self.term,

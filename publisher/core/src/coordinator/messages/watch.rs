@@ -1,5 +1,6 @@
 //! The watch over the messages of a job: looks at the queue, asks the workers, publishes lost datums again.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use drover_shared::datum::IndexRanges;
@@ -206,7 +207,7 @@ impl MessageWatch {
                     left_out,
                     again: true,
                 };
-                for set in messages.sets(&pending).await? {
+                for set in messages.sets(&pending, NonZeroU32::MIN).await? {
                     messages.publish(&pending, set, None)?.await?;
                 }
             }

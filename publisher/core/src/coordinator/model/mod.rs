@@ -4,3 +4,4 @@
 mod bucket;
 mod explore;
 mod jobs;
+mod sets;

@@ -272,6 +272,10 @@ impl Collector<'_> {
             ended: self.live.tally.worked() - self.ended_before,
             total: (expansion == Expansion::Complete).then_some(counts.total),
             closed: !self.live.may_publish(),
+            set_size: self
+                .live
+                .pace
+                .set_size(counts.outstanding(), self.context.workers),
         };
         self.pressure
             .send_if_modified(|now| std::mem::replace(now, pressure) != pressure);

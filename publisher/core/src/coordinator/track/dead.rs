@@ -2,10 +2,12 @@
 //! published again; further messages are saved for inspection. A task without the authentication code of the job's key is saved,
 //! too, and ends no datum. If an older leader published the task, the datums count as lost and are published again.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
-use drover_shared::datum::{Cause, Datum, StageStats, Verdict, VerdictState};
+use drover_shared::datum::{Cause, CommitUnit, Datum, StageStats, Verdict, VerdictState};
 use drover_shared::job::JobKey;
-use drover_shared::ledger::{Commit, DeadLetter, Ledger};
+use drover_shared::ledger::{DeadLetter, Ledger};
 use drover_shared::queue::Delivery;
 use drover_shared::store::StoreError;
 use drover_shared::wire::{
@@ -71,16 +73,26 @@ pub(crate) async fn handle_dead_letter(
 
 /// Commits a failure for each datum of a dead-lettered task; an earlier verdict wins.
 async fn fail(task: Task, reason: &str, ledger: &Ledger) -> Result<Vec<Verdict>, StoreError> {
-    let mut verdicts = Vec::new();
-    let job = task.job;
-    for datum in datums(task, ledger).await? {
-        let verdict = undeliverable(&datum, reason);
-        verdicts.push(match ledger.commit(job, &verdict).await? {
-            Commit::Won => verdict,
-            Commit::Lost(earlier) => *earlier,
-        });
+    let (job, unit) = (task.job, task.unit);
+    let datums = datums(task, ledger).await?;
+    let indexes: Vec<u64> = datums.iter().map(|datum| datum.index).collect();
+    let units = match unit {
+        Some(unit) => vec![unit; datums.len()],
+        None => ledger.units_of(job, &indexes).await?,
+    };
+    let mut by_unit: BTreeMap<CommitUnit, Vec<Verdict>> = BTreeMap::new();
+    for (datum, unit) in datums.iter().zip(units) {
+        let verdicts = by_unit.entry(unit).or_default();
+        verdicts.push(undeliverable(datum, reason));
     }
-    Ok(verdicts)
+    let mut committed = Vec::new();
+    for (unit, verdicts) in by_unit {
+        committed.extend(ledger.commit_all(job, unit, verdicts).await?);
+    }
+    Ok(committed
+        .into_iter()
+        .map(|committed| committed.verdict)
+        .collect())
 }
 
 async fn datums(task: Task, ledger: &Ledger) -> Result<Vec<Datum>, StoreError> {

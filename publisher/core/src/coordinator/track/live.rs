@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use super::decide::{Expansion, WorkState, decide};
 use super::failure_limit::{FailureRule, Failures, TooManyFailures};
+use super::pace::JobPace;
 use super::rate::Rate;
 use super::short_datums::ShortDatums;
 use super::tally::{Tally, TallyChange};
@@ -32,6 +33,8 @@ pub(crate) struct LiveJob {
     released: BTreeSet<WorkerId>,
     rate: Rate,
     short_datums: ShortDatums,
+    /// How long the datums take.
+    pub(crate) pace: JobPace,
     /// True if no datum had a verdict before this process followed the job.
     pub(crate) from_start: bool,
     /// When failures end the job.
@@ -53,6 +56,7 @@ impl LiveJob {
             released: BTreeSet::new(),
             rate: Rate::default(),
             short_datums: ShortDatums::default(),
+            pace: JobPace::default(),
             failure_rule: FailureRule::default(),
             expansion: Expansion::default(),
             stop_request: StopRequest::default(),
@@ -125,6 +129,7 @@ impl LiveJob {
     /// Counts a verdict. Returns a segment to be sealed, if the verdict completed one.
     pub(crate) fn note_verdict(&mut self, verdict: Verdict) -> Option<(Segment, Vec<Verdict>)> {
         let index = verdict.index;
+        self.pace.note(&verdict);
         match self.tally.note(verdict) {
             TallyChange::New => None,
             TallyChange::Complete(segment, verdicts) => Some((segment, verdicts)),

@@ -5,6 +5,7 @@ pub(crate) mod dead;
 pub(crate) mod decide;
 pub(crate) mod failure_limit;
 pub(crate) mod live;
+mod pace;
 pub(crate) mod rate;
 mod short_datums;
 pub(crate) mod tally;

@@ -1,0 +1,68 @@
+//! Sizes of staged files in a bucket, by a listing for each job: one request for a thousand files.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+
+use drover_shared::id::JobId;
+use drover_shared::store::{Store, StoreError, layout};
+
+use super::OutputError;
+use super::piece::StagedFile;
+use super::plan::PlanStep;
+
+/// Files of a job from which on a listing costs less than a look at each.
+const WORTH_A_LISTING: u64 = 16;
+
+/// Sizes of the staged files of the jobs that a plan reads many files of.
+#[derive(Debug, Default)]
+pub(super) struct StagedSizes {
+    /// By a hash of the key, so that the size of the keys does not matter.
+    sizes: HashMap<u64, u64>,
+}
+
+impl StagedSizes {
+    /// Lists the staged files of the jobs that the `steps` of a plan read many files of. Blocking.
+    pub(super) fn list(
+        store: &Store,
+        steps: impl Iterator<Item = io::Result<PlanStep>>,
+    ) -> Result<Self, OutputError> {
+        let mut counts: BTreeMap<JobId, u64> = BTreeMap::new();
+        for step in steps {
+            if let PlanStep::Write(file) = step? {
+                for source in &file.sources {
+                    *counts.entry(source.job).or_default() += 1;
+                }
+            }
+        }
+        let mut sizes = HashMap::new();
+        for (job, _) in counts
+            .into_iter()
+            .filter(|(_, count)| *count >= WORTH_A_LISTING)
+        {
+            let folder = layout::staged(job);
+            let listed = match store.walk(&folder) {
+                Err(StoreError::Missing { .. }) => continue,
+                listed => listed?,
+            };
+            for entry in listed {
+                let entry = entry?;
+                sizes.insert(hash(job, entry.path.trim_start_matches('/')), entry.size);
+            }
+        }
+        Ok(Self { sizes })
+    }
+
+    /// True if the listing shows the file with its size at commit. A file that is not listed needs a look of its own.
+    pub(super) fn show(&self, file: &StagedFile) -> bool {
+        let name = format!("{}.{}", file.staged, file.n);
+        self.sizes.get(&hash(file.job, &name)) == Some(&file.size)
+    }
+}
+
+fn hash(job: JobId, name: &str) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&job.to_bytes());
+    hasher.update(name.as_bytes());
+    let [a, b, c, d, e, f, g, h, ..] = *hasher.finalize().as_bytes();
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+}
