@@ -22,6 +22,7 @@ fn what_is_shown_and_alerted_on_is_documented_and_what_is_documented_is_measured
     let documented = metrics("docs/operations.md");
     let mut measured = metrics("worker/src/metrics.rs");
     measured.extend(metrics("publisher/core/src/leader/metrics.rs"));
+    measured.extend(metrics("publisher/core/src/notifications/metrics.rs"));
     measured.extend(metrics("publisher/core/src/coordinator/track/trust.rs"));
     measured.extend(metrics("publisher/api/src/routing/metrics.rs"));
     assert_eq!(documented, measured);

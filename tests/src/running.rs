@@ -57,6 +57,11 @@ impl Running {
         self.ended.is_some()
     }
 
+    /// Standard output so far.
+    pub fn stdout(&self) -> String {
+        read(&self.said.with_extension("stdout"))
+    }
+
     /// Standard error so far.
     pub fn stderr(&self) -> String {
         read(&self.said.with_extension("stderr"))

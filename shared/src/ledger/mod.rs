@@ -21,7 +21,8 @@ mod tests;
 
 pub use audit::AuditEntry;
 pub use datums::{
-    Commit, LogFile, ManifestEntry, PastRuns, Redo, Segment, SegmentSets, SetLog, SetVerdict,
+    Commit, LiveLog, LogFile, ManifestEntry, PastRuns, Redo, Segment, SegmentSets, SetLog,
+    SetVerdict,
 };
 pub use done::{DoneIndex, DoneRef};
 pub use handle::Ledger;

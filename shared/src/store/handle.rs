@@ -347,6 +347,17 @@ impl Store {
         self.adopt_each(files).await.map(drop)
     }
 
+    /// Copies the file `from` to `key`, atomically and in the place of an earlier object (multipart when large).
+    pub async fn upload(&self, from: &Path, key: &StoreKey) -> Result<(), StoreError> {
+        match &self.backend {
+            StoreBackend::Folder(folder) => {
+                let (folder, from, key) = (folder.clone(), from.to_owned(), key.clone());
+                self.change(move || folder.upload(&from, &key)).await
+            }
+            StoreBackend::Bucket(bucket) => bucket.upload(from, key).await,
+        }
+    }
+
     /// Moves every file to its key; see [`Store::adopt`]. Returns the entries of the stored files in the same order; a
     /// bucket returns none, as each entry would cost a request.
     pub async fn adopt_each(

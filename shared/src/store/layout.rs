@@ -45,6 +45,8 @@
 //! <store>/.drover/jobs/<id>/commits/<shard>/<first>.<n>.jsonl  `n`th commit of a set, until its segment is sealed
 //! <store>/.drover/jobs/<id>/marks/<index>.<n>        mark of an attempt at a redelivered datum
 //! <store>/.drover/jobs/<id>/logs/<shard>/<index>.<name>   output of an attempt
+//! <store>/.drover/jobs/<id>/live/<index>.<name>      the end of the growing log of a running attempt
+//! <store>/.drover/jobs/<id>/followed                 renewed while somebody follows the logs
 //! <store>/.drover/jobs/<id>/logs-removed             which logs were removed because of their age
 //! <store>/.drover/jobs/<id>/staged/<claim>.<n>       output files before their publication
 //! ```
@@ -440,6 +442,21 @@ pub fn log_shard(id: JobId, shard: u64) -> StoreKey {
 /// A log of a datum; `name` is a single segment.
 pub fn log(id: JobId, index: u64, name: &str) -> StoreKey {
     log_shard(id, index / SHARD).with(&format!("{index:020}.{name}"))
+}
+
+/// Growing logs of running attempts.
+pub fn live_logs(id: JobId) -> StoreKey {
+    job(id).with("live")
+}
+
+/// The growing log of a datum; `name` is a single segment.
+pub fn live_log(id: JobId, index: u64, name: &str) -> StoreKey {
+    live_logs(id).with(&format!("{index:020}.{name}"))
+}
+
+/// Mark of somebody who follows the logs of a job.
+pub fn followed(id: JobId) -> StoreKey {
+    job(id).with("followed")
 }
 
 /// Note about logs that were removed for age.

@@ -14,6 +14,7 @@ use super::claimed::ClaimedDatum;
 use super::collect::{CollectedOutput, collect};
 use super::commit::committed;
 use super::evidence::{AttemptMark, noting_waste};
+use super::live_log::GrowingLog;
 use super::order::{CommandRole, order};
 use super::scratch_check::check_scratch;
 use super::stage::{InputCheck, StagedDatum};
@@ -262,18 +263,26 @@ impl DatumRun<'_> {
             .await
             .map_err(InfrastructureError::Runner)?;
         let order = order(role, self.staged, self.fresh, runner, self.context);
-        let executed = self.watched(&order, role).await;
+        let log = GrowingLog::of(&self.staged.claimed, role, &order, self.context);
+        let executed = self.watched(&order, role, &log).await;
         self.process_time += match &executed {
             Ok(execution) => execution.process_time,
             Err(_) => begun.elapsed(),
         };
-        let execution = executed?;
-        self.keep_log(&order.log, role, &execution).await;
-        Ok(execution)
+        if let Ok(execution) = &executed {
+            self.keep_log(&order.log, role, execution).await;
+        }
+        log.hide().await;
+        executed
     }
 
     /// Runs an order, and reports it as running if it takes long enough.
-    async fn watched(&mut self, order: &Order, role: CommandRole) -> Result<Execution, FlowError> {
+    async fn watched(
+        &mut self,
+        order: &Order,
+        role: CommandRole,
+        log: &GrowingLog,
+    ) -> Result<Execution, FlowError> {
         let Self {
             staged,
             context,
@@ -289,6 +298,7 @@ impl DatumRun<'_> {
             () = context.tokens.hard.cancelled() => None,
             executed = lease.run(order, &claimed.job.stopped) => Some(executed),
             never = report_when_long(claimed, context, role, since) => match never {},
+            never = log.show() => match never {},
         };
         match executed {
             None => {

@@ -10,6 +10,7 @@ mod environment;
 mod evidence;
 mod execute;
 mod journey;
+mod live_log;
 mod order;
 mod placeholders;
 mod scratch_check;

@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
-use crate::jobs::{Cancellations, CodeWatch};
+use crate::jobs::{Cancellations, CodeWatch, FollowWatch};
 use crate::phase::WorkerPhase;
 use crate::runner::home_of_another;
 use crate::slots::Scratch;
@@ -45,6 +45,8 @@ pub(crate) struct Job {
     pub(crate) code: Arc<CodeWatch>,
     /// Cancelled when the job is stopped.
     pub(crate) stopped: CancellationToken,
+    /// Whether somebody follows the logs.
+    pub(crate) followers: FollowWatch,
     leaves: HashMap<u16, InputLeaf>,
 }
 
@@ -265,6 +267,7 @@ impl Jobs {
             err_stdin: self.lines(id, ERR_STDIN, &transform.err_stdin)?,
             code: code.into(),
             stopped,
+            followers: FollowWatch::default(),
             leaves,
             pipeline,
             key,

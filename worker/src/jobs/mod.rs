@@ -2,6 +2,7 @@
 
 mod cancellations;
 mod code_watch;
+mod follow_watch;
 mod held;
 mod in_flight;
 mod job;
@@ -10,6 +11,7 @@ mod terms;
 
 pub use cancellations::Cancellations;
 pub(crate) use code_watch::{CodeCheck, CodeMoment, CodeWatch};
+pub(crate) use follow_watch::FollowWatch;
 pub(crate) use held::{HeldTask, HeldTasks};
 pub(crate) use in_flight::InFlightDatums;
 pub(crate) use job::{InputLeaf, InputMode, Job, JobError, Jobs, StoppedJob};

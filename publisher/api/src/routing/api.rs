@@ -1,6 +1,8 @@
 //! State that the routes share.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use drover_shared::id::JobId;
 use drover_shared::job::JobRecord;
@@ -20,6 +22,9 @@ use drover_core::triggers::WaitReasons;
 
 /// The largest number of event streams at the same time.
 const MAX_STREAMS: usize = 32;
+
+/// How often the mark of a followed job is renewed, at most.
+const FOLLOW_EVERY: Duration = Duration::from_secs(10);
 
 /// Parts of the process that the API reads from.
 #[derive(Clone)]
@@ -43,6 +48,8 @@ struct SharedState {
     updates: Updates,
     streams: Arc<Semaphore>,
     samples: SampleCache,
+    /// When jobs were last marked as followed.
+    followed: Mutex<HashMap<JobId, Instant>>,
 }
 
 impl Api {
@@ -53,6 +60,7 @@ impl Api {
             updates: Updates::default(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             samples: SampleCache::default(),
+            followed: Mutex::default(),
         }))
     }
 
@@ -95,6 +103,28 @@ impl Api {
     /// Snapshot of a job, if the current process coordinates the job.
     pub(crate) fn live(&self, job: JobId) -> Option<Snapshot> {
         self.0.context.shown.get(job)
+    }
+
+    /// Tells workers that somebody looks at the logs of an active job. A store that cannot be written shows finished logs only.
+    pub(crate) async fn follow(&self, job: JobId) {
+        let now = Instant::now();
+        let is_due = {
+            let mut followed = self
+                .0
+                .followed
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            followed.retain(|_, last| now.duration_since(*last) < FOLLOW_EVERY);
+            let is_due = !followed.contains_key(&job);
+            followed.entry(job).or_insert(now);
+            is_due
+        };
+        if is_due {
+            let mark = jiff::Timestamp::now().to_string();
+            if let Err(error) = self.ledger().mark_followed(job, &mark).await {
+                tracing::debug!(job.id = %job, "the job cannot be marked as followed: {error}");
+            }
+        }
     }
 
     /// The record of a job: from memory if the current process coordinates the job, else from the store.

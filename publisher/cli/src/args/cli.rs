@@ -10,7 +10,7 @@ use drover_shared::queue::rabbitmq::BrokerUrl;
 use super::values::positive_duration;
 use super::{
     Completions, Create, Datums, Delete, Du, Explain, Format, Gc, Import, Job, Jobs, Logs, Man,
-    Manifest, Pause, Pipelines, Plan, Probe, Publish, Redo, Report, Resume, Retry, Run, Serve,
+    Manifest, Pause, Pipelines, Plan, Probe, Publish, Put, Redo, Report, Resume, Retry, Run, Serve,
     Stop, Update, Validate, Verify, Wait,
 };
 
@@ -205,7 +205,8 @@ pub enum Command {
     /// Show what the commands of a job printed
     ///
     /// Without `--datum`, each line begins with the datum's index and the attempt, `17.1 | …`; `err` stands for
-    /// `err_cmd`. The log of an attempt is available once the attempt has ended.
+    /// `err_cmd`. `--follow` shows the logs of running attempts as they grow; else the log of an attempt is shown once the
+    /// attempt has ended.
     Logs(Logs),
     /// Wait until a job has ended
     ///
@@ -225,6 +226,11 @@ pub enum Command {
     /// State, counts, failures by cause with the end of the logs, throughput and spec, below 1 MB, without external
     /// links.
     Report(Report),
+    /// Copy files into the store: files and directories, or standard input
+    ///
+    /// Each file appears complete, in the place of an earlier one. From standard input, a tar archive is unpacked into a
+    /// folder. Output folders of pipelines and Drover's own records are refused.
+    Put(Put),
     /// Read every byte of the stored outputs, and report the work that a run would repeat
     ///
     /// Exits with 1 if a file is missing or damaged. Changes nothing.

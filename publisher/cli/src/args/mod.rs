@@ -24,7 +24,7 @@ pub use pipelines::{
 };
 pub use run::{Engine, Retry, Run};
 pub use spec::{Completions, Import, Man, Manifest, PachydermFiles, Plan, Sources, Validate};
-pub use store::{Du, Gc, Redo, StoreRetention, Verify};
+pub use store::{Du, Gc, Put, Redo, StoreRetention, Verify};
 pub use values::{
     ApiTokens, DatumChoice, Format, Http, InputOverride, Rows, api_tokens, trace_parent,
 };

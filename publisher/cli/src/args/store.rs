@@ -1,8 +1,31 @@
 //! Commands about stored work.
 
+use std::path::PathBuf;
+
 use drover_shared::glob::Glob;
 use drover_shared::id::PipelineName;
 use drover_shared::pipeline::Retention;
+
+const PUT_EXAMPLES: &str = "\
+Examples:
+  drover put books/ alice.txt emma.txt               files into a folder of the store
+  drover put books/ library                          all files below a directory
+  drover put books/alice.txt < alice.txt             one file from standard input
+  tar -C library -c . | drover put books/            many files from standard input
+  tar -C library -c . | kubectl exec -i deployment/drover-service -- /drover put books/";
+
+/// Copies files into the store.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = PUT_EXAMPLES)]
+pub struct Put {
+    /// The place in the store: a folder with a slash at the end, or one file
+    #[arg(value_name = "PATH")]
+    pub to: String,
+
+    /// Files and directories; without any, standard input: a tar archive for a folder, else the content of the file
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
 
 /// Reads all stored outputs.
 #[derive(Clone, Debug, clap::Args)]

@@ -106,6 +106,14 @@ pub(crate) enum UsageError {
         /// Description of the obstacle, and how to solve it.
         problem: String,
     },
+    /// A place or file that `put` does not take.
+    #[error("{place} {problem}")]
+    Place {
+        /// The place.
+        place: String,
+        /// Description of the problem, and the way out.
+        problem: String,
+    },
     /// An invalid or unreadable token.
     #[error("{place}: {problem}")]
     Token {
@@ -127,6 +135,7 @@ impl UsageError {
             | Self::Override { .. }
             | Self::BucketAlone
             | Self::NoBroker
+            | Self::Place { .. }
             | Self::Token { .. } => "usage",
             Self::NoJobOf(_) => "pipeline",
             Self::Unfit { .. } => "broker",

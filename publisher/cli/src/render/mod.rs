@@ -24,6 +24,7 @@ pub use store::collection::{collection_json, collections};
 pub use store::usage::{usage_by_job, usage_by_pipeline, usage_json};
 pub use store::verification::verification;
 pub use terminal::console::{Console, LineWriter, OutputError};
+pub(crate) use terminal::number::bytes;
 pub use terminal::number::{count, counted};
 pub use terminal::palette::Palette;
 pub use terminal::table::Table;

@@ -78,7 +78,7 @@ pub(super) fn owner_and_kind(path: &str) -> (FileOwner, FileKind) {
 pub(super) fn kind_in_job(path: &str) -> FileKind {
     match split(path).0 {
         "staged" => FileKind::Outputs,
-        "logs" => FileKind::Logs,
+        "logs" | "live" => FileKind::Logs,
         "manifest" | "expanded" => FileKind::Manifests,
         "results" | "commits" => FileKind::Verdicts,
         _ => FileKind::Records,

@@ -200,7 +200,7 @@ fn seconds(note: &[u8]) -> f64 {
 }
 
 /// The part of each file name after the datum's index.
-fn named_for(index: u64, names: &[String]) -> impl Iterator<Item = &str> {
+pub(super) fn named_for(index: u64, names: &[String]) -> impl Iterator<Item = &str> {
     let prefix = format!("{index:020}.");
     names
         .iter()

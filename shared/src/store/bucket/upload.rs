@@ -45,6 +45,17 @@ impl Bucket {
     }
 
     async fn adopt(&self, from: &Path, key: &StoreKey) -> Result<(), StoreError> {
+        self.upload(from, key).await?;
+        let removed = tokio::fs::remove_file(from).await;
+        removed.map_err(|error| local(key, error))
+    }
+
+    /// Copies the file to `key`.
+    pub(in crate::store) async fn upload(
+        &self,
+        from: &Path,
+        key: &StoreKey,
+    ) -> Result<(), StoreError> {
         let local = |error| local(key, error);
         let size = tokio::fs::metadata(from).await.map_err(local)?.len();
         if size <= MULTIPART_BYTES {
@@ -54,7 +65,7 @@ impl Bucket {
             self.send_large(&[UploadPiece::File(from)], size, key)
                 .await?;
         }
-        tokio::fs::remove_file(from).await.map_err(local)
+        Ok(())
     }
 
     pub(in crate::store) async fn concat(

@@ -297,6 +297,18 @@ impl Folder {
         self.entry(key)
     }
 
+    /// Copies the file to `key`, with the rights of a new file.
+    pub(in crate::store) fn upload(&self, from: &Path, key: &StoreKey) -> Result<(), StoreError> {
+        let copy = || {
+            let mut source = File::open(from)?;
+            let made = self
+                .temp_files
+                .make(|file| io::copy(&mut source, &mut &*file));
+            made?.0.replace(&self.path(key))
+        };
+        copy().map_err(|error| writing(key, error))
+    }
+
     pub(in crate::store) fn link(
         &self,
         from: &StoreKey,

@@ -36,7 +36,8 @@ export function datum(view, id, index) {
     const [asked, job] = await Promise.all([get(path, {}, view.signal), get(`/jobs/${id}`, {}, view.signal)]);
     [it, record] = [asked, job.record];
     const now = `${it.state} ${it.attempts_logged}`;
-    if (now !== logged) await log.end();
+    // The log of a running attempt grows.
+    if (now !== logged || !isFinal(it)) await log.end();
     logged = now;
   });
 }

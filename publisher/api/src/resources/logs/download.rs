@@ -30,8 +30,8 @@ pub(crate) async fn download(
     }: ApiRequest<DatumPath, LogFileQuery>,
 ) -> Result<Response, Error> {
     let mut logs = Vec::new();
-    for (_, key) in log_files(&api, &path, query.attempt).await? {
-        match catalog::open_log(api.ledger().store(), &key).await {
+    for (_, file) in log_files(&api, &path, query.attempt).await? {
+        match catalog::open_log(api.ledger().store(), &file.key).await {
             Err(LogError::Store(StoreError::Missing { .. })) => {}
             opened => logs.push(opened?),
         }

@@ -2,7 +2,8 @@
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
-use drover_shared::store::{StoreError, StoreKey};
+use drover_shared::ledger::{LiveLog, LogFile};
+use drover_shared::store::StoreError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::task::spawn_blocking;
@@ -72,19 +73,43 @@ pub(crate) async fn list(
         offset: query.offset.unwrap_or(0),
         line: 0,
     };
-    for (attempt, key) in log_files(&api, &path, query.attempt).await? {
-        let log = match catalog::open_log(ledger.store(), &key).await {
+    let files = log_files(&api, &path, query.attempt).await?;
+    for (attempt, file) in &files {
+        let log = match catalog::open_log(ledger.store(), &file.key).await {
             Err(LogError::Store(StoreError::Missing { .. })) => continue,
             opened => opened?,
         };
-        let reading = spawn_blocking(move || collector.take(log, attempt, index));
-        collector = reading
-            .await
-            .map_err(std::io::Error::other)
-            .and_then(|read| read)
-            .map_err(LogError::Io)?;
+        collector = collector.take_all(log, *attempt, index).await?;
+    }
+    for (attempt, log) in growing_logs(&api, &path, query.attempt, &files).await? {
+        let log = std::io::Cursor::new(log.text);
+        collector = collector.take_all(log, attempt, index).await?;
     }
     Ok(collector.finish())
+}
+
+/// Logs of the attempts that run, after those that have ended.
+async fn growing_logs(
+    api: &Api,
+    &DatumPath { id, index }: &DatumPath,
+    only: Option<u32>,
+    ended: &[(Option<u32>, LogFile)],
+) -> Result<Vec<(Option<u32>, LiveLog)>, Error> {
+    let mut logs = Vec::new();
+    if api.named(id).await?.state.is_final() {
+        return Ok(logs);
+    }
+    api.follow(id).await;
+    for file in api.ledger().live_logs_of(id, index).await? {
+        let attempt = catalog::attempt(&file.name);
+        let has_ended = ended.iter().any(|(_, known)| known.name == file.name);
+        if has_ended || only.is_some() && only != attempt {
+            continue;
+        }
+        let log = api.ledger().live_log(&file.key).await?;
+        logs.extend(log.map(|log| (attempt, log)));
+    }
+    Ok(logs)
 }
 
 /// The log files of a datum, of all attempts or of one.
@@ -92,7 +117,7 @@ pub(super) async fn log_files(
     api: &Api,
     &DatumPath { id, index }: &DatumPath,
     only: Option<u32>,
-) -> Result<Vec<(Option<u32>, StoreKey)>, Error> {
+) -> Result<Vec<(Option<u32>, LogFile)>, Error> {
     let ledger = api.ledger();
     api.named(id).await?;
     let segments = ledger.segments(id).await?;
@@ -100,7 +125,7 @@ pub(super) async fn log_files(
         return Err(no_datum(id, index));
     }
     let files = catalog::logs_of(ledger, id, index).await?.into_iter();
-    let files = files.map(|file| (catalog::attempt(&file.name), file.key));
+    let files = files.map(|file| (catalog::attempt(&file.name), file));
     Ok(files
         .filter(|(attempt, _)| only.is_none() || only == *attempt)
         .collect())
@@ -130,6 +155,18 @@ enum KeptLines {
 }
 
 impl LogCollector {
+    /// Takes the lines of a log, on a thread for blocking work.
+    async fn take_all(
+        self,
+        log: impl std::io::BufRead + Send + 'static,
+        attempt: Option<u32>,
+        index: u64,
+    ) -> Result<Self, Error> {
+        let reading = spawn_blocking(move || self.take(log, attempt, index));
+        let read = reading.await.map_err(std::io::Error::other);
+        Ok(read.and_then(|read| read).map_err(LogError::Io)?)
+    }
+
     fn take(
         mut self,
         log: impl std::io::BufRead,

@@ -1,14 +1,15 @@
 //! `drover logs`: prints the output of a job's commands.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::io::{BufRead, Seek, SeekFrom};
 use std::num::NonZeroU32;
 use std::ops::ControlFlow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use drover_shared::id::JobId;
 use drover_shared::job::FailureGroup;
-use drover_shared::ledger::{Ledger, LogFile, ManifestEntry};
-use drover_shared::store::{Store, StoreKey};
+use drover_shared::ledger::{Ledger, LiveLog, LogFile, ManifestEntry};
+use drover_shared::store::Store;
 use tokio::time::sleep;
 
 use crate::args::{DatumChoice, Format, Logs};
@@ -19,8 +20,11 @@ use drover_core::catalog::{self, LogLine, LogLineJson, LogTail, Origin};
 
 /// Maximum text of a tail in bytes.
 const MAX_TAIL_BYTES: usize = 64 * 1024 * 1024;
-/// Interval at which new logs are polled for.
+/// Interval at which new logs are polled for, in a folder and in a bucket.
 const POLL_INTERVAL: Duration = Duration::from_millis(300);
+const POLL_BUCKET_INTERVAL: Duration = Duration::from_secs(2);
+/// Interval at which workers are told that somebody follows the job.
+const MARK_INTERVAL: Duration = Duration::from_secs(10);
 
 pub(crate) async fn logs(typed: &Logs, context: &Context) -> anyhow::Result<Exit> {
     let ledger = context.ledger().await?;
@@ -33,7 +37,13 @@ pub(crate) async fn logs(typed: &Logs, context: &Context) -> anyhow::Result<Exit
         typed,
         context,
         shown: HashSet::new(),
+        growing: HashMap::new(),
         in_line: false,
+    };
+    let mut follower = Follower::default();
+    let interval = match ledger.store().local_root() {
+        Some(_) => POLL_INTERVAL,
+        None => POLL_BUCKET_INTERVAL,
     };
     loop {
         // The state is read before the logs, so the last pass sees all logs.
@@ -45,7 +55,10 @@ pub(crate) async fn logs(typed: &Logs, context: &Context) -> anyhow::Result<Exit
         if is_final || !typed.follow {
             break;
         }
-        sleep(POLL_INTERVAL).await;
+        follower.mark(&ledger, id, context).await;
+        let index = only.as_ref().map(|entry| entry.datum.index);
+        printer.print_growing(&ledger, id, index).await?;
+        sleep(interval).await;
     }
     if printer.shown.is_empty() {
         for line in empty_log_messages(&ledger, id, only.as_ref()).await? {
@@ -148,11 +161,39 @@ async fn empty_log_messages(
     Ok(messages)
 }
 
+/// Tells workers that somebody follows the job, so that they show growing logs.
+#[derive(Default)]
+struct Follower {
+    marked: Option<Instant>,
+    is_refused: bool,
+}
+
+impl Follower {
+    /// Renews the mark in the store. A store that cannot be written shows finished logs only.
+    async fn mark(&mut self, ledger: &Ledger, job: JobId, context: &Context) {
+        let is_due = |marked: Instant| marked.elapsed() >= MARK_INTERVAL;
+        if self.is_refused || !self.marked.is_none_or(is_due) {
+            return;
+        }
+        self.marked = Some(Instant::now());
+        let mark = jiff::Timestamp::now().to_string();
+        if let Err(error) = ledger.mark_followed(job, &mark).await {
+            self.is_refused = true;
+            context.console.message(format!(
+                "the logs of running attempts are not shown, as workers cannot be asked for them: {error}"
+            ));
+        }
+    }
+}
+
 /// Prints each log once.
 struct Printer<'a> {
     typed: &'a Logs,
     context: &'a Context,
-    shown: HashSet<StoreKey>,
+    /// Names of the finished logs that were printed.
+    shown: HashSet<String>,
+    /// For growing logs by name: the bytes that were printed.
+    growing: HashMap<String, u64>,
     /// True after a part of a line that goes on.
     in_line: bool,
 }
@@ -176,14 +217,76 @@ impl Printer<'_> {
         for shard in ledger.log_shards(id).await? {
             for (index, log) in ledger.logs_of_shard(id, shard).await? {
                 let attempt = catalog::attempt(&log.name);
-                let name = attempt.map_or_else(|| "err".to_owned(), |number| number.to_string());
-                let prefix = self.context.console.out.dim(format!("{index}.{name} | "));
                 let origin = Origin { index, attempt };
+                let prefix = self.prefix(origin);
                 self.print(ledger.store(), log, origin, &prefix, &mut out)
                     .await?;
             }
         }
         Ok(out.finish()?)
+    }
+
+    /// The beginning of each line among the lines of other attempts.
+    fn prefix(&self, Origin { index, attempt }: Origin) -> String {
+        let name = attempt.map_or_else(|| "err".to_owned(), |number| number.to_string());
+        self.context
+            .console
+            .out
+            .dim(format!("{index}.{name} | "))
+            .to_string()
+    }
+
+    /// Prints what was added to the logs of running attempts, of all datums or of one.
+    async fn print_growing(
+        &mut self,
+        ledger: &Ledger,
+        id: JobId,
+        only: Option<u64>,
+    ) -> anyhow::Result<()> {
+        let mut out = self.context.console.data();
+        for (index, log) in ledger.live_logs(id).await? {
+            let origin = Origin {
+                index,
+                attempt: catalog::attempt(&log.name),
+            };
+            let is_other = only.is_some_and(|only| only != index);
+            if is_other || !self.is_wanted(origin) || self.shown.contains(log.key.name()) {
+                continue;
+            }
+            if let Some(live) = ledger.live_log(&log.key).await? {
+                let prefix = match only {
+                    Some(_) => String::new(),
+                    None => self.prefix(origin),
+                };
+                self.print_growth(&live, log.key.name(), origin, &prefix, &mut out)?;
+            }
+        }
+        Ok(out.finish()?)
+    }
+
+    fn print_growth(
+        &mut self,
+        log: &LiveLog,
+        name: &str,
+        origin: Origin,
+        prefix: &str,
+        out: &mut LineWriter,
+    ) -> anyhow::Result<()> {
+        let known = self.growing.insert(name.to_owned(), log.end());
+        let (missed, text) = log.after(known.unwrap_or_default());
+        let most = self.typed.tail.filter(|_| known.is_none());
+        if missed > 0 && most.is_none() {
+            self.context.console.message(format!(
+                "{missed} bytes of datum {} are left out here; `drover logs` without --follow shows them once the attempt has ended",
+                origin.index
+            ));
+        }
+        self.print_lines(text, most, origin, prefix, out)
+    }
+
+    fn is_wanted(&self, origin: Origin) -> bool {
+        let wanted = self.typed.attempt.map(NonZeroU32::get);
+        wanted.is_none() || wanted == origin.attempt
     }
 
     async fn print(
@@ -194,21 +297,36 @@ impl Printer<'_> {
         prefix: &str,
         out: &mut LineWriter,
     ) -> anyhow::Result<()> {
-        let wanted = self.typed.attempt.map(NonZeroU32::get);
-        if self.shown.contains(&log.key) || (wanted.is_some() && wanted != origin.attempt) {
+        if self.shown.contains(log.key.name()) || !self.is_wanted(origin) {
             return Ok(());
         }
-        let opened = catalog::open_log(store, &log.key).await?;
-        let Some(most) = self.typed.tail else {
-            catalog::each_line(opened, |line| {
+        let mut opened = catalog::open_log(store, &log.key).await?;
+        // What was printed while the log grew is its beginning.
+        let printed = self.growing.remove(log.key.name());
+        opened.seek(SeekFrom::Start(printed.unwrap_or_default()))?;
+        let most = self.typed.tail.filter(|_| printed.is_none());
+        self.print_lines(opened, most, origin, prefix, out)?;
+        self.shown.insert(log.key.name().to_owned());
+        Ok(())
+    }
+
+    /// Prints all lines, or the last `most`.
+    fn print_lines(
+        &mut self,
+        text: impl BufRead,
+        most: Option<usize>,
+        origin: Origin,
+        prefix: &str,
+        out: &mut LineWriter,
+    ) -> anyhow::Result<()> {
+        let Some(most) = most else {
+            return catalog::each_line(text, |line| {
                 self.write(line, origin, prefix, out)?;
                 anyhow::Ok(ControlFlow::Continue(()))
-            })?;
-            self.shown.insert(log.key);
-            return Ok(());
+            });
         };
         let mut tail = LogTail::new(most, MAX_TAIL_BYTES);
-        catalog::each_line(opened, |line| {
+        catalog::each_line(text, |line| {
             let size = line.text.len();
             tail.push(line, size);
             anyhow::Ok(ControlFlow::Continue(()))
@@ -216,7 +334,6 @@ impl Printer<'_> {
         for line in tail.finish().0 {
             self.write(line, origin, prefix, out)?;
         }
-        self.shown.insert(log.key);
         Ok(())
     }
 

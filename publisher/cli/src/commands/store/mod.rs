@@ -1,6 +1,8 @@
-//! Commands about stored work: `verify`, `redo`, `gc` and `du`.
+//! Commands about the content of the store: `put`, `verify`, `redo`, `gc` and `du`.
 
+mod archive;
 pub(crate) mod du;
 pub(crate) mod gc;
+pub(crate) mod put;
 pub(crate) mod redo;
 pub(crate) mod verify;
