@@ -10,6 +10,7 @@ pub mod pipeline;
 
 pub mod datum;
 pub mod job;
+pub mod prediction;
 
 pub mod store;
 
@@ -20,6 +21,7 @@ pub mod wire;
 
 pub mod backoff;
 pub mod causes;
+pub mod histogram;
 pub mod names;
 pub mod process;
 pub mod random;

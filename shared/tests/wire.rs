@@ -70,6 +70,7 @@ fn verdict(state: VerdictState, cause: Option<Cause>) -> Verdict {
         },
         started: "2026-11-23T18:31:55.5Z".parse().unwrap(),
         finished: "2026-11-23T18:31:57Z".parse().unwrap(),
+        usage: None,
         taken_from: None,
     }
 }
@@ -448,6 +449,11 @@ fn any_cause() -> impl Strategy<Value = Cause> {
         any_text().prop_map(|message| Cause::Input { message }),
         any_text().prop_map(|message| Cause::Output { message }),
         any::<u32>().prop_map(|times| Cause::WorkerDied { times }),
+        any::<(u64, u64, Option<u64>)>().prop_map(|(bytes, input_bytes, most)| Cause::Memory {
+            bytes,
+            input_bytes,
+            most
+        }),
     ]
 }
 

@@ -10,6 +10,7 @@ mod guards;
 mod history;
 mod measure;
 mod memory;
+mod peaks;
 mod plan;
 mod real;
 
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
     if let Some(exit) = measure::take_over()
         .or_else(floor::take_over)
         .or_else(guards::take_over)
+        .or_else(peaks::take_over)
         .or_else(cluster::take_over)
     {
         return exit;
@@ -59,7 +61,7 @@ fn main() -> ExitCode {
         std::thread::available_parallelism().map_or(0, usize::from)
     ));
     let only = wanted();
-    let parts: [Part; 7] = [
+    let parts: [Part; 8] = [
         ("floor", floor::show),
         ("cluster", cluster::show),
         ("memory", memory::show),
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         ("guards", guards::show),
         ("history", history::show),
         (REAL, real::show),
+        ("peaks", peaks::show),
     ];
     for (name, show) in parts {
         if only == name || only.is_empty() && name != REAL {

@@ -10,6 +10,7 @@ mod jobs;
 mod leaders;
 mod lost_messages;
 mod malformed_messages;
+mod memory;
 mod network;
 mod poison;
 mod queues;

@@ -55,6 +55,7 @@ fn a_job_record_has_the_documented_shape() {
             "finished",
             "datums",
             "stats",
+            "usage",
             "redelivered",
             "duplicates",
         ],
@@ -125,6 +126,7 @@ fn a_list_of_datums_has_the_documented_shape() {
             line,
             &[
                 "index", "datum", "state", "attempts", "worker", "reason", "inputs", "outputs",
+                "usage",
             ],
         );
     }

@@ -14,6 +14,7 @@ mod examples;
 mod file_systems;
 mod growing_logs;
 mod lists;
+mod memory;
 mod monitoring;
 mod notifications;
 mod one_liner;

@@ -1,8 +1,9 @@
 //! The settings of a worker.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU16;
+use std::num::{NonZero, NonZeroU16};
 use std::path::PathBuf;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use drover_shared::id::WorkerId;
@@ -19,6 +20,13 @@ pub struct Settings {
     pub worker: WorkerId,
     /// Datums processed at the same time.
     pub slots: NonZeroU16,
+    /// True if the worker may have a single slot instead, where only that lets commands find their inputs at `/pfs`.
+    pub may_have_one_slot: bool,
+    /// True if other workers may take what the worker hands back.
+    pub is_among_others: bool,
+    /// Bytes of memory that all commands may hold together; by default as many as are available at the start, less a reserve,
+    /// and a command that runs alone may then hold whatever the machine has.
+    pub memory: Option<u64>,
     /// Datums staged ahead of processing, for each slot.
     pub look_ahead: u16,
     /// Additional messages per slot while datums are short; 0 where messages cost nothing.
@@ -59,6 +67,9 @@ impl Settings {
         Self {
             worker,
             slots,
+            may_have_one_slot: false,
+            is_among_others: false,
+            memory: None,
             look_ahead: 2,
             further: 0,
             scratch,
@@ -77,6 +88,12 @@ impl Settings {
             retry_budget: Duration::from_mins(1),
         }
     }
+}
+
+/// One slot for each CPU that the process may use.
+pub fn one_slot_a_cpu() -> NonZeroU16 {
+    let cpus = available_parallelism().map_or(1, NonZero::get);
+    NonZeroU16::new(u16::try_from(cpus).unwrap_or(u16::MAX)).unwrap_or(NonZeroU16::MIN)
 }
 
 /// Prefixes of variables that hold credentials of the broker, the store or the trace collector.

@@ -29,6 +29,8 @@ pub(crate) enum Interruption {
     Draining,
     /// The prefetch shrank before the datum began; the datum is handed back.
     Recalled,
+    /// The datum needs more memory than the worker has, and another worker has more; the datum is handed back.
+    TooLarge,
     /// The job was stopped; the message is acked.
     JobStopped,
     /// The worker ends at once; the broker redelivers the message.

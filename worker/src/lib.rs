@@ -13,6 +13,7 @@ mod flow;
 
 mod context;
 mod jobs;
+mod memory;
 mod metrics;
 mod pace;
 mod reporter;
@@ -22,7 +23,7 @@ mod slots;
 pub mod process;
 pub mod runner;
 
-pub use config::{Settings, inheritable};
+pub use config::{Settings, inheritable, one_slot_a_cpu};
 pub use consume::work;
 pub use error::WorkError;
 pub use jobs::Cancellations;

@@ -5,7 +5,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use drover_shared::datum::{Cause, Verdict, VerdictState};
+use drover_shared::datum::{Cause, ResourceUsage, Verdict, VerdictState};
 use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
@@ -31,6 +31,14 @@ const STAGE: &str = "drover_stage_seconds";
 const EXECUTE: &str = "drover_execute_seconds";
 /// Time to move the output of a datum into the store.
 const UPLOAD: &str = "drover_upload_seconds";
+/// The most memory of a datum's commands.
+pub(crate) const MEMORY: &str = "drover_memory_bytes";
+/// Time of commands on CPUs.
+const CPU: &str = "drover_cpu_milliseconds_total";
+/// Bytes that commands read from disks.
+const DISK_READ: &str = "drover_disk_read_bytes_total";
+/// Bytes that commands wrote to disks.
+const DISK_WRITTEN: &str = "drover_disk_written_bytes_total";
 /// Bytes of the inputs of datums that ran.
 const DOWNLOADED: &str = "drover_downloaded_bytes_total";
 /// Bytes of the outputs of datums that succeeded.
@@ -51,6 +59,17 @@ const QUEUE_LINK: &str = "drover_queue_link";
 pub(crate) const BUCKETS_S: [f64; 12] = [
     0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 30.0, 120.0, 600.0, 1800.0, 3600.0,
 ];
+
+/// Upper bounds of the histogram of memory in bytes: from 16 MiB to 256 GiB.
+pub(crate) const BUCKETS_BYTES: [f64; 15] = {
+    let mut bounds = [16.0 * 1024.0 * 1024.0; 15];
+    let mut at = 1;
+    while at < bounds.len() {
+        bounds[at] = bounds[at - 1] * 2.0;
+        at += 1;
+    }
+    bounds
+};
 
 /// Registers the descriptions of all metrics.
 pub(crate) fn describe() {
@@ -81,6 +100,22 @@ pub(crate) fn describe() {
         UPLOAD,
         Unit::Seconds,
         "time to move the output of a datum into the store"
+    );
+    describe_histogram!(
+        MEMORY,
+        Unit::Bytes,
+        "the most memory that the commands of a datum used at the same time"
+    );
+    describe_counter!(CPU, Unit::Milliseconds, "time of commands on CPUs");
+    describe_counter!(
+        DISK_READ,
+        Unit::Bytes,
+        "bytes that commands read from disks, without cached ones"
+    );
+    describe_counter!(
+        DISK_WRITTEN,
+        Unit::Bytes,
+        "bytes that commands wrote to disks"
     );
     describe_counter!(
         DOWNLOADED,
@@ -190,6 +225,7 @@ pub(crate) fn attempted(failure: Option<&Cause>) {
         Some(Cause::Input { .. }) => "input",
         Some(Cause::Output { .. }) => "output",
         Some(Cause::Undeliverable { .. }) => "undeliverable",
+        Some(Cause::Memory { .. }) => "memory",
         Some(Cause::WorkerDied { .. }) => "worker_died",
     };
     counter!(ATTEMPTS, "outcome" => outcome).increment(1);
@@ -217,6 +253,20 @@ pub(crate) fn ended(verdict: &Verdict, first: bool) {
     histogram!(UPLOAD).record(took.upload_time_s);
     counter!(DOWNLOADED).increment(took.download_bytes);
     counter!(UPLOADED).increment(took.upload_bytes);
+    if let Some(usage) = &verdict.usage {
+        used(usage);
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "an error of one in 2⁵³ bytes does not matter"
+)]
+fn used(usage: &ResourceUsage) {
+    histogram!(MEMORY).record(usage.memory_bytes as f64);
+    counter!(CPU).increment(whole_milliseconds(usage.cpu_time_s.unwrap_or_default()));
+    counter!(DISK_READ).increment(usage.read_bytes);
+    counter!(DISK_WRITTEN).increment(usage.written_bytes);
 }
 
 #[expect(
@@ -226,6 +276,10 @@ pub(crate) fn ended(verdict: &Verdict, first: bool) {
 )]
 fn whole_seconds(seconds: f64) -> u64 {
     seconds.round() as u64
+}
+
+fn whole_milliseconds(seconds: f64) -> u64 {
+    whole_seconds(seconds * 1000.0)
 }
 
 #[cfg(test)]

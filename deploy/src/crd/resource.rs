@@ -37,6 +37,8 @@ use super::{rules, schema};
     printcolumn(name = "Last job", type_ = "string", json_path = ".status.lastJob.state"),
     printcolumn(name = "Completions", type_ = "string", json_path = ".status.lastJob.completions"),
     printcolumn(name = "Status age", type_ = "date", json_path = ".status.observedAt"),
+    printcolumn(name = "Memory peak", type_ = "string", json_path = ".status.lastJob.memoryPeak", priority = 1),
+    printcolumn(name = "Memory limit", type_ = "string", json_path = ".spec.resource_limits.memory", priority = 1),
     printcolumn(name = "Image", type_ = "string", json_path = ".spec.transform.image", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
 )]

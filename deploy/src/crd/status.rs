@@ -49,6 +49,8 @@ pub struct LastJob {
     pub state: String,
     /// Ended datums and all datums that are known, for example `3/10`.
     pub completions: Option<String>,
+    /// The most memory of a datum, for example `412Mi`.
+    pub memory_peak: Option<String>,
     /// Reason of a failed or killed job.
     pub reason: Option<String>,
 }

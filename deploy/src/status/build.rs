@@ -294,8 +294,14 @@ fn last_job(record: &JobRecord) -> LastJob {
             |word| word.as_str().unwrap_or_default().to_owned(),
         ),
         completions: Some(completions(&record.datums)),
+        memory_peak: record.usage.map(|usage| mebibytes(usage.memory_max_bytes)),
         reason: record.reason.clone().map(super::conditions::truncated),
     }
+}
+
+/// Bytes in the notation of Kubernetes, rounded up.
+fn mebibytes(bytes: u64) -> String {
+    format!("{}Mi", bytes.div_ceil(1 << 20))
 }
 
 /// Ended datums of all known datums.

@@ -136,6 +136,7 @@ fn verdict(index: u64, last_line: Option<&str>) -> Verdict {
         stats: StageStats::default(),
         started: Timestamp::now(),
         finished: Timestamp::now(),
+        usage: None,
         taken_from: None,
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::units::DecimalSize;
+
 /// The reason of the last failed attempt of a datum. Failures with equal causes share a line of a summary.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -52,6 +54,16 @@ pub enum Cause {
         /// Why, and the way out.
         message: String,
     },
+    /// The command was ended for want of memory, at its last attempt too.
+    Memory {
+        /// Bytes of memory that the command held when it was ended.
+        bytes: u64,
+        /// Bytes of its inputs.
+        input_bytes: u64,
+        /// Bytes of memory that the largest worker has, if the command had all of its worker's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        most: Option<u64>,
+    },
     /// The worker died repeatedly while running the datum.
     WorkerDied {
         /// How many times.
@@ -84,6 +96,18 @@ impl fmt::Display for Cause {
             | Self::Output { message }
             | Self::Undeliverable { message } => {
                 return out.write_str(message);
+            }
+            Self::Memory {
+                bytes,
+                input_bytes,
+                most,
+            } => {
+                let (bytes, inputs) = (DecimalSize(*bytes), DecimalSize(*input_bytes));
+                write!(out, "needed more than {bytes} of memory; inputs {inputs}")?;
+                return match most {
+                    Some(most) => write!(out, "; the largest worker has {}", DecimalSize(*most)),
+                    None => Ok(()),
+                };
             }
             Self::WorkerDied { times: 1 } => {
                 return out.write_str("worker died once while running it");

@@ -7,6 +7,7 @@ mod identity;
 mod index_ranges;
 mod input;
 mod tree_hash;
+mod usage;
 mod verdict;
 
 pub use crate::store::ContentTag;
@@ -17,4 +18,5 @@ pub use identity::{CodeFile, WorkIdentity};
 pub use index_ranges::IndexRanges;
 pub use input::{Datum, DatumInput, InputKind};
 pub use tree_hash::{TreeHash, short_version};
+pub use usage::{MemoryObserver, ResourceUsage};
 pub use verdict::{DatumState, Output, StageStats, Verdict, VerdictState};

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Cause;
+use super::{Cause, ResourceUsage};
 use crate::id::{DatumId, JobId, WorkerId};
 
 /// The states shown to users.
@@ -74,6 +74,9 @@ pub struct Verdict {
     pub outputs: Vec<Output>,
     /// Bytes and seconds spent.
     pub stats: StageStats,
+    /// Resources that the commands used. Absent in records of older versions, and if no command ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<ResourceUsage>,
     /// The start of staging for the last attempt.
     pub started: Timestamp,
     /// The time of this record.
@@ -85,12 +88,19 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// The verdict of a datum of `job`, copied into a job that does not retry the datum: the copy has empty statistics.
+    /// True if all times are such as a worker may measure.
+    pub fn is_plausible(&self) -> bool {
+        let usage = self.usage.as_ref();
+        self.stats.is_plausible() && usage.is_none_or(ResourceUsage::is_plausible)
+    }
+
+    /// The verdict of a datum of `job`, copied into a job that does not retry the datum: the copy has empty statistics and no usage.
     #[must_use]
     pub fn taken_over(self, job: JobId) -> Self {
         Self {
             taken_from: self.taken_from.or(Some(job)),
             stats: StageStats::default(),
+            usage: None,
             ..self
         }
     }

@@ -174,6 +174,7 @@ fn describe(cause: &Cause) -> (String, &str) {
         Cause::Input { message } => ("input".to_owned(), message),
         Cause::Output { message } => ("output".to_owned(), message),
         Cause::Undeliverable { message } => ("undeliverable".to_owned(), message),
+        Cause::Memory { .. } => ("out of memory".to_owned(), ""),
         Cause::WorkerDied { .. } => (cause.to_string(), ""),
     }
 }

@@ -4,8 +4,10 @@ mod failures;
 mod key;
 mod record;
 mod state;
+mod usage;
 
 pub use failures::{CauseKey, FailureGroup, FailureGroups};
 pub use key::{InvalidJobKey, JobKey};
 pub use record::{Counts, JobRecord};
 pub use state::{InvalidTransition, JobEvent, JobState};
+pub use usage::{ResourceSummary, ResourceTally};

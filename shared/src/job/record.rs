@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::JobState;
+use super::{JobState, ResourceSummary};
 use crate::datum::StageStats;
 use crate::id::{JobId, PipelineName};
 
@@ -33,6 +33,9 @@ pub struct JobRecord {
     pub datums: Counts,
     /// Sums over all datums.
     pub stats: StageStats,
+    /// Resources that the commands used; absent while no datum was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<ResourceSummary>,
     /// Deliveries beyond the first delivery of a message.
     pub redelivered: u64,
     /// Reports without new information.
@@ -52,6 +55,7 @@ impl JobRecord {
             finished: None,
             datums: Counts::default(),
             stats: StageStats::default(),
+            usage: None,
             redelivered: 0,
             duplicates: 0,
         }

@@ -5,6 +5,7 @@
 //! ignore unknown fields, so an older Drover reads the records of a newer one.
 
 mod audit;
+mod capacity;
 mod checksum;
 mod datums;
 mod done;
@@ -20,6 +21,7 @@ mod records;
 mod tests;
 
 pub use audit::AuditEntry;
+pub use capacity::WorkerCapacity;
 pub use datums::{
     Commit, LiveLog, LogFile, ManifestEntry, PastRuns, Redo, Segment, SegmentSets, SetLog,
     SetVerdict,

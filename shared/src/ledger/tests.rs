@@ -77,6 +77,7 @@ fn verdict(index: u64, state: VerdictState) -> Verdict {
         stats: StageStats::default(),
         started: Timestamp::now(),
         finished: Timestamp::now(),
+        usage: None,
         taken_from: None,
     }
 }
@@ -711,10 +712,14 @@ async fn the_time_of_runs_that_were_cut_off_adds_up() {
             .mark_attempt(job, 1, "herd-4.0", &worker())
             .await
             .unwrap();
+        for bytes in [1_000_000_000, 3_000_000_000] {
+            ledger.note_too_little(job, 1, bytes).await.unwrap();
+        }
         let past = ledger.past_runs(job, 1).await.unwrap();
         let expected = PastRuns {
             marked_by: vec![Some(worker())],
             wasted_s: 8.75,
+            too_little: 3_000_000_000,
         };
         assert_eq!(past, expected);
         assert_eq!(ledger.attempt_marks(job, 1).await.unwrap(), 1);

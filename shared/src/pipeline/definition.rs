@@ -24,6 +24,10 @@ pub struct Pipeline {
     pub parallelism: Parallelism,
     /// Attempts in all for each datum; default 3.
     pub datum_tries: NonZeroU32,
+    /// Attempts of a datum that may end for want of memory; default 3.
+    pub memory_tries: NonZeroU32,
+    /// Resources of a datum, as asked for.
+    pub requests: ResourceRequests,
     /// The job is stopped once more datums than this have failed; none by default.
     pub max_failures: Option<FailureLimit>,
     /// True to go on although the first datums of a job all fail for one cause.
@@ -63,6 +67,17 @@ pub enum Parallelism {
     Constant(NonZeroU32),
     /// `max(1, floor(c × nodes))`; the default is a coefficient of 1.
     Coefficient(f64),
+}
+
+/// Resources that a spec asks for, for each datum that runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ResourceRequests {
+    /// Bytes of memory; by default as predicted.
+    pub memory_bytes: Option<u64>,
+    /// CPUs; by default one.
+    pub cpus: Option<f64>,
+    /// Graphics processors.
+    pub gpus: u32,
 }
 
 /// The number of datums that may fail before a job is stopped.

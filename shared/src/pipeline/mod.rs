@@ -28,7 +28,9 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 
-pub use definition::{FailureLimit, OutputConflict, Parallelism, Pipeline, Reprocess, SetRule};
+pub use definition::{
+    FailureLimit, OutputConflict, Parallelism, Pipeline, Reprocess, ResourceRequests, SetRule,
+};
 pub use findings::{Finding, Findings, Severity, count_findings, limit_notes};
 pub use input::{CronInput, Input, PfsInput};
 pub use notify::{Notification, NotifyEvent, Receiver};

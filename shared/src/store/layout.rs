@@ -90,6 +90,16 @@ pub fn recycled() -> StoreKey {
     drover_folder().with("spare")
 }
 
+/// Capacities of the workers of a broker.
+pub fn capacities() -> StoreKey {
+    drover_folder().with("workers")
+}
+
+/// The capacity of a worker.
+pub fn capacity(worker: &WorkerId) -> StoreKey {
+    capacities().with(&format!("{worker}.json"))
+}
+
 /// Lock file for conditional puts; several keys share a file.
 pub fn put_lock(n: u8) -> StoreKey {
     drover_folder().with(&format!("locks/{n}"))
@@ -113,6 +123,11 @@ pub fn pipeline(name: &PipelineName) -> StoreKey {
 /// The done index of a pipeline.
 pub fn done(name: &PipelineName) -> StoreKey {
     pipeline(name).with("done")
+}
+
+/// Needs of the datums of a pipeline, for predictions.
+pub fn usage(name: &PipelineName) -> StoreKey {
+    pipeline(name).with("usage.json")
 }
 
 /// Origins of the files in the output folder.

@@ -21,7 +21,7 @@ impl Report {
     /// True if all numbers are such as a worker reports.
     pub fn is_plausible(&self) -> bool {
         match &self.event {
-            Event::Ended { verdict, .. } => verdict.stats.is_plausible(),
+            Event::Ended { verdict, .. } => verdict.is_plausible(),
             Event::Running { .. }
             | Event::Retrying { .. }
             | Event::Committed { .. }

@@ -129,7 +129,7 @@ fn verdicts() {
     let seeds = parts("/event/verdict");
     fuzz_record(&seeds, layout::commit(job, 7), move |ledger| async move {
         if let Ok(Some(verdict)) = ledger.committed(job, 7).await {
-            let _ = verdict.stats.is_plausible();
+            let _ = verdict.is_plausible();
         }
     });
     fuzz_record(

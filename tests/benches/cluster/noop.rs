@@ -91,6 +91,7 @@ fn ended(job: JobId, datum: &Datum) -> Report {
         stats: StageStats::default(),
         started: now,
         finished: now,
+        usage: None,
         taken_from: None,
     };
     Report {

@@ -32,6 +32,9 @@ use crate::metrics;
 /// How long a message of an unknown job or another store is kept from the other workers, so it does not come back at once.
 const WRONG_STORE_PAUSE: Duration = Duration::from_secs(2);
 
+/// How long a message with a datum that needs a larger worker is kept, so it does not come back at once.
+const TOO_LARGE_PAUSE: Duration = Duration::from_secs(1);
+
 /// Interval between two looks at the claim on a message.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -87,6 +90,10 @@ pub(crate) async fn process_message(
             if interruption == Interruption::Draining {
                 handle.closed.cancelled().await;
             }
+            if interruption == Interruption::TooLarge {
+                let soft = &context.tokens.soft;
+                soft.run_until_cancelled(sleep(TOO_LARGE_PAUSE)).await;
+            }
             (disposition_after(interruption), Ok(()))
         }
         Err(MessageError::Flow(FlowError::Infrastructure(error))) => {
@@ -114,7 +121,9 @@ impl From<FlowError> for MessageError {
 
 fn disposition_after(interruption: Interruption) -> Disposition {
     match interruption {
-        Interruption::Draining | Interruption::Recalled => Disposition::HandBack,
+        Interruption::Draining | Interruption::Recalled | Interruption::TooLarge => {
+            Disposition::HandBack
+        }
         Interruption::JobStopped => Disposition::Ack,
         Interruption::CutShort | Interruption::ClaimLost => Disposition::Silence,
     }
@@ -324,6 +333,7 @@ async fn bring_to_verdict(
         trace: message.trace.clone(),
         deaths: 0,
         wasted_s: 0.0,
+        too_little: 0,
     };
     journey(claimed, permit, context).await
 }

@@ -5,9 +5,10 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use drover_shared::id::PipelineName;
-use drover_shared::ledger::Ledger;
+use drover_shared::ledger::{Ledger, WorkerCapacity};
 use drover_shared::process::Tokens;
 use drover_shared::queue::{Broker, QueueError};
+use drover_shared::units::DecimalSize;
 use futures::FutureExt;
 use futures::future::join_all;
 use tokio::sync::{OnceCell, Semaphore};
@@ -51,7 +52,7 @@ pub async fn work(
 }
 
 async fn prepare(
-    settings: Settings,
+    mut settings: Settings,
     ledger: Ledger,
     broker: Arc<dyn Broker>,
     cancellations: Cancellations,
@@ -66,6 +67,7 @@ async fn prepare(
     let slots = Slots::start(&settings, ledger.store(), &scratch)
         .await
         .map_err(|source| WorkError::Runner { source })?;
+    settings.slots = slots.count();
     Ok(WorkerContext {
         jobs: Jobs::new(&ledger, cancellations, Arc::clone(&scratch), &settings),
         ledger,
@@ -99,11 +101,14 @@ async fn consume_all(
     for pipeline in pipelines {
         subscriptions.push(Subscription::open(pipeline, context).await.map_err(lost)?);
     }
+    tell_capacity(pipelines, context).await;
     context.settings.phase.enter(Phase::Consuming);
     let Settings { worker, slots, .. } = &context.settings;
+    let memory = context.slots.all().memory;
     tracing::info!(
-        "worker {worker} consumes datums of {}; slots: {slots}",
-        listed(pipelines)
+        "worker {worker} consumes datums of {}; slots: {slots}; memory for commands: {}",
+        listed(pipelines),
+        DecimalSize(memory)
     );
     let first_error = FirstError::default();
     let consumers = subscriptions
@@ -113,6 +118,7 @@ async fn consume_all(
         consumed = join_all(consumers) => consumed,
         never = listen_for_control(control_messages, pipelines, context) => match never {},
     };
+    forget_capacity(context).await;
     context.slots.end().await;
     let first_error = first_error
         .lock()
@@ -123,6 +129,33 @@ async fn consume_all(
         .collect::<Result<(), _>>()
         .map_err(lost)
         .and(first_error.map_or(Ok(()), Err))
+}
+
+/// Tells the capacity of the worker to the others, which can then leave large datums to a larger worker.
+async fn tell_capacity(pipelines: &[PipelineName], context: &WorkerContext) {
+    let settings = &context.settings;
+    if !settings.is_among_others {
+        return;
+    }
+    let capacity = WorkerCapacity {
+        worker: settings.worker.clone(),
+        pipelines: pipelines.to_vec(),
+        memory_bytes: context.slots.all().memory,
+    };
+    if let Err(error) = context.ledger.note_capacity(&capacity).await {
+        tracing::warn!("the memory of the worker cannot be told to others: {error}");
+    }
+}
+
+async fn forget_capacity(context: &WorkerContext) {
+    if context.settings.is_among_others
+        && let Err(error) = context
+            .ledger
+            .forget_capacity(&context.settings.worker)
+            .await
+    {
+        tracing::debug!("the note of the worker's memory cannot be removed: {error}");
+    }
 }
 
 fn listed(pipelines: &[PipelineName]) -> String {

@@ -36,6 +36,8 @@ pub(crate) struct ClaimedDatum {
     pub(crate) deaths: u32,
     /// Seconds of earlier runs, cut off with leaving workers.
     pub(crate) wasted_s: f64,
+    /// Bytes of memory that did not suffice on a smaller worker.
+    pub(crate) too_little: u64,
 }
 
 impl ClaimedDatum {

@@ -1,7 +1,5 @@
 //! Commit: writes the verdict into the ledger. The first verdict of a datum is final.
 
-use std::time::Duration;
-
 use drover_shared::datum::{StageStats, Verdict, VerdictState};
 use drover_shared::ledger::{Commit, SetVerdict};
 use drover_shared::store::StoreError;
@@ -11,6 +9,7 @@ use jiff::Timestamp;
 use super::claimed::ClaimedDatum;
 use super::execute::DatumOutcome;
 use super::upload::{UploadedDatum, delete_staged, staged};
+use super::usage::seconds;
 use crate::context::WorkerContext;
 use crate::flow_error::FlowError;
 
@@ -93,14 +92,10 @@ fn verdict(uploaded: UploadedDatum, claimed: &ClaimedDatum, context: &WorkerCont
             upload_time_s: seconds(uploaded.upload_time),
             wasted_time_s: claimed.wasted_s,
         },
+        usage: uploaded.usage,
         outputs,
         started: claimed.started,
         finished: Timestamp::now(),
         taken_from: None,
     }
-}
-
-/// Seconds to the microsecond: short in the ledger, and the same after a round trip.
-fn seconds(time: Duration) -> f64 {
-    (time.as_secs_f64() * 1e6).round() / 1e6
 }

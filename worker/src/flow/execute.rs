@@ -4,26 +4,33 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use drover_shared::backoff::Backoff;
-use drover_shared::datum::Cause;
+use drover_shared::datum::{Cause, ResourceUsage};
 use drover_shared::process::telemetry::TRACE_TARGET;
 use drover_shared::wire::Event;
 use jiff::Timestamp;
-use tracing::Instrument;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use super::claimed::ClaimedDatum;
 use super::collect::{CollectedOutput, collect};
 use super::commit::committed;
 use super::evidence::{AttemptMark, noting_waste};
 use super::live_log::GrowingLog;
+use super::memory::{
+    AfterShortage, AttemptEnd, MemoryTries, check_room, demand, expected_memory, lacked_memory,
+    leave_to_larger,
+};
 use super::order::{CommandRole, order};
 use super::scratch_check::check_scratch;
 use super::stage::{InputCheck, StagedDatum};
+use super::usage::usage_of;
 use crate::context::WorkerContext;
 use crate::flow_error::{FlowError, InfrastructureError, Interruption};
 use crate::jobs::{CodeCheck, CodeMoment};
+use crate::memory::SeenMemory;
 use crate::metrics;
 use crate::runner::{Ending, Execution, Order, RunnerError};
-use crate::slots::SlotLease;
+use crate::slots::{SlotLease, VISIBLE_DEVICES};
 
 /// An attempt shorter than this is not reported as running: nobody could see it, and most datums of a large job are
 /// short.
@@ -42,6 +49,8 @@ pub(super) struct ExecutedDatum {
     pub(super) download_bytes: u64,
     pub(super) download_time: Duration,
     pub(super) process_time: Duration,
+    /// Resources that the commands used; none if no command ran.
+    pub(super) usage: Option<ResourceUsage>,
 }
 
 /// The outcome of a datum.
@@ -65,6 +74,7 @@ impl ExecutedDatum {
             download_bytes: 0,
             download_time: Duration::ZERO,
             process_time: Duration::ZERO,
+            usage: None,
         }
     }
 }
@@ -76,7 +86,14 @@ pub(super) async fn execute(
     context: &WorkerContext,
 ) -> Result<Option<ExecutedDatum>, FlowError> {
     let claimed = staged.claimed.clone();
-    let lease = context.slots.lease(claimed.suspicion().share());
+    check_room(&claimed, staged.bytes, context).await?;
+    let memory = MemoryTries::new(
+        expected_memory(&claimed, context).max(claimed.too_little.saturating_mul(2)),
+        context.slots.all().memory,
+        claimed.job.pipeline.memory_tries,
+    );
+    let demanded = demand(&claimed, memory.need(), context);
+    let lease = context.slots.lease(demanded);
     let lease = claimed.recalled.run_until_cancelled(lease);
     let lease = context.unless_interrupted(&claimed.job, lease).await?;
     let lease = lease.ok_or(Interruption::Recalled)?;
@@ -94,6 +111,8 @@ pub(super) async fn execute(
         fresh: true,
         lost_runners: 0,
         process_time: Duration::ZERO,
+        usage: None,
+        memory,
     };
     let attempts = noting_waste(run.all_attempts(), &claimed, context);
     match mark.while_evidence(attempts, &claimed, context).await {
@@ -106,6 +125,7 @@ pub(super) async fn execute(
                 download_bytes,
                 download_time,
                 process_time: run.process_time,
+                usage: run.usage,
             }))
         }
         Err(failure) => {
@@ -125,6 +145,15 @@ struct DatumRun<'a> {
     /// Number of runners that died while running the datum.
     lost_runners: u32,
     process_time: Duration,
+    usage: Option<ResourceUsage>,
+    memory: MemoryTries,
+}
+
+/// A command that ended.
+struct EndedCommand {
+    execution: Execution,
+    /// Bytes of memory that the command held when it was ended for want of memory.
+    lacked: Option<u64>,
 }
 
 /// A failed attempt.
@@ -138,19 +167,69 @@ impl DatumRun<'_> {
     async fn all_attempts(&mut self) -> Result<(DatumOutcome<CollectedOutput>, u32), FlowError> {
         let tries = self.staged.claimed.job.pipeline.datum_tries.get();
         let mut delays = Backoff::new();
-        let mut attempt = 1;
+        let (mut attempt, mut failures) = (1, 0);
         loop {
             let FailedAttempt { cause, is_final } = match self.attempt(attempt).await? {
                 Ok(collected) => return Ok((DatumOutcome::Success(collected), attempt)),
                 Err(failed) => failed,
             };
-            if is_final || attempt >= tries {
+            let lacked = match cause {
+                Cause::Memory { bytes, .. } => Some(self.memory.after(bytes)),
+                _ => None,
+            };
+            failures += u32::from(lacked.is_none());
+            let is_over = match lacked {
+                Some(after) => after != AfterShortage::Again,
+                None => is_final || failures >= tries,
+            };
+            if is_over {
+                let cause = self.with_reason(cause, lacked).await?;
                 return Ok((self.rescue(cause, attempt).await?, attempt));
             }
             self.report_retry(attempt).await?;
-            self.pause(delays.next().unwrap_or_default()).await?;
+            match lacked {
+                Some(_) => self.lease_again().await?,
+                None => self.pause(delays.next().unwrap_or_default()).await?,
+            }
             attempt += 1;
         }
+    }
+
+    /// The cause, with the memory of the largest worker if the command had all of its own. An error hands the datum to a
+    /// larger worker.
+    async fn with_reason(
+        &self,
+        cause: Cause,
+        lacked: Option<AfterShortage>,
+    ) -> Result<Cause, FlowError> {
+        let Cause::Memory {
+            bytes, input_bytes, ..
+        } = cause
+        else {
+            return Ok(cause);
+        };
+        let most = match lacked {
+            Some(AfterShortage::TooLarge) => {
+                Some(leave_to_larger(&self.staged.claimed, bytes, self.context).await?)
+            }
+            _ => None,
+        };
+        Ok(Cause::Memory {
+            bytes,
+            input_bytes,
+            most,
+        })
+    }
+
+    /// Gives the slot back, and waits for another one with the memory for the next attempt.
+    async fn lease_again(&mut self) -> Result<(), FlowError> {
+        let claimed = &self.staged.claimed;
+        self.lease.give_back();
+        self.fresh = true;
+        let demanded = demand(claimed, self.memory.need(), self.context);
+        let lease = self.context.slots.lease(demanded);
+        self.lease = self.context.unless_interrupted(&claimed.job, lease).await?;
+        Ok(())
     }
 
     /// Waits before the next attempt. Other datums may use the slot meanwhile.
@@ -214,9 +293,9 @@ impl DatumRun<'_> {
     }
 
     async fn run_and_collect(&mut self, attempt: u32) -> Result<CollectedOutput, FlowError> {
-        let execution = self.command(CommandRole::Attempt(attempt)).await?;
-        let output = execution.output;
-        self.judge(CommandRole::Attempt(attempt), execution)?;
+        let ended = self.command(CommandRole::Attempt(attempt)).await?;
+        let output = ended.execution.output;
+        self.judge(CommandRole::Attempt(attempt), ended)?;
         if !output {
             return Ok(CollectedOutput::default()); // saves the walk; many commands write nothing
         }
@@ -241,8 +320,8 @@ impl DatumRun<'_> {
             return Ok(DatumOutcome::Failed(cause));
         }
         let role = CommandRole::Rescue(attempts);
-        let execution = self.command(role).await;
-        match execution.and_then(|execution| self.judge(role, execution)) {
+        let ended = self.command(role).await;
+        match ended.and_then(|ended| self.judge(role, ended)) {
             Ok(()) => Ok(DatumOutcome::Recovered(cause)),
             Err(FlowError::Datum(_)) => Ok(DatumOutcome::Failed(cause)),
             Err(failure) => Err(failure),
@@ -250,30 +329,79 @@ impl DatumRun<'_> {
     }
 
     /// Runs a command to its end, in a span of its own, and stores the log.
-    async fn command(&mut self, role: CommandRole) -> Result<Execution, FlowError> {
-        let span = tracing::info_span!(target: TRACE_TARGET, "command", role = ?role);
+    async fn command(&mut self, role: CommandRole) -> Result<EndedCommand, FlowError> {
+        let span = tracing::info_span!(
+            target: TRACE_TARGET, "command",
+            role = ?role, memory_bytes = Empty, cpu_time_s = Empty
+        );
         self.traced_command(role).instrument(span).await
     }
 
-    async fn traced_command(&mut self, role: CommandRole) -> Result<Execution, FlowError> {
+    async fn traced_command(&mut self, role: CommandRole) -> Result<EndedCommand, FlowError> {
         let begun = Instant::now();
         let runner = self
             .lease
             .runner()
             .await
             .map_err(InfrastructureError::Runner)?;
-        let order = order(role, self.staged, self.fresh, runner, self.context);
+        let mut order = order(role, self.staged, self.fresh, runner, self.context);
+        order.memory_limit = self.lease.memory_limit();
+        if !self.lease.devices().is_empty() {
+            let devices = self.lease.devices().join(",");
+            order.env.insert(VISIBLE_DEVICES.to_owned(), devices);
+        }
         let log = GrowingLog::of(&self.staged.claimed, role, &order, self.context);
         let executed = self.watched(&order, role, &log).await;
         self.process_time += match &executed {
-            Ok(execution) => execution.process_time,
+            Ok((execution, _)) => execution.process_time,
             Err(_) => begun.elapsed(),
         };
-        if let Ok(execution) = &executed {
+        if let Ok((execution, _)) = &executed {
             self.keep_log(&order.log, role, execution).await;
         }
         log.hide().await;
-        executed
+        let (execution, seen) = executed?;
+        let memory = self.count_usage(&execution, seen);
+        let end = AttemptEnd {
+            execution: &execution,
+            seen,
+            memory,
+            is_accepted: self.is_accepted(&execution.ending),
+        };
+        let slots = &self.context.slots;
+        let lacked = lacked_memory(end, || slots.kernel_killed_since(begun));
+        Ok(EndedCommand { execution, lacked })
+    }
+
+    /// True if the command succeeded by its exit code.
+    fn is_accepted(&self, ending: &Ending) -> bool {
+        let accepted = &self
+            .staged
+            .claimed
+            .job
+            .pipeline
+            .transform
+            .accept_return_code;
+        match ending {
+            Ending::Exited(code) => *code == 0 || accepted.contains(code),
+            Ending::Asked => true,
+            _ => false,
+        }
+    }
+
+    /// Adds the resources that a command used to those of the datum, and notes them in the trace. Returns the bytes of memory
+    /// that the command used.
+    fn count_usage(&mut self, execution: &Execution, seen: SeenMemory) -> u64 {
+        let Some(usage) = usage_of(&execution.cost, seen.peak) else {
+            return 0;
+        };
+        let span = Span::current();
+        span.record("memory_bytes", usage.memory_bytes);
+        if let Some(time) = usage.cpu_time_s {
+            span.record("cpu_time_s", time);
+        }
+        self.usage = Some(self.usage.map_or(usage, |earlier| earlier.and(usage)));
+        usage.memory_bytes
     }
 
     /// Runs an order, and reports it as running if it takes long enough.
@@ -282,21 +410,23 @@ impl DatumRun<'_> {
         order: &Order,
         role: CommandRole,
         log: &GrowingLog,
-    ) -> Result<Execution, FlowError> {
+    ) -> Result<(Execution, SeenMemory), FlowError> {
         let Self {
             staged,
             context,
             lease,
             fresh,
+            memory,
             ..
         } = self;
         let claimed = &staged.claimed;
+        let need = memory.need();
         let since = Timestamp::now();
         *fresh = false;
         let executed = tokio::select! {
             biased;
             () = context.tokens.hard.cancelled() => None,
-            executed = lease.run(order, &claimed.job.stopped) => Some(executed),
+            executed = lease.run(order, need, &claimed.job.stopped) => Some(executed),
             never = report_when_long(claimed, context, role, since) => match never {},
             never = log.show() => match never {},
         };
@@ -305,7 +435,7 @@ impl DatumRun<'_> {
                 self.lease.discard();
                 Err(FlowError::Interrupted(Interruption::CutShort))
             }
-            Some(Ok(execution)) => Ok(execution),
+            Some(Ok(executed)) => Ok(executed),
             Some(Err(error)) => {
                 self.fresh = true;
                 Err(self.blame(error))
@@ -329,18 +459,25 @@ impl DatumRun<'_> {
     }
 
     /// The result of a command that has ended: success, or the failure that follows.
-    fn judge(&self, role: CommandRole, execution: Execution) -> Result<(), FlowError> {
+    fn judge(&self, role: CommandRole, ended: EndedCommand) -> Result<(), FlowError> {
+        if let Some(bytes) = ended.lacked {
+            return Err(FlowError::Datum(Cause::Memory {
+                bytes,
+                input_bytes: self.staged.bytes,
+                most: None,
+            }));
+        }
         let transform = &self.staged.claimed.job.pipeline.transform;
-        let accepted = |code| code == 0 || transform.accept_return_code.contains(&code);
-        let last_line = execution.last_line;
-        Err(FlowError::Datum(match execution.ending {
+        let is_accepted = self.is_accepted(&ended.execution.ending);
+        let last_line = ended.execution.last_line;
+        Err(FlowError::Datum(match ended.execution.ending {
             Ending::Asked => return Ok(()),
             Ending::GaveUp(message) => Cause::GaveUp { message },
-            Ending::Exited(code) if accepted(code) && role.stays(transform) => Cause::Exit {
+            Ending::Exited(code) if is_accepted && role.stays(transform) => Cause::Exit {
                 code,
                 last_line: PREMATURE.to_owned(),
             },
-            Ending::Exited(code) if accepted(code) => return Ok(()),
+            Ending::Exited(_) if is_accepted => return Ok(()),
             Ending::Exited(code) => Cause::Exit { code, last_line },
             Ending::Signaled(signal) => Cause::Signal { signal, last_line },
             Ending::TimedOut => Cause::Timeout { last_line },

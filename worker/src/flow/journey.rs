@@ -42,6 +42,7 @@ pub(crate) async fn journey(
     drop(permit);
     let CommittedDatum { verdict, first } = ended;
     metrics::ended(&verdict, first);
+    claimed.job.learn(&verdict);
     tracing::debug!(
         first,
         "datum {} ended: {:?}",
@@ -77,13 +78,13 @@ async fn process(
     let executed = match staging.await {
         Ok(staged) => {
             let executing = execute(staged, context);
-            let executed = executing
-                .instrument(info_span!(target: TRACE_TARGET, "process"))
-                .await?;
-            let Some(executed) = executed else {
-                return Ok(None);
-            };
-            executed
+            let executing = executing.instrument(info_span!(target: TRACE_TARGET, "process"));
+            match executing.await {
+                Ok(Some(executed)) => executed,
+                Ok(None) => return Ok(None),
+                Err(FlowError::Datum(cause)) => ExecutedDatum::never(cause),
+                Err(failure) => return Err(failure),
+            }
         }
         Err(FlowError::Datum(cause)) => ExecutedDatum::never(cause),
         Err(failure) => return Err(failure),

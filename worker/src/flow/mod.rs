@@ -11,12 +11,14 @@ mod evidence;
 mod execute;
 mod journey;
 mod live_log;
+mod memory;
 mod order;
 mod placeholders;
 mod scratch_check;
 mod set_commits;
 mod stage;
 mod upload;
+mod usage;
 
 pub(crate) use claimed::ClaimedDatum;
 pub(crate) use journey::journey;

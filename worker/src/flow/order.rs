@@ -108,6 +108,7 @@ pub(super) fn order(
         timeout,
         grace: settings.term_grace,
         batch,
+        memory_limit: None,
         log: context.scratch.log(&role.log_name(&staged.claimed)),
     }
 }

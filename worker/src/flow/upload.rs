@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use drover_shared::causes::with_causes;
-use drover_shared::datum::{Cause, Output};
+use drover_shared::datum::{Cause, Output, ResourceUsage};
 use drover_shared::store::{Entry, Store, StoreError, StoreKey, layout};
 
 use super::claimed::ClaimedDatum;
@@ -24,6 +24,7 @@ pub(super) struct UploadedDatum {
     pub(super) download_time: Duration,
     pub(super) process_time: Duration,
     pub(super) upload_time: Duration,
+    pub(super) usage: Option<ResourceUsage>,
 }
 
 /// Moves the collected files into the store.
@@ -68,6 +69,7 @@ pub(super) async fn upload(
         download_time: executed.download_time,
         process_time: executed.process_time,
         upload_time: begun.elapsed(),
+        usage: executed.usage,
     })
 }
 

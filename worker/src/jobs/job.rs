@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError};
 
-use drover_shared::datum::DatumInput;
+use drover_shared::datum::{DatumInput, Verdict};
 use drover_shared::glob::Glob;
-use drover_shared::id::{JobId, PipelineName, WorkerId};
+use drover_shared::id::{DatumId, JobId, PipelineName, WorkerId};
 use drover_shared::job::JobKey;
 use drover_shared::ledger::Ledger;
 use drover_shared::pipeline::{self, Findings, PfsInput, Pipeline, Transform};
+use drover_shared::prediction::{Prediction, UsageModel};
 use drover_shared::store::{Repos, Store, StoreError, StoreKey};
 use drover_shared::wire::{Authenticity, authenticity};
 use tokio::sync::Mutex;
@@ -48,6 +49,8 @@ pub(crate) struct Job {
     /// Whether somebody follows the logs.
     pub(crate) followers: FollowWatch,
     leaves: HashMap<u16, InputLeaf>,
+    /// Needs of the pipeline's datums, with the datums that ended here.
+    usage: StdMutex<UsageModel>,
 }
 
 /// A job that was stopped from elsewhere.
@@ -118,6 +121,20 @@ impl Job {
     /// The `pfs` input that a datum's input belongs to; none if the spec has no such input.
     pub(crate) fn leaf(&self, input: &DatumInput) -> Option<&InputLeaf> {
         self.leaves.get(&input.leaf)
+    }
+
+    /// The expected needs of a datum with inputs of `size` bytes.
+    pub(crate) fn predict(&self, datum: DatumId, size: u64) -> Option<Prediction> {
+        self.usage().predict(datum, size)
+    }
+
+    /// Learns from a datum that ended here.
+    pub(crate) fn learn(&self, verdict: &Verdict) {
+        self.usage().learn(verdict);
+    }
+
+    fn usage(&self) -> MutexGuard<'_, UsageModel> {
+        self.usage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -269,8 +286,18 @@ impl Jobs {
             stopped,
             followers: FollowWatch::default(),
             leaves,
+            usage: self.usage(&pipeline.name).await.into(),
             pipeline,
             key,
+        })
+    }
+
+    /// Needs of a pipeline's datums in earlier jobs; nothing if the record cannot be read.
+    async fn usage(&self, pipeline: &PipelineName) -> UsageModel {
+        let read = self.ledger.usage_model(pipeline).await;
+        read.unwrap_or_else(|error| {
+            tracing::debug!("what the datums of {pipeline} needed cannot be read: {error}");
+            UsageModel::default()
         })
     }
 

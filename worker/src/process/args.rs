@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use clap::{Parser, ValueEnum};
 use drover_shared::id::PipelineName;
 use drover_shared::process::{describe_build, telemetry};
 use drover_shared::queue::rabbitmq::BrokerUrl;
-use drover_shared::units::duration;
+use drover_shared::units::{duration, size};
 
 use crate::process::exit::Exit;
 use crate::runner::{CommandLimits, SandboxMode};
@@ -85,17 +86,22 @@ pub struct Args {
     #[arg(long, env = "DROVER_CONNECT_TIMEOUT", value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub connect_timeout: Duration,
 
-    /// Datums that run at the same time, 1 to 65535
+    /// Datums that run at the same time, as far as memory lets them: 1 to 65535, or `auto` for one a CPU
     ///
-    /// With more than one, commands find their inputs at `/pfs` only if the kernel allows mount namespaces.
+    /// With more than one, commands find their inputs at `/pfs` only if the kernel allows mount namespaces; `auto` is one
+    /// where it does not.
     #[arg(
         long,
         env = "DROVER_SLOTS",
-        value_name = "N",
-        default_value = "1",
+        value_name = "N|auto",
+        default_value = "auto",
         help_heading = "Running"
     )]
-    pub slots: NonZeroU16,
+    pub slots: SlotCount,
+
+    /// Memory that all commands may use together, for example 12G [default: what is available at the start, less a reserve]
+    #[arg(long, env = "DROVER_MEMORY", value_name = "SIZE", value_parser = size, help_heading = "Running")]
+    pub memory: Option<u64>,
 
     /// Datums staged ahead of processing for each slot, 0 to 65535
     ///
@@ -223,6 +229,29 @@ pub struct Args {
     pub namespace: Option<String>,
 }
 
+/// The number of datums that run at the same time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SlotCount {
+    /// A slot for each CPU, or a single slot where commands find their inputs at `/pfs` only so.
+    Auto,
+    /// So many.
+    Fixed(NonZeroU16),
+}
+
+impl FromStr for SlotCount {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            number => number
+                .parse()
+                .map(Self::Fixed)
+                .map_err(|_| "give a number from 1 to 65535, or auto"),
+        }
+    }
+}
+
 /// The format of log events.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 pub enum LogFormat {
@@ -310,6 +339,8 @@ mod tests {
         let rows = [
             ("--pipeline p --broker x --slots 0", "--slots"),
             ("--pipeline p --broker x --slots 70000", "--slots"),
+            ("--pipeline p --broker x --slots many", "or auto"),
+            ("--pipeline p --broker x --memory 12", "12G"),
             ("--pipeline p --broker x --look-ahead=-1", "--look-ahead"),
             ("--pipeline p --broker x --grace 25", "25s, 5m, 1h30m"),
             ("--pipeline p --broker x --sandbox chroot", "namespaces"),

@@ -9,9 +9,9 @@ use drover_shared::id::{PipelineName, WorkerId};
 use drover_shared::queue::rabbitmq::Address;
 use drover_shared::store::{Location, Store};
 
-use crate::config::Settings;
+use crate::config::{Settings, one_slot_a_cpu};
 use crate::consume::FURTHER;
-use crate::process::args::Args;
+use crate::process::args::{Args, SlotCount};
 use crate::runner::CommandLimits;
 use crate::slots::scratch_for;
 
@@ -44,7 +44,15 @@ impl WorkerRequest {
             (store, broker) => return Err(store.err().into_iter().chain(broker.err()).collect()),
         };
         let name = args.name.as_deref().or(args.pod.as_deref()).unwrap_or(host);
+        let (slots, may_have_one_slot) = match args.slots {
+            SlotCount::Auto => (one_slot_a_cpu(), true),
+            SlotCount::Fixed(slots) => (slots, false),
+        };
+        let defaults = Settings::new(WorkerId::generate(name), slots, PathBuf::new());
         let settings = Settings {
+            may_have_one_slot,
+            is_among_others: true,
+            memory: args.memory,
             look_ahead: args.look_ahead,
             further: if args.look_ahead == 0 { 0 } else { FURTHER },
             sandbox: args.sandbox,
@@ -57,7 +65,7 @@ impl WorkerRequest {
             hidden: credentials.into_iter().collect(),
             pod: args.pod.clone(),
             namespace: args.namespace,
-            ..Settings::new(WorkerId::generate(name), args.slots, PathBuf::new())
+            ..defaults
         };
         Ok(Self {
             pipelines: BTreeSet::from_iter(args.pipelines).into_iter().collect(),

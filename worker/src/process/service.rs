@@ -121,7 +121,10 @@ async fn answer(
 async fn listen_on(address: SocketAddr) -> anyhow::Result<(Probe, MetricsExporter)> {
     let bound = async {
         let probe = Probe::bind(address).await?;
-        let exporter = MetricsExporter::install(&metrics::BUCKETS_S, &[])?;
+        let exporter = MetricsExporter::install(
+            &metrics::BUCKETS_S,
+            &[(metrics::MEMORY, &metrics::BUCKETS_BYTES)],
+        )?;
         let address = probe.address()?;
         anyhow::Ok((probe, exporter, address))
     };

@@ -21,6 +21,32 @@ pub struct Execution {
     pub log_trouble: Option<String>,
     /// From exec to the end of the command.
     pub process_time: Duration,
+    /// Resources that the command used.
+    pub cost: CommandCost,
+}
+
+/// Resources that a command used, as the runner sees them.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct CommandCost {
+    /// Resources of the processes that have ended; `None` for a command that stays loaded.
+    pub ended: Option<EndedProcesses>,
+    /// The most memory of the slot's control group, in bytes; `None` without such a group.
+    pub group_memory: Option<u64>,
+    /// Processes of the slot's control group that the kernel killed for want of memory.
+    pub kills: u64,
+}
+
+/// Resources that processes used until their end.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct EndedProcesses {
+    /// The most resident memory of one of them, in bytes.
+    pub memory: u64,
+    /// Time on a CPU.
+    pub cpu_time: Duration,
+    /// Bytes read from disks.
+    pub read: u64,
+    /// Bytes written to disks.
+    pub written: u64,
 }
 
 /// The ways a command can end.

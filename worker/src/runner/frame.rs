@@ -26,6 +26,8 @@ pub(super) enum RunnerRequest<'a> {
     Run(Cow<'a, Order>),
     /// End the running command: TERM, grace, KILL. Ignored when no command runs.
     Cancel,
+    /// End the running command at once. Ignored when no command runs.
+    Kill,
 }
 
 /// Messages from the runner to the worker.
@@ -42,6 +44,8 @@ pub(super) enum RunnerResponse {
         protection: Protection,
         /// Entries of `tmp` that belong to the machine.
         kept: Vec<PathBuf>,
+        /// The directories of the slot's control group.
+        group: Vec<PathBuf>,
     },
     /// Answer to `Setup`: the sandbox cannot be set up, for the reason.
     Refused(String),
@@ -147,6 +151,7 @@ mod fuzz {
             timeout: Some(Duration::from_secs(9)),
             grace: Duration::ZERO,
             batch: None,
+            memory_limit: None,
             log: "/scratch/log".into(),
         }
     }

@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 use super::filesystem::{EMPTY, NEXT_DATUM_DIRECTORY, link_files};
 use super::frame::{self, RunnerRequest, RunnerResponse};
 use super::{
-    Execution, HIDDEN_ARGUMENT, Inputs, Mount, MountKind, Order, Protection, RunnerError,
-    RunnerSettings, Sandbox,
+    Execution, GroupUsage, HIDDEN_ARGUMENT, Inputs, Mount, MountKind, Order, Protection,
+    RunnerError, RunnerSettings, Sandbox,
 };
 
 /// How long a runner may take to exit after its pipe was closed.
@@ -36,6 +36,7 @@ pub struct Runner {
     tmp: PathBuf,
     /// Entries of `tmp` that belong to the machine.
     kept: Vec<PathBuf>,
+    group: Option<GroupUsage>,
     scratch: PathBuf,
     max_file_mounts: usize,
     datum: Option<Vec<Mount>>,
@@ -79,7 +80,9 @@ impl Runner {
                 tmp,
                 protection,
                 kept,
+                group,
             } => Ok(Ok(Self {
+                group: GroupUsage::find(&group),
                 process,
                 requests,
                 responses,
@@ -128,6 +131,16 @@ impl Runner {
     /// Where commands have private temporary files: `/tmp`, or a directory in scratch.
     pub fn tmp(&self) -> &Path {
         &self.tmp
+    }
+
+    /// The number of the first process of the runner, an ancestor of all others.
+    pub(crate) fn ancestor(&self) -> Option<u32> {
+        self.process.id()
+    }
+
+    /// The memory of the slot's control group, if there is a group that counts memory.
+    pub(crate) fn group(&self) -> Option<&GroupUsage> {
+        self.group.as_ref()
     }
 
     /// The directory where a `datum_batching` command finds `next-datum`, and the value of
@@ -184,6 +197,17 @@ impl Runner {
         order: &Order,
         cancel: &CancellationToken,
     ) -> Result<Execution, RunnerError> {
+        self.run_unless(order, cancel, &CancellationToken::new())
+            .await
+    }
+
+    /// Like [`run`](Self::run); when `kill` is cancelled, the command gets KILL at once.
+    pub(crate) async fn run_unless(
+        &mut self,
+        order: &Order,
+        cancel: &CancellationToken,
+        kill: &CancellationToken,
+    ) -> Result<Execution, RunnerError> {
         if self.busy {
             return Err(RunnerError::Busy);
         }
@@ -193,7 +217,7 @@ impl Runner {
             Inputs::Same => {}
         }
         self.busy = true;
-        let execution = self.exchange(order, cancel).await?;
+        let execution = self.exchange(order, cancel, kill).await?;
         self.busy = false;
         Ok(execution)
     }
@@ -202,6 +226,7 @@ impl Runner {
         &mut self,
         order: &Order,
         cancel: &CancellationToken,
+        kill: &CancellationToken,
     ) -> Result<Execution, RunnerError> {
         if !Arc::ptr_eq(&self.base, &order.base) {
             let base = RunnerRequest::Base(Cow::Borrowed(&order.base));
@@ -215,12 +240,20 @@ impl Runner {
         .await?;
         let ended = answer(&mut self.process, &mut self.responses);
         tokio::pin!(ended);
-        let response = tokio::select! {
-            response = &mut ended => response?,
-            () = cancel.cancelled() => {
-                send(&mut self.requests, &RunnerRequest::Cancel).await?;
-                ended.await?
-            }
+        let (mut is_cancelled, mut is_killed) = (false, false);
+        let response = loop {
+            let request = tokio::select! {
+                response = &mut ended => break response?,
+                () = kill.cancelled(), if !is_killed => {
+                    is_killed = true;
+                    RunnerRequest::Kill
+                }
+                () = cancel.cancelled(), if !is_cancelled => {
+                    is_cancelled = true;
+                    RunnerRequest::Cancel
+                }
+            };
+            send(&mut self.requests, &request).await?;
         };
         match response {
             RunnerResponse::Ended(execution) => Ok(*execution),

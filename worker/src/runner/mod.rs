@@ -34,7 +34,7 @@ mod start_error;
 
 pub use entry::take_over;
 pub use error::RunnerError;
-pub use execution::{Ending, Execution};
+pub use execution::{CommandCost, EndedProcesses, Ending, Execution};
 pub use handle::Runner;
 pub use next_datum::NEXT_DATUM;
 pub use order::{Inputs, Mount, MountKind, Order};
@@ -42,6 +42,7 @@ pub use protection::{Hiding, Isolation, Protection};
 pub use settings::{CommandLimits, RunnerSettings, Sandbox, SandboxMode};
 
 pub(crate) use command::USUAL_PATH;
+pub(crate) use control_group::GroupUsage;
 pub(crate) use filesystem::remove_all;
 pub(crate) use identity::home_of_another;
 

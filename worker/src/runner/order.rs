@@ -33,6 +33,8 @@ pub struct Order {
     /// for the datum alone. The runner reuses a running command that was started with the same argv, environment,
     /// input, user and directory.
     pub batch: Option<String>,
+    /// The most memory of the slot's control group while the command runs, in bytes; `None` for no limit.
+    pub memory_limit: Option<u64>,
     /// Log file for the lines of stdout and stderr, created at the first output. The parent directory must exist.
     pub log: PathBuf,
 }

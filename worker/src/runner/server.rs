@@ -14,7 +14,7 @@ use rustix::fs::Mode;
 
 use super::Order;
 use super::command::{Attempt, AttemptOutcome, BatchCommand, IdleEnd};
-use super::control_group::limit_processes;
+use super::control_group::{GroupMeter, limit_processes};
 use super::filesystem::DatumFilesystem;
 use super::frame::{self, RunnerRequest, RunnerResponse};
 use super::identity::identity;
@@ -53,15 +53,16 @@ fn serve_on(mut pipes: WorkerPipes, sandbox: Sandbox, group: &[PathBuf]) -> io::
     };
     match set_up(sandbox, group, &settings) {
         Err(reason) => frame::write(&mut pipes.responses, &RunnerResponse::Refused(reason)),
-        Ok((mut filesystem, spawner)) => {
+        Ok((mut filesystem, spawner, mut meter)) => {
             let ready = RunnerResponse::Ready {
                 pfs: filesystem.pfs().to_owned(),
                 tmp: filesystem.tmp().to_owned(),
                 protection: spawner.protection().clone(),
                 kept: filesystem.host_entries_in_tmp().to_vec(),
+                group: group.to_vec(),
             };
             frame::write(&mut pipes.responses, &ready)?;
-            serve_orders(&mut pipes, &spawner, &mut filesystem, &settings)
+            serve_orders(&mut pipes, &spawner, &mut filesystem, &mut meter, &settings)
         }
     }
 }
@@ -70,12 +71,13 @@ fn set_up(
     sandbox: Sandbox,
     group: &[PathBuf],
     settings: &RunnerSettings,
-) -> Result<(DatumFilesystem, Rc<Spawner>), String> {
+) -> Result<(DatumFilesystem, Rc<Spawner>, Option<GroupMeter>), String> {
     if let Some(bits) = settings.umask {
         rustix::process::umask(Mode::from_bits_truncate(bits));
     }
     // Before anything is mounted over the files of control groups.
     let processes_limited = limit_processes(group, settings.limits.processes);
+    let meter = GroupMeter::open(group);
     if sandbox != Sandbox::Namespaces {
         let own = rustix::process::getpid();
         rustix::process::set_child_subreaper(Some(own))
@@ -96,13 +98,14 @@ fn set_up(
             return Err(format!("the protection is incomplete: {protection}"));
         }
     }
-    Ok((filesystem, Rc::new(spawner)))
+    Ok((filesystem, Rc::new(spawner), meter))
 }
 
 fn serve_orders(
     pipes: &mut WorkerPipes,
     spawner: &Rc<Spawner>,
     filesystem: &mut DatumFilesystem,
+    meter: &mut Option<GroupMeter>,
     settings: &RunnerSettings,
 ) -> io::Result<()> {
     let mut batch_command = None;
@@ -117,9 +120,12 @@ fn serve_orders(
                 base = Arc::new(other.into_owned());
                 continue;
             }
-            RunnerRequest::Cancel => continue, // it came too late: that command has ended
+            RunnerRequest::Cancel | RunnerRequest::Kill => continue, // it came too late: that command has ended
             RunnerRequest::Setup(_) => return Err(io::ErrorKind::InvalidData.into()),
         };
+        if let Some(meter) = meter {
+            meter.begin(order.memory_limit);
+        }
         match attempt(
             &order,
             spawner,
@@ -128,7 +134,12 @@ fn serve_orders(
             pipes,
             settings.log_limit,
         )? {
-            AttemptOutcome::Ended(execution) => {
+            AttemptOutcome::Ended(mut execution) => {
+                if let Some(meter) = meter {
+                    let reading = meter.end();
+                    execution.cost.group_memory = reading.memory;
+                    execution.cost.kills = reading.kills;
+                }
                 frame::write(
                     &mut pipes.responses,
                     &RunnerResponse::Ended(Box::new(execution)),

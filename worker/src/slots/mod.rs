@@ -1,7 +1,19 @@
-//! The places where commands run, and their common directory.
+//! The slots of a worker, their directories, and the admission of datums to them.
 
+mod admission;
+mod devices;
+mod packing;
 mod pool;
 mod scratch;
+
+pub(crate) use devices::VISIBLE_DEVICES;
+pub(crate) use packing::Demand;
+
+/// The decision of admission, for simulations.
+#[cfg(test)]
+pub(crate) mod simulated {
+    pub(crate) use super::packing::{Waiting, take_next};
+}
 
 pub(crate) use pool::{SlotLease, SlotShare, Slots};
 pub(crate) use scratch::Scratch;

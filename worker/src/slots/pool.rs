@@ -1,8 +1,10 @@
 //! The slots: one runner for each datum that may run at the same time.
 
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use drover_shared::store::{Store, initial_umask, layout};
 use futures::future::join_all;
@@ -11,18 +13,22 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
+use crate::memory::{MachineMemory, MemoryWatch, SeenMemory, WatchedRun};
 use crate::metrics;
 use crate::phase::{WorkerPhase, WorkerProtection};
 use crate::runner::{Execution, Order, Runner, RunnerError, RunnerSettings, Sandbox};
 use crate::slots::Scratch;
+use crate::slots::admission::{Admission, Admitted};
+use crate::slots::devices::devices;
+use crate::slots::packing::Demand;
 
 /// All slots of a worker.
 #[derive(Debug)]
 pub(crate) struct Slots {
-    free: Semaphore,
-    count: u32,
+    admission: Admission,
     idle: Mutex<Vec<Slot>>,
     spares: Option<Spares>,
+    watch: MemoryWatch,
 }
 
 /// The slots of datums that pause between attempts stay theirs, with runner and `/tmp`. Others run in spare slots then.
@@ -44,12 +50,12 @@ struct Slot {
     runner: Option<Runner>,
 }
 
-/// How many slots a datum occupies.
+/// How much of a worker a datum occupies.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum SlotShare {
-    /// One slot.
+    /// The expected needs of the datum.
     One,
-    /// All slots: the datum may have killed a worker, so it runs alone.
+    /// All: the datum may have killed a worker, so it runs alone.
     All,
 }
 
@@ -61,9 +67,12 @@ impl Slots {
         store: &Store,
         scratch: &Scratch,
     ) -> Result<Self, RunnerError> {
-        let count = settings.slots.get();
         let base = runner_settings(settings, store, scratch);
         let runner = Runner::start(&base).await?;
+        let count = match runner.sandbox() {
+            Sandbox::Links => 1,
+            Sandbox::Namespaces | Sandbox::Mounts | Sandbox::Environment => settings.slots.get(),
+        };
         announce(&runner, &settings.phase);
         let spares = Spares::for_slots(&runner, &base, count, scratch);
         // The slot with a runner is the last one, and thereby the first in use.
@@ -79,37 +88,51 @@ impl Slots {
             settings: Arc::new(base),
             runner: Some(runner),
         });
+        let memory = settings.memory.unwrap_or_else(|| {
+            let machine = MachineMemory::read();
+            machine.map_or(u64::MAX, |machine| machine.budget())
+        });
+        let admission = Admission::new(u32::from(count), memory, devices());
+        let told = admission.clone();
+        let on_excess = Box::new(move |excess| told.note_excess(excess));
         metrics::slots(u32::from(count));
         Ok(Self {
             spares,
-            free: Semaphore::new(usize::from(count)),
-            count: u32::from(count),
+            watch: MemoryWatch::begin(settings.memory.unwrap_or(u64::MAX), on_excess),
+            admission,
             idle: Mutex::new(idle),
         })
     }
 
-    /// Acquires a slot, in the order of the requests.
-    pub(crate) async fn lease(&self, share: SlotShare) -> SlotLease<'_> {
-        let permit = self.permit(share).await;
+    /// The number of datums that may run at the same time.
+    pub(crate) fn count(&self) -> NonZeroU16 {
+        let slots = u16::try_from(self.all().slots).unwrap_or(u16::MAX);
+        NonZeroU16::new(slots).unwrap_or(NonZeroU16::MIN)
+    }
+
+    /// All of the worker.
+    pub(crate) fn all(&self) -> Demand {
+        self.admission.all()
+    }
+
+    /// True if the kernel killed any process for want of memory from the moment on, as far as can be seen.
+    pub(crate) fn kernel_killed_since(&self, moment: Instant) -> bool {
+        self.watch.kernel_killed_since(moment)
+    }
+
+    /// Acquires a slot with the demanded part of the worker, as soon as it fits beside the others.
+    pub(crate) async fn lease(&self, demand: Demand) -> SlotLease<'_> {
+        let admitted = self.admission.admit(demand).await;
         let slot = self.lock().pop();
         let slot = slot.or_else(|| Some(self.spares.as_ref()?.slot()));
         metrics::slots_busy(1);
         SlotLease {
             slots: self,
             slot: Some(slot.expect("there are as many slots as permits, or spare ones")),
-            share,
-            permit: Some(permit),
+            demand,
+            admitted: Some(admitted),
             pausing: None,
         }
-    }
-
-    async fn permit(&self, share: SlotShare) -> SemaphorePermit<'_> {
-        let slots = match share {
-            SlotShare::One => 1,
-            SlotShare::All => self.count,
-        };
-        let permit = self.free.acquire_many(slots).await;
-        permit.expect("the semaphore is never closed")
     }
 
     /// Ends all idle runners and waits for their exit.
@@ -159,7 +182,7 @@ fn runner_settings(settings: &Settings, store: &Store, scratch: &Scratch) -> Run
     RunnerSettings {
         program: settings.runner.clone(),
         mode: settings.sandbox,
-        only_slot: settings.slots.get() == 1,
+        only_slot: settings.slots.get() == 1 || settings.may_have_one_slot,
         reachable: store.local_root().into_iter().map(Into::into).collect(),
         hidden: hidden(store, scratch)
             .chain(settings.hidden.iter().cloned())
@@ -206,9 +229,9 @@ pub(crate) struct SlotLease<'a> {
     slots: &'a Slots,
     /// None only while the lease is dropped.
     slot: Option<Slot>,
-    share: SlotShare,
+    demand: Demand,
     /// None while the datum pauses.
-    permit: Option<SemaphorePermit<'a>>,
+    admitted: Option<Admitted>,
     /// Held while the datum pauses.
     pausing: Option<SemaphorePermit<'a>>,
 }
@@ -219,18 +242,44 @@ impl SlotLease<'_> {
     pub(crate) fn pause(&mut self) {
         let spares = self.slots.spares.as_ref();
         self.pausing = spares.and_then(|spares| spares.pausing.try_acquire().ok());
-        if self.pausing.is_some() && self.permit.take().is_some() {
+        if self.pausing.is_some() && self.admitted.take().is_some() {
             metrics::slots_busy(-1);
         }
     }
 
     /// Waits for the turn of a paused datum, which has the same slot as before. Cancel-safe.
     pub(crate) async fn resume(&mut self) {
-        if self.permit.is_none() {
-            self.permit = Some(self.slots.permit(self.share).await);
+        if self.admitted.is_none() {
+            self.admitted = Some(self.slots.admission.admit(self.demand).await);
             metrics::slots_busy(1);
         }
         self.pausing = None;
+    }
+
+    /// Gives the slot back, with its part of the worker. Only another lease runs anything afterwards.
+    pub(crate) fn give_back(&mut self) {
+        self.slots.lock().extend(self.slot.take());
+        if self.admitted.take().is_some() {
+            metrics::slots_busy(-1);
+        }
+    }
+
+    /// The names of the graphics processors that the datum has.
+    pub(crate) fn devices(&self) -> &[String] {
+        self.admitted.as_ref().map_or(&[], Admitted::devices)
+    }
+
+    /// The most memory that the control group of the slot may hold, in bytes: what the others were not promised, and not less
+    /// than twice what the datum was.
+    pub(crate) fn memory_limit(&self) -> Option<u64> {
+        let all = self.slots.all().memory;
+        let unpromised = self.slots.admission.free_memory();
+        let most = self
+            .demand
+            .memory
+            .max(unpromised)
+            .saturating_add(self.demand.memory);
+        (most < all).then_some(most)
     }
 
     /// The slot's runner; a new runner is started if the last runner died.
@@ -245,18 +294,29 @@ impl SlotLease<'_> {
         }
     }
 
-    /// Runs an order. A runner that fails is discarded. If this future is dropped before its end, the runner must be
-    /// [discarded](SlotLease::discard).
+    /// Runs an order, whose command is expected to need `need` bytes of memory. A runner that fails is discarded. If this
+    /// future is dropped before its end, the runner must be [discarded](SlotLease::discard).
     pub(crate) async fn run(
         &mut self,
         order: &Order,
+        need: u64,
         cancel: &CancellationToken,
-    ) -> Result<Execution, RunnerError> {
-        let executed = self.runner().await?.run(order, cancel).await;
-        if executed.is_err() {
-            self.discard();
+    ) -> Result<(Execution, SeenMemory), RunnerError> {
+        let slots = self.slots;
+        let runner = self.runner().await?;
+        let watched = slots.watch.run(runner, need);
+        let executed = match &watched {
+            Some(watched) => runner.run_unless(order, cancel, &watched.kill).await,
+            None => runner.run(order, cancel).await,
+        };
+        let seen = watched.map(WatchedRun::end).unwrap_or_default();
+        match executed {
+            Ok(execution) => Ok((execution, seen)),
+            Err(error) => {
+                self.discard();
+                Err(error)
+            }
         }
-        executed
     }
 
     /// Kills the runner and all its processes.
@@ -291,9 +351,6 @@ impl SlotLease<'_> {
 
 impl Drop for SlotLease<'_> {
     fn drop(&mut self) {
-        self.slots.lock().extend(self.slot.take());
-        if self.permit.is_some() {
-            metrics::slots_busy(-1);
-        }
+        self.give_back();
     }
 }

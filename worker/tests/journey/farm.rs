@@ -201,6 +201,7 @@ impl Farm {
             stats: StageStats::default(),
             started: Timestamp::now(),
             finished: Timestamp::now(),
+            usage: None,
             taken_from: None,
         }
     }

@@ -12,3 +12,4 @@ mod inputs;
 mod logs;
 mod slot;
 mod start;
+mod usage;

@@ -116,6 +116,7 @@ impl Slot {
             timeout: Some(Duration::from_secs(30)),
             grace: Duration::from_secs(5),
             batch: None,
+            memory_limit: None,
             log: self.log(),
         }
     }

@@ -121,6 +121,10 @@ pub struct Explain {
     /// The job: an id, the beginning or end of one, or `last`; or the name of a registered pipeline
     #[arg(value_name = "JOB", default_value = "last")]
     pub job: String,
+
+    /// Explain a datum of the job by its index: the end, the memory, and the expected needs of the next run
+    #[arg(long, value_name = "N")]
+    pub datum: Option<u64>,
 }
 
 /// Names of the datum states in JSON.

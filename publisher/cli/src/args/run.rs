@@ -7,7 +7,7 @@ use std::time::Duration;
 use drover_worker::runner::CommandLimits;
 
 use super::spec::Sources;
-use super::values::{concurrency, duration};
+use super::values::{concurrency, duration, size};
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -75,9 +75,13 @@ pub struct Retry {
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Running")]
 pub struct Engine {
-    /// Datums that run at the same time [default: the spec's `parallelism_spec.constant`, else one a CPU]
+    /// Datums that run at the same time, as far as memory lets them [default: the spec's `parallelism_spec.constant`, else one a CPU]
     #[arg(long, short = 'j', value_name = "N", value_parser = concurrency)]
     pub workers: Option<NonZeroU16>,
+
+    /// Memory that all commands may use together, for example 12G [default: what is available at the start, less a reserve]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub memory: Option<u64>,
 
     /// Datums staged ahead for each worker [default: the spec's `max_queue_size`, else 2]
     #[arg(long, value_name = "N")]

@@ -13,6 +13,7 @@ mod testing;
 pub use jobs::cluster::ClusterView;
 pub use jobs::detail::{SummaryContext, details, state, summary};
 pub use jobs::explain::{ExplainedJob, explain};
+pub use jobs::explain_datum::explain_datum;
 pub use jobs::list::{DatumRow, datum, datums, jobs, plan, plan_total, planned, size};
 pub use jobs::progress::follow;
 pub use jobs::report::{JobReport, report};

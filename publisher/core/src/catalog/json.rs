@@ -1,6 +1,8 @@
 //! The JSON of lists; a contract (`docs/cli.md`). The job record is its own JSON.
 
-use drover_shared::datum::{Datum, DatumInput, DatumState, InputKind, Output, Verdict};
+use drover_shared::datum::{
+    Datum, DatumInput, DatumState, InputKind, Output, ResourceUsage, Verdict,
+};
 use drover_shared::id::{DatumId, WorkerId};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -48,6 +50,9 @@ pub struct DatumJson<O = Output> {
     inputs: Vec<InputJson>,
     /// Output files.
     outputs: Vec<O>,
+    /// Resources that the commands used; absent if no command was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<ResourceUsage>,
 }
 
 impl DatumJson {
@@ -62,6 +67,7 @@ impl DatumJson {
             reason: None,
             inputs: InputJson::all(datum.inputs),
             outputs: Vec::new(),
+            usage: None,
         };
         match verdict {
             None => shown,
@@ -70,6 +76,7 @@ impl DatumJson {
                 worker: Some(verdict.worker),
                 reason: verdict.cause.map(|cause| cause.to_string()),
                 outputs: verdict.outputs.into_iter().map(without_version).collect(),
+                usage: verdict.usage,
                 ..shown
             },
         }
@@ -96,6 +103,7 @@ impl<O> DatumJson<O> {
             reason: self.reason,
             inputs: self.inputs,
             outputs: self.outputs.into_iter().map(tell).collect(),
+            usage: self.usage,
         }
     }
 }
@@ -208,6 +216,7 @@ mod tests {
             stats: StageStats::default(),
             started: Timestamp::UNIX_EPOCH,
             finished: Timestamp::UNIX_EPOCH,
+            usage: None,
             taken_from: None,
         };
         let json =

@@ -1,9 +1,8 @@
 //! Workers inside the process of a leader.
 
-use std::num::{NonZero, NonZeroU16};
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 use drover_shared::id::WorkerId;
@@ -12,7 +11,7 @@ use drover_shared::pipeline::{Parallelism, Pipeline};
 use drover_shared::process::{Tokens, host_name};
 use drover_shared::queue::Broker;
 use drover_worker::runner::CommandLimits;
-use drover_worker::{Cancellations, Settings, WorkError, scratch_for, work};
+use drover_worker::{Cancellations, Settings, WorkError, one_slot_a_cpu, scratch_for, work};
 
 /// Messages that each embedded queue holds; more than a leader ever publishes ahead.
 pub const QUEUE_CAPACITY: usize = 4096;
@@ -22,6 +21,8 @@ pub const QUEUE_CAPACITY: usize = 4096;
 pub struct LocalWorkers {
     /// Datums that run at the same time; by default the spec's constant, else one a CPU.
     pub slots: Option<NonZeroU16>,
+    /// Bytes of memory that all commands may use together; by default what is available, less a reserve.
+    pub memory: Option<u64>,
     /// Datums staged ahead for each slot; by default as the spec says.
     pub look_ahead: Option<u32>,
     /// From TERM to KILL, for a command that must end.
@@ -83,12 +84,14 @@ impl LocalWorkers {
     fn settings(&self, pipeline: &Pipeline, ledger: &Ledger) -> Settings {
         let scratch = scratch_for(ledger.store(), self.scratch.clone());
         let worker = WorkerId::generate(&host_name());
+        let defaults = Settings::new(worker, self.slots(pipeline), scratch);
         Settings {
+            memory: self.memory,
             look_ahead: u16::try_from(self.look_ahead(pipeline)).unwrap_or(u16::MAX),
             term_grace: self.term_grace,
             privileged: self.privileged,
             limits: self.limits,
-            ..Settings::new(worker, self.slots(pipeline), scratch)
+            ..defaults
         }
     }
 }
@@ -96,9 +99,6 @@ impl LocalWorkers {
 fn default_slots(parallelism: Parallelism) -> NonZeroU16 {
     match parallelism {
         Parallelism::Constant(workers) => NonZeroU16::try_from(workers).unwrap_or(NonZeroU16::MAX),
-        Parallelism::Coefficient(_) => {
-            let cpus = available_parallelism().map_or(1, NonZero::get);
-            NonZeroU16::new(u16::try_from(cpus).unwrap_or(u16::MAX)).unwrap_or(NonZeroU16::MIN)
-        }
+        Parallelism::Coefficient(_) => one_slot_a_cpu(),
     }
 }

@@ -68,6 +68,7 @@ pub fn verdict(index: u64, state: VerdictState, outputs: &[(&str, u64)]) -> Verd
         },
         started: Timestamp::UNIX_EPOCH,
         finished: Timestamp::UNIX_EPOCH,
+        usage: None,
         taken_from: None,
     }
 }

@@ -11,6 +11,9 @@ use crate::store::{StoreError, StoreKey, layout};
 /// First letter of the name of a note; the names of marks are numbers, and older versions pass over others.
 const WASTE: &str = "w";
 
+/// The name of a note of memory.
+const NEED: &str = "m";
+
 /// Earlier runs of a datum without a verdict.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PastRuns {
@@ -18,6 +21,8 @@ pub struct PastRuns {
     pub marked_by: Vec<Option<WorkerId>>,
     /// Seconds of runs cut off with leaving workers.
     pub wasted_s: f64,
+    /// Bytes of memory that did not suffice on a smaller worker; 0 if there was none.
+    pub too_little: u64,
 }
 
 /// The log of one attempt.
@@ -83,7 +88,10 @@ impl Ledger {
                 Err(StoreError::Missing { .. }) => continue,
                 Err(error) => return Err(error),
             };
-            if name.starts_with(WASTE) {
+            if name == NEED {
+                let text = std::str::from_utf8(&content).unwrap_or_default();
+                past.too_little = text.parse().unwrap_or(0);
+            } else if name.starts_with(WASTE) {
                 past.wasted_s += seconds(&content);
             } else if name.parse::<u32>().is_ok() {
                 past.marked_by.push(worker_of(&content));
@@ -116,6 +124,17 @@ impl Ledger {
     ) -> Result<(), StoreError> {
         let key = layout::mark(job, index, format!("{WASTE}{claim}"));
         self.store.delete(&key).await
+    }
+
+    /// Notes that a datum needs more than `bytes` of memory, all that a worker has.
+    pub async fn note_too_little(
+        &self,
+        job: JobId,
+        index: u64,
+        bytes: u64,
+    ) -> Result<(), StoreError> {
+        let key = layout::mark(job, index, NEED);
+        self.store.put(&key, Bytes::from(bytes.to_string())).await
     }
 
     async fn mark_numbers(&self, job: JobId, index: u64) -> Result<Vec<u32>, StoreError> {

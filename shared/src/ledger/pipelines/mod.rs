@@ -8,6 +8,7 @@ mod lock;
 mod numbers;
 mod publication;
 mod registry;
+mod usage;
 
 pub use dead_letters::DeadLetter;
 pub use epoch::Epoch;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::non_empty;
+use crate::pipeline::ResourceRequests;
 use crate::pipeline::collector::FindingCollector;
 use crate::pipeline::document::Path;
 use crate::pipeline::spec::{self, Effect, Operator, Quantity, Resources, Toleration};
@@ -99,6 +100,28 @@ fn check_toleration(toleration: &Toleration, path: &Path, report: &mut FindingCo
             "write `effect: NoExecute`, or remove it",
         );
     }
+}
+
+/// Resources of a datum, which are those of a pod with one slot.
+pub(super) fn requests(resources: Option<&Resources>) -> ResourceRequests {
+    let Some(resources) = resources else {
+        return ResourceRequests::default();
+    };
+    let gpu = resources.gpu.as_ref();
+    ResourceRequests {
+        memory_bytes: resources.memory.as_ref().map(|it| whole(it.amount)),
+        cpus: resources.cpu,
+        gpus: gpu.and_then(|gpu| gpu.number).unwrap_or(0),
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a cast from a float saturates"
+)]
+fn whole(amount: f64) -> u64 {
+    amount.ceil() as u64
 }
 
 fn resources(spec: &spec::Pipeline, report: &mut FindingCollector<'_>) {

@@ -12,6 +12,9 @@ use crate::pipeline::{Parallelism, Pipeline, Reprocess, Retention, SetRule, spec
 /// Attempts in all for each datum.
 const DATUM_TRIES: NonZeroU32 = NonZeroU32::new(3).expect("3 is not 0");
 
+/// Attempts of a datum that may end for want of memory.
+const MEMORY_TRIES: NonZeroU32 = NonZeroU32::new(3).expect("3 is not 0");
+
 /// Datums staged ahead of processing by a worker, for each slot.
 const LOOK_AHEAD: u32 = 2;
 
@@ -49,6 +52,11 @@ pub(in crate::pipeline) fn pipeline(
             .datum_tries
             .and_then(NonZeroU32::new)
             .unwrap_or(DATUM_TRIES),
+        memory_tries: spec
+            .memory_tries
+            .and_then(NonZeroU32::new)
+            .unwrap_or(MEMORY_TRIES),
+        requests: cluster::requests(spec.resource_requests.as_ref()),
         max_failures: spec.max_failures.map(|spec::FailureLimit(limit)| limit),
         keep_going: spec.keep_going.unwrap_or(false),
         max_datums: spec.max_datums.unwrap_or(MAX_DATUMS),

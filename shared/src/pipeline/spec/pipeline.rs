@@ -34,6 +34,9 @@ pub(in crate::pipeline) struct Pipeline {
     /// Attempts in all for each datum.
     #[schemars(extend("default" = 3), example = 5)]
     pub(in crate::pipeline) datum_tries: Option<u32>,
+    /// Attempts of a datum that may end for want of memory, each with twice as much as the last; they do not count as `datum_tries`.
+    #[schemars(extend("default" = 3), example = 5)]
+    pub(in crate::pipeline) memory_tries: Option<u32>,
     /// Datums that may fail before the job is stopped: a number, or a share of all datums. No limit by default.
     #[schemars(example = 10, example = &"5%")]
     pub(in crate::pipeline) max_failures: Option<FailureLimit>,

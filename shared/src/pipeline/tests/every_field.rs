@@ -38,6 +38,7 @@ input:
     - cron: {name: tick, repo: ticks, spec: "@daily", tz: Europe/Berlin, start: "2026-01-01T00:00:00Z", overwrite: true}
 parallelism_spec: {constant: 2}
 datum_tries: 5
+memory_tries: 4
 max_failures: 5%
 keep_going: true
 max_datums: 1000

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::*;
-use crate::pipeline::{FailureLimit, Input, Parallelism, Reprocess, Retention, SetRule};
+use crate::pipeline::{
+    FailureLimit, Input, Parallelism, Reprocess, ResourceRequests, Retention, SetRule,
+};
 
 /// Every row's spec is refused with exactly one error, with this path and this message.
 fn check_refusals(rows: &[(String, &str, &str)]) {
@@ -399,6 +401,7 @@ fn contradictions_at_the_top_are_refused() {
             "expected a number",
         ),
         (top("datum_tries: -1"), "datum_tries", "0 or more"),
+        (top("memory_tries: -1"), "memory_tries", "0 or more"),
         (top("datum_timeout: 0s"), "datum_timeout", "no time at all"),
         (top("datum_timeout: -5s"), "datum_timeout", "negative"),
         (top("job_timeout: 0h"), "job_timeout", "no time at all"),
@@ -506,6 +509,8 @@ fn defaults_are_filled_in() {
     let pipeline = accepted(LEAST).pipeline;
     assert_eq!(pipeline.parallelism, Parallelism::Coefficient(1.0));
     assert_eq!(pipeline.datum_tries.get(), 3);
+    assert_eq!(pipeline.memory_tries.get(), 3);
+    assert_eq!(pipeline.requests, ResourceRequests::default());
     assert_eq!((pipeline.datum_timeout, pipeline.job_timeout), (None, None));
     assert_eq!(pipeline.reprocess, Reprocess::UntilSuccess);
     assert_eq!(pipeline.look_ahead, 2);

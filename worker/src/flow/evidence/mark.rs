@@ -27,6 +27,7 @@ pub(in crate::flow) async fn look_back(
     }
     claimed.deaths = deaths;
     claimed.wasted_s = past.wasted_s;
+    claimed.too_little = past.too_little;
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use super::launch::launch;
 use super::log::CommandLog;
 use super::monitor::{CommandMonitor, MonitorEnd};
 use super::process::CommandProcess;
+use crate::runner::execution::CommandCost;
 use crate::runner::filesystem::DatumFilesystem;
 use crate::runner::identity::Identity;
 use crate::runner::spawner::Spawner;
@@ -80,6 +81,7 @@ impl From<StartError> for AttemptOutcome {
                 output: false,
                 log_trouble: None,
                 process_time: Duration::ZERO,
+                cost: CommandCost::default(),
             }),
             StartError::Slot(reason) => Self::Unfit(reason),
         }
@@ -94,7 +96,7 @@ pub(super) fn finish(
     started: Instant,
 ) -> io::Result<AttemptOutcome> {
     let process_time = started.elapsed();
-    let status = process.end()?;
+    let (status, ended) = process.end()?;
     let ending = match watched {
         MonitorEnd::WorkerGone => return Ok(AttemptOutcome::WorkerGone),
         MonitorEnd::Ended | MonitorEnd::Asked(..) => Ending::of(status),
@@ -103,11 +105,9 @@ pub(super) fn finish(
         MonitorEnd::InputLost(lost) => Ending::NotStarted(lost),
     };
     process.drain(&mut log)?;
-    Ok(AttemptOutcome::Ended(execution_of(
-        ending,
-        log,
-        process_time,
-    )))
+    let mut execution = execution_of(ending, log, process_time);
+    execution.cost.ended = ended;
+    Ok(AttemptOutcome::Ended(execution))
 }
 
 /// The result of an attempt whose output was read completely.
@@ -120,5 +120,6 @@ pub(super) fn execution_of(ending: Ending, log: CommandLog, process_time: Durati
         output: true,
         log_trouble: kept.trouble,
         process_time,
+        cost: CommandCost::default(),
     }
 }

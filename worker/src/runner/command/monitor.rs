@@ -120,6 +120,7 @@ impl<'a> CommandMonitor<'a> {
                     }
                     MonitorEvent::Request => match frame::read(requests) {
                         Ok(Some(RunnerRequest::Cancel)) => self.stop(MonitorEnd::Cancelled),
+                        Ok(Some(RunnerRequest::Kill)) => self.kill(),
                         Ok(None) | Err(_) => return Ok(MonitorEnd::WorkerGone),
                         Ok(Some(
                             RunnerRequest::Setup(_)
@@ -206,6 +207,13 @@ impl<'a> CommandMonitor<'a> {
             why,
             kill_at: (!at_once).then(|| Instant::now() + self.grace),
         });
+    }
+
+    /// Ends the command at once, even if its termination is under way.
+    fn kill(&mut self) {
+        self.grace = Duration::ZERO;
+        self.stop(MonitorEnd::Cancelled);
+        self.process.signal(Signal::KILL);
     }
 
     /// Handles complete `next-datum` requests; a command in termination gets no further datum.

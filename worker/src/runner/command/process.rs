@@ -13,6 +13,7 @@ use rustix::process::Signal;
 
 use super::line_splitter::Stream;
 use super::log::CommandLog;
+use crate::runner::execution::EndedProcesses;
 use crate::runner::spawner::Spawner;
 
 /// Size of a read: the capacity of a pipe.
@@ -112,8 +113,9 @@ impl CommandProcess {
         self.spawner.signal(signal);
     }
 
-    /// Kills the remaining processes of the command, and returns the exit status of the main process.
-    pub(super) fn end(&mut self) -> io::Result<ExitStatus> {
+    /// Kills the remaining processes of the command, and returns the exit status of the main process and what all of them
+    /// used, if known.
+    pub(super) fn end(&mut self) -> io::Result<(ExitStatus, Option<EndedProcesses>)> {
         self.spawner.end()
     }
 }

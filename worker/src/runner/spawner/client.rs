@@ -14,6 +14,7 @@ use rustix::process::Signal;
 use super::message::{CommandSpec, Restrictions, SpawnerRequest, SpawnerResponse, receive, send};
 use super::orphans;
 use crate::runner::HIDDEN_ARGUMENT;
+use crate::runner::execution::EndedProcesses;
 use crate::runner::protection::Protection;
 use crate::runner::settings::Sandbox;
 
@@ -80,11 +81,12 @@ impl Spawner {
         let _ = send(&self.running.borrow().socket, &request, &[]);
     }
 
-    /// Kills the remaining processes of the command and returns the exit status of the main process.
-    pub(in crate::runner) fn end(&self) -> io::Result<ExitStatus> {
+    /// Kills the remaining processes of the command, and returns the exit status of the main process and what all of them
+    /// used, if known.
+    pub(in crate::runner) fn end(&self) -> io::Result<(ExitStatus, Option<EndedProcesses>)> {
         let ended = self.running.borrow().end();
         match ended {
-            Ok(Some(status)) => Ok(status),
+            Ok(Some((status, used))) => Ok((status, Some(used))),
             Ok(None) => self.replace(),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.replace(),
             Err(error) => Err(error),
@@ -92,14 +94,14 @@ impl Spawner {
     }
 
     /// Replaces a killed or stopped spawner, after its orphans were killed.
-    fn replace(&self) -> io::Result<ExitStatus> {
+    fn replace(&self) -> io::Result<(ExitStatus, Option<EndedProcesses>)> {
         let mut running = self.running.borrow_mut();
         let _ = running.process.kill();
         running.process.wait()?;
         orphans::kill_orphans(orphans::Reach::of_this_process(), KILL_TIMEOUT)?;
         let (started, _) = Running::start(&self.restrictions).map_err(io::Error::other)?;
         *running = started;
-        Ok(ExitStatus::from_raw(KILLED))
+        Ok((ExitStatus::from_raw(KILLED), None))
     }
 }
 
@@ -132,8 +134,8 @@ impl Running {
         Ok(receive(&self.socket)?.map(|(response, _)| response))
     }
 
-    /// The exit status; `None` if the spawner has exited.
-    fn end(&self) -> io::Result<Option<ExitStatus>> {
+    /// The exit status and what the processes used; `None` if the spawner has exited.
+    fn end(&self) -> io::Result<Option<(ExitStatus, EndedProcesses)>> {
         if send(&self.socket, &SpawnerRequest::Kill, &[]).is_err() {
             return Ok(None);
         }
@@ -141,7 +143,9 @@ impl Running {
         let response = self.receive();
         self.socket.set_read_timeout(None)?;
         match response? {
-            Some(SpawnerResponse::Exited(status)) => Ok(Some(ExitStatus::from_raw(status))),
+            Some(SpawnerResponse::Exited(status, used)) => {
+                Ok(Some((ExitStatus::from_raw(status), used)))
+            }
             Some(SpawnerResponse::Stuck(reason)) => Err(io::Error::other(reason)),
             Some(_) => Err(io::ErrorKind::InvalidData.into()),
             None => Ok(None),

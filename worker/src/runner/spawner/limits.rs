@@ -5,6 +5,9 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::runner::settings::CommandLimits;
 
+/// Half of the highest score; a thousandth of it weighs as much as a thousandth of the machine's memory.
+const VICTIM_SCORE: &str = "500";
+
 /// Lowers the limits of the current process and of the processes that it starts later. The number of processes is left alone
 /// if `processes_limited`, because a control group limits it.
 pub(super) fn lower(limits: CommandLimits, processes_limited: bool) -> rustix::io::Result<()> {
@@ -14,6 +17,12 @@ pub(super) fn lower(limits: CommandLimits, processes_limited: bool) -> rustix::i
         return Ok(());
     }
     lower_one(Resource::Nproc, limits.processes.into())
+}
+
+/// Makes the kernel, when it is out of memory, end commands rather than processes of Drover: the current process and the
+/// processes that it starts later get a higher score. Without effect where the score is higher already.
+pub(super) fn prefer_as_victim() {
+    let _ = std::fs::write("/proc/self/oom_score_adj", VICTIM_SCORE);
 }
 
 /// Lowers both limits of a resource to `most`, and raises none.

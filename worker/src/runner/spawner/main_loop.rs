@@ -13,10 +13,12 @@ use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, Signal, getpid, kill_process_group, pidfd_open, set_child_subreaper,
 };
+use wait4::Wait4;
 
 use super::message::{CommandSpec, Restrictions, SpawnerRequest, SpawnerResponse, receive, send};
 use super::orphans::{self, Reach};
 use super::shared_memory::SharedMemory;
+use super::usage::ChildrenUsage;
 use super::{capabilities, landlock, limits};
 use crate::runner::control_group::is_in_control_group;
 use crate::runner::protection::{Hiding, Protection};
@@ -73,6 +75,7 @@ fn serve(socket: &UnixStream) -> io::Result<()> {
 fn restrict(restrictions: &Restrictions) -> Result<Protection, String> {
     set_child_subreaper(Some(getpid()))
         .map_err(|error| format!("becoming a subreaper: {error}"))?;
+    limits::prefer_as_victim();
     limits::lower(restrictions.limits, restrictions.processes_limited)
         .map_err(|error| format!("the limits of commands cannot be set: {error}"))?;
     let mounts = matches!(restrictions.sandbox, Sandbox::Namespaces | Sandbox::Mounts);
@@ -114,6 +117,8 @@ struct RunningCommand {
     child: Child,
     pidfd: OwnedFd,
     group: Pid,
+    /// Resources that earlier commands used.
+    before: ChildrenUsage,
 }
 
 impl CommandLoop<'_> {
@@ -216,6 +221,7 @@ impl CommandLoop<'_> {
             pidfd: pidfd_open(group, PidfdFlags::empty())?,
             child,
             group,
+            before: ChildrenUsage::now(),
         });
         Ok(())
     }
@@ -230,12 +236,15 @@ impl CommandLoop<'_> {
     /// Ends the remaining processes of a command whose main process has ended, and reports the exit status.
     fn finish(&mut self) -> io::Result<()> {
         self.signal(Some(Signal::KILL));
-        let Some(mut running) = self.running.take() else {
+        let Some(running) = self.running.take() else {
             return Ok(());
         };
-        let status = running.child.wait()?;
+        let main = running.child.wait4()?;
         let response = match orphans::kill_orphans(self.reach, KILL_TIMEOUT) {
-            Ok(()) => SpawnerResponse::Exited(status.into_raw()),
+            Ok(()) => {
+                let used = running.before.until_now(main.rusage.maxrss);
+                SpawnerResponse::Exited(main.status.into_raw(), used)
+            }
             Err(error) => SpawnerResponse::Stuck(error.to_string()),
         };
         if let Some(memory) = &self.shared_memory {

@@ -15,6 +15,7 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::runner::execution::EndedProcesses;
 use crate::runner::frame;
 use crate::runner::protection::Protection;
 use crate::runner::settings::{CommandLimits, Sandbox};
@@ -49,7 +50,7 @@ pub(super) enum SpawnerResponse {
     /// Answer to `Start`: the error number of the failed start.
     Failed(i32),
     /// The command ended with this wait status, and none of its descendants is left.
-    Exited(i32),
+    Exited(i32, EndedProcesses),
     /// The command ended, but some descendants do not exit after SIGKILL.
     Stuck(String),
 }

@@ -10,6 +10,7 @@ mod limits;
 mod main_loop;
 mod message;
 mod shared_memory;
+mod usage;
 
 pub(super) mod orphans;
 

@@ -41,6 +41,19 @@ export const head = (about, ...actions) =>
 export const factsList = (rows) => h("dl", { class: "facts-list" },
   rows.filter(Boolean).map(([name, value]) => h("div", { key: name }, h("dt", {}, name), h("dd", {}, value))));
 
+/** The memory and the CPU time of a datum's commands; nothing if no command was measured. */
+export const datumUsage = (usage) => usage ? [
+  ["Memory", bytes(usage.memory_bytes)],
+  usage.cpu_time_s !== undefined && ["CPU time", duration(usage.cpu_time_s)],
+] : [];
+
+/** The memory and the CPU time of a job's commands; nothing if no command was measured. */
+export const jobUsage = (usage) => usage ? [
+  ["Memory", `median ${bytes(usage.memory_median_bytes)}, 95 % ${bytes(usage.memory_p95_bytes)}`],
+  ["Most memory", `${bytes(usage.memory_max_bytes)}, datum ${number(usage.memory_max_datum)}`],
+  ["CPU time", duration(usage.cpu_time_s)],
+] : [];
+
 /** Durations and sizes of a datum or a job. */
 export const costs = (stats) => [
   ["In commands", duration(stats.process_time_s)],

@@ -8,7 +8,7 @@ import { LogReader } from "../core/log.js";
 import { fileList } from "../parts/files.js";
 import { logPanel } from "../parts/log.js";
 import {
-  asking, code, costs, crumbs, datumLink, dim, empty, factsList, head, jobLink, link, note, panel, pipelineLink, reason,
+  asking, code, costs, crumbs, datumLink, datumUsage, dim, empty, factsList, head, jobLink, link, note, panel, pipelineLink, reason,
 } from "../parts/pieces.js";
 import { badge } from "../parts/state.js";
 
@@ -55,7 +55,7 @@ function title(it, { job, pipeline, datums }) {
   step("Next →", it.index + 1, "n"));
 }
 
-const facts = ({ datum: identity, attempts: tries, worker, verdict, running }) => factsList([
+const facts = ({ datum: identity, attempts: tries, worker, verdict, running, usage: used }) => factsList([
   ["Attempts", number(tries)],
   ["Worker", running?.worker ?? worker ?? "–"],
   running && ["Running for", ticking(running.since)],
@@ -63,6 +63,7 @@ const facts = ({ datum: identity, attempts: tries, worker, verdict, running }) =
     ["Started", time(verdict.started)],
     ["Took", duration(between(verdict.started, verdict.finished))],
     ...costs(verdict.stats),
+    ...datumUsage(used),
     verdict.taken_from && ["Not run again", ["it failed in ", jobLink(verdict.taken_from)]],
   ] : []),
   ["Identity", code(identity)],

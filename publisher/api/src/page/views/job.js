@@ -14,7 +14,7 @@ import { datumsPanel } from "../parts/datums.js";
 import { failuresPanel } from "../parts/failures.js";
 import { took } from "../parts/jobs.js";
 import {
-  asking, costs, crumbs, datumLink, dim, factsList, head, jobLink, link, note, panel, pipelineLink, reason, strong, why,
+  asking, costs, crumbs, datumLink, dim, factsList, head, jobLink, jobUsage, link, note, panel, pipelineLink, reason, strong, why,
 } from "../parts/pieces.js";
 import { badge } from "../parts/state.js";
 import { timeline } from "../parts/timeline.js";
@@ -116,6 +116,7 @@ function facts({ record, live }) {
     ["Started", time(record.started)],
     [isOpen(record) ? "Running for" : "Took", took(record)],
     ...costs(record.stats),
+    ...jobUsage(record.usage),
     record.redelivered > 0 && ["Delivered again", number(record.redelivered)],
     record.duplicates > 0 && ["Told twice", number(record.duplicates)],
     live?.files && ["Files published", `${number(live.files.done)} of ${number(live.files.total)}`],

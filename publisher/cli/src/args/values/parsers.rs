@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use drover_shared::datum::{Datum, DatumInput};
-pub(in crate::args) use drover_shared::units::duration;
+pub(in crate::args) use drover_shared::units::{duration, size};
 
 /// Output format.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]

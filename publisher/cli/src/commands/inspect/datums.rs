@@ -118,10 +118,12 @@ fn cells(row: &JobDatum, context: &Context) -> Vec<String> {
         .and_then(|verdict| verdict.cause.as_ref());
     let reason = cause.map(ToString::to_string);
     let attempts = row.verdict.as_ref().map_or(0, |verdict| verdict.attempts);
+    let usage = row.verdict.as_ref().and_then(|verdict| verdict.usage);
     let row = DatumRow {
         datum: &row.datum,
         state: row.state,
         attempts,
+        memory: usage.map(|usage| usage.memory_bytes),
         reason: reason.as_deref(),
     };
     render::datum(&row, context.console.out)

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::args::{Explain, Format};
-use crate::commands::Context;
 use crate::commands::broker;
+use crate::commands::{Context, UsageError};
 use crate::exit::Exit;
 use crate::render::{self, ClusterView, ExplainedJob};
 use drover_core::catalog::{self, ClusterError};
@@ -23,12 +23,19 @@ use drover_core::triggers::{WaitReasons, next_tick, overview};
 
 pub(crate) async fn explain(typed: &Explain, context: &Context) -> anyhow::Result<Exit> {
     let ledger = context.ledger().await?;
-    if let Some(sentences) = explain_pipeline(&ledger, &typed.job).await? {
+    if typed.datum.is_none()
+        && let Some(sentences) = explain_pipeline(&ledger, &typed.job).await?
+    {
         let json = json!({ "pipeline": typed.job, "explanation": sentences });
         return print(&json, &sentences, context);
     }
     let id = ledger.resolve(&typed.job).await?;
     let record = catalog::record(&ledger, id).await?;
+    if let Some(index) = typed.datum {
+        let sentences = explain_datum(&ledger, &record, index).await?;
+        let json = json!({ "job": id, "datum": index, "explanation": sentences });
+        return print(&json, &sentences, context);
+    }
     let failures = catalog::failures(&ledger, &record).await?;
     let blocked_by = catalog::running_before(&ledger, &record).await?;
     let cluster = cluster_view(&ledger, &record, context).await?;
@@ -60,6 +67,31 @@ fn print(json: &Value, sentences: &[String], context: &Context) -> anyhow::Resul
     }
     out.finish()?;
     Ok(Exit::Success)
+}
+
+/// Explains a datum of a job.
+async fn explain_datum(
+    ledger: &Ledger,
+    record: &JobRecord,
+    index: u64,
+) -> anyhow::Result<Vec<String>> {
+    let segments = ledger.segments(record.id).await?;
+    let Some(segment) = segments.into_iter().find(|it| it.contains(index)) else {
+        return Err(UsageError::NoDatum {
+            job: record.id,
+            datum: index.to_string(),
+        }
+        .into());
+    };
+    let verdicts = ledger.verdicts(record.id, segment).await?;
+    let rows = catalog::datum_rows(ledger, record.id, segment, verdicts).await?;
+    let row = rows.into_iter().find(|row| row.datum.index == index);
+    let Some(row) = row else {
+        let (job, datum) = (record.id, index.to_string());
+        return Err(UsageError::NoDatum { job, datum }.into());
+    };
+    let model = ledger.usage_model(&record.pipeline).await?;
+    Ok(render::explain_datum(&row, &model))
 }
 
 /// Explains a registered pipeline; none if `typed` is not the name of one.

@@ -240,6 +240,7 @@ impl LocalJobs {
 fn local_workers(engine: &Engine, tokens: Tokens) -> LocalWorkers {
     LocalWorkers {
         slots: engine.workers,
+        memory: engine.memory,
         look_ahead: engine.look_ahead,
         term_grace: engine.term_grace,
         scratch: engine.scratch.clone(),

@@ -18,6 +18,9 @@ fn by_kind(kind: &str) -> Option<&'static str> {
         "exit 137" | "signal 9" => {
             "A SIGKILL from outside usually means that memory ran out: try fewer --workers."
         }
+        "out of memory" => {
+            "Each attempt had twice as much memory as the last; give more with --memory, a larger machine, or `memory_tries`."
+        }
         "exit 139" | "signal 11" => "SIGSEGV: the command itself crashed.",
         "timeout" => {
             "It was still running at `datum_timeout`; raise the limit, or make the datums smaller."

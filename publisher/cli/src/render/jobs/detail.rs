@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use drover_shared::job::{Counts, FailureGroup, FailureGroups, JobRecord, JobState};
+use drover_shared::job::{
+    Counts, FailureGroup, FailureGroups, JobRecord, JobState, ResourceSummary,
+};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -99,6 +101,12 @@ pub fn details(
         format!("  datums:    {}", counts(&record.datums)),
         format!("  work:      {}", stats(record)),
     ];
+    lines.extend(
+        record
+            .usage
+            .iter()
+            .map(|usage| format!("  memory:    {}", memory(usage))),
+    );
     if record.redelivered + record.duplicates > 0 {
         let times = |number| counted(number, "time");
         lines.push(format!(
@@ -189,6 +197,18 @@ fn stats(record: &JobRecord) -> String {
         let _ = write!(work, "; {wasted} were lost with workers that had to leave");
     }
     work
+}
+
+/// `median 41.2 MB, 95 % 60.1 MB, most 3.02 GB (datum 17); CPU 12.0s`.
+fn memory(usage: &ResourceSummary) -> String {
+    format!(
+        "median {}, 95 % {}, most {} (datum {}); CPU {}",
+        bytes(usage.memory_median_bytes),
+        bytes(usage.memory_p95_bytes),
+        bytes(usage.memory_max_bytes),
+        usage.memory_max_datum,
+        seconds(usage.cpu_time_s)
+    )
 }
 
 /// Folder of the output, and a hint if the output is empty.

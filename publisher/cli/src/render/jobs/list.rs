@@ -114,13 +114,17 @@ pub struct DatumRow<'a> {
     pub state: DatumState,
     /// Attempts so far.
     pub attempts: u32,
+    /// The most memory of its commands, in bytes.
+    pub memory: Option<u64>,
     /// Reason of the failure.
     pub reason: Option<&'a str>,
 }
 
 /// Table of datums.
 pub fn datums() -> Table {
-    Table::new(&["INDEX>", "STATE", "TRIES>", "SIZE>", "INPUTS", "REASON"])
+    Table::new(&[
+        "INDEX>", "STATE", "TRIES>", "SIZE>", "MEMORY>", "INPUTS", "REASON",
+    ])
 }
 
 /// One datum of a job, as a row of the table made by [`datums`].
@@ -130,6 +134,7 @@ pub fn datum(row: &DatumRow<'_>, colours: Palette) -> Vec<String> {
         datum_state(row.state, colours),
         row.attempts.to_string(),
         bytes(size(row.datum)),
+        row.memory.map_or_else(|| "-".to_owned(), bytes),
         inputs(&row.datum.inputs),
         shortened(row.reason.unwrap_or_default()),
     ]
@@ -179,13 +184,14 @@ mod tests {
             datum: &sample,
             state: DatumState::Failed,
             attempts: 3,
+            memory: Some(41_200_000),
             reason: Some(&reason),
         };
         let mut table = datums();
         table.row(datum(&row, Palette::plain()));
         insta::assert_snapshot!(table.take_lines().join("\n"), @r#"
-        INDEX  STATE   TRIES     SIZE  INPUTS                             REASON
-           17  failed      3  1.51 kB  photos:/a\nb.jpg + labels:/a/ [a]  exit 1: very very very very very very very very very very v…
+        INDEX  STATE   TRIES     SIZE    MEMORY  INPUTS                             REASON
+           17  failed      3  1.51 kB  41.20 MB  photos:/a\nb.jpg + labels:/a/ [a]  exit 1: very very very very very very very very very very v…
         "#);
     }
 

@@ -4,6 +4,7 @@ mod advice;
 pub(crate) mod cluster;
 pub(crate) mod detail;
 pub(crate) mod explain;
+pub(crate) mod explain_datum;
 pub(crate) mod list;
 pub(crate) mod progress;
 pub(crate) mod report;

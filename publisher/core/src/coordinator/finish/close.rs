@@ -211,6 +211,7 @@ impl JobFinish<'_> {
         self.context
             .show(live.snapshot(Instant::now()), false)
             .await?;
+        self.learn(live).await;
         if record.state == JobState::Killed {
             return Ok(record);
         }
@@ -224,6 +225,22 @@ impl JobFinish<'_> {
                 .await?;
         }
         Ok(record)
+    }
+
+    /// Keeps what the datums needed, for the predictions of later jobs, which are only less good without.
+    async fn learn(&self, live: &LiveJob) {
+        let learned = live.tally.learned();
+        if learned.is_empty() {
+            return;
+        }
+        let Assignment {
+            pipeline, record, ..
+        } = self.assignment;
+        let ledger = &self.context.ledger;
+        if let Err(error) = ledger.learn_usage(&pipeline.name, record.id, learned).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(job.id = %record.id, error, "the memory that the datums needed cannot be kept for predictions");
+        }
     }
 
     /// The output of the job stays from now on, whatever happens.

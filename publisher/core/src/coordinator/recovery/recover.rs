@@ -79,6 +79,7 @@ fn on_its_own_work(
         cause: None,
         outputs: Vec::new(),
         stats: StageStats::default(),
+        usage: None,
         taken_from: None,
         ..verdict
     }

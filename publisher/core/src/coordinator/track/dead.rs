@@ -121,6 +121,7 @@ fn undeliverable(datum: &Datum, reason: &str) -> Verdict {
         stats: StageStats::default(),
         started: now,
         finished: now,
+        usage: None,
         taken_from: None,
     }
 }

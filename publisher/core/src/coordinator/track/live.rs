@@ -250,6 +250,7 @@ impl LiveJob {
         JobRecord {
             datums: self.tally.counts(),
             stats: self.tally.stats(),
+            usage: self.tally.usage(),
             ..self.record.clone()
         }
     }

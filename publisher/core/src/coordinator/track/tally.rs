@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use drover_shared::datum::{IndexRanges, StageStats, Verdict, VerdictState};
-use drover_shared::job::{Counts, FailureGroups};
+use drover_shared::job::{Counts, FailureGroups, ResourceSummary, ResourceTally};
 use drover_shared::ledger::{ManifestEntry, Segment};
+use drover_shared::prediction::UsageModel;
 
 /// Sums over the datums that have ended, and the segments that are still open.
 ///
@@ -17,6 +18,8 @@ pub(crate) struct Tally {
     /// The part of `counts` taken over from an earlier job: failed and recovered datums.
     taken: Counts,
     stats: StageStats,
+    usage: ResourceTally,
+    learned: UsageModel,
     failures: FailureGroups,
     /// Entries that replace earlier ones with lost output, by the place of the datum.
     redone: BTreeMap<u64, u64>,
@@ -116,6 +119,10 @@ impl Tally {
             count_state(&mut self.taken, verdict.state);
         }
         add_stats(&mut self.stats, &verdict.stats);
+        if let Some(usage) = &verdict.usage {
+            self.usage.add(verdict.index, usage);
+            self.learned.learn(&verdict);
+        }
         if let (VerdictState::Failed, Some(cause)) = (verdict.state, &verdict.cause) {
             self.failures.add(verdict.index, cause);
         }
@@ -174,6 +181,16 @@ impl Tally {
     /// Sums over the datums that ended.
     pub(crate) fn stats(&self) -> StageStats {
         self.stats
+    }
+
+    /// Resources that the commands used so far.
+    pub(crate) fn usage(&self) -> Option<ResourceSummary> {
+        self.usage.summary()
+    }
+
+    /// Needs of the datums, for later predictions.
+    pub(crate) fn learned(&self) -> &UsageModel {
+        &self.learned
     }
 
     /// The failures so far.

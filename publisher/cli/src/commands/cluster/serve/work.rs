@@ -132,6 +132,7 @@ impl ServeContext {
 fn local(slots: Option<NonZeroU16>, working: &Tokens) -> LocalWorkers {
     LocalWorkers {
         slots,
+        memory: None,
         look_ahead: None,
         term_grace: TERM_GRACE,
         scratch: None,

@@ -1,8 +1,4 @@
-//! A control group for the processes of a slot, where the machine lets the worker make one: as root with a writable
-//! `/sys/fs/cgroup`, or in a part of it that is delegated to the worker's user.
-//!
-//! The group limits the number of processes, and ends all of them at once, faster than they can fork. Both kinds of
-//! hierarchies are used: the unified one for `cgroup.kill`, and the one of the `pids` controller for the limit.
+//! The group itself: made, entered, limited and ended.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -11,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+use super::hierarchies::hierarchies;
 
 /// The beginning of the names of groups.
 const NAME: &str = "drover-slot-";
@@ -21,15 +19,15 @@ const OWN_PROCESSES: u32 = 4;
 /// Interval between two looks at dying processes.
 const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
-/// The control group of a slot, in one or two hierarchies.
+/// The control group of a slot, in the hierarchies that there are.
 #[derive(Debug)]
-pub(super) struct ControlGroup {
+pub(in crate::runner) struct ControlGroup {
     /// The group's directory in each hierarchy.
     directories: Vec<PathBuf>,
 }
 
 /// True if the current process is in the control group of a slot.
-pub(super) fn is_in_control_group() -> bool {
+pub(in crate::runner) fn is_in_control_group() -> bool {
     fs::read_to_string("/proc/self/cgroup").is_ok_and(|groups| {
         let mut parts = groups.lines().flat_map(|line| line.split('/'));
         parts.any(|part| part.starts_with(NAME))
@@ -43,7 +41,7 @@ pub(super) fn is_in_control_group() -> bool {
 /// over all forks of the machine, whose first taking waits for about 10 ms.
 ///
 /// Returns the directories of the hierarchies that took the process; one that refuses gives no protection and does no harm.
-pub(super) fn enter(directories: &[PathBuf]) -> Vec<&PathBuf> {
+pub(in crate::runner) fn enter(directories: &[PathBuf]) -> Vec<&PathBuf> {
     let has_entered = |directory: &&PathBuf| enter_one(directory).is_ok();
     directories.iter().filter(has_entered).collect()
 }
@@ -59,7 +57,7 @@ fn enter_one(directory: &Path) -> io::Result<()> {
 
 /// Limits the processes and threads that commands have in the group with the directories, which the current process has
 /// entered. False if no hierarchy has such a limit.
-pub(super) fn limit_processes(directories: &[PathBuf], most: u32) -> bool {
+pub(in crate::runner) fn limit_processes(directories: &[PathBuf], most: u32) -> bool {
     let limit = most.saturating_add(OWN_PROCESSES).to_string();
     let mut limited = false;
     for directory in directories {
@@ -71,7 +69,7 @@ pub(super) fn limit_processes(directories: &[PathBuf], most: u32) -> bool {
 
 impl ControlGroup {
     /// A new group without processes; none where the current process may not make any.
-    pub(super) fn create() -> Option<Self> {
+    pub(in crate::runner) fn create() -> Option<Self> {
         let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
         let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
         let above = hierarchies(&groups, &mounts);
@@ -83,12 +81,12 @@ impl ControlGroup {
     }
 
     /// The group's directory in each hierarchy, for [`enter`].
-    pub(super) fn directories(&self) -> &[PathBuf] {
+    pub(in crate::runner) fn directories(&self) -> &[PathBuf] {
         &self.directories
     }
 
     /// Kills all processes of the group, waits for their exit at most `timeout`, and removes the group.
-    pub(super) fn end(self, timeout: Duration) {
+    pub(in crate::runner) fn end(self, timeout: Duration) {
         let deadline = Instant::now() + timeout;
         for group in &self.directories {
             end_in_hierarchy(group, deadline);
@@ -132,74 +130,5 @@ fn remove_empty_groups(above: &Path) {
         if entry.file_name().to_string_lossy().starts_with(NAME) {
             let _ = fs::remove_dir(entry.path());
         }
-    }
-}
-
-/// The directories of the current process in the unified hierarchy and in that of the `pids` controller, from the texts
-/// of `/proc/self/cgroup` and `/proc/self/mountinfo`.
-fn hierarchies(groups: &str, mounts: &str) -> Vec<PathBuf> {
-    let of = |is_ours: &dyn Fn(&str) -> bool| {
-        let mut lines = groups.lines().filter_map(|line| {
-            let (_, rest) = line.split_once(':')?;
-            rest.split_once(':')
-        });
-        lines.find_map(|(controllers, path)| is_ours(controllers).then_some(path))
-    };
-    let unified = of(&str::is_empty).zip(mount_of(mounts, "cgroup2", None));
-    let pids = of(&|controllers| controllers.split(',').any(|it| it == "pids")).zip(mount_of(
-        mounts,
-        "cgroup",
-        Some("pids"),
-    ));
-    let directories = [unified, pids].into_iter().flatten();
-    directories
-        .filter_map(|(path, (root, mounted_at))| {
-            let below = Path::new(path).strip_prefix(root).ok()?;
-            Some(mounted_at.join(below))
-        })
-        .collect()
-}
-
-/// Root and mount point of the hierarchy of a file system type, with the option.
-fn mount_of(mounts: &str, kind: &str, option: Option<&str>) -> Option<(PathBuf, PathBuf)> {
-    mounts.lines().find_map(|line| {
-        let (mount, filesystem) = line.split_once(" - ")?;
-        let mut filesystem = filesystem.split(' ');
-        let is_kind = filesystem.next() == Some(kind);
-        let options = filesystem.nth(1).unwrap_or_default();
-        let has_option = option.is_none_or(|option| options.split(',').any(|it| it == option));
-        let mut fields = mount.split(' ').skip(3);
-        (is_kind && has_option).then_some((fields.next()?.into(), fields.next()?.into()))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MOUNTS: &str = "\
-30 24 0:26 / /sys/fs/cgroup/unified rw,relatime shared:4 - cgroup2 cgroup2 rw
-31 24 0:27 /box /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
-32 24 0:28 /box /sys/fs/cgroup/pids rw - cgroup cgroup rw,pids
-";
-
-    #[test]
-    fn the_directories_of_both_hierarchies_are_found() {
-        let groups = "8:pids:/box/here\n4:memory:/box\n0::/deep/down\n";
-        assert_eq!(
-            hierarchies(groups, MOUNTS),
-            [
-                "/sys/fs/cgroup/unified/deep/down",
-                "/sys/fs/cgroup/pids/here"
-            ]
-            .map(PathBuf::from)
-        );
-    }
-
-    #[test]
-    fn a_group_outside_of_what_is_mounted_is_not_found() {
-        let groups = "8:pids:/elsewhere\n4:memory:/box\n";
-        assert_eq!(hierarchies(groups, MOUNTS), Vec::<PathBuf>::new());
-        assert_eq!(hierarchies("0::/", ""), Vec::<PathBuf>::new());
     }
 }

@@ -1,0 +1,58 @@
+//! A datum that needs more memory than the worker has: another worker may have more.
+
+use drover_shared::datum::Cause;
+use drover_shared::units::DecimalSize;
+
+use crate::context::WorkerContext;
+use crate::flow::claimed::ClaimedDatum;
+use crate::flow_error::{FlowError, Interruption};
+
+/// Hands the datum back, if a live worker of its pipeline has more than the `bytes` of memory that did not suffice. Else
+/// returns the most memory that any worker has.
+pub(in crate::flow) async fn leave_to_larger(
+    claimed: &ClaimedDatum,
+    bytes: u64,
+    context: &WorkerContext,
+) -> Result<u64, FlowError> {
+    let own = context.slots.all().memory;
+    if !context.settings.is_among_others {
+        return Ok(own);
+    }
+    let (job, index) = (claimed.job.id, claimed.datum.index);
+    let pipeline = &claimed.job.pipeline.name;
+    let mut most = own;
+    for other in context.ledger.capacities(pipeline).await? {
+        if other.memory_bytes <= own || !context.broker.is_listening(other.worker.as_str()).await? {
+            continue;
+        }
+        most = most.max(other.memory_bytes);
+        if other.memory_bytes > bytes {
+            context.ledger.note_too_little(job, index, bytes).await?;
+            let needed = DecimalSize(bytes);
+            tracing::info!(
+                "the datum needs more than {needed} of memory: it is left to {}",
+                other.worker
+            );
+            return Err(Interruption::TooLarge.into());
+        }
+    }
+    Ok(most)
+}
+
+/// Hands the datum back, or fails it, if it needs more memory than the worker has, as an earlier run showed.
+pub(in crate::flow) async fn check_room(
+    claimed: &ClaimedDatum,
+    input_bytes: u64,
+    context: &WorkerContext,
+) -> Result<(), FlowError> {
+    let bytes = claimed.too_little;
+    if bytes < context.slots.all().memory {
+        return Ok(());
+    }
+    let most = leave_to_larger(claimed, bytes, context).await?;
+    Err(FlowError::Datum(Cause::Memory {
+        bytes,
+        input_bytes,
+        most: Some(most),
+    }))
+}
