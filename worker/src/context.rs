@@ -10,9 +10,10 @@ use drover_shared::process::Tokens;
 use drover_shared::queue::Broker;
 use drover_shared::store::StoreError;
 use drover_shared::wire::{Event, Report};
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::OnceCell;
 
 use crate::config::Settings;
+use crate::consume::Roster;
 use crate::flow_error::{FlowError, Interruption};
 use crate::jobs::{HeldTasks, InFlightDatums, Job, Jobs, LateSegments, Terms};
 use crate::pace::DatumPace;
@@ -38,8 +39,8 @@ pub(crate) struct WorkerContext {
     pub(crate) in_flight: InFlightDatums,
     pub(crate) pace: DatumPace,
     pub(crate) retry_budget: RetryBudget,
-    /// Limits the datums that are staged, running or committing at the same time.
-    pub(crate) admission: Semaphore,
+    /// The pipelines that the worker serves.
+    pub(crate) roster: Roster,
     pub(crate) tokens: Tokens,
     pub(crate) claims: AtomicU64,
 }

@@ -24,7 +24,7 @@ pub mod process;
 pub mod runner;
 
 pub use config::{Settings, inheritable, one_slot_a_cpu};
-pub use consume::work;
+pub use consume::{PipelineChoice, PipelineSelection, work};
 pub use error::WorkError;
 pub use jobs::Cancellations;
 pub use phase::{Phase, WorkerPhase, WorkerProtection};

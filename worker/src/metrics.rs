@@ -50,6 +50,8 @@ const SLOTS: &str = "drover_slots";
 const SLOTS_BUSY: &str = "drover_slots_busy";
 /// Time since a slot was last in use.
 const IDLE: &str = "drover_idle_seconds";
+/// Pipelines that the worker serves at the moment.
+const PIPELINES: &str = "drover_pipelines_served";
 /// Datums in flight: running, staged or waiting.
 const IN_FLIGHT: &str = "drover_in_flight";
 /// 1 while the broker is connected, else 0.
@@ -130,6 +132,7 @@ pub(crate) fn describe() {
     describe_gauge!(SLOTS, "datums that can run at the same time");
     describe_gauge!(SLOTS_BUSY, "slots in use");
     describe_gauge!(IDLE, Unit::Seconds, "time since a slot was last in use");
+    describe_gauge!(PIPELINES, "pipelines that the worker serves at the moment");
     describe_gauge!(IN_FLIGHT, "datums in flight: running, staged, or waiting");
     describe_gauge!(QUEUE_LINK, "1 while the broker is connected, else 0");
     // A new worker without a datum shows all gauges, too.
@@ -140,6 +143,11 @@ pub(crate) fn describe() {
 /// Sets the number of slots.
 pub(crate) fn slots(count: u32) {
     gauge!(SLOTS).set(count);
+}
+
+/// Sets the number of pipelines that the worker serves.
+pub(crate) fn pipelines_served(count: usize) {
+    gauge!(PIPELINES).set(u32::try_from(count).unwrap_or(u32::MAX));
 }
 
 /// Changes the number of slots in use.

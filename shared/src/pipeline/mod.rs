@@ -10,6 +10,7 @@ mod input;
 mod notify;
 mod retention;
 mod schedule;
+mod sharing;
 mod transform;
 
 mod findings;
@@ -38,4 +39,5 @@ pub use parse::{Parsed, from_value, parse};
 pub use retention::{Retention, RetentionLimits};
 pub use schedule::Schedule;
 pub use schema::schema;
+pub use sharing::{Priority, Sharing};
 pub use transform::{GIVEN_PREFIX, Secret, Transform};

@@ -11,10 +11,11 @@ use bytes::Bytes;
 use drover_shared::id::{JobId, PipelineName};
 use drover_shared::queue::{Consumer, Queue};
 use drover_shared::wire::{self, Authenticity, Control, Event, Message, Report, authenticity};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 use tracing::Instrument;
 
+use crate::consume::selection::PipelineSelection;
 use crate::context::WorkerContext;
 use crate::jobs::StoppedJob;
 
@@ -28,10 +29,10 @@ const MOST_HANDLED: usize = 64;
 /// Handles control messages for ever.
 pub(crate) async fn listen_for_control(
     mut messages: Box<dyn Consumer>,
-    pipelines: &[PipelineName],
+    hints: mpsc::Sender<PipelineName>,
+    selection: &PipelineSelection,
     context: &Arc<WorkerContext>,
 ) -> Infallible {
-    let pipelines: Arc<[PipelineName]> = pipelines.into();
     let room = Arc::new(Semaphore::new(MOST_HANDLED));
     loop {
         let message = match messages.next().await {
@@ -44,43 +45,44 @@ pub(crate) async fn listen_for_control(
             }
         };
         let room = Arc::clone(&room).try_acquire_owned();
-        if let (Some(request), Ok(room)) = (requested(&message.body), room) {
-            let message = message.body.clone();
-            let handled = handle(
-                request,
-                message,
-                Arc::clone(&pipelines),
-                Arc::clone(context),
-            );
-            let handled = async move {
-                handled.await;
-                drop(room);
-            };
-            context.tokens.tracker.spawn(handled.in_current_span());
+        match (requested(&message.body), room) {
+            (Some(Request::Serve(pipeline)), _) => {
+                if selection.matches(&pipeline) {
+                    // Of too many hints, those dropped are found by the next search.
+                    let _ = hints.try_send(pipeline);
+                }
+            }
+            (Some(request), Ok(room)) => {
+                let handled = handle(request, message.body.clone(), Arc::clone(context));
+                let handled = async move {
+                    handled.await;
+                    drop(room);
+                };
+                context.tokens.tracker.spawn(handled.in_current_span());
+            }
+            (Some(_), Err(_)) | (None, _) => {}
         }
         // A lost ack redelivers the message; to handle a stop twice is harmless.
         let _ = message.ack().await;
     }
 }
 
-async fn handle(
-    request: Request,
-    message: Bytes,
-    pipelines: Arc<[PipelineName]>,
-    context: Arc<WorkerContext>,
-) {
+async fn handle(request: Request, message: Bytes, context: Arc<WorkerContext>) {
     match request {
-        Request::Release(job) => release_job(job, message, pipelines, context).await,
-        Request::ReportHeld(inquiry) if pipelines.contains(&inquiry.pipeline) => {
+        Request::Release(job) => release_job(job, message, context).await,
+        // The leader counts the answers of the pipeline's workers.
+        Request::ReportHeld(inquiry) if context.roster.has(&inquiry.pipeline) => {
             report_held(inquiry, &message, &context).await;
         }
-        Request::ReportHeld(_) => {}
+        Request::ReportHeld(_) | Request::Serve(_) => {}
     }
 }
 
 /// A control message for workers.
 #[derive(Debug, Eq, PartialEq)]
 enum Request {
+    /// A job of the pipeline waits for workers.
+    Serve(PipelineName),
     /// The job was stopped.
     Release(JobId),
     /// The leader asks for the datums that the worker holds.
@@ -113,7 +115,9 @@ fn requested(body: &[u8]) -> Option<Request> {
                 term,
             }));
         }
-        Ok(Message::Control(Control::Submitted { .. })) => {}
+        Ok(Message::Control(Control::Submitted { pipeline, .. })) => {
+            return Some(Request::Serve(pipeline));
+        }
         Ok(_) => tracing::debug!("ignoring a message of another kind on the control queue"),
         Err(error) => tracing::debug!("ignoring a malformed control message: {error}"),
     }
@@ -122,12 +126,7 @@ fn requested(body: &[u8]) -> Option<Request> {
 
 /// Cancels a job, waits until none of its datums runs here, and reports that to the pipeline's leader. Jobs of
 /// pipelines that the current worker does not consume are not reported.
-async fn release_job(
-    job: JobId,
-    message: Bytes,
-    pipelines: Arc<[PipelineName]>,
-    context: Arc<WorkerContext>,
-) {
+async fn release_job(job: JobId, message: Bytes, context: Arc<WorkerContext>) {
     let StoppedJob { pipeline, key } = match context.jobs.stop(job, &message).await {
         Ok(Some(stopped)) => stopped,
         Ok(None) => {
@@ -139,7 +138,7 @@ async fn release_job(
             return;
         }
     };
-    if !pipelines.contains(&pipeline) {
+    if !context.roster.has(&pipeline) {
         return;
     }
     context.in_flight.empty_of(job).await;
@@ -223,8 +222,15 @@ mod tests {
             term: None,
         });
         assert_eq!(requested(&asked), Some(Request::ReportHeld(inquiry)));
-        let rows = [
-            encode(Control::Submitted { pipeline, job }),
+        let submitted = Control::Submitted {
+            pipeline: pipeline.clone(),
+            job,
+        };
+        assert_eq!(
+            requested(&encode(submitted)),
+            Some(Request::Serve(pipeline))
+        );
+        let rows: [Bytes; 3] = [
             "garbage".into(),
             r#"{"kind":"control","version":9,"event":"stop"}"#.into(),
             r#"{"kind":"control","version":1,"event":"unheard of"}"#.into(),

@@ -311,8 +311,9 @@ async fn bring_to_verdict(
     let _member = set.as_ref().map(|set| set.member());
     let in_flight = context.in_flight.take(job.id, datum.index);
     let in_flight = context.unless_interrupted(job, in_flight).await?;
+    let admission = &message.handle.admission;
     let recalled = &message.passed_on.recalled;
-    let permit = recalled.run_until_cancelled(context.admission.acquire());
+    let permit = recalled.run_until_cancelled(admission.acquire());
     let permit = context.unless_interrupted(job, permit).await?;
     let permit = permit.ok_or(Interruption::Recalled)?;
     let permit = permit.expect("the semaphore is never closed");

@@ -4,9 +4,13 @@ mod control;
 mod message;
 mod pass_on;
 mod prefetch;
+mod roster;
+mod selection;
 mod subscription;
 mod trust;
 mod worker;
 
 pub(crate) use prefetch::FURTHER;
+pub(crate) use roster::Roster;
+pub use selection::{PipelineChoice, PipelineSelection};
 pub use worker::work;

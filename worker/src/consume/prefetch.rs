@@ -2,7 +2,8 @@
 //!
 //! With datums of a few milliseconds, a worker that holds only its next few messages waits for the broker most of the
 //! time: for the confirm of a report, for the next delivery. The prefetch grows then. A longer datum is better left in
-//! the queue, where an idle worker can take it: with datums of seconds, nothing is held ahead.
+//! the queue, where an idle worker can take it: with datums of seconds, nothing is held ahead. A worker that serves several
+//! pipelines holds nothing of a pipeline beside its running datums while other datums keep all slots busy.
 
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub(crate) const FURTHER: u16 = 32;
 /// How many messages a worker holds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Prefetch {
+    /// No messages, as all slots are busy: those of running datums stay in hand.
+    Nothing,
     /// One running datum per slot.
     Running,
     /// One running datum per slot, plus the datums staged ahead.
@@ -31,13 +34,28 @@ pub(crate) enum Prefetch {
     Further,
 }
 
+/// What was seen of a subscription and its worker in a window.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SeenWindow {
+    /// Messages that were acked.
+    pub(crate) done: u64,
+    /// Slots of the worker.
+    pub(crate) slots: u16,
+    /// True if datums take too long to be held ahead.
+    pub(crate) is_long: bool,
+    /// True if the slots are shared with other pipelines, and all were busy with the same datums all the time.
+    pub(crate) is_full: bool,
+}
+
 impl Prefetch {
-    /// The prefetch after a window in which `done` messages were acked by `slots` slots. `is_long` is true if datums take
-    /// too long to be held ahead.
-    pub(crate) fn next(self, done: u64, slots: u16, is_long: bool) -> Self {
-        let slots = u64::from(slots);
+    /// The prefetch after a window.
+    pub(crate) fn next(self, seen: SeenWindow) -> Self {
+        let SeenWindow { done, is_long, .. } = seen;
+        let slots = u64::from(seen.slots);
         match self {
-            Self::Usual if is_long => Self::Running,
+            _ if seen.is_full => Self::Nothing,
+            Self::Nothing | Self::Usual if is_long => Self::Running,
+            Self::Nothing => Self::Usual,
             Self::Running if !is_long => Self::Usual,
             Self::Usual if done >= SHORT * slots => Self::Further,
             Self::Further if done < LONG * slots => Self::Usual,
@@ -48,6 +66,7 @@ impl Prefetch {
     /// The number of messages to hold.
     pub(crate) fn messages(self, settings: &Settings) -> u16 {
         let ahead = match self {
+            Self::Nothing => return 0,
             Self::Running => 0,
             Self::Usual => settings.look_ahead,
             Self::Further => settings.look_ahead.saturating_add(settings.further),
@@ -63,7 +82,7 @@ mod tests {
 
     #[test]
     fn the_prefetch_grows_while_datums_are_short_and_shrinks_while_they_are_long() {
-        use Prefetch::{Further, Running, Usual};
+        use Prefetch::{Further, Nothing, Running, Usual};
         let rows = [
             (Usual, 0, 1, false, Usual),
             (Usual, 15, 1, false, Usual),
@@ -79,8 +98,16 @@ mod tests {
             (Further, 0, 1, true, Usual),
         ];
         for (now, done, slots, is_long, then) in rows {
-            let next = now.next(done, slots, is_long);
-            assert_eq!(next, then, "{now:?} {done} {slots} {is_long}");
+            let seen = |is_full| SeenWindow {
+                done,
+                slots,
+                is_long,
+                is_full,
+            };
+            assert_eq!(now.next(seen(false)), then, "{now:?} {:?}", seen(false));
+            assert_eq!(now.next(seen(true)), Nothing);
+            let back = if is_long { Running } else { Usual };
+            assert_eq!(Nothing.next(seen(false)), back);
         }
     }
 }

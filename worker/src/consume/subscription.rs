@@ -6,24 +6,33 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use drover_shared::id::PipelineName;
 use drover_shared::queue::{Broker, Consumer, Delivery, Queue, QueueError};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use crate::consume::prefetch::Prefetch;
+use crate::consume::prefetch::{Prefetch, SeenWindow, WINDOW};
 use crate::context::WorkerContext;
+use crate::slots::SlotLoad;
 
 /// The subscription to the datums of one pipeline.
 pub(crate) struct Subscription {
     pipeline: PipelineName,
     prefetch: Prefetch,
-    consumer: Box<dyn Consumer>,
+    /// None while nothing is consumed.
+    consumer: Option<Box<dyn Consumer>>,
     handle: Arc<ConsumerHandle>,
+    load: watch::Receiver<SlotLoad>,
+    /// Turns at the slots that had ended at the last window.
+    turns: u64,
 }
 
 /// The consumer that delivered a message, as far as the message has to know of it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ConsumerHandle {
+    /// Limits the pipeline's datums that are staged, running or committing at the same time.
+    pub(crate) admission: Arc<Semaphore>,
     /// Cancelled once the consumer is stopped. A message that is handed back before would be redelivered at once.
     pub(crate) closed: CancellationToken,
     /// Cancelled when messages whose datums have not begun must be handed back.
@@ -37,6 +46,17 @@ pub(crate) struct ConsumerHandle {
 }
 
 impl ConsumerHandle {
+    fn new(admission: Arc<Semaphore>) -> Arc<Self> {
+        Arc::new(Self {
+            admission,
+            closed: CancellationToken::new(),
+            recalled: CancellationToken::new(),
+            recalled_staged: CancellationToken::new(),
+            done: AtomicU64::new(0),
+            tracker: TaskTracker::new(),
+        })
+    }
+
     /// Counts an acked message.
     pub(crate) fn count(&self) {
         self.done.fetch_add(1, Ordering::Relaxed);
@@ -55,11 +75,16 @@ impl Subscription {
         context: &WorkerContext,
     ) -> Result<Self, QueueError> {
         let prefetch = Prefetch::Usual;
+        let admission = usize::from(prefetch.messages(&context.settings));
+        let load = context.slots.load();
+        let turns = load.borrow().ended;
         Ok(Self {
             pipeline: pipeline.clone(),
             prefetch,
-            consumer: consume(pipeline, prefetch, context).await?,
-            handle: Arc::default(),
+            consumer: Some(consume(pipeline, prefetch, context).await?),
+            handle: ConsumerHandle::new(Arc::new(Semaphore::new(admission))),
+            load,
+            turns,
         })
     }
 
@@ -68,34 +93,58 @@ impl Subscription {
         &self.handle
     }
 
-    /// The next message. If the broker lost the pipeline's queues, they are declared again; the pipeline's leader then
-    /// publishes the remaining datums. Cancel-safe.
-    pub(crate) async fn next(&mut self, broker: &dyn Broker) -> Result<Delivery, QueueError> {
+    /// The next message; none once a slot is free while nothing is consumed. If the broker lost the pipeline's queues, they are
+    /// declared again; the pipeline's leader then publishes the remaining datums. Cancel-safe.
+    pub(crate) async fn next(
+        &mut self,
+        broker: &dyn Broker,
+    ) -> Result<Option<Delivery>, QueueError> {
+        let Some(consumer) = &mut self.consumer else {
+            // The slots live as long as the worker.
+            let _ = self.load.wait_for(|load| load.free > 0).await;
+            return Ok(None);
+        };
         loop {
-            match self.consumer.next().await {
+            match consumer.next().await {
                 Err(QueueError::Missing { queue }) => {
                     tracing::warn!("the broker has lost {queue}; declaring it again");
                     broker.declare(&self.pipeline).await?;
                 }
-                other => return other,
+                other => return other.map(Some),
             }
         }
     }
 
-    /// Adapts the prefetch; called once a [window](crate::consume::prefetch::WINDOW).
+    /// Adapts the prefetch; called once a [window](crate::consume::prefetch::WINDOW), and when a slot comes free while
+    /// nothing is consumed.
     pub(crate) async fn adapt(&mut self, context: &Arc<WorkerContext>) {
-        let done = self.handle.done.swap(0, Ordering::Relaxed);
-        let is_long = context.pace.is_long(self.prefetch == Prefetch::Running);
-        let slots = context.settings.slots.get();
-        let prefetch = self.prefetch.next(done, slots, is_long);
+        let prefetch = self.prefetch.next(self.seen(context));
         if prefetch == self.prefetch {
             return;
         }
+        if prefetch == Prefetch::Nothing {
+            return self.switch_to(None, prefetch, context);
+        }
         let consumer = consume(&self.pipeline, prefetch, context);
         match context.tokens.soft.run_until_cancelled(consumer).await {
-            Some(Ok(consumer)) => self.switch_to(consumer, prefetch, context),
-            Some(Err(error)) => tracing::debug!("the prefetch stays as it is: {error}"),
+            Some(Ok(consumer)) => self.switch_to(Some(consumer), prefetch, context),
+            Some(Err(error)) => {
+                tracing::debug!("the prefetch stays as it is: {error}");
+                sleep(WINDOW).await;
+            }
             None => {}
+        }
+    }
+
+    fn seen(&mut self, context: &WorkerContext) -> SeenWindow {
+        let load = *self.load.borrow_and_update();
+        let before = std::mem::replace(&mut self.turns, load.ended);
+        let is_shared = context.roster.len() > 1;
+        SeenWindow {
+            done: self.handle.done.swap(0, Ordering::Relaxed),
+            slots: context.settings.slots.get(),
+            is_long: context.pace.is_long(self.prefetch == Prefetch::Running),
+            is_full: is_shared && load.free == 0 && load.ended == before,
         }
     }
 
@@ -103,21 +152,33 @@ impl Subscription {
     /// shrinks, its messages whose datums have not begun are handed back.
     fn switch_to(
         &mut self,
-        consumer: Box<dyn Consumer>,
+        consumer: Option<Box<dyn Consumer>>,
         prefetch: Prefetch,
         context: &Arc<WorkerContext>,
     ) {
         tracing::debug!("prefetch of {}: {prefetch:?}", self.pipeline);
-        let former = std::mem::replace(&mut self.consumer, consumer);
-        let handle = std::mem::take(&mut self.handle);
         self.prefetch = prefetch;
+        let Some(former) = std::mem::replace(&mut self.consumer, consumer) else {
+            return;
+        };
+        let next = ConsumerHandle::new(Arc::clone(&self.handle.admission));
+        let handle = std::mem::replace(&mut self.handle, next);
         let retiring = retire(former, handle, prefetch, Arc::clone(context));
         context.tokens.tracker.spawn(retiring.in_current_span());
     }
 
     /// Stops the consumer.
     pub(crate) async fn close(&mut self, context: &WorkerContext) -> Result<(), QueueError> {
-        close(&mut *self.consumer, &self.handle, context).await
+        match &mut self.consumer {
+            Some(consumer) => close(&mut **consumer, &self.handle, context).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until the messages of the consumer are settled.
+    pub(crate) async fn settled(&mut self) {
+        self.handle.tracker.close();
+        self.handle.tracker.wait().await;
     }
 }
 
@@ -132,7 +193,7 @@ async fn retire(
         tracing::debug!("the former consumer could not be stopped: {error}");
     }
     match prefetch {
-        Prefetch::Running => {
+        Prefetch::Nothing | Prefetch::Running => {
             handle.recalled.cancel();
             handle.recalled_staged.cancel();
         }

@@ -9,16 +9,19 @@ use drover_shared::ledger::{Ledger, WorkerCapacity};
 use drover_shared::process::Tokens;
 use drover_shared::queue::{Broker, QueueError};
 use drover_shared::units::DecimalSize;
-use futures::FutureExt;
-use futures::future::join_all;
-use tokio::sync::{OnceCell, Semaphore};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt, TryFutureExt};
+use tokio::sync::{OnceCell, mpsc};
 use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::config::Settings;
 use crate::consume::control::listen_for_control;
 use crate::consume::message::process_message;
-use crate::consume::prefetch::{Prefetch, WINDOW};
+use crate::consume::prefetch::WINDOW;
+use crate::consume::roster::{MOST_HINTS, Roster, RosterKeeper};
+use crate::consume::selection::PipelineSelection;
 use crate::consume::subscription::Subscription;
 use crate::context::WorkerContext;
 use crate::error::WorkError;
@@ -30,22 +33,23 @@ use crate::retry_budget::RetryBudget;
 use crate::slots::Scratch;
 use crate::slots::Slots;
 
-/// Processes the datums of `pipelines`. Returns once the soft token is cancelled and the running datums have ended, or
+/// Processes the datums of the selected pipelines. Returns once the soft token is cancelled and the running datums have ended, or
 /// once the hard token is cancelled. `cancellations` must have been made from the same hard token.
 pub async fn work(
     settings: Settings,
     ledger: Ledger,
     broker: Arc<dyn Broker>,
-    pipelines: Vec<PipelineName>,
+    pipelines: impl Into<PipelineSelection>,
     cancellations: Cancellations,
     tokens: Tokens,
 ) -> Result<(), WorkError> {
+    let selection = pipelines.into();
     let span = tracing::info_span!("worker", worker.id = %settings.worker);
     // An error of the worker must not end the whole process: the caller decides that.
     let tokens = tokens.child();
     async {
         let context = prepare(settings, ledger, broker, cancellations, tokens).await?;
-        consume_all(&pipelines, &Arc::new(context)).await
+        consume_all(&selection, &Arc::new(context)).await
     }
     .instrument(span)
     .await
@@ -82,7 +86,7 @@ async fn prepare(
         in_flight: InFlightDatums::default(),
         pace: DatumPace::default(),
         retry_budget: RetryBudget::new(settings.retry_budget),
-        admission: Semaphore::new(usize::from(Prefetch::Usual.messages(&settings))),
+        roster: Roster::default(),
         tokens,
         claims: AtomicU64::new(0),
         settings,
@@ -91,32 +95,40 @@ async fn prepare(
 
 /// Consumes the messages of all pipelines until the worker drains, and waits for the datums in flight.
 async fn consume_all(
-    pipelines: &[PipelineName],
+    selection: &PipelineSelection,
     context: &Arc<WorkerContext>,
 ) -> Result<(), WorkError> {
     let lost = |source: QueueError| WorkError::Queue { source };
     let control_messages = context.broker.listen(context.settings.worker.as_str());
     let control_messages = control_messages.await.map_err(lost)?;
-    let mut subscriptions = Vec::with_capacity(pipelines.len());
-    for pipeline in pipelines {
-        subscriptions.push(Subscription::open(pipeline, context).await.map_err(lost)?);
+    let first_error = FirstError::default();
+    let mut named = Vec::new();
+    for pipeline in selection.names() {
+        let leaves = context.roster.enter(&pipeline).unwrap_or_default();
+        let subscription = Subscription::open(&pipeline, context).await.map_err(lost)?;
+        named.push((subscription, leaves));
     }
-    tell_capacity(pipelines, context).await;
+    tell_capacity(&selection.names(), context).await;
     context.settings.phase.enter(Phase::Consuming);
     let Settings { worker, slots, .. } = &context.settings;
     let memory = context.slots.all().memory;
     tracing::info!(
-        "worker {worker} consumes datums of {}; slots: {slots}; memory for commands: {}",
-        listed(pipelines),
+        "worker {worker} consumes datums of {selection}; slots: {slots}; memory for commands: {}",
         DecimalSize(memory)
     );
-    let first_error = FirstError::default();
-    let consumers = subscriptions
-        .into_iter()
-        .map(|subscription| consume(subscription, context, &first_error));
+    let (hints, hinted) = mpsc::channel(MOST_HINTS);
+    let (entered, entering) = mpsc::channel(1);
+    let keeper = RosterKeeper {
+        selection,
+        ledger: &context.ledger,
+        roster: &context.roster,
+        hints: hinted,
+        entered,
+    };
     let consumed = tokio::select! {
-        consumed = join_all(consumers) => consumed,
-        never = listen_for_control(control_messages, pipelines, context) => match never {},
+        consumed = consume_roster(named, entering, selection, context, &first_error) => consumed,
+        never = listen_for_control(control_messages, hints, selection, context) => match never {},
+        never = keeper.run() => match never {},
     };
     forget_capacity(context).await;
     context.slots.end().await;
@@ -124,11 +136,7 @@ async fn consume_all(
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .take();
-    consumed
-        .into_iter()
-        .collect::<Result<(), _>>()
-        .map_err(lost)
-        .and(first_error.map_or(Ok(()), Err))
+    consumed.map_err(lost).and(first_error.map_or(Ok(()), Err))
 }
 
 /// Tells the capacity of the worker to the others, which can then leave large datums to a larger worker.
@@ -158,35 +166,94 @@ async fn forget_capacity(context: &WorkerContext) {
     }
 }
 
-fn listed(pipelines: &[PipelineName]) -> String {
-    let names: Vec<_> = pipelines.iter().map(PipelineName::as_str).collect();
-    names.join(", ")
-}
-
 /// The first error that ends the current worker.
 type FirstError = Arc<Mutex<Option<WorkError>>>;
 
-/// Consumes one subscription until the worker drains, then waits for the datums in flight.
-async fn consume(
-    mut subscription: Subscription,
+/// Consumes the `named` pipelines, and those that enter the roster, until the worker drains.
+async fn consume_roster(
+    named: Vec<(Subscription, CancellationToken)>,
+    mut entering: mpsc::Receiver<(PipelineName, CancellationToken)>,
+    selection: &PipelineSelection,
     context: &Arc<WorkerContext>,
     first_error: &FirstError,
 ) -> Result<(), QueueError> {
-    let consumed = consume_until_drained(&mut subscription, context, first_error).await;
-    context.settings.phase.enter(Phase::Draining);
-    tracing::info!("draining: no more messages are consumed, the running datums are finished");
-    let closed = subscription.close(context).await;
-    let stopped = consumed.and(closed);
-    if stopped.is_err() {
-        context.tokens.soft.cancel();
+    let soft = &context.tokens.soft;
+    let adapts = context.settings.further > 0 || selection.is_shared();
+    let mut consuming = FuturesUnordered::new();
+    for (subscription, leaves) in named {
+        let consumed = consume(subscription, leaves, adapts, context, first_error);
+        // The other subscriptions end as well.
+        consuming.push(consumed.inspect_err(|_| soft.cancel()).boxed());
+    }
+    let mut result = Ok(());
+    loop {
+        tokio::select! {
+            Some(ended) = consuming.next() => result = result.and(ended),
+            Some((pipeline, leaves)) = entering.recv(), if !soft.is_cancelled() => {
+                consuming.push(consume_entered(pipeline, leaves, context, first_error).boxed());
+            }
+            () = soft.cancelled(), if consuming.is_empty() => break,
+        }
     }
     context.tokens.tracker.close();
     context.tokens.tracker.wait().await;
-    stopped
+    result
+}
+
+/// Consumes a pipeline that has entered the roster until it leaves. Trouble with one pipeline, such as queues of another
+/// store, keeps no other pipeline from being served; the next search tries again.
+async fn consume_entered(
+    pipeline: PipelineName,
+    leaves: CancellationToken,
+    context: &Arc<WorkerContext>,
+    first_error: &FirstError,
+) -> Result<(), QueueError> {
+    let opening = async {
+        context.broker.declare(&pipeline).await?;
+        Subscription::open(&pipeline, context).await
+    };
+    let served = match context.tokens.soft.run_until_cancelled(opening).await {
+        Some(Ok(subscription)) => {
+            tracing::info!(pipeline.name = %pipeline, "serving {pipeline}");
+            consume(subscription, leaves, true, context, first_error).await
+        }
+        Some(Err(error)) => Err(error),
+        None => Ok(()),
+    };
+    context.roster.remove(&pipeline);
+    if let Err(error) = served {
+        tracing::warn!(pipeline.name = %pipeline, "{pipeline} is not served: {error}");
+    }
+    Ok(())
+}
+
+/// Consumes one subscription until the worker drains or the pipeline leaves, then waits for its datums in flight. The prefetch
+/// is adapted if `adapts`.
+async fn consume(
+    mut subscription: Subscription,
+    leaves: CancellationToken,
+    adapts: bool,
+    context: &Arc<WorkerContext>,
+    first_error: &FirstError,
+) -> Result<(), QueueError> {
+    let consuming = consume_until_drained(&mut subscription, adapts, context, first_error);
+    let consumed = leaves.run_until_cancelled(consuming).await;
+    if context.tokens.soft.is_cancelled() {
+        context.settings.phase.enter(Phase::Draining);
+        tracing::info!("draining: no more messages are consumed, the running datums are finished");
+    }
+    let closed = subscription.close(context).await;
+    let consumed = consumed.unwrap_or(Ok(())).and(closed);
+    // After an error nothing waits for datums whose claims may be lost.
+    if consumed.is_ok() {
+        subscription.settled().await;
+    }
+    consumed
 }
 
 async fn consume_until_drained(
     subscription: &mut Subscription,
+    adapts: bool,
     context: &Arc<WorkerContext>,
     first_error: &FirstError,
 ) -> Result<(), QueueError> {
@@ -196,11 +263,17 @@ async fn consume_until_drained(
         let delivery = tokio::select! {
             biased;
             () = context.tokens.soft.cancelled() => return Ok(()),
-            _ = window.tick(), if context.settings.further > 0 => {
+            _ = window.tick(), if adapts => {
                 subscription.adapt(context).await;
                 continue;
             }
-            delivery = subscription.next(&*context.broker) => delivery?,
+            delivery = subscription.next(&*context.broker) => match delivery? {
+                Some(delivery) => delivery,
+                None => {
+                    subscription.adapt(context).await;
+                    continue;
+                }
+            },
         };
         let tracker = context.tokens.tracker.clone();
         let (context, first_error) = (Arc::clone(context), Arc::clone(first_error));

@@ -87,13 +87,15 @@ pub(super) async fn execute(
 ) -> Result<Option<ExecutedDatum>, FlowError> {
     let claimed = staged.claimed.clone();
     check_room(&claimed, staged.bytes, context).await?;
+    let pipeline = &claimed.job.pipeline;
     let memory = MemoryTries::new(
         expected_memory(&claimed, context).max(claimed.too_little.saturating_mul(2)),
         context.slots.all().memory,
-        claimed.job.pipeline.memory_tries,
+        pipeline.memory_tries,
     );
     let demanded = demand(&claimed, memory.need(), context);
-    let lease = context.slots.lease(demanded);
+    let weight = pipeline.sharing.weight();
+    let lease = context.slots.lease(&pipeline.name, weight, demanded);
     let lease = claimed.recalled.run_until_cancelled(lease);
     let lease = context.unless_interrupted(&claimed.job, lease).await?;
     let lease = lease.ok_or(Interruption::Recalled)?;

@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Parser, ValueEnum};
-use drover_shared::id::PipelineName;
 use drover_shared::process::{describe_build, telemetry};
 use drover_shared::queue::rabbitmq::BrokerUrl;
 use drover_shared::units::{duration, size};
 
+use crate::consume::PipelineChoice;
 use crate::process::exit::Exit;
 use crate::runner::{CommandLimits, SandboxMode};
 
@@ -36,6 +36,7 @@ a bucket in AWS_*, GOOGLE_* or AZURE_*. No command of a pipeline gets any of the
 
 Examples:
   drover-worker --pipeline thumbs --broker amqps://rabbit.example.com --store s3://data
+  drover-worker --pipeline '*' --broker amqps://rabbit.example.com --store s3://data
   drover-worker --pipeline map,reduce --slots 4 --store /mnt/data --listen 0.0.0.0:9090";
 
 /// The text of `--version`. The commit is known to packages, whose build sets the variable.
@@ -50,14 +51,17 @@ static BUILD: LazyLock<String> =
 #[command(name = "drover-worker", version, long_version = BUILD.as_str(), after_help = AFTER_HELP, max_term_width = 100)]
 pub struct Args {
     /// The pipelines whose datums the worker takes; separate several by commas or repeat the flag
+    ///
+    /// A pattern takes all pipelines whose names match, as they come and go: '*' any, 'thumbs-*' a family. The time of the
+    /// slots is shared by `priority` and `share` of the pipelines.
     #[arg(
         long = "pipeline",
         env = "DROVER_PIPELINES",
-        value_name = "NAME",
+        value_name = "NAME|PATTERN",
         required = true,
         value_delimiter = ','
     )]
-    pub pipelines: Vec<PipelineName>,
+    pub pipelines: Vec<PipelineChoice>,
 
     /// The folder or bucket that holds the inputs, the outputs and Drover's records
     ///
@@ -289,6 +293,7 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+    use crate::consume::PipelineSelection;
 
     /// The command line without values from the environment of this process.
     fn command() -> clap::Command {
@@ -329,8 +334,8 @@ mod tests {
         for typed in ["--pipeline a,b", "--pipeline a --pipeline b"] {
             let line = format!("drover-worker --broker amqp://host {typed}");
             let args = Args::try_parse_from(line.split(' ')).unwrap();
-            let names: Vec<_> = args.pipelines.iter().map(PipelineName::as_str).collect();
-            assert_eq!(names, ["a", "b"], "{typed}");
+            let selection = PipelineSelection::from_iter(args.pipelines);
+            assert_eq!(selection.to_string(), "a, b", "{typed}");
         }
     }
 
@@ -355,6 +360,7 @@ mod tests {
                 "--max-processes",
             ),
             ("--pipeline a/b --broker x", "a/b"),
+            ("--pipeline a[ --broker x", "never closed"),
             ("--broker x --pipeline", "--pipeline"),
         ];
         for (typed, word) in rows {

@@ -9,6 +9,7 @@ use drover_shared::queue::RabbitMq;
 use tokio::time::sleep;
 
 use super::connect::{NO_BROKER, NO_STORE};
+use crate::consume::PipelineSelection;
 use crate::phase::WorkerPhase;
 
 /// Interval between two looks at a store without an identity.
@@ -16,11 +17,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// The identity of the store; none if the store has none and the queues of the pipelines belong to no store, as with an
 /// older Drover or before the first job. If they belong to a store, the worker sees the wrong one: an empty folder in the
-/// place of a mount, as a rule. The worker then takes no message and is not ready until the store has an identity.
+/// place of a mount, as a rule. The worker then takes no message and is not ready until the store has an identity. So does a worker
+/// with a pattern: such a store has no pipeline yet.
 pub(super) async fn own_store(
     ledger: &Ledger,
     broker: &RabbitMq,
-    pipelines: &[PipelineName],
+    selection: &PipelineSelection,
     phase: &WorkerPhase,
 ) -> anyhow::Result<Option<StoreIdentity>> {
     loop {
@@ -29,12 +31,16 @@ pub(super) async fn own_store(
             phase.set_problem(None);
             return Ok(identity);
         }
-        let Some(pipeline) = owned(broker, pipelines).await? else {
-            tracing::warn!("{}", unused(ledger));
-            phase.set_problem(None);
-            return Ok(None);
+        let names = selection.names();
+        let problem = match owned(broker, &names).await? {
+            Some(pipeline) => empty(ledger, pipeline),
+            None if selection.has_patterns() => format!("{}; waiting for one", unused(ledger)),
+            None => {
+                tracing::warn!("{}", unused(ledger));
+                phase.set_problem(None);
+                return Ok(None);
+            }
         };
-        let problem = empty(ledger, pipeline);
         if phase.set_problem(Some(problem.clone())) {
             tracing::error!("{problem}");
         }

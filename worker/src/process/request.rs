@@ -1,16 +1,15 @@
 //! The interpreted command line, before anything is connected.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use drover_shared::id::{PipelineName, WorkerId};
+use drover_shared::id::WorkerId;
 use drover_shared::queue::rabbitmq::Address;
 use drover_shared::store::{Location, Store};
 
 use crate::config::{Settings, one_slot_a_cpu};
-use crate::consume::FURTHER;
+use crate::consume::{FURTHER, PipelineSelection};
 use crate::process::args::{Args, SlotCount};
 use crate::runner::CommandLimits;
 use crate::slots::scratch_for;
@@ -18,7 +17,7 @@ use crate::slots::scratch_for;
 /// The worker that the command line asks for.
 #[derive(Debug)]
 pub struct WorkerRequest {
-    pub(crate) pipelines: Vec<PipelineName>,
+    pub(crate) pipelines: PipelineSelection,
     pub(crate) store: Location,
     pub(crate) broker: Address,
     /// The time limit for connecting to store and broker.
@@ -68,7 +67,7 @@ impl WorkerRequest {
             ..defaults
         };
         Ok(Self {
-            pipelines: BTreeSet::from_iter(args.pipelines).into_iter().collect(),
+            pipelines: args.pipelines.into_iter().collect(),
             store,
             broker,
             connect_timeout: args.connect_timeout,
@@ -139,7 +138,6 @@ mod tests {
     #[test]
     fn a_pipeline_named_twice_is_consumed_once() {
         let request = request("--pipeline b,a,b --broker amqp://host").unwrap();
-        let names: Vec<_> = request.pipelines.iter().map(PipelineName::as_str).collect();
-        assert_eq!(names, ["a", "b"]);
+        assert_eq!(request.pipelines.to_string(), "a, b");
     }
 }

@@ -83,12 +83,15 @@ async fn reach(
     let broker = broker.await.context(connect::NO_BROKER)?;
     let store = own_store(&ledger, &broker, &request.pipelines, &health.phase).await?;
     if store.is_some() {
-        note_unknown(&ledger, &request.pipelines).await?;
+        note_unknown(&ledger, &request.pipelines.names()).await?;
     }
     let broker: Arc<dyn Broker> = Arc::new(broker.for_store(store));
     health.watch(&broker);
-    for pipeline in &request.pipelines {
-        broker.declare(pipeline).await.context(connect::NO_BROKER)?;
+    for pipeline in request.pipelines.names() {
+        broker
+            .declare(&pipeline)
+            .await
+            .context(connect::NO_BROKER)?;
     }
     Ok((ledger, broker))
 }

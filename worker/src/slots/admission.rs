@@ -1,10 +1,15 @@
-//! Admission of datums to a worker: each takes its part of the worker while it runs, and waits until that part is free.
+//! Admission of datums to a worker: each takes its part of the worker while it runs, and waits until that part is free. Of
+//! several pipelines, the datums of the one that used the least slot time for its weight come first.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::oneshot;
+use drover_shared::id::PipelineName;
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 
+use super::fair_order::{FairOrder, Running};
 use super::packing::{Demand, Waiting, take_next};
 
 /// Admits datums to the slots, memory and graphics processors of a worker. Cheap to clone.
@@ -15,6 +20,18 @@ pub(crate) struct Admission(Arc<Shared>);
 struct Shared {
     all: Demand,
     state: Mutex<State>,
+    /// The measure of all times.
+    start: Instant,
+    load: watch::Sender<SlotLoad>,
+}
+
+/// How busy the slots are.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct SlotLoad {
+    /// Slots that no datum uses or waits for.
+    pub(crate) free: u32,
+    /// Datums that have left their slots.
+    pub(crate) ended: u64,
 }
 
 #[derive(Debug)]
@@ -24,7 +41,16 @@ struct State {
     excess: u64,
     /// The names of free graphics processors.
     devices: Vec<String>,
-    waiting: VecDeque<Waiting<oneshot::Sender<Admitted>>>,
+    waiting: VecDeque<Waiting<Applicant>>,
+    order: FairOrder,
+    ended: u64,
+}
+
+/// A waiting datum.
+#[derive(Debug)]
+struct Applicant {
+    pipeline: PipelineName,
+    admit: oneshot::Sender<Admitted>,
 }
 
 /// The part of the worker that a datum has, until dropped.
@@ -34,6 +60,7 @@ pub(crate) struct Admitted {
     demand: Demand,
     /// The names of its graphics processors.
     devices: Vec<String>,
+    running: Running,
 }
 
 impl Admission {
@@ -51,6 +78,13 @@ impl Admission {
                 excess: 0,
                 devices,
                 waiting: VecDeque::new(),
+                order: FairOrder::default(),
+                ended: 0,
+            }),
+            start: Instant::now(),
+            load: watch::Sender::new(SlotLoad {
+                free: slots,
+                ended: 0,
             }),
         }))
     }
@@ -58,6 +92,11 @@ impl Admission {
     /// All of the worker.
     pub(crate) fn all(&self) -> Demand {
         self.0.all
+    }
+
+    /// Tells how busy the slots are.
+    pub(crate) fn load(&self) -> watch::Receiver<SlotLoad> {
+        self.0.load.subscribe()
     }
 
     /// Takes note of the bytes of memory that running datums hold beyond their demands: no datum is admitted to that part of
@@ -74,16 +113,29 @@ impl Admission {
         self.0.lock().free.memory
     }
 
-    /// Waits for the demanded part of the worker, at most all of it. Cancel-safe.
-    pub(crate) async fn admit(&self, demand: Demand) -> Admitted {
+    /// Waits for the demanded part of the worker, at most all of it. `weight` is that of the pipeline beside others.
+    /// Cancel-safe.
+    pub(crate) async fn admit(
+        &self,
+        pipeline: &PipelineName,
+        weight: f64,
+        demand: Demand,
+    ) -> Admitted {
         let demand = demand.within(self.0.all);
         let (admit, admitted) = oneshot::channel();
         let waiting = Waiting {
             demand,
             passes: 0,
-            datum: admit,
+            datum: Applicant {
+                pipeline: pipeline.clone(),
+                admit,
+            },
         };
-        self.0.lock().waiting.push_back(waiting);
+        {
+            let mut state = self.0.lock();
+            state.order.wait(pipeline, weight);
+            state.waiting.push_back(waiting);
+        }
         self.0.admit_waiting();
         // The sender stays in the queue until the datum is admitted.
         admitted.await.expect("a waiting datum is never forgotten")
@@ -100,8 +152,11 @@ impl Admitted {
 impl Drop for Admitted {
     fn drop(&mut self) {
         {
+            let now = self.shared.start.elapsed();
             let mut state = self.shared.lock();
             state.free = state.free.with(self.demand);
+            state.ended += 1;
+            state.order.end(&self.running, now);
             state.devices.append(&mut self.devices);
         }
         self.shared.admit_waiting();
@@ -119,11 +174,23 @@ impl Shared {
             // Nobody waits any more: the part is given back when `admitted` is dropped, outside of the lock.
             drop(admit.send(admitted));
         }
+        self.tell_load();
+    }
+
+    fn tell_load(&self) {
+        let state = self.lock();
+        let waits = !state.waiting.is_empty();
+        let load = SlotLoad {
+            free: if waits { 0 } else { state.free.slots },
+            ended: state.ended,
+        };
+        self.load.send_replace(load);
     }
 
     fn next(self: &Arc<Self>) -> Option<(oneshot::Sender<Admitted>, Admitted)> {
+        let now = self.start.elapsed();
         let mut state = self.lock();
-        state.waiting.retain(|waiting| !waiting.datum.is_closed());
+        state.arrange(now);
         let free = state.free;
         let usable = Demand {
             // A datum alone may start whatever others left behind.
@@ -135,6 +202,7 @@ impl Shared {
             ..free
         };
         let next = take_next(&mut state.waiting, usable)?;
+        let running = state.order.begin(&next.datum.pipeline, now);
         state.free = free.without(next.demand);
         let left = state.devices.len() - next.demand.gpus as usize;
         let devices = state.devices.split_off(left);
@@ -142,18 +210,76 @@ impl Shared {
             shared: Arc::clone(self),
             demand: next.demand,
             devices,
+            running,
         };
-        Some((next.datum, admitted))
+        Some((next.datum.admit, admitted))
+    }
+}
+
+impl State {
+    /// Forgets the datums that wait no more, and puts those of the pipeline that is due first.
+    fn arrange(&mut self, now: Duration) {
+        let order = &mut self.order;
+        self.waiting.retain(|waiting| {
+            let is_gone = waiting.datum.admit.is_closed();
+            if is_gone {
+                order.give_up(&waiting.datum.pipeline);
+            }
+            !is_gone
+        });
+        let first = self.waiting.front().map(|first| &first.datum.pipeline);
+        let is_shared = |first| self.waiting.iter().any(|it| it.datum.pipeline != *first);
+        if first.is_some_and(is_shared) {
+            let waiting = self.waiting.make_contiguous();
+            waiting.sort_by(|one, other| {
+                let (one, other) = (&one.datum.pipeline, &other.datum.pipeline);
+                order.compare(one, other, now)
+            });
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
+    use futures::FutureExt;
     use tokio::time::timeout;
 
     use super::*;
+
+    fn name(text: &str) -> PipelineName {
+        text.parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_free_slot_goes_to_the_pipeline_that_was_served_least() {
+        let admission = Admission::new(1, 0, Vec::new());
+        let (one, other) = (name("one"), name("other"));
+        let first = admission.admit(&one, 1.0, demand(1, 0, 0)).await;
+        let mut again = Box::pin(admission.admit(&one, 1.0, demand(1, 0, 0)));
+        assert!(again.as_mut().now_or_never().is_none());
+        let mut arrival = Box::pin(admission.admit(&other, 1.0, demand(1, 0, 0)));
+        assert!(arrival.as_mut().now_or_never().is_none());
+        drop(first);
+        let is_next = again.as_mut().now_or_never();
+        assert!(is_next.is_none(), "it was served already");
+        drop(arrival.await);
+        again.await;
+    }
+
+    #[tokio::test]
+    async fn no_slot_counts_as_free_while_a_datum_waits() {
+        let admission = Admission::new(2, 0, Vec::new());
+        let load = admission.load();
+        let running = admission.admit(&name("one"), 1.0, demand(1, 0, 0)).await;
+        assert_eq!(load.borrow().free, 1);
+        let other = name("other");
+        let mut alone = Box::pin(admission.admit(&other, 1.0, demand(2, 0, 0)));
+        assert!(alone.as_mut().now_or_never().is_none());
+        assert_eq!(load.borrow().free, 0);
+        drop(running);
+        drop(alone.await);
+        assert_eq!((load.borrow().free, load.borrow().ended), (2, 2));
+    }
 
     fn admission() -> Admission {
         Admission::new(4, 100, vec!["0".to_owned(), "1".to_owned()])
@@ -169,9 +295,8 @@ mod tests {
 
     /// The admitted datum; none if it has to wait.
     async fn at_once(admission: &Admission, demand: Demand) -> Option<Admitted> {
-        timeout(Duration::from_millis(10), admission.admit(demand))
-            .await
-            .ok()
+        let admitted = admission.admit(&name("p"), 1.0, demand);
+        timeout(Duration::from_millis(10), admitted).await.ok()
     }
 
     #[tokio::test(start_paused = true)]
@@ -194,7 +319,8 @@ mod tests {
         admission.note_excess(50);
         assert!(at_once(&admission, demand(1, 40, 0)).await.is_none());
         let waiting = admission.clone();
-        let waiting = tokio::spawn(async move { waiting.admit(demand(1, 40, 0)).await });
+        let waiting =
+            tokio::spawn(async move { waiting.admit(&name("p"), 1.0, demand(1, 40, 0)).await });
         tokio::task::yield_now().await;
         admission.note_excess(10);
         let second = waiting.await.unwrap();

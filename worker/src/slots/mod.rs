@@ -2,10 +2,12 @@
 
 mod admission;
 mod devices;
+mod fair_order;
 mod packing;
 mod pool;
 mod scratch;
 
+pub(crate) use admission::SlotLoad;
 pub(crate) use devices::VISIBLE_DEVICES;
 pub(crate) use packing::Demand;
 

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use drover_shared::id::PipelineName;
 use drover_shared::store::{Store, initial_umask, layout};
 use futures::future::join_all;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +19,7 @@ use crate::metrics;
 use crate::phase::{WorkerPhase, WorkerProtection};
 use crate::runner::{Execution, Order, Runner, RunnerError, RunnerSettings, Sandbox};
 use crate::slots::Scratch;
-use crate::slots::admission::{Admission, Admitted};
+use crate::slots::admission::{Admission, Admitted, SlotLoad};
 use crate::slots::devices::devices;
 use crate::slots::packing::Demand;
 
@@ -120,19 +121,32 @@ impl Slots {
         self.watch.kernel_killed_since(moment)
     }
 
-    /// Acquires a slot with the demanded part of the worker, as soon as it fits beside the others.
-    pub(crate) async fn lease(&self, demand: Demand) -> SlotLease<'_> {
-        let admitted = self.admission.admit(demand).await;
+    /// Acquires a slot for a datum of the pipeline, whose `weight` counts beside other pipelines, with the demanded part of the
+    /// worker, as soon as it fits beside the others.
+    pub(crate) async fn lease(
+        &self,
+        pipeline: &PipelineName,
+        weight: f64,
+        demand: Demand,
+    ) -> SlotLease<'_> {
+        let admitted = self.admission.admit(pipeline, weight, demand).await;
         let slot = self.lock().pop();
         let slot = slot.or_else(|| Some(self.spares.as_ref()?.slot()));
         metrics::slots_busy(1);
         SlotLease {
             slots: self,
             slot: Some(slot.expect("there are as many slots as permits, or spare ones")),
+            pipeline: pipeline.clone(),
+            weight,
             demand,
             admitted: Some(admitted),
             pausing: None,
         }
+    }
+
+    /// Tells how busy the slots are.
+    pub(crate) fn load(&self) -> watch::Receiver<SlotLoad> {
+        self.admission.load()
     }
 
     /// Ends all idle runners and waits for their exit.
@@ -229,6 +243,8 @@ pub(crate) struct SlotLease<'a> {
     slots: &'a Slots,
     /// None only while the lease is dropped.
     slot: Option<Slot>,
+    pipeline: PipelineName,
+    weight: f64,
     demand: Demand,
     /// None while the datum pauses.
     admitted: Option<Admitted>,
@@ -250,7 +266,9 @@ impl SlotLease<'_> {
     /// Waits for the turn of a paused datum, which has the same slot as before. Cancel-safe.
     pub(crate) async fn resume(&mut self) {
         if self.admitted.is_none() {
-            self.admitted = Some(self.slots.admission.admit(self.demand).await);
+            let admission = &self.slots.admission;
+            let admitted = admission.admit(&self.pipeline, self.weight, self.demand);
+            self.admitted = Some(admitted.await);
             metrics::slots_busy(1);
         }
         self.pausing = None;

@@ -17,7 +17,7 @@ use drover_shared::process::Tokens;
 use drover_shared::queue::{Broker, Consumer, Embedded, Queue};
 use drover_shared::store::{Location, Store, layout};
 use drover_shared::wire::{self, Event, Message, Report, Task, TaskDatums};
-use drover_worker::{Cancellations, Settings, WorkError, work};
+use drover_worker::{Cancellations, PipelineSelection, Settings, WorkError, work};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -87,6 +87,13 @@ impl Farm {
         self.job = JobId::generate();
         let record = JobRecord::new(self.job, self.pipeline.clone(), Timestamp::now());
         self.ledger.open_job(&record, &spec).await.unwrap();
+    }
+
+    /// Goes on with another pipeline, and a job of the spec.
+    pub(crate) async fn change_pipeline(&mut self, name: &str, spec: Value) {
+        self.pipeline = name.parse().unwrap();
+        self.broker.declare(&self.pipeline).await.unwrap();
+        self.open_job(spec).await;
     }
 
     /// Goes on with another store, and a new job of the same spec.
@@ -232,11 +239,20 @@ impl Farm {
 
     /// Starts a worker.
     pub(crate) fn work(&self, settings: Settings) -> JoinHandle<Result<(), WorkError>> {
+        self.serve(settings, vec![self.pipeline.clone()].into())
+    }
+
+    /// Starts a worker for the selected pipelines.
+    pub(crate) fn serve(
+        &self,
+        settings: Settings,
+        selection: PipelineSelection,
+    ) -> JoinHandle<Result<(), WorkError>> {
         self.tokens.tracker.spawn(work(
             settings,
             self.ledger.clone(),
             Arc::clone(&self.broker),
-            vec![self.pipeline.clone()],
+            selection,
             self.stops.clone(),
             self.tokens.clone(),
         ))

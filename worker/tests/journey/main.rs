@@ -15,6 +15,7 @@ mod prefetch;
 mod retries;
 mod returns;
 mod scratch;
+mod sharing;
 mod staging;
 mod trust;
 

@@ -75,7 +75,7 @@ impl LocalWorkers {
             return Ok(());
         };
         let settings = self.settings(first, &ledger);
-        let names = pipelines.iter().map(|each| each.name.clone()).collect();
+        let names: Vec<_> = pipelines.iter().map(|each| each.name.clone()).collect();
         let working = work(settings, ledger, broker, names, cancellations, tokens);
         // The end of the process waits for tracked work.
         self.tokens.tracker.track_future(Box::pin(working)).await

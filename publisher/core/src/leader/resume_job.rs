@@ -50,7 +50,8 @@ impl PipelineLeader {
                 let control = Control::new(RELEASE_TIMEOUT);
                 let scratch =
                     LeaderScratch::unique(self.ledger.store(), &assignment.pipeline.name)?;
-                let job = assignment.record.id;
+                let record = assignment.record.clone();
+                let work = Arc::<Notify>::default();
                 let consumers = self.broker.depth(&datums_of(&assignment)).await?.consumers;
                 let context = JobContext {
                     ledger: self.ledger.clone(),
@@ -61,11 +62,12 @@ impl PipelineLeader {
                     scratch: scratch.path().to_owned(),
                     workers: NonZeroU32::new(consumers).unwrap_or(NonZeroU32::MIN),
                     window: WINDOW,
-                    work: Arc::default(),
+                    work: Arc::clone(&work),
                 };
                 tokio::select! {
                     ended = resume(assignment, context, reports) => Ok(ended?),
-                    never = self.broadcast_stop(job, &control) => match never {},
+                    never = self.broadcast_stop(record.id, &control) => match never {},
+                    never = self.call_workers(&record, &work) => match never {},
                 }
             }
             Workers::Local(workers) => {
@@ -73,6 +75,13 @@ impl PipelineLeader {
                 Box::pin(job.run(assignment, fence, watch, reports)).await
             }
         }
+    }
+
+    /// Tells workers for any pipeline once there is work. A job of the current process alone was not told of before.
+    async fn call_workers(&self, record: &JobRecord, work: &Notify) -> Infallible {
+        work.notified().await;
+        catalog::hint(record, self.broker.as_ref()).await;
+        pending().await
     }
 
     /// Tells the workers on the broker, again and again, that the job is stopped, from when it is.

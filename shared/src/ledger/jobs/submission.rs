@@ -117,6 +117,20 @@ impl Ledger {
         Ok(open)
     }
 
+    /// True if a job of the pipeline has not ended, submitted or not.
+    pub async fn has_open_job(&self, pipeline: &PipelineName) -> Result<bool, StoreError> {
+        for job in self.unfolded(pipeline).await? {
+            match self.job(job).await {
+                Ok(record) if record.state.is_final() => {}
+                Ok(_) => return Ok(true),
+                // The job record is about to be written, or was removed.
+                Err(StoreError::Missing { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
     /// All pipelines that ever had a job.
     pub async fn pipelines(&self) -> Result<Vec<PipelineName>, StoreError> {
         let names = self.store.names(&layout::pipelines()).await?;

@@ -7,7 +7,7 @@ use super::{cluster, code, command, input, notify, place};
 use crate::id::PipelineName;
 use crate::pipeline::collector::FindingCollector;
 use crate::pipeline::document::Path;
-use crate::pipeline::{Parallelism, Pipeline, Reprocess, Retention, SetRule, spec};
+use crate::pipeline::{Parallelism, Pipeline, Reprocess, Retention, SetRule, Sharing, spec};
 
 /// Attempts in all for each datum.
 const DATUM_TRIES: NonZeroU32 = NonZeroU32::new(3).expect("3 is not 0");
@@ -59,6 +59,13 @@ pub(in crate::pipeline) fn pipeline(
         requests: cluster::requests(spec.resource_requests.as_ref()),
         max_failures: spec.max_failures.map(|spec::FailureLimit(limit)| limit),
         keep_going: spec.keep_going.unwrap_or(false),
+        sharing: Sharing {
+            priority: spec.priority.unwrap_or_default(),
+            share: spec
+                .share
+                .and_then(NonZeroU32::new)
+                .unwrap_or(NonZeroU32::MIN),
+        },
         max_datums: spec.max_datums.unwrap_or(MAX_DATUMS),
         datum_timeout,
         job_timeout,

@@ -10,7 +10,7 @@ use super::input::one_or_many;
 use super::{
     Duration, FailureLimit, Input, Notification, Resources, Scheduling, Toleration, Transform,
 };
-use crate::pipeline::OutputConflict;
+use crate::pipeline::{OutputConflict, Priority};
 
 /// A pipeline: a command, the files it runs over, and settings.
 #[skip_serializing_none]
@@ -43,6 +43,12 @@ pub(in crate::pipeline) struct Pipeline {
     /// True to go on although the first datums of a job all fail for one cause.
     #[schemars(extend("default" = false))]
     pub(in crate::pipeline) keep_going: Option<bool>,
+    /// The class of the pipeline where several share workers: of datums that are ready, those of a higher class go first.
+    #[schemars(extend("default" = "normal"))]
+    pub(in crate::pipeline) priority: Option<Priority>,
+    /// The share of the pipeline among pipelines of its class that share workers, as a weight.
+    #[schemars(extend("default" = 1), range(min = 1, max = 100), example = 4)]
+    pub(in crate::pipeline) share: Option<u32>,
     /// The most datums of a job; a job with more of them is refused.
     #[schemars(extend("default" = 10_000_000), range(min = 1), example = 50_000_000)]
     pub(in crate::pipeline) max_datums: Option<u64>,

@@ -41,6 +41,8 @@ datum_tries: 5
 memory_tries: 4
 max_failures: 5%
 keep_going: true
+priority: high
+share: 4
 max_datums: 1000
 datum_timeout: 5m
 job_timeout: 1h

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::pipeline::{
-    FailureLimit, Input, Parallelism, Reprocess, ResourceRequests, Retention, SetRule,
+    FailureLimit, Input, Parallelism, Reprocess, ResourceRequests, Retention, SetRule, Sharing,
 };
 
 /// Every row's spec is refused with exactly one error, with this path and this message.
@@ -378,6 +378,9 @@ fn contradictions_at_the_top_are_refused() {
             "success",
         ),
         (top("max_datums: 0"), "max_datums", "1 or more"),
+        (top("share: 0"), "share", "from 1 to 100"),
+        (top("share: 101"), "share", "from 1 to 100"),
+        (top("priority: urgent"), "priority", "high"),
         (top("max_failures: -1"), "max_failures", "10"),
         (top("max_failures: 101%"), "max_failures", "100%"),
         (top("max_failures: ''"), "max_failures", "5%"),
@@ -517,6 +520,7 @@ fn defaults_are_filled_in() {
     assert_eq!(pipeline.datum_set, SetRule::Automatic);
     assert_eq!(pipeline.standby_after, None);
     assert_eq!(pipeline.max_failures, None);
+    assert_eq!(pipeline.sharing, Sharing::default());
     assert_eq!(pipeline.max_datums, 10_000_000);
     assert_eq!(pipeline.code, Vec::<String>::new());
     assert_eq!(pipeline.retention, Retention::default());

@@ -1,0 +1,76 @@
+//! How pipelines share the workers of a fleet.
+
+use std::num::NonZeroU32;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The weight of a class beside the next lower one. Larger than any share, so classes do not overlap.
+const CLASS: f64 = 100.0;
+
+/// The class of a pipeline.
+#[derive(
+    Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// Behind all others: about one datum in a hundred while others have work.
+    Low,
+    /// Neither low nor high (the default).
+    #[default]
+    Normal,
+    /// Before all others.
+    High,
+}
+
+/// The place of a pipeline among those that share workers.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub struct Sharing {
+    /// The class.
+    pub priority: Priority,
+    /// The share within the class, from 1 to [`Sharing::LARGEST_SHARE`]; default 1.
+    pub share: NonZeroU32,
+}
+
+impl Sharing {
+    /// The largest share.
+    pub const LARGEST_SHARE: u32 = 100;
+
+    /// The weight: with datums of two pipelines always ready, the time of the slots is shared in proportion to their weights.
+    pub fn weight(self) -> f64 {
+        let class = match self.priority {
+            Priority::Low => 1.0,
+            Priority::Normal => CLASS,
+            Priority::High => CLASS * CLASS,
+        };
+        f64::from(self.share.get()) * class
+    }
+}
+
+impl Default for Sharing {
+    fn default() -> Self {
+        Self {
+            priority: Priority::Normal,
+            share: NonZeroU32::MIN,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_counts_within_a_class_and_no_share_reaches_the_next_class() {
+        let weight = |priority, share| {
+            let share = NonZeroU32::new(share).unwrap();
+            Sharing { priority, share }.weight()
+        };
+        let double = weight(Priority::Normal, 2) / weight(Priority::Normal, 1);
+        assert!((double - 2.0).abs() < 1e-9);
+        let most = Sharing::LARGEST_SHARE;
+        assert!(weight(Priority::Low, most) <= weight(Priority::Normal, 1));
+        assert!(weight(Priority::Normal, most) <= weight(Priority::High, 1));
+        assert!(weight(Priority::Low, 1) > 0.0);
+    }
+}
