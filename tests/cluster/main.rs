@@ -15,6 +15,7 @@ mod network;
 mod poison;
 mod queues;
 mod registered;
+mod sharing;
 mod stop;
 mod store;
 mod stores;

@@ -124,9 +124,7 @@ impl FairOrder {
 
     fn forget_idle(&mut self) {
         if self.accounts.len() >= REMEMBERED {
-            let least = self.least();
-            self.accounts
-                .retain(|_, it| it.is_active() || it.used > least);
+            self.accounts.retain(|_, it| it.is_active());
         }
     }
 }
