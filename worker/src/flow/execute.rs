@@ -229,7 +229,10 @@ impl DatumRun<'_> {
         self.lease.give_back();
         self.fresh = true;
         let demanded = demand(claimed, self.memory.need(), self.context);
-        let lease = self.context.slots.lease(demanded);
+        let pipeline = &self.staged.claimed.job.pipeline;
+        let weight = pipeline.sharing.weight();
+        let slots = &self.context.slots;
+        let lease = slots.lease(&pipeline.name, weight, demanded);
         self.lease = self.context.unless_interrupted(&claimed.job, lease).await?;
         Ok(())
     }

@@ -227,9 +227,9 @@ impl State {
             }
             !is_gone
         });
-        let first = self.waiting.front().map(|first| &first.datum.pipeline);
-        let is_shared = |first| self.waiting.iter().any(|it| it.datum.pipeline != *first);
-        if first.is_some_and(is_shared) {
+        let mut pipelines = self.waiting.iter().map(|it| &it.datum.pipeline);
+        let first = pipelines.next();
+        if pipelines.any(|other| Some(other) != first) {
             let waiting = self.waiting.make_contiguous();
             waiting.sort_by(|one, other| {
                 let (one, other) = (&one.datum.pipeline, &other.datum.pipeline);
@@ -295,7 +295,8 @@ mod tests {
 
     /// The admitted datum; none if it has to wait.
     async fn at_once(admission: &Admission, demand: Demand) -> Option<Admitted> {
-        let admitted = admission.admit(&name("p"), 1.0, demand);
+        let pipeline = name("p");
+        let admitted = admission.admit(&pipeline, 1.0, demand);
         timeout(Duration::from_millis(10), admitted).await.ok()
     }
 
