@@ -112,6 +112,11 @@ impl JobId {
         Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
     }
 
+    /// The least id of a millisecond since 1970.
+    pub fn first_at(millisecond: u64) -> Self {
+        Self(Ulid::from_parts(millisecond, 0))
+    }
+
     /// The id back from [`JobId::to_bytes`].
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(Ulid::from_bytes(bytes))

@@ -3,6 +3,7 @@
 mod faults;
 mod field;
 mod foreign;
+mod history;
 mod journey;
 mod keys;
 mod large;

@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 use super::bucket::Bucket;
 use super::folder::Folder;
 use super::walk::WalkBackend;
-use super::{Entry, Location, ObjectVersion, StoreError, StoreKey, Walk};
+use super::{Entry, Location, NamesPage, ObjectVersion, StoreError, StoreKey, Walk};
 
 /// Longest key of S3, Google Cloud Storage and Azure.
 const MOST_KEY_BYTES: usize = 1024;
@@ -315,6 +315,22 @@ impl Store {
         }
     }
 
+    /// The [names](Store::names) directly below `prefix` that are greater than `after`. A bucket lists one page of them, with
+    /// one request; a folder lists all.
+    pub async fn names_after(
+        &self,
+        prefix: &StoreKey,
+        after: &str,
+    ) -> Result<NamesPage, StoreError> {
+        match &self.backend {
+            StoreBackend::Folder(_) => {
+                let names = self.names(prefix).await?;
+                Ok(NamesPage::cut(names, after, usize::MAX))
+            }
+            StoreBackend::Bucket(bucket) => bucket.names_after(prefix, after).await,
+        }
+    }
+
     /// Downloads the object at `key` into the file `to`, which must not exist. Returns the size.
     pub async fn download(&self, key: &StoreKey, to: &Path) -> Result<u64, StoreError> {
         match &self.backend {
@@ -337,6 +353,15 @@ impl Store {
         match &self.backend {
             StoreBackend::Folder(_) => self.download(key, to).await,
             StoreBackend::Bucket(bucket) => bucket.download(key, Some(listed), to).await,
+        }
+    }
+
+    /// True if the object at `key` is the one of a listing, by its [`Entry::version`] or [`Walk::tag`]; false if it is missing.
+    /// A folder does not check the version.
+    pub async fn has_version(&self, key: &StoreKey, listed: &str) -> Result<bool, StoreError> {
+        match &self.backend {
+            StoreBackend::Folder(_) => Ok(true),
+            StoreBackend::Bucket(bucket) => bucket.has_version(key, listed).await,
         }
     }
 

@@ -23,6 +23,7 @@
 //! <store>/.drover/pipelines/<name>/standing/<n>.json     the registered pipeline; the highest revision counts
 //! <store>/.drover/pipelines/<name>/covered           input fingerprint of the newest job of the registered pipeline
 //! <store>/.drover/retention.json                     default retention of the pipelines
+//! <store>/.drover/jobs-noted                         every job is noted among those of its pipeline
 //! <store>/.drover/expired/<job>.<pipeline>           removed jobs whose outputs are still in use
 //! <store>/.drover/idle-queues/<pipeline>.json         queues that a service may delete at the broker
 //! <store>/.drover/notices/<hash>                     a warning that was printed
@@ -168,6 +169,11 @@ pub fn pipeline_jobs(name: &PipelineName) -> StoreKey {
 /// Mark of a job of a pipeline.
 pub fn pipeline_job(name: &PipelineName, job: JobId) -> StoreKey {
     pipeline_jobs(name).with(&job.to_string())
+}
+
+/// Mark of a store whose jobs are all noted by their pipelines.
+pub fn jobs_noted() -> StoreKey {
+    drover_folder().with("jobs-noted")
 }
 
 /// Jobs of a pipeline with files to be removed.

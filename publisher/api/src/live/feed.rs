@@ -8,7 +8,7 @@ use std::time::Duration;
 use drover_shared::id::{JobId, PipelineName};
 use drover_shared::job::JobRecord;
 use drover_shared::store::{Location, StoreError};
-use futures::{StreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tokio::time::{MissedTickBehavior, interval};
@@ -111,7 +111,8 @@ impl Feed<'_> {
         let mut elsewhere = std::mem::replace(&mut last.here, here.clone());
         if is_thorough {
             elsewhere = last.jobs.keys().copied().collect();
-            elsewhere.extend(last.unread(api.ledger().jobs().await?));
+            let newest = api.ledger().newest_jobs(None, None).take(NEWEST);
+            elsewhere.extend(last.unread(&newest.try_collect::<Vec<_>>().await?));
         }
         let is_over = |id: &JobId| last.jobs.get(id).is_some_and(|last| last.is_final);
         elsewhere.retain(|id| !here.contains(id) && !is_over(id));
@@ -188,12 +189,11 @@ impl Feed<'_> {
 }
 
 impl LastSent {
-    /// The newest of `jobs` (oldest first) whose records are still unread.
-    fn unread(&mut self, jobs: Vec<JobId>) -> Vec<JobId> {
-        let newest: Vec<JobId> = jobs.into_iter().rev().take(NEWEST).collect();
+    /// The newest jobs whose records are still unread.
+    fn unread(&mut self, newest: &[JobId]) -> Vec<JobId> {
         self.read_jobs.retain(|id| newest.contains(id));
         let is_new = |id: &JobId| !self.read_jobs.contains(id);
-        newest.into_iter().filter(is_new).collect()
+        newest.iter().copied().filter(is_new).collect()
     }
 }
 

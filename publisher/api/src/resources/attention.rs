@@ -2,7 +2,7 @@
 
 use drover_shared::id::{JobId, PipelineName};
 use drover_shared::job::{JobRecord, JobState};
-use futures::{StreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -12,6 +12,7 @@ use super::{pipelines, why};
 use crate::routing::api::Api;
 use crate::routing::error::Error;
 use crate::routing::route::ApiRequest;
+use drover_core::catalog;
 use drover_core::triggers::{PipelineOverview, PipelineState};
 
 /// Newest jobs in which failures of unregistered pipelines are looked for.
@@ -85,17 +86,11 @@ pub(crate) async fn list(ApiRequest { api, .. }: ApiRequest) -> Result<Attention
 
 /// The newest jobs with readable records, newest first.
 async fn newest_jobs(api: &Api) -> Result<Vec<JobRecord>, Error> {
-    let ids = api.ledger().jobs().await?.into_iter().rev();
-    let read = |id| {
-        let api = api.clone();
-        async move { api.readable(id).await }
-    };
-    let mut records = stream::iter(ids.take(NEWEST_JOBS).map(read)).buffered(CONCURRENT_READS);
-    let mut newest = Vec::new();
-    while let Some(record) = records.next().await {
-        newest.extend(record?);
-    }
-    Ok(newest)
+    let ids = catalog::history(api.ledger(), None, None).take(NEWEST_JOBS);
+    let records = ids.map_ok(|id| api.readable(id));
+    let records = records.try_buffered(CONCURRENT_READS);
+    let newest: Vec<Option<JobRecord>> = records.try_collect().await?;
+    Ok(newest.into_iter().flatten().collect())
 }
 
 fn of_pipeline(pipeline: &PipelineOverview) -> Option<AttentionItem> {

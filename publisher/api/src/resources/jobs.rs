@@ -1,12 +1,13 @@
 //! Jobs: list, details, stop and retry.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use drover_shared::id::{IdempotencyKey, JobId, PipelineName, WorkerId};
 use drover_shared::job::{CauseKey, JobRecord, JobState};
 use drover_shared::ledger::Scope;
 use drover_shared::queue::Broker;
-use futures::{StreamExt, stream};
+use futures::{TryFutureExt, TryStreamExt};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -89,33 +90,17 @@ pub(crate) async fn list(
     ApiRequest { api, query, .. }: ApiRequest<Empty, JobsQuery>,
 ) -> Result<JobsPage, Error> {
     let budget = TimeBudget::begin();
-    let is_older = |id: &JobId| query.before.is_none_or(|before| *id < before);
-    let ids = api
-        .ledger()
-        .jobs()
-        .await?
-        .into_iter()
-        .rev()
-        .filter(is_older);
-    let read = |id: JobId| {
-        let api = api.clone();
-        async move { (id, api.readable(id).await) }
-    };
-    let mut records = stream::iter(ids).map(read).buffered(CONCURRENT_READS);
+    let ids = catalog::history(api.ledger(), query.pipeline.as_ref(), query.before);
+    let read = ids.map_ok(|id| api.readable(id).map_ok(move |record| (id, record)));
+    let mut records = pin!(read.try_buffered(CONCURRENT_READS));
     let mut page = JobsPage {
         jobs: Vec::new(),
         next: None,
     };
     let mut last = None;
-    while let Some((id, record)) = records.next().await {
-        let is_wanted = |record: &JobRecord| {
-            query
-                .pipeline
-                .as_ref()
-                .is_none_or(|name| record.pipeline == *name)
-                && query.state.includes(&record.state)
-        };
-        if let Some(record) = record?.filter(is_wanted) {
+    while let Some((id, record)) = records.try_next().await? {
+        let is_wanted = |record: &JobRecord| query.state.includes(&record.state);
+        if let Some(record) = record.filter(is_wanted) {
             if page.jobs.len() == query.limit.get() {
                 page.next = last;
                 break;

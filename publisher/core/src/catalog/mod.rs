@@ -7,6 +7,7 @@ mod pipeline_order;
 
 mod broker_view;
 mod datums;
+mod history;
 mod idle_queues;
 mod json;
 mod log_lines;
@@ -22,6 +23,7 @@ mod submit;
 
 pub use broker_view::{BrokerView, ClusterError, broker_view};
 pub use datums::{JobDatum, datum_rows};
+pub use history::{history, newest_job};
 pub use idle_queues::delete_idle_queues;
 pub use json::{DatumJson, LogLineJson, PlannedJson};
 pub use log_lines::{LogLine, LogLines};

@@ -7,15 +7,14 @@ use drover_shared::job::{JobRecord, JobState};
 use drover_shared::ledger::{Ledger, RegisteredPipeline};
 use drover_shared::pipeline::{self, Input, PfsInput};
 use drover_shared::store::StoreError;
-use futures::{StreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::WaitReasons;
+use crate::catalog::newest_job;
 
-/// Jobs read to find the newest one of each pipeline, at most.
-const MOST_JOBS: usize = 1000;
 /// Concurrent reads of records.
 const READS_AT_ONCE: usize = 32;
 
@@ -45,7 +44,7 @@ pub struct PipelineOverview {
     pub inputs: Vec<InputOverview>,
     /// The registered pipelines that read its output.
     pub outputs_to: Vec<PipelineName>,
-    /// The newest job, if it is among the newest of all pipelines.
+    /// The newest job.
     pub last_job: Option<JobRecord>,
     /// Submitted jobs that have not ended, oldest first.
     pub open_jobs: Vec<JobRecord>,
@@ -216,31 +215,20 @@ fn tell_of_readers(all: &mut [PipelineOverview]) {
     }
 }
 
-/// The newest job of each given pipeline, among the newest jobs of all.
+/// The newest job of each given pipeline.
 async fn newest(
     ledger: &Ledger,
     names: &[PipelineName],
 ) -> Result<HashMap<PipelineName, JobRecord>, StoreError> {
-    let mut newest = HashMap::new();
-    if names.is_empty() {
-        return Ok(newest);
-    }
-    let ids = ledger.jobs().await?.into_iter().rev().take(MOST_JOBS);
-    let mut records = stream::iter(ids.map(|id| ledger.job(id))).buffered(READS_AT_ONCE);
-    while let Some(record) = records.next().await {
-        match record {
-            Ok(record) if names.contains(&record.pipeline) => {
-                newest.entry(record.pipeline.clone()).or_insert(record);
-            }
-            // A damaged or half-written record is skipped.
-            Ok(_) | Err(StoreError::Missing { .. } | StoreError::Corrupt { .. }) => {}
-            Err(error) => return Err(error),
-        }
-        if newest.len() == names.len() {
-            break;
-        }
-    }
-    Ok(newest)
+    let looks: Vec<_> = names.iter().map(|name| newest_job(ledger, name)).collect();
+    let found: Vec<Option<JobRecord>> = stream::iter(looks)
+        .buffered(READS_AT_ONCE)
+        .try_collect()
+        .await?;
+    let found = found.into_iter().flatten();
+    Ok(found
+        .map(|record| (record.pipeline.clone(), record))
+        .collect())
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! A job expires in steps, and the process may die after each step. The mark below `sweep` comes first and goes last, so the
 //! next pass continues. The mark below `expired` hides the job from all lists.
 
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +57,37 @@ impl Ledger {
         self.store
             .put(&layout::pipeline_job(pipeline, job), Bytes::new())
             .await
+    }
+
+    /// True if every job is noted among those of its pipeline: an older Drover noted none.
+    pub async fn are_jobs_noted(&self) -> Result<bool, StoreError> {
+        if self.are_jobs_noted.load(Ordering::Relaxed) {
+            return Ok(true);
+        }
+        match self.store.entry(&layout::jobs_noted()).await {
+            Ok(_) => self.are_jobs_noted.store(true, Ordering::Relaxed),
+            Err(StoreError::Missing { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        Ok(true)
+    }
+
+    /// Marks that every job is noted.
+    pub async fn all_jobs_noted(&self) -> Result<(), StoreError> {
+        self.store.put(&layout::jobs_noted(), Bytes::new()).await
+    }
+
+    /// Marks that every job is noted, in a store that has no job except `first`, which is noted next.
+    pub(super) async fn note_first_job(&self, first: JobId) -> Result<(), StoreError> {
+        if self.are_jobs_noted().await? {
+            return Ok(());
+        }
+        let jobs = self.store.names_after(&layout::jobs(), "").await?;
+        let own = format!("{first}/");
+        if jobs.has_more || jobs.names.iter().any(|name| *name != own) {
+            return Ok(());
+        }
+        self.all_jobs_noted().await
     }
 
     /// Expired jobs of all pipelines with kept outputs, oldest first.

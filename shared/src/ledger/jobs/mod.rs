@@ -1,6 +1,7 @@
 //! Jobs: their records, specs and submissions, and how people refer to them.
 
 mod expiry;
+mod history;
 mod job_key;
 mod keys;
 mod protection;

@@ -17,6 +17,7 @@ impl Ledger {
     /// Creates the records of a new job: its marks in the pipeline, the key, the spec, and last the job record, which makes the
     /// job exist.
     pub async fn open_job(&self, record: &JobRecord, spec: &Value) -> Result<(), StoreError> {
+        self.note_first_job(record.id).await?;
         for mark in [layout::unfolded, layout::pipeline_job] {
             let mark = mark(&record.pipeline, record.id);
             self.store.put(&mark, Bytes::new()).await?;

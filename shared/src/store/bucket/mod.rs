@@ -8,6 +8,7 @@ mod multipart;
 mod names;
 mod objects;
 mod open;
+mod pages;
 mod retry;
 mod upload;
 mod version;

@@ -6,22 +6,32 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::memory::InMemory;
-use object_store::{GetResult, ObjectStore, ObjectStoreExt, PutMode, PutPayload, UpdateVersion};
+use object_store::{
+    GetResult, ListResult, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload,
+    UpdateVersion,
+};
 use tokio::runtime::Handle;
 
 use super::error::{cut_short, failed};
 use super::names::{to_key, to_path};
+use super::pages::Pages;
 use super::retry::retry_transient;
+use super::version;
 use super::walk::{BucketWalk, entry};
-use crate::store::{Entry, ObjectVersion, StoreError, StoreKey};
+use crate::store::{Entry, NamesPage, ObjectVersion, StoreError, StoreKey};
 
 /// S3 cannot copy larger objects in one request.
 const COPY_BYTES: u64 = 5 * 1024 * 1024 * 1024;
+
+/// Names on a page in memory: few, so tests of long listings are short.
+const IN_MEMORY: usize = 100;
 
 /// A bucket as a store. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(in crate::store) struct Bucket {
     objects: Arc<dyn ObjectStore>,
+    /// None in memory, where a listing is no request.
+    pages: Option<Pages>,
     /// The runtime for the blocking walk.
     runtime: Handle,
 }
@@ -35,8 +45,21 @@ impl Bucket {
     pub(in crate::store) fn new(objects: Arc<dyn ObjectStore>) -> Self {
         Self {
             objects,
+            pages: None,
             runtime: Handle::current(),
         }
+    }
+
+    /// The same bucket, which reads long listings by pages.
+    pub(super) fn with_pages(self, pages: Pages) -> Self {
+        Self {
+            pages: Some(pages),
+            ..self
+        }
+    }
+
+    pub(super) fn pages(&self) -> Option<&Pages> {
+        self.pages.as_ref()
     }
 
     pub(super) fn objects(&self) -> &dyn ObjectStore {
@@ -87,13 +110,25 @@ impl Bucket {
     }
 
     pub(in crate::store) async fn entry(&self, key: &StoreKey) -> Result<Entry, StoreError> {
-        let path = to_path(key)?;
-        let meta = self
-            .objects
-            .head(&path)
-            .await
-            .map_err(|error| failed(key, error))?;
+        let meta = self.meta(key).await?;
         Ok(entry(&meta, format!("/{}", key.as_str())))
+    }
+
+    pub(in crate::store) async fn has_version(
+        &self,
+        key: &StoreKey,
+        listed: &str,
+    ) -> Result<bool, StoreError> {
+        match self.meta(key).await {
+            Ok(meta) => Ok(version::matches(&meta, listed)),
+            Err(StoreError::Missing { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn meta(&self, key: &StoreKey) -> Result<ObjectMeta, StoreError> {
+        let head = self.objects.head(&to_path(key)?).await;
+        head.map_err(|error| failed(key, error))
     }
 
     pub(in crate::store) async fn put(
@@ -163,20 +198,24 @@ impl Bucket {
         &self,
         prefix: &StoreKey,
     ) -> Result<Vec<String>, StoreError> {
-        let listed = self
-            .objects
-            .list_with_delimiter(Some(&to_path(prefix)?))
-            .await;
-        let listed = listed.map_err(|error| failed(prefix, error))?;
-        let mut names = vec![];
-        for object in listed.objects {
-            names.push(to_key(&object.location)?.name().to_owned());
-        }
-        for folder in listed.common_prefixes {
-            names.push(format!("{}/", to_key(&folder)?.name()));
-        }
-        names.sort_unstable();
-        Ok(names)
+        let folder = to_path(prefix)?;
+        let listed = self.objects.list_with_delimiter(Some(&folder)).await;
+        names_in(listed.map_err(|error| failed(prefix, error))?)
+    }
+
+    pub(in crate::store) async fn names_after(
+        &self,
+        prefix: &StoreKey,
+        after: &str,
+    ) -> Result<NamesPage, StoreError> {
+        let Some(pages) = &self.pages else {
+            let names = self.names(prefix).await?;
+            return Ok(NamesPage::cut(names, after, IN_MEMORY));
+        };
+        let page = pages.page(&to_path(prefix)?, after, None).await;
+        let (listed, has_more) = page.map_err(|error| failed(prefix, error))?;
+        let names = names_in(listed)?;
+        Ok(NamesPage { names, has_more })
     }
 
     pub(in crate::store) async fn link(
@@ -211,6 +250,19 @@ impl Bucket {
             self.runtime.clone(),
         ))
     }
+}
+
+/// The sorted names in a listing; those of folders end with a slash.
+fn names_in(listed: ListResult) -> Result<Vec<String>, StoreError> {
+    let mut names = vec![];
+    for object in listed.objects {
+        names.push(to_key(&object.location)?.name().to_owned());
+    }
+    for folder in listed.common_prefixes {
+        names.push(format!("{}/", to_key(&folder)?.name()));
+    }
+    names.sort_unstable();
+    Ok(names)
 }
 
 /// The bytes of an object; an error if the connection ended before all had come.

@@ -9,6 +9,7 @@ use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::client::{HttpClient, HttpConnector, ReqwestConnector};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
+use object_store::list::PaginatedListStore;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{Certificate, ClientOptions, ObjectStore, ObjectStoreScheme};
@@ -18,6 +19,7 @@ use url::Url;
 use super::error::failed;
 use super::listing_client::ListingClient;
 use super::objects::Bucket;
+use super::pages::Pages;
 use super::retry::{RETRY_BUDGET, TIMEOUTS, retries};
 use crate::store::error::Cause;
 use crate::store::{StoreError, StoreKey};
@@ -35,8 +37,7 @@ impl Bucket {
             problem: problem.to_string(),
         };
         let (scheme, prefix) = ObjectStoreScheme::parse(url).map_err(|error| refusal(&error))?;
-        let store = client(&scheme, url).map_err(|error| refusal(&error))?;
-        let bucket = Self::new(with_prefix(store, prefix));
+        let bucket = client(&scheme, url, prefix).map_err(|error| refusal(&error))?;
         match timeout(OPEN_TIMEOUT, bucket.answers()).await {
             Ok(Ok(())) => Ok(bucket),
             Ok(Err(StoreError::Missing { .. })) => {
@@ -49,15 +50,15 @@ impl Bucket {
 
     /// Lists a little.
     async fn answers(&self) -> Result<(), StoreError> {
-        let first = self.objects().list(None).next().await;
-        first
-            .transpose()
-            .map(|_| ())
-            .or_else(|error| match failed(&StoreKey::root(), error) {
-                // An unsafe name is no reason not to open the bucket; reading its folder reports the name.
-                StoreError::Name { .. } => Ok(()),
-                failure => Err(failure),
-            })
+        let first = match self.pages() {
+            Some(pages) => pages.page(&Path::ROOT, "", Some(1)).await.map(drop),
+            None => self.objects().list(None).next().await.transpose().map(drop),
+        };
+        first.or_else(|error| match failed(&StoreKey::root(), error) {
+            // An unsafe name is no reason not to open the bucket; reading its folder reports the name.
+            StoreError::Name { .. } => Ok(()),
+            failure => Err(failure),
+        })
     }
 }
 
@@ -89,7 +90,7 @@ fn no_answer(url: &Url) -> StoreError {
 }
 
 /// The client for a bucket. An endpoint of `http://` in the environment is deliberate and therefore allowed.
-fn client(scheme: &ObjectStoreScheme, url: &Url) -> object_store::Result<Arc<dyn ObjectStore>> {
+fn client(scheme: &ObjectStoreScheme, url: &Url, prefix: Path) -> object_store::Result<Bucket> {
     Ok(match scheme {
         ObjectStoreScheme::AmazonS3 => {
             let mut builder = AmazonS3Builder::from_env()
@@ -104,7 +105,7 @@ fn client(scheme: &ObjectStoreScheme, url: &Url) -> object_store::Result<Arc<dyn
                 .iter()
                 .find_map(|key| builder.get_config_value(key));
             let plain = is_plain(endpoint);
-            Arc::new(builder.with_allow_http(plain).build()?)
+            bucket(builder.with_allow_http(plain).build()?, prefix)
         }
         ObjectStoreScheme::GoogleCloudStorage => {
             let mut builder = GoogleCloudStorageBuilder::from_env()
@@ -114,7 +115,7 @@ fn client(scheme: &ObjectStoreScheme, url: &Url) -> object_store::Result<Arc<dyn
             for (key, value) in TIMEOUTS {
                 builder = builder.with_config(GoogleConfigKey::Client(key), value);
             }
-            Arc::new(builder.build()?)
+            bucket(builder.build()?, prefix)
         }
         ObjectStoreScheme::MicrosoftAzure => {
             let mut builder = MicrosoftAzureBuilder::from_env()
@@ -125,7 +126,7 @@ fn client(scheme: &ObjectStoreScheme, url: &Url) -> object_store::Result<Arc<dyn
                 builder = builder.with_config(AzureConfigKey::Client(key), value);
             }
             let plain = is_plain(builder.get_config_value(&AzureConfigKey::Endpoint));
-            Arc::new(builder.with_allow_http(plain).build()?)
+            bucket(builder.with_allow_http(plain).build()?, prefix)
         }
         other => {
             return Err(object_store::Error::NotSupported {
@@ -154,10 +155,14 @@ fn is_plain(endpoint: Option<String>) -> bool {
     endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"))
 }
 
-fn with_prefix(store: Arc<dyn ObjectStore>, prefix: Path) -> Arc<dyn ObjectStore> {
-    if prefix.as_ref().is_empty() {
-        store
+/// The part of a bucket below `prefix`.
+fn bucket<C: ObjectStore + PaginatedListStore>(client: C, prefix: Path) -> Bucket {
+    let client = Arc::new(client);
+    let pages = Pages::new(Arc::clone(&client) as _, prefix.clone());
+    let objects: Arc<dyn ObjectStore> = if prefix.as_ref().is_empty() {
+        client
     } else {
-        Arc::new(PrefixStore::new(store, prefix))
-    }
+        Arc::new(PrefixStore::new(client, prefix))
+    };
+    Bucket::new(objects).with_pages(pages)
 }

@@ -46,6 +46,7 @@ pub async fn suite(store: &Store) {
     a_changed_object_is_not_replaced(store).await;
     deleting_is_repeatable(store).await;
     names_are_sorted_and_directories_marked(store).await;
+    names_are_listed_from_any_name_on(store).await;
     every_name_round_trips(store).await;
     a_walk_goes_in_the_order_of_keys(store).await;
     a_walk_can_be_pruned(store).await;
@@ -169,6 +170,32 @@ async fn names_are_sorted_and_directories_marked(store: &Store) {
     );
     assert!(store.names(&key("names/none")).await.unwrap().is_empty());
     assert!(store.names(&key("names/b")).await.unwrap().is_empty());
+}
+
+async fn names_are_listed_from_any_name_on(store: &Store) {
+    for at in ["pages/b", "pages/a/x", "pages/a/y", "pages/c"] {
+        put(store, at, "x").await;
+    }
+    let rows: [(&str, &[&str]); 6] = [
+        ("", &["a/", "b", "c"]),
+        ("a", &["a/", "b", "c"]),
+        ("a0", &["b", "c"]),
+        ("b", &["c"]),
+        ("bb", &["c"]),
+        ("c", &[]),
+    ];
+    for (after, names) in rows {
+        let page = store.names_after(&key("pages"), after).await.unwrap();
+        assert_eq!(
+            (&page.names[..], page.has_more),
+            (&to_owned(names)[..], false),
+            "{after}"
+        );
+    }
+}
+
+fn to_owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
 }
 
 async fn every_name_round_trips(store: &Store) {

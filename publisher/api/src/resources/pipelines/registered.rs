@@ -251,12 +251,8 @@ async fn run_of_key(
     if asked == own {
         return Ok(None);
     }
-    for job in ledger.jobs().await? {
-        if job <= asked {
-            continue;
-        }
-        let record = api.readable(job).await?;
-        if record.is_some_and(|record| record.pipeline == *name) {
+    for job in ledger.jobs_after(name, asked).await? {
+        if api.readable(job).await?.is_some() {
             return Ok(Some(job));
         }
     }

@@ -6,7 +6,7 @@ use drover_shared::id::JobId;
 use drover_shared::job::JobRecord;
 use drover_shared::ledger::Ledger;
 use drover_shared::store::StoreError;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::TryStreamExt;
 use jiff::Timestamp;
 
 use crate::args::{Format, Jobs};
@@ -23,20 +23,14 @@ pub(crate) async fn jobs(typed: &Jobs, context: &Context) -> anyhow::Result<Exit
     let most = typed.rows.most(context.console.format);
     let mut records = Vec::new();
     let mut are_more = false;
-    let newest_first = ledger.jobs().await?.into_iter().rev();
-    let reading = stream::iter(newest_first.map(|id| readable(&ledger, id, context)));
-    let mut reading = pin!(reading.buffered(CONCURRENT_READS));
+    let newest_first = catalog::history(&ledger, typed.pipeline.as_ref(), None);
+    let reading = newest_first.map_ok(|id| readable(&ledger, id, context));
+    let reading = reading.map_err(anyhow::Error::from);
+    let mut reading = pin!(reading.try_buffered(CONCURRENT_READS));
     while let Some(record) = reading.try_next().await? {
         let Some(record) = record else {
             continue;
         };
-        if typed
-            .pipeline
-            .as_ref()
-            .is_some_and(|wanted| record.pipeline != *wanted)
-        {
-            continue;
-        }
         if records.len() as u64 == most {
             are_more = true;
             break;

@@ -9,6 +9,7 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::Shells;
 use drover_shared::id::PipelineName;
 use drover_shared::job::JobRecord;
+use futures::{StreamExt, TryStreamExt};
 use tokio::time::timeout;
 
 use crate::args::{Cli, Completions};
@@ -111,8 +112,8 @@ async fn known_names() -> anyhow::Result<KnownNames> {
         pipelines: ledger.pipelines().await?,
         ..KnownNames::default()
     };
-    for id in ledger.jobs().await?.into_iter().rev().take(MOST_JOBS) {
-        known.jobs.push(catalog::record(&ledger, id).await?);
-    }
+    let newest = catalog::history(&ledger, None, None).take(MOST_JOBS);
+    let read = newest.map_ok(|id| catalog::record(&ledger, id));
+    known.jobs = read.try_buffered(MOST_JOBS).try_collect().await?;
     Ok(known)
 }

@@ -9,7 +9,7 @@ use drover_shared::ledger::{DoneIndex, DoneRef, Ledger};
 use drover_shared::store::StoreError;
 use serde_json::{Map, Value};
 
-use super::successes::newest_job;
+use crate::catalog::newest_job;
 
 /// Inputs that are named in a reason.
 const MAX_NAMED: usize = 3;
@@ -115,7 +115,8 @@ impl PlanHistory {
         code: &[CodeFile],
     ) -> Result<Self, StoreError> {
         let done = ledger.written_done_index(pipeline).await?;
-        let Some(newest) = newest_job(ledger, pipeline).await? else {
+        let newest = newest_job(ledger, pipeline).await?;
+        let Some(newest) = newest.map(|record| record.id) else {
             return Ok(Self {
                 done,
                 ..Self::default()

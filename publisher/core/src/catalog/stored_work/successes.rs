@@ -42,22 +42,6 @@ pub(crate) async fn jobs_by_pipeline(
     Ok(jobs)
 }
 
-/// The newest job of a pipeline whose record can be read.
-pub(super) async fn newest_job(
-    ledger: &Ledger,
-    pipeline: &PipelineName,
-) -> Result<Option<JobId>, StoreError> {
-    let jobs = jobs_by_pipeline(ledger).await?.remove(pipeline);
-    for job in jobs.unwrap_or_default().into_iter().rev() {
-        match ledger.job(job).await {
-            Ok(_) => return Ok(Some(job)),
-            Err(StoreError::Corrupt { .. } | StoreError::Missing { .. }) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(None)
-}
-
 /// The jobs of each pipeline, oldest first, expired jobs with reused outputs included.
 pub(super) async fn jobs_with_output(
     ledger: &Ledger,
