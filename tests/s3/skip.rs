@@ -154,3 +154,27 @@ fn code_in_the_bucket_is_part_of_the_work() {
         assert!(missing.transcript().contains("where no file is found"));
     }
 }
+
+#[test]
+fn a_code_object_that_is_replaced_while_a_datum_runs_fails_the_datum_by_name() {
+    for listing in [Listing::WithoutTags, Listing::WithTags] {
+        let field = Field::listing(listing);
+        field.put("in/a", "ant\n");
+        field.put("code/m.py", "1");
+        let spec = capitals().set("code", json!("code"));
+        let waiting = spec.clone().sh(
+            r#"echo >> "$OUTSIDE/runs"; until [ -e "$OUTSIDE/gate" ]; do sleep 0.01; done; cp "$in" /pfs/out/a"#,
+        );
+        let running = field.start_run(&waiting);
+        eventually("the datum ran", || field.workspace.line_count("runs") > 0);
+        field.put("code/m.py", "other bytes");
+        field.workspace.open_gate("gate");
+        let job = running.finish().code(1).job();
+        let reason = job.reason();
+        assert!(reason.contains("code file code/m.py"), "{reason}");
+        assert_eq!(field.tree("capitals"), files([]));
+        field.put("code/m.py", "1");
+        let again = field.succeeds(&waiting);
+        assert_eq!(again.counts(), "1: 1 processed", "nothing was remembered");
+    }
+}

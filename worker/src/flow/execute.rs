@@ -272,7 +272,7 @@ impl DatumRun<'_> {
             InputCheck::Touched(input) => Err(void_attempt(&format!("input {input}"), false)),
             InputCheck::Changed(input) => Err(void_attempt(&format!("input {input}"), true)),
         };
-        let collected = match self.check_code(begun).await {
+        let collected = match self.check_code(begun).await? {
             CodeCheck::Unchanged => collected,
             CodeCheck::Touched(file) => Err(void_attempt(&format!("code file {file}"), false)),
             CodeCheck::Changed(file) => Err(void_attempt(&format!("code file {file}"), true)),
@@ -288,13 +288,17 @@ impl DatumRun<'_> {
     }
 
     /// Looks at the code files again.
-    async fn check_code(&self, begun: CodeMoment) -> CodeCheck {
-        let code = Arc::clone(&self.staged.claimed.job.code);
+    async fn check_code(&self, begun: CodeMoment) -> Result<CodeCheck, FlowError> {
+        let job = &self.staged.claimed.job;
+        if let Some(object) = job.code_objects.changed().await? {
+            return Ok(CodeCheck::Changed(object));
+        }
+        let code = Arc::clone(&job.code);
         if code.is_empty() {
-            return CodeCheck::Unchanged;
+            return Ok(CodeCheck::Unchanged);
         }
         let checked = tokio::task::spawn_blocking(move || code.check(begun)).await;
-        checked.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+        Ok(checked.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())))
     }
 
     async fn run_and_collect(&mut self, attempt: u32) -> Result<CollectedOutput, FlowError> {

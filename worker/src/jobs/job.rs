@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
-use crate::jobs::{Cancellations, CodeWatch, FollowWatch};
+use crate::jobs::{Cancellations, CodeObjects, CodeWatch, FollowWatch};
 use crate::phase::WorkerPhase;
 use crate::runner::home_of_another;
 use crate::slots::Scratch;
@@ -44,6 +44,8 @@ pub(crate) struct Job {
     pub(crate) err_stdin: Option<PathBuf>,
     /// The files that the ids of the datums depend on.
     pub(crate) code: Arc<CodeWatch>,
+    /// The code files in the bucket of the store.
+    pub(crate) code_objects: CodeObjects,
     /// Cancelled when the job is stopped.
     pub(crate) stopped: CancellationToken,
     /// Whether somebody follows the logs.
@@ -271,6 +273,7 @@ impl Jobs {
             leaves.insert(input.leaf, InputLeaf::find(input, &self.repos).await?);
         }
         let code = self.ledger.code(id).await?;
+        let code_objects = CodeObjects::new(&code, self.ledger.store());
         let watching = tokio::task::spawn_blocking(move || CodeWatch::begin(code));
         let code = watching
             .await
@@ -283,6 +286,7 @@ impl Jobs {
             stdin: self.lines(id, STDIN, &transform.stdin)?,
             err_stdin: self.lines(id, ERR_STDIN, &transform.err_stdin)?,
             code: code.into(),
+            code_objects,
             stopped,
             followers: FollowWatch::default(),
             leaves,

@@ -1,6 +1,7 @@
 //! The jobs whose datums a worker processes: specs, cancellation, tasks held, and datums in flight.
 
 mod cancellations;
+mod code_objects;
 mod code_watch;
 mod follow_watch;
 mod held;
@@ -10,6 +11,7 @@ mod late_segments;
 mod terms;
 
 pub use cancellations::Cancellations;
+pub(crate) use code_objects::CodeObjects;
 pub(crate) use code_watch::{CodeCheck, CodeMoment, CodeWatch};
 pub(crate) use follow_watch::FollowWatch;
 pub(crate) use held::{HeldTask, HeldTasks};
