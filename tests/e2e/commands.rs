@@ -438,6 +438,26 @@ fn excluded_files_are_not_there() {
 }
 
 #[test]
+fn a_directory_without_files_is_an_empty_directory() {
+    let workspace = Workspace::new();
+    workspace.file("in/a/x.tmp", "1");
+    let spec = spec("ls -A /pfs/in > /pfs/out/listed");
+    for field in ["lazy", "empty_files", "name"] {
+        let mut input = serde_json::json!({ "repo": "in", "glob": "/", "exclude": "/**.tmp" });
+        input[field] = if field == "name" {
+            "in".into()
+        } else {
+            true.into()
+        };
+        let spec = spec
+            .clone()
+            .set("input", serde_json::json!({ "pfs": input }));
+        workspace.succeeds(&spec);
+        assert_eq!(workspace.tree("made"), files([("listed", "")]), "{field}");
+    }
+}
+
+#[test]
 fn excluded_links_and_special_files_hinder_nothing() {
     let place = Workspace::new();
     place.file("in/a/x.txt", "1");

@@ -264,3 +264,25 @@ fn repo_store_scratch_and_working_directory_may_be_reached_through_links() {
     assert_eq!(workspace.tree("files"), files([("a", "1"), ("b", "2")]));
     assert_eq!(workspace.tree("directories"), files([("b", "2")]));
 }
+
+#[test]
+fn store_scratch_and_working_directory_may_lie_in_the_directories_that_commands_have_for_themselves()
+ {
+    for folder in ["/tmp", "/dev/shm"] {
+        let workspace = Workspace::under(Path::new(folder));
+        workspace.numbered_files("in", 4);
+        // The paths are there in the best sandboxes alone, which must not be lost.
+        let script = r#"
+            name=$(basename "$in"); cp "/pfs/in/$name" "/pfs/out/$name"
+            for place in /tmp /dev/shm; do test ! -e $place/left && echo x > $place/left; done
+            test ! -e "$OUTSIDE/../store/.drover/jobs""#;
+        let scratch = workspace.outside("scratch");
+        let scratch = ["--workers", "2", "--scratch", scratch.to_str().unwrap()];
+        for more in [&[][..], &scratch] {
+            let more = [more, &["--reprocess"]].concat();
+            let job = workspace.start_run(&spec(script), &more).finish();
+            assert_eq!(job.code(0).job().counts(), "4: 4 processed", "{folder}");
+        }
+        assert_eq!(workspace.tree("made"), workspace.tree("in"));
+    }
+}

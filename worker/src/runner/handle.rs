@@ -283,7 +283,7 @@ impl Mount {
                 Some(self.source.clone())
             }
             MountKind::Empty if below.as_os_str().is_empty() => Some(scratch.join(EMPTY)),
-            MountKind::File | MountKind::Fifo | MountKind::Empty => None,
+            MountKind::File | MountKind::Fifo | MountKind::Empty | MountKind::EmptyDir => None,
         }
     }
 }

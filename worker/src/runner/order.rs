@@ -52,11 +52,11 @@ pub enum Inputs {
 /// An input of the sandbox.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Mount {
-    /// A file or directory of the local machine, absolute.
+    /// A file or directory of the local machine, absolute; of no meaning for an empty directory.
     pub source: PathBuf,
     /// Place relative to `/pfs`: `<input>/<path>`.
     pub target: PathBuf,
-    /// File, directory, empty file or FIFO.
+    /// File, directory, empty file or directory, or FIFO.
     pub kind: MountKind,
 }
 
@@ -70,6 +70,8 @@ pub enum MountKind {
     Dir,
     /// An empty file with the name of the input.
     Empty,
+    /// An empty directory.
+    EmptyDir,
     /// A FIFO that delivers the bytes of the source to each reader.
     Fifo,
 }

@@ -10,7 +10,7 @@ use drover_shared::store::{Entry, Store, StoreKey};
 use futures::{StreamExt, TryStreamExt, future, stream};
 use tokio::task::spawn_blocking;
 
-use super::input::{changed, check_size, file_kind, key, target, unreadable};
+use super::input::{changed, check_size, empty_directory, file_kind, key, target, unreadable};
 use super::selection;
 use crate::context::WorkerContext;
 use crate::flow::claimed::ClaimedDatum;
@@ -219,7 +219,10 @@ async fn download(
 }
 
 fn show(files: &[ListedFile], input: &DatumInput, leaf: &InputLeaf, place: &Path) -> Vec<Mount> {
-    if input.kind == InputKind::Dir && leaf.mode == InputMode::Whole && !files.is_empty() {
+    if input.kind == InputKind::Dir && files.is_empty() {
+        return vec![empty_directory(input)];
+    }
+    if input.kind == InputKind::Dir && leaf.mode == InputMode::Whole {
         let (source, target) = (place.to_owned(), target(input, ""));
         return vec![Mount {
             source,

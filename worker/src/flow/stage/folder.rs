@@ -7,7 +7,7 @@ use drover_shared::store::{FileAttributes, StoreKey, file_version};
 use tokio::task::spawn_blocking;
 
 use super::folder_file::{local_path, resolve, unreadable};
-use super::input::{changed, check_size, file_kind, key, target};
+use super::input::{changed, check_size, empty_directory, file_kind, key, target};
 use super::input_state::{InputState, ShownFiles};
 use super::plain_directory::PlainDirectory;
 use super::{content, input, selection};
@@ -139,6 +139,9 @@ fn file_by_file(
     }
     check_size(input, hash.size())?;
     check_version(input, leaf, &hash)?;
+    if mounts.is_empty() {
+        mounts.push(empty_directory(input));
+    }
     Ok((mounts, ShownFiles::Each(files)))
 }
 

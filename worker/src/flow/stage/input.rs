@@ -8,7 +8,7 @@ use drover_shared::store::{StoreError, StoreKey};
 
 use crate::flow_error::{FlowError, InfrastructureError};
 use crate::jobs::{InputLeaf, InputMode};
-use crate::runner::MountKind;
+use crate::runner::{Mount, MountKind};
 
 /// The key of an input in its store.
 pub(super) fn key(input: &DatumInput, leaf: &InputLeaf) -> Result<StoreKey, FlowError> {
@@ -28,6 +28,15 @@ pub(super) fn key(input: &DatumInput, leaf: &InputLeaf) -> Result<StoreKey, Flow
 pub(super) fn target(input: &DatumInput, below: &str) -> PathBuf {
     let path = format!("{}{below}", input.path.trim_end_matches('/'));
     Path::new(&input.name).join(path.trim_start_matches('/'))
+}
+
+/// The place of a directory without files.
+pub(super) fn empty_directory(input: &DatumInput) -> Mount {
+    Mount {
+        source: PathBuf::new(),
+        target: target(input, ""),
+        kind: MountKind::EmptyDir,
+    }
 }
 
 /// The kind of mount for single files.

@@ -163,6 +163,7 @@ fn make_copy(input: &Mount, target: &Path) -> io::Result<()> {
         MountKind::File => copy_file(&input.source, target),
         MountKind::Empty => File::create_new(target)
             .and_then(|file| file.set_permissions(Permissions::from_mode(0o444))),
+        MountKind::EmptyDir => fs::create_dir_all(target),
         MountKind::Fifo => Ok(mknodat(CWD, target, FileType::Fifo, Mode::from(0o644), 0)?),
     }
 }

@@ -1,7 +1,6 @@
 //! One-time setup of the runner's mount namespace: `/proc`, a root with `/pfs`, a private `/tmp`.
 
 use std::borrow::Cow;
-use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -35,18 +34,44 @@ pub(super) fn isolate_mounts() -> Result<(), String> {
     .map_err(|error| format!("mounts cannot be made private: {error}"))
 }
 
-/// Mounts an empty file system for POSIX shared memory; `None` if the machine has no `/dev/shm`.
-pub(super) fn mount_shared_memory() -> Result<Option<WritableDirectory>, String> {
-    if !Path::new(SHARED_MEMORY).is_dir() {
-        return Ok(None);
+/// A private directory for POSIX shared memory.
+pub(super) struct SharedMemory {
+    cover: PrivateDirectory,
+    directory: WritableDirectory,
+}
+
+impl SharedMemory {
+    /// Mounts an empty file system; `None` if the machine has no `/dev/shm`. Entries that lead to `needed` stay visible.
+    pub(super) fn mount(needed: &[PathBuf]) -> Result<Option<Self>, String> {
+        let place = Path::new(SHARED_MEMORY);
+        if !place.is_dir() {
+            return Ok(None);
+        }
+        if needed.iter().any(|path| path == place) {
+            return Err(format!(
+                "{SHARED_MEMORY} cannot be made private, since Drover itself needs it; use a directory in it"
+            ));
+        }
+        let flags = MountFlags::NOSUID | MountFlags::NODEV;
+        let mounting = || mount("tmpfs", place, "tmpfs", flags, Some(c"mode=1777"));
+        let covered = PrivateDirectory::cover(place, needed, mounting).and_then(|cover| {
+            let directory = WritableDirectory::open(place.to_owned(), Mode::from(0o1777))?;
+            Ok(Self { cover, directory })
+        });
+        covered
+            .map(Some)
+            .map_err(|error| format!("{SHARED_MEMORY} cannot be made private: {error}"))
     }
-    let flags = MountFlags::NOSUID | MountFlags::NODEV;
-    let mounted = mount("tmpfs", SHARED_MEMORY, "tmpfs", flags, Some(c"mode=1777"));
-    mounted
-        .map_err(Into::into)
-        .and_then(|()| WritableDirectory::open(SHARED_MEMORY.into(), Mode::from(0o1777)))
-        .map(Some)
-        .map_err(|error: io::Error| format!("{SHARED_MEMORY} cannot be made private: {error}"))
+
+    /// The machine's directory.
+    pub(super) fn machines(&self) -> &PrivateDirectory {
+        &self.cover
+    }
+
+    /// Removes what the last datum left.
+    pub(super) fn empty(&mut self) -> Result<(), String> {
+        self.directory.empty(self.cover.kept())
+    }
 }
 
 /// Mounts a `/proc` for the PID namespace.
@@ -121,33 +146,40 @@ pub(super) fn make_read_only(target: &Path) -> rustix::io::Result<()> {
     mount_remount(target, flags, "")
 }
 
-/// A private `/tmp` for the slot, mounted over the machine's `/tmp`.
-pub(super) struct PrivateTmp {
+/// Mounts `tmp` at `/tmp`. Entries of the machine's `/tmp` that lead to `needed` stay visible. Returns `None` and mounts
+/// nothing if `/tmp` itself is needed or missing.
+pub(super) fn mount_tmp(
+    tmp: &Path,
+    needed: &[PathBuf],
+) -> Result<Option<PrivateDirectory>, String> {
+    let place = Path::new(TMP);
+    if !place.is_dir() || needed.iter().any(|path| path == place) {
+        return Ok(None);
+    }
+    PrivateDirectory::cover(place, needed, || mount_bind(tmp, place))
+        .map(Some)
+        .map_err(|error| format!("/tmp cannot be made private: {error}"))
+}
+
+/// A directory of the machine that a private one of the slot covers. The runner still reaches it by its descriptor.
+pub(super) struct PrivateDirectory {
+    place: PathBuf,
     machines: OwnedFd,
     kept: Vec<PathBuf>,
 }
 
-impl PrivateTmp {
-    /// Mounts `tmp` at `/tmp`. Entries of the machine's `/tmp` that lead to `needed` stay visible. Returns `None` and
-    /// mounts nothing if `/tmp` itself is needed or missing.
-    pub(super) fn mount(tmp: &Path, needed: &[PathBuf]) -> Result<Option<Self>, String> {
-        if !Path::new(TMP).is_dir() || needed.iter().any(|path| path == Path::new(TMP)) {
-            return Ok(None);
-        }
-        Self::cover(tmp, needed)
-            .map(Some)
-            .map_err(|error| format!("/tmp cannot be made private: {error}"))
-    }
-
-    fn cover(tmp: &Path, needed: &[PathBuf]) -> io::Result<Self> {
-        let machines = openat(
-            CWD,
-            TMP,
-            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-            Mode::empty(),
-        )?;
-        mount_bind(tmp, TMP)?;
+impl PrivateDirectory {
+    /// Covers `place` by `mounting`. Entries that lead to `needed` stay visible.
+    fn cover(
+        place: &Path,
+        needed: &[PathBuf],
+        mounting: impl FnOnce() -> rustix::io::Result<()>,
+    ) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let machines = openat(CWD, place, flags, Mode::empty())?;
+        mounting()?;
         let mut covered = Self {
+            place: place.to_owned(),
             machines,
             kept: Vec::new(),
         };
@@ -157,43 +189,42 @@ impl PrivateTmp {
         Ok(covered)
     }
 
-    /// Binds the entry of the machine's `/tmp` that leads to `path`.
+    /// Binds the entry of the machine's directory that leads to `path`.
     fn keep(&mut self, path: &Path) -> io::Result<()> {
-        let Some(name) = first_below_tmp(path) else {
+        let below = path.strip_prefix(&self.place).ok();
+        let Some(first) = below.and_then(|below| below.components().next()) else {
             return Ok(());
         };
-        let name = PathBuf::from(name);
+        let name = PathBuf::from(first.as_os_str());
         if !self.kept.contains(&name) {
-            let place = Path::new(TMP).join(&name);
-            fs::create_dir(&place)?;
-            mount_bind_recursive(&*self.reach(&place), &place)?;
+            let seen_at = self.place.join(&name);
+            fs::create_dir(&seen_at)?;
+            mount_bind_recursive(&*self.reach(&seen_at), &seen_at)?;
             self.kept.push(name);
         }
         Ok(())
     }
 
-    /// Names in `/tmp` that belong to the machine.
+    /// Names that belong to the machine.
     pub(super) fn kept(&self) -> &[PathBuf] {
         &self.kept
     }
 
     /// Path under which the current process reaches `path` of the machine.
     pub(super) fn reach<'a>(&self, path: &'a Path) -> Cow<'a, Path> {
-        match path.strip_prefix(TMP) {
-            Ok(below) => Cow::Owned(
-                Path::new("/proc/self/fd")
-                    .join(self.machines.as_raw_fd().to_string())
-                    .join(below),
-            ),
+        match path.strip_prefix(&self.place) {
+            Ok(below) => Cow::Owned(descriptor_path(&self.machines).join(below)),
             Err(_) => Cow::Borrowed(path),
         }
     }
+
+    /// True if `path` lies in the directory.
+    pub(super) fn holds(&self, path: &Path) -> bool {
+        path.starts_with(&self.place)
+    }
 }
 
-fn first_below_tmp(path: &Path) -> Option<&OsStr> {
-    path.strip_prefix(TMP)
-        .ok()?
-        .components()
-        .next()
-        .map(std::path::Component::as_os_str)
+/// Path under which the current process reaches an open file or directory, whatever is mounted over its name.
+pub(super) fn descriptor_path(opened: &OwnedFd) -> PathBuf {
+    Path::new("/proc/self/fd").join(opened.as_raw_fd().to_string())
 }

@@ -175,7 +175,7 @@ impl MountTargets {
                 )?;
             }
             let flags = match kind {
-                MountKind::Dir => AtFlags::REMOVEDIR,
+                MountKind::Dir | MountKind::EmptyDir => AtFlags::REMOVEDIR,
                 MountKind::File | MountKind::Empty | MountKind::Fifo => AtFlags::empty(),
             };
             unlinkat(&self.root, &target, flags)?;
@@ -203,7 +203,9 @@ impl MountTargets {
     fn make_node(&self, input: &Mount) -> rustix::io::Result<()> {
         let node = |kind, mode: u32| mknodat(&self.root, &input.target, kind, Mode::from(mode), 0);
         match input.kind {
-            MountKind::Dir => mkdirat(&self.root, &input.target, Mode::from(0o755)),
+            MountKind::Dir | MountKind::EmptyDir => {
+                mkdirat(&self.root, &input.target, Mode::from(0o755))
+            }
             MountKind::File | MountKind::Empty => node(FileType::RegularFile, 0o444),
             MountKind::Fifo => node(FileType::Fifo, 0o644),
         }

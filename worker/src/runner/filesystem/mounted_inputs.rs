@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::env;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
@@ -19,23 +19,20 @@ use rustix::mount::{
 };
 
 use super::hidden_directory::HiddenDirectory;
-use super::mount_namespace::{self, PrivateTmp};
+use super::mount_namespace::{self, PrivateDirectory, SharedMemory};
 use super::mount_targets::{HIDDEN, MountTargets, link_files};
 use super::mountinfo::{HostMounts, MountChanges, MountPoints};
 use super::slot_scratch::{PFS, SlotScratch};
-use super::writable_directory::WritableDirectory;
 use crate::runner::order::{Mount, MountKind};
 use crate::runner::settings::{RunnerSettings, Sandbox};
 use crate::runner::start_error::StartError;
 
 /// A `/pfs` made of mounts.
 pub(super) struct MountedInputs {
-    tmpfs: OwnedFd,
-    /// A read-only mount of the tmpfs; mounts bound from there are read-only as well.
-    skeleton: PathBuf,
+    skeleton: Skeleton,
     out: PathBuf,
-    tmp: Option<PrivateTmp>,
-    shared_memory: Option<WritableDirectory>,
+    tmp: Option<PrivateDirectory>,
+    shared_memory: Option<SharedMemory>,
     hidden: Vec<HiddenDirectory>,
     host: HostMounts,
     changes: MountChanges,
@@ -61,29 +58,27 @@ impl MountedInputs {
         if sandbox == Sandbox::Namespaces {
             mount_namespace::mount_proc()?;
         }
-        let tmpfs = mount_skeleton(&scratch.skeleton())
-            .map_err(|error| format!("a tmpfs cannot be mounted: {error}"))?;
-        mount_namespace::provide_pfs(&scratch.new_root())?;
+        let skeleton = Skeleton::mount(&scratch.skeleton(), || {
+            mount_namespace::provide_pfs(&scratch.new_root())
+        })?;
         let needed: Vec<PathBuf> = settings
             .reachable
             .iter()
             .chain([&working_dir])
             .cloned()
             .collect();
-        let tmp = PrivateTmp::mount(scratch.tmp.path(), &needed)?;
-        let shared_memory = mount_namespace::mount_shared_memory()?;
+        let tmp = mount_namespace::mount_tmp(scratch.tmp.path(), &needed)?;
+        let shared_memory = SharedMemory::mount(&needed)?;
         let visible = tmp.is_none().then(|| scratch.tmp.path());
-        let hidden = hide(&settings.hidden, &scratch.skeleton(), &tmpfs, visible)
+        let hidden = hide(&settings.hidden, &skeleton, visible)
             .map_err(|error| format!("Drover's directories cannot be hidden: {error}"))?;
         env::set_current_dir(&working_dir)
             .map_err(|error| format!("working directory {}: {error}", working_dir.display()))?;
         let changes =
             MountChanges::watch().map_err(|error| format!("mounts cannot be watched: {error}"))?;
-        let (skeleton, out) = (scratch.skeleton(), scratch.out.path().to_owned());
         Ok(Self {
-            tmpfs,
             skeleton,
-            out,
+            out: scratch.out.path().to_owned(),
             tmp,
             shared_memory,
             hidden,
@@ -102,23 +97,25 @@ impl MountedInputs {
 
     /// Names in `/tmp` that belong to the machine.
     pub(super) fn host_entries_in_tmp(&self) -> &[PathBuf] {
-        self.tmp.as_ref().map_or(&[], PrivateTmp::kept)
+        self.tmp.as_ref().map_or(&[], PrivateDirectory::kept)
     }
 
     /// Path under which the current process reaches `path` of the machine.
     pub(super) fn reach<'a>(&self, path: &'a Path) -> Cow<'a, Path> {
-        let hidden = self.hidden.iter().find(|hidden| hidden.holds(path));
-        match (hidden, &self.tmp) {
-            (Some(hidden), _) => hidden.reach(path),
-            (None, Some(tmp)) => tmp.reach(path),
-            (None, None) => Cow::Borrowed(path),
+        if let Some(hidden) = self.hidden.iter().find(|hidden| hidden.holds(path)) {
+            return hidden.reach(path);
         }
+        let shared_memory = self.shared_memory.as_ref().map(SharedMemory::machines);
+        let mut covered = self.tmp.iter().chain(shared_memory);
+        covered
+            .find(|covered| covered.holds(path))
+            .map_or(Cow::Borrowed(path), |covered| covered.reach(path))
     }
 
     /// Removes the POSIX shared memory of the last datum.
     pub(super) fn empty_shared_memory(&mut self) -> Result<(), String> {
         match &mut self.shared_memory {
-            Some(directory) => directory.empty(&[]),
+            Some(directory) => directory.empty(),
             None => Ok(()),
         }
     }
@@ -146,7 +143,7 @@ impl MountedInputs {
             Err(error) => return Err(format!("/pfs cannot be unmounted: {error}")),
         }
         targets
-            .remove(&self.tmpfs)
+            .remove(&self.skeleton.writable)
             .map_err(|error| format!("mount points cannot be removed: {error}"))
     }
 
@@ -173,7 +170,7 @@ impl MountedInputs {
             self.begin(mounts)?;
         }
         if let Some(targets) = &mut self.targets {
-            targets.add(&self.tmpfs, mounts)?;
+            targets.add(&self.skeleton.writable, mounts)?;
         }
         for mount in mounts {
             self.show(mount)?;
@@ -185,10 +182,12 @@ impl MountedInputs {
     /// Creates a new `/pfs` for inputs like `mounts`.
     fn begin(&mut self, mounts: &[Mount]) -> Result<(), StartError> {
         self.created += 1;
-        let targets = MountTargets::begin(&self.tmpfs, self.created.to_string(), mounts).map_err(
-            |error| StartError::Slot(format!("mount points cannot be created: {error}")),
-        )?;
-        let directory = self.skeleton.join(&targets.name);
+        let targets =
+            MountTargets::begin(&self.skeleton.writable, self.created.to_string(), mounts)
+                .map_err(|error| {
+                    StartError::Slot(format!("mount points cannot be created: {error}"))
+                })?;
+        let directory = self.skeleton.path().join(&targets.name);
         self.targets = Some(targets);
         self.bind(&directory, Path::new(PFS))?;
         self.bind(&self.out, &Path::new(PFS).join("out"))
@@ -204,7 +203,7 @@ impl MountedInputs {
 
     /// Directory with the second names of FIFOs.
     pub(super) fn hidden(&self) -> PathBuf {
-        self.reach(&self.skeleton).join(HIDDEN)
+        self.skeleton.path().join(HIDDEN)
     }
 
     fn bind(&self, source: &Path, target: &Path) -> Result<(), StartError> {
@@ -241,7 +240,7 @@ impl MountedInputs {
         let target = Path::new(PFS).join(&input.target);
         let source = self.reach(&input.source).into_owned();
         match input.kind {
-            MountKind::Empty | MountKind::Fifo => Ok(()),
+            MountKind::Empty | MountKind::EmptyDir | MountKind::Fifo => Ok(()),
             MountKind::File => {
                 mount_bind(&source, &target).and_then(|()| mount_namespace::make_read_only(&target))
             }
@@ -265,27 +264,54 @@ impl MountedInputs {
 /// Covers `directories` by empty directories of the tmpfs.
 fn hide(
     directories: &[PathBuf],
-    skeleton: &Path,
-    tmpfs: &OwnedFd,
+    skeleton: &Skeleton,
     visible: Option<&Path>,
 ) -> io::Result<Vec<HiddenDirectory>> {
     let mut hidden: Vec<HiddenDirectory> = Vec::new();
     for (number, directory) in directories.iter().enumerate() {
         let name = format!("cover-{number}");
-        mkdirat(tmpfs, &name, Mode::from(0o755))?;
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let covers = openat(tmpfs, &name, flags, Mode::empty())?;
-        let cover = skeleton.join(&name);
-        let reached = hidden.iter().find(|hidden| hidden.holds(&cover));
-        let cover = reached.map_or(Cow::Borrowed(&*cover), |hidden| hidden.reach(&cover));
+        mkdirat(&skeleton.writable, &name, Mode::from(0o755))?;
+        let covers = opened_path(&skeleton.writable, Path::new(&name))?;
+        let cover = skeleton.path().join(&name);
         hidden.extend(HiddenDirectory::cover(directory, &cover, &covers, visible)?);
     }
     Ok(hidden)
 }
 
-/// Mounts the tmpfs twice, one mount over the other: the hidden mount is writable for the runner, the visible mount is
-/// read-only.
-fn mount_skeleton(place: &Path) -> rustix::io::Result<OwnedFd> {
+/// A tmpfs for mount targets, mounted twice, one mount over the other. The mounts are held open: private directories may
+/// cover the place.
+struct Skeleton {
+    /// The hidden mount, for the runner.
+    writable: OwnedFd,
+    /// The visible mount; what is bound from there is read-only as well.
+    read_only: OwnedFd,
+}
+
+impl Skeleton {
+    /// Mounts the tmpfs at `place`, and lets `provide_root` change the root directory: what is mounted below the former root
+    /// cannot be bound any more.
+    fn mount(
+        place: &Path,
+        provide_root: impl FnOnce() -> Result<(), String>,
+    ) -> Result<Self, String> {
+        let failed = |error: Errno| format!("a tmpfs cannot be mounted: {error}");
+        let writable = mount_twice(place).map_err(failed)?;
+        provide_root()?;
+        let read_only = opened_path(CWD, place).map_err(failed)?;
+        Ok(Self {
+            writable,
+            read_only,
+        })
+    }
+
+    /// Path of the visible mount, for the current process.
+    fn path(&self) -> PathBuf {
+        mount_namespace::descriptor_path(&self.read_only)
+    }
+}
+
+/// Mounts a tmpfs, and over it a read-only mount of the same; returns the first.
+fn mount_twice(place: &Path) -> rustix::io::Result<OwnedFd> {
     mount(
         "tmpfs",
         place,
@@ -293,13 +319,13 @@ fn mount_skeleton(place: &Path) -> rustix::io::Result<OwnedFd> {
         MountFlags::NOSUID | MountFlags::NODEV,
         Some(c"mode=755"),
     )?;
-    let writable = openat(
-        CWD,
-        place,
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
+    let writable = opened_path(CWD, place)?;
     mount_bind(place, place)?;
     mount_namespace::make_read_only(place)?;
     Ok(writable)
+}
+
+fn opened_path(directory: impl AsFd, path: &Path) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    openat(directory, path, flags, Mode::empty())
 }
