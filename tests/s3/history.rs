@@ -49,7 +49,7 @@ fn field_with_history(jobs: u64) -> Field {
 
 #[test]
 fn a_long_history_costs_no_more_requests_than_a_short_one() {
-    let [short, long] = [100, 4_500].map(field_with_history);
+    let [short, long] = [100, 3_100].map(field_with_history);
     let rows: [&[&str]; 7] = [
         &["jobs"],
         &["jobs", "--pipeline", "minutely"],
