@@ -1,6 +1,6 @@
 //! Memory is measured, shared, and given in larger parts to what needs more.
 
-use drover_tests::{Job, Spec, Workspace};
+use drover_tests::{Job, Spec, Workspace, is_root};
 
 /// Holds as many megabytes as the input says, a second for each 200 of them: `tail` keeps a line without an end in memory.
 const HOLD: &str = r#"size=$(cat "$in"); (head -c "${size}M" /dev/zero; sleep "$((size / 200)).5") | tail -n 1 | wc -c > "/pfs/out/$(basename "$in")""#;
@@ -70,7 +70,11 @@ fn the_memory_of_datums_is_measured_and_shown() {
 
 #[test]
 fn a_datum_that_needs_much_more_than_the_others_ends_well_and_so_do_they() {
-    a_hog_among_innocents(Workspace::new());
+    let hog = a_hog_among_innocents(Workspace::new());
+    assert!(
+        !is_root() || hog == 2,
+        "{hog} attempts; groups are looked at often enough"
+    );
 }
 
 #[test]
@@ -78,16 +82,19 @@ fn an_ordinary_users_datums_share_memory_as_well() {
     a_hog_among_innocents(Workspace::of_ordinary_user());
 }
 
-fn a_hog_among_innocents(workspace: Workspace) {
+/// Returns the attempts of the hog in the first run.
+fn a_hog_among_innocents(workspace: Workspace) -> u64 {
     let (workspace, spec) = with(workspace, &[450, 60, 60, 60, 60, 60]);
     let sizes = ["--workers", "3", "--memory", "540M"];
     let job = run(&workspace, &spec, &sizes);
     assert_eq!(job.counts(), "6: 6 processed", "{}", job.reason());
-    assert_eq!(attempts(&workspace), [2, 1, 1, 1, 1, 1]);
+    let first = attempts(&workspace);
+    assert_eq!(first[1..], [1; 5], "no innocent is charged");
     let again = [&sizes[..], &["--reprocess"]].concat();
     let job = run(&workspace, &spec, &again);
     assert_eq!(job.counts(), "6: 6 processed", "{}", job.reason());
     assert_eq!(attempts(&workspace), [1; 6], "the next run knows");
+    first[0]
 }
 
 #[test]

@@ -7,6 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::{TimeVal, TimeValLike};
 use tokio_util::sync::CancellationToken;
 
 use super::guard::{self, Occupant, Room};
@@ -21,7 +23,10 @@ const USUAL: Duration = Duration::from_millis(100);
 /// Interval between two looks while memory is nearly short.
 const CLOSE: Duration = Duration::from_millis(20);
 
-/// A look may take this part of the time, as a divisor; a tenth of it while memory is nearly short.
+/// Longest interval between two looks.
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// A look may take this part of a CPU, as a divisor; ten times as much while memory is nearly short.
 const SHARE: u32 = 100;
 
 /// Commands that run for less time are not looked at: most are over by then.
@@ -204,8 +209,8 @@ impl Shared {
 
     /// Looks at all commands that are no longer young, and returns the time until the next look.
     fn look(&self) -> Duration {
-        let begun = Instant::now();
-        let places = self.lock().to_look_at(begun);
+        let before = cpu_time();
+        let places = self.lock().to_look_at(Instant::now());
         if places.is_empty() {
             (self.on_excess)(0);
             return USUAL;
@@ -220,11 +225,11 @@ impl Shared {
         };
         let (is_close, excess) = self.lock().take_note(&looks, room);
         (self.on_excess)(excess);
-        let took = begun.elapsed();
+        let took = cpu_time().saturating_sub(before);
         if is_close {
-            CLOSE.max(took * (SHARE / 10))
+            (took * (SHARE / 10)).clamp(CLOSE, LONGEST)
         } else {
-            USUAL.max(took * SHARE)
+            (took * SHARE).clamp(USUAL, LONGEST)
         }
     }
 }
@@ -236,6 +241,18 @@ impl Run {
         self.shortage.get_or_insert(Shortage { held, need });
         self.kill.cancel();
     }
+}
+
+/// Time that the current thread has spent on CPUs.
+fn cpu_time() -> Duration {
+    let Ok(usage) = getrusage(UsageWho::RUSAGE_THREAD) else {
+        return Duration::ZERO;
+    };
+    let of = |time: TimeVal| {
+        let micros = time.num_microseconds();
+        Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+    };
+    of(usage.user_time()) + of(usage.system_time())
 }
 
 /// Where the memory of a command is seen.

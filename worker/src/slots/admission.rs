@@ -108,11 +108,6 @@ impl Admission {
         }
     }
 
-    /// Memory that no admitted datum has, in bytes.
-    pub(crate) fn free_memory(&self) -> u64 {
-        self.0.lock().free.memory
-    }
-
     /// Waits for the demanded part of the worker, at most all of it. `weight` is that of the pipeline beside others.
     /// Cancel-safe.
     pub(crate) async fn admit(

@@ -17,7 +17,9 @@ use crate::config::Settings;
 use crate::memory::{MachineMemory, MemoryWatch, SeenMemory, WatchedRun};
 use crate::metrics;
 use crate::phase::{WorkerPhase, WorkerProtection};
-use crate::runner::{Execution, Order, Runner, RunnerError, RunnerSettings, Sandbox};
+use crate::runner::{
+    Execution, Order, Runner, RunnerError, RunnerSettings, Sandbox, delegate_controllers,
+};
 use crate::slots::Scratch;
 use crate::slots::admission::{Admission, Admitted, SlotLoad};
 use crate::slots::devices::devices;
@@ -30,6 +32,8 @@ pub(crate) struct Slots {
     idle: Mutex<Vec<Slot>>,
     spares: Option<Spares>,
     watch: MemoryWatch,
+    /// The limit of the memory of all commands together, in bytes.
+    memory_limit: Option<u64>,
 }
 
 /// The slots of datums that pause between attempts stay theirs, with runner and `/tmp`. Others run in spare slots then.
@@ -68,6 +72,7 @@ impl Slots {
         store: &Store,
         scratch: &Scratch,
     ) -> Result<Self, RunnerError> {
+        delegate_controllers();
         let base = runner_settings(settings, store, scratch);
         let runner = Runner::start(&base).await?;
         let count = match runner.sandbox() {
@@ -101,6 +106,7 @@ impl Slots {
             spares,
             watch: MemoryWatch::begin(settings.memory.unwrap_or(u64::MAX), on_excess),
             admission,
+            memory_limit: settings.memory,
             idle: Mutex::new(idle),
         })
     }
@@ -287,17 +293,10 @@ impl SlotLease<'_> {
         self.admitted.as_ref().map_or(&[], Admitted::devices)
     }
 
-    /// The most memory that the control group of the slot may hold, in bytes: what the others were not promised, and not less
-    /// than twice what the datum was.
+    /// The most memory that the control group of the slot may hold, in bytes: the limit of the worker, if it has one. What all
+    /// slots together hold is the guard's business, which knows when memory is short.
     pub(crate) fn memory_limit(&self) -> Option<u64> {
-        let all = self.slots.all().memory;
-        let unpromised = self.slots.admission.free_memory();
-        let most = self
-            .demand
-            .memory
-            .max(unpromised)
-            .saturating_add(self.demand.memory);
-        (most < all).then_some(most)
+        self.slots.memory_limit
     }
 
     /// The slot's runner; a new runner is started if the last runner died.

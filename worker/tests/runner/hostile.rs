@@ -22,6 +22,7 @@ async fn slot_in_store(mode: SandboxMode) -> Slot {
     fs::create_dir_all(hidden.join("jobs")).unwrap();
     fs::write(hidden.join("jobs/record"), "precious").unwrap();
     fs::create_dir_all(hidden.join("scratch/other/slots/0/out")).unwrap();
+    fs::create_dir_all(hidden.join("scratch/own/slots")).unwrap();
     let settings = RunnerSettings {
         scratch: hidden.join("scratch/own/slots/0"),
         hidden: vec![hidden],

@@ -6,6 +6,10 @@ use std::num::NonZeroU32;
 /// fault.
 const MOST_INNOCENT_ENDS: u32 = 10;
 
+/// The part of a limit that the page cache and Drover's own processes may take, as a divisor: a command was ended at the limit
+/// though it held a little less.
+const OVERHEAD: u64 = 4;
+
 /// The memory for the next attempt of a datum.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::flow) struct MemoryTries {
@@ -51,7 +55,7 @@ impl MemoryTries {
             self.innocent += 1;
             return AfterShortage::Again;
         }
-        if self.need >= self.most && held >= self.most {
+        if self.need >= self.most && held >= self.most - self.most / OVERHEAD {
             return AfterShortage::TooLarge;
         }
         self.left -= 1;

@@ -72,7 +72,12 @@ impl Simulation {
 
     fn wait(&mut self, datum: usize, tries: Option<MemoryTries>) {
         let memory = tries.map_or(0, |tries| tries.need());
-        self.waiting.push_back(Waiting {
+        // A worker holds as many datums as it has slots; those that run again wait behind these, before all others.
+        let place = match tries {
+            Some(_) => self.waiting.len().min(ALL.slots as usize),
+            None => self.waiting.len(),
+        };
+        let waiting = Waiting {
             demand: Demand {
                 slots: 1,
                 memory,
@@ -80,7 +85,8 @@ impl Simulation {
             },
             passes: 0,
             datum: (datum, tries),
-        });
+        };
+        self.waiting.insert(place, waiting);
     }
 
     /// A worker holds as many datums as it has slots, and asks for a prediction when it takes one.

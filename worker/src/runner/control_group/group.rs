@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::delegation::above_slots;
 use super::hierarchies::hierarchies;
 
 /// The beginning of the names of groups.
@@ -72,10 +73,9 @@ impl ControlGroup {
     pub(in crate::runner) fn create() -> Option<Self> {
         let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
         let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
-        let above = hierarchies(&groups, &mounts);
-        let directories: Vec<PathBuf> = above
-            .iter()
-            .filter_map(|above| create_below(above).ok())
+        let directories: Vec<PathBuf> = hierarchies(&groups, &mounts)
+            .into_iter()
+            .filter_map(|own| create_below(&above_slots(own)).ok())
             .collect();
         (!directories.is_empty()).then_some(Self { directories })
     }
@@ -124,10 +124,15 @@ fn processes(group: &Path) -> Vec<Pid> {
         .collect()
 }
 
-/// Removes groups that killed guards left. The kernel removes no group that has processes.
+/// Removes groups that killed guards left. The kernel removes no group that has processes, and a group that a live guard has
+/// just made may have none yet.
 fn remove_empty_groups(above: &Path) {
     for entry in fs::read_dir(above).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(NAME) {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some(guard) = name.strip_prefix(NAME) else {
+            continue;
+        };
+        if !Path::new("/proc").join(guard).exists() {
             let _ = fs::remove_dir(entry.path());
         }
     }

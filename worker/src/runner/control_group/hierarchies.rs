@@ -8,21 +8,27 @@ const CONTROLLERS: [&str; 2] = ["pids", "memory"];
 /// The directories of the current process in the unified hierarchy and in those of the controllers, from the texts of
 /// `/proc/self/cgroup` and `/proc/self/mountinfo`.
 pub(super) fn hierarchies(groups: &str, mounts: &str) -> Vec<PathBuf> {
-    let unified = group_of(groups, str::is_empty).zip(mount_of(mounts, "cgroup2", None));
     let others = CONTROLLERS.into_iter().map(|controller| {
         let has = |controllers: &str| controllers.split(',').any(|it| it == controller);
         group_of(groups, has).zip(mount_of(mounts, "cgroup", Some(controller)))
     });
-    let found = std::iter::once(unified).chain(others).flatten();
-    let mut directories: Vec<PathBuf> = found
-        .filter_map(|(path, (root, mounted_at))| {
-            let below = Path::new(path).strip_prefix(root).ok()?;
-            Some(mounted_at.join(below))
-        })
-        .collect();
+    let others = others.flatten().filter_map(directory);
+    let mut directories: Vec<PathBuf> = unified(groups, mounts).into_iter().chain(others).collect();
     // Two controllers may share a hierarchy.
     directories.dedup();
     directories
+}
+
+/// The directory of the current process in the unified hierarchy.
+pub(super) fn unified(groups: &str, mounts: &str) -> Option<PathBuf> {
+    let place = group_of(groups, str::is_empty).zip(mount_of(mounts, "cgroup2", None));
+    directory(place?)
+}
+
+/// The directory of a path in a hierarchy, of which the part below a root is mounted.
+fn directory((path, (root, mounted_at)): (&str, (PathBuf, PathBuf))) -> Option<PathBuf> {
+    let below = Path::new(path).strip_prefix(root).ok()?;
+    Some(mounted_at.join(below))
 }
 
 /// The path of the current process in the hierarchy of the matching controllers.

@@ -5,6 +5,7 @@
 //! can fork. Both kinds of hierarchies are used: the unified one, and those of the first version for its controllers `pids` and
 //! `memory`.
 
+mod delegation;
 mod files;
 mod group;
 mod hierarchies;
@@ -14,4 +15,5 @@ mod usage;
 pub(in crate::runner) use group::{ControlGroup, enter, is_in_control_group, limit_processes};
 pub(in crate::runner) use meter::GroupMeter;
 
+pub(crate) use delegation::delegate_controllers;
 pub(crate) use usage::GroupUsage;
