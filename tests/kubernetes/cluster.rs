@@ -142,6 +142,16 @@ impl Cluster {
         ]));
     }
 
+    /// Deletes the namespace, and fails if that takes longer than a minute.
+    pub(crate) fn delete_namespace(&self) {
+        done(kubectl([
+            "delete",
+            "namespace",
+            &self.namespace,
+            "--timeout=60s",
+        ]));
+    }
+
     /// Scales a pipeline, as people do.
     pub(crate) fn scale(&self, name: &str, replicas: u32) {
         let replicas = format!("--replicas={replicas}");
@@ -190,7 +200,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // No operator is left to remove finalizers.
+        // An older operator may have set finalizers.
         let pipelines = self.kubectl(["get", "pipelines", "--output=name"]).output();
         for name in pipelines
             .iter()

@@ -91,3 +91,43 @@ fn a_deleted_pipeline_takes_its_objects_and_its_jobs_with_it() {
         harness.cluster.get("deployment", "drover-made").is_null()
     });
 }
+
+#[test]
+fn a_pipeline_goes_though_no_operator_is_left_and_the_next_one_tells_the_store() {
+    let Some(harness) = OperatorHarness::reach() else {
+        return;
+    };
+    let operator = harness.operator();
+    harness.apply("made", &json!({}));
+    harness.says("made", "Registered", "Registered");
+    operator.kill();
+    harness.cluster.delete("pipeline", "made");
+    eventually("the resource is gone", || {
+        harness.cluster.get("pipeline", "made").is_null()
+    });
+    let registered = || {
+        let listed = harness
+            .drover
+            .workspace
+            .call(&["pipelines", "--output", "json"]);
+        listed.code(0).lines().len()
+    };
+    assert_eq!(registered(), 1, "nobody told the store");
+    let _operator = harness.operator();
+    eventually("the next operator deletes the pipeline", || {
+        registered() == 0
+    });
+}
+
+#[test]
+fn a_namespace_is_deleted_with_its_pipelines_while_the_rights_of_the_operator_go_too() {
+    let Some(harness) = OperatorHarness::reach() else {
+        return;
+    };
+    let _operator = harness.operator();
+    for name in ["made", "other"] {
+        harness.apply(name, &json!({}));
+        harness.says(name, "Registered", "Registered");
+    }
+    harness.cluster.delete_namespace();
+}

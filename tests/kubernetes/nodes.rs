@@ -4,7 +4,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use drover_tests::unique;
+use drover_tests::{eventually, unique};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -89,6 +89,14 @@ impl<'a> Node<'a> {
             .set_status("node", &self.name, &json!({ "conditions": [condition] }));
     }
 
+    fn taint(&self, key: &str) {
+        let taints = self.cluster.get("node", &self.name)["spec"]["taints"].clone();
+        let mut taints = taints.as_array().cloned().unwrap_or_default();
+        taints.push(json!({ "key": key, "effect": "NoSchedule" }));
+        self.cluster
+            .merge("node", &self.name, &json!({ "spec": { "taints": taints } }));
+    }
+
     fn cordon(&self, cordoned: bool) {
         self.cluster.merge(
             "node",
@@ -134,4 +142,39 @@ fn the_number_of_workers_follows_the_nodes() {
     harness.wants("made", 2);
     drop(first);
     harness.wants("made", 1);
+}
+
+#[test]
+fn workers_leave_a_node_whose_end_a_taint_announces() {
+    let Some(harness) = OperatorHarness::reach() else {
+        return;
+    };
+    let _operator = harness.operator();
+    let label = unique("label");
+    let node = Node::add(&harness.cluster, &label);
+    // What a node without a kubelet is given, but not the end of a node.
+    let unready = [
+        "node.kubernetes.io/not-ready",
+        "node.kubernetes.io/network-unavailable",
+        "node.cloudprovider.kubernetes.io/uninitialized",
+    ];
+    let tolerations = unready.map(|key| json!({ "key": key, "operator": "Exists" }));
+    let mut spec = there(&label);
+    spec["parallelism_spec"] = json!({ "constant": 1 });
+    spec["tolerations"] = json!(tolerations);
+    harness.apply("made", &spec);
+    let pods = || harness.cluster.list("pods", "drover.dev/pipeline=made");
+    eventually("a worker is placed on the node", || {
+        pods()
+            .iter()
+            .any(|pod| pod["spec"]["nodeName"] == *node.name)
+    });
+    let placed = pods()[0]["metadata"]["name"].clone();
+    node.taint("karpenter.sh/disrupted");
+    eventually("the worker is asked to leave", || {
+        let of_it = pods()
+            .into_iter()
+            .find(|pod| pod["metadata"]["name"] == placed);
+        of_it.is_none_or(|pod| pod["metadata"]["deletionTimestamp"].is_string())
+    });
 }

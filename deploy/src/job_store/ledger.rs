@@ -76,6 +76,10 @@ impl JobStore for LedgerJobStore {
         Ok(open.len() as u64)
     }
 
+    async fn registered(&self) -> Result<Vec<PipelineName>, JobStoreError> {
+        Ok(self.ledger.pipelines_of_lease(&self.term.lease).await?)
+    }
+
     async fn backlog(
         &self,
         pipeline: &PipelineName,

@@ -1,6 +1,7 @@
 //! Volumes and mounts of the worker pod.
 
 use drover_shared::pipeline::Secret;
+use drover_shared::store::layout::DROVER_FOLDER;
 use serde_json::{Map, Value, json};
 
 use super::{ObjectInput, config, names};
@@ -62,7 +63,7 @@ pub(super) fn mounts(input: &ObjectInput<'_>) -> Vec<Value> {
         mounts.push(json!({ "name": "binary", "mountPath": BINARY, "readOnly": true }));
     }
     match &input.workers.store_claim {
-        Some(_) => mounts.push(json!({ "name": "store", "mountPath": input.workers.store })),
+        Some(_) => mounts.extend(store(&input.workers.store)),
         None => mounts.push(json!({ "name": "scratch", "mountPath": SCRATCH })),
     }
     let paths = input.desired.pipeline.transform.secrets.iter();
@@ -71,6 +72,16 @@ pub(super) fn mounts(input: &ObjectInput<'_>) -> Vec<Value> {
         json!({ "name": secret_name(number), "mountPath": path, "readOnly": true })
     }));
     mounts
+}
+
+/// The mounts of a store on a volume: read-only but for Drover's own folder, where a worker writes all that it writes. The service
+/// writes the output folders. The operator has made the folder when it registered the pipeline.
+fn store(path: &str) -> [Value; 2] {
+    let own = format!("{}/{DROVER_FOLDER}", path.trim_end_matches('/'));
+    [
+        json!({ "name": "store", "mountPath": path, "readOnly": true }),
+        json!({ "name": "store", "mountPath": own, "subPath": DROVER_FOLDER }),
+    ]
 }
 
 /// The size is the disk limit of the pod, so a pod that fills the volume is evicted and its neighbours are not

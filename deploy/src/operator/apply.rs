@@ -143,7 +143,10 @@ async fn register(
         .as_ref()
         .and_then(|status| status.last_job.as_ref());
     let last_reported = last_reported.and_then(|job| job.id.parse().ok());
+    let registering = context.registered.turn.read().await;
     context.job_store.register(name, &desired.spec).await?;
+    context.registered.note(name.clone());
+    drop(registering);
     context.job_store.backlog(name, last_reported).await
 }
 

@@ -8,7 +8,7 @@ use kube::Client;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::Store;
 
-use super::Nodes;
+use super::{Nodes, RegisteredNames};
 use crate::crd::Pipeline;
 use crate::health::Health;
 use crate::job_store::JobStore;
@@ -31,6 +31,8 @@ pub struct Context {
     pub nodes: Nodes,
     /// All `Pipeline` resources of the namespace.
     pub pipelines: Store<Pipeline>,
+    /// Pipelines that stand in the store.
+    pub registered: RegisteredNames,
     /// Publishes Kubernetes events.
     pub recorder: Recorder,
     /// The operator's health, for `/ready`.

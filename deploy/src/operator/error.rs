@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use kube::core::Status;
-use kube::runtime::finalizer;
 
 use crate::job_store::JobStoreError;
 
@@ -32,9 +31,6 @@ pub enum OperatorError {
     /// The resource has no name or no uid.
     #[error("the resource has no uid")]
     Nameless,
-    /// The finalizer could not be added or removed.
-    #[error("cannot change the finalizer")]
-    Finalizer(#[source] Box<finalizer::Error<OperatorError>>),
 }
 
 impl OperatorError {
@@ -68,7 +64,7 @@ impl OperatorError {
                 source: kube::Error::Api(status),
                 ..
             } if is_refusal(status) => Duration::from_mins(2),
-            Self::Kube { .. } | Self::JobStore(_) | Self::Nameless | Self::Finalizer(_) => {
+            Self::Kube { .. } | Self::JobStore(_) | Self::Nameless => {
                 let doubled = Duration::from_secs(1) * 2u32.pow(failures.min(6));
                 doubled.min(Duration::from_mins(1))
             }
@@ -79,7 +75,7 @@ impl OperatorError {
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::JobStore(_) => "store",
-            Self::Kube { .. } | Self::Nameless | Self::Finalizer(_) => "kubernetes",
+            Self::Kube { .. } | Self::Nameless => "kubernetes",
         }
     }
 }
@@ -87,21 +83,4 @@ impl OperatorError {
 /// True if the same request would be refused again until a user changes something.
 fn is_refusal(status: &Status) -> bool {
     REFUSALS.contains(&status.code) || status.message.contains(NOT_OF_ITS_TYPE)
-}
-
-impl From<finalizer::Error<Self>> for OperatorError {
-    fn from(error: finalizer::Error<Self>) -> Self {
-        match error {
-            finalizer::Error::ApplyFailed(error) | finalizer::Error::CleanupFailed(error) => error,
-            finalizer::Error::AddFinalizer(source) => Self::Kube {
-                action: "add the finalizer",
-                source,
-            },
-            finalizer::Error::RemoveFinalizer(source) => Self::Kube {
-                action: "remove the finalizer",
-                source,
-            },
-            other => Self::Finalizer(Box::new(other)),
-        }
-    }
 }

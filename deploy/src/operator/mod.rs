@@ -4,11 +4,11 @@
 //! action may be repeated.
 
 mod apply;
-mod cleanup;
 mod context;
 mod error;
 mod hints;
 mod nodes;
+mod orphans;
 mod reconcile;
 mod watch;
 mod write;
@@ -20,5 +20,8 @@ pub use context::{Context, FailureCounts};
 pub use error::OperatorError;
 pub use hints::hints;
 pub use nodes::{Nodes, watch_nodes};
+pub use orphans::RegisteredNames;
+#[cfg(test)]
+pub(crate) use orphans::{find_earlier, unregister_orphans};
 pub use reconcile::{FINALIZER, reconcile, retry};
 pub use watch::watch;

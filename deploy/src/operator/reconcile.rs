@@ -3,42 +3,26 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use kube::ResourceExt;
 use kube::runtime::controller::Action;
-use kube::runtime::finalizer::{Event, finalizer};
-use kube::{Api, ResourceExt};
 
-use super::apply::{accept, apply};
-use super::cleanup::cleanup;
+use super::apply::apply;
+use super::write::remove_finalizer;
 use super::{Context, OperatorError};
 use crate::crd::Pipeline;
 use crate::metrics;
 
-/// Keeps a resource until its pipeline is deleted from the store; a resource without a pipeline there has none.
+/// The finalizer of earlier versions, which is taken off: a resource must not wait for an operator.
 pub const FINALIZER: &str = "drover.dev/pipeline";
 
-/// Reconciles one resource: applies its desired state, or cleans up if the resource is being deleted.
+/// Reconciles one resource. What a deleted resource leaves is removed elsewhere ([`super::orphans`]).
 pub async fn reconcile(
     resource: Arc<Pipeline>,
     context: Arc<Context>,
 ) -> Result<Action, OperatorError> {
     let started = Instant::now();
     let uid = resource.uid().unwrap_or_default();
-    let namespace = resource.namespace().unwrap_or_default();
-    let api: Api<Pipeline> = Api::namespaced(context.client.clone(), &namespace);
-    let shared = Arc::clone(&context);
-    let result = match next_step(&resource, &context)? {
-        NextStep::Nothing => Ok(Action::await_change()),
-        NextStep::Refuse => Box::pin(apply(&resource, &context)).await,
-        NextStep::Hold => {
-            let result = finalizer(&api, FINALIZER, resource, |event| async move {
-                match event {
-                    Event::Apply(resource) => Box::pin(apply(&resource, &shared)).await,
-                    Event::Cleanup(resource) => cleanup(&resource, &shared).await,
-                }
-            });
-            result.await.map_err(OperatorError::from)
-        }
-    };
+    let result = Box::pin(step(&resource, &context)).await;
     if result.is_ok() {
         context.failures.forget(&uid);
     }
@@ -49,26 +33,14 @@ pub async fn reconcile(
     result
 }
 
-/// The next step for a resource.
-enum NextStep {
-    /// The resource is being deleted, and its pipeline was never registered.
-    Nothing,
-    /// The resource is refused, and its pipeline was never registered.
-    Refuse,
-    /// The pipeline is, or will be, registered in the store, so the finalizer holds the resource.
-    Hold,
-}
-
-fn next_step(resource: &Pipeline, context: &Context) -> Result<NextStep, OperatorError> {
-    let is_held = resource.finalizers().iter().any(|it| it == FINALIZER);
-    if is_held {
-        return Ok(NextStep::Hold);
+async fn step(resource: &Pipeline, context: &Context) -> Result<Action, OperatorError> {
+    if resource.finalizers().iter().any(|it| it == FINALIZER) {
+        remove_finalizer(resource, context).await?;
     }
     if resource.metadata.deletion_timestamp.is_some() {
-        return Ok(NextStep::Nothing);
+        return Ok(Action::await_change());
     }
-    let accepted = accept(resource, context)?;
-    Ok(accepted.map_or(NextStep::Refuse, |_| NextStep::Hold))
+    apply(resource, context).await
 }
 
 /// The back-off after a failure.

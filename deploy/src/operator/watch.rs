@@ -14,6 +14,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt};
 
+use super::orphans::remove_orphans;
 use super::{Context, reconcile, retry};
 use crate::crd::Pipeline;
 use crate::desired::pipeline_name;
@@ -48,6 +49,14 @@ pub async fn watch(
     let context = Arc::new(context(pipelines.clone()));
     let health = Arc::clone(&context.health);
     let listing = report_first_list(pipelines.clone(), Arc::clone(&health));
+    let (for_orphans, removing) = (Arc::clone(&context), stop.clone());
+    let orphans = async move {
+        tokio::select! {
+            never = remove_orphans(&for_orphans) => match never {},
+            // The controller ends by itself.
+            () = removing => std::future::pending().await,
+        }
+    };
     let never_started = stopped_too_early(pipelines.clone(), stop.clone());
     let running = controller
         .owns(
@@ -86,6 +95,7 @@ pub async fn watch(
         () = working => {}
         () = never_started => {}
         () = listing => {}
+        () = orphans => {}
     }
 }
 

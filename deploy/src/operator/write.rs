@@ -11,7 +11,7 @@ use kube::runtime::events::{Event, EventType};
 use kube::{Api, Resource, ResourceExt};
 use serde_json::{Value, json};
 
-use super::{Context, OperatorError};
+use super::{Context, FINALIZER, OperatorError};
 use crate::crd::{Pipeline, PipelineStatus};
 use crate::job_store::JobStoreError;
 use crate::objects::{MANAGER, Objects, object_name};
@@ -53,6 +53,25 @@ pub(super) async fn apply_objects(
     applied.map_err(OperatorError::at("apply the PodDisruptionBudget"))?;
     let applied = deployments.patch(&name, &apply_params(), &deployment).await;
     applied.map_err(OperatorError::at("apply the Deployment"))
+}
+
+/// Takes off the finalizer of earlier versions, and leaves those of others.
+pub(super) async fn remove_finalizer(
+    resource: &Pipeline,
+    context: &Context,
+) -> Result<(), OperatorError> {
+    let namespace = resource.namespace().unwrap_or_default();
+    let pipelines: Api<Pipeline> = Api::namespaced(context.client.clone(), &namespace);
+    let others = resource.finalizers().iter().filter(|it| *it != FINALIZER);
+    let patch = Patch::Merge(json!({ "metadata": {
+        "finalizers": others.collect::<Vec<_>>(),
+        "resourceVersion": resource.resource_version(),
+    } }));
+    let patched = pipelines
+        .patch_metadata(&resource.name_any(), &PatchParams::default(), &patch)
+        .await;
+    patched.map_err(OperatorError::at("remove the finalizer"))?;
+    Ok(())
 }
 
 /// Writes the deletion cost of each pod.

@@ -17,7 +17,7 @@ use kube::runtime::events::{Recorder, Reporter};
 use crate::health::Health;
 use crate::job_store::LedgerJobStore;
 use crate::leader::LeaseCandidate;
-use crate::operator::{Context, hints, watch, watch_nodes};
+use crate::operator::{Context, FailureCounts, RegisteredNames, hints, watch, watch_nodes};
 use crate::process::config::OperatorConfig;
 use crate::worker_probe::HttpWorkerProbe;
 use crate::{metrics, objects};
@@ -124,7 +124,8 @@ async fn reconcile_all(
         nodes,
         pipelines,
         health,
-        failures: crate::operator::FailureCounts::default(),
+        registered: RegisteredNames::default(),
+        failures: FailureCounts::default(),
     };
     let watching = watch(
         client,

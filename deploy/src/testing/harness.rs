@@ -20,7 +20,10 @@ use serde_json::{Value, json};
 use crate::crd::Pipeline;
 use crate::health::Health;
 use crate::job_store::{JobBacklog, JobStore, JobStoreError};
-use crate::operator::{Context, FailureCounts, Nodes, OperatorError, reconcile};
+use crate::operator::{
+    Context, FailureCounts, Nodes, OperatorError, RegisteredNames, find_earlier, reconcile,
+    unregister_orphans,
+};
 use crate::testing::FakeApi;
 use crate::testing::workers;
 use crate::worker_probe::{WorkerLoad, WorkerProbe};
@@ -74,6 +77,10 @@ impl JobStore for FakeJobStore {
             store.backlog.remove(pipeline);
         }
         Ok(open)
+    }
+
+    async fn registered(&self) -> Result<Vec<PipelineName>, JobStoreError> {
+        Ok(self.reach()?.registered.keys().cloned().collect())
     }
 
     async fn backlog(
@@ -195,7 +202,7 @@ impl Harness {
         self.cluster.put(PIPELINES, resource);
     }
 
-    /// Deletes a pipeline, as a user would; the resource disappears with its finalizer.
+    /// Deletes a pipeline, as a user would; the resource disappears unless it has a finalizer.
     pub(crate) fn delete(&self, name: &str, when: &str) {
         self.cluster.change("pipelines", name, |resource| {
             resource["metadata"]["deletionTimestamp"] = json!(when);
@@ -271,6 +278,13 @@ impl Harness {
         .await
     }
 
+    /// Removes pipelines without a resource with a new operator.
+    pub(crate) async fn sweep(&self) -> Result<(), JobStoreError> {
+        let context = self.operator_context();
+        find_earlier(&context).await?;
+        unregister_orphans(&context).await
+    }
+
     /// Reconciles until nothing changes any more.
     pub(crate) async fn settle(&self, name: &str) {
         for _ in 0..10 {
@@ -306,6 +320,7 @@ impl Harness {
             pipelines,
             recorder: Recorder::new(client.clone(), reporter),
             health: Arc::clone(&self.health),
+            registered: RegisteredNames::default(),
             failures: FailureCounts::default(),
             client,
         }

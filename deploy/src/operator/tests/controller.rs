@@ -259,3 +259,34 @@ async fn an_operator_that_has_seen_no_pipelines_yet_stops_at_once() {
     operator.rests().await;
     operator.end().await;
 }
+
+#[tokio::test]
+async fn a_running_operator_removes_a_deleted_pipeline_from_the_store_within_seconds() {
+    let operator = Operator::start(Harness::new());
+    for name in ["thumbs", "other"] {
+        operator.harness.apply(name, json!({}));
+    }
+    let registered = |count: usize| {
+        let store = Arc::clone(&operator.harness.job_store.0);
+        async move {
+            let began = Instant::now();
+            while store.lock().unwrap().registered.len() != count {
+                assert!(began.elapsed() < SOON, "not {count} are registered");
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+    };
+    registered(2).await;
+    operator.harness.delete("thumbs", "2999-01-01T00:00:00Z");
+    registered(1).await;
+    let store = operator
+        .harness
+        .job_store
+        .0
+        .lock()
+        .unwrap()
+        .registered
+        .clone();
+    assert_eq!(store.into_keys().next().unwrap().as_str(), "other");
+    operator.end().await;
+}

@@ -9,8 +9,6 @@ async fn a_new_pipeline_is_handed_over_and_gets_its_objects() {
     let harness = Harness::new();
     harness.apply("thumbs", json!({ "parallelism_spec": { "constant": 3 } }));
     harness.look("thumbs").await.unwrap();
-    insta::assert_snapshot!(harness.requests(true), @"patch pipelines/thumbs");
-    harness.look("thumbs").await.unwrap();
     insta::assert_snapshot!(harness.requests(true), @r#"
     get deployments/drover-thumbs
     list pods

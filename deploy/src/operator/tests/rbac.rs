@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::leader::LeaseCandidate;
+use crate::operator::FINALIZER;
 use crate::testing::Harness;
 use crate::testing::RecordedRequest;
 
@@ -77,6 +78,10 @@ async fn the_role_allows_what_the_operator_asks_for_and_nothing_else() {
         "thumbs",
         json!({ "autoscaling": true, "parallelism_spec": { "constant": 4 } }),
     );
+    harness.settle("thumbs").await;
+    harness.cluster.change("pipelines", "thumbs", |resource| {
+        resource["metadata"]["finalizers"] = json!([FINALIZER]);
+    });
     harness.settle("thumbs").await;
     harness.set_backlog(1, 300);
     harness.settle("thumbs").await;

@@ -62,7 +62,7 @@ impl FakeApi {
     }
 
     /// The events of a watch: all objects changed since the known version, one event a line, once any object changed.
-    /// The client then watches again. Deletions are not reported.
+    /// The client then watches again.
     async fn events(&self, request: &RecordedRequest) -> String {
         let known = request
             .parameter("resourceVersion")
@@ -70,11 +70,7 @@ impl FakeApi {
         for _ in 0..LONGEST_WATCH {
             let changes = self.state().changed_since(request, known.unwrap_or(0));
             if !changes.is_empty() {
-                let event = |object: Value| json!({ "type": "MODIFIED", "object": object });
-                let lines = changes
-                    .into_iter()
-                    .map(|object| format!("{}\n", event(object)));
-                return lines.collect();
+                return changes.iter().map(|event| format!("{event}\n")).collect();
             }
             tokio::time::sleep(BREATH).await;
         }

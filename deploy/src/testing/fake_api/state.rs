@@ -10,6 +10,8 @@ use super::RecordedRequest;
 #[derive(Default)]
 pub(super) struct FakeApiState {
     pub(super) objects: BTreeMap<(String, String), Value>,
+    /// Removed objects as they were last, with the path of the collection.
+    removed: Vec<(String, Value)>,
     pub(super) requests: Vec<RecordedRequest>,
     pub(super) lets_through: Option<usize>,
     pub(super) forbidden: Vec<String>,
@@ -64,29 +66,32 @@ impl FakeApiState {
             .is_some_and(|all| !all.is_empty());
         if metadata["deletionTimestamp"].is_string() && !is_held {
             self.objects.remove(&key);
+            self.removed.push((key.0, object.clone()));
         } else {
             self.objects.insert(key, object.clone());
         }
         object
     }
 
-    /// Objects of a watched collection that changed after the version.
+    /// Events of a watched collection after the version, in their order.
     pub(super) fn changed_since(&self, request: &RecordedRequest, known: u64) -> Vec<Value> {
         let version = |object: &Value| {
-            object["metadata"]["resourceVersion"]
-                .as_str()?
-                .parse::<u64>()
-                .ok()
+            let version = object["metadata"]["resourceVersion"].as_str()?;
+            version.parse::<u64>().ok()
         };
-        let of_kind = self
-            .objects
-            .iter()
-            .filter(|((collection, _), _)| *collection == request.collection);
-        let objects = of_kind.map(|(_, object)| object);
-        objects
-            .filter(|object| version(object) > Some(known))
-            .cloned()
-            .collect()
+        let objects = self.objects.iter();
+        let objects = objects.map(|((collection, _), object)| ("MODIFIED", collection, object));
+        let removed = self.removed.iter();
+        let removed = removed.map(|(collection, object)| ("DELETED", collection, object));
+        let mut changes: Vec<_> = objects
+            .chain(removed)
+            .filter(|(_, collection, object)| {
+                **collection == request.collection && version(object) > Some(known)
+            })
+            .collect();
+        changes.sort_by_key(|(_, _, object)| version(object));
+        let event = |(kind, _, object)| json!({ "type": kind, "object": object });
+        changes.into_iter().map(event).collect()
     }
 
     pub(super) fn version(&self) -> String {

@@ -1,6 +1,9 @@
 //! Advice for common mistakes on the command line, which clap reports without knowing the intention.
 
+use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::Cli;
 
 /// Verbs of foreign tools, and the command to try.
 const SYNONYMS: &[(&[&str], &str)] = &[
@@ -73,14 +76,31 @@ pub fn advice(error: &clap::Error, words: &[String]) -> Option<String> {
     }
 }
 
+/// Letters that a mistyped command may differ in.
+const MOST_TYPOS: usize = 2;
+
 fn synonym(error: &clap::Error) -> Option<String> {
     let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
         return None;
     };
-    SYNONYMS
+    let known = SYNONYMS
         .iter()
         .find(|(words, _)| words.contains(&word.as_str()))
-        .map(|(_, advice)| (*advice).to_owned())
+        .map(|(_, advice)| (*advice).to_owned());
+    let has_guess = error.get(ContextKind::SuggestedSubcommand).is_some();
+    known.or_else(|| (!has_guess).then(|| nearest(word)).flatten())
+}
+
+/// The command that a mistyped word most likely means: clap takes swapped letters for another word.
+fn nearest(word: &str) -> Option<String> {
+    let commands = Cli::command();
+    let near = commands
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set())
+        .map(|command| (strsim::osa_distance(word, command.get_name()), command));
+    let (distance, command) = near.min_by_key(|(distance, _)| *distance)?;
+    let is_near = distance <= MOST_TYPOS && distance < word.chars().count().saturating_sub(1);
+    is_near.then(|| format!("did you mean `drover {}`?", command.get_name()))
 }
 
 /// Several words after `--glob` are the files that the shell made of a pattern.
@@ -159,6 +179,27 @@ mod tests {
             !shown.contains("tip:") && shown.contains("status"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn a_mistyped_command_is_guessed_and_another_word_is_not() {
+        use clap::Parser;
+        let told = |word: &str| {
+            let words = ["drover".to_owned(), word.to_owned()];
+            let error = crate::args::Cli::try_parse_from(&words).unwrap_err();
+            advice(&error, &words).unwrap_or_else(|| error.to_string())
+        };
+        for (word, command) in [
+            ("rnu", "run"),
+            ("jbos", "jobs"),
+            ("lgos", "logs"),
+            ("valdiate", "validate"),
+        ] {
+            assert!(told(word).contains(command), "{}", told(word));
+        }
+        for word in ["x", "it", "frobnicate"] {
+            assert!(!told(word).contains("did you mean"), "{}", told(word));
+        }
     }
 
     #[test]

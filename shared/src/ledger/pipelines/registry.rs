@@ -95,6 +95,9 @@ struct StoredRevision {
     /// Newest leadership of a Kubernetes operator that changed the pipeline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     leader: Option<LeaderTerm>,
+    /// The Lease of the operator that registered the pipeline; none for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner: Option<String>,
 }
 
 /// The highest revision of a pipeline; number 0 if the pipeline was never registered.
@@ -103,6 +106,20 @@ struct LatestRevision {
     number: u64,
     pipeline: Option<RegisteredPipeline>,
     leader: Option<LeaderTerm>,
+    owner: Option<String>,
+}
+
+/// The owner after a change: the Lease of an operator that puts a spec, nobody for a pipeline that a person creates.
+fn owner_after(
+    change: &PipelineChange,
+    term: Option<&LeaderTerm>,
+    before: Option<String>,
+) -> Option<String> {
+    match (change, term) {
+        (PipelineChange::Put(_), Some(term)) => Some(term.lease.clone()),
+        (PipelineChange::Create(_) | PipelineChange::Delete, _) => None,
+        _ => before,
+    }
 }
 
 /// Applies a change to a pipeline; none stands for a pipeline that is not registered.
@@ -209,8 +226,15 @@ impl Ledger {
                     (latest.pipeline, result)
                 }
             };
-            let leader = term.cloned().or(latest.leader);
-            if self.write_revision(name, number, pipeline, leader).await? {
+            let stored = StoredRevision {
+                unique: Ulid::generate().to_string(),
+                owner: pipeline
+                    .as_ref()
+                    .and_then(|_| owner_after(change, term, latest.owner)),
+                pipeline,
+                leader: term.cloned().or(latest.leader),
+            };
+            if self.write_revision(name, number, stored).await? {
                 let previous = layout::registration(name, latest.number);
                 self.store.delete(&previous).await?;
                 self.note_deletion(name, change).await?;
@@ -237,15 +261,9 @@ impl Ledger {
         &self,
         name: &PipelineName,
         number: u64,
-        pipeline: Option<RegisteredPipeline>,
-        leader: Option<LeaderTerm>,
+        stored: StoredRevision,
     ) -> Result<bool, StoreError> {
         let key = layout::registration(name, number);
-        let stored = StoredRevision {
-            unique: Ulid::generate().to_string(),
-            pipeline,
-            leader,
-        };
         match self.store.create(&key, to_json(&key, &stored)?).await {
             Ok(()) => {
                 // The previous revision is removed next.
@@ -279,6 +297,19 @@ impl Ledger {
         Ok(all)
     }
 
+    /// Pipelines that an operator with the Lease registered. Those of an older Drover are found once an operator has registered
+    /// them again.
+    pub async fn pipelines_of_lease(&self, lease: &str) -> Result<Vec<PipelineName>, StoreError> {
+        let mut found = Vec::new();
+        for name in self.pipelines().await? {
+            let latest = self.latest_revision(&name).await?;
+            if latest.pipeline.is_some() && latest.owner.as_deref() == Some(lease) {
+                found.push(name);
+            }
+        }
+        Ok(found)
+    }
+
     async fn latest_revision(&self, name: &PipelineName) -> Result<LatestRevision, StoreError> {
         loop {
             let revisions = self.numbers(&layout::revisions(name), ".json").await?;
@@ -294,6 +325,7 @@ impl Ledger {
                     number: last,
                     pipeline: stored.pipeline,
                     leader: stored.leader,
+                    owner: stored.owner,
                 });
             }
         }
@@ -466,5 +498,30 @@ mod tests {
             .change_pipeline_in_term(&name(), &put(2), &term("a/lease", 1))
             .await;
         assert!(matches!(refused, Err(TermError::Superseded(_))));
+    }
+
+    #[tokio::test]
+    async fn an_operator_finds_what_its_lease_registered_and_nothing_of_a_person() {
+        let ledger = Ledger::new(Store::in_memory());
+        let of = async |lease: &str| ledger.pipelines_of_lease(lease).await.unwrap();
+        let by_operator = async |change: PipelineChange| {
+            ledger
+                .change_pipeline_in_term(&name(), &change, &term("a/lease", 1))
+                .await
+                .unwrap();
+        };
+        let by_person = async |change: PipelineChange| {
+            ledger.change_pipeline(&name(), &change).await.unwrap();
+        };
+        by_operator(put(1)).await;
+        by_person(PipelineChange::Pause).await;
+        assert_eq!(of("a/lease").await, [name()]);
+        assert_eq!(of("b/lease").await, []);
+        by_operator(PipelineChange::Delete).await;
+        assert_eq!(of("a/lease").await, []);
+        by_person(PipelineChange::Create(json!(2))).await;
+        assert_eq!(of("a/lease").await, [], "a person made it anew");
+        by_operator(put(3)).await;
+        assert_eq!(of("a/lease").await, [name()]);
     }
 }
