@@ -29,7 +29,7 @@ const SEARCH_AFTER: Duration = Duration::from_secs(30);
 #[derive(Debug, Default)]
 pub struct RegisteredNames {
     names: Mutex<BTreeSet<PipelineName>>,
-    /// Shared by registrations; a removal has it alone, so that it sees each resource whose pipeline was registered.
+    /// Shared by registrations, exclusive for a removal: the resource of each registered pipeline is visible to the removal.
     pub(super) turn: RwLock<()>,
 }
 
@@ -78,7 +78,7 @@ pub(super) async fn remove_orphans(context: &Context) -> Infallible {
     }
 }
 
-/// Notes the pipelines that leaders before this one registered.
+/// Notes the pipelines of earlier leaders.
 pub(crate) async fn find_earlier(context: &Context) -> Result<(), JobStoreError> {
     for name in context.job_store.registered().await? {
         context.registered.note(name);

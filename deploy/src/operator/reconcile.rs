@@ -12,10 +12,10 @@ use super::{Context, OperatorError};
 use crate::crd::Pipeline;
 use crate::metrics;
 
-/// The finalizer of earlier versions, which is taken off: a resource must not wait for an operator.
+/// The finalizer of earlier versions, which is removed: a resource must not wait for an operator.
 pub const FINALIZER: &str = "drover.dev/pipeline";
 
-/// Reconciles one resource. What a deleted resource leaves is removed elsewhere ([`super::orphans`]).
+/// Reconciles one resource. The pipeline of a deleted resource is removed by [`super::orphans`].
 pub async fn reconcile(
     resource: Arc<Pipeline>,
     context: Arc<Context>,

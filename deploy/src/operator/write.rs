@@ -55,7 +55,7 @@ pub(super) async fn apply_objects(
     applied.map_err(OperatorError::at("apply the Deployment"))
 }
 
-/// Takes off the finalizer of earlier versions, and leaves those of others.
+/// Removes the finalizer of earlier versions; finalizers of other owners stay.
 pub(super) async fn remove_finalizer(
     resource: &Pipeline,
     context: &Context,

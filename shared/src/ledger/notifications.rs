@@ -89,7 +89,7 @@ impl Ledger {
         }
     }
 
-    /// Replaces the deliveries of a job; false if another process changed them since they were read.
+    /// Replaces the deliveries of a job; false if another process changed the record after the given version.
     pub async fn change_deliveries(
         &self,
         job: JobId,

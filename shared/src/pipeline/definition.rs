@@ -58,7 +58,7 @@ pub struct Pipeline {
     pub autoscaling: bool,
     /// A URL to copy the output to, after success.
     pub egress: Option<String>,
-    /// Who is told of the end or the standstill of a job.
+    /// Receivers of the events of a job.
     pub notify: Vec<Notification>,
 }
 

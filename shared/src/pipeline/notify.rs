@@ -46,7 +46,7 @@ pub struct Notification {
     pub standstill_after: Duration,
 }
 
-/// Who receives events.
+/// The address of a receiver of events.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Receiver {
     /// A web server.

@@ -1,4 +1,4 @@
-//! Whether somebody follows the logs of a job, by the changes of a mark in the store.
+//! Tells by the changes of a mark in the store if somebody follows the logs of a job.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

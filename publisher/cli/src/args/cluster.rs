@@ -125,7 +125,7 @@ pub struct Serve {
     #[arg(long, env = "DROVER_NOTIFY_KEYS", value_name = "DIR")]
     pub notify_keys: Option<PathBuf>,
 
-    /// Run the commands of `notify` in the environment of this process; whoever may register pipelines may then run them
+    /// Run the commands of `notify` in the environment of this process; every user who may register pipelines can then run commands
     #[arg(long, env = "DROVER_ALLOW_NOTIFY_COMMANDS")]
     pub allow_notify_commands: bool,
 

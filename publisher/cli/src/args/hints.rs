@@ -193,7 +193,7 @@ mod tests {
             ("rnu", "run"),
             ("jbos", "jobs"),
             ("lgos", "logs"),
-            ("valdiate", "validate"),
+            ("vlaidate", "validate"),
         ] {
             assert!(told(word).contains(command), "{}", told(word));
         }

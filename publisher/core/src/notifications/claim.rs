@@ -1,4 +1,4 @@
-//! One look at one job: what is due, claimed against other processes, sent, and noted.
+//! A look at a job: due deliveries are claimed against other processes, made, and noted.
 
 use drover_shared::id::JobId;
 use drover_shared::job::{FailureGroups, JobRecord};
@@ -101,7 +101,7 @@ impl JobLook<'_> {
         Ok(decide::final_event(job, stopped))
     }
 
-    /// What keeps an active job from making progress; not looked for if nobody wants to know.
+    /// The obstacle of an active job; looked for only if a receiver asks for standstills.
     async fn obstacle(
         &self,
         job: &JobRecord,

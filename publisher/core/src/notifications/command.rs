@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::cloud_event::JobEventView;
 use super::decide::TryOutcome;
 
-/// Variables that a command receives from the current process: no other, as others may hold credentials.
+/// Variables that a command receives from the current process; others may hold credentials.
 const INHERITED: [&str; 7] = ["PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"];
 /// Bytes of the standard error that are kept.
 const KEPT: usize = 4096;

@@ -100,7 +100,7 @@ impl DeliveryService {
         Ok(())
     }
 
-    /// An active job is looked at less often than one that has ended.
+    /// True if a look is due: active jobs are seen less often than ended jobs.
     async fn is_to_be_seen(
         &self,
         job: JobId,

@@ -1,4 +1,4 @@
-//! One try to deliver one event to one receiver.
+//! A try to deliver an event to a receiver.
 
 use drover_shared::pipeline::{Notification, Receiver};
 use drover_shared::process::WebClient;

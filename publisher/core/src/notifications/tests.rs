@@ -1,4 +1,4 @@
-//! What is sent, when, and how it is signed.
+//! Content, time and signature of events.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;

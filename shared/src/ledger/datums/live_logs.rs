@@ -110,7 +110,7 @@ fn live(job: JobId, index: u64, name: &str) -> LogFile {
     }
 }
 
-/// What a worker wrote; a damaged text counts as the beginning of the log.
+/// Parses the text of a worker; a damaged text counts as the beginning of the log.
 fn parsed(bytes: &Bytes) -> LiveLog {
     let newline = bytes.iter().position(|byte| *byte == b'\n');
     let head = newline.and_then(|end| std::str::from_utf8(&bytes[..end]).ok()?.parse().ok());

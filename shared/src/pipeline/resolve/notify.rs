@@ -137,7 +137,7 @@ fn signing_key(
         return Some(name);
     }
     let advice = "letters, digits, '-', '_' or '.', not '.' first: the name of a file in the directory `--notify-keys`, never the key itself";
-    // The text may be the key itself, so it is not repeated.
+    // The text may be the key itself and stays out of the message.
     report.error(&path.field("signing_key"), "is no name of a key", advice);
     None
 }

@@ -22,7 +22,7 @@ pub(in crate::pipeline) struct Notification {
     /// The name of the key that signs requests to the webhook: a file in the directory `--notify-keys`.
     #[schemars(example = &"hooks")]
     pub(in crate::pipeline) signing_key: Option<String>,
-    /// A program and its arguments; the event is in its environment and on its standard input.
+    /// A program and its arguments; environment and standard input hold the event.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(example = ["/usr/local/bin/page-somebody"])]
     pub(in crate::pipeline) command: Vec<String>,

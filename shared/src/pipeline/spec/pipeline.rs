@@ -79,7 +79,7 @@ pub(in crate::pipeline) struct Pipeline {
     pub(in crate::pipeline) output_conflict: Option<OutputConflict>,
     /// Where to copy the output after each successful job.
     pub(in crate::pipeline) egress: Option<Egress>,
-    /// Who is told of the success, the failure or the standstill of a job.
+    /// Receivers that are told of the success, the failure or the standstill of a job.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(in crate::pipeline) notify: Vec<Notification>,
     /// Keep no worker pods while the pipeline is idle.

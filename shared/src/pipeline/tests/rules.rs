@@ -373,7 +373,7 @@ fn contradictions_at_the_top_are_refused() {
             "at most 5m",
         ),
         (
-            top("notify: [{command: [x], on: [sucess]}]"),
+            top("notify: [{command: [x], on: [succeed]}]"),
             "notify[0].on[0]",
             "success",
         ),

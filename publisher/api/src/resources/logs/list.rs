@@ -88,7 +88,7 @@ pub(crate) async fn list(
     Ok(collector.finish())
 }
 
-/// Logs of the attempts that run, after those that have ended.
+/// Logs of running attempts; `ended` are the logs of ended attempts.
 async fn growing_logs(
     api: &Api,
     &DatumPath { id, index }: &DatumPath,

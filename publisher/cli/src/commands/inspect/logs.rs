@@ -23,7 +23,7 @@ const MAX_TAIL_BYTES: usize = 64 * 1024 * 1024;
 /// Interval at which new logs are polled for, in a folder and in a bucket.
 const POLL_INTERVAL: Duration = Duration::from_millis(300);
 const POLL_BUCKET_INTERVAL: Duration = Duration::from_secs(2);
-/// Interval at which workers are told that somebody follows the job.
+/// Interval at which workers are asked for growing logs.
 const MARK_INTERVAL: Duration = Duration::from_secs(10);
 
 pub(crate) async fn logs(typed: &Logs, context: &Context) -> anyhow::Result<Exit> {
@@ -161,7 +161,7 @@ async fn empty_log_messages(
     Ok(messages)
 }
 
-/// Tells workers that somebody follows the job, so that they show growing logs.
+/// Asks the workers of a job for growing logs.
 #[derive(Default)]
 struct Follower {
     marked: Option<Instant>,
@@ -301,7 +301,7 @@ impl Printer<'_> {
             return Ok(());
         }
         let mut opened = catalog::open_log(store, &log.key).await?;
-        // What was printed while the log grew is its beginning.
+        // The beginning was printed while the log grew.
         let printed = self.growing.remove(log.key.name());
         opened.seek(SeekFrom::Start(printed.unwrap_or_default()))?;
         let most = self.typed.tail.filter(|_| printed.is_none());
