@@ -16,7 +16,7 @@ pub(in crate::pipeline) struct Notification {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(example = ["failure", "standstill"])]
     pub(in crate::pipeline) on: Vec<NotifyEvent>,
-    /// A URL, to which each event is posted as a CloudEvent in JSON.
+    /// A URL, to which each event is posted as a `CloudEvent` in JSON.
     #[schemars(example = &"https://hooks.example.org/drover")]
     pub(in crate::pipeline) webhook: Option<String>,
     /// The name of the key that signs requests to the webhook: a file in the directory `--notify-keys`.
