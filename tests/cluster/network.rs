@@ -1,12 +1,18 @@
 //! The network between the broker and a worker or a coordinator: cut, half-open, slow, or without answers.
 
+use std::thread::sleep;
 use std::time::Duration;
 
-use drover_tests::{Proxy, TestCluster, eventually, shared};
+use drover_tests::{Proxy, Spec, TestCluster, eventually, shared};
 
 use crate::guarantees::{
     assert_guarantees, gated_spec, gated_spec_except_first, recording_spec, wait_for_processed,
 };
+
+const RUNS_UNTIL_THE_GATE: &str = r#"
+    echo "$DROVER_DATUM_INDEX" >> "$OUTSIDE/runs"
+    while [ ! -e "$OUTSIDE/gate" ]; do sleep 0.01; done
+    cp "$in" /pfs/out/"#;
 
 /// A job of `count` datums on a cluster with a spoiled network ahead.
 struct Scene {
@@ -63,6 +69,31 @@ fn a_worker_whose_connection_is_cut_goes_on_and_runs_nothing_twice() {
     scene.cluster.workspace.open_gate("gate");
     scene.assert_guarantees(&id);
     assert_eq!(scene.cluster.workspace.line_count("runs"), 20);
+}
+
+#[test]
+fn what_a_cut_off_worker_had_not_begun_runs_elsewhere_alone() {
+    let scene = Scene::of(2);
+    let _service = scene.cluster.serve();
+    let command = scene
+        .cluster
+        .worker_command(&scene.url, "made", &["--slots", "1"]);
+    let cut_off = scene.cluster.workspace.start_command(command);
+    let spec = Spec::new("made").reads("in", "/*").sh(RUNS_UNTIL_THE_GATE);
+    let id = scene.cluster.publish(&spec);
+    // The second datum waits for the slot, without an answer to the broker.
+    scene.cluster.wait_for_lines("runs", 1);
+    sleep(Duration::from_millis(500));
+    scene.proxy.cut();
+    let _other = scene.cluster.worker("made");
+    scene.cluster.wait_for_lines("runs", 3);
+    scene.cluster.workspace.open_gate("gate");
+    assert_eq!(scene.cluster.wait(&id).state(), "success");
+    // Longer than the worker needs to begin with what waited for its slot.
+    sleep(Duration::from_millis(1500));
+    let runs = scene.cluster.workspace.line_count("runs");
+    assert_eq!(runs, 3, "{}", cut_off.stderr());
+    scene.proxy.restore();
 }
 
 #[test]

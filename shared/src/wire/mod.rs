@@ -8,6 +8,7 @@ mod codec;
 
 mod control;
 mod leader_token;
+mod rejection;
 mod report;
 mod task;
 
@@ -15,5 +16,6 @@ pub use authentication::{Authenticity, authenticity, encode_for};
 pub use codec::{Message, SIZE_LIMIT, WireError, decode, encode};
 pub use control::Control;
 pub use leader_token::LeaderToken;
+pub use rejection::Rejection;
 pub use report::{Event, Report};
 pub use task::{ManifestRange, Task, TaskDatums, Trace};

@@ -11,7 +11,7 @@ use drover_shared::process::telemetry::continue_trace;
 use drover_shared::queue::Delivery;
 use drover_shared::store::StoreError;
 use drover_shared::trace_parent::TraceParent;
-use drover_shared::wire::{self, ManifestRange, Message, Task, TaskDatums};
+use drover_shared::wire::{self, ManifestRange, Message, Rejection, Task, TaskDatums};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
@@ -36,7 +36,7 @@ const WRONG_STORE_PAUSE: Duration = Duration::from_secs(2);
 const TOO_LARGE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Interval between two looks at the claim on a message.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// How a message is settled.
 #[derive(Debug)]
@@ -72,8 +72,9 @@ pub(crate) async fn process_message(
     // The leader may ask for the task until it is settled.
     let (_held, processed) = match decode(&delivery.body) {
         Ok(task) => {
-            let held = context.held.hold(&task);
+            let (held, job) = (context.held.hold(&task), task.job);
             let processed = run_datums(task, &held, &delivery, handle, context).await;
+            let processed = authenticated(processed, job, &delivery.body, context).await;
             (Some(held), processed)
         }
         Err(error) => (None, Err(error)),
@@ -116,6 +117,23 @@ enum MessageError {
 impl From<FlowError> for MessageError {
     fn from(failure: FlowError) -> Self {
         Self::Flow(failure)
+    }
+}
+
+/// Adds the authentication code to the reason of a rejection.
+async fn authenticated(
+    processed: Result<(), MessageError>,
+    job: JobId,
+    body: &[u8],
+    context: &WorkerContext,
+) -> Result<(), MessageError> {
+    match processed {
+        Err(MessageError::Reject(reason)) => {
+            let key = context.jobs.key(job).await.map_err(FlowError::from)?;
+            let text = Rejection::text(&reason, body, key.as_ref());
+            Err(MessageError::Reject(text))
+        }
+        processed => processed,
     }
 }
 

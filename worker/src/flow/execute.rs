@@ -97,7 +97,10 @@ pub(super) async fn execute(
     let weight = pipeline.sharing.weight();
     let lease = context.slots.lease(&pipeline.name, weight, demanded);
     let lease = claimed.recalled.run_until_cancelled(lease);
+    let lease = claimed.claim_lost.run_until_cancelled(lease);
     let lease = context.unless_interrupted(&claimed.job, lease).await?;
+    // The broker gives the datum to another worker, or to the current one once more.
+    let lease = lease.ok_or(Interruption::ClaimLost)?;
     let lease = lease.ok_or(Interruption::Recalled)?;
     if claimed.is_repeated() && committed(&claimed, context).await?.is_some() {
         return Ok(None);
@@ -116,7 +119,8 @@ pub(super) async fn execute(
         usage: None,
         memory,
     };
-    let attempts = noting_waste(run.all_attempts(), &claimed, context);
+    // Boxed: the future of an attempt is large.
+    let attempts = Box::pin(noting_waste(run.all_attempts(), &claimed, context));
     match mark.while_evidence(attempts, &claimed, context).await {
         Ok((outcome, attempts)) => {
             context.pace.ended(run.process_time, download_time);
@@ -187,6 +191,9 @@ impl DatumRun<'_> {
             if is_over {
                 let cause = self.with_reason(cause, lacked).await?;
                 return Ok((self.rescue(cause, attempt).await?, attempt));
+            }
+            if self.staged.claimed.claim_lost.is_cancelled() {
+                return Err(Interruption::ClaimLost.into());
             }
             self.report_retry(attempt).await?;
             match lacked {

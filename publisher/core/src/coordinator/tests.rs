@@ -11,7 +11,7 @@ use drover_shared::job::{CauseKey, Counts, JobKey, JobState};
 use drover_shared::queue::{Broker, Queue};
 use drover_shared::store::layout;
 use drover_shared::wire::{
-    Event, ManifestRange, Message, Report, Task, TaskDatums, decode, encode_for,
+    Event, ManifestRange, Message, Rejection, Report, Task, TaskDatums, decode, encode_for,
 };
 use tokio::time::{sleep, timeout};
 
@@ -443,7 +443,9 @@ async fn a_datum_that_no_worker_could_take_fails_with_the_reason() {
         let queue = Queue::Datums(fixture.pipeline().name);
         let mut tasks = broker.consume(&queue, 1).await.unwrap();
         let refused = tasks.next().await.unwrap();
-        assert!(refused.reject("version 9 is unknown here").await.unwrap());
+        let key = fixture.ledger.job_key(job).await.unwrap();
+        let reason = Rejection::text("version 9 is unknown here", &refused.body, key.as_ref());
+        assert!(refused.reject(&reason).await.unwrap());
         drop(tasks);
         fixture
             .run_fake_worker(&broker, WorkerBehavior::default())
@@ -459,6 +461,38 @@ async fn a_datum_that_no_worker_could_take_fails_with_the_reason() {
     );
     insta::assert_snapshot!(record.reason.unwrap(), @"1 of 3 datums failed: undeliverable: 'version 9 is unknown here' (1)");
     assert_eq!(fixture.verdicts(job).await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_copy_of_a_task_in_the_dead_queue_ends_no_datum() {
+    let fixture = Fixture::new(3).await;
+    let assignment = fixture.assignment(Scope::Everything);
+    let pipeline = fixture.pipeline().name;
+    let broker = fixture.broker().await;
+    let context = fixture.context(&broker, &control(), &assignment.record);
+    let mut reports = fixture.reports(&broker).await;
+    let working = async {
+        let mut tasks = broker.consume(&Queue::Datums(pipeline.clone()), 1).await;
+        let task = tasks.as_mut().unwrap().next().await.unwrap();
+        let dead = Queue::Dead(pipeline.clone());
+        broker.publish(&dead, task.body.clone()).await.unwrap();
+        task.requeue().await.unwrap();
+        drop(tasks);
+        while fixture.ledger.dead_letters(&pipeline, 9).await.unwrap().0 == 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+        fixture
+            .run_fake_worker(&broker, WorkerBehavior::default())
+            .await;
+    };
+    let record = tokio::select! {
+        ended = timeout(DEADLINE, resume(assignment, context, &mut *reports)) => ended.expect("the job hangs").unwrap(),
+        () = working => panic!("the worker died"),
+    };
+    assert_eq!(
+        (record.state, record.datums),
+        (JobState::Success, counts(3, 3, 0, 0))
+    );
 }
 
 #[tokio::test]

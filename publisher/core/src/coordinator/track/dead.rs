@@ -1,6 +1,7 @@
 //! Dead letters. Datums of the job that a worker rejected fail with the reason; those that the broker gave up on are
-//! published again; further messages are saved for inspection. A task without the authentication code of the job's key is saved,
-//! too, and ends no datum. If an older leader published the task, the datums count as lost and are published again.
+//! published again; further messages are saved for inspection. A task without the authentication code of the job's key, or
+//! with a reason that does not have it, is saved, too, and ends no datum. If an older process sent the message, the datums
+//! count as lost and are published again.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use drover_shared::ledger::{DeadLetter, Ledger};
 use drover_shared::queue::Delivery;
 use drover_shared::store::StoreError;
 use drover_shared::wire::{
-    Authenticity, Message, Task, TaskDatums, authenticity, decode, encode_for,
+    Authenticity, Message, Rejection, Task, TaskDatums, authenticity, decode, encode_for,
 };
 use jiff::Timestamp;
 
@@ -38,10 +39,14 @@ pub(crate) async fn handle_dead_letter(
     live: &LiveJob,
     key: &JobKey,
 ) -> Result<DeadLetterOutcome, CoordinateError> {
-    let reason = delivery
+    let text = delivery
         .dead_letter_reason
         .as_deref()
         .unwrap_or("for a reason unknown");
+    let Rejection {
+        reason,
+        is_authentic: is_rejected,
+    } = Rejection::read(text, &delivery.body, key);
     let is_authentic = authenticity(&delivery.body, Some(key)) == Authenticity::Authentic;
     match decode(&delivery.body) {
         // The message belongs to a job that has ended.
@@ -57,14 +62,14 @@ pub(crate) async fn handle_dead_letter(
             let message = encode_for(&Message::Task(task), Some(key))?;
             Ok(DeadLetterOutcome::Again(message))
         }
-        Ok(Message::Task(task)) if is_authentic => {
-            let verdicts = fail(task, reason, &context.ledger).await?;
+        Ok(Message::Task(task)) if is_authentic && is_rejected => {
+            let verdicts = fail(task, &reason, &context.ledger).await?;
             Ok(DeadLetterOutcome::Failed(verdicts))
         }
         Ok(_) | Err(_) => {
             let pipeline = live.record().pipeline;
             tracing::warn!(pipeline.name = %pipeline, "saved a dead letter of {} bytes: {reason}", delivery.body.len());
-            let parked = DeadLetter::new(&delivery.body, reason);
+            let parked = DeadLetter::new(&delivery.body, &reason);
             context.ledger.save_dead_letter(&pipeline, &parked).await?;
             Ok(DeadLetterOutcome::Failed(Vec::new()))
         }

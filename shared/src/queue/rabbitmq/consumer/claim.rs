@@ -11,7 +11,7 @@ use lapin::options::{BasicAckOptions, BasicNackOptions};
 use lapin::types::{AMQPValue, FieldTable};
 
 use crate::queue::rabbitmq::liveness::while_connected;
-use crate::queue::rabbitmq::publisher::{MessagePublisher, REASON};
+use crate::queue::rabbitmq::publisher::{COPY, MessagePublisher, REASON};
 use crate::queue::{Delivery, Queue, QueueError, Settle};
 
 /// Header with the broker's reason for a dead letter.
@@ -78,13 +78,15 @@ pub(in crate::queue::rabbitmq) fn broadcast_delivery(message: Message) -> Delive
     Delivery::new(Bytes::from(message.data), 0, Box::new(BroadcastClaim))
 }
 
-/// Quorum queues count deliveries; for other queues, and after a lost count, only the flag tells.
+/// Quorum queues count deliveries; for other queues, and after a lost count, only the flag tells. The first delivery of a
+/// message that was published twice may be the second one of its content.
 fn redeliveries(headers: Option<&FieldTable>, redelivered: bool) -> u32 {
     let counted = headers
         .and_then(|headers| headers.inner().get("x-delivery-count"))
         .and_then(whole)
         .unwrap_or(0);
-    counted.max(u32::from(redelivered))
+    let is_copy = headers.is_some_and(|headers| headers.contains_key(COPY));
+    counted.max(u32::from(redelivered || is_copy))
 }
 
 fn whole(value: &AMQPValue) -> Option<u32> {
@@ -219,6 +221,8 @@ mod tests {
         assert_eq!(redeliveries(Some(&counted), true), 3);
         assert_eq!(redeliveries(None, true), 1);
         assert_eq!(redeliveries(Some(&headers(&[])), false), 0);
+        let copy = headers(&[(COPY, AMQPValue::Boolean(true))]);
+        assert_eq!(redeliveries(Some(&copy), false), 1);
     }
 
     #[test]

@@ -14,6 +14,9 @@ use crate::queue::{Link, Queue, QueueError};
 /// Header with the reason of a dead letter.
 pub(in crate::queue::rabbitmq) const REASON: &str = "x-drover-reason";
 
+/// Header of a message that was published before without a confirmation: the broker may have delivered it already.
+pub(in crate::queue::rabbitmq) const COPY: &str = "x-drover-copy";
+
 const PERSISTENT: u8 = 2;
 
 /// Publishes with any number of messages in flight.
@@ -72,7 +75,7 @@ impl MessagePublisher {
         body: &[u8],
         properties: BasicProperties,
     ) -> Result<(), QueueError> {
-        let properties = properties.with_delivery_mode(PERSISTENT);
+        let mut properties = properties.with_delivery_mode(PERSISTENT);
         let message = self.pool.begin(target);
         let mut delays = RetryDelays::new();
         loop {
@@ -90,10 +93,12 @@ impl MessagePublisher {
                 PublishOutcome::ChannelLost(BrokerFailure::Transient(why)) => {
                     connection.channels.remove(target, &channel);
                     debug!("publishing a message again: {why}");
+                    properties = copy_of(properties);
                 }
                 PublishOutcome::ChannelLost(_) => {
                     connection.channels.remove(target, &channel);
                     drop(connection);
+                    let properties = copy_of(properties);
                     return send_on_own_channel(&message, target, body, properties).await;
                 }
             }
@@ -102,6 +107,13 @@ impl MessagePublisher {
             delays.wait().await;
         }
     }
+}
+
+/// The properties of the same message, published once more.
+fn copy_of(properties: BasicProperties) -> BasicProperties {
+    let mut headers = properties.headers().clone().unwrap_or_default();
+    headers.insert(COPY.into(), AMQPValue::Boolean(true));
+    properties.with_headers(headers)
 }
 
 /// Publishes on a channel of its own. The broker closed the shared channel because of one message; only a refusal on

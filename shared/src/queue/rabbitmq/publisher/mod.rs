@@ -13,7 +13,7 @@ mod pooled_connection;
 mod target;
 
 pub(super) use channels::declare_control;
-pub(super) use message_publisher::{MessagePublisher, REASON};
+pub(super) use message_publisher::{COPY, MessagePublisher, REASON};
 pub(super) use pool::PublishPool;
 pub(super) use target::PublishTarget;
 
