@@ -71,6 +71,7 @@ pub(super) async fn apply(resource: &Pipeline, context: &Context) -> Result<Acti
         unready_nodes: &context.nodes.unready(),
         link: &(context.link)(),
         nodes_hidden: context.nodes.are_hidden() && desired.counts_nodes(),
+        pod_is_changed: desired.pods.is_patched(),
         notes: &desired.notes,
     };
     update_status(resource, &ReconcileOutcome::Running(running), context).await?;

@@ -10,7 +10,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
 use super::conditions::{
-    ACCEPTED, BROKER_REACHABLE, ConditionUpdate, JOB_SUCCEEDED, READY, REGISTERED, conditions,
+    ACCEPTED, BROKER_REACHABLE, ConditionUpdate, JOB_SUCCEEDED, POD_CHANGED, READY, REGISTERED,
+    conditions,
 };
 use super::diagnosis::{Diagnosis, diagnosis};
 use crate::crd::{LastJob, PipelineStatus};
@@ -56,6 +57,8 @@ pub struct RunningPipeline<'a> {
     pub link: &'a Link,
     /// True if the scaling depends on nodes and the operator may not list them.
     pub nodes_hidden: bool,
+    /// True if the user changes the pods with `pod_spec` or `pod_patch`.
+    pub pod_is_changed: bool,
     /// Notes about the spec.
     pub notes: &'a [String],
 }
@@ -94,6 +97,7 @@ pub fn pipeline_status(
             count(&mut status, running);
             let mut updates = run(running, &status, now);
             updates.extend(status.last_job.as_ref().map(job_succeeded));
+            updates.extend(pod_changed(running.pod_is_changed, before));
             updates
         }
     };
@@ -156,6 +160,26 @@ fn run(
         ConditionUpdate::new(REGISTERED, true, "Registered", REGISTERED_MESSAGE),
         ready(running, status, now),
     ]
+}
+
+/// Tells of changed pods, and once they are not changed any more.
+fn pod_changed(is_changed: bool, before: &PipelineStatus) -> Option<ConditionUpdate> {
+    let mut conditions = before.conditions.iter();
+    let was_told = conditions.any(|condition| condition.type_ == POD_CHANGED);
+    let (reason, message) = match (is_changed, was_told) {
+        (true, _) => (
+            "AllowPodSpec",
+            "pod_spec or pod_patch changes the pods, which --allow-pod-spec of the operator allows; docs/security.md tells of the consequences",
+        ),
+        (false, true) => ("Unchanged", "the pods are as the operator makes them"),
+        (false, false) => return None,
+    };
+    Some(ConditionUpdate::new(
+        POD_CHANGED,
+        is_changed,
+        reason,
+        message,
+    ))
 }
 
 fn ready(

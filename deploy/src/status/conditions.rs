@@ -11,6 +11,8 @@ pub const REGISTERED: &str = "Registered";
 pub const BROKER_REACHABLE: &str = "BrokerReachable";
 /// The last job succeeded.
 pub const JOB_SUCCEEDED: &str = "JobSucceeded";
+/// `pod_spec` or `pod_patch` changes the pods; only where one of them does or did.
+pub(super) const POD_CHANGED: &str = "PodChanged";
 /// All desired workers are ready to take datums.
 pub const READY: &str = "Ready";
 

@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::conditions::{JOB_SUCCEEDED, READY};
+use super::conditions::{JOB_SUCCEEDED, POD_CHANGED, READY};
 use crate::crd::PipelineStatus;
 
 /// A Kubernetes event about a pipeline.
@@ -38,8 +38,9 @@ fn changed(before: &PipelineStatus, now: &Condition) -> Option<PipelineEvent> {
     let is_same = then.is_some_and(|then| {
         then.status == now.status && then.reason == now.reason && is_of_same_job(then)
     });
-    let is_well = now.status == "True";
-    let was_well = then.is_none_or(|then| then.status == "True");
+    // Neither state of this condition is a trouble.
+    let is_well = now.status == "True" || now.type_ == POD_CHANGED;
+    let was_well = then.is_none_or(|then| then.status == "True" || then.type_ == POD_CHANGED);
     let is_worth_it = match (is_well, was_well) {
         (true, true) => false,
         (true, false) => true,

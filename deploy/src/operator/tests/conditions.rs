@@ -46,6 +46,20 @@ async fn a_patch_that_does_not_fit_the_pod_is_told() {
 }
 
 #[tokio::test]
+async fn changes_of_the_pod_are_told_as_long_as_there_are_any() {
+    let harness = Harness::with(json!({ "pod_spec": r#"{"hostname": "one"}"# })).await;
+    let told = harness.condition("thumbs", "PodChanged");
+    assert!(
+        told.starts_with("True AllowPodSpec") && told.contains("--allow-pod-spec"),
+        "{told}"
+    );
+    harness.apply("thumbs", json!({ "pod_spec": null }));
+    harness.settle("thumbs").await;
+    let told = harness.condition("thumbs", "PodChanged");
+    assert!(told.starts_with("False Unchanged"), "{told}");
+}
+
+#[tokio::test]
 async fn while_the_store_is_away_workers_stay_as_they_are() {
     let harness = Harness::with(json!({ "parallelism_spec": { "constant": 3 } })).await;
     let before = harness.cluster.object("deployments", "drover-thumbs");
