@@ -47,6 +47,26 @@ fn a_deleted_pipeline_leaves_no_queues_and_another_one_keeps_its_own() {
 }
 
 #[test]
+fn the_queues_of_a_deleted_pipeline_go_without_a_service() {
+    let cluster = TestCluster::new();
+    cluster.workspace.numbered_files("in", 1);
+    let spec = cluster.workspace.spec(&Spec::new("made").reads("in", "/*"));
+    cluster.call(&["create", "pipeline", "-f", &spec]).code(0);
+    let (service, worker) = (cluster.serve(), cluster.worker("made"));
+    eventually("the job has ended", || {
+        let jobs = cluster.call(&["--output", "json", "jobs"]).code(0).stdout;
+        jobs.contains(r#""state":"success""#)
+    });
+    for mut process in [service, worker] {
+        process.signal(Signal::SIGTERM);
+        process.finish().code(0);
+    }
+    assert_eq!(queues(&cluster).len(), 3);
+    cluster.call(&["delete", "pipeline", "made"]).code(0);
+    assert_eq!(queues(&cluster), [""; 0]);
+}
+
+#[test]
 fn a_worker_with_a_mistyped_name_says_so_and_its_queues_go_after_a_while() {
     let cluster = TestCluster::new();
     cluster.workspace.numbered_files("in", 3);

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use drover_shared::id::JobId;
+use drover_shared::id::{JobId, PipelineName};
 use drover_shared::job::{JobRecord, JobState};
 use drover_shared::ledger::Ledger;
 use drover_shared::process::process_name;
-use drover_shared::queue::{Broker, Link};
-use tokio::time::{Instant, sleep};
+use drover_shared::queue::rabbitmq::RabbitMq;
+use drover_shared::queue::{Broker, Link, Queue};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::args::Stop;
 use crate::commands::Context;
@@ -22,6 +23,9 @@ use drover_core::leader::PipelineLeader;
 /// How long a coordinator may take to end a stopped job before the command ends the job itself. Longer than a coordinator
 /// waits for a frozen worker.
 const LEADER_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long a queue may take to answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Interval between two looks at the broker and the job afterwards.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -85,17 +89,18 @@ async fn stop_on_broker(
         );
         return tokio::select! {
             record = wait::until_final(ledger, job) => record,
-            ended = end_alone(&record, begun, ledger, context, || true) => ended,
+            ended = end_alone(&record, begun, ledger, context, async || true) => ended,
         };
     };
-    let link = broker.clone();
+    let probed = broker.clone();
+    let pipeline = &record.pipeline;
     let leader = PipelineLeader::on_broker(ledger.clone(), Arc::new(broker), process_name());
     let ended = wait::until_final(ledger, job);
     tokio::pin!(ended);
     tokio::select! {
         record = &mut ended => record,
         () = leader.run(&record.pipeline) => ended.await,
-        ended = end_alone(&record, begun, ledger, context, || link.link() != Link::Up) => ended,
+        ended = end_alone(&record, begun, ledger, context, async || is_cut_off(&probed, pipeline).await) => ended,
     }
 }
 
@@ -106,17 +111,25 @@ async fn end_alone(
     begun: Instant,
     ledger: &Ledger,
     context: &Context,
-    is_cut_off: impl Fn() -> bool,
+    is_cut_off: impl AsyncFn() -> bool,
 ) -> anyhow::Result<JobRecord> {
     sleep(LEADER_TIMEOUT.saturating_sub(begun.elapsed())).await;
     // A job that is being published is about to end.
-    while !is_cut_off() || !runs(ledger, record.id).await? {
+    while !is_cut_off().await || !runs(ledger, record.id).await? {
         sleep(LOOK_EVERY).await;
     }
     context.console.message(
         "no coordinator has ended the job, so this command ends it in the store; workers notice that at their next datum",
     );
     Ok(catalog::end_stopped(ledger, record.id, &process_name()).await?)
+}
+
+/// True if no leadership of the pipeline can be had: the broker is away or blocked, or the queue does not answer, as without
+/// a majority of its nodes.
+async fn is_cut_off(broker: &RabbitMq, pipeline: &PipelineName) -> bool {
+    let queue = Queue::Reports(pipeline.clone());
+    let answer = timeout(ANSWER_TIMEOUT, broker.depth(&queue)).await;
+    broker.link() != Link::Up || !matches!(answer, Ok(Ok(_)))
 }
 
 /// True if the datums of the job have not all ended.

@@ -1,14 +1,15 @@
 //! `drover create`, `update`, `delete`, `pause`, `resume` and `pipelines`: the registered pipelines.
 
 use drover_shared::id::PipelineName;
-use drover_shared::ledger::PipelineChange;
+use drover_shared::ledger::{Ledger, PipelineChange};
 use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::args::{
     Create, Delete, Format, GraphFormat, Pause, Pipelines, Resume, SpecFiles, Update,
 };
-use crate::commands::Context;
 use crate::commands::spec::sources::{self, PreparedPipeline};
+use crate::commands::{Context, broker};
 use crate::exit::Exit;
 use crate::render;
 use drover_core::catalog::{self, Registration};
@@ -34,12 +35,36 @@ pub(crate) async fn delete(typed: &Delete, context: &Context) -> anyhow::Result<
     for (record, _) in ledger.submitted(&named.name).await? {
         ledger.request_stop(record.id).await?;
     }
+    delete_queues(&named.name, &ledger, context).await?;
     let output = context.output(named.name.as_str());
     context.console.message(format!(
         "pipeline {} is deleted; {output} stays",
         named.name
     ));
     Ok(Exit::Success)
+}
+
+/// Deletes the queues of the pipeline, if a broker is named and no process uses them. What is left is the work of `drover serve`.
+async fn delete_queues(
+    pipeline: &PipelineName,
+    ledger: &Ledger,
+    context: &Context,
+) -> anyhow::Result<()> {
+    let Some(broker) = broker::connect_if_named(context, ledger).await else {
+        return Ok(());
+    };
+    let deleting = catalog::delete_idle_queues(ledger, &broker);
+    if let Ok(Err(error)) = timeout(context.broker.timeout, deleting).await {
+        let message = format!("the queues could not be deleted: {error}");
+        context.console.message(message);
+    }
+    let notes = ledger.idle_queues().await?;
+    if notes.iter().any(|note| note.pipeline == *pipeline) {
+        context.console.message(format!(
+            "the queues of {pipeline} are still in use; `drover serve` deletes them when its jobs and workers have ended"
+        ));
+    }
+    Ok(())
 }
 
 pub(crate) async fn pause(typed: &Pause, context: &Context) -> anyhow::Result<Exit> {
