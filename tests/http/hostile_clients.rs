@@ -1,6 +1,9 @@
 //! Connections that no friend would make.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use drover_tests::TestCluster;
@@ -60,6 +63,61 @@ fn what_makes_no_sense_is_refused_and_the_page_goes_on() {
             .contains("content-security-policy: default-src 'self'"),
         "{checked:?}"
     );
+}
+
+#[test]
+fn a_crowd_of_rude_clients_does_not_keep_a_token_from_the_api() {
+    let cluster = TestCluster::new();
+    let page = Page::of(&cluster);
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for kind in 0..4 {
+            let (page, over) = (&page, &over);
+            scope.spawn(move || crowd(page, kind, over));
+        }
+        let begun = Instant::now();
+        let mut longest = Duration::ZERO;
+        while begun.elapsed() < Duration::from_secs(5) {
+            let asked = Instant::now();
+            assert_eq!(page.get("/api/v1/session")["role"], "full");
+            longest = longest.max(asked.elapsed());
+        }
+        over.store(true, Ordering::Relaxed);
+        assert!(longest < Duration::from_secs(3), "{longest:?}");
+    });
+    let service = page.service.stderr();
+    assert!(!service.contains("panicked"), "{service}");
+}
+
+/// Fifty clients of a kind at any time; whoever is thrown out comes again.
+fn crowd(page: &Page, kind: usize, over: &AtomicBool) {
+    let request = b"GET /page/main.js HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    let body =
+        b"POST /api/v1/pipelines HTTP/1.1\r\nhost: localhost\r\ncontent-length: 900000\r\n\r\n";
+    let header =
+        b"x-long: 0123456789012345678901234567890123456789012345678901234567890123456789\r\n";
+    let mut clients: Vec<TcpStream> = Vec::new();
+    while !over.load(Ordering::Relaxed) {
+        clients.resize_with(50, || page.connect());
+        clients.retain_mut(|client| {
+            let _ = client.set_nonblocking(true);
+            let piece: &[u8] = match kind {
+                // A head, byte by byte.
+                0 => &request[..1],
+                // A body that hardly gets on.
+                1 => body,
+                // A head without an end.
+                2 => header,
+                // Answers that nobody reads.
+                _ => request,
+            };
+            match client.write(piece) {
+                Err(error) => error.kind() == ErrorKind::WouldBlock,
+                Ok(written) => written > 0,
+            }
+        });
+        thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]

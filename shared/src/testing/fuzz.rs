@@ -38,6 +38,10 @@ const PIECES: [&str; 16] = [
 ];
 
 /// Reads all files of a folder, by name.
+///
+/// # Panics
+///
+/// If a file cannot be read.
 pub fn corpus(folder: &Path) -> Vec<Vec<u8>> {
     let entries = fs::read_dir(folder).expect("the corpus is part of the repository");
     let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
@@ -52,6 +56,10 @@ pub fn corpus(folder: &Path) -> Vec<Vec<u8>> {
 
 /// Gives `read` every seed, and mutations of the seeds until the time is over. An input at which `read` panics or hangs is
 /// shown with the number that repeats the round: `FUZZ_SEED`.
+///
+/// # Panics
+///
+/// If `read` panics or hangs, or if there are no seeds.
 pub fn fuzz(seeds: &[Vec<u8>], read: impl Fn(&[u8]) + Send + 'static) {
     assert!(!seeds.is_empty(), "the corpus is empty");
     let number = setting("FUZZ_SEED").unwrap_or_else(|| fastrand::u64(..));

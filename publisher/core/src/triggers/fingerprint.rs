@@ -23,8 +23,13 @@ pub(super) enum InputState {
         /// True if there is no datum.
         empty: bool,
     },
-    /// The inputs do not exist yet or cannot be read.
+    /// The inputs do not exist yet.
     Unknown {
+        /// The reason, for people.
+        why: String,
+    },
+    /// The inputs cannot be read, or make no job; only a person can change that.
+    Refused {
         /// The reason, for people.
         why: String,
     },
@@ -95,7 +100,7 @@ fn unknown(error: ExpandError) -> Result<InputState, StoreError> {
         {
             Err(source)
         }
-        other => Ok(InputState::Unknown {
+        other => Ok(InputState::Refused {
             why: with_causes(&other),
         }),
     }
@@ -136,7 +141,7 @@ mod tests {
         let pipeline = pipeline::from_value(&spec).unwrap();
         match look(&pipeline, &registered, store).await.unwrap() {
             InputState::Are { fingerprint, .. } => fingerprint,
-            InputState::Unknown { why } => panic!("{why}"),
+            InputState::Unknown { why } | InputState::Refused { why } => panic!("{why}"),
         }
     }
 

@@ -219,6 +219,10 @@ impl InputWatcher {
                 self.waiting.tell(&self.name, &why);
                 return Ok(None);
             }
+            InputState::Refused { why } => {
+                self.waiting.warn(&self.name, &why);
+                return Ok(None);
+            }
         };
         let covered = self.ledger.started_for(&self.name).await?;
         if covered.is_none() && empty {

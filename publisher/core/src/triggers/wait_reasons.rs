@@ -17,11 +17,22 @@ impl WaitReasons {
 
     /// Records the reason for starting no job, and logs a new reason.
     pub fn tell(&self, pipeline: &PipelineName, why: &str) {
-        let mut all = self.lock();
-        if all.get(pipeline).is_none_or(|told| told != why) {
+        if self.is_new(pipeline, why) {
             tracing::info!(pipeline.name = %pipeline, "{pipeline} waits: {why}");
-            all.insert(pipeline.clone(), why.to_owned());
         }
+    }
+
+    /// As [`tell`](Self::tell), for a reason that only a person can remove.
+    pub(super) fn warn(&self, pipeline: &PipelineName, why: &str) {
+        if self.is_new(pipeline, why) {
+            tracing::warn!(pipeline.name = %pipeline, "{pipeline} waits: {why}");
+        }
+    }
+
+    /// Records the reason; true if it is another one than before.
+    fn is_new(&self, pipeline: &PipelineName, why: &str) -> bool {
+        let before = self.lock().insert(pipeline.clone(), why.to_owned());
+        before.is_none_or(|before| before != why)
     }
 
     /// Removes the reason.
