@@ -5,12 +5,11 @@ use std::fs;
 /// The variable that names the graphics processors which a process may use.
 pub(crate) const VISIBLE_DEVICES: &str = "CUDA_VISIBLE_DEVICES";
 
-/// The names of the graphics processors that the worker may use.
-pub(super) fn devices() -> Vec<String> {
-    let visible = std::env::var(VISIBLE_DEVICES).ok();
+/// The names of the graphics processors that the worker may use; `visible` is the value of the variable for the worker itself.
+pub(super) fn devices(visible: Option<&str>) -> Vec<String> {
     let files = fs::read_dir("/dev").into_iter().flatten().flatten();
     let files = files.filter_map(|file| file.file_name().into_string().ok());
-    named(visible.as_deref(), files)
+    named(visible, files)
 }
 
 /// The names in `visible`, else the numbers of the device files.

@@ -22,7 +22,7 @@ use crate::runner::{
 };
 use crate::slots::Scratch;
 use crate::slots::admission::{Admission, Admitted, SlotLoad};
-use crate::slots::devices::devices;
+use crate::slots::devices::{VISIBLE_DEVICES, devices};
 use crate::slots::packing::Demand;
 
 /// All slots of a worker.
@@ -98,7 +98,9 @@ impl Slots {
             let machine = MachineMemory::read();
             machine.map_or(u64::MAX, |machine| machine.budget())
         });
-        let admission = Admission::new(u32::from(count), memory, devices());
+        let visible = settings.environment.get(VISIBLE_DEVICES);
+        let visible = visible.map(String::as_str);
+        let admission = Admission::new(u32::from(count), memory, devices(visible));
         let told = admission.clone();
         let on_excess = Box::new(move |excess| told.note_excess(excess));
         metrics::slots(u32::from(count));
