@@ -30,7 +30,7 @@ pub struct ResourceUsage {
     /// CPU seconds of all attempts. Absent for a command that stays loaded between datums.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_time_s: Option<f64>,
-    /// Bytes read from disks, without those that were cached in memory.
+    /// Bytes read from disks, without cached bytes.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub read_bytes: u64,
     /// Bytes written to disks.
@@ -44,7 +44,7 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl ResourceUsage {
-    /// The usage of this attempt and of a later one.
+    /// The usage of the attempt and of a later attempt.
     #[must_use]
     pub fn and(self, later: Self) -> Self {
         let largest = if later.memory_bytes > self.memory_bytes {

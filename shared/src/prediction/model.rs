@@ -73,8 +73,8 @@ impl UsageModel {
         self.sizes.is_empty() && self.heaviest.is_empty()
     }
 
-    /// Learns from a datum that ended. A datum that failed tells nothing, unless for want of memory: it needs more than it
-    /// had.
+    /// Learns from an ended datum. A failed datum tells nothing, unless for want of memory: the need is larger than the
+    /// memory that the datum had.
     pub fn learn(&mut self, verdict: &Verdict) {
         let Some(usage) = &verdict.usage else { return };
         match (verdict.state, &verdict.cause) {

@@ -48,8 +48,7 @@ impl Occupant {
     }
 }
 
-/// The command to end: the one furthest beyond its need, if memory is short. The commands that were right about their need
-/// stay.
+/// The command to end: the command furthest beyond the need, if memory is short. Commands within the need stay.
 pub(crate) fn victim(running: &[Occupant], room: Room) -> Option<Occupant> {
     let held = total(running);
     if !room.is_short(held) {

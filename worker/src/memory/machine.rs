@@ -18,7 +18,7 @@ const LARGEST_FLOOR: u64 = 1 << 30;
 /// Memory in bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct MachineMemory {
-    /// All memory that the worker and its commands may use together.
+    /// All memory for the worker with the commands.
     pub(crate) total: u64,
     /// Memory that is not in use, or in use for caches only.
     pub(crate) available: u64,
@@ -27,7 +27,7 @@ pub(crate) struct MachineMemory {
 }
 
 impl MachineMemory {
-    /// The memory at this moment; none on a machine that does not tell.
+    /// The current memory; none on a machine without the figures.
     pub(crate) fn read() -> Option<Self> {
         let machine = Self::of_meminfo(&fs::read_to_string("/proc/meminfo").ok()?)?;
         Some(match Self::of_own_group() {

@@ -1,4 +1,4 @@
-//! Memory of commands: how much there is, how much they hold, and the end of one when there is too little.
+//! Memory of commands: the memory of the machine, the memory that commands hold, and the end of a command in a shortage.
 
 mod guard;
 mod kernel_kills;

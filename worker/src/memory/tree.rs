@@ -153,7 +153,7 @@ mod tests {
                 small(11, 10, 2),
                 small(12, 11, 4),
                 small(13, 12, 8),
-                // The command, its child, and an orphan that the spawner adopted.
+                // The command, a child, and an orphan adopted by the spawner.
                 small(14, 13, 16),
                 small(15, 14, 32),
                 small(16, 13, 64),

@@ -32,13 +32,13 @@ const SHARE: u32 = 100;
 /// Commands that run for less time are not looked at: most are over by then.
 const YOUNG: Duration = Duration::from_millis(50);
 
-/// How long an ended command may take to give its memory back before another one is ended.
+/// How long an ended command may take to give the memory back before the next command is ended.
 const GIVE_BACK: Duration = Duration::from_secs(2);
 
 /// The watch over all commands of a worker.
 pub(crate) struct MemoryWatch(Arc<Shared>);
 
-/// Called after each look with the bytes that commands hold beyond their needs.
+/// Called after each look with the bytes that commands hold beyond the needs.
 pub(crate) type OnExcess = Box<dyn Fn(u64) + Send + Sync>;
 
 struct Shared {

@@ -37,7 +37,7 @@ pub(crate) struct SlotLoad {
 #[derive(Debug)]
 struct State {
     free: Demand,
-    /// Bytes of memory that running datums hold beyond their demands.
+    /// Bytes of memory held by running datums beyond the demands.
     excess: u64,
     /// The names of free graphics processors.
     devices: Vec<String>,
@@ -188,7 +188,7 @@ impl Shared {
         state.arrange(now);
         let free = state.free;
         let usable = Demand {
-            // A datum alone may start whatever others left behind.
+            // A single datum may start in any case.
             memory: if free == self.all {
                 free.memory
             } else {

@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
-/// How often later datums may start before a waiting one that does not fit. Then nothing starts before it, so enough becomes
-/// free for it.
+/// How often later datums may start before a waiting datum that does not fit. Afterwards no datum passes, so enough becomes
+/// free.
 const MOST_PASSES: u32 = 32;
 
-/// The part of a worker that a datum takes while it runs.
+/// The part of a worker that a running datum takes.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Demand {
     pub(crate) slots: u32,
@@ -58,7 +58,7 @@ pub(crate) struct Waiting<T> {
     pub(crate) datum: T,
 }
 
-/// Takes the datum that starts next out of those that wait, in the order of their arrival; none if none fits.
+/// Takes the next datum to start out of the waiting datums, in the order of arrival; none if no datum fits.
 pub(crate) fn take_next<T>(waiting: &mut VecDeque<Waiting<T>>, free: Demand) -> Option<Waiting<T>> {
     let mut place = 0;
     for (at, each) in waiting.iter().enumerate() {

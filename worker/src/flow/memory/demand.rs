@@ -1,4 +1,4 @@
-//! The part of the worker that a datum takes while it runs.
+//! The part of the worker that a running datum takes.
 
 use drover_shared::pipeline::ResourceRequests;
 use drover_shared::prediction::{Prediction, PredictionBasis};

@@ -2,8 +2,7 @@
 
 use std::num::NonZeroU32;
 
-/// Ends of a datum that held no more than expected, until they count like others: another datum or another program was at
-/// fault.
+/// Ends of a datum within its expected memory, by the fault of a neighbour or a foreign program; further ends count.
 const MOST_INNOCENT_ENDS: u32 = 10;
 
 /// The part of a limit that the page cache and Drover's own processes may take, as a divisor: a command was ended at the limit
@@ -17,7 +16,7 @@ pub(in crate::flow) struct MemoryTries {
     need: u64,
     /// The most memory that an attempt can have here, in bytes.
     most: u64,
-    /// Attempts that may end for want of memory, the current one included.
+    /// Attempts left, the current attempt included.
     left: u32,
     innocent: u32,
 }
@@ -29,7 +28,7 @@ pub(in crate::flow) enum AfterShortage {
     Again,
     /// No attempt is left.
     UsedUp,
-    /// The datum had all memory that there is here.
+    /// The datum had all memory of the worker.
     TooLarge,
 }
 

@@ -9,7 +9,7 @@ const SHELL_KILLED: i32 = 137;
 /// SIGKILL.
 const KILLED: i32 = 9;
 
-/// The end of an attempt, and what was seen of its memory.
+/// The end of an attempt, with the observed memory.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::flow) struct AttemptEnd<'a> {
     pub(in crate::flow) execution: &'a Execution,
@@ -27,7 +27,7 @@ pub(in crate::flow) fn lacked_memory(
     kernel_killed: impl FnOnce() -> bool,
 ) -> Option<u64> {
     if end.execution.cost.kills > 0 {
-        // A shell may call it a success that one process of a pipe was killed.
+        // A shell may succeed although a process of a pipe was killed.
         return Some(end.memory);
     }
     if end.is_accepted {

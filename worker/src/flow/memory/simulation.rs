@@ -72,7 +72,7 @@ impl Simulation {
 
     fn wait(&mut self, datum: usize, tries: Option<MemoryTries>) {
         let memory = tries.map_or(0, |tries| tries.need());
-        // A worker holds as many datums as it has slots; those that run again wait behind these, before all others.
+        // A worker holds as many datums as slots; a datum that runs again waits behind the held datums, before the rest.
         let place = match tries {
             Some(_) => self.waiting.len().min(ALL.slots as usize),
             None => self.waiting.len(),

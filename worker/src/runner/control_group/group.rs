@@ -20,7 +20,7 @@ const OWN_PROCESSES: u32 = 4;
 /// Interval between two looks at dying processes.
 const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
-/// The control group of a slot, in the hierarchies that there are.
+/// The control group of a slot, in the existing hierarchies.
 #[derive(Debug)]
 pub(in crate::runner) struct ControlGroup {
     /// The group's directory in each hierarchy.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::files::{Version, text, value};
 
-/// Peaks below this number of bytes are taken as they are: the page cache that they hold is not worth the look.
+/// Peaks below this number of bytes are taken whole: the page cache in a small peak is not worth the look.
 const SMALL: u64 = 32 << 20;
 
 /// The meter of a group.

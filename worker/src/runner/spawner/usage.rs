@@ -1,4 +1,4 @@
-//! Resources that the children of the spawner used, those that were reaped as orphans included.
+//! Resources that the children of the spawner used, reaped orphans included.
 
 use std::time::Duration;
 
