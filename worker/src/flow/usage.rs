@@ -1,4 +1,4 @@
-//! Resources that a command used: the largest figure of all observers, each of which misses something.
+//! Resources that a command used: the largest figure of all observers, since each observer misses a part.
 
 use std::time::Duration;
 
@@ -6,8 +6,8 @@ use drover_shared::datum::{MemoryObserver, ResourceUsage};
 
 use crate::runner::CommandCost;
 
-/// Resources that a command used; `seen` is the most memory that the worker saw its processes use, in bytes. None if nobody
-/// saw the command.
+/// Resources that a command used; `seen` is the most memory of the processes in the eyes of the worker, in bytes. None for an
+/// unobserved command.
 pub(super) fn usage_of(cost: &CommandCost, seen: Option<u64>) -> Option<ResourceUsage> {
     let looks = match cost.group_memory {
         Some(_) => MemoryObserver::Group,

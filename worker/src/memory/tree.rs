@@ -91,8 +91,8 @@ impl ProcessTable {
     }
 }
 
-/// Memory of a process without mapped files, in bytes. Pages that several processes share are shared among them, unless the
-/// process is single.
+/// Memory of a process without mapped files, in bytes. Pages of several processes count in equal parts, unless the process is
+/// single.
 fn closer_look(number: u32, is_single: bool) -> Option<u64> {
     let (file, keys) = if is_single {
         ("status", ["RssAnon:", "RssShmem:"])

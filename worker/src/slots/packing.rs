@@ -17,7 +17,7 @@ pub(crate) struct Demand {
 }
 
 impl Demand {
-    /// The demand, no larger than `all` of the worker: a larger datum runs alone.
+    /// The demand, limited to `all` of the worker: a larger datum runs alone.
     pub(crate) fn within(self, all: Self) -> Self {
         Self {
             slots: self.slots.min(all.slots),

@@ -1,4 +1,4 @@
-//! A datum that needs more memory than the worker has: another worker may have more.
+//! A datum that needs more memory than the worker has, and goes to a larger worker.
 
 use drover_shared::datum::Cause;
 use drover_shared::units::DecimalSize;

@@ -89,7 +89,7 @@ impl Simulation {
         self.waiting.insert(place, waiting);
     }
 
-    /// A worker holds as many datums as it has slots, and asks for a prediction when it takes one.
+    /// A worker holds as many datums as slots, and asks for a prediction with each taken datum.
     fn predict(&mut self) {
         let held = self.waiting.iter_mut().take(ALL.slots as usize);
         for waiting in held.filter(|it| it.datum.1.is_none()) {
