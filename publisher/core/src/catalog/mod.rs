@@ -7,13 +7,12 @@ mod pipeline_order;
 
 mod broker_view;
 mod datums;
-mod history;
 mod idle_queues;
+mod jobs;
 mod json;
 mod log_lines;
 mod logs;
 mod obstacle;
-mod record;
 mod register;
 
 mod retry;
@@ -23,14 +22,13 @@ mod submit;
 
 pub use broker_view::{BrokerView, ClusterError, broker_view};
 pub use datums::{JobDatum, datum_rows};
-pub use history::{history, newest_job};
 pub use idle_queues::delete_idle_queues;
+pub use jobs::{failures, history, newest_job, record, running_before};
 pub use json::{DatumJson, LogLineJson, PlannedJson};
 pub use log_lines::{LogLine, LogLines};
 pub use logs::{LogError, LogTail, Origin, attempt, each_line, logs_of, open_log};
 pub use obstacle::obstacle;
 pub use pipeline_order::{OrderError, order, reads};
-pub use record::{failures, record, running_before};
 pub use register::{RegisterError, Registration, register};
 pub use retry::{GroupError, RetryError, retry};
 pub use stop::{broadcast_stop, end_stopped};

@@ -7,7 +7,7 @@ use drover_shared::names::first_names;
 use drover_shared::pipeline::{self, Findings};
 use drover_shared::store::StoreError;
 
-use super::record::failures;
+use super::failures;
 use crate::coordinator::Assignment;
 
 /// Groups named in the error about an unknown group, at most.

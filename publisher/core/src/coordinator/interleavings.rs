@@ -1,6 +1,6 @@
 //! The real leader under thousands of schedules: several leaders at one job, during expansion and publication.
 //!
-//! Every call of the store waits a time decided by a seed, on a paused clock, and processes freeze now and then. Later
+//! Every call of the store and of the queues waits a time decided by a seed, on a paused clock, and processes freeze now and then. Later
 //! leaders begin while earlier ones are still at work, as after a lost connection; deposed leaders purge the queue of their
 //! successors; and in half of the schedules listings lag behind, as on a network file system.
 
@@ -29,6 +29,7 @@ use super::track::live::LiveJob;
 use super::{Assignment, Control, CoordinateError, Fence, JobContext, REPORTS, Scope, Snapshot};
 use crate::testing::fixture::{Fixture, answer_inquiries};
 use crate::testing::samples::{entry, verdict};
+use crate::testing::scheduled_broker::ScheduledBroker;
 use crate::testing::schedules::{each_seed, seeds};
 
 /// Datums of each job: enough for several segments.
@@ -71,16 +72,17 @@ impl World {
         let scheduler = Scheduler::new(seed);
         let ledger = Ledger::new(self.memory.store(scheduler.clone()));
         let pipeline = self.fixture.pipeline().name;
+        let broker = ScheduledBroker::new(&self.broker, scheduler.clone());
         let fence = Fence::begin(&ledger, &pipeline, &seed.to_string()).await?;
         tell(format_args!("term {:?} begins", fence.term()));
         let reports = Queue::Reports(pipeline.clone());
-        let mut reports = self.broker.consume(&reports, REPORTS).await?;
+        let mut reports = broker.consume(&reports, REPORTS).await?;
         for job in &self.jobs {
             let record = ledger.job(job.record.id).await?;
             if record.state.is_final() {
                 continue;
             }
-            self.broker.purge(&Queue::Datums(pipeline.clone())).await?;
+            broker.purge(&Queue::Datums(pipeline.clone())).await?;
             let mut recovered = recover(&ledger, record.id).await?;
             tell(format_args!(
                 "term {:?} recovers {recovered:?}",
@@ -93,18 +95,24 @@ impl World {
             };
             let pending = std::mem::take(&mut recovered.pending);
             let live = LiveJob::resumed(record.clone(), recovered.tally);
-            let context = self.context(&ledger, &fence, &record);
+            let context = self.context(&ledger, &broker, &fence, &record);
             run_to_end(job, &context, reports.as_mut(), live, source, pending).await?;
         }
         Ok(())
     }
 
-    fn context(&self, ledger: &Ledger, fence: &Fence, record: &JobRecord) -> JobContext {
+    fn context(
+        &self,
+        ledger: &Ledger,
+        broker: &ScheduledBroker,
+        fence: &Fence,
+        record: &JobRecord,
+    ) -> JobContext {
         let control = Control::new(DEADLINE);
         control.release();
         JobContext {
             ledger: ledger.clone(),
-            broker: Arc::clone(&self.broker) as _,
+            broker: Arc::new(broker.clone()),
             fence: fence.clone(),
             watch: watch::channel(Snapshot::new(record.clone())).0,
             control,
@@ -129,10 +137,12 @@ impl World {
 
     /// Takes datums, stages an output that names the job, commits and reports.
     async fn do_datums(&self, seed: u64, in_hand: &RefCell<IndexRanges>) {
-        let ledger = Ledger::new(self.memory.store(Scheduler::new(seed)));
+        let scheduler = Scheduler::new(seed);
+        let ledger = Ledger::new(self.memory.store(scheduler.clone()));
+        let broker = ScheduledBroker::new(&self.broker, scheduler);
         let pipeline = self.fixture.pipeline().name;
         let tasks = Queue::Datums(pipeline.clone());
-        let mut tasks = self.broker.consume(&tasks, 2).await.unwrap();
+        let mut tasks = broker.consume(&tasks, 2).await.unwrap();
         let mut random = fastrand::Rng::with_seed(seed);
         for claim in 0.. {
             let delivery = tasks.next().await.unwrap();
@@ -190,7 +200,7 @@ impl World {
                 let key = ledger.job_key(task.job).await.unwrap();
                 let report = encode_for(&reports, key.as_ref()).unwrap();
                 let queue = Queue::Reports(pipeline.clone());
-                self.broker.publish(&queue, report).await.unwrap();
+                broker.publish(&queue, report).await.unwrap();
             }
             delivery.ack().await.unwrap();
             in_hand.replace(IndexRanges::default());

@@ -13,6 +13,8 @@ pub mod fixture;
     reason = "an example that does not parse fails its test"
 )]
 pub mod samples;
+#[cfg(test)]
+pub(crate) mod scheduled_broker;
 #[expect(
     clippy::missing_panics_doc,
     clippy::unwrap_used,

@@ -9,7 +9,7 @@ const SEED: &str = "DROVER_SEED";
 const SCHEDULES: &str = "DROVER_SCHEDULES";
 
 /// Schedules of a test run.
-const USUAL: u64 = 100;
+const USUAL: u64 = 500;
 
 /// The seeds to run.
 #[expect(clippy::disallowed_methods, reason = "settings of a test")]

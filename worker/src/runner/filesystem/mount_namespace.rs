@@ -35,12 +35,12 @@ pub(super) fn isolate_mounts() -> Result<(), String> {
 }
 
 /// A private directory for POSIX shared memory.
-pub(super) struct SharedMemory {
+pub(super) struct SharedMemoryMount {
     cover: PrivateDirectory,
     directory: WritableDirectory,
 }
 
-impl SharedMemory {
+impl SharedMemoryMount {
     /// Mounts an empty file system; `None` if the machine has no `/dev/shm`. Entries that lead to `needed` stay visible.
     pub(super) fn mount(needed: &[PathBuf]) -> Result<Option<Self>, String> {
         let place = Path::new(SHARED_MEMORY);

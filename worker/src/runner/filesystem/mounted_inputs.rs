@@ -19,7 +19,7 @@ use rustix::mount::{
 };
 
 use super::hidden_directory::HiddenDirectory;
-use super::mount_namespace::{self, PrivateDirectory, SharedMemory};
+use super::mount_namespace::{self, PrivateDirectory, SharedMemoryMount};
 use super::mount_targets::{HIDDEN, MountTargets, link_files};
 use super::mountinfo::{HostMounts, MountChanges, MountPoints};
 use super::slot_scratch::{PFS, SlotScratch};
@@ -32,7 +32,7 @@ pub(super) struct MountedInputs {
     skeleton: Skeleton,
     out: PathBuf,
     tmp: Option<PrivateDirectory>,
-    shared_memory: Option<SharedMemory>,
+    shared_memory: Option<SharedMemoryMount>,
     hidden: Vec<HiddenDirectory>,
     host: HostMounts,
     changes: MountChanges,
@@ -68,7 +68,7 @@ impl MountedInputs {
             .cloned()
             .collect();
         let tmp = mount_namespace::mount_tmp(scratch.tmp.path(), &needed)?;
-        let shared_memory = SharedMemory::mount(&needed)?;
+        let shared_memory = SharedMemoryMount::mount(&needed)?;
         let visible = tmp.is_none().then(|| scratch.tmp.path());
         let hidden = hide(&settings.hidden, &skeleton, visible)
             .map_err(|error| format!("Drover's directories cannot be hidden: {error}"))?;
@@ -105,7 +105,7 @@ impl MountedInputs {
         if let Some(hidden) = self.hidden.iter().find(|hidden| hidden.holds(path)) {
             return hidden.reach(path);
         }
-        let shared_memory = self.shared_memory.as_ref().map(SharedMemory::machines);
+        let shared_memory = self.shared_memory.as_ref().map(SharedMemoryMount::machines);
         let mut covered = self.tmp.iter().chain(shared_memory);
         covered
             .find(|covered| covered.holds(path))

@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 use super::{leader, submit};
 use crate::leader::PipelineLeader;
 use crate::testing::fixture::{Fixture, WorkerBehavior};
+use crate::testing::scheduled_broker::ScheduledBroker;
 use crate::testing::schedules::each_seed;
 
 /// The job of the first pipeline has no worker until then.
@@ -63,9 +64,11 @@ async fn run_schedule(seed: u64) {
     submit(&quick, vec![]).await;
     let mut processes = Vec::new();
     for process in ["one", "two"] {
-        let ledger = Ledger::new(memory.store(Scheduler::new(random.u64(..))));
+        let scheduler = Scheduler::new(random.u64(..));
+        let ledger = Ledger::new(memory.store(scheduler.clone()));
         let leader = PipelineLeader {
             ledger,
+            broker: Arc::new(ScheduledBroker::new(&broker, scheduler)),
             limit: Arc::new(Semaphore::new(1)),
             ..leader(&busy, &broker, process)
         };
