@@ -96,7 +96,8 @@ impl World {
             let pending = std::mem::take(&mut recovered.pending);
             let live = LiveJob::resumed(record.clone(), recovered.tally);
             let context = self.context(&ledger, &broker, &fence, &record);
-            run_to_end(job, &context, reports.as_mut(), live, source, pending).await?;
+            let running = run_to_end(job, &context, reports.as_mut(), live, source, pending);
+            Box::pin(running).await?;
         }
         Ok(())
     }

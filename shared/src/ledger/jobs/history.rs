@@ -205,18 +205,15 @@ impl Search {
         let end = nearest.or(before);
         jobs.retain(|job| end.is_none_or(|end| *job < end));
         let has_reached = jobs.len() < listed;
-        match following(page).filter(|_| !has_reached) {
-            Some(following) => {
-                self.far = Some(Far {
-                    from,
-                    jobs,
-                    following,
-                });
-            }
-            None => {
-                self.near.splice(..0, jobs);
-                self.near_from = from;
-            }
+        if let Some(following) = following(page).filter(|_| !has_reached) {
+            self.far = Some(Far {
+                from,
+                jobs,
+                following,
+            });
+        } else {
+            self.near.splice(..0, jobs);
+            self.near_from = from;
         }
         self.look = self.next_look();
     }
