@@ -9,6 +9,7 @@ mod keys;
 mod large;
 mod names;
 mod places;
+mod requests;
 mod retention;
 mod skip;
 mod suite;

@@ -15,7 +15,7 @@ use tokio::sync::OnceCell;
 use crate::config::Settings;
 use crate::consume::Roster;
 use crate::flow_error::{FlowError, Interruption};
-use crate::jobs::{HeldTasks, InFlightDatums, Job, Jobs, LateSegments, Terms};
+use crate::jobs::{BegunSets, HeldTasks, InFlightDatums, Job, Jobs, LateSegments, Terms};
 use crate::pace::DatumPace;
 use crate::reporter::Reporter;
 use crate::retry_budget::RetryBudget;
@@ -35,6 +35,7 @@ pub(crate) struct WorkerContext {
     pub(crate) slots: Slots,
     pub(crate) held: HeldTasks,
     pub(crate) terms: Terms,
+    pub(crate) begun_sets: BegunSets,
     pub(crate) late_segments: LateSegments,
     pub(crate) in_flight: InFlightDatums,
     pub(crate) pace: DatumPace,

@@ -233,16 +233,17 @@ async fn run_datums(
     let sets = sets(task.unit, datums, job.id, context);
     let sets = context.unless_interrupted(&job, sets).await??;
     let claim_lost = CancellationToken::new();
-    let some_set = sets.first().and_then(|(_, set)| set.as_ref());
+    let some_set = sets.first().and_then(|(_, set)| set.clone());
+    let some_set = some_set.as_ref();
     let passed_on = PassedOn::nothing(without_datums, some_set, &job, handle);
+    let has_gone_back = some_set.is_some_and(|set| context.begun_sets.has(job.id, set.first()));
     let message = MessageContext {
         delivery,
         claim_lost: &claim_lost,
-        handle,
         passed_on: &passed_on,
         job: &job,
         total: task.total,
-        again: task.again || is_of_older_term,
+        again: task.again || is_of_older_term || has_gone_back,
         trace: task
             .trace
             .as_ref()
@@ -265,11 +266,14 @@ async fn run_datums(
             // After an error the other datums go on: their verdicts are found when the message is redelivered.
             result = result.and(ended);
         }
-        result?;
-        passed_on
-            .publish(held, context)
-            .await
-            .map_err(FlowError::from)
+        let result = match result {
+            Ok(()) => passed_on.finish(held, handle, context).await,
+            Err(error) => Err(error),
+        };
+        if let Some(set) = some_set.filter(|set| result.is_err() && set.has_begun()) {
+            context.begun_sets.note(job.id, set.first());
+        }
+        result
     };
     tokio::select! {
         biased;
@@ -292,7 +296,6 @@ async fn watch_claim(delivery: &Delivery, lost: &CancellationToken) -> Infallibl
 struct MessageContext<'a> {
     delivery: &'a Delivery,
     claim_lost: &'a CancellationToken,
-    handle: &'a ConsumerHandle,
     passed_on: &'a PassedOn<'a>,
     job: &'a Arc<Job>,
     total: Option<u64>,
@@ -310,8 +313,8 @@ async fn run_datum(
 ) -> Result<(), FlowError> {
     let datum = Arc::new(datum);
     match bring_to_verdict(Arc::clone(&datum), set, message, context).await {
-        Err(FlowError::Interrupted(Interruption::Recalled))
-            if message.passed_on.take(&datum, message.handle) =>
+        Err(FlowError::Interrupted(interruption))
+            if message.passed_on.take(&datum, interruption) =>
         {
             Ok(())
         }

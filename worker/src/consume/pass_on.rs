@@ -1,11 +1,14 @@
-//! Passing on: an automatic set whose datums turn out to be long is split. The datums that have not begun go back to the queue
-//! in messages of their own, so idle workers can take them; they stay datums of the set.
+//! Passing on: the datums of a set that have not begun go back to the queue, in messages of their own; they stay datums of the
+//! set.
+//!
+//! That splits an automatic set whose datums turn out to be long, so idle workers can take the rest. And it is how a worker
+//! gives back a set that it has begun: the same message again would bring the finished datums, too.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use drover_shared::datum::{CommitUnit, Datum};
+use drover_shared::datum::{Datum, IndexRanges};
 use drover_shared::pipeline::SetRule;
 use drover_shared::queue::{Queue, QueueError};
 use drover_shared::wire::{Message, Task, TaskDatums, encode_for};
@@ -15,9 +18,10 @@ use tokio_util::sync::CancellationToken;
 use crate::consume::subscription::ConsumerHandle;
 use crate::context::WorkerContext;
 use crate::flow::SetCommits;
+use crate::flow_error::{FlowError, Interruption};
 use crate::jobs::{HeldTask, Job};
 
-/// Messages that the rest of a set is divided into, at most: each may be divided again.
+/// Messages that the rest of an automatic set is divided into, at most: each may be divided again.
 const PARTS: usize = 16;
 
 /// Time for the datums that wait to leave, before they are published.
@@ -28,13 +32,23 @@ pub(super) struct PassedOn<'a> {
     job: &'a Arc<Job>,
     /// The message, without its datums.
     task: Task,
+    /// None if nothing can be passed on.
     set: Option<Arc<SetCommits>>,
+    /// True if long datums split the set.
+    is_automatic: bool,
     /// Cancelled once the datums that have not begun are to leave, or are recalled by the consumer.
     pub(super) recalled: CancellationToken,
     /// The same, for datums that are staged.
     pub(super) recalled_staged: CancellationToken,
-    is_passing: CancellationToken,
-    rest: Mutex<Vec<Datum>>,
+    rest: Mutex<RestOfSet>,
+}
+
+/// Datums that left before they began, and are in no other message yet.
+#[derive(Default)]
+struct RestOfSet {
+    datums: Vec<Datum>,
+    /// Why the last one left.
+    interruption: Option<Interruption>,
 }
 
 impl<'a> PassedOn<'a> {
@@ -45,38 +59,61 @@ impl<'a> PassedOn<'a> {
         job: &'a Arc<Job>,
         handle: &ConsumerHandle,
     ) -> Self {
-        let is_automatic = job.pipeline.datum_set == SetRule::Automatic
-            && matches!(task.unit, Some(CommitUnit::Set(_)))
-            && job.key.is_some();
+        let is_signed = task.unit.is_some() && job.key.is_some();
         Self {
             job,
             task,
-            set: set.filter(|_| is_automatic).cloned(),
+            set: set.filter(|_| is_signed).cloned(),
+            is_automatic: job.pipeline.datum_set == SetRule::Automatic,
             recalled: handle.recalled.child_token(),
             recalled_staged: handle.recalled_staged.child_token(),
-            is_passing: CancellationToken::new(),
             rest: Mutex::default(),
         }
     }
 
-    /// Takes a datum that left before it began. False if the datum did not leave to be passed on.
-    pub(super) fn take(&self, datum: &Datum, handle: &ConsumerHandle) -> bool {
-        let is_passed = self.is_passing.is_cancelled()
-            && !handle.recalled.is_cancelled()
-            && !handle.recalled_staged.is_cancelled();
-        if is_passed {
-            self.rest().push(datum.clone());
+    /// Takes a datum that left before it began. False if it cannot be passed on.
+    pub(super) fn take(&self, datum: &Datum, interruption: Interruption) -> bool {
+        let leaves = matches!(
+            interruption,
+            Interruption::Recalled | Interruption::Draining
+        );
+        if !leaves || self.set.is_none() {
+            return false;
         }
-        is_passed
+        let mut rest = self.rest();
+        rest.datums.push(datum.clone());
+        rest.interruption = Some(interruption);
+        true
     }
 
-    /// Passes on what has not begun whenever a datum of the set has run for long.
+    /// Passes on what is left once all other datums have ended. The interruption is an error if none of the set has begun: the
+    /// message can go back as it is.
+    pub(super) async fn finish(
+        &self,
+        held: &HeldTask<'_>,
+        handle: &ConsumerHandle,
+        context: &WorkerContext,
+    ) -> Result<(), FlowError> {
+        let interruption = self.rest().interruption;
+        let (Some(set), Some(interruption)) = (&self.set, interruption) else {
+            return Ok(());
+        };
+        if !set.has_begun() {
+            return Err(interruption.into());
+        }
+        if interruption == Interruption::Draining {
+            // Else the messages would come back to the current worker.
+            handle.closed.cancelled().await;
+        }
+        Ok(self.publish(held, context).await?)
+    }
+
+    /// Splits an automatic set once one of its datums has run for long.
     pub(super) async fn watch(&self, held: &HeldTask<'_>, context: &WorkerContext) -> Infallible {
-        let Some(set) = &self.set else {
+        let Some(set) = self.set.as_ref().filter(|_| self.is_automatic) else {
             return std::future::pending().await;
         };
         set.long_run().await;
-        self.is_passing.cancel();
         self.recalled.cancel();
         self.recalled_staged.cancel();
         loop {
@@ -88,34 +125,36 @@ impl<'a> PassedOn<'a> {
     }
 
     /// Publishes what was taken and not published yet.
-    pub(super) async fn publish(
+    async fn publish(
         &self,
         held: &HeldTask<'_>,
         context: &WorkerContext,
     ) -> Result<(), QueueError> {
-        let rest = self.rest().clone();
+        let rest = self.rest().datums.clone();
         if rest.is_empty() {
             return Ok(());
         }
         tracing::debug!(job.id = %self.job.id, "{} datums of a set are passed on", rest.len());
         let queue = Queue::Datums(self.job.pipeline.name.clone());
-        for datums in rest.chunks(rest.len().div_ceil(PARTS)) {
+        let parts = if self.is_automatic { PARTS } else { 1 };
+        for datums in rest.chunks(rest.len().div_ceil(parts)) {
             let task = Task {
                 datums: TaskDatums::Inline(datums.to_vec()),
                 ..self.task.clone()
             };
             let Ok(message) = encode_for(&Message::Task(task), self.job.key.as_ref()) else {
-                continue; // never larger than the message that brought the datums
+                continue; // never: the message is no larger than the one that brought the datums
             };
             context.broker.publish(&queue, message).await?;
-            let indexes = datums.iter().map(|datum| datum.index).collect();
+            let indexes: IndexRanges = datums.iter().map(|datum| datum.index).collect();
             held.release(&indexes);
-            self.rest().retain(|datum| !indexes.contains(datum.index));
+            let mut rest = self.rest();
+            rest.datums.retain(|datum| !indexes.contains(datum.index));
         }
         Ok(())
     }
 
-    fn rest(&self) -> MutexGuard<'_, Vec<Datum>> {
+    fn rest(&self) -> MutexGuard<'_, RestOfSet> {
         self.rest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

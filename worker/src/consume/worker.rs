@@ -25,7 +25,7 @@ use crate::consume::selection::PipelineSelection;
 use crate::consume::subscription::Subscription;
 use crate::context::WorkerContext;
 use crate::error::WorkError;
-use crate::jobs::{Cancellations, HeldTasks, InFlightDatums, Jobs, LateSegments, Terms};
+use crate::jobs::{BegunSets, Cancellations, HeldTasks, InFlightDatums, Jobs, LateSegments, Terms};
 use crate::pace::DatumPace;
 use crate::phase::Phase;
 use crate::reporter::Reporter;
@@ -82,6 +82,7 @@ async fn prepare(
         slots,
         held: HeldTasks::default(),
         terms: Terms::default(),
+        begun_sets: BegunSets::default(),
         late_segments: LateSegments::default(),
         in_flight: InFlightDatums::default(),
         pace: DatumPace::default(),

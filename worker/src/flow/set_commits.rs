@@ -44,6 +44,8 @@ struct SetState {
     waiting: Vec<WaitingVerdict>,
     /// Datums that have neither ended nor left.
     unfinished: usize,
+    /// True once a datum has got a slot.
+    has_begun: bool,
     /// When the datums in slots began.
     running: BTreeMap<u64, Instant>,
     /// When the first of the verdicts began to wait.
@@ -78,6 +80,7 @@ impl SetCommits {
             state: Mutex::new(SetState {
                 waiting: Vec::new(),
                 unfinished,
+                has_begun: false,
                 running: BTreeMap::new(),
                 since: Instant::now(),
                 is_urgent: false,
@@ -88,6 +91,11 @@ impl SetCommits {
         }
     }
 
+    /// Index of the first datum of the set.
+    pub(crate) fn first(&self) -> u64 {
+        self.first
+    }
+
     /// One of the datums that [`SetCommits::new`] counts.
     pub(crate) fn member(&self) -> SetMember<'_> {
         SetMember(self)
@@ -95,8 +103,16 @@ impl SetCommits {
 
     /// Counts a datum as running.
     pub(super) fn run(&self, index: u64) -> SetRun<'_> {
-        self.state().running.insert(index, Instant::now());
+        let mut state = self.state();
+        state.has_begun = true;
+        state.running.insert(index, Instant::now());
+        drop(state);
         SetRun { set: self, index }
+    }
+
+    /// True once a datum has got a slot.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.state().has_begun
     }
 
     /// Returns once a datum of the set has run for long.

@@ -1,5 +1,6 @@
 //! The jobs whose datums a worker processes: specs, cancellation, tasks held, and datums in flight.
 
+mod begun_sets;
 mod cancellations;
 mod code_objects;
 mod code_watch;
@@ -10,6 +11,7 @@ mod job;
 mod late_segments;
 mod terms;
 
+pub(crate) use begun_sets::BegunSets;
 pub use cancellations::Cancellations;
 pub(crate) use code_objects::CodeObjects;
 pub(crate) use code_watch::{CodeCheck, CodeMoment, CodeWatch};

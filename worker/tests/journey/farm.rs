@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use drover_shared::datum::{
-    ContentTag, Datum, DatumInput, InputKind, StageStats, Verdict, VerdictState,
+    CommitUnit, ContentTag, Datum, DatumInput, InputKind, StageStats, Verdict, VerdictState,
 };
 use drover_shared::id::{DatumId, JobId, PipelineName, WorkerId};
 use drover_shared::job::JobRecord;
@@ -144,6 +144,11 @@ impl Farm {
         self.publish_task(TaskDatums::Inline(datums)).await;
     }
 
+    /// Publishes datums that are committed as a unit.
+    pub(crate) async fn publish_unit(&self, datums: TaskDatums, unit: CommitUnit) {
+        self.publish_message(datums, Some(unit), false, None).await;
+    }
+
     pub(crate) async fn publish_task(&self, datums: TaskDatums) {
         self.publish_datums(datums, false).await;
     }
@@ -159,11 +164,21 @@ impl Farm {
 
     /// Publishes datums as the leader of a term.
     pub(crate) async fn publish_in_term(&self, datums: TaskDatums, again: bool, term: Option<u64>) {
+        self.publish_message(datums, None, again, term).await;
+    }
+
+    async fn publish_message(
+        &self,
+        datums: TaskDatums,
+        unit: Option<CommitUnit>,
+        again: bool,
+        term: Option<u64>,
+    ) {
         let identity = self.ledger.identity().await.unwrap();
         let task = Task {
             job: self.job,
             datums,
-            unit: None,
+            unit,
             total: None,
             again,
             store: identity.map(|identity| identity.id),

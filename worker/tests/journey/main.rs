@@ -16,6 +16,7 @@ mod retries;
 mod returns;
 mod scratch;
 mod sharing;
+mod sets;
 mod staging;
 mod trust;
 

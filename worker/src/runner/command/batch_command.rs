@@ -121,7 +121,7 @@ impl Attempt<'_> {
                     batch_command.terminate(self.filesystem)?;
                     return Ok(self.refuse(start_error));
                 }
-                if request.deliver() {
+                if request.deliver(&mut batch_command.next_datum_socket) {
                     break;
                 }
             }

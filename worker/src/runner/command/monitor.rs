@@ -232,7 +232,9 @@ impl<'a> CommandMonitor<'a> {
         match &request.message {
             NextDatumMessage::Failed(reason) if self.failed.is_none() => {
                 self.failed = Some(reason.clone());
-                request.acknowledge();
+                if let Some(socket) = self.next_datum_socket.as_mut() {
+                    request.acknowledge(socket);
+                }
                 None
             }
             NextDatumMessage::Failed(_) | NextDatumMessage::Next => {

@@ -3,6 +3,9 @@
 //! The socket lies in a directory that the command can reach. A client sends a line and gets a line back: `next` is
 //! answered with `datum` when the next datum is ready; `failed MESSAGE`, about the current datum, is answered with
 //! `noted` at once. A failure report does not request a datum, so a loop around `next-datum` misses none.
+//!
+//! The connection is closed after the answer, unless the client sent the line `stay` before: then the client may send one
+//! line after the other.
 
 use std::collections::VecDeque;
 use std::fs::{self, Permissions};
@@ -36,8 +39,19 @@ pub(in crate::runner) struct NextDatumSocket {
 /// A client that is sending its line.
 struct Client {
     connection: UnixStream,
+    /// Bytes that were read and not taken yet.
     line: Vec<u8>,
     closed: bool,
+    /// True if the connection outlives an answer.
+    stays: bool,
+}
+
+/// A line of a client.
+enum ClientLine {
+    Message(NextDatumMessage),
+    Stay,
+    /// Anything else, and the end of the connection.
+    Noise,
 }
 
 /// A message of a batch command.
@@ -52,7 +66,7 @@ pub(in crate::runner) enum NextDatumMessage {
 /// A client that sent a message and waits for the answer.
 pub(in crate::runner) struct NextDatumRequest {
     pub(in crate::runner) message: NextDatumMessage,
-    connection: UnixStream,
+    client: Client,
 }
 
 impl NextDatumSocket {
@@ -77,6 +91,7 @@ impl NextDatumSocket {
                     connection,
                     line: Vec::new(),
                     closed: false,
+                    stays: false,
                 });
             }
         }
@@ -86,18 +101,27 @@ impl NextDatumSocket {
             client.read();
         }
         while let Some(place) = self.clients.iter().position(Client::is_complete) {
-            let client = self.clients.remove(place)?;
-            let line = String::from_utf8_lossy(client.line.split(|&byte| byte == b'\n').next()?)
-                .trim()
-                .to_owned();
-            if let Some(message) = NextDatumMessage::parse(&line) {
-                return Some(NextDatumRequest {
-                    message,
-                    connection: client.connection,
-                });
+            let mut client = self.clients.remove(place)?;
+            match client.take_line() {
+                ClientLine::Message(message) => return Some(NextDatumRequest { message, client }),
+                ClientLine::Stay => {
+                    client.stays = true;
+                    client.read();
+                    self.clients.push_back(client);
+                }
+                ClientLine::Noise => {}
             }
         }
         None
+    }
+
+    /// Answers a client; false if the client has gone. A client that stays may go on.
+    fn answer(&mut self, mut client: Client, answer: &[u8]) -> bool {
+        let is_there = client.connection.write_all(answer).is_ok();
+        if is_there && client.stays {
+            self.clients.push_back(client);
+        }
+        is_there
     }
 
     /// Descriptors to poll before the next call of [`receive`](Self::receive).
@@ -122,6 +146,18 @@ impl Client {
         }
     }
 
+    /// Takes the first line of what was read.
+    fn take_line(&mut self) -> ClientLine {
+        let end = self.line.iter().position(|&byte| byte == b'\n');
+        let length = end.map_or(self.line.len(), |end| end + 1);
+        let line: Vec<u8> = self.line.drain(..length).collect();
+        let line = String::from_utf8_lossy(&line);
+        match line.trim() {
+            "stay" => ClientLine::Stay,
+            line => NextDatumMessage::parse(line).map_or(ClientLine::Noise, ClientLine::Message),
+        }
+    }
+
     fn is_complete(&self) -> bool {
         self.closed || self.line.len() >= LONGEST_LINE || self.line.contains(&b'\n')
     }
@@ -129,13 +165,13 @@ impl Client {
 
 impl NextDatumRequest {
     /// Sends the answer that the next datum is ready; false if the client has gone.
-    pub(in crate::runner) fn deliver(mut self) -> bool {
-        self.connection.write_all(DATUM).is_ok()
+    pub(in crate::runner) fn deliver(self, socket: &mut NextDatumSocket) -> bool {
+        socket.answer(self.client, DATUM)
     }
 
-    /// Sends the answer that the failure was noted.
-    pub(in crate::runner) fn acknowledge(mut self) {
-        let _ = self.connection.write_all(NOTED); // whoever is gone has been accept all the same
+    /// Sends the answer that the failure was noted. A client that is gone was heard all the same.
+    pub(in crate::runner) fn acknowledge(self, socket: &mut NextDatumSocket) {
+        socket.answer(self.client, NOTED);
     }
 }
 
@@ -199,6 +235,15 @@ mod tests {
         }
     }
 
+    fn accept(socket: &mut NextDatumSocket) -> NextDatumRequest {
+        loop {
+            if let Some(request) = socket.receive() {
+                return request;
+            }
+            thread::yield_now();
+        }
+    }
+
     #[test]
     fn a_client_is_answered_and_an_exited_client_is_noticed() {
         let folder = tempfile::tempdir().unwrap();
@@ -208,29 +253,52 @@ mod tests {
         assert!(next_datum_socket.receive().is_none(), "nobody asked yet");
         let failed = NextDatumMessage::Failed("one\ntwo".to_owned());
         thread::scope(|scope| {
-            let mut accept = || loop {
-                if let Some(request) = next_datum_socket.receive() {
-                    break request;
-                }
-                thread::yield_now();
-            };
             let telling = scope.spawn(|| send(&deep, &failed));
-            let execution_of = accept();
+            let execution_of = accept(&mut next_datum_socket);
             assert_eq!(
                 execution_of.message,
                 NextDatumMessage::Failed("one two".to_owned())
             );
-            execution_of.acknowledge();
+            execution_of.acknowledge(&mut next_datum_socket);
             telling.join().unwrap().unwrap();
             let waiting = scope.spawn(|| send(&deep, &NextDatumMessage::Next));
-            let request = accept();
+            let request = accept(&mut next_datum_socket);
             assert_eq!(request.message, NextDatumMessage::Next);
-            assert!(request.deliver());
+            assert!(request.deliver(&mut next_datum_socket));
             waiting.join().unwrap().unwrap();
         });
         let mut gone = UnixStream::connect(short(&open(&deep).unwrap())).unwrap();
         gone.write_all(b"next\n").unwrap();
         drop(gone);
-        assert!(!next_datum_socket.receive().unwrap().deliver());
+        let request = next_datum_socket.receive().unwrap();
+        assert!(!request.deliver(&mut next_datum_socket));
+    }
+
+    #[test]
+    fn a_client_that_stays_asks_for_datum_after_datum_on_one_connection() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut socket = NextDatumSocket::listen(folder.path()).unwrap();
+        let opened = open(folder.path()).unwrap();
+        let mut client = UnixStream::connect(short(&opened)).unwrap();
+        let mut answer = [0; 6];
+        client.write_all(b"stay\nnext\n").unwrap();
+        for _ in 0..3 {
+            let request = socket.receive().unwrap();
+            assert_eq!(request.message, NextDatumMessage::Next);
+            assert!(socket.receive().is_none(), "one line at a time");
+            assert!(request.deliver(&mut socket));
+            client.read_exact(&mut answer).unwrap();
+            assert_eq!(answer[..], *DATUM);
+            client.write_all(b"failed no\nnext\n").unwrap();
+            let request = socket.receive().unwrap();
+            assert_eq!(request.message, NextDatumMessage::Failed("no".to_owned()));
+            request.acknowledge(&mut socket);
+            client.read_exact(&mut answer).unwrap();
+            assert_eq!(answer[..], *NOTED);
+        }
+        drop(client);
+        let request = socket.receive().unwrap();
+        assert!(!request.deliver(&mut socket), "the client has gone");
+        assert!(socket.receive().is_none() && socket.clients.is_empty());
     }
 }

@@ -1,0 +1,36 @@
+//! Sets that went back to the queue as they were, after some of their datums had begun here: not every queue counts that as a
+//! delivery, and nothing that has ended is to run again.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use drover_shared::id::JobId;
+
+/// Most sets remembered; beyond that all are forgotten, at the cost of a repetition.
+const MOST: usize = 4096;
+
+/// The sets, by job and index of the first datum.
+#[derive(Debug, Default)]
+pub(crate) struct BegunSets {
+    sets: Mutex<HashSet<(JobId, u64)>>,
+}
+
+impl BegunSets {
+    /// Remembers a set that goes back.
+    pub(crate) fn note(&self, job: JobId, first: u64) {
+        let mut sets = self.lock();
+        if sets.len() >= MOST {
+            sets.clear();
+        }
+        sets.insert((job, first));
+    }
+
+    /// True if the set went back from here.
+    pub(crate) fn has(&self, job: JobId, first: u64) -> bool {
+        self.lock().contains(&(job, first))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<(JobId, u64)>> {
+        self.sets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
