@@ -1,8 +1,7 @@
-//! Passing on: the datums of a set that have not begun go back to the queue, in messages of their own; they stay datums of the
-//! set.
+//! Passing on: waiting datums of a set go back to the queue in new messages, and stay datums of the set.
 //!
-//! That splits an automatic set whose datums turn out to be long, so idle workers can take the rest. And it is how a worker
-//! gives back a set that it has begun: the same message again would bring the finished datums, too.
+//! Passing on splits an automatic set whose datums turn out to be long, so idle workers can take the rest. A worker also
+//! passes on the rest of a set when the worker drains: the old message would bring the finished datums again.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,7 +26,7 @@ const PARTS: usize = 16;
 /// Time for the datums that wait to leave, before they are published.
 const GATHERING: Duration = Duration::from_millis(50);
 
-/// The part of a set that is passed on.
+/// The part of a set to be passed on.
 pub(super) struct PassedOn<'a> {
     job: &'a Arc<Job>,
     /// The message, without its datums.
@@ -36,18 +35,18 @@ pub(super) struct PassedOn<'a> {
     set: Option<Arc<SetCommits>>,
     /// True if long datums split the set.
     is_automatic: bool,
-    /// Cancelled once the datums that have not begun are to leave, or are recalled by the consumer.
+    /// Cancelled once waiting datums are to leave, or are recalled by the consumer.
     pub(super) recalled: CancellationToken,
     /// The same, for datums that are staged.
     pub(super) recalled_staged: CancellationToken,
     rest: Mutex<RestOfSet>,
 }
 
-/// Datums that left before they began, and are in no other message yet.
+/// Datums that left before their begin, and are in no new message yet.
 #[derive(Default)]
 struct RestOfSet {
     datums: Vec<Datum>,
-    /// Why the last one left.
+    /// The reason of the last departure.
     interruption: Option<Interruption>,
 }
 
@@ -71,7 +70,7 @@ impl<'a> PassedOn<'a> {
         }
     }
 
-    /// Takes a datum that left before it began. False if it cannot be passed on.
+    /// Takes a datum that left before its begin. False if the datum cannot be passed on.
     pub(super) fn take(&self, datum: &Datum, interruption: Interruption) -> bool {
         let leaves = matches!(
             interruption,
@@ -86,8 +85,8 @@ impl<'a> PassedOn<'a> {
         true
     }
 
-    /// Passes on what is left once all other datums have ended. The interruption is an error if none of the set has begun: the
-    /// message can go back as it is.
+    /// Passes on the rest once all other datums have ended. The interruption is an error if no datum of the set has begun: the
+    /// old message can go back.
     pub(super) async fn finish(
         &self,
         held: &HeldTask<'_>,
@@ -108,7 +107,7 @@ impl<'a> PassedOn<'a> {
         Ok(self.publish(held, context).await?)
     }
 
-    /// Splits an automatic set once one of its datums has run for long.
+    /// Splits an automatic set once a datum has run for long.
     pub(super) async fn watch(&self, held: &HeldTask<'_>, context: &WorkerContext) -> Infallible {
         let Some(set) = self.set.as_ref().filter(|_| self.is_automatic) else {
             return std::future::pending().await;
@@ -124,7 +123,7 @@ impl<'a> PassedOn<'a> {
         }
     }
 
-    /// Publishes what was taken and not published yet.
+    /// Publishes the datums taken and not published yet.
     async fn publish(
         &self,
         held: &HeldTask<'_>,
@@ -143,7 +142,7 @@ impl<'a> PassedOn<'a> {
                 ..self.task.clone()
             };
             let Ok(message) = encode_for(&Message::Task(task), self.job.key.as_ref()) else {
-                continue; // never: the message is no larger than the one that brought the datums
+                continue; // never: the message is no larger than the old message
             };
             context.broker.publish(&queue, message).await?;
             let indexes: IndexRanges = datums.iter().map(|datum| datum.index).collect();

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use drover_shared::datum::Datum;
+use drover_shared::datum::{Datum, Verdict};
+use drover_shared::ledger::Ledger;
+use drover_shared::store::StoreError;
 use drover_shared::trace_parent::TraceParent;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -44,5 +46,13 @@ impl ClaimedDatum {
     /// True if a worker may have run the datum before: there may be a verdict or an attempt mark.
     pub(crate) fn is_repeated(&self) -> bool {
         self.redeliveries > 0 || self.again
+    }
+
+    /// The verdict of the datum in the ledger, if there is one.
+    pub(crate) async fn committed(&self, ledger: &Ledger) -> Result<Option<Verdict>, StoreError> {
+        match &self.set {
+            Some(set) => set.committed(self.datum.index, ledger).await,
+            None => ledger.committed_alone(self.job.id, self.datum.index).await,
+        }
     }
 }

@@ -2,7 +2,6 @@
 
 use drover_shared::datum::{StageStats, Verdict, VerdictState};
 use drover_shared::ledger::{Commit, SetVerdict};
-use drover_shared::store::StoreError;
 use drover_shared::units::total_bytes;
 use jiff::Timestamp;
 
@@ -52,18 +51,6 @@ pub(super) async fn commit(
         delete_staged(staged(claimed, outputs), context).await;
     }
     Ok(committed)
-}
-
-/// The verdict of the datum in the ledger, if it has one.
-pub(super) async fn committed(
-    claimed: &ClaimedDatum,
-    context: &WorkerContext,
-) -> Result<Option<Verdict>, StoreError> {
-    let (job, index) = (claimed.job.id, claimed.datum.index);
-    match &claimed.set {
-        Some(set) => set.committed(index, &context.ledger).await,
-        None => context.ledger.committed_alone(job, index).await,
-    }
 }
 
 fn verdict(uploaded: UploadedDatum, claimed: &ClaimedDatum, context: &WorkerContext) -> Verdict {

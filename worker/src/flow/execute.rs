@@ -13,7 +13,6 @@ use tracing::{Instrument, Span};
 
 use super::claimed::ClaimedDatum;
 use super::collect::{CollectedOutput, collect};
-use super::commit::committed;
 use super::evidence::{AttemptMark, noting_waste};
 use super::live_log::GrowingLog;
 use super::memory::{
@@ -102,7 +101,7 @@ pub(super) async fn execute(
     // The broker gives the datum to another worker, or to the current one once more.
     let lease = lease.ok_or(Interruption::ClaimLost)?;
     let lease = lease.ok_or(Interruption::Recalled)?;
-    if claimed.is_repeated() && committed(&claimed, context).await?.is_some() {
+    if claimed.is_repeated() && claimed.committed(&context.ledger).await?.is_some() {
         return Ok(None);
     }
     let _running = context.pace.begin();

@@ -7,7 +7,7 @@ use tokio::sync::SemaphorePermit;
 use tracing::{Instrument, info_span};
 
 use super::claimed::ClaimedDatum;
-use super::commit::{CommittedDatum, commit, committed};
+use super::commit::{CommittedDatum, commit};
 use super::evidence::{Suspicion, look_back};
 use super::execute::{ExecutedDatum, execute};
 use super::stage::stage;
@@ -95,7 +95,7 @@ async fn process(
     let ended = match context.unless_cut_short(uploading).await {
         Ok(Ok(uploaded)) => {
             if claimed.set.is_some() {
-                // The datum has ended, whatever happens while it waits.
+                // The datum has ended: a death of the worker during the wait is no evidence.
                 mark.remove(claimed, context).await;
                 *permit = None;
             }
@@ -121,7 +121,7 @@ async fn revisit(
     if !claimed.is_repeated() {
         return Ok(None);
     }
-    if let Some(verdict) = committed(claimed, context).await? {
+    if let Some(verdict) = claimed.committed(&context.ledger).await? {
         return Ok(Some(CommittedDatum {
             verdict,
             first: false,

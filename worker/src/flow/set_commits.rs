@@ -1,7 +1,7 @@
-//! The commits of a set: the verdicts of its datums wait for each other and go into the ledger together.
+//! The commits of a set: the verdicts of a set wait for each other and go into the ledger together.
 //!
 //! A commit is due when no datum of the set is unfinished, half a second after the first verdict waits, or at once with a
-//! failure. So a worker that is killed loses little, and a failure that stops the job is seen at once.
+//! failure. So a killed worker loses little, and the leader sees a failure without delay.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 /// Longest wait of a verdict for others.
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
 
-/// A datum that runs for longer is long: the rest of its set need not wait for it.
+/// A datum with a longer run is long: the rest of the set need not wait.
 const LONG: Duration = Duration::from_secs(1);
 
 /// Interval between two looks for long datums.
@@ -42,7 +42,7 @@ pub(crate) struct SetCommits {
 #[derive(Debug)]
 struct SetState {
     waiting: Vec<WaitingVerdict>,
-    /// Datums that have neither ended nor left.
+    /// Datums of the worker without an end.
     unfinished: usize,
     /// True once a datum has got a slot.
     has_begun: bool,
@@ -50,7 +50,7 @@ struct SetState {
     running: BTreeMap<u64, Instant>,
     /// When the first of the verdicts began to wait.
     since: Instant,
-    /// True if a verdict is not to wait.
+    /// True if a verdict must not wait.
     is_urgent: bool,
 }
 
@@ -67,7 +67,7 @@ pub(super) struct SetRun<'a> {
     index: u64,
 }
 
-/// A datum of the set that is not finished, until this guard is dropped.
+/// An unfinished datum of the set, until this guard is dropped.
 #[derive(Debug)]
 pub(crate) struct SetMember<'a>(&'a SetCommits);
 
@@ -96,7 +96,7 @@ impl SetCommits {
         self.first
     }
 
-    /// One of the datums that [`SetCommits::new`] counts.
+    /// A datum counted by [`SetCommits::new`].
     pub(crate) fn member(&self) -> SetMember<'_> {
         SetMember(self)
     }
@@ -127,7 +127,7 @@ impl SetCommits {
         }
     }
 
-    /// The verdict of a datum in the ledger, if it has one.
+    /// The verdict of a datum in the ledger.
     pub(super) async fn committed(
         &self,
         index: u64,
@@ -142,7 +142,7 @@ impl SetCommits {
         }
     }
 
-    /// Commits a verdict together with others of the set. The first verdict of the datum counts. Dropping the future does not
+    /// Commits a verdict together with further verdicts of the set. The first verdict of the datum counts. Dropping the future does not
     /// delay other commits.
     pub(super) async fn commit(
         &self,
@@ -217,7 +217,7 @@ impl SetCommits {
         }
     }
 
-    /// The trouble of a commit, once more for another datum.
+    /// The trouble of a commit, repeated for each datum.
     fn repeated(&self, error: &StoreError) -> StoreError {
         StoreError::Unavailable {
             key: layout::set_commit(self.job, self.first, 0),
@@ -231,7 +231,7 @@ impl SetCommits {
 }
 
 impl SetState {
-    /// True if all unfinished datums wait, or one is not to wait.
+    /// True if all unfinished datums wait, or a verdict must not wait.
     fn is_due(&self) -> bool {
         self.is_urgent || self.waiting.len() >= self.unfinished
     }

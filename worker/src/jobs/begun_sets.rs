@@ -1,12 +1,12 @@
-//! Sets that went back to the queue as they were, after some of their datums had begun here: not every queue counts that as a
-//! delivery, and nothing that has ended is to run again.
+//! Sets given back to the queue after some of the datums had begun. Not every queue counts a hand-back as a delivery, and a
+//! finished datum must not run again.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use drover_shared::id::JobId;
 
-/// Most sets remembered; beyond that all are forgotten, at the cost of a repetition.
+/// Most sets remembered; beyond this number all are forgotten, at the cost of a repetition.
 const MOST: usize = 4096;
 
 /// The sets, by job and index of the first datum.
@@ -16,7 +16,7 @@ pub(crate) struct BegunSets {
 }
 
 impl BegunSets {
-    /// Remembers a set that goes back.
+    /// Remembers a set given back.
     pub(crate) fn note(&self, job: JobId, first: u64) {
         let mut sets = self.lock();
         if sets.len() >= MOST {
@@ -25,7 +25,7 @@ impl BegunSets {
         sets.insert((job, first));
     }
 
-    /// True if the set went back from here.
+    /// True if the current worker gave the set back.
     pub(crate) fn has(&self, job: JobId, first: u64) -> bool {
         self.lock().contains(&(job, first))
     }

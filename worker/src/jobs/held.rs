@@ -66,7 +66,7 @@ impl HeldTask<'_> {
 }
 
 impl HeldTask<'_> {
-    /// Notes that these datums are no longer held: they are in another message.
+    /// Notes datums as no longer held: a new message has the datums.
     pub(crate) fn release(&self, datums: &IndexRanges) {
         let mut tasks = self.held.lock();
         let of_job = tasks.jobs.get_mut(&self.job);

@@ -344,7 +344,7 @@ async fn run_schedule(seed: u64) -> u64 {
     let mut leaders = Vec::new();
     for _ in 0..random.u64(1..4) {
         let (world, seed) = (world.clone(), random.u64(..));
-        leaders.push(spawn_local(async move { world.lead(seed).await }));
+        leaders.push(spawn_local(async move { Box::pin(world.lead(seed)).await }));
         let millis = if random.bool() { 1_500 } else { 110_000 };
         sleep(Duration::from_millis(random.u64(0..millis))).await;
     }

@@ -13,15 +13,15 @@ use super::plan::PlanStep;
 /// Files of a job from which on a listing costs less than a look at each.
 const WORTH_A_LISTING: u64 = 16;
 
-/// Sizes of the staged files of the jobs that a plan reads many files of.
+/// Sizes of the staged files of jobs with many files in a plan.
 #[derive(Debug, Default)]
 pub(super) struct StagedSizes {
-    /// By a hash of the key, so that the size of the keys does not matter.
+    /// By a hash of the key, to keep the table small.
     sizes: HashMap<u64, u64>,
 }
 
 impl StagedSizes {
-    /// Lists the staged files of the jobs that the `steps` of a plan read many files of. Blocking.
+    /// Lists the staged files of jobs with many files in the `steps` of a plan. Blocking.
     pub(super) fn list(
         store: &Store,
         steps: impl Iterator<Item = io::Result<PlanStep>>,
@@ -52,7 +52,7 @@ impl StagedSizes {
         Ok(Self { sizes })
     }
 
-    /// True if the listing shows the file with its size at commit. A file that is not listed needs a look of its own.
+    /// True if the listing shows the file with the size at commit. An unlisted file needs a single look.
     pub(super) fn show(&self, file: &StagedFile) -> bool {
         let name = format!("{}.{}", file.staged, file.n);
         self.sizes.get(&hash(file.job, &name)) == Some(&file.size)
@@ -63,6 +63,7 @@ fn hash(job: JobId, name: &str) -> u64 {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&job.to_bytes());
     hasher.update(name.as_bytes());
-    let [a, b, c, d, e, f, g, h, ..] = *hasher.finalize().as_bytes();
-    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    let mut first = [0; 8];
+    hasher.finalize_xof().fill(&mut first);
+    u64::from_le_bytes(first)
 }

@@ -1,8 +1,8 @@
 //! The commits of a set: a log of elements with the verdicts of datums of the set.
 //!
-//! The verdict of a datum is the one in the first element that has the datum. An element is created only if its number is
-//! free, and holds no datum of an earlier element: whoever creates an element has read all earlier ones. So one put decides the
-//! verdicts of a whole set, a set may be committed in parts, and each datum has one verdict.
+//! The verdict of a datum lies in the first element with the datum. An element is created only if the number of the element is
+//! free, and holds no datum of an earlier element: every process reads all earlier elements first. So a single put decides the
+//! verdicts of a whole set, a set may be committed in parts, and each datum has a single verdict.
 
 use std::collections::BTreeMap;
 
@@ -21,12 +21,12 @@ pub struct SetLog {
     job: JobId,
     /// Index of the first datum of the set.
     first: u64,
-    /// Number of the element after the last one known.
+    /// Number of the element after the last known element.
     next: u32,
     verdicts: BTreeMap<u64, Verdict>,
 }
 
-/// A verdict that counts, after a commit.
+/// The verdict of a datum after a commit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SetVerdict {
     /// The verdict.
@@ -46,9 +46,32 @@ impl SetLog {
         }
     }
 
-    /// The verdict of a datum, if the known part of the log has one.
+    /// The verdict of a datum in the known part of the log.
     pub fn verdict(&self, index: u64) -> Option<&Verdict> {
         self.verdicts.get(&index)
+    }
+
+    /// The verdicts on datums without a verdict in the known part of the log.
+    fn without_verdict(&self, verdicts: &[Verdict]) -> Vec<Verdict> {
+        let open = verdicts.iter();
+        open.filter(|verdict| self.verdict(verdict.index).is_none())
+            .cloned()
+            .collect()
+    }
+
+    /// The verdict for the datum of `mine`. An equal verdict in the log is our own: the answer to an earlier try was lost.
+    fn outcome(&self, mine: &Verdict) -> SetVerdict {
+        let verdict = self.verdict(mine.index).unwrap_or(mine).clone();
+        SetVerdict {
+            first: verdict == *mine,
+            verdict,
+        }
+    }
+
+    /// Takes the verdicts of a seal, which count before the log.
+    fn replace(&mut self, sealed: Vec<Verdict>) {
+        let by_index = sealed.into_iter().map(|verdict| (verdict.index, verdict));
+        self.verdicts.extend(by_index);
     }
 
     fn take(&mut self, element: Vec<Verdict>) {
@@ -88,7 +111,7 @@ impl Ledger {
             .await
     }
 
-    /// Reads the elements of the log that are not known yet.
+    /// Reads the unknown elements of the log.
     pub async fn read_on(&self, log: &mut SetLog) -> Result<(), StoreError> {
         while let Some(element) = self.set_element(log.job, log.first, log.next).await? {
             log.take(element);
@@ -96,70 +119,64 @@ impl Ledger {
         Ok(())
     }
 
-    /// Commits verdicts of datums of a set by one conditional put, or more if other processes commit at the same time. The
+    /// Commits verdicts of datums of a set by a conditional put, or more if several processes commit at the same time. The
     /// first verdict of each datum counts, and is returned in the order of `verdicts`.
     pub async fn commit_set(
         &self,
         log: &mut SetLog,
         verdicts: Vec<Verdict>,
     ) -> Result<Vec<SetVerdict>, StoreError> {
-        let mine = loop {
-            let is_open = |verdict: &&Verdict| log.verdict(verdict.index).is_none();
-            let open: Vec<Verdict> = verdicts.iter().filter(is_open).cloned().collect();
+        loop {
+            let open = log.without_verdict(&verdicts);
             if open.is_empty() {
-                break None;
+                break;
             }
-            let key = layout::set_commit(log.job, log.first, log.next);
-            match self.store.create(&key, to_json_lines(&key, &open)?).await {
-                Ok(()) => {
-                    log.take(open.clone());
-                    break Some((key, open));
-                }
-                Err(StoreError::Exists { .. }) => {
-                    match self.set_element(log.job, log.first, log.next).await? {
-                        Some(element) => log.take(element),
-                        // Sealed and removed between our two looks: the seal has all verdicts.
-                        None => {
-                            let sealed = self.sealed_among(log.job, &open).await?;
-                            if sealed.len() < open.len() {
-                                return Err(StoreError::Missing { key });
-                            }
-                            sealed.into_iter().for_each(|verdict| {
-                                log.verdicts.insert(verdict.index, verdict);
-                            });
-                        }
-                    }
-                }
-                Err(error) => return Err(error),
-            }
-        };
-        if let Some((key, open)) = mine {
-            let now = Timestamp::now();
-            let is_slow = |verdict: &Verdict| now.duration_since(verdict.started) >= QUICK;
-            if open.iter().any(is_slow) {
-                let sealed = self.sealed_among(log.job, &open).await?;
-                if !sealed.is_empty() {
-                    self.store.delete(&key).await?;
-                }
-                for verdict in sealed {
-                    log.verdicts.insert(verdict.index, verdict);
-                }
+            if self.append_to_set(log, &open).await? {
+                self.yield_to_seal(log, &open).await?;
+                break;
             }
         }
-        Ok(verdicts
-            .into_iter()
-            .map(|mine| match log.verdict(mine.index) {
-                Some(counts) => SetVerdict {
-                    // Finding one's own is winning: the answer to an earlier try was lost.
-                    first: *counts == mine,
-                    verdict: counts.clone(),
-                },
-                None => SetVerdict {
-                    verdict: mine,
-                    first: true,
-                },
-            })
-            .collect())
+        Ok(verdicts.iter().map(|mine| log.outcome(mine)).collect())
+    }
+
+    /// Creates the element after the last known element. False if a different process was first: the verdicts of that process count.
+    async fn append_to_set(&self, log: &mut SetLog, open: &[Verdict]) -> Result<bool, StoreError> {
+        let key = layout::set_commit(log.job, log.first, log.next);
+        match self.store.create(&key, to_json_lines(&key, open)?).await {
+            Ok(()) => {
+                log.take(open.to_vec());
+                return Ok(true);
+            }
+            Err(StoreError::Exists { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        if let Some(element) = self.set_element(log.job, log.first, log.next).await? {
+            log.take(element);
+            return Ok(false);
+        }
+        // Sealed and removed between our two looks: the seal has all verdicts.
+        let sealed = self.sealed_among(log.job, open).await?;
+        if sealed.len() < open.len() {
+            return Err(StoreError::Missing { key });
+        }
+        log.replace(sealed);
+        Ok(false)
+    }
+
+    /// Takes back the last element, with the verdicts of `own`, if the segment was sealed while their datums ran.
+    async fn yield_to_seal(&self, log: &mut SetLog, own: &[Verdict]) -> Result<(), StoreError> {
+        let now = Timestamp::now();
+        let is_slow = |verdict: &Verdict| now.duration_since(verdict.started) >= QUICK;
+        if !own.iter().any(is_slow) {
+            return Ok(());
+        }
+        let sealed = self.sealed_among(log.job, own).await?;
+        if !sealed.is_empty() {
+            let element = layout::set_commit(log.job, log.first, log.next - 1);
+            self.store.delete(&element).await?;
+            log.replace(sealed);
+        }
+        Ok(())
     }
 
     /// The sealed verdicts of the datums of `open`, which belong to one segment.
@@ -172,7 +189,7 @@ impl Ledger {
         Ok(sealed)
     }
 
-    /// An element of the log of a set; none if there is no such element.
+    /// An element of the log of a set; none beyond the end.
     pub(in crate::ledger) async fn set_element(
         &self,
         job: JobId,

@@ -1,7 +1,7 @@
 //! How a segment is cut into sets: recorded once, before the first message with its datums.
 //!
-//! Every leader may have its own opinion on the best size, but two sets that overlap could commit two verdicts for a datum.
-//! So the first record counts for all leaders.
+//! Leaders may disagree on the best size, but overlapping sets could commit two verdicts for a datum. So the first record
+//! counts for all leaders.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ impl SegmentSets {
         Self::default()
     }
 
-    /// Sets that begin at these indexes, ascending; each extends to the next one, the last one to the end of the segment.
+    /// Sets from the indexes, ascending, each to the next set, and to the end of the segment.
     pub fn beginning_at(sets: Vec<u64>) -> Self {
         Self { sets }
     }
@@ -43,7 +43,7 @@ impl SegmentSets {
 }
 
 impl Ledger {
-    /// Records the sets of a segment unless there is a record; returns the sets that count.
+    /// Records the sets of a segment unless a record exists; returns the recorded sets.
     pub async fn agree_on_sets(
         &self,
         job: JobId,

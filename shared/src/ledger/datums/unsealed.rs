@@ -1,4 +1,4 @@
-//! Commit records of a segment that is not sealed: single verdicts, and elements of the logs of sets.
+//! Commit records of an unsealed segment: single verdicts, and elements of the logs of sets.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -13,7 +13,7 @@ use crate::store::{StoreError, StoreKey, layout};
 /// Records read at once.
 const READS_AT_ONCE: usize = 16;
 
-/// A commit record, as its name tells. The order is the one in which records count.
+/// The name of a commit record. Earlier records count before later records.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(in crate::ledger) enum CommitRecord {
     /// The verdict of the datum with the index.
@@ -34,7 +34,7 @@ impl CommitRecord {
         })
     }
 
-    /// Index of the first datum that the record may be about. A set lies within a segment.
+    /// Smallest possible index of a datum in the record. A set lies within a segment.
     fn begin(self) -> u64 {
         match self {
             Self::Single(index) => index,
@@ -60,7 +60,7 @@ impl CommitRecord {
 }
 
 impl Ledger {
-    /// The commit records of a segment, in the order in which they count.
+    /// The commit records of a segment, in the order of precedence.
     pub(in crate::ledger) async fn commit_records(
         &self,
         job: JobId,
@@ -84,7 +84,7 @@ impl Ledger {
         Ok(records)
     }
 
-    /// The verdicts of a segment that is not sealed, by index.
+    /// The verdicts of an unsealed segment, by index.
     pub(in crate::ledger) async fn unsealed_verdicts(
         &self,
         job: JobId,

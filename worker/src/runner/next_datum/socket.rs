@@ -4,8 +4,8 @@
 //! answered with `datum` when the next datum is ready; `failed MESSAGE`, about the current datum, is answered with
 //! `noted` at once. A failure report does not request a datum, so a loop around `next-datum` misses none.
 //!
-//! The connection is closed after the answer, unless the client sent the line `stay` before: then the client may send one
-//! line after the other.
+//! The connection is closed after the answer, unless the client sent the line `stay` before. Then the client may send further
+//! lines, each after the answer to the line before.
 
 use std::collections::VecDeque;
 use std::fs::{self, Permissions};
@@ -39,7 +39,7 @@ pub(in crate::runner) struct NextDatumSocket {
 /// A client that is sending its line.
 struct Client {
     connection: UnixStream,
-    /// Bytes that were read and not taken yet.
+    /// Bytes read and not taken yet.
     line: Vec<u8>,
     closed: bool,
     /// True if the connection outlives an answer.
@@ -50,7 +50,7 @@ struct Client {
 enum ClientLine {
     Message(NextDatumMessage),
     Stay,
-    /// Anything else, and the end of the connection.
+    /// Any other line, and the end of the connection.
     Noise,
 }
 
@@ -146,7 +146,7 @@ impl Client {
         }
     }
 
-    /// Takes the first line of what was read.
+    /// Takes the first line from the read bytes.
     fn take_line(&mut self) -> ClientLine {
         let end = self.line.iter().position(|&byte| byte == b'\n');
         let length = end.map_or(self.line.len(), |end| end + 1);
@@ -169,7 +169,7 @@ impl NextDatumRequest {
         socket.answer(self.client, DATUM)
     }
 
-    /// Sends the answer that the failure was noted. A client that is gone was heard all the same.
+    /// Confirms a failure. A missing client has been heard all the same.
     pub(in crate::runner) fn acknowledge(self, socket: &mut NextDatumSocket) {
         socket.answer(self.client, NOTED);
     }

@@ -22,7 +22,7 @@ const AT_ONCE: usize = 256;
 /// Datums published before the pace of the job matters: the first two segments.
 const FIRST_DATUMS: u64 = 72;
 
-/// Longest wait for the first datum to end. Datums that take longer are best on their own.
+/// Longest wait for the end of the first datum. Longer datums are best committed singly.
 const PACE_WAIT: Duration = Duration::from_millis(500);
 
 /// Publishes messages for the workers.

@@ -11,7 +11,7 @@ use drover_shared::units::total_bytes;
 /// Upper limit of datums per set for every rule, so a message stays small.
 const LARGEST_SET: usize = 4096;
 
-/// Datums that are published and committed together.
+/// Datums published and committed together.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct DatumSet {
     pub(crate) unit: CommitUnit,
@@ -19,7 +19,7 @@ pub(crate) struct DatumSet {
     pub(crate) datums: Vec<Datum>,
 }
 
-/// What the size of a set depends on.
+/// The sizes of sets.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CutRule {
     pub(crate) rule: SetRule,
@@ -61,7 +61,7 @@ pub(crate) fn cut(datums: &[Datum], rule: CutRule) -> SegmentSets {
     }
 }
 
-/// Puts `datums`, ascending, into the sets that were agreed upon.
+/// Puts `datums`, ascending, into the agreed sets.
 pub(crate) fn grouped(datums: Vec<Datum>, sets: &SegmentSets) -> Vec<DatumSet> {
     let mut groups: Vec<DatumSet> = Vec::new();
     for datum in datums {

@@ -56,8 +56,8 @@ pub(crate) struct PendingSegment {
 pub(crate) type MessageInFlight = BoxFuture<'static, Result<IndexRanges, QueueError>>;
 
 impl TaskMessages {
-    /// The sets of a segment's datums that are neither skipped nor left out. The first leader that asks decides on the cut of
-    /// the segment; `automatic` is the size of sets without a rule.
+    /// The sets of a segment's datums, without skipped datums and `left_out`. The first leader decides on the cut of the segment;
+    /// `automatic` is the size of sets without a rule.
     pub(crate) async fn sets(
         &self,
         pending: &PendingSegment,

@@ -1,7 +1,7 @@
 //! Two leaders with different opinions on the cut of a segment, and two workers that commit sets whole or in parts.
 //!
-//! Leaders publish at any time, and nothing tells a worker of another one: a freeze of any length is covered. A worker that
-//! crashes or drains gives its message back whole.
+//! Leaders publish at any time, and workers know nothing of each other: a freeze of any length is covered. A crash or a drain
+//! gives the message back whole.
 
 use super::explore::{Machine, explore};
 
@@ -29,7 +29,7 @@ struct Task {
     set: u8,
     /// Datums without a verdict known to the worker.
     open: u8,
-    /// Those of them that have ended.
+    /// Finished datums among the open datums.
     ended: u8,
     /// Elements known to the worker.
     known: usize,
@@ -139,7 +139,7 @@ impl Protocol {
         }
     }
 
-    /// A try to create the element after the last one known.
+    /// A try to create the element after the last known element.
     fn commit(self, state: &State, me: usize) -> State {
         let mut changed = *state;
         let task = &mut changed.workers[me];

@@ -59,6 +59,9 @@ mod tests {
     use super::*;
     use crate::testing::samples::verdict;
 
+    /// Name, durations in seconds, outstanding datums, workers, and the size of a set.
+    type Row = (&'static str, &'static [f64], u64, u32, Option<u32>);
+
     fn taking(seconds: f64) -> Verdict {
         let stats = StageStats {
             process_time_s: seconds,
@@ -72,7 +75,9 @@ mod tests {
 
     fn size(durations: &[f64], outstanding: u64, workers: u32) -> Option<u32> {
         let mut pace = JobPace::default();
-        durations.iter().for_each(|took| pace.note(&taking(*took)));
+        for took in durations {
+            pace.note(&taking(*took));
+        }
         let workers = NonZeroU32::new(workers).unwrap();
         pace.set_size(outstanding, workers).map(NonZeroU32::get)
     }
@@ -80,7 +85,7 @@ mod tests {
     #[test]
     fn a_set_takes_a_moment_and_no_worker_gets_more_than_its_share() {
         #[rustfmt::skip]
-        let rows: [(&str, &[f64], u64, u32, Option<u32>); 9] = [
+        let rows: [Row; 9] = [
             ("nothing is known yet",                &[],                1 << 20, 2,   None),
             ("a no-op of a process that stays",     &[0.0],             1 << 20, 2,   Some(256)),
             ("a command that does nothing",         &[0.0012],          1 << 20, 2,   Some(208)),
