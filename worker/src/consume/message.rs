@@ -240,6 +240,7 @@ async fn run_datums(
     let message = MessageContext {
         delivery,
         claim_lost: &claim_lost,
+        handle,
         passed_on: &passed_on,
         job: &job,
         total: task.total,
@@ -296,6 +297,7 @@ async fn watch_claim(delivery: &Delivery, lost: &CancellationToken) -> Infallibl
 struct MessageContext<'a> {
     delivery: &'a Delivery,
     claim_lost: &'a CancellationToken,
+    handle: &'a ConsumerHandle,
     passed_on: &'a PassedOn<'a>,
     job: &'a Arc<Job>,
     total: Option<u64>,

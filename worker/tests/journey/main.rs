@@ -15,8 +15,8 @@ mod prefetch;
 mod retries;
 mod returns;
 mod scratch;
-mod sharing;
 mod sets;
+mod sharing;
 mod staging;
 mod trust;
 
