@@ -65,6 +65,48 @@ impl FromStr for PipelineName {
     }
 }
 
+/// The name of a limit of a store: as the name of a pipeline.
+#[derive(
+    Clone,
+    Debug,
+    Eq,
+    Hash,
+    JsonSchema,
+    Ord,
+    PartialEq,
+    PartialOrd,
+    DeserializeFromStr,
+    SerializeDisplay,
+)]
+pub struct LimitName(#[schemars(regex(pattern = "^[a-zA-Z0-9][a-zA-Z0-9_-]{0,62}$"))] String);
+
+impl LimitName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for LimitName {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let pipeline = text.parse::<PipelineName>();
+        pipeline
+            .map(|_| Self(text.to_owned()))
+            .map_err(|error| InvalidId {
+                kind: "name of a limit",
+                ..error
+            })
+    }
+}
+
+impl fmt::Display for LimitName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
 /// The identity of a job: a ULID in lower case, so ids sort by the time of creation.
 #[derive(
     Clone,

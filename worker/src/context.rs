@@ -13,12 +13,12 @@ use drover_shared::wire::{Event, Report};
 use tokio::sync::OnceCell;
 
 use crate::config::Settings;
-use crate::consume::Roster;
 use crate::flow_error::{FlowError, Interruption};
 use crate::jobs::{BegunSets, HeldTasks, InFlightDatums, Job, Jobs, LateSegments, Terms};
 use crate::pace::DatumPace;
 use crate::reporter::Reporter;
 use crate::retry_budget::RetryBudget;
+use crate::roster::Roster;
 use crate::slots::Scratch;
 use crate::slots::Slots;
 

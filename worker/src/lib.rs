@@ -18,6 +18,7 @@ mod metrics;
 mod pace;
 mod reporter;
 mod retry_budget;
+mod roster;
 mod slots;
 
 pub mod process;

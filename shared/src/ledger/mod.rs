@@ -12,6 +12,7 @@ mod done;
 mod handle;
 mod identity;
 mod jobs;
+mod limits;
 mod notices;
 mod notifications;
 mod pipelines;
@@ -30,6 +31,7 @@ pub use done::{DoneIndex, DoneRef};
 pub use handle::Ledger;
 pub use identity::StoreIdentity;
 pub use jobs::{ReferenceError, Scope, Submission};
+pub use limits::{Allotment, SharedLimit};
 pub use notifications::{Delivery, JobDeliveries, Standstill};
 pub use pipelines::{
     DeadLetter, Epoch, IdleQueues, IdleReason, LeaderTerm, PipelineChange, PipelineLock,

@@ -36,6 +36,9 @@ pub(super) mod advice {
     /// For the deliveries of a job's events.
     pub(in crate::ledger) const DELIVERIES: &str =
         "remove the file; then no further events of the job are sent";
+    /// For a limit of the store.
+    pub(in crate::ledger) const LIMIT: &str =
+        "remove the file and define the limit again with `drover limit`, while no job uses it";
     /// For an entry of the audit log.
     pub(in crate::ledger) const AUDIT: &str =
         "remove the file; the audit log is for people to read only";
@@ -47,6 +50,16 @@ pub(super) mod advice {
     /// For the verdict of a datum.
     pub(in crate::ledger) const VERDICT: &str =
         "remove the file; the datum runs again with the next run";
+}
+
+/// The JSON record in `bytes`, as read at `key`.
+pub(super) fn parse<T: DeserializeOwned>(
+    key: &StoreKey,
+    bytes: &[u8],
+    advice: &'static str,
+) -> Result<T, StoreError> {
+    let record = verified(key, bytes).map_err(|problem| damaged(key, advice, problem))?;
+    serde_json::from_slice(&record).map_err(|error| damaged(key, advice, error))
 }
 
 impl Ledger {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Input, Notification, Retention, Sharing, Transform};
+use super::{Input, Limit, Notification, Retention, Sharing, Transform};
 use crate::id::PipelineName;
 
 /// A resolved pipeline. Fields used only on Kubernetes stay in the typed spec.
@@ -32,6 +32,8 @@ pub struct Pipeline {
     pub max_failures: Option<FailureLimit>,
     /// True to go on although the first datums of a job all fail for one cause.
     pub keep_going: bool,
+    /// Limits of the datums under way, over all workers together; none by default.
+    pub limits: Vec<Limit>,
     /// The place of the pipeline among those that share workers.
     pub sharing: Sharing,
     /// The most datums of a job; default 10 million.

@@ -177,7 +177,7 @@ pub(in crate::pipeline) const UNSUPPORTED_FIELDS: &[UnsupportedField] = &[
 ];
 
 /// The objects of the schema and their places in a spec, the most usual first.
-pub(in crate::pipeline) const OBJECTS: [(&str, &str); 18] = [
+pub(in crate::pipeline) const OBJECTS: [(&str, &str); 19] = [
     ("Pipeline", "the top level"),
     ("Identity", "`pipeline`"),
     ("Metadata", "`metadata`"),
@@ -188,6 +188,7 @@ pub(in crate::pipeline) const OBJECTS: [(&str, &str); 18] = [
     ("Cron", "`input.cron`"),
     ("Parallelism", "`parallelism_spec`"),
     ("DatumSet", "`datum_set_spec`"),
+    ("Limit", "`limits`"),
     ("Retention", "`retention`"),
     ("Egress", "`egress`"),
     ("ObjectStorage", "`egress.object_storage`"),

@@ -7,6 +7,7 @@
 
 mod definition;
 mod input;
+mod limits;
 mod notify;
 mod retention;
 mod schedule;
@@ -34,6 +35,7 @@ pub use definition::{
 };
 pub use findings::{Finding, Findings, Severity, count_findings, limit_notes};
 pub use input::{CronInput, Input, PfsInput};
+pub use limits::{InvalidRate, Limit, Period, RateLimit};
 pub use notify::{Notification, NotifyEvent, Receiver};
 pub use parse::{Parsed, from_value, parse};
 pub use retention::{Retention, RetentionLimits};

@@ -14,16 +14,16 @@ const CLASS: f64 = 100.0;
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
-    /// Behind all others: about one datum in a hundred while others have work.
+    /// The last class: about a hundredth of the time while other pipelines have work.
     Low,
-    /// Neither low nor high (the default).
+    /// The default class.
     #[default]
     Normal,
-    /// Before all others.
+    /// The first class.
     High,
 }
 
-/// The place of a pipeline among those that share workers.
+/// The place of a pipeline among pipelines with the same workers.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 pub struct Sharing {
     /// The class.

@@ -24,6 +24,7 @@
 //! <store>/.drover/pipelines/<name>/covered           input fingerprint of the newest job of the registered pipeline
 //! <store>/.drover/retention.json                     default retention of the pipelines
 //! <store>/.drover/jobs-noted                         every job is noted among those of its pipeline
+//! <store>/.drover/limits/<name>.json                 a limit that pipelines share, and their parts of it
 //! <store>/.drover/expired/<job>.<pipeline>           removed jobs whose outputs are still in use
 //! <store>/.drover/idle-queues/<pipeline>.json         queues that a service may delete at the broker
 //! <store>/.drover/notices/<hash>                     a warning that was printed
@@ -58,7 +59,7 @@
 use std::fmt::Display;
 
 use super::StoreKey;
-use crate::id::{IdempotencyKey, JobId, PipelineName, WorkerId};
+use crate::id::{IdempotencyKey, JobId, LimitName, PipelineName, WorkerId};
 
 /// Drover's own folder in the store.
 pub const DROVER_FOLDER: &str = ".drover";
@@ -189,6 +190,16 @@ pub fn sweep(name: &PipelineName, job: JobId) -> StoreKey {
 /// The default retention of the pipelines.
 pub fn retention() -> StoreKey {
     drover_folder().with("retention.json")
+}
+
+/// The limits that pipelines share.
+pub fn shared_limits() -> StoreKey {
+    drover_folder().with("limits")
+}
+
+/// A limit that pipelines share.
+pub fn shared_limit(name: &LimitName) -> StoreKey {
+    shared_limits().with(&format!("{name}.json"))
 }
 
 /// Removed jobs with outputs in use, of all pipelines.

@@ -4,13 +4,12 @@ mod control;
 mod message;
 mod pass_on;
 mod prefetch;
-mod roster;
+mod roster_keeper;
 mod selection;
 mod subscription;
 mod trust;
 mod worker;
 
 pub(crate) use prefetch::FURTHER;
-pub(crate) use roster::Roster;
 pub use selection::{PipelineChoice, PipelineSelection};
 pub use worker::work;

@@ -34,7 +34,7 @@ pub(crate) enum Prefetch {
     Further,
 }
 
-/// What was seen of a subscription and its worker in a window.
+/// Facts about a subscription and the worker, seen in a window.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SeenWindow {
     /// Messages that were acked.

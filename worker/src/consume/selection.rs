@@ -15,7 +15,7 @@ const SPECIAL: [char; 7] = ['*', '?', '[', '{', '(', '!', '\\'];
 pub enum PipelineChoice {
     /// One pipeline, which need not exist yet.
     Named(PipelineName),
-    /// All pipelines whose names match, as they come and go.
+    /// All pipelines with matching names, as pipelines come and go.
     Matching(Glob),
 }
 

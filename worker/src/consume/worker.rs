@@ -20,7 +20,7 @@ use crate::config::Settings;
 use crate::consume::control::listen_for_control;
 use crate::consume::message::process_message;
 use crate::consume::prefetch::WINDOW;
-use crate::consume::roster::{MOST_HINTS, Roster, RosterKeeper};
+use crate::consume::roster_keeper::{MOST_HINTS, RosterKeeper};
 use crate::consume::selection::PipelineSelection;
 use crate::consume::subscription::Subscription;
 use crate::context::WorkerContext;
@@ -30,6 +30,7 @@ use crate::pace::DatumPace;
 use crate::phase::Phase;
 use crate::reporter::Reporter;
 use crate::retry_budget::RetryBudget;
+use crate::roster::Roster;
 use crate::slots::Scratch;
 use crate::slots::Slots;
 

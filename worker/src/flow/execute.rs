@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use drover_shared::backoff::Backoff;
 use drover_shared::datum::{Cause, ResourceUsage};
+use drover_shared::pipeline::Limit;
 use drover_shared::process::telemetry::TRACE_TARGET;
 use drover_shared::wire::Event;
 use jiff::Timestamp;
@@ -562,7 +563,11 @@ async fn report_when_long(
         ..
     } = claimed;
     if let CommandRole::Attempt(attempt) = role {
-        tokio::time::sleep(REPORT_AFTER).await;
+        let has_rate = |limit: &Limit| matches!(limit, Limit::Rate(_));
+        // The leader counts the begins.
+        if !job.pipeline.limits.iter().any(has_rate) {
+            tokio::time::sleep(REPORT_AFTER).await;
+        }
         let worker = context.settings.worker.clone();
         let event = Event::Running {
             index: datum.index,

@@ -212,7 +212,7 @@ impl Shared {
 }
 
 impl State {
-    /// Forgets the datums that wait no more, and puts those of the pipeline that is due first.
+    /// Forgets datums without a waiting caller, and sorts the datums by the turns of the pipelines.
     fn arrange(&mut self, now: Duration) {
         let order = &mut self.order;
         self.waiting.retain(|waiting| {

@@ -9,9 +9,9 @@ use drover_shared::queue::rabbitmq::BrokerUrl;
 
 use super::values::positive_duration;
 use super::{
-    Completions, Create, Datums, Delete, Du, Explain, Format, Gc, Import, Job, Jobs, Logs, Man,
-    Manifest, Pause, Pipelines, Plan, Probe, Publish, Put, Redo, Report, Resume, Retry, Run, Serve,
-    Stop, Update, Validate, Verify, Wait,
+    Completions, Create, Datums, Delete, Du, Explain, Format, Gc, Import, Job, Jobs, Limits, Logs,
+    Man, Manifest, Pause, Pipelines, Plan, Probe, Publish, Put, Redo, Report, Resume, Retry, Run,
+    Serve, Stop, Update, Validate, Verify, Wait,
 };
 
 const EXIT_CODES: &str = "\
@@ -248,6 +248,8 @@ pub enum Command {
     ///
     /// Inputs and output folders do not count. In a folder, staged outputs share their blocks with the output folder.
     Du(Du),
+    /// List, define and change the limits that pipelines share, such as the seats of a licence
+    Limit(Limits),
     /// Explain why a job failed or makes no progress, or why a registered pipeline starts no job
     Explain(Explain),
     /// Print the completions for a shell

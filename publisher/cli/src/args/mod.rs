@@ -9,6 +9,7 @@ mod inspect;
 mod parse;
 mod pipelines;
 mod run;
+mod sharing;
 mod spec;
 mod store;
 mod values;
@@ -23,6 +24,7 @@ pub use pipelines::{
     Create, Delete, GraphFormat, Pause, PipelineArg, Pipelines, Resume, SpecFiles, Update,
 };
 pub use run::{Engine, Retry, Run};
+pub use sharing::Limits;
 pub use spec::{Completions, Import, Man, Manifest, PachydermFiles, Plan, Sources, Validate};
 pub use store::{Du, Gc, Put, Redo, StoreRetention, Verify};
 pub use values::{

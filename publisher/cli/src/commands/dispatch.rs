@@ -8,7 +8,7 @@ use super::inspect::{datums, explain, job, jobs, logs, report as job_report, sto
 use super::pipelines::registry;
 use super::run::{local_run, retry};
 use super::spec::{completions, import, man, manifest, plan, schema, validate};
-use super::store::{du, gc, put, redo, verify};
+use super::store::{du, gc, limits, put, redo, verify};
 use super::{Context, UsageError};
 use crate::args::{self, Cli, Command, Format};
 use crate::exit::Exit;
@@ -96,6 +96,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Gc(typed) => gc::gc(&typed, &context).await,
         Command::Put(typed) => put::put(&typed, &context).await,
         Command::Du(typed) => du::du(&typed, &context).await,
+        Command::Limit(typed) => limits::limits(&typed, &context).await,
         Command::Explain(typed) => explain::explain(&typed, &context).await,
         Command::Completions(typed) => completions::completions(&typed, &context),
         Command::Probe(typed) => probe::probe(&typed),

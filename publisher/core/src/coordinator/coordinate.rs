@@ -1,6 +1,7 @@
 //! Runs a job to its final record.
 
 use std::mem::{replace, take};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use drover_shared::causes::with_causes;
@@ -8,16 +9,21 @@ use drover_shared::datum::CodeFile;
 use drover_shared::id::JobId;
 use drover_shared::job::{JobEvent, JobRecord};
 use drover_shared::ledger::{DoneIndex, Ledger, SegmentSets};
+use drover_shared::pipeline::{Limit, Pipeline, SetRule};
 use drover_shared::queue::{Consumer, Queue, QueueError};
 use drover_shared::store::StoreError;
 use futures::stream::FuturesUnordered;
+use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Duration, Instant};
 
 use super::dispatch::dispatcher::{BackPressure, Dispatcher};
 use super::dispatch::tasks::{PendingSegment, TaskMessages};
 use super::finish::close::{Ended, JobFinish, save_final};
 use super::finish::publication::settle;
 use super::finish::stop::watch_for_stop;
+use super::limits::gate::LimitGate;
+use super::limits::shared::{Demand, SharedLimits, give_back, named};
 use super::manifest::redo;
 use super::manifest::retry::{self, RetryScope};
 use super::manifest::source::{DatumSource, continuation, expansion, nothing};
@@ -265,7 +271,14 @@ async fn work(
     let pipeline = &assignment.pipeline;
     let (event_sender, events) = mpsc::channel(EVENTS);
     let (pending_sender, pending_receiver) = mpsc::unbounded_channel();
-    let (pressure, pressure_receiver) = watch::channel(BackPressure::default());
+    let (pressure, pressure_receiver) = watch::channel(BackPressure {
+        granted: if pipeline.limits.is_empty() {
+            u64::MAX
+        } else {
+            0
+        },
+        ..BackPressure::default()
+    });
     let key = context.ledger.ensure_job_key(job).await?;
     let messages = TaskMessages {
         ledger: context.ledger.clone(),
@@ -273,21 +286,39 @@ async fn work(
         pipeline: pipeline.name.clone(),
         job,
         key,
-        rule: pipeline.datum_set,
+        rule: set_rule(pipeline),
         workers: context.workers,
         term: context.fence.term(),
         store: context.ledger.identity().await?.map(|identity| identity.id),
         trace: assignment.trace.clone(),
     };
     let (published, published_receiver) = mpsc::unbounded_channel();
+    let (counted, counted_receiver) = watch::channel(0);
+    let (demand, demand_receiver) = watch::channel(Demand::default());
+    let names = named(&pipeline.limits);
+    // Nothing is published before every limit is known.
+    let nothing = (!names.is_empty()).then_some(0);
+    let (allotted, allotted_receiver) = watch::channel(nothing);
+    let shared = SharedLimits {
+        ledger: context.ledger.clone(),
+        fence: context.fence.clone(),
+        pipeline: pipeline.name.clone(),
+        names,
+        demand: demand_receiver,
+        published: counted_receiver,
+        allotted,
+    };
+    let before = begun_before(context, pipeline, live).await?;
     let dispatcher = Dispatcher {
         messages: messages.clone(),
         window: context.window,
         published,
+        counted,
         work: Arc::clone(&context.work),
     };
     // Only datums of an earlier leader may be in the hands of workers.
     let (held, new): (Vec<_>, Vec<_>) = pending.into_iter().partition(|segment| segment.again);
+    let held_before = held.is_empty().then_some(0);
     let dead = Queue::Dead(pipeline.name.clone());
     let dead = context.broker.consume(&dead, DEAD).await?;
     let mut collector = Collector {
@@ -301,6 +332,9 @@ async fn work(
         messages: MessageWatch::new(messages, published_receiver, held),
         sealing: FuturesUnordered::new(),
         republishing: FuturesUnordered::new(),
+        gate: LimitGate::new(&pipeline.limits, held_before, before),
+        demand,
+        allotted: allotted_receiver,
         ended_before: live.tally.worked(),
         live,
     };
@@ -313,10 +347,56 @@ async fn work(
         futures::future::try_join(dispatch, manifest).await?;
         std::future::pending::<Result<JobEvent, CoordinateError>>().await
     };
-    tokio::select! {
-        event = collector.run() => event,
-        error = helpers => error,
+    let event = tokio::select! {
+        event = collector.run() => event?,
+        error = helpers => error?,
+        never = shared.run() => match never {},
+    };
+    if !named(&pipeline.limits).is_empty() {
+        context.fence.check().await?;
+        give_back(&context.ledger, &pipeline.name, &pipeline.limits).await;
     }
+    Ok(event)
+}
+
+/// The rule for messages. A limit counts datums, so a message holds one.
+fn set_rule(pipeline: &Pipeline) -> SetRule {
+    if pipeline.limits.is_empty() {
+        pipeline.datum_set
+    } else {
+        SetRule::Number(NonZeroU32::MIN)
+    }
+}
+
+/// A moment after all begins of datums that the current leader has not seen: those of an earlier leader of the job, or of an
+/// earlier job of the pipeline. None if there were none. Only rates need it.
+async fn begun_before(
+    context: &JobContext,
+    pipeline: &Pipeline,
+    live: &LiveJob,
+) -> Result<Option<Instant>, CoordinateError> {
+    let has_rate = |limit: &Limit| matches!(limit, Limit::Rate(_));
+    if !pipeline.limits.iter().any(has_rate) {
+        return Ok(None);
+    }
+    let now = Instant::now();
+    if live.tally.known() > 0 {
+        return Ok(Some(now));
+    }
+    let jobs = context.ledger.jobs_of(&pipeline.name).await?;
+    let Some(last) = jobs.into_iter().rfind(|job| *job < live.job()) else {
+        return Ok(None);
+    };
+    let last = match context.ledger.job(last).await {
+        Ok(last) => last,
+        Err(StoreError::Missing { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let age = last.finished.map_or(Duration::ZERO, |finished| {
+        let age = Timestamp::now().duration_since(finished);
+        age.try_into().unwrap_or_default()
+    });
+    Ok(now.checked_sub(age))
 }
 
 /// Saves, as far as possible, that the job failed with `error`; not if another coordinator can resume the job.

@@ -14,6 +14,7 @@ mod store_retry;
 
 mod dispatch;
 mod finish;
+mod limits;
 mod manifest;
 mod messages;
 mod recovery;

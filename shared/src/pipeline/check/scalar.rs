@@ -3,6 +3,7 @@
 use serde_json::{Number, Value, json};
 
 use crate::names::similar;
+use crate::pipeline::RateLimit;
 use crate::pipeline::document::{Content, Node};
 use crate::pipeline::spec::{Duration, FailureLimit, Quantity};
 
@@ -70,6 +71,10 @@ pub(super) fn named_text(name: &str, node: &Node) -> Result<Value, InvalidValue>
             .parse::<FailureLimit>()
             .map(|limit| json!(limit.to_string()))
             .map_err(|error| invalid("a number or a share of datums", error.to_string())),
+        "RateLimit" => value
+            .parse::<RateLimit>()
+            .map(|rate| json!(rate.to_string()))
+            .map_err(|error| invalid("a rate", error.to_string())),
         _ => text(node),
     }
 }

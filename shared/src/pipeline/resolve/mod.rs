@@ -9,6 +9,7 @@ mod command;
 mod cron;
 mod input;
 mod leaf;
+mod limits;
 mod names;
 mod notify;
 mod pipeline;

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{cluster, code, command, input, notify, place};
+use super::{cluster, code, command, input, limits, notify, place};
 use crate::id::PipelineName;
 use crate::pipeline::collector::FindingCollector;
 use crate::pipeline::document::Path;
@@ -38,6 +38,7 @@ pub(in crate::pipeline) fn pipeline(
     let job_timeout = limit(spec.job_timeout, &root.field("job_timeout"), report);
     let datum_set = datum_set(spec, report);
     let code = code::code(&spec.code, report);
+    let limits = limits::limits(&spec.limits, report);
     let egress = place::egress(spec.egress.as_ref(), report);
     let notify = notify::notify(&spec.notify, report);
     let standby_after = standby_after(spec, report);
@@ -59,6 +60,7 @@ pub(in crate::pipeline) fn pipeline(
         requests: cluster::requests(spec.resource_requests.as_ref()),
         max_failures: spec.max_failures.map(|spec::FailureLimit(limit)| limit),
         keep_going: spec.keep_going.unwrap_or(false),
+        limits,
         sharing: Sharing {
             priority: spec.priority.unwrap_or_default(),
             share: spec

@@ -13,6 +13,6 @@ mod values;
 pub(super) use cluster::{Effect, Operator, Resources, Scheduling, Toleration};
 pub(super) use input::{Cron, Input, Pfs};
 pub(super) use notify::Notification;
-pub(super) use pipeline::{Egress, Parallelism, Pipeline, Reprocess, Retention};
+pub(super) use pipeline::{Egress, Limit, Parallelism, Pipeline, Reprocess, Retention};
 pub(super) use transform::{Secret, Transform};
 pub(super) use values::{Duration, FailureLimit, Quantity};

@@ -10,7 +10,7 @@ use super::input::one_or_many;
 use super::{
     Duration, FailureLimit, Input, Notification, Resources, Scheduling, Toleration, Transform,
 };
-use crate::pipeline::{OutputConflict, Priority};
+use crate::pipeline::{OutputConflict, Priority, RateLimit};
 
 /// A pipeline: a command, the files it runs over, and settings.
 #[skip_serializing_none]
@@ -49,6 +49,9 @@ pub(in crate::pipeline) struct Pipeline {
     /// The share of the pipeline among pipelines of its class that share workers, as a weight.
     #[schemars(extend("default" = 1), range(min = 1, max = 100), example = 4)]
     pub(in crate::pipeline) share: Option<u32>,
+    /// Limits of the datums that run or begin, over all workers together; all of them hold.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::pipeline) limits: Vec<Limit>,
     /// The most datums of a job; a job with more of them is refused.
     #[schemars(extend("default" = 10_000_000), range(min = 1), example = 50_000_000)]
     pub(in crate::pipeline) max_datums: Option<u64>,
@@ -104,6 +107,22 @@ pub(in crate::pipeline) struct Pipeline {
     /// A JSON Patch (a list of operations) for the spec of the worker pod, as a text; applied after `pod_spec`.
     #[schemars(example = &r#"[{"op": "add", "path": "/hostNetwork", "value": true}]"#)]
     pub(in crate::pipeline) pod_patch: Option<String>,
+}
+
+/// A limit over all workers together: one of the fields.
+#[skip_serializing_none]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::pipeline) struct Limit {
+    /// The most datums of the pipeline that run at the same time.
+    #[schemars(range(min = 1), example = 20)]
+    pub(in crate::pipeline) running: Option<u32>,
+    /// The most datums of the pipeline that begin within a second (`s`), a minute (`min`), an hour (`h`) or a day (`d`).
+    #[schemars(example = &"100/min")]
+    pub(in crate::pipeline) rate: Option<RateLimit>,
+    /// The name of a limit of the store, which pipelines share; `drover limit` defines it.
+    #[schemars(example = &"gpu-licence")]
+    pub(in crate::pipeline) r#use: Option<String>,
 }
 
 /// Finished jobs and logs to keep.

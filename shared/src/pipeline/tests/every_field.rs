@@ -43,6 +43,7 @@ max_failures: 5%
 keep_going: true
 priority: high
 share: 4
+limits: [{running: 20}, {rate: 100/min}, {use: licence}]
 max_datums: 1000
 datum_timeout: 5m
 job_timeout: 1h
@@ -288,6 +289,10 @@ fn with_field(object: &str, field: &str, value: &Value) -> (String, String) {
         "Notification" => {
             spec["notify"] = json!([{"webhook": "https://h.example/x"}]);
             "/notify/0"
+        }
+        "Limit" => {
+            spec["limits"] = json!([{}]);
+            "/limits/0"
         }
         "Toleration" => {
             spec["tolerations"] = json!([{"key": "a"}]);

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use drover_shared::id::PipelineName;
 use drover_shared::job::JobRecord;
-use drover_shared::ledger::Ledger;
-use drover_shared::pipeline;
+use drover_shared::ledger::{Ledger, SharedLimit};
+use drover_shared::pipeline::{self, Limit};
 use drover_shared::process::{check_writable, process_name};
 use drover_shared::queue::rabbitmq::RabbitMq;
 use drover_shared::queue::{Queue, QueueError};
@@ -52,11 +52,34 @@ pub(crate) async fn explain(typed: &Explain, context: &Context) -> anyhow::Resul
         cluster,
         store_problem: store_problem.map(|error| error.to_string()),
         parked: (count, parked.pop()),
+        limits: &limits_of(&ledger, &record).await?,
         protections: &ledger.protections(id).await?,
         now: Timestamp::now(),
     });
     let json = json!({ "job": id, "explanation": sentences });
     print(&json, &sentences, context)
+}
+
+/// The limits of a running job's pipeline; a shared one with its record, if it is defined.
+async fn limits_of(
+    ledger: &Ledger,
+    record: &JobRecord,
+) -> anyhow::Result<Vec<(Limit, Option<SharedLimit>)>> {
+    if record.state.is_final() {
+        return Ok(Vec::new());
+    }
+    // An invalid spec is the leader's to tell of.
+    let spec = ledger.spec(record.id).await?;
+    let limits = pipeline::from_value(&spec).map_or_else(|_| Vec::new(), |spec| spec.limits);
+    let mut found = Vec::new();
+    for limit in limits {
+        let shared = match &limit {
+            Limit::Named(name) => ledger.shared_limit(name).await?,
+            Limit::Running(_) | Limit::Rate(_) => None,
+        };
+        found.push((limit, shared));
+    }
+    Ok(found)
 }
 
 fn print(json: &Value, sentences: &[String], context: &Context) -> anyhow::Result<Exit> {

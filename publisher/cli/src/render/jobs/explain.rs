@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use drover_shared::job::{FailureGroup, FailureGroups, JobRecord, JobState};
-use drover_shared::ledger::DeadLetter;
+use drover_shared::ledger::{DeadLetter, SharedLimit};
+use drover_shared::pipeline::Limit;
 use jiff::Timestamp;
 
 use crate::render::jobs::advice::advice;
 use crate::render::jobs::cluster::{self, ClusterView};
 use crate::render::jobs::detail::running_time;
+use crate::render::store::limits::waiting_for;
 use crate::render::terminal::number::{count, counted, seconds};
 use crate::render::terminal::text::printable;
 
@@ -29,6 +31,8 @@ pub struct ExplainedJob<'a> {
     pub store_problem: Option<String>,
     /// Number of the pipeline's dead letters, and the newest one.
     pub parked: (usize, Option<DeadLetter>),
+    /// The limits of its pipeline; a shared one with its record, if it is defined.
+    pub limits: &'a [(Limit, Option<SharedLimit>)],
     /// How commands were confined, on different workers.
     pub protections: &'a BTreeSet<String>,
     /// The current time.
@@ -121,13 +125,23 @@ fn opening(facts: &ExplainedJob<'_>) -> String {
     }
 }
 
+fn waiting_for_limits(facts: &ExplainedJob<'_>) -> Vec<String> {
+    let record = facts.record;
+    let outstanding = record.datums.outstanding();
+    let limits = facts.limits.iter();
+    let waits = limits.filter_map(|(limit, shared)| {
+        waiting_for(limit, shared.as_ref(), &record.pipeline, outstanding)
+    });
+    waits.collect()
+}
+
 fn by_state(facts: &ExplainedJob<'_>) -> Vec<String> {
     let datums = &facts.record.datums;
     match facts.record.state {
         // The sentences about the cluster give the reason.
         JobState::Starting if facts.cluster.is_some() && facts.blocked_by.is_none() => vec![],
         JobState::Starting => vec![waiting(facts)],
-        JobState::Running => running(facts),
+        JobState::Running => [running(facts), waiting_for_limits(facts)].concat(),
         JobState::Publishing | JobState::Egressing => vec![],
         JobState::Success if datums.total == 0 => {
             vec!["It had no datums: no file matched its globs. `drover plan SPEC` shows what they match.".to_owned()]
@@ -262,6 +276,7 @@ mod tests {
             cluster: None,
             store_problem: None,
             parked: (0, None),
+            limits: &[],
             protections: &BTreeSet::new(),
             now,
         })
@@ -320,6 +335,7 @@ mod tests {
             cluster: None,
             store_problem: None,
             parked: (0, None),
+            limits: &[],
             protections: &protections,
             now: Timestamp::now(),
         });

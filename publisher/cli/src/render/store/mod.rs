@@ -1,5 +1,6 @@
-//! Stored work: verification, removal, and space.
+//! Stored work: verification, removal, and space; limits.
 
 pub(crate) mod collection;
+pub(crate) mod limits;
 pub(crate) mod usage;
 pub(crate) mod verification;

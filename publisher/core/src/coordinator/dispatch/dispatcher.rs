@@ -32,6 +32,8 @@ pub(crate) struct Dispatcher {
     pub(crate) window: u64,
     /// Receives the datums of each confirmed message.
     pub(crate) published: mpsc::UnboundedSender<IndexRanges>,
+    /// Tells how many datums were published, each before its publication.
+    pub(crate) counted: watch::Sender<u64>,
     /// Notified of each message.
     pub(crate) work: Arc<Notify>,
 }
@@ -52,6 +54,8 @@ impl PendingSegment {
 pub(crate) struct BackPressure {
     /// Published datums that have ended.
     pub(crate) ended: u64,
+    /// How many datums may be published by the limits of the pipeline.
+    pub(crate) granted: u64,
     /// Number of datums of the job, once known.
     pub(crate) total: Option<u64>,
     /// True if nothing more may be published.
@@ -87,7 +91,8 @@ impl Dispatcher {
                 let size = u64::try_from(set.datums.len()).unwrap_or(u64::MAX);
                 let most = self.window.saturating_mul(size);
                 let room = |pressure: &BackPressure| {
-                    pressure.closed || published + size <= pressure.ended + most
+                    let most = (pressure.ended + most).min(pressure.granted);
+                    pressure.closed || published + size <= most
                 };
                 let pressure = async { pressure.wait_for(room).await.map(|pressure| *pressure) };
                 let Ok(pressure) = in_flight.meanwhile(pressure).await? else {
@@ -96,10 +101,11 @@ impl Dispatcher {
                 if pressure.closed {
                     return Ok(());
                 }
+                published += size;
+                self.counted.send_replace(published);
                 let message = self.messages.publish(&pending, set, pressure.total)?;
                 self.work.notify_one();
                 in_flight.add(message).await?;
-                published += size;
             }
         }
         Ok(())

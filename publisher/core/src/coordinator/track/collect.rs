@@ -14,7 +14,7 @@ use drover_shared::wire::{Event, Report};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
+use tokio::time::{Duration, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::dead::{DeadLetterOutcome, handle_dead_letter};
@@ -24,6 +24,8 @@ use super::tally::TallyChange;
 use super::trust::{REFUSED, Refusal, Reports, reports};
 use crate::coordinator::dispatch::dispatcher::BackPressure;
 use crate::coordinator::dispatch::tasks::PendingSegment;
+use crate::coordinator::limits::gate::LimitGate;
+use crate::coordinator::limits::shared::Demand;
 use crate::coordinator::manifest::write::ManifestEvent;
 use crate::coordinator::messages::inquiry::Answer;
 use crate::coordinator::messages::watch::{MessageWatch, Observation, OpenWork};
@@ -32,6 +34,8 @@ use crate::coordinator::{CoordinateError, JobContext, StopRequest};
 
 /// Interval between two snapshots for display.
 const SHOW_EVERY: Duration = Duration::from_millis(100);
+/// The shortest wait for a limit that grants more by itself.
+const SHORTEST_WAIT: Duration = Duration::from_millis(5);
 /// Time limit of a request to the broker for a stopped job.
 const BROKER_LIMIT: Duration = Duration::from_secs(5);
 /// The record is saved with every n-th snapshot.
@@ -55,6 +59,12 @@ pub(crate) struct Collector<'a> {
     pub(crate) sealing: FuturesUnordered<Sealing>,
     /// Dead letters that are being published again.
     pub(crate) republishing: FuturesUnordered<Republishing>,
+    /// The limits of the pipeline.
+    pub(crate) gate: LimitGate,
+    /// Tells the shared limits how much there is to do.
+    pub(crate) demand: watch::Sender<Demand>,
+    /// The smallest allotment of the shared limits.
+    pub(crate) allotted: watch::Receiver<Option<u64>>,
     /// Datums finished by workers before the collector started.
     pub(crate) ended_before: u64,
 }
@@ -86,8 +96,11 @@ impl Collector<'_> {
                 _ = clock.tick() => {
                     shown += 1;
                     self.show(shown % SHOWN_TO_SAVED == 0).await?;
+                    self.update_back_pressure();
                     continue;
                 }
+                Ok(()) = self.allotted.changed() => {}
+                () = more_is_granted(self.gate.next_change(tokio::time::Instant::now())) => {}
             }
             self.update_back_pressure();
             match self.live.advance()? {
@@ -129,7 +142,16 @@ impl Collector<'_> {
     }
 
     fn take_observation(&mut self, observed: Observation) {
-        for segment in self.messages.take(observed, self.live) {
+        let segments = self.messages.take(observed, self.live);
+        if !segments.is_empty() {
+            let outstanding = self.live.outstanding();
+            let held = segments.iter().map(|segment| {
+                let held = segment.left_out.intersection(&outstanding);
+                held.len()
+            });
+            self.gate.set_held(held.sum());
+        }
+        for segment in segments {
             self.dispatch(segment);
         }
     }
@@ -191,6 +213,17 @@ impl Collector<'_> {
     }
 
     fn note(&mut self, report: Report) {
+        let now = tokio::time::Instant::now();
+        match &report.event {
+            Event::Running { index, .. } if self.live.tally.is_outstanding(*index) => {
+                self.gate.note_begun(*index, now);
+            }
+            Event::Retrying { .. } => self.gate.note_attempt(now),
+            Event::Ended { verdict, .. } if self.live.tally.is_outstanding(verdict.index) => {
+                self.gate.note_ended(verdict.index, now);
+            }
+            _ => {}
+        }
         if let Some((segment, verdicts)) = self.live.note(report) {
             self.seal(segment, verdicts);
         }
@@ -233,6 +266,10 @@ impl Collector<'_> {
                 }
             };
         for verdict in verdicts {
+            if self.live.tally.is_outstanding(verdict.index) {
+                self.gate
+                    .note_ended(verdict.index, tokio::time::Instant::now());
+            }
             if let Some((segment, verdicts)) = self.live.note_verdict(verdict) {
                 self.seal(segment, verdicts);
             }
@@ -265,11 +302,22 @@ impl Collector<'_> {
         }));
     }
 
-    fn update_back_pressure(&self) {
+    fn update_back_pressure(&mut self) {
         let counts = self.live.tally.counts();
         let expansion = self.live.expansion;
+        let ended = self.live.tally.worked() - self.ended_before;
+        let demand = Demand {
+            outstanding: counts.outstanding(),
+            ended,
+            held: self.gate.held(),
+        };
+        self.demand
+            .send_if_modified(|now| std::mem::replace(now, demand) != demand);
+        let allotted = *self.allotted.borrow_and_update();
+        let now = tokio::time::Instant::now();
         let pressure = BackPressure {
-            ended: self.live.tally.worked() - self.ended_before,
+            ended,
+            granted: self.gate.granted(ended, allotted, now),
             total: (expansion == Expansion::Complete).then_some(counts.total),
             closed: !self.live.may_publish(),
             set_size: self
@@ -338,6 +386,15 @@ impl Collector<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Waits until more datums may be published without a report; for ever if only a report changes that.
+async fn more_is_granted(after: Option<Duration>) {
+    match after {
+        // A begin counts until the period is over, not just as long as it lasts.
+        Some(after) => sleep(after.max(SHORTEST_WAIT)).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The roster: the pipelines that a worker serves at the moment.
+//! Keeps the roster of a worker.
 //!
 //! A named pipeline stays on the roster. A pipeline selected by a pattern is on it while it has an open job, so pipelines
 //! without work cost neither queues nor consumers. A broadcast tells of a new job; a worker that misses the broadcast finds the
@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::convert::Infallible;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use drover_shared::id::PipelineName;
@@ -17,7 +16,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::selection::PipelineSelection;
-use crate::metrics;
+use crate::roster::Roster;
 
 /// How often the store is searched for open jobs, in a folder and in a bucket.
 const SEARCH_EVERY: Duration = Duration::from_secs(10);
@@ -28,57 +27,6 @@ const IDLE_SEARCHES: u32 = 2;
 
 /// Hints that wait at the same time. A stranger at the broker can send any number.
 pub(crate) const MOST_HINTS: usize = 64;
-
-/// The pipelines on the roster.
-#[derive(Debug, Default)]
-pub(crate) struct Roster {
-    served: Mutex<HashMap<PipelineName, CancellationToken>>,
-}
-
-impl Roster {
-    /// Puts a pipeline on the roster; none if it is there. The token is cancelled when the pipeline leaves.
-    pub(crate) fn enter(&self, pipeline: &PipelineName) -> Option<CancellationToken> {
-        let mut served = self.lock();
-        if served.contains_key(pipeline) {
-            return None;
-        }
-        let leaves = CancellationToken::new();
-        served.insert(pipeline.clone(), leaves.clone());
-        metrics::pipelines_served(served.len());
-        Some(leaves)
-    }
-
-    /// Takes a pipeline off the roster, once nothing of it is in hand.
-    pub(crate) fn remove(&self, pipeline: &PipelineName) {
-        let mut served = self.lock();
-        served.remove(pipeline);
-        metrics::pipelines_served(served.len());
-    }
-
-    /// True if the worker serves the pipeline, or finishes what it has in hand of it.
-    pub(crate) fn has(&self, pipeline: &PipelineName) -> bool {
-        self.lock().contains_key(pipeline)
-    }
-
-    /// The number of pipelines on the roster.
-    pub(crate) fn len(&self) -> usize {
-        self.lock().len()
-    }
-
-    fn dismiss(&self, pipeline: &PipelineName) {
-        if let Some(leaves) = self.lock().get(pipeline) {
-            leaves.cancel();
-        }
-    }
-
-    fn names(&self) -> BTreeSet<PipelineName> {
-        self.lock().keys().cloned().collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<PipelineName, CancellationToken>> {
-        self.served.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Keeps the pipelines selected by patterns on the roster while they have work.
 pub(crate) struct RosterKeeper<'a> {

@@ -1,0 +1,150 @@
+//! Keeps the allotments of the limits that several pipelines share.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use drover_shared::id::{LimitName, PipelineName};
+use drover_shared::ledger::{Allotment, Ledger};
+use drover_shared::pipeline::Limit;
+use drover_shared::store::StoreError;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use crate::coordinator::Fence;
+
+/// Interval between two looks at a limit: a change of the limit takes effect within it.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// The work of a job, as far as shared limits have to know.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Demand {
+    /// Known datums without a verdict.
+    pub(crate) outstanding: u64,
+    /// Datums that have ended under the current leader.
+    pub(crate) ended: u64,
+    /// Datums in the hands of workers as the leader began; none until known.
+    pub(crate) held: Option<u64>,
+}
+
+/// The shared limits of one job.
+pub(crate) struct SharedLimits {
+    pub(crate) ledger: Ledger,
+    pub(crate) fence: Fence,
+    pub(crate) pipeline: PipelineName,
+    pub(crate) names: Vec<LimitName>,
+    pub(crate) demand: watch::Receiver<Demand>,
+    /// Datums that the dispatcher has published or is about to publish.
+    pub(crate) published: watch::Receiver<u64>,
+    /// The smallest allotment, for the gate.
+    pub(crate) allotted: watch::Sender<Option<u64>>,
+}
+
+/// The shared limits among the limits of a pipeline.
+pub(crate) fn named(limits: &[Limit]) -> Vec<LimitName> {
+    let names = limits.iter().filter_map(|limit| match limit {
+        Limit::Named(name) => Some(name.clone()),
+        Limit::Running(_) | Limit::Rate(_) => None,
+    });
+    names.collect()
+}
+
+impl SharedLimits {
+    /// Adapts the allotments for ever.
+    pub(crate) async fn run(mut self) -> Infallible {
+        if self.names.is_empty() {
+            return std::future::pending().await;
+        }
+        let is_known = |demand: &Demand| demand.held.is_some() && demand.outstanding > 0;
+        // The collector lives as long as the job.
+        let _ = self.demand.wait_for(is_known).await.map(|_| ());
+        loop {
+            if let Err(error) = self.adapt().await {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(
+                    error,
+                    "a shared limit cannot be read; no more datums begin until it can"
+                );
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn adapt(&mut self) -> Result<(), StoreError> {
+        let mut smallest = None;
+        for name in &self.names {
+            let allotted = self.adapt_one(name).await?;
+            smallest = Some(smallest.map_or(allotted, |it: u64| it.min(allotted)));
+        }
+        self.allotted.send_replace(smallest);
+        Ok(())
+    }
+
+    /// The allotment of one limit from now on. Before an allotment shrinks, the dispatcher is told, so that nothing is published
+    /// beyond; it shrinks at the next look.
+    async fn adapt_one(&self, name: &LimitName) -> Result<u64, StoreError> {
+        let Some(limit) = self.ledger.shared_limit(name).await? else {
+            tracing::warn!(
+                "the limit {name} is not defined, so no datum of {} begins: define it by `drover limit {name} --running N`",
+                self.pipeline
+            );
+            return Ok(0);
+        };
+        let now = limit
+            .allotments
+            .get(&self.pipeline)
+            .copied()
+            .unwrap_or_default();
+        let wanted = clamped(self.demand.borrow().outstanding).min(limit.running.max(1));
+        let due = limit.due(&self.pipeline, self.under_way(), wanted);
+        let told = self.allotted.borrow().map_or(0, clamped);
+        let shrinks_unannounced = due < now.granted && told > due;
+        if shrinks_unannounced {
+            return Ok(u64::from(due));
+        }
+        if (Allotment {
+            granted: due,
+            wanted,
+        }) == now
+        {
+            return Ok(u64::from(due));
+        }
+        if self.fence.check().await.is_err() {
+            // A successor keeps the allotment.
+            return Ok(0);
+        }
+        let saved = self
+            .ledger
+            .save_allotment(name, &self.pipeline, |limit| Allotment {
+                granted: limit.due(&self.pipeline, self.under_way(), wanted),
+                wanted,
+            });
+        let saved = saved.await?.unwrap_or_default();
+        Ok(u64::from(saved.granted))
+    }
+
+    /// Datums that may run.
+    fn under_way(&self) -> u32 {
+        let demand = *self.demand.borrow();
+        let published = *self.published.borrow();
+        let held = demand.held.unwrap_or(u64::from(u32::MAX));
+        clamped((held + published).saturating_sub(demand.ended))
+    }
+}
+
+/// Gives the allotments of a job back whose datums have all ended or were released.
+pub(crate) async fn give_back(ledger: &Ledger, pipeline: &PipelineName, limits: &[Limit]) {
+    for name in named(limits) {
+        let saved = ledger.save_allotment(&name, pipeline, |_| Allotment::default());
+        if let Err(error) = saved.await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(
+                error,
+                "the part of the limit {name} that {pipeline} had cannot be given back; the next job of {pipeline} does"
+            );
+        }
+    }
+}
+
+fn clamped(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
