@@ -389,8 +389,6 @@ fn contradictions_at_the_top_are_refused() {
             "limits[0]",
             "several limits",
         ),
-        (top("limits: [{rate: 5}]"), "limits[0].rate", "100/min"),
-        (top("limits: [{rate: 5/week}]"), "limits[0].rate", "100/min"),
         (top("limits: [{use: 'a b'}]"), "limits[0].use", "letters"),
         (top("share: 0"), "share", "from 1 to 100"),
         (top("share: 101"), "share", "from 1 to 100"),
