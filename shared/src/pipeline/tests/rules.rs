@@ -380,11 +380,6 @@ fn contradictions_at_the_top_are_refused() {
         (top("max_datums: 0"), "max_datums", "1 or more"),
         (top("limits: [{}]"), "limits[0]", "running"),
         (
-            top("limits: [{running: 0}]"),
-            "limits[0].running",
-            "1 or more",
-        ),
-        (
             top("limits: [{running: 1, rate: 5/s}]"),
             "limits[0]",
             "several limits",
