@@ -124,14 +124,14 @@ impl JobLook<'_> {
         state: &JobDeliveries,
     ) -> Result<(), StoreError> {
         let failures = catalog::failures(self.ledger, job).await?;
-        let tries = due.iter().map(|each| {
+        let sending = due.iter().map(|each| {
             let event = view(each.event, job, state, &failures);
             async move {
                 let outcome = self.sender.send(&receivers[each.receiver], &event).await;
                 (each, outcome)
             }
         });
-        let tried = join_all(tries).await;
+        let tried = join_all(sending).await;
         self.note(&tried).await
     }
 
@@ -142,15 +142,15 @@ impl JobLook<'_> {
                 return Ok(());
             };
             let now = Timestamp::now();
-            let mut given_up = Vec::new();
+            let mut abandoned = Vec::new();
             for (each, outcome) in tried {
                 let (after, gives_up) = decide::after_try(state, each, outcome, now);
                 state = after;
-                given_up.push(gives_up);
+                abandoned.push(gives_up);
             }
             let changed = self.ledger.change_deliveries(self.job, &state, &version);
             if changed.await? {
-                for ((each, outcome), gives_up) in tried.iter().zip(given_up) {
+                for ((each, outcome), gives_up) in tried.iter().zip(abandoned) {
                     self.tell(each, outcome, gives_up);
                 }
                 return Ok(());

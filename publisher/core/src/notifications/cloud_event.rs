@@ -1,4 +1,4 @@
-//! Pure: an event of a job as a CloudEvent 1.0 in JSON.
+//! Pure: an event of a job as a `CloudEvent` 1.0 in JSON.
 
 use drover_shared::id::JobId;
 use drover_shared::job::{FailureGroups, JobRecord};

@@ -1,11 +1,13 @@
 //! Runs the command of a receiver, with the event in its environment and on its standard input.
 
+use std::pin::pin;
 use std::process::Stdio;
 use std::time::Duration;
 
+use futures::future::join;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::timeout;
 
 use super::cloud_event::JobEventView;
@@ -18,6 +20,10 @@ const KEPT: usize = 4096;
 /// How long the end of the standard error is waited for; a process in the background may hold it open.
 const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the variables are the command's, not settings"
+)]
 pub(super) async fn run(
     command: &[String],
     event: &JobEventView,
@@ -66,23 +72,25 @@ fn environment(event: &JobEventView) -> [(&'static str, String); 6] {
 /// Waits for the end of the command; at the limit its process group is killed.
 async fn ended(program: &str, mut child: Child, body: Vec<u8>, limit: Duration) -> TryOutcome {
     let group = child.id();
-    let stdin = child.stdin.take();
-    let feeding = tokio::spawn(async move {
-        if let Some(mut stdin) = stdin {
-            // The command need not read the event.
-            let _ = stdin.write_all(&body).await;
+    let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
+    let mut talking = pin!(async { join(feed(stdin, body), tail(stderr)).await.1 });
+    let mut tail = None;
+    let waiting = async {
+        loop {
+            tokio::select! {
+                status = child.wait() => return status,
+                text = &mut talking, if tail.is_none() => tail = Some(text),
+            }
         }
-    });
-    let errors = tokio::spawn(tail(child.stderr.take()));
-    let waited = timeout(limit, child.wait()).await;
+    };
+    let waited = timeout(limit, waiting).await;
     if waited.is_err() {
         kill(group);
         let _ = child.wait().await;
     }
-    feeding.abort();
-    let tail = match timeout(DRAIN_LIMIT, errors).await {
-        Ok(Ok(tail)) => tail,
-        _ => String::new(),
+    let tail = match tail {
+        Some(tail) => tail,
+        None => timeout(DRAIN_LIMIT, talking).await.unwrap_or_default(),
     };
     match waited {
         Err(_) => TryOutcome::Failed(format!("{program} was still running after {limit:.0?}")),
@@ -93,6 +101,13 @@ async fn ended(program: &str, mut child: Child, body: Vec<u8>, limit: Duration) 
             let last = last.map_or_else(String::new, |line| format!(": {}", line.trim()));
             TryOutcome::Failed(format!("{program} ended with {status}{last}"))
         }
+    }
+}
+
+/// Writes the event; the command need not read it.
+async fn feed(stdin: Option<ChildStdin>, body: Vec<u8>) {
+    if let Some(mut stdin) = stdin {
+        let _ = stdin.write_all(&body).await;
     }
 }
 

@@ -10,7 +10,7 @@ use super::decide::TryOutcome;
 use super::settings::SigningKey;
 use super::signature::signature;
 
-/// Content type of the CloudEvents of the structured mode.
+/// Content type of a cloud event in the structured mode.
 const CONTENT_TYPE: &str = "application/cloudevents+json; charset=utf-8";
 
 pub(super) async fn post(
