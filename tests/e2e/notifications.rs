@@ -1,5 +1,7 @@
 //! Events of jobs reach the receivers of a spec, whatever happens to them and to the service meanwhile.
 
+#![expect(clippy::unwrap_used, reason = "a test")]
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::thread;

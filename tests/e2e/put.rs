@@ -1,5 +1,7 @@
 //! Files come into the store by `drover put`: from files, directories, and standard input.
 
+#![expect(clippy::unwrap_used, reason = "a test")]
+
 use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -229,11 +229,7 @@ impl Printer<'_> {
     /// The beginning of each line among the lines of other attempts.
     fn prefix(&self, Origin { index, attempt }: Origin) -> String {
         let name = attempt.map_or_else(|| "err".to_owned(), |number| number.to_string());
-        self.context
-            .console
-            .out
-            .dim(format!("{index}.{name} | "))
-            .to_string()
+        self.context.console.out.dim(format!("{index}.{name} | "))
     }
 
     /// Prints what was added to the logs of running attempts, of all datums or of one.

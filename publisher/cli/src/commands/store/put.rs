@@ -71,9 +71,10 @@ impl PutTarget {
 
     /// The key of a file with a relative path below the folder, or of the only file.
     fn key_of(&self, path: &str) -> anyhow::Result<StoreKey> {
-        let key = match self.is_folder {
-            true => self.key.join(path)?,
-            false => self.key.clone(),
+        let key = if self.is_folder {
+            self.key.join(path)?
+        } else {
+            self.key.clone()
         };
         let problem = match key.top() {
             DROVER_FOLDER => "holds Drover's own records; choose another folder".to_owned(),
@@ -127,7 +128,7 @@ fn files_of(source: &Path) -> anyhow::Result<Vec<(PathBuf, String)>> {
     let metadata = std::fs::metadata(source).with_context(cannot_read)?;
     let mut found = Vec::new();
     if !metadata.is_dir() {
-        let name = source.file_name().map(Path::new).unwrap_or(source);
+        let name = source.file_name().map_or(source, Path::new);
         found.push((source.to_owned(), text_of(name)?));
         return Ok(found);
     }
