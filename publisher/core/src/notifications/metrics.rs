@@ -4,7 +4,7 @@ use metrics::{counter, describe_counter};
 
 use super::decide::TryOutcome;
 
-/// Tries to deliver an event, by `outcome`: delivered, failed, given_up.
+/// Tries to deliver an event, by `outcome`: delivered, failed, `given_up`.
 const TRIES: &str = "drover_notification_tries_total";
 
 /// Describes the metrics to the recorder.
