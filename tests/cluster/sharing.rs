@@ -174,7 +174,7 @@ fn a_wait_for_a_limit_is_explained_and_a_raised_limit_takes_effect() {
     cluster
         .call(&["limit", "licence", "--running", "4"])
         .code(0);
-    let (most, _) = watch(&cluster, SLEEP, &[job.clone()], |_| {});
+    let (most, _) = watch(&cluster, SLEEP, std::slice::from_ref(&job), |_| {});
     assert_eq!((most, cluster.wait(&job).state()), (4, "success"));
 }
 

@@ -42,7 +42,7 @@ fn shows(workspace: &Workspace, args: &[&str], words: &[&str]) {
 fn attempts(workspace: &Workspace) -> Vec<u64> {
     let datums = datums(workspace);
     let attempts = datums.iter().map(|datum| datum["attempts"].as_u64());
-    attempts.map(|attempts| attempts.unwrap()).collect()
+    attempts.map(Option::unwrap_or_default).collect()
 }
 
 #[test]

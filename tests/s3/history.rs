@@ -22,15 +22,19 @@ fn minutely() -> Spec {
 fn field_with_history(jobs: u64) -> Field {
     let field = Field::new();
     field.put("in/a", "a");
-    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
     runtime.block_on(async {
         // The folder behind the bucket.
         let folder = Location::Folder(field.s3.path("cluster"));
-        let ledger = Ledger::new(Store::open(&folder).await.unwrap());
+        let ledger = Ledger::new(
+            Store::open(&folder)
+                .await
+                .expect("the folder can be opened"),
+        );
         let now = Timestamp::now();
         for age in (0..jobs).rev() {
-            let time = now - SignedDuration::from_mins(age.try_into().unwrap());
-            let id = JobId::first_at(time.as_millisecond().try_into().unwrap());
+            let time = now - SignedDuration::from_mins(age.try_into().expect("a few days"));
+            let id = JobId::first_at(time.as_millisecond().try_into().expect("after 1970"));
             let name = if age == jobs - 1 { "lone" } else { "minutely" };
             let record = JobRecord {
                 state: JobState::Success,
@@ -39,9 +43,10 @@ fn field_with_history(jobs: u64) -> Field {
                     processed: 1,
                     ..Counts::default()
                 },
-                ..JobRecord::new(id, name.parse().unwrap(), time)
+                ..JobRecord::new(id, name.parse().expect("a name"), time)
             };
-            ledger.open_job(&record, &minutely().0).await.unwrap();
+            let opened = ledger.open_job(&record, &minutely().0).await;
+            opened.expect("the store is writable");
         }
     });
     field

@@ -97,8 +97,12 @@ mod tests {
         ) {
             let datums: Vec<_> = (0..).zip(memory.iter().map(|bytes| usage(*bytes))).collect();
             let (mut forth, mut back) = (ResourceTally::default(), ResourceTally::default());
-            datums.iter().for_each(|(index, usage)| forth.add(*index, usage));
-            datums.iter().rev().for_each(|(index, usage)| back.add(*index, usage));
+            for (index, usage) in &datums {
+                forth.add(*index, usage);
+            }
+            for (index, usage) in datums.iter().rev() {
+                back.add(*index, usage);
+            }
             let summary = forth.summary().unwrap();
             prop_assert_eq!(Some(summary), back.summary());
             let most = *memory.iter().max().unwrap();

@@ -269,12 +269,11 @@ async fn consume_until_drained(
                 subscription.adapt(context).await;
                 continue;
             }
-            delivery = subscription.next(&*context.broker) => match delivery? {
-                Some(delivery) => delivery,
-                None => {
-                    subscription.adapt(context).await;
-                    continue;
-                }
+            delivery = subscription.next(&*context.broker) => if let Some(delivery) = delivery? {
+                delivery
+            } else {
+                subscription.adapt(context).await;
+                continue;
             },
         };
         let tracker = context.tokens.tracker.clone();

@@ -48,7 +48,7 @@ pub(crate) struct Job {
     pub(crate) code_objects: CodeObjects,
     /// Cancelled when the job is stopped.
     pub(crate) stopped: CancellationToken,
-    /// Whether somebody follows the logs.
+    /// True while a process follows the logs.
     pub(crate) followers: FollowWatch,
     leaves: HashMap<u16, InputLeaf>,
     /// Needs of the pipeline's datums, with the datums that ended here.

@@ -9,11 +9,11 @@ mod watch;
 #[cfg(test)]
 pub(crate) use watch::Shortage;
 
+pub(crate) use machine::MachineMemory;
+pub(crate) use watch::{MemoryWatch, SeenMemory, WatchedRun};
+
 /// The guard's decision, for simulations.
 #[cfg(test)]
 pub(crate) mod simulated {
     pub(crate) use super::guard::{Occupant, Room, excess, victim};
 }
-
-pub(crate) use machine::MachineMemory;
-pub(crate) use watch::{MemoryWatch, SeenMemory, WatchedRun};

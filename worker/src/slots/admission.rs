@@ -315,11 +315,11 @@ mod tests {
         admission.note_excess(50);
         assert!(at_once(&admission, demand(1, 40, 0)).await.is_none());
         let waiting = admission.clone();
-        let waiting =
-            tokio::spawn(async move { waiting.admit(&name("p"), 1.0, demand(1, 40, 0)).await });
-        tokio::task::yield_now().await;
+        let pipeline = name("p");
+        let mut waiting = Box::pin(waiting.admit(&pipeline, 1.0, demand(1, 40, 0)));
+        assert!(waiting.as_mut().now_or_never().is_none());
         admission.note_excess(10);
-        let second = waiting.await.unwrap();
+        let second = waiting.await;
         admission.note_excess(1000);
         drop((first, second));
         assert!(

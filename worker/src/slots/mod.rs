@@ -11,12 +11,12 @@ pub(crate) use admission::SlotLoad;
 pub(crate) use devices::VISIBLE_DEVICES;
 pub(crate) use packing::Demand;
 
+pub(crate) use pool::{SlotLease, SlotShare, Slots};
+pub(crate) use scratch::Scratch;
+pub use scratch::scratch_for;
+
 /// The decision of admission, for simulations.
 #[cfg(test)]
 pub(crate) mod simulated {
     pub(crate) use super::packing::{Waiting, take_next};
 }
-
-pub(crate) use pool::{SlotLease, SlotShare, Slots};
-pub(crate) use scratch::Scratch;
-pub use scratch::scratch_for;

@@ -70,7 +70,10 @@ impl FakeApi {
         for _ in 0..LONGEST_WATCH {
             let changes = self.state().changed_since(request, known.unwrap_or(0));
             if !changes.is_empty() {
-                return changes.iter().map(|event| format!("{event}\n")).collect();
+                return changes
+                    .iter()
+                    .flat_map(|event| [event.to_string(), "\n".to_owned()])
+                    .collect();
             }
             tokio::time::sleep(BREATH).await;
         }

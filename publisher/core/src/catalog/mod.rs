@@ -23,6 +23,7 @@ mod submit;
 pub use broker_view::{BrokerView, ClusterError, broker_view};
 pub use datums::{JobDatum, datum_rows};
 pub use idle_queues::delete_idle_queues;
+pub(crate) use jobs::jobs_by_pipeline;
 pub use jobs::{failures, history, newest_job, record, running_before};
 pub use json::{DatumJson, LogLineJson, PlannedJson};
 pub use log_lines::{LogLine, LogLines};
@@ -32,7 +33,6 @@ pub use pipeline_order::{OrderError, order, reads};
 pub use register::{RegisterError, Registration, register};
 pub use retry::{GroupError, RetryError, retry};
 pub use stop::{broadcast_stop, end_stopped};
-pub(crate) use stored_work::jobs_by_pipeline;
 pub use stored_work::{
     DamagedOutput, PlanHistory, PlanReason, RedoError, RedoFilter, Verification, redo, redo_datums,
     verify,

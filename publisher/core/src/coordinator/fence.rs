@@ -1,5 +1,6 @@
 //! Fencing: the epoch is checked before records are written.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use drover_shared::id::PipelineName;
@@ -19,14 +20,15 @@ pub enum Fence {
     Lock,
     /// The pipeline's latest epoch. Leadership granted by the broker is not enough: a leader that was frozen or
     /// disconnected does not notice its replacement.
-    Epoch {
-        /// Ledger that holds the epochs.
-        ledger: Ledger,
-        /// Pipeline whose epoch is checked.
-        pipeline: PipelineName,
-        /// The epoch that this coordinator started.
-        epoch: Epoch,
-    },
+    Epoch(Arc<BegunEpoch>),
+}
+
+/// The epoch that a coordinator began.
+#[derive(Debug)]
+pub struct BegunEpoch {
+    ledger: Ledger,
+    pipeline: PipelineName,
+    epoch: Epoch,
 }
 
 impl Fence {
@@ -36,23 +38,19 @@ impl Fence {
         pipeline: &PipelineName,
         who: &str,
     ) -> Result<Self, StoreError> {
-        Ok(Self::Epoch {
+        Ok(Self::Epoch(Arc::new(BegunEpoch {
             ledger: ledger.clone(),
             pipeline: pipeline.clone(),
             epoch: ledger.begin_epoch(pipeline, who).await?,
-        })
+        })))
     }
 
     /// [`CoordinateError::Deposed`] if another coordinator took over.
     pub async fn check(&self) -> Result<(), CoordinateError> {
         match self {
             Self::Lock => Ok(()),
-            Self::Epoch {
-                ledger,
-                pipeline,
-                epoch,
-            } => {
-                if ledger.is_latest(pipeline, *epoch).await? {
+            Self::Epoch(begun) => {
+                if begun.ledger.is_latest(&begun.pipeline, begun.epoch).await? {
                     Ok(())
                 } else {
                     Err(CoordinateError::Deposed)
@@ -75,12 +73,12 @@ impl Fence {
     pub(super) fn term(&self) -> Option<u64> {
         match self {
             Self::Lock => None,
-            Self::Epoch { epoch, .. } => Some(epoch.number()),
+            Self::Epoch(begun) => Some(begun.epoch.number()),
         }
     }
 
     /// True if another process can resume the job.
     pub(super) fn has_successors(&self) -> bool {
-        matches!(self, Self::Epoch { .. })
+        matches!(self, Self::Epoch(_))
     }
 }

@@ -43,9 +43,8 @@ impl PipelineLeader {
         let reports = Queue::Reports(pipeline);
         let mut reports = self.broker.consume(&reports, REPORTS).await?;
         let retention = assignment.pipeline.retention;
-        let record = self
-            .resume_job(assignment, &Fence::Lock, watch, reports.as_mut())
-            .await?;
+        let resumed = self.resume_job(assignment, &Fence::Lock, watch, reports.as_mut());
+        let record = Box::pin(resumed).await?;
         if !soft.is_cancelled() {
             tidy_up(&self.ledger, &record, retention).await;
         }

@@ -234,7 +234,7 @@ impl PipelineLeader {
         tracing::info!(job.id = %job, pipeline.name = %name, "job {job} of {name} is resumed");
         let _coordinated = metrics::CoordinatedGauge::begin();
         let retention = assignment.pipeline.retention;
-        let record = self.resume_job(assignment, fence, watch, reports).await?;
+        let record = Box::pin(self.resume_job(assignment, fence, watch, reports)).await?;
         metrics::ended(&record);
         if let Some(watching) = &self.watching {
             watching

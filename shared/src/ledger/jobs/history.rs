@@ -303,7 +303,7 @@ mod tests {
         let (newest, pages) = found(&burst, None, PAGE);
         assert!(newest.len() >= ENOUGH && burst.ends_with(&newest));
         assert!(pages <= 30, "{pages}");
-        let one_moment = history([NOW; 5_000]);
+        let one_moment = history(std::iter::repeat_n(NOW, 5_000));
         let (newest, pages) = found(&one_moment, None, PAGE);
         assert_eq!((newest, pages), (one_moment, 5));
     }

@@ -314,29 +314,9 @@ fn commands_that_cannot_run_are_refused() {
 }
 
 #[test]
-fn contradictions_at_the_top_are_refused() {
+fn receivers_of_events_are_checked() {
     let top = |yaml: &str| with_top(yaml);
     check_refusals(&[
-        (
-            top("parallelism_spec: {constant: 2, coefficient: 1}"),
-            "parallelism_spec",
-            "contradict",
-        ),
-        (
-            top("parallelism_spec: {coefficient: 1e6}"),
-            "parallelism_spec.coefficient",
-            "100000 or less",
-        ),
-        (
-            top("tolerations: [{key: a}, ~]"),
-            "tolerations[1]",
-            "delete the item",
-        ),
-        (
-            top("parallelism_spec: {constant: 100001}"),
-            "parallelism_spec.constant",
-            "from 0 to 100000",
-        ),
         (
             top("notify: [{webhook: 'https://h', command: [x]}]"),
             "notify[0]",
@@ -377,7 +357,13 @@ fn contradictions_at_the_top_are_refused() {
             "notify[0].on[0]",
             "success",
         ),
-        (top("max_datums: 0"), "max_datums", "1 or more"),
+    ]);
+}
+
+#[test]
+fn shares_and_limits_are_checked() {
+    let top = |yaml: &str| with_top(yaml);
+    check_refusals(&[
         (top("limits: [{}]"), "limits[0]", "running"),
         (
             top("limits: [{running: 1, rate: 5/s}]"),
@@ -388,6 +374,34 @@ fn contradictions_at_the_top_are_refused() {
         (top("share: 0"), "share", "from 1 to 100"),
         (top("share: 101"), "share", "from 1 to 100"),
         (top("priority: urgent"), "priority", "high"),
+    ]);
+}
+
+#[test]
+fn contradictions_at_the_top_are_refused() {
+    let top = |yaml: &str| with_top(yaml);
+    check_refusals(&[
+        (
+            top("parallelism_spec: {constant: 2, coefficient: 1}"),
+            "parallelism_spec",
+            "contradict",
+        ),
+        (
+            top("parallelism_spec: {coefficient: 1e6}"),
+            "parallelism_spec.coefficient",
+            "100000 or less",
+        ),
+        (
+            top("tolerations: [{key: a}, ~]"),
+            "tolerations[1]",
+            "delete the item",
+        ),
+        (
+            top("parallelism_spec: {constant: 100001}"),
+            "parallelism_spec.constant",
+            "from 0 to 100000",
+        ),
+        (top("max_datums: 0"), "max_datums", "1 or more"),
         (top("max_failures: -1"), "max_failures", "10"),
         (top("max_failures: 101%"), "max_failures", "100%"),
         (top("max_failures: ''"), "max_failures", "5%"),

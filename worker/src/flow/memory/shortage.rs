@@ -53,6 +53,7 @@ mod tests {
     use crate::runner::CommandCost;
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn only_evidence_makes_an_end_one_by_memory() {
         use Ending::{Asked, Cancelled, Exited, Signaled, TimedOut};
         let guard = Some(Shortage { held: 70, need: 5 });

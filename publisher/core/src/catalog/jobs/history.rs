@@ -8,7 +8,7 @@ use drover_shared::ledger::Ledger;
 use drover_shared::store::StoreError;
 use futures::{Stream, TryFutureExt, TryStreamExt};
 
-use crate::catalog::jobs_by_pipeline;
+use super::by_pipeline::jobs_by_pipeline;
 
 /// The jobs older than `before` (all by default) of the store, or of one pipeline, newest first, without the expired ones.
 pub fn history<'a>(

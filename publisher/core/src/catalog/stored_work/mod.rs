@@ -7,5 +7,4 @@ mod verify;
 
 pub use plan_reason::{PlanHistory, PlanReason};
 pub use redo::{RedoError, RedoFilter, redo, redo_datums};
-pub(crate) use successes::jobs_by_pipeline;
 pub use verify::{DamagedOutput, Verification, verify};

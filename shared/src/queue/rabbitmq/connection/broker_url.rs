@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use super::{Address, InvalidAddress};
 
-/// What an address in a file begins with.
+/// The scheme of an address in a file.
 const FILE: &str = "file:";
 
 /// Longest content of such a file in bytes.
