@@ -22,7 +22,7 @@ pub struct Settings {
     pub slots: NonZeroU16,
     /// True if the worker may have a single slot instead, where only that lets commands find their inputs at `/pfs`.
     pub may_have_one_slot: bool,
-    /// True if other workers may take what the worker hands back.
+    /// True if other workers may take messages handed back by the worker.
     pub is_among_others: bool,
     /// Bytes of memory that all commands may hold together; by default as many as are available at the start, less a reserve,
     /// and a command that runs alone may then hold whatever the machine has.
@@ -90,7 +90,7 @@ impl Settings {
     }
 }
 
-/// One slot for each CPU that the process may use.
+/// A slot for each CPU available to the process.
 pub fn one_slot_a_cpu() -> NonZeroU16 {
     let cpus = available_parallelism().map_or(1, NonZero::get);
     NonZeroU16::new(u16::try_from(cpus).unwrap_or(u16::MAX)).unwrap_or(NonZeroU16::MIN)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Datums that take longer are not held ahead: another worker may be idle.
+/// Longer datums are not held ahead: another worker may be idle.
 const LONG: Duration = Duration::from_secs(3);
 
 /// Datums count as long until their mean falls below the bound again.

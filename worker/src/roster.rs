@@ -27,7 +27,7 @@ impl Roster {
         Some(leaves)
     }
 
-    /// Takes a pipeline off the roster, once nothing of it is in hand.
+    /// Takes a pipeline off the roster, once the worker holds no datum of the pipeline.
     pub(crate) fn remove(&self, pipeline: &PipelineName) {
         let mut served = self.lock();
         served.remove(pipeline);

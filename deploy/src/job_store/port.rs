@@ -50,7 +50,7 @@ pub trait JobStore: Send + Sync {
     /// Deletes the pipeline from the registry and asks its jobs to stop. Returns the number of unfinished jobs.
     async fn unregister(&self, pipeline: &PipelineName) -> Result<u64, JobStoreError>;
 
-    /// The pipelines that operators with the same Lease registered, this one and those before.
+    /// The pipelines registered by operators with the same Lease: the current and the former ones.
     async fn registered(&self) -> Result<Vec<PipelineName>, JobStoreError>;
 
     /// Returns the unfinished work. `last_reported` is the last job in the resource's status; its outcome is found

@@ -56,7 +56,7 @@ pub enum Cause {
     },
     /// The command was ended for want of memory, at its last attempt too.
     Memory {
-        /// Bytes of memory that the command held when it was ended.
+        /// Bytes of memory held by the command when Drover ended it.
         bytes: u64,
         /// Bytes of its inputs.
         input_bytes: u64,

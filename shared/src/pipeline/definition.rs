@@ -34,7 +34,7 @@ pub struct Pipeline {
     pub keep_going: bool,
     /// Limits of the datums under way, over all workers together; none by default.
     pub limits: Vec<Limit>,
-    /// The place of the pipeline among those that share workers.
+    /// The place of the pipeline among the pipelines sharing workers.
     pub sharing: Sharing,
     /// The most datums of a job; default 10 million.
     pub max_datums: u64,
@@ -73,7 +73,7 @@ pub enum Parallelism {
     Coefficient(f64),
 }
 
-/// Resources that a spec asks for, for each datum that runs.
+/// Resources requested by a spec for each running datum.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ResourceRequests {
     /// Bytes of memory; by default as predicted.

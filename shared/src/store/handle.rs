@@ -315,7 +315,7 @@ impl Store {
         }
     }
 
-    /// The [names](Store::names) directly below `prefix` that are greater than `after`. A bucket lists one page of them, with
+    /// The [names](Store::names) directly below `prefix` and greater than `after`. A bucket lists one page of them, with
     /// one request; a folder lists all.
     pub async fn names_after(
         &self,

@@ -172,7 +172,7 @@ pub fn pipeline_job(name: &PipelineName, job: JobId) -> StoreKey {
     pipeline_jobs(name).with(&job.to_string())
 }
 
-/// Mark of a store whose jobs are all noted by their pipelines.
+/// Mark of a store in which all jobs are noted by pipeline.
 pub fn jobs_noted() -> StoreKey {
     drover_folder().with("jobs-noted")
 }
@@ -486,7 +486,7 @@ pub fn live_log(id: JobId, index: u64, name: &str) -> StoreKey {
     live_logs(id).with(&format!("{index:020}.{name}"))
 }
 
-/// Mark of somebody who follows the logs of a job.
+/// Mark of a process following the logs of a job.
 pub fn followed(id: JobId) -> StoreKey {
     job(id).with("followed")
 }

@@ -1,6 +1,6 @@
 //! A part of a sorted list of names.
 
-/// Some names, sorted, of a list that may have more of them.
+/// Some names, sorted, of a list that may have more names.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct NamesPage {
     /// The names; those of directories end with a slash.

@@ -411,7 +411,7 @@ async fn trusted_task(
     trusted.ok_or_else(|| MessageError::Reject(FORGED.to_owned()))
 }
 
-/// The datums, each with the set that it is committed with; none for a datum on its own.
+/// The datums, each with the set of its commit; none for a datum on its own.
 async fn sets(
     unit: Option<CommitUnit>,
     datums: Vec<Datum>,

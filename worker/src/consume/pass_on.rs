@@ -23,7 +23,7 @@ use crate::jobs::{HeldTask, Job};
 /// Messages that the rest of an automatic set is divided into, at most: each may be divided again.
 const PARTS: usize = 16;
 
-/// Time for the datums that wait to leave, before they are published.
+/// Time for waiting datums to leave before the publication.
 const GATHERING: Duration = Duration::from_millis(50);
 
 /// The part of a set to be passed on.
@@ -42,7 +42,7 @@ pub(super) struct PassedOn<'a> {
     rest: Mutex<RestOfSet>,
 }
 
-/// Datums that left before their begin, and are in no new message yet.
+/// Datums that left before their begin, without a new message so far.
 #[derive(Default)]
 struct RestOfSet {
     datums: Vec<Datum>,
@@ -51,7 +51,7 @@ struct RestOfSet {
 }
 
 impl<'a> PassedOn<'a> {
-    /// Nothing passed on so far of the `task`, whose datums belong to `set`.
+    /// An empty list for the `task`, whose datums belong to `set`.
     pub(super) fn nothing(
         task: Task,
         set: Option<&Arc<SetCommits>>,

@@ -246,7 +246,7 @@ async fn consume(
     }
     let closed = subscription.close(context).await;
     let consumed = consumed.unwrap_or(Ok(())).and(closed);
-    // After an error nothing waits for datums whose claims may be lost.
+    // After an error, datums with possibly lost claims are not waited for.
     if consumed.is_ok() {
         subscription.settled().await;
     }

@@ -48,7 +48,7 @@ impl ClaimedDatum {
         self.redeliveries > 0 || self.again
     }
 
-    /// The verdict of the datum in the ledger, if there is one.
+    /// The verdict of the datum in the ledger, if any.
     pub(crate) async fn committed(&self, ledger: &Ledger) -> Result<Option<Verdict>, StoreError> {
         match &self.set {
             Some(set) => set.committed(self.datum.index, ledger).await,

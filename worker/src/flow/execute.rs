@@ -420,7 +420,7 @@ impl DatumRun<'_> {
         usage.memory_bytes
     }
 
-    /// Runs an order, and reports it as running if it takes long enough.
+    /// Runs an order, and reports a long run while the order runs.
     async fn watched(
         &mut self,
         order: &Order,

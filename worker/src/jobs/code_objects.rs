@@ -42,7 +42,7 @@ impl CodeObjects {
         }
     }
 
-    /// The name of an object that no longer is the one that the ids of the datums depend on; none if all are. A look that
+    /// The name of an object that changed after the ids of the datums were made from its content; none if no object did. A look that
     /// begins after the call serves all callers who wait for it.
     pub(crate) async fn changed(&self) -> Result<Option<String>, StoreError> {
         if self.objects.is_empty() {

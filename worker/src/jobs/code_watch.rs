@@ -37,7 +37,7 @@ pub(crate) enum CodeCheck {
     Unchanged,
     /// The named file changed and has its old content again. The attempt may have seen other content.
     Touched(String),
-    /// The named file is no longer the one that the ids depend on.
+    /// The named file changed after the ids were made from its content.
     Changed(String),
 }
 

@@ -25,7 +25,7 @@ pub struct Execution {
     pub cost: CommandCost,
 }
 
-/// Resources that a command used, as the runner sees them.
+/// Resources used by a command, as seen by the runner.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct CommandCost {
     /// Resources of the processes that have ended; `None` for a command that stays loaded.
@@ -39,7 +39,7 @@ pub struct CommandCost {
 /// Resources that processes used until their end.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct EndedProcesses {
-    /// The most resident memory of one of them, in bytes.
+    /// The most resident memory of a single process, in bytes.
     pub memory: u64,
     /// Time on a CPU.
     pub cpu_time: Duration,

@@ -67,7 +67,7 @@ pub struct CommandLimits {
 }
 
 impl CommandLimits {
-    /// Fewest open files that may be allowed: programs need descriptors for their start.
+    /// Fewest open files to allow: programs need descriptors to start.
     pub const LEAST_OPEN_FILES: u32 = 64;
     /// Fewest processes that may be allowed: a pipe of a few programs.
     pub const LEAST_PROCESSES: u32 = 16;

@@ -167,7 +167,7 @@ mod tests {
         format!("p{number}").parse().unwrap()
     }
 
-    /// Slots, each with the datum that runs there until a time, and the seconds that each pipeline got.
+    /// Slots, each with its running datum and the time of the datum's end, and the seconds of each pipeline.
     struct Machine {
         order: FairOrder,
         slots: Vec<Option<(Duration, Running)>>,

@@ -39,7 +39,7 @@ pub(crate) struct Changes {
     changed: ChangedDatums,
     /// Datums of the later job alone.
     added: ChangedDatums,
-    /// Datums of the earlier job alone, by their places there.
+    /// Datums of the earlier job alone, by place.
     removed: ChangedDatums,
     /// Differing fields of the spec.
     spec: Vec<ChangedField>,

@@ -63,7 +63,7 @@ pub(super) async fn look(
     }
 }
 
-/// Fields of a spec that affect only the number of workers, or who is told of a job: changing one of them starts no job.
+/// Fields of a spec that affect only the number of workers, or the receivers of events: a change of these fields starts no job.
 const FIELDS_APART: [&str; 5] = [
     "notify",
     "parallelism_spec",

@@ -29,7 +29,7 @@ impl WaitReasons {
         }
     }
 
-    /// Records the reason; true if it is another one than before.
+    /// Records the reason; true if the reason is new.
     fn is_new(&self, pipeline: &PipelineName, why: &str) -> bool {
         let before = self.lock().insert(pipeline.clone(), why.to_owned());
         before.is_none_or(|before| before != why)

@@ -77,7 +77,7 @@ impl Ledger {
         }
     }
 
-    /// Verdict of a datum that has a unit of its own, or whose segment is sealed.
+    /// Verdict of a datum with a unit of its own, or with a sealed segment.
     pub async fn committed_alone(
         &self,
         job: JobId,

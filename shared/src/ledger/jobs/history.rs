@@ -59,7 +59,7 @@ impl Ledger {
         Ok(search.near)
     }
 
-    /// Jobs whose ids begin with `beginning`, oldest first, without the expired ones.
+    /// Jobs with ids beginning with `beginning`, oldest first, without expired jobs.
     pub(super) async fn jobs_beginning(&self, beginning: &str) -> Result<Vec<JobId>, StoreError> {
         let mut jobs = Vec::new();
         let mut after = beginning.to_owned();

@@ -62,7 +62,7 @@ fn exit_of(mut process: Child, cleanup: &Timespec) -> io::Result<ExitCode> {
     })
 }
 
-/// Ends all processes that are left below the current one.
+/// Ends all processes left below the current process.
 pub(super) fn end_orphans() {
     let _ = orphans::kill_orphans(Reach::Children, KILL_TIMEOUT);
 }

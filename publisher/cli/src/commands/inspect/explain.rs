@@ -60,7 +60,7 @@ pub(crate) async fn explain(typed: &Explain, context: &Context) -> anyhow::Resul
     print(&json, &sentences, context)
 }
 
-/// The limits of a running job's pipeline; a shared one with its record, if it is defined.
+/// The limits of a running job's pipeline; a defined shared limit comes with its record.
 async fn limits_of(
     ledger: &Ledger,
     record: &JobRecord,

@@ -31,7 +31,7 @@ pub struct ExplainedJob<'a> {
     pub store_problem: Option<String>,
     /// Number of the pipeline's dead letters, and the newest one.
     pub parked: (usize, Option<DeadLetter>),
-    /// The limits of its pipeline; a shared one with its record, if it is defined.
+    /// The limits of the pipeline; a defined shared limit comes with its record.
     pub limits: &'a [(Limit, Option<SharedLimit>)],
     /// How commands were confined, on different workers.
     pub protections: &'a BTreeSet<String>,

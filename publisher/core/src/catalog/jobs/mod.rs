@@ -1,4 +1,4 @@
-//! Jobs: their records, whichever process runs them, and lists of them, newest first.
+//! Jobs: records and lists of jobs, newest first, whichever process runs the jobs.
 
 mod by_pipeline;
 mod history;

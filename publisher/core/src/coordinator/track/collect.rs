@@ -34,7 +34,7 @@ use crate::coordinator::{CoordinateError, JobContext, StopRequest};
 
 /// Interval between two snapshots for display.
 const SHOW_EVERY: Duration = Duration::from_millis(100);
-/// The shortest wait for a limit that grants more by itself.
+/// The shortest wait for a limit that grants more by the clock.
 const SHORTEST_WAIT: Duration = Duration::from_millis(5);
 /// Time limit of a request to the broker for a stopped job.
 const BROKER_LIMIT: Duration = Duration::from_secs(5);

@@ -17,7 +17,7 @@ pub(crate) struct ShortDatums {
 }
 
 impl ShortDatums {
-    /// Counts a datum that ended without a report of its start.
+    /// Counts a datum without a report of its start.
     pub(crate) fn note(&mut self, verdict: &Verdict) {
         let took_s = verdict.stats.process_time_s + verdict.stats.upload_time_s;
         let most = SHORT_MS * f64::from(verdict.attempts.max(1));

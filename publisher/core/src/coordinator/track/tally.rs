@@ -86,7 +86,7 @@ impl Tally {
         }
     }
 
-    /// Entries that replace earlier ones with lost output: index of the newest one, by the place of the datum.
+    /// Entries that replace earlier entries with lost output: index of the newest entry, by the place of the datum.
     pub(crate) fn redone(&self) -> &BTreeMap<u64, u64> {
         &self.redone
     }

@@ -181,11 +181,11 @@ async fn a_stopped_job_is_told_to_workers_and_ends_killed() {
     let stopping = async {
         eventually(&fixture, job.id, |record| record.state == JobState::Running).await;
         fixture.ledger.request_stop(job.id).await.unwrap();
-        let told = listener.next().await.unwrap();
-        assert_eq!(
-            decode(&told.body).unwrap(),
-            Message::Control(Control::Stop { job: job.id })
-        );
+        let mut told = Vec::new();
+        while told.last() != Some(&Message::Control(Control::Stop { job: job.id })) {
+            told.push(decode(&listener.next().await.unwrap().body).unwrap());
+        }
+        assert!(told.len() <= 2, "{told:?}");
         std::future::pending::<()>().await;
     };
     tokio::select! {
