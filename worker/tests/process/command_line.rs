@@ -18,7 +18,7 @@ fn help_is_data_and_a_success() {
 #[test]
 fn invalid_arguments_are_refused_before_any_connection() {
     let rows: [(&[&str], &str); 4] = [
-        (&[], "--pipeline <NAME>"),
+        (&[], "--pipeline <NAME|PATTERN>"),
         (
             &["--pipeline", "p", "--broker", NOBODY, "--slots", "0"],
             "--slots",

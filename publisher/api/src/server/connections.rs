@@ -3,13 +3,18 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, sleep_until};
 
 /// The largest number of connections whose clients have sent a permitted request.
 pub(crate) const MAX_TRUSTED: usize = 64;
 /// The largest number of untrusted connections; a further client replaces the oldest.
 pub(crate) const MAX_UNTRUSTED: usize = 32;
+/// Time before a new client may be replaced: the head of a first request arrives meanwhile, also while a crowd connects again and
+/// again. Further clients wait in the listener's backlog.
+pub(crate) const GRACE: Duration = Duration::from_millis(100);
 
 /// The trust in the client of a connection, for the handlers of its requests.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +36,14 @@ impl Trust {
 pub(crate) struct Connections {
     tasks: JoinSet<()>,
     /// Oldest first.
-    untrusted: VecDeque<(AbortHandle, Trust)>,
+    untrusted: VecDeque<Untrusted>,
+}
+
+#[derive(Debug)]
+struct Untrusted {
+    task: AbortHandle,
+    trust: Trust,
+    replaceable: Instant,
 }
 
 impl Connections {
@@ -39,26 +51,40 @@ impl Connections {
     pub(crate) async fn room(&mut self) {
         loop {
             while self.tasks.try_join_next().is_some() {}
-            self.untrusted
-                .retain(|(task, trust)| !task.is_finished() && !trust.is_earned());
-            if self.tasks.len() - self.untrusted.len() < MAX_TRUSTED {
-                return;
+            self.forget_ended();
+            if self.tasks.len() - self.untrusted.len() >= MAX_TRUSTED {
+                self.tasks.join_next().await;
+                continue;
             }
-            self.tasks.join_next().await;
+            let oldest = self.untrusted.front();
+            let Some(oldest) = oldest.filter(|_| self.untrusted.len() >= MAX_UNTRUSTED) else {
+                return;
+            };
+            tokio::select! {
+                () = sleep_until(oldest.replaceable) => return,
+                _ = self.tasks.join_next() => {}
+            }
         }
     }
 
     /// Adds a connection, and closes the oldest untrusted connection if there are too many.
     pub(crate) fn add(&mut self, serve: impl Future<Output = ()> + Send + 'static, trust: Trust) {
-        self.untrusted
-            .retain(|(task, trust)| !task.is_finished() && !trust.is_earned());
+        self.forget_ended();
         if self.untrusted.len() >= MAX_UNTRUSTED
-            && let Some((oldest, _)) = self.untrusted.pop_front()
+            && let Some(oldest) = self.untrusted.pop_front()
         {
-            oldest.abort();
+            oldest.task.abort();
         }
-        let task = self.tasks.spawn(serve);
-        self.untrusted.push_back((task, trust));
+        self.untrusted.push_back(Untrusted {
+            task: self.tasks.spawn(serve),
+            trust,
+            replaceable: Instant::now() + GRACE,
+        });
+    }
+
+    fn forget_ended(&mut self) {
+        self.untrusted
+            .retain(|client| !client.task.is_finished() && !client.trust.is_earned());
     }
 }
 
@@ -91,5 +117,16 @@ mod tests {
         timeout(Duration::from_secs(10), closing).await.unwrap();
         assert_eq!(connections.untrusted.len(), MAX_UNTRUSTED);
         assert!(connections.tasks.try_join_next().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_client_is_replaced_before_its_first_request_may_have_arrived() {
+        let mut connections = Connections::default();
+        let begun = Instant::now();
+        for _ in 0..=MAX_UNTRUSTED {
+            connections.room().await;
+            connections.add(pending(), Trust::default());
+        }
+        assert_eq!(begun.elapsed(), GRACE);
     }
 }

@@ -293,6 +293,7 @@ async fn work(
         trace: assignment.trace.clone(),
     };
     let (published, published_receiver) = mpsc::unbounded_channel();
+    let (announced, announced_receiver) = mpsc::unbounded_channel();
     let (counted, counted_receiver) = watch::channel(0);
     let (demand, demand_receiver) = watch::channel(Demand::default());
     let names = named(&pipeline.limits);
@@ -313,12 +314,16 @@ async fn work(
         messages: messages.clone(),
         window: context.window,
         published,
+        announced: (!pipeline.limits.is_empty()).then_some(announced),
         counted,
         work: Arc::clone(&context.work),
     };
     // Only datums of an earlier leader may be in the hands of workers.
     let (held, new): (Vec<_>, Vec<_>) = pending.into_iter().partition(|segment| segment.again);
-    let held_before = held.is_empty().then_some(0);
+    let mut gate = LimitGate::new(&pipeline.limits, before);
+    if held.is_empty() {
+        gate.set_held([]);
+    }
     let dead = Queue::Dead(pipeline.name.clone());
     let dead = context.broker.consume(&dead, DEAD).await?;
     let mut collector = Collector {
@@ -327,12 +332,13 @@ async fn work(
         reports,
         dead,
         events,
+        announced: announced_receiver,
         pending: pending_sender,
         pressure,
         messages: MessageWatch::new(messages, published_receiver, held),
         sealing: FuturesUnordered::new(),
         republishing: FuturesUnordered::new(),
-        gate: LimitGate::new(&pipeline.limits, held_before, before),
+        gate,
         demand,
         allotted: allotted_receiver,
         ended_before: live.tally.worked(),

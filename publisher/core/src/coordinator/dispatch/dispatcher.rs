@@ -32,6 +32,8 @@ pub(crate) struct Dispatcher {
     pub(crate) window: u64,
     /// Receives the datums of each confirmed message.
     pub(crate) published: mpsc::UnboundedSender<IndexRanges>,
+    /// Receives the indexes of datums before their publication, if the pipeline has limits.
+    pub(crate) announced: Option<mpsc::UnboundedSender<Vec<u64>>>,
     /// Tells how many datums were published, each before its publication.
     pub(crate) counted: watch::Sender<u64>,
     /// Notified of each message.
@@ -102,6 +104,10 @@ impl Dispatcher {
                     return Ok(());
                 }
                 published += size;
+                if let Some(announced) = &self.announced {
+                    // The receiver is gone if the job has ended.
+                    let _ = announced.send(set.datums.iter().map(|datum| datum.index).collect());
+                }
                 self.counted.send_replace(published);
                 let message = self.messages.publish(&pending, set, pressure.total)?;
                 self.work.notify_one();

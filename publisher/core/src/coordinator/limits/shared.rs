@@ -20,10 +20,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub(crate) struct Demand {
     /// Known datums without a verdict.
     pub(crate) outstanding: u64,
-    /// Datums that have ended under the current leader.
-    pub(crate) ended: u64,
-    /// Datums in the hands of workers as the leader began; none until known.
-    pub(crate) held: Option<u64>,
+    /// Datums under way, and published datums among those that the collector knows of; none until the workers have told what
+    /// they hold.
+    pub(crate) under_way: Option<(u64, u64)>,
 }
 
 /// The shared limits of one job.
@@ -54,7 +53,7 @@ impl SharedLimits {
         if self.names.is_empty() {
             return std::future::pending().await;
         }
-        let is_known = |demand: &Demand| demand.held.is_some() && demand.outstanding > 0;
+        let is_known = |demand: &Demand| demand.under_way.is_some() && demand.outstanding > 0;
         // The collector lives as long as the job.
         let _ = self.demand.wait_for(is_known).await.map(|_| ());
         loop {
@@ -122,12 +121,13 @@ impl SharedLimits {
         Ok(u64::from(saved.granted))
     }
 
-    /// Datums that may run.
+    /// Datums that may run: those under way, and those of which the dispatcher has told the collector meanwhile.
     fn under_way(&self) -> u32 {
-        let demand = *self.demand.borrow();
+        let Some((under_way, known)) = self.demand.borrow().under_way else {
+            return u32::MAX;
+        };
         let published = *self.published.borrow();
-        let held = demand.held.unwrap_or(u64::from(u32::MAX));
-        clamped((held + published).saturating_sub(demand.ended))
+        clamped(under_way.saturating_add(published.saturating_sub(known)))
     }
 }
 

@@ -51,6 +51,8 @@ pub(crate) struct Collector<'a> {
     /// The pipeline's dead-letter queue.
     pub(crate) dead: Box<dyn Consumer>,
     pub(crate) events: mpsc::Receiver<ManifestEvent>,
+    /// Datums that the dispatcher is about to publish, if the pipeline has limits.
+    pub(crate) announced: mpsc::UnboundedReceiver<Vec<u64>>,
     /// To the dispatcher. Unbounded, because the collector must never wait for the dispatcher; small, because a segment is
     /// one entry.
     pub(crate) pending: mpsc::UnboundedSender<PendingSegment>,
@@ -87,6 +89,8 @@ impl Collector<'_> {
                 // A segment must be known before reports on its datums are counted.
                 biased;
                 Some(event) = self.events.recv() => self.take_manifest_event(event),
+                // A datum is under way before its reports arrive.
+                Some(announced) = self.announced.recv() => self.take_announcement(announced),
                 Ok(()) = requests.changed() => self.take_stop_request(requests.borrow_and_update().clone()),
                 Some(sealed) = self.sealing.next() => sealed?,
                 delivery = self.reports.next() => self.take(delivery?).await?,
@@ -141,15 +145,21 @@ impl Collector<'_> {
         }
     }
 
+    fn take_announcement(&mut self, datums: Vec<u64>) {
+        for index in datums {
+            let is_outstanding = self.live.tally.is_outstanding(index);
+            self.gate.note_published(index, is_outstanding);
+        }
+    }
+
     fn take_observation(&mut self, observed: Observation) {
         let segments = self.messages.take(observed, self.live);
         if !segments.is_empty() {
             let outstanding = self.live.outstanding();
-            let held = segments.iter().map(|segment| {
+            for segment in &segments {
                 let held = segment.left_out.intersection(&outstanding);
-                held.len()
-            });
-            self.gate.set_held(held.sum());
+                self.gate.set_held(held.ranges().flatten());
+            }
         }
         for segment in segments {
             self.dispatch(segment);
@@ -308,8 +318,7 @@ impl Collector<'_> {
         let ended = self.live.tally.worked() - self.ended_before;
         let demand = Demand {
             outstanding: counts.outstanding(),
-            ended,
-            held: self.gate.held(),
+            under_way: self.gate.under_way(),
         };
         self.demand
             .send_if_modified(|now| std::mem::replace(now, demand) != demand);
@@ -317,7 +326,7 @@ impl Collector<'_> {
         let now = tokio::time::Instant::now();
         let pressure = BackPressure {
             ended,
-            granted: self.gate.granted(ended, allotted, now),
+            granted: self.gate.granted(allotted, now),
             total: (expansion == Expansion::Complete).then_some(counts.total),
             closed: !self.live.may_publish(),
             set_size: self
