@@ -2,18 +2,36 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// The inputs of a task.
 pub(super) struct Inputs {
     /// Where each input lies, and its name below `in`, sorted by name.
     pub(super) files: Vec<(PathBuf, String)>,
-    /// Number and size, for people.
-    pub(super) summary: String,
+    /// The number of files in the packages, and their names.
+    source: String,
 }
 
-/// Drawings, a folder for each subject.
+impl Inputs {
+    /// Number and size, for people.
+    pub(super) fn summary(&self) -> String {
+        let bytes: u64 = self.files.iter().map(|(path, _)| size(path)).sum();
+        let (number, source) = (self.files.len(), &self.source);
+        format!("{number} of {source}, {} kB", bytes / 1000)
+    }
+}
+
+/// Drawings, a folder for each subject. Drawings that the converter refuses are left out: the tools differ in what they do after
+/// a failure.
 pub(super) fn images(number: usize) -> Result<Inputs, String> {
-    spread("/usr/share/openclipart/svg", "svg", number, subject)
+    let mut drawings = spread("/usr/share/openclipart/svg", "svg", number, subject)?;
+    drawings.files.retain(|(path, _)| {
+        let mut convert = Command::new("rsvg-convert");
+        convert.args(["-w", "16"]).arg(path);
+        let quiet = convert.stdout(Stdio::null()).stderr(Stdio::null());
+        quiet.status().is_ok_and(|status| status.success())
+    });
+    Ok(drawings)
 }
 
 /// Documents with a text layer, all in one folder. The smallest ones: a page takes seconds to recognise.
@@ -23,7 +41,6 @@ pub(super) fn pages(number: usize) -> Result<Inputs, String> {
     all.files.sort_by_cached_key(|(path, _)| size(path));
     all.files.truncate(number);
     all.files.sort_by(|left, right| left.1.cmp(&right.1));
-    all.summary = format!("{} of {}", all.files.len(), all.summary);
     Ok(all)
 }
 
@@ -66,14 +83,8 @@ fn spread(
     }
     let step = all.div_ceil(number.min(all));
     let files: Vec<_> = files.into_iter().step_by(step).collect();
-    let bytes: u64 = files.iter().map(|(path, _)| size(path)).sum();
-    let summary = format!(
-        "{} of {all} *.{extension} below {}, {} kB",
-        files.len(),
-        root.display(),
-        bytes / 1000
-    );
-    Ok(Inputs { files, summary })
+    let source = format!("{all} *.{extension} below {}", root.display());
+    Ok(Inputs { files, source })
 }
 
 fn size(path: &Path) -> u64 {

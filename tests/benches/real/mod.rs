@@ -24,7 +24,7 @@ pub(crate) fn show(_: Sizes) {
                 continue;
             }
         };
-        say(&format!("\n## {}: {}", task.name, inputs.summary));
+        say(&format!("\n## {}: {}", task.name, inputs.summary()));
         say(&format!(
             "\n| tool | lines | first output s | makespan s | CPU s | CPU / {} | largest process MiB | again s | 1 % changed s | output |",
             TOOLS[0].name
