@@ -3,6 +3,9 @@
 //! The kernel sums the costs of children that were waited for, and keeps the peak of the largest. To have these
 //! figures for one command alone, a small process of our own (the same program again) runs the command, adopts the
 //! orphans, and reports.
+//!
+//! The CPU of Drover is shown too low: the guard of a slot leaves its last processes to the kernel, which does not sum what was
+//! never waited for. By the control group `cpuacct`, 100 drawings took 2.0 s where the sum of waited children was 0.2 s.
 
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
