@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::mem::replace;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -210,7 +211,7 @@ async fn settle(delivery: Delivery, disposition: Disposition) {
 
 /// Processes every datum of the message.
 async fn run_datums(
-    task: Task,
+    mut task: Task,
     held: &HeldTask<'_>,
     delivery: &Delivery,
     handle: &ConsumerHandle,
@@ -218,11 +219,12 @@ async fn run_datums(
 ) -> Result<(), MessageError> {
     check_store(task.store.as_ref(), context).await?;
     let job = job(task.job, context).await?;
+    let sent = replace(&mut task.datums, TaskDatums::Inline(Vec::new()));
     let without_datums = Task {
-        datums: TaskDatums::Inline(Vec::new()),
         again: task.again || delivery.redeliveries > 0,
         ..task.clone()
     };
+    task.datums = sent;
     let task = trusted_task(task, &delivery.body, context).await?;
     let is_of_older_term = task
         .term
@@ -230,12 +232,15 @@ async fn run_datums(
     let datums = datums(task.datums, job.id, context);
     let datums = context.unless_interrupted(&job, datums).await??;
     held.replace(datums.iter().map(|datum| datum.index).collect());
+    let is_authentic = task.unit.is_some();
     let sets = sets(task.unit, datums, job.id, context);
     let sets = context.unless_interrupted(&job, sets).await??;
     let claim_lost = CancellationToken::new();
     let some_set = sets.first().and_then(|(_, set)| set.clone());
     let some_set = some_set.as_ref();
-    let passed_on = PassedOn::nothing(without_datums, some_set, &job, handle);
+    // The rest of a set is signed as the leader signed the set: never in the name of a message that was not signed.
+    let set_of_leader = some_set.filter(|_| is_authentic);
+    let passed_on = PassedOn::nothing(without_datums, set_of_leader, &job, handle);
     let has_gone_back = some_set.is_some_and(|set| context.begun_sets.has(job.id, set.first()));
     let message = MessageContext {
         delivery,

@@ -51,21 +51,26 @@ struct RestOfSet {
 }
 
 impl<'a> PassedOn<'a> {
-    /// An empty list for the `task`, whose datums belong to `set`.
+    /// An empty list for the `task`, whose datums belong to `set`; none for a task that no leader signed.
     pub(super) fn nothing(
         task: Task,
         set: Option<&Arc<SetCommits>>,
         job: &'a Arc<Job>,
         handle: &ConsumerHandle,
     ) -> Self {
-        let is_signed = task.unit.is_some() && job.key.is_some();
+        let set = set.filter(|_| job.key.is_some()).cloned();
+        // Only the watch of a set cancels tokens of its own.
+        let of_its_own = |token: &CancellationToken| match set {
+            Some(_) => token.child_token(),
+            None => token.clone(),
+        };
         Self {
             job,
             task,
-            set: set.filter(|_| is_signed).cloned(),
             is_automatic: job.pipeline.datum_set == SetRule::Automatic,
-            recalled: handle.recalled.child_token(),
-            recalled_staged: handle.recalled_staged.child_token(),
+            recalled: of_its_own(&handle.recalled),
+            recalled_staged: of_its_own(&handle.recalled_staged),
+            set,
             rest: Mutex::default(),
         }
     }

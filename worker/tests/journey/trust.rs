@@ -1,13 +1,16 @@
 //! Tasks of whoever reaches the broker and does not have the key of the job.
 
-use drover_shared::datum::{Datum, VerdictState};
+use drover_shared::datum::{CommitUnit, Datum, VerdictState};
 use drover_shared::job::JobKey;
-use drover_shared::ledger::ManifestEntry;
+use drover_shared::ledger::{ManifestEntry, Segment, SegmentSets};
 use drover_shared::queue::Queue;
-use drover_shared::wire::{ManifestRange, Message, Task, TaskDatums, encode_for};
+use drover_shared::wire::{
+    Authenticity, ManifestRange, Message, Task, TaskDatums, authenticity, encode_for,
+};
+use serde_json::json;
 use tokio::time::timeout;
 
-use crate::farm::{Farm, SOON};
+use crate::farm::{Farm, SOON, exists, open};
 
 /// A task that promises more than a worker may believe.
 fn task(farm: &Farm, datums: TaskDatums) -> Message {
@@ -82,4 +85,47 @@ async fn a_task_with_a_wrong_code_is_refused_and_what_comes_behind_it_is_done() 
     let parked = timeout(SOON, dead.next()).await.unwrap().unwrap();
     let why = parked.dead_letter_reason.clone().unwrap_or_default();
     assert!(why.contains("authentication code"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rest_of_a_set_that_no_leader_signed_goes_back_as_it_came() {
+    let script = "until test -e $FARM/go; do touch $FARM/running; sleep 0.01; done";
+    let farm = Farm::with(json!({
+        "transform": {"cmd": ["sh", "-c", script]},
+        "datum_set_spec": {"number": 9},
+    }))
+    .await;
+    farm.write("a", "A\n");
+    write_manifest(&farm, (0..5).map(|n| farm.datum(n, "a")).collect()).await;
+    let segment = Segment { first: 0, count: 5 };
+    let sets = SegmentSets::beginning_at(vec![0]);
+    let agreed = farm.ledger.agree_on_sets(farm.job, segment, sets).await;
+    agreed.unwrap();
+    let Message::Task(hint) = task(
+        &farm,
+        TaskDatums::Manifest(ManifestRange {
+            segment: 0,
+            first: 0,
+            count: 5,
+        }),
+    ) else {
+        panic!("a task");
+    };
+    let hint = Message::Task(Task {
+        unit: Some(CommitUnit::Set(0)),
+        ..hint
+    });
+    farm.publish_body(encode_for(&hint, None).unwrap()).await;
+    let worker = farm.work(farm.settings());
+    exists(&farm.path("running")).await;
+    farm.tokens.soft.cancel();
+    open(&farm.path("go"));
+    worker.await.unwrap().unwrap();
+    let key = farm.ledger.job_key(farm.job).await.unwrap();
+    let mut queue = farm.broker.consume(&farm.datums(), 9).await.unwrap();
+    let back = timeout(SOON, queue.next()).await.unwrap().unwrap();
+    assert!(matches!(
+        authenticity(&back.body, key.as_ref()),
+        Authenticity::Unsigned
+    ));
 }
