@@ -130,7 +130,9 @@ impl Subscription {
             Some(Ok(consumer)) => self.switch_to(Some(consumer), prefetch, context),
             Some(Err(error)) => {
                 tracing::debug!("the prefetch stays as it is: {error}");
-                sleep(WINDOW).await;
+                if self.consumer.is_none() {
+                    context.tokens.soft.run_until_cancelled(sleep(WINDOW)).await;
+                }
             }
             None => {}
         }

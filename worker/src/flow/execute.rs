@@ -93,9 +93,7 @@ pub(super) async fn execute(
         context.slots.all().memory,
         pipeline.memory_tries,
     );
-    let demanded = demand(&claimed, memory.need(), context);
-    let weight = pipeline.sharing.weight();
-    let lease = context.slots.lease(&pipeline.name, weight, demanded);
+    let lease = lease(&claimed, memory.need(), context);
     let lease = claimed.recalled.run_until_cancelled(lease);
     let lease = claimed.claim_lost.run_until_cancelled(lease);
     let lease = context.unless_interrupted(&claimed.job, lease).await?;
@@ -139,6 +137,18 @@ pub(super) async fn execute(
             Err(failure)
         }
     }
+}
+
+/// Waits for a slot and `memory` bytes, in the order of the pipelines.
+async fn lease<'a>(
+    claimed: &ClaimedDatum,
+    memory: u64,
+    context: &'a WorkerContext,
+) -> SlotLease<'a> {
+    let pipeline = &claimed.job.pipeline;
+    let demanded = demand(claimed, memory, context);
+    let weight = pipeline.sharing.weight();
+    context.slots.lease(&pipeline.name, weight, demanded).await
 }
 
 /// A datum in its slot.
@@ -196,10 +206,15 @@ impl DatumRun<'_> {
                 return Err(Interruption::ClaimLost.into());
             }
             self.report_retry(attempt).await?;
-            match lacked {
-                Some(_) => self.lease_again().await?,
-                None => self.pause(delays.next().unwrap_or_default()).await?,
-            }
+            let lost = self.staged.claimed.claim_lost.clone();
+            let waiting = async {
+                match lacked {
+                    Some(_) => self.lease_again().await,
+                    None => self.pause(delays.next().unwrap_or_default()).await,
+                }
+            };
+            let waited = lost.run_until_cancelled(waiting).await;
+            waited.ok_or(Interruption::ClaimLost)??;
             attempt += 1;
         }
     }
@@ -235,11 +250,7 @@ impl DatumRun<'_> {
         let claimed = &self.staged.claimed;
         self.lease.give_back();
         self.fresh = true;
-        let demanded = demand(claimed, self.memory.need(), self.context);
-        let pipeline = &self.staged.claimed.job.pipeline;
-        let weight = pipeline.sharing.weight();
-        let slots = &self.context.slots;
-        let lease = slots.lease(&pipeline.name, weight, demanded);
+        let lease = lease(claimed, self.memory.need(), self.context);
         self.lease = self.context.unless_interrupted(&claimed.job, lease).await?;
         Ok(())
     }

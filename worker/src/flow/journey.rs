@@ -1,5 +1,7 @@
 //! All stages of a datum, in order.
 
+use std::mem::take;
+
 use drover_shared::datum::{Cause, Verdict};
 use drover_shared::process::telemetry::TRACE_TARGET;
 use drover_shared::wire::Event;
@@ -89,14 +91,14 @@ async fn process(
         Err(FlowError::Datum(cause)) => ExecutedDatum::never(cause),
         Err(failure) => return Err(failure),
     };
-    let mark = executed.mark;
+    let mut mark = executed.mark;
     let uploading =
         upload(executed, claimed, context).instrument(info_span!(target: TRACE_TARGET, "upload"));
     let ended = match context.unless_cut_short(uploading).await {
         Ok(Ok(uploaded)) => {
             if claimed.set.is_some() {
                 // The datum has ended: a death of the worker during the wait is no evidence.
-                mark.remove(claimed, context).await;
+                take(&mut mark).remove(claimed, context).await;
                 *permit = None;
             }
             let committing = commit(uploaded, claimed, context);

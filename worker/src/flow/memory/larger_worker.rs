@@ -46,7 +46,7 @@ pub(in crate::flow) async fn check_room(
     context: &WorkerContext,
 ) -> Result<(), FlowError> {
     let bytes = claimed.too_little;
-    if bytes < context.slots.all().memory {
+    if bytes == 0 || bytes < context.slots.all().memory {
         return Ok(());
     }
     let most = leave_to_larger(claimed, bytes, context).await?;
