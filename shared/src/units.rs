@@ -54,16 +54,17 @@ pub fn size(text: &str) -> Result<u64, String> {
         (None, Some(power)) => 1024_f64.powi(i32::try_from(power + 1).unwrap_or(0)),
         (None, None) => return Err(ADVICE.to_owned()),
     };
-    Ok(whole(number * factor))
+    Ok(whole_part((number * factor).round()))
 }
 
+/// The whole part of a number: 0 for a negative number and for NaN, `u64::MAX` for a larger number.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "a cast from a float saturates"
 )]
-fn whole(bytes: f64) -> u64 {
-    bytes.round() as u64
+pub fn whole_part(number: f64) -> u64 {
+    number as u64
 }
 
 /// The sum of sizes in bytes, at most `u64::MAX`: two sparse files may be larger together than a number holds.

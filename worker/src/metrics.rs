@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use drover_shared::datum::{Cause, ResourceUsage, Verdict, VerdictState};
+use drover_shared::units::whole_part;
 use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
@@ -251,7 +252,7 @@ pub(crate) fn ended(verdict: &Verdict, first: bool) {
         VerdictState::Recovered => "recovered",
     };
     counter!(DATUMS, "state" => state).increment(1);
-    counter!(WASTED).increment(whole_seconds(verdict.stats.wasted_time_s));
+    counter!(WASTED).increment(whole_part(verdict.stats.wasted_time_s.round()));
     if verdict.attempts == 0 {
         return;
     }
@@ -272,22 +273,11 @@ pub(crate) fn ended(verdict: &Verdict, first: bool) {
 )]
 fn used(usage: &ResourceUsage) {
     histogram!(MEMORY).record(usage.memory_bytes as f64);
-    counter!(CPU).increment(whole_milliseconds(usage.cpu_time_s.unwrap_or_default()));
+    counter!(CPU).increment(whole_part(
+        (usage.cpu_time_s.unwrap_or_default() * 1000.0).round(),
+    ));
     counter!(DISK_READ).increment(usage.read_bytes);
     counter!(DISK_WRITTEN).increment(usage.written_bytes);
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a cast from a float saturates, and a time is not negative"
-)]
-fn whole_seconds(seconds: f64) -> u64 {
-    seconds.round() as u64
-}
-
-fn whole_milliseconds(seconds: f64) -> u64 {
-    whole_seconds(seconds * 1000.0)
 }
 
 #[cfg(test)]

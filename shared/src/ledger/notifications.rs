@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Ledger;
-use super::records::{advice, to_json};
+use super::records::{advice, parse, to_json};
 use crate::id::JobId;
 use crate::store::{ObjectVersion, StoreError, layout};
 
@@ -76,14 +76,13 @@ impl Ledger {
         job: JobId,
     ) -> Result<Option<(JobDeliveries, ObjectVersion)>, StoreError> {
         let key = layout::deliveries_of(job);
-        let version = match self.store.get_versioned(&key).await {
-            Ok((_, version)) => version,
+        let (bytes, version) = match self.store.get_versioned(&key).await {
+            Ok(found) => found,
             Err(StoreError::Missing { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let read = self.read_optional(&key, advice::DELIVERIES).await;
-        match read {
-            Ok(state) => Ok(state.map(|state| (state, version))),
+        match parse(&key, &bytes, advice::DELIVERIES) {
+            Ok(state) => Ok(Some((state, version))),
             Err(StoreError::Corrupt { .. }) => Ok(Some((JobDeliveries::default(), version))),
             Err(error) => Err(error),
         }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::datum::{Cause, Verdict, VerdictState};
 use crate::histogram::LogHistogram;
 use crate::id::DatumId;
+use crate::units::whole_part;
 
 /// Most datums whose own memory is remembered.
 const REMEMBERED: usize = 4096;
@@ -82,7 +83,7 @@ impl UsageModel {
                 let class = self.class(verdict.stats.download_bytes);
                 class.memory.add(usage.memory_bytes);
                 let milliseconds = verdict.stats.process_time_s * 1000.0;
-                class.milliseconds.add(whole(milliseconds));
+                class.milliseconds.add(whole_part(milliseconds.round()));
                 self.remember(verdict.datum, usage.memory_bytes);
             }
             (_, Some(Cause::Memory { bytes, .. })) => {
@@ -189,15 +190,6 @@ fn digits(size: u64) -> u8 {
 }
 
 #[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a cast from a float saturates"
-)]
-fn whole(milliseconds: f64) -> u64 {
-    milliseconds.round() as u64
-}
-
-#[expect(
     clippy::cast_precision_loss,
     reason = "an error of one in 2⁵³ does not matter"
 )]
@@ -207,11 +199,11 @@ fn seconds(milliseconds: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::datum::{MemoryObserver, ResourceUsage, StageStats};
+    use crate::datum::StageStats;
+    use crate::testing::samples::{success, usage};
 
     const MB: u64 = 1 << 20;
 
@@ -221,29 +213,13 @@ mod tests {
 
     fn verdict(n: u64, size: u64, memory_bytes: u64) -> Verdict {
         Verdict {
-            index: n,
-            datum: id(n),
-            state: VerdictState::Success,
-            attempts: 1,
-            worker: "w-1".parse().unwrap(),
-            cause: None,
-            staged: String::new(),
-            outputs: Vec::new(),
             stats: StageStats {
                 download_bytes: size,
                 process_time_s: 2.0,
                 ..StageStats::default()
             },
-            usage: Some(ResourceUsage {
-                memory_bytes,
-                memory_by: MemoryObserver::Group,
-                cpu_time_s: None,
-                read_bytes: 0,
-                written_bytes: 0,
-            }),
-            started: Timestamp::UNIX_EPOCH,
-            finished: Timestamp::UNIX_EPOCH,
-            taken_from: None,
+            usage: Some(usage(memory_bytes)),
+            ..success(n, id(n))
         }
     }
 

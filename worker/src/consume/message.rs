@@ -424,10 +424,7 @@ async fn sets(
     context: &WorkerContext,
 ) -> Result<Vec<(Datum, Option<Arc<SetCommits>>)>, FlowError> {
     let indexes: Vec<u64> = datums.iter().map(|datum| datum.index).collect();
-    let units = match unit {
-        Some(unit) => vec![unit; datums.len()],
-        None => context.ledger.units_of(job, &indexes).await?,
-    };
+    let units = context.ledger.units_of(job, &indexes, unit).await?;
     let mut counts: BTreeMap<u64, usize> = BTreeMap::new();
     for unit in &units {
         if let CommitUnit::Set(first) = unit {

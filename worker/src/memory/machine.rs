@@ -85,7 +85,7 @@ impl MachineMemory {
         })
     }
 
-    /// The budget of a worker that was given none: what is available, without a reserve for the system.
+    /// The budget of a worker that was given none: what is available, less a reserve for the system.
     pub(crate) fn budget(&self) -> u64 {
         let reserve = (self.total / RESERVED_PART).clamp(LEAST_RESERVE, LARGEST_RESERVE);
         self.available - reserve.min(self.available / 4)

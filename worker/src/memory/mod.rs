@@ -6,9 +6,6 @@ mod machine;
 mod tree;
 mod watch;
 
-#[cfg(test)]
-pub(crate) use watch::Shortage;
-
 pub(crate) use machine::MachineMemory;
 pub(crate) use watch::{MemoryWatch, SeenMemory, WatchedRun};
 

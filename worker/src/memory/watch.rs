@@ -73,17 +73,9 @@ struct Run {
     peak: Option<u64>,
     /// Processes of the group that the kernel had killed at the last look.
     kills: Option<u64>,
-    shortage: Option<Shortage>,
+    /// Bytes that the command held when the watch ended the command.
+    shortage: Option<u64>,
     kill: CancellationToken,
-}
-
-/// Why the watch ended a command.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Shortage {
-    /// Memory that the command held, in bytes.
-    pub(crate) held: u64,
-    /// Memory that the command was expected to need, in bytes.
-    pub(crate) need: u64,
 }
 
 /// A command that is watched; until it ends.
@@ -99,12 +91,13 @@ pub(crate) struct WatchedRun<'a> {
 pub(crate) struct SeenMemory {
     /// The most memory, in bytes; none of a short command.
     pub(crate) peak: Option<u64>,
-    /// Set if the watch ended the command.
-    pub(crate) shortage: Option<Shortage>,
+    /// Bytes that the command held when the watch ended the command; none if the command ended by itself.
+    pub(crate) shortage: Option<u64>,
 }
 
 impl MemoryWatch {
-    /// Begins to watch, for a worker whose commands may hold `budget` bytes together, and all of the machine's if that is more.
+    /// Begins to watch. `budget` is the most that all commands may hold together, in bytes; `u64::MAX` if only the machine limits
+    /// them.
     pub(crate) fn begin(budget: u64, on_excess: OnExcess) -> Self {
         let shared = Arc::new(Shared {
             budget,
@@ -237,8 +230,7 @@ impl Shared {
 impl Run {
     /// Ends the command, which holds `held` bytes.
     fn end_at(&mut self, held: u64) {
-        let need = self.need;
-        self.shortage.get_or_insert(Shortage { held, need });
+        self.shortage.get_or_insert(held);
         self.kill.cancel();
     }
 }

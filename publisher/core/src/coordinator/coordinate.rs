@@ -2,6 +2,7 @@
 
 use std::mem::{replace, take};
 use std::num::NonZeroU32;
+use std::pin::pin;
 use std::sync::Arc;
 
 use drover_shared::causes::with_causes;
@@ -12,6 +13,7 @@ use drover_shared::ledger::{DoneIndex, Ledger, SegmentSets};
 use drover_shared::pipeline::{Limit, Pipeline, SetRule};
 use drover_shared::queue::{Consumer, Queue, QueueError};
 use drover_shared::store::StoreError;
+use futures::TryStreamExt;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
@@ -107,7 +109,8 @@ pub async fn resume(
     .await
 }
 
-/// Leaves the datums of a job on their own if a leader of an older Drover published them so.
+/// Records that each datum of the pending segments is committed on its own, if a leader of an older Drover published the
+/// segments without a record of sets.
 async fn keep_singles(
     ledger: &Ledger,
     job: JobId,
@@ -298,13 +301,12 @@ async fn work(
     let (demand, demand_receiver) = watch::channel(Demand::default());
     let names = named(&pipeline.limits);
     // Nothing is published before every limit is known.
-    let nothing = (!names.is_empty()).then_some(0);
-    let (allotted, allotted_receiver) = watch::channel(nothing);
+    let (allotted, allotted_receiver) = watch::channel((!names.is_empty()).then_some(0));
     let shared = SharedLimits {
         ledger: context.ledger.clone(),
         fence: context.fence.clone(),
         pipeline: pipeline.name.clone(),
-        names,
+        names: names.clone(),
         demand: demand_receiver,
         published: counted_receiver,
         allotted,
@@ -358,9 +360,9 @@ async fn work(
         error = helpers => error?,
         never = shared.run() => match never {},
     };
-    if !named(&pipeline.limits).is_empty() {
+    if !names.is_empty() {
         context.fence.check().await?;
-        give_back(&context.ledger, &pipeline.name, &pipeline.limits).await;
+        give_back(&context.ledger, &pipeline.name, &names).await;
     }
     Ok(event)
 }
@@ -389,8 +391,9 @@ async fn begun_before(
     if live.tally.known() > 0 {
         return Ok(Some(now));
     }
-    let jobs = context.ledger.jobs_of(&pipeline.name).await?;
-    let Some(last) = jobs.into_iter().rfind(|job| *job < live.job()) else {
+    let ledger = &context.ledger;
+    let mut earlier = pin!(ledger.newest_jobs(Some(&pipeline.name), Some(live.job())));
+    let Some(last) = earlier.try_next().await? else {
         return Ok(None);
     };
     let last = match context.ledger.job(last).await {

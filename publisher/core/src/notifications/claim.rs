@@ -1,7 +1,7 @@
 //! A look at a job: due deliveries are claimed against other processes, made, and noted.
 
 use drover_shared::id::JobId;
-use drover_shared::job::{FailureGroups, JobRecord};
+use drover_shared::job::{FailureGroups, JobRecord, JobState};
 use drover_shared::ledger::{JobDeliveries, Ledger};
 use drover_shared::pipeline::{self, Notification, NotifyEvent};
 use drover_shared::queue::Broker;
@@ -69,10 +69,14 @@ impl JobLook<'_> {
         if !has_ended {
             return Ok(LookResult::Active);
         }
+        if due.is_empty() {
+            return Ok(LookResult::Left);
+        }
         self.end(&receivers, ending).await
     }
 
-    /// The job and its receivers. The note goes with a job that is gone or has none.
+    /// The job and its receivers. None if the job has no record or no spec; the note of such a job is removed an hour after the
+    /// job's creation.
     async fn job_and_receivers(
         &self,
     ) -> Result<Option<(JobRecord, Vec<Notification>)>, StoreError> {
@@ -97,7 +101,7 @@ impl JobLook<'_> {
     }
 
     async fn ending(&self, job: &JobRecord) -> Result<Option<NotifyEvent>, StoreError> {
-        let stopped = job.state.is_final() && self.ledger.stop_requested(self.job).await?;
+        let stopped = job.state == JobState::Killed && self.ledger.stop_requested(self.job).await?;
         Ok(decide::final_event(job, stopped))
     }
 

@@ -73,23 +73,23 @@ impl DeliveryService {
     async fn pass(&self, active: &mut HashMap<JobId, Instant>) -> Result<(), StoreError> {
         let jobs = self.ledger.jobs_with_receivers().await?;
         active.retain(|job, _| jobs.contains(job));
-        let mut due = Vec::new();
-        for job in jobs {
-            if self.is_to_be_seen(job, active).await? {
-                due.push(job);
-            }
-        }
-        let looks = due.into_iter().map(|job| async move {
-            let looked = self.look(job).await;
+        let seen = |job: JobId| (job, active.get(&job).copied());
+        let jobs: Vec<_> = jobs.into_iter().map(seen).collect();
+        let looks = jobs.into_iter().map(|(job, seen)| async move {
+            let looked = match self.is_to_be_seen(job, seen).await {
+                Ok(true) => self.look(job).await.map(Some),
+                Ok(false) => Ok(None),
+                Err(error) => Err(error),
+            };
             (job, looked)
         });
         let mut looks = stream::iter(looks).buffer_unordered(TOGETHER);
         while let Some((job, looked)) = looks.next().await {
             match looked {
-                Ok(LookResult::Active) => {
+                Ok(Some(LookResult::Active)) => {
                     active.insert(job, Instant::now());
                 }
-                Ok(LookResult::Left | LookResult::Finished) => {}
+                Ok(None | Some(LookResult::Left | LookResult::Finished)) => {}
                 Err(error) => {
                     let error = &error as &dyn std::error::Error;
                     tracing::warn!(job.id = %job, error, "cannot send the events of job {job}; trying again");
@@ -100,16 +100,9 @@ impl DeliveryService {
         Ok(())
     }
 
-    /// True if a look is due: active jobs are seen less often than ended jobs.
-    async fn is_to_be_seen(
-        &self,
-        job: JobId,
-        active: &HashMap<JobId, Instant>,
-    ) -> Result<bool, StoreError> {
-        let Some(seen) = active.get(&job) else {
-            return Ok(true);
-        };
-        if seen.elapsed() >= LOOK_EVERY {
+    /// True if a look is due at a job that was `seen` active: active jobs are seen less often than ended jobs.
+    async fn is_to_be_seen(&self, job: JobId, seen: Option<Instant>) -> Result<bool, StoreError> {
+        if seen.is_none_or(|seen| seen.elapsed() >= LOOK_EVERY) {
             return Ok(true);
         }
         match self.ledger.job(job).await {

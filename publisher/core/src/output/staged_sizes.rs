@@ -13,6 +13,9 @@ use super::plan::PlanStep;
 /// Files of a job from which on a listing costs less than a look at each.
 const WORTH_A_LISTING: u64 = 16;
 
+/// Files on a page of a listing. A listing of more pages than files of the plan would cost more than the looks it saves.
+const PAGE: u64 = 1000;
+
 /// Sizes of the staged files of jobs with many files in a plan.
 #[derive(Debug, Default)]
 pub(super) struct StagedSizes {
@@ -35,7 +38,7 @@ impl StagedSizes {
             }
         }
         let mut sizes = HashMap::new();
-        for (job, _) in counts
+        for (job, count) in counts
             .into_iter()
             .filter(|(_, count)| *count >= WORTH_A_LISTING)
         {
@@ -44,7 +47,8 @@ impl StagedSizes {
                 Err(StoreError::Missing { .. }) => continue,
                 listed => listed?,
             };
-            for entry in listed {
+            let most = usize::try_from(count.saturating_mul(PAGE)).unwrap_or(usize::MAX);
+            for entry in listed.take(most) {
                 let entry = entry?;
                 sizes.insert(hash(job, entry.path.trim_start_matches('/')), entry.size);
             }

@@ -8,10 +8,6 @@
     reason = "a fixture fails a test by panicking, and its names say enough"
 )]
 pub mod fixture;
-#[expect(
-    clippy::missing_panics_doc,
-    reason = "an example that does not parse fails its test"
-)]
 pub mod samples;
 #[cfg(test)]
 pub(crate) mod scheduled_broker;

@@ -3,9 +3,9 @@
 use drover_shared::datum::{
     ContentTag, Datum, DatumInput, InputKind, Output, StageStats, Verdict, VerdictState,
 };
-use drover_shared::id::{DatumId, WorkerId};
+use drover_shared::id::DatumId;
 use drover_shared::ledger::{DoneRef, ManifestEntry};
-use jiff::Timestamp;
+use drover_shared::testing::samples::success;
 
 /// The id of the datum at `index`.
 pub fn datum_id(index: u64) -> DatumId {
@@ -45,13 +45,7 @@ pub fn entry(index: u64, done: Option<DoneRef>) -> ManifestEntry {
 /// The verdict of a worker on the datum at `index`; `outputs` are paths and sizes, sorted.
 pub fn verdict(index: u64, state: VerdictState, outputs: &[(&str, u64)]) -> Verdict {
     Verdict {
-        index,
-        datum: datum_id(index),
         state,
-        attempts: 1,
-        worker: "worker-1".parse::<WorkerId>().expect("a legal id"),
-        cause: None,
-        staged: format!("claim-{index}"),
         outputs: outputs
             .iter()
             .map(|(path, size)| Output {
@@ -66,9 +60,6 @@ pub fn verdict(index: u64, state: VerdictState, outputs: &[(&str, u64)]) -> Verd
             download_bytes: 1,
             ..StageStats::default()
         },
-        started: Timestamp::UNIX_EPOCH,
-        finished: Timestamp::UNIX_EPOCH,
-        usage: None,
-        taken_from: None,
+        ..success(index, datum_id(index))
     }
 }

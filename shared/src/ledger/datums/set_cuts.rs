@@ -61,12 +61,17 @@ impl Ledger {
         Ok(!self.store.names(&layout::set_cuts(job)).await?.is_empty())
     }
 
-    /// How the datums with the indexes are committed, according to the records; singly without a record.
+    /// How the datums with the indexes are committed: as their task has `told`, else according to the records; singly without
+    /// a record.
     pub async fn units_of(
         &self,
         job: JobId,
         indexes: &[u64],
+        told: Option<CommitUnit>,
     ) -> Result<Vec<CommitUnit>, StoreError> {
+        if let Some(unit) = told {
+            return Ok(vec![unit; indexes.len()]);
+        }
         let segments: Vec<u64> = self.segments(job).await?.iter().map(|s| s.first).collect();
         let mut known: BTreeMap<u64, SegmentSets> = BTreeMap::new();
         let mut units = Vec::new();

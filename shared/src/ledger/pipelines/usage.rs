@@ -56,36 +56,22 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::datum::{Cause, StageStats, Verdict, VerdictState};
+    use crate::datum::{Cause, Verdict, VerdictState};
     use crate::id::DatumId;
     use crate::store::Store;
+    use crate::testing::samples::{success, usage};
 
     fn learned(bytes: u64) -> UsageModel {
         let mut model = UsageModel::default();
         model.learn(&Verdict {
-            index: 0,
-            datum: datum(),
             state: VerdictState::Failed,
-            attempts: 1,
-            worker: "w-1".parse().unwrap(),
             cause: Some(Cause::Memory {
                 bytes,
                 input_bytes: 1,
                 most: None,
             }),
-            staged: String::new(),
-            outputs: Vec::new(),
-            stats: StageStats::default(),
-            usage: Some(crate::datum::ResourceUsage {
-                memory_bytes: bytes,
-                memory_by: crate::datum::MemoryObserver::Group,
-                cpu_time_s: None,
-                read_bytes: 0,
-                written_bytes: 0,
-            }),
-            started: jiff::Timestamp::UNIX_EPOCH,
-            finished: jiff::Timestamp::UNIX_EPOCH,
-            taken_from: None,
+            usage: Some(usage(bytes)),
+            ..success(0, datum())
         });
         model
     }

@@ -32,7 +32,7 @@ async fn the_first_cut_of_a_segment_counts_for_every_leader() {
     for (_folder, ledger) in everywhere().await {
         let (job, segments) = job_of(&ledger, 4).await;
         assert!(!ledger.has_sets(job).await.unwrap());
-        let units = ledger.units_of(job, &[0, 3]).await.unwrap();
+        let units = ledger.units_of(job, &[0, 3], None).await.unwrap();
         assert_eq!(units, [CommitUnit::Single; 2], "without a record");
         let (first, other) = (
             SegmentSets::beginning_at(vec![0, 2]),
@@ -43,7 +43,7 @@ async fn the_first_cut_of_a_segment_counts_for_every_leader() {
             assert_eq!(agreed.unwrap(), first);
         }
         assert!(ledger.has_sets(job).await.unwrap());
-        let units = ledger.units_of(job, &[1, 2]).await.unwrap();
+        let units = ledger.units_of(job, &[1, 2], None).await.unwrap();
         assert_eq!(units, [CommitUnit::Set(0), CommitUnit::Set(2)]);
     }
 }

@@ -9,6 +9,7 @@ use crate::pipeline::ResourceRequests;
 use crate::pipeline::collector::FindingCollector;
 use crate::pipeline::document::Path;
 use crate::pipeline::spec::{self, Effect, Operator, Quantity, Resources, Toleration};
+use crate::units::whole_part;
 
 /// Checks all Kubernetes fields.
 pub(super) fn check(spec: &spec::Pipeline, report: &mut FindingCollector<'_>) {
@@ -109,19 +110,13 @@ pub(super) fn requests(resources: Option<&Resources>) -> ResourceRequests {
     };
     let gpu = resources.gpu.as_ref();
     ResourceRequests {
-        memory_bytes: resources.memory.as_ref().map(|it| whole(it.amount)),
+        memory_bytes: resources
+            .memory
+            .as_ref()
+            .map(|it| whole_part(it.amount.ceil())),
         cpus: resources.cpu,
         gpus: gpu.and_then(|gpu| gpu.number).unwrap_or(0),
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a cast from a float saturates"
-)]
-fn whole(amount: f64) -> u64 {
-    amount.ceil() as u64
 }
 
 fn resources(spec: &spec::Pipeline, report: &mut FindingCollector<'_>) {

@@ -2,7 +2,7 @@
 
 use drover_shared::pipeline::ResourceRequests;
 use drover_shared::prediction::{Prediction, PredictionBasis};
-use drover_shared::units::total_bytes;
+use drover_shared::units::{total_bytes, whole_part};
 
 use crate::context::WorkerContext;
 use crate::flow::claimed::ClaimedDatum;
@@ -17,12 +17,12 @@ const ENOUGH: u64 = 10;
 /// The memory that the datum is expected to need, in bytes.
 pub(in crate::flow) fn expected_memory(claimed: &ClaimedDatum, context: &WorkerContext) -> u64 {
     let sizes = claimed.datum.inputs.iter().map(|input| input.size);
-    let predicted = claimed.job.predict(claimed.datum.id, total_bytes(sizes));
-    expected(
-        &claimed.job.pipeline.requests,
-        predicted,
-        context.slots.all(),
-    )
+    let requests = &claimed.job.pipeline.requests;
+    let predicted = match requests.memory_bytes {
+        Some(_) => None,
+        None => claimed.job.predict(claimed.datum.id, total_bytes(sizes)),
+    };
+    expected(requests, predicted, context.slots.all())
 }
 
 /// The memory that is asked for, else predicted, else an equal part of the worker, which is `all`.
@@ -62,13 +62,9 @@ pub(in crate::flow) fn demand(
 }
 
 /// A slot stands for a CPU.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a cast from a float saturates"
-)]
 fn slots(cpus: Option<f64>) -> u32 {
-    (cpus.unwrap_or(1.0).ceil() as u32).max(1)
+    let slots = whole_part(cpus.unwrap_or(1.0).ceil()).max(1);
+    u32::try_from(slots).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

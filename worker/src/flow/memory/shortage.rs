@@ -33,8 +33,7 @@ pub(in crate::flow) fn lacked_memory(
     if end.is_accepted {
         return None;
     }
-    let by_guard = end.seen.shortage.map(|shortage| shortage.held);
-    if let (Some(held), Ending::Cancelled) = (by_guard, &end.execution.ending) {
+    if let (Some(held), Ending::Cancelled) = (end.seen.shortage, &end.execution.ending) {
         return Some(held.max(end.memory));
     }
     let is_killed = matches!(
@@ -49,14 +48,13 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::memory::Shortage;
     use crate::runner::CommandCost;
 
     #[test]
     #[expect(clippy::too_many_lines, reason = "a table")]
     fn only_evidence_makes_an_end_one_by_memory() {
         use Ending::{Asked, Cancelled, Exited, Signaled, TimedOut};
-        let guard = Some(Shortage { held: 70, need: 5 });
+        let guard = Some(70);
         // Ending, accepted, kills of the group, the guard, kills of the kernel; the memory that was held.
         let rows = [
             (Exited(0), true, 0, None, false, None, "success"),

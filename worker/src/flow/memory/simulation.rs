@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
 
-use drover_shared::datum::{MemoryObserver, ResourceUsage, StageStats, Verdict, VerdictState};
+use drover_shared::datum::{StageStats, Verdict};
 use drover_shared::id::DatumId;
 use drover_shared::pipeline::ResourceRequests;
 use drover_shared::prediction::UsageModel;
-use jiff::Timestamp;
+use drover_shared::testing::samples::{success, usage};
 
 use super::demand::expected;
 use super::retry::{AfterShortage, MemoryTries};
@@ -197,29 +197,13 @@ fn id(datum: usize) -> DatumId {
 
 fn verdict(datum: usize, Datum { peak, takes }: Datum) -> Verdict {
     Verdict {
-        index: datum as u64,
-        datum: id(datum),
-        state: VerdictState::Success,
-        attempts: 1,
-        worker: "w-1".parse().unwrap(),
-        cause: None,
-        staged: String::new(),
-        outputs: Vec::new(),
         stats: StageStats {
             download_bytes: 1,
             process_time_s: std::time::Duration::from_millis(takes).as_secs_f64(),
             ..StageStats::default()
         },
-        usage: Some(ResourceUsage {
-            memory_bytes: peak,
-            memory_by: MemoryObserver::Group,
-            cpu_time_s: None,
-            read_bytes: 0,
-            written_bytes: 0,
-        }),
-        started: Timestamp::UNIX_EPOCH,
-        finished: Timestamp::UNIX_EPOCH,
-        taken_from: None,
+        usage: Some(usage(peak)),
+        ..success(datum as u64, id(datum))
     }
 }
 

@@ -140,8 +140,8 @@ impl CopiedInputs {
     }
 }
 
-/// Makes the directories between `copies` and `copies/target`, never `copies` itself or what lies above: when the worker was
-/// killed, another worker has removed them for good.
+/// Makes the directories between `copies` and `copies/target`, never `copies` itself or the directories above: after the
+/// death of the worker, another worker may have removed these, and they must not come back.
 fn make_parents(copies: &Path, target: &Path) -> io::Result<()> {
     let above = target.ancestors().skip(1).collect::<Vec<_>>();
     for directory in above

@@ -50,7 +50,7 @@ impl SlotScratch {
 
     fn make(root: &Path) -> io::Result<Self> {
         Self::remove(root)?;
-        // Never the directories above: when the worker was killed, another worker has removed them for good.
+        // Never the directories above: after the death of the worker, another worker may have removed these, and they must not come back.
         fs::create_dir(root)?;
         for directory in DIRECTORIES {
             fs::create_dir(root.join(directory))?;

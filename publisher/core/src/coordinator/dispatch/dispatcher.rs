@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use drover_shared::datum::{IndexRanges, Verdict};
 use drover_shared::ledger::Segment;
+use drover_shared::pipeline::SetRule;
 use drover_shared::queue::QueueError;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -79,7 +80,7 @@ impl Dispatcher {
         };
         let mut published = 0;
         while let Some(pending) = in_flight.meanwhile(segments.recv()).await? {
-            if published >= FIRST_DATUMS {
+            if self.messages.rule == SetRule::Automatic && published >= FIRST_DATUMS {
                 let is_known =
                     |pressure: &BackPressure| pressure.closed || pressure.set_size.is_some();
                 let known = async {

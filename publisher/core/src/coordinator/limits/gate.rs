@@ -17,6 +17,8 @@ use super::window::RateWindow;
 /// The limits of a job, and the datums that count.
 #[derive(Debug)]
 pub(crate) struct LimitGate {
+    /// False for a pipeline without limits, whose datums are not counted.
+    counts: bool,
     /// The most datums under way.
     running: Option<u64>,
     rates: Vec<RateWindow>,
@@ -48,6 +50,7 @@ impl LimitGate {
             Limit::Running(_) | Limit::Named(_) => None,
         });
         Self {
+            counts: !limits.is_empty(),
             running: running.min(),
             rates: rates.collect(),
             is_known: false,
@@ -82,14 +85,14 @@ impl LimitGate {
     }
 
     fn note_under_way(&mut self, index: u64) {
-        if !self.open.contains(&index) {
+        if self.counts && !self.open.contains(&index) {
             self.waiting.insert(index);
         }
     }
 
     /// A datum without a verdict has begun.
     pub(crate) fn note_begun(&mut self, index: u64, now: Instant) {
-        if self.open.insert(index) {
+        if self.counts && self.open.insert(index) {
             self.waiting.remove(&index);
             self.note_attempt(now);
         }

@@ -20,7 +20,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub(crate) struct Demand {
     /// Known datums without a verdict.
     pub(crate) outstanding: u64,
-    /// Datums under way, and published datums among those that the collector knows of; none until the workers have told what
+    /// Datums under way, and datums published so far, both as counted by the collector; none until the workers have told what
     /// they hold.
     pub(crate) under_way: Option<(u64, u64)>,
 }
@@ -61,7 +61,7 @@ impl SharedLimits {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(
                     error,
-                    "a shared limit cannot be read; no more datums begin until it can"
+                    "a shared limit cannot be read; the part of the pipeline stays as it is until it can"
                 );
             }
             sleep(LOOK_EVERY).await;
@@ -97,14 +97,11 @@ impl SharedLimits {
         let due = limit.due(&self.pipeline, self.under_way(), wanted);
         let told = self.allotted.borrow().map_or(0, clamped);
         let shrinks_unannounced = due < now.granted && told > due;
-        if shrinks_unannounced {
-            return Ok(u64::from(due));
-        }
-        if (Allotment {
+        let next = Allotment {
             granted: due,
             wanted,
-        }) == now
-        {
+        };
+        if shrinks_unannounced || next == now {
             return Ok(u64::from(due));
         }
         if self.fence.check().await.is_err() {
@@ -132,9 +129,9 @@ impl SharedLimits {
 }
 
 /// Gives the allotments of a job back whose datums have all ended or were released.
-pub(crate) async fn give_back(ledger: &Ledger, pipeline: &PipelineName, limits: &[Limit]) {
-    for name in named(limits) {
-        let saved = ledger.save_allotment(&name, pipeline, |_| Allotment::default());
+pub(crate) async fn give_back(ledger: &Ledger, pipeline: &PipelineName, names: &[LimitName]) {
+    for name in names {
+        let saved = ledger.save_allotment(name, pipeline, |_| Allotment::default());
         if let Err(error) = saved.await {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(

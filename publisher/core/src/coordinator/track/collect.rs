@@ -401,7 +401,7 @@ impl Collector<'_> {
 /// Waits until more datums may be published without a report; for ever if only a report changes that.
 async fn more_is_granted(after: Option<Duration>) {
     match after {
-        // A begin counts until the period is over, not just as long as it lasts.
+        // A rate grants more only once its period is over; a shorter wait would end too early.
         Some(after) => sleep(after.max(SHORTEST_WAIT)).await,
         None => std::future::pending().await,
     }

@@ -81,10 +81,7 @@ async fn fail(task: Task, reason: &str, ledger: &Ledger) -> Result<Vec<Verdict>,
     let (job, unit) = (task.job, task.unit);
     let datums = datums(task, ledger).await?;
     let indexes: Vec<u64> = datums.iter().map(|datum| datum.index).collect();
-    let units = match unit {
-        Some(unit) => vec![unit; datums.len()],
-        None => ledger.units_of(job, &indexes).await?,
-    };
+    let units = ledger.units_of(job, &indexes, unit).await?;
     let mut by_unit: BTreeMap<CommitUnit, Vec<Verdict>> = BTreeMap::new();
     for (datum, unit) in datums.iter().zip(units) {
         let verdicts = by_unit.entry(unit).or_default();

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use drover_shared::datum::Verdict;
+use drover_shared::units::whole_part;
 
 /// Seconds of work in a set: much longer than a message and a commit take, and shorter than a watching user notices.
 const SET_S: f64 = 0.25;
@@ -38,18 +39,9 @@ impl JobPace {
     pub(crate) fn set_size(self, outstanding: u64, workers: NonZeroU32) -> Option<NonZeroU32> {
         let by_time = (SET_S / self.mean_s?.max(SET_S / f64::from(MOST))).min(f64::from(MOST));
         let share = outstanding / (u64::from(workers.get()) * SETS_PER_WORKER);
-        let most = u32::try_from(share).unwrap_or(u32::MAX);
-        NonZeroU32::new(whole(by_time).min(most).max(1))
+        let size = whole_part(by_time).min(share).max(1);
+        NonZeroU32::new(u32::try_from(size).unwrap_or(u32::MAX))
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "it is between 0 and the largest size"
-)]
-fn whole(value: f64) -> u32 {
-    value as u32
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use drover_shared::datum::Verdict;
+use drover_shared::units::whole_part;
 
 use super::rate::Rate;
 
@@ -26,18 +27,9 @@ impl ShortDatums {
 
     /// Number of short datums that ran at the same time over the last few seconds, rounded up.
     pub(crate) fn running(&mut self, now: Instant) -> u64 {
-        let busy = self.rate.note(now, whole(self.busy_ms)) / 1000.0;
-        whole(busy.ceil())
+        let busy = self.rate.note(now, whole_part(self.busy_ms)) / 1000.0;
+        whole_part(busy.ceil())
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "it is not negative, and saturates"
-)]
-fn whole(value: f64) -> u64 {
-    value as u64
 }
 
 #[cfg(test)]
