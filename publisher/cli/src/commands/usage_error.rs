@@ -125,6 +125,12 @@ pub(crate) enum UsageError {
 }
 
 impl UsageError {
+    /// An error about a place or file that `put` does not take.
+    pub(crate) fn place(place: &impl ToString, problem: impl Into<String>) -> anyhow::Error {
+        let (place, problem) = (place.to_string(), problem.into());
+        Self::Place { place, problem }.into()
+    }
+
     /// Field `kind` of the error in JSON.
     pub(crate) fn kind(&self) -> &'static str {
         match self {

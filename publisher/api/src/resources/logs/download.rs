@@ -30,6 +30,7 @@ pub(crate) async fn download(
     }: ApiRequest<DatumPath, LogFileQuery>,
 ) -> Result<Response, Error> {
     let mut logs = Vec::new();
+    api.named(path.id).await?;
     for (_, file) in log_files(&api, &path, query.attempt).await? {
         match catalog::open_log(api.ledger().store(), &file.key).await {
             Err(LogError::Store(StoreError::Missing { .. })) => {}

@@ -73,6 +73,8 @@ pub(crate) async fn list(
         offset: query.offset.unwrap_or(0),
         line: 0,
     };
+    // The state is read before the logs, so a log that is not growing any more is found among the finished ones.
+    let is_final = api.named(path.id).await?.state.is_final();
     let files = log_files(&api, &path, query.attempt).await?;
     for (attempt, file) in &files {
         let log = match catalog::open_log(ledger.store(), &file.key).await {
@@ -81,14 +83,19 @@ pub(crate) async fn list(
         };
         collector = collector.take_all(log, *attempt, index).await?;
     }
-    for (attempt, log) in growing_logs(&api, &path, query.attempt, &files).await? {
+    let growing = if is_final {
+        Vec::new()
+    } else {
+        growing_logs(&api, &path, query.attempt, &files).await?
+    };
+    for (attempt, log) in growing {
         let log = std::io::Cursor::new(log.text);
         collector = collector.take_all(log, attempt, index).await?;
     }
     Ok(collector.finish())
 }
 
-/// Logs of running attempts; `ended` are the logs of ended attempts.
+/// Logs of running attempts of a job that has not ended; `ended` are the logs of ended attempts.
 async fn growing_logs(
     api: &Api,
     &DatumPath { id, index }: &DatumPath,
@@ -96,9 +103,6 @@ async fn growing_logs(
     ended: &[(Option<u32>, LogFile)],
 ) -> Result<Vec<(Option<u32>, LiveLog)>, Error> {
     let mut logs = Vec::new();
-    if api.named(id).await?.state.is_final() {
-        return Ok(logs);
-    }
     api.follow(id).await;
     for file in api.ledger().live_logs_of(id, index).await? {
         let attempt = catalog::attempt(&file.name);
@@ -119,7 +123,6 @@ pub(super) async fn log_files(
     only: Option<u32>,
 ) -> Result<Vec<(Option<u32>, LogFile)>, Error> {
     let ledger = api.ledger();
-    api.named(id).await?;
     let segments = ledger.segments(id).await?;
     if !segments.iter().any(|segment| segment.contains(index)) {
         return Err(no_datum(id, index));

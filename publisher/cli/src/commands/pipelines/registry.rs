@@ -54,9 +54,16 @@ async fn delete_queues(
         return Ok(());
     };
     let deleting = catalog::delete_idle_queues(ledger, &broker);
-    if let Ok(Err(error)) = timeout(context.broker.timeout, deleting).await {
-        let message = format!("the queues could not be deleted: {error}");
-        context.console.message(message);
+    let problem = match timeout(context.broker.timeout, deleting).await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(_) => Some("the broker does not answer".to_owned()),
+    };
+    if let Some(problem) = problem {
+        context.console.message(format!(
+            "the queues could not be deleted: {problem}; `drover serve` deletes them"
+        ));
+        return Ok(());
     }
     let notes = ledger.idle_queues().await?;
     if notes.iter().any(|note| note.pipeline == *pipeline) {

@@ -1,6 +1,6 @@
 //! Reads a tar archive, file by file.
 
-use std::io::{self, Read, Seek};
+use std::io::{self, Read};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -57,12 +57,10 @@ pub(super) fn unpack(
                 }
             }
             _ => {
-                let path = entry.path().map_err(not_tar)?.display().to_string();
-                return Err(UsageError::Place {
-                    place: path,
-                    problem: "is a link or a special file, which the store does not keep; tar --dereference --hard-dereference packs the files behind links".to_owned(),
-                }
-                .into());
+                return Err(UsageError::place(
+                    &entry.path().map_err(not_tar)?.display(),
+                    "is a link or a special file, which the store does not keep; tar --dereference --hard-dereference packs the files behind links",
+                ));
             }
         }
     }
@@ -71,17 +69,18 @@ pub(super) fn unpack(
 
 fn unpacked(entry: &mut Entry<'_, impl Read>) -> io::Result<UnpackedFile> {
     let path = entry.path()?.into_owned();
-    let mut file = NamedTempFile::new()?;
-    let size = io::copy(entry, &mut file)?;
-    file.rewind()?;
+    let (file, size) = spool(entry)?;
     Ok(UnpackedFile { path, size, file })
+}
+
+/// A temporary file with all that `from` yields, and its size in bytes.
+pub(super) fn spool(from: &mut impl Read) -> io::Result<(NamedTempFile, u64)> {
+    let mut file = NamedTempFile::new()?;
+    let size = io::copy(from, &mut file)?;
+    Ok((file, size))
 }
 
 /// A refusal of standard input.
 fn refusal(problem: &str) -> anyhow::Error {
-    UsageError::Place {
-        place: "standard input".to_owned(),
-        problem: problem.to_owned(),
-    }
-    .into()
+    UsageError::place(&"standard input", problem)
 }

@@ -1,6 +1,6 @@
 //! `drover put`: copies files into the store, from the local machine or from standard input.
 
-use std::io::{IsTerminal, Seek};
+use std::io::IsTerminal;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::Context as _;
@@ -8,7 +8,6 @@ use drover_shared::ledger::Ledger;
 use drover_shared::store::layout::DROVER_FOLDER;
 use drover_shared::store::{Store, StoreKey};
 use serde_json::json;
-use tempfile::NamedTempFile;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
@@ -86,11 +85,7 @@ impl PutTarget {
             ),
             _ => return Ok(key),
         };
-        Err(UsageError::Place {
-            place: key.to_string(),
-            problem,
-        }
-        .into())
+        Err(UsageError::place(&key, problem))
     }
 }
 
@@ -103,12 +98,10 @@ async fn from_files(
 ) -> anyhow::Result<()> {
     let is_one_file = matches!(sources, [one] if !one.is_dir());
     if !target.is_folder && !is_one_file {
-        return Err(UsageError::Place {
-            place: target.key.to_string(),
-            problem: "names one file; write a slash after it for several files or a directory"
-                .to_owned(),
-        }
-        .into());
+        return Err(UsageError::place(
+            &target.key,
+            "names one file; write a slash after it for several files or a directory",
+        ));
     }
     for source in sources {
         let files = files_of(source)?;
@@ -154,23 +147,14 @@ fn files_of(source: &Path) -> anyhow::Result<Vec<(PathBuf, String)>> {
 async fn from_stdin(target: &PutTarget, store: &Store, count: &mut PutCount) -> anyhow::Result<()> {
     let key = target.key_of("")?;
     refuse_terminal()?;
-    let spooling = spawn_blocking(|| -> std::io::Result<NamedTempFile> {
-        let mut file = NamedTempFile::new()?;
-        std::io::copy(&mut std::io::stdin().lock(), &mut file)?;
-        file.rewind()?;
-        Ok(file)
-    });
-    let file = spooling.await?.context("cannot read standard input")?;
-    let size = file
-        .as_file()
-        .metadata()
-        .map_or(0, |metadata| metadata.len());
+    let spooling = spawn_blocking(|| archive::spool(&mut std::io::stdin().lock()));
+    let (file, size) = spooling.await?.context("cannot read standard input")?;
     store.upload(file.path(), &key).await?;
     count.add(size);
     Ok(())
 }
 
-/// Unpacks standard input, a tar archive, into a folder; one file at a time lies beside the store.
+/// Unpacks standard input, a tar archive, into a folder. Up to six unpacked files lie in the temporary folder at a time.
 async fn from_archive(
     target: &PutTarget,
     store: &Store,
@@ -220,11 +204,7 @@ fn text_of(path: &Path) -> anyhow::Result<String> {
 }
 
 fn refusal(path: &Path, problem: &str) -> anyhow::Error {
-    UsageError::Place {
-        place: path.display().to_string(),
-        problem: problem.to_owned(),
-    }
-    .into()
+    UsageError::place(&path.display(), problem)
 }
 
 impl PutCount {
