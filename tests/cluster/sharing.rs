@@ -85,14 +85,14 @@ fn sleeping(argument: &str) -> usize {
     lines.filter(|line| line == expected.as_bytes()).count()
 }
 
-/// Counts the sleeping commands until all jobs have ended. Returns the most at a time, and the mean.
+/// Counts the sleeping commands until all jobs have ended. Returns the most at a time.
 fn watch(
     cluster: &TestCluster,
     argument: &str,
     jobs: &[String],
     mut meanwhile: impl FnMut(usize),
-) -> (usize, f64) {
-    let (mut most, mut sum, mut looks) = (0, 0, 0);
+) -> usize {
+    let (mut most, mut looks) = (0, 0);
     let ended = |cluster: &TestCluster| {
         jobs.iter()
             .all(|job| !["starting", "running"].contains(&cluster.job(job).state()))
@@ -101,13 +101,12 @@ fn watch(
         for _ in 0..100 {
             let count = sleeping(argument);
             most = most.max(count);
-            (sum, looks) = (sum + count, looks + 1);
+            looks += 1;
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
         meanwhile(looks / 100);
         if ended(cluster) {
-            #[expect(clippy::cast_precision_loss, reason = "the counts are small")]
-            return (most, sum as f64 / looks as f64);
+            return most;
         }
     }
 }
@@ -126,7 +125,7 @@ fn a_shared_limit_holds_through_the_deaths_of_workers_and_leaders() {
         let spec = Spec::new(name).reads("in", "/*").cmd(&["sleep", SLEEP]);
         cluster.publish(&spec.set("limits", serde_json::json!([{"use": "licence"}])))
     });
-    let (most, _) = watch(&cluster, SLEEP, &jobs, |second| match second {
+    let most = watch(&cluster, SLEEP, &jobs, |second| match second {
         2 => {
             workers.remove(0).signal(Signal::SIGKILL);
             workers.push(cluster.worker("*"));
@@ -174,7 +173,7 @@ fn a_wait_for_a_limit_is_explained_and_a_raised_limit_takes_effect() {
     cluster
         .call(&["limit", "licence", "--running", "4"])
         .code(0);
-    let (most, _) = watch(&cluster, SLEEP, std::slice::from_ref(&job), |_| {});
+    let most = watch(&cluster, SLEEP, std::slice::from_ref(&job), |_| {});
     assert_eq!((most, cluster.wait(&job).state()), (4, "success"));
 }
 

@@ -25,7 +25,6 @@ fn what_is_shown_and_alerted_on_is_documented_and_what_is_documented_is_measured
     measured.extend(metrics("publisher/core/src/notifications/metrics.rs"));
     measured.extend(metrics("publisher/core/src/coordinator/track/trust.rs"));
     measured.extend(metrics("publisher/api/src/routing/metrics.rs"));
-    measured.extend(metrics("publisher/core/src/notifications/metrics.rs"));
     assert_eq!(documented, measured);
     for file in [
         "deploy/monitoring/grafana.json",

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use drover_tests::TestCluster;
+use drover_tests::{ScopeEnd, TestCluster};
 
 use crate::client::Page;
 
@@ -75,7 +75,7 @@ fn a_crowd_of_rude_clients_does_not_keep_a_token_from_the_api() {
             let (page, over) = (&page, &over);
             scope.spawn(move || crowd(page, kind, over));
         }
-        let _crowds = EndsWithScope(&over);
+        let _crowds = ScopeEnd(&over);
         let begun = Instant::now();
         let mut longest = Duration::ZERO;
         while begun.elapsed() < Duration::from_secs(5) {
@@ -87,15 +87,6 @@ fn a_crowd_of_rude_clients_does_not_keep_a_token_from_the_api() {
     });
     let service = page.service.stderr();
     assert!(!service.contains("panicked"), "{service}");
-}
-
-/// Sets the flag at the end of a scope, also of a scope that panics.
-struct EndsWithScope<'a>(&'a AtomicBool);
-
-impl Drop for EndsWithScope<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 /// Fifty clients of a kind at any time; whoever is thrown out comes again.

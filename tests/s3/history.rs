@@ -18,7 +18,7 @@ fn minutely() -> Spec {
     Spec::new("minutely").reads("in", "/*").cmd(&["true"])
 }
 
-/// A bucket with records of jobs that ended one minute apart; another pipeline had the oldest one.
+/// A bucket with the records of jobs of one pipeline that ended a minute apart, and an older job of another pipeline.
 fn field_with_history(jobs: u64) -> Field {
     let field = Field::new();
     field.put("in/a", "a");

@@ -27,7 +27,7 @@ mod unique;
 mod workspace;
 
 pub use binary::{drover, drover_operator, drover_worker, repository};
-pub use eventually::{DEADLINE, eventually};
+pub use eventually::{DEADLINE, ScopeEnd, eventually};
 pub use leftovers::processes_marked;
 pub use nix::sys::signal::Signal;
 pub use outcome::{Job, Outcome};

@@ -72,7 +72,9 @@ pub(super) async fn remove_orphans(context: &Context) -> Infallible {
         if let Err(error) = done.await {
             context.health.store(Some(&error));
             let error = with_causes(&error);
-            tracing::warn!("a deleted pipeline stands in the store; trying again: {error}");
+            tracing::warn!(
+                "pipelines without a resource cannot be removed from the store; trying again: {error}"
+            );
             sleep(PAUSE).await;
         }
     }

@@ -36,7 +36,7 @@ pub(super) fn images(number: usize) -> Result<Inputs, String> {
 
 /// Documents with a text layer, all in one folder. The smallest ones: a page takes seconds to recognise.
 pub(super) fn pages(number: usize) -> Result<Inputs, String> {
-    let flat = |_: &Path, name: &str| Some(name.replace('/', "-"));
+    let flat = |name: &str| Some(name.replace('/', "-"));
     let mut all = spread("/usr/share/doc/texlive-doc", "pdf", usize::MAX, flat)?;
     all.files.sort_by_cached_key(|(path, _)| size(path));
     all.files.truncate(number);
@@ -50,7 +50,7 @@ pub(super) fn documents(number: usize) -> Result<Inputs, String> {
 }
 
 /// A name with one folder: the outermost one, or none for a file outside of any.
-fn subject(_: &Path, name: &str) -> Option<String> {
+fn subject(name: &str) -> Option<String> {
     let (folder, rest) = name.split_once('/')?;
     Some(format!("{folder}/{}", rest.replace('/', "-")))
 }
@@ -60,7 +60,7 @@ fn spread(
     root: &str,
     extension: &str,
     number: usize,
-    rename: fn(&Path, &str) -> Option<String>,
+    rename: fn(&str) -> Option<String>,
 ) -> Result<Inputs, String> {
     let root = Path::new(root);
     let mut found = Vec::new();
@@ -69,7 +69,7 @@ fn spread(
         .into_iter()
         .filter_map(|path| {
             let name = path.strip_prefix(root).ok()?.to_str()?.to_owned();
-            let name = rename(&path, &name)?;
+            let name = rename(&name)?;
             // Shell scripts as people write them do not quote every name.
             let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
             name.chars().all(plain).then_some((path, name))

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use drover_tests::{Tree, Workspace};
+use drover_tests::{ScopeEnd, Tree, Workspace};
 
 use super::corpus::Inputs;
 use super::task::Task;
@@ -64,7 +64,7 @@ impl<'a> Trial<'a> {
         let ended = AtomicBool::new(false);
         thread::scope(|scope| {
             let first = scope.spawn(|| self.first_output(&ended));
-            let running = EndsWithScope(&ended);
+            let running = ScopeEnd(&ended);
             let cost = measure(&command);
             drop(running);
             let first = first.join().expect("looking for files does not panic");
@@ -104,15 +104,6 @@ impl<'a> Trial<'a> {
             thread::sleep(Duration::from_millis(5));
         }
         None
-    }
-}
-
-/// Tells the end of a run also when the tool fails, which panics.
-struct EndsWithScope<'a>(&'a AtomicBool);
-
-impl Drop for EndsWithScope<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
     }
 }
 
