@@ -405,14 +405,14 @@ impl Store {
     }
 
     /// Makes `to` an atomic copy of `from`, replacing an existing object: a reflink or hard link in a folder, a
-    /// server-side copy in a bucket. Returns the new object's entry.
-    pub async fn link(&self, from: &StoreKey, to: &StoreKey) -> Result<Entry, StoreError> {
+    /// server-side copy in a bucket. Returns the new object's entry; a bucket returns none, as the entry would cost a request.
+    pub async fn link(&self, from: &StoreKey, to: &StoreKey) -> Result<Option<Entry>, StoreError> {
         match &self.backend {
             StoreBackend::Folder(folder) => {
                 let (folder, from, to) = (folder.clone(), from.clone(), to.clone());
-                self.change(move || folder.link(&from, &to)).await
+                self.change(move || folder.link(&from, &to).map(Some)).await
             }
-            StoreBackend::Bucket(bucket) => bucket.link(from, to).await,
+            StoreBackend::Bucket(bucket) => bucket.link(from, to).await.map(|()| None),
         }
     }
 
@@ -426,19 +426,24 @@ impl Store {
             }
             StoreBackend::Bucket(bucket) => match bucket.link(from, to).await {
                 Err(StoreError::Missing { .. }) => Ok(false),
-                linked => linked.map(|_| true),
+                linked => linked.map(|()| true),
             },
         }
     }
 
-    /// Makes `to` the concatenation of the parts, atomically, replacing an existing object.
-    pub async fn concat(&self, parts: &[StoreKey], to: &StoreKey) -> Result<Entry, StoreError> {
+    /// Makes `to` the concatenation of the parts, atomically, replacing an existing object. Returns what [`Store::link`] does.
+    pub async fn concat(
+        &self,
+        parts: &[StoreKey],
+        to: &StoreKey,
+    ) -> Result<Option<Entry>, StoreError> {
         match &self.backend {
             StoreBackend::Folder(folder) => {
                 let (folder, parts, to) = (folder.clone(), parts.to_vec(), to.clone());
-                self.change(move || folder.concat(&parts, &to)).await
+                self.change(move || folder.concat(&parts, &to).map(Some))
+                    .await
             }
-            StoreBackend::Bucket(bucket) => bucket.concat(parts, to).await,
+            StoreBackend::Bucket(bucket) => bucket.concat(parts, to).await.map(|()| None),
         }
     }
 

@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use drover_shared::store::{Entry, Store, StoreError, StoreKey};
 use futures::{StreamExt, stream};
 use tempfile::NamedTempFile;
+use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
-use super::durable::LineWriter;
-use super::durable::RecordedFile;
+use super::bucket::{is_worth_a_listing, record_written};
+use super::durable::{LineWriter, RecordedFile};
 use super::plan::{FileToWrite, Plan, PlanStep};
 use super::{FileProgress, OutputError};
 
@@ -63,7 +64,41 @@ pub(super) async fn apply(
     };
     (site.progress)(progress);
     remove(site, plan, &mut progress).await?;
-    write(site, plan, &mut progress).await
+    let looks = Looks::at(plan, site.store);
+    let applied = write(site, plan, looks, &mut progress).await?;
+    match looks {
+        Looks::Together if applied.lost.is_empty() => look_together(site, plan).await,
+        Looks::Together | Looks::Each => Ok(applied),
+    }
+}
+
+/// How the files are looked at after they were written.
+#[derive(Clone, Copy, Debug)]
+enum Looks {
+    /// Each file right after it was written.
+    Each,
+    /// All files of a bucket at the end, by a listing.
+    Together,
+}
+
+impl Looks {
+    fn at(plan: &Plan, store: &Store) -> Self {
+        let foreign = plan.foreign.as_ref().map_or(0, |(count, _)| *count);
+        let is_bucket = store.local_root().is_none();
+        if is_bucket && is_worth_a_listing(plan.changes, plan.files + foreign) {
+            Self::Together
+        } else {
+            Self::Each
+        }
+    }
+}
+
+/// Records the files that were written to a bucket.
+async fn look_together(site: &OutputFolder<'_>, plan: &Plan) -> Result<AppliedPlan, OutputError> {
+    let (store, folder, steps) = (site.store.clone(), site.folder.clone(), plan.steps()?);
+    let after = LineWriter::new(site.scratch)?;
+    let looking = spawn_blocking(move || record_written(&store, &folder, steps, after));
+    looking.await.map_err(io::Error::other)?
 }
 
 /// Removals come first, because a file may replace a directory of the same name.
@@ -89,6 +124,7 @@ async fn remove_file(site: &OutputFolder<'_>, path: &str) -> Result<(), OutputEr
 async fn write(
     site: &OutputFolder<'_>,
     plan: &Plan,
+    looks: Looks,
     progress: &mut FileProgress,
 ) -> Result<AppliedPlan, OutputError> {
     let mut after = LineWriter::new(site.scratch)?;
@@ -107,7 +143,7 @@ async fn write(
         }
         Ok(())
     };
-    let make = |step: io::Result<PlanStep>| async { make(site, step?).await };
+    let make = |step: io::Result<PlanStep>| async { make(site, step?, looks).await };
     each(site, plan.steps()?, make, note).await?;
     Ok(AppliedPlan {
         after: after.finish()?,
@@ -140,47 +176,60 @@ async fn each<S, T, F: Future<Output = Result<T, OutputError>>>(
 }
 
 /// Executes one step; the flag is true for a change.
-async fn make(site: &OutputFolder<'_>, step: PlanStep) -> Result<(WriteResult, bool), OutputError> {
+async fn make(
+    site: &OutputFolder<'_>,
+    step: PlanStep,
+    looks: Looks,
+) -> Result<(WriteResult, bool), OutputError> {
     match step {
         PlanStep::Keep(recorded) => Ok((WriteResult::Written(recorded), false)),
         PlanStep::Delete(_) => Ok((WriteResult::Removed, false)),
-        PlanStep::Write(file) => Ok((make_file(site, file).await?, true)),
+        PlanStep::Write(file) => Ok((make_file(site, file, looks).await?, true)),
     }
 }
 
-async fn make_file(site: &OutputFolder<'_>, file: FileToWrite) -> Result<WriteResult, OutputError> {
+async fn make_file(
+    site: &OutputFolder<'_>,
+    file: FileToWrite,
+    looks: Looks,
+) -> Result<WriteResult, OutputError> {
     let to = super::key_of(site.folder, &file.path)?;
     let parts: Vec<StoreKey> = file
         .sources
         .iter()
         .map(super::piece::StagedFile::key)
         .collect();
-    let entry = match parts.as_slice() {
+    let written = match parts.as_slice() {
         [part] => site.store.link(part, &to).await,
         parts => site.store.concat(parts, &to).await,
     };
-    match entry {
-        Ok(entry) if is_whole(&file, &entry) => {
-            let pieces = piece_versions(site, &parts, &entry).await?;
-            let FileToWrite { path, made_of, .. } = file;
-            Ok(WriteResult::Written(RecordedFile {
-                path,
-                made_of,
-                version: Some(entry.version),
-                pieces,
-            }))
+    let entry = match (written, looks) {
+        (Ok(None), Looks::Each) => Some(site.store.entry(&to).await?),
+        (Ok(entry), _) => entry,
+        (Err(StoreError::Missing { key }), _) if parts.contains(&key) => {
+            return Ok(lose(file, Some(&key)));
         }
-        Ok(_) => Ok(lose(file, None)),
-        Err(StoreError::Missing { key }) if parts.contains(&key) => Ok(lose(file, Some(&key))),
-        Err(error) => Err(error.into()),
+        (Err(error), _) => return Err(error.into()),
+    };
+    if entry.as_ref().is_some_and(|entry| !is_whole(&file, entry)) {
+        return Ok(lose(file, None));
     }
+    let version = entry.map(|entry| entry.version);
+    let pieces = piece_versions(site, &parts, version.as_deref()).await?;
+    let FileToWrite { path, made_of, .. } = file;
+    Ok(WriteResult::Written(RecordedFile {
+        path,
+        made_of,
+        version,
+        pieces,
+    }))
 }
 
 /// Versions of the pieces of a file just written; empty if the file is a hard link to its only piece.
 async fn piece_versions(
     site: &OutputFolder<'_>,
     parts: &[StoreKey],
-    written: &Entry,
+    written: Option<&str>,
 ) -> Result<Vec<String>, OutputError> {
     if site.store.local_root().is_none() {
         return Ok(Vec::new());
@@ -190,7 +239,7 @@ async fn piece_versions(
         versions.push(site.store.entry(part).await?.version);
     }
     if let [version] = versions.as_slice()
-        && *version == written.version
+        && Some(version.as_str()) == written
     {
         versions.clear();
     }
@@ -198,7 +247,7 @@ async fn piece_versions(
 }
 
 /// True if the file written has the size of its pieces at commit; they may have changed since they were verified.
-fn is_whole(file: &FileToWrite, written: &Entry) -> bool {
+pub(super) fn is_whole(file: &FileToWrite, written: &Entry) -> bool {
     written.size == file.sources.iter().map(|source| source.size).sum::<u64>()
 }
 

@@ -7,6 +7,7 @@
 //! Foreign files are never touched.
 
 mod apply;
+mod bucket;
 mod decide;
 mod durable;
 mod error;
@@ -16,7 +17,6 @@ mod piece;
 mod plan;
 mod progress;
 mod sorted;
-mod staged_sizes;
 mod undo;
 mod verify;
 mod write_output;

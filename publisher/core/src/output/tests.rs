@@ -40,6 +40,14 @@ impl Fixture {
         let store = Store::open(&Location::folder(folder.path()).unwrap())
             .await
             .unwrap();
+        Self::with(store, folder)
+    }
+
+    fn in_bucket() -> Self {
+        Self::with(Store::in_memory(), tempfile::tempdir().unwrap())
+    }
+
+    fn with(store: Store, folder: tempfile::TempDir) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         Self {
             ledger: Ledger::new(store),
@@ -151,6 +159,7 @@ impl Fixture {
             conflict,
             scratch: self.scratch.path(),
             stop,
+            is_contested: false,
         }
     }
 
@@ -190,6 +199,38 @@ fn holding(files: &[(&str, &str)]) -> BTreeMap<String, String> {
         .iter()
         .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()))
         .collect()
+}
+
+/// The work of forty datums with a file each.
+fn forty_files() -> [DatumWork; 40] {
+    std::array::from_fn(|n| DatumWork::Wrote(vec![(format!("/{n}"), n.to_string())]))
+}
+
+#[tokio::test]
+async fn a_listing_records_what_was_written_to_a_bucket() {
+    let world = Fixture::in_bucket();
+    let job = world.job(&forty_files()).await;
+    assert_eq!(world.publish(job).await.unwrap().changes, 40);
+    assert_eq!(world.publish(job).await.unwrap().changes, 0);
+    let edited = StoreKey::parse("out/7").unwrap();
+    let store = world.ledger.store();
+    store.put(&edited, Bytes::from("edited")).await.unwrap();
+    assert_eq!(world.publish(job).await.unwrap().changes, 1);
+    assert_eq!(store.get(&edited).await.unwrap(), "7");
+}
+
+#[tokio::test]
+async fn a_contested_publication_is_written_again() {
+    let world = Fixture::in_bucket();
+    let job = world.job(&forty_files()).await;
+    let stop = CancellationToken::new();
+    let contested = OutputRequest {
+        is_contested: true,
+        ..world.request(job, OutputConflict::Error, &stop)
+    };
+    assert_eq!(write_output(contested, &|_| {}).await.unwrap().changes, 40);
+    assert_eq!(world.publish(job).await.unwrap().changes, 40);
+    assert_eq!(world.publish(job).await.unwrap().changes, 0);
 }
 
 #[tokio::test]

@@ -8,9 +8,9 @@ use drover_shared::store::{Entry, Store, StoreError, StoreKey, VersionMatch};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::OutputError;
+use super::bucket::StagedSizes;
 use super::piece::StagedFile;
 use super::plan::{FileToWrite, Plan, PlanStep};
-use super::staged_sizes::StagedSizes;
 
 /// Files looked at concurrently: enough to hide the latency of a bucket.
 const AT_ONCE: usize = 64;

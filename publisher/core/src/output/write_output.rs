@@ -40,6 +40,9 @@ pub struct OutputRequest<'a> {
     pub scratch: &'a Path,
     /// Stops the publication between two files.
     pub stop: &'a CancellationToken,
+    /// True if late requests of another publication may undo changes, so that the caller publishes once more: all files that
+    /// are written now are then written again.
+    pub is_contested: bool,
 }
 
 /// Result of a publication.
@@ -195,6 +198,9 @@ async fn change_folder(
     let applied = apply(&site, plan).await?;
     if !applied.lost.is_empty() {
         return Err(lost(applied.lost.into_iter().collect()));
+    }
+    if request.is_contested {
+        return Ok(());
     }
     Ok(store.adopt(applied.after.path(), &key).await?)
 }

@@ -222,10 +222,10 @@ impl Bucket {
         &self,
         from: &StoreKey,
         to: &StoreKey,
-    ) -> Result<Entry, StoreError> {
+    ) -> Result<(), StoreError> {
         let copied = self.objects.copy(&to_path(from)?, &to_path(to)?).await;
         match copied.map_err(|error| failed(from, error)) {
-            Ok(()) => self.entry(to).await,
+            Ok(()) => Ok(()),
             Err(missing @ StoreError::Missing { .. }) => Err(missing),
             // Only after a refusal is a request for the size worth its while.
             Err(error) => match self.entry(from).await {

@@ -14,7 +14,7 @@ use super::error::{cut_short, failed};
 use super::multipart::MultipartParts;
 use super::names::to_path;
 use super::objects::Bucket;
-use crate::store::{Entry, StoreError, StoreKey};
+use crate::store::{StoreError, StoreKey};
 
 /// Larger objects use a multipart upload.
 const MULTIPART_BYTES: u64 = 16 * 1024 * 1024;
@@ -72,7 +72,7 @@ impl Bucket {
         &self,
         parts: &[StoreKey],
         to: &StoreKey,
-    ) -> Result<Entry, StoreError> {
+    ) -> Result<(), StoreError> {
         let mut size = 0;
         for part in parts {
             size += self.entry(part).await?.size;
@@ -82,12 +82,11 @@ impl Bucket {
             for part in parts {
                 bytes.extend_from_slice(&self.get(part).await?);
             }
-            self.put(to, bytes.into()).await?;
+            self.put(to, bytes.into()).await
         } else {
             let pieces: Vec<UploadPiece<'_>> = parts.iter().map(UploadPiece::Object).collect();
-            self.send_large(&pieces, size, to).await?;
+            self.send_large(&pieces, size, to).await
         }
-        self.entry(to).await
     }
 
     /// Uploads the concatenated pieces as one object.

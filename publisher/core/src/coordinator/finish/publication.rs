@@ -122,13 +122,14 @@ impl Publication {
         let number = self.claim().await?;
         let mark = self.mark().await?;
         let Some((mark, others)) = mark else {
-            return Ok(self.write_once().await);
+            return Ok(self.write_once(false).await);
         };
-        let mut published = self.write_until_superseded(number).await?;
-        if published.is_ok() && !others.is_empty() {
+        let is_contested = !others.is_empty();
+        let mut published = self.write_until_superseded(number, is_contested).await?;
+        if published.is_ok() && is_contested {
             sleep(REQUEST_LIFETIME).await;
             self.fence.check().await?;
-            published = self.write_until_superseded(number).await?;
+            published = self.write_until_superseded(number, false).await?;
             self.ledger.store().delete_each(others).await?;
         }
         self.ledger.store().delete(&mark).await?;
@@ -148,12 +149,13 @@ impl Publication {
     async fn write_until_superseded(
         &self,
         number: PublicationNumber,
+        is_contested: bool,
     ) -> Result<Published, CoordinateError> {
         tokio::select! {
             biased;
             () = self.superseded(number) => Err(CoordinateError::Deposed),
             deposed = self.fence.deposed() => Err(deposed),
-            published = self.write_once() => Ok(published),
+            published = self.write_once(is_contested) => Ok(published),
         }
     }
 
@@ -169,7 +171,7 @@ impl Publication {
         }
     }
 
-    async fn write_once(&self) -> Published {
+    async fn write_once(&self, is_contested: bool) -> Published {
         let request = OutputRequest {
             ledger: &self.ledger,
             pipeline: &self.pipeline,
@@ -179,6 +181,7 @@ impl Publication {
             conflict: self.conflict,
             scratch: &self.scratch,
             stop: &self.stop,
+            is_contested,
         };
         let progress = |files: FileProgress| {
             self.watch

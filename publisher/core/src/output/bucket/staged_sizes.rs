@@ -6,26 +6,21 @@ use std::io;
 use drover_shared::id::JobId;
 use drover_shared::store::{Store, StoreError, layout};
 
-use super::OutputError;
-use super::piece::StagedFile;
-use super::plan::PlanStep;
-
-/// Files of a job from which on a listing costs less than a look at each.
-const WORTH_A_LISTING: u64 = 16;
-
-/// Files on a page of a listing. A listing of more pages than files of the plan would cost more than the looks it saves.
-const PAGE: u64 = 1000;
+use super::worth::{PAGE, is_worth_a_listing};
+use crate::output::OutputError;
+use crate::output::piece::StagedFile;
+use crate::output::plan::PlanStep;
 
 /// Sizes of the staged files of jobs with many files in a plan.
 #[derive(Debug, Default)]
-pub(super) struct StagedSizes {
+pub(in crate::output) struct StagedSizes {
     /// By a hash of the key, to keep the table small.
     sizes: HashMap<u64, u64>,
 }
 
 impl StagedSizes {
     /// Lists the staged files of jobs with many files in the `steps` of a plan. Blocking.
-    pub(super) fn list(
+    pub(in crate::output) fn list(
         store: &Store,
         steps: impl Iterator<Item = io::Result<PlanStep>>,
     ) -> Result<Self, OutputError> {
@@ -40,13 +35,14 @@ impl StagedSizes {
         let mut sizes = HashMap::new();
         for (job, count) in counts
             .into_iter()
-            .filter(|(_, count)| *count >= WORTH_A_LISTING)
+            .filter(|(_, count)| is_worth_a_listing(*count, *count))
         {
             let folder = layout::staged(job);
             let listed = match store.walk(&folder) {
                 Err(StoreError::Missing { .. }) => continue,
                 listed => listed?,
             };
+            // A listing of more pages than files of the plan would cost more than the looks it saves.
             let most = usize::try_from(count.saturating_mul(PAGE)).unwrap_or(usize::MAX);
             for entry in listed.take(most) {
                 let entry = entry?;
@@ -57,7 +53,7 @@ impl StagedSizes {
     }
 
     /// True if the listing shows the file with the size at commit. An unlisted file needs a single look.
-    pub(super) fn show(&self, file: &StagedFile) -> bool {
+    pub(in crate::output) fn show(&self, file: &StagedFile) -> bool {
         let name = format!("{}.{}", file.staged, file.n);
         self.sizes.get(&hash(file.job, &name)) == Some(&file.size)
     }
