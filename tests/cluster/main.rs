@@ -19,4 +19,5 @@ mod sharing;
 mod stop;
 mod store;
 mod stores;
+mod stragglers;
 mod workers;

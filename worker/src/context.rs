@@ -10,11 +10,13 @@ use drover_shared::process::Tokens;
 use drover_shared::queue::Broker;
 use drover_shared::store::StoreError;
 use drover_shared::wire::{Event, Report};
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
 
 use crate::config::Settings;
 use crate::flow_error::{FlowError, Interruption};
-use crate::jobs::{BegunSets, HeldTasks, InFlightDatums, Job, Jobs, LateSegments, Terms};
+use crate::jobs::{
+    BegunSets, HeldTasks, InFlightDatums, Job, Jobs, LateSegments, ReportedAttempts, Terms,
+};
 use crate::pace::DatumPace;
 use crate::reporter::Reporter;
 use crate::retry_budget::RetryBudget;
@@ -38,6 +40,9 @@ pub(crate) struct WorkerContext {
     pub(crate) begun_sets: BegunSets,
     pub(crate) late_segments: LateSegments,
     pub(crate) in_flight: InFlightDatums,
+    pub(crate) reported_attempts: ReportedAttempts,
+    /// Notified when the leader tells of verdicts on datums that several workers run.
+    pub(crate) copies_ended: Notify,
     pub(crate) pace: DatumPace,
     pub(crate) retry_budget: RetryBudget,
     /// The pipelines that the worker serves.

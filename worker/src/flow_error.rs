@@ -31,6 +31,10 @@ pub(crate) enum Interruption {
     Recalled,
     /// The datum needs more memory than the worker has, and another worker has more; the datum is handed back.
     TooLarge,
+    /// The message is a copy of a datum that the worker runs already; it is handed back.
+    RunsHere,
+    /// Another worker committed a verdict while the datum ran.
+    Overtaken,
     /// The job was stopped; the message is acked.
     JobStopped,
     /// The worker ends at once; the broker redelivers the message.

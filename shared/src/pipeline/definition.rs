@@ -34,6 +34,8 @@ pub struct Pipeline {
     pub keep_going: bool,
     /// Limits of the datums under way, over all workers together; none by default.
     pub limits: Vec<Limit>,
+    /// The rule for datums that take far longer than predicted.
+    pub stragglers: StragglerRule,
     /// The place of the pipeline among the pipelines sharing workers.
     pub sharing: Sharing,
     /// The most datums of a job; default 10 million.
@@ -129,6 +131,17 @@ pub enum SetRule {
     SizeBytes(u64),
     /// About the number of sets for each worker.
     PerWorker(NonZeroU32),
+}
+
+/// The rule for datums that take far longer than predicted.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StragglerRule {
+    /// They are waited for (the default).
+    #[default]
+    Wait,
+    /// A second copy runs on another worker; the first commit counts.
+    Copy,
 }
 
 /// The rule for paths written by two datums of a job.

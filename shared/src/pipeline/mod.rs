@@ -32,6 +32,7 @@ mod tests;
 
 pub use definition::{
     FailureLimit, OutputConflict, Parallelism, Pipeline, Reprocess, ResourceRequests, SetRule,
+    StragglerRule,
 };
 pub use findings::{Finding, Findings, Severity, count_findings, limit_notes};
 pub use input::{CronInput, Input, PfsInput};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::durations::{Durations, digits};
 use crate::datum::{Cause, Verdict, VerdictState};
 use crate::histogram::LogHistogram;
 use crate::id::DatumId;
@@ -14,6 +15,9 @@ const REMEMBERED: usize = 4096;
 
 /// Datums of similar size from which on no other sizes are asked.
 const ENOUGH: u64 = 10;
+
+/// Datums of which the durations are believed.
+const FEW: u64 = 3;
 
 /// The share of datums that a prediction of memory is meant to cover. A larger share would leave most of a worker's memory
 /// idle, since those that need more rarely do so at the same time; see `docs/decisions/memory.md`.
@@ -138,13 +142,29 @@ impl UsageModel {
         })
     }
 
+    /// The expected durations of datums of all sizes; none before three datums have ended.
+    pub fn durations(&self) -> Durations {
+        let ended: u64 = self.sizes.values().map(|it| it.milliseconds.len()).sum();
+        if ended < FEW {
+            return Durations::default();
+        }
+        let by_digits = (0..=digits(u64::MAX)).map(|digits| {
+            let similar = self.similar_to(digits);
+            seconds(similar.milliseconds.quantile(0.5).unwrap_or(0))
+        });
+        Durations::new(by_digits.collect())
+    }
+
     fn class(&mut self, size: u64) -> &mut SizeClass {
         self.sizes.entry(digits(size)).or_default()
     }
 
     /// The datums with inputs of the most similar sizes, as many as are needed for a prediction.
     fn similar(&self, size: u64) -> SizeClass {
-        let own = digits(size);
+        self.similar_to(digits(size))
+    }
+
+    fn similar_to(&self, own: u8) -> SizeClass {
         let mut classes: Vec<(&u8, &SizeClass)> = self.sizes.iter().collect();
         classes.sort_by_key(|(digits, _)| (digits.abs_diff(own), u8::MAX - **digits));
         let mut similar = SizeClass::default();
@@ -183,10 +203,6 @@ impl UsageModel {
             self.heaviest.remove(&datum);
         }
     }
-}
-
-fn digits(size: u64) -> u8 {
-    u8::try_from(u64::BITS - size.leading_zeros()).unwrap_or(u8::MAX)
 }
 
 #[expect(
@@ -246,6 +262,27 @@ mod tests {
         assert!(near(prediction.memory_bytes, 57 * MB), "{prediction:?}");
         assert_eq!(prediction.basis, PredictionBasis::Similar(10));
         assert!((2.0..2.3).contains(&prediction.seconds));
+    }
+
+    #[test]
+    fn durations_are_known_by_size_once_three_datums_have_ended() {
+        let few = learned((0..2).map(|n| verdict(n, 1000, 50 * MB)));
+        assert_eq!(few.durations().seconds(1000), None);
+        let of = |n, size, process_time_s| {
+            let mut verdict = verdict(n, size, 50 * MB);
+            verdict.stats.process_time_s = process_time_s;
+            verdict
+        };
+        let small = (0..20).map(|n| of(n, 1 << 10, 1.0));
+        let large = (20..40).map(|n| of(n, 1 << 30, 60.0));
+        let durations = learned(small.chain(large)).durations();
+        for (size, expected) in [(0, 1.0), (1 << 12, 1.0), (1 << 28, 60.0), (u64::MAX, 60.0)] {
+            let found = durations.seconds(size).unwrap();
+            assert!(
+                (expected..expected * 1.1).contains(&found),
+                "{size}: {found}"
+            );
+        }
     }
 
     #[test]

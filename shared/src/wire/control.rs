@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::datum::IndexRanges;
 use crate::id::{JobId, PipelineName};
 
 /// A hint.
@@ -28,6 +29,13 @@ pub enum Control {
         /// The term of the leader; none without a broker.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         term: Option<u64>,
+    },
+    /// To workers: datums of which several copies run have a verdict. Workers look for the verdict and end their copy.
+    Committed {
+        /// The job.
+        job: JobId,
+        /// The datums.
+        datums: IndexRanges,
     },
     /// To workers: a job was stopped. Workers kill the job's commands and drop its queued datums.
     Stop {

@@ -45,6 +45,9 @@ pub enum Event {
         worker: WorkerId,
         /// Since when.
         since: Timestamp,
+        /// Size of the datum's inputs; none from an older Drover.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        input_bytes: Option<u64>,
     },
     /// An attempt failed; the datum will be retried.
     Retrying {

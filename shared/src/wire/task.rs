@@ -23,6 +23,9 @@ pub struct Task {
     /// a redelivery.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
+    /// True for second copies of running datums: a worker that runs the datums itself hands the message back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub copy: bool,
     /// The store of the job; none from an older Drover, and without a broker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<StoreId>,

@@ -74,6 +74,7 @@ async fn handle(request: Request, message: Bytes, context: Arc<WorkerContext>) {
         Request::ReportHeld(inquiry) if context.roster.has(&inquiry.pipeline) => {
             report_held(inquiry, &message, &context).await;
         }
+        Request::LookForVerdicts(job) => look_for_verdicts(job, &message, &context).await,
         Request::ReportHeld(_) | Request::Serve(_) => {}
     }
 }
@@ -87,6 +88,8 @@ enum Request {
     Release(JobId),
     /// The leader asks for the datums that the worker holds.
     ReportHeld(Inquiry),
+    /// Datums of the job, run by several workers, have a verdict.
+    LookForVerdicts(JobId),
 }
 
 /// See [`Control::ReportHeld`].
@@ -102,6 +105,9 @@ struct Inquiry {
 fn requested(body: &[u8]) -> Option<Request> {
     match wire::decode(body) {
         Ok(Message::Control(Control::Stop { job })) => return Some(Request::Release(job)),
+        Ok(Message::Control(Control::Committed { job, .. })) => {
+            return Some(Request::LookForVerdicts(job));
+        }
         Ok(Message::Control(Control::ReportHeld {
             pipeline,
             job,
@@ -162,11 +168,13 @@ async fn report_held(inquiry: Inquiry, message: &[u8], context: &WorkerContext) 
         Ok(key) => key,
         Err(error) => return tracing::debug!("the key of a job cannot be read: {error}"),
     };
+    let mut running = Vec::new();
     match authenticity(message, key.as_ref()) {
         Authenticity::Authentic => {
             if let Some(term) = inquiry.term {
                 context.terms.is_over(&inquiry.pipeline, term);
             }
+            running = context.reported_attempts.of(inquiry.job);
         }
         Authenticity::Unsigned => {}
         Authenticity::Forged => {
@@ -175,6 +183,7 @@ async fn report_held(inquiry: Inquiry, message: &[u8], context: &WorkerContext) 
             );
         }
     }
+    let pipeline = inquiry.pipeline.clone();
     let event = Event::Held {
         inquiry: inquiry.name,
         worker: context.settings.worker.clone(),
@@ -193,6 +202,21 @@ async fn report_held(inquiry: Inquiry, message: &[u8], context: &WorkerContext) 
     let answered = timeout(ANSWER_TIMEOUT, context.broker.publish(&queue, answer)).await;
     if !matches!(answered, Ok(Ok(()))) {
         tracing::debug!("the tasks held could not be reported; the leader asks again");
+    }
+    // A new leader does not know of them.
+    for report in running {
+        let _ = timeout(ANSWER_TIMEOUT, context.send(report, key, &pipeline)).await;
+    }
+}
+
+/// Has the running datums look for verdicts of other workers.
+async fn look_for_verdicts(job: JobId, message: &[u8], context: &WorkerContext) {
+    match context.jobs.key(job).await {
+        Ok(key) if authenticity(message, key.as_ref()) == Authenticity::Authentic => {
+            context.copies_ended.notify_waiters();
+        }
+        Ok(_) => tracing::debug!("ignoring a message: its sender does not have the key of the job"),
+        Err(error) => tracing::debug!("the key of a job cannot be read: {error}"),
     }
 }
 

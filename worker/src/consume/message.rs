@@ -33,8 +33,8 @@ use crate::metrics;
 /// How long a message of an unknown job or another store is kept from the other workers, so it does not come back at once.
 const WRONG_STORE_PAUSE: Duration = Duration::from_secs(2);
 
-/// How long a message with a datum that needs a larger worker is kept, so it does not come back at once.
-const TOO_LARGE_PAUSE: Duration = Duration::from_secs(1);
+/// How long a message that another worker should take is kept, so it does not come back at once.
+const ELSEWHERE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Interval between two looks at the claim on a message.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -92,9 +92,12 @@ pub(crate) async fn process_message(
             if interruption == Interruption::Draining {
                 handle.closed.cancelled().await;
             }
-            if interruption == Interruption::TooLarge {
+            if matches!(
+                interruption,
+                Interruption::TooLarge | Interruption::RunsHere
+            ) {
                 let soft = &context.tokens.soft;
-                soft.run_until_cancelled(sleep(TOO_LARGE_PAUSE)).await;
+                soft.run_until_cancelled(sleep(ELSEWHERE_PAUSE)).await;
             }
             (disposition_after(interruption), Ok(()))
         }
@@ -140,9 +143,11 @@ async fn authenticated(
 
 fn disposition_after(interruption: Interruption) -> Disposition {
     match interruption {
-        Interruption::Draining | Interruption::Recalled | Interruption::TooLarge => {
-            Disposition::HandBack
-        }
+        Interruption::Draining
+        | Interruption::Recalled
+        | Interruption::TooLarge
+        | Interruption::RunsHere
+        | Interruption::Overtaken => Disposition::HandBack,
         Interruption::JobStopped => Disposition::Ack,
         Interruption::CutShort | Interruption::ClaimLost => Disposition::Silence,
     }
@@ -249,6 +254,7 @@ async fn run_datums(
         passed_on: &passed_on,
         job: &job,
         total: task.total,
+        is_copy: task.copy,
         again: task.again || is_of_older_term || has_gone_back,
         trace: task
             .trace
@@ -306,6 +312,7 @@ struct MessageContext<'a> {
     passed_on: &'a PassedOn<'a>,
     job: &'a Arc<Job>,
     total: Option<u64>,
+    is_copy: bool,
     again: bool,
     /// The trace context of the message; a malformed one counts as none.
     trace: Option<TraceParent>,
@@ -337,8 +344,13 @@ async fn bring_to_verdict(
 ) -> Result<(), FlowError> {
     let job = message.job;
     let _member = set.as_ref().map(|set| set.member());
-    let in_flight = context.in_flight.take(job.id, datum.index);
-    let in_flight = context.unless_interrupted(job, in_flight).await?;
+    let in_flight = if message.is_copy {
+        let taken = context.in_flight.take_unless_here(job.id, datum.index);
+        taken.ok_or(Interruption::RunsHere)?
+    } else {
+        let taken = context.in_flight.take(job.id, datum.index);
+        context.unless_interrupted(job, taken).await?
+    };
     let admission = &message.handle.admission;
     let recalled = &message.passed_on.recalled;
     let permit = recalled.run_until_cancelled(admission.acquire());
@@ -359,6 +371,7 @@ async fn bring_to_verdict(
         started: Timestamp::now(),
         recalled: message.passed_on.recalled_staged.clone(),
         claim_lost: message.claim_lost.clone(),
+        command_over: job.stopped.child_token(),
         trace: message.trace.clone(),
         deaths: 0,
         wasted_s: 0.0,

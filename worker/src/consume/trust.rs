@@ -21,6 +21,7 @@ pub(super) struct TrustedTask {
     pub(super) unit: Option<CommitUnit>,
     pub(super) total: Option<u64>,
     pub(super) again: bool,
+    pub(super) copy: bool,
     pub(super) term: Option<u64>,
     pub(super) trace: Option<Trace>,
 }
@@ -54,6 +55,7 @@ fn as_sent(task: Task) -> TrustedTask {
         unit: task.unit,
         total: task.total,
         again: task.again,
+        copy: task.copy,
         term: task.term,
         trace: task.trace,
     }
@@ -68,6 +70,7 @@ fn as_hint(datums: &TaskDatums) -> TrustedTask {
         unit: None,
         total: None,
         again: true,
+        copy: false,
         term: None,
         trace: None,
     }
@@ -93,6 +96,7 @@ mod tests {
             unit: Some(CommitUnit::Set(3)),
             total: Some(9),
             again: false,
+            copy: false,
             store: None,
             term: Some(u64::MAX),
             trace: None,
@@ -107,6 +111,7 @@ mod tests {
             unit,
             total,
             again,
+            copy: false,
             term,
             trace: None,
         };

@@ -11,7 +11,7 @@ use drover_shared::queue::{Broker, QueueError};
 use drover_shared::units::DecimalSize;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, TryFutureExt};
-use tokio::sync::{OnceCell, mpsc};
+use tokio::sync::{Notify, OnceCell, mpsc};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -25,7 +25,10 @@ use crate::consume::selection::PipelineSelection;
 use crate::consume::subscription::Subscription;
 use crate::context::WorkerContext;
 use crate::error::WorkError;
-use crate::jobs::{BegunSets, Cancellations, HeldTasks, InFlightDatums, Jobs, LateSegments, Terms};
+use crate::jobs::{
+    BegunSets, Cancellations, HeldTasks, InFlightDatums, Jobs, LateSegments, ReportedAttempts,
+    Terms,
+};
 use crate::pace::DatumPace;
 use crate::phase::Phase;
 use crate::reporter::Reporter;
@@ -86,6 +89,8 @@ async fn prepare(
         begun_sets: BegunSets::default(),
         late_segments: LateSegments::default(),
         in_flight: InFlightDatums::default(),
+        reported_attempts: ReportedAttempts::default(),
+        copies_ended: Notify::new(),
         pace: DatumPace::default(),
         retry_budget: RetryBudget::new(settings.retry_budget),
         roster: Roster::default(),

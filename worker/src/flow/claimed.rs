@@ -10,6 +10,8 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::set_commits::SetCommits;
+use crate::context::WorkerContext;
+use crate::flow_error::Interruption;
 use crate::jobs::Job;
 
 /// A datum that the current worker has claimed.
@@ -32,6 +34,8 @@ pub(crate) struct ClaimedDatum {
     pub(crate) recalled: CancellationToken,
     /// Cancelled when the claim is lost: the broker redelivers the message.
     pub(crate) claim_lost: CancellationToken,
+    /// Cancelled when another worker has committed a verdict on the running datum, or the job is stopped: the command ends.
+    pub(crate) command_over: CancellationToken,
     /// The trace context of the message.
     pub(crate) trace: Option<TraceParent>,
     /// The number of worker deaths while the datum ran.
@@ -46,6 +50,15 @@ impl ClaimedDatum {
     /// True if a worker may have run the datum before: there may be a verdict or an attempt mark.
     pub(crate) fn is_repeated(&self) -> bool {
         self.redeliveries > 0 || self.again
+    }
+
+    /// The reason for the end of a command by [`command_over`](Self::command_over).
+    pub(crate) fn command_end(&self, context: &WorkerContext) -> Interruption {
+        if self.job.stopped.is_cancelled() {
+            context.stopped()
+        } else {
+            Interruption::Overtaken
+        }
     }
 
     /// The verdict of the datum in the ledger, if any.

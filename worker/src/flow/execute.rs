@@ -7,7 +7,8 @@ use drover_shared::backoff::Backoff;
 use drover_shared::datum::{Cause, ResourceUsage};
 use drover_shared::pipeline::Limit;
 use drover_shared::process::telemetry::TRACE_TARGET;
-use drover_shared::wire::Event;
+use drover_shared::units::total_bytes;
+use drover_shared::wire::{Event, Report};
 use jiff::Timestamp;
 use tracing::field::Empty;
 use tracing::{Instrument, Span};
@@ -21,6 +22,7 @@ use super::memory::{
     leave_to_larger,
 };
 use super::order::{CommandRole, order};
+use super::overtaken::until_overtaken;
 use super::scratch_check::check_scratch;
 use super::stage::{InputCheck, StagedDatum};
 use super::usage::usage_of;
@@ -119,6 +121,7 @@ pub(super) async fn execute(
     };
     // Boxed: the future of an attempt is large.
     let attempts = Box::pin(noting_waste(run.all_attempts(), &claimed, context));
+    let attempts = until_overtaken(attempts, &claimed, context);
     match mark.while_evidence(attempts, &claimed, context).await {
         Ok((outcome, attempts)) => {
             context.pace.ended(run.process_time, download_time);
@@ -206,15 +209,17 @@ impl DatumRun<'_> {
                 return Err(Interruption::ClaimLost.into());
             }
             self.report_retry(attempt).await?;
-            let lost = self.staged.claimed.claim_lost.clone();
+            let claimed = self.staged.claimed.clone();
             let waiting = async {
                 match lacked {
                     Some(_) => self.lease_again().await,
                     None => self.pause(delays.next().unwrap_or_default()).await,
                 }
             };
-            let waited = lost.run_until_cancelled(waiting).await;
-            waited.ok_or(Interruption::ClaimLost)??;
+            let waiting = claimed.command_over.run_until_cancelled(waiting);
+            let waited = claimed.claim_lost.run_until_cancelled(waiting).await;
+            let waited = waited.ok_or(Interruption::ClaimLost)?;
+            waited.ok_or_else(|| claimed.command_end(self.context))??;
             attempt += 1;
         }
     }
@@ -453,7 +458,7 @@ impl DatumRun<'_> {
         let executed = tokio::select! {
             biased;
             () = context.tokens.hard.cancelled() => None,
-            executed = lease.run(order, need, &claimed.job.stopped) => Some(executed),
+            executed = lease.run(order, need, &claimed.command_over) => Some(executed),
             never = report_when_long(claimed, context, role, since) => match never {},
             never = log.show() => match never {},
         };
@@ -509,7 +514,9 @@ impl DatumRun<'_> {
             Ending::Signaled(signal) => Cause::Signal { signal, last_line },
             Ending::TimedOut => Cause::Timeout { last_line },
             Ending::NotStarted(message) => Cause::Start { message },
-            Ending::Cancelled => return Err(self.context.stopped().into()),
+            Ending::Cancelled => {
+                return Err(self.staged.claimed.command_end(self.context).into());
+            }
         }))
     }
 
@@ -579,16 +586,24 @@ async fn report_when_long(
         if !job.pipeline.limits.iter().any(has_rate) {
             tokio::time::sleep(REPORT_AFTER).await;
         }
-        let worker = context.settings.worker.clone();
-        let event = Event::Running {
-            index: datum.index,
-            attempt,
-            worker,
-            since,
+        let sizes = datum.inputs.iter().map(|input| input.size);
+        let report = Report {
+            job: job.id,
+            redeliveries: *redeliveries,
+            event: Event::Running {
+                index: datum.index,
+                attempt,
+                worker: context.settings.worker.clone(),
+                since,
+                input_bytes: Some(total_bytes(sizes)),
+            },
         };
-        if context.report(job, *redeliveries, event).await.is_err() {
+        let _reported = context.reported_attempts.note(datum.index, report.clone());
+        let sent = context.send(report, job.key, &job.pipeline.name);
+        if sent.await.is_err() {
             tracing::debug!(job.id = %job.id, datum.index, "a running attempt could not be reported");
         }
+        return std::future::pending().await;
     }
     std::future::pending().await
 }

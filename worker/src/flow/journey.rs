@@ -15,7 +15,7 @@ use super::execute::{ExecutedDatum, execute};
 use super::stage::stage;
 use super::upload::upload;
 use crate::context::WorkerContext;
-use crate::flow_error::FlowError;
+use crate::flow_error::{FlowError, Interruption};
 use crate::metrics;
 
 /// Bytes of outputs in a report beyond which the leader reads the verdict from the ledger. A message has at most 16 MiB.
@@ -36,9 +36,11 @@ pub(crate) async fn journey(
         if let Some(ended) = revisit(&mut claimed, context).await? {
             break ended;
         }
-        // None means that a verdict was committed meanwhile.
-        if let Some(ended) = process(&claimed, &mut permit, context).await? {
-            break ended;
+        match process(&claimed, &mut permit, context).await {
+            Ok(Some(ended)) => break ended,
+            // A verdict was committed meanwhile.
+            Ok(None) | Err(FlowError::Interrupted(Interruption::Overtaken)) => claimed.again = true,
+            Err(failure) => return Err(failure),
         }
     };
     drop(permit);

@@ -13,6 +13,7 @@ mod journey;
 mod live_log;
 mod memory;
 mod order;
+mod overtaken;
 mod placeholders;
 mod scratch_check;
 mod set_commits;

@@ -105,6 +105,7 @@ mod tests {
             unit: None,
             total: None,
             again: false,
+            copy: false,
             term: None,
             store: None,
             trace: None,

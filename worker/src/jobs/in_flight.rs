@@ -37,16 +37,26 @@ impl InFlightDatums {
             // Registered before the check, so no notification between the two is missed.
             let ended = self.ended.notified();
             if self.lock().entry(job).or_default().insert(index) {
-                metrics::in_flight(1);
-                return InFlightDatum {
-                    in_flight: self,
-                    job,
-                    index,
-                    waited,
-                };
+                return self.taken(job, index, waited);
             }
             waited = true;
             ended.await;
+        }
+    }
+
+    /// Marks a datum as in flight; none if another delivery of it is.
+    pub(crate) fn take_unless_here(&self, job: JobId, index: u64) -> Option<InFlightDatum<'_>> {
+        let is_new = self.lock().entry(job).or_default().insert(index);
+        is_new.then(|| self.taken(job, index, false))
+    }
+
+    fn taken(&self, job: JobId, index: u64, waited: bool) -> InFlightDatum<'_> {
+        metrics::in_flight(1);
+        InFlightDatum {
+            in_flight: self,
+            job,
+            index,
+            waited,
         }
     }
 
@@ -100,6 +110,8 @@ mod tests {
         assert!(!first.waited);
         let mut second = Box::pin(in_flight.take(job, 1));
         assert!((&mut second).now_or_never().is_none());
+        assert!(in_flight.take_unless_here(job, 1).is_none());
+        assert!(in_flight.take_unless_here(job, 3).is_some());
         let other = in_flight.take(job, 2).now_or_never();
         assert!(other.is_some(), "another datum need not wait");
         let elsewhere = in_flight.take(JobId::generate(), 1).now_or_never();

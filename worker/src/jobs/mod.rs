@@ -9,6 +9,7 @@ mod held;
 mod in_flight;
 mod job;
 mod late_segments;
+mod reported_attempts;
 mod terms;
 
 pub(crate) use begun_sets::BegunSets;
@@ -20,4 +21,5 @@ pub(crate) use held::{HeldTask, HeldTasks};
 pub(crate) use in_flight::InFlightDatums;
 pub(crate) use job::{InputLeaf, InputMode, Job, JobError, Jobs, StoppedJob};
 pub(crate) use late_segments::LateSegments;
+pub(crate) use reported_attempts::ReportedAttempts;
 pub(crate) use terms::Terms;

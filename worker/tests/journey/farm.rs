@@ -158,6 +158,17 @@ impl Farm {
         self.publish_datums(datums, true).await;
     }
 
+    /// Publishes a second copy of running datums.
+    pub(crate) async fn publish_copy(&self, datums: TaskDatums) {
+        let task = self.task(datums).await;
+        self.publish_signed(Task {
+            again: true,
+            copy: true,
+            ..task
+        })
+        .await;
+    }
+
     async fn publish_datums(&self, datums: TaskDatums, again: bool) {
         self.publish_in_term(datums, again, None).await;
     }
@@ -174,17 +185,32 @@ impl Farm {
         again: bool,
         term: Option<u64>,
     ) {
+        let task = self.task(datums).await;
+        self.publish_signed(Task {
+            unit,
+            again,
+            term,
+            ..task
+        })
+        .await;
+    }
+
+    async fn task(&self, datums: TaskDatums) -> Task {
         let identity = self.ledger.identity().await.unwrap();
-        let task = Task {
+        Task {
             job: self.job,
             datums,
-            unit,
+            unit: None,
             total: None,
-            again,
+            again: false,
+            copy: false,
             store: identity.map(|identity| identity.id),
-            term,
+            term: None,
             trace: None,
-        };
+        }
+    }
+
+    async fn publish_signed(&self, task: Task) {
         let key = self.ledger.job_key(self.job).await.unwrap();
         let task = wire::encode_for(&Message::Task(task), key.as_ref());
         self.publish_body(task.unwrap()).await;

@@ -9,6 +9,7 @@ mod again;
 mod breaking;
 mod bucket;
 mod control;
+mod copies;
 mod farm;
 mod output;
 mod prefetch;

@@ -20,6 +20,7 @@ fn task(farm: &Farm, datums: TaskDatums) -> Message {
         unit: None,
         total: Some(u64::MAX),
         again: false,
+        copy: false,
         store: None,
         term: Some(u64::MAX),
         trace: None,

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use drover_shared::causes::with_causes;
 use drover_shared::datum::CodeFile;
-use drover_shared::id::JobId;
+use drover_shared::id::{JobId, PipelineName};
 use drover_shared::job::{JobEvent, JobRecord};
 use drover_shared::ledger::{DoneIndex, Ledger, SegmentSets};
-use drover_shared::pipeline::{Limit, Pipeline, SetRule};
+use drover_shared::pipeline::{Limit, Pipeline, SetRule, StragglerRule};
+use drover_shared::prediction::UsageModel;
 use drover_shared::queue::{Consumer, Queue, QueueError};
 use drover_shared::store::StoreError;
 use futures::TryStreamExt;
@@ -36,6 +37,7 @@ use super::recovery::recover::{Recovered, recover};
 use super::track::collect::Collector;
 use super::track::failure_limit::FailureRule;
 use super::track::live::LiveJob;
+use super::track::stragglers::Stragglers;
 use super::{Assignment, CoordinateError, JobContext, Scope};
 use crate::expand::{DatumStream, Listings, StoreListings, expand};
 
@@ -283,6 +285,7 @@ async fn work(
         ..BackPressure::default()
     });
     let key = context.ledger.ensure_job_key(job).await?;
+    let history = history(&context.ledger, &pipeline.name).await;
     let messages = TaskMessages {
         ledger: context.ledger.clone(),
         broker: Arc::clone(&context.broker),
@@ -292,6 +295,7 @@ async fn work(
         rule: set_rule(pipeline),
         workers: context.workers,
         term: context.fence.term(),
+        durations: history.durations().into(),
         store: context.ledger.identity().await?.map(|identity| identity.id),
         trace: assignment.trace.clone(),
     };
@@ -343,6 +347,9 @@ async fn work(
         gate,
         demand,
         allotted: allotted_receiver,
+        stragglers: (pipeline.stragglers == StragglerRule::Copy).then(Stragglers::default),
+        history,
+        broadcasts: FuturesUnordered::new(),
         ended_before: live.tally.worked(),
         live,
     };
@@ -367,9 +374,17 @@ async fn work(
     Ok(event)
 }
 
-/// The rule for messages. A limit counts datums, so a message holds one.
+/// Needs of the pipeline's datums in earlier jobs; nothing if the record cannot be read.
+async fn history(ledger: &Ledger, pipeline: &PipelineName) -> UsageModel {
+    ledger.usage_model(pipeline).await.unwrap_or_else(|error| {
+        tracing::debug!("the needs of the datums of {pipeline} cannot be read: {error}");
+        UsageModel::default()
+    })
+}
+
+/// The rule for messages. A limit counts datums, and a copy is of a single datum, so a message holds one.
 fn set_rule(pipeline: &Pipeline) -> SetRule {
-    if pipeline.limits.is_empty() {
+    if pipeline.limits.is_empty() && pipeline.stragglers == StragglerRule::Wait {
         pipeline.datum_set
     } else {
         SetRule::Number(NonZeroU32::MIN)

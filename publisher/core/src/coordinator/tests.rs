@@ -550,6 +550,7 @@ async fn a_dead_letter_without_the_key_of_the_job_ends_nothing() {
         unit: None,
         total: None,
         again: false,
+        copy: false,
         store: None,
         term: None,
         trace: None,

@@ -7,7 +7,9 @@ use super::{cluster, code, command, input, limits, notify, place};
 use crate::id::PipelineName;
 use crate::pipeline::collector::FindingCollector;
 use crate::pipeline::document::Path;
-use crate::pipeline::{Parallelism, Pipeline, Reprocess, Retention, SetRule, Sharing, spec};
+use crate::pipeline::{
+    Limit, Parallelism, Pipeline, Reprocess, Retention, SetRule, Sharing, StragglerRule, spec,
+};
 
 /// Attempts in all for each datum.
 const DATUM_TRIES: NonZeroU32 = NonZeroU32::new(3).expect("3 is not 0");
@@ -39,6 +41,7 @@ pub(in crate::pipeline) fn pipeline(
     let datum_set = datum_set(spec, report);
     let code = code::code(&spec.code, report);
     let limits = limits::limits(&spec.limits, report);
+    let stragglers = stragglers(spec, &limits, report);
     let egress = place::egress(spec.egress.as_ref(), report);
     let notify = notify::notify(&spec.notify, report);
     let standby_after = standby_after(spec, report);
@@ -61,6 +64,7 @@ pub(in crate::pipeline) fn pipeline(
         max_failures: spec.max_failures.map(|spec::FailureLimit(limit)| limit),
         keep_going: spec.keep_going.unwrap_or(false),
         limits,
+        stragglers,
         sharing: Sharing {
             priority: spec.priority.unwrap_or_default(),
             share: spec
@@ -183,6 +187,23 @@ fn datum_set(spec: &spec::Pipeline, report: &mut FindingCollector<'_>) -> SetRul
         }
         (Some(number), None, None) => SetRule::Number(number),
     }
+}
+
+/// A limit counts datums, and a copy is no datum.
+fn stragglers(
+    spec: &spec::Pipeline,
+    limits: &[Limit],
+    report: &mut FindingCollector<'_>,
+) -> StragglerRule {
+    let rule = spec.stragglers.unwrap_or_default();
+    if rule == StragglerRule::Copy && !limits.is_empty() {
+        report.error(
+            &Path::root().field("stragglers"),
+            "`copy` contradicts `limits`, which a copy would exceed",
+            "remove one of them",
+        );
+    }
+    rule
 }
 
 fn retention(spec: Option<&spec::Retention>) -> Retention {

@@ -44,6 +44,7 @@ keep_going: true
 priority: high
 share: 4
 limits: [{running: 20}, {rate: 100/min}, {use: licence}]
+stragglers: wait
 max_datums: 1000
 datum_timeout: 5m
 job_timeout: 1h

@@ -451,6 +451,12 @@ fn contradictions_at_the_top_are_refused() {
             "contradicts",
         ),
         (
+            top("stragglers: copy\nlimits: [{running: 5}]"),
+            "stragglers",
+            "contradicts `limits`",
+        ),
+        (top("stragglers: kill"), "stragglers", "wait, copy"),
+        (
             top("standby: false\nstandby_after: 5m"),
             "standby_after",
             "contradicts",

@@ -48,6 +48,7 @@ impl PendingSegment {
             segment,
             left_out: taken.iter().map(|verdict| verdict.index).collect(),
             again: !taken.is_empty(),
+            copy: false,
         }
     }
 }

@@ -1,12 +1,14 @@
 //! Pure: cuts the datums of a segment into sets; a set is one message and one commit.
 
+use std::cmp::Reverse;
 use std::num::NonZeroU32;
 
 use drover_shared::datum::{CommitUnit, Datum};
 use drover_shared::ledger::SegmentSets;
 use drover_shared::pipeline::SetRule;
+use drover_shared::prediction::Durations;
 use drover_shared::store::layout;
-use drover_shared::units::total_bytes;
+use drover_shared::units::{total_bytes, whole_part};
 
 /// Upper limit of datums per set for every rule, so a message stays small.
 const LARGEST_SET: usize = 4096;
@@ -79,6 +81,16 @@ pub(crate) fn grouped(datums: Vec<Datum>, sets: &SegmentSets) -> Vec<DatumSet> {
     groups
 }
 
+/// Puts sets that take long before shorter ones; those that are expected to take equally many seconds stay in order.
+pub(crate) fn long_first(sets: &mut [DatumSet], durations: &Durations) {
+    sets.sort_by_cached_key(|set| {
+        let inputs = set.datums.iter().map(|datum| &datum.inputs);
+        let sizes = inputs.map(|inputs| total_bytes(inputs.iter().map(|input| input.size)));
+        let seconds: f64 = sizes.filter_map(|size| durations.seconds(size)).sum();
+        Reverse(whole_part(seconds))
+    });
+}
+
 fn most_datums(rule: CutRule, available: usize) -> usize {
     let limit = match rule.rule {
         SetRule::Automatic => usize_of(rule.automatic),
@@ -97,8 +109,12 @@ fn usize_of(number: NonZeroU32) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use drover_shared::datum::VerdictState;
+    use drover_shared::prediction::UsageModel;
+    use drover_shared::testing::samples::usage;
+
     use super::*;
-    use crate::testing::samples::datum;
+    use crate::testing::samples::{datum, verdict};
 
     /// Name, sizes of the datums, rule, workers, and how many datums each set holds.
     type Row = (&'static str, &'static [u64], SetRule, u32, &'static [usize]);
@@ -171,6 +187,31 @@ mod tests {
             .collect();
         let set = CommitUnit::Set;
         assert_eq!(units, [(set(0), 2), (set(3), 2), (set(6), 2)]);
+    }
+
+    #[test]
+    fn long_datums_go_first_and_equally_long_ones_in_order() {
+        let mut history = UsageModel::default();
+        for (seconds, size) in [(0.1, 10), (2.0, 1000), (60.0, 1_000_000)] {
+            for index in 0..10 {
+                let mut ended = verdict(index, VerdictState::Success, &[]);
+                ended.stats.download_bytes = size;
+                ended.stats.process_time_s = seconds;
+                ended.usage = Some(usage(0));
+                history.learn(&ended);
+            }
+        }
+        let sizes = [10, 11, 1000, 1_000_000, 12, 1001, 0];
+        let datums = (0_u64..).zip(sizes);
+        let datums: Vec<_> = datums.map(|(index, size)| datum(index, size)).collect();
+        let order = |history: &UsageModel| {
+            let mut sets = sets(datums.clone(), cut_by(SetRule::Number(number(1)), 1));
+            long_first(&mut sets, &history.durations());
+            let sets = sets.into_iter();
+            sets.map(|set| set.datums[0].index).collect::<Vec<_>>()
+        };
+        assert_eq!(order(&history), [3, 2, 5, 0, 1, 4, 6]);
+        assert_eq!(order(&UsageModel::default()), [0, 1, 2, 3, 4, 5, 6]);
     }
 
     proptest::proptest! {

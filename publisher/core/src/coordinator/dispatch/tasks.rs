@@ -9,6 +9,7 @@ use drover_shared::id::{JobId, PipelineName, StoreId};
 use drover_shared::job::JobKey;
 use drover_shared::ledger::{Ledger, Segment};
 use drover_shared::pipeline::SetRule;
+use drover_shared::prediction::Durations;
 use drover_shared::process::telemetry::{TRACE_TARGET, join_trace, trace_context};
 use drover_shared::queue::{Broker, Queue, QueueError};
 use drover_shared::trace_parent::TraceParent;
@@ -16,7 +17,7 @@ use drover_shared::wire::{ManifestRange, Message, Task, TaskDatums, Trace, WireE
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
-use super::sets::{CutRule, DatumSet, cut, grouped};
+use super::sets::{CutRule, DatumSet, cut, grouped, long_first};
 use crate::coordinator::CoordinateError;
 
 /// Bytes of the largest message with inline datums; a larger one refers to a range of the manifest.
@@ -37,6 +38,8 @@ pub(crate) struct TaskMessages {
     pub(crate) term: Option<u64>,
     /// The identity of the store.
     pub(crate) store: Option<StoreId>,
+    /// Expected durations of the datums, by earlier jobs.
+    pub(crate) durations: Arc<Durations>,
     /// The trace context of the submitter.
     pub(crate) trace: Option<TraceParent>,
 }
@@ -50,6 +53,8 @@ pub(crate) struct PendingSegment {
     /// True if workers must look for a verdict first: an earlier message may have brought the datums, or a range
     /// covers datums that have ended.
     pub(crate) again: bool,
+    /// True for second copies of running datums.
+    pub(crate) copy: bool,
 }
 
 /// A message under way; resolves to its datums after the confirmation by the broker.
@@ -57,7 +62,7 @@ pub(crate) type MessageInFlight = BoxFuture<'static, Result<IndexRanges, QueueEr
 
 impl TaskMessages {
     /// The sets of a segment's datums, without skipped datums and `left_out`. The first leader decides on the cut of the segment;
-    /// `automatic` is the size of sets without a rule.
+    /// `automatic` is the size of sets without a rule. Sets that are expected to take long come first.
     pub(crate) async fn sets(
         &self,
         pending: &PendingSegment,
@@ -75,7 +80,9 @@ impl TaskMessages {
         let agreed = self.ledger.agree_on_sets(self.job, pending.segment, mine);
         let agreed = agreed.await?;
         datums.retain(|datum| !pending.left_out.contains(datum.index));
-        Ok(grouped(datums, &agreed))
+        let mut sets = grouped(datums, &agreed);
+        long_first(&mut sets, &self.durations);
+        Ok(sets)
     }
 
     /// Publishes a set of the segment; `total` is the number of the job's datums, once known.
@@ -113,6 +120,7 @@ impl TaskMessages {
                 unit: Some(unit),
                 total,
                 again: pending.again,
+                copy: pending.copy,
                 term: self.term,
                 store: self.store.clone(),
                 trace: trace.clone(),

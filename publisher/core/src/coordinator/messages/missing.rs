@@ -72,6 +72,11 @@ impl MissingDatums {
         self.published.extend(datums);
     }
 
+    /// True if all `outstanding` datums were published.
+    pub(crate) fn is_all_published(&self, outstanding: &IndexRanges) -> bool {
+        outstanding.difference(&self.published).is_empty()
+    }
+
     /// Notes the datums in the hands of workers as a leader begins.
     pub(crate) fn note_held(&mut self, holdings: &Holdings, now: Instant) {
         self.note_published(&holdings.held);

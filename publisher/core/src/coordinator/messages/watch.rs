@@ -137,6 +137,21 @@ impl MessageWatch {
         Vec::new()
     }
 
+    /// True if every outstanding datum was published and no message waits.
+    pub(crate) fn is_nothing_queued(&self, depth: Depth, work: &dyn OpenWork) -> bool {
+        depth.ready == 0 && self.missing.is_all_published(&work.outstanding())
+    }
+
+    /// Publishes second copies of running datums.
+    pub(crate) fn copy(&mut self, datums: IndexRanges, work: &dyn OpenWork) {
+        tracing::info!(
+            job.id = %self.messages.job,
+            "{} datums take far longer than predicted, first datum {}; a second copy of each is queued",
+            datums.len(), datums.first().unwrap_or_default(),
+        );
+        self.publish_once_more(datums, work.open_segments(), true);
+    }
+
     /// Takes a worker's answer to the inquiry of the name.
     pub(crate) fn take_answer(&self, inquiry: &str, answer: Answer) {
         if let Some(open) = self
@@ -188,30 +203,35 @@ impl MessageWatch {
 
     /// Publishes lost datums again, beside the dispatcher, whose window counts the datums already.
     fn publish_again(&mut self, missing: IndexRanges, segments: Vec<Segment>) {
-        let messages = self.messages.clone();
         tracing::warn!(
-            job.id = %messages.job,
+            job.id = %self.messages.job,
             "{} datums are neither queued nor held by a worker, first datum {}; publishing them again",
             missing.len(), missing.first().unwrap_or_default(),
         );
+        self.publish_once_more(missing, segments, false);
+    }
+
+    fn publish_once_more(&mut self, datums: IndexRanges, segments: Vec<Segment>, copy: bool) {
+        let messages = self.messages.clone();
         self.under_way.push(Box::pin(async move {
             for segment in segments {
                 let mut all = IndexRanges::default();
                 all.insert(segment.indexes());
-                let left_out = all.difference(&missing);
-                if all.intersection(&missing).is_empty() {
+                let left_out = all.difference(&datums);
+                if all.intersection(&datums).is_empty() {
                     continue;
                 }
                 let pending = PendingSegment {
                     segment,
                     left_out,
                     again: true,
+                    copy,
                 };
                 for set in messages.sets(&pending, NonZeroU32::MIN).await? {
                     messages.publish(&pending, set, None)?.await?;
                 }
             }
-            Ok(Observation::Published(missing))
+            Ok(Observation::Published(datums))
         }));
     }
 }

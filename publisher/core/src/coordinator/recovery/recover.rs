@@ -53,6 +53,7 @@ pub(crate) async fn recover(ledger: &Ledger, job: JobId) -> Result<Recovered, St
                 segment,
                 left_out,
                 again: true,
+                copy: false,
             });
         }
     }

@@ -9,8 +9,9 @@ use bytes::Bytes;
 use drover_shared::datum::Verdict;
 use drover_shared::job::{JobEvent, JobKey};
 use drover_shared::ledger::Segment;
-use drover_shared::queue::{Consumer, Delivery, Queue, QueueError};
-use drover_shared::wire::{Event, Report};
+use drover_shared::prediction::UsageModel;
+use drover_shared::queue::{Consumer, Delivery, Depth, Queue, QueueError};
+use drover_shared::wire::{Control, Event, Message, Report, encode_for};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{mpsc, watch};
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::dead::{DeadLetterOutcome, handle_dead_letter};
 use super::decide::Expansion;
 use super::live::LiveJob;
+use super::stragglers::Stragglers;
 use super::tally::TallyChange;
 use super::trust::{REFUSED, Refusal, Reports, reports};
 use crate::coordinator::dispatch::dispatcher::BackPressure;
@@ -67,6 +69,12 @@ pub(crate) struct Collector<'a> {
     pub(crate) demand: watch::Sender<Demand>,
     /// The smallest allotment of the shared limits.
     pub(crate) allotted: watch::Receiver<Option<u64>>,
+    /// The running datums, if stragglers are copied.
+    pub(crate) stragglers: Option<Stragglers>,
+    /// Needs of the datums of earlier jobs.
+    pub(crate) history: UsageModel,
+    /// Broadcasts under way, to workers that run a copy of an ended datum.
+    pub(crate) broadcasts: FuturesUnordered<Broadcast>,
     /// Datums finished by workers before the collector started.
     pub(crate) ended_before: u64,
 }
@@ -76,6 +84,9 @@ pub(crate) type Sealing = Pin<Box<dyn Future<Output = Result<(), CoordinateError
 
 /// A dead letter that is being published again.
 pub(crate) type Republishing = Pin<Box<dyn Future<Output = Result<(), QueueError>> + Send>>;
+
+/// A broadcast, with a time limit. A lost broadcast does no harm.
+pub(crate) type Broadcast = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Collector<'_> {
     /// Runs until all datums have ended or the job is stopped.
@@ -96,6 +107,7 @@ impl Collector<'_> {
                 delivery = self.reports.next() => self.take(delivery?).await?,
                 delivery = self.dead.next() => self.take_dead_letter(delivery?).await?,
                 Some(republished) = self.republishing.next() => republished?,
+                Some(()) = self.broadcasts.next() => {}
                 observed = self.messages.next() => self.take_observation(observed?),
                 _ = clock.tick() => {
                     shown += 1;
@@ -153,6 +165,9 @@ impl Collector<'_> {
     }
 
     fn take_observation(&mut self, observed: Observation) {
+        if let Observation::Looked(depth) = observed {
+            self.copy_stragglers(depth);
+        }
         let segments = self.messages.take(observed, self.live);
         if !segments.is_empty() {
             let outstanding = self.live.outstanding();
@@ -164,6 +179,48 @@ impl Collector<'_> {
         for segment in segments {
             self.dispatch(segment);
         }
+    }
+
+    /// Publishes second copies of the stragglers, if other workers have nothing else to do.
+    fn copy_stragglers(&mut self, depth: Depth) {
+        let now = tokio::time::Instant::now();
+        let Some(stragglers) = &mut self.stragglers else {
+            return;
+        };
+        let is_idle = depth.consumers > 1
+            && stragglers.has_long_run(now)
+            && self.live.expansion == Expansion::Complete
+            && self.live.may_publish()
+            && self.messages.is_nothing_queued(depth, self.live);
+        if !is_idle {
+            return;
+        }
+        let mut known = self.history.clone();
+        known.add(self.live.tally.learned());
+        let due = stragglers.take_due(&known.durations(), now);
+        if !due.is_empty() {
+            self.messages.copy(due, self.live);
+        }
+    }
+
+    /// Tells the workers that a datum has a verdict, if several of them may run the datum.
+    fn end_copies(&mut self, index: u64) {
+        let stragglers = self.stragglers.as_mut();
+        if !stragglers.is_some_and(|stragglers| stragglers.note_ended(index)) {
+            return;
+        }
+        let job = self.live.job();
+        let datums = [index].into_iter().collect();
+        let message = Message::Control(Control::Committed { job, datums });
+        let Ok(message) = encode_for(&message, Some(&self.key)) else {
+            return; // never: the message is small
+        };
+        let broker = Arc::clone(&self.context.broker);
+        self.broadcasts.push(Box::pin(async move {
+            if !matches!(timeout(BROKER_LIMIT, broker.broadcast(message)).await, Ok(Ok(()))) {
+                tracing::debug!(job.id = %job, datum.index = index, "the workers were not told that a datum has ended; they find out by themselves");
+            }
+        }));
     }
 
     async fn show(&mut self, save: bool) -> Result<(), CoordinateError> {
@@ -227,10 +284,19 @@ impl Collector<'_> {
         match &report.event {
             Event::Running { index, .. } if self.live.tally.is_outstanding(*index) => {
                 self.gate.note_begun(*index, now);
+                if let Some(stragglers) = &mut self.stragglers {
+                    stragglers.note_running(&report, now);
+                }
             }
-            Event::Retrying { .. } => self.gate.note_attempt(now),
+            Event::Retrying { index, .. } => {
+                self.gate.note_attempt(now);
+                if let Some(stragglers) = &mut self.stragglers {
+                    stragglers.note_retrying(*index, now);
+                }
+            }
             Event::Ended { verdict, .. } if self.live.tally.is_outstanding(verdict.index) => {
                 self.gate.note_ended(verdict.index, now);
+                self.end_copies(verdict.index);
             }
             _ => {}
         }
@@ -348,6 +414,7 @@ impl Collector<'_> {
         while let Some(sealed) = self.sealing.next().await {
             sealed?;
         }
+        while self.broadcasts.next().await.is_some() {}
         self.show(true).await?;
         Ok(event)
     }

@@ -84,6 +84,7 @@ impl LiveJob {
                 attempt,
                 worker,
                 since,
+                ..
             } => {
                 if self.running.len() < MOST_TRACKED {
                     self.running.insert(

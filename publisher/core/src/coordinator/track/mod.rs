@@ -8,5 +8,6 @@ pub(crate) mod live;
 mod pace;
 pub(crate) mod rate;
 mod short_datums;
+pub(crate) mod stragglers;
 pub(crate) mod tally;
 mod trust;
