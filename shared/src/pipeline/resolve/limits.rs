@@ -39,6 +39,7 @@ fn resolve(limit: &spec::Limit, path: &Path, report: &mut FindingCollector<'_>) 
     let mut given = running.into_iter().chain(rate).chain(named);
     match (given.next(), given.next()) {
         (Some(limit), None) => Some(limit),
+        (None, _) if report.has_error_within(path) => None,
         (first, _) => {
             let message = match first {
                 None => "limits nothing",

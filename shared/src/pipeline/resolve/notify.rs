@@ -65,6 +65,7 @@ fn receiver(
         }
         (Some(url), None) => webhook(&url, signing_key, &path.field("webhook"), report),
         (None, Some(_)) => command(spec, path, report),
+        (None, None) if report.has_error_within(path) => None,
         (None, None) => {
             report.missing(&path.field("webhook"), WHOM);
             None

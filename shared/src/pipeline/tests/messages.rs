@@ -8,6 +8,22 @@ fn told(file: &str, text: &str) -> String {
 }
 
 #[test]
+fn an_item_with_a_wrong_value_is_told_once() {
+    let rows = [
+        r#""limits": [{"running": 0}]"#,
+        r#""limits": [{"rate": "x"}]"#,
+        r#""limits": [{"use": 7}]"#,
+        r#""notify": [{"command": "x"}]"#,
+        r#""notify": [{"webhook": 7}]"#,
+    ];
+    for row in rows {
+        let spec = r#""pipeline": {"name": "p"}, "transform": {"cmd": ["a"]}, "input": {"pfs": {"repo": "r", "glob": "/"}}"#;
+        let told = told("p.json", &format!("{{{spec}, {row}}}"));
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
+}
+
+#[test]
 fn all_findings_are_told_at_once() {
     let text = r#"{
   "pipeline": {"name": "-bad"},
