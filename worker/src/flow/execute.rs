@@ -38,6 +38,13 @@ use crate::slots::{SlotLease, VISIBLE_DEVICES};
 /// short.
 const REPORT_AFTER: Duration = Duration::from_millis(200);
 
+/// The pause after the first failed attempt, on average. A mistake in the command is seen soon; trouble that passes meets
+/// the later attempts, whose pauses double.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+
+/// The longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
 /// The reason of the failure if a command with `datum_batching` exits with an accepted code.
 const PREMATURE: &str = "it exited prematurely: call `next-datum` again after each datum; after the last one the command is ended";
 
@@ -185,7 +192,7 @@ struct FailedAttempt {
 impl DatumRun<'_> {
     async fn all_attempts(&mut self) -> Result<(DatumOutcome<CollectedOutput>, u32), FlowError> {
         let tries = self.staged.claimed.job.pipeline.datum_tries.get();
-        let mut delays = Backoff::new();
+        let mut delays = Backoff::between(FIRST_PAUSE, LONGEST_PAUSE);
         let (mut attempt, mut failures) = (1, 0);
         loop {
             let FailedAttempt { cause, is_final } = match self.attempt(attempt).await? {

@@ -24,6 +24,9 @@ const LONGEST_RECORD: usize = 16 * 1024;
 /// Limit for the last line.
 const LONGEST_LAST_LINE: usize = 4 * 1024;
 
+/// How an error message goes on after a name. In a script from Windows names end with `\r`, which returns nowhere then.
+const AFTER_NAME: &[u8] = b":'";
+
 /// Line splitter of one stream.
 pub(super) struct LineSplitter {
     stream: Stream,
@@ -96,6 +99,9 @@ impl LineSplitter {
     fn show(&mut self, piece: &[u8]) {
         for (number, text) in piece.split(|&byte| byte == b'\r').enumerate() {
             self.is_returned |= number > 0;
+            if text.first().is_some_and(|first| AFTER_NAME.contains(first)) {
+                self.is_returned = false;
+            }
             if self.is_returned && !text.trim_ascii().is_empty() {
                 self.visible.clear();
                 self.is_returned = false;
@@ -177,6 +183,10 @@ mod tests {
         let rows = [
             (vec!["10%\r20%\rerror: quota\n"], "error: quota"),
             (vec!["10%\r20%", "\r", "30", "%"], "30%"),
+            (
+                vec!["sh: 2: frob\r", ": not found\n"],
+                "sh: 2: frob: not found",
+            ),
             (vec!["error: no\r\n"], "error: no"),
             (vec!["error: no\r", "\n", "\r\r  \r\n"], "error: no"),
             (
