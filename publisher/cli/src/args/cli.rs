@@ -52,6 +52,9 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// The level of log messages unless `--log` names another.
+pub const DEFAULT_LOG: &str = "warn";
+
 /// Options of all commands.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Common options")]
@@ -128,7 +131,7 @@ pub struct Common {
         long,
         global = true,
         env = "DROVER_LOG",
-        default_value = "warn",
+        default_value = DEFAULT_LOG,
         value_name = "LEVEL",
         hide_short_help = true
     )]

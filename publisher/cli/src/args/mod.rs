@@ -14,7 +14,7 @@ mod spec;
 mod store;
 mod values;
 
-pub use cli::{Cli, Command, Common};
+pub use cli::{Cli, Command, Common, DEFAULT_LOG};
 pub use cluster::{Probe, Publish, Serve};
 pub use command::OneLiner;
 pub use hints::{advice, without_guess};

@@ -17,7 +17,10 @@ use crate::render::{self, Console};
 /// Executes a command and reports an error on standard error.
 pub async fn execute(cli: Cli) -> Exit {
     let console = Console::new(cli.common.output);
+    let is_service = matches!(cli.command, Command::Serve(_));
+    let is_usual = cli.common.verbose == 0 && cli.common.log == args::DEFAULT_LOG;
     let format = match cli.common.output {
+        Format::Text if is_usual && !is_service => telemetry::Format::Sentences,
         Format::Text => telemetry::Format::Text,
         Format::Json => telemetry::Format::Json,
     };
@@ -58,11 +61,7 @@ pub fn refuse(refusal: clap::Error) -> Exit {
         );
         return Exit::Usage;
     }
-    let _ = refusal.print();
-    if let Some(advice) = advice {
-        let console = Console::new(Format::Text);
-        console.error(format!("\n{}: {advice}", console.err.bold("advice")));
-    }
+    render::usage(&refusal, advice.as_deref(), Console::new(Format::Text));
     Exit::Usage
 }
 

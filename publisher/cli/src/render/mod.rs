@@ -19,7 +19,7 @@ pub use jobs::progress::follow;
 pub use jobs::report::{JobReport, report};
 pub use pipelines::explain::explain_pipeline;
 pub use pipelines::list::pipelines;
-pub use problems::error::{error, usage_as_json};
+pub use problems::error::{error, usage, usage_as_json};
 pub use problems::findings::{SourceText, finding};
 pub use store::collection::{collection_json, collections};
 pub use store::limits::{limit_json, limits};

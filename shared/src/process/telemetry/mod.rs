@@ -1,6 +1,7 @@
 //! Telemetry of a process: events to stderr, spans to a collector.
 
 mod flat;
+mod sentences;
 mod traces;
 
 use std::io::IsTerminal;
@@ -13,16 +14,19 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use flat::FlatJson;
+use sentences::Sentences;
 pub use traces::{TRACE_TARGET, continue_trace, join_trace, trace_context};
 
 /// How events are written.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Format {
-    /// A line for people.
+    /// A line with a time stamp, for people who look after a service.
     #[default]
     Text,
     /// An object a line, for machines.
     Json,
+    /// A sentence, without time stamp and repetition, for the person who typed a command.
+    Sentences,
 }
 
 /// Flushes the last spans on drop; keep the value until the process ends.
@@ -83,6 +87,7 @@ where
                 .with_target(false),
         ),
         Format::Json => Box::new(layer.fmt_fields(JsonFields::new()).event_format(FlatJson)),
+        Format::Sentences => Box::new(layer.event_format(Sentences::default())),
     };
     Box::new(
         layer

@@ -24,6 +24,21 @@ pub fn error(
     }
 }
 
+/// Reports an invalid command line to a person.
+pub fn usage(refusal: &clap::Error, advice: Option<&str>, console: Console) {
+    let text = refusal.render();
+    let text = if console.err.is_coloured() {
+        text.ansi().to_string()
+    } else {
+        text.to_string()
+    };
+    // A removed guess of clap leaves its empty line.
+    console.error(text.replace("\n\n\n", "\n\n").trim_end());
+    if let Some(advice) = advice {
+        console.error(format!("\n{}: {advice}", console.err.bold("advice")));
+    }
+}
+
 /// Reports an invalid command line as JSON.
 pub fn usage_as_json(text: &str, advice: Option<&str>, console: Console) {
     let message = text
