@@ -70,14 +70,14 @@ pub struct Manifest {
 
 const IMPORT_EXAMPLES: &str = "\
 Examples:
-  pachctl list pipeline -o json | drover import pachyderm - > specs.yaml
+  pachctl list pipeline --raw | drover import pachyderm - > specs.yaml
   drover import pachyderm dump.json --into specs && drover validate specs/*.yaml";
 
 /// Makes specs of what another system prints.
 #[derive(Clone, Debug, clap::Subcommand)]
 #[command(after_help = IMPORT_EXAMPLES)]
 pub enum Import {
-    /// Specs that run here from what `pachctl` prints (`inspect pipeline`, `list pipeline`, `extract`), and what has no counterpart
+    /// Specs that run here from what `pachctl` prints (`inspect pipeline --raw`, `list pipeline --raw`, `extract pipeline`), and what has no counterpart
     Pachyderm(PachydermFiles),
 }
 

@@ -23,6 +23,7 @@ const STATE: &[&str] = &[
     "stopped",
     "type",
     "unclaimed_tasks",
+    "update",
     "user_spec_json",
     "version",
     "worker_rc",
@@ -32,6 +33,7 @@ const STATE: &[&str] = &[
 
 /// Fields of whole numbers, written as text in the JSON of protobuf.
 const NUMBERS: &[&str] = &[
+    "accept_return_code",
     "constant",
     "datum_tries",
     "gid",
@@ -93,7 +95,11 @@ fn snake_cased(value: Value) -> Value {
     }
 }
 
+/// A name of capitals alone, as `URL`, is no composed word.
 fn snake_case(name: &str) -> String {
+    if name.chars().all(|each| each.is_ascii_uppercase()) {
+        return name.to_owned();
+    }
     let mut snake = String::with_capacity(name.len() + 4);
     for each in name.chars() {
         if each.is_ascii_uppercase() {
@@ -118,13 +124,24 @@ fn tidy(value: &mut Value) {
                     continue;
                 }
                 tidy(value);
-                if let Some(number) = value.as_str().and_then(|text| text.parse::<u64>().ok())
-                    && NUMBERS.contains(&name.as_str())
-                {
-                    *value = number.into();
+                if NUMBERS.contains(&name.as_str()) {
+                    read_numbers(value);
                 }
             }
             fields.retain(|name, value| !is_nothing(value) && !is_default(name, value));
+        }
+        _ => {}
+    }
+}
+
+/// Reads a text of digits, and those of a list, as numbers.
+fn read_numbers(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(read_numbers),
+        Value::String(text) => {
+            if let Ok(number) = text.parse::<u64>() {
+                *value = number.into();
+            }
         }
         _ => {}
     }

@@ -67,7 +67,7 @@ fn problem_of(file: &str, message: String) -> Finding {
         column: 0,
         path: String::new(),
         message,
-        advice: "give what `pachctl inspect pipeline NAME -o json`, `pachctl list pipeline -o json` or `pachctl extract` prints".to_owned(),
+        advice: "give what `pachctl inspect pipeline NAME --raw`, `pachctl list pipeline --raw` or `pachctl extract pipeline NAME` prints".to_owned(),
         severity: Severity::Error,
     }
 }
@@ -230,6 +230,25 @@ mod tests {
                 .starts_with("pipeline edges cannot be imported: "),
             "{told:?}"
         );
+    }
+
+    /// What `pachctl` of several versions prints becomes a spec that runs here, and each field is kept or named.
+    #[test]
+    fn the_documents_of_pachctl_become_specs() {
+        let dumps = [
+            ("inspect-1.13", include_str!("dumps/inspect-1.13.json")),
+            ("list-2.8", include_str!("dumps/list-2.8.json")),
+            ("extract-pipeline-1.11", include_str!("dumps/extract-pipeline-1.11.json")),
+        ];
+        for (name, text) in dumps {
+            for imported in import(name, text).unwrap() {
+                assert_eq!(imported.errors, Vec::new(), "{name}");
+                let snapshot = format!("{name}-{}", imported.name);
+                let shown = json!({"spec": imported.spec, "lost": imported.lost});
+                let shown = serde_json::to_string_pretty(&shown).unwrap();
+                insta::assert_snapshot!(snapshot, shown);
+            }
+        }
     }
 
     #[test]
