@@ -25,8 +25,8 @@ export function files(view) {
 
   view.shows(path || "Files", () => (entries === null ? asking() : [
     head([
-      crumbs(...above(path)),
-      h("h1", { class: "path" }, path.split("/").at(-1) || "Files"),
+      path !== "" && crumbs(...above(path)),
+      path ? h("h1", { class: "path" }, path.split("/").at(-1)) : h("h1", {}, "Files"),
       h("p", { class: "facts" }, count(total, "entry", "entries")),
     ]),
     h("section", { class: "panel", key: "files", "aria-label": "Files" },
@@ -39,7 +39,7 @@ export function files(view) {
 }
 
 function above(path) {
-  const parts = path ? path.split("/") : [];
+  const parts = path.split("/");
   return [link("/files", "Files"), ...parts.slice(0, -1).map((part, at) => link(address(parts.slice(0, at + 1).join("/")), part))];
 }
 
