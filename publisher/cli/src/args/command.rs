@@ -42,7 +42,7 @@ pub struct OneLiner {
     pub files_from: Option<PathBuf>,
 
     /// The paths of `--files-from` end with a zero byte instead of a line break, as `find -print0` writes them
-    #[arg(long, short = '0', requires = "files_from")]
+    #[arg(long, short = '0', requires = "files_from", conflicts_with = "glob")]
     pub null: bool,
 
     /// The output folder in the store; also the name under which finished work is remembered

@@ -4,6 +4,7 @@ use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::Cli;
+use super::parse::own_words;
 
 /// Verbs of foreign tools, and the command to try.
 const SYNONYMS: &[(&[&str], &str)] = &[
@@ -48,6 +49,50 @@ const SYNONYMS: &[(&[&str], &str)] = &[
     ),
 ];
 
+/// Flags of other tools, and the flag to try.
+const FOREIGN_FLAGS: &[(&[&str], &str)] = &[
+    (
+        &["-o", "--output-dir", "--outdir", "--dest", "-d"],
+        "`--out NAME` names the output folder",
+    ),
+    (
+        &[
+            "-P",
+            "-n",
+            "-t",
+            "-p",
+            "--jobs",
+            "--threads",
+            "--parallel",
+            "--max-procs",
+            "--slots",
+            "--cores",
+        ],
+        "`-j N` sets how many datums run at the same time",
+    ),
+    (
+        &["-f", "--file", "--spec", "--filename"],
+        "specs stand without a flag: drover run SPEC",
+    ),
+    (
+        &["--retries", "--retry", "--max-retries", "--attempts"],
+        "`--tries N` sets the attempts in all",
+    ),
+    (
+        &["--force", "--no-cache", "--rerun", "-B", "--all"],
+        "`--reprocess` does finished work again",
+    ),
+    (&["--json", "--format"], "`--output json` prints JSON"),
+    (
+        &["--input-dir", "--in", "-i", "--files", "--pattern"],
+        "`--glob 'photos/*.jpg'` names the input files",
+    ),
+    (
+        &["--dryrun", "--preview", "--just-print", "--noop"],
+        "`--dry-run` only shows the datums",
+    ),
+];
+
 /// Rewrites `help [COMMAND]` and `version`, which other tools have, to the flags.
 pub(super) fn rewrite(mut words: Vec<std::ffi::OsString>) -> Vec<std::ffi::OsString> {
     match words.get(1).and_then(|word| word.to_str()) {
@@ -67,25 +112,86 @@ pub fn without_guess(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// Advice for an error of clap; none if clap's text is enough.
+/// Advice for an error of clap about the words of the command line; none if clap's text is enough.
 pub fn advice(error: &clap::Error, words: &[String]) -> Option<String> {
+    let own = own_words(words);
     match error.kind() {
-        ErrorKind::InvalidSubcommand => synonym(error),
-        ErrorKind::ArgumentConflict | ErrorKind::UnknownArgument => unquoted_glob(words),
+        ErrorKind::InvalidSubcommand => object_first(error, own).or_else(|| synonym(error)),
+        ErrorKind::ArgumentConflict => {
+            unquoted_glob(own).or_else(|| no_dashes(own.len() == words.len(), own))
+        }
+        ErrorKind::UnknownArgument => unquoted_glob(own)
+            .or_else(|| spec_without_flag(error, own))
+            .or_else(|| foreign_flag(error)),
+        ErrorKind::InvalidValue => out_for_output(error, own),
         _ => None,
     }
+}
+
+/// The text of a context of clap's error, without the name of its value: `--output` of `--output <FORMAT>`.
+fn context(error: &clap::Error, kind: ContextKind) -> Option<&str> {
+    match error.get(kind)? {
+        ContextValue::String(text) => text.split(' ').next(),
+        _ => None,
+    }
+}
+
+/// `create x.yaml` and `delete x`, without the word `pipeline`.
+fn object_first(error: &clap::Error, words: &[String]) -> Option<String> {
+    let word = context(error, ContextKind::InvalidSubcommand)?;
+    match words.get(1)?.as_str() {
+        verb @ ("create" | "update") => Some(format!("`drover {verb} pipeline --file {word}`")),
+        verb @ ("delete" | "pause" | "resume") => Some(format!("`drover {verb} pipeline {word}`")),
+        _ => None,
+    }
+}
+
+/// `create pipeline x.yaml`, without `--file`.
+fn spec_without_flag(error: &clap::Error, words: &[String]) -> Option<String> {
+    let word = context(error, ContextKind::InvalidArg).filter(|word| !word.starts_with('-'))?;
+    let verb = words
+        .get(1)
+        .filter(|verb| ["create", "update"].contains(&verb.as_str()))?;
+    Some(format!("`drover {verb} pipeline --file {word}`"))
+}
+
+fn foreign_flag(error: &clap::Error) -> Option<String> {
+    let flag = context(error, ContextKind::InvalidArg)?;
+    let found = FOREIGN_FLAGS
+        .iter()
+        .find(|(flags, _)| flags.contains(&flag));
+    found.map(|(_, advice)| (*advice).to_owned())
+}
+
+/// A command of a one-liner that does not stand after `--`.
+fn no_dashes(has_none: bool, words: &[String]) -> Option<String> {
+    let is_one_liner = words
+        .iter()
+        .any(|word| word == "--glob" || word == "--files-from");
+    (has_none && is_one_liner).then(|| {
+        "the command stands after `--`: drover run --glob 'photos/*.jpg' --out thumbs -- COMMAND '{}'".to_owned()
+    })
+}
+
+/// `--output thumbs` in place of `--out thumbs`.
+fn out_for_output(error: &clap::Error, words: &[String]) -> Option<String> {
+    let flag = context(error, ContextKind::InvalidArg)?;
+    let takes_out = words
+        .iter()
+        .any(|word| word == "--glob" || word == "--files-from");
+    (flag == "--output" && takes_out).then(|| {
+        "`--out NAME` names the output folder; `--output` is the format of messages".to_owned()
+    })
 }
 
 /// Letters that a mistyped command may differ in.
 const MOST_TYPOS: usize = 2;
 
 fn synonym(error: &clap::Error) -> Option<String> {
-    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
-        return None;
-    };
+    let word = context(error, ContextKind::InvalidSubcommand)?;
     let known = SYNONYMS
         .iter()
-        .find(|(words, _)| words.contains(&word.as_str()))
+        .find(|(words, _)| words.contains(&word))
         .map(|(_, advice)| (*advice).to_owned());
     let has_guess = error.get(ContextKind::SuggestedSubcommand).is_some();
     known.or_else(|| (!has_guess).then(|| nearest(word)).flatten())
@@ -199,6 +305,50 @@ mod tests {
         }
         for word in ["x", "it", "frobnicate"] {
             assert!(!told(word).contains("did you mean"), "{}", told(word));
+        }
+    }
+
+    #[test]
+    fn a_habit_of_another_tool_gets_the_way_that_it_goes_here() {
+        use clap::Parser;
+        let rows = [
+            ("create x.yaml", "create pipeline --file x.yaml"),
+            ("create pipeline x.yaml", "create pipeline --file x.yaml"),
+            ("pause x", "pause pipeline x"),
+            ("run --glob p/*.jpg --out t -P 4 -- wc", "-j N"),
+            ("run --glob p/*.jpg -o t -- wc", "--out NAME"),
+            ("run --glob p/*.jpg --output t -- wc", "--out NAME"),
+            ("run --glob p/*.jpg --out t wc {}", "after `--`"),
+            ("run -f x.yaml", "drover run SPEC"),
+            ("run x.yaml --force", "--reprocess"),
+            ("jobs --json", "--output json"),
+        ];
+        for (line, expected) in rows {
+            let words: Vec<String> = format!("drover {line}")
+                .split(' ')
+                .map(str::to_owned)
+                .collect();
+            let error = crate::args::Cli::try_parse_from(&words).unwrap_err();
+            let advised = advice(&error, &words).unwrap_or_default();
+            assert!(advised.contains(expected), "{line}: {advised}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_cannot_be_is_told_what_to_give() {
+        use clap::Parser;
+        for line in [
+            "run x.yaml -j -1",
+            "run x.yaml -j ten",
+            "jobs --limit -1",
+            "logs --tail x",
+            "limit x --running -1",
+        ] {
+            let words = format!("drover {line}");
+            let error = crate::args::Cli::try_parse_from(words.split(' '))
+                .unwrap_err()
+                .to_string();
+            assert!(error.contains("give a"), "{line}: {error}");
         }
     }
 

@@ -9,7 +9,7 @@ use drover_shared::datum::DatumState;
 use drover_shared::id::PipelineName;
 
 use super::Rows;
-use super::values::{DatumChoice, duration};
+use super::values::{DatumChoice, duration, whole_number};
 
 /// Lists jobs, newest first.
 #[derive(Clone, Debug, clap::Args)]
@@ -66,7 +66,7 @@ pub struct Logs {
     pub attempt: Option<NonZeroU32>,
 
     /// Only the last lines of each log
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole_number::<usize>, allow_negative_numbers = true)]
     pub tail: Option<usize>,
 
     /// Continue with new output until the job has ended
@@ -123,7 +123,7 @@ pub struct Explain {
     pub job: String,
 
     /// Explain a datum of the job by its index: the end, the memory, and the expected needs of the next run
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole_number::<u64>, allow_negative_numbers = true)]
     pub datum: Option<u64>,
 }
 

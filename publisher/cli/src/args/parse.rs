@@ -27,7 +27,8 @@ fn is_typed(matches: &ArgMatches, name: &str) -> bool {
 
 /// True if an invalid command line asked for JSON, so that the error can be JSON too.
 pub fn wants_json() -> bool {
-    let typed = typed_words();
+    let words = typed_words();
+    let typed = own_words(&words);
     let by_flag = typed.windows(2).any(|pair| pair == ["--output", "json"]);
     // A command line without the flag, so that clap reads the variable.
     let by_variable = Cli::try_parse_from(["drover", "schema"])
@@ -35,10 +36,15 @@ pub fn wants_json() -> bool {
     by_flag || typed.iter().any(|word| word == "--output=json") || by_variable
 }
 
-/// The arguments of this process up to `--`, as text.
+/// The arguments of this process, as text.
 pub fn typed_words() -> Vec<String> {
     let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
-    words.take_while(|word| word != "--").collect()
+    words.collect()
+}
+
+/// The words before `--`, behind which a command of the user stands.
+pub(super) fn own_words(words: &[String]) -> &[String] {
+    words.split(|word| word == "--").next().unwrap_or_default()
 }
 
 /// True if clap's "error" is a requested text.

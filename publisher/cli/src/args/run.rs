@@ -7,7 +7,7 @@ use std::time::Duration;
 use drover_worker::runner::CommandLimits;
 
 use super::spec::Sources;
-use super::values::{concurrency, duration, size};
+use super::values::{concurrency, duration, size, whole_number};
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -76,7 +76,7 @@ pub struct Retry {
 #[command(next_help_heading = "Running")]
 pub struct Engine {
     /// Datums that run at the same time, as far as memory lets them [default: the spec's `parallelism_spec.constant`, else one a CPU]
-    #[arg(long, short = 'j', value_name = "N", value_parser = concurrency)]
+    #[arg(long, short = 'j', value_name = "N", value_parser = concurrency, allow_negative_numbers = true)]
     pub workers: Option<NonZeroU16>,
 
     /// Memory that all commands may use together, for example 12G [default: what is available at the start, less a reserve]
@@ -84,7 +84,7 @@ pub struct Engine {
     pub memory: Option<u64>,
 
     /// Datums staged ahead for each worker [default: the spec's `max_queue_size`, else 2]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole_number::<u32>, allow_negative_numbers = true)]
     pub look_ahead: Option<u32>,
 
     /// Time for running datums to finish after Ctrl-C or SIGTERM

@@ -2,6 +2,8 @@
 
 use drover_shared::id::LimitName;
 
+use super::values::whole_number;
+
 const LIMIT_EXAMPLES: &str = "\
 Examples:
   drover limit                              the limits, and who has which part of them
@@ -19,7 +21,7 @@ pub struct Limits {
     pub name: Option<LimitName>,
 
     /// The most datums that run at the same time, those of all pipelines that use the limit; 0 lets none begin
-    #[arg(long, value_name = "N", requires = "name")]
+    #[arg(long, value_name = "N", requires = "name", value_parser = whole_number::<u32>, allow_negative_numbers = true)]
     pub running: Option<u32>,
 
     /// Remove the limit

@@ -17,6 +17,7 @@ use drover_shared::store::StoreError;
 use drover_worker::WorkError;
 
 use crate::commands::UsageError;
+use crate::commands::spec::file_list::FileListError;
 use crate::commands::spec::one_liner::OneLinerError;
 use crate::exit::Exit;
 use crate::render::OutputError;
@@ -65,6 +66,7 @@ fn of_request(link: Link<'_>) -> Option<ErrorClass> {
     }
     let is_usage = matches!(link.downcast_ref(), Some(SubmitError::Key { .. }))
         || link.is::<OneLinerError>()
+        || link.is::<FileListError>()
         || link.is::<OrderError>()
         || link.is::<InvalidAddress>()
         || link.is::<AccessError>();

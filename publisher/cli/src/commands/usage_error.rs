@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use drover_shared::id::{JobId, PipelineName};
+use drover_shared::id::{JobId, LimitName, PipelineName};
 use drover_shared::pipeline::{Finding, count_findings};
 
 use crate::render::SourceText;
@@ -25,15 +25,6 @@ pub(crate) enum UsageError {
         path: PathBuf,
         /// Description of the problem, and how to solve it.
         problem: String,
-    },
-    /// An unreadable list of files.
-    #[error("cannot read --files-from {}", list.display())]
-    FileList {
-        /// The list as typed.
-        list: PathBuf,
-        /// The cause.
-        #[source]
-        source: std::io::Error,
     },
     /// A cron input in a job that a person starts.
     #[error(
@@ -71,6 +62,9 @@ pub(crate) enum UsageError {
     /// A pipeline without a job.
     #[error("no job of pipeline {0} is in this store; `drover jobs` lists the jobs")]
     NoJobOf(PipelineName),
+    /// An unknown limit.
+    #[error("there is no limit {0}; define it by `drover limit {0} --running N`")]
+    NoLimit(LimitName),
     /// An unknown datum.
     #[error("job {0} has no datum {datum}; `drover datums {0}` lists them", .job.short())]
     NoDatum {
@@ -136,10 +130,10 @@ impl UsageError {
         match self {
             Self::Spec { .. } => "spec",
             Self::SpecFile { .. }
-            | Self::FileList { .. }
             | Self::Clock { .. }
             | Self::Override { .. }
             | Self::BucketAlone
+            | Self::NoLimit(_)
             | Self::NoBroker
             | Self::Place { .. }
             | Self::Token { .. } => "usage",

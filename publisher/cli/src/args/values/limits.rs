@@ -1,6 +1,6 @@
 //! Number of rows in lists.
 
-use super::parsers::Format;
+use super::parsers::{Format, whole_number};
 
 /// Default number of rows in text output.
 const DEFAULT_ROWS: u64 = 20;
@@ -9,7 +9,7 @@ const DEFAULT_ROWS: u64 = 20;
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Rows {
     /// Rows to show; 0 shows all [default: 20 as text, all as JSON]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole_number::<u64>, allow_negative_numbers = true)]
     pub limit: Option<u64>,
 }
 

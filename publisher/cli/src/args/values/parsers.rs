@@ -129,6 +129,12 @@ pub(in crate::args) fn concurrency(text: &str) -> Result<NonZeroU16, String> {
     })
 }
 
+/// A number from 0 up.
+pub(in crate::args) fn whole_number<Number: FromStr>(text: &str) -> Result<Number, String> {
+    text.parse()
+        .map_err(|_| "give a whole number, 0 or more".to_owned())
+}
+
 /// A duration above zero.
 pub(in crate::args) fn positive_duration(text: &str) -> Result<Duration, String> {
     match duration(text)? {

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::commands::Context;
 use crate::commands::inspect::wait;
+use crate::commands::spec::no_match::NO_FILE_MATCHED;
 use crate::exit::Exit;
 use crate::render;
 use drover_core::coordinator::{Assignment, Snapshot};
@@ -79,8 +80,7 @@ impl JobFollower {
         };
         wait::print(&record, &failures, &self.context)?;
         if record.state == JobState::Success && record.datums.total == 0 {
-            let nothing = "no file matched; `drover plan` shows what the globs match";
-            self.context.console.message(nothing);
+            self.context.console.message(NO_FILE_MATCHED);
         }
         drop(sender);
         let soft = &self.tokens.soft;

@@ -11,6 +11,7 @@ use drover_shared::id::PipelineName;
 use drover_shared::job::{FailureGroups, JobRecord, JobState};
 use drover_shared::ledger::Ledger;
 use drover_shared::names::first_names;
+use drover_shared::pipeline::Pipeline;
 use drover_shared::process::{Lifecycle, ShutdownOutcome, Tokens, process_name};
 use drover_shared::queue::Embedded;
 use drover_worker::runner::CommandLimits;
@@ -25,7 +26,7 @@ use crate::commands::notify::EndedJobs;
 use crate::commands::run::broker_worker;
 use crate::commands::run::working_dir::WorkingDir;
 use crate::commands::spec::sources::{CheckedSpecs, PreparedPipeline};
-use crate::commands::spec::{plan, sources};
+use crate::commands::spec::{no_match, plan, sources};
 use crate::exit::Exit;
 use crate::render;
 
@@ -207,6 +208,7 @@ impl LocalJobs {
             let name = &assignment.pipeline.name;
             console.message(format!("{name}: the command runs on this machine; transform.image is for workers in containers"));
         }
+        let pipeline = assignment.pipeline.clone();
         let (sender, receiver) = watch::channel(Snapshot::new(assignment.record.clone()));
         let last = receiver.clone();
         let progress =
@@ -221,16 +223,22 @@ impl LocalJobs {
         let _ = progress.await;
         let record = ended?;
         let failures = last.borrow().failures.clone();
-        self.print(&record, &failures)?;
+        self.print(&record, &failures, &pipeline)?;
         Ok(Exit::of_job(&record))
     }
 
-    fn print(&self, record: &JobRecord, failures: &FailureGroups) -> anyhow::Result<()> {
+    /// Prints the record of a job; `pipeline` is its pipeline.
+    fn print(
+        &self,
+        record: &JobRecord,
+        failures: &FailureGroups,
+        pipeline: &Pipeline,
+    ) -> anyhow::Result<()> {
         wait::print(record, failures, &self.context)?;
         if record.state == JobState::Success && record.datums.total == 0 {
-            self.context
-                .console
-                .message("no file matched; `drover plan` shows what the globs match");
+            let store = self.leader.ledger.store().local_root();
+            let advice = no_match::advice(pipeline, store);
+            self.context.console.message(advice);
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ pub(crate) mod file_list;
 pub(crate) mod import;
 pub(crate) mod man;
 pub(crate) mod manifest;
+pub(crate) mod no_match;
 pub(crate) mod one_liner;
 mod pachyderm;
 pub(crate) mod plan;

@@ -12,6 +12,12 @@ use crate::commands::spec::shell::{PipeShell, Script};
 /// Placeholders that the worker replaces in any command; `{NAME}` for each input is added.
 const PLACEHOLDERS: [&str; 8] = ["{}", "{/}", "{.}", "{/.}", "{//}", "{rel}", "{#}", "{out}"];
 
+/// Words in braces that other tools, or hasty hands, take for placeholders.
+const FOREIGN_PLACEHOLDERS: [&str; 16] = [
+    "in", "input", "inputs", "file", "files", "path", "name", "filename", "basename", "base",
+    "stem", "output", "outdir", "outfile", "dir", "+",
+];
+
 /// An output at the place of its input, whose directory is created before the command runs.
 const MIRRORED: &str = "{out}/{rel}";
 
@@ -26,6 +32,38 @@ pub(crate) enum OneLinerError {
         "--glob needs a command to run, after `--`: drover run --glob 'photos/*.jpg' --out thumbs -- COMMAND '{{}}'"
     )]
     NoCommand,
+    /// The name of the program is empty.
+    #[error(
+        "the command after `--` is empty; name a program and its arguments, or one script in quotes"
+    )]
+    EmptyCommand,
+    /// `--glob` is empty.
+    #[error("--glob is empty; give the path of the files, for example 'photos/*.jpg'")]
+    EmptyGlob,
+    /// `--glob` holds what only a shell replaces.
+    #[error(
+        "--glob {glob:?} begins with {what}, which the shell leaves alone inside single quotes; write the path itself, or \"$HOME\"'/photos/*.jpg'"
+    )]
+    Unexpanded {
+        /// The glob as typed.
+        glob: String,
+        /// What the shell would have replaced.
+        what: &'static str,
+    },
+    /// `--glob` is quoted twice.
+    #[error("--glob {glob} holds the quotes themselves; one pair of quotes is enough")]
+    Quoted {
+        /// The glob as typed.
+        glob: String,
+    },
+    /// The output folder is the input.
+    #[error(
+        "--out {out} is the very folder that is read; choose another name for the output, for example {out}-out"
+    )]
+    OutIsInput {
+        /// The name.
+        out: PipelineName,
+    },
     /// `--files-from` lists no files.
     #[error("--files-from {list}: the list is empty")]
     NoFiles {
@@ -71,9 +109,8 @@ pub(crate) fn spec(
         .unwrap_or_default()
         .parse()
         .map_err(OneLinerError::Out)?;
-    if typed.command.is_empty() {
-        return Err(OneLinerError::NoCommand);
-    }
+    check_command(&typed.command)?;
+    typed.glob.iter().try_for_each(|glob| check_glob(glob))?;
     let inputs: Vec<GlobInput> = match &typed.files_from {
         Some(list) => vec![GlobInput::of_files(files, list, &out, context)?],
         None => typed
@@ -82,6 +119,9 @@ pub(crate) fn spec(
             .map(|glob| GlobInput::new(glob, &out, context))
             .collect(),
     };
+    if inputs.iter().any(|input| input.is_folder_of(&out)) {
+        return Err(OneLinerError::OutIsInput { out });
+    }
     if let Some(name) = first_repeated(&inputs) {
         return Err(OneLinerError::SameName { name });
     }
@@ -108,6 +148,33 @@ pub(crate) fn spec(
         spec["datum_timeout"] = json!(format!("{}s", timeout.as_secs_f64()));
     }
     Ok(spec)
+}
+
+fn check_command(command: &[String]) -> Result<(), OneLinerError> {
+    match command.first() {
+        None => Err(OneLinerError::NoCommand),
+        Some(program) if program.trim().is_empty() => Err(OneLinerError::EmptyCommand),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Refuses a glob that was quoted in a way that its author most likely did not mean.
+fn check_glob(typed: &str) -> Result<(), OneLinerError> {
+    let glob = typed.to_owned();
+    let is_quoted_by =
+        |quote| typed.len() > 1 && typed.starts_with(quote) && typed.ends_with(quote);
+    if typed.is_empty() {
+        Err(OneLinerError::EmptyGlob)
+    } else if is_quoted_by('\'') || is_quoted_by('"') {
+        Err(OneLinerError::Quoted { glob })
+    } else if typed.starts_with("~/") {
+        Err(OneLinerError::Unexpanded { glob, what: "~" })
+    } else if typed.starts_with('$') {
+        let what = "the name of a variable";
+        Err(OneLinerError::Unexpanded { glob, what })
+    } else {
+        Ok(())
+    }
 }
 
 /// One `--glob` as a leaf of the input tree.
@@ -196,6 +263,11 @@ impl GlobInput {
                 .filter(|_| !is_repo)
                 .map(|below| format!("/{}", below.display())),
         }
+    }
+
+    /// True if the input is the output folder of the pipeline.
+    fn is_folder_of(&self, out: &PipelineName) -> bool {
+        self.url.is_none() && self.name == out.as_str()
     }
 
     fn json(&self) -> Value {
@@ -319,6 +391,30 @@ fn placeholders(inputs: &[GlobInput]) -> Vec<String> {
         .collect()
 }
 
+/// The words of the command that look like placeholders and are none.
+pub(crate) fn foreign_placeholders(typed: &OneLiner, names: &[&str]) -> Vec<String> {
+    let is_foreign = |inner: &str| {
+        let only_signs = !inner.is_empty() && inner.chars().all(|sign| "./#".contains(sign));
+        let with_signs = inner.trim_matches(['/', '.']);
+        let has_known_word = ["out", "rel"].contains(&with_signs) && with_signs != inner;
+        only_signs || has_known_word || FOREIGN_PLACEHOLDERS.contains(&inner)
+    };
+    let mut found: Vec<String> = Vec::new();
+    for word in &typed.command {
+        for piece in word.split('{').skip(1) {
+            let Some((inner, _)) = piece.split_once('}') else {
+                continue;
+            };
+            let whole = format!("{{{inner}}}");
+            let is_known = PLACEHOLDERS.contains(&whole.as_str()) || names.contains(&inner);
+            if !is_known && is_foreign(inner) && !found.contains(&whole) {
+                found.push(whole);
+            }
+        }
+    }
+    found
+}
+
 /// The command for the worker: inputs are appended if the command mentions none (as in GNU parallel), and a shell is
 /// added where one is needed.
 fn argv(typed: &OneLiner, inputs: &[GlobInput], pipes: PipeShell) -> Vec<String> {
@@ -434,15 +530,19 @@ mod tests {
     use super::*;
     use crate::args::{Cli, Command};
 
-    /// The spec of a command line, typed in `/home/ann` with the store there.
-    fn spec_of(arguments: &[&str]) -> Result<Value, OneLinerError> {
+    fn typed(arguments: &[&str]) -> OneLiner {
         let line = ["drover", "run"].iter().chain(arguments);
         let Command::Run(run) = Cli::try_parse_from(line).unwrap().command else {
             panic!("not a run");
         };
+        run.sources.one_liner
+    }
+
+    /// The spec of a command line, typed in `/home/ann` with the store there.
+    fn spec_of(arguments: &[&str]) -> Result<Value, OneLinerError> {
         let here = Path::new("/home/ann");
         spec(
-            &run.sources.one_liner,
+            &typed(arguments),
             &[],
             OneLinerContext {
                 store: Some(here),
@@ -622,6 +722,37 @@ mod tests {
             let spec = spec_of(&line.split(' ').collect::<Vec<_>>()).unwrap();
             assert_eq!(spec["output_conflict"].as_str(), conflict, "{typed}");
         }
+    }
+
+    #[test]
+    fn a_word_in_braces_that_is_no_placeholder_is_found() {
+        let rows: [(&[&str], &[&str]); 5] = [
+            (&["cp", "{in}", "{out/}"], &["{in}", "{out/}"]),
+            (&["cp", "{}", "{/..}"], &["{/..}"]),
+            (&["cp", "{photos}", "{out}/{/}"], &[]),
+            (&["awk", "{print}", "{}"], &[]),
+            (&["for f in {}; do cp ${f} {output}; done"], &["{output}"]),
+        ];
+        for (command, expected) in rows {
+            let line = ["--glob", "photos:/*", "--out", "o", "--"];
+            let typed = typed(&[&line[..], command].concat());
+            assert_eq!(foreign_placeholders(&typed, &["photos"]), expected);
+        }
+    }
+
+    #[test]
+    fn a_glob_that_only_a_shell_could_read_is_refused() {
+        let rows = [
+            ("", "is empty"),
+            ("'photos/*.jpg'", "quotes themselves"),
+            ("~/photos/*.jpg", "begins with ~"),
+            ("$HOME/photos/*.jpg", "name of a variable"),
+        ];
+        for (glob, expected) in rows {
+            let told = check_glob(glob).unwrap_err().to_string();
+            assert!(told.contains(expected), "{told}");
+        }
+        assert!(check_glob("./~/$a/*.jpg").is_ok());
     }
 
     #[test]

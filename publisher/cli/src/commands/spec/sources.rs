@@ -3,11 +3,13 @@
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-use drover_shared::pipeline::{self, Finding, Pipeline};
+use anyhow::Context as _;
+use drover_shared::pipeline::{self, Finding, Pipeline, Severity};
 use drover_shared::store::Location;
 use serde_json::Value;
 
 use crate::args::{Format, InputOverride, OneLiner, Sources};
+use crate::commands::spec::file_list::FileListError;
 use crate::commands::spec::shell::PipeShell;
 use crate::commands::spec::{file_list, one_liner};
 use crate::commands::{Context, UsageError};
@@ -19,6 +21,10 @@ use drover_core::coordinator::{Assignment, Scope};
 const COMMAND_LINE: &str = "the command line";
 /// Name of standard input on the command line and in findings.
 const STANDARD_INPUT: &str = "-";
+
+/// The first bytes of what `pachctl extract` writes.
+const SNAPPY_STREAM: &[u8] = b"\xff\x06\x00\x00sNaPpY";
+const BINARY_BACKUP: &str = "it is a binary backup of `pachctl extract`; take what `pachctl list pipeline --raw` prints, or `pachctl extract pipeline NAME`";
 
 /// A valid pipeline.
 #[derive(Clone, Debug)]
@@ -61,7 +67,7 @@ impl CheckedSpecs {
 /// Reads the pipelines for `run` and `plan`, sorted by dependency.
 pub(crate) fn prepare(typed: &Sources, context: &Context) -> anyhow::Result<CheckedSpecs> {
     let mut checked = match typed.one_liner.out {
-        Some(_) => check(vec![one_liner_text(typed, context)?])?,
+        Some(_) => check_one_liner(typed, context)?,
         None => check(read_all(&typed.specs)?)?,
     };
     checked.pipelines.iter().try_for_each(refuse_clocks)?;
@@ -78,6 +84,27 @@ pub(crate) fn prepare(typed: &Sources, context: &Context) -> anyhow::Result<Chec
         .into_iter()
         .map(|at| checked.pipelines[at].clone())
         .collect();
+    Ok(checked)
+}
+
+/// The pipeline of a one-liner, with a note on words that its author may have taken for placeholders.
+fn check_one_liner(typed: &Sources, context: &Context) -> anyhow::Result<CheckedSpecs> {
+    let mut checked = check(vec![one_liner_text(typed, context)?])?;
+    let pipelines = checked.pipelines.iter();
+    let leaves = pipelines.flat_map(|each| each.pipeline.input.leaves());
+    let names: Vec<&str> = leaves.map(|leaf| leaf.name.as_str()).collect();
+    let foreign = one_liner::foreign_placeholders(&typed.one_liner, &names);
+    checked
+        .notes
+        .extend(foreign.into_iter().map(|word| Finding {
+            file: String::new(),
+            line: 0,
+            column: 0,
+            path: String::new(),
+            message: format!("{word} is no placeholder, and stays as it is"),
+            advice: "the placeholders are {} {/} {.} {/.} {//} {rel} {#} and {out}".to_owned(),
+            severity: Severity::Note,
+        }));
     Ok(checked)
 }
 
@@ -156,6 +183,9 @@ fn read(path: &Path) -> anyhow::Result<SourceText> {
         problem,
     };
     let bytes = bytes.map_err(|error| refusal(advice(path, &error)))?;
+    if bytes.starts_with(SNAPPY_STREAM) {
+        return Err(refusal(BINARY_BACKUP.to_owned()).into());
+    }
     let not_text = |_| refusal("it is not UTF-8 text; a spec is JSON or YAML".to_owned());
     let text = String::from_utf8(bytes).map_err(not_text)?;
     Ok(SourceText { file, text })
@@ -191,7 +221,7 @@ fn one_liner_text(typed: &Sources, context: &Context) -> anyhow::Result<SourceTe
         current_dir: &context.current_dir,
         pipes: pipe_shell(&typed.one_liner, context),
     };
-    let files = listed_files(&typed.one_liner)?;
+    let files = listed_files(&typed.one_liner, &context.current_dir)?;
     let spec = one_liner::spec(&typed.one_liner, &files, one_liner_context)?;
     Ok(SourceText {
         file: COMMAND_LINE.to_owned(),
@@ -208,21 +238,23 @@ fn pipe_shell(typed: &OneLiner, context: &Context) -> PipeShell {
     PipeShell::find()
 }
 
-/// The paths of `--files-from`.
-fn listed_files(typed: &OneLiner) -> anyhow::Result<Vec<String>> {
+/// The paths of `--files-from`; relative ones are relative to `folder`.
+fn listed_files(typed: &OneLiner, folder: &Path) -> anyhow::Result<Vec<String>> {
     let Some(list) = &typed.files_from else {
         return Ok(Vec::new());
     };
-    let bytes = if list.as_os_str() == STANDARD_INPUT {
-        read_standard_input()
-    } else {
-        std::fs::read(list)
+    let read = || {
+        let bytes = if list.as_os_str() == STANDARD_INPUT {
+            read_standard_input()
+        } else {
+            std::fs::read(list)
+        };
+        let paths = file_list::parse(&bytes?, typed.null)?;
+        file_list::check(&paths, folder)?;
+        Ok(paths)
     };
-    let parsed = bytes.and_then(|bytes| file_list::parse(bytes, typed.null));
-    parsed.map_err(|source| {
-        let list = list.clone();
-        UsageError::FileList { list, source }.into()
-    })
+    let read: Result<_, FileListError> = read();
+    read.with_context(|| format!("--files-from {}", list.display()))
 }
 
 /// Makes every input of a repo read another place.

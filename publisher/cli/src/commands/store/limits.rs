@@ -1,13 +1,12 @@
 //! `drover limit`: lists, defines and changes the limits that pipelines share.
 
-use anyhow::bail;
 use drover_shared::id::LimitName;
 use drover_shared::ledger::{AuditEntry, Ledger};
 use drover_shared::process::process_name;
 use jiff::Timestamp;
 
 use crate::args::{Format, Limits};
-use crate::commands::Context;
+use crate::commands::{Context, UsageError};
 use crate::exit::Exit;
 use crate::render;
 
@@ -19,7 +18,7 @@ pub(crate) async fn limits(typed: &Limits, context: &Context) -> anyhow::Result<
     let mut limits = ledger.shared_limits().await?;
     limits.retain(|(name, _)| typed.name.as_ref().is_none_or(|typed| typed == name));
     if let (Some(name), [], false) = (&typed.name, &limits[..], typed.delete) {
-        bail!("there is no limit {name}; define it by `drover limit {name} --running N`");
+        return Err(UsageError::NoLimit(name.clone()).into());
     }
     let console = context.console;
     let mut out = console.data();

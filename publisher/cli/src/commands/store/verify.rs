@@ -3,13 +3,18 @@
 use drover_core::catalog::{self, Verification};
 
 use crate::args::{Format, Verify};
-use crate::commands::Context;
+use crate::commands::{Context, UsageError};
 use crate::exit::Exit;
 use crate::render;
 
 pub(crate) async fn verify(typed: &Verify, context: &Context) -> anyhow::Result<Exit> {
     let ledger = context.ledger().await?;
     let found = catalog::verify(&ledger, typed.pipeline.as_ref()).await?;
+    if let (Some(pipeline), []) = (&typed.pipeline, &found[..])
+        && catalog::newest_job(&ledger, pipeline).await?.is_none()
+    {
+        return Err(UsageError::NoJobOf(pipeline.clone()).into());
+    }
     let mut out = context.console.data();
     for pipeline in &found {
         match context.console.format {
