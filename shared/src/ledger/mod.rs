@@ -32,7 +32,7 @@ pub use handle::Ledger;
 pub use identity::StoreIdentity;
 pub use jobs::{ReferenceError, Scope, Submission};
 pub use limits::{Allotment, SharedLimit};
-pub use notifications::{Delivery, JobDeliveries, Standstill};
+pub use notifications::{Deliveries, Delivery, EventSubject, Standstill};
 pub use pipelines::{
     DeadLetter, Epoch, IdleQueues, IdleReason, LeaderTerm, PipelineChange, PipelineLock,
     PublicationNumber, RegisteredPipeline, RegistryError, Superseded, TermError,

@@ -321,6 +321,16 @@ pub fn deliveries_of(job: JobId) -> StoreKey {
     deliveries().with(&format!("{job}.json"))
 }
 
+/// Deliveries of the events of pipelines without a job.
+pub fn pipeline_deliveries() -> StoreKey {
+    deliveries().with("pipelines")
+}
+
+/// Deliveries of the events of one pipeline without a job.
+pub fn deliveries_of_pipeline(pipeline: &PipelineName) -> StoreKey {
+    pipeline_deliveries().with(&format!("{pipeline}.json"))
+}
+
 /// The audit log of the HTTP API.
 pub fn audit() -> StoreKey {
     drover_folder().with("audit")

@@ -2,17 +2,16 @@
 
 use drover_shared::id::JobId;
 use drover_shared::job::{FailureGroups, JobRecord, JobState};
-use drover_shared::ledger::{JobDeliveries, Ledger};
+use drover_shared::ledger::{Deliveries, Ledger};
 use drover_shared::pipeline::{self, Notification, NotifyEvent};
 use drover_shared::queue::Broker;
 use drover_shared::store::StoreError;
-use futures::future::join_all;
 use jiff::Timestamp;
 
-use super::cloud_event::{JobEventView, event_id};
-use super::decide::{self, DueDelivery, TryOutcome};
-use super::metrics;
+use super::cloud_event::{EventView, event_id};
+use super::decide;
 use super::send::Sender;
+use super::tries::Tries;
 use crate::catalog;
 
 /// The state of a job's deliveries after a look.
@@ -37,7 +36,7 @@ pub(super) struct JobLook<'a> {
 impl JobLook<'_> {
     /// Sends what is due.
     pub(super) async fn run(&self) -> Result<LookResult, StoreError> {
-        let Some((state, version)) = self.ledger.deliveries(self.job).await? else {
+        let Some((state, version)) = self.ledger.deliveries(&self.job.into()).await? else {
             return Ok(LookResult::Finished);
         };
         let Some((job, receivers)) = self.job_and_receivers().await? else {
@@ -46,7 +45,7 @@ impl JobLook<'_> {
         let ending = self.ending(&job).await?;
         let has_ended = job.state.is_final();
         if has_ended && decide::is_finished(&receivers, ending, &state) {
-            self.ledger.forget_deliveries(self.job).await?;
+            self.ledger.forget_deliveries(&self.job.into()).await?;
             return Ok(LookResult::Finished);
         }
         let now = Timestamp::now();
@@ -60,10 +59,18 @@ impl JobLook<'_> {
         if claimed != state {
             let changed = self
                 .ledger
-                .change_deliveries(self.job, &claimed, &version)
+                .change_deliveries(&self.job.into(), &claimed, &version)
                 .await?;
             if changed && !due.is_empty() {
-                self.send(&job, &receivers, &due, &claimed).await?;
+                let failures = catalog::failures(self.ledger, &job).await?;
+                let tries = Tries {
+                    ledger: self.ledger,
+                    sender: self.sender,
+                    subject: &self.job.into(),
+                    receivers: &receivers,
+                };
+                let view = |event| view(event, &job, &claimed, &failures);
+                tries.make(&due, view).await?;
             }
         }
         if !has_ended {
@@ -89,7 +96,7 @@ impl JobLook<'_> {
             // A job is noted before its record is written.
             Err(StoreError::Missing { .. }) => {
                 if self.job.time() < Timestamp::now() - jiff::SignedDuration::from_hours(1) {
-                    self.ledger.forget_deliveries(self.job).await?;
+                    self.ledger.forget_deliveries(&self.job.into()).await?;
                 }
                 return Ok(None);
             }
@@ -119,77 +126,18 @@ impl JobLook<'_> {
         catalog::obstacle(self.ledger, self.broker, job, submission.as_ref()).await
     }
 
-    /// Sends the due events at the same time, and notes how each try ended.
-    async fn send(
-        &self,
-        job: &JobRecord,
-        receivers: &[Notification],
-        due: &[DueDelivery],
-        state: &JobDeliveries,
-    ) -> Result<(), StoreError> {
-        let failures = catalog::failures(self.ledger, job).await?;
-        let sending = due.iter().map(|each| {
-            let event = view(each.event, job, state, &failures);
-            async move {
-                let outcome = self.sender.send(&receivers[each.receiver], &event).await;
-                (each, outcome)
-            }
-        });
-        let tried = join_all(sending).await;
-        self.note(&tried).await
-    }
-
-    /// Notes the outcomes, whatever other processes change meanwhile.
-    async fn note(&self, tried: &[(&DueDelivery, TryOutcome)]) -> Result<(), StoreError> {
-        loop {
-            let Some((mut state, version)) = self.ledger.deliveries(self.job).await? else {
-                return Ok(());
-            };
-            let now = Timestamp::now();
-            let mut abandoned = Vec::new();
-            for (each, outcome) in tried {
-                let (after, gives_up) = decide::after_try(state, each, outcome, now);
-                state = after;
-                abandoned.push(gives_up);
-            }
-            let changed = self.ledger.change_deliveries(self.job, &state, &version);
-            if changed.await? {
-                for ((each, outcome), gives_up) in tried.iter().zip(abandoned) {
-                    self.tell(each, outcome, gives_up);
-                }
-                return Ok(());
-            }
-        }
-    }
-
-    fn tell(&self, tried: &DueDelivery, outcome: &TryOutcome, gives_up: bool) {
-        metrics::tried(outcome, gives_up);
-        let (event, job) = (tried.event.name(), self.job);
-        match outcome {
-            TryOutcome::Delivered => {
-                tracing::debug!(job.id = %job, "the event {event} of job {job} was delivered");
-            }
-            TryOutcome::Failed(problem) | TryOutcome::Hopeless(problem) if gives_up => {
-                tracing::warn!(job.id = %job, "the event {event} of job {job} is given up: {problem}");
-            }
-            TryOutcome::Failed(problem) | TryOutcome::Hopeless(problem) => {
-                tracing::warn!(job.id = %job, "the event {event} of job {job} was not delivered; trying again: {problem}");
-            }
-        }
-    }
-
     /// Removes the note of an ended job without deliveries left.
     async fn end(
         &self,
         receivers: &[Notification],
         ending: Option<NotifyEvent>,
     ) -> Result<LookResult, StoreError> {
-        match self.ledger.deliveries(self.job).await? {
+        match self.ledger.deliveries(&self.job.into()).await? {
             Some((state, _)) if !decide::is_finished(receivers, ending, &state) => {
                 Ok(LookResult::Left)
             }
             _ => {
-                self.ledger.forget_deliveries(self.job).await?;
+                self.ledger.forget_deliveries(&self.job.into()).await?;
                 Ok(LookResult::Finished)
             }
         }
@@ -200,19 +148,20 @@ impl JobLook<'_> {
 fn view(
     event: NotifyEvent,
     job: &JobRecord,
-    state: &JobDeliveries,
+    state: &Deliveries,
     failures: &FailureGroups,
-) -> JobEventView {
+) -> EventView {
     let standing = state.standstill.as_ref();
     let standing = standing.filter(|_| event == NotifyEvent::Standstill);
-    JobEventView {
+    EventView {
         event,
         id: event_id(job.id, event, state.standstills),
         time: standing.map_or_else(
             || job.finished.unwrap_or(job.created),
             |standing| standing.since,
         ),
-        job: job.clone(),
+        pipeline: job.pipeline.clone(),
+        job: Some(job.clone()),
         why: standing.map_or_else(|| job.reason.clone(), |standing| Some(standing.why.clone())),
         failures: failures.clone(),
     }

@@ -1,6 +1,6 @@
-//! Pure: an event of a job as a `CloudEvent` 1.0 in JSON.
+//! Pure: an event of a job or pipeline as a `CloudEvent` 1.0 in JSON.
 
-use drover_shared::id::JobId;
+use drover_shared::id::{JobId, PipelineName};
 use drover_shared::job::{FailureGroups, JobRecord};
 use drover_shared::pipeline::NotifyEvent;
 use jiff::Timestamp;
@@ -11,12 +11,14 @@ const MOST_CAUSES: usize = 5;
 
 /// An event that is about to be sent.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct JobEventView {
+pub(super) struct EventView {
     pub(super) event: NotifyEvent,
     /// The same for every try and every receiver.
     pub(super) id: String,
     pub(super) time: Timestamp,
-    pub(super) job: JobRecord,
+    pub(super) pipeline: PipelineName,
+    /// The job; none for a pipeline that cannot start one.
+    pub(super) job: Option<JobRecord>,
     /// The obstacle, or the reason of a failure.
     pub(super) why: Option<String>,
     pub(super) failures: FailureGroups,
@@ -42,7 +44,7 @@ struct EventData<'a> {
     pipeline: &'a str,
     why: Option<&'a str>,
     causes: Vec<CauseView>,
-    job: &'a JobRecord,
+    job: Option<&'a JobRecord>,
 }
 
 #[derive(Serialize)]
@@ -52,17 +54,21 @@ struct CauseView {
     datums: Vec<u64>,
 }
 
-impl JobEventView {
+impl EventView {
     /// The bytes of the document.
     pub(super) fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let pipeline = self.job.pipeline.as_str();
+        let pipeline = self.pipeline.as_str();
+        let (about, subject) = match &self.job {
+            Some(job) => ("job", job.id.to_string()),
+            None => ("pipeline", pipeline.to_owned()),
+        };
         let causes = self.failures.by_count().into_iter().take(MOST_CAUSES);
         serde_json::to_vec(&CloudEvent {
             specversion: "1.0",
             id: &self.id,
             source: format!("/pipelines/{pipeline}"),
-            kind: format!("dev.drover.job.{}", self.event.name()),
-            subject: self.job.id.to_string(),
+            kind: format!("dev.drover.{about}.{}", self.event.name()),
+            subject,
             time: self.time,
             datacontenttype: "application/json",
             data: EventData {
@@ -76,7 +82,7 @@ impl JobEventView {
                         datums: group.samples.clone(),
                     })
                     .collect(),
-                job: &self.job,
+                job: self.job.as_ref(),
             },
         })
     }
@@ -88,4 +94,9 @@ pub(super) fn event_id(job: JobId, event: NotifyEvent, standstills: u32) -> Stri
         NotifyEvent::Standstill => format!("{job}.standstill.{standstills}"),
         _ => format!("{job}.{}", event.name()),
     }
+}
+
+/// The id of a standstill of a pipeline that began at a moment.
+pub(super) fn standstill_id(pipeline: &PipelineName, since: Timestamp) -> String {
+    format!("{pipeline}.standstill.{}", since.as_second())
 }

@@ -4,13 +4,14 @@ use std::pin::pin;
 use std::process::Stdio;
 use std::time::Duration;
 
+use drover_shared::job::JobRecord;
 use futures::future::join;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::timeout;
 
-use super::cloud_event::JobEventView;
+use super::cloud_event::EventView;
 use super::decide::TryOutcome;
 
 /// Variables that a command receives from the current process; others may hold credentials.
@@ -26,7 +27,7 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 )]
 pub(super) async fn run(
     command: &[String],
-    event: &JobEventView,
+    event: &EventView,
     body: Vec<u8>,
     limit: Duration,
 ) -> TryOutcome {
@@ -54,13 +55,14 @@ pub(super) async fn run(
 }
 
 /// The variables of an event. Their names are a contract (`docs/operations.md`).
-fn environment(event: &JobEventView) -> [(&'static str, String); 6] {
+fn environment(event: &EventView) -> [(&'static str, String); 6] {
+    let of_job = |what: fn(&JobRecord) -> String| event.job.as_ref().map(what).unwrap_or_default();
     [
         ("DROVER_EVENT", event.event.name().to_owned()),
         ("DROVER_EVENT_ID", event.id.clone()),
-        ("DROVER_PIPELINE", event.job.pipeline.to_string()),
-        ("DROVER_JOB", event.job.id.to_string()),
-        ("DROVER_STATE", event.job.state.to_string()),
+        ("DROVER_PIPELINE", event.pipeline.to_string()),
+        ("DROVER_JOB", of_job(|job| job.id.to_string())),
+        ("DROVER_STATE", of_job(|job| job.state.to_string())),
         (
             "DROVER_WHY",
             // A variable cannot hold the character.

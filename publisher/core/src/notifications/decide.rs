@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use drover_shared::backoff::Backoff;
 use drover_shared::job::{JobRecord, JobState};
-use drover_shared::ledger::{Delivery, JobDeliveries, Standstill};
+use drover_shared::ledger::{Deliveries, Delivery, Standstill};
 use drover_shared::pipeline::{Notification, NotifyEvent};
 use jiff::{SignedDuration, Timestamp};
 
@@ -46,10 +46,10 @@ pub(super) fn final_event(job: &JobRecord, stop_requested: bool) -> Option<Notif
 
 /// The state after a look at an active job with the given obstacle.
 pub(super) fn after_look(
-    mut state: JobDeliveries,
+    mut state: Deliveries,
     obstacle: Option<String>,
     now: Timestamp,
-) -> JobDeliveries {
+) -> Deliveries {
     match (obstacle, &state.standstill) {
         (Some(why), None) => {
             state.standstills += 1;
@@ -63,11 +63,33 @@ pub(super) fn after_look(
     state
 }
 
+/// How long a pipeline's obstacle may be unseen before it counts as gone: the process that saw it may have ended.
+const UNSEEN: SignedDuration = SignedDuration::from_mins(1);
+
+/// True if no process has seen the obstacle of a pipeline for a while.
+pub(super) fn is_over(state: &Deliveries, now: Timestamp) -> bool {
+    let seen = state.seen.map(|seen| now.duration_since(seen));
+    seen.is_none_or(|unseen| unseen > UNSEEN)
+}
+
+/// The state after the obstacle of a pipeline was seen.
+pub(super) fn after_obstacle(state: Deliveries, why: String, now: Timestamp) -> Deliveries {
+    let state = if is_over(&state, now) {
+        Deliveries::default()
+    } else {
+        state
+    };
+    Deliveries {
+        seen: Some(now),
+        ..after_look(state, Some(why), now)
+    }
+}
+
 /// The deliveries that are due now.
 pub(super) fn due(
     receivers: &[Notification],
     ending: Option<NotifyEvent>,
-    state: &JobDeliveries,
+    state: &Deliveries,
     now: Timestamp,
 ) -> Vec<DueDelivery> {
     let is_due = |each: &DueDelivery| {
@@ -83,7 +105,7 @@ pub(super) fn due(
 pub(super) fn is_finished(
     receivers: &[Notification],
     ending: Option<NotifyEvent>,
-    state: &JobDeliveries,
+    state: &Deliveries,
 ) -> bool {
     let mut wanted = wanted(receivers, ending);
     wanted.all(|each| {
@@ -96,7 +118,7 @@ pub(super) fn is_finished(
 fn pending(
     receivers: &[Notification],
     ending: Option<NotifyEvent>,
-    state: &JobDeliveries,
+    state: &Deliveries,
     now: Timestamp,
 ) -> impl Iterator<Item = DueDelivery> {
     let standing = state.standstill.clone().filter(|_| ending.is_none());
@@ -135,11 +157,11 @@ fn wanted(
 
 /// The state with the given tries under way.
 pub(super) fn claimed(
-    mut state: JobDeliveries,
+    mut state: Deliveries,
     due: &[DueDelivery],
     receivers: &[Notification],
     now: Timestamp,
-) -> JobDeliveries {
+) -> Deliveries {
     for each in due {
         let limit = receivers[each.receiver].timeout + CLAIM_MARGIN;
         let delivery = state.deliveries.entry(key(each)).or_insert(Delivery {
@@ -156,11 +178,11 @@ pub(super) fn claimed(
 
 /// The state after a try, and true if a failed delivery is given up.
 pub(super) fn after_try(
-    mut state: JobDeliveries,
+    mut state: Deliveries,
     tried: &DueDelivery,
     outcome: &TryOutcome,
     now: Timestamp,
-) -> (JobDeliveries, bool) {
+) -> (Deliveries, bool) {
     // A standstill that is over, or a job without a note, has no delivery any more.
     let Some(delivery) = state.deliveries.get_mut(&key(tried)) else {
         return (state, false);

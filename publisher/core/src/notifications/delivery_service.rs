@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use drover_shared::id::JobId;
+use drover_shared::id::{JobId, PipelineName};
 use drover_shared::ledger::Ledger;
 use drover_shared::process::{WebClient, WebError};
 use drover_shared::queue::Broker;
@@ -15,6 +15,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::NotifySettings;
 use super::claim::{JobLook, LookResult};
+use super::pipeline_look::PipelineLook;
 use super::send::Sender;
 
 /// How often the notes of jobs are listed, in a folder and in a bucket.
@@ -28,12 +29,16 @@ const TOGETHER: usize = 16;
 /// The broker of the process, once connected.
 pub type BrokerSource = Arc<dyn Fn() -> Option<Arc<dyn Broker>> + Send + Sync>;
 
+/// The obstacles of the pipelines that the process watches and that cannot start a job.
+pub type ObstacleSource = Arc<dyn Fn() -> Vec<(PipelineName, String)> + Send + Sync>;
+
 /// Sends the events of the jobs of a store. Several processes may do so: each try is claimed in the store.
 #[derive(Clone)]
 pub struct DeliveryService {
     ledger: Ledger,
     sender: Sender,
     broker: BrokerSource,
+    obstacles: ObstacleSource,
 }
 
 impl DeliveryService {
@@ -49,7 +54,14 @@ impl DeliveryService {
             ledger,
             sender,
             broker,
+            obstacles: Arc::new(Vec::new),
         })
+    }
+
+    /// The same service, which also tells of pipelines that cannot start a job.
+    #[must_use]
+    pub fn with_obstacles(self, obstacles: ObstacleSource) -> Self {
+        Self { obstacles, ..self }
     }
 
     /// Works for ever. The future may be dropped at any moment: what was under way is sent again by the next service.
@@ -60,12 +72,39 @@ impl DeliveryService {
         });
         list.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut active = HashMap::new();
+        let mut pipelines = interval(LOOK_EVERY);
+        pipelines.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            list.tick().await;
-            if let Err(error) = self.pass(&mut active).await {
+            let passed = tokio::select! {
+                _ = list.tick() => self.pass(&mut active).await,
+                _ = pipelines.tick() => self.look_at_pipelines().await,
+            };
+            if let Err(error) = passed {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, "cannot look for events to send; trying again");
             }
+        }
+    }
+
+    /// Looks at the pipelines that cannot start a job, and at those that could not.
+    pub async fn look_at_pipelines(&self) -> Result<(), StoreError> {
+        let obstacles = (self.obstacles)();
+        for (pipeline, why) in &obstacles {
+            self.pipeline_look(pipeline).run(why.clone()).await?;
+        }
+        for pipeline in self.ledger.pipelines_with_events().await? {
+            if obstacles.iter().all(|(other, _)| *other != pipeline) {
+                self.pipeline_look(&pipeline).forget_if_over().await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn pipeline_look<'a>(&'a self, pipeline: &'a PipelineName) -> PipelineLook<'a> {
+        PipelineLook {
+            ledger: &self.ledger,
+            sender: &self.sender,
+            pipeline,
         }
     }
 

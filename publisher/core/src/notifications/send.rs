@@ -3,7 +3,7 @@
 use drover_shared::pipeline::{Notification, Receiver};
 use drover_shared::process::WebClient;
 
-use super::cloud_event::JobEventView;
+use super::cloud_event::EventView;
 use super::decide::TryOutcome;
 use super::{NotifySettings, command, webhook};
 
@@ -15,7 +15,7 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    pub(super) async fn send(&self, to: &Notification, event: &JobEventView) -> TryOutcome {
+    pub(super) async fn send(&self, to: &Notification, event: &EventView) -> TryOutcome {
         let body = match event.to_json() {
             Ok(body) => body,
             Err(error) => return TryOutcome::Hopeless(error.to_string()),

@@ -5,9 +5,9 @@ use std::net::TcpListener;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use drover_shared::id::JobId;
+use drover_shared::id::{JobId, PipelineName};
 use drover_shared::job::{FailureGroups, JobRecord, JobState};
-use drover_shared::ledger::{JobDeliveries, Ledger};
+use drover_shared::ledger::{Deliveries, EventSubject, Ledger, PipelineChange};
 use drover_shared::pipeline::{Notification, NotifyEvent, Receiver, from_value};
 use drover_shared::process::WebClient;
 use drover_shared::store::Store;
@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-use super::cloud_event::{JobEventView, event_id};
+use super::cloud_event::{EventView, event_id};
 use super::decide::{self, DueDelivery, TryOutcome};
 use super::send::Sender;
 use super::{DeliveryService, NotifySettings};
@@ -65,7 +65,7 @@ fn a_stop_by_a_person_is_no_event_and_a_limit_is_a_failure() {
 fn each_receiver_gets_the_events_it_wants_until_each_delivery_has_ended() {
     use NotifyEvent::{Failure, Success};
     let receivers = [receiver(&[Success]), receiver(&NotifyEvent::ALL)];
-    let mut state = JobDeliveries::default();
+    let mut state = Deliveries::default();
     let due = decide::due(&receivers, Some(Success), &state, at(0));
     assert_eq!(due.len(), 2);
     assert_eq!(
@@ -89,7 +89,7 @@ fn a_failing_receiver_is_tried_with_growing_pauses_for_a_day() {
         event: NotifyEvent::Failure,
         receiver: 0,
     };
-    let mut state = JobDeliveries::default();
+    let mut state = Deliveries::default();
     let (mut now, mut tries) = (at(0), 0);
     loop {
         let due = [due.clone()];
@@ -123,7 +123,7 @@ fn a_standstill_is_told_once_after_its_time_and_each_standstill_has_an_id() {
     let look = |state, why: Option<&str>, seconds| {
         decide::after_look(state, why.map(str::to_owned), at(seconds))
     };
-    let mut state = look(JobDeliveries::default(), Some("no worker"), 0);
+    let mut state = look(Deliveries::default(), Some("no worker"), 0);
     assert_eq!(decide::due(&receivers, None, &state, at(59)), []);
     state = look(state, Some("no worker"), 60);
     let due = decide::due(&receivers, None, &state, at(60));
@@ -140,15 +140,69 @@ fn a_standstill_is_told_once_after_its_time_and_each_standstill_has_an_id() {
 }
 
 #[test]
+fn the_standstill_of_a_pipeline_lasts_while_any_process_sees_its_obstacle() {
+    let see = |state, seconds| decide::after_obstacle(state, "no folder".to_owned(), at(seconds));
+    let since = |state: &Deliveries| state.standstill.as_ref().unwrap().since;
+    let mut state = see(Deliveries::default(), 0);
+    for seconds in (10..=300).step_by(50) {
+        assert!(!decide::is_over(&state, at(seconds)));
+        state = see(state, seconds);
+        assert_eq!(since(&state), at(0));
+    }
+    assert!(decide::is_over(&state, at(400)));
+    assert_eq!(since(&see(state, 400)), at(400), "it is another standstill");
+}
+
+#[tokio::test]
+async fn a_pipeline_that_cannot_start_a_job_is_told_once_and_forgotten_when_it_can() {
+    let (url, requests) = server(&[200]);
+    let ledger = Ledger::new(Store::in_memory());
+    let name: PipelineName = "made".parse().unwrap();
+    let spec = json!({
+        "pipeline": {"name": "made"}, "transform": {"cmd": ["true"]},
+        "input": {"pfs": {"repo": "in", "glob": "/*"}},
+        "notify": [{"webhook": url, "standstill_after": "0s"}],
+    });
+    let created = PipelineChange::Create(spec);
+    ledger.change_pipeline(&name, &created).await.unwrap();
+    let obstacle = vec![(name.clone(), "its input has no folder".to_owned())];
+    let stuck = service(&ledger).with_obstacles(Arc::new(move || obstacle.clone()));
+    for _ in 0..3 {
+        stuck.look_at_pipelines().await.unwrap();
+    }
+    let request = requests.recv().unwrap();
+    assert!(
+        request.contains("dev.drover.pipeline.standstill"),
+        "{request}"
+    );
+    assert!(request.contains("its input has no folder"), "{request}");
+    assert!(requests.try_recv().is_err(), "one event for one standstill");
+    assert_eq!(
+        ledger.pipelines_with_events().await.unwrap(),
+        [name.clone()]
+    );
+    let subject = EventSubject::Pipeline(name);
+    let (mut state, version) = ledger.deliveries(&subject).await.unwrap().unwrap();
+    state.seen = Some(Timestamp::UNIX_EPOCH);
+    ledger
+        .change_deliveries(&subject, &state, &version)
+        .await
+        .unwrap();
+    service(&ledger).look_at_pipelines().await.unwrap();
+    assert_eq!(ledger.pipelines_with_events().await.unwrap(), []);
+}
+
+#[test]
 fn an_event_is_a_cloud_event_with_the_record_of_the_job() {
     let job = job(JobState::Failure);
-    let event = JobEventView {
+    let event = EventView {
         event: NotifyEvent::Failure,
         id: event_id(job.id, NotifyEvent::Failure, 0),
         time: at(9),
         why: Some("3 datums failed".to_owned()),
         failures: FailureGroups::default(),
-        job: job.clone(),
+        pipeline: job.pipeline.clone(),
+        job: Some(job.clone()),
     };
     let document: Value = serde_json::from_slice(&event.to_json().unwrap()).unwrap();
     let expected = json!({
@@ -204,13 +258,14 @@ async fn try_command(command: &[&str], timeout: Duration, allow_commands: bool) 
         ..receiver(&NotifyEvent::ALL)
     };
     let job = job(JobState::Failure);
-    let event = JobEventView {
+    let event = EventView {
         event: NotifyEvent::Failure,
         id: "id".to_owned(),
         time: at(9),
         why: Some("why".to_owned()),
         failures: FailureGroups::default(),
-        job,
+        pipeline: job.pipeline.clone(),
+        job: Some(job),
     };
     sender.send(&to, &event).await
 }
@@ -294,6 +349,7 @@ async fn store_with_job(url: &str, state: JobState) -> (Ledger, JobId) {
 
 /// Lets the pause after a failed try pass.
 async fn skip_pause(ledger: &Ledger, job: JobId) {
+    let job = &EventSubject::from(job);
     let (mut state, version) = ledger.deliveries(job).await.unwrap().unwrap();
     for delivery in state.deliveries.values_mut() {
         delivery.not_before = Timestamp::UNIX_EPOCH;

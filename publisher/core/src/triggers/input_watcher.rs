@@ -187,7 +187,7 @@ impl InputWatcher {
         self.look_at = Instant::now() + self.settings.look_every;
         let Ok(pipeline) = pipeline::from_value(&registered.spec) else {
             let why = "its spec is not valid here; bring all Drover processes to one version";
-            self.waiting.tell(&self.name, why);
+            self.waiting.tell_obstacle(&self.name, why);
             return Ok(None);
         };
         if let Some(behind) = self.tick(&pipeline, registered).await? {
@@ -216,7 +216,7 @@ impl InputWatcher {
         let (fingerprint, empty) = match look(pipeline, registered, self.ledger.store()).await? {
             InputState::Are { fingerprint, empty } => (fingerprint, empty),
             InputState::Unknown { why } => {
-                self.waiting.tell(&self.name, &why);
+                self.waiting.tell_obstacle(&self.name, &why);
                 return Ok(None);
             }
             InputState::Refused { why } => {

@@ -26,7 +26,7 @@ impl Ledger {
         let key = layout::spec(record.id);
         self.store.put(&key, to_json(&key, spec)?).await?;
         if has_receivers(spec) {
-            self.note_receivers(record.id).await?;
+            self.note_receivers(&record.id.into()).await?;
         }
         self.save(record).await
     }

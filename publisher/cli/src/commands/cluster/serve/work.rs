@@ -84,7 +84,7 @@ impl ServeContext {
         }
     }
 
-    /// The service that sends the events of jobs.
+    /// The service that sends the events of jobs and pipelines.
     pub(crate) fn deliveries(&self, typed: &Serve) -> anyhow::Result<DeliveryService> {
         let settings = NotifySettings {
             keys: typed.notify_keys.clone(),
@@ -92,8 +92,10 @@ impl ServeContext {
         };
         let reached = Arc::clone(&self.reached);
         let broker: BrokerSource = Arc::new(move || reached.get().cloned());
-        DeliveryService::new(self.ledger.clone(), settings, broker)
-            .context("cannot make a client for webhooks")
+        let waiting = self.watching.waiting.clone();
+        let service = DeliveryService::new(self.ledger.clone(), settings, broker)
+            .context("cannot make a client for webhooks")?;
+        Ok(service.with_obstacles(Arc::new(move || waiting.obstacles())))
     }
 
     /// Runs the leaders; returns only with an error.
