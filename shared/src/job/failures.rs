@@ -19,8 +19,12 @@ const MAX_GROUPS: usize = 64;
 const MAX_SAMPLES: usize = 3;
 /// The number of groups in a job's one-line reason.
 const GROUPS_IN_REASON: usize = 3;
-/// Longest text of a cause, in characters.
+/// Longest pattern of a cause, in characters.
 const MAX_LINE: usize = 160;
+/// Longest example of a cause, in characters, and the part of it that is the end of its line: that part tells the trouble with
+/// a long path.
+const MAX_EXAMPLE: usize = 240;
+const EXAMPLE_END: usize = 80;
 
 /// The failures of a job, grouped by cause, in bounded memory.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -45,6 +49,17 @@ pub struct FailureGroup {
     pub count: u64,
     /// The first few datums, by index.
     pub samples: Vec<u64>,
+}
+
+/// The beginning and the end of a long line.
+fn abridged(line: &str) -> String {
+    let count = line.chars().count();
+    if count <= MAX_EXAMPLE {
+        return line.to_owned();
+    }
+    let begin: String = line.chars().take(MAX_EXAMPLE - EXAMPLE_END - 1).collect();
+    let end: String = line.chars().skip(count - EXAMPLE_END).collect();
+    format!("{begin}…{end}")
 }
 
 /// Short key of a failure group: 16 hex digits, the same in every job.
@@ -108,7 +123,7 @@ impl FailureGroups {
                 group.samples.push(index);
             }
         } else if self.groups.len() < MAX_GROUPS {
-            let example = line.trim().chars().take(MAX_LINE).collect();
+            let example = abridged(line.trim());
             self.groups.push(FailureGroup {
                 kind,
                 pattern,
@@ -240,6 +255,19 @@ mod tests {
             code: 1,
             last_line: line.to_owned(),
         }
+    }
+
+    #[test]
+    fn the_example_of_a_long_line_keeps_its_end() {
+        let path = "n".repeat(300);
+        let line = format!("sh: 1: cannot create {path}: File name too long");
+        let abridged = abridged(&line);
+        assert_eq!(abridged.chars().count(), MAX_EXAMPLE);
+        assert!(
+            abridged.starts_with("sh: 1: cannot create n")
+                && abridged.ends_with(": File name too long")
+        );
+        assert_eq!(super::abridged("short"), "short");
     }
 
     #[test]
