@@ -31,7 +31,7 @@ test-cluster: ## Run the operator's tests on the Kubernetes that KUBECONFIG name
 	@.ci/needs cc rabbitmq-server
 	cargo test --workspace --test kubernetes -- --nocapture --test-threads 4
 
-test-compose: ## Run docker-compose.yml for real, with images from the Dockerfiles; installs docker's engine if there is none
+test-compose: ## Build the images of all Dockerfiles and run docker-compose.yml for real; installs docker's engine if there is none
 	tests/compose/run
 
 dist: ## Build what a release hands out, in dist/: archive, Debian package, Python wheel, checksums
