@@ -482,6 +482,65 @@ fn a_pipe_fails_with_any_of_its_commands_but_may_leave_its_writer_unread() {
 }
 
 #[test]
+fn a_mistake_in_a_one_liner_is_told_with_the_way_out_before_anything_runs() {
+    let workspace = three_files();
+    workspace.file("list", "in/a\nin/missing\nin\n");
+    workspace.file("zeros", "in/a\0in/b\0");
+    let rows: [(&[&str], &str); 8] = [
+        (&["--glob", "in/*", "--out", "o", "cat", "{}"], "after `--`"),
+        (&["--glob", "in/*", "-o", "o", "--", "cat"], "--out NAME"),
+        (
+            &["--glob", "in/*", "--out", "in", "--", "cat"],
+            "--out in is the very folder",
+        ),
+        (
+            &["--glob", "'in/*'", "--out", "o", "--", "cat"],
+            "one pair of quotes",
+        ),
+        (
+            &["--glob", "~/in/*", "--out", "o", "--", "cat"],
+            "begins with ~",
+        ),
+        (
+            &["--glob", "in/*", "--out", "o", "-j", "-1", "--", "cat"],
+            "1 to 65535",
+        ),
+        (
+            &["--files-from", "list", "--out", "o", "--", "cat"],
+            "in/missing does not exist, in is a directory",
+        ),
+        (
+            &["--files-from", "zeros", "--out", "o", "--", "cat"],
+            "add -0",
+        ),
+    ];
+    for (words, expected) in rows {
+        let refused = workspace.call(&[&["run"], words].concat()).code(2);
+        refused.says(&[expected]);
+    }
+    assert_eq!(
+        workspace.call(&["jobs", "--output", "json"]).code(0).stdout,
+        ""
+    );
+}
+
+#[test]
+fn a_one_liner_without_a_match_tells_what_is_there() {
+    let workspace = three_files();
+    let run = |glob: &str| {
+        workspace
+            .call(&["run", "--glob", glob, "--out", "o", "--", "cat"])
+            .code(0)
+    };
+    run("in/*.txt").says(&["no file matched", "it has, for example, a"]);
+    run("in/A").says(&["differs in case from a"]);
+    let marked = workspace.call(&[
+        "run", "--glob", "in/*", "--out", "p", "--", "echo", "{in/}", "{file}",
+    ]);
+    marked.code(0).says(&["{file} is no placeholder"]);
+}
+
+#[test]
 fn files_that_commands_leave_in_the_working_directory_are_named() {
     let workspace = three_files();
     let run = |script: &str| {

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::values::positive_duration;
+use super::values::{positive_duration, positive_number};
 
 /// A pipeline written on the command line instead of in a file.
 #[expect(
@@ -71,7 +71,7 @@ pub struct OneLiner {
     pub code: Vec<String>,
 
     /// Attempts for each datum, in all [default: 3]
-    #[arg(long, value_name = "N", requires = "files")]
+    #[arg(long, value_name = "N", requires = "files", value_parser = positive_number, allow_negative_numbers = true)]
     pub tries: Option<NonZeroU32>,
 
     /// Longest time for one attempt, for example 90s or 5m [default: none]

@@ -343,6 +343,8 @@ mod tests {
             "jobs --limit -1",
             "logs --tail x",
             "limit x --running -1",
+            "logs --attempt 0",
+            "run --glob a --out o --tries 0 -- wc",
         ] {
             let words = format!("drover {line}");
             let error = crate::args::Cli::try_parse_from(words.split(' '))

@@ -9,7 +9,7 @@ use drover_shared::datum::DatumState;
 use drover_shared::id::PipelineName;
 
 use super::Rows;
-use super::values::{DatumChoice, duration, whole_number};
+use super::values::{DatumChoice, duration, positive_number, whole_number};
 
 /// Lists jobs, newest first.
 #[derive(Clone, Debug, clap::Args)]
@@ -62,7 +62,7 @@ pub struct Logs {
     pub datum: Option<DatumChoice>,
 
     /// Only this attempt, counted from 1
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = positive_number, allow_negative_numbers = true)]
     pub attempt: Option<NonZeroU32>,
 
     /// Only the last lines of each log

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use drover_shared::ledger::Ledger;
 use drover_shared::queue::rabbitmq::BrokerUrl;
-use drover_shared::store::{Location, Store};
+use drover_shared::store::{Location, Store, layout};
 use drover_shared::trace_parent::TraceParent;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -16,6 +16,17 @@ use crate::args::{self, Common};
 use crate::render::{Console, SummaryContext};
 
 const DEFAULT_STORE: &str = ".";
+
+/// The nearest folder above the current one that is a store, as `--store` takes it, for a command that names no store.
+pub(crate) fn store_above(store: &str) -> Option<String> {
+    if store != DEFAULT_STORE {
+        return None;
+    }
+    let here = std::env::current_dir().ok()?;
+    let mut above = here.ancestors().skip(1);
+    let levels = above.position(|folder| folder.join(layout::DROVER_FOLDER).is_dir())?;
+    Some(vec![".."; levels + 1].join("/"))
+}
 
 /// Context of a command.
 #[derive(Clone, Debug)]
@@ -60,6 +71,11 @@ impl Context {
             },
             store: common.store.clone(),
         })
+    }
+
+    /// See [`store_above`].
+    pub(crate) fn store_above(&self) -> Option<String> {
+        store_above(&self.store)
     }
 
     /// Location of the store.

@@ -1,9 +1,11 @@
 //! Dispatches a parsed command line to its command, and reports errors.
 
+use drover_shared::ledger::ReferenceError;
 use drover_shared::process::telemetry;
 
 use super::class::ErrorClass;
 use super::cluster::{probe, publish, serve};
+use super::context::store_above;
 use super::inspect::{datums, explain, job, jobs, logs, report as job_report, stop, wait};
 use super::pipelines::registry;
 use super::run::{local_run, retry};
@@ -30,12 +32,20 @@ pub async fn execute(cli: Cli) -> Exit {
         _ => "debug",
     };
     let _telemetry = telemetry::start("drover", level, format);
+    let store = cli.common.store.clone();
     match dispatch(cli).await {
         Ok(exit) => exit,
         Err(error) => {
             let class = ErrorClass::of(&error);
             if class.exit != Exit::Success {
                 report(&error, class, console);
+                if let Some(ReferenceError::NoJobs) = error.downcast_ref()
+                    && let Some(above) = store_above(&store)
+                {
+                    console.message(format!(
+                        "there is a store in a folder above: --store {above}"
+                    ));
+                }
             }
             class.exit
         }

@@ -7,6 +7,8 @@ mod trace;
 
 pub use limits::Rows;
 pub use parsers::{DatumChoice, Format, Http, InputOverride};
-pub(super) use parsers::{concurrency, duration, positive_duration, size, whole_number};
+pub(super) use parsers::{
+    concurrency, duration, positive_duration, positive_number, size, whole_number,
+};
 pub use tokens::{ApiTokens, api_tokens};
 pub use trace::trace_parent;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -133,6 +133,12 @@ pub(in crate::args) fn concurrency(text: &str) -> Result<NonZeroU16, String> {
 pub(in crate::args) fn whole_number<Number: FromStr>(text: &str) -> Result<Number, String> {
     text.parse()
         .map_err(|_| "give a whole number, 0 or more".to_owned())
+}
+
+/// A number from 1 up.
+pub(in crate::args) fn positive_number(text: &str) -> Result<NonZeroU32, String> {
+    text.parse()
+        .map_err(|_| "give a whole number, 1 or more".to_owned())
 }
 
 /// A duration above zero.

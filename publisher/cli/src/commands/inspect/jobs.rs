@@ -46,13 +46,18 @@ pub(crate) async fn jobs(typed: &Jobs, context: &Context) -> anyhow::Result<Exit
     Ok(Exit::Success)
 }
 
+fn no_jobs(context: &Context) -> String {
+    match context.store_above() {
+        Some(above) => format!("no jobs here; there is a store in a folder above: --store {above}"),
+        None => "no jobs here yet; `drover run` starts one".to_owned(),
+    }
+}
+
 fn print(records: &[JobRecord], context: &Context) -> anyhow::Result<()> {
     let mut out = context.console.data();
     match context.console.format {
         Format::Json => records.iter().try_for_each(|record| out.json(record))?,
-        Format::Text if records.is_empty() => context
-            .console
-            .message("no jobs here yet; `drover run` starts one"),
+        Format::Text if records.is_empty() => context.console.message(no_jobs(context)),
         Format::Text => {
             let lines = render::jobs(
                 records,

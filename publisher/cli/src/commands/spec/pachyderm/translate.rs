@@ -238,7 +238,10 @@ mod tests {
         let dumps = [
             ("inspect-1.13", include_str!("dumps/inspect-1.13.json")),
             ("list-2.8", include_str!("dumps/list-2.8.json")),
-            ("extract-pipeline-1.11", include_str!("dumps/extract-pipeline-1.11.json")),
+            (
+                "extract-pipeline-1.11",
+                include_str!("dumps/extract-pipeline-1.11.json"),
+            ),
         ];
         for (name, text) in dumps {
             for imported in import(name, text).unwrap() {
