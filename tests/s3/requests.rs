@@ -36,3 +36,36 @@ fn a_datum_of_a_set_costs_three_requests_and_its_commit_is_shared() {
         "{all} requests: {requests:#?}"
     );
 }
+
+#[test]
+fn what_a_cross_shows_to_many_datums_is_downloaded_once() {
+    const SAMPLES: usize = 40;
+    let field = Field::new();
+    for n in 0..SAMPLES {
+        field.put(&format!("samples/{n:03}"), "x");
+    }
+    field.put("model/weights", vec![7; 3 << 20]);
+    field.put("reference/a", vec![7; 1 << 20]);
+    field.put("reference/b/c", vec![7; 1 << 20]);
+    let input = |repo: &str, glob: &str| json!({"pfs": {"repo": repo, "glob": glob}});
+    let cross = [
+        input("samples", "/*"),
+        input("model", "/*"),
+        input("reference", "/"),
+    ];
+    let spec = Spec::new("made").set("input", json!({"cross": cross}));
+    let spec =
+        spec.sh("cat $model $reference/a $reference/b/c | wc -c > /pfs/out/$(basename $samples)");
+    let job = field.succeeds(&spec);
+    assert_eq!(job.count("processed"), SAMPLES as u64);
+    let expected = (0..SAMPLES).map(|n| (format!("{n:03}"), "5242880\n".to_owned()));
+    let differences = field.tree("made").differences(&expected.collect());
+    assert!(differences.is_empty(), "{differences:?}");
+    let requests = field.s3.requests(&[]);
+    for shared in ["/model/weights", "/reference/a", "/reference/b/c"] {
+        let downloads = requests
+            .iter()
+            .filter(|request| request.starts_with("GET") && request.ends_with(shared));
+        assert_eq!(downloads.count(), 1, "{shared}");
+    }
+}

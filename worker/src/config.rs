@@ -31,6 +31,9 @@ pub struct Settings {
     pub look_ahead: u16,
     /// Additional messages per slot while datums are short; 0 where messages cost nothing.
     pub further: u16,
+    /// Bytes of the cache for inputs that many datums share, beside the scratch directories; 0 for none; by default a tenth of
+    /// the file system, 10 GiB at most.
+    pub cache_limit: Option<u64>,
     /// Parent of the worker's own scratch directory. On the file system of a folder store nothing needs copying.
     pub scratch: PathBuf,
     /// The sandbox of the commands.
@@ -72,6 +75,7 @@ impl Settings {
             memory: None,
             look_ahead: 2,
             further: 0,
+            cache_limit: None,
             scratch,
             sandbox: SandboxMode::Auto,
             privileged: false,

@@ -12,6 +12,7 @@ use drover_shared::store::StoreError;
 use drover_shared::wire::{Event, Report};
 use tokio::sync::{Notify, OnceCell};
 
+use crate::cache::NodeCache;
 use crate::config::Settings;
 use crate::flow_error::{FlowError, Interruption};
 use crate::jobs::{
@@ -34,6 +35,7 @@ pub(crate) struct WorkerContext {
     pub(crate) reporter: Reporter,
     pub(crate) jobs: Jobs,
     pub(crate) scratch: Arc<Scratch>,
+    pub(crate) cache: NodeCache,
     pub(crate) slots: Slots,
     pub(crate) held: HeldTasks,
     pub(crate) terms: Terms,

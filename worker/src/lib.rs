@@ -11,6 +11,7 @@ mod phase;
 mod consume;
 mod flow;
 
+mod cache;
 mod context;
 mod jobs;
 mod memory;

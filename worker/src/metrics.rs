@@ -42,6 +42,8 @@ const DISK_READ: &str = "drover_disk_read_bytes_total";
 const DISK_WRITTEN: &str = "drover_disk_written_bytes_total";
 /// Bytes of the inputs of datums that ran.
 const DOWNLOADED: &str = "drover_downloaded_bytes_total";
+/// Looks for shared inputs in the cache of the machine, by `result`: hit, miss, bypass.
+const CACHE_LOOKUPS: &str = "drover_cache_lookups_total";
 /// Bytes of the outputs of datums that succeeded.
 const UPLOADED: &str = "drover_uploaded_bytes_total";
 
@@ -124,6 +126,10 @@ pub(crate) fn describe() {
         DOWNLOADED,
         Unit::Bytes,
         "bytes of the inputs of datums that ran"
+    );
+    describe_counter!(
+        CACHE_LOOKUPS,
+        "looks for shared inputs in the cache of the machine, by result"
     );
     describe_counter!(
         UPLOADED,
@@ -215,6 +221,27 @@ pub(crate) fn delivered(redeliveries: u32) {
 /// Counts a settled message.
 pub(crate) fn answered(answer: &'static str) {
     counter!(MESSAGES, "answer" => answer).increment(1);
+}
+
+/// The result of a look into the cache of the machine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum CacheLookup {
+    /// The input was there.
+    Hit,
+    /// The input was downloaded into the cache.
+    Miss,
+    /// The cache could not hold the input.
+    Bypass,
+}
+
+/// Counts a look into the cache.
+pub(crate) fn looked_up(lookup: CacheLookup) {
+    let result = match lookup {
+        CacheLookup::Hit => "hit",
+        CacheLookup::Miss => "miss",
+        CacheLookup::Bypass => "bypass",
+    };
+    counter!(CACHE_LOOKUPS, "result" => result).increment(1);
 }
 
 /// Counts a dead runner.

@@ -1,5 +1,7 @@
 //! The source of datums: pfs leaves, and the operators that combine them.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::Schedule;
@@ -76,6 +78,16 @@ impl Input {
             Input::Pfs(leaf) => vec![leaf],
             Input::Cron(clock) => vec![&clock.ticks],
             node => node.children().iter().flat_map(Input::leaves).collect(),
+        }
+    }
+
+    /// Numbers of the leaves whose files a cross combines with others, so that each may be in many datums.
+    pub fn crossed(&self) -> BTreeSet<u16> {
+        match self {
+            Input::Cross(children) if children.len() > 1 => {
+                self.leaves().into_iter().map(|leaf| leaf.leaf).collect()
+            }
+            node => node.children().iter().flat_map(Input::crossed).collect(),
         }
     }
 

@@ -16,6 +16,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use crate::cache::NodeCache;
 use crate::config::Settings;
 use crate::consume::control::listen_for_control;
 use crate::consume::message::process_message;
@@ -82,6 +83,10 @@ async fn prepare(
         store: OnceCell::new(),
         broker,
         reporter: Reporter::default(),
+        cache: NodeCache::new(
+            scratch.of_all_workers().unwrap_or(&settings.scratch),
+            settings.cache_limit,
+        ),
         scratch,
         slots,
         held: HeldTasks::default(),

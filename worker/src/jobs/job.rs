@@ -71,6 +71,8 @@ pub(crate) struct InputLeaf {
     pub(crate) mode: InputMode,
     /// Files and directories left out.
     pub(crate) exclude: Vec<Glob>,
+    /// True if the spec shows its files to many datums.
+    pub(crate) is_shared: bool,
 }
 
 /// How the files of an input are shown to the command.
@@ -141,7 +143,7 @@ impl Job {
 }
 
 impl InputLeaf {
-    async fn find(input: &PfsInput, repos: &Repos) -> Result<Self, StoreError> {
+    async fn find(input: &PfsInput, is_shared: bool, repos: &Repos) -> Result<Self, StoreError> {
         let (store, folder) = repos.find(&input.repo, input.url.as_deref()).await?;
         let mode = match (input.lazy, input.empty_files) {
             (_, true) => InputMode::Empty,
@@ -153,6 +155,7 @@ impl InputLeaf {
             folder,
             mode,
             exclude: input.exclude.clone(),
+            is_shared,
         })
     }
 }
@@ -269,8 +272,11 @@ impl Jobs {
         let spec = self.ledger.spec(id).await?;
         let pipeline = pipeline::from_value(&spec).map_err(JobError::Spec)?;
         let mut leaves = HashMap::new();
+        let shared = pipeline.input.crossed();
         for input in pipeline.input.leaves() {
-            leaves.insert(input.leaf, InputLeaf::find(input, &self.repos).await?);
+            let is_shared = shared.contains(&input.leaf);
+            let leaf = InputLeaf::find(input, is_shared, &self.repos).await?;
+            leaves.insert(input.leaf, leaf);
         }
         let code = self.ledger.code(id).await?;
         let code_objects = CodeObjects::new(&code, self.ledger.store());

@@ -176,6 +176,13 @@ pub struct Args {
     )]
     pub scratch: Option<PathBuf>,
 
+    /// Space for inputs from buckets that a `cross` shows to many datums, for example 50G, or 0G for none [default: a tenth of
+    /// the file system of --scratch, 10 GiB at most]
+    ///
+    /// Each is downloaded once for all workers with the same --scratch, and least recently used ones make room.
+    #[arg(long, env = "DROVER_CACHE_LIMIT", value_name = "SIZE", value_parser = size, help_heading = "Running")]
+    pub cache_limit: Option<u64>,
+
     /// Answer /live, /ready and /metrics (Prometheus) at this address, for example 0.0.0.0:9090 [default: nowhere]
     #[arg(
         long,

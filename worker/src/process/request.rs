@@ -52,6 +52,7 @@ impl WorkerRequest {
             may_have_one_slot,
             is_among_others: true,
             memory: args.memory,
+            cache_limit: args.cache_limit,
             look_ahead: args.look_ahead,
             further: if args.look_ahead == 0 { 0 } else { FURTHER },
             sandbox: args.sandbox,

@@ -86,3 +86,29 @@ async fn a_link_to_an_empty_file_downloads_that_file_alone() {
     assert_eq!(stored(&farm, &verdict, 0).await, "B\n");
     assert_eq!(stored(&farm, &verdict, 1).await, "0\n");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_input_that_a_cross_shows_to_many_datums_is_downloaded_once() {
+    let mut farm = farm("cat /pfs/in/model > /pfs/out/x").await;
+    let model = "m".repeat(1 << 20);
+    let key = StoreKey::parse("in/model").unwrap();
+    let store = farm.ledger.store().clone();
+    store.put(&key, Bytes::from(model.clone())).await.unwrap();
+    farm.write("model", &model);
+    let cross = json!({
+        "transform": {"cmd": ["sh", "-c", "cat /pfs/in/model > /pfs/out/x"]},
+        "input": {"cross": [{"pfs": {"repo": "in", "glob": "/*"}}, {"pfs": {"repo": "in", "name": "other", "glob": "/*"}}]},
+    });
+    farm.open_job(cross).await;
+    let first = farm.datum(0, "model");
+    farm.publish(vec![first]).await;
+    let _worker = farm.work(farm.settings());
+    assert_eq!(farm.ended().await.0.state, VerdictState::Success);
+    // A second download would fail, as the object is gone.
+    store.delete(&key).await.unwrap();
+    let second = farm.datum(1, "model");
+    farm.publish(vec![second]).await;
+    let verdict = farm.ended().await.0;
+    assert_eq!(verdict.state, VerdictState::Success, "{:?}", verdict.cause);
+    assert_eq!(stored(&farm, &verdict, 0).await, model);
+}

@@ -12,6 +12,7 @@ use tokio::task::spawn_blocking;
 
 use super::input::{changed, check_size, empty_directory, file_kind, key, target, unreadable};
 use super::selection;
+use crate::cache::{CachedInput, NodeCache};
 use crate::context::WorkerContext;
 use crate::flow::claimed::ClaimedDatum;
 use crate::flow_error::{FlowError, InfrastructureError};
@@ -28,6 +29,8 @@ pub(super) struct Downloads {
     directory: PathBuf,
     /// Files shown without content and not downloaded, by place.
     hidden: HashMap<PathBuf, HiddenFile>,
+    /// Inputs in the cache of the machine.
+    cached: Vec<CachedInput>,
     _scratch: Arc<Scratch>,
 }
 
@@ -51,27 +54,30 @@ impl Downloads {
         Self {
             directory: context.scratch.staging(&claimed.claim),
             hidden: HashMap::new(),
+            cached: Vec::new(),
             _scratch: Arc::clone(&context.scratch),
         }
     }
 
-    /// Downloads the `number`th input of the datum.
+    /// Downloads the `number`th input of the datum, or finds it in the `cache`.
     pub(super) async fn stage(
         &mut self,
         number: usize,
         input: &DatumInput,
         leaf: &InputLeaf,
+        cache: &NodeCache,
     ) -> Result<Vec<Mount>, FlowError> {
+        if let Some(identity) = identity(input, leaf) {
+            let fill = |place: PathBuf| fill(input, leaf, place);
+            if let Some(cached) = cache.get(&identity, input.size, fill).await? {
+                let mount = whole(input, cached.path());
+                self.cached.push(cached);
+                return Ok(vec![mount]);
+            }
+        }
         let files = list(input, leaf).await?;
         let place = self.directory.join(number.to_string());
-        let mut fetches = Vec::with_capacity(files.len());
-        for file in &files {
-            fetches.push(fetch(file, leaf, &place));
-        }
-        let sizes: Vec<_> = stream::iter(fetches)
-            .buffer_unordered(SIDE_BY_SIDE)
-            .try_collect()
-            .await?;
+        let size = fetch_all(&files, leaf, &place).await?;
         if leaf.mode == InputMode::Empty {
             let hidden = files.iter().map(|file| {
                 let hidden = HiddenFile {
@@ -83,7 +89,7 @@ impl Downloads {
             });
             self.hidden.extend(hidden);
         } else {
-            check_size(input, sizes.into_iter().sum())?;
+            check_size(input, size)?;
         }
         Ok(show(&files, input, leaf, &place))
     }
@@ -110,6 +116,36 @@ impl Drop for Downloads {
             tracing::debug!("cannot remove {}: {error}", self.directory.display());
         }
     }
+}
+
+/// What a shared input is known by in the cache of the machine: its place and its listed content. None for an input that is
+/// not shared, not shown as it is, or whose content the listing does not tell.
+fn identity(input: &DatumInput, leaf: &InputLeaf) -> Option<String> {
+    let is_told = input.kind == InputKind::File || is_tree(input);
+    if !leaf.is_shared || leaf.mode != InputMode::Whole || !is_told {
+        return None;
+    }
+    let key = key(input, leaf).ok()?;
+    Some(format!("{}\n{key}\n{}", leaf.store.location(), input.tag))
+}
+
+/// Downloads a whole input to a place in the cache.
+async fn fill(input: &DatumInput, leaf: &InputLeaf, place: PathBuf) -> Result<(), FlowError> {
+    let files = list(input, leaf).await?;
+    check_size(input, fetch_all(&files, leaf, &place).await?)
+}
+
+/// Downloads the files; returns the sum of their sizes.
+async fn fetch_all(files: &[ListedFile], leaf: &InputLeaf, place: &Path) -> Result<u64, FlowError> {
+    let mut fetches = Vec::with_capacity(files.len());
+    for file in files {
+        fetches.push(fetch(file, leaf, place));
+    }
+    let sizes: Vec<_> = stream::iter(fetches)
+        .buffer_unordered(SIDE_BY_SIDE)
+        .try_collect()
+        .await?;
+    Ok(sizes.into_iter().sum())
 }
 
 /// The files of an input.
@@ -149,9 +185,14 @@ async fn list(input: &DatumInput, leaf: &InputLeaf) -> Result<Vec<ListedFile>, F
     files.collect()
 }
 
+/// True if the tag of a directory is a hash over its files.
+fn is_tree(input: &DatumInput) -> bool {
+    input.tag.as_str().starts_with("tree:")
+}
+
 /// Fails the datum if the objects of the directory differ from the listing. A tag of another form proves nothing.
 fn check_tag(input: &DatumInput, listed: &[Entry]) -> Result<(), FlowError> {
-    if !input.tag.as_str().starts_with("tree:") {
+    if !is_tree(input) {
         return Ok(());
     }
     let mut tree = TreeHash::default();
@@ -218,17 +259,25 @@ async fn download(
     downloaded.map_err(unreadable)
 }
 
+/// The mount of an input that lies at `place` as it is.
+fn whole(input: &DatumInput, place: &Path) -> Mount {
+    let kind = match input.kind {
+        InputKind::File => MountKind::File,
+        InputKind::Dir => MountKind::Dir,
+    };
+    Mount {
+        source: place.to_owned(),
+        target: target(input, ""),
+        kind,
+    }
+}
+
 fn show(files: &[ListedFile], input: &DatumInput, leaf: &InputLeaf, place: &Path) -> Vec<Mount> {
     if input.kind == InputKind::Dir && files.is_empty() {
         return vec![empty_directory(input)];
     }
     if input.kind == InputKind::Dir && leaf.mode == InputMode::Whole {
-        let (source, target) = (place.to_owned(), target(input, ""));
-        return vec![Mount {
-            source,
-            target,
-            kind: MountKind::Dir,
-        }];
+        return vec![whole(input, place)];
     }
     let mounts = files.iter().map(|file| Mount {
         source: local(file, place),

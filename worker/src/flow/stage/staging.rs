@@ -71,7 +71,8 @@ pub(in crate::flow) async fn stage(
             states.push(state);
         } else {
             let downloads = downloads.get_or_insert_with(|| Downloads::new(claimed, context));
-            mounts.extend(downloads.stage(number, input, leaf).await?);
+            let staged = downloads.stage(number, input, leaf, &context.cache);
+            mounts.extend(staged.await?);
         }
     }
     Ok(StagedDatum {
