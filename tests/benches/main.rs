@@ -4,6 +4,7 @@
 //! Real data and tools beside their peers take longer and are asked for by name: `make bench-real`.
 
 mod cluster;
+mod control_group;
 mod corpus;
 mod floor;
 mod guards;
@@ -15,6 +16,8 @@ mod plan;
 mod real;
 
 use std::process::ExitCode;
+
+use control_group::ControlGroup;
 
 /// How large and how often.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +63,11 @@ fn main() -> ExitCode {
         "{sizes:?}, {} CPUs",
         std::thread::available_parallelism().map_or(0, usize::from)
     ));
+    say(if ControlGroup::enter().is_some() {
+        "CPU of all processes, by a control group"
+    } else {
+        "CPU of waited children alone, too low for Drover: no control group can be made here; try as root"
+    });
     let only = wanted();
     let parts: [Part; 8] = [
         ("floor", floor::show),
