@@ -1,6 +1,6 @@
 //! `drover stop` reaches all workers at once.
 
-use drover_tests::{Spec, TestCluster, eventually};
+use drover_tests::{Spec, TestCluster, eventually, shared};
 
 /// Runs until killed.
 fn endless() -> Spec {
@@ -77,6 +77,23 @@ fn a_stop_takes_effect_while_neither_a_broker_nor_a_coordinator_is_there() {
     let _worker = cluster.worker("made");
     let next = cluster.publish(&Spec::new("made").reads("in", "/*"));
     assert_eq!(cluster.wait(&next).counts(), "3: 3 processed");
+}
+
+/// The command waits for a coordinator for 20 s before it ends the job, which is what the test takes.
+#[test]
+fn a_stop_takes_effect_without_a_quorum_and_without_a_coordinator() {
+    let cluster = TestCluster::new();
+    cluster.workspace.numbered_files("in", 3);
+    // A worker declares the queues.
+    let worker = cluster.worker("made");
+    let id = cluster.publish(&endless());
+    eventually("it is subscribed", || worker.stderr().contains("consumes"));
+    worker.kill();
+    let (_, vhost) = cluster.url().rsplit_once('/').expect("a URL has a vhost");
+    shared().stop_queues(vhost);
+    let stopped = cluster.call(&["stop", "--output", "json", &id]);
+    shared().start_queues(vhost);
+    assert_eq!(stopped.code(0).job().state(), "killed");
 }
 
 #[test]

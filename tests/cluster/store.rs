@@ -107,10 +107,10 @@ fn a_full_disk_fails_no_datum_and_everything_goes_on_when_there_is_room() {
 }
 
 /// A small disk of the test's own.
-struct Disk(PathBuf);
+pub(crate) struct Disk(PathBuf);
 
 impl Disk {
-    fn mount(folder: PathBuf) -> Self {
+    pub(crate) fn mount(folder: PathBuf) -> Self {
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", "size=8m", "none"]);
         let status = mount.arg(&folder).status().expect("mount is there");
@@ -122,7 +122,13 @@ impl Disk {
         self.0.join("ballast")
     }
 
-    fn fill(&self) {
+    pub(crate) fn make_read_only(&self) {
+        let mut mount = Command::new("mount");
+        let status = mount.args(["-o", "remount,ro"]).arg(&self.0).status();
+        assert!(status.is_ok_and(|status| status.success()), "a remount");
+    }
+
+    pub(crate) fn fill(&self) {
         let mut ballast = File::create(self.ballast()).expect("the disk is writable");
         let filled = std::io::copy(&mut std::io::repeat(0), &mut ballast);
         assert!(filled.is_err(), "an endless disk");

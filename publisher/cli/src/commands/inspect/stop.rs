@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use drover_shared::id::{JobId, PipelineName};
 use drover_shared::job::{JobRecord, JobState};
 use drover_shared::ledger::Ledger;
-use drover_shared::process::process_name;
-use drover_shared::queue::rabbitmq::RabbitMq;
-use drover_shared::queue::{Broker, Link, Queue};
-use tokio::time::{Instant, sleep, timeout};
+use drover_shared::process::{check_writable, process_name};
+use drover_shared::queue::{Broker as _, Link, Queue};
+use tokio::time::{Instant, sleep};
 
 use crate::args::Stop;
 use crate::commands::Context;
@@ -92,20 +92,22 @@ async fn stop_on_broker(
             ended = end_alone(&record, begun, ledger, context, async || true) => ended,
         };
     };
-    let probed = broker.clone();
-    let pipeline = &record.pipeline;
+    let link = broker.clone();
+    let is_cut_off =
+        async || link.link() != Link::Up || !has_quorum(&record.pipeline, ledger, context).await;
     let leader = PipelineLeader::on_broker(ledger.clone(), Arc::new(broker), process_name());
     let ended = wait::until_final(ledger, job);
     tokio::pin!(ended);
     tokio::select! {
         record = &mut ended => record,
         () = leader.run(&record.pipeline) => ended.await,
-        ended = end_alone(&record, begun, ledger, context, async || is_cut_off(&probed, pipeline).await) => ended,
+        ended = end_alone(&record, begun, ledger, context, is_cut_off) => ended,
     }
 }
 
-/// Ends the job in the store if no coordinator does within [`LEADER_TIMEOUT`] and `is_cut_off` holds: then no leadership can be
-/// had, and the stop would wait for the broker.
+/// Ends the job in the store if no coordinator does within [`LEADER_TIMEOUT`] and `is_cut_off` holds: the broker is away, blocked,
+/// or without a majority of its nodes. No leadership can be had then, and the stop would wait for the broker. An error if the store
+/// cannot be written, since nobody can end the job then.
 async fn end_alone(
     record: &JobRecord,
     begun: Instant,
@@ -114,8 +116,14 @@ async fn end_alone(
     is_cut_off: impl AsyncFn() -> bool,
 ) -> anyhow::Result<JobRecord> {
     sleep(LEADER_TIMEOUT.saturating_sub(begun.elapsed())).await;
-    // A job that is being published is about to end.
-    while !is_cut_off().await || !runs(ledger, record.id).await? {
+    loop {
+        check_writable(ledger.store(), &process_name())
+            .await
+            .context("the stop is requested, and takes effect once the store can be written")?;
+        // A job that is being published is about to end.
+        if is_cut_off().await && runs(ledger, record.id).await? {
+            break;
+        }
         sleep(LOOK_EVERY).await;
     }
     context.console.message(
@@ -124,12 +132,14 @@ async fn end_alone(
     Ok(catalog::end_stopped(ledger, record.id, &process_name()).await?)
 }
 
-/// True if no leadership of the pipeline can be had: the broker is away or blocked, or the queue does not answer, as without
-/// a majority of its nodes.
-async fn is_cut_off(broker: &RabbitMq, pipeline: &PipelineName) -> bool {
-    let queue = Queue::Reports(pipeline.clone());
-    let answer = timeout(ANSWER_TIMEOUT, broker.depth(&queue)).await;
-    broker.link() != Link::Up || !matches!(answer, Ok(Ok(_)))
+/// True if the broker can serve the queues of the pipeline. The question has a connection of its own, as a broker without a majority
+/// of its nodes may close the connection.
+async fn has_quorum(pipeline: &PipelineName, ledger: &Ledger, context: &Context) -> bool {
+    let Ok(broker) = broker::connect_to_look(context, ledger).await else {
+        return false;
+    };
+    let queue = Queue::Dead(pipeline.clone());
+    broker.answers(&queue, ANSWER_TIMEOUT).await
 }
 
 /// True if the datums of the job have not all ended.
