@@ -11,7 +11,7 @@ use futures::stream::FuturesUnordered;
 use tokio::task::block_in_place;
 use tokio::time::{Instant, timeout};
 
-use crate::bench::{Bench, is_lost, next, receives, text};
+use crate::bench::{Bench, is_lost, next, receives, text, within};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_loses_nothing_and_stops_nobody() {
@@ -39,6 +39,8 @@ async fn survives(rabbit: &Rabbit, fault: impl FnOnce(&Rabbit)) {
 
     block_in_place(|| fault(rabbit));
 
+    // The claim tells, though nobody asks its consumer for more.
+    within(held.lost().cancelled()).await;
     bench.publish("after").await;
     receives(&mut *consumer, &["held", "after"]).await;
     assert!(!held.is_live(), "a claim outlived its channel");

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
 
 use super::QueueError;
 
@@ -34,6 +35,8 @@ pub trait Settle: Send + Sync + std::fmt::Debug {
     async fn reject(self: Box<Self>, reason: &str) -> Result<bool, QueueError>;
     /// True if the broker would still accept an answer, as far as the current process knows.
     fn is_live(&self) -> bool;
+    /// Cancelled a moment after the claim was lost without an answer.
+    fn lost(&self) -> &CancellationToken;
 }
 
 impl Delivery {
@@ -65,6 +68,11 @@ impl Delivery {
     /// See [`Settle::is_live`].
     pub fn is_live(&self) -> bool {
         self.settle.is_live()
+    }
+
+    /// See [`Settle::lost`].
+    pub fn lost(&self) -> &CancellationToken {
+        self.settle.lost()
     }
 
     /// See [`Settle::ack`].

@@ -1,7 +1,6 @@
 //! One message: its datums are processed, then the message is settled, exactly once.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::mem::replace;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +16,6 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
 use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::consume::pass_on::PassedOn;
@@ -35,9 +33,6 @@ const WRONG_STORE_PAUSE: Duration = Duration::from_secs(2);
 
 /// How long a message that another worker should take is kept, so it does not come back at once.
 const ELSEWHERE_PAUSE: Duration = Duration::from_secs(1);
-
-/// Interval between two looks at the claim on a message.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// How a message is settled.
 #[derive(Debug)]
@@ -240,7 +235,6 @@ async fn run_datums(
     let is_authentic = task.unit.is_some();
     let sets = sets(task.unit, datums, job.id, context);
     let sets = context.unless_interrupted(&job, sets).await??;
-    let claim_lost = CancellationToken::new();
     let some_set = sets.first().and_then(|(_, set)| set.clone());
     let some_set = some_set.as_ref();
     // The rest of a set is signed as the leader signed the set: never in the name of a message that was not signed.
@@ -249,7 +243,6 @@ async fn run_datums(
     let has_gone_back = some_set.is_some_and(|set| context.begun_sets.has(job.id, set.first()));
     let message = MessageContext {
         delivery,
-        claim_lost: &claim_lost,
         handle,
         passed_on: &passed_on,
         job: &job,
@@ -290,24 +283,13 @@ async fn run_datums(
     tokio::select! {
         biased;
         result = all => Ok(result?),
-        never = watch_claim(delivery, &claim_lost) => match never {},
         never = passed_on.watch(held, context) => match never {},
     }
-}
-
-/// Cancels `lost` once the claim on the message is lost.
-async fn watch_claim(delivery: &Delivery, lost: &CancellationToken) -> Infallible {
-    while delivery.is_live() {
-        sleep(LOOK_EVERY).await;
-    }
-    lost.cancel();
-    std::future::pending().await
 }
 
 /// The message that delivered a datum.
 struct MessageContext<'a> {
     delivery: &'a Delivery,
-    claim_lost: &'a CancellationToken,
     handle: &'a ConsumerHandle,
     passed_on: &'a PassedOn<'a>,
     job: &'a Arc<Job>,
@@ -370,7 +352,7 @@ async fn bring_to_verdict(
         claim: context.next_claim().into(),
         started: Timestamp::now(),
         recalled: message.passed_on.recalled_staged.clone(),
-        claim_lost: message.claim_lost.clone(),
+        claim_lost: message.delivery.lost().clone(),
         command_over: job.stopped.child_token(),
         trace: message.trace.clone(),
         deaths: 0,

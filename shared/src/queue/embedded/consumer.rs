@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use super::backlog::{Backlog, Message};
 use super::consumer_order::ConsumerOrder;
@@ -34,6 +35,8 @@ struct UnsettledDeliveries {
     messages: Mutex<BTreeMap<u64, Message>>,
     /// Signals a settled delivery.
     settled: Notify,
+    /// Cancelled when the consumer goes away.
+    lost: CancellationToken,
 }
 
 impl EmbeddedConsumer {
@@ -105,6 +108,7 @@ impl Consumer for EmbeddedConsumer {
 
 impl Drop for EmbeddedConsumer {
     fn drop(&mut self) {
+        self.unsettled.lost.cancel();
         let abandoned = std::mem::take(&mut *self.unsettled.lock());
         for (_, message) in abandoned {
             let redeliveries = message.redeliveries + 1;
@@ -160,5 +164,9 @@ impl Settle for EmbeddedClaim {
 
     fn is_live(&self) -> bool {
         self.unsettled.lock().contains_key(&self.sequence)
+    }
+
+    fn lost(&self) -> &CancellationToken {
+        &self.unsettled.lost
     }
 }

@@ -200,7 +200,9 @@ async fn the_next_consumer_of_reports_begins_with_unsettled_messages(fixture: Qu
     fixture.report(0..3).await;
     let held = next_in_time(&mut *first).await;
     assert!(next_in_time(&mut *first).await.ack().await.expect("ack"));
+    assert!(!held.lost().is_cancelled());
     drop(first);
+    held.lost().cancelled().await;
     for expected in [0, 2] {
         let delivery = next_in_time(&mut *second).await;
         assert_eq!(number(&delivery), expected);

@@ -1,14 +1,16 @@
 //! The right to answer a delivery, lost with the delivery's channel.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use lapin::Acker;
 use lapin::message::Delivery as Message;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
 use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Acker, ChannelStatus};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use crate::queue::rabbitmq::liveness::while_connected;
 use crate::queue::rabbitmq::publisher::{COPY, MessagePublisher, REASON};
@@ -16,6 +18,9 @@ use crate::queue::{Delivery, Queue, QueueError, Settle};
 
 /// Header with the broker's reason for a dead letter.
 const DEATH: &str = "x-first-death-reason";
+
+/// Interval between two looks at a channel.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// State shared by all claims of a channel.
 #[derive(Debug)]
@@ -25,8 +30,8 @@ pub(in crate::queue::rabbitmq) struct ClaimChannel {
     pub(in crate::queue::rabbitmq) publisher: Arc<MessagePublisher>,
     /// Destination of rejected messages.
     pub(in crate::queue::rabbitmq) dead: Option<Queue>,
-    /// The consumer let go of the channel.
-    ended: AtomicBool,
+    /// Cancelled when the channel is closed, or the consumer let go of the channel.
+    lost: CancellationToken,
 }
 
 impl ClaimChannel {
@@ -37,12 +42,23 @@ impl ClaimChannel {
         Self {
             publisher,
             dead,
-            ended: AtomicBool::new(false),
+            lost: CancellationToken::new(),
         }
     }
 
+    /// Looks after the channel of the claims until [`end`](Self::end): lapin does not tell of its closing.
+    pub(in crate::queue::rabbitmq) fn watch(&self, channel: ChannelStatus) {
+        let lost = self.lost.clone();
+        tokio::spawn(async move {
+            while !lost.is_cancelled() && channel.connected() {
+                lost.run_until_cancelled(sleep(LOOK_EVERY)).await;
+            }
+            lost.cancel();
+        });
+    }
+
     pub(in crate::queue::rabbitmq) fn end(&self) {
-        self.ended.store(true, Ordering::Release);
+        self.lost.cancel();
     }
 }
 
@@ -75,7 +91,11 @@ pub(in crate::queue::rabbitmq) fn delivery(
 
 /// Wraps a broadcast as a delivery, which needs no answer.
 pub(in crate::queue::rabbitmq) fn broadcast_delivery(message: Message) -> Delivery {
-    Delivery::new(Bytes::from(message.data), 0, Box::new(BroadcastClaim))
+    Delivery::new(
+        Bytes::from(message.data),
+        0,
+        Box::<BroadcastClaim>::default(),
+    )
 }
 
 /// Quorum queues count deliveries; for other queues, and after a lost count, only the flag tells. The first delivery of a
@@ -162,7 +182,11 @@ impl Settle for RabbitClaim {
     }
 
     fn is_live(&self) -> bool {
-        !self.claim_channel.ended.load(Ordering::Acquire) && self.acker.usable()
+        !self.lost().is_cancelled() && self.acker.usable()
+    }
+
+    fn lost(&self) -> &CancellationToken {
+        &self.claim_channel.lost
     }
 }
 
@@ -180,9 +204,9 @@ async fn answer_sent(answer: impl Future<Output = lapin::Result<bool>>, acker: &
     while_connected(|| acker.usable(), answer).await == Some(Ok(true))
 }
 
-/// A broadcast is settled on arrival.
-#[derive(Debug)]
-struct BroadcastClaim;
+/// A broadcast is settled on arrival, so its claim is never lost.
+#[derive(Debug, Default)]
+struct BroadcastClaim(CancellationToken);
 
 #[async_trait]
 impl Settle for BroadcastClaim {
@@ -200,6 +224,10 @@ impl Settle for BroadcastClaim {
 
     fn is_live(&self) -> bool {
         true
+    }
+
+    fn lost(&self) -> &CancellationToken {
+        &self.0
     }
 }
 

@@ -115,8 +115,9 @@ impl ConsumerContext {
             match self.source.open(connection).await {
                 Ok((channel, deliveries)) => {
                     let dead = self.source.dead_queue();
-                    let claim_channel =
-                        Arc::new(ClaimChannel::new(Arc::clone(&self.publisher), dead));
+                    let claim_channel = ClaimChannel::new(Arc::clone(&self.publisher), dead);
+                    claim_channel.watch(channel.status().clone());
+                    let claim_channel = Arc::new(claim_channel);
                     return Ok(ConsumerSession {
                         channel,
                         deliveries,
