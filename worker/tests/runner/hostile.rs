@@ -222,6 +222,22 @@ async fn privileged_commands_keep_the_capabilities_of_root() {
 }
 
 #[tokio::test]
+async fn the_kernel_cannot_be_changed_and_no_control_group_left() {
+    for mode in MOUNTING {
+        let mut slot = Slot::with(mode).await;
+        let order = slot.sh(
+            r#"for file in /proc/sys/kernel/core_pattern /proc/sys/vm/overcommit_memory /proc/sysrq-trigger \
+                /sys/power/state $(find /sys/fs/cgroup -name cgroup.procs 2> /dev/null); do
+                (exec 3>> "$file") 2> /dev/null && echo "$file"
+            done; true"#,
+        );
+        let execution = slot.run(&order).await;
+        assert_eq!(execution.ending, Ending::Exited(0), "{mode:?}");
+        assert_eq!(slot.logged(), "", "{mode:?}");
+    }
+}
+
+#[tokio::test]
 async fn inherited_descriptors_and_abstract_sockets_do_not_reach_commands() {
     use std::os::linux::net::SocketAddrExt;
     use std::os::unix::net::{SocketAddr, UnixListener};

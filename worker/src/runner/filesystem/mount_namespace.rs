@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 
 use nix::sched::{self, CloneFlags};
 use rustix::fs::{CWD, Mode, OFlags, StatVfsMountFlags, openat, statvfs};
+use rustix::io::Errno;
 use rustix::mount::{
     MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive,
     mount_change, mount_remount, unmount,
 };
 use rustix::process::{chdir, pivot_root};
 
+use super::mountinfo::MountPoints;
 use super::slot_scratch::PFS;
 use super::writable_directory::WritableDirectory;
 
@@ -21,6 +23,15 @@ pub(super) const TMP: &str = "/tmp";
 
 /// Directory of POSIX shared memory.
 const SHARED_MEMORY: &str = "/dev/shm";
+
+/// Where root changes the whole machine by writing to a file, without any capability, or moves a process to another control group.
+const KERNEL_FILES: [&str; 5] = [
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+    "/proc/irq",
+    "/proc/bus",
+    "/sys",
+];
 
 /// Creates a mount namespace separate from the supervisor, which must not see mounts below scratch when it removes the
 /// directory. Mounts of the machine propagate into the namespace; mounts of the namespace do not propagate out.
@@ -79,6 +90,30 @@ pub(super) fn mount_proc() -> Result<(), String> {
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount("proc", "/proc", "proc", flags, None)
         .map_err(|error| format!("/proc cannot be mounted: {error}"))
+}
+
+/// Makes the files that control the kernel read-only, as in a container.
+pub(super) fn protect_kernel() -> Result<(), String> {
+    let places = KERNEL_FILES.into_iter().map(Path::new);
+    for place in places.filter(|place| place.exists()) {
+        show_read_only(place)
+            .map_err(|error| format!("{} cannot be made read-only: {error}", place.display()))?;
+    }
+    Ok(())
+}
+
+/// Makes a file or a directory read-only, with all file systems that are mounted below.
+fn show_read_only(place: &Path) -> io::Result<()> {
+    mount_bind_recursive(place, place)?;
+    make_read_only(place)?;
+    for below in MountPoints::read()?.below(place) {
+        match make_read_only(&place.join(below)) {
+            // Commands do not get there either.
+            Ok(()) | Err(Errno::ACCESS | Errno::NOENT) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 /// Makes `/pfs` a directory that can be mounted upon, without creating a directory on the machine.

@@ -58,6 +58,9 @@ impl MountedInputs {
         if sandbox == Sandbox::Namespaces {
             mount_namespace::mount_proc()?;
         }
+        if !settings.privileged {
+            mount_namespace::protect_kernel()?;
+        }
         let skeleton = Skeleton::mount(&scratch.skeleton(), || {
             mount_namespace::provide_pfs(&scratch.new_root())
         })?;
