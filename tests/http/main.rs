@@ -3,5 +3,6 @@
 mod client;
 
 mod hostile_clients;
+mod limits;
 mod live;
 mod tokens;
