@@ -23,6 +23,9 @@ use crate::jobs::InFlightDatums;
 /// The longest time that a report waits for others: shorter than a watching user can notice.
 const BATCH_DELAY: Duration = Duration::from_millis(30);
 
+/// Pipelines from which on those without a report on its way are forgotten.
+const REMEMBERED: usize = 256;
+
 /// Sends the reports of a worker.
 #[derive(Debug, Default)]
 pub(crate) struct Reporter {
@@ -80,10 +83,13 @@ impl Reporter {
             .pipelines
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        match pipelines.get(pipeline) {
-            Some(lane) => Arc::clone(lane),
-            None => Arc::clone(pipelines.entry(pipeline.clone()).or_default()),
+        if let Some(lane) = pipelines.get(pipeline) {
+            return Arc::clone(lane);
         }
+        if pipelines.len() >= REMEMBERED {
+            pipelines.retain(|_, lane| Arc::strong_count(lane) > 1);
+        }
+        Arc::clone(pipelines.entry(pipeline.clone()).or_default())
     }
 }
 
@@ -204,6 +210,18 @@ mod tests {
             other => panic!("{other:?}"),
         };
         reports.iter().map(index).collect()
+    }
+
+    #[test]
+    fn memory_does_not_grow_with_the_pipelines_that_come_and_go() {
+        let reporter = Reporter::default();
+        let of = |number: usize| reporter.reports_of(&format!("made-{number}").parse().unwrap());
+        let used = of(0);
+        for number in 1..10 * REMEMBERED {
+            of(number);
+            assert!(reporter.pipelines.lock().unwrap().len() <= REMEMBERED);
+        }
+        assert!(Arc::ptr_eq(&used, &of(0)));
     }
 
     fn pipeline() -> PipelineName {

@@ -8,6 +8,9 @@ use tokio::sync::Mutex;
 
 use super::{Location, Store, StoreError, StoreKey, layout};
 
+/// Locations remembered; beyond this number all are forgotten, and opened again.
+const REMEMBERED: usize = 256;
+
 /// Finds repos: folders of the store, or other locations, each opened once. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Repos {
@@ -48,6 +51,9 @@ impl Repos {
         let base = std::env::current_dir().unwrap_or_else(|_| Path::new("/").to_owned());
         let opened = Store::open(&Location::parse(url, &base)?).await?;
         let opened = opened.with_cache_of(&self.store);
+        if elsewhere.len() >= REMEMBERED {
+            elsewhere.clear();
+        }
         elsewhere.insert(url.to_owned(), opened.clone());
         Ok(opened)
     }

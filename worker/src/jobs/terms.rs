@@ -5,6 +5,9 @@ use std::sync::{Mutex, PoisonError};
 
 use drover_shared::id::PipelineName;
 
+/// Pipelines remembered; beyond this number all are forgotten, and learnt again from the next tasks.
+const REMEMBERED: usize = 4096;
+
 /// The newest terms. A task of an older term comes from a leader with a successor, which may have published the datums
 /// again.
 #[derive(Debug, Default)]
@@ -21,6 +24,9 @@ impl Terms {
                 false
             }
             None => {
+                if terms.len() >= REMEMBERED {
+                    terms.clear();
+                }
                 terms.insert(pipeline.clone(), term);
                 false
             }
@@ -46,5 +52,15 @@ mod tests {
         ];
         let over = told.map(|(pipeline, term)| terms.is_over(pipeline, term));
         assert_eq!(over, [false, false, false, false, true, false]);
+    }
+
+    #[test]
+    fn memory_does_not_grow_with_the_pipelines_that_come_and_go() {
+        let terms = Terms::default();
+        for number in 0..3 * REMEMBERED {
+            let pipeline = format!("pipeline-{number}").parse().unwrap();
+            assert!(!terms.is_over(&pipeline, 1));
+            assert!(terms.0.lock().unwrap().len() <= REMEMBERED);
+        }
     }
 }

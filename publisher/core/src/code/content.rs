@@ -13,6 +13,9 @@ use jiff::{SignedDuration, Timestamp};
 /// Age below which a changed file may change again with the same attributes.
 const CLOCK_GRAIN: SignedDuration = SignedDuration::from_secs(2);
 
+/// Files remembered; beyond this number all are forgotten, and read again.
+const REMEMBERED: usize = 16_384;
+
 /// The hash of a file's bytes. An unchanged file is read once in the life of the process.
 pub(super) fn tag(path: &Path) -> io::Result<ContentTag> {
     static KNOWN: LazyLock<Mutex<HashMap<PathBuf, (FileAttributes, ContentTag)>>> =
@@ -28,7 +31,11 @@ pub(super) fn tag(path: &Path) -> io::Result<ContentTag> {
     let is_settled = is_settled(&attributes);
     let tag = ContentTag::new(content_hash(file)?);
     if is_settled {
-        known().insert(path.to_owned(), (attributes, tag.clone()));
+        let mut known = known();
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        known.insert(path.to_owned(), (attributes, tag.clone()));
     }
     Ok(tag)
 }

@@ -13,6 +13,10 @@ use crate::queue::rabbitmq::error::BrokerFailure;
 use crate::queue::rabbitmq::liveness::while_connected;
 use crate::queue::rabbitmq::topology::CONTROL;
 
+/// Targets from which on the channels without messages under way are closed. A broker allows 2047 channels for a connection, as a
+/// rule.
+const MOST_IDLE: usize = 256;
+
 /// Channels of a connection, one for each target, opened on first use.
 ///
 /// The broker returns an unroutable message before confirming the message, and lapin attributes the return to the next
@@ -32,6 +36,9 @@ impl Channels {
         let mut channels = self.lock();
         if let Some(channel) = channels.get(target) {
             return Arc::clone(channel);
+        }
+        if channels.len() >= MOST_IDLE {
+            channels.retain(|_, channel| Arc::strong_count(channel) > 1);
         }
         let channel = SharedChannel::default();
         channels.insert(target.clone(), Arc::clone(&channel));
@@ -90,5 +97,28 @@ pub(in crate::queue::rabbitmq) async fn declare_control(channel: &Channel) -> la
 impl std::fmt::Debug for Channels {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_set().entries(self.lock().keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::Queue;
+
+    #[test]
+    fn channels_of_many_targets_stay_while_messages_are_under_way_and_go_afterwards() {
+        let channels = Channels::default();
+        let of = |number: usize| {
+            let pipeline = format!("pipeline-{number}").parse().unwrap();
+            channels.of(&PublishTarget::Queue(Queue::Reports(pipeline)))
+        };
+        let used: Vec<_> = (0..3 * MOST_IDLE).step_by(4).map(of).collect();
+        for number in 0..10 * MOST_IDLE {
+            of(number);
+            assert!(channels.lock().len() <= used.len() + MOST_IDLE);
+        }
+        for (number, used) in used.iter().enumerate() {
+            assert!(Arc::ptr_eq(used, &of(4 * number)));
+        }
     }
 }
