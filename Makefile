@@ -5,6 +5,7 @@
 SEED ?= 1
 SCHEDULES ?= 4000
 MINUTES ?= 5
+NODES ?= 1
 SECONDS ?= 60
 
 help: ## List these verbs
@@ -66,7 +67,7 @@ bench-real: ## Compare Drover with its peers on real data of the distribution: I
 	@.ci/needs cc xargs parallel python3 rabbitmq-server rsvg-convert montage pdftoppm tesseract openclipart-svg texlive-latex-recommended-doc linux-doc-6.1
 	ONLY=real cargo bench --package drover-tests --bench figures
 
-chaos: ## Run leaders in thousands of interleavings, then kill, stop and freeze Drover, its broker and its network at random: make chaos SEED=7 SCHEDULES=4000 MINUTES=10
+chaos: ## Run leaders in thousands of interleavings, then kill, stop and freeze Drover, its broker and its network at random: make chaos SEED=7 SCHEDULES=4000 MINUTES=10 NODES=3
 	@.ci/needs cc rabbitmq-server
 	DROVER_SEED=$(SEED)000000 DROVER_SCHEDULES=$(SCHEDULES) cargo test --workspace --lib interleavings
-	SEED=$(SEED) MINUTES=$(MINUTES) cargo test --release --package drover-tests --test chaos -- --nocapture
+	SEED=$(SEED) MINUTES=$(MINUTES) NODES=$(NODES) cargo test --release --package drover-tests --test chaos -- --nocapture

@@ -1,7 +1,8 @@
 //! Seeded random mixes of kills, stops and freezes, of one `drover run` and of a whole cluster: nothing acknowledged is
 //! lost, nothing is committed twice.
 //!
-//! `make chaos SEED=7 MINUTES=10` runs rounds of both for that long, side by side; `cargo test` runs a few.
+//! `make chaos SEED=7 MINUTES=10` runs rounds of both for that long, side by side; `cargo test` runs a few. `NODES=3`
+//! makes a cluster of three nodes of the broker.
 #![expect(
     clippy::print_stdout,
     reason = "its counters are what `make chaos` is for"
@@ -12,6 +13,7 @@ mod counters;
 mod disturbance;
 mod round;
 
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use cluster::ChaosScenario;
@@ -32,8 +34,9 @@ fn nothing_is_lost_or_done_twice_whatever_happens() {
 
 #[test]
 fn a_cluster_loses_nothing_and_commits_nothing_twice_whatever_happens() {
-    let has_time = setting("MINUTES").is_some();
-    let mut scenario = ChaosScenario::start(has_time);
+    let has_time = setting::<u64>("MINUTES").is_some();
+    let nodes = setting("NODES").unwrap_or(1);
+    let mut scenario = ChaosScenario::start(nodes, has_time);
     let steps = STEPS[usize::from(has_time)];
     rounds("a cluster", 1, |random| scenario.play(steps, random));
 }
@@ -60,7 +63,7 @@ fn rounds(what: &str, least: u64, mut play: impl FnMut(&mut Random) -> Counters)
     clippy::disallowed_methods,
     reason = "a test has no command line of its own"
 )]
-fn setting(name: &str) -> Option<u64> {
+fn setting<T: FromStr>(name: &str) -> Option<T> {
     let text = std::env::var(name).ok().filter(|text| !text.is_empty())?;
     Some(
         text.parse()

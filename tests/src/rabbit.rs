@@ -1,6 +1,7 @@
 //! Private `RabbitMQ` nodes: real brokers on free loopback ports, gone with the test that started them.
 
 mod cleaner;
+mod cluster;
 mod installation;
 mod stranger;
 
@@ -82,6 +83,10 @@ impl Rabbit {
         let node = Node::prepare(BrokerSource::look().installation(), configuration);
         prepare(&node.outside());
         node.boot();
+        Self::of(node)
+    }
+
+    fn of(node: Node) -> Self {
         Self {
             place: BrokerKind::Node(node),
             vhosts: Mutex::default(),

@@ -1,5 +1,6 @@
 //! The second scenario: several workers and coordinators around a broker of their own, behind a network that is spoiled.
 
+mod broker;
 mod fault;
 mod figures;
 mod journal;

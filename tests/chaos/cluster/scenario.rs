@@ -5,8 +5,9 @@ use std::fs;
 use std::thread::sleep;
 use std::time::Duration;
 
-use drover_tests::{Proxy, Rabbit, Random, Running, Signal, Spec, TestCluster};
+use drover_tests::{Proxy, Random, Running, Signal, Spec, TestCluster};
 
+use super::broker::ChaosBroker;
 use super::fault::ClusterFault;
 use super::figures::{Figures, Notes};
 use super::journal::{self, begins, times_begun};
@@ -34,7 +35,7 @@ pub(crate) struct ChaosScenario {
     errands: Vec<Running>,
     cluster: TestCluster,
     ways: [BrokerLink; WAYS],
-    rabbit: Rabbit,
+    broker: ChaosBroker,
     /// The content of each input file; no content comes twice.
     inputs: BTreeMap<String, String>,
     versions: u64,
@@ -61,19 +62,20 @@ struct BrokerLink {
 }
 
 impl ChaosScenario {
-    /// Starts the broker and all processes, with long datums if there is time for them.
-    pub(crate) fn start(has_long: bool) -> Self {
-        let rabbit = Rabbit::start();
-        let cluster = TestCluster::at(rabbit.first_vhost());
-        let ways = [(); WAYS].map(|()| BrokerLink {
-            proxy: Proxy::to(rabbit.port()),
+    /// Starts a broker of so many nodes and all processes, with long datums if there is time for them.
+    pub(crate) fn start(nodes: usize, has_long: bool) -> Self {
+        let broker = ChaosBroker::start(nodes);
+        let cluster = TestCluster::at(broker.url());
+        let ways: [_; WAYS] = std::array::from_fn(|number| BrokerLink {
+            proxy: Proxy::to(broker.node(number).port()),
             spoiled: 0,
             workers: Vec::new(),
         });
-        let mut urls: Vec<_> = ways
-            .iter()
-            .map(|way| way.proxy.way_to(cluster.url()))
-            .collect();
+        let url = |(number, way): (usize, &BrokerLink)| {
+            let direct = broker.node(number).first_vhost();
+            way.proxy.way_to(&direct)
+        };
+        let mut urls: Vec<_> = ways.iter().enumerate().map(url).collect();
         urls.push(cluster.url().to_owned());
         for url in &mut urls {
             url.push_str("?heartbeat=3");
@@ -83,7 +85,7 @@ impl ChaosScenario {
             errands: Vec::new(),
             cluster,
             ways,
-            rabbit,
+            broker,
             inputs: BTreeMap::new(),
             versions: 0,
             acknowledged: BTreeMap::new(),
@@ -147,12 +149,9 @@ impl ChaosScenario {
                     self.notes.begin_harm(HarmKind::Frozen, Some(worker));
                 }
             }
-            ClusterFault::RestartBroker => self.without_broker(Rabbit::stop),
-            ClusterFault::KillBroker => {
-                self.rabbit.remembers("made");
-                self.without_broker(Rabbit::kill);
-            }
-            ClusterFault::EmptyBroker => self.without_broker(Rabbit::lose_everything),
+            ClusterFault::RestartBroker => self.without_broker(|broker| broker.restart(random)),
+            ClusterFault::KillBroker => self.without_broker(|broker| broker.kill(random)),
+            ClusterFault::EmptyBroker => self.without_broker(ChaosBroker::lose_everything),
             ClusterFault::Disconnect => self.disconnect(random),
             ClusterFault::Cut => self.spoil(Proxy::cut, steps, random),
             ClusterFault::HalfOpen => self.spoil(Proxy::half_open, 2 * steps, random),
@@ -174,10 +173,10 @@ impl ChaosScenario {
         }
     }
 
-    fn without_broker(&mut self, end: fn(&Rabbit)) {
+    /// Ends nodes of the broker, which come back.
+    fn without_broker(&mut self, end_and_start: impl FnOnce(&ChaosBroker)) {
         let from = journal::now();
-        end(&self.rabbit);
-        self.rabbit.start_again();
+        end_and_start(&self.broker);
         let until = journal::now();
         self.notes.mended.push(until);
         self.notes.harms.push(Harm {
