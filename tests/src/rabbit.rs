@@ -155,15 +155,14 @@ impl Rabbit {
     /// could elect a leader (seen with 3.10.8, whose `ra_directory` leaves the writes of its table to the table's
     /// delay).
     pub fn remembers(&self, pipeline: &str) {
-        let node = self.node();
-        let names = format!("data/{}/quorum/{0}/names.dets", node.name());
-        let names = node.outside().join(names);
         let queues = ["datums", "reports", "dead"].map(|kind| format!("drover.{pipeline}.{kind}"));
-        eventually("the broker has written down its queues", || {
-            let known = fs::read(&names).unwrap_or_default();
-            let known = String::from_utf8_lossy(&known);
-            queues.iter().all(|queue| known.contains(queue))
-        });
+        self.node().remembers(|| queues.to_vec());
+    }
+
+    /// Waits until the node has written down all replicas of queues that it has: see [`Rabbit::remembers`].
+    pub fn remembers_replicas(&self) {
+        let node = self.node();
+        node.remembers(|| node.replicas());
     }
 
     /// Ends it at once, as a power cut would.
@@ -258,6 +257,30 @@ impl Node {
         });
         // The end of the process has to be reaped.
         std::thread::spawn(move || server.wait());
+    }
+
+    /// Waits until the table of replicas on disk has these names.
+    fn remembers(&self, names: impl Fn() -> Vec<String>) {
+        let table = self.replicas_folder().join("names.dets");
+        eventually("the broker has written down its queues", || {
+            let known = fs::read(&table).unwrap_or_default();
+            let known = String::from_utf8_lossy(&known);
+            names().iter().all(|name| known.contains(name))
+        });
+    }
+
+    /// The ids of the replicas on the node: each has a folder.
+    fn replicas(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.replicas_folder()).into_iter().flatten();
+        let folders = entries.flatten().filter(|entry| entry.path().is_dir());
+        folders
+            .map(|folder| folder.file_name().to_string_lossy().into_owned())
+            .collect()
+    }
+
+    fn replicas_folder(&self) -> PathBuf {
+        let folder = format!("data/{}/quorum/{0}", self.name());
+        self.outside().join(folder)
     }
 
     fn said(&self) -> String {

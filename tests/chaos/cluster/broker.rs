@@ -2,9 +2,6 @@
 
 use drover_tests::{Rabbit, Random};
 
-/// The pipeline whose queues have to be on disk before a kill: see [`Rabbit::remembers`].
-const PIPELINE: &str = "made";
-
 /// At least one node.
 pub(super) struct ChaosBroker(Vec<Rabbit>);
 
@@ -31,9 +28,7 @@ impl ChaosBroker {
     /// Some nodes are killed, possibly all, and start again.
     pub(super) fn kill(&self, random: &mut Random) {
         let killed = &self.0[random.index(self.0.len())..];
-        for node in killed {
-            node.remembers(PIPELINE);
-        }
+        killed.iter().for_each(Rabbit::remembers_replicas);
         killed.iter().for_each(Rabbit::kill);
         Rabbit::start_all_again(killed);
     }

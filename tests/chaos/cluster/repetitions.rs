@@ -4,9 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use super::journal::Begin;
+use super::long_job;
 
 /// A run may begin this long, in seconds, after the harm that lost its claim.
 const LATE: f64 = 2.0;
+
+/// The same for a long datum whose message was published twice, as the confirmation of the first was lost: each copy waits at
+/// a worker whose slots are full, for the length of up to two long datums.
+const LATE_COPY: f64 = 125.0;
 
 /// Reasons why a worker loses its runs or claims.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -54,7 +59,9 @@ impl Harm {
     fn explains(&self, before: &Begin, again: &Begin) -> bool {
         let worker = self.worker.as_ref();
         let is_its = worker.is_none_or(|worker| *worker == before.worker);
-        is_its && self.from <= again.at && self.until + LATE >= before.at
+        let is_copy = self.kind == HarmKind::Requeued && long_job::is_long(&before.content);
+        let late = if is_copy { LATE_COPY } else { LATE };
+        is_its && self.from <= again.at && self.until + late >= before.at
     }
 }
 
@@ -119,16 +126,27 @@ fn only_harm_to_the_worker_during_its_run_explains_a_repetition() {
         begin("a", "two", 20.0),
         begin("b", "one", 20.0),
         begin("a", "one", 30.0),
+        begin("long-1", "one", 200.0),
+        begin("long-1", "two", 230.0),
+        begin("c", "one", 200.0),
+        begin("c", "two", 230.0),
     ];
     let harms = [
         Harm::at(HarmKind::Killed, Some("one".to_owned()), 15.0),
         Harm::at(HarmKind::BrokerLost, None, 25.0),
+        Harm::at(HarmKind::Requeued, None, 100.0),
     ];
     let explained = repetitions(&begins, &harms);
     let kinds: Vec<_> = explained
         .iter()
         .map(|each| each.harm.map(|harm| harm.kind))
         .collect();
-    let expected = [Some(HarmKind::Killed), None, Some(HarmKind::BrokerLost)];
+    let expected = [
+        Some(HarmKind::Killed),
+        None,
+        Some(HarmKind::BrokerLost),
+        Some(HarmKind::Requeued),
+        None,
+    ];
     assert_eq!(kinds, expected);
 }
