@@ -8,6 +8,7 @@ mod cli;
 mod commands;
 mod crash;
 mod damage;
+mod early_end;
 mod edits;
 mod errors;
 mod examples;

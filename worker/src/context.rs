@@ -119,6 +119,19 @@ impl WorkerContext {
         done.ok_or(Interruption::CutShort.into())
     }
 
+    /// As [`unless_interrupted`](Self::unless_interrupted), for a datum that has not begun: it never begins once the job is closed.
+    pub(crate) async fn before_begin<T>(
+        &self,
+        job: &Job,
+        work: impl Future<Output = T>,
+    ) -> Result<T, FlowError> {
+        tokio::select! {
+            biased;
+            () = job.closed.cancelled() => Err(Interruption::JobClosed.into()),
+            done = self.unless_interrupted(job, work) => done,
+        }
+    }
+
     /// Waits for `work` unless the worker drains or the job is stopped.
     pub(crate) async fn unless_interrupted<T>(
         &self,

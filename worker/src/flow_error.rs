@@ -37,6 +37,8 @@ pub(crate) enum Interruption {
     Overtaken,
     /// The job was stopped; the message is acked.
     JobStopped,
+    /// No other datum of the job may begin; the message is acked.
+    JobClosed,
     /// The worker ends at once; the broker redelivers the message.
     CutShort,
     /// The channel was lost before the datum began; the broker redelivers the message.

@@ -129,6 +129,7 @@ mod tests {
             scope: Scope::Everything,
             reprocess: false,
             keep_going: false,
+            halt: None,
             after: vec![],
             fingerprint: None,
             trace: None,

@@ -47,6 +47,7 @@ impl Exit {
         match record.state {
             JobState::Success => Self::Success,
             JobState::Failure => Self::JobFailed,
+            JobState::Killed if record.ended_as_told => Self::Success,
             JobState::Killed => Self::Stopped,
             JobState::Starting | JobState::Running | JobState::Publishing | JobState::Egressing => {
                 Self::StillRunning

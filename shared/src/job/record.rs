@@ -20,6 +20,9 @@ pub struct JobRecord {
     pub state: JobState,
     /// The reason of a failure or a stop.
     pub reason: Option<String>,
+    /// True if the job ended before its last datum as it was told to, without a failure: by `--halt`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ended_as_told: bool,
     /// The time of submission.
     #[schemars(with = "String", extend("format" = "date-time"))]
     pub created: Timestamp,
@@ -50,6 +53,7 @@ impl JobRecord {
             pipeline,
             state: JobState::Starting,
             reason: None,
+            ended_as_told: false,
             created,
             started: None,
             finished: None,

@@ -37,6 +37,12 @@ pub enum Control {
         /// The datums.
         datums: IndexRanges,
     },
+    /// To workers: no other datum of a job may begin; those that run go on to their end. Each worker of the pipeline answers with
+    /// [`Event::Released`](super::Event::Released) once none runs.
+    Close {
+        /// The job.
+        job: JobId,
+    },
     /// To workers: a job was stopped. Workers kill the job's commands and drop its queued datums.
     Stop {
         /// The job.

@@ -81,7 +81,7 @@ pub enum Event {
         /// The datums of the job.
         datums: IndexRanges,
     },
-    /// A worker has ended all its work of a stopped job.
+    /// A worker has ended all its work of a stopped job, or of a job of which no other datum may begin.
     #[serde(rename = "let_go")]
     Released {
         /// The worker.

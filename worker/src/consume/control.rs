@@ -1,5 +1,5 @@
-//! The control listener. A broadcast `stop` cancels the job in the current worker at once, and the pipeline's leader is
-//! told when none of the job's datums runs any more. A missed broadcast does no harm: the ledger holds the stop request
+//! The control listener. A broadcast `stop` cancels the job in the current worker at once, a broadcast `close` lets no other datum
+//! of the job begin; the pipeline's leader is told when none of the job's datums runs any more. A missed broadcast does no harm: the ledger holds the stop request
 //! as well, and the worker reads it with the job's next datum. A leader may also ask for the datums of a job that the
 //! current worker holds.
 
@@ -17,10 +17,13 @@ use tracing::Instrument;
 
 use crate::consume::selection::PipelineSelection;
 use crate::context::WorkerContext;
-use crate::jobs::StoppedJob;
+use crate::jobs::EndingJob;
 
 /// Time limit of the answer to an inquiry; the leader does not wait longer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Longest wait for the datums of a job of which no other datum may begin.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Most control messages handled at the same time. A stranger at the broker can send any number; dropped messages of leaders are
 /// repeated.
@@ -69,6 +72,7 @@ pub(crate) async fn listen_for_control(
 
 async fn handle(request: Request, message: Bytes, context: Arc<WorkerContext>) {
     match request {
+        Request::Close(job) => close_job(job, message, context).await,
         Request::Release(job) => release_job(job, message, context).await,
         // The leader counts the answers of the pipeline's workers.
         Request::ReportHeld(inquiry) if context.roster.has(&inquiry.pipeline) => {
@@ -84,6 +88,8 @@ async fn handle(request: Request, message: Bytes, context: Arc<WorkerContext>) {
 enum Request {
     /// A job of the pipeline waits for workers.
     Serve(PipelineName),
+    /// No other datum of the job may begin.
+    Close(JobId),
     /// The job was stopped.
     Release(JobId),
     /// The leader asks for the datums that the worker holds.
@@ -104,6 +110,7 @@ struct Inquiry {
 /// The request in a message; none for messages to others.
 fn requested(body: &[u8]) -> Option<Request> {
     match wire::decode(body) {
+        Ok(Message::Control(Control::Close { job })) => return Some(Request::Close(job)),
         Ok(Message::Control(Control::Stop { job })) => return Some(Request::Release(job)),
         Ok(Message::Control(Control::Committed { job, .. })) => {
             return Some(Request::LookForVerdicts(job));
@@ -130,25 +137,44 @@ fn requested(body: &[u8]) -> Option<Request> {
     None
 }
 
-/// Cancels a job, waits until none of its datums runs here, and reports that to the pipeline's leader. Jobs of
-/// pipelines that the current worker does not consume are not reported.
+/// Lets no other datum of a job begin, and tells the pipeline's leader once none runs here.
+async fn close_job(job: JobId, message: Bytes, context: Arc<WorkerContext>) {
+    match context.jobs.close(job, &message).await {
+        Ok(Some(closed)) => {
+            // The message is repeated, so no long wait takes the room of other messages.
+            let _ = timeout(CLOSE_TIMEOUT, tell_release(job, closed, &context)).await;
+        }
+        Ok(None) => {
+            tracing::warn!(job.id = %job, "ignoring a message that no other datum of job {job} may begin: its sender does not have the key of the job");
+        }
+        Err(error) => {
+            tracing::warn!(job.id = %job, "no other datum of job {job} may begin, but its record cannot be read: {error}");
+        }
+    }
+}
+
+/// Cancels a job, and tells the pipeline's leader once none of its datums runs here.
 async fn release_job(job: JobId, message: Bytes, context: Arc<WorkerContext>) {
-    let StoppedJob { pipeline, key } = match context.jobs.stop(job, &message).await {
-        Ok(Some(stopped)) => stopped,
+    match context.jobs.stop(job, &message).await {
+        Ok(Some(stopped)) => tell_release(job, stopped, &context).await,
         Ok(None) => {
             tracing::warn!(job.id = %job, "ignoring a message that job {job} was stopped: its sender does not have the key of the job, and the store has no request for a stop");
-            return;
         }
         Err(error) => {
             tracing::warn!(job.id = %job, "job {job} was stopped, but its record cannot be read: {error}");
-            return;
         }
-    };
+    }
+}
+
+/// Waits until no datum of the job runs here, and reports that to the pipeline's leader. Jobs of pipelines that the current worker
+/// does not consume are not reported.
+async fn tell_release(job: JobId, ending: EndingJob, context: &WorkerContext) {
+    let EndingJob { pipeline, key } = ending;
     if !context.roster.has(&pipeline) {
         return;
     }
     context.in_flight.empty_of(job).await;
-    tracing::info!(job.id = %job, pipeline.name = %pipeline, "job {job} was stopped; none of its datums runs here any more");
+    tracing::info!(job.id = %job, pipeline.name = %pipeline, "job {job} is ending; none of its datums runs here any more");
     let worker = context.settings.worker.clone();
     let report = Report {
         job,
@@ -232,6 +258,10 @@ mod tests {
         assert_eq!(
             requested(&encode(Control::Stop { job })),
             Some(Request::Release(job))
+        );
+        assert_eq!(
+            requested(&encode(Control::Close { job })),
+            Some(Request::Close(job))
         );
         let inquiry = Inquiry {
             pipeline: pipeline.clone(),

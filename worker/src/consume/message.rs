@@ -37,7 +37,7 @@ const ELSEWHERE_PAUSE: Duration = Duration::from_secs(1);
 /// How a message is settled.
 #[derive(Debug)]
 enum Disposition {
-    /// All its datums have a verdict, or the job was stopped.
+    /// All its datums have a verdict, or the job ends without them.
     Ack,
     /// Requeued: another delivery may succeed.
     HandBack,
@@ -143,7 +143,7 @@ fn disposition_after(interruption: Interruption) -> Disposition {
         | Interruption::TooLarge
         | Interruption::RunsHere
         | Interruption::Overtaken => Disposition::HandBack,
-        Interruption::JobStopped => Disposition::Ack,
+        Interruption::JobStopped | Interruption::JobClosed => Disposition::Ack,
         Interruption::CutShort | Interruption::ClaimLost => Disposition::Silence,
     }
 }
@@ -230,11 +230,11 @@ async fn run_datums(
         .term
         .is_some_and(|term| context.terms.is_over(&job.pipeline.name, term));
     let datums = datums(task.datums, job.id, context);
-    let datums = context.unless_interrupted(&job, datums).await??;
+    let datums = context.before_begin(&job, datums).await??;
     held.replace(datums.iter().map(|datum| datum.index).collect());
     let is_authentic = task.unit.is_some();
     let sets = sets(task.unit, datums, job.id, context);
-    let sets = context.unless_interrupted(&job, sets).await??;
+    let sets = context.before_begin(&job, sets).await??;
     let some_set = sets.first().and_then(|(_, set)| set.clone());
     let some_set = some_set.as_ref();
     // The rest of a set is signed as the leader signed the set: never in the name of a message that was not signed.
@@ -331,12 +331,12 @@ async fn bring_to_verdict(
         taken.ok_or(Interruption::RunsHere)?
     } else {
         let taken = context.in_flight.take(job.id, datum.index);
-        context.unless_interrupted(job, taken).await?
+        context.before_begin(job, taken).await?
     };
     let admission = &message.handle.admission;
     let recalled = &message.passed_on.recalled;
     let permit = recalled.run_until_cancelled(admission.acquire());
-    let permit = context.unless_interrupted(job, permit).await?;
+    let permit = context.before_begin(job, permit).await?;
     let permit = permit.ok_or(Interruption::Recalled)?;
     let permit = permit.expect("the semaphore is never closed");
     if !message.delivery.is_live() {

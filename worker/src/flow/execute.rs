@@ -105,7 +105,7 @@ pub(super) async fn execute(
     let lease = lease(&claimed, memory.need(), context);
     let lease = claimed.recalled.run_until_cancelled(lease);
     let lease = claimed.claim_lost.run_until_cancelled(lease);
-    let lease = context.unless_interrupted(&claimed.job, lease).await?;
+    let lease = context.before_begin(&claimed.job, lease).await?;
     // The broker gives the datum to another worker, or to the current one once more.
     let lease = lease.ok_or(Interruption::ClaimLost)?;
     let lease = lease.ok_or(Interruption::Recalled)?;

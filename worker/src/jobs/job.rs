@@ -17,6 +17,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
+use crate::jobs::cancellations::JobTokens;
 use crate::jobs::{Cancellations, CodeObjects, CodeWatch, FollowWatch};
 use crate::phase::WorkerPhase;
 use crate::runner::home_of_another;
@@ -46,6 +47,8 @@ pub(crate) struct Job {
     pub(crate) code: Arc<CodeWatch>,
     /// The code files in the bucket of the store.
     pub(crate) code_objects: CodeObjects,
+    /// Cancelled once no other datum of the job may begin.
+    pub(crate) closed: CancellationToken,
     /// Cancelled when the job is stopped.
     pub(crate) stopped: CancellationToken,
     /// True while a process follows the logs.
@@ -55,9 +58,9 @@ pub(crate) struct Job {
     usage: StdMutex<UsageModel>,
 }
 
-/// A job that was stopped from elsewhere.
+/// A job that was stopped, or of which no other datum may begin.
 #[derive(Debug)]
-pub(crate) struct StoppedJob {
+pub(crate) struct EndingJob {
     pub(crate) pipeline: PipelineName,
     pub(crate) key: Option<JobKey>,
 }
@@ -218,7 +221,7 @@ impl Jobs {
         &self,
         id: JobId,
         message: &[u8],
-    ) -> Result<Option<StoppedJob>, StoreError> {
+    ) -> Result<Option<EndingJob>, StoreError> {
         let key = self.key(id).await?;
         let is_authentic = authenticity(message, key.as_ref()) == Authenticity::Authentic;
         if is_authentic {
@@ -232,7 +235,23 @@ impl Jobs {
             self.cancellations.stop(id);
         }
         let pipeline = record.pipeline;
-        Ok(Some(StoppedJob { pipeline, key }))
+        Ok(Some(EndingJob { pipeline, key }))
+    }
+
+    /// Lets no other datum of a job begin, as `message`, a broadcast, says. None, and the message changes nothing, if it is not
+    /// authentic.
+    pub(crate) async fn close(
+        &self,
+        id: JobId,
+        message: &[u8],
+    ) -> Result<Option<EndingJob>, StoreError> {
+        let key = self.key(id).await?;
+        if authenticity(message, key.as_ref()) != Authenticity::Authentic {
+            return Ok(None);
+        }
+        self.cancellations.close(id);
+        let pipeline = self.ledger.job(id).await?.pipeline;
+        Ok(Some(EndingJob { pipeline, key }))
     }
 
     /// The key of a job, from memory if the worker has met the job lately. A job of an older Drover may get a key later.
@@ -262,7 +281,7 @@ impl Jobs {
 
     async fn read(&self, id: JobId) -> Result<Job, JobError> {
         // Taken before the ledger is read, so no stop between the two is missed.
-        let stopped = self.cancellations.token(id);
+        let JobTokens { closed, stopped } = self.cancellations.tokens(id);
         let is_over = self.ledger.job(id).await?.state.is_final();
         if is_over || self.ledger.stop_requested(id).await? {
             self.cancellations.stop(id);
@@ -293,6 +312,7 @@ impl Jobs {
             err_stdin: self.lines(id, ERR_STDIN, &transform.err_stdin)?,
             code: code.into(),
             code_objects,
+            closed,
             stopped,
             followers: FollowWatch::default(),
             leaves,

@@ -19,7 +19,7 @@ pub(crate) use code_watch::{CodeCheck, CodeMoment, CodeWatch};
 pub(crate) use follow_watch::FollowWatch;
 pub(crate) use held::{HeldTask, HeldTasks};
 pub(crate) use in_flight::InFlightDatums;
-pub(crate) use job::{InputLeaf, InputMode, Job, JobError, Jobs, StoppedJob};
+pub(crate) use job::{EndingJob, InputLeaf, InputMode, Job, JobError, Jobs};
 pub(crate) use late_segments::LateSegments;
 pub(crate) use reported_attempts::ReportedAttempts;
 pub(crate) use terms::Terms;

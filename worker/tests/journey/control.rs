@@ -15,7 +15,9 @@ use tokio::time::timeout;
 use crate::farm::{Farm, SOON, exists};
 
 async fn broadcast(farm: &Farm, control: Control) {
-    let (Control::Stop { job } | Control::ReportHeld { job, .. }) = control else {
+    let (Control::Stop { job } | Control::Close { job } | Control::ReportHeld { job, .. }) =
+        control
+    else {
         panic!("{control:?} is not about a job");
     };
     let key = farm.ledger.job_key(job).await.unwrap();
@@ -145,6 +147,39 @@ async fn a_stop_kills_the_job_s_commands_and_lets_go_once_none_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_closed_job_begins_no_other_datum_and_is_let_go_once_the_running_one_has_ended() {
+    let mut farm =
+        Farm::new("echo >> $FARM/running; until [ -e $FARM/gate ]; do sleep 0.01; done").await;
+    farm.write("a", "A\n");
+    let worker = farm.work(farm.settings());
+    farm.publish(vec![farm.datum(0, "a"), farm.datum(1, "a")])
+        .await;
+    exists(&farm.path("running")).await;
+    let job = farm.job;
+    let close = Message::Control(Control::Close { job });
+    let forged = wire::encode_for(&close, Some(&JobKey::generate().unwrap())).unwrap();
+    farm.broker.broadcast(forged).await.unwrap();
+    for index in 2..6 {
+        farm.publish(vec![farm.datum(index, "a")]).await;
+    }
+    while held(&mut farm, 1).await.len() < 3 {}
+    broadcast(&farm, Control::Close { job }).await;
+    // The waiting datums leave, the running one stays.
+    while held(&mut farm, 1).await != [0, 1] {}
+    std::fs::write(farm.path("gate"), "").unwrap();
+    let (verdict, first) = farm.ended().await;
+    assert_eq!((verdict.index, first), (0, true));
+    broadcast(&farm, Control::Close { job }).await;
+    released(&mut farm, job).await;
+    take_one(&mut farm).await;
+    let runs = std::fs::read_to_string(farm.path("running")).unwrap();
+    assert_eq!(runs.lines().count(), 1);
+    farm.tokens.soft.cancel();
+    timeout(SOON, worker).await.unwrap().unwrap().unwrap();
+    assert_eq!(farm.left().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stop_without_the_key_of_the_job_counts_only_if_the_store_has_the_request() {
     let mut farm = Farm::new("touch $FARM/running; sleep 1000").await;
     farm.write("a", "A\n");
@@ -162,13 +197,13 @@ async fn a_stop_without_the_key_of_the_job_counts_only_if_the_store_has_the_requ
     }
     // The second job's end shows that the messages before it were heard.
     take_one(&mut farm).await;
-    assert!(!farm.stops.token(job).is_cancelled());
+    assert!(!farm.stops.is_stopped(job));
     farm.ledger.request_stop(job).await.unwrap();
     for body in forged {
         farm.broker.broadcast(body).await.unwrap();
     }
     released(&mut farm, job).await;
-    assert!(farm.stops.token(job).is_cancelled());
+    assert!(farm.stops.is_stopped(job));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,6 +22,7 @@ async fn a_job_that_runs_is_stopped_and_one_that_has_ended_is_not() {
         scope: Scope::Everything,
         reprocess: false,
         keep_going: false,
+        halt: None,
         after: Vec::new(),
         fingerprint: None,
         trace: None,

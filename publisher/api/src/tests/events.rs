@@ -92,6 +92,7 @@ async fn whoever_listens_hears_of_a_job_until_its_end() {
         scope: Scope::Everything,
         reprocess: false,
         keep_going: false,
+        halt: None,
         after: Vec::new(),
         fingerprint: None,
         trace: None,

@@ -10,6 +10,7 @@ use drover_shared::id::IdempotencyKey;
 use drover_shared::queue::rabbitmq::PublishConnections;
 
 use super::Sources;
+use super::early_end::EarlyEnd;
 use super::values::{Http, concurrency, positive_duration};
 
 const PUBLISH_EXAMPLES: &str = "\
@@ -33,9 +34,9 @@ pub struct Publish {
     #[arg(long)]
     pub reprocess: bool,
 
-    /// Go on although the first datums (20, or twice the slots) all fail for one cause
-    #[arg(long)]
-    pub keep_going: bool,
+    /// When the jobs end before their last datum.
+    #[command(flatten)]
+    pub early_end: EarlyEnd,
 
     /// Name of this submission: a repeated `publish` with the same key submits nothing and prints the ids of the first one
     #[arg(long, value_name = "KEY")]

@@ -4,6 +4,7 @@
 mod cli;
 mod cluster;
 mod command;
+mod early_end;
 mod hints;
 mod inspect;
 mod parse;
@@ -17,6 +18,7 @@ mod values;
 pub use cli::{Cli, Command, Common, DEFAULT_LOG};
 pub use cluster::{Probe, Publish, Serve};
 pub use command::OneLiner;
+pub use early_end::EarlyEnd;
 pub use hints::{advice, without_guess};
 pub use inspect::{Datums, Explain, Job, Jobs, Logs, Report, Stop, Wait};
 pub use parse::{is_help, parse, typed_words, wants_json};

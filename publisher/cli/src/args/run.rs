@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use drover_worker::runner::CommandLimits;
 
+use super::early_end::EarlyEnd;
 use super::spec::Sources;
 use super::values::{concurrency, duration, size, whole_number};
 
@@ -33,9 +34,9 @@ pub struct Run {
     #[arg(long, help_heading = "Running")]
     pub reprocess: bool,
 
-    /// Go on although the first datums (20, or twice the slots) all fail for one cause
-    #[arg(long, help_heading = "Running")]
-    pub keep_going: bool,
+    /// When the jobs end before their last datum.
+    #[command(flatten)]
+    pub early_end: EarlyEnd,
 
     /// Only preview the datums, as `drover plan` does
     #[arg(long, help_heading = "Running")]

@@ -32,7 +32,7 @@ pub use obstacle::obstacle;
 pub use pipeline_order::{OrderError, order, reads};
 pub use register::{RegisterError, Registration, register};
 pub use retry::{GroupError, RetryError, retry};
-pub use stop::{broadcast_stop, end_stopped};
+pub use stop::{broadcast_close, broadcast_stop, end_stopped};
 pub use stored_work::{
     DamagedOutput, PlanHistory, PlanReason, RedoError, RedoFilter, Verification, redo, redo_datums,
     verify,

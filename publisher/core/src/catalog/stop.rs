@@ -18,10 +18,29 @@ pub async fn broadcast_stop(
     ledger: &Ledger,
     job: JobId,
 ) -> Result<(), QueueError> {
+    // Workers look for the mark if the message is not authentic.
+    broadcast(broker, ledger, job, Control::Stop { job }).await
+}
+
+/// Tells workers that no other datum of a job may begin, within a few seconds or not at all.
+pub async fn broadcast_close(
+    broker: &dyn Broker,
+    ledger: &Ledger,
+    job: JobId,
+) -> Result<(), QueueError> {
+    broadcast(broker, ledger, job, Control::Close { job }).await
+}
+
+/// Broadcasts a message about a job, with the authentication code if its key can be read.
+async fn broadcast(
+    broker: &dyn Broker,
+    ledger: &Ledger,
+    job: JobId,
+    control: Control,
+) -> Result<(), QueueError> {
     let send = async {
-        // Workers look for the mark if the message is not authentic.
         let key = ledger.job_key(job).await.unwrap_or_default();
-        let message = Message::Control(Control::Stop { job });
+        let message = Message::Control(control);
         match encode_for(&message, key.as_ref()) {
             Ok(body) => broker.broadcast(body).await,
             // The message has a fixed size, so encoding cannot fail.

@@ -75,6 +75,7 @@ pub async fn submit(
             scope: assignment.scope,
             reprocess: assignment.reprocess,
             keep_going: assignment.keep_going,
+            halt: assignment.halt,
             after: read_by(assignment, &assignments[..at]),
             fingerprint: None,
             trace: assignment.trace.clone(),

@@ -1,7 +1,7 @@
 //! A job for a coordinator to run.
 
 use drover_shared::id::JobId;
-use drover_shared::job::JobRecord;
+use drover_shared::job::{Halt, JobRecord};
 use drover_shared::ledger::Scope;
 use drover_shared::pipeline::Pipeline;
 use drover_shared::trace_parent::TraceParent;
@@ -23,6 +23,8 @@ pub struct Assignment {
     pub reprocess: bool,
     /// True to go on although the first datums all fail alike.
     pub keep_going: bool,
+    /// Ends the job before its last datum.
+    pub halt: Option<Halt>,
     /// The trace context of the submitter, which the datums continue.
     pub trace: Option<TraceParent>,
 }
@@ -38,6 +40,7 @@ impl Assignment {
             scope,
             reprocess,
             keep_going: false,
+            halt: None,
             trace: None,
         }
     }

@@ -35,6 +35,7 @@ impl StopRequest {
 #[derive(Clone, Debug)]
 pub struct Control {
     request: watch::Sender<StopRequest>,
+    closed: CancellationToken,
     commands: CancellationToken,
     released: CancellationToken,
     release_timeout: Duration,
@@ -46,6 +47,7 @@ impl Control {
     pub fn new(release_timeout: Duration) -> Self {
         Self {
             request: watch::Sender::default(),
+            closed: CancellationToken::new(),
             commands: CancellationToken::new(),
             released: CancellationToken::new(),
             release_timeout,
@@ -72,6 +74,11 @@ impl Control {
             }
             rises
         });
+    }
+
+    /// Waits until the coordinator lets no other datum begin, while the running ones go on.
+    pub async fn closed(&self) {
+        self.closed.cancelled().await;
     }
 
     /// Waits until the coordinator ends the commands of the job.
@@ -105,6 +112,11 @@ impl Control {
             StopRequest::Stop { reason } => reason.clone(),
             StopRequest::Run | StopRequest::Drain => String::new(),
         }
+    }
+
+    /// Lets no other datum begin.
+    pub(super) fn close(&self) {
+        self.closed.cancel();
     }
 
     /// Ends the commands of the job.

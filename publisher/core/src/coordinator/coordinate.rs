@@ -35,7 +35,7 @@ use super::messages::watch::MessageWatch;
 use super::recovery::open::read_done_work;
 use super::recovery::recover::{Recovered, recover};
 use super::track::collect::Collector;
-use super::track::failure_limit::FailureRule;
+use super::track::early_end::EarlyEndRule;
 use super::track::live::LiveJob;
 use super::track::stragglers::Stragglers;
 use super::{Assignment, CoordinateError, JobContext, Scope};
@@ -182,11 +182,12 @@ pub(super) async fn run_to_end(
 ) -> Result<JobRecord, CoordinateError> {
     let job = live.job();
     let limit = assignment.pipeline.job_timeout;
-    live.failure_rule = FailureRule::new(
-        assignment.keep_going || assignment.pipeline.keep_going,
-        context.workers,
-        assignment.pipeline.max_failures,
-    );
+    let keeps_going = assignment.keep_going || assignment.pipeline.keep_going;
+    live.early_end_rule = EarlyEndRule {
+        alike: (!keeps_going).then(|| EarlyEndRule::equal_failures(context.workers)),
+        max_failures: assignment.pipeline.max_failures,
+        halt: assignment.halt,
+    };
     let run = async {
         let (mut source, mut pending) = (source, pending);
         for may_redo in (0..MAX_REDO_ROUNDS).map(|_| true).chain([false]) {
@@ -350,6 +351,7 @@ async fn work(
         stragglers: (pipeline.stragglers == StragglerRule::Copy).then(Stragglers::default),
         history,
         broadcasts: FuturesUnordered::new(),
+        closing: None,
         ended_before: live.tally.worked(),
         live,
     };

@@ -8,14 +8,15 @@ use std::time::Duration;
 use drover_shared::datum::VerdictState;
 use drover_shared::id::JobId;
 use drover_shared::job::{CauseKey, Counts, JobKey, JobState};
-use drover_shared::queue::{Broker, Queue};
+use drover_shared::queue::{Broker, Embedded, Queue};
 use drover_shared::store::layout;
 use drover_shared::wire::{
     Event, ManifestRange, Message, Rejection, Report, Task, TaskDatums, decode, encode_for,
 };
 use tokio::time::{sleep, timeout};
 
-use super::{CoordinateError, Scope, Snapshot, resume};
+use super::{Control, CoordinateError, Scope, Snapshot, resume};
+use crate::catalog;
 use crate::testing::fixture::{DEADLINE, Fixture, WorkerBehavior, cause, control, counts};
 use crate::testing::samples::verdict;
 
@@ -911,6 +912,69 @@ async fn a_job_that_keeps_going_fails_every_datum() {
         (record.state, record.datums),
         (JobState::Failure, counts(100, 0, 0, 100))
     );
+}
+
+#[tokio::test]
+async fn a_job_is_halted_by_its_failures_or_its_successes() {
+    let fails = WorkerBehavior {
+        fails: Some("3"),
+        ..WRITES
+    };
+    let rows = [
+        (
+            "now,fail=2",
+            JobState::Failure,
+            "halted by now,fail=2: 2 of 500 datums failed: exit 1",
+        ),
+        (
+            "soon,fail=2",
+            JobState::Failure,
+            "halted by soon,fail=2: 2 of 500 datums failed: exit 1",
+        ),
+        (
+            "now,success=2",
+            JobState::Killed,
+            "halted by now,success=2: 2 of ",
+        ),
+        ("soon,done=1%", JobState::Killed, "halted by soon,done=1%: "),
+    ];
+    for (halt, state, reason) in rows {
+        let fixture = Fixture::new(500).await;
+        let mut assignment = fixture.assignment(Scope::Everything);
+        assignment.halt = Some(halt.parse().unwrap());
+        let job = assignment.record.id;
+        let behavior = if state == JobState::Failure {
+            fails
+        } else {
+            WRITES
+        };
+        let broker = fixture.broker().await;
+        let control = control();
+        let context = fixture.context(&broker, &control, &assignment.record);
+        let mut reports = fixture.reports(&broker).await;
+        let record = tokio::select! {
+            ended = timeout(DEADLINE, resume(assignment, context, &mut *reports)) => ended.expect("the job hangs").unwrap(),
+            () = fixture.run_fake_worker(&broker, behavior) => panic!("the worker died"),
+            () = tell_of_closing(&fixture, &broker, &control, job) => panic!("it ends"),
+        };
+        assert_eq!(record.state, state, "{halt}");
+        assert_eq!(record.ended_as_told, state == JobState::Killed, "{halt}");
+        let told = record.reason.unwrap_or_default();
+        assert!(told.starts_with(reason), "{halt}: {told}");
+        assert!(record.datums.ended() < 400, "{halt}: {:?}", record.datums);
+        let next = fixture.run(WRITES).await;
+        assert_eq!(next.state, JobState::Success, "{halt}");
+        // A worker that is killed late has committed more.
+        assert!(next.datums.skipped >= record.datums.processed, "{halt}");
+    }
+}
+
+/// Tells the workers that no other datum may begin, as the leader of the pipeline does.
+async fn tell_of_closing(fixture: &Fixture, broker: &Embedded, control: &Control, job: JobId) {
+    control.closed().await;
+    let told = catalog::broadcast_close(broker, &fixture.ledger, job);
+    told.await.unwrap();
+    std::future::pending().await
 }
 
 #[tokio::test]

@@ -229,6 +229,7 @@ impl PipelineLeader {
             scope: submission.scope,
             reprocess: submission.reprocess,
             keep_going: submission.keep_going,
+            halt: submission.halt,
             trace: submission.trace.clone(),
         };
         tracing::info!(job.id = %job, pipeline.name = %name, "job {job} of {name} is resumed");

@@ -66,6 +66,7 @@ impl PipelineLeader {
                 };
                 tokio::select! {
                     ended = resume(assignment, context, reports) => Ok(ended?),
+                    never = self.broadcast_close(record.id, &control) => match never {},
                     never = self.broadcast_stop(record.id, &control) => match never {},
                     never = self.call_workers(&record, &work) => match never {},
                 }
@@ -82,6 +83,18 @@ impl PipelineLeader {
         work.notified().await;
         catalog::hint(record, self.broker.as_ref()).await;
         pending().await
+    }
+
+    /// Tells the workers, again and again, that no other datum of the job may begin, from when that is so.
+    async fn broadcast_close(&self, job: JobId, control: &Control) -> Infallible {
+        control.closed().await;
+        loop {
+            let broadcast = catalog::broadcast_close(self.broker.as_ref(), &self.ledger, job);
+            if let Err(error) = broadcast.await {
+                tracing::debug!(job.id = %job, "cannot broadcast that no datum of a job may begin: {error}");
+            }
+            sleep(BROADCAST_EVERY).await;
+        }
     }
 
     /// Tells the workers on the broker, again and again, that the job is stopped, from when it is.
@@ -151,6 +164,7 @@ impl<'a> LocalJob<'a> {
                 (coordinating.await, worked)
             }
             never = self.pass_on() => match never {},
+            never = self.leader.broadcast_close(self.job, &self.control) => match never {},
         };
         let record = ended?;
         match worked {

@@ -368,6 +368,7 @@ async fn a_job_that_an_unfinished_one_refers_to_stays() {
         scope: Scope::FailedOf(jobs[1]),
         reprocess: false,
         keep_going: false,
+        halt: None,
         after: vec![jobs[2]],
         fingerprint: None,
         trace: None,

@@ -103,6 +103,7 @@ impl Fixture {
             scope,
             reprocess: false,
             keep_going: false,
+            halt: None,
             trace: None,
         }
     }
@@ -339,19 +340,27 @@ pub async fn answer_inquiries(
         let hint = hints.next().await.unwrap();
         let asked = decode(&hint.body);
         hint.ack().await.unwrap();
-        let Ok(Message::Control(wire::Control::ReportHeld {
-            pipeline,
-            job,
-            inquiry,
-            ..
-        })) = asked
-        else {
-            continue;
-        };
-        let event = Event::Held {
-            inquiry,
-            worker: name.parse().unwrap(),
-            datums: held(),
+        let worker = name.parse().unwrap();
+        let (pipeline, job, event) = match asked {
+            Ok(Message::Control(wire::Control::ReportHeld {
+                pipeline,
+                job,
+                inquiry,
+                ..
+            })) => {
+                let datums = held();
+                let event = Event::Held {
+                    inquiry,
+                    worker,
+                    datums,
+                };
+                (pipeline, job, event)
+            }
+            Ok(Message::Control(wire::Control::Close { job })) => {
+                let pipeline = ledger.job(job).await.unwrap().pipeline;
+                (pipeline, job, Event::Released { worker })
+            }
+            _ => continue,
         };
         let answer = Message::Reports(vec![Report {
             job,

@@ -36,6 +36,7 @@ impl PendingJob {
             scope: Scope::Everything,
             reprocess: false,
             keep_going: false,
+            halt: None,
             after: Vec::new(),
             fingerprint: Some(self.fingerprint),
             trace: None,

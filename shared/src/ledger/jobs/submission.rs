@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::id::{JobId, PipelineName};
-use crate::job::{CauseKey, JobRecord};
+use crate::job::{CauseKey, Halt, JobRecord};
 use crate::ledger::Ledger;
 use crate::ledger::records::{advice, to_json};
 use crate::store::{StoreError, layout};
@@ -23,6 +23,9 @@ pub struct Submission {
     /// True to go on although the first datums all fail alike.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keep_going: bool,
+    /// Ends the job before its last datum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub halt: Option<Halt>,
     /// Upstream jobs of the same submission; the job begins after their success.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<JobId>,

@@ -24,7 +24,8 @@ pub(crate) async fn publish(typed: &Publish, context: &Context) -> anyhow::Resul
     checked.print_notes(context);
     let trace = context.trace_parent();
     let job = |prepared: &PreparedPipeline| Assignment {
-        keep_going: typed.keep_going,
+        keep_going: typed.early_end.keeps_going(),
+        halt: typed.early_end.halt(),
         trace: trace.clone(),
         ..prepared.new_job(Scope::Everything, typed.reprocess)
     };

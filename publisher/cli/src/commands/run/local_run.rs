@@ -51,7 +51,8 @@ pub(crate) async fn run(typed: &Run, context: &Context) -> anyhow::Result<Exit> 
     print_code(&checked, &ledger, context).await;
     let trace = context.trace_parent();
     let job = |prepared: &PreparedPipeline| Assignment {
-        keep_going: typed.keep_going,
+        keep_going: typed.early_end.keeps_going(),
+        halt: typed.early_end.halt(),
         trace: trace.clone(),
         ..prepared.new_job(Scope::Everything, typed.reprocess)
     };

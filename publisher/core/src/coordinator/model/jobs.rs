@@ -326,7 +326,7 @@ impl Protocol {
             },
             outstanding: u64::from((!stored.verdicts() & ALL).count_ones()),
             failed: 0,
-            hopeless: false,
+            early_end: None,
         };
         if decide(JobState::Running, &StopRequest::Run, &work) == Some(JobEvent::Completed) {
             let mut changed = *state;

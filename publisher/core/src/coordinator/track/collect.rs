@@ -40,6 +40,10 @@ const SHOW_EVERY: Duration = Duration::from_millis(100);
 const SHORTEST_WAIT: Duration = Duration::from_millis(5);
 /// Time limit of a request to the broker for a stopped job.
 const BROKER_LIMIT: Duration = Duration::from_secs(5);
+/// Interval between two looks at the workers of a job that is closing.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Time without a running datum after which a job that is closing waits for no worker.
+const QUIET: Duration = Duration::from_secs(15);
 /// The record is saved with every n-th snapshot.
 const SHOWN_TO_SAVED: u32 = 20;
 
@@ -75,8 +79,17 @@ pub(crate) struct Collector<'a> {
     pub(crate) history: UsageModel,
     /// Broadcasts under way, to workers that run a copy of an ended datum.
     pub(crate) broadcasts: FuturesUnordered<Broadcast>,
+    /// Of a job that lets its running datums go on to their end.
+    pub(crate) closing: Option<Closing>,
     /// Datums finished by workers before the collector started.
     pub(crate) ended_before: u64,
+}
+
+/// The time from when no other datum begins to the end of the running ones.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Closing {
+    since: tokio::time::Instant,
+    look_at: tokio::time::Instant,
 }
 
 /// A segment being sealed.
@@ -112,8 +125,7 @@ impl Collector<'_> {
                 _ = clock.tick() => {
                     shown += 1;
                     self.show(shown % SHOWN_TO_SAVED == 0).await?;
-                    self.update_back_pressure();
-                    continue;
+                    self.look_at_closing().await;
                 }
                 Ok(()) = self.allotted.changed() => {}
                 () = more_is_granted(self.gate.next_change(tokio::time::Instant::now())) => {}
@@ -402,6 +414,31 @@ impl Collector<'_> {
         };
         self.pressure
             .send_if_modified(|now| std::mem::replace(now, pressure) != pressure);
+    }
+
+    /// Lets no other datum begin if the job is closing, and notes once no datum runs any more.
+    async fn look_at_closing(&mut self) {
+        if !self.live.is_closing() || self.live.is_idle {
+            return;
+        }
+        self.context.control.close();
+        let now = tokio::time::Instant::now();
+        let closing = Closing {
+            since: now,
+            look_at: now,
+        };
+        let closing = self.closing.get_or_insert(closing);
+        if now < closing.look_at {
+            return;
+        }
+        closing.look_at = now + LOOK_EVERY;
+        // A worker of an older Drover tells nothing.
+        let is_quiet = !self.live.has_running() && closing.since.elapsed() >= QUIET;
+        let queue = Queue::Datums(self.live.record().pipeline);
+        let depth = timeout(BROKER_LIMIT, self.context.broker.depth(&queue)).await;
+        let released = self.live.released();
+        let all_released = matches!(depth, Ok(Ok(depth)) if released >= depth.consumers);
+        self.live.is_idle = all_released || is_quiet;
     }
 
     /// Withdraws remaining work if the job ends early, waits for seals, and saves the record.

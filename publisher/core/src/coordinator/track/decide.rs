@@ -15,8 +15,8 @@ pub(crate) struct WorkState {
     pub(crate) outstanding: u64,
     /// Datums that failed.
     pub(crate) failed: u64,
-    /// True if the failures end the job before its last datum.
-    pub(crate) hopeless: bool,
+    /// The event that ends the job before its last datum.
+    pub(crate) early_end: Option<JobEvent>,
 }
 
 /// How far the expansion of a job is.
@@ -39,7 +39,7 @@ pub(crate) fn decide(state: JobState, request: &StopRequest, work: &WorkState) -
     match (request, work.expansion) {
         (StopRequest::Stop { .. }, _) => Some(JobEvent::Stopped),
         (_, Expansion::Broken) => Some(JobEvent::Failed),
-        _ if work.hopeless => Some(JobEvent::Failed),
+        _ if work.early_end.is_some() => work.early_end,
         _ if state == JobState::Starting && work.known > 0 => Some(JobEvent::Began),
         (StopRequest::Run, Expansion::Complete) if work.outstanding == 0 => Some(completion(work)),
         (StopRequest::Run | StopRequest::Drain, _) => None,
@@ -85,7 +85,8 @@ mod tests {
             ("all ended, more may come",        Running,    &Run,   WorkState { expansion: Underway, ..ended }, None),
             ("all ended",                       Running,    &Run,   ended,                              Some(JobEvent::Completed)),
             ("all ended, one failed",           Running,    &Run,   WorkState { failed: 1, ..ended },   Some(JobEvent::Failed)),
-            ("too many failed, others still run", Running,  &Run,   WorkState { failed: 1, hopeless: true, ..some }, Some(JobEvent::Failed)),
+            ("too many failed, others still run", Running,  &Run,   WorkState { failed: 1, early_end: Some(JobEvent::Failed), ..some }, Some(JobEvent::Failed)),
+            ("enough succeeded, others still run", Running, &Run,   WorkState { early_end: Some(JobEvent::Stopped), ..some }, Some(JobEvent::Stopped)),
             ("one failed, others still run",    Running,    &Run,   WorkState { failed: 1, ..some },    None),
             ("there is nothing to do",          Starting,   &Run,   WorkState { expansion: Complete, ..none }, Some(JobEvent::Completed)),
             ("stopped while it runs",           Running,    &stop,  some,                               Some(JobEvent::Stopped)),
@@ -104,12 +105,12 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn every_decision_is_a_legal_step(
-            state in 0..7_usize, known in 0..3_u64, outstanding in 0..3_u64, failed in 0..2_u64, hopeless in proptest::bool::ANY,
+            state in 0..7_usize, known in 0..3_u64, outstanding in 0..3_u64, failed in 0..2_u64, early_end in proptest::sample::select(vec![None, Some(JobEvent::Failed), Some(JobEvent::Stopped)]),
             expansion in proptest::sample::select(vec![Underway, Complete, Broken]),
             request in proptest::sample::select(vec![Run, Drain, StopRequest::Stop { reason: String::new() }]),
         ) {
             let states = [Starting, Running, Publishing, JobState::Egressing, Success, JobState::Failure, JobState::Killed];
-            let work = WorkState { known, expansion, outstanding, failed, hopeless };
+            let work = WorkState { known, expansion, outstanding, failed, early_end };
             if let Some(event) = decide(states[state], &request, &work) {
                 proptest::prop_assert!(states[state].after(event).is_ok());
             }

@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use drover_shared::datum::{IndexRanges, Verdict};
 use drover_shared::id::{JobId, WorkerId};
-use drover_shared::job::{InvalidTransition, JobEvent, JobRecord, JobState};
+use drover_shared::job::{Counts, HaltOutcome, InvalidTransition, JobEvent, JobRecord, JobState};
 use drover_shared::ledger::Segment;
 use drover_shared::wire::{Event, Report};
 use jiff::Timestamp;
 
 use super::decide::{Expansion, WorkState, decide};
-use super::failure_limit::{FailureRule, Failures, TooManyFailures};
+use super::early_end::{EarlyEnd, EarlyEndRule, Outcomes};
 use super::pace::JobPace;
 use super::rate::Rate;
 use super::short_datums::ShortDatums;
@@ -37,8 +37,12 @@ pub(crate) struct LiveJob {
     pub(crate) pace: JobPace,
     /// True if no datum had a verdict before this process followed the job.
     pub(crate) from_start: bool,
-    /// When failures end the job.
-    pub(crate) failure_rule: FailureRule,
+    /// When the job ends before its last datum.
+    pub(crate) early_end_rule: EarlyEndRule,
+    /// The early end that is due; running datums may still go on.
+    early_end: Option<EarlyEnd>,
+    /// True once no datum runs, of a job that lets datums go on to their end.
+    pub(crate) is_idle: bool,
     /// How far the expansion is.
     pub(crate) expansion: Expansion,
     /// Requested stop level.
@@ -57,7 +61,9 @@ impl LiveJob {
             rate: Rate::default(),
             short_datums: ShortDatums::default(),
             pace: JobPace::default(),
-            failure_rule: FailureRule::default(),
+            early_end_rule: EarlyEndRule::default(),
+            early_end: None,
+            is_idle: false,
             expansion: Expansion::default(),
             stop_request: StopRequest::default(),
         }
@@ -148,12 +154,12 @@ impl LiveJob {
     /// Enters the next state if one is due, and returns the event.
     pub(crate) fn advance(&mut self) -> Result<Option<JobEvent>, InvalidTransition> {
         let counts = self.tally.counts();
-        let hopeless = self.check_failures();
+        let early_end = self.check_early_end();
         let work = WorkState {
             known: self.tally.known(),
             outstanding: counts.outstanding(),
             failed: counts.failed,
-            hopeless,
+            early_end,
             expansion: self.expansion,
         };
         let event = decide(self.record.state, &self.stop_request, &work);
@@ -167,41 +173,80 @@ impl LiveJob {
         Ok(event)
     }
 
-    /// True if the failures end the job before its last datum; sets the reason.
-    fn check_failures(&mut self) -> bool {
+    /// The event that ends the job before its last datum, once no datum has to go on to its end; sets the reason.
+    fn check_early_end(&mut self) -> Option<JobEvent> {
+        let outcomes = self.outcomes();
+        if outcomes.expanded && outcomes.counts.outstanding() == 0 {
+            return None;
+        }
+        if self.early_end.is_none() {
+            self.early_end = self.early_end_rule.due(&outcomes);
+        }
+        let early_end = self.early_end?;
+        if early_end.lets_datums_end() && !self.is_idle {
+            return None;
+        }
+        let event = outcomes.event();
+        self.record.ended_as_told = event == JobEvent::Stopped;
+        self.give_reason(self.early_end_reason(early_end, &outcomes));
+        Some(event)
+    }
+
+    fn outcomes(&self) -> Outcomes {
         let (counts, taken) = (self.tally.counts(), self.tally.taken());
-        let failures = Failures {
+        Outcomes {
             counts,
+            not_run: Counts {
+                skipped: counts.skipped,
+                ..taken
+            },
             expanded: self.expansion == Expansion::Complete,
-            worked: self.tally.worked(),
-            failed: counts.failed - taken.failed,
             causes: match counts.failed {
-                0 => return false,
+                0 => 0,
                 _ => self.tally.failures().by_count().len(),
             },
-        };
-        let broken_by = self.failure_rule.broken_by(&failures);
+        }
+    }
+
+    fn early_end_reason(&self, early_end: EarlyEnd, outcomes: &Outcomes) -> String {
+        let counts = outcomes.counts;
         let summary = || self.tally.failures().summary();
-        let reason = match broken_by {
-            None => return false,
-            Some(TooManyFailures::AllAlike) => format!(
+        match early_end {
+            EarlyEnd::AllAlike => format!(
                 "the first {} datums all failed alike: {}; the others were not run, as they would most likely fail too: \
                  --keep-going runs them",
-                failures.worked,
+                outcomes.worked(),
                 summary()
             ),
-            Some(TooManyFailures::OverLimit) => format!(
+            EarlyEnd::OverLimit => format!(
                 "{} of {} datums failed, more than max_failures allows: {}",
                 counts.failed,
                 counts.total,
                 summary()
             ),
-        };
-        if counts.outstanding() > 0 || !failures.expanded {
-            self.give_reason(reason);
-            return true;
+            EarlyEnd::Halted(halt) => {
+                let counted = outcomes.counted(halt.outcome);
+                let came_to = match halt.outcome {
+                    HaltOutcome::Failed => format!("failed: {}", summary()),
+                    HaltOutcome::Succeeded => "succeeded".to_owned(),
+                    HaltOutcome::Done => "ended".to_owned(),
+                };
+                format!(
+                    "halted by {halt}: {counted} of {} datums {came_to}",
+                    counts.total
+                )
+            }
         }
-        false
+    }
+
+    /// True if no other datum may begin, and those that run go on to their end.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.early_end.is_some_and(EarlyEnd::lets_datums_end)
+    }
+
+    /// True if a datum is known to run.
+    pub(crate) fn has_running(&self) -> bool {
+        !self.running.is_empty()
     }
 
     /// Applies an event to the state; sets start and end times.
@@ -294,7 +339,8 @@ impl OpenWork for LiveJob {
     }
 
     fn may_publish(&self) -> bool {
-        self.stop_request == StopRequest::Run && self.expansion != Expansion::Broken
+        let is_ending = self.early_end.is_some() || self.expansion == Expansion::Broken;
+        self.stop_request == StopRequest::Run && !is_ending
     }
 }
 

@@ -3,7 +3,7 @@
 pub(crate) mod collect;
 pub(crate) mod dead;
 pub(crate) mod decide;
-pub(crate) mod failure_limit;
+pub(crate) mod early_end;
 pub(crate) mod live;
 mod pace;
 pub(crate) mod rate;

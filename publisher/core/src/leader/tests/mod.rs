@@ -29,6 +29,7 @@ async fn submit(fixture: &Fixture, after: Vec<JobId>) -> JobRecord {
         scope: Scope::Everything,
         reprocess: false,
         keep_going: false,
+        halt: None,
         after,
         fingerprint: None,
         trace: None,
