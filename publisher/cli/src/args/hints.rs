@@ -163,7 +163,7 @@ fn foreign_flag(error: &clap::Error) -> Option<String> {
     found.map(|(_, advice)| (*advice).to_owned())
 }
 
-/// A command of a one-liner that does not stand after `--`.
+/// A one-liner without `--` before the command.
 fn no_dashes(has_none: bool, words: &[String]) -> Option<String> {
     let is_one_liner = words
         .iter()

@@ -17,7 +17,7 @@ use crate::render::{Console, SummaryContext};
 
 const DEFAULT_STORE: &str = ".";
 
-/// The nearest folder above the current one that is a store, as `--store` takes it, for a command that names no store.
+/// The nearest store above the current folder, as `--store` takes a store; none if the command names a store.
 pub(crate) fn store_above(store: &str) -> Option<String> {
     if store != DEFAULT_STORE {
         return None;

@@ -17,7 +17,7 @@ pub(super) struct EventView {
     pub(super) id: String,
     pub(super) time: Timestamp,
     pub(super) pipeline: PipelineName,
-    /// The job; none for a pipeline that cannot start one.
+    /// The job; none in an event of a pipeline.
     pub(super) job: Option<JobRecord>,
     /// The obstacle, or the reason of a failure.
     pub(super) why: Option<String>,

@@ -86,7 +86,7 @@ impl DeliveryService {
         }
     }
 
-    /// Looks at the pipelines that cannot start a job, and at those that could not.
+    /// Looks at the pipelines with an obstacle, and at the noted pipelines without one.
     pub async fn look_at_pipelines(&self) -> Result<(), StoreError> {
         let obstacles = (self.obstacles)();
         for (pipeline, why) in &obstacles {

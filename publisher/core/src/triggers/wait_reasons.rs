@@ -71,3 +71,21 @@ impl WaitReasons {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_obstacle_is_told_apart_from_a_pause_until_it_is_gone() {
+        let reasons = WaitReasons::default();
+        let pipeline: PipelineName = "made".parse().unwrap();
+        reasons.tell(&pipeline, "its inputs are empty");
+        assert_eq!(reasons.obstacles(), []);
+        reasons.tell_obstacle(&pipeline, "its input has no folder");
+        let obstacle = (pipeline.clone(), "its input has no folder".to_owned());
+        assert_eq!(reasons.obstacles(), [obstacle]);
+        reasons.clear(&pipeline);
+        assert_eq!(reasons.obstacles(), []);
+    }
+}

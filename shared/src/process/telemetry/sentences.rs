@@ -15,7 +15,7 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::causes::with_causes;
 
 /// How long a place of the code is silent after it has spoken: a full disk has the same to say for every datum.
-const SILENCE: Duration = Duration::from_secs(5);
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// The format.
 #[derive(Default)]

@@ -29,7 +29,7 @@ pub(crate) enum FileListError {
     #[error("it holds zero bytes; if they end the paths, add -0")]
     ZeroBytes,
     /// Paths that are no files.
-    #[error("{count} of its paths are no files: {first}")]
+    #[error("{count} of its paths name no file: {first}")]
     NoFiles {
         /// How many.
         count: usize,
@@ -162,7 +162,7 @@ mod tests {
         let told = checked(&["a", "sub", "b"]).unwrap_err();
         assert_eq!(
             told,
-            "2 of its paths are no files: sub is a directory, b does not exist"
+            "2 of its paths name no file: sub is a directory, b does not exist"
         );
     }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use drover_shared::glob::Glob;
 use drover_shared::pipeline::{PfsInput, Pipeline};
 
 /// How many entries of a folder are looked at.
@@ -35,42 +36,38 @@ fn folder(leaf: &PfsInput, store: Option<&Path>) -> Option<PathBuf> {
     }
 }
 
+/// Why an input has no file; none if that cannot be told from the first level of its folder.
 fn told(leaf: &PfsInput, folder: &Path) -> Option<String> {
     let glob = leaf.glob.to_string();
-    let shown = folder.display();
-    if folder.join(glob.trim_start_matches('/')).is_dir() && leaf.files_only {
-        let directory = glob.trim_matches('/');
+    let glob = glob.trim_matches('/');
+    if glob.is_empty() || glob.contains('/') {
+        return None;
+    }
+    if leaf.files_only && folder.join(glob).is_dir() {
         return Some(format!(
-            "{directory} is a folder; its files are '{directory}/*', and '{directory}/' is all of it as one datum"
+            "{glob} is a folder; its files are '{glob}/*', and '{glob}/' is all of it as one datum"
         ));
     }
+    let shown = folder.display();
     let entries = fs::read_dir(folder).ok()?.take(MOST_ENTRIES).flatten();
     let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
     let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
     names.sort_unstable();
-    if names.is_empty() {
+    let matches = |glob: &Glob, name: &str| glob.matches(&format!("/{name}")).unwrap_or(true);
+    let Some(first) = names.first() else {
         return Some(format!("{shown} is empty"));
-    }
-    let is_match = |name: &&String| {
-        let matched = leaf.glob.matches(&format!("/{name}")).unwrap_or(false);
-        !matched && matches_in_other_case(&glob, name)
     };
-    match names.iter().find(is_match) {
-        Some(name) => Some(format!(
-            "{glob} differs in case from {name}, for example, in {shown}"
-        )),
-        None => Some(format!(
-            "nothing in {shown} is like {glob}; it has, for example, {}",
-            names[0]
-        )),
+    if names.iter().any(|name| matches(&leaf.glob, name)) {
+        return None;
     }
-}
-
-fn matches_in_other_case(glob: &str, name: &str) -> bool {
-    let glob = glob.to_lowercase().parse::<drover_shared::glob::Glob>();
-    glob.is_ok_and(|glob| {
-        glob.matches(&format!("/{}", name.to_lowercase()))
-            .unwrap_or(false)
+    let lower: Option<Glob> = format!("/{}", glob.to_lowercase()).parse().ok();
+    let differs = |name: &&String| {
+        let lower = lower.as_ref();
+        lower.is_some_and(|lower| matches(lower, &name.to_lowercase()))
+    };
+    Some(match names.iter().find(differs) {
+        Some(name) => format!("'{glob}' differs in case from {name}, for example, in {shown}"),
+        None => format!("nothing in {shown} is like '{glob}'; it has, for example, {first}"),
     })
 }
 
@@ -91,14 +88,32 @@ mod tests {
     }
 
     #[test]
+    fn inputs_with_files_that_do_not_go_together_are_no_fault_of_their_globs() {
+        let store = tempfile::tempdir().unwrap();
+        for (folder, file) in [("a", "1.csv"), ("b", "2.csv")] {
+            fs::create_dir(store.path().join(folder)).unwrap();
+            fs::write(store.path().join(folder).join(file), "").unwrap();
+        }
+        let leaf =
+            |repo: &str| json!({ "pfs": { "repo": repo, "glob": "/(*).csv", "join_on": "$1" } });
+        let spec = json!({
+            "pipeline": { "name": "out" },
+            "input": { "join": [leaf("a"), leaf("b")] },
+            "transform": { "cmd": ["true"] },
+        });
+        let pipeline = pipeline::from_value(&spec).unwrap();
+        assert_eq!(advice(&pipeline, Some(store.path())), NO_FILE_MATCHED);
+    }
+
+    #[test]
     fn a_glob_without_a_file_is_told_what_is_there() {
         let store = tempfile::tempdir().unwrap();
         let folder = store.path().join("photos");
         fs::create_dir_all(folder.join("2026")).unwrap();
         fs::write(folder.join("a.jpg"), "").unwrap();
         let rows = [
-            ("/*.JPG", "/*.JPG differs in case from a.jpg"),
-            ("/*.jpeg", "is like /*.jpeg; it has, for example, 2026"),
+            ("/*.JPG", "'*.JPG' differs in case from a.jpg"),
+            ("/*.jpeg", "is like '*.jpeg'; it has, for example, 2026"),
             ("/2026", "2026 is a folder; its files are '2026/*'"),
         ];
         for (glob, expected) in rows {

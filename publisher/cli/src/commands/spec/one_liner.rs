@@ -47,7 +47,7 @@ pub(crate) enum OneLinerError {
     Unexpanded {
         /// The glob as typed.
         glob: String,
-        /// What the shell would have replaced.
+        /// The part for the shell.
         what: &'static str,
     },
     /// `--glob` is quoted twice.
@@ -158,7 +158,7 @@ fn check_command(command: &[String]) -> Result<(), OneLinerError> {
     }
 }
 
-/// Refuses a glob that was quoted in a way that its author most likely did not mean.
+/// Refuses a glob that was most likely quoted by mistake.
 fn check_glob(typed: &str) -> Result<(), OneLinerError> {
     let glob = typed.to_owned();
     let is_quoted_by =

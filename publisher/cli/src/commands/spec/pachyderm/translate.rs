@@ -232,7 +232,7 @@ mod tests {
         );
     }
 
-    /// What `pachctl` of several versions prints becomes a spec that runs here, and each field is kept or named.
+    /// The output of several versions of `pachctl` becomes specs of Drover, and each field is kept or named.
     #[test]
     fn the_documents_of_pachctl_become_specs() {
         let dumps = [
