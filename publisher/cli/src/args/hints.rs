@@ -4,7 +4,6 @@ use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::Cli;
-use super::parse::own_words;
 
 /// Verbs of foreign tools, and the command to try.
 const SYNONYMS: &[(&[&str], &str)] = &[
@@ -92,6 +91,11 @@ const FOREIGN_FLAGS: &[(&[&str], &str)] = &[
         "`--dry-run` only shows the datums",
     ),
 ];
+
+/// The words before `--`, behind which a command of the user stands.
+pub(super) fn own_words(words: &[String]) -> &[String] {
+    words.split(|word| word == "--").next().unwrap_or_default()
+}
 
 /// Rewrites `help [COMMAND]` and `version`, which other tools have, to the flags.
 pub(super) fn rewrite(mut words: Vec<std::ffi::OsString>) -> Vec<std::ffi::OsString> {

@@ -4,7 +4,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
 
-use super::hints::rewrite;
+use super::hints::{own_words, rewrite};
 use super::{Cli, Format};
 
 /// The parsed command line of this process, or clap's error (`--help` counts as one).
@@ -40,11 +40,6 @@ pub fn wants_json() -> bool {
 pub fn typed_words() -> Vec<String> {
     let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     words.collect()
-}
-
-/// The words before `--`, behind which a command of the user stands.
-pub(super) fn own_words(words: &[String]) -> &[String] {
-    words.split(|word| word == "--").next().unwrap_or_default()
 }
 
 /// True if clap's "error" is a requested text.
