@@ -1,4 +1,4 @@
-//! The Kubernetes operator: it keeps the desired number of Drover workers running.
+//! The Kubernetes operator keeps the desired number of Drover workers running.
 //!
 //! A user applies a `Pipeline` resource. The operator writes the pipeline into the store, where `drover serve` reads it,
 //! and keeps one Deployment of workers for the pipeline at the desired size.

@@ -1,6 +1,6 @@
-//! The operator's view of the store: it registers pipelines for `drover serve`, and reads which jobs are unfinished.
+//! The operator's view of the store: registration of pipelines for `drover serve`, and the unfinished jobs.
 //!
-//! Nothing in this room knows Kubernetes.
+//! The room does not know Kubernetes.
 
 mod ledger;
 mod port;

@@ -1,7 +1,7 @@
-//! Credentials reach a worker as environment variables that refer to Secrets, never as values or files.
+//! Credentials reach a worker as environment variables with references to Secrets, never as values or files.
 //!
-//! The worker passes none of its own variables to commands, and protects its memory and environment from other
-//! processes. Variables for commands (`transform.secrets`) carry a prefix that the worker removes.
+//! The worker passes no variable of Drover to commands, and processes of commands cannot read the memory and the environment of
+//! the worker. Variables for commands (`transform.secrets`) carry a prefix, removed by the worker.
 
 use drover_shared::pipeline::{GIVEN_PREFIX, Secret};
 use serde_json::{Value, json};

@@ -2,8 +2,8 @@
 //!
 //! The default conforms to the *restricted* pod security standard. `transform.user` is the exception: a number becomes
 //! the user of the whole pod. A name can only be resolved in the image, so the worker runs as root there and switches
-//! to the named user. A volume store belongs to one user; for any other user the worker runs as root too, because it
-//! must be able to write to the store whichever user its commands have.
+//! to the named user. A volume store belongs to a single user; for any user but that the worker runs as root too, because a
+//! worker must be able to write to the store whichever user the commands have.
 
 use serde_json::{Value, json};
 

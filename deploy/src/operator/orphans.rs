@@ -1,8 +1,8 @@
-//! Pipelines whose resource is gone: deleted from the store, with a request that their jobs stop.
+//! Pipelines whose resource is gone: deleted from the store, with a request to stop the jobs.
 //!
-//! Resources carry no finalizer, so neither a resource nor its namespace ever waits for an operator. The leader remembers which
-//! pipelines it registered and compares them with the resources that it watches; what a leader before it left is found in the store,
-//! which names the Lease that registered a pipeline.
+//! Resources carry no finalizer, so neither a resource nor a namespace ever waits for an operator. The leader remembers the
+//! registered pipelines and compares the list with the watched resources; the pipelines of an earlier leader are found in the store,
+//! where each names the Lease of the leader.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;

@@ -1,13 +1,13 @@
 //! The HTTP API of `drover serve`, and the web page that uses the API.
 //!
 //! A [`Server`] accepts connections, checks [access](server::access) and limits the resources of each client. The
-//! [routes](server::routes) are one list; each route is a plain function from an
+//! [routes](server::routes) are a list; each route is a plain function from an
 //! [`ApiRequest`](routing::route::ApiRequest) to an answer, and the `OpenAPI` [document](routing::openapi) is
-//! generated from the types of these functions. The folder [`resources`] has a file for each subject, and [`live`]
+//! generated from the types of the functions. The folder [`resources`] has a file for each subject, and [`live`]
 //! sends updates. The files of the page are [assets](server::assets) of the binary.
 //!
 //! The API stores nothing: every answer comes from the store, the broker or the pipeline leaders of the current process. The
-//! server has no TLS; a reverse proxy adds it.
+//! server has no TLS; a reverse proxy adds TLS.
 
 mod live;
 mod resources;

@@ -1,8 +1,8 @@
 //! A tiny HTTP server for health and metrics: `/live`, `/ready`, `/metrics`.
 //!
 //! The server answers one `GET` for each connection and bounds all input: size and number of headers, the time to send
-//! them, concurrent connections. There is neither TLS nor a password, and no answer is secret. `/ready` answers in JSON to a
-//! client that accepts it.
+//! headers, concurrent connections. TLS and passwords are absent, as no answer is secret. `/ready` answers in JSON to a
+//! client with a matching `Accept`.
 
 use std::convert::Infallible;
 use std::io;
@@ -149,7 +149,7 @@ fn ready_in_json(handlers: &ProbeHandlers) -> Response<Full<Bytes>> {
 fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
-    // The version is part of Prometheus' text format; other clients ignore it.
+    // The version is part of Prometheus' text format; further clients ignore the version.
     let plain = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, plain);
     response

@@ -17,7 +17,7 @@ use super::{Entry, Location, NamesPage, ObjectVersion, StoreError, StoreKey, Wal
 /// Longest key of S3, Google Cloud Storage and Azure.
 const MOST_KEY_BYTES: usize = 1024;
 
-/// Longest path that the kernel takes, with the zero byte at its end.
+/// Longest path for the kernel, with the zero byte at the end.
 const MOST_PATH_BYTES: usize = 4096;
 
 /// An open folder or bucket. Cheap to clone.
@@ -115,7 +115,7 @@ impl Store {
         }
     }
 
-    /// Reason why no object can have this key: its name is too long for the store.
+    /// Reason why no object can have the key: the name is too long for the store.
     pub fn problem_with(&self, key: &StoreKey) -> Option<&'static str> {
         let name = match (&self.location, self.local_path(key)) {
             (Location::Bucket(url), _) => {
@@ -280,7 +280,7 @@ impl Store {
         }
     }
 
-    /// Removes records that only Drover reads. A folder recycles their files: a concurrent reader may see the bytes of
+    /// Removes records for readers of Drover alone. A folder recycles the files: a concurrent reader may see the bytes of
     /// another record, or a part of them, and must read again.
     pub(crate) async fn recycle_each(&self, keys: Vec<StoreKey>) -> Result<(), StoreError> {
         match &self.backend {

@@ -1,4 +1,4 @@
-//! Every key below `.drover` is made here, and nowhere else.
+//! All keys below `.drover` are made in the present file alone.
 //!
 //! ```text
 //! <store>/<repo>/…                                   inputs
@@ -9,48 +9,49 @@
 //! <store>/.drover/spare/<unique>                     files of removed records, for recycling
 //! <store>/.drover/scratch/<worker>/                  working directories of a running worker
 //! <store>/.drover/cache/<folder>                     content hashes of local files
-//! <store>/.drover/pipelines/<name>/done              index of all work that ever succeeded (binary, sorted)
+//! <store>/.drover/pipelines/<name>/done              index of all successful work (binary, sorted)
 //! <store>/.drover/pipelines/<name>/published         origins of the files in the output folder
-//! <store>/.drover/pipelines/<name>/undo/log          changes of a publication whose job has not ended
+//! <store>/.drover/pipelines/<name>/undo/log          changes of a publication of an active job
 //! <store>/.drover/pipelines/<name>/undo/<n>          former content of a changed file
 //! <store>/.drover/pipelines/<name>/unfolded/<job>    jobs whose successes are not in `done` yet
-//! <store>/.drover/pipelines/<name>/jobs/<job>        its jobs that have a record
+//! <store>/.drover/pipelines/<name>/jobs/<job>        the jobs with a record
 //! <store>/.drover/pipelines/<name>/sweep/<job>       jobs with files to be removed
 //! <store>/.drover/pipelines/<name>/lock              held while a job of the pipeline runs on the local machine
-//! <store>/.drover/pipelines/<name>/epochs/<n>        its coordinators; the highest epoch counts
+//! <store>/.drover/pipelines/<name>/epochs/<n>        the coordinators; the highest epoch counts
 //! <store>/.drover/pipelines/<name>/outputs/<n>.json   the job of the n-th publication; the highest counts
 //! <store>/.drover/pipelines/<name>/parked/<unique>.json  dead letters, with the reason
 //! <store>/.drover/pipelines/<name>/standing/<n>.json     the registered pipeline; the highest revision counts
 //! <store>/.drover/pipelines/<name>/covered           input fingerprint of the newest job of the registered pipeline
 //! <store>/.drover/retention.json                     default retention of the pipelines
-//! <store>/.drover/jobs-noted                         every job is noted among those of its pipeline
-//! <store>/.drover/limits/<name>.json                 a limit that pipelines share, and their parts of it
+//! <store>/.drover/jobs-noted                         every job is noted with the pipeline
+//! <store>/.drover/limits/<name>.json                 a shared limit, and the parts of the pipelines
 //! <store>/.drover/expired/<job>.<pipeline>           removed jobs whose outputs are still in use
-//! <store>/.drover/idle-queues/<pipeline>.json         queues that a service may delete at the broker
-//! <store>/.drover/notices/<hash>                     a warning that was printed
-//! <store>/.drover/notify/<job>.json                  events of the job that are to be sent
+//! <store>/.drover/idle-queues/<pipeline>.json         queues for a service to delete at the broker
+//! <store>/.drover/notices/<hash>                     a printed warning
+//! <store>/.drover/notify/<job>.json                  events of the job, to be sent
+//! <store>/.drover/notify/pipelines/<name>.json       the standstill of a pipeline without a job
 //! <store>/.drover/audit/<unique>.json                an action through the HTTP API
 //! <store>/.drover/keys/<hash>.json                   the jobs of a submission with an idempotency key
 //! <store>/.drover/jobs/<id>/record.json              the job record
-//! <store>/.drover/jobs/<id>/spec.json                the spec it runs, normalised
+//! <store>/.drover/jobs/<id>/spec.json                the spec of the job, normalised
 //! <store>/.drover/jobs/<id>/key                      authenticates messages about the job; private
 //! <store>/.drover/jobs/<id>/submission.json          for a submitted job: instructions for its coordinator
-//! <store>/.drover/jobs/<id>/code.json                the code files of the job, if it has any
+//! <store>/.drover/jobs/<id>/code.json                the code files of the job, if any
 //! <store>/.drover/jobs/<id>/synced                   the outputs of the job were forced to the disk
 //! <store>/.drover/jobs/<id>/workers/<worker>.json    protection against commands on a worker
 //! <store>/.drover/jobs/<id>/stop                     a stop of the job was requested
 //! <store>/.drover/jobs/<id>/manifest/<first>.jsonl   datums of a segment, or the end of the manifest
 //! <store>/.drover/jobs/<id>/failures.json            failures of the job, grouped by cause
 //! <store>/.drover/jobs/<id>/results/<segment>.jsonl  verdicts of a segment `<first index>-<count>`
-//! <store>/.drover/jobs/<id>/sets/<first>.json        sets of the segment that begins at this index
-//! <store>/.drover/jobs/<id>/commits/<shard>/<index>.json  verdict of one datum, until its segment is sealed
-//! <store>/.drover/jobs/<id>/commits/<shard>/<first>.<n>.jsonl  `n`th commit of a set, until its segment is sealed
+//! <store>/.drover/jobs/<id>/sets/<first>.json        sets of the segment with the first index
+//! <store>/.drover/jobs/<id>/commits/<shard>/<index>.json  verdict of a datum, until the segment is sealed
+//! <store>/.drover/jobs/<id>/commits/<shard>/<first>.<n>.jsonl  `n`th commit of a set, until the segment is sealed
 //! <store>/.drover/jobs/<id>/marks/<index>.<n>        mark of an attempt at a redelivered datum
 //! <store>/.drover/jobs/<id>/logs/<shard>/<index>.<name>   output of an attempt
 //! <store>/.drover/jobs/<id>/live/<index>.<name>      the end of the growing log of a running attempt
-//! <store>/.drover/jobs/<id>/followed                 renewed while somebody follows the logs
-//! <store>/.drover/jobs/<id>/logs-removed             which logs were removed because of their age
-//! <store>/.drover/jobs/<id>/staged/<claim>.<n>       output files before their publication
+//! <store>/.drover/jobs/<id>/followed                 renewed while the logs are followed
+//! <store>/.drover/jobs/<id>/logs-removed             the logs removed because of age
+//! <store>/.drover/jobs/<id>/staged/<claim>.<n>       output files before the publication
 //! ```
 //!
 //! Indexes are padded with zeros, so names sort like numbers. A shard holds [`SHARD`] consecutive
@@ -82,7 +83,7 @@ pub fn tmp() -> StoreKey {
     drover_folder().with("tmp")
 }
 
-/// An object that the process `who` writes and removes to find out if the store can be written.
+/// An object of the process `who`, written and removed to find out if the store can be written.
 pub fn readiness_probe(who: &str) -> StoreKey {
     tmp().with(&format!("ready-{who}"))
 }
@@ -371,7 +372,7 @@ pub fn submission(id: JobId) -> StoreKey {
     job(id).with("submission.json")
 }
 
-/// The time that a job has run so far, for its time limit.
+/// The running time of a job so far, for the time limit.
 pub fn elapsed(id: JobId) -> StoreKey {
     job(id).with("elapsed")
 }

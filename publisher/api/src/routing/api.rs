@@ -105,7 +105,7 @@ impl Api {
         self.0.context.shown.get(job)
     }
 
-    /// Tells workers that somebody looks at the logs of an active job. A store that cannot be written shows finished logs only.
+    /// Tells workers of a look at the logs of an active job. A read-only store shows finished logs only.
     pub(crate) async fn follow(&self, job: JobId) {
         let now = Instant::now();
         let is_due = {

@@ -1,7 +1,7 @@
 //! The server: bounded connections, and security headers on every answer.
 //!
-//! Connections are bounded by the trust in their clients ([`connections`](super::connections)): heads are small and must
-//! arrive within a timeout, routes bound the bodies, clients that do not read their answers are disconnected, and
+//! Connections are bounded by the trust in the clients ([`connections`](super::connections)): heads are small and must
+//! arrive within a timeout, routes bound the bodies, clients with unread answers are disconnected, and
 //! every connection has a maximum lifetime.
 
 use std::convert::Infallible;
@@ -156,7 +156,7 @@ async fn serve_connection(client: TcpStream, router: Router) {
     let _ = timeout(CONNECTION_LIFETIME, conversation).await;
 }
 
-/// Answers the requests that arrive on `stream`, until its end or the first malformed one.
+/// Answers the requests on `stream`, until the end or the first malformed request.
 pub(crate) async fn converse(
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     router: Router,

@@ -1,4 +1,4 @@
-//! Sends the events of jobs that the current process ran or followed, once they have ended.
+//! Sends the events of the jobs of the current process, once the jobs have ended.
 
 use std::path::PathBuf;
 use std::sync::Arc;

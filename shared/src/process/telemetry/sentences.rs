@@ -30,7 +30,7 @@ struct Spoken {
 }
 
 impl Sentences {
-    /// How many events of the place were silenced since its last one; none if the present event is silenced, too.
+    /// How many events of the place were silenced since the last told event; none if the present event is silenced, too.
     fn turn(&self, place: Identifier, now: Instant) -> Option<u64> {
         let mut spoken = self.spoken.lock().unwrap_or_else(PoisonError::into_inner);
         match spoken.get_mut(&place) {

@@ -1,4 +1,4 @@
-//! A file that a datum wrote, as it was written: the output folder may hold a newer one.
+//! A file of a datum, as written: the output folder may hold a newer file.
 
 use axum::response::Response;
 use drover_shared::store::layout;

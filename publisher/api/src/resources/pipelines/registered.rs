@@ -56,7 +56,7 @@ impl Body for SpecBody {
     }
 }
 
-/// The schema of specs, as `drover schema` prints it, with its definitions among those of the document.
+/// The schema of specs, as `drover schema` prints the schema, with the definitions in the document.
 fn spec_schema(generator: &mut SchemaGenerator) -> Value {
     let mut schema = pipeline::schema();
     if let Some(Value::Object(definitions)) = schema
@@ -110,7 +110,7 @@ pub(crate) struct ValidSpec {
     notes: Vec<Finding>,
 }
 
-/// Checks a spec without registering it; the error of an invalid one has all findings with their lines.
+/// Checks a spec without registering it; the error of an invalid spec has all findings with lines.
 pub(crate) async fn validate(
     ApiRequest { body, .. }: ApiRequest<Empty, Empty, SpecBody>,
 ) -> Result<ValidSpec, Error> {

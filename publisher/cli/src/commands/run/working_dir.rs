@@ -11,7 +11,7 @@ const MOST_ENTRIES: usize = 10_000;
 /// How many files the warning names.
 const NAMED: usize = 3;
 
-/// The entries of a directory before the commands run; none if there are too many, or it cannot be read.
+/// The entries of a directory before the commands run; none if the entries are too many, or the directory cannot be read.
 #[derive(Debug)]
 pub(super) struct WorkingDir {
     path: PathBuf,

@@ -44,7 +44,7 @@ pub fn answer_shell() {
         .complete();
 }
 
-/// A command whose arguments offer jobs and pipelines, as their value names tell.
+/// A command with arguments for jobs and pipelines, by the value names.
 fn completing(command: Command) -> Command {
     command.mut_subcommands(completing).mut_args(|arg| {
         match arg.get_value_names().and_then(|names| names.first()) {
@@ -89,7 +89,7 @@ struct KnownNames {
     pipelines: Vec<PipelineName>,
 }
 
-/// The names in the store that the environment names; none where it cannot be read in time.
+/// The names in the store of the environment; none where the store cannot be read in time.
 fn look() -> KnownNames {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -1,4 +1,4 @@
-//! Advice for a job without datums: the files that are there instead.
+//! Advice for a job without datums: the files of the folder instead.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ fn folder(leaf: &PfsInput, store: Option<&Path>) -> Option<PathBuf> {
     }
 }
 
-/// Why an input has no file; none if that cannot be told from the first level of its folder.
+/// Why an input has no file; none if the reason cannot be told from the first level of its folder.
 fn told(leaf: &PfsInput, folder: &Path) -> Option<String> {
     let glob = leaf.glob.to_string();
     let glob = glob.trim_matches('/');

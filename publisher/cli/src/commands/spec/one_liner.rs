@@ -12,13 +12,13 @@ use crate::commands::spec::shell::{PipeShell, Script};
 /// Placeholders that the worker replaces in any command; `{NAME}` for each input is added.
 const PLACEHOLDERS: [&str; 8] = ["{}", "{/}", "{.}", "{/.}", "{//}", "{rel}", "{#}", "{out}"];
 
-/// Words in braces that other tools, or hasty hands, take for placeholders.
+/// Words in braces that hasty hands, or readers of other manuals, take for placeholders.
 const FOREIGN_PLACEHOLDERS: [&str; 16] = [
     "in", "input", "inputs", "file", "files", "path", "name", "filename", "basename", "base",
     "stem", "output", "outdir", "outfile", "dir", "+",
 ];
 
-/// An output at the place of its input, whose directory is created before the command runs.
+/// An output at the place of the input; the directory is created before the command runs.
 const MIRRORED: &str = "{out}/{rel}";
 
 /// An invalid one-liner.
@@ -444,7 +444,7 @@ fn argv(typed: &OneLiner, inputs: &[GlobInput], pipes: PipeShell) -> Vec<String>
     redirect(script, typed).into_argv(pipes)
 }
 
-/// True if `--stdout` names one file for all datums, which therefore holds all of their output.
+/// True if `--stdout` names a single file for the output of all datums.
 fn shares_stdout(typed: &OneLiner, inputs: &[GlobInput]) -> bool {
     let known = placeholders(inputs);
     typed

@@ -87,7 +87,7 @@ pub(crate) fn prepare(typed: &Sources, context: &Context) -> anyhow::Result<Chec
     Ok(checked)
 }
 
-/// The pipeline of a one-liner, with a note on words that its author may have taken for placeholders.
+/// The pipeline of a one-liner, with a note on words that the author may have taken for placeholders.
 fn check_one_liner(typed: &Sources, context: &Context) -> anyhow::Result<CheckedSpecs> {
     let mut checked = check(vec![one_liner_text(typed, context)?])?;
     let pipelines = checked.pipelines.iter();
@@ -229,7 +229,7 @@ fn one_liner_text(typed: &Sources, context: &Context) -> anyhow::Result<SourceTe
     })
 }
 
-/// The shell for pipes, if the one-liner has any. Workers on other machines may have other shells.
+/// The shell for pipes, if the one-liner has a pipe. Workers elsewhere may have further shells.
 fn pipe_shell(typed: &OneLiner, context: &Context) -> PipeShell {
     let scripts = typed.command.iter().chain(&typed.on_error);
     if context.broker.is_typed || !scripts.into_iter().any(|text| text.contains('|')) {
