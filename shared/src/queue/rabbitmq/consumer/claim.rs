@@ -47,6 +47,10 @@ impl ClaimChannel {
     }
 
     /// Looks after the channel of the claims until [`end`](Self::end): lapin does not tell of its closing.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the task ends with the channel, or by the end of its claims"
+    )]
     pub(in crate::queue::rabbitmq) fn watch(&self, channel: ChannelStatus) {
         let lost = self.lost.clone();
         tokio::spawn(async move {
