@@ -263,3 +263,20 @@ fn without_a_quorum_the_queues_are_named_and_not_a_missing_coordinator() {
     let _worker = cluster.worker("made");
     assert_eq!(cluster.wait(&id).state(), "success");
 }
+
+#[test]
+fn who_waits_for_a_job_is_told_what_holds_it_up() {
+    let cluster = TestCluster::new();
+    cluster.workspace.numbered_files("in", 1);
+    let id = cluster.publish(&copies());
+    let wait = cluster.start(&["wait", &id]);
+    eventually("it is told that nobody coordinates", || {
+        wait.stderr().contains("no process coordinates made")
+    });
+    let _service = cluster.serve();
+    eventually("it is told that no worker is connected", || {
+        wait.stderr().contains("no worker of made")
+    });
+    let _worker = cluster.worker("made");
+    wait.finish().code(0);
+}
