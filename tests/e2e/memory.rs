@@ -134,3 +134,27 @@ fn an_end_for_want_of_memory_is_no_failure_of_the_command() {
         "100 MB, the failure, all there is"
     );
 }
+
+#[test]
+fn a_datum_that_fills_scratch_beyond_the_limit_is_ended_by_name_and_no_other() {
+    let workspace = Workspace::new();
+    for (name, megabytes) in [("a", "60"), ("b", "1"), ("c", "1")] {
+        workspace.file(&format!("in/{name}"), megabytes);
+    }
+    let fill = r#"head -c "$(cat "$in")M" /dev/zero > "/pfs/out/$(basename "$in")"
+        test "$(cat "$in")" = 1 || sleep 60"#;
+    let spec = Spec::new("made").reads("in", "/*").sh(fill);
+    let job = run(&workspace, &spec, &["--scratch-limit", "20M"]);
+    assert_eq!(job.counts(), "3: 2 processed, 1 failed");
+    let reason = datums(&workspace)[0]["reason"].to_string();
+    assert!(reason.contains("filled 6"), "{reason}");
+    assert!(
+        reason.contains("MB of scratch space; the limit is 20 MB"),
+        "{reason}"
+    );
+    shows(
+        &workspace,
+        &["explain", "last"],
+        &["out of scratch space", "--scratch-limit"],
+    );
+}

@@ -27,6 +27,8 @@ pub struct Settings {
     /// Bytes of memory that all commands may hold together; by default as many as are available at the start, less a reserve,
     /// and a command that runs alone may then hold whatever the machine has.
     pub memory: Option<u64>,
+    /// Bytes of disk that a datum may fill in scratch; no limit by default.
+    pub scratch_limit: Option<u64>,
     /// Datums staged ahead of processing, for each slot.
     pub look_ahead: u16,
     /// Additional messages per slot while datums are short; 0 where messages cost nothing.
@@ -73,6 +75,7 @@ impl Settings {
             may_have_one_slot: false,
             is_among_others: false,
             memory: None,
+            scratch_limit: None,
             look_ahead: 2,
             further: 0,
             cache_limit: None,

@@ -262,6 +262,7 @@ pub(crate) fn attempted(failure: Option<&Cause>) {
         Some(Cause::Output { .. }) => "output",
         Some(Cause::Undeliverable { .. }) => "undeliverable",
         Some(Cause::Memory { .. }) => "memory",
+        Some(Cause::Scratch { .. }) => "scratch",
         Some(Cause::WorkerDied { .. }) => "worker_died",
     };
     counter!(ATTEMPTS, "outcome" => outcome).increment(1);

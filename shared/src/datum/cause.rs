@@ -64,6 +64,13 @@ pub enum Cause {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         most: Option<u64>,
     },
+    /// The command was ended because its files filled more scratch space than a datum may.
+    Scratch {
+        /// Bytes of the files when Drover ended the command.
+        bytes: u64,
+        /// Bytes of the limit.
+        limit: u64,
+    },
     /// The worker died repeatedly while running the datum.
     WorkerDied {
         /// How many times.
@@ -108,6 +115,10 @@ impl fmt::Display for Cause {
                     Some(most) => write!(out, "; the largest worker has {}", DecimalSize(*most)),
                     None => Ok(()),
                 };
+            }
+            Self::Scratch { bytes, limit } => {
+                let (bytes, limit) = (DecimalSize(*bytes), DecimalSize(*limit));
+                return write!(out, "filled {bytes} of scratch space; the limit is {limit}");
             }
             Self::WorkerDied { times: 1 } => {
                 return out.write_str("worker died once while running it");

@@ -190,6 +190,7 @@ fn describe(cause: &Cause) -> (String, &str) {
         Cause::Output { message } => ("output".to_owned(), message),
         Cause::Undeliverable { message } => ("undeliverable".to_owned(), message),
         Cause::Memory { .. } => ("out of memory".to_owned(), ""),
+        Cause::Scratch { .. } => ("out of scratch space".to_owned(), ""),
         Cause::WorkerDied { .. } => (cause.to_string(), ""),
     }
 }

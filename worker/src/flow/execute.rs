@@ -32,7 +32,7 @@ use crate::jobs::{CodeCheck, CodeMoment};
 use crate::memory::SeenMemory;
 use crate::metrics;
 use crate::runner::{Ending, Execution, Order, RunnerError};
-use crate::slots::{SlotLease, VISIBLE_DEVICES};
+use crate::slots::{SeenRun, SlotLease, VISIBLE_DEVICES};
 
 /// An attempt shorter than this is not reported as running: nobody could see it, and most datums of a large job are
 /// short.
@@ -180,6 +180,8 @@ struct EndedCommand {
     execution: Execution,
     /// Bytes of memory that the command held when it was ended for want of memory.
     lacked: Option<u64>,
+    /// Bytes in scratch when the command was ended for them.
+    filled: Option<u64>,
 }
 
 /// A failed attempt.
@@ -400,6 +402,10 @@ impl DatumRun<'_> {
         }
         log.hide().await;
         let (execution, seen) = executed?;
+        let SeenRun {
+            memory: seen,
+            filled,
+        } = seen;
         let memory = self.count_usage(&execution, seen);
         let end = AttemptEnd {
             execution: &execution,
@@ -409,7 +415,11 @@ impl DatumRun<'_> {
         };
         let slots = &self.context.slots;
         let lacked = lacked_memory(end, || slots.kernel_killed_since(begun));
-        Ok(EndedCommand { execution, lacked })
+        Ok(EndedCommand {
+            execution,
+            lacked,
+            filled,
+        })
     }
 
     /// True if the command succeeded by its exit code.
@@ -449,7 +459,7 @@ impl DatumRun<'_> {
         order: &Order,
         role: CommandRole,
         log: &GrowingLog,
-    ) -> Result<(Execution, SeenMemory), FlowError> {
+    ) -> Result<(Execution, SeenRun), FlowError> {
         let Self {
             staged,
             context,
@@ -505,6 +515,10 @@ impl DatumRun<'_> {
                 input_bytes: self.staged.bytes,
                 most: None,
             }));
+        }
+        if let (Some(bytes), Ending::Cancelled) = (ended.filled, &ended.execution.ending) {
+            let limit = self.context.settings.scratch_limit.unwrap_or(0);
+            return Err(FlowError::Datum(Cause::Scratch { bytes, limit }));
         }
         let transform = &self.staged.claimed.job.pipeline.transform;
         let is_accepted = self.is_accepted(&ended.execution.ending);

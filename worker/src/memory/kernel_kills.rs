@@ -4,12 +4,10 @@ use std::fs;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-/// Files with lines `oom_kill N`: of the machine, and of the container.
-const COUNTS: [&str; 3] = [
-    "/proc/vmstat",
-    "/sys/fs/cgroup/memory.events",
-    "/sys/fs/cgroup/memory/memory.oom_control",
-];
+use crate::runner::{GroupUsage, keyed_number};
+
+/// The counts of the machine.
+const MACHINE: &str = "/proc/vmstat";
 
 /// When the kernel last killed a process for want of memory.
 #[derive(Debug, Default)]
@@ -43,20 +41,12 @@ impl KernelKills {
     }
 }
 
+/// Kills on the machine and in the container, as far as they are counted.
 fn count() -> u64 {
-    let texts = COUNTS
-        .iter()
-        .filter_map(|file| fs::read_to_string(file).ok());
-    texts.map(|text| killed(&text)).fold(0, u64::saturating_add)
-}
-
-fn killed(text: &str) -> u64 {
-    let mut lines = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("oom_kill "));
-    lines
-        .find_map(|number| number.trim().parse().ok())
-        .unwrap_or(0)
+    let machine = fs::read_to_string(MACHINE).unwrap_or_default();
+    let container = GroupUsage::of_container();
+    let of_container = container.and_then(|container| container.kills());
+    keyed_number(&machine, "oom_kill").saturating_add(of_container.unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -78,11 +68,5 @@ mod tests {
         kills.note(8, later(3));
         kills.note(8, later(4));
         assert_eq!(last(&kills), Some(later(3)));
-    }
-
-    #[test]
-    fn counts_are_read_from_their_line() {
-        assert_eq!(killed("low 0\noom 3\noom_kill 5\noom_group_kill 1\n"), 5);
-        assert_eq!(killed("nr_free_pages 8\n"), 0);
     }
 }

@@ -1,9 +1,9 @@
 //! The memory of the machine, or of the control group that the worker may use: how much there is, how much is left.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use super::tree::kibibytes;
+use crate::runner::GroupUsage;
 
 /// The least part of the memory that is left to the system, as a divisor, and its least and largest size in bytes.
 const RESERVED_PART: u64 = 20;
@@ -14,6 +14,9 @@ const LARGEST_RESERVE: u64 = 4 << 30;
 const FLOOR_PART: u64 = 50;
 const LEAST_FLOOR: u64 = 16 << 20;
 const LARGEST_FLOOR: u64 = 1 << 30;
+
+/// The floor is this many times as high while processes stall for memory.
+const STALLED: u64 = 5;
 
 /// Memory in bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -30,7 +33,7 @@ impl MachineMemory {
     /// The current memory; none on a machine without the figures.
     pub(crate) fn read() -> Option<Self> {
         let machine = Self::of_meminfo(&fs::read_to_string("/proc/meminfo").ok()?)?;
-        Some(match Self::of_own_group() {
+        Some(match Self::of_container() {
             Some(group) if group.total < machine.total => Self {
                 total: group.total,
                 available: group.available.min(machine.available),
@@ -48,39 +51,12 @@ impl MachineMemory {
         })
     }
 
-    /// The limit of the container, whose group is at the root of what the container sees.
-    fn of_own_group() -> Option<Self> {
-        let groups = [
-            ("/sys/fs/cgroup", "memory.max", "memory.current", "file"),
-            (
-                "/sys/fs/cgroup/memory",
-                "memory.limit_in_bytes",
-                "memory.usage_in_bytes",
-                "total_cache",
-            ),
-        ];
-        groups
-            .into_iter()
-            .find_map(|(directory, limit, usage, cache)| {
-                Self::of_group(Path::new(directory), limit, usage, cache)
-            })
-    }
-
-    fn of_group(directory: &Path, limit: &str, usage: &str, cache: &str) -> Option<Self> {
-        let number = |name: &str| -> Option<u64> {
-            let text = fs::read_to_string(directory.join(name)).ok()?;
-            text.trim().parse().ok()
-        };
-        let total = number(limit)?;
-        let stat: PathBuf = directory.join("memory.stat");
-        let stat = fs::read_to_string(stat).ok()?;
-        let cached = stat
-            .lines()
-            .find_map(|line| line.strip_prefix(cache)?.trim().parse().ok());
-        let used = number(usage)?.saturating_sub(cached.unwrap_or(0));
+    /// The memory of the container; none without a limit.
+    fn of_container() -> Option<Self> {
+        let group = GroupUsage::of_container()?;
         Some(Self {
-            total,
-            available: total.saturating_sub(used),
+            total: group.limit()?,
+            available: group.available()?,
             swap: 0,
         })
     }
@@ -91,14 +67,20 @@ impl MachineMemory {
         self.available - reserve.min(self.available / 4)
     }
 
-    /// Memory that commands can still have, swap space included.
-    pub(crate) fn left(&self) -> u64 {
-        self.available.saturating_add(self.swap)
+    /// Memory that commands can still have. Swap space counts, unless processes stall for memory: they wait for the disk.
+    pub(crate) fn left(&self, is_stalled: bool) -> u64 {
+        let swap = if is_stalled { 0 } else { self.swap };
+        self.available.saturating_add(swap)
     }
 
-    /// Memory is short when less than this is left.
-    pub(crate) fn floor(&self) -> u64 {
-        (self.total / FLOOR_PART).clamp(LEAST_FLOOR, LARGEST_FLOOR)
+    /// Memory is short when less than this is left: more while processes stall for memory.
+    pub(crate) fn floor(&self, is_stalled: bool) -> u64 {
+        let floor = (self.total / FLOOR_PART).clamp(LEAST_FLOOR, LARGEST_FLOOR);
+        if is_stalled {
+            floor.saturating_mul(STALLED)
+        } else {
+            floor
+        }
     }
 }
 
@@ -144,20 +126,15 @@ mod tests {
     }
 
     #[test]
-    fn the_cache_of_a_container_is_available() {
-        let group = tempfile::tempdir().unwrap();
-        let show = |name, text| fs::write(group.path().join(name), text).unwrap();
-        let read = || MachineMemory::of_group(group.path(), "memory.max", "memory.current", "file");
-        show("memory.stat", "anon 300\nfile 500\nfile_mapped 7\n");
-        show("memory.current", "850\n");
-        show("memory.max", "max\n");
-        assert_eq!(read(), None, "no limit");
-        show("memory.max", "1000\n");
-        let expected = MachineMemory {
-            total: 1000,
-            available: 650,
-            swap: 0,
+    fn a_machine_whose_processes_stall_is_short_of_memory_sooner() {
+        let memory = MachineMemory {
+            total: 10 * GB,
+            available: GB,
+            swap: 50 * GB,
         };
-        assert_eq!(read(), Some(expected));
+        for (is_stalled, is_short) in [(false, false), (true, true)] {
+            let left = memory.left(is_stalled);
+            assert_eq!(left <= memory.floor(is_stalled), is_short, "{left}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 mod guard;
 mod kernel_kills;
 mod machine;
+mod pressure;
 mod tree;
 mod watch;
 

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::guard::{self, Occupant, Room};
 use super::kernel_kills::KernelKills;
 use super::machine::MachineMemory;
+use super::pressure::MemoryPressure;
 use super::tree::ProcessTable;
 use crate::runner::{GroupUsage, Runner};
 
@@ -187,9 +188,10 @@ impl Shared {
     /// Looks again and again, until the worker ends.
     fn watch(&self) {
         let mut interval = USUAL;
+        let mut pressure = MemoryPressure::find();
         while self.wait_for_commands() {
             thread::sleep(interval);
-            interval = self.look();
+            interval = self.look(&mut pressure);
         }
     }
 
@@ -201,7 +203,7 @@ impl Shared {
     }
 
     /// Looks at all commands that are no longer young, and returns the time until the next look.
-    fn look(&self) -> Duration {
+    fn look(&self, pressure: &mut MemoryPressure) -> Duration {
         let before = cpu_time();
         let places = self.lock().to_look_at(Instant::now());
         if places.is_empty() {
@@ -211,10 +213,11 @@ impl Shared {
         self.kernel_kills.look();
         let looks = look_at(&places);
         let machine = MachineMemory::read();
+        let is_stalled = pressure.is_stalled(Instant::now());
         let room = Room {
             budget: self.budget,
-            available: machine.map(|it| it.left()),
-            floor: machine.map_or(0, |it| it.floor()),
+            available: machine.map(|it| it.left(is_stalled)),
+            floor: machine.map_or(0, |it| it.floor(is_stalled)),
         };
         let (is_close, excess) = self.lock().take_note(&looks, room);
         (self.on_excess)(excess);

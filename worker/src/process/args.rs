@@ -183,6 +183,10 @@ pub struct Args {
     #[arg(long, env = "DROVER_CACHE_LIMIT", value_name = "SIZE", value_parser = size, help_heading = "Running")]
     pub cache_limit: Option<u64>,
 
+    /// Disk space that a datum may fill in its working directory, for example 50G; a datum with more is ended and has failed [default: no limit]
+    #[arg(long, env = "DROVER_SCRATCH_LIMIT", value_name = "SIZE", value_parser = size, help_heading = "Running")]
+    pub scratch_limit: Option<u64>,
+
     /// Answer /live, /ready and /metrics (Prometheus) at this address, for example 0.0.0.0:9090 [default: nowhere]
     #[arg(
         long,
@@ -353,6 +357,7 @@ mod tests {
             ("--pipeline p --broker x --slots 70000", "--slots"),
             ("--pipeline p --broker x --slots many", "or auto"),
             ("--pipeline p --broker x --memory 12", "12G"),
+            ("--pipeline p --broker x --scratch-limit 50", "50G"),
             ("--pipeline p --broker x --look-ahead=-1", "--look-ahead"),
             ("--pipeline p --broker x --grace 25", "25s, 5m, 1h30m"),
             ("--pipeline p --broker x --sandbox chroot", "namespaces"),

@@ -53,6 +53,7 @@ impl WorkerRequest {
             is_among_others: true,
             memory: args.memory,
             cache_limit: args.cache_limit,
+            scratch_limit: args.scratch_limit,
             look_ahead: args.look_ahead,
             further: if args.look_ahead == 0 { 0 } else { FURTHER },
             sandbox: args.sandbox,

@@ -42,7 +42,7 @@ pub use protection::{Hiding, Isolation, Protection};
 pub use settings::{CommandLimits, RunnerSettings, Sandbox, SandboxMode};
 
 pub(crate) use command::USUAL_PATH;
-pub(crate) use control_group::{GroupUsage, delegate_controllers};
+pub(crate) use control_group::{GroupUsage, delegate_controllers, keyed_number};
 pub(crate) use filesystem::remove_all;
 pub(crate) use identity::home_of_another;
 

@@ -6,12 +6,13 @@ mod fair_order;
 mod packing;
 mod pool;
 mod scratch;
+mod scratch_limit;
 
 pub(crate) use admission::SlotLoad;
 pub(crate) use devices::VISIBLE_DEVICES;
 pub(crate) use packing::Demand;
 
-pub(crate) use pool::{SlotLease, SlotShare, Slots};
+pub(crate) use pool::{SeenRun, SlotLease, SlotShare, Slots};
 pub(crate) use scratch::Scratch;
 pub use scratch::scratch_for;
 

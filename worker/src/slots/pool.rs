@@ -24,6 +24,7 @@ use crate::slots::Scratch;
 use crate::slots::admission::{Admission, Admitted, SlotLoad};
 use crate::slots::devices::{VISIBLE_DEVICES, devices};
 use crate::slots::packing::Demand;
+use crate::slots::scratch_limit::within_limit;
 
 /// All slots of a worker.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub(crate) struct Slots {
     watch: MemoryWatch,
     /// The limit of the memory of all commands together, in bytes.
     memory_limit: Option<u64>,
+    /// The limit of the disk space of a datum in scratch, in bytes.
+    scratch_limit: Option<u64>,
 }
 
 /// The slots of datums that pause between attempts stay theirs, with runner and `/tmp`. Others run in spare slots then.
@@ -109,6 +112,7 @@ impl Slots {
             watch: MemoryWatch::begin(settings.memory.unwrap_or(u64::MAX), on_excess),
             admission,
             memory_limit: settings.memory,
+            scratch_limit: settings.scratch_limit,
             idle: Mutex::new(idle),
         })
     }
@@ -245,6 +249,14 @@ fn announce(runner: &Runner, phase: &WorkerPhase) {
     }
 }
 
+/// Resources of a command, as the worker saw them while it ran.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct SeenRun {
+    pub(crate) memory: SeenMemory,
+    /// Bytes in scratch when the command was ended for them; none if it was not.
+    pub(crate) filled: Option<u64>,
+}
+
 /// A slot in use, released when dropped.
 #[derive(Debug)]
 pub(crate) struct SlotLease<'a> {
@@ -320,17 +332,18 @@ impl SlotLease<'_> {
         order: &Order,
         need: u64,
         cancel: &CancellationToken,
-    ) -> Result<(Execution, SeenMemory), RunnerError> {
+    ) -> Result<(Execution, SeenRun), RunnerError> {
         let slots = self.slots;
         let runner = self.runner().await?;
         let watched = slots.watch.run(runner, need);
-        let executed = match &watched {
-            Some(watched) => runner.run_unless(order, cancel, &watched.kill).await,
-            None => runner.run(order, cancel).await,
-        };
-        let seen = watched.map(WatchedRun::end).unwrap_or_default();
+        let kill = watched.as_ref().map(|watched| watched.kill.clone());
+        let kill = kill.unwrap_or_default();
+        let directories = runner.directories();
+        let run = runner.run_unless(order, cancel, &kill);
+        let (executed, filled) = within_limit(run, directories, slots.scratch_limit, &kill).await;
+        let memory = watched.map(WatchedRun::end).unwrap_or_default();
         match executed {
-            Ok(execution) => Ok((execution, seen)),
+            Ok(execution) => Ok((execution, SeenRun { memory, filled })),
             Err(error) => {
                 self.discard();
                 Err(error)

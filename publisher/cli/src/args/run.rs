@@ -84,6 +84,10 @@ pub struct Engine {
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub memory: Option<u64>,
 
+    /// Disk space that a datum may fill in its working directory, for example 50G; a datum with more is ended and has failed [default: no limit]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub scratch_limit: Option<u64>,
+
     /// Datums staged ahead for each worker [default: the spec's `max_queue_size`, else 2]
     #[arg(long, value_name = "N", value_parser = whole_number::<u32>, allow_negative_numbers = true)]
     pub look_ahead: Option<u32>,

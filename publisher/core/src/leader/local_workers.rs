@@ -23,6 +23,8 @@ pub struct LocalWorkers {
     pub slots: Option<NonZeroU16>,
     /// Bytes of memory that all commands may use together; by default what is available, less a reserve.
     pub memory: Option<u64>,
+    /// Bytes of disk that a datum may fill in scratch; no limit by default.
+    pub scratch_limit: Option<u64>,
     /// Datums staged ahead for each slot; by default as the spec says.
     pub look_ahead: Option<u32>,
     /// From TERM to KILL, for a command that must end.
@@ -87,6 +89,7 @@ impl LocalWorkers {
         let defaults = Settings::new(worker, self.slots(pipeline), scratch);
         Settings {
             memory: self.memory,
+            scratch_limit: self.scratch_limit,
             look_ahead: u16::try_from(self.look_ahead(pipeline)).unwrap_or(u16::MAX),
             term_grace: self.term_grace,
             privileged: self.privileged,

@@ -19,8 +19,16 @@ impl Version {
     pub(super) fn of(directory: &Path) -> Option<Self> {
         let has = |name: &str| directory.join(name).exists();
         let versions = [Self::One, Self::Two].into_iter();
-        let mut matching = versions.filter(|version| has(version.peak()) && has("memory.stat"));
+        let mut matching = versions.filter(|version| has(version.usage()) && has("memory.stat"));
         matching.next()
+    }
+
+    /// Memory in use, caches included.
+    pub(super) fn usage(self) -> &'static str {
+        match self {
+            Self::One => "memory.usage_in_bytes",
+            Self::Two => "memory.current",
+        }
     }
 
     /// The most memory in use since the last write to the file.
@@ -61,7 +69,7 @@ impl Version {
             Self::One => ["total_rss", "total_shmem"],
             Self::Two => ["anon", "shmem"],
         };
-        value(stat, anonymous).saturating_add(value(stat, shared))
+        keyed_number(stat, anonymous).saturating_add(keyed_number(stat, shared))
     }
 
     /// Of the text of `memory.stat`: cached files, which the kernel takes back when memory is short, in bytes.
@@ -70,12 +78,12 @@ impl Version {
             Self::One => ["total_cache", "total_shmem"],
             Self::Two => ["file", "shmem"],
         };
-        value(stat, files).saturating_sub(value(stat, shared))
+        keyed_number(stat, files).saturating_sub(keyed_number(stat, shared))
     }
 }
 
-/// The value of a key in lines of `key value`; 0 if it is missing.
-pub(super) fn value(text: &str, key: &str) -> u64 {
+/// The number behind a key in lines of `key number`, as the kernel writes them; 0 if it is missing.
+pub(crate) fn keyed_number(text: &str, key: &str) -> u64 {
     let lines = text.lines().filter_map(|line| line.split_once(' '));
     let mut matching = lines.filter(|(name, _)| *name == key);
     matching

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::files::{Version, text, value};
+use super::files::{Version, keyed_number, text};
 
 /// Peaks below this number of bytes are taken whole: the page cache in a small peak is not worth the look.
 const SMALL: u64 = 32 << 20;
@@ -114,7 +114,7 @@ fn number(file: &File) -> Option<u64> {
 }
 
 fn kills(events: &File) -> u64 {
-    value(&text(events).unwrap_or_default(), "oom_kill")
+    keyed_number(&text(events).unwrap_or_default(), "oom_kill")
 }
 
 #[cfg(test)]
@@ -133,6 +133,7 @@ mod tests {
         fn new(version: Version) -> Self {
             let directory = tempfile::tempdir().unwrap();
             let double = Self { directory, version };
+            double.show(version.usage(), "900\n");
             double.show(version.peak(), "1000\n");
             double.show(version.limit(), version.no_limit());
             double.show("memory.stat", "");

@@ -16,4 +16,5 @@ pub(in crate::runner) use group::{ControlGroup, enter, is_in_control_group, limi
 pub(in crate::runner) use meter::GroupMeter;
 
 pub(crate) use delegation::delegate_controllers;
+pub(crate) use files::keyed_number;
 pub(crate) use usage::GroupUsage;

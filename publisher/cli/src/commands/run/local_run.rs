@@ -250,6 +250,7 @@ fn local_workers(engine: &Engine, tokens: Tokens) -> LocalWorkers {
     LocalWorkers {
         slots: engine.workers,
         memory: engine.memory,
+        scratch_limit: engine.scratch_limit,
         look_ahead: engine.look_ahead,
         term_grace: engine.term_grace,
         scratch: engine.scratch.clone(),

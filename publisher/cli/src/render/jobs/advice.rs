@@ -21,6 +21,9 @@ fn by_kind(kind: &str) -> Option<&'static str> {
         "out of memory" => {
             "Each attempt had twice as much memory as the last; give more with --memory, a larger machine, or `memory_tries`."
         }
+        "out of scratch space" => {
+            "The files of a datum in /pfs/out and /tmp took more space than --scratch-limit allows; raise the limit, or make the datums smaller."
+        }
         "exit 139" | "signal 11" => "SIGSEGV: the command itself crashed.",
         "timeout" => {
             "It was still running at `datum_timeout`; raise the limit, or make the datums smaller."

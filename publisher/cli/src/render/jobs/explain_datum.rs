@@ -50,11 +50,15 @@ fn needed(usage: &ResourceUsage, size: u64) -> String {
         MemoryObserver::Tree => "seen by looks at its processes",
         MemoryObserver::Process => "of the largest of its processes",
     };
-    let cpu = usage.cpu_time_s.map_or_else(String::new, |time| {
-        format!(", and {} on CPUs", seconds(time))
-    });
+    // Only a process that stays loaded has no time for a single datum.
+    let rest = match usage.cpu_time_s {
+        Some(time) => format!(", and {} on CPUs", seconds(time)),
+        None => {
+            ", with all that its process, which stays loaded, kept from earlier datums".to_owned()
+        }
+    };
     format!(
-        "Its command used {} of memory, {observer}{cpu}; its inputs are {}.",
+        "Its command used {} of memory, {observer}{rest}; its inputs are {}.",
         bytes(usage.memory_bytes),
         bytes(size)
     )
@@ -122,6 +126,9 @@ mod tests {
         Its command used 500.00 MB of memory, measured by the control group of its slot, and 3.5s on CPUs; its inputs are 1.51 kB.
         Its next run is expected to need 531.25 MB of memory, a sixteenth more than it needed before: 500.00 MB.
         ");
+        let mut loaded = verdict.clone();
+        loaded.usage.as_mut().unwrap().cpu_time_s = None;
+        insta::assert_snapshot!(needed(&loaded.usage.unwrap(), 9), @"Its command used 500.00 MB of memory, measured by the control group of its slot, with all that its process, which stays loaded, kept from earlier datums; its inputs are 9 B.");
         let mut others = UsageModel::default();
         let another = drover_shared::id::DatumId::from_hash(&blake3::hash(b"another"));
         others.learn(&Verdict {

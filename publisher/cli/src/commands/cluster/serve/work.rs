@@ -135,6 +135,7 @@ fn local(slots: Option<NonZeroU16>, working: &Tokens) -> LocalWorkers {
     LocalWorkers {
         slots,
         memory: None,
+        scratch_limit: None,
         look_ahead: None,
         term_grace: TERM_GRACE,
         scratch: None,
