@@ -34,6 +34,8 @@ pub struct PodSettings {
     pub resource_requests: PodResources,
     /// Resource limits.
     pub resource_limits: PodResources,
+    /// Memory of the large workers as a Kubernetes quantity; `None` without large workers.
+    pub max_memory: Option<String>,
     /// Node selector and priority class.
     pub scheduling_spec: PodScheduling,
     /// Tolerated taints.
@@ -123,6 +125,18 @@ impl PodSettings {
 }
 
 impl DesiredPipeline {
+    /// The pipeline as its large workers have it: with `max_memory` for each pod, if it is set.
+    #[must_use]
+    pub fn enlarged(&self) -> Self {
+        let mut enlarged = self.clone();
+        if let Some(memory) = &self.pods.max_memory {
+            let pods = &mut enlarged.pods;
+            pods.resource_requests.memory = Some(memory.clone());
+            pods.resource_limits.memory = Some(memory.clone());
+        }
+        enlarged
+    }
+
     /// True if the number of workers depends on the number of nodes.
     pub fn counts_nodes(&self) -> bool {
         let per_node = matches!(

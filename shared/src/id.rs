@@ -279,6 +279,11 @@ impl WorkerId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The part of the id that names the machine or the pod, if the id was [generated](Self::generate).
+    pub fn host(&self) -> &str {
+        self.0.rsplit_once('-').map_or(&self.0, |(host, _)| host)
+    }
 }
 
 impl FromStr for WorkerId {

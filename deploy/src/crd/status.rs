@@ -27,6 +27,8 @@ pub struct PipelineStatus {
     pub desired_replicas: Option<i32>,
     /// Workers that are ready to take datums.
     pub ready_replicas: Option<i32>,
+    /// Desired large workers, with `max_memory`; absent if there never were any.
+    pub large_replicas: Option<i32>,
     /// Known datums that have not finished.
     pub outstanding: Option<i64>,
     /// Jobs that have not finished.

@@ -1,10 +1,13 @@
 //! The job store on top of the ledger.
 
+use std::ops::RangeInclusive;
+
 use async_trait::async_trait;
 use drover_shared::id::{JobId, PipelineName};
 use drover_shared::job::JobRecord;
 use drover_shared::ledger::{LeaderTerm, Ledger, PipelineChange, RegistryError, TermError};
 use drover_shared::store::StoreError;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{JobBacklog, JobStore, JobStoreError};
@@ -80,6 +83,24 @@ impl JobStore for LedgerJobStore {
         Ok(self.ledger.pipelines_of_lease(&self.term.lease).await?)
     }
 
+    async fn in_need(&self, pipeline: &PipelineName) -> Result<u64, JobStoreError> {
+        let mut in_need = 0;
+        for (record, _) in self.ledger.submitted(pipeline).await? {
+            in_need += self.ledger.datums_in_need(record.id).await?;
+        }
+        Ok(in_need)
+    }
+
+    async fn note_out_of_memory(
+        &self,
+        pipeline: &PipelineName,
+        pod: &str,
+        ran: RangeInclusive<Timestamp>,
+    ) -> Result<(), JobStoreError> {
+        let noting = self.ledger.note_out_of_memory(pipeline, pod, ran);
+        Ok(noting.await?)
+    }
+
     async fn backlog(
         &self,
         pipeline: &PipelineName,
@@ -104,7 +125,6 @@ mod tests {
     use drover_shared::job::{Counts, JobState};
     use drover_shared::ledger::{Scope, Submission};
     use drover_shared::store::Store;
-    use jiff::Timestamp;
     use serde_json::json;
 
     use super::*;
@@ -244,5 +264,22 @@ mod tests {
         assert_eq!(registered.spec, json!({ "spec": 1 }));
         assert_eq!(now.unregister(&name).await.unwrap(), 1);
         assert!(ledger.stop_requested(job.id).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn datums_that_need_a_large_worker_are_counted_until_they_have_a_verdict() {
+        let ledger = Ledger::new(Store::in_memory());
+        let job_store = job_store(&ledger, 1);
+        let name = "thumbs".parse().unwrap();
+        assert_eq!(job_store.in_need(&name).await.unwrap(), 0);
+        let job = submitted(&ledger, 10, 4).await.id;
+        let worker = "pod-1-0123456789".parse().unwrap();
+        ledger.mark_attempt(job, 3, "claim", &worker).await.unwrap();
+        for index in [3, 7] {
+            ledger.note_too_little(job, index, 5).await.unwrap();
+        }
+        assert_eq!(job_store.in_need(&name).await.unwrap(), 2);
+        ledger.forget_too_little(job, 3).await.unwrap();
+        assert_eq!(job_store.in_need(&name).await.unwrap(), 1);
     }
 }

@@ -1,10 +1,13 @@
 //! The interface between the operator and the store.
 
+use std::ops::RangeInclusive;
+
 use async_trait::async_trait;
 use drover_shared::id::{JobId, PipelineName};
 use drover_shared::job::JobRecord;
 use drover_shared::ledger::{RegistryError, Superseded, TermError};
 use drover_shared::store::StoreError;
+use jiff::Timestamp;
 use serde_json::Value;
 
 /// The unfinished work of a pipeline, and its last job.
@@ -52,6 +55,17 @@ pub trait JobStore: Send + Sync {
 
     /// The pipelines registered by operators with the same Lease: the current and the former ones.
     async fn registered(&self) -> Result<Vec<PipelineName>, JobStoreError>;
+
+    /// Number of datums of unfinished jobs that need more memory than a usual worker has.
+    async fn in_need(&self, pipeline: &PipelineName) -> Result<u64, JobStoreError>;
+
+    /// Notes that the container of the pod, in which a worker of the pipeline ran, was killed for want of memory.
+    async fn note_out_of_memory(
+        &self,
+        pipeline: &PipelineName,
+        pod: &str,
+        ran: RangeInclusive<Timestamp>,
+    ) -> Result<(), JobStoreError>;
 
     /// Returns the unfinished work. `last_reported` is the last job in the resource's status; its outcome is found
     /// however long ago the job finished.

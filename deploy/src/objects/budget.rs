@@ -14,7 +14,7 @@ pub(super) fn budget(input: &ObjectInput<'_>) -> Value {
         "metadata": names::metadata(input),
         "spec": {
             "maxUnavailable": "25%",
-            "selector": { "matchLabels": names::selector(input.name) },
+            "selector": { "matchLabels": names::selector(input.name, names::WorkerClass::Usual) },
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
         },
     })

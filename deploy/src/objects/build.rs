@@ -3,6 +3,7 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use serde_json::Value;
 
+use super::names::WorkerClass;
 use super::{budget, config, credentials, deployment};
 use crate::desired::DesiredPipeline;
 use crate::settings::WorkerSettings;
@@ -20,6 +21,8 @@ pub struct ObjectInput<'a> {
     pub desired: &'a DesiredPipeline,
     /// Cluster-wide settings of workers.
     pub workers: &'a WorkerSettings,
+    /// The kind of the workers.
+    pub class: WorkerClass,
 }
 
 /// The objects of a pipeline, in the order in which they are applied.
@@ -31,6 +34,8 @@ pub struct Objects {
     pub budget: Value,
     /// The workers.
     pub deployment: Value,
+    /// The large workers; `None` if the pipeline has none.
+    pub large: Option<Value>,
 }
 
 /// The spec describes a pod that Kubernetes or the operator cannot accept.
@@ -62,6 +67,17 @@ pub fn objects(input: &ObjectInput<'_>) -> Result<Objects, InvalidPod> {
         config_map: config::config_map(input),
         budget: budget::budget(input),
         deployment: deployment::deployment(input)?,
+        large: None,
+    })
+}
+
+/// The Deployment of the large workers, scaled to zero.
+pub fn large_deployment(input: &ObjectInput<'_>) -> Result<Value, InvalidPod> {
+    let desired = input.desired.enlarged();
+    deployment::deployment(&ObjectInput {
+        desired: &desired,
+        class: WorkerClass::Large,
+        ..*input
     })
 }
 
@@ -70,6 +86,15 @@ impl Objects {
     #[must_use]
     pub fn scaled(mut self, replicas: u32) -> Self {
         self.deployment["spec"]["replicas"] = replicas.into();
+        self
+    }
+
+    /// The objects with `replicas` large workers, if the pipeline has large workers.
+    #[must_use]
+    pub fn with_large(mut self, replicas: u32) -> Self {
+        if let Some(large) = &mut self.large {
+            large["spec"]["replicas"] = replicas.into();
+        }
         self
     }
 }

@@ -26,7 +26,7 @@ pub fn deployment(input: &ObjectInput<'_>) -> Result<Value, InvalidPod> {
         "spec": {
             "replicas": 0,
             "revisionHistoryLimit": 3,
-            "selector": { "matchLabels": names::selector(input.name) },
+            "selector": { "matchLabels": names::selector(input.name, input.class) },
             "strategy": {
                 "type": "RollingUpdate",
                 "rollingUpdate": { "maxSurge": 0, "maxUnavailable": "25%" },
@@ -42,7 +42,7 @@ pub fn deployment(input: &ObjectInput<'_>) -> Result<Value, InvalidPod> {
 /// The user's labels, overridden by the operator's labels.
 fn labels(input: &ObjectInput<'_>) -> BTreeMap<String, String> {
     let mut labels = input.desired.pods.metadata.labels.clone();
-    labels.extend(names::labels(input.name));
+    labels.extend(names::labels(input.name, input.class));
     labels
 }
 

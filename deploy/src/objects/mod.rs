@@ -20,8 +20,10 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
-pub use build::{InvalidPod, ObjectInput, Objects, objects};
+pub use build::{InvalidPod, ObjectInput, Objects, large_deployment, objects};
 pub use config::config_map;
 pub use deployment::deployment;
-pub use names::{MANAGER, PIPELINE_LABEL, object_name, pods_of, selector};
+pub use names::{
+    MANAGER, PIPELINE_LABEL, WorkerClass, all_pods_of, large_name, object_name, pods_of, selector,
+};
 pub use worker::PORT;

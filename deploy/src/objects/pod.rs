@@ -15,7 +15,7 @@ pub(super) fn pod(input: &ObjectInput<'_>) -> Value {
         "automountServiceAccountToken": false,
         "enableServiceLinks": false,
         "terminationGracePeriodSeconds": worker::termination_grace(input).as_secs(),
-        "topologySpreadConstraints": [scheduling::spread(input.name)],
+        "topologySpreadConstraints": [scheduling::spread(input.name, input.class)],
     });
     let mut set = |field: &str, value: Value| pod[field] = value;
     if let Some(installer) = worker::installer(input) {

@@ -6,12 +6,12 @@ use super::{ObjectInput, names};
 use crate::desired::Toleration;
 
 /// Spreads the workers over nodes where possible.
-pub(super) fn spread(name: &str) -> Value {
+pub(super) fn spread(name: &str, class: names::WorkerClass) -> Value {
     json!({
         "maxSkew": 1,
         "topologyKey": "kubernetes.io/hostname",
         "whenUnsatisfiable": "ScheduleAnyway",
-        "labelSelector": { "matchLabels": names::selector(name) },
+        "labelSelector": { "matchLabels": names::selector(name, class) },
     })
 }
 

@@ -18,8 +18,13 @@ use super::{Context, OperatorError};
 use crate::crd::Pipeline;
 use crate::desired::{DesiredPipeline, desired_pipeline, pipeline_name};
 use crate::job_store::{JobBacklog, JobStoreError};
-use crate::objects::{ObjectInput, Objects, object_name, objects, pods_of};
-use crate::plan::{NodeFit, ScalingInput, ScalingPlan, ScalingRules, plan, pods_to_leave};
+use crate::objects::{
+    InvalidPod, ObjectInput, Objects, WorkerClass, all_pods_of, large_deployment, object_name,
+    objects,
+};
+use crate::plan::{
+    self, NodeFit, ScalingInput, ScalingPlan, ScalingRules, out_of_memory, plan, pods_to_leave,
+};
 use crate::status::{ReconcileOutcome, RunningPipeline, SpecRefusal};
 use crate::worker_probe::{
     WorkerLoad, costs_to_set, is_any_protected, probe_all, protection_changes,
@@ -56,7 +61,13 @@ pub(super) async fn apply(resource: &Pipeline, context: &Context) -> Result<Acti
     let existing = read_objects(resource, context).await?;
     leave_nodes(resource, &existing.pods, context).await?;
     let plan = decide(resource, &desired, &backlog, &existing, context).await?;
-    let applied = apply_objects(resource, objects.scaled(plan.replicas), context).await;
+    let large = match large_workers(&desired, &existing.pods, &plan, context).await {
+        Ok(large) => large,
+        Err(error) => return Err(store_failed(resource, error, context).await),
+    };
+    let scaled = objects.scaled(plan.replicas).with_large(large);
+    let large_replicas = scaled.large.is_some().then_some(large);
+    let applied = apply_objects(resource, scaled, context).await;
     if let Some(why) = applied.as_ref().err().and_then(OperatorError::refusal) {
         update_status(resource, &ReconcileOutcome::ObjectsRefused(&why), context).await?;
     }
@@ -68,6 +79,7 @@ pub(super) async fn apply(resource: &Pipeline, context: &Context) -> Result<Acti
         pods: &existing.pods,
         work: &backlog,
         plan: &plan,
+        large_replicas,
         unready_nodes: &context.nodes.unready(),
         link: &(context.link)(),
         nodes_hidden: context.nodes.are_hidden() && desired.counts_nodes(),
@@ -114,9 +126,44 @@ fn parse(
         owner,
         desired: &desired,
         workers: &context.workers,
+        class: WorkerClass::Usual,
     };
-    let built = objects(&input).map_err(|error| SpecRefusal::InvalidSpec(vec![error.to_string()]));
+    let built = build(&input, had_large_workers(resource));
+    let built = built.map_err(|error| SpecRefusal::InvalidSpec(vec![error.to_string()]));
     built.map(|objects| (desired, objects))
+}
+
+/// All objects. Large workers that the spec wants no more are still to be scaled to zero.
+fn build(input: &ObjectInput<'_>, had_large_workers: bool) -> Result<Objects, InvalidPod> {
+    let has_large = input.desired.pods.max_memory.is_some() || had_large_workers;
+    let large = has_large.then(|| large_deployment(input)).transpose()?;
+    Ok(Objects {
+        large,
+        ..objects(input)?
+    })
+}
+
+fn had_large_workers(resource: &Pipeline) -> bool {
+    let status = resource.status.as_ref();
+    status.is_some_and(|status| status.large_replicas.is_some())
+}
+
+/// Tells the store of containers that were killed for want of memory, and returns the number of large workers that the datums need.
+async fn large_workers(
+    desired: &DesiredPipeline,
+    pods: &[Pod],
+    usual: &ScalingPlan,
+    context: &Context,
+) -> Result<u32, JobStoreError> {
+    let (name, store) = (&desired.pipeline.name, &context.job_store);
+    for (pod, ran) in pods.iter().filter_map(out_of_memory) {
+        store.note_out_of_memory(name, &pod, ran).await?;
+    }
+    if desired.pods.max_memory.is_none() {
+        return Ok(0);
+    }
+    let in_need = store.in_need(name).await?;
+    Ok(plan::large_workers(in_need, usual.replicas))
 }
 
 /// The name of an older resource with the same pipeline name.
@@ -162,7 +209,9 @@ async fn read_objects(
     let deployments: Api<Deployment> = Api::namespaced(context.client.clone(), &namespace);
     let pods: Api<Pod> = Api::namespaced(context.client.clone(), &namespace);
     // Served from the API server's cache; slightly stale data is sufficient.
-    let of_pipeline = ListParams::default().labels(&pods_of(&name)).match_any();
+    let of_pipeline = ListParams::default()
+        .labels(&all_pods_of(&name))
+        .match_any();
     let deployment = deployments.get_opt(&object_name(&name)).await;
     let listed = pods.list(&of_pipeline).await;
     Ok(ClusterObjects {

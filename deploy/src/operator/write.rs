@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{Context, FINALIZER, OperatorError};
 use crate::crd::{Pipeline, PipelineStatus};
 use crate::job_store::JobStoreError;
-use crate::objects::{MANAGER, Objects, object_name};
+use crate::objects::{MANAGER, Objects, large_name, object_name};
 use crate::status::{PipelineEvent, ReconcileOutcome, events, pipeline_status};
 use crate::worker_probe::DELETION_COST;
 
@@ -51,6 +51,13 @@ pub(super) async fn apply_objects(
     applied.map_err(OperatorError::at("apply the ConfigMap"))?;
     let applied = budgets.patch(&name, &apply_params(), &budget).await;
     applied.map_err(OperatorError::at("apply the PodDisruptionBudget"))?;
+    if let Some(large) = objects.large {
+        let name = large_name(&resource.name_any());
+        let applied = deployments
+            .patch(&name, &apply_params(), &Patch::Apply(large))
+            .await;
+        applied.map_err(OperatorError::at("apply the Deployment of large workers"))?;
+    }
     let applied = deployments.patch(&name, &apply_params(), &deployment).await;
     applied.map_err(OperatorError::at("apply the Deployment"))
 }

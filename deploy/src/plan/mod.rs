@@ -5,6 +5,7 @@
 
 mod departure;
 mod node_fit;
+mod out_of_memory;
 mod scaling;
 
 #[cfg(test)]
@@ -12,4 +13,5 @@ mod tests;
 
 pub use departure::{is_going, pods_to_leave};
 pub use node_fit::{NodeFit, fitting, is_node_ready};
-pub use scaling::{IdleState, ScalingInput, ScalingPlan, ScalingRules, plan};
+pub use out_of_memory::out_of_memory;
+pub use scaling::{IdleState, ScalingInput, ScalingPlan, ScalingRules, large_workers, plan};

@@ -99,6 +99,11 @@ pub fn plan(scale: &ScalingRules, observed: &ScalingInput, now: Timestamp) -> Sc
     }
 }
 
+/// The number of large workers: one for each datum in need, and no more than there are usual workers.
+pub fn large_workers(in_need: u64, usual: u32) -> u32 {
+    u32::try_from(in_need).unwrap_or(u32::MAX).min(usual)
+}
+
 /// The maximum number of workers; `None` if it depends on unknown nodes.
 fn limit(scale: &ScalingRules, nodes: Option<u32>) -> Option<u32> {
     if let Some(replicas) = scale.replicas {

@@ -51,6 +51,8 @@ pub struct RunningPipeline<'a> {
     pub work: &'a JobBacklog,
     /// The scaling decision.
     pub plan: &'a ScalingPlan,
+    /// Desired large workers; `None` if there never were any.
+    pub large_replicas: Option<u32>,
     /// Nodes that are not ready.
     pub unready_nodes: &'a BTreeSet<String>,
     /// The state of the connection to the broker.
@@ -296,6 +298,8 @@ fn count(status: &mut PipelineStatus, running: &RunningPipeline<'_>) {
     status.replicas = Some(deployed.and_then(|it| it.replicas).unwrap_or(0));
     status.ready_replicas = Some(deployed.and_then(|it| it.ready_replicas).unwrap_or(0));
     status.desired_replicas = Some(i32::try_from(running.plan.replicas).unwrap_or(i32::MAX));
+    let large = running.large_replicas;
+    status.large_replicas = large.map(|large| i32::try_from(large).unwrap_or(i32::MAX));
     status.outstanding = Some(saturate(running.work.outstanding));
     status.unfinished_jobs = Some(saturate(running.work.unfinished_jobs));
     status.idle_since = match running.plan.idle {

@@ -3,6 +3,7 @@
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use drover_shared::id::{JobId, PipelineName};
 use drover_shared::job::JobRecord;
 use drover_shared::queue::Link;
 use drover_shared::store::StoreError;
+use jiff::Timestamp;
 use kube::runtime::controller::Action;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{self, store::Writer};
@@ -39,6 +41,10 @@ pub(crate) struct FakeStoreState {
     /// True if stopped jobs never finish.
     pub(crate) jobs_never_end: bool,
     pub(crate) unreachable: bool,
+    /// Datums that need a large worker.
+    pub(crate) in_need: u64,
+    /// Pods whose container was killed for want of memory.
+    pub(crate) out_of_memory: BTreeSet<String>,
 }
 
 #[derive(Clone, Default)]
@@ -81,6 +87,20 @@ impl JobStore for FakeJobStore {
 
     async fn registered(&self) -> Result<Vec<PipelineName>, JobStoreError> {
         Ok(self.reach()?.registered.keys().cloned().collect())
+    }
+
+    async fn in_need(&self, _: &PipelineName) -> Result<u64, JobStoreError> {
+        Ok(self.reach()?.in_need)
+    }
+
+    async fn note_out_of_memory(
+        &self,
+        _: &PipelineName,
+        pod: &str,
+        _: RangeInclusive<Timestamp>,
+    ) -> Result<(), JobStoreError> {
+        self.reach()?.out_of_memory.insert(pod.to_owned());
+        Ok(())
     }
 
     async fn backlog(

@@ -1,5 +1,8 @@
 //! The capacity of each worker, read by a worker that meets too large a datum. A record outlives a killed worker.
 
+use std::ops::RangeInclusive;
+
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{PipelineName, WorkerId};
@@ -16,6 +19,12 @@ pub struct WorkerCapacity {
     pub pipelines: Vec<PipelineName>,
     /// Memory that all commands may use together, in bytes.
     pub memory_bytes: u64,
+    /// When the worker noted it; none of an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noted: Option<Timestamp>,
+    /// True if the worker was killed together with its command for want of memory.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ran_out_of_memory: bool,
 }
 
 impl Ledger {
@@ -23,6 +32,37 @@ impl Ledger {
     pub async fn note_capacity(&self, capacity: &WorkerCapacity) -> Result<(), StoreError> {
         let key = layout::capacity(&capacity.worker);
         self.store.put(&key, to_json(&key, capacity)?).await
+    }
+
+    /// The capacity of a worker, a killed worker too; none if it ended by itself, or its record is damaged.
+    pub async fn capacity(&self, worker: &WorkerId) -> Result<Option<WorkerCapacity>, StoreError> {
+        let key = layout::capacity(worker);
+        match self.read_optional(&key, advice::DETAIL).await {
+            Err(StoreError::Corrupt { .. }) => Ok(None),
+            read => read,
+        }
+    }
+
+    /// Notes that the container `host`, whose workers serve the pipeline, was killed for want of memory: the worker that noted its capacity while
+    /// the container ran died of it.
+    pub async fn note_out_of_memory(
+        &self,
+        pipeline: &PipelineName,
+        host: &str,
+        ran: RangeInclusive<Timestamp>,
+    ) -> Result<(), StoreError> {
+        for capacity in self.capacities(pipeline).await? {
+            let is_same = capacity.worker.host() == host
+                && capacity.noted.is_some_and(|noted| ran.contains(&noted));
+            if is_same && !capacity.ran_out_of_memory {
+                let capacity = WorkerCapacity {
+                    ran_out_of_memory: true,
+                    ..capacity
+                };
+                self.note_capacity(&capacity).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Forgets a worker that has ended.
@@ -64,6 +104,8 @@ mod tests {
             worker: worker.parse().unwrap(),
             pipelines: vec![pipeline.parse().unwrap()],
             memory_bytes,
+            noted: None,
+            ran_out_of_memory: false,
         };
         let (small, large) = (capacity("a-1", "p", 5), capacity("b-1", "p", 9));
         for each in [&small, &large, &capacity("c-1", "q", 99)] {
@@ -76,5 +118,40 @@ mod tests {
         assert_eq!(all, [large.clone(), small.clone()]);
         ledger.forget_capacity(&large.worker).await.unwrap();
         assert_eq!(ledger.capacities(&pipeline).await.unwrap(), [small]);
+    }
+
+    #[tokio::test]
+    async fn only_the_worker_that_ran_in_the_killed_container_ran_out_of_memory() {
+        let ledger = Ledger::new(Store::in_memory());
+        let pipeline: PipelineName = "p".parse().unwrap();
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let worker = |worker: &str, noted| WorkerCapacity {
+            worker: worker.parse().unwrap(),
+            pipelines: vec![pipeline.clone()],
+            memory_bytes: 5,
+            noted: Some(at(noted)),
+            ran_out_of_memory: false,
+        };
+        let workers = [
+            worker("pod-1-0123456789", 10),
+            worker("pod-1-abcdefghij", 30),
+            worker("pod-2-0123456789", 11),
+        ];
+        for worker in &workers {
+            ledger.note_capacity(worker).await.unwrap();
+        }
+        let ran = at(9)..=at(29);
+        ledger
+            .note_out_of_memory(&pipeline, "pod-1", ran)
+            .await
+            .unwrap();
+        let mut found = Vec::new();
+        for worker in &workers {
+            let capacity = ledger.capacity(&worker.worker).await.unwrap().unwrap();
+            found.push(capacity.ran_out_of_memory);
+        }
+        assert_eq!(found, [true, false, false]);
+        let gone = "pod-3-0123456789".parse().unwrap();
+        assert_eq!(ledger.capacity(&gone).await.unwrap(), None);
     }
 }

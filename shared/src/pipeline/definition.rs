@@ -84,6 +84,8 @@ pub struct ResourceRequests {
     pub cpus: Option<f64>,
     /// Graphics processors.
     pub gpus: u32,
+    /// Bytes of memory of the largest worker pods; none if all pods are alike.
+    pub max_memory_bytes: Option<u64>,
 }
 
 /// The number of datums that may fail before a job is stopped.

@@ -161,6 +161,8 @@ async fn tell_capacity(pipelines: &[PipelineName], context: &WorkerContext) {
         worker: settings.worker.clone(),
         pipelines: pipelines.to_vec(),
         memory_bytes: context.slots.all().memory,
+        noted: Some(Timestamp::now()),
+        ran_out_of_memory: false,
     };
     if let Err(error) = context.ledger.note_capacity(&capacity).await {
         tracing::warn!("the memory of the worker cannot be told to others: {error}");

@@ -45,6 +45,7 @@ pub(crate) async fn journey(
     };
     drop(permit);
     let CommittedDatum { verdict, first } = ended;
+    forget_need(&claimed, context).await;
     metrics::ended(&verdict, first);
     claimed.job.learn(&verdict);
     tracing::debug!(
@@ -56,6 +57,17 @@ pub(crate) async fn journey(
     context
         .report(&claimed.job, claimed.redeliveries, event(verdict, first))
         .await
+}
+
+/// Forgets the need of more memory: no large worker has to wait for the datum.
+async fn forget_need(claimed: &ClaimedDatum, context: &WorkerContext) {
+    if claimed.too_little == 0 {
+        return;
+    }
+    let (job, index) = (claimed.job.id, claimed.datum.index);
+    if let Err(error) = context.ledger.forget_too_little(job, index).await {
+        tracing::debug!(job.id = %job, datum.index = index, "the need of a datum cannot be forgotten: {error}");
+    }
 }
 
 /// The report on a verdict: the verdict itself, or its place in the ledger if the verdict is large.

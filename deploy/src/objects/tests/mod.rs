@@ -87,6 +87,7 @@ fn made(spec: Value, workers: &WorkerSettings) -> Result<Objects, InvalidPod> {
         owner: &owner,
         desired: &desired,
         workers,
+        class: WorkerClass::Usual,
     };
     objects(&input).map(|objects| objects.scaled(3))
 }

@@ -151,3 +151,62 @@ async fn workers_leave_a_node_whose_end_is_announced() {
         "once, and no other one"
     );
 }
+
+#[tokio::test]
+async fn large_workers_come_with_the_datums_that_need_them_and_go_with_them() {
+    let spec = |max_memory| {
+        json!({
+            "parallelism_spec": { "constant": 2 },
+            "resource_limits": { "memory": "1Gi" },
+            "max_memory": max_memory,
+        })
+    };
+    let harness = Harness::with(spec(json!("8Gi"))).await;
+    let large = || {
+        let deployments = harness.cluster.object("deployments", "drover-thumbs-large");
+        deployments.map(|it| it["spec"].clone())
+    };
+    harness.set_backlog(1, 100);
+    for (in_need, expected) in [(0, 0), (1, 1), (40, 2), (0, 0)] {
+        harness.job_store.0.lock().unwrap().in_need = in_need;
+        harness.settle("thumbs").await;
+        let spec = large().unwrap();
+        assert_eq!(spec["replicas"], expected, "{in_need} datums");
+        let container = &spec["template"]["spec"]["containers"][0];
+        assert_eq!(container["resources"]["limits"]["memory"], "8Gi");
+    }
+    assert_eq!(harness.replicas(), Some(2), "the usual ones stay");
+    harness.job_store.0.lock().unwrap().in_need = 1;
+    harness.settle("thumbs").await;
+    harness.apply("thumbs", spec(json!(null)));
+    harness.settle("thumbs").await;
+    assert_eq!(large().unwrap()["replicas"], 0, "not wanted any more");
+}
+
+#[tokio::test]
+async fn a_pipeline_without_max_memory_has_no_large_workers() {
+    let harness = Harness::with(json!({ "parallelism_spec": { "constant": 2 } })).await;
+    harness.set_backlog(1, 100);
+    harness.job_store.0.lock().unwrap().in_need = 5;
+    harness.settle("thumbs").await;
+    let large = harness.cluster.object("deployments", "drover-thumbs-large");
+    assert_eq!(large, None);
+}
+
+#[tokio::test]
+async fn the_store_is_told_of_containers_that_were_killed_for_want_of_memory() {
+    let harness = Harness::with(json!({ "parallelism_spec": { "constant": 2 } })).await;
+    harness.pods(2, &[]);
+    harness.cluster.change("pods", "drover-thumbs-1", |pod| {
+        pod["status"]["containerStatuses"] = json!([{
+            "name": "worker", "image": "", "imageID": "", "ready": false, "restartCount": 1,
+            "lastState": { "terminated": {
+                "exitCode": 137, "reason": "OOMKilled",
+                "startedAt": "2026-01-01T00:00:00Z", "finishedAt": "2026-01-01T00:05:00Z",
+            } },
+        }]);
+    });
+    harness.settle("thumbs").await;
+    let told = harness.job_store.0.lock().unwrap().out_of_memory.clone();
+    assert_eq!(told.into_iter().collect::<Vec<_>>(), ["drover-thumbs-1"]);
+}

@@ -137,6 +137,18 @@ impl Ledger {
         self.store.put(&key, Bytes::from(bytes.to_string())).await
     }
 
+    /// Forgets the need of a datum with a verdict.
+    pub async fn forget_too_little(&self, job: JobId, index: u64) -> Result<(), StoreError> {
+        self.store.delete(&layout::mark(job, index, NEED)).await
+    }
+
+    /// Number of datums of a job without a verdict that need more memory than a worker had.
+    pub async fn datums_in_need(&self, job: JobId) -> Result<u64, StoreError> {
+        let names = self.store.names(&layout::marks(job)).await?;
+        let is_need = |name: &&String| name.split_once('.').is_some_and(|(_, name)| name == NEED);
+        Ok(names.iter().filter(is_need).map(|_| 1).sum())
+    }
+
     async fn mark_numbers(&self, job: JobId, index: u64) -> Result<Vec<u32>, StoreError> {
         let names = self.store.names(&layout::marks(job)).await?;
         let numbers = named_for(index, &names).filter_map(|n| n.parse().ok());

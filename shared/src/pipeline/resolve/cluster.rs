@@ -27,6 +27,7 @@ pub(super) fn check(spec: &spec::Pipeline, report: &mut FindingCollector<'_>) {
         check_toleration(toleration, &root.field("tolerations").index(index), report);
     }
     resources(spec, report);
+    max_memory(spec, report);
     patches(spec, report);
 }
 
@@ -104,18 +105,39 @@ fn check_toleration(toleration: &Toleration, path: &Path, report: &mut FindingCo
 }
 
 /// Resources of a datum, which are those of a pod with one slot.
-pub(super) fn requests(resources: Option<&Resources>) -> ResourceRequests {
-    let Some(resources) = resources else {
-        return ResourceRequests::default();
-    };
-    let gpu = resources.gpu.as_ref();
+pub(super) fn requests(spec: &spec::Pipeline) -> ResourceRequests {
+    let bytes = |quantity: &Quantity| whole_part(quantity.amount.ceil());
+    let requests = spec.resource_requests.as_ref();
+    let gpu = requests.and_then(|requests| requests.gpu.as_ref());
     ResourceRequests {
-        memory_bytes: resources
-            .memory
-            .as_ref()
-            .map(|it| whole_part(it.amount.ceil())),
-        cpus: resources.cpu,
+        memory_bytes: requests
+            .and_then(|requests| requests.memory.as_ref())
+            .map(bytes),
+        cpus: requests.and_then(|requests| requests.cpu),
         gpus: gpu.and_then(|gpu| gpu.number).unwrap_or(0),
+        max_memory_bytes: spec.max_memory.as_ref().map(bytes),
+    }
+}
+
+/// The least `max_memory`, in parts of the usual limit. Pods of about the same size could not be told apart by what is left of
+/// their memory for commands.
+const LEAST_GROWTH: f64 = 1.5;
+
+fn max_memory(spec: &spec::Pipeline, report: &mut FindingCollector<'_>) {
+    let Some(most) = &spec.max_memory else { return };
+    let limits = spec.resource_limits.as_ref();
+    let path = Path::root().field("max_memory");
+    match limits.and_then(|limits| limits.memory.as_ref()) {
+        None => {
+            let message =
+                "has no meaning without `resource_limits.memory`, the memory of the usual pods";
+            report.error(&path, message, "give both");
+        }
+        Some(usual) if most.amount < usual.amount * LEAST_GROWTH => {
+            let message = "is less than one and a half times `resource_limits.memory`";
+            report.error(&path, message, "raise it, or remove it");
+        }
+        Some(_) => {}
     }
 }
 

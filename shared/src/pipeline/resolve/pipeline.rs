@@ -60,7 +60,7 @@ pub(in crate::pipeline) fn pipeline(
             .memory_tries
             .and_then(NonZeroU32::new)
             .unwrap_or(MEMORY_TRIES),
-        requests: cluster::requests(spec.resource_requests.as_ref()),
+        requests: cluster::requests(spec),
         max_failures: spec.max_failures.map(|spec::FailureLimit(limit)| limit),
         keep_going: spec.keep_going.unwrap_or(false),
         limits,

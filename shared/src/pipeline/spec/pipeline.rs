@@ -8,7 +8,8 @@ use serde_with::skip_serializing_none;
 
 use super::input::one_or_many;
 use super::{
-    Duration, FailureLimit, Input, Notification, Resources, Scheduling, Toleration, Transform,
+    Duration, FailureLimit, Input, Notification, Quantity, Resources, Scheduling, Toleration,
+    Transform,
 };
 use crate::pipeline::{OutputConflict, Priority, RateLimit, StragglerRule};
 
@@ -99,6 +100,9 @@ pub(in crate::pipeline) struct Pipeline {
     pub(in crate::pipeline) resource_requests: Option<Resources>,
     /// Resource limits of a worker pod.
     pub(in crate::pipeline) resource_limits: Option<Resources>,
+    /// Memory of the worker pods for datums that need more than `resource_limits.memory`. They start when a datum needs one, and end when none does. None by default.
+    #[schemars(example = &"64Gi")]
+    pub(in crate::pipeline) max_memory: Option<Quantity>,
     /// Placement and priority of worker pods.
     pub(in crate::pipeline) scheduling_spec: Option<Scheduling>,
     /// Taints tolerated by worker pods.

@@ -61,6 +61,7 @@ standby_after: 10m
 autoscaling: true
 resource_requests: {cpu: 0.5, memory: 64M, disk: 1Gi, gpu: {type: nvidia.com/gpu, number: 1}}
 resource_limits: {cpu: 1, memory: 128M, disk: 2Gi, gpu: {type: nvidia.com/gpu, number: 1}}
+max_memory: 1Gi
 scheduling_spec: {node_selector: {pool: batch}, priority_class_name: low}
 tolerations: [{key: a, operator: Equal, value: b, effect: NO_EXECUTE, seconds: 5}]
 pod_spec: "{}"

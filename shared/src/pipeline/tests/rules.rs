@@ -451,6 +451,16 @@ fn contradictions_at_the_top_are_refused() {
             "contradicts",
         ),
         (
+            top("max_memory: 1Gi"),
+            "max_memory",
+            "resource_limits.memory",
+        ),
+        (
+            top("resource_limits: {memory: 1Gi}\nmax_memory: 1200Mi"),
+            "max_memory",
+            "one and a half times",
+        ),
+        (
             top("stragglers: copy\nlimits: [{running: 5}]"),
             "stragglers",
             "contradicts `limits`",

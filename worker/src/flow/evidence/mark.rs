@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 
+use drover_shared::id::WorkerId;
 use futures::future::join;
 
 use crate::context::WorkerContext;
@@ -17,18 +18,40 @@ pub(in crate::flow) async fn look_back(
 ) -> Result<(), FlowError> {
     let (job, index) = (claimed.job.id, claimed.datum.index);
     let past = context.ledger.past_runs(job, index).await?;
-    let mut deaths = 0;
+    let (mut deaths, mut too_little) = (0, past.too_little);
     for worker in past.marked_by {
-        let lives = match worker {
-            Some(worker) => context.broker.is_listening(worker.as_str()).await?,
-            None => false,
-        };
-        deaths += u32::from(!lives);
+        match fate(worker.as_ref(), context).await? {
+            Fate::Lives => {}
+            Fate::Died => deaths += 1,
+            Fate::RanOutOfMemory(bytes) => too_little = too_little.max(bytes),
+        }
     }
     claimed.deaths = deaths;
     claimed.wasted_s = past.wasted_s;
-    claimed.too_little = past.too_little;
+    claimed.too_little = too_little;
     Ok(())
+}
+
+/// The fate of a worker that left a mark.
+enum Fate {
+    Lives,
+    Died,
+    /// The kernel killed the worker together with its command, which needed more than so many bytes.
+    RanOutOfMemory(u64),
+}
+
+async fn fate(worker: Option<&WorkerId>, context: &WorkerContext) -> Result<Fate, FlowError> {
+    let Some(worker) = worker else {
+        return Ok(Fate::Died);
+    };
+    if context.broker.is_listening(worker.as_str()).await? {
+        return Ok(Fate::Lives);
+    }
+    let capacity = context.ledger.capacity(worker).await?;
+    Ok(match capacity {
+        Some(capacity) if capacity.ran_out_of_memory => Fate::RanOutOfMemory(capacity.memory_bytes),
+        _ => Fate::Died,
+    })
 }
 
 /// The mark of one run; none for a first delivery.

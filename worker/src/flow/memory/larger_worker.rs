@@ -7,8 +7,11 @@ use crate::context::WorkerContext;
 use crate::flow::claimed::ClaimedDatum;
 use crate::flow_error::{FlowError, Interruption};
 
-/// Hands the datum back, if a live worker of its pipeline has more than the `bytes` of memory that did not suffice. Else
-/// returns the most memory that any worker has.
+/// The part of the memory of a pod that its commands can use, at least, as a divisor of the rest.
+const RESERVE: u64 = 4;
+
+/// Hands the datum back, if a live worker of its pipeline has more than the `bytes` of memory that did not suffice, or the operator
+/// starts a larger one. Else returns the most memory that any worker has.
 pub(in crate::flow) async fn leave_to_larger(
     claimed: &ClaimedDatum,
     bytes: u64,
@@ -21,6 +24,16 @@ pub(in crate::flow) async fn leave_to_larger(
     let (job, index) = (claimed.job.id, claimed.datum.index);
     let pipeline = &claimed.job.pipeline.name;
     let mut most = own;
+    let largest = claimed.job.pipeline.requests.max_memory_bytes;
+    let is_small = largest.is_some_and(|largest| own < largest - largest / RESERVE);
+    if is_small && context.settings.pod.is_some() {
+        context.ledger.note_too_little(job, index, bytes).await?;
+        let needed = DecimalSize(bytes);
+        tracing::info!(
+            "the datum needs more than {needed} of memory: it is left to a large worker"
+        );
+        return Err(Interruption::TooLarge.into());
+    }
     for other in context.ledger.capacities(pipeline).await? {
         if other.memory_bytes <= own || !context.broker.is_listening(other.worker.as_str()).await? {
             continue;
