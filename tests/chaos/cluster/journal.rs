@@ -16,7 +16,7 @@ fn seconds(text: &str) -> f64 {
 }
 
 /// A command that began.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Begin {
     pub(super) content: String,
     pub(super) worker: String,

@@ -28,6 +28,9 @@ const LONG: [Role; 2] = [Role::LongWorker, Role::LongWorker];
 /// A process that starts during a network fault waits until the network is repaired.
 const PATIENT: [&str; 2] = ["--connect-timeout", "10m"];
 
+/// Memory for all commands of a worker.
+const MEMORY: &str = "400M";
+
 /// All processes. Each has one of the ways to the broker, in turn.
 pub(super) struct Processes {
     members: Vec<TestProcess>,
@@ -73,6 +76,8 @@ impl Processes {
                 let more = [
                     "--slots",
                     slots,
+                    "--memory",
+                    MEMORY,
                     "--grace",
                     "300ms",
                     "--term-grace",

@@ -16,10 +16,10 @@ use super::processes::{Processes, Role};
 use super::repetitions::{Harm, HarmKind, by_kind, repetitions};
 use crate::counters::Counters;
 
-/// Notes its begin and its end, takes a moment but for the quick ones, and copies the file.
+/// Notes its begin and its end, takes a moment but for the quick ones, holds much memory for a hog, and copies the file.
 const COMMAND: &str = r#"
     read -r content < "$in"; read -r now idle < /proc/uptime; echo "$content $DROVER_WORKER $now" >> "$OUTSIDE/begun"
-    case $content in quick*) ;; *[147].*) sleep 0.4 ;; *) sleep 0.05 ;; esac
+    case $content in quick*) ;; hog*) (head -c 330M /dev/zero; sleep 0.3) | tail -n 1 > /dev/null ;; *[147].*) sleep 0.4 ;; *) sleep 0.05 ;; esac
     cp "$in" /pfs/out/; echo "$content" >> /pfs/out/common; echo "$content $DROVER_WORKER" >> "$OUTSIDE/ended""#;
 
 /// Proxies to the broker with faults; a further connection goes straight to the broker.
@@ -30,6 +30,10 @@ const MOVED: &str = "its inputs changed before all its datums were known; run it
 const FILES: u64 = 1000;
 /// Input files besides that take no time: enough for workers to hold many of them.
 const QUICK: u64 = 500;
+/// Input files besides of which two need more memory than a worker has.
+const HOGS: u64 = 4;
+/// The beginning of the content of a hog, which runs again after an end for want of memory.
+const HOG: &str = "hog-";
 
 /// The cluster. The processes come before the broker and the store, so that the processes are dropped first.
 pub(crate) struct ChaosScenario {
@@ -353,6 +357,9 @@ impl ChaosScenario {
         for number in 0..QUICK {
             self.write(&format!("quick-{number:03}"));
         }
+        for number in 0..HOGS {
+            self.write(&format!("{HOG}{number}"));
+        }
     }
 
     /// Publishes in peace, waits for the end of everything, and compares.
@@ -365,7 +372,9 @@ impl ChaosScenario {
         let begins = begins(&self.cluster.workspace);
         let times = times_begun(&begins);
         println!("{}", Figures::of(&self.notes, &begins, times.len()));
-        let repeated = repetitions(&begins, &self.notes.harms);
+        let others = begins.iter().filter(|it| !it.content.starts_with(HOG));
+        let others: Vec<_> = others.cloned().collect();
+        let repeated = repetitions(&others, &self.notes.harms);
         for repetition in repeated.iter().skip(self.told) {
             println!("{repetition}");
         }
