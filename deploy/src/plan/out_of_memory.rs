@@ -2,8 +2,9 @@
 
 use std::ops::RangeInclusive;
 
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ContainerState, Pod};
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
 /// Name of the pod, and the time in which its last container ran, if the container was killed for want of memory.
@@ -20,9 +21,14 @@ pub fn out_of_memory(pod: &Pod) -> Option<(String, RangeInclusive<Timestamp>)> {
 fn killed_while(state: &ContainerState) -> Option<RangeInclusive<Timestamp>> {
     let ended = state.terminated.as_ref()?;
     let is_ours = ended.reason.as_deref() == Some("OOMKilled");
-    let (started, finished) = (ended.started_at.as_ref()?, ended.finished_at.as_ref()?);
-    // The kubelet tells seconds.
-    is_ours.then(|| started.0..=finished.0 + k8s_openapi::jiff::SignedDuration::from_secs(1))
+    let (started, finished) = (second(&ended.started_at)?, second(&ended.finished_at)?);
+    // The kubelet tells whole seconds.
+    let finished = finished.saturating_add(SignedDuration::from_secs(1)).ok()?;
+    is_ours.then_some(started..=finished)
+}
+
+fn second(time: &Option<Time>) -> Option<Timestamp> {
+    Timestamp::from_second(time.as_ref()?.0.as_second()).ok()
 }
 
 #[cfg(test)]

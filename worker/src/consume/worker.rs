@@ -11,6 +11,7 @@ use drover_shared::queue::{Broker, QueueError};
 use drover_shared::units::DecimalSize;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, TryFutureExt};
+use jiff::Timestamp;
 use tokio::sync::{Notify, OnceCell, mpsc};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
