@@ -129,7 +129,7 @@ mod tests {
     fn a_machine_whose_processes_stall_is_short_of_memory_sooner() {
         let memory = MachineMemory {
             total: 10 * GB,
-            available: GB,
+            available: GB / 2,
             swap: 50 * GB,
         };
         for (is_stalled, is_short) in [(false, false), (true, true)] {
