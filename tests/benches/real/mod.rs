@@ -7,6 +7,8 @@ mod task;
 mod tool;
 mod trial;
 
+pub(crate) use tool::python_with;
+
 use crate::measure::Cost;
 use crate::{Sizes, say};
 use task::{TASKS, Task};

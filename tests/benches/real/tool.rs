@@ -83,7 +83,13 @@ pub(super) const TOOLS: &[Tool] = &[
 
 /// Installs the tools from pip into an environment of their own. The result names the tools that cannot be had.
 pub(super) fn install() -> Vec<&'static str> {
-    let mut absent = Vec::new();
+    let packages = TOOLS.iter().filter_map(|tool| Some((tool, tool.package?)));
+    let absent = packages.filter(|(_, package)| python_with(package).is_none());
+    absent.map(|(tool, _)| tool.name).collect()
+}
+
+/// A Python with the package, in the environment of all tools; none if pip cannot install it.
+pub(crate) fn python_with(package: &str) -> Option<PathBuf> {
     let run = |program: PathBuf, args: &[&str]| {
         let status = Command::new(program).args(args).status();
         status.is_ok_and(|status| status.success())
@@ -93,18 +99,11 @@ pub(super) fn install() -> Vec<&'static str> {
     if !pip.exists() {
         run("python3".into(), &["-m", "venv", &home.to_string_lossy()]);
     }
-    for tool in TOOLS {
-        if let Some(package) = tool.package
-            && !run(pip.clone(), &["install", "--quiet", package])
-        {
-            crate::say(&format!(
-                "{}: not compared; pip cannot install it",
-                tool.name
-            ));
-            absent.push(tool.name);
-        }
+    let is_there = run(pip, &["install", "--quiet", package]);
+    if !is_there {
+        crate::say(&format!("{package}: not compared; pip cannot install it"));
     }
-    absent
+    is_there.then(|| home.join("bin/python"))
 }
 
 fn environment() -> PathBuf {
