@@ -125,7 +125,7 @@ impl PodSettings {
 }
 
 impl DesiredPipeline {
-    /// The pipeline as its large workers have it: with `max_memory` for each pod, if it is set.
+    /// The pipeline with `max_memory` for each pod, for the large workers.
     #[must_use]
     pub fn enlarged(&self) -> Self {
         let mut enlarged = self.clone();

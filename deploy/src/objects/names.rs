@@ -17,7 +17,7 @@ pub const PIPELINE_LABEL: &str = "drover.dev/pipeline";
 pub enum WorkerClass {
     /// Workers as the spec asks for them.
     Usual,
-    /// Workers with `max_memory`, for datums that need it.
+    /// Workers with `max_memory`.
     Large,
 }
 
@@ -31,8 +31,8 @@ pub fn object_name(name: &str) -> String {
     format!("drover-{name}")
 }
 
-/// The labels by which a Deployment selects its pods; they are immutable. The usual ones are those of the disruption budget and of
-/// the scale subresource, too.
+/// The labels by which a Deployment selects its pods; immutable. The usual labels serve the disruption budget and the
+/// scale subresource, too.
 pub fn selector(name: &str, class: WorkerClass) -> BTreeMap<String, String> {
     let kind = match class {
         WorkerClass::Usual => "drover-worker",

@@ -1,4 +1,4 @@
-//! Containers that the kernel killed for want of memory, as the kubelet tells of them.
+//! Containers killed by the kernel for want of memory, as the kubelet reports.
 
 use std::ops::RangeInclusive;
 

@@ -34,7 +34,7 @@ impl Ledger {
         self.store.put(&key, to_json(&key, capacity)?).await
     }
 
-    /// The capacity of a worker, a killed worker too; none if it ended by itself, or its record is damaged.
+    /// The capacity of a live or killed worker; none of a worker that ended by itself, and of a damaged record.
     pub async fn capacity(&self, worker: &WorkerId) -> Result<Option<WorkerCapacity>, StoreError> {
         let key = layout::capacity(worker);
         match self.read_optional(&key, advice::DETAIL).await {
@@ -43,8 +43,8 @@ impl Ledger {
         }
     }
 
-    /// Notes that the container `host`, whose workers serve the pipeline, was killed for want of memory: the worker that noted its capacity while
-    /// the container ran died of it.
+    /// Notes that the container `host`, whose workers serve the pipeline, was killed for want of memory, with the worker that
+    /// noted a capacity while the container ran.
     pub async fn note_out_of_memory(
         &self,
         pipeline: &PipelineName,

@@ -16,7 +16,7 @@ const REMEMBERED: usize = 4096;
 /// Datums of similar size from which on no other sizes are asked.
 const ENOUGH: u64 = 10;
 
-/// Datums of which the durations are believed.
+/// The number of ended datums from which on durations are predicted.
 const FEW: u64 = 3;
 
 /// The share of datums that a prediction of memory is meant to cover. A larger share would leave most of a worker's memory

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::claimed::ClaimedDatum;
 use super::execute::DatumOutcome;
+use super::memory::seconds;
 use super::upload::{UploadedDatum, delete_staged, staged};
-use super::usage::seconds;
 use crate::context::WorkerContext;
 use crate::flow_error::FlowError;
 

@@ -19,13 +19,12 @@ use super::evidence::{AttemptMark, noting_waste};
 use super::live_log::GrowingLog;
 use super::memory::{
     AfterShortage, AttemptEnd, MemoryTries, check_room, demand, expected_memory, lacked_memory,
-    leave_to_larger,
+    leave_to_larger, usage_of,
 };
 use super::order::{CommandRole, order};
 use super::overtaken::until_overtaken;
 use super::scratch_check::check_scratch;
 use super::stage::{InputCheck, StagedDatum};
-use super::usage::usage_of;
 use crate::context::WorkerContext;
 use crate::flow_error::{FlowError, InfrastructureError, Interruption};
 use crate::jobs::{CodeCheck, CodeMoment};

@@ -19,7 +19,6 @@ mod scratch_check;
 mod set_commits;
 mod stage;
 mod upload;
-mod usage;
 
 pub(crate) use claimed::ClaimedDatum;
 pub(crate) use journey::journey;

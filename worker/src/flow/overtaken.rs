@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::claimed::ClaimedDatum;
 use crate::context::WorkerContext;
 
-/// Shortest time between two looks for the verdict of another worker, unless the leader tells of one.
+/// Shortest time between two looks for a verdict, unless the leader reports a verdict.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Longest time between two looks.

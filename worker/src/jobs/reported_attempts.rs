@@ -1,4 +1,4 @@
-//! The running attempts that the leader was told of. A new leader is told of them again.
+//! The running attempts, as reported to the leader. A new leader gets the reports again.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! Pressure stall information: for how much of the time all processes waited for memory. Kernels without it tell nothing.
+//! Pressure stall information: for how much of the time all processes waited for memory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ struct Window {
 }
 
 impl MemoryPressure {
-    /// The pressure, as far as the kernel tells of it.
+    /// The pressure, as far as the kernel reports pressure.
     pub(super) fn find() -> Self {
         let mut files = FILES.iter().map(Path::new);
         Self::told_by(files.find(|file| file.exists()).map(Path::to_owned))

@@ -357,7 +357,10 @@ mod tests {
             ("--pipeline p --broker x --slots 70000", "--slots"),
             ("--pipeline p --broker x --slots many", "or auto"),
             ("--pipeline p --broker x --memory 12", "12G"),
-            ("--pipeline p --broker x --scratch-limit 50", "--scratch-limit"),
+            (
+                "--pipeline p --broker x --scratch-limit 50",
+                "--scratch-limit",
+            ),
             ("--pipeline p --broker x --look-ahead=-1", "--look-ahead"),
             ("--pipeline p --broker x --grace 25", "25s, 5m, 1h30m"),
             ("--pipeline p --broker x --sandbox chroot", "namespaces"),

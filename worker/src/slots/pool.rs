@@ -249,11 +249,11 @@ fn announce(runner: &Runner, phase: &WorkerPhase) {
     }
 }
 
-/// Resources of a command, as the worker saw them while it ran.
+/// Resources of a command, as observed by the worker.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct SeenRun {
     pub(crate) memory: SeenMemory,
-    /// Bytes in scratch when the command was ended for them; none if it was not.
+    /// Bytes in scratch when the command was ended for a full scratch; else none.
     pub(crate) filled: Option<u64>,
 }
 

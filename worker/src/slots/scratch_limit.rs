@@ -48,7 +48,7 @@ async fn beyond(directories: Vec<PathBuf>, limit: Option<u64>) -> u64 {
         sleep(pause).await;
         let begun = Instant::now();
         let looked_at = directories.clone();
-        // A look that fails counts as nothing; the next one follows.
+        // A failed look counts as 0 bytes; the next look follows.
         let taken = spawn_blocking(move || disk_usage(&looked_at)).await;
         let taken = taken.unwrap_or(0);
         if taken > limit {
@@ -58,8 +58,8 @@ async fn beyond(directories: Vec<PathBuf>, limit: Option<u64>) -> u64 {
     }
 }
 
-/// Bytes of disk that the files below the directories take. A file with several names counts once; what vanishes meanwhile counts
-/// as nothing.
+/// Bytes of disk taken by the files below the directories. A file with several names counts once, a file that vanishes meanwhile
+/// not at all.
 fn disk_usage(directories: &[PathBuf]) -> u64 {
     let mut linked = HashSet::new();
     let mut left = directories.to_vec();

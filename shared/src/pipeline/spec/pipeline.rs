@@ -53,7 +53,7 @@ pub(in crate::pipeline) struct Pipeline {
     /// Limits of the datums that run or begin, over all workers together; all of them hold.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(in crate::pipeline) limits: Vec<Limit>,
-    /// What happens to a datum that runs for more than three times its predicted time while no other datum waits. With `copy`, a second copy runs on another worker, and the first to end counts: only for commands that may run twice at the same time.
+    /// The rule for a datum that runs for more than three times its predicted time while no other datum waits. With `copy`, a second copy runs on another worker, and the first to end counts: only for commands that may run twice at the same time.
     #[schemars(extend("default" = "wait"))]
     pub(in crate::pipeline) stragglers: Option<StragglerRule>,
     /// The most datums of a job; a job with more of them is refused.

@@ -6,8 +6,10 @@ mod retry;
 mod shortage;
 #[cfg(test)]
 mod simulation;
+mod usage;
 
 pub(super) use demand::{demand, expected_memory};
 pub(super) use larger_worker::{check_room, leave_to_larger};
 pub(super) use retry::{AfterShortage, MemoryTries};
 pub(super) use shortage::{AttemptEnd, lacked_memory};
+pub(super) use usage::{seconds, usage_of};

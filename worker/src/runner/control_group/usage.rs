@@ -1,4 +1,4 @@
-//! The memory of a group as the worker sees it: of a slot's group while commands run, or of the container.
+//! The memory of a group: of a slot's group while commands run, or of the container.
 
 use std::path::{Path, PathBuf};
 

@@ -81,7 +81,7 @@ pub(crate) fn grouped(datums: Vec<Datum>, sets: &SegmentSets) -> Vec<DatumSet> {
     groups
 }
 
-/// Puts sets that take long before shorter ones; those that are expected to take equally many seconds stay in order.
+/// Sorts sets by the expected duration in whole seconds, the longest first. Sets of equal durations stay in order.
 pub(crate) fn long_first(sets: &mut [DatumSet], durations: &Durations) {
     sets.sort_by_cached_key(|set| {
         let inputs = set.datums.iter().map(|datum| &datum.inputs);

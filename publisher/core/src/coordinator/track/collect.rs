@@ -193,7 +193,7 @@ impl Collector<'_> {
         }
     }
 
-    /// Publishes second copies of the stragglers, if other workers have nothing else to do.
+    /// Publishes second copies of the stragglers, if workers are idle.
     fn copy_stragglers(&mut self, depth: Depth) {
         let now = tokio::time::Instant::now();
         let Some(stragglers) = &mut self.stragglers else {
@@ -215,7 +215,7 @@ impl Collector<'_> {
         }
     }
 
-    /// Tells the workers that a datum has a verdict, if several of them may run the datum.
+    /// Tells the workers of the verdict on a datum with several runs.
     fn end_copies(&mut self, index: u64) {
         let stragglers = self.stragglers.as_mut();
         if !stragglers.is_some_and(|stragglers| stragglers.note_ended(index)) {

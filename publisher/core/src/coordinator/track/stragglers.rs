@@ -9,10 +9,10 @@ use drover_shared::prediction::Durations;
 use drover_shared::wire::{Event, Report};
 use tokio::time::Instant;
 
-/// A datum that runs for more than this many times its predicted time is a straggler.
+/// A straggler runs for more than the predicted time multiplied by the factor.
 const FACTOR: f64 = 3.0;
 
-/// No datum is a straggler before: a copy saves little, since it takes a moment to begin.
+/// The shortest run of a straggler: a copy of a shorter run saves little.
 const LEAST: Duration = Duration::from_secs(1);
 
 /// The running datums of a job.
@@ -24,7 +24,7 @@ pub(crate) struct Stragglers {
 /// The runs of a datum.
 #[derive(Debug)]
 struct Run {
-    /// Begin of the first one, as far as the current leader knows.
+    /// Begin of the first run, as far as the current leader knows.
     since: Instant,
     attempt: u32,
     input_bytes: u64,
@@ -78,7 +78,7 @@ impl Stragglers {
         run.is_some_and(|run| run.is_copied || run.workers.len() > 1)
     }
 
-    /// The stragglers, of which no copy was made. They count as copied from now on.
+    /// The stragglers without a copy, which count as copied from now on.
     pub(crate) fn take_due(&mut self, durations: &Durations, now: Instant) -> IndexRanges {
         let mut due = IndexRanges::default();
         for (index, run) in &mut self.running {
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
     use crate::testing::samples::verdict;
 
-    /// Something that a leader sees, and the second in which it does.
+    /// An event in the eyes of the leader.
     enum Seen {
         /// A worker begins an attempt.
         Runs(&'static str, u32),

@@ -8,7 +8,7 @@ use crate::runner::CommandCost;
 
 /// Resources that a command used; `seen` is the most memory of the processes in the eyes of the worker, in bytes. None for an
 /// unobserved command.
-pub(super) fn usage_of(cost: &CommandCost, seen: Option<u64>) -> Option<ResourceUsage> {
+pub(in crate::flow) fn usage_of(cost: &CommandCost, seen: Option<u64>) -> Option<ResourceUsage> {
     let looks = match cost.group_memory {
         Some(_) => MemoryObserver::Group,
         None => MemoryObserver::Tree,
@@ -36,7 +36,7 @@ pub(super) fn usage_of(cost: &CommandCost, seen: Option<u64>) -> Option<Resource
 }
 
 /// Seconds to the microsecond: short in the ledger, and the same after a round trip.
-pub(super) fn seconds(time: Duration) -> f64 {
+pub(in crate::flow) fn seconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e6
 }
 
