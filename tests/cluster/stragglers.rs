@@ -27,7 +27,8 @@ fn cluster() -> (TestCluster, Spec) {
 }
 
 fn open(cluster: &TestCluster) {
-    std::fs::write(cluster.workspace.outside("go"), "").unwrap();
+    let go = cluster.workspace.outside("go");
+    std::fs::write(go, "").expect("the workspace is writable");
 }
 
 #[test]

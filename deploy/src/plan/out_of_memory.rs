@@ -21,14 +21,15 @@ pub fn out_of_memory(pod: &Pod) -> Option<(String, RangeInclusive<Timestamp>)> {
 fn killed_while(state: &ContainerState) -> Option<RangeInclusive<Timestamp>> {
     let ended = state.terminated.as_ref()?;
     let is_ours = ended.reason.as_deref() == Some("OOMKilled");
-    let (started, finished) = (second(&ended.started_at)?, second(&ended.finished_at)?);
+    let (started, finished) = (ended.started_at.as_ref(), ended.finished_at.as_ref());
+    let (started, finished) = (second(started?)?, second(finished?)?);
     // The kubelet tells whole seconds.
     let finished = finished.saturating_add(SignedDuration::from_secs(1)).ok()?;
     is_ours.then_some(started..=finished)
 }
 
-fn second(time: &Option<Time>) -> Option<Timestamp> {
-    Timestamp::from_second(time.as_ref()?.0.as_second()).ok()
+fn second(time: &Time) -> Option<Timestamp> {
+    Timestamp::from_second(time.0.as_second()).ok()
 }
 
 #[cfg(test)]

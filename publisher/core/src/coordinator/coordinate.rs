@@ -331,8 +331,7 @@ async fn work(
     if held.is_empty() {
         gate.set_held([]);
     }
-    let dead = Queue::Dead(pipeline.name.clone());
-    let dead = context.broker.consume(&dead, DEAD).await?;
+    let dead = dead_letters(context, &pipeline.name).await?;
     let mut collector = Collector {
         context,
         key,
@@ -355,9 +354,8 @@ async fn work(
         ended_before: live.tally.worked(),
         live,
     };
-    for segment in new {
-        collector.dispatch(segment);
-    }
+    new.into_iter()
+        .for_each(|segment| collector.dispatch(segment));
     let helpers = async {
         let dispatch = dispatcher.run(pending_receiver, pressure_receiver);
         let manifest = write::write(&context.ledger, job, first, source, event_sender);
@@ -374,6 +372,14 @@ async fn work(
         give_back(&context.ledger, &pipeline.name, &names).await;
     }
     Ok(event)
+}
+
+async fn dead_letters(
+    context: &JobContext,
+    pipeline: &PipelineName,
+) -> Result<Box<dyn Consumer>, QueueError> {
+    let dead = Queue::Dead(pipeline.clone());
+    context.broker.consume(&dead, DEAD).await
 }
 
 /// Needs of the pipeline's datums in earlier jobs; nothing if the record cannot be read.
