@@ -109,7 +109,7 @@ fn available_mb() -> u64 {
     kibibytes.unwrap_or(0) / 1024
 }
 
-/// HyperQueue, in which each task asks for what the user knows to suffice.
+/// `HyperQueue`, in which each task asks for what the user knows to suffice.
 pub(super) mod hyperqueue {
     use std::path::{Path, PathBuf};
 
@@ -118,7 +118,7 @@ pub(super) mod hyperqueue {
 
     const SCRIPT: &str = include_str!("hyperqueue_peaks.py");
 
-    /// The Python that has HyperQueue; none if it cannot be installed.
+    /// The Python that has `HyperQueue`; none if it cannot be installed.
     pub(in super::super) fn python() -> Option<PathBuf> {
         python_with("hyperqueue==0.27.0")
     }

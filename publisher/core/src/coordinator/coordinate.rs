@@ -354,8 +354,7 @@ async fn work(
         ended_before: live.tally.worked(),
         live,
     };
-    new.into_iter()
-        .for_each(|segment| collector.dispatch(segment));
+    collector.dispatch(new);
     let helpers = async {
         let dispatch = dispatcher.run(pending_receiver, pressure_receiver);
         let manifest = write::write(&context.ledger, job, first, source, event_sender);

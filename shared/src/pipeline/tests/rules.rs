@@ -378,6 +378,29 @@ fn shares_and_limits_are_checked() {
 }
 
 #[test]
+fn large_workers_and_stragglers_are_checked() {
+    let top = |yaml: &str| with_top(yaml);
+    check_refusals(&[
+        (
+            top("max_memory: 1Gi"),
+            "max_memory",
+            "resource_limits.memory",
+        ),
+        (
+            top("resource_limits: {memory: 1Gi}\nmax_memory: 1200Mi"),
+            "max_memory",
+            "one and a half times",
+        ),
+        (
+            top("stragglers: copy\nlimits: [{running: 5}]"),
+            "stragglers",
+            "contradicts `limits`",
+        ),
+        (top("stragglers: kill"), "stragglers", "wait, copy"),
+    ]);
+}
+
+#[test]
 fn contradictions_at_the_top_are_refused() {
     let top = |yaml: &str| with_top(yaml);
     check_refusals(&[
@@ -450,22 +473,6 @@ fn contradictions_at_the_top_are_refused() {
             "datum_set_spec",
             "contradicts",
         ),
-        (
-            top("max_memory: 1Gi"),
-            "max_memory",
-            "resource_limits.memory",
-        ),
-        (
-            top("resource_limits: {memory: 1Gi}\nmax_memory: 1200Mi"),
-            "max_memory",
-            "one and a half times",
-        ),
-        (
-            top("stragglers: copy\nlimits: [{running: 5}]"),
-            "stragglers",
-            "contradicts `limits`",
-        ),
-        (top("stragglers: kill"), "stragglers", "wait, copy"),
         (
             top("standby: false\nstandby_after: 5m"),
             "standby_after",

@@ -156,7 +156,7 @@ impl Collector<'_> {
                     }
                 }
                 if self.live.tally.is_open(segment) {
-                    self.dispatch(pending);
+                    self.dispatch([pending]);
                 }
             }
             ManifestEvent::Expanded => {
@@ -188,9 +188,7 @@ impl Collector<'_> {
                 self.gate.set_held(held.ranges().flatten());
             }
         }
-        for segment in segments {
-            self.dispatch(segment);
-        }
+        self.dispatch(segments);
     }
 
     /// Publishes second copies of the stragglers, if workers are idle.
@@ -240,10 +238,12 @@ impl Collector<'_> {
         self.context.show(snapshot, save).await
     }
 
-    /// Passes a segment to the dispatcher.
-    pub(crate) fn dispatch(&self, segment: PendingSegment) {
-        // The dispatcher stops receiving once no new datum may begin.
-        let _ = self.pending.send(segment);
+    /// Passes segments to the dispatcher.
+    pub(crate) fn dispatch(&self, segments: impl IntoIterator<Item = PendingSegment>) {
+        for segment in segments {
+            // The dispatcher stops receiving once no new datum may begin.
+            let _ = self.pending.send(segment);
+        }
     }
 
     fn take_stop_request(&mut self, request: StopRequest) {

@@ -131,6 +131,9 @@ mod tests {
     }
     use Seen::{Retries, Runs, RunsAgain};
 
+    /// Name, events with their seconds, durations, the second of the look, and whether a copy is due.
+    type Row<'a> = (&'a str, &'a [(u64, Seen)], &'a Durations, u64, bool);
+
     /// Durations of which half are as long as `seconds`.
     fn typical(seconds: f64) -> Durations {
         let mut model = UsageModel::default();
@@ -173,7 +176,7 @@ mod tests {
         let nothing = Durations::default();
         let short = typical(0.1);
         #[rustfmt::skip]
-        let rows: [(&str, &[(u64, Seen)], &Durations, u64, bool); 11] = [
+        let rows: [Row<'_>; 11] = [
             ("as predicted",                 &[(0, Runs("a-1", 1))], &ten, 10, false),
             ("three times",                  &[(0, Runs("a-1", 1))], &ten, 29, false),
             ("more",                         &[(0, Runs("a-1", 1))], &ten, 33, true),
