@@ -331,8 +331,38 @@ async fn bring_to_verdict(
         taken.ok_or(Interruption::RunsHere)?
     } else {
         let taken = context.in_flight.take(job.id, datum.index);
-        context.before_begin(job, taken).await?
+        match context.before_begin(job, taken).await? {
+            Some(taken) => taken,
+            None => return Ok(()), // a new message stands for this delivery, too
+        }
     };
+    let ended = claim_and_run(
+        Arc::clone(&datum),
+        set.clone(),
+        in_flight.waited,
+        message,
+        context,
+    );
+    match ended.await {
+        Err(FlowError::Interrupted(interruption))
+            if message.passed_on.take(&datum, interruption) =>
+        {
+            in_flight.pass_on();
+            Ok(())
+        }
+        ended => ended,
+    }
+}
+
+/// `waited` is true if another delivery of the datum has just ended here.
+async fn claim_and_run(
+    datum: Arc<Datum>,
+    set: Option<Arc<SetCommits>>,
+    waited: bool,
+    message: &MessageContext<'_>,
+    context: &WorkerContext,
+) -> Result<(), FlowError> {
+    let job = message.job;
     let admission = &message.handle.admission;
     let recalled = &message.passed_on.recalled;
     let permit = recalled.run_until_cancelled(admission.acquire());
@@ -345,10 +375,10 @@ async fn bring_to_verdict(
     let claimed = ClaimedDatum {
         job: Arc::clone(job),
         datum,
-        set: set.clone(),
+        set,
         total: message.total,
         redeliveries: message.delivery.redeliveries,
-        again: message.again || in_flight.waited,
+        again: message.again || waited,
         claim: context.next_claim().into(),
         started: Timestamp::now(),
         recalled: message.passed_on.recalled_staged.clone(),

@@ -1,13 +1,15 @@
 //! The datums in flight in the current worker, each of them once.
 //!
 //! A message may be delivered again while its datum still runs here: the channel was lost, or the message was published
-//! twice. The second delivery waits until the first has ended, and then finds the verdict.
+//! twice. The second delivery waits until the first has ended, and then finds the verdict; or until the first passes the datum
+//! on in a new message, which then stands for both.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use drover_shared::id::JobId;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::metrics;
 
@@ -15,6 +17,8 @@ use crate::metrics;
 #[derive(Debug, Default)]
 pub(crate) struct InFlightDatums {
     datums: Mutex<HashMap<JobId, HashSet<u64>>>,
+    /// Datums for which other deliveries wait. A token is cancelled when its datum is passed on.
+    awaited: Mutex<HashMap<(JobId, u64), CancellationToken>>,
     /// Notified whenever a datum has ended.
     ended: Notify,
 }
@@ -30,34 +34,38 @@ pub(crate) struct InFlightDatum<'a> {
 }
 
 impl InFlightDatums {
-    /// Marks a datum as in flight, once no other delivery of it is. Cancel-safe.
-    pub(crate) async fn take(&self, job: JobId, index: u64) -> InFlightDatum<'_> {
+    /// Marks a datum as in flight, once no other delivery of it is; none if another delivery passed the datum on. Cancel-safe.
+    pub(crate) async fn take(&self, job: JobId, index: u64) -> Option<InFlightDatum<'_>> {
         let mut waited = false;
         loop {
             // Registered before the check, so no notification between the two is missed.
             let ended = self.ended.notified();
-            if self.lock().entry(job).or_default().insert(index) {
-                return self.taken(job, index, waited);
+            if let Some(mut taken) = self.take_unless_here(job, index) {
+                taken.waited = waited;
+                return Some(taken);
             }
             waited = true;
-            ended.await;
+            let passed_on = self.awaited().entry((job, index)).or_default().clone();
+            tokio::select! {
+                biased;
+                () = passed_on.cancelled() => return None,
+                () = ended => {}
+            }
         }
     }
 
     /// Marks a datum as in flight; none if another delivery of it is.
     pub(crate) fn take_unless_here(&self, job: JobId, index: u64) -> Option<InFlightDatum<'_>> {
         let is_new = self.lock().entry(job).or_default().insert(index);
-        is_new.then(|| self.taken(job, index, false))
-    }
-
-    fn taken(&self, job: JobId, index: u64, waited: bool) -> InFlightDatum<'_> {
-        metrics::in_flight(1);
-        InFlightDatum {
-            in_flight: self,
-            job,
-            index,
-            waited,
-        }
+        is_new.then(|| {
+            metrics::in_flight(1);
+            InFlightDatum {
+                in_flight: self,
+                job,
+                index,
+                waited: false,
+            }
+        })
     }
 
     /// The number of datums in flight.
@@ -79,6 +87,19 @@ impl InFlightDatums {
     fn lock(&self) -> MutexGuard<'_, HashMap<JobId, HashSet<u64>>> {
         self.datums.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn awaited(&self) -> MutexGuard<'_, HashMap<(JobId, u64), CancellationToken>> {
+        self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl InFlightDatum<'_> {
+    /// Ends the other deliveries of the datum that wait here: the datum goes on in a new message.
+    pub(crate) fn pass_on(self) {
+        if let Some(awaited) = self.in_flight.awaited().remove(&(self.job, self.index)) {
+            awaited.cancel();
+        }
+    }
 }
 
 impl Drop for InFlightDatum<'_> {
@@ -91,6 +112,7 @@ impl Drop for InFlightDatum<'_> {
             }
         }
         drop(datums);
+        self.in_flight.awaited().remove(&(self.job, self.index));
         metrics::in_flight(-1);
         self.in_flight.ended.notify_waiters();
     }
@@ -106,7 +128,7 @@ mod tests {
     fn a_datum_is_in_flight_once_and_a_second_delivery_waits() {
         let in_flight = InFlightDatums::default();
         let job = JobId::generate();
-        let first = in_flight.take(job, 1).now_or_never().unwrap();
+        let first = in_flight.take(job, 1).now_or_never().flatten().unwrap();
         assert!(!first.waited);
         let mut second = Box::pin(in_flight.take(job, 1));
         assert!((&mut second).now_or_never().is_none());
@@ -120,14 +142,34 @@ mod tests {
             "the same index of another job need not wait"
         );
         drop(first);
-        assert!((&mut second).now_or_never().unwrap().waited);
+        let second = (&mut second).now_or_never().flatten().unwrap();
+        assert!(second.waited);
+    }
+
+    #[test]
+    fn a_datum_that_is_passed_on_ends_its_waiting_deliveries_and_no_later_ones() {
+        let in_flight = InFlightDatums::default();
+        let job = JobId::generate();
+        let take = || in_flight.take(job, 1);
+        let first = take().now_or_never().flatten().unwrap();
+        let mut waiting = [Box::pin(take()), Box::pin(take())];
+        for waiting in &mut waiting {
+            assert!(waiting.now_or_never().is_none());
+        }
+        first.pass_on();
+        for waiting in waiting {
+            assert!(waiting.now_or_never().unwrap().is_none());
+        }
+        let later = take().now_or_never().flatten();
+        assert!(!later.unwrap().waited);
+        assert!(in_flight.awaited().is_empty());
     }
 
     #[test]
     fn a_job_is_released_with_its_last_datum_and_nothing_is_remembered() {
         let in_flight = InFlightDatums::default();
         let job = JobId::generate();
-        let datums = [1, 2].map(|index| in_flight.take(job, index).now_or_never().unwrap());
+        let datums = [1, 2].map(|index| in_flight.take_unless_here(job, index).unwrap());
         let mut released = Box::pin(in_flight.empty_of(job));
         for datum in datums {
             assert!((&mut released).now_or_never().is_none());

@@ -1,5 +1,7 @@
 //! A set is one unit: one commit for all its datums, whole or in parts, and passed on if its datums are long.
 
+use std::time::Duration;
+
 use drover_shared::datum::{CommitUnit, VerdictState};
 use drover_shared::ledger::Segment;
 use drover_shared::process::Tokens;
@@ -105,6 +107,43 @@ async fn a_set_that_was_cut_off_is_finished_by_the_next_worker_without_repetitio
         let runs = std::fs::read_to_string(farm.path(&format!("runs.{n}"))).unwrap();
         assert_eq!(runs, "x\n", "datum {n}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_set_that_came_twice_is_passed_on_once() {
+    let mut farm = Farm::new(WAIT_FOR_GO).await;
+    publish(&farm, 10).await;
+    publish(&farm, 10).await;
+    let worker = farm.work(farm.settings());
+    exists(&farm.path("running")).await;
+    while farm.left().await > 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let tasks = Queue::Datums(farm.pipeline.clone());
+    let mut idle = farm.broker.consume(&tasks, 99).await.unwrap();
+    let first = timeout(SOON, idle.next()).await;
+    let mut deliveries = vec![first.expect("the rest in time").unwrap()];
+    open(&farm.path("go"));
+    for _ in 0..2 {
+        farm.ended().await;
+    }
+    farm.tokens.soft.cancel();
+    worker.await.unwrap().unwrap();
+    // All that the worker has passed on is in the queue now.
+    while let Ok(Ok(next)) = timeout(Duration::from_millis(300), idle.next()).await {
+        deliveries.push(next);
+    }
+    let mut passed_on = Vec::new();
+    for delivery in &deliveries {
+        let Ok(Message::Task(task)) = decode(&delivery.body) else {
+            panic!("a task");
+        };
+        passed_on.extend(task.datums.indexes().ranges().flatten());
+    }
+    let count = passed_on.len();
+    passed_on.sort_unstable();
+    passed_on.dedup();
+    assert_eq!(count, passed_on.len(), "{passed_on:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
