@@ -6,7 +6,8 @@ use std::time::Duration;
 use drover_shared::backoff::Backoff;
 use tokio::time::Instant;
 
-/// Growing pauses while all attempts fail; no pause any more once the budget is used up. A success restores the budget.
+/// Growing pauses while all attempts fail; no pause any more once the budget is used up. A success restores the budget, and so does
+/// a time as long as the budget without a failure: datums that take long succeed seldom.
 #[derive(Debug)]
 pub(crate) struct RetryBudget {
     limit: Duration,
@@ -16,7 +17,19 @@ pub(crate) struct RetryBudget {
 #[derive(Debug)]
 struct FailureStreak {
     since: Instant,
+    last: Instant,
     delays: Backoff,
+}
+
+impl FailureStreak {
+    fn begin() -> Self {
+        let now = Instant::now();
+        Self {
+            since: now,
+            last: now,
+            delays: Backoff::new(),
+        }
+    }
 }
 
 impl RetryBudget {
@@ -30,10 +43,11 @@ impl RetryBudget {
     /// How long to back off after a failure; none once the failures have lasted for longer than the limit.
     pub(crate) fn pause(&self) -> Option<Duration> {
         let mut streak = self.streak.lock().unwrap_or_else(PoisonError::into_inner);
-        let streak = streak.get_or_insert_with(|| FailureStreak {
-            since: Instant::now(),
-            delays: Backoff::new(),
-        });
+        let streak = streak.get_or_insert_with(FailureStreak::begin);
+        if streak.last.elapsed() > self.limit {
+            *streak = FailureStreak::begin();
+        }
+        streak.last = Instant::now();
         if streak.since.elapsed() > self.limit {
             None
         } else {
@@ -66,7 +80,9 @@ mod tests {
     async fn a_success_restores_the_budget() {
         let budget = RetryBudget::new(Duration::from_mins(1));
         assert!(budget.pause().is_some());
-        tokio::time::advance(Duration::from_secs(61)).await;
+        tokio::time::advance(Duration::from_secs(40)).await;
+        assert!(budget.pause().is_some());
+        tokio::time::advance(Duration::from_secs(40)).await;
         assert!(budget.pause().is_none());
         budget.restore();
         assert!(
@@ -74,5 +90,14 @@ mod tests {
                 .pause()
                 .is_some_and(|pause| pause < Duration::from_secs(1))
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_far_apart_are_no_streak() {
+        let budget = RetryBudget::new(Duration::from_mins(1));
+        for _ in 0..9 {
+            assert!(budget.pause().is_some());
+            tokio::time::advance(Duration::from_secs(61)).await;
+        }
     }
 }
