@@ -1,9 +1,10 @@
 //! From the kill of a worker to the next run of its datum, on a worker that is idle.
 
 use std::thread::sleep;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use drover_tests::{Running, Spec, TestCluster, eventually};
+use jiff::Timestamp;
 
 /// The usual time is 0.06 s; the rest is for a machine that is busy with other tests.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -81,6 +82,6 @@ fn last_begin(cluster: &TestCluster) -> (String, f64) {
 
 /// Seconds since 1970.
 fn now() -> f64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.expect("a time after 1970").as_secs_f64()
+    let since = Timestamp::now().duration_since(Timestamp::UNIX_EPOCH);
+    since.as_secs_f64()
 }
