@@ -23,6 +23,7 @@ mod tests;
 
 pub use audit::AuditEntry;
 pub use capacity::WorkerCapacity;
+pub use checksum::{CheckedReader, CheckedWriter};
 pub use datums::{
     Commit, LiveLog, LogFile, ManifestEntry, PastRuns, Redo, Segment, SegmentSets, SetLog,
     SetVerdict,

@@ -1,13 +1,14 @@
 //! Encoding of records as JSON and JSON lines, and advice on damaged records.
 
 use std::borrow::Cow;
+use std::io::{self, Cursor};
 
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Ledger;
-use super::checksum::{verified, with_checksum};
+use super::checksum::{CheckedWriter, verified};
 use crate::store::{StoreError, StoreKey};
 
 /// Advice on damaged records.
@@ -157,9 +158,7 @@ impl Ledger {
 
 /// The bytes of a record.
 pub(super) fn to_json(key: &StoreKey, record: &impl Serialize) -> Result<Bytes, StoreError> {
-    serde_json::to_vec(record)
-        .map(|bytes| with_checksum(key, bytes))
-        .map_err(|error| unwritable(key, error))
+    checked(key, |writer| writer.write(&serde_json::to_vec(record)?))
 }
 
 /// Encodes records, a record per line.
@@ -167,16 +166,27 @@ pub(super) fn to_json_lines(
     key: &StoreKey,
     records: &[impl Serialize],
 ) -> Result<Bytes, StoreError> {
-    let mut bytes = vec![];
-    for record in records {
-        serde_json::to_writer(&mut bytes, record).map_err(|error| unwritable(key, error))?;
-        bytes.push(b'\n');
+    checked(key, |writer| {
+        records
+            .iter()
+            .try_for_each(|record| writer.write_line(record))
+    })
+}
+
+/// What `write` writes, with its checksum.
+fn checked(
+    key: &StoreKey,
+    write: impl FnOnce(&mut CheckedWriter<Cursor<Vec<u8>>>) -> io::Result<()>,
+) -> Result<Bytes, StoreError> {
+    let mut writer = CheckedWriter::of_record(key, Cursor::new(Vec::new()));
+    let written = write(&mut writer).and_then(|()| writer.finish());
+    match written {
+        Ok(bytes) => Ok(bytes.into_inner().into()),
+        Err(error) => Err(StoreError::Unavailable {
+            key: key.clone(),
+            source: error.into(),
+        }),
     }
-    if records.is_empty() {
-        // No records are an empty line: an empty object is a damaged one.
-        bytes.push(b'\n');
-    }
-    Ok(with_checksum(key, bytes))
 }
 
 pub(super) fn damaged(
@@ -188,12 +198,5 @@ pub(super) fn damaged(
         key: key.clone(),
         advice,
         source: source.into(),
-    }
-}
-
-fn unwritable(key: &StoreKey, error: serde_json::Error) -> StoreError {
-    StoreError::Unavailable {
-        key: key.clone(),
-        source: error.into(),
     }
 }
