@@ -16,9 +16,10 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::{
-    Commit, DeadLetter, DoneRef, Ledger, ManifestEntry, PastRuns, Scope, Segment, Submission,
+    Commit, DeadLetter, DoneRef, Ledger, ManifestEntry, PastRuns, Scope, Segment, SetVerdict,
+    Submission,
 };
-use crate::datum::{Datum, StageStats, Verdict, VerdictState};
+use crate::datum::{CommitUnit, Datum, StageStats, Verdict, VerdictState};
 use crate::id::{DatumId, JobId, PipelineName, WorkerId};
 use crate::job::{JobRecord, JobState};
 use crate::store::testing::scheduled::{Scheduler, SharedMemory};
@@ -472,6 +473,37 @@ async fn listings_that_lag_behind_hide_no_segment_and_no_end_of_a_manifest() {
     writer.complete_manifest(job, 7).await.unwrap();
     assert!(reader.is_manifest_complete(job).await.unwrap());
     assert_eq!(reader.segments(job).await.unwrap(), segments);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_commit_yields_to_the_seal_though_listings_lag_behind() {
+    let memory = SharedMemory::default();
+    memory.delay_listings(Duration::from_secs(60));
+    let [leader, late, too_late] =
+        [1, 2, 3].map(|seed| Ledger::new(memory.store(Scheduler::new(seed))));
+    let (job, segments) = job_of(&leader, 3).await;
+    // Both have seen the folder before the seal.
+    for worker in [&late, &too_late] {
+        assert_eq!(worker.sealed_segments(job).await.unwrap(), []);
+    }
+    let sealed = [success(0), success(2)];
+    leader.seal(job, segments[0], &sealed).await.unwrap();
+    let mine = Verdict {
+        staged: "of the late worker".to_owned(),
+        started: Timestamp::now() - SignedDuration::from_secs(10),
+        ..success(0)
+    };
+    let committed = late.commit(job, &mine).await.unwrap();
+    assert_eq!(committed, Commit::Lost(Box::new(sealed[0].clone())));
+    let found = late.committed(job, 0).await.unwrap();
+    assert_eq!(found.as_ref(), Some(&sealed[0]));
+    let unit = CommitUnit::Set(0);
+    let committed = too_late.commit_all(job, unit, vec![mine]).await.unwrap();
+    let first = SetVerdict {
+        verdict: sealed[0].clone(),
+        first: false,
+    };
+    assert_eq!(committed, [first]);
 }
 
 #[tokio::test]

@@ -169,14 +169,40 @@ impl Ledger {
         Ok(self.manifest_log(job).await?.segments)
     }
 
+    /// The segment with the datum, if there is one.
+    pub(in crate::ledger) async fn segment_of(
+        &self,
+        job: JobId,
+        index: u64,
+    ) -> Result<Option<Segment>, StoreError> {
+        let names = self.element_names(job).await?;
+        let (until, after) = names.split_at(names.partition_point(|name| name.first <= index));
+        let segment = match (until.last(), after.first()) {
+            (Some(name), Some(next)) => Some(Segment {
+                first: name.first,
+                count: name.count.unwrap_or(next.first - name.first),
+            }),
+            // The last known element, or one that the listing does not show yet.
+            _ => {
+                let segments = self.segments(job).await?;
+                segments.into_iter().find(|known| known.contains(index))
+            }
+        };
+        Ok(segment.filter(|segment| segment.contains(index)))
+    }
+
+    /// The names that the listing of the log shows, by their first index.
+    async fn element_names(&self, job: JobId) -> Result<Vec<ElementName>, StoreError> {
+        let names = self.store.names(&layout::manifests(job)).await?;
+        let names = names.iter().filter_map(|name| ElementName::parse(name));
+        let mut names: Vec<_> = names.collect();
+        names.sort_unstable_by_key(|name| name.first);
+        Ok(names)
+    }
+
     /// Reads the names of the log, the last element, and elements beyond the listing.
     async fn manifest_log(&self, job: JobId) -> Result<ManifestLog, StoreError> {
-        let names = self.store.names(&layout::manifests(job)).await?;
-        let mut names: Vec<_> = names
-            .iter()
-            .filter_map(|name| ElementName::parse(name))
-            .collect();
-        names.sort_unstable_by_key(|name| name.first);
+        let names = self.element_names(job).await?;
         let mut log = ManifestLog {
             segments: Vec::with_capacity(names.len()),
             is_complete: false,

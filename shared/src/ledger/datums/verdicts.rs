@@ -120,15 +120,26 @@ impl Ledger {
     }
 
     /// The verdicts of the sealed segment with the datum; none if its segment is not sealed.
+    ///
+    /// The listing of seals may lag behind and hide a seal, which would make a second verdict count. So the seal is looked up by its
+    /// key, too.
     pub(in crate::ledger) async fn sealed_with(
         &self,
         job: JobId,
         index: u64,
     ) -> Result<Vec<Verdict>, StoreError> {
         let sealed = self.sealed_segments(job).await?;
-        match sealed.into_iter().find(|segment| segment.contains(index)) {
-            Some(segment) => self.sealed_verdicts(job, segment).await,
-            None => Ok(Vec::new()),
+        let listed = sealed.into_iter().find(|segment| segment.contains(index));
+        let segment = match listed {
+            Some(segment) => Some(segment),
+            None => self.segment_of(job, index).await?,
+        };
+        let Some(segment) = segment else {
+            return Ok(Vec::new());
+        };
+        match self.sealed_verdicts(job, segment).await {
+            Err(StoreError::Missing { .. }) => Ok(Vec::new()),
+            sealed => sealed,
         }
     }
 
