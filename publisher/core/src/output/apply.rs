@@ -13,9 +13,9 @@ use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use super::bucket::{is_worth_a_listing, record_written};
-use super::durable::{LineWriter, RecordedFile};
+use super::durable::{RecordedFile, ScratchList};
 use super::plan::{FileToWrite, Plan, PlanStep};
-use super::{FileProgress, OutputError};
+use super::{FileProgress, LatestLook, OutputError};
 
 /// Files of a folder written or removed at the same time.
 const IN_FOLDER: usize = 16;
@@ -31,6 +31,8 @@ pub(super) struct OutputFolder<'a> {
     pub(super) scratch: &'a Path,
     /// Stops between two changes.
     pub(super) stop: &'a CancellationToken,
+    /// Each change waits until the latest look is recent.
+    pub(super) look: &'a LatestLook,
     /// Called after each change.
     pub(super) progress: &'a (dyn Fn(FileProgress) + Sync),
 }
@@ -96,7 +98,7 @@ impl Looks {
 /// Records the files that were written to a bucket.
 async fn look_together(site: &OutputFolder<'_>, plan: &Plan) -> Result<AppliedPlan, OutputError> {
     let (store, folder, steps) = (site.store.clone(), site.folder.clone(), plan.steps()?);
-    let after = LineWriter::new(site.scratch)?;
+    let after = ScratchList::new(site.scratch)?;
     let looking = spawn_blocking(move || record_written(&store, &folder, steps, after));
     looking.await.map_err(io::Error::other)?
 }
@@ -118,6 +120,7 @@ async fn remove(
 
 async fn remove_file(site: &OutputFolder<'_>, path: &str) -> Result<(), OutputError> {
     let key = super::key_of(site.folder, path)?;
+    site.look.recent().await;
     Ok(site.store.delete(&key).await?)
 }
 
@@ -127,7 +130,7 @@ async fn write(
     looks: Looks,
     progress: &mut FileProgress,
 ) -> Result<AppliedPlan, OutputError> {
-    let mut after = LineWriter::new(site.scratch)?;
+    let mut after = ScratchList::new(site.scratch)?;
     let mut lost = BTreeSet::new();
     let note = |(made, changed)| {
         match made {
@@ -199,6 +202,7 @@ async fn make_file(
         .iter()
         .map(super::piece::StagedFile::key)
         .collect();
+    site.look.recent().await;
     let written = match parts.as_slice() {
         [part] => site.store.link(part, &to).await,
         parts => site.store.concat(parts, &to).await,

@@ -30,14 +30,24 @@ pub enum OutputError {
         /// The path below the file.
         path: String,
     },
-    /// A foreign file occupies a desired path.
+    /// A foreign file or link occupies a desired path.
     #[error(
-        "{path} in the output folder is not Drover's; move it away, or give the pipeline another name, and run \
+        "{path} in the output folder is not Drover's{kind}; move it away, or give the pipeline another name, and run \
          again: what is done is not done again"
     )]
     InTheWay {
         /// Key of the file.
         path: StoreKey,
+        /// Begins with a comma, or is empty.
+        kind: &'static str,
+    },
+    /// There is something else in place of the output folder.
+    #[error("the output folder {folder} {problem}, and run again: what is done is not done again")]
+    NoFolder {
+        /// The output folder.
+        folder: StoreKey,
+        /// The problem and the way out.
+        problem: &'static str,
     },
     /// Staged outputs of some datums are missing or altered.
     #[error(

@@ -8,6 +8,7 @@
 
 mod apply;
 mod bucket;
+mod caller;
 mod decide;
 mod durable;
 mod error;
@@ -15,7 +16,6 @@ mod gather;
 mod join;
 mod piece;
 mod plan;
-mod progress;
 mod sorted;
 mod undo;
 mod verify;
@@ -24,8 +24,8 @@ mod write_output;
 #[cfg(test)]
 mod tests;
 
+pub use caller::{FileProgress, LatestLook, RECENT};
 pub use error::OutputError;
-pub use progress::FileProgress;
 pub(crate) use undo::{has_undo_log, keep_changes, settle};
 pub use write_output::{OutputRequest, OutputSummary, write_output};
 

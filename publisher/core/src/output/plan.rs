@@ -12,11 +12,10 @@ use tempfile::NamedTempFile;
 
 use super::OutputError;
 use super::decide::{PathAction, decide};
-use super::durable::LineWriter;
-use super::durable::RecordedFile;
+use super::durable::{RecordedFile, ScratchList};
 use super::join::{PathJoin, PathRow};
 use super::piece::{DesiredFile, StagedFile};
-use super::sorted::clash::PathClashes;
+use super::sorted::clash::{Owner, PathClashes};
 
 /// Step for a path of Drover.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -129,7 +128,7 @@ struct PlanBuilder<'a> {
     has_content: &'a HasContent<'a>,
     clashes: PathClashes,
     steps: BufWriter<File>,
-    before: LineWriter,
+    before: ScratchList,
     files: u64,
     changes: u64,
     has_news: bool,
@@ -150,7 +149,7 @@ impl<'a> PlanBuilder<'a> {
             has_content,
             clashes: PathClashes::default(),
             steps: BufWriter::new(tempfile::tempfile_in(scratch)?),
-            before: LineWriter::new(scratch)?,
+            before: ScratchList::new(scratch)?,
             files: 0,
             changes: 0,
             has_news: false,
@@ -254,7 +253,7 @@ impl<'a> PlanBuilder<'a> {
         mut recorded: RecordedFile,
         found: Option<Entry>,
     ) -> Result<(), OutputError> {
-        self.check_clash(&recorded.path)?;
+        self.check_clash(&recorded.path, Owner::Drover)?;
         let version = found.map(|found| found.version);
         if recorded.version != version {
             recorded.version = version;
@@ -267,7 +266,7 @@ impl<'a> PlanBuilder<'a> {
 
     fn write(&mut self, making: FileToWrite) -> Result<(), OutputError> {
         self.check_conflict(&making)?;
-        self.check_clash(&making.path)?;
+        self.check_clash(&making.path, Owner::Drover)?;
         self.files += 1;
         self.changes += 1;
         self.before.write(&about_to_change(&making.path))?;
@@ -281,7 +280,7 @@ impl<'a> PlanBuilder<'a> {
     }
 
     fn leave(&mut self, found: &Entry) -> Result<(), OutputError> {
-        self.check_clash(&found.path)?;
+        self.check_clash(&found.path, Owner::Foreign)?;
         count(&mut self.foreign, &found.path);
         Ok(())
     }
@@ -313,19 +312,26 @@ impl<'a> PlanBuilder<'a> {
         }
     }
 
-    fn check_clash(&mut self, path: &str) -> Result<(), OutputError> {
-        match self.clashes.note(path) {
-            Some(file) => Err(OutputError::Clash {
-                file: file.to_owned(),
+    fn check_clash(&mut self, path: &str, owner: Owner) -> Result<(), OutputError> {
+        let Some((file, owner_of_file)) = self.clashes.note(path, owner) else {
+            return Ok(());
+        };
+        let file = file.to_owned();
+        match (owner_of_file, owner) {
+            (Owner::Drover, Owner::Drover) => Err(OutputError::Clash {
+                file,
                 path: path.to_owned(),
             }),
-            None => Ok(()),
+            (Owner::Foreign, Owner::Drover) => Err(self.in_the_way(&file)?),
+            (Owner::Drover, Owner::Foreign) => Err(self.in_the_way(path)?),
+            (Owner::Foreign, Owner::Foreign) => Ok(()),
         }
     }
 
     fn in_the_way(&self, path: &str) -> Result<OutputError, OutputError> {
         Ok(OutputError::InTheWay {
             path: super::key_of(self.folder, path)?,
+            kind: "",
         })
     }
 

@@ -1,6 +1,9 @@
 //! The output folder against a naive model: a map from paths to the bytes that the datums wrote, in datum order.
 
+mod links;
+
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use drover_shared::datum::VerdictState;
@@ -15,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::undo::{keep_changes, settle};
 use super::write_output::attempt;
-use super::{OutputError, OutputRequest, OutputSummary, write_output};
+use super::{LatestLook, OutputError, OutputRequest, OutputSummary, write_output};
 use crate::output::FileProgress;
 use crate::testing::samples::{datum_id, entry, verdict};
 
@@ -150,6 +153,7 @@ impl Fixture {
         stop: &'a CancellationToken,
     ) -> OutputRequest<'a> {
         static NONE: BTreeMap<u64, u64> = BTreeMap::new();
+        static NO_LOOK: LazyLock<LatestLook> = LazyLock::new(LatestLook::not_needed);
         OutputRequest {
             ledger: &self.ledger,
             pipeline: &self.pipeline,
@@ -160,6 +164,7 @@ impl Fixture {
             scratch: self.scratch.path(),
             stop,
             is_contested: false,
+            look: &NO_LOOK,
         }
     }
 

@@ -12,13 +12,13 @@ use std::path::Path;
 
 use drover_shared::id::{JobId, PipelineName};
 use drover_shared::job::JobState;
-use drover_shared::ledger::Ledger;
+use drover_shared::ledger::{CheckedReader, Ledger};
 use drover_shared::store::{Store, StoreError, StoreKey, layout};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
 use super::OutputError;
-use super::durable::{LineReader, LineWriter};
+use super::durable::ScratchList;
 use super::plan::{Plan, PlanStep};
 
 /// Backups made at the same time.
@@ -53,7 +53,7 @@ pub(super) async fn begin(
     }
     // Backups without a log are of a process that died in this function.
     store.delete_all(&layout::undo(pipeline)).await?;
-    let mut log = LineWriter::new(scratch)?;
+    let mut log = ScratchList::new(scratch)?;
     log.write(&LogHead { job })?;
     let output = layout::output(pipeline);
     let record = [Ok((layout::published(pipeline), true))];
@@ -176,9 +176,9 @@ async fn read(store: &Store, pipeline: &PipelineName) -> io::Result<(LogHead, Ve
     });
     let reading = tokio::task::spawn_blocking(move || {
         let file = store.open_local(&key).ok_or_else(damaged)??;
-        let mut lines = LineReader::new(BufReader::new(file));
-        let head = lines.read()?.ok_or_else(damaged)?;
-        let changes = std::iter::from_fn(|| lines.read().transpose());
+        let mut lines = CheckedReader::of_list(BufReader::new(file));
+        let head = lines.read_line()?.ok_or_else(damaged)?;
+        let changes = std::iter::from_fn(|| lines.read_line().transpose());
         Ok((head, changes.collect::<io::Result<_>>()?))
     });
     reading.await.map_err(io::Error::other)?
@@ -191,6 +191,9 @@ async fn roll_back(
     changes: Vec<Change>,
 ) -> Result<(), StoreError> {
     for Change { key, backup } in changes.into_iter().rev() {
+        if is_behind_link(store, &layout::output(pipeline), &key) {
+            continue;
+        }
         match backup.map(|n| layout::backup(pipeline, n)) {
             // A missing backup was taken by a power cut, and with it all later changes.
             Some(backup) => drop(store.preserve(&backup, &key).await?),
@@ -199,6 +202,19 @@ async fn roll_back(
         }
     }
     Ok(())
+}
+
+/// True if a directory of the output folder that leads to the file was replaced by a link: whatever is behind the link is a user's.
+fn is_behind_link(store: &Store, folder: &StoreKey, key: &StoreKey) -> bool {
+    let (Some(folder), Some(file)) = (store.local_path(folder), store.local_path(key)) else {
+        return false;
+    };
+    file.starts_with(&folder)
+        && file
+            .ancestors()
+            .skip(1)
+            .take_while(|directory| *directory != folder)
+            .any(Path::is_symlink)
 }
 
 /// True for a file that may be of the publication: files of Drover are read-only. A writable one is of a user, who made

@@ -19,7 +19,7 @@ use super::piece::{self, StagedFile};
 use super::plan::{Plan, plan};
 use super::undo::{self, settle};
 use super::verify::{find_lost, has_hash};
-use super::{FileProgress, OutputError};
+use super::{FileProgress, LatestLook, OutputError};
 
 /// A publication to be made.
 #[derive(Debug)]
@@ -43,6 +43,8 @@ pub struct OutputRequest<'a> {
     /// True if late requests of another publication may undo changes, so that the caller publishes once more: all files that
     /// are written now are then written again.
     pub is_contested: bool,
+    /// Each change waits until the latest look at epoch and number is recent.
+    pub look: &'a LatestLook,
 }
 
 /// Result of a publication.
@@ -97,9 +99,15 @@ pub(super) async fn attempt(
     if !gathered.lost.is_empty() {
         return Err(lost(gathered.lost));
     }
-    let plan = match make_plan(request, gathered, layout::output(request.pipeline)).await {
+    let folder = layout::output(request.pipeline);
+    check_folder(store, &folder)?;
+    let plan = match make_plan(request, gathered, folder).await {
         Err(conflict @ OutputError::Conflict { .. }) => {
             return Err(with_inputs(request, conflict).await?);
+        }
+        Err(OutputError::InTheWay { path, .. }) => {
+            let kind = kind_of(store, &path);
+            return Err(OutputError::InTheWay { path, kind });
         }
         plan => plan?,
     };
@@ -127,6 +135,36 @@ pub(super) async fn attempt(
     undo::begin(store, request.pipeline, request.job, &plan, request.scratch).await?;
     change_folder(request, &plan, progress).await?;
     Ok(summary)
+}
+
+/// Fails if the output folder is a dangling link, or no directory. A link to a directory is the user's wish.
+fn check_folder(store: &Store, folder: &StoreKey) -> Result<(), OutputError> {
+    let Some(path) = store.local_path(folder) else {
+        return Ok(());
+    };
+    let problem = match path.metadata() {
+        Ok(metadata) if metadata.is_dir() => return Ok(()),
+        Ok(_) => "is not a directory; move it away",
+        Err(_) if path.is_symlink() => {
+            "is a link that leads nowhere; restore its target, or remove the link"
+        }
+        // It is created, or the store tells what is wrong.
+        Err(_) => return Ok(()),
+    };
+    let folder = folder.clone();
+    Err(OutputError::NoFolder { folder, problem })
+}
+
+/// The kind of something that is in the way and is no ordinary file, for people.
+fn kind_of(store: &Store, key: &StoreKey) -> &'static str {
+    let found = store
+        .local_path(key)
+        .and_then(|path| path.symlink_metadata().ok());
+    match found.map(|found| found.file_type()) {
+        Some(kind) if kind.is_symlink() => ", but a link, through which nothing is written",
+        Some(kind) if !kind.is_file() && !kind.is_dir() => ", but a device, FIFO or socket",
+        _ => "",
+    }
 }
 
 /// Names the inputs of two datums that wrote the same path; other errors are unchanged.
@@ -187,12 +225,14 @@ async fn change_folder(
 ) -> Result<(), OutputError> {
     let store = request.ledger.store();
     let key = layout::published(request.pipeline);
+    request.look.recent().await;
     store.adopt(plan.before.path(), &key).await?;
     let site = OutputFolder {
         store,
         folder: &layout::output(request.pipeline),
         scratch: request.scratch,
         stop: request.stop,
+        look: request.look,
         progress,
     };
     let applied = apply(&site, plan).await?;
@@ -202,6 +242,7 @@ async fn change_folder(
     if request.is_contested {
         return Ok(());
     }
+    request.look.recent().await;
     Ok(store.adopt(applied.after.path(), &key).await?)
 }
 

@@ -16,22 +16,28 @@ use drover_shared::pipeline::OutputConflict;
 use drover_shared::process::host_name;
 use drover_shared::store::{StoreError, layout};
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::coordinator::error::is_passing;
 use crate::coordinator::store_retry::retry_passing_trouble;
 use crate::coordinator::track::live::LiveJob;
 use crate::coordinator::{Assignment, CoordinateError, Fence, JobContext, Snapshot};
-use crate::output::{self, FileProgress, OutputError, OutputRequest, OutputSummary};
+use crate::output::{
+    self, FileProgress, LatestLook, OutputError, OutputRequest, OutputSummary, RECENT,
+};
 
 /// Interval between attempts to acquire the lock.
 const RETRY: Duration = Duration::from_millis(200);
-/// Interval between two looks for a later publication.
+/// Interval between two looks for a later leader or publication.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Looks that fail for so long end the publication, as changes would that fail.
+const LOOKS_FAIL: Duration = Duration::from_mins(2);
 /// The longest time between the first attempt of a request to a bucket and its arrival: the store retries for 30 seconds
 /// and gives an attempt 60 seconds.
-const REQUEST_LIFETIME: Duration = Duration::from_secs(100);
+const REQUEST_LIFETIME: Duration = Duration::from_secs(90);
+/// The longest time between the last look of a superseded publication and the arrival of its last request.
+const LATEST_ARRIVAL: Duration = RECENT.saturating_add(REQUEST_LIFETIME);
 
 /// The outcome of a publication: the written files, or the reason why the job fails.
 type Published = Result<OutputSummary, OutputError>;
@@ -122,12 +128,12 @@ impl Publication {
         let number = self.claim().await?;
         let mark = self.mark().await?;
         let Some((mark, others)) = mark else {
-            return Ok(self.write_once(false).await);
+            return Ok(self.write_once(false, &LatestLook::not_needed()).await);
         };
         let is_contested = !others.is_empty();
         let mut published = self.write_until_superseded(number, is_contested).await?;
         if published.is_ok() && is_contested {
-            sleep(REQUEST_LIFETIME).await;
+            sleep(LATEST_ARRIVAL).await;
             self.fence.check().await?;
             published = self.write_until_superseded(number, false).await?;
             self.ledger.store().delete_each(others).await?;
@@ -151,27 +157,51 @@ impl Publication {
         number: PublicationNumber,
         is_contested: bool,
     ) -> Result<Published, CoordinateError> {
+        let (looks, latest) = LatestLook::of_looks();
         tokio::select! {
             biased;
-            () = self.superseded(number) => Err(CoordinateError::Deposed),
-            deposed = self.fence.deposed() => Err(deposed),
-            published = self.write_once(is_contested) => Ok(published),
+            ended = self.look(number, &looks) => Err(ended),
+            published = self.write_once(is_contested, &latest) => Ok(published),
         }
     }
 
-    /// Resolves once a later publication was claimed. Failures of the store are ignored.
-    async fn superseded(&self, number: PublicationNumber) {
-        while !matches!(
-            self.ledger
-                .is_latest_publication(&self.pipeline, number)
-                .await,
-            Ok(false)
-        ) {
+    /// Looks at epoch and number again and again. Returns once the publication is superseded, or the store fails for long.
+    async fn look(
+        &self,
+        number: PublicationNumber,
+        looks: &watch::Sender<Option<Instant>>,
+    ) -> CoordinateError {
+        let mut latest = Instant::now();
+        loop {
+            let begin = Instant::now();
+            match self.check(number).await {
+                Ok(()) => {
+                    latest = begin;
+                    looks.send_replace(Some(begin));
+                }
+                Err(CoordinateError::Deposed) => return CoordinateError::Deposed,
+                Err(error) if latest.elapsed() > LOOKS_FAIL => return error,
+                Err(_) => {}
+            }
             sleep(LOOK_EVERY).await;
         }
     }
 
-    async fn write_once(&self, is_contested: bool) -> Published {
+    /// [`CoordinateError::Deposed`] if there is a later leader or publication.
+    async fn check(&self, number: PublicationNumber) -> Result<(), CoordinateError> {
+        self.fence.check().await?;
+        let latest = self
+            .ledger
+            .is_latest_publication(&self.pipeline, number)
+            .await?;
+        if latest {
+            Ok(())
+        } else {
+            Err(CoordinateError::Deposed)
+        }
+    }
+
+    async fn write_once(&self, is_contested: bool, look: &LatestLook) -> Published {
         let request = OutputRequest {
             ledger: &self.ledger,
             pipeline: &self.pipeline,
@@ -182,6 +212,7 @@ impl Publication {
             scratch: &self.scratch,
             stop: &self.stop,
             is_contested,
+            look,
         };
         let progress = |files: FileProgress| {
             self.watch

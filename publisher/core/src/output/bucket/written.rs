@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 
 use crate::output::OutputError;
 use crate::output::apply::{AppliedPlan, is_whole};
-use crate::output::durable::{LineWriter, RecordedFile};
+use crate::output::durable::{RecordedFile, ScratchList};
 use crate::output::plan::{FileToWrite, PlanStep};
 
 /// Records the files of the `steps`, all of which were carried out in `folder`. Blocking.
@@ -16,7 +16,7 @@ pub(in crate::output) fn record_written(
     store: &Store,
     folder: &StoreKey,
     steps: impl Iterator<Item = std::io::Result<PlanStep>>,
-    mut after: LineWriter,
+    mut after: ScratchList,
 ) -> Result<AppliedPlan, OutputError> {
     let mut listing = store.walk(folder)?.peekable();
     let mut lost = BTreeSet::new();

@@ -1,7 +1,7 @@
-//! Lists of the publication in the store: lines with checksums, and the record of Drover's files.
+//! Lists of the publication in the store, and the record of Drover's files.
 
-mod checked_lines;
 mod record;
+mod scratch_list;
 
-pub(super) use checked_lines::{LineReader, LineWriter};
 pub(super) use record::{RecordedFile, read};
+pub(super) use scratch_list::ScratchList;

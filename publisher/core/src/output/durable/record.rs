@@ -6,9 +6,8 @@
 
 use std::io::{self, BufRead};
 
+use drover_shared::ledger::CheckedReader;
 use serde::{Deserialize, Serialize};
-
-use super::checked_lines::LineReader;
 
 /// A file that Drover wrote into the output folder.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -29,13 +28,13 @@ pub(in crate::output) struct RecordedFile {
 pub(in crate::output) fn read(
     reader: impl BufRead,
 ) -> impl Iterator<Item = io::Result<RecordedFile>> {
-    let mut lines = LineReader::new(reader);
+    let mut lines = CheckedReader::of_list(reader);
     let mut is_over = false;
     std::iter::from_fn(move || {
         let line = if is_over {
             None
         } else {
-            lines.read().transpose()
+            lines.read_line().transpose()
         };
         is_over = !matches!(line, Some(Ok(_)));
         line

@@ -1,28 +1,39 @@
 //! Pure: detects paths used both as file and as directory.
 
+/// Whose a path is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Owner {
+    /// A file of Drover, or to be one.
+    Drover,
+    /// A file that stays as it is.
+    Foreign,
+}
+
 /// Consumes paths in byte order. Paths such as `/a.b` may sort between `/a` and `/a/b`.
 #[derive(Debug, Default)]
 pub(crate) struct PathClashes {
     /// Earlier paths that are prefixes of the last path, each a prefix of the next.
-    trail: Vec<String>,
+    trail: Vec<(String, Owner)>,
 }
 
 impl PathClashes {
-    /// Adds the next path; returns an earlier path that would have to be both file and directory.
-    pub(crate) fn note(&mut self, path: &str) -> Option<&str> {
+    /// Adds the next path; returns an earlier path that would have to be both file and directory, one of Drover if there
+    /// are several.
+    pub(crate) fn note(&mut self, path: &str, owner: Owner) -> Option<(&str, Owner)> {
         while self
             .trail
             .last()
-            .is_some_and(|last| !path.starts_with(last.as_str()))
+            .is_some_and(|(last, _)| !path.starts_with(last.as_str()))
         {
             self.trail.pop();
         }
-        self.trail.push(path.to_owned());
+        self.trail.push((path.to_owned(), owner));
         let (_, before) = self.trail.split_last()?;
         before
             .iter()
-            .find(|file| path.as_bytes().get(file.len()) == Some(&b'/'))
-            .map(String::as_str)
+            .filter(|(file, _)| path.as_bytes().get(file.len()) == Some(&b'/'))
+            .map(|(file, owner)| (file.as_str(), *owner))
+            .min_by_key(|(_, owner)| *owner == Owner::Foreign)
     }
 }
 
@@ -42,9 +53,11 @@ mod tests {
         ];
         for (paths, expected) in rows {
             let mut clashes = PathClashes::default();
-            let found = paths
-                .iter()
-                .find_map(|path| clashes.note(path).map(str::to_owned));
+            let found = paths.iter().find_map(|path| {
+                clashes
+                    .note(path, Owner::Drover)
+                    .map(|(file, _)| file.to_owned())
+            });
             assert_eq!(found.as_deref(), expected, "{paths:?}");
         }
     }
@@ -56,7 +69,7 @@ mod tests {
         ) {
             let naive = paths.iter().any(|file| paths.iter().any(|path| path.starts_with(&format!("{file}/"))));
             let mut clashes = PathClashes::default();
-            let found = paths.iter().any(|path| clashes.note(path).is_some());
+            let found = paths.iter().any(|path| clashes.note(path, Owner::Drover).is_some());
             prop_assert_eq!(found, naive);
         }
     }
