@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use super::leadership::Leadership;
 use super::{LeadError, PipelineLeader, Workers};
 
-/// Between two looks at stop marks and at the capacity of the current process.
+/// Between two looks at stop marks.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// The leadership of a pipeline, with its context.
@@ -48,10 +48,8 @@ impl PipelineLeader {
         // Workers on the broker need no lock for the job, but a job of the local machine must have ended.
         let lock = matches!(self.workers, Workers::Local(_)).then_some(lock);
         let broker = Arc::clone(&self.broker);
-        let leadership = tokio::select! {
-            leadership = Leadership::acquire(broker, pipeline, &self.me) => leadership?,
-            () = self.capacity_lost(), if purpose == Purpose::RunJobs => return Ok(None),
-        };
+        let leadership = Leadership::acquire(broker, pipeline, &self.me).await?;
+        // A candidate that lost its capacity gives the leadership to the next candidate at once.
         let permit = Arc::clone(&self.limit).try_acquire_owned().ok();
         if permit.is_none() && purpose == Purpose::RunJobs {
             return Ok(None);
@@ -77,14 +75,6 @@ impl PipelineLeader {
             {
                 return Ok(Purpose::EndStoppedJob);
             }
-        }
-    }
-
-    /// Waits until the current process has no capacity any more. A candidate without capacity would keep the leadership from
-    /// processes that have some.
-    async fn capacity_lost(&self) {
-        while self.limit.available_permits() > 0 {
-            sleep(LOOK_EVERY).await;
         }
     }
 

@@ -24,14 +24,6 @@ impl ScheduledBroker {
         }
     }
 
-    /// Waits before and after the effect of a call.
-    async fn scheduled<T>(&self, call: impl Future<Output = T>) -> T {
-        self.scheduler.point().await;
-        let answer = call.await;
-        self.scheduler.point().await;
-        answer
-    }
-
     fn consumer(&self, inner: Box<dyn Consumer>) -> Box<dyn Consumer> {
         Box::new(ScheduledConsumer {
             inner,
@@ -70,37 +62,42 @@ impl Consumer for ScheduledConsumer {
 #[async_trait]
 impl Broker for ScheduledBroker {
     async fn declare(&self, pipeline: &PipelineName) -> Result<(), QueueError> {
-        self.scheduled(self.queues.declare(pipeline)).await
+        self.scheduler.request(self.queues.declare(pipeline)).await
     }
 
     async fn publish(&self, queue: &Queue, body: Bytes) -> Result<(), QueueError> {
-        self.scheduled(self.queues.publish(queue, body)).await
+        self.scheduler
+            .request(self.queues.publish(queue, body))
+            .await
     }
 
     async fn consume(&self, queue: &Queue, prefetch: u16) -> Result<Box<dyn Consumer>, QueueError> {
-        let consumer = self.scheduled(self.queues.consume(queue, prefetch)).await?;
+        let consumer = self
+            .scheduler
+            .request(self.queues.consume(queue, prefetch))
+            .await?;
         Ok(self.consumer(consumer))
     }
 
     async fn purge(&self, queue: &Queue) -> Result<u64, QueueError> {
-        self.scheduled(self.queues.purge(queue)).await
+        self.scheduler.request(self.queues.purge(queue)).await
     }
 
     async fn depth(&self, queue: &Queue) -> Result<Depth, QueueError> {
-        self.scheduled(self.queues.depth(queue)).await
+        self.scheduler.request(self.queues.depth(queue)).await
     }
 
     async fn broadcast(&self, body: Bytes) -> Result<(), QueueError> {
-        self.scheduled(self.queues.broadcast(body)).await
+        self.scheduler.request(self.queues.broadcast(body)).await
     }
 
     async fn listen(&self, name: &str) -> Result<Box<dyn Consumer>, QueueError> {
-        let consumer = self.scheduled(self.queues.listen(name)).await?;
+        let consumer = self.scheduler.request(self.queues.listen(name)).await?;
         Ok(self.consumer(consumer))
     }
 
     async fn is_listening(&self, name: &str) -> Result<bool, QueueError> {
-        self.scheduled(self.queues.is_listening(name)).await
+        self.scheduler.request(self.queues.is_listening(name)).await
     }
 
     fn link(&self) -> Link {

@@ -8,27 +8,36 @@ use tokio::task::LocalSet;
 const SEED: &str = "DROVER_SEED";
 const SCHEDULES: &str = "DROVER_SCHEDULES";
 
-/// Schedules of a test run.
-const USUAL: u64 = 500;
-
-/// The seeds to run.
 #[expect(clippy::disallowed_methods, reason = "settings of a test")]
-pub fn seeds() -> Range<u64> {
-    let number = |name| std::env::var(name).ok().map(|text| text.parse().unwrap());
-    let (first, count) = (number(SEED), number(SCHEDULES));
-    let usual = if first.is_some() { 1 } else { USUAL };
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap())
+}
+
+/// The seeds to run: `usual` of them, if nothing else is set.
+fn seeds(usual: u64) -> Range<u64> {
+    let (first, count) = (setting(SEED), setting(SCHEDULES));
+    let usual = if first.is_some() { 1 } else { usual };
     let first = first.unwrap_or(0);
     first..first + count.unwrap_or(usual)
 }
 
-/// Runs a schedule for each seed, each in a runtime of its own.
-pub fn each_seed<F: Future>(schedule: fn(u64) -> F) -> impl Iterator<Item = F::Output> {
-    seeds().map(move |seed| {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        LocalSet::new().block_on(&runtime, schedule(seed))
-    })
+/// True if a single seed is repeated, whose steps are of interest.
+pub fn is_repetition() -> bool {
+    setting(SEED).is_some() && setting(SCHEDULES).is_none()
+}
+
+/// Runs a schedule for each seed: `usual` of them, if nothing else is set.
+pub fn each_seed<F: Future>(usual: u64, schedule: fn(u64) -> F) -> Vec<F::Output> {
+    let outputs = seeds(usual).map(|seed| run_paused(async move { schedule(seed).await }));
+    outputs.collect()
+}
+
+/// Runs a schedule on a paused clock, in a runtime of its own.
+pub fn run_paused<F: Future>(schedule: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    LocalSet::new().block_on(&runtime, schedule)
 }

@@ -19,6 +19,8 @@ use crate::testing::fixture::{Fixture, WorkerBehavior};
 use crate::testing::scheduled_broker::ScheduledBroker;
 use crate::testing::schedules::each_seed;
 
+/// Schedules of a test run.
+const SCHEDULES: u64 = 300;
 /// The job of the first pipeline has no worker until then.
 const BUSY: Duration = Duration::from_secs(120);
 /// A job with a worker, which no capacity is missing for, ends well before.
@@ -99,5 +101,5 @@ async fn run_schedule(seed: u64) {
 
 #[test]
 fn an_idle_process_gets_every_job_that_a_busy_one_has_no_capacity_for() {
-    each_seed(run_schedule).for_each(drop);
+    each_seed(SCHEDULES, run_schedule);
 }

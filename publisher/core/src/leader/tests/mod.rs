@@ -277,15 +277,18 @@ async fn a_process_with_capacity_gets_the_pipeline_before_one_without() {
 }
 
 #[tokio::test]
-async fn a_candidate_that_loses_its_capacity_withdraws() {
+async fn a_candidate_that_lost_its_capacity_passes_the_leadership_on() {
     let fixture = Fixture::new(5).await;
     let broker = fixture.broker().await;
     let job = submit(&fixture, vec![]).await;
     let limit = Arc::new(Semaphore::new(1));
-    let first = leader(&fixture, &broker, "first");
-    let candidate = PipelineLeader {
+    let (first, last) = (
+        leader(&fixture, &broker, "first"),
+        leader(&fixture, &broker, "last"),
+    );
+    let busy = PipelineLeader {
         limit: Arc::clone(&limit),
-        ..leader(&fixture, &broker, "candidate")
+        ..leader(&fixture, &broker, "busy")
     };
     let reports = Queue::Reports(job.pipeline.clone());
     let candidates = async |count| {
@@ -297,22 +300,27 @@ async fn a_candidate_that_loses_its_capacity_withdraws() {
         let looked = timeout(DEADLINE, look).await;
         looked.unwrap_or_else(|_| panic!("there are not {count} candidates"));
     };
-    let watching = async {
-        candidates(2).await;
-        let permit = limit.acquire().await;
+    // The order of the candidates is the order of their consumers.
+    let busy_then_last = async {
         candidates(1).await;
-        drop(permit);
-        candidates(2).await;
+        tokio::join!(busy.run(&job.pipeline), async {
+            candidates(2).await;
+            last.run(&job.pipeline).await;
+        });
     };
-    // The first candidate is the active consumer, so the second one stays a candidate.
-    let later = async {
-        candidates(1).await;
-        candidate.run(&job.pipeline).await;
-    };
+    tokio::pin!(busy_then_last);
     tokio::select! {
         () = first.run(&job.pipeline) => panic!("there is no worker"),
-        () = later => panic!("there is no worker"),
-        () = watching => {}
+        () = &mut busy_then_last => panic!("there is no worker"),
+        () = candidates(3) => {}
+    }
+    let _permit = limit.acquire().await;
+    // The first leader is gone now, and the busy process is the next candidate.
+    let ended = eventually(&fixture, job.id, |record| record.state.is_final());
+    tokio::select! {
+        () = busy_then_last => panic!("the busy process goes before it has capacity"),
+        () = fixture.run_fake_worker(&broker, WorkerBehavior::default()) => panic!("the worker died"),
+        record = ended => assert_eq!(record.state, JobState::Success),
     }
 }
 
