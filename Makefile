@@ -17,10 +17,10 @@ run: ## Build Drover and run a demo: 240 weather stations, a failure, its mendin
 	@demo/run $(CURDIR)/target/release/drover $(CURDIR)/target/demo
 
 test: ## Run all tests: every room's own, end to end, and a short chaos round
-	@.ci/needs cc awk unshare setpriv openssl rabbitmq-server chromium python3
+	@.ci/needs cc awk unshare setpriv openssl rabbitmq-server chromium python3 rsync
 	cargo test --workspace
 
-test-broker4: ## Run the broker's tests against RabbitMQ 4.x, unpacked from a newer release of the distribution
+test-broker4: ## Run the broker's tests, and those of leaders on one node and on three, on RabbitMQ 4.x, unpacked from a newer release of the distribution
 	@.ci/needs cc unshare openssl
 	.ci/broker4
 

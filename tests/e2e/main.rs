@@ -24,6 +24,7 @@ mod put;
 mod python;
 mod registered;
 mod retention;
+mod rsync;
 mod sandbox;
 mod signals;
 mod skip;

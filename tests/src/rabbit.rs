@@ -18,7 +18,7 @@ use nix::unistd::Pid;
 
 use crate::eventually;
 use cleaner::Cleaner;
-use installation::{BrokerSource, Installation};
+use installation::{BrokerSource, Installation, wanted_nodes};
 
 pub use stranger::publish_as_stranger;
 
@@ -52,16 +52,17 @@ struct Node {
     _cleaner: Cleaner,
 }
 
-/// The broker that all tests of a process share, each with a [`Rabbit::vhost`] of its own.
+/// The broker that all tests of a process share, each with a [`Rabbit::vhost`] of its own; with several nodes, the first of them.
 pub fn shared() -> &'static Rabbit {
-    static SHARED: OnceLock<Rabbit> = OnceLock::new();
-    SHARED.get_or_init(|| match BrokerSource::look() {
-        BrokerSource::Url(url) => Rabbit {
+    static SHARED: OnceLock<Vec<Rabbit>> = OnceLock::new();
+    let nodes = SHARED.get_or_init(|| match BrokerSource::look() {
+        BrokerSource::Url(url) => vec![Rabbit {
             place: BrokerKind::Url(url),
             vhosts: Mutex::default(),
-        },
-        BrokerSource::Installed(_) => Rabbit::start(),
-    })
+        }],
+        BrokerSource::Installed(_) => Rabbit::start_cluster(wanted_nodes()),
+    });
+    nodes.first().expect("a cluster has a node")
 }
 
 impl Rabbit {

@@ -115,6 +115,15 @@ impl Installation {
     }
 }
 
+/// The number of nodes of the shared broker: `DROVER_TEST_NODES`, or one.
+pub(super) fn wanted_nodes() -> usize {
+    setting("DROVER_TEST_NODES").map_or(1, |count| {
+        count
+            .parse()
+            .unwrap_or_else(|_| panic!("DROVER_TEST_NODES={count} is no number"))
+    })
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "a test has no command line of its own"
