@@ -101,12 +101,22 @@ impl Read for PositionedReader {
 /// Tells whether the file at a path of the output folder has the content of the staged file.
 pub(super) type HasContent<'a> = dyn Fn(&str, &StagedFile) -> Result<bool, OutputError> + 'a;
 
-/// Plans from three streams sorted by path. `folder` is the output folder, for messages.
+/// The output folder.
+#[derive(Clone, Copy)]
+pub(super) struct TargetFolder<'a> {
+    /// Its key, for messages.
+    pub(super) key: &'a StoreKey,
+    /// True if it is a link. Then only files that are as Drover wrote them are Drover's: the rest may be a user's, who put the link in the place
+    /// of the folder.
+    pub(super) is_link: bool,
+    pub(super) has_content: &'a HasContent<'a>,
+}
+
+/// Plans from three streams sorted by path.
 pub(super) fn plan<W, R, F>(
     mut rows: PathJoin<W, R, F>,
     conflict: OutputConflict,
-    folder: &StoreKey,
-    has_content: &HasContent<'_>,
+    folder: TargetFolder<'_>,
     scratch: &Path,
 ) -> Result<Plan, OutputError>
 where
@@ -114,18 +124,27 @@ where
     R: Iterator<Item = Result<RecordedFile, OutputError>>,
     F: Iterator<Item = Result<Entry, OutputError>>,
 {
-    let mut builder = PlanBuilder::new(conflict, folder, has_content, scratch)?;
+    let mut builder = PlanBuilder::new(conflict, folder, scratch)?;
     while let Some(row) = rows.next_row()? {
         builder.add(row)?;
     }
     builder.finish()
 }
 
+/// True if the file found is not the one that Drover recorded.
+fn is_another_file(row: &PathRow) -> bool {
+    let recorded = row.recorded.as_ref();
+    let recorded = recorded.and_then(|recorded| recorded.version.as_deref());
+    let (Some(recorded), Some(found)) = (recorded, &row.found) else {
+        return false;
+    };
+    VersionMatch::of(recorded, &found.version) == VersionMatch::Other
+}
+
 /// Collects the steps of a plan.
 struct PlanBuilder<'a> {
     conflict: OutputConflict,
-    folder: &'a StoreKey,
-    has_content: &'a HasContent<'a>,
+    folder: TargetFolder<'a>,
     clashes: PathClashes,
     steps: BufWriter<File>,
     before: ScratchList,
@@ -139,14 +158,12 @@ struct PlanBuilder<'a> {
 impl<'a> PlanBuilder<'a> {
     fn new(
         conflict: OutputConflict,
-        folder: &'a StoreKey,
-        has_content: &'a HasContent<'a>,
+        folder: TargetFolder<'a>,
         scratch: &Path,
     ) -> Result<Self, OutputError> {
         Ok(Self {
             conflict,
             folder,
-            has_content,
             clashes: PathClashes::default(),
             steps: BufWriter::new(tempfile::tempfile_in(scratch)?),
             before: ScratchList::new(scratch)?,
@@ -158,7 +175,10 @@ impl<'a> PlanBuilder<'a> {
         })
     }
 
-    fn add(&mut self, row: PathRow) -> Result<(), OutputError> {
+    fn add(&mut self, mut row: PathRow) -> Result<(), OutputError> {
+        if self.folder.is_link && is_another_file(&row) {
+            row.recorded = None;
+        }
         let made_of = row.desired.as_ref().map(DesiredFile::made_of);
         let action = decide(
             made_of.as_deref(),
@@ -241,7 +261,7 @@ impl<'a> PlanBuilder<'a> {
     fn is_whole(&self, row: &PathRow) -> Result<bool, OutputError> {
         match &row.desired {
             Some(DesiredFile { path, sources }) => match sources.as_slice() {
-                [source] => (self.has_content)(path, source),
+                [source] => (self.folder.has_content)(path, source),
                 _ => Ok(false),
             },
             None => Ok(false),
@@ -330,7 +350,7 @@ impl<'a> PlanBuilder<'a> {
 
     fn in_the_way(&self, path: &str) -> Result<OutputError, OutputError> {
         Ok(OutputError::InTheWay {
-            path: super::key_of(self.folder, path)?,
+            path: super::key_of(self.folder.key, path)?,
             kind: "",
         })
     }

@@ -16,7 +16,7 @@ use super::durable;
 use super::gather::{JobPieces, gather};
 use super::join::PathJoin;
 use super::piece::{self, StagedFile};
-use super::plan::{Plan, plan};
+use super::plan::{Plan, TargetFolder, plan};
 use super::undo::{self, settle};
 use super::verify::{find_lost, has_hash};
 use super::{FileProgress, LatestLook, OutputError};
@@ -291,8 +291,13 @@ async fn make_plan(
         plan(
             PathJoin::new(desired, recorded, found),
             conflict,
-            &folder,
-            &has_content,
+            TargetFolder {
+                key: &folder,
+                is_link: store
+                    .local_path(&folder)
+                    .is_some_and(|path| path.is_symlink()),
+                has_content: &has_content,
+            },
             &scratch,
         )
     });

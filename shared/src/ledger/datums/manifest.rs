@@ -177,16 +177,15 @@ impl Ledger {
     ) -> Result<Option<Segment>, StoreError> {
         let names = self.element_names(job).await?;
         let (until, after) = names.split_at(names.partition_point(|name| name.first <= index));
-        let segment = match (until.last(), after.first()) {
-            (Some(name), Some(next)) => Some(Segment {
+        let segment = if let (Some(name), Some(next)) = (until.last(), after.first()) {
+            Some(Segment {
                 first: name.first,
                 count: name.count.unwrap_or(next.first - name.first),
-            }),
+            })
+        } else {
             // The last known element, or one that the listing does not show yet.
-            _ => {
-                let segments = self.segments(job).await?;
-                segments.into_iter().find(|known| known.contains(index))
-            }
+            let segments = self.segments(job).await?;
+            segments.into_iter().find(|known| known.contains(index))
         };
         Ok(segment.filter(|segment| segment.contains(index)))
     }

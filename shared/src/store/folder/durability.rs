@@ -9,17 +9,18 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::syncfs;
+use rustix::fs::{Mode, OFlags, open, syncfs};
 use rustix::io::Errno;
 
-/// Forces everything written to the file systems of `paths` to the disk; missing paths are skipped. Links may spread a
-/// store over several file systems, each of which is forced once.
+/// Forces everything written to the file systems of `paths`, which are directories, to the disk. Missing ones are skipped, and so is
+/// anything else in their place. Links may spread a store over several file systems, each of which is forced once.
 pub(super) fn sync_file_systems(paths: &[PathBuf]) -> io::Result<()> {
     let mut done = BTreeSet::new();
     for path in paths {
-        let directory = match File::open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            directory => directory?,
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = match open(path, flags, Mode::empty()) {
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => continue,
+            directory => File::from(directory?),
         };
         if !done.insert(directory.metadata()?.dev()) {
             continue;

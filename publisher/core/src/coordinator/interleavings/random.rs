@@ -14,9 +14,9 @@ use super::world::World;
 use crate::testing::schedules::each_seed;
 
 /// Schedules of a test run.
-const SCHEDULES: u64 = 2000;
+const SCHEDULES: u64 = 2100;
 /// Datums of each job: enough for several segments.
-const DATUMS: u64 = 10;
+const DATUMS: u64 = 9;
 /// Longest lag of listings, in milliseconds: a network file system keeps directories for a minute.
 const LONGEST_LAG: u64 = 60_000;
 

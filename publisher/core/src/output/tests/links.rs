@@ -69,6 +69,32 @@ async fn an_interrupted_publication_is_not_taken_back_through_a_link() {
 }
 
 #[tokio::test]
+async fn a_link_in_place_of_the_output_folder_gives_no_file_of_a_user_away() {
+    let (fixture, next, _) = published_next_and_users().await;
+    let folder = fixture.folder.path().join("out");
+    std::fs::remove_dir_all(&folder).unwrap();
+    let of_user = tempfile::tempdir().unwrap();
+    std::fs::write(of_user.path().join("e"), "precious").unwrap();
+    symlink(of_user.path(), &folder).unwrap();
+    let error = fixture.publish(next).await.unwrap_err();
+    insta::assert_snapshot!(error, @"out/e in the output folder is not Drover's; move it away, or give the pipeline another name, and run again: what is done is not done again");
+    let without = fixture.job(&[wrote(&[("/d/a", "2")])]).await;
+    fixture.publish(without).await.unwrap();
+    let content = std::fs::read_to_string(of_user.path().join("e")).unwrap();
+    assert_eq!(content, "precious");
+    // A folder that was moved goes on.
+    let (fixture, next, users) = published_next_and_users().await;
+    let folder = fixture.folder.path().join("out");
+    let moved = users.path().with_extension("moved");
+    std::fs::rename(&folder, &moved).unwrap();
+    symlink(&moved, &folder).unwrap();
+    fixture.publish(next).await.unwrap();
+    let content = std::fs::read_to_string(moved.join("e")).unwrap();
+    assert_eq!(content, "2");
+    std::fs::remove_dir_all(&moved).unwrap();
+}
+
+#[tokio::test]
 async fn an_output_folder_that_leads_nowhere_is_named_with_the_way_out() {
     let (fixture, next, users) = published_next_and_users().await;
     let folder = fixture.folder.path().join("out");
@@ -76,6 +102,11 @@ async fn an_output_folder_that_leads_nowhere_is_named_with_the_way_out() {
     symlink(users.path().join("nowhere"), &folder).unwrap();
     let error = fixture.publish(next).await.unwrap_err();
     insta::assert_snapshot!(error, @"the output folder out is a link that leads nowhere; restore its target, or remove the link, and run again: what is done is not done again");
+    std::fs::remove_file(&folder).unwrap();
+    // A link to itself, which the end of the job meets, too.
+    symlink("out", &folder).unwrap();
+    fixture.publish(next).await.unwrap_err();
+    fixture.ledger.sync(&fixture.pipeline).await.unwrap();
     std::fs::remove_file(&folder).unwrap();
     std::fs::write(&folder, "mine").unwrap();
     let error = fixture.publish(next).await.unwrap_err();
