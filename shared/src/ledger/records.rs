@@ -173,7 +173,7 @@ pub(super) fn to_json_lines(
     })
 }
 
-/// What `write` writes, with its checksum.
+/// The bytes that `write` writes, with the checksum.
 fn checked(
     key: &StoreKey,
     write: impl FnOnce(&mut CheckedWriter<Cursor<Vec<u8>>>) -> io::Result<()>,

@@ -169,7 +169,7 @@ impl Ledger {
         Ok(self.manifest_log(job).await?.segments)
     }
 
-    /// The segment with the datum, if there is one.
+    /// The segment with the datum; none if the datum is unknown.
     pub(in crate::ledger) async fn segment_of(
         &self,
         job: JobId,

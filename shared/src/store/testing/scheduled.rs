@@ -106,7 +106,7 @@ impl Scheduler {
         sleep(pause.min(LONGEST_TRAVEL)).await;
     }
 
-    /// The points of a write, with its effect between them, which comes even if the sender has given up meanwhile.
+    /// The points of a write, with the effect between them, which comes even if the sender has given up meanwhile.
     async fn write<T: Send + 'static>(
         &self,
         effect: impl Future<Output = T> + Send + 'static,
@@ -123,7 +123,7 @@ impl Scheduler {
         answer
     }
 
-    /// The points of any other request, with its effect between them.
+    /// The points of any other request, with the effect between them.
     pub async fn request<T>(&self, effect: impl Future<Output = T>) -> T {
         self.send().await;
         let answer = effect.await;

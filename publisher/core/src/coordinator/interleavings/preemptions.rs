@@ -105,7 +105,7 @@ impl Schedule {
     }
 }
 
-/// Runs the schedules that preempt `victim`. Returns their number.
+/// Runs the schedules that preempt `victim`. Returns the number of schedules.
 fn preempt_everywhere(victim: Victim) -> usize {
     let mut schedules = 0;
     for freeze in FREEZES {

@@ -1,4 +1,4 @@
-//! The processes of a schedule, over one memory and one embedded queue, and the promises that hold at its end.
+//! The processes of a schedule, over one memory and one embedded queue, and the promises that hold at the end.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -189,7 +189,7 @@ impl World {
         }
     }
 
-    /// The broker believes that a worker is gone, and gives its message to another one, while the worker goes on.
+    /// The broker believes that a worker is gone, and gives the message to another worker, while the first goes on.
     pub(super) async fn redeliver(&self, worker: &str) {
         let hand = self.hands.borrow_mut().remove(worker);
         if let Some(Hand { message, .. }) = hand {
