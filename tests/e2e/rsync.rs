@@ -23,11 +23,13 @@ fn rsync(options: &[&str], from: &Path, to: &Path) {
 
 /// Writes a file that is as old as all others.
 fn write(path: &Path, content: &str) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, content).unwrap();
-    let file = fs::File::options().write(true).open(path).unwrap();
-    file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_hours(24))
-        .unwrap();
+    let folder = path.parent().expect("a file has a folder");
+    fs::create_dir_all(folder).expect("the workspace is writable");
+    fs::write(path, content).expect("the workspace is writable");
+    let file = fs::File::options().write(true).open(path);
+    let file = file.expect("the workspace is writable");
+    let old = SystemTime::UNIX_EPOCH + Duration::from_hours(24);
+    file.set_modified(old).expect("the file is ours");
 }
 
 fn copy() -> Spec {

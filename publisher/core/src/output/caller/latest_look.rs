@@ -34,7 +34,7 @@ impl LatestLook {
         let is_recent = |look: &Option<Instant>| look.is_some_and(|at| at.elapsed() < RECENT);
         if latest.clone().wait_for(is_recent).await.is_err() {
             // The looks have ended, and so will the publication.
-            pending().await
+            pending::<()>().await;
         }
     }
 }
