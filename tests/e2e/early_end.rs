@@ -1,8 +1,8 @@
-//! A job ends before its last datum, as GNU parallel's `--halt` spells it.
+//! A job ends before the last datum, as GNU parallel's `--halt` spells it.
 
 use drover_tests::{Outcome, Spec, Workspace, eventually};
 
-/// The datum that begins first fails once another one runs; the others go on until the gate is open.
+/// The datum that begins first fails once a second datum runs; all but the first go on until the gate is open.
 const FIRST_FAILS: &str = r#"
     echo >> "$OUTSIDE/started"
     if mkdir "$OUTSIDE/first" 2>/dev/null; then
@@ -96,4 +96,81 @@ fn a_condition_that_means_nothing_is_refused_with_the_way_out() {
     }
     halted(&workspace, &spec("true"), &["--fail-fast", "--keep-going"]).code(2);
     halted(&workspace, &spec("true"), &["--halt", "never"]).code(0);
+}
+
+/// The first datums of 40, of 1 to 40 kB.
+fn growing(workspace: &Workspace) {
+    for size in 1..=40_usize {
+        workspace.file(&format!("in/{size:02}"), "x".repeat(1000 * size));
+    }
+}
+
+const COPY: &str = r#"echo "${in##*/}" >> "$OUTSIDE/ran"; cp "$in" /pfs/out/"#;
+
+#[test]
+fn the_first_datums_run_tell_of_the_whole_and_are_skipped_by_it() {
+    let workspace = Workspace::new();
+    growing(&workspace);
+    let outcome = halted(&workspace, &spec(COPY), &["--first", "5"]).code(0);
+    let records = outcome.lines();
+    let (first, whole) = (&records[0], &records[1]);
+    assert_eq!(first["state"], "killed");
+    assert_eq!(first["ended_as_told"], true);
+    assert_eq!(first["datums"]["processed"], 5);
+    assert_eq!(first["first"]["of"]["datums"], 40);
+    let told = &first["first"]["estimate"];
+    // An output is as large as the input.
+    assert_eq!(
+        told["output_bytes"]["expected"].as_f64().unwrap().round(),
+        820_000.0
+    );
+    assert_eq!(told["measured"], 5);
+    assert_eq!(told["failed"]["expected"], 0.0);
+    assert!(told["failed"]["high"].as_f64().unwrap() > 1.0);
+    assert_eq!(whole["state"], "success");
+    assert_eq!(whole["datums"]["skipped"], 5);
+    let ran = workspace.tally("ran");
+    assert!(
+        ran.len() == 40 && ran.values().all(|times| *times == 1),
+        "{ran:?}"
+    );
+    assert_eq!(workspace.tree("made"), workspace.tree("in"));
+}
+
+#[test]
+fn first_only_ends_there_and_publishes_nothing() {
+    let workspace = Workspace::new();
+    growing(&workspace);
+    let job = halted(&workspace, &spec(COPY), &["--first", "3", "--first-only"])
+        .code(0)
+        .job();
+    let ran = workspace.tally("ran");
+    assert!(
+        ran.contains_key("01") && ran.contains_key("40") && ran.len() == 3,
+        "{ran:?}"
+    );
+    assert!(workspace.tree("made").is_empty());
+    workspace
+        .call(&["retry", job.id()])
+        .says(&["only the first datums", "run the pipeline"]);
+    assert_eq!(workspace.succeeds(&spec(COPY)).count("skipped"), 3);
+}
+
+#[test]
+fn a_job_whose_first_datums_all_fail_does_not_begin() {
+    let workspace = Workspace::new();
+    growing(&workspace);
+    let fails = spec("exit 3");
+    let outcome = halted(&workspace, &fails, &["--first", "4"]).code(1);
+    let records = outcome.lines();
+    assert_eq!(records.len(), 1, "{records:?}");
+    assert_eq!(records[0]["datums"]["failed"], 4);
+    assert_eq!(records[0]["first"]["estimate"]["failed"]["expected"], 40.0);
+    for wrong in [
+        &["--first", "2"] as &[_],
+        &["--first", "1001"],
+        &["--first-only"],
+    ] {
+        halted(&workspace, &fails, wrong).code(2);
+    }
 }

@@ -26,6 +26,7 @@ mod registered;
 mod retention;
 mod rsync;
 mod sandbox;
+mod sharing;
 mod signals;
 mod skip;
 mod traces;

@@ -24,6 +24,7 @@ use crate::retry_budget::RetryBudget;
 use crate::roster::Roster;
 use crate::slots::Scratch;
 use crate::slots::Slots;
+use crate::weights::Weights;
 
 /// Settings, connections and state that the datums of a worker share.
 pub(crate) struct WorkerContext {
@@ -49,6 +50,7 @@ pub(crate) struct WorkerContext {
     pub(crate) retry_budget: RetryBudget,
     /// The pipelines that the worker serves.
     pub(crate) roster: Roster,
+    pub(crate) weights: Weights,
     pub(crate) tokens: Tokens,
     pub(crate) claims: AtomicU64,
 }

@@ -21,6 +21,7 @@ mod reporter;
 mod retry_budget;
 mod roster;
 mod slots;
+mod weights;
 
 pub mod process;
 pub mod runner;

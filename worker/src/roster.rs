@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use drover_shared::id::PipelineName;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics;
@@ -12,6 +13,8 @@ use crate::metrics;
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
     served: Mutex<HashMap<PipelineName, CancellationToken>>,
+    /// Notified whenever a pipeline enters or leaves.
+    changed: Notify,
 }
 
 impl Roster {
@@ -24,6 +27,7 @@ impl Roster {
         let leaves = CancellationToken::new();
         served.insert(pipeline.clone(), leaves.clone());
         metrics::pipelines_served(served.len());
+        self.changed.notify_one();
         Some(leaves)
     }
 
@@ -32,6 +36,12 @@ impl Roster {
         let mut served = self.lock();
         served.remove(pipeline);
         metrics::pipelines_served(served.len());
+        self.changed.notify_one();
+    }
+
+    /// Waits until a pipeline has entered or left since the last call. For one caller.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     /// True if the worker serves the pipeline, or finishes datums of the pipeline.

@@ -9,7 +9,7 @@ use serde_with::{DeserializeFromStr, SerializeDisplay};
 /// A condition that ends a job before its last datum, such as `soon,fail=1`.
 #[derive(Clone, Copy, Debug, DeserializeFromStr, Eq, PartialEq, SerializeDisplay)]
 pub struct Halt {
-    /// What happens to the datums that run.
+    /// The fate of running datums.
     pub when: HaltMoment,
     /// The outcome that counts.
     pub outcome: HaltOutcome,
@@ -20,9 +20,9 @@ pub struct Halt {
 /// The fate of running datums once a job is halted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum HaltMoment {
-    /// Their commands are ended.
+    /// The commands are ended.
     Now,
-    /// They go on to their end, and no other datum begins.
+    /// The commands go on to the end, and no further datum begins.
     Soon,
 }
 
@@ -68,7 +68,7 @@ impl Halt {
         ("done", HaltOutcome::Done),
     ];
 
-    /// Reads a condition as GNU parallel does, its short forms too. None for `never` and `0`.
+    /// Reads a condition as GNU parallel does, short forms too. None for `never` and `0`.
     pub fn parse(text: &str) -> Result<Option<Self>, InvalidHalt> {
         match text {
             "never" | "0" => Ok(None),

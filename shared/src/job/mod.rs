@@ -1,5 +1,6 @@
 //! A job: one run of a pipeline over the content of its inputs.
 
+mod estimate;
 mod failures;
 mod halt;
 mod key;
@@ -7,6 +8,7 @@ mod record;
 mod state;
 mod usage;
 
+pub use estimate::{Estimate, FirstDatums, MeasuredDatum, Range, WholeJob};
 pub use failures::{CauseKey, FailureGroup, FailureGroups};
 pub use halt::{Halt, HaltCount, HaltMoment, HaltOutcome, InvalidHalt};
 pub use key::{InvalidJobKey, JobKey};

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{JobState, ResourceSummary};
+use super::{FirstDatums, JobState, ResourceSummary};
 use crate::datum::StageStats;
 use crate::id::{JobId, PipelineName};
 
@@ -20,7 +20,7 @@ pub struct JobRecord {
     pub state: JobState,
     /// The reason of a failure or a stop.
     pub reason: Option<String>,
-    /// True if the job ended before its last datum as it was told to, without a failure: by `--halt`.
+    /// True if the job ended before its last datum as it was told to, without a failure: by `--halt` or after its `--first` datums.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ended_as_told: bool,
     /// The time of submission.
@@ -39,6 +39,9 @@ pub struct JobRecord {
     /// Resources that the commands used; absent while no datum was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<ResourceSummary>,
+    /// Of a job that runs only the first datums (`--first`): the whole, and what it will need.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<FirstDatums>,
     /// Deliveries beyond the first delivery of a message.
     pub redelivered: u64,
     /// Reports without new information.
@@ -60,6 +63,7 @@ impl JobRecord {
             datums: Counts::default(),
             stats: StageStats::default(),
             usage: None,
+            first: None,
             redelivered: 0,
             duplicates: 0,
         }

@@ -25,6 +25,12 @@ pub struct WorkerCapacity {
     /// True if the worker was killed together with its command for want of memory.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ran_out_of_memory: bool,
+    /// Datums that run at the same time; 0 in records of older versions.
+    #[serde(default)]
+    pub slots: u16,
+    /// Pipelines that the worker takes as they come, as told at its start: `map, thumbs-*`. Empty in records of older versions.
+    #[serde(default)]
+    pub takes: String,
 }
 
 impl Ledger {
@@ -75,19 +81,23 @@ impl Ledger {
         &self,
         pipeline: &PipelineName,
     ) -> Result<Vec<WorkerCapacity>, StoreError> {
+        let mut found = self.all_capacities().await?;
+        found.retain(|capacity| capacity.pipelines.contains(pipeline));
+        found.sort_by_key(|capacity| std::cmp::Reverse(capacity.memory_bytes));
+        Ok(found)
+    }
+
+    /// The capacities of all workers, killed workers included, by name. Damaged records count as none.
+    pub async fn all_capacities(&self) -> Result<Vec<WorkerCapacity>, StoreError> {
         let folder = layout::capacities();
         let mut found = Vec::new();
         for name in self.store.names(&folder).await? {
-            match self
-                .read::<WorkerCapacity>(&folder.join(&name)?, advice::DETAIL)
-                .await
-            {
-                Ok(capacity) if capacity.pipelines.contains(pipeline) => found.push(capacity),
-                Ok(_) | Err(StoreError::Missing { .. } | StoreError::Corrupt { .. }) => {}
+            match self.read(&folder.join(&name)?, advice::DETAIL).await {
+                Ok(capacity) => found.push(capacity),
+                Err(StoreError::Missing { .. } | StoreError::Corrupt { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
-        found.sort_by_key(|capacity| std::cmp::Reverse(capacity.memory_bytes));
         Ok(found)
     }
 }
@@ -106,6 +116,8 @@ mod tests {
             memory_bytes,
             noted: None,
             ran_out_of_memory: false,
+            slots: 2,
+            takes: pipeline.to_owned(),
         };
         let (small, large) = (capacity("a-1", "p", 5), capacity("b-1", "p", 9));
         for each in [&small, &large, &capacity("c-1", "q", 99)] {
@@ -131,6 +143,8 @@ mod tests {
             memory_bytes: 5,
             noted: Some(at(noted)),
             ran_out_of_memory: false,
+            slots: 2,
+            takes: String::new(),
         };
         let workers = [
             worker("pod-1-0123456789", 10),

@@ -17,6 +17,7 @@ mod notices;
 mod notifications;
 mod pipelines;
 mod records;
+mod sharing;
 
 #[cfg(test)]
 mod tests;

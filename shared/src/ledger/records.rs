@@ -40,6 +40,7 @@ pub(super) mod advice {
     /// For a limit of the store.
     pub(in crate::ledger) const LIMIT: &str =
         "remove the file and define the limit again with `drover limit`, while no job uses it";
+    pub(in crate::ledger) const SHARING: &str = "set it again by `drover share PIPELINE --share N`";
     /// For an entry of the audit log.
     pub(in crate::ledger) const AUDIT: &str =
         "remove the file; the audit log is for people to read only";

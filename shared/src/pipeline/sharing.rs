@@ -1,5 +1,6 @@
 //! How pipelines share the workers of a fleet.
 
+use std::fmt;
 use std::num::NonZeroU32;
 
 use schemars::JsonSchema;
@@ -21,6 +22,17 @@ pub enum Priority {
     Normal,
     /// The first class.
     High,
+}
+
+/// The word of the spec.
+impl fmt::Display for Priority {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Low => "low",
+            Self::Normal => "normal",
+            Self::High => "high",
+        })
+    }
 }
 
 /// The place of a pipeline among pipelines with the same workers.

@@ -203,6 +203,13 @@ pub fn shared_limit(name: &LimitName) -> StoreKey {
     shared_limits().with(&format!("{name}.json"))
 }
 
+/// Priority and share of a pipeline, as changed since the spec.
+pub fn changed_sharing(pipeline: &PipelineName) -> StoreKey {
+    drover_folder()
+        .with("sharing")
+        .with(&format!("{pipeline}.json"))
+}
+
 /// Removed jobs with outputs in use, of all pipelines.
 pub fn expired_jobs() -> StoreKey {
     drover_folder().with("expired")

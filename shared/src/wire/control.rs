@@ -37,6 +37,11 @@ pub enum Control {
         /// The datums.
         datums: IndexRanges,
     },
+    /// To workers: priority or share of a pipeline was changed.
+    Shared {
+        /// The pipeline.
+        pipeline: PipelineName,
+    },
     /// To workers: no other datum of a job may begin; those that run go on to their end. Each worker of the pipeline answers with
     /// [`Event::Released`](super::Event::Released) once none runs.
     Close {

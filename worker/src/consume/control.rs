@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 use tracing::Instrument;
 
+use crate::consume::presence::read_weight;
 use crate::consume::selection::PipelineSelection;
 use crate::context::WorkerContext;
 use crate::jobs::EndingJob;
@@ -79,7 +80,10 @@ async fn handle(request: Request, message: Bytes, context: Arc<WorkerContext>) {
             report_held(inquiry, &message, &context).await;
         }
         Request::LookForVerdicts(job) => look_for_verdicts(job, &message, &context).await,
-        Request::ReportHeld(_) | Request::Serve(_) => {}
+        Request::ReadWeight(pipeline) if context.roster.has(&pipeline) => {
+            read_weight(&pipeline, &context).await;
+        }
+        Request::ReportHeld(_) | Request::ReadWeight(_) | Request::Serve(_) => {}
     }
 }
 
@@ -88,6 +92,8 @@ async fn handle(request: Request, message: Bytes, context: Arc<WorkerContext>) {
 enum Request {
     /// A job of the pipeline waits for workers.
     Serve(PipelineName),
+    /// Priority or share of the pipeline was changed.
+    ReadWeight(PipelineName),
     /// No other datum of the job may begin.
     Close(JobId),
     /// The job was stopped.
@@ -110,6 +116,9 @@ struct Inquiry {
 /// The request in a message; none for messages to others.
 fn requested(body: &[u8]) -> Option<Request> {
     match wire::decode(body) {
+        Ok(Message::Control(Control::Shared { pipeline })) => {
+            return Some(Request::ReadWeight(pipeline));
+        }
         Ok(Message::Control(Control::Close { job })) => return Some(Request::Close(job)),
         Ok(Message::Control(Control::Stop { job })) => return Some(Request::Release(job)),
         Ok(Message::Control(Control::Committed { job, .. })) => {
@@ -262,6 +271,13 @@ mod tests {
         assert_eq!(
             requested(&encode(Control::Close { job })),
             Some(Request::Close(job))
+        );
+        let shared = Control::Shared {
+            pipeline: pipeline.clone(),
+        };
+        assert_eq!(
+            requested(&encode(shared)),
+            Some(Request::ReadWeight(pipeline.clone()))
         );
         let inquiry = Inquiry {
             pipeline: pipeline.clone(),

@@ -4,6 +4,7 @@ mod control;
 mod message;
 mod pass_on;
 mod prefetch;
+mod presence;
 mod roster_keeper;
 mod selection;
 mod subscription;

@@ -5,13 +5,12 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use drover_shared::id::PipelineName;
-use drover_shared::ledger::{Ledger, WorkerCapacity};
+use drover_shared::ledger::Ledger;
 use drover_shared::process::Tokens;
 use drover_shared::queue::{Broker, QueueError};
 use drover_shared::units::DecimalSize;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, TryFutureExt};
-use jiff::Timestamp;
 use tokio::sync::{Notify, OnceCell, mpsc};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -22,6 +21,7 @@ use crate::config::Settings;
 use crate::consume::control::listen_for_control;
 use crate::consume::message::process_message;
 use crate::consume::prefetch::WINDOW;
+use crate::consume::presence::{follow_roster, forget_capacity, tell_capacity};
 use crate::consume::roster_keeper::{MOST_HINTS, RosterKeeper};
 use crate::consume::selection::PipelineSelection;
 use crate::consume::subscription::Subscription;
@@ -38,6 +38,7 @@ use crate::retry_budget::RetryBudget;
 use crate::roster::Roster;
 use crate::slots::Scratch;
 use crate::slots::Slots;
+use crate::weights::Weights;
 
 /// Processes the datums of the selected pipelines. Returns once the soft token is cancelled and the running datums have ended, or
 /// once the hard token is cancelled. `cancellations` must have been made from the same hard token.
@@ -100,6 +101,7 @@ async fn prepare(
         pace: DatumPace::default(),
         retry_budget: RetryBudget::new(settings.retry_budget),
         roster: Roster::default(),
+        weights: Weights::default(),
         tokens,
         claims: AtomicU64::new(0),
         settings,
@@ -121,7 +123,7 @@ async fn consume_all(
         let subscription = Subscription::open(&pipeline, context).await.map_err(lost)?;
         named.push((subscription, leaves));
     }
-    tell_capacity(&selection.names(), context).await;
+    tell_capacity(selection, context).await;
     context.settings.phase.enter(Phase::Consuming);
     let Settings { worker, slots, .. } = &context.settings;
     let memory = context.slots.all().memory;
@@ -142,6 +144,7 @@ async fn consume_all(
         consumed = consume_roster(named, entering, selection, context, &first_error) => consumed,
         never = listen_for_control(control_messages, hints, selection, context) => match never {},
         never = keeper.run() => match never {},
+        never = follow_roster(selection, context) => match never {},
     };
     forget_capacity(context).await;
     context.slots.end().await;
@@ -150,35 +153,6 @@ async fn consume_all(
         .unwrap_or_else(PoisonError::into_inner)
         .take();
     consumed.map_err(lost).and(first_error.map_or(Ok(()), Err))
-}
-
-/// Tells the capacity of the worker to the others, which can then leave large datums to a larger worker.
-async fn tell_capacity(pipelines: &[PipelineName], context: &WorkerContext) {
-    let settings = &context.settings;
-    if !settings.is_among_others {
-        return;
-    }
-    let capacity = WorkerCapacity {
-        worker: settings.worker.clone(),
-        pipelines: pipelines.to_vec(),
-        memory_bytes: context.slots.all().memory,
-        noted: Some(Timestamp::now()),
-        ran_out_of_memory: false,
-    };
-    if let Err(error) = context.ledger.note_capacity(&capacity).await {
-        tracing::warn!("the memory of the worker cannot be told to others: {error}");
-    }
-}
-
-async fn forget_capacity(context: &WorkerContext) {
-    if context.settings.is_among_others
-        && let Err(error) = context
-            .ledger
-            .forget_capacity(&context.settings.worker)
-            .await
-    {
-        tracing::debug!("the note of the worker's memory cannot be removed: {error}");
-    }
 }
 
 /// The first error that ends the current worker.

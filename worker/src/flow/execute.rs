@@ -156,7 +156,7 @@ async fn lease<'a>(
 ) -> SlotLease<'a> {
     let pipeline = &claimed.job.pipeline;
     let demanded = demand(claimed, memory, context);
-    let weight = pipeline.sharing.weight();
+    let weight = context.weights.of(pipeline);
     context.slots.lease(&pipeline.name, weight, demanded).await
 }
 

@@ -108,6 +108,11 @@ impl Admission {
         }
     }
 
+    /// Changes the weight of a pipeline beside others.
+    pub(crate) fn reweigh(&self, pipeline: &PipelineName, weight: f64) {
+        self.0.lock().order.reweigh(pipeline, weight);
+    }
+
     /// Waits for the demanded part of the worker, at most all of it. `weight` is that of the pipeline beside others.
     /// Cancel-safe.
     pub(crate) async fn admit(

@@ -64,6 +64,13 @@ impl FairOrder {
         account.waiting += 1;
     }
 
+    /// The weight of a pipeline is another one from now on, for the datums that wait, too.
+    pub(super) fn reweigh(&mut self, pipeline: &PipelineName, weight: f64) {
+        if let Some(account) = self.accounts.get_mut(pipeline) {
+            account.weight = weight;
+        }
+    }
+
     /// A datum no longer waits, without having had a slot.
     pub(super) fn give_up(&mut self, pipeline: &PipelineName) {
         if let Some(account) = self.accounts.get_mut(pipeline) {
@@ -365,5 +372,28 @@ mod tests {
                 proptest::prop_assert!(waited <= most, "{waited} of {most}");
             }
         }
+    }
+
+    #[test]
+    fn a_changed_weight_counts_for_datums_that_wait_already() {
+        let mut order = FairOrder::default();
+        let [one, other]: [PipelineName; 2] = ["one", "other"].map(|it| it.parse().unwrap());
+        let now = Duration::from_secs(10);
+        for pipeline in [&one, &other, &one, &other] {
+            order.wait(pipeline, 1.0);
+        }
+        for pipeline in [&one, &other] {
+            let running = order.begin(pipeline, Duration::ZERO);
+            order.end(&running, now);
+        }
+        order.begin(&one, now);
+        order.wait(&one, 1.0);
+        assert_eq!(order.compare(&one, &other, now), Ordering::Greater);
+        order.reweigh(&one, 10_000.0);
+        order.wait(&one, 10_000.0);
+        let running = order.begin(&one, now);
+        order.end(&running, now + now);
+        let more = order.accounts[&one].used - order.accounts[&other].used;
+        assert!(more < 0.01, "{more}");
     }
 }

@@ -133,6 +133,11 @@ impl Slots {
         self.watch.kernel_killed_since(moment)
     }
 
+    /// Changes the weight of a pipeline beside others.
+    pub(crate) fn reweigh(&self, pipeline: &PipelineName, weight: f64) {
+        self.admission.reweigh(pipeline, weight);
+    }
+
     /// Acquires a slot for a datum of the pipeline, whose `weight` counts beside other pipelines, with the demanded part of the
     /// worker, as soon as it fits beside the others.
     pub(crate) async fn lease(

@@ -14,6 +14,7 @@ use crate::routing::api::Api;
 use crate::routing::broker::BrokerHandle;
 use crate::routing::error::Error;
 use crate::routing::route::ApiRequest;
+use drover_core::catalog::{self, Fleet};
 use drover_core::coordinator::Snapshot;
 
 /// Timeout for questions to the broker.
@@ -26,6 +27,8 @@ pub(crate) struct Workers {
     workers: Vec<Worker>,
     /// Workers connected to the queue of each pipeline; only pipelines about which the broker answers.
     consumers: BTreeMap<String, u32>,
+    /// Workers and pipelines, with weights and limits.
+    fleet: Fleet,
 }
 
 /// A worker.
@@ -58,7 +61,14 @@ pub(crate) async fn list(ApiRequest { api, .. }: ApiRequest) -> Result<Workers, 
     Ok(Workers {
         workers: running_by_worker(&api.coordinated()),
         consumers: consumers(&api).await?,
+        fleet: fleet(&api).await?,
     })
+}
+
+async fn fleet(api: &Api) -> Result<Fleet, Error> {
+    let handle = api.broker_handle();
+    let broker = handle.get().filter(|_| handle.link() == Link::Up);
+    Ok(catalog::fleet(api.ledger(), broker.map(AsRef::as_ref)).await?)
 }
 
 /// Running datums by worker.

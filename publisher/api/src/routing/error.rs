@@ -170,6 +170,7 @@ impl From<RetryError> for Error {
             RetryError::Group(error @ GroupError::CutShort { .. }) => {
                 Self::conflict(error.to_string())
             }
+            error @ RetryError::First { .. } => Self::conflict(error.to_string()),
         }
     }
 }

@@ -10,7 +10,7 @@ use axum::routing::get;
 use serde_json::Value;
 
 use crate::live::events;
-use crate::resources::pipelines::registered;
+use crate::resources::pipelines::{registered, sharing};
 use crate::resources::{
     attention, audit, changes, datums, detail, failures, files, jobs, logs, pipelines, redo,
     timeline, workers,
@@ -109,6 +109,23 @@ fn of_pipelines(routes: Routes) -> Routes {
             StatusCode::ACCEPTED,
             "Starts a job now, even if nothing changed.",
             registered::run,
+        )
+        .get(
+            "/api/v1/pipelines/{name}/sharing",
+            "Priority and share of a pipeline, registered or not.",
+            sharing::show,
+        )
+        .add(
+            (Method::PUT, "/api/v1/pipelines/{name}/sharing"),
+            StatusCode::OK,
+            "Changes priority and share of a pipeline, for running jobs, too. Workers follow within a second.",
+            sharing::change,
+        )
+        .add(
+            (Method::DELETE, "/api/v1/pipelines/{name}/sharing"),
+            StatusCode::OK,
+            "Takes a change of priority and share back: those of the spec count.",
+            sharing::reset,
         )
         .add(
             (Method::POST, "/api/v1/validate"),

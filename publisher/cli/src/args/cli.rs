@@ -11,7 +11,7 @@ use super::values::positive_duration;
 use super::{
     Completions, Create, Datums, Delete, Du, Explain, Format, Gc, Import, Job, Jobs, Limits, Logs,
     Man, Manifest, Pause, Pipelines, Plan, Probe, Publish, Put, Redo, Report, Resume, Retry, Run,
-    Serve, Stop, Update, Validate, Verify, Wait,
+    Serve, Share, Stop, Update, Validate, Verify, Wait,
 };
 
 const EXIT_CODES: &str = "\
@@ -253,6 +253,13 @@ pub enum Command {
     Du(Du),
     /// List, define and change the limits that pipelines share, such as the seats of a licence
     Limit(Limits),
+    /// Show or change the priority and the share of a pipeline, while its jobs run
+    Share(Share),
+    /// Show the workers, and the pipelines that share them
+    ///
+    /// Which pipelines a worker takes and serves; with which priority, share and limits each pipeline counts, how many of its datums have
+    /// no result yet, and why it stands still.
+    Workers,
     /// Explain why a job failed or makes no progress, or why a registered pipeline starts no job
     Explain(Explain),
     /// Print the completions for a shell

@@ -10,7 +10,7 @@ use drover_shared::id::IdempotencyKey;
 use drover_shared::queue::rabbitmq::PublishConnections;
 
 use super::Sources;
-use super::early_end::EarlyEnd;
+use super::early_end::{EarlyEnd, Trial};
 use super::values::{Http, concurrency, positive_duration};
 
 const PUBLISH_EXAMPLES: &str = "\
@@ -37,6 +37,10 @@ pub struct Publish {
     /// When the jobs end before their last datum.
     #[command(flatten)]
     pub early_end: EarlyEnd,
+
+    /// Some datums before the others.
+    #[command(flatten)]
+    pub trial: Trial,
 
     /// Name of this submission: a repeated `publish` with the same key submits nothing and prints the ids of the first one
     #[arg(long, value_name = "KEY")]

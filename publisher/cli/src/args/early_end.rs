@@ -1,5 +1,6 @@
-//! When jobs end before their last datum.
+//! When jobs end before the last datum.
 
+use std::num::NonZeroU32;
 use std::str::FromStr;
 
 use drover_shared::job::{Halt, InvalidHalt};
@@ -24,6 +25,33 @@ pub struct EarlyEnd {
     /// by the next one.
     #[arg(long, value_name = "WHEN", allow_hyphen_values = true)]
     pub halt: Option<HaltChoice>,
+}
+
+/// Flags for a trial: some datums before the rest.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Early end")]
+pub struct Trial {
+    /// Run N datums first, from 3 to 1000, and tell what the whole job will need; then go on, or ask on a terminal
+    ///
+    /// The smallest, the largest and a spread between, by the size of their inputs. Time, memory, output and failures of the whole
+    /// are told with their uncertainty. The first datums are a job of their own, which publishes nothing; the next one skips what
+    /// succeeded. It does not begin if all of them failed, unless `--keep-going` is given. On a broker nothing is asked.
+    #[arg(long, value_name = "N", value_parser = first)]
+    pub first: Option<NonZeroU32>,
+
+    /// End after the datums of `--first`
+    #[arg(long, requires = "first")]
+    pub first_only: bool,
+}
+
+/// The fewest datums tell a smallest, a largest and one between.
+fn first(text: &str) -> Result<NonZeroU32, String> {
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| (3..=1000).contains(number));
+    let number = number.and_then(NonZeroU32::new);
+    number.ok_or_else(|| "write a number from 3 to 1000".to_owned())
 }
 
 /// A condition, or none for `never`.

@@ -18,7 +18,7 @@ mod values;
 pub use cli::{Cli, Command, Common, DEFAULT_LOG};
 pub use cluster::{Probe, Publish, Serve};
 pub use command::OneLiner;
-pub use early_end::EarlyEnd;
+pub use early_end::{EarlyEnd, Trial};
 pub use hints::{advice, without_guess};
 pub use inspect::{Datums, Explain, Job, Jobs, Logs, Report, Stop, Wait};
 pub use parse::{is_help, parse, typed_words, wants_json};
@@ -26,7 +26,7 @@ pub use pipelines::{
     Create, Delete, GraphFormat, Pause, PipelineArg, Pipelines, Resume, SpecFiles, Update,
 };
 pub use run::{Engine, Retry, Run};
-pub use sharing::Limits;
+pub use sharing::{Limits, Share};
 pub use spec::{Completions, Import, Man, Manifest, PachydermFiles, Plan, Sources, Validate};
 pub use store::{Du, Gc, Put, Redo, StoreRetention, Verify};
 pub use values::{

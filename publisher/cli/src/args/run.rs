@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use drover_worker::runner::CommandLimits;
 
-use super::early_end::EarlyEnd;
+use super::early_end::{EarlyEnd, Trial};
 use super::spec::Sources;
 use super::values::{concurrency, duration, size, whole_number};
 
@@ -37,6 +37,10 @@ pub struct Run {
     /// When the jobs end before their last datum.
     #[command(flatten)]
     pub early_end: EarlyEnd,
+
+    /// Some datums before the others.
+    #[command(flatten)]
+    pub trial: Trial,
 
     /// Only preview the datums, as `drover plan` does
     #[arg(long, help_heading = "Running")]

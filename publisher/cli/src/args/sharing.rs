@@ -1,6 +1,7 @@
 //! Commands about what pipelines share.
 
-use drover_shared::id::LimitName;
+use drover_shared::id::{LimitName, PipelineName};
+use drover_shared::pipeline::{Priority, Sharing};
 
 use super::values::whole_number;
 
@@ -27,4 +28,44 @@ pub struct Limits {
     /// Remove the limit
     #[arg(long, requires = "name", conflicts_with = "running")]
     pub delete: bool,
+}
+
+const SHARE_EXAMPLES: &str = "\
+Examples:
+  drover share map                          the priority and share of a pipeline
+  drover share map --share 4                four times the time of a pipeline with the share 1
+  drover share invoices --priority high     its datums get the next free slots
+  drover share map --reset                  as the spec says
+
+A change holds for running jobs and those to come. Workers follow within a second if --broker is named, else within ten seconds,
+in a bucket within a minute.";
+
+/// Shows or changes priority and share of a pipeline.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = SHARE_EXAMPLES)]
+pub struct Share {
+    /// The pipeline
+    #[arg(value_name = "PIPELINE")]
+    pub pipeline: PipelineName,
+
+    /// The class: low, normal or high
+    #[arg(long, value_name = "CLASS", value_parser = priority)]
+    pub priority: Option<Priority>,
+
+    /// The share within the class, from 1 to 100
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(Sharing::LARGEST_SHARE)))]
+    pub share: Option<u32>,
+
+    /// Take the change back: the spec counts again
+    #[arg(long, conflicts_with_all = ["priority", "share"])]
+    pub reset: bool,
+}
+
+fn priority(text: &str) -> Result<Priority, String> {
+    match text {
+        "low" => Ok(Priority::Low),
+        "normal" => Ok(Priority::Normal),
+        "high" => Ok(Priority::High),
+        _ => Err("write low, normal or high".to_owned()),
+    }
 }

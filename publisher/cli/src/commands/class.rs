@@ -108,7 +108,7 @@ fn of_records(link: Link<'_>) -> Option<ErrorClass> {
     if let Some(error) = link.downcast_ref::<RetryError>() {
         return Some(match error {
             RetryError::Store(error) => ErrorClass::store(error),
-            RetryError::Group(_) => ErrorClass::usage("job"),
+            RetryError::First { .. } | RetryError::Group(_) => ErrorClass::usage("job"),
             RetryError::Spec(_) => ErrorClass::usage("spec"),
         });
     }

@@ -10,7 +10,7 @@ use super::inspect::{datums, explain, job, jobs, logs, report as job_report, sto
 use super::pipelines::registry;
 use super::run::{local_run, retry};
 use super::spec::{completions, import, man, manifest, plan, schema, validate};
-use super::store::{du, gc, limits, put, redo, verify};
+use super::store::{du, gc, limits, put, redo, share, verify, workers};
 use super::{Context, UsageError};
 use crate::args::{self, Cli, Command, Format};
 use crate::exit::Exit;
@@ -106,6 +106,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Put(typed) => put::put(&typed, &context).await,
         Command::Du(typed) => du::du(&typed, &context).await,
         Command::Limit(typed) => limits::limits(&typed, &context).await,
+        Command::Share(typed) => share::share(&typed, &context).await,
+        Command::Workers => workers::workers(&context).await,
         Command::Explain(typed) => explain::explain(&typed, &context).await,
         Command::Completions(typed) => completions::completions(&typed, &context),
         Command::Probe(typed) => probe::probe(&typed),

@@ -12,6 +12,7 @@ mod class;
 mod context;
 mod dispatch;
 mod notify;
+mod trial;
 mod usage_error;
 
 use context::Context;

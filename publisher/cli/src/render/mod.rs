@@ -22,6 +22,7 @@ pub use pipelines::list::pipelines;
 pub use problems::error::{error, usage, usage_as_json};
 pub use problems::findings::{SourceText, finding};
 pub use store::collection::{collection_json, collections};
+pub use store::fleet::{fleet, shared_by};
 pub use store::limits::{limit_json, limits};
 pub use store::usage::{usage_by_job, usage_by_pipeline, usage_json};
 pub use store::verification::verification;

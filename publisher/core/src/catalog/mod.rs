@@ -7,6 +7,7 @@ mod pipeline_order;
 
 mod broker_view;
 mod datums;
+mod fleet;
 mod idle_queues;
 mod jobs;
 mod json;
@@ -22,6 +23,7 @@ mod submit;
 
 pub use broker_view::{BrokerView, ClusterError, broker_view};
 pub use datums::{JobDatum, datum_rows};
+pub use fleet::{Fleet, FleetPipeline, FleetWorker, change_sharing, fleet, sharing_of};
 pub use idle_queues::delete_idle_queues;
 pub(crate) use jobs::jobs_by_pipeline;
 pub use jobs::{failures, history, newest_job, record, running_before};

@@ -19,6 +19,14 @@ pub enum RetryError {
     /// The spec is not valid for the version.
     #[error("the spec of the job is not valid here")]
     Spec(Findings),
+    /// The job ran only the first datums.
+    #[error(
+        "job {job} ran only the first datums of its pipeline, which a retry would publish as all; run the pipeline: what succeeded is skipped"
+    )]
+    First {
+        /// The job.
+        job: JobId,
+    },
     /// The job has no such failures.
     #[error(transparent)]
     Group(#[from] GroupError),
@@ -75,6 +83,9 @@ pub async fn retry(
     ended: &JobRecord,
     group: Option<&str>,
 ) -> Result<Assignment, RetryError> {
+    if ended.first.is_some() {
+        return Err(RetryError::First { job: ended.id });
+    }
     let scope = match group {
         None => Scope::FailedOf(ended.id),
         Some(typed) => Scope::GroupOf {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use drover_shared::id::{IdempotencyKey, JobId};
 use drover_shared::job::JobRecord;
-use drover_shared::ledger::{Ledger, Submission};
+use drover_shared::ledger::{Ledger, Scope, Submission};
 use drover_shared::queue::{Broker, QueueError};
 use drover_shared::store::StoreError;
 use drover_shared::wire::{Control, Message, encode};
@@ -134,6 +134,7 @@ async fn declare(
 fn read_by(assignment: &Assignment, earlier: &[Assignment]) -> Vec<JobId> {
     earlier
         .iter()
+        .filter(|other| !matches!(other.scope, Scope::First(_)))
         .filter(|other| pipeline_order::reads(&assignment.pipeline, &other.pipeline.name))
         .map(|other| other.record.id)
         .collect()
@@ -185,7 +186,6 @@ mod tests {
     use drover_shared::queue::{Consumer, Depth, Embedded, Link, Queue};
 
     use super::*;
-    use crate::coordinator::Scope;
     use crate::testing::fixture::Fixture;
 
     /// A broker that accepts no message, as under an alarm, and perhaps not even a declaration.

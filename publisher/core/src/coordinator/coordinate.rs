@@ -8,7 +8,7 @@ use std::sync::Arc;
 use drover_shared::causes::with_causes;
 use drover_shared::datum::CodeFile;
 use drover_shared::id::{JobId, PipelineName};
-use drover_shared::job::{JobEvent, JobRecord};
+use drover_shared::job::{JobEvent, JobRecord, WholeJob};
 use drover_shared::ledger::{DoneIndex, Ledger, SegmentSets};
 use drover_shared::pipeline::{Limit, Pipeline, SetRule, StragglerRule};
 use drover_shared::prediction::UsageModel;
@@ -29,7 +29,8 @@ use super::limits::gate::LimitGate;
 use super::limits::shared::{Demand, SharedLimits, give_back, named};
 use super::manifest::redo;
 use super::manifest::retry::{self, RetryScope};
-use super::manifest::source::{DatumSource, continuation, expansion, nothing};
+use super::manifest::sample::sample;
+use super::manifest::source::{DatumSource, continuation, expansion, listed, nothing};
 use super::manifest::write;
 use super::messages::watch::MessageWatch;
 use super::recovery::open::read_done_work;
@@ -80,23 +81,30 @@ pub async fn resume(
         recovered
     };
     let source = if recovered.expanded {
-        Ok((nothing(), Vec::new()))
+        Ok(OpenedSource::default())
     } else {
         open_source(&assignment, &context, done, &recovered).await
     };
     let (tally, pending) = (take(&mut recovered.tally), take(&mut recovered.pending));
     let mut live = LiveJob::resumed(assignment.record.clone(), tally);
-    let (source, code) = match source {
-        Ok(source) => source,
+    let OpenedSource {
+        source,
+        code,
+        first_of,
+    } = match source {
+        Ok(opened) => opened,
         Err(error) if is_new => return Err(error),
         Err(error) => {
             record_failure(&context, &mut live, &error).await;
             return Err(error);
         }
     };
+    if let Some(of) = first_of {
+        live.begin_first_of(of);
+    }
     if is_new {
-        let (record, spec) = (&assignment.record, &assignment.spec);
-        context.ledger.open_job(record, spec).await?;
+        let spec = &assignment.spec;
+        context.ledger.open_job(&live.record(), spec).await?;
     }
     context.ledger.save_code(job, &code).await?;
     // The future is large.
@@ -128,17 +136,46 @@ async fn keep_singles(
     Ok(())
 }
 
+/// The datums of a job that are not in its manifest yet.
+struct OpenedSource {
+    source: DatumSource,
+    code: Vec<CodeFile>,
+    /// Of a job that runs only the first datums: the size of the whole.
+    first_of: Option<WholeJob>,
+}
+
+impl Default for OpenedSource {
+    fn default() -> Self {
+        Self {
+            source: nothing(),
+            code: Vec::new(),
+            first_of: None,
+        }
+    }
+}
+
 /// The source of datums beyond `known`. Missing inputs are reported here, before a job exists.
 async fn open_source(
     assignment: &Assignment,
     context: &JobContext,
     done: Option<Arc<DoneIndex>>,
     known: &Recovered,
-) -> Result<(DatumSource, Vec<CodeFile>), CoordinateError> {
+) -> Result<OpenedSource, CoordinateError> {
     let (datums, code) = open_inputs(assignment, context).await?;
+    let mut first_of = None;
     let source = match (assignment.scope, known.last) {
         (Scope::Everything, None) => expansion(datums, done),
         (Scope::Everything, Some(last)) => continuation(datums, done, known.tally.known(), last),
+        (Scope::First(number), _) => {
+            let sampling =
+                tokio::task::spawn_blocking(move || sample(datums, done.as_deref(), number));
+            let sample = sampling.await.map_err(std::io::Error::other)?;
+            let sample = sample.map_err(CoordinateError::Expand)?;
+            first_of = Some(sample.of);
+            let known = known.tally.known();
+            let new = sample.datums.into_iter().filter(|it| it.index >= known);
+            Ok(listed(new.collect()))
+        }
         (Scope::FailedOf(job) | Scope::GroupOf { job, .. }, last) => {
             let again = RetryScope {
                 job,
@@ -151,7 +188,11 @@ async fn open_source(
             Ok(retry::datums_of(context.ledger.clone(), again, first))
         }
     };
-    Ok((source?, code))
+    Ok(OpenedSource {
+        source: source?,
+        code,
+        first_of,
+    })
 }
 
 async fn open_inputs(

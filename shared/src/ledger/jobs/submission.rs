@@ -1,6 +1,8 @@
 //! Submissions: jobs for the broker, recorded completely before any coordinator starts, so every later
 //! coordinator can finish them.
 
+use std::num::NonZeroU32;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -44,6 +46,9 @@ pub struct Submission {
 pub enum Scope {
     /// Every datum that the inputs expand to at the start of the job.
     Everything,
+    /// So many of the datums that are not done: the smallest, the largest and a spread between, by the size of their inputs. The job
+    /// publishes nothing.
+    First(NonZeroU32),
     /// The datums of an earlier job: datums that did not succeed run again, verdicts of the rest are taken over.
     FailedOf(JobId),
     /// The datums of an earlier job: failures with one cause run again, verdicts of the rest (other failures included)
@@ -60,7 +65,7 @@ impl Scope {
     /// The retried job, if the scope is a retry.
     pub fn parent(self) -> Option<JobId> {
         match self {
-            Self::Everything => None,
+            Self::Everything | Self::First(_) => None,
             Self::FailedOf(job) | Self::GroupOf { job, .. } => Some(job),
         }
     }
@@ -68,7 +73,7 @@ impl Scope {
     /// The only group of failures to retry, if the retry is restricted.
     pub fn group(self) -> Option<CauseKey> {
         match self {
-            Self::Everything | Self::FailedOf(_) => None,
+            Self::Everything | Self::First(_) | Self::FailedOf(_) => None,
             Self::GroupOf { group, .. } => Some(group),
         }
     }

@@ -29,7 +29,8 @@ pub(crate) async fn publish(typed: &Publish, context: &Context) -> anyhow::Resul
         trace: trace.clone(),
         ..prepared.new_job(Scope::Everything, typed.reprocess)
     };
-    let mut assignments: Vec<Assignment> = checked.pipelines.iter().map(job).collect();
+    let wholes = checked.pipelines.iter().map(job).collect();
+    let mut assignments = typed.trial.jobs(wholes);
     if !typed.wait {
         let mut printed = Ok(());
         submit(&mut assignments, typed, context, |assignment| {

@@ -17,7 +17,7 @@ use drover_shared::queue::Embedded;
 use drover_worker::runner::CommandLimits;
 use tokio::sync::watch;
 
-use crate::args::{Engine, Format, Plan, Rows, Run};
+use crate::args::{Engine, Format, Plan, Rows, Run, Trial};
 use crate::commands::Context;
 use crate::commands::broker;
 use crate::commands::cluster::follow::{JobFollower, OnSignal};
@@ -27,6 +27,7 @@ use crate::commands::run::broker_worker;
 use crate::commands::run::working_dir::WorkingDir;
 use crate::commands::spec::sources::{CheckedSpecs, PreparedPipeline};
 use crate::commands::spec::{no_match, plan, sources};
+use crate::commands::trial;
 use crate::exit::Exit;
 use crate::render;
 
@@ -58,7 +59,7 @@ pub(crate) async fn run(typed: &Run, context: &Context) -> anyhow::Result<Exit> 
     };
     let assignments: Vec<Assignment> = checked.pipelines.iter().map(job).collect();
     let working_dir = WorkingDir::look(&context.current_dir);
-    let exit = in_order(assignments, &typed.engine, &ledger, context).await?;
+    let exit = in_order(assignments, typed.trial, &typed.engine, &ledger, context).await?;
     if context.console.format == Format::Text {
         let outputs = checked.pipelines.iter();
         let outputs: Vec<&str> = outputs.map(|each| each.pipeline.name.as_str()).collect();
@@ -88,15 +89,16 @@ async fn print_code(checked: &CheckedSpecs, ledger: &Ledger, context: &Context) 
 /// Runs jobs in order, except jobs whose input should have come from a failed job.
 pub(crate) async fn in_order(
     assignments: Vec<Assignment>,
+    trial: Trial,
     engine: &Engine,
     ledger: &Ledger,
     context: &Context,
 ) -> anyhow::Result<Exit> {
     let jobs = EndedJobs::of(&assignments, engine.notify_keys.clone());
     let exit = if context.broker.is_typed {
-        on_broker(assignments, engine, ledger, context).await
+        on_broker(trial.jobs(assignments), engine, ledger, context).await
     } else {
-        on_this_machine(assignments, engine, ledger, context).await
+        on_this_machine(assignments, trial, engine, ledger, context).await
     };
     jobs.tell(ledger, context).await;
     exit
@@ -105,6 +107,7 @@ pub(crate) async fn in_order(
 /// Runs jobs on the local machine, with a queue inside the current process.
 async fn on_this_machine(
     assignments: Vec<Assignment>,
+    trial: Trial,
     engine: &Engine,
     ledger: &Ledger,
     context: &Context,
@@ -117,6 +120,7 @@ async fn on_this_machine(
             ..PipelineLeader::on_broker(ledger.clone(), queue, process_name())
         },
         wait_for_lock: !engine.no_wait,
+        trial,
         tokens: lifecycle.tokens(),
         context: context.clone(),
     };
@@ -170,6 +174,7 @@ async fn on_broker(
 struct LocalJobs {
     leader: PipelineLeader,
     wait_for_lock: bool,
+    trial: Trial,
     tokens: Tokens,
     context: Context,
 }
@@ -193,8 +198,8 @@ impl LocalJobs {
             if self.tokens.soft.is_cancelled() {
                 return Ok(worst.worse(Exit::Stopped));
             }
-            let exit = Box::pin(self.one(assignment)).await?;
-            if exit != Exit::Success {
+            let exit = Box::pin(self.with_trial(assignment)).await?;
+            if exit != Exit::Success || self.trial.first_only {
                 without_output.push(name);
             }
             worst = worst.worse(exit);
@@ -202,8 +207,30 @@ impl LocalJobs {
         Ok(worst)
     }
 
+    /// Runs the first datums of a job, if they are wanted, and then the whole job, unless it is hopeless or not wanted any more.
+    async fn with_trial(&self, whole: Assignment) -> anyhow::Result<Exit> {
+        if let Some(first) = self.trial.of(&whole) {
+            let console = self.context.console;
+            let first = self.one(first).await?;
+            let exit = Exit::of_job(&first);
+            if self.trial.first_only {
+                return Ok(exit);
+            }
+            if !trial::may_go_on(&first, whole.keep_going) {
+                console.message("the whole job is not begun");
+                return Ok(exit);
+            }
+            let asking = trial::is_wanted(&first, console);
+            let is_wanted = self.tokens.soft.run_until_cancelled(asking).await;
+            if !is_wanted.unwrap_or(false) {
+                return Ok(exit);
+            }
+        }
+        Ok(Exit::of_job(&self.one(whole).await?))
+    }
+
     /// Runs one job with progress and prints the record.
-    async fn one(&self, assignment: Assignment) -> anyhow::Result<Exit> {
+    async fn one(&self, assignment: Assignment) -> anyhow::Result<JobRecord> {
         let console = self.context.console;
         if !assignment.pipeline.transform.image.is_empty() && console.format == Format::Text {
             let name = &assignment.pipeline.name;
@@ -225,7 +252,7 @@ impl LocalJobs {
         let record = ended?;
         let failures = last.borrow().failures.clone();
         self.print(&record, &failures, &pipeline)?;
-        Ok(Exit::of_job(&record))
+        Ok(record)
     }
 
     /// Prints the record of a job; `pipeline` is its pipeline.

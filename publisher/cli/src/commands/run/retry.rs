@@ -1,6 +1,6 @@
 //! `drover retry`: runs the failed datums of a job, or of one group of failures, as a new job.
 
-use crate::args::Retry;
+use crate::args::{Retry, Trial};
 use crate::commands::run::local_run;
 use crate::commands::{Context, UsageError};
 use crate::exit::Exit;
@@ -25,7 +25,8 @@ pub(crate) async fn retry(typed: &Retry, context: &Context) -> anyhow::Result<Ex
         trace: context.trace_parent(),
         ..assignment
     };
-    local_run::in_order(vec![assignment], &typed.engine, &ledger, context).await
+    let trial = Trial::default();
+    local_run::in_order(vec![assignment], trial, &typed.engine, &ledger, context).await
 }
 
 fn with_findings(error: RetryError) -> anyhow::Error {

@@ -1,4 +1,4 @@
-//! Commands about the content of the store: `put`, `verify`, `redo`, `gc` and `du`; and the limits of a store.
+//! Commands about the content of the store: `put`, `verify`, `redo`, `gc` and `du`; and what the pipelines of a store share.
 
 mod archive;
 pub(crate) mod du;
@@ -6,4 +6,6 @@ pub(crate) mod gc;
 pub(crate) mod limits;
 pub(crate) mod put;
 pub(crate) mod redo;
+pub(crate) mod share;
 pub(crate) mod verify;
+pub(crate) mod workers;

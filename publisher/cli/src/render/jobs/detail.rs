@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 
 use crate::render::Palette;
 use crate::render::jobs::advice::advice;
+use crate::render::jobs::estimate::estimate;
 use crate::render::terminal::number::{bytes, count, counted, length, moment, seconds};
 use crate::render::terminal::text::{printable, shell_word};
 
@@ -55,6 +56,7 @@ pub fn summary(
         lines.push(format!("  output: {}", output(record, context)));
     }
     lines.extend(failed(record, failures, context, colours));
+    lines.extend(record.first.iter().flat_map(estimate));
     if record.state == JobState::Failure {
         lines.extend(unpublished(record, context));
     }
@@ -117,6 +119,7 @@ pub fn details(
     }
     lines.push(format!("  output:    {}", printable(context.output)));
     lines.extend(failed(record, failures, context, colours));
+    lines.extend(record.first.iter().flat_map(estimate));
     lines
 }
 

@@ -3,6 +3,7 @@
 mod advice;
 pub(crate) mod cluster;
 pub(crate) mod detail;
+mod estimate;
 pub(crate) mod explain;
 pub(crate) mod explain_datum;
 pub(crate) mod list;

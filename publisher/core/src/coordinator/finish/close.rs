@@ -11,6 +11,7 @@ use drover_shared::store::StoreError;
 use tokio_util::sync::CancellationToken;
 
 use super::egress::{Egress, EgressError};
+use super::estimate::estimate;
 use super::publication::{self, Publication};
 use crate::coordinator::store_retry::retry_passing_trouble;
 use crate::coordinator::track::live::LiveJob;
@@ -197,6 +198,7 @@ impl JobFinish<'_> {
         lost: Vec<u64>,
     ) -> Result<JobRecord, CoordinateError> {
         let ledger = &self.context.ledger;
+        self.estimate(live).await?;
         let record = live.record();
         let what = format!("the final record of job {}", record.id);
         let (fence, never) = (&self.context.fence, CancellationToken::new());
@@ -225,6 +227,20 @@ impl JobFinish<'_> {
                 .await?;
         }
         Ok(record)
+    }
+
+    /// Notes what the whole job will need, if this one ran only the first datums.
+    async fn estimate(&self, live: &mut LiveJob) -> Result<(), StoreError> {
+        let record = live.record();
+        let Some(first) = record.first else {
+            return Ok(());
+        };
+        // Without a broker the workers have one slot for each datum that runs at the same time.
+        let is_local = self.context.fence.term().is_none();
+        let slots = is_local.then_some(self.context.workers.get());
+        let estimate = estimate(&self.context.ledger, record.id, first.of, slots);
+        live.set_estimate(estimate.await?);
+        Ok(())
     }
 
     /// Keeps what the datums needed, for the predictions of later jobs, which are only less good without.

@@ -2,5 +2,6 @@
 
 pub(crate) mod close;
 pub(crate) mod egress;
+mod estimate;
 pub(crate) mod publication;
 pub(crate) mod stop;

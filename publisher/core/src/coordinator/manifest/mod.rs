@@ -2,5 +2,6 @@
 
 pub(crate) mod redo;
 pub(crate) mod retry;
+pub(crate) mod sample;
 pub(crate) mod source;
 pub(crate) mod write;

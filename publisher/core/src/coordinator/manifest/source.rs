@@ -121,13 +121,28 @@ fn feed(
     Ok(())
 }
 
+/// The datums of a list.
+pub(crate) fn listed(datums: Vec<Datum>) -> DatumSource {
+    let (sender, entries) = mpsc::channel(AHEAD);
+    let feed = Box::pin(async move {
+        for datum in datums {
+            let entry = ManifestEntry {
+                datum,
+                done: None,
+                redo: None,
+            };
+            if sender.send(entry.into()).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    });
+    DatumSource { entries, feed }
+}
+
 /// An empty stream.
 pub(crate) fn nothing() -> DatumSource {
-    let (_, entries) = mpsc::channel(1);
-    DatumSource {
-        entries,
-        feed: Box::pin(std::future::ready(Ok(()))),
-    }
+    listed(Vec::new())
 }
 
 fn died() -> FeedError {

@@ -337,6 +337,7 @@ impl Protocol {
             },
             outstanding: u64::from((!stored.verdicts() & ALL).count_ones()),
             failed: 0,
+            is_first: false,
             early_end: None,
         };
         if decide(JobState::Running, &StopRequest::Run, &work) == Some(JobEvent::Completed) {

@@ -15,6 +15,8 @@ pub(crate) struct WorkState {
     pub(crate) outstanding: u64,
     /// Datums that failed.
     pub(crate) failed: u64,
+    /// True if the job publishes nothing: it runs only the first datums.
+    pub(crate) is_first: bool,
     /// The event that ends the job before its last datum.
     pub(crate) early_end: Option<JobEvent>,
 }
@@ -49,6 +51,8 @@ pub(crate) fn decide(state: JobState, request: &StopRequest, work: &WorkState) -
 fn completion(work: &WorkState) -> JobEvent {
     if work.failed > 0 {
         JobEvent::Failed
+    } else if work.is_first {
+        JobEvent::Stopped
     } else {
         JobEvent::Completed
     }
@@ -87,6 +91,8 @@ mod tests {
             ("all ended, one failed",           Running,    &Run,   WorkState { failed: 1, ..ended },   Some(JobEvent::Failed)),
             ("too many failed, others still run", Running,  &Run,   WorkState { failed: 1, early_end: Some(JobEvent::Failed), ..some }, Some(JobEvent::Failed)),
             ("enough succeeded, others still run", Running, &Run,   WorkState { early_end: Some(JobEvent::Stopped), ..some }, Some(JobEvent::Stopped)),
+            ("the first ones ended",            Running,    &Run,   WorkState { is_first: true, ..ended }, Some(JobEvent::Stopped)),
+            ("the first ones ended, one failed", Running,   &Run,   WorkState { is_first: true, failed: 1, ..ended }, Some(JobEvent::Failed)),
             ("one failed, others still run",    Running,    &Run,   WorkState { failed: 1, ..some },    None),
             ("there is nothing to do",          Starting,   &Run,   WorkState { expansion: Complete, ..none }, Some(JobEvent::Completed)),
             ("stopped while it runs",           Running,    &stop,  some,                               Some(JobEvent::Stopped)),
@@ -105,12 +111,12 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn every_decision_is_a_legal_step(
-            state in 0..7_usize, known in 0..3_u64, outstanding in 0..3_u64, failed in 0..2_u64, early_end in proptest::sample::select(vec![None, Some(JobEvent::Failed), Some(JobEvent::Stopped)]),
+            state in 0..7_usize, known in 0..3_u64, outstanding in 0..3_u64, failed in 0..2_u64, is_first in proptest::bool::ANY, early_end in proptest::sample::select(vec![None, Some(JobEvent::Failed), Some(JobEvent::Stopped)]),
             expansion in proptest::sample::select(vec![Underway, Complete, Broken]),
             request in proptest::sample::select(vec![Run, Drain, StopRequest::Stop { reason: String::new() }]),
         ) {
             let states = [Starting, Running, Publishing, JobState::Egressing, Success, JobState::Failure, JobState::Killed];
-            let work = WorkState { known, expansion, outstanding, failed, early_end };
+            let work = WorkState { known, expansion, outstanding, failed, is_first, early_end };
             if let Some(event) = decide(states[state], &request, &work) {
                 proptest::prop_assert!(states[state].after(event).is_ok());
             }

@@ -1,4 +1,4 @@
-//! Pure: whether a job ends before its last datum, by its failures or its successes.
+//! Pure: whether a job ends before the last datum, by failures or successes.
 
 use std::num::NonZeroU32;
 
@@ -8,10 +8,10 @@ use drover_shared::pipeline::FailureLimit;
 /// The fewest failures of one cause that end a job.
 const FEWEST: u64 = 20;
 
-/// When a job ends before its last datum.
+/// When a job ends before the last datum.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct EarlyEndRule {
-    /// The job ends if so many datums have ended, the first ones, and all failed for one cause. None: never.
+    /// The job ends if so many datums have ended, all the first, and all failed for one cause. None: never.
     pub(crate) alike: Option<u64>,
     /// Limit of the spec.
     pub(crate) max_failures: Option<FailureLimit>,
@@ -24,7 +24,7 @@ pub(crate) struct EarlyEndRule {
 pub(crate) struct Outcomes {
     /// All datums by outcome.
     pub(crate) counts: Counts,
-    /// Of those, datums that the job did not run: skipped, or taken over from an earlier job.
+    /// Of all datums, the datums not run by the job: skipped, or taken over from an earlier job.
     pub(crate) not_run: Counts,
     /// True if the total is final.
     pub(crate) expanded: bool,
@@ -32,7 +32,7 @@ pub(crate) struct Outcomes {
     pub(crate) causes: usize,
 }
 
-/// Why a job ends before its last datum.
+/// Why a job ends before the last datum.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum EarlyEnd {
     /// The first datums all failed for one cause.
@@ -44,7 +44,7 @@ pub(crate) enum EarlyEnd {
 }
 
 impl EarlyEnd {
-    /// True if running datums go on to their end.
+    /// True if running datums go on to the end.
     pub(crate) fn lets_datums_end(self) -> bool {
         matches!(self, Self::Halted(halt) if halt.when == HaltMoment::Soon)
     }
@@ -56,7 +56,7 @@ impl Outcomes {
         self.counts.ended() - self.not_run.ended()
     }
 
-    /// Of those, failures.
+    /// Failures of the job.
     fn failed(&self) -> u64 {
         self.counts.failed - self.not_run.failed
     }

@@ -5,7 +5,10 @@ use std::time::Instant;
 
 use drover_shared::datum::{IndexRanges, Verdict};
 use drover_shared::id::{JobId, WorkerId};
-use drover_shared::job::{Counts, HaltOutcome, InvalidTransition, JobEvent, JobRecord, JobState};
+use drover_shared::job::{
+    Counts, Estimate, FirstDatums, HaltOutcome, InvalidTransition, JobEvent, JobRecord, JobState,
+    WholeJob,
+};
 use drover_shared::ledger::Segment;
 use drover_shared::wire::{Event, Report};
 use jiff::Timestamp;
@@ -76,6 +79,18 @@ impl LiveJob {
             state => state,
         };
         Self::new(JobRecord { state, ..record }, tally)
+    }
+
+    /// The job runs only the first datums of a whole.
+    pub(crate) fn begin_first_of(&mut self, of: WholeJob) {
+        self.record.first = Some(FirstDatums { of, estimate: None });
+    }
+
+    /// Sets what the whole job will need, of a job that runs only the first datums.
+    pub(crate) fn set_estimate(&mut self, estimate: Option<Estimate>) {
+        if let Some(first) = &mut self.record.first {
+            first.estimate = estimate;
+        }
     }
 
     pub(crate) fn job(&self) -> JobId {
@@ -159,6 +174,7 @@ impl LiveJob {
             known: self.tally.known(),
             outstanding: counts.outstanding(),
             failed: counts.failed,
+            is_first: self.record.first.is_some(),
             early_end,
             expansion: self.expansion,
         };
@@ -167,6 +183,13 @@ impl LiveJob {
             // Before the state is seen: nobody finds a failed job without its reason.
             if event == JobEvent::Failed && counts.failed > 0 {
                 self.give_reason(self.failure_reason());
+            }
+            if event == JobEvent::Stopped && self.has_run_first_datums() {
+                self.record.ended_as_told = true;
+                self.give_reason(format!(
+                    "only its first {} datums were to run",
+                    counts.total
+                ));
             }
             self.enter(event)?;
         }
@@ -190,6 +213,14 @@ impl LiveJob {
         self.record.ended_as_told = event == JobEvent::Stopped;
         self.give_reason(self.early_end_reason(early_end, &outcomes));
         Some(event)
+    }
+
+    /// True if the job was to run only the first datums, and all of them have ended.
+    fn has_run_first_datums(&self) -> bool {
+        let is_complete = self.expansion == Expansion::Complete;
+        let is_stopped = self.stop_request.is_stop();
+        let outstanding = self.tally.counts().outstanding();
+        self.record.first.is_some() && is_complete && outstanding == 0 && !is_stopped
     }
 
     fn outcomes(&self) -> Outcomes {
