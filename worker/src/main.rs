@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use drover_shared::process::{Lifecycle, ShutdownOutcome, host_name, telemetry};
+use drover_shared::store::bound_transfer_memory;
 use drover_worker::process::args::{self, Args};
 use drover_worker::process::exit::Exit;
 use drover_worker::process::request::WorkerRequest;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
 async fn run(args: Args) -> Exit {
     let _telemetry = telemetry::start("drover-worker", &args.log, args.log_format.into());
     let grace = args.grace;
+    bound_transfer_memory(args.transfer_memory);
     let base = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
     let request = match WorkerRequest::of(args, &base, &host_name()) {
         Ok(request) => request,

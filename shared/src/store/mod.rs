@@ -28,6 +28,7 @@ mod folder;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+pub use bucket::{TRANSFER_MEMORY, bound_transfer_memory};
 pub use content_tag::ContentTag;
 pub use entry::Entry;
 pub use error::StoreError;

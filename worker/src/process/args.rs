@@ -187,6 +187,12 @@ pub struct Args {
     #[arg(long, env = "DROVER_SCRATCH_LIMIT", value_name = "SIZE", value_parser = size, help_heading = "Running")]
     pub scratch_limit: Option<u64>,
 
+    /// Memory for all transfers to and from buckets together, for example 512M, at least 16Mi
+    ///
+    /// Uploads wait for memory before they read a file. Beyond it, a file of more than 160 GB has larger parts.
+    #[arg(long, env = "DROVER_TRANSFER_MEMORY", value_name = "SIZE", default_value = "128Mi", value_parser = transfer_memory, help_heading = "Running")]
+    pub transfer_memory: u64,
+
     /// Answer /live, /ready and /metrics (Prometheus) at this address, for example 0.0.0.0:9090 [default: nowhere]
     #[arg(
         long,
@@ -242,6 +248,17 @@ pub struct Args {
         help_heading = "Monitoring"
     )]
     pub namespace: Option<String>,
+}
+
+/// The memory of transfers has room for one small file, or one part of a large one.
+fn transfer_memory(text: &str) -> Result<u64, String> {
+    const LEAST: u64 = 16 << 20;
+    match size(text)? {
+        bytes if bytes < LEAST => {
+            Err("give 16Mi or more: a file of that size goes in one piece".to_owned())
+        }
+        bytes => Ok(bytes),
+    }
 }
 
 /// The number of datums that run at the same time.
@@ -362,6 +379,10 @@ mod tests {
                 "--scratch-limit",
             ),
             ("--pipeline p --broker x --look-ahead=-1", "--look-ahead"),
+            (
+                "--pipeline p --broker x --transfer-memory 1M",
+                "16Mi or more",
+            ),
             ("--pipeline p --broker x --grace 25", "25s, 5m, 1h30m"),
             ("--pipeline p --broker x --sandbox chroot", "namespaces"),
             ("--pipeline p --broker x --listen 9090", "--listen"),

@@ -1,18 +1,17 @@
 //! Buckets (and memory) as stores, by `object_store`.
 
-mod download;
 mod error;
 mod foreign_keys;
 mod listing_client;
-mod multipart;
 mod names;
 mod objects;
 mod open;
 mod pages;
 mod retry;
-mod upload;
+mod transfer;
 mod version;
 mod walk;
 
 pub(super) use objects::Bucket;
+pub use transfer::{TRANSFER_MEMORY, bound_transfer_memory};
 pub(super) use walk::BucketWalk;

@@ -16,6 +16,7 @@ use super::error::{cut_short, failed};
 use super::names::{to_key, to_path};
 use super::pages::Pages;
 use super::retry::retry_transient;
+use super::transfer::TransferMemory;
 use super::version;
 use super::walk::{BucketWalk, entry};
 use crate::store::{Entry, NamesPage, ObjectVersion, StoreError, StoreKey};
@@ -34,6 +35,8 @@ pub(in crate::store) struct Bucket {
     pages: Option<Pages>,
     /// The runtime for the blocking walk.
     runtime: Handle,
+    /// For the bytes of transfers.
+    memory: TransferMemory,
 }
 
 impl Bucket {
@@ -47,7 +50,18 @@ impl Bucket {
             objects,
             pages: None,
             runtime: Handle::current(),
+            memory: TransferMemory::of_process(),
         }
+    }
+
+    /// The same bucket with a bound of its own for the memory of transfers.
+    #[cfg(test)]
+    pub(super) fn with_memory(self, memory: TransferMemory) -> Self {
+        Self { memory, ..self }
+    }
+
+    pub(super) fn memory(&self) -> &TransferMemory {
+        &self.memory
     }
 
     /// The same bucket, which reads long listings by pages.

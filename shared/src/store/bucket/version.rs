@@ -14,6 +14,12 @@ pub(super) fn of(meta: &ObjectMeta) -> String {
     }
 }
 
+/// The `e_tag`, without quotes, and the size that a version tells; none if it tells no `e_tag`.
+pub(super) fn tag_and_size(version: &str) -> Option<(&str, u64)> {
+    let (told, size) = version.rsplit_once(':')?;
+    Some((told.strip_prefix("etag:")?, size.parse().ok()?))
+}
+
 /// True if an object has the version, as far as both tell. Headers give modification times in seconds only, and some
 /// servers send an `e_tag` in headers but not in listings. A text that is no version of a bucket matches every object.
 pub(super) fn matches(meta: &ObjectMeta, version: &str) -> bool {
@@ -73,6 +79,13 @@ mod tests {
         for (meta, version, expected) in rows {
             assert_eq!(matches(&meta, version), expected, "{version} {meta:?}");
         }
+    }
+
+    #[test]
+    fn a_version_tells_tag_and_size() {
+        assert_eq!(tag_and_size("etag:x:1:7"), Some(("x:1", 7)));
+        assert_eq!(tag_and_size("modified:5:7"), None);
+        assert_eq!(tag_and_size("etag:x"), None);
     }
 
     #[test]

@@ -118,7 +118,7 @@ impl Drop for Downloads {
     }
 }
 
-/// What a shared input is known by in the cache of the machine: its place and its listed content. None for an input that is
+/// The identity of a shared input in the cache of the machine: its place and its listed content. None for an input that is
 /// not shared, not shown as it is, or whose content the listing does not tell.
 fn identity(input: &DatumInput, leaf: &InputLeaf) -> Option<String> {
     let is_told = input.kind == InputKind::File || is_tree(input);

@@ -7,6 +7,8 @@ use object_store::{MultipartUpload, PutPayload, Result};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
+use super::memory::{MemoryShare, TransferMemory};
+
 /// Parts in flight at the same time, which bounds the memory of an upload.
 const AT_ONCE: usize = 4;
 
@@ -17,23 +19,40 @@ pub(super) struct MultipartParts {
     part_bytes: usize,
     /// Bytes of an incomplete part, and their number.
     waiting: (Vec<Bytes>, usize),
+    /// The memory of the incomplete part, from its first byte on.
+    share: Option<MemoryShare>,
+    memory: TransferMemory,
     in_flight: JoinSet<Result<()>>,
 }
 
 impl MultipartParts {
-    pub(super) fn of(upload: Box<dyn MultipartUpload>, part_bytes: usize) -> Self {
+    pub(super) fn of(
+        upload: Box<dyn MultipartUpload>,
+        part_bytes: usize,
+        memory: TransferMemory,
+    ) -> Self {
         Self {
             upload: Some(upload),
             part_bytes,
             waiting: Default::default(),
+            share: None,
+            memory,
             in_flight: JoinSet::new(),
         }
+    }
+
+    /// Waits for the memory of the current part; returns the number of bytes that the part has room for.
+    pub(super) async fn room(&mut self) -> usize {
+        if self.share.is_none() {
+            self.share = Some(self.memory.share(self.part_bytes as u64).await);
+        }
+        self.part_bytes - self.waiting.1
     }
 
     /// Sends bytes once the current part has room.
     pub(super) async fn send(&mut self, mut bytes: Bytes) -> Result<()> {
         while !bytes.is_empty() {
-            let room = self.part_bytes - self.waiting.1;
+            let room = self.room().await;
             let some = bytes.split_to(room.min(bytes.len()));
             self.waiting.1 += some.len();
             self.waiting.0.push(some);
@@ -73,9 +92,14 @@ impl MultipartParts {
     async fn send_part(&mut self) -> Result<()> {
         self.wait_until_in_flight(AT_ONCE - 1).await?;
         let (part, _) = mem::take(&mut self.waiting);
+        let share = self.share.take();
         if let Some(upload) = &mut self.upload {
             let sent = upload.put_part(PutPayload::from_iter(part));
-            self.in_flight.spawn(sent);
+            self.in_flight.spawn(async move {
+                let sent = sent.await;
+                drop(share);
+                sent
+            });
         }
         Ok(())
     }

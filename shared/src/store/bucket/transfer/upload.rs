@@ -10,10 +10,10 @@ use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 
 use super::download::local;
-use super::error::{cut_short, failed};
 use super::multipart::MultipartParts;
-use super::names::to_path;
-use super::objects::Bucket;
+use crate::store::bucket::error::{cut_short, failed};
+use crate::store::bucket::names::to_path;
+use crate::store::bucket::objects::Bucket;
 use crate::store::{StoreError, StoreKey};
 
 /// Larger objects use a multipart upload.
@@ -59,6 +59,7 @@ impl Bucket {
         let local = |error| local(key, error);
         let size = tokio::fs::metadata(from).await.map_err(local)?.len();
         if size <= MULTIPART_BYTES {
+            let _share = self.memory().share(size).await;
             let bytes = tokio::fs::read(from).await.map_err(local)?;
             self.put(key, bytes.into()).await?;
         } else {
@@ -78,6 +79,7 @@ impl Bucket {
             size += self.entry(part).await?.size;
         }
         if size <= MULTIPART_BYTES {
+            let _share = self.memory().share(size).await;
             let mut bytes = Vec::new();
             for part in parts {
                 bytes.extend_from_slice(&self.get(part).await?);
@@ -133,7 +135,7 @@ impl Bucket {
         let begun = self.objects().put_multipart(&to_path(to)?).await;
         let begun = begun.map_err(|error| failed(to, error))?;
         let part = usize::try_from(part_bytes(size)).unwrap_or(usize::MAX);
-        Ok(MultipartParts::of(begun, part))
+        Ok(MultipartParts::of(begun, part, self.memory().clone()))
     }
 
     async fn send_all(
@@ -187,8 +189,9 @@ async fn send_file(
 ) -> Result<(), StoreError> {
     let mut file = File::open(path).await.map_err(|error| local(to, error))?;
     loop {
-        let mut some = Vec::new();
-        let read = (&mut file).take(PART_BYTES).read_to_end(&mut some).await;
+        let room = parts.room().await;
+        let mut some = Vec::with_capacity(room);
+        let read = (&mut file).take(room as u64).read_to_end(&mut some).await;
         if read.map_err(|error| local(to, error))? == 0 {
             return Ok(());
         }
@@ -218,6 +221,21 @@ fn part_bytes(size: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
+
+    use futures::stream::BoxStream;
+    use object_store::memory::InMemory;
+    use object_store::path::Path as ObjectPath;
+    use object_store::{
+        CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+        PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, UploadPart,
+    };
+    use tokio::time::sleep;
+
+    use super::super::memory::TransferMemory;
     use super::*;
 
     #[test]
@@ -225,5 +243,133 @@ mod tests {
         for size in [MULTIPART_BYTES, 1 << 36, (1 << 36) + 1, 5 << 40] {
             assert!(size.div_ceil(part_bytes(size)) <= MOST_PARTS, "{size}");
         }
+    }
+
+    /// The bytes under way, and the most there were.
+    #[derive(Clone, Debug, Default)]
+    struct UnderWay(Arc<(AtomicU64, AtomicU64)>);
+
+    impl UnderWay {
+        async fn carry(self, bytes: usize) {
+            let (now, most) = &*self.0;
+            let bytes = bytes as u64;
+            let sum = now.fetch_add(bytes, Ordering::Relaxed) + bytes;
+            most.fetch_max(sum, Ordering::Relaxed);
+            sleep(Duration::from_millis(5)).await;
+            now.fetch_sub(bytes, Ordering::Relaxed);
+        }
+    }
+
+    /// A slow store that swallows what is put.
+    #[derive(Debug, Default)]
+    struct SlowStore {
+        memory: InMemory,
+        under_way: UnderWay,
+    }
+
+    impl fmt::Display for SlowStore {
+        fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+            out.write_str("a slow memory")
+        }
+    }
+
+    #[derive(Debug)]
+    struct SlowUpload(UnderWay);
+
+    #[async_trait::async_trait]
+    impl MultipartUpload for SlowUpload {
+        fn put_part(&mut self, part: PutPayload) -> UploadPart {
+            let (under_way, bytes) = (self.0.clone(), part.content_length());
+            Box::pin(async move {
+                under_way.carry(bytes).await;
+                Ok(())
+            })
+        }
+
+        async fn complete(&mut self) -> Result<PutResult> {
+            Ok(PutResult {
+                e_tag: None,
+                version: None,
+                extensions: object_store::Extensions::default(),
+            })
+        }
+
+        async fn abort(&mut self) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    #[async_trait::async_trait]
+    impl ObjectStore for SlowStore {
+        async fn get_opts(&self, at: &ObjectPath, how: GetOptions) -> Result<GetResult> {
+            self.memory.get_opts(at, how).await
+        }
+
+        async fn put_opts(
+            &self,
+            at: &ObjectPath,
+            bytes: PutPayload,
+            how: PutOptions,
+        ) -> Result<PutResult> {
+            self.under_way.clone().carry(bytes.content_length()).await;
+            self.memory.put_opts(at, PutPayload::new(), how).await
+        }
+
+        async fn put_multipart_opts(
+            &self,
+            _: &ObjectPath,
+            _: PutMultipartOptions,
+        ) -> Result<Box<dyn MultipartUpload>> {
+            Ok(Box::new(SlowUpload(self.under_way.clone())))
+        }
+
+        fn delete_stream(
+            &self,
+            paths: BoxStream<'static, Result<ObjectPath>>,
+        ) -> BoxStream<'static, Result<ObjectPath>> {
+            self.memory.delete_stream(paths)
+        }
+
+        fn list(&self, prefix: Option<&ObjectPath>) -> BoxStream<'static, Result<ObjectMeta>> {
+            self.memory.list(prefix)
+        }
+
+        async fn list_with_delimiter(&self, prefix: Option<&ObjectPath>) -> Result<ListResult> {
+            self.memory.list_with_delimiter(prefix).await
+        }
+
+        async fn copy_opts(
+            &self,
+            from: &ObjectPath,
+            to: &ObjectPath,
+            how: CopyOptions,
+        ) -> Result<()> {
+            self.memory.copy_opts(from, to, how).await
+        }
+    }
+
+    #[tokio::test]
+    async fn uploads_of_all_slots_stay_below_the_memory_for_transfers() {
+        const MEMORY: u64 = 20 << 20;
+        let objects = SlowStore::default();
+        let under_way = objects.under_way.clone();
+        let bucket = Bucket::new(Arc::new(objects)).with_memory(TransferMemory::of(MEMORY));
+        let folder = tempfile::tempdir().unwrap();
+        let slots = (0..3).map(|slot| {
+            let files = (0..5_u64).map(|n| {
+                let name = format!("{slot}.{n}");
+                let path = folder.path().join(&name);
+                // A small one, and one in parts, in turns; sparse, so that the test writes little.
+                let size = if n % 2 == 0 { 7 << 20 } else { 33 << 20 };
+                std::fs::File::create(&path).unwrap().set_len(size).unwrap();
+                (path, StoreKey::parse(&name).unwrap())
+            });
+            bucket.adopt_each(files.collect())
+        });
+        for ended in futures::future::join_all(slots).await {
+            ended.unwrap();
+        }
+        let most = under_way.0.1.load(Ordering::Relaxed);
+        assert!((MEMORY / 2..=MEMORY).contains(&most), "{most}");
     }
 }

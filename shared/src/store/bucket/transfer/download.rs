@@ -1,18 +1,39 @@
 //! Downloads: complete and of a single version, or none at all.
 
-use std::io;
+use std::io::{self, SeekFrom};
+use std::ops::Range;
 use std::path::Path;
+use std::pin::pin;
 
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{GetOptions, GetRange, GetResult, ObjectMeta};
 use tokio::fs::File;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
-use super::error::{cut_short, failed};
-use super::names::to_path;
-use super::objects::Bucket;
-use super::version;
+use crate::store::bucket::error::{cut_short, failed};
+use crate::store::bucket::names::to_path;
+use crate::store::bucket::objects::Bucket;
+use crate::store::bucket::version;
 use crate::store::{StoreError, StoreKey};
+
+/// Objects of this size and more are downloaded in ranges, if the listing tells their `e_tag`.
+const LARGE_BYTES: u64 = 32 << 20;
+
+/// Size of a range.
+const RANGE_BYTES: u64 = 16 << 20;
+
+/// Ranges of an object in flight at the same time.
+const RANGES_AT_ONCE: usize = 4;
+
+/// Memory that a download needs for its buffers.
+const BUFFER_BYTES: u64 = 4 << 20;
+
+/// The one object that a download is of.
+struct Source<'a> {
+    key: &'a StoreKey,
+    e_tag: Option<String>,
+    size: u64,
+}
 
 impl Bucket {
     /// Downloads the object into a new file. An object whose version differs from the listing is refused. No file
@@ -23,15 +44,34 @@ impl Bucket {
         listed: Option<&str>,
         to: &Path,
     ) -> Result<u64, StoreError> {
-        let found = self.open_with(key, GetOptions::new()).await?;
-        if listed.is_some_and(|listed| !version::matches(&found.meta, listed)) {
-            return Err(StoreError::Changed { key: key.clone() });
-        }
-        let local = |error| local(key, error);
-        let file = File::create_new(to).await.map_err(local)?;
-        let fetched = self.fetch(found, file, key).await;
+        let large = listed
+            .and_then(version::tag_and_size)
+            .filter(|(_, size)| *size >= LARGE_BYTES);
+        let fetched = match large {
+            Some((e_tag, size)) => {
+                let e_tag = Some(format!("\"{e_tag}\""));
+                let file = create(key, to).await?;
+                self.fetch_ranges(&Source { key, e_tag, size }, file, to)
+                    .await
+            }
+            None => {
+                let found = self.open_with(key, GetOptions::new()).await?;
+                if listed.is_some_and(|listed| !version::matches(&found.meta, listed)) {
+                    return Err(StoreError::Changed { key: key.clone() });
+                }
+                let source = Source {
+                    key,
+                    e_tag: found.meta.e_tag.clone(),
+                    size: found.meta.size,
+                };
+                let file = create(key, to).await?;
+                let whole = 0..source.size;
+                self.fetch(&source, Some(found), file, whole).await
+            }
+        };
         if fetched.is_err() {
-            tokio::fs::remove_file(to).await.map_err(local)?;
+            let removed = tokio::fs::remove_file(to).await;
+            removed.map_err(|error| local(key, error))?;
         }
         fetched
     }
@@ -41,59 +81,111 @@ impl Bucket {
         got.map_err(|error| failed(key, error))
     }
 
-    /// Resumes a broken download as long as each attempt makes progress.
+    /// Downloads a large object in ranges, several at a time, into the new file at `to`.
+    async fn fetch_ranges(
+        &self,
+        source: &Source<'_>,
+        file: File,
+        to: &Path,
+    ) -> Result<u64, StoreError> {
+        let local = |error| local(source.key, error);
+        file.set_len(source.size).await.map_err(local)?;
+        let fetches = ranges(source.size).map(|range| async {
+            let mut part = File::options().write(true).open(to).await.map_err(local)?;
+            part.seek(SeekFrom::Start(range.start))
+                .await
+                .map_err(local)?;
+            self.fetch(source, None, part, range).await
+        });
+        let mut fetches = pin!(stream::iter(fetches).buffer_unordered(RANGES_AT_ONCE));
+        let mut size = 0;
+        while let Some(fetched) = fetches.try_next().await? {
+            size += fetched;
+        }
+        Ok(size)
+    }
+
+    /// Downloads a range into the file at its position; `found` is its beginning, if it was opened before. Resumes a broken
+    /// download as long as each attempt makes progress.
     async fn fetch(
         &self,
-        mut found: GetResult,
+        source: &Source<'_>,
+        mut found: Option<GetResult>,
         mut file: File,
-        key: &StoreKey,
+        range: Range<u64>,
     ) -> Result<u64, StoreError> {
-        let whole = found.meta.clone();
+        let key = source.key;
+        let whole = range.end - range.start;
+        let _share = self.memory().share(BUFFER_BYTES.min(whole)).await;
         let mut size = 0;
         loop {
             let before = size;
-            let ended = receive(found, &mut file, &mut size, key).await;
-            if size == whole.size {
+            let opened = match found.take() {
+                Some(found) => found,
+                None => {
+                    self.open_range(source, range.start + size..range.end)
+                        .await?
+                }
+            };
+            let ended = receive(opened, &mut file, &mut size, key).await;
+            if size == whole {
                 file.flush().await.map_err(|error| local(key, error))?;
                 return Ok(size);
             }
             let broken = match ended {
                 Err(TransferError::Local(error)) => return Err(error),
                 Err(TransferError::Remote(error)) => failed(key, error),
-                Ok(()) => cut_short(key, size, whole.size),
+                Ok(()) => cut_short(key, size, whole),
             };
-            if size == before || size > whole.size {
+            if size == before || size > whole {
                 return Err(broken);
             }
-            tracing::info!(
-                "the download of {key} broke off at {size} of {} bytes; resuming",
-                whole.size
-            );
-            found = self.rest(key, &whole, size).await?;
+            tracing::info!("the download of {key} broke off at {size} of {whole} bytes; resuming");
         }
     }
 
-    /// The rest of the same object.
-    async fn rest(
+    /// A range of the object, as long as it is the same object.
+    async fn open_range(
         &self,
-        key: &StoreKey,
-        whole: &ObjectMeta,
-        from: u64,
+        source: &Source<'_>,
+        range: Range<u64>,
     ) -> Result<GetResult, StoreError> {
         let how = GetOptions {
-            range: Some(GetRange::Bounded(from..whole.size)),
-            if_match: whole.e_tag.clone(),
+            range: Some(GetRange::Bounded(range)),
+            if_match: source.e_tag.clone(),
             ..GetOptions::new()
         };
-        let changed = || StoreError::Changed { key: key.clone() };
-        match self.open_with(key, how).await {
-            Ok(found) if found.meta.size != whole.size || found.meta.e_tag != whole.e_tag => {
-                Err(changed())
-            }
+        let changed = || StoreError::Changed {
+            key: source.key.clone(),
+        };
+        match self.open_with(source.key, how).await {
+            Ok(found) if !source.is(&found.meta) => Err(changed()),
             Err(StoreError::Exists { .. }) => Err(changed()),
             found => found,
         }
     }
+}
+
+impl Source<'_> {
+    /// True if the answer is of this object. Some servers quote the `e_tag` in listings alone.
+    fn is(&self, found: &ObjectMeta) -> bool {
+        let bare =
+            |tag: &Option<String>| tag.as_deref().map(|tag| tag.trim_matches('"').to_owned());
+        found.size == self.size && bare(&found.e_tag) == bare(&self.e_tag)
+    }
+}
+
+/// The ranges of an object of `size` bytes.
+fn ranges(size: u64) -> impl Iterator<Item = Range<u64>> {
+    (0..size.div_ceil(RANGE_BYTES)).map(move |n| {
+        let start = n * RANGE_BYTES;
+        start..size.min(start + RANGE_BYTES)
+    })
+}
+
+async fn create(key: &StoreKey, to: &Path) -> Result<File, StoreError> {
+    let created = File::create_new(to).await;
+    created.map_err(|error| local(key, error))
 }
 
 /// Where a transfer ended early.
@@ -248,6 +340,43 @@ mod tests {
         let to = folder.path().join("a");
         let ended = bucket.download(&key, None, &to).await;
         (ended, std::fs::read_to_string(to).ok())
+    }
+
+    #[test]
+    fn the_ranges_of_an_object_are_all_of_it() {
+        assert_eq!(ranges(0).count(), 0);
+        let of = |size| ranges(size).collect::<Vec<_>>();
+        assert_eq!(of(7), [0..7]);
+        assert_eq!(of(RANGE_BYTES), [0..RANGE_BYTES]);
+        let end = 2 * RANGE_BYTES + 1;
+        let expected = [
+            0..RANGE_BYTES,
+            RANGE_BYTES..2 * RANGE_BYTES,
+            2 * RANGE_BYTES..end,
+        ];
+        assert_eq!(of(end), expected);
+    }
+
+    #[tokio::test]
+    async fn a_large_object_comes_in_ranges_and_a_changed_one_not_at_all() {
+        let bucket = Bucket::in_memory();
+        let key = StoreKey::parse("a").unwrap();
+        let bytes: Vec<u8> = (0..LARGE_BYTES + 7).map(|n| (n % 251) as u8).collect();
+        bucket.put(&key, bytes.clone().into()).await.unwrap();
+        let listed = bucket.entry(&key).await.unwrap().version;
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("a");
+        let size = bucket.download(&key, Some(&listed), &to).await.unwrap();
+        assert_eq!(size, bytes.len() as u64);
+        assert!(std::fs::read(&to).unwrap() == bytes, "it was changed");
+        std::fs::remove_file(&to).unwrap();
+        bucket.put(&key, bytes.into()).await.unwrap();
+        let changed = bucket.download(&key, Some(&listed), &to).await;
+        assert!(
+            matches!(changed, Err(StoreError::Changed { .. })),
+            "{changed:?}"
+        );
+        assert!(!to.exists());
     }
 
     #[tokio::test]
