@@ -59,7 +59,7 @@ check: ## Check format, lints, documentation, dependencies, language, imports, a
 	.ci/check-files
 	deploy/check
 
-bench: ## Print Drover's figures beside xargs, GNU parallel, find, bare loops and Celery; ONLY=cluster for a part
+bench: ## Print Drover's figures beside xargs, GNU parallel, find, bare loops and Celery; ONLY=cluster for a part, ONLY=million for the largest job
 	@.ci/needs cc find xargs parallel python3 rabbitmq-server
 	cargo bench --package drover-tests --bench figures
 

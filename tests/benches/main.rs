@@ -1,7 +1,8 @@
 //! Drover's figures beside those of other tools, all from one run on one machine. Nothing is asserted.
 //!
 //! Sizes are settings, so that it can be tried small: `DATUMS=500 MANY=2000 MILLION=10000 FILES=5000 JOBS=200 REPEATS=1 make bench`; and in parts: `ONLY=cluster make bench`.
-//! Real data and tools beside their peers take longer and are asked for by name: `make bench-real`.
+//! Two parts take longer and are asked for by name: a million datums over a million files, `ONLY=million make bench`, and real data and
+//! tools beside their peers, `make bench-real`.
 
 mod cluster;
 mod control_group;
@@ -11,6 +12,7 @@ mod guards;
 mod history;
 mod measure;
 mod memory;
+mod million;
 mod peaks;
 mod plan;
 mod real;
@@ -36,7 +38,8 @@ struct Sizes {
     repeats: u64,
 }
 
-/// The part that runs only when it is asked for.
+/// The parts that run only when they are asked for.
+const MILLION: &str = "million";
 const REAL: &str = "real";
 
 /// Figures that can be asked for alone, by name.
@@ -69,18 +72,19 @@ fn main() -> ExitCode {
         "CPU of waited children alone, too low for Drover: no control group can be made here; try as root"
     });
     let only = wanted();
-    let parts: [Part; 8] = [
+    let parts: [Part; 9] = [
         ("floor", floor::show),
         ("cluster", cluster::show),
         ("memory", memory::show),
         ("plan", plan::show),
         ("guards", guards::show),
         ("history", history::show),
+        (MILLION, million::show),
         (REAL, real::show),
         ("peaks", peaks::show),
     ];
     for (name, show) in parts {
-        if only == name || only.is_empty() && name != REAL {
+        if only == name || only.is_empty() && ![MILLION, REAL].contains(&name) {
             show(sizes);
         }
     }

@@ -42,7 +42,7 @@ fn spawning(sizes: Sizes) {
     let ways = [("2", 1), ("15", 1), ("2", 64)];
     let herds = ways.map(|(look_ahead, set)| {
         let spec = every_file_in_sets(&workspace, set);
-        cluster(&workspace, &url, &spec, look_ahead)
+        worker_and_publisher(&workspace, &url, &spec, look_ahead)
     });
     let xargs = shell_in(
         &workspace,
@@ -79,7 +79,12 @@ fn spawning(sizes: Sizes) {
 }
 
 /// A worker of two slots, and a publisher that coordinates; both ended in good order.
-fn cluster(workspace: &Workspace, url: &str, spec: &str, look_ahead: &str) -> Command {
+pub(crate) fn worker_and_publisher(
+    workspace: &Workspace,
+    url: &str,
+    spec: &str,
+    look_ahead: &str,
+) -> Command {
     let script = format!(
         "{} --pipeline nothing --slots 2 --look-ahead {look_ahead} & worker=$!; {} publish --wait --output json {spec}; code=$?; kill $worker; wait $worker; exit $code",
         drover_worker().display(),
