@@ -82,7 +82,7 @@ fn change(workspace: &Workspace, count: u64) -> u64 {
     changed.count() as u64
 }
 
-/// Prints the datums a second in each tenth of the newest job, by the times in its sealed verdicts, and when the first one ended.
+/// Prints the datums a second in each tenth of the newest job, by the times in the sealed verdicts.
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
 fn tenths(workspace: &Workspace) {
     let mut ends: Vec<f64> = verdicts(workspace)

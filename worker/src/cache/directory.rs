@@ -14,7 +14,7 @@ use crate::runner::remove_all;
 /// The file that every worker with the directory holds a lock on.
 const WORKERS: &str = "workers";
 
-/// The directory, removed with the last worker that has it.
+/// The directory, removed with the last worker that has the directory open.
 #[derive(Debug)]
 pub(super) struct CacheDirectory {
     path: PathBuf,
@@ -22,7 +22,7 @@ pub(super) struct CacheDirectory {
 }
 
 impl CacheDirectory {
-    /// Opens or makes the directory at `path`. An error if it belongs to another user, who could exchange its files.
+    /// Opens or makes the directory at `path`. An error if the directory belongs to another user, who could exchange files.
     pub(super) fn open(path: PathBuf) -> io::Result<Self> {
         loop {
             let made = DirBuilder::new().recursive(true).mode(0o700).create(&path);
@@ -65,7 +65,7 @@ impl CacheDirectory {
         Ok(true)
     }
 
-    /// Everything that occupies space. What killed workers left half done is removed.
+    /// All entries that occupy space. Leftovers of killed workers are removed.
     fn residents(&self) -> io::Result<Vec<Resident>> {
         let mut residents = Vec::new();
         for file in fs::read_dir(&self.path)? {

@@ -1,4 +1,4 @@
-//! An entry of the cache: the input, its seal, and the lock of its name.
+//! An entry of the cache: the input, the seal, and the lock of the name.
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -26,12 +26,12 @@ pub(super) struct EntryPaths {
     lock: PathBuf,
 }
 
-/// What is known about a complete entry. The time of the last use is the modification time of the seal's file.
+/// The description of a complete entry. The time of the last use is the modification time of the seal's file.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Seal {
     /// Bytes of the files.
     pub(super) size: u64,
-    /// A hash over names, inodes, sizes and times: an entry that a process changed is not used any more.
+    /// A hash over names, inodes, sizes and times: an entry that a process changed is used no more.
     state: String,
 }
 
@@ -66,7 +66,7 @@ impl EntryPaths {
         &self.part
     }
 
-    /// Takes the lock of the name; none if another holds it.
+    /// Takes the lock of the name; none if another task holds the lock.
     pub(super) fn try_lock(&self) -> io::Result<Option<NameLock>> {
         NameLock::try_take(&self.lock)
     }
@@ -76,7 +76,7 @@ impl EntryPaths {
         self.lock.metadata().and_then(|lock| lock.modified()).ok()
     }
 
-    /// The entry for use; none unless it is complete and unchanged. Blocking.
+    /// The entry for use; none unless complete and unchanged. Blocking.
     pub(super) fn find(&self) -> io::Result<Option<CachedInput>> {
         let Some(seal) = self.seal()? else {
             return Ok(None);
@@ -84,7 +84,7 @@ impl EntryPaths {
         let Ok(in_use) = File::open(&self.content) else {
             return Ok(None);
         };
-        // Whoever removes the entry holds the lock for a moment.
+        // A worker that removes the entry holds the lock for a moment.
         in_use.lock_shared()?;
         if !is_at(&in_use, &self.content)? {
             return Ok(None);
@@ -115,7 +115,7 @@ impl EntryPaths {
         }
     }
 
-    /// The content, which nobody can use until the file is dropped; none while a worker uses it.
+    /// The content, which no worker can use until the file is dropped; none while a worker uses the content.
     pub(super) fn alone(&self) -> Option<File> {
         let content = File::open(&self.content).ok()?;
         content.try_lock().is_ok().then_some(content)
@@ -131,7 +131,7 @@ impl EntryPaths {
         fs::rename(unfinished, &self.seal)
     }
 
-    /// Removes what there is of the entry, the seal first. Only for the holder of the lock. Blocking.
+    /// Removes all of the entry, the seal first. Only for the holder of the lock. Blocking.
     pub(super) fn remove(&self) -> io::Result<()> {
         for path in [&self.seal, &self.content, &self.part] {
             match fs::remove_file(path) {

@@ -2,8 +2,7 @@
 //!
 //! An entry is a file or a directory, named by a hash over the place and the listed content of an input. A sealed entry is
 //! complete and never changes. Workers that use an entry hold a lock on it, workers that make or remove an entry hold the
-//! lock of its name; the kernel releases the locks of a killed worker, and what the worker left half done is cleared by the
-//! next one.
+//! lock of the name; the kernel releases the locks of a killed worker, and the next worker clears the unfinished entries.
 
 mod directory;
 mod entry;

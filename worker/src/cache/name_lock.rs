@@ -1,4 +1,4 @@
-//! The lock of a name: its holder makes or removes the entry of the name.
+//! The lock of a name: the holder makes or removes the entry of the name.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// The lock of a name. Dropped, it removes its file; the kernel releases the lock of a killed process, whose file stays.
+/// The lock of a name. The file goes with the lock; the kernel releases the lock of a killed process, whose file stays.
 #[derive(Debug)]
 pub(super) struct NameLock {
     file: File,
@@ -14,7 +14,7 @@ pub(super) struct NameLock {
 }
 
 impl NameLock {
-    /// Takes the lock with the file `path`; none if another holds it.
+    /// Takes the lock with the file `path`; none if another task holds the lock.
     pub(super) fn try_take(path: &Path) -> io::Result<Option<Self>> {
         loop {
             let file = File::options()
@@ -42,7 +42,7 @@ impl NameLock {
         self.file.write_all(size.to_string().as_bytes())
     }
 
-    /// Shows others that the work goes on.
+    /// Shows waiting tasks that the work goes on.
     pub(super) fn show_life(&self) -> io::Result<()> {
         self.file.set_modified(SystemTime::now())
     }

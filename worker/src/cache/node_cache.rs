@@ -27,10 +27,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Interval at which a download shows life.
 const LIFE_EVERY: Duration = Duration::from_secs(3);
 
-/// A download without a sign of life for so long is not waited for: its process is frozen.
+/// A download without a sign of life for so long is not waited for: the process is frozen.
 const FROZEN_AFTER: Duration = Duration::from_secs(30);
 
-/// The cache of a machine, beside the scratch directories of its workers. Made at the first use.
+/// The cache of a machine, beside the scratch directories of the workers. Made at the first use.
 #[derive(Debug)]
 pub(crate) struct NodeCache {
     path: PathBuf,
@@ -59,8 +59,8 @@ impl NodeCache {
         }
     }
 
-    /// The input that `identity` stands for, of `size` bytes. `fill` downloads it to the given path unless the cache has it; of
-    /// several tasks and workers one downloads and the others wait. None if the cache cannot hold the input, which is downloaded
+    /// The input that `identity` stands for, of `size` bytes. `fill` downloads the input to the given path unless the cache has the input; of
+    /// several tasks and workers a single one downloads while the rest wait. None if the cache cannot hold the input, which is downloaded
     /// for the datum alone then.
     ///
     /// # Errors
@@ -129,7 +129,7 @@ enum Lookup {
     NoRoom,
 }
 
-/// Finds the entry, or takes the lock of its name; waits for another holder as long as it shows life.
+/// Finds the entry, or takes the lock of its name; waits for another holder that shows life.
 async fn find_or_lock(entry: &EntryPaths) -> io::Result<Lookup> {
     let (mut last_life, mut since) = (None, Instant::now());
     loop {
@@ -196,7 +196,7 @@ async fn make<F: Future<Output = Result<(), FlowError>>>(
     kept
 }
 
-/// Does the work, and shows others that it goes on.
+/// Does the work, and shows waiting tasks signs of life.
 async fn alive<T>(lock: &NameLock, work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
     let mut ticks = interval(LIFE_EVERY);

@@ -9,9 +9,10 @@ mod open;
 mod pages;
 mod retry;
 mod transfer;
+mod transfer_memory;
 mod version;
 mod walk;
 
 pub(super) use objects::Bucket;
-pub use transfer::{TRANSFER_MEMORY, bound_transfer_memory};
+pub use transfer_memory::{TRANSFER_MEMORY, bound_transfer_memory};
 pub(super) use walk::BucketWalk;

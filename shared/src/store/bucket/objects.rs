@@ -16,7 +16,7 @@ use super::error::{cut_short, failed};
 use super::names::{to_key, to_path};
 use super::pages::Pages;
 use super::retry::retry_transient;
-use super::transfer::TransferMemory;
+use super::transfer_memory::TransferMemory;
 use super::version;
 use super::walk::{BucketWalk, entry};
 use crate::store::{Entry, NamesPage, ObjectVersion, StoreError, StoreKey};

@@ -119,7 +119,7 @@ impl Drop for Downloads {
 }
 
 /// The identity of a shared input in the cache of the machine: its place and its listed content. None for an input that is
-/// not shared, not shown as it is, or whose content the listing does not tell.
+/// not shared, not shown whole, or of unlisted content.
 fn identity(input: &DatumInput, leaf: &InputLeaf) -> Option<String> {
     let is_told = input.kind == InputKind::File || is_tree(input);
     if !leaf.is_shared || leaf.mode != InputMode::Whole || !is_told {

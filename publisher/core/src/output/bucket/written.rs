@@ -42,7 +42,7 @@ pub(in crate::output) fn record_written(
     })
 }
 
-/// The entry of a path, if the listing has it. Paths must ascend.
+/// The entry of a path, if listed. Paths must ascend.
 fn listed(listing: &mut Peekable<Walk>, path: &str) -> Result<Option<Entry>, StoreError> {
     loop {
         // Names that are no paths cannot be outputs.
@@ -57,7 +57,7 @@ fn listed(listing: &mut Peekable<Walk>, path: &str) -> Result<Option<Entry>, Sto
     }
 }
 
-/// A look at a file that the listing does not show: somebody has removed the file, or the listing lags.
+/// A look at a file that the listing does not show: a user has removed the file, or the listing lags.
 fn look(store: &Store, folder: &StoreKey, path: &str) -> Result<Option<Entry>, OutputError> {
     let key = crate::output::key_of(folder, path)?;
     match Handle::current().block_on(store.entry(&key)) {

@@ -25,7 +25,7 @@ const RANGE_BYTES: u64 = 16 << 20;
 /// Ranges of an object in flight at the same time.
 const RANGES_AT_ONCE: usize = 4;
 
-/// Memory that a download needs for its buffers.
+/// Memory for the buffers of a download.
 const BUFFER_BYTES: u64 = 4 << 20;
 
 /// The one object that a download is of.
@@ -47,33 +47,36 @@ impl Bucket {
         let large = listed
             .and_then(version::tag_and_size)
             .filter(|(_, size)| *size >= LARGE_BYTES);
-        let fetched = match large {
-            Some((e_tag, size)) => {
-                let e_tag = Some(format!("\"{e_tag}\""));
-                let file = create(key, to).await?;
-                self.fetch_ranges(&Source { key, e_tag, size }, file, to)
-                    .await
-            }
-            None => {
-                let found = self.open_with(key, GetOptions::new()).await?;
-                if listed.is_some_and(|listed| !version::matches(&found.meta, listed)) {
-                    return Err(StoreError::Changed { key: key.clone() });
-                }
-                let source = Source {
-                    key,
-                    e_tag: found.meta.e_tag.clone(),
-                    size: found.meta.size,
-                };
-                let file = create(key, to).await?;
-                let whole = 0..source.size;
-                self.fetch(&source, Some(found), file, whole).await
-            }
+        let (source, found) = if let Some((e_tag, size)) = large {
+            let e_tag = Some(format!("\"{e_tag}\""));
+            (Source { key, e_tag, size }, None)
+        } else {
+            let found = self.open_listed(key, listed).await?;
+            (Source::of(key, &found.meta), Some(found))
+        };
+        let file = create(key, to).await?;
+        let fetched = match found {
+            Some(_) => self.fetch(&source, found, file, 0..source.size).await,
+            None => self.fetch_ranges(&source, file, to).await,
         };
         if fetched.is_err() {
             let removed = tokio::fs::remove_file(to).await;
             removed.map_err(|error| local(key, error))?;
         }
         fetched
+    }
+
+    /// The object, if it is the listed one.
+    async fn open_listed(
+        &self,
+        key: &StoreKey,
+        listed: Option<&str>,
+    ) -> Result<GetResult, StoreError> {
+        let found = self.open_with(key, GetOptions::new()).await?;
+        if listed.is_some_and(|listed| !version::matches(&found.meta, listed)) {
+            return Err(StoreError::Changed { key: key.clone() });
+        }
+        Ok(found)
     }
 
     async fn open_with(&self, key: &StoreKey, how: GetOptions) -> Result<GetResult, StoreError> {
@@ -105,7 +108,7 @@ impl Bucket {
         Ok(size)
     }
 
-    /// Downloads a range into the file at its position; `found` is its beginning, if it was opened before. Resumes a broken
+    /// Downloads a range into the file from the current position on; `found` is an answer that was opened before. Resumes a broken
     /// download as long as each attempt makes progress.
     async fn fetch(
         &self,
@@ -144,7 +147,7 @@ impl Bucket {
         }
     }
 
-    /// A range of the object, as long as it is the same object.
+    /// A range of the object; an error if the object was replaced.
     async fn open_range(
         &self,
         source: &Source<'_>,
@@ -166,7 +169,16 @@ impl Bucket {
     }
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
+    /// The object of an answer.
+    fn of(key: &'a StoreKey, found: &ObjectMeta) -> Self {
+        Self {
+            key,
+            e_tag: found.e_tag.clone(),
+            size: found.size,
+        }
+    }
+
     /// True if the answer is of this object. Some servers quote the `e_tag` in listings alone.
     fn is(&self, found: &ObjectMeta) -> bool {
         let bare =

@@ -7,7 +7,7 @@ use object_store::{MultipartUpload, PutPayload, Result};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use super::memory::{MemoryShare, TransferMemory};
+use crate::store::bucket::transfer_memory::{MemoryShare, TransferMemory};
 
 /// Parts in flight at the same time, which bounds the memory of an upload.
 const AT_ONCE: usize = 4;

@@ -235,8 +235,8 @@ mod tests {
     };
     use tokio::time::sleep;
 
-    use super::super::memory::TransferMemory;
     use super::*;
+    use crate::store::bucket::transfer_memory::TransferMemory;
 
     #[test]
     fn no_object_needs_more_parts_than_there_can_be() {

@@ -1,4 +1,4 @@
-//! The memory of all transfers of the process: parts and small files on their way to buckets, and buffers of downloads.
+//! The memory of all transfers of the process: parts and small files on the way to buckets, and buffers of downloads.
 
 use std::sync::{Arc, OnceLock};
 
@@ -14,14 +14,14 @@ static OF_PROCESS: OnceLock<TransferMemory> = OnceLock::new();
 
 /// Bounds the bytes that transfers hold at the same time. Clones share the bound.
 #[derive(Clone, Debug)]
-pub(in crate::store::bucket) struct TransferMemory {
+pub(super) struct TransferMemory {
     free: Arc<Semaphore>,
     permits: u32,
 }
 
-/// Memory in use by a transfer, until it is dropped.
+/// Memory in use by a transfer, until dropped.
 #[derive(Debug)]
-pub(in crate::store::bucket) struct MemoryShare {
+pub(super) struct MemoryShare {
     _permits: Option<OwnedSemaphorePermit>,
 }
 
@@ -33,12 +33,12 @@ pub fn bound_transfer_memory(bytes: u64) {
 
 impl TransferMemory {
     /// The memory of the process.
-    pub(in crate::store::bucket) fn of_process() -> Self {
+    pub(super) fn of_process() -> Self {
         let by_default = || Self::of(TRANSFER_MEMORY);
         OF_PROCESS.get_or_init(by_default).clone()
     }
 
-    /// A bound of its own.
+    /// A new bound.
     pub(super) fn of(bytes: u64) -> Self {
         let permits = permits(bytes);
         Self {
@@ -48,7 +48,7 @@ impl TransferMemory {
     }
 
     /// Waits until `bytes` are free; a transfer that needs more than there is waits for all. To avoid deadlocks, a transfer
-    /// waits only while all of its shares are with requests under way.
+    /// waits only while all its shares are with requests under way.
     pub(super) async fn share(&self, bytes: u64) -> MemoryShare {
         let wanted = permits(bytes).min(self.permits);
         let acquired = Arc::clone(&self.free).acquire_many_owned(wanted).await;
