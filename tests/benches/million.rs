@@ -16,7 +16,7 @@ use crate::measure::{Cost, measure};
 use crate::{Sizes, say};
 
 /// One file of so many changes.
-const ONE_OF: u64 = 100;
+const ONE_OF: usize = 100;
 
 /// A file that changed less than two seconds before its hash is taken would be hashed again by the run after.
 const GRAIN: Duration = Duration::from_secs(2);
@@ -73,7 +73,7 @@ fn row(what: &str, count: u64, cost: Cost) {
 
 /// Changes one file of a hundred; returns their number.
 fn change(workspace: &Workspace, count: u64) -> u64 {
-    let changed = (0..count).step_by(ONE_OF as usize);
+    let changed = (0..count).step_by(ONE_OF);
     for number in changed.clone() {
         let file = workspace.path(&format!("in/{:04}/{number:07}", number / 1000));
         fs::write(file, "changed").expect("the store is writable");

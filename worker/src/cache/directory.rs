@@ -4,11 +4,10 @@ use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use super::entry::{EntryPaths, LOCK, SEAL};
 use super::eviction::{Resident, victims};
-use super::name_lock::is_at;
+use super::name_lock::{is_at, now};
 use crate::runner::remove_all;
 
 /// The file that every worker with the directory holds a lock on.
@@ -109,7 +108,7 @@ impl CacheDirectory {
         Ok(Some(Resident {
             name: name.to_owned(),
             size: size.unwrap_or_default().parse().unwrap_or_default(),
-            used: SystemTime::now(),
+            used: now(),
             is_in_use: true,
         }))
     }

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use drover_shared::store::file_version;
 use serde::{Deserialize, Serialize};
 
-use super::name_lock::{NameLock, is_at};
+use super::name_lock::{NameLock, is_at, now};
 use crate::runner::remove_all;
 
 /// The ends of the names beside an entry.
@@ -99,7 +99,7 @@ impl EntryPaths {
         File::options()
             .write(true)
             .open(&self.seal)?
-            .set_modified(SystemTime::now())?;
+            .set_modified(now())?;
         Ok(Some(CachedInput {
             path: self.content.clone(),
             _in_use: in_use,

@@ -6,6 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use jiff::Timestamp;
+
 /// The lock of a name. The file goes with the lock; the kernel releases the lock of a killed process, whose file stays.
 #[derive(Debug)]
 pub(super) struct NameLock {
@@ -44,7 +46,7 @@ impl NameLock {
 
     /// Shows waiting tasks that the work goes on.
     pub(super) fn show_life(&self) -> io::Result<()> {
-        self.file.set_modified(SystemTime::now())
+        self.file.set_modified(now())
     }
 }
 
@@ -54,6 +56,11 @@ impl Drop for NameLock {
             tracing::debug!("cannot remove {}: {error}", self.path.display());
         }
     }
+}
+
+/// The time of day, for files.
+pub(super) fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Timestamp::now().as_duration().unsigned_abs()
 }
 
 /// True if the opened file is still the one at `path`.
