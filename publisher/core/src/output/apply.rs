@@ -6,15 +6,14 @@ use std::path::Path;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use drover_shared::store::{Entry, Store, StoreError, StoreKey};
+use drover_shared::store::{Store, StoreError, StoreKey};
 use futures::{StreamExt, stream};
-use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use super::bucket::{is_worth_a_listing, record_written};
 use super::durable::{RecordedFile, ScratchList};
-use super::plan::{FileToWrite, Plan, PlanStep};
+use super::plan::{AppliedPlan, FileToWrite, Plan, PlanStep};
 use super::{FileProgress, LatestLook, OutputError};
 
 /// Files of a folder written or removed at the same time.
@@ -35,14 +34,6 @@ pub(super) struct OutputFolder<'a> {
     pub(super) look: &'a LatestLook,
     /// Called after each change.
     pub(super) progress: &'a (dyn Fn(FileProgress) + Sync),
-}
-
-/// Result of applying a plan.
-pub(super) struct AppliedPlan {
-    /// Record of the folder afterwards.
-    pub(super) after: NamedTempFile,
-    /// Indexes of datums whose staged output is missing or altered.
-    pub(super) lost: BTreeSet<u64>,
 }
 
 /// Result of one step.
@@ -215,7 +206,7 @@ async fn make_file(
         }
         (Err(error), _) => return Err(error.into()),
     };
-    if entry.as_ref().is_some_and(|entry| !is_whole(&file, entry)) {
+    if entry.as_ref().is_some_and(|entry| !file.is_whole(entry)) {
         return Ok(lose(file, None));
     }
     let version = entry.map(|entry| entry.version);
@@ -248,11 +239,6 @@ async fn piece_versions(
         versions.clear();
     }
     Ok(versions)
-}
-
-/// True if the file written has the size of its pieces at commit; they may have changed since they were verified.
-pub(super) fn is_whole(file: &FileToWrite, written: &Entry) -> bool {
-    written.size == file.sources.iter().map(|source| source.size).sum::<u64>()
 }
 
 /// Marks a file as lost: the datums of the missing piece, or all of its datums.

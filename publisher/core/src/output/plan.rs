@@ -1,5 +1,6 @@
 //! Plans a publication from desired, recorded and found files. Changes nothing.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::FileExt;
@@ -49,6 +50,19 @@ impl FileToWrite {
     pub(super) fn known_version(&self, n: usize) -> Option<&str> {
         self.known.get(n).map(String::as_str)
     }
+
+    /// True if the file as `written` has the size of its pieces at commit; they may have changed since they were verified.
+    pub(super) fn is_whole(&self, written: &Entry) -> bool {
+        written.size == self.sources.iter().map(|source| source.size).sum::<u64>()
+    }
+}
+
+/// Result of applying a plan.
+pub(super) struct AppliedPlan {
+    /// Record of the folder afterwards.
+    pub(super) after: NamedTempFile,
+    /// Indexes of datums whose staged output is missing or altered.
+    pub(super) lost: BTreeSet<u64>,
 }
 
 /// The steps, in a nameless scratch file, and the record to be put before the first one.

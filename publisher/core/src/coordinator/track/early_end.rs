@@ -19,7 +19,7 @@ pub(crate) struct EarlyEndRule {
     pub(crate) halt: Option<Halt>,
 }
 
-/// What the datums of a job have come to so far.
+/// The outcomes of a job's datums so far.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outcomes {
     /// All datums by outcome.
@@ -62,7 +62,7 @@ impl Outcomes {
     }
 
     /// The datums that the job has to run, once all are known.
-    fn to_run(&self) -> Option<u64> {
+    fn to_run(self) -> Option<u64> {
         let total = self.counts.total.saturating_sub(self.not_run.ended());
         self.expanded.then_some(total)
     }

@@ -7,9 +7,8 @@ use drover_shared::store::{Entry, Store, StoreError, StoreKey, Walk};
 use tokio::runtime::Handle;
 
 use crate::output::OutputError;
-use crate::output::apply::{AppliedPlan, is_whole};
 use crate::output::durable::{RecordedFile, ScratchList};
-use crate::output::plan::{FileToWrite, PlanStep};
+use crate::output::plan::{AppliedPlan, FileToWrite, PlanStep};
 
 /// Records the files of the `steps`, all of which were carried out in `folder`. Blocking.
 pub(in crate::output) fn record_written(
@@ -29,7 +28,7 @@ pub(in crate::output) fn record_written(
                     Some(entry) => Some(entry),
                     None => look(store, folder, &file.path)?,
                 };
-                if entry.as_ref().is_some_and(|entry| !is_whole(&file, entry)) {
+                if entry.as_ref().is_some_and(|entry| !file.is_whole(entry)) {
                     lost.extend(file.sources.iter().map(|source| source.index));
                 }
                 after.write(&record(file, entry))?;
