@@ -120,10 +120,8 @@ fn the_first_datums_run_tell_of_the_whole_and_are_skipped_by_it() {
     assert_eq!(first["first"]["of"]["datums"], 40);
     let told = &first["first"]["estimate"];
     // An output is as large as the input.
-    assert_eq!(
-        told["output_bytes"]["expected"].as_f64().unwrap().round(),
-        820_000.0
-    );
+    let output = told["output_bytes"]["expected"].as_f64().unwrap();
+    assert!((output - 820_000.0).abs() < 1.0, "{output}");
     assert_eq!(told["measured"], 5);
     assert_eq!(told["failed"]["expected"], 0.0);
     assert!(told["failed"]["high"].as_f64().unwrap() > 1.0);

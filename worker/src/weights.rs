@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use drover_shared::id::PipelineName;
 use drover_shared::ledger::Ledger;
-use drover_shared::pipeline::Pipeline;
+use drover_shared::pipeline::{Pipeline, Sharing};
 use drover_shared::store::StoreError;
 
 /// The changed weights.
@@ -28,7 +28,7 @@ impl Weights {
         ledger: &Ledger,
     ) -> Result<Option<f64>, StoreError> {
         let changed = ledger.changed_sharing(pipeline).await?;
-        let weight = changed.map(|sharing| sharing.weight());
+        let weight = changed.map(Sharing::weight);
         let mut all = self.lock();
         match weight {
             Some(weight) => all.insert(pipeline.clone(), weight),

@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn what_grows_with_the_input_in_a_straight_line_is_told_exactly() {
-        let line = [10, 20, 90, 400].map(|size| datum(size, 1.0 + 0.1 * f64::from(size as u32)));
+        let line = [10, 20, 90, 400].map(|size| datum(size, 1.0 + 0.1 * float(size)));
         let estimate = Estimate::new(&line, whole(100, 5_000), None).unwrap();
         let time = estimate.slot_time_s;
         assert!(
@@ -285,14 +285,15 @@ mod tests {
                 ..datum(*size, *time)
             }).collect();
             let bytes: u64 = measured.iter().map(|it| it.input_bytes).sum();
-            let whole = whole(measured.len() as u64 + more.0, bytes + more.0 * more.1);
+            let datums = u32::try_from(measured.len() as u64 + more.0).unwrap();
+            let whole = whole(u64::from(datums), bytes + more.0 * more.1);
             let estimate = Estimate::new(&measured, whole, None).unwrap();
             let known: f64 = measured.iter().map(|it| it.slot_time_s).sum();
             for (range, least) in [(estimate.slot_time_s, known), (estimate.output_bytes, 0.0), (estimate.failed, 0.0)] {
                 proptest::prop_assert!(range.low >= least - 1e-6 && range.high.is_finite(), "{:?}", range);
                 proptest::prop_assert!(range.low <= range.expected && range.expected <= range.high, "{:?}", range);
             }
-            proptest::prop_assert!(estimate.failed.high <= whole.datums as f64);
+            proptest::prop_assert!(estimate.failed.high <= float(whole.datums));
         }
     }
 }

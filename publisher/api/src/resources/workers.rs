@@ -21,6 +21,7 @@ use drover_core::coordinator::Snapshot;
 const BROKER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Workers known to the process.
+#[expect(clippy::struct_field_names, reason = "the name is part of the API")]
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct Workers {
     /// Workers with running datums of the process's jobs.

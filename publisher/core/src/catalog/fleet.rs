@@ -265,7 +265,7 @@ mod tests {
             .unwrap();
         told.unwrap();
         let seen = fleet(ledger, None).await.unwrap();
-        assert_eq!(seen.workers[0].serves, [out.clone()]);
+        assert_eq!(seen.workers[0].serves, std::slice::from_ref(&out));
         let shared = &seen.pipelines[0];
         assert_eq!(
             (shared.sharing, shared.is_changed, shared.workers),

@@ -974,7 +974,7 @@ async fn tell_of_closing(fixture: &Fixture, broker: &Embedded, control: &Control
     control.closed().await;
     let told = catalog::broadcast_close(broker, &fixture.ledger, job);
     told.await.unwrap();
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ impl Outcomes {
     }
 
     /// The datums that the job has to run, once all are known.
-    fn to_run(self) -> Option<u64> {
+    fn run_in_all(&self) -> Option<u64> {
         let total = self.counts.total.saturating_sub(self.not_run.ended());
         self.expanded.then_some(total)
     }
@@ -107,7 +107,7 @@ impl EarlyEndRule {
         }
         let halt = self.halt?;
         let counted = outcomes.counted(halt.outcome);
-        let halts = halt.many.is_reached(counted, outcomes.to_run());
+        let halts = halt.many.is_reached(counted, outcomes.run_in_all());
         halts.then_some(EarlyEnd::Halted(halt))
     }
 }
