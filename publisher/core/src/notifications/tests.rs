@@ -179,7 +179,7 @@ async fn a_pipeline_that_cannot_start_a_job_is_told_once_and_forgotten_when_it_c
     assert!(requests.try_recv().is_err(), "one event for one standstill");
     assert_eq!(
         ledger.pipelines_with_events().await.unwrap(),
-        [name.clone()]
+        std::slice::from_ref(&name)
     );
     let subject = EventSubject::Pipeline(name);
     let (mut state, version) = ledger.deliveries(&subject).await.unwrap().unwrap();
