@@ -6,16 +6,10 @@
 mod claimed;
 mod collect;
 mod commit;
-mod environment;
 mod evidence;
 mod execute;
 mod journey;
-mod live_log;
 mod memory;
-mod order;
-mod overtaken;
-mod placeholders;
-mod scratch_check;
 mod set_commits;
 mod stage;
 mod upload;

@@ -13,9 +13,9 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio::time::sleep;
 
-use super::claimed::ClaimedDatum;
 use super::order::CommandRole;
 use crate::context::WorkerContext;
+use crate::flow::claimed::ClaimedDatum;
 use crate::jobs::Job;
 use crate::runner::Order;
 

@@ -4,8 +4,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::stage::StagedDatum;
 use crate::context::WorkerContext;
+use crate::flow::stage::StagedDatum;
 use crate::flow_error::{FlowError, InfrastructureError};
 use crate::runner::{Mount, MountKind};
 use crate::slots::SlotLease;

@@ -9,11 +9,11 @@ use drover_shared::process::telemetry::trace_context;
 use jiff::Timestamp;
 use tracing::Span;
 
-use super::claimed::ClaimedDatum;
 use super::environment::{AttemptContext, dotenv, environment, lasting_environment};
 use super::placeholders::Placeholders;
-use super::stage::StagedDatum;
 use crate::context::WorkerContext;
+use crate::flow::claimed::ClaimedDatum;
+use crate::flow::stage::StagedDatum;
 use crate::runner::{Inputs, Order, Runner};
 
 /// The command of the spec that runs.

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use drover_shared::pipeline::StragglerRule;
 use tokio::time::timeout;
 
-use super::claimed::ClaimedDatum;
 use crate::context::WorkerContext;
+use crate::flow::claimed::ClaimedDatum;
 
 /// Shortest time between two looks for a verdict, unless the leader reports a verdict.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
