@@ -154,7 +154,8 @@ fn damage_of_stored_output_is_found() {
         (&3.into(), &0.into()),
         "{whole}"
     );
-    assert_eq!(store.json(0, &["verify", "other"]), Vec::<Value>::new());
+    let unknown = store.drover(&["verify", "other"]);
+    assert_eq!(unknown.status.code(), Some(2), "{unknown:?}");
     let staged = store.staged();
     assert_eq!(staged.len(), 3, "{staged:?}");
     replace(&staged[0], "x");

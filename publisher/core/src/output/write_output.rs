@@ -13,13 +13,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::apply::{OutputFolder, apply};
 use super::durable;
-use super::gather::{JobPieces, gather};
+use super::gather::gather;
 use super::join::PathJoin;
 use super::piece::{self, StagedFile};
 use super::plan::{Plan, TargetFolder, plan};
 use super::undo::{self, settle};
 use super::verify::{find_lost, has_hash};
 use super::{FileProgress, LatestLook, OutputError};
+
+/// Plans that are made at most while other publications change the record.
+const MOST_PLANS: usize = 8;
 
 /// A publication to be made.
 #[derive(Debug)]
@@ -95,13 +98,7 @@ pub(super) async fn attempt(
     progress: &(dyn Fn(FileProgress) + Sync),
 ) -> Result<OutputSummary, OutputError> {
     let store = request.ledger.store();
-    let gathered = gather(request).await?;
-    if !gathered.lost.is_empty() {
-        return Err(lost(gathered.lost));
-    }
-    let folder = layout::output(request.pipeline);
-    check_folder(store, &folder)?;
-    let plan = match make_plan(request, gathered, folder).await {
+    let plan = match current_plan(request).await {
         Err(conflict @ OutputError::Conflict { .. }) => {
             return Err(with_inputs(request, conflict).await?);
         }
@@ -251,13 +248,43 @@ fn lost(mut datums: Vec<u64>) -> OutputError {
     OutputError::Lost { datums }
 }
 
+/// Plans by the record as it is after the listing. In a bucket another publication may announce its files in the record, and
+/// write them, between the reading of the record and the listing; they would look foreign.
+async fn current_plan(request: &OutputRequest<'_>) -> Result<Plan, OutputError> {
+    let mut known = record_version(request).await?;
+    for _ in 1..MOST_PLANS {
+        let plan = make_plan(request).await;
+        let now = record_version(request).await?;
+        if now == known {
+            return plan;
+        }
+        known = now;
+    }
+    make_plan(request).await
+}
+
+/// The version of the record in a bucket. A folder has one writer at a time.
+async fn record_version(request: &OutputRequest<'_>) -> Result<Option<String>, StoreError> {
+    let store = request.ledger.store();
+    if store.local_root().is_some() {
+        return Ok(None);
+    }
+    match store.entry(&layout::published(request.pipeline)).await {
+        Ok(entry) => Ok(Some(entry.version)),
+        Err(StoreError::Missing { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Plans on a blocking thread.
-async fn make_plan(
-    request: &OutputRequest<'_>,
-    gathered: JobPieces,
-    folder: StoreKey,
-) -> Result<Plan, OutputError> {
+async fn make_plan(request: &OutputRequest<'_>) -> Result<Plan, OutputError> {
     let store = request.ledger.store().clone();
+    let gathered = gather(request).await?;
+    if !gathered.lost.is_empty() {
+        return Err(lost(gathered.lost));
+    }
+    let folder = layout::output(request.pipeline);
+    check_folder(&store, &folder)?;
     let key = layout::published(request.pipeline);
     let recorded = open_record(&store, &key, request.scratch).await?;
     let (conflict, scratch) = (request.conflict, request.scratch.to_owned());
