@@ -2,6 +2,8 @@
 
 mod flat;
 mod sentences;
+#[cfg(test)]
+mod testing;
 mod traces;
 
 use std::io::IsTerminal;

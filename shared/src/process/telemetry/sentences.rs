@@ -105,25 +105,11 @@ impl Visit for Parts {
 #[cfg(test)]
 mod tests {
     use std::io;
-    use std::sync::Arc;
 
     use tracing_subscriber::layer::SubscriberExt;
 
+    use super::super::testing::Kept;
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Kept {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
 
     #[test]
     fn a_person_reads_one_sentence_for_many_events_of_one_place() {
@@ -140,7 +126,7 @@ mod tests {
             }
             tracing::error!("something else");
         });
-        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+        let text = kept.text();
         assert_eq!(
             text,
             "warning: datum 0 is handed back: the disk is full\nerror: something else\n"
