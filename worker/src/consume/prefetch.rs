@@ -43,6 +43,8 @@ pub(crate) struct SeenWindow {
     pub(crate) slots: u16,
     /// True if datums take too long to be held ahead.
     pub(crate) is_long: bool,
+    /// True if no slot is free.
+    pub(crate) is_busy: bool,
     /// True if the slots are shared with other pipelines, and all were busy with the same datums all the time.
     pub(crate) is_full: bool,
 }
@@ -54,6 +56,8 @@ impl Prefetch {
         let slots = u64::from(seen.slots);
         match self {
             _ if seen.is_full => Self::Nothing,
+            // The running datums belong to the former consumer: a new one would get others to hold beside them.
+            Self::Nothing | Self::Usual if is_long && seen.is_busy => Self::Nothing,
             Self::Nothing | Self::Usual if is_long => Self::Running,
             Self::Nothing => Self::Usual,
             Self::Running if !is_long => Self::Usual,
@@ -102,12 +106,20 @@ mod tests {
                 done,
                 slots,
                 is_long,
+                is_busy: false,
                 is_full,
             };
             assert_eq!(now.next(seen(false)), then, "{now:?} {:?}", seen(false));
             assert_eq!(now.next(seen(true)), Nothing);
             let back = if is_long { Running } else { Usual };
             assert_eq!(Nothing.next(seen(false)), back);
+            let busy = SeenWindow {
+                is_busy: true,
+                ..seen(false)
+            };
+            let [of_nothing, of_running] = [Nothing, Running].map(|now| now.next(busy));
+            assert_eq!(of_nothing, if is_long { Nothing } else { Usual });
+            assert_eq!(of_running, if is_long { Running } else { Usual });
         }
     }
 }

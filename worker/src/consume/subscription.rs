@@ -146,6 +146,7 @@ impl Subscription {
             done: self.handle.done.swap(0, Ordering::Relaxed),
             slots: context.settings.slots.get(),
             is_long: context.pace.is_long(self.prefetch == Prefetch::Running),
+            is_busy: load.free == 0,
             is_full: is_shared && load.free == 0 && load.ended == before,
         }
     }
