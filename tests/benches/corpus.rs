@@ -46,12 +46,17 @@ pub(crate) fn shell_in(workspace: &Workspace, script: &str) -> Command {
     command
 }
 
-/// Forgets all that Drover knows. It is put aside: some file systems are slow to give out inodes for minutes after
-/// thousands were freed, which the next run would pay for.
+/// The pipeline of the benches.
+const PIPELINE: &str = "nothing";
+
+/// Forgets all that Drover knows, and the output of [`PIPELINE`]. Both are put aside: some file systems are slow to give out
+/// inodes for minutes after thousands were freed, which the next run would pay for.
 pub(crate) fn forget(workspace: &Workspace) {
-    let records: PathBuf = workspace.path(".drover");
-    if records.exists() {
-        let aside = workspace.path(&unique("forgotten"));
-        fs::rename(records, aside).expect("the store is writable");
+    for name in [".drover", PIPELINE] {
+        let folder: PathBuf = workspace.path(name);
+        if folder.exists() {
+            let aside = workspace.path(&unique("forgotten"));
+            fs::rename(folder, aside).expect("the store is writable");
+        }
     }
 }
