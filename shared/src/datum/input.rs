@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::DatumId;
 use crate::store::ContentTag;
+use crate::units::total_bytes;
 
 /// The unit of work: one run of the user's command over one set of inputs.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -16,6 +17,13 @@ pub struct Datum {
     pub id: DatumId,
     /// The inputs, in the order of the spec.
     pub inputs: Vec<DatumInput>,
+}
+
+impl Datum {
+    /// Bytes of all inputs.
+    pub fn input_bytes(&self) -> u64 {
+        total_bytes(self.inputs.iter().map(|input| input.size))
+    }
 }
 
 /// An input of a datum: a file, a directory with its whole subtree, or a whole repo.

@@ -1,16 +1,18 @@
-//! The control listener. A broadcast `stop` cancels the job in the current worker at once, a broadcast `close` lets no other datum
-//! of the job begin; the pipeline's leader is told when none of the job's datums runs any more. A missed broadcast does no harm: the ledger holds the stop request
-//! as well, and the worker reads it with the job's next datum. A leader may also ask for the datums of a job that the
-//! current worker holds.
+//! The control listener. A broadcast `stop` cancels the job in the current worker at once, a broadcast `close` lets no other
+//! datum of the job begin; the pipeline's leader is told when none of the job's datums runs any more. A missed broadcast does no
+//! harm: the ledger holds the stop request as well, and the worker reads the request with the job's next datum. A leader may
+//! also ask for the datums of a job that the current worker holds.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use drover_shared::datum::IndexRanges;
 use drover_shared::id::{JobId, PipelineName};
 use drover_shared::queue::{Consumer, Queue};
 use drover_shared::wire::{self, Authenticity, Control, Event, Message, Report, authenticity};
+use futures::future::join_all;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 use tracing::Instrument;
@@ -79,7 +81,9 @@ async fn handle(request: Request, message: Bytes, context: Arc<WorkerContext>) {
         Request::ReportHeld(inquiry) if context.roster.has(&inquiry.pipeline) => {
             report_held(inquiry, &message, &context).await;
         }
-        Request::LookForVerdicts(job) => look_for_verdicts(job, &message, &context).await,
+        Request::LookForVerdicts(job, datums) => {
+            look_for_verdicts(job, &datums, &message, &context).await;
+        }
         Request::ReadWeight(pipeline) if context.roster.has(&pipeline) => {
             read_weight(&pipeline, &context).await;
         }
@@ -101,7 +105,7 @@ enum Request {
     /// The leader asks for the datums that the worker holds.
     ReportHeld(Inquiry),
     /// Datums of the job, run by several workers, have a verdict.
-    LookForVerdicts(JobId),
+    LookForVerdicts(JobId, IndexRanges),
 }
 
 /// See [`Control::ReportHeld`].
@@ -121,8 +125,8 @@ fn requested(body: &[u8]) -> Option<Request> {
         }
         Ok(Message::Control(Control::Close { job })) => return Some(Request::Close(job)),
         Ok(Message::Control(Control::Stop { job })) => return Some(Request::Release(job)),
-        Ok(Message::Control(Control::Committed { job, .. })) => {
-            return Some(Request::LookForVerdicts(job));
+        Ok(Message::Control(Control::Committed { job, datums })) => {
+            return Some(Request::LookForVerdicts(job, datums));
         }
         Ok(Message::Control(Control::ReportHeld {
             pipeline,
@@ -239,13 +243,22 @@ async fn report_held(inquiry: Inquiry, message: &[u8], context: &WorkerContext) 
         tracing::debug!("the tasks held could not be reported; the leader asks again");
     }
     // A new leader does not know of them.
-    for report in running {
-        let _ = timeout(ANSWER_TIMEOUT, context.send(report, key, &pipeline)).await;
-    }
+    let sent = running
+        .into_iter()
+        .map(|report| context.send(report, key, &pipeline));
+    let _ = timeout(ANSWER_TIMEOUT, join_all(sent)).await;
 }
 
 /// Has the running datums look for verdicts of other workers.
-async fn look_for_verdicts(job: JobId, message: &[u8], context: &WorkerContext) {
+async fn look_for_verdicts(
+    job: JobId,
+    datums: &IndexRanges,
+    message: &[u8],
+    context: &WorkerContext,
+) {
+    if !context.in_flight.has_any(job, datums) {
+        return;
+    }
     match context.jobs.key(job).await {
         Ok(key) if authenticity(message, key.as_ref()) == Authenticity::Authentic => {
             context.copies_ended.notify_waiters();

@@ -4,9 +4,11 @@
 //! twice. The second delivery waits until the first has ended, and then finds the verdict; or until the first passes the datum
 //! on in a new message, which then stands for both.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use drover_shared::datum::IndexRanges;
 use drover_shared::id::JobId;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -16,9 +18,8 @@ use crate::metrics;
 /// The datums in flight, by job and index.
 #[derive(Debug, Default)]
 pub(crate) struct InFlightDatums {
-    datums: Mutex<HashMap<JobId, HashSet<u64>>>,
-    /// Datums for which other deliveries wait. A token is cancelled when its datum is passed on.
-    awaited: Mutex<HashMap<(JobId, u64), CancellationToken>>,
+    /// A token is cancelled when its datum is passed on.
+    datums: Mutex<HashMap<JobId, HashMap<u64, CancellationToken>>>,
     /// Notified whenever a datum has ended.
     ended: Notify,
 }
@@ -29,6 +30,7 @@ pub(crate) struct InFlightDatum<'a> {
     in_flight: &'a InFlightDatums,
     job: JobId,
     index: u64,
+    passed_on: CancellationToken,
     /// True if another delivery of the same datum had to end first.
     pub(crate) waited: bool,
 }
@@ -40,37 +42,54 @@ impl InFlightDatums {
         loop {
             // Registered before the check, so no notification between the two is missed.
             let ended = self.ended.notified();
-            if let Some(mut taken) = self.take_unless_here(job, index) {
-                taken.waited = waited;
-                return Some(taken);
-            }
-            waited = true;
-            let passed_on = self.awaited().entry((job, index)).or_default().clone();
-            tokio::select! {
-                biased;
-                () = passed_on.cancelled() => return None,
-                () = ended => {}
+            match self.try_take(job, index) {
+                Ok(mut taken) => {
+                    taken.waited = waited;
+                    return Some(taken);
+                }
+                Err(passed_on) => {
+                    waited = true;
+                    tokio::select! {
+                        biased;
+                        () = passed_on.cancelled() => return None,
+                        () = ended => {}
+                    }
+                }
             }
         }
     }
 
     /// Marks a datum as in flight; none if another delivery of it is.
     pub(crate) fn take_unless_here(&self, job: JobId, index: u64) -> Option<InFlightDatum<'_>> {
-        let is_new = self.lock().entry(job).or_default().insert(index);
-        is_new.then(|| {
-            metrics::in_flight(1);
-            InFlightDatum {
-                in_flight: self,
-                job,
-                index,
-                waited: false,
-            }
+        self.try_take(job, index).ok()
+    }
+
+    /// Marks a datum as in flight; the token of another delivery that is.
+    fn try_take(&self, job: JobId, index: u64) -> Result<InFlightDatum<'_>, CancellationToken> {
+        let passed_on = match self.lock().entry(job).or_default().entry(index) {
+            Entry::Occupied(other) => return Err(other.get().clone()),
+            Entry::Vacant(free) => free.insert(CancellationToken::new()).clone(),
+        };
+        metrics::in_flight(1);
+        Ok(InFlightDatum {
+            in_flight: self,
+            job,
+            index,
+            passed_on,
+            waited: false,
         })
     }
 
     /// The number of datums in flight.
     pub(crate) fn len(&self) -> usize {
-        self.lock().values().map(HashSet::len).sum()
+        self.lock().values().map(HashMap::len).sum()
+    }
+
+    /// True if one of the datums of a job is in flight.
+    pub(crate) fn has_any(&self, job: JobId, datums: &IndexRanges) -> bool {
+        let jobs = self.lock();
+        let of_job = jobs.get(&job);
+        of_job.is_some_and(|taken| taken.keys().any(|index| datums.contains(*index)))
     }
 
     /// Waits until no datum of the job is in flight.
@@ -84,35 +103,28 @@ impl InFlightDatums {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<JobId, HashSet<u64>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<JobId, HashMap<u64, CancellationToken>>> {
         self.datums.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn awaited(&self) -> MutexGuard<'_, HashMap<(JobId, u64), CancellationToken>> {
-        self.awaited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl InFlightDatum<'_> {
     /// Ends the other deliveries of the datum that wait here: the datum goes on in a new message.
     pub(crate) fn pass_on(self) {
-        if let Some(awaited) = self.in_flight.awaited().remove(&(self.job, self.index)) {
-            awaited.cancel();
-        }
+        self.passed_on.cancel();
     }
 }
 
 impl Drop for InFlightDatum<'_> {
     fn drop(&mut self) {
         let mut datums = self.in_flight.lock();
-        if let Some(indexes) = datums.get_mut(&self.job) {
-            indexes.remove(&self.index);
-            if indexes.is_empty() {
+        if let Some(of_job) = datums.get_mut(&self.job) {
+            of_job.remove(&self.index);
+            if of_job.is_empty() {
                 datums.remove(&self.job);
             }
         }
         drop(datums);
-        self.in_flight.awaited().remove(&(self.job, self.index));
         metrics::in_flight(-1);
         self.in_flight.ended.notify_waiters();
     }
@@ -162,7 +174,7 @@ mod tests {
         }
         let later = take().now_or_never().flatten();
         assert!(!later.unwrap().waited);
-        assert!(in_flight.awaited().is_empty());
+        assert!(in_flight.lock().is_empty());
     }
 
     #[test]

@@ -45,7 +45,7 @@ impl KernelKills {
 fn count() -> u64 {
     let machine = fs::read_to_string(MACHINE).unwrap_or_default();
     let container = GroupUsage::of_container();
-    let of_container = container.and_then(|container| container.kills());
+    let of_container = container.and_then(GroupUsage::kills);
     keyed_number(&machine, "oom_kill").saturating_add(of_container.unwrap_or(0))
 }
 

@@ -54,9 +54,10 @@ impl MachineMemory {
     /// The memory of the container; none without a limit.
     fn of_container() -> Option<Self> {
         let group = GroupUsage::of_container()?;
+        let total = group.limit()?;
         Some(Self {
-            total: group.limit()?,
-            available: group.available()?,
+            total,
+            available: group.available(total)?,
             swap: 0,
         })
     }

@@ -44,6 +44,10 @@ impl MemoryPressure {
 
     /// True if all processes waited for memory for a fifth of the last window.
     pub(super) fn is_stalled(&mut self, now: Instant) -> bool {
+        let is_fresh = |window: &Window| now.duration_since(window.begun) < WINDOW;
+        if self.window.as_ref().is_some_and(is_fresh) {
+            return self.is_stalled;
+        }
         let text = self.file.as_ref().map(fs::read_to_string);
         let stalled = text.and_then(|text| stalled(&text.ok()?));
         let Some(stalled) = stalled else {

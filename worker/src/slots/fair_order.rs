@@ -64,7 +64,7 @@ impl FairOrder {
         account.waiting += 1;
     }
 
-    /// The weight of a pipeline is another one from now on, for the datums that wait, too.
+    /// Changes the weight of a pipeline, also for waiting datums.
     pub(super) fn reweigh(&mut self, pipeline: &PipelineName, weight: f64) {
         if let Some(account) = self.accounts.get_mut(pipeline) {
             account.weight = weight;

@@ -1,9 +1,9 @@
 //! The limit of the disk space that a datum may fill in scratch: looks at the files of a running command now and then.
 
 use std::collections::HashSet;
-use std::fs::{self, Metadata};
+use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
@@ -65,12 +65,14 @@ fn disk_usage(directories: &[PathBuf]) -> u64 {
     let mut left = directories.to_vec();
     let mut taken: u64 = 0;
     while let Some(directory) = left.pop() {
+        let disk = directory.metadata().map(|it| it.dev()).ok();
         for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
             // Not of the target of a symbolic link.
             let Ok(metadata) = entry.metadata() else {
                 continue;
             };
-            if metadata.is_dir() && is_on_same_disk(&directory, &metadata) {
+            // Not into a mount below, such as one of an input.
+            if metadata.is_dir() && disk == Some(metadata.dev()) {
                 left.push(entry.path());
             }
             let is_counted = metadata.nlink() < 2 || metadata.is_dir();
@@ -80,13 +82,6 @@ fn disk_usage(directories: &[PathBuf]) -> u64 {
         }
     }
     taken
-}
-
-/// False for a mount below the directory, such as one of an input.
-fn is_on_same_disk(directory: &Path, below: &Metadata) -> bool {
-    directory
-        .metadata()
-        .is_ok_and(|above| above.dev() == below.dev())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use drover_shared::pipeline::OutputConflict;
 use drover_shared::store::{Entry, StoreKey, VersionMatch};
+use drover_shared::units::total_bytes;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
@@ -53,7 +54,7 @@ impl FileToWrite {
 
     /// True if the file as `written` has the size of its pieces at commit; they may have changed since they were verified.
     pub(super) fn is_whole(&self, written: &Entry) -> bool {
-        written.size == self.sources.iter().map(|source| source.size).sum::<u64>()
+        written.size == total_bytes(self.sources.iter().map(|source| source.size))
     }
 }
 

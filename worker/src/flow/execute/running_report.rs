@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use drover_shared::pipeline::Limit;
-use drover_shared::units::total_bytes;
 use drover_shared::wire::{Event, Report};
 use jiff::Timestamp;
 
@@ -22,36 +21,35 @@ pub(super) async fn report_when_long(
     role: CommandRole,
     since: Timestamp,
 ) -> std::convert::Infallible {
+    let CommandRole::Attempt(attempt) = role else {
+        return std::future::pending().await;
+    };
     let ClaimedDatum {
         job,
         datum,
         redeliveries,
         ..
     } = claimed;
-    if let CommandRole::Attempt(attempt) = role {
-        let has_rate = |limit: &Limit| matches!(limit, Limit::Rate(_));
-        // The leader counts the begins.
-        if !job.pipeline.limits.iter().any(has_rate) {
-            tokio::time::sleep(REPORT_AFTER).await;
-        }
-        let sizes = datum.inputs.iter().map(|input| input.size);
-        let report = Report {
-            job: job.id,
-            redeliveries: *redeliveries,
-            event: Event::Running {
-                index: datum.index,
-                attempt,
-                worker: context.settings.worker.clone(),
-                since,
-                input_bytes: Some(total_bytes(sizes)),
-            },
-        };
-        let _reported = context.reported_attempts.note(datum.index, report.clone());
-        let sent = context.send(report, job.key, &job.pipeline.name);
-        if sent.await.is_err() {
-            tracing::debug!(job.id = %job.id, datum.index, "a running attempt could not be reported");
-        }
-        return std::future::pending().await;
+    let has_rate = |limit: &Limit| matches!(limit, Limit::Rate(_));
+    // The leader counts the begins.
+    if !job.pipeline.limits.iter().any(has_rate) {
+        tokio::time::sleep(REPORT_AFTER).await;
+    }
+    let report = Report {
+        job: job.id,
+        redeliveries: *redeliveries,
+        event: Event::Running {
+            index: datum.index,
+            attempt,
+            worker: context.settings.worker.clone(),
+            since,
+            input_bytes: Some(datum.input_bytes()),
+        },
+    };
+    let _reported = context.reported_attempts.note(datum.index, report.clone());
+    let sent = context.send(report, job.key, &job.pipeline.name);
+    if sent.await.is_err() {
+        tracing::debug!(job.id = %job.id, datum.index, "a running attempt could not be reported");
     }
     std::future::pending().await
 }

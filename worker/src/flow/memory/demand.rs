@@ -2,7 +2,7 @@
 
 use drover_shared::pipeline::ResourceRequests;
 use drover_shared::prediction::{Prediction, PredictionBasis};
-use drover_shared::units::{total_bytes, whole_part};
+use drover_shared::units::whole_part;
 
 use crate::context::WorkerContext;
 use crate::flow::claimed::ClaimedDatum;
@@ -16,11 +16,11 @@ const ENOUGH: u64 = 10;
 
 /// The memory that the datum is expected to need, in bytes.
 pub(in crate::flow) fn expected_memory(claimed: &ClaimedDatum, context: &WorkerContext) -> u64 {
-    let sizes = claimed.datum.inputs.iter().map(|input| input.size);
+    let datum = &claimed.datum;
     let requests = &claimed.job.pipeline.requests;
     let predicted = match requests.memory_bytes {
         Some(_) => None,
-        None => claimed.job.predict(claimed.datum.id, total_bytes(sizes)),
+        None => claimed.job.predict(datum.id, datum.input_bytes()),
     };
     expected(requests, predicted, context.slots.all())
 }

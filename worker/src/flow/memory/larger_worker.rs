@@ -21,35 +21,39 @@ pub(in crate::flow) async fn leave_to_larger(
     if !context.settings.is_among_others {
         return Ok(own);
     }
-    let (job, index) = (claimed.job.id, claimed.datum.index);
-    let pipeline = &claimed.job.pipeline.name;
-    let mut most = own;
     let largest = claimed.job.pipeline.requests.max_memory_bytes;
     let is_small = largest.is_some_and(|largest| own < largest - largest / RESERVE);
     if is_small && context.settings.pod.is_some() {
-        context.ledger.note_too_little(job, index, bytes).await?;
-        let needed = DecimalSize(bytes);
-        tracing::info!(
-            "the datum needs more than {needed} of memory: it is left to a large worker"
-        );
-        return Err(Interruption::TooLarge.into());
+        return Err(hand_back(claimed, bytes, "a large worker", context).await);
     }
+    let pipeline = &claimed.job.pipeline.name;
+    let mut most = own;
     for other in context.ledger.capacities(pipeline).await? {
         if other.memory_bytes <= own || !context.broker.is_listening(other.worker.as_str()).await? {
             continue;
         }
         most = most.max(other.memory_bytes);
         if other.memory_bytes > bytes {
-            context.ledger.note_too_little(job, index, bytes).await?;
-            let needed = DecimalSize(bytes);
-            tracing::info!(
-                "the datum needs more than {needed} of memory: it is left to {}",
-                other.worker
-            );
-            return Err(Interruption::TooLarge.into());
+            return Err(hand_back(claimed, bytes, other.worker.as_str(), context).await);
         }
     }
     Ok(most)
+}
+
+/// Notes the need of the datum, and leaves the datum to the worker `to`.
+async fn hand_back(
+    claimed: &ClaimedDatum,
+    bytes: u64,
+    to: &str,
+    context: &WorkerContext,
+) -> FlowError {
+    let (job, index) = (claimed.job.id, claimed.datum.index);
+    if let Err(error) = context.ledger.note_too_little(job, index, bytes).await {
+        return error.into();
+    }
+    let needed = DecimalSize(bytes);
+    tracing::info!("the datum needs more than {needed} of memory: it is left to {to}");
+    Interruption::TooLarge.into()
 }
 
 /// Hands the datum back, or fails it, if it needs more memory than the worker has, as an earlier run showed.

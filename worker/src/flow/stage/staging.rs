@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use drover_shared::datum::{Cause, DatumInput};
-use drover_shared::units::total_bytes;
 
 use super::download::Downloads;
 use super::folder;
@@ -79,7 +78,7 @@ pub(in crate::flow) async fn stage(
         claimed: claimed.clone(),
         mounts,
         states,
-        bytes: total_bytes(claimed.datum.inputs.iter().map(|input| input.size)),
+        bytes: claimed.datum.input_bytes(),
         time: begun.elapsed(),
         downloads,
     })

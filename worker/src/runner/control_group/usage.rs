@@ -1,6 +1,7 @@
 //! The memory of a group: of a slot's group while commands run, or of the container.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use super::files::{Version, keyed_number, text_of};
 
@@ -21,13 +22,15 @@ impl GroupUsage {
     }
 
     /// The usage of the container; none outside of containers. On a machine with the first version, the usage of the machine.
-    pub(crate) fn of_container() -> Option<Self> {
-        let mut directories = CONTAINERS.iter().map(Path::new);
-        directories.find_map(Self::of)
+    pub(crate) fn of_container() -> Option<&'static Self> {
+        // Looked for once: the place stays while the process lives.
+        static CONTAINER: OnceLock<Option<GroupUsage>> = OnceLock::new();
+        let find = || CONTAINERS.iter().map(Path::new).find_map(Self::of);
+        CONTAINER.get_or_init(find).as_ref()
     }
 
     /// The usage of the group with the directory; none if memory is not counted there.
-    pub(crate) fn of(directory: &Path) -> Option<Self> {
+    fn of(directory: &Path) -> Option<Self> {
         Some(Self {
             version: Version::of(directory)?,
             directory: directory.to_owned(),
@@ -50,13 +53,13 @@ impl GroupUsage {
         self.number(self.version.limit())
     }
 
-    /// Bytes that the group can still take without the caches that the kernel takes back; none without a limit.
-    pub(crate) fn available(&self) -> Option<u64> {
+    /// Bytes below the `limit` that the group can still take, without the caches that the kernel takes back.
+    pub(crate) fn available(&self, limit: u64) -> Option<u64> {
         let cached = self
             .version
             .cached(&text_of(&self.directory, "memory.stat")?);
         let used = self.number(self.version.usage())?.saturating_sub(cached);
-        Some(self.limit()?.saturating_sub(used))
+        Some(limit.saturating_sub(used))
     }
 
     fn number(&self, name: &str) -> Option<u64> {
@@ -110,7 +113,11 @@ mod tests {
             show(limit, "1000\n");
             let container = GroupUsage::of(group.path()).unwrap();
             assert_eq!(container.limit(), Some(1000), "{limit}");
-            assert_eq!(container.available(), Some(1000 - (850 - 380)), "{limit}");
+            assert_eq!(
+                container.available(1000),
+                Some(1000 - (850 - 380)),
+                "{limit}"
+            );
             show(limit, no_limit);
             let least = container.limit().unwrap_or(u64::MAX);
             assert!(least > 1 << 60, "{limit}: {least}");

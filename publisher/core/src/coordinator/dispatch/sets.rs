@@ -8,7 +8,7 @@ use drover_shared::ledger::SegmentSets;
 use drover_shared::pipeline::SetRule;
 use drover_shared::prediction::Durations;
 use drover_shared::store::layout;
-use drover_shared::units::{total_bytes, whole_part};
+use drover_shared::units::whole_part;
 
 /// Upper limit of datums per set for every rule, so a message stays small.
 const LARGEST_SET: usize = 4096;
@@ -40,7 +40,7 @@ pub(crate) fn cut(datums: &[Datum], rule: CutRule) -> SegmentSets {
     let mut firsts: Vec<u64> = Vec::new();
     let (mut count, mut bytes) = (0, 0_u64);
     for datum in datums {
-        let size = total_bytes(datum.inputs.iter().map(|input| input.size));
+        let size = datum.input_bytes();
         let is_new = match firsts.last() {
             Some(first) => {
                 count >= most
@@ -84,8 +84,7 @@ pub(crate) fn grouped(datums: Vec<Datum>, sets: &SegmentSets) -> Vec<DatumSet> {
 /// Sorts sets by the expected duration in whole seconds, the longest first. Sets of equal durations stay in order.
 pub(crate) fn long_first(sets: &mut [DatumSet], durations: &Durations) {
     sets.sort_by_cached_key(|set| {
-        let inputs = set.datums.iter().map(|datum| &datum.inputs);
-        let sizes = inputs.map(|inputs| total_bytes(inputs.iter().map(|input| input.size)));
+        let sizes = set.datums.iter().map(Datum::input_bytes);
         let seconds: f64 = sizes.filter_map(|size| durations.seconds(size)).sum();
         Reverse(whole_part(seconds))
     });

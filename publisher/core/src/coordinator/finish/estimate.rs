@@ -20,13 +20,7 @@ pub(super) async fn estimate(
     for segment in ledger.segments(job).await? {
         let entries = ledger.manifest(job, segment).await?.into_iter();
         let sizes: BTreeMap<u64, u64> = entries
-            .map(|entry| {
-                let inputs = entry.datum.inputs.iter();
-                (
-                    entry.datum.index,
-                    total_bytes(inputs.map(|input| input.size)),
-                )
-            })
+            .map(|entry| (entry.datum.index, entry.datum.input_bytes()))
             .collect();
         let verdicts = ledger.verdicts(job, segment).await?;
         let of = |verdict: &Verdict| sizes.get(&verdict.index).copied().unwrap_or_default();

@@ -7,7 +7,6 @@ use drover_shared::datum::Datum;
 use drover_shared::id::DatumId;
 use drover_shared::job::WholeJob;
 use drover_shared::ledger::DoneIndex;
-use drover_shared::units::total_bytes;
 
 use crate::expand::ExpandError;
 
@@ -60,6 +59,10 @@ impl Sized {
     fn order(&self) -> (u64, u64) {
         (self.bytes, self.datum.index)
     }
+
+    fn key(&self) -> (DatumId, u64) {
+        (self.datum.id, self.datum.index)
+    }
 }
 
 impl Candidates {
@@ -73,7 +76,7 @@ impl Candidates {
     }
 
     fn add(&mut self, datum: Datum) {
-        let bytes = total_bytes(datum.inputs.iter().map(|input| input.size));
+        let bytes = datum.input_bytes();
         self.of.datums += 1;
         self.of.bytes = self.of.bytes.saturating_add(bytes);
         let sized = Sized { bytes, datum };
@@ -83,28 +86,20 @@ impl Candidates {
             Some((_, largest)) if sized.order() > largest.order() => *largest = sized.clone(),
             Some(_) => {}
         }
-        self.by_id
-            .insert((sized.datum.id, sized.datum.index), sized);
+        self.by_id.insert(sized.key(), sized);
         if self.by_id.len() > self.most {
             self.by_id.pop_last();
         }
     }
 
     /// The extremes and `number - 2` candidates at equal distances in the order of sizes.
-    fn choose(self, number: usize) -> Sample {
-        let mut sizes: Vec<Sized> = self.by_id.into_values().collect();
+    fn choose(mut self, number: usize) -> Sample {
         if let Some((smallest, largest)) = self.extremes {
-            let is_new = |sized: &Sized, sizes: &[Sized]| {
-                sizes
-                    .iter()
-                    .all(|other| other.datum.index != sized.datum.index)
-            };
             for extreme in [smallest, largest] {
-                if is_new(&extreme, &sizes) {
-                    sizes.push(extreme);
-                }
+                self.by_id.insert(extreme.key(), extreme);
             }
         }
+        let mut sizes: Vec<Sized> = self.by_id.into_values().collect();
         sizes.sort_by_key(Sized::order);
         let places = places(sizes.len(), number);
         let chosen = (0_u64..).zip(places).map(|(index, place)| Datum {
