@@ -25,6 +25,14 @@ pub enum EventSubject {
 }
 
 impl EventSubject {
+    /// The job; none for a pipeline.
+    pub fn job(&self) -> Option<JobId> {
+        match self {
+            Self::Job(job) => Some(*job),
+            Self::Pipeline(_) => None,
+        }
+    }
+
     fn key(&self) -> StoreKey {
         match self {
             Self::Job(job) => layout::deliveries_of(*job),

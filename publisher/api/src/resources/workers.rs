@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use drover_shared::id::{JobId, PipelineName, WorkerId};
-use drover_shared::queue::{Link, Queue};
+use drover_shared::queue::Queue;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -21,15 +21,12 @@ use drover_core::coordinator::Snapshot;
 const BROKER_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Workers known to the process.
-#[expect(clippy::struct_field_names, reason = "the name is part of the API")]
 #[derive(JsonSchema, Serialize)]
 pub(crate) struct Workers {
     /// Workers with running datums of the process's jobs.
     workers: Vec<Worker>,
     /// Workers connected to the queue of each pipeline; only pipelines about which the broker answers.
     consumers: BTreeMap<String, u32>,
-    /// Workers and pipelines, with weights and limits.
-    fleet: Fleet,
 }
 
 /// A worker.
@@ -62,13 +59,12 @@ pub(crate) async fn list(ApiRequest { api, .. }: ApiRequest) -> Result<Workers, 
     Ok(Workers {
         workers: running_by_worker(&api.coordinated()),
         consumers: consumers(&api).await?,
-        fleet: fleet(&api).await?,
     })
 }
 
-async fn fleet(api: &Api) -> Result<Fleet, Error> {
-    let handle = api.broker_handle();
-    let broker = handle.get().filter(|_| handle.link() == Link::Up);
+/// The workers of the store and the served pipelines.
+pub(crate) async fn fleet(ApiRequest { api, .. }: ApiRequest) -> Result<Fleet, Error> {
+    let broker = api.broker_handle().reachable();
     Ok(catalog::fleet(api.ledger(), broker.map(AsRef::as_ref)).await?)
 }
 
@@ -103,11 +99,7 @@ fn running_by_worker(jobs: &[Snapshot]) -> Vec<Worker> {
 /// Number of connected workers of each registered pipeline and each pipeline with a job here.
 async fn consumers(api: &Api) -> Result<BTreeMap<String, u32>, Error> {
     let mut consumers = BTreeMap::new();
-    let Some(broker) = api
-        .broker_handle()
-        .get()
-        .filter(|_| api.broker_handle().link() == Link::Up)
-    else {
+    let Some(broker) = api.broker_handle().reachable() else {
         return Ok(consumers);
     };
     let registered = api.ledger().registered_pipelines().await?;

@@ -22,6 +22,11 @@ impl BrokerHandle {
         }
     }
 
+    /// The broker; none while the connection is down or blocked.
+    pub(crate) fn reachable(&self) -> Option<&Arc<dyn Broker>> {
+        self.get().filter(|_| self.link() == Link::Up)
+    }
+
     /// State of the connection.
     pub(crate) fn link(&self) -> Link {
         let never = || Link::Down {

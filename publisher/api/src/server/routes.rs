@@ -34,6 +34,11 @@ pub(crate) fn routes() -> (Router<Api>, Value) {
             workers::list,
         )
         .get(
+            "/api/v1/fleet",
+            "Workers of the store and served pipelines, with weights, limits and the reason of each wait.",
+            workers::fleet,
+        )
+        .get(
             "/api/v1/attention",
             "What needs a person: failures, jobs that stand still, pipelines that wait.",
             attention::list,

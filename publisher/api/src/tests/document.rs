@@ -76,7 +76,7 @@ async fn every_route_answers_as_the_document_says() {
             count += 1;
         }
     }
-    assert_eq!(count, 32, "the routes of the contract");
+    assert_eq!(count, 33, "the routes of the contract");
 }
 
 #[tokio::test]

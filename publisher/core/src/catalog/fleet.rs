@@ -1,26 +1,28 @@
-//! The workers of a store, and the pipelines that share them.
+//! The workers of a store and the served pipelines.
 
 use std::collections::BTreeSet;
-use std::pin::pin;
 use std::time::Duration;
 
-use drover_shared::id::{JobId, PipelineName, WorkerId};
+use drover_shared::id::{PipelineName, WorkerId};
 use drover_shared::job::JobRecord;
 use drover_shared::ledger::{Ledger, WorkerCapacity};
 use drover_shared::pipeline::{self, Limit, Sharing};
 use drover_shared::queue::{Broker, QueueError};
 use drover_shared::store::StoreError;
 use drover_shared::wire::{Control, Message, encode};
-use futures::TryStreamExt;
+use futures::{StreamExt, future, stream};
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::time::timeout;
 
-use super::submit::HINT_LIMIT;
-use super::{obstacle, record};
+use super::submit::confirmed;
+use super::{newest_job, obstacle, record};
 
 /// Time limit of a question whether a worker lives.
 const LOOK_LIMIT: Duration = Duration::from_secs(3);
+
+/// Questions under way at the same time.
+const ASKED_TOGETHER: usize = 16;
 
 /// The workers of a store, and the pipelines with work for them.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
@@ -68,24 +70,27 @@ pub struct FleetPipeline {
 
 /// Looks at the fleet. `broker` is none if no broker is named or reachable.
 pub async fn fleet(ledger: &Ledger, broker: Option<&dyn Broker>) -> Result<Fleet, StoreError> {
-    let mut workers = Vec::new();
-    for capacity in ledger.all_capacities().await? {
-        if lives(&capacity.worker, broker).await {
-            workers.push(FleetWorker::from(capacity));
-        }
-    }
-    let served = workers
+    let workers = stream::iter(ledger.all_capacities().await?)
+        .map(|capacity| async move {
+            let lives = lives(&capacity.worker, broker).await;
+            lives.then(|| FleetWorker::from(capacity))
+        })
+        .buffered(ASKED_TOGETHER)
+        .filter_map(future::ready)
+        .collect::<Vec<_>>()
+        .await;
+    let served: BTreeSet<PipelineName> = workers
         .iter()
-        .flat_map(|worker| worker.serves.iter().cloned());
-    let mut names: BTreeSet<PipelineName> = served.collect();
-    for name in ledger.pipelines().await? {
-        if ledger.has_open_job(&name).await? {
-            names.insert(name);
-        }
-    }
+        .flat_map(|worker| worker.serves.iter().cloned())
+        .collect();
+    let mut names = served.clone();
+    names.extend(ledger.pipelines().await?);
     let mut pipelines = Vec::new();
     for name in names {
-        pipelines.push(look(name, &workers, ledger, broker).await?);
+        let job = open_job(&name, ledger).await?;
+        if job.is_some() || served.contains(&name) {
+            pipelines.push(look(name, job, &workers, ledger, broker).await?);
+        }
     }
     Ok(Fleet { workers, pipelines })
 }
@@ -111,12 +116,13 @@ impl From<WorkerCapacity> for FleetWorker {
 
 async fn look(
     pipeline: PipelineName,
+    job: Option<JobRecord>,
     workers: &[FleetWorker],
     ledger: &Ledger,
     broker: Option<&dyn Broker>,
 ) -> Result<FleetPipeline, StoreError> {
-    let job = open_job(&pipeline, ledger).await?;
-    let (of_spec, limits) = spec_of(&pipeline, ledger).await?.unwrap_or_default();
+    let spec = spec_of(&pipeline, job.as_ref(), ledger).await?;
+    let (of_spec, limits) = spec.unwrap_or_default();
     let changed = ledger.changed_sharing(&pipeline).await?;
     let why = match &job {
         None => None,
@@ -162,18 +168,19 @@ async fn open_job(
     Ok(None)
 }
 
-/// Sharing and limits of a pipeline by the spec of the open job, else of the registration, else of the last job; none for a
+/// Sharing and limits of a pipeline by the spec of the open `job`, else of the registration, else of the last job; none for a
 /// pipeline that the store does not know. A spec that is not valid here counts as empty.
 async fn spec_of(
     pipeline: &PipelineName,
+    job: Option<&JobRecord>,
     ledger: &Ledger,
 ) -> Result<Option<(Sharing, Vec<Limit>)>, StoreError> {
-    let spec = match open_job(pipeline, ledger).await? {
+    let spec = match job {
         Some(job) => ledger.spec(job.id).await?,
         None => match ledger.registered(pipeline).await? {
             Some(registered) => registered.spec,
-            None => match newest_job_of(pipeline, ledger).await? {
-                Some(job) => ledger.spec(job).await?,
+            None => match newest_job(ledger, pipeline).await? {
+                Some(job) => ledger.spec(job.id).await?,
                 None => return Ok(None),
             },
         },
@@ -185,20 +192,13 @@ async fn spec_of(
     )))
 }
 
-async fn newest_job_of(
-    pipeline: &PipelineName,
-    ledger: &Ledger,
-) -> Result<Option<JobId>, StoreError> {
-    let mut newest = pin!(ledger.newest_jobs(Some(pipeline), None));
-    newest.try_next().await
-}
-
 /// Priority and share of a pipeline: in force, and by the spec. None for a pipeline that the store does not know.
 pub async fn sharing_of(
     ledger: &Ledger,
     pipeline: &PipelineName,
 ) -> Result<Option<(Sharing, Sharing)>, StoreError> {
-    let Some((of_spec, _)) = spec_of(pipeline, ledger).await? else {
+    let job = open_job(pipeline, ledger).await?;
+    let Some((of_spec, _)) = spec_of(pipeline, job.as_ref(), ledger).await? else {
         return Ok(None);
     };
     let changed = ledger.changed_sharing(pipeline).await?;
@@ -221,12 +221,7 @@ pub async fn change_sharing(
     let (Some(broker), Ok(hint)) = (broker, encode(&hint)) else {
         return Ok(Ok(()));
     };
-    let told = timeout(HINT_LIMIT, broker.broadcast(hint)).await;
-    Ok(told.unwrap_or_else(|_| {
-        Err(QueueError::Unavailable {
-            message: format!("it did not confirm a broadcast within {HINT_LIMIT:?}"),
-        })
-    }))
+    Ok(confirmed(broker.broadcast(hint)).await)
 }
 
 #[cfg(test)]

@@ -7,9 +7,8 @@ use drover_shared::queue::{Broker, QueueError};
 use drover_shared::store::StoreError;
 use drover_shared::wire::{Control, Message, encode_for};
 use jiff::Timestamp;
-use tokio::time::timeout;
 
-use super::submit::HINT_LIMIT;
+use super::submit::confirmed;
 
 /// Tells workers about a stopped job, within a few seconds or not at all. The broadcast is a hint; the mark in the ledger
 /// stops the job.
@@ -47,12 +46,7 @@ async fn broadcast(
             Err(_) => Ok(()),
         }
     };
-    match timeout(HINT_LIMIT, send).await {
-        Ok(outcome) => outcome,
-        Err(_) => Err(QueueError::Unavailable {
-            message: format!("it did not confirm a broadcast within {HINT_LIMIT:?}"),
-        }),
-    }
+    confirmed(send).await
 }
 
 /// Reason of a job that was stopped while no leader could be had.

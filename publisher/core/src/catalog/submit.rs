@@ -15,7 +15,7 @@ use super::pipeline_order;
 use crate::coordinator::Assignment;
 
 /// Time limit of a hint. A broker with an alarm confirms nothing, for as long as it likes.
-pub(super) const HINT_LIMIT: Duration = Duration::from_secs(5);
+const HINT_LIMIT: Duration = Duration::from_secs(5);
 
 /// Reasons for a failed submission.
 #[derive(Debug, thiserror::Error)]
@@ -145,6 +145,18 @@ fn read_by(assignment: &Assignment, earlier: &[Assignment]) -> Vec<JobId> {
 pub async fn hint(record: &JobRecord, broker: &dyn Broker) {
     // A refusal was logged.
     let _ = hint_within(HINT_LIMIT, record, broker).await;
+}
+
+/// Waits for the confirmation of a broadcast that is a hint, for [`HINT_LIMIT`].
+pub(super) async fn confirmed(
+    broadcast: impl Future<Output = Result<(), QueueError>>,
+) -> Result<(), QueueError> {
+    let told = timeout(HINT_LIMIT, broadcast).await;
+    told.unwrap_or_else(|_| {
+        Err(QueueError::Unavailable {
+            message: format!("it did not confirm a broadcast within {HINT_LIMIT:?}"),
+        })
+    })
 }
 
 /// Fails only if the broker refuses the hint: then the submitter lacks a permission, which no later attempt brings.

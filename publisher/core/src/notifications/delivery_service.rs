@@ -89,12 +89,16 @@ impl DeliveryService {
     /// Looks at the pipelines with an obstacle, and at the noted pipelines without one.
     pub async fn look_at_pipelines(&self) -> Result<(), StoreError> {
         let obstacles = (self.obstacles)();
-        for (pipeline, why) in &obstacles {
-            self.pipeline_look(pipeline).run(why.clone()).await?;
-        }
+        stream::iter(&obstacles)
+            .for_each_concurrent(TOGETHER, |(pipeline, why)| async move {
+                let looked = self.pipeline_look(pipeline).run(why.clone()).await;
+                warn_if_failed(pipeline, looked);
+            })
+            .await;
         for pipeline in self.ledger.pipelines_with_events().await? {
             if obstacles.iter().all(|(other, _)| *other != pipeline) {
-                self.pipeline_look(&pipeline).forget_if_over().await?;
+                let forgotten = self.pipeline_look(&pipeline).forget_if_over().await;
+                warn_if_failed(&pipeline, forgotten);
             }
         }
         Ok(())
@@ -165,5 +169,13 @@ impl DeliveryService {
             job,
         };
         look.run().await
+    }
+}
+
+/// Trouble with one pipeline keeps no event of another one back.
+fn warn_if_failed(pipeline: &PipelineName, looked: Result<(), StoreError>) {
+    if let Err(error) = looked {
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(pipeline.name = %pipeline, error, "cannot send the events of pipeline {pipeline}; trying again");
     }
 }

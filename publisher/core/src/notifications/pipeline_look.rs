@@ -28,8 +28,12 @@ impl PipelineLook<'_> {
             return Ok(());
         }
         let subject = EventSubject::Pipeline(self.pipeline.clone());
-        self.ledger.note_receivers(&subject).await?;
-        let Some((state, version)) = self.ledger.deliveries(&subject).await? else {
+        let mut noted = self.ledger.deliveries(&subject).await?;
+        if noted.is_none() {
+            self.ledger.note_receivers(&subject).await?;
+            noted = self.ledger.deliveries(&subject).await?;
+        }
+        let Some((state, version)) = noted else {
             return Ok(());
         };
         let now = Timestamp::now();

@@ -68,15 +68,20 @@ impl Tries<'_> {
     fn tell(&self, tried: &DueDelivery, outcome: &TryOutcome, gives_up: bool) {
         metrics::tried(outcome, gives_up);
         let (event, subject) = (tried.event.name(), self.subject);
+        let job = subject.job().map(tracing::field::display);
         match outcome {
             TryOutcome::Delivered => {
-                tracing::debug!("the event {event} of {subject} was delivered");
+                tracing::debug!(job.id = job, "the event {event} of {subject} was delivered");
             }
             TryOutcome::Failed(problem) | TryOutcome::Hopeless(problem) if gives_up => {
-                tracing::warn!("the event {event} of {subject} is given up: {problem}");
+                tracing::warn!(
+                    job.id = job,
+                    "the event {event} of {subject} is given up: {problem}"
+                );
             }
             TryOutcome::Failed(problem) | TryOutcome::Hopeless(problem) => {
                 tracing::warn!(
+                    job.id = job,
                     "the event {event} of {subject} was not delivered; trying again: {problem}"
                 );
             }

@@ -4,7 +4,6 @@ use std::num::NonZeroU32;
 
 use drover_core::catalog;
 use drover_shared::pipeline::{Priority, Sharing};
-use drover_shared::queue::Link;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -88,8 +87,7 @@ async fn of(api: &Api, path: &PipelinePath) -> Result<PipelineSharing, Error> {
 
 /// Saves a change and tells the workers, which find the change later if the broker is away.
 async fn save(api: &Api, path: &PipelinePath, sharing: Option<Sharing>) -> Result<(), Error> {
-    let handle = api.broker_handle();
-    let broker = handle.get().filter(|_| handle.link() == Link::Up);
+    let broker = api.broker_handle().reachable();
     let saving =
         catalog::change_sharing(api.ledger(), broker.map(AsRef::as_ref), &path.name, sharing);
     if let Err(error) = saving.await? {
