@@ -94,11 +94,9 @@ impl JobStore for LedgerJobStore {
     async fn note_out_of_memory(
         &self,
         pipeline: &PipelineName,
-        pod: &str,
-        ran: RangeInclusive<Timestamp>,
+        killed: &[(String, RangeInclusive<Timestamp>)],
     ) -> Result<(), JobStoreError> {
-        let noting = self.ledger.note_out_of_memory(pipeline, pod, ran);
-        Ok(noting.await?)
+        Ok(self.ledger.note_out_of_memory(pipeline, killed).await?)
     }
 
     async fn backlog(

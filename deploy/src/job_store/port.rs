@@ -59,12 +59,11 @@ pub trait JobStore: Send + Sync {
     /// Number of datums of unfinished jobs that need more memory than a usual worker has.
     async fn in_need(&self, pipeline: &PipelineName) -> Result<u64, JobStoreError>;
 
-    /// Notes that the container of the pod, in which a worker of the pipeline ran, was killed for want of memory.
+    /// Notes that containers with workers of the pipeline were `killed` for want of memory: the pod of each, and the time of the run.
     async fn note_out_of_memory(
         &self,
         pipeline: &PipelineName,
-        pod: &str,
-        ran: RangeInclusive<Timestamp>,
+        killed: &[(String, RangeInclusive<Timestamp>)],
     ) -> Result<(), JobStoreError>;
 
     /// Returns the unfinished work. `last_reported` is the last job in the resource's status; its outcome is found

@@ -156,9 +156,8 @@ async fn large_workers(
     context: &Context,
 ) -> Result<u32, JobStoreError> {
     let (name, store) = (&desired.pipeline.name, &context.job_store);
-    for (pod, ran) in pods.iter().filter_map(out_of_memory) {
-        store.note_out_of_memory(name, &pod, ran).await?;
-    }
+    let killed: Vec<_> = pods.iter().filter_map(out_of_memory).collect();
+    store.note_out_of_memory(name, &killed).await?;
     if desired.pods.max_memory.is_none() {
         return Ok(0);
     }

@@ -20,12 +20,12 @@ pub fn out_of_memory(pod: &Pod) -> Option<(String, RangeInclusive<Timestamp>)> {
 
 fn killed_while(state: &ContainerState) -> Option<RangeInclusive<Timestamp>> {
     let ended = state.terminated.as_ref()?;
-    let is_ours = ended.reason.as_deref() == Some("OOMKilled");
+    let is_out_of_memory = ended.reason.as_deref() == Some("OOMKilled");
     let (started, finished) = (ended.started_at.as_ref(), ended.finished_at.as_ref());
     let (started, finished) = (second(started?)?, second(finished?)?);
     // The kubelet tells whole seconds.
     let finished = finished.saturating_add(SignedDuration::from_secs(1)).ok()?;
-    is_ours.then_some(started..=finished)
+    is_out_of_memory.then_some(started..=finished)
 }
 
 fn second(time: &Time) -> Option<Timestamp> {

@@ -96,10 +96,10 @@ impl JobStore for FakeJobStore {
     async fn note_out_of_memory(
         &self,
         _: &PipelineName,
-        pod: &str,
-        _: RangeInclusive<Timestamp>,
+        killed: &[(String, RangeInclusive<Timestamp>)],
     ) -> Result<(), JobStoreError> {
-        self.reach()?.out_of_memory.insert(pod.to_owned());
+        let pods = killed.iter().map(|(pod, _)| pod.clone());
+        self.reach()?.out_of_memory.extend(pods);
         Ok(())
     }
 

@@ -49,18 +49,25 @@ impl Ledger {
         }
     }
 
-    /// Notes that the container `host`, whose workers serve the pipeline, was killed for want of memory, with the worker that
-    /// noted a capacity while the container ran.
+    /// Notes which workers of the pipeline were killed for want of memory: a worker that noted a capacity while one of the
+    /// `killed` containers ran, each given by the host and the time of the run.
     pub async fn note_out_of_memory(
         &self,
         pipeline: &PipelineName,
-        host: &str,
-        ran: RangeInclusive<Timestamp>,
+        killed: &[(String, RangeInclusive<Timestamp>)],
     ) -> Result<(), StoreError> {
+        if killed.is_empty() {
+            return Ok(());
+        }
         for capacity in self.capacities(pipeline).await? {
-            let is_same = capacity.worker.host() == host
-                && capacity.noted.is_some_and(|noted| ran.contains(&noted));
-            if is_same && !capacity.ran_out_of_memory {
+            let Some(noted) = capacity.noted else {
+                continue;
+            };
+            let host = capacity.worker.host();
+            let is_killed = killed
+                .iter()
+                .any(|(name, ran)| name == host && ran.contains(&noted));
+            if is_killed && !capacity.ran_out_of_memory {
                 let capacity = WorkerCapacity {
                     ran_out_of_memory: true,
                     ..capacity
@@ -154,11 +161,8 @@ mod tests {
         for worker in &workers {
             ledger.note_capacity(worker).await.unwrap();
         }
-        let ran = at(9)..=at(29);
-        ledger
-            .note_out_of_memory(&pipeline, "pod-1", ran)
-            .await
-            .unwrap();
+        let killed = [("pod-1".to_owned(), at(9)..=at(29))];
+        ledger.note_out_of_memory(&pipeline, &killed).await.unwrap();
         let mut found = Vec::new();
         for worker in &workers {
             let capacity = ledger.capacity(&worker.worker).await.unwrap().unwrap();
