@@ -900,14 +900,7 @@ async fn a_job_that_keeps_going_fails_every_datum() {
     let fixture = Fixture::new(100).await;
     let mut assignment = fixture.assignment(Scope::Everything);
     assignment.keep_going = true;
-    let broker = fixture.broker().await;
-    let control = control();
-    let context = fixture.context(&broker, &control, &assignment.record);
-    let mut reports = fixture.reports(&broker).await;
-    let record = tokio::select! {
-        ended = timeout(DEADLINE, resume(assignment, context, &mut *reports)) => ended.expect("the job hangs").unwrap(),
-        () = fixture.run_fake_worker(&broker, HOPELESS) => panic!("the worker died"),
-    };
+    let record = fixture.run_assignment(assignment, HOPELESS).await.unwrap();
     assert_eq!(
         (record.state, record.datums),
         (JobState::Failure, counts(100, 0, 0, 100))

@@ -41,7 +41,7 @@ pub enum OutputError {
         /// Begins with a comma, or is empty.
         kind: &'static str,
     },
-    /// There is something else in place of the output folder.
+    /// The output folder is a dangling link or no directory.
     #[error("the output folder {folder} {problem}, and run again: what is done is not done again")]
     NoFolder {
         /// The output folder.

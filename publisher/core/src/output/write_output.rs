@@ -21,7 +21,7 @@ use super::undo::{self, settle};
 use super::verify::{find_lost, has_hash};
 use super::{FileProgress, LatestLook, OutputError};
 
-/// Plans that are made at most while other publications change the record.
+/// Limit of plans for a publication while other publications change the record.
 const MOST_PLANS: usize = 8;
 
 /// A publication to be made.
@@ -145,7 +145,7 @@ fn check_folder(store: &Store, folder: &StoreKey) -> Result<(), OutputError> {
         Err(_) if path.is_symlink() => {
             "is a link that leads nowhere; restore its target, or remove the link"
         }
-        // It is created, or the store tells what is wrong.
+        // A missing folder is created; any other trouble is an error of the store.
         Err(_) => return Ok(()),
     };
     let folder = folder.clone();

@@ -154,7 +154,14 @@ impl Fixture {
         scope: Scope,
         behavior: WorkerBehavior,
     ) -> Result<JobRecord, CoordinateError> {
-        let assignment = self.assignment(scope);
+        self.run_assignment(self.assignment(scope), behavior).await
+    }
+
+    pub async fn run_assignment(
+        &self,
+        assignment: Assignment,
+        behavior: WorkerBehavior,
+    ) -> Result<JobRecord, CoordinateError> {
         let broker = self.broker().await;
         let context = self.context(&broker, &control(), &assignment.record);
         let mut reports = self.reports(&broker).await;

@@ -229,8 +229,8 @@ impl JobFinish<'_> {
         Ok(record)
     }
 
-    /// Notes what the whole job will need, if this one ran only the first datums.
-    async fn estimate(&self, live: &mut LiveJob) -> Result<(), StoreError> {
+    /// Notes the estimate for the whole job, if the job of `live` ran only the first datums.
+    async fn estimate(&self, live: &mut LiveJob) -> Result<(), CoordinateError> {
         let record = live.record();
         let Some(first) = record.first else {
             return Ok(());
@@ -238,8 +238,12 @@ impl JobFinish<'_> {
         // Without a broker the workers have one slot for each datum that runs at the same time.
         let is_local = self.context.fence.term().is_none();
         let slots = is_local.then_some(self.context.workers.get());
-        let estimate = estimate(&self.context.ledger, record.id, first.of, slots);
-        live.set_estimate(estimate.await?);
+        let what = format!("the estimate of job {}", record.id);
+        let (fence, never) = (&self.context.fence, CancellationToken::new());
+        let estimated = retry_passing_trouble(fence, &never, &what, || async {
+            Ok(estimate(&self.context.ledger, record.id, first.of, slots).await?)
+        });
+        live.set_estimate(estimated.await?);
         Ok(())
     }
 

@@ -79,7 +79,7 @@ pub(crate) struct Collector<'a> {
     pub(crate) history: UsageModel,
     /// Broadcasts under way, to workers that run a copy of an ended datum.
     pub(crate) broadcasts: FuturesUnordered<Broadcast>,
-    /// Of a job that lets its running datums go on to their end.
+    /// The wait for running datums, once the job begins no further datum.
     pub(crate) closing: Option<Closing>,
     /// Datums finished by workers before the collector started.
     pub(crate) ended_before: u64,

@@ -17,7 +17,7 @@ pub(crate) struct WorkState {
     pub(crate) failed: u64,
     /// True if the job publishes nothing: it runs only the first datums.
     pub(crate) is_first: bool,
-    /// The event that ends the job before its last datum.
+    /// The event of an early end.
     pub(crate) early_end: Option<JobEvent>,
 }
 

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use drover_shared::job::{Counts, Halt, HaltMoment, HaltOutcome, JobEvent};
 use drover_shared::pipeline::FailureLimit;
 
-/// The fewest failures of one cause that end a job.
+/// Least number of equal failures that end a job.
 const FEWEST: u64 = 20;
 
 /// When a job ends before the last datum.
@@ -188,7 +188,7 @@ mod tests {
         }
     }
 
-    /// A job that skipped half of its datums, and took one failure over.
+    /// Outcomes of a job with 499 skipped datums and a failure of an earlier job.
     fn half_skipped(outcomes: Outcomes) -> Outcomes {
         let not_run = Counts {
             skipped: 499,

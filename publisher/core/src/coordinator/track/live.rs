@@ -184,12 +184,12 @@ impl LiveJob {
             if event == JobEvent::Failed && counts.failed > 0 {
                 self.give_reason(self.failure_reason());
             }
-            if event == JobEvent::Stopped && self.has_run_first_datums() {
+            if event == JobEvent::Stopped && !self.stop_request.is_stop() {
                 self.record.ended_as_told = true;
-                self.give_reason(format!(
-                    "only its first {} datums were to run",
-                    counts.total
-                ));
+                if self.early_end.is_none() {
+                    let total = counts.total;
+                    self.give_reason(format!("only its first {total} datums were to run"));
+                }
             }
             self.enter(event)?;
         }
@@ -209,18 +209,8 @@ impl LiveJob {
         if early_end.lets_datums_end() && !self.is_idle {
             return None;
         }
-        let event = outcomes.event();
-        self.record.ended_as_told = event == JobEvent::Stopped;
         self.give_reason(self.early_end_reason(early_end, &outcomes));
-        Some(event)
-    }
-
-    /// True if the job was to run only the first datums, and all of them have ended.
-    fn has_run_first_datums(&self) -> bool {
-        let is_complete = self.expansion == Expansion::Complete;
-        let is_stopped = self.stop_request.is_stop();
-        let outstanding = self.tally.counts().outstanding();
-        self.record.first.is_some() && is_complete && outstanding == 0 && !is_stopped
+        Some(outcomes.event())
     }
 
     fn outcomes(&self) -> Outcomes {
@@ -270,7 +260,7 @@ impl LiveJob {
         }
     }
 
-    /// True if no other datum may begin, and those that run go on to their end.
+    /// True while the job begins no datum and waits for the end of running datums.
     pub(crate) fn is_closing(&self) -> bool {
         self.early_end.is_some_and(EarlyEnd::lets_datums_end)
     }
