@@ -255,10 +255,10 @@ pub enum Command {
     Limit(Limits),
     /// Show or change the priority and the share of a pipeline, while its jobs run
     Share(Share),
-    /// Show the workers, and the pipelines that share them
+    /// Show workers and pipelines: who serves what, with weights and limits
     ///
-    /// Which pipelines a worker takes and serves; with which priority, share and limits each pipeline counts, how many of its datums have
-    /// no result yet, and why it stands still.
+    /// For a worker: the pipelines it takes and serves. For a pipeline: priority, share, limits, the number of datums without a result, and the
+    /// reason of a standstill.
     Workers,
     /// Explain why a job failed or makes no progress, or why a registered pipeline starts no job
     Explain(Explain),

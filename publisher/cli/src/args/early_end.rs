@@ -33,9 +33,10 @@ pub struct EarlyEnd {
 pub struct Trial {
     /// Run N datums first, from 3 to 1000, and tell what the whole job will need; then go on, or ask on a terminal
     ///
-    /// The smallest, the largest and a spread between, by the size of their inputs. Time, memory, output and failures of the whole
-    /// are told with their uncertainty. The first datums are a job of their own, which publishes nothing; the next one skips what
-    /// succeeded. It does not begin if all of them failed, unless `--keep-going` is given. On a broker nothing is asked.
+    /// The smallest, the largest and a spread between, by the size of the inputs. The first datums form a separate job, which publishes nothing
+    /// and estimates time, memory, output and failures of the whole job, with bounds. The whole job then skips the datums that
+    /// succeeded. If all first datums failed, the whole job does not begin without `--keep-going`. On a broker nothing is
+    /// asked, and the whole job begins in any case.
     #[arg(long, value_name = "N", value_parser = first)]
     pub first: Option<NonZeroU32>,
 

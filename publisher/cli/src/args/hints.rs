@@ -169,21 +169,22 @@ fn foreign_flag(error: &clap::Error) -> Option<String> {
 
 /// A one-liner without `--` before the command.
 fn no_dashes(has_none: bool, words: &[String]) -> Option<String> {
-    let is_one_liner = words
-        .iter()
-        .any(|word| word == "--glob" || word == "--files-from");
-    (has_none && is_one_liner).then(|| {
+    (has_none && is_one_liner(words)).then(|| {
         "the command stands after `--`: drover run --glob 'photos/*.jpg' --out thumbs -- COMMAND '{}'".to_owned()
     })
+}
+
+fn is_one_liner(words: &[String]) -> bool {
+    let flags = words.iter().filter_map(|word| word.split('=').next());
+    flags
+        .into_iter()
+        .any(|flag| flag == "--glob" || flag == "--files-from")
 }
 
 /// `--output thumbs` in place of `--out thumbs`.
 fn out_for_output(error: &clap::Error, words: &[String]) -> Option<String> {
     let flag = context(error, ContextKind::InvalidArg)?;
-    let takes_out = words
-        .iter()
-        .any(|word| word == "--glob" || word == "--files-from");
-    (flag == "--output" && takes_out).then(|| {
+    (flag == "--output" && is_one_liner(words)).then(|| {
         "`--out NAME` names the output folder; `--output` is the format of messages".to_owned()
     })
 }

@@ -14,7 +14,7 @@ use crate::commands::notify::EndedJobs;
 use crate::commands::spec::sources::{self, PreparedPipeline};
 use crate::exit::Exit;
 use drover_core::catalog::{self, SubmitOptions};
-use drover_core::coordinator::{Assignment, Scope};
+use drover_core::coordinator::Assignment;
 
 /// Time for a following command to end.
 const GRACE: Duration = Duration::from_secs(2);
@@ -23,11 +23,8 @@ pub(crate) async fn publish(typed: &Publish, context: &Context) -> anyhow::Resul
     let checked = sources::prepare(&typed.sources, context)?;
     checked.print_notes(context);
     let trace = context.trace_parent();
-    let job = |prepared: &PreparedPipeline| Assignment {
-        keep_going: typed.early_end.keeps_going(),
-        halt: typed.early_end.halt(),
-        trace: trace.clone(),
-        ..prepared.new_job(Scope::Everything, typed.reprocess)
+    let job = |prepared: &PreparedPipeline| {
+        prepared.new_job(typed.reprocess, &typed.early_end, trace.clone())
     };
     let wholes = checked.pipelines.iter().map(job).collect();
     let mut assignments = typed.trial.jobs(wholes);

@@ -42,7 +42,7 @@ pub(crate) async fn wait(typed: &Wait, context: &Context) -> anyhow::Result<Exit
     Ok(Exit::of_job(&record))
 }
 
-/// Tells what the command waits for, and tells it again when that has changed.
+/// Prints the reason of the wait, and prints a changed reason again.
 async fn tell_what_for(ledger: &Ledger, id: JobId, context: &Context) -> Infallible {
     let mut told = String::new();
     loop {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use drover_core::catalog::{self, SubmitOptions};
 use drover_core::code;
-use drover_core::coordinator::{Assignment, Scope, Snapshot};
+use drover_core::coordinator::{Assignment, Snapshot};
 use drover_core::leader::{LocalWorkers, OnShutdown, PipelineLeader, QUEUE_CAPACITY, Workers};
 use drover_shared::id::PipelineName;
 use drover_shared::job::{FailureGroups, JobRecord, JobState};
@@ -51,11 +51,8 @@ pub(crate) async fn run(typed: &Run, context: &Context) -> anyhow::Result<Exit> 
     let ledger = context.ledger().await?;
     print_code(&checked, &ledger, context).await;
     let trace = context.trace_parent();
-    let job = |prepared: &PreparedPipeline| Assignment {
-        keep_going: typed.early_end.keeps_going(),
-        halt: typed.early_end.halt(),
-        trace: trace.clone(),
-        ..prepared.new_job(Scope::Everything, typed.reprocess)
+    let job = |prepared: &PreparedPipeline| {
+        prepared.new_job(typed.reprocess, &typed.early_end, trace.clone())
     };
     let assignments: Vec<Assignment> = checked.pipelines.iter().map(job).collect();
     let working_dir = WorkingDir::look(&context.current_dir);

@@ -6,9 +6,10 @@ use std::path::Path;
 use anyhow::Context as _;
 use drover_shared::pipeline::{self, Finding, Pipeline, Severity};
 use drover_shared::store::Location;
+use drover_shared::trace_parent::TraceParent;
 use serde_json::Value;
 
-use crate::args::{Format, InputOverride, OneLiner, Sources};
+use crate::args::{EarlyEnd, Format, InputOverride, OneLiner, Sources};
 use crate::commands::spec::file_list::FileListError;
 use crate::commands::spec::shell::PipeShell;
 use crate::commands::spec::{file_list, one_liner};
@@ -47,10 +48,20 @@ pub(crate) struct CheckedSpecs {
 }
 
 impl PreparedPipeline {
-    /// A new job of the pipeline.
-    pub(crate) fn new_job(&self, scope: Scope, reprocess: bool) -> Assignment {
+    /// A new job over all datums of the pipeline.
+    pub(crate) fn new_job(
+        &self,
+        reprocess: bool,
+        early_end: &EarlyEnd,
+        trace: Option<TraceParent>,
+    ) -> Assignment {
         let Self { pipeline, spec } = self.clone();
-        Assignment::new(pipeline, spec, scope, reprocess)
+        Assignment {
+            keep_going: early_end.keeps_going(),
+            halt: early_end.halt(),
+            trace,
+            ..Assignment::new(pipeline, spec, Scope::Everything, reprocess)
+        }
     }
 }
 

@@ -1,11 +1,10 @@
 //! `drover limit`: lists, defines and changes the limits that pipelines share.
 
 use drover_shared::id::LimitName;
-use drover_shared::ledger::{AuditEntry, Ledger};
-use drover_shared::process::process_name;
-use jiff::Timestamp;
+use drover_shared::ledger::Ledger;
 
 use crate::args::{Format, Limits};
+use crate::commands::store::change_note::note_change;
 use crate::commands::{Context, UsageError};
 use crate::exit::Exit;
 use crate::render;
@@ -48,12 +47,6 @@ async fn change(ledger: &Ledger, name: &LimitName, typed: &Limits) -> anyhow::Re
         None => return Ok(()),
     };
     let running = typed.running.map(|running| format!("?running={running}"));
-    let entry = AuditEntry {
-        time: Timestamp::now(),
-        who: process_name(),
-        method: method.to_owned(),
-        path: format!("/limits/{name}{}", running.unwrap_or_default()),
-        status: 200,
-    };
-    Ok(ledger.note_action(&entry).await?)
+    let path = format!("/limits/{name}{}", running.unwrap_or_default());
+    note_change(ledger, method, path).await
 }

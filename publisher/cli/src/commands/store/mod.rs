@@ -1,6 +1,7 @@
 //! Commands about the content of the store: `put`, `verify`, `redo`, `gc` and `du`; and what the pipelines of a store share.
 
 mod archive;
+mod change_note;
 pub(crate) mod du;
 pub(crate) mod gc;
 pub(crate) mod limits;

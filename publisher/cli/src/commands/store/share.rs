@@ -3,14 +3,13 @@
 use std::num::NonZeroU32;
 
 use drover_core::catalog;
-use drover_shared::ledger::{AuditEntry, Ledger};
+use drover_shared::ledger::Ledger;
 use drover_shared::pipeline::Sharing;
-use drover_shared::process::process_name;
 use drover_shared::queue::Broker;
-use jiff::Timestamp;
 use serde_json::json;
 
 use crate::args::{Format, Share};
+use crate::commands::store::change_note::note_change;
 use crate::commands::{Context, UsageError, broker};
 use crate::exit::Exit;
 use crate::render;
@@ -67,12 +66,7 @@ async fn change(
         ));
     }
     let query = changed.map(|it| format!("?priority={}&share={}", it.priority, it.share));
-    let entry = AuditEntry {
-        time: Timestamp::now(),
-        who: process_name(),
-        method: if typed.reset { "DELETE" } else { "PUT" }.to_owned(),
-        path: format!("/pipelines/{pipeline}/sharing{}", query.unwrap_or_default()),
-        status: 200,
-    };
-    Ok(ledger.note_action(&entry).await?)
+    let method = if typed.reset { "DELETE" } else { "PUT" };
+    let path = format!("/pipelines/{pipeline}/sharing{}", query.unwrap_or_default());
+    note_change(ledger, method, path).await
 }

@@ -1,4 +1,4 @@
-//! `drover workers`: the workers, and the pipelines that share them.
+//! `drover workers`: workers and served pipelines.
 
 use drover_core::catalog;
 use drover_shared::queue::Broker;

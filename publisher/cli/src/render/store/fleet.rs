@@ -1,4 +1,4 @@
-//! The workers of a store, and the pipelines that share them.
+//! Renders the workers of a store and the served pipelines.
 
 use drover_core::catalog::{Fleet, FleetPipeline};
 use drover_shared::id::PipelineName;

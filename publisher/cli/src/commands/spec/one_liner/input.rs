@@ -1,4 +1,4 @@
-//! The inputs of a one-liner, by its globs or its list of files.
+//! Reads the inputs of a one-liner from `--glob` or `--files-from`.
 
 use std::path::{Component, Path, PathBuf};
 
