@@ -71,7 +71,7 @@ fn row(what: &str, count: u64, cost: Cost) {
     ));
 }
 
-/// Changes one file of a hundred; returns their number.
+/// Changes every hundredth file. Returns the number of changed files.
 fn change(workspace: &Workspace, count: u64) -> u64 {
     let changed = (0..count).step_by(ONE_OF);
     for number in changed.clone() {

@@ -39,7 +39,7 @@ pub struct JobRecord {
     /// Resources that the commands used; absent while no datum was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<ResourceSummary>,
-    /// Of a job that runs only the first datums (`--first`): the whole, and what it will need.
+    /// For a job of `--first`: size and estimated need of the whole job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<FirstDatums>,
     /// Deliveries beyond the first delivery of a message.

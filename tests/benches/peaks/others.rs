@@ -18,7 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(2);
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Outcome {
     pub(super) seconds: f64,
-    /// Datums that failed; none if that is not counted.
+    /// Number of failed datums; none if the tool does not tell the number.
     pub(super) failed: Option<u64>,
     /// Runs of commands; none if they are not counted.
     pub(super) runs: Option<u64>,

@@ -129,7 +129,7 @@ enum Lookup {
     NoRoom,
 }
 
-/// Finds the entry, or takes the lock of its name; waits for another holder that shows life.
+/// Finds the entry or takes the lock of the name. Waits while another holder of the lock shows life.
 async fn find_or_lock(entry: &EntryPaths) -> io::Result<Lookup> {
     let (mut last_life, mut since) = (None, Instant::now());
     loop {

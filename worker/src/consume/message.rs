@@ -37,7 +37,7 @@ const ELSEWHERE_PAUSE: Duration = Duration::from_secs(1);
 /// How a message is settled.
 #[derive(Debug)]
 enum Disposition {
-    /// All its datums have a verdict, or the job ends without them.
+    /// All datums of the message have a verdict, or the job ends without the datums.
     Ack,
     /// Requeued: another delivery may succeed.
     HandBack,

@@ -56,7 +56,7 @@ impl Prefetch {
         let slots = u64::from(seen.slots);
         match self {
             _ if seen.is_full => Self::Nothing,
-            // The running datums belong to the former consumer: a new one would get others to hold beside them.
+            // Running datums count for the former consumer, so a new consumer would hold as many messages in addition.
             Self::Nothing | Self::Usual if is_long && seen.is_busy => Self::Nothing,
             Self::Nothing | Self::Usual if is_long => Self::Running,
             Self::Nothing => Self::Usual,

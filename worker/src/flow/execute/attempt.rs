@@ -1,4 +1,4 @@
-//! One attempt: the command, its output, and another look at the inputs and the code.
+//! One attempt: run the command, collect the output, check inputs and code again.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Runs a command to its end, with its log and its use of resources.
+//! Runs a command, stores the log, and measures the resources.
 
 use std::time::Instant;
 
